@@ -1,0 +1,69 @@
+"""The one array type and the one checker of arrays that come through a public door."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+
+
+def as_array(value: ArrayLike, name: str, shape: Sequence[int | str] | None = None) -> Array:
+    """Return `value` as a finite floating-point array of the wanted shape.
+
+    float32, float64 and complex128 arrays are returned as they are (complex
+    numbers serve the complex step); booleans and integers become float64.
+
+    Parameters
+    ----------
+    value : array_like
+        What the caller handed in. Not copied where it already fits.
+    name : str
+        The caller's name for it, for the message.
+    shape : sequence of int or str, optional
+        The wanted shape. A word such as ``"batch"`` stands for any length.
+
+    Returns
+    -------
+    ndarray
+        A finite array of that shape.
+
+    Raises
+    ------
+    ValueError
+        If the shape differs, or an entry is not a finite number.
+
+    Examples
+    --------
+    >>> as_array([1, 2], "w", ("p",))
+    array([1., 2.])
+    >>> as_array([1, 2], "grad", (3,))
+    Traceback (most recent call last):
+    ValueError: grad must have shape (3,), got (2,)
+    """
+    try:
+        array = np.asarray(value)
+    except ValueError as error:  # ragged nesting
+        raise ValueError(f"{name} must be a rectangular array of numbers, got a ragged one") from error
+    if array.dtype.kind not in "biufc":
+        raise ValueError(f"{name} must hold numbers, got dtype {array.dtype}")
+    if shape is not None and not _fits(array.shape, shape):
+        raise ValueError(f"{name} must have shape {_spell(shape)}, got {_spell(array.shape)}")
+    if array.dtype not in (np.float32, np.float64, np.complex128):
+        array = array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
+    if not np.isfinite(array).all():
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise ValueError(f"{name} must be finite, got {array[where]} at {where}")
+    return array
+
+
+def _fits(shape: Sequence[int], wanted: Sequence[int | str]) -> bool:
+    """Whether `shape` is `wanted`, words standing for any length."""
+    return len(shape) == len(wanted) and all(
+        isinstance(w, str) or n == w for n, w in zip(shape, wanted, strict=True)
+    )
+
+
+def _spell(shape: Sequence[int | str]) -> str:
+    """`shape` as Python writes a tuple, words without quotes."""
+    return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
