@@ -44,13 +44,13 @@ def as_array(value: ArrayLike, name: str, shape: Sequence[int | str] | None = No
     try:
         array = np.asarray(value)
     except ValueError as error:  # ragged nesting
-        raise ValueError(f"{name} must be a rectangular array of numbers, got a ragged one") from error
+        raise ValueError(f"{name} must be a rectangular array, got a ragged one") from error
     if array.dtype.kind not in "biufc":
         raise ValueError(f"{name} must hold numbers, got dtype {array.dtype}")
     if shape is not None and not _fits(array.shape, shape):
         raise ValueError(f"{name} must have shape {_spell(shape)}, got {_spell(array.shape)}")
     if array.dtype not in (np.float32, np.float64, np.complex128):
-        array = array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
+        array = array.astype("c16" if array.dtype.kind == "c" else "f8")
     if not np.isfinite(array).all():
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise ValueError(f"{name} must be finite, got {array[where]} at {where}")

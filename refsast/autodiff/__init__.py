@@ -1,0 +1,10 @@
+"""Derivatives of array programs: a tape, a table of operations and, apart from both, the judges.
+
+A program is anything written with NumPy's operators and functions. It runs on arrays as it stands
+and on nodes of the tape unchanged. `numeric` holds the judges, which know neither tape nor table.
+"""
+
+from refsast.autodiff.derivatives import hvp, jvp, value_and_grad, vjp
+from refsast.autodiff.tape import stop_gradient, straight_through
+
+__all__ = ["hvp", "jvp", "stop_gradient", "straight_through", "value_and_grad", "vjp"]

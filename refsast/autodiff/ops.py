@@ -1,0 +1,146 @@
+"""The operations that can be differentiated: each value beside its pullbacks.
+
+Rule 1: a pullback is written in NumPy's own vocabulary. Handed arrays it returns an array; handed
+        nodes of the tape it is traced in turn, so gradients of gradients follow.
+Rule 2: one pullback per argument, linear in the cotangent `g`, with the argument's shape.
+Rule 3: nothing here knows the tape.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
+
+import numpy as np
+
+from refsast.arrays import Array
+
+Pullback: TypeAlias = Callable[..., "Array | Slice"]
+
+
+@dataclass(frozen=True)
+class Op:
+    """A function of arrays together with the transpose of its derivative.
+
+    Attributes
+    ----------
+    name : str
+        How it prints in a graph or a failing test.
+    value : callable
+        ``value(*args) -> y``.
+    pullbacks : tuple of callable
+        One per argument, ``pullback(g, y, *args)``: the cotangent of that argument, where `g` is
+        the cotangent of ``y``.
+    """
+
+    name: str
+    value: Callable[..., Array]
+    pullbacks: tuple[Pullback, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Slice:
+    """The cotangent of one entry along the first axis, all other entries being zero.
+
+    Kept apart until it is summed: filling T arrays of T steps would cost T squared.
+    """
+
+    index: int
+    g: Array
+
+
+def fit(g: Array, like: Array) -> Array:
+    """Sum `g` over the axes along which `like` was broadcast."""
+    shape = np.shape(like)
+    extra = np.ndim(g) - len(shape)
+    stretched = tuple(i + extra for i, n in enumerate(shape) if n == 1 != np.shape(g)[i + extra])
+    axes = (*range(extra), *stretched)
+    return np.reshape(np.sum(g, axis=axes), shape) if axes else g
+
+
+RULES: tuple[tuple[Callable[..., Array], *tuple[Pullback, ...]], ...] = (
+    (np.add, lambda g, y, a, b: fit(g, a), lambda g, y, a, b: fit(g, b)),
+    (np.subtract, lambda g, y, a, b: fit(g, a), lambda g, y, a, b: fit(-g, b)),
+    (np.multiply, lambda g, y, a, b: fit(g * b, a), lambda g, y, a, b: fit(g * a, b)),
+    (np.divide, lambda g, y, a, b: fit(g / b, a), lambda g, y, a, b: fit(-(g * y) / b, b)),
+    (np.maximum, lambda g, y, a, b: fit(g * (a >= b), a), lambda g, y, a, b: fit(g * (a < b), b)),
+    (np.minimum, lambda g, y, a, b: fit(g * (a <= b), a), lambda g, y, a, b: fit(g * (a > b), b)),
+    (np.matmul, lambda g, y, a, b: g @ b.T, lambda g, y, a, b: a.T @ g),  # of two matrices
+    (np.negative, lambda g, y, x: -g),
+    (np.exp, lambda g, y, x: g * y),
+    (np.expm1, lambda g, y, x: g * (y + 1.0)),
+    (np.log, lambda g, y, x: g / x),
+    (np.log1p, lambda g, y, x: g / (1.0 + x)),
+    (np.sqrt, lambda g, y, x: g / (2.0 * y)),
+    (np.square, lambda g, y, x: g * (2.0 * x)),
+    (np.sin, lambda g, y, x: g * np.cos(x)),
+    (np.cos, lambda g, y, x: -(g * np.sin(x))),
+    (np.tanh, lambda g, y, x: g * (1.0 - y * y)),
+    (np.arctan, lambda g, y, x: g / (1.0 + x * x)),
+    (np.absolute, lambda g, y, x: g * np.sign(x)),
+)
+UFUNCS = {value: Op(value.__name__, value, tuple(rules)) for value, *rules in RULES}
+
+# Derivative zero wherever there is one: the answer is an array, not a node.
+FLAT = (np.greater, np.greater_equal, np.less, np.less_equal, np.equal, np.not_equal, np.sign)
+
+
+def power(exponent: float) -> Op:
+    """``x ** exponent`` for a constant exponent."""
+    return Op(
+        f"power {exponent}",
+        lambda x: x**exponent,
+        (lambda g, y, x: g * (exponent * x ** (exponent - 1)),),
+    )
+
+
+def total(axis: tuple[int, ...], keepdims: bool) -> Op:
+    """The sum over some axes, none of them negative; `g` is spread over them again."""
+
+    def spread(g: Array, y: Array, x: Array) -> Array:
+        kept = tuple(1 if i in axis else n for i, n in enumerate(np.shape(x)))
+        return np.reshape(g, kept) * np.ones(np.shape(x))
+
+    return Op("sum", lambda x: np.sum(x, axis=axis, keepdims=keepdims), (spread,))
+
+
+def reshape(shape: tuple[int, ...]) -> Op:
+    """The same numbers in another shape."""
+    return Op("reshape", lambda x: x.reshape(shape), (lambda g, y, x: np.reshape(g, np.shape(x)),))
+
+
+def transpose(axes: tuple[int, ...]) -> Op:
+    """The axes in another order."""
+    back = tuple(int(i) for i in np.argsort(axes))
+    return Op(
+        "transpose",
+        lambda x: np.transpose(x, axes),
+        (lambda g, y, x: np.transpose(g, back),),
+    )
+
+
+def where(condition: Array) -> Op:
+    """``condition ? a : b`` for a fixed condition."""
+    return Op(
+        "where",
+        lambda a, b: np.where(condition, a, b),
+        (
+            lambda g, y, a, b: fit(np.where(condition, g, 0.0), a),
+            lambda g, y, a, b: fit(np.where(condition, 0.0, g), b),
+        ),
+    )
+
+
+def stack(count: int) -> Op:
+    """`count` arrays along a new first axis."""
+    return Op("stack", lambda *xs: np.stack(xs), tuple(partial(_slot, i) for i in range(count)))
+
+
+def _slot(index: int, g: Array, *_: Array) -> Array:
+    """The cotangent of one array of a stack."""
+    return g[index]
+
+
+def take(index: int) -> Op:
+    """Entry `index` along the first axis."""
+    return Op(f"take {index}", lambda x: x[index], (lambda g, y, x: Slice(index % len(x), g),))

@@ -1,0 +1,240 @@
+"""A reverse-mode tape: run a NumPy program on nodes, then walk it backwards.
+
+Rule 1: a node is a value, the op that made it and that op's arguments. Nothing is ever changed.
+Rule 2: NumPy's own functions accept nodes (by its dispatch protocols), so a program needs no
+        rewriting, and neither do the pullbacks: traced backwards, they give gradients of gradients.
+Rule 3: a node stands wherever an array may; in signatures both are called ``Array``.
+Rule 4: an order for the backward walk is the depth of a node, found without recursion, so that an
+        unroll may be as long as memory allows.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from refsast.arrays import Array
+from refsast.autodiff import ops
+from refsast.autodiff.ops import Op, Slice
+
+
+class Node(np.lib.mixins.NDArrayOperatorsMixin):
+    """An array on the tape, together with where it came from.
+
+    Attributes
+    ----------
+    value : ndarray
+        The numbers.
+    op : Op or None
+        What made it; None for an input.
+    args : tuple of Node or ndarray
+        What `op` was applied to.
+    depth : int
+        Longest way back to an input; a node is deeper than its arguments.
+    """
+
+    __slots__ = ("args", "depth", "op", "value")
+
+    def __init__(
+        self, value: Array, op: Op | None = None, args: tuple["Array | Node", ...] = ()
+    ) -> None:
+        self.value, self.op, self.args = value, op, args
+        self.depth = 1 + max((a.depth for a in args if isinstance(a, Node)), default=-1)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Lengths of the axes."""
+        return self.value.shape
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return self.value.ndim
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the numbers."""
+        return self.value.dtype
+
+    @property
+    def T(self) -> Array:
+        """The axes in reversed order."""
+        return _transpose(self)
+
+    def __hash__(self) -> int:  # identity: the mixin's equality compares values
+        return id(self)
+
+    def __repr__(self) -> str:
+        return f"Node({self.op.name if self.op else 'input'}, shape={self.shape})"
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def __getitem__(self, index: int) -> Array:
+        if not isinstance(index, int):
+            raise TypeError(f"index of a traced array must be an integer, got {index!r}")
+        return apply(ops.take(index), self)
+
+    def reshape(self, *shape: int) -> Array:
+        """Return the same numbers in another shape."""
+        return _reshape(self, shape)
+
+    def sum(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Array:
+        """Return the sum over some axes, or over all."""
+        return _sum(self, axis, keepdims)
+
+    def __array_ufunc__(self, ufunc, method, *args, **kwargs):
+        if method != "__call__" or kwargs:
+            return NotImplemented
+        if ufunc in ops.FLAT:
+            return ufunc(*map(value_of, args))
+        if ufunc is np.power and not isinstance(args[1], Node):
+            return apply(ops.power(args[1]), args[0])
+        return apply(ops.UFUNCS[ufunc], *args) if ufunc in ops.UFUNCS else NotImplemented
+
+    def __array_function__(self, func, types, args, kwargs):
+        return FUNCTIONS[func](*args, **kwargs) if func in FUNCTIONS else NotImplemented
+
+
+def leaf(value: Array) -> Array:
+    """Return an input of the tape, to differentiate with respect to."""
+    return Node(value)  # pyright: ignore[reportReturnType]  (Rule 3)
+
+
+def value_of(x: "Array | Node") -> Array:
+    """Return the numbers of a node; an array is its own value."""
+    return x.value if isinstance(x, Node) else x
+
+
+def apply(op: Op, *args: "Array | Node") -> Array:
+    """Run `op`, on the tape if one of `args` is."""
+    value = op.value(*map(value_of, args))
+    if not any(isinstance(a, Node) for a in args):
+        return value
+    return Node(value, op, args)  # pyright: ignore[reportReturnType]  (Rule 3)
+
+
+def stop_gradient(x: "Array | Node") -> Array:
+    """Return the numbers of `x` as a constant, for gradients of every order."""
+    return value_of(x)
+
+
+def straight_through(
+    hard: Callable[[Array], Array], derivative: Callable[[Array], Array]
+) -> Callable[[Array], Array]:
+    """Return a function with the values of `hard` and, on the tape, another's derivative.
+
+    No function has that derivative, so what is pulled back through it is no gradient.
+    """
+    op = Op("straight-through", hard, (lambda g, y, x: g * derivative(x),))
+    return lambda x: apply(op, x)
+
+
+def _axes(x: "Array | Node", axis: int | tuple[int, ...] | None) -> tuple[int, ...]:
+    """`axis` as NumPy means it, spelled out."""
+    axes = range(x.ndim) if axis is None else np.atleast_1d(axis)
+    return tuple(int(i) % x.ndim for i in axes)
+
+
+def _reshape(x: "Array | Node", shape: int | Sequence[int]) -> Array:
+    whole = np.empty(x.shape, bool).reshape(shape).shape  # resolves a length of -1
+    return apply(ops.reshape(whole), x)
+
+
+def _sum(
+    x: "Array | Node", axis: int | tuple[int, ...] | None = None, keepdims: bool = False
+) -> Array:
+    return apply(ops.total(_axes(x, axis), keepdims), x)
+
+
+def _mean(
+    x: "Array | Node", axis: int | tuple[int, ...] | None = None, keepdims: bool = False
+) -> Array:
+    return _sum(x, axis, keepdims) / float(np.prod([x.shape[i] for i in _axes(x, axis)]))
+
+
+def _transpose(x: "Array | Node", axes: tuple[int, ...] | None = None) -> Array:
+    return apply(ops.transpose(axes or tuple(reversed(range(x.ndim)))), x)
+
+
+FUNCTIONS: dict[Callable[..., object], Callable[..., object]] = {
+    np.shape: lambda x: x.shape,
+    np.ndim: lambda x: x.ndim,
+    np.sum: _sum,
+    np.mean: _mean,
+    np.reshape: _reshape,
+    np.transpose: _transpose,
+    np.stack: lambda xs: apply(ops.stack(len(xs)), *xs),
+    np.where: lambda condition, a, b: apply(ops.where(value_of(condition)), a, b),
+    np.clip: lambda x, low, high: np.minimum(np.maximum(x, low), high),
+}
+
+
+def pull(
+    output: object, inputs: Sequence[Array], g: Array, *, traced: bool = False
+) -> tuple[Array, ...]:
+    """Pull the cotangent `g` of `output` back to `inputs`.
+
+    Parameters
+    ----------
+    output : Node
+        The end of the program. Anything but a node depends on no input.
+    inputs : sequence of Node
+        Where to stop.
+    g : array or Node
+        Cotangent of `output`, of its shape.
+    traced : bool
+        Whether the walk itself is recorded, so that its results can be differentiated again.
+
+    Returns
+    -------
+    tuple of array (of Node, if `traced`)
+        One cotangent per input; zeros for an input on which `output` does not depend.
+    """
+    read = (lambda a: a) if traced else value_of
+    parts: dict[int, list[Array | Slice]] = {id(output): [g]}
+    wanted = {id(x): np.zeros(x.shape) for x in inputs}
+    for node in _between(output, inputs):
+        cotangent = _total(parts.pop(id(node)), node.shape)
+        if id(node) in wanted:
+            wanted[id(node)] = cotangent
+        if node.op is None:
+            continue
+        operands = tuple(map(read, node.args))
+        for pullback, arg in zip(node.op.pullbacks, node.args, strict=True):
+            if isinstance(arg, Node):
+                part = pullback(cotangent, read(node), *operands)
+                parts.setdefault(id(arg), []).append(part)
+    return tuple(wanted[id(x)] for x in inputs)
+
+
+def _between(output: object, inputs: Iterable[Array]) -> list[Node]:
+    """Return the nodes on a way from `inputs` to `output`, the deepest first."""
+    seen: dict[int, Node] = {}
+    todo: list[object] = [output]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, Node) and id(node) not in seen:
+            seen[id(node)] = node
+            todo.extend(node.args)
+    useful = {id(x) for x in inputs}
+    ascending = sorted(seen.values(), key=lambda node: node.depth)
+    for node in ascending:
+        if any(id(a) in useful for a in node.args):
+            useful.add(id(node))
+    return [node for node in reversed(ascending) if id(node) in useful]
+
+
+def _total(parts: list[Array | Slice], shape: tuple[int, ...]) -> Array:
+    """Sum the parts of a cotangent, its slices gathered into one stack."""
+    whole = [p for p in parts if not isinstance(p, Slice)]
+    slices: dict[int, Array] = {}
+    for p in parts:
+        if isinstance(p, Slice):
+            slices[p.index] = slices[p.index] + p.g if p.index in slices else p.g
+    if slices:
+        rows = [slices.get(i, np.zeros(shape[1:])) for i in range(shape[0])]
+        whole.append(apply(ops.stack(len(rows)), *rows))
+    result = whole[0]
+    for p in whole[1:]:
+        result = result + p
+    return result
