@@ -1,11 +1,13 @@
-"""The one array type and the one checker of arrays that come through a public door."""
+"""The array types and the one checker of arrays that come through a public door."""
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Array = NDArray[np.float64]
+Array: TypeAlias = NDArray[np.float64]
+Integers: TypeAlias = NDArray[np.int64]
 
 
 def as_array(value: ArrayLike, name: str, shape: Sequence[int | str] | None = None) -> Array:

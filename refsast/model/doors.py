@@ -1,0 +1,76 @@
+"""The doors: what is checked once where a network, parameters and data come in."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from refsast.arrays import Array, Integers, as_array
+from refsast.model.network import Network
+from refsast.model.params import Layer, Params, parts
+
+
+def checked(
+    network: Network, params: Params, x: ArrayLike, y: ArrayLike | None = None
+) -> tuple[Params, Array, Integers]:
+    """Check what came through a door.
+
+    Parameters
+    ----------
+    network : Network
+        Says what is wanted.
+    params : tuple of Layer
+        Must have its shapes, finite numbers, and one dtype.
+    x : (time, batch, n_in) array
+        Input spikes or values; finite, at least one step and one recording.
+    y : (batch,) array of int, optional
+        Labels in [0, classes).
+
+    Returns
+    -------
+    params : tuple of Layer
+        As arrays.
+    x : (time, batch, n_in) array
+        In the dtype of the parameters.
+    y : (batch,) array of int
+        Empty where none was given.
+
+    Raises
+    ------
+    ValueError
+        If anything is not as it must be.
+    """
+    params = checked_params(network, params)
+    x = as_array(x, "x", ("time", "batch", network.sizes[0]))
+    if 0 in x.shape:
+        raise ValueError(f"x must have at least one step and one recording, got shape {x.shape}")
+    dtype = np.result_type(params[0].w, np.complex128 if np.iscomplexobj(x) else np.float32)
+    labels = np.empty(0, int) if y is None else checked_labels(y, x.shape[1], network.classes)
+    return params, x.astype(dtype, copy=False), labels
+
+
+def checked_params(network: Network, params: Params) -> Params:
+    """Return `params` as arrays, or say which one does not belong to `network`."""
+    if len(params) != len(network.shapes):
+        raise ValueError(f"params must have {len(network.shapes)} layers, got {len(params)}")
+    layers = []
+    for i, (layer, shapes) in enumerate(zip(params, network.shapes, strict=True)):
+        got = parts(layer)
+        if set(got) != set(shapes):
+            raise ValueError(f"params[{i}] must have {sorted(shapes)}, got {sorted(got)}")
+        layers.append(Layer(**{k: as_array(got[k], f"params[{i}].{k}", shapes[k]) for k in shapes}))
+    dtypes = {array.dtype for layer in layers for array in parts(layer).values()}
+    if len(dtypes) > 1:
+        raise ValueError(f"params must share one dtype, got {sorted(map(str, dtypes))}")
+    return tuple(layers)
+
+
+def checked_labels(y: ArrayLike, batch: int, classes: int) -> Integers:
+    """Return the labels as integers, or say what is wrong with them."""
+    labels = np.asarray(y)
+    if labels.shape != (batch,):
+        raise ValueError(f"y must have shape ({batch},), got {labels.shape}")
+    if labels.dtype.kind not in "iu":
+        raise ValueError(f"y must hold integers, got dtype {labels.dtype}")
+    if not ((labels >= 0) & (labels < classes)).all():
+        worst = labels[(labels < 0) | (labels >= classes)][0]
+        raise ValueError(f"y must lie in [0, {classes}), got {worst}")
+    return labels

@@ -1,0 +1,38 @@
+"""The loss: softmax cross entropy, averaged over the batch."""
+
+import numpy as np
+
+from refsast.arrays import Array, Integers
+from refsast.autodiff import stop_gradient
+
+
+def cross_entropy(logits: Array, y: Integers) -> Array:
+    """Return the mean over the batch of ``-log softmax(logits)[y]``, in nats.
+
+    Parameters
+    ----------
+    logits : (batch, classes) array
+        Any finite numbers: the largest is subtracted first, so nothing overflows.
+    y : (batch,) array of int
+        Labels in [0, classes).
+
+    Returns
+    -------
+    scalar array
+        The loss.
+    """
+    # The loss does not depend on the shift, so neither does its derivative.
+    z = logits - np.max(stop_gradient(logits), axis=-1, keepdims=True)
+    log_sum = np.log(np.sum(np.exp(z), axis=-1))
+    return np.mean(log_sum - np.sum(z * one_hot(y, logits.shape[-1]), axis=-1))
+
+
+def one_hot(y: Integers, classes: int) -> Array:
+    """Return rows of zeros with a one at the label, shape (batch, classes)."""
+    return np.eye(classes)[y]
+
+
+def softmax(logits: Array) -> Array:
+    """Return the class probabilities, shape (batch, classes), of arrays only."""
+    e = np.exp(logits - np.max(logits, axis=-1, keepdims=True))
+    return e / np.sum(e, axis=-1, keepdims=True)

@@ -1,0 +1,77 @@
+"""What a spike does to the potential that caused it: r(u, s), and its two partial derivatives.
+
+Each reset is a record that is called with the potential and spike of the previous step and gives
+what is carried over; `partials` serves the hand-derived gradient.
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from refsast.arrays import Array
+
+
+@dataclass(frozen=True)
+class ToZero:
+    """Reset by multiplication, ``r = leak u (1 - s)``: what has spiked forgets.
+
+    References
+    ----------
+    DESIGN 1; the paper's reset.
+    """
+
+    def __call__(self, leak: float, threshold: float, u: Array, s: Array) -> Array:
+        """Return what is carried over of a potential `u` with spike `s`, of their shape."""
+        return leak * u * (1.0 - s)
+
+    def partials(self, leak: float, threshold: float, u: Array, s: Array) -> tuple[Array, Array]:
+        """Return ``dr/du`` and ``dr/ds``, of the shape of `u` and `s`."""
+        return leak * (1.0 - s), -leak * u
+
+
+@dataclass(frozen=True)
+class Subtract:
+    """Reset by subtraction, ``r = leak u - threshold s``; leaked: ``r = leak (u - threshold s)``.
+
+    Attributes
+    ----------
+    leaked : bool
+        Whether the leak acts on what was subtracted, too.
+
+    References
+    ----------
+    DESIGN 1; snnTorch ``subtract`` (not leaked), SpikingJelly ``v_reset=None`` (leaked).
+    """
+
+    leaked: bool = False
+
+    def _drop(self, leak: float, threshold: float) -> float:
+        return leak * threshold if self.leaked else threshold
+
+    def __call__(self, leak: float, threshold: float, u: Array, s: Array) -> Array:
+        """Return what is carried over of a potential `u` with spike `s`, of their shape."""
+        return leak * u - self._drop(leak, threshold) * s
+
+    def partials(self, leak: float, threshold: float, u: Array, s: Array) -> tuple[float, float]:
+        """Return ``dr/du`` and ``dr/ds``, which do not depend on the state."""
+        return leak, -self._drop(leak, threshold)
+
+
+@dataclass(frozen=True)
+class NoReset:
+    """No reset, ``r = leak u``: a leaky integrator that also reports spikes.
+
+    References
+    ----------
+    DESIGN 1.
+    """
+
+    def __call__(self, leak: float, threshold: float, u: Array, s: Array) -> Array:
+        """Return what is carried over of a potential `u`, of its shape."""
+        return leak * u
+
+    def partials(self, leak: float, threshold: float, u: Array, s: Array) -> tuple[float, float]:
+        """Return ``dr/du`` and ``dr/ds``, which do not depend on the state."""
+        return leak, 0.0
+
+
+Reset: TypeAlias = ToZero | Subtract | NoReset

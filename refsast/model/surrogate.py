@@ -1,0 +1,338 @@
+"""Smooth spikes: five functions from the distance above threshold to [0, 1], and the hard one.
+
+Rule 1: every value is finite and right for abs(v) up to 1e300, and no floating-point warning is
+        raised: arguments are clipped where the answer has long been constant to rounding.
+Rule 2: written in NumPy operators only, so that the tape and the complex step run through.
+Rule 3: each is symmetric, sigma(-v) = 1 - sigma(v), with sigma' largest at zero.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+
+from refsast.arrays import Array
+from refsast.autodiff import stop_gradient
+
+Spike: TypeAlias = Callable[[Array], Array]
+
+
+@runtime_checkable
+class Smooth(Protocol):
+    """A spike that brings its first derivative along."""
+
+    def derivative(self, v: Array) -> Array:
+        """Return sigma'(v)."""
+        ...
+
+
+@runtime_checkable
+class TwiceSmooth(Protocol):
+    """A spike that brings its second derivative along."""
+
+    def second(self, v: Array) -> Array:
+        """Return sigma''(v)."""
+        ...
+
+
+# Largest arguments whose squares are finite; beyond, sigma is constant to rounding.
+LARGEST, LARGEST_SINGLE = 1.2e154, 1.6e19
+
+
+def _scaled(slope: float, v: Array) -> Array:
+    """``slope * v``, held where its square is finite."""
+    limit = LARGEST_SINGLE if getattr(v, "dtype", None) == np.float32 else LARGEST
+    return slope * np.clip(v, -limit / slope, limit / slope)
+
+
+def _magnitude(z: Array) -> Array:
+    """``abs(z)``, analytic on either side of zero (``numpy.abs`` of a complex number is not)."""
+    return np.where(z < 0.0, -z, z)
+
+
+def _sign(z: Array) -> Array:
+    """-1, 0 or 1, of the real part."""
+    return np.where(z < 0.0, -1.0, np.where(z > 0.0, 1.0, 0.0))
+
+
+def _require_slope(self: "Surrogate") -> None:
+    if not 0.0 < self.slope < np.inf:
+        raise ValueError(f"slope must be positive and finite, got {self.slope}")
+
+
+@dataclass(frozen=True)
+class Arctan:
+    """The arctangent spike::
+
+        sigma(v) = 1/2 + arctan(z)/pi,    z = pi b v / 2,    b the slope
+
+    Attributes
+    ----------
+    slope : float
+        b, twice the slope of sigma at threshold, per unit of potential. Positive and finite.
+
+    References
+    ----------
+    DESIGN 4; SpikingJelly ``ATan(alpha=b)``, snnTorch ``atan(alpha=b)``.
+    """
+
+    slope: float
+    __post_init__ = _require_slope
+
+    def _z(self, v: Array) -> Array:
+        return _scaled(0.5 * np.pi * self.slope, v)
+
+    def __call__(self, v: Array) -> Array:
+        """Return sigma(v), any shape."""
+        return 0.5 + np.arctan(self._z(v)) / np.pi
+
+    def derivative(self, v: Array) -> Array:
+        """Return sigma'(v), per unit of potential."""
+        z = self._z(v)
+        return 0.5 * self.slope / (1.0 + z * z)
+
+    def second(self, v: Array) -> Array:
+        """Return sigma''(v), per unit of potential squared."""
+        z = self._z(v)
+        q = 1.0 / (1.0 + z * z)
+        return -0.5 * np.pi * self.slope**2 * (z * q) * q
+
+    @property
+    def sup_derivative(self) -> float:
+        """Largest abs(sigma'): b/2."""
+        return 0.5 * self.slope
+
+    @property
+    def sup_second(self) -> float:
+        """Largest abs(sigma''): 3 sqrt(3) pi b^2 / 32."""
+        return 3.0 * np.sqrt(3.0) * np.pi * self.slope**2 / 32.0
+
+
+@dataclass(frozen=True)
+class Logistic:
+    """The logistic spike::
+
+        sigma(v) = 1/(1 + exp(-z)),    z = k v,    k the slope
+
+    Attributes
+    ----------
+    slope : float
+        k, four times the slope of sigma at threshold, per unit of potential. Positive and finite.
+
+    References
+    ----------
+    DESIGN 4; SpikingJelly ``Sigmoid(alpha=k)``, snnTorch ``sigmoid(slope=k)``.
+    """
+
+    slope: float
+    __post_init__ = _require_slope
+
+    def __call__(self, v: Array) -> Array:
+        """Return sigma(v), any shape."""
+        z, e = self._decay(v)
+        return np.where(z >= 0.0, 1.0, e) / (1.0 + e)
+
+    def _decay(self, v: Array) -> tuple[Array, Array]:
+        """Z and exp(-abs(z)), which cannot overflow."""
+        z = _scaled(self.slope, v)
+        return z, np.exp(-np.minimum(_magnitude(z), 750.0))
+
+    def derivative(self, v: Array) -> Array:
+        """Return sigma'(v), per unit of potential."""
+        _, e = self._decay(v)
+        return self.slope * e / ((1.0 + e) * (1.0 + e))
+
+    def second(self, v: Array) -> Array:
+        """Return sigma''(v), per unit of potential squared."""
+        z, e = self._decay(v)
+        return -_sign(z) * self.slope**2 * e * (1.0 - e) / (1.0 + e) ** 3
+
+    @property
+    def sup_derivative(self) -> float:
+        """Largest abs(sigma'): k/4."""
+        return 0.25 * self.slope
+
+    @property
+    def sup_second(self) -> float:
+        """Largest abs(sigma''): k^2 / (6 sqrt 3)."""
+        return self.slope**2 / (6.0 * np.sqrt(3.0))
+
+
+@dataclass(frozen=True)
+class Algebraic:
+    """The algebraic spike::
+
+        sigma(v) = (1 + z/sqrt(1 + z^2))/2,    z = k v,    k the slope
+
+    Attributes
+    ----------
+    slope : float
+        k, twice the slope of sigma at threshold, per unit of potential. Positive and finite.
+
+    References
+    ----------
+    DESIGN 4.
+    """
+
+    slope: float
+    __post_init__ = _require_slope
+
+    def __call__(self, v: Array) -> Array:
+        """Return sigma(v), any shape."""
+        z = _scaled(self.slope, v)
+        return 0.5 + 0.5 * z / np.sqrt(1.0 + z * z)
+
+    def derivative(self, v: Array) -> Array:
+        """Return sigma'(v), per unit of potential."""
+        z = _scaled(self.slope, v)
+        r = 1.0 / np.sqrt(1.0 + z * z)
+        return 0.5 * self.slope * r * r * r
+
+    def second(self, v: Array) -> Array:
+        """Return sigma''(v), per unit of potential squared."""
+        z = _scaled(self.slope, v)
+        r = 1.0 / np.sqrt(1.0 + z * z)
+        return -1.5 * self.slope**2 * (z * r) * (r * r) * (r * r)
+
+    @property
+    def sup_derivative(self) -> float:
+        """Largest abs(sigma'): k/2."""
+        return 0.5 * self.slope
+
+    @property
+    def sup_second(self) -> float:
+        """Largest abs(sigma''), at z = 1/2: 3/4 (4/5)^(5/2) k^2."""
+        return 0.75 * 0.8**2.5 * self.slope**2
+
+
+@dataclass(frozen=True)
+class FastSigmoid:
+    """The rational spike, once differentiable with Lipschitz derivative::
+
+        sigma(v) = (1 + z/(1 + |z|))/2,    z = k v,    k the slope
+
+    Attributes
+    ----------
+    slope : float
+        k, twice the slope of sigma at threshold, per unit of potential. Positive and finite.
+
+    References
+    ----------
+    DESIGN 4.
+    """
+
+    slope: float
+    __post_init__ = _require_slope
+
+    def __call__(self, v: Array) -> Array:
+        """Return sigma(v), any shape."""
+        z = _scaled(self.slope, v)
+        return 0.5 + 0.5 * z / (1.0 + _magnitude(z))
+
+    def derivative(self, v: Array) -> Array:
+        """Return sigma'(v), per unit of potential."""
+        q = 1.0 / (1.0 + _magnitude(_scaled(self.slope, v)))
+        return 0.5 * self.slope * q * q
+
+    def second(self, v: Array) -> Array:
+        """Return sigma''(v), per unit of potential squared; 0 at v = 0, where it jumps."""
+        z = _scaled(self.slope, v)
+        q = 1.0 / (1.0 + _magnitude(z))
+        return -_sign(z) * self.slope**2 * q * q * q
+
+    @property
+    def sup_derivative(self) -> float:
+        """Largest abs(sigma'): k/2."""
+        return 0.5 * self.slope
+
+    @property
+    def sup_second(self) -> float:
+        """Lipschitz constant of sigma', approached at 0: k^2."""
+        return self.slope**2
+
+
+@dataclass(frozen=True)
+class PiecewiseQuadratic:
+    """The C1 spline whose derivative is a triangle::
+
+        sigma(v) = 1/2 + z - z |z| / 2 for |z| <= 1, else 0 or 1,    z = k v,    k the slope
+        sigma'(v) = k max(0, 1 - |z|)
+
+    Attributes
+    ----------
+    slope : float
+        k, the slope of sigma at threshold, per unit of potential. Positive and finite.
+
+    References
+    ----------
+    DESIGN 4.
+    """
+
+    slope: float
+    __post_init__ = _require_slope
+
+    def __call__(self, v: Array) -> Array:
+        """Return sigma(v), any shape."""
+        z = np.clip(_scaled(self.slope, v), -1.0, 1.0)
+        return 0.5 + z * (1.0 - 0.5 * _magnitude(z))
+
+    def derivative(self, v: Array) -> Array:
+        """Return sigma'(v), per unit of potential."""
+        return self.slope * np.maximum(0.0, 1.0 - _magnitude(_scaled(self.slope, v)))
+
+    def second(self, v: Array) -> Array:
+        """Return sigma''(v), per unit of potential squared; 0 where it jumps (|z| = 0 and 1)."""
+        z = _scaled(self.slope, v)
+        return np.where(_magnitude(z) < 1.0, -_sign(z) * self.slope**2, 0.0)
+
+    @property
+    def sup_derivative(self) -> float:
+        """Largest abs(sigma'): k."""
+        return self.slope
+
+    @property
+    def sup_second(self) -> float:
+        """Lipschitz constant of sigma': k^2."""
+        return self.slope**2
+
+
+def heaviside(v: Array) -> Array:
+    """Return the hard spike: 1 where ``v >= 0``, else 0, in the floating type of `v`.
+
+    A potential exactly at threshold fires, as in the paper. NaN does not. The derivative is zero
+    wherever there is one, so on the tape the result is a constant.
+
+    Parameters
+    ----------
+    v : ndarray
+        Distance above threshold, any shape.
+
+    Returns
+    -------
+    ndarray
+        Of the shape of `v`.
+
+    References
+    ----------
+    DESIGN 1 and 3.
+    """
+    distance = np.asarray(stop_gradient(v))
+    return (distance.real >= 0.0).astype(np.result_type(distance, np.float32))
+
+
+def slope_of(spike: Spike) -> Callable[[Array], Array]:
+    """Return the first derivative that a smooth spike brings along, or say that it has none."""
+    if not isinstance(spike, Smooth):
+        raise ValueError(f"spike must have a method derivative, got {spike!r}")
+    return spike.derivative
+
+
+def second_of(spike: Spike) -> Callable[[Array], Array]:
+    """Return the second derivative that a smooth spike brings along, or say that it has none."""
+    if not isinstance(spike, TwiceSmooth):
+        raise ValueError(f"spike must have a method second, got {spike!r}")
+    return spike.second
+
+
+Surrogate: TypeAlias = Arctan | Logistic | Algebraic | FastSigmoid | PiecewiseQuadratic

@@ -1,0 +1,129 @@
+"""Descent methods as pairs of pure functions on one flat vector.
+
+A method is an ``init`` that makes the state and an ``update`` that makes the next state and the next
+parameters; the state is a tuple of arrays, so it can be written to a file as it is.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from refsast.arrays import Array
+
+State: TypeAlias = tuple[Array, ...]
+
+
+@dataclass(frozen=True)
+class Descent:
+    """A descent method.
+
+    Attributes
+    ----------
+    init : callable
+        ``init(w) -> state``, for parameters `w` of shape (p,).
+    update : callable
+        ``update(state, w, grad) -> (state, w)``: the state and the parameters after one step.
+    """
+
+    init: Callable[[Array], State]
+    update: Callable[[State, Array, Array], tuple[State, Array]]
+
+
+def sgd(*, learning_rate: float, momentum: float, weight_decay: float) -> Descent:
+    """Return gradient descent with heavy-ball momentum and decoupled weight decay::
+
+        m' = momentum m + grad        w' = w - learning_rate (m' + weight_decay w)
+
+    Parameters
+    ----------
+    learning_rate : float
+        Step length, parameter squared / loss. Positive.
+    momentum : float
+        In [0, 1); 0 is plain descent.
+    weight_decay : float
+        Not negative.
+
+    Returns
+    -------
+    Descent
+        With the state ``(m,)``.
+
+    Raises
+    ------
+    ValueError
+        If a number is outside its range.
+
+    References
+    ----------
+    Polyak, USSR Comp. Math. Phys. 4 (1964), 1-17; PyTorch ``SGD(nesterov=False)`` for the form.
+    """
+    _require(learning_rate > 0.0, "learning_rate", "be positive and finite", learning_rate)
+    _require(0.0 <= momentum < 1.0, "momentum", "lie in [0, 1)", momentum)
+    _require(weight_decay >= 0.0, "weight_decay", "be finite and not negative", weight_decay)
+
+    def update(state: State, w: Array, grad: Array) -> tuple[State, Array]:
+        m = momentum * state[0] + grad
+        return (m,), w - learning_rate * (m + weight_decay * w)
+
+    return Descent(lambda w: (np.zeros_like(w),), update)
+
+
+def adam(
+    *, learning_rate: float, beta1: float, beta2: float, epsilon: float, weight_decay: float
+) -> Descent:
+    """Return Adam, with decoupled weight decay (AdamW)::
+
+        m' = beta1 m + (1 - beta1) grad        v' = beta2 v + (1 - beta2) grad^2
+        w' = w - learning_rate (mhat / (sqrt(vhat) + epsilon) + weight_decay w)
+
+    where mhat = m'/(1 - beta1^k) and vhat = v'/(1 - beta2^k) at step k = 1, 2, ...
+
+    Parameters
+    ----------
+    learning_rate : float
+        Step length, in units of the parameters. Positive.
+    beta1, beta2 : float
+        Memory of the mean and of the mean square. In [0, 1).
+    epsilon : float
+        Gradients well below it move nothing. Positive: it is part of the method, not a guard.
+    weight_decay : float
+        Not negative.
+
+    Returns
+    -------
+    Descent
+        With the state ``(m, v, k)``.
+
+    Raises
+    ------
+    ValueError
+        If a number is outside its range.
+
+    References
+    ----------
+    Kingma and Ba, arXiv:1412.6980, Algorithm 1; Loshchilov and Hutter, arXiv:1711.05101.
+    """
+    _require(learning_rate > 0.0, "learning_rate", "be positive and finite", learning_rate)
+    _require(0.0 <= beta1 < 1.0, "beta1", "lie in [0, 1)", beta1)
+    _require(0.0 <= beta2 < 1.0, "beta2", "lie in [0, 1)", beta2)
+    _require(epsilon > 0.0, "epsilon", "be positive and finite", epsilon)
+    _require(weight_decay >= 0.0, "weight_decay", "be finite and not negative", weight_decay)
+
+    def update(state: State, w: Array, grad: Array) -> tuple[State, Array]:
+        m, v, k = state
+        k = k + 1
+        m = beta1 * m + (1.0 - beta1) * grad
+        v = beta2 * v + (1.0 - beta2) * (grad * grad)
+        mhat, vhat = m / (1.0 - beta1 ** int(k)), v / (1.0 - beta2 ** int(k))
+        move = mhat / (np.sqrt(vhat) + epsilon) + weight_decay * w
+        return (m, v, k), w - learning_rate * move
+
+    return Descent(lambda w: (np.zeros_like(w), np.zeros_like(w), np.zeros((), np.int64)), update)
+
+
+def _require(holds: bool, name: str, must: str, value: float) -> None:
+    """Say what `name` must do, unless `holds` and `value` is finite."""
+    if not (holds and np.isfinite(value)):
+        raise ValueError(f"{name} must {must}, got {value}")

@@ -1,0 +1,154 @@
+"""Sharpness-aware minimisation on one flat vector, exactly as its equations say.
+
+Rule 1: an objective is a function ``w -> (f, g)`` and holds no state: a network is at rest whenever
+        it is called.
+Rule 2: no epsilon stands in any denominator. Where the gradient is zero, nothing moves.
+"""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+
+from refsast.arrays import Array, as_array
+
+Objective: TypeAlias = Callable[[Array], tuple[Array, Array]]
+
+
+def ascent_point(w: Array, grad: Array, *, rho: float) -> Array:
+    """Return the point at distance `rho` from `w` that first-order theory fears most.
+
+    It solves the linearised inner problem of SAM in the Euclidean ball::
+
+        argmax  <grad, e>   =   rho * grad / |grad|
+        |e| <= rho
+
+    Parameters
+    ----------
+    w : (p,) array
+        Parameters, flattened. Not modified.
+    grad : (p,) array
+        Gradient of the loss at `w`, in units of loss / parameter.
+    rho : float
+        Radius of the ball, in units of the parameters. Not negative.
+
+    Returns
+    -------
+    (p,) array
+        The perturbed parameters. Where ``grad == 0`` every direction is equally good and `w` itself
+        is returned; so it is where ``rho == 0``.
+
+    Raises
+    ------
+    ValueError
+        If `rho` is negative or not finite, an entry is not finite, or the shapes differ.
+
+    References
+    ----------
+    Foret et al., "Sharpness-Aware Minimization", arXiv:2010.01412, Sec. 2, p = 2.
+
+    Examples
+    --------
+    >>> ascent_point(np.array([1.0, 1.0]), np.array([0.0, 2.0]), rho=0.5)
+    array([1. , 1.5])
+    """
+    w = as_array(w, "w", ("p",))
+    grad = as_array(grad, "grad", w.shape)
+    if not 0.0 <= rho < np.inf:
+        raise ValueError(f"rho must be finite and not negative, got {rho}")
+    peak, direction = _unit(grad)
+    return w if rho == 0.0 or peak == 0.0 else w + rho * direction
+
+
+def _unit(grad: Array) -> tuple[float, Array]:
+    """The norm of `grad` and its direction, which is zero where the norm is."""
+    peak = np.abs(grad).max(initial=0.0)
+    if peak == 0.0:
+        return 0.0, grad
+    scaled = grad / peak  # so that the squares in the norm can neither underflow nor overflow
+    norm = np.linalg.norm(scaled)
+    return float(peak * norm), scaled / norm
+
+
+def gradient(
+    objective: Objective, w: Array, *, rho: float, second: Objective | None = None
+) -> Array:
+    """Return the SAM gradient: that of the loss, taken at the ascent point::
+
+        grad f2(w + rho grad f1(w) / |grad f1(w)|)
+
+    Parameters
+    ----------
+    objective : callable
+        ``w -> (f1, grad f1)``, the loss on the minibatch that chooses where to look. Not called
+        where ``rho == 0`` and `second` is given.
+    w : (p,) array
+        Parameters, flattened.
+    rho : float
+        Radius of the ball, in units of the parameters. Not negative; zero is plain descent.
+    second : callable, optional
+        ``w -> (f2, grad f2)``, the loss on a second, independent minibatch; without it the first
+        serves both passes.
+
+    Returns
+    -------
+    (p,) array
+        What a descent step at `w` is to be taken with.
+
+    Raises
+    ------
+    ValueError
+        If `rho` is negative or not finite, or a gradient is not finite or of another shape.
+
+    References
+    ----------
+    Foret et al., arXiv:2010.01412, Sec. 2; THEORY 5 for the second minibatch.
+    """
+    descent = objective if second is None else second
+    if rho == 0.0:
+        return as_array(descent(w)[1], "grad", w.shape)
+    return as_array(descent(ascent_point(w, objective(w)[1], rho=rho))[1], "grad", w.shape)
+
+
+def exact_gradient(
+    objective: Objective, hvp: Callable[[Array, Array], Array], w: Array, *, rho: float
+) -> Array:
+    """Return the exact gradient of ``w -> f(w + e(w))``, Hessian term included::
+
+        (I + rho P H / |grad f|)' grad f(w + e),    P = I - ghat ghat',    e = rho ghat
+
+    `gradient` drops the second term of the sum.
+
+    Parameters
+    ----------
+    objective : callable
+        ``w -> (f, grad f)``.
+    hvp : callable
+        ``(w, direction) -> H direction``, the Hessian of the objective at `w`.
+    w : (p,) array
+        Parameters, flattened.
+    rho : float
+        Radius of the ball, in units of the parameters. Not negative.
+
+    Returns
+    -------
+    (p,) array
+        The gradient. Where ``grad f(w) = 0`` the ascent point is `w` itself, by definition, and
+        ``grad f(w)`` is returned.
+
+    Raises
+    ------
+    ValueError
+        If `rho` is negative or not finite, or an array is not finite or of another shape.
+
+    References
+    ----------
+    THEORY 4d.
+    """
+    grad = as_array(objective(w)[1], "grad", w.shape)
+    raised = as_array(objective(ascent_point(w, grad, rho=rho))[1], "grad", w.shape)
+    norm, unit = _unit(grad)
+    if rho == 0.0 or norm == 0.0:
+        return raised
+    across = raised - unit * (unit @ raised)
+    return raised + rho * as_array(hvp(w, across), "hvp", w.shape) / norm
