@@ -1,7 +1,10 @@
 """Descent methods as pairs of pure functions on one flat vector.
 
-A method is an ``init`` that makes the state and an ``update`` that makes the next state and the next
-parameters; the state is a tuple of arrays, so it can be written to a file as it is.
+A method is an ``init`` that makes the state and an ``update`` that makes the next state and the
+next parameters; the state is a tuple of arrays, so it can be written to a file as it is.
+
+A schedule is a function from the share of training done, in [0, 1), to a factor on the learning
+rate: `constant` and `cosine`.
 """
 
 from collections.abc import Callable
@@ -21,14 +24,19 @@ class Descent:
 
     Attributes
     ----------
+    says : str
+        The method and its numbers, for a record.
     init : callable
         ``init(w) -> state``, for parameters `w` of shape (p,).
     update : callable
-        ``update(state, w, grad) -> (state, w)``: the state and the parameters after one step.
+        ``update(state, w, grad, factor) -> (state, w)``: the state and the parameters after one
+        step with `factor` times the learning rate.
     """
 
+    says: str
+
     init: Callable[[Array], State]
-    update: Callable[[State, Array, Array], tuple[State, Array]]
+    update: Callable[[State, Array, Array, float], tuple[State, Array]]
 
 
 def sgd(*, learning_rate: float, momentum: float, weight_decay: float) -> Descent:
@@ -63,11 +71,12 @@ def sgd(*, learning_rate: float, momentum: float, weight_decay: float) -> Descen
     _require(0.0 <= momentum < 1.0, "momentum", "lie in [0, 1)", momentum)
     _require(weight_decay >= 0.0, "weight_decay", "be finite and not negative", weight_decay)
 
-    def update(state: State, w: Array, grad: Array) -> tuple[State, Array]:
+    def update(state: State, w: Array, grad: Array, factor: float) -> tuple[State, Array]:
         m = momentum * state[0] + grad
-        return (m,), w - learning_rate * (m + weight_decay * w)
+        return (m,), w - factor * learning_rate * (m + weight_decay * w)
 
-    return Descent(lambda w: (np.zeros_like(w),), update)
+    says = f"sgd({learning_rate=}, {momentum=}, {weight_decay=})"
+    return Descent(says, lambda w: (np.zeros_like(w),), update)
 
 
 def adam(
@@ -111,16 +120,42 @@ def adam(
     _require(epsilon > 0.0, "epsilon", "be positive and finite", epsilon)
     _require(weight_decay >= 0.0, "weight_decay", "be finite and not negative", weight_decay)
 
-    def update(state: State, w: Array, grad: Array) -> tuple[State, Array]:
+    def update(state: State, w: Array, grad: Array, factor: float) -> tuple[State, Array]:
         m, v, k = state
-        k = k + 1
+        k = k + 1.0
         m = beta1 * m + (1.0 - beta1) * grad
         v = beta2 * v + (1.0 - beta2) * (grad * grad)
         mhat, vhat = m / (1.0 - beta1 ** int(k)), v / (1.0 - beta2 ** int(k))
         move = mhat / (np.sqrt(vhat) + epsilon) + weight_decay * w
-        return (m, v, k), w - learning_rate * move
+        return (m, v, k), w - factor * learning_rate * move
 
-    return Descent(lambda w: (np.zeros_like(w), np.zeros_like(w), np.zeros((), np.int64)), update)
+    says = f"adam({learning_rate=}, {beta1=}, {beta2=}, {epsilon=}, {weight_decay=})"
+    return Descent(says, lambda w: (np.zeros_like(w), np.zeros_like(w), np.zeros(())), update)
+
+
+def constant(share: float) -> float:
+    """Return 1: the learning rate stays as it is."""
+    return 1.0
+
+
+def cosine(share: float) -> float:
+    """Return ``(1 + cos(pi share))/2``: the learning rate falls to zero in half a wave.
+
+    Parameters
+    ----------
+    share : float
+        Of all steps, how many are done; in [0, 1].
+
+    Returns
+    -------
+    float
+        In [0, 1].
+
+    References
+    ----------
+    Loshchilov and Hutter, arXiv:1608.03983, Eq. 5 without restarts.
+    """
+    return 0.5 * (1.0 + float(np.cos(np.pi * share)))
 
 
 def _require(holds: bool, name: str, must: str, value: float) -> None:

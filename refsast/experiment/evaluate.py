@@ -1,0 +1,127 @@
+"""What a network is worth: accuracy with smooth and with hard spikes, and the gap between them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from refsast.arrays import Array, Integers
+from refsast.model import Network, Params, Trace, heaviside, run
+from refsast.model.doors import checked_labels
+from refsast.model.loss import cross_entropy
+from refsast.model.surrogate import Spike
+
+CHUNK = 256  # recordings at a time, which bounds the memory
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The worth of one network on one set of recordings.
+
+    Attributes
+    ----------
+    loss : float
+        Mean cross entropy with smooth spikes, in nats.
+    smooth, hard : float
+        Share of recordings read correctly with smooth and with hard spikes, in [0, 1]. Of equal
+        logits the first counts, as ``numpy.argmax`` has it.
+    """
+
+    loss: float
+    smooth: float
+    hard: float
+
+    @property
+    def gap(self) -> float:
+        """The transfer gap: what the swap to hard spikes costs, ``smooth - hard``."""
+        return self.smooth - self.hard
+
+
+def evaluate(network: Network, params: Params, x: ArrayLike, y: ArrayLike) -> Scores:
+    """Return loss and accuracy with smooth spikes, and accuracy with hard ones.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    params : tuple of Layer
+        Its parameters.
+    x : (time, n, n_0) array
+        Recordings; any number of them, at least one.
+    y : (n,) array of int
+        Labels in [0, classes).
+
+    Returns
+    -------
+    Scores
+        On these recordings.
+
+    Raises
+    ------
+    ValueError
+        If a shape, dtype or number is not as it must be.
+
+    References
+    ----------
+    DESIGN, "SAST in four lines": nothing changes in the swap but the spike.
+    """
+    x = np.asarray(x)
+    if x.ndim != 3 or 0 in x.shape:
+        raise ValueError(f"x must have shape (time, n, {network.sizes[0]}), got {x.shape}")
+    labels = checked_labels(y, x.shape[1], network.classes)
+    smooth = predict(network, params, x)
+    hard = predict(network, params, x, spike=heaviside)
+    loss = float(cross_entropy(smooth.astype(np.float64), labels))
+    return Scores(loss, _share(smooth, labels), _share(hard, labels))
+
+
+def _share(logits: Array, labels: Integers) -> float:
+    """The share of recordings whose largest logit is the label's."""
+    return float((logits.argmax(axis=1) == labels).mean())
+
+
+def predict(network: Network, params: Params, x: Array, spike: Spike | None = None) -> Array:
+    """Return the logits (n, classes) of any number of recordings, a chunk at a time."""
+    return np.concatenate([trace.logits for trace in traces(network, params, x, spike)])
+
+
+def traces(
+    network: Network, params: Params, x: Array, spike: Spike | None = None
+) -> Iterator[Trace]:
+    """Yield the runs of any number of recordings, a chunk at a time."""
+    for start in range(0, x.shape[1], CHUNK):
+        yield run(network, params, x[:, start : start + CHUNK], spike)
+
+
+def membrane(
+    network: Network, params: Params, x: Array, edges: Array, spike: Spike | None = None
+) -> Array:
+    """Return how often each distance from threshold occurs, layer by layer.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    params : tuple of Layer
+        Its parameters.
+    x : (time, n, n_0) array
+        Recordings.
+    edges : (k + 1,) array
+        Edges of the bins of ``u - threshold``, increasing, in units of potential.
+    spike : callable, optional
+        In place of every neuron's own, as for `run`.
+
+    Returns
+    -------
+    (layers, k) array
+        Share of all potentials (of all steps, recordings and neurons of the layer) per bin; the
+        shares of a layer sum to one unless potentials lie beyond the edges.
+    """
+    counts = np.zeros((len(network.neurons), len(edges) - 1))
+    totals = np.zeros((len(network.neurons), 1))
+    for trace in traces(network, params, x, spike):
+        for i, (neuron, u) in enumerate(zip(network.neurons, trace.u, strict=True)):
+            counts[i] += np.histogram(u - neuron.threshold, edges)[0]
+            totals[i] += u.size
+    return counts / totals

@@ -1,0 +1,213 @@
+"""What is known of a run: its configuration, its state, its outcome and its identity."""
+
+import hashlib
+import json
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from importlib.metadata import version
+from typing import TypeAlias
+
+import numpy as np
+
+import refsast.model as model
+from refsast.arrays import Array, Integers
+from refsast.data import digest
+from refsast.experiment.evaluate import Scores
+from refsast.model import Network, Params
+from refsast.optim.descent import Descent
+from refsast.optim.descent import State as Moments
+
+Json: TypeAlias = "Mapping[str, Json] | Sequence[Json] | str | int | float | bool | None"
+
+
+@dataclass(frozen=True)
+class Config:
+    """How to train.
+
+    Attributes
+    ----------
+    epochs : int
+        Passes over the training recordings. Positive.
+    batch : int
+        Recordings per minibatch. Positive; a last, smaller one is used as well.
+    rho : float
+        Radius of SAM, in units of the parameters. Zero is plain descent.
+    descent : Descent
+        The method, such as `descent.adam`.
+    schedule : callable
+        From the share of training done to a factor on the learning rate.
+    shared : bool
+        Whether both passes of SAM see the same minibatch instead of two independent ones.
+    """
+
+    epochs: int
+    batch: int
+    rho: float
+    descent: Descent
+    schedule: Callable[[float], float]
+    shared: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch"):
+            value = getattr(self, name)
+            if not (isinstance(value, int | np.integer) and value > 0):
+                raise ValueError(f"{name} must be a positive integer, got {value!r}")
+        if not 0.0 <= self.rho < np.inf:
+            raise ValueError(f"rho must be finite and not negative, got {self.rho}")
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch of a run.
+
+    Attributes
+    ----------
+    epoch : int
+        Its number, from 1.
+    loss : float
+        Mean over its minibatches of the loss before the step, in nats; for SAM with an independent
+        second minibatch that is the loss on the minibatch of the ascent.
+    evaluations : int
+        Gradients of a minibatch taken so far.
+    scores : Scores or None
+        On the held-out recordings, where there are some.
+    """
+
+    epoch: int
+    loss: float
+    evaluations: int
+    scores: Scores | None
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """All that the rest of a run depends on, after some number of epochs.
+
+    Attributes
+    ----------
+    epoch, evaluations : int
+        Epochs done, and gradients of a minibatch taken.
+    w : (p,) array
+        The parameters.
+    moments : tuple of array
+        The state of the descent method.
+    curve : tuple of Epoch
+        The epochs so far.
+    """
+
+    epoch: int
+    evaluations: int
+    w: Array
+    moments: Moments
+    curve: tuple[Epoch, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What came of a training.
+
+    Attributes
+    ----------
+    network : Network
+        The network.
+    params : tuple of Layer
+        Its parameters after the last epoch.
+    config : Config
+        How it was trained.
+    seeds : tuple of int
+        From which the order of the recordings followed: descent, ascent.
+    curve : tuple of Epoch
+        One per epoch.
+    mark : dict
+        What identifies the run; see `fingerprint`.
+    """
+
+    network: Network
+    params: Params
+    config: Config
+    seeds: tuple[int, ...]
+    curve: tuple[Epoch, ...]
+    mark: Mapping[str, Json]
+
+
+def fingerprint(
+    network: Network,
+    w: Array,
+    config: Config,
+    seeds: tuple[int, ...],
+    data: tuple[Array, Integers],
+    held_out: tuple[Array, Integers] | None,
+) -> Mapping[str, Json]:
+    """Return what identifies a run: two runs with the same answer end at the same bits."""
+    return {
+        "network": encode(network),
+        "start": hashlib.sha256(w.tobytes()).hexdigest(),
+        "dtype": str(w.dtype),
+        "config": describe(config),
+        "seeds": list(seeds),
+        "data": digest(*data),
+        "held_out": None if held_out is None else digest(*held_out),
+    }
+
+
+def describe(config: Config) -> Mapping[str, Json]:
+    """Return a configuration as JSON."""
+    return {
+        "epochs": int(config.epochs),
+        "batch": int(config.batch),
+        "rho": float(config.rho),
+        "descent": config.descent.says,
+        "schedule": getattr(config.schedule, "__name__", repr(config.schedule)),
+        "shared": config.shared,
+    }
+
+
+def summary(run: Run) -> Mapping[str, Json]:
+    """Return the record of a run as JSON: settings, versions, hashes, curve, gradients spent."""
+    packages = ("refsast", "numpy", "scipy")
+    return {
+        **run.mark,
+        "evaluations": run.curve[-1].evaluations,
+        "curve": [asdict(epoch) for epoch in run.curve],
+        "versions": {"python": platform.python_version()} | {p: version(p) for p in packages},
+    }
+
+
+def encode(spec: object) -> Json:
+    """Return a specification of the model as JSON, from which `decode` makes it again."""
+    if is_dataclass(spec) and not isinstance(spec, type):
+        named = {field.name: encode(getattr(spec, field.name)) for field in fields(spec)}
+        return {"is": type(spec).__name__, **named}
+    if isinstance(spec, tuple):
+        return [encode(item) for item in spec]
+    if isinstance(spec, np.generic):
+        return spec.item()
+    if spec is None or isinstance(spec, bool | int | float | str):
+        return spec
+    # A spike of the user's own: the name identifies it, but it cannot be made again from that.
+    return f"{getattr(spec, '__module__', '')}.{getattr(spec, '__qualname__', type(spec).__name__)}"
+
+
+def decode(spec: Json) -> object:
+    """Return the specification that `encode` wrote down.
+
+    Raises
+    ------
+    ValueError
+        If it names something that is not part of the model.
+    """
+    if isinstance(spec, list):
+        return tuple(decode(item) for item in spec)
+    if not isinstance(spec, dict):
+        return spec
+    name = spec.get("is")
+    if name not in model.__all__ or not is_dataclass(getattr(model, str(name))):
+        raise ValueError(f"specification must be one of the model's records, got {name!r}")
+    return getattr(model, str(name))(**{k: decode(v) for k, v in spec.items() if k != "is"})
+
+
+def differs(ours: Mapping[str, Json], theirs: Mapping[str, Json]) -> list[str]:
+    """Return in which parts two fingerprints differ."""
+    keys = sorted(set(ours) | set(theirs))
+    return [k for k in keys if json.dumps(ours.get(k)) != json.dumps(theirs.get(k))]

@@ -1,0 +1,178 @@
+"""The training loop: minibatches, SAM's two passes, one descent step, an evaluation per epoch.
+
+Rule 1: the order of the recordings in epoch e follows from two seeds and e alone, so an interrupted
+        run needs no generator's state to go on to the same bits.
+Rule 2: the minibatch of the ascent is drawn from a stream of its own. With rho = 0 that stream is
+        never read, and what is left is plain descent, bit for bit.
+Rule 3: the gradient is an argument.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+
+from refsast.arrays import Array, Integers
+from refsast.experiment import checkpoint as disk
+from refsast.experiment.evaluate import evaluate
+from refsast.experiment.record import Config, Epoch, Run, State, fingerprint
+from refsast.gradient import fast
+from refsast.model import Network, Params, flatten
+from refsast.model.doors import checked_labels, checked_params
+from refsast.model.network import split
+from refsast.optim import sam
+
+Data: TypeAlias = tuple[Array, Integers]
+Gradient: TypeAlias = Callable[[Network, Params, Array, Integers], tuple[Array, Params]]
+Watch: TypeAlias = Callable[[int, int, Epoch | None], None]
+
+
+def train(
+    network: Network,
+    params: Params,
+    data: Data,
+    config: Config,
+    *,
+    rng: np.random.Generator,
+    held_out: Data | None = None,
+    loss_and_grad: Gradient = fast.loss_and_grad,
+    checkpoint: str | Path | None = None,
+    watch: Watch | None = None,
+) -> Run:
+    """Train a network from `params` and return what came of it.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    params : tuple of Layer
+        Where to start. Their dtype, float32 or float64, is that of the whole training.
+    data : (x, y)
+        Training recordings, x of shape (time, n, n_0), and labels, y of shape (n,).
+    config : Config
+        How to train; ``rho = 0`` is plain descent.
+    rng : numpy.random.Generator
+        Draws the order of the recordings; advanced by two numbers.
+    held_out : (x, y), optional
+        Recordings on which smooth and hard accuracy are measured after every epoch. They never
+        influence the training.
+    loss_and_grad : callable
+        ``(network, params, x, y) -> (loss, grads)``, as `fast.loss_and_grad` and
+        `reference.loss_and_grad`, or one's own.
+    checkpoint : path, optional
+        A file, written after every epoch and replaced as a whole. If it is there already and of
+        this very run, the training goes on from it and ends at the same bits.
+    watch : callable, optional
+        ``watch(step, steps, epoch)`` after every step: how many are done, of how many, and the
+        latest finished `Epoch`, or None before there is one.
+
+    Returns
+    -------
+    Run
+        The parameters after the last epoch and the curve.
+
+    Raises
+    ------
+    ValueError
+        If data or parameters are not as they must be, if the loss stops being finite, or if the
+        checkpoint is damaged or of another run.
+
+    References
+    ----------
+    DESIGN 3; THEORY 5 for the update with an independent second minibatch.
+    """
+    params = checked_params(network, params)
+    data = _checked_data(network, data, "data")
+    held_out = None if held_out is None else _checked_data(network, held_out, "held_out")
+    seeds = tuple(int(n) for n in rng.integers(2**63, size=2))
+    w = flatten(params)
+    state = State(0, 0, w, config.descent.init(w), ())
+    mark = fingerprint(network, w, config, seeds, data, held_out)
+    if checkpoint is not None:
+        state = disk.restore(checkpoint, mark, state)
+    steps = _batches(data, config) * config.epochs
+    while state.epoch < config.epochs:
+        state = _epoch(
+            network, data, config, seeds, loss_and_grad, state, _from(watch, state, steps)
+        )
+        scores = None if held_out is None else evaluate(network, split(network, state.w), *held_out)
+        done = replace(state.curve[-1], scores=scores)
+        state = replace(state, curve=(*state.curve[:-1], done))
+        if checkpoint is not None:
+            disk.save(checkpoint, mark, state)
+        if watch is not None:
+            watch(state.epoch * _batches(data, config), steps, done)
+    return Run(network, split(network, state.w), config, seeds, state.curve, mark)
+
+
+def _from(watch: Watch | None, state: State, steps: int) -> Callable[[int], None]:
+    """What to call after each step of an epoch, with the number of steps done."""
+    latest = state.curve[-1] if state.curve else None
+    return (lambda step: None) if watch is None else (lambda step: watch(step, steps, latest))
+
+
+def _epoch(
+    network: Network,
+    data: Data,
+    config: Config,
+    seeds: tuple[int, ...],
+    loss_and_grad: Gradient,
+    state: State,
+    stepped: Callable[[int], None],
+) -> State:
+    """One pass over the recordings; its scores are not measured yet."""
+    batches = _batches(data, config)
+    losses: list[float] = []
+
+    def objective(rows: Integers) -> sam.Objective:
+        def f(w: Array) -> tuple[Array, Array]:
+            x, y = data[0][:, rows], data[1][rows]
+            loss, grads = loss_and_grad(network, split(network, w), x, y)
+            losses.append(float(loss))
+            return loss, flatten(grads)
+
+        return f
+
+    w, moments, clean = state.w, state.moments, []
+    order, ascent_order = (_order(seed, state.epoch, data, batches) for seed in seeds)
+    for i in range(batches):
+        spent = len(losses)
+        first = objective(order[i] if config.shared else ascent_order[i])
+        grad = sam.gradient(first, w, rho=config.rho, second=objective(order[i]))
+        factor = config.schedule((state.epoch + i / batches) / config.epochs)
+        moments, w = config.descent.update(moments, w, grad.astype(w.dtype, copy=False), factor)
+        clean.append(losses[spent])  # the loss at w itself, before the step
+        _require_finite(losses[-1], w, state.epoch, i)
+        stepped(state.epoch * batches + i + 1)
+    done = Epoch(state.epoch + 1, float(np.mean(clean)), state.evaluations + len(losses), None)
+    return State(done.epoch, done.evaluations, w, moments, (*state.curve, done))
+
+
+def _batches(data: Data, config: Config) -> int:
+    """How many minibatches an epoch has; the last may be smaller."""
+    return -(-len(data[1]) // config.batch)
+
+
+def _order(seed: int, epoch: int, data: Data, batches: int) -> list[Integers]:
+    """The rows of every minibatch of an epoch, each recording in one of them."""
+    rows = np.random.default_rng((seed, epoch)).permutation(len(data[1]))
+    size = -(-len(rows) // batches)
+    return [rows[i * size : (i + 1) * size] for i in range(batches)]
+
+
+def _checked_data(network: Network, data: Data, name: str) -> Data:
+    """Check shapes and labels once; numbers are checked as they are used."""
+    x, y = data
+    x = np.asarray(x)
+    if x.ndim != 3 or x.shape[2] != network.sizes[0] or 0 in x.shape:
+        wanted = f"(time, n, {network.sizes[0]})"
+        raise ValueError(f"{name} must have x of shape {wanted}, got {x.shape}")
+    return x, checked_labels(y, x.shape[1], network.classes)
+
+
+def _require_finite(loss: float, w: Array, epoch: int, batch: int) -> None:
+    if not (np.isfinite(loss) and np.isfinite(w).all()):
+        where = f"epoch {epoch + 1}, minibatch {batch + 1}"
+        raise ValueError(f"loss must stay finite, got {loss} at {where}: lower the learning rate")
