@@ -5,6 +5,26 @@ gradients, one signature), ``refsast.sam`` and ``refsast.train``; ``python -m re
 the rest without a line of code.
 """
 
+from refsast.data import (
+    Events,
+    bin_events,
+    load_nmnist,
+    read_events,
+    synthetic_digits,
+    write_events,
+)
+from refsast.experiment import (
+    PRESETS,
+    Config,
+    Epoch,
+    Run,
+    Scores,
+    Setting,
+    compare,
+    evaluate,
+    read_run,
+    train,
+)
 from refsast.gradient import fast, magnitude, reference
 from refsast.gradient.fast import straight_through
 from refsast.model import (
@@ -34,8 +54,12 @@ from refsast.optim import descent, sam
 
 __all__ = [
     "LIF",
+    "PRESETS",
     "Algebraic",
     "Arctan",
+    "Config",
+    "Epoch",
+    "Events",
     "FastSigmoid",
     "Layer",
     "LeakyReadout",
@@ -45,19 +69,31 @@ __all__ = [
     "NoReset",
     "Params",
     "PiecewiseQuadratic",
+    "Run",
+    "Scores",
+    "Setting",
     "SpikeRate",
     "Subtract",
     "ToZero",
     "Trace",
+    "bin_events",
+    "compare",
     "descent",
+    "evaluate",
     "fast",
     "flatten",
     "heaviside",
     "init",
+    "load_nmnist",
     "magnitude",
+    "read_events",
+    "read_run",
     "reference",
     "run",
     "sam",
     "straight_through",
+    "synthetic_digits",
+    "train",
     "unflatten",
+    "write_events",
 ]

@@ -1,0 +1,51 @@
+"""What does it see? Recordings of event cameras, real and synthetic, as arrays of time steps."""
+
+from refsast.data.binning import DURATION, STEPS, beyond, bin_events, count_events
+from refsast.data.cache import digest
+from refsast.data.camera import Camera
+from refsast.data.corrupt import add_noise, drop_events, jitter_times
+from refsast.data.describe import Description, Spread, describe, read_all
+from refsast.data.dvs_gesture import DVS128, load_gesture, pool
+from refsast.data.events import (
+    SIZE,
+    Events,
+    encode_events,
+    parse_events,
+    read_events,
+    write_events,
+)
+from refsast.data.hand import Hand
+from refsast.data.nmnist import load_nmnist, split
+from refsast.data.synthetic import synthetic_digits, synthetic_events, write_synthetic
+
+__all__ = [
+    "DURATION",
+    "DVS128",
+    "SIZE",
+    "STEPS",
+    "Camera",
+    "Description",
+    "Events",
+    "Hand",
+    "Spread",
+    "add_noise",
+    "beyond",
+    "bin_events",
+    "count_events",
+    "describe",
+    "digest",
+    "drop_events",
+    "encode_events",
+    "jitter_times",
+    "load_gesture",
+    "load_nmnist",
+    "parse_events",
+    "pool",
+    "read_all",
+    "read_events",
+    "split",
+    "synthetic_digits",
+    "synthetic_events",
+    "write_events",
+    "write_synthetic",
+]

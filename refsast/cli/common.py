@@ -1,0 +1,221 @@
+"""What several commands share: settings from flags, recordings from a folder, progress."""
+
+import argparse
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from tqdm import tqdm
+
+from refsast.data import load_nmnist, split, synthetic_digits
+from refsast.experiment.presets import PRESETS, SCHEDULES, Setting
+from refsast.experiment.train import Data
+from refsast.model import NoReset, Subtract, ToZero
+from refsast.model.reset import Reset
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+RESETS: dict[str, Reset] = {
+    "zero": ToZero(),
+    "subtract": Subtract(),
+    "subtract-leaked": Subtract(leaked=True),
+    "none": NoReset(),
+}
+
+# Calls for tqdm that is silent where standard error is not a terminal.
+bar = partial(tqdm, disable=None, dynamic_ncols=True)
+
+
+def positive(text: str) -> int:
+    """Parse a positive integer."""
+    value = int(text)
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"must be a positive integer, got {text}")
+    return value
+
+
+def natural(text: str) -> int:
+    """Parse an integer that is not negative."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"must not be negative, got {text}")
+    return value
+
+
+def widths(text: str) -> tuple[int, ...]:
+    """Parse widths such as ``128,128``."""
+    return tuple(positive(part) for part in text.split(","))
+
+
+def numbers(text: str) -> tuple[float, ...]:
+    """Parse numbers such as ``0.1,0.3``."""
+    return tuple(float(part) for part in text.split(","))
+
+
+def switch(text: str) -> bool:
+    """Parse yes or no."""
+    if text not in ("yes", "no"):
+        raise argparse.ArgumentTypeError(f"must be yes or no, got {text}")
+    return text == "yes"
+
+
+def named(table: dict[str, Reset]) -> Callable[[str], Reset]:
+    """Parse a name in `table`."""
+
+    def parse(text: str) -> Reset:
+        if text not in table:
+            raise argparse.ArgumentTypeError(f"must be one of {', '.join(table)}, got {text}")
+        return table[text]
+
+    return parse
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of a setting on the command line: how it is read, and what it means."""
+
+    parse: Callable[[str], object]
+    help: str
+
+
+FIELDS = {
+    "hidden": Field(widths, "widths of the hidden layers, such as 128,128"),
+    "steps": Field(positive, "time steps per recording (a recording lasts 300 ms)"),
+    "slope": Field(float, "slope of the arctangent spike, per unit of potential"),
+    "leak": Field(float, "fraction of the potential kept per step, 0 to 1"),
+    "threshold": Field(float, "potential at which a neuron fires, in units of potential"),
+    "reset": Field(named(RESETS), f"what a spike does to the potential: {', '.join(RESETS)}"),
+    "gain": Field(float, "logit of an output neuron that fires at every step"),
+    "scale": Field(float, "initial weights are drawn from +-scale/sqrt(inputs)"),
+    "learning_rate": Field(float, "learning rate of Adam, in units of the parameters per step"),
+    "schedule": Field(str, f"of the learning rate: {', '.join(SCHEDULES)}"),
+    "batch": Field(positive, "recordings per minibatch"),
+    "epochs": Field(positive, "passes over the training recordings"),
+    "rho": Field(float, "radius of SAM, in units of the parameters; 0 is the baseline"),
+    "shared": Field(switch, "yes: both passes of SAM see the same minibatch; no: independent ones"),
+}
+
+
+def add_setting(parser: argparse.ArgumentParser) -> None:
+    """Add ``--preset`` and one flag per field of a setting."""
+    group = parser.add_argument_group("setting", "A preset, of which any number can be replaced.")
+    group.add_argument(
+        "--preset", default="deep", help=f"one of {', '.join(PRESETS)} (default: deep)"
+    )
+    for name, field in FIELDS.items():
+        group.add_argument(f"--{name.replace('_', '-')}", type=field.parse, help=field.help)
+
+
+def setting_from(args: argparse.Namespace) -> Setting:
+    """Return the preset with the given flags in place of its numbers."""
+    if args.preset not in PRESETS:
+        raise ValueError(f"preset must be one of {', '.join(PRESETS)}, got {args.preset}")
+    given = {name: getattr(args, name) for name in FIELDS if getattr(args, name) is not None}
+    setting = replace(PRESETS[args.preset], **given)
+    setting.network(1)  # refuses what makes no network
+    return setting
+
+
+def add_recordings(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say which recordings to use."""
+    group = parser.add_argument_group(
+        "recordings",
+        "Synthetic digits, made on the spot, or N-MNIST recordings from a folder or its zips.",
+    )
+    group.add_argument(
+        "--nmnist", type=Path, metavar="PATH", help="folder with Train and Test (folders or zips)"
+    )
+    group.add_argument(
+        "--train",
+        type=positive,
+        default=700,
+        metavar="N",
+        help="synthetic training recordings (default: 700)",
+    )
+    group.add_argument(
+        "--test",
+        type=positive,
+        default=200,
+        metavar="N",
+        help="synthetic test recordings (default: 200)",
+    )
+    group.add_argument(
+        "--per-class",
+        type=positive,
+        metavar="N",
+        help="at most the first N training recordings of each class",
+    )
+    group.add_argument(
+        "--data-seed",
+        type=natural,
+        default=0,
+        metavar="N",
+        help="seed of the synthetic recordings and of the validation split (default: 0)",
+    )
+    group.add_argument(
+        "--validation",
+        type=float,
+        metavar="SHARE",
+        help="measure on this share of the training recordings instead of the test recordings",
+    )
+    group.add_argument(
+        "--cache", type=Path, metavar="FOLDER", help="keep binned N-MNIST recordings here"
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Recordings:
+    """Training and held-out recordings, and what they are."""
+
+    train: Data
+    held_out: Data
+    says: str
+
+
+def recordings_from(args: argparse.Namespace, steps: int) -> Recordings:
+    """Load or make the recordings that the flags ask for."""
+    train, test, says = (_synthetic if args.nmnist is None else _nmnist)(args, steps)
+    if args.validation is None:
+        return Recordings(train, test, says)
+    fraction = 1.0 - args.validation
+    kept, held_out = split(*train, fraction=fraction, rng=np.random.default_rng(args.data_seed))
+    counts = f"{kept[1].size} to train, {held_out[1].size} to validate, no test recordings"
+    return Recordings(kept, held_out, f"{says}, the training part split: {counts}")
+
+
+def _synthetic(args: argparse.Namespace, steps: int) -> tuple[Data, Data, str]:
+    """Synthetic recordings, training and test from separate streams."""
+    streams = np.random.default_rng(args.data_seed).spawn(2)
+    made = []
+    for n, rng, name in zip((args.train, args.test), streams, ("training", "test"), strict=True):
+        progress = partial(bar, desc=f"synthetic digits, {name}", unit=" recordings", leave=False)
+        made.append(synthetic_digits(n, rng, steps=steps, progress=progress))
+    says = f"{args.train} synthetic training recordings and {args.test} test recordings"
+    return made[0], made[1], f"{says}, seed {args.data_seed}"
+
+
+def _nmnist(args: argparse.Namespace, steps: int) -> tuple[Data, Data, str]:
+    """Real recordings."""
+    read = []
+    for name, per_class in (("Train", args.per_class), ("Test", None)):
+        progress = partial(bar, desc=f"reading {name}", unit=" recordings", leave=False)
+        read.append(
+            load_nmnist(
+                args.nmnist,
+                name,
+                steps=steps,
+                per_class=per_class,
+                cache=args.cache,
+                progress=progress,
+            )
+        )
+    says = f"N-MNIST, {read[0][1].size} training recordings and {read[1][1].size} test recordings"
+    return read[0], read[1], says
+
+
+def results_bar(results: Iterable, total: int) -> Iterable:
+    """Wrap results as they come in."""
+    return bar(results, total=total, desc="runs", unit=" runs")

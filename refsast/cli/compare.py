@@ -1,0 +1,67 @@
+"""``python -m refsast compare``: baseline against SAST, several seeds, one table."""
+
+import argparse
+from pathlib import Path
+
+from refsast.cli.common import (
+    Commands,
+    add_recordings,
+    add_setting,
+    natural,
+    numbers,
+    positive,
+    recordings_from,
+    results_bar,
+    setting_from,
+)
+from refsast.experiment.compare import arms, compare
+from refsast.experiment.folder import PAGE, write_comparison
+from refsast.experiment.tables import rows, text, verdict
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "compare",
+        help="train baseline and SAST with several seeds and compare them",
+        description="Train the baseline, the baseline with twice the epochs (as many gradients as "
+        "SAST takes) and SAST, all with the same seeds, and compare them pair by pair.",
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/compare"), metavar="FOLDER", help="where it all goes"
+    )
+    parser.add_argument("--seeds", type=positive, default=5, metavar="N", help="how many seeds")
+    parser.add_argument("--first-seed", type=natural, default=0, metavar="N", help="the first seed")
+    parser.add_argument(
+        "--rhos", type=numbers, metavar="RHO,RHO", help="radii of SAM (default: the preset's)"
+    )
+    parser.add_argument(
+        "--jobs", type=positive, default=2, metavar="N", help="runs at a time (default: 2)"
+    )
+    add_setting(parser)
+    add_recordings(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compare, write, and print the table."""
+    setting = setting_from(args)
+    rhos = args.rhos or (setting.rho,)
+    if not all(rho > 0.0 for rho in rhos):
+        raise ValueError(f"rhos must be positive, got {', '.join(f'{rho:g}' for rho in rhos)}")
+    settings = arms(setting, rhos)
+    recordings = recordings_from(args, setting.steps)
+    args.out.mkdir(parents=True, exist_ok=True)
+    seeds = range(args.first_seed, args.first_seed + args.seeds)
+    results = compare(
+        settings,
+        recordings.train,
+        recordings.held_out,
+        seeds=seeds,
+        jobs=args.jobs,
+        progress=results_bar,
+    )
+    write_comparison(args.out, results, settings, recordings.says, recordings.held_out[0])
+    table = rows(results)
+    print(f"{recordings.says}\n\n{text(table)}\n\n{verdict(table)}\npage: {args.out / PAGE}")
+    return 0

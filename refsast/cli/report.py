@@ -1,0 +1,24 @@
+"""``python -m refsast report``: the page of a run or a comparison, made again."""
+
+import argparse
+from pathlib import Path
+
+from refsast.cli.common import Commands
+from refsast.experiment.folder import write_page
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "report",
+        help="make the self-contained HTML page of a run or a comparison",
+        description="Make report.html from the record and the pictures in a folder.",
+    )
+    parser.add_argument("folder", type=Path, help="where train or compare wrote to")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Make the page and print where it is."""
+    print(f"page: {write_page(args.folder)}")
+    return 0

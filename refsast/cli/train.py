@@ -1,0 +1,73 @@
+"""``python -m refsast train``: one run, with a record, pictures and a page."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from refsast.cli.common import (
+    Commands,
+    add_recordings,
+    add_setting,
+    bar,
+    natural,
+    recordings_from,
+    setting_from,
+)
+from refsast.experiment.compare import train_arm
+from refsast.experiment.folder import PAGE, write_run
+from refsast.experiment.record import Epoch
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "train",
+        help="train one network and show what the swap to hard spikes costs",
+        description="Train one network. An interrupted run, started again with the same arguments, "
+        "goes on from its last finished epoch and ends at the same bits.",
+    )
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where everything goes")
+    parser.add_argument("--seed", type=natural, default=0, help="of initial weights and order")
+    add_setting(parser)
+    add_recordings(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, write, and print the outcome."""
+    setting = setting_from(args)
+    out = args.out or Path("runs") / f"{args.preset}-rho{setting.rho:g}-seed{args.seed}"
+    recordings = recordings_from(args, setting.steps)
+    out.mkdir(parents=True, exist_ok=True)
+    with bar(desc="training", unit=" steps") as steps:
+
+        def watch(step: int, total: int, epoch: Epoch | None) -> None:
+            steps.total = total
+            steps.update(step - steps.n)
+            if epoch is not None and epoch.scores is not None:
+                steps.set_postfix_str(_scores(epoch), refresh=False)
+
+        done = train_arm(
+            setting,
+            recordings.train,
+            recordings.held_out,
+            args.seed,
+            watch=watch,
+            checkpoint=out / "checkpoint.npz",
+        )
+    seen = recordings.held_out[0][:, : min(200, np.shape(recordings.held_out[0])[1])]
+    write_run(out, done, setting, args.seed, recordings.says, seen)
+    last = done.curve[-1]
+    print(f"{recordings.says}\nepoch {last.epoch}: {_scores(last)}, {last.evaluations} gradients")
+    print(f"page: {out / PAGE}")
+    return 0
+
+
+def _scores(epoch: Epoch) -> str:
+    """The scores of an epoch, in per cent."""
+    if epoch.scores is None:
+        return "not measured"
+    scores = epoch.scores
+    percent = (100.0 * scores.smooth, 100.0 * scores.hard, 100.0 * scores.gap)
+    return "smooth {:.1f} %, hard {:.1f} %, gap {:.1f} points".format(*percent)

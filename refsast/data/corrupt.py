@@ -1,0 +1,114 @@
+"""What goes wrong with an event camera, on purpose: lost events, invented events, late events.
+
+Each function takes events and returns new ones; none touches its argument.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from refsast.data.events import SIZE, Events, as_events, take
+
+
+def drop_events(events: Events, rng: np.random.Generator, *, probability: float) -> Events:
+    """Return the events that survive when each is lost with the same probability.
+
+    Parameters
+    ----------
+    events : Events
+        The recording.
+    rng : numpy.random.Generator
+        Draws which are lost.
+    probability : float
+        Probability that an event is lost, in [0, 1].
+
+    Returns
+    -------
+    Events
+        The others. With probability 0 all of them, with 1 none.
+
+    Raises
+    ------
+    ValueError
+        If `probability` is outside [0, 1].
+    """
+    if not 0.0 <= probability <= 1.0:
+        raise ValueError(f"probability must lie in [0, 1], got {probability}")
+    return take(events, rng.random(len(events)) >= probability)
+
+
+def add_noise(
+    events: Events,
+    rng: np.random.Generator,
+    *,
+    rate: float,
+    duration: int,
+    size: tuple[int, int] = SIZE,
+) -> Events:
+    """Return the events with others strewn evenly over time, pixels and polarities.
+
+    Parameters
+    ----------
+    events : Events
+        The recording.
+    rng : numpy.random.Generator
+        Draws the number of new events, which is Poisson, and the events.
+    rate : float
+        New events per pixel and second. Not negative.
+    duration : int
+        The span of time they fall in, from 0, in microseconds.
+    size : (int, int)
+        Height and width of the sensor, in pixels.
+
+    Returns
+    -------
+    Events
+        Old and new events in time order; with rate 0 the old ones.
+
+    Raises
+    ------
+    ValueError
+        If `rate` is negative or not finite, or `duration` is not positive.
+    """
+    if not 0.0 <= rate < np.inf:
+        raise ValueError(f"rate must be finite and not negative, got {rate}")
+    if not duration >= 1:
+        raise ValueError(f"duration must be positive, got {duration}")
+    n = rng.poisson(rate * size[0] * size[1] * duration * 1e-6)
+    low, high = (0, 0, 0, 0), (duration, size[1], size[0], 2)
+    new = (rng.integers(a, b, n) for a, b in zip(low, high, strict=True))
+    old = (events.t, events.x, events.y, events.p)
+    return _in_order(as_events(*(np.concatenate(c) for c in zip(old, new, strict=True))))
+
+
+def jitter_times(events: Events, rng: np.random.Generator, *, spread: float) -> Events:
+    """Return the events, each moved in time by its own normal error.
+
+    Parameters
+    ----------
+    events : Events
+        The recording.
+    rng : numpy.random.Generator
+        Draws the errors.
+    spread : float
+        Standard deviation of the error, in microseconds. Not negative.
+
+    Returns
+    -------
+    Events
+        As many events, in their new order; times that fell below 0 are 0.
+
+    Raises
+    ------
+    ValueError
+        If `spread` is negative or not finite.
+    """
+    if not 0.0 <= spread < np.inf:
+        raise ValueError(f"spread must be finite and not negative, got {spread}")
+    moved = np.rint(events.t + spread * rng.normal(size=len(events)))
+    return _in_order(replace(events, t=np.maximum(moved, 0.0).astype(np.int64)))
+
+
+def _in_order(events: Events) -> Events:
+    """Sort by time; what is simultaneous keeps its order."""
+    return take(events, np.argsort(events.t, kind="stable"))

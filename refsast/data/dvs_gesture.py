@@ -1,0 +1,74 @@
+"""Recordings of the DVS128 Gesture camera: 128 x 128 pixels, in the format of N-MNIST."""
+
+import os
+
+import numpy as np
+from numpy.typing import NDArray
+
+from refsast.data.binning import bin_events
+from refsast.data.events import Events, as_events, check_events, read_events
+
+DVS128 = (128, 128)  # height and width, in pixels
+
+
+def pool(events: Events, factor: int, *, size: tuple[int, int] = DVS128) -> Events:
+    """Return the events as a sensor of fewer, larger pixels would report them.
+
+    Parameters
+    ----------
+    events : Events
+        The recording.
+    factor : int
+        Side of the new pixels in old ones; must divide both sides of the sensor.
+    size : (int, int)
+        Height and width of the sensor, in pixels.
+
+    Returns
+    -------
+    Events
+        As many events, at ``x // factor, y // factor``.
+
+    Raises
+    ------
+    ValueError
+        If `factor` does not divide `size`, or an event lies outside the sensor.
+    """
+    if not factor >= 1 or size[0] % factor or size[1] % factor:
+        raise ValueError(f"factor must be a positive divisor of {size}, got {factor}")
+    check_events(events, size=size)
+    return as_events(events.t, events.x // factor, events.y // factor, events.p)
+
+
+def load_gesture(
+    path: str | os.PathLike[str], *, steps: int, duration: int, factor: int = 1
+) -> NDArray[np.uint8]:
+    """Return a gesture recording, pooled and binned.
+
+    Parameters
+    ----------
+    path : path
+        A file in the 40-bit format of `read_events`.
+    steps : int
+        Number of time steps. Positive.
+    duration : int
+        Length of all steps together, in microseconds.
+    factor : int
+        Side of the pooled pixels, a divisor of 128.
+
+    Returns
+    -------
+    (steps, 1, 2*(128/factor)**2) array of uint8
+        Zeros and ones, a batch of one recording.
+
+    Raises
+    ------
+    ValueError
+        As `read_events`, `pool` and `bin_events`.
+
+    References
+    ----------
+    Amir et al., "A Low Power, Fully Event-Based Gesture Recognition System", CVPR 2017.
+    """
+    events = pool(read_events(path, size=DVS128), factor)
+    small = (DVS128[0] // factor, DVS128[1] // factor)
+    return bin_events(events, steps=steps, duration=duration, size=small)[:, None]

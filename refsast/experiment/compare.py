@@ -1,0 +1,158 @@
+"""Baseline against SAST: the same seeds, the same recordings, one change at a time.
+
+An arm is a setting under a name. Every arm runs with every seed, so that differences are paired:
+the same initial parameters and the same order of the recordings.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from joblib import Parallel, delayed
+from scipy import stats
+
+from refsast.experiment.presets import Setting
+from refsast.experiment.record import Run
+from refsast.experiment.train import Data, Watch, train
+
+BASELINE, LONGER = "baseline", "baseline, twice the epochs"
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """One arm with one seed.
+
+    Attributes
+    ----------
+    arm : str
+        Its name.
+    seed : int
+        Of initial parameters and order.
+    run : Run
+        What came of it; its curve ends with the scores that count.
+    """
+
+    arm: str
+    seed: int
+    run: Run
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean with its confidence interval.
+
+    Attributes
+    ----------
+    value : float
+        The mean.
+    half_width : float
+        Half of the 95 % interval by Student's t; NaN for fewer than two values.
+    """
+
+    value: float
+    half_width: float
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether the interval lies on one side of zero; False where there is none."""
+        return abs(self.value) > self.half_width
+
+
+def arms(setting: Setting, rhos: Iterable[float]) -> dict[str, Setting]:
+    """Return the arms of a comparison: baseline, baseline with SAST's budget, SAST per rho.
+
+    Parameters
+    ----------
+    setting : Setting
+        What they have in common.
+    rhos : iterable of float
+        Radii of SAM, positive.
+
+    Returns
+    -------
+    dict of Setting
+        SAST takes two gradients per step, so the second arm, with twice the epochs, spends as many.
+    """
+    plain = replace(setting, rho=0.0)
+    sast = {f"SAST, rho {rho:g}": replace(setting, rho=float(rho)) for rho in rhos}
+    return {BASELINE: plain, LONGER: replace(plain, epochs=2 * plain.epochs), **sast}
+
+
+def train_arm(
+    setting: Setting,
+    data: Data,
+    held_out: Data,
+    seed: int,
+    *,
+    watch: Watch | None = None,
+    checkpoint: Path | None = None,
+) -> Run:
+    """Train one setting with one seed, which fixes the initial parameters and the order."""
+    start, order = np.random.default_rng(seed).spawn(2)
+    network = setting.network(np.shape(data[0])[2])
+    params = setting.start(network, start)
+    return train(
+        network,
+        params,
+        data,
+        setting.config,
+        rng=order,
+        held_out=held_out,
+        watch=watch,
+        checkpoint=checkpoint,
+    )
+
+
+def compare(
+    arms: dict[str, Setting],
+    data: Data,
+    held_out: Data,
+    *,
+    seeds: Sequence[int],
+    jobs: int = 1,
+    progress: Callable[[Iterable[Result], int], Iterable[Result]] = lambda results, total: results,
+) -> tuple[Result, ...]:
+    """Train every arm with every seed.
+
+    Parameters
+    ----------
+    arms : dict of Setting
+        By name; see `arms`.
+    data : (x, y)
+        Training recordings; the settings' number of steps must be theirs.
+    held_out : (x, y)
+        Recordings on which smooth and hard accuracy are measured.
+    seeds : sequence of int
+        Of initial parameters and order, the same for every arm.
+    jobs : int
+        Processes at a time, each with its share of the cores.
+    progress : callable
+        ``progress(results, total)`` wraps the results as they come in.
+
+    Returns
+    -------
+    tuple of Result
+        Seed after seed, arm after arm.
+    """
+    todo = [(arm, seed) for seed in seeds for arm in arms]
+
+    def one(arm: str, seed: int) -> Result:
+        return Result(arm, seed, train_arm(arms[arm], data, held_out, seed))
+
+    run_all = Parallel(n_jobs=jobs, return_as="generator")
+    results = (r for r in run_all(delayed(one)(*task) for task in todo) if isinstance(r, Result))
+    return tuple(progress(results, len(todo)))
+
+
+def finals(results: Iterable[Result], arm: str, measure: str) -> np.ndarray:
+    """Return the last epoch's ``smooth``, ``hard``, ``gap`` or ``loss`` of an arm, by seed."""
+    chosen = sorted((r for r in results if r.arm == arm), key=lambda r: r.seed)
+    return np.array([getattr(r.run.curve[-1].scores, measure) for r in chosen])
+
+
+def mean_of(values: np.ndarray) -> Mean:
+    """Return the mean of a sample with its 95 % interval by Student's t."""
+    n = len(values)
+    spread = values.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
+    return Mean(float(values.mean()), float(spread * stats.t.ppf(0.975, max(n - 1, 1))))

@@ -1,0 +1,221 @@
+"""The pictures of a run and of a comparison, as Matplotlib figures; nothing is shown or written."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from refsast.arrays import Array
+from refsast.data import Events
+from refsast.data.describe import Description
+from refsast.experiment.compare import LONGER, Result, finals, mean_of
+from refsast.experiment.evaluate import membrane
+from refsast.experiment.record import Epoch
+from refsast.model import Network, Params, heaviside
+
+COLOURS = ("#1b6ca8", "#8a8a8a", "#d1495b", "#e9a03b", "#3a7d44", "#7b4b94")
+SMOOTH, HARD = "-", "--"  # smooth spikes solid, hard spikes dashed, in every figure
+
+
+def _axes(columns: int, height: float = 3.6) -> tuple[Figure, list[Axes]]:
+    """A figure with that many panels side by side."""
+    figure = Figure(figsize=(4.6 * columns, height), layout="constrained")
+    axes = [figure.add_subplot(1, columns, i + 1) for i in range(columns)]
+    for axis in axes:
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.grid(alpha=0.25, linewidth=0.6)
+    return figure, axes
+
+
+def _accuracy(axis: Axes) -> None:
+    axis.set(xlabel="epoch", ylabel="accuracy, held-out recordings (%)")
+    axis.legend(frameon=False, fontsize=8)
+
+
+def _measure(curve: Sequence[Epoch], name: str) -> list[float]:
+    """One of the scores of every epoch that has scores."""
+    return [getattr(epoch.scores, name) for epoch in curve if epoch.scores is not None]
+
+
+def run_curves(curve: Sequence[Epoch]) -> Figure:
+    """Loss, and smooth and hard accuracy with the gap between, by epoch, of one run.
+
+    Parameters
+    ----------
+    curve : sequence of Epoch
+        At least one; accuracies are drawn where the epochs have scores.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Two panels.
+    """
+    figure, (left, right) = _axes(2)
+    epochs = [epoch.epoch for epoch in curve]
+    left.plot(epochs, [epoch.loss for epoch in curve], color=COLOURS[0], label="minibatches")
+    if held_out := _measure(curve, "loss"):
+        left.plot(epochs, held_out, color=COLOURS[2], label="held-out recordings")
+        smooth, hard = (100.0 * np.array(_measure(curve, name)) for name in ("smooth", "hard"))
+        right.plot(epochs, smooth, SMOOTH, color=COLOURS[0], label="smooth spikes")
+        right.plot(epochs, hard, HARD, color=COLOURS[2], label="hard spikes")
+        right.fill_between(epochs, smooth, hard, color=COLOURS[2], alpha=0.12, label="transfer gap")
+        _accuracy(right)
+    left.set(xlabel="epoch", ylabel="loss (nats)", yscale="log")
+    left.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def comparison_curves(results: Sequence[Result]) -> Figure:
+    """Smooth and hard accuracy by epoch, mean over the seeds, one panel per arm.
+
+    Parameters
+    ----------
+    results : sequence of Result
+        Of `compare`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Thin lines are single seeds.
+    """
+    names = tuple(dict.fromkeys(r.arm for r in results))
+    figure, axes = _axes(len(names), height=3.4)
+    for axis, name in zip(axes, names, strict=True):
+        curves = [r.run.curve for r in results if r.arm == name]
+        epochs = [epoch.epoch for epoch in curves[0]]
+        for measure, style, colour in (("smooth", SMOOTH, COLOURS[0]), ("hard", HARD, COLOURS[2])):
+            lines = 100.0 * np.array([_measure(curve, measure) for curve in curves])
+            axis.plot(epochs, lines.T, style, color=colour, alpha=0.25, linewidth=0.7)
+            axis.plot(epochs, lines.mean(axis=0), style, color=colour, label=f"{measure} spikes")
+        axis.set(title=name, ylim=(0.0, 100.0))
+        _accuracy(axis)
+    return figure
+
+
+def gap_by_rho(results: Sequence[Result]) -> Figure:
+    """Transfer gap, and smooth and hard accuracy, against rho; rho = 0 is the baseline.
+
+    Parameters
+    ----------
+    results : sequence of Result
+        Of `compare`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Means with 95 % intervals; the grey band is the baseline with twice the epochs.
+    """
+    radius = {r.arm: r.run.config.rho for r in results if r.arm != LONGER}
+    names = sorted(radius, key=lambda arm: radius[arm])
+    figure, (left, right) = _axes(2)
+    for axis, measure, style, colour in (
+        (left, "gap", "o-", COLOURS[2]),
+        (right, "smooth", "o" + SMOOTH, COLOURS[0]),
+        (right, "hard", "s" + HARD, COLOURS[2]),
+    ):
+        means = [mean_of(100.0 * finals(results, arm, measure)) for arm in names]
+        bars = [np.nan_to_num(mean.half_width) for mean in means]
+        where = [radius[arm] for arm in names]
+        axis.errorbar(
+            where, [m.value for m in means], bars, fmt=style, color=colour, capsize=3, label=measure
+        )
+        if measure != "smooth" and any(r.arm == LONGER for r in results):
+            longer = mean_of(100.0 * finals(results, LONGER, measure))
+            half = np.nan_to_num(longer.half_width)
+            axis.axhspan(
+                longer.value - half, longer.value + half, color="grey", alpha=0.2, linewidth=0
+            )
+            axis.axhline(longer.value, color="grey", linewidth=1, label=f"{measure}, {LONGER}")
+    left.axhline(0.0, color="black", linewidth=0.6)
+    left.set(xlabel="rho (0: baseline)", ylabel="transfer gap (points)")
+    right.set(xlabel="rho (0: baseline)", ylabel="accuracy (%)")
+    for axis in (left, right):
+        axis.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def membranes(networks: dict[str, tuple[Network, Params]], x: Array) -> Figure:
+    """How far potentials lie from threshold, layer by layer, with smooth and with hard spikes.
+
+    Parameters
+    ----------
+    networks : dict of (Network, Params)
+        By name, such as the baseline and SAST; of one architecture.
+    x : (time, n, n_0) array
+        Recordings.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One panel per layer. What lies near zero is what the swap to hard spikes moves.
+    """
+    first = next(iter(networks.values()))[0]
+    edges = np.linspace(-4.0, 4.0, 161)
+    middle = 0.5 * (edges[1:] + edges[:-1])
+    figure, axes = _axes(len(first.neurons), height=3.2)
+    for colour, (name, (network, params)) in zip(
+        (COLOURS[0], *COLOURS[2:]), networks.items(), strict=False
+    ):
+        for spike, style in ((None, SMOOTH), (heaviside, HARD)):
+            shares = membrane(network, params, x, edges, spike)
+            label = f"{name}, {'smooth' if spike is None else 'hard'}"
+            for axis, share in zip(axes, shares, strict=True):
+                density = share / np.diff(edges)
+                axis.plot(middle, density, style, color=colour, linewidth=1.1, label=label)
+    for i, axis in enumerate(axes):
+        axis.axvline(0.0, color="black", linewidth=0.6)
+        axis.set(title=f"layer {i + 1}", xlabel="potential - threshold", yscale="log")
+    axes[0].set_ylabel("density")
+    axes[0].legend(frameon=False, fontsize=7)
+    return figure
+
+
+def recordings_figure(
+    figures: Description, samples: Sequence[Events], size: tuple[int, int]
+) -> Figure:
+    """What recordings look like: mean ON and OFF events, activity in time, and some of them.
+
+    Parameters
+    ----------
+    figures : Description
+        Of the whole set.
+    samples : sequence of Events
+        Drawn one by one, ON red and OFF blue; at most ten.
+    size : (int, int)
+        Height and width of the sensor, in pixels.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Means above, single recordings below.
+    """
+    figure = Figure(figsize=(12.0, 5.6), layout="constrained")
+    grid = figure.add_gridspec(2, 10, height_ratios=(1.7, 1.0))
+    for columns, image, name in (
+        (slice(0, 3), figures.on_image, "ON"),
+        (slice(3, 6), figures.off_image, "OFF"),
+    ):
+        axis = figure.add_subplot(grid[0, columns])
+        drawn = axis.imshow(image, cmap="magma", interpolation="nearest")
+        axis.set(title=f"{name} events per recording", xticks=[], yticks=[])
+        figure.colorbar(drawn, ax=axis, shrink=0.8)
+    axis = figure.add_subplot(grid[0, 6:])
+    times = 5.0 * np.arange(len(figures.time_histogram))
+    axis.bar(times, figures.time_histogram, width=5.0, align="edge", color=COLOURS[0])
+    axis.set(xlabel="time (ms)", ylabel="events per recording and 5 ms")
+    axis.spines[["top", "right"]].set_visible(False)
+    for i, events in enumerate(samples):
+        image = np.zeros((*size, 3))
+        np.add.at(image, (events.y, events.x, 2 - 2 * events.p.astype(int)), 1.0)
+        axis = figure.add_subplot(grid[1, i])
+        axis.imshow(1.0 - _paint(image), interpolation="nearest")
+        axis.set(xticks=[], yticks=[])
+    return figure
+
+
+def _paint(counts: Array) -> Array:
+    """What to take from white: ON (first channel) leaves red, OFF (last) leaves blue."""
+    scale = max(float(np.quantile(counts, 0.995)), 1.0)
+    on, off = (np.clip(counts[..., i] / scale, 0.0, 1.0) for i in (0, 2))
+    return np.stack([off, np.maximum(on, off), on], axis=-1)

@@ -1,0 +1,161 @@
+"""What a run or a comparison leaves in its folder, and the page made from that."""
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from refsast.arrays import Array
+from refsast.experiment import figures, page, report, tables
+from refsast.experiment.checkpoint import write_whole
+from refsast.experiment.compare import BASELINE, Result
+from refsast.experiment.presets import Setting
+from refsast.experiment.record import Json, Run, decode, encode, summary
+from refsast.experiment.report import COMPARISON, RUN
+from refsast.model import Network, Params, flatten, unflatten
+
+WEIGHTS, PAGE = "weights.npz", "report.html"
+CAPTIONS = {
+    "curves.png": "Smooth spikes solid, hard spikes dashed: the area between is the transfer gap.",
+    "gap_by_rho.png": "Transfer gap and accuracy against SAM's radius: mean, 95 % interval.",
+    "membrane.png": "Distance of the potentials from threshold: what lies near zero is what the "
+    "swap to hard spikes moves.",
+}
+
+
+def write_json(path: Path, content: Json) -> None:
+    """Write JSON that a person can read, whole or not at all."""
+    write_whole(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
+
+
+def read_json(path: Path) -> dict:
+    """Return a record.
+
+    Raises
+    ------
+    ValueError
+        If the file is missing or is not a JSON object.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"record must be a readable JSON file, got {path}: {error}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"record must be a JSON object, got {path}")
+    return content
+
+
+def write_weights(path: Path, params: Params) -> None:
+    """Write the parameters as one flat vector ``w``."""
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, w=flatten(params))
+    write_whole(path, buffer.getvalue())
+
+
+def read_run(folder: str | Path) -> tuple[Network, Params]:
+    """Return the network of a finished run, and its parameters.
+
+    Parameters
+    ----------
+    folder : path
+        Where ``python -m refsast train`` wrote to.
+
+    Returns
+    -------
+    network : Network
+        As it was trained.
+    params : tuple of Layer
+        After the last epoch.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds no run, or a damaged one.
+    """
+    folder = Path(folder)
+    network = decode(read_json(folder / RUN).get("network"))
+    if not isinstance(network, Network):
+        raise ValueError(f"record must name a network, got {folder / RUN}")
+    try:
+        with np.load(folder / WEIGHTS, allow_pickle=False) as file:
+            w = file["w"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"weights must be an undamaged file, got {folder / WEIGHTS}") from error
+    return network, unflatten(network, w)
+
+
+def write_run(folder: Path, run: Run, setting: Setting, seed: int, data: str, x: Array) -> None:
+    """Write a run: record, weights, pictures, page."""
+    record = {"setting": encode(setting), "seed": seed, "recordings": data, **summary(run)}
+    write_weights(folder / WEIGHTS, run.params)
+    write_whole(folder / "curves.png", page.png(figures.run_curves(run.curve)))
+    spread = figures.membranes({"this run": (run.network, run.params)}, x)
+    write_whole(folder / "membrane.png", page.png(spread))
+    write_json(folder / RUN, record)
+    write_page(folder)
+
+
+def write_comparison(
+    folder: Path, results: Sequence[Result], settings: Mapping[str, Setting], data: str, x: Array
+) -> None:
+    """Write a comparison: record, table, pictures, page."""
+    table = tables.rows(results)
+    best = max((row for row in table if row.against_baseline), key=lambda row: row.hard.value)
+    first = {r.arm: (r.run.network, r.run.params) for r in reversed(results)}
+    drawn = {
+        "curves.png": figures.comparison_curves(results),
+        "gap_by_rho.png": figures.gap_by_rho(results),
+        "membrane.png": figures.membranes({arm: first[arm] for arm in (BASELINE, best.arm)}, x),
+    }
+    for name, figure in drawn.items():
+        write_whole(folder / name, page.png(figure))
+    record = {
+        "verdict": tables.verdict(table),
+        "recordings": data,
+        "headings": list(tables.HEADINGS),
+        "table": [list(tables.cells(row)) for row in table],
+        "settings": {arm: encode(setting) for arm, setting in settings.items()},
+        "runs": [{"arm": r.arm, "seed": r.seed, **summary(r.run)} for r in results],
+    }
+    write_json(folder / COMPARISON, record)
+    write_page(folder)
+
+
+def write_page(folder: str | Path) -> Path:
+    """Make ``report.html`` from what a folder holds, and return its path.
+
+    Parameters
+    ----------
+    folder : path
+        Of a run or a comparison.
+
+    Returns
+    -------
+    Path
+        The page; an older one is replaced.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds neither, or a damaged record.
+    """
+    folder = Path(folder)
+    made = next(((n, f) for n, f in report.PAGES.items() if (folder / n).exists()), None)
+    if made is None:
+        raise ValueError(f"folder must hold {RUN} or {COMPARISON}, got {folder}")
+    name, make = made
+    try:
+        content = make(read_json(folder / name), _pictures(folder))
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        raise ValueError(f"record must be whole, got {folder / name}: {error!r}") from error
+    write_whole(folder / PAGE, content.encode())
+    return folder / PAGE
+
+
+def _pictures(folder: Path) -> list[str]:
+    """The pictures of a folder that have a caption, embedded."""
+    found = [(folder / name, caption) for name, caption in CAPTIONS.items()]
+    return [page.picture(path.read_bytes(), text) for path, text in found if path.exists()]

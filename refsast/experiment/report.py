@@ -1,0 +1,81 @@
+"""The page of a run and the page of a comparison, from their records alone."""
+
+from collections.abc import Mapping
+
+from refsast.experiment import page
+from refsast.experiment.record import Json
+
+RUN, COMPARISON = "run.json", "compare.json"
+
+
+def _settings_table(setting: Mapping[str, Json]) -> str:
+    """A setting as a table of two columns."""
+    shown = {k: v for k, v in setting.items() if k not in ("is", "source")}
+    return page.table(("setting", "value"), [(k, _value(v)) for k, v in shown.items()])
+
+
+def _value(value: Json) -> str:
+    """A field of a setting as a person writes it."""
+    if isinstance(value, Mapping):
+        inside = ", ".join(f"{k}={v}" for k, v in value.items() if k != "is")
+        return f"{value['is']}({inside})"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _run_page(record: Mapping, pictures: list[str]) -> str:
+    last = record["curve"][-1]
+    scores = last["scores"] or {}
+    figures = {k: f"{100.0 * scores[k]:.1f} %" for k in ("smooth", "hard") if k in scores}
+    gap = 100.0 * (scores.get("smooth", 0.0) - scores.get("hard", 0.0))
+    rho = record["config"]["rho"]
+    lead = (
+        f"After {last['epoch']} epochs: {figures.get('smooth', 'not measured')} with smooth "
+        f"spikes, {figures.get('hard', 'not measured')} with hard spikes, a transfer gap of "
+        f"{gap:.1f} points."
+    )
+    facts = [
+        ("recordings", record["recordings"]),
+        ("seed", str(record["seed"])),
+        ("gradients of a minibatch", str(record["evaluations"])),
+        ("SHA-256 of the training data", record["data"]),
+        ("versions", ", ".join(f"{k} {v}" for k, v in record["versions"].items())),
+    ]
+    title = f"SAST, rho {rho:g}" if rho > 0.0 else "Baseline (rho 0)"
+    sections = [
+        ("Curves", pictures),
+        (
+            "Setting",
+            [page.paragraph(record["setting"]["source"]), _settings_table(record["setting"])],
+        ),
+        ("Record", [page.table(("what", "value"), facts)]),
+    ]
+    return page.page(title, lead, sections)
+
+
+def _comparison_page(record: Mapping, pictures: list[str]) -> str:
+    first = next(iter(record["settings"].values()))
+    note = (
+        "Mean over the seeds with its 95 % interval (Student's t). Differences are paired: the "
+        "same seed means the same initial parameters and the same order of the recordings. SAST "
+        "takes two gradients per step; the baseline with twice the epochs spends as many."
+    )
+    runs = [
+        (
+            run["arm"],
+            str(run["seed"]),
+            f"{100.0 * run['curve'][-1]['scores']['smooth']:.1f}",
+            f"{100.0 * run['curve'][-1]['scores']['hard']:.1f}",
+        )
+        for run in record["runs"]
+    ]
+    sections = [
+        ("Table", [page.table(record["headings"], record["table"]), page.paragraph(note)]),
+        ("Figures", pictures),
+        ("Every run", [page.table(("arm", "seed", "smooth %", "hard %"), runs)]),
+        ("Setting of the baseline", [page.paragraph(first["source"]), _settings_table(first)]),
+        ("Recordings", [page.paragraph(record["recordings"])]),
+    ]
+    return page.page("Baseline against SAST", record["verdict"], sections)
+
+
+PAGES = {RUN: _run_page, COMPARISON: _comparison_page}

@@ -1,0 +1,126 @@
+"""The outcome of a comparison as rows: means, intervals, paired differences."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from refsast.experiment.compare import BASELINE, LONGER, Mean, Result, finals, mean_of
+
+
+@dataclass(frozen=True)
+class Row:
+    """One arm of a comparison; accuracies in per cent, differences in points.
+
+    Attributes
+    ----------
+    arm : str
+        Its name.
+    seeds : int
+        How many runs.
+    evaluations : int
+        Gradients of a minibatch that one run took.
+    smooth, hard, gap : Mean
+        On the held-out recordings, after the last epoch.
+    against_baseline, against_longer : Mean or None
+        Hard accuracy less that of the baseline, and of the baseline with twice the epochs, seed by
+        seed; None for those two themselves.
+    """
+
+    arm: str
+    seeds: int
+    evaluations: int
+    smooth: Mean
+    hard: Mean
+    gap: Mean
+    against_baseline: Mean | None
+    against_longer: Mean | None
+
+
+def rows(results: Sequence[Result]) -> tuple[Row, ...]:
+    """Return one row per arm, in the order in which the arms first appear."""
+    names = tuple(dict.fromkeys(r.arm for r in results))
+    return tuple(_row(results, names, name) for name in names)
+
+
+def _row(results: Sequence[Result], names: Sequence[str], arm: str) -> Row:
+    runs = [r.run for r in results if r.arm == arm]
+    hard = finals(results, arm, "hard")
+
+    def against(other: str) -> Mean | None:
+        if arm in (BASELINE, LONGER) or other not in names:
+            return None
+        return mean_of(100.0 * (hard - finals(results, other, "hard")))
+
+    return Row(
+        arm,
+        len(runs),
+        runs[0].curve[-1].evaluations,
+        mean_of(100.0 * finals(results, arm, "smooth")),
+        mean_of(100.0 * hard),
+        mean_of(100.0 * finals(results, arm, "gap")),
+        against(BASELINE),
+        against(LONGER),
+    )
+
+
+HEADINGS = (
+    "arm",
+    "seeds",
+    "gradients",
+    "smooth %",
+    "hard %",
+    "gap",
+    "hard vs baseline",
+    "hard vs twice the epochs",
+)
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """Return a row as text, under `HEADINGS`."""
+    means = (row.smooth, row.hard, row.gap)
+    differences = (row.against_baseline, row.against_longer)
+    return (
+        row.arm,
+        str(row.seeds),
+        str(row.evaluations),
+        *(_spell(mean) for mean in means),
+        *("" if mean is None else _spell(mean, sign="+") for mean in differences),
+    )
+
+
+def _spell(mean: Mean, sign: str = "") -> str:
+    """A mean with its interval, if it has one."""
+    value = f"{mean.value:{sign}.1f}"
+    return value if mean.half_width != mean.half_width else f"{value} ± {mean.half_width:.1f}"
+
+
+def text(table: Sequence[Row]) -> str:
+    """Return the table as aligned lines of text."""
+    lines = [HEADINGS, *map(cells, table)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(HEADINGS))]
+    aligned = [
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    ]
+    return "\n".join([aligned[0], "-" * sum((w + 2 for w in widths), -2), *aligned[1:]])
+
+
+def verdict(table: Sequence[Row]) -> str:
+    """Return in one sentence what the arm with the highest hard accuracy did to the gap."""
+    baseline = next((row for row in table if row.arm == BASELINE), None)
+    sast = [row for row in table if row.arm not in (BASELINE, LONGER)]
+    if baseline is None or not sast:
+        return "Nothing to compare: the baseline or every SAST arm is missing."
+    best = max(sast, key=lambda row: row.hard.value)
+    differences = [
+        f"{_spell(mean, sign='+')} points against {arm}"
+        for arm, mean in ((BASELINE, best.against_baseline), (LONGER, best.against_longer))
+        if mean is not None
+    ]
+    return (
+        f"{best.arm}: transfer gap {best.gap.value:.1f} points, the baseline's is "
+        f"{baseline.gap.value:.1f}; hard accuracy {best.hard.value:.1f} %, that is "
+        f"{' and '.join(differences)} (paired, 95 % interval)."
+    )

@@ -1,0 +1,63 @@
+"""A detached reset: no gradient of the loss, but the gradient of one with the resets held fixed."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+import refsast as rs
+from tests import oracle
+from tests.judge import EXACT, apart
+from tests.strategies import Case, at_least, cases
+
+STEP = 1e-40
+
+
+def moved(case: Case, entry: int) -> Case:
+    """Return the case with one parameter moved by an imaginary step."""
+    w = rs.flatten(case.params).astype(complex)
+    w[entry] += 1j * STEP
+    return replace(case, params=rs.unflatten(case.network, w))
+
+
+@pytest.mark.slow
+@given(cases(detach=True))
+@at_least(100)
+def test_it_is_the_gradient_of_a_loss_whose_resets_are_held_fixed(case):
+    held = oracle.run(case)[1]
+    moves = [oracle.loss(moved(case, i), frozen=held) for i in range(case.network.n_params)]
+    want, yardstick = np.imag(moves) / STEP, rs.flatten(rs.magnitude(*case))
+
+    for gradient in (rs.fast, rs.reference):
+        got = rs.flatten(gradient.loss_and_grad(*case)[1])
+        assert apart(got, want, yardstick) <= EXACT
+
+
+@pytest.mark.parametrize("reset", [rs.ToZero(), rs.Subtract(), rs.Subtract(leaked=True)])
+def test_it_changes_the_gradient_and_not_the_loss(reset, tiny):
+    loss, exact = rs.fast.loss_and_grad(*tiny(reset))
+    same, biased = rs.fast.loss_and_grad(*tiny(reset, detach_reset=True))
+
+    assert loss == same
+    assert np.linalg.norm(rs.flatten(exact) - rs.flatten(biased)) > 1e-3
+
+
+def test_it_changes_nothing_where_there_is_no_reset(tiny):
+    exact = rs.fast.loss_and_grad(*tiny(rs.NoReset()))[1]
+    detached = rs.fast.loss_and_grad(*tiny(rs.NoReset(), detach_reset=True))[1]
+
+    assert (rs.flatten(exact) == rs.flatten(detached)).all()
+
+
+def test_one_detached_layer_among_others_detaches_only_itself(tiny):
+    case = tiny()
+    plain, detached = case.network.neuron, replace(case.network.neuron, detach_reset=True)
+    grads = {
+        pair: rs.flatten(
+            rs.fast.loss_and_grad(replace(case.network, neuron=pair), case.params, case.x, case.y)[1]
+        )
+        for pair in ((plain, plain), (plain, detached), (detached, plain), (detached, detached))
+    }
+
+    assert len({g.tobytes() for g in grads.values()}) == 4

@@ -1,0 +1,70 @@
+"""The yardstick: never smaller than what it measures, and small enough to be of use."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+import refsast as rs
+from tests.judge import EXACT, apart, params_apart
+from tests.strategies import Case, at_least, cases
+
+
+@pytest.mark.slow
+@given(cases())
+@at_least(500)
+def test_no_gradient_entry_is_larger(case):
+    size, grads = rs.magnitude(*case), rs.fast.loss_and_grad(*case)[1]
+
+    assert [set(vars(a)) for a in size] == [set(vars(a)) for a in grads]
+    assert (abs(rs.flatten(grads)) <= rs.flatten(size) * (1.0 + EXACT)).all()
+
+
+def faint() -> Case:
+    """A network whose first weight has a gradient of about 1e-12."""
+    neuron = rs.LIF(0.5, 1.0, rs.Arctan(2.0))
+    network = rs.Network((1, 1, 2), neuron, rs.SpikeRate(1.0), bias=False)
+    params = (rs.Layer(np.array([[1e-3]])), rs.Layer(np.array([[1e-9], [-2e-9]])))
+    return Case(network, params, np.full((3, 1, 1), 1e-2), np.array([0]))
+
+
+def test_a_relative_error_of_1e_9_in_an_entry_of_1e_12_is_caught():
+    case = faint()
+    grads = rs.flatten(rs.fast.loss_and_grad(*case)[1])
+    size = rs.flatten(rs.magnitude(*case))
+    wrong = grads.copy()
+    wrong[0] *= 1.0 + 1e-9
+
+    assert 1e-13 < abs(grads[0]) < 1e-11
+    assert apart(wrong, grads, size) > EXACT
+    assert np.allclose(wrong, grads, rtol=1e-7, atol=1e-8)  # where the usual checkers pass it
+    wrong[0] = 2.0 * grads[0]
+    assert np.allclose(wrong, grads, rtol=1e-7, atol=1e-8)
+
+
+def test_it_sees_a_relative_error_of_1e_9_in_most_entries():
+    """On random networks of usual size: a yardstick that is too long would let everything pass."""
+    caught = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        neuron = rs.LIF(0.9, 1.0, rs.Arctan(2.0))
+        network = rs.Network((4, 5, 3), neuron, rs.LinearReadout(3))
+        params, x = rs.init(network, rng), (rng.random((6, 3, 4)) < 0.5).astype(float)
+        y = rng.integers(3, size=3)
+        grads = rs.flatten(rs.fast.loss_and_grad(network, params, x, y)[1])
+        size = rs.flatten(rs.magnitude(network, params, x, y))
+        caught.extend(1e-9 * abs(grads) > EXACT * size)
+
+    assert np.mean(caught) > 0.9
+
+
+def test_the_judge_counts_what_cannot_be_compared_as_infinitely_far(tiny):
+    grads = rs.fast.loss_and_grad(*tiny())[1]
+    one = np.ones(2)
+
+    assert apart(one, one, 0.0 * one) == 0.0
+    assert apart(one, 2.0 * one, 4.0 * one) == 0.25
+    assert apart(one, np.array([1.0, 1.5]), 0.0 * one) == np.inf
+    assert apart(one, np.array([1.0, np.nan]), one) == np.inf
+    assert apart(one, one[:1], one) == np.inf
+    assert params_apart(grads[:2], grads, grads) == np.inf
+    assert params_apart(grads, grads, grads) == 0.0

@@ -1,0 +1,137 @@
+"""Both gradients against PyTorch's, on a network written there from the equations alone.
+
+Time is the outermost loop, all layers advance within a step, and nothing of `refsast` runs:
+records are only read.
+"""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+import refsast as rs
+from tests.gradient.yardsticks import of_straight_through
+from tests.judge import EXACT, params_apart
+from tests.strategies import Case, at_least, cases
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.slow
+
+
+def sigma(spike, v):
+    """Return the smooth spike; where two forms are equal, the one whose derivative is stable."""
+    k, away = spike.slope, v.abs()
+    if isinstance(spike, rs.Arctan):
+        return 0.5 + torch.atan(math.pi / 2.0 * k * v) / math.pi
+    if isinstance(spike, rs.Logistic):
+        small = torch.exp(-k * away)
+        return torch.where(v < 0.0, small, torch.ones_like(v)) / (1.0 + small)
+    if isinstance(spike, rs.Algebraic):
+        root = torch.sqrt(1.0 + (k * v) ** 2)
+        tail = 0.5 / (root * (root + k * away))
+        return torch.where(v < 0.0, tail, 1.0 - tail)
+    if isinstance(spike, rs.FastSigmoid):
+        tail = 0.5 / (1.0 + k * away)
+        return torch.where(v < 0.0, tail, 1.0 - tail)
+    tail = 0.5 * torch.clamp(1.0 - k * away, min=0.0) ** 2
+    return torch.where(v < 0.0, tail, 1.0 - tail)
+
+
+class Hard(torch.autograd.Function):
+    """Heaviside forward, the derivative of the smooth spike backward."""
+
+    @staticmethod
+    def forward(ctx, v, spike):
+        ctx.spike = spike
+        ctx.save_for_backward(v)
+        return (v >= 0.0).to(v.dtype)
+
+    @staticmethod
+    def backward(ctx, g):
+        (v,) = ctx.saved_tensors
+        with torch.enable_grad():
+            v = v.detach().requires_grad_()
+            slope = torch.autograd.grad(sigma(ctx.spike, v).sum(), v)[0]
+        return g * slope, None
+
+
+def carried(neuron, u, s):
+    """Return what the reset leaves of a potential."""
+    s = s.detach() if neuron.detach_reset else s
+    if isinstance(neuron.reset, rs.ToZero):
+        return neuron.leak * u * (1.0 - s)
+    if isinstance(neuron.reset, rs.NoReset):
+        return neuron.leak * u
+    if neuron.reset.leaked:
+        return neuron.leak * (u - neuron.threshold * s)
+    return neuron.leak * u - neuron.threshold * s
+
+
+def loss(case: Case, layers, x, fire):
+    """Return the mean cross entropy, all layers advancing within each step."""
+    network, readout = case.network, case.network.readout
+    batch = x.shape[1]
+    u = [torch.zeros(batch, n, dtype=x.dtype) for n in network.sizes[1:]]
+    s = [torch.zeros_like(each) for each in u]
+    rates = torch.zeros_like(s[-1])
+    v = mean = torch.zeros(batch, network.classes, dtype=x.dtype)
+    for x_t in x:
+        a = x_t
+        for i, neuron in enumerate(network.neurons):
+            layer = layers[i]
+            u[i] = carried(neuron, u[i], s[i]) + torch.einsum("ij,bj->bi", layer["w"], a)
+            if "v" in layer:
+                u[i] = u[i] + torch.einsum("ij,bj->bi", layer["v"], s[i])
+            if "b" in layer:
+                u[i] = u[i] + layer["b"]
+            s[i] = a = fire(neuron.spike, u[i] - neuron.threshold)
+        rates = rates + a / len(x)
+        if isinstance(readout, rs.LeakyReadout):
+            v = readout.leak * v + a @ layers[-1]["w"].T + layers[-1].get("b", 0.0)
+            mean = mean + v / len(x)
+    if isinstance(readout, rs.SpikeRate):
+        mean = readout.gain * rates
+    elif isinstance(readout, rs.LinearReadout):
+        mean = rates @ layers[-1]["w"].T + layers[-1].get("b", 0.0)
+    return torch.nn.functional.cross_entropy(mean, torch.tensor(case.y))
+
+
+def by_torch(case: Case, fire=sigma):
+    """Return loss, gradients of parameters and gradient of the input, by PyTorch's autograd."""
+    layers = [
+        {k: torch.tensor(a, requires_grad=True) for k, a in vars(layer).items() if a is not None}
+        for layer in case.params
+    ]
+    x = torch.tensor(case.x, requires_grad=True)
+    value = loss(case, layers, x, fire)
+    value.backward()
+    grads = tuple(
+        rs.Layer(**{k: np.zeros(a.shape) if a.grad is None else a.grad.numpy() for k, a in layer.items()})
+        for layer in layers
+    )
+    return value.item(), grads, x.grad.numpy()
+
+
+@given(cases())
+@at_least(500)
+def test_both_gradients_are_those_of_autograd(case):
+    value, grads, in_x = by_torch(case)
+    yardstick = rs.magnitude(*case)
+
+    for gradient in (rs.fast, rs.reference):
+        loss, got = gradient.loss_and_grad(*case)
+        assert abs(loss - value) <= EXACT * (1.0 + abs(value))
+        assert params_apart(got, grads, yardstick) <= EXACT
+    gap = np.linalg.norm(rs.fast.input_grad(*case) - in_x)
+    assert gap <= 1e-9 * np.linalg.norm(in_x) + EXACT * abs(case.params[0].w).max() * rs.flatten(yardstick).max()
+
+
+@given(cases())
+@at_least(300)
+def test_the_straight_through_estimate_is_that_of_a_custom_function(case):
+    value, grads, _ = by_torch(case, fire=lambda spike, v: Hard.apply(v, spike))
+    loss, got = rs.straight_through(*case)
+
+    assert abs(loss - value) <= EXACT * (1.0 + abs(value))
+    assert params_apart(got, grads, of_straight_through(case)) <= EXACT
