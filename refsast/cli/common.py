@@ -114,9 +114,7 @@ def setting_from(args: argparse.Namespace) -> Setting:
     if args.preset not in PRESETS:
         raise ValueError(f"preset must be one of {', '.join(PRESETS)}, got {args.preset}")
     given = {name: getattr(args, name) for name in FIELDS if getattr(args, name) is not None}
-    setting = replace(PRESETS[args.preset], **given)
-    setting.network(1)  # refuses what makes no network
-    return setting
+    return replace(PRESETS[args.preset], **given)
 
 
 def add_recordings(parser: argparse.ArgumentParser) -> None:

@@ -11,9 +11,9 @@ from refsast.cli.common import Commands, bar, natural, positive
 from refsast.data import Events, read_events, write_synthetic
 from refsast.data.archive import SPLITS
 from refsast.data.describe import Description, Spread, describe, read_all
-from refsast.experiment.checkpoint import write_whole
 from refsast.experiment.figures import recordings_figure
 from refsast.experiment.page import png
+from refsast.files import write_whole
 
 
 def add(commands: Commands) -> None:

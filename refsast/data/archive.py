@@ -6,16 +6,24 @@ Rule 3: files that do not end in .bin are nobody's business; a .bin with another
 """
 
 import os
+import struct
 import zipfile
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
+
+from refsast.data.binning import check_count
 
 SPLITS = ("Train", "Test")
 CLASSES = 10
+DAMAGE = (  # what zipfile raises on a damaged file, besides a ValueError
+    zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, KeyError, NotImplementedError,
+    RuntimeError, OverflowError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -90,12 +98,26 @@ def open_archive(root: str | os.PathLike[str], split: str) -> Iterator[Archive]:
     path = root if root.is_file() else root / f"{split}.zip"
     if not path.is_file():
         raise ValueError(f"root must hold {split}/ or {split}.zip, or be such a zip, got {root}")
+    with _undamaged(path):
+        archive = zipfile.ZipFile(path)
+    with archive:
+        names = [name for name in archive.namelist() if name.startswith(f"{split}/")]
+        yield Archive(str(path), _recordings(names, str(path)), partial(_unzip, archive, path))
+
+
+@contextmanager
+def _undamaged(path: Path) -> Iterator[None]:
+    """Say in one way what zipfile says in many."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            names = [name for name in archive.namelist() if name.startswith(f"{split}/")]
-            yield Archive(str(path), _recordings(names, str(path)), lambda r: archive.read(r.name))
-    except (zipfile.BadZipFile, zlib.error) as error:
+        yield
+    except DAMAGE as error:
         raise ValueError(f"root must hold an undamaged zip, got {path}: {error}") from error
+
+
+def _unzip(archive: zipfile.ZipFile, path: Path, recording: Recording) -> bytes:
+    """The bytes of a recording in a zip, whose checksum is checked."""
+    with _undamaged(path):
+        return archive.read(recording.name)
 
 
 def first_of_every_class(archive: Archive, per_class: int | None) -> tuple[Recording, ...]:
@@ -116,12 +138,11 @@ def first_of_every_class(archive: Archive, per_class: int | None) -> tuple[Recor
     Raises
     ------
     ValueError
-        If a class has fewer, or `per_class` is not positive.
+        If a class has fewer, or `per_class` is no positive integer.
     """
     if per_class is None:
         return archive.recordings
-    if not per_class >= 1:
-        raise ValueError(f"per_class must be positive, got {per_class}")
+    check_count("per_class", per_class)
     for digit in range(CLASSES):
         found = sum(recording.digit == digit for recording in archive.recordings)
         if found < per_class:

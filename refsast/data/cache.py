@@ -9,11 +9,12 @@ Rule 4: it holds plain arrays; nothing is ever unpickled.
 import hashlib
 import os
 import tempfile
-import zipfile
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from refsast.data.archive import DAMAGE
 
 
 def digest(x: NDArray, y: NDArray) -> str:
@@ -75,12 +76,11 @@ def fetch(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]] | None:
         None if the file is absent, damaged, or not one of ours.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             packed, shape, y = file["packed"], file["shape"], file["y"]
             if str(file["check"]) != _checksum(packed, shape, y):
                 return None
-    # numpy and zipfile tell damage in many ways; whichever it is, the cache is rebuilt.
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, TypeError, SyntaxError):
+    except (*DAMAGE, ValueError, TypeError, AttributeError, SyntaxError, MemoryError):
         return None
     return np.unpackbits(packed, axis=-1, count=int(shape[-1])), y
 

@@ -67,7 +67,7 @@ class Camera:
 
     paper: float = 1.0
     ink: float = 0.2
-    threshold: float = 0.225
+    threshold: float = 0.22
     mismatch: float = 0.25
     off_ratio: float = 0.97
     refractory: int = 1_500

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from refsast.data.binning import check_count
 from refsast.data.events import SIZE, Events, as_events, take
 
 
@@ -68,12 +69,12 @@ def add_noise(
     Raises
     ------
     ValueError
-        If `rate` is negative or not finite, or `duration` is not positive.
+        If `rate` is negative or not finite, or `duration` is no
+        positive integer.
     """
     if not 0.0 <= rate < np.inf:
         raise ValueError(f"rate must be finite and not negative, got {rate}")
-    if not duration >= 1:
-        raise ValueError(f"duration must be positive, got {duration}")
+    check_count("duration", duration)
     n = rng.poisson(rate * size[0] * size[1] * duration * 1e-6)
     low, high = (0, 0, 0, 0), (duration, size[1], size[0], 2)
     new = (rng.integers(a, b, n) for a, b in zip(low, high, strict=True))

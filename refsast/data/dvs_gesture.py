@@ -5,7 +5,7 @@ import os
 import numpy as np
 from numpy.typing import NDArray
 
-from refsast.data.binning import bin_events
+from refsast.data.binning import bin_events, check_count
 from refsast.data.events import Events, as_events, check_events, read_events
 
 DVS128 = (128, 128)  # height and width, in pixels
@@ -33,8 +33,9 @@ def pool(events: Events, factor: int, *, size: tuple[int, int] = DVS128) -> Even
     ValueError
         If `factor` does not divide `size`, or an event lies outside the sensor.
     """
-    if not factor >= 1 or size[0] % factor or size[1] % factor:
-        raise ValueError(f"factor must be a positive divisor of {size}, got {factor}")
+    check_count("factor", factor)
+    if size[0] % factor or size[1] % factor:
+        raise ValueError(f"factor must divide {size}, got {factor}")
     check_events(events, size=size)
     return as_events(events.t, events.x // factor, events.y // factor, events.p)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from refsast.data.archive import CLASSES, SPLITS
-from refsast.data.binning import DURATION, STEPS, bin_events, check_steps
+from refsast.data.binning import DURATION, STEPS, bin_events, check_count, check_steps
 from refsast.data.camera import CANVAS, Camera, record
 from refsast.data.events import SIZE, Events, write_events
 from refsast.data.hand import Hand, write_digit
@@ -66,8 +66,7 @@ def synthetic_digits(
         If `n`, `steps` or `duration` is not a positive integer.
     """
     check_steps(steps, duration)
-    if not n >= 1:
-        raise ValueError(f"n must be positive, got {n}")
+    check_count("n", n)
     x = np.empty((steps, n, 2 * SIZE[0] * SIZE[1]), np.uint8)
     y = np.arange(n) % CLASSES
     for i, events in zip(progress(range(n)), _stream(y.tolist(), rng, hand, camera), strict=True):
@@ -145,8 +144,7 @@ def write_synthetic(
     """
     if split not in SPLITS:
         raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
-    if not n >= 1:
-        raise ValueError(f"n must be positive, got {n}")
+    check_count("n", n)
     folder = Path(root) / split
     if folder.exists():
         raise ValueError(f"root must not hold {split} yet, got {root}")

@@ -1,20 +1,16 @@
 """What a run or a comparison leaves in its folder, and the page made from that."""
 
-import io
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from refsast.arrays import Array
 from refsast.experiment import figures, page, report, tables
-from refsast.experiment.checkpoint import write_whole
 from refsast.experiment.compare import BASELINE, Result
 from refsast.experiment.presets import Setting
 from refsast.experiment.record import Json, Run, decode, encode, summary
 from refsast.experiment.report import COMPARISON, RUN
+from refsast.files import read_arrays, write_arrays, write_whole
 from refsast.model import Network, Params, flatten, unflatten
 
 WEIGHTS, PAGE = "weights.npz", "report.html"
@@ -48,13 +44,6 @@ def read_json(path: Path) -> dict:
     return content
 
 
-def write_weights(path: Path, params: Params) -> None:
-    """Write the parameters as one flat vector ``w``."""
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, w=flatten(params))
-    write_whole(path, buffer.getvalue())
-
-
 def read_run(folder: str | Path) -> tuple[Network, Params]:
     """Return the network of a finished run, and its parameters.
 
@@ -79,18 +68,13 @@ def read_run(folder: str | Path) -> tuple[Network, Params]:
     network = decode(read_json(folder / RUN).get("network"))
     if not isinstance(network, Network):
         raise ValueError(f"record must name a network, got {folder / RUN}")
-    try:
-        with np.load(folder / WEIGHTS, allow_pickle=False) as file:
-            w = file["w"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"weights must be an undamaged file, got {folder / WEIGHTS}") from error
-    return network, unflatten(network, w)
+    return network, unflatten(network, read_arrays(folder / WEIGHTS)["w"])
 
 
 def write_run(folder: Path, run: Run, setting: Setting, seed: int, data: str, x: Array) -> None:
     """Write a run: record, weights, pictures, page."""
     record = {"setting": encode(setting), "seed": seed, "recordings": data, **summary(run)}
-    write_weights(folder / WEIGHTS, run.params)
+    write_arrays(folder / WEIGHTS, {"w": flatten(run.params)})
     write_whole(folder / "curves.png", page.png(figures.run_curves(run.curve)))
     spread = figures.membranes({"this run": (run.network, run.params)}, x)
     write_whole(folder / "membrane.png", page.png(spread))

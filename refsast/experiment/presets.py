@@ -76,6 +76,7 @@ class Setting:
             raise ValueError(f"steps must be a positive integer, got {self.steps!r}")
         if not 0.0 < self.scale < np.inf:
             raise ValueError(f"scale must be positive and finite, got {self.scale}")
+        _ = self.network(1), self.config  # refuse what makes neither
 
     def network(self, n_in: int) -> Network:
         """Return the network for recordings of `n_in` channels and ten classes."""

@@ -204,7 +204,10 @@ def decode(spec: Json) -> object:
     name = spec.get("is")
     if name not in model.__all__ or not is_dataclass(getattr(model, str(name))):
         raise ValueError(f"specification must be one of the model's records, got {name!r}")
-    return getattr(model, str(name))(**{k: decode(v) for k, v in spec.items() if k != "is"})
+    try:
+        return getattr(model, str(name))(**{k: decode(v) for k, v in spec.items() if k != "is"})
+    except TypeError as error:
+        raise ValueError(f"specification must be whole, got {name} with {error}") from error
 
 
 def differs(ours: Mapping[str, Json], theirs: Mapping[str, Json]) -> list[str]:

@@ -53,7 +53,7 @@ def _magnitude(z: Array) -> Array:
 
 def _sign(z: Array) -> Array:
     """-1, 0 or 1, of the real part."""
-    return np.where(z < 0.0, -1.0, np.where(z > 0.0, 1.0, 0.0))
+    return np.sign(np.real(z))
 
 
 def _require_slope(self: "Surrogate") -> None:

@@ -1,0 +1,64 @@
+# One command each; every one makes the virtual environment that it needs.
+#
+#   make demo                  baseline against SAST on synthetic recordings: a table and a page
+#   make demo NMNIST=folder    the same on real N-MNIST recordings (folders or the official zips)
+#   make test                  all tests
+#   make lint types contracts  style, types, who may import whom
+#   make notebooks             build and execute the notebooks
+#   make mutants               plant errors one by one and count those that a test catches
+#   make peers                 the tests against PyTorch
+
+PYTHON ?= python3
+BIN := .venv/bin
+JOBS ?= 2
+OUT ?= runs/demo
+SEEDS ?= 4
+NMNIST_ROOT := $(wildcard ../shared/nmnist-small)
+export REFSAST_NMNIST ?= $(if $(NMNIST_ROOT),$(abspath $(NMNIST_ROOT)))
+# Every process has a core to itself.
+export OPENBLAS_NUM_THREADS ?= 1
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: demo test lint types contracts notebooks mutants peers clean
+
+.venv/base: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/dev: .venv/base
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	@touch $@
+
+.venv/peers: .venv/dev
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[peers]"
+	@touch $@
+
+demo: .venv/base
+	$(BIN)/python -m refsast compare --preset deep --seeds $(SEEDS) --jobs $(JOBS) --out $(OUT) \
+		$(if $(NMNIST),--nmnist "$(NMNIST)")
+
+test: .venv/dev
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal --ignore tests/gradient/test_torch.py
+
+lint: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/dev
+	$(BIN)/pyright
+
+contracts: .venv/dev
+	$(BIN)/lint-imports
+
+notebooks: .venv/dev
+	$(BIN)/python notebooks/build.py
+
+mutants: .venv/dev
+	$(BIN)/python tests/mutate.py
+
+peers: .venv/peers
+	$(BIN)/python -m pytest --numprocesses $(JOBS) tests/gradient/test_torch.py
+
+clean:
+	rm -rf .venv runs build *.egg-info

@@ -1,0 +1,126 @@
+"""Files that are whole or not there, and archives of arrays that know when they are damaged."""
+
+import hashlib
+import io
+import os
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+CHECK = "sha256"  # the entry of an archive that holds the digest of all others
+
+
+def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file so that a reader, or a kill, meets the old content or the new, never less.
+
+    Parameters
+    ----------
+    path : path
+        The file; its folder is made if it is not there.
+    content : bytes
+        All of it.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be written; an older one stays as it was.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        if temporary.is_file():
+            temporary.unlink()
+        raise ValueError(f"{path} must be writable, got {error.strerror}") from error
+
+
+def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, NDArray]) -> None:
+    """Write arrays as an ``.npz`` archive with a digest of them all.
+
+    Parameters
+    ----------
+    path : path
+        The file; written whole or not at all.
+    arrays : mapping of ndarray
+        By name, of any dtype but object.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be written, or an array holds objects.
+    """
+    buffer = io.BytesIO()
+    check = np.array(_digest(arrays))
+    np.savez(buffer, allow_pickle=False, **{**arrays, CHECK: check})  # pyright: ignore[reportArgumentType]
+    write_whole(path, buffer.getvalue())
+
+
+def read_arrays(path: str | os.PathLike[str]) -> dict[str, NDArray]:
+    """Return what `write_arrays` wrote, to the bit; nothing is ever unpickled.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+
+    Returns
+    -------
+    dict of ndarray
+        By name.
+
+    Raises
+    ------
+    ValueError
+        If the file is missing, damaged, or not one of ours.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise ValueError(f"{path} must be readable, got {error.strerror}") from error
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except DAMAGE as error:
+        raise ValueError(f"{path} must be an undamaged archive of arrays, got {error}") from error
+    if str(arrays.pop(CHECK, "")) != _digest(arrays):
+        raise ValueError(f"{path} must be an undamaged archive of arrays, got another digest")
+    return arrays
+
+
+# What NumPy and zipfile raise on bytes that are not what they should be.
+DAMAGE = (
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    SyntaxError,
+    MemoryError,
+    NotImplementedError,
+    OverflowError,
+    RuntimeError,
+    zlib.error,
+    zipfile.BadZipFile,
+)
+
+
+def _digest(arrays: Mapping[str, NDArray]) -> str:
+    """The SHA-256 of all arrays, with their names, types and shapes."""
+    total = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        total.update(f"{name} {array.dtype} {array.shape} ".encode())
+        total.update(array.tobytes())
+    return total.hexdigest()

@@ -1,0 +1,245 @@
+"""The command line from outside: what it writes, what it says, and how it refuses."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import refsast as rs
+from refsast.__main__ import main
+from refsast.data import load_nmnist
+
+QUICK = ["--preset", "quick", "--train", "40", "--test", "20", "--hidden", "8", "--epochs", "2"]
+
+
+def refsast(*args: object, **more) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "refsast", *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **more)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "run"
+    assert main(["train", "--out", str(out), *QUICK]) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "compared"
+    assert main(["compare", "--out", str(out), "--seeds", "2", "--rhos", "0.1,0.2", *QUICK]) == 0
+    return out
+
+
+def test_train_leaves_a_record_from_which_the_network_comes_back(trained):
+    record = json.loads((trained / "run.json").read_text())
+    network, params = rs.read_run(trained)
+    streams = np.random.default_rng(0).spawn(2)
+    x, y = rs.synthetic_digits(20, streams[1], steps=5)
+
+    assert network == rs.Network(
+        (2312, 8, 10), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(10.0)
+    )
+    scores = rs.evaluate(network, params, x, y)
+    assert vars(scores) == record["curve"][-1]["scores"]
+    assert record["evaluations"] == 2 * 2 * 2  # two passes, two minibatches, two epochs
+    assert set(record["versions"]) == {"python", "numpy", "scipy", "refsast"}
+
+
+def test_pages_refer_to_nothing_outside_themselves(trained, compared):
+    for folder in (trained, compared):
+        page = (folder / "report.html").read_text()
+        assert page.count("<img") == len(list(folder.glob("*.png"))) > 1
+        assert all(
+            src.startswith("data:image/png;base64,") for src in re.findall('src="([^"]*)', page)
+        )
+        assert not re.search(r"(https?:)?//[a-z]", re.sub(r"base64,[^\"]*", "", page))
+
+
+def test_compare_writes_the_table_that_it_prints(compared, capsys):
+    record = json.loads((compared / "compare.json").read_text())
+
+    assert [row[0] for row in record["table"]] == [
+        "baseline",
+        "baseline, twice the epochs",
+        "SAST, rho 0.1",
+        "SAST, rho 0.2",
+    ]
+    assert len(record["runs"]) == 8
+    assert all(cell in (compared / "report.html").read_text() for cell in record["table"][2])
+
+
+def test_report_makes_the_same_page_again(trained, compared):
+    for folder in (trained, compared):
+        before = (folder / "report.html").read_bytes()
+        (folder / "report.html").unlink()
+
+        assert main(["report", str(folder)]) == 0
+        assert (folder / "report.html").read_bytes() == before
+
+
+def test_a_run_in_a_finished_folder_says_the_same_and_another_run_is_refused(trained, capsys):
+    before = (trained / "weights.npz").read_bytes()
+
+    assert main(["train", "--out", str(trained), *QUICK]) == 0
+    assert main(["train", "--out", str(trained), *QUICK, "--rho", "0.2"]) == 2
+
+    assert "checkpoint must be of this run" in capsys.readouterr().err
+    assert (trained / "weights.npz").read_bytes() == before
+
+
+def test_made_recordings_are_those_that_train_makes_on_the_spot(tmp_path, capsys):
+    folder = tmp_path / "digits"
+    assert main(["data", "make", str(folder), "--train", "20", "--test", "10", "--seed", "3"]) == 0
+    streams = np.random.default_rng(3).spawn(2)
+
+    for split, n, rng in (("Train", 20, streams[0]), ("Test", 10, streams[1])):
+        x, y = load_nmnist(folder, split, steps=10)
+        made = rs.synthetic_digits(n, rng, steps=10)
+        np.testing.assert_array_equal(x, made[0])
+        np.testing.assert_array_equal(y, made[1])
+
+    assert main(["data", "make", str(folder)]) == 2
+    assert "must not hold Train yet" in capsys.readouterr().err
+
+
+def test_describe_prints_figures_and_draws(tmp_path, capsys):
+    folder = tmp_path / "digits"
+    main(["data", "make", str(folder), "--train", "20", "--test", "0"])
+    capsys.readouterr()
+
+    assert main(["data", "describe", str(folder), "--picture", str(tmp_path / "a.png")]) == 0
+
+    printed = capsys.readouterr().out
+    assert re.search(r"recordings +20\n", printed)
+    assert re.search(r"events per recording +[\d,]+ \.\. ", printed)
+    assert (tmp_path / "a.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_validation_never_touches_the_test_recordings(tmp_path):
+    """With --validation the test recordings may even be missing their labels' worth: none is used."""
+    out = tmp_path / "run"
+    assert main(["train", "--out", str(out), *QUICK, "--validation", "0.25"]) == 0
+
+    record = json.loads((out / "run.json").read_text())
+    assert "30 to train, 10 to validate, no test recordings" in record["recordings"]
+
+
+def test_quiet_where_nobody_watches(tmp_path):
+    done = refsast("train", "--out", tmp_path / "run", *QUICK)
+
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert "smooth" in done.stdout
+
+
+BAD = {
+    "unknown preset": (["train", "--preset", "huge"], "preset must be one of"),
+    "unknown command": (["fly"], "invalid choice"),
+    "no command": ([], "required: COMMAND"),
+    "negative rho": (["train", "--rho", "-1"], "rho must be finite and not negative, got -1"),
+    "rho not a number": (["train", "--rho", "nan"], "rho must be finite and not negative, got nan"),
+    "rho a word": (["train", "--rho", "much"], "invalid float value"),
+    "zero epochs": (["train", "--epochs", "0"], "must be a positive integer, got 0"),
+    "leak above one": (["train", "--leak", "1.5"], r"leak must lie in \[0, 1\], got 1.5"),
+    "slope zero": (["train", "--slope", "0"], "slope must be positive and finite, got 0"),
+    "threshold": (["train", "--threshold", "-1"], "threshold must be positive"),
+    "reset": (["train", "--reset", "maybe"], "must be one of zero, subtract"),
+    "schedule": (["train", "--schedule", "sudden"], "schedule must be one of"),
+    "learning rate": (["train", "--learning-rate", "0"], "learning_rate must be positive"),
+    "scale": (["train", "--scale", "inf"], "scale must be positive and finite"),
+    "hidden": (["train", "--hidden", "12,x"], "hidden"),
+    "no such folder": (["train", "--nmnist", "nowhere"], "nowhere"),
+    "validation": (
+        ["train", "--validation", "1.5", "--train", "20", "--test", "10"],
+        "must lie in",
+    ),
+    "rhos": (["compare", "--rhos", "0,0.1"], "rhos must be positive, got 0, 0.1"),
+    "report of nothing": (["report", "nowhere"], "folder must hold run.json or compare.json"),
+    "describe nothing": (["data", "describe", "nowhere"], "nowhere"),
+    "no recordings of a class": (
+        ["train", "--train", "5", "--test", "5", "--validation", "0.9"],
+        "fraction must leave recordings in both parts",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_gets_one_line_and_exit_code_2(name, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    args, says = BAD[name]
+
+    try:
+        code = main(args)
+    except SystemExit as left:  # argparse's own way out
+        code = left.code
+
+    error = capsys.readouterr().err
+    assert code == 2
+    assert re.search(says, error.splitlines()[-1])
+    assert "Traceback" not in error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_damaged_records_get_one_line_and_exit_code_2(trained, tmp_path, capsys):
+    for content in (b"", b"[1, 2]", b"{}", b'{"curve": []}', b"\xff\xfe"):
+        (tmp_path / "run.json").write_bytes(content)
+        assert main(["report", str(tmp_path)]) == 2
+        error = capsys.readouterr().err
+        assert "record must be" in error
+        assert len(error.splitlines()) == 1
+
+
+def test_a_damaged_run_is_refused(trained, tmp_path):
+    record = json.loads((trained / "run.json").read_text())
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    with pytest.raises(ValueError, match="must be readable"):
+        rs.read_run(tmp_path)
+
+    (tmp_path / "weights.npz").write_bytes((trained / "weights.npz").read_bytes()[:-40])
+    with pytest.raises(ValueError, match="must be an undamaged archive"):
+        rs.read_run(tmp_path)
+
+    for wrong in ("os.system", "Trace", None):
+        record["network"]["is"] = wrong
+        (tmp_path / "run.json").write_text(json.dumps(record))
+        with pytest.raises(ValueError, match="must be one of the model's records"):
+            rs.read_run(tmp_path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="folders without write permission are Unix's")
+def test_an_unwritable_folder_gets_one_line(tmp_path):
+    """A file stands where the folder should be: not even root can write there."""
+    (tmp_path / "out").write_text("in the way")
+
+    done = refsast("train", "--out", tmp_path / "out", *QUICK)
+
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "out" in done.stderr
+    assert (tmp_path / "out").read_text() == "in the way"
+
+
+@pytest.mark.parametrize(
+    "command", ["", "train", "compare", "data make", "data describe", "report"]
+)
+def test_help_explains_every_flag(command):
+    done = refsast(*command.split(), "--help")
+
+    assert done.returncode == 0
+    flags = re.findall(r"^  (--[a-z-]+)(?: .*)?\n(?=  --|\n|\Z)", done.stdout, flags=re.M)
+    assert flags == []
+
+
+def test_the_package_stands_without_anything_optional():
+    """Importing the package imports no framework."""
+    code = "import refsast, sys; print({'torch', 'jax', 'snntorch'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "set()"
+    assert Path(rs.__file__).name == "__init__.py"

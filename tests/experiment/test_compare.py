@@ -1,0 +1,96 @@
+"""Comparisons: pairing, means and intervals, the table."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from refsast.experiment import tables
+from refsast.experiment.compare import BASELINE, LONGER, arms, compare, finals, mean_of
+from refsast.experiment.presets import PRESETS
+
+SETTING = replace(PRESETS["quick"], hidden=(4,), steps=3, epochs=2, batch=5)
+
+
+def recordings(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return (rng.random((3, n, 12)) < 0.3).astype(np.uint8), np.arange(n) % 10
+
+
+@pytest.fixture(scope="module")
+def results():
+    return compare(arms(SETTING, [0.05, 0.2]), recordings(20, 0), recordings(30, 1), seeds=[3, 4])
+
+
+def test_every_arm_runs_with_every_seed(results):
+    names = [BASELINE, LONGER, "SAST, rho 0.05", "SAST, rho 0.2"]
+
+    assert [(r.seed, r.arm) for r in results] == [(seed, arm) for seed in (3, 4) for arm in names]
+
+
+def test_the_longer_baseline_spends_as_many_gradients_as_sast(results):
+    spent = {r.arm: r.run.curve[-1].evaluations for r in results}
+
+    assert spent == {BASELINE: 8, LONGER: 16, "SAST, rho 0.05": 16, "SAST, rho 0.2": 16}
+
+
+def test_arms_of_a_seed_start_alike_and_see_the_recordings_in_the_same_order(results):
+    for seed in (3, 4):
+        marks = [r.run.mark for r in results if r.seed == seed]
+        assert len({str(mark["start"]) for mark in marks}) == 1
+        assert len({str(mark["seeds"]) for mark in marks}) == 1
+
+
+def test_processes_do_not_change_the_answer(results):
+    parallel = compare(
+        arms(SETTING, [0.05, 0.2]), recordings(20, 0), recordings(30, 1), seeds=[3, 4], jobs=2
+    )
+
+    assert [r.run.curve for r in parallel] == [r.run.curve for r in results]
+
+
+def test_means_and_intervals_are_those_of_scipy():
+    values = np.array([1.0, 2.0, 4.0, 4.5])
+    low, high = stats.t.interval(0.95, 3, loc=values.mean(), scale=stats.sem(values))
+
+    mean = mean_of(values)
+
+    assert mean.value == pytest.approx(values.mean(), rel=1e-15)
+    assert mean.half_width == pytest.approx((high - low) / 2, rel=1e-12)
+    assert np.isnan(mean_of(values[:1]).half_width)
+
+
+def test_an_interval_excludes_zero_on_either_side_and_never_where_there_is_none():
+    assert mean_of(np.array([1.0, 1.1, 0.9])).excludes_zero
+    assert mean_of(np.array([-1.0, -1.1, -0.9])).excludes_zero
+    assert not mean_of(np.array([-1.0, 1.0, 0.5])).excludes_zero
+    assert not mean_of(np.array([1.0])).excludes_zero
+
+
+def test_differences_are_paired_by_seed(results):
+    row = next(row for row in tables.rows(results) if row.arm == "SAST, rho 0.2")
+    hard = {arm: finals(results, arm, "hard") for arm in (BASELINE, LONGER, "SAST, rho 0.2")}
+
+    assert row.against_baseline == mean_of(100.0 * (hard["SAST, rho 0.2"] - hard[BASELINE]))
+    assert row.against_longer == mean_of(100.0 * (hard["SAST, rho 0.2"] - hard[LONGER]))
+
+
+def test_the_table_and_the_verdict_name_every_arm_and_the_best(results):
+    table = tables.rows(results)
+    lines = tables.text(table).splitlines()
+    best = max(table[2:], key=lambda row: row.hard.value)
+
+    assert len(lines) == 2 + 4
+    assert tables.verdict(table).startswith(best.arm)
+    assert f"{best.hard.value:.1f} %" in tables.verdict(table)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_names_its_source_and_makes_a_network(name):
+    preset = PRESETS[name]
+    network = preset.network(12)
+
+    assert preset.source
+    assert network.classes == 10
+    assert preset.start(network, np.random.default_rng(0))[0].w.dtype == np.float32
