@@ -4,9 +4,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from refsast.cli import compare, data, report, train
+from refsast.cli import compare, data, report, sweep, train
 
-COMMANDS = (train, compare, data, report)
+COMMANDS = (train, compare, sweep, data, report)
 
 
 def parser() -> argparse.ArgumentParser:

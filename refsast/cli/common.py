@@ -95,6 +95,7 @@ FIELDS = {
     "batch": Field(positive, "recordings per minibatch"),
     "epochs": Field(positive, "passes over the training recordings"),
     "rho": Field(float, "radius of SAM, in units of the parameters; 0 is the baseline"),
+    "warmup": Field(float, "share of the training over which rho rises from 0, 0 to 1"),
     "shared": Field(switch, "yes: both passes of SAM see the same minibatch; no: independent ones"),
 }
 

@@ -50,7 +50,8 @@ class Camera:
     off_ratio : float
         Threshold of OFF over threshold of ON.
     refractory : int
-        How long a pixel is blind after an event, in microseconds.
+        How long a pixel is blind after an event, in microseconds. However
+        short, a pixel fires at most once in a step.
     step : int
         Step of the simulation, in microseconds; a divisor of 310,000.
     noise_rate : float
@@ -143,6 +144,7 @@ def _crossings(
         part = 1.0 - np.minimum(excess, moved) / np.where(moved == 0.0, 1.0, moved)
         t = np.maximum(step * (k + part), ready.ravel()[i])
         ready.ravel()[i] = t + camera.refractory
+        held.ravel()[i] = now.ravel()[i]
         held = np.where(ready > step * (k + 1), now, held)
         found.append((i // pixels, t, i % pixels, polarity))
         before = now

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from refsast.arrays import Array
 from refsast.data import Events
@@ -18,10 +19,12 @@ COLOURS = ("#1b6ca8", "#8a8a8a", "#d1495b", "#e9a03b", "#3a7d44", "#7b4b94")
 SMOOTH, HARD = "-", "--"  # smooth spikes solid, hard spikes dashed, in every figure
 
 
-def _axes(columns: int, height: float = 3.6) -> tuple[Figure, list[Axes]]:
-    """A figure with that many panels side by side."""
-    figure = Figure(figsize=(4.6 * columns, height), layout="constrained")
-    axes = [figure.add_subplot(1, columns, i + 1) for i in range(columns)]
+def _axes(panels: int, height: float = 3.6) -> tuple[Figure, list[Axes]]:
+    """A figure with that many panels, three to the row."""
+    columns = min(panels, 3)
+    rows = -(-panels // columns)
+    figure = Figure(figsize=(4.6 * columns, height * rows), layout="constrained")
+    axes = [figure.add_subplot(rows, columns, i + 1) for i in range(panels)]
     for axis in axes:
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(alpha=0.25, linewidth=0.6)
@@ -29,8 +32,9 @@ def _axes(columns: int, height: float = 3.6) -> tuple[Figure, list[Axes]]:
 
 
 def _accuracy(axis: Axes) -> None:
-    axis.set(xlabel="epoch", ylabel="accuracy, held-out recordings (%)")
-    axis.legend(frameon=False, fontsize=8)
+    axis.set(xlabel="epoch", ylabel="accuracy, held-out (%)", ylim=(0.0, 100.0))
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.legend(frameon=False, fontsize=8, loc="lower right")
 
 
 def _measure(curve: Sequence[Epoch], name: str) -> list[float]:
@@ -62,6 +66,7 @@ def run_curves(curve: Sequence[Epoch]) -> Figure:
         right.fill_between(epochs, smooth, hard, color=COLOURS[2], alpha=0.12, label="transfer gap")
         _accuracy(right)
     left.set(xlabel="epoch", ylabel="loss (nats)", yscale="log")
+    left.xaxis.set_major_locator(MaxNLocator(integer=True))
     left.legend(frameon=False, fontsize=8)
     return figure
 
@@ -88,7 +93,7 @@ def comparison_curves(results: Sequence[Result]) -> Figure:
             lines = 100.0 * np.array([_measure(curve, measure) for curve in curves])
             axis.plot(epochs, lines.T, style, color=colour, alpha=0.25, linewidth=0.7)
             axis.plot(epochs, lines.mean(axis=0), style, color=colour, label=f"{measure} spikes")
-        axis.set(title=name, ylim=(0.0, 100.0))
+        axis.set_title(name)
         _accuracy(axis)
     return figure
 
@@ -166,7 +171,7 @@ def membranes(networks: dict[str, tuple[Network, Params]], x: Array) -> Figure:
     for i, axis in enumerate(axes):
         axis.axvline(0.0, color="black", linewidth=0.6)
         axis.set(title=f"layer {i + 1}", xlabel="potential - threshold", yscale="log")
-    axes[0].set_ylabel("density")
+        axis.set_ylabel("density")
     axes[0].legend(frameon=False, fontsize=7)
     return figure
 
@@ -181,7 +186,7 @@ def recordings_figure(
     figures : Description
         Of the whole set.
     samples : sequence of Events
-        Drawn one by one, ON red and OFF blue; at most ten.
+        Drawn one by one, what happened in the first third: ON red, OFF blue; at most ten.
     size : (int, int)
         Height and width of the sensor, in pixels.
 
@@ -191,31 +196,33 @@ def recordings_figure(
         Means above, single recordings below.
     """
     figure = Figure(figsize=(12.0, 5.6), layout="constrained")
-    grid = figure.add_gridspec(2, 10, height_ratios=(1.7, 1.0))
+    rows = figure.add_gridspec(2, 1, height_ratios=(1.8, 1.0))
+    above, below = (figure.add_subfigure(row) for row in rows)
+    grid = above.add_gridspec(1, 10)
     for columns, image, name in (
         (slice(0, 3), figures.on_image, "ON"),
         (slice(3, 6), figures.off_image, "OFF"),
     ):
-        axis = figure.add_subplot(grid[0, columns])
+        axis = above.add_subplot(grid[0, columns])
         drawn = axis.imshow(image, cmap="magma", interpolation="nearest")
         axis.set(title=f"{name} events per recording", xticks=[], yticks=[])
-        figure.colorbar(drawn, ax=axis, shrink=0.8)
-    axis = figure.add_subplot(grid[0, 6:])
+        above.colorbar(drawn, ax=axis, shrink=0.8)
+    axis = above.add_subplot(grid[0, 6:])
     times = 5.0 * np.arange(len(figures.time_histogram))
     axis.bar(times, figures.time_histogram, width=5.0, align="edge", color=COLOURS[0])
     axis.set(xlabel="time (ms)", ylabel="events per recording and 5 ms")
     axis.spines[["top", "right"]].set_visible(False)
     for i, events in enumerate(samples):
-        image = np.zeros((*size, 3))
-        np.add.at(image, (events.y, events.x, 2 - 2 * events.p.astype(int)), 1.0)
-        axis = figure.add_subplot(grid[1, i])
-        axis.imshow(1.0 - _paint(image), interpolation="nearest")
+        axis = below.add_subplot(1, 10, i + 1)
+        axis.imshow(_painted(events, size), interpolation="nearest")
         axis.set(xticks=[], yticks=[])
     return figure
 
 
-def _paint(counts: Array) -> Array:
-    """What to take from white: ON (first channel) leaves red, OFF (last) leaves blue."""
-    scale = max(float(np.quantile(counts, 0.995)), 1.0)
-    on, off = (np.clip(counts[..., i] / scale, 0.0, 1.0) for i in (0, 2))
-    return np.stack([off, np.maximum(on, off), on], axis=-1)
+def _painted(events: Events, size: tuple[int, int]) -> Array:
+    """The first third of a recording on white: ON events redden a pixel, OFF events blue it."""
+    early = events.t <= events.t[-1] // 3
+    counts = np.zeros((2, *size))
+    np.add.at(counts, (events.p[early], events.y[early], events.x[early]), 1.0)
+    off, on = np.clip(counts / max(float(np.quantile(counts, 0.99)), 1.0), 0.0, 1.0)
+    return 1.0 - np.stack([off, np.maximum(on, off), on], axis=-1)

@@ -96,16 +96,29 @@ def write_comparison(
     }
     for name, figure in drawn.items():
         write_whole(folder / name, page.png(figure))
-    record = {
-        "verdict": tables.verdict(table),
+    record = {"verdict": tables.verdict(table), **_record(results, settings, data)}
+    write_json(folder / COMPARISON, record)
+    write_page(folder)
+
+
+def write_sweep(
+    folder: Path, results: Sequence[Result], settings: Mapping[str, Setting], data: str
+) -> None:
+    """Write the record of a sweep, ``sweep.json``: its table, settings and runs."""
+    write_json(folder / "sweep.json", _record(results, settings, data))
+
+
+def _record(
+    results: Sequence[Result], settings: Mapping[str, Setting], data: str
+) -> dict[str, Json]:
+    """Table, settings and runs of a comparison or a sweep."""
+    return {
         "recordings": data,
         "headings": list(tables.HEADINGS),
-        "table": [list(tables.cells(row)) for row in table],
+        "table": [list(tables.cells(row)) for row in tables.rows(results)],
         "settings": {arm: encode(setting) for arm, setting in settings.items()},
         "runs": [{"arm": r.arm, "seed": r.seed, **summary(r.run)} for r in results],
     }
-    write_json(folder / COMPARISON, record)
-    write_page(folder)
 
 
 def write_page(folder: str | Path) -> Path:

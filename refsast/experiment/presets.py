@@ -49,6 +49,8 @@ class Setting:
         Recordings per minibatch, passes over the recordings.
     rho : float
         Radius of SAM, in units of the parameters. Zero is the baseline.
+    warmup : float
+        Share of the training over which the radius rises from zero; zero for none.
     shared : bool
         Whether both passes of SAM see the same minibatch.
     """
@@ -67,6 +69,7 @@ class Setting:
     batch: int
     epochs: int
     rho: float
+    warmup: float = 0.0
     shared: bool = False
 
     def __post_init__(self) -> None:
@@ -99,7 +102,7 @@ class Setting:
             weight_decay=0.0,
         )
         schedule = SCHEDULES[self.schedule]
-        return Config(self.epochs, self.batch, self.rho, method, schedule, self.shared)
+        return Config(self.epochs, self.batch, self.rho, self.warmup, method, schedule, self.shared)
 
 
 DEEP = Setting(

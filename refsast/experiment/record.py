@@ -33,6 +33,9 @@ class Config:
         Recordings per minibatch. Positive; a last, smaller one is used as well.
     rho : float
         Radius of SAM, in units of the parameters. Zero is plain descent.
+    warmup : float
+        Share of the training, in [0, 1], over which the radius rises linearly from zero to `rho`;
+        zero for none.
     descent : Descent
         The method, such as `descent.adam`.
     schedule : callable
@@ -44,6 +47,7 @@ class Config:
     epochs: int
     batch: int
     rho: float
+    warmup: float
     descent: Descent
     schedule: Callable[[float], float]
     shared: bool = False
@@ -55,6 +59,12 @@ class Config:
                 raise ValueError(f"{name} must be a positive integer, got {value!r}")
         if not 0.0 <= self.rho < np.inf:
             raise ValueError(f"rho must be finite and not negative, got {self.rho}")
+        if not 0.0 <= self.warmup <= 1.0:
+            raise ValueError(f"warmup must lie in [0, 1], got {self.warmup}")
+
+    def radius(self, share: float) -> float:
+        """Return SAM's radius when this share of the training is done."""
+        return self.rho if share >= self.warmup else self.rho * share / self.warmup
 
 
 @dataclass(frozen=True)
@@ -157,6 +167,7 @@ def describe(config: Config) -> Mapping[str, Json]:
         "epochs": int(config.epochs),
         "batch": int(config.batch),
         "rho": float(config.rho),
+        "warmup": float(config.warmup),
         "descent": config.descent.says,
         "schedule": getattr(config.schedule, "__name__", repr(config.schedule)),
         "shared": config.shared,

@@ -94,9 +94,11 @@ def _spell(mean: Mean, sign: str = "") -> str:
 
 
 def text(table: Sequence[Row]) -> str:
-    """Return the table as aligned lines of text."""
-    lines = [HEADINGS, *map(cells, table)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(HEADINGS))]
+    """Return the table as aligned lines of text, without the columns that are empty."""
+    body = list(map(cells, table))
+    filled = [i for i in range(len(HEADINGS)) if any(line[i] for line in body)]
+    lines = [[line[i] for i in filled] for line in (HEADINGS, *body)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     aligned = [
         "  ".join(
             cell.ljust(width) if i == 0 else cell.rjust(width)

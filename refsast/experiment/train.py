@@ -140,9 +140,10 @@ def _epoch(
     for i in range(batches):
         spent = len(losses)
         first = objective(order[i] if config.shared else ascent_order[i])
-        grad = sam.gradient(first, w, rho=config.rho, second=objective(order[i]))
-        factor = config.schedule((state.epoch + i / batches) / config.epochs)
-        moments, w = config.descent.update(moments, w, grad.astype(w.dtype, copy=False), factor)
+        share = (state.epoch + i / batches) / config.epochs
+        grad = sam.gradient(first, w, rho=config.radius(share), second=objective(order[i]))
+        grad = grad.astype(w.dtype, copy=False)
+        moments, w = config.descent.update(moments, w, grad, config.schedule(share))
         clean.append(losses[spent])  # the loss at w itself, before the step
         _require_finite(losses[-1], w, state.epoch, i)
         stepped(state.epoch * batches + i + 1)

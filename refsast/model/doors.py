@@ -39,11 +39,10 @@ def checked(
         If anything is not as it must be.
     """
     params = checked_params(network, params)
-    x = np.asarray(x)
-    dtype = np.result_type(params[0].w, np.complex128 if x.dtype.kind == "c" else np.float32)
-    if x.dtype.kind in "biu":  # spikes: converted once, to what they will be multiplied with
-        x = x.astype(dtype)
+    if isinstance(x, np.ndarray) and x.dtype.kind in "biu":
+        x = x.astype(params[0].w.dtype)  # spikes: once, to what they will be multiplied with
     x = as_array(x, "x", ("time", "batch", network.sizes[0]))
+    dtype = np.result_type(params[0].w, np.complex128 if np.iscomplexobj(x) else np.float32)
     if 0 in x.shape:
         raise ValueError(f"x must have at least one step and one recording, got shape {x.shape}")
     labels = np.empty(0, int) if y is None else checked_labels(y, x.shape[1], network.classes)

@@ -9,7 +9,7 @@ import refsast as rs
 from tests.experiment.tiny import CONFIG, NETWORK, PLAIN, bits, recordings, start, train
 
 
-def by_hand(config: rs.Config, rho: float) -> bytes:
+def by_hand(config: rs.Config) -> np.ndarray:
     """SAST written out for this one case: flat vectors, no loop of the package."""
     x, y = recordings()
     seeds = [int(n) for n in np.random.default_rng(2).integers(2**63, size=2)]
@@ -26,26 +26,29 @@ def by_hand(config: rs.Config, rho: float) -> bytes:
         for i in range(3):  # 10 recordings in minibatches of 4, 4 and 2
             rows = slice(4 * i, 4 * i + 4)
             first = descent[rows] if config.shared else ascent[rows]
-            at = w
+            at, done = w, (epoch + i / 3) / config.epochs
+            rho = config.rho * (min(done / config.warmup, 1.0) if config.warmup else 1.0)
             if rho > 0.0:
                 g = grad(w, first)
                 at = w + rho * g / np.linalg.norm(g)
-            factor = config.schedule((epoch + i / 3) / config.epochs)
-            state, w = config.descent.update(state, w, grad(at, descent[rows]), factor)
+            state, w = config.descent.update(
+                state, w, grad(at, descent[rows]), config.schedule(done)
+            )
     return w
 
 
 @pytest.mark.parametrize("shared", [False, True])
-def test_training_is_sast_as_written_out_by_hand(shared):
-    config = replace(CONFIG, shared=shared)
+@pytest.mark.parametrize("warmup", [0.0, 0.6])
+def test_training_is_sast_as_written_out_by_hand(shared, warmup):
+    config = replace(CONFIG, shared=shared, warmup=warmup)
 
     np.testing.assert_allclose(
-        rs.flatten(train(config).params), by_hand(config, 0.1), rtol=1e-12, atol=1e-14
+        rs.flatten(train(config).params), by_hand(config), rtol=1e-12, atol=1e-14
     )
 
 
 def test_rho_zero_is_plain_descent_bit_for_bit():
-    assert bits(train(PLAIN)) == by_hand(PLAIN, 0.0).tobytes()
+    assert bits(train(PLAIN)) == by_hand(PLAIN).tobytes()
 
 
 def test_the_second_minibatch_matters():
@@ -108,6 +111,7 @@ def test_watchers_are_told_of_every_step_and_every_epoch():
         ({"epochs": 0}, "epochs must be a positive integer, got 0"),
         ({"batch": 2.5}, "batch must be a positive integer, got 2.5"),
         ({"rho": -0.1}, "rho must be finite and not negative, got -0.1"),
+        ({"warmup": 1.5}, r"warmup must lie in \[0, 1\], got 1.5"),
         ({"rho": float("nan")}, "rho must be finite and not negative, got nan"),
     ],
 )

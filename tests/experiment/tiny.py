@@ -9,7 +9,7 @@ from refsast.optim.descent import adam, constant, cosine
 
 NETWORK = rs.Network((6, 5, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
 ADAM = adam(learning_rate=0.01, beta1=0.9, beta2=0.999, epsilon=1e-8, weight_decay=0.01)
-CONFIG = rs.Config(epochs=3, batch=4, rho=0.1, descent=ADAM, schedule=cosine)
+CONFIG = rs.Config(epochs=3, batch=4, rho=0.1, warmup=0.0, descent=ADAM, schedule=cosine)
 PLAIN = replace(CONFIG, rho=0.0, schedule=constant)
 
 

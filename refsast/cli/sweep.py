@@ -1,0 +1,98 @@
+"""``python -m refsast sweep``: every combination of some values, one row each."""
+
+import argparse
+import itertools
+from dataclasses import replace
+from pathlib import Path
+
+from refsast.cli.common import (
+    FIELDS,
+    Commands,
+    add_recordings,
+    add_setting,
+    natural,
+    positive,
+    recordings_from,
+    results_bar,
+    setting_from,
+)
+from refsast.experiment.compare import Result, compare
+from refsast.experiment.folder import write_sweep
+from refsast.experiment.presets import Setting
+from refsast.experiment.tables import rows, text
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "sweep",
+        help="train every combination of some values of a setting",
+        description="Train every combination of the given values with every seed. To choose a "
+        "setting, add --validation: then the test recordings are not looked at.",
+    )
+    parser.add_argument(
+        "--vary",
+        action="append",
+        required=True,
+        type=variation,
+        metavar="NAME=VALUE/VALUE",
+        help="values of one part of the setting, such as rho=0/0.1/0.3 or hidden=64/64,64",
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/sweep"), metavar="FOLDER", help="where it all goes"
+    )
+    parser.add_argument("--seeds", type=positive, default=2, metavar="N", help="how many seeds")
+    parser.add_argument("--first-seed", type=natural, default=0, metavar="N", help="the first seed")
+    parser.add_argument(
+        "--jobs", type=positive, default=2, metavar="N", help="runs at a time (default: 2)"
+    )
+    add_setting(parser)
+    add_recordings(parser)
+    parser.set_defaults(run=run)
+
+
+def variation(text: str) -> tuple[str, list[tuple[str, object]]]:
+    """Parse ``name=value/value`` into the name and the values, each as text and as itself."""
+    name, _, values = text.partition("=")
+    name = name.replace("-", "_")
+    if name not in FIELDS or not values:
+        known = ", ".join(FIELDS)
+        raise argparse.ArgumentTypeError(f"must be NAME=VALUE/VALUE, NAME of {known}, got {text}")
+    try:
+        return name, [(value, FIELDS[name].parse(value)) for value in values.split("/")]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"must hold values of {name}, got {values}") from error
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, write, and print a row per combination."""
+    settings = grid(setting_from(args), dict(args.vary))
+    seeds = range(args.first_seed, args.first_seed + args.seeds)
+    results: list[Result] = []
+    says = ""
+    for steps in sorted({setting.steps for setting in settings.values()}):
+        recordings = recordings_from(args, steps)
+        says = recordings.says
+        chosen = {name: setting for name, setting in settings.items() if setting.steps == steps}
+        results += compare(
+            chosen,
+            recordings.train,
+            recordings.held_out,
+            seeds=seeds,
+            jobs=args.jobs,
+            progress=results_bar,
+        )
+    table = rows(results)
+    write_sweep(args.out, results, settings, says)
+    print(f"{says}\n\n{text(sorted(table, key=lambda row: -row.hard.value))}\nrecord: {args.out}")
+    return 0
+
+
+def grid(setting: Setting, vary: dict[str, list[tuple[str, object]]]) -> dict[str, Setting]:
+    """Return every combination, under a name that says what is varied."""
+    settings = {}
+    for values in itertools.product(*vary.values()):
+        name = ", ".join(f"{key} {text}" for key, (text, _) in zip(vary, values, strict=True))
+        changes = {key: value for key, (_, value) in zip(vary, values, strict=True)}
+        settings[name] = replace(setting, **changes)
+    return settings
