@@ -134,7 +134,18 @@ def adam(
 
 
 def constant(share: float) -> float:
-    """Return 1: the learning rate stays as it is."""
+    """Return 1: the learning rate stays as it is.
+
+    Parameters
+    ----------
+    share : float
+        Of all steps, how many are done; in [0, 1].
+
+    Returns
+    -------
+    float
+        1.
+    """
     return 1.0
 
 
