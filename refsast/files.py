@@ -30,7 +30,7 @@ def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
         If the file cannot be written; an older one stays as it was.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.part")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
@@ -60,7 +60,7 @@ def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, NDArray]) ->
         If the file cannot be written, or an array holds objects.
     """
     buffer = io.BytesIO()
-    check = np.array(_digest(arrays))
+    check = np.array(digest_of(arrays))
     np.savez(buffer, allow_pickle=False, **{**arrays, CHECK: check})  # pyright: ignore[reportArgumentType]
     write_whole(path, buffer.getvalue())
 
@@ -92,7 +92,7 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, NDArray]:
             arrays = {name: file[name] for name in file.files}
     except DAMAGE as error:
         raise ValueError(f"{path} must be an undamaged archive of arrays, got {error}") from error
-    if str(arrays.pop(CHECK, "")) != _digest(arrays):
+    if str(arrays.pop(CHECK, "")) != digest_of(arrays):
         raise ValueError(f"{path} must be an undamaged archive of arrays, got another digest")
     return arrays
 
@@ -116,11 +116,11 @@ DAMAGE = (
 )
 
 
-def _digest(arrays: Mapping[str, NDArray]) -> str:
+def digest_of(arrays: Mapping[str, NDArray]) -> str:
     """The SHA-256 of all arrays, with their names, types and shapes."""
     total = hashlib.sha256()
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
         total.update(f"{name} {array.dtype} {array.shape} ".encode())
-        total.update(array.tobytes())
+        total.update(array.data)
     return total.hexdigest()

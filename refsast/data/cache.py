@@ -6,15 +6,12 @@ Rule 3: what does not match its checksum is treated as absent, never as data.
 Rule 4: it holds plain arrays; nothing is ever unpickled.
 """
 
-import hashlib
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from refsast.data.archive import DAMAGE
+from refsast.files import digest_of, read_arrays, write_arrays
 
 
 def digest(x: NDArray, y: NDArray) -> str:
@@ -30,11 +27,7 @@ def digest(x: NDArray, y: NDArray) -> str:
     str
         64 hexadecimal digits. Equal only if shapes, types and bytes are.
     """
-    h = hashlib.sha256()
-    for array in (x, y):
-        h.update(f"{array.dtype.str}{array.shape}".encode())
-        h.update(np.ascontiguousarray(array).data)
-    return h.hexdigest()
+    return digest_of({"x": x, "y": y})
 
 
 def store(path: Path, x: NDArray[np.uint8], y: NDArray[np.int64]) -> None:
@@ -49,17 +42,8 @@ def store(path: Path, x: NDArray[np.uint8], y: NDArray[np.int64]) -> None:
     y : (n,) array of int64
         Labels.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    packed, shape = np.packbits(x, axis=-1), np.array(x.shape)
-    handle, part = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            check = np.array(_checksum(packed, shape, y))
-            np.savez(file, packed=packed, shape=shape, y=y, check=check)
-        os.replace(part, path)
-    except BaseException:
-        Path(part).unlink(missing_ok=True)
-        raise
+    packed = np.packbits(x, axis=-1)
+    write_arrays(path, {"packed": packed, "shape": np.array(x.shape), "y": y})
 
 
 def fetch(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]] | None:
@@ -76,15 +60,7 @@ def fetch(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]] | None:
         None if the file is absent, damaged, or not one of ours.
     """
     try:
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            packed, shape, y = file["packed"], file["shape"], file["y"]
-            if str(file["check"]) != _checksum(packed, shape, y):
-                return None
-    except (*DAMAGE, ValueError, TypeError, AttributeError, SyntaxError, MemoryError):
+        arrays = read_arrays(path)
+        return np.unpackbits(arrays["packed"], axis=-1, count=int(arrays["shape"][-1])), arrays["y"]
+    except (ValueError, KeyError):
         return None
-    return np.unpackbits(packed, axis=-1, count=int(shape[-1])), y
-
-
-def _checksum(packed: NDArray, shape: NDArray, y: NDArray) -> str:
-    """The digest of all three arrays."""
-    return digest(packed, y) + digest(shape, y)[:16]

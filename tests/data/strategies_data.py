@@ -7,7 +7,7 @@ from refsast.data.events import as_events
 
 
 @st.composite
-def recordings(draw, size=(34, 34), last=2**23 - 1, most=40):
+def recordings(draw, size=(34, 34), last=2**23 - 1, most=16):
     """Events on a sensor of that size, in time order; often few, sometimes simultaneous."""
     n = draw(st.integers(0, most))
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.data.strategies_data import recordings
 
 from refsast.data import DURATION, STEPS, beyond, bin_events, count_events
 from refsast.data.events import as_events
+from tests.data.strategies_data import recordings
 
 SIZE = (3, 4)
 
@@ -42,12 +42,13 @@ def test_an_event_on_an_edge_belongs_to_the_later_step():
     assert beyond(as_events(t, z, z, z), duration=DURATION) == 1
 
 
-def test_edges_that_are_no_whole_microseconds_are_exact():
-    """Rounding t / (duration / steps) in floating point puts 3 us of 10 at 10 steps into step 2."""
-    t = np.arange(10)
-    binned = bin_events(as_events(t, 0 * t, 0 * t, 0 * t), steps=10, duration=10, size=(1, 1))
+def test_edges_are_exact_where_floating_point_is_not():
+    steps, duration, t = 14, 144, 72
+    z = np.zeros(1, int)
+    binned = bin_events(as_events(z + t, z, z, z), steps=steps, duration=duration, size=(1, 1))
 
-    assert np.array_equal(binned[:, 0], np.ones(10))
+    assert int(t / (duration / steps)) != t * steps // duration
+    assert binned[:, 0].argmax() == t * steps // duration
 
 
 def test_the_binary_tensor_is_small():

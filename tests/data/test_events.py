@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.data.strategies_data import files, recordings, tokens
 
 from refsast.data import Events, encode_events, parse_events, read_events, write_events
 from refsast.data.events import as_events
+from tests.data.strategies_data import files, recordings, tokens
 
 FIELDS = ("t", "x", "y", "p")
 
@@ -42,14 +42,12 @@ def test_reading_undoes_writing(events):
 def test_any_bytes_are_events_or_a_value_error(buffer):
     try:
         events = parse_events(buffer)
-    except ValueError as error:
-        assert "\n" not in str(error)
-        assert str(error).startswith("buffer must ")
-    else:
-        assert len(buffer) % 5 == 0
-        assert (np.diff(events.t) >= 0).all()
-        assert max(events.x.max(initial=0), events.y.max(initial=0)) < 34
-        assert len(events) + buffer[1::5].count(240) == len(buffer) // 5
+    except ValueError:
+        return
+    assert len(buffer) % 5 == 0
+    assert (np.diff(events.t) >= 0).all()
+    assert max(events.x.max(initial=0), events.y.max(initial=0)) < 34
+    assert len(events) + buffer[1::5].count(240) == len(buffer) // 5
 
 
 @given(files())
@@ -92,7 +90,8 @@ BAD = {
     "must hold events of 5 bytes each, got 7 bytes": b"1234567",
     "x = 34, y = 3 at event 1": five_bytes(0, 0, 0, 0) + five_bytes(0, 34, 3, 0),
     "x = 3, y = 34 at event 0": five_bytes(0, 3, 34, 0),
-    "in time order, got 8 us after 9 us at event 1": five_bytes(9, 0, 0, 0) + five_bytes(8, 0, 0, 1),
+    "in time order, got 8 us after 9 us at event 1": five_bytes(9, 0, 0, 0)
+    + five_bytes(8, 0, 0, 1),
 }
 
 
@@ -131,7 +130,9 @@ def test_what_the_format_cannot_hold_is_refused_before_writing(tmp_path, says):
     assert not (tmp_path / "a.bin").exists()
 
 
-@pytest.mark.parametrize("event", [one(t=2**23 - 1), one(y=239), one(y=241), one(x=255), one(y=255)])
+@pytest.mark.parametrize(
+    "event", [one(t=2**23 - 1), one(y=239), one(y=241), one(x=255), one(y=255)]
+)
 def test_the_limits_of_the_format_can_be_written(event):
     assert len(encode_events(event)) == 5
 
