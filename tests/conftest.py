@@ -1,5 +1,12 @@
-"""Profiles of Hypothesis: `ci` unless the command line says `--hypothesis-profile=long`."""
+"""Profiles of Hypothesis, and where real recordings are.
 
+The profile is `ci` unless the command line says `--hypothesis-profile=long`.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 settings.register_profile(
@@ -16,3 +23,13 @@ settings.register_profile(
     phases=[Phase.explicit, Phase.generate],
 )
 settings.load_profile("ci")
+
+
+@pytest.fixture(scope="session")
+def nmnist():
+    """The folder of a real N-MNIST subset: $REFSAST_NMNIST, else one beside the checkout."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "nmnist-small"
+    root = Path(os.environ.get("REFSAST_NMNIST", beside))
+    if not (root / "Train").is_dir():
+        pytest.skip(f"no N-MNIST recordings in {root}; set REFSAST_NMNIST")
+    return root

@@ -19,7 +19,7 @@ def apart(got: Array, want: Array, yardstick: Array) -> float:
     same = gap == 0.0
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         ratio = np.where(same, 0.0, gap / yardstick)
-    return float(np.nan_to_num(ratio, nan=np.inf).max(initial=0.0))
+    return float(np.where(np.isnan(ratio), np.inf, ratio).max(initial=0.0))
 
 
 def params_apart(got: rs.Params, want: rs.Params, yardstick: rs.Params) -> float:

@@ -54,6 +54,11 @@ def fractions(low: float, high: float, *exact: float) -> st.SearchStrategy[float
     return st.sampled_from(exact) | st.floats(max(low, 1e-3), high)
 
 
+def numbers(limit: float) -> st.SearchStrategy[float]:
+    """Numbers in [-limit, limit], zero among them."""
+    return st.floats(-limit, limit).map(lambda x: x if abs(x) > 1e-100 else 0.0)
+
+
 def arrays(
     shape: int | tuple[int, ...], low: float = -2.0, high: float = 2.0
 ) -> st.SearchStrategy[Array]:
@@ -114,9 +119,8 @@ def networks(
     neuron = neurons(families=families, detach=detach)
     shared = draw(st.booleans())
     each = draw(neuron) if shared else tuple(draw(neuron) for _ in sizes[1:])
-    return rs.Network(
-        tuple(sizes), each, draw(readouts()), bias=draw(st.booleans()), recurrent=draw(st.booleans())
-    )
+    bias, recurrent = draw(st.booleans()), draw(st.booleans())
+    return rs.Network(tuple(sizes), each, draw(readouts()), bias=bias, recurrent=recurrent)
 
 
 def parameters(network: rs.Network) -> st.SearchStrategy[rs.Params]:

@@ -11,8 +11,9 @@ import numpy as np
 from tqdm import tqdm
 
 from refsast.data import load_nmnist, split, synthetic_digits
+from refsast.data.archive import SPLITS
 from refsast.experiment.presets import PRESETS, SCHEDULES, Setting
-from refsast.experiment.train import Data
+from refsast.experiment.record import Data
 from refsast.model import NoReset, Subtract, ToZero
 from refsast.model.reset import Reset
 
@@ -142,6 +143,11 @@ def add_recordings(parser: argparse.ArgumentParser) -> None:
         help="synthetic test recordings (default: 200)",
     )
     group.add_argument(
+        "--synthetic-train",
+        action="store_true",
+        help="with --nmnist: train on synthetic recordings, measure on the real test recordings",
+    )
+    group.add_argument(
         "--per-class",
         type=positive,
         metavar="N",
@@ -176,43 +182,37 @@ class Recordings:
 
 def recordings_from(args: argparse.Namespace, steps: int) -> Recordings:
     """Load or make the recordings that the flags ask for."""
-    train, test, says = (_synthetic if args.nmnist is None else _nmnist)(args, steps)
+    made = args.nmnist is None
+    train, trained_on = (_synthetic if made or args.synthetic_train else _nmnist)(args, 0, steps)
     if args.validation is None:
-        return Recordings(train, test, says)
+        test, tested_on = (_synthetic if made else _nmnist)(args, 1, steps)
+        return Recordings(train, test, f"{trained_on} to train, {tested_on} to test")
     fraction = 1.0 - args.validation
     kept, held_out = split(*train, fraction=fraction, rng=np.random.default_rng(args.data_seed))
     counts = f"{kept[1].size} to train, {held_out[1].size} to validate, no test recordings"
-    return Recordings(kept, held_out, f"{says}, the training part split: {counts}")
+    return Recordings(kept, held_out, f"{trained_on} split: {counts}")
 
 
-def _synthetic(args: argparse.Namespace, steps: int) -> tuple[Data, Data, str]:
-    """Synthetic recordings, training and test from separate streams."""
-    streams = np.random.default_rng(args.data_seed).spawn(2)
-    made = []
-    for n, rng, name in zip((args.train, args.test), streams, ("training", "test"), strict=True):
-        progress = partial(bar, desc=f"synthetic digits, {name}", unit=" recordings", leave=False)
-        made.append(synthetic_digits(n, rng, steps=steps, progress=progress))
-    says = f"{args.train} synthetic training recordings and {args.test} test recordings"
-    return made[0], made[1], f"{says}, seed {args.data_seed}"
+def _synthetic(args: argparse.Namespace, part: int, steps: int) -> tuple[Data, str]:
+    """Synthetic recordings, training (part 0) and test (part 1) from separate streams."""
+    n, rng = (args.train, args.test)[part], np.random.default_rng(args.data_seed).spawn(2)[part]
+    progress = partial(bar, desc="synthetic digits", unit=" recordings", leave=False)
+    made = synthetic_digits(n, rng, steps=steps, progress=progress)
+    return made, f"{n} synthetic recordings (seed {args.data_seed})"
 
 
-def _nmnist(args: argparse.Namespace, steps: int) -> tuple[Data, Data, str]:
-    """Real recordings."""
-    read = []
-    for name, per_class in (("Train", args.per_class), ("Test", None)):
-        progress = partial(bar, desc=f"reading {name}", unit=" recordings", leave=False)
-        read.append(
-            load_nmnist(
-                args.nmnist,
-                name,
-                steps=steps,
-                per_class=per_class,
-                cache=args.cache,
-                progress=progress,
-            )
-        )
-    says = f"N-MNIST, {read[0][1].size} training recordings and {read[1][1].size} test recordings"
-    return read[0], read[1], says
+def _nmnist(args: argparse.Namespace, part: int, steps: int) -> tuple[Data, str]:
+    """Real recordings, training (part 0) or test (part 1)."""
+    progress = partial(bar, desc=f"reading {SPLITS[part]}", unit=" recordings", leave=False)
+    x, y = load_nmnist(
+        args.nmnist,
+        SPLITS[part],
+        steps=steps,
+        per_class=(args.per_class, None)[part],
+        cache=args.cache,
+        progress=progress,
+    )
+    return (x, y), f"{y.size} N-MNIST recordings"
 
 
 def results_bar(results: Iterable, total: int) -> Iterable:

@@ -13,8 +13,8 @@ from joblib import Parallel, delayed
 from scipy import stats
 
 from refsast.experiment.presets import Setting
-from refsast.experiment.record import Run
-from refsast.experiment.train import Data, Watch, train
+from refsast.experiment.record import Data, Run
+from refsast.experiment.train import Watch, train
 
 BASELINE, LONGER = "baseline", "baseline, twice the epochs"
 

@@ -81,21 +81,22 @@ def _share(logits: Array, labels: Integers) -> float:
     return float((logits.argmax(axis=1) == labels).mean())
 
 
-def predict(network: Network, params: Params, x: Array, spike: Spike | None = None) -> Array:
+def predict(network: Network, params: Params, x: ArrayLike, spike: Spike | None = None) -> Array:
     """Return the logits (n, classes) of any number of recordings, a chunk at a time."""
     return np.concatenate([trace.logits for trace in traces(network, params, x, spike)])
 
 
 def traces(
-    network: Network, params: Params, x: Array, spike: Spike | None = None
+    network: Network, params: Params, x: ArrayLike, spike: Spike | None = None
 ) -> Iterator[Trace]:
     """Yield the runs of any number of recordings, a chunk at a time."""
+    x = np.asarray(x)
     for start in range(0, x.shape[1], CHUNK):
         yield run(network, params, x[:, start : start + CHUNK], spike)
 
 
 def membrane(
-    network: Network, params: Params, x: Array, edges: Array, spike: Spike | None = None
+    network: Network, params: Params, x: ArrayLike, edges: Array, spike: Spike | None = None
 ) -> Array:
     """Return how often each distance from threshold occurs, layer by layer.
 

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike
 
 from refsast.arrays import Array
 from refsast.data import Events
@@ -140,7 +141,7 @@ def gap_by_rho(results: Sequence[Result]) -> Figure:
     return figure
 
 
-def membranes(networks: dict[str, tuple[Network, Params]], x: Array) -> Figure:
+def membranes(networks: dict[str, tuple[Network, Params]], x: ArrayLike) -> Figure:
     """How far potentials lie from threshold, layer by layer, with smooth and with hard spikes.
 
     Parameters

@@ -4,7 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from refsast.arrays import Array
+from numpy.typing import ArrayLike
+
 from refsast.experiment import figures, page, report, tables
 from refsast.experiment.compare import BASELINE, Result
 from refsast.experiment.presets import Setting
@@ -71,7 +72,7 @@ def read_run(folder: str | Path) -> tuple[Network, Params]:
     return network, unflatten(network, read_arrays(folder / WEIGHTS)["w"])
 
 
-def write_run(folder: Path, run: Run, setting: Setting, seed: int, data: str, x: Array) -> None:
+def write_run(folder: Path, run: Run, setting: Setting, seed: int, data: str, x: ArrayLike) -> None:
     """Write a run: record, weights, pictures, page."""
     record = {"setting": encode(setting), "seed": seed, "recordings": data, **summary(run)}
     write_arrays(folder / WEIGHTS, {"w": flatten(run.params)})
@@ -83,7 +84,11 @@ def write_run(folder: Path, run: Run, setting: Setting, seed: int, data: str, x:
 
 
 def write_comparison(
-    folder: Path, results: Sequence[Result], settings: Mapping[str, Setting], data: str, x: Array
+    folder: Path,
+    results: Sequence[Result],
+    settings: Mapping[str, Setting],
+    data: str,
+    x: ArrayLike,
 ) -> None:
     """Write a comparison: record, table, pictures, page."""
     table = tables.rows(results)

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 import refsast.model as model
 from refsast.arrays import Array, Integers
@@ -18,6 +19,7 @@ from refsast.model import Network, Params
 from refsast.optim.descent import Descent
 from refsast.optim.descent import State as Moments
 
+Data: TypeAlias = tuple[NDArray[np.generic], Integers]
 Json: TypeAlias = "Mapping[str, Json] | Sequence[Json] | str | int | float | bool | None"
 
 
@@ -146,8 +148,8 @@ def fingerprint(
     w: Array,
     config: Config,
     seeds: tuple[int, ...],
-    data: tuple[Array, Integers],
-    held_out: tuple[Array, Integers] | None,
+    data: Data,
+    held_out: Data | None,
 ) -> Mapping[str, Json]:
     """Return what identifies a run: two runs with the same answer end at the same bits."""
     return {

@@ -13,19 +13,21 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from refsast.arrays import Array, Integers
 from refsast.experiment import checkpoint as disk
 from refsast.experiment.evaluate import evaluate
-from refsast.experiment.record import Config, Epoch, Run, State, fingerprint
+from refsast.experiment.record import Config, Data, Epoch, Run, State, fingerprint
 from refsast.gradient import fast
 from refsast.model import Network, Params, flatten
 from refsast.model.doors import checked_labels, checked_params
 from refsast.model.network import split
 from refsast.optim import sam
 
-Data: TypeAlias = tuple[Array, Integers]
-Gradient: TypeAlias = Callable[[Network, Params, Array, Integers], tuple[Array, Params]]
+Gradient: TypeAlias = Callable[
+    [Network, Params, NDArray[np.generic], Integers], tuple[Array, Params]
+]
 Watch: TypeAlias = Callable[[int, int, Epoch | None], None]
 
 
@@ -136,7 +138,7 @@ def _epoch(
         return f
 
     w, moments, clean = state.w, state.moments, []
-    order, ascent_order = (_order(seed, state.epoch, data, batches) for seed in seeds)
+    order, ascent_order = (_order(seed, state.epoch, data, config) for seed in seeds)
     for i in range(batches):
         spent = len(losses)
         first = objective(order[i] if config.shared else ascent_order[i])
@@ -156,11 +158,10 @@ def _batches(data: Data, config: Config) -> int:
     return -(-len(data[1]) // config.batch)
 
 
-def _order(seed: int, epoch: int, data: Data, batches: int) -> list[Integers]:
+def _order(seed: int, epoch: int, data: Data, config: Config) -> list[Integers]:
     """The rows of every minibatch of an epoch, each recording in one of them."""
     rows = np.random.default_rng((seed, epoch)).permutation(len(data[1]))
-    size = -(-len(rows) // batches)
-    return [rows[i * size : (i + 1) * size] for i in range(batches)]
+    return [rows[start : start + config.batch] for start in range(0, len(rows), config.batch)]
 
 
 def _checked_data(network: Network, data: Data, name: str) -> Data:

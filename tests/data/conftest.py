@@ -1,23 +1,11 @@
 """Where real recordings are, and small archives that imitate the official ones."""
 
-import os
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from refsast.data import write_synthetic
-
-
-@pytest.fixture(scope="session")
-def nmnist():
-    """The folder of a real N-MNIST subset: $REFSAST_NMNIST, else one beside the checkout."""
-    beside = Path(__file__).resolve().parents[3] / "shared" / "nmnist-small"
-    root = Path(os.environ.get("REFSAST_NMNIST", beside))
-    if not (root / "Train").is_dir():
-        pytest.skip(f"no N-MNIST recordings in {root}; set REFSAST_NMNIST")
-    return root
 
 
 @pytest.fixture(scope="session")

@@ -23,10 +23,11 @@ def by_hand(config: rs.Config) -> np.ndarray:
 
     for epoch in range(config.epochs):
         descent, ascent = (np.random.default_rng((s, epoch)).permutation(10) for s in seeds)
-        for i in range(3):  # 10 recordings in minibatches of 4, 4 and 2
-            rows = slice(4 * i, 4 * i + 4)
+        batches = -(-10 // config.batch)  # the last may be smaller
+        for i in range(batches):
+            rows = slice(config.batch * i, config.batch * (i + 1))
             first = descent[rows] if config.shared else ascent[rows]
-            at, done = w, (epoch + i / 3) / config.epochs
+            at, done = w, (epoch + i / batches) / config.epochs
             rho = config.rho * (min(done / config.warmup, 1.0) if config.warmup else 1.0)
             if rho > 0.0:
                 g = grad(w, first)
@@ -39,8 +40,9 @@ def by_hand(config: rs.Config) -> np.ndarray:
 
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("warmup", [0.0, 0.6])
-def test_training_is_sast_as_written_out_by_hand(shared, warmup):
-    config = replace(CONFIG, shared=shared, warmup=warmup)
+@pytest.mark.parametrize("batch", [4, 7, 10, 11])
+def test_training_is_sast_as_written_out_by_hand(shared, warmup, batch):
+    config = replace(CONFIG, shared=shared, warmup=warmup, batch=batch)
 
     np.testing.assert_allclose(
         rs.flatten(train(config).params), by_hand(config), rtol=1e-12, atol=1e-14

@@ -11,7 +11,8 @@ from tests.strategies import Case, frozen
 def tiny():
     """A recurrent network of two layers with generic numbers and the neuron that is asked for."""
 
-    def make(reset=rs.ToZero(), spike=rs.Arctan(2.0), detach_reset=False, time=6, seed=0) -> Case:
+    def make(reset=None, spike=None, detach_reset=False, time=6, seed=0) -> Case:
+        spike, reset = spike or rs.Arctan(2.0), reset or rs.ToZero()
         neuron = rs.LIF(0.8, 1.0, spike, reset, detach_reset)
         network = rs.Network((3, 4, 3), neuron, rs.LinearReadout(3), recurrent=True)
         rng = np.random.default_rng(seed)

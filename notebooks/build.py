@@ -1,0 +1,148 @@
+"""Build the notebooks: ``python notebooks/build.py [--check] [SOURCE ...]``.
+
+Rule 1: the source is ``NN_name.py``; ``NN_name.ipynb`` is made from it here, never by hand.
+Rule 2: equal outputs make equal bytes: no times, versions, names or paths are kept, and the
+        identity of a cell follows from its text.
+Rule 3: a cell that raises, a notebook that is too slow or a file that is too large is a failure,
+        and the old ``.ipynb`` stays.
+"""
+
+import argparse
+import hashlib
+import os
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbformat import NotebookNode
+
+from refsast.files import write_whole
+
+HERE = Path(__file__).resolve().parent
+AIM, LIMIT = 60.0, 180.0  # seconds per notebook: what is wanted, and what is refused
+LARGEST = 200_000  # bytes of a built notebook
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+
+
+def sources(folder: Path = HERE) -> list[Path]:
+    """Return the sources in a folder, in order."""
+    return sorted(folder.glob("[0-9][0-9]_*.py"))
+
+
+def convert(source: Path) -> NotebookNode:
+    """Return the notebook of a source, not executed, without jupytext's marks."""
+    notebook = jupytext.read(source)
+    seen: Counter[str] = Counter()
+    for cell in notebook.cells:
+        digest = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:12]
+        cell.id = f"{digest}-{seen[digest]}" if seen[digest] else digest
+        seen[digest] += 1
+        cell.metadata = NotebookNode()
+    notebook.metadata = nbformat.from_dict(METADATA)
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    return notebook
+
+
+def execute(notebook: NotebookNode, limit: float) -> float:
+    """Execute a notebook in place, in an empty folder, and return the seconds that it took.
+
+    Raises
+    ------
+    RuntimeError
+        If a cell raises, or all together take longer than `limit` seconds.
+    """
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory() as empty, _environment(empty):
+        client = NotebookClient(
+            notebook,
+            kernel_name="python3",
+            timeout_func=lambda _: max(1, round(limit - (time.monotonic() - start))),
+            record_timing=False,
+            coalesce_streams=True,
+            resources={"metadata": {"path": empty}},
+        )
+        try:
+            client.execute()
+        except CellTimeoutError as error:
+            raise RuntimeError(f"takes longer than {limit:g} s") from error
+        except (CellExecutionError, DeadKernelError) as error:
+            raise RuntimeError(f"a cell fails:\n{error}") from error
+    for cell in notebook.cells:
+        cell.metadata = NotebookNode()
+    notebook.metadata = nbformat.from_dict(METADATA)
+    return time.monotonic() - start
+
+
+def render(notebook: NotebookNode) -> bytes:
+    """Return a notebook as the content of its file."""
+    nbformat.validate(notebook)
+    return (nbformat.writes(notebook, indent=1).rstrip("\n") + "\n").encode()
+
+
+@contextmanager
+def _environment(folder: str) -> Iterator[None]:
+    """One thread, and nothing of the user's: neither kernels nor start-up files."""
+    ours = {
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "JUPYTER_DATA_DIR": folder,
+        "IPYTHONDIR": folder,
+    }
+    before = {name: os.environ.get(name) for name in ours}
+    os.environ.update(ours)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+def build(source: Path, *, check: bool, limit: float = LIMIT) -> str:
+    """Convert and execute one notebook, write it unless `check`, and say how it went.
+
+    Raises
+    ------
+    RuntimeError
+        If it fails, is too slow or too large; nothing is written then.
+    """
+    notebook = convert(source)
+    seconds = execute(notebook, limit)
+    content = render(notebook)
+    if len(content) > LARGEST:
+        raise RuntimeError(f"makes {len(content)} bytes, more than {LARGEST}")
+    if not check:
+        write_whole(source.with_suffix(".ipynb"), content)
+    slow = "" if seconds <= AIM else f", more than the {AIM:g} s it should"
+    return f"{seconds:.1f} s{slow}, {len(content) // 1000} kB"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Build all notebooks, or those named; return 0 if every one came out, else 1."""
+    parser = argparse.ArgumentParser(prog="build.py", description="Build and execute notebooks.")
+    parser.add_argument("sources", nargs="*", type=Path, metavar="SOURCE", help="default: all")
+    parser.add_argument("--check", action="store_true", help="execute, but write nothing")
+    args = parser.parse_args(argv)
+    failed = 0
+    for source in args.sources or sources():
+        try:
+            print(f"{source.name}: {build(source, check=args.check)}", flush=True)
+        except (RuntimeError, ValueError, OSError) as error:
+            failed += 1
+            print(f"{source.name}: error: {error}", file=sys.stderr, flush=True)
+    return int(failed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

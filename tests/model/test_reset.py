@@ -1,0 +1,49 @@
+"""Resets and one step of a neuron, number by number."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import refsast as rs
+from refsast.autodiff.numeric import complex_step
+from refsast.model.lif import step
+from tests import oracle
+from tests.strategies import RESETS, at_least, fractions, neurons, numbers
+
+potentials, spikes = numbers(5.0), numbers(1.0).map(abs)
+leaks, thresholds = fractions(0.0, 1.0, 0.0, 0.5, 1.0), fractions(0.1, 2.0, 0.5, 1.0)
+
+
+@given(st.sampled_from(RESETS), leaks, thresholds, potentials, spikes)
+@at_least(300)
+def test_the_partials_are_the_derivatives(reset, leak, threshold, u, s):
+    one = np.ones(1)
+    at_u, at_s = np.array([u]), np.array([s])
+    by_u = complex_step(lambda u: reset(leak, threshold, u, at_s), at_u, one)
+    by_s = complex_step(lambda s: reset(leak, threshold, at_u, s) + 0.0 * s, at_s, one)
+
+    r_u, r_s = reset.partials(leak, threshold, at_u, at_s)
+
+    assert by_u == pytest.approx(r_u * one, rel=1e-14, abs=1e-300)
+    assert by_s == pytest.approx(r_s * one, rel=1e-14, abs=1e-300)
+
+
+def test_each_reset_by_hand():
+    state = (0.5, 2.0, np.array([4.0]), np.array([0.25]))
+
+    assert rs.ToZero()(*state) == [1.5]
+    assert rs.Subtract()(*state) == [1.5]
+    assert rs.Subtract(leaked=True)(*state) == [1.75]
+    assert rs.NoReset()(*state) == [2.0]
+
+
+@given(neurons(), potentials, spikes, potentials)
+@at_least(300)
+def test_one_step_is_that_of_the_equations(neuron, u, s, current):
+    new_u, new_s = step(neuron, *(np.array([[z]]) for z in (u, s, current)))
+
+    want = oracle.carried(neuron, u, s) + current
+
+    assert abs(new_u.item() - want) <= 1e-14 * (abs(u) + neuron.threshold + abs(current))
+    assert abs(new_s.item() - oracle.sigma(neuron.spike, new_u.item() - neuron.threshold)) <= 1e-15

@@ -1,0 +1,299 @@
+"""Flip one sign, drop one term, swap one operator: some test must turn red.
+
+    python tests/mutate.py [--json FILE] [--jobs N] [--only PATH]
+
+Each mutant is a copy of the package with one change in one of the functions below, on which only
+the tests named beside it are run, with few examples. A mutant that they pass survives. Children are
+forked from a process that has imported everything but the package, so a mutant costs its tests.
+"""
+
+import argparse
+import ast
+import copy
+import json
+import multiprocessing
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import hypothesis.extra.numpy  # noqa: F401  (imported before the fork)
+import pytest
+from tqdm import tqdm
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+import refsast  # noqa: E402, F401  (for what it imports in turn; each child imports its own copy)
+
+for name in [name for name in sys.modules if name.split(".")[0] == "refsast"]:
+    del sys.modules[name]
+
+TIMEOUT = 120.0  # seconds; a mutant that hangs is caught
+EXACT = "tests/gradient/test_exact.py"
+GRADIENT = (
+    f"{EXACT}::test_both_gradients_are_one",
+    f"{EXACT}::test_both_gradients_in_the_input_are_one",
+    "tests/gradient/test_batch.py::test_a_thousand_steps",
+)
+OPS = ("tests/autodiff/test_ops.py", "tests/autodiff/test_tape.py", "-m", "not slow")
+TAPE = ("tests/autodiff/test_tape.py", "-m", "not slow")
+SURROGATE = ("tests/model/test_surrogate.py",)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Functions of one file, None for the whole of it, and the tests that watch them."""
+
+    path: str
+    names: tuple[str, ...]
+    tests: tuple[str, ...]
+
+
+TARGETS = (
+    Target(
+        "refsast/gradient/fast.py",
+        ("walk", "_sweep", "_layer_grads", "_readout_grads", "_factors", "through", "_backward"),
+        GRADIENT,
+    ),
+    Target(
+        "refsast/autodiff/ops.py",
+        ("RULES", "fit", "power", "total", "transpose", "where", "stack", "_slot", "take"),
+        OPS,
+    ),
+    Target("refsast/autodiff/tape.py", ("_total", "pull", "_between"), TAPE),
+    Target(
+        "refsast/optim/sam.py",
+        ("ascent_point", "_unit", "gradient", "exact_gradient"),
+        ("tests/optim/test_sam.py", "-m", "not slow"),
+    ),
+    Target("refsast/optim/descent.py", ("sgd", "adam"), ("tests/optim/test_descent.py",)),
+    Target("refsast/model/reset.py", ("partials", "_drop"), ("tests/model/test_reset.py",)),
+    Target(
+        "refsast/model/surrogate.py",
+        ("derivative", "second", "_decay", "_magnitude", "_sign"),
+        SURROGATE,
+    ),
+)
+
+# What no test can tell from the original, because it is the same: (path, line of code, mutation).
+EQUIVALENT: dict[tuple[str, str, str], str] = {}
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change, as it is written in the report, and the text of the file with it."""
+
+    path: str
+    line: int
+    code: str
+    change: str
+    text: str
+
+
+SWAPS = {
+    ast.Add: (ast.Sub,),
+    ast.Sub: (ast.Add,),
+    ast.Mult: (ast.Div,),
+    ast.Div: (ast.Mult,),
+    ast.Lt: (ast.GtE,),
+    ast.LtE: (ast.Gt, ast.Lt),
+    ast.Gt: (ast.LtE,),
+    ast.GtE: (ast.Lt, ast.Gt),
+    ast.Eq: (ast.NotEq,),
+    ast.NotEq: (ast.Eq,),
+    ast.Is: (ast.IsNot,),
+    ast.IsNot: (ast.Is,),
+}
+
+
+def replacements(node: ast.expr) -> Iterator[ast.expr]:
+    """Yield what may stand in place of an expression: one small error each."""
+    if isinstance(node, ast.BinOp):
+        for swapped in SWAPS.get(type(node.op), ()):
+            yield ast.BinOp(node.left, swapped(), node.right)
+        if isinstance(node.op, ast.Add | ast.Mult | ast.Sub):
+            yield node.left
+        if isinstance(node.op, ast.Add | ast.Mult):
+            yield node.right
+        if isinstance(node.op, ast.Sub):
+            yield ast.UnaryOp(ast.USub(), node.right)
+        if isinstance(node.op, ast.Div):
+            yield node.left
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        yield node.operand
+    if isinstance(node, ast.Compare) and len(node.ops) == 1:
+        for swapped in SWAPS.get(type(node.ops[0]), ()):
+            yield ast.Compare(node.left, [swapped()], node.comparators)
+    if isinstance(node, ast.Attribute) and node.attr == "T":
+        yield node.value
+    if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+        yield ast.Constant(2 * node.value if node.value else type(node.value)(1))
+    if isinstance(node, ast.Call) and getattr(node.func, "id", None) == "reversed":
+        yield node.args[0]
+
+
+class Swap(ast.NodeTransformer):
+    """Put one node in place of another."""
+
+    def __init__(self, old: ast.AST, new: ast.AST) -> None:
+        self.old, self.new = old, new
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        """Return the new node where the old one is."""
+        return self.new if node is self.old else self.generic_visit(node)
+
+
+def watched(tree: ast.Module, names: tuple[str, ...]) -> Iterator[ast.AST]:
+    """Yield the functions and tables of these names."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and node.name in names:
+            yield node
+        if isinstance(node, ast.AnnAssign) and getattr(node.target, "id", None) in names:
+            yield node
+
+
+def expressions(node: ast.AST) -> Iterator[ast.expr]:
+    """Yield all expressions below a node, apart from annotations and errors."""
+    if isinstance(node, ast.Raise | ast.arguments):
+        return
+    for field, value in ast.iter_fields(node):
+        if field in ("annotation", "returns"):
+            continue
+        for child in value if isinstance(value, list) else [value]:
+            if isinstance(child, ast.AST):
+                if isinstance(child, ast.expr):
+                    yield child
+                yield from expressions(child)
+
+
+def statements(node: ast.AST) -> Iterator[tuple[ast.stmt, ast.stmt]]:
+    """Yield every ``x += y`` with what may stand in its place: the term dropped, or its sign."""
+    for old in ast.walk(node):
+        if isinstance(old, ast.AugAssign) and isinstance(old.op, ast.Add):
+            yield old, ast.AugAssign(old.target, ast.Sub(), old.value)
+            yield old, ast.Pass()
+
+
+def mutants(target: Target) -> Iterator[Mutant]:
+    """Yield every single change of the watched functions of a file."""
+    source = (ROOT / target.path).read_text()
+    lines, tree = source.splitlines(), ast.parse(source)
+    for place in watched(tree, target.names):
+        pairs = [(old, new) for old in expressions(place) for new in replacements(old)]
+        for old, new in (*pairs, *statements(place)):
+            before, after = ast.unparse(old), ast.unparse(ast.fix_missing_locations(new))
+            if before != after:
+                text = ast.unparse(swapped(tree, old, new))
+                code, change = lines[old.lineno - 1].strip(), f"{before}  ->  {after}"
+                yield Mutant(target.path, old.lineno, code, change, text)
+
+
+def swapped(tree: ast.Module, old: ast.AST, new: ast.AST) -> ast.Module:
+    """Return a copy of the tree with one node replaced."""
+    changed = copy.deepcopy(tree)
+    pairs = zip(ast.walk(tree), ast.walk(changed), strict=True)
+    twin = next(copied for original, copied in pairs if original is old)
+    Swap(twin, copy.deepcopy(new)).visit(changed)
+    return ast.fix_missing_locations(changed)
+
+
+def run_tests(folder: str, tests: tuple[str, ...]) -> None:
+    """Run tests in a copy of the project; the exit code of this process is pytest's."""
+    os.chdir(folder)
+    sys.path[:] = [folder, *(p for p in sys.path if Path(p or ".").resolve() != ROOT)]
+    sys.dont_write_bytecode = True
+    sys.stdout = sys.stderr = open("output.txt", "w")  # noqa: SIM115  (closed by the exit)
+    options = [
+        "-x",
+        "-q",
+        "--assert=plain",
+        "--tb=no",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:doctest",
+        "-o",
+        "addopts=",
+    ]
+    profile = ["--hypothesis-profile=mutation", "--rootdir", folder]
+    code = int(pytest.main([*options, *profile, *tests]))
+    sys.stdout.flush()
+    os._exit(code)
+
+
+def start(mutant: Mutant | None, tests: tuple[str, ...]):
+    """Return a process that runs the tests on the mutant, and the folder it runs in."""
+    folder = tempfile.mkdtemp(prefix="mutant-")
+    unwanted = shutil.ignore_patterns("__pycache__", "*.pyc")
+    for part in ("refsast", "tests"):
+        shutil.copytree(ROOT / part, Path(folder) / part, ignore=unwanted)
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    if mutant is not None:
+        (Path(folder) / mutant.path).write_text(mutant.text)
+    process = multiprocessing.get_context("fork").Process(target=run_tests, args=(folder, tests))
+    process.start()
+    return process, folder, time.monotonic()
+
+
+def outcomes(work: list[tuple[Mutant | None, tuple[str, ...]]], jobs: int) -> list[bool]:
+    """Return, for each piece of work, whether a test failed or the time ran out."""
+    caught: list[bool] = [False] * len(work)
+    running, todo = {}, list(enumerate(work))
+    with tqdm(total=len(work), unit="mutant") as bar:
+        while running or todo:
+            while todo and len(running) < jobs:
+                i, piece = todo.pop(0)
+                running[i] = start(*piece)
+            for i, (process, folder, since) in list(running.items()):
+                process.join(0.02)
+                if process.is_alive() and time.monotonic() - since < TIMEOUT:
+                    continue
+                process.kill()
+                process.join()
+                caught[i] = process.exitcode != 0
+                if caught[i] and work[i][0] is None:
+                    tqdm.write((Path(folder) / "output.txt").read_text())
+                shutil.rmtree(folder, ignore_errors=True)
+                del running[i]
+                bar.update()
+    return caught
+
+
+def main() -> None:
+    """Try every mutant, and say which survive."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", type=Path, help="write every outcome there")
+    parser.add_argument("--jobs", type=int, default=1, help="how many at a time")
+    parser.add_argument("--only", default="", help="only files whose path contains this")
+    options = parser.parse_args()
+    targets = [t for t in TARGETS if options.only in t.path]
+
+    if any(outcomes([(None, t.tests) for t in targets], options.jobs)):
+        sys.exit("the tests must pass on the package as it is")
+    work = [(m, t.tests) for t in targets for m in mutants(t)]
+    since = time.monotonic()
+    results = list(zip(work, outcomes(work, options.jobs), strict=True))
+
+    survivors = []
+    for target in targets:
+        mine = [(m, c) for (m, _), c in results if m.path == target.path]
+        reason = {m: EQUIVALENT.get((m.path, m.code, m.change)) for m, _ in mine}
+        real = [(m, c) for m, c in mine if c or reason[m] is None]
+        print(f"{target.path}: {sum(c for _, c in real)}/{len(real)} caught", end="")
+        print(f", {len(mine) - len(real)} equivalent")
+        survivors += [m for m, c in real if not c]
+    for m in survivors:
+        print(f"survived: {m.path}:{m.line}: {m.change}")
+    print(f"{len(work)} mutants in {time.monotonic() - since:.0f} s, {len(survivors)} survived")
+    if options.json:
+        rows = [asdict(m) | {"caught": c} for (m, _), c in results]
+        options.json.write_text(json.dumps([{**r, "text": None} for r in rows], indent=1))
+    sys.exit(1 if survivors else 0)
+
+
+if __name__ == "__main__":
+    main()
