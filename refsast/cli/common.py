@@ -119,6 +119,24 @@ def setting_from(args: argparse.Namespace) -> Setting:
     return replace(PRESETS[args.preset], **given)
 
 
+def add_runs(parser: argparse.ArgumentParser, out: str) -> None:
+    """Add the flags of a command that trains many times."""
+    group = parser.add_argument_group("runs", "How often, how many at a time, and where it goes.")
+    group.add_argument(
+        "--out", type=Path, default=Path(out), metavar="FOLDER", help=f"default: {out}"
+    )
+    group.add_argument("--seeds", type=positive, default=3, metavar="N", help="how many seeds")
+    group.add_argument("--first-seed", type=natural, default=0, metavar="N", help="the first seed")
+    group.add_argument(
+        "--jobs", type=positive, default=2, metavar="N", help="runs at a time (default: 2)"
+    )
+
+
+def seeds_from(args: argparse.Namespace) -> range:
+    """Return the seeds that the flags ask for."""
+    return range(args.first_seed, args.first_seed + args.seeds)
+
+
 def add_recordings(parser: argparse.ArgumentParser) -> None:
     """Add the flags that say which recordings to use."""
     group = parser.add_argument_group(

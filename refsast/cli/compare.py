@@ -1,17 +1,16 @@
 """``python -m refsast compare``: baseline against SAST, several seeds, one table."""
 
 import argparse
-from pathlib import Path
 
 from refsast.cli.common import (
     Commands,
     add_recordings,
+    add_runs,
     add_setting,
-    natural,
     numbers,
-    positive,
     recordings_from,
     results_bar,
+    seeds_from,
     setting_from,
 )
 from refsast.experiment.compare import arms, compare
@@ -28,16 +27,9 @@ def add(commands: Commands) -> None:
         "SAST takes) and SAST, all with the same seeds, and compare them pair by pair.",
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("runs/compare"), metavar="FOLDER", help="where it all goes"
-    )
-    parser.add_argument("--seeds", type=positive, default=5, metavar="N", help="how many seeds")
-    parser.add_argument("--first-seed", type=natural, default=0, metavar="N", help="the first seed")
-    parser.add_argument(
         "--rhos", type=numbers, metavar="RHO,RHO", help="radii of SAM (default: the preset's)"
     )
-    parser.add_argument(
-        "--jobs", type=positive, default=2, metavar="N", help="runs at a time (default: 2)"
-    )
+    add_runs(parser, "runs/compare")
     add_setting(parser)
     add_recordings(parser)
     parser.set_defaults(run=run)
@@ -52,12 +44,11 @@ def run(args: argparse.Namespace) -> int:
     settings = arms(setting, rhos)
     recordings = recordings_from(args, setting.steps)
     args.out.mkdir(parents=True, exist_ok=True)
-    seeds = range(args.first_seed, args.first_seed + args.seeds)
     results = compare(
         settings,
         recordings.train,
         recordings.held_out,
-        seeds=seeds,
+        seeds=seeds_from(args),
         jobs=args.jobs,
         progress=results_bar,
     )

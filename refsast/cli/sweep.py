@@ -3,17 +3,16 @@
 import argparse
 import itertools
 from dataclasses import replace
-from pathlib import Path
 
 from refsast.cli.common import (
     FIELDS,
     Commands,
     add_recordings,
+    add_runs,
     add_setting,
-    natural,
-    positive,
     recordings_from,
     results_bar,
+    seeds_from,
     setting_from,
 )
 from refsast.experiment.compare import Result, compare
@@ -38,14 +37,7 @@ def add(commands: Commands) -> None:
         metavar="NAME=VALUE/VALUE",
         help="values of one part of the setting, such as rho=0/0.1/0.3 or hidden=64/64,64",
     )
-    parser.add_argument(
-        "--out", type=Path, default=Path("runs/sweep"), metavar="FOLDER", help="where it all goes"
-    )
-    parser.add_argument("--seeds", type=positive, default=2, metavar="N", help="how many seeds")
-    parser.add_argument("--first-seed", type=natural, default=0, metavar="N", help="the first seed")
-    parser.add_argument(
-        "--jobs", type=positive, default=2, metavar="N", help="runs at a time (default: 2)"
-    )
+    add_runs(parser, "runs/sweep")
     add_setting(parser)
     add_recordings(parser)
     parser.set_defaults(run=run)
@@ -67,7 +59,6 @@ def variation(text: str) -> tuple[str, list[tuple[str, object]]]:
 def run(args: argparse.Namespace) -> int:
     """Train, write, and print a row per combination."""
     settings = grid(setting_from(args), dict(args.vary))
-    seeds = range(args.first_seed, args.first_seed + args.seeds)
     results: list[Result] = []
     says = ""
     for steps in sorted({setting.steps for setting in settings.values()}):
@@ -78,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
             chosen,
             recordings.train,
             recordings.held_out,
-            seeds=seeds,
+            seeds=seeds_from(args),
             jobs=args.jobs,
             progress=results_bar,
         )
