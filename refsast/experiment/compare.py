@@ -12,6 +12,8 @@ import numpy as np
 from joblib import Parallel, delayed
 from scipy import stats
 
+from refsast.experiment.calibrate import calibrate, with_threshold
+from refsast.experiment.evaluate import evaluate
 from refsast.experiment.presets import Setting
 from refsast.experiment.record import Data, Run
 from refsast.experiment.train import Watch, train
@@ -31,11 +33,19 @@ class Result:
         Of initial parameters and order.
     run : Run
         What came of it; its curve ends with the scores that count.
+    retuned : float
+        Hard accuracy on the held-out recordings with all thresholds multiplied by the factor that
+        is best on the training recordings: a control, see `calibrate`.
     """
 
     arm: str
     seed: int
     run: Run
+    retuned: float
+
+    def measure(self, name: str) -> float:
+        """Return ``smooth``, ``hard``, ``gap``, ``loss`` of the last epoch, or ``retuned``."""
+        return self.retuned if name == "retuned" else getattr(self.run.curve[-1].scores, name)
 
 
 @dataclass(frozen=True)
@@ -138,7 +148,10 @@ def compare(
     todo = [(arm, seed) for seed in seeds for arm in arms]
 
     def one(arm: str, seed: int) -> Result:
-        return Result(arm, seed, train_arm(arms[arm], data, held_out, seed))
+        run = train_arm(arms[arm], data, held_out, seed)
+        factor = calibrate(run.network, run.params, *data)
+        network = with_threshold(run.network, factor)
+        return Result(arm, seed, run, evaluate(network, run.params, *held_out).hard)
 
     run_all = Parallel(n_jobs=jobs, return_as="generator")
     results = (r for r in run_all(delayed(one)(*task) for task in todo) if isinstance(r, Result))
@@ -146,9 +159,9 @@ def compare(
 
 
 def finals(results: Iterable[Result], arm: str, measure: str) -> np.ndarray:
-    """Return the last epoch's ``smooth``, ``hard``, ``gap`` or ``loss`` of an arm, by seed."""
+    """Return one measure of an arm (see `Result.measure`), seed by seed."""
     chosen = sorted((r for r in results if r.arm == arm), key=lambda r: r.seed)
-    return np.array([getattr(r.run.curve[-1].scores, measure) for r in chosen])
+    return np.array([r.measure(measure) for r in chosen])
 
 
 def mean_of(values: np.ndarray) -> Mean:

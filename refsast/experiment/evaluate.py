@@ -73,11 +73,11 @@ def evaluate(network: Network, params: Params, x: ArrayLike, y: ArrayLike) -> Sc
     smooth = predict(network, params, x)
     hard = predict(network, params, x, spike=heaviside)
     loss = float(cross_entropy(smooth.astype(np.float64), labels))
-    return Scores(loss, _share(smooth, labels), _share(hard, labels))
+    return Scores(loss, share_right(smooth, labels), share_right(hard, labels))
 
 
-def _share(logits: Array, labels: Integers) -> float:
-    """The share of recordings whose largest logit is the label's."""
+def share_right(logits: Array, labels: Integers) -> float:
+    """Return the share of recordings whose largest logit is the label's."""
     return float((logits.argmax(axis=1) == labels).mean())
 
 

@@ -122,7 +122,9 @@ def _record(
         "headings": list(tables.HEADINGS),
         "table": [list(tables.cells(row)) for row in tables.rows(results)],
         "settings": {arm: encode(setting) for arm, setting in settings.items()},
-        "runs": [{"arm": r.arm, "seed": r.seed, **summary(r.run)} for r in results],
+        "runs": [
+            {"arm": r.arm, "seed": r.seed, "retuned": r.retuned, **summary(r.run)} for r in results
+        ],
     }
 
 

@@ -20,6 +20,8 @@ class Row:
         Gradients of a minibatch that one run took.
     smooth, hard, gap : Mean
         On the held-out recordings, after the last epoch.
+    retuned : Mean
+        Hard accuracy after re-tuning the thresholds by one factor: a control.
     against_baseline, against_longer : Mean or None
         Hard accuracy less that of the baseline, and of the baseline with twice the epochs, seed by
         seed; None for those two themselves.
@@ -31,6 +33,7 @@ class Row:
     smooth: Mean
     hard: Mean
     gap: Mean
+    retuned: Mean
     against_baseline: Mean | None
     against_longer: Mean | None
 
@@ -57,6 +60,7 @@ def _row(results: Sequence[Result], names: Sequence[str], arm: str) -> Row:
         mean_of(100.0 * finals(results, arm, "smooth")),
         mean_of(100.0 * hard),
         mean_of(100.0 * finals(results, arm, "gap")),
+        mean_of(100.0 * finals(results, arm, "retuned")),
         against(BASELINE),
         against(LONGER),
     )
@@ -69,6 +73,7 @@ HEADINGS = (
     "smooth %",
     "hard %",
     "gap",
+    "hard %, thresholds re-tuned",
     "hard vs baseline",
     "hard vs twice the epochs",
 )
@@ -76,7 +81,7 @@ HEADINGS = (
 
 def cells(row: Row) -> tuple[str, ...]:
     """Return a row as text, under `HEADINGS`."""
-    means = (row.smooth, row.hard, row.gap)
+    means = (row.smooth, row.hard, row.gap, row.retuned)
     differences = (row.against_baseline, row.against_longer)
     return (
         row.arm,
