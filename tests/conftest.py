@@ -19,7 +19,7 @@ settings.register_profile(
     "mutation",
     settings.get_profile("ci"),
     database=None,
-    max_examples=40,
+    max_examples=15,
     phases=[Phase.explicit, Phase.generate],
 )
 settings.load_profile("ci")

@@ -107,6 +107,7 @@ def family_members(draw):
     return ops.stack(count), tuple(generic(seed + k, shape) for k in range(count))
 
 
+@pytest.mark.slow
 @given(family_members(), seeds())
 @at_least(400)
 def test_so_are_the_families(member, seed):
@@ -163,6 +164,7 @@ def test_so_can_those_of_two(op, seed):
     assert np.concatenate(products) == pytest.approx(want, rel=1e-12, abs=1e-13)
 
 
+@pytest.mark.slow
 @given(family_members(), seeds())
 @at_least(200)
 def test_so_can_those_of_the_families(member, seed):

@@ -172,6 +172,12 @@ def test_a_program_in_numpys_words(name):
     assert product == pytest.approx(again, rel=1e-6, abs=1e-8)
 
 
+def test_the_slope_of_a_magnitude_is_zero_at_zero():
+    _, (slope,) = value_and_grad(lambda x: np.sum(np.abs(x)), np.array([-2.0, 0.0, 3.0]))
+
+    assert slope.tolist() == [-1.0, 0.0, 1.0]
+
+
 UNSUPPORTED = {
     "a ufunc": lambda x: np.arcsinh(x),
     "a function": lambda x: np.linalg.norm(x),

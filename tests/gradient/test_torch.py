@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 
 import refsast as rs
-from tests.gradient.yardsticks import of_straight_through, of_the_input
+from tests.gradient.rounding import of_gradient
+from tests.gradient.yardsticks import of_straight_through
 from tests.judge import EXACT, apart, params_apart
 from tests.strategies import Case, at_least, cases
 
@@ -120,13 +121,13 @@ def by_torch(case: Case, fire=sigma):
 @at_least(500)
 def test_both_gradients_are_those_of_autograd(case):
     value, grads, in_x = by_torch(case)
-    yardstick = rs.magnitude(*case)
+    yardstick, of_input = of_gradient(case)
 
     for gradient in (rs.fast, rs.reference):
         loss, got = gradient.loss_and_grad(*case)
         assert abs(loss - value) <= EXACT * (1.0 + abs(value))
         assert params_apart(got, grads, yardstick) <= EXACT
-        assert apart(gradient.input_grad(*case), in_x, of_the_input(case)) <= EXACT
+        assert apart(gradient.input_grad(*case), in_x, of_input) <= EXACT
 
 
 @given(cases())

@@ -1,4 +1,4 @@
-"""Yardsticks that `refsast.magnitude` does not give as it stands."""
+"""Markers of steps and recordings, and the yardstick of the straight-through estimate."""
 
 from dataclasses import replace
 
@@ -30,11 +30,6 @@ def through_inputs(case: Case, of_first_weights: Array, weights: Array) -> Array
     time, batch, n_in = case.x.shape
     deltas = of_first_weights[:, n_in:]
     return (deltas.T @ weights).reshape(time, batch, n_in)
-
-
-def of_the_input(case: Case) -> Array:
-    """Return the magnitudes of the terms of the gradient in the input."""
-    return through_inputs(case, rs.magnitude(*marked(case))[0].w, abs(case.params[0].w))
 
 
 def of_straight_through(case: Case) -> rs.Params:

@@ -76,6 +76,7 @@ def test_a_potential_exactly_at_threshold_fires(reset, potentials, spikes):
     assert trace.logits.item() == sum(spikes)
 
 
+@pytest.mark.slow
 @given(cases())
 @at_least(100)
 def test_swapping_in_the_spike_that_is_there_changes_nothing(case):
@@ -89,6 +90,7 @@ def test_swapping_in_the_spike_that_is_there_changes_nothing(case):
         assert (a == b).all()
 
 
+@pytest.mark.slow
 @given(cases())
 @at_least(100)
 def test_the_first_steps_do_not_know_the_last(case):

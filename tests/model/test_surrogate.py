@@ -66,6 +66,18 @@ def test_the_constants_are_attained_and_never_exceeded(family, slope):
     assert spike.sup_derivative == SLOPE_AT_THRESHOLD[family] * slope
 
 
+@families
+@pytest.mark.parametrize("v", [-2.0, -0.8, -0.3, -0.1, 0.1, 0.3, 0.8, 2.0])
+def test_value_slope_and_curvature_at_a_few_points(family, v):
+    spike, at = family(1.7), np.array([v])
+    slope, second = slope_and_curvature(spike, v)
+
+    assert spike(at)[0] == pytest.approx(oracle.sigma(spike, v), rel=1e-14)
+    assert spike.derivative(at)[0] == pytest.approx(slope, rel=1e-13)
+    assert spike.second(at)[0] == pytest.approx(second, rel=1e-12)
+
+
+@pytest.mark.slow
 @given(surrogates(), st.floats(-1e300, 1e300), numbers(20.0))
 @at_least(500)
 def test_what_holds_of_every_spike_at_every_number(spike, far, near):
@@ -82,6 +94,7 @@ def test_what_holds_of_every_spike_at_every_number(spike, far, near):
         assert (s - 0.5) * number >= 0.0
 
 
+@pytest.mark.slow
 @given(surrogates(), numbers(20.0))
 @at_least(500)
 def test_value_slope_and_curvature_are_those_of_the_textbook(spike, number):
@@ -95,6 +108,7 @@ def test_value_slope_and_curvature_are_those_of_the_textbook(spike, number):
     assert not kink or spike.second(v)[0] == 0.0
 
 
+@pytest.mark.slow
 @given(surrogates(), numbers(20.0))
 @at_least(500)
 def test_the_slope_is_the_derivative_by_complex_step_and_by_tape(spike, number):
@@ -108,6 +122,7 @@ def test_the_slope_is_the_derivative_by_complex_step_and_by_tape(spike, number):
     assert abs(by_tape - slope) <= 1e-15 * z * z * slope
 
 
+@pytest.mark.slow
 @given(surrogates(ANALYTIC), numbers(20.0))
 @at_least(300)
 def test_the_curvature_is_the_derivative_of_the_slope(spike, number):

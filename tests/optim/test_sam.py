@@ -15,6 +15,7 @@ from tests.strategies import ANALYTIC, arrays, at_least, cases, directions
 radii = st.sampled_from([0.0, 0.05, 0.5]) | st.floats(1e-3, 2.0)
 
 
+@pytest.mark.slow
 @given(arrays(6), arrays(6), directions(6), radii)
 @at_least(500)
 def test_no_other_step_of_the_same_length_gains_more(w, grad, other, rho):
@@ -27,6 +28,7 @@ def test_no_other_step_of_the_same_length_gains_more(w, grad, other, rho):
     assert grad @ best == pytest.approx(rho * np.linalg.norm(grad), abs=1e-13)
 
 
+@pytest.mark.slow
 @given(arrays(5), directions(5), radii, st.sampled_from([1e-300, 1e-160, 1e-8, 1e8, 1e160, 1e300]))
 @at_least(200)
 def test_the_point_does_not_depend_on_the_length_of_the_gradient(w, grad, rho, scale):
@@ -111,6 +113,7 @@ def test_how_often_the_objective_is_called():
     assert (len(never.points), len(second.points)) == (0, 1)
 
 
+@pytest.mark.slow
 @given(cases())
 @at_least(50)
 def test_without_a_radius_it_is_plain_descent_to_the_bit(case):
