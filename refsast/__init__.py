@@ -25,7 +25,7 @@ from refsast.experiment import (
     read_run,
     train,
 )
-from refsast.gradient import fast, magnitude, reference
+from refsast.gradient import fast, reference, rounding
 from refsast.gradient.fast import straight_through
 from refsast.model import (
     LIF,
@@ -85,10 +85,10 @@ __all__ = [
     "heaviside",
     "init",
     "load_nmnist",
-    "magnitude",
     "read_events",
     "read_run",
     "reference",
+    "rounding",
     "run",
     "sam",
     "straight_through",

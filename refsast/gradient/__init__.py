@@ -1,10 +1,10 @@
 """Two gradients, one signature: `reference` by the tape, the oracle, and `fast` by hand.
 
-`magnitude` says how large the terms are of which a gradient entry is the sum: the yardstick for
-rounding errors.
+`rounding` says how far rounding can move each entry: the yardstick by which two gradients are
+compared.
 """
 
 from refsast.gradient import fast, reference
-from refsast.gradient.magnitude import magnitude
+from refsast.gradient.rounding import rounding
 
-__all__ = ["fast", "magnitude", "reference"]
+__all__ = ["fast", "reference", "rounding"]

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import refsast as rs
-from tests.gradient.rounding import of_gradient
 from tests.judge import EXACT, apart, params_apart
 from tests.strategies import Case, at_least, cases
 
@@ -28,7 +27,7 @@ def test_a_batch_is_the_mean_of_its_recordings_in_any_order(case, random):
     network, params, x, y = case
     order = list(range(y.size))
     random.shuffle(order)
-    yardstick = rs.flatten(of_gradient(case)[0])
+    yardstick = rs.flatten(rs.rounding(*case)[0])
 
     loss, grads = rs.fast.loss_and_grad(*case)
     one_by_one = [rs.fast.loss_and_grad(network, params, x[:, [k]], y[[k]]) for k in order]
@@ -49,7 +48,7 @@ def test_a_recording_twice_in_a_batch_counts_twice_in_the_input_gradient(case):
     once, twice = rs.fast.input_grad(*case), rs.fast.input_grad(*doubled)
 
     for half in (twice[:, : y.size], twice[:, y.size :]):
-        assert apart(half, 0.5 * once, of_gradient(case)[1]) <= EXACT
+        assert apart(half, 0.5 * once, rs.rounding(*case)[1]) <= EXACT
 
 
 @pytest.mark.parametrize("gradient", GRADIENTS)
@@ -76,7 +75,7 @@ def test_an_input_neuron_that_is_silent_and_one_that_weighs_nothing_change_nothi
     assert loss == pytest.approx(same, rel=1e-14)
     assert (wider[0].w[:, 3] == 0.0).all()
     narrower = (replace(wider[0], w=wider[0].w[:, :3]), *wider[1:])
-    assert params_apart(narrower, grads, of_gradient(case)[0]) <= EXACT
+    assert params_apart(narrower, grads, rs.rounding(*case)[0]) <= EXACT
 
 
 def test_integers_booleans_and_lists_are_inputs_too(tiny):
@@ -90,7 +89,7 @@ def test_integers_booleans_and_lists_are_inputs_too(tiny):
         (np.asfortranarray(case.x), case.y[::1]),
     ):
         got = rs.flatten(rs.fast.loss_and_grad(case.network, case.params, x, y)[1])
-        assert apart(got, want, rs.flatten(of_gradient(case)[0])) <= EXACT
+        assert apart(got, want, rs.flatten(rs.rounding(*case)[0])) <= EXACT
 
 
 @pytest.mark.slow

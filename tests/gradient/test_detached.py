@@ -8,7 +8,6 @@ from hypothesis import given
 
 import refsast as rs
 from tests import oracle
-from tests.gradient.rounding import of_gradient
 from tests.judge import EXACT, apart
 from tests.strategies import Case, at_least, cases
 
@@ -28,7 +27,7 @@ def moved(case: Case, entry: int) -> Case:
 def test_it_is_the_gradient_of_a_loss_whose_resets_are_held_fixed(case):
     held = oracle.run(case)[1]
     moves = [oracle.loss(moved(case, i), frozen=held) for i in range(case.network.n_params)]
-    want, yardstick = np.imag(moves) / STEP, rs.flatten(of_gradient(case)[0])
+    want, yardstick = np.imag(moves) / STEP, rs.flatten(rs.rounding(*case)[0])
 
     for gradient in (rs.fast, rs.reference):
         got = rs.flatten(gradient.loss_and_grad(*case)[1])

@@ -7,7 +7,6 @@ from hypothesis import given
 import refsast as rs
 from refsast.autodiff.numeric import complex_step_gradient
 from tests import oracle
-from tests.gradient.rounding import of_gradient
 from tests.gradient.yardsticks import marked, through_inputs
 from tests.judge import EXACT, apart, params_apart
 from tests.strategies import Case, at_least, cases, double, networks, seeds, single
@@ -27,7 +26,7 @@ def test_the_tape_gives_the_gradient_of_the_loss(case):
     value, grads = rs.reference.loss_and_grad(*case)
 
     assert value == rs.reference.loss(*case)
-    assert apart(rs.flatten(grads), judged, rs.flatten(of_gradient(case)[0])) <= EXACT
+    assert apart(rs.flatten(grads), judged, rs.flatten(rs.rounding(*case)[0])) <= EXACT
 
 
 @pytest.mark.slow
@@ -38,7 +37,7 @@ def test_both_gradients_are_one(case):
     same, by_tape = rs.reference.loss_and_grad(*case)
 
     assert loss == same
-    assert params_apart(by_hand, by_tape, of_gradient(case)[0]) <= EXACT
+    assert params_apart(by_hand, by_tape, rs.rounding(*case)[0]) <= EXACT
 
 
 READOUTS = [rs.SpikeRate(3.0), rs.LinearReadout(2), rs.LeakyReadout(2, 0.7)]
@@ -55,7 +54,7 @@ def test_both_gradients_are_one_in_three_layers_with(readout):
 
     by_hand, by_tape = rs.fast.loss_and_grad(*case)[1], rs.reference.loss_and_grad(*case)[1]
 
-    assert params_apart(by_hand, by_tape, of_gradient(case)[0]) <= EXACT
+    assert params_apart(by_hand, by_tape, rs.rounding(*case)[0]) <= EXACT
     assert abs(rs.flatten(by_hand)).min() > 1e-9
 
 
@@ -83,7 +82,7 @@ def test_single_precision_gives_the_same_gradient_to_single_precision(case):
     want, truth = rs.reference.loss_and_grad(*exact)
 
     assert rs.flatten(grads).dtype == np.float32
-    assert params_apart(grads, truth, of_gradient(exact)[0]) <= 1e-4
+    assert params_apart(grads, truth, rs.rounding(*exact)[0]) <= 1e-4
     assert abs(loss - want) <= 1e-4 * (1.0 + abs(want))
 
 
@@ -94,7 +93,7 @@ def test_the_gradient_in_the_input_is_that_of_the_loss(case):
     network, params, x, y = case
     judged = complex_step_gradient(lambda x: rs.reference.loss(network, params, x, y), x)
 
-    assert apart(rs.reference.input_grad(*case), judged, of_gradient(case)[1]) <= EXACT
+    assert apart(rs.reference.input_grad(*case), judged, rs.rounding(*case)[1]) <= EXACT
 
 
 @pytest.mark.slow
@@ -106,8 +105,8 @@ def test_both_gradients_in_the_input_are_one(case):
     by_markers = through_inputs(case, columns, case.params[0].w)
 
     assert by_hand.shape == case.x.shape
-    assert apart(by_hand, by_tape, of_gradient(case)[1]) <= EXACT
-    assert apart(by_markers, by_tape, of_gradient(case)[1]) <= EXACT
+    assert apart(by_hand, by_tape, rs.rounding(*case)[1]) <= EXACT
+    assert apart(by_markers, by_tape, rs.rounding(*case)[1]) <= EXACT
 
 
 @pytest.mark.slow

@@ -115,7 +115,7 @@ DOORS = {
     "reference input": rs.reference.input_grad,
     "straight-through": rs.straight_through,
     "straight-through by tape": rs.reference.straight_through,
-    "magnitude": rs.magnitude,
+    "rounding": rs.rounding,
     "hvp": lambda network, params, x, y: rs.reference.hvp(network, params, x, y, PARAMS),
     "run": lambda network, params, x, y: rs.run(network, params, x),
 }
@@ -161,6 +161,6 @@ def test_a_spike_without_a_slope_has_no_gradient_by_hand_and_one_by_tape():
     bare = replace(NETWORK, neuron=replace(NEURON, spike=lambda v: 0.5 + 0.5 * np.tanh(v)))
 
     assert rs.flatten(rs.reference.loss_and_grad(bare, PARAMS, X, Y)[1]).any()
-    for door in (rs.fast.loss_and_grad, rs.straight_through, rs.magnitude):
+    for door in (rs.fast.loss_and_grad, rs.straight_through, rs.rounding):
         with pytest.raises(ValueError, match=r"^spike must have a method \w+, got "):
             door(bare, PARAMS, X, Y)

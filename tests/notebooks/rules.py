@@ -12,7 +12,9 @@ LONGEST = 5  # lines of a function
 LARGEST = 200_000  # bytes of a built notebook
 NETWORK = {"ftplib", "http", "imaplib", "poplib", "smtplib", "socket", "ssl", "urllib", "xmlrpc"}
 ALLOWED = ({"refsast", "numpy", "matplotlib"} | set(sys.stdlib_module_names)) - NETWORK
-PATH = re.compile(r"(?<![\w/.:])/(?:home|root|work|tmp|usr|Users|opt|var|mnt|srv)/|[A-Z]:\\\\?Users")
+PATH = re.compile(
+    r"(?<![\w/.:])/(?:home|root|work|tmp|usr|Users|opt|var|mnt|srv)/|[A-Z]:\\\\?Users"
+)
 ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}\b")
 
 

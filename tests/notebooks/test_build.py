@@ -66,7 +66,11 @@ def test_building_twice_gives_the_same_bytes_and_a_check_writes_nothing(planted,
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
-    ("text", "says"), [("# %%\nassert 1 == 2\n", "a cell fails"), ("# %%\nprint('x' * 300_000)\n", "bytes")]
+    ("text", "says"),
+    [
+        ("# %%\nassert 1 == 2\n", "a cell fails"),
+        ("# %%\nprint(('x' * 99 + chr(10)) * 3000)\n", "bytes"),
+    ],
 )
 def test_what_fails_is_named_and_nothing_is_written(planted, capsys, text, says):
     source = planted(text)
