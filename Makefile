@@ -4,7 +4,7 @@
 #   make demo NMNIST=folder    the same on real N-MNIST recordings (folders or the official zips)
 #   make test                  all tests
 #   make lint types contracts  style, types, who may import whom
-#   make notebooks             build and execute the notebooks
+#   make notebooks             build and execute the notebooks (notebooks-check: write nothing)
 #   make mutants               plant errors one by one and count those that a test catches
 #   make peers                 the tests against PyTorch
 
@@ -19,7 +19,7 @@ export REFSAST_NMNIST ?= $(if $(NMNIST_ROOT),$(abspath $(NMNIST_ROOT)))
 export OPENBLAS_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint types contracts notebooks mutants peers clean
+.PHONY: demo test lint types contracts notebooks notebooks-check mutants peers clean
 
 .venv/base: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -53,6 +53,9 @@ contracts: .venv/dev
 
 notebooks: .venv/dev
 	$(BIN)/python notebooks/build.py
+
+notebooks-check: .venv/dev
+	$(BIN)/python notebooks/build.py --check
 
 mutants: .venv/dev
 	$(BIN)/python tests/mutate.py

@@ -1,6 +1,7 @@
 """The array types and the one checker of arrays that come through a public door."""
 
 from collections.abc import Sequence
+from numbers import Real
 from typing import TypeAlias
 
 import numpy as np
@@ -57,6 +58,24 @@ def as_array(value: ArrayLike, name: str, shape: Sequence[int | str] | None = No
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise ValueError(f"{name} must be finite, got {array[where]} at {where}")
     return array
+
+
+def as_number(value: object, name: str) -> float:
+    """Return `value` if it is a real number, else say what `name` must be.
+
+    Raises
+    ------
+    ValueError
+        If it is anything else, True and False included.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise ValueError(f"{name} must be a number, got {value!r}")
+    return float(value)
+
+
+def is_count(value: object) -> bool:
+    """Whether `value` is a positive integer; True is not."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value > 0)
 
 
 def _fits(shape: Sequence[int], wanted: Sequence[int | str]) -> bool:

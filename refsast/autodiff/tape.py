@@ -70,9 +70,9 @@ class Node(np.lib.mixins.NDArrayOperatorsMixin):
         return len(self.value)
 
     def __getitem__(self, index: int) -> Array:
-        if not isinstance(index, int):
+        if not isinstance(index, int | np.integer):
             raise TypeError(f"index of a traced array must be an integer, got {index!r}")
-        return apply(ops.take(index), self)
+        return apply(ops.take(int(index)), self)
 
     def reshape(self, *shape: int) -> Array:
         """Return the same numbers in another shape."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from joblib import Parallel, delayed
-from scipy import stats
+from scipy.special import stdtrit
 
 from refsast.experiment.calibrate import calibrate, with_threshold
 from refsast.experiment.evaluate import evaluate
@@ -168,4 +168,4 @@ def mean_of(values: np.ndarray) -> Mean:
     """Return the mean of a sample with its 95 % interval by Student's t."""
     n = len(values)
     spread = values.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
-    return Mean(float(values.mean()), float(spread * stats.t.ppf(0.975, max(n - 1, 1))))
+    return Mean(float(values.mean()), float(spread * stdtrit(max(n - 1, 1), 0.975)))

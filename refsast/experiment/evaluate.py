@@ -10,7 +10,7 @@ from refsast.arrays import Array, Integers
 from refsast.model import Network, Params, Trace, heaviside, run
 from refsast.model.doors import checked_labels
 from refsast.model.loss import cross_entropy
-from refsast.model.surrogate import Spike
+from refsast.model.spike import Spike
 
 CHUNK = 256  # recordings at a time, which bounds the memory
 

@@ -9,12 +9,12 @@ from numpy.typing import ArrayLike
 from refsast.experiment import figures, page, report, tables
 from refsast.experiment.compare import BASELINE, Result
 from refsast.experiment.presets import Setting
-from refsast.experiment.record import Json, Run, decode, encode, summary
-from refsast.experiment.report import COMPARISON, RUN
-from refsast.files import read_arrays, write_arrays, write_whole
-from refsast.model import Network, Params, flatten, unflatten
+from refsast.experiment.record import Json, Run, encode, summary
+from refsast.experiment.saved import COMPARISON, RUN, WEIGHTS, read_json
+from refsast.files import write_arrays, write_whole
+from refsast.model import flatten
 
-WEIGHTS, PAGE = "weights.npz", "report.html"
+PAGE = "report.html"
 CAPTIONS = {
     "curves.png": "Smooth spikes solid, hard spikes dashed: the area between is the transfer gap.",
     "gap_by_rho.png": "Transfer gap and accuracy against SAM's radius: mean, 95 % interval.",
@@ -26,50 +26,6 @@ CAPTIONS = {
 def write_json(path: Path, content: Json) -> None:
     """Write JSON that a person can read, whole or not at all."""
     write_whole(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
-
-
-def read_json(path: Path) -> dict:
-    """Return a record.
-
-    Raises
-    ------
-    ValueError
-        If the file is missing or is not a JSON object.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ValueError(f"record must be a readable JSON file, got {path}: {error}") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"record must be a JSON object, got {path}")
-    return content
-
-
-def read_run(folder: str | Path) -> tuple[Network, Params]:
-    """Return the network of a finished run, and its parameters.
-
-    Parameters
-    ----------
-    folder : path
-        Where ``python -m refsast train`` wrote to.
-
-    Returns
-    -------
-    network : Network
-        As it was trained.
-    params : tuple of Layer
-        After the last epoch.
-
-    Raises
-    ------
-    ValueError
-        If the folder holds no run, or a damaged one.
-    """
-    folder = Path(folder)
-    network = decode(read_json(folder / RUN).get("network"))
-    if not isinstance(network, Network):
-        raise ValueError(f"record must name a network, got {folder / RUN}")
-    return network, unflatten(network, read_arrays(folder / WEIGHTS)["w"])
 
 
 def write_run(folder: Path, run: Run, setting: Setting, seed: int, data: str, x: ArrayLike) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import refsast.model as model
-from refsast.arrays import Array, Integers
+from refsast.arrays import Array, Integers, as_number, is_count
 from refsast.data import digest
 from refsast.experiment.evaluate import Scores
 from refsast.model import Network, Params
@@ -57,11 +57,11 @@ class Config:
     def __post_init__(self) -> None:
         for name in ("epochs", "batch"):
             value = getattr(self, name)
-            if not (isinstance(value, int | np.integer) and value > 0):
+            if not is_count(value):
                 raise ValueError(f"{name} must be a positive integer, got {value!r}")
-        if not 0.0 <= self.rho < np.inf:
+        if not 0.0 <= as_number(self.rho, "rho") < np.inf:
             raise ValueError(f"rho must be finite and not negative, got {self.rho}")
-        if not 0.0 <= self.warmup <= 1.0:
+        if not 0.0 <= as_number(self.warmup, "warmup") <= 1.0:
             raise ValueError(f"warmup must lie in [0, 1], got {self.warmup}")
 
     def radius(self, share: float) -> float:

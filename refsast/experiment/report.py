@@ -4,8 +4,7 @@ from collections.abc import Mapping
 
 from refsast.experiment import page
 from refsast.experiment.record import Json
-
-RUN, COMPARISON = "run.json", "compare.json"
+from refsast.experiment.saved import COMPARISON, RUN
 
 
 def _settings_table(setting: Mapping[str, Json]) -> str:

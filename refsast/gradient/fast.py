@@ -27,7 +27,7 @@ from refsast.model.loss import cross_entropy, one_hot, softmax
 from refsast.model.network import Network, with_spikes
 from refsast.model.params import Layer, Params
 from refsast.model.readout import pool
-from refsast.model.surrogate import heaviside, slope_of
+from refsast.model.spike import heaviside, slope_of
 from refsast.model.unroll import unroll
 
 

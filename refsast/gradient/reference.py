@@ -17,7 +17,7 @@ from refsast.model.doors import checked, checked_params
 from refsast.model.loss import cross_entropy
 from refsast.model.network import Network, with_spikes
 from refsast.model.params import Layer, Params, parts
-from refsast.model.surrogate import Spike, heaviside, slope_of
+from refsast.model.spike import Spike, heaviside, slope_of
 from refsast.model.unroll import unroll
 
 
@@ -156,7 +156,7 @@ def hvp(network: Network, params: Params, x: ArrayLike, y: ArrayLike, direction:
         raise ValueError("detach_reset must be False for a Hessian to exist, got True")
     params, x, y = _double(network, params, x, y)
     arrays, rebuild = _taken_apart(params)
-    along = _taken_apart(_as_double(checked_params(network, direction)))[0]
+    along = _taken_apart(_as_double(checked_params(network, direction, "direction")))[0]
 
     def objective(*arrays: Array) -> Array:
         return cross_entropy(unroll(network, rebuild(*arrays), x).logits, y)

@@ -24,7 +24,7 @@ from refsast.model.loss import one_hot, softmax
 from refsast.model.network import Network
 from refsast.model.params import Layer, Params
 from refsast.model.reset import ToZero
-from refsast.model.surrogate import second_of, slope_of
+from refsast.model.spike import second_of, slope_of
 from refsast.model.unroll import drive, unroll
 
 

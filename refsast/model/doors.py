@@ -1,5 +1,7 @@
 """The doors: what is checked once where a network, parameters and data come in."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -43,31 +45,39 @@ def checked(
         x = x.astype(params[0].w.dtype)  # spikes: once, to what they will be multiplied with
     x = as_array(x, "x", ("time", "batch", network.sizes[0]))
     dtype = np.result_type(params[0].w, np.complex128 if np.iscomplexobj(x) else np.float32)
+    if x.dtype != dtype:
+        with np.errstate(over="ignore"):
+            x = as_array(x.astype(dtype), "x")  # what is too large for float32 is not finite
     if 0 in x.shape:
         raise ValueError(f"x must have at least one step and one recording, got shape {x.shape}")
     labels = np.empty(0, int) if y is None else checked_labels(y, x.shape[1], network.classes)
-    return params, x.astype(dtype, copy=False), labels
+    return params, x, labels
 
 
-def checked_params(network: Network, params: Params) -> Params:
+def checked_params(network: Network, params: Params, name: str = "params") -> Params:
     """Return `params` as arrays, or say which one does not belong to `network`."""
+    if not isinstance(params, Sequence) or not all(isinstance(p, Layer) for p in params):
+        raise ValueError(f"{name} must be a tuple of Layer records, got {type(params).__name__}")
     if len(params) != len(network.shapes):
-        raise ValueError(f"params must have {len(network.shapes)} layers, got {len(params)}")
+        raise ValueError(f"{name} must have {len(network.shapes)} layers, got {len(params)}")
     layers = []
     for i, (layer, shapes) in enumerate(zip(params, network.shapes, strict=True)):
         got = parts(layer)
         if set(got) != set(shapes):
-            raise ValueError(f"params[{i}] must have {sorted(shapes)}, got {sorted(got)}")
-        layers.append(Layer(**{k: as_array(got[k], f"params[{i}].{k}", shapes[k]) for k in shapes}))
+            raise ValueError(f"{name}[{i}] must have {sorted(shapes)}, got {sorted(got)}")
+        layers.append(Layer(**{k: as_array(got[k], f"{name}[{i}].{k}", shapes[k]) for k in shapes}))
     dtypes = {array.dtype for layer in layers for array in parts(layer).values()}
     if len(dtypes) > 1:
-        raise ValueError(f"params must share one dtype, got {sorted(map(str, dtypes))}")
+        raise ValueError(f"{name} must share one dtype, got {sorted(map(str, dtypes))}")
     return tuple(layers)
 
 
 def checked_labels(y: ArrayLike, batch: int, classes: int) -> Integers:
     """Return the labels as integers, or say what is wrong with them."""
-    labels = np.asarray(y)
+    try:
+        labels = np.asarray(y)
+    except ValueError as error:  # ragged nesting
+        raise ValueError(f"y must have shape ({batch},), got a ragged one") from error
     if labels.shape != (batch,):
         raise ValueError(f"y must have shape ({batch},), got {labels.shape}")
     if labels.dtype.kind not in "iu":

@@ -1,16 +1,16 @@
 """What fixes a network, and its parameters: drawn, flattened, restored."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from refsast.arrays import Array, as_array
+from refsast.arrays import Array, as_array, is_count
 from refsast.model.lif import LIF
 from refsast.model.params import Layer, Params
 from refsast.model.readout import Readout
-from refsast.model.surrogate import Spike
+from refsast.model.spike import Spike
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,12 @@ class Network:
     recurrent: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "sizes", tuple(self.sizes))
         sizes = self.sizes
-        if len(sizes) < 2 or not all(isinstance(n, int | np.integer) and n > 0 for n in sizes):
-            raise ValueError(f"sizes must be two or more positive integers, got {sizes}")
+        if not isinstance(sizes, Sequence) or len(sizes) < 2 or not all(map(is_count, sizes)):
+            raise ValueError(f"sizes must be two or more positive integers, got {sizes!r}")
+        object.__setattr__(self, "sizes", tuple(sizes))
+        if not isinstance(self.neuron, LIF | tuple):
+            raise ValueError(f"neuron must be a LIF or a tuple of them, got {self.neuron!r}")
         if not all(isinstance(neuron, LIF) for neuron in self.neurons):
             raise ValueError(f"neuron must be a LIF or a tuple of them, got {self.neuron!r}")
         if len(self.neurons) != len(sizes) - 1:

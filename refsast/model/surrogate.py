@@ -1,4 +1,4 @@
-"""Smooth spikes: five functions from the distance above threshold to [0, 1], and the hard one.
+"""Smooth spikes: five functions from the distance above threshold to [0, 1].
 
 Rule 1: every value is finite and right for abs(v) up to 1e300, and no floating-point warning is
         raised: arguments are clipped where the answer has long been constant to rounding.
@@ -6,44 +6,23 @@ Rule 2: written in NumPy operators only, so that the tape and the complex step r
 Rule 3: each is symmetric, sigma(-v) = 1 - sigma(v), with sigma' largest at zero.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import TypeAlias
 
 import numpy as np
 
-from refsast.arrays import Array
-from refsast.autodiff import stop_gradient
+from refsast.arrays import Array, as_number
 
-Spike: TypeAlias = Callable[[Array], Array]
-
-
-@runtime_checkable
-class Smooth(Protocol):
-    """A spike that brings its first derivative along."""
-
-    def derivative(self, v: Array) -> Array:
-        """Return sigma'(v)."""
-        ...
+# Largest arguments whose first and second powers are finite, in double and in single precision;
+# beyond, what is computed from them is constant to rounding.
+LARGEST = {1: (1e308, 1e38), 2: (1.2e154, 1.6e19)}
 
 
-@runtime_checkable
-class TwiceSmooth(Protocol):
-    """A spike that brings its second derivative along."""
-
-    def second(self, v: Array) -> Array:
-        """Return sigma''(v)."""
-        ...
-
-
-# Largest arguments whose squares are finite; beyond, sigma is constant to rounding.
-LARGEST, LARGEST_SINGLE = 1.2e154, 1.6e19
-
-
-def _scaled(slope: float, v: Array) -> Array:
-    """``slope * v``, held where its square is finite."""
-    limit = LARGEST_SINGLE if getattr(v, "dtype", None) == np.float32 else LARGEST
-    return slope * np.clip(v, -limit / slope, limit / slope)
+def _scaled(slope: float, v: Array, power: int = 2) -> Array:
+    """``slope * v``, held where this power of it is finite."""
+    single = getattr(v, "dtype", None) == np.float32
+    far = min(LARGEST[power][single] / slope, LARGEST[1][single])
+    return slope * np.clip(v, -far, far)
 
 
 def _magnitude(z: Array) -> Array:
@@ -56,8 +35,13 @@ def _sign(z: Array) -> Array:
     return np.sign(np.real(z))
 
 
+def _from_tail(z: Array, tail: Array) -> Array:
+    """Sigma from ``sigma(-abs(z))``, so that tails and slopes keep their relative precision."""
+    return np.where(z < 0.0, tail, 1.0 - tail)
+
+
 def _require_slope(self: "Surrogate") -> None:
-    if not 0.0 < self.slope < np.inf:
+    if not 0.0 < as_number(self.slope, "slope") < np.inf:
         raise ValueError(f"slope must be positive and finite, got {self.slope}")
 
 
@@ -145,8 +129,8 @@ class Logistic:
 
     def second(self, v: Array) -> Array:
         """Return sigma''(v), per unit of potential squared."""
-        z, e = self._decay(v)
-        return -_sign(z) * self.slope**2 * e * (1.0 - e) / (1.0 + e) ** 3
+        z, _ = self._decay(v)
+        return -self.slope * self.derivative(v) * np.tanh(0.5 * z)
 
     @property
     def sup_derivative(self) -> float:
@@ -181,7 +165,9 @@ class Algebraic:
     def __call__(self, v: Array) -> Array:
         """Return sigma(v), any shape."""
         z = _scaled(self.slope, v)
-        return 0.5 + 0.5 * z / np.sqrt(1.0 + z * z)
+        m = _magnitude(z)
+        r = np.sqrt(1.0 + z * z)
+        return _from_tail(z, 0.5 / r / (r + m))
 
     def derivative(self, v: Array) -> Array:
         """Return sigma'(v), per unit of potential."""
@@ -227,17 +213,17 @@ class FastSigmoid:
 
     def __call__(self, v: Array) -> Array:
         """Return sigma(v), any shape."""
-        z = _scaled(self.slope, v)
-        return 0.5 + 0.5 * z / (1.0 + _magnitude(z))
+        z = _scaled(self.slope, v, power=1)
+        return _from_tail(z, 0.5 / (1.0 + _magnitude(z)))
 
     def derivative(self, v: Array) -> Array:
         """Return sigma'(v), per unit of potential."""
-        q = 1.0 / (1.0 + _magnitude(_scaled(self.slope, v)))
+        q = 1.0 / (1.0 + _magnitude(_scaled(self.slope, v, power=1)))
         return 0.5 * self.slope * q * q
 
     def second(self, v: Array) -> Array:
         """Return sigma''(v), per unit of potential squared; 0 at v = 0, where it jumps."""
-        z = _scaled(self.slope, v)
+        z = _scaled(self.slope, v, power=1)
         q = 1.0 / (1.0 + _magnitude(z))
         return -_sign(z) * self.slope**2 * q * q * q
 
@@ -295,44 +281,6 @@ class PiecewiseQuadratic:
     def sup_second(self) -> float:
         """Lipschitz constant of sigma': k^2."""
         return self.slope**2
-
-
-def heaviside(v: Array) -> Array:
-    """Return the hard spike: 1 where ``v >= 0``, else 0, in the floating type of `v`.
-
-    A potential exactly at threshold fires, as in the paper. NaN does not. The derivative is zero
-    wherever there is one, so on the tape the result is a constant.
-
-    Parameters
-    ----------
-    v : ndarray
-        Distance above threshold, any shape.
-
-    Returns
-    -------
-    ndarray
-        Of the shape of `v`.
-
-    References
-    ----------
-    DESIGN 1 and 3.
-    """
-    distance = np.asarray(stop_gradient(v))
-    return (distance.real >= 0.0).astype(np.result_type(distance, np.float32))
-
-
-def slope_of(spike: Spike) -> Callable[[Array], Array]:
-    """Return the first derivative that a smooth spike brings along, or say that it has none."""
-    if not isinstance(spike, Smooth):
-        raise ValueError(f"spike must have a method derivative, got {spike!r}")
-    return spike.derivative
-
-
-def second_of(spike: Spike) -> Callable[[Array], Array]:
-    """Return the second derivative that a smooth spike brings along, or say that it has none."""
-    if not isinstance(spike, TwiceSmooth):
-        raise ValueError(f"spike must have a method second, got {spike!r}")
-    return spike.second
 
 
 Surrogate: TypeAlias = Arctan | Logistic | Algebraic | FastSigmoid | PiecewiseQuadratic

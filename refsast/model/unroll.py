@@ -17,7 +17,7 @@ from refsast.model.lif import LIF, step
 from refsast.model.network import Network, with_spikes
 from refsast.model.params import Layer, Params
 from refsast.model.readout import SpikeRate, affine, pool
-from refsast.model.surrogate import Spike
+from refsast.model.spike import Spike
 
 
 @dataclass(frozen=True, eq=False)

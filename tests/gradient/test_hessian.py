@@ -70,5 +70,5 @@ def test_there_is_none_where_the_reset_is_detached(neuron):
 def test_a_direction_of_another_shape_is_refused(tiny):
     case = tiny()
 
-    with pytest.raises(ValueError, match=r"^params must have 3 layers, got 2$"):
+    with pytest.raises(ValueError, match=r"^direction must have 3 layers, got 2$"):
         rs.reference.hvp(*case, case.params[:2])

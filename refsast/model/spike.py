@@ -1,0 +1,67 @@
+"""What a spike is: any function of the distance above threshold; and the hard one."""
+
+from collections.abc import Callable
+from typing import Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+
+from refsast.arrays import Array
+from refsast.autodiff import stop_gradient
+
+Spike: TypeAlias = Callable[[Array], Array]
+
+
+@runtime_checkable
+class Smooth(Protocol):
+    """A spike that brings its first derivative along."""
+
+    def derivative(self, v: Array) -> Array:
+        """Return sigma'(v)."""
+        ...
+
+
+@runtime_checkable
+class TwiceSmooth(Protocol):
+    """A spike that brings its second derivative along."""
+
+    def second(self, v: Array) -> Array:
+        """Return sigma''(v)."""
+        ...
+
+
+def heaviside(v: Array) -> Array:
+    """Return the hard spike: 1 where ``v >= 0``, else 0, in the floating type of `v`.
+
+    A potential exactly at threshold fires, as in the paper. NaN does not. The derivative is zero
+    wherever there is one, so on the tape the result is a constant.
+
+    Parameters
+    ----------
+    v : ndarray
+        Distance above threshold, any shape.
+
+    Returns
+    -------
+    ndarray
+        Of the shape of `v`.
+
+    References
+    ----------
+    DESIGN 1 and 3.
+    """
+    distance = np.asarray(stop_gradient(v))
+    return (distance.real >= 0.0).astype(np.result_type(distance, np.float32))
+
+
+def slope_of(spike: Spike) -> Callable[[Array], Array]:
+    """Return the first derivative that a smooth spike brings along, or say that it has none."""
+    if not isinstance(spike, Smooth):
+        raise ValueError(f"spike must have a method derivative, got {spike!r}")
+    return spike.derivative
+
+
+def second_of(spike: Spike) -> Callable[[Array], Array]:
+    """Return the second derivative that a smooth spike brings along, or say that it has none."""
+    if not isinstance(spike, TwiceSmooth):
+        raise ValueError(f"spike must have a method second, got {spike!r}")
+    return spike.second
