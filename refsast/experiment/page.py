@@ -15,7 +15,9 @@ p.lead { font-size: 1.1rem; color: #33475b; }
 div.scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .8rem; border-bottom: 1px solid #dbe2ea; text-align: right; }
+td { white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
+td:last-child { white-space: normal; overflow-wrap: anywhere; }
 th { border-bottom: 2px solid #1d2733; vertical-align: bottom; }
 figure { margin: 1rem 0; } img { max-width: 100%; height: auto; }
 figcaption { color: #55677a; font-size: .9rem; }

@@ -51,6 +51,17 @@ def _run_page(record: Mapping, pictures: list[str]) -> str:
     return page.page(title, lead, sections)
 
 
+RUN_HEADINGS = ("arm", "seed", "smooth %", "hard %", "gap", "hard %, thresholds re-tuned")
+
+
+def _run_row(run: Mapping) -> tuple[str, ...]:
+    """One run of a comparison as text, under `RUN_HEADINGS`."""
+    scores = run["curve"][-1]["scores"]
+    smooth, hard, retuned = (100.0 * v for v in (scores["smooth"], scores["hard"], run["retuned"]))
+    figures = (smooth, hard, smooth - hard, retuned)
+    return run["arm"], str(run["seed"]), *(f"{value:.1f}" for value in figures)
+
+
 def _comparison_page(record: Mapping, pictures: list[str]) -> str:
     first = next(iter(record["settings"].values()))
     note = (
@@ -60,19 +71,11 @@ def _comparison_page(record: Mapping, pictures: list[str]) -> str:
         "Thresholds re-tuned: a control, in which all thresholds of the hard network are "
         "multiplied by the factor that is best on the training recordings."
     )
-    runs = [
-        (
-            run["arm"],
-            str(run["seed"]),
-            f"{100.0 * run['curve'][-1]['scores']['smooth']:.1f}",
-            f"{100.0 * run['curve'][-1]['scores']['hard']:.1f}",
-        )
-        for run in record["runs"]
-    ]
+    runs = [_run_row(run) for run in record["runs"]]
     sections = [
         ("Table", [page.table(record["headings"], record["table"]), page.paragraph(note)]),
         ("Figures", pictures),
-        ("Every run", [page.table(("arm", "seed", "smooth %", "hard %"), runs)]),
+        ("Every run", [page.table(RUN_HEADINGS, runs)]),
         ("Setting of the baseline", [page.paragraph(first["source"]), _settings_table(first)]),
         ("Recordings", [page.paragraph(record["recordings"])]),
     ]
