@@ -12,7 +12,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 JOBS ?= 2
 OUT ?= runs/demo
-SEEDS ?= 4
+SEEDS ?= 3
 NMNIST_ROOT := $(wildcard ../shared/nmnist-small)
 export REFSAST_NMNIST ?= $(if $(NMNIST_ROOT),$(abspath $(NMNIST_ROOT)))
 # Every process has a core to itself.
