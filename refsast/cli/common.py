@@ -17,6 +17,7 @@ from refsast.experiment.record import Data
 from refsast.model import NoReset, Subtract, ToZero
 from refsast.model.reset import Reset
 
+LARGEST = 10**7  # of any count on the command line: what is larger is a slip
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 RESETS: dict[str, Reset] = {
@@ -32,18 +33,16 @@ bar = partial(tqdm, disable=None, dynamic_ncols=True)
 
 def positive(text: str) -> int:
     """Parse a positive integer."""
-    value = int(text)
-    if value <= 0:
-        raise argparse.ArgumentTypeError(f"must be a positive integer, got {text}")
-    return value
+    if not text.isdecimal() or not 0 < int(text) <= LARGEST:
+        raise argparse.ArgumentTypeError(f"must be an integer of 1 to {LARGEST}, got {text}")
+    return int(text)
 
 
 def natural(text: str) -> int:
     """Parse an integer that is not negative."""
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"must not be negative, got {text}")
-    return value
+    if not text.isdecimal() or int(text) > LARGEST:
+        raise argparse.ArgumentTypeError(f"must be an integer of 0 to {LARGEST}, got {text}")
+    return int(text)
 
 
 def widths(text: str) -> tuple[int, ...]:
@@ -149,14 +148,12 @@ def add_recordings(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--train",
         type=positive,
-        default=700,
         metavar="N",
         help="synthetic training recordings (default: 700)",
     )
     group.add_argument(
         "--test",
         type=positive,
-        default=200,
         metavar="N",
         help="synthetic test recordings (default: 200)",
     )
@@ -201,19 +198,35 @@ class Recordings:
 def recordings_from(args: argparse.Namespace, steps: int) -> Recordings:
     """Load or make the recordings that the flags ask for."""
     made = args.nmnist is None
+    _refuse_idle_flags(args, made)
     train, trained_on = (_synthetic if made or args.synthetic_train else _nmnist)(args, 0, steps)
     if args.validation is None:
         test, tested_on = (_synthetic if made else _nmnist)(args, 1, steps)
         return Recordings(train, test, f"{trained_on} to train, {tested_on} to test")
+    if not 0.0 < args.validation < 1.0:
+        raise ValueError(f"validation must lie in (0, 1), got {args.validation}")
     fraction = 1.0 - args.validation
     kept, held_out = split(*train, fraction=fraction, rng=np.random.default_rng(args.data_seed))
     counts = f"{kept[1].size} to train, {held_out[1].size} to validate, no test recordings"
     return Recordings(kept, held_out, f"{trained_on} split: {counts}")
 
 
+def _refuse_idle_flags(args: argparse.Namespace, made: bool) -> None:
+    """Say so where a flag would do nothing."""
+    real = ("per_class", "cache", "synthetic_train")
+    synthetic = ("test",) if args.synthetic_train else ("train", "test")
+    for name in real if made else synthetic:
+        if getattr(args, name):
+            flag, when = f"--{name.replace('_', '-')}", "with" if made else "without"
+            raise ValueError(
+                f"{flag} must come {when} --nmnist, got it {'alone' if made else 'too'}"
+            )
+
+
 def _synthetic(args: argparse.Namespace, part: int, steps: int) -> tuple[Data, str]:
     """Synthetic recordings, training (part 0) and test (part 1) from separate streams."""
-    n, rng = (args.train, args.test)[part], np.random.default_rng(args.data_seed).spawn(2)[part]
+    n = (args.train or 700, args.test or 200)[part]
+    rng = np.random.default_rng(args.data_seed).spawn(2)[part]
     progress = partial(bar, desc="synthetic digits", unit=" recordings", leave=False)
     made = synthetic_digits(n, rng, steps=steps, progress=progress)
     return made, f"{n} synthetic recordings (seed {args.data_seed})"

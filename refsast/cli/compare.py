@@ -14,7 +14,8 @@ from refsast.cli.common import (
     setting_from,
 )
 from refsast.experiment.compare import arms, compare
-from refsast.experiment.folder import PAGE, write_comparison
+from refsast.experiment.folder import PAGE, claim, identity, write_comparison
+from refsast.experiment.saved import COMPARISON
 from refsast.experiment.tables import rows, text, verdict
 
 
@@ -42,8 +43,10 @@ def run(args: argparse.Namespace) -> int:
     if not all(rho > 0.0 for rho in rhos):
         raise ValueError(f"rhos must be positive, got {', '.join(f'{rho:g}' for rho in rhos)}")
     settings = arms(setting, rhos)
+    if len(settings) < 2 + len(rhos):
+        raise ValueError(f"rhos must differ, got {', '.join(f'{rho:g}' for rho in rhos)}")
     recordings = recordings_from(args, setting.steps)
-    args.out.mkdir(parents=True, exist_ok=True)
+    claim(args.out, COMPARISON, identity(settings, seeds_from(args), recordings.says))
     results = compare(
         settings,
         recordings.train,

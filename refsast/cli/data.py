@@ -44,6 +44,11 @@ def add(commands: Commands) -> None:
 
 def run_make(args: argparse.Namespace) -> int:
     """Write the recordings."""
+    if not args.train and not args.test:
+        raise ValueError("train and test must not both be 0, got nothing to make")
+    for split in SPLITS:
+        if (args.folder / split).exists():
+            raise ValueError(f"folder must not hold {split} yet, got {args.folder}")
     streams = np.random.default_rng(args.seed).spawn(2)
     for split, n, rng in zip(SPLITS, (args.train, args.test), streams, strict=True):
         if n:

@@ -16,8 +16,9 @@ from refsast.cli.common import (
     setting_from,
 )
 from refsast.experiment.compare import Result, compare
-from refsast.experiment.folder import write_sweep
+from refsast.experiment.folder import claim, identity, write_sweep
 from refsast.experiment.presets import Setting
+from refsast.experiment.saved import SWEEP
 from refsast.experiment.tables import rows, text
 
 
@@ -58,15 +59,20 @@ def variation(text: str) -> tuple[str, list[tuple[str, object]]]:
 
 def run(args: argparse.Namespace) -> int:
     """Train, write, and print a row per combination."""
+    names = [name for name, _ in args.vary]
+    if len(set(names)) < len(names):
+        raise ValueError(f"vary must name each part once, got {', '.join(names)}")
     settings = grid(setting_from(args), dict(args.vary))
+    parts = {
+        steps: recordings_from(args, steps)
+        for steps in sorted({setting.steps for setting in settings.values()})
+    }
+    says = next(iter(parts.values())).says
+    claim(args.out, SWEEP, identity(settings, seeds_from(args), says))
     results: list[Result] = []
-    says = ""
-    for steps in sorted({setting.steps for setting in settings.values()}):
-        recordings = recordings_from(args, steps)
-        says = recordings.says
-        chosen = {name: setting for name, setting in settings.items() if setting.steps == steps}
+    for steps, recordings in parts.items():
         results += compare(
-            chosen,
+            {name: setting for name, setting in settings.items() if setting.steps == steps},
             recordings.train,
             recordings.held_out,
             seeds=seeds_from(args),

@@ -15,8 +15,9 @@ from refsast.cli.common import (
     setting_from,
 )
 from refsast.experiment.compare import train_arm
-from refsast.experiment.folder import PAGE, write_run
+from refsast.experiment.folder import PAGE, claim, write_run
 from refsast.experiment.record import Epoch
+from refsast.experiment.saved import RUN
 
 
 def add(commands: Commands) -> None:
@@ -39,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     setting = setting_from(args)
     out = args.out or Path("runs") / f"{args.preset}-rho{setting.rho:g}-seed{args.seed}"
     recordings = recordings_from(args, setting.steps)
-    out.mkdir(parents=True, exist_ok=True)
+    claim(out, RUN, {})
     with bar(desc="training", unit=" steps") as steps:
 
         def watch(step: int, total: int, epoch: Epoch | None) -> None:

@@ -101,8 +101,16 @@ def open_archive(root: str | os.PathLike[str], split: str) -> Iterator[Archive]:
     with _undamaged(path):
         archive = zipfile.ZipFile(path)
     with archive:
-        names = [name for name in archive.namelist() if name.startswith(f"{split}/")]
+        names = [name for name in archive.namelist() if _belongs(name, split, path)]
         yield Archive(str(path), _recordings(names, str(path)), partial(_unzip, archive, path))
+
+
+def _belongs(name: str, split: str, path: Path) -> bool:
+    """Whether an entry of a zip is of the split; a recording of neither split is damage."""
+    places = ("__MACOSX/", *(f"{known}/" for known in SPLITS))  # the first: what macOS adds
+    if name.endswith(".bin") and not name.startswith(places):
+        raise ValueError(f"root must hold recordings of {SPLITS}, got {name[:80]!r} in {path}")
+    return name.startswith(f"{split}/")
 
 
 @contextmanager
@@ -111,7 +119,9 @@ def _undamaged(path: Path) -> Iterator[None]:
     try:
         yield
     except DAMAGE as error:
-        raise ValueError(f"root must hold an undamaged zip, got {path}: {error}") from error
+        raise ValueError(
+            f"root must hold an undamaged zip, got {path}: {str(error)[:120]}"
+        ) from error
 
 
 def _unzip(archive: zipfile.ZipFile, path: Path, recording: Recording) -> bytes:

@@ -9,6 +9,7 @@ Rule 4: the event at (x, y) of polarity p goes to column p * h * w + y * w + x.
 import numpy as np
 from numpy.typing import NDArray
 
+from refsast.arrays import is_count
 from refsast.data.events import SIZE, Events, check_events
 
 # Of 900 recordings of N-MNIST the last event comes at 297 to 315 ms and the third saccade ends near
@@ -128,7 +129,7 @@ def check_count(name: str, value: int) -> None:
     ValueError
         If it is not an integer, or below 1.
     """
-    if not isinstance(value, int | np.integer) or value < 1:
+    if not is_count(value):
         raise ValueError(f"{name} must be a positive integer, got {value!r}")
 
 

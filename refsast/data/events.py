@@ -17,6 +17,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from refsast.files import write_whole
+
 SIZE = (34, 34)  # height and width of an N-MNIST recording, in pixels
 EVENT_BYTES = 5
 MARKER_Y = 240
@@ -131,7 +133,7 @@ def check_events(events: Events, *, size: tuple[int, int] = SIZE, name: str = "e
         raise ValueError(
             f"{name} must be in time order, got {events.t[i]} us after {before} us at event {i}"
         )
-    if (events.p > 1).any():
+    if ((events.p < 0) | (events.p > 1)).any():
         raise ValueError(f"{name} must have polarities 0 or 1, got {events.p.max()}")
     return events
 
@@ -240,7 +242,7 @@ def write_events(path: str | os.PathLike[str], events: Events) -> None:
     Parameters
     ----------
     path : path
-        The file, overwritten if it exists. Its folder must exist.
+        The file, overwritten as a whole if it exists.
     events : Events
         The recording. May be empty.
 
@@ -249,4 +251,4 @@ def write_events(path: str | os.PathLike[str], events: Events) -> None:
     ValueError
         As `encode_events`; nothing is written then.
     """
-    Path(path).write_bytes(encode_events(events))
+    write_whole(path, encode_events(events))

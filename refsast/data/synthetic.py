@@ -5,6 +5,7 @@ Rule 2: recording i has its own random stream: the first n of n + 1 are the same
 """
 
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -149,10 +150,14 @@ def write_synthetic(
     if folder.exists():
         raise ValueError(f"root must not hold {split} yet, got {root}")
     digits = [i % CLASSES for i in range(n)]
-    for i, events in zip(progress(range(n)), _stream(digits, rng, hand, camera), strict=True):
-        path = folder / str(digits[i]) / f"{i + 1:05d}.bin"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_events(path, events)
+    part = folder.with_name(f".{split}.part")  # renamed when whole: half a set is never seen
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        for i, events in zip(progress(range(n)), _stream(digits, rng, hand, camera), strict=True):
+            write_events(part / str(digits[i]) / f"{i + 1:05d}.bin", events)
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def _stream(

@@ -58,14 +58,19 @@ def restore(path: str | Path, mark: Mapping[str, Json], start: State) -> State:
     arrays = read_arrays(path)
     if "story" not in arrays:
         raise ValueError(f"checkpoint must hold the state of a run, got {path} without one")
-    story = json.loads(str(arrays["story"]))
-    if apart := differs(mark, story["mark"]):
-        raise ValueError(
-            f"checkpoint must be of this run, got {path} with other {', '.join(apart)}"
-        )
-    moments = tuple(arrays[f"moment{i}"] for i in range(len(start.moments)))
-    curve = tuple(_epoch(line) for line in story["curve"])
-    return State(story["epoch"], story["evaluations"], arrays["w"], moments, curve)
+    try:
+        story = json.loads(str(arrays["story"]))
+        if apart := differs(mark, story["mark"]):
+            others = ", ".join(apart)
+            raise ValueError(f"checkpoint must be of this run, got {path} with other {others}")
+        moments = tuple(arrays[f"moment{i}"] for i in range(len(start.moments)))
+        curve = tuple(_epoch(line) for line in story["curve"])
+        state = State(story["epoch"], story["evaluations"], arrays["w"], moments, curve)
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        raise ValueError(f"checkpoint must be whole, got {path}: {error!r}") from error
+    if not (state.epoch == len(curve) > 0 and state.w.shape == start.w.shape):
+        raise ValueError(f"checkpoint must be whole, got {path}: epoch {state.epoch}")
+    return state
 
 
 def _epoch(line: dict) -> Epoch:

@@ -148,7 +148,10 @@ def compare(
     todo = [(arm, seed) for seed in seeds for arm in arms]
 
     def one(arm: str, seed: int) -> Result:
-        run = train_arm(arms[arm], data, held_out, seed)
+        try:
+            run = train_arm(arms[arm], data, held_out, seed)
+        except ValueError as error:
+            raise ValueError(f"{arm}, seed {seed}: {error}") from error
         factor = calibrate(run.network, run.params, *data)
         network = with_threshold(run.network, factor)
         return Result(arm, seed, run, evaluate(network, run.params, *held_out).hard)

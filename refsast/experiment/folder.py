@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike
 from refsast.experiment import figures, page, report, tables
 from refsast.experiment.compare import BASELINE, Result
 from refsast.experiment.presets import Setting
-from refsast.experiment.record import Json, Run, encode, summary
-from refsast.experiment.saved import COMPARISON, RUN, WEIGHTS, read_json
+from refsast.experiment.record import Json, Run, differs, encode, summary
+from refsast.experiment.saved import COMPARISON, RUN, SWEEP, WEIGHTS, read_json
 from refsast.files import write_arrays, write_whole
 from refsast.model import flatten
 
@@ -66,7 +66,7 @@ def write_sweep(
     folder: Path, results: Sequence[Result], settings: Mapping[str, Setting], data: str
 ) -> None:
     """Write the record of a sweep, ``sweep.json``: its table, settings and runs."""
-    write_json(folder / "sweep.json", _record(results, settings, data))
+    write_json(folder / SWEEP, _record(results, settings, data))
 
 
 def _record(
@@ -74,14 +74,51 @@ def _record(
 ) -> dict[str, Json]:
     """Table, settings and runs of a comparison or a sweep."""
     return {
-        "recordings": data,
+        **identity(settings, sorted({r.seed for r in results}), data),
         "headings": list(tables.HEADINGS),
         "table": [list(tables.cells(row)) for row in tables.rows(results)],
-        "settings": {arm: encode(setting) for arm, setting in settings.items()},
         "runs": [
             {"arm": r.arm, "seed": r.seed, "retuned": r.retuned, **summary(r.run)} for r in results
         ],
     }
+
+
+def claim(folder: Path, kind: str, asked: Mapping[str, Json]) -> None:
+    """Make a folder ready for a result of this kind, or say why it must be another.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it is not there.
+    kind : str
+        The name of the record that will be written there.
+    asked : mapping
+        What identifies the result; an older one of the same kind must agree in all of it.
+
+    Raises
+    ------
+    ValueError
+        If the folder cannot be made, holds a result of another kind, or of the same kind with
+        other settings: nothing is overwritten that could not be had again.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"out must be a folder to write in, got {folder}") from error
+    for other in {RUN, COMPARISON, SWEEP} - {kind}:
+        if (folder / other).exists():
+            raise ValueError(f"out must hold no other result, got {folder / other}")
+    if kind != RUN and (folder / kind).exists():
+        before = read_json(folder / kind)
+        if apart := differs(asked, {key: before.get(key) for key in asked}):
+            others = ", ".join(apart)
+            raise ValueError(f"out must hold no other result, got {folder} with other {others}")
+
+
+def identity(settings: Mapping[str, Setting], seeds: Sequence[int], data: str) -> dict[str, Json]:
+    """What identifies a comparison or a sweep."""
+    encoded = {arm: encode(setting) for arm, setting in settings.items()}
+    return {"recordings": data, "seeds": list(seeds), "settings": encoded}
 
 
 def write_page(folder: str | Path) -> Path:
@@ -109,7 +146,7 @@ def write_page(folder: str | Path) -> Path:
     name, make = made
     try:
         content = make(read_json(folder / name), _pictures(folder))
-    except (KeyError, TypeError, IndexError, AttributeError) as error:
+    except (KeyError, TypeError, IndexError, AttributeError, StopIteration) as error:
         raise ValueError(f"record must be whole, got {folder / name}: {error!r}") from error
     write_whole(folder / PAGE, content.encode())
     return folder / PAGE

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from refsast.arrays import as_number, is_count
 from refsast.data.archive import CLASSES
 from refsast.experiment.record import Config
 from refsast.model import LIF, Arctan, Network, Params, SpikeRate, ToZero, flatten, init, unflatten
@@ -75,8 +76,12 @@ class Setting:
     def __post_init__(self) -> None:
         if self.schedule not in SCHEDULES:
             raise ValueError(f"schedule must be one of {list(SCHEDULES)}, got {self.schedule!r}")
-        if not (isinstance(self.steps, int | np.integer) and self.steps > 0):
+        if not is_count(self.steps):
             raise ValueError(f"steps must be a positive integer, got {self.steps!r}")
+        for name in ("slope", "leak", "threshold", "gain", "scale", "learning_rate", "rho"):
+            largest = float(np.finfo(np.float32).max)
+            if largest < abs(as_number(getattr(self, name), name)) < np.inf:
+                raise ValueError(f"{name} must fit in float32, got {getattr(self, name)}")
         if not 0.0 < self.scale < np.inf:
             raise ValueError(f"scale must be positive and finite, got {self.scale}")
         _ = self.network(1), self.config  # refuse what makes neither

@@ -15,7 +15,8 @@ import refsast.model as model
 from refsast.arrays import Array, Integers, as_number, is_count
 from refsast.data import digest
 from refsast.experiment.evaluate import Scores
-from refsast.model import Network, Params
+from refsast.files import digest_of
+from refsast.model import Network, Params, flatten
 from refsast.optim.descent import Descent
 from refsast.optim.descent import State as Moments
 
@@ -61,6 +62,8 @@ class Config:
                 raise ValueError(f"{name} must be a positive integer, got {value!r}")
         if not 0.0 <= as_number(self.rho, "rho") < np.inf:
             raise ValueError(f"rho must be finite and not negative, got {self.rho}")
+        if not isinstance(self.shared, bool):
+            raise ValueError(f"shared must be True or False, got {self.shared!r}")
         if not 0.0 <= as_number(self.warmup, "warmup") <= 1.0:
             raise ValueError(f"warmup must lie in [0, 1], got {self.warmup}")
 
@@ -150,9 +153,12 @@ def fingerprint(
     seeds: tuple[int, ...],
     data: Data,
     held_out: Data | None,
+    gradient: Callable[..., object],
 ) -> Mapping[str, Json]:
     """Return what identifies a run: two runs with the same answer end at the same bits."""
     return {
+        "refsast": version("refsast"),
+        "gradient": name_of(gradient),
         "network": encode(network),
         "start": hashlib.sha256(w.tobytes()).hexdigest(),
         "dtype": str(w.dtype),
@@ -171,7 +177,7 @@ def describe(config: Config) -> Mapping[str, Json]:
         "rho": float(config.rho),
         "warmup": float(config.warmup),
         "descent": config.descent.says,
-        "schedule": getattr(config.schedule, "__name__", repr(config.schedule)),
+        "schedule": name_of(config.schedule),
         "shared": config.shared,
     }
 
@@ -182,6 +188,7 @@ def summary(run: Run) -> Mapping[str, Json]:
     return {
         **run.mark,
         "evaluations": run.curve[-1].evaluations,
+        "weights": digest_of({"w": flatten(run.params)}),
         "curve": [asdict(epoch) for epoch in run.curve],
         "versions": {"python": platform.python_version()} | {p: version(p) for p in packages},
     }
@@ -198,8 +205,18 @@ def encode(spec: object) -> Json:
         return spec.item()
     if spec is None or isinstance(spec, bool | int | float | str):
         return spec
-    # A spike of the user's own: the name identifies it, but it cannot be made again from that.
-    return f"{getattr(spec, '__module__', '')}.{getattr(spec, '__qualname__', type(spec).__name__)}"
+    return name_of(spec)  # a spike of the user's own: it cannot be made again from that
+
+
+def name_of(function: object) -> str:
+    """Return the full name of a function, or of the type of what is called like one."""
+    named = function if hasattr(function, "__qualname__") else type(function)
+    return f"{named.__module__}.{getattr(named, '__qualname__', '')}"
+
+
+def nameless(mark: Json) -> bool:
+    """Whether a fingerprint holds a function that its name does not identify, such as a lambda."""
+    return "<locals>" in json.dumps(mark) or "<lambda>" in json.dumps(mark)
 
 
 def decode(spec: Json) -> object:

@@ -21,17 +21,23 @@ def _value(value: Json) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
+def _percent(scores: Mapping, name: str) -> float:
+    """An accuracy in per cent, if it is one."""
+    if not 0.0 <= scores[name] <= 1.0:
+        raise ValueError(f"{name} must lie in [0, 1], got {scores[name]}")
+    return 100.0 * scores[name]
+
+
 def _run_page(record: Mapping, pictures: list[str]) -> str:
     last = record["curve"][-1]
-    scores = last["scores"] or {}
-    figures = {k: f"{100.0 * scores[k]:.1f} %" for k in ("smooth", "hard") if k in scores}
-    gap = 100.0 * (scores.get("smooth", 0.0) - scores.get("hard", 0.0))
     rho = record["config"]["rho"]
-    lead = (
-        f"After {last['epoch']} epochs: {figures.get('smooth', 'not measured')} with smooth "
-        f"spikes, {figures.get('hard', 'not measured')} with hard spikes, a transfer gap of "
-        f"{gap:.1f} points."
-    )
+    lead = f"After {last['epoch']} epochs; no accuracy was measured."
+    if last["scores"] is not None:
+        smooth, hard = (_percent(last["scores"], name) for name in ("smooth", "hard"))
+        lead = (
+            f"After {last['epoch']} epochs: {smooth:.1f} % with smooth spikes, {hard:.1f} % with "
+            f"hard spikes, a transfer gap of {smooth - hard:.1f} points."
+        )
     facts = [
         ("recordings", record["recordings"]),
         ("seed", str(record["seed"])),
@@ -57,7 +63,8 @@ RUN_HEADINGS = ("arm", "seed", "smooth %", "hard %", "gap", "hard %, thresholds 
 def _run_row(run: Mapping) -> tuple[str, ...]:
     """One run of a comparison as text, under `RUN_HEADINGS`."""
     scores = run["curve"][-1]["scores"]
-    smooth, hard, retuned = (100.0 * v for v in (scores["smooth"], scores["hard"], run["retuned"]))
+    smooth, hard = (_percent(scores, name) for name in ("smooth", "hard"))
+    retuned = _percent(run, "retuned")
     figures = (smooth, hard, smooth - hard, retuned)
     return run["arm"], str(run["seed"]), *(f"{value:.1f}" for value in figures)
 

@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 from refsast.experiment.record import decode
-from refsast.files import read_arrays
+from refsast.files import digest_of, read_arrays
 from refsast.model import Network, Params, unflatten
 
-RUN, COMPARISON, WEIGHTS = "run.json", "compare.json", "weights.npz"
+RUN, COMPARISON, SWEEP, WEIGHTS = "run.json", "compare.json", "sweep.json", "weights.npz"
 
 
 def read_json(path: Path) -> dict:
@@ -20,7 +20,7 @@ def read_json(path: Path) -> dict:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"record must be a readable JSON file, got {path}: {error}") from error
     if not isinstance(content, dict):
         raise ValueError(f"record must be a JSON object, got {path}")
@@ -48,7 +48,11 @@ def read_run(folder: str | Path) -> tuple[Network, Params]:
         If the folder holds no run, or a damaged one.
     """
     folder = Path(folder)
-    network = decode(read_json(folder / RUN).get("network"))
+    record = read_json(folder / RUN)
+    network = decode(record.get("network"))
     if not isinstance(network, Network):
         raise ValueError(f"record must name a network, got {folder / RUN}")
-    return network, unflatten(network, read_arrays(folder / WEIGHTS)["w"])
+    arrays = read_arrays(folder / WEIGHTS)
+    if digest_of(arrays) != record.get("weights"):
+        raise ValueError(f"weights must be those of {folder / RUN}, got others")
+    return network, unflatten(network, arrays["w"])

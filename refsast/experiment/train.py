@@ -7,7 +7,7 @@ Rule 2: the minibatch of the ascent is drawn from a stream of its own. With rho 
 Rule 3: the gradient is an argument.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from refsast.arrays import Array, Integers
 from refsast.experiment import checkpoint as disk
 from refsast.experiment.evaluate import evaluate
-from refsast.experiment.record import Config, Data, Epoch, Run, State, fingerprint
+from refsast.experiment.record import Config, Data, Epoch, Run, State, fingerprint, nameless
 from refsast.gradient import fast
 from refsast.model import Network, Params, flatten
 from refsast.model.doors import checked_labels, checked_params
@@ -91,8 +91,10 @@ def train(
     seeds = tuple(int(n) for n in rng.integers(2**63, size=2))
     w = flatten(params)
     state = State(0, 0, w, config.descent.init(w), ())
-    mark = fingerprint(network, w, config, seeds, data, held_out)
+    mark = fingerprint(network, w, config, seeds, data, held_out, loss_and_grad)
     if checkpoint is not None:
+        if nameless(mark):
+            raise ValueError("checkpoint must be of a run whose functions have names, got a lambda")
         state = disk.restore(checkpoint, mark, state)
     steps = _batches(data, config) * config.epochs
     while state.epoch < config.epochs:
@@ -143,9 +145,10 @@ def _epoch(
         spent = len(losses)
         first = objective(order[i] if config.shared else ascent_order[i])
         share = (state.epoch + i / batches) / config.epochs
-        grad = sam.gradient(first, w, rho=config.radius(share), second=objective(order[i]))
-        grad = grad.astype(w.dtype, copy=False)
-        moments, w = config.descent.update(moments, w, grad, config.schedule(share))
+        with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is checked below
+            grad = sam.gradient(first, w, rho=config.radius(share), second=objective(order[i]))
+            grad = grad.astype(w.dtype, copy=False)
+            moments, w = config.descent.update(moments, w, grad, config.schedule(share))
         clean.append(losses[spent])  # the loss at w itself, before the step
         _require_finite(losses[-1], w, state.epoch, i)
         stepped(state.epoch * batches + i + 1)
@@ -166,8 +169,9 @@ def _order(seed: int, epoch: int, data: Data, config: Config) -> list[Integers]:
 
 def _checked_data(network: Network, data: Data, name: str) -> Data:
     """Check shapes and labels once; numbers are checked as they are used."""
-    x, y = data
-    x = np.asarray(x)
+    if not isinstance(data, Sequence) or len(data) != 2:
+        raise ValueError(f"{name} must be a pair (x, y), got {type(data).__name__}")
+    x, y = np.asarray(data[0]), data[1]
     if x.ndim != 3 or x.shape[2] != network.sizes[0] or 0 in x.shape:
         wanted = f"(time, n, {network.sizes[0]})"
         raise ValueError(f"{name} must have x of shape {wanted}, got {x.shape}")
@@ -177,4 +181,4 @@ def _checked_data(network: Network, data: Data, name: str) -> Data:
 def _require_finite(loss: float, w: Array, epoch: int, batch: int) -> None:
     if not (np.isfinite(loss) and np.isfinite(w).all()):
         where = f"epoch {epoch + 1}, minibatch {batch + 1}"
-        raise ValueError(f"loss must stay finite, got {loss} at {where}: lower the learning rate")
+        raise ValueError(f"loss and parameters must stay finite, got a loss of {loss} at {where}")

@@ -11,8 +11,14 @@ from refsast.model.params import Layer, Params, parts
 
 
 def checked(
-    network: Network, params: Params, x: ArrayLike, y: ArrayLike | None = None
+    network: Network, params: Params, x: ArrayLike, y: ArrayLike
 ) -> tuple[Params, Array, Integers]:
+    """Check parameters, input and labels; as `checked_input`, which says what is checked."""
+    params, x = checked_input(network, params, x)
+    return params, x, checked_labels(y, x.shape[1], network.classes)
+
+
+def checked_input(network: Network, params: Params, x: ArrayLike) -> tuple[Params, Array]:
     """Check what came through a door.
 
     Parameters
@@ -23,8 +29,6 @@ def checked(
         Must have its shapes, finite numbers, and one dtype.
     x : (time, batch, n_in) array
         Input spikes or values; finite, at least one step and one recording.
-    y : (batch,) array of int, optional
-        Labels in [0, classes).
 
     Returns
     -------
@@ -32,8 +36,6 @@ def checked(
         As arrays.
     x : (time, batch, n_in) array
         In the dtype of the parameters.
-    y : (batch,) array of int
-        Empty where none was given.
 
     Raises
     ------
@@ -50,12 +52,13 @@ def checked(
             x = as_array(x.astype(dtype), "x")  # what is too large for float32 is not finite
     if 0 in x.shape:
         raise ValueError(f"x must have at least one step and one recording, got shape {x.shape}")
-    labels = np.empty(0, int) if y is None else checked_labels(y, x.shape[1], network.classes)
-    return params, x, labels
+    return params, x
 
 
 def checked_params(network: Network, params: Params, name: str = "params") -> Params:
     """Return `params` as arrays, or say which one does not belong to `network`."""
+    if not isinstance(network, Network):
+        raise ValueError(f"network must be a Network, got {type(network).__name__}")
     if not isinstance(params, Sequence) or not all(isinstance(p, Layer) for p in params):
         raise ValueError(f"{name} must be a tuple of Layer records, got {type(params).__name__}")
     if len(params) != len(network.shapes):

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from refsast.arrays import Array
-from refsast.model.doors import checked
+from refsast.model.doors import checked_input
 from refsast.model.lif import LIF, step
 from refsast.model.network import Network, with_spikes
 from refsast.model.params import Layer, Params
@@ -104,6 +104,6 @@ def run(network: Network, params: Params, x: ArrayLike, spike: Spike | None = No
     ----------
     DESIGN 1; THEORY 0.
     """
-    params, x, _ = checked(network, params, x)
+    params, x = checked_input(network, params, x)
     hard = network if spike is None else with_spikes(network, lambda _: spike)
     return unroll(hard, params, x)

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from refsast.arrays import Array, as_array
+from refsast.arrays import Array, as_array, as_number
 
 Objective: TypeAlias = Callable[[Array], tuple[Array, Array]]
 
@@ -54,7 +54,7 @@ def ascent_point(w: Array, grad: Array, *, rho: float) -> Array:
     """
     w = as_array(w, "w", ("p",))
     grad = as_array(grad, "grad", w.shape)
-    if not 0.0 <= rho < np.inf:
+    if not 0.0 <= as_number(rho, "rho") < np.inf:
         raise ValueError(f"rho must be finite and not negative, got {rho}")
     peak, direction = _unit(grad)
     return w if rho == 0.0 or peak == 0.0 else w + rho * direction
@@ -104,6 +104,7 @@ def gradient(
     ----------
     Foret et al., arXiv:2010.01412, Sec. 2; THEORY 5 for the second minibatch.
     """
+    w = as_array(w, "w", ("p",))
     descent = objective if second is None else second
     if rho == 0.0:
         return as_array(descent(w)[1], "grad", w.shape)
@@ -145,6 +146,7 @@ def exact_gradient(
     ----------
     THEORY 4d.
     """
+    w = as_array(w, "w", ("p",))
     grad = as_array(objective(w)[1], "grad", w.shape)
     raised = as_array(objective(ascent_point(w, grad, rho=rho))[1], "grad", w.shape)
     norm, unit = _unit(grad)

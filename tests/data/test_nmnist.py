@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refsast.data import bin_events, digest, load_nmnist, read_events
+from refsast.data import bin_events, digest, load_nmnist, read_events, write_synthetic
 from refsast.data.cache import fetch, store
 
 
@@ -285,3 +285,24 @@ def test_the_real_set_has_its_documented_figures(nmnist):
     assert (x.shape[1], x2.shape[1]) == (700, 200)
     assert min(np.bincount(y).min(), np.bincount(y2).min()) > 10
     assert round(100.0 * (x.sum() + x2.sum()) / (x.size + x2.size), 1) == 5.0
+
+
+def test_a_zip_whose_directory_misnames_a_recording_is_refused(zipped):
+    path = zipped / "Train.zip"
+    content = path.read_bytes()
+    last = content.rindex(b"Train/")  # in the directory at the end, which has no checksum
+    path.write_bytes(content[:last] + b"Trbin/" + content[last + 6 :])
+
+    with pytest.raises(ValueError, match="root must hold"):
+        load_nmnist(zipped, "Train", steps=2)
+
+
+def test_an_interrupted_writing_leaves_no_half_set(tmp_path):
+    def stop(items):
+        yield from list(items)[:5]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_synthetic(tmp_path, "Train", 12, np.random.default_rng(0), progress=stop)
+
+    assert list(tmp_path.iterdir()) == []

@@ -1,5 +1,6 @@
 """An interrupted run ends at the same bits, and a file that is not its own is refused."""
 
+import json
 import os
 import signal
 import subprocess
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 import refsast as rs
-from refsast.files import write_arrays, write_whole
+from refsast.files import read_arrays, write_arrays, write_whole
 from tests.experiment.tiny import CONFIG, NETWORK, bits, start, train
 
 
@@ -42,9 +43,11 @@ def test_a_run_interrupted_at_any_step_resumes_to_the_same_bits(tmp_path, steps)
 
 def test_a_finished_run_is_not_trained_again(tmp_path):
     path = tmp_path / "checkpoint.npz"
-    done = train(checkpoint=path)
+    done, steps = train(checkpoint=path), []
 
-    again = train(checkpoint=path, loss_and_grad=None)
+    again = train(checkpoint=path, watch=lambda step, total, epoch: steps.append(step))
+
+    assert steps == []
 
     assert bits(again) == bits(done)
     assert again.curve == done.curve
@@ -57,6 +60,7 @@ def test_a_finished_run_is_not_trained_again(tmp_path):
         ({"rng": np.random.default_rng(9)}, "other seeds"),
         ({"dtype": np.float32}, "other dtype, start"),
         ({"held_out": None}, "other held_out"),
+        ({"loss_and_grad": rs.straight_through}, "other gradient"),
     ],
 )
 def test_the_checkpoint_of_another_run_is_refused_and_kept(tmp_path, change, says):
@@ -199,3 +203,35 @@ def test_another_archive_is_no_checkpoint(tmp_path):
 
     with pytest.raises(ValueError, match="checkpoint must hold the state of a run"):
         train(checkpoint=tmp_path / "weights.npz")
+
+
+def test_a_function_without_a_name_identifies_no_run(tmp_path):
+    config = replace(CONFIG, schedule=lambda share: 1.0)
+
+    with pytest.raises(ValueError, match="whose functions have names"):
+        train(config, checkpoint=tmp_path / "checkpoint.npz")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda story, arrays: story.pop("mark"),
+        lambda story, arrays: story.pop("epoch"),
+        lambda story, arrays: story.update(epoch=9),
+        lambda story, arrays: story.update(epoch=-3),
+        lambda story, arrays: story.update(curve=[]),
+        lambda story, arrays: story["curve"][0].pop("scores"),
+        lambda story, arrays: arrays.pop("moment0"),
+        lambda story, arrays: arrays.update(w=np.zeros(5)),
+    ],
+)
+def test_a_checkpoint_that_is_not_whole_is_refused(tmp_path, change):
+    path = tmp_path / "checkpoint.npz"
+    killed_after(7, path)
+    arrays = read_arrays(path)
+    story = json.loads(str(arrays.pop("story")))
+    change(story, arrays)
+    write_arrays(path, {**arrays, "story": np.array(json.dumps(story))})
+
+    with pytest.raises(ValueError, match="checkpoint must be"):
+        train(checkpoint=path)
