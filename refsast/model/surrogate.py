@@ -218,12 +218,12 @@ class FastSigmoid:
 
     def derivative(self, v: Array) -> Array:
         """Return sigma'(v), per unit of potential."""
-        q = 1.0 / (1.0 + _magnitude(_scaled(self.slope, v, power=1)))
+        q = 1.0 / (1.0 + _magnitude(_scaled(self.slope, v)))
         return 0.5 * self.slope * q * q
 
     def second(self, v: Array) -> Array:
         """Return sigma''(v), per unit of potential squared; 0 at v = 0, where it jumps."""
-        z = _scaled(self.slope, v, power=1)
+        z = _scaled(self.slope, v)
         q = 1.0 / (1.0 + _magnitude(z))
         return -_sign(z) * self.slope**2 * q * q * q
 

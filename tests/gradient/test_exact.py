@@ -117,3 +117,12 @@ def test_the_loss_is_that_of_a_plain_loop(case):
 
     for loss in (rs.reference.loss(*case), rs.fast.loss_and_grad(*case)[0]):
         assert abs(loss - want) <= EXACT * (1.0 + abs(want))
+
+
+def test_both_gradients_are_one_on_a_single_step(tiny):
+    case = tiny(time=1)
+    by_hand, by_tape = rs.fast.loss_and_grad(*case)[1], rs.reference.loss_and_grad(*case)[1]
+
+    assert params_apart(by_hand, by_tape, rs.rounding(*case)[0]) <= EXACT
+    assert abs(by_hand[0].w).max() > 0.0
+    assert (by_hand[0].v == 0.0).all()  # nothing has come back yet
