@@ -61,7 +61,7 @@ mutants: .venv/dev
 	$(BIN)/python tests/mutate.py
 
 peers: .venv/peers
-	$(BIN)/python -m pytest --numprocesses $(JOBS) tests/gradient/test_torch.py
+	$(BIN)/python -m pytest --numprocesses $(JOBS) tests/gradient/test_torch.py tests/optim/test_descent.py
 
 clean:
 	rm -rf .venv runs build *.egg-info
