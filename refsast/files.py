@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -111,6 +112,7 @@ DAMAGE = (
     NotImplementedError,
     OverflowError,
     RuntimeError,
+    struct.error,
     zlib.error,
     zipfile.BadZipFile,
 )

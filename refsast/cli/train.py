@@ -3,8 +3,6 @@
 import argparse
 from pathlib import Path
 
-import numpy as np
-
 from refsast.cli.common import (
     Commands,
     add_recordings,
@@ -57,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
             watch=watch,
             checkpoint=out / "checkpoint.npz",
         )
-    seen = recordings.held_out[0][:, : min(200, np.shape(recordings.held_out[0])[1])]
+    seen = recordings.held_out[0][:, :200]
     write_run(out, done, setting, args.seed, recordings.says, seen)
     last = done.curve[-1]
     print(f"{recordings.says}\nepoch {last.epoch}: {_scores(last)}, {last.evaluations} gradients")

@@ -6,9 +6,7 @@ Rule 3: files that do not end in .bin are nobody's business; a .bin with another
 """
 
 import os
-import struct
 import zipfile
-import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,13 +15,10 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from refsast.data.binning import check_count
+from refsast.files import DAMAGE
 
 SPLITS = ("Train", "Test")
 CLASSES = 10
-DAMAGE = (  # what zipfile raises on a damaged file, besides a ValueError
-    zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, KeyError, NotImplementedError,
-    RuntimeError, OverflowError,
-)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from refsast.experiment.evaluate import predict, share_right
 from refsast.model import Network, Params, heaviside
-from refsast.model.doors import checked_labels
+from refsast.model.doors import checked_recordings
 
 FACTORS = tuple(np.linspace(0.3, 1.7, 15).round(1).tolist())
 
@@ -54,8 +54,7 @@ def calibrate(
     """
     if not factors:
         raise ValueError("factors must not be empty, got none")
-    x = np.asarray(x)
-    labels = checked_labels(y, x.shape[1] if x.ndim == 3 else 0, network.classes)
+    x, labels = checked_recordings(network, x, y)
 
     def worth(factor: float) -> tuple[float, float]:
         logits = predict(with_threshold(network, factor), params, x, spike=heaviside)

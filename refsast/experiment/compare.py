@@ -157,6 +157,7 @@ def compare(
         return Result(arm, seed, run, evaluate(network, run.params, *held_out).hard)
 
     run_all = Parallel(n_jobs=jobs, return_as="generator")
+    # What joblib is declared to yield may be None; what it yields here never is.
     results = (r for r in run_all(delayed(one)(*task) for task in todo) if isinstance(r, Result))
     return tuple(progress(results, len(todo)))
 

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from refsast.arrays import Array, Integers
 from refsast.model import Network, Params, Trace, heaviside, run
-from refsast.model.doors import checked_labels
+from refsast.model.doors import checked_recordings
 from refsast.model.loss import cross_entropy
 from refsast.model.spike import Spike
 
@@ -66,10 +66,7 @@ def evaluate(network: Network, params: Params, x: ArrayLike, y: ArrayLike) -> Sc
     ----------
     DESIGN, "SAST in four lines": nothing changes in the swap but the spike.
     """
-    x = np.asarray(x)
-    if x.ndim != 3 or 0 in x.shape:
-        raise ValueError(f"x must have shape (time, n, {network.sizes[0]}), got {x.shape}")
-    labels = checked_labels(y, x.shape[1], network.classes)
+    x, labels = checked_recordings(network, x, y)
     smooth = predict(network, params, x)
     hard = predict(network, params, x, spike=heaviside)
     loss = float(cross_entropy(smooth.astype(np.float64), labels))

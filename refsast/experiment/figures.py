@@ -1,6 +1,7 @@
 """The pictures of a run and of a comparison, as Matplotlib figures; nothing is shown or written."""
 
 from collections.abc import Sequence
+from itertools import cycle
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -160,9 +161,8 @@ def membranes(networks: dict[str, tuple[Network, Params]], x: ArrayLike) -> Figu
     edges = np.linspace(-4.0, 4.0, 161)
     middle = 0.5 * (edges[1:] + edges[:-1])
     figure, axes = _axes(len(first.neurons), height=3.2)
-    for colour, (name, (network, params)) in zip(
-        (COLOURS[0], *COLOURS[2:]), networks.items(), strict=False
-    ):
+    colours = cycle((COLOURS[0], *COLOURS[2:]))
+    for colour, (name, (network, params)) in zip(colours, networks.items(), strict=False):
         for spike, style in ((None, SMOOTH), (heaviside, HARD)):
             shares = membrane(network, params, x, edges, spike)
             label = f"{name}, {'smooth' if spike is None else 'hard'}"

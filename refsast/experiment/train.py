@@ -21,7 +21,7 @@ from refsast.experiment.evaluate import evaluate
 from refsast.experiment.record import Config, Data, Epoch, Run, State, fingerprint, nameless
 from refsast.gradient import fast
 from refsast.model import Network, Params, flatten
-from refsast.model.doors import checked_labels, checked_params
+from refsast.model.doors import checked_params, checked_recordings
 from refsast.model.network import split
 from refsast.optim import sam
 
@@ -168,14 +168,10 @@ def _order(seed: int, epoch: int, data: Data, config: Config) -> list[Integers]:
 
 
 def _checked_data(network: Network, data: Data, name: str) -> Data:
-    """Check shapes and labels once; numbers are checked as they are used."""
+    """A pair of recordings and labels that fit the network."""
     if not isinstance(data, Sequence) or len(data) != 2:
         raise ValueError(f"{name} must be a pair (x, y), got {type(data).__name__}")
-    x, y = np.asarray(data[0]), data[1]
-    if x.ndim != 3 or x.shape[2] != network.sizes[0] or 0 in x.shape:
-        wanted = f"(time, n, {network.sizes[0]})"
-        raise ValueError(f"{name} must have x of shape {wanted}, got {x.shape}")
-    return x, checked_labels(y, x.shape[1], network.classes)
+    return checked_recordings(network, *data, name=f"x of {name}")
 
 
 def _require_finite(loss: float, w: Array, epoch: int, batch: int) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from refsast.arrays import Array, Integers, as_array
 from refsast.model.network import Network
@@ -89,3 +89,16 @@ def checked_labels(y: ArrayLike, batch: int, classes: int) -> Integers:
         worst = labels[(labels < 0) | (labels >= classes)][0]
         raise ValueError(f"y must lie in [0, {classes}), got {worst}")
     return labels
+
+
+def checked_recordings(
+    network: Network, x: ArrayLike, y: ArrayLike, name: str = "x"
+) -> tuple[NDArray[np.generic], Integers]:
+    """Check shapes and labels of a set of recordings; its numbers are checked as they are used."""
+    x = np.asarray(x)
+    wanted = f"(time, n, {network.sizes[0]})"
+    if x.ndim != 3 or x.shape[2] != network.sizes[0] or 0 in x.shape:
+        raise ValueError(f"{name} must have shape {wanted}, got {x.shape}")
+    if x.dtype.kind not in "biuf":
+        raise ValueError(f"{name} must hold real numbers, got dtype {x.dtype}")
+    return x, checked_labels(y, x.shape[1], network.classes)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refsast.data import bin_events, digest, load_nmnist, read_events, write_synthetic
+from refsast.data import bin_events, digest, load_nmnist, read_events
 from refsast.data.cache import fetch, store
 
 
@@ -295,14 +295,3 @@ def test_a_zip_whose_directory_misnames_a_recording_is_refused(zipped):
 
     with pytest.raises(ValueError, match="root must hold"):
         load_nmnist(zipped, "Train", steps=2)
-
-
-def test_an_interrupted_writing_leaves_no_half_set(tmp_path):
-    def stop(items):
-        yield from list(items)[:5]
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        write_synthetic(tmp_path, "Train", 12, np.random.default_rng(0), progress=stop)
-
-    assert list(tmp_path.iterdir()) == []

@@ -30,7 +30,7 @@ def test_of_equally_good_factors_the_nearest_to_one_is_taken():
         ({"factors": []}, "factors must not be empty"),
         ({"factors": [0.0]}, "threshold must be positive"),
         ({"y": np.array([0, 2])}, "y must lie in"),
-        ({"x": np.eye(2)}, "y must have shape"),
+        ({"x": np.eye(2)}, "x must have shape"),
     ],
 )
 def test_bad_input_is_refused(more, says):

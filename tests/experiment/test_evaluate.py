@@ -73,6 +73,7 @@ def test_the_membrane_histogram_is_a_share_of_all_potentials():
         (np.zeros((1, 2, 2)), np.array([0, 2]), "y must lie in"),
         (np.full((1, 2, 2), np.nan), np.array([0, 1]), "x must be finite"),
         (np.zeros((1, 2, 3)), np.array([0, 1]), "x must have shape"),
+        (np.zeros((1, 2, 2), complex), np.array([0, 1]), "x must hold real numbers"),
     ],
 )
 def test_bad_recordings_are_refused(x, y, says):

@@ -125,8 +125,8 @@ def test_bad_configurations_are_refused(change, says):
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        ((np.zeros((4, 3, 5)), np.zeros(3, int)), r"data must have x of shape \(time, n, 6\)"),
-        ((np.zeros((4, 0, 6)), np.zeros(0, int)), r"data must have x of shape"),
+        ((np.zeros((4, 3, 5)), np.zeros(3, int)), r"x of data must have shape \(time, n, 6\)"),
+        ((np.zeros((4, 0, 6)), np.zeros(0, int)), r"x of data must have shape"),
         ((np.zeros((4, 3, 6)), np.array([0, 1, 3])), r"y must lie in \[0, 3\), got 3"),
         ((np.zeros((4, 3, 6)), np.zeros(3)), "y must hold integers"),
         ((np.full((4, 3, 6), np.inf), np.zeros(3, int)), "x must be finite, got inf"),
