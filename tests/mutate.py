@@ -38,6 +38,7 @@ TIMEOUT = 120.0  # seconds; a mutant that hangs is caught
 EXACT = "tests/gradient/test_exact.py"
 GRADIENT = (
     f"{EXACT}::test_both_gradients_are_one_in_three_layers_with",
+    f"{EXACT}::test_both_gradients_are_one_on_a_single_step",
     f"{EXACT}::test_both_gradients_are_one",
     f"{EXACT}::test_both_gradients_in_the_input_are_one",
     "tests/gradient/test_batch.py::test_a_thousand_steps",
