@@ -158,7 +158,7 @@ def test_a_process_killed_three_times_ends_at_the_same_bits(tmp_path):
         "--test",
         "20",
         "--epochs",
-        "12",
+        "200",  # far more than pass between three kills, however fast the machine
         "--hidden",
         "16",
         "--data-seed",
