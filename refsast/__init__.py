@@ -51,6 +51,7 @@ from refsast.model import (
     unflatten,
 )
 from refsast.optim import descent, sam
+from refsast.spikes import Spikes, as_spikes
 
 __all__ = [
     "LIF",
@@ -73,9 +74,11 @@ __all__ = [
     "Scores",
     "Setting",
     "SpikeRate",
+    "Spikes",
     "Subtract",
     "ToZero",
     "Trace",
+    "as_spikes",
     "bin_events",
     "compare",
     "descent",
