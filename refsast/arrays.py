@@ -44,19 +44,43 @@ def as_array(value: ArrayLike, name: str, shape: Sequence[int | str] | None = No
     Traceback (most recent call last):
     ValueError: grad must have shape (3,), got (2,)
     """
+    array = as_floats(value, name, shape)
+    if not all_finite(array):
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise ValueError(f"{name} must be finite, got {array[where]} at {where}")
+    return array
+
+
+def as_floats(value: ArrayLike, name: str, shape: Sequence[int | str] | None = None) -> Array:
+    """Return what `as_array` does, for callers who find out by themselves what is not finite."""
+    array = as_numbers(value, name)
+    if shape is not None and not fits(array.shape, shape):
+        raise ValueError(f"{name} must have shape {spell(shape)}, got {spell(array.shape)}")
+    if array.dtype in (np.float32, np.float64, np.complex128):
+        return array
+    return array.astype("c16" if array.dtype.kind == "c" else "f8")
+
+
+def all_finite(array: NDArray[np.generic]) -> bool:
+    """Return whether all entries are finite: their sum says so, and costs less, if it is finite."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(array.sum()) or np.isfinite(array).all())
+
+
+def as_numbers(value: ArrayLike, name: str) -> NDArray[np.generic]:
+    """Return `value` as an array of numbers of any kind, or say what `name` must be.
+
+    Raises
+    ------
+    ValueError
+        If it is ragged, or holds anything else.
+    """
     try:
         array = np.asarray(value)
     except ValueError as error:  # ragged nesting
         raise ValueError(f"{name} must be a rectangular array, got a ragged one") from error
     if array.dtype.kind not in "biufc":
         raise ValueError(f"{name} must hold numbers, got dtype {array.dtype}")
-    if shape is not None and not _fits(array.shape, shape):
-        raise ValueError(f"{name} must have shape {_spell(shape)}, got {_spell(array.shape)}")
-    if array.dtype not in (np.float32, np.float64, np.complex128):
-        array = array.astype("c16" if array.dtype.kind == "c" else "f8")
-    if not np.isfinite(array).all():
-        where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        raise ValueError(f"{name} must be finite, got {array[where]} at {where}")
     return array
 
 
@@ -78,13 +102,13 @@ def is_count(value: object) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value > 0)
 
 
-def _fits(shape: Sequence[int], wanted: Sequence[int | str]) -> bool:
-    """Whether `shape` is `wanted`, words standing for any length."""
+def fits(shape: Sequence[int], wanted: Sequence[int | str]) -> bool:
+    """Return whether `shape` is `wanted`, words standing for any length."""
     return len(shape) == len(wanted) and all(
         isinstance(w, str) or n == w for n, w in zip(shape, wanted, strict=True)
     )
 
 
-def _spell(shape: Sequence[int | str]) -> str:
-    """`shape` as Python writes a tuple, words without quotes."""
+def spell(shape: Sequence[int | str]) -> str:
+    """Return `shape` as Python writes a tuple, words without quotes."""
     return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"

@@ -87,6 +87,19 @@ class Spikes:
             index[start:stop] = self.index[begin : begin + stop - start]
         return Spikes(self.steps, self.cells, starts, index)
 
+    def during(self, span: slice) -> "Spikes":
+        """Return ``self[span]`` along time: some successive steps of all recordings."""
+        first, stop, _ = span.indices(self.steps)
+        if (first, stop) == (0, self.steps):
+            return self
+        n = self.shape[1]
+        bounds = self.starts[np.arange(n)[:, None] * self.steps + np.arange(first, stop + 1)]
+        starts = np.concatenate([[0], np.cumsum(np.diff(bounds, axis=1), dtype=np.int64)])
+        index = [
+            self.index[low:high] for low, high in zip(bounds[:, 0], bounds[:, -1], strict=True)
+        ]
+        return Spikes(stop - first, self.cells, starts, np.concatenate(index))
+
     def dense(self, dtype: DTypeLike = np.uint8) -> NDArray[np.generic]:
         """Return the array of zeros and ones, shape (steps, n, cells)."""
         steps, n, cells = self.shape

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from refsast.arrays import Array
-from refsast.gradient.fast import flat
+from refsast.gradient.fast.products import flat
 from refsast.model.doors import checked
 from refsast.model.lif import LIF
 from refsast.model.loss import one_hot, softmax

@@ -1,13 +1,14 @@
 """The doors: what is checked once where a network, parameters and data come in."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from refsast.arrays import Array, Integers, as_array
+from refsast.arrays import Array, Integers, as_array, as_floats, as_numbers, fits, spell
 from refsast.model.network import Network
 from refsast.model.params import Layer, Params, parts
+from refsast.spikes import Spikes
 
 
 def checked(
@@ -18,7 +19,7 @@ def checked(
     return params, x, checked_labels(y, x.shape[1], network.classes)
 
 
-def checked_input(network: Network, params: Params, x: ArrayLike) -> tuple[Params, Array]:
+def checked_input(network: Network, params: Params, x: ArrayLike | Spikes) -> tuple[Params, Array]:
     """Check what came through a door.
 
     Parameters
@@ -27,7 +28,7 @@ def checked_input(network: Network, params: Params, x: ArrayLike) -> tuple[Param
         Says what is wanted.
     params : tuple of Layer
         Must have its shapes, finite numbers, and one dtype.
-    x : (time, batch, n_in) array
+    x : (time, batch, n_in) array, or Spikes
         Input spikes or values; finite, at least one step and one recording.
 
     Returns
@@ -42,21 +43,54 @@ def checked_input(network: Network, params: Params, x: ArrayLike) -> tuple[Param
     ValueError
         If anything is not as it must be.
     """
-    params = checked_params(network, params)
-    if isinstance(x, np.ndarray) and x.dtype.kind in "biu":
-        x = x.astype(params[0].w.dtype)  # spikes: once, to what they will be multiplied with
-    x = as_array(x, "x", ("time", "batch", network.sizes[0]))
-    dtype = np.result_type(params[0].w, np.complex128 if np.iscomplexobj(x) else np.float32)
+    params, given = checked_params(network, params), checked_inputs(network, x)
+    dtype = params[0].w.dtype
+    if isinstance(given, Spikes):
+        return params, as_floats(given.dense(dtype), "x")
+    if given.dtype.kind in "biu":  # spikes: once, to what they will be multiplied with
+        return params, as_floats(given.astype(dtype), "x")
+    x = as_array(given, "x")
+    dtype = np.result_type(dtype, np.complex128 if np.iscomplexobj(x) else np.float32)
     if x.dtype != dtype:
         with np.errstate(over="ignore"):
             x = as_array(x.astype(dtype), "x")  # what is too large for float32 is not finite
-    if 0 in x.shape:
-        raise ValueError(f"x must have at least one step and one recording, got shape {x.shape}")
     return params, x
 
 
-def checked_params(network: Network, params: Params, name: str = "params") -> Params:
-    """Return `params` as arrays, or say which one does not belong to `network`."""
+def checked_inputs(network: Network, x: ArrayLike | Spikes) -> NDArray[np.generic] | Spikes:
+    """Check shape and kind of a batch of inputs; whether its numbers are finite is not looked at.
+
+    Parameters
+    ----------
+    network : Network
+        Says how many inputs there are.
+    x : (time, batch, n_in) array, or Spikes
+        The batch.
+
+    Returns
+    -------
+    ndarray or Spikes
+        The same.
+
+    Raises
+    ------
+    ValueError
+        If the shape is another or empty, or the array holds no numbers.
+    """
+    if not isinstance(x, Spikes):
+        x = as_numbers(x, "x")
+    wanted = ("time", "batch", network.sizes[0])
+    if not fits(x.shape, wanted):
+        raise ValueError(f"x must have shape {spell(wanted)}, got {spell(x.shape)}")
+    if 0 in x.shape:
+        raise ValueError(f"x must have at least one step and one recording, got shape {x.shape}")
+    return x
+
+
+def checked_params(
+    network: Network, params: Params, name: str = "params", read: Callable[..., Array] = as_array
+) -> Params:
+    """Return `params` as arrays, each as ``read`` returns it, or say which one is wrong."""
     if not isinstance(network, Network):
         raise ValueError(f"network must be a Network, got {type(network).__name__}")
     if not isinstance(params, Sequence) or not all(isinstance(p, Layer) for p in params):
@@ -68,7 +102,7 @@ def checked_params(network: Network, params: Params, name: str = "params") -> Pa
         got = parts(layer)
         if set(got) != set(shapes):
             raise ValueError(f"{name}[{i}] must have {sorted(shapes)}, got {sorted(got)}")
-        layers.append(Layer(**{k: as_array(got[k], f"{name}[{i}].{k}", shapes[k]) for k in shapes}))
+        layers.append(Layer(**{k: read(got[k], f"{name}[{i}].{k}", shapes[k]) for k in shapes}))
     dtypes = {array.dtype for layer in layers for array in parts(layer).values()}
     if len(dtypes) > 1:
         raise ValueError(f"{name} must share one dtype, got {sorted(map(str, dtypes))}")

@@ -36,3 +36,29 @@ def softmax(logits: Array) -> Array:
     """Return the class probabilities, shape (batch, classes), of arrays only."""
     e = np.exp(logits - np.max(logits, axis=-1, keepdims=True))
     return e / np.sum(e, axis=-1, keepdims=True)
+
+
+def loss_and_cotangent(logits: Array, y: Integers) -> tuple[Array, Array]:
+    """Return `cross_entropy` and its derivative in the logits, ``(softmax - one_hot) / batch``.
+
+    Parameters
+    ----------
+    logits : (batch, classes) array
+        The computation is in double precision; complex for the complex step.
+    y : (batch,) array of int
+        Labels in [0, classes).
+
+    Returns
+    -------
+    loss : scalar array
+        The mean loss, in nats.
+    cotangent : (batch, classes) array
+        Nats per logit.
+    """
+    z = logits - logits.real.max(axis=1, keepdims=True).astype(np.float64)
+    rows, e = np.arange(len(y)), np.exp(z)
+    total = e.sum(axis=1)
+    loss = (np.log(total) - z[rows, y]).mean()
+    e /= total[:, None]
+    e[rows, y] -= 1.0
+    return loss, e / len(y)

@@ -36,7 +36,7 @@ def test_both_gradients_are_one(case):
     loss, by_hand = rs.fast.loss_and_grad(*case)
     same, by_tape = rs.reference.loss_and_grad(*case)
 
-    assert loss == same
+    assert abs(loss - same) <= EXACT * (1.0 + abs(same))
     assert params_apart(by_hand, by_tape, rs.rounding(*case)[0]) <= EXACT
 
 

@@ -18,7 +18,7 @@ def test_both_estimates_are_one(case):
     loss, by_hand = rs.straight_through(*case)
     same, by_tape = rs.reference.straight_through(*case)
 
-    assert loss == same
+    assert abs(loss - same) <= EXACT * (1.0 + abs(same))
     assert params_apart(by_hand, by_tape, of_straight_through(case)) <= EXACT
 
 

@@ -6,7 +6,6 @@ import numpy as np
 
 import refsast as rs
 from refsast.arrays import Array
-from refsast.gradient import fast
 from refsast.model.loss import one_hot, softmax
 from tests.strategies import Case
 
@@ -33,15 +32,38 @@ def through_inputs(case: Case, of_first_weights: Array, weights: Array) -> Array
 
 
 def of_straight_through(case: Case) -> rs.Params:
-    """Return the magnitudes of the terms of the straight-through estimate."""
+    """Return the magnitudes of the terms of the straight-through estimate.
+
+    The recursion of the estimate with every factor's magnitude in its place.
+    """
     network, params, x, y = case
     trace = rs.run(network, params, x, spike=rs.heaviside)
-    signless = tuple(
-        rs.Layer(**{k: None if a is None else abs(a) for k, a in vars(layer).items()})
-        for layer in params
-    )
-    rows = zip(network.neurons, signless, (abs(x), *trace.s[:-1]), trace.u, trace.s, strict=False)
-    factors = [fast._factors(*row) for row in rows]
-    factors = [replace(f, slope=abs(f.slope), r_u=abs(f.r_u), r_s=abs(f.r_s)) for f in factors]
     g = (softmax(trace.logits) + one_hot(y, network.classes)) / y.size
-    return fast.walk(network, signless, factors, g)[0]
+    alpha = network.readout.time_weights(len(x)).reshape(-1, 1, 1)
+    found = []
+    if network.readout.n_out is not None:
+        b = None if params[-1].b is None else g.sum(axis=0) * alpha.sum()
+        found.append(rs.Layer(g.T @ (alpha * trace.s[-1]).sum(axis=0), b))
+        g = g @ abs(params[-1].w)
+    g = alpha * g
+    for i in reversed(range(len(trace.u))):
+        grads, g = _magnitudes(case, trace, i, g)
+        found.append(grads)
+    return tuple(reversed(found))
+
+
+def _magnitudes(case: Case, trace: rs.Trace, i: int, g: Array) -> tuple[rs.Layer, Array]:
+    """Of one layer's estimate, and of what its input receives."""
+    neuron, layer = case.network.neurons[i], case.params[i]
+    a, u, s = (abs(case.x), *trace.s)[i], trace.u[i], trace.s[i]
+    slope = abs(neuron.spike.derivative(u - neuron.threshold))
+    r_u, r_s = neuron.reset.partials(neuron.leak, neuron.threshold, u, s)
+    kept = abs(r_u) + (0.0 if neuron.detach_reset else abs(r_s) * slope) + np.zeros(u.shape)
+    v = np.zeros((u.shape[2],) * 2) if layer.v is None else abs(layer.v)
+    delta, later = np.zeros(u.shape), np.zeros(u.shape[1:])
+    for t in reversed(range(len(u))):
+        later = delta[t] = slope[t] * (g[t] + later @ v) + kept[t] * later
+    w = np.einsum("tbi,tbj->ij", delta, a)
+    b = None if layer.b is None else delta.sum(axis=(0, 1))
+    of_v = None if layer.v is None else np.einsum("tbi,tbj->ij", delta[1:], s[:-1])
+    return rs.Layer(w, b, of_v), delta @ abs(layer.w)

@@ -1,0 +1,208 @@
+"""The products with the input, dense or sparse: the only large ones, and the only two kinds.
+
+Rule 1: dense inputs are one matrix product over all steps and recordings, in BLAS, which uses the
+        cores by itself.
+Rule 2: sparse inputs are scipy's products, which release the interpreter: the neurons are split
+        over threads, so nothing is added twice and the bits do not depend on who is first.
+Rule 3: each kind orders its rows as it likes; what goes in and comes out is (time, batch, n).
+"""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from typing import TypeAlias
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from refsast.arrays import Array, all_finite
+from refsast.spikes import Spikes
+
+SPLIT = 20_000  # ones, below which a second thread costs more than it saves
+# What one multiplication costs in a dense product, and what bringing one weight into the order of
+# the sparse ones and its gradient back, both in units of one multiplication in a sparse product;
+# measured on two cores (AVX2) in single precision.
+DENSE, REORDERED = 0.1, 10.0
+ALONE = 1 << 18  # multiplications, up to which OpenBLAS stays on one thread
+WORTH = 64  # rows, below which a product in pieces is slower than one
+
+
+@dataclass(frozen=True, eq=False)
+class Dense:
+    """Inputs as an array.
+
+    Attributes
+    ----------
+    x : (time, batch, n_in) array
+        In the dtype of the computation, contiguous.
+    """
+
+    x: Array
+    product = staticmethod(np.matmul)
+
+    @property
+    def matrix(self) -> tuple[int, int]:
+        """Rows (steps times recordings) and inputs."""
+        time, batch, n_in = self.x.shape
+        return time * batch, n_in
+
+    def times(self, w: Array) -> Array:
+        """Return ``W x_t`` for all steps, shape (time, batch, n)."""
+        return through(self.x, w.T, np.matmul)
+
+    def gradient(self, delta: Array) -> Array:
+        """Return ``sum_t delta_t x_t'``, shape (n, n_in)."""
+        return flat(delta).T @ flat(self.x)
+
+    def as_rows(self) -> Array:
+        """Return the inputs as a matrix, its rows in this kind's own order."""
+        return flat(self.x)
+
+    def in_rows(self, signal: Array) -> Array:
+        """Return a signal (time, batch, n) as a matrix whose rows are in the same order."""
+        return flat(signal)
+
+    def times_gradient(self, other: "Inputs", delta: Array) -> Array:
+        """Return ``times(other.gradient(delta))`` by way of the inner products of the inputs."""
+        gram = flat(self.x) @ other.as_rows().T
+        return (gram @ other.in_rows(delta)).reshape(*self.x.shape[:2], -1)
+
+
+def few_at_once(a: Array, b: Array) -> Array:
+    """Return ``a @ b`` in pieces that BLAS leaves to one thread, where that costs little.
+
+    After a product on several threads those of OpenBLAS spin for some 20 ms, and whatever else
+    wants a core meanwhile shares it.
+    """
+    (m, k), n = a.shape, b.shape[1]
+    step = ALONE // (n * min(m, k))
+    if step >= max(m, k) or step < WORTH:
+        return a @ b
+    if m > k:
+        return np.concatenate([a[i : i + step] @ b for i in range(0, m, step)])
+    return sum(a[:, i : i + step] @ b[i : i + step] for i in range(0, k, step))
+
+
+@dataclass(frozen=True, eq=False)
+class Sparse:
+    """Inputs as the places of their ones; rows go recording after recording.
+
+    Attributes
+    ----------
+    spikes : Spikes
+        The inputs.
+    rows : (batch * time, n_in) csr_array
+        The same for scipy.
+    """
+
+    spikes: Spikes
+    rows: csr_array
+    product = staticmethod(few_at_once)
+
+    @property
+    def matrix(self) -> tuple[int, int]:
+        """Rows (steps times recordings) and inputs."""
+        time, batch, n_in = self.spikes.shape
+        return time * batch, n_in
+
+    def times(self, w: Array) -> Array:
+        """Return ``W x_t`` for all steps, shape (time, batch, n)."""
+        out = np.empty((self.rows.shape[0], len(w)), w.dtype)
+
+        def fill(part: slice) -> None:
+            columns = np.ascontiguousarray(w[part].T)
+            # What is not finite shows, also where no input is: as in a product with an array.
+            out[:, part] = self.rows @ columns if all_finite(columns) else np.nan
+
+        self._each(fill, len(w))
+        return self._in_time(out)
+
+    def gradient(self, delta: Array) -> Array:
+        """Return ``sum_t delta_t x_t'``, shape (n, n_in)."""
+        columns, n = self.rows.T, delta.shape[2]
+        out = np.empty((n, self.spikes.cells), delta.dtype)
+
+        def fill(part: slice) -> None:
+            out[part] = (columns @ self.in_rows(delta[:, :, part])).T
+
+        self._each(fill, n)
+        return out
+
+    def as_rows(self) -> Array:
+        """Return the inputs as a matrix, its rows in this kind's own order."""
+        return self.in_rows(self.spikes.dense(self.rows.dtype))
+
+    def in_rows(self, signal: Array) -> Array:
+        """Return a signal (time, batch, n) as a matrix whose rows are in the same order."""
+        return flat(np.ascontiguousarray(signal.swapaxes(0, 1)))
+
+    def times_gradient(self, other: "Inputs", delta: Array) -> Array:
+        """Return ``times(other.gradient(delta))`` by way of the inner products of the inputs."""
+        gram = self.rows @ np.ascontiguousarray(other.as_rows().T)
+        return self._in_time(few_at_once(gram, other.in_rows(delta)))
+
+    def _in_time(self, rows: Array) -> Array:
+        """A view (time, batch, n) of rows that go recording after recording."""
+        steps, batch, _ = self.spikes.shape
+        return rows.reshape(batch, steps, -1).swapaxes(0, 1)
+
+    def _each(self, fill: Callable[[slice], None], n: int) -> None:
+        """Call ``fill`` for all n neurons, in as many parts as there are threads to use."""
+        parts = min(threads(), n) if len(self.spikes.index) > SPLIT else 1
+        ends = np.linspace(0, n, parts + 1).astype(int).tolist()
+        slices = list(map(slice, ends[:-1], ends[1:]))
+        others = [_pool().submit(fill, part) for part in slices[1:]]
+        fill(slices[0])
+        for other in others:
+            other.result()
+
+
+Inputs: TypeAlias = Dense | Sparse
+Product: TypeAlias = Callable[[Array, Array], Array]
+
+
+def as_inputs(x: Array | Spikes, dtype: np.dtype, dense_above: float | None) -> Inputs:
+    """Return inputs ready for products in `dtype`; spikes denser than `dense_above` as an array.
+
+    Without a `dense_above` it is the density at which both take as long, by the costs above.
+    """
+    if not isinstance(x, Spikes):
+        with np.errstate(over="ignore"):  # what is too large becomes infinite, which is found later
+            return Dense(np.ascontiguousarray(x, dtype))
+    rows = x.shape[0] * x.shape[1]
+    if x.density > (DENSE - REORDERED / rows if dense_above is None else dense_above):
+        return Dense(x.dense(dtype))
+    ones = np.ones(len(x.index), dtype)
+    index, starts = x.index.astype(np.int32), x.starts.astype(np.int32)
+    return Sparse(x, csr_array((ones, index, starts), shape=(len(starts) - 1, x.cells)))
+
+
+def through(a: Array, w: Array, product: Product) -> Array:
+    """Return ``a_t w`` for all steps in one product, shape (time, batch, n)."""
+    return product(flat(a), w).reshape(*a.shape[:2], -1)
+
+
+def flat(signal: Array) -> Array:
+    """Return time and batch as one axis."""
+    return signal.reshape(-1, signal.shape[-1])
+
+
+def threads() -> int:
+    """Return how many threads to use: as many as BLAS was told to, else one per core."""
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        told = os.environ.get(name, "")
+        if told.isdigit() and int(told) > 0:
+            return int(told)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    """The threads, made when they are first needed."""
+    return ThreadPoolExecutor(threads(), thread_name_prefix="refsast")
+
+
+if hasattr(os, "register_at_fork"):  # the threads of a parent are not there in its child
+    os.register_at_fork(after_in_child=_pool.cache_clear)

@@ -1,0 +1,167 @@
+"""Both passes of SAM at once, sharing what they can.
+
+The ascent moves the first layer's weights along ``G = Delta' X``, and the second pass wants their
+product with its own input Y. Where there are fewer rows (steps times recordings) than neurons, both
+come cheaper by way of inner products of inputs::
+
+    Y (W + h G)' = Y W' + h (Y X') Delta        |G|^2 = sum of ((X X') Delta) * Delta
+
+so that G is never formed; and where Y is X, the product X W' is known already.
+"""
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from refsast.arrays import Array, as_number
+from refsast.gradient.fast.loss import judged, task_of, valued
+from refsast.gradient.fast.network import (
+    Task,
+    deltas,
+    gradients,
+    of_layers,
+    of_readout,
+    run,
+    upper,
+)
+from refsast.gradient.fast.products import Dense, Inputs
+from refsast.model.network import Network
+from refsast.model.params import Layer, Params, parts
+from refsast.spikes import Spikes
+
+SAFE = 1e-12  # norms between this and its inverse have squares that single precision holds
+Batch: TypeAlias = tuple[ArrayLike | Spikes, ArrayLike]
+
+
+def sam_gradient(
+    network: Network,
+    params: Params,
+    first: Batch,
+    second: Batch | None = None,
+    *,
+    rho: float,
+    checkpoint: int | None = None,
+    dense_above: float | None = None,
+) -> tuple[Array, Params]:
+    """Return the loss and the SAM gradient, both passes sharing what they can.
+
+    To rounding what `optim.sam.gradient` makes of two calls of `loss_and_grad`.
+
+    Parameters
+    ----------
+    network : Network
+        The network; its spikes need a ``derivative``.
+    params : tuple of Layer
+        Its parameters. Their dtype, float32 or float64, is that of the computation.
+    first : (x, y)
+        The minibatch that chooses where to look, as `loss_and_grad` takes it. Not looked at where
+        ``rho == 0`` and `second` is given.
+    second : (x, y), optional
+        A second, independent minibatch; without it the first serves both passes.
+    rho : float
+        Radius of the ball, in units of the parameters. Not negative; zero is plain descent, to the
+        bit.
+    checkpoint : int, optional
+        As for `loss_and_grad`; the passes then share nothing.
+    dense_above : float, optional
+        As for `loss_and_grad`.
+
+    Returns
+    -------
+    loss : scalar array
+        At `params`, on the first minibatch (the second, where that alone was looked at), in nats.
+    grads : tuple of Layer
+        The gradient on the second minibatch at the ascent point.
+
+    Raises
+    ------
+    ValueError
+        If a shape, dtype or number is not as it must be.
+
+    References
+    ----------
+    Foret et al., "Sharpness-Aware Minimization", arXiv:2010.01412, Sec. 2; THEORY 5 for the second
+    minibatch.
+    """
+    if not 0.0 <= as_number(rho, "rho") < np.inf:
+        raise ValueError(f"rho must be finite and not negative, got {rho}")
+    options = (checkpoint, dense_above)
+    if rho == 0.0:
+        return valued(*task_of(network, network, params, *(second or first), *options))
+    params, task = task_of(network, network, params, *first, *options)
+    other = task if second is None else task_of(network, network, params, *second, *options)[1]
+    if len(task.spans) == len(other.spans) == 1:
+        x = task.inputs(task.spans[0], params[0].w.dtype)
+        y = x if other is task else other.inputs(other.spans[0], params[0].w.dtype)
+        if pays(x, y, len(params[0].w)):
+            return _sharing(params, task, other, x, y, rho)
+    passage = run(task, params)
+    loss, g = judged(passage)
+    grads = gradients(passage, g)
+    length = norm(grads)
+    ascent = params if length == 0.0 else _moved(params, grads, rho / length)
+    return loss, valued(ascent, other)[1]
+
+
+def pays(x: Inputs, y: Inputs, n: int) -> bool:
+    """Return whether inner products of inputs cost less than the products that they replace.
+
+    Both in multiplications per row and input; a matrix with itself takes BLAS little over half.
+    """
+    (rows, n_in), (others, _) = x.matrix, y.matrix
+    itself = 0.6 * rows if isinstance(x, Dense) else rows
+    if y is x:
+        return itself + rows * n / n_in < 2 * n
+    return itself + others + 2 * rows * n / n_in < n
+
+
+def _sharing(
+    params: Params, task: Task, other: Task, x: Inputs, y: Inputs, rho: float
+) -> tuple[Array, Params]:
+    """Both passes by way of inner products of inputs."""
+    driven = x.times(params[0].w)
+    passage = run(task, params, x, driven.copy() if y is x else driven)
+    loss, g = judged(passage)
+    ((_, _, stretches, found),) = deltas(passage, g)
+    peak = max(np.abs(found[0]).max(), np.finfo(g.dtype).tiny)
+    delta = found[0] / peak  # so that the squares in the norm cannot underflow
+    there = x.times_gradient(x, delta)
+    of_first = float(peak) * np.sqrt(max((there * delta).sum(dtype=np.float64), 0.0))
+    grads = of_layers(params, [None, *upper(x, stretches, found)], stretches, found)
+    grads += of_readout(passage, g)
+    length = float(np.hypot(of_first, norm(grads)))
+    step = 0.0 if length == 0.0 else rho / length
+    there = there if y is x else y.times_gradient(x, delta)
+    currents = driven if y is x else y.times(params[0].w)
+    currents += (step * float(peak)) * there
+    second = run(other, _moved(params, grads, step), y, currents)
+    return loss, gradients(second, judged(second)[1])
+
+
+def norm(grads: Params) -> float:
+    """Return the Euclidean norm of all entries, which neither underflows nor overflows."""
+    arrays = [a for layer in grads for a in parts(layer).values()]
+    with np.errstate(over="ignore", under="ignore"):
+        squares = [float(np.vdot(a, a)) for a in arrays]
+    total = float(np.sqrt(sum(squares)))
+    if SAFE < total < 1.0 / SAFE:
+        return total
+    peak = max((float(np.abs(a).max(initial=0.0)) for a in arrays), default=0.0)
+    if peak == 0.0:
+        return 0.0
+    scaled = (np.linalg.norm((a / peak).ravel()) for a in arrays)
+    return peak * float(np.linalg.norm([float(n) for n in scaled]))
+
+
+def _moved(params: Params, grads: Params, step: float) -> Params:
+    """Parameters plus so many times a gradient, which is overwritten; what it lacks stays."""
+
+    def moved(layer: Layer, grad: Layer) -> Layer:
+        along = parts(grad)
+        for name, array in along.items():
+            array *= step
+            array += getattr(layer, name)
+        return Layer(**{**parts(layer), **along})
+
+    return tuple(map(moved, params, grads))
