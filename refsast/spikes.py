@@ -72,8 +72,8 @@ class Spikes:
     def __getitem__(self, where: tuple[slice, ArrayLike | slice]) -> "Spikes":
         """Return ``self[:, rows]``: some recordings, all their steps.
 
-        `rows` is a slice, an array of indices (which may repeat) or of booleans, as in NumPy. As there,
-        a slice without gaps shares the memory, or file, of `index`; anything else is a copy.
+        `rows` is a slice, an array of indices (which may repeat) or of booleans, as in NumPy. As
+        there, a slice without gaps shares the memory, or file, of `index`; all else is a copy.
         """
         whole, rows = where
         if not isinstance(whole, slice) or whole != slice(None):
@@ -168,7 +168,7 @@ def join_spikes(parts: Sequence[Spikes]) -> Spikes:
 
 
 def row_starts(sizes: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Return where rows of these sizes begin when they follow each other, and where the last ends."""
+    """Return where rows of these sizes begin when joined, and where the last one ends."""
     starts = np.zeros(len(sizes) + 1, np.int64)
     np.cumsum(sizes, out=starts[1:])
     return starts
