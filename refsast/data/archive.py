@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from threading import Lock
 from typing import NoReturn
@@ -96,9 +97,10 @@ def open_archive(root: str | os.PathLike[str], split: str) -> Iterator[Archive]:
         raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
     root = Path(root)
     if (root / split).is_dir():
-        place, at = str(root / split), partial(os.path.join, root)
+        place = str(root / split)
         recordings = _recordings(_listed(root, split), place)
-        yield Archive(place, recordings, lambda r: _read(at(r.name)), lambda r: _stat(at(r.name)))
+        read, version = partial(_read, str(root)), partial(_stat, str(root))
+        yield Archive(place, recordings, read, version)
         return
     path = root if root.is_file() else root / f"{split}.zip"
     if not path.is_file():
@@ -124,15 +126,15 @@ def _raise(error: OSError) -> NoReturn:
     raise error
 
 
-def _read(path: str) -> bytes:
+def _read(root: str, recording: Recording) -> bytes:
     """The bytes of a file, which is small."""
-    with open(path, "rb", buffering=0) as file:
+    with open(f"{root}/{recording.name}", "rb", buffering=0) as file:
         return file.read()
 
 
-def _stat(path: str) -> str:
+def _stat(root: str, recording: Recording) -> str:
     """What changes with a file."""
-    s = os.stat(path)
+    s = os.stat(f"{root}/{recording.name}")
     return f"{s.st_ino} {s.st_size} {s.st_mtime_ns} {s.st_ctime_ns}"
 
 
@@ -218,9 +220,10 @@ def _recordings(names: Iterable[str], place: str) -> tuple[Recording, ...]:
     ranked = [
         (rank, digit, recording)
         for digit, members in classes.items()
-        for rank, recording in enumerate(sorted(members, key=lambda r: (r.number, r.name)))
+        for rank, recording in enumerate(sorted(members, key=attrgetter("number", "name")))
     ]
-    return tuple(recording for _, _, recording in sorted(ranked, key=lambda r: r[:2]))
+    ranked.sort(key=itemgetter(0, 1))
+    return tuple(recording for _, _, recording in ranked)
 
 
 def _recording(name: str, place: str) -> Recording:
