@@ -17,7 +17,12 @@ from refsast.data.events import (
 )
 from refsast.data.hand import Hand
 from refsast.data.nmnist import load_nmnist, load_nmnist_spikes, split
-from refsast.data.synthetic import synthetic_digits, synthetic_events, write_synthetic
+from refsast.data.synthetic import (
+    synthetic_digits,
+    synthetic_events,
+    synthetic_spikes,
+    write_synthetic,
+)
 
 __all__ = [
     "DURATION",
@@ -50,6 +55,7 @@ __all__ = [
     "split",
     "synthetic_digits",
     "synthetic_events",
+    "synthetic_spikes",
     "write_events",
     "write_synthetic",
 ]

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -15,7 +15,7 @@ from refsast.data.batch import bin_files
 from refsast.data.binning import DURATION, check_steps
 from refsast.data.cache import SpikeSet, kept
 from refsast.data.events import SIZE
-from refsast.data.workers import in_chunks
+from refsast.data.workers import in_order, paced, threads, workers_for
 from refsast.spikes import Spikes
 
 BINNING_VERSION = 2  # part of the cache's key: to be raised when the specification changes
@@ -145,6 +145,7 @@ def load_nmnist_spikes(
         As `load_nmnist`.
     """
     check_steps(steps, duration)
+    workers = workers_for(jobs)
     with open_archive(root, split) as archive:
         chosen = first_of_every_class(archive, per_class)
         y = np.array([recording.digit for recording in chosen], np.int64)
@@ -152,11 +153,13 @@ def load_nmnist_spikes(
         if cache is not None:
             path = Path(cache) / f"nmnist-{_key(archive, chosen, steps, duration)}.spikes"
         read = partial(_read, archive, steps, duration)
-        return kept(
-            path,
-            lambda: in_chunks(read, chosen, size=CHUNK, jobs=jobs, progress=progress),
-            y,
-        )
+        chunks = [chosen[i : i + CHUNK] for i in range(0, len(chosen), CHUNK)]
+
+        def make() -> Iterator[Spikes]:
+            parts = in_order(read, chunks, jobs=workers, pool=threads)
+            return paced(parts, chosen, CHUNK, progress)
+
+        return kept(path, make, y)
 
 
 def split(
