@@ -9,7 +9,7 @@ Rule 3: workers are threads where NumPy and zlib, which let go of the interprete
 import multiprocessing
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import closing
 from typing import TypeVar
@@ -35,7 +35,7 @@ def processes(jobs: int) -> Executor:
 
 def in_order(
     work: Callable[[Chunk], Result], chunks: Iterable[Chunk], *, jobs: int, pool: Pool
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Yield ``work(chunk)`` for every chunk, the next ones being made while one is used.
 
     Parameters
@@ -72,7 +72,7 @@ def in_order(
 
 
 def paced(
-    results: Iterator[Result],
+    results: Generator[Result, None, None],
     items: Sequence[Item],
     size: int,
     progress: Callable[[Sequence[Item]], Iterable[Item]],
@@ -81,7 +81,7 @@ def paced(
 
     Parameters
     ----------
-    results : iterator
+    results : generator
         One for every `size` items, the last of which may be fewer. Closed at the end.
     items : sequence
         What the progress wraps.
@@ -100,7 +100,7 @@ def paced(
     ValueError
         If `progress` passes over items.
     """
-    with closing(results):  # pyright: ignore[reportArgumentType]
+    with closing(results):
         for i, _ in enumerate(progress(items)):
             if i % size == 0:
                 yield next(results)
