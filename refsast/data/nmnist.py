@@ -156,7 +156,7 @@ def load_nmnist_spikes(
         chunks = [chosen[i : i + CHUNK] for i in range(0, len(chosen), CHUNK)]
 
         def make() -> Iterator[Spikes]:
-            parts = in_order(read, chunks, jobs=workers, pool=threads)
+            parts = in_order(read, chunks, jobs=min(workers, len(chunks)), pool=threads)
             return paced(parts, chosen, CHUNK, progress)
 
         return kept(path, make, y)

@@ -137,7 +137,7 @@ def synthetic_spikes(
     """
     check_steps(steps, duration)
     check_count("n", n)
-    workers = workers_for(jobs)
+    workers = min(workers_for(jobs), -(-n // CHUNK))
     y = np.arange(n) % CLASSES
     path = None
     if cache is not None:
