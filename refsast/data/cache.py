@@ -119,7 +119,9 @@ def store(path: Path, parts: Iterable[Spikes], y: NDArray[np.int64]) -> None:
     OSError
         If the file cannot be written; an older one stays as it was.
     """
-    sizes, kinds, check = [], set(), hashlib.sha256()
+    sizes: list[NDArray] = []
+    kinds: set[tuple[int, int]] = set()
+    check = hashlib.sha256()
     with writing(path) as file:
         file.write(bytes(HEADER.size))
         for part in parts:
@@ -129,7 +131,8 @@ def store(path: Path, parts: Iterable[Spikes], y: NDArray[np.int64]) -> None:
         if len(kinds) != 1:
             raise ValueError(f"parts must be of one number of steps and of cells, got {kinds}")
         starts = row_starts(np.concatenate(sizes))
-        counts = _Counts(*kinds.pop(), len(y), int(starts[-1]))
+        ((steps, cells),) = kinds
+        counts = _Counts(steps, cells, len(y), int(starts[-1]))
         if counts.n * counts.steps + 1 != len(starts):
             raise ValueError(f"y must have one label per recording, got {len(y)}")
         _put(file, check, np.zeros(_padding(counts), np.uint8), np.uint8)
