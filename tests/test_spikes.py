@@ -45,6 +45,7 @@ def test_the_ones_of_a_row_are_where_it_says_in_order(x):
             assert ones.tolist() == np.flatnonzero(x[t, i]).tolist()
 
 
+@pytest.mark.slow
 @given(binary(), st.data())
 def test_rows_are_those_of_the_array(x, data):
     n = x.shape[1]
@@ -62,6 +63,7 @@ def test_rows_are_those_of_the_array(x, data):
     assert np.array_equal(found[:, ::-1].dense(), x[:, rows][:, ::-1])
 
 
+@pytest.mark.slow
 @given(binary(least=1), st.lists(st.integers(0, 99), max_size=5), st.data())
 def test_on_disk_they_are_the_same(tmp_path_factory, x, rows, data):
     spikes = mapped(as_spikes(x), tmp_path_factory.mktemp("spikes"))

@@ -4,6 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refsast.data import bin_events, bin_files, bin_spikes, encode_events, parse_events
+from refsast.data.batch import _sweep
+from refsast.data.binning import column
 from refsast.spikes import as_spikes
 from tests.data.strategies_data import files, recordings, tokens
 from tests.data.test_events import five_bytes
@@ -24,6 +26,7 @@ def one_by_one(parsed, **how):
     return as_spikes(np.stack([bin_events(e, **how) for e in parsed], axis=1))
 
 
+@pytest.mark.slow
 @given(many, steps, durations)
 def test_binning_many_is_binning_each(parsed, steps, duration):
     how = {"steps": steps, "duration": duration, "size": SIZE}
@@ -31,6 +34,7 @@ def test_binning_many_is_binning_each(parsed, steps, duration):
     assert same(bin_spikes(parsed, **how), one_by_one(parsed, **how))
 
 
+@pytest.mark.slow
 @given(many, steps, durations)
 def test_from_bytes_it_is_the_same(parsed, steps, duration):
     parsed = [events for events in parsed if len(events)]
@@ -54,6 +58,7 @@ def content(stream):
     return buffer
 
 
+@pytest.mark.slow
 @given(st.lists(tokens.map(content), min_size=1, max_size=4), st.integers(1, 30))
 def test_markers_of_a_recording_are_its_own(contents, steps):
     parsed = [parse_events(buffer) for buffer in contents]
@@ -91,6 +96,33 @@ def outcome(call):
         return str(error)
 
 
+def swept_as_parsed(contents, size):
+    """A sweep that gives up, which costs time only, would hide behind the one-by-one."""
+    batch = _sweep(contents, size)
+    parsed = [parse_events(buffer, size=size) for buffer in contents]
+
+    assert batch.counts.tolist() == list(map(len, parsed))
+    assert batch.t.tolist() == [t for events in parsed for t in events.t.tolist()]
+    cells = (column(*(getattr(e, f).astype(int) for f in "xyp"), size) for e in parsed)
+    assert batch.column.tolist() == [c for cell in cells for c in cell.tolist()]
+
+
+@pytest.mark.slow
+@given(st.lists(recordings(SIZE), min_size=1, max_size=5))
+def test_good_files_are_swept(parsed):
+    contents = [encode_events(events) for events in parsed if len(events)]
+    if contents:
+        swept_as_parsed(contents, SIZE)
+
+
+@pytest.mark.slow
+@given(st.lists(tokens.map(content), min_size=1, max_size=4))
+def test_files_with_markers_are_swept(contents):
+    contents = [buffer for buffer in contents if len(parse_events(buffer))]
+    if contents:
+        swept_as_parsed(contents, (34, 34))
+
+
 GOOD = five_bytes(9, 1, 2, 1)
 BAD = {
     "b must hold events, got an empty recording": b"",
@@ -114,13 +146,14 @@ def test_a_recording_may_begin_before_the_one_before_it_ends():
     assert np.flatnonzero(np.diff(found.starts)).tolist() == [9, 13]
 
 
-@pytest.mark.parametrize("steps", [1 << 9, 1 << 12, 1 << 22])
+@pytest.mark.parametrize("steps", [1 << 8, 1 << 10, 1 << 19, 1 << 21])
 def test_numbers_that_need_more_than_32_bits_have_them(steps):
     """Steps times duration, and rows times cells, on either side of 2**32."""
-    events = parse_events(five_bytes(2**22, 33, 33, 1) + five_bytes(2**23 - 1, 0, 0, 0))
-    found = bin_spikes([events, events], steps=steps, duration=2**23)
+    content = five_bytes(2**22, 33, 33, 1) + five_bytes(2**23 - 1, 0, 0, 0)
+    found = bin_files([content] * 2, "ab", steps=steps, duration=2**23)
     rows = np.flatnonzero(np.diff(found.starts))
 
+    assert same(found, bin_spikes([parse_events(content)] * 2, steps=steps, duration=2**23))
     assert rows.tolist() == [steps // 2, steps - 1, steps + steps // 2, 2 * steps - 1]
     assert found.index.tolist() == [2311, 0] * 2
 

@@ -28,6 +28,7 @@ def whole(found, expected):
     return same(found[0], expected[0]) and np.array_equal(found[1], expected[1])
 
 
+@pytest.mark.slow
 @given(st.integers(0, 99), st.integers(0, 5), st.sampled_from([1, 11, 70_000]))
 def test_what_is_stored_is_fetched_however_it_was_cut(tmp_path_factory, seed, cut, cells):
     path = tmp_path_factory.mktemp("cache") / "new" / "a.spikes"
@@ -49,6 +50,17 @@ def test_a_set_is_mapped_not_read(tmp_path):
     assert isinstance(found.starts, np.memmap)
 
 
+@pytest.mark.parametrize("ones", range(1, 6))
+def test_whatever_the_number_of_ones_what_follows_is_aligned(tmp_path, ones):
+    x = as_spikes(np.arange(8).reshape(1, 1, 8) < ones)
+    store(tmp_path / "a", [x], np.zeros(1, np.int64))
+    found, _ = fetch(tmp_path / "a")
+
+    assert found.starts.offset % 8 == 0
+    assert found.starts.offset < HEADER.size + 2 * ones + 8
+    assert same(found, x)
+
+
 def test_a_set_without_ones_is_a_set(tmp_path):
     x, y = as_spikes(np.zeros((2, 3, 4))), np.arange(3)
     store(tmp_path / "a", [x], y)
@@ -56,22 +68,29 @@ def test_a_set_without_ones_is_a_set(tmp_path):
     assert whole(fetch(tmp_path / "a"), (x, y))
 
 
-@given(st.integers(0, 2000), st.integers(1, 255))
-def test_a_file_damaged_anywhere_is_absent(tmp_path_factory, place, change):
-    path = tmp_path_factory.mktemp("cache") / "a"
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    """A file of a set, and its bytes; the tests below write others over it."""
+    path = tmp_path_factory.mktemp("stored") / "a"
     store(path, [drawn(1)[0]], drawn(1)[1])
-    content = bytearray(path.read_bytes())
-    content[place % len(content)] ^= change
-    path.write_bytes(content)
+    return path, path.read_bytes()
+
+
+@given(st.integers(0, 2000), st.integers(1, 255))
+def test_a_file_damaged_anywhere_is_absent(stored, place, change):
+    path, content = stored
+    wrong = bytearray(content)
+    wrong[place % len(wrong)] ^= change
+    path.write_bytes(wrong)
 
     assert fetch(path) is None
+    path.write_bytes(content)
+    assert whole(fetch(path), drawn(1))
 
 
 @given(st.data())
-def test_a_file_that_is_cut_or_continued_is_absent(tmp_path_factory, data):
-    path = tmp_path_factory.mktemp("cache") / "a"
-    store(path, [drawn(1)[0]], drawn(1)[1])
-    content = path.read_bytes()
+def test_a_file_that_is_cut_or_continued_is_absent(stored, data):
+    path, content = stored
     cut = data.draw(st.integers(0, len(content) - 1))
 
     for wrong in (content[:cut], content + content[: cut + 1]):
