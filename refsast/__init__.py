@@ -8,9 +8,12 @@ the rest without a line of code.
 from refsast.data import (
     Events,
     bin_events,
+    bin_spikes,
     load_nmnist,
+    load_nmnist_spikes,
     read_events,
     synthetic_digits,
+    synthetic_spikes,
     write_events,
 )
 from refsast.experiment import (
@@ -80,6 +83,7 @@ __all__ = [
     "Trace",
     "as_spikes",
     "bin_events",
+    "bin_spikes",
     "compare",
     "descent",
     "evaluate",
@@ -88,6 +92,7 @@ __all__ = [
     "heaviside",
     "init",
     "load_nmnist",
+    "load_nmnist_spikes",
     "read_events",
     "read_run",
     "reference",
@@ -96,6 +101,7 @@ __all__ = [
     "sam",
     "straight_through",
     "synthetic_digits",
+    "synthetic_spikes",
     "train",
     "unflatten",
     "write_events",

@@ -6,8 +6,10 @@ import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,19 +32,45 @@ def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
     ValueError
         If the file cannot be written; an older one stays as it was.
     """
+    try:
+        with writing(path) as file:
+            file.write(content)
+    except OSError as error:
+        raise ValueError(f"{path} must be writable, got {error.strerror}") from error
+
+
+@contextmanager
+def writing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a file for writing that takes its name when the context ends without an error.
+
+    Parameters
+    ----------
+    path : path
+        The file; its folder is made if it is not there.
+
+    Yields
+    ------
+    file
+        Open under another name, for writing in any order.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; an older one stays as it was.
+    """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except OSError as error:
+    except BaseException:
         if temporary.is_file():
             temporary.unlink()
-        raise ValueError(f"{path} must be writable, got {error.strerror}") from error
+        raise
 
 
 def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, NDArray]) -> None:

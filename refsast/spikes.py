@@ -6,6 +6,7 @@ Rule 2: one record serves a batch and a whole data set; where an array ``(time, 
         stand, it may stand, and ``x[:, rows]`` means the same for both.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -15,6 +16,8 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from refsast.arrays import is_count
 
 Index: TypeAlias = NDArray[np.integer]
+
+BLOCK = 256  # recordings made dense together
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,24 +70,23 @@ class Spikes:
         return len(self.index) / max(1, self.cells * (len(self.starts) - 1))
 
     def __getitem__(self, where: tuple[slice, ArrayLike | slice]) -> "Spikes":
-        """Return ``self[:, rows]``: some recordings, all their steps, in memory.
+        """Return ``self[:, rows]``: some recordings, all their steps.
 
-        `rows` is a slice, an array of indices (which may repeat) or of booleans, as in NumPy.
+        `rows` is a slice, an array of indices (which may repeat) or of booleans, as in NumPy. As
+        there, a slice without gaps shares the memory, or file, of `index`; all else is a copy.
         """
         whole, rows = where
-        if whole != slice(None):
+        if not isinstance(whole, slice) or whole != slice(None):
             raise ValueError(f"spikes must be indexed as x[:, rows], got {where!r}")
-        n = self.shape[1]
-        rows = np.atleast_1d(np.arange(n)[rows])
-        first = rows * self.steps
-        sizes = np.diff(self.starts[first[:, None] + np.arange(self.steps + 1)], axis=1)
-        starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
-        index = np.empty(int(starts[-1]), self.index.dtype)
-        for row, start, stop in zip(
-            rows, starts[:: self.steps], starts[self.steps :: self.steps], strict=False
-        ):
-            begin = self.starts[row * self.steps]
-            index[start:stop] = self.index[begin : begin + stop - start]
+        chosen = _chosen(rows, self.shape[1])
+        all_starts, all_index = np.asarray(self.starts), np.asarray(self.index)
+        first = all_starts[chosen[:, None] * self.steps + np.arange(self.steps + 1)]
+        starts = row_starts(np.diff(first, axis=1).ravel())
+        begins, ends = first[:, 0].tolist(), first[:, -1].tolist()
+        if begins and isinstance(rows, slice) and rows.step in (None, 1):
+            return Spikes(self.steps, self.cells, starts, self.index[begins[0] : ends[-1]])
+        pieces = [all_index[begin:end] for begin, end in zip(begins, ends, strict=True)]
+        index = np.concatenate([all_index[:0], *pieces])
         return Spikes(self.steps, self.cells, starts, index)
 
     def during(self, span: slice) -> "Spikes":
@@ -103,9 +105,12 @@ class Spikes:
     def dense(self, dtype: DTypeLike = np.uint8) -> NDArray[np.generic]:
         """Return the array of zeros and ones, shape (steps, n, cells)."""
         steps, n, cells = self.shape
-        x = np.zeros((n * steps, cells), dtype)
-        x[np.repeat(np.arange(n * steps), np.diff(self.starts)), self.index] = 1
-        return np.ascontiguousarray(x.reshape(n, steps, cells).swapaxes(0, 1))
+        x = np.zeros((steps, n, cells), dtype)
+        for i in range(0, n, BLOCK):  # so that beside the result little is in memory
+            starts = self.starts[i * steps : (i + BLOCK) * steps + 1]
+            rows = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+            x[rows % steps, i + rows // steps, self.index[starts[0] : starts[-1]]] = 1
+        return x
 
 
 def as_spikes(x: ArrayLike) -> Spikes:
@@ -139,10 +144,64 @@ def as_spikes(x: ArrayLike) -> Spikes:
         raise ValueError(f"x must hold zeros and ones, got others, of dtype {x.dtype}")
     steps, n, cells = x.shape
     rows = ones.swapaxes(0, 1).reshape(n * steps, cells)
-    starts = np.concatenate([[0], np.cumsum(rows.sum(axis=1), dtype=np.int64)])
-    return Spikes(steps, cells, starts, np.nonzero(rows)[1].astype(index_type(cells)))
+    index = np.nonzero(rows)[1].astype(index_type(cells))
+    return Spikes(steps, cells, row_starts(rows.sum(axis=1)), index)
+
+
+def join_spikes(parts: Sequence[Spikes]) -> Spikes:
+    """Return the recordings of all parts, in their order, as one.
+
+    Parameters
+    ----------
+    parts : sequence of Spikes
+        At least one, all of the same steps and cells.
+
+    Returns
+    -------
+    Spikes
+        As many recordings as all parts together, in memory.
+
+    Raises
+    ------
+    ValueError
+        If there is no part, or one has other steps or cells.
+
+    Examples
+    --------
+    >>> join_spikes([as_spikes([[[0, 1]]]), as_spikes([[[1, 1]]])]).dense()
+    array([[[0, 1],
+            [1, 1]]], dtype=uint8)
+    """
+    kinds = sorted({(part.steps, part.cells) for part in parts})
+    if len(kinds) != 1:
+        raise ValueError(f"parts must be of one number of steps and of cells, got {kinds}")
+    sizes = np.concatenate([np.diff(part.starts) for part in parts])
+    index = np.concatenate([part.index for part in parts])
+    return Spikes(*kinds[0], row_starts(sizes), index)
+
+
+def row_starts(sizes: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Return where rows of these sizes begin when joined, and where the last one ends."""
+    starts = np.zeros(len(sizes) + 1, np.int64)
+    np.cumsum(sizes, out=starts[1:])
+    return starts
 
 
 def index_type(cells: int) -> type[np.uint16] | type[np.int32]:
     """Return the smallest type that holds an index below `cells`."""
     return np.uint16 if cells <= 1 << 16 else np.int32
+
+
+def _chosen(rows: ArrayLike | slice, n: int) -> NDArray[np.int64]:
+    """The indices, from 0 to n - 1, that `rows` means."""
+    if isinstance(rows, slice):
+        return np.arange(*rows.indices(n))
+    rows = np.atleast_1d(rows)
+    if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "biu"):
+        raise ValueError(f"rows must be a list of indices or booleans, got {rows!r:.60}")
+    if rows.dtype.kind == "b":
+        return np.arange(n)[rows]
+    if rows.size and not -n <= rows.min() <= rows.max() < n:
+        raise IndexError(f"rows must lie in [{-n}, {n}), got {rows.min()} to {rows.max()}")
+    rows = rows.astype(np.int64)
+    return np.where(rows < 0, rows + n, rows)

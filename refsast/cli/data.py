@@ -1,26 +1,38 @@
-"""``python -m refsast data``: make synthetic recordings, describe a folder of recordings."""
+"""``python -m refsast data``: make synthetic recordings; bin or describe recordings."""
 
 import argparse
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
+from time import perf_counter
 
 import numpy as np
 
 from refsast.cli.common import Commands, bar, natural, positive
-from refsast.data import Events, read_events, write_synthetic
+from refsast.data import (
+    DURATION,
+    STEPS,
+    Events,
+    load_nmnist_spikes,
+    read_events,
+    synthetic_spikes,
+    write_synthetic,
+)
 from refsast.data.archive import SPLITS
 from refsast.data.describe import Description, Spread, describe, read_all
 from refsast.experiment.figures import recordings_figure
 from refsast.experiment.page import png
 from refsast.files import write_whole
+from refsast.spikes import Spikes
+
+Part = tuple[str, int, np.random.Generator]
 
 
 def add(commands: Commands) -> None:
-    """Add the two commands."""
+    """Add the three commands."""
     parser = commands.add_parser(
         "data",
-        help="make synthetic recordings, describe recordings",
+        help="make synthetic recordings, bin recordings, describe recordings",
         description="Recordings of event cameras, 40 bits per event, as N-MNIST has them.",
     )
     inner = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
@@ -29,7 +41,30 @@ def add(commands: Commands) -> None:
     make.add_argument("--train", type=natural, default=700, help="training recordings")
     make.add_argument("--test", type=natural, default=200, help="test recordings")
     make.add_argument("--seed", type=natural, default=0, help="of everything that is drawn")
+    make.add_argument(
+        "--spikes",
+        type=positive,
+        nargs="?",
+        const=STEPS,
+        metavar="STEPS",
+        help="write no events, but one file per part, binned to so many steps of 300 ms together "
+        f"({STEPS}), which synthetic_spikes(..., cache=FOLDER) maps",
+    )
+    make.add_argument("--jobs", type=positive, help="processes for --spikes (default: all cores)")
     make.set_defaults(run=run_make)
+    cache = inner.add_parser("cache", help="bin recordings into one file that is mapped, not read")
+    cache.add_argument("folder", type=Path, help="with Train and Test, or their zips")
+    cache.add_argument(
+        "--out", type=Path, required=True, metavar="CACHE", help="folder of the file"
+    )
+    cache.add_argument(
+        "--split", default="Train", choices=SPLITS, help="which part (default: Train)"
+    )
+    cache.add_argument("--steps", type=positive, default=STEPS, help="time steps (default: 20)")
+    cache.add_argument("--duration", type=positive, default=DURATION, help="of all steps, in us")
+    cache.add_argument("--per-class", type=positive, help="of each digit (default: all)")
+    cache.add_argument("--jobs", type=positive, help="threads (default: all cores)")
+    cache.set_defaults(run=run_cache)
     show = inner.add_parser("describe", help="print the figures of recordings, draw a picture")
     show.add_argument("folder", type=Path, help="with Train and Test, their zips, or .bin files")
     show.add_argument(
@@ -43,18 +78,66 @@ def add(commands: Commands) -> None:
 
 
 def run_make(args: argparse.Namespace) -> int:
-    """Write the recordings."""
+    """Make the recordings, as files of events or of spikes."""
     if not args.train and not args.test:
         raise ValueError("train and test must not both be 0, got nothing to make")
+    streams = np.random.default_rng(args.seed).spawn(2)
+    parts = zip(SPLITS, (args.train, args.test), streams, strict=True)
+    make = _make_files if args.spikes is None else _make_spikes
+    make(args, [part for part in parts if part[1]])
+    return 0
+
+
+def run_cache(args: argparse.Namespace) -> int:
+    """Bin the recordings of a split into a file."""
+    start = perf_counter()
+    spikes, _ = load_nmnist_spikes(
+        args.folder,
+        args.split,
+        steps=args.steps,
+        duration=args.duration,
+        per_class=args.per_class,
+        cache=args.out,
+        jobs=args.jobs,
+        progress=partial(bar, desc=f"binning {args.split}", unit=" recordings", leave=False),
+    )
+    print(_made(spikes, perf_counter() - start))
+    return 0
+
+
+def _make_files(args: argparse.Namespace, parts: list[Part]) -> None:
+    """Write the recordings, laid out like N-MNIST."""
     for split in SPLITS:
         if (args.folder / split).exists():
             raise ValueError(f"folder must not hold {split} yet, got {args.folder}")
-    streams = np.random.default_rng(args.seed).spawn(2)
-    for split, n, rng in zip(SPLITS, (args.train, args.test), streams, strict=True):
-        if n:
-            write_synthetic(args.folder, split, n, rng, progress=partial(bar, desc=split))
-            print(f"{n} recordings in {args.folder / split}")
-    return 0
+    for split, n, rng in parts:
+        write_synthetic(args.folder, split, n, rng, progress=partial(bar, desc=split))
+        print(f"{n} recordings in {args.folder / split}")
+
+
+def _make_spikes(args: argparse.Namespace, parts: list[Part]) -> None:
+    """Write the recordings binned, a file for each part."""
+    for split, n, rng in parts:
+        start = perf_counter()
+        spikes, _ = synthetic_spikes(
+            n,
+            rng,
+            steps=args.spikes,
+            cache=args.folder,
+            jobs=args.jobs,
+            progress=partial(bar, desc=split, unit=" recordings", leave=False),
+        )
+        print(f"{split}: {_made(spikes, perf_counter() - start)}")
+
+
+def _made(spikes: Spikes, seconds: float) -> str:
+    """What is in the file, how large it is and how long it took."""
+    n, path = spikes.shape[1], getattr(spikes.index, "filename", None)
+    megabytes = 1e-6 * (spikes.index.nbytes + spikes.starts.nbytes)
+    return (
+        f"{n:,} recordings, {spikes.steps} steps, {100 * spikes.density:.1f} % ones, "
+        f"{megabytes:,.1f} MB, {n / seconds:,.0f} recordings per second: {path}"
+    )
 
 
 def run_describe(args: argparse.Namespace) -> int:

@@ -1,5 +1,6 @@
 """What does it see? Recordings of event cameras, real and synthetic, as arrays of time steps."""
 
+from refsast.data.batch import bin_files, bin_spikes
 from refsast.data.binning import DURATION, STEPS, beyond, bin_events, count_events
 from refsast.data.cache import digest
 from refsast.data.camera import Camera
@@ -15,8 +16,13 @@ from refsast.data.events import (
     write_events,
 )
 from refsast.data.hand import Hand
-from refsast.data.nmnist import load_nmnist, split
-from refsast.data.synthetic import synthetic_digits, synthetic_events, write_synthetic
+from refsast.data.nmnist import load_nmnist, load_nmnist_spikes, split
+from refsast.data.synthetic import (
+    synthetic_digits,
+    synthetic_events,
+    synthetic_spikes,
+    write_synthetic,
+)
 
 __all__ = [
     "DURATION",
@@ -31,6 +37,8 @@ __all__ = [
     "add_noise",
     "beyond",
     "bin_events",
+    "bin_files",
+    "bin_spikes",
     "count_events",
     "describe",
     "digest",
@@ -39,6 +47,7 @@ __all__ = [
     "jitter_times",
     "load_gesture",
     "load_nmnist",
+    "load_nmnist_spikes",
     "parse_events",
     "pool",
     "read_all",
@@ -46,6 +55,7 @@ __all__ = [
     "split",
     "synthetic_digits",
     "synthetic_events",
+    "synthetic_spikes",
     "write_events",
     "write_synthetic",
 ]

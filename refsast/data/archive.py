@@ -2,23 +2,31 @@
 
 Rule 1: a recording is SPLIT/DIGIT/NUMBER.bin, whether on disk or inside SPLIT.zip.
 Rule 2: the order is by rank within the class, then by digit: 0 1 2 ... 9 0 1 2 ... 9.
-Rule 3: files that do not end in .bin are nobody's business; a .bin with another name is an error.
+Rule 3: a recording may be read from several threads at once.
+Rule 4: whether a recording is still the same is told without reading it: in a folder by inode,
+        size and times of change, in a zip by the size and CRC-32 that its directory states.
+Rule 5: files that do not end in .bin are nobody's business; a .bin with another name is an error.
 """
 
 import os
+import re
 import zipfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
+from operator import attrgetter, itemgetter
+from pathlib import Path
+from threading import Lock
+from typing import NoReturn
 
 from refsast.data.binning import check_count
 from refsast.files import DAMAGE
 
 SPLITS = ("Train", "Test")
 CLASSES = 10
+NAME = re.compile(r"[^/]+/([0-9])/([0-9]+)\.bin")
 
 
 @dataclass(frozen=True)
@@ -52,11 +60,14 @@ class Archive:
         In the order of the data set.
     read : callable
         ``read(recording) -> bytes``.
+    version : callable
+        ``version(recording) -> str``, which changes when the recording does.
     """
 
     place: str
     recordings: tuple[Recording, ...]
     read: Callable[[Recording], bytes]
+    version: Callable[[Recording], str]
 
 
 @contextmanager
@@ -86,9 +97,10 @@ def open_archive(root: str | os.PathLike[str], split: str) -> Iterator[Archive]:
         raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
     root = Path(root)
     if (root / split).is_dir():
-        names = [path.relative_to(root).as_posix() for path in (root / split).rglob("*.bin")]
         place = str(root / split)
-        yield Archive(place, _recordings(names, place), lambda r: (root / r.name).read_bytes())
+        recordings = _recordings(_listed(root, split), place)
+        read, version = partial(_read, str(root)), partial(_stat, str(root))
+        yield Archive(place, recordings, read, version)
         return
     path = root if root.is_file() else root / f"{split}.zip"
     if not path.is_file():
@@ -97,7 +109,39 @@ def open_archive(root: str | os.PathLike[str], split: str) -> Iterator[Archive]:
         archive = zipfile.ZipFile(path)
     with archive:
         names = [name for name in archive.namelist() if _belongs(name, split, path)]
-        yield Archive(str(path), _recordings(names, str(path)), partial(_unzip, archive, path))
+        recordings = _recordings(names, str(path))
+        unzip, crc = partial(_unzip, archive, Lock(), path), partial(_crc, archive)
+        yield Archive(str(path), recordings, unzip, crc)
+
+
+def _listed(root: Path, split: str) -> Iterator[str]:
+    """The names of the files in the folder of a split, at any depth."""
+    for folder, _, files in os.walk(root / split, onerror=_raise):
+        within = Path(folder).relative_to(root).as_posix()
+        yield from (f"{within}/{name}" for name in files)
+
+
+def _raise(error: OSError) -> NoReturn:
+    """A folder that cannot be read is not an empty one."""
+    raise error
+
+
+def _read(root: str, recording: Recording) -> bytes:
+    """The bytes of a file, which is small."""
+    with open(f"{root}/{recording.name}", "rb", buffering=0) as file:
+        return file.read()
+
+
+def _stat(root: str, recording: Recording) -> str:
+    """What changes with a file."""
+    s = os.stat(f"{root}/{recording.name}")
+    return f"{s.st_ino} {s.st_size} {s.st_mtime_ns} {s.st_ctime_ns}"
+
+
+def _crc(archive: zipfile.ZipFile, recording: Recording) -> str:
+    """What the directory of a zip says of a recording."""
+    entry = archive.getinfo(recording.name)
+    return f"{entry.file_size} {entry.CRC:08x}"
 
 
 def _belongs(name: str, split: str, path: Path) -> bool:
@@ -119,10 +163,16 @@ def _undamaged(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _unzip(archive: zipfile.ZipFile, path: Path, recording: Recording) -> bytes:
-    """The bytes of a recording in a zip, whose checksum is checked."""
+def _unzip(archive: zipfile.ZipFile, lock: Lock, path: Path, recording: Recording) -> bytes:
+    """The bytes of a recording in a zip, whose checksum is checked; inflated without the lock."""
     with _undamaged(path):
-        return archive.read(recording.name)
+        with lock:  # for the count of open entries; the file's position has zipfile's own lock
+            entry = archive.open(recording.name)
+        try:
+            return entry.read()
+        finally:
+            with lock:
+                entry.close()
 
 
 def first_of_every_class(archive: Archive, per_class: int | None) -> tuple[Recording, ...]:
@@ -158,7 +208,7 @@ def first_of_every_class(archive: Archive, per_class: int | None) -> tuple[Recor
     return archive.recordings[: CLASSES * per_class]
 
 
-def _recordings(names: list[str], place: str) -> tuple[Recording, ...]:
+def _recordings(names: Iterable[str], place: str) -> tuple[Recording, ...]:
     """The recordings among the names, in the order of the data set."""
     classes: dict[int, list[Recording]] = defaultdict(list)
     for name in names:
@@ -170,16 +220,15 @@ def _recordings(names: list[str], place: str) -> tuple[Recording, ...]:
     ranked = [
         (rank, digit, recording)
         for digit, members in classes.items()
-        for rank, recording in enumerate(sorted(members, key=lambda r: (r.number, r.name)))
+        for rank, recording in enumerate(sorted(members, key=attrgetter("number", "name")))
     ]
-    return tuple(recording for _, _, recording in sorted(ranked, key=lambda r: r[:2]))
+    ranked.sort(key=itemgetter(0, 1))
+    return tuple(recording for _, _, recording in ranked)
 
 
 def _recording(name: str, place: str) -> Recording:
     """The recording of that name, SPLIT/DIGIT/NUMBER.bin."""
-    path = PurePosixPath(name)
-    digit, number = path.parent.name, path.stem
-    well_named = len(path.parts) == 3 and digit in set("0123456789")
-    if not (well_named and number.isascii() and number.isdigit()):
+    found = NAME.fullmatch(name)
+    if found is None:
         raise ValueError(f"recordings must be named DIGIT/NUMBER.bin, got {name} in {place}")
-    return Recording(int(digit), int(number), name)
+    return Recording(int(found[1]), int(found[2]), name)

@@ -6,11 +6,15 @@ Rule 3: events with t >= duration are dropped; `beyond` counts them.
 Rule 4: the event at (x, y) of polarity p goes to column p * h * w + y * w + x.
 """
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
 from refsast.arrays import is_count
 from refsast.data.events import SIZE, Events, check_events
+
+T = TypeVar("T", bound=np.integer)
 
 # Of 900 recordings of N-MNIST the last event comes at 297 to 315 ms and the third saccade ends near
 # 300 ms; at 20 steps of 15 ms 5.0 % of the cells are set.
@@ -114,6 +118,45 @@ def beyond(events: Events, *, duration: int) -> int:
     return int((events.t >= duration).sum())
 
 
+def step_of(t: NDArray[T], steps: int, duration: int) -> NDArray[T]:
+    """Return the step of every time, by rules 1 and 2; it is `steps` or more where t is beyond.
+
+    Parameters
+    ----------
+    t : (n,) array of int
+        Times, in microseconds, in a type that holds ``steps * duration``.
+    steps : int
+        Number of time steps.
+    duration : int
+        Length of all steps together, in microseconds.
+
+    Returns
+    -------
+    (n,) array of int
+        Of the type of `t`.
+    """
+    return t * steps // duration
+
+
+def column(x: NDArray, y: NDArray, p: NDArray, size: tuple[int, int]) -> NDArray:
+    """Return the column of every event, by rule 4.
+
+    Parameters
+    ----------
+    x, y, p : (n,) array of int
+        Column, row and polarity; `y` and `p` in types that hold ``2*h*w``.
+    size : (int, int)
+        Height and width of the sensor, in pixels.
+
+    Returns
+    -------
+    (n,) array of int
+        From 0 to ``2*h*w - 1``.
+    """
+    height, width = size
+    return p * (height * width) + y * width + x
+
+
 def check_count(name: str, value: int) -> None:
     """Raise unless `value` is a positive integer.
 
@@ -161,10 +204,7 @@ def _cells(
     """The flat index of every event that is kept, and the shape it points into."""
     check_steps(steps, duration)
     check_events(events, size=size)
-    height, width = size
-    n = 2 * height * width
-    pixel = (
-        events.p.astype(np.int64) * (height * width) + events.y.astype(np.int64) * width + events.x
-    )
+    cells = 2 * size[0] * size[1]
+    pixel = column(events.x, events.y.astype(np.int64), events.p.astype(np.int64), size)
     kept = events.t < duration
-    return events.t[kept] * steps // duration * n + pixel[kept], (steps, n)
+    return step_of(events.t[kept], steps, duration) * cells + pixel[kept], (steps, cells)

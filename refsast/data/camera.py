@@ -115,38 +115,47 @@ def record(
     light = np.log(camera.paper + (camera.ink - camera.paper) * np.stack(ink)).astype(np.float32)
     draws = [rng.normal(size=SIZE).astype(np.float32) for rng in rngs]
     on = np.float32(camera.threshold) * np.exp(np.float32(camera.mismatch) * np.stack(draws))
-    which, t, pixel, p = _crossings(light, on, camera)
-    order = np.argsort(which, kind="stable")
+    which, t, pixel, p = _crossings(_recordings_last(light), _recordings_last(on), camera)
+    order = np.argsort(which.astype(np.uint16), kind="stable")  # 16 bits are sorted by counting
     bounds = np.searchsorted(which[order], np.arange(len(ink) + 1))
     parts = [order[a:b] for a, b in pairwise(bounds)]
     return [_finish(t[i], pixel[i], p[i], rng, camera) for i, rng in zip(parts, rngs, strict=True)]
 
 
+def _recordings_last(x: Floats) -> Floats:
+    """The same numbers, neighbours in memory being one pixel of all recordings: long sweeps."""
+    return np.ascontiguousarray(np.moveaxis(x, 0, -1))
+
+
 def _crossings(
     light: Floats, on: Floats, camera: Camera
 ) -> tuple[NDArray, NDArray, NDArray, NDArray]:
-    """All threshold crossings: recording, time, pixel and polarity."""
-    step, pixels = camera.step, SIZE[0] * SIZE[1]
-    path = _path(step)
-    before = _look(light, path[0])
+    """All threshold crossings: recording (the last axis), time, pixel and polarity."""
+    step, n = camera.step, on.shape[-1]
+    up, down = on.ravel(), (on * np.float32(camera.off_ratio)).ravel()
+    path, fall = _path(step), -down
+    before = _look(light, path[0]).ravel()
     held = before.copy()  # the light each pixel compares with
     ready = np.zeros(before.shape, np.float32)  # when its blindness after an event ends
-    up, down = on, on * np.float32(camera.off_ratio)
+    blind = np.zeros(0, np.intp)
     found = []
     for k, place in enumerate(path[1:]):
-        now = _look(light, place)
+        now = _look(light, place).ravel()
         change = now - held
-        i = np.flatnonzero(((change >= up) | (change <= -down)) & (ready <= step * (k + 1)))
-        polarity = change.ravel()[i] > 0
-        excess = np.abs(change.ravel()[i]) - np.where(polarity, up.ravel()[i], down.ravel()[i])
-        moved = np.abs(now.ravel()[i] - before.ravel()[i])
+        i = np.flatnonzero((change >= up) | (change <= fall))
+        i = i[ready[i] <= step * (k + 1)]
+        polarity = change[i] > 0
+        excess = np.abs(change[i]) - np.where(polarity, up[i], down[i])
+        moved = np.abs(now[i] - before[i])
         # Light is linear within a step; who was blind at the crossing fires when it sees again.
         part = 1.0 - np.minimum(excess, moved) / np.where(moved == 0.0, 1.0, moved)
-        t = np.maximum(step * (k + part), ready.ravel()[i])
-        ready.ravel()[i] = t + camera.refractory
-        held.ravel()[i] = now.ravel()[i]
-        held = np.where(ready > step * (k + 1), now, held)
-        found.append((i // pixels, t, i % pixels, polarity))
+        t = np.maximum(step * (k + part), ready[i])
+        ready[i] = t + camera.refractory
+        held[i] = now[i]
+        blind = np.concatenate([blind, i])
+        blind = blind[ready[blind] > step * (k + 1)]
+        held[blind] = now[blind]
+        found.append((i % n, t, i // n, polarity))
         before = now
     which, t, pixel, p = (np.concatenate(column) for column in zip(*found, strict=True))
     return which, t, pixel, p
@@ -170,9 +179,16 @@ def _look(light: Floats, place: NDArray[np.float64]) -> Floats:
     column, row = 0.5 * (CANVAS - 1) - place
     i, j = round(row) - 1, round(column) - 1
     a, b = _spline(row - i - 1), _spline(column - j - 1)
-    band = [light[:, i + k : i + k + h, j : j + w + 2] for k in range(3)]
-    rows = a[0] * band[0] + a[1] * band[1] + a[2] * band[2]
-    return b[0] * rows[:, :, :w] + b[1] * rows[:, :, 1 : w + 1] + b[2] * rows[:, :, 2:]
+    rows = _mix(a, [light[i + k : i + k + h, j : j + w + 2] for k in range(3)])
+    return _mix(b, [rows[:, k : k + w] for k in range(3)])
+
+
+def _mix(weights: Floats, bands: list[Floats]) -> Floats:
+    """The weighted sum of three bands, from left to right."""
+    total = weights[0] * bands[0]
+    for weight, band in zip(weights[1:], bands[1:], strict=True):
+        total += weight * band
+    return total
 
 
 def _spline(offset: float) -> Floats:
@@ -192,6 +208,12 @@ def _finish(
     pixel = np.concatenate([pixel, rng.integers(0, pixels, n)])
     p = np.concatenate([p, rng.random(n) < camera.noise_on])
     t = t.astype(np.int64)
-    order = np.argsort(t, kind="stable")
+    order = _stable_order(t)
     order = order[(t[order] >= 0) & (t[order] < length)]
     return as_events(t[order], pixel[order] % SIZE[1], pixel[order] // SIZE[1], p[order])
+
+
+def _stable_order(t: NDArray[np.int64]) -> NDArray[np.int64]:
+    """What a stable argsort gives, by a sort of numbers that are all different, which is faster."""
+    bits = len(t).bit_length()
+    return np.sort(t << bits | np.arange(len(t))) & ((1 << bits) - 1)

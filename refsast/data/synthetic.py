@@ -4,21 +4,31 @@ Rule 1: what comes out has the shapes, types and order of `load_nmnist`.
 Rule 2: recording i has its own random stream: the first n of n + 1 are the same recordings.
 """
 
+import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from refsast.data.archive import CLASSES, SPLITS
-from refsast.data.binning import DURATION, STEPS, bin_events, check_count, check_steps
+from refsast.data.batch import bin_spikes
+from refsast.data.binning import DURATION, STEPS, check_count, check_steps
+from refsast.data.cache import SpikeSet, kept
 from refsast.data.camera import CANVAS, Camera, record
 from refsast.data.events import SIZE, Events, write_events
 from refsast.data.hand import Hand, write_digit
 from refsast.data.nmnist import Dataset
+from refsast.data.workers import in_order, paced, processes, workers_for
+from refsast.spikes import Spikes
 
-CHUNK = 32  # recordings made together: enough for speed, few enough for the cache
+SYNTHETIC_VERSION = 1  # part of the cache's key: to be raised when hand or camera change an event
+CHUNK = 64  # recordings made together: enough for speed, few enough for the processor's cache
+
+Progress = Callable[[Sequence[int]], Iterable[int]]
+Chunk = tuple[Sequence[int], Sequence[np.random.Generator]]
 
 CAMERA = Camera()
 HAND = Hand()
@@ -32,7 +42,7 @@ def synthetic_digits(
     duration: int = DURATION,
     hand: Hand = HAND,
     camera: Camera = CAMERA,
-    progress: Callable[[Sequence[int]], Iterable[int]] = iter,
+    progress: Progress = iter,
 ) -> Dataset:
     """Return synthetic recordings, binned, with their labels.
 
@@ -66,13 +76,85 @@ def synthetic_digits(
     ValueError
         If `n`, `steps` or `duration` is not a positive integer.
     """
+    x, y = synthetic_spikes(
+        n, rng, steps=steps, duration=duration, hand=hand, camera=camera, progress=progress
+    )
+    return np.asarray(x.dense(), np.uint8), y
+
+
+def synthetic_spikes(
+    n: int,
+    rng: np.random.Generator,
+    *,
+    steps: int = STEPS,
+    duration: int = DURATION,
+    hand: Hand = HAND,
+    camera: Camera = CAMERA,
+    cache: str | os.PathLike[str] | None = None,
+    jobs: int | None = 1,
+    progress: Progress = iter,
+) -> SpikeSet:
+    """Return the recordings of `synthetic_digits` as the places of their ones, with their labels.
+
+    Parameters
+    ----------
+    n : int
+        Number of recordings. Positive.
+    rng : numpy.random.Generator
+        As for `synthetic_digits`. It ends in the same state whether or not the
+        recordings were in the cache.
+    steps : int
+        Number of time steps. Positive.
+    duration : int
+        Length of all steps together, in microseconds.
+    hand : Hand
+        How much the handwriting varies.
+    camera : Camera
+        What records it.
+    cache : path, optional
+        A folder for the result, which is written as it is made and mapped from its
+        file rather than held in memory. Keyed by all the arguments, what `rng` will
+        spawn and the version of NumPy.
+    jobs : int or None
+        Processes that make them; None for as many as there are cores. They are started
+        afresh, so a program that asks for more than one runs under
+        ``if __name__ == "__main__":``.
+    progress : callable, optional
+        Wraps the sequence of recordings' indices as they are made, such as ``tqdm``.
+
+    Returns
+    -------
+    x : Spikes
+        Of shape (steps, n, 2*34*34); the same whatever `jobs`.
+    y : (n,) array of int64
+        The digits.
+
+    Raises
+    ------
+    ValueError
+        If `n`, `steps`, `duration` or `jobs` is not a positive integer, or there is a
+        cache and what `rng` will spawn cannot be told.
+    """
     check_steps(steps, duration)
     check_count("n", n)
-    x = np.empty((steps, n, 2 * SIZE[0] * SIZE[1]), np.uint8)
+    workers = min(workers_for(jobs), -(-n // CHUNK))
     y = np.arange(n) % CLASSES
-    for i, events in zip(progress(range(n)), _stream(y.tolist(), rng, hand, camera), strict=True):
-        x[:, i] = bin_events(events, steps=steps, duration=duration)
-    return x, y
+    path = None
+    if cache is not None:
+        path = Path(cache) / f"synthetic-{_key(n, rng, steps, duration, hand, camera)}.spikes"
+    work = partial(_bin, steps, duration, hand, camera)
+    made = False
+
+    def make() -> Iterator[Spikes]:
+        nonlocal made
+        made = True
+        parts = in_order(work, _chunks(y.tolist(), rng), jobs=workers, pool=processes)
+        return paced(parts, range(n), CHUNK, progress)
+
+    found = kept(path, make, y)
+    if not made:
+        _skip(n, rng)
+    return found
 
 
 def synthetic_events(
@@ -114,7 +196,7 @@ def write_synthetic(
     *,
     hand: Hand = HAND,
     camera: Camera = CAMERA,
-    progress: Callable[[Sequence[int]], Iterable[int]] = iter,
+    progress: Progress = iter,
 ) -> None:
     """Write synthetic recordings as files, laid out like the official archive.
 
@@ -164,8 +246,43 @@ def _stream(
     digits: Sequence[int], rng: np.random.Generator, hand: Hand, camera: Camera
 ) -> Iterator[Events]:
     """The recordings of these digits, each from its own child of `rng`."""
+    for chunk in _chunks(digits, rng):
+        yield from _record(hand, camera, chunk)
+
+
+def _chunks(digits: Sequence[int], rng: np.random.Generator) -> Iterator[Chunk]:
+    """Some digits at a time, and a child of `rng` for each."""
     for start in range(0, len(digits), CHUNK):
         chunk = digits[start : start + CHUNK]
-        rngs = rng.spawn(len(chunk))
-        ink = [write_digit(d, r, hand, CANVAS) for d, r in zip(chunk, rngs, strict=True)]
-        yield from record(ink, rngs, camera)
+        yield chunk, rng.spawn(len(chunk))
+
+
+def _record(hand: Hand, camera: Camera, chunk: Chunk) -> list[Events]:
+    """What the camera reports of some digits."""
+    digits, rngs = chunk
+    ink = [write_digit(d, rng, hand, CANVAS) for d, rng in zip(digits, rngs, strict=True)]
+    return record(ink, rngs, camera)
+
+
+def _bin(steps: int, duration: int, hand: Hand, camera: Camera, chunk: Chunk) -> Spikes:
+    """The same, binned."""
+    return bin_spikes(_record(hand, camera, chunk), steps=steps, duration=duration)
+
+
+def _skip(n: int, rng: np.random.Generator) -> None:
+    """Leave `rng` as if it had spawned `n` children, in half the time."""
+    for start in range(0, n, CHUNK):
+        rng.bit_generator.seed_seq.spawn(min(CHUNK, n - start))  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _key(
+    n: int, rng: np.random.Generator, steps: int, duration: int, hand: Hand, camera: Camera
+) -> str:
+    """The hash of all that the recordings depend on."""
+    seeds = getattr(rng.bit_generator.seed_seq, "state", None)
+    if seeds is None:
+        raise ValueError(f"rng must come from a SeedSequence to be cached, got {rng!r}")
+    kind = type(rng.bit_generator).__name__
+    versions = (SYNTHETIC_VERSION, np.__version__)
+    parts = (versions, n, kind, sorted(seeds.items()), steps, duration, SIZE, hand, camera)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()

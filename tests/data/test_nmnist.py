@@ -1,4 +1,6 @@
 import io
+import os
+import shutil
 import zipfile
 
 import numpy as np
@@ -6,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refsast.data import bin_events, digest, load_nmnist, read_events
-from refsast.data.cache import fetch, store
+from refsast.data import bin_events, load_nmnist, load_nmnist_spikes, nmnist, read_events
+from refsast.spikes import as_spikes
 
 
 def equal(a, b):
@@ -152,6 +154,39 @@ def test_a_zip_of_something_else_is_refused(tmp_path):
         load_nmnist(tmp_path, "Test", steps=1)
 
 
+@pytest.mark.parametrize("chunk", [1, 4, 23, 99])
+@pytest.mark.parametrize("jobs", [1, 3, None])
+def test_neither_chunks_nor_workers_matter(written, zipped, monkeypatch, chunk, jobs):
+    expected, y = load_nmnist(written, "Train", steps=4)
+    monkeypatch.setattr(nmnist, "CHUNK", chunk)
+    for root in (written, zipped):
+        x, y2 = load_nmnist_spikes(root, "Train", steps=4, jobs=jobs)
+
+        assert equal((x.starts, x.index), (as_spikes(expected).starts, as_spikes(expected).index))
+        assert equal((y2,), (y,))
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_of_several_bad_recordings_the_first_is_named(written, tmp_path, monkeypatch, jobs):
+    monkeypatch.setattr(nmnist, "CHUNK", 2)
+    shutil.copytree(written / "Train", tmp_path / "Train")
+    for path in sorted(tmp_path.glob("Train/[5-9]/*.bin")):
+        path.write_bytes(b"123")
+
+    with pytest.raises(ValueError, match=r"Train/5/00006\.bin"):
+        load_nmnist_spikes(tmp_path, "Train", steps=1, jobs=jobs)
+
+
+def test_workers_are_counted_in_positive_integers(written):
+    with pytest.raises(ValueError, match="jobs must be a positive integer, got 0"):
+        load_nmnist_spikes(written, "Train", steps=1, jobs=0)
+
+
+def test_a_progress_that_passes_over_recordings_is_refused(written):
+    with pytest.raises(ValueError, match="progress must yield all items"):
+        load_nmnist(written, "Train", steps=1, progress=lambda r: r[:0])
+
+
 def test_progress_sees_every_recording(written):
     seen = []
 
@@ -167,113 +202,71 @@ def never(recordings):
     raise AssertionError("the cache should have been used")
 
 
-def test_a_cache_hit_is_the_same_without_reading_again(written, zipped, tmp_path):
-    expected = load_nmnist(written, "Train", steps=2)
+@pytest.mark.parametrize("source", ["written", "zipped"])
+def test_a_cache_hit_is_the_same_without_reading_again(source, request, tmp_path):
+    root, cache = request.getfixturevalue(source), tmp_path / "cache"
+    expected = load_nmnist(root, "Train", steps=2)
 
-    assert equal(load_nmnist(written, "Train", steps=2, cache=tmp_path / "c"), expected)
-    assert equal(
-        load_nmnist(written, "Train", steps=2, cache=tmp_path / "c", progress=never), expected
-    )
-    assert equal(
-        load_nmnist(zipped, "Train", steps=2, cache=tmp_path / "c", progress=never), expected
-    )
+    assert equal(load_nmnist(root, "Train", steps=2, cache=cache), expected)
+    assert equal(load_nmnist(root, "Train", steps=2, cache=cache, progress=never), expected)
 
 
-def damaged(path, how):
-    content = bytearray(path.read_bytes())
-    if how == "cut":
-        content = content[: len(content) // 2]
-    elif how == "empty":
-        content = bytearray()
-    elif how == "text":
-        content = bytearray(b"not an archive")
-    else:
-        content[int(how)] ^= 0x10
+def rewritten(path, content, stamp):
+    """The file, changed in place, with a time that a clock too coarse would not tell apart."""
     path.write_bytes(content)
+    os.utime(path, ns=(stamp, stamp))
 
 
-@pytest.mark.parametrize("how", ["cut", "empty", "text", "3", "90", "300", "5000", "-40", "-300"])
-def test_a_damaged_cache_is_rebuilt(written, tmp_path, how):
-    expected = load_nmnist(written, "Train", steps=2, per_class=1, cache=tmp_path)
-    (path,) = tmp_path.iterdir()
-    damaged(path, how)
-
-    assert equal(load_nmnist(written, "Train", steps=2, per_class=1, cache=tmp_path), expected)
-    assert equal(
-        load_nmnist(written, "Train", steps=2, per_class=1, cache=tmp_path, progress=iter), expected
-    )
-    assert [p.name for p in tmp_path.iterdir()] == [path.name]
-
-
-@given(st.integers(0, 2000), st.integers(1, 255))
-def test_a_cache_damaged_anywhere_is_whole_or_absent(tmp_path_factory, place, change):
-    path = tmp_path_factory.mktemp("cache") / "a.npz"
-    x, y = np.eye(8, dtype=np.uint8)[None], np.arange(8)
-    store(path, x, y)
-    whole = bytearray(path.read_bytes())
-    whole[place % len(whole)] ^= change
-    path.write_bytes(whole)
-    found = fetch(path)
-
-    assert found is None or equal(found, (x, y))
-
-
-def test_a_wrong_number_in_a_well_formed_cache_is_not_believed(tmp_path):
-    x, y = np.ones((1, 2, 8), np.uint8), np.array([0, 1])
-    store(tmp_path / "a.npz", x, y)
-    with np.load(tmp_path / "a.npz") as file:
-        fields = dict(file)
-
-    assert equal(fetch(tmp_path / "a.npz"), (x, y))
-    for field in ("packed", "y", "shape"):
-        wrong = fields | {field: fields[field] ^ 1}
-        np.savez(tmp_path / "b.npz", **wrong)
-        assert fetch(tmp_path / "b.npz") is None
-
-
-def test_a_pickle_is_never_opened(tmp_path):
-    np.savez(tmp_path / "a.npz", packed=np.array([{}], object), shape=1, y=1, check="")
-
-    assert fetch(tmp_path / "a.npz") is None
-
-
-def test_content_and_binning_are_in_the_key(tmp_path):
+def test_recordings_and_binning_are_in_the_key(tmp_path):
     lay_out(tmp_path, ["Train/0/1.bin", "Train/1/2.bin"])
-    cache = tmp_path / "cache"
-    keys = []
+    cache, path = tmp_path / "cache", tmp_path / "Train/1/2.bin"
+    files = []
     for steps, duration, changed in ((1, 10, 0), (2, 10, 0), (1, 11, 0), (1, 10, 1), (1, 10, 2)):
         if changed == 1:
-            (tmp_path / "Train/1/2.bin").write_bytes(bytes([1, 0, 0, 0, 0]))
+            rewritten(path, bytes([1, 0, 0, 0, 0]), 10**18)
         if changed == 2:
-            (tmp_path / "Train/1/2.bin").rename(tmp_path / "Train/1/3.bin")
+            path.rename(tmp_path / "Train/1/3.bin")
         x, _ = load_nmnist(tmp_path, "Train", steps=steps, duration=duration, cache=cache)
-        keys.append(len(list(cache.iterdir())))
-    assert keys == [1, 2, 3, 4, 5]
+        files.append(len(list(cache.iterdir())))
+    assert files == [1, 2, 3, 4, 5]
     assert x[0, 1].argmax() == 1
 
 
-def test_a_failed_write_leaves_nothing_behind(tmp_path, monkeypatch):
-    def broken(*_, **__):
-        raise OSError("disk full")
+@pytest.mark.parametrize("content", [bytes([7, 0, 0, 0, 0]), bytes(10)])
+def test_a_changed_recording_is_noticed_by_its_time_or_its_size(tmp_path, content):
+    lay_out(tmp_path, ["Train/0/1.bin"])
+    path = tmp_path / "Train/0/1.bin"
+    rewritten(path, bytes(5), 10**18)
+    load_nmnist(tmp_path, "Train", steps=1, cache=tmp_path / "cache")
+    rewritten(path, content, 10**18 + 1 if len(content) == 5 else 10**18)
+    x, _ = load_nmnist(tmp_path, "Train", steps=1, cache=tmp_path / "cache")
 
-    monkeypatch.setattr(np, "savez", broken)
-    with pytest.raises(OSError, match="disk full"):
-        store(tmp_path / "a.npz", np.ones((1, 1, 8), np.uint8), np.zeros(1, np.int64))
-    assert list(tmp_path.iterdir()) == []
+    assert np.array_equal(x, load_nmnist(tmp_path, "Train", steps=1)[0])
 
 
-def test_the_digest_sees_values_shapes_and_types():
-    x, y = np.zeros((2, 3, 4), np.uint8), np.zeros(3, np.int64)
-    others = [
-        (x, y),
-        (x + np.uint8(1), y),
-        (x.reshape(4, 3, 2), y),
-        (x.astype(np.int8), y),
-        (x, y + 1),
-    ]
+def test_a_recording_replaced_by_one_of_equal_size_and_time_is_noticed(tmp_path):
+    """As `cp --preserve` and an archive that sets all times to one do: the file is another one."""
+    lay_out(tmp_path, ["Train/0/1.bin", "other"])
+    path, other = tmp_path / "Train/0/1.bin", tmp_path / "other"
+    rewritten(path, bytes(5), 10**18)
+    rewritten(other, bytes([7, 0, 0, 0, 0]), 10**18)
+    load_nmnist(tmp_path, "Train", steps=1, cache=tmp_path / "cache")
+    other.replace(path)
+    x, _ = load_nmnist(tmp_path, "Train", steps=1, cache=tmp_path / "cache")
 
-    assert len({digest(*pair) for pair in others}) == len(others)
-    assert digest(x, y) == digest(np.asfortranarray(x), y.copy())
+    assert x[0, 0].argmax() == 7
+
+
+def test_a_changed_recording_in_a_zip_is_noticed_whatever_its_time(tmp_path):
+    for i, name in enumerate("ab"):
+        (tmp_path / name).mkdir()
+        with zipfile.ZipFile(tmp_path / name / "Train.zip", "w") as archive:
+            archive.writestr(zipfile.ZipInfo("Train/0/1.bin"), bytes([i, 0, 0, 0, 0]))
+    a, b = (
+        load_nmnist(tmp_path / name, "Train", steps=1, cache=tmp_path / "cache")[0] for name in "ab"
+    )
+
+    assert (a[0, 0].argmax(), b[0, 0].argmax()) == (0, 1)
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refsast.data import split
+from refsast.spikes import as_spikes
 
 
 @given(st.integers(3, 9), st.integers(0, 2**32), st.floats(0.2, 0.8))
@@ -18,6 +19,18 @@ def test_a_split_is_balanced_complete_and_in_order(per_class, seed, fraction):
         assert np.array_equal(y[part[0, :, 0]], labels)
     assert np.ptp(np.bincount(y1, minlength=4)) == 0
     assert abs(np.bincount(y1)[0] - fraction * per_class) <= 0.5
+
+
+def test_spikes_are_split_as_their_array_is():
+    x = (np.random.default_rng(0).random((2, 20, 3)) < 0.5).astype(np.uint8)
+    y = np.arange(20) % 2
+    whole, spikes = (
+        split(v, y, fraction=0.3, rng=np.random.default_rng(1)) for v in (x, as_spikes(x))
+    )
+
+    for (a, y1), (b, y2) in zip(whole, spikes, strict=True):
+        assert np.array_equal(a, b.dense())
+        assert np.array_equal(y1, y2)
 
 
 def test_a_split_is_drawn():

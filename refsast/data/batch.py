@@ -1,0 +1,186 @@
+"""Many recordings at once: from the bytes of their files to the places of ones, in a few sweeps.
+
+Rule 1: the result is that of `parse_events` and `bin_events`, one recording after the other.
+Rule 2: what looks wrong to a sweep is read again one by one, which is slow and knows what to say.
+Rule 3: an event is the number ``row << bits | cell``; sorted, and without repetitions, these
+        numbers are the answer. All fit in 32 bits unless a setting is extraordinary.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from refsast.data.binning import check_steps, column, step_of
+from refsast.data.events import (
+    EVENT_BYTES,
+    MARKER_STEP,
+    MARKER_Y,
+    SIZE,
+    TIME_LIMIT,
+    Events,
+    check_events,
+    parse_events,
+)
+from refsast.spikes import Spikes, index_type
+
+
+@dataclass(frozen=True, eq=False)
+class _Batch:
+    """Events of many recordings in a row: how many each has, their times and columns."""
+
+    counts: NDArray[np.int64]
+    t: NDArray[np.integer]
+    column: NDArray[np.integer]
+
+
+def bin_spikes(
+    recordings: Iterable[Events], *, steps: int, duration: int, size: tuple[int, int] = SIZE
+) -> Spikes:
+    """Return recordings, binned, as the places of the ones.
+
+    Parameters
+    ----------
+    recordings : iterable of Events
+        Any number of them. An empty one gives empty rows.
+    steps : int
+        Number of time steps. Positive.
+    duration : int
+        Length of all steps together, in microseconds. Positive.
+    size : (int, int)
+        Height and width of the sensor, in pixels.
+
+    Returns
+    -------
+    Spikes
+        Of shape (steps, n, 2*h*w): what `bin_events` gives for each, side by side.
+
+    Raises
+    ------
+    ValueError
+        As `bin_events`.
+
+    Examples
+    --------
+    >>> t, x, p = np.array([0, 5, 9, 10]), np.array([1, 0, 0, 1]), np.array([1, 0, 0, 1])
+    >>> bin_spikes([Events(t, x, 0 * x, p)], steps=2, duration=10, size=(1, 2)).index
+    array([3, 0], dtype=uint16)
+    """
+    check_steps(steps, duration)
+    good = [check_events(events, size=size) for events in recordings]
+    nothing = np.zeros(0, np.int64)
+    t = np.concatenate([nothing, *(events.t for events in good)])
+    cells = (column(e.x, e.y.astype(np.int64), e.p.astype(np.int64), size) for e in good)
+    counts = np.array([len(events) for events in good], np.int64)
+    return _spikes(_Batch(counts, t, np.concatenate([nothing, *cells])), steps, duration, size)
+
+
+def bin_files(
+    contents: Sequence[bytes],
+    names: Sequence[str],
+    *,
+    steps: int,
+    duration: int,
+    size: tuple[int, int] = SIZE,
+) -> Spikes:
+    """Return recordings in the 40-bit format, parsed and binned together.
+
+    Parameters
+    ----------
+    contents : sequence of bytes
+        The files.
+    names : sequence of str
+        What the messages call them.
+    steps : int
+        Number of time steps. Positive.
+    duration : int
+        Length of all steps together, in microseconds. Positive.
+    size : (int, int)
+        Height and width of the sensor, in pixels.
+
+    Returns
+    -------
+    Spikes
+        Of shape (steps, n, 2*h*w).
+
+    Raises
+    ------
+    ValueError
+        As `parse_events` and `bin_events`, or if a recording is empty; the message
+        names the first file that is wrong.
+    """
+    check_steps(steps, duration)
+    batch = _sweep(contents, size)
+    if batch is None:
+        parsed = map(_parse, contents, names, [size] * len(contents))
+        return bin_spikes(parsed, steps=steps, duration=duration, size=size)
+    return _spikes(batch, steps, duration, size)
+
+
+def _parse(content: bytes, name: str, size: tuple[int, int]) -> Events:
+    """The events of one file, of which there must be one."""
+    events = parse_events(content, size=size, name=name)
+    if not len(events):
+        raise ValueError(f"{name} must hold events, got an empty recording")
+    return events
+
+
+def _sweep(contents: Sequence[bytes], size: tuple[int, int]) -> _Batch | None:
+    """The events of all files; None where one is empty or wrong."""
+    lengths = np.array([len(content) for content in contents], np.int64)
+    if not lengths.all() or (lengths % EVENT_BYTES).any():
+        return None
+    content = b"".join(contents)
+    x = np.frombuffer(content, np.uint8)[::EVENT_BYTES]
+    # The four bytes after x are one number: 8 bits of y, 1 of polarity, 23 of time.
+    rest = np.ndarray(x.shape, ">u4", content, 1, (EVENT_BYTES,)).astype(np.uint32)
+    batch = _Batch(lengths // EVENT_BYTES, rest & (TIME_LIMIT - 1), x)
+    marker = rest >> 24 == MARKER_Y
+    if marker.any():
+        batch, rest = _apply(marker, batch), rest[~marker]
+    height, width = size
+    y, x = rest >> 24, batch.column
+    on_sensor = y.max(initial=0) < height and x.max(initial=0) < width
+    if not (batch.counts.all() and on_sensor and _in_order(batch)):
+        return None
+    return _Batch(batch.counts, batch.t, column(x, y, rest >> 23 & 1, size))
+
+
+def _apply(marker: NDArray[np.bool_], batch: _Batch) -> _Batch:
+    """Every marker adds to all later times of its recording, and is dropped."""
+    before = np.concatenate([[0], np.cumsum(marker)])  # markers before an event, in all files
+    ends = np.cumsum(batch.counts)
+    starts = ends - batch.counts
+    late = before[1:] - np.repeat(before[starts], batch.counts)
+    t = batch.t.astype(np.int64) + MARKER_STEP * late
+    counts = batch.counts - (before[ends] - before[starts])
+    return _Batch(counts, t[~marker], batch.column[~marker])
+
+
+def _in_order(batch: _Batch) -> bool:
+    """Whether times never decrease within a recording."""
+    backwards = batch.t[1:] < batch.t[:-1]
+    backwards[np.cumsum(batch.counts)[:-1] - 1] = False  # from a recording to the next
+    return not backwards.any()
+
+
+def _spikes(batch: _Batch, steps: int, duration: int, size: tuple[int, int]) -> Spikes:
+    """Number the events, sort the numbers, drop what repeats."""
+    cells = 2 * size[0] * size[1]
+    bits, rows = (cells - 1).bit_length(), steps * len(batch.counts)
+    number = np.uint32 if rows << bits < 1 << 32 else np.int64
+    t = batch.t if steps * duration < 1 << 32 else batch.t.astype(np.int64)
+    first_row = np.repeat(np.arange(0, rows, steps).astype(number), batch.counts)
+    key = (first_row + step_of(t, steps, duration).astype(number)) << bits
+    key |= batch.column.astype(number)
+    late = batch.t >= duration
+    if late.any():
+        key = key[~late]
+    key.sort()
+    fresh = np.ones(key.shape, bool)
+    np.not_equal(key[1:], key[:-1], out=fresh[1:])
+    key = key.take(np.flatnonzero(fresh))  # twice as fast as key[fresh] and more
+    starts = np.searchsorted(key, np.arange(rows + 1).astype(number) << bits)
+    index = (key & ((1 << bits) - 1)).astype(index_type(cells))
+    return Spikes(steps, cells, starts.astype(np.int64), index)
