@@ -94,13 +94,11 @@ class Spikes:
         first, stop, _ = span.indices(self.steps)
         if (first, stop) == (0, self.steps):
             return self
-        n = self.shape[1]
-        bounds = self.starts[np.arange(n)[:, None] * self.steps + np.arange(first, stop + 1)]
-        starts = np.concatenate([[0], np.cumsum(np.diff(bounds, axis=1), dtype=np.int64)])
-        index = [
-            self.index[low:high] for low, high in zip(bounds[:, 0], bounds[:, -1], strict=True)
-        ]
-        return Spikes(stop - first, self.cells, starts, np.concatenate(index))
+        rows = np.arange(self.shape[1])[:, None] * self.steps
+        bounds = self.starts[rows + np.arange(first, stop + 1)]
+        pieces = [self.index[low:high] for low, high in bounds[:, [0, -1]].tolist()]
+        index = np.concatenate([self.index[:0], *pieces])
+        return Spikes(stop - first, self.cells, row_starts(np.diff(bounds, axis=1).ravel()), index)
 
     def dense(self, dtype: DTypeLike = np.uint8) -> NDArray[np.generic]:
         """Return the array of zeros and ones, shape (steps, n, cells)."""
@@ -178,6 +176,21 @@ def join_spikes(parts: Sequence[Spikes]) -> Spikes:
     sizes = np.concatenate([np.diff(part.starts) for part in parts])
     index = np.concatenate([part.index for part in parts])
     return Spikes(*kinds[0], row_starts(sizes), index)
+
+
+def require_sound(spikes: Spikes, name: str) -> None:
+    """Raise unless all rows lie within `index` and it within the cells: products rely on it.
+
+    Raises
+    ------
+    ValueError
+        If rows end before they begin, or an index is no cell.
+    """
+    if (np.diff(spikes.starts) < 0).any():
+        raise ValueError(f"starts of {name} must never decrease, got some that do")
+    if len(spikes.index) and not 0 <= spikes.index.min() <= spikes.index.max() < spikes.cells:
+        ends = f"{spikes.index.min()} to {spikes.index.max()}"
+        raise ValueError(f"index of {name} must lie in [0, {spikes.cells}), got {ends}")
 
 
 def row_starts(sizes: NDArray[np.integer]) -> NDArray[np.int64]:

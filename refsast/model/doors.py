@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from refsast.arrays import Array, Integers, as_array, as_floats, as_numbers, fits, spell
 from refsast.model.network import Network
 from refsast.model.params import Layer, Params, parts
-from refsast.spikes import Spikes
+from refsast.spikes import Spikes, require_sound
 
 
 def checked(
@@ -84,6 +84,8 @@ def checked_inputs(network: Network, x: ArrayLike | Spikes) -> NDArray[np.generi
         raise ValueError(f"x must have shape {spell(wanted)}, got {spell(x.shape)}")
     if 0 in x.shape:
         raise ValueError(f"x must have at least one step and one recording, got shape {x.shape}")
+    if isinstance(x, Spikes):
+        require_sound(x, "x")
     return x
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from refsast.arrays import Array, Integers, as_array
 from refsast.gradient.fast.layer import Rest, Stretch, at_rest, backwards, forwards
@@ -42,7 +43,7 @@ class Task:
 
     forward: Network
     backward: Network
-    x: Array | Spikes
+    x: NDArray[np.generic] | Spikes
     y: Integers
     span: int
     dense_above: float | None

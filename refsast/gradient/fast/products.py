@@ -15,6 +15,7 @@ from functools import cache
 from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from refsast.arrays import Array, all_finite
@@ -82,7 +83,10 @@ def few_at_once(a: Array, b: Array) -> Array:
         return a @ b
     if m > k:
         return np.concatenate([a[i : i + step] @ b for i in range(0, m, step)])
-    return sum(a[:, i : i + step] @ b[i : i + step] for i in range(0, k, step))
+    total = a[:, :step] @ b[:step]
+    for i in range(step, k, step):
+        total += a[:, i : i + step] @ b[i : i + step]
+    return total
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +113,7 @@ class Sparse:
 
     def times(self, w: Array) -> Array:
         """Return ``W x_t`` for all steps, shape (time, batch, n)."""
-        out = np.empty((self.rows.shape[0], len(w)), w.dtype)
+        out = np.empty((self.matrix[0], len(w)), w.dtype)
 
         def fill(part: slice) -> None:
             columns = np.ascontiguousarray(w[part].T)
@@ -132,7 +136,7 @@ class Sparse:
 
     def as_rows(self) -> Array:
         """Return the inputs as a matrix, its rows in this kind's own order."""
-        return self.in_rows(self.spikes.dense(self.rows.dtype))
+        return self.in_rows(np.asarray(self.spikes.dense(self.rows.dtype), self.rows.dtype))
 
     def in_rows(self, signal: Array) -> Array:
         """Return a signal (time, batch, n) as a matrix whose rows are in the same order."""
@@ -163,7 +167,9 @@ Inputs: TypeAlias = Dense | Sparse
 Product: TypeAlias = Callable[[Array, Array], Array]
 
 
-def as_inputs(x: Array | Spikes, dtype: np.dtype, dense_above: float | None) -> Inputs:
+def as_inputs(
+    x: NDArray[np.generic] | Spikes, dtype: np.dtype, dense_above: float | None
+) -> Inputs:
     """Return inputs ready for products in `dtype`; spikes denser than `dense_above` as an array.
 
     Without a `dense_above` it is the density at which both take as long, by the costs above.
@@ -173,7 +179,7 @@ def as_inputs(x: Array | Spikes, dtype: np.dtype, dense_above: float | None) -> 
             return Dense(np.ascontiguousarray(x, dtype))
     rows = x.shape[0] * x.shape[1]
     if x.density > (DENSE - REORDERED / rows if dense_above is None else dense_above):
-        return Dense(x.dense(dtype))
+        return Dense(np.asarray(x.dense(dtype), dtype))
     ones = np.ones(len(x.index), dtype)
     index, starts = x.index.astype(np.int32), x.starts.astype(np.int32)
     return Sparse(x, csr_array((ones, index, starts), shape=(len(starts) - 1, x.cells)))
