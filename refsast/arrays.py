@@ -56,9 +56,9 @@ def as_floats(value: ArrayLike, name: str, shape: Sequence[int | str] | None = N
     array = as_numbers(value, name)
     if shape is not None and not fits(array.shape, shape):
         raise ValueError(f"{name} must have shape {spell(shape)}, got {spell(array.shape)}")
-    kept = array.dtype in (np.float32, np.float64, np.complex128)
-    wanted = array.dtype if kept else np.dtype("c16" if array.dtype.kind == "c" else "f8")
-    return np.asarray(array, wanted)
+    if array.dtype in (np.float32, np.float64, np.complex128):
+        return array
+    return array.astype("c16" if array.dtype.kind == "c" else "f8")
 
 
 def all_finite(array: NDArray[np.generic]) -> bool:
@@ -67,7 +67,7 @@ def all_finite(array: NDArray[np.generic]) -> bool:
         return bool(np.isfinite(array.sum()) or np.isfinite(array).all())
 
 
-def as_numbers(value: ArrayLike, name: str) -> NDArray[np.generic]:
+def as_numbers(value: ArrayLike, name: str) -> Array:
     """Return `value` as an array of numbers of any kind, or say what `name` must be.
 
     Raises

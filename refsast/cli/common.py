@@ -10,13 +10,14 @@ from typing import TypeAlias
 import numpy as np
 from tqdm import tqdm
 
-from refsast.data import load_nmnist, split, synthetic_digits
+from refsast.data import load_nmnist_spikes, split, synthetic_spikes
 from refsast.data.archive import SPLITS
 from refsast.experiment.presets import PRESETS, SCHEDULES, Setting
 from refsast.experiment.record import Data
 from refsast.model import NoReset, Subtract, ToZero
 from refsast.model.reset import Reset
 
+MANY = 2000  # synthetic recordings, from which on more processes are worth their start
 LARGEST = 10**7  # of any count on the command line: what is larger is a slip
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -182,7 +183,7 @@ def add_recordings(parser: argparse.ArgumentParser) -> None:
         help="measure on this share of the training recordings instead of the test recordings",
     )
     group.add_argument(
-        "--cache", type=Path, metavar="FOLDER", help="keep binned N-MNIST recordings here"
+        "--cache", type=Path, metavar="FOLDER", help="keep binned recordings here, and map them"
     )
 
 
@@ -213,7 +214,7 @@ def recordings_from(args: argparse.Namespace, steps: int) -> Recordings:
 
 def _refuse_idle_flags(args: argparse.Namespace, made: bool) -> None:
     """Say so where a flag would do nothing."""
-    real = ("per_class", "cache", "synthetic_train")
+    real = ("per_class", "synthetic_train")
     synthetic = ("test",) if args.synthetic_train else ("train", "test")
     for name in real if made else synthetic:
         if getattr(args, name):
@@ -228,14 +229,15 @@ def _synthetic(args: argparse.Namespace, part: int, steps: int) -> tuple[Data, s
     n = (args.train or 700, args.test or 200)[part]
     rng = np.random.default_rng(args.data_seed).spawn(2)[part]
     progress = partial(bar, desc="synthetic digits", unit=" recordings", leave=False)
-    made = synthetic_digits(n, rng, steps=steps, progress=progress)
+    jobs = None if n >= MANY else 1
+    made = synthetic_spikes(n, rng, steps=steps, cache=args.cache, jobs=jobs, progress=progress)
     return made, f"{n} synthetic recordings (seed {args.data_seed})"
 
 
 def _nmnist(args: argparse.Namespace, part: int, steps: int) -> tuple[Data, str]:
     """Real recordings, training (part 0) or test (part 1)."""
     progress = partial(bar, desc=f"reading {SPLITS[part]}", unit=" recordings", leave=False)
-    x, y = load_nmnist(
+    x, y = load_nmnist_spikes(
         args.nmnist,
         SPLITS[part],
         steps=steps,

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from refsast.experiment.evaluate import predict, share_right
 from refsast.model import Network, Params, heaviside
 from refsast.model.doors import checked_recordings
+from refsast.spikes import Spikes
 
 FACTORS = tuple(np.linspace(0.3, 1.7, 15).round(1).tolist())
 
@@ -22,7 +23,7 @@ def with_threshold(network: Network, factor: float) -> Network:
 def calibrate(
     network: Network,
     params: Params,
-    x: ArrayLike,
+    x: ArrayLike | Spikes,
     y: ArrayLike,
     *,
     factors: Sequence[float] = FACTORS,
@@ -35,7 +36,7 @@ def calibrate(
         The network.
     params : tuple of Layer
         Its parameters.
-    x : (time, n, n_0) array
+    x : (time, n, n_0) array, or Spikes
         Recordings to choose on: those of the training, never those of the test.
     y : (n,) array of int
         Labels in [0, classes).

@@ -11,6 +11,7 @@ from refsast.model import Network, Params, Trace, heaviside, run
 from refsast.model.doors import checked_recordings
 from refsast.model.loss import cross_entropy
 from refsast.model.spike import Spike
+from refsast.spikes import Spikes
 
 CHUNK = 256  # recordings at a time, which bounds the memory
 
@@ -38,7 +39,7 @@ class Scores:
         return self.smooth - self.hard
 
 
-def evaluate(network: Network, params: Params, x: ArrayLike, y: ArrayLike) -> Scores:
+def evaluate(network: Network, params: Params, x: ArrayLike | Spikes, y: ArrayLike) -> Scores:
     """Return loss and accuracy with smooth spikes, and accuracy with hard ones.
 
     Parameters
@@ -47,7 +48,7 @@ def evaluate(network: Network, params: Params, x: ArrayLike, y: ArrayLike) -> Sc
         The network.
     params : tuple of Layer
         Its parameters.
-    x : (time, n, n_0) array
+    x : (time, n, n_0) array, or Spikes
         Recordings; any number of them, at least one.
     y : (n,) array of int
         Labels in [0, classes).
@@ -78,22 +79,28 @@ def share_right(logits: Array, labels: Integers) -> float:
     return float((logits.argmax(axis=1) == labels).mean())
 
 
-def predict(network: Network, params: Params, x: ArrayLike, spike: Spike | None = None) -> Array:
+def predict(
+    network: Network, params: Params, x: ArrayLike | Spikes, spike: Spike | None = None
+) -> Array:
     """Return the logits (n, classes) of any number of recordings, a chunk at a time."""
     return np.concatenate([trace.logits for trace in traces(network, params, x, spike)])
 
 
 def traces(
-    network: Network, params: Params, x: ArrayLike, spike: Spike | None = None
+    network: Network, params: Params, x: ArrayLike | Spikes, spike: Spike | None = None
 ) -> Iterator[Trace]:
     """Yield the runs of any number of recordings, a chunk at a time."""
-    x = np.asarray(x)
+    x = x if isinstance(x, Spikes) else np.asarray(x)
     for start in range(0, x.shape[1], CHUNK):
         yield run(network, params, x[:, start : start + CHUNK], spike)
 
 
 def membrane(
-    network: Network, params: Params, x: ArrayLike, edges: Array, spike: Spike | None = None
+    network: Network,
+    params: Params,
+    x: ArrayLike | Spikes,
+    edges: Array,
+    spike: Spike | None = None,
 ) -> Array:
     """Return how often each distance from threshold occurs, layer by layer.
 
@@ -103,7 +110,7 @@ def membrane(
         The network.
     params : tuple of Layer
         Its parameters.
-    x : (time, n, n_0) array
+    x : (time, n, n_0) array, or Spikes
         Recordings.
     edges : (k + 1,) array
         Edges of the bins of ``u - threshold``, increasing, in units of potential.

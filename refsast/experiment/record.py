@@ -19,8 +19,9 @@ from refsast.files import digest_of
 from refsast.model import Network, Params, flatten
 from refsast.optim.descent import Descent
 from refsast.optim.descent import State as Moments
+from refsast.spikes import Spikes
 
-Data: TypeAlias = tuple[NDArray[np.generic], Integers]
+Data: TypeAlias = tuple[NDArray[np.generic] | Spikes, Integers]
 Json: TypeAlias = "Mapping[str, Json] | Sequence[Json] | str | int | float | bool | None"
 
 

@@ -24,9 +24,10 @@ from refsast.model import Network, Params, flatten
 from refsast.model.doors import checked_params, checked_recordings
 from refsast.model.network import split
 from refsast.optim import sam
+from refsast.spikes import Spikes
 
 Gradient: TypeAlias = Callable[
-    [Network, Params, NDArray[np.generic], Integers], tuple[Array, Params]
+    [Network, Params, NDArray[np.generic] | Spikes, Integers], tuple[Array, Params]
 ]
 Watch: TypeAlias = Callable[[int, int, Epoch | None], None]
 
@@ -52,7 +53,8 @@ def train(
     params : tuple of Layer
         Where to start. Their dtype, float32 or float64, is that of the whole training.
     data : (x, y)
-        Training recordings, x of shape (time, n, n_0), and labels, y of shape (n,).
+        Training recordings, x of shape (time, n, n_0), an array or `Spikes`, which may lie on disk,
+        and labels, y of shape (n,).
     config : Config
         How to train; ``rho = 0`` is plain descent.
     rng : numpy.random.Generator
@@ -62,7 +64,8 @@ def train(
         influence the training.
     loss_and_grad : callable
         ``(network, params, x, y) -> (loss, grads)``, as `fast.loss_and_grad` and
-        `reference.loss_and_grad`, or one's own.
+        `reference.loss_and_grad`, or one's own. For the former both passes of SAM are taken
+        together, by `fast.sam_gradient`.
     checkpoint : path, optional
         A file, written after every epoch and replaced as a whole. If it is there already and of
         this very run, the training goes on from it and ends at the same bits.
@@ -128,32 +131,62 @@ def _epoch(
 ) -> State:
     """One pass over the recordings; its scores are not measured yet."""
     batches = _batches(data, config)
+    passes = _together if loss_and_grad is fast.loss_and_grad else _one_by_one(loss_and_grad)
+    w, moments, evaluations = state.w, state.moments, state.evaluations
     losses: list[float] = []
-
-    def objective(rows: Integers) -> sam.Objective:
-        def f(w: Array) -> tuple[Array, Array]:
-            x, y = data[0][:, rows], data[1][rows]
-            loss, grads = loss_and_grad(network, split(network, w), x, y)
-            losses.append(float(loss))
-            return loss, flatten(grads)
-
-        return f
-
-    w, moments, clean = state.w, state.moments, []
     order, ascent_order = (_order(seed, state.epoch, data, config) for seed in seeds)
     for i in range(batches):
-        spent = len(losses)
-        first = objective(order[i] if config.shared else ascent_order[i])
         share = (state.epoch + i / batches) / config.epochs
+        rho = config.radius(share)
+        alone = config.shared or rho == 0.0
+        first = _rows(data, order[i] if alone else ascent_order[i])
+        second = None if alone else _rows(data, order[i])
         with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is checked below
-            grad = sam.gradient(first, w, rho=config.radius(share), second=objective(order[i]))
+            loss, grad = passes(network, w, first, second, rho)
             grad = grad.astype(w.dtype, copy=False)
             moments, w = config.descent.update(moments, w, grad, config.schedule(share))
-        clean.append(losses[spent])  # the loss at w itself, before the step
-        _require_finite(losses[-1], w, state.epoch, i)
+        losses.append(loss)  # at w itself, before the step
+        evaluations += 1 if rho == 0.0 else 2
+        _require_finite(loss, w, state.epoch, i)
         stepped(state.epoch * batches + i + 1)
-    done = Epoch(state.epoch + 1, float(np.mean(clean)), state.evaluations + len(losses), None)
+    done = Epoch(state.epoch + 1, float(np.mean(losses)), evaluations, None)
     return State(done.epoch, done.evaluations, w, moments, (*state.curve, done))
+
+
+def _rows(data: Data, rows: Integers) -> Data:
+    """Some of the recordings."""
+    return data[0][:, rows], data[1][rows]
+
+
+def _together(
+    network: Network, w: Array, first: Data, second: Data | None, rho: float
+) -> tuple[float, Array]:
+    """Both passes of SAM at once: the loss at `w`, and the gradient to descend with."""
+    loss, grads = fast.sam_gradient(network, split(network, w), first, second, rho=rho)
+    return float(loss), flatten(grads)
+
+
+def _one_by_one(loss_and_grad: Gradient) -> Callable[..., tuple[float, Array]]:
+    """The same by two calls of any gradient."""
+
+    def passes(
+        network: Network, w: Array, first: Data, second: Data | None, rho: float
+    ) -> tuple[float, Array]:
+        losses: list[float] = []
+
+        def objective(batch: Data) -> sam.Objective:
+            def f(w: Array) -> tuple[Array, Array]:
+                loss, grads = loss_and_grad(network, split(network, w), *batch)
+                losses.append(float(loss))
+                return loss, flatten(grads)
+
+            return f
+
+        other = None if second is None else objective(second)
+        grad = sam.gradient(objective(first), w, rho=rho, second=other)
+        return losses[0], grad
+
+    return passes
 
 
 def _batches(data: Data, config: Config) -> int:

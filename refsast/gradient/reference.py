@@ -19,9 +19,10 @@ from refsast.model.network import Network, with_spikes
 from refsast.model.params import Layer, Params, parts
 from refsast.model.spike import Spike, heaviside, slope_of
 from refsast.model.unroll import unroll
+from refsast.spikes import Spikes
 
 
-def loss(network: Network, params: Params, x: ArrayLike, y: ArrayLike) -> Array:
+def loss(network: Network, params: Params, x: ArrayLike | Spikes, y: ArrayLike) -> Array:
     """Return the mean cross entropy of the smooth network.
 
     Parameters
@@ -30,7 +31,7 @@ def loss(network: Network, params: Params, x: ArrayLike, y: ArrayLike) -> Array:
         The network.
     params : tuple of Layer
         Its parameters; may be complex, for the complex step.
-    x : (time, batch, n_0) array
+    x : (time, batch, n_0) array, or Spikes
         Input.
     y : (batch,) array of int
         Labels in [0, classes).
@@ -50,7 +51,7 @@ def loss(network: Network, params: Params, x: ArrayLike, y: ArrayLike) -> Array:
 
 
 def loss_and_grad(
-    network: Network, params: Params, x: ArrayLike, y: ArrayLike
+    network: Network, params: Params, x: ArrayLike | Spikes, y: ArrayLike
 ) -> tuple[Array, Params]:
     """Return the loss and its gradient in every parameter, by the tape.
 
@@ -63,7 +64,7 @@ def loss_and_grad(
         The network.
     params : tuple of Layer
         Its parameters.
-    x : (time, batch, n_0) array
+    x : (time, batch, n_0) array, or Spikes
         Input.
     y : (batch,) array of int
         Labels in [0, classes).
@@ -94,7 +95,7 @@ def loss_and_grad(
     return value, rebuild(*grads)
 
 
-def input_grad(network: Network, params: Params, x: ArrayLike, y: ArrayLike) -> Array:
+def input_grad(network: Network, params: Params, x: ArrayLike | Spikes, y: ArrayLike) -> Array:
     """Return the gradient of the loss in the input, by the tape.
 
     Parameters
@@ -103,7 +104,7 @@ def input_grad(network: Network, params: Params, x: ArrayLike, y: ArrayLike) -> 
         The network.
     params : tuple of Layer
         Its parameters.
-    x : (time, batch, n_0) array
+    x : (time, batch, n_0) array, or Spikes
         Input.
     y : (batch,) array of int
         Labels in [0, classes).
@@ -122,7 +123,9 @@ def input_grad(network: Network, params: Params, x: ArrayLike, y: ArrayLike) -> 
     return value_and_grad(lambda x: cross_entropy(unroll(network, params, x).logits, y), x)[1][0]
 
 
-def hvp(network: Network, params: Params, x: ArrayLike, y: ArrayLike, direction: Params) -> Params:
+def hvp(
+    network: Network, params: Params, x: ArrayLike | Spikes, y: ArrayLike, direction: Params
+) -> Params:
     """Return the exact product of the Hessian of the loss with a direction.
 
     Parameters
@@ -131,7 +134,7 @@ def hvp(network: Network, params: Params, x: ArrayLike, y: ArrayLike, direction:
         The network; no neuron may detach its reset, since then there is no Hessian.
     params : tuple of Layer
         Its parameters.
-    x : (time, batch, n_0) array
+    x : (time, batch, n_0) array, or Spikes
         Input.
     y : (batch,) array of int
         Labels in [0, classes).
@@ -165,7 +168,7 @@ def hvp(network: Network, params: Params, x: ArrayLike, y: ArrayLike, direction:
 
 
 def straight_through(
-    network: Network, params: Params, x: ArrayLike, y: ArrayLike
+    network: Network, params: Params, x: ArrayLike | Spikes, y: ArrayLike
 ) -> tuple[Array, Params]:
     """Return the hard network's loss and the conventional, biased estimate of a gradient.
 
@@ -177,7 +180,7 @@ def straight_through(
         The network; its spikes give the backward derivative.
     params : tuple of Layer
         Its parameters.
-    x : (time, batch, n_0) array
+    x : (time, batch, n_0) array, or Spikes
         Input.
     y : (batch,) array of int
         Labels in [0, classes).
@@ -202,7 +205,7 @@ def straight_through(
 
 
 def _double(
-    network: Network, params: Params, x: ArrayLike, y: ArrayLike
+    network: Network, params: Params, x: ArrayLike | Spikes, y: ArrayLike
 ) -> tuple[Params, Array, Integers]:
     """Everything checked, and in double precision."""
     return checked(network, _as_double(checked_params(network, params)), x, y)

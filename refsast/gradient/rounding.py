@@ -26,6 +26,7 @@ from refsast.model.params import Layer, Params
 from refsast.model.reset import ToZero
 from refsast.model.spike import second_of, slope_of
 from refsast.model.unroll import drive, unroll
+from refsast.spikes import Spikes
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +62,9 @@ class Errors:
     e_r: Array
 
 
-def rounding(network: Network, params: Params, x: ArrayLike, y: ArrayLike) -> tuple[Params, Array]:
+def rounding(
+    network: Network, params: Params, x: ArrayLike | Spikes, y: ArrayLike
+) -> tuple[Params, Array]:
     """Return how far rounding can move the gradients, to first order, in units of one rounding.
 
     Two right gradients agree to a modest multiple of ``eps`` times this, entry by entry, where
@@ -74,7 +77,7 @@ def rounding(network: Network, params: Params, x: ArrayLike, y: ArrayLike) -> tu
         The network; its spikes need ``derivative`` and ``second``.
     params : tuple of Layer
         Its parameters.
-    x : (time, batch, n_0) array
+    x : (time, batch, n_0) array, or Spikes
         Input.
     y : (batch,) array of int
         Labels in [0, classes).

@@ -12,7 +12,7 @@ from refsast.spikes import Spikes, require_sound
 
 
 def checked(
-    network: Network, params: Params, x: ArrayLike, y: ArrayLike
+    network: Network, params: Params, x: ArrayLike | Spikes, y: ArrayLike
 ) -> tuple[Params, Array, Integers]:
     """Check parameters, input and labels; as `checked_input`, which says what is checked."""
     params, x = checked_input(network, params, x)
@@ -128,13 +128,16 @@ def checked_labels(y: ArrayLike, batch: int, classes: int) -> Integers:
 
 
 def checked_recordings(
-    network: Network, x: ArrayLike, y: ArrayLike, name: str = "x"
-) -> tuple[NDArray[np.generic], Integers]:
+    network: Network, x: ArrayLike | Spikes, y: ArrayLike, name: str = "x"
+) -> tuple[NDArray[np.generic] | Spikes, Integers]:
     """Check shapes and labels of a set of recordings; its numbers are checked as they are used."""
-    x = np.asarray(x)
+    if isinstance(x, Spikes):
+        require_sound(x, name)
+    else:
+        x = np.asarray(x)
     wanted = f"(time, n, {network.sizes[0]})"
-    if x.ndim != 3 or x.shape[2] != network.sizes[0] or 0 in x.shape:
+    if len(x.shape) != 3 or x.shape[2] != network.sizes[0] or 0 in x.shape:
         raise ValueError(f"{name} must have shape {wanted}, got {x.shape}")
-    if x.dtype.kind not in "biuf":
+    if not isinstance(x, Spikes) and x.dtype.kind not in "biuf":
         raise ValueError(f"{name} must hold real numbers, got dtype {x.dtype}")
     return x, checked_labels(y, x.shape[1], network.classes)

@@ -18,6 +18,7 @@ from refsast.model.network import Network, with_spikes
 from refsast.model.params import Layer, Params
 from refsast.model.readout import SpikeRate, affine, pool
 from refsast.model.spike import Spike
+from refsast.spikes import Spikes
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +76,9 @@ def drive(layer: Layer, a: Array) -> Array:
     return current if layer.b is None else current + layer.b
 
 
-def run(network: Network, params: Params, x: ArrayLike, spike: Spike | None = None) -> Trace:
+def run(
+    network: Network, params: Params, x: ArrayLike | Spikes, spike: Spike | None = None
+) -> Trace:
     """Run the network on a batch, from rest.
 
     Parameters
@@ -84,7 +87,7 @@ def run(network: Network, params: Params, x: ArrayLike, spike: Spike | None = No
         The network.
     params : tuple of Layer
         Its parameters.
-    x : (time, batch, n_0) array
+    x : (time, batch, n_0) array, or Spikes
         Input per step: spikes, counts or any finite values.
     spike : callable, optional
         In place of every neuron's own; ``spike=heaviside`` is the hard network, with nothing else

@@ -136,7 +136,7 @@ class Sparse:
 
     def as_rows(self) -> Array:
         """Return the inputs as a matrix, its rows in this kind's own order."""
-        return self.in_rows(np.asarray(self.spikes.dense(self.rows.dtype), self.rows.dtype))
+        return self.in_rows(self.spikes.dense(self.rows.dtype).astype(self.rows.dtype, copy=False))
 
     def in_rows(self, signal: Array) -> Array:
         """Return a signal (time, batch, n) as a matrix whose rows are in the same order."""
