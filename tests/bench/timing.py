@@ -1,0 +1,237 @@
+"""Everybody in turns: one process per family of libraries, asked for one step at a time.
+
+The processes live as long as the comparison and wait on a pipe between steps, so the thread pools of
+PyTorch, XLA and OpenBLAS are each at rest while another computes. Whether that is needed is measured
+by ``python -m tests.bench.interference``, and was: see `tests.bench.interference`.
+"""
+
+import multiprocessing
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+
+import numpy as np
+
+from tests.bench.check import verdict
+from tests.bench.implementations import REFSAST, AbsentError, Answer, Built, Implementation
+from tests.bench.machine import installed
+from tests.bench.peers import PEERS
+from tests.bench.workloads import Workload, draw
+
+ALL: dict[str, Implementation] = {**REFSAST, **PEERS}
+SETTLE = 0.005  # seconds between steps, in which pools that spin after their work fall asleep
+FEWEST = 3  # rounds, however slow
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How one implementation did on one workload.
+
+    Attributes
+    ----------
+    name : str
+        Its key in the tables of implementations.
+    seconds : tuple of float
+        One step each, in the order of the rounds; empty where there was nothing to time.
+    first : float
+        Seconds to build it and take a first step, compilation included.
+    wrong : str
+        Why it is not the same loss and gradients; empty if it is.
+    absent : str
+        Why it was not timed; empty if it was.
+    """
+
+    name: str
+    seconds: tuple[float, ...] = ()
+    first: float = 0.0
+    wrong: str = ""
+    absent: str = ""
+
+
+def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
+    """Return the lower quartile, the median and the upper quartile."""
+    low, middle, high = np.percentile(values, (25, 50, 75))
+    return float(low), float(middle), float(high)
+
+
+def ratios(one: Timing, base: Timing) -> list[float]:
+    """Return how many times longer one took than the base in the same round."""
+    return [a / b for a, b in zip(one.seconds, base.seconds, strict=False)]
+
+
+def serve(pipe: Connection) -> None:
+    """Answer requests until there are no more: what a worker process runs."""
+    warnings.simplefilter("ignore")  # of libraries, about themselves
+    built: dict[str, Built] = {}
+    while (request := pipe.recv()) is not None:
+        try:
+            pipe.send((None, ANSWERS[request[0]](built, *request[1:])))
+        except AbsentError as error:
+            pipe.send((AbsentError(str(error)), None))
+        except Exception as error:  # a peer may fail in any way; that is a result, not the end
+            pipe.send((AbsentError(f"{type(error).__name__}: {error}".splitlines()[0]), None))
+
+
+def _build(built: dict[str, Built], name: str, work: Workload) -> tuple[float, Answer | None]:
+    """Make one ready; return the seconds until its first step was done, and its answer."""
+    data = draw(work)
+    start = time.perf_counter()
+    one = ALL[name].build(work, data)
+    one.step()
+    first = time.perf_counter() - start
+    built[name] = one
+    return first, None if one.answer is None else one.answer()
+
+
+def _time(built: dict[str, Built], name: str) -> float:
+    """Take one step; return its seconds."""
+    step = built[name].step
+    start = time.perf_counter()
+    step()
+    return time.perf_counter() - start
+
+
+def _oracle(_: dict[str, Built], name: str, work: Workload) -> Answer:
+    """Return what an implementation must answer."""
+    return ALL[name].oracle(work)
+
+
+ANSWERS = {
+    "build": _build,
+    "time": _time,
+    "oracle": _oracle,
+    "forget": lambda built: built.clear(),
+}
+
+
+@dataclass
+class Workers:
+    """The processes, by name, started when first asked.
+
+    Attributes
+    ----------
+    process_of : callable
+        Which process an implementation runs in.
+    """
+
+    process_of: Callable[[Implementation], str] = lambda one: one.process
+    _running: dict[str, tuple[multiprocessing.Process, Connection]] = field(default_factory=dict)
+
+    def ask(self, process: str, *request: object):
+        """Return what a process answers; what it raises is raised here."""
+        if process not in self._running:
+            self._running[process] = _start()
+        pipe = self._running[process][1]
+        try:
+            pipe.send(request)
+            error, result = pipe.recv()
+        except (EOFError, OSError) as lost:  # killed, for want of memory for instance
+            self._running.pop(process)[0].join()
+            raise AbsentError("its process died") from lost
+        if error is not None:
+            raise error
+        return result
+
+    def forget(self) -> None:
+        """Let every process free what it has built."""
+        for process in list(self._running):
+            self.ask(process, "forget")
+
+    def stop(self) -> None:
+        """End all processes."""
+        for worker, pipe in self._running.values():
+            pipe.send(None)
+            worker.join()
+        self._running.clear()
+
+
+def _start() -> tuple[multiprocessing.Process, Connection]:
+    """Start a worker, in a fresh interpreter: forked pools of threads do not work."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    worker = context.Process(target=serve, args=(there,), daemon=False)
+    worker.start()
+    there.close()
+    return worker, here
+
+
+@contextmanager
+def workers(process_of: Callable[[Implementation], str] = lambda one: one.process):
+    """Give processes, and end them whatever happens."""
+    here = Workers(process_of)
+    try:
+        yield here
+    finally:
+        here.stop()
+
+
+def ready(here: Workers, names: Sequence[str], work: Workload) -> Iterator[Timing]:
+    """Build and check everybody; yield what is known before the clock runs."""
+    wanted: dict[int, Answer] = {}
+    for name in names:
+        one = ALL[name]
+        if not installed(one.needs):
+            yield Timing(name, absent=f"{one.needs} is not installed")
+            continue
+        try:
+            first, answer = here.ask(here.process_of(one), "build", name, work)
+            wrong = ""
+            if one.oracle is not None and answer is not None:
+                key = id(one.oracle)
+                if key not in wanted:
+                    wanted[key] = here.ask("refsast", "oracle", name, work)
+                wrong = verdict(answer, wanted[key])
+            yield Timing(name, first=first, wrong=wrong)
+        except AbsentError as error:
+            yield Timing(name, absent=str(error))
+
+
+def interleave(
+    here: Workers,
+    names: Sequence[str],
+    work: Workload,
+    rounds: int,
+    *,
+    budget: float,
+    tick: Callable[[], object] = lambda: None,
+) -> Mapping[str, Timing]:
+    """Return the timings of all, taken in turns: A B C, A B C, ...
+
+    Parameters
+    ----------
+    here : Workers
+        The processes.
+    names : sequence of str
+        Who takes part.
+    work : Workload
+        What is computed.
+    rounds : int
+        How often everybody's turn comes, after two rounds that are not counted.
+    budget : float
+        Seconds, beyond which there are fewer rounds, but never fewer than three.
+    tick : callable
+        Called after every round.
+    """
+    found = {one.name: one for one in ready(here, names, work)}
+    able = [name for name, one in found.items() if not one.absent]
+    seconds: dict[str, list[float]] = {name: [] for name in able}
+    warm = sum(turn(here, name) for name in [*able, *able]) / 2
+    fit = int(budget / max(warm + SETTLE * len(able), 1e-9))
+    for _ in range(max(FEWEST, min(rounds, fit))):
+        for name in able:
+            seconds[name].append(turn(here, name))
+        tick()
+    here.forget()
+    return {
+        name: Timing(name, tuple(seconds.get(name, ())), one.first, one.wrong, one.absent)
+        for name, one in found.items()
+    }
+
+
+def turn(here: Workers, name: str) -> float:
+    """Return the seconds of one step, taken after everybody has come to rest."""
+    time.sleep(SETTLE)
+    return here.ask(here.process_of(ALL[name]), "time", name)
