@@ -18,9 +18,7 @@ from tests.bench.workloads import TINY, Data, Workload, another, draw
 
 Answer: TypeAlias = tuple[float, list[Array]]
 RHO = 0.1
-ADAM = rs.descent.adam(
-    learning_rate=2e-3, beta1=0.9, beta2=0.999, epsilon=1e-8, weight_decay=0.0
-)
+ADAM = rs.descent.adam(learning_rate=2e-3, beta1=0.9, beta2=0.999, epsilon=1e-8, weight_decay=0.0)
 CHECKPOINT = 32  # steps between kept states
 TAPE_LIMIT = 2e7  # numbers in one unroll, above which the oracle is `rs.fast` in float64
 
@@ -276,8 +274,13 @@ REFSAST = {
     "events-checkpoint": _ours("refsast fast, events, checkpoints", events_checkpointed),
     "fast-checkpoint": _ours("refsast fast, dense, checkpoints", dense_checkpointed),
     "sam": _ours("SAM gradient, two minibatches", sam, sam_exact),
-    "sam-events": _ours("SAM gradient, two, events", partial(sam, sparse=True), sam_exact),
+    "sam-events": _ours(
+        "SAM gradient, two minibatches, events", partial(sam, sparse=True), sam_exact
+    ),
     "sam-shared": _ours("SAM gradient, one minibatch", partial(sam, shared=True), sam_shared),
+    "sam-shared-events": _ours(
+        "SAM gradient, one minibatch, events", partial(sam, shared=True, sparse=True), sam_shared
+    ),
     "train": _ours("training step, plain", training),
     "train-sam": _ours("training step, SAM", partial(training, gradient=sam), sam_exact),
     "train-events": _ours("training step, plain, events", partial(training, sparse=True)),

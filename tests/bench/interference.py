@@ -1,41 +1,56 @@
 """Do libraries that share a process slow each other down?  ``python -m tests.bench.interference``
 
-Each implementation is timed with the floor beside it in three ways: alone in a process with the
-floor, all in one process, and one process per family. What is printed is its median time, and in the
-last two columns how much longer it took than alone.
+Every implementation is ready three times over: alone in a process, with its family in one, and with
+everybody in one. Each round takes one step of each in each. What is printed is the median over the
+rounds of the time in a shared process over the time alone in the same round, and the same of the
+shortest times, which the machine's other users cannot lengthen.
 """
 
+import argparse
 import statistics
-import sys
 
-from tests.bench.timing import interleave, workers
+from tests.bench.timing import ready, turn, workers
 from tests.bench.workloads import REFERENCE
 
 NAMES = ("floor", "fast", "torch", "torch-loop", "jax", "spikingjelly", "norse", "snntorch")
+WAYS = {
+    "alone": lambda name, one: name,
+    "family": lambda name, one: one.process,
+    "together": lambda name, one: "everybody",
+}
 
 
-def medians(process_of, names: tuple[str, ...], rounds: int) -> dict[str, float]:
-    """Return the median milliseconds of each, those that are not here left out."""
-    with workers(process_of) as here:
-        timings = interleave(here, names, REFERENCE, rounds, budget=60.0)
-    return {
-        name: 1e3 * statistics.median(one.seconds) for name, one in timings.items() if one.seconds
-    }
+def measure(names: tuple[str, ...], rounds: int) -> dict[str, dict[str, list[float]]]:
+    """Return seconds by way and name."""
+    with workers(WAYS["alone"]) as a, workers(WAYS["family"]) as b, workers(WAYS["together"]) as c:
+        here = dict(zip(WAYS, (a, b, c), strict=True))
+        able = {
+            way: {t.name for t in ready(w, names, REFERENCE) if not t.absent}
+            for way, w in here.items()
+        }
+        seconds = {way: {name: [] for name in names if name in able[way]} for way in here}
+        for _ in range(rounds):
+            for name in seconds["alone"]:
+                for way, processes in here.items():
+                    seconds[way][name].append(turn(processes, name))
+    return seconds
 
 
 def main() -> None:
     """Print the table."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 20
-    pairs = [("floor", name) for name in NAMES[1:]]
-    alone = {}
-    for pair in pairs:
-        alone.update(medians(lambda one: "one", pair, rounds))
-    together = medians(lambda one: "one", NAMES, rounds)
-    family = medians(lambda one: one.process, NAMES, rounds)
-    print(f"{'':14} alone ms  one process  per family")
-    for name in family:
-        columns = [f"{100 * (way[name] / alone[name] - 1):+9.0f} %" for way in (together, family)]
-        print(f"{name:14} {alone[name]:8.1f} {'  '.join(columns)}")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=20)
+    rounds = parser.parse_args().rounds
+    seconds = measure(NAMES, rounds)
+    print(f"{'':14}{'alone, ms':>10}{'family':>10}{'together':>10}   (shortest: family, together)")
+    for name, alone in seconds["alone"].items():
+        shared = [seconds[way][name] for way in ("family", "together")]
+        middle = [
+            statistics.median(a / b for a, b in zip(way, alone, strict=True)) for way in shared
+        ]
+        least = [min(way) / min(alone) for way in shared]
+        columns = "".join(f"{ratio:10.2f}" for ratio in (*middle, *least))
+        print(f"{name:14}{1e3 * statistics.median(alone):10.1f}{columns}")
 
 
 if __name__ == "__main__":

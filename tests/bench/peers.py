@@ -10,7 +10,6 @@ from functools import partial
 
 import numpy as np
 
-from refsast.arrays import Array
 from tests.bench.implementations import Answer, Built, Implementation, detached, exact
 from tests.bench.machine import threads
 from tests.bench.workloads import GAIN, LEAK, SLOPE, THRESHOLD, Data, Workload
@@ -243,7 +242,10 @@ PEERS = {
     "jax": _peer("JAX, jit and scan", by_jax, "jax"),
     "spikingjelly": _peer("SpikingJelly, multi-step LIFNode", by_spikingjelly, "spikingjelly"),
     "norse": _peer(
-        "Norse, LIFBoxCell", by_norse, "norse", note="its hard threshold swapped for the smooth spike"
+        "Norse, LIFBoxCell",
+        by_norse,
+        "norse",
+        note="its hard threshold swapped for the smooth spike",
     ),
     "snntorch": _peer(
         "snnTorch, Leaky", by_snntorch, "snntorch", detached, "reset detached: not this gradient"

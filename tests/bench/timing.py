@@ -1,17 +1,24 @@
 """Everybody in turns: one process per family of libraries, asked for one step at a time.
 
-The processes live as long as the comparison and wait on a pipe between steps, so the thread pools of
-PyTorch, XLA and OpenBLAS are each at rest while another computes. Whether that is needed is measured
-by ``python -m tests.bench.interference``, and was: see `tests.bench.interference`.
+Between turns the machine comes to rest. That is what matters: an OpenBLAS thread spins for 2^26
+cycles after its last product, and a PyTorch loop that starts within them takes two to three times
+as long as it should, one with many small operations most of all. After a rest, ``python -m
+tests.bench.interference`` finds no library that sharing a process slows by more than 5 %. A family
+still has a process of its own, for other reasons: one that crashes, runs out of memory or changes
+the allocator spoils only its own row.
 """
 
+import logging
 import multiprocessing
+import os
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
@@ -22,7 +29,9 @@ from tests.bench.peers import PEERS
 from tests.bench.workloads import Workload, draw
 
 ALL: dict[str, Implementation] = {**REFSAST, **PEERS}
-SETTLE = 0.005  # seconds between steps, in which pools that spin after their work fall asleep
+SETTLE = 0.05  # seconds of rest before a turn: more than 2^26 cycles
+PATIENCE = 1.0  # seconds to wait before a turn while other programs keep the machine busy
+BUSY = 0.8  # cores in use that are called busy: more than one thread's spin leaves in SETTLE
 FEWEST = 3  # rounds, however slow
 
 
@@ -65,6 +74,7 @@ def ratios(one: Timing, base: Timing) -> list[float]:
 def serve(pipe: Connection) -> None:
     """Answer requests until there are no more: what a worker process runs."""
     warnings.simplefilter("ignore")  # of libraries, about themselves
+    logging.disable(logging.WARNING)
     built: dict[str, Built] = {}
     while (request := pipe.recv()) is not None:
         try:
@@ -87,8 +97,9 @@ def _build(built: dict[str, Built], name: str, work: Workload) -> tuple[float, A
 
 
 def _time(built: dict[str, Built], name: str) -> float:
-    """Take one step; return its seconds."""
+    """Take two steps, as in a loop of training; return the seconds of the second."""
     step = built[name].step
+    step()  # wakes the threads, fills the caches
     start = time.perf_counter()
     step()
     return time.perf_counter() - start
@@ -107,6 +118,14 @@ ANSWERS = {
 }
 
 
+ProcessOf: TypeAlias = Callable[[str, Implementation], str]
+
+
+def family(name: str, one: Implementation) -> str:
+    """Return the process that an implementation shares with its family of libraries."""
+    return one.process
+
+
 @dataclass
 class Workers:
     """The processes, by name, started when first asked.
@@ -114,10 +133,14 @@ class Workers:
     Attributes
     ----------
     process_of : callable
-        Which process an implementation runs in.
+        Which process an implementation runs in, by its name and itself.
+    turns, disturbed : int
+        Turns taken, and those that began although other programs kept the machine busy.
     """
 
-    process_of: Callable[[Implementation], str] = lambda one: one.process
+    process_of: ProcessOf = family
+    turns: int = 0
+    disturbed: int = 0
     _running: dict[str, tuple[multiprocessing.Process, Connection]] = field(default_factory=dict)
 
     def ask(self, process: str, *request: object):
@@ -159,7 +182,7 @@ def _start() -> tuple[multiprocessing.Process, Connection]:
 
 
 @contextmanager
-def workers(process_of: Callable[[Implementation], str] = lambda one: one.process):
+def workers(process_of: ProcessOf = family) -> Iterator[Workers]:
     """Give processes, and end them whatever happens."""
     here = Workers(process_of)
     try:
@@ -177,7 +200,7 @@ def ready(here: Workers, names: Sequence[str], work: Workload) -> Iterator[Timin
             yield Timing(name, absent=f"{one.needs} is not installed")
             continue
         try:
-            first, answer = here.ask(here.process_of(one), "build", name, work)
+            first, answer = here.ask(here.process_of(name, one), "build", name, work)
             wrong = ""
             if one.oracle is not None and answer is not None:
                 key = id(one.oracle)
@@ -219,7 +242,7 @@ def interleave(
     able = [name for name, one in found.items() if not one.absent]
     seconds: dict[str, list[float]] = {name: [] for name in able}
     warm = sum(turn(here, name) for name in [*able, *able]) / 2
-    fit = int(budget / max(warm + SETTLE * len(able), 1e-9))
+    fit = int(budget / max(2 * warm + SETTLE * len(able), 1e-9))
     for _ in range(max(FEWEST, min(rounds, fit))):
         for name in able:
             seconds[name].append(turn(here, name))
@@ -232,6 +255,27 @@ def interleave(
 
 
 def turn(here: Workers, name: str) -> float:
-    """Return the seconds of one step, taken after everybody has come to rest."""
-    time.sleep(SETTLE)
-    return here.ask(here.process_of(ALL[name]), "time", name)
+    """Return the seconds of one step, taken when the machine has come to rest."""
+    here.turns += 1
+    here.disturbed += not rested()
+    return here.ask(here.process_of(name, ALL[name]), "time", name)
+
+
+def rested() -> bool:
+    """Wait until the machine is at rest; return whether it was within a second."""
+    give_up = time.monotonic() + PATIENCE
+    while time.monotonic() < give_up:
+        before, start = in_use(), time.monotonic()
+        time.sleep(SETTLE)
+        if in_use() - before <= BUSY * (time.monotonic() - start):
+            return True
+    return False
+
+
+def in_use() -> float:
+    """Return the seconds that all cores have worked so far; 0 where the system does not say."""
+    try:
+        user, nice, system = Path("/proc/stat").read_text().split()[1:4]
+    except OSError:
+        return 0.0
+    return (int(user) + int(nice) + int(system)) / os.sysconf("SC_CLK_TCK")

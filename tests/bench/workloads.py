@@ -107,5 +107,7 @@ def sweeps() -> dict[str, list[tuple[float, Workload]]]:
         "width": [(n, shape((n,))) for n in (64, 128, 256, 512, 1024)],
         "depth": [(n, shape((128,) * n)) for n in (1, 2, 4, 8)],
         "density": vary("density", (0.01, 0.02, 0.05, 0.1, 0.2)),
-        "bits": [(int(d[5:]), replace(REFERENCE, dtype=d, stored=d)) for d in ("float32", "float64")],
+        "bits": [
+            (int(d[5:]), replace(REFERENCE, dtype=d, stored=d)) for d in ("float32", "float64")
+        ],
     }
