@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from tests.bench.implementations import detached
 from tests.bench.sections import Results, Timings
 from tests.bench.timing import ALL, Timing, quartiles, ratios
 
@@ -27,6 +28,11 @@ def colour(name: str) -> str:
     return OURS if ALL[name].process == "refsast" else THEIRS
 
 
+def differs(one: Timing) -> bool:
+    """Return whether what was timed is another gradient."""
+    return bool(one.wrong) or ALL[one.name].oracle is detached
+
+
 def bars(timings: Timings) -> Figure:
     """Return everybody's time over the floor's, the fastest on top; log axis if far apart."""
     base = timings["floor"]
@@ -36,9 +42,7 @@ def bars(timings: Timings) -> Figure:
     axis = figure.add_subplot()
     for i, name in enumerate(names):
         low, middle, high = rows[name]
-        hatch = (
-            "////" if timings[name].wrong or ALL[name].note.startswith("reset detached") else None
-        )
+        hatch = "////" if differs(timings[name]) else None
         axis.barh(i, middle, color=colour(name), height=0.66, hatch=hatch, edgecolor="white")
         axis.plot((low, high), (i, i), color="#333333", linewidth=1.0)
         axis.annotate(
@@ -68,7 +72,7 @@ def bars(timings: Timings) -> Figure:
 def _legend(axis, timings: Timings) -> None:
     """Say what the colours, and the hatching if there is some, mean."""
     handles = [Patch(color=OURS, label="refsast"), Patch(color=THEIRS, label="other libraries")]
-    if any(one.wrong or ALL[one.name].note.startswith("reset") for one in timings.values()):
+    if any(differs(one) for one in timings.values()):
         handles.append(
             Patch(facecolor=THEIRS, hatch="////", edgecolor="white", label="another gradient")
         )

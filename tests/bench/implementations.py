@@ -20,7 +20,7 @@ Answer: TypeAlias = tuple[float, list[Array]]
 RHO = 0.1
 ADAM = rs.descent.adam(learning_rate=2e-3, beta1=0.9, beta2=0.999, epsilon=1e-8, weight_decay=0.0)
 CHECKPOINT = 32  # steps between kept states
-TAPE_LIMIT = 2e7  # numbers in one unroll, above which the oracle is `rs.fast` in float64
+FEW = 16  # recordings that the tape is given at a time
 
 
 class AbsentError(Exception):
@@ -86,13 +86,17 @@ def answer_of(result: tuple[Array, rs.Params]) -> Answer:
 
 
 def exact(work: Workload, detach_reset: bool = False) -> Answer:
-    """Return loss and gradients in float64: by the tape, or by hand where that would not fit."""
+    """Return loss and gradients by the tape, in float64, a few recordings at a time."""
     data, network = draw(work), work.network
     network = replace(network, neuron=replace(network.neuron, detach_reset=detach_reset))
-    numbers = work.steps * work.batch * sum(work.sizes)
-    gradient = rs.reference if numbers <= TAPE_LIMIT else rs.fast
     params = params_of(tuple(w.astype(np.float64) for w in data.weights))
-    return answer_of(gradient.loss_and_grad(network, params, data.x.astype(np.float64), data.y))
+    loss, grads = 0.0, [np.zeros_like(layer.w) for layer in params]
+    for i in range(0, work.batch, FEW):
+        x, y = data.x[:, i : i + FEW].astype(np.float64), data.y[i : i + FEW]
+        part, pieces = answer_of(rs.reference.loss_and_grad(network, params, x, y))
+        loss += part * len(y) / work.batch
+        grads = [g + p * (len(y) / work.batch) for g, p in zip(grads, pieces, strict=True)]
+    return loss, grads
 
 
 detached = partial(exact, detach_reset=True)

@@ -24,10 +24,10 @@ that are not installed are left out.
 
 Every row is one gradient of the mean cross entropy in all weights, on the same network: arctangent
 spikes of slope {SLOPE:g} in the forward pass, leak {LEAK:g}, threshold {THRESHOLD:g}, reset to
-zero, spike rates times {GAIN:g} as logits, no bias. The input is ready in memory in the form that the
-implementation takes; what is timed is the gradient and nothing else. Before it is timed, every
-implementation must give the loss and gradients of `rs.reference` to 1e-4 of their norms; one that
-does not is marked.
+zero, spike rates times {GAIN:g} as logits, no bias. The input is ready in memory in the form that
+the implementation takes; what is timed is the gradient and nothing else, but for the rows that say
+otherwise. Before it is timed, every implementation must give the loss and gradients of
+`rs.reference`, in float64, to 1e-4 of their norms; one that does not is marked.
 
 All take turns, each in a process with its family of libraries, with all cores, from a machine at
 rest, after one step that is not counted; medians over the rounds, with quartiles. *Times the floor*

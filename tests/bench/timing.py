@@ -219,7 +219,6 @@ def interleave(
     rounds: int,
     *,
     budget: float,
-    tick: Callable[[], object] = lambda: None,
 ) -> Mapping[str, Timing]:
     """Return the timings of all, taken in turns: A B C, A B C, ...
 
@@ -232,21 +231,21 @@ def interleave(
     work : Workload
         What is computed.
     rounds : int
-        How often everybody's turn comes, after two rounds that are not counted.
+        How often everybody's turn comes, after a round that is not counted.
     budget : float
-        Seconds, beyond which there are fewer rounds, but never fewer than three.
-    tick : callable
-        Called after every round.
+        Seconds, beyond which no round is begun, but for the first three.
     """
     found = {one.name: one for one in ready(here, names, work)}
     able = [name for name, one in found.items() if not one.absent]
     seconds: dict[str, list[float]] = {name: [] for name in able}
-    warm = sum(turn(here, name) for name in [*able, *able]) / 2
-    fit = int(budget / max(2 * warm + SETTLE * len(able), 1e-9))
-    for _ in range(max(FEWEST, min(rounds, fit))):
+    for name in able:
+        here.ask(here.process_of(name, ALL[name]), "time", name)
+    end = time.monotonic() + budget
+    for i in range(rounds):
+        if i >= FEWEST and time.monotonic() > end:
+            break
         for name in able:
             seconds[name].append(turn(here, name))
-        tick()
     here.forget()
     return {
         name: Timing(name, tuple(seconds.get(name, ())), one.first, one.wrong, one.absent)
