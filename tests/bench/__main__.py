@@ -48,9 +48,7 @@ def run(names: tuple[str, ...], rounds: int, *, quick: bool) -> Results:
         for says, task in bar:
             bar.set_description(says)
             task(here, results)
-        results.machine["turns begun while other programs computed"] = (
-            f"{here.disturbed} of {here.turns}"
-        )
+        results.machine["turns disturbed by other programs"] = f"{here.disturbed} of {here.turns}"
     return results
 
 

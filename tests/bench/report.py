@@ -129,7 +129,7 @@ def _overhead(timings: Timings) -> str:
 
 
 def _machine(facts: dict[str, str]) -> str:
-    return table(("on", "this"), facts.items())
+    return table(("", "of this run"), facts.items())
 
 
 def exponent(points: Sequence[tuple[float, Timings]], name: str) -> float:
@@ -185,12 +185,7 @@ def memory(peaks: Sequence[Peak]) -> str:
     return table(head, rows) + (f"\nNot here: {'; '.join(missing)}.\n" if missing else "")
 
 
-def _reading(rows: list[dict[str, object]]) -> str:
-    """Return the colleagues' rows as they are."""
-    head = list(dict.fromkeys(key for row in rows for key in row))
-    cells = [[_cell(row.get(key, "")) for key in head] for row in rows]
-    return table(head, cells)
-
-
-def _cell(value: object) -> str:
-    return number(value) if isinstance(value, float) else str(value)
+def _reading(rates: dict[str, float]) -> str:
+    """Return how many recordings are read per second, the most first."""
+    rows = sorted(rates.items(), key=lambda pair: -pair[1])
+    return table(("", "recordings per second"), [(name, f"{rate:.0f}") for name, rate in rows])

@@ -33,15 +33,15 @@ class Results:
         By what was varied: its values, each with its timings.
     memory : dict
         Peaks, by workload.
-    reading : list of dict or None
-        What the reading of recordings took.
+    reading : dict
+        Recordings read per second, by the way in which they are read.
     """
 
     machine: dict[str, str] = field(default_factory=dict)
     tables: dict[str, Timings] = field(default_factory=dict)
     sweeps: dict[str, list[tuple[float, Timings]]] = field(default_factory=dict)
     memory: dict[str, list[Peak]] = field(default_factory=dict)
-    reading: list[dict[str, object]] | None = None
+    reading: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -150,4 +150,4 @@ def _reading(here: Workers, results: Results) -> None:
     except ImportError:
         return
     if root.is_dir():
-        results.reading = [dict(row) for row in reading.measure(root)]
+        results.reading = reading.measure(root)

@@ -14,7 +14,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -30,7 +30,8 @@ from tests.bench.workloads import Workload, draw
 
 ALL: dict[str, Implementation] = {**REFSAST, **PEERS}
 SETTLE = 0.05  # seconds of rest before a turn: more than 2^26 cycles
-PATIENCE = 1.0  # seconds to wait before a turn while other programs keep the machine busy
+PATIENCE = 0.5  # seconds to wait before a turn while other programs keep the machine busy
+TRIES = 2  # steps in one turn, if other programs were busy around the first
 BUSY = 0.8  # cores in use that are called busy: more than one thread's spin leaves in SETTLE
 FEWEST = 3  # rounds, however slow
 
@@ -71,12 +72,20 @@ def ratios(one: Timing, base: Timing) -> list[float]:
     return [a / b for a, b in zip(one.seconds, base.seconds, strict=False)]
 
 
+def received(pipe: Connection) -> tuple | None:
+    """Return the next request; None also where nobody is left to ask."""
+    try:
+        return pipe.recv()
+    except (EOFError, KeyboardInterrupt):
+        return None
+
+
 def serve(pipe: Connection) -> None:
     """Answer requests until there are no more: what a worker process runs."""
     warnings.simplefilter("ignore")  # of libraries, about themselves
     logging.disable(logging.WARNING)
     built: dict[str, Built] = {}
-    while (request := pipe.recv()) is not None:
+    while (request := received(pipe)) is not None:
         try:
             pipe.send((None, ANSWERS[request[0]](built, *request[1:])))
         except AbsentError as error:
@@ -135,7 +144,7 @@ class Workers:
     process_of : callable
         Which process an implementation runs in, by its name and itself.
     turns, disturbed : int
-        Turns taken, and those that began although other programs kept the machine busy.
+        Turns taken, and those around which other programs kept the machine busy.
     """
 
     process_of: ProcessOf = family
@@ -166,7 +175,8 @@ class Workers:
     def stop(self) -> None:
         """End all processes."""
         for worker, pipe in self._running.values():
-            pipe.send(None)
+            with suppress(OSError):  # it has died already
+                pipe.send(None)
             worker.join()
         self._running.clear()
 
@@ -254,21 +264,31 @@ def interleave(
 
 
 def turn(here: Workers, name: str) -> float:
-    """Return the seconds of one step, taken when the machine has come to rest."""
+    """Return the seconds of one step that found the machine at rest, and left it so."""
     here.turns += 1
-    here.disturbed += not rested()
-    return here.ask(here.process_of(name, ALL[name]), "time", name)
+    for _ in range(TRIES):
+        calm = rested()
+        seconds = here.ask(here.process_of(name, ALL[name]), "time", name)
+        if calm and at_rest():
+            return seconds
+    here.disturbed += 1
+    return seconds
 
 
 def rested() -> bool:
-    """Wait until the machine is at rest; return whether it was within a second."""
+    """Wait until the machine is at rest; return whether it came to be."""
     give_up = time.monotonic() + PATIENCE
     while time.monotonic() < give_up:
-        before, start = in_use(), time.monotonic()
-        time.sleep(SETTLE)
-        if in_use() - before <= BUSY * (time.monotonic() - start):
+        if at_rest():
             return True
     return False
+
+
+def at_rest() -> bool:
+    """Return whether the cores have little to do, from now for as long as threads may spin."""
+    before, start = in_use(), time.monotonic()
+    time.sleep(SETTLE)
+    return in_use() - before <= BUSY * (time.monotonic() - start)
 
 
 def in_use() -> float:
