@@ -1,11 +1,10 @@
 """Everybody in turns: one process per family of libraries, asked for one step at a time.
 
-Between turns the machine comes to rest. That is what matters: an OpenBLAS thread spins for 2^26
-cycles after its last product, and a PyTorch loop that starts within them takes two to three times
-as long as it should, one with many small operations most of all. After a rest, ``python -m
-tests.bench.interference`` finds no library that sharing a process slows by more than 5 %. A family
-still has a process of its own, for other reasons: one that crashes, runs out of memory or changes
-the allocator spoils only its own row.
+Between turns the machine comes to rest, which matters more than who shares a process with whom:
+after its last product a thread of OpenBLAS spins on a core for a tenth of a second, and a PyTorch
+loop that starts meanwhile takes two to three times as long as it should. Each family has a process
+of its own so that one that crashes or runs out of memory spoils only its own rows. What sharing
+would cost is measured by ``python -m tests.bench.interference``.
 """
 
 import logging
@@ -29,10 +28,10 @@ from tests.bench.peers import PEERS
 from tests.bench.workloads import Workload, draw
 
 ALL: dict[str, Implementation] = {**REFSAST, **PEERS}
-SETTLE = 0.05  # seconds of rest before a turn: more than 2^26 cycles
-PATIENCE = 0.5  # seconds to wait before a turn while other programs keep the machine busy
+LOOK = 0.05  # seconds over which the use of the cores is looked at
+CALM = 0.4  # cores in use that count as rest
+PATIENCE = 0.6  # seconds to wait for it: OpenBLAS spins for 0.11, other programs as they please
 TRIES = 2  # steps in one turn, if other programs were busy around the first
-BUSY = 0.8  # cores in use that are called busy: more than one thread's spin leaves in SETTLE
 FEWEST = 3  # rounds, however slow
 
 
@@ -119,12 +118,7 @@ def _oracle(_: dict[str, Built], name: str, work: Workload) -> Answer:
     return ALL[name].oracle(work)
 
 
-ANSWERS = {
-    "build": _build,
-    "time": _time,
-    "oracle": _oracle,
-    "forget": lambda built: built.clear(),
-}
+ANSWERS = {"build": _build, "time": _time, "oracle": _oracle, "forget": dict.clear}
 
 
 ProcessOf: TypeAlias = Callable[[str, Implementation], str]
@@ -185,7 +179,7 @@ def _start() -> tuple[multiprocessing.Process, Connection]:
     """Start a worker, in a fresh interpreter: forked pools of threads do not work."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
-    worker = context.Process(target=serve, args=(there,), daemon=False)
+    worker = context.Process(target=serve, args=(there,))
     worker.start()
     there.close()
     return worker, here
@@ -266,10 +260,11 @@ def interleave(
 def turn(here: Workers, name: str) -> float:
     """Return the seconds of one step that found the machine at rest, and left it so."""
     here.turns += 1
+    one = ALL[name]
     for _ in range(TRIES):
         calm = rested()
-        seconds = here.ask(here.process_of(name, ALL[name]), "time", name)
-        if calm and at_rest():
+        seconds = here.ask(here.process_of(name, one), "time", name)
+        if calm and load() <= CALM + (one.process == "refsast"):  # whose OpenBLAS spins
             return seconds
     here.disturbed += 1
     return seconds
@@ -279,16 +274,16 @@ def rested() -> bool:
     """Wait until the machine is at rest; return whether it came to be."""
     give_up = time.monotonic() + PATIENCE
     while time.monotonic() < give_up:
-        if at_rest():
+        if load() <= CALM:
             return True
     return False
 
 
-def at_rest() -> bool:
-    """Return whether the cores have little to do, from now for as long as threads may spin."""
+def load() -> float:
+    """Look for a moment; return how many cores were in use."""
     before, start = in_use(), time.monotonic()
-    time.sleep(SETTLE)
-    return in_use() - before <= BUSY * (time.monotonic() - start)
+    time.sleep(LOOK)
+    return (in_use() - before) / (time.monotonic() - start)
 
 
 def in_use() -> float:
