@@ -72,7 +72,7 @@ COMPARISONS = {
     "sam": Comparison(workloads.REFERENCE, (*OURS, *SAM, *TRAIN), budget=60.0),
     "sam-small": Comparison(workloads.SMALL, (*OURS, *SAM, *TRAIN), budget=20.0),
 }
-SWEPT, SWEEP_BUDGET, SWEEP_ROUNDS = (*OURS, "torch"), 8.0, 9
+SWEPT, SWEEP_BUDGET, SWEEP_ROUNDS = (*OURS, "torch"), 6.0, 9
 MEMORY = {
     "long": (workloads.MEMORY, ("events", "fast", *KEPT, *PEERS), 5),
     "thousand": (workloads.THOUSAND, ("events", "fast", *KEPT, "torch", "torch-loop", "jax"), 2),
