@@ -2,10 +2,10 @@
 
 Between turns the machine comes to rest, which matters more than who shares a process with whom:
 after its last product a thread of OpenBLAS spins on a core for a tenth of a second, and a PyTorch
-loop that starts meanwhile takes two to three times as long as it should. After a rest, families in
-processes of their own are within 4 % of everybody alone, and all in one process are too but for JAX,
-at 10 % (two cores; measured by ``python -m tests.bench.interference``). One that crashes or runs out
-of memory then spoils only its own rows.
+loop that starts meanwhile takes two to three times as long as it should. After a rest, families
+in processes of their own are within 4 % of everybody alone, and all in one process are too but for
+JAX, at 10 % (two cores; measured by ``python -m tests.bench.interference``). One that crashes or
+runs out of memory then spoils only its own rows.
 """
 
 import logging
