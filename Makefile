@@ -6,7 +6,8 @@
 #   make lint types contracts  style, types, who may import whom
 #   make notebooks             build and execute the notebooks (notebooks-check: write nothing)
 #   make mutants               plant errors one by one and count those that a test catches
-#   make peers                 the tests against PyTorch
+#   make peers                 the tests against PyTorch and other libraries
+#   make bench                 time gradients, here and in other libraries: a page and two figures
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -19,7 +20,7 @@ export REFSAST_NMNIST ?= $(if $(NMNIST_ROOT),$(abspath $(NMNIST_ROOT)))
 export OPENBLAS_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint types contracts notebooks notebooks-check mutants peers clean
+.PHONY: demo test lint types contracts notebooks notebooks-check mutants peers bench clean
 
 .venv/base: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -61,7 +62,12 @@ mutants: .venv/dev
 	$(BIN)/python tests/mutate.py
 
 peers: .venv/peers
-	$(BIN)/python -m pytest --numprocesses $(JOBS) tests/gradient/test_torch.py tests/optim/test_descent.py
+	$(BIN)/python -m pytest --numprocesses $(JOBS) tests/gradient/test_torch.py tests/optim/test_descent.py tests/test_bench.py
+
+# With all cores, and with whatever other libraries can be installed.
+bench: .venv/dev
+	@$(MAKE) .venv/peers || echo "not all other libraries could be installed: some are left out"
+	env -u OPENBLAS_NUM_THREADS -u OMP_NUM_THREADS $(BIN)/python -m tests.bench $(BENCH)
 
 clean:
 	rm -rf .venv runs build *.egg-info

@@ -1,0 +1,294 @@
+"""What refsast offers, and the floor below it, each as a step on a workload.
+
+A step is what is timed; an answer is the loss and the gradients of the weight matrices, for the
+check. Peers are in `tests.bench.peers`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from inspect import signature
+from typing import TypeAlias
+
+import numpy as np
+
+import refsast as rs
+from refsast.arrays import Array
+from tests.bench.workloads import TINY, Data, Workload, another, draw
+
+Answer: TypeAlias = tuple[float, list[Array]]
+RHO = 0.1
+ADAM = rs.descent.adam(learning_rate=2e-3, beta1=0.9, beta2=0.999, epsilon=1e-8, weight_decay=0.0)
+CHECKPOINT = 32  # steps between kept states
+FEW = 16  # recordings that the tape is given at a time
+
+
+class AbsentError(Exception):
+    """An implementation that this version, or this machine, does not have."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """An implementation made ready for one workload.
+
+    Attributes
+    ----------
+    step : callable
+        What is timed; what it returns is not looked at.
+    answer : callable or None
+        ``() -> (loss, gradients of the weight matrices)``; None for the floor, which has none.
+    """
+
+    step: Callable[[], object]
+    answer: Callable[[], Answer] | None
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """One way to compute a workload.
+
+    Attributes
+    ----------
+    says : str
+        Its name in tables.
+    process : str
+        Implementations of the same one share a process.
+    build : callable
+        ``(workload, data) -> Built``.
+    oracle : callable or None
+        ``workload -> answer``: what its answer must be; None where there is none.
+    needs : str
+        Package that must be installed.
+    note : str
+        What a reader of the table must know.
+    """
+
+    says: str
+    process: str
+    build: Callable[[Workload, Data], Built]
+    oracle: Callable[[Workload], Answer] | None
+    needs: str = "refsast"
+    note: str = ""
+
+
+def params_of(weights: tuple[Array, ...]) -> rs.Params:
+    """Return weight matrices as parameters."""
+    return tuple(rs.Layer(w) for w in weights)
+
+
+def answer_of(result: tuple[Array, rs.Params]) -> Answer:
+    """Return loss and parameters as loss and weight matrices."""
+    loss, grads = result
+    return float(loss), [layer.w for layer in grads]
+
+
+# What answers must be.
+
+
+def exact(work: Workload, detach_reset: bool = False) -> Answer:
+    """Return loss and gradients by the tape, in float64, a few recordings at a time."""
+    data, network = draw(work), work.network
+    network = replace(network, neuron=replace(network.neuron, detach_reset=detach_reset))
+    params = params_of(tuple(w.astype(np.float64) for w in data.weights))
+    loss, grads = 0.0, [np.zeros_like(layer.w) for layer in params]
+    for i in range(0, work.batch, FEW):
+        x, y = data.x[:, i : i + FEW].astype(np.float64), data.y[i : i + FEW]
+        part, pieces = answer_of(rs.reference.loss_and_grad(network, params, x, y))
+        loss += part * len(y) / work.batch
+        grads = [g + p * (len(y) / work.batch) for g, p in zip(grads, pieces, strict=True)]
+    return loss, grads
+
+
+detached = partial(exact, detach_reset=True)
+
+
+def sam_exact(work: Workload, shared: bool = False) -> Answer:
+    """Return the loss of the first pass and the SAM gradient, in float64, by the tape."""
+    network, data, pairs = work.network, draw(work), minibatches(work, shared)
+    w = rs.flatten(params_of(data.weights)).astype(np.float64)
+    first, second = (objective(rs.reference, network, *pair) for pair in pairs)
+    grad = rs.sam.gradient(first, w, rho=RHO, second=second)
+    return first(w)[0], answer_of((0.0, rs.unflatten(network, grad)))[1]
+
+
+def minibatches(work: Workload, shared: bool) -> list[tuple[Array, Array]]:
+    """Return the (x, y) of the first pass of SAM and of the second."""
+    first = draw(work)
+    second = first if shared else draw(another(work))
+    return [(each.x, each.y) for each in (first, second)]
+
+
+def objective(room, network: rs.Network, x: Array, y: Array):
+    """Return the loss and its flat gradient as a function of the flat parameters."""
+
+    def value_and_grad(w: Array) -> tuple[float, Array]:
+        loss, grads = room.loss_and_grad(network, rs.unflatten(network, w), x, y)
+        return float(loss), rs.flatten(grads)
+
+    return value_and_grad
+
+
+# Ways to compute them.
+
+
+def by_tape(work: Workload, data: Data) -> Built:
+    """`rs.reference`, in float64."""
+    wide = tuple(w.astype(np.float64) for w in data.weights)
+    return _gradient(rs.reference.loss_and_grad, work, replace(data, weights=wide))
+
+
+def dense(work: Workload, data: Data) -> Built:
+    """`rs.fast` on an array."""
+    return _gradient(rs.fast.loss_and_grad, work, data)
+
+
+def events(work: Workload, data: Data) -> Built:
+    """`rs.fast` on the places of the ones, which is how the data are kept."""
+    return _gradient(rs.fast.loss_and_grad, work, replace(data, x=_spikes(data.x)))
+
+
+def dense_checkpointed(work: Workload, data: Data) -> Built:
+    """`rs.fast` on an array, keeping only every few states."""
+    return _gradient(_checkpointed(), work, data)
+
+
+def events_checkpointed(work: Workload, data: Data) -> Built:
+    """`rs.fast` on the places of the ones, keeping only every few states."""
+    return _gradient(_checkpointed(), work, replace(data, x=_spikes(data.x)))
+
+
+def _gradient(loss_and_grad, work: Workload, data: Data) -> Built:
+    """A built step of one of refsast's gradients."""
+    step = partial(loss_and_grad, work.network, params_of(data.weights), data.x, data.y)
+    return Built(step, lambda: answer_of(step()))
+
+
+def _spikes(x: Array) -> rs.Spikes:
+    """The input as spikes, if this version's gradient takes them."""
+    tiny = draw(TINY)
+    try:
+        rs.fast.loss_and_grad(TINY.network, params_of(tiny.weights), rs.as_spikes(tiny.x), tiny.y)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise AbsentError("this version of rs.fast takes no rs.Spikes") from error
+    return rs.as_spikes(x)
+
+
+def _checkpointed():
+    """The gradient that keeps few states, if this version has it."""
+    if "checkpoint" not in signature(rs.fast.loss_and_grad).parameters:
+        raise AbsentError("this version of rs.fast has no checkpoint=")
+    return partial(rs.fast.loss_and_grad, checkpoint=CHECKPOINT)
+
+
+def sam(work: Workload, data: Data, shared: bool = False, sparse: bool = False) -> Built:
+    """One SAM gradient: two passes, on two minibatches or on one."""
+    network, (first, second) = work.network, minibatches(work, shared)
+    if sparse:
+        first, second = ((_spikes(x), y) for x, y in (first, second))
+    gradient = _sam_gradient(network, first, None if shared else second)
+    w = rs.flatten(params_of(data.weights))
+    step = partial(gradient, w)
+
+    def answer() -> Answer:
+        loss, grad = step()
+        return loss, answer_of((0.0, rs.unflatten(network, grad)))[1]
+
+    return Built(step, answer)
+
+
+def _sam_gradient(network: rs.Network, first, second):
+    """``flat w -> (loss, flat SAM gradient)``, by the shortest way that this version has."""
+    if hasattr(rs.fast, "sam_gradient"):
+
+        def gradient(w: Array) -> tuple[float, Array]:
+            params = rs.unflatten(network, w)
+            loss, grads = rs.fast.sam_gradient(network, params, first, second, rho=RHO)
+            return float(loss), rs.flatten(grads)
+
+        return gradient
+    losses: list[float] = []
+
+    def noted(w: Array) -> tuple[float, Array]:
+        loss, grad = objective(rs.fast, network, *first)(w)
+        losses.append(loss)
+        return loss, grad
+
+    other = None if second is None else objective(rs.fast, network, *second)
+
+    def by_hand(w: Array) -> tuple[float, Array]:
+        losses.clear()
+        grad = rs.sam.gradient(noted, w, rho=RHO, second=other)
+        return losses[0], grad
+
+    return by_hand
+
+
+def training(work: Workload, data: Data, gradient=None, sparse: bool = False) -> Built:
+    """A step of training: the gradient, plain or SAM's, and Adam's update with it."""
+    network, w = work.network, rs.flatten(params_of(data.weights))
+    state = ADAM.init(w)
+    if gradient is None:
+        x = _spikes(data.x) if sparse else data.x
+        plain = partial(objective(rs.fast, network, x, data.y), w)
+    else:
+        plain = gradient(work, data, sparse=sparse).step
+
+    def step() -> object:
+        return ADAM.update(state, w, plain()[1], 1.0)
+
+    def answer() -> Answer:
+        loss, grad = plain()
+        return loss, answer_of((0.0, rs.unflatten(network, grad)))[1]
+
+    return Built(step, answer)
+
+
+def floor(work: Workload, data: Data) -> Built:
+    """The matrix products that nobody who multiplies dense matrices can leave out.
+
+    Per layer A W' forwards and Delta' A backwards, and Delta W for every layer but the first;
+    outputs are written in place, nothing else is done.
+    """
+    rows = work.steps * work.batch
+    rng = np.random.default_rng(work.seed)
+    signals = [data.x.reshape(rows, -1).astype(work.dtype, copy=False)]
+    signals += [rng.random((rows, n), np.float32).astype(work.dtype) for n in work.sizes[1:]]
+    products = []
+    for i, (w, a, delta) in enumerate(zip(data.weights, signals, signals[1:], strict=False)):
+        products += [(a, w.T, np.empty_like(delta)), (delta.T, a, np.empty_like(w))]
+        products += [(delta, w, np.empty_like(a))] if i > 0 else []
+
+    def step() -> None:
+        for left, right, out in products:
+            np.matmul(left, right, out=out)
+
+    return Built(step, None)
+
+
+def _ours(says: str, build, oracle=exact, note: str = "") -> Implementation:
+    return Implementation(says, "refsast", build, oracle, note=note)
+
+
+sam_shared = partial(sam_exact, shared=True)
+REFSAST = {
+    "floor": _ours("dense floor (products alone)", floor, None),
+    "events": _ours("refsast fast, events", events),
+    "fast": _ours("refsast fast, dense", dense),
+    "tape": _ours("refsast reference (tape, float64)", by_tape),
+    "events-checkpoint": _ours("refsast fast, events, checkpoints", events_checkpointed),
+    "fast-checkpoint": _ours("refsast fast, dense, checkpoints", dense_checkpointed),
+    "sam": _ours("SAM gradient, two minibatches", sam, sam_exact),
+    "sam-events": _ours(
+        "SAM gradient, two minibatches, events", partial(sam, sparse=True), sam_exact
+    ),
+    "sam-shared": _ours("SAM gradient, one minibatch", partial(sam, shared=True), sam_shared),
+    "sam-shared-events": _ours(
+        "SAM gradient, one minibatch, events", partial(sam, shared=True, sparse=True), sam_shared
+    ),
+    "train": _ours("training step, plain", training),
+    "train-sam": _ours("training step, SAM", partial(training, gradient=sam), sam_exact),
+    "train-events": _ours("training step, plain, events", partial(training, sparse=True)),
+    "train-sam-events": _ours(
+        "training step, SAM, events", partial(training, gradient=sam, sparse=True), sam_exact
+    ),
+}

@@ -1,0 +1,113 @@
+"""What is computed: networks, sizes and the seeded data that go with them."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+import refsast as rs
+from refsast.arrays import Array, Integers
+
+LEAK, THRESHOLD, SLOPE, GAIN = 0.9, 1.0, 2.0, 10.0
+SCALE = 3.0  # on the initial weights, so that neurons work near threshold and resets matter
+INPUTS = 2312  # of an N-MNIST recording: two polarities of 34 x 34
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One gradient to take.
+
+    Attributes
+    ----------
+    steps, batch : int
+        Time steps, recordings.
+    sizes : tuple of int
+        Inputs, then neurons per spiking layer; the last has one per class.
+    density : float
+        Share of ones in the input.
+    dtype : str
+        Of the parameters and of the computation.
+    stored : str
+        Dtype in which the input is held before a step; it is turned into `dtype` within the step.
+    seed : int
+        Of everything that is drawn.
+    """
+
+    steps: int
+    batch: int
+    sizes: tuple[int, ...]
+    density: float = 0.05
+    dtype: str = "float32"
+    stored: str = "float32"
+    seed: int = 0
+
+    @property
+    def network(self) -> rs.Network:
+        """Arctangent spikes, reset to zero, spike rates as logits, no bias."""
+        neuron = rs.LIF(LEAK, THRESHOLD, rs.Arctan(SLOPE))
+        return rs.Network(self.sizes, neuron, rs.SpikeRate(GAIN), bias=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """What a workload is computed from.
+
+    Attributes
+    ----------
+    x : (steps, batch, n_in) array
+        Zeros and ones, in the workload's `stored` dtype.
+    y : (batch,) array of int
+        Labels.
+    weights : tuple of (n_out, n_in) array
+        One matrix per layer, in the workload's `dtype`.
+    """
+
+    x: NDArray[np.generic]
+    y: Integers
+    weights: tuple[Array, ...]
+
+
+def draw(work: Workload) -> Data:
+    """Return the data of a workload: the same for the same workload."""
+    rng = np.random.default_rng(work.seed)
+    weights = [SCALE * layer.w.astype(work.dtype) for layer in rs.init(work.network, rng)]
+    x = np.empty((work.steps, work.batch, work.sizes[0]), work.stored)
+    for t in range(work.steps):  # a thousand steps at once would need eight times their memory
+        x[t] = rng.random(x.shape[1:], np.float32) < work.density
+    y = rng.integers(work.sizes[-1], size=work.batch)
+    return Data(x, y, tuple(w.astype(work.dtype) for w in weights))
+
+
+def another(work: Workload) -> Workload:
+    """Return the workload with a second, independent minibatch."""
+    return replace(work, seed=work.seed + 1)
+
+
+REFERENCE = Workload(20, 32, (INPUTS, 256, 10))
+LONG = replace(REFERENCE, steps=100, batch=128)
+DEEP = Workload(10, 32, (INPUTS, 128, 128, 128, 128, 10))
+SMALL = replace(REFERENCE, steps=10, batch=8)
+TINY = Workload(5, 3, (12, 8, 4), density=0.3)
+MEMORY = replace(LONG, stored="uint8")
+THOUSAND = replace(MEMORY, steps=1000)
+
+
+def sweeps() -> dict[str, list[tuple[float, Workload]]]:
+    """Return, for each thing that is varied, its values and the workloads with them."""
+
+    def vary(name: str, values: tuple[float, ...]) -> list[tuple[float, Workload]]:
+        return [(value, replace(REFERENCE, **{name: value})) for value in values]
+
+    def shape(hidden: tuple[int, ...]) -> Workload:
+        return replace(REFERENCE, sizes=(INPUTS, *hidden, 10))
+
+    return {
+        "steps": vary("steps", (5, 10, 20, 40, 80, 160)),
+        "batch": vary("batch", (8, 16, 32, 64, 128)),
+        "width": [(n, shape((n,))) for n in (64, 128, 256, 512, 1024)],
+        "depth": [(n, shape((128,) * n)) for n in (1, 2, 4, 8)],
+        "density": vary("density", (0.01, 0.02, 0.05, 0.1, 0.2)),
+        "bits": [
+            (int(d[5:]), replace(REFERENCE, dtype=d, stored=d)) for d in ("float32", "float64")
+        ],
+    }

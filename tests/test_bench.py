@@ -1,0 +1,150 @@
+"""The pieces of the benchmark program, on a tiny workload; nothing here depends on the clock."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.bench.__main__ import main
+from tests.bench.check import verdict
+from tests.bench.figures import bars, png, scaling
+from tests.bench.implementations import REFSAST, AbsentError, exact
+from tests.bench.machine import installed
+from tests.bench.memory import Peak
+from tests.bench.peers import PEERS
+from tests.bench.report import exponent, page
+from tests.bench.sections import COMPARISONS, MEMORY, SECTIONS, Results
+from tests.bench.timing import ALL, Timing, quartiles, ratios
+from tests.bench.workloads import SMALL, TINY, draw, sweeps
+
+
+def answers(name):
+    """Return what an implementation answers on the tiny workload, and what it must answer."""
+    one = ALL[name]
+    if not installed(one.needs):
+        pytest.skip(f"{one.needs} is not installed")
+    try:
+        built = one.build(TINY, draw(TINY))
+    except AbsentError as error:
+        pytest.skip(str(error))
+    built.step()
+    return None if built.answer is None else built.answer(), one.oracle and one.oracle(TINY)
+
+
+@pytest.mark.parametrize("name", REFSAST)
+def test_every_way_of_refsast_gives_the_same_gradient(name):
+    got, wanted = answers(name)
+
+    assert got is None or verdict(got, wanted) == ""
+    assert (got is None) == (name == "floor")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of libraries, about themselves
+@pytest.mark.parametrize("name", [name for name in PEERS if name != "torch-compile"])
+def test_every_peer_gives_the_gradient_that_it_says(name):
+    got, wanted = answers(name)
+
+    assert verdict(got, wanted) == ""
+    assert (verdict(got, exact(TINY)) == "") == (name != "snntorch")  # whose reset is detached
+
+
+WRONG = {
+    "loss": lambda loss, grads: (1.001 * loss, grads),
+    "layer 2": lambda loss, grads: (loss, [grads[0], 1.001 * grads[1]]),
+    "layer 1: shape": lambda loss, grads: (loss, [grads[0].T, grads[1]]),
+    "1 gradients": lambda loss, grads: (loss, grads[:1]),
+    "layer 1 is off by nan": lambda loss, grads: (loss, [np.nan * grads[0], grads[1]]),
+}
+
+
+@pytest.mark.parametrize("says", WRONG)
+def test_a_wrong_implementation_is_refused(says):
+    right = exact(TINY)
+
+    assert verdict(right, right) == ""
+    assert says in verdict(WRONG[says](*right), right)
+
+
+def test_the_oracles_differ():
+    """Or else a check against the wrong one would pass."""
+    oracles = dict.fromkeys(one.oracle for one in ALL.values() if one.oracle is not None)
+    found = [oracle(TINY) for oracle in oracles]
+
+    assert len(found) == 4
+    for i, one in enumerate(found):
+        assert all(verdict(one, other) for other in found[:i])
+
+
+def test_a_workload_is_drawn_twice_alike_and_its_seed_matters():
+    one, same, other = draw(SMALL), draw(SMALL), draw(replace(SMALL, seed=1))
+
+    assert (one.x == same.x).all()
+    assert (one.y == same.y).all()
+    assert (one.x != other.x).any()
+    assert set(np.unique(one.x)) == {0.0, 1.0}
+    assert one.x.mean() == pytest.approx(SMALL.density, rel=0.05)
+    assert draw(replace(SMALL, stored="uint8")).x.dtype == np.uint8
+    assert draw(replace(SMALL, dtype="float64")).weights[0].dtype == np.float64
+
+
+def made_up(names=tuple(ALL), scale=1.0):
+    """Return timings that nobody measured: one is wrong, one is absent."""
+    found = {n: Timing(n, (scale * (i + 1.0), scale * (i + 2.0)), 0.5) for i, n in enumerate(names)}
+    found["torch"] = replace(found["torch"], wrong="layer 1 is off by 0.5 of its norm")
+    return found | {"jax": Timing("jax", absent="jax is not installed")}
+
+
+def everything():
+    points = {of: [(v, made_up(scale=v**2)) for v, _ in ps] for of, ps in sweeps().items()}
+    peaks = [Peak("fast", 1e8, 2e8, 3.0), Peak("jax", absent="jax is not installed")]
+    return Results(
+        {"processor": "made up"},
+        {name: made_up() for name in COMPARISONS},
+        points,
+        {name: peaks for name in MEMORY},
+        {"one file at a time": 1234.5},
+    )
+
+
+def test_ratios_are_taken_round_by_round():
+    assert ratios(Timing("fast", (2.0, 9.0)), Timing("floor", (1.0, 3.0))) == [2.0, 3.0]
+    assert quartiles((1.0, 2.0, 3.0, 4.0, 5.0)) == (2.0, 3.0, 4.0)
+
+
+def test_exponents_are_those_of_a_power():
+    assert exponent(everything().sweeps["steps"], "fast") == pytest.approx(2.0)
+    assert np.isnan(exponent(everything().sweeps["steps"], "jax"))
+
+
+def test_the_page_says_who_is_wrong_and_who_is_not_there():
+    text = page(everything())
+
+    assert "**not the same gradient**: layer 1 is off by 0.5" in text
+    assert "JAX, jit and scan (jax is not installed)" in text
+    assert "reset detached" in text
+    assert "| one file at a time | 1234 |" in text
+    assert "made up" in text
+
+
+def test_a_page_of_nothing_can_be_written():
+    assert page(Results()).startswith("# Benchmarks")
+
+
+def test_figures_are_drawn_and_small():
+    for figure in (bars(made_up()), scaling(everything())):
+        picture = png(figure)
+        assert picture.startswith(b"\x89PNG")
+        assert len(picture) < 150_000
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["--rounds", "0"], "--rounds must be positive, got 0"),
+        (["--only", "speed"], f"--only must be one of {', '.join(SECTIONS)}, got speed"),
+    ],
+)
+def test_bad_input_ends_in_one_line(capsys, flags, says):
+    assert main(flags) == 2
+    assert capsys.readouterr().err == f"tests.bench: {says}\n"
