@@ -5,7 +5,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +21,7 @@ BINNING_VERSION = 2  # part of the cache's key: to be raised when the specificat
 CHUNK = 32  # recordings binned together: enough for speed, few enough for the processor's cache
 
 Dataset = tuple[NDArray[np.uint8], NDArray[np.int64]]
-X = TypeVar("X", NDArray, Spikes)
+Inputs = NDArray | Spikes
 Progress = Callable[[Sequence[Recording]], Iterable[Recording]]
 
 
@@ -163,8 +162,8 @@ def load_nmnist_spikes(
 
 
 def split(
-    x: X, y: NDArray[np.int64], *, fraction: float, rng: np.random.Generator
-) -> tuple[tuple[X, NDArray[np.int64]], tuple[X, NDArray[np.int64]]]:
+    x: Inputs, y: NDArray[np.int64], *, fraction: float, rng: np.random.Generator
+) -> tuple[tuple[Inputs, NDArray[np.int64]], tuple[Inputs, NDArray[np.int64]]]:
     """Split a data set in two, each class in the same proportion.
 
     Parameters

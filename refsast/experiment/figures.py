@@ -16,6 +16,7 @@ from refsast.experiment.compare import LONGER, Result, finals, mean_of
 from refsast.experiment.evaluate import membrane
 from refsast.experiment.record import Epoch
 from refsast.model import Network, Params, heaviside
+from refsast.spikes import Spikes
 
 COLOURS = ("#1b6ca8", "#8a8a8a", "#d1495b", "#e9a03b", "#3a7d44", "#7b4b94")
 SMOOTH, HARD = "-", "--"  # smooth spikes solid, hard spikes dashed, in every figure
@@ -142,7 +143,7 @@ def gap_by_rho(results: Sequence[Result]) -> Figure:
     return figure
 
 
-def membranes(networks: dict[str, tuple[Network, Params]], x: ArrayLike) -> Figure:
+def membranes(networks: dict[str, tuple[Network, Params]], x: ArrayLike | Spikes) -> Figure:
     """How far potentials lie from threshold, layer by layer, with smooth and with hard spikes.
 
     Parameters

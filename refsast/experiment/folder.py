@@ -13,6 +13,7 @@ from refsast.experiment.record import Json, Run, differs, encode, summary
 from refsast.experiment.saved import COMPARISON, RUN, SWEEP, WEIGHTS, read_json
 from refsast.files import write_arrays, write_whole
 from refsast.model import flatten
+from refsast.spikes import Spikes
 
 PAGE = "report.html"
 CAPTIONS = {
@@ -28,7 +29,9 @@ def write_json(path: Path, content: Json) -> None:
     write_whole(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
 
 
-def write_run(folder: Path, run: Run, setting: Setting, seed: int, data: str, x: ArrayLike) -> None:
+def write_run(
+    folder: Path, run: Run, setting: Setting, seed: int, data: str, x: ArrayLike | Spikes
+) -> None:
     """Write a run: record, weights, pictures, page."""
     record = {"setting": encode(setting), "seed": seed, "recordings": data, **summary(run)}
     write_arrays(folder / WEIGHTS, {"w": flatten(run.params)})
@@ -44,7 +47,7 @@ def write_comparison(
     results: Sequence[Result],
     settings: Mapping[str, Setting],
     data: str,
-    x: ArrayLike,
+    x: ArrayLike | Spikes,
 ) -> None:
     """Write a comparison: record, table, pictures, page."""
     table = tables.rows(results)

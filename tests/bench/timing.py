@@ -34,6 +34,8 @@ CALM = 0.4  # cores in use that count as rest
 PATIENCE = 0.6  # seconds to wait for it: OpenBLAS spins for 0.11, other programs as they please
 TRIES = 2  # steps in one turn, if other programs were busy around the first
 FEWEST = 3  # rounds, however slow
+STEPS = (2, 16)  # least and most steps of a turn: the first half wakes threads and fills caches
+ENOUGH = 0.3  # seconds, after which no further step is taken
 
 
 @dataclass(frozen=True)
@@ -106,12 +108,16 @@ def _build(built: dict[str, Built], name: str, work: Workload) -> tuple[float, A
 
 
 def _time(built: dict[str, Built], name: str) -> float:
-    """Take two steps, as in a loop of training; return the seconds of the second."""
-    step = built[name].step
-    step()  # wakes the threads, fills the caches
-    start = time.perf_counter()
-    step()
-    return time.perf_counter() - start
+    """Take steps one after another, as training does; return the median seconds of the last ones."""
+    step, begun = built[name].step, time.perf_counter()
+    seconds: list[float] = []
+    while len(seconds) < STEPS[1]:
+        start = time.perf_counter()
+        step()
+        seconds.append(time.perf_counter() - start)
+        if len(seconds) >= STEPS[0] and time.perf_counter() - begun > ENOUGH:
+            break
+    return float(np.median(seconds[len(seconds) // 2 :]))
 
 
 def _oracle(_: dict[str, Built], name: str, work: Workload) -> Answer:

@@ -103,7 +103,8 @@ def forwards(
         fire(u, now, steep)
         carry(u, now, steep, current, out)
         last = now
-    return Stretch(s, slope, currents, before), Rest(out, last)
+    # A copy, since a view would keep the spikes of all steps.
+    return Stretch(s, slope, currents, before), Rest(out, last.copy())
 
 
 def backwards(

@@ -127,11 +127,17 @@ def run(
     for span in task.spans:
         inputs = known or task.inputs(span, dtype)
         begins.append(states)
-        driven = inputs.times(params[0].w) if currents is None else currents
+        driven = _driven(inputs, params) if currents is None else currents
         last, states = _stretch(task, params, inputs, driven, states)
         pooled += _pooled(alpha[span], last[-1].s)
     assert inputs is not None  # there is at least one step
     return Passage(task, params, begins, last, inputs, pooled)
+
+
+def _driven(inputs: Inputs, params: Params) -> Array:
+    """The first layer's product with the input; what is not finite in it is looked at next."""
+    with np.errstate(invalid="ignore"):
+        return inputs.times(params[0].w)
 
 
 def _pooled(alpha: Array, s: Array) -> Array:
@@ -174,7 +180,8 @@ def require_finite(task: Task, params: Params) -> None:
     checked_params(task.forward, params)
     if not isinstance(task.x, Spikes):
         as_array(task.x, "x")
-        as_array(np.asarray(task.x, params[0].w.dtype), "x")  # too large for the computation
+        with np.errstate(over="ignore"):
+            as_array(np.asarray(task.x, params[0].w.dtype), "x")  # too large for the computation
 
 
 def deltas(
@@ -209,7 +216,7 @@ def deltas(
         inputs, stretches = passage.inputs, passage.last
         if i < len(task.spans) - 1:
             inputs = task.inputs(span, g.dtype)
-            driven = inputs.times(params[0].w)
+            driven = _driven(inputs, params)
             stretches, _ = _stretch(task, params, inputs, driven, passage.begins[i])
         found = _back(params, inputs, stretches, _per_step(alpha[span], g), later)
         later = [delta[0].copy() for delta in found]

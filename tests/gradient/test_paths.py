@@ -1,0 +1,279 @@
+"""Every way through the fast room, against the tape: spikes, stretches of time, threads."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import refsast as rs
+from refsast.gradient.fast import in_place, products
+from tests.gradient.yardsticks import of_straight_through
+from tests.judge import EXACT, apart, params_apart
+from tests.strategies import Case, at_least, cases, double, single
+
+CHECKPOINTS = st.sampled_from([None, 1, 2, 3, 100])
+
+
+def binary(case: Case) -> Case:
+    """Return the case with its input made zeros and ones."""
+    return replace(case, x=(case.x > 0.0).astype(float))
+
+
+def by_events(gradient, case: Case, **options):
+    """Return what a gradient makes of the input as spikes, multiplied as such."""
+    return gradient(case.network, case.params, rs.as_spikes(case.x), case.y, **options)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _several_threads():
+    """Split even the smallest product over three threads."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(products, "SPLIT", 0)
+        patch.setattr(products, "threads", lambda: 3)
+        yield
+
+
+@pytest.mark.slow
+@given(cases().map(binary), CHECKPOINTS)
+@at_least(500)
+def test_spikes_give_the_gradient_of_the_array(case, checkpoint):
+    loss, grads = by_events(rs.fast.loss_and_grad, case, dense_above=1.0, checkpoint=checkpoint)
+    same, by_tape = rs.reference.loss_and_grad(*case)
+
+    assert abs(loss - same) <= EXACT * (1.0 + abs(same))
+    assert params_apart(grads, by_tape, rs.rounding(*case)[0]) <= EXACT
+
+
+@pytest.mark.slow
+@given(cases(), CHECKPOINTS)
+@at_least(500)
+def test_stretches_of_time_give_the_gradient_of_the_whole(case, checkpoint):
+    loss, grads = rs.fast.loss_and_grad(*case, checkpoint=checkpoint)
+    same, by_tape = rs.reference.loss_and_grad(*case)
+
+    assert abs(loss - same) <= EXACT * (1.0 + abs(same))
+    assert params_apart(grads, by_tape, rs.rounding(*case)[0]) <= EXACT
+
+
+@pytest.mark.slow
+@given(cases().map(binary), CHECKPOINTS)
+@at_least(150)
+def test_the_gradient_in_the_input_goes_the_same_ways(case, checkpoint):
+    want, yardstick = rs.reference.input_grad(*case), rs.rounding(*case)[1]
+
+    for got in (
+        by_events(rs.fast.input_grad, case, checkpoint=checkpoint),
+        rs.fast.input_grad(*case, checkpoint=checkpoint),
+    ):
+        assert apart(got, want, yardstick) <= EXACT
+
+
+@pytest.mark.slow
+@given(cases().map(binary), CHECKPOINTS)
+@at_least(150)
+def test_the_straight_through_estimate_goes_the_same_ways(case, checkpoint):
+    options = {"checkpoint": checkpoint, "dense_above": 1.0}
+    loss, estimate = by_events(rs.fast.straight_through, case, **options)
+    same, by_tape = rs.reference.straight_through(*case)
+
+    assert abs(loss - same) <= EXACT * (1.0 + abs(same))
+    assert params_apart(estimate, by_tape, of_straight_through(case)) <= EXACT
+
+
+@pytest.mark.slow
+@given(cases().map(binary).map(single), CHECKPOINTS)
+@at_least(300)
+def test_single_precision_goes_the_same_ways(case, checkpoint):
+    exact = double(case)
+    _, grads = by_events(rs.fast.loss_and_grad, case, dense_above=1.0, checkpoint=checkpoint)
+    _, truth = rs.reference.loss_and_grad(*exact)
+
+    assert rs.flatten(grads).dtype == np.float32
+    assert params_apart(grads, truth, rs.rounding(*exact)[0]) <= 1e-4
+
+
+@pytest.mark.parametrize("dense_above", [0.0, 1.0, None])
+@pytest.mark.parametrize("checkpoint", [None, 2])
+def test_the_same_call_twice_gives_the_same_bits(tiny, dense_above, checkpoint):
+    case, options = binary(tiny()), {"checkpoint": checkpoint, "dense_above": dense_above}
+
+    (loss, grads), (again, others) = (
+        by_events(rs.fast.loss_and_grad, case, **options) for _ in range(2)
+    )
+
+    assert loss == again
+    assert rs.flatten(grads).tobytes() == rs.flatten(others).tobytes()
+
+
+def test_how_many_threads_there_are_changes_no_bit(tiny, monkeypatch):
+    case, bits = binary(tiny()), set()
+
+    for count in (1, 2, 5):
+        monkeypatch.setattr(products, "threads", lambda count=count: count)
+        grads = by_events(rs.fast.loss_and_grad, case, dense_above=1.0)[1]
+        bits.add(rs.flatten(grads).tobytes())
+
+    assert len(bits) == 1
+
+
+def wide(dtype, *, rows=40, n_in=120, n=96, seed=0):
+    """A case wide enough for every kind of step, its potentials near threshold."""
+    rng = np.random.default_rng(seed)
+    network = rs.Network((n_in, n, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    w = rng.normal(size=network.n_params) * 0.3
+    x = (rng.random((6, rows, n_in)) < 0.3).astype(dtype)
+    params = rs.unflatten(network, w.astype(dtype))
+    return Case(network, params, x, rng.integers(3, size=rows))
+
+
+@pytest.mark.parametrize("vector", [False, True])
+def test_both_ways_to_an_arctangent_are_single_precise(vector, monkeypatch):
+    """A step of more than `SMALL` entries, so that the poles are used where NumPy has no better."""
+    monkeypatch.setattr(in_place, "has_vector_arctan", lambda: vector)
+    case = wide(np.float32)
+    assert case.x.shape[1] * case.network.sizes[1] > in_place.SMALL
+
+    loss, grads = rs.fast.loss_and_grad(*case)
+    truth, by_tape = rs.reference.loss_and_grad(*double(case))
+
+    gap = np.linalg.norm(rs.flatten(grads) - rs.flatten(by_tape))
+    assert abs(loss - truth) <= 1e-6
+    assert gap <= 2e-6 * np.linalg.norm(rs.flatten(by_tape))
+
+
+def test_the_poles_give_the_arctangent():
+    z = np.concatenate([np.linspace(-20.0, 20.0, 100_001), np.geomspace(1e-6, 1e17, 5000)])
+    share = np.empty_like(z)
+    in_place._by_poles(z)(z, 1.0 + z * z, share)
+    rounded, single_z = np.empty(z.shape, np.float32), z.astype(np.float32)
+    in_place._by_poles(rounded)(single_z, 1.0 + single_z * single_z, rounded)
+
+    assert abs(share - np.arctan(z) / np.pi).max() < 5.3e-9
+    assert abs(rounded - np.arctan(single_z.astype(float)) / np.pi).max() < 1.2e-7
+
+
+def test_whether_there_is_a_vector_arctangent_is_known():
+    assert in_place.has_vector_arctan() in (False, True)
+
+
+@pytest.mark.parametrize("scale", [1e17, 1e20, 1e30])
+def test_potentials_too_large_to_be_squared_are_no_harm(scale):
+    """They saturate: what a spike is there, and that its slope is zero, does not depend on them."""
+    case = wide(np.float32)
+    first = replace(case.params[0], w=case.params[0].w * np.float32(scale))
+    huge = replace(case, params=(first, *case.params[1:]))
+
+    loss, grads = rs.fast.loss_and_grad(*huge)
+    truth, by_tape = rs.reference.loss_and_grad(*double(huge))
+
+    assert abs(loss - truth) <= 1e-5 * (1.0 + abs(truth))
+    assert np.isfinite(rs.flatten(grads)).all()
+    np.testing.assert_allclose(grads[1].w, by_tape[1].w, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("m", "k", "n"), [(50, 4, 3), (4, 50, 3), (7, 7, 7), (1, 1, 1), (9, 2, 30)]
+)
+def test_a_product_in_pieces_is_the_product(m, k, n, monkeypatch):
+    monkeypatch.setattr(products, "ALONE", 60)
+    monkeypatch.setattr(products, "WORTH", 2)
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(m, k)), rng.normal(size=(k, n))
+
+    np.testing.assert_allclose(products.few_at_once(a, b), a @ b, rtol=1e-13)
+
+
+def kind_of(rows, density, dense_above=None):
+    x = np.random.default_rng(0).random((rows, 1, 1000)) < density
+    inputs = products.as_inputs(rs.as_spikes(x), np.dtype(np.float32), dense_above)
+    return type(inputs)
+
+
+def test_density_decides_how_spikes_are_multiplied():
+    assert kind_of(640, 0.05) is products.Sparse
+    assert kind_of(640, 0.2) is products.Dense
+    assert kind_of(40, 0.05) is products.Dense  # too few rows to bring the weights into order for
+    assert kind_of(40, 0.05, dense_above=1.0) is products.Sparse
+    assert kind_of(640, 0.01, dense_above=0.0) is products.Dense
+
+
+def test_keeping_few_states_takes_little_memory():
+    import tracemalloc
+
+    rng = np.random.default_rng(0)
+    network = rs.Network((5, 40, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    x, y = (rng.random((400, 8, 5)) < 0.3).astype(np.uint8), rng.integers(3, size=8)
+    peaks = []
+    for checkpoint in (None, 20):
+        tracemalloc.start()
+        rs.fast.loss_and_grad(network, rs.init(network, rng), x, y, checkpoint=checkpoint)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+
+    assert peaks[1] < 0.25 * peaks[0]
+
+
+NOT_FINITE = [np.nan, np.inf, -np.inf]
+
+
+@pytest.mark.parametrize("number", NOT_FINITE)
+@pytest.mark.parametrize("events", [False, True])
+@pytest.mark.parametrize("part", ["w", "b", "v"])
+@pytest.mark.parametrize("layer", [0, 1])
+def test_a_parameter_that_is_not_finite_is_named(tiny, number, events, part, layer):
+    case = binary(tiny())
+    case.x[:, :, 0] = 0.0  # an input that is silent
+    spoilt = {k: None if a is None else a.copy() for k, a in vars(case.params[layer]).items()}
+    if spoilt[part] is None:
+        pytest.skip(f"layer {layer} of this network has no {part}")
+    spoilt[part][(0,) * spoilt[part].ndim] = number
+    params = tuple(rs.Layer(**spoilt) if i == layer else p for i, p in enumerate(case.params))
+    x = rs.as_spikes(case.x) if events else case.x
+
+    with pytest.raises(ValueError, match=rf"params\[{layer}\]\.{part} must be finite"):
+        rs.fast.loss_and_grad(case.network, params, x, case.y, dense_above=1.0)
+
+
+@pytest.mark.parametrize("number", [*NOT_FINITE, 1e300])
+def test_an_input_that_is_not_finite_is_named(tiny, number):
+    case = single(tiny())
+    x = case.x.astype(float)
+    x[0, 0, 0] = number
+
+    with pytest.raises(ValueError, match="x must be finite"):
+        rs.fast.loss_and_grad(case.network, case.params, x, case.y)
+
+
+OPTIONS = {
+    "checkpoint must be a positive integer, got 0": {"checkpoint": 0},
+    "checkpoint must be a positive integer, got 2.5": {"checkpoint": 2.5},
+    r"dense_above must lie in \[0, 1\], got 1.5": {"dense_above": 1.5},
+    "dense_above must be a number, got '1'": {"dense_above": "1"},
+    r"dense_above must lie in \[0, 1\], got nan": {"dense_above": np.nan},
+}
+
+
+@pytest.mark.parametrize("says", OPTIONS)
+def test_options_that_make_no_sense_are_refused(tiny, says):
+    with pytest.raises(ValueError, match=says):
+        rs.fast.loss_and_grad(*tiny(), **OPTIONS[says])
+
+
+UNSOUND = {
+    r"index of x must lie in \[0, 3\), got 0 to 3": rs.Spikes(1, 3, [0, 2], [0, 3]),
+    r"index of x must lie in \[0, 3\), got -1 to 0": rs.Spikes(1, 3, [0, 2], [-1, 0]),
+    "starts of x must never decrease": rs.Spikes(2, 3, [0, 3, 2], [0, 1]),
+    r"x must have shape \(time, batch, 3\), got \(1, 1, 4\)": rs.Spikes(1, 4, [0, 1], [0]),
+}
+
+
+@pytest.mark.parametrize("says", UNSOUND)
+@pytest.mark.parametrize("gradient", [rs.fast.loss_and_grad, rs.reference.loss_and_grad])
+def test_spikes_that_point_nowhere_are_refused(tiny, says, gradient):
+    case, spikes = tiny(), UNSOUND[says]
+    spikes = replace(spikes, starts=np.array(spikes.starts), index=np.array(spikes.index))
+
+    with pytest.raises(ValueError, match=says):
+        gradient(case.network, case.params, spikes, case.y[:1])

@@ -1,0 +1,188 @@
+"""Both passes of SAM together, against two gradients by the tape and the definition."""
+
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import refsast as rs
+from refsast.gradient.fast import products, sam
+from tests.gradient.test_paths import binary, wide
+from tests.strategies import Case, at_least, networks, seeds
+
+SHARED, SPARSE, SHARING = (st.booleans() for _ in range(3))
+BOTH = list(product([False, True], repeat=2))
+
+
+def drawn(network, seed) -> tuple[Case, Case]:
+    """Two generic minibatches on one network: no gradient is a cancellation, no row is silent."""
+    rng = np.random.default_rng(seed)
+    params = rs.unflatten(network, rng.normal(size=network.n_params))
+
+    def batch(size):
+        x = (rng.random((4, size, network.sizes[0])) < 0.6).astype(float)
+        return Case(network, params, x, rng.integers(network.classes, size=size))
+
+    return batch(3), batch(2)
+
+
+def by_definition(first: Case, second: Case, rho: float):
+    """Return loss and SAM gradient by `sam.gradient` and the tape."""
+
+    def objective(case):
+        def f(w):
+            params = rs.unflatten(case.network, w)
+            loss, grads = rs.reference.loss_and_grad(case.network, params, case.x, case.y)
+            return loss, rs.flatten(grads)
+
+        return f
+
+    w = rs.flatten(first.params).astype(float)
+    grad = rs.sam.gradient(objective(first), w, rho=rho, second=objective(second))
+    return objective(first)(w)[0], grad
+
+
+def together(first: Case, second: Case | None, rho: float, sparse: bool, **options):
+    """Return the same by `fast.sam_gradient`."""
+    batches = [
+        None if c is None else (rs.as_spikes(c.x) if sparse else c.x, c.y) for c in (first, second)
+    ]
+    options = {"dense_above": 1.0, **options}
+    loss, grads = rs.fast.sam_gradient(
+        first.network, first.params, batches[0], batches[1], rho=rho, **options
+    )
+    return loss, rs.flatten(grads)
+
+
+@pytest.mark.slow
+@given(networks(detach=False), seeds(), st.sampled_from([0.0, 0.05, 0.7]), SHARED, SPARSE, SHARING)
+@at_least(500)
+def test_both_passes_together_are_two_gradients(network, seed, rho, shared, sparse, sharing):
+    first, second = drawn(network, seed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sam, "pays", lambda *_: sharing)
+        loss, grad = together(first, None if shared else second, rho, sparse)
+    same, want = by_definition(first, first if shared else second, rho)
+    if rho == 0.0 and not shared:
+        same = rs.reference.loss(second.network, second.params, second.x, second.y)
+
+    assert abs(loss - same) <= 1e-12 * (1.0 + abs(same))
+    assert np.linalg.norm(grad - want) <= 1e-9 * np.linalg.norm(want)
+
+
+@pytest.mark.parametrize(("sharing", "sparse"), BOTH)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_so_they_are_on_a_wide_network(sharing, sparse, dtype, monkeypatch):
+    monkeypatch.setattr(sam, "pays", lambda *_: sharing)
+    first = wide(dtype)
+    second = replace(wide(dtype, rows=9, seed=1), params=first.params)
+
+    for other in (None, second):
+        loss, grad = together(first, other, 0.2, sparse)
+        same, want = by_definition(first, other or first, 0.2)
+
+        exact = 2e-6 if dtype == np.float32 else 1e-13
+        assert grad.dtype == dtype
+        assert abs(loss - same) <= exact * (1.0 + abs(same))
+        assert np.linalg.norm(grad - want) <= exact * np.linalg.norm(want)
+
+
+@pytest.mark.parametrize("checkpoint", [1, 2, 50])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_stretches_of_time_give_the_same(checkpoint, sparse):
+    first = wide(np.float64)
+    second = replace(wide(np.float64, rows=9, seed=1), params=first.params)
+
+    loss, grad = together(first, second, 0.2, sparse, checkpoint=checkpoint)
+    same, want = by_definition(first, second, 0.2)
+
+    assert abs(loss - same) <= 1e-13 * (1.0 + abs(same))
+    assert np.linalg.norm(grad - want) <= 1e-13 * np.linalg.norm(want)
+
+
+@pytest.mark.parametrize(("sharing", "shared"), BOTH)
+def test_a_radius_of_zero_is_plain_descent_to_the_bit(tiny, sharing, shared, monkeypatch):
+    monkeypatch.setattr(sam, "pays", lambda *_: sharing)
+    case = binary(tiny())
+
+    loss, grad = together(case, None if shared else case, 0.0, sparse=False)
+    same, plain = rs.fast.loss_and_grad(*case)
+
+    assert loss == same
+    assert grad.tobytes() == rs.flatten(plain).tobytes()
+
+
+@pytest.mark.parametrize(("sharing", "sparse"), BOTH)
+def test_at_a_zero_gradient_nothing_moves(tiny, sharing, sparse, monkeypatch):
+    """With one class the loss is zero whatever the parameters are."""
+    monkeypatch.setattr(sam, "pays", lambda *_: sharing)
+    case = binary(tiny())
+    network = replace(case.network, readout=rs.LinearReadout(1))
+    params = rs.unflatten(network, np.linspace(-1.0, 1.0, network.n_params))
+    flat = Case(network, params, case.x, 0 * case.y)
+
+    loss, grad = together(flat, None, 0.5, sparse)
+
+    assert loss == 0.0
+    assert (grad == 0.0).all()
+
+
+@pytest.mark.parametrize("sharing", [False, True])
+@pytest.mark.parametrize("gain", [1e-30, 1e-12, 1e12])
+def test_the_direction_survives_gradients_of_any_size(sharing, gain, monkeypatch):
+    """In single precision, where the squares of the entries would not."""
+    monkeypatch.setattr(sam, "pays", lambda *_: sharing)
+    case = wide(np.float32)
+    case = replace(case, network=replace(case.network, readout=rs.SpikeRate(gain)))
+    if gain > 1.0:  # a loss of that size needs an error somewhere
+        case = replace(case, y=np.argmin(rs.run(*case_of(case)).logits, axis=1))
+
+    _, grad = together(case, None, 0.5, sparse=False)
+    _, want = by_definition(case, case, 0.5)
+
+    assert np.linalg.norm(want) > 0.0
+    assert np.linalg.norm(grad / gain - want / gain) <= 1e-4 * np.linalg.norm(want / gain)
+
+
+def case_of(case):
+    return case.network, case.params, case.x
+
+
+def test_no_argument_is_changed(tiny):
+    case = tiny()  # its arrays are read-only
+
+    together(case, case, 0.5, sparse=False)
+
+
+def inputs(rows, n_in, sparse):
+    x = np.random.default_rng(0).random((rows, 1, n_in)) < 0.05
+    given = rs.as_spikes(x) if sparse else x
+    return products.as_inputs(given, np.dtype(np.float32), 1.0)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_inner_products_are_taken_where_they_are_few(sparse):
+    few, many = inputs(80, 2312, sparse), inputs(2000, 2312, sparse)
+
+    assert sam.pays(few, few, 256)
+    assert sam.pays(few, inputs(80, 2312, sparse), 256)
+    assert not sam.pays(many, many, 256)
+    assert not sam.pays(few, few, 16)
+    assert not sam.pays(inputs(400, 2312, sparse), inputs(400, 2312, sparse), 256)
+
+
+@pytest.mark.parametrize("rho", [-1.0, np.nan, np.inf, "1"])
+def test_a_radius_that_is_none_is_refused(tiny, rho):
+    with pytest.raises(ValueError, match="rho must be"):
+        together(tiny(), None, rho, sparse=False)
+
+
+def test_the_norm_is_that_of_all_entries():
+    for scale in (1e-300, 1e-20, 1.0, 1e20, 1e300):
+        grads = (rs.Layer(np.array([[3.0 * scale]]), np.array([4.0 * scale])),)
+        assert sam.norm(grads) == pytest.approx(5.0 * scale, rel=1e-14)
+
+    assert sam.norm((rs.Layer(np.zeros((2, 2))),)) == 0.0
