@@ -43,6 +43,16 @@ GRADIENT = (
     f"{EXACT}::test_both_gradients_in_the_input_are_one",
     "tests/gradient/test_batch.py::test_a_thousand_steps",
 )
+PATHS = ("tests/gradient/test_paths.py",)
+PASSES = "tests/gradient/test_sam_passes.py"
+NETWORK = tuple(
+    "spans logits run _pooled _stretch _bound deltas _per_step _back gradients upper of_layers "
+    "_of_v of_readout _sum".split()
+)
+PRODUCTS = tuple(
+    "times gradient times_gradient in_rows few_at_once _in_time _each as_inputs through "
+    "flat".split()
+)
 OPS = ("tests/autodiff/test_tape.py", "tests/autodiff/test_ops.py", "-k", "not thousand")
 TAPE = ("tests/autodiff/test_tape.py", "-m", "not slow")
 
@@ -58,10 +68,19 @@ class Target:
 
 TARGETS = (
     Target(
-        "refsast/gradient/fast.py",
-        ("walk", "_sweep", "_layer_grads", "_readout_grads", "_factors", "through", "_backward"),
-        GRADIENT,
+        "refsast/gradient/fast/in_place.py",
+        ("firing", "_arctan", "_by_arctan", "_by_poles", "_to_zero", "_subtract", "_no_reset"),
+        (*GRADIENT, *PATHS),
     ),
+    Target("refsast/gradient/fast/layer.py", ("at_rest", "forwards", "backwards"), GRADIENT),
+    Target("refsast/gradient/fast/network.py", NETWORK, (*GRADIENT, *PATHS)),
+    Target("refsast/gradient/fast/products.py", PRODUCTS, (*GRADIENT, *PATHS, PASSES)),
+    Target(
+        "refsast/gradient/fast/sam.py",
+        ("sam_gradient", "pays", "_sharing", "norm", "_moved"),
+        (PASSES,),
+    ),
+    Target("refsast/model/loss.py", ("loss_and_cotangent",), GRADIENT),
     Target(
         "refsast/autodiff/ops.py",
         ("RULES", "fit", "power", "total", "transpose", "where", "stack", "_slot", "take"),

@@ -16,7 +16,7 @@ GRADIENTS = ("loss_and_grad", "input_grad", "straight_through")
 PROMISED = {
     rs: rs.__all__,
     rs.reference: (*GRADIENTS, "hvp", "loss"),
-    rs.fast: GRADIENTS,
+    rs.fast: (*GRADIENTS, "sam_gradient"),
     rs.sam: ("ascent_point", "gradient", "exact_gradient"),
     rs.descent: ("sgd", "adam", "constant", "cosine", "Descent"),
     data: data.__all__,

@@ -108,7 +108,7 @@ def _build(built: dict[str, Built], name: str, work: Workload) -> tuple[float, A
 
 
 def _time(built: dict[str, Built], name: str) -> float:
-    """Take steps one after another, as training does; return the median seconds of the last ones."""
+    """Take steps one after another, as training does; return the median seconds of the last."""
     step, begun = built[name].step, time.perf_counter()
     seconds: list[float] = []
     while len(seconds) < STEPS[1]:

@@ -84,7 +84,7 @@ def test_evaluation_and_calibration_take_spikes():
 
 
 def test_passes_one_by_one_are_the_passes_together():
-    """A gradient of one's own, here the fast one under another name, goes through `sam.gradient`."""
+    """A gradient of one's own, here the fast one's, goes through `sam.gradient`."""
 
     def own(network, params, x, y):
         return loss_and_grad(network, params, x, y)
