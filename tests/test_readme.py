@@ -23,8 +23,9 @@ SHELL = [
 @pytest.mark.slow
 def test_the_example_runs(capsys):
     assert PYTHON
+    names = {}  # a block goes on where the one before it ended
     for block in PYTHON:
-        exec(compile(block, "README.md", "exec"), {})
+        exec(compile(block, "README.md", "exec"), names)
 
     assert re.search(r"Scores\(loss=.*, smooth=.*, hard=.*\)", capsys.readouterr().out)
 
