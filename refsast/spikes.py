@@ -188,8 +188,10 @@ def require_sound(spikes: Spikes, name: str) -> None:
     """
     if (np.diff(spikes.starts) < 0).any():
         raise ValueError(f"starts of {name} must never decrease, got some that do")
-    if len(spikes.index) and not 0 <= spikes.index.min() <= spikes.index.max() < spikes.cells:
-        ends = f"{spikes.index.min()} to {spikes.index.max()}"
+    index = spikes.index
+    least = 0 if index.dtype.kind == "u" else index.min(initial=0)
+    if not 0 <= least <= index.max(initial=0) < spikes.cells:
+        ends = f"{index.min()} to {index.max()}"
         raise ValueError(f"index of {name} must lie in [0, {spikes.cells}), got {ends}")
 
 

@@ -46,11 +46,20 @@ GRADIENT = (
 PATHS = ("tests/gradient/test_paths.py",)
 PASSES = "tests/gradient/test_sam_passes.py"
 NETWORK = (
-    *("spans", "logits", "run", "_pooled", "_stretch", "_bound", "deltas", "_per_step", "_back"),
+    *("spans", "logits", "run", "_pooled", "_stretch", "_bound", "deltas", "_back"),
     *("gradients", "upper", "of_layers", "_of_v", "of_readout", "_sum"),
 )
 PRODUCTS = (
-    *("times", "gradient", "times_gradient", "in_rows", "few_at_once", "_in_time", "_each"),
+    *(
+        "times",
+        "gradient",
+        "times_gradient",
+        "in_rows",
+        "few_at_once",
+        "piece",
+        "_in_time",
+        "_each",
+    ),
     *("as_inputs", "through", "flat"),
 )
 OPS = ("tests/autodiff/test_tape.py", "tests/autodiff/test_ops.py", "-k", "not thousand")

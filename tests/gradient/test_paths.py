@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import refsast as rs
-from refsast.gradient.fast import in_place, products
+from refsast.gradient.fast import in_place, layer, network, products
 from tests.gradient.yardsticks import of_straight_through
 from tests.judge import EXACT, apart, params_apart
 from tests.strategies import Case, at_least, cases, double, single
@@ -121,11 +121,11 @@ def test_how_many_threads_there_are_changes_no_bit(tiny, monkeypatch):
 def wide(dtype, *, rows=40, n_in=120, n=96, seed=0):
     """A case wide enough for every kind of step, its potentials near threshold."""
     rng = np.random.default_rng(seed)
-    network = rs.Network((n_in, n, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
-    w = rng.normal(size=network.n_params) * 0.3
+    net = rs.Network((n_in, n, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    w = rng.normal(size=net.n_params) * 0.3
     x = (rng.random((6, rows, n_in)) < 0.3).astype(dtype)
-    params = rs.unflatten(network, w.astype(dtype))
-    return Case(network, params, x, rng.integers(3, size=rows))
+    params = rs.unflatten(net, w.astype(dtype))
+    return Case(net, params, x, rng.integers(3, size=rows))
 
 
 @pytest.mark.parametrize("vector", [False, True])
@@ -185,30 +185,107 @@ def test_a_product_in_pieces_is_the_product(m, k, n, monkeypatch):
     np.testing.assert_allclose(products.few_at_once(a, b), a @ b, rtol=1e-13)
 
 
-def kind_of(rows, density, dense_above=None):
-    x = np.random.default_rng(0).random((rows, 1, 1000)) < density
+@pytest.mark.parametrize(
+    ("shape", "step"),
+    [
+        ((640, 256, 10), 102),  # 640 rows of 256 * 10 multiplications
+        ((10, 640, 256), 102),
+        ((640, 10, 256), 102),
+        ((320, 128, 128), None),  # pieces of 16 rows would be slower
+        ((4096, 64, 64), 64),
+        ((100, 256, 10), None),  # small enough as it is
+        ((102, 256, 10), None),
+        ((300, 256, 10), 102),
+    ],
+)
+def test_pieces_are_as_large_as_blas_leaves_to_one_thread(shape, step):
+    assert products.piece(*shape) == step
+
+
+def kind_of(steps, batch, density, dense_above=None):
+    x = np.random.default_rng(0).random((steps, batch, 1000)) < density
     inputs = products.as_inputs(rs.as_spikes(x), np.dtype(np.float32), dense_above)
     return type(inputs)
 
 
 def test_density_decides_how_spikes_are_multiplied():
-    assert kind_of(640, 0.05) is products.Sparse
-    assert kind_of(640, 0.2) is products.Dense
-    assert kind_of(40, 0.05) is products.Dense  # too few rows to bring the weights into order for
-    assert kind_of(40, 0.05, dense_above=1.0) is products.Sparse
-    assert kind_of(640, 0.01, dense_above=0.0) is products.Dense
+    assert kind_of(20, 32, 0.05) is products.Sparse
+    assert kind_of(20, 32, 0.2) is products.Dense
+    assert kind_of(10, 8, 0.05) is products.Dense  # few rows to bring the weights into order for
+    assert kind_of(80, 2, 0.02) is products.Sparse
+    assert kind_of(10, 8, 0.05, dense_above=1.0) is products.Sparse
+    assert kind_of(20, 32, 0.01, dense_above=0.0) is products.Dense
+
+
+def test_few_ones_are_left_to_one_thread(tiny, monkeypatch):
+    monkeypatch.setattr(products, "SPLIT", 10_000)
+    monkeypatch.setattr(products, "threads", lambda: pytest.fail("no other thread is wanted"))
+
+    by_events(rs.fast.loss_and_grad, binary(tiny()), dense_above=1.0)
+
+
+def test_the_last_stretch_is_not_run_again(tiny, monkeypatch):
+    ran, real = [], network._stretch
+    monkeypatch.setattr(network, "_stretch", lambda *a: (ran.append(len(a[3])), real(*a))[1])
+
+    rs.fast.loss_and_grad(*tiny(), checkpoint=4)
+
+    assert ran == [4, 2, 4]  # forwards, forwards; and the first one again
+
+
+def test_the_bound_is_everything_that_comes_in():
+    currents = np.array([[[1.0, -5.0]], [[2.0, 3.0]], [[0.0, 0.0]]])
+    before = layer.Rest(np.array([[-7.0, 2.0]]), np.zeros((1, 2)))
+    v = np.array([[1.0, -2.0], [0.5, 0.25]])
+
+    assert network._bound(0.5, None, currents, before) == 7.0 + 3 * (5.0 + 0.5)
+    assert network._bound(0.5, v, currents, before) == 7.0 + 3 * (5.0 + 0.5 + 3.0)
+    assert not np.isfinite(network._bound(0.5, None, currents * np.nan, before))
+
+
+def test_a_steep_spike_at_a_large_potential_is_one():
+    """Its argument, slope times potential, has a square that single precision does not hold."""
+    neuron = rs.LIF(0.9, 1.0, rs.Arctan(1e10))
+    u = np.array([[1e10, -1e10]], np.float32)
+    s, slope = np.empty_like(u), np.empty_like(u)
+
+    in_place.firing(neuron, neuron.spike, u, 1e10)(u, s, slope)
+
+    assert s.tolist() == [[1.0, 0.0]]
+    assert (slope <= 1e-9).all()
+
+
+@pytest.mark.parametrize(("n", "poles"), [(10, 0), (5000, 1)])
+def test_a_small_step_takes_the_arctangent_of_numpy(n, poles, monkeypatch):
+    calls, real = [], in_place._by_poles
+    monkeypatch.setattr(in_place, "has_vector_arctan", lambda: False)
+    monkeypatch.setattr(in_place, "_by_poles", lambda like: (calls.append(n), real(like))[1])
+
+    in_place._arctan(2.0, 1.0, np.empty((1, n), np.float32))
+
+    assert len(calls) == poles
+
+
+def test_double_precision_is_double_in_large_steps_too():
+    case = wide(np.float64)
+    loss, grads = rs.fast.loss_and_grad(*case)
+    same, by_tape = rs.reference.loss_and_grad(*case)
+
+    assert abs(loss - same) <= 1e-14
+    gap = np.linalg.norm(rs.flatten(grads) - rs.flatten(by_tape))
+    assert gap <= 1e-14 * np.linalg.norm(rs.flatten(by_tape))
 
 
 def test_keeping_few_states_takes_little_memory():
     import tracemalloc
 
     rng = np.random.default_rng(0)
-    network = rs.Network((5, 40, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    net = rs.Network((5, 40, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
     x, y = (rng.random((400, 8, 5)) < 0.3).astype(np.uint8), rng.integers(3, size=8)
     peaks = []
     for checkpoint in (None, 20):
         tracemalloc.start()
-        rs.fast.loss_and_grad(network, rs.init(network, rng), x, y, checkpoint=checkpoint)
+        rs.fast.loss_and_grad(net, rs.init(net, rng), x, y, checkpoint=checkpoint)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
 
@@ -221,18 +298,18 @@ NOT_FINITE = [np.nan, np.inf, -np.inf]
 @pytest.mark.parametrize("number", NOT_FINITE)
 @pytest.mark.parametrize("events", [False, True])
 @pytest.mark.parametrize("part", ["w", "b", "v"])
-@pytest.mark.parametrize("layer", [0, 1])
-def test_a_parameter_that_is_not_finite_is_named(tiny, number, events, part, layer):
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_parameter_that_is_not_finite_is_named(tiny, number, events, part, which):
     case = binary(tiny())
     case.x[:, :, 0] = 0.0  # an input that is silent
-    spoilt = {k: None if a is None else a.copy() for k, a in vars(case.params[layer]).items()}
+    spoilt = {k: None if a is None else a.copy() for k, a in vars(case.params[which]).items()}
     if spoilt[part] is None:
-        pytest.skip(f"layer {layer} of this network has no {part}")
+        pytest.skip(f"layer {which} of this network has no {part}")
     spoilt[part][(0,) * spoilt[part].ndim] = number
-    params = tuple(rs.Layer(**spoilt) if i == layer else p for i, p in enumerate(case.params))
+    params = tuple(rs.Layer(**spoilt) if i == which else p for i, p in enumerate(case.params))
     x = rs.as_spikes(case.x) if events else case.x
 
-    with pytest.raises(ValueError, match=rf"params\[{layer}\]\.{part} must be finite"):
+    with pytest.raises(ValueError, match=rf"params\[{which}\]\.{part} must be finite"):
         rs.fast.loss_and_grad(case.network, params, x, case.y, dense_above=1.0)
 
 

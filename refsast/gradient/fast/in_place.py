@@ -30,7 +30,7 @@ Carry: TypeAlias = Callable[[Array, Array, Array, Array, Array], object]
 WEIGHTS = (0.07767075456535937, 0.17647052208088979, 0.24585871814268967)
 POLES = (0.09499795063996508, 0.4770015266928554, 0.9222938426786327)
 SMALL = 2000  # entries, up to which a call costs more than the arithmetic in it
-FAR = {"f": 1e18, "d": 1e150}  # by dtype: numbers below this have squares that are finite
+FAR = {"f": 1e18, "d": 1e150, "D": 1e150}  # by dtype: what is below has a finite square
 
 
 @cache
@@ -64,7 +64,7 @@ def firing(neuron: LIF, spike: Spike, like: Array, bound: float) -> Fire:
     callable
         Writes into its second and third argument.
     """
-    smooth, far = neuron.spike, FAR.get(like.dtype.char, 0.0)
+    smooth, far = neuron.spike, FAR[like.dtype.char]
     if isinstance(smooth, Arctan) and spike is smooth and smooth.slope * bound < far:
         return _arctan(smooth.slope, neuron.threshold, like)
     (threshold,) = scalars(like.dtype, neuron.threshold)

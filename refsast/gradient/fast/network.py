@@ -142,9 +142,7 @@ def _driven(inputs: Inputs, params: Params) -> Array:
 
 def _pooled(alpha: Array, s: Array) -> Array:
     """``sum_t alpha_t s_t``, shape (batch, n)."""
-    if (alpha == alpha[0]).all():
-        return alpha[0] * s.sum(axis=0)
-    return (alpha.reshape(-1, 1, 1) * s).sum(axis=0)
+    return np.einsum("t,tbn->bn", alpha, s)
 
 
 def _stretch(
@@ -218,16 +216,9 @@ def deltas(
             inputs = task.inputs(span, g.dtype)
             driven = _driven(inputs, params)
             stretches, _ = _stretch(task, params, inputs, driven, passage.begins[i])
-        found = _back(params, inputs, stretches, _per_step(alpha[span], g), later)
+        found = _back(params, inputs, stretches, [a * g for a in alpha[span]], later)
         later = [delta[0].copy() for delta in found]
         yield span, inputs, stretches, found
-
-
-def _per_step(alpha: Array, g: Array) -> list[Array] | Array:
-    """``alpha_t g`` for every step; one array for all of them where alpha is constant."""
-    if (alpha == alpha[0]).all():
-        return [alpha[0] * g] * len(alpha)
-    return alpha.reshape(-1, 1, 1) * g
 
 
 def _back(
@@ -290,10 +281,10 @@ def _of_v(layer: Layer, stretch: Stretch, delta: Array) -> Array | None:
 
 def of_readout(passage: Passage, g: Array) -> Params:
     """Gradient of the readout's parameters, from the cotangent of the logits; () if it has none."""
-    if passage.task.forward.readout.n_out is None:
+    network = passage.task.forward
+    if network.readout.n_out is None:
         return ()
-    held = passage.task.alpha(g.dtype).sum()
-    b = None if passage.params[-1].b is None else g.sum(axis=0) * held
+    b = g.sum(axis=0) * passage.task.alpha(g.dtype).sum() if network.bias else None
     return (Layer(g.T @ passage.pooled, b),)
 
 

@@ -78,8 +78,8 @@ def few_at_once(a: Array, b: Array) -> Array:
     wants a core meanwhile shares it.
     """
     (m, k), n = a.shape, b.shape[1]
-    step = ALONE // (n * min(m, k))
-    if step >= max(m, k) or step < WORTH:
+    step = piece(m, k, n)
+    if step is None:
         return a @ b
     if m > k:
         return np.concatenate([a[i : i + step] @ b for i in range(0, m, step)])
@@ -87,6 +87,12 @@ def few_at_once(a: Array, b: Array) -> Array:
     for i in range(step, k, step):
         total += a[:, i : i + step] @ b[i : i + step]
     return total
+
+
+def piece(m: int, k: int, n: int) -> int | None:
+    """Return the length of the pieces, along the longer of m and k; None for a single one."""
+    step = ALONE // (n * min(m, k))
+    return step if WORTH <= step < max(m, k) else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,15 +119,16 @@ class Sparse:
 
     def times(self, w: Array) -> Array:
         """Return ``W x_t`` for all steps, shape (time, batch, n)."""
-        out = np.empty((self.matrix[0], len(w)), w.dtype)
+        out = np.empty((*self.spikes.shape[:2], len(w)), w.dtype)
 
         def fill(part: slice) -> None:
             columns = np.ascontiguousarray(w[part].T)
             # What is not finite shows, also where no input is: as in a product with an array.
-            out[:, part] = self.rows @ columns if all_finite(columns) else np.nan
+            finite = all_finite(columns)
+            out[:, :, part] = self._in_time(self.rows @ columns) if finite else np.nan
 
         self._each(fill, len(w))
-        return self._in_time(out)
+        return out
 
     def gradient(self, delta: Array) -> Array:
         """Return ``sum_t delta_t x_t'``, shape (n, n_in)."""

@@ -92,9 +92,10 @@ def sam_gradient(
     params, task = task_of(network, network, params, *first, *options)
     other = task if second is None else task_of(network, network, params, *second, *options)[1]
     if len(task.spans) == len(other.spans) == 1:
-        x = task.inputs(task.spans[0], params[0].w.dtype)
-        y = x if other is task else other.inputs(other.spans[0], params[0].w.dtype)
-        if pays(x, y, len(params[0].w)):
+        w = params[0].w
+        x = task.inputs(task.spans[0], w.dtype)
+        y = x if other is task else other.inputs(other.spans[0], w.dtype)
+        if pays(x, y, len(w)):
             return _sharing(params, task, other, x, y, rho)
     passage = run(task, params)
     loss, g = judged(passage)
