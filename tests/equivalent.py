@@ -3,24 +3,31 @@
 Known by the file, the line of code and the change, so that they are found wherever the line moves.
 """
 
-FAST, OPS = "refsast/gradient/fast.py", "refsast/autodiff/ops.py"
-SURROGATE = "refsast/model/surrogate.py"
-READOUT = "grads.append(_readout_grads(network, params[-1], g, s))"
-ALPHA = "g = delta = network.readout.time_weights(len(s)).astype(s.dtype).reshape(-1, 1, 1) * g"
-THROUGH = "return (flat(delta) @ w).reshape(*delta.shape[:2], -1)"
+PRODUCTS, SAM = "refsast/gradient/fast/products.py", "refsast/gradient/fast/sam.py"
+OPS, SURROGATE = "refsast/autodiff/ops.py", "refsast/model/surrogate.py"
+THROUGH = "return product(flat(a), w).reshape(*a.shape[:2], -1)"
+MIXED = "return (gram @ other.in_rows(delta)).reshape(*self.x.shape[:2], -1)"
+IN_TIME = "return rows.reshape(batch, steps, -1).swapaxes(0, 1)"
+FLAT = "return signal.reshape(-1, signal.shape[-1])"
+SAFE = "if SAFE < total < 1.0 / SAFE:"
+NOTHING = "peak = max((float(np.abs(a).max(initial=0.0)) for a in arrays), default=0.0)"
+NO_STEP = "step = 0.0 if length == 0.0 else rho / length"
 SPREAD = "return np.reshape(g, kept) * np.ones(np.shape(x))"
 
-ONLY_BIAS = "only whether there is a bias is read, and all layers share that"
 UNKNOWN = "NumPy takes any negative length as the unknown one"
+STILL = "where the gradient is zero, so is any multiple of it"
 ONES = "x / 1 is x * 1"
 GONE = "exp(-750) is zero already"
 DECAY = "return z, np.exp(-np.minimum(_magnitude(z), 750.0))"
 
 EQUIVALENT: dict[tuple[str, str, str], str] = {
-    (FAST, READOUT, "-1  ->  1"): ONLY_BIAS,
-    (FAST, READOUT, "1  ->  2"): ONLY_BIAS,
-    (FAST, ALPHA, "1  ->  2"): UNKNOWN,
-    (FAST, THROUGH, "1  ->  2"): UNKNOWN,
+    (PRODUCTS, THROUGH, "1  ->  2"): UNKNOWN,
+    (PRODUCTS, MIXED, "1  ->  2"): UNKNOWN,
+    (PRODUCTS, IN_TIME, "1  ->  2"): UNKNOWN,
+    (PRODUCTS, FLAT, "1  ->  2"): UNKNOWN,
+    (SAM, NO_STEP, "0.0  ->  1.0"): STILL,
+    (SAM, SAFE, "1.0  ->  2.0"): "either way gives the norm there",
+    (SAM, NOTHING, "0.0  ->  1.0"): "where there is nothing, so is any multiple of it",
     (OPS, SPREAD, "np.reshape(g, kept) * np.ones(np.shape(x))  ->  "
      "np.reshape(g, kept) / np.ones(np.shape(x))"): ONES,
     (SURROGATE, DECAY, "750.0  ->  1500.0"): GONE,

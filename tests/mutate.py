@@ -141,6 +141,9 @@ SWAPS = {
 }
 
 
+UFUNCS = {"add": "subtract", "subtract": "add", "multiply": "divide", "divide": "multiply"}
+
+
 def replacements(node: ast.expr) -> Iterator[ast.expr]:
     """Yield what may stand in place of an expression: one small error each."""
     if isinstance(node, ast.BinOp):
@@ -163,6 +166,10 @@ def replacements(node: ast.expr) -> Iterator[ast.expr]:
         yield ast.Constant(2 * node.value if node.value else type(node.value)(1))
     if isinstance(node, ast.Call) and getattr(node.func, "id", None) == "reversed":
         yield node.args[0]
+    if isinstance(node, ast.Name) and node.id in UFUNCS:
+        yield ast.Name(UFUNCS[node.id])
+    if isinstance(node, ast.Attribute) and node.attr in UFUNCS:
+        yield ast.Attribute(node.value, UFUNCS[node.attr])
 
 
 def watched(tree: ast.Module, names: tuple[str, ...]) -> Iterator[ast.AST]:

@@ -64,6 +64,20 @@ def test_rows_are_those_of_the_array(x, data):
 
 
 @pytest.mark.slow
+@given(binary(), st.data())
+def test_steps_are_those_of_the_array(x, data):
+    first = data.draw(st.integers(0, len(x) - 1))
+    span = slice(first, data.draw(st.integers(first + 1, len(x) + 1)))
+
+    assert np.array_equal(as_spikes(x).during(span).dense(), x[span])
+
+
+def test_all_steps_are_the_spikes_themselves():
+    spikes = as_spikes(np.ones((3, 2, 2)))
+
+    assert spikes.during(slice(0, 3)) is spikes
+
+
 @given(binary(least=1), st.lists(st.integers(0, 99), max_size=5), st.data())
 def test_on_disk_they_are_the_same(tmp_path_factory, x, rows, data):
     spikes = mapped(as_spikes(x), tmp_path_factory.mktemp("spikes"))

@@ -185,6 +185,18 @@ def test_a_product_in_pieces_is_the_product(m, k, n, monkeypatch):
     np.testing.assert_allclose(products.few_at_once(a, b), a @ b, rtol=1e-13)
 
 
+def test_pieces_are_cut_along_the_longer_side(monkeypatch):
+    monkeypatch.setattr(products, "ALONE", 60)
+    monkeypatch.setattr(products, "WORTH", 2)
+    a, b = np.ones((50, 4)), np.ones((4, 3))
+    cut = []
+    monkeypatch.setattr(np, "concatenate", lambda parts: cut.extend(len(p) for p in parts))
+
+    products.few_at_once(a, b)
+
+    assert cut == [5] * 10
+
+
 @pytest.mark.parametrize(
     ("shape", "step"),
     [

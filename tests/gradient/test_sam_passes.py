@@ -92,7 +92,8 @@ def test_so_they_are_on_a_wide_network(sharing, sparse, dtype, monkeypatch):
 
 @pytest.mark.parametrize("checkpoint", [1, 2, 3, 50])
 @pytest.mark.parametrize("sparse", [False, True])
-def test_stretches_of_time_give_the_same(checkpoint, sparse):
+def test_stretches_of_time_give_the_same(checkpoint, sparse, monkeypatch):
+    monkeypatch.setattr(sam, "pays", lambda *_: True)  # if it could
     first = wide(np.float64)
     second = replace(wide(np.float64, rows=9, seed=1), params=first.params)
 
@@ -212,3 +213,9 @@ def test_the_norm_is_that_of_all_entries():
         assert sam.norm(grads) == pytest.approx(5.0 * scale, rel=1e-14)
 
     assert sam.norm((rs.Layer(np.zeros((2, 2))),)) == 0.0
+
+
+def test_an_ordinary_norm_is_one_product(monkeypatch):
+    monkeypatch.setattr(np, "abs", lambda _: pytest.fail("no second look is wanted"))
+
+    assert sam.norm((rs.Layer(np.array([[3e3]]), np.array([4e3])),)) == 5e3
