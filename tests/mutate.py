@@ -89,7 +89,7 @@ TARGETS = (
         ("sam_gradient", "pays", "_sharing", "norm", "_moved"),
         (PASSES,),
     ),
-    Target("refsast/model/loss.py", ("loss_and_cotangent",), GRADIENT),
+    Target("refsast/model/loss.py", ("loss_and_cotangent",), (*GRADIENT, *PATHS)),
     Target(
         "refsast/autodiff/ops.py",
         ("RULES", "fit", "power", "total", "transpose", "where", "stack", "_slot", "take"),
