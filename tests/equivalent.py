@@ -11,7 +11,7 @@ IN_TIME = "return rows.reshape(batch, steps, -1).swapaxes(0, 1)"
 FLAT = "return signal.reshape(-1, signal.shape[-1])"
 SAFE = "if SAFE < total < 1.0 / SAFE:"
 NOTHING = "peak = max((float(np.abs(a).max(initial=0.0)) for a in arrays), default=0.0)"
-NO_STEP = "step = 0.0 if length == 0.0 else rho / length"
+NO_STEP = "return 0.0 if length == 0.0 else rho / length"
 SPREAD = "return np.reshape(g, kept) * np.ones(np.shape(x))"
 
 UNKNOWN = "NumPy takes any negative length as the unknown one"

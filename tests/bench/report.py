@@ -30,11 +30,12 @@ otherwise. Before it is timed, every implementation must give the loss and gradi
 `rs.reference`, in float64, to 1e-4 of their norms; one that does not is marked.
 
 All take turns, each in a process with its family of libraries, with all cores, from a machine at
-rest, after one step that is not counted; medians over the rounds, with quartiles. *Times the floor*
-is the median over the rounds of its time over that of the dense floor in the same round: the matrix
-products alone, in NumPy, into arrays that are already there. It is a floor for those who multiply
-dense matrices; who knows where the ones are can go below it. *First* is the time until the first
-step was done, compilation included.
+rest. A turn is some steps one after another, as in training, of which the median of the last half
+counts; what is given is the median over the rounds, with quartiles. *Times the floor* is the median
+over the rounds of its time over that of the dense floor in the same round: the matrix products
+alone, in NumPy, into arrays that are already there. It is a floor for those who multiply dense
+matrices; who knows where the ones are can go below it. *First* is the time until the first step was
+done, compilation included.
 """
 
 

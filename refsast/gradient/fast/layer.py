@@ -93,7 +93,7 @@ def forwards(
         For the steps that follow.
     """
     s, slope = (np.empty(currents.shape, currents.dtype) for _ in range(2))
-    u, out = before.carry.copy(), before.carry.copy()
+    u, out = np.empty_like(before.carry), before.carry.copy()
     fire, carry = firing(neuron, spike, u, bound), carrying(neuron, u)
     last = before.s
     for current, now, steep in zip(currents, s, slope, strict=True):

@@ -74,8 +74,8 @@ class Dense:
 def few_at_once(a: Array, b: Array) -> Array:
     """Return ``a @ b`` in pieces that BLAS leaves to one thread, where that costs little.
 
-    After a product on several threads those of OpenBLAS spin for some 20 ms, and whatever else
-    wants a core meanwhile shares it.
+    After a product on several threads those of OpenBLAS spin for up to a tenth of a second, and
+    whatever else wants a core meanwhile shares it.
     """
     (m, k), n = a.shape, b.shape[1]
     step = piece(m, k, n)
@@ -188,7 +188,8 @@ def as_inputs(
     if x.density > (DENSE - REORDERED / rows if dense_above is None else dense_above):
         return Dense(np.asarray(x.dense(dtype), dtype))
     ones = np.ones(len(x.index), dtype)
-    index, starts = x.index.astype(np.int32), x.starts.astype(np.int32)
+    kind = np.int32 if len(x.index) < 1 << 31 else np.int64
+    index, starts = x.index.astype(kind), x.starts.astype(kind)
     return Sparse(x, csr_array((ones, index, starts), shape=(len(starts) - 1, x.cells)))
 
 

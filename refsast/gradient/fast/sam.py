@@ -91,18 +91,18 @@ def sam_gradient(
         return valued(*task_of(network, network, params, *(second or first), *options))
     params, task = task_of(network, network, params, *first, *options)
     other = task if second is None else task_of(network, network, params, *second, *options)[1]
+    x = y = None
     if len(task.spans) == len(other.spans) == 1:
         w = params[0].w
         x = task.inputs(task.spans[0], w.dtype)
         y = x if other is task else other.inputs(other.spans[0], w.dtype)
         if pays(x, y, len(w)):
             return _sharing(params, task, other, x, y, rho)
-    passage = run(task, params)
+    passage = run(task, params, x)
     loss, g = judged(passage)
     grads = gradients(passage, g)
-    length = norm(grads)
-    ascent = params if length == 0.0 else _moved(params, grads, rho / length)
-    return loss, valued(ascent, other)[1]
+    second = run(other, _moved(params, grads, _step(rho, norm(grads))), y)
+    return loss, gradients(second, judged(second)[1])
 
 
 def pays(x: Inputs, y: Inputs, n: int) -> bool:
@@ -131,8 +131,7 @@ def _sharing(
     of_first = float(peak) * np.sqrt(max((there * delta).sum(dtype=np.float64), 0.0))
     grads = of_layers(params, [None, *upper(x, stretches, found)], stretches, found)
     grads += of_readout(passage, g)
-    length = float(np.hypot(of_first, norm(grads)))
-    step = 0.0 if length == 0.0 else rho / length
+    step = _step(rho, float(np.hypot(of_first, norm(grads))))
     there = there if y is x else y.times_gradient(x, delta)
     currents = driven if y is x else y.times(params[0].w)
     currents += (step * float(peak)) * there
@@ -153,6 +152,13 @@ def norm(grads: Params) -> float:
         return 0.0
     scaled = (np.linalg.norm((a / peak).ravel()) for a in arrays)
     return peak * float(np.linalg.norm([float(n) for n in scaled]))
+
+
+def _step(rho: float, length: float) -> float:
+    """By how many gradients of this length to move; by none where there is none."""
+    if not np.isfinite(length):
+        raise ValueError(f"grad must be finite, got one of length {length}")
+    return 0.0 if length == 0.0 else rho / length
 
 
 def _moved(params: Params, grads: Params, step: float) -> Params:
