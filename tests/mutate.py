@@ -60,7 +60,7 @@ PRODUCTS = (
         "_in_time",
         "_each",
     ),
-    *("as_inputs", "through", "flat"),
+    *("as_inputs", "break_even", "_spans", "_rows", "through", "flat"),
 )
 OPS = ("tests/autodiff/test_tape.py", "tests/autodiff/test_ops.py", "-k", "not thousand")
 TAPE = ("tests/autodiff/test_tape.py", "-m", "not slow")

@@ -215,7 +215,7 @@ def test_pieces_are_cut_along_the_longer_side(monkeypatch):
         ((640, 256, 10), 102),  # 640 rows of 256 * 10 multiplications
         ((10, 640, 256), 102),
         ((640, 10, 256), 102),
-        ((320, 128, 128), None),  # pieces of 16 rows would be slower
+        ((320, 200, 200), None),  # pieces of 6 rows would be slower
         ((4096, 64, 64), 64),
         ((100, 256, 10), None),  # small enough as it is
         ((102, 256, 10), None),
@@ -226,19 +226,45 @@ def test_pieces_are_as_large_as_blas_leaves_to_one_thread(shape, step):
     assert products.piece(*shape) == step
 
 
-def kind_of(steps, batch, density, dense_above=None):
-    x = np.random.default_rng(0).random((steps, batch, 1000)) < density
-    inputs = products.as_inputs(rs.as_spikes(x), np.dtype(np.float32), dense_above)
-    return type(inputs)
-
-
 def test_density_decides_how_spikes_are_multiplied():
-    assert kind_of(20, 32, 0.05) is products.Sparse
-    assert kind_of(20, 32, 0.2) is products.Dense
-    assert kind_of(10, 8, 0.05) is products.Dense  # few rows to bring the weights into order for
-    assert kind_of(80, 2, 0.02) is products.Sparse
-    assert kind_of(10, 8, 0.05, dense_above=1.0) is products.Sparse
-    assert kind_of(20, 32, 0.01, dense_above=0.0) is products.Dense
+    """Few rows do not pay for the reordering of the weights, nor do other layers for one thread."""
+    assert products.break_even(1000, 0.0) == pytest.approx(0.115)
+    assert products.break_even(1000, 0.1) == pytest.approx(0.0775)
+    assert products.break_even(80, 0.0) == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize("dense_above", [0.0, 0.03, None, 1.0])
+@pytest.mark.parametrize("hidden", [(50,), (50, 50)])
+def test_spikes_below_the_threshold_stay_spikes(dense_above, hidden, monkeypatch):
+    made, real = [], products.as_inputs
+    monkeypatch.setattr(network, "as_inputs", lambda *a: (made.append(a), real(*a))[1])
+    net = rs.Network((100, *hidden, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    rng = np.random.default_rng(0)
+    x = rs.as_spikes(rng.random((20, 32, 100)) < 0.05)
+
+    rs.fast.loss_and_grad(net, rs.init(net, rng), x, np.zeros(32, int), dense_above=dense_above)
+
+    others = (50 * 3 + (50 * 50 if len(hidden) > 1 else 0)) / (100 * 50)
+    above = products.break_even(640, others) if dense_above is None else dense_above
+    assert made[0][2] == pytest.approx(above)
+    kind = products.Sparse if x.density <= above else products.Dense
+    assert type(real(x, np.dtype("f8"), made[0][2])) is kind
+
+
+@pytest.mark.parametrize("steps", [1, 3, 1000])
+def test_large_inputs_of_another_dtype_are_converted_in_parts(tiny, steps, monkeypatch):
+    case = tiny()
+    monkeypatch.setattr(products, "CONVERTED", steps * 2 * 3)  # steps of 2 recordings, 3 inputs
+    want = rs.flatten(rs.fast.loss_and_grad(*case)[1])
+
+    for dtype in (np.uint8, bool, np.int64):
+        x = case.x.astype(dtype)
+        grads = rs.fast.loss_and_grad(case.network, case.params, x, case.y)[1]
+        yardstick = rs.flatten(rs.rounding(*case)[0])
+        assert apart(rs.flatten(grads), want, yardstick) <= EXACT
+        _, shared = rs.fast.sam_gradient(case.network, case.params, (x, case.y), rho=0.1)
+        _, same = rs.fast.sam_gradient(case.network, case.params, (case.x, case.y), rho=0.1)
+        assert apart(rs.flatten(shared), rs.flatten(same), abs(rs.flatten(same)) + 1e-3) <= EXACT
 
 
 def test_few_ones_are_left_to_one_thread(tiny, monkeypatch):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from refsast.arrays import Array, Integers, as_array
 from refsast.gradient.fast.layer import Rest, Stretch, at_rest, backwards, forwards
-from refsast.gradient.fast.products import Inputs, as_inputs, flat, through
+from refsast.gradient.fast.products import Inputs, as_inputs, break_even, flat, through
 from refsast.model.doors import checked_params
 from refsast.model.network import Network
 from refsast.model.params import Layer, Params, parts
@@ -57,7 +57,16 @@ class Task:
     def inputs(self, span: slice, dtype: np.dtype) -> Inputs:
         """The input of a stretch."""
         x = self.x.during(span) if isinstance(self.x, Spikes) else self.x[span]
-        return as_inputs(x, dtype, self.dense_above)
+        above = self.dense_above
+        if above is None:
+            first, *others = (n_out * n_in for n_out, n_in in self._weights)
+            above = break_even(x.shape[0] * x.shape[1], sum(others) / first)
+        return as_inputs(x, dtype, above)
+
+    @property
+    def _weights(self) -> list[tuple[int, ...]]:
+        """Shapes of the feed-forward weights."""
+        return [shapes["w"] for shapes in self.forward.shapes]
 
     def alpha(self, dtype: np.dtype) -> Array:
         """The readout's weight of each step, shape (time,)."""

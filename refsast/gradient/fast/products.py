@@ -22,12 +22,14 @@ from refsast.arrays import Array, all_finite
 from refsast.spikes import Spikes
 
 SPLIT = 20_000  # ones, below which a second thread costs more than it saves
-# What one multiplication costs in a dense product, and what bringing one weight into the order of
-# the sparse ones and its gradient back, both in units of one multiplication in a sparse product;
-# measured on two cores (AVX2) in single precision.
-DENSE, REORDERED = 0.1, 10.0
+CONVERTED = 1 << 22  # numbers that are converted from another dtype at a time
+# Measured on two cores (AVX2) in single precision, in units of one multiplication of a sparse
+# product: what a dense one costs whose input is made from spikes; what it costs to bring one weight
+# into the order of the sparse ones and its gradient back; and how much more, in units of DENSE, one
+# weight of the other layers costs that has one thread instead of all.
+DENSE, REORDERED, CROWDED = 0.125, 10.0, 3.0
 ALONE = 1 << 18  # multiplications, up to which OpenBLAS stays on one thread
-WORTH = 64  # rows, below which a product in pieces is slower than one
+WORTH = 16  # rows, below which a product in pieces is slower than one
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,10 +39,13 @@ class Dense:
     Attributes
     ----------
     x : (time, batch, n_in) array
-        In the dtype of the computation, contiguous.
+        Contiguous; of another dtype than the computation's only where it is large.
+    dtype : dtype
+        Of the computation.
     """
 
-    x: Array
+    x: NDArray[np.generic]
+    dtype: np.dtype
     product = staticmethod(np.matmul)
 
     @property
@@ -51,15 +56,32 @@ class Dense:
 
     def times(self, w: Array) -> Array:
         """Return ``W x_t`` for all steps, shape (time, batch, n)."""
-        return through(self.x, w.T, np.matmul)
+        out = np.empty((*self.x.shape[:2], len(w)), self.dtype)
+        for span in self._spans():
+            np.matmul(self._rows(span), w.T, out=flat(out[span]))
+        return out
 
     def gradient(self, delta: Array) -> Array:
         """Return ``sum_t delta_t x_t'``, shape (n, n_in)."""
-        return flat(delta).T @ flat(self.x)
+        first, *others = self._spans()
+        total = flat(delta[first]).T @ self._rows(first)
+        for span in others:
+            total += flat(delta[span]).T @ self._rows(span)
+        return total
+
+    def _spans(self) -> list[slice]:
+        """Stretches of time of which one at a time is converted; one where nothing is to be."""
+        time, batch, n_in = self.x.shape
+        step = time if self.x.dtype == self.dtype else max(1, CONVERTED // (batch * n_in))
+        return [slice(t, t + step) for t in range(0, time, step)]
+
+    def _rows(self, span: slice) -> Array:
+        """Some steps as a matrix, in the dtype of the computation."""
+        return flat(self.x[span].astype(self.dtype, copy=False))
 
     def as_rows(self) -> Array:
         """Return the inputs as a matrix, its rows in this kind's own order."""
-        return flat(self.x)
+        return self._rows(slice(None))
 
     def in_rows(self, signal: Array) -> Array:
         """Return a signal (time, batch, n) as a matrix whose rows are in the same order."""
@@ -67,7 +89,8 @@ class Dense:
 
     def times_gradient(self, other: "Inputs", delta: Array) -> Array:
         """Return ``times(other.gradient(delta))`` by way of the inner products of the inputs."""
-        gram = flat(self.x) @ other.as_rows().T
+        rows = self.as_rows()
+        gram = rows @ (rows if other is self else other.as_rows()).T
         return (gram @ other.in_rows(delta)).reshape(*self.x.shape[:2], -1)
 
 
@@ -174,19 +197,27 @@ Inputs: TypeAlias = Dense | Sparse
 Product: TypeAlias = Callable[[Array, Array], Array]
 
 
-def as_inputs(
-    x: NDArray[np.generic] | Spikes, dtype: np.dtype, dense_above: float | None
-) -> Inputs:
-    """Return inputs ready for products in `dtype`; spikes denser than `dense_above` as an array.
+def break_even(rows: int, others: float) -> float:
+    """Return the share of ones at which sparse and dense products take as long.
 
-    Without a `dense_above` it is the density at which both take as long, by the costs above.
+    Parameters
+    ----------
+    rows : int
+        Steps times recordings.
+    others : float
+        Weights of all other layers, per weight of the first.
     """
+    return DENSE * (1.0 - CROWDED * others) - REORDERED / rows
+
+
+def as_inputs(x: NDArray[np.generic] | Spikes, dtype: np.dtype, dense_above: float) -> Inputs:
+    """Return inputs ready for products in `dtype`; spikes denser than `dense_above` as an array."""
     if not isinstance(x, Spikes):
+        small = x.dtype.kind == "f" or x.size <= CONVERTED
         with np.errstate(over="ignore"):  # what is too large becomes infinite, which is found later
-            return Dense(np.ascontiguousarray(x, dtype))
-    rows = x.shape[0] * x.shape[1]
-    if x.density > (DENSE - REORDERED / rows if dense_above is None else dense_above):
-        return Dense(np.asarray(x.dense(dtype), dtype))
+            return Dense(np.ascontiguousarray(x, dtype if small else None), dtype)
+    if x.density > dense_above:
+        return Dense(x.dense(dtype), dtype)
     ones = np.ones(len(x.index), dtype)
     kind = np.int32 if len(x.index) < 1 << 31 else np.int64
     index, starts = x.index.astype(kind), x.starts.astype(kind)

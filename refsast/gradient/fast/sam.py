@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from refsast.arrays import Array, as_number
 from refsast.gradient.fast.loss import judged, task_of, valued
 from refsast.gradient.fast.network import (
+    Passage,
     Task,
     deltas,
     gradients,
@@ -101,8 +102,7 @@ def sam_gradient(
     passage = run(task, params, x)
     loss, g = judged(passage)
     grads = gradients(passage, g)
-    second = run(other, _moved(params, grads, _step(rho, norm(grads))), y)
-    return loss, gradients(second, judged(second)[1])
+    return loss, _descent(run(other, _moved(params, grads, _step(rho, norm(grads))), y))
 
 
 def pays(x: Inputs, y: Inputs, n: int) -> bool:
@@ -135,8 +135,12 @@ def _sharing(
     there = there if y is x else y.times_gradient(x, delta)
     currents = driven if y is x else y.times(params[0].w)
     currents += (step * float(peak)) * there
-    second = run(other, _moved(params, grads, step), y, currents)
-    return loss, gradients(second, judged(second)[1])
+    return loss, _descent(run(other, _moved(params, grads, step), y, currents))
+
+
+def _descent(passage: Passage) -> Params:
+    """The gradients of the second pass."""
+    return gradients(passage, judged(passage)[1])
 
 
 def norm(grads: Params) -> float:
