@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import secrets
 import struct
 import zipfile
 import zlib
@@ -59,7 +60,7 @@ def writing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         If the file cannot be written; an older one stays as it was.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:

@@ -34,13 +34,13 @@ class Spikes:
         Row ``i * steps + t``, which is recording i at step t, has its ones at
         ``index[starts[row] : starts[row + 1]]``. Begins with 0; never decreases.
     index : (ones,) array of an unsigned type or int32
-        Which inputs are 1, ascending within a row. Checked where spikes are made, by `as_spikes` or
-        from events, and not again.
+        Which inputs are 1, ascending within a row. That is checked at the doors, not here.
 
     Raises
     ------
     ValueError
-        If `starts` and `index` are not of each other's length, or a number is not positive.
+        If `starts` and `index` are no arrays of integers or not of each other's length, or a number
+        is not positive.
     """
 
     steps: int
@@ -52,6 +52,9 @@ class Spikes:
         if not is_count(self.steps) or not is_count(self.cells):
             wanted = f"got {self.steps!r} and {self.cells!r}"
             raise ValueError(f"steps and cells must be positive integers, {wanted}")
+        for name, array, kinds in (("starts", self.starts, "i"), ("index", self.index, "iu")):
+            if getattr(array, "ndim", 0) != 1 or array.dtype.kind not in kinds:
+                raise ValueError(f"{name} must be an array of integers, got {array!r:.60}")
         rows, one_too_many = divmod(len(self.starts) - 1, self.steps)
         if rows < 0 or one_too_many:
             raise ValueError(f"starts must have n * {self.steps} + 1, got {len(self.starts)}")
@@ -179,20 +182,28 @@ def join_spikes(parts: Sequence[Spikes]) -> Spikes:
 
 
 def require_sound(spikes: Spikes, name: str) -> None:
-    """Raise unless all rows lie within `index` and it within the cells: products rely on it.
+    """Raise unless all rows lie within `index`, ascend, and are cells: products rely on it.
 
     Raises
     ------
     ValueError
-        If rows end before they begin, or an index is no cell.
+        If rows end before they begin, an index is no cell, or a row does not ascend.
     """
     if (np.diff(spikes.starts) < 0).any():
         raise ValueError(f"starts of {name} must never decrease, got some that do")
-    index = spikes.index
-    least = 0 if index.dtype.kind == "u" else index.min(initial=0)
-    if not 0 <= least <= index.max(initial=0) < spikes.cells:
-        ends = f"{index.min()} to {index.max()}"
-        raise ValueError(f"index of {name} must lie in [0, {spikes.cells}), got {ends}")
+    steps, n, cells = spikes.shape
+    for i in range(0, n, BLOCK):  # so that of a set on disk little is in memory
+        starts = spikes.starts[i * steps : (i + BLOCK) * steps + 1]
+        index = spikes.index[starts[0] : starts[-1]]
+        least = 0 if index.dtype.kind == "u" else index.min(initial=0)
+        if not 0 <= least <= index.max(initial=0) < cells:
+            ends = f"{index.min()} to {index.max()}"
+            raise ValueError(f"index of {name} must lie in [0, {cells}), got {ends}")
+        falls = np.flatnonzero(index[1:] <= index[:-1]) + 1
+        begins = np.zeros(len(index) + 1, bool)
+        begins[starts - starts[0]] = True
+        if not begins[falls].all():
+            raise ValueError(f"index of {name} must ascend in every row, got some that does not")
 
 
 def row_starts(sizes: NDArray[np.integer]) -> NDArray[np.int64]:

@@ -11,11 +11,9 @@ IN_TIME = "return rows.reshape(batch, steps, -1).swapaxes(0, 1)"
 FLAT = "return signal.reshape(-1, signal.shape[-1])"
 SAFE = "if SAFE < total < 1.0 / SAFE:"
 NOTHING = "peak = max((float(np.abs(a).max(initial=0.0)) for a in arrays), default=0.0)"
-NO_STEP = "return 0.0 if length == 0.0 else rho / length"
 SPREAD = "return np.reshape(g, kept) * np.ones(np.shape(x))"
 
 UNKNOWN = "NumPy takes any negative length as the unknown one"
-STILL = "where the gradient is zero, so is any multiple of it"
 ONES = "x / 1 is x * 1"
 GONE = "exp(-750) is zero already"
 DECAY = "return z, np.exp(-np.minimum(_magnitude(z), 750.0))"
@@ -25,7 +23,6 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     (PRODUCTS, MIXED, "1  ->  2"): UNKNOWN,
     (PRODUCTS, IN_TIME, "1  ->  2"): UNKNOWN,
     (PRODUCTS, FLAT, "1  ->  2"): UNKNOWN,
-    (SAM, NO_STEP, "0.0  ->  1.0"): STILL,
     (SAM, SAFE, "1.0  ->  2.0"): "either way gives the norm there",
     (SAM, NOTHING, "0.0  ->  1.0"): "where there is nothing, so is any multiple of it",
     (OPS, SPREAD, "np.reshape(g, kept) * np.ones(np.shape(x))  ->  "

@@ -86,7 +86,7 @@ TARGETS = (
     Target("refsast/gradient/fast/products.py", PRODUCTS, (*GRADIENT, *PATHS, PASSES)),
     Target(
         "refsast/gradient/fast/sam.py",
-        ("sam_gradient", "pays", "_sharing", "norm", "_step", "_moved"),
+        ("sam_gradient", "pays", "_sharing", "norm", "_scaled", "_moved"),
         (PASSES,),
     ),
     Target("refsast/model/loss.py", ("loss_and_cotangent",), (*GRADIENT, *PATHS)),

@@ -284,5 +284,7 @@ def _key(
         raise ValueError(f"rng must come from a SeedSequence to be cached, got {rng!r}")
     kind = type(rng.bit_generator).__name__
     versions = (SYNTHETIC_VERSION, np.__version__)
-    parts = (versions, n, kind, sorted(seeds.items()), steps, duration, SIZE, hand, camera)
+    # An entropy may be an array, whose repr leaves numbers out.
+    spelled = sorted((name, np.asarray(value).tolist()) for name, value in seeds.items())
+    parts = (versions, n, kind, spelled, steps, duration, SIZE, hand, camera)
     return hashlib.sha256(repr(parts).encode()).hexdigest()

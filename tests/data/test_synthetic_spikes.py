@@ -150,3 +150,14 @@ def test_it_is_events_that_are_binned():
 def test_nonsense_is_refused(jobs):
     with pytest.raises(ValueError, match="jobs must be a positive integer"):
         made(1, jobs=jobs)
+
+
+def test_every_number_of_a_long_seed_is_in_the_key(tmp_path):
+    """NumPy leaves numbers out where it prints long arrays."""
+    seeds = np.arange(2000), np.arange(2000)
+    seeds[1][1000] = 7
+
+    first, second = (made(2, np.random.default_rng(seed), cache=tmp_path)[0] for seed in seeds)
+
+    assert len(list(tmp_path.iterdir())) == 2
+    assert not np.array_equal(first.index, second.index)

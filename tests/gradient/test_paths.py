@@ -388,19 +388,56 @@ def test_options_that_make_no_sense_are_refused(tiny, says):
         rs.fast.loss_and_grad(*tiny(), **OPTIONS[says])
 
 
+def spikes(steps, cells, starts, index):
+    return rs.Spikes(steps, cells, np.array(starts), np.array(index))
+
+
 UNSOUND = {
-    r"index of x must lie in \[0, 3\), got 0 to 3": rs.Spikes(1, 3, [0, 2], [0, 3]),
-    r"index of x must lie in \[0, 3\), got -1 to 0": rs.Spikes(1, 3, [0, 2], [-1, 0]),
-    "starts of x must never decrease": rs.Spikes(2, 3, [0, 3, 2], [0, 1]),
-    r"x must have shape \(time, batch, 3\), got \(1, 1, 4\)": rs.Spikes(1, 4, [0, 1], [0]),
+    r"index of x must lie in \[0, 3\), got 0 to 3": spikes(1, 3, [0, 2], [0, 3]),
+    r"index of x must lie in \[0, 3\), got -1 to 0": spikes(1, 3, [0, 2], [-1, 0]),
+    "index of x must ascend in every row": spikes(1, 3, [0, 2], [1, 1]),
+    "starts of x must never decrease": spikes(2, 3, [0, 3, 2], [0, 1]),
+    r"x must have shape \(time, batch, 3\), got \(1, 1, 4\)": spikes(1, 4, [0, 1], [0]),
 }
 
 
 @pytest.mark.parametrize("says", UNSOUND)
 @pytest.mark.parametrize("gradient", [rs.fast.loss_and_grad, rs.reference.loss_and_grad])
 def test_spikes_that_point_nowhere_are_refused(tiny, says, gradient):
-    case, spikes = tiny(), UNSOUND[says]
-    spikes = replace(spikes, starts=np.array(spikes.starts), index=np.array(spikes.index))
+    case = tiny()
 
     with pytest.raises(ValueError, match=says):
-        gradient(case.network, case.params, spikes, case.y[:1])
+        gradient(case.network, case.params, UNSOUND[says], case.y[:1])
+
+
+def test_rows_may_begin_below_where_the_last_one_ended(tiny):
+    """Between two rows the index may fall, also over empty ones."""
+    case, x = tiny(), spikes(2, 3, [0, 2, 2, 2, 4], [1, 2, 0, 1])
+
+    loss, _ = rs.fast.loss_and_grad(case.network, case.params, x, case.y, dense_above=1.0)
+
+    same = rs.reference.loss(case.network, case.params, x.dense(), case.y)
+    assert abs(loss - same) <= EXACT * same
+
+
+@pytest.mark.parametrize("part", ["w", "b"])
+def test_a_readout_that_is_not_finite_is_named_though_it_may_not_show(tiny, part):
+    """A logit of minus infinity has probability zero, and the loss stays finite."""
+    case = tiny()
+    last = replace(case.params[-1], **{part: getattr(case.params[-1], part).copy()})
+    getattr(last, part)[1] = -np.inf  # of a class that is nobody's label
+
+    with pytest.raises(ValueError, match=rf"params\[2\]\.{part} must be finite"):
+        rs.fast.loss_and_grad(case.network, (*case.params[:-1], last), case.x, case.y)
+
+
+def test_a_complex_input_needs_complex_parameters(tiny):
+    case = tiny()
+
+    with pytest.raises(ValueError, match="x must be real where params are"):
+        rs.fast.loss_and_grad(case.network, case.params, case.x + 1e-3j, case.y)
+
+
+def test_something_else_than_a_network_is_refused(tiny):
+    with pytest.raises(ValueError, match="network must be a Network, got NoneType"):
+        rs.fast.loss_and_grad(None, *list(tiny())[1:])

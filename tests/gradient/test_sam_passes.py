@@ -148,10 +148,80 @@ def test_the_direction_survives_gradients_of_any_size(sharing, gain, monkeypatch
     assert np.linalg.norm(grad / gain - want / gain) <= 1e-4 * np.linalg.norm(want / gain)
 
 
-@pytest.mark.parametrize("length", [np.nan, np.inf])
-def test_a_gradient_that_overflows_is_no_direction(length):
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_a_gradient_that_overflows_is_no_direction(number):
     with pytest.raises(ValueError, match="grad must be finite, got one of length"):
-        sam._step(0.5, length)
+        sam._scaled((rs.Layer(np.array([[number]])),), 0.5)
+
+
+@pytest.mark.parametrize("sharing", [False, True])
+@pytest.mark.parametrize(("gain", "dtype"), [(1e-40, np.float32), (1e-310, np.float64)])
+def test_the_smallest_gradients_are_a_direction_still(sharing, gain, dtype, monkeypatch):
+    monkeypatch.setattr(sam, "pays", lambda *_: sharing)
+    case = wide(dtype)
+    case = replace(case, network=replace(case.network, readout=rs.SpikeRate(gain)))
+
+    _, grad = together(case, None, 0.5, sparse=False)
+
+    assert np.isfinite(grad).all()
+    assert np.linalg.norm(grad / gain) > 0.0
+
+
+@pytest.mark.parametrize("spread", [1e-2, 1e-3, 1e-4])
+def test_where_inner_products_would_cancel_the_gradient_is_formed(spread, monkeypatch):
+    """All inputs nearly one, every label once: the deltas cancel in the gradient."""
+    rng = np.random.default_rng(0)
+    net = rs.Network((300, 10), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(3.0), bias=False)
+    x = rng.random((1, 1, 300)) + spread * rng.normal(size=(1, 10, 300))
+    params = (rs.Layer(np.full((10, 300), 1.0 / 150.0, np.float32)),)
+    case = Case(net, params, x.astype(np.float32), np.arange(10))
+    grads = []
+    for sharing in (False, True):
+        monkeypatch.setattr(sam, "pays", lambda *_, sharing=sharing: sharing)
+        grads.append(together(case, None, 0.3, sparse=False)[1])
+
+    assert np.linalg.norm(grads[1] - grads[0]) <= 1e-6 * np.linalg.norm(grads[0])
+
+
+@pytest.mark.parametrize("scale", [1e18, 1e-30])
+def test_inputs_whose_inner_products_overflow_are_no_harm(scale, monkeypatch):
+    """Nor do the digits of those that underflow matter."""
+    case = wide(np.float32)
+    first = replace(case.params[0], w=case.params[0].w / np.float32(scale))
+    case = replace(case, x=case.x * np.float32(scale), params=(first, *case.params[1:]))
+    grads = []
+    for sharing in (False, True):
+        monkeypatch.setattr(sam, "pays", lambda *_, sharing=sharing: sharing)
+        grads.append(together(case, None, 1e-3 / scale, sparse=False)[1])
+
+    assert np.linalg.norm(grads[1] / scale - grads[0] / scale) <= 1e-4 * np.linalg.norm(
+        grads[0] / scale
+    )
+
+
+@pytest.mark.parametrize("batch", [None, 3.0, (1,), (1, 2, 3)])
+def test_a_minibatch_that_is_no_pair_is_refused(tiny, batch):
+    case = tiny()
+    pair = case.x, case.y
+    for name, pairs in (("first", (batch, pair)), ("second", (pair, batch))):
+        if not (name == "second" and batch is None):
+            with pytest.raises(ValueError, match=rf"{name} must be a pair \(x, y\)"):
+                rs.fast.sam_gradient(case.network, case.params, *pairs, rho=0.0)
+
+
+def test_an_empty_second_minibatch_is_not_none(tiny):
+    case = tiny()
+
+    with pytest.raises(ValueError, match="second must be a pair"):
+        rs.fast.sam_gradient(case.network, case.params, (case.x, case.y), (), rho=0.0)
+
+
+def test_complex_parameters_are_refused(tiny):
+    case = tiny()
+    params = rs.unflatten(case.network, rs.flatten(case.params) + 0j)
+
+    with pytest.raises(ValueError, match="params must be real"):
+        rs.fast.sam_gradient(case.network, params, (case.x, case.y), rho=0.1)
 
 
 def case_of(case):

@@ -1,7 +1,7 @@
 """Spike and reset of one time step, written into arrays that are there already.
 
-Rule 1: no array is made inside the loop over time; a maker takes what fixes a layer, allocates what
-        the step needs besides its results, and returns the step.
+Rule 1: a maker takes what fixes a layer, allocates what the step needs besides its results, and
+        returns the step; with the arctangent spike the loop over time then makes no array.
 Rule 2: value and derivative of a spike come from one evaluation.
 """
 

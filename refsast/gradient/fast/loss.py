@@ -3,13 +3,13 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from refsast.arrays import Array, as_floats, as_number, is_count
+from refsast.arrays import Array, as_array, as_floats, as_number, is_count
 from refsast.gradient.fast.network import Passage, Task, deltas, gradients, require_finite, run
 from refsast.gradient.fast.products import through
 from refsast.model.doors import checked_inputs, checked_labels, checked_params
 from refsast.model.loss import loss_and_cotangent
 from refsast.model.network import Network, with_spikes
-from refsast.model.params import Params
+from refsast.model.params import Params, parts
 from refsast.model.spike import heaviside
 from refsast.spikes import Spikes
 
@@ -157,9 +157,15 @@ def task_of(
     dense_above: float | None,
 ) -> tuple[Params, Task]:
     """Check everything that came through a door."""
-    x = checked_inputs(forward, x)
-    # Numbers that are not finite make the run so, and are looked for then: `require_finite`.
+    # Numbers that are not finite make the run so, and are looked for then: `require_finite`. Those
+    # of a readout may not, since an infinite logit may have probability zero.
     params = checked_params(forward, params, read=as_floats)
+    if forward.readout.n_out is not None:
+        for name, array in parts(params[-1]).items():
+            as_array(array, f"params[{len(params) - 1}].{name}")
+    x = checked_inputs(forward, x)
+    if not isinstance(x, Spikes) and x.dtype.kind == "c" != params[0].w.dtype.kind:
+        raise ValueError(f"x must be real where params are, got dtype {x.dtype}")
     time, batch, _ = x.shape
     if checkpoint is not None and not is_count(checkpoint):
         raise ValueError(f"checkpoint must be a positive integer, got {checkpoint!r}")

@@ -6,9 +6,11 @@ come cheaper by way of inner products of inputs::
 
     Y (W + h G)' = Y W' + h (Y X') Delta        |G|^2 = sum of ((X X') Delta) * Delta
 
-so that G is never formed; and where Y is X, the product X W' is known already.
+so that G is never formed; and where Y is X, the product X W' is known already. Where the terms of
+that sum cancel, so do its digits, and G is formed after all.
 """
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -31,6 +33,8 @@ from refsast.model.network import Network
 from refsast.model.params import Layer, Params, parts
 from refsast.spikes import Spikes
 
+ITSELF = 0.6  # of the time of a product, for that of a matrix with itself, as measured
+CANCELLED = 0.1  # of the sum of squares without cross terms, below which digits have cancelled
 SAFE = 1e-12  # norms between this and its inverse have squares that single precision holds
 Batch: TypeAlias = tuple[ArrayLike | Spikes, ArrayLike]
 
@@ -87,55 +91,71 @@ def sam_gradient(
     """
     if not 0.0 <= as_number(rho, "rho") < np.inf:
         raise ValueError(f"rho must be finite and not negative, got {rho}")
+    first = _pair(first, "first")
+    second = None if second is None else _pair(second, "second")
     options = (checkpoint, dense_above)
     if rho == 0.0:
-        return valued(*task_of(network, network, params, *(second or first), *options))
+        only = first if second is None else second
+        return valued(*task_of(network, network, params, *only, *options))
     params, task = task_of(network, network, params, *first, *options)
+    if params[0].w.dtype.kind == "c":
+        raise ValueError("params must be real for a norm of the gradient, got complex numbers")
     other = task if second is None else task_of(network, network, params, *second, *options)[1]
-    x = y = None
+    here = there = None
     if len(task.spans) == len(other.spans) == 1:
         w = params[0].w
-        x = task.inputs(task.spans[0], w.dtype)
-        y = x if other is task else other.inputs(other.spans[0], w.dtype)
-        if pays(x, y, len(w)):
-            return _sharing(params, task, other, x, y, rho)
-    passage = run(task, params, x)
+        here = task.inputs(task.spans[0], w.dtype)
+        there = here if other is task else other.inputs(other.spans[0], w.dtype)
+        if pays(here, there, len(w)):
+            return _sharing(params, task, other, here, there, rho)
+    passage = run(task, params, here)
     loss, g = judged(passage)
-    grads = gradients(passage, g)
-    return loss, _descent(run(other, _moved(params, grads, _step(rho, norm(grads))), y))
+    ascent = _moved(params, *_scaled(gradients(passage, g), rho))
+    return loss, _descent(run(other, ascent, there))
+
+
+def _pair(batch: Batch, name: str) -> Batch:
+    """A minibatch that is a pair."""
+    if not isinstance(batch, Sequence) or len(batch) != 2:
+        raise ValueError(f"{name} must be a pair (x, y), got {type(batch).__name__}")
+    return batch
 
 
 def pays(x: Inputs, y: Inputs, n: int) -> bool:
     """Return whether inner products of inputs cost less than the products that they replace.
 
-    Both in multiplications per row and input; a matrix with itself takes BLAS little over half.
+    Both in multiplications per row and input.
     """
     (rows, n_in), (others, _) = x.matrix, y.matrix
-    itself = 0.6 * rows if isinstance(x, Dense) else rows
+    itself = ITSELF * rows if isinstance(x, Dense) else rows
     if y is x:
         return itself + rows * n / n_in < 2 * n
     return itself + others + 2 * rows * n / n_in < n
 
 
 def _sharing(
-    params: Params, task: Task, other: Task, x: Inputs, y: Inputs, rho: float
+    params: Params, task: Task, other: Task, here: Inputs, there: Inputs, rho: float
 ) -> tuple[Array, Params]:
     """Both passes by way of inner products of inputs."""
-    driven = x.times(params[0].w)
-    passage = run(task, params, x, driven.copy() if y is x else driven)
+    driven = here.times(params[0].w)
+    passage = run(task, params, here, driven.copy() if there is here else driven)
     loss, g = judged(passage)
     ((_, _, stretches, found),) = deltas(passage, g)
-    peak = max(np.abs(found[0]).max(), np.finfo(g.dtype).tiny)
-    delta = found[0] / peak  # so that the squares in the norm cannot underflow
-    there = x.times_gradient(x, delta)
-    of_first = float(peak) * np.sqrt(max((there * delta).sum(dtype=np.float64), 0.0))
-    grads = of_layers(params, [None, *upper(x, stretches, found)], stretches, found)
-    grads += of_readout(passage, g)
-    step = _step(rho, float(np.hypot(of_first, norm(grads))))
-    there = there if y is x else y.times_gradient(x, delta)
-    currents = driven if y is x else y.times(params[0].w)
-    currents += (step * float(peak)) * there
-    return loss, _descent(run(other, _moved(params, grads, step), y, currents))
+    delta, above = found[0], upper(here, stretches, found)
+    along = here.times_gradient(here, delta)
+    with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is looked at
+        square = float((along * delta).sum(dtype=np.float64))
+        alone = float((here.squares() * (delta * delta).sum(axis=2)).sum(dtype=np.float64))
+    grads = of_layers(params, [None, *above], stretches, found) + of_readout(passage, g)
+    length = float(np.hypot(np.sqrt(max(square, 0.0)), norm(grads)))
+    if not (SAFE < length < 1.0 / SAFE and square >= CANCELLED * alone):
+        formed = of_layers(params, [here.gradient(delta), *above], stretches, found)
+        ascent = _moved(params, *_scaled(formed + of_readout(passage, g), rho))
+        return loss, _descent(run(other, ascent, there))
+    along = along if there is here else there.times_gradient(here, delta)
+    currents = driven if there is here else there.times(params[0].w)
+    currents += (rho / length) * along
+    return loss, _descent(run(other, _moved(params, grads, rho / length), there, currents))
 
 
 def _descent(passage: Passage) -> Params:
@@ -158,11 +178,18 @@ def norm(grads: Params) -> float:
     return peak * float(np.linalg.norm([float(n) for n in scaled]))
 
 
-def _step(rho: float, length: float) -> float:
-    """By how many gradients of this length to move; by none where there is none."""
+def _scaled(grads: Params, rho: float) -> tuple[Params, float]:
+    """A gradient, overwritten where it is tiny, and by how many of it to move to go `rho`."""
+    length = norm(grads)
     if not np.isfinite(length):
         raise ValueError(f"grad must be finite, got one of length {length}")
-    return 0.0 if length == 0.0 else rho / length
+    if length == 0.0:
+        return grads, 0.0
+    if length > SAFE:
+        return grads, rho / length
+    for array in (a for layer in grads for a in parts(layer).values()):
+        array[...] = array.astype(np.float64) / length
+    return grads, rho
 
 
 def _moved(params: Params, grads: Params, step: float) -> Params:
