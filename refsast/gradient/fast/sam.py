@@ -172,8 +172,8 @@ def norm(grads: Params) -> float:
     if SAFE < total < 1.0 / SAFE:
         return total
     peak = max((float(np.abs(a).max(initial=0.0)) for a in arrays), default=0.0)
-    if peak == 0.0:
-        return 0.0
+    if peak == 0.0 or not np.isfinite(peak):
+        return peak
     scaled = (np.linalg.norm((a / peak).ravel()) for a in arrays)
     return peak * float(np.linalg.norm([float(n) for n in scaled]))
 
