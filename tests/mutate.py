@@ -43,7 +43,7 @@ GRADIENT = (
     f"{EXACT}::test_both_gradients_in_the_input_are_one",
     "tests/gradient/test_batch.py::test_a_thousand_steps",
 )
-PATHS = ("tests/gradient/test_paths.py",)
+PATHS = tuple(f"tests/gradient/test_{name}.py" for name in ("paths", "fast_parts", "fast_doors"))
 PASSES = "tests/gradient/test_sam_passes.py"
 NETWORK = (
     *("spans", "logits", "run", "_pooled", "_stretch", "_bound", "deltas", "_back"),

@@ -59,14 +59,9 @@ class Task:
         x = self.x.during(span) if isinstance(self.x, Spikes) else self.x[span]
         above = self.dense_above
         if above is None:
-            first, *others = (n_out * n_in for n_out, n_in in self._weights)
+            first, *others = (np.prod(shapes["w"]) for shapes in self.forward.shapes)
             above = break_even(x.shape[0] * x.shape[1], sum(others) / first)
         return as_inputs(x, dtype, above)
-
-    @property
-    def _weights(self) -> list[tuple[int, ...]]:
-        """Shapes of the feed-forward weights."""
-        return [shapes["w"] for shapes in self.forward.shapes]
 
     def alpha(self, dtype: np.dtype) -> Array:
         """The readout's weight of each step, shape (time,)."""
