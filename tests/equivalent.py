@@ -11,6 +11,7 @@ IN_TIME = "return rows.reshape(batch, steps, -1).swapaxes(0, 1)"
 FLAT = "return signal.reshape(-1, signal.shape[-1])"
 SAFE = "if SAFE < total < 1.0 / SAFE:"
 NOTHING = "peak = max((float(np.abs(a).max(initial=0.0)) for a in arrays), default=0.0)"
+FORMED = "if not (SAFE < length < 1.0 / SAFE and square >= CANCELLED * alone):"
 SPREAD = "return np.reshape(g, kept) * np.ones(np.shape(x))"
 
 UNKNOWN = "NumPy takes any negative length as the unknown one"
@@ -24,6 +25,10 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     (PRODUCTS, IN_TIME, "1  ->  2"): UNKNOWN,
     (PRODUCTS, FLAT, "1  ->  2"): UNKNOWN,
     (SAM, SAFE, "1.0  ->  2.0"): "either way gives the norm there",
+    (SAM, FORMED, "1.0  ->  2.0"): "either way gives the gradient there",
+    (SAM, FORMED, "square >= CANCELLED * alone  ->  square > CANCELLED * alone"):
+     "equal only where both are zero, and either way serves there",
+    (SAM, "return grads, 0.0", "0.0  ->  1.0"): "no multiple of a zero gradient moves anything",
     (SAM, NOTHING, "0.0  ->  1.0"): "where there is nothing, so is any multiple of it",
     (OPS, SPREAD, "np.reshape(g, kept) * np.ones(np.shape(x))  ->  "
      "np.reshape(g, kept) / np.ones(np.shape(x))"): ONES,
