@@ -81,6 +81,8 @@ def run_make(args: argparse.Namespace) -> int:
     """Make the recordings, as files of events or of spikes."""
     if not args.train and not args.test:
         raise ValueError("train and test must not both be 0, got nothing to make")
+    if args.jobs is not None and args.spikes is None:
+        raise ValueError(f"--jobs must come with --spikes, got {args.jobs} alone")
     streams = np.random.default_rng(args.seed).spawn(2)
     parts = zip(SPLITS, (args.train, args.test), streams, strict=True)
     make = _make_files if args.spikes is None else _make_spikes

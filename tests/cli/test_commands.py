@@ -179,6 +179,7 @@ BAD = {
     "rhos that are one": (["compare", "--rhos", "0.1,0.1"], "rhos must differ"),
     "a huge threshold": (["train", "--threshold", "1e300"], "threshold must fit in float32"),
     "an idle flag": (["train", "--per-class", "9"], "--per-class must come with --nmnist"),
+    "idle jobs": (["data", "make", "x", "--jobs", "2"], "--jobs must come with --spikes"),
     "another": (["train", "--nmnist", ".", "--train", "9"], "--train must come without --nmnist"),
     "one part twice": (["sweep", "--vary", "rho=0", "--vary", "rho=1"], "vary must name each part"),
     "an unknown part": (["sweep", "--vary", "size=3"], "must be NAME=VALUE/VALUE"),
