@@ -1,0 +1,102 @@
+"""The supremum of a smooth function over an interval, by branch and bound, many boxes at a time."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from proofs_check.enclosure import Interval, exact
+from refsast.arrays import Array
+
+ROUNDS, PARTS, MOST = 40, 4, 50_000
+
+
+@dataclass(frozen=True)
+class Enclosure:
+    """A number known between two others.
+
+    Attributes
+    ----------
+    lower : float
+        Certified value at `point`: the supremum is no less.
+    upper : float
+        The supremum is no more.
+    point : float
+        Where `lower` is attained; where it is infinite or a jump, `lower` is the limit there.
+    """
+
+    lower: float
+    upper: float
+    point: float
+
+
+def supremum(
+    f: Callable[[Interval], Interval],
+    derivative: Callable[[Interval], Interval],
+    edges: Array,
+    rel: float = 1e-6,
+    floor: float = -np.inf,
+) -> Enclosure:
+    """Return the supremum of a function over ``[edges[0], edges[-1]]``.
+
+    Over a box X with middle m where the derivative has no sign, by the mean-value theorem::
+
+        f(X)  is within  f(m) + f'(X) (X - m),
+
+    too much by no more than the square of the width; where it has one, f is largest at an end.
+    Boxes that cannot exceed the best value found are dropped, the others cut into four.
+
+    Parameters
+    ----------
+    f, derivative : callable
+        Take an interval, of any shape, and return one that holds all values of the function, or of
+        its derivative, there. `f` is asked at points only.
+    edges : (n + 1,) array
+        Increasing; the first boxes lie between them.
+    rel : float
+        Wanted width over height. Where rounding keeps the bounds further apart, they are wider and
+        as true.
+    floor : float
+        What is smaller is of no interest: boxes that cannot exceed it are dropped, too, so that
+        `upper` may then be up to ``floor + rel * abs(floor)``.
+
+    Returns
+    -------
+    Enclosure
+        Its point is one of the domain, at which `f` was evaluated.
+
+    References
+    ----------
+    THEORY 8.
+    """
+    lower, upper = edges[:-1], edges[1:]
+    lowest, retired, point = -np.inf, -np.inf, edges[0]
+    for _ in range(ROUNDS):
+        points = np.stack([lower, 0.5 * (lower + upper), upper])
+        values = f(exact(points))
+        best = int(np.argmax(values.lower))
+        if values.lower.flat[best] > lowest:
+            lowest, point = values.lower.flat[best], points.flat[best]
+        above = _above(points, values, derivative(Interval(lower, upper)))
+        wanted = max(lowest, floor)
+        alive = above > wanted + rel * abs(wanted)
+        retired = max(retired, above[~alive].max(initial=-np.inf))
+        lower, upper, above = lower[alive], upper[alive], above[alive]
+        if not 0 < lower.size <= MOST:
+            break
+        lower, upper = _cut(lower, upper)
+    return Enclosure(float(lowest), float(above.max(initial=retired)), float(point))
+
+
+def _above(points: Array, values: Interval, slope: Interval) -> Array:
+    """Upper bound of f over boxes, from their ends and middles and the slope in between."""
+    reach = Interval(points[0], points[2]) - points[1]
+    centred = Interval(values.lower[1], values.upper[1]) + slope * reach
+    ends = np.maximum(values.upper[0], values.upper[2])
+    return np.where((slope.lower >= 0.0) | (slope.upper <= 0.0), ends, centred.upper)
+
+
+def _cut(lower: Array, upper: Array) -> tuple[Array, Array]:
+    """Cut every box into four: the ends are shared, so nothing falls between."""
+    edges = np.linspace(lower, upper, PARTS + 1)
+    return edges[:-1].ravel(), edges[1:].ravel()

@@ -1,0 +1,217 @@
+"""The five spikes in interval arithmetic, in units of their own width.
+
+Every spike is ``sigma(v) = S(c v)`` with S symmetric, ``S(-m) = 1 - S(m)``, so that four functions
+of ``m >= 0`` say all, each one-sided where S'' jumps (FastSigmoid at 0, PiecewiseQuadratic at 0, 1)::
+
+    tail    T(m) = S(-m) = 1 - S(m)        first   p(m) = S'(m) = S'(-m)
+    second  n(m) = -S''(m) = S''(-m)       third   d(m) = S'''(m) = S'''(-m)
+
+Rule 1: T, p, n, m p and m n are not negative, and past `far` they do not increase: `beyond` rests
+        on that. (m T may increase still, to `limit`.) Where 1 - S is wanted at m > 0 it is T, so
+        nothing cancels.
+Rule 2: for 0 <= m <= far only. For PiecewiseQuadratic far = 1, where T and p end, and beyond which
+        all is zero.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import numpy as np
+
+import refsast as rs
+from proofs_check.enclosure import PI, Interval, arccot, exact, exp, sqrt, square
+from refsast.arrays import Array
+
+Function: TypeAlias = Callable[[Interval], Interval]
+FAMILIES = (rs.Arctan, rs.Logistic, rs.Algebraic, rs.FastSigmoid, rs.PiecewiseQuadratic)
+ZERO, ONE = exact(0.0), exact(1.0)
+INFINITE = exact(np.inf)
+
+
+@dataclass(frozen=True, eq=False)
+class UnitSpike:
+    """One family, in units of its own width.
+
+    Attributes
+    ----------
+    tail, first, second, third : callable
+        T, p, n and d: take an interval of m, return one of its shape.
+    width : Interval
+        c for slope 1.
+    far : float
+        Where the tail begins.
+    limit : Interval
+        Limit of ``m T(m)``.
+    bounds : (3,) tuple of Interval
+        Largest abs(S'), abs(S''), abs(S'''), in closed form.
+    peaks : (3,) tuple of float
+        Near what m they are attained.
+
+    References
+    ----------
+    DESIGN 4; THEORY 0.
+    """
+
+    tail: Function
+    first: Function
+    second: Function
+    third: Function
+    width: Interval
+    far: float
+    limit: Interval
+    bounds: tuple[Interval, Interval, Interval]
+    peaks: tuple[float, float, float]
+
+
+def beyond(unit: UnitSpike) -> UnitSpike:
+    """Return a unit spike whose values at `far` hold those at every ``m >= far``.
+
+    T, p, n, m p and m n fall from there to zero (Rule 1), so each lies between zero and its value
+    at `far`, and a formula in which m multiplies nothing but p or n may put `far` for m.
+    """
+
+    def falling(f: Function) -> Function:
+        return lambda m: Interval(np.zeros_like(m.upper), f(m).upper)
+
+    first, second = falling(unit.first), falling(unit.second)
+    return replace(unit, tail=falling(unit.tail), first=first, second=second)
+
+
+def initial_edges(unit: UnitSpike) -> Array:
+    """Return the ends of the first boxes: even up to 1, then growing by a half each, to `far`."""
+    near = np.linspace(0.0, 1.0, 9)
+    steps = int(np.ceil(np.log(unit.far) / np.log(1.5)))
+    return np.concatenate([near, np.geomspace(1.0, unit.far, steps + 1)[1:]])
+
+
+def family_of(spike: object) -> type:
+    """Return which of the five families a spike is of, or say that it is of none."""
+    for family in FAMILIES:
+        if isinstance(spike, family):
+            return family
+    names = ", ".join(family.__name__ for family in FAMILIES)
+    raise ValueError(f"spike must be one of {names}, got {spike!r}")
+
+
+def _constant(value: float) -> Function:
+    return lambda m: exact(np.full_like(m.lower, value))
+
+
+def _rational(m: Interval) -> Interval:
+    """Return ``1/(1 + m)``."""
+    return 1.0 / (1.0 + m)
+
+
+def _squared(m: Interval) -> Interval:
+    """Return ``1/(1 + m^2)``."""
+    return 1.0 / (1.0 + square(m))
+
+
+def _arctan_third(m: Interval) -> Interval:
+    """Return ``(6 m^2 - 2)/(pi (1 + m^2)^3)``."""
+    q = _squared(m)
+    return square(q) * (6.0 - 8.0 * q) / PI
+
+
+def _algebraic_tail(m: Interval) -> Interval:
+    q = _squared(m)
+    return 0.5 * q / (1.0 + m * sqrt(q))
+
+
+def _algebraic_first(m: Interval) -> Interval:
+    q = _squared(m)
+    return 0.5 * (q * sqrt(q))
+
+
+def _algebraic_second(m: Interval) -> Interval:
+    q = _squared(m)
+    return 1.5 * m * (square(q) * sqrt(q))
+
+
+def _algebraic_third(m: Interval) -> Interval:
+    """Return ``-3/2 (1 - 4 m^2) (1 + m^2)^(-7/2)``."""
+    q = _squared(m)
+    return 1.5 * (square(q) * sqrt(q)) * (4.0 - 5.0 * q)
+
+
+def _logistic_tail(m: Interval) -> Interval:
+    e = exp(-m)
+    return e / (1.0 + e)
+
+
+def _logistic_first(m: Interval) -> Interval:
+    e = exp(-m)
+    return e / square(1.0 + e)
+
+
+def _logistic_second(m: Interval) -> Interval:
+    e = exp(-m)
+    return e * (1.0 - e) / (square(1.0 + e) * (1.0 + e))
+
+
+def _logistic_third(m: Interval) -> Interval:
+    p = _logistic_first(m)
+    return p * (1.0 - 6.0 * p)
+
+
+_ROOT_3 = sqrt(exact(3.0))
+_MANY = 2.0**40
+
+UNIT = {
+    rs.Arctan: UnitSpike(
+        tail=lambda m: arccot(m) / PI,
+        first=lambda m: _squared(m) / PI,
+        second=lambda m: 2.0 * m * square(_squared(m)) / PI,
+        third=_arctan_third,
+        width=PI * 0.5,
+        far=_MANY,
+        limit=1.0 / PI,
+        bounds=(1.0 / PI, 3.0 * _ROOT_3 / (8.0 * PI), 2.0 / PI),
+        peaks=(0.0, 3.0**-0.5, 0.0),
+    ),
+    rs.Logistic: UnitSpike(
+        tail=_logistic_tail,
+        first=_logistic_first,
+        second=_logistic_second,
+        third=_logistic_third,
+        width=ONE,
+        far=64.0,
+        limit=ZERO,
+        bounds=(exact(0.25), 1.0 / (6.0 * _ROOT_3), exact(0.125)),
+        peaks=(0.0, float(np.log(2.0 + np.sqrt(3.0))), 0.0),
+    ),
+    rs.Algebraic: UnitSpike(
+        tail=_algebraic_tail,
+        first=_algebraic_first,
+        second=_algebraic_second,
+        third=_algebraic_third,
+        width=ONE,
+        far=_MANY,
+        limit=ZERO,
+        bounds=(exact(0.5), exact(24.0) / (25.0 * sqrt(exact(5.0))), exact(1.5)),
+        peaks=(0.0, 0.5, 0.0),
+    ),
+    rs.FastSigmoid: UnitSpike(
+        tail=lambda m: 0.5 * _rational(m),
+        first=lambda m: 0.5 * square(_rational(m)),
+        second=lambda m: _rational(m) * square(_rational(m)),
+        third=lambda m: 3.0 * square(square(_rational(m))),
+        width=ONE,
+        far=_MANY,
+        limit=exact(0.5),
+        bounds=(exact(0.5), ONE, INFINITE),
+        peaks=(0.0, 0.0, 0.0),
+    ),
+    rs.PiecewiseQuadratic: UnitSpike(
+        tail=lambda m: 0.5 * square(1.0 - m),
+        first=lambda m: 1.0 - m,
+        second=_constant(1.0),
+        third=_constant(0.0),
+        width=ONE,
+        far=1.0,
+        limit=ZERO,
+        bounds=(ONE, ONE, INFINITE),
+        peaks=(0.0, 0.0, 0.0),
+    ),
+}
