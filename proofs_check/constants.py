@@ -1,143 +1,280 @@
 """The constants that bounds are made of, each between two certified numbers.
 
-In units of the spike's width, z = c (u - theta) and a = c theta, the autonomous map of a neuron
-that is reset to zero is ``g(u) = (leak/c) G(z)``, and with the functions of `unit_spikes`, for
-z = s m, s = 1 or -1::
-
-    G    = (z + a) (1 - S)                 G'  = 1 - S - (z + a) S'
-    G''  = -(2 S' + (z + a) S'')           G'''= -(3 S'' + (z + a) S''')
-
-Rule 1: each half-line, and each piece between jumps of S'', is searched by itself, so that at a
-        jump the limit from either side counts: the constant is what bounds difference quotients.
-Rule 2: the half-lines are cut at ``m = far``. Beyond, every term is bounded (`unit_spikes.beyond`).
-        As z falls, G' tends to 1, so ``kappa >= leak``; as z grows, G tends to the limit of m T.
-Rule 3: `upper` comes from the search or a closed form, `lower` from one evaluation at `point`, a
-        potential that is a double. An infinite point is a limit.
+Rule 1: `upper` comes from a closed form or from branch and bound, `lower` from one evaluation in
+        intervals at `point`, a double; an infinite point is a limit.
+Rule 2: suprema are over all real numbers. At a jump of sigma'' the limit from either side counts,
+        so that the constant bounds difference quotients.
+Rule 3: a spike of a class derived from one of the five is taken for one of the five, whatever it
+        computes: that is what a checker must notice.
 """
 
-from collections.abc import Callable
-from functools import lru_cache
-from math import copysign, inf, nextafter
+from math import inf
 
 import numpy as np
 
-from proofs_check.enclosure import Interval, exact
-from proofs_check.supremum import Enclosure, supremum
-from proofs_check.unit_spikes import UNIT, UnitSpike, beyond, family_of, initial_edges
-from refsast import LIF, NoReset, Subtract, ToZero
-from refsast.model.surrogate import Surrogate
-
-PRECISION = 1e-8
-Map = Callable[[UnitSpike, Interval, float, Interval], Interval]
+from proofs_check.enclosure import Interval, exact, interval
+from proofs_check.reset_map import of_map
+from proofs_check.supremum import Enclosure
+from proofs_check.unit_spikes import family_of, magnitude, of_spike
+from refsast import LIF, Subtract, ToZero
+from refsast.model.spike import Spike
 
 
-def _carried(unit: UnitSpike, a: Interval, side: float, m: Interval) -> Interval:
-    return (a + side * m) * _kept(unit, side, m)
+def sup_derivative(spike: Spike) -> Enclosure:
+    """Return D1, the largest abs(sigma'), attained at threshold.
 
+    Parameters
+    ----------
+    spike : Arctan, Logistic, Algebraic, FastSigmoid or PiecewiseQuadratic
+        Or of a class derived from one of them, which it is taken for.
 
-def _slope(unit: UnitSpike, a: Interval, side: float, m: Interval) -> Interval:
-    first = unit.first(m)
-    return _kept(unit, side, m) - a * first - side * (m * first)
+    Returns
+    -------
+    Enclosure
+        Its point is a distance above threshold.
 
+    Raises
+    ------
+    ValueError
+        If `spike` is none of these.
 
-def _bend(unit: UnitSpike, a: Interval, side: float, m: Interval) -> Interval:
-    second = unit.second(m)
-    return side * a * second + m * second - 2.0 * unit.first(m)
-
-
-def _twist(unit: UnitSpike, a: Interval, side: float, m: Interval) -> Interval:
-    return side * (3.0 * unit.second(m)) - (a + side * m) * unit.third(m)
-
-
-def _kept(unit: UnitSpike, side: float, m: Interval) -> Interval:
-    """Return ``1 - S``."""
-    return unit.tail(m) if side > 0.0 else 1.0 - unit.tail(m)
-
-
-DERIVATIVES: tuple[Map, ...] = (_carried, _slope, _bend, _twist)  # each of the one before, in z
-
-
-@lru_cache(maxsize=4096)
-def _search(family: type, order: int, lower: float, upper: float) -> Enclosure:
-    """Supremum over z of G on ``z >= -a``, of abs(G') or of abs(G''), a within [lower, upper].
-
-    The sign of the point says from which side, at zero, too.
+    References
+    ----------
+    THEORY 0.
     """
-    unit, a = UNIT[family], Interval(np.float64(lower), np.float64(upper))
-    best = _at_infinity(unit, order)
-    for side in (-1.0, 1.0):
-        best = _larger(best, Enclosure(0.0, _far(unit, a, order, side), side * inf))
-        for sign in (-1.0, 1.0) if order else (1.0,):
-            best = _larger(best, _branch(unit, a, order, side, sign, best.lower))
-    return best
+    return of_spike(*family_of(spike), 1)
 
 
-def _branch(
-    unit: UnitSpike, a: Interval, order: int, side: float, sign: float, floor: float
-) -> Enclosure:
-    """Supremum of ``sign`` times a derivative of G on one half-line, short of the tail."""
-    value, derivative = DERIVATIVES[order : order + 2]
-    found = supremum(
-        lambda m: sign * value(unit, a, side, m),
-        lambda m: (sign * side) * derivative(unit, a, side, m),
-        initial_edges(unit),
-        PRECISION,
-        floor,
-    )
-    return replace(found, point=side * found.point)
+def sup_second(spike: Spike) -> Enclosure:
+    """Return D2, the Lipschitz constant of sigma': the largest abs(sigma''), jumps or not.
 
+    Parameters
+    ----------
+    spike : Arctan, Logistic, Algebraic, FastSigmoid or PiecewiseQuadratic
+        Or of a class derived from one of them, which it is taken for.
 
-def _larger(x: Enclosure, y: Enclosure) -> Enclosure:
-    """Enclosure of the larger of two suprema."""
-    best = y if y.lower > x.lower else x
-    return replace(best, upper=max(x.upper, y.upper))
+    Returns
+    -------
+    Enclosure
+        Its point is a distance above threshold; a jump there stands for its limits.
 
+    Raises
+    ------
+    ValueError
+        If `spike` is none of these.
 
-def _at_infinity(unit: UnitSpike, order: int) -> Enclosure:
-    """Limits of G as z grows, of G' as z falls, and of G''."""
-    if order == 0:
-        return Enclosure(float(unit.limit.lower), float(unit.limit.upper), inf)
-    return Enclosure(2.0 - order, 2.0 - order, -inf)
-
-
-def _far(unit: UnitSpike, a: Interval, order: int, side: float) -> float:
-    """Bound of what `_search` seeks, on ``m >= far``.
-
-    For G itself, m T lies between its value at far and its limit, and z + a is largest at far.
+    References
+    ----------
+    THEORY 0.
     """
-    far = exact(unit.far)
-    if order > 0:
-        return float(abs(DERIVATIVES[order](beyond(unit), a, side, far)).upper)
-    tail = unit.tail(far)
-    if side > 0.0:
-        return float(max((far * tail).upper, unit.limit.upper) + (a * tail).upper)
-    return float(np.maximum((a - far).upper, 0.0))
+    return of_spike(*family_of(spike), 2)
 
 
-def _reset_to_zero(neuron: LIF, order: int) -> Enclosure:
-    """Supremum of g on ``u >= 0``, of abs(g') or of abs(g''), for the reset to zero."""
-    family = family_of(neuron.spike)
-    if neuron.leak == 0.0:
+def sup_third(spike: Spike) -> Enclosure:
+    """Return D3, the Lipschitz constant of sigma'': infinite where sigma'' jumps.
+
+    Parameters
+    ----------
+    spike : Arctan, Logistic, Algebraic, FastSigmoid or PiecewiseQuadratic
+        Or of a class derived from one of them, which it is taken for.
+
+    Returns
+    -------
+    Enclosure
+        Its point is a distance above threshold.
+
+    Raises
+    ------
+    ValueError
+        If `spike` is none of these.
+
+    References
+    ----------
+    THEORY 0.
+    """
+    return of_spike(*family_of(spike), 3)
+
+
+def kappa(neuron: LIF) -> Enclosure:
+    """Return the Lipschitz constant of the autonomous map, ``sup abs(g'(u))`` over all real u::
+
+        reset to zero    g' = leak (1 - sigma - u sigma')       by branch and bound
+        subtract         g' = leak - q sigma'                   max(leak, abs(leak - q D1))
+        none             g' = leak
+
+    with q the threshold, times the leak if that acts on it. Whether gradients ignore the reset
+    makes no difference.
+
+    Parameters
+    ----------
+    neuron : LIF
+        With one of the five spikes.
+
+    Returns
+    -------
+    Enclosure
+        Its point is a potential, or minus infinity, where g' tends to the leak.
+
+    Raises
+    ------
+    ValueError
+        If the spike is none of the five.
+
+    References
+    ----------
+    THEORY 0.
+    """
+    if isinstance(neuron.reset, ToZero):
+        return _of_map(neuron, 1)
+    slope, drop = sup_derivative(neuron.spike), _drop(neuron)
+    if drop.upper == 0.0:
+        return Enclosure(neuron.leak, neuron.leak, -inf)
+    steepest = interval(slope.lower, slope.upper)
+    there = abs(neuron.leak - drop * steepest)
+    point = -inf if neuron.leak >= there.lower else neuron.threshold
+    lower, upper = np.maximum(there.lower, neuron.leak), np.maximum(there.upper, neuron.leak)
+    return Enclosure(float(lower), float(upper), point)
+
+
+def curvature(neuron: LIF) -> Enclosure:
+    """Return G2, the Lipschitz constant of g': ``sup abs(g''(u))``, jumps or not::
+
+        reset to zero    g'' = -leak (2 sigma' + u sigma'')     by branch and bound
+        subtract         g'' = -q sigma''                       q D2
+        none             g'' = 0
+
+    Parameters
+    ----------
+    neuron : LIF
+        With one of the five spikes.
+
+    Returns
+    -------
+    Enclosure
+        Its point is a potential; a jump there stands for the larger of its limits.
+
+    Raises
+    ------
+    ValueError
+        If the spike is none of the five.
+
+    References
+    ----------
+    THEORY 0.
+    """
+    if isinstance(neuron.reset, ToZero):
+        return _of_map(neuron, 2)
+    bound, drop = sup_second(neuron.spike), _drop(neuron)
+    if drop.upper == 0.0:
         return Enclosure(0.0, 0.0, neuron.threshold)
-    unit, c = UNIT[family], _width(neuron.spike)
-    a = c * neuron.threshold
-    found = _search(family, order, float(a.lower), float(a.upper))
-    scale = neuron.leak * (exact(1.0) / c, exact(1.0), c)[order]
-    upper = float((found.upper * scale).upper)
-    if abs(found.point) == inf:
-        return Enclosure(float((found.lower * scale).lower), upper, found.point)
-    u, side = neuron.threshold + found.point / float(c.lower), copysign(1.0, found.point)
-    m = _distance(unit, side * c * (exact(u) - neuron.threshold))
-    value = abs(DERIVATIVES[order](unit, a, side, m)) * scale
-    return Enclosure(float(value.lower), upper, u)
+    u = neuron.threshold + bound.point
+    value = magnitude(*family_of(neuron.spike), 2, exact(u) - neuron.threshold)
+    return Enclosure(float((value * drop).lower), float((bound.upper * drop).upper), u)
 
 
-def _width(spike: Spike) -> Interval:
-    """Return c, the scale of z."""
-    family_of(spike)
-    return UNIT[family_of(spike)].width * spike.slope
+def carry(neuron: LIF) -> Enclosure:
+    """Return the most that a reset to zero leaves: ``sup leak u (1 - sigma(u - theta))``, u >= 0.
+
+    Parameters
+    ----------
+    neuron : LIF
+        With one of the five spikes, reset to zero.
+
+    Returns
+    -------
+    Enclosure
+        Its point is a potential, or infinity: Arctan and FastSigmoid leave something of a
+        potential however high.
+
+    Raises
+    ------
+    ValueError
+        If the spike is none of the five, or the reset another.
+
+    References
+    ----------
+    THEORY 1b.
+    """
+    if not isinstance(neuron.reset, ToZero):
+        raise ValueError(f"reset must be ToZero, got {neuron.reset!r}")
+    return _of_map(neuron, 0)
 
 
-def _distance(unit: UnitSpike, m: Interval) -> Interval:
-    """Return an interval of m without what rounding added on the other side of a jump."""
-    return Interval(np.clip(m.lower, 0.0, unit.far), np.clip(m.upper, 0.0, unit.far))
+def kappa_effective(neuron: LIF, v_norm: float) -> float:
+    """Return an upper bound of ``kappa + D1 |V|``, what one step of a layer can do to a difference.
+
+    Parameters
+    ----------
+    neuron : LIF
+        With one of the five spikes.
+    v_norm : float
+        Largest singular value of the recurrent weights, not negative; 0 without any.
+
+    Returns
+    -------
+    float
+        Rounded up.
+
+    Raises
+    ------
+    ValueError
+        If the spike is none of the five, or `v_norm` is negative.
+
+    References
+    ----------
+    THEORY 0 and 1c.
+    """
+    if not v_norm >= 0.0:
+        raise ValueError(f"v_norm must not be negative, got {v_norm}")
+    if v_norm == 0.0:
+        return kappa(neuron).upper
+    return float((sup_derivative(neuron.spike).upper * exact(v_norm) + kappa(neuron).upper).upper)
+
+
+def geometric(k: float, steps: int) -> float:
+    """Return ``c_T(k) = 1 + k + ... + k^(T - 1)``, summed term by term; 0 for no steps.
+
+    Parameters
+    ----------
+    k : float
+        Not negative; may exceed 1.
+    steps : int
+        T, not negative.
+
+    Returns
+    -------
+    float
+        To rounding; exact for k = 0 and 1; infinite where it is beyond all doubles.
+
+    Raises
+    ------
+    ValueError
+        If `k` or `steps` is negative.
+
+    References
+    ----------
+    THEORY 0.
+    """
+    if not k >= 0.0:
+        raise ValueError(f"k must not be negative, got {k}")
+    if not steps >= 0:
+        raise ValueError(f"steps must not be negative, got {steps}")
+    total = 0.0
+    for _ in range(steps):
+        total = 1.0 + float(k) * total
+    return total
+
+
+def _of_map(neuron: LIF, order: int) -> Enclosure:
+    family, slope = family_of(neuron.spike)
+    return of_map(family, slope, neuron.threshold, neuron.leak, order)
+
+
+def _drop(neuron: LIF) -> Interval:
+    """What a spike subtracts; exactly zero where nothing is."""
+    reset, threshold = neuron.reset, exact(neuron.threshold)
+    if isinstance(reset, Subtract) and not reset.leaked:
+        return threshold
+    if isinstance(reset, Subtract) and neuron.leak > 0.0:
+        return threshold * neuron.leak
+    return exact(0.0)

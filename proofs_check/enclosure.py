@@ -18,6 +18,7 @@ from math import factorial
 from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from refsast.arrays import Array
 
@@ -100,6 +101,11 @@ def exact(value: Array | float) -> Interval:
     return Interval(point, point)
 
 
+def interval(lower: float, upper: float) -> Interval:
+    """Return the interval between two numbers."""
+    return Interval(np.asarray(lower, dtype=np.float64), np.asarray(upper, dtype=np.float64))
+
+
 def _interval(value: Operand) -> Interval:
     return value if isinstance(value, Interval) else exact(value)
 
@@ -125,13 +131,13 @@ def sqrt(x: Interval) -> Interval:
     return outward(np.sqrt(x.lower), np.sqrt(x.upper))
 
 
-PI = Interval(np.float64(np.pi), np.nextafter(np.pi, 4.0))  # np.pi is the double below
+PI = interval(np.pi, float(np.nextafter(np.pi, 4.0)))  # np.pi is the double below
 LEAST, LARGEST = -745.0, 709.0  # exp of it is the smallest double, or still a double
 HALVINGS = 10
 EXP_TERMS = tuple(exact(1.0) / float(factorial(j)) for j in range(17, -1, -1))
-EXP_REST = Interval(np.float64(-2e-18), np.float64(2e-18))  # 2 (3/4)^18 / 18!
+EXP_REST = interval(-2e-18, 2e-18)  # 2 (3/4)^18 / 18!
 ARCTAN_TERMS = tuple(exact((-1.0) ** j) / (2.0 * j + 1.0) for j in range(7, -1, -1))
-ARCTAN_REST = Interval(np.float64(-1e-17), np.float64(1e-17))  # (1/100)^8 / 17
+ARCTAN_REST = interval(-1e-17, 1e-17)  # (1/100)^8 / 17
 
 
 def exp(x: Interval) -> Interval:
@@ -231,5 +237,5 @@ def _increasing(f: Callable[[Array], Interval], x: Interval) -> Interval:
     return Interval(ends.lower[0], ends.upper[1])
 
 
-def _where(choice: Array, x: Interval, y: Interval) -> Interval:
+def _where(choice: NDArray[np.bool_], x: Interval, y: Interval) -> Interval:
     return Interval(np.where(choice, x.lower, y.lower), np.where(choice, x.upper, y.upper))

@@ -1,7 +1,7 @@
 """The supremum of a smooth function over an interval, by branch and bound, many boxes at a time."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,9 +39,10 @@ def supremum(
 ) -> Enclosure:
     """Return the supremum of a function over ``[edges[0], edges[-1]]``.
 
-    Over a box X with middle m where the derivative has no sign, by the mean-value theorem::
+    Over a box X with middle m where the derivative has no sign, f lies within f(X), and by the
+    mean-value theorem within::
 
-        f(X)  is within  f(m) + f'(X) (X - m),
+        f(m) + f'(X) (X - m),
 
     too much by no more than the square of the width; where it has one, f is largest at an end.
     Boxes that cannot exceed the best value found are dropped, the others cut into four.
@@ -50,7 +51,7 @@ def supremum(
     ----------
     f, derivative : callable
         Take an interval, of any shape, and return one that holds all values of the function, or of
-        its derivative, there. `f` is asked at points only.
+        its derivative, there.
     edges : (n + 1,) array
         Increasing; the first boxes lie between them.
     rel : float
@@ -70,30 +71,38 @@ def supremum(
     THEORY 8.
     """
     lower, upper = edges[:-1], edges[1:]
-    lowest, retired, point = -np.inf, -np.inf, edges[0]
+    best, retired = Enclosure(-np.inf, np.inf, float(edges[0])), -np.inf
     for _ in range(ROUNDS):
         points = np.stack([lower, 0.5 * (lower + upper), upper])
-        values = f(exact(points))
-        best = int(np.argmax(values.lower))
-        if values.lower.flat[best] > lowest:
-            lowest, point = values.lower.flat[best], points.flat[best]
+        values = f(Interval(np.stack([*points, lower]), np.stack([*points, upper])))
+        best = _higher(best, points, values)
         above = _above(points, values, derivative(Interval(lower, upper)))
-        wanted = max(lowest, floor)
+        wanted = max(best.lower, floor)
         alive = above > wanted + rel * abs(wanted)
         retired = max(retired, above[~alive].max(initial=-np.inf))
-        lower, upper, above = lower[alive], upper[alive], above[alive]
-        if not 0 < lower.size <= MOST:
+        best = replace(best, upper=float(above[alive].max(initial=retired)))
+        if not 0 < alive.sum() <= MOST:
             break
-        lower, upper = _cut(lower, upper)
-    return Enclosure(float(lowest), float(above.max(initial=retired)), float(point))
+        lower, upper = _cut(lower[alive], upper[alive])
+    return best
+
+
+def _higher(best: Enclosure, points: Array, values: Interval) -> Enclosure:
+    """Return the better of the best so far and the best of the ends and middles of boxes."""
+    lower = values.lower[: len(points)]
+    at = int(np.argmax(lower))
+    if not lower.flat[at] > best.lower:
+        return best
+    return replace(best, lower=float(lower.flat[at]), point=float(points.flat[at]))
 
 
 def _above(points: Array, values: Interval, slope: Interval) -> Array:
     """Upper bound of f over boxes, from their ends and middles and the slope in between."""
     reach = Interval(points[0], points[2]) - points[1]
     centred = Interval(values.lower[1], values.upper[1]) + slope * reach
+    inside = np.minimum(centred.upper, values.upper[3])
     ends = np.maximum(values.upper[0], values.upper[2])
-    return np.where((slope.lower >= 0.0) | (slope.upper <= 0.0), ends, centred.upper)
+    return np.where((slope.lower >= 0.0) | (slope.upper <= 0.0), ends, inside)
 
 
 def _cut(lower: Array, upper: Array) -> tuple[Array, Array]:

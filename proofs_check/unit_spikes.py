@@ -1,32 +1,36 @@
 """The five spikes in interval arithmetic, in units of their own width.
 
 Every spike is ``sigma(v) = S(c v)`` with S symmetric, ``S(-m) = 1 - S(m)``, so that four functions
-of ``m >= 0`` say all, each one-sided where S'' jumps (FastSigmoid at 0, PiecewiseQuadratic at 0, 1)::
+of ``m >= 0`` say all, one-sided at 0, where S'' of FastSigmoid and PiecewiseQuadratic jumps::
 
     tail    T(m) = S(-m) = 1 - S(m)        first   p(m) = S'(m) = S'(-m)
     second  n(m) = -S''(m) = S''(-m)       third   d(m) = S'''(m) = S'''(-m)
 
 Rule 1: T, p, n, m p and m n are not negative, and past `far` they do not increase: `beyond` rests
-        on that. (m T may increase still, to `limit`.) Where 1 - S is wanted at m > 0 it is T, so
-        nothing cancels.
+        on that. (m T increases to `limit` if that is not zero.) Where 1 - S is wanted at m > 0 it
+        is T, so nothing cancels.
 Rule 2: for 0 <= m <= far only. For PiecewiseQuadratic far = 1, where T and p end, and beyond which
         all is zero.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from math import inf
 from typing import TypeAlias
 
 import numpy as np
 
 import refsast as rs
 from proofs_check.enclosure import PI, Interval, arccot, exact, exp, sqrt, square
+from proofs_check.supremum import Enclosure
 from refsast.arrays import Array
+from refsast.model.spike import Spike
 
 Function: TypeAlias = Callable[[Interval], Interval]
 FAMILIES = (rs.Arctan, rs.Logistic, rs.Algebraic, rs.FastSigmoid, rs.PiecewiseQuadratic)
 ZERO, ONE = exact(0.0), exact(1.0)
-INFINITE = exact(np.inf)
+INFINITE = exact(inf)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,14 +39,14 @@ class UnitSpike:
 
     Attributes
     ----------
-    tail, first, second, third : callable
-        T, p, n and d: take an interval of m, return one of its shape.
+    tail, moment, first, second, third : callable
+        T, m T, p, n and d: take an interval of m, return one of its shape.
     width : Interval
         c for slope 1.
     far : float
         Where the tail begins.
     limit : Interval
-        Limit of ``m T(m)``.
+        Limit of m T.
     bounds : (3,) tuple of Interval
         Largest abs(S'), abs(S''), abs(S'''), in closed form.
     peaks : (3,) tuple of float
@@ -54,6 +58,7 @@ class UnitSpike:
     """
 
     tail: Function
+    moment: Function
     first: Function
     second: Function
     third: Function
@@ -78,6 +83,11 @@ def beyond(unit: UnitSpike) -> UnitSpike:
     return replace(unit, tail=falling(unit.tail), first=first, second=second)
 
 
+def within_reach(unit: UnitSpike, m: Interval) -> Interval:
+    """Return an interval of m without what rounding added on the other side of a jump."""
+    return Interval(np.clip(m.lower, 0.0, unit.far), np.clip(m.upper, 0.0, unit.far))
+
+
 def initial_edges(unit: UnitSpike) -> Array:
     """Return the ends of the first boxes: even up to 1, then growing by a half each, to `far`."""
     near = np.linspace(0.0, 1.0, 9)
@@ -85,13 +95,12 @@ def initial_edges(unit: UnitSpike) -> Array:
     return np.concatenate([near, np.geomspace(1.0, unit.far, steps + 1)[1:]])
 
 
-def family_of(spike: object) -> type:
-    """Return which of the five families a spike is of, or say that it is of none."""
-    for family in FAMILIES:
-        if isinstance(spike, family):
-            return family
-    names = ", ".join(family.__name__ for family in FAMILIES)
-    raise ValueError(f"spike must be one of {names}, got {spike!r}")
+def family_of(spike: Spike) -> tuple[type, float]:
+    """Return which of the five families a spike is of, and its slope, or say that it is of none."""
+    if not isinstance(spike, FAMILIES):
+        names = ", ".join(family.__name__ for family in FAMILIES)
+        raise ValueError(f"spike must be one of {names}, got {spike!r}")
+    return next(family for family in FAMILIES if isinstance(spike, family)), spike.slope
 
 
 def _constant(value: float) -> Function:
@@ -106,6 +115,17 @@ def _rational(m: Interval) -> Interval:
 def _squared(m: Interval) -> Interval:
     """Return ``1/(1 + m^2)``."""
     return 1.0 / (1.0 + square(m))
+
+
+def _arctan_tail(m: Interval) -> Interval:
+    return arccot(m) / PI
+
+
+def _arctan_moment(m: Interval) -> Interval:
+    """Return ``m T(m)``, which increases."""
+    ends = exact(np.stack([m.lower, m.upper]))
+    values = ends * _arctan_tail(ends)
+    return Interval(values.lower[0], values.upper[1])
 
 
 def _arctan_third(m: Interval) -> Interval:
@@ -160,7 +180,8 @@ _MANY = 2.0**40
 
 UNIT = {
     rs.Arctan: UnitSpike(
-        tail=lambda m: arccot(m) / PI,
+        tail=_arctan_tail,
+        moment=_arctan_moment,
         first=lambda m: _squared(m) / PI,
         second=lambda m: 2.0 * m * square(_squared(m)) / PI,
         third=_arctan_third,
@@ -172,6 +193,7 @@ UNIT = {
     ),
     rs.Logistic: UnitSpike(
         tail=_logistic_tail,
+        moment=lambda m: m * _logistic_tail(m),
         first=_logistic_first,
         second=_logistic_second,
         third=_logistic_third,
@@ -183,6 +205,7 @@ UNIT = {
     ),
     rs.Algebraic: UnitSpike(
         tail=_algebraic_tail,
+        moment=lambda m: m * _algebraic_tail(m),
         first=_algebraic_first,
         second=_algebraic_second,
         third=_algebraic_third,
@@ -194,6 +217,7 @@ UNIT = {
     ),
     rs.FastSigmoid: UnitSpike(
         tail=lambda m: 0.5 * _rational(m),
+        moment=lambda m: 0.5 - 0.5 * _rational(m),
         first=lambda m: 0.5 * square(_rational(m)),
         second=lambda m: _rational(m) * square(_rational(m)),
         third=lambda m: 3.0 * square(square(_rational(m))),
@@ -205,6 +229,7 @@ UNIT = {
     ),
     rs.PiecewiseQuadratic: UnitSpike(
         tail=lambda m: 0.5 * square(1.0 - m),
+        moment=lambda m: 0.5 * m * square(1.0 - m),
         first=lambda m: 1.0 - m,
         second=_constant(1.0),
         third=_constant(0.0),
@@ -215,3 +240,27 @@ UNIT = {
         peaks=(0.0, 0.0, 0.0),
     ),
 }
+
+
+@lru_cache(maxsize=4096)
+def of_spike(family: type, slope: float, order: int) -> Enclosure:
+    """Return the supremum of abs of the first, second or third derivative of sigma."""
+    unit = UNIT[family]
+    bound, peak = unit.bounds[order - 1], unit.peaks[order - 1]
+    if np.isinf(bound.upper):
+        return Enclosure(inf, inf, peak)
+    v = peak / float((unit.width * slope).lower)
+    upper = bound * _power(unit.width * slope, order)
+    return Enclosure(float(magnitude(family, slope, order, exact(v)).lower), float(upper.upper), v)
+
+
+def magnitude(family: type, slope: float, order: int, v: Interval) -> Interval:
+    """Return abs of a derivative of sigma, the same at v and -v; at zero, its limit."""
+    unit = UNIT[family]
+    c = unit.width * slope
+    derivative = (unit.first, unit.second, unit.third)[order - 1]
+    return abs(derivative(within_reach(unit, abs(c * v)))) * _power(c, order)
+
+
+def _power(c: Interval, order: int) -> Interval:
+    return (c, square(c), c * square(c))[order - 1]
