@@ -133,9 +133,9 @@ def sqrt(x: Interval) -> Interval:
 
 PI = interval(np.pi, float(np.nextafter(np.pi, 4.0)))  # np.pi is the double below
 LEAST, LARGEST = -745.0, 709.0  # exp of it is the smallest double, or still a double
-HALVINGS = 10
-EXP_TERMS = tuple(exact(1.0) / float(factorial(j)) for j in range(17, -1, -1))
-EXP_REST = interval(-2e-18, 2e-18)  # 2 (3/4)^18 / 18!
+HALVINGS = 12
+EXP_TERMS = tuple(exact(1.0) / float(factorial(j)) for j in range(11, -1, -1))
+EXP_REST = interval(-1e-17, 1e-17)  # 2 (3/16)^12 / 12!
 ARCTAN_TERMS = tuple(exact((-1.0) ** j) / (2.0 * j + 1.0) for j in range(7, -1, -1))
 ARCTAN_REST = interval(-1e-17, 1e-17)  # (1/100)^8 / 17
 
@@ -143,8 +143,8 @@ ARCTAN_REST = interval(-1e-17, 1e-17)  # (1/100)^8 / 17
 def exp(x: Interval) -> Interval:
     """Return the exponential, of any number::
 
-        exp(x) = (sum_{j <= 17} y^j/j! + rest)^1024,    y = x/1024,    |y| < 3/4,
-        abs(rest) <= sum_{j > 17} (3/4)^j/j! <= 2 (3/4)^18/18!
+        exp(x) = (sum_{j <= 11} y^j/j! + rest)^4096,    y = x/4096,    |y| < 3/16,
+        abs(rest) <= sum_{j > 11} (3/16)^j/j! <= 2 (3/16)^12/12!
 
     Parameters
     ----------

@@ -89,9 +89,9 @@ def within_reach(unit: UnitSpike, m: Interval) -> Interval:
 
 
 def initial_edges(unit: UnitSpike) -> Array:
-    """Return the ends of the first boxes: even up to 1, then growing by a half each, to `far`."""
-    near = np.linspace(0.0, 1.0, 9)
-    steps = int(np.ceil(np.log(unit.far) / np.log(1.5)))
+    """Return the ends of the first boxes: even up to 1, then about doubling, to `far`."""
+    near = np.linspace(0.0, 1.0, 7)
+    steps = int(np.ceil(np.log(unit.far) / np.log(2.0)))
     return np.concatenate([near, np.geomspace(1.0, unit.far, steps + 1)[1:]])
 
 
