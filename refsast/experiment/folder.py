@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, fields
 from pathlib import Path
 
 from numpy.typing import ArrayLike
@@ -112,7 +113,7 @@ def claim(folder: Path, kind: str, asked: Mapping[str, Json]) -> None:
         if (folder / other).exists():
             raise ValueError(f"out must hold no other result, got {folder / other}")
     if kind != RUN and (folder / kind).exists():
-        before = read_json(folder / kind)
+        before = _with_defaults(read_json(folder / kind))
         if apart := differs(asked, {key: before.get(key) for key in asked}):
             others = ", ".join(apart)
             raise ValueError(f"out must hold no other result, got {folder} with other {others}")
@@ -122,6 +123,18 @@ def identity(settings: Mapping[str, Setting], seeds: Sequence[int], data: str) -
     """What identifies a comparison or a sweep."""
     encoded = {arm: encode(setting) for arm, setting in settings.items()}
     return {"recordings": data, "seeds": list(seeds), "settings": encoded}
+
+
+def _with_defaults(record: Mapping) -> dict[str, Json]:
+    """A record, its settings completed by the parts that a setting has gained since."""
+    settings = record.get("settings")
+    if not isinstance(settings, Mapping):
+        return dict(record)
+    usual = {f.name: encode(f.default) for f in fields(Setting) if f.default is not MISSING}
+    complete = {
+        arm: {**s, **{k: v for k, v in usual.items() if k not in s}} for arm, s in settings.items()
+    }
+    return {**record, "settings": complete}
 
 
 def write_page(folder: str | Path) -> Path:
