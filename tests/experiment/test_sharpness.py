@@ -37,7 +37,7 @@ def dense_hessian(network, params, x, y):
 
 @pytest.mark.slow
 @given(cases(families=ANALYTIC, detach=False), st.integers(1, 60), st.booleans(), seeds())
-@at_least(12)
+@at_least(8)
 def test_the_eigenvalues_are_those_of_the_dense_hessian(case, k, by_magnitude, seed):
     hessian = dense_hessian(*case)
     everything = np.linalg.eigvalsh(0.5 * (hessian + hessian.T))
@@ -73,7 +73,7 @@ def test_the_iteration_finds_what_the_decomposition_finds():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("k", [1, P - 1, P])
+@pytest.mark.parametrize("k", [1, P])
 def test_any_number_of_them(k):
     found = top_eigenvalues(*tiny_case(), k=k, rng=rng())
 
