@@ -26,6 +26,7 @@ from refsast.experiment import (
     compare,
     evaluate,
     read_run,
+    sharpness,
     train,
 )
 from refsast.gradient import fast, reference, rounding
@@ -50,6 +51,7 @@ from refsast.model import (
     flatten,
     heaviside,
     init,
+    project,
     run,
     unflatten,
 )
@@ -93,12 +95,14 @@ __all__ = [
     "init",
     "load_nmnist",
     "load_nmnist_spikes",
+    "project",
     "read_events",
     "read_run",
     "reference",
     "rounding",
     "run",
     "sam",
+    "sharpness",
     "straight_through",
     "synthetic_digits",
     "synthetic_spikes",

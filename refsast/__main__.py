@@ -5,9 +5,9 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from refsast.cli import compare, data, report, sweep, train
+from refsast.cli import compare, data, report, sharpness, sweep, train
 
-COMMANDS = (train, compare, sweep, data, report)
+COMMANDS = (train, compare, sweep, sharpness, data, report)
 
 
 class Parser(argparse.ArgumentParser):

@@ -11,6 +11,7 @@ from numpydoc.validate import validate
 import refsast as rs
 from refsast import data
 from refsast.autodiff import derivatives, numeric
+from refsast.model import spectral
 
 GRADIENTS = ("loss_and_grad", "input_grad", "straight_through")
 PROMISED = {
@@ -18,7 +19,9 @@ PROMISED = {
     rs.reference: (*GRADIENTS, "hvp", "loss"),
     rs.fast: (*GRADIENTS, "sam_gradient"),
     rs.sam: ("ascent_point", "gradient", "exact_gradient"),
-    rs.descent: ("sgd", "adam", "constant", "cosine", "Descent"),
+    rs.descent: ("sgd", "adam", "projected", "constant", "cosine", "Descent"),
+    rs.sharpness: rs.sharpness.__all__,
+    spectral: ("spectral_norm", "project"),
     data: data.__all__,
     derivatives: ("value_and_grad", "vjp", "jvp", "hvp"),
     numeric: ("complex_step", "complex_step_gradient", "central_difference", "adjoint_gap"),

@@ -74,6 +74,11 @@ def named(table: dict[str, Reset]) -> Callable[[str], Reset]:
     return parse
 
 
+def cap(text: str) -> float | None:
+    """Parse a number, or none."""
+    return None if text == "none" else float(text)
+
+
 @dataclass(frozen=True)
 class Field:
     """A field of a setting on the command line: how it is read, and what it means."""
@@ -98,6 +103,9 @@ FIELDS = {
     "rho": Field(float, "radius of SAM, in units of the parameters; 0 is the baseline"),
     "warmup": Field(float, "share of the training over which rho rises from 0, 0 to 1"),
     "shared": Field(switch, "yes: both passes of SAM see the same minibatch; no: independent ones"),
+    "recurrent": Field(switch, "yes: every layer feeds its spikes back to itself"),
+    "cap_w": Field(cap, "largest spectral norm of a layer's feed-forward weights; none: no cap"),
+    "cap_v": Field(cap, "largest spectral norm of a layer's recurrent weights; none: no cap"),
 }
 
 

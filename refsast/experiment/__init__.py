@@ -1,5 +1,6 @@
 """What happens when it trains? Presets, the loop, evaluation, records, comparisons, pages."""
 
+from refsast.experiment import sharpness
 from refsast.experiment.compare import compare
 from refsast.experiment.evaluate import Scores, evaluate
 from refsast.experiment.presets import PRESETS, Setting
@@ -17,5 +18,6 @@ __all__ = [
     "compare",
     "evaluate",
     "read_run",
+    "sharpness",
     "train",
 ]

@@ -17,6 +17,7 @@ from refsast.experiment.evaluate import evaluate
 from refsast.experiment.presets import Setting
 from refsast.experiment.record import Data, Run
 from refsast.experiment.train import Watch, train
+from refsast.model import Network, Params
 
 BASELINE, LONGER = "baseline", "baseline, twice the epochs"
 
@@ -89,6 +90,13 @@ def arms(setting: Setting, rhos: Iterable[float]) -> dict[str, Setting]:
     return {BASELINE: plain, LONGER: replace(plain, epochs=2 * plain.epochs), **sast}
 
 
+def begin(setting: Setting, n_in: int, seed: int) -> tuple[Network, Params, np.random.Generator]:
+    """Return network, initial parameters and the order's generator, as the seed fixes them."""
+    start, order = np.random.default_rng(seed).spawn(2)
+    network = setting.network(n_in)
+    return network, setting.start(network, start), order
+
+
 def train_arm(
     setting: Setting,
     data: Data,
@@ -99,9 +107,7 @@ def train_arm(
     checkpoint: Path | None = None,
 ) -> Run:
     """Train one setting with one seed, which fixes the initial parameters and the order."""
-    start, order = np.random.default_rng(seed).spawn(2)
-    network = setting.network(np.shape(data[0])[2])
-    params = setting.start(network, start)
+    network, params, order = begin(setting, np.shape(data[0])[2], seed)
     return train(
         network,
         params,

@@ -1,6 +1,6 @@
 """The pictures of a run and of a comparison, as Matplotlib figures; nothing is shown or written."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import cycle
 
 import numpy as np
@@ -15,11 +15,18 @@ from refsast.data.describe import Description
 from refsast.experiment.compare import LONGER, Result, finals, mean_of
 from refsast.experiment.evaluate import membrane
 from refsast.experiment.record import Epoch
+from refsast.experiment.sharpness import Point
 from refsast.model import Network, Params, heaviside
 from refsast.spikes import Spikes
 
 COLOURS = ("#1b6ca8", "#8a8a8a", "#d1495b", "#e9a03b", "#3a7d44", "#7b4b94")
 SMOOTH, HARD = "-", "--"  # smooth spikes solid, hard spikes dashed, in every figure
+
+SHARPNESS_PANELS = {
+    "eigenvalue": "top eigenvalue of the Hessian",
+    "loss": "f(w + e) - f(w) - rho |grad f(w)|",
+    "gradient": "the gradient, from w to w + e",
+}
 
 
 def _axes(panels: int, height: float = 3.6) -> tuple[Figure, list[Axes]]:
@@ -175,6 +182,41 @@ def membranes(networks: dict[str, tuple[Network, Params]], x: ArrayLike | Spikes
         axis.set(title=f"layer {i + 1}", xlabel="potential - threshold", yscale="log")
         axis.set_ylabel("density")
     axes[0].legend(frameon=False, fontsize=7)
+    return figure
+
+
+def sharpness_curves(points: Mapping[str, Sequence[Point]]) -> Figure:
+    """Top eigenvalue of the Hessian and SAM's remainders by epoch, one colour per training.
+
+    Parameters
+    ----------
+    points : mapping of sequence of Point
+        By the name of the training; all remainders of one radius.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Three panels: eigenvalue, loss, gradient.
+    """
+    figure, axes = _axes(3)
+    panels = dict(zip(SHARPNESS_PANELS, axes, strict=True))
+    colours = cycle((COLOURS[0], *COLOURS[2:]))
+    for colour, (name, along) in zip(colours, points.items(), strict=False):
+        epochs = [point.epoch for point in along]
+        remainders = [point.remainder for point in along]
+        for title, line, values, says in (
+            ("eigenvalue", "o-", [point.top for point in along], ""),
+            ("loss", "o-", [r.first_order for r in remainders], ""),
+            ("gradient", "o-", [r.gradient_change for r in remainders], ": its change"),
+            ("gradient", "s:", [r.dropped for r in remainders], ": the term that SAM drops"),
+        ):
+            panels[title].plot(epochs, values, line, color=colour, label=f"{name}{says}")
+    for title, axis in panels.items():
+        axis.set_title(SHARPNESS_PANELS[title], fontsize=10)
+        axis.set(xlabel="epoch", ylabel="nats" if title == "loss" else "")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.legend(frameon=False, fontsize=8)
+    panels["loss"].axhline(0.0, color="black", linewidth=0.6)
     return figure
 
 

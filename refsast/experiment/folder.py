@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 
 from numpy.typing import ArrayLike
@@ -10,7 +11,8 @@ from refsast.experiment import figures, page, report, tables
 from refsast.experiment.compare import BASELINE, Result
 from refsast.experiment.presets import Setting
 from refsast.experiment.record import Json, Run, differs, encode, summary
-from refsast.experiment.saved import COMPARISON, RUN, SWEEP, WEIGHTS, read_json
+from refsast.experiment.saved import COMPARISON, RUN, SHARPNESS, SWEEP, WEIGHTS, read_json
+from refsast.experiment.sharpness import Point
 from refsast.files import write_arrays, write_whole
 from refsast.model import flatten
 from refsast.spikes import Spikes
@@ -72,6 +74,22 @@ def write_sweep(
     write_json(folder / SWEEP, _record(results, settings, data))
 
 
+def write_sharpness(
+    folder: Path,
+    runs: Mapping[str, Run],
+    points: Mapping[str, Sequence[Point]],
+    asked: Mapping[str, Json],
+) -> None:
+    """Write what was measured along some trainings: record, picture."""
+    measured = {
+        arm: [{**asdict(point), "curvature": point.remainder.curvature} for point in along]
+        for arm, along in points.items()
+    }
+    done = {arm: summary(run) for arm, run in runs.items()}
+    write_whole(folder / "sharpness.png", page.png(figures.sharpness_curves(points)))
+    write_json(folder / SHARPNESS, {**asked, "points": measured, "runs": done})
+
+
 def _record(
     results: Sequence[Result], settings: Mapping[str, Setting], data: str
 ) -> dict[str, Json]:
@@ -108,11 +126,11 @@ def claim(folder: Path, kind: str, asked: Mapping[str, Json]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ValueError(f"out must be a folder to write in, got {folder}") from error
-    for other in {RUN, COMPARISON, SWEEP} - {kind}:
+    for other in {RUN, COMPARISON, SWEEP, SHARPNESS} - {kind}:
         if (folder / other).exists():
             raise ValueError(f"out must hold no other result, got {folder / other}")
     if kind != RUN and (folder / kind).exists():
-        before = read_json(folder / kind)
+        before = _with_defaults(read_json(folder / kind))
         if apart := differs(asked, {key: before.get(key) for key in asked}):
             others = ", ".join(apart)
             raise ValueError(f"out must hold no other result, got {folder} with other {others}")
@@ -122,6 +140,18 @@ def identity(settings: Mapping[str, Setting], seeds: Sequence[int], data: str) -
     """What identifies a comparison or a sweep."""
     encoded = {arm: encode(setting) for arm, setting in settings.items()}
     return {"recordings": data, "seeds": list(seeds), "settings": encoded}
+
+
+def _with_defaults(record: Mapping) -> dict[str, Json]:
+    """A record, its settings completed by the parts that a setting has gained since."""
+    settings = record.get("settings")
+    if not isinstance(settings, Mapping):
+        return dict(record)
+    usual = {f.name: encode(f.default) for f in fields(Setting) if f.default is not MISSING}
+    complete = {
+        arm: {**s, **{k: v for k, v in usual.items() if k not in s}} for arm, s in settings.items()
+    }
+    return {**record, "settings": complete}
 
 
 def write_page(folder: str | Path) -> Path:

@@ -8,12 +8,23 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from refsast.arrays import as_number, is_count
+from refsast.arrays import Array, as_number, is_count
 from refsast.data.archive import CLASSES
 from refsast.experiment.record import Config
-from refsast.model import LIF, Arctan, Network, Params, SpikeRate, ToZero, flatten, init, unflatten
+from refsast.model import (
+    LIF,
+    Arctan,
+    Network,
+    Params,
+    SpikeRate,
+    ToZero,
+    flatten,
+    init,
+    project,
+    unflatten,
+)
 from refsast.model.reset import Reset
-from refsast.optim.descent import adam, constant, cosine
+from refsast.optim.descent import Descent, adam, constant, cosine, projected
 
 SCHEDULES = {"constant": constant, "cosine": cosine}
 
@@ -54,6 +65,11 @@ class Setting:
         Share of the training over which the radius rises from zero; zero for none.
     shared : bool
         Whether both passes of SAM see the same minibatch.
+    recurrent : bool
+        Whether every layer feeds its spikes back to itself.
+    cap_w, cap_v : float or None
+        Largest spectral norm of the feed-forward and of the recurrent weights of every layer, kept
+        by a projection after every step; None for no cap.
     """
 
     source: str
@@ -72,6 +88,9 @@ class Setting:
     rho: float
     warmup: float = 0.0
     shared: bool = False
+    recurrent: bool = False
+    cap_w: float | None = None
+    cap_v: float | None = None
 
     def __post_init__(self) -> None:
         if self.schedule not in SCHEDULES:
@@ -84,17 +103,42 @@ class Setting:
                 raise ValueError(f"{name} must fit in float32, got {getattr(self, name)}")
         if not 0.0 < self.scale < np.inf:
             raise ValueError(f"scale must be positive and finite, got {self.scale}")
+        if not isinstance(self.recurrent, bool):
+            raise ValueError(f"recurrent must be True or False, got {self.recurrent!r}")
+        for name in ("cap_w", "cap_v"):
+            cap = getattr(self, name)
+            if cap is not None and not 0.0 <= as_number(cap, name) < np.inf:
+                raise ValueError(f"{name} must be finite and not negative, got {cap}")
+        if self.cap_v is not None and not self.recurrent:
+            raise ValueError(f"cap_v must come with recurrent, got {self.cap_v} without")
         _ = self.network(1), self.config  # refuse what makes neither
 
     def network(self, n_in: int) -> Network:
         """Return the network for recordings of `n_in` channels and ten classes."""
         neuron = LIF(self.leak, self.threshold, Arctan(self.slope), self.reset)
-        return Network((n_in, *self.hidden, CLASSES), neuron, SpikeRate(self.gain))
+        sizes = (n_in, *self.hidden, CLASSES)
+        return Network(sizes, neuron, SpikeRate(self.gain), recurrent=self.recurrent)
 
     def start(self, network: Network, rng: np.random.Generator) -> Params:
-        """Return initial parameters, in float32."""
+        """Return initial parameters, in float32, within the caps."""
         w = self.scale * flatten(init(network, rng))
-        return unflatten(network, w.astype(np.float32))
+        return self._inside(network, unflatten(network, w.astype(np.float32)))
+
+    def _inside(self, network: Network, params: Params) -> Params:
+        """The nearest parameters within the caps."""
+        return project(network, params, w=self.cap_w, v=self.cap_v)
+
+    def _capped(self, method: Descent) -> Descent:
+        """The method, followed by the projection if there is a cap."""
+        caps = {"|W|_2": self.cap_w, "|V|_2": self.cap_v}
+        says = ", ".join(f"{norm} <= {float(cap)}" for norm, cap in caps.items() if cap is not None)
+        return projected(method, self._project, says=says) if says else method
+
+    def _project(self, w: Array) -> Array:
+        """The nearest flat parameters within the caps; their number says how many inputs."""
+        n_in = 1 + (w.size - self.network(1).n_params) // self.network(1).sizes[1]
+        network = self.network(n_in)
+        return flatten(self._inside(network, unflatten(network, w)))
 
     @property
     def config(self) -> Config:
@@ -106,7 +150,7 @@ class Setting:
             epsilon=1e-8,
             weight_decay=0.0,
         )
-        schedule = SCHEDULES[self.schedule]
+        method, schedule = self._capped(method), SCHEDULES[self.schedule]
         return Config(self.epochs, self.batch, self.rho, self.warmup, method, schedule, self.shared)
 
 

@@ -7,7 +7,8 @@ from refsast.experiment.record import decode
 from refsast.files import digest_of, read_arrays
 from refsast.model import Network, Params, unflatten
 
-RUN, COMPARISON, SWEEP, WEIGHTS = "run.json", "compare.json", "sweep.json", "weights.npz"
+RUN, COMPARISON, SWEEP, SHARPNESS = "run.json", "compare.json", "sweep.json", "sharpness.json"
+WEIGHTS = "weights.npz"
 
 
 def read_json(path: Path) -> dict:

@@ -102,16 +102,20 @@ def text(table: Sequence[Row]) -> str:
     """Return the table as aligned lines of text, without the columns that are empty."""
     body = list(map(cells, table))
     filled = [i for i in range(len(HEADINGS)) if any(line[i] for line in body)]
-    lines = [[line[i] for i in filled] for line in (HEADINGS, *body)]
+    return aligned([[line[i] for i in filled] for line in (HEADINGS, *body)])
+
+
+def aligned(lines: Sequence[Sequence[str]]) -> str:
+    """Return headings and rows as aligned lines of text, the first column to the left."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    aligned = [
+    filled = [
         "  ".join(
             cell.ljust(width) if i == 0 else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
         for line in lines
     ]
-    return "\n".join([aligned[0], "-" * sum((w + 2 for w in widths), -2), *aligned[1:]])
+    return "\n".join([filled[0], "-" * sum((w + 2 for w in widths), -2), *filled[1:]])
 
 
 def verdict(table: Sequence[Row]) -> str:

@@ -30,6 +30,7 @@ Gradient: TypeAlias = Callable[
     [Network, Params, NDArray[np.generic] | Spikes, Integers], tuple[Array, Params]
 ]
 Watch: TypeAlias = Callable[[int, int, Epoch | None], None]
+Observe: TypeAlias = Callable[[int, Params], None]
 
 
 def train(
@@ -43,6 +44,7 @@ def train(
     loss_and_grad: Gradient = fast.loss_and_grad,
     checkpoint: str | Path | None = None,
     watch: Watch | None = None,
+    observe: Observe | None = None,
 ) -> Run:
     """Train a network from `params` and return what came of it.
 
@@ -72,6 +74,11 @@ def train(
     watch : callable, optional
         ``watch(step, steps, epoch)`` after every step: how many are done, of how many, and the
         latest finished `Epoch`, or None before there is one.
+    observe : callable, optional
+        ``observe(epoch, params)`` after every epoch, from 1, with a copy of the parameters:
+        whatever it does with them, the run stays the same. Called before the checkpoint is written,
+        so of an interrupted and resumed run every epoch is observed, the interrupted one perhaps
+        twice; epochs that a checkpoint holds already are not observed again.
 
     Returns
     -------
@@ -107,6 +114,8 @@ def train(
         scores = None if held_out is None else evaluate(network, split(network, state.w), *held_out)
         done = replace(state.curve[-1], scores=scores)
         state = replace(state, curve=(*state.curve[:-1], done))
+        if observe is not None:
+            observe(state.epoch, split(network, state.w.copy()))
         if checkpoint is not None:
             disk.save(checkpoint, mark, state)
         if watch is not None:

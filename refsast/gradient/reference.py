@@ -155,8 +155,7 @@ def hvp(
     ----------
     Pearlmutter, "Fast exact multiplication by the Hessian", Neural Computation 6 (1994), 147-160.
     """
-    if any(neuron.detach_reset for neuron in network.neurons):
-        raise ValueError("detach_reset must be False for a Hessian to exist, got True")
+    require_hessian(network)
     params, x, y = _double(network, params, x, y)
     arrays, rebuild = _taken_apart(params)
     along = _taken_apart(_as_double(checked_params(network, direction, "direction")))[0]
@@ -165,6 +164,12 @@ def hvp(
         return cross_entropy(unroll(network, rebuild(*arrays), x).logits, y)
 
     return rebuild(*tape_hvp(objective, arrays, along))
+
+
+def require_hessian(network: Network) -> None:
+    """Refuse a network whose gradient is that of no loss."""
+    if any(neuron.detach_reset for neuron in network.neurons):
+        raise ValueError("detach_reset must be False for a Hessian to exist, got True")
 
 
 def straight_through(

@@ -32,6 +32,7 @@ from refsast.model.network import Network, init, unflatten
 from refsast.model.params import Layer, Params, flatten
 from refsast.model.readout import LeakyReadout, LinearReadout, SpikeRate
 from refsast.model.reset import NoReset, Subtract, ToZero
+from refsast.model.spectral import project
 from refsast.model.spike import heaviside
 from refsast.model.surrogate import Algebraic, Arctan, FastSigmoid, Logistic, PiecewiseQuadratic
 from refsast.model.unroll import Trace, run
@@ -56,6 +57,7 @@ __all__ = [
     "flatten",
     "heaviside",
     "init",
+    "project",
     "run",
     "unflatten",
 ]

@@ -111,6 +111,14 @@ def checked_params(
     return tuple(layers)
 
 
+def real_params(network: Network, params: Params) -> Params:
+    """Return `params` as arrays of real numbers, or say which one is wrong."""
+    params = checked_params(network, params)
+    if params[0].w.dtype.kind == "c":
+        raise ValueError(f"params must be real, got dtype {params[0].w.dtype}")
+    return params
+
+
 def checked_labels(y: ArrayLike, batch: int, classes: int) -> Integers:
     """Return the labels as integers, or say what is wrong with them."""
     try:

@@ -133,6 +133,38 @@ def adam(
     return Descent(says, lambda w: (np.zeros_like(w), np.zeros_like(w), np.zeros(())), update)
 
 
+def projected(method: Descent, project: Callable[[Array], Array], *, says: str) -> Descent:
+    """Return a method every step of which is followed by a projection::
+
+        w' = project(w' of method)
+
+    Parameters
+    ----------
+    method : Descent
+        What makes the step; it never learns of the projection.
+    project : callable
+        ``project(w) -> w``, for parameters of shape (p,): the nearest ones that are allowed.
+    says : str
+        What is allowed, for the record: it stands for `project` there.
+
+    Returns
+    -------
+    Descent
+        With the state of `method`. Where to start is not projected.
+
+    References
+    ----------
+    Goldstein, Bull. Amer. Math. Soc. 70 (1964), 709-710; Levitin and Polyak, USSR Comp. Math. Phys.
+    6 (1966), 1-50.
+    """
+
+    def update(state: State, w: Array, grad: Array, factor: float) -> tuple[State, Array]:
+        state, w = method.update(state, w, grad, factor)
+        return state, project(w)
+
+    return Descent(f"{method.says}, then {says}", method.init, update)
+
+
 def constant(share: float) -> float:
     """Return 1: the learning rate stays as it is.
 

@@ -41,6 +41,31 @@ def test_a_run_interrupted_at_any_step_resumes_to_the_same_bits(tmp_path, steps)
     assert resumed.curve == train().curve
 
 
+@pytest.mark.parametrize(("steps", "seen"), [(1, [1, 2, 3]), (4, [2, 3]), (7, [3])])
+def test_every_epoch_of_an_interrupted_run_is_observed(tmp_path, steps, seen):
+    path, epochs = tmp_path / "checkpoint.npz", []
+    killed_after(steps, path)
+
+    train(checkpoint=path, observe=lambda epoch, params: epochs.append(epoch))
+
+    assert epochs == seen
+
+
+def test_an_observer_that_fails_leaves_the_epoch_to_be_observed_again(tmp_path):
+    path, epochs = tmp_path / "checkpoint.npz", []
+
+    def failing(epoch, params):
+        if epoch == 2:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(checkpoint=path, observe=failing)
+    resumed = train(checkpoint=path, observe=lambda epoch, params: epochs.append(epoch))
+
+    assert epochs == [2, 3]
+    assert bits(resumed) == bits(train())
+
+
 def test_a_finished_run_is_not_trained_again(tmp_path):
     path = tmp_path / "checkpoint.npz"
     done, steps = train(checkpoint=path), []

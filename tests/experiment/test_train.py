@@ -107,6 +107,21 @@ def test_watchers_are_told_of_every_step_and_every_epoch():
     assert [e for _, _, e in seen] == [None] * 3 + [1] * 4 + [2] * 4 + [3]
 
 
+def test_observers_see_the_parameters_of_every_epoch_and_change_nothing():
+    seen = []
+
+    def vandal(epoch, params):
+        seen.append((epoch, rs.flatten(params)))
+        for layer in params:
+            layer.w[:] = np.nan
+
+    run = train(observe=vandal)
+
+    assert bits(run) == bits(train())
+    assert [epoch for epoch, _ in seen] == [1, 2, 3]
+    assert seen[-1][1].tobytes() == bits(run)
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [

@@ -145,6 +145,17 @@ def test_twenty_steps_of_pytorch(name, decay):
         assert point == pytest.approx(leaf.detach().numpy(), rel=1e-12, abs=1e-13)
 
 
+def test_projected_descent_takes_the_step_and_then_projects():
+    plain = descent.sgd(learning_rate=0.5, momentum=0.5, weight_decay=0.0)
+    method = descent.projected(plain, lambda w: np.clip(w, -1.0, 1.0), says="|w| <= 1")
+
+    points, state = path(method, np.array([0.5, 0.0]), np.array([[-4.0, 1.0], [1.0, 0.0]]))
+
+    assert points.tolist() == [[1.0, -0.5], [1.0, -0.75]]  # 2.5 -> 1; then 1 + 0.5 -> 1
+    assert state[0].tolist() == [-1.0, 0.5]  # the momentum is that of the plain method
+    assert method.says == f"{plain.says}, then |w| <= 1"
+
+
 def test_schedules():
     assert [descent.constant(k / 4) for k in range(4)] == [1.0] * 4
     assert descent.cosine(0.0) == 1.0

@@ -1,0 +1,176 @@
+"""``python -m refsast sharpness``: top eigenvalue and SAM's remainder along trainings."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from refsast.cli.common import (
+    Commands,
+    add_recordings,
+    add_setting,
+    bar,
+    natural,
+    numbers,
+    positive,
+    recordings_from,
+    setting_from,
+)
+from refsast.experiment.compare import BASELINE, begin
+from refsast.experiment.folder import claim, identity, write_sharpness
+from refsast.experiment.presets import Setting
+from refsast.experiment.record import Data, Epoch, Run
+from refsast.experiment.saved import SHARPNESS
+from refsast.experiment.sharpness import Point, along_training
+from refsast.experiment.tables import aligned
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "sharpness",
+        help="measure the curvature of the loss along a baseline and along SAST",
+        description="Train once per radius from the same initial parameters and measure every few "
+        "epochs, on some of the training recordings: the top eigenvalue of the Hessian, by "
+        "Lanczos' method on exact products, and what SAM's first-order theory leaves out.",
+    )
+    parser.add_argument(
+        "--rhos",
+        type=numbers,
+        metavar="RHO,RHO",
+        help="of the trainings (default: 0, the preset's)",
+    )
+    parser.add_argument(
+        "--radius", type=float, help="at which the remainder is measured (default: largest of rhos)"
+    )
+    parser.add_argument(
+        "--every", type=positive, default=10, metavar="N", help="epochs in between (default: 10)"
+    )
+    parser.add_argument(
+        "--recordings", type=positive, default=200, metavar="N", help="measured on (default: 200)"
+    )
+    parser.add_argument(
+        "--tolerance",
+        type=float,
+        default=1e-3,
+        help="residual of the eigenvalue, as a share of it, at which to stop (default: 0.001)",
+    )
+    out = "runs/sharpness"
+    parser.add_argument(
+        "--out", type=Path, default=Path(out), metavar="FOLDER", help=f"default: {out}"
+    )
+    parser.add_argument("--seed", type=natural, default=0, help="of initial weights and order")
+    add_setting(parser)
+    add_recordings(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train and measure, write, and print a row per measurement."""
+    settings = _settings(args)
+    radius = max(s.rho for s in settings.values()) if args.radius is None else args.radius
+    if not 0.0 < radius < np.inf:
+        raise ValueError(f"radius must be positive and finite, got {radius}")
+    if not 0.0 <= args.tolerance < 1.0:
+        raise ValueError(f"tolerance must lie in [0, 1), got {args.tolerance}")
+    recordings = recordings_from(args, next(iter(settings.values())).steps)
+    n = len(recordings.train[1])
+    if args.recordings > n:
+        raise ValueError(f"recordings must be at most {n}, got {args.recordings}")
+    rows = np.sort(np.random.default_rng(args.seed).permutation(n)[: args.recordings])
+    on = recordings.train[0][:, rows], recordings.train[1][rows]
+    asked = {
+        **identity(settings, [args.seed], recordings.says),
+        "radius": radius,
+        "every": args.every,
+        "measured on": args.recordings,
+        "tolerance": args.tolerance,
+    }
+    claim(args.out, SHARPNESS, asked)
+    runs: dict[str, Run] = {}
+    points: dict[str, Sequence[Point]] = {}
+    for arm, setting in settings.items():
+        runs[arm], points[arm] = _measured(
+            arm, setting, recordings.train, recordings.held_out, on, radius, args
+        )
+    write_sharpness(args.out, runs, points, asked)
+    print(
+        f"{recordings.says}; measured on {args.recordings} of those to train, radius {radius:g}\n"
+    )
+    print(f"{aligned(_rows(points))}\nrecord and picture: {args.out}")
+    return 0
+
+
+def _settings(args: argparse.Namespace) -> dict[str, Setting]:
+    """One setting per radius, by name."""
+    setting = setting_from(args)
+    rhos = args.rhos or (0.0, setting.rho)
+    named = {
+        f"SAST, rho {rho:g}" if rho else BASELINE: replace(setting, rho=float(rho)) for rho in rhos
+    }
+    if len(named) < len(rhos):
+        raise ValueError(f"rhos must differ, got {', '.join(f'{rho:g}' for rho in rhos)}")
+    return named
+
+
+def _measured(
+    arm: str,
+    setting: Setting,
+    train: Data,
+    held_out: Data,
+    on: Data,
+    radius: float,
+    args: argparse.Namespace,
+) -> tuple[Run, tuple[Point, ...]]:
+    """One training and what was measured along it, with a bar."""
+    network, params, order = begin(setting, np.shape(train[0])[2], args.seed)
+    with bar(desc=arm, unit=" steps") as steps:
+
+        def watch(step: int, total: int, epoch: Epoch | None) -> None:
+            steps.total = total
+            steps.update(step - steps.n)
+
+        return along_training(
+            network,
+            params,
+            train,
+            setting.config,
+            rng=order,
+            on=on,
+            rho=radius,
+            every=args.every,
+            tolerance=args.tolerance,
+            held_out=held_out,
+            watch=watch,
+            count=lambda products: steps.set_postfix_str(f"measuring: {products} products"),
+        )
+
+
+HEADINGS: tuple[str, ...] = (
+    "training",
+    "epoch",
+    "loss",
+    "|gradient|",
+    "top eigenvalue",
+    "residual",
+    "products",
+    "first-order remainder",
+    "curvature",
+    "change of gradient",
+    "dropped",
+)
+
+
+def _rows(points: Mapping[str, Sequence[Point]]) -> list[tuple[str, ...]]:
+    """Headings, and one row per measurement."""
+    lines = [HEADINGS]
+    for arm, along in points.items():
+        for point in along:
+            r = point.remainder
+            before = (r.loss, r.grad_norm, point.top, point.residual)
+            after = (r.first_order, r.curvature, r.gradient_change, r.dropped)
+            figures = [f"{v:.4g}" for v in before], [f"{v:.4g}" for v in after]
+            lines.append((arm, str(point.epoch), *figures[0], str(point.products), *figures[1]))
+    return lines

@@ -1,0 +1,111 @@
+"""What first-order theory leaves out of a SAM step."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from refsast.arrays import Array, as_number
+from refsast.experiment.sharpness.point import checked_point
+from refsast.gradient import reference
+from refsast.model import Network, Params, flatten
+from refsast.model.network import split
+from refsast.optim import sam
+from refsast.spikes import Spikes
+
+
+@dataclass(frozen=True)
+class Remainder:
+    """What first-order theory leaves out of a SAM step.
+
+    Attributes
+    ----------
+    rho : float
+        Radius, in units of the parameters.
+    loss, grad_norm : float
+        ``f(w)`` in nats, and ``|grad f(w)|`` in nats per parameter.
+    first_order : float
+        ``f(w + e) - f(w) - rho |grad f(w)|`` with ``e = rho grad f(w) / |grad f(w)|``, in nats.
+    gradient_change : float
+        ``|grad f(w + e) - grad f(w)|``, in nats per parameter.
+    dropped : float
+        Distance of SAM's gradient from the exact gradient of ``w -> f(w + e(w))``.
+
+    References
+    ----------
+    THEORY 4a, 4c and 4d, where each is bounded.
+    """
+
+    rho: float
+    loss: float
+    grad_norm: float
+    first_order: float
+    gradient_change: float
+    dropped: float
+
+    @property
+    def curvature(self) -> float:
+        """Mean curvature along the ascent step, ``2 first_order / rho^2``; at most L_s (4a)."""
+        return 2.0 * self.first_order / self.rho**2
+
+
+def sam_remainder(
+    network: Network, params: Params, x: ArrayLike | Spikes, y: ArrayLike, *, rho: float
+) -> Remainder:
+    """Return what SAM's first-order theory leaves out at a point, all of it exact.
+
+    Two gradients and one product with the Hessian.
+
+    Parameters
+    ----------
+    network : Network
+        The network; no neuron may detach its reset, since then there is no Hessian.
+    params : tuple of Layer
+        Where to look.
+    x : (time, batch, n_0) array, or Spikes
+        Recordings; all of them are one batch, which serves both passes.
+    y : (batch,) array of int
+        Labels in [0, classes).
+    rho : float
+        Radius, in units of the parameters. Positive.
+
+    Returns
+    -------
+    Remainder
+        Zero throughout where the gradient is, since nothing moves there.
+
+    Raises
+    ------
+    ValueError
+        If `rho` is not positive, a neuron detaches its reset, or anything else is not as
+        `reference.hvp` wants it.
+
+    References
+    ----------
+    THEORY 4.
+    """
+    params, x, y = checked_point(network, params, x, y)
+    if not 0.0 < as_number(rho, "rho") < np.inf:
+        raise ValueError(f"rho must be positive and finite, got {rho}")
+    seen: list[tuple[float, Array]] = []
+
+    def objective(w: Array) -> tuple[Array, Array]:
+        loss, grads = reference.loss_and_grad(network, split(network, w), x, y)
+        seen.append((float(loss), flatten(grads)))
+        return loss, seen[-1][1]
+
+    def hvp(w: Array, direction: Array) -> Array:
+        parts = (split(network, vector) for vector in (w, direction))
+        return flatten(reference.hvp(network, next(parts), x, y, next(parts)))
+
+    exact = sam.exact_gradient(objective, hvp, flatten(params), rho=rho)
+    (loss, grad), (raised, sam_gradient) = seen  # at w, then at w + e
+    norm = float(np.linalg.norm(grad))
+    return Remainder(
+        rho=float(rho),
+        loss=loss,
+        grad_norm=norm,
+        first_order=raised - loss - rho * norm if norm > 0.0 else 0.0,
+        gradient_change=float(np.linalg.norm(sam_gradient - grad)),
+        dropped=float(np.linalg.norm(exact - sam_gradient)),
+    )

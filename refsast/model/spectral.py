@@ -1,0 +1,131 @@
+"""Spectral norms, and the nearest parameters whose matrices have norms within given caps.
+
+The theorems ask for ``kappa + D1 |V|_2 < 1``; a projection after every step keeps training there.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from refsast.arrays import Array, as_array, as_number
+from refsast.model.doors import real_params
+from refsast.model.network import Network
+from refsast.model.params import Params
+
+
+def spectral_norm(matrix: ArrayLike) -> float:
+    """Return ``|A|_2``, the largest singular value.
+
+    Parameters
+    ----------
+    matrix : (m, n) array
+        Any finite real numbers.
+
+    Returns
+    -------
+    float
+        In double precision, whatever the dtype of the matrix.
+
+    Raises
+    ------
+    ValueError
+        If it is no matrix, an empty one, or an entry is not a finite real number.
+
+    Examples
+    --------
+    >>> spectral_norm([[3.0, 0.0], [0.0, -4.0]])
+    4.0
+    """
+    array = as_array(matrix, "matrix", ("m", "n"))
+    if array.dtype.kind == "c" or 0 in array.shape:
+        raise ValueError(f"matrix must hold real numbers, got {array.dtype}, {array.shape}")
+    return _norm(array)
+
+
+def project(
+    network: Network,
+    params: Params,
+    *,
+    w: float | None = None,
+    v: float | None = None,
+    readout: float | None = None,
+) -> Params:
+    """Return the nearest parameters whose matrices have spectral norms within the caps.
+
+    Singular values are clipped, which is the Euclidean projection::
+
+        U diag(s) Z'  ->  U diag(min(s, cap)) Z'
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    params : tuple of Layer
+        Its parameters.
+    w, v : float, optional
+        Largest ``|W|_2`` and ``|V|_2`` of every spiking layer, potential per spike. Not negative;
+        without one there is no cap. A network without recurrent weights is within any cap on V.
+    readout : float, optional
+        Largest ``|W_o|_2`` of the readout's matrix, if it has one.
+
+    Returns
+    -------
+    tuple of Layer
+        In the dtype of `params`. A matrix within its cap, and every bias, is the very array that
+        came in; what was clipped is within its cap, so that it comes back from a second time.
+
+    Raises
+    ------
+    ValueError
+        If a cap is negative or not finite, or the parameters are not real or not the network's.
+
+    References
+    ----------
+    THEORY 0 and 2, for what the norms do. The projection: Mirsky, Quart. J. Math. 11 (1960), 50-59.
+    """
+    for name, cap in (("w", w), ("v", v), ("readout", readout)):
+        if cap is not None and not 0.0 <= as_number(cap, name) < np.inf:
+            raise ValueError(f"{name} must be finite and not negative, got {cap}")
+    params, spiking = real_params(network, params), len(network.neurons)
+    return tuple(
+        replace(
+            layer,
+            w=_clipped(layer.w, w if i < spiking else readout),
+            v=None if layer.v is None else _clipped(layer.v, v),
+        )
+        for i, layer in enumerate(params)
+    )
+
+
+def _norm(matrix: Array) -> float:
+    """The largest singular value, by the smaller of the two Gram matrices."""
+    peak, scaled = _scaled(matrix)
+    gram = scaled @ scaled.T if len(scaled) <= len(scaled.T) else scaled.T @ scaled
+    return peak * float(np.sqrt(np.linalg.eigvalsh(gram)[-1]))
+
+
+def _scaled(matrix: Array) -> tuple[float, Array]:
+    """The largest magnitude, and the matrix by it: its squares neither under- nor overflow."""
+    peak = float(np.abs(matrix).max())
+    return peak, matrix.astype(np.float64) / (peak or 1.0)
+
+
+def _within(matrix: Array, cap: float) -> bool:
+    """Whether the norm is at most `cap`; the Frobenius norm, which costs less, is asked first."""
+    peak, scaled = _scaled(matrix)
+    return peak * float(np.linalg.norm(scaled)) <= cap or _norm(matrix) <= cap
+
+
+def _clipped(matrix: Array, cap: float | None) -> Array:
+    """The nearest matrix within the cap."""
+    if cap is None or _within(matrix, cap):
+        return matrix
+    wide = len(matrix) <= len(matrix.T)
+    double = (matrix if wide else matrix.T).astype(np.float64)
+    q, r = np.linalg.qr(double.T)  # what is left to decompose is square
+    u, s, z = np.linalg.svd(r.T)
+    # Rounding the entries moves the norm by at most eps/2 |A|_F <= eps/2 sqrt(n) cap.
+    below = cap * (1.0 - 4.0 * np.sqrt(len(s)) * np.finfo(matrix.dtype).eps)
+    nearest = ((u * np.minimum(s, below)) @ z @ q.T).astype(matrix.dtype)
+    return nearest if wide else nearest.T
