@@ -5,6 +5,7 @@ Rule 1: a drawn array is exact (all zeros, or quarters, so that potentials meet 
 Rule 2: no drawn number is subnormal or so small that a complex step of 1e-40 would underflow.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -14,6 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import refsast as rs
+from proofs_check.instances import Source
+from proofs_check.search import Drawn
 from refsast.arrays import Array, Integers
 from refsast.model.params import parts
 
@@ -180,3 +183,9 @@ def double(case: Case) -> Case:
         for layer in case.params
     )
     return replace(case, params=params, x=case.x.astype(np.float64))
+
+
+@st.composite
+def instances(draw: st.DrawFn, make: Callable[[Source], object]) -> object:
+    """What a claim is about, its choices left to Hypothesis."""
+    return make(Drawn(draw))

@@ -12,7 +12,7 @@ import numpy as np
 
 from refsast.arrays import Array, as_array, as_number
 
-Objective: TypeAlias = Callable[[Array], tuple[Array, Array]]
+Objective: TypeAlias = Callable[[Array], tuple["Array | float", Array]]
 
 
 def ascent_point(w: Array, grad: Array, *, rho: float) -> Array:

@@ -1,0 +1,225 @@
+"""The command line: ``python -m proofs_check --help``."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+
+from proofs_check import assess, replay, report, slopes
+from proofs_check.claim import check
+from proofs_check.register import CLAIMS, ENTRIES, KINDS, Entry
+from proofs_check.report import Tally
+from refsast import Arctan, Logistic, Network, Params, Spikes, read_run
+from refsast.cli.common import (
+    Recordings,
+    add_recordings,
+    bar,
+    natural,
+    positive,
+    recordings_from,
+)
+from refsast.data import digest
+from refsast.experiment.saved import read_json
+from refsast.files import write_whole
+
+QUICK, QUICK_EFFORT = 0.02, 10  # of the instances of a full run, and of its attack
+EFFORT, SECONDS = 100, 0.2  # of an attack by default, and the most that each evaluation may take
+REFUTED = 1  # exit code
+SLOPES = tuple(10.0 ** (k / 2) for k in range(-1, 17))  # of the certificates' curve
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that refuses in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print what is wrong, and leave with exit code 2."""
+        self.exit(2, f"proofs_check: error: {message} (see {self.prog} --help)\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser."""
+    whole = Parser(
+        prog="proofs_check",
+        description="Check every theorem on drawn networks, attack it, and print the table. "
+        "Exit code 0: none refuted, 1: one is, 2: bad input.",
+    )
+    whole.add_argument(
+        "--quick", action="store_true", help="a fiftieth of the instances, for a first look"
+    )
+    whole.add_argument(
+        "--claim", action="append", metavar="LABEL", help="only this claim; may be repeated"
+    )
+    whole.add_argument("--list", action="store_true", help="print every statement and leave")
+    whole.add_argument("--seed", type=natural, default=0, help="of everything drawn (default: 0)")
+    whole.add_argument("--jobs", type=positive, default=2, help="processes (default: 2)")
+    whole.add_argument(
+        "--effort",
+        type=natural,
+        metavar="N",
+        help=f"evaluations per way of attack (default: {EFFORT}); 0 attacks nothing",
+    )
+    whole.add_argument("--json", type=Path, metavar="FILE", help="write the table as a record")
+    whole.add_argument("--html", type=Path, metavar="FILE", help="write a page with figures")
+    whole.add_argument(
+        "--worst", type=Path, metavar="FOLDER", help="save the worst instance of each claim here"
+    )
+    whole.add_argument("--replay", type=Path, metavar="FILE", help="check one saved instance")
+    whole.add_argument(
+        "--run",
+        type=Path,
+        metavar="RUN.json",
+        help="say which theorems hold of a trained network: the record that train left, with the "
+        "flags for its recordings",
+    )
+    whole.add_argument(
+        "--recordings",
+        type=positive,
+        default=64,
+        metavar="N",
+        help="with --run: of the training recordings, the first N make the risk (default: 64)",
+    )
+    add_recordings(whole)
+    return whole
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run and return the exit code: 0 none refuted, 1 one refuted, 2 bad input, 130 interrupted."""
+    args = parser().parse_args(argv)
+    try:
+        return run(args)
+    except (ValueError, OSError) as error:
+        print(f"proofs_check: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("proofs_check: interrupted", file=sys.stderr)
+        return 130
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what the flags ask for."""
+    if args.replay is not None:
+        return again(args.replay)
+    if args.run is not None:
+        return assessed(args)
+    entries = chosen(args.claim)
+    if args.list:
+        print("\n\n".join(map(statement, entries)))
+        return 0
+    share, effort = (QUICK, QUICK_EFFORT) if args.quick else (1.0, EFFORT)
+    effort = effort if args.effort is None else args.effort
+    rows = report.run(
+        entries,
+        seed=args.seed,
+        share=share,
+        effort=effort,
+        seconds=SECONDS * effort,
+        jobs=args.jobs,
+        progress=_progress,
+    )
+    print(report.text(rows))
+    if args.json is not None:
+        content = report.record(rows, seed=args.seed, quick=args.quick)
+        write_whole(args.json, json.dumps(content, indent=1).encode())
+    if args.html is not None:
+        write_whole(args.html, report.html(rows).encode())
+    if args.worst is not None:
+        report.write_worst(args.worst, rows)
+    return REFUTED if any(row.refuted for row in rows) else 0
+
+
+def assessed(args: argparse.Namespace) -> int:
+    """Assess a trained network, print the table and write what was asked for."""
+    network, params = read_run(args.run.parent)
+    record = read_json(args.run)
+    recordings = recordings_from(args, record["setting"]["steps"])
+    if digest(*recordings.train) != record["data"]:
+        raise ValueError(f"recordings must be those of {args.run}, got {recordings.says}")
+    x, y = recordings.train[0][:, : args.recordings], recordings.train[1][: args.recordings]
+    findings = assess.assess(
+        network,
+        params,
+        dense(x),
+        y,
+        training=assess.training_from(record),
+        rng=np.random.default_rng(args.seed),
+        progress=lambda claims, total: bar(claims, total=total, desc="assessing", leave=False),
+    )
+    print(report.aligned(assess.HEADINGS, map(assess.cells, findings), words=(0, 1, 2)))
+    print(f"\n{assess.verdict(findings)}")
+    if args.json is not None:
+        content = {"run": str(args.run), "findings": [asdict(f) for f in findings]}
+        write_whole(args.json, json.dumps(content, indent=1).encode())
+    if args.html is not None:
+        write_whole(args.html, _page(args, network, params, recordings, findings).encode())
+    return REFUTED if any(f.state == "REFUTED" for f in findings) else 0
+
+
+def _page(
+    args: argparse.Namespace,
+    network: Network,
+    params: Params,
+    recordings: Recordings,
+    findings: Sequence[assess.Finding],
+) -> str:
+    """The page of an assessment, with the certificates of the recordings held out."""
+    curves = {
+        name: slopes.curve(
+            slopes.with_spikes(network, lambda spike, family=family: family(1.0)),
+            params,
+            dense(recordings.held_out[0]),
+            SLOPES,
+            progress=lambda ladder, name=name: bar(ladder, desc=f"slopes, {name}", leave=False),
+        )
+        for name, family in (("arctangent", Arctan), ("logistic", Logistic))
+    }
+    risk = f"{min(args.recordings, len(recordings.train[1]))} training recordings make the risk"
+    says = f"{args.run.parent.name}; {recordings.says}; {risk}. {assess.verdict(findings)}"
+    return assess.page(findings, says, curves)
+
+
+def dense(x: np.ndarray | Spikes) -> np.ndarray:
+    """Return recordings as an array in double precision."""
+    return x.dense(np.float64) if isinstance(x, Spikes) else np.asarray(x, float)
+
+
+def chosen(labels: Sequence[str] | None) -> tuple[Entry, ...]:
+    """Return the entries with these labels, or all."""
+    for label in labels or ():
+        if label not in CLAIMS:
+            raise ValueError(f"claim must be one of {', '.join(CLAIMS)}, got {label}")
+    return tuple(e for e in ENTRIES if not labels or e.claim.label in labels)
+
+
+def statement(entry: Entry) -> str:
+    """Return a claim as text."""
+    claim = entry.claim
+    conditions = "; ".join(h.says for h in claim.hypotheses) or "none"
+    return f"{claim.label}: {claim.title}\n  {claim.says}\n  if: {conditions}\n  {claim.source}"
+
+
+def again(path: Path) -> int:
+    """Check a saved instance and print the verdict."""
+    label, instance = replay.load(path, KINDS)
+    if label not in CLAIMS:
+        raise ValueError(f"replay must name one of the claims, got {label}")
+    verdict = check(CLAIMS[label].claim, instance)
+    if not verdict.applies:
+        print(f"{label}: silent ({'; '.join(verdict.unmet)})")
+        return 0
+    word = "REFUTED" if verdict.refuted else "holds"
+    sides = f"measured {verdict.measured:.17g}, bound {verdict.bound:.17g}"
+    print(f"{label}: {word}, {sides}, ratio {verdict.ratio:.6f}")
+    return REFUTED if verdict.refuted else 0
+
+
+def _progress(parts: Iterable[Tally], total: int, what: str) -> Iterable[Tally]:
+    return bar(parts, total=total, desc=what, leave=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,187 @@
+"""What a claim is, and what it means to check one.
+
+Rule 1: a claim whose hypothesis fails says nothing. It is silent, and silence is counted.
+Rule 2: a number that is not a number is a failure, never a success.
+Rule 3: nothing here knows what the claims are about; an instance may be of any type.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Generic, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+# Relative room for rounding in constants and norms: a thousand operations of a few ulp each, on
+# numbers of one sign. What cancels is given room by `Claim.rounding`, from its magnitudes.
+ROUNDING = 1e-12
+
+X = TypeVar("X")
+Side: TypeAlias = "ArrayLike | tuple[ArrayLike, ...]"
+
+
+@dataclass(frozen=True)
+class Hypothesis(Generic[X]):
+    """What must hold of an instance before a claim says anything about it.
+
+    Attributes
+    ----------
+    says : str
+        The condition, as a reader would write it.
+    holds : callable
+        ``holds(instance) -> bool``.
+    """
+
+    says: str
+    holds: Callable[[X], bool]
+
+
+def nothing(instance: object) -> float:
+    """Return 0: no room beyond `ROUNDING`."""
+    return 0.0
+
+
+@dataclass(frozen=True)
+class Claim(Generic[X]):
+    """If every hypothesis holds for ``x`` then ``measure(x) <= bound(x)``, entry by entry.
+
+    Each side is a number, an array, or a tuple of them (one per layer); the two sides broadcast.
+
+    Attributes
+    ----------
+    label : str
+        Short and permanent; begins with the number in THEORY.
+    title : str
+        What it is about, in a few words.
+    source : str
+        Document, version and number.
+    says : str
+        The statement, complete: this line alone can be refuted.
+    hypotheses : tuple of Hypothesis
+        It is silent where one fails.
+    measure : callable
+        ``measure(x)``, by running the model.
+    bound : callable
+        ``bound(x)``, from constants and inputs, never from the run that is measured.
+    uses : tuple of str
+        Labels that its proof rests on.
+    rounding : callable
+        ``rounding(x)``: how far rounding can move what is measured, where that is a difference of
+        larger numbers.
+    """
+
+    label: str
+    title: str
+    source: str
+    says: str
+    hypotheses: tuple[Hypothesis[X], ...]
+    measure: Callable[[X], Side]
+    bound: Callable[[X], Side]
+    uses: tuple[str, ...] = ()
+    rounding: Callable[[X], Side] = nothing
+
+    def without(self, says: str) -> "Claim[X]":
+        """Return the claim that does without one of its hypotheses."""
+        return replace(self, hypotheses=tuple(h for h in self.hypotheses if h.says != says))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of checking a claim on one instance.
+
+    Attributes
+    ----------
+    label : str
+        Of the claim.
+    unmet : tuple of str
+        The hypotheses that fail. Where there are any, nothing was measured.
+    measured, bound, slack : float
+        At the entry that comes closest to its bound: both sides, and the room for rounding.
+    """
+
+    label: str
+    unmet: tuple[str, ...]
+    measured: float = np.nan
+    bound: float = np.nan
+    slack: float = 0.0
+
+    @property
+    def applies(self) -> bool:
+        """Whether every hypothesis holds."""
+        return not self.unmet
+
+    @property
+    def refuted(self) -> bool:
+        """Whether the claim applies and is false."""
+        return self.applies and not within(*self._sides)
+
+    @property
+    def ratio(self) -> float:
+        """How much of the bound is used, in [0, 1] unless refuted; 0 where both sides are 0.
+
+        What rounding can explain does not count.
+        """
+        return float(used(*self._sides))
+
+    @property
+    def _sides(self) -> tuple[np.ndarray, ...]:
+        return tuple(map(np.asarray, (self.measured, self.bound, self.slack)))
+
+
+def check(claim: Claim[X], instance: X) -> Verdict:
+    """Check a claim on one instance.
+
+    Parameters
+    ----------
+    claim : Claim
+        What is claimed.
+    instance : object
+        Of the type that the claim is about.
+
+    Returns
+    -------
+    Verdict
+        Silent, or the entry that comes closest to its bound, one that is not a number before all.
+
+    References
+    ----------
+    THEORY 8.
+    """
+    unmet = tuple(h.says for h in claim.hypotheses if not h.holds(instance))
+    if unmet:
+        return Verdict(claim.label, unmet)
+    measured, bound, slack = entries(
+        claim.measure(instance), claim.bound(instance), claim.rounding(instance)
+    )
+    broken = ~within(measured, bound, slack)
+    worst = int(np.argmax(broken if broken.any() else used(measured, bound, slack)))
+    at = (float(a[worst]) for a in (measured, bound, slack))
+    return Verdict(claim.label, (), *at)
+
+
+def entries(*sides: Side) -> tuple[np.ndarray, ...]:
+    """Return the sides of an inequality as flat arrays of one length."""
+    many = max(len(parts(side)) for side in sides)
+    each = [side if isinstance(side, tuple) else (side,) * many for side in sides]
+    rows = [
+        [a.ravel() for a in np.broadcast_arrays(*(np.asarray(part, float) for part in row))]
+        for row in zip(*each, strict=True)
+    ]
+    return tuple(np.concatenate(column) for column in zip(*rows, strict=True))
+
+
+def parts(side: Side) -> tuple[np.ndarray, ...]:
+    """Return a side as a tuple, one part per layer."""
+    return side if isinstance(side, tuple) else (side,)  # pyright: ignore[reportReturnType]
+
+
+def within(measured: np.ndarray, bound: np.ndarray, slack: np.ndarray) -> np.ndarray:
+    """Whether each entry keeps to its bound; one that is not a number does not."""
+    return measured <= bound + ROUNDING * np.abs(bound) + slack
+
+
+def used(measured: ArrayLike, bound: ArrayLike, slack: ArrayLike) -> np.ndarray:
+    """Return the share of the bound that is used, by entry; 0 where both sides are 0."""
+    above = np.asarray(measured) - np.asarray(slack)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(above <= 0.0, 0.0, above / bound)

@@ -1,0 +1,145 @@
+"""THEORY 2: how far a change of the input can move the logits and the loss.
+
+In one layer the same argument as in 1c gives, for the two runs of different inputs,
+|Du_t| <= kappa_e |Du_{t-1}| + |W|_2 |Ds'_t|, s' the spikes of the layer below and Du_0 = 0. So
+|Du_t| is at most the convolution of |W|_2 |Ds'| with the kernel kappa_e^k, k < T, and Young's
+inequality bounds its Euclidean norm over time by the sum of the kernel: |Du| <= c_T |W|_2 |Ds'|.
+And |Ds| <= D1 |Du|. The logits are W_o sum_t alpha_t s_t + const, so by Cauchy and Schwarz
+|Dz| <= |W_o|_2 |alpha|_2 |Ds|. Multiplied over the layers,
+
+    Lip = |W_o|_2 |alpha|_2 prod_l D1 |W^l|_2 c_T(kappa_e^l).
+
+Where every alpha is 1/T, |alpha|_2 = 1/sqrt(T). The derivative of the logits is a limit of such
+quotients, so its norm is at most Lip; and |dloss/dz|_2 = |softmax - one_hot|_2 <= sqrt(2), since
+its entries are at most 1 in magnitude and their positive and negative parts sum to at most 1 each.
+In the mean loss of a batch each recording's share is 1/batch, so the whole norm is no larger.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+import refsast as rs
+from proofs_check.claim import Claim, Hypothesis
+from proofs_check.claims.stability import CERTIFIED, EPS, certified, effective
+from proofs_check.constants import sup_derivative
+from proofs_check.instances import Driven, Pair
+from proofs_check.norms import gradient, length, spectral
+from refsast.arrays import Array
+from refsast.model.loss import cross_entropy
+from refsast.model.unroll import unroll
+
+SLOPE_OF_LOSS = np.sqrt(2.0)  # |dloss/dz|_2
+
+
+def series(k: Array, steps: int) -> Array:
+    """Return c_T(k), the sum 1 + k + ... + k^(steps - 1)."""
+    total = k * 0.0
+    for _ in range(steps):
+        total = total * k + 1.0
+    return total
+
+
+def readout_norm(network: rs.Network, params: rs.Params) -> Array:
+    """Return |W_o|_2, 1 where the readout has no weights."""
+    return np.ones(()) if network.readout.n_out is None else spectral(params[-1].w)
+
+
+def gains(network: rs.Network, params: rs.Params, steps: int) -> tuple[Array, ...]:
+    """Return D1 |W|_2 c_T(kappa_e), by layer."""
+    layers = zip(network.neurons, params, strict=False)
+    return tuple(
+        sup_derivative(n.spike).upper * spectral(layer.w) * series(effective(n, layer), steps)
+        for n, layer in layers
+    )
+
+
+def lipschitz(network: rs.Network, params: rs.Params, steps: int) -> Array:
+    """Return Lip, in logits per unit of input.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    params : tuple of Layer
+        Its parameters.
+    steps : int
+        Length of the recording, T.
+
+    Returns
+    -------
+    scalar array
+        The constant of THEORY 2.
+    """
+    out = readout_norm(network, params) * np.linalg.norm(network.readout.time_weights(steps))
+    return _product((out, *gains(network, params, steps)))
+
+
+def _product(factors: Sequence[Array]) -> Array:
+    """The product of scalars."""
+    result = np.ones(())
+    for factor in factors:
+        result = result * factor
+    return result
+
+
+def _apart(x: Pair) -> Array:
+    """The distance of the logits, by recording."""
+    near, far = (unroll(x.network, x.params, a).logits for a in (x.x, x.other))
+    return np.sqrt(np.sum(np.square(near - far), axis=-1))
+
+
+def _reach(x: Pair) -> Array:
+    """How far the theorem lets them be."""
+    moved = np.sqrt(np.sum(np.square(x.x - x.other), axis=(0, 2)))
+    return lipschitz(x.network, x.params, len(x.x)) * moved
+
+
+def _lost(x: Pair) -> Array:
+    """How far rounding moves the logits: some ulp of each potential, carried to the readout."""
+    trace, steps = unroll(x.network, x.params, x.x), len(x.x)
+    out = readout_norm(x.network, x.params) * np.linalg.norm(x.network.readout.time_weights(steps))
+    total = np.linalg.norm(trace.logits, axis=-1)
+    layers = list(zip(x.network.neurons, x.params, trace.u, strict=False))
+    for n, layer, u in reversed(layers):
+        through = sup_derivative(n.spike).upper * series(effective(n, layer), steps)
+        total = total + out * through * np.linalg.norm(u, axis=(0, 2))
+        out = out * through * spectral(layer.w)
+    return 64.0 * EPS * (total + np.linalg.norm(trace.logits, axis=-1))
+
+
+def input_slope(x: Driven) -> Array:
+    """Return |dloss/dx| over the whole batch."""
+
+    def loss(a: Array) -> Array:
+        return cross_entropy(unroll(x.network, x.params, a).logits, x.y)
+
+    return length(*gradient(loss, x.x))
+
+
+PAIRS = Claim[Pair](
+    label="2-pairs",
+    title="two inputs: logits apart",
+    source="THEORY 2; after arXiv:2603.18039 (abstract), constants derived in this project",
+    says="For any two inputs of a network |z(x) - z(x')|_2 <= Lip |x - x'|, "
+    "Lip = |W_o|_2 |alpha|_2 prod_l D1 |W^l|_2 c_T(kappa_e^l).",
+    hypotheses=(
+        Hypothesis(
+            "each spike is one of the five smooth ones", lambda x: certified(x.network.neurons)
+        ),
+    ),
+    measure=_apart,
+    bound=_reach,
+    uses=("1c",),
+    rounding=_lost,
+)
+GRADIENT = Claim[Driven](
+    label="2-gradient",
+    title="the exact input gradient",
+    source="THEORY 2; after arXiv:2603.18039 (abstract), constants derived in this project",
+    says="|dloss/dx| <= sqrt(2) Lip, of a batch, too, whose loss is the mean.",
+    hypotheses=(CERTIFIED,),
+    measure=input_slope,
+    bound=lambda x: SLOPE_OF_LOSS * lipschitz(x.network, x.params, len(x.x)),
+    uses=("2-pairs",),
+)

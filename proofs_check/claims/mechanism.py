@@ -1,0 +1,189 @@
+"""THEORY 6: why a small parameter gradient makes for a small input gradient.
+
+Let Delta_t = dloss/du^1_t, the derivative in the current of the first layer at step t, everything
+after it included. The first layer's current is W x_t, so by the chain rule dloss/dW = sum_t
+Delta_t x_t' = Delta' X and dloss/dx_t = W' Delta_t, that is Delta W (6-identity). If the rows of X
+are independent, |X' d| >= sigma_min(X) |d| for each column d of Delta, so
+|dloss/dx|_F <= |W|_2 |Delta|_F <= (|W|_2/mu) |Delta' X|_F for every mu up to sigma_min(X) (6-rows).
+
+With r = dloss/dz and the Jacobians of the logits, dloss/dx = J_x' r and dloss/dw = J_w' r. So
+|dloss/dx| <= |J_x|_2 |r| and |r| <= |dloss/dw| / sigma_min(J_w') (6-jacobians).
+
+Where rows of X depend on one another, Delta' X = 0 with Delta != 0 is possible: dloss/dW^1 vanishes
+and nothing follows for dloss/dx (`counterexamples`).
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+import refsast as rs
+from proofs_check.claim import Claim, Hypothesis
+from proofs_check.claims.smoothness import SOURCE, risk
+from proofs_check.claims.stability import EPS
+from proofs_check.instances import Driven, Source, blocks, driven, exact, network, rebuilt
+from proofs_check.norms import gradient, length, spectral
+from refsast.arrays import Array, Integers
+from refsast.autodiff import vjp
+from refsast.model.unroll import unroll
+
+
+@dataclass(frozen=True, eq=False)
+class Conditioned:
+    """A network on one recording, and a number that some smallest singular value is said to reach.
+
+    Attributes
+    ----------
+    network : Network
+        The network.
+    params : tuple of Layer
+        Its parameters.
+    x : (time, 1, n_0) array
+        Input.
+    y : (1,) array of int
+        Label.
+    mu : float
+        Positive.
+    """
+
+    network: rs.Network
+    params: rs.Params
+    x: Array
+    y: Integers
+    mu: float
+
+
+def input_gradient(x: Driven | Conditioned) -> Array:
+    """Return dloss/dx, shape (time, 1, n_0)."""
+    return rs.reference.input_grad(exact(x.network), x.params, x.x, x.y)
+
+
+def current_gradient(x: Driven | Conditioned) -> Array:
+    """Return Delta, shape (time, n_1): dloss/dx of extra inputs that go to one neuron each."""
+    n, net = x.network.sizes[1], exact(x.network)
+    first = x.params[0]
+    wider = replace(net, sizes=(net.sizes[0] + n, *net.sizes[1:]))
+    layer = replace(first, w=np.hstack([first.w, np.eye(n)]))
+    silent = np.concatenate([x.x, np.zeros((*x.x.shape[:2], n))], axis=2)
+    grad = rs.reference.input_grad(wider, (layer, *x.params[1:]), silent, x.y)
+    return grad[:, 0, net.sizes[0] :]
+
+
+def weight_gradient(x: Driven | Conditioned) -> Array:
+    """Return dloss/dW^1, shape (n_1, n_0)."""
+    return rs.reference.loss_and_grad(exact(x.network), x.params, x.x, x.y)[1][0].w
+
+
+def _gaps(x: Driven) -> tuple[Array, ...]:
+    """How far both identities are from holding, relative to what is summed."""
+    delta, rows, w = current_gradient(x), x.x[:, 0], x.params[0].w
+    pairs = ((weight_gradient(x), delta.T, rows), (input_gradient(x)[:, 0], delta, w))
+    return tuple(
+        length(found - a @ b) / max(float(length(np.abs(a) @ np.abs(b))), 1e-300)
+        for found, a, b in pairs
+    )
+
+
+def smallest(matrix: Array) -> float:
+    """Return the smallest singular value of a wide matrix; 0 of one with more rows than columns."""
+    rows, columns = matrix.shape
+    return 0.0 if rows > columns else float(np.linalg.svd(matrix, compute_uv=False)[-1])
+
+
+def logits(x: Conditioned, *arrays: Array) -> Array:
+    """Return the logits as a function of the blocks of the parameters, then the input."""
+    return unroll(exact(x.network), rebuilt(x.params, arrays[:-1]), arrays[-1]).logits
+
+
+def jacobians(x: Conditioned) -> tuple[Array, Array]:
+    """Return J_w, shape (classes, p), and J_x, shape (classes, time n_0)."""
+    at = (*blocks(x.params), x.x)
+    units = np.eye(x.network.classes)
+    pulled = [vjp(lambda *a: logits(x, *a), at, unit[None]) for unit in units]
+    rows = [np.concatenate([g.ravel() for g in row[:-1]]) for row in pulled]
+    return np.stack(rows), np.stack([row[-1].ravel() for row in pulled])
+
+
+def _recording(source: Source) -> Conditioned:
+    """Draw a recording of which nothing is claimed yet."""
+    drawn = driven(source, batch=1, network=_wide_first, longest=3)
+    return Conditioned(drawn.network, drawn.params, drawn.x, drawn.y, 1.0)
+
+
+def _wide_first(source: Source) -> rs.Network:
+    """Draw a network with at least three inputs, so that three rows can be independent."""
+    net = network(source, deepest=2)
+    return replace(net, sizes=(source.choice((3, 4, 6)), *net.sizes[1:]))
+
+
+def _claimed(source: Source, x: Conditioned) -> Conditioned:
+    """Claim what holds of the smallest singular value, or less."""
+    return replace(x, mu=x.mu * source.choice((1.0, 1.0, 0.5)))
+
+
+def independent_rows(source: Source) -> Conditioned:
+    """Draw a recording with rows that are independent, or nearly dependent, of generic numbers."""
+    x = _recording(source)
+    rows = source.array(*x.x.shape)
+    if len(rows) > 1 and source.choice((True, False)):
+        rows[-1] = rows[0] + source.choice((1e-2, 1e-6)) * rows[-1]
+    return _claimed(source, tight_rows(replace(x, x=rows)))
+
+
+def tight_rows(x: Conditioned) -> Conditioned:
+    """Return the same with the smallest singular value of its input as `mu`."""
+    return replace(x, mu=smallest(x.x[:, 0]))
+
+
+def independent_logits(source: Source) -> Conditioned:
+    """Draw a recording and what the smallest singular value of J_w is."""
+    return _claimed(source, tight_logits(_recording(source)))
+
+
+def tight_logits(x: Conditioned) -> Conditioned:
+    """Return the same with the smallest singular value of J_w as `mu`."""
+    return replace(x, mu=smallest(jacobians(x)[0]))
+
+
+def _lost(x: Conditioned) -> Array:
+    """How far rounding of Delta' X, which may cancel, moves the bound of 6-rows."""
+    size = length(current_gradient(x)) * length(x.x)
+    return 64.0 * EPS * size * spectral(x.params[0].w) / x.mu
+
+
+IDENTITY = Claim[Driven](
+    label="6-identity",
+    title="both gradients from one signal",
+    source=f"THEORY 6; {SOURCE}",
+    says="For one recording dloss/dW^1 = Delta' X and dloss/dx = Delta W^1, to rounding.",
+    hypotheses=(Hypothesis("one recording", lambda x: x.x.shape[1] == 1),),
+    measure=_gaps,
+    bound=lambda x: 64.0 * EPS * len(x.x) * sum(x.network.sizes),
+)
+ROWS = Claim[Conditioned](
+    label="6-rows",
+    title="independent rows: the input gradient follows the weight gradient",
+    source=f"THEORY 6; {SOURCE}",
+    says="For one recording with sigma_min(X) >= mu > 0, "
+    "|dloss/dx|_F <= (|W^1|_2/mu) |dloss/dW^1|_F.",
+    hypotheses=(Hypothesis("sigma_min(X) >= mu > 0", lambda x: smallest(x.x[:, 0]) >= x.mu > 0.0),),
+    measure=lambda x: length(input_gradient(x)),
+    bound=lambda x: spectral(x.params[0].w) / x.mu * length(weight_gradient(x)),
+    uses=("6-identity",),
+    rounding=_lost,
+)
+JACOBIANS = Claim[Conditioned](
+    label="6-jacobians",
+    title="independent logits: the input gradient follows the parameter gradient",
+    source=f"THEORY 6; {SOURCE}",
+    says="For one recording with sigma_min(J_w') >= mu > 0, |dloss/dx| <= (|J_x|_2/mu) |dloss/dw|.",
+    hypotheses=(
+        Hypothesis("sigma_min(J_w') >= mu > 0", lambda x: smallest(jacobians(x)[0]) >= x.mu > 0.0),
+    ),
+    measure=lambda x: length(input_gradient(x)),
+    bound=lambda x: (
+        np.linalg.norm(jacobians(x)[1], 2)
+        / x.mu
+        * length(*gradient(lambda *a: risk(x, *a), *blocks(x.params)))
+    ),
+)

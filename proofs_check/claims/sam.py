@@ -1,0 +1,217 @@
+"""THEORY 4: what the first-order step of SAM misses.
+
+Let the gradient of f be L-Lipschitz on the ball of radius rho about w. Along any e in it,
+f(w + e) - f(w) - <grad f(w), e> = int_0^1 <grad f(w + s e) - grad f(w), e> ds, at most L |e|^2/2 in
+magnitude. With e = rho g/|g| the inner product is rho |g|: 4a. For any e' the inner product is at
+most rho |g|, so f(w + e') <= f(w) + rho |g| + L rho^2/2, while the maximum is at least f(w + e);
+both sides of 4b follow. 4c is the hypothesis at the distance rho.
+
+4d. e(w) = rho g/|g| has the derivative (rho/|g|) P H, P = I - ghat ghat', since the norm's own
+derivative takes away the part along g. By the chain rule the gradient of f(w + e(w)) is
+grad f(w + e) + (rho/|g|) H P grad f(w + e), H and P being symmetric. SAM drops the second term, and
+|H P v| <= L |P v|.
+
+Where grad f(w) = 0, e = 0 by definition, and both gradients are grad f(w).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from proofs_check.claim import Claim, Hypothesis
+from proofs_check.claims.smoothness import SOURCE
+from proofs_check.claims.stability import EPS
+from proofs_check.instances import Source, driven
+from proofs_check.objectives import Objective, Quadratic, Risk
+from refsast import flatten, sam
+from refsast.arrays import Array
+
+ROUNDED = 256.0 * EPS  # of a loss or a gradient, relative to what it is summed from
+
+
+@dataclass(frozen=True, eq=False)
+class Ascent:
+    """An objective, a point, the radius of SAM and what is said of the smoothness there.
+
+    Attributes
+    ----------
+    objective : Quadratic or Risk
+        What SAM looks at.
+    w : (p,) array
+        The point.
+    rho : float
+        Radius. Not negative.
+    smoothness : float
+        What is said to bound the Lipschitz constant of the gradient on the ball.
+    """
+
+    objective: Objective
+    w: Array
+    rho: float
+    smoothness: float
+
+    @property
+    def raised(self) -> Array:
+        """The ascent point of the library, w + e."""
+        return sam.ascent_point(self.w, self.objective.value_and_grad(self.w)[1], rho=self.rho)
+
+
+def remainder(x: Ascent) -> float:
+    """Return ``f(w + e) - f(w) - rho |grad f(w)|``."""
+    return _above(x, float(x.objective.value_and_grad(x.raised)[0]))
+
+
+def _above(x: Ascent, value: float) -> float:
+    """How far `value` is above the first-order model of the ascent."""
+    f, grad = x.objective.value_and_grad(x.w)
+    return value - float(f) - x.rho * float(np.linalg.norm(grad))
+
+
+def highest(x: Ascent, steps: int = 20) -> float:
+    """Return the highest value that projected gradient ascent finds in the ball.
+
+    It starts at the ascent point of SAM and never goes down, so it lies between f(w + e) and the
+    maximum: a lower bound of the maximum.
+    """
+    e = x.raised - x.w
+    best, grad = x.objective.value_and_grad(x.w + e)
+    for _ in range(steps):
+        tried = e + grad * (x.rho / max(float(np.linalg.norm(grad)), 1e-300))
+        tried = tried * min(1.0, x.rho / max(float(np.linalg.norm(tried)), 1e-300))
+        value, slope = x.objective.value_and_grad(x.w + tried)
+        if not value > best:
+            break
+        e, best, grad = tried, value, slope
+    return float(best)
+
+
+def _lost(x: Ascent) -> float:
+    """How far rounding moves a difference of two losses and a slope."""
+    value, grad = x.objective.sizes(x.w, x.rho)
+    return ROUNDED * (value + x.rho * grad)
+
+
+def changed(x: Ascent) -> float:
+    """Return ``|grad f(w + e) - grad f(w)|``."""
+    return float(np.linalg.norm(_grad(x, x.raised) - _grad(x, x.w)))
+
+
+def _grad(x: Ascent, w: Array) -> Array:
+    """The gradient of the objective."""
+    return x.objective.value_and_grad(w)[1]
+
+
+def _lost_gradient(x: Ascent) -> float:
+    """How far rounding moves a difference of two gradients."""
+    return ROUNDED * x.objective.sizes(x.w, x.rho)[1]
+
+
+def dropped(x: Ascent) -> float:
+    """Return the distance of the exact gradient of ``f(w + e(w))`` from SAM's."""
+    objective = x.objective.value_and_grad
+    kept = sam.exact_gradient(objective, x.objective.hvp, x.w, rho=x.rho)
+    return float(np.linalg.norm(kept - sam.gradient(objective, x.w, rho=x.rho)))
+
+
+def _lost_term(x: Ascent) -> float:
+    """How far rounding moves the dropped term: that of the gradients, carried through it."""
+    norm = float(np.linalg.norm(_grad(x, x.w)))
+    return _lost_gradient(x) * (1.0 if norm == 0.0 else 1.0 + x.rho * x.smoothness / norm)
+
+
+def across(x: Ascent) -> float:
+    """Return ``(rho L/|grad f(w)|) |P grad f(w + e)|``; 0 where the gradient is zero."""
+    grad = _grad(x, x.w)
+    norm = float(np.linalg.norm(grad))
+    if norm == 0.0:
+        return 0.0
+    unit, raised = grad / norm, _grad(x, x.raised)
+    return x.rho * x.smoothness / norm * float(np.linalg.norm(raised - unit * (unit @ raised)))
+
+
+def ascents(source: Source) -> Ascent:
+    """Draw a quadratic or the loss of a network, a point and a radius."""
+    rho = source.choice((1e-3, 0.05, 0.3, 1.0, 0.0))
+    if source.choice((True, False)):
+        p = source.choice((1, 2, 3))
+        h = source.array(p, p)
+        objective, w = Quadratic(h + h.T, source.array(p)), source.array(p)
+    else:
+        drawn = driven(source, longest=3)
+        objective, w = Risk(drawn.network, drawn.x, drawn.y), flatten(drawn.params)
+    x = Ascent(objective, w, rho, 1.0)
+    return settled(x) if source.choice((True, True, False)) else loose(x)
+
+
+def settled(x: Ascent) -> Ascent:
+    """Return the same with the smoothness that is certified for it."""
+    return Ascent(x.objective, x.w, x.rho, x.objective.lipschitz(x.w, x.rho))
+
+
+def loose(x: Ascent) -> Ascent:
+    """Return the same with more smoothness than is certified."""
+    return Ascent(x.objective, x.w, x.rho, 2.0 * x.objective.lipschitz(x.w, x.rho))
+
+
+SMOOTH = Hypothesis[Ascent](
+    "grad f is L-Lipschitz on the ball of radius rho",
+    lambda x: x.objective.lipschitz(x.w, x.rho) <= x.smoothness,
+)
+
+
+def _quarter(x: Ascent) -> float:
+    """The bound of 4a."""
+    return 0.5 * x.smoothness * x.rho**2
+
+
+REMAINDER = Claim[Ascent](
+    label="4a",
+    title="the first-order model of the ascent",
+    source=f"THEORY 4a; {SOURCE}",
+    says="If grad f is L-Lipschitz on the ball of radius rho and e = rho grad f/|grad f|, then "
+    "abs(f(w + e) - f(w) - rho |grad f(w)|) <= L rho^2/2.",
+    hypotheses=(SMOOTH,),
+    measure=lambda x: abs(remainder(x)),
+    bound=_quarter,
+    uses=("3b-quotient",),
+    rounding=_lost,
+)
+MAXIMUM = Claim[Ascent](
+    label="4b",
+    title="the maximum over the ball, and what SAM misses of it",
+    source=f"THEORY 4b; {SOURCE}",
+    says="Under the same hypothesis abs(max_{|e'| <= rho} f(w + e') - f(w) - rho |grad f(w)|) <= "
+    "L rho^2/2 and 0 <= max f - f(w + e) <= L rho^2.",
+    hypotheses=(SMOOTH,),
+    measure=lambda x: (
+        np.asarray(abs(_above(x, highest(x)))),
+        np.asarray(_above(x, highest(x)) - remainder(x)),
+    ),
+    bound=lambda x: (np.asarray(_quarter(x)), np.asarray(2.0 * _quarter(x))),
+    uses=("4a",),
+    rounding=_lost,
+)
+CHANGE = Claim[Ascent](
+    label="4c",
+    title="the gradient at the ascent point",
+    source=f"THEORY 4c; {SOURCE}",
+    says="Under the same hypothesis |grad f(w + e) - grad f(w)| <= L rho.",
+    hypotheses=(SMOOTH,),
+    measure=changed,
+    bound=lambda x: x.smoothness * x.rho,
+    uses=("3b-quotient",),
+    rounding=_lost_gradient,
+)
+DROPPED = Claim[Ascent](
+    label="4d",
+    title="the Hessian term that SAM drops",
+    source="THEORY 4d (own)",
+    says="Where f is twice differentiable the exact gradient of f(w + e(w)) is "
+    "(I + rho P H/|grad f|)' grad f(w + e), and SAM is away from it by at most "
+    "(rho L/|grad f(w)|) |P grad f(w + e)|; by 0 where grad f(w) = 0.",
+    hypotheses=(SMOOTH,),
+    measure=dropped,
+    bound=across,
+    uses=("3b-product",),
+    rounding=_lost_term,
+)

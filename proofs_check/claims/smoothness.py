@@ -1,0 +1,311 @@
+"""THEORY 3: the gradient is bounded, and Lipschitz where the norms of the parameters are.
+
+Move the parameters along w + eps d and let a dot be d/deps. d_vec holds the norms of the blocks of
+d (Frobenius for matrices), so |d_vec|_2 = |d|. Differentiating the dynamics,
+
+    udot_t  = (g'(u) + V sigma') udot_{t-1} + Wdot a_t + W adot_t + Vdot s_{t-1} + bdot
+    uddot_t = (g'(u) + V sigma') uddot_{t-1} + (g''(u) + V sigma'') udot_{t-1}^2
+              + 2 Wdot adot_t + 2 Vdot sdot_{t-1} + W addot_t,
+
+with sdot = sigma' udot and sddot = sigma' uddot + sigma'' udot^2, squares entry by entry. Take
+norms: the first bracket is at most kappa_e, abs(v * v)_2 <= |v|_2^2, |a_t|_2 <= A, |s|_2 <=
+sqrt(n). If everything but the first term is at most m at each step, then unrolling gives at most
+c_T(kappa_e) m. That is the linear form p_l . d_vec for udot and the quadratic form d_vec' Q_l d_vec
+for uddot. The readout adds its own. With |dloss/dz|_2 <= sqrt(2) and a Hessian of the loss in z
+between 0 and 1/2:
+
+    abs(f')  <= sqrt(2) q . d_vec                          so |grad f| <= sqrt(2) |q|      (3a)
+    abs(f'') <= d_vec' (sqrt(2) R + q q'/2) d_vec          so |d' H d| <= L_s |d|^2        (3b)
+
+The forms are not negative, so the top eigenvalue bounds them on all d_vec. On a convex set on which
+the norms are at most the caps, the gradient is Lipschitz with that constant by integration along
+the segment; where sigma'' jumps, f' is still Lipschitz along it.
+
+3b-joint sharpens this: where the slope of the loss in z is large its curvature is small. Let m be
+one minus the probability of the label and a the largest of the other probabilities, a <= m. Then
+|dloss/dz|^2 = m^2 + sum of the other squares <= m^2 + a m, and by Gershgorin's circles the Hessian
+diag(p) - p p' is at most 2 max_i p_i (1 - p_i), p_i among 1 - m and values up to a. The bound is
+the supremum over (m, a) of the top eigenvalue of (sqrt(m^2 + a m) R + h q q'); on a grid of cells,
+with each factor at its largest within the cell, which is an upper bound since the forms are not
+negative.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+
+import refsast as rs
+from proofs_check.claim import Claim, Hypothesis
+from proofs_check.claims.lipschitz import SLOPE_OF_LOSS, readout_norm, series
+from proofs_check.claims.stability import CERTIFIED, EPS, certified
+from proofs_check.constants import curvature, kappa, sup_derivative, sup_second
+from proofs_check.instances import Driven, Labelled, Moved, blocks, exact, rebuilt
+from proofs_check.norms import gradient, inner, length, outer, spectral, symmetric, top
+from refsast.arrays import Array
+from refsast.autodiff import hvp
+from refsast.autodiff.tape import value_of
+from refsast.model.loss import cross_entropy
+from refsast.model.unroll import unroll
+
+CURVATURE_OF_LOSS = 0.5
+WHOLE = 200  # parameters, up to which a Hessian is computed as a whole
+Norms = Sequence[tuple[Array, Array]]  # |W|_2 and |V|_2 per layer, then |W_o|_2 and 0
+
+
+@dataclass(frozen=True, eq=False)
+class Forms:
+    """What bounds the first two derivatives of the logits along a direction.
+
+    Attributes
+    ----------
+    q : (blocks,) array
+        ``|zdot| <= q . d_vec``.
+    r : (blocks, blocks) array
+        ``|zddot| <= d_vec' r d_vec``.
+    """
+
+    q: Array
+    r: Array
+
+
+def norms_of(network: rs.Network, params: rs.Params) -> Norms:
+    """Return the spectral norms of the parameters, layer by layer and the readout's last."""
+    zero = np.zeros(())
+    spiking = params[: len(network.neurons)]
+    each = [(spectral(p.w), zero if p.v is None else spectral(p.v)) for p in spiking]
+    return (*each, (readout_norm(network, params), zero))
+
+
+def loudest(x: Array) -> Array:
+    """Return the largest Euclidean norm of an input at one step."""
+    sizes = np.sqrt(np.sum(np.square(value_of(x)), axis=-1))
+    t, i = np.unravel_index(int(np.argmax(sizes)), sizes.shape)
+    return length(x[int(t)][int(i)])
+
+
+def forms(network: rs.Network, norms: Norms, peak: Array, steps: int) -> Forms:
+    """Return the forms of THEORY 3.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    norms : sequence of pairs
+        Largest |W|_2 and |V|_2 of each layer, the readout's last (with 1 if it has no weights).
+    peak : scalar array
+        Largest Euclidean norm of the input at one step.
+    steps : int
+        Length of the recording, T.
+
+    Returns
+    -------
+    Forms
+        In the order of the blocks in the flat vector.
+    """
+    names = [(i, name) for i, shapes in enumerate(network.shapes) for name in shapes]
+    unit = dict(zip(names, np.eye(len(names)), strict=True))
+    nothing = np.zeros(len(names))
+    square, steps_weight = np.zeros((len(names), len(names))), network.readout.time_weights(steps)
+    below, bent, a = nothing, square, peak  # first and second derivative of the layer's input
+    for i, neuron in enumerate(network.neurons):
+        e_w, e_b, e_v = (unit.get((i, name), nothing) for name in ("w", "b", "v"))
+        (w, v), n = norms[i], network.sizes[i + 1]
+        d1, d2 = sup_derivative(neuron.spike).upper, sup_second(neuron.spike).upper
+        c = series(kappa(neuron).upper + v * d1, steps)
+        p = c * (e_w * a + w * below + np.sqrt(n) * e_v + e_b)
+        q = c * (
+            (curvature(neuron).upper + v * d2) * outer(p, p)
+            + 2.0 * symmetric(e_w, below)
+            + 2.0 * d1 * symmetric(e_v, p)
+            + w * bent
+        )
+        below, bent, a = d1 * p, d1 * q + d2 * outer(p, p), np.sqrt(n)
+    w, total = norms[-1][0], float(np.sum(steps_weight))
+    e_w, e_b = (unit.get((len(network.neurons), name), nothing) for name in ("w", "b"))
+    q = total * (e_w * a + w * below + e_b)
+    return Forms(q, total * (2.0 * symmetric(e_w, below) + w * bent))
+
+
+def smoothness(form: Forms) -> Array:
+    """Return L_s of THEORY 3b."""
+    return top(SLOPE_OF_LOSS * form.r + CURVATURE_OF_LOSS * outer(form.q, form.q))
+
+
+def joint_smoothness(form: Forms) -> Array:
+    """Return the sharper constant of 3b-joint; see the top of the file."""
+    square = outer(form.q, form.q)
+    each = [top(slope * form.r + bend * square) for slope, bend in loss_cells()]
+    return each[int(np.argmax([value_of(constant) for constant in each]))]
+
+
+@cache
+def loss_cells(cells: int = 40) -> tuple[tuple[float, float], ...]:
+    """Return upper bounds of |dloss/dz| and of its Hessian that hold together, cell by cell.
+
+    Cells that another one exceeds in both are left out.
+    """
+    edges = np.linspace(0.0, 1.0, cells + 1)
+    spans = list(pairwise(edges))
+    found = {
+        (float(np.sqrt(m * m + min(a, m) * m)), 2.0 * max(_bump(low_m, m), _bump(low_a, a)))
+        for low_m, m in spans
+        for low_a, a in spans
+        if low_a < m
+    }
+    beaten = {c for c in found for d in found if d != c and d[0] >= c[0] and d[1] >= c[1]}
+    return tuple(sorted(found - beaten))
+
+
+def _bump(low: float, high: float) -> float:
+    """The largest p (1 - p) for p between the two."""
+    return 0.25 if low <= 0.5 <= high else float(max(low * (1.0 - low), high * (1.0 - high)))
+
+
+def risk(x: Labelled, *arrays: Array) -> Array:
+    """Return the loss of the smooth network, as a function of the blocks of its parameters."""
+    trace = unroll(exact(x.network), rebuilt(x.params, arrays), x.x)
+    return cross_entropy(trace.logits, x.y)
+
+
+def risk_gradient(x: Labelled, params: rs.Params) -> tuple[Array, ...]:
+    """Return the exact gradient of the loss, in blocks."""
+    return gradient(lambda *arrays: risk(x, *arrays), *blocks(params))
+
+
+def along(x: Moved) -> tuple[Array, ...]:
+    """Return the direction from one point to the other, in blocks."""
+    return tuple(b - a for a, b in zip(blocks(x.params), blocks(x.moved), strict=True))
+
+
+def curved(x: Moved) -> tuple[Array, ...]:
+    """Return the Hessian at `params` times the direction, in blocks."""
+    d = along(x)
+
+    def slope(*arrays: Array) -> Array:
+        return inner(gradient(lambda *a: risk(x, *a), *arrays), d)
+
+    return gradient(slope, *blocks(x.params))
+
+
+def hessian(x: Driven | Moved) -> Array:
+    """Return the Hessian of the loss at `params`, shape (p, p), column by column."""
+    arrays = blocks(x.params)
+    columns = []
+    for i, array in enumerate(arrays):
+        for j in range(array.size):
+            d = [np.zeros(a.shape) for a in arrays]
+            d[i].flat[j] = 1.0
+            column = hvp(lambda *a: risk(x, *a), arrays, tuple(d))
+            columns.append(np.concatenate([c.ravel() for c in column]))
+    return np.stack(columns)
+
+
+def spectral_radius(x: Driven) -> float:
+    """Return the largest magnitude of an eigenvalue; where p is large, one that Lanczos reaches."""
+    if x.network.n_params <= WHOLE:
+        return float(np.linalg.norm(hessian(x), 2))
+    found = rs.sharpness.top_eigenvalues(
+        exact(x.network),
+        x.params,
+        x.x,
+        x.y,
+        k=1,
+        rng=np.random.default_rng(0),
+        by_magnitude=True,
+        tolerance=1e-3,
+    )
+    return float(np.abs(found.values[0]))
+
+
+def here(x: Driven | Moved) -> Forms:
+    """Return the forms at the norms of `params` themselves."""
+    return forms(x.network, norms_of(x.network, x.params), loudest(x.x), len(x.x))
+
+
+def capped(x: Moved) -> Forms:
+    """Return the forms at the caps."""
+    norms = tuple((np.asarray(w), np.asarray(v)) for w, v in x.caps)
+    return forms(x.network, norms, loudest(x.x), len(x.x))
+
+
+def keeps(x: Moved) -> bool:
+    """Whether both points keep to the caps."""
+    norms = [norms_of(x.network, params) for params in (x.params, x.moved)]
+    return all(
+        bool(value_of(w) <= cap_w and value_of(v) <= cap_v)
+        for found in norms
+        for (w, v), (cap_w, cap_v) in zip(found, x.caps, strict=True)
+    )
+
+
+def _change(x: Moved) -> Array:
+    """The distance of the two gradients."""
+    ends = (risk_gradient(x, params) for params in (x.params, x.moved))
+    return length(*(b - a for a, b in zip(*ends, strict=True)))
+
+
+def _lost(x: Moved) -> Array:
+    """How far rounding moves it: some ulp of all that the gradients are summed from."""
+    return 1024.0 * EPS * np.asarray(value_of(SLOPE_OF_LOSS * length(capped(x).q)))
+
+
+SOURCE = "after arXiv:2603.18039 (abstract), constants derived in this project"
+_CERTIFIED_MOVE = Hypothesis[Moved](
+    "each spike is one of the five smooth ones", lambda x: certified(x.network.neurons)
+)
+GRADIENT_BOUND = Claim[Driven](
+    label="3a",
+    title="the gradient is bounded",
+    source=f"THEORY 3a; {SOURCE}",
+    says="|grad f| <= sqrt(2) |q|_2, q the form of THEORY 3 at the norms of the parameters.",
+    hypotheses=(CERTIFIED,),
+    measure=lambda x: length(*risk_gradient(x, x.params)),
+    bound=lambda x: SLOPE_OF_LOSS * length(here(x).q),
+    uses=("1c",),
+)
+QUOTIENT = Claim[Moved](
+    label="3b-quotient",
+    title="the gradient is Lipschitz: two points",
+    source=f"THEORY 3b; {SOURCE}",
+    says="Of two points whose norms keep to the caps, |grad f(w) - grad f(w')| <= L_s |w - w'|, "
+    "L_s = lambda_max(sqrt(2) R + q q'/2) at the caps.",
+    hypotheses=(Hypothesis("the norms at both points keep to the caps", keeps), _CERTIFIED_MOVE),
+    measure=_change,
+    bound=lambda x: smoothness(capped(x)) * length(*along(x)),
+    uses=("3a",),
+    rounding=_lost,
+)
+PRODUCT = Claim[Moved](
+    label="3b-product",
+    title="the gradient is Lipschitz: exact Hessian-vector products",
+    source=f"THEORY 3b; {SOURCE}",
+    says="|H d| <= L_s |d| for every direction d, L_s at the norms of the parameters.",
+    hypotheses=(_CERTIFIED_MOVE,),
+    measure=lambda x: length(*curved(x)),
+    bound=lambda x: smoothness(here(x)) * length(*along(x)),
+    uses=("3a",),
+)
+EIGENVALUE = Claim[Driven](
+    label="3b-eigenvalue",
+    title="the gradient is Lipschitz: the top of the Hessian's spectrum",
+    source=f"THEORY 3b; {SOURCE}",
+    says="No eigenvalue of the Hessian exceeds L_s in magnitude.",
+    hypotheses=(CERTIFIED,),
+    measure=spectral_radius,
+    bound=lambda x: smoothness(here(x)),
+    uses=("3a",),
+)
+JOINT = Claim[Moved](
+    label="3b-joint",
+    title="the same with slope and curvature of the loss taken together",
+    source="THEORY 3b, sharpened here",
+    says="|H d| <= L |d| with L the supremum over the softmax's (m, a) of "
+    "lambda_max(sqrt(m^2 + a m) R + 2 max(m (1 - m), a (1 - a)) q q').",
+    hypotheses=(_CERTIFIED_MOVE,),
+    measure=lambda x: length(*curved(x)),
+    bound=lambda x: joint_smoothness(here(x)) * length(*along(x)),
+    uses=("3b-product",),
+)

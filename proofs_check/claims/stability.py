@@ -1,0 +1,222 @@
+"""THEORY 1: potentials stay in a compact set, and forget where they started.
+
+1a. By the triangle inequality abs(u_t,i) <= abs(r(u, s)) + I_i, where I_i bounds the current of
+neuron i, since every input is at most a and every spike at most 1 in magnitude. For each reset
+abs(r(u, s)) <= tau abs(u) + q: reset to zero multiplies tau u by 1 - s in [0, 1], subtraction takes
+away at most q. At rest r = 0, so abs(u_1) <= I, and unrolling gives I c_t(tau) + q c_{t-1}(tau).
+With tau < 1 both sums are at most 1/(1 - tau).
+
+1b. With reset to zero and u_{t-1} >= 0 what is carried over is at most
+C = sup_{u >= 0} tau u (1 - sigma(u - theta)); with u_{t-1} < 0 it is not positive. C is finite for
+leak 1, too, since 1 - sigma decays at least like 1/u.
+
+1c. A layer's state after a step is u' = g(u) + V sigma(u - theta) + current, with the same current
+for both. By the mean value theorem, neuron by neuron, g(u) - g(v) = diag(k) (u - v) with
+abs(k_i) <= kappa and sigma(u) - sigma(v) = diag(d) (u - v) with abs(d_i) <= D1, so one step
+multiplies the distance by at most kappa + |V|_2 D1 = kappa_e. No condition on kappa_e was used;
+kappa_e < 1 makes it a contraction.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+import refsast as rs
+from proofs_check.claim import Claim, Hypothesis
+from proofs_check.constants import carry, geometric, kappa, sup_derivative
+from proofs_check.instances import FAMILIES, Driven, Started
+from proofs_check.norms import largest, spectral
+from refsast.arrays import Array
+from refsast.autodiff.tape import value_of
+from refsast.model.lif import step
+from refsast.model.unroll import drive, unroll
+
+EPS = np.finfo(float).eps
+
+
+def certified(neurons: tuple[rs.LIF, ...]) -> bool:
+    """Whether every spike is one of the five whose range and derivatives are known."""
+    return all(type(neuron.spike) in FAMILIES for neuron in neurons)
+
+
+CERTIFIED = Hypothesis[Driven](
+    "each spike is one of the five smooth ones", lambda x: certified(x.network.neurons)
+)
+LEAKS = Hypothesis[Driven]("leak < 1", lambda x: all(n.leak < 1.0 for n in x.network.neurons))
+TO_ZERO = Hypothesis[Driven](
+    "reset to zero", lambda x: all(isinstance(n.reset, rs.ToZero) for n in x.network.neurons)
+)
+
+
+def drop(neuron: rs.LIF) -> float:
+    """Return q, the most that a reset takes away beyond the leak."""
+    if not isinstance(neuron.reset, rs.Subtract):
+        return 0.0
+    return neuron.threshold * (neuron.leak if neuron.reset.leaked else 1.0)
+
+
+def currents(x: Driven) -> tuple[Array, ...]:
+    """Return I_i for every neuron of every layer, shape (n,) each."""
+    peak = largest(x.x)
+    found = []
+    for layer, _ in zip(x.params, x.network.neurons, strict=False):
+        total = np.sum(np.abs(layer.w), axis=1) * peak
+        total = total if layer.v is None else total + np.sum(np.abs(layer.v), axis=1)
+        found.append(total if layer.b is None else total + np.abs(layer.b))
+        peak = 1.0
+    return tuple(found)
+
+
+def potentials(x: Driven) -> tuple[Array, ...]:
+    """Return abs(u), shape (time, batch, n) per layer."""
+    return tuple(np.abs(u) for u in unroll(x.network, x.params, x.x).u)
+
+
+def compact(x: Driven) -> tuple[Array, ...]:
+    """Return the bound of 1a, shape (n,) per layer."""
+    each = zip(currents(x), x.network.neurons, strict=True)
+    return tuple((i + drop(n)) * _limit(n.leak) for i, n in each)
+
+
+def _limit(leak: float) -> float:
+    """The sum of all powers of the leak."""
+    return 1.0 / (1.0 - leak) if leak < 1.0 else np.inf
+
+
+def compact_by_step(x: Driven) -> tuple[Array, ...]:
+    """Return the sharper bound of 1a, shape (time, 1, n) per layer."""
+    steps = range(1, len(x.x) + 1)
+
+    def bound(i: Array, n: rs.LIF) -> Array:
+        return np.stack(
+            [
+                np.reshape(i * geometric(n.leak, t) + drop(n) * geometric(n.leak, t - 1), (1, -1))
+                for t in steps
+            ]
+        )
+
+    return tuple(bound(i, n) for i, n in zip(currents(x), x.network.neurons, strict=True))
+
+
+def upward(x: Driven) -> tuple[Array, ...]:
+    """Return I+, which a neuron's current never exceeds, shape (n,) per layer; not negative."""
+    peak, sign = largest(x.x), bool((value_of(x.x) >= 0.0).all())
+    found = []
+    for layer, _ in zip(x.params, x.network.neurons, strict=False):
+        w = np.maximum(layer.w, 0.0) if sign else np.abs(layer.w)
+        total = np.sum(w, axis=1) * peak
+        if layer.v is not None:
+            total = total + np.sum(np.maximum(layer.v, 0.0), axis=1)
+        found.append(np.maximum(total if layer.b is None else total + layer.b, 0.0))
+        peak, sign = 1.0, True
+    return tuple(found)
+
+
+def saturated(x: Driven) -> tuple[Array, ...]:
+    """Return the bound of 1b, shape (n,) per layer."""
+    each = zip(upward(x), x.network.neurons, strict=True)
+    return tuple(i + carry(replace(n, reset=rs.ToZero())).upper for i, n in each)
+
+
+def effective(neuron: rs.LIF, layer: rs.Layer) -> Array:
+    """Return kappa_e, by which a step multiplies distances at most."""
+    bend = 0.0 if layer.v is None else sup_derivative(neuron.spike).upper * spectral(layer.v)
+    return np.asarray(kappa(neuron).upper) + bend
+
+
+def trajectory(x: Started, u: Array) -> Array:
+    """Return the potentials of a layer that is started at `u`, shape (time, batch, n)."""
+    s, us = x.neuron.spike(u - x.neuron.threshold), []
+    for current in drive(x.layer, x.x):
+        current = current if x.layer.v is None else current + s @ x.layer.v.T
+        u, s = step(x.neuron, u, s, current)
+        us.append(u)
+    return np.stack(us)
+
+
+def _distance(difference: Array) -> Array:
+    """The Euclidean distance of two states, over the neurons."""
+    return np.sqrt(np.sum(np.square(difference), axis=-1))
+
+
+def distances(x: Started) -> Array:
+    """Return abs(u_t - u'_t)_2, shape (time, batch)."""
+    return _distance(trajectory(x, x.start) - trajectory(x, x.other))
+
+
+def contracted(x: Started) -> Array:
+    """Return the bound of 1c, shape (time, batch)."""
+    factor, at_first = effective(x.neuron, x.layer), _distance(x.start - x.other)
+    powers, power = [], np.ones(())
+    for _ in x.x:
+        power = power * factor
+        powers.append(power * at_first)
+    return np.stack(powers)
+
+
+def _lost(x: Started) -> Array:
+    """How far rounding moves the distance: a few ulp of the potentials at each step, carried on."""
+    factor = max(1.0, float(value_of(effective(x.neuron, x.layer))))
+    size = np.abs(value_of(trajectory(x, x.start))).max() + np.abs(value_of(x.start)).max()
+    size = size + np.abs(value_of(x.other)).max()
+    return 64.0 * EPS * size * geometric(factor, len(x.x)) * np.ones(())
+
+
+COMPACT = Claim[Driven](
+    label="1a",
+    title="potentials stay in a compact set",
+    source="THEORY 1a; after arXiv:2603.18039 (abstract), constants derived in this project",
+    says="From rest, with leak < 1, spikes in [0, 1] and abs(x) <= X, for every t and i "
+    "abs(u_t,i) <= (I_i + q)/(1 - leak), I_i = sum_j abs(W_ij) a + sum_j abs(V_ij) + abs(b_i).",
+    hypotheses=(LEAKS, CERTIFIED),
+    measure=potentials,
+    bound=compact,
+)
+COMPACT_BY_STEP = Claim[Driven](
+    label="1a-by-step",
+    title="the same, by time step, for any leak",
+    source="THEORY 1a, sharpened here: at rest nothing is reset",
+    says="From rest, with leak in [0, 1], spikes in [0, 1] and abs(x) <= X, for every t and i "
+    "abs(u_t,i) <= I_i c_t(leak) + q c_{t-1}(leak).",
+    hypotheses=(CERTIFIED,),
+    measure=potentials,
+    bound=compact_by_step,
+)
+SATURATION = Claim[Driven](
+    label="1b",
+    title="reset to zero saturates, even without a leak",
+    source="THEORY 1b (own)",
+    says="With reset to zero and currents at most I+ >= 0, for every t "
+    "u_t,i <= I+_i + sup_{u >= 0} leak u (1 - sigma(u - threshold)).",
+    hypotheses=(TO_ZERO, CERTIFIED),
+    measure=lambda x: unroll(x.network, x.params, x.x).u,
+    bound=saturated,
+)
+_CERTIFIED_LAYER = Hypothesis[Started](
+    "each spike is one of the five smooth ones", lambda x: certified((x.neuron,))
+)
+FORGETTING = Claim[Started](
+    label="1c",
+    title="one layer, two states: the distance by step",
+    source="THEORY 1c, widened here: no condition on kappa_e",
+    says="One layer with the same input, started in two states, has for every t "
+    "|u_t - u'_t|_2 <= kappa_e^t |u_0 - u'_0|_2.",
+    hypotheses=(_CERTIFIED_LAYER,),
+    measure=distances,
+    bound=contracted,
+    rounding=_lost,
+)
+CONTRACTION = Claim[Started](
+    label="1c-contraction",
+    title="one layer, two states: they approach",
+    source="THEORY 1c; after arXiv:2603.18039 (abstract), constants derived in this project",
+    says="If kappa_e < 1, no later distance of the two states exceeds kappa_e times the first.",
+    hypotheses=(
+        Hypothesis("kappa_e < 1", lambda x: bool(value_of(effective(x.neuron, x.layer)) < 1.0)),
+        _CERTIFIED_LAYER,
+    ),
+    measure=distances,
+    bound=lambda x: np.minimum(effective(x.neuron, x.layer), 1.0) * _distance(x.start - x.other),
+    uses=("1c",),
+    rounding=_lost,
+)

@@ -1,0 +1,102 @@
+"""THEORY 7: the swap to hard spikes moves what the network says by no more than this.
+
+The proofs are where the bounds are computed: in `certificate` for one margin and one error per
+layer (7-layers, 7-simple), in `boxes` for a box per neuron and step (7-sharp). A class whose lead
+in the hard network is larger than the bound on what it can lose is the smooth network's class, too.
+"""
+
+import numpy as np
+
+import refsast as rs
+from proofs_check import boxes, certificate
+from proofs_check.claim import Claim, Hypothesis
+from proofs_check.claims.stability import CERTIFIED
+from proofs_check.instances import Driven, Source, inputs, parameters
+from refsast.arrays import Array
+
+STEEP = (10.0, 100.0, 1e4, 1e6)
+APPLIES = Hypothesis[Driven](
+    "d*_l <= m_l/2 in every layer",
+    lambda x: bool(certificate.simple(x.network, x.params, x.x).applies.all()),
+)
+
+
+def fall(x: Driven) -> Array:
+    """Return what each lead of the hard class loses with smooth spikes, (batch, classes)."""
+    hard, smooth = (
+        rs.run(x.network, x.params, x.x, spike=spike).logits for spike in (rs.heaviside, None)
+    )
+    rows, first = np.arange(len(hard)), hard.argmax(axis=1)
+    lead_hard, lead_smooth = (z[rows, first][:, None] - z for z in (hard, smooth))
+    return lead_hard - lead_smooth
+
+
+def apart(x: Driven) -> tuple[Array, ...]:
+    """Return the largest differences of potentials and of spikes, per layer and recording."""
+    hard, smooth = (rs.run(x.network, x.params, x.x, spike=s) for s in (rs.heaviside, None))
+    pairs = [*zip(hard.u, smooth.u, strict=True), *zip(hard.s, smooth.s, strict=True)]
+    return tuple(np.abs(a - b).max(axis=(0, 2)) for a, b in pairs)
+
+
+def reached(x: Driven) -> tuple[Array, ...]:
+    """Return d*_l and tail(m_l/2), as `apart`."""
+    layers = certificate.reach(x.network, x.params, x.x)
+    pairs = zip(x.network.neurons, layers, strict=True)
+    spikes = (boxes.tail(neuron, 0.5 * layer.margin) for neuron, layer in pairs)
+    return (*(layer.potential for layer in layers), *spikes)
+
+
+def steep(source: Source) -> Driven:
+    """Draw a network with steep spikes on recordings that are not near threshold."""
+    families = (rs.Arctan, rs.Logistic, rs.Algebraic, rs.FastSigmoid, rs.PiecewiseQuadratic)
+    resets = (rs.ToZero(), rs.Subtract(), rs.Subtract(leaked=True), rs.NoReset())
+    sizes = tuple(source.choice((1, 2, 3)) for _ in range(source.choice((2, 3))))
+    neurons = tuple(
+        rs.LIF(
+            source.choice((0.0, 0.5, 0.9)),
+            source.choice((0.5, 1.0)),
+            source.choice(families)(source.choice(STEEP)),
+            source.choice(resets),
+        )
+        for _ in sizes[1:]
+    )
+    readout = source.choice((rs.SpikeRate(1.0), rs.LinearReadout(3), rs.LeakyReadout(2, 0.5)))
+    network = rs.Network(sizes, neurons, readout, recurrent=source.choice((True, False)))
+    x = inputs(source, sizes[0], batch=1)
+    y = np.zeros(1, np.int64)
+    return Driven(network, parameters(source, network), x, y)
+
+
+LAYERS = Claim[Driven](
+    label="7-layers",
+    title="smooth and hard, layer by layer",
+    source="THEORY 7 (own), extended here to every reset, to recurrence and every readout",
+    says="If d*_l <= m_l/2 in every layer, then potentials differ by at most d*_l and spikes by at "
+    "most tail(m_l/2), d*_l = c_T(leak) ((R + |V|_inf) tail(m_l/2) + |W|_inf e_{l-1}).",
+    hypotheses=(APPLIES, CERTIFIED),
+    measure=apart,
+    bound=reached,
+)
+SIMPLE = Claim[Driven](
+    label="7-simple",
+    title="the hard class keeps its lead: one error per layer",
+    source="THEORY 7 (own)",
+    says="Under the same condition the hard class's lead over any other is smaller with smooth "
+    "spikes by at most 2 |W_o|_inf e_L sum_t alpha_t; where it is larger than that, both predict "
+    "the same class.",
+    hypotheses=(APPLIES, CERTIFIED),
+    measure=fall,
+    bound=lambda x: certificate.simple(x.network, x.params, x.x).bound,
+    uses=("7-layers",),
+)
+SHARP = Claim[Driven](
+    label="7-sharp",
+    title="the same by boxes, neuron by neuron and step by step",
+    source="THEORY 7, sharpened here: no condition",
+    says="The hard class's lead over any other is smaller with smooth spikes by at most what boxes "
+    "of potentials and spikes, carried along the hard run, allow.",
+    hypotheses=(CERTIFIED,),
+    measure=fall,
+    bound=lambda x: certificate.sharp(x.network, x.params, x.x).bound,
+)
+CLAIMS = (LAYERS, SIMPLE, SHARP)

@@ -1,0 +1,214 @@
+"""What is minimised: quadratics, ridges of spikes, and the risk of a network.
+
+Rule 1: every objective speaks one flat vector, shape (p,), and gives its value, its exact gradient
+        and exact Hessian-vector products.
+Rule 2: `lipschitz` and `lower` are certificates, from norms and closed forms, never from samples.
+Rule 3: nothing is evaluated where it is not smooth: no neuron detaches its reset.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+import refsast as rs
+from proofs_check.claims.lipschitz import SLOPE_OF_LOSS
+from proofs_check.claims.smoothness import Forms, forms, joint_smoothness, loudest, norms_of
+from proofs_check.claims.stability import EPS, certified
+from proofs_check.constants import sup_derivative, sup_second
+from proofs_check.norms import length
+from refsast.arrays import Array, Integers, as_array
+from refsast.model.surrogate import Surrogate
+
+
+class Objective(Protocol):
+    """A smooth function of one flat vector."""
+
+    @property
+    def lower(self) -> float:
+        """A certified lower bound, ``-inf`` where there is none."""
+        ...
+
+    def value_and_grad(self, w: Array) -> tuple[float, Array]:
+        """Return f and its gradient at `w`."""
+        ...
+
+    def hvp(self, w: Array, d: Array) -> Array:
+        """Return the Hessian at `w` times `d`."""
+        ...
+
+    def lipschitz(self, w: Array, radius: float) -> float:
+        """Return a Lipschitz constant of the gradient on the ball of that radius about `w`."""
+        ...
+
+    def sizes(self, w: Array, radius: float) -> tuple[float, float]:
+        """Return bounds, on that ball, of what f and its gradient are summed from."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Quadratic:
+    """The function ``w' h w / 2 + g . w + offset``.
+
+    Attributes
+    ----------
+    h : (p, p) array
+        Its Hessian: symmetric, definite or not.
+    g : (p,) array
+        Its gradient at zero.
+    offset : float
+        Its value at zero.
+    """
+
+    h: Array
+    g: Array
+    offset: float = 0.0
+
+    def __post_init__(self) -> None:
+        as_array(self.h, "h", (self.g.size, self.g.size))
+        if not np.array_equal(self.h, self.h.T):
+            raise ValueError(f"h must be symmetric, got {self.h.tolist()}")
+
+    @property
+    def lower(self) -> float:
+        """The minimum, less what rounding may have moved it; ``-inf`` where h is not definite.
+
+        At any point, f exceeds its minimum by at most ``|grad f|^2 / (2 mu)``, mu the smallest
+        eigenvalue of h.
+        """
+        if not (self.h.any() or self.g.any()):
+            return self.offset
+        mu = float(np.linalg.eigvalsh(self.h)[0] - self.g.size * EPS * np.linalg.norm(self.h))
+        if not mu > self.g.size * EPS * np.linalg.norm(self.h):
+            return -np.inf
+        w = as_array(-np.linalg.solve(self.h, self.g), "w")
+        (value, grad), (size, _) = self.value_and_grad(w), self.sizes(w, 0.0)
+        return value - float(grad @ grad) / (2.0 * mu) - 16.0 * EPS * size
+
+    def value_and_grad(self, w: Array) -> tuple[float, Array]:
+        """Return f and its gradient at `w`."""
+        bent = self.h @ w
+        return float(0.5 * w @ bent + self.g @ w + self.offset), bent + self.g
+
+    def hvp(self, w: Array, d: Array) -> Array:
+        """Return ``h d``."""
+        return self.h @ d
+
+    def lipschitz(self, w: Array, radius: float) -> float:
+        """Return ``|h|_2``, which serves everywhere."""
+        return float(np.linalg.norm(self.h, 2))
+
+    def sizes(self, w: Array, radius: float) -> tuple[float, float]:
+        """Return bounds, on that ball, of what f and its gradient are summed from."""
+        far, bend, tilt = float(length(w)) + radius, np.linalg.norm(self.h), np.linalg.norm(self.g)
+        value = 0.5 * bend * far * far + tilt * far + abs(self.offset)
+        return float(value), float(bend * far + tilt)
+
+
+@dataclass(frozen=True, eq=False)
+class Ridge:
+    """The mean over i of ``spike(a_i . w + b_i)``: bounded, neither convex nor concave.
+
+    Attributes
+    ----------
+    spike : smooth spike
+        One of the five.
+    a : (rows, p) array
+        Directions.
+    b : (rows,) array
+        Shifts.
+    """
+
+    spike: Surrogate
+    a: Array
+    b: Array
+    lower = 0.0  # a spike is never negative
+
+    def value_and_grad(self, w: Array) -> tuple[float, Array]:
+        """Return f and its gradient at `w`."""
+        v = self.a @ w + self.b
+        return float(self.spike(v).mean()), self.spike.derivative(v) @ self.a / len(v)
+
+    def hvp(self, w: Array, d: Array) -> Array:
+        """Return the Hessian at `w` times `d`."""
+        v = self.a @ w + self.b
+        return (self.spike.second(v) * (self.a @ d)) @ self.a / len(v)
+
+    def lipschitz(self, w: Array, radius: float) -> float:
+        """Return ``D2 |a|_2^2 / rows``, which serves everywhere."""
+        return float(sup_second(self.spike).upper * np.linalg.norm(self.a, 2) ** 2 / len(self.a))
+
+    def sizes(self, w: Array, radius: float) -> tuple[float, float]:
+        """Return bounds, on that ball, of what f and its gradient are summed from."""
+        slope = sup_derivative(self.spike).upper
+        far = float(np.linalg.norm(self.a)) * (float(length(w)) + radius) + float(length(self.b))
+        steep = float(slope + sup_second(self.spike).upper * far) * float(np.linalg.norm(self.a))
+        return 1.0 + float(slope * far), steep
+
+
+@dataclass(frozen=True, eq=False)
+class Risk:
+    """The mean loss of a smooth spiking network on some recordings.
+
+    Attributes
+    ----------
+    network : Network
+        The network; no neuron detaches its reset, since then what is called its gradient is none.
+    x : (time, batch, n_0) array
+        Input.
+    y : (batch,) array of int
+        Labels.
+    """
+
+    network: rs.Network
+    x: Array
+    y: Integers
+    lower = 0.0  # a cross entropy is never negative
+
+    def __post_init__(self) -> None:
+        if any(neuron.detach_reset for neuron in self.network.neurons):
+            raise ValueError("detach_reset must be False for a gradient to exist, got True")
+
+    def value_and_grad(self, w: Array) -> tuple[float, Array]:
+        """Return f and its gradient at `w`."""
+        params = rs.unflatten(self.network, w)
+        value, grads = rs.fast.loss_and_grad(self.network, params, self.x, self.y)
+        return float(value), rs.flatten(grads)
+
+    def hvp(self, w: Array, d: Array) -> Array:
+        """Return the Hessian at `w` times `d`."""
+        params, along = (rs.unflatten(self.network, a) for a in (w, d))
+        return rs.flatten(rs.reference.hvp(self.network, params, self.x, self.y, along))
+
+    def lipschitz(self, w: Array, radius: float) -> float:
+        """Return the constant of 3b-joint on that ball; infinite where nothing is known."""
+        known = certified(self.network.neurons) and np.isfinite(radius)
+        return float(joint_smoothness(self.around(w, radius))) if known else np.inf
+
+    def slope(self, w: Array, radius: float) -> float:
+        """Return the bound of 3a of the gradient's norm on that ball."""
+        return float(SLOPE_OF_LOSS * length(self.around(w, radius).q))
+
+    def around(self, w: Array, radius: float) -> Forms:
+        """Return the forms of THEORY 3 that hold on the ball of that radius about `w`.
+
+        No norm of a block changes by more than the whole vector moves; a block that the network
+        lacks keeps its norm.
+        """
+        norms = norms_of(self.network, rs.unflatten(self.network, w))
+        weights = [(True, "v" in shapes) for shapes in self.network.shapes]
+        movable = [*weights, (False, False)][: len(norms)]
+        caps = tuple(
+            (w_norm + radius * moves_w, v_norm + radius * moves_v)
+            for (w_norm, v_norm), (moves_w, moves_v) in zip(norms, movable, strict=True)
+        )
+        return forms(self.network, caps, loudest(self.x), len(self.x))
+
+    def sizes(self, w: Array, radius: float) -> tuple[float, float]:
+        """Return bounds, on that ball, of what f and its gradient are summed from.
+
+        On the way from zero parameters, where the loss is ``log(classes)``, no norm is larger.
+        """
+        steep = self.slope(w, radius)
+        far = float(length(w)) + radius
+        return float(np.log(self.network.classes)) + steep * far, steep

@@ -1,0 +1,99 @@
+"""The register: every claim, where its instances come from, and how many a full run looks at.
+
+What each line says is in ``claim.says``; its proof is in the docstring of its module. Read it as
+
+    stability    potentials stay bounded and forget where they started          THEORY 1
+    lipschitz    how far the input can move the logits and the loss             THEORY 2
+    smoothness   the gradient is bounded and Lipschitz                          THEORY 3
+    sam          what the first-order step of SAM misses                        THEORY 4
+    convergence  the gradient of stochastic SAST becomes small                  THEORY 5
+    mechanism    a small parameter gradient makes for a small input gradient    THEORY 6
+    transfer     when smooth and hard spikes predict the same class             THEORY 7
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from proofs_check import instances, objectives
+from proofs_check.claim import Claim
+from proofs_check.claims import (
+    lipschitz,
+    mechanism,
+    sam,
+    smoothness,
+    stability,
+    transfer,
+)
+from proofs_check.instances import Source
+from refsast import model
+
+
+def unchanged(instance: object) -> object:
+    """Return an instance none of whose fields follows from its arrays."""
+    return instance
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A claim in the register.
+
+    Attributes
+    ----------
+    claim : Claim
+        The claim.
+    draw : callable
+        ``draw(source) -> instance``, aimed at the hypotheses and their edges.
+    instances : int
+        How many a full run draws.
+    mend : callable
+        ``mend(instance) -> instance``: what follows from the arrays, made to fit them again
+        after an attack has moved them.
+    """
+
+    claim: Claim
+    draw: Callable[[Source], object]
+    instances: int
+    mend: Callable[..., object] = unchanged
+
+
+ENTRIES = (
+    Entry(stability.COMPACT, instances.contracting, 20_000),
+    Entry(stability.COMPACT_BY_STEP, instances.driven, 20_000),
+    Entry(stability.SATURATION, instances.resetting, 20_000),
+    Entry(stability.FORGETTING, instances.started, 20_000),
+    Entry(stability.CONTRACTION, instances.started, 20_000),
+    Entry(lipschitz.PAIRS, instances.pair, 6_000),
+    Entry(lipschitz.GRADIENT, instances.driven, 3_000),
+    Entry(smoothness.GRADIENT_BOUND, instances.driven, 2_000),
+    Entry(smoothness.QUOTIENT, instances.moved, 1_000, instances.fitted),
+    Entry(smoothness.PRODUCT, instances.moved, 1_000),
+    Entry(smoothness.EIGENVALUE, instances.small, 300),
+    Entry(smoothness.JOINT, instances.moved, 1_000),
+    Entry(sam.REMAINDER, sam.ascents, 1_000, sam.settled),
+    Entry(sam.MAXIMUM, sam.ascents, 300, sam.settled),
+    Entry(sam.CHANGE, sam.ascents, 1_000, sam.settled),
+    Entry(sam.DROPPED, sam.ascents, 500, sam.settled),
+    Entry(mechanism.IDENTITY, instances.single, 500),
+    Entry(mechanism.ROWS, mechanism.independent_rows, 1_000, mechanism.tight_rows),
+    Entry(mechanism.JACOBIANS, mechanism.independent_logits, 500, mechanism.tight_logits),
+    Entry(transfer.LAYERS, transfer.steep, 2_000),
+    Entry(transfer.SIMPLE, transfer.steep, 2_000),
+    Entry(transfer.SHARP, transfer.steep, 2_000),
+)
+CLAIMS = {entry.claim.label: entry for entry in ENTRIES}
+
+# The records that an instance may be made of, by name.
+KINDS = {
+    kind.__name__: kind
+    for kind in (
+        *(getattr(model, name) for name in model.__all__ if isinstance(getattr(model, name), type)),
+        instances.Driven,
+        instances.Started,
+        instances.Pair,
+        instances.Moved,
+        objectives.Quadratic,
+        objectives.Risk,
+        sam.Ascent,
+        mechanism.Conditioned,
+    )
+}

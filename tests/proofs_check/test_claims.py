@@ -1,0 +1,77 @@
+"""Every claim holds on whatever Hypothesis draws, and speaks on most of what a run draws."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proofs_check.claim import check
+from proofs_check.instances import Seeded
+from proofs_check.register import CLAIMS
+from tests.strategies import at_least, instances
+
+LABELS = tuple(CLAIMS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("label", LABELS)
+def test_the_claim_holds_on_whatever_is_drawn(label):
+    entry = CLAIMS[label]
+
+    @at_least(40)
+    @given(instances(entry.draw))
+    def holds(instance):
+        verdict = check(entry.claim, instance)
+
+        assert not verdict.refuted, verdict
+
+    holds()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("label", LABELS)
+def test_the_claim_speaks_on_most_of_what_a_run_draws(label):
+    entry, source = CLAIMS[label], Seeded(np.random.default_rng(7))
+    verdicts = [check(entry.claim, entry.draw(source)) for _ in range(40)]
+
+    assert sum(not v.applies for v in verdicts) < 20
+    assert not any(v.refuted for v in verdicts)
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_what_a_claim_rests_on_is_in_the_register_before_it(label):
+    claim = CLAIMS[label].claim
+    before = LABELS[: LABELS.index(label)]
+
+    assert set(claim.uses) <= set(before)
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_a_stranger_can_read_the_entry(label):
+    claim = CLAIMS[label].claim
+
+    assert claim.label == label
+    assert claim.says.endswith(".")
+    assert "THEORY" in claim.source
+    assert label[0] == claim.source.split("THEORY ")[1][0]
+    assert all(h.says for h in claim.hypotheses)
+
+
+EDGES = {
+    "one neuron": lambda x: x.network.sizes[1:] == (1,),
+    "one step": lambda x: len(x.x) == 1,
+    "one recording": lambda x: x.x.shape[1] == 1,
+    "silence": lambda x: not x.x.any(),
+    "no leak lost": lambda x: any(n.leak == 1.0 for n in x.network.neurons),
+    "recurrent": lambda x: x.network.recurrent,
+    "saturated": lambda x: x.network.bias and x.params[0].b[0] == 100.0,
+}
+
+
+@pytest.mark.parametrize("edge", EDGES)
+@given(st.data())
+def test_the_draws_reach_the_edges(edge, data):
+    source = Seeded(np.random.default_rng(data.draw(st.integers(0, 20))))
+    found = [CLAIMS["3a"].draw(source) for _ in range(150)]
+
+    assert any(map(EDGES[edge], found))
