@@ -136,8 +136,9 @@ def assessed(args: argparse.Namespace) -> int:
     """Assess a trained network, print the table and write what was asked for."""
     network, params = read_run(args.run.parent)
     record = read_json(args.run)
-    recordings = recordings_from(args, record["setting"]["steps"])
-    if digest(*recordings.train) != record["data"]:
+    training = assess.training_from(record)
+    recordings = recordings_from(args, training.bins)
+    if digest(*recordings.train) != training.data:
         raise ValueError(f"recordings must be those of {args.run}, got {recordings.says}")
     x, y = recordings.train[0][:, : args.recordings], recordings.train[1][: args.recordings]
     findings = assess.assess(
@@ -145,7 +146,7 @@ def assessed(args: argparse.Namespace) -> int:
         params,
         dense(x),
         y,
-        training=assess.training_from(record),
+        training=training,
         rng=np.random.default_rng(args.seed),
         progress=lambda claims, total: bar(claims, total=total, desc="assessing", leave=False),
     )

@@ -53,6 +53,10 @@ class Training:
         Whether a step is ``w - eta * gradient`` and nothing else.
     independent : bool
         Whether the second minibatch is drawn independently of the first.
+    bins : int
+        Time steps per recording.
+    data : str
+        Digest of the recordings.
     """
 
     rho: float
@@ -60,6 +64,8 @@ class Training:
     steps: int
     plain: bool
     independent: bool
+    bins: int = 0
+    data: str = ""
 
 
 @dataclass(frozen=True)
@@ -298,6 +304,8 @@ def training_from(record: Mapping) -> Training:
             steps=int(record["evaluations"]) // (1 if config["rho"] == 0.0 else 2),
             plain=plain and constant,
             independent=not config["shared"],
+            bins=int(record["setting"]["steps"]),
+            data=str(record["data"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"record must be that of a run, got {error!r}") from error

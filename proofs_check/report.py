@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from joblib import Parallel, delayed
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from proofs_check import replay
@@ -24,6 +25,7 @@ WORST = Path(__file__).parent / "worst"  # the best attacks so far, one file per
 CHUNK = 0.02  # of a claim's instances: small enough for the bar to move
 KEPT = 3  # of the best instances of each chunk, for the attack to start from
 HEADINGS = ("claim", "about", "held", "silent %", "median ratio", "best ratio", "found by", "s")
+RATIO = HEADINGS.index("best ratio")
 
 
 @dataclass(frozen=True, eq=False)
@@ -319,6 +321,28 @@ def picture(row: Row) -> Figure:
     """Return measured against bound, on logarithmic axes, with the worst case marked."""
     figure = Figure(figsize=(5.2, 4.0), layout="constrained")
     axis = figure.add_subplot()
+    draw(axis, row)
+    axis.set(xlabel="bound", ylabel="measured")
+    axis.legend(frameon=False, loc="lower right")
+    return figure
+
+
+def overview(rows: Sequence[Row], columns: int = 6) -> Figure:
+    """Return `picture` of every claim on one sheet."""
+    height = -(-len(rows) // columns)
+    figure = Figure(figsize=(2.3 * columns, 2.1 * height), layout="constrained")
+    for i, row in enumerate(rows):
+        axis = figure.add_subplot(height, columns, i + 1)
+        draw(axis, row)
+        axis.set_title(f"{row.entry.claim.label}, {cells(row)[RATIO]}", fontsize=9)
+        axis.tick_params(labelsize=7)
+    figure.supxlabel("bound", fontsize=9)
+    figure.supylabel("measured", fontsize=9)
+    return figure
+
+
+def draw(axis: Axes, row: Row) -> None:
+    """Draw a row's instances, its worst case and the bound; what is zero is not shown."""
     shown = row.sides[(row.sides > 0.0).all(axis=1) & np.isfinite(row.sides).all(axis=1)]
     step = max(len(shown) // 3000, 1)
     axis.loglog(shown[::step, 1], shown[::step, 0], ".", color="#1b6ca8", ms=2, alpha=0.35)
@@ -326,21 +350,25 @@ def picture(row: Row) -> Figure:
     if worst is not None and worst.verdict.measured > 0.0 < worst.verdict.bound:
         at = (worst.verdict.bound, worst.verdict.measured)
         shown = np.vstack([shown, at])
-        axis.loglog(*at, "o", color="#d1495b", mfc="none", ms=9, label=f"worst, {worst.ratio:.3f}")
-        axis.legend(frameon=False, loc="upper left")
+        axis.loglog(*at, "o", color="#d1495b", mfc="none", ms=8, label=f"worst, {worst.ratio:.3f}")
     if len(shown):
-        ends = [shown[:, 1].min() / 2.0, shown[:, 1].max() * 2.0]
-        axis.loglog(ends, ends, "-", color="#1d2733", lw=0.8)
-        axis.set_ylim(max(shown[:, 0].min(), shown[:, 0].max() * 1e-12) / 2.0, ends[1])
-    axis.set(xlabel="bound", ylabel="measured")
+        low, high = np.quantile(shown, 0.01, axis=0), shown.max(axis=0)
+        line = np.array([low.min() / 2.0, high[0] * 2.0])
+        axis.loglog(line, line, "-", color="#1d2733", lw=0.8, label="the bound")
+        axis.set_xlim(low[1] / 2.0, high[1] * 2.0)
+        axis.set_ylim(max(low[0], high[0] * 1e-12) / 2.0, max(high[0], low[1]) * 2.0)
     axis.grid(alpha=0.25, linewidth=0.6)
     axis.spines[["top", "right"]].set_visible(False)
-    return figure
 
 
 def html(rows: Sequence[Row]) -> str:
     """Return the page of a run: the table, and each claim with its statement and figure."""
-    sections = [("Every claim", [page.table(HEADINGS, [cells(row) for row in rows]), _reading()])]
+    table, all_of_them = (
+        page.table(HEADINGS, [cells(row) for row in rows]),
+        page.png(overview(rows)),
+    )
+    caption = "Measured against bound, one dot per drawn instance; the circle is the worst case."
+    sections = [("Every claim", [table, _reading(), page.picture(all_of_them, caption)])]
     return page.page("Executable theorems", verdict(rows), [*sections, *map(_section, rows)])
 
 

@@ -1,0 +1,169 @@
+"""``python -m proofs_check``: what it prints, writes and refuses."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from proofs_check import register, report
+from proofs_check.__main__ import main
+from proofs_check.claims.stability import COMPACT
+from refsast.__main__ import main as refsast
+
+FEW = ("--quick", "--jobs", "1", "--effort", "0")
+SYNTHETIC = ("--train", "24", "--test", "12")
+
+
+@pytest.fixture
+def wrong(monkeypatch):
+    """The register with a bound that is half of what is attained."""
+    entry = register.CLAIMS["1a"]
+    claim = replace(COMPACT, bound=lambda x: tuple(0.5 * b for b in COMPACT.bound(x)))
+    monkeypatch.setitem(register.CLAIMS, "1a", replace(entry, claim=claim))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The record of a trained network."""
+    folder = tmp_path_factory.mktemp("run") / "one"
+    assert refsast(["train", "--preset", "quick", *SYNTHETIC, "--out", str(folder)]) == 0
+    return folder / "run.json"
+
+
+def test_a_table_a_record_a_page_and_the_worst_cases(tmp_path, capsys):
+    files = [tmp_path / name for name in ("a.json", "a.html", "worst")]
+    flags = [
+        part for pair in zip(("--json", "--html", "--worst"), files, strict=True) for part in pair
+    ]
+
+    assert main([*FEW, "--claim", "1a", "--claim", "2-pairs", *map(str, flags)]) == 0
+
+    printed = capsys.readouterr().out
+    assert "potentials stay in a compact set" in printed
+    assert "2 claims, 520 instances, 0 of them silent: none refuted." in printed
+    record = json.loads(files[0].read_text())
+    assert [claim["label"] for claim in record["claims"]] == ["1a", "2-pairs"]
+    assert record["claims"][0]["held"] == 400
+    assert 0.5 < record["claims"][0]["worst"]["ratio"] <= 1.0
+    page = files[1].read_text()
+    assert page.count("<img") == 3
+    assert "abs(u_t,i) &lt;= (I_i + q)/(1 - leak)" in page
+    assert main(["--replay", str(files[2] / "1a.json")]) == 0
+    assert "1a: holds, measured" in capsys.readouterr().out
+
+
+def test_a_refutation_is_printed_and_is_the_exit_code(wrong, tmp_path, capsys):
+    flags = ("--html", str(tmp_path / "a.html"), "--worst", str(tmp_path))
+
+    assert main([*FEW, "--claim", "1a", *flags]) == 1
+
+    printed = capsys.readouterr().out
+    assert "REFUTED: 1a" in printed
+    assert main(["--replay", str(tmp_path / "1a.json")]) == 1
+    assert "1a: REFUTED, measured" in capsys.readouterr().out
+
+
+def test_the_attack_counts_a_refutation_that_no_draw_has_seen(monkeypatch):
+    """Drawn instances hold by a trick; the instance on record does not."""
+    entry = register.CLAIMS["3a"]
+    on_record = report.pinned("3a")
+    worst = float(np.max(entry.claim.measure(on_record)))
+    claim = replace(
+        entry.claim,
+        bound=lambda x: 0.9 * worst if len(x.x) == len(on_record.x) else np.inf,
+        measure=lambda x: worst if x.x.tobytes() == on_record.x.tobytes() else 0.0,
+    )
+    monkeypatch.setitem(register.CLAIMS, "3a", replace(entry, claim=claim))
+
+    row = report.run([register.CLAIMS["3a"]], share=0.01, effort=1, jobs=1)[0]
+
+    assert row.refuted
+    assert row.worst.way == "on record"
+
+
+def test_the_same_seed_gives_the_same_table_on_any_number_of_processes():
+    entries = [register.CLAIMS["1c-contraction"], register.CLAIMS["2-pairs"]]
+
+    one, two = (report.run(entries, seed=3, share=0.03, effort=2, jobs=n) for n in (1, 2))
+
+    for a, b in zip(one, two, strict=True):
+        np.testing.assert_array_equal(a.sides, b.sides)
+        assert (a.held, a.silent, a.worst.ratio) == (b.held, b.silent, b.worst.ratio)
+    other = report.run(entries, seed=4, share=0.03, effort=0, jobs=1)
+    assert not np.array_equal(one[0].sides, other[0].sides)
+
+
+def test_silence_is_counted_apart():
+    row = report.run([register.CLAIMS["1c-contraction"]], share=0.05, effort=0, jobs=1)[0]
+
+    assert row.silent > 0
+    assert row.held + row.silent == 1000
+    assert row.silence == 100.0 * row.silent / 1000
+    assert row.refuted == 0
+
+
+def test_every_statement_can_be_read(capsys):
+    assert main(["--list"]) == 0
+
+    printed = capsys.readouterr().out
+    for entry in register.ENTRIES:
+        assert f"{entry.claim.label}: {entry.claim.title}\n  {entry.claim.says}" in printed
+
+
+@pytest.mark.slow
+def test_a_trained_network_is_assessed(run, tmp_path, capsys):
+    files = tmp_path / "a.json", tmp_path / "a.html"
+    flags = ("--json", str(files[0]), "--html", str(files[1]), "--recordings", "4")
+
+    assert main(["--run", str(run), *SYNTHETIC, *flags]) == 0
+
+    printed = capsys.readouterr().out
+    found = {f["label"]: f for f in json.loads(files[0].read_text())["findings"]}
+    assert set(register.CLAIMS) - {"5a"} <= set(found) | {"5b-seeded", "5c"}
+    assert found["1a"]["state"] == "holds"
+    assert found["3b-eigenvalue"]["state"] == "vacuous"
+    assert found["5a"]["state"] == "silent"
+    assert "plain descent" in found["5a"]["unmet"]
+    assert "REFUTED" not in printed
+    assert "certified" in files[1].read_text()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--claim", "9z"], "claim must be one of 1a"),
+        (["--replay", "nowhere.json"], "replay must be a saved instance"),
+        (["--run", "nowhere/run.json"], "record must be a readable JSON file"),
+        ([*FEW, "--claim", "1a", "--json", "/dev/null/a.json"], "must be writable"),
+        (["--recordings", "0", "--list"], "must be an integer of 1 to"),
+        (["--seed", "-1"], "must be an integer of 0 to"),
+        (["--jobs", "0"], "must be an integer of 1 to"),
+        (["--nonsense"], "unrecognized arguments"),
+    ],
+)
+def test_bad_input_ends_in_one_line(flags, message, capsys):
+    try:
+        code = main(flags)
+    except SystemExit as left:
+        code = left.code
+
+    said = capsys.readouterr().err
+    assert code == 2
+    assert message in said
+    assert said.count("\n") == 1
+
+
+def test_other_recordings_than_those_of_the_run_are_refused(run, capsys):
+    assert main(["--run", str(run), "--train", "25", "--test", "12"]) == 2
+    assert "recordings must be those of" in capsys.readouterr().err
+
+
+def test_a_record_of_something_else_is_refused(run, tmp_path, capsys):
+    for damage in ({"setting": None}, {"config": {}}, {"setting": {"steps": "many"}}):
+        record = {**json.loads(run.read_text()), **damage}
+        (tmp_path / "run.json").write_text(json.dumps(record))
+        (tmp_path / "weights.npz").write_bytes((run.parent / "weights.npz").read_bytes())
+
+        assert main(["--run", str(tmp_path / "run.json"), *SYNTHETIC]) == 2
+        assert "record must be" in capsys.readouterr().err
