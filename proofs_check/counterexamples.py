@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 import refsast as rs
+from proofs_check import counterexamples_descent
 from proofs_check.claims.mechanism import Conditioned
 from proofs_check.claims.sam import Ascent
 from proofs_check.instances import Driven, Moved, Pair, Started
@@ -186,6 +187,7 @@ ESCAPES: dict[tuple[str, str], Callable[[], object] | str] = {
     ("4b", SMOOTH): understated,
     ("4c", SMOOTH): understated,
     ("4d", SMOOTH): understated,
+    **counterexamples_descent.ESCAPES,
     ("6-identity", "one recording"): two_recordings,
     ("6-rows", "sigma_min(X) >= mu > 0"): opposite_rows,
     ("6-jacobians", "sigma_min(J_w') >= mu > 0"): silent_input,

@@ -111,6 +111,13 @@ def joined(samples: Sequence[Objective]) -> Objective:
     raise ValueError(f"samples must be of one kind, got {[type(s).__name__ for s in samples]}")
 
 
+def apart(one: Objective, other: Objective, w: Array, radius: float) -> float:
+    """Return a Lipschitz constant of ``grad one - grad other`` on the ball of that radius."""
+    if isinstance(one, Quadratic) and isinstance(other, Quadratic):
+        return float(np.linalg.norm(one.h - other.h, 2))
+    return one.lipschitz(w, radius) + other.lipschitz(w, radius)
+
+
 def _all(samples: Sequence[Objective], kind: type[T]) -> list[T]:
     """The samples, if all are of that kind; else none."""
     found = [s for s in samples if isinstance(s, kind)]

@@ -14,9 +14,10 @@ What each line says is in ``claim.says``; its proof is in the docstring of its m
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from proofs_check import instances, objectives
+from proofs_check import descent_draws, descents, families, instances, objectives, runs
 from proofs_check.claim import Claim
 from proofs_check.claims import (
+    convergence,
     lipschitz,
     mechanism,
     sam,
@@ -73,6 +74,13 @@ ENTRIES = (
     Entry(sam.MAXIMUM, sam.ascents, 300, sam.settled),
     Entry(sam.CHANGE, sam.ascents, 1_000, sam.settled),
     Entry(sam.DROPPED, sam.ascents, 500, sam.settled),
+    Entry(convergence.ONE_STEP, descent_draws.step, 1_500, descent_draws.fitted),
+    Entry(convergence.ONE_STEP_SHARP, descent_draws.step, 1_000, descent_draws.fitted),
+    Entry(convergence.SHARED_STEP, descent_draws.shared_step, 500, descent_draws.fitted_shared),
+    Entry(convergence.K_STEPS, descent_draws.path, 500, descent_draws.fitted_path),
+    Entry(convergence.SEEDED, descent_draws.runs, 100),
+    Entry(convergence.UNBIASED, descent_draws.step, 500),
+    Entry(convergence.BIAS, descent_draws.shared_step, 500),
     Entry(mechanism.IDENTITY, instances.single, 500),
     Entry(mechanism.ROWS, mechanism.independent_rows, 1_000, mechanism.tight_rows),
     Entry(mechanism.JACOBIANS, mechanism.independent_logits, 500, mechanism.tight_logits),
@@ -92,7 +100,12 @@ KINDS = {
         instances.Pair,
         instances.Moved,
         objectives.Quadratic,
+        objectives.Ridge,
         objectives.Risk,
+        families.Finite,
+        descents.Step,
+        descents.Path,
+        runs.Runs,
         sam.Ascent,
         mechanism.Conditioned,
     )
