@@ -1,4 +1,4 @@
-"""Smooth spikes: five functions from the distance above threshold to [0, 1].
+"""Smooth spikes (DESIGN 4): five functions from the distance above threshold to [0, 1].
 
 Rule 1: every value is finite and right for abs(v) up to 1e300, and no floating-point warning is
         raised: arguments are clipped where the answer has long been constant to rounding.
@@ -92,6 +92,11 @@ class Arctan:
         """Largest abs(sigma''): 3 sqrt(3) pi b^2 / 32."""
         return 3.0 * np.sqrt(3.0) * np.pi * self.slope**2 / 32.0
 
+    @property
+    def sup_third(self) -> float:
+        """Largest abs(sigma'''), at 0: pi^2 b^3 / 4."""
+        return 0.25 * np.pi**2 * self.slope**3
+
 
 @dataclass(frozen=True)
 class Logistic:
@@ -142,6 +147,11 @@ class Logistic:
         """Largest abs(sigma''): k^2 / (6 sqrt 3)."""
         return self.slope**2 / (6.0 * np.sqrt(3.0))
 
+    @property
+    def sup_third(self) -> float:
+        """Largest abs(sigma'''), at 0: k^3/8."""
+        return 0.125 * self.slope**3
+
 
 @dataclass(frozen=True)
 class Algebraic:
@@ -153,10 +163,6 @@ class Algebraic:
     ----------
     slope : float
         k, twice the slope of sigma at threshold, per unit of potential. Positive and finite.
-
-    References
-    ----------
-    DESIGN 4.
     """
 
     slope: float
@@ -191,6 +197,11 @@ class Algebraic:
         """Largest abs(sigma''), at z = 1/2: 3/4 (4/5)^(5/2) k^2."""
         return 0.75 * 0.8**2.5 * self.slope**2
 
+    @property
+    def sup_third(self) -> float:
+        """Largest abs(sigma'''), at 0: 3 k^3 / 2."""
+        return 1.5 * self.slope**3
+
 
 @dataclass(frozen=True)
 class FastSigmoid:
@@ -202,10 +213,6 @@ class FastSigmoid:
     ----------
     slope : float
         k, twice the slope of sigma at threshold, per unit of potential. Positive and finite.
-
-    References
-    ----------
-    DESIGN 4.
     """
 
     slope: float
@@ -237,6 +244,11 @@ class FastSigmoid:
         """Lipschitz constant of sigma', approached at 0: k^2."""
         return self.slope**2
 
+    @property
+    def sup_third(self) -> float:
+        """Lipschitz constant of sigma'', which jumps: infinite."""
+        return np.inf
+
 
 @dataclass(frozen=True)
 class PiecewiseQuadratic:
@@ -249,10 +261,6 @@ class PiecewiseQuadratic:
     ----------
     slope : float
         k, the slope of sigma at threshold, per unit of potential. Positive and finite.
-
-    References
-    ----------
-    DESIGN 4.
     """
 
     slope: float
@@ -281,6 +289,11 @@ class PiecewiseQuadratic:
     def sup_second(self) -> float:
         """Lipschitz constant of sigma': k^2."""
         return self.slope**2
+
+    @property
+    def sup_third(self) -> float:
+        """Lipschitz constant of sigma'', which jumps: infinite."""
+        return np.inf
 
 
 Surrogate: TypeAlias = Arctan | Logistic | Algebraic | FastSigmoid | PiecewiseQuadratic
