@@ -1,0 +1,273 @@
+"""The transfer certificate: recordings on which the swap to hard spikes provably changes no class.
+
+Everything is computed from the hard run and the tail of the smooth spike, ``tail(m) = sup of
+abs(sigma(v) - H(v)) over abs(v) >= m``, which is sigma(-m). So what is certified holds for every
+spike with no larger tail: for all steeper slopes at once. (For one spike alone no certificate is
+needed: run both.)
+
+**Simple** (THEORY 7), for every reset, with recurrence, for every readout. Per recording and layer
+let m be the hard run's margin ``min abs(u - theta)``, U its ``max abs(u)``, and d_t and e_t the
+largest differences of potentials and of spikes between smooth and hard. A step multiplies a
+difference of potentials by at most tau (the zero reset by tau (1 - s) <= tau) and adds what a
+difference of spikes does to the reset, to recurrent weights and to the input::
+
+    d_t <= tau d_{t-1} + (R + |V|) e_{t-1} + |W| e^{l-1},    |.| the largest absolute row sum
+    R = tau U (to zero), theta (subtract), tau theta (subtract, leaked), 0 (no reset)
+
+where R is the largest abs(dr/ds) on the hard run; the zero reset splits into
+``u (1 - s) - u_h (1 - h) = (1 - s)(u - u_h) + u_h (h - s)``. Let ::
+
+    d* = c_T(tau) ((R + |V|) tail(m/2) + |W| e^{l-1}),    c_T(tau) = 1 + tau + ... + tau^(T-1)
+
+If d* <= m/2 then d_t <= d* and e_t <= tail(m/2) at all t. For if both hold before t (at t = 1 there
+is nothing before), the recursion gives d_t <= d* <= m/2; so the smooth potential is on the hard
+one's side of theta, m/2 away or more, and e_t <= tail(m/2). (m = 0 leaves d* = 0, where u = u_h:
+at threshold hard fires, smooth fires half, tail(0) = 1/2.) Where that holds in every layer, logits
+``W_o sum_t alpha_t s_t + const`` differ by at most ``|W_o| e^L sum_t alpha_t``, and leads by twice
+that. The sum of alpha is 1 for a mean, the gain for a spike rate, up to T for a leaky readout.
+
+**Sharp** takes the boxes of `enclosure`, and each lead in its own direction. With mid and rad the
+centre and radius of the boxes of the last layer's spikes, class y leads c by at least ::
+
+    sum_t alpha_t (D mid_t - abs(D) rad_t) + const,    D = W_o[y] - W_o[c]
+
+**Sharp is no worse where simple applies.** By induction the box of u stays within d* of u_h. Being
+within m/2, it lies on one side of theta, m/2 away or more, so the box of s is within tail(m/2) of h.
+In a corner, what the reset carries differs from the hard run's by at most tau d* + R tail(m/2): by
+the split above, or since it is affine. W and V act on boxes as in the recursion. At last
+``sum_t alpha_t abs(D) e <= 2 |W_o| e^L sum_t alpha_t``.
+
+Rounding. At each step d* also holds what `enclosure` widens its boxes by; it is then raised by
+``4 (n_in + n_out + T + 8) 2^-53`` of itself, and the bound on a lead by as much (n_in and n_out of
+the readout) of the largest magnitudes of both logits: about twice what their sums of so many terms
+can be off, in the runs and in the bound together. What is certified holds for the run in double
+precision and for exact arithmetic alike.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from proofs_check.enclosure import UNIT, certifiable, enclose, rounding, tail
+from refsast import LIF, Layer, Network, Params, Spikes, heaviside, run
+from refsast.arrays import Array
+from refsast.model.readout import pool
+
+
+@dataclass(frozen=True, eq=False)
+class Certificate:
+    """What is known of the smooth network's class, per recording of a batch.
+
+    Attributes
+    ----------
+    lead : (batch, classes) array
+        Hard logit of the hard class, less that of each class; 0 at the hard class itself.
+    bound : (batch, classes) array
+        By how much that lead can at most be smaller with smooth spikes; 0 at the hard class, and
+        infinite elsewhere where `applies` is False.
+    applies : (batch,) array of bool
+        Whether the hypotheses of the bound hold.
+    """
+
+    lead: Array
+    bound: Array
+    applies: NDArray[np.bool_]
+
+    @property
+    def certified(self) -> NDArray[np.bool_]:
+        """Whether smooth and hard spikes provably give the same class, shape (batch,)."""
+        return np.sum(~(self.lead > self.bound), axis=1) == 1  # only the hard class itself
+
+
+@dataclass(frozen=True, eq=False)
+class Reach:
+    """What the simple certificate says of one layer, per recording.
+
+    Attributes
+    ----------
+    margin : (batch,) array
+        Smallest distance of a hard potential from threshold, m.
+    potential : (batch,) array
+        How far smooth potentials are from hard ones at most, d*.
+    spike : (batch,) array
+        The same of spikes; tail(m/2) where the condition holds, else 1.
+    applies : (batch,) array of bool
+        Whether d* <= m/2.
+    """
+
+    margin: Array
+    potential: Array
+    spike: Array
+    applies: NDArray[np.bool_]
+
+
+def simple(network: Network, params: Params, x: ArrayLike | Spikes) -> Certificate:
+    """Return the certificate of THEORY 7: one margin and one error per layer and recording.
+
+    Parameters
+    ----------
+    network : Network
+        With smooth spikes.
+    params : tuple of Layer
+        Its parameters.
+    x : (time, batch, n_0) array, or Spikes
+        Recordings.
+
+    Returns
+    -------
+    Certificate
+        Silent (`applies` False) where d* <= m/2 fails in a layer.
+
+    Raises
+    ------
+    ValueError
+        If anything is not as `enclosure.certifiable` asks.
+
+    References
+    ----------
+    THEORY 7, extended at the top of this file.
+    """
+    network, params, x = certifiable(network, params, x)
+    lead, _, hard = _leads(network, params, x)
+    layers = reach(network, params, x)
+    applies = np.all([layer.applies for layer in layers], axis=0)
+    row = np.abs(_matrix(network, params)).sum(axis=1).max()
+    total = network.readout.time_weights(len(x)).sum()
+    reached = 2.0 * row * total * layers[-1].spike
+    bound = np.where(applies, reached, np.inf)[:, None] + _readout_rounding(
+        network, params, len(x), hard
+    )
+    return Certificate(lead, _cleared(bound, hard), applies)
+
+
+def sharp(network: Network, params: Params, x: ArrayLike | Spikes) -> Certificate:
+    """Return the certificate by boxes: its own bounds for each neuron, step and pair of classes.
+
+    Parameters
+    ----------
+    network : Network
+        With smooth spikes.
+    params : tuple of Layer
+        Its parameters.
+    x : (time, batch, n_0) array, or Spikes
+        Recordings.
+
+    Returns
+    -------
+    Certificate
+        `applies` is always True; where `simple` applies its bounds are no smaller.
+
+    Raises
+    ------
+    ValueError
+        If anything is not as `enclosure.certifiable` asks.
+
+    References
+    ----------
+    The proofs are at the top of this file and of `enclosure`.
+    """
+    network, params, x = certifiable(network, params, x)
+    lead, pooled, hard = _leads(network, params, x)
+    box = enclose(network, params, x).s[-1]
+    lo, hi = pool(network.readout, box.lo), pool(network.readout, box.hi)
+    w = _matrix(network, params)
+    apart = w[hard][:, None, :] - w  # (batch, classes, n): what is read for the lead
+    fall = np.einsum("bcn,bn->bc", apart, pooled - 0.5 * (lo + hi))
+    fall += np.einsum("bcn,bn->bc", np.abs(apart), 0.5 * (hi - lo))
+    bound = fall + _readout_rounding(network, params, len(x), hard)
+    return Certificate(lead, _cleared(bound, hard), np.ones(len(lead), bool))
+
+
+def reach(network: Network, params: Params, x: ArrayLike | Spikes) -> tuple[Reach, ...]:
+    """Return how far the simple certificate says smooth spikes can lead each layer.
+
+    Parameters
+    ----------
+    network : Network
+        With smooth spikes.
+    params : tuple of Layer
+        Its parameters.
+    x : (time, batch, n_0) array, or Spikes
+        Recordings.
+
+    Returns
+    -------
+    tuple of Reach
+        One per spiking layer. It says something of a layer where all layers up to it apply.
+
+    Raises
+    ------
+    ValueError
+        If anything is not as `enclosure.certifiable` asks.
+
+    References
+    ----------
+    THEORY 7, extended at the top of this file.
+    """
+    network, params, x = certifiable(network, params, x)
+    trace = run(network, params, x, spike=heaviside)
+    layers, below = [], np.zeros(x.shape[1])
+    inputs = (x, *trace.s)
+    for neuron, layer, a, u in zip(network.neurons, params, inputs, trace.u, strict=False):
+        layers.append(_reach(neuron, layer, np.abs(a).max(axis=(0, 2)), u, below))
+        below = layers[-1].spike
+    return tuple(layers)
+
+
+def _reach(neuron: LIF, layer: Layer, largest: Array, u: Array, below: Array) -> Reach:
+    """One layer, from the largest magnitude of its input and of the errors in it."""
+    margin = np.abs(u - neuron.threshold).min(axis=(0, 2))
+    top = np.abs(u).max(axis=(0, 2))
+    e = tail(neuron, 0.5 * margin)
+    share, rest = rounding(layer, np.maximum(largest, 1.0))  # smooth spikes may reach 1
+    grow = 1.0 + share + 4.0 * len(u) * UNIT
+    inside = (_through_reset(neuron, top) + _row_sum(layer.v)) * e + _row_sum(layer.w) * below
+    slack = share * (top + 0.5 * margin + neuron.threshold) + rest.max(axis=1)
+    d = grow * _geometric(neuron.leak, len(u)) * (inside + slack)
+    applies = d <= 0.5 * margin
+    return Reach(margin, d, np.where(applies, e, 1.0), applies)
+
+
+def _through_reset(neuron: LIF, top: Array) -> Array:
+    """R: the largest ``abs(dr/ds)`` where abs(u) <= top; zero without a reset."""
+    _, by_spike = neuron.reset.partials(neuron.leak, neuron.threshold, top, np.zeros_like(top))
+    return np.abs(by_spike)
+
+
+def _row_sum(w: Array | None) -> float:
+    return 0.0 if w is None else float(np.abs(w).sum(axis=1).max())
+
+
+def _geometric(k: float, steps: int) -> float:
+    """``1 + k + ... + k^(steps-1)``."""
+    return float(np.sum(k ** np.arange(steps)))
+
+
+def _matrix(network: Network, params: Params) -> Array:
+    """W_o, shape (classes, n)."""
+    return np.eye(network.classes) if network.readout.n_out is None else params[-1].w
+
+
+def _leads(network: Network, params: Params, x: Array) -> tuple[Array, Array, NDArray[np.intp]]:
+    """Leads of the hard class, pooled hard spikes, and the hard class."""
+    trace = run(network, params, x, spike=heaviside)
+    hard = trace.logits.argmax(axis=1)
+    first = np.take_along_axis(trace.logits, hard[:, None], axis=1)
+    return first - trace.logits, pool(network.readout, trace.s[-1]), hard
+
+
+def _readout_rounding(network: Network, params: Params, time: int, hard: NDArray[np.intp]) -> Array:
+    """What rounding can do to a lead, shape (batch, classes)."""
+    w = _matrix(network, params)
+    largest = np.abs(w).sum(axis=1)
+    if network.readout.n_out is not None and params[-1].b is not None:
+        largest = largest + np.abs(params[-1].b)
+    share = 4.0 * (sum(w.shape) + time + 8) * UNIT
+    each = share * network.readout.time_weights(time).sum() * largest
+    return each[hard][:, None] + each
+
+
+def _cleared(bound: Array, hard: NDArray[np.intp]) -> Array:
+    """The bound, with 0 for the hard class against itself."""
+    return np.where(np.arange(bound.shape[1]) == hard[:, None], 0.0, bound)

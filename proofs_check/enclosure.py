@@ -1,0 +1,260 @@
+"""Where any spike close enough to the hard one can take a network: a box per neuron and step.
+
+Rule 1: nothing is asked of a spike sigma but that it lies in the envelope of some smooth spike::
+
+            0 <= sigma(v) <= tail(-v)  where v < 0,      1 - tail(v) <= sigma(v) <= 1  elsewhere
+
+        so one enclosure holds for that smooth spike, for every steeper one of its family, for the
+        hard one (as it is run, ties included) and for anything else in there, monotone or not.
+Rule 2: it goes forward in time and up the layers, so no condition is needed: it is never silent.
+Rule 3: the rounding of the runs that are enclosed, and of the enclosure itself, is in the boxes.
+
+Proof. Let the spikes of the layer below lie in their boxes (the input is its own box). A current
+``W a + b`` is largest where each a_j is at the end of its box that the sign of W_ij asks for: W times
+the centre, plus abs(W) times the radius. The state (u, s) of the step before lies in one of two
+boxes, since tail falls: u below theta and s in [0, tail(theta - u_hi)], or u not below theta and s in
+[1 - tail(u_lo - theta), 1], where tail is at most tail(0) = 1/2. What is carried over, r(u, s), is
+affine in u and affine in s for each reset, so on a box it is extreme in a corner. Recurrent weights
+act on the box of s at t - 1 as W acts on the input's. So u at t lies in the sum of these boxes, and
+s between the ends of the envelope, which rise with u. Induction over t, then over l.
+
+Rounding. A sum of n products in any order is off by at most n 2^-53, to first order, of the sum of
+their magnitudes. A potential sums n_in (recurrent: + n_out) products, a bias and a reset; the run
+rounds once, and the ends of its box once more. So the box of a potential is widened each way by
+``4 (n_in + n_out + 8) 2^-53`` of the magnitudes that enter it: about twice what is needed. A spike
+is off its formula by at most 8 * 2^-53, absolutely (the tail of arctan is a difference of numbers
+near 1/2), so the envelope is widened by ``16 * 2^-53``, within [0, 1].
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from refsast import LIF, Layer, Network, Params, Spikes
+from refsast.arrays import Array
+from refsast.model.doors import checked_input
+from refsast.model.params import parts
+from refsast.model.surrogate import Surrogate
+
+UNIT = 2.0**-53  # unit roundoff of double precision
+SPIKE_ROUNDING = 16 * UNIT
+
+
+@dataclass(frozen=True, eq=False)
+class Box:
+    """All arrays between two arrays.
+
+    Attributes
+    ----------
+    lo, hi : ndarray
+        Of one shape; ``lo <= hi``.
+    """
+
+    lo: Array
+    hi: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Enclosure:
+    """Where potentials and spikes can be.
+
+    Attributes
+    ----------
+    u, s : tuple of Box of (time, batch, n) arrays
+        Potentials and spikes, one box per spiking layer.
+    """
+
+    u: tuple[Box, ...]
+    s: tuple[Box, ...]
+
+
+def certifiable(
+    network: Network, params: Params, x: ArrayLike | Spikes
+) -> tuple[Network, Params, Array]:
+    """Check what comes through a door of this room, and return it in double precision.
+
+    Parameters
+    ----------
+    network : Network
+        With smooth spikes of the families of `refsast`: symmetric, monotone.
+    params : tuple of Layer
+        Its parameters, real.
+    x : (time, batch, n_0) array, or Spikes
+        Recordings.
+
+    Returns
+    -------
+    network : Network
+        The same.
+    params : tuple of Layer
+        In float64, without changing a number.
+    x : (time, batch, n_0) array
+        In float64.
+
+    Raises
+    ------
+    ValueError
+        If a spike is of another family, or a shape or number is not as it must be.
+    """
+    params, x = checked_input(network, params, x)
+    for neuron in network.neurons:
+        if not isinstance(neuron.spike, Surrogate):
+            raise ValueError(f"spike must be a smooth spike of refsast, got {neuron.spike!r}")
+    if np.iscomplexobj(x) or np.iscomplexobj(params[0].w):
+        raise ValueError("x and params must be real, got complex numbers")
+    wide = tuple(Layer(**{k: a.astype(float) for k, a in parts(p).items()}) for p in params)
+    return network, wide, x.astype(float)
+
+
+def tail(neuron: LIF, distance: Array) -> Array:
+    """Return ``sup abs(sigma(v) - H(v))`` over ``abs(v) >= distance``, rounding included.
+
+    Parameters
+    ----------
+    neuron : LIF
+        Its spike is symmetric and monotone, so the supremum is ``sigma(-distance)``.
+    distance : ndarray
+        From threshold, in units of potential. Not negative; 0 gives 1/2, since the hard spike
+        fires at threshold and the smooth one fires half.
+
+    Returns
+    -------
+    ndarray
+        Of the shape of `distance`, in (0, 1/2], but for the rounding.
+    """
+    return neuron.spike(-distance) + SPIKE_ROUNDING
+
+
+def enclose(network: Network, params: Params, x: ArrayLike | Spikes) -> Enclosure:
+    """Return where potentials and spikes can be, for every spike in the envelope of the network's.
+
+    Parameters
+    ----------
+    network : Network
+        Each neuron's spike gives the tail of its envelope.
+    params : tuple of Layer
+        Its parameters.
+    x : (time, batch, n_0) array, or Spikes
+        Recordings.
+
+    Returns
+    -------
+    Enclosure
+        Holds the smooth run, the hard run, and the smooth run with every steeper slope.
+
+    Raises
+    ------
+    ValueError
+        If anything is not as `certifiable` asks.
+
+    References
+    ----------
+    The proof is at the top of this file; THEORY 7.
+    """
+    network, params, x = certifiable(network, params, x)
+    us, ss, a = [], [], Box(x, x)
+    for neuron, layer in zip(network.neurons, params, strict=False):
+        u, a = _layer(neuron, layer, a)
+        us.append(u)
+        ss.append(a)
+    return Enclosure(tuple(us), tuple(ss))
+
+
+def rounding(layer: Layer, largest: Array) -> tuple[float, Array]:
+    """Return what a potential's box is widened by: a share of the state before, and the rest.
+
+    Parameters
+    ----------
+    layer : Layer
+        The layer.
+    largest : (batch,) array
+        Largest magnitude of an input of the layer, per recording.
+
+    Returns
+    -------
+    share : float
+        ``4 (n_in + n_out + 8) 2^-53``.
+    rest : (batch, n_out) array
+        That share of what the weights, with spikes of at most 1, and biases can bring.
+    """
+    share = 4.0 * (sum(layer.w.shape) + 8) * UNIT
+    fixed = np.zeros(layer.w.shape[0]) if layer.b is None else np.abs(layer.b)
+    if layer.v is not None:
+        fixed = fixed + np.abs(layer.v).sum(axis=1)
+    return share, share * (largest[:, None] * np.abs(layer.w).sum(axis=1) + fixed)
+
+
+def _layer(neuron: LIF, layer: Layer, a: Box) -> tuple[Box, Box]:
+    """Boxes of potentials and spikes of one layer, from the box of its input."""
+    share, rest = rounding(layer, _magnitude(a).max(axis=(0, 2)))
+    us, ss = [], []
+    u = s = carried = Box(np.zeros(rest.shape), np.zeros(rest.shape))
+    for current in _steps(_times(a, layer.w, layer.b)):
+        width = share * (_magnitude(u) + neuron.threshold) + rest
+        u = _sum(carried, current, Box(-width, width))
+        if layer.v is not None:
+            u = _sum(u, _times(s, layer.v))
+        s, carried = _fired(neuron, u), _carried(neuron, u)
+        us.append(u)
+        ss.append(s)
+    return _stacked(us), _stacked(ss)
+
+
+def _magnitude(a: Box) -> Array:
+    return np.maximum(abs(a.lo), abs(a.hi))
+
+
+def _sum(*boxes: Box) -> Box:
+    return Box(np.sum([b.lo for b in boxes], axis=0), np.sum([b.hi for b in boxes], axis=0))
+
+
+def _steps(a: Box) -> Iterator[Box]:
+    return (Box(lo, hi) for lo, hi in zip(a.lo, a.hi, strict=True))
+
+
+def _stacked(boxes: list[Box]) -> Box:
+    return Box(np.stack([b.lo for b in boxes]), np.stack([b.hi for b in boxes]))
+
+
+def _times(a: Box, w: Array, b: Array | None = None) -> Box:
+    """``W a + b`` over the box of `a`, whose last axis is multiplied."""
+    middle, radius = 0.5 * (a.lo + a.hi), 0.5 * (a.hi - a.lo)
+    centre = middle @ w.T if b is None else middle @ w.T + b
+    spread = radius @ np.abs(w).T
+    return Box(centre - spread, centre + spread)
+
+
+def _fired(neuron: LIF, u: Box) -> Box:
+    """Spikes over the box of `u`: the ends of the envelope."""
+    above, below = u.lo - neuron.threshold, neuron.threshold - u.hi
+    lo = np.where(above >= 0.0, 1.0 - tail(neuron, np.maximum(above, 0.0)), 0.0)
+    hi = np.where(below > 0.0, tail(neuron, np.maximum(below, 0.0)), 1.0)
+    return Box(np.maximum(lo, 0.0), np.minimum(hi, 1.0))
+
+
+def _carried(neuron: LIF, u: Box) -> Box:
+    """What is carried over: the hull of what it is below threshold, and not below."""
+    theta = neuron.threshold
+    low = Box(np.minimum(u.lo, theta), np.minimum(u.hi, theta))
+    high = Box(np.maximum(u.lo, theta), np.maximum(u.hi, theta))
+    below = _corners(neuron, low, Box(np.zeros_like(u.lo), tail(neuron, theta - low.hi)))
+    above = _corners(neuron, high, Box(1.0 - tail(neuron, high.lo - theta), np.ones_like(u.lo)))
+    none_below, none_above = u.lo >= theta, u.hi < theta
+    return Box(
+        np.minimum(np.where(none_below, np.inf, below.lo), np.where(none_above, np.inf, above.lo)),
+        np.maximum(
+            np.where(none_below, -np.inf, below.hi), np.where(none_above, -np.inf, above.hi)
+        ),
+    )
+
+
+def _corners(neuron: LIF, u: Box, s: Box) -> Box:
+    """The reset over a box: affine in u and in s, so extreme in a corner."""
+    corners = [
+        neuron.reset(neuron.leak, neuron.threshold, v, spike)
+        for v in (u.lo, u.hi)
+        for spike in (s.lo, s.hi)
+    ]
+    return Box(np.minimum.reduce(corners), np.maximum.reduce(corners))
