@@ -10,10 +10,10 @@ Rule 2: it goes forward in time and up the layers, so no condition is needed: it
 Rule 3: the rounding of the runs that are enclosed, and of the enclosure itself, is in the boxes.
 
 Proof. Let the spikes of the layer below lie in their boxes (the input is its own box). A current
-``W a + b`` is largest where each a_j is at the end of its box that the sign of W_ij asks for: W times
-the centre, plus abs(W) times the radius. The state (u, s) of the step before lies in one of two
-boxes, since tail falls: u below theta and s in [0, tail(theta - u_hi)], or u not below theta and s in
-[1 - tail(u_lo - theta), 1], where tail is at most tail(0) = 1/2. What is carried over, r(u, s), is
+``W a + b`` is largest where each a_j is at the end of its box that the sign of W_ij asks for: W
+times the centre, plus abs(W) times the radius. The state (u, s) of the step before lies in one of
+two boxes, since tail falls: u below theta with s in [0, tail(theta - u_hi)], or u not below theta
+with s in [1 - tail(u_lo - theta), 1]; at theta tail is 1/2. What is carried over, r(u, s), is
 affine in u and affine in s for each reset, so on a box it is extreme in a corner. Recurrent weights
 act on the box of s at t - 1 as W acts on the input's. So u at t lies in the sum of these boxes, and
 s between the ends of the envelope, which rise with u. Induction over t, then over l.
