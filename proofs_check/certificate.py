@@ -31,12 +31,12 @@ centre and radius of the boxes of the last layer's spikes, class y leads c by at
 
     sum_t alpha_t (D mid_t - abs(D) rad_t) + const,    D = W_o[y] - W_o[c]
 
-**Sharp is no worse where simple applies.** By induction the box of u stays within d* of u_h. Being
-within m/2, it lies on one side of theta, m/2 away or more; so the box of s is within tail(m/2) of
-h. In a corner, what the reset carries differs from the hard run's by at most tau d + R tail(m/2),
-d the box's reach at that step: by the split above, or since it is affine. W and V act on boxes as
-in the recursion, so the reach obeys it. At last ``sum_t alpha_t abs(D) e <= 2 |W_o| e^L sum_t
-alpha_t``.
+**Sharp is no worse where simple applies**, but for rounding. By induction the box of u stays within
+d* of u_h. Being within m/2, it lies on one side of theta, m/2 away or more; so the box of s is
+within tail(m/2) of h. In a corner, what the reset carries differs from the hard run's by at most
+tau d + R tail(m/2), d the box's reach at that step: by the split above, or since it is affine. W
+and V act on boxes as in the recursion, so the reach obeys it. At last, each lead's bound
+``sum_t alpha_t abs(D) e`` is at most ``2 |W_o| e^L sum_t alpha_t``.
 
 Rounding. At each step d* also holds what `boxes` widens its boxes by; it is then raised by
 ``4 (n_in + n_out + T + 8) 2^-53`` of itself, and the bound on a lead by as much (n_in and n_out of

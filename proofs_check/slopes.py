@@ -191,6 +191,6 @@ def figure(curves: dict[str, Curve]) -> Figure:
         axis = drawn.add_subplot(rows, min(len(curves), 2), i + 1)
         draw(one, axis)
         axis.set_title(title, fontsize=10)
-        if i == 0:
-            axis.legend(frameon=False, fontsize=8)
+    lines = drawn.axes[0].get_lines()
+    drawn.legend(handles=lines, loc="outside lower center", ncols=3, frameon=False, fontsize=8)
     return drawn
