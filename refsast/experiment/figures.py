@@ -196,7 +196,7 @@ def sharpness_curves(points: Mapping[str, Sequence[Point]]) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        Three panels: eigenvalue, loss, gradient.
+        Three panels: eigenvalue, loss, gradient; logarithmic where all is positive.
     """
     figure, axes = _axes(3)
     panels = dict(zip(SHARPNESS_PANELS, axes, strict=True))
@@ -216,6 +216,8 @@ def sharpness_curves(points: Mapping[str, Sequence[Point]]) -> Figure:
         axis.set(xlabel="epoch", ylabel="nats" if title == "loss" else "")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.legend(frameon=False, fontsize=8)
+        if title != "loss" and all(np.min(line.get_ydata()) > 0.0 for line in axis.lines):
+            axis.set_yscale("log")
     panels["loss"].axhline(0.0, color="black", linewidth=0.6)
     return figure
 
