@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 import refsast as rs
-from proofs_check.descents import Path, Step, noise, outcomes, path_reach, step_reach, tree
+from proofs_check.descents import Path, Step, noise, outcomes, path_reach, scatter, step_reach, tree
 from proofs_check.families import Finite
 from proofs_check.instances import FAMILIES, SLOPES, Source, inputs, network, parameters
 from proofs_check.objectives import Quadratic, Ridge, Risk
@@ -76,7 +76,7 @@ def step(source: Source, draw: Callable[[Source], Drawn] | None = None, *, share
     x = Step(family, w, rho, 1.0, 1.0, 0.0, shared)
     wide, loose = source.choice((1.0, 1.0, 1.5)), source.choice((1.0, 1.0, 2.0))
     x = settled(x, step_reach, part, wide)
-    return replace(x, variance=loose * (spread if shared else varied)(x))
+    return replace(x, variance=loose * (scatter if shared else varied)(x))
 
 
 def settled(x: Step, reached: Callable[[Step], float], part: float, wide: float) -> Step:
@@ -106,7 +106,7 @@ def fitted(x: Step) -> Step:
 def fitted_shared(x: Step) -> Step:
     """Return the same with L and v2 no larger than the hypotheses of 5a-shared need them."""
     x = settled(x, step_reach, min(x.eta * x.lipschitz, 1.0), 1.0)
-    return replace(x, variance=spread(x))
+    return replace(x, variance=scatter(x))
 
 
 def fitted_path(x: Path) -> Path:
@@ -121,11 +121,6 @@ def fitted_path(x: Path) -> Path:
 def varied(x: Step) -> float:
     """Return v2 as the hypothesis of 5a needs it."""
     return noise(outcomes(x).slopes)
-
-
-def spread(x: Step) -> float:
-    """Return v2 as the hypothesis of 5a-shared needs it."""
-    return float(outcomes(x).directions.var(axis=0).sum())
 
 
 def path(source: Source) -> Path:

@@ -123,7 +123,7 @@ def _outcomes(family: Finite, w_bytes: bytes, rho: float, shared: bool) -> Outco
     slopes = np.stack([[b.value_and_grad(at)[1] for b in batches] for at in raised])
     which = np.arange(len(batches))
     drawn = slopes[which, which] if shared else slopes.reshape(-1, w.size)
-    return Outcomes(value, grad, raised, slopes, drawn)
+    return Outcomes(float(value), grad, raised, slopes, drawn)
 
 
 def arrivals(x: Step) -> Array:
@@ -134,6 +134,11 @@ def arrivals(x: Step) -> Array:
 def noise(slopes: Array) -> float:
     """Return the largest variance of a minibatch gradient at the points visited."""
     return float(slopes.var(axis=1).sum(axis=-1).max())
+
+
+def scatter(x: Step) -> float:
+    """Return the variance of the step's direction."""
+    return float(outcomes(x).directions.var(axis=0).sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,7 +188,7 @@ def tree(x: Path) -> Tree:
 def right_side(x: Path) -> float:
     """Return ``2 (f(w_0) - f*) / (eta K) + L^2 rho^2 + L eta v2``."""
     s = x.first
-    start = 2.0 * (s.family.value_and_grad(s.w)[0] - x.lower) / (s.eta * x.steps)
+    start = 2.0 * (outcomes(s).value - x.lower) / (s.eta * x.steps)
     return start + (s.lipschitz * s.rho) ** 2 + s.lipschitz * s.eta * s.variance
 
 

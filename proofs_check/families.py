@@ -59,7 +59,7 @@ class Finite:
         """Return every minibatch, as an objective."""
         return tuple(joined(chosen) for chosen in combinations(self.samples, self.batch))
 
-    def value_and_grad(self, w: Array) -> tuple[float, Array]:
+    def value_and_grad(self, w: Array) -> tuple[Array, Array]:
         """Return f and its gradient at `w`."""
         return self.mean.value_and_grad(w)
 

@@ -29,7 +29,7 @@ class Objective(Protocol):
         """A certified lower bound, ``-inf`` where there is none."""
         ...
 
-    def value_and_grad(self, w: Array) -> tuple[float, Array]:
+    def value_and_grad(self, w: Array) -> tuple[Array, Array]:
         """Return f and its gradient at `w`."""
         ...
 
@@ -83,12 +83,12 @@ class Quadratic:
             return -np.inf
         w = as_array(-np.linalg.solve(self.h, self.g), "w")
         (value, grad), (size, _) = self.value_and_grad(w), self.sizes(w, 0.0)
-        return value - float(grad @ grad) / (2.0 * mu) - 16.0 * EPS * size
+        return float(value - grad @ grad / (2.0 * mu) - 16.0 * EPS * size)
 
-    def value_and_grad(self, w: Array) -> tuple[float, Array]:
+    def value_and_grad(self, w: Array) -> tuple[Array, Array]:
         """Return f and its gradient at `w`."""
         bent = self.h @ w
-        return float(0.5 * w @ bent + self.g @ w + self.offset), bent + self.g
+        return np.asarray(0.5 * w @ bent + self.g @ w + self.offset), bent + self.g
 
     def hvp(self, w: Array, d: Array) -> Array:
         """Return ``h d``."""
@@ -124,10 +124,10 @@ class Ridge:
     b: Array
     lower = 0.0  # a spike is never negative
 
-    def value_and_grad(self, w: Array) -> tuple[float, Array]:
+    def value_and_grad(self, w: Array) -> tuple[Array, Array]:
         """Return f and its gradient at `w`."""
         v = self.a @ w + self.b
-        return float(self.spike(v).mean()), self.spike.derivative(v) @ self.a / len(v)
+        return np.asarray(self.spike(v).mean()), self.spike.derivative(v) @ self.a / len(v)
 
     def hvp(self, w: Array, d: Array) -> Array:
         """Return the Hessian at `w` times `d`."""
@@ -169,11 +169,11 @@ class Risk:
         if any(neuron.detach_reset for neuron in self.network.neurons):
             raise ValueError("detach_reset must be False for a gradient to exist, got True")
 
-    def value_and_grad(self, w: Array) -> tuple[float, Array]:
+    def value_and_grad(self, w: Array) -> tuple[Array, Array]:
         """Return f and its gradient at `w`."""
         params = rs.unflatten(self.network, w)
         value, grads = rs.fast.loss_and_grad(self.network, params, self.x, self.y)
-        return float(value), rs.flatten(grads)
+        return value, rs.flatten(grads)
 
     def hvp(self, w: Array, d: Array) -> Array:
         """Return the Hessian at `w` times `d`."""

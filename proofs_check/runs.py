@@ -161,7 +161,8 @@ def rates(first: Step, lower: float, *, steps: Sequence[int], runs: int, seed: i
     Returns
     -------
     Rates
-        What was measured, and the bound.
+        What was measured, and the bound, whose slope is -1/2. What is measured lies below it, at
+        any slope, and has the same slope where it stays a fixed part of it.
     """
     paths = [
         Path(replace(first, eta=first.eta / k**0.5, rho=first.rho / k**0.25), k, lower)

@@ -48,6 +48,7 @@ from proofs_check.descents import (
     outcomes,
     path_reach,
     right_side,
+    scatter,
     step_reach,
     tree,
 )
@@ -97,11 +98,6 @@ def bend_of_batches(x: Step) -> float:
     """Return Lbar, the mean over minibatches of their Lipschitz constants."""
     radius = step_reach(x)
     return float(np.mean([b.lipschitz(x.w, radius) for b in x.family.batches()]))
-
-
-def scatter(x: Step) -> float:
-    """Return the variance of the step's direction."""
-    return float(outcomes(x).directions.var(axis=0).sum())
 
 
 def gap(x: Step) -> Array:

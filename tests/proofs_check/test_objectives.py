@@ -1,108 +1,182 @@
-"""What is minimised: exact derivatives, and certificates that nothing exceeds."""
+"""Objectives: their derivatives against differences, their certificates against search."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 import refsast as rs
-from proofs_check import descent_draws
+from proofs_check.descent_draws import quadratics, ridges, risks
 from proofs_check.families import Finite, apart, joined
 from proofs_check.instances import Seeded
 from proofs_check.objectives import Quadratic, Ridge, Risk
-from tests.strategies import at_least, instances, seeds
+from tests.strategies import at_least, seeds
 
-DRAWS = {
-    "quadratics": descent_draws.quadratics,
-    "ridges": descent_draws.ridges,
-    "risks": descent_draws.risks,
-}
-KINDS = st.sampled_from(sorted(DRAWS))
+KINDS = (quadratics, ridges, risks)
 
 
+def drawn(seed, kind=None):
+    """Return a family, a point and the generator that drew them."""
+    source = Seeded(np.random.default_rng(seed))
+    family, w = (kind or source.choice(KINDS))(source)
+    return family, w, source.rng
+
+
+def in_ball(w, radius, rng):
+    """Return a point of the ball about `w`, as often as not on its surface."""
+    d = rng.normal(size=w.size)
+    return w + radius * rng.choice([1.0, rng.random()]) * d / np.linalg.norm(d)
+
+
+@pytest.mark.slow
+@given(seeds())
 @at_least(60)
-@given(KINDS, seeds())
-def test_the_gradient_is_that_of_the_value_and_the_product_that_of_the_gradient(kind, seed):
-    rng = np.random.default_rng(seed)
-    family, w = DRAWS[kind](Seeded(rng))
-    d, h = rng.standard_normal(w.size), 1e-5
-    f = family.mean
-    (after, g_after), (before, g_before) = (f.value_and_grad(w + s * h * d) for s in (1, -1))
-    value_size, grad_size = f.sizes(w, h * float(np.linalg.norm(d)))
-    bend = f.lipschitz(w, 1e-3 * float(np.linalg.norm(d)))
+def test_the_gradient_is_the_slope_of_the_value(seed):
+    family, w, rng = drawn(seed, Seeded(np.random.default_rng(seed)).choice((quadratics, ridges)))
+    d, h = rng.normal(size=w.size), 1e-5
+    if isinstance(family.samples[0], Ridge):
+        family = Finite(tuple(replace(s, spike=rs.Arctan(2.0)) for s in family.samples), 1)
 
-    slope = f.value_and_grad(w)[1] @ d
-    room = 1e-13 * value_size / h + 1e-4 * min(bend, 1e6) * (d @ d)
-    assert abs(slope - (after - before) / (2.0 * h)) <= room
-    change = np.linalg.norm(g_after - g_before) / (2.0 * h * np.linalg.norm(d))
-    assert change <= bend * (1.0 + 1e-9) + 1e-11 * grad_size / h
-    assert np.linalg.norm(f.hvp(w, d)) <= bend * np.linalg.norm(d) * (1.0 + 1e-9)
+    ends = [family.value_and_grad(w + sign * h * d)[0] for sign in (1.0, -1.0)]
+    curves = [family.value_and_grad(w + sign * h * d)[1] for sign in (1.0, -1.0)]
+    scale = np.sum(family.sizes(w, h * np.linalg.norm(d))) * (1.0 + d @ d) ** 2
+
+    slope = (ends[0] - ends[1]) / (2.0 * h)
+    assert abs(slope - family.value_and_grad(w)[1] @ d) <= 1e-8 * scale
+    bent = (curves[0] - curves[1]) / (2.0 * h)
+    assert np.abs(bent - family.hvp(w, d)).max() <= 1e-7 * scale
 
 
+@pytest.mark.slow
+@given(seeds())
+@at_least(40)
+def test_the_risk_is_the_mean_loss_of_the_network(seed):
+    family, w, rng = drawn(seed, risks)
+    risk, d = family.mean, rng.normal(size=w.size)
+
+    value, grad = risk.value_and_grad(w)
+    params = rs.unflatten(risk.network, w)
+    wanted, grads = rs.reference.loss_and_grad(risk.network, params, risk.x, risk.y)
+
+    assert value == pytest.approx(wanted, rel=1e-12, abs=1e-13)
+    assert grad == pytest.approx(rs.flatten(grads), rel=1e-9, abs=1e-11 * (1 + risk.sizes(w, 0)[1]))
+    assert np.linalg.norm(risk.hvp(w, d)) <= risk.lipschitz(w, 0.0) * np.linalg.norm(d) + 1e-12
+
+
+@pytest.mark.slow
+@given(seeds())
+@at_least(150)
+def test_no_difference_quotient_in_the_ball_exceeds_the_certified_constant(seed):
+    family, w, rng = drawn(seed)
+    radius = float(rng.choice([1e-2, 0.3, 2.0]))
+    bound, room = family.lipschitz(w, radius), 1e-12 * family.sizes(w, radius)[1]
+
+    for _ in range(3):
+        near, far = in_ball(w, radius, rng), in_ball(w, radius, rng)
+        change = family.value_and_grad(far)[1] - family.value_and_grad(near)[1]
+        assert np.linalg.norm(change) <= bound * np.linalg.norm(far - near) * (1 + 1e-12) + room
+
+
+def test_the_constant_of_a_risk_grows_with_the_ball():
+    family, w, _ = drawn(3, risks)
+
+    constants = [family.lipschitz(w, radius) for radius in (0.0, 0.1, 1.0)]
+
+    assert constants == sorted(constants)
+    assert family.lipschitz(w, np.inf) == np.inf
+
+
+def test_the_constant_of_an_unknown_spike_is_infinite():
+    net = rs.Network((1, 1), rs.LIF(0.5, 1.0, np.tanh, rs.ToZero()), rs.LinearReadout(2))
+    risk = Risk(net, np.ones((1, 1, 1)), np.array([0]))
+
+    assert risk.lipschitz(np.zeros(net.n_params), 1.0) == np.inf
+
+
+@pytest.mark.slow
+@given(seeds())
+@at_least(100)
+def test_no_value_is_below_the_lower_bound(seed):
+    family, w, rng = drawn(seed)
+
+    for scale in (0.0, 1.0, 100.0):
+        point = w + scale * rng.normal(size=w.size)
+        assert not family.value_and_grad(point)[0] < family.lower
+
+
+def test_the_lower_bound_of_a_quadratic_is_its_minimum():
+    h = np.array([[2.0, 1.0], [1.0, 3.0]])
+    at = np.array([3.0, -4.0])
+
+    assert Quadratic(h, -h @ at, 7.0).lower == pytest.approx(7.0 - 0.5 * at @ h @ at, rel=1e-13)
+    assert Quadratic(np.diag([1.0, -1e-9]), at).lower == -np.inf
+    assert Quadratic(0.0 * h, 0.0 * at, 7.0).lower == 7.0
+    assert Quadratic(0.0 * h, at).lower == -np.inf
+
+
+@pytest.mark.slow
+@given(seeds())
+@at_least(100)
+def test_a_family_is_the_mean_of_its_batches_and_of_its_samples(seed):
+    family, w, _ = drawn(seed)
+    value, grad = family.value_and_grad(w)
+    size = 1e-12 * np.array(family.sizes(w, 0.0))
+
+    for parts in (family.samples, family.batches()):
+        each = [part.value_and_grad(w) for part in parts]
+        assert np.mean([v for v, _ in each]) == pytest.approx(value, rel=1e-12, abs=size[0])
+        assert np.mean([g for _, g in each], axis=0) == pytest.approx(grad, abs=size[1])
+
+
+@pytest.mark.slow
+@given(seeds())
+@at_least(100)
+def test_the_variance_is_nowhere_more_than_the_spread(seed):
+    family, w, rng = drawn(seed)
+    for scale in (0.0, 1.0, 10.0):
+        point = w + scale * rng.normal(size=w.size)
+        grads = np.array([b.value_and_grad(point)[1] for b in family.batches()])
+        assert grads.var(axis=0).sum() <= family.spread * (1.0 + 1e-12) + 1e-20
+
+
+def test_the_spread_of_subsets_is_exact_where_the_noise_is_constant():
+    rng = np.random.default_rng(0)
+    samples = tuple(Quadratic(np.eye(2), rng.normal(size=2)) for _ in range(5))
+
+    for batch in range(1, 6):
+        family = Finite(samples, batch)
+        grads = np.array([b.value_and_grad(np.ones(2))[1] for b in family.batches()])
+        assert family.spread == pytest.approx(grads.var(axis=0).sum(), rel=1e-12, abs=1e-30)
+
+
+@given(seeds())
 @at_least(60)
-@given(KINDS, seeds(), st.sampled_from((0.0, 0.1, 1.0)))
-def test_no_two_points_of_the_ball_exceed_the_constant(kind, seed, radius):
-    rng = np.random.default_rng(seed)
-    family, w = DRAWS[kind](Seeded(rng))
-    f = family.mean
-    ends = [rng.standard_normal(w.size) for _ in range(2)]
-    a, b = (w + radius * rng.random() * e / np.linalg.norm(e) for e in ends)
-    (fa, ga), (fb, gb) = f.value_and_grad(a), f.value_and_grad(b)
-    value_size, grad_size = f.sizes(w, radius)
+def test_the_constant_of_a_difference_bounds_its_quotients(seed):
+    family, w, rng = drawn(seed)
+    one, other, end = family.batches()[0], family.mean, in_ball(w, 0.5, rng)
 
-    assert (
-        np.linalg.norm(ga - gb)
-        <= f.lipschitz(w, radius) * np.linalg.norm(a - b) * (1.0 + 1e-12) + 1e-12 * grad_size
-    )
-    assert min(fa, fb) >= f.lower - 1e-12 * value_size
-    assert max(abs(fa), abs(fb)) <= value_size * (1.0 + 1e-9)
-    assert max(np.linalg.norm(ga), np.linalg.norm(gb)) <= grad_size * (1.0 + 1e-9)
+    def of(w):
+        return one.value_and_grad(w)[1] - other.value_and_grad(w)[1]
+
+    room = 1e-11 * family.sizes(w, 0.5)[1]
+    moved = np.linalg.norm(end - w)
+    assert np.linalg.norm(of(end) - of(w)) <= apart(one, other, w, 0.5) * moved + room
 
 
-@at_least(30)
-@given(KINDS, seeds())
-def test_minibatches_average_to_the_whole(kind, seed):
-    family, w = DRAWS[kind](Seeded(np.random.default_rng(seed)))
-    size = family.sizes(w, 0.0)[1]
+def test_what_makes_no_sense_is_refused():
+    q, two = Quadratic(np.eye(1), np.zeros(1)), np.array([[1.0, 2.0], [0.0, 1.0]])
+    ridge = Ridge(rs.Arctan(1.0), np.eye(1), np.zeros(1))
+    neuron = rs.LIF(0.5, 1.0, rs.Arctan(1.0), rs.ToZero(), detach_reset=True)
+    net = rs.Network((1, 1), neuron, rs.SpikeRate(1.0))
 
-    grads = np.stack([b.value_and_grad(w)[1] for b in family.batches()])
-
-    np.testing.assert_allclose(
-        grads.mean(axis=0), family.value_and_grad(w)[1], rtol=0.0, atol=1e-13 * size
-    )
-    variance = np.square(grads - grads.mean(axis=0)).sum(axis=1).mean()
-    assert variance <= family.spread * (1.0 + 1e-9) + 1e-20 * size**2
-
-
-def test_the_minimum_of_a_quadratic_is_certified_from_below():
-    f = Quadratic(np.diag([1.0, 4.0]), np.array([1.0, 2.0]), 3.0)
-
-    assert f.lower == pytest.approx(3.0 - 0.5 - 0.5)
-    assert f.lower <= 2.0
-    assert Quadratic(np.diag([1.0, -1.0]), np.zeros(2)).lower == -np.inf
-    assert Quadratic(np.zeros((1, 1)), np.ones(1)).lower == -np.inf
-    assert Quadratic(np.zeros((1, 1)), np.zeros(1), 5.0).lower == 5.0
-
-
-def test_what_is_no_objective_is_refused():
-    x, y = np.ones((1, 1, 1)), np.zeros(1, np.int64)
-    detached = rs.LIF(0.5, 1.0, rs.Arctan(1.0), detach_reset=True)
-    network = rs.Network((1, 1), detached, rs.LinearReadout(2))
-    f = Quadratic(np.eye(1), np.zeros(1))
-
-    with pytest.raises(ValueError, match="detach_reset must be False"):
-        Risk(network, x, y)
     with pytest.raises(ValueError, match="h must be symmetric"):
-        Quadratic(np.array([[0.0, 1.0], [0.0, 0.0]]), np.zeros(2))
-    with pytest.raises(ValueError, match=r"batch must lie in 1\.\.1"):
-        Finite((f,), 2)
+        Quadratic(two, np.zeros(2))
+    with pytest.raises(ValueError, match=r"batch must lie in 1\.\.1, got 2"):
+        Finite((q,), 2)
     with pytest.raises(ValueError, match="samples must be of one kind"):
-        joined((f, Ridge(rs.Arctan(1.0), np.ones((1, 1)), np.zeros(1))))
-
-
-@given(instances(descent_draws.quadratics))
-def test_two_quadratics_are_as_far_apart_as_their_hessians(drawn):
-    family, w = drawn
-    one, f = family.samples[0], family.mean
-
-    assert apart(one, f, w, 1.0) == pytest.approx(np.linalg.norm(one.h - f.h, 2), abs=1e-12)
+        joined((q, ridge))
+    with pytest.raises(ValueError, match="samples must have one spike and shape"):
+        joined((ridge, replace(ridge, spike=rs.Arctan(2.0))))
+    with pytest.raises(ValueError, match="detach_reset must be False"):
+        Risk(net, np.ones((1, 1, 1)), np.array([0]))

@@ -1,0 +1,94 @@
+"""Many seeded runs: 5b holds with confidence, they are the library's, the rate is as claimed."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+import refsast as rs
+from proofs_check.claim import check
+from proofs_check.claims.convergence import SEEDED, average
+from proofs_check.counterexamples_descent import attained, many_along
+from proofs_check.descent_draws import quadratics, ridges, risks, runs
+from proofs_check.descents import Path, Step
+from proofs_check.families import Finite
+from proofs_check.instances import Seeded
+from proofs_check.objectives import Quadratic
+from proofs_check.runs import Runs, averages, lower_limit, rates
+from tests.strategies import at_least, seeds
+
+
+def source(seed):
+    """Return a source of choices."""
+    return Seeded(np.random.default_rng(seed))
+
+
+@pytest.mark.slow
+@given(seeds())
+@at_least(15)
+def test_the_claim_about_many_runs_holds(seed):
+    verdict = check(SEEDED, runs(source(seed)))
+
+    assert not verdict.refuted, verdict
+
+
+def test_the_bound_for_many_runs_is_nearly_attained():
+    x = many_along(replace(attained(), rho=1.0))
+
+    assert check(SEEDED, x).ratio > 0.8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shared", [False, True])
+def test_the_mean_over_runs_is_that_over_paths(shared):
+    x = replace(attained(), rho=0.7, eta=0.6, shared=shared)
+    path = Path(x, 3, 0.0)
+    found = averages(Runs(path, 4000, 1))
+
+    assert abs(found.mean() - average(path)) <= 5.0 * found.std() / 4000**0.5
+
+
+@pytest.mark.parametrize("kind", [quadratics, ridges, risks])
+def test_runs_go_where_the_library_goes(kind):
+    drawn = kind(source(11))
+    x = Step(*drawn, 0.1, 0.05, 1.0, 0.0)
+    batches = x.family.batches()
+    rng = np.random.default_rng(3)
+    first, second = (rng.integers(len(batches), size=(4, 2)) for _ in range(2))
+    wanted = np.zeros(2)
+    for run in range(2):
+        w = x.w
+        for k in range(4):
+            wanted[run] += np.square(x.family.value_and_grad(w)[1]).sum() / 4
+            one, two = (batches[picks[k, run]].value_and_grad for picks in (first, second))
+            w = w - x.eta * rs.sam.gradient(one, w, rho=x.rho, second=two)
+
+    assert averages(Runs(Path(x, 4, 0.0), 2, 3)) == pytest.approx(wanted, rel=1e-11, abs=1e-13)
+
+
+def test_the_confidence_limit_is_seldom_above_the_expectation():
+    rng = np.random.default_rng(0)
+    coins = rng.integers(2, size=(2000, 100)).astype(float)
+
+    limits = np.array([lower_limit(c, 1.0) for c in coins])
+
+    assert limits.max() < 0.5
+    assert limits.mean() == pytest.approx(0.5 - np.sqrt(np.log(1e9) / 200.0), abs=0.01)
+    assert lower_limit(100.0 * coins[0], 1.0) == limits[0]
+
+
+@pytest.mark.slow
+def test_the_rate_is_the_inverse_root_of_the_number_of_steps():
+    rng = np.random.default_rng(0)
+    bowl = tuple(Quadratic(np.diag([1.0, 0.1]), rng.normal(size=2)) for _ in range(5))
+    family = Finite(bowl, 1)
+    start = Step(family, np.array([2.0, -1.0]), 1.0, 1.0, 1.0, family.spread)
+
+    found = rates(start, family.lower, steps=(10, 30, 100, 300, 1000), runs=100, seed=0)
+
+    assert found.bound_slope == pytest.approx(-0.5, abs=1e-12)
+    assert abs(found.slope + 0.5) <= 0.01 + 5.0 * found.slope_error
+    assert found.slope_error < 0.01
+    assert (found.measured + 5.0 * found.errors < found.bounds).all()
+    assert (found.measured > 0.3 * found.bounds).all()
