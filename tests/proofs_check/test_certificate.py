@@ -11,7 +11,14 @@ from proofs_check.certificate import reach, sharp, simple
 from proofs_check.enclosure import enclose
 from proofs_check.slopes import with_slope
 from refsast.model.network import with_spikes
-from tests.proofs_check.instances import CROSSED, INSTANCES, PUSHED, PUSHED_LEAKY, one_neuron
+from tests.proofs_check.instances import (
+    CROSSED,
+    INSTANCES,
+    PUSHED,
+    PUSHED_LEAKY,
+    PUSHED_TOO_FAR,
+    one_neuron,
+)
 from tests.proofs_check.rivals import (
     CERTIFICATES,
     boxes_hold,
@@ -101,21 +108,30 @@ def test_the_bound_on_a_lead_is_nearly_attained(certify, instance):
     assert falls(network, network, params, x).max() > 0.99 * certify(*instance).bound.max()
 
 
-def test_where_the_condition_fails_the_simple_bound_is_escaped():
-    network, params, x = CROSSED
-    layers = reach(*CROSSED)
+@pytest.mark.parametrize("instance", [CROSSED, PUSHED_TOO_FAR])
+def test_where_the_condition_fails_the_simple_bound_is_escaped(instance):
+    network, params, x = instance
+    layers = reach(*instance)
     tail = network.neurons[-1].spike(-0.5 * layers[-1].margin)
     would_be = 2.0 * tail * network.readout.time_weights(len(x)).sum()
     fall = falls(network, network, params, x).max()
 
     assert [bool(layer.applies[0]) for layer in layers] == [True, False]
-    assert fall > 10.0 * would_be[0]
-    assert simple(*CROSSED).lead.max() > would_be[0]  # would be certified, and
-    classes = [rs.run(network, params, x, s).logits.argmax() for s in (rs.heaviside, None)]
-    assert classes[0] != classes[1]  # wrongly
+    assert layers[-1].spike[0] == 1.0
+    assert fall > 2.0 * would_be[0]
+    assert simple(*instance).bound.max() == np.inf
+    assert fall <= sharp(*instance).bound.max() < np.inf
+
+
+def test_without_the_condition_a_wrong_class_would_be_certified():
+    network, params, x = CROSSED
+    would_be = 2.0 * network.neurons[-1].spike(-0.5 * reach(*CROSSED)[-1].margin)
+    hard, smooth = (rs.run(network, params, x, s).logits.argmax() for s in (rs.heaviside, None))
+
+    assert simple(*CROSSED).lead.max() > would_be[0]
+    assert hard != smooth
     assert not simple(*CROSSED).certified[0]
     assert not sharp(*CROSSED).certified[0]
-    assert sharp(*CROSSED).bound.max() >= fall
 
 
 def test_at_threshold_hard_fires_and_smooth_fires_half():
