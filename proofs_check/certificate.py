@@ -51,6 +51,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from proofs_check.boxes import UNIT, certifiable, enclose, rounding, tail
+from proofs_check.constants import geometric
 from refsast import LIF, Layer, Network, Params, Spikes, heaviside, run
 from refsast.arrays import Array
 from refsast.model.readout import pool
@@ -226,7 +227,7 @@ def _reach(neuron: LIF, layer: Layer, largest: Array, u: Array, below: Array) ->
     grow = 1.0 + share + 4.0 * len(u) * UNIT
     inside = (_through_reset(neuron, top) + _row_sum(layer.v)) * e + _row_sum(layer.w) * below
     slack = share * (top + 0.5 * margin + neuron.threshold) + rest.max(axis=1)
-    d = grow * _geometric(neuron.leak, len(u)) * (inside + slack)
+    d = grow * geometric(neuron.leak, len(u)) * (inside + slack)
     applies = d <= 0.5 * margin
     return Reach(margin, d, np.where(applies, e, 1.0), applies)
 
@@ -239,11 +240,6 @@ def _through_reset(neuron: LIF, top: Array) -> Array:
 
 def _row_sum(w: Array | None) -> float:
     return 0.0 if w is None else float(np.abs(w).sum(axis=1).max())
-
-
-def _geometric(k: float, steps: int) -> float:
-    """``1 + k + ... + k^(steps-1)``."""
-    return float(np.sum(k ** np.arange(steps)))
 
 
 def _matrix(network: Network, params: Params) -> Array:

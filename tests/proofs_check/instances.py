@@ -55,6 +55,8 @@ THROUGH_RESET = {
 THROUGH_RECURRENCE = one_neuron(rs.LIF(0.0, 1.0, FLAT, rs.NoReset()), (2.1, 2.1), v=1.0)
 # Pushed across: the half spike moves each by 0.75, and their margin is 0.5.
 CROSSED = two_layers(rs.LIF(0.0, 1.0, STEEP), 1.5, (0.0, 2.0))
+# Pushed by 0.4 of 0.5: on the right side still, but nearer to threshold than half the margin.
+PUSHED_TOO_FAR = two_layers(rs.LIF(0.0, 1.0, STEEP), 0.8, (0.7, 1.3))
 INSTANCES = {
     "pushed": PUSHED,
     "pushed by four": PUSHED_BY_FOUR,

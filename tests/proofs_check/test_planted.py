@@ -1,0 +1,81 @@
+"""Planted errors in the certificates: each must be caught by an instance that is pinned here."""
+
+import numpy as np
+import pytest
+
+import refsast as rs
+from proofs_check import boxes, certificate
+from tests.proofs_check.instances import CROSSED, INSTANCES
+from tests.proofs_check.rivals import sound
+
+
+def _to_zero_only(neuron, u):
+    """Carried over as if the spike were the hard one's."""
+    hard = rs.heaviside(0.5 * (u.lo + u.hi) - neuron.threshold)
+    return boxes._corners(neuron, u, boxes.Box(hard, hard))
+
+
+def _no_rounding(layer, largest):
+    return 0.0, np.zeros((len(largest), len(layer.w)))
+
+
+def _centre_only(a, w, b=None):
+    centre = 0.5 * (a.lo + a.hi) @ w.T + (0.0 if b is None else b)
+    return boxes.Box(centre, centre)
+
+
+PLANTED = {
+    "the reset forgotten": (certificate, "_through_reset", lambda neuron, top: np.zeros_like(top)),
+    "tail(m) for tail(m/2)": (certificate, "tail", lambda n, m: boxes.tail(n, 2.0 * m)),
+    "the weights forgotten": (certificate, "_row_sum", lambda w: 0.0),
+    "the largest weight for the row sum": (
+        certificate,
+        "_row_sum",
+        lambda w: 0.0 if w is None else np.abs(w).max(),
+    ),
+    "one step for all": (certificate, "_geometric", lambda k, steps: 1.0),
+    "mean for the readout's weights": (
+        certificate,
+        "pool",
+        lambda readout, s: s.mean(axis=0),
+    ),
+    "the hard reset in the boxes": (boxes, "_carried", _to_zero_only),
+    "no radius": (
+        boxes,
+        "_times",
+        _centre_only,
+    ),
+    "half the tail": (boxes, "tail", lambda n, m: 0.5 * n.spike(-m)),
+    "no rounding": (boxes, "rounding", _no_rounding),
+}
+
+
+def _wide(rng):
+    """Many inputs of one sign and another, whose sum rounds."""
+    network = rs.Network((60, 20), rs.LIF(0.9, 1.0, rs.Arctan(1e3)), rs.SpikeRate(1.0))
+    params = rs.unflatten(network, rng.normal(size=network.n_params))
+    return network, params, rng.normal(size=(6, 40, 60))
+
+
+def _random(rng):
+    neuron = rs.LIF(0.9, 1.0, rs.Logistic(300.0))
+    network = rs.Network((4, 5, 5), neuron, rs.LeakyReadout(3, 0.9), recurrent=True)
+    params = rs.unflatten(network, 0.5 * rng.normal(size=network.n_params))
+    return network, params, rng.normal(size=(6, 40, 4))
+
+
+@pytest.fixture(scope="module")
+def witnesses():
+    rng = np.random.default_rng(3)
+    return [*INSTANCES.values(), CROSSED, _wide(rng), _random(rng)]
+
+
+def test_the_witnesses_are_sound(witnesses):
+    assert all(sound(*witness) for witness in witnesses)
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_error_is_caught(name, witnesses, monkeypatch):
+    monkeypatch.setattr(*PLANTED[name])
+
+    assert not all(sound(*witness) for witness in witnesses)
