@@ -200,35 +200,35 @@ def carry(neuron: LIF) -> Enclosure:
     return _of_map(neuron, 0)
 
 
-def kappa_effective(neuron: LIF, v_norm: float) -> float:
-    """Return an upper bound of ``kappa + D1 |V|``, what one step of a layer can do to a difference.
+def recurrent_cap(neuron: LIF, kappa_e: float) -> float:
+    """Return the largest |V|_2 with which ``kappa + D1 |V|_2`` is no larger than `kappa_e`.
 
     Parameters
     ----------
     neuron : LIF
         With one of the five spikes.
-    v_norm : float
-        Largest singular value of the recurrent weights, not negative; 0 without any.
+    kappa_e : float
+        What a step of a recurrent layer may multiply distances by; below 1 for a contraction.
 
     Returns
     -------
     float
-        Rounded up.
+        Rounded down; a cap for `refsast.project`.
 
     Raises
     ------
     ValueError
-        If the spike is none of the five, or `v_norm` is negative.
+        If the spike is none of the five, or kappa alone is larger than `kappa_e`.
 
     References
     ----------
     THEORY 0 and 1c.
     """
-    if not v_norm >= 0.0:
-        raise ValueError(f"v_norm must not be negative, got {v_norm}")
-    if v_norm == 0.0:
-        return kappa(neuron).upper
-    return float((sup_derivative(neuron.spike).upper * exact(v_norm) + kappa(neuron).upper).upper)
+    alone = kappa(neuron).upper
+    if not kappa_e >= alone:
+        raise ValueError(f"kappa_e must be at least kappa, {alone}, got {kappa_e}")
+    cap = (exact(kappa_e) - alone) / exact(sup_derivative(neuron.spike).upper)
+    return max(float(cap.lower), 0.0)
 
 
 def geometric(k: float, steps: int) -> float:

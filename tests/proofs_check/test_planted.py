@@ -33,7 +33,7 @@ PLANTED = {
         "_row_sum",
         lambda w: 0.0 if w is None else np.abs(w).max(),
     ),
-    "one step for all": (certificate, "_geometric", lambda k, steps: 1.0),
+    "one step for all": (certificate, "geometric", lambda k, steps: 1.0),
     "mean for the readout's weights": (
         certificate,
         "pool",
