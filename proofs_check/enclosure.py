@@ -4,7 +4,7 @@ Rule 1: an interval holds every exact result of exact operands taken from its op
 Rule 2: sums, products, quotients and roots of doubles are the doubles nearest to the exact ones,
         so the neighbour on either side bounds it, subnormal numbers included: `outward` takes it,
         and every operation that rounds goes through `outward`. Negation, magnitude, minimum and
-        maximum do not round.
+        maximum do not round. (Past all doubles NumPy warns; infinity and its neighbour bound.)
 Rule 3: no elementary function of the machine is trusted but the square root, which IEEE 754
         rounds correctly. `exp` and `arctan` are reduced to small arguments by identities and summed
         as polynomials, in intervals, with a bound on what the series leaves out; since both
