@@ -4,7 +4,7 @@ Rule 1: an interval holds every exact result of exact operands taken from its op
 Rule 2: sums, products, quotients and roots of doubles are the doubles nearest to the exact ones,
         so the neighbour on either side bounds it, subnormal numbers included: `outward` takes it,
         and every operation that rounds goes through `outward`. Negation, magnitude, minimum and
-        maximum do not round.
+        maximum do not round. (Past all doubles NumPy warns; infinity and its neighbour bound.)
 Rule 3: no elementary function of the machine is trusted but the square root, which IEEE 754
         rounds correctly. `exp` and `arctan` are reduced to small arguments by identities and summed
         as polynomials, in intervals, with a bound on what the series leaves out; since both
@@ -24,7 +24,18 @@ from refsast.arrays import Array
 
 
 def outward(lower: Array, upper: Array) -> "Interval":
-    """Return the interval with its ends moved outward by one unit in the last place."""
+    """Return the interval with its ends moved outward by one unit in the last place.
+
+    Parameters
+    ----------
+    lower, upper : ndarray
+        Ends, each rounded to the nearest double.
+
+    Returns
+    -------
+    Interval
+        Holds what the ends were before they were rounded.
+    """
     return Interval(np.nextafter(lower, -np.inf), np.nextafter(upper, np.inf))
 
 
@@ -102,7 +113,18 @@ def exact(value: Array | float) -> Interval:
 
 
 def interval(lower: float, upper: float) -> Interval:
-    """Return the interval between two numbers."""
+    """Return the interval between two numbers.
+
+    Parameters
+    ----------
+    lower, upper : float
+        The ends. ``lower <= upper``.
+
+    Returns
+    -------
+    Interval
+        Of shape ().
+    """
     return Interval(np.asarray(lower, dtype=np.float64), np.asarray(upper, dtype=np.float64))
 
 
@@ -119,13 +141,40 @@ def _corners(operation: np.ufunc, x: Interval, y: Interval) -> Interval:
 
 
 def square(x: Interval) -> Interval:
-    """Return the squares; unlike in ``x * x``, the two factors are the same number."""
+    """Return the squares; unlike in ``x * x``, the two factors are the same number.
+
+    Parameters
+    ----------
+    x : Interval
+        Any.
+
+    Returns
+    -------
+    Interval
+        Of the shape of `x`.
+    """
     x = abs(x)
     return outward(x.lower * x.lower, x.upper * x.upper)
 
 
 def sqrt(x: Interval) -> Interval:
-    """Return the square roots of an interval without negative numbers."""
+    """Return the square roots.
+
+    Parameters
+    ----------
+    x : Interval
+        Not negative.
+
+    Returns
+    -------
+    Interval
+        Of the shape of `x`.
+
+    Raises
+    ------
+    ValueError
+        If `x` holds a negative number.
+    """
     if np.any(x.lower < 0.0):
         raise ValueError(f"x must not be negative, got {x}")
     return outward(np.sqrt(x.lower), np.sqrt(x.upper))

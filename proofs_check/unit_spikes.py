@@ -96,7 +96,23 @@ def initial_edges(unit: UnitSpike) -> Array:
 
 
 def family_of(spike: Spike) -> tuple[type, float]:
-    """Return which of the five families a spike is of, and its slope, or say that it is of none."""
+    """Return which of the five families a spike is of, or derived from, and its slope.
+
+    Parameters
+    ----------
+    spike : callable
+        Any spike.
+
+    Returns
+    -------
+    family, slope : type, float
+        One of `FAMILIES`, and what fixes its member.
+
+    Raises
+    ------
+    ValueError
+        If it is of none.
+    """
     if not isinstance(spike, FAMILIES):
         names = ", ".join(family.__name__ for family in FAMILIES)
         raise ValueError(f"spike must be one of {names}, got {spike!r}")
