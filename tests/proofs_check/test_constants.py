@@ -232,18 +232,18 @@ def test_a_leak_of_zero_leaves_nothing():
 
 @given(neurons(), st.floats(0.0, 3.0))
 @at_least(20)
-def test_detaching_changes_nothing_and_the_recurrent_part_is_added(neuron, v_norm):
+def test_detaching_changes_nothing_and_a_recurrent_cap_is_the_largest(neuron, kappa_e):
     other = replace(neuron, detach_reset=not neuron.detach_reset)
-    together = constants.kappa_effective(neuron, v_norm)
-    parts = constants.kappa(neuron).upper + neuron.spike.sup_derivative * v_norm
+    alone, slope = constants.kappa(neuron).upper, neuron.spike.sup_derivative
 
     assert constants.kappa(other) == constants.kappa(neuron)
     assert constants.curvature(other) == constants.curvature(neuron)
-    assert parts * (1.0 - 1e-15) <= together <= parts * (1.0 + 1e-10) + 1e-300
-
-
-def test_without_recurrent_weights_kappa_is_not_rounded_again():
-    assert constants.kappa_effective(rs.LIF(1.0, 1.0, rs.Arctan(2.0), rs.NoReset()), 0.0) == 1.0
+    if kappa_e < alone:
+        with pytest.raises(ValueError, match="kappa_e must be at least kappa"):
+            constants.recurrent_cap(neuron, kappa_e)
+        return
+    together = alone + slope * constants.recurrent_cap(neuron, kappa_e)
+    assert kappa_e * (1.0 - 1e-10) - 1e-300 <= together <= kappa_e * (1.0 + 1e-15)
 
 
 @pytest.mark.parametrize(("k", "steps", "wanted"), [(1.0, 7, 7.0), (0.5, 3, 1.75), (2.0, 0, 0.0)])
@@ -282,8 +282,10 @@ def test_another_spike_is_refused(f, reset):
     ("call", "message"),
     [
         (lambda n: constants.carry(replace(n, reset=rs.NoReset())), "reset must be ToZero, got "),
-        (lambda n: constants.kappa_effective(n, -1.0), "v_norm must not be negative, got -1"),
-        (lambda n: constants.kappa_effective(n, math.nan), "v_norm must not be negative, got nan"),
+        (
+            lambda n: constants.recurrent_cap(n, math.nan),
+            r"kappa_e must be at least kappa, .*, got nan",
+        ),
         (lambda n: constants.geometric(-1.0, 3), "k must not be negative, got -1"),
         (lambda n: constants.geometric(1.0, -3), "steps must not be negative, got -3"),
     ],
