@@ -5,6 +5,7 @@
 #   make test                  all tests
 #   make lint types contracts  style, types, who may import whom
 #   make notebooks             build and execute the notebooks (notebooks-check: write nothing)
+#   make theorems              check, attack and certify every theorem: a table and a page
 #   make mutants               plant errors one by one and count those that a test catches
 #   make peers                 the tests against PyTorch and other libraries
 #   make bench                 time gradients, here and in other libraries: a page and two figures
@@ -20,7 +21,7 @@ export REFSAST_NMNIST ?= $(if $(NMNIST_ROOT),$(abspath $(NMNIST_ROOT)))
 export OPENBLAS_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint types contracts notebooks notebooks-check mutants peers bench clean
+.PHONY: demo test lint types contracts notebooks notebooks-check theorems mutants peers bench clean
 
 .venv/base: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -57,6 +58,9 @@ notebooks: .venv/dev
 
 notebooks-check: .venv/dev
 	$(BIN)/python notebooks/build.py --check
+
+theorems: .venv/base
+	$(BIN)/python -m proofs_check --html runs/theorems.html --json runs/theorems.json $(THEOREMS)
 
 mutants: .venv/dev
 	$(BIN)/python tests/mutate.py

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import refsast as rs
+from proofs_check.__main__ import parser as theorems
 from refsast.__main__ import parser
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -43,6 +44,8 @@ def test_every_command_exists(line):
     elif words[:3] == ["python", "-m", "refsast"]:
         flags = [word for word in words[3:] if word != "--help"]
         assert callable(parser().parse_args(flags).run)
+    elif words[:3] == ["python", "-m", "proofs_check"]:
+        theorems().parse_args(words[3:])
     else:
         assert words[0] in ("git", "cd", "pytest", "source")
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+from scipy.sparse.linalg import LinearOperator, eigsh
 
 from refsast.arrays import Array, as_number, is_count
 from refsast.experiment.sharpness.point import checked_point
@@ -15,6 +16,7 @@ from refsast.model.network import split
 from refsast.spikes import Spikes
 
 Count: TypeAlias = Callable[[int], None]
+SUBSPACE = 12  # vectors that are kept, or more where more eigenvalues are wanted
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,8 +55,8 @@ def top_eigenvalues(
 ) -> Spectrum:
     """Return the largest eigenvalues of the Hessian of the mean loss, by Lanczos' method.
 
-    All Lanczos vectors are kept and every new one is made orthogonal to them, so that after p
-    products the whole Hessian is known; p numbers are held per product.
+    By ARPACK, through `scipy.sparse.linalg.eigsh`, on ``max(2 k + 1, 12)`` vectors; where there are
+    no more parameters than that, by the whole Hessian.
 
     Parameters
     ----------
@@ -69,7 +71,7 @@ def top_eigenvalues(
     k : int
         How many eigenvalues, 1 to p.
     rng : numpy.random.Generator
-        Draws the start vector, and another where the iteration has used one up.
+        Draws the start vector.
     by_magnitude : bool
         Whether the largest magnitudes are wanted instead of the largest numbers.
     tolerance : float
@@ -91,7 +93,7 @@ def top_eigenvalues(
 
     References
     ----------
-    Parlett, "The Symmetric Eigenvalue Problem", SIAM 1998, Ch. 13; THEORY 3b.
+    Lehoucq, Sorensen and Yang, "ARPACK Users' Guide", SIAM 1998; THEORY 3b.
     """
     params, x, y = checked_point(network, params, x, y)
     p = network.n_params
@@ -108,49 +110,36 @@ def top_eigenvalues(
         watch(products)
         return out
 
-    def order(values: Array) -> NDArray[np.intp]:
-        return np.argsort(-np.abs(values) if by_magnitude else -values, kind="stable")[:k]
-
-    values, vectors = _lanczos(hessian, p, k, order, rng, tolerance)
+    values, vectors = _extreme(hessian, p, k, by_magnitude, rng, tolerance)
     apart = [hessian(v) - value * v for value, v in zip(values, vectors.T, strict=True)]
     return Spectrum(values, vectors, np.linalg.norm(apart, axis=1), products)
 
 
-def _lanczos(
+def _extreme(
     hessian: Callable[[Array], Array],
     p: int,
     k: int,
-    order: Callable[[Array], NDArray[np.intp]],
+    by_magnitude: bool,
     rng: np.random.Generator,
     tolerance: float,
 ) -> tuple[Array, Array]:
-    """The first `k` eigenvalues in that order, and their vectors; at most `p` products."""
-    eps = np.finfo(np.float64).eps
-    basis, diagonal, beside = [_fresh(rng, p, [])], [], []
-    while True:
-        product = hessian(basis[-1])
-        diagonal.append(basis[-1] @ product)
-        rest = _across(product, basis)
-        beta = float(np.linalg.norm(rest))
-        values, turn = np.linalg.eigh(np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1))
-        size, first = np.abs(values).max(), order(values)
-        bounds = beta * np.abs(turn[-1, first])  # the residuals, in exact arithmetic
-        enough = np.maximum(tolerance * np.abs(values[first]), eps * size)
-        if len(basis) == p or (len(basis) >= k and (bounds <= enough).all()):
-            return values[first], np.transpose(turn[:, first].T @ np.array(basis))
-        found_all = beta <= eps * size  # that the start vector can lead to
-        basis.append(_fresh(rng, p, basis) if found_all else rest / beta)
-        beside.append(0.0 if found_all else beta)
-
-
-def _fresh(rng: np.random.Generator, p: int, basis: list[Array]) -> Array:
-    """A random direction at right angles to all in `basis`."""
-    drawn = _across(rng.standard_normal(p), basis)
-    return drawn / np.linalg.norm(drawn)
-
-
-def _across(vector: Array, basis: list[Array]) -> Array:
-    """What is left of a vector at right angles to all in `basis`; twice is enough."""
-    for direction in (*basis, *basis):
-        vector = vector - (direction @ vector) * direction
-    return vector
+    """The first `k` eigenvalues and their vectors; of a small Hessian, column by column."""
+    which, subspace = "LM" if by_magnitude else "LA", max(2 * k + 1, SUBSPACE)
+    start = rng.standard_normal(p)
+    if p <= subspace:
+        values, vectors = np.linalg.eigh(np.stack([hessian(unit) for unit in np.eye(p)]))
+    elif not hessian(start).any():  # all of it is zero, which ARPACK refuses
+        values, vectors = np.zeros(k), np.eye(p, k)
+    else:
+        operator = LinearOperator((p, p), matvec=hessian, dtype=np.float64)  # pyright: ignore[reportCallIssue]
+        values, vectors = eigsh(
+            operator,
+            k,
+            which=which,
+            v0=start,
+            ncv=subspace,
+            tol=tolerance,  # pyright: ignore[reportArgumentType]
+            maxiter=100 * p,
+        )
+    first = np.argsort(-np.abs(values) if by_magnitude else -values, kind="stable")[:k]
+    return values[first], vectors[:, first]
