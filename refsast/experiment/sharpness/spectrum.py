@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.sparse.linalg import LinearOperator, eigsh
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from refsast.arrays import Array, as_number, is_count
 from refsast.experiment.sharpness.point import checked_point
@@ -17,6 +17,7 @@ from refsast.spikes import Spikes
 
 Count: TypeAlias = Callable[[int], None]
 SUBSPACE = 12  # vectors that are kept, or more where more eigenvalues are wanted
+WHOLE = 64  # parameters, up to which the whole Hessian is computed
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +57,7 @@ def top_eigenvalues(
     """Return the largest eigenvalues of the Hessian of the mean loss, by Lanczos' method.
 
     By ARPACK, through `scipy.sparse.linalg.eigsh`, on ``max(2 k + 1, 12)`` vectors; where there are
-    no more parameters than that, by the whole Hessian.
+    no more than 64 parameters, or than those vectors, by the whole Hessian.
 
     Parameters
     ----------
@@ -89,7 +90,8 @@ def top_eigenvalues(
     ------
     ValueError
         If `k` or `tolerance` is out of range, a neuron detaches its reset, or anything else is not
-        as `reference.hvp` wants it.
+        as `reference.hvp` wants it; or if ARPACK does not reach the tolerance, as it may not where
+        a wanted eigenvalue is zero to rounding.
 
     References
     ----------
@@ -126,12 +128,28 @@ def _extreme(
     """The first `k` eigenvalues and their vectors; of a small Hessian, column by column."""
     which, subspace = "LM" if by_magnitude else "LA", max(2 * k + 1, SUBSPACE)
     start = rng.standard_normal(p)
-    if p <= subspace:
+    if p <= max(WHOLE, subspace):
         values, vectors = np.linalg.eigh(np.stack([hessian(unit) for unit in np.eye(p)]))
     elif not hessian(start).any():  # all of it is zero, which ARPACK refuses
         values, vectors = np.zeros(k), np.eye(p, k)
     else:
-        operator = LinearOperator((p, p), matvec=hessian, dtype=np.float64)  # pyright: ignore[reportCallIssue]
+        values, vectors = _by_arpack(hessian, p, k, which, start, subspace, tolerance)
+    first = np.argsort(-np.abs(values) if by_magnitude else -values, kind="stable")[:k]
+    return values[first], vectors[:, first]
+
+
+def _by_arpack(
+    hessian: Callable[[Array], Array],
+    p: int,
+    k: int,
+    which: str,
+    start: Array,
+    subspace: int,
+    tolerance: float,
+) -> tuple[Array, Array]:
+    """`eigsh`, whose failure to converge is refused as bad input."""
+    operator = LinearOperator((p, p), matvec=hessian, dtype=np.float64)  # pyright: ignore[reportCallIssue]
+    try:
         values, vectors = eigsh(
             operator,
             k,
@@ -139,7 +157,8 @@ def _extreme(
             v0=start,
             ncv=subspace,
             tol=tolerance,  # pyright: ignore[reportArgumentType]
-            maxiter=100 * p,
         )
-    first = np.argsort(-np.abs(values) if by_magnitude else -values, kind="stable")[:k]
-    return values[first], vectors[:, first]
+        return np.asarray(values), np.asarray(vectors)
+    except ArpackNoConvergence as error:
+        wanted = "be one that ARPACK reaches"
+        raise ValueError(f"tolerance must {wanted}, got {tolerance}: {error}") from error
