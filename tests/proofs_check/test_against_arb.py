@@ -134,6 +134,19 @@ def neuron_of(family, slope, ratio):
 
 
 @families
+def test_a_unit_spike_holds_the_textbook_and_its_derivatives(family):
+    unit = UNIT[family]
+    for m in np.concatenate([[0.0, 1e-9, 0.5], np.geomspace(0.01, min(unit.far, 60.0), 9)[:-1]]):
+        s = spike_of(family, series([arb(m), arb(1)], prec=4), 1)
+        textbook = (1 - s[0], m * (1 - s[0]), s[1], -2 * s[2], 6 * s[3])
+        ours = (unit.tail, unit.moment, unit.first, unit.second, unit.third)
+        for f, value in zip(ours, textbook, strict=True):
+            found = f(exact(np.array([m])))
+            assert arb(found.lower[0]) <= value <= arb(found.upper[0])
+            assert found.upper[0] - found.lower[0] <= 1e-10
+
+
+@families
 @pytest.mark.parametrize("slope", [1e-3, 0.8, 3.0, 1e6])
 def test_the_constants_of_a_spike_are_attained(family, slope):
     for order, f in enumerate(OF_SPIKES, 1):
@@ -215,4 +228,3 @@ def test_arb_does_not_prove_what_is_false():
     below = arb(0.99 * constants.curvature(neuron).lower)
 
     assert not proved(lambda u: derivative(neuron, u, -1, 2), edges, below)
-    assert len(UNIT) == len(SURROGATES)

@@ -12,59 +12,13 @@ import refsast as rs
 from proofs_check import constants, reset_map, unit_spikes
 from proofs_check.enclosure import exact
 from proofs_check.unit_spikes import UNIT, beyond
+from tests.proofs_check.sampled import agrees, sample, wide, width
 from tests.strategies import ANALYTIC, SURROGATES, at_least, neurons, seeds
 
 families = pytest.mark.parametrize("family", SURROGATES, ids=lambda f: f.__name__)
 RATIOS = [1e-6, 1e-3, 0.1, 0.5, 0.9, 1.0, 1.1, 1.9, 2.0, 2.1, 3.0, 10.0, 1e3, 1e9]
 OF_MAPS = (constants.carry, constants.kappa, constants.curvature)
 OF_SPIKES = (constants.sup_derivative, constants.sup_second, constants.sup_third)
-MAPS = (
-    lambda neuron, u, v: neuron.leak * u * kept(neuron.spike, v),
-    lambda neuron, u, v: neuron.leak * (kept(neuron.spike, v) - u * neuron.spike.derivative(v)),
-    lambda neuron, u, v: (
-        -neuron.leak * (2.0 * neuron.spike.derivative(v) + u * neuron.spike.second(v))
-    ),
-)
-
-
-def width(spike):
-    """Return c, of z = c v."""
-    return spike.slope * (0.5 * math.pi if isinstance(spike, rs.Arctan) else 1.0)
-
-
-def kept(spike, v):
-    """Return 1 - sigma, of which Arctan itself loses the digits far above threshold."""
-    return np.arctan2(1.0, width(spike) * v) / np.pi if type(spike) is rs.Arctan else spike(-v)
-
-
-def sample(neuron, order):
-    """Return the best of many values of abs(g), u >= 0, of abs(g') or of abs(g'')."""
-    near = np.concatenate([np.geomspace(1e-12, 1e12, 12_001), np.linspace(0.0, 3.0, 6_001)[1:]])
-    v = np.concatenate([-near, near]) / width(neuron.spike)
-    u = neuron.threshold + v
-    drop = neuron.threshold * (neuron.leak if getattr(neuron.reset, "leaked", False) else 1.0)
-    if isinstance(neuron.reset, rs.NoReset):
-        drop = 0.0
-    if isinstance(neuron.reset, rs.ToZero):
-        values = MAPS[order](neuron, u, v)
-    elif order == 1:
-        values = neuron.leak - drop * neuron.spike.derivative(v)
-    else:
-        values = drop * neuron.spike.second(v)
-    return abs(values[u >= 0.0] if order == 0 else values).max()
-
-
-def agrees(found, best):
-    """Whether no sample is above, and the best is as good as the enclosure, to sampling."""
-    return found.lower * (1.0 - 1e-5) <= best <= found.upper * (1.0 + 1e-12)
-
-
-def wide(seed):
-    """Return a neuron of a slope, a threshold and a leak from the whole range."""
-    rng = np.random.default_rng(seed)
-    family, leak = SURROGATES[rng.integers(5)], rng.choice([rng.random(), 1.0])
-    spike = family(float(10.0 ** rng.uniform(-3.0, 6.0)))
-    return rs.LIF(float(leak), float(10.0 ** rng.uniform(-3.0, 3.0)), spike)
 
 
 @given(neurons())
@@ -183,12 +137,24 @@ def forgetful():
 
 
 NEAR = rs.LIF(1.0, 0.5, rs.Algebraic(1.0))  # its kappa is attained at z = -3.1
+CARRIED = rs.LIF(1.0, 0.05, rs.Arctan(2.0))  # its carry at z = 4.2
 
 
-def test_a_tail_cut_near_is_loose_but_true(forgetful, monkeypatch):
-    monkeypatch.setitem(UNIT, rs.Algebraic, replace(UNIT[rs.Algebraic], far=1.0))
+@pytest.mark.parametrize(("neuron", "order"), [(NEAR, 1), (CARRIED, 0)])
+def test_a_tail_cut_near_is_loose_but_true(neuron, order, forgetful, monkeypatch):
+    family = type(neuron.spike)
+    monkeypatch.setitem(UNIT, family, replace(UNIT[family], far=1.0))
 
-    assert constants.kappa(NEAR).upper >= sample(NEAR, 1)
+    assert OF_MAPS[order](neuron).upper >= sample(neuron, order)
+
+
+def test_a_limit_is_exact_and_its_point_infinite():
+    kappa = constants.kappa(rs.LIF(0.7, 1.0, rs.Arctan(1.0)))
+    carry = constants.carry(rs.LIF(1.0, 0.25, rs.FastSigmoid(2.0)))
+
+    assert (kappa.point, carry.point) == (-math.inf, math.inf)
+    assert kappa.lower == pytest.approx(0.7, rel=1e-15)
+    assert carry.lower == pytest.approx(0.25, rel=1e-15)
 
 
 def test_a_forgotten_tail_is_caught(forgetful, monkeypatch):
