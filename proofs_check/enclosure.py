@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 
 from refsast.arrays import Array
 
-
 silent = np.errstate(all="ignore")  # overflow ends at infinity, underflow at a neighbour of zero
 
 
