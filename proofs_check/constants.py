@@ -259,8 +259,8 @@ def geometric(k: float, steps: int) -> float:
         raise ValueError(f"k must not be negative, got {k}")
     if not steps >= 0:
         raise ValueError(f"steps must not be negative, got {steps}")
-    total = 0.0
-    for _ in range(steps):
+    total = float(min(steps, 1))
+    for _ in range(steps - 1):
         total = 1.0 + float(k) * total
     return total
 

@@ -1,14 +1,16 @@
-"""Intervals that hold the exact result, rounding and all; and a supremum by branch and bound.
+"""Intervals that hold the exact result, rounding and all.
 
-Rule 1: an interval holds every exact result of exact operands taken from its operands.
+Rule 1: an interval holds every exact result of exact operands taken from its operands. What an
+        interval holds is finite: an infinite end only says that there is no bound on that side, so
+        that what overflows is held, without a warning. An end that is NaN bounds nothing.
 Rule 2: sums, products, quotients and roots of doubles are the doubles nearest to the exact ones,
         so the neighbour on either side bounds it, subnormal numbers included: `outward` takes it,
         and every operation that rounds goes through `outward`. Negation, magnitude, minimum and
         maximum do not round. (Past all doubles NumPy warns; infinity and its neighbour bound.)
 Rule 3: no elementary function of the machine is trusted but the square root, which IEEE 754
-        rounds correctly. `exp` and `arctan` are reduced to small arguments by identities and summed
-        as polynomials, in intervals, with a bound on what the series leaves out; since both
-        increase, an interval's ends give the ends.
+        rounds correctly. `exp` and `arccot` are reduced to small arguments by identities and summed
+        as polynomials, in intervals, with a bound on what the series leaves out; since both are
+        monotone, an interval's ends give the ends.
 Rule 4: pi is not a double; `PI` is the interval between its two neighbours.
 """
 
@@ -22,7 +24,10 @@ from numpy.typing import NDArray
 
 from refsast.arrays import Array
 
+silent = np.errstate(all="ignore")  # overflow ends at infinity, underflow at a neighbour of zero
 
+
+@silent
 def outward(lower: Array, upper: Array) -> "Interval":
     """Return the interval with its ends moved outward by one unit in the last place.
 
@@ -66,6 +71,7 @@ class Interval:
         nearest = np.maximum(np.maximum(self.lower, -self.upper), 0.0)
         return Interval(nearest, np.maximum(-self.lower, self.upper))
 
+    @silent
     def __add__(self, other: "Operand") -> "Interval":
         other = _interval(other)
         return outward(self.lower + other.lower, self.upper + other.upper)
@@ -81,7 +87,7 @@ class Interval:
 
     def __truediv__(self, other: "Operand") -> "Interval":
         other = _interval(other)
-        if np.any((other.lower <= 0.0) & (other.upper >= 0.0)):
+        if not np.all((other.lower > 0.0) | (other.upper < 0.0)):
             raise ValueError(f"divisor must not hold zero, got {other}")
         return _corners(np.divide, self, other)
 
@@ -132,16 +138,22 @@ def _interval(value: Operand) -> Interval:
     return value if isinstance(value, Interval) else exact(value)
 
 
+@silent
 def _corners(operation: np.ufunc, x: Interval, y: Interval) -> Interval:
-    """Range of an operation that is monotone in either operand: it is attained at the corners."""
+    """Range of an operation that is monotone in either operand: it is attained at the corners.
+
+    A corner ``0 * inf`` or ``inf / inf`` is no number and is left out: where one end of an operand
+    is infinite, the other corners say what there is to say.
+    """
     a, b = operation(x.lower, y.lower), operation(x.lower, y.upper)
     c, d = operation(x.upper, y.lower), operation(x.upper, y.upper)
-    low, high = np.minimum(np.minimum(a, b), np.minimum(c, d)), np.maximum(a, b)
-    return outward(low, np.maximum(high, np.maximum(c, d)))
+    low, high = np.fmin(np.fmin(a, b), np.fmin(c, d)), np.fmax(a, b)
+    return outward(low, np.fmax(high, np.fmax(c, d)))
 
 
+@silent
 def square(x: Interval) -> Interval:
-    """Return the squares; unlike in ``x * x``, the two factors are the same number.
+    """Return the squares, not negative; unlike in ``x * x``, the factors are one number.
 
     Parameters
     ----------
@@ -154,7 +166,7 @@ def square(x: Interval) -> Interval:
         Of the shape of `x`.
     """
     x = abs(x)
-    return outward(x.lower * x.lower, x.upper * x.upper)
+    return _not_negative(outward(x.lower * x.lower, x.upper * x.upper))
 
 
 def sqrt(x: Interval) -> Interval:
@@ -175,9 +187,14 @@ def sqrt(x: Interval) -> Interval:
     ValueError
         If `x` holds a negative number.
     """
-    if np.any(x.lower < 0.0):
+    if not np.all(x.lower >= 0.0):
         raise ValueError(f"x must not be negative, got {x}")
-    return outward(np.sqrt(x.lower), np.sqrt(x.upper))
+    return _not_negative(outward(np.sqrt(x.lower), np.sqrt(x.upper)))
+
+
+def _not_negative(x: Interval) -> Interval:
+    """Drop what rounding outward added below zero."""
+    return Interval(np.maximum(x.lower, 0.0), x.upper)
 
 
 PI = interval(np.pi, float(np.nextafter(np.pi, 4.0)))  # np.pi is the double below
@@ -213,30 +230,8 @@ def _exp(x: Array) -> Interval:
     power = _polynomial(EXP_TERMS, exact(np.clip(x, LEAST, LARGEST)) * 2.0**-HALVINGS) + EXP_REST
     for _ in range(HALVINGS):
         power = square(power)
-    lower = np.where(x < LEAST, 0.0, np.maximum(power.lower, 0.0))
+    lower = np.where(x < LEAST, 0.0, power.lower)
     return Interval(lower, np.where(x > LARGEST, np.inf, power.upper))
-
-
-def arctan(x: Interval) -> Interval:
-    """Return the arctangent, of any number; past one, ``arctan(m) = pi/2 - arctan(1/m)``.
-
-    Parameters
-    ----------
-    x : Interval
-        Any.
-
-    Returns
-    -------
-    Interval
-        Of the shape of `x`.
-    """
-    return _increasing(_arctan, x)
-
-
-def _arctan(x: Array) -> Interval:
-    folded = _folded_arctan(abs(x))
-    angle = _where(abs(x) > 1.0, PI * 0.5 - folded, folded)
-    return _where(x < 0.0, -angle, angle)
 
 
 def arccot(x: Interval) -> Interval:
@@ -250,9 +245,9 @@ def arccot(x: Interval) -> Interval:
     Returns
     -------
     Interval
-        Of the shape of `x`, between 0 and pi/2.
+        Of the shape of `x`; no end is negative.
     """
-    return -_increasing(lambda m: -_arccot(m), x)
+    return _not_negative(-_increasing(lambda m: -_arccot(m), x))
 
 
 def _arccot(m: Array) -> Interval:

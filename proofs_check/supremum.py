@@ -78,7 +78,7 @@ def supremum(
         best = _higher(best, points, values)
         above = _above(points, values, derivative(Interval(lower, upper)))
         wanted = max(best.lower, floor)
-        alive = above > wanted + rel * abs(wanted)
+        alive = ~(above <= wanted + rel * abs(wanted))  # NaN, which bounds nothing, stays
         retired = max(retired, above[~alive].max(initial=-np.inf))
         best = replace(best, upper=float(above[alive].max(initial=retired)))
         if not 0 < alive.sum() <= MOST:

@@ -62,6 +62,23 @@ def numbers(limit: float) -> st.SearchStrategy[float]:
     return st.floats(-limit, limit).map(lambda x: x if abs(x) > 1e-100 else 0.0)
 
 
+def magnitudes(lowest: float = -300.0, highest: float = 300.0) -> st.SearchStrategy[float]:
+    """Positive numbers, their decimal exponents evenly drawn."""
+    return st.floats(lowest, highest).map(lambda exponent: 10.0**exponent)
+
+
+def doubles() -> st.SearchStrategy[float]:
+    """Doubles of either sign from 1e-300 to 1e300, and the plainest of them."""
+    plain = st.sampled_from([0.0, -0.0, 1.0, -1.0, 3.0, 0.1, 1e-300, 1e300, -1e300, 5e-324])
+    signed = st.tuples(st.sampled_from([-1.0, 1.0]), magnitudes() | magnitudes(-1.0, 1.0))
+    return plain | signed.map(np.prod).map(float) | st.floats(-4.0, 4.0)
+
+
+def spans() -> st.SearchStrategy[list[float]]:
+    """Ends of intervals of any width, none among them."""
+    return st.tuples(doubles(), doubles()).map(sorted) | doubles().map(lambda x: [x, x])
+
+
 def arrays(
     shape: int | tuple[int, ...], low: float = -2.0, high: float = 2.0
 ) -> st.SearchStrategy[Array]:
