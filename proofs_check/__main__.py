@@ -28,7 +28,7 @@ from refsast.experiment.saved import read_json
 from refsast.files import write_whole
 
 QUICK, QUICK_EFFORT = 0.02, 10  # of the instances of a full run, and of its attack
-EFFORT, SECONDS = 100, 0.2  # of an attack by default, and the most that each evaluation may take
+EFFORT, SECONDS = 60, 0.3  # of an attack by default, and the most that each evaluation may take
 REFUTED = 1  # exit code
 SLOPES = tuple(10.0 ** (k / 2) for k in range(-1, 17))  # of the certificates' curve
 
