@@ -344,13 +344,14 @@ def overview(rows: Sequence[Row], columns: int = 6) -> Figure:
 def draw(axis: Axes, row: Row) -> None:
     """Draw a row's instances, its worst case and the bound; what is zero is not shown."""
     shown = row.sides[(row.sides > 0.0).all(axis=1) & np.isfinite(row.sides).all(axis=1)]
-    step = max(len(shown) // 3000, 1)
+    step = max(len(shown) // 1500, 1)
     axis.loglog(shown[::step, 1], shown[::step, 0], ".", color="#1b6ca8", ms=2, alpha=0.35)
     worst = row.worst
     if worst is not None and worst.verdict.measured > 0.0 < worst.verdict.bound:
-        at = (worst.verdict.bound, worst.verdict.measured)
+        at = (worst.verdict.measured, worst.verdict.bound)
         shown = np.vstack([shown, at])
-        axis.loglog(*at, "o", color="#d1495b", mfc="none", ms=8, label=f"worst, {worst.ratio:.3f}")
+        label = f"worst, {worst.ratio:.3f}"
+        axis.loglog(at[1], at[0], "o", color="#d1495b", mfc="none", ms=8, label=label)
     if len(shown):
         low, high = np.quantile(shown, 0.01, axis=0), shown.max(axis=0)
         line = np.array([low.min() / 2.0, high[0] * 2.0])
