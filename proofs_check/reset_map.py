@@ -133,6 +133,11 @@ def of_map(family: type, slope: float, threshold: float, leak: float, order: int
     Enclosure
         Its point is a potential.
 
+    Raises
+    ------
+    ValueError
+        If slope times threshold is beyond all doubles.
+
     References
     ----------
     THEORY 0 and 1b.
@@ -142,6 +147,8 @@ def of_map(family: type, slope: float, threshold: float, leak: float, order: int
     unit = UNIT[family]
     c = unit.width * slope
     a = c * threshold
+    if not a.upper < inf:
+        raise ValueError(f"slope times threshold must be finite, got {slope} times {threshold}")
     found = _search(family, order, float(a.lower), float(a.upper))
     scale = leak * (1.0 / c, exact(1.0), c)[order]
     upper = float((found.upper * scale).upper)

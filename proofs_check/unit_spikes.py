@@ -31,6 +31,7 @@ Function: TypeAlias = Callable[[Interval], Interval]
 FAMILIES = (rs.Arctan, rs.Logistic, rs.Algebraic, rs.FastSigmoid, rs.PiecewiseQuadratic)
 ZERO, ONE = exact(0.0), exact(1.0)
 INFINITE = exact(inf)
+TINY = float(np.finfo(np.float64).tiny)  # below, a double has lost digits
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,11 +112,13 @@ def family_of(spike: Spike) -> tuple[type, float]:
     Raises
     ------
     ValueError
-        If it is of none.
+        If it is of none, or its slope is so small that the double has lost digits.
     """
     if not isinstance(spike, FAMILIES):
         names = ", ".join(family.__name__ for family in FAMILIES)
         raise ValueError(f"spike must be one of {names}, got {spike!r}")
+    if not spike.slope >= TINY:
+        raise ValueError(f"slope must be at least {TINY}, got {spike.slope}")
     return next(family for family in FAMILIES if isinstance(spike, family)), spike.slope
 
 

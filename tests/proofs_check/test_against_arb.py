@@ -1,15 +1,19 @@
 """A second opinion: ball arithmetic of another hand, and derivatives by power series."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import refsast as rs
 from proofs_check import constants, enclosure
 from proofs_check.enclosure import Interval, arccot, exact, exp
 from proofs_check.unit_spikes import UNIT
-from tests.strategies import ANALYTIC, SURROGATES
+from tests.proofs_check.sampled import wide
+from tests.strategies import ANALYTIC, RESETS, SURROGATES, at_least, seeds
 
 flint = pytest.importorskip("flint")
 arb, series = flint.arb, flint.arb_series
@@ -170,6 +174,36 @@ def test_the_constants_of_a_neuron_are_attained(family, ratio, order):
 
     assert any(arb(found.lower) <= value for value in values)
     assert all(value <= arb(found.upper) for value in values)
+
+
+def reset_by(neuron, u, s):
+    """Return what is left of a potential."""
+    leak, threshold, reset = arb(neuron.leak), arb(neuron.threshold), neuron.reset
+    if isinstance(reset, rs.ToZero):
+        return leak * u * (1 - s)
+    if isinstance(reset, rs.Subtract):
+        return leak * (u - threshold * s) if reset.leaked else leak * u - threshold * s
+    return leak * u
+
+
+@given(seeds().map(wide), st.sampled_from(RESETS), st.sampled_from([1, 2]))
+@at_least(100)
+def test_over_decades_and_all_resets_the_lower_end_is_attained(neuron, reset, order):
+    neuron = replace(neuron, reset=reset)
+    found = OF_MAPS[order](neuron)
+    if not np.isfinite(found.point):
+        assert found.lower <= neuron.leak <= found.upper
+        return
+    v = arb(found.point) - arb(neuron.threshold)
+    t, values = series([v, arb(1)], prec=order + 1), []
+    for side in (side for side in (-1, 1) if v * side >= 0):
+        s = spike_of(type(neuron.spike), width(neuron.spike) * t, side)
+        carried = reset_by(neuron, t + arb(neuron.threshold), s)
+        values.append(abs(carried[order] * order))  # 1! and 2!
+
+    assert any(arb(found.lower) <= value for value in values)
+    assert all(value <= arb(found.upper) for value in values)
+    assert any(value <= arb(found.lower) * (1 + 1e-9) + 1e-300 for value in values)
 
 
 def proved(f, edges, bound):
