@@ -1,5 +1,6 @@
 """Intervals against exact rational arithmetic; every check of rounding is seen to fail."""
 
+import itertools
 from fractions import Fraction
 
 import numpy as np
@@ -83,6 +84,23 @@ def test_an_operation_on_intervals_holds_the_results_of_all_that_is_in_them(name
             for (low, high), share in zip(drawn, (a, b), strict=False)  # one operand, or two
         ]
         assert holds(found, judge(*inside))
+
+
+SIGNS = [(2.0, 3.0), (-3.0, -2.0), (-2.0, 3.0), (-3.0, 2.0), (0.0, 3.0), (-3.0, 0.0)]
+
+
+@pytest.mark.parametrize("x", SIGNS)
+@pytest.mark.parametrize("y", SIGNS)
+@pytest.mark.parametrize("name", ["x * y", "x / y"])
+def test_whatever_the_signs_no_corner_is_forgotten(name, x, y):
+    operation, judge = OPERATIONS[name]
+    if name == "x / y" and spans_zero(y):
+        return
+
+    found = operation(interval(*x), interval(*y))
+
+    for a, b in itertools.product(x, y):
+        assert holds(found, judge(Fraction(a), Fraction(b)))
 
 
 @given(doubles(), doubles())
