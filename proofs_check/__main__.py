@@ -10,10 +10,11 @@ from typing import NoReturn
 
 import numpy as np
 
-from proofs_check import assess, replay, report, slopes
+from proofs_check import assess, replay, report
 from proofs_check.claim import check
 from proofs_check.register import CLAIMS, ENTRIES, KINDS, Entry
 from proofs_check.report import Tally
+from proofs_check.transfer import slopes
 from refsast import Arctan, Logistic, Network, Params, Spikes, read_run
 from refsast.cli.common import (
     Recordings,

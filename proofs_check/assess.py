@@ -22,13 +22,13 @@ from functools import partial
 import numpy as np
 
 import refsast as rs
-from proofs_check import certificate
 from proofs_check.claim import Claim, Verdict, check
 from proofs_check.claims import lipschitz, mechanism, sam, smoothness, stability, transfer
+from proofs_check.descent.objectives import Risk
 from proofs_check.instances import Driven, Moved, Pair, Started, caps, step
 from proofs_check.norms import length
-from proofs_check.objectives import Risk
-from proofs_check.slopes import Curve, figure
+from proofs_check.transfer import certificate
+from proofs_check.transfer.slopes import Curve, figure
 from refsast.arrays import Array, Integers
 from refsast.experiment import page as pages
 from refsast.model.unroll import unroll

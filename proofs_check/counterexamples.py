@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 import refsast as rs
-from proofs_check import counterexamples_descent
 from proofs_check.claims.mechanism import Conditioned
 from proofs_check.claims.sam import Ascent
+from proofs_check.descent import counterexamples as counterexamples_descent
+from proofs_check.descent.objectives import Quadratic
 from proofs_check.instances import Driven, Moved, Pair, Started
-from proofs_check.objectives import Quadratic
 from refsast.arrays import Array
 
 

@@ -14,7 +14,7 @@ What each line says is in ``claim.says``; its proof is in the docstring of its m
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from proofs_check import descent_draws, descents, families, instances, objectives, runs
+from proofs_check import instances
 from proofs_check.claim import Claim
 from proofs_check.claims import (
     convergence,
@@ -25,6 +25,8 @@ from proofs_check.claims import (
     stability,
     transfer,
 )
+from proofs_check.descent import descents, families, objectives, runs
+from proofs_check.descent import draws as descent_draws
 from proofs_check.instances import Source
 from refsast import model
 

@@ -23,7 +23,7 @@ for the mean over all choices of minibatches.
     <= Lbar rho, Lbar the mean over minibatches of the Lipschitz constants of grad f_B. With the
     variance of g2 itself as v2, (1), (3) and (4) with E g2 in place of b give     (5a-shared)
         E f(w+) <= f(w) - (eta/2)|a|^2 + eta Lbar^2 rho^2/2 + L eta^2 v2/2.
-    Lbar is at least L and no multiple of L bounds it; `counterexamples_descent` has families where
+    Lbar is at least L and no multiple of L bounds it; `descent.counterexamples` has families where
     5a fails by any factor. The bias |E g2 - E b| is that of h_B = f_B - f, whose gradients average
     to zero at w: E (grad h_B(w + e_B) - grad h_B(w)), at most rho times the mean of their Lipschitz
     constants.                                                                       (5c-bias)
@@ -38,7 +38,7 @@ import numpy as np
 import refsast as rs
 from proofs_check.claim import ROUNDING, Claim, Hypothesis
 from proofs_check.claims.stability import EPS
-from proofs_check.descents import (
+from proofs_check.descent.descents import (
     ULPS,
     Path,
     Step,
@@ -52,9 +52,9 @@ from proofs_check.descents import (
     step_reach,
     tree,
 )
-from proofs_check.families import apart
+from proofs_check.descent.families import apart
+from proofs_check.descent.runs import CUT, Runs, averages, lower_limit
 from proofs_check.norms import length
-from proofs_check.runs import CUT, Runs, averages, lower_limit
 from refsast.arrays import Array
 
 SOURCE = "after arXiv:2603.18039 (abstract), constants derived in this project"

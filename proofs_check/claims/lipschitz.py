@@ -20,9 +20,9 @@ from collections.abc import Sequence
 import numpy as np
 
 import refsast as rs
+from proofs_check.certified.constants import sup_derivative
 from proofs_check.claim import Claim, Hypothesis
 from proofs_check.claims.stability import CERTIFIED, EPS, certified, effective
-from proofs_check.constants import sup_derivative
 from proofs_check.instances import Driven, Pair
 from proofs_check.norms import gradient, length, spectral
 from refsast.arrays import Array

@@ -21,8 +21,8 @@ import numpy as np
 from proofs_check.claim import Claim, Hypothesis
 from proofs_check.claims.smoothness import SOURCE
 from proofs_check.claims.stability import EPS
+from proofs_check.descent.objectives import Objective, Quadratic, Risk
 from proofs_check.instances import Source, driven
-from proofs_check.objectives import Objective, Quadratic, Risk
 from refsast import flatten, sam
 from refsast.arrays import Array
 

@@ -38,10 +38,10 @@ from itertools import pairwise
 import numpy as np
 
 import refsast as rs
+from proofs_check.certified.constants import curvature, kappa, sup_derivative, sup_second
 from proofs_check.claim import Claim, Hypothesis
 from proofs_check.claims.lipschitz import SLOPE_OF_LOSS, readout_norm, series
 from proofs_check.claims.stability import CERTIFIED, EPS, certified
-from proofs_check.constants import curvature, kappa, sup_derivative, sup_second
 from proofs_check.instances import Driven, Labelled, Moved, blocks, exact, rebuilt
 from proofs_check.norms import gradient, inner, length, outer, spectral, symmetric, top
 from refsast.arrays import Array

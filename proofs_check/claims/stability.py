@@ -22,8 +22,8 @@ from dataclasses import replace
 import numpy as np
 
 import refsast as rs
+from proofs_check.certified.constants import carry, geometric, kappa, sup_derivative
 from proofs_check.claim import Claim, Hypothesis
-from proofs_check.constants import carry, geometric, kappa, sup_derivative
 from proofs_check.instances import FAMILIES, Driven, Started
 from proofs_check.norms import largest, spectral
 from refsast.arrays import Array

@@ -1,17 +1,18 @@
 """THEORY 7: the swap to hard spikes moves what the network says by no more than this.
 
-The proofs are where the bounds are computed: in `certificate` for one margin and one error per
-layer (7-layers, 7-simple), in `boxes` for a box per neuron and step (7-sharp). A class whose lead
-in the hard network is larger than the bound on what it can lose is the smooth network's class, too.
+The proofs are where the bounds are computed: in `transfer.certificate` for one margin and one error
+per layer (7-layers, 7-simple), in `transfer.boxes` for a box per neuron and step (7-sharp). A class
+whose lead in the hard network is larger than the bound on what it can lose is the smooth network's
+class, too.
 """
 
 import numpy as np
 
 import refsast as rs
-from proofs_check import boxes, certificate
 from proofs_check.claim import Claim, Hypothesis
 from proofs_check.claims.stability import CERTIFIED
 from proofs_check.instances import Driven, Source, inputs, parameters
+from proofs_check.transfer import boxes, certificate
 from refsast.arrays import Array
 
 STEEP = (10.0, 100.0, 1e4, 1e6)

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 import refsast as rs
-from proofs_check import certificate
-from proofs_check.boxes import enclose
-from proofs_check.certificate import reach, sharp, simple
+from proofs_check.transfer import certificate
+from proofs_check.transfer.boxes import enclose
+from proofs_check.transfer.certificate import reach, sharp, simple
 from refsast.arrays import Array
 from refsast.model.network import with_spikes
 

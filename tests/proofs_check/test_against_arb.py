@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import refsast as rs
-from proofs_check import constants, enclosure
-from proofs_check.enclosure import Interval, arccot, exact, exp
-from proofs_check.unit_spikes import UNIT
+from proofs_check.certified import constants, enclosure
+from proofs_check.certified.enclosure import Interval, arccot, exact, exp
+from proofs_check.certified.unit_spikes import UNIT
 from tests.proofs_check.sampled import wide
 from tests.strategies import ANALYTIC, RESETS, SURROGATES, at_least, seeds
 

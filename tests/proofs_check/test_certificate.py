@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import refsast as rs
-from proofs_check import boxes
-from proofs_check.boxes import enclose
-from proofs_check.certificate import reach, sharp, simple
-from proofs_check.slopes import with_slope
+from proofs_check.transfer import boxes
+from proofs_check.transfer.boxes import enclose
+from proofs_check.transfer.certificate import reach, sharp, simple
+from proofs_check.transfer.slopes import with_slope
 from refsast.model.network import with_spikes
 from tests.proofs_check.instances import (
     CROSSED,

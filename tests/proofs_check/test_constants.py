@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import refsast as rs
-from proofs_check import constants, reset_map, unit_spikes
-from proofs_check.enclosure import exact
-from proofs_check.unit_spikes import UNIT, beyond
+from proofs_check.certified import constants, reset_map, unit_spikes
+from proofs_check.certified.enclosure import exact
+from proofs_check.certified.unit_spikes import UNIT, beyond
 from tests.proofs_check.sampled import agrees, sample, wide, width
 from tests.strategies import ANALYTIC, SURROGATES, at_least, neurons, seeds
 

@@ -12,7 +12,7 @@ import refsast as rs
 from proofs_check.claim import check
 from proofs_check.claims import convergence as claims
 from proofs_check.claims.convergence import CLAIMS, ONE_STEP, SMOOTH, TWO
-from proofs_check.counterexamples_descent import (
+from proofs_check.descent.counterexamples import (
     ESCAPES,
     attained,
     attained_path,
@@ -24,12 +24,12 @@ from proofs_check.counterexamples_descent import (
     many_along,
     spiking,
 )
-from proofs_check.descent_draws import path, quadratics, ridges, risks, runs, step
-from proofs_check.descents import Path, Step, arrivals, scatter, tree
-from proofs_check.families import Finite
+from proofs_check.descent.descents import Path, Step, arrivals, scatter, tree
+from proofs_check.descent.draws import path, quadratics, ridges, risks, runs, step
+from proofs_check.descent.families import Finite
+from proofs_check.descent.objectives import Quadratic
+from proofs_check.descent.runs import Runs
 from proofs_check.instances import Seeded
-from proofs_check.objectives import Quadratic
-from proofs_check.runs import Runs
 from tests.strategies import at_least, seeds
 
 BY_LABEL = {claim.label: claim for claim in CLAIMS}

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proofs_check import enclosure
-from proofs_check.enclosure import PI, Interval, exact, interval, sqrt, square
-from proofs_check.supremum import supremum
-from proofs_check.unit_spikes import UNIT, initial_edges
+from proofs_check.certified import enclosure
+from proofs_check.certified.enclosure import PI, Interval, exact, interval, sqrt, square
+from proofs_check.certified.supremum import supremum
+from proofs_check.certified.unit_spikes import UNIT, initial_edges
 from tests.strategies import at_least, seeds
 
 OPERATIONS = {

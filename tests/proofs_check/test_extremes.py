@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import refsast as rs
-from proofs_check import constants
+from proofs_check.certified import constants
 from tests.proofs_check.sampled import kept
 from tests.strategies import SURROGATES
 

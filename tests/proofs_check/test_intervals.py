@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proofs_check import enclosure
-from proofs_check.enclosure import Interval, exact, interval
+from proofs_check.certified import enclosure
+from proofs_check.certified.enclosure import Interval, exact, interval
 from tests.strategies import at_least, doubles, spans
 
 INF, EPS, LARGEST = np.inf, np.finfo(float).eps, np.finfo(float).max

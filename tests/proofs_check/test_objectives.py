@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 
 import refsast as rs
-from proofs_check.descent_draws import quadratics, ridges, risks
-from proofs_check.families import Finite, apart, joined
+from proofs_check.descent.draws import quadratics, ridges, risks
+from proofs_check.descent.families import Finite, apart, joined
+from proofs_check.descent.objectives import Quadratic, Ridge, Risk
 from proofs_check.instances import Seeded
-from proofs_check.objectives import Quadratic, Ridge, Risk
 from tests.strategies import at_least, seeds
 
 KINDS = (quadratics, ridges, risks)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import refsast as rs
-from proofs_check import boxes, certificate
+from proofs_check.transfer import boxes, certificate
 from tests.proofs_check.instances import CROSSED, INSTANCES
 from tests.proofs_check.rivals import sound
 

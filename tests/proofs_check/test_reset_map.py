@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from proofs_check import reset_map
-from proofs_check.enclosure import Interval, exact, interval
-from proofs_check.reset_map import DERIVATIVES
-from proofs_check.supremum import supremum
-from proofs_check.unit_spikes import UNIT, initial_edges
+from proofs_check.certified import reset_map
+from proofs_check.certified.enclosure import Interval, exact, interval
+from proofs_check.certified.reset_map import DERIVATIVES
+from proofs_check.certified.supremum import supremum
+from proofs_check.certified.unit_spikes import UNIT, initial_edges
 from tests.strategies import SURROGATES
 
 families = pytest.mark.parametrize("family", SURROGATES, ids=lambda f: f.__name__)

@@ -9,13 +9,13 @@ from hypothesis import given
 import refsast as rs
 from proofs_check.claim import check
 from proofs_check.claims.convergence import SEEDED, average
-from proofs_check.counterexamples_descent import attained, many_along
-from proofs_check.descent_draws import quadratics, ridges, risks, runs
-from proofs_check.descents import Path, Step
-from proofs_check.families import Finite
+from proofs_check.descent.counterexamples import attained, many_along
+from proofs_check.descent.descents import Path, Step
+from proofs_check.descent.draws import quadratics, ridges, risks, runs
+from proofs_check.descent.families import Finite
+from proofs_check.descent.objectives import Quadratic
+from proofs_check.descent.runs import Runs, averages, lower_limit, rates
 from proofs_check.instances import Seeded
-from proofs_check.objectives import Quadratic
-from proofs_check.runs import Runs, averages, lower_limit, rates
 from tests.strategies import at_least, seeds
 
 

@@ -5,8 +5,8 @@ import pytest
 from matplotlib.figure import Figure
 
 import refsast as rs
-from proofs_check.certificate import sharp, simple
-from proofs_check.slopes import certified_slope, curve, draw, figure, with_slope
+from proofs_check.transfer.certificate import sharp, simple
+from proofs_check.transfer.slopes import certified_slope, curve, draw, figure, with_slope
 
 SLOPES = (1.0, 1e2, 1e3, 1e4, 1e6)
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proofs_check import supremum as room
-from proofs_check.enclosure import exact, interval, square
-from proofs_check.supremum import supremum
+from proofs_check.certified import supremum as room
+from proofs_check.certified.enclosure import exact, interval, square
+from proofs_check.certified.supremum import supremum
 from tests.strategies import at_least
 
 REL = 1e-6

@@ -22,8 +22,8 @@ from typing import TypeAlias
 import numpy as np
 
 import refsast as rs
-from proofs_check.enclosure import PI, Interval, arccot, exact, exp, sqrt, square
-from proofs_check.supremum import Enclosure
+from proofs_check.certified.enclosure import PI, Interval, arccot, exact, exp, sqrt, square
+from proofs_check.certified.supremum import Enclosure
 from refsast.arrays import Array
 from refsast.model.spike import Spike
 

@@ -11,8 +11,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from proofs_check.constants import sup_derivative
-from proofs_check.objectives import Objective, Quadratic, Ridge, Risk
+from proofs_check.certified.constants import sup_derivative
+from proofs_check.descent.objectives import Objective, Quadratic, Ridge, Risk
 from refsast.arrays import Array
 
 T = TypeVar("T")

@@ -12,10 +12,10 @@ from math import inf
 
 import numpy as np
 
-from proofs_check.enclosure import Interval, exact, interval
-from proofs_check.reset_map import of_map
-from proofs_check.supremum import Enclosure
-from proofs_check.unit_spikes import family_of, magnitude, of_spike
+from proofs_check.certified.enclosure import Interval, exact, interval
+from proofs_check.certified.reset_map import of_map
+from proofs_check.certified.supremum import Enclosure
+from proofs_check.certified.unit_spikes import family_of, magnitude, of_spike
 from refsast import LIF, Subtract, ToZero
 from refsast.model.spike import Spike
 

@@ -22,9 +22,9 @@ from math import copysign, inf
 
 import numpy as np
 
-from proofs_check.enclosure import Interval, exact, interval
-from proofs_check.supremum import Enclosure, supremum
-from proofs_check.unit_spikes import UNIT, UnitSpike, beyond, initial_edges, within_reach
+from proofs_check.certified.enclosure import Interval, exact, interval
+from proofs_check.certified.supremum import Enclosure, supremum
+from proofs_check.certified.unit_spikes import UNIT, UnitSpike, beyond, initial_edges, within_reach
 
 PRECISION = 1e-7
 Map = Callable[[UnitSpike, Interval, float, Interval], Interval]

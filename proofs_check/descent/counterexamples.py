@@ -15,10 +15,10 @@ import numpy as np
 
 import refsast as rs
 from proofs_check.claims.convergence import BELOW, NOISE, SMALL, SMOOTH, TWO
-from proofs_check.descents import Path, Step, noise, outcomes
-from proofs_check.families import Finite
-from proofs_check.objectives import Quadratic, Risk
-from proofs_check.runs import Runs
+from proofs_check.descent.descents import Path, Step, noise, outcomes
+from proofs_check.descent.families import Finite
+from proofs_check.descent.objectives import Quadratic, Risk
+from proofs_check.descent.runs import Runs
 
 
 def bowls(*centres: float) -> Finite:

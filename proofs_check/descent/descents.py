@@ -12,7 +12,7 @@ import numpy as np
 
 import refsast as rs
 from proofs_check.claims.stability import EPS
-from proofs_check.families import Finite
+from proofs_check.descent.families import Finite
 from proofs_check.norms import length
 from refsast.arrays import Array
 

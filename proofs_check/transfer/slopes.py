@@ -14,8 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from proofs_check.boxes import certifiable
-from proofs_check.certificate import sharp, simple
+from proofs_check.transfer.boxes import certifiable
+from proofs_check.transfer.certificate import sharp, simple
 from refsast import Network, Params, Spikes, heaviside, run
 from refsast.arrays import Array
 from refsast.model.network import with_spikes

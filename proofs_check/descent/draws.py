@@ -11,11 +11,20 @@ from dataclasses import replace
 import numpy as np
 
 import refsast as rs
-from proofs_check.descents import Path, Step, noise, outcomes, path_reach, scatter, step_reach, tree
-from proofs_check.families import Finite
+from proofs_check.descent.descents import (
+    Path,
+    Step,
+    noise,
+    outcomes,
+    path_reach,
+    scatter,
+    step_reach,
+    tree,
+)
+from proofs_check.descent.families import Finite
+from proofs_check.descent.objectives import Quadratic, Ridge, Risk
+from proofs_check.descent.runs import Runs
 from proofs_check.instances import FAMILIES, SLOPES, Source, inputs, network, parameters
-from proofs_check.objectives import Quadratic, Ridge, Risk
-from proofs_check.runs import Runs
 from refsast.arrays import Array
 
 Drawn = tuple[Finite, Array]  # an objective and a place to start

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from proofs_check.enclosure import Interval
+from proofs_check.certified.enclosure import Interval
 from refsast.arrays import Array
 
 ROUNDS, PARTS, MOST = 40, 4, 50_000

@@ -50,8 +50,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from proofs_check.boxes import UNIT, certifiable, enclose, rounding, tail
-from proofs_check.constants import geometric
+from proofs_check.certified.constants import geometric
+from proofs_check.transfer.boxes import UNIT, certifiable, enclose, rounding, tail
 from refsast import LIF, Layer, Network, Params, Spikes, heaviside, run
 from refsast.arrays import Array
 from refsast.model.readout import pool

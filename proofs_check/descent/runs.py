@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from proofs_check.descents import Path, Step, right_side
-from proofs_check.objectives import Objective, Quadratic, Ridge
+from proofs_check.descent.descents import Path, Step, right_side
+from proofs_check.descent.objectives import Objective, Quadratic, Ridge
 from refsast.arrays import Array, Integers
 
 # The probability that a confidence limit fails, by Hoeffding's inequality.

@@ -1,0 +1,1 @@
+"""Constants between two certified numbers: intervals, branch and bound, five spikes, the reset."""
