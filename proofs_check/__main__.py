@@ -10,11 +10,12 @@ from typing import NoReturn
 
 import numpy as np
 
-from proofs_check import assess, replay, report
+from proofs_check import assess, replay, report, verdicts
 from proofs_check.claim import check
 from proofs_check.register import CLAIMS, ENTRIES, KINDS, Entry
-from proofs_check.report import Tally
+from proofs_check.training import training_from
 from proofs_check.transfer import slopes
+from proofs_check.verdicts import Tally
 from refsast import Arctan, Logistic, Network, Params, Spikes, read_run
 from refsast.cli.common import (
     Recordings,
@@ -113,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     share, effort = (QUICK, QUICK_EFFORT) if args.quick else (1.0, EFFORT)
     effort = effort if args.effort is None else args.effort
-    rows = report.run(
+    rows = verdicts.run(
         entries,
         seed=args.seed,
         share=share,
@@ -137,7 +138,7 @@ def assessed(args: argparse.Namespace) -> int:
     """Assess a trained network, print the table and write what was asked for."""
     network, params = read_run(args.run.parent)
     record = read_json(args.run)
-    training = assess.training_from(record)
+    training = training_from(record)
     recordings = recordings_from(args, training.bins)
     if digest(*recordings.train) != training.data:
         raise ValueError(f"recordings must be those of {args.run}, got {recordings.says}")

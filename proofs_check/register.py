@@ -14,7 +14,7 @@ What each line says is in ``claim.says``; its proof is in the docstring of its m
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from proofs_check import instances
+from proofs_check import draws, instances
 from proofs_check.claim import Claim
 from proofs_check.claims import (
     convergence,
@@ -27,7 +27,7 @@ from proofs_check.claims import (
 )
 from proofs_check.descent import descents, families, objectives, runs
 from proofs_check.descent import draws as descent_draws
-from proofs_check.instances import Source
+from proofs_check.draws import Source
 from refsast import model
 
 
@@ -60,18 +60,18 @@ class Entry:
 
 
 ENTRIES = (
-    Entry(stability.COMPACT, instances.contracting, 20_000),
-    Entry(stability.COMPACT_BY_STEP, instances.driven, 15_000),
-    Entry(stability.SATURATION, instances.resetting, 15_000),
-    Entry(stability.FORGETTING, instances.started, 15_000),
-    Entry(stability.CONTRACTION, instances.started, 20_000),
-    Entry(lipschitz.PAIRS, instances.pair, 4_000),
-    Entry(lipschitz.GRADIENT, instances.driven, 2_000),
-    Entry(smoothness.GRADIENT_BOUND, instances.driven, 1_000),
-    Entry(smoothness.QUOTIENT, instances.moved, 1_000, instances.fitted),
-    Entry(smoothness.PRODUCT, instances.moved, 600),
-    Entry(smoothness.EIGENVALUE, instances.small, 100),
-    Entry(smoothness.JOINT, instances.moved, 600),
+    Entry(stability.COMPACT, draws.contracting, 20_000),
+    Entry(stability.COMPACT_BY_STEP, draws.driven, 15_000),
+    Entry(stability.SATURATION, draws.resetting, 15_000),
+    Entry(stability.FORGETTING, draws.started, 15_000),
+    Entry(stability.CONTRACTION, draws.started, 20_000),
+    Entry(lipschitz.PAIRS, draws.pair, 4_000),
+    Entry(lipschitz.GRADIENT, draws.driven, 2_000),
+    Entry(smoothness.GRADIENT_BOUND, draws.driven, 1_000),
+    Entry(smoothness.QUOTIENT, draws.moved, 1_000, draws.fitted),
+    Entry(smoothness.PRODUCT, draws.moved, 600),
+    Entry(smoothness.EIGENVALUE, draws.small, 100),
+    Entry(smoothness.JOINT, draws.moved, 600),
     Entry(sam.REMAINDER, sam.ascents, 1_000, sam.settled),
     Entry(sam.MAXIMUM, sam.ascents, 300, sam.settled),
     Entry(sam.CHANGE, sam.ascents, 1_000, sam.settled),
@@ -83,7 +83,7 @@ ENTRIES = (
     Entry(convergence.SEEDED, descent_draws.runs, 100),
     Entry(convergence.UNBIASED, descent_draws.step, 500),
     Entry(convergence.BIAS, descent_draws.shared_step, 500),
-    Entry(mechanism.IDENTITY, instances.single, 300),
+    Entry(mechanism.IDENTITY, draws.single, 300),
     Entry(mechanism.ROWS, mechanism.independent_rows, 1_000, mechanism.tight_rows),
     Entry(mechanism.JACOBIANS, mechanism.independent_logits, 300, mechanism.tight_logits),
     Entry(transfer.LAYERS, transfer.steep, 2_000),

@@ -20,7 +20,7 @@ from hypothesis.extra import numpy as hnp
 
 import refsast as rs
 from proofs_check.claim import Claim, Side, Verdict, check, parts, used
-from proofs_check.instances import Seeded, Source
+from proofs_check.draws import Seeded, Source
 from refsast.arrays import Array
 from refsast.autodiff import value_and_grad
 from refsast.autodiff.tape import value_of

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import refsast as rs
-from proofs_check.instances import Source
+from proofs_check.draws import Source
 from proofs_check.search import Drawn
 from refsast.arrays import Array, Integers
 from refsast.model.params import parts

@@ -21,7 +21,8 @@ import refsast as rs
 from proofs_check.claim import Claim, Hypothesis
 from proofs_check.claims.smoothness import SOURCE, risk
 from proofs_check.claims.stability import EPS
-from proofs_check.instances import Driven, Source, blocks, driven, exact, network, rebuilt
+from proofs_check.draws import Source, driven, network
+from proofs_check.instances import Driven, blocks, exact, rebuilt
 from proofs_check.norms import gradient, length, spectral
 from refsast.arrays import Array, Integers
 from refsast.autodiff import vjp

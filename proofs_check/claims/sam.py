@@ -22,7 +22,7 @@ from proofs_check.claim import Claim, Hypothesis
 from proofs_check.claims.smoothness import SOURCE
 from proofs_check.claims.stability import EPS
 from proofs_check.descent.objectives import Objective, Quadratic, Risk
-from proofs_check.instances import Source, driven
+from proofs_check.draws import Source, driven
 from refsast import flatten, sam
 from refsast.arrays import Array
 

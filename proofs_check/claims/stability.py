@@ -23,8 +23,9 @@ import numpy as np
 
 import refsast as rs
 from proofs_check.certified.constants import carry, geometric, kappa, sup_derivative
+from proofs_check.certified.unit_spikes import FAMILIES
 from proofs_check.claim import Claim, Hypothesis
-from proofs_check.instances import FAMILIES, Driven, Started
+from proofs_check.instances import Driven, Started
 from proofs_check.norms import largest, spectral
 from refsast.arrays import Array
 from refsast.autodiff.tape import value_of

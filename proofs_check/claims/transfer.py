@@ -11,7 +11,8 @@ import numpy as np
 import refsast as rs
 from proofs_check.claim import Claim, Hypothesis
 from proofs_check.claims.stability import CERTIFIED
-from proofs_check.instances import Driven, Source, inputs, parameters
+from proofs_check.draws import Source, inputs, parameters
+from proofs_check.instances import Driven
 from proofs_check.transfer import boxes, certificate
 from refsast.arrays import Array
 

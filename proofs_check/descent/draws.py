@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 import refsast as rs
+from proofs_check.certified.unit_spikes import FAMILIES
 from proofs_check.descent.descents import (
     Path,
     Step,
@@ -24,7 +25,7 @@ from proofs_check.descent.descents import (
 from proofs_check.descent.families import Finite
 from proofs_check.descent.objectives import Quadratic, Ridge, Risk
 from proofs_check.descent.runs import Runs
-from proofs_check.instances import FAMILIES, SLOPES, Source, inputs, network, parameters
+from proofs_check.draws import SLOPES, Source, inputs, network, parameters
 from refsast.arrays import Array
 
 Drawn = tuple[Finite, Array]  # an objective and a place to start

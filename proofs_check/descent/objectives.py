@@ -13,8 +13,8 @@ import numpy as np
 
 import refsast as rs
 from proofs_check.certified.constants import sup_derivative, sup_second
+from proofs_check.claims.forms import Forms, forms, joint_smoothness, loudest, norms_of
 from proofs_check.claims.lipschitz import SLOPE_OF_LOSS
-from proofs_check.claims.smoothness import Forms, forms, joint_smoothness, loudest, norms_of
 from proofs_check.claims.stability import EPS, certified
 from proofs_check.norms import length
 from refsast.arrays import Array, Integers, as_array

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proofs_check.claim import check
-from proofs_check.instances import Seeded
+from proofs_check.draws import Seeded
 from proofs_check.register import CLAIMS
 from tests.strategies import at_least, instances
 

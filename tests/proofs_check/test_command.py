@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from proofs_check import register, report
+from proofs_check import register, verdicts
 from proofs_check.__main__ import main
 from proofs_check.claims.stability import COMPACT
 from refsast.__main__ import main as refsast
@@ -67,7 +67,7 @@ def test_a_refutation_is_printed_and_is_the_exit_code(wrong, tmp_path, capsys):
 def test_the_attack_counts_a_refutation_that_no_draw_has_seen(monkeypatch):
     """Drawn instances hold by a trick; the instance on record does not."""
     entry = register.CLAIMS["3a"]
-    on_record = report.pinned("3a")
+    on_record = verdicts.pinned("3a")
     worst = float(np.max(entry.claim.measure(on_record)))
     claim = replace(
         entry.claim,
@@ -76,7 +76,7 @@ def test_the_attack_counts_a_refutation_that_no_draw_has_seen(monkeypatch):
     )
     monkeypatch.setitem(register.CLAIMS, "3a", replace(entry, claim=claim))
 
-    row = report.run([register.CLAIMS["3a"]], share=0.01, effort=1, jobs=1)[0]
+    row = verdicts.run([register.CLAIMS["3a"]], share=0.01, effort=1, jobs=1)[0]
 
     assert row.refuted
     assert row.worst.way == "on record"
@@ -85,17 +85,17 @@ def test_the_attack_counts_a_refutation_that_no_draw_has_seen(monkeypatch):
 def test_the_same_seed_gives_the_same_table_on_any_number_of_processes():
     entries = [register.CLAIMS["1c-contraction"], register.CLAIMS["2-pairs"]]
 
-    one, two = (report.run(entries, seed=3, share=0.03, effort=2, jobs=n) for n in (1, 2))
+    one, two = (verdicts.run(entries, seed=3, share=0.03, effort=2, jobs=n) for n in (1, 2))
 
     for a, b in zip(one, two, strict=True):
         np.testing.assert_array_equal(a.sides, b.sides)
         assert (a.held, a.silent, a.worst.ratio) == (b.held, b.silent, b.worst.ratio)
-    other = report.run(entries, seed=4, share=0.03, effort=0, jobs=1)
+    other = verdicts.run(entries, seed=4, share=0.03, effort=0, jobs=1)
     assert not np.array_equal(one[0].sides, other[0].sides)
 
 
 def test_silence_is_counted_apart():
-    row = report.run([register.CLAIMS["1c-contraction"]], share=0.05, effort=0, jobs=1)[0]
+    row = verdicts.run([register.CLAIMS["1c-contraction"]], share=0.05, effort=0, jobs=1)[0]
 
     assert row.silent > 0
     assert row.held + row.silent == 1000

@@ -29,7 +29,7 @@ from proofs_check.descent.draws import path, quadratics, ridges, risks, runs, st
 from proofs_check.descent.families import Finite
 from proofs_check.descent.objectives import Quadratic
 from proofs_check.descent.runs import Runs
-from proofs_check.instances import Seeded
+from proofs_check.draws import Seeded
 from tests.strategies import at_least, seeds
 
 BY_LABEL = {claim.label: claim for claim in CLAIMS}

@@ -10,7 +10,7 @@ import refsast as rs
 from proofs_check.descent.draws import quadratics, ridges, risks
 from proofs_check.descent.families import Finite, apart, joined
 from proofs_check.descent.objectives import Quadratic, Ridge, Risk
-from proofs_check.instances import Seeded
+from proofs_check.draws import Seeded
 from tests.strategies import at_least, seeds
 
 KINDS = (quadratics, ridges, risks)

@@ -7,7 +7,7 @@ import pytest
 
 from proofs_check import replay
 from proofs_check.claim import check
-from proofs_check.instances import Seeded
+from proofs_check.draws import Seeded
 from proofs_check.register import CLAIMS, KINDS
 from proofs_check.search import arrays_of
 

@@ -15,7 +15,7 @@ from proofs_check.descent.draws import quadratics, ridges, risks, runs
 from proofs_check.descent.families import Finite
 from proofs_check.descent.objectives import Quadratic
 from proofs_check.descent.runs import Runs, averages, lower_limit, rates
-from proofs_check.instances import Seeded
+from proofs_check.draws import Seeded
 from tests.strategies import at_least, seeds
 
 

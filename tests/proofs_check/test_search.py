@@ -9,7 +9,7 @@ import pytest
 from proofs_check import search
 from proofs_check.claims.lipschitz import PAIRS
 from proofs_check.claims.smoothness import GRADIENT_BOUND
-from proofs_check.instances import Seeded, driven, pair
+from proofs_check.draws import Seeded, driven, pair
 from proofs_check.register import CLAIMS
 from refsast import Network
 from refsast.autodiff import value_and_grad

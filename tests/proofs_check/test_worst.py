@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from proofs_check import report
+from proofs_check import verdicts
 from proofs_check.claim import check
 from proofs_check.register import CLAIMS
 
@@ -16,8 +16,8 @@ AIMS |= {label: 0.5 for label in CLAIMS if label.startswith("3b")}
 
 @pytest.mark.parametrize("label", CLAIMS)
 def test_the_instance_on_record_uses_as_much_of_the_bound_as_it_did(label):
-    verdict = check(CLAIMS[label].claim, report.pinned(label))
-    before = json.loads((report.WORST / f"{label}.json").read_text())["ratio"]
+    verdict = check(CLAIMS[label].claim, verdicts.pinned(label))
+    before = json.loads((verdicts.WORST / f"{label}.json").read_text())["ratio"]
 
     assert verdict.applies
     assert not verdict.refuted
@@ -29,7 +29,7 @@ def test_the_instance_on_record_uses_as_much_of_the_bound_as_it_did(label):
 @pytest.mark.parametrize("label", [label for label in CLAIMS if label not in IDENTITIES])
 def test_half_of_what_is_attained_is_refuted(label):
     """The bound times half of the best ratio is below what was measured, and is found to be."""
-    claim, instance = CLAIMS[label].claim, report.pinned(label)
+    claim, instance = CLAIMS[label].claim, verdicts.pinned(label)
     ratio = check(claim, instance).ratio
 
     smaller = replace(claim, bound=lambda x: _scaled(claim.bound(x), 0.5 * ratio))
@@ -45,7 +45,7 @@ def _scaled(side, factor):
 @pytest.mark.parametrize("label", sorted(IDENTITIES))
 def test_an_identity_that_is_off_by_a_millionth_is_refuted(label):
     claim = CLAIMS[label].claim
-    instance = report.pinned(label)
+    instance = verdicts.pinned(label)
 
     def off(x):
         measured = claim.measure(x)
@@ -57,4 +57,4 @@ def test_an_identity_that_is_off_by_a_millionth_is_refuted(label):
 
 
 def test_nothing_is_on_record_that_is_not_in_the_register():
-    assert {path.stem for path in report.WORST.glob("*.json")} == set(CLAIMS)
+    assert {path.stem for path in verdicts.WORST.glob("*.json")} == set(CLAIMS)
