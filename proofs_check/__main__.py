@@ -152,8 +152,7 @@ def assessed(args: argparse.Namespace) -> int:
         rng=np.random.default_rng(args.seed),
         progress=lambda claims, total: bar(claims, total=total, desc="assessing", leave=False),
     )
-    print(report.aligned(assess.HEADINGS, map(assess.cells, findings), words=(0, 1, 2)))
-    print(f"\n{assess.verdict(findings)}")
+    print(f"{assess.text(findings)}\n\n{assess.verdict(findings)}")
     if args.json is not None:
         content = {"run": str(args.run), "findings": [asdict(f) for f in findings]}
         write_whole(args.json, json.dumps(content, indent=1).encode())

@@ -17,11 +17,12 @@ from numpy.typing import ArrayLike
 ROUNDING = 1e-12
 
 X = TypeVar("X")
+Y = TypeVar("Y", contravariant=True)  # what holds of more serves for less
 Side: TypeAlias = "ArrayLike | tuple[ArrayLike, ...]"
 
 
 @dataclass(frozen=True)
-class Hypothesis(Generic[X]):
+class Hypothesis(Generic[Y]):
     """What must hold of an instance before a claim says anything about it.
 
     Attributes
@@ -33,7 +34,7 @@ class Hypothesis(Generic[X]):
     """
 
     says: str
-    holds: Callable[[X], bool]
+    holds: Callable[[Y], bool]
 
 
 def nothing(instance: object) -> float:
@@ -58,7 +59,8 @@ class Claim(Generic[X]):
     says : str
         The statement, complete: this line alone can be refuted.
     hypotheses : tuple of Hypothesis
-        It is silent where one fails.
+        It is silent where one fails. They are asked in order and no further than the first that
+        fails, so that one may rest on those before it.
     measure : callable
         ``measure(x)``, by running the model.
     bound : callable
@@ -94,7 +96,7 @@ class Verdict:
     label : str
         Of the claim.
     unmet : tuple of str
-        The hypotheses that fail. Where there are any, nothing was measured.
+        The first hypothesis that fails, if one does; nothing was measured then.
     measured, bound, slack : float
         At the entry that comes closest to its bound: both sides, and the room for rounding.
     """
@@ -147,9 +149,9 @@ def check(claim: Claim[X], instance: X) -> Verdict:
     ----------
     THEORY 8.
     """
-    unmet = tuple(h.says for h in claim.hypotheses if not h.holds(instance))
-    if unmet:
-        return Verdict(claim.label, unmet)
+    unmet = next((h.says for h in claim.hypotheses if not h.holds(instance)), None)
+    if unmet is not None:
+        return Verdict(claim.label, (unmet,))
     measured, bound, slack = entries(
         claim.measure(instance), claim.bound(instance), claim.rounding(instance)
     )
@@ -176,12 +178,18 @@ def parts(side: Side) -> tuple[np.ndarray, ...]:
 
 
 def within(measured: np.ndarray, bound: np.ndarray, slack: np.ndarray) -> np.ndarray:
-    """Whether each entry keeps to its bound; one that is not a number does not."""
-    return measured <= bound + ROUNDING * np.abs(bound) + slack
+    """Whether each entry keeps to its bound.
+
+    What is not a number does not, what is infinite was not measured, and room for rounding that is
+    infinite is none but beside an infinite bound.
+    """
+    known = np.isfinite(measured) & (np.isfinite(slack) | np.isinf(bound))
+    with np.errstate(invalid="ignore"):
+        return known & (measured <= bound + ROUNDING * np.abs(bound) + slack)
 
 
 def used(measured: ArrayLike, bound: ArrayLike, slack: ArrayLike) -> np.ndarray:
-    """Return the share of the bound that is used, by entry; 0 where both sides are 0."""
+    """Return the share of the bound that is used, by entry; 0 of 0 and of infinity."""
     above = np.asarray(measured) - np.asarray(slack)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(above <= 0.0, 0.0, above / bound)
+        return np.where((above <= 0.0) | np.isinf(bound), 0.0, above / bound)

@@ -36,11 +36,16 @@ class Driven:
     y: Integers
 
 
-class Labelled(Protocol):
-    """Whatever a loss can be taken of: it has the fields of `Driven`."""
+class Networked(Protocol):
+    """Whatever is about a network."""
 
     @property
     def network(self) -> rs.Network: ...  # noqa: D102
+
+
+class Labelled(Networked, Protocol):
+    """Whatever a loss can be taken of: it has the fields of `Driven`."""
+
     @property
     def params(self) -> rs.Params: ...  # noqa: D102
     @property

@@ -37,11 +37,31 @@ def spectral(matrix: Array) -> Array:
 
 
 def top(form: Array) -> Array:
-    """Return the largest eigenvalue of a symmetric matrix."""
+    """Return the largest eigenvalue of a symmetric matrix; infinite where an entry is."""
+    if not np.isfinite(value_of(form)).all():
+        return np.asarray(np.inf)
     sizes, vectors = np.linalg.eigh(value_of(form))
     if not isinstance(form, Node):
         return np.asarray(sizes[-1])
     return np.sum(vectors[:, -1:] * (form @ vectors[:, -1:]))  # pyright: ignore[reportReturnType]
+
+
+def series(k: Array | float, steps: int) -> Array:
+    """Return ``1 + k + ... + k^(steps - 1)``; infinite where it is beyond all doubles."""
+    total = np.ones(()) * min(steps, 1)
+    with np.errstate(over="ignore"):
+        for _ in range(steps - 1):
+            total = total * k + 1.0
+    return total
+
+
+def at_most(bound: Array) -> Array:
+    """Return a bound that is not negative; infinite where overflow has left no number of it.
+
+    Zero times infinity is what is left, say of weights that are zero beneath a sum that is too
+    large. Nothing is lost but the bound: a run that gives no number still refutes every claim.
+    """
+    return bound if not np.isnan(value_of(bound)).any() else np.full(np.shape(bound), np.inf)
 
 
 def largest(array: Array) -> Array:

@@ -1,6 +1,6 @@
 """The rows of a run as a table, a record, a picture and a page."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from proofs_check import replay
 from proofs_check.verdicts import Row
 from refsast.experiment import page
+from refsast.experiment.tables import aligned
 
 HEADINGS = ("claim", "about", "held", "silent %", "median ratio", "best ratio", "found by", "s")
 RATIO = HEADINGS.index("best ratio")
@@ -43,19 +44,7 @@ def verdict(rows: Sequence[Row]) -> str:
 def text(rows: Sequence[Row]) -> str:
     """Return the table as a terminal shows it."""
     words = (0, 1, HEADINGS.index("found by"))
-    return f"{aligned(HEADINGS, map(cells, rows), words)}\n\n{verdict(rows)}"
-
-
-def aligned(headings: Sequence[str], rows: Iterable[Sequence[str]], words: Sequence[int]) -> str:
-    """Return a table of text whose columns line up: `words` to the left, numbers to the right."""
-    table = [headings, *rows]
-    widths = [max(len(line[i]) for line in table) for i in range(len(headings))]
-
-    def line(parts: Sequence[str]) -> str:
-        pairs = enumerate(zip(parts, widths, strict=True))
-        return "  ".join(p.ljust(w) if i in words else p.rjust(w) for i, (p, w) in pairs).rstrip()
-
-    return "\n".join(map(line, table))
+    return f"{aligned([HEADINGS, *map(cells, rows)], words)}\n\n{verdict(rows)}"
 
 
 def record(rows: Sequence[Row], **settings: replay.Json) -> dict[str, replay.Json]:

@@ -4,7 +4,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
+# The name that `descent.sgd` gives itself, without momentum, decay or a projection after it.
+PLAIN = re.compile(r"sgd\(learning_rate=([^,]+), momentum=0\.0, weight_decay=0\.0\)")
 
 
 @dataclass(frozen=True)
@@ -15,12 +16,9 @@ class Training:
     ----------
     rho : float
         Radius of SAM.
-    learning_rate : float
-        Step length, eta.
-    steps : int
-        Steps taken, K.
-    plain : bool
-        Whether a step is ``w - eta * gradient`` and nothing else.
+    learning_rate : float or None
+        Step length, eta, where every step is ``w - eta * gradient`` and nothing else; None where
+        it is not.
     independent : bool
         Whether the second minibatch is drawn independently of the first.
     bins : int
@@ -30,9 +28,7 @@ class Training:
     """
 
     rho: float
-    learning_rate: float
-    steps: int
-    plain: bool
+    learning_rate: float | None
     independent: bool
     bins: int = 0
     data: str = ""
@@ -47,15 +43,12 @@ def training_from(record: Mapping) -> Training:
         If it is not the record of a run.
     """
     try:
-        config, says = record["config"], str(record["config"]["descent"])
-        rate = re.search(r"learning_rate=([^,)]+)", says)
-        plain = says.startswith("sgd") and "momentum=0.0" in says and "weight_decay=0.0" in says
-        constant = config["warmup"] == 0.0 and str(config["schedule"]).endswith("constant")
+        config = record["config"]
+        plain = PLAIN.fullmatch(str(config["descent"]))
+        constant = config["warmup"] == 0.0 and str(config["schedule"]).endswith(".constant")
         return Training(
             rho=float(config["rho"]),
-            learning_rate=float(rate.group(1)) if rate else np.nan,
-            steps=int(record["evaluations"]) // (1 if config["rho"] == 0.0 else 2),
-            plain=plain and constant,
+            learning_rate=float(plain.group(1)) if plain and constant else None,
             independent=not config["shared"],
             bins=int(record["setting"]["steps"]),
             data=str(record["data"]),

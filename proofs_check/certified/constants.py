@@ -16,6 +16,7 @@ from proofs_check.certified.enclosure import Interval, exact, interval
 from proofs_check.certified.reset_map import of_map
 from proofs_check.certified.supremum import Enclosure
 from proofs_check.certified.unit_spikes import family_of, magnitude, of_spike
+from proofs_check.norms import series
 from refsast import LIF, Subtract, ToZero
 from refsast.model.spike import Spike
 
@@ -259,10 +260,7 @@ def geometric(k: float, steps: int) -> float:
         raise ValueError(f"k must not be negative, got {k}")
     if not steps >= 0:
         raise ValueError(f"steps must not be negative, got {steps}")
-    total = float(min(steps, 1))
-    for _ in range(steps - 1):
-        total = 1.0 + float(k) * total
-    return total
+    return float(series(k, steps))
 
 
 def _of_map(neuron: LIF, order: int) -> Enclosure:

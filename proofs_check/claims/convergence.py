@@ -65,6 +65,11 @@ TWO = "the second minibatch is independent of the first"
 BELOW = "f >= f*"
 
 
+def smooth(x: Step, radius: float) -> bool:
+    """Whether L is certified on the ball of that radius about `w`, and known at all."""
+    return x.family.lipschitz(x.w, radius) <= x.lipschitz < np.inf
+
+
 def small(x: Step) -> bool:
     """Whether eta is at most 1/L."""
     return x.eta <= 1.0 / x.lipschitz
@@ -140,7 +145,7 @@ def _lost_step(x: Step) -> float:
 
 
 ONE_STEP_HYPOTHESES = (
-    Hypothesis[Step](SMOOTH, lambda x: x.lipschitz >= x.family.lipschitz(x.w, step_reach(x))),
+    Hypothesis[Step](SMOOTH, lambda x: smooth(x, step_reach(x))),
     Hypothesis[Step](SMALL, small),
     Hypothesis[Step](NOISE, lambda x: x.variance >= noise(outcomes(x).slopes)),
     Hypothesis[Step](TWO, lambda x: not x.shared),
@@ -190,7 +195,7 @@ K_STEPS = Claim[Path](
     hypotheses=(
         Hypothesis(
             SMOOTH,
-            lambda x: x.first.lipschitz >= x.first.family.lipschitz(x.first.w, path_reach(x)),
+            lambda x: smooth(x.first, path_reach(x)),
         ),
         Hypothesis(SMALL, lambda x: small(x.first)),
         Hypothesis(NOISE, lambda x: x.first.variance >= tree(x).noise),
@@ -211,9 +216,7 @@ SEEDED = Claim[Runs](
     hypotheses=(
         Hypothesis(
             SMOOTH,
-            lambda x: (
-                x.path.first.lipschitz >= x.path.first.family.lipschitz(x.path.first.w, np.inf)
-            ),
+            lambda x: smooth(x.path.first, np.inf),
         ),
         Hypothesis(SMALL, lambda x: small(x.path.first)),
         Hypothesis(NOISE, lambda x: x.path.first.variance >= x.path.first.family.spread),

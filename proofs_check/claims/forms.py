@@ -9,8 +9,8 @@ import numpy as np
 
 import refsast as rs
 from proofs_check.certified.constants import curvature, kappa, sup_derivative, sup_second
-from proofs_check.claims.lipschitz import SLOPE_OF_LOSS, readout_norm, series
-from proofs_check.norms import length, outer, spectral, symmetric, top
+from proofs_check.claims.lipschitz import SLOPE_OF_LOSS, readout_norm
+from proofs_check.norms import length, outer, series, spectral, symmetric, top
 from refsast.arrays import Array
 from refsast.autodiff.tape import value_of
 
@@ -66,8 +66,19 @@ def forms(network: rs.Network, norms: Norms, peak: Array, steps: int) -> Forms:
     Returns
     -------
     Forms
-        In the order of the blocks in the flat vector.
+        In the order of the blocks in the flat vector; infinite where a sum of powers of kappa_e is
+        too large for a double.
     """
+    with np.errstate(over="ignore", invalid="ignore"):
+        q, r = _linear_and_quadratic(network, norms, peak, steps)
+    known = np.isfinite(value_of(q)).all() and np.isfinite(value_of(r)).all()
+    return Forms(q, r) if known else Forms(np.full(q.shape, np.inf), np.full(r.shape, np.inf))
+
+
+def _linear_and_quadratic(
+    network: rs.Network, norms: Norms, peak: Array, steps: int
+) -> tuple[Array, Array]:
+    """`forms`, as the numbers come."""
     names = [(i, name) for i, shapes in enumerate(network.shapes) for name in shapes]
     unit = dict(zip(names, np.eye(len(names)), strict=True))
     nothing = np.zeros(len(names))
@@ -89,7 +100,7 @@ def forms(network: rs.Network, norms: Norms, peak: Array, steps: int) -> Forms:
     w, total = norms[-1][0], float(np.sum(steps_weight))
     e_w, e_b = (unit.get((len(network.neurons), name), nothing) for name in ("w", "b"))
     q = total * (e_w * a + w * below + e_b)
-    return Forms(q, total * (2.0 * symmetric(e_w, below) + w * bent))
+    return q, total * (2.0 * symmetric(e_w, below) + w * bent)
 
 
 def smoothness(form: Forms) -> Array:

@@ -155,7 +155,7 @@ def loose(x: Ascent) -> Ascent:
 
 SMOOTH = Hypothesis[Ascent](
     "grad f is L-Lipschitz on the ball of radius rho",
-    lambda x: x.objective.lipschitz(x.w, x.rho) <= x.smoothness,
+    lambda x: x.objective.lipschitz(x.w, x.rho) <= x.smoothness < np.inf,
 )
 
 

@@ -36,7 +36,7 @@ import refsast as rs
 from proofs_check.claim import Claim, Hypothesis
 from proofs_check.claims.forms import Forms, forms, joint_smoothness, loudest, norms_of, smoothness
 from proofs_check.claims.lipschitz import SLOPE_OF_LOSS
-from proofs_check.claims.stability import CERTIFIED, EPS, certified
+from proofs_check.claims.stability import CERTIFIED, EPS
 from proofs_check.instances import Driven, Labelled, Moved, blocks, exact, rebuilt
 from proofs_check.norms import gradient, inner, length
 from refsast.arrays import Array
@@ -137,9 +137,6 @@ def _lost(x: Moved) -> Array:
 
 
 SOURCE = "after arXiv:2603.18039 (abstract), constants derived in this project"
-_CERTIFIED_MOVE = Hypothesis[Moved](
-    "each spike is one of the five smooth ones", lambda x: certified(x.network.neurons)
-)
 GRADIENT_BOUND = Claim[Driven](
     label="3a",
     title="the gradient is bounded",
@@ -156,7 +153,7 @@ QUOTIENT = Claim[Moved](
     source=f"THEORY 3b; {SOURCE}",
     says="Of two points whose norms keep to the caps, |grad f(w) - grad f(w')| <= L_s |w - w'|, "
     "L_s = lambda_max(sqrt(2) R + q q'/2) at the caps.",
-    hypotheses=(Hypothesis("the norms at both points keep to the caps", keeps), _CERTIFIED_MOVE),
+    hypotheses=(CERTIFIED, Hypothesis("the norms at both points keep to the caps", keeps)),
     measure=_change,
     bound=lambda x: smoothness(capped(x)) * length(*along(x)),
     uses=("3a",),
@@ -167,7 +164,7 @@ PRODUCT = Claim[Moved](
     title="the gradient is Lipschitz: exact Hessian-vector products",
     source=f"THEORY 3b; {SOURCE}",
     says="|H d| <= L_s |d| for every direction d, L_s at the norms of the parameters.",
-    hypotheses=(_CERTIFIED_MOVE,),
+    hypotheses=(CERTIFIED,),
     measure=lambda x: length(*curved(x)),
     bound=lambda x: smoothness(here(x)) * length(*along(x)),
     uses=("3a",),
@@ -188,7 +185,7 @@ JOINT = Claim[Moved](
     source="THEORY 3b, sharpened here",
     says="|H d| <= L |d| with L the supremum over the softmax's (m, a) of "
     "lambda_max(sqrt(m^2 + a m) R + 2 max(m (1 - m), a (1 - a)) q q').",
-    hypotheses=(_CERTIFIED_MOVE,),
+    hypotheses=(CERTIFIED,),
     measure=lambda x: length(*curved(x)),
     bound=lambda x: joint_smoothness(here(x)) * length(*along(x)),
     uses=("3b-product",),

@@ -25,8 +25,8 @@ import refsast as rs
 from proofs_check.certified.constants import carry, geometric, kappa, sup_derivative
 from proofs_check.certified.unit_spikes import FAMILIES
 from proofs_check.claim import Claim, Hypothesis
-from proofs_check.instances import Driven, Started
-from proofs_check.norms import largest, spectral
+from proofs_check.instances import Driven, Networked, Started
+from proofs_check.norms import at_most, largest, spectral
 from refsast.arrays import Array
 from refsast.autodiff.tape import value_of
 from refsast.model.lif import step
@@ -40,7 +40,7 @@ def certified(neurons: tuple[rs.LIF, ...]) -> bool:
     return all(type(neuron.spike) in FAMILIES for neuron in neurons)
 
 
-CERTIFIED = Hypothesis[Driven](
+CERTIFIED = Hypothesis[Networked](
     "each spike is one of the five smooth ones", lambda x: certified(x.network.neurons)
 )
 LEAKS = Hypothesis[Driven]("leak < 1", lambda x: all(n.leak < 1.0 for n in x.network.neurons))
@@ -149,18 +149,20 @@ def contracted(x: Started) -> Array:
     """Return the bound of 1c, shape (time, batch)."""
     factor, at_first = effective(x.neuron, x.layer), _distance(x.start - x.other)
     powers, power = [], np.ones(())
-    for _ in x.x:
-        power = power * factor
-        powers.append(power * at_first)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for _ in x.x:
+            power = power * factor
+            powers.append(at_most(power * at_first))
     return np.stack(powers)
 
 
 def _lost(x: Started) -> Array:
     """How far rounding moves the distance: a few ulp of the potentials at each step, carried on."""
     factor = max(1.0, float(value_of(effective(x.neuron, x.layer))))
+    carried = np.array([[geometric(factor, t)] for t in range(1, len(x.x) + 1)])
     size = np.abs(value_of(trajectory(x, x.start))).max() + np.abs(value_of(x.start)).max()
     size = size + np.abs(value_of(x.other)).max()
-    return 64.0 * EPS * size * geometric(factor, len(x.x)) * np.ones(())
+    return 64.0 * EPS * size * carried
 
 
 COMPACT = Claim[Driven](
@@ -213,8 +215,8 @@ CONTRACTION = Claim[Started](
     source="THEORY 1c; after arXiv:2603.18039 (abstract), constants derived in this project",
     says="If kappa_e < 1, no later distance of the two states exceeds kappa_e times the first.",
     hypotheses=(
-        Hypothesis("kappa_e < 1", lambda x: bool(value_of(effective(x.neuron, x.layer)) < 1.0)),
         _CERTIFIED_LAYER,
+        Hypothesis("kappa_e < 1", lambda x: bool(value_of(effective(x.neuron, x.layer)) < 1.0)),
     ),
     measure=distances,
     bound=lambda x: np.minimum(effective(x.neuron, x.layer), 1.0) * _distance(x.start - x.other),

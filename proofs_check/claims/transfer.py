@@ -9,9 +9,10 @@ class, too.
 import numpy as np
 
 import refsast as rs
+from proofs_check.certified.unit_spikes import FAMILIES
 from proofs_check.claim import Claim, Hypothesis
 from proofs_check.claims.stability import CERTIFIED
-from proofs_check.draws import Source, inputs, parameters
+from proofs_check.draws import RESETS, Source, inputs, parameters
 from proofs_check.instances import Driven
 from proofs_check.transfer import boxes, certificate
 from refsast.arrays import Array
@@ -50,15 +51,13 @@ def reached(x: Driven) -> tuple[Array, ...]:
 
 def steep(source: Source) -> Driven:
     """Draw a network with steep spikes on recordings that are not near threshold."""
-    families = (rs.Arctan, rs.Logistic, rs.Algebraic, rs.FastSigmoid, rs.PiecewiseQuadratic)
-    resets = (rs.ToZero(), rs.Subtract(), rs.Subtract(leaked=True), rs.NoReset())
     sizes = tuple(source.choice((1, 2, 3)) for _ in range(source.choice((2, 3))))
     neurons = tuple(
         rs.LIF(
             source.choice((0.0, 0.5, 0.9)),
             source.choice((0.5, 1.0)),
-            source.choice(families)(source.choice(STEEP)),
-            source.choice(resets),
+            source.choice(FAMILIES)(source.choice(STEEP)),
+            source.choice(RESETS),
         )
         for _ in sizes[1:]
     )
@@ -75,7 +74,7 @@ LAYERS = Claim[Driven](
     source="THEORY 7 (own), extended here to every reset, to recurrence and every readout",
     says="If d*_l <= m_l/2 in every layer, then potentials differ by at most d*_l and spikes by at "
     "most tail(m_l/2), d*_l = c_T(leak) ((R + |V|_inf) tail(m_l/2) + |W|_inf e_{l-1}).",
-    hypotheses=(APPLIES, CERTIFIED),
+    hypotheses=(CERTIFIED, APPLIES),
     measure=apart,
     bound=reached,
 )
@@ -86,7 +85,7 @@ SIMPLE = Claim[Driven](
     says="Under the same condition the hard class's lead over any other is smaller with smooth "
     "spikes by at most 2 |W_o|_inf e_L sum_t alpha_t; where it is larger than that, both predict "
     "the same class.",
-    hypotheses=(APPLIES, CERTIFIED),
+    hypotheses=(CERTIFIED, APPLIES),
     measure=fall,
     bound=lambda x: certificate.simple(x.network, x.params, x.x).bound,
     uses=("7-layers",),

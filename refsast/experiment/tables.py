@@ -1,6 +1,6 @@
 """The outcome of a comparison as rows: means, intervals, paired differences."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from refsast.experiment.compare import BASELINE, LONGER, Mean, Result, finals, mean_of
@@ -105,12 +105,12 @@ def text(table: Sequence[Row]) -> str:
     return aligned([[line[i] for i in filled] for line in (HEADINGS, *body)])
 
 
-def aligned(lines: Sequence[Sequence[str]]) -> str:
-    """Return headings and rows as aligned lines of text, the first column to the left."""
+def aligned(lines: Sequence[Sequence[str]], words: Collection[int] = (0,)) -> str:
+    """Return headings and rows as aligned lines of text, the columns of `words` to the left."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     filled = [
         "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
+            cell.ljust(width) if i in words else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
         for line in lines
