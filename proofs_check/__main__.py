@@ -1,17 +1,16 @@
 """The command line: ``python -m proofs_check --help``."""
 
 import argparse
-import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 
 from proofs_check import assess, replay, report, verdicts
-from proofs_check.claim import check
+from proofs_check.claim import Verdict, check
+from proofs_check.instances import require_sound
 from proofs_check.register import CLAIMS, ENTRIES, KINDS, Entry
 from proofs_check.training import training_from
 from proofs_check.transfer import slopes
@@ -25,8 +24,10 @@ from refsast.cli.common import (
     positive,
     recordings_from,
 )
+from refsast.cli.shell import Parser, ended
 from refsast.data import digest
-from refsast.experiment.saved import read_json
+from refsast.experiment.folder import write_json
+from refsast.experiment.saved import RUN, read_json
 from refsast.files import write_whole
 
 QUICK, QUICK_EFFORT = 0.02, 10  # of the instances of a full run, and of its attack
@@ -35,12 +36,17 @@ REFUTED = 1  # exit code
 SLOPES = tuple(10.0 ** (k / 2) for k in range(-1, 17))  # of the certificates' curve
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser that refuses in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Print what is wrong, and leave with exit code 2."""
-        self.exit(2, f"proofs_check: error: {message} (see {self.prog} --help)\n")
+# What may be given beside the flag that says what to do; everything else would do nothing.
+RECORDINGS = (
+    *("nmnist", "train", "test", "synthetic_train", "per_class"),
+    *("data_seed", "validation", "cache"),
+)
+BESIDE = {
+    "replay": (),
+    "run": ("seed", "json", "html", "recordings", *RECORDINGS),
+    "list": ("claim",),
+    "": ("claim", "quick", "seed", "jobs", "effort", "json", "html", "worst"),
+}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -92,18 +98,15 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run and return the exit code: 0 none refuted, 1 one refuted, 2 bad input, 130 interrupted."""
     args = parser().parse_args(argv)
-    try:
-        return run(args)
-    except (ValueError, OSError) as error:
-        print(f"proofs_check: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("proofs_check: interrupted", file=sys.stderr)
-        return 130
+    return ended("proofs_check", lambda: run(args))
 
 
 def run(args: argparse.Namespace) -> int:
     """Do what the flags ask for."""
+    refuse_idle_flags(args)
+    for path in (args.json, args.html):
+        require_place(path)
+    require_place(None if args.worst is None else args.worst / "1a.json")
     if args.replay is not None:
         return again(args.replay)
     if args.run is not None:
@@ -126,16 +129,42 @@ def run(args: argparse.Namespace) -> int:
     print(report.text(rows))
     if args.json is not None:
         content = report.record(rows, seed=args.seed, quick=args.quick)
-        write_whole(args.json, json.dumps(content, indent=1).encode())
+        write_json(args.json, content)
     if args.html is not None:
         write_whole(args.html, report.html(rows).encode())
     if args.worst is not None:
         report.write_worst(args.worst, rows)
-    return REFUTED if any(row.refuted for row in rows) else 0
+    return REFUTED if any(row.false for row in rows) else 0
+
+
+def refuse_idle_flags(args: argparse.Namespace) -> None:
+    """Say so where a flag would do nothing."""
+    usual = parser()
+    given = [name for name, value in vars(args).items() if value != usual.get_default(name)]
+    mode = next((name for name in ("replay", "run", "list") if name in given), "")
+    for name in given:
+        if name != mode and name not in BESIDE[mode]:
+            flag = f"--{name.replace('_', '-')}"
+            with_it = f"beside --{mode}" if mode else "without --run"
+            raise ValueError(f"{flag} must not stand {with_it}, where it does nothing, got it")
+
+
+def require_place(path: Path | None) -> None:
+    """Say before the work where its result could not be written."""
+    if path is None:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"{path} must be writable, got {error.strerror}") from error
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise ValueError(f"{path} must be writable, got a folder or one that is closed")
 
 
 def assessed(args: argparse.Namespace) -> int:
     """Assess a trained network, print the table and write what was asked for."""
+    if args.run.name != RUN:
+        raise ValueError(f"run must be the {RUN} that train left, got {args.run}")
     network, params = read_run(args.run.parent)
     record = read_json(args.run)
     training = training_from(record)
@@ -154,8 +183,8 @@ def assessed(args: argparse.Namespace) -> int:
     )
     print(f"{assess.text(findings)}\n\n{assess.verdict(findings)}")
     if args.json is not None:
-        content = {"run": str(args.run), "findings": [asdict(f) for f in findings]}
-        write_whole(args.json, json.dumps(content, indent=1).encode())
+        content = {"run": str(args.run), "findings": [assess.record(f) for f in findings]}
+        write_json(args.json, content)
     if args.html is not None:
         write_whole(args.html, _page(args, network, params, recordings, findings).encode())
     return REFUTED if any(f.state == "REFUTED" for f in findings) else 0
@@ -209,7 +238,7 @@ def again(path: Path) -> int:
     label, instance = replay.load(path, KINDS)
     if label not in CLAIMS:
         raise ValueError(f"replay must name one of the claims, got {label}")
-    verdict = check(CLAIMS[label].claim, instance)
+    verdict = checked_again(CLAIMS[label], instance)
     if not verdict.applies:
         print(f"{label}: silent ({'; '.join(verdict.unmet)})")
         return 0
@@ -217,6 +246,18 @@ def again(path: Path) -> int:
     sides = f"measured {verdict.measured:.17g}, bound {verdict.bound:.17g}"
     print(f"{label}: {word}, {sides}, ratio {verdict.ratio:.6f}")
     return REFUTED if verdict.refuted else 0
+
+
+def checked_again(entry: Entry, instance: object) -> Verdict:
+    """Check a claim on an instance from a file, or say what is wrong with that."""
+    if type(instance) is not entry.kind:
+        wanted, got = entry.kind.__name__, type(instance).__name__
+        raise ValueError(f"instance must be a {wanted} for {entry.claim.label}, got a {got}")
+    try:
+        require_sound(instance)
+        return check(entry.claim, instance)
+    except (AttributeError, IndexError, TypeError) as error:
+        raise ValueError(f"instance must be whole, got {error}") from error
 
 
 def _progress(parts: Iterable[Tally], total: int, what: str) -> Iterable[Tally]:

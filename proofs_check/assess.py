@@ -27,6 +27,7 @@ from proofs_check.claims import (
 )
 from proofs_check.instances import Driven
 from proofs_check.probes import Instances, of_loss, of_network
+from proofs_check.replay import Json, known
 from proofs_check.training import Training
 from proofs_check.transfer import certificate
 from proofs_check.transfer.slopes import Curve, figure
@@ -185,6 +186,13 @@ READING = (
     "sides are shown at the entry that comes closest to its bound."
 )
 HEADINGS = ("claim", "about", "state", "measured", "bound", "ratio")
+
+
+def record(finding: Finding) -> dict[str, Json]:
+    """Return a finding as JSON."""
+    numbers = {name: known(getattr(finding, name)) for name in ("measured", "bound", "ratio")}
+    words = {name: getattr(finding, name) for name in ("label", "title", "state")}
+    return {**words, "unmet": list(finding.unmet), **numbers}
 
 
 def text(findings: Sequence[Finding]) -> str:

@@ -10,7 +10,8 @@ from typing import Protocol
 import numpy as np
 
 import refsast as rs
-from refsast.arrays import Array, Integers
+from refsast.arrays import Array, Integers, as_array
+from refsast.model.doors import checked_input, checked_labels, checked_params
 from refsast.model.params import parts
 
 
@@ -122,6 +123,33 @@ class Moved:
     x: Array
     y: Integers
     caps: tuple[tuple[float, float], ...]
+
+
+def require_sound(instance: object) -> None:
+    """Check the shapes and numbers of an instance that came through a door.
+
+    Raises
+    ------
+    ValueError
+        If a network, its parameters, inputs and labels do not fit one another.
+    """
+    if isinstance(instance, Started):
+        n, n_in = instance.layer.w.shape
+        bias, recurrent = instance.layer.b is not None, instance.layer.v is not None
+        readout = rs.SpikeRate(1.0)
+        network = rs.Network((n_in, n), instance.neuron, readout, bias=bias, recurrent=recurrent)
+        _, x = checked_input(network, (instance.layer,), instance.x)
+        for name in ("start", "other"):
+            as_array(getattr(instance, name), name, (x.shape[1], n))
+        return
+    has = vars(instance)
+    if not {"network", "params", "x"} <= set(has):  # an objective: its own doors check it
+        return
+    network, params = has["network"], has["params"]
+    _, x = checked_input(network, params, has["x"])
+    as_array(has.get("other", x), "other", x.shape)
+    checked_params(network, has.get("moved", params), "moved")
+    checked_labels(has.get("y", np.zeros(x.shape[1], int)), x.shape[1], network.classes)
 
 
 def caps(x: Driven | Moved, moved: rs.Params, wide: float) -> tuple[tuple[float, float], ...]:

@@ -14,6 +14,8 @@ What each line says is in ``claim.says``; its proof is in the docstring of its m
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from proofs_check import draws, instances
 from proofs_check.claim import Claim
 from proofs_check.claims import (
@@ -27,7 +29,7 @@ from proofs_check.claims import (
 )
 from proofs_check.descent import descents, families, objectives, runs
 from proofs_check.descent import draws as descent_draws
-from proofs_check.draws import Source
+from proofs_check.draws import Seeded, Source
 from refsast import model
 
 
@@ -58,6 +60,11 @@ class Entry:
     instances: int
     mend: Callable[..., object] = unchanged
 
+    @property
+    def kind(self) -> type:
+        """The record that an instance is."""
+        return type(self.draw(Seeded(np.random.default_rng(0))))
+
 
 ENTRIES = (
     Entry(stability.COMPACT, draws.contracting, 20_000),
@@ -77,12 +84,12 @@ ENTRIES = (
     Entry(sam.CHANGE, sam.ascents, 1_000, sam.settled),
     Entry(sam.DROPPED, sam.ascents, 500, sam.settled),
     Entry(convergence.ONE_STEP, descent_draws.step, 1_500, descent_draws.fitted),
-    Entry(convergence.ONE_STEP_SHARP, descent_draws.step, 1_000, descent_draws.fitted),
-    Entry(convergence.SHARED_STEP, descent_draws.shared_step, 500, descent_draws.fitted_shared),
+    Entry(convergence.ONE_STEP_SHARP, descent_draws.long_step, 1_000, descent_draws.fitted_long),
+    Entry(convergence.SHARED_STEP, descent_draws.either_step, 500, descent_draws.fitted_either),
     Entry(convergence.K_STEPS, descent_draws.path, 500, descent_draws.fitted_path),
     Entry(convergence.SEEDED, descent_draws.runs, 100),
     Entry(convergence.UNBIASED, descent_draws.step, 500),
-    Entry(convergence.BIAS, descent_draws.shared_step, 500),
+    Entry(convergence.BIAS, descent_draws.either_step, 500),
     Entry(mechanism.IDENTITY, draws.single, 300),
     Entry(mechanism.ROWS, mechanism.independent_rows, 1_000, mechanism.tight_rows),
     Entry(mechanism.JACOBIANS, mechanism.independent_logits, 300, mechanism.tight_logits),

@@ -6,13 +6,15 @@ Numbers are written so that reading them gives the same bits.
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
+from math import isfinite
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 
-from refsast.files import write_whole
+from refsast.experiment.folder import write_json
 
+DTYPES = (np.dtype(np.float64), np.dtype(np.int64))
 Json: TypeAlias = "Mapping[str, Json] | list[Json] | str | int | float | bool | None"
 Kinds: TypeAlias = Mapping[str, Callable[..., object]]
 
@@ -25,10 +27,12 @@ def encode(thing: object) -> Json:
     ValueError
         If it holds anything else.
     """
-    if isinstance(thing, np.ndarray):
-        return {"array": thing.tolist(), "dtype": thing.dtype.str}
+    if isinstance(thing, np.ndarray) and thing.dtype in DTYPES:
+        return {"array": _listed(thing.tolist()), "dtype": thing.dtype.str}
     if isinstance(thing, np.generic):
-        return thing.item()
+        return encode(thing.item())
+    if isinstance(thing, float) and not isfinite(thing):
+        return {"float": repr(thing)}
     if isinstance(thing, tuple):
         return [encode(item) for item in thing]
     if is_dataclass(thing) and not isinstance(thing, type):
@@ -37,6 +41,18 @@ def encode(thing: object) -> Json:
     if thing is None or isinstance(thing, bool | int | float | str):
         return thing
     raise ValueError(f"instance must hold records, arrays and numbers, got {thing!r}")
+
+
+def _listed(numbers: list | float) -> list | float | str:
+    """Nested lists of numbers, those that JSON does not know as words."""
+    if isinstance(numbers, list):
+        return [_listed(number) for number in numbers]
+    return numbers if isfinite(numbers) else repr(numbers)
+
+
+def known(number: float) -> float | None:
+    """Return a number for a record, or None where there is none."""
+    return number if isfinite(number) else None
 
 
 def decode(code: Json, kinds: Kinds) -> object:
@@ -59,18 +75,27 @@ def decode(code: Json, kinds: Kinds) -> object:
     if not isinstance(code, Mapping):
         return code
     try:
+        if "float" in code:
+            return float(str(code["float"]))
         if "array" in code:
-            return np.array(code["array"], dtype=np.dtype(str(code["dtype"])))
+            return _array(code["array"], str(code["dtype"]))
         kind = kinds[str(code["is"])]
         return kind(**{k: decode(v, kinds) for k, v in code.items() if k != "is"})
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"instance must be one that was saved, got {error}") from error
 
 
+def _array(numbers: object, dtype: str) -> np.ndarray:
+    """An array of one of the kinds that instances are made of."""
+    if dtype not in [kind.str for kind in DTYPES]:
+        raise ValueError(f"dtype must be one of {[kind.str for kind in DTYPES]}, got {dtype!r}")
+    return np.array(numbers, dtype=dtype)
+
+
 def save(path: Path, label: str, instance: object, **more: Json) -> None:
     """Write an instance of a claim to a file, whole or not at all."""
     content = {"claim": label, **more, "instance": encode(instance)}
-    write_whole(path, json.dumps(content, indent=1).encode())
+    write_json(path, content)
 
 
 def load(path: Path, kinds: Kinds) -> tuple[str, object]:

@@ -22,7 +22,7 @@ def cells(row: Row) -> tuple[str, ...]:
     return (
         row.entry.claim.label,
         row.entry.claim.title,
-        f"{row.held:,}" + (f" ({row.refuted} REFUTED)" if row.refuted else ""),
+        f"{row.held:,}" + (" REFUTED" if row.false else ""),
         f"{row.silence:.0f}",
         f"{row.median:.2g}",
         "-" if worst is None else f"{worst.ratio:.3f}",
@@ -33,7 +33,7 @@ def cells(row: Row) -> tuple[str, ...]:
 
 def verdict(rows: Sequence[Row]) -> str:
     """Return what came of a run, in one sentence."""
-    refuted = [row.entry.claim.label for row in rows if row.refuted]
+    refuted = [row.entry.claim.label for row in rows if row.false]
     seen = sum(row.silent + len(row.sides) for row in rows)
     if refuted:
         return f"{seen:,} instances: REFUTED: {', '.join(refuted)}."
@@ -59,9 +59,10 @@ def _record(row: Row) -> dict[str, replay.Json]:
         None
         if worst is None
         else {
-            "ratio": worst.verdict.ratio,
-            "measured": worst.verdict.measured,
-            "bound": worst.verdict.bound,
+            "ratio": replay.known(worst.verdict.ratio),
+            "measured": replay.known(worst.verdict.measured),
+            "bound": replay.known(worst.verdict.bound),
+            "refuted": worst.verdict.refuted,
             "way": worst.way,
             "instance": replay.encode(worst.instance),
         }
@@ -76,7 +77,7 @@ def _record(row: Row) -> dict[str, replay.Json]:
         "held": row.held,
         "refuted": row.refuted,
         "silent": row.silent,
-        "median_ratio": row.median,
+        "median_ratio": replay.known(row.median),
         "worst": found,
         "seconds": row.seconds,
     }
@@ -86,7 +87,7 @@ def write_worst(folder: Path, rows: Sequence[Row]) -> None:
     """Write the instance of each claim that uses most of its bound, one file per claim."""
     for row in rows:
         if row.worst is not None:
-            label, ratio = row.entry.claim.label, row.worst.verdict.ratio
+            label, ratio = row.entry.claim.label, replay.known(row.worst.verdict.ratio)
             replay.save(folder / f"{label}.json", label, row.worst.instance, ratio=ratio)
 
 

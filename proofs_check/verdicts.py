@@ -13,6 +13,7 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from proofs_check import replay
+from proofs_check.claim import used
 from proofs_check.draws import Seeded
 from proofs_check.register import CLAIMS, ENTRIES, KINDS, Entry
 from proofs_check.search import Found, attack, judged
@@ -34,9 +35,10 @@ class Tally:
     part : int
         Which of the claim's streams they were drawn from; -1 for the attack.
     silent, refuted : int
-        Instances that a hypothesis does not hold for, and those on which the claim is false.
+        Of the drawn instances those that a hypothesis does not hold for, and those on which the
+        claim is false.
     sides : (n, 2) array
-        Measured and bound of those that are not silent.
+        Measured and bound of the drawn instances that are not silent.
     best : tuple of Found
         Those that use most of the bound, refutations before all.
     seconds : float
@@ -61,7 +63,8 @@ class Row:
     entry : Entry
         The claim and its register.
     silent, refuted : int
-        Instances that a hypothesis does not hold for, and those on which the claim is false.
+        Of the drawn instances those that a hypothesis does not hold for, and those on which the
+        claim is false.
     sides : (n, 2) array
         Measured and bound of the drawn instances that are not silent.
     worst : Found or None
@@ -83,6 +86,11 @@ class Row:
         return len(self.sides) - self.refuted
 
     @property
+    def false(self) -> bool:
+        """Whether a draw or the attack has refuted the claim."""
+        return self.refuted > 0 or (self.worst is not None and self.worst.verdict.refuted)
+
+    @property
     def silence(self) -> float:
         """Share of the instances on which the claim says nothing, in per cent."""
         return 100.0 * self.silent / max(self.silent + len(self.sides), 1)
@@ -90,9 +98,8 @@ class Row:
     @property
     def median(self) -> float:
         """Median share of the bound that a drawn instance uses."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratios = np.maximum(self.sides[:, 0], 0.0) / self.sides[:, 1]
-        return float(np.median(np.nan_to_num(ratios, nan=0.0))) if len(ratios) else np.nan
+        ratios = used(self.sides[:, 0], self.sides[:, 1], 0.0)
+        return float(np.median(ratios)) if len(ratios) else np.nan
 
 
 def tally(label: str, part: int, count: int, seed: int) -> Tally:
@@ -122,7 +129,7 @@ def assault(label: str, starts: Sequence[Found], effort: int, seconds: float, se
         starts=(*known, *starts),
     )
     spent = time.process_time() - began
-    return Tally(label, -1, 0, int(found.verdict.refuted), np.zeros((0, 2)), (found,), spent)
+    return Tally(label, -1, 0, 0, np.zeros((0, 2)), (found,), spent)
 
 
 def pinned(label: str) -> object:

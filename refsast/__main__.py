@@ -3,19 +3,11 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 from refsast.cli import compare, data, report, sharpness, sweep, train
+from refsast.cli.shell import Parser, ended
 
 COMMANDS = (train, compare, sweep, sharpness, data, report)
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser that refuses in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Print what is wrong, and leave with exit code 2."""
-        self.exit(2, f"refsast: error: {message} (see {self.prog} --help)\n")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -34,17 +26,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0 done, 2 bad input, 130 interrupted."""
     args = parser().parse_args(argv)
-    try:
-        return args.run(args)
-    except (ValueError, OSError) as error:
-        print(f"refsast: error: {error}", file=sys.stderr)
-        return 2
-    except (MemoryError, OverflowError) as error:
-        print(f"refsast: error: sizes must fit in memory, got {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("refsast: interrupted", file=sys.stderr)
-        return 130
+    return ended("refsast", lambda: args.run(args))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ Rule 2: the edges are reached: one sample, the whole set as a minibatch, a zero 
         an indefinite quadratic, saturated spikes, eta = 1/L, no ascent at all.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -79,14 +79,36 @@ def risks(source: Source, most: int = 3) -> Drawn:
     return Finite(samples, source.choice(range(1, len(y) + 1))), w
 
 
-def step(source: Source, draw: Callable[[Source], Drawn] | None = None, *, shared: bool = False):
-    """Draw a step that keeps to the hypotheses of 5a, or of 5a-shared."""
+def varied(x: Step) -> float:
+    """Return v2 as the hypothesis of 5a needs it."""
+    return noise(outcomes(x).slopes)
+
+
+def step(
+    source: Source,
+    draw: Callable[[Source], Drawn] | None = None,
+    *,
+    shared: bool = False,
+    parts: Sequence[float] = (1.0, 1.0, 0.3, 0.01),
+    spread: Callable[[Step], float] = varied,
+) -> Step:
+    """Draw a step that keeps to the hypotheses of 5a, with eta a part of 1/L."""
     family, w = (draw or source.choice((quadratics, quadratics, ridges, risks)))(source)
-    rho, part = source.choice((0.1, 1.0, 0.0, 1e-3)), source.choice((1.0, 1.0, 0.3, 0.01))
+    rho, part = source.choice((0.1, 1.0, 0.0, 1e-3)), source.choice(parts)
     x = Step(family, w, rho, 1.0, 1.0, 0.0, shared)
     wide, loose = source.choice((1.0, 1.0, 1.5)), source.choice((1.0, 1.0, 2.0))
     x = settled(x, step_reach, part, wide)
-    return replace(x, variance=loose * (scatter if shared else varied)(x))
+    return replace(x, variance=loose * spread(x))
+
+
+def long_step(source: Source) -> Step:
+    """Draw a step that keeps to the hypotheses of 5a-sharp: eta may be larger than 1/L."""
+    return step(source, parts=(0.3, 1.0, 3.0, 30.0))
+
+
+def either_step(source: Source) -> Step:
+    """Draw a step that keeps to the hypotheses of 5a-shared: one minibatch for both, or two."""
+    return step(source, shared=source.choice((True, True, False)), spread=scatter)
 
 
 def settled(x: Step, reached: Callable[[Step], float], part: float, wide: float) -> Step:
@@ -102,21 +124,23 @@ def settled(x: Step, reached: Callable[[Step], float], part: float, wide: float)
     return x
 
 
-def shared_step(source: Source) -> Step:
-    """Draw a step with one minibatch for both passes."""
-    return step(source, shared=True)
+def fitted(x: Step, largest: float = 1.0, spread: Callable[[Step], float] = varied) -> Step:
+    """Return the same with L and v2 no larger than the hypotheses of 5a need them.
+
+    `largest` is what eta L may be, `spread` what v2 is to bound where that is another variance.
+    """
+    x = settled(x, step_reach, min(x.eta * x.lipschitz, largest), 1.0)
+    return replace(x, variance=spread(x))
 
 
-def fitted(x: Step) -> Step:
-    """Return the same with L and v2 no larger than the hypotheses of 5a need them."""
-    x = settled(x, step_reach, min(x.eta * x.lipschitz, 1.0), 1.0)
-    return replace(x, variance=varied(x))
+def fitted_long(x: Step) -> Step:
+    """Return the same as the hypotheses of 5a-sharp need it."""
+    return fitted(x, largest=np.inf)
 
 
-def fitted_shared(x: Step) -> Step:
-    """Return the same with L and v2 no larger than the hypotheses of 5a-shared need them."""
-    x = settled(x, step_reach, min(x.eta * x.lipschitz, 1.0), 1.0)
-    return replace(x, variance=scatter(x))
+def fitted_either(x: Step) -> Step:
+    """Return the same as the hypotheses of 5a-shared need it."""
+    return fitted(x, spread=scatter)
 
 
 def fitted_path(x: Path) -> Path:
@@ -126,11 +150,6 @@ def fitted_path(x: Path) -> Path:
     first = settled(x.first, lambda first: path_reach(Path(first, x.steps, lower)), part, 1.0)
     noisy = tree(Path(first, x.steps, lower)).noise
     return Path(replace(first, variance=noisy), x.steps, lower)
-
-
-def varied(x: Step) -> float:
-    """Return v2 as the hypothesis of 5a needs it."""
-    return noise(outcomes(x).slopes)
 
 
 def path(source: Source) -> Path:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from proofs_check import register, verdicts
+from proofs_check import register, report, verdicts
 from proofs_check.__main__ import main
 from proofs_check.claims.stability import COMPACT
 from refsast.__main__ import main as refsast
@@ -78,8 +78,11 @@ def test_the_attack_counts_a_refutation_that_no_draw_has_seen(monkeypatch):
 
     row = verdicts.run([register.CLAIMS["3a"]], share=0.01, effort=1, jobs=1)[0]
 
-    assert row.refuted
+    assert row.false
     assert row.worst.way == "on record"
+    assert row.refuted == 0
+    assert row.held == len(row.sides) == 10
+    assert "REFUTED" in report.text([row])
 
 
 def test_the_same_seed_gives_the_same_table_on_any_number_of_processes():
@@ -125,7 +128,8 @@ def test_a_trained_network_is_assessed(run, tmp_path, capsys):
     assert found["1a"]["state"] == "holds"
     assert found["3b-eigenvalue"]["state"] == "vacuous"
     assert found["5a"]["state"] == "silent"
-    assert "plain descent" in found["5a"]["unmet"]
+    assert found["5a"]["unmet"] == ["plain descent at a constant rate"]
+    assert found["5a"]["measured"] is None
     assert "REFUTED" not in printed
     assert "certified" in files[1].read_text()
 
@@ -137,10 +141,16 @@ def test_a_trained_network_is_assessed(run, tmp_path, capsys):
         (["--replay", "nowhere.json"], "replay must be a saved instance"),
         (["--run", "nowhere/run.json"], "record must be a readable JSON file"),
         ([*FEW, "--claim", "1a", "--json", "/dev/null/a.json"], "must be writable"),
-        (["--recordings", "0", "--list"], "must be an integer of 1 to"),
+        (["--recordings", "0"], "must be an integer of 1 to"),
         (["--seed", "-1"], "must be an integer of 0 to"),
         (["--jobs", "0"], "must be an integer of 1 to"),
         (["--nonsense"], "unrecognized arguments"),
+        ([*FEW, "--html", "/"], "must be writable"),
+        (["--nmnist", "nowhere", "--list"], "--nmnist must not stand beside --list"),
+        (["--train", "5"], "--train must not stand without --run"),
+        (["--run", "run.json", "--quick"], "--quick must not stand beside --run"),
+        (["--replay", "a.json", "--json", "b.json"], "--json must not stand beside --replay"),
+        (["--run", "other.json"], "run must be the run.json that train left"),
     ],
 )
 def test_bad_input_ends_in_one_line(flags, message, capsys):

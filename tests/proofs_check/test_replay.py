@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from proofs_check import replay
+from proofs_check.__main__ import main
 from proofs_check.claim import check
 from proofs_check.draws import Seeded
 from proofs_check.register import CLAIMS, KINDS
@@ -40,6 +41,9 @@ def test_an_instance_comes_back_bit_for_bit(label, tmp_path):
         '{"claim": "1a", "instance": {"is": "Driven"}}',
         '{"claim": "1a", "instance": {"array": [1, "a"], "dtype": "<f8"}}',
         '{"claim": "1a", "instance": {"array": [1], "dtype": "nonsense"}}',
+        '{"claim": "1a", "instance": {"array": [1.0], "dtype": "<f4"}}',
+        '{"claim": "1a", "instance": {"array": [1.0], "dtype": "<c16"}}',
+        '{"claim": "1a", "instance": {"float": "no number"}}',
         '{"claim": "1a", "instance": {"is": "LIF", "leak": 2.0, "threshold": 1.0, "spike": 1}}',
     ],
 )
@@ -71,3 +75,51 @@ def test_not_only_numbers_but_their_kinds_are_kept(tmp_path):
     assert integers.dtype == np.int64
     assert (number, yes, nothing, small, endless) == (0.1, True, None, 1e-320, np.inf)
     assert json.loads(path.read_text())["claim"] == "x"
+
+
+def _broken(instance, **change):
+    """The instance as a saved file would hold it, with other fields."""
+    return {**replay.encode(instance), **change}
+
+
+LAYERS = [[], 5, [{"is": "Layer", "w": 1.0, "b": None, "v": None}]]
+
+
+@pytest.mark.parametrize("label", ["1a", "1c", "2-pairs", "3b-quotient", "4a", "5a", "6-rows"])
+@pytest.mark.parametrize("field", ["x", "params", "w", "family", "start", "y", "moved", "layer"])
+@pytest.mark.parametrize("value", [5, None, "words", *LAYERS, {"array": [[1.0]], "dtype": "<f8"}])
+def test_a_field_of_another_kind_ends_in_one_line(label, field, value, tmp_path, capsys):
+    instance = CLAIMS[label].draw(Seeded(np.random.default_rng(2)))
+    if not hasattr(instance, field):
+        return
+    path = tmp_path / "a.json"
+    content = {"claim": label, "instance": _broken(instance, **{field: value})}
+    path.write_text(json.dumps(content))
+
+    assert main(["--replay", str(path)]) == 2
+
+    said = capsys.readouterr().err
+    assert said.startswith("proofs_check: error: ")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(("label", "of"), [("1a", "1c"), ("1c", "1a"), ("4a", "5a"), ("5b", "5a")])
+def test_an_instance_of_another_claim_is_refused(label, of, tmp_path, capsys):
+    path = tmp_path / "a.json"
+    replay.save(path, label, CLAIMS[of].draw(Seeded(np.random.default_rng(2))))
+
+    assert main(["--replay", str(path)]) == 2
+    assert "instance must be a " in capsys.readouterr().err
+
+
+def test_a_file_is_json_whatever_the_numbers(tmp_path):
+    path = tmp_path / "a.json"
+    replay.save(path, "x", (np.array([1.0, np.inf, np.nan]), -np.inf))
+
+    def refuse(word):
+        raise AssertionError(word)
+
+    json.loads(path.read_text(), parse_constant=refuse)
+    array, number = replay.load(path, {})[1]
+    np.testing.assert_array_equal(array, [1.0, np.inf, np.nan])
+    assert number == -np.inf
