@@ -37,7 +37,7 @@ import numpy as np
 
 import refsast as rs
 from proofs_check.claim import ROUNDING, Claim, Hypothesis
-from proofs_check.claims.stability import EPS
+from proofs_check.claims.stability import EPS, SOURCE
 from proofs_check.descent.descents import (
     ULPS,
     Path,
@@ -57,7 +57,6 @@ from proofs_check.descent.runs import CUT, Runs, averages, lower_limit
 from proofs_check.norms import length
 from refsast.arrays import Array
 
-SOURCE = "after arXiv:2603.18039 (abstract), constants derived in this project"
 SMOOTH = "f is L-smooth on a ball that holds every point visited"
 SMALL = "eta <= 1/L"
 NOISE = "the variance of a minibatch gradient at the points w + e is at most v2"

@@ -22,7 +22,7 @@ import numpy as np
 import refsast as rs
 from proofs_check.certified.constants import sup_derivative
 from proofs_check.claim import Claim
-from proofs_check.claims.stability import CERTIFIED, EPS, effective
+from proofs_check.claims.stability import CERTIFIED, EPS, SOURCE, effective
 from proofs_check.instances import Driven, Pair
 from proofs_check.norms import at_most, gradient, length, series, spectral
 from refsast.arrays import Array
@@ -115,7 +115,7 @@ def input_slope(x: Driven) -> Array:
 PAIRS = Claim[Pair](
     label="2-pairs",
     title="two inputs: logits apart",
-    source="THEORY 2; after arXiv:2603.18039 (abstract), constants derived in this project",
+    source=f"THEORY 2; {SOURCE}",
     says="For any two inputs of a network |z(x) - z(x')|_2 <= Lip |x - x'|, "
     "Lip = |W_o|_2 |alpha|_2 prod_l D1 |W^l|_2 c_T(kappa_e^l).",
     hypotheses=(CERTIFIED,),
@@ -127,7 +127,7 @@ PAIRS = Claim[Pair](
 GRADIENT = Claim[Driven](
     label="2-gradient",
     title="the exact input gradient",
-    source="THEORY 2; after arXiv:2603.18039 (abstract), constants derived in this project",
+    source=f"THEORY 2; {SOURCE}",
     says="|dloss/dx| <= sqrt(2) Lip, of a batch, too, whose loss is the mean.",
     hypotheses=(CERTIFIED,),
     measure=input_slope,

@@ -19,8 +19,8 @@ import numpy as np
 
 import refsast as rs
 from proofs_check.claim import Claim, Hypothesis
-from proofs_check.claims.smoothness import SOURCE, risk
-from proofs_check.claims.stability import EPS
+from proofs_check.claims.smoothness import risk
+from proofs_check.claims.stability import EPS, SOURCE
 from proofs_check.draws import Source, driven, network
 from proofs_check.instances import Driven, blocks, exact, rebuilt
 from proofs_check.norms import gradient, length, spectral

@@ -19,8 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from proofs_check.claim import Claim, Hypothesis
-from proofs_check.claims.smoothness import SOURCE
-from proofs_check.claims.stability import EPS
+from proofs_check.claims.stability import EPS, SOURCE
 from proofs_check.descent.objectives import Objective, Quadratic, Risk
 from proofs_check.draws import Source, driven
 from refsast import flatten, sam

@@ -36,7 +36,7 @@ import refsast as rs
 from proofs_check.claim import Claim, Hypothesis
 from proofs_check.claims.forms import Forms, forms, joint_smoothness, loudest, norms_of, smoothness
 from proofs_check.claims.lipschitz import SLOPE_OF_LOSS
-from proofs_check.claims.stability import CERTIFIED, EPS
+from proofs_check.claims.stability import CERTIFIED, EPS, SOURCE
 from proofs_check.instances import Driven, Labelled, Moved, blocks, exact, rebuilt
 from proofs_check.norms import gradient, inner, length
 from refsast.arrays import Array
@@ -136,7 +136,6 @@ def _lost(x: Moved) -> Array:
     return 1024.0 * EPS * np.asarray(value_of(SLOPE_OF_LOSS * length(capped(x).q)))
 
 
-SOURCE = "after arXiv:2603.18039 (abstract), constants derived in this project"
 GRADIENT_BOUND = Claim[Driven](
     label="3a",
     title="the gradient is bounded",

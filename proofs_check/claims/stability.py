@@ -33,6 +33,8 @@ from refsast.model.lif import step
 from refsast.model.unroll import drive, unroll
 
 EPS = np.finfo(float).eps
+# Of every claim that the paper's abstract promises.
+SOURCE = "after arXiv:2603.18039 (abstract), constants derived in this project"
 
 
 def certified(neurons: tuple[rs.LIF, ...]) -> bool:
@@ -168,7 +170,7 @@ def _lost(x: Started) -> Array:
 COMPACT = Claim[Driven](
     label="1a",
     title="potentials stay in a compact set",
-    source="THEORY 1a; after arXiv:2603.18039 (abstract), constants derived in this project",
+    source=f"THEORY 1a; {SOURCE}",
     says="From rest, with leak < 1, spikes in [0, 1] and abs(x) <= X, for every t and i "
     "abs(u_t,i) <= (I_i + q)/(1 - leak), I_i = sum_j abs(W_ij) a + sum_j abs(V_ij) + abs(b_i).",
     hypotheses=(LEAKS, CERTIFIED),
@@ -212,7 +214,7 @@ FORGETTING = Claim[Started](
 CONTRACTION = Claim[Started](
     label="1c-contraction",
     title="one layer, two states: they approach",
-    source="THEORY 1c; after arXiv:2603.18039 (abstract), constants derived in this project",
+    source=f"THEORY 1c; {SOURCE}",
     says="If kappa_e < 1, no later distance of the two states exceeds kappa_e times the first.",
     hypotheses=(
         _CERTIFIED_LAYER,
