@@ -30,85 +30,14 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 import refsast  # noqa: E402, F401  (for what it imports in turn; each child imports its own copy)
 from tests.equivalent import EQUIVALENT  # noqa: E402
+from tests.targets import TARGETS, Target  # noqa: E402
 
-for name in [name for name in sys.modules if name.split(".")[0] in ("refsast", "tests")]:
+PARTS = ("refsast", "proofs_check", "tests")  # each child imports its own copy of them
+
+for name in [name for name in sys.modules if name.split(".")[0] in PARTS]:
     del sys.modules[name]
 
 TIMEOUT = 120.0  # seconds; a mutant that hangs is caught
-EXACT = "tests/gradient/test_exact.py"
-GRADIENT = (
-    f"{EXACT}::test_both_gradients_are_one_in_three_layers_with",
-    f"{EXACT}::test_both_gradients_are_one_on_a_single_step",
-    f"{EXACT}::test_both_gradients_are_one",
-    f"{EXACT}::test_both_gradients_in_the_input_are_one",
-    "tests/gradient/test_batch.py::test_a_thousand_steps",
-)
-PATHS = tuple(f"tests/gradient/test_{name}.py" for name in ("paths", "fast_parts", "fast_doors"))
-PASSES = "tests/gradient/test_sam_passes.py"
-NETWORK = (
-    *("spans", "logits", "run", "_pooled", "_stretch", "_bound", "deltas", "_back"),
-    *("gradients", "upper", "of_layers", "_of_v", "of_readout", "_sum"),
-)
-PRODUCTS = (
-    *(
-        "times",
-        "gradient",
-        "times_gradient",
-        "in_rows",
-        "few_at_once",
-        "piece",
-        "_in_time",
-        "_each",
-    ),
-    *("as_inputs", "break_even", "_spans", "_rows", "through", "flat"),
-)
-OPS = ("tests/autodiff/test_tape.py", "tests/autodiff/test_ops.py", "-k", "not thousand")
-TAPE = ("tests/autodiff/test_tape.py", "-m", "not slow")
-
-
-@dataclass(frozen=True)
-class Target:
-    """Functions of one file, None for the whole of it, and the tests that watch them."""
-
-    path: str
-    names: tuple[str, ...]
-    tests: tuple[str, ...]
-
-
-TARGETS = (
-    Target(
-        "refsast/gradient/fast/in_place.py",
-        ("firing", "_arctan", "_by_arctan", "_by_poles", "_to_zero", "_subtract", "_no_reset"),
-        (*GRADIENT, *PATHS),
-    ),
-    Target("refsast/gradient/fast/layer.py", ("at_rest", "forwards", "backwards"), GRADIENT),
-    Target("refsast/gradient/fast/network.py", NETWORK, (*GRADIENT, *PATHS)),
-    Target("refsast/gradient/fast/products.py", PRODUCTS, (*GRADIENT, *PATHS, PASSES)),
-    Target(
-        "refsast/gradient/fast/sam.py",
-        ("sam_gradient", "pays", "_sharing", "norm", "_scaled", "_moved"),
-        (PASSES,),
-    ),
-    Target("refsast/model/loss.py", ("loss_and_cotangent",), (*GRADIENT, *PATHS)),
-    Target(
-        "refsast/autodiff/ops.py",
-        ("RULES", "fit", "power", "total", "transpose", "where", "stack", "_slot", "take"),
-        OPS,
-    ),
-    Target("refsast/autodiff/tape.py", ("_total", "pull", "_between"), TAPE),
-    Target(
-        "refsast/optim/sam.py",
-        ("ascent_point", "_unit", "gradient", "exact_gradient"),
-        ("tests/optim/test_sam.py", "-k", "not network"),
-    ),
-    Target("refsast/optim/descent.py", ("sgd", "adam"), ("tests/optim/test_descent.py",)),
-    Target("refsast/model/reset.py", ("partials", "_drop"), ("tests/model/test_reset.py",)),
-    Target(
-        "refsast/model/surrogate.py",
-        ("derivative", "second", "_decay", "_magnitude", "_sign"),
-        ("tests/model/test_surrogate.py",),
-    ),
-)
 
 
 @dataclass(frozen=True)
@@ -250,7 +179,7 @@ def run_tests(folder: str, tests: tuple[str, ...]) -> None:
 def template() -> str:
     """Return a compiled copy of the package and its tests, from which mutants are made."""
     folder = tempfile.mkdtemp(prefix="mutants-")
-    for part in ("refsast", "tests"):
+    for part in PARTS:
         shutil.copytree(ROOT / part, Path(folder) / part)
         compileall.compile_dir(Path(folder) / part, quiet=2)
     shutil.copy(ROOT / "pyproject.toml", folder)

@@ -172,6 +172,12 @@ def test_the_remainder_is_its_definition(case, rho):
         np.linalg.norm(at_step - grad), abs=1e-10 * (norm + np.linalg.norm(at_step))
     )
     assert found.curvature == 2.0 * found.first_order / rho**2
+    if norm > 0.0:
+        across = at_step - grad * (grad @ at_step) / norm**2
+        along = rs.reference.hvp(network, params, x, y, rs.unflatten(network, across))
+        term = rho / norm * np.linalg.norm(rs.flatten(along))
+        room = 1e-9 * np.linalg.norm(at_step) * (1.0 + rho / norm)
+        assert found.dropped == pytest.approx(term, rel=1e-6, abs=room)
 
 
 @pytest.mark.parametrize("rho", [1e-3, 0.1])

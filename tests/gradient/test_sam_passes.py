@@ -139,7 +139,7 @@ def test_the_direction_survives_gradients_of_any_size(sharing, gain, monkeypatch
     case = wide(np.float32)
     case = replace(case, network=replace(case.network, readout=rs.SpikeRate(gain)))
     if gain > 1.0:  # a loss of that size needs an error somewhere
-        case = replace(case, y=np.argmin(rs.run(*case_of(case)).logits, axis=1))
+        case = replace(case, y=np.argmin(rs.run(case.network, case.params, case.x).logits, axis=1))
 
     _, grad = together(case, None, 0.5, sparse=False)
     _, want = by_definition(case, case, 0.5)
@@ -226,10 +226,6 @@ def test_complex_parameters_are_refused(tiny):
 
     with pytest.raises(ValueError, match="params must be real"):
         rs.fast.sam_gradient(case.network, params, (case.x, case.y), rho=0.1)
-
-
-def case_of(case):
-    return case.network, case.params, case.x
 
 
 def test_no_argument_is_changed(tiny):

@@ -137,3 +137,11 @@ def test_bad_caps_and_parameters_are_refused():
             spectral_norm(bad)
     with pytest.raises(ValueError, match=r"^matrix must have shape \(m, n\), got \(2,\)$"):
         spectral_norm(np.ones(2))
+
+
+def test_a_matrix_of_just_that_norm_is_within_the_cap():
+    network = rs.Network((2, 2), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(1.0), bias=False)
+    params = (rs.Layer(np.diag([2.0, 1.0])),)
+
+    assert rs.project(network, params, w=2.0)[0].w is params[0].w
+    assert rs.project(network, params, w=np.nextafter(2.0, 0.0))[0].w is not params[0].w

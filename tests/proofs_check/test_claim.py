@@ -86,6 +86,8 @@ def test_the_room_for_rounding_is_what_it_says():
 
     assert not check(wide(0.9 * ROUNDING), 0.5).refuted
     assert check(wide(2.0 * ROUNDING), 0.5).refuted
+    large = replace(SQUARE, measure=lambda x: 1e9 * (1.0 + 0.9 * ROUNDING), bound=lambda x: 1e9)
+    assert not check(large, 0.5).refuted
     assert not check(replace(wide(1e-3), rounding=lambda x: 1e-3), 0.5).refuted
 
 
