@@ -43,7 +43,8 @@ class Target:
 
 
 PROOFS = tuple(
-    f"tests/proofs_check/test_{n}.py" for n in ("bounds", "worst", "claims", "counterexamples")
+    f"tests/proofs_check/test_{name}.py"
+    for name in ("bounds", "equalities", "worst", "claims", "counterexamples")
 )
 
 TARGETS = (
@@ -102,7 +103,7 @@ TARGETS = (
             *("drop", "currents", "potentials", "compact", "_limit", "compact_by_step", "upward"),
             *("saturated", "effective", "trajectory", "_distance", "distances", "contracted"),
         ),
-        (*PROOFS, "-k", "1a or 1b or 1c or bounds"),
+        (*PROOFS, "-k", "1a or 1b or 1c or bounds or leak"),
     ),
     Target(
         "proofs_check/claims/lipschitz.py",
@@ -116,5 +117,28 @@ TARGETS = (
             *("loss_cells", "_bump"),
         ),
         (*PROOFS, "-k", "3a or 3b or bounds"),
+    ),
+    Target(
+        "proofs_check/claims/sam.py",
+        ("raised", "remainder", "_above", "changed", "dropped", "across", "_quarter"),
+        (*PROOFS, "-k", "4a or 4b or 4c or 4d or equalities"),
+    ),
+    Target(
+        "proofs_check/claims/convergence.py",
+        (
+            *("smooth", "small", "gained", "gained_sharply", "allowed", "bend_of_batches"),
+            *("scatter", "bias", "bias_bound", "average"),
+        ),
+        (*PROOFS, "tests/proofs_check/test_convergence.py", "-k", "5 or convergence"),
+    ),
+    Target(
+        "proofs_check/claims/mechanism.py",
+        ("current_gradient", "_gaps", "smallest", "jacobians"),
+        (*PROOFS, "-k", "6- or equalities"),
+    ),
+    Target(
+        "proofs_check/transfer/certificate.py",
+        ("simple", "sharp", "_reach", "_through_reset", "_row_sum", "_leads", "_cleared"),
+        ("tests/proofs_check/test_certificate.py",),
     ),
 )

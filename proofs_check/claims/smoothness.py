@@ -21,13 +21,12 @@ The forms are not negative, so the top eigenvalue bounds them on all d_vec. On a
 the norms are at most the caps, the gradient is Lipschitz with that constant by integration along
 the segment; where sigma'' jumps, f' is still Lipschitz along it.
 
-3b-joint sharpens this: where the slope of the loss in z is large its curvature is small. Let m be
-one minus the probability of the label and a the largest of the other probabilities, a <= m. Then
-|dloss/dz|^2 = m^2 + sum of the other squares <= m^2 + a m, and by Gershgorin's circles the Hessian
-diag(p) - p p' is at most 2 max_i p_i (1 - p_i), p_i among 1 - m and values up to a. The bound is
-the supremum over (m, a) of the top eigenvalue of (sqrt(m^2 + a m) R + h q q'); on a grid of cells,
-with each factor at its largest within the cell, which is an upper bound since the forms are not
-negative.
+3b-joint sharpens this: where the loss is steep in z its curvature is small. With S the sum of the
+squares of the probabilities and y the label, |dloss/dz|^2 = S - 2 p_y + 1 <= 1 + S, and
+the Hessian diag(p) - p p' is at most its trace, 1 - S, and at most 1/2. So with b = max(S, 1/2)
+both are at most sqrt(1 + b) and 1 - b, and the bound is the supremum over b in [1/2, 1] of the top
+eigenvalue of sqrt(1 + b) R + (1 - b) q q'; on a grid of cells, with each factor at its largest
+within the cell, which is an upper bound since the forms are not negative.
 """
 
 import numpy as np
@@ -182,8 +181,8 @@ JOINT = Claim[Moved](
     label="3b-joint",
     title="the same with slope and curvature of the loss taken together",
     source="THEORY 3b, sharpened here",
-    says="|H d| <= L |d| with L the supremum over the softmax's (m, a) of "
-    "lambda_max(sqrt(m^2 + a m) R + 2 max(m (1 - m), a (1 - a)) q q').",
+    says="|H d| <= L |d| with L the supremum over b in [1/2, 1] of "
+    "lambda_max(sqrt(1 + b) R + (1 - b) q q').",
     hypotheses=(CERTIFIED,),
     measure=lambda x: length(*curved(x)),
     bound=lambda x: joint_smoothness(here(x)) * length(*along(x)),

@@ -55,8 +55,8 @@ def too_curved(*, shared: bool = False) -> Step:
 
 
 def too_far(*, shared: bool = False) -> Step:
-    """Return a step that overshoots, since eta is 3/L."""
-    return bowl_step(0.0, w=1.0, eta=3.0, shared=shared)
+    """Return a step that overshoots, since eta is 1.5/L."""
+    return bowl_step(0.0, w=1.0, eta=1.5, shared=shared)
 
 
 def unsaid_noise(*, w: float = 0.0, shared: bool = False) -> Step:

@@ -205,12 +205,12 @@ def test_every_softmax_lies_beneath_a_cell(classes, spread, seed):
     assert any(slope <= c[0] + 1e-12 and bend <= c[1] + 1e-12 for c in forms.loss_cells())
 
 
-def test_no_cell_is_far_above_every_softmax_of_three_classes():
-    shares = [(m, a * m) for m in np.linspace(0.0, 1.0, 60) for a in np.linspace(0.5, 1.0, 30)]
-    seen = [slope_and_bend(np.array([1.0 - m, a, m - a])) for m, a in shares]
+def test_no_cell_is_far_above_every_softmax():
+    """Attained where the label has no probability and two other classes share it."""
+    seen = [slope_and_bend(np.array([0.0, a, 1.0 - a])) for a in np.linspace(0.5, 1.0, 400)]
 
     for slope, bend in forms.loss_cells():
-        assert min(max(slope - s, bend - b) for s, b in seen) < 0.05
+        assert min(max(slope - s, bend - b) for s, b in seen) < 0.026
 
 
 def test_no_cell_is_beneath_another():
