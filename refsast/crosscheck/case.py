@@ -1,0 +1,263 @@
+"""The question and the answer: what an implementation is asked, and what it may say.
+
+Rule 1: numbers cross this line as NumPy arrays; what comes back may be anything that turns into
+        them (``__array__``, DLPack), so that no framework is imported here.
+Rule 2: what comes back is looked at once, in `answered`; nothing behind it validates again.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+import numpy as np
+
+from refsast.arrays import Array, Integers, as_array, fits, spell
+from refsast.model.doors import checked
+from refsast.model.network import Network
+from refsast.model.params import PARTS, Layer, Params, parts
+from refsast.model.synapse import Synapse
+
+
+class Unsupported(ValueError):
+    """What a factory raises where its library has no such network: left out, not failed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A network with parameters and a labelled batch: all that a gradient is a function of.
+
+    Attributes
+    ----------
+    network : Network
+        The network. Its neurons say reset, leak, threshold and smooth spike.
+    params : tuple of Layer
+        Its parameters, float64.
+    x : (time, batch, n_0) array
+        Input, float64.
+    y : (batch,) array of int
+        Labels in [0, classes).
+    synapse : Synapse or None
+        What each layer's input goes through; None: nothing, as in `Network`.
+    hard : bool
+        Whether spikes are Heaviside steps forward and smooth ones backward: the conventional,
+        biased estimate. Else they are smooth both ways, and the answer is a gradient.
+    name : str
+        For reports.
+
+    Raises
+    ------
+    ValueError
+        If a shape, dtype or number is not as it must be.
+    """
+
+    network: Network
+    params: Params
+    x: Array
+    y: Integers
+    synapse: Synapse | None = None
+    hard: bool = False
+    name: str = field(default="case", kw_only=True)
+
+    def __post_init__(self) -> None:
+        params, x, y = checked(self.network, self.params, self.x, self.y)
+        if params[0].w.dtype.kind == "c" or x.dtype.kind == "c":
+            raise ValueError("params and x must be real, got complex numbers")
+        if not (self.synapse is None or isinstance(self.synapse, Synapse)):
+            raise ValueError(f"synapse must be a Synapse or None, got {self.synapse!r}")
+        object.__setattr__(self, "params", cast(params, np.float64))
+        object.__setattr__(self, "x", x.astype(np.float64))
+        object.__setattr__(self, "y", y.astype(np.int64))
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What an implementation says of a case. What is None was not said.
+
+    Attributes
+    ----------
+    loss : float
+        Mean cross entropy, in nats.
+    grads : tuple of Layer
+        Gradient in every parameter.
+    u, s : tuple of (time, batch, n) array, or None
+        Potentials before the reset, and spikes, one array per spiking layer.
+    adjoints : tuple of (time, batch, n) array, or None
+        dL/du, total: through everything that follows from a potential.
+    x : (time, batch, n_0) array, or None
+        Gradient in the input.
+    """
+
+    loss: float
+    grads: Params
+    u: tuple[Array, ...] | None = None
+    s: tuple[Array, ...] | None = None
+    adjoints: tuple[Array, ...] | None = None
+    x: Array | None = None
+
+
+# ``gradient(params, x, y)``: parameters as a tuple of `Layer`, input and labels, all NumPy; returns
+# ``(loss, grads)`` or an `Answer`. `grads` may be a sequence of `Layer` or of mappings.
+Gradient: TypeAlias = Callable[..., object]
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """What a factory may return in place of a bare gradient, to be asked more.
+
+    Attributes
+    ----------
+    gradient : callable
+        ``gradient(params, x, y)``, returning ``(loss, grads)`` or an `Answer`.
+    sam : callable, optional
+        ``sam(params, first, second, rho)`` with two minibatches ``(x, y)``, returning grads: the
+        gradient on the second at the ascent point of the first.
+    name : str
+        Library and version, for reports.
+    """
+
+    gradient: Gradient
+    sam: Callable[..., object] | None = None
+    name: str = "implementation"
+
+
+# What ``package:factory`` names: it is called with a case (only network, synapse and hard matter)
+# and raises `Unsupported` where there is no such network.
+Factory: TypeAlias = Callable[[Case], "Implementation | Gradient"]
+
+
+def cast(params: Params, dtype: np.typing.DTypeLike) -> Params:
+    """Return the same parameters in another dtype."""
+    return tuple(Layer(**{k: a.astype(dtype) for k, a in parts(layer).items()}) for layer in params)
+
+
+def ask(gradient: Gradient, case: Case) -> tuple[Answer, np.dtype]:
+    """Call an implementation on a case and return its answer in float64, with the dtype it had.
+
+    Parameters
+    ----------
+    gradient : callable
+        ``gradient(params, x, y)``; gets copies, so that whatever it does to them stays with it.
+    case : Case
+        The question.
+
+    Returns
+    -------
+    answer : Answer
+        float64.
+    dtype : numpy.dtype
+        The least precise of all floating-point arrays that came back.
+
+    Raises
+    ------
+    ValueError
+        If what comes back has other names, shapes or kinds, or numbers that are not finite.
+    """
+    reply = gradient(cast(case.params, np.float64), case.x.copy(), case.y.copy())
+    return answered(reply, case)
+
+
+def answered(reply: object, case: Case) -> tuple[Answer, np.dtype]:
+    """Read what `ask` got; see there."""
+    if isinstance(reply, Answer):
+        given = reply
+    elif isinstance(reply, tuple | list) and len(reply) == 2:
+        given = Answer(reply[0], reply[1])  # pyright: ignore[reportArgumentType]
+    else:
+        raise ValueError(
+            f"gradient must return (loss, grads) or an Answer, got {type(reply).__name__}"
+        )
+    network, time, batch = case.network, *case.x.shape[:2]
+    dtypes: list[np.dtype] = []
+
+    def read(value: object, name: str, shape: Sequence[int]) -> Array:
+        array = as_numpy(value, name)
+        if array.dtype.kind == "f":
+            dtypes.append(array.dtype)
+        if not fits(array.shape, shape):
+            raise ValueError(f"{name} must have shape {spell(shape)}, got {spell(array.shape)}")
+        return as_array(array.astype(np.float64), name)
+
+    loss = float(read(given.loss, "loss", ()))
+    dtypes.clear()  # a loss is a Python float as a rule, whatever it was computed in
+    grads = _params(given.grads, network, read)
+
+    def layers(arrays: object, name: str) -> tuple[Array, ...] | None:
+        if arrays is None:
+            return None
+        if not isinstance(arrays, Sequence) or len(arrays) != len(network.neurons):
+            raise ValueError(f"{name} must have {len(network.neurons)} arrays, got {_kind(arrays)}")
+        return tuple(
+            read(a, f"{name}[{i}]", (time, batch, n))
+            for i, (a, n) in enumerate(zip(arrays, network.sizes[1:], strict=True))
+        )
+
+    answer = Answer(
+        loss,
+        grads,
+        layers(given.u, "u"),
+        layers(given.s, "s"),
+        layers(given.adjoints, "adjoints"),
+        None if given.x is None else read(given.x, "x", case.x.shape),
+    )
+    return answer, min(dtypes, key=lambda d: d.itemsize, default=np.dtype(np.float64))
+
+
+def _params(grads: object, network: Network, read: Callable[..., Array]) -> Params:
+    """The gradients as layers, or what is wrong with them."""
+    if not isinstance(grads, Sequence) or isinstance(grads, str):
+        raise ValueError(f"grads must be a sequence of layers, got {_kind(grads)}")
+    if len(grads) != len(network.shapes):
+        raise ValueError(f"grads must have {len(network.shapes)} layers, got {len(grads)}")
+    found = []
+    for i, (layer, shapes) in enumerate(zip(grads, network.shapes, strict=True)):
+        if isinstance(layer, Layer):
+            layer = {k: getattr(layer, k) for k in PARTS}
+        if not isinstance(layer, Mapping):
+            raise ValueError(f"grads[{i}] must be a Layer or a mapping, got {_kind(layer)}")
+        got = {k for k, a in layer.items() if a is not None}
+        if got != set(shapes):
+            raise ValueError(f"grads[{i}] must have {sorted(shapes)}, got {sorted(map(str, got))}")
+        found.append(Layer(**{k: read(layer[k], f"grads[{i}].{k}", shapes[k]) for k in shapes}))
+    return tuple(found)
+
+
+def _kind(value: object) -> str:
+    """What was given, in a few words."""
+    return f"{len(value)}" if isinstance(value, Sequence) else type(value).__name__
+
+
+def as_numpy(value: object, name: str) -> np.ndarray:
+    """Return anything array-like as a NumPy array of real numbers.
+
+    Parameters
+    ----------
+    value : object
+        A number, an array, or anything with ``__array__`` or DLPack; what is part of an automatic
+        differentiation, or on another device, is taken from there if it has ``detach`` or ``cpu``.
+    name : str
+        For the message.
+
+    Raises
+    ------
+    ValueError
+        If it does not turn into an array of real numbers.
+    """
+    for leave in ("detach", "cpu"):
+        value = getattr(value, leave, lambda value=value: value)()
+    try:
+        try:
+            array = np.asarray(value)
+        except (TypeError, RuntimeError):
+            if not hasattr(value, "__dlpack__"):
+                raise
+            array = np.from_dlpack(value)  # pyright: ignore[reportArgumentType]
+    except Exception as error:
+        raise ValueError(f"{name} must turn into an array of numbers, got {error}") from error
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{name} must hold real numbers, got dtype {array.dtype}")
+    return array
+
+
+def shortened(case: Case, steps: int, batch: int | None = None) -> Case:
+    """Return the case with its first steps (and recordings) only."""
+    return replace(case, x=case.x[:steps, :batch], y=case.y[:batch])
