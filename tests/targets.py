@@ -139,6 +139,6 @@ TARGETS = (
     Target(
         "proofs_check/transfer/certificate.py",
         ("simple", "sharp", "_reach", "_through_reset", "_row_sum", "_leads", "_cleared"),
-        ("tests/proofs_check/test_certificate.py",),
+        (*PROOFS, "tests/proofs_check/test_certificate.py", "-k", "7- or certificate or reach"),
     ),
 )

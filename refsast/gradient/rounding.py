@@ -8,7 +8,10 @@ recursion, r_u + r_s sigma', so that what a run forgets is not counted again at 
     E(s_t) = sigma' (E(u_t) + theta) + terms of s_t
     D(delta_t) = |r_u + r_s sigma'| D(delta_{t+1}) + errors of all factors at t
 
-where the terms of a sum are the magnitudes of what is added.
+where the terms of a sum are the magnitudes of what is added. A hard spike has no error, unless a
+potential is within its own of the threshold. A synapse is a recursion of its own in between::
+
+    E(i_t) = leak (E(i_{t-1}) + |i_{t-1}|) + terms and errors of what arrives
 """
 
 from dataclasses import dataclass
@@ -16,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from refsast.arrays import Array
+from refsast.arrays import Array, Integers
 from refsast.gradient.fast.products import flat
 from refsast.model.doors import checked
 from refsast.model.lif import LIF
@@ -25,8 +28,33 @@ from refsast.model.network import Network
 from refsast.model.params import Layer, Params
 from refsast.model.reset import ToZero
 from refsast.model.spike import second_of, slope_of
-from refsast.model.unroll import drive, unroll
+from refsast.model.synapse import Synapse, conduct
+from refsast.model.unroll import drive, read, unroll
 from refsast.spikes import Spikes
+
+
+@dataclass(frozen=True, eq=False)
+class Yardsticks:
+    """How far rounding can move each number of a run, in units of one rounding; not negative.
+
+    Attributes
+    ----------
+    loss : float
+        Of the loss.
+    u, s, adjoints : tuple of (time, batch, n) array
+        Of potentials, spikes and dL/du, one array per spiking layer.
+    grads : tuple of Layer
+        Of the gradients in the parameters.
+    x : (time, batch, n_0) array
+        Of the gradient in the input.
+    """
+
+    loss: float
+    u: tuple[Array, ...]
+    s: tuple[Array, ...]
+    adjoints: tuple[Array, ...]
+    grads: Params
+    x: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +75,8 @@ class Errors:
         Partial derivatives of the reset; r_s is zero where detached.
     e_r : (time, batch, n) array
         The errors of r_u and of r_s sigma' together.
+    e_u : (time, batch, n) array
+        The error of its potentials.
     """
 
     neuron: LIF
@@ -60,6 +90,7 @@ class Errors:
     r_u: Array
     r_s: Array
     e_r: Array
+    e_u: Array
 
 
 def rounding(
@@ -100,27 +131,65 @@ def rounding(
     error analysis.
     """
     params, x, y = checked(network, params, x, y)
-    trace, layers, a, e_a = unroll(network, params, x), [], x, np.zeros(x.shape)
-    for neuron, layer, u, s in zip(network.neurons, params, trace.u, trace.s, strict=False):
-        layers.append(_forwards(neuron, layer, a, e_a, u, s))
+    trace = unroll(network, params, x)
+    found = along(network, params, x, y, trace.u, trace.s)
+    return found.grads, found.x
+
+
+def along(
+    network: Network,
+    params: Params,
+    x: Array,
+    y: Integers,
+    us: tuple[Array, ...],
+    ss: tuple[Array, ...],
+    *,
+    synapse: Synapse | None = None,
+    hard: bool = False,
+    coarse: float = 0.0,
+) -> Yardsticks:
+    """Return the yardsticks of everything in a run, given its states; nothing is checked.
+
+    Parameters
+    ----------
+    network, params, x, y
+        As for `rounding`, checked.
+    us, ss : tuple of (time, batch, n) array
+        Potentials and spikes of the run.
+    synapse : Synapse, optional
+        What every layer's input went through.
+    hard : bool
+        Whether the spikes of the run were Heaviside steps; backward they are smooth.
+    coarse : float
+        Error of a spike's derivative far from threshold, in roundings of its largest value: 0 for
+        formulas that keep their relative precision, 4 for ``k s (1 - s)`` of a logistic spike.
+    """
+    layers, a, e_a = [], x, np.zeros(x.shape)
+    for neuron, layer, u, s in zip(network.neurons, params, us, ss, strict=False):
+        floor = coarse * slope_of(neuron.spike)(np.zeros(()))
+        layers.append(_forwards(neuron, layer, a, e_a, u, s, synapse, hard, float(floor)))
         a, e_a = s, layers[-1].e_s
     alpha = network.readout.time_weights(len(x)).reshape(-1, 1, 1)
     plain = network.readout.n_out is None
     readout = Layer(np.eye(network.classes)) if plain else params[-1]
     held = (alpha * (a + e_a)).sum(axis=0)
     e_z = drive(_signless(readout, alpha.sum()), held[None])[0]
-    p, truth = softmax(trace.logits), one_hot(y, network.classes)
+    logits = read(network, params, a)
+    p, truth = softmax(logits), one_hot(y, network.classes)
     g = (p - truth) / y.size
     e_g = (p * (e_z + (p * e_z).sum(axis=1, keepdims=True)) + p + truth) / y.size
-    found = []
+    e_loss = float(((abs(p - truth) * e_z).sum(axis=1) + abs(logits).max(axis=1) + 1.0).mean())
+    found, adjoints = [], []
     if not plain:
         w = e_g.T @ (alpha * a).sum(axis=0) + abs(g).T @ held
         found.append(Layer(w, None if readout.b is None else e_g.sum(axis=0) * alpha.sum()))
     g, e_g = alpha * (g @ readout.w), alpha * ((e_g + abs(g)) @ abs(readout.w))
     for layer in reversed(layers):
-        grads, g, e_g = _backwards(layer, g, e_g)
+        grads, of_u, g, e_g = _backwards(layer, g, e_g, synapse)
         found.append(grads)
-    return tuple(reversed(found)), e_g
+        adjoints.append(of_u)
+    e_u, e_s = tuple(f.e_u for f in layers), tuple(f.e_s for f in layers)
+    return Yardsticks(e_loss, e_u, e_s, tuple(reversed(adjoints)), tuple(reversed(found)), e_g)
 
 
 def _signless(layer: Layer, held: float = 1.0) -> Layer:
@@ -128,43 +197,70 @@ def _signless(layer: Layer, held: float = 1.0) -> Layer:
     return Layer(abs(layer.w), None if layer.b is None else held * abs(layer.b))
 
 
-def _forwards(neuron: LIF, layer: Layer, a: Array, e_a: Array, u: Array, s: Array) -> Errors:
+def _forwards(
+    neuron: LIF,
+    layer: Layer,
+    a: Array,
+    e_a: Array,
+    u: Array,
+    s: Array,
+    synapse: Synapse | None,
+    hard: bool,
+    floor: float,
+) -> Errors:
     """The layer with the errors of its potentials and spikes, and of what follows from them."""
     slope = slope_of(neuron.spike)(u - neuron.threshold)
     partials = neuron.reset.partials(neuron.leak, neuron.threshold, u, s)
     r_u, r_s = (np.broadcast_to(r, u.shape) for r in partials)
-    kept = abs(r_u + r_s * slope)
+    seen = np.zeros(u.shape) if hard else slope  # the derivative of what the run fired with
+    kept = abs(r_u + r_s * seen)
     terms = neuron.leak * abs(u) * (1.0 + s) + neuron.threshold * s + abs(r_s)
-    e_u, e_s = drive(_signless(layer), abs(a) + e_a), np.zeros(u.shape)
+    arrives, i_terms = drive(_signless(layer), abs(a) + e_a), np.zeros(u.shape[1:])
+    e_u, e_s = np.zeros(u.shape), np.zeros(u.shape)
     for t in range(len(u)):
+        if t > 0 and layer.v is not None:
+            arrives[t] += (s[t - 1] + e_s[t - 1]) @ abs(layer.v).T
+        # All terms are counted as if they were errors, so the sum of both is carried along.
+        i_terms, e_u[t] = conduct(synapse, i_terms, arrives[t])
         if t > 0:
             e_u[t] += terms[t - 1] + kept[t - 1] * e_u[t - 1]
-        if t > 0 and layer.v is not None:
-            e_u[t] += (s[t - 1] + e_s[t - 1]) @ abs(layer.v).T
-        e_s[t] = slope[t] * (e_u[t] + neuron.threshold) + 0.5 + abs(s[t] - 0.5)
+        if not hard:
+            e_s[t] = slope[t] * (e_u[t] + neuron.threshold) + 0.5 + abs(s[t] - 0.5)
     curvature = abs(second_of(neuron.spike)(u - neuron.threshold))
-    e_slope = curvature * (e_u + neuron.threshold) + slope
+    e_slope = curvature * (e_u + neuron.threshold) + slope + floor
     multiplies = isinstance(neuron.reset, ToZero)  # else r_u and r_s are constants
     e_r = neuron.leak * (e_s + slope * e_u) if multiplies else np.zeros(u.shape)
     r_s = np.zeros(u.shape) if neuron.detach_reset else r_s
-    return Errors(neuron, layer, a, e_a, s, e_s, slope, e_slope, r_u, r_s, e_r)
+    return Errors(neuron, layer, a, e_a, s, e_s, slope, e_slope, r_u, r_s, e_r, e_u)
 
 
-def _backwards(f: Errors, g: Array, e_g: Array) -> tuple[Layer, Array, Array]:
-    """Yardsticks of a layer's gradients; the cotangent of its input, and the error of that."""
-    delta, d = np.zeros(g.shape), np.zeros(g.shape)
-    later = d_later = np.zeros(g.shape[1:])
+def _backwards(
+    f: Errors, g: Array, e_g: Array, synapse: Synapse | None
+) -> tuple[Layer, Array, Array, Array]:
+    """Yardsticks of a layer's gradients and adjoints; the cotangent of its input, and its error."""
+    delta, d, arriving, d_arriving = (np.zeros(g.shape) for _ in range(4))
+    later = d_later = i_later = d_i_later = np.zeros(g.shape[1:])
     v = np.zeros((g.shape[2],) * 2) if f.layer.v is None else f.layer.v
     for t in reversed(range(len(g))):
-        h = g[t] + f.r_s[t] * later + later @ v
-        e_h = e_g[t] + (d_later + abs(later)) @ abs(v)
+        h = g[t] + f.r_s[t] * later + i_later @ v
+        e_h = e_g[t] + (d_i_later + abs(i_later)) @ abs(v)
         rounded = f.slope[t] * abs(f.r_s[t]) + abs(f.r_u[t]) + f.e_r[t]
         d[t] = f.slope[t] * e_h + f.e_slope[t] * abs(h) + rounded * abs(later)
         d[t] += abs(f.slope[t] * f.r_s[t] + f.r_u[t]) * d_later
         delta[t] = f.slope[t] * h + f.r_u[t] * later
+        d_i_later = _arriving(synapse, d_i_later + abs(i_later), d[t], d_later)
+        i_later = _arriving(synapse, i_later, delta[t], later)
+        arriving[t], d_arriving[t] = i_later, d_i_later
         later, d_later = delta[t], d[t]
-    w = flat(d).T @ flat(abs(f.a)) + flat(abs(delta)).T @ flat(f.e_a)
-    b = None if f.layer.b is None else d.sum(axis=(0, 1))
-    of_v = flat(d[1:]).T @ flat(f.s[:-1]) + flat(abs(delta[1:])).T @ flat(f.e_s[:-1])
+    w = flat(d_arriving).T @ flat(abs(f.a)) + flat(abs(arriving)).T @ flat(f.e_a)
+    b = None if f.layer.b is None else d_arriving.sum(axis=(0, 1))
+    of_v = flat(d_arriving[1:]).T @ flat(f.s[:-1]) + flat(abs(arriving[1:])).T @ flat(f.e_s[:-1])
     grads = Layer(w, b, None if f.layer.v is None else of_v)
-    return grads, delta @ f.layer.w, (d + abs(delta)) @ abs(f.layer.w)
+    return grads, d, arriving @ f.layer.w, (d_arriving + abs(arriving)) @ abs(f.layer.w)
+
+
+def _arriving(synapse: Synapse | None, i_later: Array, delta: Array, later: Array) -> Array:
+    """The adjoint of a current, from the next one and the potentials of this step and the next."""
+    if synapse is None:
+        return delta
+    return synapse.leak * i_later + synapse.scale * (later if synapse.delayed else delta)
