@@ -13,7 +13,7 @@ import numpy as np
 from refsast.arrays import Array
 from refsast.crosscheck.case import Answer, Case, cast
 from refsast.gradient.rounding import Yardsticks, along
-from refsast.model.params import Params, parts
+from refsast.model.params import Params, mapped, parts
 
 # Roundings that two right answers may be apart. Measured over 400 drawn networks of up to 30 steps,
 # float64 and float32, another order of summation: at most 2.7.
@@ -143,15 +143,12 @@ def tolerances(case: Case, right: Answer, dtype: np.dtype) -> Yardsticks:
     def each(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
         return tuple(map(scaled, arrays))
 
-    grads = tuple(
-        replace(layer, **{k: scaled(a) for k, a in parts(layer).items()}) for layer in found.grads
-    )
     return Yardsticks(
         float(scaled(np.asarray(found.loss))),
         each(found.u),
         each(found.s),
         each(found.adjoints),
-        grads,
+        mapped(scaled, found.grads),
         scaled(found.x),
     )
 
