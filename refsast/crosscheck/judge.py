@@ -178,10 +178,10 @@ def _stage(
 
 
 def angle(got: Array, want: Array) -> tuple[float, float]:
-    """Return the cosine between two vectors and the ratio of their norms; two zeros are equal."""
+    """Return the cosine between two arrays and the ratio of their norms; two zeros are equal."""
     sizes = [abs(v).max(initial=0.0) for v in (got, want)]
     if 0.0 in sizes:
         return (1.0, 1.0) if sizes[0] == sizes[1] else (0.0, np.inf if sizes[1] == 0.0 else 0.0)
-    g, w = got / sizes[0], want / sizes[1]  # so that squares do not underflow
+    g, w = got.ravel() / sizes[0], want.ravel() / sizes[1]  # so that squares do not underflow
     norms = float(np.linalg.norm(g)), float(np.linalg.norm(w))
     return float(g @ w) / (norms[0] * norms[1]), norms[0] / norms[1] * (sizes[0] / sizes[1])
