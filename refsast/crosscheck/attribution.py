@@ -18,19 +18,20 @@ from itertools import combinations
 import numpy as np
 
 from refsast.arrays import Array
-from refsast.crosscheck.case import Answer, Case, Gradient, ask, shortened
+from refsast.crosscheck.case import Answer, Case, Gradient, shortened
+from refsast.crosscheck.evidence import Evidence, evidence, loss_fits, loss_of, misfit, parallel
 from refsast.crosscheck.faults import Fault, both, faulty, in_layer, per_layer
-from refsast.crosscheck.judge import STAGES, angle, arrays_of, tolerances
+from refsast.crosscheck.judge import angle
 from refsast.crosscheck.known.around import multiplied
 from refsast.crosscheck.known.derivatives import SHAPES, spelled
 from refsast.crosscheck.known.fired import derivative
 from refsast.crosscheck.known.table import BACKWARD, FORWARD
-from refsast.crosscheck.program import Program, program_of, solve, unrolled
-from refsast.gradient.rounding import Yardsticks
+from refsast.crosscheck.program import program_of, solve
 from refsast.model.params import flatten
 
 # What a search looks at: enough for every fault to show, little enough to try hundreds.
 STEPS, RECORDINGS = 6, 4
+UNKNOWN = "unknown"
 NOTHING = Fault("", "unchanged", lambda program, case: program)
 
 
@@ -57,6 +58,8 @@ class Cause:
     exact: bool = True
 
     def __str__(self) -> str:
+        if self.name == UNKNOWN:
+            return "no known cause fits"
         whose = "your gradient is" if self.exact else "no known cause fits; nearest is"
         return (
             f"{whose} the reference {self.says} ({_near_one(self.cosine)}, ratio {self.ratio:.4f})"
@@ -67,40 +70,6 @@ def _near_one(cosine: float) -> str:
     """A cosine with the digits that count."""
     short = 1.0 - cosine
     return f"cosine 1 - {abs(short):.0e}" if 0.0 < abs(short) < 1e-4 else f"cosine {cosine:.4f}"
-
-
-@dataclass(frozen=True, eq=False)
-class Evidence:
-    """What was said of a case, and how far it may be from a candidate.
-
-    Attributes
-    ----------
-    case : Case
-        The question, as seen in `dtype`.
-    got : Answer
-        What was said.
-    right : Answer
-        What is right.
-    allowed : Yardsticks
-        Tolerances of the right answer.
-    limit : float
-        Relative distance at which two arrays count as one: a candidate's numbers are not computed
-        along the same way as the given ones, but another fault is farther away than that.
-    """
-
-    case: Case
-    got: Answer
-    right: Answer
-    allowed: Yardsticks
-    limit: float
-
-
-def evidence(gradient: Gradient, case: Case, dtype: np.dtype) -> Evidence:
-    """Ask for what a search needs."""
-    got, _ = ask(gradient, case)
-    right = solve(case)
-    limit = float(np.finfo(dtype).eps) ** 0.6
-    return Evidence(case, got, right, tolerances(case, right, dtype), limit)
 
 
 def attribute(gradient: Gradient, case: Case, dtype: np.dtype) -> tuple[Fault | None, Cause]:
@@ -129,11 +98,11 @@ def attribute(gradient: Gradient, case: Case, dtype: np.dtype) -> tuple[Fault | 
     whole = evidence(gradient, shortened(case, STEPS, RECORDINGS), dtype)
     if misfit(whole, whole.right) <= 1.0:  # it takes more to show
         whole = evidence(gradient, case, dtype)
-    single = evidence(gradient, shortened(whole.case, 1), dtype)
+    single = evidence(gradient, shortened(case, 1, len(whole.case.y)), dtype)
     nearest: tuple[float, Fault] = (np.inf, NOTHING)
     for fault in candidates(single, whole):
         program = faulty(whole.case, fault)
-        if program is None or not _loss_fits(whole, program):
+        if program is None or not loss_fits(whole, program):
             continue
         answer = solve(whole.case, program)
         for scaled, fault_scaled in _with_factor(whole, answer, fault):
@@ -166,7 +135,7 @@ def _joined(base: Fault, other: Fault) -> Fault:
 def _shows(single: Evidence, fault: Fault) -> bool:
     """Whether a fault changes the loss of a single step."""
     program = faulty(single.case, fault)
-    return program is not None and abs(_loss(single.case, program) - single.right.loss) > 0.0
+    return program is not None and abs(loss_of(single.case, program) - single.right.loss) > 0.0
 
 
 def _of_one_step(single: Evidence) -> Iterator[Fault]:
@@ -187,7 +156,7 @@ def _of_one_step(single: Evidence) -> Iterator[Fault]:
 
 def _explains(single: Evidence, fault: Fault) -> bool:
     program = faulty(single.case, fault)
-    return program is not None and _loss_fits(single, program)
+    return program is not None and loss_fits(single, program)
 
 
 def _with_derivatives(single: Evidence, fault: Fault) -> Iterator[Fault]:
@@ -234,41 +203,6 @@ def _with_factor(whole: Evidence, answer: Answer, fault: Fault) -> Iterator[tupl
             yield program.finish(answer), _joined(fault, more)
 
 
-def parallel(got: Array, want: Array, limit: float) -> tuple[bool, float]:
-    """Return whether `got` is a multiple of `want`, and which; neither may be zero."""
-    cosine, ratio = angle(got, want)
-    return got.any() and want.any() and 1.0 - abs(cosine) <= limit, float(
-        np.copysign(ratio, cosine)
-    )
-
-
-def _loss(case: Case, program: Program) -> float:
-    """The loss alone, without a tape."""
-    _, ss = unrolled(case, program, case.params, case.x)
-    return float(program.loss(program.read(case.network, case.params, np.stack(ss[-1])), case.y))
-
-
-def _loss_fits(seen: Evidence, program: Program) -> bool:
-    return abs(_loss(seen.case, program) - seen.got.loss) <= 4.0 * seen.allowed.loss
-
-
-def misfit(seen: Evidence, candidate: Answer) -> float:
-    """Return the largest distance of an array from a candidate's, in units of what is allowed."""
-    worst = 0.0
-    for stage in STAGES:
-        if stage == "states":  # what a library reports as its state is a convention
-            continue
-        want, allowed = (dict(arrays_of(side, stage)) for side in (candidate, seen.allowed))
-        for name, got in arrays_of(seen.got, stage):
-            near = seen.limit * _norm(want[name]) + 8.0 * _norm(allowed[name])
-            worst = max(worst, _norm(got - want[name]) / near)
-    return worst
-
-
-def _norm(array: Array) -> float:
-    return float(np.linalg.norm(array.ravel()))
-
-
 def _cause(seen: Evidence, candidate: Answer, fault: Fault, *, exact: bool) -> Cause:
     cosine, ratio = angle(flatten(seen.got.grads), flatten(candidate.grads))
-    return Cause(fault.name or "unknown", fault.says, cosine, ratio, exact)
+    return Cause(fault.name or UNKNOWN, fault.says, cosine, ratio, exact)
