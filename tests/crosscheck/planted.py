@@ -36,14 +36,16 @@ def slope(factor: Callable[[float], float]) -> Fault:
 KINDS: dict[str, Fault] = {
     **{name: TABLE[name] for name in TABLE if not name.startswith("another surrogate")},
     "another surrogate: Logistic": TABLE["another surrogate: Logistic"],
-    "another surrogate: Arctan, same number": TABLE["another surrogate: Arctan, same number"],
+    "another surrogate: PiecewiseQuadratic, same number": TABLE[
+        "another surrogate: PiecewiseQuadratic, same number"
+    ],
     "slope factor missing": slope(lambda k: 1.0 / k),
     "slope factor squared": slope(lambda k: k),
     "2/k": slope(lambda k: 2.0 / k),
     "un-normalised": Fault(
-        "another surrogate backwards: 1/(1 + |k v|)^2",
+        "another surrogate backwards: 1/(1+|k v|)^2",
         "",
-        per_layer(derivative(SHAPES["1/(1 + |k v|)^2"])),
+        per_layer(derivative(SHAPES["1/(1+|k v|)^2"])),
     ),
     "gradient times 3": Fault("constant factor", "", around.multiplied(3.0)),
 }
