@@ -113,18 +113,39 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, NDArray]:
     ValueError
         If the file is missing, damaged, or not one of ours.
     """
+    arrays = read_plain(path)
+    if str(arrays.pop(CHECK, "")) != digest_of(arrays):
+        raise ValueError(f"{path} must be an undamaged archive of arrays, got another digest")
+    return arrays
+
+
+def read_plain(path: str | os.PathLike[str]) -> dict[str, NDArray]:
+    """Return the arrays of anybody's ``.npz`` archive; nothing is ever unpickled.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+
+    Returns
+    -------
+    dict of ndarray
+        By name.
+
+    Raises
+    ------
+    ValueError
+        If the file is missing or damaged, or an array holds objects.
+    """
     try:
         content = Path(path).read_bytes()
     except OSError as error:
         raise ValueError(f"{path} must be readable, got {error.strerror}") from error
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+            return {name: file[name] for name in file.files}
     except DAMAGE as error:
         raise ValueError(f"{path} must be an undamaged archive of arrays, got {error}") from error
-    if str(arrays.pop(CHECK, "")) != digest_of(arrays):
-        raise ValueError(f"{path} must be an undamaged archive of arrays, got another digest")
-    return arrays
 
 
 # What NumPy and zipfile raise on bytes that are not what they should be.
