@@ -89,9 +89,26 @@ def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, NDArray]) ->
     ValueError
         If the file cannot be written, or an array holds objects.
     """
+    write_plain(path, {**arrays, CHECK: np.array(digest_of(arrays))})
+
+
+def write_plain(path: str | os.PathLike[str], arrays: Mapping[str, NDArray]) -> None:
+    """Write arrays as an ``.npz`` archive; the same arrays give the same bytes.
+
+    Parameters
+    ----------
+    path : path
+        The file; written whole or not at all.
+    arrays : mapping of ndarray
+        By name, of any dtype but object.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be written, or an array holds objects.
+    """
     buffer = io.BytesIO()
-    check = np.array(digest_of(arrays))
-    np.savez(buffer, allow_pickle=False, **{**arrays, CHECK: check})  # pyright: ignore[reportArgumentType]
+    np.savez(buffer, allow_pickle=False, **arrays)  # pyright: ignore[reportArgumentType]
     write_whole(path, buffer.getvalue())
 
 

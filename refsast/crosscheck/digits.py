@@ -141,7 +141,7 @@ def _known(number: object) -> Digits | None:
 def arctan(x: Decimal) -> Decimal:
     """Return the arctangent to some 58 digits: half the angle five times, then its series::
 
-        arctan(x) = 2 arctan(x / (1 + sqrt(1 + x^2)))
+    arctan(x) = 2 arctan(x / (1 + sqrt(1 + x^2)))
     """
     halvings, c = 5, WIDER
     for _ in range(halvings):
@@ -155,7 +155,7 @@ def arctan(x: Decimal) -> Decimal:
 
 def lift(array: NDArray) -> Array:
     """Return numbers that are given, exactly, as an array of `Digits`."""
-    return np.frompyfunc(_known, 1, 1)(array)
+    return np.frompyfunc(_known, 1, 1)(array)  # pyright: ignore[reportReturnType]
 
 
 def values(array: object) -> Array:

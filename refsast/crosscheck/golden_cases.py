@@ -16,7 +16,7 @@ from refsast.model.lif import LIF
 from refsast.model.network import Network, split
 from refsast.model.params import Layer, Params, parts
 from refsast.model.readout import LeakyReadout, LinearReadout, SpikeRate
-from refsast.model.reset import NoReset, Subtract, ToZero
+from refsast.model.reset import NoReset, Subtract
 from refsast.model.surrogate import Algebraic, Arctan, FastSigmoid, Logistic, PiecewiseQuadratic
 from refsast.model.synapse import Synapse
 
@@ -90,15 +90,20 @@ def question_of(spec: Spec) -> Question:
     network, shape = spec.network, (spec.time, spec.batch, spec.network.sizes[0])
     p, size, batch = network.n_params, int(np.prod(shape)), spec.batch
     bits = np.random.PCG64(spec.seed).random_raw(2 * p + 2 * size + 2 * batch)
-    kinds = (3 * spec.grid + 1, 33, 5, 5, network.classes, network.classes)  # how many different numbers of each
+    kinds = (
+        3 * spec.grid + 1,
+        33,
+        5,
+        5,
+        network.classes,
+        network.classes,
+    )  # how many different numbers of each
     pieces = np.split(bits >> np.uint64(32), np.cumsum([p, p, size, size, batch]))
     w, direction, x, x2, y, y2 = (
         (piece % np.uint64(n)).astype(np.int64) for piece, n in zip(pieces, kinds, strict=True)
     )
     params = scaled(split(network, (w - 3 * spec.grid // 2) / spec.grid), spec.exponents)
-    case = Case(
-        network, params, x.reshape(shape) / 4, y, spec.synapse, spec.hard, name=spec.name
-    )
+    case = Case(network, params, x.reshape(shape) / 4, y, spec.synapse, spec.hard, name=spec.name)
     second = replace(case, x=x2.reshape(shape) / 4, y=y2)
     return Question(case, second, (direction - 16) / 16, RHO, spec.seed)
 
@@ -124,44 +129,44 @@ MIXED = (
     LIF(0.875, 0.75, FastSigmoid(4.0), Subtract()),
 )
 SPECS = (
-    Spec("to-zero", _plain((3, 3), LIF(0.75, 1.0, Arctan(2.0)), bias=True), 4, 2, 1),
-    Spec("subtract", _plain((3, 3, 3), LIF(0.875, 1.0, Logistic(2.0), Subtract())), 4, 2, 2),
+    Spec("to-zero", _plain((3, 3), LIF(0.75, 1.0, Arctan(2.0)), bias=True), 4, 2, 15),
+    Spec("subtract", _plain((3, 3, 3), LIF(0.875, 1.0, Logistic(2.0), Subtract())), 4, 2, 37),
     Spec(
         "subtract-leaked",
         Network((3, 3), LIF(0.5, 0.75, Algebraic(2.0), Subtract(leaked=True)), LinearReadout(2)),
-        4, 2, 3,
+        4, 2, 35,
     ),
     Spec(
         "no-reset",
         Network((2, 3), LIF(0.75, 1.0, FastSigmoid(4.0), NoReset()), LeakyReadout(3, 0.5), False),
-        4, 2, 4,
+        4, 2, 35,
     ),
     Spec(
         "recurrent",
         _plain((2, 3), LIF(0.75, 1.0, PiecewiseQuadratic(0.5)), recurrent=True),
-        4, 2, 5,
+        4, 2, 21,
     ),
-    Spec("three-layers", _plain((2, 3, 2, 3), MIXED), 4, 2, 6),
-    Spec("one-step", _plain((3, 4), LIF(0.75, 0.5, Logistic(2.0)), bias=True), 1, 2, 7),
+    Spec("three-layers", _plain((2, 3, 2, 3), MIXED), 4, 2, 26),
+    Spec("one-step", _plain((3, 4), LIF(0.75, 0.5, Logistic(2.0)), bias=True), 1, 2, 4),
     Spec(
         "everything",
         Network((2, 3, 2), MIXED[::2], LeakyReadout(2, 0.75), recurrent=True),
-        8, 1, 8,
+        8, 1, 5,
     ),
-    Spec("faint", _plain((2, 2, 2), LIF(0.5, 1.0, Arctan(2.0))), 4, 1, 9, exponents=(-10, -34)),
+    Spec("faint", _plain((2, 2, 2), LIF(0.5, 1.0, Arctan(2.0))), 4, 1, 36, exponents=(-10, -34)),
     Spec(
         "detached-reset",
         _plain((3, 3), LIF(0.75, 1.0, Arctan(2.0), detach_reset=True), bias=True),
-        4, 2, 10,
+        4, 2, 15,
     ),
     Spec(
         "current-based",
         _plain((3, 3, 2), LIF(0.75, 0.5, Algebraic(4.0))),
-        8, 1, 11, Synapse(0.5, 0.25, delayed=True),
+        8, 1, 37, Synapse(0.5, 0.25, delayed=True),
     ),
     Spec(
         "straight-through",
         _plain((3, 3, 3), LIF(0.5, 0.5, Logistic(4.0), Subtract())),
-        4, 2, 12, hard=True, grid=2,
+        4, 2, 39, hard=True, grid=2,
     ),
 )  # fmt: skip

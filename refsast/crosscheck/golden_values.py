@@ -148,7 +148,8 @@ def unit_of(g: Array) -> tuple[Digits, Array]:
 def named(case: Case, answer: Answer) -> Iterator[tuple[str, Array]]:
     """Yield the arrays of an answer with their names in the file."""
     program, s = wide_program(case), answer.s or ()
-    logits = program.read(case.network, case.params, s[-1])
+    *_, last = s
+    logits = program.read(case.network, case.params, last)
     yield "loss", np.array(program.loss(logits, case.y), object)
     yield "logits", logits
     for name, arrays in (("u", answer.u), ("s", s), ("adjoints", answer.adjoints)):
