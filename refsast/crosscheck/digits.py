@@ -98,7 +98,7 @@ class Digits:
     __ge__ = _ways(lambda a, b: operator.ge(a.value, b.value))[0]
 
     def __neg__(self) -> "Digits":
-        return Digits(-self.value, self.error)
+        return Digits(self.value.copy_negate(), self.error)  # unary minus would round
 
     def __float__(self) -> float:  # to the nearest
         return float(self.value)
@@ -159,8 +159,8 @@ def lift(array: NDArray) -> Array:
 
 
 def values(array: object) -> Array:
-    """Return each number of an array of `Digits` rounded to float64, once."""
-    return np.asarray(np.frompyfunc(float, 1, 1)(np.asarray(array, object))).astype("<f8")
+    """Return each number of an array of `Digits` rounded to float64, once; no zero is negative."""
+    return np.asarray(np.frompyfunc(float, 1, 1)(np.asarray(array, object))).astype("<f8") + 0.0
 
 
 def errors(array: object) -> Array:
