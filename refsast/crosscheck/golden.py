@@ -44,14 +44,14 @@ def golden_of(spec: Spec) -> Golden:
     return Golden(question, answers, yardsticks, left_out(question.case))
 
 
-def export(folder: str | Path, specs: tuple[Spec, ...] = SPECS) -> None:
+def export(folder: str | Path, cases: tuple[Spec, ...] = SPECS) -> None:
     """Compute a golden set and write it.
 
     Parameters
     ----------
     folder : path
-        Made if it is not there. The same specs give the same bytes on every machine.
-    specs : tuple of Spec
+        Made if it is not there. The same cases give the same bytes on every machine.
+    cases : tuple of Spec
         What to ask.
 
     Raises
@@ -59,7 +59,7 @@ def export(folder: str | Path, specs: tuple[Spec, ...] = SPECS) -> None:
     ValueError
         If the folder cannot be written.
     """
-    write_golden(Path(folder), tuple(map(golden_of, specs)))
+    write_golden(Path(folder), tuple(map(golden_of, cases)))
 
 
 def read_golden(folder: str | Path = COMMITTED) -> tuple[Golden, ...]:

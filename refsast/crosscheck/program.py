@@ -158,7 +158,7 @@ def unrolled(
     a = program.enter(x)
     for neuron, layer, rules in zip(case.network.neurons, params, program.layers, strict=False):
         currents = rules.currents(layer, a)
-        rest = np.zeros(currents.shape[1:])
+        rest = leaf(np.zeros(currents.shape[1:]))  # so that a first potential is on the tape, too
         u, s, i = [rest], [rest], rest
         for current in currents:
             if layer.v is not None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import refsast as rs
+from refsast.autodiff.tape import value_of
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.digits import Digits, lift, values
 from refsast.crosscheck.golden import COMMITTED, ROUNDINGS, export, judged, read_golden
@@ -156,7 +157,7 @@ def wide_loss(case: Case, w: np.ndarray, x: np.ndarray) -> Digits:
     """The loss alone, forward, in fifty digits."""
     program, params = wide_program(case), split(case.network, w)
     last = np.stack(unrolled(case, program, params, x)[1][-1])
-    return program.loss(program.read(case.network, params, last), case.y)
+    return value_of(program.loss(program.read(case.network, params, last), case.y))
 
 
 def slope(f, at: np.ndarray, along: np.ndarray) -> np.ndarray:
