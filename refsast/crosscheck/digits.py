@@ -170,5 +170,6 @@ def errors(array: object) -> Array:
 
 
 def pi() -> Digits:
-    """Return pi."""
-    return Digits(WIDE.multiply(Decimal(4), arctan(ONE)))
+    """Return pi, with the error that it has in any other format."""
+    value = WIDE.multiply(Decimal(4), arctan(ONE))
+    return Digits(value, NARROW.plus(value))

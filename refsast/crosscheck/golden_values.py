@@ -71,22 +71,34 @@ def wide_program(case: Case) -> Program:
 def _smooth(neuron: LIF, v: Array) -> Array:
     """The smooth spike, with the rounding errors of formulas that are less careful than ours.
 
-    Theirs may add to one half, and so keep no relative precision in the tail; and a derivative such
-    as ``k s (1 - s)`` has an error that does not fade with it (`judge.COARSE`). Two zeros carry it.
+    Theirs may add to one half, and so keep no relative precision in the tail; and derivatives such
+    as ``k s (1 - s)`` have errors that do not fade with them (`judge.COARSE`).
     """
-    slope = float(slope_of(neuron.spike)(np.zeros(())))
-    return 0.5 + (wide(neuron.spike)(v) - 0.5) + _zero(COARSE * slope) * v
+    v = v + _zero(0.0)  # a layer at rest is of floats still
+    first, second = _coarse(neuron.spike)
+
+    def floor(v: Array) -> Array:  # nothing, whose slope is nothing, each with an error
+        return straight_through(lambda v: first + 0.0 * v, lambda _: second)(v)
+
+    rough = straight_through(lambda v: 0.0 * v, floor)
+    return 0.5 + (wide(neuron.spike)(v) - 0.5) + rough(v)
 
 
 def _hard(neuron: LIF, v: Array) -> Array:
     """The Heaviside step forward, the smooth spike's derivative backward."""
-    spike = slope_of(wide(neuron.spike))
-    coarse = _zero(COARSE * float(slope_of(neuron.spike)(np.zeros(()))))
+    v = v + _zero(0.0)  # as above
+    slope, (first, _) = slope_of(wide(neuron.spike)), _coarse(neuron.spike)
 
     def step(v: Array) -> Array:
         return lift(np.where(v >= 0.0, 1.0, 0.0))
 
-    return straight_through(step, lambda v: spike(v) + coarse)(v)
+    return straight_through(step, lambda v: slope(v) + first)(v)
+
+
+def _coarse(spike: Spike) -> tuple[Digits, Digits]:
+    """Nothing, with the error of a first derivative far from threshold, and of a second."""
+    largest = float(slope_of(spike)(np.zeros(())))  # k/4, k/2 or k; the second is at most k^2
+    return _zero(COARSE * largest), _zero(COARSE * (2.0 * largest) ** 2)
 
 
 def _zero(error: float) -> Digits:
@@ -147,12 +159,11 @@ def unit_of(g: Array) -> tuple[Digits, Array]:
 
 def named(case: Case, answer: Answer) -> Iterator[tuple[str, Array]]:
     """Yield the arrays of an answer with their names in the file."""
-    program, s = wide_program(case), answer.s or ()
-    *_, last = s
-    logits = program.read(case.network, case.params, last)
+    program, s = wide_program(case), list(answer.s or ())
+    logits = program.read(case.network, case.params, s[-1])
     yield "loss", np.array(program.loss(logits, case.y), object)
     yield "logits", logits
-    for name, arrays in (("u", answer.u), ("s", s), ("adjoints", answer.adjoints)):
+    for name, arrays in (("u", answer.u), ("s", answer.s), ("adjoints", answer.adjoints)):
         yield from ((f"{name}.{i}", array) for i, array in enumerate(arrays or ()))
     for i, layer in enumerate(answer.grads):
         yield from ((f"grads.{i}.{part}", array) for part, array in parts(layer).items())

@@ -12,7 +12,7 @@ import numpy as np
 
 from refsast.arrays import Array, Integers
 from refsast.autodiff import stop_gradient, straight_through
-from refsast.autodiff.tape import leaf, pull, value_of
+from refsast.autodiff.tape import Node, leaf, pull, value_of
 from refsast.crosscheck.case import Answer, Case
 from refsast.model.lif import LIF
 from refsast.model.loss import cross_entropy
@@ -158,7 +158,9 @@ def unrolled(
     a = program.enter(x)
     for neuron, layer, rules in zip(case.network.neurons, params, program.layers, strict=False):
         currents = rules.currents(layer, a)
-        rest = leaf(np.zeros(currents.shape[1:]))  # so that a first potential is on the tape, too
+        rest = np.zeros(currents.shape[1:])
+        if isinstance(currents, Node):  # a first potential that nothing drives is on the tape, too
+            rest = leaf(rest)
         u, s, i = [rest], [rest], rest
         for current in currents:
             if layer.v is not None:

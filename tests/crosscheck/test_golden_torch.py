@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import refsast as rs
-from refsast.crosscheck.golden import Golden, judged, read_golden
+from refsast.crosscheck.golden import Golden, golden_of, judged, read_golden
+from refsast.crosscheck.golden_cases import Spec
 
 SET = {golden.name: golden for golden in read_golden()}
 
@@ -135,3 +136,19 @@ def test_plain_pytorch_agrees_in_everything(torch, name, dtype):
 
     assert verdict.missing == ()
     assert verdict.agrees, verdict
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("hard", [False, True])
+@pytest.mark.parametrize("spike", [rs.Logistic(16.0), rs.Algebraic(512.0), rs.FastSigmoid(4096.0)])
+def test_formulas_that_lose_the_tails_of_a_spike_agree(torch, spike, hard):
+    """As ``k s (1 - s)`` does, and the quotient rule: far from threshold few digits are right."""
+    network = rs.Network((2, 4), rs.LIF(0.5, 0.5, spike), rs.SpikeRate(4.0), bias=False)
+    found = []
+    for seed in range(4):
+        golden = golden_of(Spec("saturated", network, 2, 2, seed, hard=hard, grid=4))
+        given = answers(torch, golden, torch.float32)
+        assert judged(golden, given).agrees, judged(golden, given)
+        found.append(abs(given["x_grad"] / golden.answers["x_grad"] - 1.0))
+
+    assert np.nanmax(found) > 1e-4
