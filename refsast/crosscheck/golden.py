@@ -50,7 +50,7 @@ def export(folder: str | Path, cases: tuple[Spec, ...] = SPECS) -> None:
     Parameters
     ----------
     folder : path
-        Made if it is not there. The same cases give the same bytes on every machine.
+        Made if it is not there. The same cases give the same numbers on every machine.
     cases : tuple of Spec
         What to ask.
 

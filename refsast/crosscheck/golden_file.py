@@ -2,7 +2,7 @@
 
 Rule 1: plain arrays of float64 and int64, little-endian; loading never unpickles.
 Rule 2: an archive has the digest that the index says, or is not looked into.
-Rule 3: the same numbers give the same bytes: nothing is compressed, no time or version is written.
+Rule 3: the same numbers give the same bytes: nothing is compressed, no date or version written.
 """
 
 import hashlib

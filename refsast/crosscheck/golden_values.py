@@ -78,7 +78,7 @@ def _smooth(neuron: LIF, v: Array) -> Array:
     first, second = _coarse(neuron.spike)
 
     def floor(v: Array) -> Array:  # nothing, whose slope is nothing, each with an error
-        return straight_through(lambda v: first + 0.0 * v, lambda _: second)(v)
+        return straight_through(lambda v: first + 0.0 * v, lambda v: second + 0.0 * v)(v)
 
     rough = straight_through(lambda v: 0.0 * v, floor)
     return 0.5 + (wide(neuron.spike)(v) - 0.5) + rough(v)
@@ -97,7 +97,7 @@ def _hard(neuron: LIF, v: Array) -> Array:
 
 def _coarse(spike: Spike) -> tuple[Digits, Digits]:
     """Nothing, with the error of a first derivative far from threshold, and of a second."""
-    largest = float(slope_of(spike)(np.zeros(())))  # k/4, k/2 or k; the second is at most k^2
+    largest = float(slope_of(spike)(np.zeros(())))  # twice that, squared, no second is above
     return _zero(COARSE * largest), _zero(COARSE * (2.0 * largest) ** 2)
 
 
