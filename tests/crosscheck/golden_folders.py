@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from refsast.crosscheck.golden_file import INDEX
+from refsast.crosscheck.golden.file import INDEX
 
 ONE = "to-zero"  # the first case, on which damage is done
 

@@ -9,11 +9,11 @@ import pytest
 
 import refsast as rs
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.digits import Digits, lift, values
-from refsast.crosscheck.golden import COMMITTED, ROUNDINGS, export, judged, read_golden
-from refsast.crosscheck.golden_cases import SPECS, question_of
-from refsast.crosscheck.golden_file import arrays_of, read_index
-from refsast.crosscheck.golden_values import (
+from refsast.crosscheck.golden.digits import Digits, lift, values
+from refsast.crosscheck.golden.exchange import COMMITTED, ROUNDINGS, export, judged, read_golden
+from refsast.crosscheck.golden.file import arrays_of, read_index
+from refsast.crosscheck.golden.questions import SPECS, question_of
+from refsast.crosscheck.golden.values import (
     answers_of,
     curvature,
     named,

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from refsast.crosscheck.golden import COMMITTED, compare, read_golden
-from refsast.crosscheck.golden_file import INDEX
+from refsast.crosscheck.golden.exchange import COMMITTED, compare, read_golden
+from refsast.crosscheck.golden.file import INDEX
 from tests.crosscheck.golden_folders import ONE, answer, changed, indexed
 
 SET = {golden.name: golden for golden in read_golden()}

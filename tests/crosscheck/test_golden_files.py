@@ -11,7 +11,7 @@ import pytest
 
 import refsast as rs
 from refsast.crosscheck.case import cast
-from refsast.crosscheck.golden import COMMITTED, Golden, compare, judged, read_golden
+from refsast.crosscheck.golden.exchange import COMMITTED, Golden, compare, judged, read_golden
 from tests.crosscheck.golden_folders import ONE, answer, arrays_in, changed, indexed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -165,7 +165,7 @@ def test_the_reader_reads_the_set():
 def test_the_reader_notices_damage(tmp_path, sealed):
     inside = tmp_path / "refsast" / "crosscheck"
     inside.mkdir(parents=True)
-    copy = Path(shutil.copytree(COMMITTED, inside / "golden_set"))
+    copy = Path(shutil.copytree(COMMITTED, inside / "golden/set"))
     path = copy / f"{ONE}.npz"
     moved = arrays_in(path)["s.0"] * (1.0 + 1e-12)
     changed(**{"s.0": moved})(path)
@@ -174,4 +174,4 @@ def test_the_reader_notices_damage(tmp_path, sealed):
 
     assert done.returncode != 0
     assert "AssertionError" in done.stderr
-    assert ("AssertionError: refsast/crosscheck/golden_set/to-zero.npz" in done.stderr) != sealed
+    assert ("AssertionError: refsast/crosscheck/golden/set/to-zero.npz" in done.stderr) != sealed

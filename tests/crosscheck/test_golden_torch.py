@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import refsast as rs
-from refsast.crosscheck.golden import Golden, golden_of, judged, read_golden
-from refsast.crosscheck.golden_cases import Spec
+from refsast.crosscheck.golden.exchange import Golden, golden_of, judged, read_golden
+from refsast.crosscheck.golden.questions import Spec
 
 SET = {golden.name: golden for golden in read_golden()}
 

@@ -35,7 +35,7 @@ EQUATIONS = {
         "hvp": "the Hessian of the loss on (x, y) at w, times direction",
     },
     "adjoints": "dL/du_t, total: through everything that follows from u_t",
-    "draw": "raw bits of PCG64(seed), see refsast/crosscheck/golden_cases.py",
+    "draw": "raw bits of PCG64(seed), see refsast/crosscheck/golden/questions.py",
     "yardstick": "first-order bound on what rounding can do to each entry of the answers, in the "
     "order of `answers`, in units of one rounding: 1.1e-16 in float64, 6e-8 in float32",
 }

@@ -15,9 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from refsast.arrays import Array
-from refsast.crosscheck.digits import errors, values
-from refsast.crosscheck.golden_cases import SPECS, Spec, question_of
-from refsast.crosscheck.golden_file import (
+from refsast.crosscheck.golden.digits import errors, values
+from refsast.crosscheck.golden.file import (
     Golden,
     read_index,
     read_one,
@@ -25,11 +24,12 @@ from refsast.crosscheck.golden_file import (
     shapes_of,
     write_golden,
 )
-from refsast.crosscheck.golden_values import answers_of, left_out
+from refsast.crosscheck.golden.questions import SPECS, Spec, question_of
+from refsast.crosscheck.golden.values import answers_of, left_out
 from refsast.crosscheck.judge import UNDERFLOW, Entry, Stage, angle
 from refsast.files import read_plain
 
-COMMITTED = Path(__file__).parent / "golden_set"  # the set that ships
+COMMITTED = Path(__file__).parent / "set"  # the set that ships
 # How many roundings one operation of another implementation may be off: exp, arctan and their like
 # are not rounded correctly by every library.
 ROUNDINGS = 4.0

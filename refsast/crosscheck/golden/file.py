@@ -15,8 +15,8 @@ import numpy as np
 
 from refsast.arrays import Array, Integers, as_number, spell
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.golden_cases import Question
-from refsast.crosscheck.golden_text import EQUATIONS, update_of
+from refsast.crosscheck.golden.questions import Question
+from refsast.crosscheck.golden.text import EQUATIONS, update_of
 from refsast.experiment.record import decode, encode
 from refsast.experiment.saved import read_json
 from refsast.files import read_plain, write_plain, write_whole

@@ -14,8 +14,8 @@ import numpy as np
 from refsast.arrays import Array
 from refsast.autodiff import hvp, straight_through
 from refsast.crosscheck.case import Answer, Case
-from refsast.crosscheck.digits import Digits, lift, pi
-from refsast.crosscheck.golden_cases import Question
+from refsast.crosscheck.golden.digits import Digits, lift, pi
+from refsast.crosscheck.golden.questions import Question
 from refsast.crosscheck.judge import COARSE
 from refsast.crosscheck.program import Program, program_of, solve, unrolled
 from refsast.model.lif import LIF
