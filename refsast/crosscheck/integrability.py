@@ -1,0 +1,280 @@
+"""Is this black box a gradient at all? The test that needs no reference.
+
+A gradient field is conservative: its derivative is symmetric, its work on a closed loop is nothing.
+The estimates that pass for gradients of spiking networks are not. Three tests, all from one set of
+samples (`field`):
+
+1. symmetry of the Hessian:  <d, H e> = <e, H d> for random pairs, H d by a cubic through the
+   gradients on a short line;
+2. work on a closed loop:  the integral of <g(w), dw> on an ellipse, by the trapezoidal rule, which
+   converges faster than any power for smooth fields and needs no more than continuity;
+3. Taylor's remainder:  |f(w + h d) - f(w) - h <g, d>| goes with h^2, and with h for anything else.
+
+Rule 1: 1 and 2 ask whether it is the gradient of anything, 3 whether of the loss that came with it.
+Rule 2: each has a floor, what rounding and kinks can feign. What is above it is proven. What is
+        below it holds only if the floor is low enough to have seen what matters; else undecided.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+
+from refsast.arrays import Array
+from refsast.crosscheck.case import Case, Gradient
+from refsast.crosscheck.field import (
+    ABSCISSAE,
+    ANGLES,
+    LINES,
+    STEPS,
+    Field,
+    Sample,
+    Unrepeated,
+    sampled,
+)
+
+SIGMAS = 30.0  # how many measured errors a floor is; see `integrable` for how it was found
+COARSEST = 1e-2  # highest floor that lets a test hold
+
+CUBIC = np.vander(ABSCISSAE, 4, increasing=True)
+
+
+class Kind(Enum):
+    """What a black box is, in words."""
+
+    GRADIENT = "the gradient of its loss"
+    OTHER = "a gradient, but not of its loss"
+    ELSEWHERE = "not the gradient of its loss; whether of anything is undecided"
+    NONE = "not a gradient of anything"
+    UNDECIDED = "undecided"
+    UNREPEATABLE = "not repeatable: the same call gave two answers"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one test found.
+
+    Attributes
+    ----------
+    statistic : float
+        How far from a gradient, relative: 0 for a gradient, of order 1 for a poor estimate.
+    floor : float
+        What rounding, kinks and steps can make of it where the field is a gradient.
+    """
+
+    statistic: float
+    floor: float
+
+    @property
+    def fails(self) -> bool:
+        """Whether it is proven not to be what was asked."""
+        return self.statistic > self.floor
+
+    @property
+    def holds(self) -> bool:
+        """Whether it was seen well enough, and nothing found."""
+        return self.statistic <= self.floor <= COARSEST
+
+    def __str__(self) -> str:
+        word = "holds" if self.holds else "FAILS" if self.fails else "undecided"
+        return f"{word:9s}  {self.statistic:7.1e}  (floor {self.floor:.0e})"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What all tests found.
+
+    Attributes
+    ----------
+    kind : Kind
+        The verdict.
+    symmetry, work, slope : Finding or None
+        Of the three tests; of `slope` the remainder's linear part relative to <g, d>. None where
+        the box is not repeatable.
+    exponent : float
+        Of h in Taylor's remainder: 2 for the gradient of the loss, else 1; NaN where rounding is
+        all there is.
+    factor : float
+        By how much the field is a multiple of its loss's gradient; NaN if it is none.
+    silent : bool
+        Whether the gradient is zero here.
+    unrepeated : Unrepeated or None
+        How two answers to one question differed.
+    """
+
+    kind: Kind
+    symmetry: Finding | None = None
+    work: Finding | None = None
+    slope: Finding | None = None
+    exponent: float = np.nan
+    factor: float = np.nan
+    silent: bool = False
+    unrepeated: Unrepeated | None = None
+
+    def __str__(self) -> str:
+        if self.unrepeated is not None:
+            return f"{_capital(self.kind.value)}.\n{_reset_hint(self.unrepeated)}"
+        note = " It is zero here." if self.silent else ""
+        if self.kind is Kind.OTHER and np.isfinite(self.factor):
+            note = f" It is {self.factor:.6g} times that gradient."
+        exponent = f"h^{self.exponent:.2f}" if np.isfinite(self.exponent) else "lost in rounding"
+        return (
+            f"{_capital(self.kind.value)}.{note}\n"
+            f"  Hessian symmetric?           {self.symmetry}\n"
+            f"  no work on a closed loop?    {self.work}\n"
+            f"  the loss goes along?         {self.slope}, remainder {exponent}"
+        )
+
+
+def integrable(gradient: Gradient, case: Case, *, rng: np.random.Generator) -> Verdict:
+    """Return whether a black box is the gradient of its loss, of anything, or of nothing.
+
+    Parameters
+    ----------
+    gradient : callable
+        ``gradient(params, x, y)``, returning ``(loss, grads)`` or an `Answer`; see `case`. Called
+        at most `field.CALLS` times.
+    case : Case
+        Where to ask: about these parameters, on this batch.
+    rng : numpy.random.Generator
+        For the directions; advanced.
+
+    Returns
+    -------
+    Verdict
+        Where every gradient is zero, or nothing but rounding, it is undecided.
+
+    Raises
+    ------
+    ValueError
+        If what comes back has other names, shapes or kinds, or is not finite.
+
+    References
+    ----------
+    Gygax and Zenke, "Elucidating the theoretical underpinnings of surrogate gradient learning in
+    spiking neural networks", arXiv:2404.14964 (2024).
+    """
+    field = sampled(gradient, case, rng)
+    if isinstance(field, Unrepeated):
+        return Verdict(Kind.UNREPEATABLE, unrepeated=field)
+    symmetry, work, (slope, factor) = _symmetry(field), _work(field), _slope(field)
+    kind = _judged(symmetry, work, slope)
+    silent = not field.centre.size.any()
+    return Verdict(kind, symmetry, work, slope, _exponent(field), factor, silent)
+
+
+def _judged(symmetry: Finding, work: Finding, slope: Finding) -> Kind:
+    """One verdict of three."""
+    if symmetry.fails or work.fails:
+        return Kind.NONE
+    if slope.fails:
+        return Kind.OTHER if symmetry.holds or work.holds else Kind.ELSEWHERE
+    return Kind.GRADIENT if slope.holds else Kind.UNDECIDED
+
+
+def _symmetry(field: Field) -> Finding:
+    """<d, H e> - <e, H d>, relative to such products."""
+    fits = [
+        _derivative(along, 4, field.eps * size)
+        for line in field.lines
+        for along, size in zip(_along(line)[:LINES], line[0].size[:LINES], strict=True)
+    ]
+    products, errors = np.array(fits).T.reshape(2, LINES, LINES)
+    above = np.triu_indices(LINES, 1)
+    scale = _rms(np.concatenate([products[above], products.T[above]]))
+    gaps = (products - products.T)[above]
+    return _finding(gaps, np.hypot(errors, errors.T)[above], scale)
+
+
+def _work(field: Field) -> Finding:
+    """Integral of the gradient on the loop, relative to that of its magnitude and to the radius."""
+    n = len(field.loop)
+    tangent = np.stack([-np.sin(ANGLES), np.cos(ANGLES)])
+    force = (tangent * _along(field.loop)[LINES:]).sum(axis=0)
+    high = abs(np.fft.rfft(force)[-2:]) ** 2  # a smooth field has nothing there but rounding
+    error = np.sqrt((2.0 * high[0] + high[1]) / 3.0) / n
+    rounding = field.eps * _rms(field.centre.size[LINES:]) / np.sqrt(n)
+    errors = np.array([np.hypot(error, rounding)])
+    return _finding(np.array([force.mean()]), errors, field.radius * float(abs(force).mean()))
+
+
+def _slope(field: Field) -> tuple[Finding, float]:
+    """The loss's own derivative against <g, d>; by which factor the latter is larger."""
+    fits = [_ahead(field, line, j) for j, line in enumerate(field.lines)]
+    beyond, errors = np.array(fits).T
+    said = field.centre.along[:LINES]
+    own = said + beyond
+    errors = np.hypot(errors, field.eps * field.centre.size[:LINES])
+    scale = max(_rms(own), _rms(said))
+    finding = _finding(said - own, errors, scale)
+    factor = float(said @ own / (own @ own)) if own.any() else np.nan
+    multiple = not _finding(said - factor * own, errors * (1.0 + abs(factor)), scale).fails
+    return finding, factor if multiple else np.nan
+
+
+def _ahead(field: Field, line: Sequence[Sample], j: int) -> tuple[float, float]:
+    """The slope of ``f(w + h d) - (integral of <g, d> up to there)``, zero for a gradient."""
+    powers = np.linalg.pinv(CUBIC) @ _along(line)[j]
+    work = ABSCISSAE * (CUBIC @ (powers / np.arange(1, 5)))
+    loss = _losses(line)
+    ahead = (loss - field.centre.loss) / field.step - work
+    return _derivative(ahead, 3, field.eps * abs(loss).max() / field.step)
+
+
+def _exponent(field: Field) -> float:
+    """Of h in the remainder, by least squares on logarithms; NaN where rounding is all there is."""
+    linear = np.outer(field.centre.along[:LINES], field.step * ABSCISSAE)
+    rest = np.array([_losses(line) for line in field.lines]) - field.centre.loss - linear
+    sides = np.concatenate([rest[:, STEPS + 1 :], rest[:, STEPS - 1 :: -1]])
+    sizes = np.sqrt(np.mean(sides**2, axis=0))
+    clear = sizes > SIGMAS * field.eps * abs(field.centre.loss)
+    if clear.sum() < STEPS - 1:
+        return np.nan
+    return float(np.polyfit(np.log(ABSCISSAE[STEPS + 1 :][clear]), np.log(sizes[clear]), 1)[0])
+
+
+def _derivative(values: Array, powers: int, rounding: float) -> tuple[float, float]:
+    """The derivative in the middle of a line, by a polynomial, and its error by what is left."""
+    basis = CUBIC[:, :powers]
+    inverse = np.linalg.pinv(basis)
+    fit = inverse @ values
+    left = np.linalg.norm(values - basis @ fit) / np.sqrt(len(values) - powers)
+    return float(fit[1]), float(np.hypot(left, rounding) * np.linalg.norm(inverse[1]))
+
+
+def _along(samples: Sequence[Sample]) -> Array:
+    """Products with every direction, a row each, at all samples."""
+    return np.array([sample.along for sample in samples]).T
+
+
+def _losses(samples: Sequence[Sample]) -> Array:
+    """The loss at all samples."""
+    return np.array([sample.loss for sample in samples])
+
+
+def _finding(gaps: Array, errors: Array, scale: float) -> Finding:
+    """All gaps in one, each weighed by its error; nothing is found where all is zero."""
+    if not (scale > 0.0 and (errors > 0.0).all()):
+        return Finding(0.0, np.inf)
+    noise = 1.0 / _rms(1.0 / errors)
+    return Finding(_rms(gaps / errors) * noise / scale, SIGMAS * noise / scale)
+
+
+def _rms(values: Array) -> float:
+    """Root of the mean square."""
+    return float(np.sqrt(np.mean(values**2)))
+
+
+def _capital(words: str) -> str:
+    """With a capital letter."""
+    return words[0].upper() + words[1:]
+
+
+def _reset_hint(found: Unrepeated) -> str:
+    """What is most likely wrong."""
+    when = "after other calls" if found.later else "twice in a row"
+    return (
+        f"  Asked {when}, gradients differ by {found.apart:.1e} (relative), losses by "
+        f"{found.loss:.1e}.\n  Are states reset, and is dropout off, before every call?"
+    )
