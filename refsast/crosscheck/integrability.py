@@ -34,9 +34,10 @@ from refsast.crosscheck.field import (
     sampled,
 )
 
-SIGMAS = 30.0  # how many measured errors a floor is; see `integrable` for how it was found
+SIGMAS = 15.0  # how many measured errors a floor is; see `integrable` for how it was found
 COARSEST = 1e-2  # highest floor that lets a test hold
 
+SMOOTH = 5  # harmonics from here on are rounding and kinks: a smooth field has radius^4 there
 CUBIC = np.vander(ABSCISSAE, 4, increasing=True)
 
 
@@ -123,7 +124,7 @@ class Verdict:
             f"{_capital(self.kind.value)}.{note}\n"
             f"  Hessian symmetric?           {self.symmetry}\n"
             f"  no work on a closed loop?    {self.work}\n"
-            f"  the loss goes along?         {self.slope}, remainder {exponent}"
+            f"  the loss changes as it says? {self.slope}, remainder {exponent}"
         )
 
 
@@ -149,6 +150,23 @@ def integrable(gradient: Gradient, case: Case, *, rng: np.random.Generator) -> V
     ------
     ValueError
         If what comes back has other names, shapes or kinds, or is not finite.
+
+    Notes
+    -----
+    A floor is `SIGMAS` = 15 times the error that the test measured of itself: what a polynomial
+    leaves over on a line, and harmonics that a smooth field does not have on the loop. It was found
+    on 380 drawn right gradients, every fourth of slope 25 and the others of 1 to 5. The largest
+    statistic, in measured errors, and the median floor, relative as the statistics are::
+
+                  float64: largest  floor     float32: largest  floor
+        symmetry           3.4      3e-9               7.1      9e-4
+        work               3.8      5e-10              4.5      2e-4
+        slope              1.5      5e-9               2.9      6e-4
+
+    The largest come from kinks, of surrogates that are only once differentiable. Lines and loop are
+    short so that few are met: about 6e-6 (float64) or 0.03 of the length over which the gradient
+    changes by its own size. The statistic of `work` is divided by the radius, so that it is of the
+    size of an asymmetry.
 
     References
     ----------
@@ -192,8 +210,10 @@ def _work(field: Field) -> Finding:
     n = len(field.loop)
     tangent = np.stack([-np.sin(ANGLES), np.cos(ANGLES)])
     force = (tangent * _along(field.loop)[LINES:]).sum(axis=0)
-    high = abs(np.fft.rfft(force)[-2:]) ** 2  # a smooth field has nothing there but rounding
-    error = np.sqrt((2.0 * high[0] + high[1]) / 3.0) / n
+    weights = np.full(n // 2 + 1 - SMOOTH, 2.0)
+    weights[-1] = 1.0  # the highest harmonic has no sine
+    high = abs(np.fft.rfft(force)[SMOOTH:]) ** 2
+    error = np.sqrt(weights @ high / weights.sum()) / n
     rounding = field.eps * _rms(field.centre.size[LINES:]) / np.sqrt(n)
     errors = np.array([np.hypot(error, rounding)])
     return _finding(np.array([force.mean()]), errors, field.radius * float(abs(force).mean()))
@@ -208,7 +228,8 @@ def _slope(field: Field) -> tuple[Finding, float]:
     errors = np.hypot(errors, field.eps * field.centre.size[:LINES])
     scale = max(_rms(own), _rms(said))
     finding = _finding(said - own, errors, scale)
-    factor = float(said @ own / (own @ own)) if own.any() else np.nan
+    norm = own @ own
+    factor = float(said @ own / norm) if norm > 0.0 else np.nan
     multiple = not _finding(said - factor * own, errors * (1.0 + abs(factor)), scale).fails
     return finding, factor if multiple else np.nan
 
@@ -257,7 +278,7 @@ def _finding(gaps: Array, errors: Array, scale: float) -> Finding:
     """All gaps in one, each weighed by its error; nothing is found where all is zero."""
     if not (scale > 0.0 and (errors > 0.0).all()):
         return Finding(0.0, np.inf)
-    noise = 1.0 / _rms(1.0 / errors)
+    noise = errors.min() / _rms(errors.min() / errors)
     return Finding(_rms(gaps / errors) * noise / scale, SIGMAS * noise / scale)
 
 
