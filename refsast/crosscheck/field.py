@@ -16,7 +16,7 @@ import numpy as np
 from refsast.arrays import Array
 from refsast.crosscheck.case import Case, Gradient, ask
 from refsast.model.network import split
-from refsast.model.params import Params, parts
+from refsast.model.params import Params, flatten, parts
 
 LINES, PLANE = 3, 2  # directions of the lines, and of the plane of the loop
 STEPS = 5  # to either side, along a line
@@ -28,6 +28,9 @@ LONGEST = 0.03  # reach of a line, where that would be longer
 WIDEST = 0.01  # radius of the loop, likewise
 STEEPEST = 1e-3  # shortest such length looked for, relative to the parameters
 CALLS = 2 * LINES * STEPS + POINTS + 4  # the point itself three times, and one step aside
+
+ABSCISSAE = np.arange(-STEPS, STEPS + 1) / STEPS
+ANGLES = 2.0 * np.pi * np.arange(POINTS) / POINTS
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,10 +80,6 @@ class Field:
     eps: float
 
 
-ABSCISSAE = np.arange(-STEPS, STEPS + 1) / STEPS
-ANGLES = 2.0 * np.pi * np.arange(POINTS) / POINTS
-
-
 @dataclass(frozen=True)
 class Unrepeated:
     """Two answers to one question.
@@ -122,12 +121,12 @@ def sampled(gradient: Gradient, case: Case, rng: np.random.Generator) -> Field |
     ValueError
         From `ask`.
     """
-    w = _flat(case.params)
+    w = flatten(case.params)
     directions = _directions(case.params, rng)
 
     def at(point: Array) -> tuple[float, Array, float]:
         answer, dtype = ask(gradient, replace(case, params=split(case.network, point)))
-        return answer.loss, _flat(answer.grads), float(np.finfo(dtype).eps)
+        return answer.loss, flatten(answer.grads), float(np.finfo(dtype).eps)
 
     def sample(point: Array) -> Sample:
         loss, g, _ = at(point)
@@ -156,18 +155,13 @@ def _line(
     return tuple(sample(w + t * reach) if t else centre for t in ABSCISSAE)
 
 
-def _flat(params: Params) -> Array:
-    """All parameters in one vector, as `split` takes them apart."""
-    return np.concatenate([a.ravel() for layer in params for a in parts(layer).values()])
-
-
 def _directions(params: Params, rng: np.random.Generator) -> Array:
     """Random directions (n, p), in each weight and bias as large as what is there.
 
     So a step of one doubles the parameters, and a bias is heard beside a thousand weights.
     """
     arrays = [a for layer in params for a in parts(layer).values()]
-    whole = float(np.sqrt(np.mean(_flat(params) ** 2))) or 1.0
+    whole = float(np.sqrt(np.mean(flatten(params) ** 2))) or 1.0
     scales = [float(np.sqrt(np.mean(a**2))) or whole for a in arrays]
     spread = np.concatenate([np.full(a.size, s) for a, s in zip(arrays, scales, strict=True)])
     return rng.standard_normal((LINES + PLANE, spread.size)) * spread
@@ -200,7 +194,7 @@ def spacing(values: Array) -> float:
 
     Examples
     --------
-    >>> spacing(np.array([0.1, 0.7])), spacing(np.array([0.1, 0.7], np.float32).astype(float))
+    >>> spacing(np.array([0.3, 0.7])), spacing(np.array([0.3, 0.7], np.float32).astype(float))
     (2.220446049250313e-16, 1.1920928955078125e-07)
     """
     digits = int(np.bitwise_or.reduce(values.astype(np.float64).view(np.int64).ravel()))

@@ -12,7 +12,8 @@ import refsast as rs
 from refsast.arrays import Array
 from refsast.crosscheck.case import Case, Gradient, cast
 from refsast.crosscheck.field import CALLS, spacing
-from refsast.crosscheck.integrability import Kind, Verdict, integrable
+from refsast.crosscheck.integrability import integrable
+from refsast.crosscheck.verdict import Kind, Verdict
 from tests.strategies import RESETS, SURROGATES
 
 READOUTS = (rs.SpikeRate(4.0), rs.LinearReadout(3), rs.LeakyReadout(3, 0.9))
@@ -296,6 +297,16 @@ def test_the_noise_that_a_dtype_does_not_tell_is_measured():
         return rs.fast.loss_and_grad(case.network, rounded, x, y)
 
     assert verdict(gradient, case).kind in (Kind.GRADIENT, Kind.UNDECIDED)
+
+
+def test_a_loss_in_single_precision_beside_a_double_gradient_is_no_alarm():
+    """So flat that the loss does not move at all in its precision."""
+    case = small()
+
+    def rounded(loss, g):
+        return float(np.float32(1.1 + 1e-5 * loss)), 1e-5 * g
+
+    assert verdict(changed(case, rounded), case).kind in (Kind.GRADIENT, Kind.UNDECIDED)
 
 
 @pytest.mark.parametrize("scale", [1e-170, 1e-308, 1e150])
