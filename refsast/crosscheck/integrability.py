@@ -87,13 +87,13 @@ def integrable(gradient: Gradient, case: Case, *, rng: np.random.Generator) -> V
     field = sampled(gradient, case, rng)
     if isinstance(field, Unrepeated):
         return Verdict(Kind.UNREPEATABLE, unrepeated=field)
-    symmetry, work, (slope, factor) = _symmetry(field), _work(field), _slope(field)
-    kind = _judged(symmetry, work, slope)
+    symmetry, work, (slope, factor) = _symmetry(field), _work(field), of_loss(field)
+    kind = judged(symmetry, work, slope)
     silent = not field.centre.size.any()
     return Verdict(kind, symmetry, work, slope, _exponent(field), factor, silent)
 
 
-def _judged(symmetry: Finding, work: Finding, slope: Finding) -> Kind:
+def judged(symmetry: Finding, work: Finding, slope: Finding) -> Kind:
     """One verdict of three."""
     if symmetry.fails or work.fails:
         return Kind.NONE
@@ -130,7 +130,7 @@ def _work(field: Field) -> Finding:
     return _finding(np.array([force.mean()]), errors, field.radius * float(abs(force).mean()))
 
 
-def _slope(field: Field) -> tuple[Finding, float]:
+def of_loss(field: Field) -> tuple[Finding, float]:
     """The loss's own derivative against <g, d>; by which factor the latter is larger."""
     fits = [_ahead(field, line, j) for j, line in enumerate(field.lines)]
     beyond, errors = np.array(fits).T
@@ -139,10 +139,16 @@ def _slope(field: Field) -> tuple[Finding, float]:
     errors = np.hypot(errors, field.eps * field.centre.size[:LINES])
     scale = max(_rms(own), _rms(said))
     finding = _finding(said - own, errors, scale)
-    norm = own @ own
-    factor = float(said @ own / norm) if norm > 0.0 else np.nan
-    multiple = not _finding(said - factor * own, errors * (1.0 + abs(factor)), scale).fails
-    return finding, factor if multiple else np.nan
+    return finding, _factor(said, own, errors, scale)
+
+
+def _factor(said: Array, own: Array, errors: Array, scale: float) -> float:
+    """By what to multiply the loss's own derivatives; see `Verdict`."""
+    if not _rms(own) > SIGMAS * _rms(errors):
+        return np.inf if _rms(said) > SIGMAS * _rms(errors) else np.nan
+    factor = float(said @ own / (own @ own))
+    rest = _finding(said - factor * own, errors * (1.0 + abs(factor)), scale)
+    return np.nan if rest.fails else factor
 
 
 def _ahead(field: Field, line: Sequence[Sample], j: int) -> tuple[float, float]:

@@ -66,7 +66,8 @@ class Verdict:
         Of h in Taylor's remainder: 2 for the gradient of the loss, else 1; NaN where rounding is
         all there is.
     factor : float
-        By how much the field is a multiple of its loss's gradient; NaN if it is none.
+        By how much the field is a multiple of its loss's gradient; NaN if it is none, infinite if
+        the loss stands still, as it does where spikes are hard.
     silent : bool
         Whether the gradient is zero here.
     unrepeated : Unrepeated or None
@@ -86,6 +87,8 @@ class Verdict:
         if self.unrepeated is not None:
             return f"{_capital(self.kind.value)}.\n{_reset_hint(self.unrepeated)}"
         note = " It is zero here." if self.silent else ""
+        if np.isinf(self.factor):
+            note = " Its loss stands still: are spikes hard?"
         if self.kind is Kind.OTHER and np.isfinite(self.factor):
             note = f" It is {self.factor:.6g} times that gradient."
         exponent = f"h^{self.exponent:.2f}" if np.isfinite(self.exponent) else "lost in rounding"

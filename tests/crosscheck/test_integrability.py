@@ -11,9 +11,9 @@ import pytest
 import refsast as rs
 from refsast.arrays import Array
 from refsast.crosscheck.case import Case, Gradient, cast
-from refsast.crosscheck.field import CALLS, spacing
-from refsast.crosscheck.integrability import integrable
-from refsast.crosscheck.verdict import Kind, Verdict
+from refsast.crosscheck.field import ABSCISSAE, CALLS, Field, Sample, spacing
+from refsast.crosscheck.integrability import integrable, judged, of_loss
+from refsast.crosscheck.verdict import Finding, Kind, Verdict
 from tests.strategies import RESETS, SURROGATES
 
 READOUTS = (rs.SpikeRate(4.0), rs.LinearReadout(3), rs.LeakyReadout(3, 0.9))
@@ -104,7 +104,8 @@ def test_a_hundred_of_each_and_none_wrong():
 
     assert kinds(exact, smooth) == {Kind.GRADIENT: 100}
     assert kinds(exact, detached) == {Kind.NONE: 100}
-    assert kinds(straight, smooth) == {Kind.NONE: 100}
+    # In one of them only the last layer's bias gets any gradient: of its bias, a plain function.
+    assert kinds(straight, smooth) == {Kind.NONE: 99, Kind.OTHER: 1}
 
 
 @pytest.mark.slow
@@ -273,7 +274,9 @@ def test_one_of_each_kind():
 
     assert verdict(exact(case), case).kind is Kind.GRADIENT
     assert verdict(exact(detached), detached).kind is Kind.NONE
-    assert verdict(straight(case), case).kind is Kind.NONE
+    still = verdict(straight(case), case)
+    assert still.kind is Kind.NONE
+    assert "stands still" in str(still)
 
 
 def test_single_precision_in_disguise_is_no_alarm():
@@ -322,6 +325,50 @@ def test_an_answer_that_is_no_number_is_an_error():
 
     with pytest.raises(ValueError, match="must be finite"):
         verdict(changed(case, lambda loss, g: (loss, g * np.nan)), case)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_coarse_numbers_are_at_worst_undecided(dtype):
+    case = small()
+
+    def rounded(loss, g):
+        return float(dtype(loss)), g.astype(dtype).astype(float)
+
+    assert verdict(changed(case, rounded), case).kind in (Kind.GRADIENT, Kind.UNDECIDED)
+
+
+HELD, FAILED, UNSEEN = Finding(0.0, 1e-9), Finding(1.0, 1e-9), Finding(0.5, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("findings", "kind"),
+    [
+        ((HELD, HELD, HELD), Kind.GRADIENT),
+        ((UNSEEN, UNSEEN, HELD), Kind.GRADIENT),
+        ((FAILED, HELD, HELD), Kind.NONE),
+        ((UNSEEN, FAILED, UNSEEN), Kind.NONE),
+        ((HELD, UNSEEN, FAILED), Kind.OTHER),
+        ((UNSEEN, HELD, FAILED), Kind.OTHER),
+        ((UNSEEN, UNSEEN, FAILED), Kind.ELSEWHERE),
+        ((HELD, HELD, UNSEEN), Kind.UNDECIDED),
+    ],
+)
+def test_three_findings_make_one_verdict(findings, kind):
+    assert judged(*findings) is kind
+
+
+def test_what_a_polynomial_loss_does_is_what_its_derivative_says():
+    """On a line as long as the numbers are large: nothing is left over up to the fourth power."""
+    t = ABSCISSAE
+    losses, slopes = t + t**2 + 3.0 * t**3 + t**4, 1.0 + 2.0 * t + 9.0 * t**2 + 4.0 * t**3
+    size = np.ones(5)
+    line = tuple(Sample(f, np.full(5, g), size) for f, g in zip(losses, slopes, strict=True))
+    field = Field(line[len(t) // 2], (line,) * 3, line, 1.0, 1.0, np.finfo(float).eps)
+
+    finding, factor = of_loss(field)
+
+    assert finding.holds
+    assert factor == pytest.approx(1.0, rel=1e-14)
 
 
 def test_the_spacing_of_numbers_is_seen_in_their_digits():
