@@ -11,9 +11,9 @@ import pytest
 import refsast as rs
 from refsast.arrays import Array
 from refsast.crosscheck.case import Case, Gradient, cast
-from refsast.crosscheck.field import ABSCISSAE, CALLS, Field, Sample, spacing
-from refsast.crosscheck.integrability import integrable, judged, of_loss
-from refsast.crosscheck.verdict import Finding, Kind, Verdict
+from refsast.crosscheck.integrability.field import ABSCISSAE, CALLS, Field, Sample, spacing
+from refsast.crosscheck.integrability.judgement import integrable, judged, of_loss
+from refsast.crosscheck.integrability.verdict import Finding, Kind, Verdict
 from tests.strategies import RESETS, SURROGATES
 
 READOUTS = (rs.SpikeRate(4.0), rs.LinearReadout(3), rs.LeakyReadout(3, 0.9))

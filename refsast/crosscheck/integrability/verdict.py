@@ -5,7 +5,7 @@ from enum import Enum
 
 import numpy as np
 
-from refsast.crosscheck.field import Unrepeated
+from refsast.crosscheck.integrability.field import Unrepeated
 
 COARSEST = 1e-2  # highest floor that lets a test hold
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from refsast.arrays import Array
 from refsast.crosscheck.case import Case, Gradient
-from refsast.crosscheck.field import (
+from refsast.crosscheck.integrability.field import (
     ABSCISSAE,
     ANGLES,
     LINES,
@@ -32,7 +32,7 @@ from refsast.crosscheck.field import (
     sampled,
     spacing,
 )
-from refsast.crosscheck.verdict import Finding, Kind, Verdict
+from refsast.crosscheck.integrability.verdict import Finding, Kind, Verdict
 
 SIGMAS = 15.0  # how many measured errors a floor is; see `integrable` for how it was found
 SMOOTH = 5  # harmonics from here on are rounding and kinks: a smooth field has radius^4 there
