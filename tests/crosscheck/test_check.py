@@ -1,0 +1,315 @@
+"""`rs.check`: right implementations pass, wrong ones are found out, named and located."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import refsast as rs
+from refsast.crosscheck.case import cast
+from refsast.crosscheck.faults import faulty, in_layer
+from refsast.crosscheck.program import program_of, solve
+from refsast.model.params import mapped
+from tests.crosscheck.planted import (
+    KINDS,
+    PAIRS,
+    bent,
+    black_box,
+    drawn,
+    drawn_for,
+    drawn_unknown,
+    nudged,
+    outcome,
+)
+from tests.crosscheck.rearranged import DTYPES, drawn_steep, rearranged
+
+SOUND = (True, True, True)
+
+
+def rng_of(text: str) -> np.random.Generator:
+    """A generator of one's own for every test."""
+    return np.random.default_rng([ord(c) for c in text])
+
+
+@pytest.fixture(scope="module")
+def case() -> rs.Case:
+    return drawn_for(np.random.default_rng(1), KINDS["reset detached"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_planted_fault_is_found_named_and_located(kind):
+    rng = rng_of(kind)
+    for _ in range(2):
+        assert outcome(drawn_for(rng, KINDS[kind]), KINDS[kind]) == SOUND
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pair", PAIRS, ids=" + ".join)
+def test_two_faults_at_once_are_found(pair):
+    faults = [KINDS[kind] for kind in pair]
+    assert outcome(drawn_for(rng_of("".join(pair)), *faults), *faults) == SOUND
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("plant", [nudged, bent])
+def test_an_unknown_fault_is_called_unknown_and_located_by_probing(plant):
+    rng = rng_of(plant.__name__)
+    for _ in range(3):
+        assert outcome(*drawn_unknown(rng, plant)) == SOUND
+
+
+@pytest.mark.slow
+def test_a_fault_in_one_layer_alone_is_found_there():
+    rng = np.random.default_rng(5)
+    while True:
+        case = drawn_for(rng, KINDS["reset detached"])
+        fault = in_layer(KINDS["reset detached"], 0)
+        if len(case.network.neurons) > 1 and faulty(case, fault) is not None:
+            break
+    report = rs.check(black_box(case, fault), case)
+
+    assert report.cause.name == "reset detached in layer 1 alone"
+    assert (report.first.what, report.first.layer) == ("adjoint", 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_right_implementations_raise_no_alarm(dtype):
+    rng = np.random.default_rng(7)
+    for _ in range(60):
+        case = drawn_steep(rng)
+        report = rs.check(rearranged(case.network, rng, dtype), case)
+        assert report.agrees, report
+        assert report.dtype == dtype
+        assert report.first is report.cause is None
+
+
+def test_everything_given_is_compared_in_the_order_of_the_computation(case):
+    report = rs.check(lambda p, x, y: solve(replace(case, params=p, x=x, y=y)), case)
+
+    assert report.agrees
+    assert [stage.name for stage in report.stages] == [
+        "loss",
+        "states",
+        "adjoints",
+        "parameter gradients",
+        "input gradient",
+    ]
+
+
+@pytest.mark.parametrize("name", ["u", "s", "adjoints"])
+def test_one_wrong_number_among_states_or_adjoints_is_the_first_place(case, name):
+    def wrong(p, x, y):
+        answer = solve(replace(case, params=p, x=x, y=y))
+        arrays = [a.copy() for a in getattr(answer, name)]
+        arrays[-1][1, 1, 1] += 1e-9
+        return replace(answer, **{name: tuple(arrays)})
+
+    first = rs.check(wrong, case).first
+    layers = len(case.network.neurons)
+    assert (first.layer, first.time, first.recording, first.neuron) == (layers - 1, 1, 1, 1)
+    assert first.what == ("adjoint" if name == "adjoints" else "state")
+    assert "given" in first.how
+
+
+def test_potentials_of_after_the_reset_are_a_difference_of_states_only(case):
+    def after(p, x, y):
+        answer = solve(replace(case, params=p, x=x, y=y))
+        return replace(answer, u=tuple(u - s for u, s in zip(answer.u, answer.s, strict=True)))
+
+    report = rs.check(after, case)
+    assert [stage.agrees for stage in report.stages] == [True, False, True, True, True]
+
+
+def test_a_fault_in_an_entry_of_1e_12_is_found():
+    network = rs.Network((3, 4, 4), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.LinearReadout(2))
+    rng = np.random.default_rng(0)
+    params = rs.init(network, rng)
+    faint = (*params[:-1], replace(params[-1], w=1e-11 * params[-1].w))
+    case = rs.Case(network, faint, rng.standard_normal((6, 3, 3)), np.array([0, 1, 1]))
+
+    def wrong(p, x, y):
+        loss, grads = rs.fast.loss_and_grad(network, p, x, y)
+        grads[0].w[1, 2] *= 1.0 + 1e-9
+        return loss, grads
+
+    size = abs(rs.fast.loss_and_grad(network, *(case.params, case.x, case.y))[1][0].w[1, 2])
+    assert 0.0 < size < 2e-12
+    worst = rs.check(wrong, case).stages[-1].worst
+    assert (worst.name, worst.index) == ("grads[0].w", (1, 2))
+
+
+def test_states_that_are_carried_over_are_found_out(case):
+    calls = []
+
+    def leaking(p, x, y):
+        calls.append(len(calls))
+        answer = solve(replace(case, params=p, x=x, y=y))
+        return answer.loss + 1e-6 * calls[-1], answer.grads
+
+    report = rs.check(leaking, case)
+    assert not report.agrees
+    assert not report.repeated
+    assert "are states reset?" in str(report)
+
+
+class Array:
+    """What another library's array is: it turns into NumPy's when asked."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self.array, dtype)
+
+
+class Tensor:
+    """What must be detached first, and then speaks DLPack only."""
+
+    def __init__(self, array, attached=True):
+        self.array, self.attached = array, attached
+
+    def detach(self):
+        return Tensor(self.array, attached=False)
+
+    def __array__(self, dtype=None, copy=None):
+        raise RuntimeError("can't convert")
+
+    def __dlpack__(self, **kwargs):
+        assert not self.attached
+        return self.array.__dlpack__(**kwargs)
+
+    def __dlpack_device__(self):
+        return self.array.__dlpack_device__()
+
+
+@pytest.mark.parametrize("kind", [Array, Tensor])
+def test_arrays_of_other_libraries_are_read(case, kind):
+    def foreign(p, x, y):
+        answer = solve(replace(case, params=p, x=x, y=y))
+        layers = [
+            {k: kind(np.ascontiguousarray(a)) for k, a in vars(layer).items() if a is not None}
+            for layer in answer.grads
+        ]
+        return kind(np.array(answer.loss)), layers
+
+    assert rs.check(foreign, case).agrees
+
+
+def test_single_precision_is_judged_as_such_and_a_fault_in_it_is_named(case):
+    detached = black_box(case, KINDS["reset detached"])
+
+    def single(p, x, y):
+        loss, grads = detached(p, x, y)
+        return np.float32(loss), cast(grads, np.float32)
+
+    report = rs.check(single, case)
+    assert report.dtype == np.float32
+    assert report.cause.name == "reset detached"
+
+
+def test_whatever_is_done_to_the_question_stays_with_the_implementation(case):
+    before = [rs.flatten(case.params).copy(), case.x.copy()]
+
+    def spoiling(p, x, y):
+        answer = solve(replace(case, params=p, x=x, y=y))
+        for layer in p:
+            layer.w[:] = 0.0
+        x[:] = 0.0
+        return answer
+
+    assert rs.check(spoiling, case).agrees
+    assert np.array_equal(before[0], rs.flatten(case.params))
+    assert np.array_equal(before[1], case.x)
+
+
+def grads_of(case: rs.Case) -> rs.Params:
+    return mapped(np.ones_like, case.params)
+
+
+BAD = {
+    "must return (loss, grads) or an Answer, got float": lambda case: 1.0,
+    "loss must be finite, got nan": lambda case: (np.nan, grads_of(case)),
+    "loss must have shape (), got (2,)": lambda case: (np.ones(2), grads_of(case)),
+    "grads must be a sequence of layers, got dict": lambda case: (1.0, {}),
+    "grads must have": lambda case: (1.0, grads_of(case)[:-1]),
+    "grads[0] must be a Layer or a mapping": lambda case: (1.0, [3] * len(case.params)),
+    "grads[0] must have ['": lambda case: (1.0, [{"weight": 1}] * len(case.params)),
+    "grads[0].w must have shape": lambda case: (
+        1.0,
+        [{k: np.ones(3) for k, a in vars(p).items() if a is not None} for p in case.params],
+    ),
+    "grads[0].w must hold real numbers, got dtype complex128": lambda case: (
+        1.0,
+        cast(grads_of(case), complex),
+    ),
+    "grads[0].w must be finite, got inf": lambda case: (
+        1.0,
+        mapped(lambda a: a + np.inf, grads_of(case)),
+    ),
+    "grads[0].w must turn into an array of numbers, got": lambda case: (
+        1.0,
+        mapped(lambda a: [[1], [1, 2]], grads_of(case)),
+    ),
+    "u must have": lambda case: rs.Answer(1.0, grads_of(case), u=()),
+    "s[0] must have shape": lambda case: rs.Answer(
+        1.0, grads_of(case), s=(np.ones(2),) * len(case.network.neurons)
+    ),
+    "x must have shape": lambda case: rs.Answer(1.0, grads_of(case), x=np.ones(2)),
+    "gradient must answer 'case', got ZeroDivisionError": lambda case: 1 / 0,
+}
+
+
+@pytest.mark.parametrize("message", BAD)
+def test_bad_answers_are_refused_in_one_line(case, message):
+    with pytest.raises(ValueError) as error:  # noqa: PT011  (compared below, as plain text)
+        rs.check(lambda p, x, y: BAD[message](case), case)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_other_doors_are_closed(case):
+    with pytest.raises(ValueError, match="gradient must be callable, got int"):
+        rs.check(3, case)
+    with pytest.raises(ValueError, match="case must be a Case, got int"):
+        rs.check(solve, 3)
+    with pytest.raises(ValueError, match="params and x must be real"):
+        replace(case, x=case.x + 0j)
+    with pytest.raises(ValueError, match="synapse must be a Synapse or None, got 1"):
+        replace(case, synapse=1)
+
+
+def test_a_hard_potential_within_rounding_of_the_threshold_is_no_question():
+    network = rs.Network((1, 1), rs.LIF(0.5, 1.0, rs.Arctan(2.0)), rs.SpikeRate(2.0), bias=False)
+    just_below = np.full((1, 1, 1), 1.0 - 2.0**-53)
+    case = rs.Case(network, (rs.Layer(np.ones((1, 1))),), just_below, [0], hard=True)
+
+    def fires(p, x, y):
+        return solve(replace(case, params=p, x=np.ones_like(x), y=y))
+
+    with pytest.raises(ValueError, match="clear of the threshold"):
+        rs.check(fires, case)
+
+
+def test_a_hard_potential_at_the_threshold_fires():
+    case = drawn_for(np.random.default_rng(3), KINDS["tie rule"])
+    report = rs.check(lambda p, x, y: solve(replace(case, params=p, x=x, y=y)), case)
+
+    assert report.agrees
+    spikes = report.case.network.neurons[0]
+    u, s = (getattr(solve(case), name) for name in ("u", "s"))
+    assert any(((a == spikes.threshold) & (b == 1.0)).any() for a, b in zip(u, s, strict=True))
+
+
+@pytest.mark.parametrize("current", [False, True])
+def test_with_nothing_exchanged_the_program_is_the_reference(current):
+    rng = np.random.default_rng(4)
+    for _ in range(10):
+        case = drawn(rng)
+        loss, grads = rs.reference.loss_and_grad(case.network, case.params, case.x, case.y)
+        if current:  # a synapse that is none
+            case = replace(case, synapse=rs.Synapse(0.0, 1.0))
+        answer = solve(case, program_of(case))
+        assert answer.loss == pytest.approx(float(loss), rel=1e-14)
+        assert rs.flatten(answer.grads) == pytest.approx(rs.flatten(grads), rel=1e-10, abs=1e-16)
