@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from refsast.arrays import Array, as_array, as_number
+from refsast.model.lif import LIF
 from refsast.model.params import Layer, Params
 from refsast.model.reset import Reset, ToZero
 from refsast.model.spike import Spike, heaviside
@@ -135,6 +136,30 @@ class Convention:
     def hard(self) -> Spike:
         """The hard spike of the library."""
         return heaviside if self.ties_fire else above
+
+
+def of_neuron(neuron: LIF, synapse: Synapse | None = None) -> Convention:
+    """Return refsast's own convention for a neuron; `hard` fires at threshold, as in the paper.
+
+    Parameters
+    ----------
+    neuron : LIF
+        The neuron; its spike is not part of the convention.
+    synapse : Synapse or None
+        What the input goes through.
+
+    References
+    ----------
+    DESIGN 1.
+    """
+    return Convention(
+        name="refsast",
+        leak=neuron.leak,
+        threshold=neuron.threshold,
+        reset=neuron.reset,
+        synapse=synapse,
+        detach_reset=neuron.detach_reset,
+    )
 
 
 def above(v: Array) -> Array:

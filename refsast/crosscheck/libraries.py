@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from refsast.crosscheck.conventions import AnyReset, Convention, Wipe
-from refsast.model.lif import LIF
 from refsast.model.reset import NoReset, Subtract, ToZero
 from refsast.model.synapse import Synapse
 
@@ -20,30 +19,6 @@ SINABS: Mapping[str, AnyReset] = {
     "MembraneReset": Wipe(),
 }
 NORSE: Mapping[str, AnyReset] = {"reset_value": ToZero(), "reset_subtract": Subtract(leaked=True)}
-
-
-def of_neuron(neuron: LIF, synapse: Synapse | None = None) -> Convention:
-    """Return refsast's own convention for a neuron; `hard` fires at threshold, as in the paper.
-
-    Parameters
-    ----------
-    neuron : LIF
-        The neuron; its spike is not part of the convention.
-    synapse : Synapse or None
-        What the input goes through.
-
-    References
-    ----------
-    DESIGN 1.
-    """
-    return Convention(
-        name="refsast",
-        leak=neuron.leak,
-        threshold=neuron.threshold,
-        reset=neuron.reset,
-        synapse=synapse,
-        detach_reset=neuron.detach_reset,
-    )
 
 
 def snntorch_leaky(
