@@ -76,7 +76,7 @@ def kick(convention: Convention) -> float:
 
 def matches(a: Convention, b: Convention) -> bool:
     """Whether a spike adds the same to the next potential."""
-    return _gap(kick(a), kick(b)) == 0.0
+    return _gap(kick(a), kick(b), _size(a, b)) == 0.0
 
 
 def convert(
@@ -112,9 +112,9 @@ def convert(
         If there are none; the message says what would be lost.
     """
     _require_same(from_, to, spike)
-    ratio = to.distance / from_.distance
+    ratio = 1.0 if spike is not None else to.distance / from_.distance
     scale, scale_to = (1.0 if c.synapse is None else c.synapse.scale for c in (from_, to))
-    missing = _gap(ratio * kick(from_), kick(to)) / scale_to
+    missing = _gap(ratio * kick(from_), kick(to), max(ratio, 1.0) * _size(from_, to)) / scale_to
     if missing != 0.0:
         _require_recurrent(params, to, core(to, spike is None), missing)
     factor = ratio * scale / scale_to
@@ -136,10 +136,10 @@ def _require_same(a: Convention, b: Convention, spike: Spike | None) -> None:
         _require(field.name, a, b, getattr(first, field.name), getattr(second, field.name))
     if spike is None:
         return _require("ties_fire", a, b, a.ties_fire, b.ties_fire)
-    _require("distance", a, b, a.distance, b.distance)
+    _require("distance", a, b, a.distance, b.distance, _size(a, b))
     at_rest = float(spike(np.array([-a.distance]))[0])
     starts = [_start(c, at_rest) for c in (a, b)]
-    return _require("starts_spiking", a, b, starts[0], starts[1])
+    return _require("starts_spiking", a, b, starts[0], starts[1], _size(a, b))
 
 
 def _start(c: Convention, at_rest: float) -> float:
@@ -149,8 +149,11 @@ def _start(c: Convention, at_rest: float) -> float:
     return at_rest if c.silences else at_rest * kick(c)
 
 
-def _require(name: str, a: Convention, b: Convention, first: float, second: float) -> None:
-    if _gap(first, second) != 0.0:
+def _require(
+    name: str, a: Convention, b: Convention, first: float, second: float, size: float = 0.0
+) -> None:
+    """Refuse two numbers, or truths, that differ by more than rounding."""
+    if _gap(first, second, size) != 0.0:
         raise NoExactConversion(
             f"{b.name} must have {name} {first} as {a.name}, got {second}; lost: {LOST[name]}"
         )
@@ -171,12 +174,17 @@ def _require_recurrent(params: Params, to: Convention, shared: Core, missing: fl
         )
 
 
-def _gap(a: float, b: float) -> float:
-    """``a - b``, or zero where that is rounding."""
-    return 0.0 if abs(a - b) <= ROUNDING * max(abs(a), abs(b)) else a - b
+def _gap(a: float, b: float, size: float = 0.0) -> float:
+    """``a - b``, or zero where that is rounding of numbers of this size."""
+    return 0.0 if abs(a - b) <= ROUNDING * max(abs(a), abs(b), size) else a - b
 
 
-ROUNDING = 4.0 * np.finfo(np.float64).eps  # of the one division, product and difference behind each
+def _size(a: Convention, b: Convention) -> float:
+    """The largest potential of either: what distances are differences of."""
+    return max(abs(u) for c in (a, b) for u in (c.threshold, c.rest, c.landing))
+
+
+ROUNDING = 4.0 * np.finfo(np.float64).eps  # of the few operations behind each number
 
 
 def rescaled(
