@@ -218,12 +218,17 @@ def test_a_conversion_to_itself_changes_no_bit(c, spike, seed, recurrent):
 PLAIN = Convention(name="plain", leak=0.5, threshold=1.0, reset=rs.ToZero(), synapse=Synapse(0.5))
 SUBTRACT = replace(PLAIN, reset=rs.Subtract(leaked=True), synapse=None)
 SMOOTH = rs.Logistic(4.0)
+AT_ONCE = replace(SUBTRACT, second_spike=True, starts_spiking=True)
+SILENT = replace(PLAIN, silences=True)
 REFUSED = {
     "leak": (PLAIN, replace(PLAIN, leak=0.6), SMOOTH),
     "zeroing": (PLAIN, replace(PLAIN, reset=rs.NoReset()), SMOOTH),
     "wiping": (PLAIN, replace(PLAIN, reset=Wipe()), SMOOTH),
     "silences": (PLAIN, replace(PLAIN, silences=True), SMOOTH),
-    "second_spike": (SUBTRACT, replace(SUBTRACT, second_spike=True, starts_spiking=True), SMOOTH),
+    "second_spike": (SUBTRACT, AT_ONCE, SMOOTH),
+    "second_spike, hard": (SUBTRACT, AT_ONCE, None),
+    "silences, hard": (PLAIN, SILENT, None),
+    "starts_spiking, silent": (SILENT, replace(SILENT, starts_spiking=True), SMOOTH),
     "current_leak": (PLAIN, replace(PLAIN, synapse=Synapse(0.6)), SMOOTH),
     "delayed": (PLAIN, replace(PLAIN, synapse=Synapse(0.5, delayed=True)), SMOOTH),
     "starts_spiking": (SUBTRACT, replace(SUBTRACT, starts_spiking=True), SMOOTH),
@@ -241,32 +246,68 @@ def test_what_is_refused_would_have_fired_otherwise(name):
     if name == "ties_fire":
         params, x = (rs.Layer(np.eye(1)),), np.ones((1, 1, 1))
 
-    with pytest.raises(NoExactConversion, match=f"{name}.*lost: "):
+    with pytest.raises(NoExactConversion, match=f"{name.split(',')[0]}.*lost: "):
         convert(params, from_, to, spike)
 
     assert spikes_apart(params, x, from_, to, params, spike) > 1e-3
 
 
 @pytest.mark.parametrize(
-    "between", [{"synapse": Synapse(0.5)}, {"synapse": Synapse(0.0, delayed=True)}]
+    "between",
+    [
+        {"synapse": Synapse(0.5)},
+        {"synapse": Synapse(0.0, delayed=True)},
+        {"second_spike": True, "starts_spiking": True},
+    ],
 )
 def test_a_synapse_hides_the_reset_from_recurrent_weights(between):
     from_ = replace(SUBTRACT, **between)
     params, _ = driven(3, recurrent=True)
 
     with pytest.raises(NoExactConversion, match=r"add a weight of 0\.5 from every neuron"):
-        convert(params, from_, replace(from_, reset=rs.Subtract()), SMOOTH)
+        convert(params, from_, replace(from_, reset=rs.Subtract()))
 
 
-def test_a_hard_reset_to_zero_leaves_nothing_to_fire_a_second_time():
+AT_ONCE_TO_ZERO = {"reset_mechanism": "zero", "reset_delay": False}
+
+
+@pytest.mark.parametrize(
+    ("at_once", "plain"),
+    [
+        (
+            libraries.snntorch_leaky(0.9, **AT_ONCE_TO_ZERO),
+            libraries.spikingjelly_lif(10.0, decay_input=False),
+        ),
+        (
+            libraries.snntorch_synaptic(0.8, 0.9, **AT_ONCE_TO_ZERO),
+            libraries.norse_lif(tau_syn_inv=200.0, tau_mem_inv=100.0),
+        ),
+    ],
+)
+def test_a_hard_reset_to_zero_leaves_nothing_to_fire_a_second_time(at_once, plain):
     """SnnTorch's reset at once to zero, of hard spikes, is the plain one."""
-    at_once = libraries.snntorch_leaky(0.9, reset_mechanism="zero", reset_delay=False)
-    plain = replace(libraries.spikingjelly_lif(10.0, decay_input=False), ties_fire=False)
+    plain = replace(plain, ties_fire=False)
     params, x = driven(4)
 
     assert spikes_apart(params, x, at_once, plain, convert(params, at_once, plain), None) == 0.0
-    with pytest.raises(NoExactConversion, match="second_spike"):
+    with pytest.raises(NoExactConversion, match=r"silences|second_spike"):
         convert(params, at_once, plain, SMOOTH)
+
+
+def test_a_hard_spike_wipes_as_any_reset_to_zero_does():
+    wiping = replace(PLAIN, reset=Wipe())
+    params, x = driven(4)
+
+    assert spikes_apart(params, x, wiping, PLAIN, convert(params, wiping, PLAIN), None) == 0.0
+
+
+@pytest.mark.parametrize("reset", [rs.ToZero(), Wipe(), rs.Subtract(leaked=True)])
+def test_without_memory_all_resets_that_come_before_the_leak_are_one(reset):
+    params, x = driven(4)
+    from_ = replace(PLAIN, leak=0.0, reset=reset)
+    to = replace(from_, reset=rs.NoReset())
+
+    assert spikes_apart(params, x, from_, to, convert(params, from_, to, SMOOTH), SMOOTH) == 0.0
 
 
 # Which of two libraries' layers can be one another's, with smooth spikes and no recurrence.
