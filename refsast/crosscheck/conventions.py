@@ -68,7 +68,8 @@ class Convention:
     ties_fire : bool
         Whether the hard spike fires exactly at threshold.
     after_reset : bool
-        Whether the reported potential is the one after the reset of its step.
+        Whether the reported potential is the one after the reset of its step; with `second_spike`
+        it always is.
     decayed_current : bool
         Whether the reported current is multiplied by the synapse's leak.
     starts_spiking : bool

@@ -56,7 +56,6 @@ def snntorch_leaky(
         ties_fire=False,
         starts_spiking=True,
         second_spike=not reset_delay,
-        after_reset=not reset_delay,
         detach_reset=True,
     )
 

@@ -385,6 +385,26 @@ def test_a_librarys_network_is_a_case(convention, hard):
     assert case.network.neurons[0].detach_reset == convention.detach_reset
 
 
+def test_a_case_of_hard_spikes_may_be_what_one_of_smooth_ones_is_not():
+    at_once = replace(libraries.snntorch_leaky(0.9, **AT_ONCE_TO_ZERO), ties_fire=True)
+    params, x = driven(8)
+    y, readout = np.zeros(2, int), rs.SpikeRate(1.0)
+
+    case = as_case(at_once, params, x, y, SMOOTH, readout, hard=True)
+
+    for a, b in zip(solve(case).s or (), simulate(at_once, params, x).s, strict=True):
+        assert (a == b).all()
+    with pytest.raises(NoExactConversion, match="second_spike"):
+        as_case(at_once, params, x, y, SMOOTH, readout)
+
+
+def test_who_detaches_the_reset():
+    assert libraries.spikingjelly_lif(detach_reset=True).detach_reset
+    assert libraries.norse_lif(detach_reset=True).detach_reset
+    assert libraries.snntorch_leaky(0.5).detach_reset
+    assert not libraries.sinabs_lif(2.0).detach_reset
+
+
 def test_a_detached_reset_is_not_made_up_for_in_a_case():
     params, x = driven(8, recurrent=True)
     detached = libraries.norse_lif_box(v_reset=-0.5)

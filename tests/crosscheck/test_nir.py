@@ -92,6 +92,18 @@ def test_a_file_keeps_the_reset_and_all_else(tmp_path, reset, readout, synapse, 
     assert_same(found, network, params, synapse)
 
 
+def test_an_integrator_has_no_time_constant_but_a_scale():
+    network, params = small(leak=1.0)
+    graph = to_nir(network, params, dt=DT, rule=EULER, synapse=Synapse(0.0, 0.25))
+    stripped(graph)
+
+    found = from_nir(graph, dt=DT, rule=EULER, spike=SPIKE, gain=3.0)
+
+    assert isinstance(graph.nodes["if"], nir.IF)
+    assert found.network.neurons[0].leak == 1.0
+    assert found.synapse == Synapse(0.0, 0.25)
+
+
 @given(st.floats(1e-6, 1.0 - 1e-6), st.sampled_from([EULER, EXPONENTIAL]))
 @pytest.mark.slow
 def test_without_metadata_a_leak_comes_back_to_rounding(leak, rule):
