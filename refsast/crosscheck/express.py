@@ -68,6 +68,11 @@ def as_case(
     hard : bool
         Whether spikes are hard forward, as in `Case`.
 
+    Returns
+    -------
+    Case
+        With the library's synapse, and potentials counted from rest.
+
     Raises
     ------
     NoExactConversion

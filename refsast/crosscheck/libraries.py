@@ -209,11 +209,13 @@ def norse_lif_box(
 
     Parameters
     ----------
-    tau_mem_inv, v_leak, v_th, v_reset, dt : float
+    tau_mem_inv, v_leak, v_th, v_reset : float
         As for `norse_lif`.
     reset_method : str
         ``"reset_value"``, or ``"reset_subtract"``, which subtracts `v_th` (not its distance from
         rest) and pays no heed to `v_reset`.
+    dt : float
+        Time step.
 
     References
     ----------

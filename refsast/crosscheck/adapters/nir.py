@@ -28,6 +28,8 @@ Sinabs 3.1.3        exp(-1/tau), tau in   once; r is passed     by subtraction  
 In NIR a neuron fires above its threshold; refsast's hard spike fires at it, too.
 """
 
+# Where NIR is not installed, a type checker takes this very file for it.
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false
 import nir
 import numpy as np
 
@@ -132,7 +134,7 @@ def _neuron(neuron: LIF, n: int, synapse: Synapse | None, dt: float, rule: Rule)
     tau = np.full(n, time_constant(neuron.leak, "leak", dt, rule))
     fields |= {"v_leak": np.zeros(n), "r": np.full(n, scale / (1.0 - neuron.leak))}
     if memory == 0.0:
-        return nir.LIF(tau=tau, **fields)
+        return nir.LIF(**fields | {"tau": tau})
     return nir.CubaLIF(
         tau_syn=np.full(n, time_constant(memory, "synapse.leak", dt, rule)),
         tau_mem=tau,
