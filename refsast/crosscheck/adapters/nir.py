@@ -29,7 +29,7 @@ In NIR a neuron fires above its threshold; refsast's hard spike fires at it, too
 """
 
 # Where NIR is not installed, a type checker takes this very file for it.
-# pyright: reportMissingImports=false, reportAttributeAccessIssue=false
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false, reportCallIssue=false
 import nir
 import numpy as np
 
@@ -134,7 +134,7 @@ def _neuron(neuron: LIF, n: int, synapse: Synapse | None, dt: float, rule: Rule)
     tau = np.full(n, time_constant(neuron.leak, "leak", dt, rule))
     fields |= {"v_leak": np.zeros(n), "r": np.full(n, scale / (1.0 - neuron.leak))}
     if memory == 0.0:
-        return nir.LIF(**fields | {"tau": tau})
+        return nir.LIF(tau=tau, **fields)
     return nir.CubaLIF(
         tau_syn=np.full(n, time_constant(memory, "synapse.leak", dt, rule)),
         tau_mem=tau,
