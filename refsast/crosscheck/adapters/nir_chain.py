@@ -1,0 +1,120 @@
+"""The nodes of a NIR graph as a chain, and their arrays; what is malformed is said in one line.
+
+Nothing here imports NIR: a graph has ``nodes``, by name, and ``edges``, pairs of names.
+"""
+
+from collections import Counter
+from typing import Protocol
+
+import numpy as np
+
+from refsast.arrays import Array, as_array
+from refsast.crosscheck.case import as_numpy
+from refsast.crosscheck.conversion import NoExactConversion
+from refsast.model.params import Layer
+
+
+class Graph(Protocol):
+    """What of a graph is looked at."""
+
+    nodes: dict
+    edges: list
+
+
+def chain(graph: Graph) -> tuple[list[tuple[str, object]], int]:
+    """Return names and nodes between input and output, in their order, and the number of inputs.
+
+    Parameters
+    ----------
+    graph : nir.NIRGraph
+        Of any shape.
+
+    Raises
+    ------
+    ValueError
+        If it is not one chain from one input to one output.
+    """
+    nodes, edges = graph.nodes, [tuple(edge) for edge in graph.edges]
+    for edge in edges:
+        if len(edge) != 2 or not set(edge) <= set(nodes):
+            raise ValueError(f"edges must join two nodes of the graph, got {edge}")
+    first, last = (_only(nodes, kind) for kind in ("Input", "Output"))
+    for end, way in ((0, "from"), (1, "into")):
+        counts = Counter(edge[end] for edge in edges)
+        for name in nodes:
+            wanted = int(name != (last, first)[end])
+            if counts[name] != wanted:
+                raise ValueError(
+                    f"graph must be a chain, with {wanted} edges {way} {name!r}, got {counts[name]}"
+                )
+    following, order = dict(edges), [first]
+    while order[-1] != last:
+        order.append(following[order[-1]])
+    if len(order) != len(nodes):
+        raise ValueError(
+            f"graph must be a chain, got nodes beside it: {sorted(set(nodes) - set(order))}"
+        )
+    shape = np.atleast_1d(np.asarray(nodes[first].input_type["input"]))
+    if shape.shape != (1,):
+        raise ValueError(f"{first!r} must have one axis, got shape {tuple(shape.tolist())}")
+    return [(name, nodes[name]) for name in order[1:-1]], int(shape[0])
+
+
+def _only(nodes: dict, kind: str) -> str:
+    """The name of the one node of a kind."""
+    found = [name for name, node in nodes.items() if type(node).__name__ == kind]
+    if len(found) != 1:
+        raise ValueError(f"graph must have one {kind} node, got {len(found)}")
+    return found[0]
+
+
+def matrix(name: str, node: object, n_in: int) -> Layer:
+    """Return the weights of a map, and its bias if it has one, float64.
+
+    Parameters
+    ----------
+    name : str
+        The node's, for messages.
+    node : nir.Affine or nir.Linear
+        The map.
+    n_in : int
+        The wanted number of inputs.
+    """
+    w = _floats(f"{name}.weight", getattr(node, "weight", None), ("n_out", n_in))
+    bias = getattr(node, "bias", None)
+    return Layer(w, None if bias is None else _floats(f"{name}.bias", bias, (len(w),)))
+
+
+def _floats(name: str, value: object, shape: tuple[int | str, ...]) -> Array:
+    return as_array(as_numpy(value, name).astype(np.float64), name, shape)
+
+
+def scalar(name: str, value: object, n: int) -> float:
+    """Return the number that all neurons of a layer share.
+
+    Parameters
+    ----------
+    name : str
+        The field's, for messages.
+    value : array_like
+        One number, or one per neuron.
+    n : int
+        How many neurons there are.
+
+    Raises
+    ------
+    NoExactConversion
+        If neurons differ.
+    ValueError
+        If there is another number of numbers.
+    """
+    array = as_array(as_numpy(value, name).astype(np.float64), name)
+    numbers, shape = array.ravel(), array.shape
+    if numbers.size not in (1, n):
+        raise ValueError(f"{name} must have shape ({n},), got {shape}")
+    if (numbers != numbers[0]).any():
+        raise NoExactConversion(
+            f"{name} must be one number for all neurons, got {numbers.min()} to {numbers.max()}; "
+            "lost: all but one"
+        )
+    return float(numbers[0])

@@ -1,0 +1,71 @@
+"""Time constants and leaks, and how metadata keep what they lose on the way.
+
+Nothing here imports NIR.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from refsast.crosscheck.conversion import NoExactConversion
+from refsast.model.reset import NoReset, Reset, Subtract, ToZero
+
+RESETS: Mapping[str, Reset] = {
+    "zero": ToZero(),
+    "subtract": Subtract(),
+    "subtract, leaked": Subtract(leaked=True),
+    "none": NoReset(),
+}
+ROUNDING = 8.0 * np.finfo(np.float64).eps  # of a leak through a time constant and back
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How a time constant becomes a leak.
+
+    Attributes
+    ----------
+    leak : callable
+        ``leak(tau, dt)``, of positive numbers.
+    tau : callable
+        ``tau(leak, dt)``, its inverse, for leaks below 1.
+    """
+
+    leak: Callable[[float, float], float]
+    tau: Callable[[float, float], float]
+
+
+EULER = Rule(lambda tau, dt: 1.0 - dt / tau, lambda leak, dt: dt / (1.0 - leak))
+EXPONENTIAL = Rule(lambda tau, dt: math.exp(-dt / tau), lambda leak, dt: -dt / math.log(leak))
+
+
+def time_constant(leak: float, name: str, dt: float, rule: Rule) -> float:
+    """The time constant of a leak, or that there is none."""
+    try:
+        tau = rule.tau(leak, dt)
+    except (ValueError, ZeroDivisionError):
+        tau = np.nan
+    if not 0.0 < tau < np.inf:
+        raise NoExactConversion(
+            f"{name} must have a time constant by the rule given, got {leak}; lost: the leak"
+        )
+    return tau
+
+
+def leak_of(tau: float, name: str, dt: float, rule: Rule) -> float:
+    """The leak of a time constant, or that there is none."""
+    leak = rule.leak(tau, dt) if tau > 0.0 else np.nan
+    if not -ROUNDING <= leak <= 1.0:
+        raise ValueError(f"{name} must have a leak in [0, 1] by the rule given, got tau {tau}")
+    return max(leak, 0.0)
+
+
+def known(kept: Mapping[str, object], name: str, computed: float) -> float:
+    """What metadata say of a number, if that is what the fields say up to rounding."""
+    said = kept.get(name, computed)
+    if not isinstance(said, float | np.floating):
+        return computed
+    near = abs(said - computed) <= ROUNDING * max(1.0, abs(computed))
+    return float(said) if near else computed

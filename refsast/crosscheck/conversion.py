@@ -1,0 +1,230 @@
+"""From one convention's parameters to another's, where the spikes stay exactly the same.
+
+Rule 1: what the parameters of a layer can make up for is its input: a factor, and a multiple of the
+        layer's own last spikes, which recurrent weights add. All else must agree already.
+Rule 2: exact means for every input, for the spike that the caller names, in exact arithmetic;
+        what is not exact is refused, and the error says what would be lost.
+Rule 3: only forward passes count: a detached reset is no obstacle here.
+"""
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+from refsast.crosscheck.conventions import Convention, Wipe
+from refsast.model.params import Layer, Params, parts
+from refsast.model.reset import NoReset, Subtract, ToZero
+from refsast.model.spike import Spike, heaviside
+from refsast.model.surrogate import Surrogate
+
+
+class NoExactConversion(ValueError):
+    """There are no parameters with which one convention fires exactly as another does."""
+
+
+@dataclass(frozen=True)
+class Core:
+    """What two conventions must share, names and units taken away."""
+
+    leak: float
+    zeroing: bool
+    wiping: bool
+    silences: bool
+    second_spike: bool
+    current_leak: float
+    delayed: bool
+
+
+LOST = {
+    "leak": "how fast potentials decay",
+    "zeroing": "whether a spike multiplies the potential or adds to it",
+    "wiping": "that any smooth spike, however small, wipes out the potential",
+    "silences": "that a reset takes away the input of its step, too",
+    "second_spike": "the second spike, of what the reset has left",
+    "current_leak": "how fast currents decay",
+    "delayed": "the step that lies between current and potential",
+    "starts_spiking": "the reset of the first step",
+    "ties_fire": "what happens exactly at threshold; where no potential ever is, replace ties_fire",
+    "distance": "the spike's slope, which would have to be divided by the ratio; see rescaled",
+}
+
+
+def core(convention: Convention, hard: bool) -> Core:
+    """Return what another convention must share, for hard spikes or for any."""
+    c = convention
+    synapse = c.synapse
+    # After a hard spike has reset to zero, what is left lies below threshold: no second spike.
+    once = isinstance(c.reset, NoReset) or (hard and isinstance(c.reset, ToZero))
+    return Core(
+        leak=c.leak,
+        zeroing=isinstance(c.reset, ToZero | Wipe) and c.leak > 0.0,
+        wiping=isinstance(c.reset, Wipe) and c.leak > 0.0 and not hard,
+        silences=c.silences and not (c.second_spike and once),
+        second_spike=c.second_spike and not once,
+        current_leak=0.0 if synapse is None else synapse.leak,
+        delayed=synapse is not None and synapse.delayed,
+    )
+
+
+def kick(convention: Convention) -> float:
+    """Return what a spike adds to the potential of the next step, apart from what it multiplies."""
+    c = convention
+    if isinstance(c.reset, Subtract):
+        return -c.threshold * (c.leak if c.reset.leaked else 1.0)
+    return c.leak * (c.landing - c.rest)
+
+
+def matches(a: Convention, b: Convention) -> bool:
+    """Whether a spike adds the same to the next potential."""
+    return _gap(kick(a), kick(b), _size(a, b)) == 0.0
+
+
+def convert(
+    params: Params, from_: Convention, to: Convention, spike: Spike | None = None
+) -> Params:
+    """Return parameters with which `to` fires exactly as `from_` does with `params`.
+
+    With g the input scales and lambda the ratio of the distances from rest to threshold::
+
+        (W', b') = lambda g / g' (W, b),      V' = lambda g / g' V + (lambda k - k') / g' I
+
+    where k is what a spike adds to the next potential. Reported potentials differ by the factor
+    lambda, by rest, and by whether they are reported before or after the reset.
+
+    Parameters
+    ----------
+    params : tuple of Layer
+        Of spiking layers only: keep a readout's aside.
+    from_, to : Convention
+        The conventions.
+    spike : callable, optional
+        The function that both are run with; then their distances from rest to threshold must be
+        equal. Default: each is run with its own hard spike; then both must agree on ties.
+
+    Returns
+    -------
+    tuple of Layer
+        The same bits where nothing has to change.
+
+    Raises
+    ------
+    NoExactConversion
+        If there are none; the message says what would be lost.
+    """
+    _require_same(from_, to, spike)
+    ratio = 1.0 if spike is not None else to.distance / from_.distance
+    scale, scale_to = (1.0 if c.synapse is None else c.synapse.scale for c in (from_, to))
+    missing = _gap(ratio * kick(from_), kick(to), max(ratio, 1.0) * _size(from_, to)) / scale_to
+    if missing != 0.0:
+        _require_recurrent(params, to, core(to, spike is None), missing)
+    factor = ratio * scale / scale_to
+    return tuple(_converted(layer, factor, missing) for layer in params)
+
+
+def _converted(layer: Layer, factor: float, missing: float) -> Layer:
+    """The layer, its input scaled, with a weight more from each neuron to itself."""
+    arrays = {name: factor * array for name, array in parts(layer).items()}
+    if missing != 0.0:
+        arrays["v"] = arrays["v"] + missing * np.eye(len(layer.w))
+    return Layer(**arrays)
+
+
+def _require_same(a: Convention, b: Convention, spike: Spike | None) -> None:
+    """Refuse two conventions that part in what no parameter makes up for."""
+    first, second = core(a, spike is None), core(b, spike is None)
+    for field in fields(Core):
+        _require(field.name, a, b, getattr(first, field.name), getattr(second, field.name))
+    if spike is None:
+        return _require("ties_fire", a, b, a.ties_fire, b.ties_fire)
+    _require("distance", a, b, a.distance, b.distance, _size(a, b))
+    at_rest = float(spike(np.array([-a.distance]))[0])
+    starts = [_start(c, at_rest) for c in (a, b)]
+    return _require("starts_spiking", a, b, starts[0], starts[1], _size(a, b))
+
+
+def _start(c: Convention, at_rest: float) -> float:
+    """How the spike at rest enters the first step: by a factor of the input, or by what it adds."""
+    if not c.starts_spiking or at_rest == 0.0:
+        return 0.0
+    return at_rest if c.silences else at_rest * kick(c)
+
+
+def _require(
+    name: str, a: Convention, b: Convention, first: float, second: float, size: float = 0.0
+) -> None:
+    """Refuse two numbers, or truths, that differ by more than rounding."""
+    if _gap(first, second, size) != 0.0:
+        raise NoExactConversion(
+            f"{b.name} must have {name} {first} as {a.name}, got {second}; lost: {LOST[name]}"
+        )
+
+
+def _require_recurrent(params: Params, to: Convention, shared: Core, missing: float) -> None:
+    """Refuse to add recurrent weights where there are none, or where they act otherwise."""
+    wanted = f"a weight of {missing:.6g} from every neuron to itself"
+    if shared.current_leak != 0.0 or shared.delayed or shared.second_spike:
+        raise NoExactConversion(
+            f"{to.name} must let its own spikes act as its reset does, to add {wanted}, got a "
+            "synapse or a second spike between them; lost: how much a reset takes"
+        )
+    if any(layer.v is None for layer in params):
+        raise NoExactConversion(
+            f"params must have recurrent weights, to add {wanted}, got none; lost: how much a "
+            f"reset of {to.name} takes"
+        )
+
+
+def _gap(a: float, b: float, size: float = 0.0) -> float:
+    """``a - b``, or zero where that is rounding of numbers of this size."""
+    return 0.0 if abs(a - b) <= ROUNDING * max(abs(a), abs(b), size) else a - b
+
+
+def _size(a: Convention, b: Convention) -> float:
+    """The largest potential of either: what distances are differences of."""
+    return max(abs(u) for c in (a, b) for u in (c.threshold, c.rest, c.landing))
+
+
+ROUNDING = 4.0 * np.finfo(np.float64).eps  # of the few operations behind each number
+
+
+def rescaled(
+    params: Params, convention: Convention, spike: Spike, factor: float
+) -> tuple[Params, Convention, Spike]:
+    """Return the same layers in another unit of potential: all potentials times `factor`.
+
+    Parameters
+    ----------
+    params : tuple of Layer
+        Of spiking layers.
+    convention : Convention
+        Their convention.
+    spike : callable
+        A smooth spike with a slope, or ``heaviside``.
+    factor : float
+        Positive and finite.
+
+    Returns
+    -------
+    params, convention, spike
+        Which fire as the old ones, smooth or hard: the spike's slope is divided by `factor`.
+
+    Raises
+    ------
+    NoExactConversion
+        If the spike has no slope to divide.
+    ValueError
+        If the factor is not positive and finite.
+    """
+    if not 0.0 < factor < np.inf:
+        raise ValueError(f"factor must be positive and finite, got {factor}")
+    if isinstance(spike, Surrogate):
+        spike = replace(spike, slope=spike.slope / factor)
+    elif spike is not heaviside:
+        raise NoExactConversion(f"spike must have a slope to divide by {factor}, got {spike!r}")
+    c = convention
+    potentials = {k: factor * getattr(c, k) for k in ("threshold", "rest", "landing")}
+    return (
+        tuple(_converted(layer, factor, 0.0) for layer in params),
+        replace(c, **potentials),
+        spike,
+    )
