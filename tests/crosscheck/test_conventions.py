@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 import refsast as rs
 from refsast.crosscheck import libraries
-from refsast.crosscheck.conventions import Convention, Wipe, above, of_neuron, simulate
-from refsast.crosscheck.conversion import NoExactConversion, convert, rescaled
-from refsast.crosscheck.express import as_case
+from refsast.crosscheck.conventions.convention import Convention, Wipe, above, of_neuron, simulate
+from refsast.crosscheck.conventions.conversion import NoExactConversion, convert, rescaled
+from refsast.crosscheck.conventions.express import as_case
 from refsast.crosscheck.program import solve
 from refsast.model.params import parts
 from refsast.model.synapse import Synapse

@@ -8,7 +8,7 @@ import pytest
 
 import refsast as rs
 from refsast.crosscheck import libraries
-from refsast.crosscheck.conventions import Convention, States, simulate
+from refsast.crosscheck.conventions.convention import Convention, States, simulate
 from tests.judge import EXACT
 
 torch = pytest.importorskip("torch")

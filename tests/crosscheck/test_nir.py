@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import refsast as rs
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.conversion import NoExactConversion
+from refsast.crosscheck.conventions.conversion import NoExactConversion
 from refsast.crosscheck.program import solve
 from refsast.model.params import parts
 from refsast.model.synapse import Synapse

@@ -42,7 +42,7 @@ from refsast.crosscheck.adapters.nir_rules import (
     Rule,
     time_constant,
 )
-from refsast.crosscheck.conversion import NoExactConversion
+from refsast.crosscheck.conventions.conversion import NoExactConversion
 from refsast.model.doors import real_params
 from refsast.model.lif import LIF
 from refsast.model.network import Network

@@ -10,7 +10,7 @@ import numpy as np
 
 from refsast.arrays import Array, as_array
 from refsast.crosscheck.case import as_numpy
-from refsast.crosscheck.conversion import NoExactConversion
+from refsast.crosscheck.conventions.conversion import NoExactConversion
 from refsast.model.params import Layer
 
 

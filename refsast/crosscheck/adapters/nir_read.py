@@ -12,7 +12,7 @@ from refsast.arrays import as_number
 from refsast.crosscheck.adapters.nir_chain import Graph, chain, matrix, scalar
 from refsast.crosscheck.adapters.nir_rules import RESETS, Rule, known, leak_of
 from refsast.crosscheck.case import as_numpy
-from refsast.crosscheck.conversion import NoExactConversion
+from refsast.crosscheck.conventions.conversion import NoExactConversion
 from refsast.model.lif import LIF
 from refsast.model.network import Network
 from refsast.model.params import Layer, Params

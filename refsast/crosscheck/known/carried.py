@@ -1,7 +1,9 @@
 """Faults in what a layer carries over from one step to the next."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
+from refsast.arrays import Array
 from refsast.autodiff import stop_gradient
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.faults import OfLayer
@@ -75,3 +77,22 @@ def other_leak(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | N
     return replace(
         rules, carry=lambda n, us, ss: rules.carry(replace(n, leak=1.0 - n.leak), us, ss)
     )
+
+
+def wiped(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+    """Nothing is carried over, whatever fired: what Sinabs' reset to zero does in smooth mode."""
+    if len(case.x) < 2 or (neuron.leak == 0.0 and not isinstance(neuron.reset, Subtract)):
+        return None
+    return replace(rules, carry=lambda n, us, ss: 0.0 * rules.carry(n, us, ss))
+
+
+def from_rest(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+    """The first step resets what the potential at rest would fire: snnTorch's order of updates."""
+    if not isinstance(neuron.reset, Subtract) or case.hard:
+        return None
+
+    def carry(n: LIF, us: Sequence[Array], ss: Sequence[Array]) -> Array:
+        fired = rules.fire(n, us[0] - n.threshold) if len(us) == 1 else ss[-1]
+        return rules.carry(n, us, [*ss[:-1], fired])
+
+    return replace(rules, carry=carry)

@@ -63,6 +63,12 @@ FORWARD = (
         for name, reset in RESETS.items()
     ),
     Fault("reset shifted", "with the reset one step late", per_layer(carried.late)),
+    Fault(
+        "reset from rest",
+        "with a reset before the first step, of what fires at rest",
+        per_layer(carried.from_rest),
+    ),
+    Fault("memory wiped", "with nothing carried from step to step", per_layer(carried.wiped)),
     Fault("leak exchanged", "with leak and 1 - leak exchanged", per_layer(carried.other_leak)),
     Fault("input scaled", "with all input scaled by 1 - leak", per_layer(arriving.damped)),
     Fault("scale missing", "without the synapse's scale", per_layer(arriving.undamped)),

@@ -2,8 +2,8 @@
 
 from refsast.arrays import Array, Integers
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.conventions import Convention, Wipe, of_neuron
-from refsast.crosscheck.conversion import NoExactConversion, convert, matches
+from refsast.crosscheck.conventions.convention import Convention, Wipe, of_neuron
+from refsast.crosscheck.conventions.conversion import NoExactConversion, convert, matches
 from refsast.model.lif import LIF
 from refsast.model.network import Network
 from refsast.model.params import Params, parts

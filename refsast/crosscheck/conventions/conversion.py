@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from refsast.crosscheck.conventions import Convention, Wipe
+from refsast.crosscheck.conventions.convention import Convention, Wipe
 from refsast.model.params import Layer, Params, parts
 from refsast.model.reset import NoReset, Subtract, ToZero
 from refsast.model.spike import Spike, heaviside

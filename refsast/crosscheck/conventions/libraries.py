@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from refsast.crosscheck.conventions import AnyReset, Convention, Wipe
+from refsast.crosscheck.conventions.convention import AnyReset, Convention, Wipe
 from refsast.model.reset import NoReset, Subtract, ToZero
 from refsast.model.synapse import Synapse
 
