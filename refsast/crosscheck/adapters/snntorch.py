@@ -1,0 +1,227 @@
+"""snnTorch: its `Leaky` neurons, as implementations to be checked.
+
+What `Leaky` computes, with R the spike of the potential of the step before, always detached::
+
+    subtract    u_t = beta u_{t-1} + input - R threshold        Subtract(leaked=False)
+    zero        u_t = beta (1 - R) u_{t-1} + input              ToZero
+    none        u_t = beta u_{t-1} + input                      NoReset
+
+At the first step R is the spike of the potential 0. That is none if spikes are hard, but a smooth
+spike is not quite zero there: with ``subtract`` a neuron at rest has been reset a little.
+
+Rule 1: `smooth` is what users do who pass a function of their own as ``spike_grad``;
+        `smooth_from_rest` makes good for the first step, so that all else can be seen.
+Rule 2: the library's surrogates give spikes in single precision, whatever they are given, so the
+        numbers of `surrogate` are rounded to it on the way in and out.
+"""
+
+# pyright: reportMissingImports=false
+from collections.abc import Callable, Sequence
+from functools import partial
+from importlib.metadata import version
+
+import numpy as np
+import snntorch
+import torch
+from snntorch import surrogate as theirs
+from torch import Tensor
+
+from refsast.crosscheck.adapters import torch as plain
+from refsast.crosscheck.adapters.autograd import Cell, stepwise, through
+from refsast.crosscheck.case import Case, Implementation, Unsupported
+from refsast.model.lif import LIF
+from refsast.model.reset import NoReset, Reset, Subtract, ToZero
+from refsast.model.surrogate import Arctan, FastSigmoid, Logistic
+
+Function = Callable[[Tensor], Tensor]
+RESETS: dict[Reset, str] = {Subtract(): "subtract", ToZero(): "zero", NoReset(): "none"}
+# Where the reset follows the spike within a step, the leak acts on what was subtracted, too.
+AT_ONCE: dict[Reset, str] = {Subtract(True): "subtract", ToZero(): "zero", NoReset(): "none"}
+
+
+def factory(case: Case) -> Implementation:
+    """Return `surrogate` for a hard case, else `smooth`."""
+    return surrogate(case) if case.hard else smooth(case)
+
+
+def smooth(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
+    """Return `Leaky` with a smooth function as its ``spike_grad``, as it comes.
+
+    Parameters
+    ----------
+    case : Case
+        Not hard. Whether it detaches the reset is not looked at: the library always does.
+    dtype : torch.dtype
+        What to compute in.
+
+    Returns
+    -------
+    Implementation
+        With states and adjoints.
+
+    Raises
+    ------
+    Unsupported
+        If the case is hard or has a synapse, a leaked subtraction, or a spike of no known family.
+    """
+    return _smooth(case, dtype, RESETS, delay=True)
+
+
+def smooth_from_rest(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
+    """Return `smooth`, what is subtracted at the first step added again to the first input.
+
+    Parameters
+    ----------
+    case : Case
+        As for `smooth`.
+    dtype : torch.dtype
+        What to compute in.
+
+    Returns
+    -------
+    Implementation
+        With states and adjoints: those of the case with ``detach_reset=True``.
+
+    Raises
+    ------
+    Unsupported
+        As for `smooth`.
+    """
+    before = [
+        neuron.threshold * float(neuron.spike(np.array(-neuron.threshold)))
+        if isinstance(neuron.reset, Subtract)
+        else 0.0
+        for neuron in case.network.neurons
+    ]
+    return _smooth(case, dtype, RESETS, delay=True, before=before)
+
+
+def smooth_at_once(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
+    """Return `smooth` with ``reset_delay=False``: the reset follows the spike within the step.
+
+    With a smooth spike this is another network than any of ours: what is left after the reset
+    is a little above threshold again, and is reset once more.
+
+    Parameters
+    ----------
+    case : Case
+        As for `smooth`, but subtraction must be leaked.
+    dtype : torch.dtype
+        What to compute in.
+
+    Returns
+    -------
+    Implementation
+        Without potentials, which the library shows after the reset only.
+
+    Raises
+    ------
+    Unsupported
+        As for `smooth`.
+    """
+    return _smooth(case, dtype, AT_ONCE, delay=False)
+
+
+def _smooth(
+    case: Case,
+    dtype: torch.dtype,
+    resets: dict[Reset, str],
+    *,
+    delay: bool,
+    before: Sequence[float] | None = None,
+) -> Implementation:
+    """`Leaky` with smooth functions, `before` added to the first input of each layer."""
+    if case.hard:
+        raise Unsupported("hard must be False, got a case with hard spikes")
+    _require_no_synapse(case)
+    cells = [
+        _cell(neuron, plain.smooth(neuron.spike), resets, dtype, delay=delay)
+        for neuron in case.network.neurons
+    ]
+    added = [0.0] * len(cells) if before is None else before
+    return through(case, stepwise(lambda i: cells[i](added[i])), name=_name(), dtype=dtype)
+
+
+def surrogate(case: Case) -> Implementation:
+    """Return `Leaky` with the library's surrogate of the case's family: a hard step forward.
+
+    Parameters
+    ----------
+    case : Case
+        Hard, its spikes Arctan, Logistic or FastSigmoid.
+
+    Returns
+    -------
+    Implementation
+        With states and adjoints, all numbers in single precision.
+
+    Raises
+    ------
+    Unsupported
+        If there is no surrogate of that name, or anything else that the library does not have.
+    """
+    if not case.hard:
+        raise Unsupported("hard must be True, got a case with smooth spikes")
+    _require_no_synapse(case)
+    double = torch.float64
+    cells = [_cell(n, _surrogate_of(n), RESETS, double, delay=True) for n in case.network.neurons]
+    return through(case, stepwise(lambda i: cells[i]()), name=_name(), says=np.float32)
+
+
+def _cell(
+    neuron: LIF, spike: Function, resets: dict[Reset, str], dtype: torch.dtype, *, delay: bool
+) -> Callable[..., Cell]:
+    """Return what makes a `Leaky` at rest; it may be given what is added to its first input."""
+    if neuron.reset not in resets:
+        raise Unsupported(f"reset must be one of {list(resets)}, got {neuron.reset}")
+    build = partial(
+        snntorch.Leaky,
+        torch.tensor(neuron.leak, dtype=dtype),  # a float would be rounded to single precision
+        torch.tensor(neuron.threshold, dtype=dtype),  # pyright: ignore[reportArgumentType]
+        spike_grad=spike,
+        reset_mechanism=resets[neuron.reset],
+        reset_delay=delay,
+    )
+
+    def make(before: float = 0.0) -> Cell:
+        leaky, state = build(), []
+        forget(leaky)
+
+        def cell(current: Tensor) -> tuple[Tensor, Tensor | None]:
+            if not state:
+                current = current + before
+            u = state[0] if state else torch.zeros_like(current)
+            s, u = leaky(current, u)
+            state[:] = [u]
+            return s, u if delay else None
+
+        return cell
+
+    return make
+
+
+def forget(leaky: snntorch.SpikingNeuron) -> None:
+    """Take a neuron off the list of all neurons that the library keeps for ever."""
+    instances = snntorch.SpikingNeuron.instances
+    instances[:] = [one for one in instances if one is not leaky]
+
+
+def _surrogate_of(neuron: LIF) -> Function:
+    """The library's function of that name and slope."""
+    match neuron.spike:
+        case Arctan(slope):
+            return theirs.atan(alpha=slope)
+        case Logistic(slope):
+            return theirs.sigmoid(slope=slope)
+        case FastSigmoid(slope):
+            return theirs.fast_sigmoid(slope=slope)
+    raise Unsupported(f"spike must be Arctan, Logistic or FastSigmoid, got {neuron.spike!r}")
+
+
+def _require_no_synapse(case: Case) -> None:
+    if case.synapse is not None:
+        raise Unsupported(f"synapse must be None, got {case.synapse}")
+
+
+def _name() -> str:
+    return f"snnTorch {version('snntorch')}"
