@@ -3,3 +3,8 @@
 Nothing here imports a framework: an implementer brings a callable, or files. `adapters` do, one
 framework each, when they are asked for.
 """
+
+from refsast.crosscheck.case import Answer, Case, Implementation, Unsupported
+from refsast.crosscheck.check import Report, check
+
+__all__ = ["Answer", "Case", "Implementation", "Report", "Unsupported", "check"]

@@ -14,7 +14,7 @@ import numpy as np
 from refsast.arrays import Array, Integers, as_array, fits, spell
 from refsast.model.doors import checked
 from refsast.model.network import Network
-from refsast.model.params import PARTS, Layer, Params, parts
+from refsast.model.params import PARTS, Layer, Params, mapped
 from refsast.model.synapse import Synapse
 
 
@@ -127,7 +127,7 @@ Factory: TypeAlias = Callable[[Case], "Implementation | Gradient"]
 
 def cast(params: Params, dtype: np.typing.DTypeLike) -> Params:
     """Return the same parameters in another dtype."""
-    return tuple(Layer(**{k: a.astype(dtype) for k, a in parts(layer).items()}) for layer in params)
+    return mapped(lambda a: a.astype(dtype), params)
 
 
 def ask(gradient: Gradient, case: Case) -> tuple[Answer, np.dtype]:

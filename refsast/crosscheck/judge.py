@@ -13,7 +13,7 @@ import numpy as np
 from refsast.arrays import Array
 from refsast.crosscheck.case import Answer, Case, cast
 from refsast.gradient.rounding import Yardsticks, along
-from refsast.model.params import Params, parts
+from refsast.model.params import Params, mapped, parts
 
 # Roundings that two right answers may be apart. Measured over 400 drawn networks of up to 30 steps,
 # float64 and float32, another order of summation: at most 2.7.
@@ -143,15 +143,12 @@ def tolerances(case: Case, right: Answer, dtype: np.dtype) -> Yardsticks:
     def each(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
         return tuple(map(scaled, arrays))
 
-    grads = tuple(
-        replace(layer, **{k: scaled(a) for k, a in parts(layer).items()}) for layer in found.grads
-    )
     return Yardsticks(
         float(scaled(np.asarray(found.loss))),
         each(found.u),
         each(found.s),
         each(found.adjoints),
-        grads,
+        mapped(scaled, found.grads),
         scaled(found.x),
     )
 
@@ -181,10 +178,10 @@ def _stage(
 
 
 def angle(got: Array, want: Array) -> tuple[float, float]:
-    """Return the cosine between two vectors and the ratio of their norms; two zeros are equal."""
+    """Return the cosine between two arrays and the ratio of their norms; two zeros are equal."""
     sizes = [abs(v).max(initial=0.0) for v in (got, want)]
     if 0.0 in sizes:
         return (1.0, 1.0) if sizes[0] == sizes[1] else (0.0, np.inf if sizes[1] == 0.0 else 0.0)
-    g, w = got / sizes[0], want / sizes[1]  # so that squares do not underflow
+    g, w = got.ravel() / sizes[0], want.ravel() / sizes[1]  # so that squares do not underflow
     norms = float(np.linalg.norm(g)), float(np.linalg.norm(w))
     return float(g @ w) / (norms[0] * norms[1]), norms[0] / norms[1] * (sizes[0] / sizes[1])

@@ -35,6 +35,7 @@ from refsast.model.reset import NoReset, Subtract, ToZero
 from refsast.model.spectral import project
 from refsast.model.spike import heaviside
 from refsast.model.surrogate import Algebraic, Arctan, FastSigmoid, Logistic, PiecewiseQuadratic
+from refsast.model.synapse import Synapse
 from refsast.model.unroll import Trace, run
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "PiecewiseQuadratic",
     "SpikeRate",
     "Subtract",
+    "Synapse",
     "ToZero",
     "Trace",
     "flatten",

@@ -1,5 +1,6 @@
 """The parameters of a network, as a tuple of records or as one flat vector."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -51,3 +52,8 @@ def parts(layer: Layer) -> dict[str, Array]:
     """Return the arrays that a layer has, by name, in the order of the flat vector."""
     found = {part: getattr(layer, part) for part in PARTS}
     return {part: array for part, array in found.items() if array is not None}
+
+
+def mapped(function: Callable[[Array], Array], params: Params) -> Params:
+    """Return the parameters with ``function(array)`` in place of every array."""
+    return tuple(Layer(**{k: function(a) for k, a in parts(layer).items()}) for layer in params)

@@ -1,0 +1,155 @@
+"""``rs.check``: does an implementation agree, and if not, where does it part and why?"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from refsast.crosscheck.attribution import Cause, attribute
+from refsast.crosscheck.case import Answer, Case, Gradient, Implementation, ask
+from refsast.crosscheck.faults import faulty
+from refsast.crosscheck.judge import Stage, compared, seen_in, tolerances
+from refsast.crosscheck.localise import Place, first_apart, probe
+from refsast.crosscheck.program import solve
+from refsast.gradient.rounding import Yardsticks
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """What came of a check.
+
+    Attributes
+    ----------
+    case : Case
+        The question, as seen in `dtype`.
+    dtype : numpy.dtype
+        What the implementation computes in.
+    stages : tuple of Stage
+        Loss, states, adjoints, parameter gradients, input gradient: those that were answered.
+    first : Place or None
+        Where it parts from the reference first; None where it agrees, or this could not be found.
+    cause : Cause or None
+        Why; None where it agrees.
+    repeated : bool
+        Whether a second call gave the same answer.
+    """
+
+    case: Case
+    dtype: np.dtype
+    stages: tuple[Stage, ...]
+    first: Place | None = None
+    cause: Cause | None = None
+    repeated: bool = True
+
+    @property
+    def agrees(self) -> bool:
+        """Whether everything that was answered is right, twice."""
+        return self.repeated and all(stage.agrees for stage in self.stages)
+
+    def __str__(self) -> str:
+        verdict = "agrees" if self.agrees else "DISAGREES"
+        lines = [f"{self.case.name}: {verdict} ({self.dtype})", *map(_line, self.stages)]
+        if not self.repeated:
+            lines.append("  a second call of the same case gives another answer: are states reset?")
+        if self.first is not None:
+            lines.append(f"  first wrong: {self.first}")
+        if self.cause is not None:
+            lines.append(f"  cause: {self.cause}")
+        return "\n".join(lines)
+
+
+def _line(stage: Stage) -> str:
+    if stage.agrees:
+        return f"  {stage.name:20} agrees   ({stage.error:.2g} of the tolerance)"
+    figures = f"cosine {stage.cosine:.6f}, ratio {stage.ratio:.4f}"
+    return f"  {stage.name:20} WRONG    {stage.worst}; {figures}"
+
+
+def check(gradient: Gradient | Implementation, case: Case) -> Report:
+    """Compare an implementation's answer to a case with the exact one.
+
+    Parameters
+    ----------
+    gradient : callable or Implementation
+        ``gradient(params, x, y)`` with parameters as a tuple of `Layer`, input (time, batch, n_0)
+        and labels (batch,), all NumPy; returns ``(loss, grads)``, the gradients as a sequence of
+        `Layer` or of mappings, or an `Answer` with states and adjoints, too. Arrays may be anything
+        that turns into NumPy's. It is called twice, and more often where it is wrong.
+    case : Case
+        The question.
+
+    Returns
+    -------
+    Report
+        Printing it gives the verdict.
+
+    Raises
+    ------
+    ValueError
+        If what comes back has other names, shapes or kinds, or is not finite; or if spikes are hard
+        and a potential is so close to the threshold that rounding decides.
+
+    References
+    ----------
+    DESIGN 3 and 5; FIELD.
+
+    Examples
+    --------
+    >>> import refsast as rs
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    >>> rng = np.random.default_rng(0)
+    >>> case = rs.Case(network, rs.init(network, rng), rng.standard_normal((4, 2, 2)), [0, 2])
+    >>> def detached(params, x, y):
+    ...     neuron = rs.LIF(0.9, 1.0, rs.Arctan(2.0), detach_reset=True)
+    ...     return rs.fast.loss_and_grad(rs.Network((2, 3), neuron, network.readout), params, x, y)
+    >>> report = rs.check(detached, case)
+    >>> report.agrees, report.cause.name, str(report.first)
+    (False, 'reset detached', 'adjoint of layer 1, step 3, recording 2, neuron 1 (by its cause)')
+    """
+    ask_it = gradient.gradient if isinstance(gradient, Implementation) else gradient
+    if not callable(ask_it):
+        raise ValueError(f"gradient must be callable, got {type(ask_it).__name__}")
+    if not isinstance(case, Case):
+        raise ValueError(f"case must be a Case, got {type(case).__name__}")
+    got, dtype = ask(ask_it, case)
+    seen = seen_in(case, dtype)
+    right = solve(seen)
+    allowed = tolerances(seen, right, dtype)
+    stages = compared(got, right, allowed)
+    again = compared(ask(ask_it, case)[0], right, allowed)
+    repeated = [s.agrees for s in again] == [s.agrees for s in stages]
+    report = Report(seen, dtype, stages, repeated=repeated)
+    if report.agrees or not repeated:
+        return report
+    _require_clear_of_threshold(seen, right, allowed)
+    return _explained(ask_it, report, right, allowed)
+
+
+def _explained(gradient: Gradient, report: Report, right: Answer, allowed: Yardsticks) -> Report:
+    """The report with place and cause."""
+    case, dtype = report.case, report.dtype
+    wrong = {stage.name for stage in report.stages if not stage.agrees}
+    if wrong == {"states"}:
+        return replace(report, first=first_apart(report.stages, "from the states given"))
+    fault, cause = attribute(gradient, case, dtype)
+    place = first_apart(report.stages, "from the states and adjoints given")
+    program = None if fault is None else faulty(case, fault)
+    if place is None and program is not None:
+        simulated = compared(solve(case, program), right, allowed)
+        place = first_apart(simulated, "by its cause")
+    if place is None:
+        place = probe(gradient, case, dtype)
+    return replace(report, first=place, cause=cause)
+
+
+def _require_clear_of_threshold(case: Case, right: Answer, allowed: Yardsticks) -> None:
+    """Refuse a case in which rounding decides whether a hard spike fires; exact ties are clear."""
+    if not case.hard:
+        return
+    neurons = case.network.neurons
+    for i, (neuron, u, near) in enumerate(zip(neurons, right.u or (), allowed.u, strict=True)):
+        distance = abs(u - neuron.threshold)
+        if ((distance > 0.0) & (distance <= near)).any():
+            raise ValueError(
+                "case must keep hard potentials clear of the threshold, by more than rounding, "
+                f"got a distance of {distance[distance > 0.0].min():.1e} in layer {i + 1}"
+            )

@@ -1,0 +1,105 @@
+"""What was said of a case, made small enough to be held against hundreds of candidates."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from refsast.arrays import Array, Integers
+from refsast.crosscheck.case import Answer, Case, Gradient, ask
+from refsast.crosscheck.judge import STAGES, angle, arrays_of, tolerances
+from refsast.crosscheck.program import Program, solve, unrolled
+from refsast.gradient.rounding import Yardsticks
+from refsast.model.params import Params
+
+INPUTS = 64  # of a wide network, the most active ones; the others are silenced
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What was said of a case, and how far it may be from a candidate.
+
+    Attributes
+    ----------
+    case : Case
+        The question, as seen in `dtype`, without the inputs that were silenced.
+    got : Answer
+        What was said, without these.
+    right : Answer
+        What is right.
+    allowed : Yardsticks
+        Tolerances of the right answer.
+    limit : float
+        Relative distance at which two arrays count as one: a candidate's numbers are not computed
+        along the same way as the given ones, but another fault is farther away than that.
+    """
+
+    case: Case
+    got: Answer
+    right: Answer
+    allowed: Yardsticks
+    limit: float
+
+
+def evidence(gradient: Gradient, case: Case, dtype: np.dtype) -> Evidence:
+    """Ask for what a search needs."""
+    activity = abs(case.x).sum(axis=(0, 1))
+    kept = np.sort(np.argsort(-activity, kind="stable")[:INPUTS])
+    x = np.zeros_like(case.x)
+    x[..., kept] = case.x[..., kept]
+    got = _narrowed_answer(ask(gradient, replace(case, x=x))[0], kept)
+    case = _narrowed(case, kept)
+    right = solve(case)
+    limit = float(np.finfo(dtype).eps) ** 0.6
+    return Evidence(case, got, right, tolerances(case, right, dtype), limit)
+
+
+def _narrowed(case: Case, kept: Integers) -> Case:
+    """The case with some inputs only."""
+    sizes = (len(kept), *case.network.sizes[1:])
+    params = _narrowed_params(case.params, kept)
+    network = replace(case.network, sizes=sizes)
+    return replace(case, network=network, params=params, x=case.x[..., kept])
+
+
+def _narrowed_params(params: Params, kept: Integers) -> Params:
+    return (replace(params[0], w=params[0].w[:, kept]), *params[1:])
+
+
+def _narrowed_answer(answer: Answer, kept: Integers) -> Answer:
+    x = None if answer.x is None else answer.x[..., kept]
+    return replace(answer, grads=_narrowed_params(answer.grads, kept), x=x)
+
+
+def parallel(got: Array, want: Array, limit: float) -> tuple[bool, float]:
+    """Return whether `got` is a multiple of `want`, and which; neither may be zero."""
+    cosine, ratio = angle(got, want)
+    alike = bool(got.any() and want.any()) and 1.0 - abs(cosine) <= limit
+    return alike, float(np.copysign(ratio, cosine))
+
+
+def loss_of(case: Case, program: Program) -> float:
+    """The loss alone, without a tape."""
+    _, ss = unrolled(case, program, case.params, case.x)
+    return float(program.loss(program.read(case.network, case.params, np.stack(ss[-1])), case.y))
+
+
+def loss_fits(seen: Evidence, program: Program) -> bool:
+    """Whether a program has the loss that was given, to rounding."""
+    return abs(loss_of(seen.case, program) - seen.got.loss) <= 4.0 * seen.allowed.loss
+
+
+def misfit(seen: Evidence, candidate: Answer) -> float:
+    """Return the largest distance of an array from a candidate's, in units of what is allowed."""
+    worst = 0.0
+    for stage in STAGES:
+        if stage == "states":  # what a library reports as its state is a convention
+            continue
+        want, allowed = (dict(arrays_of(side, stage)) for side in (candidate, seen.allowed))
+        for name, got in arrays_of(seen.got, stage):
+            near = seen.limit * _norm(want[name]) + 8.0 * _norm(allowed[name])
+            worst = max(worst, _norm(got - want[name]) / near)
+    return worst
+
+
+def _norm(array: Array) -> float:
+    return float(np.linalg.norm(array.ravel()))

@@ -1,0 +1,84 @@
+"""What a fault is: a function that exchanges some rules of a program for wrong ones.
+
+Rule 1: a fault wraps the rules that it finds, so that any two faults go together, and each goes
+        into one layer alone.
+Rule 2: None where a case cannot show it: a network without biases cannot forget them.
+Rule 3: everything that follows from it (loss, states, adjoints, gradients) is `program.solve`'s.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from refsast.crosscheck.case import Case
+from refsast.crosscheck.program import Program, Rules, program_of
+from refsast.model.lif import LIF
+from refsast.model.params import Layer
+
+Change: TypeAlias = Callable[[Program, Case], Program | None]
+OfLayer: TypeAlias = Callable[[Rules, LIF, Layer, Case], Rules | None]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One way of being wrong.
+
+    Attributes
+    ----------
+    name : str
+        The cause, in a few words.
+    says : str
+        What completes "your gradient is the reference ...".
+    change : callable
+        ``(program, case) -> program``, or None where the case cannot show it.
+    """
+
+    name: str
+    says: str
+    change: Change
+
+
+def per_layer(exchange: OfLayer) -> Change:
+    """Return the change that exchanges rules layer by layer; `exchange` gives None for a layer."""
+
+    def change(program: Program, case: Case) -> Program | None:
+        each = zip(program.layers, case.network.neurons, case.params, strict=False)
+        changed = [exchange(rules, neuron, layer, case) for rules, neuron, layer in each]
+        if not any(changed):
+            return None
+        layers = zip(changed, program.layers, strict=True)
+        return replace(program, layers=tuple(new or old for new, old in layers))
+
+    return change
+
+
+def in_layer(fault: Fault, layer: int) -> Fault:
+    """Return the fault in one spiking layer alone, counted from 0; None where it is of none."""
+
+    def change(program: Program, case: Case) -> Program | None:
+        whole = fault.change(program, case)
+        if whole is None or replace(whole, layers=program.layers) != program:
+            return None
+        if whole.layers[layer] is program.layers[layer]:
+            return None
+        layers = list(program.layers)
+        layers[layer] = whole.layers[layer]
+        return replace(program, layers=tuple(layers))
+
+    alone = f"in layer {layer + 1} alone"
+    return Fault(f"{fault.name} {alone}", f"{fault.says} {alone}", change)
+
+
+def both(first: Fault, second: Fault) -> Fault:
+    """Return two faults at once."""
+
+    def change(program: Program, case: Case) -> Program | None:
+        once = first.change(program, case)
+        return None if once is None else second.change(once, case)
+
+    return Fault(f"{first.name} + {second.name}", f"{first.says} and {second.says}", change)
+
+
+def faulty(case: Case, fault: Fault) -> Program | None:
+    """Return the program of a case with a fault, or None where the case cannot show it."""
+    return fault.change(program_of(case), case)

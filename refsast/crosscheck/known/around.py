@@ -1,0 +1,104 @@
+"""Faults around the layers: the order of the input, the readout, the loss, what is handed out."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from refsast.arrays import Array, Integers
+from refsast.autodiff import stop_gradient
+from refsast.crosscheck.case import Answer, Case
+from refsast.crosscheck.faults import Change
+from refsast.crosscheck.known.arriving import turns
+from refsast.crosscheck.program import Program
+from refsast.model.network import Network
+from refsast.model.params import Params, mapped
+
+
+def reversed_time(program: Program, case: Case) -> Program | None:
+    """The input of the last step first."""
+    if len(case.x) < 2 or np.array_equal(case.x, case.x[::-1]):
+        return None
+
+    def enter(x: Array) -> Array:
+        x = program.enter(x)
+        return np.stack([x[t] for t in reversed(range(len(x)))])
+
+    return replace(program, enter=enter)
+
+
+def summed_over_time(program: Program, case: Case) -> Program | None:
+    """The readout sees the sum of all spikes, not their mean."""
+    if len(case.x) < 2:
+        return None
+    return replace(program, read=lambda net, params, s: program.read(net, params, s * len(case.x)))
+
+
+def last_step(program: Program, case: Case) -> Program | None:
+    """The readout sees the spikes of the last step only."""
+    if len(case.x) < 2:
+        return None
+
+    def read(network: Network, params: Params, s: Array) -> Array:
+        return program.read(network, params, np.stack([s[len(case.x) - 1]] * len(case.x)))
+
+    return replace(program, read=read)
+
+
+def without_readout_bias(program: Program, case: Case) -> Program | None:
+    """The bias of the readout left out."""
+    if case.network.readout.n_out is None or case.params[-1].b is None:
+        return None
+
+    def read(network: Network, params: Params, s: Array) -> Array:
+        return program.read(network, (*params[:-1], replace(params[-1], b=None)), s)
+
+    return replace(program, read=read)
+
+
+def softmax_twice(program: Program, case: Case) -> Program | None:
+    """The softmax taken before a loss that takes it again."""
+
+    def loss(logits: Array, y: Integers) -> Array:
+        e = np.exp(logits - stop_gradient(logits).max(axis=1, keepdims=True))
+        return program.loss(e / np.sum(e, axis=1, keepdims=True), y)
+
+    return replace(program, loss=loss) if case.network.classes > 1 else None
+
+
+def summed_loss(program: Program, case: Case) -> Program | None:
+    """The loss, and so the gradient, summed over the batch."""
+    if len(case.y) < 2:
+        return None
+    return replace(program, loss=lambda logits, y: program.loss(logits, y) * float(len(y)))
+
+
+def multiplied(factor: float) -> Change:
+    """All that is derived from the loss multiplied by a number; the loss is right."""
+
+    def finish(program: Program) -> Callable[[Answer], Answer]:
+        def times(answer: Answer) -> Answer:
+            answer = program.finish(answer)
+            grads = mapped(lambda a: factor * a, answer.grads)
+            adjoints = tuple(factor * a for a in answer.adjoints or ())
+            x = None if answer.x is None else factor * answer.x
+            return replace(answer, grads=grads, adjoints=adjoints, x=x)
+
+        return times
+
+    return lambda program, case: replace(program, finish=finish(program))
+
+
+def turned_gradient(program: Program, case: Case) -> Program | None:
+    """The gradients in square W handed out transposed."""
+    if not any(turns(layer.w) for layer in case.params):
+        return None
+
+    def finish(answer: Answer) -> Answer:
+        answer = program.finish(answer)
+        turned = [
+            replace(g, w=g.w.T.copy()) if g.w.shape[0] == g.w.shape[1] else g for g in answer.grads
+        ]
+        return replace(answer, grads=tuple(turned))
+
+    return replace(program, finish=finish)

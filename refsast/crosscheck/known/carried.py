@@ -1,0 +1,77 @@
+"""Faults in what a layer carries over from one step to the next."""
+
+from dataclasses import replace
+
+from refsast.autodiff import stop_gradient
+from refsast.crosscheck.case import Case
+from refsast.crosscheck.faults import OfLayer
+from refsast.crosscheck.program import Rules
+from refsast.model.lif import LIF
+from refsast.model.params import Layer
+from refsast.model.reset import NoReset, Reset, Subtract
+
+
+def detached(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+    """No gradient through the spike in the reset."""
+    if neuron.detach_reset or isinstance(neuron.reset, NoReset) or len(case.x) < 2:
+        return None
+    return replace(rules, carry=lambda n, us, ss: rules.carry(n, us, [stop_gradient(ss[-1])]))
+
+
+def attached(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+    """A gradient through the spike in the reset, where there should be none."""
+    if not neuron.detach_reset or isinstance(neuron.reset, NoReset) or len(case.x) < 2:
+        return None
+    return replace(
+        rules, carry=lambda n, us, ss: rules.carry(replace(n, detach_reset=False), us, ss)
+    )
+
+
+def forgotten(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+    """No gradient through time: what was before is a constant."""
+    if len(case.x) < 2 or (neuron.leak == 0.0 and layer.v is None):
+        return None
+    return replace(
+        rules,
+        carry=lambda n, us, ss: rules.carry(n, [stop_gradient(us[-1])], [stop_gradient(ss[-1])]),
+        recurrent=lambda layer, s: rules.recurrent(layer, stop_gradient(s)),
+    )
+
+
+def half_forgotten(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+    """No gradient through the potential of the step before, but through its spike."""
+    if len(case.x) < 2 or neuron.leak == 0.0 or isinstance(neuron.reset, NoReset):
+        return None
+    return replace(rules, carry=lambda n, us, ss: rules.carry(n, [stop_gradient(us[-1])], ss))
+
+
+def late(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+    """The reset takes the spike of one step earlier."""
+    if isinstance(neuron.reset, NoReset) or len(case.x) < 2:
+        return None
+    return replace(rules, carry=lambda n, us, ss: rules.carry(n, us, ss[:-1] or ss))
+
+
+def other_reset(reset: Reset) -> OfLayer:
+    """Another reset."""
+
+    def exchange(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+        if neuron.reset == reset or len(case.x) < 2 or neuron.leak == 0.0 == _drop(reset, neuron):
+            return None
+        return replace(rules, carry=lambda n, us, ss: rules.carry(replace(n, reset=reset), us, ss))
+
+    return exchange
+
+
+def _drop(reset: Reset, neuron: LIF) -> float:
+    """What this reset or the neuron's own takes away where there is no leak."""
+    return float(Subtract() in (reset, neuron.reset))
+
+
+def other_leak(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+    """Leak and one minus leak exchanged."""
+    if neuron.leak == 0.5 or len(case.x) < 2:
+        return None
+    return replace(
+        rules, carry=lambda n, us, ss: rules.carry(replace(n, leak=1.0 - n.leak), us, ss)
+    )

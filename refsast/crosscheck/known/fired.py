@@ -1,0 +1,84 @@
+"""Faults in the spike and in its derivative."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from refsast.arrays import Array
+from refsast.autodiff import stop_gradient, straight_through
+from refsast.autodiff.ops import Op
+from refsast.autodiff.tape import apply
+from refsast.crosscheck.case import Case
+from refsast.crosscheck.faults import OfLayer
+from refsast.crosscheck.program import Rules, fire, fire_hard
+from refsast.model.lif import LIF
+from refsast.model.params import Layer
+from refsast.model.spike import slope_of
+
+
+def hardened(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+    """Heaviside forward, the smooth spike's derivative backward."""
+    return None if case.hard else replace(rules, fire=fire_hard)
+
+
+def softened(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+    """The smooth spike forward, too."""
+    return replace(rules, fire=fire) if case.hard else None
+
+
+def silent_at_threshold(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+    """A potential at the threshold does not fire."""
+    if not case.hard:
+        return None
+
+    def above(v: Array) -> Array:
+        return (np.asarray(stop_gradient(v)) > 0.0).astype(np.float64)
+
+    def strictly(n: LIF, v: Array) -> Array:
+        return straight_through(above, slope_of(n.spike))(v)
+
+    return replace(rules, fire=strictly)
+
+
+def other_spike(family: type) -> OfLayer:
+    """Another smooth spike, of the same slope at threshold."""
+
+    def exchange(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+        if isinstance(neuron.spike, family):
+            return None
+        return replace(rules, fire=lambda n, v: rules.fire(_as(family, n), v))
+
+    return exchange
+
+
+def same_number(family: type) -> OfLayer:
+    """Another smooth spike, with the same number for its slope."""
+
+    def exchange(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+        slope = getattr(neuron.spike, "slope", None)
+        if isinstance(neuron.spike, family) or slope is None:
+            return None
+        return replace(rules, fire=lambda n, v: rules.fire(replace(n, spike=family(slope)), v))
+
+    return exchange
+
+
+def _as(family: type, neuron: LIF) -> LIF:
+    """The neuron with a spike of another family that is as steep at threshold."""
+    steep = float(slope_of(neuron.spike)(np.zeros(())))
+    unit = float(family(1.0).derivative(np.zeros(())))
+    return replace(neuron, spike=family(steep / unit))
+
+
+def derivative(shape: Callable[[LIF, Array], Array]) -> OfLayer:
+    """The spike forward, another function in place of its derivative backward."""
+
+    def exchange(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+        def wrong(n: LIF, v: Array) -> Array:
+            op = Op("surrogate", lambda v: rules.fire(n, v), (lambda g, y, v: g * shape(n, v),))
+            return apply(op, v)
+
+        return replace(rules, fire=wrong)
+
+    return exchange
