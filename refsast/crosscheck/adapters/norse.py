@@ -20,20 +20,30 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import torch
 from norse.torch import LIFBoxCell, LIFCell, LIFRecurrentCell
 from norse.torch.functional import lif, lif_box, reset
-from norse.torch.module.snn import SNNCell, SNNRecurrentCell
-from torch import Tensor
+from norse.torch.module.lif import LIF as LIFModule
+from norse.torch.module.snn import SNN, SNNCell, SNNRecurrent, SNNRecurrentCell
+from torch import Tensor, nn
 
+from refsast.arrays import Array, Integers
+from refsast.crosscheck.adapters import modules
 from refsast.crosscheck.adapters import torch as plain
 from refsast.crosscheck.adapters.autograd import Fired, through
+from refsast.crosscheck.adapters.reading import Read, case_from, number
 from refsast.crosscheck.case import Case, Implementation, Unsupported
 from refsast.model.lif import LIF
 from refsast.model.reset import Subtract, ToZero
-from refsast.model.surrogate import Algebraic, FastSigmoid, Logistic, PiecewiseQuadratic
+from refsast.model.surrogate import (
+    Algebraic,
+    FastSigmoid,
+    Logistic,
+    PiecewiseQuadratic,
+    Surrogate,
+)
 from refsast.model.synapse import Synapse
 
 NEAR = 1e-12  # relative; to tell one minus the leak
@@ -207,3 +217,81 @@ def _require_synapse(case: Case) -> Synapse:
             wanted = f"the scale {1.0 - neuron.leak}, not delayed"
             raise Unsupported(f"synapse must have {wanted}, got {synapse}")
     return synapse
+
+
+def wrap(module: nn.Module, case: Case, **options) -> Implementation:
+    """Return a user's module of Norse's cells as an implementation: `modules.wrap`.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        ``module(x)`` with x (time, batch, n_0) returns spikes (time, batch, n), alone or first.
+    case : Case
+        What it should compute; `case_of` gives it.
+    **options
+        As for `modules.wrap`.
+
+    Returns
+    -------
+    Implementation
+        To be checked.
+    """
+    return modules.wrap(module, case, **{"name": f"Norse {version('norse')}", **options})
+
+
+def case_of(
+    module: nn.Module,
+    x: Array,
+    y: Integers,
+    *,
+    gain: float = 1.0,
+    name: str = "Norse module",
+) -> Case:
+    """Return the case that a module of linear layers and LIF or LIFBox cells in turn stands for.
+
+    The smooth spike is the one that the method is documented as a step of.
+
+    Parameters
+    ----------
+    module, x, y, gain, name
+        As for `reading.case_from`.
+
+    Returns
+    -------
+    Case
+        With the module's weights; a ValueError says what no `LIF` does.
+    """
+    return case_from(module, x, y, _read, gain=gain, name=name)
+
+
+def _read(module: nn.Module) -> Read | None:
+    """What a cell is; None for what is none. Time constants are single precision, as they are."""
+    if not isinstance(module, SNN | SNNCell | SNNRecurrent | SNNRecurrentCell):
+        return None
+    if type(module) not in (LIFCell, LIFModule, LIFBoxCell):
+        raise ValueError(f"neurons must be LIFCell, LIF or LIFBoxCell, got {type(module).__name__}")
+    p = cast(lif.LIFParameters, module.p)
+    dt, box = number(module.dt, "dt"), isinstance(module, LIFBoxCell)
+    if number(p.v_leak, "v_leak") != 0.0 or number(p.v_reset, "v_reset") != 0.0:
+        raise ValueError("v_leak and v_reset must be 0, got another")
+    scale = number(dt * p.tau_mem_inv, "tau_mem_inv")
+    leak_syn = 0.0 if box else 1.0 - number(dt * p.tau_syn_inv, "tau_syn_inv")
+    subtracts = box and getattr(p, "reset_method", None) is reset.reset_subtract
+    spike = _documented(p.method, number(p.alpha, "alpha"))
+    kind = Subtract(leaked=True) if subtracts else ToZero()
+    neuron = LIF(1.0 - scale, number(p.v_th, "v_th"), spike, kind)
+    return Read(neuron, hard=True, synapse=Synapse(leak_syn, scale))
+
+
+def _documented(method: str, alpha: float) -> Surrogate:
+    """The smooth spike that a method is documented as a step of."""
+    match method:
+        case "tanh":
+            return Logistic(2.0 * alpha)
+        case "circ":
+            return Algebraic(1.0 / alpha)
+        case "super":
+            return FastSigmoid(alpha)
+        case "triangle":
+            return PiecewiseQuadratic(1.0)
+    raise ValueError(f"method must be tanh, circ, super or triangle, got {method!r}")

@@ -23,14 +23,19 @@ from importlib.metadata import version
 import numpy as np
 import torch
 from sinabs import activation, layers
-from torch import Tensor
+from torch import Tensor, nn
 
+from refsast.arrays import Array, Integers
+from refsast.crosscheck.adapters import modules
 from refsast.crosscheck.adapters import torch as plain
 from refsast.crosscheck.adapters.autograd import Fired, through
+from refsast.crosscheck.adapters.reading import Read, case_from, number
 from refsast.crosscheck.case import Case, Implementation, Unsupported
 from refsast.model.lif import LIF
+from refsast.model.readout import SpikeRate
 from refsast.model.reset import Subtract, ToZero
 from refsast.model.spike import Spike
+from refsast.model.surrogate import Surrogate
 from refsast.model.synapse import Synapse
 
 NEAR = 1e-12  # relative; to tell one minus the leak
@@ -180,3 +185,98 @@ def _synapse_of(synapse: Synapse | None, leak: float) -> tuple[float | None, boo
             return synapse.leak if synapse.leak > 0.0 else None, scaled
     wanted = f"{factor} or {factor * (1.0 - leak)}, not delayed"
     raise Unsupported(f"synapse must have the scale {wanted}, got {synapse}")
+
+
+def wrap(module: nn.Module, case: Case, **options) -> Implementation:
+    """Return a user's module of Sinabs's layers as an implementation: `modules.wrap`.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        ``module(x)`` with x (batch, time, n_0), as is usual there, returns spikes of such axes.
+    case : Case
+        What it should compute; `case_of` gives it.
+    **options
+        As for `modules.wrap`.
+
+    Returns
+    -------
+    Implementation
+        To be checked.
+    """
+    gain = case.network.readout.gain if isinstance(case.network.readout, SpikeRate) else 1.0
+    usual = {
+        "enter": lambda x: x.transpose(0, 1),
+        "logits": lambda s: gain * s.mean(dim=1),
+        "reset": at_rest,
+        "name": f"Sinabs {version('sinabs')}",
+    }
+    return modules.wrap(module, case, **{**usual, **options})
+
+
+def at_rest(module: nn.Module) -> None:
+    """Take the states away from all layers; each then starts anew, at rest."""
+    for each in module.modules():
+        if isinstance(each, layers.StatefulLayer):
+            for key in dict(each.named_buffers(recurse=False)):
+                each.register_buffer(key, torch.zeros(0))
+
+
+def case_of(
+    module: nn.Module,
+    x: Array,
+    y: Integers,
+    *,
+    spike: Surrogate,
+    gain: float = 1.0,
+    name: str = "Sinabs module",
+) -> Case:
+    """Return the case that a module of linear layers and Sinabs's LIF in turn stands for.
+
+    Parameters
+    ----------
+    module, x, y, gain, name
+        As for `reading.case_from`.
+    spike : Surrogate
+        What ``spike_fn`` computes or, if that is ``SingleSpike``, what ``surrogate_grad_fn`` is the
+        derivative of: none of the library's own is of our families.
+
+    Returns
+    -------
+    Case
+        With the module's weights; a ValueError says what no `LIF` does.
+    """
+    return case_from(module, x, y, partial(_read, spike=spike), gain=gain, name=name)
+
+
+def _read(module: nn.Module, spike: Surrogate) -> Read | None:
+    """What a layer is; None for what is no layer of neurons."""
+    if not isinstance(module, layers.StatefulLayer):
+        return None
+    if type(module) is not layers.LIF:
+        raise ValueError(f"neurons must be sinabs.layers.LIF, got {type(module).__name__}")
+    if module.min_v_mem is not None:
+        raise ValueError(f"min_v_mem must be None, got {module.min_v_mem}")
+    if module.spike_fn in (activation.MultiSpike, activation.MaxSpike):
+        raise ValueError(
+            "spike_fn must give at most one spike per step, got MultiSpike or MaxSpike"
+        )
+    reset = _reset_of(module.reset_fn)
+    leak = number(module.alpha_mem_calculated, "alpha_mem")
+    scale, leak_syn = 1.0 - leak if module.norm_input else 1.0, 0.0
+    if module.alpha_syn_calculated is not None:
+        leak_syn = number(module.alpha_syn_calculated, "alpha_syn")
+        scale *= leak_syn
+    plain_input = scale == 1.0 and leak_syn == 0.0
+    neuron = LIF(leak, number(module.spike_threshold, "spike_threshold"), spike, reset)
+    hard = module.spike_fn is activation.SingleSpike
+    return Read(neuron, hard, None if plain_input else Synapse(leak_syn, scale))
+
+
+def _reset_of(reset_fn: object) -> ToZero | Subtract:
+    """The reset that one of the library's does to hard spikes."""
+    if reset_fn == activation.MembraneReset():
+        return ToZero()
+    if reset_fn == activation.MembraneSubtract():
+        return Subtract(leaked=True)
+    raise ValueError(f"reset_fn must be MembraneReset() or MembraneSubtract(), got {reset_fn}")

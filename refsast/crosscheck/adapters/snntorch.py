@@ -16,6 +16,7 @@ Rule 2: the library's surrogates give spikes in single precision, whatever they 
 """
 
 # pyright: reportMissingImports=false
+import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.metadata import version
@@ -24,14 +25,17 @@ import numpy as np
 import snntorch
 import torch
 from snntorch import surrogate as theirs
-from torch import Tensor
+from torch import Tensor, nn
 
+from refsast.arrays import Array, Integers
+from refsast.crosscheck.adapters import modules
 from refsast.crosscheck.adapters import torch as plain
 from refsast.crosscheck.adapters.autograd import Cell, stepwise, through
+from refsast.crosscheck.adapters.reading import Read, case_from, number
 from refsast.crosscheck.case import Case, Implementation, Unsupported
 from refsast.model.lif import LIF
 from refsast.model.reset import NoReset, Reset, Subtract, ToZero
-from refsast.model.surrogate import Arctan, FastSigmoid, Logistic
+from refsast.model.surrogate import Arctan, FastSigmoid, Logistic, Surrogate
 
 Function = Callable[[Tensor], Tensor]
 RESETS: dict[Reset, str] = {Subtract(): "subtract", ToZero(): "zero", NoReset(): "none"}
@@ -221,6 +225,90 @@ def _surrogate_of(neuron: LIF) -> Function:
 def _require_no_synapse(case: Case) -> None:
     if case.synapse is not None:
         raise Unsupported(f"synapse must be None, got {case.synapse}")
+
+
+def wrap(module: nn.Module, case: Case, **options) -> Implementation:
+    """Return a user's module of snnTorch's neurons as an implementation: `modules.wrap`.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        ``module(x)`` with x (time, batch, n_0) returns spikes (time, batch, n), alone or first.
+    case : Case
+        What it should compute; `case_of` gives it.
+    **options
+        As for `modules.wrap`. For a module that takes one image and shows it at every step:
+        ``enter=lambda x: x[0]``.
+
+    Returns
+    -------
+    Implementation
+        To be checked.
+    """
+    return modules.wrap(module, case, **{"reset": at_rest, "name": _name(), **options})
+
+
+def at_rest(module: nn.Module) -> None:
+    """Put all neurons that keep their states at rest."""
+    for each in module.modules():
+        if isinstance(each, snntorch.Leaky):
+            each.reset_mem()
+
+
+def case_of(
+    module: nn.Module,
+    x: Array,
+    y: Integers,
+    *,
+    spike: Surrogate | None = None,
+    gain: float = 1.0,
+    name: str = "snnTorch module",
+) -> Case:
+    """Return the case that a module of ``nn.Linear`` and ``snn.Leaky`` in turn stands for.
+
+    Parameters
+    ----------
+    module, x, y, gain, name
+        As for `reading.case_from`.
+    spike : Surrogate, optional
+        What a ``spike_grad`` of the user's own computes; it is taken to be smooth forward, too.
+        Default: the library's surrogate is read from the neuron, hard forward.
+
+    Returns
+    -------
+    Case
+        With the module's weights; a ValueError says what no `LIF` does.
+    """
+    read = partial(_read, spike=spike)
+    return case_from(module, x, y, read, gain=gain, name=name)
+
+
+def _read(module: nn.Module, spike: Surrogate | None) -> Read | None:
+    """What a `Leaky` is; None for what is no neuron."""
+    if not isinstance(module, snntorch.SpikingNeuron):
+        return None
+    if type(module) is not snntorch.Leaky:
+        raise ValueError(f"neurons must be snntorch.Leaky, got {type(module).__name__}")
+    graded = number(module.graded_spikes_factor, "graded_spikes_factor")
+    if module.inhibition or module.state_quant or graded != 1.0:
+        raise ValueError("neurons must have no inhibition, state_quant or graded spikes, got one")
+    resets = RESETS if module.reset_delay else AT_ONCE
+    reset = next(r for r, said in resets.items() if said == module.reset_mechanism)
+    leak = min(max(number(module.beta, "beta"), 0.0), 1.0)
+    of_its = _library_spike(module.spike_grad) if spike is None else spike
+    neuron = LIF(leak, number(module.threshold, "threshold"), of_its, reset)
+    return Read(neuron, hard=spike is None)
+
+
+def _library_spike(function: Function) -> Surrogate:
+    """The family and slope that one of the library's surrogates encloses."""
+    maker = getattr(function, "__qualname__", "").partition(".")[0]
+    family = {"atan": Arctan, "sigmoid": Logistic, "fast_sigmoid": FastSigmoid}.get(maker)
+    if family is None or getattr(function, "__module__", "") != theirs.__name__:
+        wanted = "spike_grad must be atan, sigmoid or fast_sigmoid of snnTorch, or known by spike="
+        raise ValueError(f"{wanted}, got {maker or repr(function)}")
+    enclosed = inspect.getclosurevars(function).nonlocals
+    return family(float(enclosed.get("alpha", enclosed.get("slope"))))
 
 
 def _name() -> str:

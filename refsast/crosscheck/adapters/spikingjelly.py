@@ -18,17 +18,35 @@ from importlib.metadata import version
 import torch
 from spikingjelly.activation_based import neuron as nodes
 from spikingjelly.activation_based import surrogate as theirs
-from torch import Tensor
+from spikingjelly.activation_based.functional import reset_net
+from torch import Tensor, nn
 
+from refsast.arrays import Array, Integers
+from refsast.crosscheck.adapters import modules
 from refsast.crosscheck.adapters import torch as plain
 from refsast.crosscheck.adapters.autograd import Cell, Fired, Population, stepwise, through
+from refsast.crosscheck.adapters.reading import Read, case_from, number
 from refsast.crosscheck.case import Case, Implementation, Unsupported
 from refsast.model.lif import LIF
 from refsast.model.reset import Subtract, ToZero
-from refsast.model.surrogate import Algebraic, Arctan, FastSigmoid, Logistic, PiecewiseQuadratic
+from refsast.model.surrogate import (
+    Arctan,
+    FastSigmoid,
+    Logistic,
+    PiecewiseQuadratic,
+    Surrogate,
+)
 from refsast.model.synapse import Synapse
 
 NEAR = 1e-12  # relative; 1/tau is not exactly one minus the leak
+
+
+FAMILIES = {
+    theirs.ATan: Arctan,
+    theirs.Sigmoid: Logistic,
+    theirs.SoftSign: FastSigmoid,
+    theirs.PiecewiseQuadratic: PiecewiseQuadratic,
+}
 
 
 def factory(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
@@ -138,18 +156,79 @@ def _v_reset(neuron: LIF) -> float | None:
 
 def spike_of(neuron: LIF, *, hard: bool) -> Callable[[Tensor], Tensor]:
     """Return the library's surrogate of that family, or a smooth function where it has none."""
-    match neuron.spike:
-        case Arctan(slope):
-            return theirs.ATan(alpha=slope, spiking=hard)
-        case Logistic(slope):
-            return theirs.Sigmoid(alpha=slope, spiking=hard)
-        case FastSigmoid(slope):
-            return theirs.SoftSign(alpha=slope, spiking=hard)
-        case PiecewiseQuadratic(slope):
-            return theirs.PiecewiseQuadratic(alpha=slope, spiking=hard)
-        case Algebraic() if not hard:
-            return plain.smooth(neuron.spike)
-    raise Unsupported(f"spike must be a surrogate of SpikingJelly's, got {neuron.spike!r}")
+    for surrogate, family in FAMILIES.items():
+        if isinstance(neuron.spike, Surrogate) and isinstance(neuron.spike, family):
+            return surrogate(alpha=neuron.spike.slope, spiking=hard)
+    if hard:
+        raise Unsupported(f"spike must be a surrogate of SpikingJelly's, got {neuron.spike!r}")
+    return plain.smooth(neuron.spike)
+
+
+def wrap(module: nn.Module, case: Case, **options) -> Implementation:
+    """Return a user's module of SpikingJelly's neurons as an implementation: `modules.wrap`.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        ``module(x)`` with x (time, batch, n_0) returns spikes (time, batch, n), alone or first.
+    case : Case
+        What it should compute; `case_of` gives it.
+    **options
+        As for `modules.wrap`.
+
+    Returns
+    -------
+    Implementation
+        To be checked.
+    """
+    return modules.wrap(module, case, **{"reset": reset_net, "name": _name(), **options})
+
+
+def case_of(
+    module: nn.Module,
+    x: Array,
+    y: Integers,
+    *,
+    gain: float = 1.0,
+    name: str = "SpikingJelly module",
+) -> Case:
+    """Return the case that a module of linear layers and LIF or IF nodes in turn stands for.
+
+    Parameters
+    ----------
+    module, x, y, gain, name
+        As for `reading.case_from`.
+
+    Returns
+    -------
+    Case
+        With the module's weights; a ValueError says what no `LIF` does.
+    """
+    return case_from(module, x, y, _read, gain=gain, name=name)
+
+
+def _read(module: nn.Module) -> Read | None:
+    """What a node is; None for what is none."""
+    if not isinstance(module, nodes.BaseNode):
+        return None
+    if type(module) not in (nodes.LIFNode, nodes.IFNode):
+        raise ValueError(f"neurons must be LIFNode or IFNode, got {type(module).__name__}")
+    if module.v_reset not in (0.0, None):
+        raise ValueError(f"v_reset must be 0.0 or None, got {module.v_reset}")
+    rate = 1.0 / number(module.tau, "tau") if isinstance(module, nodes.LIFNode) else 0.0
+    reset = ToZero() if module.v_reset is not None else Subtract(leaked=True)
+    spike, hard = _library_spike(module.surrogate_function)
+    synapse = Synapse(0.0, rate) if rate > 0.0 and module.decay_input else None
+    return Read(LIF(1.0 - rate, module.v_threshold, spike, reset), hard, synapse)
+
+
+def _library_spike(function: object) -> tuple[Surrogate, bool]:
+    """The family and slope of one of the library's surrogates, and whether it fires hard."""
+    family = FAMILIES.get(type(function))
+    if family is None:
+        names = ", ".join(each.__name__ for each in FAMILIES)
+        raise ValueError(f"surrogates must be {names}, got {type(function).__name__}")
+    return family(float(function.alpha)), bool(function.spiking)  # pyright: ignore
 
 
 def _name() -> str:
