@@ -8,7 +8,7 @@ from refsast.crosscheck.attribution import Cause, attribute
 from refsast.crosscheck.case import Answer, Case, Gradient, Implementation, ask
 from refsast.crosscheck.faults import faulty
 from refsast.crosscheck.judge import Stage, compared, seen_in, tolerances
-from refsast.crosscheck.localise import Place, first_apart, probe
+from refsast.crosscheck.localise import Place, assembled, first_apart, probe
 from refsast.crosscheck.program import solve
 from refsast.gradient.rounding import Yardsticks
 
@@ -135,7 +135,11 @@ def _explained(gradient: Gradient, report: Report, right: Answer, allowed: Yards
     program = None if fault is None else faulty(case, fault)
     if place is None and program is not None:
         simulated = compared(solve(case, program), right, allowed)
-        place = first_apart(simulated, "by its cause")
+        how = "by its cause"
+        place = first_apart(simulated, how) or assembled(simulated, how)
+        place = (
+            place if place is None or place.time is not None else replace(place, what="gradient")
+        )
     if place is None:
         place = probe(gradient, case, dtype)
     return replace(report, first=place, cause=cause)

@@ -102,4 +102,5 @@ def misfit(seen: Evidence, candidate: Answer) -> float:
 
 
 def _norm(array: Array) -> float:
-    return float(np.linalg.norm(array.ravel()))
+    peak = float(abs(array).max(initial=0.0))  # whose square may underflow
+    return peak * float(np.linalg.norm(array / peak)) if peak > 0.0 else 0.0

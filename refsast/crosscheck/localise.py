@@ -123,21 +123,30 @@ def probe(gradient: Gradient, case: Case, dtype: np.dtype) -> Place | None:
         if _wrong(gradient, short, dtype, "loss"):
             layer = _wrong_layer(gradient, short, dtype)
             return Place("state", layer, steps - 1, how="by fewer steps and silenced layers")
-    stages = _asked(gradient, case, dtype)
-    wrong = [
-        int(name[name.index("[") + 1 : name.index("]")])
-        for stage in stages
-        if stage.name == "parameter gradients"
-        for name, errors in stage.errors
-        if errors.max(initial=0.0) > 1.0
-    ]
-    if not wrong:
-        return None
+    place = assembled(_asked(gradient, case, dtype), how="adjoints are right, as the biases' are")
+    if place is None or place.what == "gradient":
+        return place
     time = _wrong_pulse(gradient, case, dtype)
     if time is None:
-        return Place("gradient", max(wrong), how="adjoints are right, by pulses in the input")
+        return replace(place, what="gradient", how="adjoints are right, by pulses in the input")
     top = len(case.network.neurons) - 1
-    return Place("adjoint", min(max(wrong), top), time, how="by pulses in the input")
+    return Place("adjoint", min(place.layer or 0, top), time, how="by pulses in the input")
+
+
+def assembled(stages: tuple[Stage, ...], how: str) -> Place | None:
+    """Return the highest layer whose gradients are wrong; None where none is.
+
+    It is a "gradient" where biases, whose gradients are sums of adjoints, have right ones in every
+    layer; else it may be an "adjoint".
+    """
+    errors = {n: e for s in stages if s.name == "parameter gradients" for n, e in s.errors}
+    wrong = [name for name, e in errors.items() if e.max(initial=0.0) > 1.0]
+    if not wrong:
+        return None
+    layer = max(int(name[name.index("[") + 1 : name.index("]")]) for name in wrong)
+    biases = [name for name in errors if name.endswith(".b")]
+    right = len(biases) > layer and not any(name in wrong for name in biases)
+    return Place("gradient" if right else "adjoint", layer, how=how)
 
 
 def _asked(gradient: Gradient, case: Case, dtype: np.dtype) -> tuple[Stage, ...]:

@@ -1,0 +1,235 @@
+"""Networks with planted faults, black boxes of them, and where each is truly wrong first.
+
+``python -m tests.crosscheck.planted [N]`` prints how many of N networks per kind are detected, with
+the right cause, at the right place.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+import refsast as rs
+from refsast.arrays import Array
+from refsast.autodiff.ops import Op
+from refsast.autodiff.tape import apply
+from refsast.crosscheck.faults import Fault, both, faulty, per_layer
+from refsast.crosscheck.known import around
+from refsast.crosscheck.known.derivatives import SHAPES, own
+from refsast.crosscheck.known.fired import derivative
+from refsast.crosscheck.known.table import BACKWARD, FORWARD
+from refsast.crosscheck.program import Program, program_of, solve
+
+SURROGATES = (rs.Arctan, rs.Logistic, rs.Algebraic, rs.FastSigmoid, rs.PiecewiseQuadratic)
+RESETS = (rs.ToZero(), rs.Subtract(), rs.Subtract(leaked=True), rs.NoReset())
+TABLE = {fault.name: fault for fault in (*BACKWARD, *FORWARD)}
+
+
+def slope(factor: Callable[[float], float]) -> Fault:
+    """The spike's derivative multiplied by a function of its slope parameter."""
+    scaled = derivative(lambda neuron, v: factor(neuron.spike.slope) * own(neuron, v))
+    return Fault("slope factor", "", per_layer(scaled))
+
+
+KINDS: dict[str, Fault] = {
+    **{name: TABLE[name] for name in TABLE if not name.startswith("another surrogate")},
+    "another surrogate: Logistic": TABLE["another surrogate: Logistic"],
+    "another surrogate: Arctan, same number": TABLE["another surrogate: Arctan, same number"],
+    "slope factor missing": slope(lambda k: 1.0 / k),
+    "slope factor squared": slope(lambda k: k),
+    "2/k": slope(lambda k: 2.0 / k),
+    "un-normalised": Fault(
+        "another surrogate backwards: 1/(1 + |k v|)^2",
+        "",
+        per_layer(derivative(SHAPES["1/(1 + |k v|)^2"])),
+    ),
+    "gradient times 3": Fault("constant factor", "", around.multiplied(3.0)),
+}
+PAIRS = (
+    ("reset detached", "sum over batch"),
+    ("leaked subtraction", "input scaled"),
+    ("straight-through", "reset detached"),
+    ("2/k", "recurrence detached"),
+    ("state detached", "bias constant"),
+)
+
+
+def drawn(
+    rng: np.random.Generator, hard: bool = False, detach: bool = False, current: bool = False
+) -> rs.Case:
+    """A network of any kind with inputs that make it fire; hard ones on a grid: some tie."""
+    depth = int(rng.integers(1, 4))
+    sizes = tuple(int(n) for n in rng.integers(2, 7, depth + 1))
+    if rng.integers(2):  # something square to transpose
+        sizes = (*sizes[:-1], sizes[-2])
+    spike = SURROGATES[rng.integers(5)](float(np.round(rng.uniform(0.8, 5.0), 2)))
+    readouts = (rs.SpikeRate(5.0), rs.LinearReadout(3), rs.LeakyReadout(3, 0.75))
+    leak = float(rng.choice([0.25, 0.5, 0.75, 0.875]))
+    network = rs.Network(
+        sizes,
+        rs.LIF(leak, 1.0, spike, RESETS[rng.integers(4)], detach_reset=detach),
+        readouts[rng.integers(3)],
+        bias=bool(rng.integers(4)),
+        recurrent=bool(rng.integers(2)),
+    )
+    steps, batch = int(rng.integers(3, 9)), int(rng.integers(2, 5))
+    w, x = (
+        rng.uniform(-1.5, 1.5, network.n_params),
+        rng.uniform(-1.0, 2.0, (steps, batch, sizes[0])),
+    )
+    if hard:
+        w, x = np.round(2.0 * w) / 2.0, np.round(2.0 * x) / 2.0
+    y = rng.integers(0, network.classes, batch)
+    synapse = rs.Synapse(0.5, 0.75, delayed=bool(rng.integers(2))) if current else None
+    return rs.Case(network, rs.unflatten(network, w), x, y, synapse, hard=hard)
+
+
+def drawn_for(rng: np.random.Generator, *faults: Fault) -> rs.Case:
+    """A network in which all of these faults show, each beyond the others."""
+    hard = any(f.name in ("tie rule", "smooth forward") for f in faults)
+    detach = any(f.name == "reset attached" for f in faults)
+    current = any(f.name == "scale missing" for f in faults)
+    while True:
+        case = drawn(rng, hard, detach, current)
+        if any(faulty(case, fault) is None for fault in faults):
+            continue
+        programs = [program_of(case), *(faulty(case, fault) for fault in faults)]
+        if len(faults) > 1:
+            programs.append(faulty(case, both(*faults)))
+        answers = [rs.flatten(solve(case, p).grads) for p in programs]
+        gaps = [
+            np.abs(a - b).max() / max(np.abs(a).max(), 1e-300)
+            for i, a in enumerate(answers)
+            for b in answers[:i]
+        ]
+        if np.isfinite(gaps).all() and min(gaps) > 1e-6:
+            return case
+
+
+def black_box(case: rs.Case, *faults: Fault) -> Callable[..., tuple[float, rs.Params]]:
+    """An implementation with these faults, wherever a network can show them; gradients only."""
+
+    def gradient(params: rs.Params, x: Array, y: Array) -> tuple[float, rs.Params]:
+        asked = replace(case, params=params, x=x, y=y)
+        program = program_of(asked)
+        for fault in faults:
+            program = fault.change(program, asked) or program
+        answer = solve(asked, program)
+        return answer.loss, answer.grads
+
+    return gradient
+
+
+def truly_first(case: rs.Case, *faults: Fault) -> tuple[str, int, int] | None:
+    """Kind, layer and step of the first state, else adjoint, that is wrong; by plain loops."""
+    program = program_of(case)
+    for fault in faults:
+        program = fault.change(program, case) or program
+    right, wrong = solve(case), solve(case, program)
+    steps, layers = range(len(case.x)), range(len(case.network.neurons))
+    for t in steps:
+        for i in layers:
+            for name in ("u", "s"):
+                if _differ(getattr(right, name)[i][t], getattr(wrong, name)[i][t]):
+                    return "state", i, t
+    for t in reversed(steps):
+        for i in reversed(layers):
+            if _differ(right.adjoints[i][t], wrong.adjoints[i][t]):
+                return "adjoint", i, t
+    return None
+
+
+def _differ(a: Array, b: Array) -> bool:
+    return bool((abs(a - b) > 1e-11 * abs(a).max()).any())
+
+
+def nudged(layer: int, step: int) -> Fault:
+    """A potential that is off in one layer and step, for no known reason."""
+
+    def change(program: Program, case: rs.Case) -> Program | None:
+        if step >= len(case.x):
+            return None
+        rules = program.layers[layer]
+
+        def carry(n, us, ss):
+            return rules.carry(n, us, ss) + (0.125 if len(us) == step + 1 else 0.0)
+
+        layers = list(program.layers)
+        layers[layer] = replace(rules, carry=carry)
+        return replace(program, layers=tuple(layers))
+
+    return Fault("unknown", "", change)
+
+
+def bent(layer: int, step: int) -> Fault:
+    """A gradient that is half too large on its way back through one layer and step."""
+    op = Op("bent", lambda a: a, (lambda g, y, a: 1.5 * g,))
+
+    def change(program: Program, case: rs.Case) -> Program | None:
+        if step >= len(case.x):
+            return None
+        rules = program.layers[layer]
+
+        def carry(n, us, ss):
+            carried = rules.carry(n, us, ss)
+            return apply(op, carried) if len(us) == step + 1 else carried
+
+        layers = list(program.layers)
+        layers[layer] = replace(rules, carry=carry)
+        return replace(program, layers=tuple(layers))
+
+    return Fault("unknown", "", change)
+
+
+def drawn_unknown(rng: np.random.Generator, plant: Callable[[int, int], Fault]):
+    """A network with an unknown fault in one layer and step."""
+    while True:
+        case = drawn(rng)
+        layer = int(rng.integers(len(case.network.neurons)))
+        fault = plant(layer, int(rng.integers(1, len(case.x))))
+        answers = [rs.flatten(a.grads) for a in (solve(case), solve(case, faulty(case, fault)))]
+        if np.abs(answers[0] - answers[1]).max() > 1e-6 * np.abs(answers[0]).max():
+            return case, fault
+
+
+def outcome(case: rs.Case, *faults: Fault, seen: bool = False) -> tuple[bool, bool, bool]:
+    """Whether a fault is detected, its cause named, and its place found."""
+    report = rs.check(black_box(case, *faults), case)
+    if report.agrees:
+        return False, False, False
+    truth, place = truly_first(case, *faults), report.first
+    found = (
+        None if place is None or place.what == "gradient" else (place.what, place.layer, place.time)
+    )
+    named = set(report.cause.name.split(" + ")) if report.cause.exact else {"unknown"}
+    if named != {fault.name for fault in faults} or found != truth:
+        print("   ", [f.name for f in faults], truth, "->", report.cause, place, file=sys.stderr)
+    return True, named == {fault.name for fault in faults}, found == truth
+
+
+def main(n: int) -> None:
+    """Print the table."""
+    rows: list[tuple[str, Callable[[np.random.Generator], tuple]]] = [
+        (name, lambda rng, f=fault: (drawn_for(rng, f), f)) for name, fault in KINDS.items()
+    ]
+    rows += [
+        (" + ".join(pair), lambda rng, fs=tuple(KINDS[k] for k in pair): (drawn_for(rng, *fs), *fs))
+        for pair in PAIRS
+    ]
+    rows += [
+        ("unknown, forward", lambda rng: drawn_unknown(rng, nudged)),
+        ("unknown, backward", lambda rng: drawn_unknown(rng, bent)),
+    ]
+    print(f"{'kind':45} detected  cause  place   s")
+    for i, (name, draw) in enumerate(rows):
+        rng, start = np.random.default_rng(i), time.perf_counter()
+        found = [outcome(*draw(rng)) for _ in range(n)]
+        counts = np.sum(found, axis=0)
+        took = (time.perf_counter() - start) / n
+        print(f"{name:45} {counts[0]:8} {counts[1]:6} {counts[2]:6} {took:6.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 50)
