@@ -17,7 +17,7 @@ Rule 2: the library's surrogates give spikes in single precision, whatever they 
 
 # pyright: reportMissingImports=false
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
 
@@ -72,7 +72,7 @@ def smooth(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
 
 
 def smooth_from_rest(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
-    """Return `smooth`, what is subtracted at the first step added again to the first input.
+    """Return `smooth` with a spike that is none when a neuron is asked for the first time.
 
     Parameters
     ----------
@@ -91,13 +91,20 @@ def smooth_from_rest(case: Case, dtype: torch.dtype = torch.float64) -> Implemen
     Unsupported
         As for `smooth`.
     """
-    before = [
-        neuron.threshold * float(neuron.spike(np.array(-neuron.threshold)))
-        if isinstance(neuron.reset, Subtract)
-        else 0.0
-        for neuron in case.network.neurons
-    ]
-    return _smooth(case, dtype, RESETS, delay=True, before=before)
+    return _smooth(case, dtype, RESETS, delay=True, start=_none_at_first)
+
+
+def _none_at_first(spike: Function) -> Function:
+    """Return a spike whose first call, for the reset of a neuron at rest, gives none."""
+    asked: list[bool] = []
+
+    def function(v: Tensor) -> Tensor:
+        if asked:
+            return spike(v)
+        asked.append(True)
+        return torch.zeros_like(v)
+
+    return function
 
 
 def smooth_at_once(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
@@ -132,18 +139,20 @@ def _smooth(
     resets: dict[Reset, str],
     *,
     delay: bool,
-    before: Sequence[float] | None = None,
+    start: Callable[[Function], Function] = lambda spike: spike,
 ) -> Implementation:
-    """`Leaky` with smooth functions, `before` added to the first input of each layer."""
+    """`Leaky` with smooth functions; ``start(spike)`` is what a neuron at rest is given."""
     if case.hard:
         raise Unsupported("hard must be False, got a case with hard spikes")
     _require_no_synapse(case)
-    cells = [
-        _cell(neuron, plain.smooth(neuron.spike), resets, dtype, delay=delay)
-        for neuron in case.network.neurons
-    ]
-    added = [0.0] * len(cells) if before is None else before
-    return through(case, stepwise(lambda i: cells[i](added[i])), name=_name(), dtype=dtype)
+    spikes = [plain.smooth(neuron.spike) for neuron in case.network.neurons]
+
+    def make(i: int) -> Cell:
+        return _cell(case.network.neurons[i], start(spikes[i]), resets, dtype, delay=delay)
+
+    for i in range(len(spikes)):
+        make(i)  # so that what is unsupported is said now
+    return through(case, stepwise(make), name=_name(), dtype=dtype)
 
 
 def surrogate(case: Case) -> Implementation:
@@ -167,41 +176,38 @@ def surrogate(case: Case) -> Implementation:
     if not case.hard:
         raise Unsupported("hard must be True, got a case with smooth spikes")
     _require_no_synapse(case)
-    double = torch.float64
-    cells = [_cell(n, _surrogate_of(n), RESETS, double, delay=True) for n in case.network.neurons]
-    return through(case, stepwise(lambda i: cells[i]()), name=_name(), says=np.float32)
+    neurons, spikes = case.network.neurons, [_surrogate_of(n) for n in case.network.neurons]
+
+    def make(i: int) -> Cell:
+        return _cell(neurons[i], spikes[i], RESETS, torch.float64, delay=True)
+
+    for i in range(len(spikes)):
+        make(i)
+    return through(case, stepwise(make), name=_name(), says=np.float32)
 
 
 def _cell(
     neuron: LIF, spike: Function, resets: dict[Reset, str], dtype: torch.dtype, *, delay: bool
-) -> Callable[..., Cell]:
-    """Return what makes a `Leaky` at rest; it may be given what is added to its first input."""
+) -> Cell:
+    """Return a `Leaky` at rest."""
     if neuron.reset not in resets:
         raise Unsupported(f"reset must be one of {list(resets)}, got {neuron.reset}")
-    build = partial(
-        snntorch.Leaky,
+    leaky = snntorch.Leaky(
         torch.tensor(neuron.leak, dtype=dtype),  # a float would be rounded to single precision
         torch.tensor(neuron.threshold, dtype=dtype),  # pyright: ignore[reportArgumentType]
         spike_grad=spike,
         reset_mechanism=resets[neuron.reset],
         reset_delay=delay,
     )
+    forget(leaky)
+    state: list[Tensor] = []
 
-    def make(before: float = 0.0) -> Cell:
-        leaky, state = build(), []
-        forget(leaky)
+    def cell(current: Tensor) -> tuple[Tensor, Tensor | None]:
+        s, u = leaky(current, state[0] if state else torch.zeros_like(current))
+        state[:] = [u]
+        return s, u if delay else None
 
-        def cell(current: Tensor) -> tuple[Tensor, Tensor | None]:
-            if not state:
-                current = current + before
-            u = state[0] if state else torch.zeros_like(current)
-            s, u = leaky(current, u)
-            state[:] = [u]
-            return s, u if delay else None
-
-        return cell
-
-    return make
+    return cell
 
 
 def forget(leaky: snntorch.SpikingNeuron) -> None:
