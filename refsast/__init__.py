@@ -5,7 +5,16 @@ gradients, one signature), ``refsast.sam`` and ``refsast.train``; ``python -m re
 the rest without a line of code.
 """
 
-from refsast.crosscheck import Answer, Case, Implementation, Report, Unsupported, check
+from refsast.crosscheck import (
+    Answer,
+    Case,
+    Implementation,
+    Report,
+    Unsupported,
+    Verdict,
+    check,
+    integrable,
+)
 from refsast.data import (
     Events,
     bin_events,
@@ -91,6 +100,7 @@ __all__ = [
     "ToZero",
     "Trace",
     "Unsupported",
+    "Verdict",
     "as_spikes",
     "bin_events",
     "bin_spikes",
@@ -102,6 +112,7 @@ __all__ = [
     "flatten",
     "heaviside",
     "init",
+    "integrable",
     "load_nmnist",
     "load_nmnist_spikes",
     "project",

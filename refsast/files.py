@@ -89,9 +89,26 @@ def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, NDArray]) ->
     ValueError
         If the file cannot be written, or an array holds objects.
     """
+    write_plain(path, {**arrays, CHECK: np.array(digest_of(arrays))})
+
+
+def write_plain(path: str | os.PathLike[str], arrays: Mapping[str, NDArray]) -> None:
+    """Write arrays as an ``.npz`` archive; the same arrays give the same bytes.
+
+    Parameters
+    ----------
+    path : path
+        The file; written whole or not at all.
+    arrays : mapping of ndarray
+        By name, of any dtype but object.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be written, or an array holds objects.
+    """
     buffer = io.BytesIO()
-    check = np.array(digest_of(arrays))
-    np.savez(buffer, allow_pickle=False, **{**arrays, CHECK: check})  # pyright: ignore[reportArgumentType]
+    np.savez(buffer, allow_pickle=False, **arrays)  # pyright: ignore[reportArgumentType]
     write_whole(path, buffer.getvalue())
 
 
@@ -113,18 +130,39 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, NDArray]:
     ValueError
         If the file is missing, damaged, or not one of ours.
     """
+    arrays = read_plain(path)
+    if str(arrays.pop(CHECK, "")) != digest_of(arrays):
+        raise ValueError(f"{path} must be an undamaged archive of arrays, got another digest")
+    return arrays
+
+
+def read_plain(path: str | os.PathLike[str]) -> dict[str, NDArray]:
+    """Return the arrays of anybody's ``.npz`` archive; nothing is ever unpickled.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+
+    Returns
+    -------
+    dict of ndarray
+        By name.
+
+    Raises
+    ------
+    ValueError
+        If the file is missing or damaged, or an array holds objects.
+    """
     try:
         content = Path(path).read_bytes()
     except OSError as error:
         raise ValueError(f"{path} must be readable, got {error.strerror}") from error
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+            return {name: file[name] for name in file.files}
     except DAMAGE as error:
         raise ValueError(f"{path} must be an undamaged archive of arrays, got {error}") from error
-    if str(arrays.pop(CHECK, "")) != digest_of(arrays):
-        raise ValueError(f"{path} must be an undamaged archive of arrays, got another digest")
-    return arrays
 
 
 # What NumPy and zipfile raise on bytes that are not what they should be.

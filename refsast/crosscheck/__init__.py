@@ -6,5 +6,15 @@ framework each, when they are asked for.
 
 from refsast.crosscheck.case import Answer, Case, Implementation, Unsupported
 from refsast.crosscheck.check import Report, check
+from refsast.crosscheck.integrability import Verdict, integrable
 
-__all__ = ["Answer", "Case", "Implementation", "Report", "Unsupported", "check"]
+__all__ = [
+    "Answer",
+    "Case",
+    "Implementation",
+    "Report",
+    "Unsupported",
+    "Verdict",
+    "check",
+    "integrable",
+]

@@ -19,7 +19,15 @@ import numpy as np
 
 from refsast.arrays import Array
 from refsast.crosscheck.case import Answer, Case, Gradient, shortened
-from refsast.crosscheck.evidence import Evidence, evidence, loss_fits, loss_of, misfit, parallel
+from refsast.crosscheck.evidence import (
+    Evidence,
+    evidence,
+    loss_fits,
+    loss_of,
+    misfit,
+    one_step,
+    parallel,
+)
 from refsast.crosscheck.faults import Fault, both, faulty, in_layer, per_layer
 from refsast.crosscheck.judge import angle
 from refsast.crosscheck.known.around import multiplied
@@ -32,6 +40,7 @@ from refsast.model.params import flatten
 # What a search looks at: enough for every fault to show, little enough to try hundreds.
 STEPS, RECORDINGS = 6, 4
 UNKNOWN = "unknown"
+BACK = frozenset(BACKWARD)
 NOTHING = Fault("", "unchanged", lambda program, case: program)
 
 
@@ -95,29 +104,40 @@ def attribute(gradient: Gradient, case: Case, dtype: np.dtype) -> tuple[Fault | 
     ----------
     FIELD M1 to M6.
     """
-    whole = evidence(gradient, shortened(case, STEPS, RECORDINGS), dtype)
-    if misfit(whole, whole.right) <= 1.0:  # it takes more to show
-        whole = evidence(gradient, case, dtype)
-    single = evidence(gradient, shortened(case, 1, len(whole.case.y)), dtype)
-    nearest: tuple[float, Fault] = (np.inf, NOTHING)
-    for fault in candidates(single, whole):
-        program = faulty(whole.case, fault)
-        if program is None or not loss_fits(whole, program):
-            continue
-        answer = solve(whole.case, program)
-        for scaled, fault_scaled in _with_factor(whole, answer, fault):
-            distance = misfit(whole, scaled)
-            if distance <= 1.0:
-                return fault_scaled, _cause(whole, scaled, fault_scaled, exact=True)
-            nearest = min(nearest, (distance, fault_scaled), key=lambda pair: pair[0])
-    program = faulty(whole.case, nearest[1]) or program_of(whole.case)
-    return None, _cause(whole, solve(whole.case, program), nearest[1], exact=False)
+    seen = [evidence(gradient, shortened(case, STEPS, RECORDINGS), dtype)]
+    if len(case.x) > STEPS or len(case.y) > RECORDINGS:
+        seen.append(evidence(gradient, case, dtype))
+    if misfit(seen[0], seen[0].right) <= 1.0:  # it takes more to show
+        seen = seen[1:] or seen
+    single = one_step(gradient, shortened(case, 1, len(seen[0].case.y)), dtype)
+    nearest: tuple[float, Fault, Answer] = (np.inf, NOTHING, seen[0].right)
+    for fault in candidates(single, seen[0]):
+        for answer, scaled in _answers(seen[0], fault):
+            distance = misfit(seen[0], answer)
+            if distance <= 1.0 and all(_fits(other, scaled) for other in seen[1:]):
+                return scaled, _cause(seen[0], answer, scaled, exact=True)
+            nearest = min(nearest, (distance, scaled, answer), key=lambda found: found[0])
+    return None, _cause(seen[0], nearest[2], nearest[1], exact=False)
+
+
+def _answers(seen: Evidence, fault: Fault) -> Iterator[tuple[Answer, Fault]]:
+    """Yield what a candidate answers, if its loss fits, with and without a constant factor."""
+    program = faulty(seen.case, fault)
+    if program is not None and loss_fits(seen, program):
+        yield from _with_factor(seen, solve(seen.case, program), fault)
+
+
+def _fits(seen: Evidence, fault: Fault) -> bool:
+    program = faulty(seen.case, fault)
+    return program is not None and misfit(seen, solve(seen.case, program)) <= 1.0
 
 
 def candidates(single: Evidence, whole: Evidence) -> Iterator[Fault]:
     """Yield what may explain the answers, the plainest first."""
     bases = list(_of_one_step(single))
-    others = (*BACKWARD, *FORWARD)
+    right = loss_fits(whole, program_of(whole.case))
+    known = BACKWARD if right else (*BACKWARD, *FORWARD)  # nothing else leaves the loss right
+    others = [fault for fault in known if faulty(whole.case, fault) is not None]
     layers = range(len(whole.case.network.neurons))
     yield from bases
     yield from (_joined(base, other) for base in bases for other in others)
@@ -125,7 +145,8 @@ def candidates(single: Evidence, whole: Evidence) -> Iterator[Fault]:
         yield from (in_layer(fault, i) for fault in (*others, *bases) for i in layers)
     silent = [fault for fault in others if not _shows(single, fault)]
     for base in bases:
-        yield from (_joined(base, both(*pair)) for pair in combinations(silent, 2))
+        pairs = combinations(silent, 2)
+        yield from (_joined(base, both(*pair)) for pair in pairs if right or set(pair) - BACK)
 
 
 def _joined(base: Fault, other: Fault) -> Fault:
@@ -176,7 +197,7 @@ def _with_derivatives(single: Evidence, fault: Fault) -> Iterator[Fault]:
             continue
         want = solve(single.case, program).grads[top].w
         alike, factor = parallel(got, want, single.limit)
-        if name == "own" and abs(factor - 1.0) <= single.limit:
+        if alike and name == "own" and abs(factor - 1.0) <= single.limit:
             return
         if alike:
             says = spelled(name, factor, neurons[top], single.limit)

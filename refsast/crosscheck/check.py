@@ -31,6 +31,9 @@ class Report:
         Why; None where it agrees.
     repeated : bool
         Whether a second call gave the same answer.
+    simulated : tuple of Stage
+        The same stages, all of them, of the cause: what an implementation that gives gradients only
+        must have gone through. Empty where it agrees, or where the cause is unknown.
     """
 
     case: Case
@@ -39,6 +42,7 @@ class Report:
     first: Place | None = None
     cause: Cause | None = None
     repeated: bool = True
+    simulated: tuple[Stage, ...] = ()
 
     @property
     def agrees(self) -> bool:
@@ -131,18 +135,21 @@ def _explained(gradient: Gradient, report: Report, right: Answer, allowed: Yards
     if wrong == {"states"}:
         return replace(report, first=first_apart(report.stages, "from the states given"))
     fault, cause = attribute(gradient, case, dtype)
-    place = first_apart(report.stages, "from the states and adjoints given")
     program = None if fault is None else faulty(case, fault)
-    if place is None and program is not None:
-        simulated = compared(solve(case, program), right, allowed)
-        how = "by its cause"
-        place = first_apart(simulated, how) or assembled(simulated, how)
-        place = (
-            place if place is None or place.time is not None else replace(place, what="gradient")
-        )
-    if place is None:
-        place = probe(gradient, case, dtype)
-    return replace(report, first=place, cause=cause)
+    simulated = () if program is None else compared(solve(case, program), right, allowed)
+    place = (
+        first_apart(report.stages, "from the states and adjoints given")
+        or _by_cause(simulated)
+        or probe(gradient, case, dtype)
+    )
+    return replace(report, first=place, cause=cause, simulated=simulated)
+
+
+def _by_cause(simulated: tuple[Stage, ...]) -> Place | None:
+    """Where a simulation of the cause parts; where its adjoints do not, its gradients."""
+    how = "by its cause"
+    place = first_apart(simulated, how) or assembled(simulated, how)
+    return replace(place, what="gradient") if place and place.time is None else place
 
 
 def _require_clear_of_threshold(case: Case, right: Answer, allowed: Yardsticks) -> None:

@@ -13,6 +13,8 @@ from refsast.model.params import Params
 
 INPUTS = 64  # of a wide network, the most active ones; the others are silenced
 
+NEAR = 0.25  # of the weights, so that a bias at the threshold decides
+
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
@@ -51,6 +53,20 @@ def evidence(gradient: Gradient, case: Case, dtype: np.dtype) -> Evidence:
     right = solve(case)
     limit = float(np.finfo(dtype).eps) ** 0.6
     return Evidence(case, got, right, tolerances(case, right, dtype), limit)
+
+
+def one_step(gradient: Gradient, case: Case, dtype: np.dtype) -> Evidence:
+    """Ask about a single step; near the threshold, if the top layer's gradient is zero there."""
+    seen = evidence(gradient, case, dtype)
+    top = len(case.network.neurons) - 1
+    layer = case.params[top]
+    if layer.b is None or seen.got.grads[top].w.any():
+        return seen
+    scale = 1.0 if case.synapse is None else case.synapse.scale
+    drive = np.full(len(layer.b), case.network.neurons[top].threshold / scale)
+    params = list(case.params)
+    params[top] = replace(layer, w=NEAR * layer.w, b=drive)
+    return evidence(gradient, replace(case, params=tuple(params)), dtype)
 
 
 def _narrowed(case: Case, kept: Integers) -> Case:

@@ -67,15 +67,15 @@ def first_apart(stages: tuple[Stage, ...], how: str) -> Place | None:
         None where neither parts, or neither was given.
     """
     errors = {stage.name: dict(stage.errors) for stage in stages}
-    if cell := _first(_by_layer(errors.get("states", {})), backwards=False):
+    if cell := _first(by_layer(errors.get("states", {})), backwards=False):
         return Place("state", *cell, how)
-    if cell := _first(_by_layer(errors.get("adjoints", {})), backwards=True):
+    if cell := _first(by_layer(errors.get("adjoints", {})), backwards=True):
         return Place("adjoint", *cell, how)
     return None
 
 
-def _by_layer(errors: dict[str, Array]) -> list[Array]:
-    """Errors of each layer; of potentials and spikes the larger."""
+def by_layer(errors: dict[str, Array]) -> list[Array]:
+    """Return the errors of each layer; of potentials and spikes the larger."""
     found: dict[str, Array] = {}
     for name, array in errors.items():
         layer = name[name.index("[") :]

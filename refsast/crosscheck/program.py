@@ -12,7 +12,7 @@ import numpy as np
 
 from refsast.arrays import Array, Integers
 from refsast.autodiff import stop_gradient, straight_through
-from refsast.autodiff.tape import leaf, pull, value_of
+from refsast.autodiff.tape import Node, leaf, pull, value_of
 from refsast.crosscheck.case import Answer, Case
 from refsast.model.lif import LIF
 from refsast.model.loss import cross_entropy
@@ -102,7 +102,13 @@ def fire_hard(neuron: LIF, v: Array) -> Array:
     return straight_through(heaviside, slope_of(neuron.spike))(v)
 
 
-def solve(case: Case, program: Program | None = None) -> Answer:
+def solve(
+    case: Case,
+    program: Program | None = None,
+    *,
+    params: Params | None = None,
+    x: Array | None = None,
+) -> Answer:
     """Return loss, states, adjoints and gradients of a case, in float64 by the tape.
 
     Parameters
@@ -111,6 +117,9 @@ def solve(case: Case, program: Program | None = None) -> Answer:
         The question.
     program : Program, optional
         By which rules; default: the right ones.
+    params, x : tuple of Layer, array, optional
+        In place of those of the case, unchecked: arrays of another kind of number (`digits`), which
+        the arrays of the answer then are of, too.
 
     Returns
     -------
@@ -118,8 +127,9 @@ def solve(case: Case, program: Program | None = None) -> Answer:
         With nothing left out.
     """
     program = program_of(case) if program is None else program
-    params = tuple(Layer(**{k: leaf(a) for k, a in parts(layer).items()}) for layer in case.params)
-    x = leaf(case.x)
+    given = case.params if params is None else params
+    params = tuple(Layer(**{k: leaf(a) for k, a in parts(layer).items()}) for layer in given)
+    x = leaf(case.x if x is None else x)
     us, ss = unrolled(case, program, params, x)
     loss = program.loss(program.read(case.network, params, np.stack(ss[-1])), case.y)
     leaves = [a for layer in params for a in parts(layer).values()]
@@ -149,6 +159,8 @@ def unrolled(
     for neuron, layer, rules in zip(case.network.neurons, params, program.layers, strict=False):
         currents = rules.currents(layer, a)
         rest = np.zeros(currents.shape[1:])
+        if isinstance(currents, Node):  # a first potential that nothing drives is on the tape, too
+            rest = leaf(rest)
         u, s, i = [rest], [rest], rest
         for current in currents:
             if layer.v is not None:

@@ -16,6 +16,7 @@ from refsast.arrays import Array
 from refsast.autodiff.ops import Op
 from refsast.autodiff.tape import apply
 from refsast.crosscheck.faults import Fault, both, faulty, per_layer
+from refsast.crosscheck.judge import angle
 from refsast.crosscheck.known import around
 from refsast.crosscheck.known.derivatives import SHAPES, own
 from refsast.crosscheck.known.fired import derivative
@@ -36,14 +37,16 @@ def slope(factor: Callable[[float], float]) -> Fault:
 KINDS: dict[str, Fault] = {
     **{name: TABLE[name] for name in TABLE if not name.startswith("another surrogate")},
     "another surrogate: Logistic": TABLE["another surrogate: Logistic"],
-    "another surrogate: Arctan, same number": TABLE["another surrogate: Arctan, same number"],
+    "another surrogate: PiecewiseQuadratic, same number": TABLE[
+        "another surrogate: PiecewiseQuadratic, same number"
+    ],
     "slope factor missing": slope(lambda k: 1.0 / k),
     "slope factor squared": slope(lambda k: k),
     "2/k": slope(lambda k: 2.0 / k),
     "un-normalised": Fault(
-        "another surrogate backwards: 1/(1 + |k v|)^2",
+        "another surrogate backwards: 1/(1+|k v|)^2",
         "",
-        per_layer(derivative(SHAPES["1/(1 + |k v|)^2"])),
+        per_layer(derivative(SHAPES["1/(1+|k v|)^2"])),
     ),
     "gradient times 3": Fault("constant factor", "", around.multiplied(3.0)),
 }
@@ -104,8 +107,31 @@ def drawn_for(rng: np.random.Generator, *faults: Fault) -> rs.Case:
             for i, a in enumerate(answers)
             for b in answers[:i]
         ]
-        if np.isfinite(gaps).all() and min(gaps) > 1e-6:
+        if np.isfinite(gaps).all() and min(gaps) > 1e-6 and _clear(case, faults):
             return case
+
+
+def _clear(case: rs.Case, faults: tuple[Fault, ...]) -> bool:
+    """Whether no other known fault, with or without a constant factor, gives the same numbers."""
+    planted = rs.flatten(solve(case, _with_all(case, faults)).grads)
+    names = {fault.name for fault in faults}
+    others = [f for f in (*TABLE.values(), KINDS["2/k"]) if f.name not in names]
+    programs = [faulty(case, fault) for fault in others]
+    if not names & {"constant factor", "sum over batch"}:
+        programs.append(program_of(case))
+    for program in filter(None, programs):
+        cosine, _ = angle(planted, rs.flatten(solve(case, program).grads))
+        if abs(cosine) > 1.0 - 1e-9:
+            return False
+    return True
+
+
+def _with_all(case: rs.Case, faults: tuple[Fault, ...]) -> Program:
+    """The program of a case with these faults, wherever it can show them."""
+    program = program_of(case)
+    for fault in faults:
+        program = fault.change(program, case) or program
+    return program
 
 
 def black_box(case: rs.Case, *faults: Fault) -> Callable[..., tuple[float, rs.Params]]:
@@ -113,10 +139,7 @@ def black_box(case: rs.Case, *faults: Fault) -> Callable[..., tuple[float, rs.Pa
 
     def gradient(params: rs.Params, x: Array, y: Array) -> tuple[float, rs.Params]:
         asked = replace(case, params=params, x=x, y=y)
-        program = program_of(asked)
-        for fault in faults:
-            program = fault.change(program, asked) or program
-        answer = solve(asked, program)
+        answer = solve(asked, _with_all(asked, faults))
         return answer.loss, answer.grads
 
     return gradient
@@ -124,10 +147,7 @@ def black_box(case: rs.Case, *faults: Fault) -> Callable[..., tuple[float, rs.Pa
 
 def truly_first(case: rs.Case, *faults: Fault) -> tuple[str, int, int] | None:
     """Kind, layer and step of the first state, else adjoint, that is wrong; by plain loops."""
-    program = program_of(case)
-    for fault in faults:
-        program = fault.change(program, case) or program
-    right, wrong = solve(case), solve(case, program)
+    right, wrong = solve(case), solve(case, _with_all(case, faults))
     steps, layers = range(len(case.x)), range(len(case.network.neurons))
     for t in steps:
         for i in layers:

@@ -1,0 +1,172 @@
+"""The questions of the golden set: small networks that between them have every variant.
+
+Rule 1: every number is a small integer over a power of two, and so is the number of steps. float32
+        holds them all, and nothing is rounded before the first operation.
+Rule 2: drawn from a seed by the raw bits of PCG64, a stream that NumPy promises not to change.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from refsast.arrays import Array
+from refsast.crosscheck.case import Case
+from refsast.model.lif import LIF
+from refsast.model.network import Network, split
+from refsast.model.params import Layer, Params, parts
+from refsast.model.readout import LeakyReadout, LinearReadout, SpikeRate
+from refsast.model.reset import NoReset, Subtract
+from refsast.model.surrogate import Algebraic, Arctan, FastSigmoid, Logistic, PiecewiseQuadratic
+from refsast.model.synapse import Synapse
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """What an implementation is asked: a case, and what SAM and the Hessian need besides.
+
+    Attributes
+    ----------
+    case : Case
+        Network, parameters and the first minibatch.
+    second : Case
+        The same with the second, independent minibatch.
+    direction : (p,) array
+        What the Hessian is multiplied with.
+    rho : float
+        Radius of SAM's ball.
+    seed : int
+        What all of it was drawn from.
+    """
+
+    case: Case
+    second: Case
+    direction: Array
+    rho: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class Spec:
+    """How to draw a question.
+
+    Attributes
+    ----------
+    name : str
+        Of the case, and of its file.
+    network : Network
+        The network.
+    time, batch : int
+        How many steps and recordings.
+    seed : int
+        Of the draw.
+    synapse : Synapse or None
+        As in `Case`.
+    hard : bool
+        As in `Case`.
+    grid : int
+        Weights lie in [-1.5, 1.5], on multiples of one part in `grid`; even. A coarse one has
+        potentials that meet the threshold exactly.
+    exponents : tuple of int
+        What power of two multiplies the parameters of each layer; none: 1.
+    """
+
+    name: str
+    network: Network
+    time: int
+    batch: int
+    seed: int
+    synapse: Synapse | None = None
+    hard: bool = False
+    grid: int = 32
+    exponents: tuple[int, ...] = ()
+
+
+RHO = 0.25
+
+
+def question_of(spec: Spec) -> Question:
+    """Draw the question of a spec."""
+    network, shape = spec.network, (spec.time, spec.batch, spec.network.sizes[0])
+    p, size, batch = network.n_params, int(np.prod(shape)), spec.batch
+    bits = np.random.PCG64(spec.seed).random_raw(2 * p + 2 * size + 2 * batch)
+    kinds = (
+        3 * spec.grid + 1,
+        33,
+        5,
+        5,
+        network.classes,
+        network.classes,
+    )  # how many different numbers of each
+    pieces = np.split(bits >> np.uint64(32), np.cumsum([p, p, size, size, batch]))
+    w, direction, x, x2, y, y2 = (
+        (piece % np.uint64(n)).astype(np.int64) for piece, n in zip(pieces, kinds, strict=True)
+    )
+    params = scaled(split(network, (w - 3 * spec.grid // 2) / spec.grid), spec.exponents)
+    case = Case(network, params, x.reshape(shape) / 4, y, spec.synapse, spec.hard, name=spec.name)
+    second = replace(case, x=x2.reshape(shape) / 4, y=y2)
+    return Question(case, second, (direction - 16) / 16, RHO, spec.seed)
+
+
+def scaled(params: Params, exponents: Sequence[int]) -> Params:
+    """Multiply the parameters of each layer by a power of two."""
+    if not exponents:
+        return params
+    return tuple(
+        Layer(**{k: np.ldexp(a, n) for k, a in parts(layer).items()})
+        for layer, n in zip(params, exponents, strict=True)
+    )
+
+
+def _plain(sizes: tuple[int, ...], neuron: LIF | tuple[LIF, ...], **more: bool) -> Network:
+    """A network that is read by its firing rates, without biases unless asked for."""
+    return Network(sizes, neuron, SpikeRate(4.0), **{"bias": False, **more})
+
+
+MIXED = (
+    LIF(0.75, 1.0, Arctan(2.0)),
+    LIF(0.5, 0.5, Logistic(4.0), Subtract(leaked=True)),
+    LIF(0.875, 0.75, FastSigmoid(4.0), Subtract()),
+)
+SPECS = (
+    Spec("to-zero", _plain((3, 3), LIF(0.75, 1.0, Arctan(2.0)), bias=True), 4, 2, 15),
+    Spec("subtract", _plain((3, 3, 3), LIF(0.875, 1.0, Logistic(2.0), Subtract())), 4, 2, 37),
+    Spec(
+        "subtract-leaked",
+        Network((3, 3), LIF(0.5, 0.75, Algebraic(2.0), Subtract(leaked=True)), LinearReadout(2)),
+        4, 2, 35,
+    ),
+    Spec(
+        "no-reset",
+        Network((2, 3), LIF(0.75, 1.0, FastSigmoid(4.0), NoReset()), LeakyReadout(3, 0.5), False),
+        4, 2, 35,
+    ),
+    Spec(
+        "recurrent",
+        _plain((2, 3), LIF(0.75, 1.0, PiecewiseQuadratic(0.5)), recurrent=True),
+        4, 2, 21,
+    ),
+    Spec("three-layers", _plain((2, 3, 2, 3), MIXED), 4, 2, 26),
+    Spec("one-step", _plain((3, 4), LIF(0.75, 0.5, Logistic(2.0)), bias=True), 1, 2, 4),
+    Spec(
+        "everything",
+        Network((2, 3, 2), MIXED[::2], LeakyReadout(2, 0.75), recurrent=True),
+        8, 1, 5,
+    ),
+    Spec("faint", _plain((2, 2, 2), LIF(0.5, 1.0, Arctan(2.0))), 4, 1, 36, exponents=(-10, -34)),
+    Spec(
+        "detached-reset",
+        _plain((3, 3), LIF(0.75, 1.0, Arctan(2.0), detach_reset=True), bias=True),
+        4, 2, 15,
+    ),
+    Spec(
+        "current-based",
+        _plain((3, 3, 2), LIF(0.75, 0.5, Algebraic(4.0))),
+        8, 1, 37, Synapse(0.5, 0.25, delayed=True),
+    ),
+    Spec(
+        "straight-through",
+        _plain((3, 3, 3), LIF(0.5, 0.5, Logistic(4.0), Subtract())),
+        4, 2, 39, hard=True, grid=2,
+    ),
+)  # fmt: skip

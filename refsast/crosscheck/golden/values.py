@@ -1,0 +1,190 @@
+"""The right answers to a golden question, in fifty digits, and how far rounding may move them.
+
+Rule 1: the program is `program_of` the case, on numbers of another kind (`digits`). What is written
+        here again is only what would fall back to float64: pi, and the three lines of SAM.
+Rule 2: rounded once, at the end, by whoever writes the numbers down.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+import numpy as np
+
+from refsast.arrays import Array
+from refsast.autodiff import hvp, straight_through
+from refsast.crosscheck.case import Answer, Case
+from refsast.crosscheck.golden.digits import Digits, lift, pi
+from refsast.crosscheck.golden.questions import Question
+from refsast.crosscheck.judge import COARSE
+from refsast.crosscheck.program import Program, program_of, solve, unrolled
+from refsast.model.lif import LIF
+from refsast.model.network import split
+from refsast.model.params import Layer, Params, flatten, parts
+from refsast.model.spike import Spike, slope_of
+from refsast.model.surrogate import Arctan
+
+BIASED = "the gradient is biased: no function has it, so it has no Hessian"
+
+
+@dataclass(frozen=True)
+class WideArctan:
+    """`Arctan` with more digits of pi than float64 has.
+
+    Attributes
+    ----------
+    slope : float
+        As of `Arctan`.
+    pi : Digits
+        The number.
+    """
+
+    slope: float
+    pi: Digits
+
+    def _z(self, v: Array) -> Array:
+        return self.pi * (0.5 * self.slope) * v
+
+    def __call__(self, v: Array) -> Array:
+        """Return sigma(v), any shape."""
+        return 0.5 + np.arctan(self._z(v)) / self.pi
+
+    def derivative(self, v: Array) -> Array:
+        """Return sigma'(v)."""
+        z = self._z(v)
+        return 0.5 * self.slope / (1.0 + z * z)
+
+
+def wide(spike: Spike) -> Spike:
+    """Return a spike that has as many digits as what it is given."""
+    return WideArctan(spike.slope, pi()) if isinstance(spike, Arctan) else spike
+
+
+def wide_program(case: Case) -> Program:
+    """Return `program_of` the case for arrays of `Digits`."""
+    program = program_of(case)
+    spike_of = _hard if case.hard else _smooth
+    rules = tuple(replace(rules, fire=spike_of) for rules in program.layers)
+    return replace(program, layers=rules)
+
+
+def _smooth(neuron: LIF, v: Array) -> Array:
+    """The smooth spike, with the rounding errors of formulas that are less careful than ours.
+
+    Theirs may add to one half, and so keep no relative precision in the tail; and derivatives such
+    as ``k s (1 - s)`` have errors that do not fade with them (`judge.COARSE`).
+    """
+    v = v + _zero(0.0)  # a layer at rest is of floats still
+    first, second = _coarse(neuron.spike)
+
+    def floor(v: Array) -> Array:  # nothing, whose slope is nothing, each with an error
+        return straight_through(lambda v: first + 0.0 * v, lambda v: second + 0.0 * v)(v)
+
+    rough = straight_through(lambda v: 0.0 * v, floor)
+    return 0.5 + (wide(neuron.spike)(v) - 0.5) + rough(v)
+
+
+def _hard(neuron: LIF, v: Array) -> Array:
+    """The Heaviside step forward, the smooth spike's derivative backward."""
+    v = v + _zero(0.0)  # as above
+    slope, (first, _) = slope_of(wide(neuron.spike)), _coarse(neuron.spike)
+
+    def step(v: Array) -> Array:
+        return lift(np.where(v >= 0.0, 1.0, 0.0))
+
+    return straight_through(step, lambda v: slope(v) + first)(v)
+
+
+def _coarse(spike: Spike) -> tuple[Digits, Digits]:
+    """Nothing, with the error of a first derivative far from threshold, and of a second."""
+    largest = float(slope_of(spike)(np.zeros(())))  # twice that, squared, no second is above
+    return _zero(COARSE * largest), _zero(COARSE * (2.0 * largest) ** 2)
+
+
+def _zero(error: float) -> Digits:
+    """Nothing, with an error."""
+    return Digits(Decimal(0), Decimal(error))
+
+
+def answers_of(question: Question) -> dict[str, Array]:
+    """Return every right answer, as arrays of `Digits`, by its name in the file.
+
+    Parameters
+    ----------
+    question : Question
+        Of which ``case`` and ``second`` share a network and parameters.
+
+    Returns
+    -------
+    dict of ndarray
+        ``loss``, ``logits``, ``u.0``, ``s.0``, ``adjoints.0``, ..., ``grads.0.w``, ..., ``x_grad``;
+        ``sam.point``, ``sam.grads``, ``sam.exact``, ``hvp`` as flat vectors. The last two are left
+        out where there is no Hessian, which `left_out` says.
+    """
+    case, rho = question.case, question.rho
+    w = lift(flatten(case.params))
+    first = solved(case, w)
+    g = flatten(first.grads)
+    norm, unit = unit_of(g)
+    point = w + rho * unit
+    found = {
+        **dict(named(case, first)),
+        "sam.point": point,
+        "sam.grads": flatten(solved(question.second, point).grads),
+    }
+    if left_out(case):
+        return found
+    raised = flatten(solved(case, point).grads)
+    across = raised - unit * (unit @ raised)
+    exact = raised + rho * curvature(case, w, across) / norm
+    return {**found, "sam.exact": exact, "hvp": curvature(case, w, lift(question.direction))}
+
+
+def left_out(case: Case) -> dict[str, str]:
+    """Return what has no answer, and why."""
+    detached = any(neuron.detach_reset for neuron in case.network.neurons)
+    return {"hvp": BIASED, "sam.exact": BIASED} if case.hard or detached else {}
+
+
+def solved(case: Case, w: Array) -> Answer:
+    """Return the answer to a case at other parameters, a flat vector of `Digits`."""
+    return solve(case, wide_program(case), params=split(case.network, w), x=lift(case.x))
+
+
+def unit_of(g: Array) -> tuple[Digits, Array]:
+    """The norm of a gradient and its direction, as in `refsast.optim.sam`, which is of float64."""
+    norm = np.sqrt(np.sum(g * g, keepdims=True))[0]
+    return norm, g / norm
+
+
+def named(case: Case, answer: Answer) -> Iterator[tuple[str, Array]]:
+    """Yield the arrays of an answer with their names in the file."""
+    program, s = wide_program(case), list(answer.s or ())
+    logits = program.read(case.network, case.params, s[-1])
+    yield "loss", np.array(program.loss(logits, case.y), object)
+    yield "logits", logits
+    for name, arrays in (("u", answer.u), ("s", answer.s), ("adjoints", answer.adjoints)):
+        yield from ((f"{name}.{i}", array) for i, array in enumerate(arrays or ()))
+    for i, layer in enumerate(answer.grads):
+        yield from ((f"grads.{i}.{part}", array) for part, array in parts(layer).items())
+    yield "x_grad", np.asarray(answer.x)
+
+
+def curvature(case: Case, w: Array, direction: Array) -> Array:
+    """Return the Hessian of the loss at `w` times a direction; all are flat vectors of `Digits`."""
+    program, x = wide_program(case), lift(case.x)
+    names = [tuple(parts(layer)) for layer in case.params]
+
+    def loss(*arrays: Array) -> Array:
+        left = iter(arrays)
+        params = tuple(Layer(**{name: next(left) for name in layer}) for layer in names)
+        ss = unrolled(case, program, params, x)[1]
+        return program.loss(program.read(case.network, params, np.stack(ss[-1])), case.y)
+
+    where, along = (_arrays(split(case.network, v)) for v in (w, direction))
+    return np.concatenate([a.ravel() for a in hvp(loss, where, along)])
+
+
+def _arrays(params: Params) -> tuple[Array, ...]:
+    """The arrays of parameters, in order."""
+    return tuple(array for layer in params for array in parts(layer).values())

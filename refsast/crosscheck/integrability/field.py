@@ -1,0 +1,214 @@
+"""A black box as a vector field: what its gradients say on lines and on a loop about a point.
+
+Rule 1: the box is asked through `ask` alone; nothing here differentiates anything.
+Rule 2: of each gradient only its products with a few directions are kept, so that a network of any
+        size costs a bounded number of calls and no memory to speak of.
+Rule 3: rounding is measured, by what a polynomial or a few harmonics leave over, and not only
+        computed from the dtype: p - y of a confident network loses more than any dtype tells, and
+        what was computed in single precision may come back in double.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from refsast.arrays import Array
+from refsast.crosscheck.case import Case, Gradient, ask
+from refsast.model.network import split
+from refsast.model.params import Params, flatten, parts
+
+LINES, PLANE = 3, 2  # directions of the lines, and of the plane of the loop
+STEPS = 5  # to either side, along a line
+POINTS = 20  # on the loop
+# Lengths are in units over which the gradient changes by its own size. What rounding feigns falls
+# with the length, what kinks (of surrogates with a jump in their second derivative) feign grows.
+REACH = 400.0  # of a line to either side, in roots of the rounding
+LONGEST = 0.03  # reach of a line, where that would be longer
+WIDEST = 0.01  # radius of the loop, likewise
+STEEPEST = 1e-3  # shortest such length looked for, relative to the parameters
+CALLS = 2 * LINES * STEPS + POINTS + 4  # the point itself three times, and one step aside
+
+ABSCISSAE = np.arange(-STEPS, STEPS + 1) / STEPS
+ANGLES = 2.0 * np.pi * np.arange(POINTS) / POINTS
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """What one call says.
+
+    Attributes
+    ----------
+    loss : float
+        The loss.
+    along : (n,) array
+        Products of the gradient with every direction.
+    size : (n,) array
+        Root of the sum of the squares of the terms of those products.
+    """
+
+    loss: float
+    along: Array
+    size: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """The samples about a point.
+
+    Attributes
+    ----------
+    centre : Sample
+        At the point itself.
+    lines : tuple of tuple of Sample
+        For each of the first directions d the samples at ``w + h t d``, t as in `ABSCISSAE`.
+    loop : tuple of Sample
+        At ``w + r (cos a d + sin a e)``, d and e the last two directions, a as in `ANGLES`.
+    step : float
+        h, in units of the directions.
+    radius : float
+        r, in lengths over which the gradient changes by its own size.
+    eps : float
+        Rounding of one number that comes back.
+    """
+
+    centre: Sample
+    lines: tuple[tuple[Sample, ...], ...]
+    loop: tuple[Sample, ...]
+    step: float
+    radius: float
+    eps: float
+
+
+@dataclass(frozen=True)
+class Unrepeated:
+    """Two answers to one question.
+
+    Attributes
+    ----------
+    apart : float
+        How far the two gradients are from each other, relative to the larger.
+    loss : float
+        How far the two losses are.
+    later : bool
+        Whether the box said the same twice in a row, and something else after other questions.
+    """
+
+    apart: float
+    loss: float
+    later: bool
+
+
+def sampled(gradient: Gradient, case: Case, rng: np.random.Generator) -> Field | Unrepeated:
+    """Ask a black box about the neighbourhood of a case's parameters.
+
+    Parameters
+    ----------
+    gradient : callable
+        As for `ask`.
+    case : Case
+        The point, and the batch.
+    rng : numpy.random.Generator
+        For the directions; advanced.
+
+    Returns
+    -------
+    Field or Unrepeated
+        After `CALLS` calls; or what came instead of the same answer to the same question.
+
+    Raises
+    ------
+    ValueError
+        From `ask`.
+    """
+    w = flatten(case.params)
+    directions = _directions(case.params, rng)
+
+    def at(point: Array) -> tuple[float, Array, float]:
+        answer, dtype = ask(gradient, replace(case, params=split(case.network, point)))
+        return answer.loss, flatten(answer.grads), float(np.finfo(dtype).eps)
+
+    def sample(point: Array) -> Sample:
+        loss, g, _ = at(point)
+        return _summed(loss, g, directions)
+
+    loss, g, claimed = at(w)
+    if differ := _apart(loss, g, *at(w)[:2], later=False):
+        return differ
+    aside = claimed ** (1 / 3)
+    _, moved, _ = at(w + aside * directions[0])
+    eps = max(claimed, spacing(moved))
+    length = _length(g, moved, aside)
+    step, radius = (length * min(limit, REACH * eps**0.5) for limit in (LONGEST, WIDEST))
+    centre = _summed(loss, g, directions)
+    lines = tuple(_line(sample, centre, w, step * d) for d in directions[:LINES])
+    plane = radius * directions[LINES:]
+    loop = tuple(sample(w + np.cos(a) * plane[0] + np.sin(a) * plane[1]) for a in ANGLES)
+    differ = _apart(loss, g, *at(w)[:2], later=True)
+    return differ or Field(centre, lines, loop, step, radius / length, eps)
+
+
+def _line(
+    sample: Callable[[Array], Sample], centre: Sample, w: Array, reach: Array
+) -> tuple[Sample, ...]:
+    """Samples along a line; the one in the middle is known."""
+    return tuple(sample(w + t * reach) if t else centre for t in ABSCISSAE)
+
+
+def _directions(params: Params, rng: np.random.Generator) -> Array:
+    """Random directions (n, p), in each weight and bias as large as what is there.
+
+    So a step of one doubles the parameters, and a bias is heard beside a thousand weights.
+    """
+    arrays = [a for layer in params for a in parts(layer).values()]
+    whole = float(np.sqrt(np.mean(flatten(params) ** 2))) or 1.0
+    scales = [float(np.sqrt(np.mean(a**2))) or whole for a in arrays]
+    spread = np.concatenate([np.full(a.size, s) for a, s in zip(arrays, scales, strict=True)])
+    return rng.standard_normal((LINES + PLANE, spread.size)) * spread
+
+
+def _summed(loss: float, g: Array, directions: Array) -> Sample:
+    """Products and their sizes."""
+    return Sample(loss, directions @ g, np.sqrt(directions**2 @ g**2))
+
+
+def _length(g: Array, moved: Array, step: float) -> float:
+    """Over which part of a direction the gradient changes by its own size; at most over all."""
+    change, size = np.linalg.norm(moved - g), np.linalg.norm(g)
+    return float(max(STEEPEST, min(1.0, step * size / change))) if change > 0.0 else 1.0
+
+
+def spacing(values: Array) -> float:
+    """Return the relative spacing of the numbers that were used, by their last binary digits.
+
+    Parameters
+    ----------
+    values : ndarray
+        float64, whatever they were computed in.
+
+    Returns
+    -------
+    float
+        2.2e-16 in general, 1.2e-7 for numbers that were single, 0.008 for any with fewer digits;
+        2.2e-16 for zeros and powers of two, which tell nothing.
+
+    Examples
+    --------
+    >>> spacing(np.array([0.3, 0.7])), spacing(np.array([0.3, 0.7], np.float32).astype(float))
+    (2.220446049250313e-16, 1.1920928955078125e-07)
+    """
+    digits = int(np.bitwise_or.reduce(values.astype(np.float64).view(np.int64).ravel()))
+    digits &= 2**52 - 1
+    unused = (digits & -digits).bit_length() - 1 if digits else 0
+    return 2.0 ** -min(52, max(7, 52 - unused))
+
+
+def _apart(
+    loss: float, g: Array, other_loss: float, other_g: Array, *, later: bool
+) -> Unrepeated | None:
+    """How far two answers are apart; None where they are equal to the last bit."""
+    if loss == other_loss and np.array_equal(g, other_g):
+        return None
+    size = max(np.linalg.norm(g), np.linalg.norm(other_g))
+    apart = float(np.linalg.norm(g - other_g) / size) if size > 0.0 else 0.0
+    return Unrepeated(apart, abs(loss - other_loss), later)

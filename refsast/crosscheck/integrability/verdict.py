@@ -1,0 +1,114 @@
+"""What the test that needs no reference says: a finding of each part, and one verdict."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+
+from refsast.crosscheck.integrability.field import Unrepeated
+
+COARSEST = 1e-2  # highest floor that lets a test hold
+
+
+class Kind(Enum):
+    """What a black box is, in words."""
+
+    GRADIENT = "the gradient of its loss"
+    OTHER = "a gradient, but not of its loss"
+    ELSEWHERE = "not the gradient of its loss; whether of anything is undecided"
+    NONE = "not a gradient of anything"
+    UNDECIDED = "undecided"
+    UNREPEATABLE = "not repeatable: the same call gave two answers"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one test found.
+
+    Attributes
+    ----------
+    statistic : float
+        How far from a gradient, relative: 0 for a gradient, of order 1 for a poor estimate.
+    floor : float
+        What rounding, kinks and steps can make of it where the field is a gradient.
+    """
+
+    statistic: float
+    floor: float
+
+    @property
+    def fails(self) -> bool:
+        """Whether it is proven not to be what was asked."""
+        return self.statistic > self.floor
+
+    @property
+    def holds(self) -> bool:
+        """Whether it was seen well enough, and nothing found."""
+        return self.statistic <= self.floor <= COARSEST
+
+    def __str__(self) -> str:
+        word = "holds" if self.holds else "FAILS" if self.fails else "undecided"
+        return f"{word:9s}  {self.statistic:7.1e}  (floor {self.floor:.0e})"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What all tests found.
+
+    Attributes
+    ----------
+    kind : Kind
+        The verdict.
+    symmetry, work, slope : Finding or None
+        Of the three tests; of `slope` the remainder's linear part relative to <g, d>. None where
+        the box is not repeatable.
+    exponent : float
+        Of h in Taylor's remainder: 2 for the gradient of the loss, else 1; NaN where rounding is
+        all there is.
+    factor : float
+        By how much the field is a multiple of its loss's gradient; NaN if it is none, infinite if
+        the loss stands still, as it does where spikes are hard.
+    silent : bool
+        Whether the gradient is zero here.
+    unrepeated : Unrepeated or None
+        How two answers to one question differed.
+    """
+
+    kind: Kind
+    symmetry: Finding | None = None
+    work: Finding | None = None
+    slope: Finding | None = None
+    exponent: float = np.nan
+    factor: float = np.nan
+    silent: bool = False
+    unrepeated: Unrepeated | None = None
+
+    def __str__(self) -> str:
+        if self.unrepeated is not None:
+            return f"{_capital(self.kind.value)}.\n{_reset_hint(self.unrepeated)}"
+        note = " It is zero here." if self.silent else ""
+        if np.isinf(self.factor):
+            note = " Its loss stands still: are spikes hard?"
+        if self.kind is Kind.OTHER and np.isfinite(self.factor):
+            note = f" It is {self.factor:.6g} times that gradient."
+        exponent = f"h^{self.exponent:.2f}" if np.isfinite(self.exponent) else "lost in rounding"
+        return (
+            f"{_capital(self.kind.value)}.{note}\n"
+            f"  Hessian symmetric?           {self.symmetry}\n"
+            f"  no work on a closed loop?    {self.work}\n"
+            f"  the loss changes as it says? {self.slope}, remainder {exponent}"
+        )
+
+
+def _capital(words: str) -> str:
+    """With a capital letter."""
+    return words[0].upper() + words[1:]
+
+
+def _reset_hint(found: Unrepeated) -> str:
+    """What is most likely wrong."""
+    when = "after other calls" if found.later else "twice in a row"
+    return (
+        f"  Asked {when}, gradients differ by {found.apart:.1e} (relative), losses by "
+        f"{found.loss:.1e}.\n  Are states reset, and is dropout off, before every call?"
+    )

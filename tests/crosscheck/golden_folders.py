@@ -1,0 +1,43 @@
+"""What the tests of golden files share: archives read, changed and written."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+
+from refsast.crosscheck.golden.file import INDEX
+
+ONE = "to-zero"  # the first case, on which damage is done
+
+
+def arrays_in(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path) as file:
+        return dict(file)
+
+
+def indexed(folder: Path, change, *, sealed: bool = False) -> None:
+    """Change the index; seal: with the digest of the first archive as it is now."""
+    path = folder / INDEX
+    content = json.loads(path.read_text())
+    if sealed:
+        digest = hashlib.sha256((folder / f"{ONE}.npz").read_bytes()).hexdigest()
+        content["cases"][0]["sha256"] = digest
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def changed(**more: object):
+    """Write an archive again with some arrays in place of its own; None: without."""
+
+    def change(path: Path) -> None:
+        arrays = {**arrays_in(path), **more} if path.exists() else more
+        np.savez(path, **{k: a for k, a in arrays.items() if a is not None})  # pyright: ignore
+
+    return change
+
+
+def answer(folder: Path, name: str, arrays: dict) -> Path:
+    folder.mkdir(exist_ok=True)
+    np.savez(folder / f"{name}.npz", **arrays)
+    return folder

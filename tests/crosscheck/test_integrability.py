@@ -1,0 +1,388 @@
+"""Whether the test that needs no reference tells gradients from what passes for them."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count, islice
+
+import numpy as np
+import pytest
+
+import refsast as rs
+from refsast.arrays import Array
+from refsast.crosscheck.case import Case, Gradient, cast
+from refsast.crosscheck.integrability.field import ABSCISSAE, CALLS, Field, Sample, spacing
+from refsast.crosscheck.integrability.judgement import integrable, judged, of_loss
+from refsast.crosscheck.integrability.verdict import Finding, Kind, Verdict
+from tests.strategies import RESETS, SURROGATES
+
+READOUTS = (rs.SpikeRate(4.0), rs.LinearReadout(3), rs.LeakyReadout(3, 0.9))
+
+
+def drawn(seed: int, *, detach: bool = False) -> Case:
+    """A network of ordinary liveliness; one whose reset matters if that is to be detached."""
+    rng = np.random.default_rng(seed)
+    sizes = tuple(int(n) for n in rng.integers(2, 6, 4 if seed % 4 == 0 else 3))
+    spike = SURROGATES[seed % 5](rng.uniform(1.0, 5.0))
+    reset = RESETS[rng.integers(3 if detach else 4)]
+    neuron = rs.LIF(rng.uniform(0.5, 1.0), rng.uniform(0.3, 1.0), spike, reset, detach)
+    readout, bias, recurrent = READOUTS[seed % 3], rng.integers(2) == 1, rng.integers(2) == 1
+    network = rs.Network(sizes, neuron, readout, bias=bool(bias), recurrent=bool(recurrent))
+    w = rng.uniform(1.0, 2.0) * rs.flatten(rs.init(network, rng))
+    x = rng.random((int(rng.integers(3, 7)), 3, sizes[0])) + 0.5 * (seed % 2)
+    return Case(network, rs.unflatten(network, w), x, rng.integers(0, network.classes, 3))
+
+
+def small(seed: int = 0, **changes: object) -> Case:
+    """4-6-3, five steps, batch 3."""
+    neuron = replace(rs.LIF(0.9, 0.6, rs.Arctan(3.0)), **changes)
+    return _live(rs.Network((4, 6, 3), neuron, rs.SpikeRate(4.0)), 5, 3, seed)
+
+
+def _live(network: rs.Network, time: int, batch: int, seed: int) -> Case:
+    rng = np.random.default_rng(seed)
+    params, x = rs.init(network, rng), rng.random((time, batch, network.sizes[0]))
+    return Case(network, params, x, rng.integers(0, network.classes, batch))
+
+
+def exact(case: Case) -> Gradient:
+    return lambda params, x, y: rs.fast.loss_and_grad(case.network, params, x, y)
+
+
+def straight(case: Case) -> Gradient:
+    return lambda params, x, y: rs.straight_through(case.network, params, x, y)
+
+
+def single(gradient: Gradient) -> Gradient:
+    """The same in single precision."""
+    return lambda params, x, y: gradient(cast(params, np.float32), x.astype(np.float32), y)
+
+
+def changed(case: Case, change: Callable[[float, Array], tuple[float, Array]]) -> Gradient:
+    """The exact one, its loss and flat gradient changed."""
+
+    def gradient(params, x, y):
+        loss, grads = rs.fast.loss_and_grad(case.network, params, x, y)
+        loss, g = change(loss, rs.flatten(grads))
+        return loss, rs.unflatten(case.network, g)
+
+    return gradient
+
+
+def verdict(gradient: Gradient, case: Case, seed: int = 0) -> Verdict:
+    return integrable(gradient, case, rng=np.random.default_rng(seed))
+
+
+def kinds(gradients: Callable[[Case], Gradient], cases: list[Case]) -> Counter[Kind]:
+    return Counter(verdict(gradients(case), case, i).kind for i, case in enumerate(cases))
+
+
+def alive(number: int, *, detach: bool = False) -> list[Case]:
+    """The first so many whose estimates are not zero or, by chance, right.
+
+    A spline that is nowhere but in its flat parts gives a gradient of exactly zero, and one that is
+    flat wherever the reset acts gives the right gradient with the reset detached.
+    """
+    cases = (drawn(seed, detach=detach) for seed in count())
+    return list(islice((case for case in cases if _matters(case)), number))
+
+
+def _matters(case: Case) -> bool:
+    attached = replace(case.network.neuron, detach_reset=False)
+    right = exact(replace(case, network=replace(case.network, neuron=attached)))
+    vectors = [
+        rs.flatten(box(case.params, case.x, case.y)[1])
+        for box in (right, exact(case), straight(case))
+    ]
+    differs = not case.network.neuron.detach_reset or not np.array_equal(*vectors[:2])
+    return differs and all(g.any() for g in vectors)
+
+
+@pytest.mark.slow
+def test_a_hundred_of_each_and_none_wrong():
+    smooth, detached = alive(100), alive(100, detach=True)
+
+    assert kinds(exact, smooth) == {Kind.GRADIENT: 100}
+    assert kinds(exact, detached) == {Kind.NONE: 100}
+    # In one of them only the last layer's bias gets any gradient: of its bias, a plain function.
+    assert kinds(straight, smooth) == {Kind.NONE: 99, Kind.OTHER: 1}
+
+
+@pytest.mark.slow
+def test_single_precision_may_be_undecided_but_is_never_wrong():
+    found = kinds(lambda case: single(exact(case)), alive(50))
+
+    assert found.keys() <= {Kind.GRADIENT, Kind.UNDECIDED}
+    assert found[Kind.GRADIENT] >= 45
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spike", SURROGATES)
+@pytest.mark.parametrize("reset", RESETS[:2])
+def test_one_of_each(spike, reset):
+    case = small(spike=spike(3.0), reset=reset)
+    detached = small(spike=spike(3.0), reset=reset, detach_reset=True)
+
+    assert verdict(exact(case), case).kind is Kind.GRADIENT
+    assert verdict(exact(detached), detached).kind is Kind.NONE
+    assert verdict(straight(case), case).kind is Kind.NONE
+
+
+@pytest.mark.slow
+def test_the_table_of_the_field():
+    """Two layers, T = 12; Gygax and Zenke's three rows: asymmetry, work, exponent."""
+    neuron = rs.LIF(0.9, 0.6, rs.Logistic(4.0))
+    network = rs.Network((4, 6, 3), neuron, rs.SpikeRate(4.0))
+    smooth = _live(network, 12, 3, seed=3)
+    loose = replace(smooth, network=replace(network, neuron=replace(neuron, detach_reset=True)))
+    rows = [verdict(exact(smooth), smooth), verdict(exact(loose), loose)]
+    rows.append(verdict(straight(smooth), smooth))
+
+    for v, row in zip(
+        rows, ((0.0, 0.0, 2.0), (0.169, 0.121, 1.0), (0.705, 0.581, 1.0)), strict=True
+    ):
+        found = (v.symmetry.statistic, v.work.statistic, v.exponent)
+        assert found == pytest.approx(row, rel=5e-3, abs=1e-9)
+
+
+WRONG = {
+    "twice": (lambda loss, g: (loss, 2.0 * g), Kind.OTHER, 2.0),
+    "summed": (lambda loss, g: (loss, 3.0 * g), Kind.OTHER, 3.0),
+    "uphill": (lambda loss, g: (loss, -g), Kind.OTHER, -1.0),
+    "constant": (lambda loss, g: (loss, np.cos(np.arange(g.size))), Kind.OTHER, np.nan),
+    "zero": (lambda loss, g: (loss, 0.0 * g), Kind.ELSEWHERE, 0.0),
+    "clipped": (lambda loss, g: (loss, g / np.linalg.norm(g)), Kind.NONE, None),
+    "an entry": (
+        lambda loss, g: (loss, g * (1.0 + 1e-3 * (np.arange(g.size) == 7))),
+        Kind.NONE,
+        None,
+    ),
+    "loss of another": (lambda loss, g: (np.tanh(loss), g), Kind.OTHER, None),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_is_named(name):
+    change, kind, factor = WRONG[name]
+    case = small()
+
+    found = verdict(changed(case, change), case)
+
+    assert found.kind is kind
+    if factor is not None:
+        assert found.factor == pytest.approx(factor, rel=1e-6, nan_ok=True)
+    if kind is Kind.OTHER:
+        assert found.symmetry.holds or found.work.holds
+        assert found.slope.fails
+
+
+def test_the_gradient_of_another_networks_loss_is_the_gradient_of_something():
+    case, other = small(), small(leak=0.5)
+
+    def gradient(params, x, y):
+        loss, _ = rs.fast.loss_and_grad(case.network, params, x, y)
+        return loss, rs.fast.loss_and_grad(other.network, params, x, y)[1]
+
+    found = verdict(gradient, case)
+
+    assert found.kind is Kind.OTHER
+    assert np.isnan(found.factor)
+    assert found.exponent == pytest.approx(1.0, abs=1e-3)
+
+
+def test_a_sum_over_the_batch_is_the_gradient_of_a_loss_that_is_summed():
+    case = small()
+
+    assert verdict(changed(case, lambda f, g: (3.0 * f, 3.0 * g)), case).kind is Kind.GRADIENT
+
+
+def test_a_state_that_is_carried_over_is_found_before_anything_else():
+    case, calls = small(), []
+
+    def gradient(params, x, y):
+        calls.append(x)
+        return rs.fast.loss_and_grad(case.network, params, x + 1e-3 * len(calls), y)
+
+    found = verdict(gradient, case)
+
+    assert found.kind is Kind.UNREPEATABLE
+    assert len(calls) == 2
+    assert found.symmetry is found.work is found.slope is None
+    assert "states reset" in str(found)
+    assert not found.unrepeated.later
+
+
+def test_a_box_that_remembers_other_questions_is_found_in_the_end():
+    case, seen = small(), set()
+
+    def gradient(params, x, y):
+        seen.add(rs.flatten(params).tobytes())
+        loss, grads = rs.fast.loss_and_grad(case.network, params, x, y)
+        return loss + 0.25 * (len(seen) > 5), grads
+
+    found = verdict(gradient, case)
+
+    assert found.kind is Kind.UNREPEATABLE
+    assert found.unrepeated.later
+    assert (found.unrepeated.apart, found.unrepeated.loss) == (0.0, 0.25)
+
+
+def test_the_number_of_calls_is_bounded_whatever_the_size():
+    calls = []
+    network = rs.Network((300, 40, 10), rs.LIF(0.9, 0.6, rs.Arctan(3.0)), rs.SpikeRate(4.0))
+    case = _live(network, 3, 2, seed=0)
+
+    def gradient(params, x, y):
+        calls.append(x)
+        return rs.fast.loss_and_grad(network, params, x, y)
+
+    assert verdict(gradient, case).kind is Kind.GRADIENT
+    assert len(calls) == CALLS <= 60
+
+
+def test_the_same_seed_gives_the_same_verdict():
+    case = small()
+
+    assert verdict(exact(case), case, 3) == verdict(exact(case), case, 3)
+    assert verdict(exact(case), case, 3) != verdict(exact(case), case, 4)
+
+
+def test_a_saturated_network_is_undecided():
+    case = small(spike=rs.PiecewiseQuadratic(3.0))
+    nothing = rs.unflatten(case.network, np.zeros(case.network.n_params))
+    silent = replace(case, params=nothing)
+
+    found = verdict(exact(silent), silent)
+
+    assert found.kind is Kind.UNDECIDED
+    assert found.silent
+    assert "zero here" in str(found)
+
+
+def test_one_parameter_alone_is_always_a_gradient():
+    neuron = rs.LIF(0.9, 0.6, rs.Arctan(3.0))
+    network = rs.Network((1, 1), neuron, rs.SpikeRate(4.0), bias=False, recurrent=False)
+    case = Case(network, (rs.Layer(np.ones((1, 1))),), np.ones((4, 2, 1)), np.array([0, 0]))
+
+    assert verdict(exact(case), case).kind is Kind.UNDECIDED  # one class: the loss is zero
+    box = changed(case, lambda loss, g: (0.0, np.ones(1)))
+    assert not verdict(box, case).symmetry.fails
+
+
+def test_one_of_each_kind():
+    case, detached = small(), small(detach_reset=True)
+
+    assert verdict(exact(case), case).kind is Kind.GRADIENT
+    assert verdict(exact(detached), detached).kind is Kind.NONE
+    still = verdict(straight(case), case)
+    assert still.kind is Kind.NONE
+    assert "stands still" in str(still)
+
+
+def test_single_precision_in_disguise_is_no_alarm():
+    """Computed in single precision, handed back in double."""
+    case = small()
+
+    def gradient(params, x, y):
+        loss, grads = single(exact(case))(params, x, y)
+        return float(loss), cast(grads, np.float64)
+
+    assert verdict(gradient, case).kind is Kind.GRADIENT
+    assert verdict(single(exact(case)), case).kind is Kind.GRADIENT
+
+
+def test_the_noise_that_a_dtype_does_not_tell_is_measured():
+    """Rounding of intermediate numbers, though the answer has all digits of a double."""
+    case = small()
+
+    def gradient(params, x, y):
+        rounded = cast(cast(params, np.float32), np.float64)
+        return rs.fast.loss_and_grad(case.network, rounded, x, y)
+
+    assert verdict(gradient, case).kind in (Kind.GRADIENT, Kind.UNDECIDED)
+
+
+def test_a_loss_in_single_precision_beside_a_double_gradient_is_no_alarm():
+    """So flat that the loss does not move at all in its precision."""
+    case = small()
+
+    def rounded(loss, g):
+        return float(np.float32(1.1 + 1e-5 * loss)), 1e-5 * g
+
+    assert verdict(changed(case, rounded), case).kind in (Kind.GRADIENT, Kind.UNDECIDED)
+
+
+@pytest.mark.parametrize("scale", [1e-150, 1e-170, 1e-308, 1e150])
+def test_extreme_numbers_neither_crash_nor_deceive(scale):
+    case = small()
+    found = verdict(changed(case, lambda loss, g: (scale * loss, scale * g)), case)
+
+    assert found.kind in (Kind.GRADIENT, Kind.UNDECIDED)
+
+
+def test_an_answer_that_is_no_number_is_an_error():
+    case = small()
+
+    with pytest.raises(ValueError, match="must be finite"):
+        verdict(changed(case, lambda loss, g: (loss, g * np.nan)), case)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_coarse_numbers_are_at_worst_undecided(dtype):
+    case = small()
+
+    def rounded(loss, g):
+        return float(dtype(loss)), g.astype(dtype).astype(float)
+
+    assert verdict(changed(case, rounded), case).kind in (Kind.GRADIENT, Kind.UNDECIDED)
+
+
+HELD, FAILED, UNSEEN = Finding(0.0, 1e-9), Finding(1.0, 1e-9), Finding(0.5, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("findings", "kind"),
+    [
+        ((HELD, HELD, HELD), Kind.GRADIENT),
+        ((UNSEEN, UNSEEN, HELD), Kind.GRADIENT),
+        ((FAILED, HELD, HELD), Kind.NONE),
+        ((UNSEEN, FAILED, UNSEEN), Kind.NONE),
+        ((HELD, UNSEEN, FAILED), Kind.OTHER),
+        ((UNSEEN, HELD, FAILED), Kind.OTHER),
+        ((UNSEEN, UNSEEN, FAILED), Kind.ELSEWHERE),
+        ((HELD, HELD, UNSEEN), Kind.UNDECIDED),
+    ],
+)
+def test_three_findings_make_one_verdict(findings, kind):
+    assert judged(*findings) is kind
+
+
+def test_what_a_polynomial_loss_does_is_what_its_derivative_says():
+    """On a line as long as the numbers are large: nothing is left over up to the fourth power."""
+    t = ABSCISSAE
+    losses, slopes = t + t**2 + 3.0 * t**3 + t**4, 1.0 + 2.0 * t + 9.0 * t**2 + 4.0 * t**3
+    size = np.ones(5)
+    line = tuple(Sample(f, np.full(5, g), size) for f, g in zip(losses, slopes, strict=True))
+    field = Field(line[len(t) // 2], (line,) * 3, line, 1.0, 1.0, np.finfo(float).eps)
+
+    finding, factor = of_loss(field)
+
+    assert finding.holds
+    assert factor == pytest.approx(1.0, rel=1e-14)
+
+
+def test_the_spacing_of_numbers_is_seen_in_their_digits():
+    numbers = np.random.default_rng(0).normal(size=100)
+
+    for dtype in (np.float16, np.float32, np.float64):
+        assert spacing(numbers.astype(dtype).astype(float)) == np.finfo(dtype).eps
+    assert spacing(np.zeros(3)) == spacing(np.array([1.0, -2.0])) == np.finfo(float).eps
+
+
+def test_it_reads_in_ten_seconds():
+    case = small()
+    lines = str(verdict(changed(case, lambda loss, g: (loss, 2.0 * g)), case)).splitlines()
+
+    assert lines[0] == "A gradient, but not of its loss. It is 2 times that gradient."
+    assert [line.split("?")[1].split()[0] for line in lines[1:]] == ["holds", "holds", "FAILS"]
+    assert lines[3].endswith("remainder h^1.00")
