@@ -88,8 +88,8 @@ MODES = (
         _hard(rs.Arctan(2.0), reset=rs.Subtract(), detach=True),
     ),
     Mode(
-        "snntorch", "snntorch", "surrogate", "`Leaky`, surrogate `fast_sigmoid(25)`, one layer",
-        _hard(rs.FastSigmoid(25.0), reset=rs.NoReset(), **ONE_LAYER),
+        "snntorch", "snntorch", "surrogate", "`Leaky`, surrogate `fast_sigmoid(25)`",
+        _hard(rs.FastSigmoid(25.0), reset=rs.NoReset(), drive=6.0, sizes=(4, 6, 3)),
     ),
     Mode("sinabs", "sinabs", "subtract", "`LIF`, smooth, `MembraneSubtract`", {"reset": LEAKED}),
     Mode(

@@ -72,24 +72,9 @@ def smooth(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
 
 
 def smooth_from_rest(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
-    """Return `smooth` with a spike that is none when a neuron is asked for the first time.
+    """Return `smooth` with a spike that is none when a neuron at rest is asked for it; see there.
 
-    Parameters
-    ----------
-    case : Case
-        As for `smooth`.
-    dtype : torch.dtype
-        What to compute in.
-
-    Returns
-    -------
-    Implementation
-        With states and adjoints: those of the case with ``detach_reset=True``.
-
-    Raises
-    ------
-    Unsupported
-        As for `smooth`.
+    It is right for the case with ``detach_reset=True``.
     """
     return _smooth(case, dtype, RESETS, delay=True, start=_none_at_first)
 
@@ -108,27 +93,11 @@ def _none_at_first(spike: Function) -> Function:
 
 
 def smooth_at_once(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
-    """Return `smooth` with ``reset_delay=False``: the reset follows the spike within the step.
+    """Return `smooth` with ``reset_delay=False``, for leaked subtraction, not unleaked; see there.
 
     With a smooth spike this is another network than any of ours: what is left after the reset
-    is a little above threshold again, and is reset once more.
-
-    Parameters
-    ----------
-    case : Case
-        As for `smooth`, but subtraction must be leaked.
-    dtype : torch.dtype
-        What to compute in.
-
-    Returns
-    -------
-    Implementation
-        Without potentials, which the library shows after the reset only.
-
-    Raises
-    ------
-    Unsupported
-        As for `smooth`.
+    still fires a little, and is reset once more. Potentials are shown after the reset only, and are
+    left out.
     """
     return _smooth(case, dtype, AT_ONCE, delay=False)
 
