@@ -25,10 +25,11 @@ def drawn(
     """A case of two to three layers in which neurons fire; what is None is drawn."""
     rng = np.random.default_rng(seed)
     family = FAMILIES[seed % len(FAMILIES)]
+    steepest = 1.0 if family is rs.PiecewiseQuadratic else 4.0  # else it is mostly flat
     neuron = rs.LIF(
         float(rng.uniform(0.3, 0.95)) if leak is None else leak,
         float(rng.uniform(0.5, 1.5)),
-        family(float(rng.uniform(1.0, 4.0))) if spike is None else spike,
+        family(float(rng.uniform(0.25, 1.0)) * steepest) if spike is None else spike,
         rs.ToZero() if reset is None else reset,
         detach,
     )
