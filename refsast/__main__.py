@@ -4,10 +4,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from refsast.cli import compare, data, report, sharpness, sweep, train
+from refsast.cli import compare, crosscheck, data, report, sharpness, sweep, train
 from refsast.cli.shell import Parser, ended
 
-COMMANDS = (train, compare, sweep, sharpness, data, report)
+COMMANDS = (train, compare, sweep, sharpness, crosscheck, data, report)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -150,10 +150,18 @@ def ask(gradient: Gradient, case: Case) -> tuple[Answer, np.dtype]:
     Raises
     ------
     ValueError
-        If what comes back has other names, shapes or kinds, or numbers that are not finite.
+        If it raises, or what comes back has other names, shapes or kinds, or is not finite.
     """
-    reply = gradient(cast(case.params, np.float64), case.x.copy(), case.y.copy())
+    try:
+        reply = gradient(cast(case.params, np.float64), case.x.copy(), case.y.copy())
+    except Exception as error:  # somebody else's code: whatever it raises is said in one line
+        raise ValueError(f"gradient must answer {case.name!r}, got {said(error)}") from error
     return answered(reply, case)
+
+
+def said(error: BaseException) -> str:
+    """Return what was raised, on one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
 
 
 def answered(reply: object, case: Case) -> tuple[Answer, np.dtype]:

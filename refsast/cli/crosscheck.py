@@ -1,0 +1,195 @@
+"""``python -m refsast crosscheck``: hold somebody's gradients against the exact ones."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from refsast.cli.common import Commands, bar, natural
+from refsast.crosscheck.case import Case, Factory, Unsupported
+from refsast.crosscheck.check import Report, check
+from refsast.crosscheck.factory import built, load
+from refsast.crosscheck.golden.exchange import COMMITTED, compare, export
+from refsast.crosscheck.golden.questions import SPECS, question_of
+from refsast.crosscheck.integrability import Kind, integrable
+from refsast.crosscheck.judge import Stage
+from refsast.crosscheck.picture import error_map
+from refsast.experiment.tables import aligned
+from refsast.files import write_whole, writing
+
+CASES = tuple(spec.name for spec in SPECS)
+
+
+def add(commands: Commands) -> None:
+    """Add the command, which has commands of its own."""
+    parser = commands.add_parser(
+        "crosscheck",
+        help="check another implementation's gradients: whether, where and why they are wrong",
+        description="Hold another implementation against the exact answers. Exit code: 0 it "
+        "agrees, 1 it disagrees, 2 it could not be run.",
+    )
+    own = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_run(own)
+    _add_integrable(own)
+    exported = own.add_parser("export", help="write the golden vectors: questions with answers")
+    exported.add_argument("folder", type=Path, help="where to write them")
+    exported.set_defaults(run=run_export)
+    compared = own.add_parser("compare", help="judge answers to the golden vectors, from files")
+    compared.add_argument("answers", type=Path, help="folder with an .npz per answered case")
+    compared.add_argument(
+        "--golden", type=Path, default=COMMITTED, metavar="FOLDER", help="default: what ships"
+    )
+    compared.set_defaults(run=run_compare)
+
+
+def _add_run(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "run",
+        help="check an implementation on a dozen small networks",
+        description="PACKAGE:FACTORY names a function that takes a refsast Case and returns "
+        "gradient(params, x, y) -> (loss, grads), or raises refsast.Unsupported.",
+    )
+    _add_impl(parser)
+    parser.add_argument(
+        "--figure", type=Path, default=Path("runs/crosscheck.png"), help="default: %(default)s"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there, too")
+    parser.set_defaults(run=run_run)
+
+
+def _add_integrable(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "integrable",
+        help="ask, without any reference, whether it is a gradient at all",
+        description="Symmetry of the Hessian, work on closed loops, and Taylor's remainder, each "
+        "with its noise floor.",
+    )
+    _add_impl(parser)
+    parser.add_argument("--seed", type=natural, default=0, help="of the directions (default: 0)")
+    parser.set_defaults(run=run_integrable)
+
+
+def _add_impl(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--impl", required=True, metavar="PACKAGE:FACTORY")
+    parser.add_argument(
+        "--case",
+        action="append",
+        choices=CASES,
+        metavar="NAME",
+        help=f"only these; may be repeated (default: all of {', '.join(CASES)})",
+    )
+
+
+def run_run(args: argparse.Namespace) -> int:
+    """Check, write the figure, and print the verdict."""
+    factory = _factory(args)
+    reports: list[Report] = []
+    lines, name = [("case", "verdict", "cause", "first wrong")], args.impl
+    for case in bar(_cases(args), desc="cases", leave=False):
+        try:
+            implementation = built(factory, case)
+        except Unsupported as reason:
+            lines.append((case.name, "left out", "", str(reason)))
+            continue
+        report = check(implementation, case)
+        name = implementation.name if implementation.name != "implementation" else name
+        reports.append(report)
+        lines.append(_line(report))
+    if not reports:
+        raise ValueError(f"{args.impl} must have at least one of the networks, got none")
+    wrong = [report for report in reports if not report.agrees]
+    shown = max(reports, key=lambda report: (not report.agrees, _error(report)))
+    with writing(args.figure) as file:
+        error_map(shown).savefig(file, format="png", dpi=150)
+    if args.json is not None:
+        write_whole(args.json, _json(name, reports).encode())
+    verdict = f"DISAGREES in {len(wrong)}" if wrong else f"agrees in {len(reports)}"
+    print(f"{name} {verdict} of {len(reports)} cases\n")
+    print(aligned(lines, words=(0, 1, 2, 3)))
+    print(f"\n{shown}\nfigure: {args.figure}")
+    return 1 if wrong else 0
+
+
+def run_integrable(args: argparse.Namespace) -> int:
+    """Ask for gradients only, and print a verdict per case."""
+    factory, kinds = _factory(args), []
+    for case in bar(_cases(args), desc="cases", leave=False):
+        try:
+            gradient = built(factory, case).gradient
+        except Unsupported as reason:
+            print(f"{case.name}: left out ({reason})\n")
+            continue
+        verdict = integrable(gradient, case, rng=np.random.default_rng(args.seed))
+        kinds.append(verdict.kind)
+        print(f"{case.name}: {verdict}\n")
+    if all(kind is Kind.UNDECIDED for kind in kinds):
+        return 2
+    return 0 if all(kind in (Kind.GRADIENT, Kind.UNDECIDED) for kind in kinds) else 1
+
+
+def run_export(args: argparse.Namespace) -> int:
+    """Write the golden vectors."""
+    export(args.folder)
+    print(f"{len(SPECS)} cases: {args.folder}")
+    return 0
+
+
+def run_compare(args: argparse.Namespace) -> int:
+    """Judge somebody's answers."""
+    comparison = compare(args.golden, args.answers)
+    print(comparison)
+    return 0 if comparison.agrees else 1
+
+
+def _factory(args: argparse.Namespace) -> Factory:
+    """What ``--impl`` names; found in the current folder, too."""
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    return load(args.impl)
+
+
+def _cases(args: argparse.Namespace) -> list[Case]:
+    return [question_of(spec).case for spec in SPECS if args.case is None or spec.name in args.case]
+
+
+def _error(report: Report) -> float:
+    return max(stage.error for stage in report.stages)
+
+
+def _line(report: Report) -> tuple[str, str, str, str]:
+    cause = report.cause.name if report.cause and report.cause.exact else ""
+    if not report.agrees:
+        cause = cause or ("another answer when asked again" if not report.repeated else "unknown")
+    verdict = "agrees" if report.agrees else "DISAGREES"
+    return report.case.name, verdict, cause, str(report.first or "")
+
+
+def _json(name: str, reports: Sequence[Report]) -> str:
+    """All figures of all cases."""
+    found = [
+        {
+            "case": report.case.name,
+            "agrees": report.agrees,
+            "repeated": report.repeated,
+            "dtype": str(report.dtype),
+            "stages": [_stage(stage) for stage in report.stages],
+            "first": None if report.first is None else vars(report.first),
+            "cause": None if report.cause is None else vars(report.cause),
+        }
+        for report in reports
+    ]
+    return json.dumps({"implementation": name, "cases": found}, indent=1) + "\n"
+
+
+def _stage(stage: Stage) -> dict[str, object]:
+    return {
+        "name": stage.name,
+        "agrees": stage.agrees,
+        "error over tolerance": stage.error,
+        "cosine": stage.cosine,
+        "ratio": stage.ratio if np.isfinite(stage.ratio) else None,
+        "worst": vars(stage.worst),
+    }
