@@ -1,8 +1,11 @@
 """Faults in what a layer carries over from one step to the next."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
+from refsast.arrays import Array
 from refsast.autodiff import stop_gradient
+from refsast.autodiff.tape import value_of
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.faults import OfLayer
 from refsast.crosscheck.program import Rules
@@ -50,6 +53,25 @@ def late(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
     if isinstance(neuron.reset, NoReset) or len(case.x) < 2:
         return None
     return replace(rules, carry=lambda n, us, ss: rules.carry(n, us, ss[:-1] or ss))
+
+
+def fired_at_rest(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+    """At the first step, the reset takes the smooth spike of a potential of zero, not none."""
+    if isinstance(neuron.reset, NoReset):
+        return None
+
+    def carry(n: LIF, us: Sequence[Array], ss: Sequence[Array]) -> Array:
+        rest = [rules.fire(n, us[-1] - n.threshold)] if len(us) == 1 else ss
+        return rules.carry(n, us, rest)
+
+    return replace(rules, carry=carry)
+
+
+def lost(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+    """A potential is reset to zero by any spike that is not quite none, without a gradient."""
+    if case.hard or neuron.leak == 0.0 or len(case.x) < 2:
+        return None
+    return replace(rules, carry=lambda n, us, ss: n.leak * us[-1] * (value_of(ss[-1]) == 0.0))
 
 
 def other_reset(reset: Reset) -> OfLayer:

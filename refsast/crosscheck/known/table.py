@@ -63,6 +63,16 @@ FORWARD = (
         for name, reset in RESETS.items()
     ),
     Fault("reset shifted", "with the reset one step late", per_layer(carried.late)),
+    Fault(
+        "reset at rest",
+        "with neurons at rest reset by the smooth spike of a potential of zero",
+        per_layer(carried.fired_at_rest),
+    ),
+    Fault(
+        "reset by any spike",
+        "with potentials reset by any spike that is not quite none",
+        per_layer(carried.lost),
+    ),
     Fault("leak exchanged", "with leak and 1 - leak exchanged", per_layer(carried.other_leak)),
     Fault("input scaled", "with all input scaled by 1 - leak", per_layer(arriving.damped)),
     Fault("scale missing", "without the synapse's scale", per_layer(arriving.undamped)),
