@@ -6,14 +6,14 @@ import numpy as np
 
 from refsast.arrays import Array, Integers
 from refsast.crosscheck.case import Answer, Case, Gradient, ask
-from refsast.crosscheck.judge import STAGES, angle, arrays_of, tolerances
+from refsast.crosscheck.judge import STAGES, angle, arrays_of, seen_in, tolerances
 from refsast.crosscheck.program import Program, solve, unrolled
 from refsast.gradient.rounding import Yardsticks
 from refsast.model.params import Params
 
 INPUTS = 64  # of a wide network, the most active ones; the others are silenced
 
-NEAR = 0.25  # of the weights, so that a bias at the threshold decides
+NEAR = 0.25  # of the threshold: how far the top layer's potentials are from it
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,17 +56,29 @@ def evidence(gradient: Gradient, case: Case, dtype: np.dtype) -> Evidence:
 
 
 def one_step(gradient: Gradient, case: Case, dtype: np.dtype) -> Evidence:
-    """Ask about a single step; near the threshold, if the top layer's gradient is zero there."""
+    """Ask about a single step, of a network that fires if the top layer's gradient is zero."""
     seen = evidence(gradient, case, dtype)
-    top = len(case.network.neurons) - 1
-    layer = case.params[top]
-    if layer.b is None or seen.got.grads[top].w.any():
+    if seen.got.grads[len(case.network.neurons) - 1].w.any():
         return seen
+    return evidence(gradient, seen_in(_firing(case), dtype), dtype)
+
+
+def _firing(case: Case) -> Case:
+    """The case with inputs near one and weights of its own signs by which all layers fire at once.
+
+    The top layer comes near its threshold, to either side; exact ties are left out.
+    """
     scale = 1.0 if case.synapse is None else case.synapse.scale
-    drive = np.full(len(layer.b), case.network.neurons[top].threshold / scale)
-    params = list(case.params)
-    params[top] = replace(layer, w=NEAR * layer.w, b=drive)
-    return evidence(gradient, replace(case, params=tuple(params)), dtype)
+    neurons, params = case.network.neurons, list(case.params)
+    for i, neuron in enumerate(neurons):
+        layer, top = params[i], i == len(neurons) - 1
+        size = abs(layer.w).max(initial=0.0) or 1.0
+        spread = 1.0 + NEAR * (layer.w + 0.5 * size) / size if top else np.full(layer.w.shape, 2.0)
+        w = spread * neuron.threshold / (scale * layer.w.shape[1])
+        b = None if layer.b is None else np.zeros(layer.b.shape)
+        params[i] = replace(layer, w=w, b=b)
+    x = np.ones(case.x.shape) * np.linspace(0.9, 1.1, case.x.shape[1])[:, None]
+    return replace(case, params=tuple(params), x=x)
 
 
 def _narrowed(case: Case, kept: Integers) -> Case:

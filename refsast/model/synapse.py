@@ -32,7 +32,8 @@ class Synapse:
 
     References
     ----------
-    DESIGN 1 and FIELD M4: Norse's cells are delayed, with ``scale = dt / tau_mem``.
+    DESIGN 1; Norse 1.1.0: ``leak = 1 - dt tau_syn_inv``, ``scale = dt tau_mem_inv``, not delayed in
+    `LIFCell`, delayed in its `lsnn` cells.
     """
 
     leak: float

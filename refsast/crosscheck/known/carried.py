@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from refsast.arrays import Array
 from refsast.autodiff import stop_gradient
+from refsast.autodiff.tape import value_of
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.faults import OfLayer
 from refsast.crosscheck.program import Rules
@@ -54,6 +55,25 @@ def late(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
     return replace(rules, carry=lambda n, us, ss: rules.carry(n, us, ss[:-1] or ss))
 
 
+def fired_at_rest(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+    """At the first step, the reset takes the smooth spike of a potential of zero, not none."""
+    if isinstance(neuron.reset, NoReset):
+        return None
+
+    def carry(n: LIF, us: Sequence[Array], ss: Sequence[Array]) -> Array:
+        rest = [rules.fire(n, us[-1] - n.threshold)] if len(us) == 1 else ss
+        return rules.carry(n, us, rest)
+
+    return replace(rules, carry=carry)
+
+
+def lost(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+    """A potential is reset to zero by any spike that is not quite none, without a gradient."""
+    if case.hard or neuron.leak == 0.0 or len(case.x) < 2:
+        return None
+    return replace(rules, carry=lambda n, us, ss: n.leak * us[-1] * (value_of(ss[-1]) == 0.0))
+
+
 def other_reset(reset: Reset) -> OfLayer:
     """Another reset."""
 
@@ -77,22 +97,3 @@ def other_leak(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | N
     return replace(
         rules, carry=lambda n, us, ss: rules.carry(replace(n, leak=1.0 - n.leak), us, ss)
     )
-
-
-def wiped(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
-    """Nothing is carried over, whatever fired: what Sinabs' reset to zero does in smooth mode."""
-    if len(case.x) < 2 or (neuron.leak == 0.0 and not isinstance(neuron.reset, Subtract)):
-        return None
-    return replace(rules, carry=lambda n, us, ss: 0.0 * rules.carry(n, us, ss))
-
-
-def from_rest(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
-    """The first step resets what the potential at rest would fire: snnTorch's order of updates."""
-    if not isinstance(neuron.reset, Subtract) or case.hard:
-        return None
-
-    def carry(n: LIF, us: Sequence[Array], ss: Sequence[Array]) -> Array:
-        fired = rules.fire(n, us[0] - n.threshold) if len(us) == 1 else ss[-1]
-        return rules.carry(n, us, [*ss[:-1], fired])
-
-    return replace(rules, carry=carry)

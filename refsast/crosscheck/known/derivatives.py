@@ -39,6 +39,7 @@ SHAPES: dict[str, Callable[[LIF, Array], Array]] = {
     "(own)^2": squared,
     "1": constant,
     "1/(1+|k v|)^2": _in_units(lambda z: 1.0 / (1.0 + abs(z)) ** 2),
+    "1/(1+|v|)^2": lambda neuron, v: 1.0 / (1.0 + abs(v)) ** 2,
     "1/(1+|k v|)": _in_units(lambda z: 1.0 / (1.0 + abs(z))),
     "1/(1+(pi k v/2)^2)": _in_units(lambda z: 1.0 / (1.0 + (0.5 * np.pi * z) ** 2)),
     "1/(1+(k v)^2)": _in_units(lambda z: 1.0 / (1.0 + z * z)),

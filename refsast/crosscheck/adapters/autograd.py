@@ -1,0 +1,205 @@
+"""What every library on PyTorch shares: a network run through time, and its autograd asked.
+
+Rule 1: a population turns a layer's currents into spikes; libraries differ in nothing else.
+Rule 2: parameters are copied in anew at every call, and every state starts at rest.
+"""
+
+# pyright: reportMissingImports=false, reportPrivateImportUsage=false
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from refsast.arrays import Array, Integers
+from refsast.crosscheck.case import Answer, Case, Implementation, cast
+from refsast.model.network import Network
+from refsast.model.params import Layer, Params, parts
+from refsast.model.readout import LeakyReadout, SpikeRate
+
+Leaves: TypeAlias = list[dict[str, Tensor]]  # parameters, as leaves of the tape
+
+
+@dataclass(frozen=True, eq=False)
+class Fired:
+    """What one layer did.
+
+    Attributes
+    ----------
+    s : (time, batch, n) tensor
+        Its spikes.
+    u : sequence of (batch, n) tensor, or None
+        Its potentials before the reset, one per step, where the library shows them.
+    into : tensor, or sequence of tensor
+        What arrived, (time, batch, n) or one (batch, n) per step.
+    """
+
+    s: Tensor
+    u: Sequence[Tensor] | None
+    into: Tensor | Sequence[Tensor]
+
+
+# ``population(i, currents, v)``: layer i's currents (time, batch, n) and recurrent weights or None.
+Population: TypeAlias = Callable[[int, Tensor, Tensor | None], Fired]
+# ``cell(current)``: one step, from a current (batch, n) to spikes and, where shown, potentials; it
+# holds its own state.
+Cell: TypeAlias = Callable[[Tensor], tuple[Tensor, Tensor | None]]
+
+
+def stepwise(make: Callable[[int], Cell]) -> Population:
+    """Return a population whose cells are called step by step; ``make(i)`` is at rest."""
+
+    def population(i: int, currents: Tensor, v: Tensor | None) -> Fired:
+        cell, spikes, potentials, into = make(i), [], [], []
+        s = torch.zeros_like(currents[0])
+        for current in currents.unbind():
+            if v is not None:
+                current = current + torch.nn.functional.linear(s, v)
+            into.append(current)
+            s, u = cell(current)
+            s = s.to(currents.dtype)
+            spikes.append(s)
+            potentials.append(u)
+        known = None if None in potentials else potentials
+        return Fired(torch.stack(spikes), known, into)
+
+    return population
+
+
+def through(
+    case: Case,
+    population: Population,
+    *,
+    name: str,
+    dtype: torch.dtype = torch.float64,
+    says: type[np.floating] | None = None,
+) -> Implementation:
+    """Return an implementation that asks autograd, of a population of neurons.
+
+    Parameters
+    ----------
+    case : Case
+        Only network, synapse and hard matter.
+    population : callable
+        The neurons.
+    name : str
+        For reports.
+    dtype : torch.dtype
+        What to compute in.
+    says : type, optional
+        Floating type to round parameters, input and answer to, where a library rounds within.
+
+    Returns
+    -------
+    Implementation
+        With states and adjoints as far as the population shows them.
+    """
+    network = case.network
+
+    def gradient(params: Params, x: Array, y: Integers) -> Answer:
+        if says is not None:
+            params, x = cast(params, says), x.astype(says)  # pyright: ignore[reportAssignmentType]
+        leaves = leaves_of(params, dtype)
+        inputs = torch.tensor(x, dtype=dtype, requires_grad=True)
+        a, layers = inputs, []
+        for i, leaf in zip(range(len(network.neurons)), leaves, strict=False):
+            currents = torch.nn.functional.linear(a, leaf["w"], leaf.get("b"))
+            layers.append(_kept(population(i, currents, leaf.get("v"))))
+            a = layers[-1].s
+        loss = torch.nn.functional.cross_entropy(logits_of(network, leaves, a), torch.as_tensor(y))
+        loss.backward()
+        return rounded(_answer(case, loss, leaves, layers, inputs), says)
+
+    return Implementation(gradient, name=name)
+
+
+def leaves_of(params: Params, dtype: torch.dtype) -> Leaves:
+    """Return parameters as leaves of a new tape."""
+    return [
+        {k: torch.tensor(a, dtype=dtype, requires_grad=True) for k, a in parts(layer).items()}
+        for layer in params
+    ]
+
+
+def logits_of(network: Network, leaves: Leaves, s: Tensor) -> Tensor:
+    """Return the readout of the last layer's spikes, step by step where it integrates."""
+    readout = network.readout
+    if isinstance(readout, SpikeRate):
+        return readout.gain * s.mean(dim=0)
+    w, b = leaves[-1]["w"], leaves[-1].get("b")
+    if not isinstance(readout, LeakyReadout):
+        return torch.nn.functional.linear(s.mean(dim=0), w, b)
+    v, total = 0.0, 0.0
+    for current in torch.nn.functional.linear(s, w, b).unbind():
+        v = readout.leak * v + current
+        total = total + v
+    return total / len(s)  # pyright: ignore[reportReturnType]
+
+
+def _kept(layer: Fired) -> Fired:
+    """Ask autograd to keep what adjoints are read from."""
+    wanted = layer.into if layer.u is None else layer.u
+    for tensor in [wanted] if isinstance(wanted, Tensor) else wanted:
+        tensor.retain_grad()
+    return layer
+
+
+def _answer(case: Case, loss: Tensor, leaves: Leaves, layers: list[Fired], x: Tensor) -> Answer:
+    """Collect what autograd left behind."""
+    grads = tuple(Layer(**{k: grad_of(a) for k, a in leaf.items()}) for leaf in leaves)
+    return Answer(
+        loss.item(),
+        grads,
+        _all([_stacked(layer.u) for layer in layers]),
+        tuple(layer.s.detach().numpy() for layer in layers),
+        _all([_adjoint(case, layer) for layer in layers]),
+        grad_of(x),
+    )
+
+
+def _all(arrays: Sequence[Array | None]) -> tuple[Array, ...] | None:
+    """Return them as a tuple, if all are there."""
+    there = tuple(a for a in arrays if a is not None)
+    return there if len(there) == len(arrays) else None
+
+
+def _stacked(tensors: Sequence[Tensor] | None) -> Array | None:
+    """Return what is in one tensor per step, (time, batch, n)."""
+    return None if tensors is None else np.stack([a.detach().numpy() for a in tensors])
+
+
+def _adjoint(case: Case, layer: Fired) -> Array | None:
+    """Return dL/du; what arrives is added to a potential, so their derivatives are in proportion.
+
+    None where a synapse remembers what arrived, and potentials are not shown.
+    """
+    if layer.u is not None:
+        return np.stack([grad_of(u) for u in layer.u])
+    if case.synapse is not None and (case.synapse.leak > 0.0 or case.synapse.delayed):
+        return None
+    into = layer.into
+    found = grad_of(into) if isinstance(into, Tensor) else np.stack([grad_of(a) for a in into])
+    return found if case.synapse is None else found / case.synapse.scale
+
+
+def grad_of(tensor: Tensor) -> Array:
+    """Return what autograd left there; it leaves nothing where there is no way to the loss."""
+    return np.zeros(tensor.shape) if tensor.grad is None else tensor.grad.numpy()
+
+
+def rounded(answer: Answer, dtype: type[np.floating] | None) -> Answer:
+    """Return the answer in another floating type; None: as it is."""
+    if dtype is None:
+        return answer
+
+    def one(array: Array) -> Array:
+        return array.astype(dtype)  # pyright: ignore[reportReturnType]
+
+    def each(arrays: tuple[Array, ...] | None) -> tuple[Array, ...] | None:
+        return None if arrays is None else tuple(map(one, arrays))
+
+    x = None if answer.x is None else one(answer.x)
+    grads = cast(answer.grads, dtype)
+    return Answer(answer.loss, grads, each(answer.u), each(answer.s), each(answer.adjoints), x)

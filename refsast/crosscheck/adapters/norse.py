@@ -1,0 +1,297 @@
+"""Norse: its LIF cells, as implementations to be checked.
+
+What a cell computes, the reset following the spike within a step::
+
+    LIFCell             i_t = (1 - dt/tau_syn) i_{t-1} + input
+                        u_t = u_{t-1} (1 - s_{t-1}) + dt/tau_mem (i_t - u_{t-1} (1 - s_{t-1}))
+    LIFBoxCell          the same with i_t = input, or less threshold s_{t-1} in place of the product
+    LIFRecurrentCell    the first, the cell's own spikes added to i_t; the reset is detached
+
+so ``Synapse(1 - dt/tau_syn, 1 - leak)``, not delayed, with ``leak = 1 - dt/tau_mem``.
+
+Rule 1: `surrogate` takes the method that is documented as a step towards the case's smooth spike.
+Rule 2: cells fire hard only; for `smooth` a copy of their step looks ``threshold`` up elsewhere.
+Rule 3: time is counted in steps, ``dt = 1``, so that no time constant is rounded.
+"""
+
+# pyright: reportMissingImports=false
+import types
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from typing import TypeAlias, cast
+
+import torch
+from norse.torch import LIFBoxCell, LIFCell, LIFRecurrentCell
+from norse.torch.functional import lif, lif_box, reset
+from norse.torch.module.lif import LIF as LIFModule
+from norse.torch.module.snn import SNN, SNNCell, SNNRecurrent, SNNRecurrentCell
+from torch import Tensor, nn
+
+from refsast.arrays import Array, Integers
+from refsast.crosscheck.adapters import modules
+from refsast.crosscheck.adapters import torch as plain
+from refsast.crosscheck.adapters.autograd import Fired, through
+from refsast.crosscheck.adapters.reading import Read, case_from, number
+from refsast.crosscheck.case import Case, Implementation, Unsupported
+from refsast.model.lif import LIF
+from refsast.model.reset import Subtract, ToZero
+from refsast.model.surrogate import (
+    Algebraic,
+    FastSigmoid,
+    Logistic,
+    PiecewiseQuadratic,
+    Surrogate,
+)
+from refsast.model.synapse import Synapse
+
+NEAR = 1e-12  # relative; to tell one minus the leak
+
+
+Step: TypeAlias = Callable[[Tensor], Tensor]  # from a current (batch, n) to spikes
+
+
+@dataclass(frozen=True)
+class Fires:
+    """How a cell fires: by a method of the library, or by another function in its place."""
+
+    method: str = "super"
+    alpha: float = 100.0
+    spike: Step | None = None
+
+
+def factory(case: Case) -> Implementation:
+    """Return `surrogate` for a hard case, else `smooth`."""
+    return surrogate(case) if case.hard else smooth(case)
+
+
+def surrogate(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
+    """Return cells with the library's surrogate: a hard step forward.
+
+    ``tanh`` is documented as a step towards Logistic(2 alpha), ``circ`` towards Algebraic(1/alpha),
+    ``super`` towards FastSigmoid(alpha); ``triangle`` is as wide as PiecewiseQuadratic(1).
+
+    Parameters
+    ----------
+    case : Case
+        Hard, with a synapse as above.
+    dtype : torch.dtype
+        What to compute in.
+
+    Returns
+    -------
+    Implementation
+        With spikes, and adjoints where nothing remembers the input; without potentials.
+
+    Raises
+    ------
+    Unsupported
+        If a reset, spike or synapse is not the library's.
+    """
+    if not case.hard:
+        raise Unsupported("hard must be True, got a case with smooth spikes")
+    return _through(case, [_method(neuron) for neuron in case.network.neurons], dtype)
+
+
+def smooth(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
+    """Return cells whose ``threshold`` is swapped for the case's smooth spike.
+
+    Parameters
+    ----------
+    case : Case
+        Not hard, with a synapse as above.
+    dtype : torch.dtype
+        What to compute in.
+
+    Returns
+    -------
+    Implementation
+        As of `surrogate`.
+
+    Raises
+    ------
+    Unsupported
+        If a reset, spike or synapse is not the library's.
+    """
+    if case.hard:
+        raise Unsupported("hard must be False, got a case with hard spikes")
+    spikes = [plain.smooth(neuron.spike) for neuron in case.network.neurons]
+    return _through(case, [Fires(spike=spike) for spike in spikes], dtype)
+
+
+def _method(neuron: LIF) -> Fires:
+    """The library's method and alpha for a smooth spike."""
+    match neuron.spike:
+        case Logistic(slope):
+            return Fires("tanh", 0.5 * slope)
+        case Algebraic(slope):
+            return Fires("circ", 1.0 / slope)
+        case FastSigmoid(slope):
+            return Fires("super", slope)
+        case PiecewiseQuadratic(1.0):
+            return Fires("triangle", 1.0)
+    families = "Logistic, Algebraic, FastSigmoid or PiecewiseQuadratic(1.0)"
+    raise Unsupported(f"spike must be {families}, got {neuron.spike!r}")
+
+
+def _through(case: Case, fires: Sequence[Fires], dtype: torch.dtype) -> Implementation:
+    """An implementation whose layers fire in one of the ways."""
+    synapse = _require_synapse(case)
+    made = [
+        _stepper(
+            neuron, how, synapse, dtype, box=synapse.leak == 0.0 and not case.network.recurrent
+        )
+        for neuron, how in zip(case.network.neurons, fires, strict=True)
+    ]
+
+    def population(i: int, currents: Tensor, v: Tensor | None) -> Fired:
+        step = made[i](v)
+        return Fired(torch.stack([step(current) for current in currents]), None, currents)
+
+    return through(case, population, name=f"Norse {version('norse')}", dtype=dtype)
+
+
+def _stepper(
+    neuron: LIF, fires: Fires, synapse: Synapse, dtype: torch.dtype, *, box: bool
+) -> Callable[[Tensor | None], Step]:
+    """Return what makes a cell at rest, with its recurrent weights or None."""
+    if not (neuron.reset == ToZero() or (box and neuron.reset == Subtract(leaked=True))):
+        wanted = "ToZero(), or Subtract(leaked=True) without a current"
+        raise Unsupported(f"reset must be {wanted}, got {neuron.reset}")
+    tensor = partial(torch.tensor, dtype=dtype)
+    shared = {
+        "tau_mem_inv": tensor(1.0 - neuron.leak),
+        "v_th": tensor(neuron.threshold),
+        "v_leak": tensor(0.0),
+        "v_reset": tensor(0.0),
+        "method": fires.method,
+        "alpha": tensor(fires.alpha),
+    }
+    if box:
+        kind = reset.reset_value if neuron.reset == ToZero() else reset.reset_subtract
+        p = lif_box.LIFBoxParameters(reset_method=kind, **shared)
+        return lambda _: _stepped(LIFBoxCell(p, dt=1.0), lif_box.LIFBoxFeedForwardState, 1, fires)
+    currents = lif.LIFParameters(tau_syn_inv=tensor(1.0 - synapse.leak), **shared)
+
+    def make(v: Tensor | None) -> Step:
+        if v is None:
+            return _stepped(LIFCell(currents, dt=1.0), lif.LIFFeedForwardState, 2, fires)
+        weights = {"input_weights": torch.eye(len(v), dtype=dtype), "recurrent_weights": v}
+        cell = LIFRecurrentCell(len(v), len(v), currents, autapses=True, dt=1.0, **weights)
+        return _stepped(cell, lif.LIFState, 3, fires)
+
+    return make
+
+
+def _stepped(cell: SNNCell | SNNRecurrentCell, kind: type, parts: int, fires: Fires) -> Step:
+    """Return a cell as a step, from a state of zeros: the library's own is in single precision."""
+    if fires.spike is not None:
+        cell.activation = _with_spike(cell.activation, fires.spike)
+    state = []
+
+    def step(current: Tensor) -> Tensor:
+        s, now = cell(current, state[0] if state else kind(*[torch.zeros_like(current)] * parts))
+        state[:] = [now]
+        return s
+
+    return step
+
+
+def _with_spike(step: types.FunctionType, spike: Step) -> types.FunctionType:
+    """Return a copy of a step that fires by another function."""
+
+    def threshold(v: Tensor, method: str, alpha: Tensor) -> Tensor:
+        return spike(v)
+
+    return types.FunctionType(step.__code__, {**step.__globals__, "threshold": threshold})
+
+
+def _require_synapse(case: Case) -> Synapse:
+    """The synapse, whose scale must be one minus the leak of all neurons."""
+    synapse = case.synapse
+    if synapse is None:
+        raise Unsupported("synapse must be a Synapse, got None: inputs are scaled by 1 - leak")
+    for neuron in case.network.neurons:
+        if synapse.delayed or not abs(synapse.scale - (1.0 - neuron.leak)) <= NEAR * synapse.scale:
+            wanted = f"the scale {1.0 - neuron.leak}, not delayed"
+            raise Unsupported(f"synapse must have {wanted}, got {synapse}")
+    return synapse
+
+
+def wrap(module: nn.Module, case: Case, **options) -> Implementation:
+    """Return a user's module of Norse's cells as an implementation: `modules.wrap`.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        ``module(x)`` with x (time, batch, n_0) returns spikes (time, batch, n), alone or first.
+    case : Case
+        What it should compute; `case_of` gives it.
+    **options
+        As for `modules.wrap`.
+
+    Returns
+    -------
+    Implementation
+        To be checked.
+    """
+    return modules.wrap(module, case, **{"name": f"Norse {version('norse')}", **options})
+
+
+def case_of(
+    module: nn.Module,
+    x: Array,
+    y: Integers,
+    *,
+    gain: float = 1.0,
+    name: str = "Norse module",
+) -> Case:
+    """Return the case that a module of linear layers and LIF or LIFBox cells in turn stands for.
+
+    The smooth spike is the one that the method is documented as a step of.
+
+    Parameters
+    ----------
+    module, x, y, gain, name
+        As for `reading.case_from`.
+
+    Returns
+    -------
+    Case
+        With the module's weights; a ValueError says what no `LIF` does.
+    """
+    return case_from(module, x, y, _read, gain=gain, name=name)
+
+
+def _read(module: nn.Module) -> Read | None:
+    """What a cell is; None for what is none. Time constants are single precision, as they are."""
+    if not isinstance(module, SNN | SNNCell | SNNRecurrent | SNNRecurrentCell):
+        return None
+    if type(module) not in (LIFCell, LIFModule, LIFBoxCell):
+        raise ValueError(f"neurons must be LIFCell, LIF or LIFBoxCell, got {type(module).__name__}")
+    p = cast(lif.LIFParameters, module.p)
+    dt, box = number(module.dt, "dt"), isinstance(module, LIFBoxCell)
+    if number(p.v_leak, "v_leak") != 0.0 or number(p.v_reset, "v_reset") != 0.0:
+        raise ValueError("v_leak and v_reset must be 0, got another")
+    scale = number(dt * p.tau_mem_inv, "tau_mem_inv")
+    leak_syn = 0.0 if box else 1.0 - number(dt * p.tau_syn_inv, "tau_syn_inv")
+    subtracts = box and getattr(p, "reset_method", None) is reset.reset_subtract
+    spike = _documented(p.method, number(p.alpha, "alpha"))
+    kind = Subtract(leaked=True) if subtracts else ToZero()
+    neuron = LIF(1.0 - scale, number(p.v_th, "v_th"), spike, kind)
+    return Read(neuron, hard=True, synapse=Synapse(leak_syn, scale))
+
+
+def _documented(method: str, alpha: float) -> Surrogate:
+    """The smooth spike that a method is documented as a step of."""
+    match method:
+        case "tanh":
+            return Logistic(2.0 * alpha)
+        case "circ":
+            return Algebraic(1.0 / alpha)
+        case "super":
+            return FastSigmoid(alpha)
+        case "triangle":
+            return PiecewiseQuadratic(1.0)
+    raise ValueError(f"method must be tanh, circ, super or triangle, got {method!r}")

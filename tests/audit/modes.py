@@ -1,0 +1,142 @@
+"""What is audited: modes of released libraries, and what each is asked."""
+
+from dataclasses import dataclass, field
+
+import refsast as rs
+from refsast.model.synapse import Synapse
+
+LEAKED = rs.Subtract(leaked=True)
+# Inputs are scaled by one minus the leak there, so weights must be larger for neurons to fire.
+SCALED = {"leak": 0.8, "drive": 12.0}
+CURRENT = {**SCALED, "synapse": Synapse(0.6, 1.0 - 0.8)}
+ONE_LAYER = {"sizes": (4, 3)}
+
+
+@dataclass(frozen=True)
+class Mode:
+    """One way to use a library.
+
+    Attributes
+    ----------
+    package : str
+        Its distribution.
+    adapter, factory : str
+        Where its implementation is made.
+    says : str
+        For the page.
+    options : dict
+        Of the cases, as `drawn` takes them.
+    """
+
+    package: str
+    adapter: str
+    factory: str
+    says: str
+    options: dict = field(default_factory=dict)
+
+
+def _hard(spike: rs.Arctan, **options) -> dict:
+    return {"hard": True, "spike": spike, **options}
+
+
+MODES = (
+    Mode("torch", "torch", "factory", "plain modules, smooth"),
+    Mode("torch", "torch", "factory", "plain modules, hard", {"hard": True}),
+    Mode("torch", "torch", "single", "plain modules in float32"),
+    Mode("jax", "jax", "factory", "`grad` of a plain scan"),
+    Mode("spikingjelly", "spikingjelly", "keeping_reset", "`LIFNode`, smooth, hard reset"),
+    Mode(
+        "spikingjelly", "spikingjelly", "keeping_reset", "`LIFNode`, smooth, soft reset",
+        {"reset": LEAKED},
+    ),
+    Mode(
+        "spikingjelly", "spikingjelly", "keeping_reset_at_once",
+        "`LIFNode`, multi-step, surrogate `ATan`", _hard(rs.Arctan(2.0)),
+    ),
+    Mode(
+        "spikingjelly", "spikingjelly", "factory", "`LIFNode(decay_input=True)`, smooth",
+        {**SCALED, "synapse": Synapse(0.0, 1.0 - 0.8)},
+    ),
+    Mode(
+        "spikingjelly", "spikingjelly", "detaching_reset",
+        "`LIFNode(detach_reset=True)`, smooth, hard reset",
+    ),
+    Mode(
+        "spikingjelly", "spikingjelly", "detaching_reset",
+        "`LIFNode(detach_reset=True)`, smooth, soft reset", {"reset": LEAKED},
+    ),
+    Mode("snntorch", "snntorch", "smooth", "`Leaky`, smooth, `none`", {"reset": rs.NoReset()}),
+    Mode("snntorch", "snntorch", "smooth", "`Leaky`, smooth, `zero`"),
+    Mode(
+        "snntorch", "snntorch", "smooth", "`Leaky`, smooth, `subtract`", {"reset": rs.Subtract()}
+    ),
+    Mode(
+        "snntorch", "snntorch", "smooth_from_rest",
+        "`Leaky`, smooth, `subtract`, first reset left out", {"reset": rs.Subtract()},
+    ),
+    Mode(
+        "snntorch", "snntorch", "smooth_at_once", "`Leaky(reset_delay=False)`, smooth, `subtract`",
+        {"reset": LEAKED},
+    ),
+    Mode(
+        "snntorch", "snntorch", "surrogate", "`Leaky`, surrogate `atan`",
+        _hard(rs.Arctan(2.0), reset=rs.Subtract()),
+    ),
+    Mode(
+        "snntorch", "snntorch", "surrogate",
+        "`Leaky`, surrogate `atan`, if a detached reset is what is wanted",
+        _hard(rs.Arctan(2.0), reset=rs.Subtract(), detach=True),
+    ),
+    Mode(
+        "snntorch", "snntorch", "surrogate", "`Leaky`, surrogate `fast_sigmoid(25)`",
+        _hard(rs.FastSigmoid(25.0), reset=rs.NoReset(), drive=6.0, sizes=(4, 6, 3)),
+    ),
+    Mode("sinabs", "sinabs", "subtract", "`LIF`, smooth, `MembraneSubtract`", {"reset": LEAKED}),
+    Mode(
+        "sinabs", "sinabs", "subtract", "`LIF`, `SingleSpike`, `MembraneSubtract`",
+        {"reset": LEAKED, "hard": True},
+    ),
+    Mode("sinabs", "sinabs", "zero", "`LIF`, smooth, `MembraneReset`"),
+    Mode("sinabs", "sinabs", "zero", "`LIF`, `SingleSpike`, `MembraneReset`", {"hard": True}),
+    Mode("norse", "norse", "smooth", "`LIFCell`, its threshold swapped for a smooth one", CURRENT),
+    Mode(
+        "norse", "norse", "smooth", "`LIFBoxCell`, its threshold swapped for a smooth one",
+        {**SCALED, "synapse": Synapse(0.0, 1.0 - 0.8)},
+    ),
+    Mode(
+        "norse", "norse", "surrogate", "`LIFCell`, `tanh`, alpha 2",
+        _hard(rs.Logistic(4.0), **CURRENT),
+    ),
+    Mode(
+        "norse", "norse", "surrogate", "`LIFCell`, `tanh`, alpha 10",
+        _hard(rs.Logistic(20.0), **CURRENT, **ONE_LAYER),
+    ),
+    Mode(
+        "norse", "norse", "surrogate", "`LIFCell`, `tanh`, alpha 10, three layers",
+        _hard(rs.Logistic(20.0), **CURRENT),
+    ),
+    Mode(
+        "norse", "norse", "surrogate", "`LIFCell`, `circ`, alpha 2",
+        _hard(rs.Algebraic(0.5), **CURRENT, **ONE_LAYER),
+    ),
+    Mode(
+        "norse", "norse", "surrogate", "`LIFCell`, `circ`, alpha 100",
+        _hard(rs.Algebraic(0.01), **CURRENT, **ONE_LAYER),
+    ),
+    Mode(
+        "norse", "norse", "surrogate", "`LIFCell`, `super`, alpha 1",
+        _hard(rs.FastSigmoid(1.0), **CURRENT, **ONE_LAYER),
+    ),
+    Mode(
+        "norse", "norse", "surrogate", "`LIFCell`, `super`, alpha 100",
+        _hard(rs.FastSigmoid(100.0), **CURRENT, **ONE_LAYER),
+    ),
+    Mode(
+        "norse", "norse", "surrogate", "`LIFCell`, `triangle`, alpha 1",
+        _hard(rs.PiecewiseQuadratic(1.0), **CURRENT),
+    ),
+    Mode(
+        "norse", "norse", "surrogate", "`LIFRecurrentCell`, `tanh`, alpha 2",
+        _hard(rs.Logistic(4.0), recurrent=True, **CURRENT),
+    ),
+)  # fmt: skip
