@@ -1,0 +1,182 @@
+"""The search for the smallest network that an implementation gets wrong, and what it says of it."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from random import Random
+
+from hypothesis import Phase, find, reject, settings
+from hypothesis.errors import Flaky, NoSuchExample, Unsatisfiable
+
+from refsast.crosscheck.case import Case, Factory, Unsupported
+from refsast.crosscheck.check import check
+from refsast.crosscheck.conformance.asking import Silent, guarded
+from refsast.crosscheck.conformance.kinds import Offer
+from refsast.crosscheck.conformance.levels import Test
+from refsast.crosscheck.conformance.sam_causes import cause_of
+from refsast.crosscheck.conformance.strategies import Question
+from refsast.crosscheck.factory import built
+from refsast.crosscheck.source import source_of, spelled
+
+
+ENOUGH = 40  # cases without an answer, and none with one
+
+
+@dataclass
+class Tally:
+    """What was asked so far; the one thing here that changes.
+
+    Attributes
+    ----------
+    tried : int
+        Cases that were judged, those of the search for a smaller one included.
+    refused : Counter
+        Cases that were not, by reason: `Unsupported`, or what was not said.
+    last : Question or None
+        The last one that was wrong.
+    """
+
+    tried: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    last: Question | None = None
+
+    @property
+    def mute(self) -> bool:
+        """Whether nothing was said so often that nothing will be."""
+        return self.tried == 0 and sum(self.refused.values()) >= ENOUGH
+
+
+@dataclass(frozen=True, eq=False)
+class Failure:
+    """The smallest case found that an implementation gets wrong.
+
+    Attributes
+    ----------
+    question : Question
+        The case.
+    report : str
+        What `check` says of it.
+    place, cause : str or None
+        Of the report: where it is wrong first, and why.
+    """
+
+    question: Question
+    report: str
+    place: str | None = None
+    cause: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.report}\n\n{source(self.question)}"
+
+
+def search(
+    factory: Factory, offer: Offer, test: Test, *, examples: int, seed: int | None, tally: Tally
+) -> Question | None:
+    """Return the smallest wrong case that is found, or None.
+
+    Parameters
+    ----------
+    factory : callable
+        Asked for a fresh implementation for every case.
+    offer : Offer
+        The kinds of networks that it has.
+    test : Test
+        What to draw and how to judge.
+    examples : int
+        How many cases to judge.
+    seed : int or None
+        None: the same cases in every run.
+    tally : Tally
+        Counts; written to.
+
+    Returns
+    -------
+    Question or None
+        None where all are right, or none was answered: see `tally`.
+    """
+
+    def wrong(question: Question) -> bool:
+        try:
+            found = is_wrong(factory, test, question)
+        except (Unsupported, Silent) as reason:
+            tally.refused[str(reason) or "no reason given"] += 1
+            if tally.mute:
+                return False  # and waste no more time on looking for something it says
+            reject()
+        tally.tried += 1
+        tally.last = question if found else tally.last
+        return found
+
+    chosen = settings(
+        max_examples=examples,
+        derandomize=seed is None,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate, Phase.shrink],
+    )
+    random = None if seed is None else Random(seed)
+    try:
+        return find(test.draws(offer), wrong, settings=chosen, random=random)
+    except (NoSuchExample, Unsatisfiable):
+        return None
+    except Flaky:  # right when asked again
+        return tally.last
+
+
+def is_wrong(factory: Factory, test: Test, question: Question) -> bool:
+    """Whether a fresh implementation gets a case wrong; no answer is wrong, too."""
+    try:
+        return test.wrong(guarded(built(factory, question.case)), question)
+    except Unsupported:
+        raise
+    except ValueError:
+        return True
+
+
+def explained(factory: Factory, test: Test, question: Question) -> Failure:
+    """Return what is to be said of a case that was found wrong.
+
+    Parameters
+    ----------
+    factory : callable
+        Asked for fresh implementations.
+    test : Test
+        In which it was.
+    question : Question
+        The case.
+    """
+    try:
+        if not is_wrong(factory, test, question):
+            says = "the same case is answered rightly when asked again: is something kept?"
+            return Failure(question, says, cause="answers differ from call to call")
+        report = check(guarded(built(factory, question.case)), question.case)
+        if test.level != "sam":
+            cause = None if report.cause is None else str(report.cause)
+            cause = cause if report.repeated else "answers differ from call to call"
+            return Failure(question, str(report), _text(report.first), cause)
+        says = f"{'agrees' if report.agrees else 'DISAGREES'} in its plain gradient; "
+        cause = cause_of(factory, question) if report.agrees or not report.repeated else None
+        if cause is not None:
+            return Failure(question, f"SAM gradient is wrong\n  cause: {cause}", None, cause)
+        cause = _text(report.cause)
+        return Failure(question, f"SAM gradient is wrong\n{report}", _text(report.first), cause)
+    except ValueError as error:
+        return Failure(question, str(error))
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def source(question: Question) -> str:
+    """Return a question as Python text."""
+    text = source_of(question.case)
+    if question.x is question.case.x:
+        return text
+    second = f"second = ({spelled(question.x)}, {spelled(question.y)})"
+    return f"{text}\n{second}\nrho = {question.rho!r}"
+
+
+def sizes_of(case: Case) -> dict[str, object]:
+    """Return how large a case is."""
+    time, batch, _ = case.x.shape
+    return {"sizes": list(case.network.sizes), "steps": time, "batch": batch}

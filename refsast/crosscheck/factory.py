@@ -1,0 +1,102 @@
+"""From ``package:factory`` to an implementation: what a user names, found and called with care.
+
+Rule 1: whatever somebody else's code raises becomes one line that says so, a ValueError; only
+        `Unsupported` goes through, because it is an answer.
+"""
+
+import importlib
+from functools import reduce
+
+from refsast.crosscheck.case import Case, Factory, Implementation, Unsupported
+
+
+def load(spec: str, name: str = "impl") -> Factory:
+    """Return the factory that a text such as ``package.module:factory`` names.
+
+    Parameters
+    ----------
+    spec : str
+        A module that can be imported, a colon, and an attribute path in it, which may have dots.
+    name : str
+        What the text is called where it comes from, for the message.
+
+    Returns
+    -------
+    callable
+        ``factory(case)``; called by `built`.
+
+    Raises
+    ------
+    ValueError
+        If there is no colon, the module does not import, or it has no such callable.
+
+    Examples
+    --------
+    >>> load("operator:add").__name__
+    'add'
+    >>> load("operator.add")
+    Traceback (most recent call last):
+    ValueError: impl must be written package:factory, got 'operator.add'
+    """
+    module, colon, path = spec.partition(":")
+    if not (colon and _dotted(module) and _dotted(path)):
+        raise ValueError(f"{name} must be written package:factory, got {spec!r}")
+    try:
+        found = importlib.import_module(module)
+    except Exception as error:
+        wanted = f"{name} must name a module that can be imported"
+        raise ValueError(f"{wanted}, got {module!r}: {said(error)}") from error
+    try:
+        factory = reduce(getattr, path.split("."), found)
+    except AttributeError as error:
+        raise ValueError(f"{name} must name something in {module}, got {path!r}") from error
+    if not callable(factory):
+        raise ValueError(f"{name} must name a callable, got {path!r}, a {type(factory).__name__}")
+    return factory
+
+
+def built(factory: Factory, case: Case) -> Implementation:
+    """Return the implementation that a factory makes for a case.
+
+    Parameters
+    ----------
+    factory : callable
+        ``factory(case)``, which returns an `Implementation` or a bare ``gradient(params, x, y)``.
+    case : Case
+        What for.
+
+    Returns
+    -------
+    Implementation
+        A bare gradient is wrapped, and named after its function.
+
+    Raises
+    ------
+    Unsupported
+        If the factory says so.
+    ValueError
+        If the factory raises anything else, or returns anything else.
+    """
+    try:
+        made = factory(case)
+    except Unsupported:
+        raise
+    except Exception as error:
+        wanted = "factory must return an implementation or raise Unsupported"
+        raise ValueError(f"{wanted}, got {said(error)}") from error
+    if not isinstance(made, Implementation):
+        made = Implementation(made, name=getattr(made, "__name__", type(made).__name__))
+    if not callable(made.gradient):
+        kind = type(made.gradient).__name__
+        raise ValueError(f"factory must return an Implementation or a callable, got {kind}")
+    return made
+
+
+def said(error: BaseException) -> str:
+    """Return what was raised, on one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
+
+
+def _dotted(path: str) -> bool:
+    """Whether a text is names with dots between them."""
+    return all(part.isidentifier() for part in path.split("."))
