@@ -68,7 +68,7 @@ def built(factory: Factory, case: Case) -> Implementation:
     Returns
     -------
     Implementation
-        A bare gradient is wrapped, and named after its function.
+        A bare gradient is wrapped.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def built(factory: Factory, case: Case) -> Implementation:
         wanted = "factory must return an implementation or raise Unsupported"
         raise ValueError(f"{wanted}, got {said(error)}") from error
     if not isinstance(made, Implementation):
-        made = Implementation(made, name=getattr(made, "__name__", type(made).__name__))
+        made = Implementation(made)  # pyright: ignore[reportArgumentType]
     if not callable(made.gradient):
         kind = type(made.gradient).__name__
         raise ValueError(f"factory must return an Implementation or a callable, got {kind}")

@@ -55,6 +55,13 @@ def wrong(implementation: Implementation, question: Question) -> bool:
     )
 
 
+def moving(implementation: Implementation, question: Question) -> bool:
+    """The same, where there is an ascent to take: a gradient of zero is a test of its own."""
+    if not flatten(solve(question.case).grads).any():
+        raise Silent("the first gradient is zero")
+    return wrong(implementation, question)
+
+
 def asked_again(implementation: Implementation, question: Question) -> Case:
     """Return what the second pass asks: the other minibatch at the ascent point it was led to."""
     got, _ = ask(implementation.gradient, question.case)

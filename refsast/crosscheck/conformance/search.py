@@ -1,14 +1,14 @@
 """The search for the smallest network that an implementation gets wrong, and what it says of it."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from hypothesis import Phase, find, reject, settings
 from hypothesis.errors import Flaky, NoSuchExample, Unsatisfiable
 
 from refsast.crosscheck.case import Case, Factory, Unsupported
-from refsast.crosscheck.check import check
+from refsast.crosscheck.check import Report, check
 from refsast.crosscheck.conformance.asking import Silent, guarded
 from refsast.crosscheck.conformance.kinds import Offer
 from refsast.crosscheck.conformance.levels import Test
@@ -18,6 +18,7 @@ from refsast.crosscheck.factory import built
 from refsast.crosscheck.source import source_of, spelled
 
 
+KEPT = "answers differ from call to call: is something kept?"
 ENOUGH = 40  # cases without an answer, and none with one
 
 
@@ -31,18 +32,31 @@ class Tally:
         Cases that were judged, those of the search for a smaller one included.
     refused : Counter
         Cases that were not, by reason: `Unsupported`, or what was not said.
-    last : Question or None
-        The last one that was wrong.
+    last, largest : Question or None
+        Of those that were wrong, the last one and the one of most parameters and steps.
     """
 
     tried: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     last: Question | None = None
+    largest: Question | None = None
+
+    def take(self, question: Question, wrong: bool) -> None:
+        """Count a case that was judged."""
+        self.tried += 1
+        if wrong:
+            self.last = question
+            if self.largest is None or _size(question) > _size(self.largest):
+                self.largest = question
 
     @property
     def mute(self) -> bool:
         """Whether nothing was said so often that nothing will be."""
         return self.tried == 0 and sum(self.refused.values()) >= ENOUGH
+
+
+def _size(question: Question) -> int:
+    return question.case.network.n_params * len(question.case.x)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,14 +69,14 @@ class Failure:
         The case.
     report : str
         What `check` says of it.
-    place, cause : str or None
-        Of the report: where it is wrong first, and why.
+    cause, place : str or None
+        Of the report: why it is wrong, and where first.
     """
 
     question: Question
     report: str
-    place: str | None = None
     cause: str | None = None
+    place: str | None = None
 
     def __str__(self) -> str:
         return f"{self.report}\n\n{source(self.question)}"
@@ -102,8 +116,7 @@ def search(
             if tally.mute:
                 return False  # and waste no more time on looking for something it says
             reject()
-        tally.tried += 1
-        tally.last = question if found else tally.last
+        tally.take(question, found)
         return found
 
     chosen = settings(
@@ -132,7 +145,7 @@ def is_wrong(factory: Factory, test: Test, question: Question) -> bool:
         return True
 
 
-def explained(factory: Factory, test: Test, question: Question) -> Failure:
+def explained(factory: Factory, test: Test, question: Question, tally: Tally) -> Failure:
     """Return what is to be said of a case that was found wrong.
 
     Parameters
@@ -142,29 +155,33 @@ def explained(factory: Factory, test: Test, question: Question) -> Failure:
     test : Test
         In which it was.
     question : Question
-        The case.
+        The smallest case.
+    tally : Tally
+        Has the largest, too: the smallest is often so plain that many causes fit it.
     """
     try:
         if not is_wrong(factory, test, question):
-            says = "the same case is answered rightly when asked again: is something kept?"
-            return Failure(question, says, cause="answers differ from call to call")
-        report = check(guarded(built(factory, question.case)), question.case)
-        if test.level != "sam":
-            cause = None if report.cause is None else str(report.cause)
-            cause = cause if report.repeated else "answers differ from call to call"
-            return Failure(question, str(report), _text(report.first), cause)
-        says = f"{'agrees' if report.agrees else 'DISAGREES'} in its plain gradient; "
-        cause = cause_of(factory, question) if report.agrees or not report.repeated else None
+            return Failure(question, "the same case is answered rightly when it is asked again", KEPT)
+        cause = cause_of(factory, question) if test.level == "sam" else None
         if cause is not None:
-            return Failure(question, f"SAM gradient is wrong\n  cause: {cause}", None, cause)
-        cause = _text(report.cause)
-        return Failure(question, f"SAM gradient is wrong\n{report}", _text(report.first), cause)
+            return Failure(question, f"SAM gradient is wrong\n  cause: {cause}", cause)
+        report = _report(factory, question, tally.largest or question)
     except ValueError as error:
         return Failure(question, str(error))
+    place = None if report.first is None else str(report.first)
+    cause = None if report.cause is None else str(report.cause)
+    return Failure(question, str(report), cause if report.repeated else KEPT, place)
 
 
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
+def _report(factory: Factory, smallest: Question, largest: Question) -> Report:
+    """What `check` says of the smallest case, with the cause that also fits the largest."""
+    report, richer = (
+        check(guarded(built(factory, question.case)), question.case)
+        for question in (smallest, largest)
+    )
+    if report.cause is None or richer.cause is None or not richer.cause.exact:
+        return report
+    return replace(report, cause=richer.cause)
 
 
 def source(question: Question) -> str:

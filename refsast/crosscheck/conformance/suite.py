@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 import pytest
 
-from refsast.crosscheck.case import Factory
+from refsast.crosscheck.case import Factory, Implementation
 from refsast.crosscheck.conformance.kinds import KINDS, Offer, offered
 from refsast.crosscheck.conformance.levels import Test
 from refsast.crosscheck.conformance.options import Options
 from refsast.crosscheck.conformance.search import Tally, explained, search, sizes_of, source
 from refsast.crosscheck.factory import load
+
+UNNAMED = Implementation.name  # the default
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,8 @@ class Suite:
     @property
     def name(self) -> str:
         """The implementation's own name."""
-        given = self.smooth.name or self.hard.name
-        return given if given and "<" not in given else self.options.impl  # <lambda>
+        names = {self.smooth.name, self.hard.name} - {"", UNNAMED}
+        return min(names, default=self.options.impl)
 
     def put(self, test: Test, record: Callable[[str, object], None]) -> None:
         """Put the implementation to a test.
@@ -59,7 +61,7 @@ class Suite:
         record("tried", tally.tried)
         record("refused", sum(tally.refused.values()))
         if found is not None:
-            failure = explained(self.factory, test, found)
+            failure = explained(self.factory, test, found, tally)
             record("place", failure.place or "")
             record("cause", failure.cause or "")
             record("size", json.dumps(sizes_of(found.case)))
