@@ -23,7 +23,8 @@ def source_of(case: Case) -> str:
     Examples
     --------
     >>> import refsast as rs
-    >>> network = rs.Network((1, 2), rs.LIF(0.5, 1.0, rs.Arctan(2.0)), rs.SpikeRate(4.0), bias=False)
+    >>> neuron = rs.LIF(0.5, 1.0, rs.Arctan(2.0))
+    >>> network = rs.Network((1, 2), neuron, rs.SpikeRate(4.0), bias=False)
     >>> case = rs.Case(network, (rs.Layer(np.ones((2, 1))),), np.zeros((1, 1, 1)), [1])
     >>> print(source_of(case))
     import numpy as np

@@ -124,6 +124,12 @@ def plain(kind: Kind, *, hard: bool = False) -> Case:
     return Case(network, params, x, y, kind.synapse, hard, name="plain")
 
 
+def prompt(offer: Offer) -> Offer:
+    """Return the kinds whose input arrives in the step that it is of; all, if it does in none."""
+    kinds = [kind for kind in offer.kinds if kind.synapse is None or not kind.synapse.delayed]
+    return replace(offer, kinds=tuple(kinds) or offer.kinds)
+
+
 def alike(kind: Kind, other: Kind) -> bool:
     """Whether layers of two kinds may stand in one network: they differ in the neuron only."""
     return replace(other, reset=kind.reset, family=kind.family) == kind

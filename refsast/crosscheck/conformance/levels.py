@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from refsast.crosscheck.conformance import passes
 from refsast.crosscheck.conformance.asking import BACKWARD, FORWARD, Judge, of_stages, with_ties
-from refsast.crosscheck.conformance.kinds import Offer
+from refsast.crosscheck.conformance.kinds import Offer, prompt
 from refsast.crosscheck.conformance.strategies import (
     RADII,
     Question,
@@ -62,19 +62,19 @@ def _hard(ties: bool) -> Callable[[Offer], st.SearchStrategy[Question]]:
 TESTS = (
     Test(
         "surrogate", "value", "A neuron's spike is the smooth spike of its potential.",
-        lambda offer: alone(single_neurons(offer)), of_stages(*FORWARD),
+        lambda offer: alone(single_neurons(prompt(offer))), of_stages(*FORWARD),
     ),
     Test(
         "surrogate", "derivative", "Its derivative is that of the smooth spike.",
-        lambda offer: alone(single_neurons(offer)), of_stages("parameter gradients"),
+        lambda offer: alone(single_neurons(prompt(offer))), of_stages("parameter gradients"),
     ),
     Test(
         "one_step", "forward", "Loss and states of a whole network are right for one step.",
-        lambda offer: alone(cases(offer, steps=(1, 1))), of_stages(*FORWARD),
+        lambda offer: alone(cases(prompt(offer), steps=(1, 1))), of_stages(*FORWARD),
     ),
     Test(
         "one_step", "gradient", "So are all derivatives.",
-        lambda offer: alone(cases(offer, steps=(1, 1))), of_stages(*BACKWARD),
+        lambda offer: alone(cases(prompt(offer), steps=(1, 1))), of_stages(*BACKWARD),
     ),
     Test(
         "unroll", "forward", "Loss and states are right over time.",
@@ -101,7 +101,7 @@ TESTS = (
         _pairs((0.0,)), passes.moving,
     ),
     Test(
-        "sam", "zero_gradient", "Where the first gradient is zero nothing moves, and nothing is NaN.",
+        "sam", "zero_gradient", "Where the first gradient is zero nothing moves, or is NaN.",
         _pairs(RADII, classes=1), passes.wrong,
     ),
     Test(

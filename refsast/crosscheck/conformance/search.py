@@ -1,10 +1,12 @@
 """The search for the smallest network that an implementation gets wrong, and what it says of it."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from random import Random
 
 from hypothesis import Phase, find, reject, settings
+from hypothesis import strategies as st
 from hypothesis.errors import Flaky, NoSuchExample, Unsatisfiable
 
 from refsast.crosscheck.case import Case, Factory, Unsupported
@@ -17,8 +19,8 @@ from refsast.crosscheck.conformance.strategies import Question
 from refsast.crosscheck.factory import built
 from refsast.crosscheck.source import source_of, spelled
 
-
 KEPT = "answers differ from call to call: is something kept?"
+MORE = 12  # cases after a failure
 ENOUGH = 40  # cases without an answer, and none with one
 
 
@@ -55,8 +57,10 @@ class Tally:
         return self.tried == 0 and sum(self.refused.values()) >= ENOUGH
 
 
-def _size(question: Question) -> int:
-    return question.case.network.n_params * len(question.case.x)
+def _size(question: Question) -> tuple[int, int]:
+    """How many layers with parameters, the readout among them; how many numbers over time."""
+    case = question.case
+    return len(case.params), case.network.n_params * len(case.x)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +123,22 @@ def search(
         tally.take(question, found)
         return found
 
+    draws = test.draws(offer)
+    found = _found(draws, wrong, examples, seed)
+    if found is None and tally.last is not None:  # right when asked again
+        return tally.last
+    if found is not None:  # a few more, to tell causes apart
+        _found(draws, lambda question: wrong(question) and False, MORE, seed)
+    return found
+
+
+def _found(
+    draws: st.SearchStrategy[Question],
+    condition: Callable[[Question], bool],
+    examples: int,
+    seed: int | None,
+) -> Question | None:
+    """The smallest of some examples for which a condition holds, if there is one."""
     chosen = settings(
         max_examples=examples,
         derandomize=seed is None,
@@ -126,13 +146,11 @@ def search(
         database=None,
         phases=[Phase.generate, Phase.shrink],
     )
-    random = None if seed is None else Random(seed)
     try:
-        return find(test.draws(offer), wrong, settings=chosen, random=random)
-    except (NoSuchExample, Unsatisfiable):
+        random = None if seed is None else Random(seed)
+        return find(draws, condition, settings=chosen, random=random)
+    except (NoSuchExample, Unsatisfiable, Flaky):
         return None
-    except Flaky:  # right when asked again
-        return tally.last
 
 
 def is_wrong(factory: Factory, test: Test, question: Question) -> bool:
@@ -161,7 +179,9 @@ def explained(factory: Factory, test: Test, question: Question, tally: Tally) ->
     """
     try:
         if not is_wrong(factory, test, question):
-            return Failure(question, "the same case is answered rightly when it is asked again", KEPT)
+            return Failure(
+                question, "the same case is answered rightly when it is asked again", KEPT
+            )
         cause = cause_of(factory, question) if test.level == "sam" else None
         if cause is not None:
             return Failure(question, f"SAM gradient is wrong\n  cause: {cause}", cause)
@@ -179,9 +199,8 @@ def _report(factory: Factory, smallest: Question, largest: Question) -> Report:
         check(guarded(built(factory, question.case)), question.case)
         for question in (smallest, largest)
     )
-    if report.cause is None or richer.cause is None or not richer.cause.exact:
-        return report
-    return replace(report, cause=richer.cause)
+    known = richer.cause is not None and richer.cause.exact
+    return replace(report, cause=richer.cause) if known else report
 
 
 def source(question: Question) -> str:

@@ -189,4 +189,3 @@ def questions(
 def alone(each: st.SearchStrategy[Case]) -> st.SearchStrategy[Question]:
     """Questions about a case alone."""
     return each.map(lambda case: Question(case, case.x, case.y))
-
