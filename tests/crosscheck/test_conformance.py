@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -25,7 +24,6 @@ from refsast.crosscheck.conformance.search import Tally, explained, is_wrong, se
 from refsast.crosscheck.conformance.strategies import (
     RADII,
     Question,
-    alone,
     cases,
     questions,
     single_neurons,
@@ -82,7 +80,7 @@ def test_a_right_implementation_fails_nothing(name):
 
 LATER = {"unroll", "gradient", "sam", "hard_swap"}
 PLANTED = {
-    "steep": ({"surrogate", "one_step", "gradient", "sam", "hard_swap"}, "derivative multiplied by 3"),
+    "steep": (set(LEVELS) - {"unroll"}, "derivative multiplied by 3"),
     "detached": ({"gradient", "sam", "hard_swap"}, "with the reset detached"),
     "summed": (LATER, "summed, not averaged, over time"),
     "unbiased": ({"one_step"} | LATER, "without the biases"),
@@ -110,7 +108,7 @@ def test_a_planted_fault_fails_its_levels_and_no_other_and_is_named(name):
     assert len(case.network.neurons) == 1
     assert max(case.network.sizes) <= 2
     assert len(case.x) <= 2
-    assert len(case.y) == 1
+    assert len(case.y) <= (2 if levels == {"sam"} else 1)  # two passes may need two recordings
     assert (cause or "") in (failure.cause or "")
     assert cause is None or cause in str(failure)
 
@@ -184,7 +182,8 @@ def test_numbers_that_a_factory_refuses_are_left_out_and_counted():
         return conforming.fast(case)
 
     tally = Tally()
-    found = search(never_all, SIMPLE, named("gradient[parameters]"), examples=EXAMPLES, seed=None, tally=tally)  # fmt: skip
+    test = named("gradient[parameters]")
+    found = search(never_all, SIMPLE, test, examples=EXAMPLES, seed=None, tally=tally)
 
     assert found is None
     assert tally.tried == EXAMPLES
@@ -268,7 +267,7 @@ def test_ties_are_drawn_where_they_are_wanted(ties):
     with pytest.raises(NoSuchExample):
         find(cases(SIMPLE, hard=True, ties=ties), look, settings=chosen)
 
-    assert (sum(tied) > 8) is ties
+    assert (sum(tied) > 3) is ties
 
 
 def test_a_hard_potential_that_rounding_decides_is_left_out():
@@ -321,7 +320,7 @@ def test_what_a_factory_raises_or_returns_is_told_in_one_line():
 
     with pytest.raises(ValueError, match=f"^{wanted} in two lines$"):
         built(conforming.raises, case)
-    with pytest.raises(ValueError, match="^factory must return an Implementation or a callable, "):
+    with pytest.raises(ValueError, match=r"an Implementation or a callable, got int$"):
         built(lambda case: 3, case)  # pyright: ignore[reportArgumentType]
     with pytest.raises(rs.Unsupported):
         built(conforming.none_at_all, case)
@@ -392,7 +391,7 @@ def test_a_run_that_passes_is_reported_in_json_and_junit(tmp_path):
 
     assert done.returncode == 0, done.stdout
     assert "warning" not in done.stdout
-    assert "fast: 48 of 960 kinds of networks" in done.stdout
+    assert "fast: 72 of 960 kinds of networks" in done.stdout
     assert report["implementation"] == "fast"
     assert report["impl"] == spec
     assert report["versions"]["numpy"] == np.__version__
@@ -407,11 +406,9 @@ def test_a_run_that_passes_is_reported_in_json_and_junit(tmp_path):
 
 @pytest.mark.slow
 def test_a_run_that_fails_names_the_smallest_case_and_obeys_the_xfails(tmp_path):
-    (tmp_path / "xfails").write_text(
-        "sam[gradient]  # known\nsam[rho_zero]\nhard_swap[gradient]\nsurrogate[value]\n"
-    )
+    (tmp_path / "xfails").write_text("sam[gradient]  # known\nsam[rho_zero]\nsurrogate[value]\n")
     done = run(
-        tmp_path, *SHIPPED, IMPL="tests.crosscheck.conforming:detached", XFAILS="xfails",
+        tmp_path, *SHIPPED, "-m", "surrogate or gradient or sam", IMPL="tests.crosscheck.conforming:detached", XFAILS="xfails",
         REPORT="report.json",
     )  # fmt: skip
     levels = json.loads((tmp_path / "report.json").read_text())["levels"]
@@ -432,7 +429,6 @@ def test_a_run_that_fails_names_the_smallest_case_and_obeys_the_xfails(tmp_path)
 
 USAGE = {
     "REFSAST_IMPL must be set to package:factory, got nothing": {},
-    "REFSAST_IMPL must be written package:factory, got 'mine'": {"IMPL": "mine"},
     "factory must return an implementation or raise Unsupported, got RuntimeError: broken in two "
     "lines": {"IMPL": "tests.crosscheck.conforming:raises"},
     "line 1 of REFSAST_XFAILS must name one of": {

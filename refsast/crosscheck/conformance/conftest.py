@@ -8,7 +8,7 @@ Rule 2: what is wrong with the environment is one line and pytest's exit code fo
 
 import os
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
@@ -72,6 +72,12 @@ test_of.__test__ = False  # pyright: ignore[reportFunctionMemberAccess]
 def suite(request: pytest.FixtureRequest) -> Suite:
     """The implementation under test."""
     return request.config.stash[SUITE]
+
+
+@pytest.fixture
+def record(request: pytest.FixtureRequest) -> Callable[[str, object], None]:
+    """Takes down a fact for the reports; pytest's own fixture warns beside ``--junitxml``."""
+    return lambda name, value: request.node.user_properties.append((name, value))
 
 
 @pytest.hookimpl(wrapper=True)

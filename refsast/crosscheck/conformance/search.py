@@ -16,6 +16,7 @@ from refsast.crosscheck.conformance.kinds import Offer
 from refsast.crosscheck.conformance.levels import Test
 from refsast.crosscheck.conformance.sam_causes import cause_of
 from refsast.crosscheck.conformance.strategies import Question
+from refsast.crosscheck.conformance.trimming import trimmed
 from refsast.crosscheck.factory import built
 from refsast.crosscheck.source import source_of, spelled
 
@@ -127,9 +128,10 @@ def search(
     found = _found(draws, wrong, examples, seed)
     if found is None and tally.last is not None:  # right when asked again
         return tally.last
-    if found is not None:  # a few more, to tell causes apart
-        _found(draws, lambda question: wrong(question) and False, MORE, seed)
-    return found
+    if found is None:
+        return None
+    _found(draws, lambda question: wrong(question) and False, MORE, seed)  # to tell causes apart
+    return trimmed(found, lambda question: _surely_wrong(factory, test, question))
 
 
 def _found(
@@ -151,6 +153,14 @@ def _found(
         return find(draws, condition, settings=chosen, random=random)
     except (NoSuchExample, Unsatisfiable, Flaky):
         return None
+
+
+def _surely_wrong(factory: Factory, test: Test, question: Question) -> bool:
+    """Whether a case is answered, and wrongly."""
+    try:
+        return is_wrong(factory, test, question)
+    except (Unsupported, Silent):
+        return False
 
 
 def is_wrong(factory: Factory, test: Test, question: Question) -> bool:

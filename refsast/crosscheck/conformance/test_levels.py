@@ -18,36 +18,36 @@ def all_of(level: str) -> Callable[..., object]:
 
 
 @all_of("surrogate")
-def test_surrogate(line: Test, suite: Suite, record_property: Callable[..., None]) -> None:
+def test_surrogate(line: Test, suite: Suite, record: Callable[..., None]) -> None:
     """One neuron, one step: the spike and its derivative."""
-    suite.put(line, record_property)
+    suite.put(line, record)
 
 
 @all_of("one_step")
-def test_one_step(line: Test, suite: Suite, record_property: Callable[..., None]) -> None:
+def test_one_step(line: Test, suite: Suite, record: Callable[..., None]) -> None:
     """Whole networks, one step."""
-    suite.put(line, record_property)
+    suite.put(line, record)
 
 
 @all_of("unroll")
-def test_unroll(line: Test, suite: Suite, record_property: Callable[..., None]) -> None:
+def test_unroll(line: Test, suite: Suite, record: Callable[..., None]) -> None:
     """Whole networks over time, forward."""
-    suite.put(line, record_property)
+    suite.put(line, record)
 
 
 @all_of("gradient")
-def test_gradient(line: Test, suite: Suite, record_property: Callable[..., None]) -> None:
+def test_gradient(line: Test, suite: Suite, record: Callable[..., None]) -> None:
     """Whole networks over time, backward."""
-    suite.put(line, record_property)
+    suite.put(line, record)
 
 
 @all_of("sam")
-def test_sam(line: Test, suite: Suite, record_property: Callable[..., None]) -> None:
+def test_sam(line: Test, suite: Suite, record: Callable[..., None]) -> None:
     """Two minibatches, two passes."""
-    suite.put(line, record_property)
+    suite.put(line, record)
 
 
 @all_of("hard_swap")
-def test_hard_swap(line: Test, suite: Suite, record_property: Callable[..., None]) -> None:
+def test_hard_swap(line: Test, suite: Suite, record: Callable[..., None]) -> None:
     """Hard spikes in place of smooth ones."""
-    suite.put(line, record_property)
+    suite.put(line, record)
