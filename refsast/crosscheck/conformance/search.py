@@ -1,26 +1,22 @@
-"""The search for the smallest network that an implementation gets wrong, and what it says of it."""
+"""The search for the smallest network that an implementation gets wrong."""
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from random import Random
 
 from hypothesis import Phase, find, reject, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Flaky, NoSuchExample, Unsatisfiable
 
-from refsast.crosscheck.case import Case, Factory, Unsupported
-from refsast.crosscheck.check import Report, check
+from refsast.crosscheck.case import Factory, Unsupported
 from refsast.crosscheck.conformance.asking import Silent, guarded
 from refsast.crosscheck.conformance.kinds import Offer
 from refsast.crosscheck.conformance.levels import Test
-from refsast.crosscheck.conformance.sam_causes import cause_of
 from refsast.crosscheck.conformance.strategies import Question
 from refsast.crosscheck.conformance.trimming import trimmed
 from refsast.crosscheck.factory import built
-from refsast.crosscheck.source import source_of, spelled
 
-KEPT = "answers differ from call to call: is something kept?"
 MORE = 12  # cases after a failure
 ENOUGH = 40  # cases without an answer, and none with one
 
@@ -62,29 +58,6 @@ def _size(question: Question) -> tuple[int, int]:
     """How many layers with parameters, the readout among them; how many numbers over time."""
     case = question.case
     return len(case.params), case.network.n_params * len(case.x)
-
-
-@dataclass(frozen=True, eq=False)
-class Failure:
-    """The smallest case found that an implementation gets wrong.
-
-    Attributes
-    ----------
-    question : Question
-        The case.
-    report : str
-        What `check` says of it.
-    cause, place : str or None
-        Of the report: why it is wrong, and where first.
-    """
-
-    question: Question
-    report: str
-    cause: str | None = None
-    place: str | None = None
-
-    def __str__(self) -> str:
-        return f"{self.report}\n\n{source(self.question)}"
 
 
 def search(
@@ -171,58 +144,3 @@ def is_wrong(factory: Factory, test: Test, question: Question) -> bool:
         raise
     except ValueError:
         return True
-
-
-def explained(factory: Factory, test: Test, question: Question, tally: Tally) -> Failure:
-    """Return what is to be said of a case that was found wrong.
-
-    Parameters
-    ----------
-    factory : callable
-        Asked for fresh implementations.
-    test : Test
-        In which it was.
-    question : Question
-        The smallest case.
-    tally : Tally
-        Has the largest, too: the smallest is often so plain that many causes fit it.
-    """
-    try:
-        if not is_wrong(factory, test, question):
-            return Failure(
-                question, "the same case is answered rightly when it is asked again", KEPT
-            )
-        cause = cause_of(factory, question) if test.level == "sam" else None
-        if cause is not None:
-            return Failure(question, f"SAM gradient is wrong\n  cause: {cause}", cause)
-        report = _report(factory, question, tally.largest or question)
-    except ValueError as error:
-        return Failure(question, str(error))
-    place = None if report.first is None else str(report.first)
-    cause = None if report.cause is None else str(report.cause)
-    return Failure(question, str(report), cause if report.repeated else KEPT, place)
-
-
-def _report(factory: Factory, smallest: Question, largest: Question) -> Report:
-    """What `check` says of the smallest case, with the cause that also fits the largest."""
-    report, richer = (
-        check(guarded(built(factory, question.case)), question.case)
-        for question in (smallest, largest)
-    )
-    known = richer.cause is not None and richer.cause.exact
-    return replace(report, cause=richer.cause) if known else report
-
-
-def source(question: Question) -> str:
-    """Return a question as Python text."""
-    text = source_of(question.case)
-    if question.x is question.case.x:
-        return text
-    second = f"second = ({spelled(question.x)}, {spelled(question.y)})"
-    return f"{text}\n{second}\nrho = {question.rho!r}"
-
-
-def sizes_of(case: Case) -> dict[str, object]:
-    """Return how large a case is."""
-    time, batch, _ = case.x.shape
-    return {"sizes": list(case.network.sizes), "steps": time, "batch": batch}

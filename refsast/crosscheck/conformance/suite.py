@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import pytest
 
 from refsast.crosscheck.case import Factory, Implementation
+from refsast.crosscheck.conformance.explain import explained, size_of, source
 from refsast.crosscheck.conformance.kinds import KINDS, Offer, offered
 from refsast.crosscheck.conformance.levels import Test
 from refsast.crosscheck.conformance.options import Options
-from refsast.crosscheck.conformance.search import Tally, explained, search, sizes_of, source
+from refsast.crosscheck.conformance.search import Tally, search
 from refsast.crosscheck.factory import load
 
 UNNAMED = Implementation.name  # the default
@@ -64,7 +65,7 @@ class Suite:
             failure = explained(self.factory, test, found, tally)
             record("place", failure.place or "")
             record("cause", failure.cause or "")
-            record("size", json.dumps(sizes_of(found.case)))
+            record("size", json.dumps(size_of(found.case)))
             record("case", source(found))
             pytest.fail(f"{test.says} This does not hold:\n\n{failure}", pytrace=False)
         if not tally.tried:
