@@ -458,3 +458,36 @@ def test_among_other_tests_the_suite_is_left_out_where_nobody_asks_for_it(tmp_pa
 
     assert done.returncode == 0, done.stdout
     assert f"1 passed, {len(TESTS)} deselected" in done.stdout
+
+
+def page() -> str:
+    return (root() / "docs" / "conformance.md").read_text("utf-8")
+
+
+@pytest.mark.slow
+def test_the_example_of_the_page_is_right_and_fails_as_it_says():
+    example = page().split("```python\n")[1].split("```")[0]
+    right: dict[str, Factory] = {}
+    exec(example, right)
+    wrong: dict[str, Factory] = {}
+    exec(example.replace("through = in_s - neuron.leak * u[t] * delta", "through = in_s"), wrong)
+    offer = offered(right["factory"])
+    test, tallies = named("gradient[parameters]"), (Tally(), Tally())
+    found = [
+        search(made["factory"], offer, test, examples=50, seed=None, tally=tally)
+        for made, tally in zip((right, wrong), tallies, strict=True)
+    ]
+
+    assert found[0] is None
+    assert tallies[0].tried == 50
+    assert found[1] is not None
+    failure = explained(wrong["factory"], test, found[1], tallies[1])
+    report, _, _ = failure.report.rpartition(" (cosine")  # whose last digit is the machine's
+    assert f"{test.says} This does not hold:\n\n{report} (cosine" in page()
+
+
+def test_every_test_is_on_the_page():
+    for test in TESTS:
+        (line,) = (x for x in page().splitlines() if x.startswith(f"| `{test.level}` |"))
+        assert f"`{test.name}`" in line
+    assert f"all {len(KINDS)} kinds" in page()
