@@ -19,6 +19,7 @@ from refsast.crosscheck.conformance.record import Line, line_of, write
 from refsast.crosscheck.conformance.suite import Suite, suite_of, summary
 
 SUITE = pytest.StashKey[Suite]()
+WRONG = pytest.StashKey[str]()
 LINES = pytest.StashKey[list[Line]]()
 HERE = Path(__file__).parent
 
@@ -44,7 +45,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         _importable(config.invocation_params.dir)
         config.stash[SUITE] = suite_of(chosen)
     except ValueError as error:
-        raise pytest.UsageError(str(error)) from None
+        if not hasattr(config, "workerinput"):
+            raise pytest.UsageError(str(error)) from None
+        config.stash[WRONG] = str(error)  # a worker of pytest-xdist has no way to stop the session
+        return
     config.stash[LINES] = []
     for item in ours:
         reason = chosen.xfails.get(str(test_of(item)))
@@ -71,6 +75,8 @@ test_of.__test__ = False  # pyright: ignore[reportFunctionMemberAccess]
 @pytest.fixture(scope="session")
 def suite(request: pytest.FixtureRequest) -> Suite:
     """The implementation under test."""
+    if WRONG in request.config.stash:
+        pytest.fail(request.config.stash[WRONG], pytrace=False)
     return request.config.stash[SUITE]
 
 
@@ -88,7 +94,7 @@ def pytest_runtest_makereport(
     report = yield
     test = test_of(item)
     line = None if test is None else line_of(test.level, test.name, report)
-    if line is not None:
+    if line is not None and SUITE in item.config.stash:
         item.config.stash[LINES].append(line)
     return report
 
