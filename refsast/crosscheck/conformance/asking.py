@@ -1,0 +1,88 @@
+"""One question put to one implementation: right, wrong, or not answered.
+
+Rule 1: while cases are drawn, only whether; where and why is asked of the smallest case alone.
+Rule 2: whatever an implementation raises is an answer, a wrong one; only `Unsupported` is not.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeAlias
+
+from refsast.crosscheck.case import Answer, Case, Implementation, Unsupported, ask, said
+from refsast.crosscheck.conformance.strategies import Question
+from refsast.crosscheck.judge import compared, seen_in, tolerances
+from refsast.crosscheck.program import solve
+from refsast.gradient.rounding import Yardsticks
+
+
+class Silent(Exception):
+    """Raised where nothing is said of what a question is about: it counts neither way."""
+
+
+# ``(implementation, question) -> whether it is wrong``; raises `Silent`, or ValueError where what
+# came back is no answer at all.
+Judge: TypeAlias = Callable[[Implementation, Question], bool]
+
+FORWARD = ("loss", "states")
+BACKWARD = ("adjoints", "parameter gradients", "input gradient")
+
+
+def of_stages(*names: str) -> Judge:
+    """Return the judge of some stages of an answer to a case."""
+
+    def wrong(implementation: Implementation, question: Question) -> bool:
+        return apart(implementation, question.case, names)
+
+    return wrong
+
+
+def apart(implementation: Implementation, case: Case, names: tuple[str, ...]) -> bool:
+    """Whether an answer is wrong in one of these stages."""
+    got, dtype = ask(implementation.gradient, case)
+    seen = seen_in(case, dtype)
+    right = solve(seen)
+    allowed = tolerances(seen, right, dtype)
+    if case.hard and not clear(seen, right, allowed):
+        raise Silent("a potential so near the threshold that rounding decides")
+    found = [stage for stage in compared(got, right, allowed) if stage.name in names]
+    if not found:
+        raise Silent(f"{' and '.join(names)} not given")
+    return not all(stage.agrees for stage in found)
+
+
+def clear(case: Case, right: Answer, allowed: Yardsticks) -> bool:
+    """Whether all potentials tie with the threshold exactly, or are clear of it."""
+    layers = zip(case.network.neurons, right.u or (), allowed.u, strict=True)
+    distances = [(abs(u - neuron.threshold), near) for neuron, u, near in layers]
+    return not any(((d > 0.0) & (d <= near)).any() for d, near in distances)
+
+
+def with_ties(wanted: bool, judge: Judge) -> Judge:
+    """Return a judge of those cases only in which some potential ties, or in which none does."""
+
+    def wrong(implementation: Implementation, question: Question) -> bool:
+        case = question.case
+        layers = zip(case.network.neurons, solve(case).u or (), strict=True)
+        if any((u == neuron.threshold).any() for neuron, u in layers) is not wanted:
+            raise Silent(f"{'no' if wanted else 'a'} potential at the threshold")
+        return judge(implementation, question)
+
+    return wrong
+
+
+def guarded(implementation: Implementation) -> Implementation:
+    """Return an implementation whose errors are one line each, all of them ValueErrors."""
+
+    def guard(function: Callable[..., object]) -> Callable[..., object]:
+        def call(*args: object) -> object:
+            try:
+                return function(*args)
+            except Unsupported:
+                raise
+            except Exception as error:
+                raise ValueError(f"the implementation raised {said(error)}") from error
+
+        return call
+
+    sam = None if implementation.sam is None else guard(implementation.sam)
+    return replace(implementation, gradient=guard(implementation.gradient), sam=sam)

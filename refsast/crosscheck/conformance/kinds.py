@@ -1,0 +1,135 @@
+"""Kinds of networks, and which of them a factory has: it is asked before anything is drawn."""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+
+from refsast.crosscheck.case import Case, Factory, Unsupported
+from refsast.crosscheck.factory import built
+from refsast.model.lif import LIF
+from refsast.model.network import Network, unflatten
+from refsast.model.readout import LeakyReadout, LinearReadout, Readout, SpikeRate
+from refsast.model.reset import NoReset, Reset, Subtract, ToZero
+from refsast.model.surrogate import (
+    Algebraic,
+    Arctan,
+    FastSigmoid,
+    Logistic,
+    PiecewiseQuadratic,
+    Surrogate,
+)
+from refsast.model.synapse import Synapse
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a library has or has not, whatever the sizes and numbers.
+
+    Attributes
+    ----------
+    synapse : Synapse or None
+        What each layer's input goes through.
+    recurrent, bias : bool
+        As of `Network`.
+    readout : Readout
+        Its class; its numbers are drawn.
+    reset : Reset
+        Of every neuron.
+    family : type
+        Of every smooth spike.
+    """
+
+    synapse: Synapse | None
+    recurrent: bool
+    bias: bool
+    readout: Readout
+    reset: Reset
+    family: type[Surrogate]
+
+
+# The plainest first: what fails is shrunk towards it. Every number is a multiple of a power of two.
+SYNAPSES = (None, Synapse(0.0, 0.5), Synapse(0.5), Synapse(0.5, 0.5, delayed=True))
+READOUTS = (SpikeRate(4.0), LinearReadout(2), LeakyReadout(2, 0.5))
+RESETS = (ToZero(), Subtract(), Subtract(leaked=True), NoReset())
+FAMILIES = (Arctan, Logistic, Algebraic, FastSigmoid, PiecewiseQuadratic)
+KINDS = tuple(
+    Kind(*choice)
+    for choice in product(SYNAPSES, (False, True), (False, True), READOUTS, RESETS, FAMILIES)
+)
+
+
+@dataclass(frozen=True, repr=False)
+class Offer:
+    """What a factory has.
+
+    Attributes
+    ----------
+    kinds : tuple of Kind
+        Those of `KINDS` that it made an implementation for.
+    reasons : dict of int
+        How often it gave which reason not to.
+    name : str
+        The implementation's own name.
+    """
+
+    kinds: tuple[Kind, ...]
+    reasons: dict[str, int]
+    name: str = ""
+
+    def __repr__(self) -> str:
+        return f"<{len(self.kinds)} kinds of networks>"  # Hypothesis spells out what it draws from
+
+
+def offered(factory: Factory, *, hard: bool = False) -> Offer:
+    """Ask a factory for the smallest network of every kind.
+
+    Parameters
+    ----------
+    factory : callable
+        As `factory.load` found it.
+    hard : bool
+        Whether for spikes that are hard forward.
+
+    Returns
+    -------
+    Offer
+        What it has.
+
+    Raises
+    ------
+    ValueError
+        If it raises anything but `Unsupported`, or returns no implementation.
+    """
+    kinds: list[Kind] = []
+    reasons: Counter[str] = Counter()
+    name = ""
+    for kind in KINDS:
+        try:
+            found = built(factory, plain(kind, hard=hard))
+            name = name or found.name
+            kinds.append(kind)
+        except Unsupported as reason:
+            reasons[str(reason) or "no reason given"] += 1
+    return Offer(tuple(kinds), dict(reasons), name)
+
+
+def plain(kind: Kind, *, hard: bool = False) -> Case:
+    """Return the smallest case of a kind: one step of one recording, all parameters 1."""
+    neuron = LIF(0.5, 1.0, kind.family(2.0), kind.reset)
+    network = Network((1, 2), neuron, kind.readout, bias=kind.bias, recurrent=kind.recurrent)
+    params = unflatten(network, np.ones(network.n_params))
+    x, y = np.ones((1, 1, 1)), np.zeros(1, np.int64)
+    return Case(network, params, x, y, kind.synapse, hard, name="plain")
+
+
+def prompt(offer: Offer) -> Offer:
+    """Return the kinds whose input arrives in the step that it is of; all, if it does in none."""
+    kinds = [kind for kind in offer.kinds if kind.synapse is None or not kind.synapse.delayed]
+    return replace(offer, kinds=tuple(kinds) or offer.kinds)
+
+
+def alike(kind: Kind, other: Kind) -> bool:
+    """Whether layers of two kinds may stand in one network: they differ in the neuron only."""
+    return replace(other, reset=kind.reset, family=kind.family) == kind

@@ -1,0 +1,101 @@
+"""What the environment asks of the suite, read and checked once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from refsast.crosscheck.conformance.levels import LEVELS, Test
+
+EXAMPLES = 50  # per test
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was asked for.
+
+    Attributes
+    ----------
+    impl : str
+        ``package:factory``.
+    examples : int
+        Cases per test. ``REFSAST_EXAMPLES``.
+    seed : int or None
+        Of the cases; None: the same in every run. ``REFSAST_SEED``.
+    xfails : dict of str
+        Why, of each test that is to fail, by its id. ``REFSAST_XFAILS``.
+    report : Path or None
+        Where the JSON report goes. ``REFSAST_REPORT``.
+    """
+
+    impl: str
+    examples: int
+    seed: int | None
+    xfails: dict[str, str]
+    report: Path | None
+
+
+def options(environment: Mapping[str, str], tests: Sequence[Test]) -> Options:
+    """Read the environment.
+
+    Parameters
+    ----------
+    environment : mapping of str
+        As of the process.
+    tests : sequence of Test
+        Those that there are.
+
+    Raises
+    ------
+    ValueError
+        If something is missing or not as it must be.
+    """
+    given = {k: v for k, v in environment.items() if v}
+    if "REFSAST_IMPL" not in given:
+        raise ValueError("REFSAST_IMPL must be set to package:factory, got nothing")
+    seed, xfails, report = (given.get(f"REFSAST_{k}") for k in ("SEED", "XFAILS", "REPORT"))
+    return Options(
+        given["REFSAST_IMPL"],
+        _count("REFSAST_EXAMPLES", given.get("REFSAST_EXAMPLES", str(EXAMPLES)), 1),
+        None if seed is None else _count("REFSAST_SEED", seed, 0),
+        {} if xfails is None else read_xfails(Path(xfails), tests),
+        None if report is None else Path(report),
+    )
+
+
+def _count(name: str, text: str, least: int) -> int:
+    if not text.isdecimal() or int(text) < least:
+        raise ValueError(f"{name} must be an integer of at least {least}, got {text!r}")
+    return int(text)
+
+
+def read_xfails(path: Path, tests: Sequence[Test]) -> dict[str, str]:
+    """Return which tests are to fail, and why, of a file with one test or level per line.
+
+    Parameters
+    ----------
+    path : Path
+        Lines ``gradient[adjoints]`` or ``sam``, each with a reason after a ``#`` if there is one;
+        lines that are empty or begin with ``#`` are comments.
+    tests : sequence of Test
+        Those that there are.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read, or a line names no test.
+    """
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"REFSAST_XFAILS must be a readable file, got {path}: {error}") from error
+    found: dict[str, str] = {}
+    for number, line in enumerate(lines, 1):
+        name, _, reason = (part.strip() for part in line.partition("#"))
+        if not name:
+            continue
+        named = [str(test) for test in tests if name in (test.level, str(test))]
+        if not named:
+            wanted = f"must name one of {', '.join(LEVELS)} or a test such as {tests[0]}"
+            raise ValueError(f"line {number} of REFSAST_XFAILS {wanted}, got {name!r}")
+        found |= dict.fromkeys(named, reason or "expected to fail")
+    return found

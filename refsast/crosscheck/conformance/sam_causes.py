@@ -1,0 +1,102 @@
+"""Why a SAM gradient is wrong: the known ways of taking the two passes wrongly, computed."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from refsast.arrays import Array
+from refsast.crosscheck.case import Case, Factory
+from refsast.crosscheck.conformance.asking import apart, guarded
+from refsast.crosscheck.conformance.passes import GRADIENTS, Outcome, asked_again, opaque
+from refsast.crosscheck.conformance.strategies import Question
+from refsast.crosscheck.factory import built
+from refsast.crosscheck.program import solve
+from refsast.model.network import unflatten
+from refsast.model.params import flatten, mapped
+from refsast.optim import sam
+
+EPSILONS = (1e-12, 1e-10, 1e-8, 1e-7, 1e-6)
+HESSIAN = "the Hessian term of the exact gradient is kept"
+
+
+def cause_of(factory: Factory, question: Question) -> str | None:
+    """Return in words what an implementation does in place of the two passes, if that is known.
+
+    Parameters
+    ----------
+    factory : callable
+        Asked for fresh implementations.
+    question : Question
+        Where it is wrong.
+
+    Returns
+    -------
+    str or None
+        None where its plain gradient is wrong already, or nothing known fits.
+    """
+    implementation = guarded(built(factory, question.case))
+    if implementation.sam is not None:
+        return _nearest(opaque(implementation, question))
+    second = asked_again(implementation, question)
+    kept = apart(implementation, second, GRADIENTS)
+    fresh = guarded(built(factory, question.case))
+    if kept and not apart(fresh, second, GRADIENTS):
+        return "states are not reset between the two passes"
+    return None
+
+
+def _nearest(outcome: Outcome) -> str | None:
+    """The candidate that fits to rounding, nearest first."""
+    near = 32.0 * float(np.linalg.norm(outcome.allowed))
+    far = float(np.linalg.norm(outcome.got - outcome.want))
+    found = [
+        (float(np.linalg.norm(outcome.got - candidate)), says)
+        for says, candidate in candidates(outcome.seen)
+    ]
+    gap, says = min(found)
+    known = gap <= near or (says == HESSIAN and gap <= 1e-6 * far)  # a difference quotient
+    return says if known and gap < 0.5 * far else None
+
+
+def candidates(question: Question) -> Iterator[tuple[str, Array]]:
+    """Yield known-wrong SAM gradients, and what they are called."""
+    case, rho = question.case, question.rho
+    w = flatten(case.params)
+    first = _gradient(case)
+    second = _gradient(replace(case, x=question.x, y=question.y))
+    g, ascent = first(w), sam.ascent_point(w, first(w), rho=rho)
+    norm = float(np.linalg.norm(g))
+    yield "the plain gradient of the first minibatch", g
+    yield "the plain gradient of the second minibatch: no ascent step", second(w)
+    yield "the first minibatch serves both passes", first(ascent)
+    own = sam.ascent_point(w, second(w), rho=rho)
+    yield "the second minibatch serves both passes", second(own)
+    yield "the minibatches are exchanged", first(own)
+    yield "the ascent step goes downhill", second(2.0 * w - ascent)
+    yield "the ascent step is rho g, not divided by the norm", second(w + rho * g)
+    yield "the norm is taken of each array by itself", second(w + rho * _array_wise(case, g))
+    for epsilon in EPSILONS:
+        says = f"{epsilon:g} is added to the norm of the first gradient"
+        yield says, second(w + rho * g / (norm + epsilon))
+    if norm > 0.0:
+        across = second(ascent)
+        across = across - g * (g @ across) / norm**2
+        step = 1e-5 / max(float(np.linalg.norm(across)), 1e-300)
+        bend = (first(w + step * across) - first(w - step * across)) / (2.0 * step)
+        yield HESSIAN, second(ascent) + rho * bend / norm
+
+
+def _gradient(case: Case) -> Callable[[Array], Array]:
+    """The right gradient as a function of the flat vector."""
+    return lambda w: flatten(solve(replace(case, params=unflatten(case.network, w))).grads)
+
+
+def _array_wise(case: Case, g: Array) -> Array:
+    """Each array of a gradient divided by its own norm."""
+    return flatten(mapped(_unit, unflatten(case.network, g)))
+
+
+def _unit(array: Array) -> Array:
+    norm = np.linalg.norm(array)
+    return array / norm if norm > 0.0 else array

@@ -1,0 +1,47 @@
+"""The last steps to the smallest case: fewer recordings and fewer steps.
+
+Hypothesis shrinks a case as the text of choices that it was drawn by, and stops where a shorter
+array would shift all choices that follow. What is left to cut is cut here, from the case itself.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from refsast.crosscheck.conformance.strategies import Question
+
+
+def trimmed(question: Question, wrong: Callable[[Question], bool]) -> Question:
+    """Return the question with as few recordings and steps as still get a wrong answer.
+
+    Parameters
+    ----------
+    question : Question
+        Answered wrongly.
+    wrong : callable
+        Whether another one is, too.
+    """
+    while True:
+        shorter = next((q for q in cuts(question) if wrong(q)), None)
+        if shorter is None:
+            return question
+        question = shorter
+
+
+def cuts(question: Question) -> Iterator[Question]:
+    """Yield the question with one recording only, and without its first or its last step."""
+    time, batch, _ = question.case.x.shape
+    everything = slice(None)
+    if batch > 1:
+        yield from (_cut(question, everything, slice(i, i + 1)) for i in range(batch))
+    if time > 1:
+        yield _cut(question, slice(0, time - 1), everything)
+        yield _cut(question, slice(1, time), everything)
+
+
+def _cut(question: Question, steps: slice, recordings: slice) -> Question:
+    case = replace(
+        question.case, x=question.case.x[steps, recordings], y=question.case.y[recordings]
+    )
+    if question.x is question.case.x:  # of one minibatch only
+        return Question(case, case.x, case.y, question.rho)
+    return Question(case, question.x[steps, recordings], question.y[recordings], question.rho)
