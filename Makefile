@@ -34,6 +34,7 @@ export OMP_NUM_THREADS ?= 1
 
 .venv/peers: .venv/dev
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[peers]"
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps "sinabs==3.1.3"
 	@touch $@
 
 demo: .venv/base

@@ -73,7 +73,9 @@ def _add_integrable(commands: Commands) -> None:
 
 
 def _add_impl(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--impl", required=True, metavar="PACKAGE:FACTORY")
+    parser.add_argument(
+        "--impl", required=True, metavar="PACKAGE:FACTORY", help="found in this folder, too"
+    )
     parser.add_argument(
         "--case",
         action="append",

@@ -154,6 +154,8 @@ def ask(gradient: Gradient, case: Case) -> tuple[Answer, np.dtype]:
     """
     try:
         reply = gradient(cast(case.params, np.float64), case.x.copy(), case.y.copy())
+    except Unsupported:
+        raise
     except Exception as error:  # somebody else's code: whatever it raises is said in one line
         raise ValueError(f"gradient must answer {case.name!r}, got {said(error)}") from error
     return answered(reply, case)

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import refsast as rs
-from refsast.crosscheck import libraries
+from refsast.crosscheck.conventions import libraries
 from refsast.crosscheck.conventions.convention import Convention, Wipe, above, of_neuron, simulate
 from refsast.crosscheck.conventions.conversion import NoExactConversion, convert, rescaled
 from refsast.crosscheck.conventions.express import as_case

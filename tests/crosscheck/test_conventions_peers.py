@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import refsast as rs
-from refsast.crosscheck import libraries
+from refsast.crosscheck.conventions import libraries
 from refsast.crosscheck.conventions.convention import Convention, States, simulate
 from tests.judge import EXACT
 
