@@ -16,7 +16,6 @@ from refsast.arrays import Array
 from refsast.autodiff.ops import Op
 from refsast.autodiff.tape import apply
 from refsast.crosscheck.faults import Fault, both, faulty, per_layer
-from refsast.crosscheck.judge import angle
 from refsast.crosscheck.known import around
 from refsast.crosscheck.known.derivatives import SHAPES, own
 from refsast.crosscheck.known.fired import derivative
@@ -99,6 +98,8 @@ def drawn_for(rng: np.random.Generator, *faults: Fault) -> rs.Case:
         if any(faulty(case, fault) is None for fault in faults):
             continue
         programs = [program_of(case), *(faulty(case, fault) for fault in faults)]
+        if KINDS["un-normalised"] in faults:  # which is a factor alone where FastSigmoid spikes
+            programs.append(faulty(case, KINDS["2/k"]))
         if len(faults) > 1:
             programs.append(faulty(case, both(*faults)))
         answers = [rs.flatten(solve(case, p).grads) for p in programs]
@@ -107,23 +108,8 @@ def drawn_for(rng: np.random.Generator, *faults: Fault) -> rs.Case:
             for i, a in enumerate(answers)
             for b in answers[:i]
         ]
-        if np.isfinite(gaps).all() and min(gaps) > 1e-6 and _clear(case, faults):
+        if np.isfinite(gaps).all() and min(gaps) > 1e-6:
             return case
-
-
-def _clear(case: rs.Case, faults: tuple[Fault, ...]) -> bool:
-    """Whether no other known fault, with or without a constant factor, gives the same numbers."""
-    planted = rs.flatten(solve(case, _with_all(case, faults)).grads)
-    names = {fault.name for fault in faults}
-    others = [f for f in (*TABLE.values(), KINDS["2/k"]) if f.name not in names]
-    programs = [faulty(case, fault) for fault in others]
-    if not names & {"constant factor", "sum over batch"}:
-        programs.append(program_of(case))
-    for program in filter(None, programs):
-        cosine, _ = angle(planted, rs.flatten(solve(case, program).grads))
-        if abs(cosine) > 1.0 - 1e-9:
-            return False
-    return True
 
 
 def _with_all(case: rs.Case, faults: tuple[Fault, ...]) -> Program:
@@ -214,11 +200,15 @@ def drawn_unknown(rng: np.random.Generator, plant: Callable[[int, int], Fault]):
             return case, fault
 
 
-def outcome(case: rs.Case, *faults: Fault, seen: bool = False) -> tuple[bool, bool, bool]:
-    """Whether a fault is detected, its cause named, and its place found."""
+def outcome(case: rs.Case, *faults: Fault) -> tuple[bool, bool, bool, bool]:
+    """Whether a fault is detected, its cause named, that or one of equal numbers, its place found.
+
+    A small network may not tell two faults apart: with one layer and no memory, a factor in the
+    derivative is one in the gradient.
+    """
     report = rs.check(black_box(case, *faults), case)
     if report.agrees:
-        return False, False, False
+        return False, False, False, False
     truth, place = truly_first(case, *faults), report.first
     found = (
         None if place is None or place.what == "gradient" else (place.what, place.layer, place.time)
@@ -226,7 +216,9 @@ def outcome(case: rs.Case, *faults: Fault, seen: bool = False) -> tuple[bool, bo
     named = set(report.cause.name.split(" + ")) if report.cause.exact else {"unknown"}
     if named != {fault.name for fault in faults} or found != truth:
         print("   ", [f.name for f in faults], truth, "->", report.cause, place, file=sys.stderr)
-    return True, named == {fault.name for fault in faults}, found == truth
+    right = named == {fault.name for fault in faults}
+    unknown = all(fault.name == "unknown" for fault in faults)
+    return True, right, right or (report.cause.exact and not unknown), found == truth
 
 
 def main(n: int) -> None:
@@ -242,13 +234,16 @@ def main(n: int) -> None:
         ("unknown, forward", lambda rng: drawn_unknown(rng, nudged)),
         ("unknown, backward", lambda rng: drawn_unknown(rng, bent)),
     ]
-    print(f"{'kind':45} detected  cause  place   s")
+    print(f"{'kind':50} detected  cause  equal  place   s")
     for i, (name, draw) in enumerate(rows):
         rng, start = np.random.default_rng(i), time.perf_counter()
         found = [outcome(*draw(rng)) for _ in range(n)]
         counts = np.sum(found, axis=0)
         took = (time.perf_counter() - start) / n
-        print(f"{name:45} {counts[0]:8} {counts[1]:6} {counts[2]:6} {took:6.2f}", flush=True)
+        print(
+            f"{name:50} {counts[0]:8} {counts[1]:6} {counts[2]:6} {counts[3]:6} {took:6.2f}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -23,8 +23,6 @@ from tests.crosscheck.planted import (
 )
 from tests.crosscheck.rearranged import DTYPES, drawn_steep, rearranged
 
-SOUND = (True, True, True)
-
 
 def rng_of(text: str) -> np.random.Generator:
     """A generator of one's own for every test."""
@@ -41,14 +39,17 @@ def case() -> rs.Case:
 def test_a_planted_fault_is_found_named_and_located(kind):
     rng = rng_of(kind)
     for _ in range(2):
-        assert outcome(drawn_for(rng, KINDS[kind]), KINDS[kind]) == SOUND
+        detected, _, equal, located = outcome(drawn_for(rng, KINDS[kind]), KINDS[kind])
+        assert detected
+        assert equal
+        assert located
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("pair", PAIRS, ids=" + ".join)
 def test_two_faults_at_once_are_found(pair):
     faults = [KINDS[kind] for kind in pair]
-    assert outcome(drawn_for(rng_of("".join(pair)), *faults), *faults) == SOUND
+    assert all(outcome(drawn_for(rng_of("".join(pair)), *faults), *faults))
 
 
 @pytest.mark.slow
@@ -56,7 +57,7 @@ def test_two_faults_at_once_are_found(pair):
 def test_an_unknown_fault_is_called_unknown_and_located_by_probing(plant):
     rng = rng_of(plant.__name__)
     for _ in range(3):
-        assert outcome(*drawn_unknown(rng, plant)) == SOUND
+        assert all(outcome(*drawn_unknown(rng, plant)))
 
 
 @pytest.mark.slow
@@ -103,12 +104,12 @@ def test_one_wrong_number_among_states_or_adjoints_is_the_first_place(case, name
     def wrong(p, x, y):
         answer = solve(replace(case, params=p, x=x, y=y))
         arrays = [a.copy() for a in getattr(answer, name)]
-        arrays[-1][1, 1, 1] += 1e-9
+        arrays[-1][-1, -1, -1] += 1e-9
         return replace(answer, **{name: tuple(arrays)})
 
     first = rs.check(wrong, case).first
-    layers = len(case.network.neurons)
-    assert (first.layer, first.time, first.recording, first.neuron) == (layers - 1, 1, 1, 1)
+    last = (len(case.network.neurons), *getattr(solve(case), name)[-1].shape)
+    assert (first.layer, first.time, first.recording, first.neuron) == tuple(n - 1 for n in last)
     assert first.what == ("adjoint" if name == "adjoints" else "state")
     assert "given" in first.how
 
