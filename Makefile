@@ -7,7 +7,7 @@
 #   make notebooks             build and execute the notebooks (notebooks-check: write nothing)
 #   make theorems              check, attack and certify every theorem: a table and a page
 #   make mutants               plant errors one by one and count those that a test catches
-#   make peers                 the tests against PyTorch and other libraries
+#   make peers                 the tests against PyTorch and other libraries, and docs/peers.md
 #   make bench                 time gradients, here and in other libraries: a page and two figures
 
 PYTHON ?= python3
@@ -20,6 +20,9 @@ export REFSAST_NMNIST ?= $(if $(NMNIST_ROOT),$(abspath $(NMNIST_ROOT)))
 # Every process has a core to itself.
 export OPENBLAS_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
+
+ADAPTED := $(addprefix tests/crosscheck/test_,adapters.py adapter_jax.py modules.py reading.py conventions_peers.py \
+	nir.py golden_torch.py)
 
 .PHONY: demo test lint types contracts notebooks notebooks-check theorems mutants peers bench clean
 
@@ -67,7 +70,9 @@ mutants: .venv/dev
 	$(BIN)/python tests/mutate.py
 
 peers: .venv/peers
-	$(BIN)/python -m pytest --numprocesses $(JOBS) tests/gradient/test_torch.py tests/optim/test_descent.py tests/test_bench.py
+	$(BIN)/python -m pytest --numprocesses $(JOBS) tests/gradient/test_torch.py tests/optim/test_descent.py \
+		tests/test_bench.py tests/test_audit.py tests/test_readme.py $(ADAPTED)
+	$(BIN)/python -m tests.audit $(AUDIT)
 
 # With all cores, and with whatever other libraries can be installed.
 bench: .venv/dev

@@ -12,7 +12,8 @@ from refsast.__main__ import parser
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PYTHON = re.findall(r"```python\n(.*?)```", README, flags=re.S)
+BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.S)
+PYTHON = [block for block in BLOCKS if "snntorch" not in block]
 SHELL = [
     line.split("#")[0].strip()
     for block in re.findall(r"```sh\n(.*?)```", README, flags=re.S)
@@ -21,14 +22,33 @@ SHELL = [
 ]
 
 
-@pytest.mark.slow
-def test_the_example_runs(capsys):
-    assert PYTHON
-    names = {}  # a block goes on where the one before it ended
-    for block in PYTHON:
+def run(blocks):
+    """Run code of the README, each block going on where the one before it ended."""
+    names = {}
+    for block in blocks:
         exec(compile(block, "README.md", "exec"), names)
 
-    assert re.search(r"Scores\(loss=.*, smooth=.*, hard=.*\)", capsys.readouterr().out)
+
+@pytest.mark.slow
+def test_the_example_runs(capsys, monkeypatch):
+    assert PYTHON
+    monkeypatch.chdir(ROOT)
+    run(PYTHON)
+    said = capsys.readouterr().out
+
+    assert re.search(r"Scores\(loss=.*, smooth=.*, hard=.*\)", said)
+    assert "the reference with the reset detached" in said
+    assert said.count(" agrees\n") == 3  # of the golden vectors
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_the_example_with_snntorch_runs(capsys, monkeypatch):
+    pytest.importorskip("snntorch")
+    monkeypatch.chdir(ROOT)
+    run(BLOCKS)
+
+    assert capsys.readouterr().out.count("the reference with the reset detached") == 2
 
 
 def test_the_example_is_short():

@@ -15,8 +15,9 @@ from refsast.crosscheck.golden.exchange import COMMITTED, Golden, compare, judge
 from tests.crosscheck.golden_folders import ONE, answer, arrays_in, changed, indexed
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCS = (ROOT / "docs" / "golden.md").read_text(encoding="utf-8")
-(READER,) = re.findall(r"```python\n(.*?)```", DOCS, flags=re.S)
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.S)
+(READER,) = (block for block in BLOCKS if "hashlib" in block)
 SET = {golden.name: golden for golden in read_golden()}
 
 
