@@ -135,8 +135,9 @@ def _fits(seen: Evidence, fault: Fault) -> bool:
 def candidates(single: Evidence, whole: Evidence) -> Iterator[Fault]:
     """Yield what may explain the answers, the plainest first."""
     bases = list(_of_one_step(single))
-    right = loss_fits(whole, program_of(whole.case))
-    known = BACKWARD if right else (*BACKWARD, *FORWARD)  # nothing else leaves the loss right
+    # A forward fault shows in the loss, unless hard spikes above it fire as they would have.
+    right = not whole.case.hard and loss_fits(whole, program_of(whole.case))
+    known = BACKWARD if right else (*BACKWARD, *FORWARD)
     others = [fault for fault in known if faulty(whole.case, fault) is not None]
     layers = range(len(whole.case.network.neurons))
     yield from bases

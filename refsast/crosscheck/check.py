@@ -6,7 +6,7 @@ import numpy as np
 
 from refsast.crosscheck.attribution import Cause, attribute
 from refsast.crosscheck.case import Answer, Case, Gradient, Implementation, ask
-from refsast.crosscheck.faults import faulty
+from refsast.crosscheck.faults import Fault, faulty
 from refsast.crosscheck.judge import Stage, compared, seen_in, tolerances
 from refsast.crosscheck.localise import Place, assembled, first_apart, probe
 from refsast.crosscheck.program import solve
@@ -125,23 +125,29 @@ def check(gradient: Gradient | Implementation, case: Case) -> Report:
     if report.agrees or not repeated:
         return report
     _require_clear_of_threshold(seen, right, allowed)
-    return _explained(ask_it, report, right, allowed)
+    return _explained(ask_it, report)
 
 
-def _explained(gradient: Gradient, report: Report, right: Answer, allowed: Yardsticks) -> Report:
+def _explained(gradient: Gradient, report: Report) -> Report:
     """The report with place and cause."""
     case, dtype = report.case, report.dtype
     wrong = {stage.name for stage in report.stages if not stage.agrees}
     if wrong == {"states"}:
         return replace(report, first=first_apart(report.stages, "from the states given"))
-    fault, cause = attribute(gradient, case, dtype)
-    program = None if fault is None else faulty(case, fault)
-    simulated = () if program is None else compared(solve(case, program), right, allowed)
-    place = (
-        first_apart(report.stages, "from the states and adjoints given")
-        or _by_cause(simulated)
-        or probe(gradient, case, dtype)
-    )
+    report = with_cause(report, *attribute(gradient, case, dtype))
+    return report if report.first else replace(report, first=probe(gradient, case, dtype))
+
+
+def with_cause(report: Report, fault: Fault | None, cause: Cause | None) -> Report:
+    """Return a report with another cause, what it simulates, and the place that follows from it."""
+    program = None if fault is None else faulty(report.case, fault)
+    simulated: tuple[Stage, ...] = ()
+    if program is not None:
+        right = solve(report.case)
+        allowed = tolerances(report.case, right, report.dtype)
+        simulated = compared(solve(report.case, program), right, allowed)
+    given = first_apart(report.stages, "from the states and adjoints given")
+    place = given or _by_cause(simulated) or report.first
     return replace(report, first=place, cause=cause, simulated=simulated)
 
 

@@ -4,25 +4,23 @@ Rule 1: why is read off the largest wrong case; the smallest is often so plain t
         and a constant factor give the same numbers there.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from refsast.crosscheck.attribution import Cause, attribute
 from refsast.crosscheck.case import Case, Factory, ask
-from refsast.crosscheck.check import Report, check
+from refsast.crosscheck.check import check, with_cause
 from refsast.crosscheck.conformance.asking import guarded
 from refsast.crosscheck.conformance.levels import Test
 from refsast.crosscheck.conformance.sam_causes import cause_of
 from refsast.crosscheck.conformance.search import Tally, is_wrong
 from refsast.crosscheck.conformance.strategies import Question
 from refsast.crosscheck.factory import built
-from refsast.crosscheck.faults import Fault, faulty
-from refsast.crosscheck.judge import Stage, compared, seen_in, tolerances
-from refsast.crosscheck.localise import first_apart
-from refsast.crosscheck.program import Program, solve
+from refsast.crosscheck.faults import Fault
+from refsast.crosscheck.judge import compared, seen_in, tolerances
+from refsast.crosscheck.program import solve
 from refsast.crosscheck.source import source_of, spelled
 
 KEPT = "answers differ from call to call: is something kept?"
-BY_CAUSE = "by its cause"
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +72,8 @@ def explained(factory: Factory, test: Test, question: Question, tally: Tally) ->
         if not report.repeated:
             return Failure(question, str(report), KEPT)
         largest = (tally.largest or question).case
-        report = _with_cause(report, *_why(factory, largest))
+        fault, cause = _why(factory, largest)
+        report = report if fault is None else with_cause(report, fault, cause)
     except ValueError as error:
         return Failure(question, str(error))
     place = None if report.first is None else str(report.first)
@@ -92,24 +91,6 @@ def _why(factory: Factory, case: Case) -> tuple[Fault | None, Cause | None]:
     if {stage.name for stage in stages if not stage.agrees} <= {"states"}:
         return None, None  # a convention of what is reported
     return attribute(gradient, seen, dtype)
-
-
-def _with_cause(report: Report, fault: Fault | None, cause: Cause | None) -> Report:
-    """The report with another cause, and the place that follows from it."""
-    if fault is None or cause is None:
-        return report
-    program = faulty(report.case, fault)
-    simulated = () if program is None else _simulated(report, program)
-    place = report.first
-    if place is None or place.how == BY_CAUSE:
-        place = first_apart(simulated, BY_CAUSE) or place
-    return replace(report, first=place, cause=cause, simulated=simulated)
-
-
-def _simulated(report: Report, program: Program) -> tuple[Stage, ...]:
-    right = solve(report.case)
-    allowed = tolerances(report.case, right, report.dtype)
-    return compared(solve(report.case, program), right, allowed)
 
 
 def source(question: Question) -> str:
