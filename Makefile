@@ -51,7 +51,7 @@ lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: .venv/dev
+types: .venv/peers # the adapters are typed by what they adapt
 	$(BIN)/pyright
 
 contracts: .venv/dev
