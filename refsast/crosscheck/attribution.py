@@ -31,7 +31,7 @@ from refsast.crosscheck.evidence import (
 from refsast.crosscheck.faults import Fault, both, faulty, in_layer, per_layer
 from refsast.crosscheck.judge import angle
 from refsast.crosscheck.known.around import multiplied
-from refsast.crosscheck.known.derivatives import SHAPES, spelled
+from refsast.crosscheck.known.derivatives import SHAPES, factors_of, spelled
 from refsast.crosscheck.known.fired import derivative
 from refsast.crosscheck.known.table import BACKWARD, FORWARD
 from refsast.crosscheck.program import program_of, solve
@@ -104,12 +104,7 @@ def attribute(gradient: Gradient, case: Case, dtype: np.dtype) -> tuple[Fault | 
     ----------
     FIELD M1 to M6.
     """
-    seen = [evidence(gradient, shortened(case, STEPS, RECORDINGS), dtype)]
-    if len(case.x) > STEPS or len(case.y) > RECORDINGS:
-        seen.append(evidence(gradient, case, dtype))
-    if misfit(seen[0], seen[0].right) <= 1.0:  # it takes more to show
-        seen = seen[1:] or seen
-    single = one_step(gradient, shortened(case, 1, len(seen[0].case.y)), dtype)
+    seen, single = _asked(gradient, case, dtype)
     nearest: tuple[float, Fault, Answer] = (np.inf, NOTHING, seen[0].right)
     for fault in candidates(single, seen[0]):
         for answer, scaled in _answers(seen[0], fault):
@@ -118,6 +113,22 @@ def attribute(gradient: Gradient, case: Case, dtype: np.dtype) -> tuple[Fault | 
                 return scaled, _cause(seen[0], answer, scaled, exact=True)
             nearest = min(nearest, (distance, scaled, answer), key=lambda found: found[0])
     return None, _cause(seen[0], nearest[2], nearest[1], exact=False)
+
+
+def _asked(
+    gradient: Gradient, case: Case, dtype: np.dtype
+) -> tuple[list[Evidence], Evidence | None]:
+    """Ask about a part of the case, the whole of it, and one step, if it can be asked so."""
+    try:
+        seen = [evidence(gradient, shortened(case, STEPS, RECORDINGS), dtype)]
+        single = one_step(gradient, shortened(case, 1, RECORDINGS), dtype)
+    except ValueError:  # a module of a fixed number of steps
+        return [evidence(gradient, case, dtype)], None
+    if len(case.x) > STEPS or len(case.y) > RECORDINGS:
+        seen.append(evidence(gradient, case, dtype))
+    if misfit(seen[0], seen[0].right) <= 1.0:  # it takes more to show
+        seen = seen[1:] or seen
+    return seen, single
 
 
 def _answers(seen: Evidence, fault: Fault) -> Iterator[tuple[Answer, Fault]]:
@@ -132,9 +143,9 @@ def _fits(seen: Evidence, fault: Fault) -> bool:
     return program is not None and misfit(seen, solve(seen.case, program)) <= 1.0
 
 
-def candidates(single: Evidence, whole: Evidence) -> Iterator[Fault]:
+def candidates(single: Evidence | None, whole: Evidence) -> Iterator[Fault]:
     """Yield what may explain the answers, the plainest first."""
-    bases = list(_of_one_step(single))
+    bases = list(_of_one_step(single) if single else _unasked(whole))
     # A forward fault shows in the loss, unless hard spikes above it fire as they would have.
     right = not whole.case.hard and loss_fits(whole, program_of(whole.case))
     known = BACKWARD if right else (*BACKWARD, *FORWARD)
@@ -144,7 +155,7 @@ def candidates(single: Evidence, whole: Evidence) -> Iterator[Fault]:
     yield from (_joined(base, other) for base in bases for other in others)
     if len(layers) > 1:
         yield from (in_layer(fault, i) for fault in (*others, *bases) for i in layers)
-    silent = [fault for fault in others if not _shows(single, fault)]
+    silent = [fault for fault in others if single is None or not _shows(single, fault)]
     for base in bases:
         pairs = combinations(silent, 2)
         yield from (_joined(base, both(*pair)) for pair in pairs if right or set(pair) - BACK)
@@ -174,6 +185,15 @@ def _of_one_step(single: Evidence) -> Iterator[Fault]:
         if found:
             return
     yield NOTHING
+
+
+def _unasked(whole: Evidence) -> Iterator[Fault]:
+    """Yield what may stand in place of the derivative, where no single step tells its factor."""
+    neuron, shape = whole.case.network.neurons[-1], SHAPES["own"]
+    yield NOTHING
+    for factor in factors_of(neuron):
+        says = spelled("own", factor, neuron, whole.limit)
+        yield _derivative("own", says, shape, factor)
 
 
 def _explains(single: Evidence, fault: Fault) -> bool:
@@ -219,10 +239,15 @@ def _with_factor(whole: Evidence, answer: Answer, fault: Fault) -> Iterator[tupl
     want, got = flatten(answer.grads), flatten(whole.got.grads)
     alike, factor = parallel(got, want, whole.limit)
     if alike and abs(factor - 1.0) > whole.limit:
-        more = Fault("constant factor", f"multiplied by {factor:.6g}", multiplied(factor))
+        more = Fault("constant factor", f"multiplied by {_digits(factor)}", multiplied(factor))
         program = multiplied(factor)(program_of(whole.case), whole.case)
         if program is not None:
             yield program.finish(answer), _joined(fault, more)
+
+
+def _digits(factor: float) -> str:
+    """A factor, with more digits where it is next to one."""
+    return f"{factor:.12g}" if abs(factor - 1.0) < 1e-4 else f"{factor:.6g}"
 
 
 def _cause(seen: Evidence, candidate: Answer, fault: Fault, *, exact: bool) -> Cause:

@@ -130,6 +130,14 @@ def cast(params: Params, dtype: np.typing.DTypeLike) -> Params:
     return mapped(lambda a: a.astype(dtype), params)
 
 
+def callable_of(gradient: Gradient | Implementation) -> Gradient:
+    """Return what there is to call, or say that there is nothing."""
+    found = gradient.gradient if isinstance(gradient, Implementation) else gradient
+    if not callable(found):
+        raise ValueError(f"gradient must be callable, got {type(found).__name__}")
+    return found
+
+
 def ask(gradient: Gradient, case: Case) -> tuple[Answer, np.dtype]:
     """Call an implementation on a case and return its answer in float64, with the dtype it had.
 
@@ -156,7 +164,10 @@ def ask(gradient: Gradient, case: Case) -> tuple[Answer, np.dtype]:
         reply = gradient(cast(case.params, np.float64), case.x.copy(), case.y.copy())
     except Unsupported:
         raise
-    except Exception as error:  # somebody else's code: whatever it raises is said in one line
+    except (
+        Exception,
+        SystemExit,
+    ) as error:  # somebody else's code: whatever it raises is said in one line
         raise ValueError(f"gradient must answer {case.name!r}, got {said(error)}") from error
     return answered(reply, case)
 
@@ -183,6 +194,8 @@ def answered(reply: object, case: Case) -> tuple[Answer, np.dtype]:
         array = as_numpy(value, name)
         if array.dtype.kind == "f":
             dtypes.append(array.dtype)
+        if array.dtype == np.float16:
+            raise ValueError(f"{name} must be float32 or float64, got float16: it tells too little")
         if not fits(array.shape, shape):
             raise ValueError(f"{name} must have shape {spell(shape)}, got {spell(array.shape)}")
         return as_array(array.astype(np.float64), name)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from refsast.crosscheck.attribution import Cause, attribute
-from refsast.crosscheck.case import Answer, Case, Gradient, Implementation, ask
+from refsast.crosscheck.case import Answer, Case, Gradient, Implementation, ask, callable_of
 from refsast.crosscheck.faults import Fault, faulty
 from refsast.crosscheck.judge import Stage, compared, seen_in, tolerances
 from refsast.crosscheck.localise import Place, assembled, first_apart, probe
@@ -109,9 +109,7 @@ def check(gradient: Gradient | Implementation, case: Case) -> Report:
     >>> report.agrees, report.cause.name, str(report.first)
     (False, 'reset detached', 'adjoint of layer 1, step 3, recording 2, neuron 1 (by its cause)')
     """
-    ask_it = gradient.gradient if isinstance(gradient, Implementation) else gradient
-    if not callable(ask_it):
-        raise ValueError(f"gradient must be callable, got {type(ask_it).__name__}")
+    ask_it = callable_of(gradient)
     if not isinstance(case, Case):
         raise ValueError(f"case must be a Case, got {type(case).__name__}")
     got, dtype = ask(ask_it, case)
@@ -135,7 +133,12 @@ def _explained(gradient: Gradient, report: Report) -> Report:
     if wrong == {"states"}:
         return replace(report, first=first_apart(report.stages, "from the states given"))
     report = with_cause(report, *attribute(gradient, case, dtype))
-    return report if report.first else replace(report, first=probe(gradient, case, dtype))
+    if report.first is not None:
+        return report
+    try:
+        return replace(report, first=probe(gradient, case, dtype))
+    except ValueError:  # it cannot be asked about fewer steps
+        return report
 
 
 def with_cause(report: Report, fault: Fault | None, cause: Cause | None) -> Report:

@@ -43,7 +43,7 @@ def load(spec: str, name: str = "impl") -> Factory:
         raise ValueError(f"{name} must be written package:factory, got {spec!r}")
     try:
         found = importlib.import_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         wanted = f"{name} must name a module that can be imported"
         raise ValueError(f"{wanted}, got {module!r}: {said(error)}") from error
     try:
@@ -81,7 +81,7 @@ def built(factory: Factory, case: Case) -> Implementation:
         made = factory(case)
     except Unsupported:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         wanted = "factory must return an implementation or raise Unsupported"
         raise ValueError(f"{wanted}, got {said(error)}") from error
     if not isinstance(made, Implementation):

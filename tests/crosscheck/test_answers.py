@@ -1,5 +1,6 @@
 """What may come back from an implementation, and what is refused, in one line."""
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ import refsast as rs
 from refsast.crosscheck.case import cast
 from refsast.crosscheck.program import solve
 from refsast.model.params import mapped
-from tests.crosscheck.planted import drawn
+from tests.crosscheck.planted import KINDS, black_box, drawn, drawn_for
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +115,41 @@ def test_other_doors_are_closed(case):
         replace(case, x=case.x + 0j)
     with pytest.raises(ValueError, match="synapse must be a Synapse or None, got 1"):
         replace(case, synapse=1)
+
+
+def test_half_precision_tells_too_little(case):
+    def half(p, x, y):
+        answer = solve(replace(case, params=p, x=x, y=y))
+        return answer.loss, cast(answer.grads, np.float16)
+
+    with pytest.raises(ValueError, match="must be float32 or float64, got float16"):
+        rs.check(half, case)
+
+
+def test_an_implementation_that_quits_has_not_answered(case):
+    with pytest.raises(ValueError, match="got SystemExit: 0"):
+        rs.check(lambda p, x, y: sys.exit(0), case)
+
+
+def test_one_that_cannot_be_asked_about_fewer_steps_is_explained_all_the_same():
+    kind = KINDS["reset detached"]
+    case = drawn_for(np.random.default_rng(8), kind)
+    whole = black_box(case, kind)
+
+    def fixed(p, x, y):
+        if x.shape != case.x.shape:
+            raise IndexError("a fixed number of steps")
+        return whole(p, x, y)
+
+    report = rs.check(rs.Implementation(fixed), case)
+    assert report.cause.name == "reset detached"
+    assert report.first.what == "adjoint"
+
+
+def test_a_gradient_of_zeros_and_biases_of_zeros_are_named(case):
+    def zeros(p, x, y):
+        answer = solve(replace(case, params=p, x=x, y=y))
+        return answer.loss, mapped(np.zeros_like, answer.grads)
+
+    assert rs.check(zeros, case).cause.name == "gradient zero"
+    assert rs.integrable(rs.Implementation(zeros), case, rng=np.random.default_rng(0)).factor == 0.0

@@ -74,7 +74,6 @@ def wrap(
         raise ValueError(f"dtype must be torch.float32 or torch.float64, got {dtype}")
     places = places_of(_shapes(module, names), case.network, names)
     says = np.float32 if case.hard else None
-    read = _default_logits(case.network) if logits is None else logits
 
     def gradient(params: Params, x: Array, y: Integers) -> Answer:
         if says is not None:
@@ -83,6 +82,7 @@ def wrap(
         with lent(module, placed(params, places), dtype):
             if reset is not None:
                 reset(module)
+            read = _default_logits(case.network, len(x)) if logits is None else logits
             z = _ran(module, inputs if enter is None else enter(inputs), read)
             _require_logits(z, (len(y), case.network.classes))
             loss = torch.nn.functional.cross_entropy(z.to(dtype), torch.as_tensor(y))
@@ -218,12 +218,14 @@ def _require_logits(z: object, shape: tuple[int, int]) -> None:
         raise ValueError("logits must depend on the parameters, got a tensor without a gradient")
 
 
-def _default_logits(network: Network, time: int = 0) -> Callable[..., Tensor]:
-    """Return what averages over time, if there is time."""
+def _default_logits(network: Network, steps: int) -> Callable[..., Tensor]:
+    """Return what averages over time, if there is time: as many steps as the input has."""
     gain = network.readout.gain if isinstance(network.readout, SpikeRate) else 1.0
 
     def logits(given: Tensor | Sequence[Tensor]) -> Tensor:
         first = given if isinstance(given, Tensor) else given[0]
-        return gain * first.mean(dim=time) if first.ndim == 3 else first
+        if first.ndim == 3 and len(first) != steps:
+            raise ValueError(f"module must run for the {steps} steps of x, got {len(first)} steps")
+        return gain * first.mean(dim=0) if first.ndim == 3 else first
 
     return logits

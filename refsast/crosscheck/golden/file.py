@@ -228,6 +228,8 @@ def require(
     array = arrays[name]
     if array.dtype.kind not in "fiu":
         raise ValueError(f"{name} of {path} must hold real numbers, got dtype {array.dtype}")
+    if array.dtype == np.float16:
+        raise ValueError(f"{name} of {path} must be float32 or float64, got float16")
     if array.shape != shapes[name]:
         wanted, got = spell(shapes[name]), spell(array.shape)
         raise ValueError(f"{name} of {path} must have shape {wanted}, got {got}")

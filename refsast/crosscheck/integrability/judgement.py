@@ -20,7 +20,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from refsast.arrays import Array
-from refsast.crosscheck.case import Case, Gradient
+from refsast.crosscheck.case import Case, Gradient, Implementation, callable_of
 from refsast.crosscheck.integrability.field import (
     ABSCISSAE,
     ANGLES,
@@ -39,7 +39,9 @@ SMOOTH = 5  # harmonics from here on are rounding and kinks: a smooth field has 
 CUBIC = np.vander(ABSCISSAE, 4, increasing=True)
 
 
-def integrable(gradient: Gradient, case: Case, *, rng: np.random.Generator) -> Verdict:
+def integrable(
+    gradient: Gradient | Implementation, case: Case, *, rng: np.random.Generator
+) -> Verdict:
     """Return whether a black box is the gradient of its loss, of anything, or of nothing.
 
     Parameters
@@ -84,7 +86,7 @@ def integrable(gradient: Gradient, case: Case, *, rng: np.random.Generator) -> V
     Gygax and Zenke, "Elucidating the theoretical underpinnings of surrogate gradient learning in
     spiking neural networks", arXiv:2404.14964 (2024).
     """
-    field = sampled(gradient, case, rng)
+    field = sampled(callable_of(gradient), case, rng)
     if isinstance(field, Unrepeated):
         return Verdict(Kind.UNREPEATABLE, unrepeated=field)
     symmetry, work, (slope, factor) = _symmetry(field), _work(field), of_loss(field)

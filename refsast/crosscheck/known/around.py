@@ -102,3 +102,16 @@ def turned_gradient(program: Program, case: Case) -> Program | None:
         return replace(answer, grads=tuple(turned))
 
     return replace(program, finish=finish)
+
+
+def no_bias_gradients(program: Program, case: Case) -> Program | None:
+    """The gradients in all biases, the readout's among them, handed out as zeros."""
+    if case.params[-1].b is None:
+        return None
+
+    def finish(answer: Answer) -> Answer:
+        answer = program.finish(answer)
+        grads = tuple(g if g.b is None else replace(g, b=np.zeros_like(g.b)) for g in answer.grads)
+        return replace(answer, grads=grads)
+
+    return replace(program, finish=finish)

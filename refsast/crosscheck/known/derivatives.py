@@ -75,6 +75,12 @@ FACTORS: dict[str, Callable[[float], float]] = {
 }
 
 
+def factors_of(neuron: LIF) -> list[float]:
+    """Return all of these factors for the slope of a neuron's spike, but one."""
+    found = {of(_slope(neuron)) for of in FACTORS.values()} - {1.0}
+    return sorted(found)
+
+
 def spelled(name: str, factor: float, neuron: LIF, limit: float) -> str:
     """Return what a derivative is in words: its shape, its factor, what that factor is of k."""
     k = _slope(neuron)

@@ -25,6 +25,8 @@ BACKWARD = (
         per_layer(carried.half_forgotten),
     ),
     Fault("bias constant", "without a gradient in the biases", per_layer(arriving.constant_bias)),
+    Fault("bias gradients zero", "with zeros for all biases' gradients", around.no_bias_gradients),
+    Fault("gradient zero", "multiplied by zero", around.multiplied(0.0)),
     Fault(
         "recurrence detached",
         "with the spikes that are fed back detached",
