@@ -222,7 +222,7 @@ def answered(reply: object, case: Case) -> tuple[Answer, np.dtype]:
         layers(given.adjoints, "adjoints"),
         None if given.x is None else read(given.x, "x", case.x.shape),
     )
-    return answer, min(dtypes, key=lambda d: d.itemsize, default=np.dtype(np.float64))
+    return answer, min([*dtypes, np.dtype(np.float64)], key=lambda d: d.itemsize)
 
 
 def _params(grads: object, network: Network, read: Callable[..., Array]) -> Params:
@@ -265,9 +265,9 @@ def as_numpy(value: object, name: str) -> np.ndarray:
     ValueError
         If it does not turn into an array of real numbers.
     """
-    for leave in ("detach", "cpu"):
-        value = getattr(value, leave, lambda value=value: value)()
     try:
+        for leave in ("detach", "cpu"):
+            value = getattr(value, leave, lambda value=value: value)()
         try:
             array = np.asarray(value)
         except (TypeError, RuntimeError):

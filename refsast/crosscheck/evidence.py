@@ -42,10 +42,12 @@ class Evidence:
     limit: float
 
 
-def evidence(gradient: Gradient, case: Case, dtype: np.dtype) -> Evidence:
-    """Ask for what a search needs."""
+def evidence(
+    gradient: Gradient, case: Case, dtype: np.dtype, inputs: int | None = INPUTS
+) -> Evidence:
+    """Ask for what a search needs, with the most active inputs only, or with all."""
     activity = abs(case.x).sum(axis=(0, 1))
-    kept = np.sort(np.argsort(-activity, kind="stable")[:INPUTS])
+    kept = np.sort(np.argsort(-activity, kind="stable")[:inputs])
     x = np.zeros_like(case.x)
     x[..., kept] = case.x[..., kept]
     got = _narrowed_answer(ask(gradient, replace(case, x=x))[0], kept)
@@ -125,8 +127,9 @@ def misfit(seen: Evidence, candidate: Answer) -> float:
         want, allowed = (dict(arrays_of(side, stage)) for side in (candidate, seen.allowed))
         for name, got in arrays_of(seen.got, stage):
             near = seen.limit * _norm(want[name]) + 8.0 * _norm(allowed[name])
-            worst = max(worst, _norm(got - want[name]) / near)
-    return worst
+            with np.errstate(over="ignore"):
+                worst = max(worst, np.float64(_norm(got - want[name])) / near)
+    return float(worst)
 
 
 def _norm(array: Array) -> float:

@@ -167,7 +167,8 @@ def compared(got: Answer, want: Answer, tolerance: Yardsticks) -> tuple[Stage, .
 def _stage(
     name: str, got: dict[str, Array], want: dict[str, Array], allowed: dict[str, Array]
 ) -> Stage:
-    errors = {k: abs(got[k] - want[k]) / allowed[k] for k in got}
+    with np.errstate(over="ignore"):  # infinitely wrong
+        errors = {k: abs(got[k] - want[k]) / allowed[k] for k in got}
     worst = max(errors, key=lambda k: errors[k].max(initial=0.0))
     flat = int(errors[worst].argmax())
     index = tuple(int(i) for i in np.unravel_index(flat, got[worst].shape))
@@ -184,4 +185,6 @@ def angle(got: Array, want: Array) -> tuple[float, float]:
         return (1.0, 1.0) if sizes[0] == sizes[1] else (0.0, np.inf if sizes[1] == 0.0 else 0.0)
     g, w = got.ravel() / sizes[0], want.ravel() / sizes[1]  # so that squares do not underflow
     norms = float(np.linalg.norm(g)), float(np.linalg.norm(w))
-    return float(g @ w) / (norms[0] * norms[1]), norms[0] / norms[1] * (sizes[0] / sizes[1])
+    with np.errstate(over="ignore"):
+        ratio = norms[0] / norms[1] * (sizes[0] / sizes[1])
+    return float(g @ w) / (norms[0] * norms[1]), float(ratio)

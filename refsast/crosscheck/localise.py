@@ -127,10 +127,15 @@ def probe(gradient: Gradient, case: Case, dtype: np.dtype) -> Place | None:
     if place is None or place.what == "gradient":
         return place
     time = _wrong_pulse(gradient, case, dtype)
+    top = len(case.network.neurons) - 1
+    layer = min(place.layer or 0, top)
+    if time is None and case.network.bias:  # a bias is wrong, so an adjoint is
+        return Place("adjoint", layer, how="pulses in the input do not reach it")
     if time is None:
         return replace(place, what="gradient", how="adjoints are right, by pulses in the input")
-    top = len(case.network.neurons) - 1
-    return Place("adjoint", min(place.layer or 0, top), time, how="by pulses in the input")
+    if case.synapse is not None and case.synapse.delayed:  # one step in each layer up to there
+        time = min(time + 1 + layer, len(case.x) - 1)
+    return Place("adjoint", layer, time, how="by pulses in the input")
 
 
 def assembled(stages: tuple[Stage, ...], how: str) -> Place | None:
