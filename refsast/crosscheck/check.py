@@ -9,8 +9,9 @@ from refsast.crosscheck.case import Answer, Case, Gradient, Implementation, ask,
 from refsast.crosscheck.faults import Fault, faulty
 from refsast.crosscheck.judge import Stage, compared, seen_in, tolerances
 from refsast.crosscheck.localise import Place, assembled, first_apart, probe
-from refsast.crosscheck.program import solve
+from refsast.crosscheck.program import program_of, solve, unrolled
 from refsast.gradient.rounding import Yardsticks
+from refsast.model.params import mapped
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,11 +168,15 @@ def _require_clear_of_threshold(case: Case, right: Answer, allowed: Yardsticks) 
     """Refuse a case in which rounding decides whether a hard spike fires; exact ties are clear."""
     if not case.hard:
         return
-    neurons = case.network.neurons
-    for i, (neuron, u, near) in enumerate(zip(neurons, right.u or (), allowed.u, strict=True)):
-        distance = abs(u - neuron.threshold)
-        if ((distance > 0.0) & (distance <= near)).any():
+    finer = mapped(lambda a: a.astype(np.longdouble), case.params)  # pyright: ignore[reportArgumentType]
+    x = case.x.astype(np.longdouble)
+    exact = unrolled(case, program_of(case), finer, x)[0]  # pyright: ignore[reportArgumentType]
+    layers = zip(case.network.neurons, right.u or (), exact, allowed.u, strict=True)
+    for i, (neuron, u, precise, near) in enumerate(layers):
+        ties = np.stack(precise) == neuron.threshold
+        distance = np.where(ties, np.inf, abs(u - neuron.threshold))
+        if (distance <= near).any():
             raise ValueError(
                 "case must keep hard potentials clear of the threshold, by more than rounding, "
-                f"got a distance of {distance[distance > 0.0].min():.1e} in layer {i + 1}"
+                f"got a distance of {distance.min():.1e} in layer {i + 1}"
             )

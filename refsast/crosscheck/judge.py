@@ -130,12 +130,12 @@ def tolerances(case: Case, right: Answer, dtype: np.dtype) -> Yardsticks:
         What the other side computed in.
     """
     us, ss = right.u or (), right.s or ()
-    found = along(
-        case.network, case.params, case.x, case.y, us, ss,
-        synapse=case.synapse, hard=case.hard, coarse=COARSE,
-    )  # fmt: skip
     info = np.finfo(dtype)
     unit, floor = 0.5 * ROUNDINGS * float(info.eps), UNDERFLOW * float(info.tiny)
+    found = along(
+        case.network, case.params, case.x, case.y, us, ss,
+        synapse=case.synapse, hard=case.hard, coarse=COARSE, unit=unit,
+    )  # fmt: skip
 
     def scaled(array: Array) -> Array:
         return unit * array + floor

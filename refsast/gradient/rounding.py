@@ -147,6 +147,7 @@ def along(
     synapse: Synapse | None = None,
     hard: bool = False,
     coarse: float = 0.0,
+    unit: float = 0.0,
 ) -> Yardsticks:
     """Return the yardsticks of everything in a run, given its states; nothing is checked.
 
@@ -163,11 +164,14 @@ def along(
     coarse : float
         Error of a spike's derivative far from threshold, in roundings of its largest value: 0 for
         formulas that keep their relative precision, 4 for ``k s (1 - s)`` of a logistic spike.
+    unit : float
+        One rounding, as a fraction: a second derivative is the largest that a potential may meet
+        within its own error, since those of two spikes jump.
     """
     layers, a, e_a = [], x, np.zeros(x.shape)
     for neuron, layer, u, s in zip(network.neurons, params, us, ss, strict=False):
         floor = coarse * slope_of(neuron.spike)(np.zeros(()))
-        layers.append(_forwards(neuron, layer, a, e_a, u, s, synapse, hard, float(floor)))
+        layers.append(_forwards(neuron, layer, a, e_a, u, s, synapse, hard, float(floor), unit))
         a, e_a = s, layers[-1].e_s
     alpha = network.readout.time_weights(len(x)).reshape(-1, 1, 1)
     plain = network.readout.n_out is None
@@ -207,6 +211,7 @@ def _forwards(
     synapse: Synapse | None,
     hard: bool,
     floor: float,
+    unit: float,
 ) -> Errors:
     """The layer with the errors of its potentials and spikes, and of what follows from them."""
     slope = slope_of(neuron.spike)(u - neuron.threshold)
@@ -226,7 +231,8 @@ def _forwards(
             e_u[t] += terms[t - 1] + kept[t - 1] * e_u[t - 1]
         if not hard:
             e_s[t] = slope[t] * (e_u[t] + neuron.threshold) + 0.5 + abs(s[t] - 0.5)
-    curvature = abs(second_of(neuron.spike)(u - neuron.threshold))
+    v, near = u - neuron.threshold, unit * (e_u + neuron.threshold)
+    curvature = np.max([abs(second_of(neuron.spike)(v + h)) for h in (-near, 0.0, near)], axis=0)
     e_slope = curvature * (e_u + neuron.threshold) + slope + floor
     multiplies = isinstance(neuron.reset, ToZero)  # else r_u and r_s are constants
     e_r = neuron.leak * (e_s + slope * e_u) if multiplies else np.zeros(u.shape)

@@ -9,6 +9,7 @@ import refsast as rs
 from refsast.crosscheck.case import cast
 from refsast.crosscheck.faults import faulty, in_layer
 from refsast.crosscheck.program import program_of, solve
+from refsast.model.params import mapped
 from tests.crosscheck.planted import (
     KINDS,
     PAIRS,
@@ -214,3 +215,62 @@ def test_with_nothing_exchanged_the_program_is_the_reference(current):
         answer = solve(case, program_of(case))
         assert answer.loss == pytest.approx(float(loss), rel=1e-14)
         assert rs.flatten(answer.grads) == pytest.approx(rs.flatten(grads), rel=1e-10, abs=1e-16)
+
+
+def test_a_tie_that_rounding_made_is_no_question():
+    w = np.array([[0.1, 0.1, 0.1, 0.3, 0.2, 0.2]])
+    network = rs.Network((6, 1), rs.LIF(0.5, 1.0, rs.Arctan(2.0)), rs.SpikeRate(2.0), bias=False)
+    case = rs.Case(network, (rs.Layer(w),), np.ones((1, 1, 6)), [0], hard=True)
+    assert (w @ np.ones(6)).item() == 1.0  # in this order
+
+    def silent(p, x, y):
+        return solve(replace(case, params=(rs.Layer(0.5 * p[0].w),), x=x, y=y))
+
+    with pytest.raises(ValueError, match="clear of the threshold"):
+        rs.check(silent, case)
+
+
+@pytest.mark.parametrize("slope", [5.0, 100.0])
+def test_a_potential_at_a_kink_of_the_derivative_raises_no_alarm(slope):
+    rng = np.random.default_rng(0)
+    network = rs.Network(
+        (40, 3), rs.LIF(0.5, 1.0, rs.PiecewiseQuadratic(slope)), rs.SpikeRate(5.0), bias=False
+    )
+
+    def reversed_sum(p, x, y):
+        loss, grads = rs.fast.loss_and_grad(network, (rs.Layer(p[0].w[:, ::-1]),), x[..., ::-1], y)
+        return loss, (rs.Layer(grads[0].w[:, ::-1]),)
+
+    for _ in range(20):
+        w = rng.standard_normal((3, 40))
+        w -= w.mean(axis=1, keepdims=True) - (1.0 + 1.0 / slope) / 40
+        case = rs.Case(network, (rs.Layer(w),), np.ones((2, 2, 40)), [0, 1])
+        assert rs.check(reversed_sum, case).agrees
+
+
+def test_an_answer_that_grows_from_call_to_call_is_not_repeated(case):
+    calls = []
+
+    def growing(p, x, y):
+        calls.append(1)
+        answer = solve(replace(case, params=p, x=x, y=y))
+        return answer.loss, mapped(lambda a: len(calls) * a, answer.grads)
+
+    assert not rs.check(growing, case).repeated
+
+
+@pytest.mark.slow
+def test_a_cause_that_holds_in_the_active_inputs_only_is_not_exact():
+    network = rs.Network((80, 4, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.LinearReadout(2))
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((5, 3, 80)) * np.where(np.arange(80) < 64, 1.0, 0.1)
+    case = rs.Case(network, rs.init(network, rng), x, [0, 1, 1])
+    detached = black_box(case, KINDS["reset detached"])
+
+    def wrong(p, x, y):
+        loss, grads = detached(p, x, y)
+        w = grads[0].w * np.where(np.arange(80) < 64, 1.0, 3.0)
+        return loss, (replace(grads[0], w=w), *grads[1:])
+
+    assert not rs.check(wrong, case).cause.exact
+    assert rs.check(detached, case).cause.exact
