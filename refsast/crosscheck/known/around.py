@@ -106,7 +106,7 @@ def turned_gradient(program: Program, case: Case) -> Program | None:
 
 def no_bias_gradients(program: Program, case: Case) -> Program | None:
     """The gradients in all biases, the readout's among them, handed out as zeros."""
-    if case.params[-1].b is None:
+    if case.network.readout.n_out is None or case.params[-1].b is None:
         return None
 
     def finish(answer: Answer) -> Answer:
