@@ -152,7 +152,7 @@ def with_cause(report: Report, fault: Fault | None, cause: Cause | None) -> Repo
     given = first_apart(report.stages, "from the states and adjoints given")
     agrees = {stage.name: stage.agrees for stage in report.stages}
     if given and given.what == "adjoint" and not agrees["loss"]:  # of a state that was not given
-        given, report = None, replace(report, first=report.first or given)
+        given = None
     place = given or _by_cause(simulated) or report.first
     return replace(report, first=place, cause=cause, simulated=simulated)
 

@@ -17,7 +17,7 @@ from refsast.crosscheck.case import Answer, Case
 from refsast.model.lif import LIF
 from refsast.model.loss import cross_entropy
 from refsast.model.network import Network
-from refsast.model.params import Layer, Params, parts
+from refsast.model.params import Layer, Params, mapped, parts
 from refsast.model.spike import heaviside, slope_of
 from refsast.model.synapse import Synapse, conduct
 from refsast.model.unroll import drive, read
@@ -128,7 +128,7 @@ def solve(
     """
     program = program_of(case) if program is None else program
     given = case.params if params is None else params
-    params = tuple(Layer(**{k: leaf(a) for k, a in parts(layer).items()}) for layer in given)
+    params = mapped(leaf, given)
     x = leaf(case.x if x is None else x)
     us, ss = unrolled(case, program, params, x)
     loss = program.loss(program.read(case.network, params, np.stack(ss[-1])), case.y)

@@ -274,3 +274,17 @@ def test_a_cause_that_holds_in_the_active_inputs_only_is_not_exact():
 
     assert not rs.check(wrong, case).cause.exact
     assert rs.check(detached, case).cause.exact
+
+
+def test_adjoints_that_are_wrong_as_the_loss_is_are_not_the_first_place():
+    case = drawn_for(np.random.default_rng(2), KINDS["no reset"])
+
+    def partly(p, x, y):
+        asked = replace(case, params=p, x=x, y=y)
+        answer = solve(asked, faulty(asked, KINDS["no reset"]))
+        return replace(answer, u=None, s=None)
+
+    assert (rs.check(partly, case).first.what, rs.check(partly, case).first.how) == (
+        "state",
+        "by its cause",
+    )
