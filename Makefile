@@ -71,7 +71,7 @@ mutants: .venv/dev
 
 peers: .venv/peers
 	$(BIN)/python -m pytest --numprocesses $(JOBS) tests/gradient/test_torch.py tests/optim/test_descent.py \
-		tests/test_bench.py tests/test_audit.py tests/test_readme.py $(ADAPTED)
+		tests/test_bench.py tests/test_audit.py tests/test_pages.py $(ADAPTED)
 	$(BIN)/python -m tests.audit $(AUDIT)
 
 # With all cores, and with whatever other libraries can be installed.
