@@ -15,8 +15,8 @@ from refsast.crosscheck.golden.exchange import COMMITTED, Golden, compare, judge
 from tests.crosscheck.golden_folders import ONE, answer, arrays_in, changed, indexed
 
 ROOT = Path(__file__).resolve().parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.S)
+PAGE = (ROOT / "docs/golden.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, flags=re.S)
 (READER,) = (block for block in BLOCKS if "hashlib" in block)
 SET = {golden.name: golden for golden in read_golden()}
 
