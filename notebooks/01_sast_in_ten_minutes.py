@@ -32,8 +32,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import refsast as rs
-from refsast.experiment.evaluate import membrane
-from refsast.experiment.figures import COLOURS, HARD, SMOOTH, comparison_curves
+from refsast.experiment.evaluate import potential_histogram
+from refsast.experiment.figures import COLOURS, HARD_STYLE, SMOOTH_STYLE, comparison_curves
 
 BLUE, GREY, RED, YELLOW, GREEN, _ = COLOURS
 plt.rcParams |= {"figure.dpi": 80, "figure.constrained_layout.use": True, "legend.frameon": False}
@@ -69,7 +69,10 @@ hard = rs.run(one, wire, current[:, None, None], spike=rs.heaviside)
 
 # %%
 figure, axes = plt.subplots(2, 1, figsize=(9, 4.6), sharex=True)
-for trace, style, colour, name in ((smooth, SMOOTH, BLUE, "smooth"), (hard, HARD, RED, "hard")):
+for trace, style, colour, name in (
+    (smooth, SMOOTH_STYLE, BLUE, "smooth"),
+    (hard, HARD_STYLE, RED, "hard"),
+):
     axes[0].plot(trace.u[0].ravel(), style, color=colour, label=name)
     axes[1].plot(trace.s[0].ravel(), style, color=colour, label=name, drawstyle="steps-mid")
 axes[0].axhline(neuron.threshold, color="black", linewidth=0.8, label="threshold")
@@ -149,8 +152,8 @@ orders = {name: np.polyfit(np.log(eps), np.log(r), 1)[0] for name, r in left_ove
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 4))
-left.plot(line, smooth_walk, SMOOTH, color=BLUE, label="smooth loss")
-left.plot(line, hard_walk, HARD, color=RED, linewidth=1, label="hard loss")
+left.plot(line, smooth_walk, SMOOTH_STYLE, color=BLUE, label="smooth loss")
+left.plot(line, hard_walk, HARD_STYLE, color=RED, linewidth=1, label="hard loss")
 left.plot(line, loss + line * (exact @ d), color="black", linewidth=1, label="slope: exact")
 left.plot(line, loss + line * (straight @ d), ":", color="black", label="slope: straight-through")
 left.set(xlabel="step along a random direction", ylabel="loss (nats)")
@@ -318,7 +321,9 @@ assert late("SAST", "hard").mean() > late("baseline", "hard").mean() + 1.0
 # %%
 edges = np.linspace(-4.0, 4.0, 81)
 middle = 0.5 * (edges[1:] + edges[:-1])
-counted = [membrane(r.run.network, r.run.params, held_out[0], edges)[:-1] for r in results]
+counted = [
+    potential_histogram(r.run.network, r.run.params, held_out[0], edges)[:-1] for r in results
+]
 shares = {
     arm: np.mean([c for c, r in zip(counted, results, strict=True) if r.arm == arm], axis=(0, 1))
     for arm in arms

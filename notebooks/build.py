@@ -27,7 +27,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbformat import NotebookNode
 from PIL import Image
 
-from refsast.files import write_whole
+from refsast.files import write_atomic
 
 HERE = Path(__file__).resolve().parent
 AIM, LIMIT = 60.0, 180.0  # seconds per notebook: what is wanted, and what is refused
@@ -145,7 +145,7 @@ def build(source: Path, *, check: bool, limit: float = LIMIT) -> str:
     if len(content) > LARGEST:
         raise RuntimeError(f"makes {len(content)} bytes, more than {LARGEST}")
     if not check:
-        write_whole(source.with_suffix(".ipynb"), content)
+        write_atomic(source.with_suffix(".ipynb"), content)
     slow = "" if seconds <= AIM else f", more than the {AIM:g} s it should"
     return f"{seconds:.1f} s{slow}, {len(content) // 1000} kB"
 

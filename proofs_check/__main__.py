@@ -8,32 +8,32 @@ from pathlib import Path
 
 import numpy as np
 
-from proofs_check import assess, replay, report, verdicts
-from proofs_check.claim import Verdict, check
-from proofs_check.instances import require_sound
-from proofs_check.register import CLAIMS, ENTRIES, KINDS, Entry
-from proofs_check.training import training_from
-from proofs_check.transfer import slopes
-from proofs_check.verdicts import Tally
+from proofs_check import assessment, evaluation, replay, report
+from proofs_check.claim import ClaimResult, check_claim
+from proofs_check.evaluation import ChunkResult
+from proofs_check.instances import validate_instance
+from proofs_check.register import CLAIMS_BY_LABEL, RECORD_TYPES, REGISTER, RegisteredClaim
+from proofs_check.training import read_training
+from proofs_check.transfer import slope_curve
 from refsast import Arctan, Logistic, Network, Params, Spikes, read_run
 from refsast.cli.common import (
     Recordings,
-    add_recordings,
-    bar,
+    add_recording_flags,
+    load_recordings,
     natural,
     positive,
-    recordings_from,
+    progress_bar,
 )
-from refsast.cli.shell import Parser, ended
+from refsast.cli.shell import Parser, call_command
 from refsast.data import digest
-from refsast.experiment.folder import write_json
-from refsast.experiment.saved import RUN, read_json
-from refsast.files import write_whole
+from refsast.experiment.output_dir import write_json
+from refsast.experiment.run_files import RUN, read_json
+from refsast.files import write_atomic
 
 QUICK, QUICK_EFFORT = 0.02, 10  # of the instances of a full run, and of its attack
 EFFORT, SECONDS = 60, 0.3  # of an attack by default, and the most that each evaluation may take
-REFUTED = 1  # exit code
-SLOPES = tuple(10.0 ** (k / 2) for k in range(-1, 17))  # of the certificates' curve
+EXIT_REFUTED = 1  # exit code
+CURVE_SLOPES = tuple(10.0 ** (k / 2) for k in range(-1, 17))  # of the certificates' curve
 
 
 # What may be given beside the flag that says what to do; everything else would do nothing.
@@ -41,7 +41,7 @@ RECORDINGS = (
     *("nmnist", "train", "test", "synthetic_train", "per_class"),
     *("data_seed", "validation", "cache"),
 )
-BESIDE = {
+COMPATIBLE_FLAGS = {
     "replay": (),
     "run": ("seed", "json", "html", "recordings", *RECORDINGS),
     "list": ("claim",),
@@ -91,33 +91,33 @@ def parser() -> argparse.ArgumentParser:
         metavar="N",
         help="with --run: of the training recordings, the first N make the risk (default: 64)",
     )
-    add_recordings(whole)
+    add_recording_flags(whole)
     return whole
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run and return the exit code: 0 none refuted, 1 one refuted, 2 bad input, 130 interrupted."""
     args = parser().parse_args(argv)
-    return ended("proofs_check", lambda: run(args))
+    return call_command("proofs_check", lambda: run_command(args))
 
 
-def run(args: argparse.Namespace) -> int:
+def run_command(args: argparse.Namespace) -> int:
     """Do what the flags ask for."""
     refuse_idle_flags(args)
     for path in (args.json, args.html):
-        require_place(path)
-    require_place(None if args.worst is None else args.worst / "1a.json")
+        require_writable(path)
+    require_writable(None if args.worst is None else args.worst / "1a.json")
     if args.replay is not None:
-        return again(args.replay)
+        return replay_file(args.replay)
     if args.run is not None:
-        return assessed(args)
-    entries = chosen(args.claim)
+        return assess_run(args)
+    entries = select_claims(args.claim)
     if args.list:
-        print("\n\n".join(map(statement, entries)))
+        print("\n\n".join(map(format_statement, entries)))
         return 0
     share, effort = (QUICK, QUICK_EFFORT) if args.quick else (1.0, EFFORT)
     effort = effort if args.effort is None else args.effort
-    rows = verdicts.run(
+    rows = evaluation.evaluate_claims(
         entries,
         seed=args.seed,
         share=share,
@@ -126,15 +126,15 @@ def run(args: argparse.Namespace) -> int:
         jobs=args.jobs,
         progress=_progress,
     )
-    print(report.text(rows))
+    print(report.format_table(rows))
     if args.json is not None:
         content = report.record(rows, seed=args.seed, quick=args.quick)
         write_json(args.json, content)
     if args.html is not None:
-        write_whole(args.html, report.html(rows).encode())
+        write_atomic(args.html, report.html_page(rows).encode())
     if args.worst is not None:
         report.write_worst(args.worst, rows)
-    return REFUTED if any(row.false for row in rows) else 0
+    return EXIT_REFUTED if any(row.false for row in rows) else 0
 
 
 def refuse_idle_flags(args: argparse.Namespace) -> None:
@@ -143,13 +143,13 @@ def refuse_idle_flags(args: argparse.Namespace) -> None:
     given = [name for name, value in vars(args).items() if value != usual.get_default(name)]
     mode = next((name for name in ("replay", "run", "list") if name in given), "")
     for name in given:
-        if name != mode and name not in BESIDE[mode]:
+        if name != mode and name not in COMPATIBLE_FLAGS[mode]:
             flag = f"--{name.replace('_', '-')}"
             with_it = f"beside --{mode}" if mode else "without --run"
             raise ValueError(f"{flag} must not stand {with_it}, where it does nothing, got it")
 
 
-def require_place(path: Path | None) -> None:
+def require_writable(path: Path | None) -> None:
     """Say before the work where its result could not be written."""
     if path is None:
         return
@@ -161,107 +161,113 @@ def require_place(path: Path | None) -> None:
         raise ValueError(f"{path} must be writable, got a folder or one that is closed")
 
 
-def assessed(args: argparse.Namespace) -> int:
+def assess_run(args: argparse.Namespace) -> int:
     """Assess a trained network, print the table and write what was asked for."""
     if args.run.name != RUN:
         raise ValueError(f"run must be the {RUN} that train left, got {args.run}")
     network, params = read_run(args.run.parent)
     record = read_json(args.run)
-    training = training_from(record)
-    recordings = recordings_from(args, training.bins)
+    training = read_training(record)
+    recordings = load_recordings(args, training.bins)
     if digest(*recordings.train) != training.data:
         raise ValueError(f"recordings must be those of {args.run}, got {recordings.says}")
     x, y = recordings.train[0][:, : args.recordings], recordings.train[1][: args.recordings]
-    findings = assess.assess(
+    findings = assessment.assess(
         network,
         params,
-        dense(x),
+        to_dense(x),
         y,
         training=training,
         rng=np.random.default_rng(args.seed),
-        progress=lambda claims, total: bar(claims, total=total, desc="assessing", leave=False),
+        progress=lambda claims, total: progress_bar(
+            claims, total=total, desc="assessing", leave=False
+        ),
     )
-    print(f"{assess.text(findings)}\n\n{assess.verdict(findings)}")
+    print(f"{assessment.format_table(findings)}\n\n{assessment.summary(findings)}")
     if args.json is not None:
-        content = {"run": str(args.run), "findings": [assess.record(f) for f in findings]}
+        content = {"run": str(args.run), "findings": [assessment.record(f) for f in findings]}
         write_json(args.json, content)
     if args.html is not None:
-        write_whole(args.html, _page(args, network, params, recordings, findings).encode())
-    return REFUTED if any(f.state == "REFUTED" for f in findings) else 0
+        write_atomic(
+            args.html, _assessment_page(args, network, params, recordings, findings).encode()
+        )
+    return EXIT_REFUTED if any(f.state == "REFUTED" for f in findings) else 0
 
 
-def _page(
+def _assessment_page(
     args: argparse.Namespace,
     network: Network,
     params: Params,
     recordings: Recordings,
-    findings: Sequence[assess.Finding],
+    findings: Sequence[assessment.Assessment],
 ) -> str:
     """The page of an assessment, with the certificates of the recordings held out."""
     curves = {
-        name: slopes.curve(
-            slopes.with_spikes(network, lambda spike, family=family: family(1.0)),
+        name: slope_curve.slope_curve(
+            slope_curve.replace_spikes(network, lambda spike, family=family: family(1.0)),
             params,
-            dense(recordings.held_out[0]),
-            SLOPES,
-            progress=lambda ladder, name=name: bar(ladder, desc=f"slopes, {name}", leave=False),
+            to_dense(recordings.held_out[0]),
+            CURVE_SLOPES,
+            progress=lambda ladder, name=name: progress_bar(
+                ladder, desc=f"slopes, {name}", leave=False
+            ),
         )
         for name, family in (("arctangent", Arctan), ("logistic", Logistic))
     }
     risk = f"{min(args.recordings, len(recordings.train[1]))} training recordings make the risk"
-    says = f"{args.run.parent.name}; {recordings.says}; {risk}. {assess.verdict(findings)}"
-    return assess.page(findings, says, curves)
+    says = f"{args.run.parent.name}; {recordings.says}; {risk}. {assessment.summary(findings)}"
+    return assessment.page(findings, says, curves)
 
 
-def dense(x: np.ndarray | Spikes) -> np.ndarray:
+def to_dense(x: np.ndarray | Spikes) -> np.ndarray:
     """Return recordings as an array in double precision."""
     return x.dense(np.float64) if isinstance(x, Spikes) else np.asarray(x, float)
 
 
-def chosen(labels: Sequence[str] | None) -> tuple[Entry, ...]:
+def select_claims(labels: Sequence[str] | None) -> tuple[RegisteredClaim, ...]:
     """Return the entries with these labels, or all."""
     for label in labels or ():
-        if label not in CLAIMS:
-            raise ValueError(f"claim must be one of {', '.join(CLAIMS)}, got {label}")
-    return tuple(e for e in ENTRIES if not labels or e.claim.label in labels)
+        if label not in CLAIMS_BY_LABEL:
+            raise ValueError(f"claim must be one of {', '.join(CLAIMS_BY_LABEL)}, got {label}")
+    return tuple(e for e in REGISTER if not labels or e.claim.label in labels)
 
 
-def statement(entry: Entry) -> str:
+def format_statement(entry: RegisteredClaim) -> str:
     """Return a claim as text."""
     claim = entry.claim
     conditions = "; ".join(h.says for h in claim.hypotheses) or "none"
     return f"{claim.label}: {claim.title}\n  {claim.says}\n  if: {conditions}\n  {claim.source}"
 
 
-def again(path: Path) -> int:
+def replay_file(path: Path) -> int:
     """Check a saved instance and print the verdict."""
-    label, instance = replay.load(path, KINDS)
-    if label not in CLAIMS:
+    label, instance = replay.load_instance(path, RECORD_TYPES)
+    if label not in CLAIMS_BY_LABEL:
         raise ValueError(f"replay must name one of the claims, got {label}")
-    verdict = checked_again(CLAIMS[label], instance)
+    verdict = recheck_instance(CLAIMS_BY_LABEL[label], instance)
     if not verdict.applies:
         print(f"{label}: silent ({'; '.join(verdict.unmet)})")
         return 0
     word = "REFUTED" if verdict.refuted else "holds"
     sides = f"measured {verdict.measured:.17g}, bound {verdict.bound:.17g}"
     print(f"{label}: {word}, {sides}, ratio {verdict.ratio:.6f}")
-    return REFUTED if verdict.refuted else 0
+    return EXIT_REFUTED if verdict.refuted else 0
 
 
-def checked_again(entry: Entry, instance: object) -> Verdict:
+def recheck_instance(entry: RegisteredClaim, instance: object) -> ClaimResult:
     """Check a claim on an instance from a file, or say what is wrong with that."""
     if type(instance) is not entry.kind:
         wanted, got = entry.kind.__name__, type(instance).__name__
         raise ValueError(f"instance must be a {wanted} for {entry.claim.label}, got a {got}")
     try:
-        require_sound(instance)
-        return check(entry.claim, instance)
+        validate_instance(instance)
+        return check_claim(entry.claim, instance)
     except (AttributeError, IndexError, TypeError) as error:
         raise ValueError(f"instance must be whole, got {error}") from error
 
 
-def _progress(parts: Iterable[Tally], total: int, what: str) -> Iterable[Tally]:
-    return bar(parts, total=total, desc=what, leave=False)
+def _progress(parts: Iterable[ChunkResult], total: int, what: str) -> Iterable[ChunkResult]:
+    return progress_bar(parts, total=total, desc=what, leave=False)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ class Hypothesis(Generic[Y]):
     holds: Callable[[Y], bool]
 
 
-def nothing(instance: object) -> float:
+def no_rounding(instance: object) -> float:
     """Return 0: no room beyond `ROUNDING`."""
     return 0.0
 
@@ -80,7 +80,7 @@ class Claim(Generic[X]):
     measure: Callable[[X], Side]
     bound: Callable[[X], Side]
     uses: tuple[str, ...] = ()
-    rounding: Callable[[X], Side] = nothing
+    rounding: Callable[[X], Side] = no_rounding
 
     def without(self, says: str) -> "Claim[X]":
         """Return the claim that does without one of its hypotheses."""
@@ -88,7 +88,7 @@ class Claim(Generic[X]):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ClaimResult:
     """What came of checking a claim on one instance.
 
     Attributes
@@ -115,7 +115,7 @@ class Verdict:
     @property
     def refuted(self) -> bool:
         """Whether the claim applies and is false."""
-        return self.applies and not within(*self._sides)
+        return self.applies and not satisfies(*self._sides)
 
     @property
     def ratio(self) -> float:
@@ -123,14 +123,14 @@ class Verdict:
 
         What rounding can explain does not count.
         """
-        return float(used(*self._sides))
+        return float(bound_share(*self._sides))
 
     @property
     def _sides(self) -> tuple[np.ndarray, ...]:
         return tuple(map(np.asarray, (self.measured, self.bound, self.slack)))
 
 
-def check(claim: Claim[X], instance: X) -> Verdict:
+def check_claim(claim: Claim[X], instance: X) -> ClaimResult:
     """Check a claim on one instance.
 
     Parameters
@@ -151,19 +151,19 @@ def check(claim: Claim[X], instance: X) -> Verdict:
     """
     unmet = next((h.says for h in claim.hypotheses if not h.holds(instance)), None)
     if unmet is not None:
-        return Verdict(claim.label, (unmet,))
-    measured, bound, slack = entries(
+        return ClaimResult(claim.label, (unmet,))
+    measured, bound, slack = broadcast_sides(
         claim.measure(instance), claim.bound(instance), claim.rounding(instance)
     )
-    broken = ~within(measured, bound, slack)
-    worst = int(np.argmax(broken if broken.any() else used(measured, bound, slack)))
+    broken = ~satisfies(measured, bound, slack)
+    worst = int(np.argmax(broken if broken.any() else bound_share(measured, bound, slack)))
     at = (float(a[worst]) for a in (measured, bound, slack))
-    return Verdict(claim.label, (), *at)
+    return ClaimResult(claim.label, (), *at)
 
 
-def entries(*sides: Side) -> tuple[np.ndarray, ...]:
+def broadcast_sides(*sides: Side) -> tuple[np.ndarray, ...]:
     """Return the sides of an inequality as flat arrays of one length."""
-    many = max(len(parts(side)) for side in sides)
+    many = max(len(side_parts(side)) for side in sides)
     each = [side if isinstance(side, tuple) else (side,) * many for side in sides]
     rows = [
         [a.ravel() for a in np.broadcast_arrays(*(np.asarray(part, float) for part in row))]
@@ -172,12 +172,12 @@ def entries(*sides: Side) -> tuple[np.ndarray, ...]:
     return tuple(np.concatenate(column) for column in zip(*rows, strict=True))
 
 
-def parts(side: Side) -> tuple[np.ndarray, ...]:
+def side_parts(side: Side) -> tuple[np.ndarray, ...]:
     """Return a side as a tuple, one part per layer."""
     return side if isinstance(side, tuple) else (side,)  # pyright: ignore[reportReturnType]
 
 
-def within(measured: np.ndarray, bound: np.ndarray, slack: np.ndarray) -> np.ndarray:
+def satisfies(measured: np.ndarray, bound: np.ndarray, slack: np.ndarray) -> np.ndarray:
     """Whether each entry keeps to its bound.
 
     What is not a number does not, what is infinite was not measured, and room for rounding that is
@@ -188,7 +188,7 @@ def within(measured: np.ndarray, bound: np.ndarray, slack: np.ndarray) -> np.nda
         return known & (measured <= bound + ROUNDING * np.abs(bound) + slack)
 
 
-def used(measured: ArrayLike, bound: ArrayLike, slack: ArrayLike) -> np.ndarray:
+def bound_share(measured: ArrayLike, bound: ArrayLike, slack: ArrayLike) -> np.ndarray:
     """Return the share of the bound that is used, by entry; 0 of 0 and of infinity."""
     above = np.asarray(measured) - np.asarray(slack)
     with np.errstate(divide="ignore", invalid="ignore"):

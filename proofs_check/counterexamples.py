@@ -23,7 +23,7 @@ from refsast.arrays import Array
 
 
 @dataclass(frozen=True)
-class Negative(rs.Arctan):
+class NegativeSpike(rs.Arctan):
     """Always -1: below what a spike can be."""
 
     def __call__(self, v: Array) -> Array:
@@ -32,7 +32,7 @@ class Negative(rs.Arctan):
 
 
 @dataclass(frozen=True)
-class Mute(rs.Arctan):
+class SilentSpike(rs.Arctan):
     """Never fires."""
 
     def __call__(self, v: Array) -> Array:
@@ -41,7 +41,7 @@ class Mute(rs.Arctan):
 
 
 @dataclass(frozen=True)
-class Steep(rs.Arctan):
+class SteeperSpike(rs.Arctan):
     """A thousand times as steep as it says."""
 
     def __call__(self, v: Array) -> Array:
@@ -49,7 +49,7 @@ class Steep(rs.Arctan):
         return rs.Arctan(1000.0 * self.slope)(v)
 
 
-def chain(neuron: rs.LIF, steps: int, *, w: float = 1.0, out: float = 0.1) -> Driven:
+def one_neuron_batch(neuron: rs.LIF, steps: int, *, w: float = 1.0, out: float = 0.1) -> Driven:
     """Return one neuron that is driven by ones, its bias at threshold, and a readout of it."""
     network = rs.Network((1, 1), neuron, rs.LinearReadout(2))
     params = (
@@ -59,58 +59,58 @@ def chain(neuron: rs.LIF, steps: int, *, w: float = 1.0, out: float = 0.1) -> Dr
     return Driven(network, params, np.ones((steps, 1, 1)), np.zeros(1, np.int64))
 
 
-def _cell(spike: rs.Arctan, leak: float = 0.5, reset: object = None) -> rs.LIF:
+def _neuron(spike: rs.Arctan, leak: float = 0.5, reset: object = None) -> rs.LIF:
     """A neuron of threshold 1."""
     return rs.LIF(leak, 1.0, spike, reset or rs.ToZero())  # pyright: ignore[reportArgumentType]
 
 
 def runaway() -> Driven:
     """Return a neuron that a negative spike makes grow: ``leak u (1 - s) = 1.8 u``."""
-    return chain(_cell(Negative(1.0), 0.9), 20)
+    return one_neuron_batch(_neuron(NegativeSpike(1.0), 0.9), 20)
 
 
 def integrator(reset: object, spike: rs.Arctan) -> Driven:
     """Return a neuron without a leak whose potential is the sum of its currents."""
-    return chain(_cell(spike, 1.0, reset), 200)
+    return one_neuron_batch(_neuron(spike, 1.0, reset), 200)
 
 
-def steep() -> Driven:
+def steep_batch() -> Driven:
     """Return a neuron at threshold that is steeper than its constants say."""
-    return chain(_cell(Steep(1.0)), 1)
+    return one_neuron_batch(_neuron(SteeperSpike(1.0)), 1)
 
 
 def steep_states() -> Started:
     """Return two states close to the threshold of a neuron that is steeper than it says."""
     layer = rs.Layer(np.ones((1, 1)))
     start = np.ones((1, 1))
-    return Started(_cell(Steep(1.0)), layer, np.zeros((1, 1, 1)), start, start + 1e-3)
+    return Started(_neuron(SteeperSpike(1.0)), layer, np.zeros((1, 1, 1)), start, start + 1e-3)
 
 
 def overshoot() -> Started:
     """Return two states that subtraction with a steep spike drives apart."""
     layer, start = rs.Layer(np.ones((1, 1))), np.ones((1, 1))
-    cell = _cell(rs.Arctan(10.0), 0.9, rs.Subtract())
+    cell = _neuron(rs.Arctan(10.0), 0.9, rs.Subtract())
     return Started(cell, layer, np.zeros((1, 1, 1)), start, start + 1e-2)
 
 
-def steep_pair() -> Pair:
+def steep_inputs() -> Pair:
     """Return two inputs on either side of a threshold that is steeper than it says."""
-    x = steep()
+    x = steep_batch()
     return Pair(x.network, x.params, x.x, x.x + 1e-3)
 
 
-def steep_move() -> Moved:
+def steep_points() -> Moved:
     """Return two points that a spike steeper than it says tells apart."""
-    return _moved(steep(), 1e-3, np.inf)
+    return _move_first_layer(steep_batch(), 1e-3, np.inf)
 
 
-def beyond_caps() -> Moved:
+def norms_above_caps() -> Moved:
     """Return two points whose norms exceed the caps, which are nearly zero."""
-    x = chain(_cell(rs.Arctan(1.0)), 1, out=10.0)
-    return _moved(replace(x, y=np.ones(1, np.int64)), 1.0, 1e-3)
+    x = one_neuron_batch(_neuron(rs.Arctan(1.0)), 1, out=10.0)
+    return _move_first_layer(replace(x, y=np.ones(1, np.int64)), 1.0, 1e-3)
 
 
-def _moved(x: Driven, size: float, cap: float) -> Moved:
+def _move_first_layer(x: Driven, size: float, cap: float) -> Moved:
     """The same with the first layer's weights moved, and caps no larger than `cap`."""
     first, out = x.params
     there = (rs.Layer(first.w + size, first.b), out)
@@ -118,20 +118,20 @@ def _moved(x: Driven, size: float, cap: float) -> Moved:
     return Moved(x.network, x.params, there, x.x, x.y, caps)
 
 
-def understated() -> Ascent:
+def false_linearity() -> Ascent:
     """Return a quadratic that is said to be linear."""
     return Ascent(Quadratic(np.diag([1.0, 2.0]), np.ones(2)), np.array([1.0, 0.0]), 0.5, 0.0)
 
 
 def two_recordings() -> Driven:
     """Return a batch of two, whose weight gradient is a sum over both."""
-    x = chain(_cell(rs.Arctan(1.0)), 3)
+    x = one_neuron_batch(_neuron(rs.Arctan(1.0)), 3)
     return Driven(x.network, x.params, np.tile(x.x, (1, 2, 1)), np.array([0, 1]))
 
 
 def opposite_rows() -> Conditioned:
     """Return two opposite rows, on either side of threshold: dloss/dW^1 = 0, dloss/dx is not."""
-    x = chain(_cell(rs.Arctan(1.0), 0.0), 2)
+    x = one_neuron_batch(_neuron(rs.Arctan(1.0), 0.0), 2)
     first = rs.Layer(x.params[0].w, np.ones(1))
     rows = np.array([[[0.5]], [[-0.5]]])
     return Conditioned(x.network, (first, x.params[1]), rows, x.y, 1.0)
@@ -139,25 +139,25 @@ def opposite_rows() -> Conditioned:
 
 def silent_input() -> Conditioned:
     """Return a network without biases on silence: no parameter matters, the input does."""
-    network = rs.Network((1, 2), _cell(rs.Arctan(1.0)), rs.SpikeRate(1.0), bias=False)
+    network = rs.Network((1, 2), _neuron(rs.Arctan(1.0)), rs.SpikeRate(1.0), bias=False)
     params = (rs.Layer(np.array([[1.0], [-1.0]])),)
     return Conditioned(network, params, np.zeros((1, 1, 1)), np.zeros(1, np.int64), 1.0)
 
 
-def tied() -> Driven:
+def near_tie() -> Driven:
     """Return a neuron whose second potential is all but at threshold, where d* > m/2.
 
     Smooth spikes fire half at the first step, hard ones wholly, so the reset leaves more and the
     second smooth potential is well above a threshold that the hard one just misses.
     """
-    network = rs.Network((1, 1), _cell(rs.Arctan(100.0), 0.9), rs.SpikeRate(1.0), bias=False)
+    network = rs.Network((1, 1), _neuron(rs.Arctan(100.0), 0.9), rs.SpikeRate(1.0), bias=False)
     x = np.array([1.0, 0.999]).reshape(2, 1, 1)
     return Driven(network, (rs.Layer(np.ones((1, 1))),), x, np.zeros(1, np.int64))
 
 
-def unruly() -> Driven:
+def silent_spikes() -> Driven:
     """Return a spike that is nowhere near the hard one, on potentials that are far from theta."""
-    network = rs.Network((1, 2), _cell(Mute(1e6), 0.5), rs.SpikeRate(1.0), bias=False)
+    network = rs.Network((1, 2), _neuron(SilentSpike(1e6), 0.5), rs.SpikeRate(1.0), bias=False)
     params = (rs.Layer(np.array([[5.0], [-5.0]])),)
     return Driven(network, params, np.ones((1, 1, 1)), np.zeros(1, np.int64))
 
@@ -171,33 +171,33 @@ ESCAPES: dict[tuple[str, str], Callable[[], object] | str] = {
     ("1a", SPIKES): runaway,
     ("1a-by-step", SPIKES): runaway,
     ("1b", "reset to zero"): lambda: integrator(rs.NoReset(), rs.Arctan(1.0)),
-    ("1b", SPIKES): lambda: integrator(rs.ToZero(), Mute(1.0)),
+    ("1b", SPIKES): lambda: integrator(rs.ToZero(), SilentSpike(1.0)),
     ("1c", SPIKES): steep_states,
     ("1c-contraction", "kappa_e < 1"): overshoot,
     ("1c-contraction", SPIKES): steep_states,
-    ("2-pairs", SPIKES): steep_pair,
-    ("2-gradient", SPIKES): steep,
-    ("3a", SPIKES): steep,
-    ("3b-quotient", CAPS): beyond_caps,
-    ("3b-quotient", SPIKES): steep_move,
-    ("3b-product", SPIKES): steep_move,
-    ("3b-eigenvalue", SPIKES): steep,
-    ("3b-joint", SPIKES): steep_move,
-    ("4a", SMOOTH): understated,
-    ("4b", SMOOTH): understated,
-    ("4c", SMOOTH): understated,
-    ("4d", SMOOTH): understated,
+    ("2-pairs", SPIKES): steep_inputs,
+    ("2-gradient", SPIKES): steep_batch,
+    ("3a", SPIKES): steep_batch,
+    ("3b-quotient", CAPS): norms_above_caps,
+    ("3b-quotient", SPIKES): steep_points,
+    ("3b-product", SPIKES): steep_points,
+    ("3b-eigenvalue", SPIKES): steep_batch,
+    ("3b-joint", SPIKES): steep_points,
+    ("4a", SMOOTH): false_linearity,
+    ("4b", SMOOTH): false_linearity,
+    ("4c", SMOOTH): false_linearity,
+    ("4d", SMOOTH): false_linearity,
     **counterexamples_descent.ESCAPES,
     ("6-identity", "one recording"): two_recordings,
     ("6-rows", "sigma_min(X) >= mu > 0"): opposite_rows,
     ("6-jacobians", "sigma_min(J_w') >= mu > 0"): silent_input,
-    ("7-layers", "d*_l <= m_l/2 in every layer"): tied,
-    ("7-layers", SPIKES): unruly,
+    ("7-layers", "d*_l <= m_l/2 in every layer"): near_tie,
+    ("7-layers", SPIKES): silent_spikes,
     (
         "7-simple",
         "d*_l <= m_l/2 in every layer",
     ): "Where it fails the bound is infinite, so nothing "
-    "exceeds it; that the finite formula would be wrong there is what `tied` shows of 7-layers.",
-    ("7-simple", SPIKES): unruly,
-    ("7-sharp", SPIKES): unruly,
+    "exceeds it; that the finite formula would be wrong there is what `near_tie` shows of 7-layers.",
+    ("7-simple", SPIKES): silent_spikes,
+    ("7-sharp", SPIKES): silent_spikes,
 }

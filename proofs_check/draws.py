@@ -13,7 +13,15 @@ import numpy as np
 
 import refsast as rs
 from proofs_check.certified.unit_spikes import FAMILIES
-from proofs_check.instances import Driven, Moved, Pair, Started, blocks, caps, step
+from proofs_check.instances import (
+    Driven,
+    Moved,
+    Pair,
+    Started,
+    move_params,
+    norm_caps,
+    parameter_blocks,
+)
 from refsast.arrays import Array
 
 T = TypeVar("T")
@@ -42,7 +50,7 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True)
-class Seeded:
+class RandomSource:
     """A source that draws from a generator of NumPy."""
 
     rng: np.random.Generator
@@ -60,13 +68,15 @@ class Seeded:
         return self.rng.standard_normal(shape)
 
 
-def neuron(source: Source, families: Sequence[type] = FAMILIES, leaks: Sequence[float] = LEAKS):
+def draw_neuron(
+    source: Source, families: Sequence[type] = FAMILIES, leaks: Sequence[float] = LEAKS
+):
     """Draw a neuron of any kind."""
     spike = source.choice(families)(source.choice(SLOPES))
     return rs.LIF(source.choice(leaks), source.choice(THRESHOLDS), spike, source.choice(RESETS))
 
 
-def network(
+def draw_network(
     source: Source,
     families: Sequence[type] = FAMILIES,
     leaks: Sequence[float] = LEAKS,
@@ -77,7 +87,7 @@ def network(
     widths = range(1, widest + 1)
     layers = source.choice(range(1, deepest + 1))
     sizes = tuple(source.choice(widths) for _ in range(layers + 1))
-    each = tuple(neuron(source, families, leaks) for _ in sizes[1:])
+    each = tuple(draw_neuron(source, families, leaks) for _ in sizes[1:])
     readouts = (
         rs.SpikeRate(source.choice((0.5, 1.0, 8.0))),
         rs.LinearReadout(source.choice((2, 3))),
@@ -87,7 +97,7 @@ def network(
     return rs.Network(sizes, each, source.choice(readouts), bias=bias, recurrent=recurrent)
 
 
-def parameters(source: Source, network: rs.Network) -> rs.Params:
+def draw_parameters(source: Source, network: rs.Network) -> rs.Params:
     """Draw parameters: generic ones, small or large, or with biases that saturate the spikes."""
     scale = source.choice((1.0, 0.1, 0.3, 3.0))
     lift = source.choice((0.0, 0.0, 0.0, 100.0))
@@ -100,7 +110,7 @@ def parameters(source: Source, network: rs.Network) -> rs.Params:
     return tuple(drawn)
 
 
-def inputs(source: Source, n_in: int, *, batch: int | None = None, longest: int = 8) -> Array:
+def draw_inputs(source: Source, n_in: int, *, batch: int | None = None, longest: int = 8) -> Array:
     """Draw inputs (time, batch, n_in): spikes, counts, real numbers or silence."""
     steps = source.choice([t for t in (1, 2, 3, 5, 8) if t <= longest])
     x = source.array(steps, batch or source.choice((1, 2, 3)), n_in)
@@ -112,73 +122,75 @@ def inputs(source: Source, n_in: int, *, batch: int | None = None, longest: int 
     return (x > 0.0).astype(float) if kind == "spikes" else np.abs(np.rint(2.0 * x))
 
 
-def driven(
+def draw_batch(
     source: Source,
     *,
     batch: int | None = None,
-    network: Callable[[Source], rs.Network] = network,
+    network: Callable[[Source], rs.Network] = draw_network,
     longest: int = 8,
 ) -> Driven:
     """Draw a network on a batch."""
     net = network(source)
-    x = inputs(source, net.sizes[0], batch=batch, longest=longest)
+    x = draw_inputs(source, net.sizes[0], batch=batch, longest=longest)
     y = np.array([source.choice(range(net.classes)) for _ in range(x.shape[1])])
-    return Driven(net, parameters(source, net), x, y)
+    return Driven(net, draw_parameters(source, net), x, y)
 
 
-def single(source: Source) -> Driven:
+def draw_single_recording(source: Source) -> Driven:
     """Draw a network on one recording."""
-    return driven(source, batch=1)
+    return draw_batch(source, batch=1)
 
 
-def contracting(source: Source) -> Driven:
+def draw_leaky_network(source: Source) -> Driven:
     """Draw a network all of whose neurons leak."""
-    return driven(source, network=lambda s: network(s, leaks=LEAKS[:-1]))
+    return draw_batch(source, network=lambda s: draw_network(s, leaks=LEAKS[:-1]))
 
 
-def resetting(source: Source) -> Driven:
+def draw_zero_reset_network(source: Source) -> Driven:
     """Draw a network all of whose neurons are reset to zero."""
 
     def to_zero(source: Source) -> rs.Network:
-        net = network(source)
+        net = draw_network(source)
         return replace(net, neuron=tuple(replace(n, reset=rs.ToZero()) for n in net.neurons))
 
-    return driven(source, network=to_zero)
+    return draw_batch(source, network=to_zero)
 
 
-def small(source: Source) -> Driven:
+def draw_small_network(source: Source) -> Driven:
     """Draw a network of few parameters on a short batch, for a whole Hessian."""
-    return driven(source, network=lambda s: network(s, deepest=2, widest=2), longest=3)
+    return draw_batch(source, network=lambda s: draw_network(s, deepest=2, widest=2), longest=3)
 
 
-def started(source: Source) -> Started:
+def draw_two_states(source: Source) -> Started:
     """Draw one layer and two states, far from each other or close."""
-    cell, n, n_in = neuron(source), source.choice((1, 2, 3)), source.choice((1, 2))
+    cell, n, n_in = draw_neuron(source), source.choice((1, 2, 3)), source.choice((1, 2))
     v = source.choice((0.0, 0.01, 0.1, 1.0)) * source.array(n, n)
     layer = rs.Layer(w=source.array(n, n_in), v=source.choice((None, v)))
-    x = inputs(source, n_in)
+    x = draw_inputs(source, n_in)
     start = cell.threshold + source.choice((0.1, 1.0, 10.0)) * source.array(x.shape[1], n)
     apart = source.choice((1e-3, 1.0, 10.0)) * source.array(x.shape[1], n)
     return Started(cell, layer, x, start, start + apart)
 
 
-def pair(source: Source) -> Pair:
+def draw_two_inputs(source: Source) -> Pair:
     """Draw a network and two inputs, far from each other or close."""
-    drawn = driven(source)
+    drawn = draw_batch(source)
     apart = source.choice((1e-3, 0.1, 1.0)) * source.array(*drawn.x.shape)
     return Pair(drawn.network, drawn.params, drawn.x, drawn.x + apart)
 
 
-def moved(source: Source) -> Moved:
+def draw_two_points(source: Source) -> Moved:
     """Draw a network on a batch and a second point, and caps that both keep to, closely or not."""
-    drawn = driven(source, batch=source.choice((1, 2)), longest=5)
+    drawn = draw_batch(source, batch=source.choice((1, 2)), longest=5)
     size = source.choice((1e-3, 0.1, 1.0))
-    d = [source.array(*a.shape) for a in blocks(drawn.params)]
-    there = step(drawn.params, d, size)
+    d = [source.array(*a.shape) for a in parameter_blocks(drawn.params)]
+    there = move_params(drawn.params, d, size)
     wide = source.choice((1.0, 1.0, 1.5)) * (1.0 + 1e-12)
-    return Moved(drawn.network, drawn.params, there, drawn.x, drawn.y, caps(drawn, there, wide))
+    return Moved(
+        drawn.network, drawn.params, there, drawn.x, drawn.y, norm_caps(drawn, there, wide)
+    )
 
 
-def fitted(x: Moved) -> Moved:
+def tighten_caps(x: Moved) -> Moved:
     """Return the same with caps that both points keep to closely."""
-    return replace(x, caps=caps(x, x.moved, 1.0 + 1e-12))
+    return replace(x, caps=norm_caps(x, x.moved, 1.0 + 1e-12))

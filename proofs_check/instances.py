@@ -11,8 +11,8 @@ import numpy as np
 
 import refsast as rs
 from refsast.arrays import Array, Integers, as_array
-from refsast.model.doors import checked_input, checked_labels, checked_params
-from refsast.model.params import parts
+from refsast.model.params import layer_arrays
+from refsast.model.validation import validate_labels, validate_params, validate_run
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,14 +37,14 @@ class Driven:
     y: Integers
 
 
-class Networked(Protocol):
+class HasNetwork(Protocol):
     """Whatever is about a network."""
 
     @property
     def network(self) -> rs.Network: ...  # noqa: D102
 
 
-class Labelled(Networked, Protocol):
+class HasLabelledBatch(HasNetwork, Protocol):
     """Whatever a loss can be taken of: it has the fields of `Driven`."""
 
     @property
@@ -125,7 +125,7 @@ class Moved:
     caps: tuple[tuple[float, float], ...]
 
 
-def require_sound(instance: object) -> None:
+def validate_instance(instance: object) -> None:
     """Check the shapes and numbers of an instance that came through a door.
 
     Raises
@@ -138,7 +138,7 @@ def require_sound(instance: object) -> None:
         bias, recurrent = instance.layer.b is not None, instance.layer.v is not None
         readout = rs.SpikeRate(1.0)
         network = rs.Network((n_in, n), instance.neuron, readout, bias=bias, recurrent=recurrent)
-        _, x = checked_input(network, (instance.layer,), instance.x)
+        _, x = validate_run(network, (instance.layer,), instance.x)
         for name in ("start", "other"):
             as_array(getattr(instance, name), name, (x.shape[1], n))
         return
@@ -146,13 +146,13 @@ def require_sound(instance: object) -> None:
     if not {"network", "params", "x"} <= set(has):  # an objective: its own doors check it
         return
     network, params = has["network"], has["params"]
-    _, x = checked_input(network, params, has["x"])
+    _, x = validate_run(network, params, has["x"])
     as_array(has.get("other", x), "other", x.shape)
-    checked_params(network, has.get("moved", params), "moved")
-    checked_labels(has.get("y", np.zeros(x.shape[1], int)), x.shape[1], network.classes)
+    validate_params(network, has.get("moved", params), "moved")
+    validate_labels(has.get("y", np.zeros(x.shape[1], int)), x.shape[1], network.classes)
 
 
-def caps(x: Driven | Moved, moved: rs.Params, wide: float) -> tuple[tuple[float, float], ...]:
+def norm_caps(x: Driven | Moved, moved: rs.Params, wide: float) -> tuple[tuple[float, float], ...]:
     """Return `wide` times the larger of the norms of W and V at two points, layer by layer."""
     silent = (rs.Layer(np.ones((1, 1))),) if x.network.readout.n_out is None else ()
     return tuple(
@@ -164,23 +164,25 @@ def caps(x: Driven | Moved, moved: rs.Params, wide: float) -> tuple[tuple[float,
     )
 
 
-def blocks(params: rs.Params) -> tuple[Array, ...]:
+def parameter_blocks(params: rs.Params) -> tuple[Array, ...]:
     """Return the arrays of some parameters, in the order of the flat vector."""
-    return tuple(array for layer in params for array in parts(layer).values())
+    return tuple(array for layer in params for array in layer_arrays(layer).values())
 
 
-def rebuilt(like: rs.Params, arrays: Sequence[Array]) -> rs.Params:
-    """Return parameters made of `arrays`, in the order of `blocks`."""
+def params_from_blocks(like: rs.Params, arrays: Sequence[Array]) -> rs.Params:
+    """Return parameters made of `arrays`, in the order of `parameter_blocks`."""
     rest = iter(arrays)
-    return tuple(rs.Layer(**{name: next(rest) for name in parts(layer)}) for layer in like)
+    return tuple(rs.Layer(**{name: next(rest) for name in layer_arrays(layer)}) for layer in like)
 
 
-def step(params: rs.Params, direction: Sequence[Array], size: float) -> rs.Params:
+def move_params(params: rs.Params, direction: Sequence[Array], size: float) -> rs.Params:
     """Return the parameters moved by `size` along a direction that is given in blocks."""
-    return rebuilt(params, [a + size * d for a, d in zip(blocks(params), direction, strict=True)])
+    return params_from_blocks(
+        params, [a + size * d for a, d in zip(parameter_blocks(params), direction, strict=True)]
+    )
 
 
-def exact(network: rs.Network) -> rs.Network:
+def attach_reset(network: rs.Network) -> rs.Network:
     """Return the network whose gradient goes through the reset, too."""
     neurons = tuple(replace(n, detach_reset=False) for n in network.neurons)
     return replace(network, neuron=neurons)

@@ -14,39 +14,39 @@ import numpy as np
 
 from refsast.arrays import Array
 from refsast.autodiff import value_and_grad
-from refsast.autodiff.tape import Node, leaf, pull, value_of
+from refsast.autodiff.tape import Node, backward, leaf, primal
 
 
-def length(*arrays: Array) -> Array:
+def euclidean_norm(*arrays: Array) -> Array:
     """Return the Euclidean norm over all entries of all arrays.
 
     The largest magnitude is divided out, so that squares can neither underflow nor overflow.
     """
-    peak = max((float(np.abs(value_of(a)).max(initial=0.0)) for a in arrays), default=0.0)
+    peak = max((float(np.abs(primal(a)).max(initial=0.0)) for a in arrays), default=0.0)
     if not 0.0 < peak < np.inf:
         return np.asarray(peak)
     return peak * np.sqrt(total(np.sum(np.square(a / peak)) for a in arrays))
 
 
-def spectral(matrix: Array) -> Array:
+def spectral_norm(matrix: Array) -> Array:
     """Return the largest singular value of a matrix."""
-    left, sizes, right = np.linalg.svd(value_of(matrix), full_matrices=False)
+    left, sizes, right = np.linalg.svd(primal(matrix), full_matrices=False)
     if not isinstance(matrix, Node):
         return np.asarray(sizes[0])
     return np.sum(left[:, :1] * (matrix @ right[:1].T))  # pyright: ignore[reportReturnType]
 
 
-def top(form: Array) -> Array:
+def top_eigenvalue(form: Array) -> Array:
     """Return the largest eigenvalue of a symmetric matrix; infinite where an entry is."""
-    if not np.isfinite(value_of(form)).all():
+    if not np.isfinite(primal(form)).all():
         return np.asarray(np.inf)
-    sizes, vectors = np.linalg.eigh(value_of(form))
+    sizes, vectors = np.linalg.eigh(primal(form))
     if not isinstance(form, Node):
         return np.asarray(sizes[-1])
     return np.sum(vectors[:, -1:] * (form @ vectors[:, -1:]))  # pyright: ignore[reportReturnType]
 
 
-def series(k: Array | float, steps: int) -> Array:
+def geometric_series(k: Array | float, steps: int) -> Array:
     """Return ``1 + k + ... + k^(steps - 1)``; infinite where it is beyond all doubles."""
     total = np.ones(()) * min(steps, 1)
     with np.errstate(over="ignore"):
@@ -55,18 +55,18 @@ def series(k: Array | float, steps: int) -> Array:
     return total
 
 
-def at_most(bound: Array) -> Array:
+def nan_to_infinity(bound: Array) -> Array:
     """Return a bound that is not negative; infinite where overflow has left no number of it.
 
     Zero times infinity is what is left, say of weights that are zero beneath a sum that is too
     large. Nothing is lost but the bound: a run that gives no number still refutes every claim.
     """
-    return bound if not np.isnan(value_of(bound)).any() else np.full(np.shape(bound), np.inf)
+    return bound if not np.isnan(primal(bound)).any() else np.full(np.shape(bound), np.inf)
 
 
-def largest(array: Array) -> Array:
+def max_magnitude(array: Array) -> Array:
     """Return the entry of the largest magnitude, as its magnitude."""
-    at = int(np.argmax(np.abs(value_of(array))))
+    at = int(np.argmax(np.abs(primal(array))))
     return np.abs(np.reshape(array, (-1,))[at])
 
 
@@ -75,12 +75,12 @@ def outer(a: Array, b: Array) -> Array:
     return np.reshape(a, (-1, 1)) @ np.reshape(b, (1, -1))
 
 
-def symmetric(a: Array, b: Array) -> Array:
+def symmetric_outer(a: Array, b: Array) -> Array:
     """Return the symmetric part of ``a b'``."""
     return 0.5 * (outer(a, b) + outer(b, a))
 
 
-def inner(left: Iterable[Array], right: Iterable[Array]) -> Array:
+def inner_product(left: Iterable[Array], right: Iterable[Array]) -> Array:
     """Return the inner product of two vectors that are given in blocks."""
     return total(np.sum(a * b) for a, b in zip(left, right, strict=True))
 
@@ -96,4 +96,4 @@ def gradient(f: Callable[..., Array], *xs: Array) -> tuple[Array, ...]:
         return value_and_grad(f, *xs)[1]
     nodes = tuple(x if isinstance(x, Node) else leaf(x) for x in xs)
     y = f(*nodes)
-    return pull(y, nodes, np.ones(np.shape(y)), traced=True)
+    return backward(y, nodes, np.ones(np.shape(y)), traced=True)

@@ -27,19 +27,19 @@ from proofs_check.claims import (
     stability,
     transfer,
 )
-from proofs_check.descent import descents, families, objectives, runs
 from proofs_check.descent import draws as descent_draws
-from proofs_check.draws import Seeded, Source
+from proofs_check.descent import enumeration, finite_sum, objectives, runs
+from proofs_check.draws import RandomSource, Source
 from refsast import model
 
 
-def unchanged(instance: object) -> object:
+def identity(instance: object) -> object:
     """Return an instance none of whose fields follows from its arrays."""
     return instance
 
 
 @dataclass(frozen=True)
-class Entry:
+class RegisteredClaim:
     """A claim in the register.
 
     Attributes
@@ -58,49 +58,67 @@ class Entry:
     claim: Claim
     draw: Callable[[Source], object]
     instances: int
-    mend: Callable[..., object] = unchanged
+    mend: Callable[..., object] = identity
 
     @property
     def kind(self) -> type:
         """The record that an instance is."""
-        return type(self.draw(Seeded(np.random.default_rng(0))))
+        return type(self.draw(RandomSource(np.random.default_rng(0))))
 
 
-ENTRIES = (
-    Entry(stability.COMPACT, draws.contracting, 20_000),
-    Entry(stability.COMPACT_BY_STEP, draws.driven, 15_000),
-    Entry(stability.SATURATION, draws.resetting, 15_000),
-    Entry(stability.FORGETTING, draws.started, 15_000),
-    Entry(stability.CONTRACTION, draws.started, 20_000),
-    Entry(lipschitz.PAIRS, draws.pair, 4_000),
-    Entry(lipschitz.GRADIENT, draws.driven, 2_000),
-    Entry(smoothness.GRADIENT_BOUND, draws.driven, 1_000),
-    Entry(smoothness.QUOTIENT, draws.moved, 1_000, draws.fitted),
-    Entry(smoothness.PRODUCT, draws.moved, 600),
-    Entry(smoothness.EIGENVALUE, draws.small, 100),
-    Entry(smoothness.JOINT, draws.moved, 600),
-    Entry(sam.REMAINDER, sam.ascents, 1_000, sam.settled),
-    Entry(sam.MAXIMUM, sam.ascents, 300, sam.settled),
-    Entry(sam.CHANGE, sam.ascents, 1_000, sam.settled),
-    Entry(sam.DROPPED, sam.ascents, 500, sam.settled),
-    Entry(convergence.ONE_STEP, descent_draws.step, 1_500, descent_draws.fitted),
-    Entry(convergence.ONE_STEP_SHARP, descent_draws.long_step, 1_000, descent_draws.fitted_long),
-    Entry(convergence.SHARED_STEP, descent_draws.either_step, 500, descent_draws.fitted_either),
-    Entry(convergence.K_STEPS, descent_draws.path, 500, descent_draws.fitted_path),
-    Entry(convergence.SEEDED, descent_draws.runs, 100),
-    Entry(convergence.UNBIASED, descent_draws.step, 500),
-    Entry(convergence.BIAS, descent_draws.either_step, 500),
-    Entry(mechanism.IDENTITY, draws.single, 300),
-    Entry(mechanism.ROWS, mechanism.independent_rows, 1_000, mechanism.tight_rows),
-    Entry(mechanism.JACOBIANS, mechanism.independent_logits, 300, mechanism.tight_logits),
-    Entry(transfer.LAYERS, transfer.steep, 2_000),
-    Entry(transfer.SIMPLE, transfer.steep, 2_000),
-    Entry(transfer.SHARP, transfer.steep, 2_000),
+REGISTER = (
+    RegisteredClaim(stability.COMPACT, draws.draw_leaky_network, 20_000),
+    RegisteredClaim(stability.COMPACT_BY_STEP, draws.draw_batch, 15_000),
+    RegisteredClaim(stability.SATURATION, draws.draw_zero_reset_network, 15_000),
+    RegisteredClaim(stability.INCREMENTAL_STABILITY, draws.draw_two_states, 15_000),
+    RegisteredClaim(stability.CONTRACTION, draws.draw_two_states, 20_000),
+    RegisteredClaim(lipschitz.INPUT_PAIRS, draws.draw_two_inputs, 4_000),
+    RegisteredClaim(lipschitz.INPUT_GRADIENT, draws.draw_batch, 2_000),
+    RegisteredClaim(smoothness.GRADIENT_BOUND, draws.draw_batch, 1_000),
+    RegisteredClaim(
+        smoothness.DIFFERENCE_QUOTIENT, draws.draw_two_points, 1_000, draws.tighten_caps
+    ),
+    RegisteredClaim(smoothness.HESSIAN_PRODUCT, draws.draw_two_points, 600),
+    RegisteredClaim(smoothness.HESSIAN_EIGENVALUE, draws.draw_small_network, 100),
+    RegisteredClaim(smoothness.JOINT_SMOOTHNESS, draws.draw_two_points, 600),
+    RegisteredClaim(sam.REMAINDER, sam.draw_ascent, 1_000, sam.certify_smoothness),
+    RegisteredClaim(sam.MAXIMUM, sam.draw_ascent, 300, sam.certify_smoothness),
+    RegisteredClaim(sam.CHANGE, sam.draw_ascent, 1_000, sam.certify_smoothness),
+    RegisteredClaim(sam.DROPPED, sam.draw_ascent, 500, sam.certify_smoothness),
+    RegisteredClaim(
+        convergence.ONE_STEP, descent_draws.draw_step, 1_500, descent_draws.tighten_step
+    ),
+    RegisteredClaim(
+        convergence.ONE_STEP_SHARP,
+        descent_draws.draw_long_step,
+        1_000,
+        descent_draws.tighten_long_step,
+    ),
+    RegisteredClaim(
+        convergence.SHARED_STEP,
+        descent_draws.draw_shared_step,
+        500,
+        descent_draws.tighten_shared_step,
+    ),
+    RegisteredClaim(convergence.K_STEPS, descent_draws.draw_path, 500, descent_draws.tighten_path),
+    RegisteredClaim(convergence.SEEDED, descent_draws.draw_runs, 100),
+    RegisteredClaim(convergence.UNBIASED, descent_draws.draw_step, 500),
+    RegisteredClaim(convergence.BIAS, descent_draws.draw_shared_step, 500),
+    RegisteredClaim(mechanism.IDENTITY, draws.draw_single_recording, 300),
+    RegisteredClaim(
+        mechanism.ROWS, mechanism.draw_independent_rows, 1_000, mechanism.fit_mu_to_rows
+    ),
+    RegisteredClaim(
+        mechanism.JACOBIANS, mechanism.draw_independent_logits, 300, mechanism.fit_mu_to_logits
+    ),
+    RegisteredClaim(transfer.LAYER_ERRORS, transfer.draw_steep_network, 2_000),
+    RegisteredClaim(transfer.SIMPLE_LEADS, transfer.draw_steep_network, 2_000),
+    RegisteredClaim(transfer.SHARP_LEADS, transfer.draw_steep_network, 2_000),
 )
-CLAIMS = {entry.claim.label: entry for entry in ENTRIES}
+CLAIMS_BY_LABEL = {entry.claim.label: entry for entry in REGISTER}
 
 # The records that an instance may be made of, by name.
-KINDS = {
+RECORD_TYPES = {
     kind.__name__: kind
     for kind in (
         *(getattr(model, name) for name in model.__all__ if isinstance(getattr(model, name), type)),
@@ -111,9 +129,9 @@ KINDS = {
         objectives.Quadratic,
         objectives.Ridge,
         objectives.Risk,
-        families.Finite,
-        descents.Step,
-        descents.Path,
+        finite_sum.Finite,
+        enumeration.Step,
+        enumeration.Path,
         runs.Runs,
         sam.Ascent,
         mechanism.Conditioned,

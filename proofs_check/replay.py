@@ -12,11 +12,11 @@ from typing import TypeAlias
 
 import numpy as np
 
-from refsast.experiment.folder import write_json
+from refsast.experiment.output_dir import write_json
 
 DTYPES = (np.dtype(np.float64), np.dtype(np.int64))
 Json: TypeAlias = "Mapping[str, Json] | list[Json] | str | int | float | bool | None"
-Kinds: TypeAlias = Mapping[str, Callable[..., object]]
+RecordTypes: TypeAlias = Mapping[str, Callable[..., object]]
 
 
 def encode(thing: object) -> Json:
@@ -28,7 +28,7 @@ def encode(thing: object) -> Json:
         If it holds anything else.
     """
     if isinstance(thing, np.ndarray) and thing.dtype in DTYPES:
-        return {"array": _listed(thing.tolist()), "dtype": thing.dtype.str}
+        return {"array": _json_numbers(thing.tolist()), "dtype": thing.dtype.str}
     if isinstance(thing, np.generic):
         return encode(thing.item())
     if isinstance(thing, float) and not isfinite(thing):
@@ -43,19 +43,19 @@ def encode(thing: object) -> Json:
     raise ValueError(f"instance must hold records, arrays and numbers, got {thing!r}")
 
 
-def _listed(numbers: list | float) -> list | float | str:
+def _json_numbers(numbers: list | float) -> list | float | str:
     """Nested lists of numbers, those that JSON does not know as words."""
     if isinstance(numbers, list):
-        return [_listed(number) for number in numbers]
+        return [_json_numbers(number) for number in numbers]
     return numbers if isfinite(numbers) else repr(numbers)
 
 
-def known(number: float) -> float | None:
+def finite_or_none(number: float) -> float | None:
     """Return a number for a record, or None where there is none."""
     return number if isfinite(number) else None
 
 
-def decode(code: Json, kinds: Kinds) -> object:
+def decode(code: Json, kinds: RecordTypes) -> object:
     """Return what `encode` wrote down.
 
     Parameters
@@ -92,13 +92,13 @@ def _array(numbers: object, dtype: str) -> np.ndarray:
     return np.array(numbers, dtype=dtype)
 
 
-def save(path: Path, label: str, instance: object, **more: Json) -> None:
+def save_instance(path: Path, label: str, instance: object, **more: Json) -> None:
     """Write an instance of a claim to a file, whole or not at all."""
     content = {"claim": label, **more, "instance": encode(instance)}
     write_json(path, content)
 
 
-def load(path: Path, kinds: Kinds) -> tuple[str, object]:
+def load_instance(path: Path, kinds: RecordTypes) -> tuple[str, object]:
     """Return the label of a claim and the instance from a file.
 
     Raises

@@ -8,15 +8,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from proofs_check import replay
-from proofs_check.verdicts import Row
-from refsast.experiment import page
-from refsast.experiment.tables import aligned
+from proofs_check.evaluation import ClaimSummary
+from refsast.experiment import html_document
+from refsast.experiment.tables import align_columns
 
 HEADINGS = ("claim", "about", "held", "silent %", "median ratio", "best ratio", "found by", "s")
 RATIO = HEADINGS.index("best ratio")
 
 
-def cells(row: Row) -> tuple[str, ...]:
+def table_cells(row: ClaimSummary) -> tuple[str, ...]:
     """Return a row as text, under `HEADINGS`."""
     worst = row.worst
     return (
@@ -31,7 +31,7 @@ def cells(row: Row) -> tuple[str, ...]:
     )
 
 
-def verdict(rows: Sequence[Row]) -> str:
+def summary(rows: Sequence[ClaimSummary]) -> str:
     """Return what came of a run, in one sentence."""
     refuted = [row.entry.claim.label for row in rows if row.false]
     seen = sum(row.silent + len(row.sides) for row in rows)
@@ -41,27 +41,27 @@ def verdict(rows: Sequence[Row]) -> str:
     return f"{len(rows)} claims, {seen:,} instances, {silent:,} of them silent: none refuted."
 
 
-def text(rows: Sequence[Row]) -> str:
+def format_table(rows: Sequence[ClaimSummary]) -> str:
     """Return the table as a terminal shows it."""
     words = (0, 1, HEADINGS.index("found by"))
-    return f"{aligned([HEADINGS, *map(cells, rows)], words)}\n\n{verdict(rows)}"
+    return f"{align_columns([HEADINGS, *map(table_cells, rows)], words)}\n\n{summary(rows)}"
 
 
-def record(rows: Sequence[Row], **settings: replay.Json) -> dict[str, replay.Json]:
+def record(rows: Sequence[ClaimSummary], **settings: replay.Json) -> dict[str, replay.Json]:
     """Return a run as JSON, each worst instance included, which `replay` can check again."""
-    return {"verdict": verdict(rows), **settings, "claims": [_record(row) for row in rows]}
+    return {"verdict": summary(rows), **settings, "claims": [_record(row) for row in rows]}
 
 
-def _record(row: Row) -> dict[str, replay.Json]:
+def _record(row: ClaimSummary) -> dict[str, replay.Json]:
     """One row as JSON."""
     claim, worst = row.entry.claim, row.worst
     found = (
         None
         if worst is None
         else {
-            "ratio": replay.known(worst.verdict.ratio),
-            "measured": replay.known(worst.verdict.measured),
-            "bound": replay.known(worst.verdict.bound),
+            "ratio": replay.finite_or_none(worst.verdict.ratio),
+            "measured": replay.finite_or_none(worst.verdict.measured),
+            "bound": replay.finite_or_none(worst.verdict.bound),
             "refuted": worst.verdict.refuted,
             "way": worst.way,
             "instance": replay.encode(worst.instance),
@@ -77,45 +77,45 @@ def _record(row: Row) -> dict[str, replay.Json]:
         "held": row.held,
         "refuted": row.refuted,
         "silent": row.silent,
-        "median_ratio": replay.known(row.median),
+        "median_ratio": replay.finite_or_none(row.median),
         "worst": found,
         "seconds": row.seconds,
     }
 
 
-def write_worst(folder: Path, rows: Sequence[Row]) -> None:
+def write_worst(folder: Path, rows: Sequence[ClaimSummary]) -> None:
     """Write the instance of each claim that uses most of its bound, one file per claim."""
     for row in rows:
         if row.worst is not None:
-            label, ratio = row.entry.claim.label, replay.known(row.worst.verdict.ratio)
-            replay.save(folder / f"{label}.json", label, row.worst.instance, ratio=ratio)
+            label, ratio = row.entry.claim.label, replay.finite_or_none(row.worst.verdict.ratio)
+            replay.save_instance(folder / f"{label}.json", label, row.worst.instance, ratio=ratio)
 
 
-def picture(row: Row) -> Figure:
+def claim_figure(row: ClaimSummary) -> Figure:
     """Return measured against bound, on logarithmic axes, with the worst case marked."""
     figure = Figure(figsize=(5.2, 4.0), layout="constrained")
     axis = figure.add_subplot()
-    draw(axis, row)
+    plot_sides(axis, row)
     axis.set(xlabel="bound", ylabel="measured")
     axis.legend(frameon=False, loc="lower right")
     return figure
 
 
-def overview(rows: Sequence[Row], columns: int = 6) -> Figure:
-    """Return `picture` of every claim on one sheet."""
+def overview_figure(rows: Sequence[ClaimSummary], columns: int = 6) -> Figure:
+    """Return `claim_figure` of every claim on one sheet."""
     height = -(-len(rows) // columns)
     figure = Figure(figsize=(2.3 * columns, 2.1 * height), layout="constrained")
     for i, row in enumerate(rows):
         axis = figure.add_subplot(height, columns, i + 1)
-        draw(axis, row)
-        axis.set_title(f"{row.entry.claim.label}, {cells(row)[RATIO]}", fontsize=9)
+        plot_sides(axis, row)
+        axis.set_title(f"{row.entry.claim.label}, {table_cells(row)[RATIO]}", fontsize=9)
         axis.tick_params(labelsize=7)
     figure.supxlabel("bound", fontsize=9)
     figure.supylabel("measured", fontsize=9)
     return figure
 
 
-def draw(axis: Axes, row: Row) -> None:
+def plot_sides(axis: Axes, row: ClaimSummary) -> None:
     """Draw a row's instances, its worst case and the bound; what is zero is not shown."""
     shown = row.sides[(row.sides > 0.0).all(axis=1) & np.isfinite(row.sides).all(axis=1)]
     step = max(len(shown) // 1500, 1)
@@ -136,20 +136,22 @@ def draw(axis: Axes, row: Row) -> None:
     axis.spines[["top", "right"]].set_visible(False)
 
 
-def html(rows: Sequence[Row]) -> str:
+def html_page(rows: Sequence[ClaimSummary]) -> str:
     """Return the page of a run: the table, and each claim with its statement and figure."""
     table, all_of_them = (
-        page.table(HEADINGS, [cells(row) for row in rows]),
-        page.png(overview(rows)),
+        html_document.table(HEADINGS, [table_cells(row) for row in rows]),
+        html_document.encode_png(overview_figure(rows)),
     )
     caption = "Measured against bound, one dot per drawn instance; the circle is the worst case."
-    sections = [("Every claim", [table, _reading(), page.picture(all_of_them, caption)])]
-    return page.page("Executable theorems", verdict(rows), [*sections, *map(_section, rows)])
+    sections = [("Every claim", [table, _legend(), html_document.picture(all_of_them, caption)])]
+    return html_document.render_page(
+        "Executable theorems", summary(rows), [*sections, *map(_section, rows)]
+    )
 
 
-def _reading() -> str:
+def _legend() -> str:
     """How to read the table."""
-    return page.paragraph(
+    return html_document.paragraph(
         "Held: drawn instances on which every hypothesis holds and the bound is kept. Silent: "
         "instances on which a hypothesis fails, so that the claim says nothing; they are no "
         "success. Ratio: measured over bound, of the median draw and of the worst instance that "
@@ -158,11 +160,13 @@ def _reading() -> str:
     )
 
 
-def _section(row: Row) -> tuple[str, list[str]]:
+def _section(row: ClaimSummary) -> tuple[str, list[str]]:
     """A claim on the page."""
     claim = row.entry.claim
     conditions = "; ".join(h.says for h in claim.hypotheses) or "none"
     rests = f" Uses {', '.join(claim.uses)}." if claim.uses else ""
     texts = (claim.says, f"Source: {claim.source}. Hypotheses: {conditions}.{rests}")
-    figure = page.picture(page.png(picture(row)), f"{claim.label}: {claim.title}")
-    return f"{claim.label}: {claim.title}", [*map(page.paragraph, texts), figure]
+    figure = html_document.picture(
+        html_document.encode_png(claim_figure(row)), f"{claim.label}: {claim.title}"
+    )
+    return f"{claim.label}: {claim.title}", [*map(html_document.paragraph, texts), figure]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 # The name that `descent.sgd` gives itself, without momentum, decay or a projection after it.
-PLAIN = re.compile(r"sgd\(learning_rate=([^,]+), momentum=0\.0, weight_decay=0\.0\)")
+PLAIN_SGD = re.compile(r"sgd\(learning_rate=([^,]+), momentum=0\.0, weight_decay=0\.0\)")
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Training:
     data: str = ""
 
 
-def training_from(record: Mapping) -> Training:
+def read_training(record: Mapping) -> Training:
     """Return what the record of a run says about its training.
 
     Raises
@@ -44,7 +44,7 @@ def training_from(record: Mapping) -> Training:
     """
     try:
         config = record["config"]
-        plain = PLAIN.fullmatch(str(config["descent"]))
+        plain = PLAIN_SGD.fullmatch(str(config["descent"]))
         constant = config["warmup"] == 0.0 and str(config["schedule"]).endswith(".constant")
         return Training(
             rho=float(config["rho"]),

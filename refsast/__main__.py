@@ -5,12 +5,12 @@ import sys
 from collections.abc import Sequence
 
 from refsast.cli import compare, crosscheck, data, report, sharpness, sweep, train
-from refsast.cli.shell import Parser, ended
+from refsast.cli.shell import Parser, call_command
 
 COMMANDS = (train, compare, sweep, sharpness, crosscheck, data, report)
 
 
-def parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
     whole = Parser(
         prog="refsast",
@@ -25,8 +25,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0 done, 2 bad input, 130 interrupted."""
-    args = parser().parse_args(argv)
-    return ended("refsast", lambda: args.run(args))
+    args = build_parser().parse_args(argv)
+    return call_command("refsast", lambda: args.run(args))
 
 
 if __name__ == "__main__":

@@ -44,18 +44,20 @@ def as_array(value: ArrayLike, name: str, shape: Sequence[int | str] | None = No
     Traceback (most recent call last):
     ValueError: grad must have shape (3,), got (2,)
     """
-    array = as_floats(value, name, shape)
+    array = require_floats(value, name, shape)
     if not all_finite(array):
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise ValueError(f"{name} must be finite, got {array[where]} at {where}")
     return array
 
 
-def as_floats(value: ArrayLike, name: str, shape: Sequence[int | str] | None = None) -> Array:
+def require_floats(value: ArrayLike, name: str, shape: Sequence[int | str] | None = None) -> Array:
     """Return what `as_array` does, for callers who find out by themselves what is not finite."""
-    array = as_numbers(value, name)
-    if shape is not None and not fits(array.shape, shape):
-        raise ValueError(f"{name} must have shape {spell(shape)}, got {spell(array.shape)}")
+    array = require_numeric(value, name)
+    if shape is not None and not shape_matches(array.shape, shape):
+        raise ValueError(
+            f"{name} must have shape {format_shape(shape)}, got {format_shape(array.shape)}"
+        )
     if array.dtype in (np.float32, np.float64, np.complex128):
         return array
     return array.astype("c16" if array.dtype.kind == "c" else "f8")
@@ -67,7 +69,7 @@ def all_finite(array: NDArray[np.generic]) -> bool:
         return bool(np.isfinite(array.sum()) or np.isfinite(array).all())
 
 
-def as_numbers(value: ArrayLike, name: str) -> Array:
+def require_numeric(value: ArrayLike, name: str) -> Array:
     """Return `value` as an array of numbers of any kind, or say what `name` must be.
 
     Raises
@@ -84,7 +86,7 @@ def as_numbers(value: ArrayLike, name: str) -> Array:
     return array
 
 
-def as_number(value: object, name: str) -> float:
+def require_number(value: object, name: str) -> float:
     """Return `value` if it is a real number, else say what `name` must be.
 
     Raises
@@ -97,18 +99,18 @@ def as_number(value: object, name: str) -> float:
     return float(value)
 
 
-def is_count(value: object) -> bool:
+def is_positive_int(value: object) -> bool:
     """Whether `value` is a positive integer; True is not."""
     return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value > 0)
 
 
-def fits(shape: Sequence[int], wanted: Sequence[int | str]) -> bool:
+def shape_matches(shape: Sequence[int], wanted: Sequence[int | str]) -> bool:
     """Return whether `shape` is `wanted`, words standing for any length."""
     return len(shape) == len(wanted) and all(
         isinstance(w, str) or n == w for n, w in zip(shape, wanted, strict=True)
     )
 
 
-def spell(shape: Sequence[int | str]) -> str:
+def format_shape(shape: Sequence[int | str]) -> str:
     """Return `shape` as Python writes a tuple, words without quotes."""
     return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"

@@ -15,10 +15,10 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-CHECK = "sha256"  # the entry of an archive that holds the digest of all others
+DIGEST_KEY = "sha256"  # the entry of an archive that holds the digest of all others
 
 
-def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
+def write_atomic(path: str | os.PathLike[str], content: bytes) -> None:
     """Write a file so that a reader, or a kill, meets the old content or the new, never less.
 
     Parameters
@@ -34,14 +34,14 @@ def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
         If the file cannot be written; an older one stays as it was.
     """
     try:
-        with writing(path) as file:
+        with open_atomic(path) as file:
             file.write(content)
     except OSError as error:
         raise ValueError(f"{path} must be writable, got {error.strerror}") from error
 
 
 @contextmanager
-def writing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def open_atomic(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Open a file for writing that takes its name when the context ends without an error.
 
     Parameters
@@ -89,10 +89,10 @@ def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, NDArray]) ->
     ValueError
         If the file cannot be written, or an array holds objects.
     """
-    write_plain(path, {**arrays, CHECK: np.array(digest_of(arrays))})
+    write_npz(path, {**arrays, DIGEST_KEY: np.array(arrays_digest(arrays))})
 
 
-def write_plain(path: str | os.PathLike[str], arrays: Mapping[str, NDArray]) -> None:
+def write_npz(path: str | os.PathLike[str], arrays: Mapping[str, NDArray]) -> None:
     """Write arrays as an ``.npz`` archive; the same arrays give the same bytes.
 
     Parameters
@@ -109,7 +109,7 @@ def write_plain(path: str | os.PathLike[str], arrays: Mapping[str, NDArray]) -> 
     """
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)  # pyright: ignore[reportArgumentType]
-    write_whole(path, buffer.getvalue())
+    write_atomic(path, buffer.getvalue())
 
 
 def read_arrays(path: str | os.PathLike[str]) -> dict[str, NDArray]:
@@ -130,13 +130,13 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, NDArray]:
     ValueError
         If the file is missing, damaged, or not one of ours.
     """
-    arrays = read_plain(path)
-    if str(arrays.pop(CHECK, "")) != digest_of(arrays):
+    arrays = read_npz(path)
+    if str(arrays.pop(DIGEST_KEY, "")) != arrays_digest(arrays):
         raise ValueError(f"{path} must be an undamaged archive of arrays, got another digest")
     return arrays
 
 
-def read_plain(path: str | os.PathLike[str]) -> dict[str, NDArray]:
+def read_npz(path: str | os.PathLike[str]) -> dict[str, NDArray]:
     """Return the arrays of anybody's ``.npz`` archive; nothing is ever unpickled.
 
     Parameters
@@ -161,12 +161,12 @@ def read_plain(path: str | os.PathLike[str]) -> dict[str, NDArray]:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
-    except DAMAGE as error:
+    except DAMAGE_ERRORS as error:
         raise ValueError(f"{path} must be an undamaged archive of arrays, got {error}") from error
 
 
 # What NumPy and zipfile raise on bytes that are not what they should be.
-DAMAGE = (
+DAMAGE_ERRORS = (
     OSError,
     EOFError,
     ValueError,
@@ -185,7 +185,7 @@ DAMAGE = (
 )
 
 
-def digest_of(arrays: Mapping[str, NDArray]) -> str:
+def arrays_digest(arrays: Mapping[str, NDArray]) -> str:
     """The SHA-256 of all arrays, with their names, types and shapes."""
     total = hashlib.sha256()
     for name in sorted(arrays):

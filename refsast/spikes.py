@@ -13,11 +13,11 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from refsast.arrays import is_count
+from refsast.arrays import is_positive_int
 
 Index: TypeAlias = NDArray[np.integer]
 
-BLOCK = 256  # recordings made dense together
+BLOCK_SIZE = 256  # recordings made dense together
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +49,7 @@ class Spikes:
     index: Index
 
     def __post_init__(self) -> None:
-        if not is_count(self.steps) or not is_count(self.cells):
+        if not is_positive_int(self.steps) or not is_positive_int(self.cells):
             wanted = f"got {self.steps!r} and {self.cells!r}"
             raise ValueError(f"steps and cells must be positive integers, {wanted}")
         for name, array, kinds in (("starts", self.starts, "i"), ("index", self.index, "iu")):
@@ -81,7 +81,7 @@ class Spikes:
         whole, rows = where
         if not isinstance(whole, slice) or whole != slice(None):
             raise ValueError(f"spikes must be indexed as x[:, rows], got {where!r}")
-        chosen = _chosen(rows, self.shape[1])
+        chosen = _row_indices(rows, self.shape[1])
         all_starts, all_index = np.asarray(self.starts), np.asarray(self.index)
         first = all_starts[chosen[:, None] * self.steps + np.arange(self.steps + 1)]
         starts = row_starts(np.diff(first, axis=1).ravel())
@@ -107,8 +107,8 @@ class Spikes:
         """Return the array of zeros and ones, shape (steps, n, cells)."""
         steps, n, cells = self.shape
         x = np.zeros((steps, n, cells), dtype)
-        for i in range(0, n, BLOCK):  # so that beside the result little is in memory
-            starts = self.starts[i * steps : (i + BLOCK) * steps + 1]
+        for i in range(0, n, BLOCK_SIZE):  # so that beside the result little is in memory
+            starts = self.starts[i * steps : (i + BLOCK_SIZE) * steps + 1]
             rows = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
             x[rows % steps, i + rows // steps, self.index[starts[0] : starts[-1]]] = 1
         return x
@@ -181,7 +181,7 @@ def join_spikes(parts: Sequence[Spikes]) -> Spikes:
     return Spikes(*kinds[0], row_starts(sizes), index)
 
 
-def require_sound(spikes: Spikes, name: str) -> None:
+def validate_spikes(spikes: Spikes, name: str) -> None:
     """Raise unless all rows lie within `index`, ascend, and are cells: products rely on it.
 
     Raises
@@ -192,8 +192,8 @@ def require_sound(spikes: Spikes, name: str) -> None:
     if (np.diff(spikes.starts) < 0).any():
         raise ValueError(f"starts of {name} must never decrease, got some that do")
     steps, n, cells = spikes.shape
-    for i in range(0, n, BLOCK):  # so that of a set on disk little is in memory
-        starts = spikes.starts[i * steps : (i + BLOCK) * steps + 1]
+    for i in range(0, n, BLOCK_SIZE):  # so that of a set on disk little is in memory
+        starts = spikes.starts[i * steps : (i + BLOCK_SIZE) * steps + 1]
         index = spikes.index[starts[0] : starts[-1]]
         least = 0 if index.dtype.kind == "u" else index.min(initial=0)
         if not 0 <= least <= index.max(initial=0) < cells:
@@ -218,7 +218,7 @@ def index_type(cells: int) -> type[np.uint16] | type[np.int32]:
     return np.uint16 if cells <= 1 << 16 else np.int32
 
 
-def _chosen(rows: ArrayLike | slice, n: int) -> NDArray[np.int64]:
+def _row_indices(rows: ArrayLike | slice, n: int) -> NDArray[np.int64]:
     """The indices, from 0 to n - 1, that `rows` means."""
     if isinstance(rows, slice):
         return np.arange(*rows.indices(n))

@@ -3,7 +3,7 @@
 Known by the file, the line of code and the change, so that they are found wherever the line moves.
 """
 
-PRODUCTS, SAM = "refsast/gradient/fast/products.py", "refsast/gradient/fast/sam.py"
+PRODUCTS, SAM = "refsast/gradient/fast/inputs.py", "refsast/gradient/fast/sam.py"
 OPS, SURROGATE = "refsast/autodiff/ops.py", "refsast/model/surrogate.py"
 THROUGH = "return product(flat(a), w).reshape(*a.shape[:2], -1)"
 MIXED = "return (gram @ other.in_rows(delta)).reshape(*self.x.shape[:2], -1)"

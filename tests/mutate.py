@@ -101,7 +101,7 @@ def replacements(node: ast.expr) -> Iterator[ast.expr]:
         yield ast.Attribute(node.value, UFUNCS[node.attr])
 
 
-def watched(tree: ast.Module, names: tuple[str, ...]) -> Iterator[ast.AST]:
+def find_targets(tree: ast.Module, names: tuple[str, ...]) -> Iterator[ast.AST]:
     """Yield the functions and tables of these names."""
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef) and node.name in names:
@@ -136,17 +136,17 @@ def mutants(target: Target) -> Iterator[Mutant]:
     """Yield every single change of the watched functions of a file."""
     lines = (ROOT / target.path).read_text().splitlines()
     tree = ast.parse("\n".join(lines))
-    for place in watched(tree, target.names):
+    for place in find_targets(tree, target.names):
         pairs = [(old, new) for old in expressions(place) for new in replacements(old)]
         for old, new in (*pairs, *statements(place)):
             before, after = ast.unparse(old), ast.unparse(ast.fix_missing_locations(new))
             if before != after:
-                text = ast.unparse(swapped(tree, old, new))
+                text = ast.unparse(swap_node(tree, old, new))
                 code = lines[old.lineno - 1].strip()
                 yield Mutant(target.path, old.lineno, code, f"{before}  ->  {after}", text)
 
 
-def swapped(tree: ast.Module, old: ast.AST, new: ast.AST) -> ast.Module:
+def swap_node(tree: ast.Module, old: ast.AST, new: ast.AST) -> ast.Module:
     """Return a copy of the tree with one node replaced."""
     copied = copy.deepcopy(tree, {id(old): copy.deepcopy(new)})  # a memo with the answer in it
     return ast.fix_missing_locations(copied)

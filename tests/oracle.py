@@ -35,7 +35,7 @@ def step_function(spike, v):
     return 1.0 if v.real >= 0.0 else 0.0
 
 
-def carried(neuron, u, s):
+def apply_reset(neuron, u, s):
     """Return what the reset leaves of a potential."""
     if isinstance(neuron.reset, rs.ToZero):
         return neuron.leak * u * (1.0 - s)
@@ -64,7 +64,7 @@ def run(case, fire=sigma, frozen=None):
                         if layer.v is not None:
                             current += sum(layer.v[j, m].item() * a for m, a in enumerate(before))
                         resets = before if frozen is None else frozen[i][t - 1][k]
-                        current += carried(neuron, u[t - 1][k][j], resets[j])
+                        current += apply_reset(neuron, u[t - 1][k][j], resets[j])
                     u[t][k][j] = current
                     s[t][k][j] = fire(neuron.spike, current - neuron.threshold)
         us.append(u)

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import refsast as rs
+from proofs_check.attack import HypothesisSource
 from proofs_check.draws import Source
-from proofs_check.search import Drawn
 from refsast.arrays import Array, Integers
-from refsast.model.params import parts
+from refsast.model.params import layer_arrays
 
 SURROGATES = (rs.Arctan, rs.Logistic, rs.Algebraic, rs.FastSigmoid, rs.PiecewiseQuadratic)
 ANALYTIC = (rs.Arctan, rs.Logistic, rs.Algebraic)
@@ -41,7 +41,7 @@ class Case:
         return iter((self.network, self.params, self.x, self.y))
 
 
-def at_least(examples: int) -> settings:
+def min_examples(examples: int) -> settings:
     """Return `examples` per test, or what the profile asks for where that is not the default."""
     chosen = settings.default.max_examples
     return settings(max_examples=examples if chosen == 100 else chosen)
@@ -174,29 +174,33 @@ def cases(
     network = draw(networks(families=families, detach=detach))
     x = draw(inputs(network.sizes[0]))
     y = draw(labels(x.shape[1], network.classes))
-    return frozen(Case(network, draw(parameters(network)), x, y))
+    return make_read_only(Case(network, draw(parameters(network)), x, y))
 
 
-def frozen(case: Case) -> Case:
+def make_read_only(case: Case) -> Case:
     """Make all arrays of a case read-only."""
-    for array in (case.x, case.y, *(a for layer in case.params for a in parts(layer).values())):
+    for array in (
+        case.x,
+        case.y,
+        *(a for layer in case.params for a in layer_arrays(layer).values()),
+    ):
         array.flags.writeable = False
     return case
 
 
-def single(case: Case) -> Case:
+def to_float32(case: Case) -> Case:
     """Return the case in float32."""
     params = tuple(
-        rs.Layer(**{k: a.astype(np.float32) for k, a in parts(layer).items()})
+        rs.Layer(**{k: a.astype(np.float32) for k, a in layer_arrays(layer).items()})
         for layer in case.params
     )
     return replace(case, params=params, x=case.x.astype(np.float32))
 
 
-def double(case: Case) -> Case:
+def to_float64(case: Case) -> Case:
     """Return the case in float64, without changing a number."""
     params = tuple(
-        rs.Layer(**{k: a.astype(np.float64) for k, a in parts(layer).items()})
+        rs.Layer(**{k: a.astype(np.float64) for k, a in layer_arrays(layer).items()})
         for layer in case.params
     )
     return replace(case, params=params, x=case.x.astype(np.float64))
@@ -205,4 +209,4 @@ def double(case: Case) -> Case:
 @st.composite
 def instances(draw: st.DrawFn, make: Callable[[Source], object]) -> object:
     """What a claim is about, its choices left to Hypothesis."""
-    return make(Drawn(draw))
+    return make(HypothesisSource(draw))

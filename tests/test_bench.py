@@ -9,7 +9,7 @@ from tests.bench.__main__ import main
 from tests.bench.check import verdict
 from tests.bench.figures import bars, png, scaling
 from tests.bench.implementations import REFSAST, AbsentError, exact
-from tests.bench.machine import installed
+from tests.bench.machine import is_installed
 from tests.bench.memory import Peak
 from tests.bench.peers import PEERS
 from tests.bench.report import exponent, page
@@ -21,7 +21,7 @@ from tests.bench.workloads import SMALL, TINY, draw, sweeps
 def answers(name):
     """Return what an implementation answers on the tiny workload, and what it must answer."""
     one = ALL[name]
-    if not installed(one.needs):
+    if not is_installed(one.needs):
         pytest.skip(f"{one.needs} is not installed")
     try:
         built = one.build(TINY, draw(TINY))

@@ -9,7 +9,7 @@ import pytest
 
 import refsast as rs
 from proofs_check.__main__ import parser as theorems
-from refsast.__main__ import parser
+from refsast.__main__ import build_parser
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "notebooks/README.md"])
@@ -105,7 +105,7 @@ def test_every_command_exists(page, line):
         assert all(word in targets or "=" in word for word in words[1:])
     elif words[:3] == ["python", "-m", "refsast"]:
         flags = [word for word in words[3:] if word != "--help"]
-        assert callable(parser().parse_args(flags).run)
+        assert callable(build_parser().parse_args(flags).run)
     elif words[:3] == ["python", "-m", "proofs_check"]:
         theorems().parse_args(words[3:])
     else:

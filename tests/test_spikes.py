@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refsast.spikes import BLOCK, Spikes, as_spikes, join_spikes
+from refsast.spikes import BLOCK_SIZE, Spikes, as_spikes, join_spikes
 
 
 @st.composite
@@ -16,7 +16,7 @@ def binary(draw, least=0):
     return (rng.random(shape) < draw(st.sampled_from([0.0, 0.1, 0.5, 1.0]))).astype(np.uint8)
 
 
-def mapped(x, folder):
+def memory_map(x, folder):
     """The same spikes, in files."""
     for name, part in (("starts", x.starts), ("index", np.append(x.index, 0))):
         part.tofile(folder / name)
@@ -80,7 +80,7 @@ def test_all_steps_are_the_spikes_themselves():
 
 @given(binary(least=1), st.lists(st.integers(0, 99), max_size=5), st.data())
 def test_on_disk_they_are_the_same(tmp_path_factory, x, rows, data):
-    spikes = mapped(as_spikes(x), tmp_path_factory.mktemp("spikes"))
+    spikes = memory_map(as_spikes(x), tmp_path_factory.mktemp("spikes"))
     rows = [row % x.shape[1] for row in rows]
     stretch = data.draw(st.slices(x.shape[1]))
 
@@ -98,7 +98,7 @@ def test_a_stretch_shares_memory_and_a_choice_does_not():
 
 
 def test_many_recordings_are_made_dense_in_blocks():
-    x = np.random.default_rng(0).random((2, 2 * BLOCK + 3, 4)) < 0.5
+    x = np.random.default_rng(0).random((2, 2 * BLOCK_SIZE + 3, 4)) < 0.5
 
     assert np.array_equal(as_spikes(x).dense(), x)
 

@@ -12,16 +12,20 @@ from math import inf
 
 import numpy as np
 
-from proofs_check.certified.enclosure import Interval, exact, interval
-from proofs_check.certified.reset_map import of_map
-from proofs_check.certified.supremum import Enclosure
-from proofs_check.certified.unit_spikes import family_of, magnitude, of_spike
-from proofs_check.norms import series
+from proofs_check.certified.intervals import Interval, interval, point_interval
+from proofs_check.certified.reset_map import map_supremum
+from proofs_check.certified.supremum import SupremumBounds
+from proofs_check.certified.unit_spikes import (
+    derivative_magnitude,
+    derivative_supremum,
+    spike_family,
+)
+from proofs_check.norms import geometric_series
 from refsast import LIF, Subtract, ToZero
 from refsast.model.spike import Spike
 
 
-def sup_derivative(spike: Spike) -> Enclosure:
+def sup_derivative(spike: Spike) -> SupremumBounds:
     """Return D1, the largest abs(sigma'), attained at threshold.
 
     Parameters
@@ -43,10 +47,10 @@ def sup_derivative(spike: Spike) -> Enclosure:
     ----------
     THEORY 0.
     """
-    return of_spike(*family_of(spike), 1)
+    return derivative_supremum(*spike_family(spike), 1)
 
 
-def sup_second(spike: Spike) -> Enclosure:
+def sup_second(spike: Spike) -> SupremumBounds:
     """Return D2, the Lipschitz constant of sigma': the largest abs(sigma''), jumps or not.
 
     Parameters
@@ -68,10 +72,10 @@ def sup_second(spike: Spike) -> Enclosure:
     ----------
     THEORY 0.
     """
-    return of_spike(*family_of(spike), 2)
+    return derivative_supremum(*spike_family(spike), 2)
 
 
-def sup_third(spike: Spike) -> Enclosure:
+def sup_third(spike: Spike) -> SupremumBounds:
     """Return D3, the Lipschitz constant of sigma'': infinite where sigma'' jumps.
 
     Parameters
@@ -93,10 +97,10 @@ def sup_third(spike: Spike) -> Enclosure:
     ----------
     THEORY 0.
     """
-    return of_spike(*family_of(spike), 3)
+    return derivative_supremum(*spike_family(spike), 3)
 
 
-def kappa(neuron: LIF) -> Enclosure:
+def kappa(neuron: LIF) -> SupremumBounds:
     """Return the Lipschitz constant of the autonomous map, ``sup abs(g'(u))`` over all real u::
 
         reset to zero    g' = leak (1 - sigma - u sigma')       by branch and bound
@@ -127,17 +131,17 @@ def kappa(neuron: LIF) -> Enclosure:
     """
     if isinstance(neuron.reset, ToZero):
         return _of_map(neuron, 1)
-    slope, drop = sup_derivative(neuron.spike), _drop(neuron)
+    slope, drop = sup_derivative(neuron.spike), _spike_drop(neuron)
     if drop.upper == 0.0:
-        return Enclosure(neuron.leak, neuron.leak, -inf)
+        return SupremumBounds(neuron.leak, neuron.leak, -inf)
     steepest = interval(slope.lower, slope.upper)
     there = abs(neuron.leak - drop * steepest)
     point = -inf if neuron.leak >= there.lower else neuron.threshold
     lower, upper = np.maximum(there.lower, neuron.leak), np.maximum(there.upper, neuron.leak)
-    return Enclosure(float(lower), float(upper), point)
+    return SupremumBounds(float(lower), float(upper), point)
 
 
-def curvature(neuron: LIF) -> Enclosure:
+def map_curvature(neuron: LIF) -> SupremumBounds:
     """Return G2, the Lipschitz constant of g': ``sup abs(g''(u))``, jumps or not::
 
         reset to zero    g'' = -leak (2 sigma' + u sigma'')     by branch and bound
@@ -165,15 +169,17 @@ def curvature(neuron: LIF) -> Enclosure:
     """
     if isinstance(neuron.reset, ToZero):
         return _of_map(neuron, 2)
-    bound, drop = sup_second(neuron.spike), _drop(neuron)
+    bound, drop = sup_second(neuron.spike), _spike_drop(neuron)
     if drop.upper == 0.0:
-        return Enclosure(0.0, 0.0, neuron.threshold)
+        return SupremumBounds(0.0, 0.0, neuron.threshold)
     u = neuron.threshold + bound.point
-    value = magnitude(*family_of(neuron.spike), 2, exact(u) - neuron.threshold)
-    return Enclosure(float((value * drop).lower), float((bound.upper * drop).upper), u)
+    value = derivative_magnitude(
+        *spike_family(neuron.spike), 2, point_interval(u) - neuron.threshold
+    )
+    return SupremumBounds(float((value * drop).lower), float((bound.upper * drop).upper), u)
 
 
-def carry(neuron: LIF) -> Enclosure:
+def max_carry(neuron: LIF) -> SupremumBounds:
     """Return the most that a reset to zero leaves: ``sup leak u (1 - sigma(u - theta))``, u >= 0.
 
     Parameters
@@ -228,7 +234,7 @@ def recurrent_cap(neuron: LIF, kappa_e: float) -> float:
     alone = kappa(neuron).upper
     if not kappa_e >= alone:
         raise ValueError(f"kappa_e must be at least kappa, {alone}, got {kappa_e}")
-    cap = (exact(kappa_e) - alone) / exact(sup_derivative(neuron.spike).upper)
+    cap = (point_interval(kappa_e) - alone) / point_interval(sup_derivative(neuron.spike).upper)
     return max(float(cap.lower), 0.0)
 
 
@@ -260,19 +266,19 @@ def geometric(k: float, steps: int) -> float:
         raise ValueError(f"k must not be negative, got {k}")
     if not steps >= 0:
         raise ValueError(f"steps must not be negative, got {steps}")
-    return float(series(k, steps))
+    return float(geometric_series(k, steps))
 
 
-def _of_map(neuron: LIF, order: int) -> Enclosure:
-    family, slope = family_of(neuron.spike)
-    return of_map(family, slope, neuron.threshold, neuron.leak, order)
+def _of_map(neuron: LIF, order: int) -> SupremumBounds:
+    family, slope = spike_family(neuron.spike)
+    return map_supremum(family, slope, neuron.threshold, neuron.leak, order)
 
 
-def _drop(neuron: LIF) -> Interval:
+def _spike_drop(neuron: LIF) -> Interval:
     """What a spike subtracts; exactly zero where nothing is."""
-    reset, threshold = neuron.reset, exact(neuron.threshold)
+    reset, threshold = neuron.reset, point_interval(neuron.threshold)
     if isinstance(reset, Subtract) and not reset.leaked:
         return threshold
     if isinstance(reset, Subtract) and neuron.leak > 0.0:
         return threshold * neuron.leak
-    return exact(0.0)
+    return point_interval(0.0)

@@ -22,60 +22,73 @@ from math import copysign, inf
 
 import numpy as np
 
-from proofs_check.certified.enclosure import Interval, exact, interval
-from proofs_check.certified.supremum import Enclosure, supremum
-from proofs_check.certified.unit_spikes import UNIT, UnitSpike, beyond, initial_edges, within_reach
+from proofs_check.certified.intervals import Interval, interval, point_interval
+from proofs_check.certified.supremum import SupremumBounds, supremum
+from proofs_check.certified.unit_spikes import (
+    UNIT_SPIKES,
+    UnitSpike,
+    beyond,
+    clip_to_domain,
+    initial_edges,
+)
 
 PRECISION = 1e-7
-Map = Callable[[UnitSpike, Interval, float, Interval], Interval]
+MapDerivative = Callable[[UnitSpike, Interval, float, Interval], Interval]
 
 
-def _carried(unit: UnitSpike, a: Interval, side: float, m: Interval) -> Interval:
+def _map_value(unit: UnitSpike, a: Interval, side: float, m: Interval) -> Interval:
     if side > 0.0:
         return a * unit.tail(m) + unit.moment(m)
     return (a - m) * (1.0 - unit.tail(m))
 
 
-def _slope(unit: UnitSpike, a: Interval, side: float, m: Interval) -> Interval:
+def _map_first(unit: UnitSpike, a: Interval, side: float, m: Interval) -> Interval:
     first = unit.first(m)
-    return _kept(unit, side, m) - a * first - side * (m * first)
+    return _spike_complement(unit, side, m) - a * first - side * (m * first)
 
 
-def _bend(unit: UnitSpike, a: Interval, side: float, m: Interval) -> Interval:
+def _map_second(unit: UnitSpike, a: Interval, side: float, m: Interval) -> Interval:
     second = unit.second(m)
     return side * a * second + m * second - 2.0 * unit.first(m)
 
 
-def _twist(unit: UnitSpike, a: Interval, side: float, m: Interval) -> Interval:
+def _map_third(unit: UnitSpike, a: Interval, side: float, m: Interval) -> Interval:
     return side * (3.0 * unit.second(m)) - (a + side * m) * unit.third(m)
 
 
-def _kept(unit: UnitSpike, side: float, m: Interval) -> Interval:
+def _spike_complement(unit: UnitSpike, side: float, m: Interval) -> Interval:
     """Return ``1 - S``."""
     return unit.tail(m) if side > 0.0 else 1.0 - unit.tail(m)
 
 
-DERIVATIVES: tuple[Map, ...] = (_carried, _slope, _bend, _twist)  # each of the one before, in z
+DERIVATIVES: tuple[MapDerivative, ...] = (
+    _map_value,
+    _map_first,
+    _map_second,
+    _map_third,
+)  # each of the one before, in z
 
 
 @lru_cache(maxsize=4096)
-def _search(family: type, order: int, lower: float, upper: float) -> Enclosure:
+def _search_supremum(family: type, order: int, lower: float, upper: float) -> SupremumBounds:
     """Supremum over z of G on ``z >= -a``, of abs(G') or of abs(G''), a within [lower, upper].
 
     The sign of the point says from which side, at zero, too.
     """
-    unit, a = UNIT[family], interval(lower, upper)
-    best = _at_infinity(unit, order)
+    unit, a = UNIT_SPIKES[family], interval(lower, upper)
+    best = _limits(unit, order)
     for side in (-1.0, 1.0):
-        best = _larger(best, Enclosure(0.0, _far(unit, a, order, side), side * inf))
+        best = _larger_bounds(
+            best, SupremumBounds(0.0, _tail_bound(unit, a, order, side), side * inf)
+        )
         for sign in (-1.0, 1.0) if order else (1.0,):
-            best = _larger(best, _branch(unit, a, order, side, sign, best.lower))
+            best = _larger_bounds(best, _half_line_supremum(unit, a, order, side, sign, best.lower))
     return best
 
 
-def _branch(
+def _half_line_supremum(
     unit: UnitSpike, a: Interval, order: int, side: float, sign: float, floor: float
-) -> Enclosure:
+) -> SupremumBounds:
     """Supremum of ``sign`` times a derivative of G on one half-line, short of the tail."""
     value, derivative = DERIVATIVES[order : order + 2]
     found = supremum(
@@ -88,25 +101,25 @@ def _branch(
     return replace(found, point=side * found.point)
 
 
-def _larger(x: Enclosure, y: Enclosure) -> Enclosure:
+def _larger_bounds(x: SupremumBounds, y: SupremumBounds) -> SupremumBounds:
     """Enclosure of the larger of two suprema."""
     best = y if y.lower > x.lower else x
     return replace(best, upper=max(x.upper, y.upper))
 
 
-def _at_infinity(unit: UnitSpike, order: int) -> Enclosure:
+def _limits(unit: UnitSpike, order: int) -> SupremumBounds:
     """Limits of G as z grows, of G' as z falls, and of G''."""
     if order == 0:
-        return Enclosure(float(unit.limit.lower), float(unit.limit.upper), inf)
-    return Enclosure(2.0 - order, 2.0 - order, -inf)
+        return SupremumBounds(float(unit.limit.lower), float(unit.limit.upper), inf)
+    return SupremumBounds(2.0 - order, 2.0 - order, -inf)
 
 
-def _far(unit: UnitSpike, a: Interval, order: int, side: float) -> float:
-    """Bound of what `_search` seeks, on ``m >= far``.
+def _tail_bound(unit: UnitSpike, a: Interval, order: int, side: float) -> float:
+    """Bound of what `_search_supremum` seeks, on ``m >= far``.
 
     For G itself, m T lies between its value at far and its limit, and z + a is largest at far.
     """
-    far = exact(unit.far)
+    far = point_interval(unit.far)
     if order > 0:
         return float(abs(DERIVATIVES[order](beyond(unit), a, side, far)).upper)
     if side > 0.0:
@@ -116,7 +129,9 @@ def _far(unit: UnitSpike, a: Interval, order: int, side: float) -> float:
 
 
 @lru_cache(maxsize=4096)
-def of_map(family: type, slope: float, threshold: float, leak: float, order: int) -> Enclosure:
+def map_supremum(
+    family: type, slope: float, threshold: float, leak: float, order: int
+) -> SupremumBounds:
     """Return the supremum of g on ``u >= 0``, of abs(g') or of abs(g'').
 
     Parameters
@@ -143,18 +158,18 @@ def of_map(family: type, slope: float, threshold: float, leak: float, order: int
     THEORY 0 and 1b.
     """
     if leak == 0.0:
-        return Enclosure(0.0, 0.0, threshold)
-    unit = UNIT[family]
+        return SupremumBounds(0.0, 0.0, threshold)
+    unit = UNIT_SPIKES[family]
     c = unit.width * slope
     a = c * threshold
     if not a.upper < inf:
         raise ValueError(f"slope times threshold must be finite, got {slope} times {threshold}")
-    found = _search(family, order, float(a.lower), float(a.upper))
-    scale = leak * (1.0 / c, exact(1.0), c)[order]
+    found = _search_supremum(family, order, float(a.lower), float(a.upper))
+    scale = leak * (1.0 / c, point_interval(1.0), c)[order]
     upper = float((found.upper * scale).upper)
     if abs(found.point) == inf:
-        return Enclosure(float((found.lower * scale).lower), upper, found.point)
+        return SupremumBounds(float((found.lower * scale).lower), upper, found.point)
     u, side = threshold + found.point / float(c.lower), copysign(1.0, found.point)
-    m = within_reach(unit, side * c * (exact(u) - threshold))
+    m = clip_to_domain(unit, side * c * (point_interval(u) - threshold))
     value = abs(DERIVATIVES[order](unit, a, side, m)) * scale
-    return Enclosure(float(value.lower), upper, u)
+    return SupremumBounds(float(value.lower), upper, u)

@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from proofs_check.certified.enclosure import Interval
+from proofs_check.certified.intervals import Interval
 from refsast.arrays import Array
 
 ROUNDS, PARTS, MOST = 40, 4, 50_000
 
 
 @dataclass(frozen=True)
-class Enclosure:
+class SupremumBounds:
     """A number known between two others.
 
     Attributes
@@ -36,7 +36,7 @@ def supremum(
     edges: Array,
     rel: float = 1e-6,
     floor: float = -np.inf,
-) -> Enclosure:
+) -> SupremumBounds:
     """Return the supremum of a function over ``[edges[0], edges[-1]]``.
 
     Over a box X with middle m where the derivative has no sign, f lies within f(X), and by the
@@ -71,23 +71,23 @@ def supremum(
     THEORY 8.
     """
     lower, upper = edges[:-1], edges[1:]
-    best, retired = Enclosure(-np.inf, np.inf, float(edges[0])), -np.inf
+    best, retired = SupremumBounds(-np.inf, np.inf, float(edges[0])), -np.inf
     for _ in range(ROUNDS):
         points = np.stack([lower, 0.5 * (lower + upper), upper])
         values = f(Interval(np.stack([*points, lower]), np.stack([*points, upper])))
-        best = _higher(best, points, values)
-        above = _above(points, values, derivative(Interval(lower, upper)))
+        best = _update_best(best, points, values)
+        above = _upper_bounds(points, values, derivative(Interval(lower, upper)))
         wanted = max(best.lower, floor)
         alive = ~(above <= wanted + rel * abs(wanted))  # NaN, which bounds nothing, stays
         retired = max(retired, above[~alive].max(initial=-np.inf))
         best = replace(best, upper=float(above[alive].max(initial=retired)))
         if not 0 < alive.sum() <= MOST:
             break
-        lower, upper = _cut(lower[alive], upper[alive])
+        lower, upper = _split_boxes(lower[alive], upper[alive])
     return best
 
 
-def _higher(best: Enclosure, points: Array, values: Interval) -> Enclosure:
+def _update_best(best: SupremumBounds, points: Array, values: Interval) -> SupremumBounds:
     """Return the better of the best so far and the best of the ends and middles of boxes."""
     lower = values.lower[: len(points)]
     at = int(np.argmax(lower))
@@ -96,7 +96,7 @@ def _higher(best: Enclosure, points: Array, values: Interval) -> Enclosure:
     return replace(best, lower=float(lower.flat[at]), point=float(points.flat[at]))
 
 
-def _above(points: Array, values: Interval, slope: Interval) -> Array:
+def _upper_bounds(points: Array, values: Interval, slope: Interval) -> Array:
     """Upper bound of f over boxes, from their ends and middles and the slope in between."""
     reach = Interval(points[0], points[2]) - points[1]
     centred = Interval(values.lower[1], values.upper[1]) + slope * reach
@@ -105,7 +105,7 @@ def _above(points: Array, values: Interval, slope: Interval) -> Array:
     return np.where((slope.lower >= 0.0) | (slope.upper <= 0.0), ends, inside)
 
 
-def _cut(lower: Array, upper: Array) -> tuple[Array, Array]:
+def _split_boxes(lower: Array, upper: Array) -> tuple[Array, Array]:
     """Cut every box into four: the ends are shared, so nothing falls between."""
     edges = np.linspace(lower, upper, PARTS + 1)
     return edges[:-1].ravel(), edges[1:].ravel()

@@ -22,16 +22,16 @@ from typing import TypeAlias
 import numpy as np
 
 import refsast as rs
-from proofs_check.certified.enclosure import PI, Interval, arccot, exact, exp, sqrt, square
-from proofs_check.certified.supremum import Enclosure
+from proofs_check.certified.intervals import PI, Interval, arccot, exp, point_interval, sqrt, square
+from proofs_check.certified.supremum import SupremumBounds
 from refsast.arrays import Array
 from refsast.model.spike import Spike
 
-Function: TypeAlias = Callable[[Interval], Interval]
+IntervalFunction: TypeAlias = Callable[[Interval], Interval]
 FAMILIES = (rs.Arctan, rs.Logistic, rs.Algebraic, rs.FastSigmoid, rs.PiecewiseQuadratic)
-ZERO, ONE = exact(0.0), exact(1.0)
-INFINITE = exact(inf)
-TINY = float(np.finfo(np.float64).tiny)  # below, a double has lost digits
+ZERO, ONE = point_interval(0.0), point_interval(1.0)
+INFINITE = point_interval(inf)
+SMALLEST_NORMAL = float(np.finfo(np.float64).tiny)  # below, a double has lost digits
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,11 +58,11 @@ class UnitSpike:
     DESIGN 4; THEORY 0.
     """
 
-    tail: Function
-    moment: Function
-    first: Function
-    second: Function
-    third: Function
+    tail: IntervalFunction
+    moment: IntervalFunction
+    first: IntervalFunction
+    second: IntervalFunction
+    third: IntervalFunction
     width: Interval
     far: float
     limit: Interval
@@ -77,14 +77,14 @@ def beyond(unit: UnitSpike) -> UnitSpike:
     at `far`, and a formula in which m multiplies nothing but p or n may put `far` for m.
     """
 
-    def falling(f: Function) -> Function:
+    def falling(f: IntervalFunction) -> IntervalFunction:
         return lambda m: Interval(np.zeros_like(m.upper), f(m).upper)
 
     first, second = falling(unit.first), falling(unit.second)
     return replace(unit, tail=falling(unit.tail), first=first, second=second)
 
 
-def within_reach(unit: UnitSpike, m: Interval) -> Interval:
+def clip_to_domain(unit: UnitSpike, m: Interval) -> Interval:
     """Return an interval of m without what rounding added on the other side of a jump."""
     return Interval(np.clip(m.lower, 0.0, unit.far), np.clip(m.upper, 0.0, unit.far))
 
@@ -96,7 +96,7 @@ def initial_edges(unit: UnitSpike) -> Array:
     return np.concatenate([near, np.geomspace(1.0, unit.far, steps + 1)[1:]])
 
 
-def family_of(spike: Spike) -> tuple[type, float]:
+def spike_family(spike: Spike) -> tuple[type, float]:
     """Return which of the five families a spike is of, or derived from, and its slope.
 
     Parameters
@@ -117,21 +117,21 @@ def family_of(spike: Spike) -> tuple[type, float]:
     if not isinstance(spike, FAMILIES):
         names = ", ".join(family.__name__ for family in FAMILIES)
         raise ValueError(f"spike must be one of {names}, got {spike!r}")
-    if not spike.slope >= TINY:
-        raise ValueError(f"slope must be at least {TINY}, got {spike.slope}")
+    if not spike.slope >= SMALLEST_NORMAL:
+        raise ValueError(f"slope must be at least {SMALLEST_NORMAL}, got {spike.slope}")
     return next(family for family in FAMILIES if isinstance(spike, family)), spike.slope
 
 
-def _constant(value: float) -> Function:
-    return lambda m: exact(np.full_like(m.lower, value))
+def _constant(value: float) -> IntervalFunction:
+    return lambda m: point_interval(np.full_like(m.lower, value))
 
 
-def _rational(m: Interval) -> Interval:
+def _inverse(m: Interval) -> Interval:
     """Return ``1/(1 + m)``."""
     return 1.0 / (1.0 + m)
 
 
-def _squared(m: Interval) -> Interval:
+def _inverse_square(m: Interval) -> Interval:
     """Return ``1/(1 + m^2)``."""
     return 1.0 / (1.0 + square(m))
 
@@ -142,35 +142,35 @@ def _arctan_tail(m: Interval) -> Interval:
 
 def _arctan_moment(m: Interval) -> Interval:
     """Return ``m T(m)``, which increases."""
-    ends = exact(np.stack([m.lower, m.upper]))
+    ends = point_interval(np.stack([m.lower, m.upper]))
     values = ends * _arctan_tail(ends)
     return Interval(values.lower[0], values.upper[1])
 
 
 def _arctan_third(m: Interval) -> Interval:
     """Return ``(6 m^2 - 2)/(pi (1 + m^2)^3)``."""
-    q = _squared(m)
+    q = _inverse_square(m)
     return square(q) * (6.0 - 8.0 * q) / PI
 
 
 def _algebraic_tail(m: Interval) -> Interval:
-    q = _squared(m)
+    q = _inverse_square(m)
     return 0.5 * q / (1.0 + m * sqrt(q))
 
 
 def _algebraic_first(m: Interval) -> Interval:
-    q = _squared(m)
+    q = _inverse_square(m)
     return 0.5 * (q * sqrt(q))
 
 
 def _algebraic_second(m: Interval) -> Interval:
-    q = _squared(m)
+    q = _inverse_square(m)
     return 1.5 * m * (square(q) * sqrt(q))
 
 
 def _algebraic_third(m: Interval) -> Interval:
     """Return ``-3/2 (1 - 4 m^2) (1 + m^2)^(-7/2)``."""
-    q = _squared(m)
+    q = _inverse_square(m)
     return 1.5 * (square(q) * sqrt(q)) * (4.0 - 5.0 * q)
 
 
@@ -194,18 +194,18 @@ def _logistic_third(m: Interval) -> Interval:
     return p * (1.0 - 6.0 * p)
 
 
-_ROOT_3 = sqrt(exact(3.0))
-_MANY = 2.0**40
+_ROOT_3 = sqrt(point_interval(3.0))
+_FAR = 2.0**40
 
-UNIT = {
+UNIT_SPIKES = {
     rs.Arctan: UnitSpike(
         tail=_arctan_tail,
         moment=_arctan_moment,
-        first=lambda m: _squared(m) / PI,
-        second=lambda m: 2.0 * m * square(_squared(m)) / PI,
+        first=lambda m: _inverse_square(m) / PI,
+        second=lambda m: 2.0 * m * square(_inverse_square(m)) / PI,
         third=_arctan_third,
         width=PI * 0.5,
-        far=_MANY,
+        far=_FAR,
         limit=1.0 / PI,
         bounds=(1.0 / PI, 3.0 * _ROOT_3 / (8.0 * PI), 2.0 / PI),
         peaks=(0.0, 3.0**-0.5, 0.0),
@@ -219,7 +219,7 @@ UNIT = {
         width=ONE,
         far=64.0,
         limit=ZERO,
-        bounds=(exact(0.25), 1.0 / (6.0 * _ROOT_3), exact(0.125)),
+        bounds=(point_interval(0.25), 1.0 / (6.0 * _ROOT_3), point_interval(0.125)),
         peaks=(0.0, float(np.log(2.0 + np.sqrt(3.0))), 0.0),
     ),
     rs.Algebraic: UnitSpike(
@@ -229,21 +229,25 @@ UNIT = {
         second=_algebraic_second,
         third=_algebraic_third,
         width=ONE,
-        far=_MANY,
+        far=_FAR,
         limit=ZERO,
-        bounds=(exact(0.5), exact(24.0) / (25.0 * sqrt(exact(5.0))), exact(1.5)),
+        bounds=(
+            point_interval(0.5),
+            point_interval(24.0) / (25.0 * sqrt(point_interval(5.0))),
+            point_interval(1.5),
+        ),
         peaks=(0.0, 0.5, 0.0),
     ),
     rs.FastSigmoid: UnitSpike(
-        tail=lambda m: 0.5 * _rational(m),
-        moment=lambda m: 0.5 - 0.5 * _rational(m),
-        first=lambda m: 0.5 * square(_rational(m)),
-        second=lambda m: _rational(m) * square(_rational(m)),
-        third=lambda m: 3.0 * square(square(_rational(m))),
+        tail=lambda m: 0.5 * _inverse(m),
+        moment=lambda m: 0.5 - 0.5 * _inverse(m),
+        first=lambda m: 0.5 * square(_inverse(m)),
+        second=lambda m: _inverse(m) * square(_inverse(m)),
+        third=lambda m: 3.0 * square(square(_inverse(m))),
         width=ONE,
-        far=_MANY,
-        limit=exact(0.5),
-        bounds=(exact(0.5), ONE, INFINITE),
+        far=_FAR,
+        limit=point_interval(0.5),
+        bounds=(point_interval(0.5), ONE, INFINITE),
         peaks=(0.0, 0.0, 0.0),
     ),
     rs.PiecewiseQuadratic: UnitSpike(
@@ -262,23 +266,27 @@ UNIT = {
 
 
 @lru_cache(maxsize=4096)
-def of_spike(family: type, slope: float, order: int) -> Enclosure:
+def derivative_supremum(family: type, slope: float, order: int) -> SupremumBounds:
     """Return the supremum of abs of the first, second or third derivative of sigma."""
-    unit = UNIT[family]
+    unit = UNIT_SPIKES[family]
     bound, peak = unit.bounds[order - 1], unit.peaks[order - 1]
     if np.isinf(bound.upper):
-        return Enclosure(inf, inf, peak)
+        return SupremumBounds(inf, inf, peak)
     v = peak / float((unit.width * slope).lower)
     upper = bound * _power(unit.width * slope, order)
-    return Enclosure(float(magnitude(family, slope, order, exact(v)).lower), float(upper.upper), v)
+    return SupremumBounds(
+        float(derivative_magnitude(family, slope, order, point_interval(v)).lower),
+        float(upper.upper),
+        v,
+    )
 
 
-def magnitude(family: type, slope: float, order: int, v: Interval) -> Interval:
+def derivative_magnitude(family: type, slope: float, order: int, v: Interval) -> Interval:
     """Return abs of a derivative of sigma, the same at v and -v; at zero, its limit."""
-    unit = UNIT[family]
+    unit = UNIT_SPIKES[family]
     c = unit.width * slope
     derivative = (unit.first, unit.second, unit.third)[order - 1]
-    return abs(derivative(within_reach(unit, abs(c * v)))) * _power(c, order)
+    return abs(derivative(clip_to_domain(unit, abs(c * v)))) * _power(c, order)
 
 
 def _power(c: Interval, order: int) -> Interval:

@@ -38,116 +38,118 @@ import numpy as np
 import refsast as rs
 from proofs_check.claim import ROUNDING, Claim, Hypothesis
 from proofs_check.claims.stability import EPS, SOURCE
-from proofs_check.descent.descents import (
+from proofs_check.descent.enumeration import (
     ULPS,
     Path,
     Step,
-    arrivals,
-    lost,
-    noise,
-    outcomes,
-    path_reach,
-    right_side,
-    scatter,
-    step_reach,
-    tree,
+    direction_variance,
+    end_points,
+    max_variance,
+    path_bound,
+    path_outcomes,
+    path_radius,
+    step_outcomes,
+    step_radius,
+    step_rounding,
 )
-from proofs_check.descent.families import apart
-from proofs_check.descent.runs import CUT, Runs, averages, lower_limit
-from proofs_check.norms import length
+from proofs_check.descent.finite_sum import difference_lipschitz
+from proofs_check.descent.runs import CUTOFF, Runs, lower_confidence_limit, run_averages
+from proofs_check.norms import euclidean_norm
 from refsast.arrays import Array
 
 SMOOTH = "f is L-smooth on a ball that holds every point visited"
 SMALL = "eta <= 1/L"
 NOISE = "the variance of a minibatch gradient at the points w + e is at most v2"
-TWO = "the second minibatch is independent of the first"
-BELOW = "f >= f*"
+INDEPENDENT = "the second minibatch is independent of the first"
+LOWER_BOUND = "f >= f*"
 
 
-def smooth(x: Step, radius: float) -> bool:
+def is_smooth(x: Step, radius: float) -> bool:
     """Whether L is certified on the ball of that radius about `w`, and known at all."""
     return x.family.lipschitz(x.w, radius) <= x.lipschitz < np.inf
 
 
-def small(x: Step) -> bool:
+def is_small_step(x: Step) -> bool:
     """Whether eta is at most 1/L."""
     return x.eta <= 1.0 / x.lipschitz
 
 
-def squared(a: Array) -> float:
+def squared_norm(a: Array) -> float:
     """Return the square of the Euclidean norm."""
     return float(a @ a)
 
 
-def gained(x: Step) -> float:
+def step_gain(x: Step) -> float:
     """Return ``E f(w+) - f(w) + (eta/2) |grad f(w)|^2``."""
     f = x.family.mean
-    after = np.mean([f.value_and_grad(w)[0] for w in arrivals(x)])
-    return float(after - outcomes(x).value + 0.5 * x.eta * squared(outcomes(x).grad))
+    after = np.mean([f.value_and_grad(w)[0] for w in end_points(x)])
+    return float(after - step_outcomes(x).value + 0.5 * x.eta * squared_norm(step_outcomes(x).grad))
 
 
-def gained_sharply(x: Step) -> float:
+def sharp_step_gain(x: Step) -> float:
     """Return the same plus ``(eta/2) (1 - L eta) E |grad f(w~)|^2``."""
     f = x.family.mean
-    steep = np.mean([squared(f.value_and_grad(w)[1]) for w in outcomes(x).raised])
-    return gained(x) + float(0.5 * x.eta * (1.0 - x.lipschitz * x.eta) * steep)
+    steep = np.mean([squared_norm(f.value_and_grad(w)[1]) for w in step_outcomes(x).raised])
+    return step_gain(x) + float(0.5 * x.eta * (1.0 - x.lipschitz * x.eta) * steep)
 
 
-def allowed(x: Step, bend: float) -> float:
+def gain_bound(x: Step, bend: float) -> float:
     """Return ``eta bend^2 rho^2/2 + L eta^2 v2/2``."""
     return 0.5 * x.eta * ((bend * x.rho) ** 2 + x.lipschitz * x.eta * x.variance)
 
 
-def bend_of_batches(x: Step) -> float:
+def mean_batch_lipschitz(x: Step) -> float:
     """Return Lbar, the mean over minibatches of their Lipschitz constants."""
-    radius = step_reach(x)
+    radius = step_radius(x)
     return float(np.mean([b.lipschitz(x.w, radius) for b in x.family.batches()]))
 
 
-def gap(x: Step) -> Array:
+def mean_step_error(x: Step) -> Array:
     """Return how far the library's mean step is from grad f(w + e), relatively, by B1."""
     batches, f = x.family.batches(), x.family.mean
-    size = x.family.sizes(x.w, step_reach(x))[1]
+    size = x.family.sizes(x.w, step_radius(x))[1]
 
     def of(first: int) -> float:
         one = batches[first].value_and_grad
         others = (None,) if x.shared else tuple(b.value_and_grad for b in batches)
         steps = [rs.sam.gradient(one, x.w, rho=x.rho, second=two) for two in others]
-        return float(length(np.mean(steps, axis=0) - f.value_and_grad(raised[first])[1]))
+        return float(euclidean_norm(np.mean(steps, axis=0) - f.value_and_grad(raised[first])[1]))
 
-    raised = outcomes(x).raised
+    raised = step_outcomes(x).raised
     return np.array([of(i) for i in range(len(batches))]) / (size if size > 0.0 else 1.0)
 
 
-def bias(x: Step) -> float:
+def one_batch_bias(x: Step) -> float:
     """Return ``|E g_B(w + e_B) - E grad f(w + e_B)|``."""
-    f, seen = x.family.mean, outcomes(x)
+    f, seen = x.family.mean, step_outcomes(x)
     plain = np.mean([f.value_and_grad(w)[1] for w in seen.raised], axis=0)
     same = np.arange(len(seen.raised))
-    return float(length(seen.slopes[same, same].mean(axis=0) - plain))
+    return float(euclidean_norm(seen.slopes[same, same].mean(axis=0) - plain))
 
 
-def bias_bound(x: Step) -> float:
+def one_batch_bias_bound(x: Step) -> float:
     """Return rho times the mean Lipschitz constant of ``grad f_B - grad f``."""
     f = x.family.mean
-    return x.rho * float(np.mean([apart(b, f, x.w, x.rho) for b in x.family.batches()]))
+    return x.rho * float(
+        np.mean([difference_lipschitz(b, f, x.w, x.rho) for b in x.family.batches()])
+    )
 
 
-def average(x: Path) -> float:
+def mean_squared_gradient(x: Path) -> float:
     """Return the mean over k < K of ``E |grad f(w_k)|^2``."""
-    return float(np.mean([np.square(g).sum(axis=1).mean() for g in tree(x).grads]))
+    return float(np.mean([np.square(g).sum(axis=1).mean() for g in path_outcomes(x).grads]))
 
 
-def _lost_step(x: Step) -> float:
+def _step_rounding(x: Step) -> float:
     """How far rounding moves the two sides of 5a."""
-    return lost(x, step_reach(x)) * max(1.0, x.lipschitz * x.eta)
+    return step_rounding(x, step_radius(x)) * max(1.0, x.lipschitz * x.eta)
 
 
 ONE_STEP_HYPOTHESES = (
-    Hypothesis[Step](SMOOTH, lambda x: smooth(x, step_reach(x))),
-    Hypothesis[Step](SMALL, small),
-    Hypothesis[Step](NOISE, lambda x: x.variance >= noise(outcomes(x).slopes)),
-    Hypothesis[Step](TWO, lambda x: not x.shared),
+    Hypothesis[Step](SMOOTH, lambda x: is_smooth(x, step_radius(x))),
+    Hypothesis[Step](SMALL, is_small_step),
+    Hypothesis[Step](NOISE, lambda x: x.variance >= max_variance(step_outcomes(x).slopes)),
+    Hypothesis[Step](INDEPENDENT, lambda x: not x.shared),
 )
 ONE_STEP = Claim[Step](
     label="5a",
@@ -155,9 +157,9 @@ ONE_STEP = Claim[Step](
     source=f"THEORY 5a; {SOURCE}",
     says="E f(w+) <= f(w) - (eta/2) |grad f(w)|^2 + eta L^2 rho^2/2 + L eta^2 v2/2.",
     hypotheses=ONE_STEP_HYPOTHESES,
-    measure=gained,
-    bound=lambda x: allowed(x, x.lipschitz),
-    rounding=_lost_step,
+    measure=step_gain,
+    bound=lambda x: gain_bound(x, x.lipschitz),
+    rounding=_step_rounding,
 )
 ONE_STEP_SHARP = Claim[Step](
     label="5a-sharp",
@@ -166,9 +168,9 @@ ONE_STEP_SHARP = Claim[Step](
     says="E f(w+) <= f(w) - (eta/2) |grad f(w)|^2 - (eta/2) (1 - L eta) E|grad f(w + e)|^2 "
     "+ eta L^2 rho^2/2 + L eta^2 v2/2, for every eta > 0.",
     hypotheses=tuple(h for h in ONE_STEP_HYPOTHESES if h.says != SMALL),
-    measure=gained_sharply,
-    bound=lambda x: allowed(x, x.lipschitz),
-    rounding=_lost_step,
+    measure=sharp_step_gain,
+    bound=lambda x: gain_bound(x, x.lipschitz),
+    rounding=_step_rounding,
 )
 SHARED_STEP = Claim[Step](
     label="5a-shared",
@@ -179,12 +181,13 @@ SHARED_STEP = Claim[Step](
     hypotheses=(
         *ONE_STEP_HYPOTHESES[:2],
         Hypothesis(
-            "the variance of the step's direction is at most v2", lambda x: x.variance >= scatter(x)
+            "the variance of the step's direction is at most v2",
+            lambda x: x.variance >= direction_variance(x),
         ),
     ),
-    measure=gained,
-    bound=lambda x: allowed(x, bend_of_batches(x)),
-    rounding=_lost_step,
+    measure=step_gain,
+    bound=lambda x: gain_bound(x, mean_batch_lipschitz(x)),
+    rounding=_step_rounding,
 )
 K_STEPS = Claim[Path](
     label="5b",
@@ -194,17 +197,17 @@ K_STEPS = Claim[Path](
     hypotheses=(
         Hypothesis(
             SMOOTH,
-            lambda x: smooth(x.first, path_reach(x)),
+            lambda x: is_smooth(x.first, path_radius(x)),
         ),
-        Hypothesis(SMALL, lambda x: small(x.first)),
-        Hypothesis(NOISE, lambda x: x.first.variance >= tree(x).noise),
-        Hypothesis(TWO, lambda x: not x.first.shared),
-        Hypothesis(BELOW, lambda x: x.lower <= x.first.family.lower),
+        Hypothesis(SMALL, lambda x: is_small_step(x.first)),
+        Hypothesis(NOISE, lambda x: x.first.variance >= path_outcomes(x).noise),
+        Hypothesis(INDEPENDENT, lambda x: not x.first.shared),
+        Hypothesis(LOWER_BOUND, lambda x: x.lower <= x.first.family.lower),
     ),
-    measure=average,
-    bound=right_side,
+    measure=mean_squared_gradient,
+    bound=path_bound,
     uses=("5a",),
-    rounding=lambda x: 2.0 * lost(x.first, path_reach(x)) / x.first.eta,
+    rounding=lambda x: 2.0 * step_rounding(x.first, path_radius(x)) / x.first.eta,
 )
 SEEDED = Claim[Runs](
     label="5b-seeded",
@@ -215,17 +218,19 @@ SEEDED = Claim[Runs](
     hypotheses=(
         Hypothesis(
             SMOOTH,
-            lambda x: smooth(x.path.first, np.inf),
+            lambda x: is_smooth(x.path.first, np.inf),
         ),
-        Hypothesis(SMALL, lambda x: small(x.path.first)),
+        Hypothesis(SMALL, lambda x: is_small_step(x.path.first)),
         Hypothesis(NOISE, lambda x: x.path.first.variance >= x.path.first.family.spread),
-        Hypothesis(TWO, lambda x: not x.path.first.shared),
-        Hypothesis(BELOW, lambda x: x.path.lower <= x.path.first.family.lower),
+        Hypothesis(INDEPENDENT, lambda x: not x.path.first.shared),
+        Hypothesis(LOWER_BOUND, lambda x: x.path.lower <= x.path.first.family.lower),
     ),
-    measure=lambda x: lower_limit(averages(x), CUT * max(right_side(x.path), 0.0)),
-    bound=lambda x: right_side(x.path),
+    measure=lambda x: lower_confidence_limit(
+        run_averages(x), CUTOFF * max(path_bound(x.path), 0.0)
+    ),
+    bound=lambda x: path_bound(x.path),
     uses=("5a", "5b"),
-    rounding=lambda x: 2.0 * lost(x.path.first, 0.0) / x.path.first.eta,
+    rounding=lambda x: 2.0 * step_rounding(x.path.first, 0.0) / x.path.first.eta,
 )
 UNBIASED = Claim[Step](
     label="5c",
@@ -233,7 +238,7 @@ UNBIASED = Claim[Step](
     source=f"THEORY 5c; {SOURCE}",
     says="Given the first minibatch, the mean step of SAST is grad f(w + e).",
     hypotheses=(ONE_STEP_HYPOTHESES[-1],),
-    measure=gap,
+    measure=mean_step_error,
     bound=lambda x: ROUNDING,
 )
 BIAS = Claim[Step](
@@ -243,8 +248,8 @@ BIAS = Claim[Step](
     says="|E grad f_B(w + e_B) - E grad f(w + e_B)| <= rho times the mean over minibatches of the "
     "Lipschitz constants of grad f_B - grad f.",
     hypotheses=(),
-    measure=bias,
-    bound=bias_bound,
+    measure=one_batch_bias,
+    bound=one_batch_bias_bound,
     rounding=lambda x: ULPS * EPS * x.family.sizes(x.w, x.rho)[1],
 )
 CLAIMS = (ONE_STEP, ONE_STEP_SHARP, SHARED_STEP, K_STEPS, SEEDED, UNBIASED, BIAS)

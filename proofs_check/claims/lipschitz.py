@@ -22,31 +22,39 @@ import numpy as np
 import refsast as rs
 from proofs_check.certified.constants import sup_derivative
 from proofs_check.claim import Claim
-from proofs_check.claims.stability import CERTIFIED, EPS, SOURCE, effective
+from proofs_check.claims.stability import CERTIFIED_SPIKES, EPS, SOURCE, effective_kappa
 from proofs_check.instances import Driven, Pair
-from proofs_check.norms import at_most, gradient, length, series, spectral
+from proofs_check.norms import (
+    euclidean_norm,
+    geometric_series,
+    gradient,
+    nan_to_infinity,
+    spectral_norm,
+)
 from refsast.arrays import Array
 from refsast.model.loss import cross_entropy
 from refsast.model.unroll import unroll
 
-SLOPE_OF_LOSS = np.sqrt(2.0)  # |dloss/dz|_2
+MAX_LOSS_GRADIENT = np.sqrt(2.0)  # |dloss/dz|_2
 
 
 def readout_norm(network: rs.Network, params: rs.Params) -> Array:
     """Return |W_o|_2, 1 where the readout has no weights."""
-    return np.ones(()) if network.readout.n_out is None else spectral(params[-1].w)
+    return np.ones(()) if network.readout.n_out is None else spectral_norm(params[-1].w)
 
 
-def gains(network: rs.Network, params: rs.Params, steps: int) -> tuple[Array, ...]:
+def layer_gains(network: rs.Network, params: rs.Params, steps: int) -> tuple[Array, ...]:
     """Return D1 |W|_2 c_T(kappa_e), by layer."""
     layers = zip(network.neurons, params, strict=False)
     return tuple(
-        sup_derivative(n.spike).upper * spectral(layer.w) * series(effective(n, layer), steps)
+        sup_derivative(n.spike).upper
+        * spectral_norm(layer.w)
+        * geometric_series(effective_kappa(n, layer), steps)
         for n, layer in layers
     )
 
 
-def lipschitz(network: rs.Network, params: rs.Params, steps: int) -> Array:
+def lipschitz_constant(network: rs.Network, params: rs.Params, steps: int) -> Array:
     """Return Lip, in logits per unit of input.
 
     Parameters
@@ -65,7 +73,7 @@ def lipschitz(network: rs.Network, params: rs.Params, steps: int) -> Array:
     """
     out = readout_norm(network, params) * np.linalg.norm(network.readout.time_weights(steps))
     with np.errstate(over="ignore", invalid="ignore"):
-        return at_most(_product((out, *gains(network, params, steps))))
+        return nan_to_infinity(_product((out, *layer_gains(network, params, steps))))
 
 
 def _product(factors: Sequence[Array]) -> Array:
@@ -76,20 +84,20 @@ def _product(factors: Sequence[Array]) -> Array:
     return result
 
 
-def _apart(x: Pair) -> Array:
+def _logit_distances(x: Pair) -> Array:
     """The distance of the logits, by recording."""
     near, far = (unroll(x.network, x.params, a).logits for a in (x.x, x.other))
     return np.sqrt(np.sum(np.square(near - far), axis=-1))
 
 
-def _reach(x: Pair) -> Array:
+def _distance_bounds(x: Pair) -> Array:
     """How far the theorem lets them be."""
     moved = np.sqrt(np.sum(np.square(x.x - x.other), axis=(0, 2)))
     with np.errstate(invalid="ignore"):
-        return at_most(lipschitz(x.network, x.params, len(x.x)) * moved)
+        return nan_to_infinity(lipschitz_constant(x.network, x.params, len(x.x)) * moved)
 
 
-def _lost(x: Pair) -> Array:
+def _rounding(x: Pair) -> Array:
     """How far rounding moves the logits: some ulp of each potential, carried to the readout."""
     trace, steps = unroll(x.network, x.params, x.x), len(x.x)
     out = readout_norm(x.network, x.params) * np.linalg.norm(x.network.readout.time_weights(steps))
@@ -97,40 +105,42 @@ def _lost(x: Pair) -> Array:
     layers = list(zip(x.network.neurons, x.params, trace.u, strict=False))
     with np.errstate(over="ignore", invalid="ignore"):
         for n, layer, u in reversed(layers):
-            through = sup_derivative(n.spike).upper * series(effective(n, layer), steps)
+            through = sup_derivative(n.spike).upper * geometric_series(
+                effective_kappa(n, layer), steps
+            )
             total = total + out * through * np.linalg.norm(u, axis=(0, 2))
-            out = out * through * spectral(layer.w)
-        return 64.0 * EPS * at_most(total + np.linalg.norm(trace.logits, axis=-1))
+            out = out * through * spectral_norm(layer.w)
+        return 64.0 * EPS * nan_to_infinity(total + np.linalg.norm(trace.logits, axis=-1))
 
 
-def input_slope(x: Driven) -> Array:
+def input_gradient_norm(x: Driven) -> Array:
     """Return |dloss/dx| over the whole batch."""
 
     def loss(a: Array) -> Array:
         return cross_entropy(unroll(x.network, x.params, a).logits, x.y)
 
-    return length(*gradient(loss, x.x))
+    return euclidean_norm(*gradient(loss, x.x))
 
 
-PAIRS = Claim[Pair](
+INPUT_PAIRS = Claim[Pair](
     label="2-pairs",
     title="two inputs: logits apart",
     source=f"THEORY 2; {SOURCE}",
     says="For any two inputs of a network |z(x) - z(x')|_2 <= Lip |x - x'|, "
     "Lip = |W_o|_2 |alpha|_2 prod_l D1 |W^l|_2 c_T(kappa_e^l).",
-    hypotheses=(CERTIFIED,),
-    measure=_apart,
-    bound=_reach,
+    hypotheses=(CERTIFIED_SPIKES,),
+    measure=_logit_distances,
+    bound=_distance_bounds,
     uses=("1c",),
-    rounding=_lost,
+    rounding=_rounding,
 )
-GRADIENT = Claim[Driven](
+INPUT_GRADIENT = Claim[Driven](
     label="2-gradient",
     title="the exact input gradient",
     source=f"THEORY 2; {SOURCE}",
     says="|dloss/dx| <= sqrt(2) Lip, of a batch, too, whose loss is the mean.",
-    hypotheses=(CERTIFIED,),
-    measure=input_slope,
-    bound=lambda x: SLOPE_OF_LOSS * lipschitz(x.network, x.params, len(x.x)),
+    hypotheses=(CERTIFIED_SPIKES,),
+    measure=input_gradient_norm,
+    bound=lambda x: MAX_LOSS_GRADIENT * lipschitz_constant(x.network, x.params, len(x.x)),
     uses=("2-pairs",),
 )

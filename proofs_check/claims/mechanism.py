@@ -21,9 +21,9 @@ import refsast as rs
 from proofs_check.claim import Claim, Hypothesis
 from proofs_check.claims.smoothness import risk
 from proofs_check.claims.stability import EPS, SOURCE
-from proofs_check.draws import Source, driven, network
-from proofs_check.instances import Driven, blocks, exact, rebuilt
-from proofs_check.norms import gradient, length, spectral
+from proofs_check.draws import Source, draw_batch, draw_network
+from proofs_check.instances import Driven, attach_reset, parameter_blocks, params_from_blocks
+from proofs_check.norms import euclidean_norm, gradient, spectral_norm
 from refsast.arrays import Array, Integers
 from refsast.autodiff import vjp
 from refsast.model.unroll import unroll
@@ -56,12 +56,12 @@ class Conditioned:
 
 def input_gradient(x: Driven | Conditioned) -> Array:
     """Return dloss/dx, shape (time, 1, n_0)."""
-    return rs.reference.input_grad(exact(x.network), x.params, x.x, x.y)
+    return rs.reference.input_grad(attach_reset(x.network), x.params, x.x, x.y)
 
 
 def current_gradient(x: Driven | Conditioned) -> Array:
     """Return Delta, shape (time, n_1): dloss/dx of extra inputs that go to one neuron each."""
-    n, net = x.network.sizes[1], exact(x.network)
+    n, net = x.network.sizes[1], attach_reset(x.network)
     first = x.params[0]
     wider = replace(net, sizes=(net.sizes[0] + n, *net.sizes[1:]))
     layer = replace(first, w=np.hstack([first.w, np.eye(n)]))
@@ -72,20 +72,20 @@ def current_gradient(x: Driven | Conditioned) -> Array:
 
 def weight_gradient(x: Driven | Conditioned) -> Array:
     """Return dloss/dW^1, shape (n_1, n_0)."""
-    return rs.reference.loss_and_grad(exact(x.network), x.params, x.x, x.y)[1][0].w
+    return rs.reference.loss_and_grad(attach_reset(x.network), x.params, x.x, x.y)[1][0].w
 
 
-def _gaps(x: Driven) -> tuple[Array, ...]:
+def _identity_errors(x: Driven) -> tuple[Array, ...]:
     """How far both identities are from holding, relative to what is summed."""
     delta, rows, w = current_gradient(x), x.x[:, 0], x.params[0].w
     pairs = ((weight_gradient(x), delta.T, rows), (input_gradient(x)[:, 0], delta, w))
     return tuple(
-        length(found - a @ b) / max(float(length(np.abs(a) @ np.abs(b))), 1e-300)
+        euclidean_norm(found - a @ b) / max(float(euclidean_norm(np.abs(a) @ np.abs(b))), 1e-300)
         for found, a, b in pairs
     )
 
 
-def smallest(matrix: Array) -> float:
+def smallest_singular_value(matrix: Array) -> float:
     """Return the smallest singular value of a wide matrix; 0 of one with more rows than columns."""
     rows, columns = matrix.shape
     return 0.0 if rows > columns else float(np.linalg.svd(matrix, compute_uv=False)[-1])
@@ -93,63 +93,65 @@ def smallest(matrix: Array) -> float:
 
 def logits(x: Conditioned, *arrays: Array) -> Array:
     """Return the logits as a function of the blocks of the parameters, then the input."""
-    return unroll(exact(x.network), rebuilt(x.params, arrays[:-1]), arrays[-1]).logits
+    return unroll(
+        attach_reset(x.network), params_from_blocks(x.params, arrays[:-1]), arrays[-1]
+    ).logits
 
 
 def jacobians(x: Conditioned) -> tuple[Array, Array]:
     """Return J_w, shape (classes, p), and J_x, shape (classes, time n_0)."""
-    at = (*blocks(x.params), x.x)
+    at = (*parameter_blocks(x.params), x.x)
     units = np.eye(x.network.classes)
     pulled = [vjp(lambda *a: logits(x, *a), at, unit[None]) for unit in units]
     rows = [np.concatenate([g.ravel() for g in row[:-1]]) for row in pulled]
     return np.stack(rows), np.stack([row[-1].ravel() for row in pulled])
 
 
-def _recording(source: Source) -> Conditioned:
+def _draw_recording(source: Source) -> Conditioned:
     """Draw a recording of which nothing is claimed yet."""
-    drawn = driven(source, batch=1, network=_wide_first, longest=3)
+    drawn = draw_batch(source, batch=1, network=_draw_wide_network, longest=3)
     return Conditioned(drawn.network, drawn.params, drawn.x, drawn.y, 1.0)
 
 
-def _wide_first(source: Source) -> rs.Network:
+def _draw_wide_network(source: Source) -> rs.Network:
     """Draw a network with at least three inputs, so that three rows can be independent."""
-    net = network(source, deepest=2)
+    net = draw_network(source, deepest=2)
     return replace(net, sizes=(source.choice((3, 4, 6)), *net.sizes[1:]))
 
 
-def _claimed(source: Source, x: Conditioned) -> Conditioned:
+def _choose_mu(source: Source, x: Conditioned) -> Conditioned:
     """Claim what holds of the smallest singular value, or less."""
     return replace(x, mu=x.mu * source.choice((1.0, 1.0, 0.5)))
 
 
-def independent_rows(source: Source) -> Conditioned:
+def draw_independent_rows(source: Source) -> Conditioned:
     """Draw a recording with rows that are independent, or nearly dependent, of generic numbers."""
-    x = _recording(source)
+    x = _draw_recording(source)
     rows = source.array(*x.x.shape)
     if len(rows) > 1 and source.choice((True, False)):
         rows[-1] = rows[0] + source.choice((1e-2, 1e-6)) * rows[-1]
-    return _claimed(source, tight_rows(replace(x, x=rows)))
+    return _choose_mu(source, fit_mu_to_rows(replace(x, x=rows)))
 
 
-def tight_rows(x: Conditioned) -> Conditioned:
+def fit_mu_to_rows(x: Conditioned) -> Conditioned:
     """Return the same with the smallest singular value of its input as `mu`."""
-    return replace(x, mu=smallest(x.x[:, 0]))
+    return replace(x, mu=smallest_singular_value(x.x[:, 0]))
 
 
-def independent_logits(source: Source) -> Conditioned:
+def draw_independent_logits(source: Source) -> Conditioned:
     """Draw a recording and what the smallest singular value of J_w is."""
-    return _claimed(source, tight_logits(_recording(source)))
+    return _choose_mu(source, fit_mu_to_logits(_draw_recording(source)))
 
 
-def tight_logits(x: Conditioned) -> Conditioned:
+def fit_mu_to_logits(x: Conditioned) -> Conditioned:
     """Return the same with the smallest singular value of J_w as `mu`."""
-    return replace(x, mu=smallest(jacobians(x)[0]))
+    return replace(x, mu=smallest_singular_value(jacobians(x)[0]))
 
 
-def _lost(x: Conditioned) -> Array:
+def _rounding(x: Conditioned) -> Array:
     """How far rounding of Delta' X, which may cancel, moves the bound of 6-rows."""
-    size = length(current_gradient(x)) * length(x.x)
-    return 64.0 * EPS * size * spectral(x.params[0].w) / x.mu
+    size = euclidean_norm(current_gradient(x)) * euclidean_norm(x.x)
+    return 64.0 * EPS * size * spectral_norm(x.params[0].w) / x.mu
 
 
 IDENTITY = Claim[Driven](
@@ -158,7 +160,7 @@ IDENTITY = Claim[Driven](
     source=f"THEORY 6; {SOURCE}",
     says="For one recording dloss/dW^1 = Delta' X and dloss/dx = Delta W^1, to rounding.",
     hypotheses=(Hypothesis("one recording", lambda x: x.x.shape[1] == 1),),
-    measure=_gaps,
+    measure=_identity_errors,
     bound=lambda x: 64.0 * EPS * len(x.x) * sum(x.network.sizes),
 )
 ROWS = Claim[Conditioned](
@@ -167,11 +169,15 @@ ROWS = Claim[Conditioned](
     source=f"THEORY 6; {SOURCE}",
     says="For one recording with sigma_min(X) >= mu > 0, "
     "|dloss/dx|_F <= (|W^1|_2/mu) |dloss/dW^1|_F.",
-    hypotheses=(Hypothesis("sigma_min(X) >= mu > 0", lambda x: smallest(x.x[:, 0]) >= x.mu > 0.0),),
-    measure=lambda x: length(input_gradient(x)),
-    bound=lambda x: spectral(x.params[0].w) / x.mu * length(weight_gradient(x)),
+    hypotheses=(
+        Hypothesis(
+            "sigma_min(X) >= mu > 0", lambda x: smallest_singular_value(x.x[:, 0]) >= x.mu > 0.0
+        ),
+    ),
+    measure=lambda x: euclidean_norm(input_gradient(x)),
+    bound=lambda x: spectral_norm(x.params[0].w) / x.mu * euclidean_norm(weight_gradient(x)),
     uses=("6-identity",),
-    rounding=_lost,
+    rounding=_rounding,
 )
 JACOBIANS = Claim[Conditioned](
     label="6-jacobians",
@@ -179,12 +185,15 @@ JACOBIANS = Claim[Conditioned](
     source=f"THEORY 6; {SOURCE}",
     says="For one recording with sigma_min(J_w') >= mu > 0, |dloss/dx| <= (|J_x|_2/mu) |dloss/dw|.",
     hypotheses=(
-        Hypothesis("sigma_min(J_w') >= mu > 0", lambda x: smallest(jacobians(x)[0]) >= x.mu > 0.0),
+        Hypothesis(
+            "sigma_min(J_w') >= mu > 0",
+            lambda x: smallest_singular_value(jacobians(x)[0]) >= x.mu > 0.0,
+        ),
     ),
-    measure=lambda x: length(input_gradient(x)),
+    measure=lambda x: euclidean_norm(input_gradient(x)),
     bound=lambda x: (
         np.linalg.norm(jacobians(x)[1], 2)
         / x.mu
-        * length(*gradient(lambda *a: risk(x, *a), *blocks(x.params)))
+        * euclidean_norm(*gradient(lambda *a: risk(x, *a), *parameter_blocks(x.params)))
     ),
 )

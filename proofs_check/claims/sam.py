@@ -21,11 +21,11 @@ import numpy as np
 from proofs_check.claim import Claim, Hypothesis
 from proofs_check.claims.stability import EPS, SOURCE
 from proofs_check.descent.objectives import Objective, Quadratic, Risk
-from proofs_check.draws import Source, driven
+from proofs_check.draws import Source, draw_batch
 from refsast import flatten, sam
 from refsast.arrays import Array
 
-ROUNDED = 256.0 * EPS  # of a loss or a gradient, relative to what it is summed from
+ROUNDING_FACTOR = 256.0 * EPS  # of a loss or a gradient, relative to what it is summed from
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,18 +55,18 @@ class Ascent:
         return sam.ascent_point(self.w, self.objective.value_and_grad(self.w)[1], rho=self.rho)
 
 
-def remainder(x: Ascent) -> float:
+def first_order_remainder(x: Ascent) -> float:
     """Return ``f(w + e) - f(w) - rho |grad f(w)|``."""
-    return _above(x, float(x.objective.value_and_grad(x.raised)[0]))
+    return _excess(x, float(x.objective.value_and_grad(x.raised)[0]))
 
 
-def _above(x: Ascent, value: float) -> float:
+def _excess(x: Ascent, value: float) -> float:
     """How far `value` is above the first-order model of the ascent."""
     f, grad = x.objective.value_and_grad(x.w)
     return value - float(f) - x.rho * float(np.linalg.norm(grad))
 
 
-def highest(x: Ascent, steps: int = 20) -> float:
+def ascent_maximum(x: Ascent, steps: int = 20) -> float:
     """Return the highest value that projected gradient ascent finds in the ball.
 
     It starts at the ascent point of SAM and never goes down, so it lies between f(w + e) and the
@@ -84,51 +84,51 @@ def highest(x: Ascent, steps: int = 20) -> float:
     return float(best)
 
 
-def _lost(x: Ascent) -> float:
+def _loss_rounding(x: Ascent) -> float:
     """How far rounding moves a difference of two losses and a slope."""
     value, grad = x.objective.sizes(x.w, x.rho)
-    return ROUNDED * (value + x.rho * grad)
+    return ROUNDING_FACTOR * (value + x.rho * grad)
 
 
-def changed(x: Ascent) -> float:
+def gradient_change(x: Ascent) -> float:
     """Return ``|grad f(w + e) - grad f(w)|``."""
-    return float(np.linalg.norm(_grad(x, x.raised) - _grad(x, x.w)))
+    return float(np.linalg.norm(_gradient(x, x.raised) - _gradient(x, x.w)))
 
 
-def _grad(x: Ascent, w: Array) -> Array:
+def _gradient(x: Ascent, w: Array) -> Array:
     """The gradient of the objective."""
     return x.objective.value_and_grad(w)[1]
 
 
-def _lost_gradient(x: Ascent) -> float:
+def _gradient_rounding(x: Ascent) -> float:
     """How far rounding moves a difference of two gradients."""
-    return ROUNDED * x.objective.sizes(x.w, x.rho)[1]
+    return ROUNDING_FACTOR * x.objective.sizes(x.w, x.rho)[1]
 
 
-def dropped(x: Ascent) -> float:
+def hessian_term(x: Ascent) -> float:
     """Return the distance of the exact gradient of ``f(w + e(w))`` from SAM's."""
     objective = x.objective.value_and_grad
     kept = sam.exact_gradient(objective, x.objective.hvp, x.w, rho=x.rho)
     return float(np.linalg.norm(kept - sam.gradient(objective, x.w, rho=x.rho)))
 
 
-def _lost_term(x: Ascent) -> float:
+def _hessian_term_rounding(x: Ascent) -> float:
     """How far rounding moves the dropped term: that of the gradients, carried through it."""
-    norm = float(np.linalg.norm(_grad(x, x.w)))
-    return _lost_gradient(x) * (1.0 if norm == 0.0 else 1.0 + x.rho * x.smoothness / norm)
+    norm = float(np.linalg.norm(_gradient(x, x.w)))
+    return _gradient_rounding(x) * (1.0 if norm == 0.0 else 1.0 + x.rho * x.smoothness / norm)
 
 
-def across(x: Ascent) -> float:
+def hessian_term_bound(x: Ascent) -> float:
     """Return ``(rho L/|grad f(w)|) |P grad f(w + e)|``; 0 where the gradient is zero."""
-    grad = _grad(x, x.w)
+    grad = _gradient(x, x.w)
     norm = float(np.linalg.norm(grad))
     if norm == 0.0:
         return 0.0
-    unit, raised = grad / norm, _grad(x, x.raised)
+    unit, raised = grad / norm, _gradient(x, x.raised)
     return x.rho * x.smoothness / norm * float(np.linalg.norm(raised - unit * (unit @ raised)))
 
 
-def ascents(source: Source) -> Ascent:
+def draw_ascent(source: Source) -> Ascent:
     """Draw a quadratic or the loss of a network, a point and a radius."""
     rho = source.choice((1e-3, 0.05, 0.3, 1.0, 0.0))
     if source.choice((True, False)):
@@ -136,29 +136,29 @@ def ascents(source: Source) -> Ascent:
         h = source.array(p, p)
         objective, w = Quadratic(h + h.T, source.array(p)), source.array(p)
     else:
-        drawn = driven(source, longest=3)
+        drawn = draw_batch(source, longest=3)
         objective, w = Risk(drawn.network, drawn.x, drawn.y), flatten(drawn.params)
     x = Ascent(objective, w, rho, 1.0)
-    return settled(x) if source.choice((True, True, False)) else loose(x)
+    return certify_smoothness(x) if source.choice((True, True, False)) else double_smoothness(x)
 
 
-def settled(x: Ascent) -> Ascent:
+def certify_smoothness(x: Ascent) -> Ascent:
     """Return the same with the smoothness that is certified for it."""
     return Ascent(x.objective, x.w, x.rho, x.objective.lipschitz(x.w, x.rho))
 
 
-def loose(x: Ascent) -> Ascent:
+def double_smoothness(x: Ascent) -> Ascent:
     """Return the same with more smoothness than is certified."""
     return Ascent(x.objective, x.w, x.rho, 2.0 * x.objective.lipschitz(x.w, x.rho))
 
 
-SMOOTH = Hypothesis[Ascent](
+SMOOTH_ON_BALL = Hypothesis[Ascent](
     "grad f is L-Lipschitz on the ball of radius rho",
     lambda x: x.objective.lipschitz(x.w, x.rho) <= x.smoothness < np.inf,
 )
 
 
-def _quarter(x: Ascent) -> float:
+def _remainder_bound(x: Ascent) -> float:
     """The bound of 4a."""
     return 0.5 * x.smoothness * x.rho**2
 
@@ -169,11 +169,11 @@ REMAINDER = Claim[Ascent](
     source=f"THEORY 4a; {SOURCE}",
     says="If grad f is L-Lipschitz on the ball of radius rho and e = rho grad f/|grad f|, then "
     "abs(f(w + e) - f(w) - rho |grad f(w)|) <= L rho^2/2.",
-    hypotheses=(SMOOTH,),
-    measure=lambda x: abs(remainder(x)),
-    bound=_quarter,
+    hypotheses=(SMOOTH_ON_BALL,),
+    measure=lambda x: abs(first_order_remainder(x)),
+    bound=_remainder_bound,
     uses=("3b-quotient",),
-    rounding=_lost,
+    rounding=_loss_rounding,
 )
 MAXIMUM = Claim[Ascent](
     label="4b",
@@ -181,25 +181,25 @@ MAXIMUM = Claim[Ascent](
     source=f"THEORY 4b; {SOURCE}",
     says="Under the same hypothesis abs(max_{|e'| <= rho} f(w + e') - f(w) - rho |grad f(w)|) <= "
     "L rho^2/2 and 0 <= max f - f(w + e) <= L rho^2.",
-    hypotheses=(SMOOTH,),
+    hypotheses=(SMOOTH_ON_BALL,),
     measure=lambda x: (
-        np.asarray(abs(_above(x, highest(x)))),
-        np.asarray(_above(x, highest(x)) - remainder(x)),
+        np.asarray(abs(_excess(x, ascent_maximum(x)))),
+        np.asarray(_excess(x, ascent_maximum(x)) - first_order_remainder(x)),
     ),
-    bound=lambda x: (np.asarray(_quarter(x)), np.asarray(2.0 * _quarter(x))),
+    bound=lambda x: (np.asarray(_remainder_bound(x)), np.asarray(2.0 * _remainder_bound(x))),
     uses=("4a",),
-    rounding=_lost,
+    rounding=_loss_rounding,
 )
 CHANGE = Claim[Ascent](
     label="4c",
     title="the gradient at the ascent point",
     source=f"THEORY 4c; {SOURCE}",
     says="Under the same hypothesis |grad f(w + e) - grad f(w)| <= L rho.",
-    hypotheses=(SMOOTH,),
-    measure=changed,
+    hypotheses=(SMOOTH_ON_BALL,),
+    measure=gradient_change,
     bound=lambda x: x.smoothness * x.rho,
     uses=("3b-quotient",),
-    rounding=_lost_gradient,
+    rounding=_gradient_rounding,
 )
 DROPPED = Claim[Ascent](
     label="4d",
@@ -208,9 +208,9 @@ DROPPED = Claim[Ascent](
     says="Where f is twice differentiable the exact gradient of f(w + e(w)) is "
     "(I + rho P H/|grad f|)' grad f(w + e), and SAM is away from it by at most "
     "(rho L/|grad f(w)|) |P grad f(w + e)|; by 0 where grad f(w) = 0.",
-    hypotheses=(SMOOTH,),
-    measure=dropped,
-    bound=across,
+    hypotheses=(SMOOTH_ON_BALL,),
+    measure=hessian_term,
+    bound=hessian_term_bound,
     uses=("3b-product",),
-    rounding=_lost_term,
+    rounding=_hessian_term_rounding,
 )

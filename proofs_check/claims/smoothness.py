@@ -33,49 +33,65 @@ import numpy as np
 
 import refsast as rs
 from proofs_check.claim import Claim, Hypothesis
-from proofs_check.claims.forms import Forms, forms, joint_smoothness, loudest, norms_of, smoothness
-from proofs_check.claims.lipschitz import SLOPE_OF_LOSS
-from proofs_check.claims.stability import CERTIFIED, EPS, SOURCE
-from proofs_check.instances import Driven, Labelled, Moved, blocks, exact, rebuilt
-from proofs_check.norms import gradient, inner, length
+from proofs_check.claims.lipschitz import MAX_LOSS_GRADIENT
+from proofs_check.claims.smoothness_constants import (
+    DerivativeForms,
+    derivative_forms,
+    joint_smoothness_constant,
+    layer_norms,
+    peak_input_norm,
+    smoothness_constant,
+)
+from proofs_check.claims.stability import CERTIFIED_SPIKES, EPS, SOURCE
+from proofs_check.instances import (
+    Driven,
+    HasLabelledBatch,
+    Moved,
+    attach_reset,
+    parameter_blocks,
+    params_from_blocks,
+)
+from proofs_check.norms import euclidean_norm, gradient, inner_product
 from refsast.arrays import Array
 from refsast.autodiff import hvp
-from refsast.autodiff.tape import value_of
+from refsast.autodiff.tape import primal
 from refsast.model.loss import cross_entropy
 from refsast.model.unroll import unroll
 
-WHOLE = 200  # parameters, up to which a Hessian is computed as a whole
+MAX_DENSE_HESSIAN = 200  # parameters, up to which a Hessian is computed as a whole
 
 
-def risk(x: Labelled, *arrays: Array) -> Array:
+def risk(x: HasLabelledBatch, *arrays: Array) -> Array:
     """Return the loss of the smooth network, as a function of the blocks of its parameters."""
-    trace = unroll(exact(x.network), rebuilt(x.params, arrays), x.x)
+    trace = unroll(attach_reset(x.network), params_from_blocks(x.params, arrays), x.x)
     return cross_entropy(trace.logits, x.y)
 
 
-def risk_gradient(x: Labelled, params: rs.Params) -> tuple[Array, ...]:
+def risk_gradient(x: HasLabelledBatch, params: rs.Params) -> tuple[Array, ...]:
     """Return the exact gradient of the loss, in blocks."""
-    return gradient(lambda *arrays: risk(x, *arrays), *blocks(params))
+    return gradient(lambda *arrays: risk(x, *arrays), *parameter_blocks(params))
 
 
-def along(x: Moved) -> tuple[Array, ...]:
+def displacement(x: Moved) -> tuple[Array, ...]:
     """Return the direction from one point to the other, in blocks."""
-    return tuple(b - a for a, b in zip(blocks(x.params), blocks(x.moved), strict=True))
+    return tuple(
+        b - a for a, b in zip(parameter_blocks(x.params), parameter_blocks(x.moved), strict=True)
+    )
 
 
-def curved(x: Moved) -> tuple[Array, ...]:
+def hessian_displacement(x: Moved) -> tuple[Array, ...]:
     """Return the Hessian at `params` times the direction, in blocks."""
-    d = along(x)
+    d = displacement(x)
 
     def slope(*arrays: Array) -> Array:
-        return inner(gradient(lambda *a: risk(x, *a), *arrays), d)
+        return inner_product(gradient(lambda *a: risk(x, *a), *arrays), d)
 
-    return gradient(slope, *blocks(x.params))
+    return gradient(slope, *parameter_blocks(x.params))
 
 
 def hessian(x: Driven | Moved) -> Array:
     """Return the Hessian of the loss at `params`, shape (p, p), column by column."""
-    arrays = blocks(x.params)
+    arrays = parameter_blocks(x.params)
     columns = []
     for i, array in enumerate(arrays):
         for j in range(array.size):
@@ -88,10 +104,10 @@ def hessian(x: Driven | Moved) -> Array:
 
 def spectral_radius(x: Driven) -> float:
     """Return the largest magnitude of an eigenvalue; where p is large, one that Lanczos reaches."""
-    if x.network.n_params <= WHOLE:
+    if x.network.n_params <= MAX_DENSE_HESSIAN:
         return float(np.linalg.norm(hessian(x), 2))
     found = rs.sharpness.top_eigenvalues(
-        exact(x.network),
+        attach_reset(x.network),
         x.params,
         x.x,
         x.y,
@@ -103,36 +119,38 @@ def spectral_radius(x: Driven) -> float:
     return float(np.abs(found.values[0]))
 
 
-def here(x: Driven | Moved) -> Forms:
+def forms_at_params(x: Driven | Moved) -> DerivativeForms:
     """Return the forms at the norms of `params` themselves."""
-    return forms(x.network, norms_of(x.network, x.params), loudest(x.x), len(x.x))
+    return derivative_forms(
+        x.network, layer_norms(x.network, x.params), peak_input_norm(x.x), len(x.x)
+    )
 
 
-def capped(x: Moved) -> Forms:
+def forms_at_caps(x: Moved) -> DerivativeForms:
     """Return the forms at the caps."""
     norms = tuple((np.asarray(w), np.asarray(v)) for w, v in x.caps)
-    return forms(x.network, norms, loudest(x.x), len(x.x))
+    return derivative_forms(x.network, norms, peak_input_norm(x.x), len(x.x))
 
 
-def keeps(x: Moved) -> bool:
+def satisfies_caps(x: Moved) -> bool:
     """Whether both points keep to the caps."""
-    norms = [norms_of(x.network, params) for params in (x.params, x.moved)]
+    norms = [layer_norms(x.network, params) for params in (x.params, x.moved)]
     return all(
-        bool(value_of(w) <= cap_w and value_of(v) <= cap_v)
+        bool(primal(w) <= cap_w and primal(v) <= cap_v)
         for found in norms
         for (w, v), (cap_w, cap_v) in zip(found, x.caps, strict=True)
     )
 
 
-def _change(x: Moved) -> Array:
+def _gradient_distance(x: Moved) -> Array:
     """The distance of the two gradients."""
     ends = (risk_gradient(x, params) for params in (x.params, x.moved))
-    return length(*(b - a for a, b in zip(*ends, strict=True)))
+    return euclidean_norm(*(b - a for a, b in zip(*ends, strict=True)))
 
 
-def _lost(x: Moved) -> Array:
+def _rounding(x: Moved) -> Array:
     """How far rounding moves it: some ulp of all that the gradients are summed from."""
-    return 1024.0 * EPS * np.asarray(value_of(SLOPE_OF_LOSS * length(capped(x).q)))
+    return 1024.0 * EPS * np.asarray(primal(MAX_LOSS_GRADIENT * euclidean_norm(forms_at_caps(x).q)))
 
 
 GRADIENT_BOUND = Claim[Driven](
@@ -140,51 +158,56 @@ GRADIENT_BOUND = Claim[Driven](
     title="the gradient is bounded",
     source=f"THEORY 3a; {SOURCE}",
     says="|grad f| <= sqrt(2) |q|_2, q the form of THEORY 3 at the norms of the parameters.",
-    hypotheses=(CERTIFIED,),
-    measure=lambda x: length(*risk_gradient(x, x.params)),
-    bound=lambda x: SLOPE_OF_LOSS * length(here(x).q),
+    hypotheses=(CERTIFIED_SPIKES,),
+    measure=lambda x: euclidean_norm(*risk_gradient(x, x.params)),
+    bound=lambda x: MAX_LOSS_GRADIENT * euclidean_norm(forms_at_params(x).q),
     uses=("1c",),
 )
-QUOTIENT = Claim[Moved](
+DIFFERENCE_QUOTIENT = Claim[Moved](
     label="3b-quotient",
     title="the gradient is Lipschitz: two points",
     source=f"THEORY 3b; {SOURCE}",
     says="Of two points whose norms keep to the caps, |grad f(w) - grad f(w')| <= L_s |w - w'|, "
     "L_s = lambda_max(sqrt(2) R + q q'/2) at the caps.",
-    hypotheses=(CERTIFIED, Hypothesis("the norms at both points keep to the caps", keeps)),
-    measure=_change,
-    bound=lambda x: smoothness(capped(x)) * length(*along(x)),
+    hypotheses=(
+        CERTIFIED_SPIKES,
+        Hypothesis("the norms at both points keep to the caps", satisfies_caps),
+    ),
+    measure=_gradient_distance,
+    bound=lambda x: smoothness_constant(forms_at_caps(x)) * euclidean_norm(*displacement(x)),
     uses=("3a",),
-    rounding=_lost,
+    rounding=_rounding,
 )
-PRODUCT = Claim[Moved](
+HESSIAN_PRODUCT = Claim[Moved](
     label="3b-product",
     title="the gradient is Lipschitz: exact Hessian-vector products",
     source=f"THEORY 3b; {SOURCE}",
     says="|H d| <= L_s |d| for every direction d, L_s at the norms of the parameters.",
-    hypotheses=(CERTIFIED,),
-    measure=lambda x: length(*curved(x)),
-    bound=lambda x: smoothness(here(x)) * length(*along(x)),
+    hypotheses=(CERTIFIED_SPIKES,),
+    measure=lambda x: euclidean_norm(*hessian_displacement(x)),
+    bound=lambda x: smoothness_constant(forms_at_params(x)) * euclidean_norm(*displacement(x)),
     uses=("3a",),
 )
-EIGENVALUE = Claim[Driven](
+HESSIAN_EIGENVALUE = Claim[Driven](
     label="3b-eigenvalue",
     title="the gradient is Lipschitz: the top of the Hessian's spectrum",
     source=f"THEORY 3b; {SOURCE}",
     says="No eigenvalue of the Hessian exceeds L_s in magnitude.",
-    hypotheses=(CERTIFIED,),
+    hypotheses=(CERTIFIED_SPIKES,),
     measure=spectral_radius,
-    bound=lambda x: smoothness(here(x)),
+    bound=lambda x: smoothness_constant(forms_at_params(x)),
     uses=("3a",),
 )
-JOINT = Claim[Moved](
+JOINT_SMOOTHNESS = Claim[Moved](
     label="3b-joint",
     title="the same with slope and curvature of the loss taken together",
     source="THEORY 3b, sharpened here",
     says="|H d| <= L |d| with L the supremum over b in [1/2, 1] of "
     "lambda_max(sqrt(1 + b) R + (1 - b) q q').",
-    hypotheses=(CERTIFIED,),
-    measure=lambda x: length(*curved(x)),
-    bound=lambda x: joint_smoothness(here(x)) * length(*along(x)),
+    hypotheses=(CERTIFIED_SPIKES,),
+    measure=lambda x: euclidean_norm(*hessian_displacement(x)),
+    bound=lambda x: (
+        joint_smoothness_constant(forms_at_params(x)) * euclidean_norm(*displacement(x))
+    ),
     uses=("3b-product",),
 )

@@ -22,45 +22,47 @@ from dataclasses import replace
 import numpy as np
 
 import refsast as rs
-from proofs_check.certified.constants import carry, geometric, kappa, sup_derivative
+from proofs_check.certified.constants import geometric, kappa, max_carry, sup_derivative
 from proofs_check.certified.unit_spikes import FAMILIES
 from proofs_check.claim import Claim, Hypothesis
-from proofs_check.instances import Driven, Networked, Started
-from proofs_check.norms import at_most, largest, spectral
+from proofs_check.instances import Driven, HasNetwork, Started
+from proofs_check.norms import max_magnitude, nan_to_infinity, spectral_norm
 from refsast.arrays import Array
-from refsast.autodiff.tape import value_of
+from refsast.autodiff.tape import primal
 from refsast.model.lif import step
-from refsast.model.unroll import drive, unroll
+from refsast.model.unroll import input_currents, unroll
 
 EPS = np.finfo(float).eps
 # Of every claim that the paper's abstract promises.
 SOURCE = "after arXiv:2603.18039 (abstract), constants derived in this project"
 
 
-def certified(neurons: tuple[rs.LIF, ...]) -> bool:
+def has_certified_spikes(neurons: tuple[rs.LIF, ...]) -> bool:
     """Whether every spike is one of the five whose range and derivatives are known."""
     return all(type(neuron.spike) in FAMILIES for neuron in neurons)
 
 
-CERTIFIED = Hypothesis[Networked](
-    "each spike is one of the five smooth ones", lambda x: certified(x.network.neurons)
+CERTIFIED_SPIKES = Hypothesis[HasNetwork](
+    "each spike is one of the five smooth ones", lambda x: has_certified_spikes(x.network.neurons)
 )
-LEAKS = Hypothesis[Driven]("leak < 1", lambda x: all(n.leak < 1.0 for n in x.network.neurons))
-TO_ZERO = Hypothesis[Driven](
+LEAK_BELOW_ONE = Hypothesis[Driven](
+    "leak < 1", lambda x: all(n.leak < 1.0 for n in x.network.neurons)
+)
+RESET_TO_ZERO = Hypothesis[Driven](
     "reset to zero", lambda x: all(isinstance(n.reset, rs.ToZero) for n in x.network.neurons)
 )
 
 
-def drop(neuron: rs.LIF) -> float:
+def max_reset_drop(neuron: rs.LIF) -> float:
     """Return q, the most that a reset takes away beyond the leak."""
     if not isinstance(neuron.reset, rs.Subtract):
         return 0.0
     return neuron.threshold * (neuron.leak if neuron.reset.leaked else 1.0)
 
 
-def currents(x: Driven) -> tuple[Array, ...]:
+def current_bounds(x: Driven) -> tuple[Array, ...]:
     """Return I_i for every neuron of every layer, shape (n,) each."""
-    peak = largest(x.x)
+    peak = max_magnitude(x.x)
     found = []
     for layer, _ in zip(x.params, x.network.neurons, strict=False):
         total = np.sum(np.abs(layer.w), axis=1) * peak
@@ -70,40 +72,42 @@ def currents(x: Driven) -> tuple[Array, ...]:
     return tuple(found)
 
 
-def potentials(x: Driven) -> tuple[Array, ...]:
+def potential_magnitudes(x: Driven) -> tuple[Array, ...]:
     """Return abs(u), shape (time, batch, n) per layer."""
     return tuple(np.abs(u) for u in unroll(x.network, x.params, x.x).u)
 
 
-def compact(x: Driven) -> tuple[Array, ...]:
+def compact_bound(x: Driven) -> tuple[Array, ...]:
     """Return the bound of 1a, shape (n,) per layer."""
-    each = zip(currents(x), x.network.neurons, strict=True)
-    return tuple((i + drop(n)) * _limit(n.leak) for i, n in each)
+    each = zip(current_bounds(x), x.network.neurons, strict=True)
+    return tuple((i + max_reset_drop(n)) * _leak_series(n.leak) for i, n in each)
 
 
-def _limit(leak: float) -> float:
+def _leak_series(leak: float) -> float:
     """The sum of all powers of the leak."""
     return 1.0 / (1.0 - leak) if leak < 1.0 else np.inf
 
 
-def compact_by_step(x: Driven) -> tuple[Array, ...]:
+def compact_bound_by_step(x: Driven) -> tuple[Array, ...]:
     """Return the sharper bound of 1a, shape (time, 1, n) per layer."""
     steps = range(1, len(x.x) + 1)
 
     def bound(i: Array, n: rs.LIF) -> Array:
         return np.stack(
             [
-                np.reshape(i * geometric(n.leak, t) + drop(n) * geometric(n.leak, t - 1), (1, -1))
+                np.reshape(
+                    i * geometric(n.leak, t) + max_reset_drop(n) * geometric(n.leak, t - 1), (1, -1)
+                )
                 for t in steps
             ]
         )
 
-    return tuple(bound(i, n) for i, n in zip(currents(x), x.network.neurons, strict=True))
+    return tuple(bound(i, n) for i, n in zip(current_bounds(x), x.network.neurons, strict=True))
 
 
-def upward(x: Driven) -> tuple[Array, ...]:
+def upper_currents(x: Driven) -> tuple[Array, ...]:
     """Return I+, which a neuron's current never exceeds, shape (n,) per layer; not negative."""
-    peak, sign = largest(x.x), bool((value_of(x.x) >= 0.0).all())
+    peak, sign = max_magnitude(x.x), bool((primal(x.x) >= 0.0).all())
     found = []
     for layer, _ in zip(x.params, x.network.neurons, strict=False):
         w = np.maximum(layer.w, 0.0) if sign else np.abs(layer.w)
@@ -115,55 +119,55 @@ def upward(x: Driven) -> tuple[Array, ...]:
     return tuple(found)
 
 
-def saturated(x: Driven) -> tuple[Array, ...]:
+def saturation_bound(x: Driven) -> tuple[Array, ...]:
     """Return the bound of 1b, shape (n,) per layer."""
-    each = zip(upward(x), x.network.neurons, strict=True)
-    return tuple(i + carry(replace(n, reset=rs.ToZero())).upper for i, n in each)
+    each = zip(upper_currents(x), x.network.neurons, strict=True)
+    return tuple(i + max_carry(replace(n, reset=rs.ToZero())).upper for i, n in each)
 
 
-def effective(neuron: rs.LIF, layer: rs.Layer) -> Array:
+def effective_kappa(neuron: rs.LIF, layer: rs.Layer) -> Array:
     """Return kappa_e, by which a step multiplies distances at most."""
-    bend = 0.0 if layer.v is None else sup_derivative(neuron.spike).upper * spectral(layer.v)
+    bend = 0.0 if layer.v is None else sup_derivative(neuron.spike).upper * spectral_norm(layer.v)
     return np.asarray(kappa(neuron).upper) + bend
 
 
 def trajectory(x: Started, u: Array) -> Array:
     """Return the potentials of a layer that is started at `u`, shape (time, batch, n)."""
     s, us = x.neuron.spike(u - x.neuron.threshold), []
-    for current in drive(x.layer, x.x):
+    for current in input_currents(x.layer, x.x):
         current = current if x.layer.v is None else current + s @ x.layer.v.T
         u, s = step(x.neuron, u, s, current)
         us.append(u)
     return np.stack(us)
 
 
-def _distance(difference: Array) -> Array:
+def _state_norm(difference: Array) -> Array:
     """The Euclidean distance of two states, over the neurons."""
     return np.sqrt(np.sum(np.square(difference), axis=-1))
 
 
-def distances(x: Started) -> Array:
+def state_distances(x: Started) -> Array:
     """Return abs(u_t - u'_t)_2, shape (time, batch)."""
-    return _distance(trajectory(x, x.start) - trajectory(x, x.other))
+    return _state_norm(trajectory(x, x.start) - trajectory(x, x.other))
 
 
-def contracted(x: Started) -> Array:
+def contraction_bound(x: Started) -> Array:
     """Return the bound of 1c, shape (time, batch)."""
-    factor, at_first = effective(x.neuron, x.layer), _distance(x.start - x.other)
+    factor, at_first = effective_kappa(x.neuron, x.layer), _state_norm(x.start - x.other)
     powers, power = [], np.ones(())
     with np.errstate(over="ignore", invalid="ignore"):
         for _ in x.x:
             power = power * factor
-            powers.append(at_most(power * at_first))
+            powers.append(nan_to_infinity(power * at_first))
     return np.stack(powers)
 
 
-def _lost(x: Started) -> Array:
+def _rounding(x: Started) -> Array:
     """How far rounding moves the distance: a few ulp of the potentials at each step, carried on."""
-    factor = max(1.0, float(value_of(effective(x.neuron, x.layer))))
+    factor = max(1.0, float(primal(effective_kappa(x.neuron, x.layer))))
     carried = np.array([[geometric(factor, t)] for t in range(1, len(x.x) + 1)])
-    size = np.abs(value_of(trajectory(x, x.start))).max() + np.abs(value_of(x.start)).max()
-    size = size + np.abs(value_of(x.other)).max()
+    size = np.abs(primal(trajectory(x, x.start))).max() + np.abs(primal(x.start)).max()
+    size = size + np.abs(primal(x.other)).max()
     return 64.0 * EPS * size * carried
 
 
@@ -173,9 +177,9 @@ COMPACT = Claim[Driven](
     source=f"THEORY 1a; {SOURCE}",
     says="From rest, with leak < 1, spikes in [0, 1] and abs(x) <= X, for every t and i "
     "abs(u_t,i) <= (I_i + q)/(1 - leak), I_i = sum_j abs(W_ij) a + sum_j abs(V_ij) + abs(b_i).",
-    hypotheses=(LEAKS, CERTIFIED),
-    measure=potentials,
-    bound=compact,
+    hypotheses=(LEAK_BELOW_ONE, CERTIFIED_SPIKES),
+    measure=potential_magnitudes,
+    bound=compact_bound,
 )
 COMPACT_BY_STEP = Claim[Driven](
     label="1a-by-step",
@@ -183,9 +187,9 @@ COMPACT_BY_STEP = Claim[Driven](
     source="THEORY 1a, sharpened here: at rest nothing is reset",
     says="From rest, with leak in [0, 1], spikes in [0, 1] and abs(x) <= X, for every t and i "
     "abs(u_t,i) <= I_i c_t(leak) + q c_{t-1}(leak).",
-    hypotheses=(CERTIFIED,),
-    measure=potentials,
-    bound=compact_by_step,
+    hypotheses=(CERTIFIED_SPIKES,),
+    measure=potential_magnitudes,
+    bound=compact_bound_by_step,
 )
 SATURATION = Claim[Driven](
     label="1b",
@@ -193,23 +197,23 @@ SATURATION = Claim[Driven](
     source="THEORY 1b (own)",
     says="With reset to zero and currents at most I+ >= 0, for every t "
     "u_t,i <= I+_i + sup_{u >= 0} leak u (1 - sigma(u - threshold)).",
-    hypotheses=(TO_ZERO, CERTIFIED),
+    hypotheses=(RESET_TO_ZERO, CERTIFIED_SPIKES),
     measure=lambda x: unroll(x.network, x.params, x.x).u,
-    bound=saturated,
+    bound=saturation_bound,
 )
 _CERTIFIED_LAYER = Hypothesis[Started](
-    "each spike is one of the five smooth ones", lambda x: certified((x.neuron,))
+    "each spike is one of the five smooth ones", lambda x: has_certified_spikes((x.neuron,))
 )
-FORGETTING = Claim[Started](
+INCREMENTAL_STABILITY = Claim[Started](
     label="1c",
     title="one layer, two states: the distance by step",
     source="THEORY 1c, widened here: no condition on kappa_e",
     says="One layer with the same input, started in two states, has for every t "
     "|u_t - u'_t|_2 <= kappa_e^t |u_0 - u'_0|_2.",
     hypotheses=(_CERTIFIED_LAYER,),
-    measure=distances,
-    bound=contracted,
-    rounding=_lost,
+    measure=state_distances,
+    bound=contraction_bound,
+    rounding=_rounding,
 )
 CONTRACTION = Claim[Started](
     label="1c-contraction",
@@ -218,10 +222,12 @@ CONTRACTION = Claim[Started](
     says="If kappa_e < 1, no later distance of the two states exceeds kappa_e times the first.",
     hypotheses=(
         _CERTIFIED_LAYER,
-        Hypothesis("kappa_e < 1", lambda x: bool(value_of(effective(x.neuron, x.layer)) < 1.0)),
+        Hypothesis("kappa_e < 1", lambda x: bool(primal(effective_kappa(x.neuron, x.layer)) < 1.0)),
     ),
-    measure=distances,
-    bound=lambda x: np.minimum(effective(x.neuron, x.layer), 1.0) * _distance(x.start - x.other),
+    measure=state_distances,
+    bound=lambda x: (
+        np.minimum(effective_kappa(x.neuron, x.layer), 1.0) * _state_norm(x.start - x.other)
+    ),
     uses=("1c",),
-    rounding=_lost,
+    rounding=_rounding,
 )

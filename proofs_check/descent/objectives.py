@@ -13,10 +13,16 @@ import numpy as np
 
 import refsast as rs
 from proofs_check.certified.constants import sup_derivative, sup_second
-from proofs_check.claims.forms import Forms, forms, joint_smoothness, loudest, norms_of
-from proofs_check.claims.lipschitz import SLOPE_OF_LOSS
-from proofs_check.claims.stability import EPS, certified
-from proofs_check.norms import length
+from proofs_check.claims.lipschitz import MAX_LOSS_GRADIENT
+from proofs_check.claims.smoothness_constants import (
+    DerivativeForms,
+    derivative_forms,
+    joint_smoothness_constant,
+    layer_norms,
+    peak_input_norm,
+)
+from proofs_check.claims.stability import EPS, has_certified_spikes
+from proofs_check.norms import euclidean_norm
 from refsast.arrays import Array, Integers, as_array
 from refsast.model.surrogate import Surrogate
 
@@ -100,7 +106,11 @@ class Quadratic:
 
     def sizes(self, w: Array, radius: float) -> tuple[float, float]:
         """Return bounds, on that ball, of what f and its gradient are summed from."""
-        far, bend, tilt = float(length(w)) + radius, np.linalg.norm(self.h), np.linalg.norm(self.g)
+        far, bend, tilt = (
+            float(euclidean_norm(w)) + radius,
+            np.linalg.norm(self.h),
+            np.linalg.norm(self.g),
+        )
         value = 0.5 * bend * far * far + tilt * far + abs(self.offset)
         return float(value), float(bend * far + tilt)
 
@@ -141,7 +151,9 @@ class Ridge:
     def sizes(self, w: Array, radius: float) -> tuple[float, float]:
         """Return bounds, on that ball, of what f and its gradient are summed from."""
         slope = sup_derivative(self.spike).upper
-        far = float(np.linalg.norm(self.a)) * (float(length(w)) + radius) + float(length(self.b))
+        far = float(np.linalg.norm(self.a)) * (float(euclidean_norm(w)) + radius) + float(
+            euclidean_norm(self.b)
+        )
         steep = float(slope + sup_second(self.spike).upper * far) * float(np.linalg.norm(self.a))
         return 1.0 + float(slope * far), steep
 
@@ -182,27 +194,27 @@ class Risk:
 
     def lipschitz(self, w: Array, radius: float) -> float:
         """Return the constant of 3b-joint on that ball; infinite where nothing is known."""
-        known = certified(self.network.neurons) and np.isfinite(radius)
-        return float(joint_smoothness(self.around(w, radius))) if known else np.inf
+        known = has_certified_spikes(self.network.neurons) and np.isfinite(radius)
+        return float(joint_smoothness_constant(self.around(w, radius))) if known else np.inf
 
     def slope(self, w: Array, radius: float) -> float:
         """Return the bound of 3a of the gradient's norm on that ball."""
-        return float(SLOPE_OF_LOSS * length(self.around(w, radius).q))
+        return float(MAX_LOSS_GRADIENT * euclidean_norm(self.around(w, radius).q))
 
-    def around(self, w: Array, radius: float) -> Forms:
+    def around(self, w: Array, radius: float) -> DerivativeForms:
         """Return the forms of THEORY 3 that hold on the ball of that radius about `w`.
 
         No norm of a block changes by more than the whole vector moves; a block that the network
         lacks keeps its norm.
         """
-        norms = norms_of(self.network, rs.unflatten(self.network, w))
+        norms = layer_norms(self.network, rs.unflatten(self.network, w))
         weights = [(True, "v" in shapes) for shapes in self.network.shapes]
         movable = [*weights, (False, False)][: len(norms)]
         caps = tuple(
             (w_norm + radius * moves_w, v_norm + radius * moves_v)
             for (w_norm, v_norm), (moves_w, moves_v) in zip(norms, movable, strict=True)
         )
-        return forms(self.network, caps, loudest(self.x), len(self.x))
+        return derivative_forms(self.network, caps, peak_input_norm(self.x), len(self.x))
 
     def sizes(self, w: Array, radius: float) -> tuple[float, float]:
         """Return bounds, on that ball, of what f and its gradient are summed from.
@@ -210,5 +222,5 @@ class Risk:
         On the way from zero parameters, where the loss is ``log(classes)``, no norm is larger.
         """
         steep = self.slope(w, radius)
-        far = float(length(w)) + radius
+        far = float(euclidean_norm(w)) + radius
         return float(np.log(self.network.classes)) + steep * far, steep

@@ -9,16 +9,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from proofs_check.descent.descents import Path, Step, right_side
+from proofs_check.descent.enumeration import Path, Step, path_bound
 from proofs_check.descent.objectives import Objective, Quadratic, Ridge
 from refsast.arrays import Array, Integers
 
 # The probability that a confidence limit fails, by Hoeffding's inequality.
-DOUBT = 1e-9
+FAILURE_PROBABILITY = 1e-9
 # Averages are cut off at this multiple of the bound, which can only lower their mean.
-CUT = 1.5
+CUTOFF = 1.5
 
-Slopes = Callable[[Array, Integers], Array]
+RowGradients = Callable[[Array, Integers], Array]
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,22 +87,22 @@ class Rates:
         return at / (at @ at)
 
 
-def averages(x: Runs) -> Array:
+def run_averages(x: Runs) -> Array:
     """Return the average of |grad f(w_k)|^2 over k < K in every run, shape (runs,)."""
     s, rng = x.path.first, np.random.default_rng(x.seed)
     batches = s.family.batches()
-    slopes, whole = together(batches), together((s.family.mean,))
+    slopes, whole = stack_gradients(batches), stack_gradients((s.family.mean,))
     shape = (x.path.steps, x.runs)
     first = rng.integers(len(batches), size=shape)
     second = first if s.shared else rng.integers(len(batches), size=shape)
     w, total = np.tile(s.w, (x.runs, 1)), np.zeros(x.runs)
     for b1, b2 in zip(first, second, strict=True):
         total += np.square(whole(w, np.zeros_like(b1))).sum(axis=1)
-        w = w - s.eta * slopes(raised(w, slopes(w, b1), s.rho), b2)
+        w = w - s.eta * slopes(ascent_points(w, slopes(w, b1), s.rho), b2)
     return total / x.path.steps
 
 
-def raised(w: Array, grads: Array, rho: float) -> Array:
+def ascent_points(w: Array, grads: Array, rho: float) -> Array:
     """Return the ascent points of many runs, `refsast.sam.ascent_point` row by row."""
     peak = np.abs(grads).max(axis=1, keepdims=True)
     scaled = grads / np.where(peak == 0.0, 1.0, peak)
@@ -110,7 +110,7 @@ def raised(w: Array, grads: Array, rho: float) -> Array:
     return w + rho * scaled / np.where(norm == 0.0, 1.0, norm)
 
 
-def together(batches: Sequence[Objective]) -> Slopes:
+def stack_gradients(batches: Sequence[Objective]) -> RowGradients:
     """Return ``(w, picks) -> gradients``: of minibatch ``picks[i]`` at ``w[i]``, row by row."""
     quadratics = [b for b in batches if isinstance(b, Quadratic)]
     ridges = [b for b in batches if isinstance(b, Ridge)]
@@ -131,14 +131,14 @@ def together(batches: Sequence[Objective]) -> Slopes:
     )
 
 
-def lower_limit(averages: Array, most: float) -> float:
+def lower_confidence_limit(averages: Array, most: float) -> float:
     """Return a lower confidence limit of the expected average.
 
     Cut off at `most`, averages lie in [0, most] and their mean is no larger. By Hoeffding's
     inequality it exceeds its expectation by ``most sqrt(log(1 / DOUBT) / (2 runs))`` with
     probability at most DOUBT. No bound of the averages is needed.
     """
-    width = np.sqrt(np.log(1.0 / DOUBT) / (2.0 * len(averages)))
+    width = np.sqrt(np.log(1.0 / FAILURE_PROBABILITY) / (2.0 * len(averages)))
     return float(np.minimum(averages, most).mean() - most * width)
 
 
@@ -168,11 +168,11 @@ def rates(first: Step, lower: float, *, steps: Sequence[int], runs: int, seed: i
         Path(replace(first, eta=first.eta / k**0.5, rho=first.rho / k**0.25), k, lower)
         for k in steps
     ]
-    found = [averages(Runs(path, runs, seed + i)) for i, path in enumerate(paths)]
+    found = [run_averages(Runs(path, runs, seed + i)) for i, path in enumerate(paths)]
     errors = [each.std(ddof=1) / runs**0.5 for each in found]
     return Rates(
         np.array(steps),
         np.array([each.mean() for each in found]),
         np.array(errors),
-        np.array([right_side(path) for path in paths]),
+        np.array([path_bound(path) for path in paths]),
     )

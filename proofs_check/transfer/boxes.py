@@ -34,12 +34,12 @@ from numpy.typing import ArrayLike
 
 from refsast import LIF, Layer, Network, Params, Spikes
 from refsast.arrays import Array
-from refsast.model.doors import checked_input
-from refsast.model.params import parts
+from refsast.model.params import layer_arrays
 from refsast.model.surrogate import Surrogate
+from refsast.model.validation import validate_run
 
-UNIT = 2.0**-53  # unit roundoff of double precision
-SPIKE_ROUNDING = 16 * UNIT
+UNIT_ROUNDOFF = 2.0**-53  # unit roundoff of double precision
+SPIKE_ROUNDING = 16 * UNIT_ROUNDOFF
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +57,7 @@ class Box:
 
 
 @dataclass(frozen=True, eq=False)
-class Enclosure:
+class StateBoxes:
     """Where potentials and spikes can be.
 
     Attributes
@@ -70,7 +70,7 @@ class Enclosure:
     s: tuple[Box, ...]
 
 
-def certifiable(
+def validate_smooth(
     network: Network, params: Params, x: ArrayLike | Spikes
 ) -> tuple[Network, Params, Array]:
     """Check what comes through a door of this room, and return it in double precision.
@@ -98,13 +98,13 @@ def certifiable(
     ValueError
         If a spike is of another family, or a shape or number is not as it must be.
     """
-    params, x = checked_input(network, params, x)
+    params, x = validate_run(network, params, x)
     for neuron in network.neurons:
         if not isinstance(neuron.spike, Surrogate):
             raise ValueError(f"spike must be a smooth spike of refsast, got {neuron.spike!r}")
     if np.iscomplexobj(x) or np.iscomplexobj(params[0].w):
         raise ValueError("x and params must be real, got complex numbers")
-    wide = tuple(Layer(**{k: a.astype(float) for k, a in parts(p).items()}) for p in params)
+    wide = tuple(Layer(**{k: a.astype(float) for k, a in layer_arrays(p).items()}) for p in params)
     return network, wide, x.astype(float)
 
 
@@ -127,7 +127,7 @@ def tail(neuron: LIF, distance: Array) -> Array:
     return neuron.spike(-distance) + SPIKE_ROUNDING
 
 
-def enclose(network: Network, params: Params, x: ArrayLike | Spikes) -> Enclosure:
+def enclose_states(network: Network, params: Params, x: ArrayLike | Spikes) -> StateBoxes:
     """Return where potentials and spikes can be, for every spike in the envelope of the network's.
 
     Parameters
@@ -147,19 +147,19 @@ def enclose(network: Network, params: Params, x: ArrayLike | Spikes) -> Enclosur
     Raises
     ------
     ValueError
-        If anything is not as `certifiable` asks.
+        If anything is not as `validate_smooth` asks.
 
     References
     ----------
     The proof is at the top of this file; THEORY 7.
     """
-    network, params, x = certifiable(network, params, x)
+    network, params, x = validate_smooth(network, params, x)
     us, ss, a = [], [], Box(x, x)
     for neuron, layer in zip(network.neurons, params, strict=False):
-        u, a = _layer(neuron, layer, a)
+        u, a = _layer_boxes(neuron, layer, a)
         us.append(u)
         ss.append(a)
-    return Enclosure(tuple(us), tuple(ss))
+    return StateBoxes(tuple(us), tuple(ss))
 
 
 def rounding(layer: Layer, largest: Array) -> tuple[float, Array]:
@@ -179,42 +179,42 @@ def rounding(layer: Layer, largest: Array) -> tuple[float, Array]:
     rest : (batch, n_out) array
         That share of what the weights, with spikes of at most 1, and biases can bring.
     """
-    share = 4.0 * (sum(layer.w.shape) + 8) * UNIT
+    share = 4.0 * (sum(layer.w.shape) + 8) * UNIT_ROUNDOFF
     fixed = np.zeros(layer.w.shape[0]) if layer.b is None else np.abs(layer.b)
     if layer.v is not None:
         fixed = fixed + np.abs(layer.v).sum(axis=1)
     return share, share * (largest[:, None] * np.abs(layer.w).sum(axis=1) + fixed)
 
 
-def _layer(neuron: LIF, layer: Layer, a: Box) -> tuple[Box, Box]:
+def _layer_boxes(neuron: LIF, layer: Layer, a: Box) -> tuple[Box, Box]:
     """Boxes of potentials and spikes of one layer, from the box of its input."""
-    share, rest = rounding(layer, _magnitude(a).max(axis=(0, 2)))
+    share, rest = rounding(layer, _max_magnitude(a).max(axis=(0, 2)))
     us, ss = [], []
     u = s = carried = Box(np.zeros(rest.shape), np.zeros(rest.shape))
-    for current in _steps(_times(a, layer.w, layer.b)):
-        width = share * (_magnitude(u) + neuron.threshold) + rest
-        u = _sum(carried, current, Box(-width, width))
+    for current in _iterate_time(_times(a, layer.w, layer.b)):
+        width = share * (_max_magnitude(u) + neuron.threshold) + rest
+        u = _add_boxes(carried, current, Box(-width, width))
         if layer.v is not None:
-            u = _sum(u, _times(s, layer.v))
-        s, carried = _fired(neuron, u), _carried(neuron, u)
+            u = _add_boxes(u, _times(s, layer.v))
+        s, carried = _spike_box(neuron, u), _carried(neuron, u)
         us.append(u)
         ss.append(s)
-    return _stacked(us), _stacked(ss)
+    return _stack_boxes(us), _stack_boxes(ss)
 
 
-def _magnitude(a: Box) -> Array:
+def _max_magnitude(a: Box) -> Array:
     return np.maximum(abs(a.lo), abs(a.hi))
 
 
-def _sum(*boxes: Box) -> Box:
+def _add_boxes(*boxes: Box) -> Box:
     return Box(np.sum([b.lo for b in boxes], axis=0), np.sum([b.hi for b in boxes], axis=0))
 
 
-def _steps(a: Box) -> Iterator[Box]:
+def _iterate_time(a: Box) -> Iterator[Box]:
     return (Box(lo, hi) for lo, hi in zip(a.lo, a.hi, strict=True))
 
 
-def _stacked(boxes: list[Box]) -> Box:
+def _stack_boxes(boxes: list[Box]) -> Box:
     return Box(np.stack([b.lo for b in boxes]), np.stack([b.hi for b in boxes]))
 
 
@@ -226,7 +226,7 @@ def _times(a: Box, w: Array, b: Array | None = None) -> Box:
     return Box(centre - spread, centre + spread)
 
 
-def _fired(neuron: LIF, u: Box) -> Box:
+def _spike_box(neuron: LIF, u: Box) -> Box:
     """Spikes over the box of `u`: the ends of the envelope."""
     above, below = u.lo - neuron.threshold, neuron.threshold - u.hi
     lo = np.where(above >= 0.0, 1.0 - tail(neuron, np.maximum(above, 0.0)), 0.0)
@@ -239,8 +239,10 @@ def _carried(neuron: LIF, u: Box) -> Box:
     theta = neuron.threshold
     low = Box(np.minimum(u.lo, theta), np.minimum(u.hi, theta))
     high = Box(np.maximum(u.lo, theta), np.maximum(u.hi, theta))
-    below = _corners(neuron, low, Box(np.zeros_like(u.lo), tail(neuron, theta - low.hi)))
-    above = _corners(neuron, high, Box(1.0 - tail(neuron, high.lo - theta), np.ones_like(u.lo)))
+    below = _reset_corners(neuron, low, Box(np.zeros_like(u.lo), tail(neuron, theta - low.hi)))
+    above = _reset_corners(
+        neuron, high, Box(1.0 - tail(neuron, high.lo - theta), np.ones_like(u.lo))
+    )
     none_below, none_above = u.lo >= theta, u.hi < theta
     return Box(
         np.minimum(np.where(none_below, np.inf, below.lo), np.where(none_above, np.inf, above.lo)),
@@ -250,7 +252,7 @@ def _carried(neuron: LIF, u: Box) -> Box:
     )
 
 
-def _corners(neuron: LIF, u: Box, s: Box) -> Box:
+def _reset_corners(neuron: LIF, u: Box, s: Box) -> Box:
     """The reset over a box: affine in u and in s, so extreme in a corner."""
     corners = [
         neuron.reset(neuron.leak, neuron.threshold, v, spike)

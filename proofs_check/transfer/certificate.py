@@ -51,7 +51,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from proofs_check.certified.constants import geometric
-from proofs_check.transfer.boxes import UNIT, certifiable, enclose, rounding, tail
+from proofs_check.transfer.boxes import (
+    UNIT_ROUNDOFF,
+    enclose_states,
+    rounding,
+    tail,
+    validate_smooth,
+)
 from refsast import LIF, Layer, Network, Params, Spikes, heaviside, run
 from refsast.arrays import Array
 from refsast.model.readout import pool
@@ -84,7 +90,7 @@ class Certificate:
 
 
 @dataclass(frozen=True, eq=False)
-class Reach:
+class LayerErrors:
     """What the simple certificate says of one layer, per recording.
 
     Attributes
@@ -105,7 +111,7 @@ class Reach:
     applies: NDArray[np.bool_]
 
 
-def simple(network: Network, params: Params, x: ArrayLike | Spikes) -> Certificate:
+def simple_certificate(network: Network, params: Params, x: ArrayLike | Spikes) -> Certificate:
     """Return the certificate of THEORY 7: one margin and one error per layer and recording.
 
     Parameters
@@ -131,20 +137,20 @@ def simple(network: Network, params: Params, x: ArrayLike | Spikes) -> Certifica
     ----------
     THEORY 7, extended at the top of this file.
     """
-    network, params, x = certifiable(network, params, x)
-    lead, _, hard = _leads(network, params, x)
-    layers = reach(network, params, x)
+    network, params, x = validate_smooth(network, params, x)
+    lead, _, hard = _hard_leads(network, params, x)
+    layers = layer_errors(network, params, x)
     applies = np.all([layer.applies for layer in layers], axis=0)
-    row = np.abs(_matrix(network, params)).sum(axis=1).max()
+    row = np.abs(_readout_matrix(network, params)).sum(axis=1).max()
     total = network.readout.time_weights(len(x)).sum()
     reached = 2.0 * row * total * layers[-1].spike
     bound = np.where(applies, reached, np.inf)[:, None] + _readout_rounding(
         network, params, len(x), hard
     )
-    return Certificate(lead, _cleared(bound, hard), applies)
+    return Certificate(lead, _zero_own_class(bound, hard), applies)
 
 
-def sharp(network: Network, params: Params, x: ArrayLike | Spikes) -> Certificate:
+def sharp_certificate(network: Network, params: Params, x: ArrayLike | Spikes) -> Certificate:
     """Return the certificate by boxes: its own bounds for each neuron, step and pair of classes.
 
     Parameters
@@ -159,7 +165,7 @@ def sharp(network: Network, params: Params, x: ArrayLike | Spikes) -> Certificat
     Returns
     -------
     Certificate
-        `applies` is always True; where `simple` applies its bounds are no smaller.
+        `applies` is always True; where `simple_certificate` applies its bounds are no smaller.
 
     Raises
     ------
@@ -170,19 +176,21 @@ def sharp(network: Network, params: Params, x: ArrayLike | Spikes) -> Certificat
     ----------
     The proofs are at the top of this file and of `boxes`.
     """
-    network, params, x = certifiable(network, params, x)
-    lead, pooled, hard = _leads(network, params, x)
-    box = enclose(network, params, x).s[-1]
+    network, params, x = validate_smooth(network, params, x)
+    lead, pooled, hard = _hard_leads(network, params, x)
+    box = enclose_states(network, params, x).s[-1]
     lo, hi = pool(network.readout, box.lo), pool(network.readout, box.hi)
-    w = _matrix(network, params)
+    w = _readout_matrix(network, params)
     apart = w[hard][:, None, :] - w  # (batch, classes, n): what is read for the lead
     fall = np.einsum("bcn,bn->bc", apart, pooled - 0.5 * (lo + hi))
     fall += np.einsum("bcn,bn->bc", np.abs(apart), 0.5 * (hi - lo))
     bound = fall + _readout_rounding(network, params, len(x), hard)
-    return Certificate(lead, _cleared(bound, hard), np.ones(len(lead), bool))
+    return Certificate(lead, _zero_own_class(bound, hard), np.ones(len(lead), bool))
 
 
-def reach(network: Network, params: Params, x: ArrayLike | Spikes) -> tuple[Reach, ...]:
+def layer_errors(
+    network: Network, params: Params, x: ArrayLike | Spikes
+) -> tuple[LayerErrors, ...]:
     """Return how far the simple certificate says smooth spikes can lead each layer.
 
     Parameters
@@ -208,28 +216,28 @@ def reach(network: Network, params: Params, x: ArrayLike | Spikes) -> tuple[Reac
     ----------
     THEORY 7, extended at the top of this file.
     """
-    network, params, x = certifiable(network, params, x)
+    network, params, x = validate_smooth(network, params, x)
     trace = run(network, params, x, spike=heaviside)
     layers, below = [], np.zeros(x.shape[1])
     inputs = (x, *trace.s)
     for neuron, layer, a, u in zip(network.neurons, params, inputs, trace.u, strict=False):
-        layers.append(_reach(neuron, layer, np.abs(a).max(axis=(0, 2)), u, below))
+        layers.append(_layer_error(neuron, layer, np.abs(a).max(axis=(0, 2)), u, below))
         below = layers[-1].spike
     return tuple(layers)
 
 
-def _reach(neuron: LIF, layer: Layer, largest: Array, u: Array, below: Array) -> Reach:
+def _layer_error(neuron: LIF, layer: Layer, largest: Array, u: Array, below: Array) -> LayerErrors:
     """One layer, from the largest magnitude of its input and of the errors in it."""
     margin = np.abs(u - neuron.threshold).min(axis=(0, 2))
     top = np.abs(u).max(axis=(0, 2))
     e = tail(neuron, 0.5 * margin)
     share, rest = rounding(layer, np.maximum(largest, 1.0))  # smooth spikes may reach 1
-    grow = 1.0 + share + 4.0 * len(u) * UNIT
+    grow = 1.0 + share + 4.0 * len(u) * UNIT_ROUNDOFF
     inside = (_through_reset(neuron, top) + _row_sum(layer.v)) * e + _row_sum(layer.w) * below
     slack = share * (top + 0.5 * margin + neuron.threshold) + rest.max(axis=1)
     d = grow * geometric(neuron.leak, len(u)) * (inside + slack)
     applies = d <= 0.5 * margin
-    return Reach(margin, d, np.where(applies, e, 1.0), applies)
+    return LayerErrors(margin, d, np.where(applies, e, 1.0), applies)
 
 
 def _through_reset(neuron: LIF, top: Array) -> Array:
@@ -242,12 +250,14 @@ def _row_sum(w: Array | None) -> float:
     return 0.0 if w is None else float(np.abs(w).sum(axis=1).max())
 
 
-def _matrix(network: Network, params: Params) -> Array:
+def _readout_matrix(network: Network, params: Params) -> Array:
     """W_o, shape (classes, n)."""
     return np.eye(network.classes) if network.readout.n_out is None else params[-1].w
 
 
-def _leads(network: Network, params: Params, x: Array) -> tuple[Array, Array, NDArray[np.intp]]:
+def _hard_leads(
+    network: Network, params: Params, x: Array
+) -> tuple[Array, Array, NDArray[np.intp]]:
     """Leads of the hard class, pooled hard spikes, and the hard class."""
     trace = run(network, params, x, spike=heaviside)
     hard = trace.logits.argmax(axis=1)
@@ -257,15 +267,15 @@ def _leads(network: Network, params: Params, x: Array) -> tuple[Array, Array, ND
 
 def _readout_rounding(network: Network, params: Params, time: int, hard: NDArray[np.intp]) -> Array:
     """What rounding can do to a lead, shape (batch, classes)."""
-    w = _matrix(network, params)
+    w = _readout_matrix(network, params)
     largest = np.abs(w).sum(axis=1)
     if network.readout.n_out is not None and params[-1].b is not None:
         largest = largest + np.abs(params[-1].b)
-    share = 4.0 * (sum(w.shape) + time + 8) * UNIT
+    share = 4.0 * (sum(w.shape) + time + 8) * UNIT_ROUNDOFF
     each = share * network.readout.time_weights(time).sum() * largest
     return each[hard][:, None] + each
 
 
-def _cleared(bound: Array, hard: NDArray[np.intp]) -> Array:
+def _zero_own_class(bound: Array, hard: NDArray[np.intp]) -> Array:
     """The bound, with 0 for the hard class against itself."""
     return np.where(np.arange(bound.shape[1]) == hard[:, None], 0.0, bound)

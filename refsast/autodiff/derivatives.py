@@ -6,12 +6,12 @@ from typing import TypeAlias
 import numpy as np
 
 from refsast.arrays import Array
-from refsast.autodiff.tape import Node, leaf, pull
+from refsast.autodiff.tape import Node, backward, leaf
 
-Program: TypeAlias = Callable[..., "Array | np.float64"]
+ArrayFunction: TypeAlias = Callable[..., "Array | np.float64"]
 
 
-def value_and_grad(f: Program, *xs: Array) -> tuple[Array, tuple[Array, ...]]:
+def value_and_grad(f: ArrayFunction, *xs: Array) -> tuple[Array, tuple[Array, ...]]:
     """Return the value of a scalar function and its gradient in each argument.
 
     Parameters
@@ -38,10 +38,10 @@ def value_and_grad(f: Program, *xs: Array) -> tuple[Array, tuple[Array, ...]]:
     y = f(*nodes)
     if not isinstance(y, Node):
         return np.asarray(y), tuple(np.zeros(x.shape) for x in xs)
-    return y.value, pull(y, nodes, np.ones(y.shape))
+    return y.value, backward(y, nodes, np.ones(y.shape))
 
 
-def vjp(f: Program, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
+def vjp(f: ArrayFunction, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
     """Return the vector-Jacobian products ``J' g``, one per argument of `f`.
 
     Parameters
@@ -61,7 +61,7 @@ def vjp(f: Program, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
     return value_and_grad(lambda *nodes: np.sum(f(*nodes) * g), *xs)[1]
 
 
-def jvp(f: Program, xs: tuple[Array, ...], vs: tuple[Array, ...]) -> Array:
+def jvp(f: ArrayFunction, xs: tuple[Array, ...], vs: tuple[Array, ...]) -> Array:
     """Return the Jacobian-vector product ``J v``, the derivative of `f` along `vs`.
 
     The transpose of the transpose: ``J' g`` is linear in ``g``, so its own pullback is ``J``.
@@ -85,11 +85,11 @@ def jvp(f: Program, xs: tuple[Array, ...], vs: tuple[Array, ...]) -> Array:
     if not isinstance(y, Node):
         return np.zeros(np.shape(y))
     g = leaf(np.zeros(y.shape))
-    along = _inner(pull(y, nodes, g, traced=True), vs)
-    return pull(along, (g,), np.ones(()))[0]
+    along = _inner_product(backward(y, nodes, g, traced=True), vs)
+    return backward(along, (g,), np.ones(()))[0]
 
 
-def hvp(f: Program, xs: tuple[Array, ...], vs: tuple[Array, ...]) -> tuple[Array, ...]:
+def hvp(f: ArrayFunction, xs: tuple[Array, ...], vs: tuple[Array, ...]) -> tuple[Array, ...]:
     """Return the Hessian-vector products of a scalar function: the gradient of ``<grad f, v>``.
 
     Parameters
@@ -111,11 +111,11 @@ def hvp(f: Program, xs: tuple[Array, ...], vs: tuple[Array, ...]) -> tuple[Array
         y = f(*nodes)
         if not isinstance(y, Node):
             return np.zeros(())
-        return _inner(pull(y, nodes, np.ones(y.shape), traced=True), vs)
+        return _inner_product(backward(y, nodes, np.ones(y.shape), traced=True), vs)
 
     return value_and_grad(slope, *xs)[1]
 
 
-def _inner(xs: tuple[Array, ...], vs: tuple[Array, ...]) -> Array:
+def _inner_product(xs: tuple[Array, ...], vs: tuple[Array, ...]) -> Array:
     """The inner product over all arrays."""
     return sum(((x * v).sum() for x, v in zip(xs, vs, strict=True)), start=np.zeros(()))

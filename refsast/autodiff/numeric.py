@@ -14,7 +14,7 @@ from refsast.arrays import Array
 STEP = 1e-40  # of the complex step: its square is below rounding for every value met here
 
 
-class Rule(Protocol):
+class PullbackRule(Protocol):
     """What `adjoint_gap` needs of an operation: a value and one pullback per argument."""
 
     @property
@@ -141,7 +141,7 @@ def central_difference(
 
 
 def adjoint_gap(
-    rule: Rule, args: tuple[Array, ...], tangents: tuple[Array, ...], g: Array
+    rule: PullbackRule, args: tuple[Array, ...], tangents: tuple[Array, ...], g: Array
 ) -> float:
     """Return how far an operation's pullbacks are from the transpose of its derivative::
 

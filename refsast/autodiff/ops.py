@@ -49,7 +49,7 @@ class Slice:
     g: Array
 
 
-def fit(g: Array, like: Array) -> Array:
+def unbroadcast(g: Array, like: Array) -> Array:
     """Sum `g` over the axes along which `like` was broadcast."""
     shape = np.shape(like)
     extra = np.ndim(g) - len(shape)
@@ -59,12 +59,28 @@ def fit(g: Array, like: Array) -> Array:
 
 
 RULES: tuple[tuple[Callable[..., Array], *tuple[Pullback, ...]], ...] = (
-    (np.add, lambda g, y, a, b: fit(g, a), lambda g, y, a, b: fit(g, b)),
-    (np.subtract, lambda g, y, a, b: fit(g, a), lambda g, y, a, b: fit(-g, b)),
-    (np.multiply, lambda g, y, a, b: fit(g * b, a), lambda g, y, a, b: fit(g * a, b)),
-    (np.divide, lambda g, y, a, b: fit(g / b, a), lambda g, y, a, b: fit(-(g * y) / b, b)),
-    (np.maximum, lambda g, y, a, b: fit(g * (a >= b), a), lambda g, y, a, b: fit(g * (a < b), b)),
-    (np.minimum, lambda g, y, a, b: fit(g * (a <= b), a), lambda g, y, a, b: fit(g * (a > b), b)),
+    (np.add, lambda g, y, a, b: unbroadcast(g, a), lambda g, y, a, b: unbroadcast(g, b)),
+    (np.subtract, lambda g, y, a, b: unbroadcast(g, a), lambda g, y, a, b: unbroadcast(-g, b)),
+    (
+        np.multiply,
+        lambda g, y, a, b: unbroadcast(g * b, a),
+        lambda g, y, a, b: unbroadcast(g * a, b),
+    ),
+    (
+        np.divide,
+        lambda g, y, a, b: unbroadcast(g / b, a),
+        lambda g, y, a, b: unbroadcast(-(g * y) / b, b),
+    ),
+    (
+        np.maximum,
+        lambda g, y, a, b: unbroadcast(g * (a >= b), a),
+        lambda g, y, a, b: unbroadcast(g * (a < b), b),
+    ),
+    (
+        np.minimum,
+        lambda g, y, a, b: unbroadcast(g * (a <= b), a),
+        lambda g, y, a, b: unbroadcast(g * (a > b), b),
+    ),
     (np.matmul, lambda g, y, a, b: g @ b.T, lambda g, y, a, b: a.T @ g),  # of two matrices
     (np.negative, lambda g, y, x: -g),
     (np.exp, lambda g, y, x: g * y),
@@ -82,7 +98,15 @@ RULES: tuple[tuple[Callable[..., Array], *tuple[Pullback, ...]], ...] = (
 UFUNCS = {value: Op(value.__name__, value, tuple(rules)) for value, *rules in RULES}
 
 # Derivative zero wherever there is one: the answer is an array, not a node.
-FLAT = (np.greater, np.greater_equal, np.less, np.less_equal, np.equal, np.not_equal, np.sign)
+ZERO_GRADIENT = (
+    np.greater,
+    np.greater_equal,
+    np.less,
+    np.less_equal,
+    np.equal,
+    np.not_equal,
+    np.sign,
+)
 
 
 def power(exponent: float) -> Op:
@@ -94,7 +118,7 @@ def power(exponent: float) -> Op:
     )
 
 
-def total(axis: tuple[int, ...], keepdims: bool) -> Op:
+def reduce_sum(axis: tuple[int, ...], keepdims: bool) -> Op:
     """The sum over some axes, none of them negative; `g` is spread over them again."""
 
     def spread(g: Array, y: Array, x: Array) -> Array:
@@ -125,18 +149,18 @@ def where(condition: Array) -> Op:
         "where",
         lambda a, b: np.where(condition, a, b),
         (
-            lambda g, y, a, b: fit(np.where(condition, g, 0.0), a),
-            lambda g, y, a, b: fit(np.where(condition, 0.0, g), b),
+            lambda g, y, a, b: unbroadcast(np.where(condition, g, 0.0), a),
+            lambda g, y, a, b: unbroadcast(np.where(condition, 0.0, g), b),
         ),
     )
 
 
 def stack(count: int) -> Op:
     """`count` arrays along a new first axis."""
-    return Op("stack", lambda *xs: np.stack(xs), tuple(partial(_slot, i) for i in range(count)))
+    return Op("stack", lambda *xs: np.stack(xs), tuple(partial(_unstack, i) for i in range(count)))
 
 
-def _slot(index: int, g: Array, *_: Array) -> Array:
+def _unstack(index: int, g: Array, *_: Array) -> Array:
     """The cotangent of one array of a stack."""
     return g[index]
 

@@ -85,8 +85,8 @@ class Node(np.lib.mixins.NDArrayOperatorsMixin):
     def __array_ufunc__(self, ufunc, method, *args, **kwargs):
         if method != "__call__" or kwargs:
             return NotImplemented
-        if ufunc in ops.FLAT:
-            return ufunc(*map(value_of, args))
+        if ufunc in ops.ZERO_GRADIENT:
+            return ufunc(*map(primal, args))
         if ufunc is np.power and not isinstance(args[1], Node):
             return apply(ops.power(args[1]), args[0])
         return apply(ops.UFUNCS[ufunc], *args) if ufunc in ops.UFUNCS else NotImplemented
@@ -100,14 +100,14 @@ def leaf(value: Array) -> Array:
     return Node(value)  # pyright: ignore[reportReturnType]  (Rule 3)
 
 
-def value_of(x: "Array | Node") -> Array:
+def primal(x: "Array | Node") -> Array:
     """Return the numbers of a node; an array is its own value."""
     return x.value if isinstance(x, Node) else x
 
 
 def apply(op: Op, *args: "Array | Node") -> Array:
     """Run `op`, on the tape if one of `args` is."""
-    value = op.value(*map(value_of, args))
+    value = op.value(*map(primal, args))
     if not any(isinstance(a, Node) for a in args):
         return value
     return Node(value, op, args)  # pyright: ignore[reportReturnType]  (Rule 3)
@@ -115,7 +115,7 @@ def apply(op: Op, *args: "Array | Node") -> Array:
 
 def stop_gradient(x: "Array | Node") -> Array:
     """Return the numbers of `x` as a constant, for gradients of every order."""
-    return value_of(x)
+    return primal(x)
 
 
 def straight_through(
@@ -143,7 +143,7 @@ def _reshape(x: "Array | Node", shape: int | Sequence[int]) -> Array:
 def _sum(
     x: "Array | Node", axis: int | tuple[int, ...] | None = None, keepdims: bool = False
 ) -> Array:
-    return apply(ops.total(_axes(x, axis), keepdims), x)
+    return apply(ops.reduce_sum(_axes(x, axis), keepdims), x)
 
 
 def _mean(
@@ -164,12 +164,12 @@ FUNCTIONS: dict[Callable[..., object], Callable[..., object]] = {
     np.reshape: _reshape,
     np.transpose: _transpose,
     np.stack: lambda xs: apply(ops.stack(len(xs)), *xs),
-    np.where: lambda condition, a, b: apply(ops.where(value_of(condition)), a, b),
+    np.where: lambda condition, a, b: apply(ops.where(primal(condition)), a, b),
     np.clip: lambda x, low, high: np.minimum(np.maximum(x, low), high),
 }
 
 
-def pull(
+def backward(
     output: object, inputs: Sequence[Array], g: Array, *, traced: bool = False
 ) -> tuple[Array, ...]:
     """Pull the cotangent `g` of `output` back to `inputs`.
@@ -190,11 +190,11 @@ def pull(
     tuple of array (of Node, if `traced`)
         One cotangent per input; zeros for an input on which `output` does not depend.
     """
-    read = (lambda a: a) if traced else value_of
+    read = (lambda a: a) if traced else primal
     parts: dict[int, list[Array | Slice]] = {id(output): [g]}
     wanted = {id(x): np.zeros(x.shape) for x in inputs}
-    for node in _between(output, inputs):
-        cotangent = _total(parts.pop(id(node)), node.shape)
+    for node in _toposort(output, inputs):
+        cotangent = _accumulate(parts.pop(id(node)), node.shape)
         if id(node) in wanted:
             wanted[id(node)] = cotangent
         if node.op is None:
@@ -207,7 +207,7 @@ def pull(
     return tuple(wanted[id(x)] for x in inputs)
 
 
-def _between(output: object, inputs: Iterable[Array]) -> list[Node]:
+def _toposort(output: object, inputs: Iterable[Array]) -> list[Node]:
     """Return the nodes on a way from `inputs` to `output`, the deepest first."""
     seen: dict[int, Node] = {}
     todo: list[object] = [output]
@@ -224,7 +224,7 @@ def _between(output: object, inputs: Iterable[Array]) -> list[Node]:
     return [node for node in reversed(ascending) if id(node) in useful]
 
 
-def _total(parts: list[Array | Slice], shape: tuple[int, ...]) -> Array:
+def _accumulate(parts: list[Array | Slice], shape: tuple[int, ...]) -> Array:
     """Sum the parts of a cotangent, its slices gathered into one stack."""
     whole = [p for p in parts if not isinstance(p, Slice)]
     slices: dict[int, Array] = {}

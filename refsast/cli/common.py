@@ -10,15 +10,15 @@ from typing import TypeAlias
 import numpy as np
 from tqdm import tqdm
 
-from refsast.data import load_nmnist_spikes, split, synthetic_spikes
+from refsast.data import load_nmnist_spikes, split_dataset, synthetic_spikes
 from refsast.data.archive import SPLITS
 from refsast.experiment.presets import PRESETS, SCHEDULES, Setting
 from refsast.experiment.record import Data
 from refsast.model import NoReset, Subtract, ToZero
 from refsast.model.reset import Reset
 
-MANY = 2000  # synthetic recordings, from which on more processes are worth their start
-LARGEST = 10**7  # of any count on the command line: what is larger is a slip
+PARALLEL_MINIMUM = 2000  # synthetic recordings, from which on more processes are worth their start
+MAX_COUNT = 10**7  # of any count on the command line: what is larger is a slip
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 RESETS: dict[str, Reset] = {
@@ -29,20 +29,20 @@ RESETS: dict[str, Reset] = {
 }
 
 # Calls for tqdm that is silent where standard error is not a terminal.
-bar = partial(tqdm, disable=None, dynamic_ncols=True)
+progress_bar = partial(tqdm, disable=None, dynamic_ncols=True)
 
 
 def positive(text: str) -> int:
     """Parse a positive integer."""
-    if not text.isdecimal() or not 0 < int(text) <= LARGEST:
-        raise argparse.ArgumentTypeError(f"must be an integer of 1 to {LARGEST}, got {text}")
+    if not text.isdecimal() or not 0 < int(text) <= MAX_COUNT:
+        raise argparse.ArgumentTypeError(f"must be an integer of 1 to {MAX_COUNT}, got {text}")
     return int(text)
 
 
 def natural(text: str) -> int:
     """Parse an integer that is not negative."""
-    if not text.isdecimal() or int(text) > LARGEST:
-        raise argparse.ArgumentTypeError(f"must be an integer of 0 to {LARGEST}, got {text}")
+    if not text.isdecimal() or int(text) > MAX_COUNT:
+        raise argparse.ArgumentTypeError(f"must be an integer of 0 to {MAX_COUNT}, got {text}")
     return int(text)
 
 
@@ -109,7 +109,7 @@ FIELDS = {
 }
 
 
-def add_setting(parser: argparse.ArgumentParser) -> None:
+def add_setting_flags(parser: argparse.ArgumentParser) -> None:
     """Add ``--preset`` and one flag per field of a setting."""
     group = parser.add_argument_group("setting", "A preset, of which any number can be replaced.")
     group.add_argument(
@@ -119,7 +119,7 @@ def add_setting(parser: argparse.ArgumentParser) -> None:
         group.add_argument(f"--{name.replace('_', '-')}", type=field.parse, help=field.help)
 
 
-def setting_from(args: argparse.Namespace) -> Setting:
+def read_setting(args: argparse.Namespace) -> Setting:
     """Return the preset with the given flags in place of its numbers."""
     if args.preset not in PRESETS:
         raise ValueError(f"preset must be one of {', '.join(PRESETS)}, got {args.preset}")
@@ -127,7 +127,7 @@ def setting_from(args: argparse.Namespace) -> Setting:
     return replace(PRESETS[args.preset], **given)
 
 
-def add_runs(parser: argparse.ArgumentParser, out: str) -> None:
+def add_run_flags(parser: argparse.ArgumentParser, out: str) -> None:
     """Add the flags of a command that trains many times."""
     group = parser.add_argument_group("runs", "How often, how many at a time, and where it goes.")
     group.add_argument(
@@ -140,12 +140,12 @@ def add_runs(parser: argparse.ArgumentParser, out: str) -> None:
     )
 
 
-def seeds_from(args: argparse.Namespace) -> range:
+def read_seeds(args: argparse.Namespace) -> range:
     """Return the seeds that the flags ask for."""
     return range(args.first_seed, args.first_seed + args.seeds)
 
 
-def add_recordings(parser: argparse.ArgumentParser) -> None:
+def add_recording_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags that say which recordings to use."""
     group = parser.add_argument_group(
         "recordings",
@@ -204,7 +204,7 @@ class Recordings:
     says: str
 
 
-def recordings_from(args: argparse.Namespace, steps: int) -> Recordings:
+def load_recordings(args: argparse.Namespace, steps: int) -> Recordings:
     """Load or make the recordings that the flags ask for."""
     made = args.nmnist is None
     _refuse_idle_flags(args, made)
@@ -215,7 +215,9 @@ def recordings_from(args: argparse.Namespace, steps: int) -> Recordings:
     if not 0.0 < args.validation < 1.0:
         raise ValueError(f"validation must lie in (0, 1), got {args.validation}")
     fraction = 1.0 - args.validation
-    kept, held_out = split(*train, fraction=fraction, rng=np.random.default_rng(args.data_seed))
+    kept, held_out = split_dataset(
+        *train, fraction=fraction, rng=np.random.default_rng(args.data_seed)
+    )
     counts = f"{kept[1].size} to train, {held_out[1].size} to validate, no test recordings"
     return Recordings(kept, held_out, f"{trained_on} split: {counts}")
 
@@ -236,15 +238,17 @@ def _synthetic(args: argparse.Namespace, part: int, steps: int) -> tuple[Data, s
     """Synthetic recordings, training (part 0) and test (part 1) from separate streams."""
     n = (args.train or 700, args.test or 200)[part]
     rng = np.random.default_rng(args.data_seed).spawn(2)[part]
-    progress = partial(bar, desc="synthetic digits", unit=" recordings", leave=False)
-    jobs = None if n >= MANY else 1
+    progress = partial(progress_bar, desc="synthetic digits", unit=" recordings", leave=False)
+    jobs = None if n >= PARALLEL_MINIMUM else 1
     made = synthetic_spikes(n, rng, steps=steps, cache=args.cache, jobs=jobs, progress=progress)
     return made, f"{n} synthetic recordings (seed {args.data_seed})"
 
 
 def _nmnist(args: argparse.Namespace, part: int, steps: int) -> tuple[Data, str]:
     """Real recordings, training (part 0) or test (part 1)."""
-    progress = partial(bar, desc=f"reading {SPLITS[part]}", unit=" recordings", leave=False)
+    progress = partial(
+        progress_bar, desc=f"reading {SPLITS[part]}", unit=" recordings", leave=False
+    )
     x, y = load_nmnist_spikes(
         args.nmnist,
         SPLITS[part],
@@ -258,4 +262,4 @@ def _nmnist(args: argparse.Namespace, part: int, steps: int) -> tuple[Data, str]
 
 def results_bar(results: Iterable, total: int) -> Iterable:
     """Wrap results as they come in."""
-    return bar(results, total=total, desc="runs", unit=" runs")
+    return progress_bar(results, total=total, desc="runs", unit=" runs")

@@ -4,19 +4,19 @@ import argparse
 
 from refsast.cli.common import (
     Commands,
-    add_recordings,
-    add_runs,
-    add_setting,
+    add_recording_flags,
+    add_run_flags,
+    add_setting_flags,
+    load_recordings,
     numbers,
-    recordings_from,
+    read_seeds,
+    read_setting,
     results_bar,
-    seeds_from,
-    setting_from,
 )
-from refsast.experiment.compare import arms, compare
-from refsast.experiment.folder import PAGE, claim, identity, write_comparison
-from refsast.experiment.saved import COMPARISON
-from refsast.experiment.tables import rows, text, verdict
+from refsast.experiment.compare import compare, comparison_arms
+from refsast.experiment.output_dir import PAGE, comparison_identity, reserve, write_comparison
+from refsast.experiment.run_files import COMPARISON
+from refsast.experiment.tables import comparison_rows, conclusion, format_rows
 
 
 def add(commands: Commands) -> None:
@@ -30,32 +30,34 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--rhos", type=numbers, metavar="RHO,RHO", help="radii of SAM (default: the preset's)"
     )
-    add_runs(parser, "runs/compare")
-    add_setting(parser)
-    add_recordings(parser)
+    add_run_flags(parser, "runs/compare")
+    add_setting_flags(parser)
+    add_recording_flags(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Compare, write, and print the table."""
-    setting = setting_from(args)
+    setting = read_setting(args)
     rhos = args.rhos or (setting.rho,)
     if not all(rho > 0.0 for rho in rhos):
         raise ValueError(f"rhos must be positive, got {', '.join(f'{rho:g}' for rho in rhos)}")
-    settings = arms(setting, rhos)
+    settings = comparison_arms(setting, rhos)
     if len(settings) < 2 + len(rhos):
         raise ValueError(f"rhos must differ, got {', '.join(f'{rho:g}' for rho in rhos)}")
-    recordings = recordings_from(args, setting.steps)
-    claim(args.out, COMPARISON, identity(settings, seeds_from(args), recordings.says))
+    recordings = load_recordings(args, setting.steps)
+    reserve(args.out, COMPARISON, comparison_identity(settings, read_seeds(args), recordings.says))
     results = compare(
         settings,
         recordings.train,
         recordings.held_out,
-        seeds=seeds_from(args),
+        seeds=read_seeds(args),
         jobs=args.jobs,
         progress=results_bar,
     )
     write_comparison(args.out, results, settings, recordings.says, recordings.held_out[0])
-    table = rows(results)
-    print(f"{recordings.says}\n\n{text(table)}\n\n{verdict(table)}\npage: {args.out / PAGE}")
+    table = comparison_rows(results)
+    print(
+        f"{recordings.says}\n\n{format_rows(table)}\n\n{conclusion(table)}\npage: {args.out / PAGE}"
+    )
     return 0

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
-from refsast.cli.common import Commands, bar, natural
+from refsast.cli.common import Commands, natural, progress_bar
 from refsast.crosscheck.case import Case, Factory, Unsupported
 from refsast.crosscheck.check import Report, check
 from refsast.crosscheck.factory import built, load
-from refsast.crosscheck.golden.exchange import COMMITTED, compare, export
-from refsast.crosscheck.golden.questions import SPECS, question_of
-from refsast.crosscheck.integrability import Kind, integrable
+from refsast.crosscheck.golden.comparison import SHIPPED_SET, compare, export
+from refsast.crosscheck.golden.questions import SPECS, draw_question
+from refsast.crosscheck.integrability import VerdictKind, integrable
 from refsast.crosscheck.judge import Stage
 from refsast.crosscheck.picture import error_map
-from refsast.experiment.tables import aligned
-from refsast.files import write_whole, writing
+from refsast.experiment.tables import align_columns
+from refsast.files import open_atomic, write_atomic
 
 CASES = tuple(spec.name for spec in SPECS)
 
@@ -40,7 +40,7 @@ def add(commands: Commands) -> None:
     compared = own.add_parser("compare", help="judge answers to the golden vectors, from files")
     compared.add_argument("answers", type=Path, help="folder with an .npz per answered case")
     compared.add_argument(
-        "--golden", type=Path, default=COMMITTED, metavar="FOLDER", help="default: what ships"
+        "--golden", type=Path, default=SHIPPED_SET, metavar="FOLDER", help="default: what ships"
     )
     compared.set_defaults(run=run_compare)
 
@@ -90,7 +90,7 @@ def run_run(args: argparse.Namespace) -> int:
     factory = _factory(args)
     reports: list[Report] = []
     lines, name = [("case", "verdict", "cause", "first wrong")], args.impl
-    for case in bar(_cases(args), desc="cases", leave=False):
+    for case in progress_bar(_cases(args), desc="cases", leave=False):
         try:
             implementation = built(factory, case)
         except Unsupported as reason:
@@ -104,13 +104,13 @@ def run_run(args: argparse.Namespace) -> int:
         raise ValueError(f"{args.impl} must have at least one of the networks, got none")
     wrong = [report for report in reports if not report.agrees]
     shown = max(reports, key=lambda report: (not report.agrees, _error(report)))
-    with writing(args.figure) as file:
+    with open_atomic(args.figure) as file:
         error_map(shown).savefig(file, format="png", dpi=150)
     if args.json is not None:
-        write_whole(args.json, _json(name, reports).encode())
+        write_atomic(args.json, _json(name, reports).encode())
     verdict = f"DISAGREES in {len(wrong)}" if wrong else f"agrees in {len(reports)}"
     print(f"{name} {verdict} of {len(reports)} cases\n")
-    print(aligned(lines, words=(0, 1, 2, 3)))
+    print(align_columns(lines, words=(0, 1, 2, 3)))
     print(f"\n{shown}\nfigure: {args.figure}")
     return 1 if wrong else 0
 
@@ -118,7 +118,7 @@ def run_run(args: argparse.Namespace) -> int:
 def run_integrable(args: argparse.Namespace) -> int:
     """Ask for gradients only, and print a verdict per case."""
     factory, kinds = _factory(args), []
-    for case in bar(_cases(args), desc="cases", leave=False):
+    for case in progress_bar(_cases(args), desc="cases", leave=False):
         try:
             gradient = built(factory, case).gradient
         except Unsupported as reason:
@@ -127,9 +127,9 @@ def run_integrable(args: argparse.Namespace) -> int:
         verdict = integrable(gradient, case, rng=np.random.default_rng(args.seed))
         kinds.append(verdict.kind)
         print(f"{case.name}: {verdict}\n")
-    if all(kind is Kind.UNDECIDED for kind in kinds):
+    if all(kind is VerdictKind.UNDECIDED for kind in kinds):
         return 2
-    return 0 if all(kind in (Kind.GRADIENT, Kind.UNDECIDED) for kind in kinds) else 1
+    return 0 if all(kind in (VerdictKind.GRADIENT, VerdictKind.UNDECIDED) for kind in kinds) else 1
 
 
 def run_export(args: argparse.Namespace) -> int:
@@ -154,7 +154,9 @@ def _factory(args: argparse.Namespace) -> Factory:
 
 
 def _cases(args: argparse.Namespace) -> list[Case]:
-    return [question_of(spec).case for spec in SPECS if args.case is None or spec.name in args.case]
+    return [
+        draw_question(spec).case for spec in SPECS if args.case is None or spec.name in args.case
+    ]
 
 
 def _error(report: Report) -> float:

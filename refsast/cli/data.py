@@ -8,7 +8,7 @@ from time import perf_counter
 
 import numpy as np
 
-from refsast.cli.common import Commands, bar, natural, positive
+from refsast.cli.common import Commands, natural, positive, progress_bar
 from refsast.data import (
     DURATION,
     STEPS,
@@ -19,10 +19,10 @@ from refsast.data import (
     write_synthetic,
 )
 from refsast.data.archive import SPLITS
-from refsast.data.describe import Description, Spread, describe, read_all
+from refsast.data.describe import Description, Spread, describe, read_recordings
 from refsast.experiment.figures import recordings_figure
-from refsast.experiment.page import png
-from refsast.files import write_whole
+from refsast.experiment.html_document import encode_png
+from refsast.files import write_atomic
 from refsast.spikes import Spikes
 
 Part = tuple[str, int, np.random.Generator]
@@ -101,9 +101,11 @@ def run_cache(args: argparse.Namespace) -> int:
         per_class=args.per_class,
         cache=args.out,
         jobs=args.jobs,
-        progress=partial(bar, desc=f"binning {args.split}", unit=" recordings", leave=False),
+        progress=partial(
+            progress_bar, desc=f"binning {args.split}", unit=" recordings", leave=False
+        ),
     )
-    print(_made(spikes, perf_counter() - start))
+    print(_describe_file(spikes, perf_counter() - start))
     return 0
 
 
@@ -113,7 +115,7 @@ def _make_files(args: argparse.Namespace, parts: list[Part]) -> None:
         if (args.folder / split).exists():
             raise ValueError(f"folder must not hold {split} yet, got {args.folder}")
     for split, n, rng in parts:
-        write_synthetic(args.folder, split, n, rng, progress=partial(bar, desc=split))
+        write_synthetic(args.folder, split, n, rng, progress=partial(progress_bar, desc=split))
         print(f"{n} recordings in {args.folder / split}")
 
 
@@ -127,12 +129,12 @@ def _make_spikes(args: argparse.Namespace, parts: list[Part]) -> None:
             steps=args.spikes,
             cache=args.folder,
             jobs=args.jobs,
-            progress=partial(bar, desc=split, unit=" recordings", leave=False),
+            progress=partial(progress_bar, desc=split, unit=" recordings", leave=False),
         )
-        print(f"{split}: {_made(spikes, perf_counter() - start)}")
+        print(f"{split}: {_describe_file(spikes, perf_counter() - start)}")
 
 
-def _made(spikes: Spikes, seconds: float) -> str:
+def _describe_file(spikes: Spikes, seconds: float) -> str:
     """What is in the file, how large it is and how long it took."""
     n, path = spikes.shape[1], getattr(spikes.index, "filename", None)
     megabytes = 1e-6 * (spikes.index.nbytes + spikes.starts.nbytes)
@@ -145,32 +147,34 @@ def _made(spikes: Spikes, seconds: float) -> str:
 def run_describe(args: argparse.Namespace) -> int:
     """Print the figures, and draw."""
     size = (args.size, args.size)
-    recordings = list(bar(_recordings(args.folder, args.split, size), desc="reading", leave=False))
+    recordings = list(
+        progress_bar(_read_folder(args.folder, args.split, size), desc="reading", leave=False)
+    )
     figures = describe(recordings, steps=args.steps, duration=args.duration, size=size)
-    print(_table(figures, args.steps))
+    print(_format_description(figures, args.steps))
     if args.picture is not None:
-        write_whole(args.picture, png(recordings_figure(figures, recordings[:10], size)))
+        write_atomic(args.picture, encode_png(recordings_figure(figures, recordings[:10], size)))
         print(f"picture: {args.picture}")
     return 0
 
 
-def _recordings(folder: Path, split: str, size: tuple[int, int]) -> Iterable[Events]:
+def _read_folder(folder: Path, split: str, size: tuple[int, int]) -> Iterable[Events]:
     """The recordings of a split, or of a plain folder of files."""
     plain = sorted(folder.glob("*.bin")) if folder.is_dir() else []
     if plain:
         return (read_events(path, size=size) for path in plain)
-    return read_all(folder, split)
+    return read_recordings(folder, split)
 
 
-def _table(d: Description, steps: int) -> str:
+def _format_description(d: Description, steps: int) -> str:
     """The figures as lines of text."""
     lines = {
         "recordings": f"{d.recordings}",
-        "events per recording": _spread(d.events, "{:,.0f}"),
-        "share of ON events": _spread(d.on_share, "{:.3f}"),
-        "last event (ms)": _spread(d.last, "{:,.0f}", 1e-3),
-        "active pixels": _spread(d.active, "{:,.0f}"),
-        f"cells set at {steps} steps": _spread(d.density, "{:.4f}"),
+        "events per recording": _format_spread(d.events, "{:,.0f}"),
+        "share of ON events": _format_spread(d.on_share, "{:.3f}"),
+        "last event (ms)": _format_spread(d.last, "{:,.0f}", 1e-3),
+        "active pixels": _format_spread(d.active, "{:,.0f}"),
+        f"cells set at {steps} steps": _format_spread(d.density, "{:.4f}"),
         "events after the last step": f"{d.dropped:,}",
         "columns, rows with 98 %": "{}..{}, {}..{}".format(*d.extent),
     }
@@ -178,6 +182,6 @@ def _table(d: Description, steps: int) -> str:
     return "\n".join([head, *(f"{name.ljust(28)}{value}" for name, value in lines.items())])
 
 
-def _spread(s: Spread, form: str, unit: float = 1.0) -> str:
+def _format_spread(s: Spread, form: str, unit: float = 1.0) -> str:
     """The five points of a distribution."""
     return " .. ".join(form.format(unit * v) for v in (s.least, s.low, s.median, s.high, s.most))

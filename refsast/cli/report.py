@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from refsast.cli.common import Commands
-from refsast.experiment.folder import write_page
+from refsast.experiment.output_dir import write_page
 
 
 def add(commands: Commands) -> None:

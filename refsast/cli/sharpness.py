@@ -9,22 +9,22 @@ import numpy as np
 
 from refsast.cli.common import (
     Commands,
-    add_recordings,
-    add_setting,
-    bar,
+    add_recording_flags,
+    add_setting_flags,
+    load_recordings,
     natural,
     numbers,
     positive,
-    recordings_from,
-    setting_from,
+    progress_bar,
+    read_setting,
 )
-from refsast.experiment.compare import BASELINE, begin
-from refsast.experiment.folder import claim, identity, write_sharpness
+from refsast.experiment.compare import BASELINE, initialise
+from refsast.experiment.output_dir import comparison_identity, reserve, write_sharpness
 from refsast.experiment.presets import Setting
 from refsast.experiment.record import Data, Epoch, Run
-from refsast.experiment.saved import SHARPNESS
+from refsast.experiment.run_files import SHARPNESS
 from refsast.experiment.sharpness import Point, along_training
-from refsast.experiment.tables import aligned
+from refsast.experiment.tables import align_columns
 
 
 def add(commands: Commands) -> None:
@@ -62,8 +62,8 @@ def add(commands: Commands) -> None:
         "--out", type=Path, default=Path(out), metavar="FOLDER", help=f"default: {out}"
     )
     parser.add_argument("--seed", type=natural, default=0, help="of initial weights and order")
-    add_setting(parser)
-    add_recordings(parser)
+    add_setting_flags(parser)
+    add_recording_flags(parser)
     parser.set_defaults(run=run)
 
 
@@ -75,37 +75,37 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"radius must be positive and finite, got {radius}")
     if not 0.0 <= args.tolerance < 1.0:
         raise ValueError(f"tolerance must lie in [0, 1), got {args.tolerance}")
-    recordings = recordings_from(args, next(iter(settings.values())).steps)
+    recordings = load_recordings(args, next(iter(settings.values())).steps)
     n = len(recordings.train[1])
     if args.recordings > n:
         raise ValueError(f"recordings must be at most {n}, got {args.recordings}")
     rows = np.sort(np.random.default_rng(args.seed).permutation(n)[: args.recordings])
     on = recordings.train[0][:, rows], recordings.train[1][rows]
     asked = {
-        **identity(settings, [args.seed], recordings.says),
+        **comparison_identity(settings, [args.seed], recordings.says),
         "radius": radius,
         "every": args.every,
         "measured on": args.recordings,
         "tolerance": args.tolerance,
     }
-    claim(args.out, SHARPNESS, asked)
+    reserve(args.out, SHARPNESS, asked)
     runs: dict[str, Run] = {}
     points: dict[str, Sequence[Point]] = {}
     for arm, setting in settings.items():
-        runs[arm], points[arm] = _measured(
+        runs[arm], points[arm] = _train_and_measure(
             arm, setting, recordings.train, recordings.held_out, on, radius, args
         )
     write_sharpness(args.out, runs, points, asked)
     print(
         f"{recordings.says}; measured on {args.recordings} of those to train, radius {radius:g}\n"
     )
-    print(f"{aligned(_rows(points))}\nrecord and picture: {args.out}")
+    print(f"{align_columns(_table_rows(points))}\nrecord and picture: {args.out}")
     return 0
 
 
 def _settings(args: argparse.Namespace) -> dict[str, Setting]:
     """One setting per radius, by name."""
-    setting = setting_from(args)
+    setting = read_setting(args)
     rhos = args.rhos or (0.0, setting.rho)
     named = {
         f"SAST, rho {rho:g}" if rho else BASELINE: replace(setting, rho=float(rho)) for rho in rhos
@@ -115,7 +115,7 @@ def _settings(args: argparse.Namespace) -> dict[str, Setting]:
     return named
 
 
-def _measured(
+def _train_and_measure(
     arm: str,
     setting: Setting,
     train: Data,
@@ -125,8 +125,8 @@ def _measured(
     args: argparse.Namespace,
 ) -> tuple[Run, tuple[Point, ...]]:
     """One training and what was measured along it, with a bar."""
-    network, params, order = begin(setting, np.shape(train[0])[2], args.seed)
-    with bar(desc=arm, unit=" steps") as steps:
+    network, params, order = initialise(setting, np.shape(train[0])[2], args.seed)
+    with progress_bar(desc=arm, unit=" steps") as steps:
 
         def watch(step: int, total: int, epoch: Epoch | None) -> None:
             steps.total = total
@@ -163,7 +163,7 @@ HEADINGS: tuple[str, ...] = (
 )
 
 
-def _rows(points: Mapping[str, Sequence[Point]]) -> list[tuple[str, ...]]:
+def _table_rows(points: Mapping[str, Sequence[Point]]) -> list[tuple[str, ...]]:
     """Headings, and one row per measurement."""
     lines = [HEADINGS]
     for arm, along in points.items():

@@ -15,7 +15,7 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{name}: error: {message} (see {self.prog} --help)\n")
 
 
-def ended(name: str, command: Callable[[], int]) -> int:
+def call_command(name: str, command: Callable[[], int]) -> int:
     """Run a command and return its exit code; 2 for bad input, 130 if it is interrupted."""
     try:
         return command()

@@ -7,19 +7,19 @@ from dataclasses import replace
 from refsast.cli.common import (
     FIELDS,
     Commands,
-    add_recordings,
-    add_runs,
-    add_setting,
-    recordings_from,
+    add_recording_flags,
+    add_run_flags,
+    add_setting_flags,
+    load_recordings,
+    read_seeds,
+    read_setting,
     results_bar,
-    seeds_from,
-    setting_from,
 )
 from refsast.experiment.compare import Result, compare
-from refsast.experiment.folder import claim, identity, write_sweep
+from refsast.experiment.output_dir import comparison_identity, reserve, write_sweep
 from refsast.experiment.presets import Setting
-from refsast.experiment.saved import SWEEP
-from refsast.experiment.tables import rows, text
+from refsast.experiment.run_files import SWEEP
+from refsast.experiment.tables import comparison_rows, format_rows
 
 
 def add(commands: Commands) -> None:
@@ -38,9 +38,9 @@ def add(commands: Commands) -> None:
         metavar="NAME=VALUE/VALUE",
         help="values of one part of the setting, such as rho=0/0.1/0.3 or hidden=64/64,64",
     )
-    add_runs(parser, "runs/sweep")
-    add_setting(parser)
-    add_recordings(parser)
+    add_run_flags(parser, "runs/sweep")
+    add_setting_flags(parser)
+    add_recording_flags(parser)
     parser.set_defaults(run=run)
 
 
@@ -62,26 +62,28 @@ def run(args: argparse.Namespace) -> int:
     names = [name for name, _ in args.vary]
     if len(set(names)) < len(names):
         raise ValueError(f"vary must name each part once, got {', '.join(names)}")
-    settings = grid(setting_from(args), dict(args.vary))
+    settings = grid(read_setting(args), dict(args.vary))
     parts = {
-        steps: recordings_from(args, steps)
+        steps: load_recordings(args, steps)
         for steps in sorted({setting.steps for setting in settings.values()})
     }
     says = next(iter(parts.values())).says
-    claim(args.out, SWEEP, identity(settings, seeds_from(args), says))
+    reserve(args.out, SWEEP, comparison_identity(settings, read_seeds(args), says))
     results: list[Result] = []
     for steps, recordings in parts.items():
         results += compare(
             {name: setting for name, setting in settings.items() if setting.steps == steps},
             recordings.train,
             recordings.held_out,
-            seeds=seeds_from(args),
+            seeds=read_seeds(args),
             jobs=args.jobs,
             progress=results_bar,
         )
-    table = rows(results)
+    table = comparison_rows(results)
     write_sweep(args.out, results, settings, says)
-    print(f"{says}\n\n{text(sorted(table, key=lambda row: -row.hard.value))}\nrecord: {args.out}")
+    print(
+        f"{says}\n\n{format_rows(sorted(table, key=lambda row: -row.hard.value))}\nrecord: {args.out}"
+    )
     return 0
 
 

@@ -5,17 +5,17 @@ from pathlib import Path
 
 from refsast.cli.common import (
     Commands,
-    add_recordings,
-    add_setting,
-    bar,
+    add_recording_flags,
+    add_setting_flags,
+    load_recordings,
     natural,
-    recordings_from,
-    setting_from,
+    progress_bar,
+    read_setting,
 )
 from refsast.experiment.compare import train_arm
-from refsast.experiment.folder import PAGE, claim, write_run
+from refsast.experiment.output_dir import PAGE, reserve, write_run
 from refsast.experiment.record import Epoch
-from refsast.experiment.saved import RUN
+from refsast.experiment.run_files import RUN
 
 
 def add(commands: Commands) -> None:
@@ -28,18 +28,18 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where everything goes")
     parser.add_argument("--seed", type=natural, default=0, help="of initial weights and order")
-    add_setting(parser)
-    add_recordings(parser)
+    add_setting_flags(parser)
+    add_recording_flags(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Train, write, and print the outcome."""
-    setting = setting_from(args)
+    setting = read_setting(args)
     out = args.out or Path("runs") / f"{args.preset}-rho{setting.rho:g}-seed{args.seed}"
-    recordings = recordings_from(args, setting.steps)
-    claim(out, RUN, {})
-    with bar(desc="training", unit=" steps") as steps:
+    recordings = load_recordings(args, setting.steps)
+    reserve(out, RUN, {})
+    with progress_bar(desc="training", unit=" steps") as steps:
 
         def watch(step: int, total: int, epoch: Epoch | None) -> None:
             steps.total = total

@@ -11,11 +11,11 @@ from typing import TypeAlias
 
 import numpy as np
 
-from refsast.arrays import Array, Integers, as_array, fits, spell
-from refsast.model.doors import checked
+from refsast.arrays import Array, Integers, as_array, format_shape, shape_matches
 from refsast.model.network import Network
-from refsast.model.params import PARTS, Layer, Params, mapped
+from refsast.model.params import ARRAY_NAMES, Layer, Params, map_params
 from refsast.model.synapse import Synapse
+from refsast.model.validation import validate
 
 
 class Unsupported(ValueError):
@@ -59,7 +59,7 @@ class Case:
     name: str = field(default="case", kw_only=True)
 
     def __post_init__(self) -> None:
-        params, x, y = checked(self.network, self.params, self.x, self.y)
+        params, x, y = validate(self.network, self.params, self.x, self.y)
         if params[0].w.dtype.kind == "c" or x.dtype.kind == "c":
             raise ValueError("params and x must be real, got complex numbers")
         if not (self.synapse is None or isinstance(self.synapse, Synapse)):
@@ -127,7 +127,7 @@ Factory: TypeAlias = Callable[[Case], "Implementation | Gradient"]
 
 def cast(params: Params, dtype: np.typing.DTypeLike) -> Params:
     """Return the same parameters in another dtype."""
-    return mapped(lambda a: a.astype(dtype), params)
+    return map_params(lambda a: a.astype(dtype), params)
 
 
 def callable_of(gradient: Gradient | Implementation) -> Gradient:
@@ -196,8 +196,10 @@ def answered(reply: object, case: Case) -> tuple[Answer, np.dtype]:
             dtypes.append(array.dtype)
         if array.dtype == np.float16:
             raise ValueError(f"{name} must be float32 or float64, got float16: it tells too little")
-        if not fits(array.shape, shape):
-            raise ValueError(f"{name} must have shape {spell(shape)}, got {spell(array.shape)}")
+        if not shape_matches(array.shape, shape):
+            raise ValueError(
+                f"{name} must have shape {format_shape(shape)}, got {format_shape(array.shape)}"
+            )
         return as_array(array.astype(np.float64), name)
 
     loss = float(read(given.loss, "loss", ()))
@@ -234,7 +236,7 @@ def _params(grads: object, network: Network, read: Callable[..., Array]) -> Para
     found = []
     for i, (layer, shapes) in enumerate(zip(grads, network.shapes, strict=True)):
         if isinstance(layer, Layer):
-            layer = {k: getattr(layer, k) for k in PARTS}
+            layer = {k: getattr(layer, k) for k in ARRAY_NAMES}
         if not isinstance(layer, Mapping):
             raise ValueError(f"grads[{i}] must be a Layer or a mapping, got {_kind(layer)}")
         got = {k for k, a in layer.items() if a is not None}

@@ -10,8 +10,8 @@ from refsast.crosscheck.faults import Fault, faulty
 from refsast.crosscheck.judge import Stage, compared, seen_in, tolerances
 from refsast.crosscheck.localise import Place, assembled, first_apart, probe
 from refsast.crosscheck.program import program_of, solve, unrolled
-from refsast.gradient.rounding import Yardsticks
-from refsast.model.params import mapped
+from refsast.gradient.rounding import ErrorBounds
+from refsast.model.params import map_params
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,11 +164,11 @@ def _by_cause(simulated: tuple[Stage, ...]) -> Place | None:
     return replace(place, what="gradient") if place and place.time is None else place
 
 
-def _require_clear_of_threshold(case: Case, right: Answer, allowed: Yardsticks) -> None:
+def _require_clear_of_threshold(case: Case, right: Answer, allowed: ErrorBounds) -> None:
     """Refuse a case in which rounding decides whether a hard spike fires; exact ties are clear."""
     if not case.hard:
         return
-    finer = mapped(lambda a: a.astype(np.longdouble), case.params)  # pyright: ignore[reportArgumentType]
+    finer = map_params(lambda a: a.astype(np.longdouble), case.params)  # pyright: ignore[reportArgumentType]
     x = case.x.astype(np.longdouble)
     exact = unrolled(case, program_of(case), finer, x)[0]  # pyright: ignore[reportArgumentType]
     layers = zip(case.network.neurons, right.u or (), exact, allowed.u, strict=True)

@@ -8,7 +8,7 @@ from refsast.arrays import Array, Integers
 from refsast.crosscheck.case import Answer, Case, Gradient, ask
 from refsast.crosscheck.judge import STAGES, angle, arrays_of, seen_in, tolerances
 from refsast.crosscheck.program import Program, solve, unrolled
-from refsast.gradient.rounding import Yardsticks
+from refsast.gradient.rounding import ErrorBounds
 from refsast.model.params import Params
 
 INPUTS = 64  # of a wide network, the most active ones; the others are silenced
@@ -38,7 +38,7 @@ class Evidence:
     case: Case
     got: Answer
     right: Answer
-    allowed: Yardsticks
+    allowed: ErrorBounds
     limit: float
 
 

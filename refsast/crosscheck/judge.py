@@ -12,8 +12,8 @@ import numpy as np
 
 from refsast.arrays import Array
 from refsast.crosscheck.case import Answer, Case, cast
-from refsast.gradient.rounding import Yardsticks, along
-from refsast.model.params import Params, mapped, parts
+from refsast.gradient.rounding import ErrorBounds, error_bounds
+from refsast.model.params import Params, layer_arrays, map_params
 
 # Roundings that two right answers may be apart. Measured over 400 drawn networks of up to 30 steps,
 # float64 and float32, another order of summation: at most 2.7.
@@ -84,7 +84,7 @@ class Stage:
 STAGES = ("loss", "states", "adjoints", "parameter gradients", "input gradient")
 
 
-def arrays_of(answer: Answer | Yardsticks, stage: str) -> Iterator[tuple[str, Array]]:
+def arrays_of(answer: Answer | ErrorBounds, stage: str) -> Iterator[tuple[str, Array]]:
     """Yield the arrays of a stage that an answer has, with their names."""
     if stage == "loss":
         yield "loss", np.asarray(answer.loss)
@@ -106,7 +106,7 @@ def _layers(name: str, arrays: tuple[Array, ...] | None) -> Iterator[tuple[str, 
 def named(params: Params, name: str) -> Iterator[tuple[str, Array]]:
     """Yield the arrays of parameters with their names."""
     for i, layer in enumerate(params):
-        for part, array in parts(layer).items():
+        for part, array in layer_arrays(layer).items():
             yield f"{name}[{i}].{part}", array
 
 
@@ -117,7 +117,7 @@ def seen_in(case: Case, dtype: np.dtype) -> Case:
     return replace(case, params=cast(params, np.float64), x=x.astype(np.float64))
 
 
-def tolerances(case: Case, right: Answer, dtype: np.dtype) -> Yardsticks:
+def tolerances(case: Case, right: Answer, dtype: np.dtype) -> ErrorBounds:
     """Return how far each number of a right answer in `dtype` may be from the exact one.
 
     Parameters
@@ -132,7 +132,7 @@ def tolerances(case: Case, right: Answer, dtype: np.dtype) -> Yardsticks:
     us, ss = right.u or (), right.s or ()
     info = np.finfo(dtype)
     unit, floor = 0.5 * ROUNDINGS * float(info.eps), UNDERFLOW * float(info.tiny)
-    found = along(
+    found = error_bounds(
         case.network, case.params, case.x, case.y, us, ss,
         synapse=case.synapse, hard=case.hard, coarse=COARSE, unit=unit,
     )  # fmt: skip
@@ -143,17 +143,17 @@ def tolerances(case: Case, right: Answer, dtype: np.dtype) -> Yardsticks:
     def each(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
         return tuple(map(scaled, arrays))
 
-    return Yardsticks(
+    return ErrorBounds(
         float(scaled(np.asarray(found.loss))),
         each(found.u),
         each(found.s),
         each(found.adjoints),
-        mapped(scaled, found.grads),
+        map_params(scaled, found.grads),
         scaled(found.x),
     )
 
 
-def compared(got: Answer, want: Answer, tolerance: Yardsticks) -> tuple[Stage, ...]:
+def compared(got: Answer, want: Answer, tolerance: ErrorBounds) -> tuple[Stage, ...]:
     """Return the stages that `got` says something of, in the order of the computation."""
     stages = []
     for name in STAGES:

@@ -12,15 +12,15 @@ import numpy as np
 
 from refsast.arrays import Array, Integers
 from refsast.autodiff import stop_gradient, straight_through
-from refsast.autodiff.tape import Node, leaf, pull, value_of
+from refsast.autodiff.tape import Node, backward, leaf, primal
 from refsast.crosscheck.case import Answer, Case
 from refsast.model.lif import LIF
 from refsast.model.loss import cross_entropy
 from refsast.model.network import Network
-from refsast.model.params import Layer, Params, mapped, parts
-from refsast.model.spike import heaviside, slope_of
-from refsast.model.synapse import Synapse, conduct
-from refsast.model.unroll import drive, read
+from refsast.model.params import Layer, Params, layer_arrays, map_params
+from refsast.model.spike import first_derivative, heaviside
+from refsast.model.synapse import Synapse, synapse_step
+from refsast.model.unroll import input_currents, readout_logits
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,9 @@ class Program:
 
 def program_of(case: Case) -> Program:
     """Return what is right for a case."""
-    rules = Rules(drive, feed_back, conduct, carry, fire_hard if case.hard else fire)
+    rules = Rules(input_currents, feed_back, synapse_step, carry, fire_hard if case.hard else fire)
     layers = (rules,) * len(case.network.neurons)
-    return Program(layers, lambda x: x, read, cross_entropy, lambda answer: answer)
+    return Program(layers, lambda x: x, readout_logits, cross_entropy, lambda answer: answer)
 
 
 def feed_back(layer: Layer, s: Array) -> Array:
@@ -99,7 +99,7 @@ def fire(neuron: LIF, v: Array) -> Array:
 
 def fire_hard(neuron: LIF, v: Array) -> Array:
     """The Heaviside step forward, the smooth spike's derivative backward."""
-    return straight_through(heaviside, slope_of(neuron.spike))(v)
+    return straight_through(heaviside, first_derivative(neuron.spike))(v)
 
 
 def solve(
@@ -128,21 +128,21 @@ def solve(
     """
     program = program_of(case) if program is None else program
     given = case.params if params is None else params
-    params = mapped(leaf, given)
+    params = map_params(leaf, given)
     x = leaf(case.x if x is None else x)
     us, ss = unrolled(case, program, params, x)
     loss = program.loss(program.read(case.network, params, np.stack(ss[-1])), case.y)
-    leaves = [a for layer in params for a in parts(layer).values()]
+    leaves = [a for layer in params for a in layer_arrays(layer).values()]
     potentials = [u for layer in us for u in layer]
-    found = iter(pull(loss, [*leaves, x, *potentials], np.ones(())))
-    grads = tuple(Layer(**{k: next(found) for k in parts(layer)}) for layer in params)
+    found = iter(backward(loss, [*leaves, x, *potentials], np.ones(())))
+    grads = tuple(Layer(**{k: next(found) for k in layer_arrays(layer)}) for layer in params)
     in_x = next(found)
     return program.finish(
         Answer(
-            float(value_of(loss)),
+            float(primal(loss)),
             grads,
-            tuple(np.stack([value_of(u) for u in layer]) for layer in us),
-            tuple(np.stack([value_of(s) for s in layer]) for layer in ss),
+            tuple(np.stack([primal(u) for u in layer]) for layer in us),
+            tuple(np.stack([primal(s) for s in layer]) for layer in ss),
             tuple(np.stack([next(found) for _ in layer]) for layer in us),
             in_x,
         )

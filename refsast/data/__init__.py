@@ -1,11 +1,11 @@
 """What does it see? Recordings of event cameras, real and synthetic, as arrays of time steps."""
 
 from refsast.data.batch import bin_files, bin_spikes
-from refsast.data.binning import DURATION, STEPS, beyond, bin_events, count_events
+from refsast.data.binning import DURATION, STEPS, bin_events, count_events, count_late
 from refsast.data.cache import digest
 from refsast.data.camera import Camera
 from refsast.data.corrupt import add_noise, drop_events, jitter_times
-from refsast.data.describe import Description, Spread, describe, read_all
+from refsast.data.describe import Description, Spread, describe, read_recordings
 from refsast.data.dvs_gesture import DVS128, load_gesture, pool
 from refsast.data.events import (
     SIZE,
@@ -15,8 +15,8 @@ from refsast.data.events import (
     read_events,
     write_events,
 )
-from refsast.data.hand import Hand
-from refsast.data.nmnist import load_nmnist, load_nmnist_spikes, split
+from refsast.data.handwriting import Hand
+from refsast.data.nmnist import load_nmnist, load_nmnist_spikes, split_dataset
 from refsast.data.synthetic import (
     synthetic_digits,
     synthetic_events,
@@ -35,11 +35,11 @@ __all__ = [
     "Hand",
     "Spread",
     "add_noise",
-    "beyond",
     "bin_events",
     "bin_files",
     "bin_spikes",
     "count_events",
+    "count_late",
     "describe",
     "digest",
     "drop_events",
@@ -50,9 +50,9 @@ __all__ = [
     "load_nmnist_spikes",
     "parse_events",
     "pool",
-    "read_all",
     "read_events",
-    "split",
+    "read_recordings",
+    "split_dataset",
     "synthetic_digits",
     "synthetic_events",
     "synthetic_spikes",

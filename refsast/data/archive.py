@@ -21,12 +21,12 @@ from pathlib import Path
 from threading import Lock
 from typing import NoReturn
 
-from refsast.data.binning import check_count
-from refsast.files import DAMAGE
+from refsast.data.binning import validate_count
+from refsast.files import DAMAGE_ERRORS
 
 SPLITS = ("Train", "Test")
 CLASSES = 10
-NAME = re.compile(r"[^/]+/([0-9])/([0-9]+)\.bin")
+RECORDING_NAME = re.compile(r"[^/]+/([0-9])/([0-9]+)\.bin")
 
 
 @dataclass(frozen=True)
@@ -98,23 +98,23 @@ def open_archive(root: str | os.PathLike[str], split: str) -> Iterator[Archive]:
     root = Path(root)
     if (root / split).is_dir():
         place = str(root / split)
-        recordings = _recordings(_listed(root, split), place)
+        recordings = _recordings(_list_files(root, split), place)
         read, version = partial(_read, str(root)), partial(_stat, str(root))
         yield Archive(place, recordings, read, version)
         return
     path = root if root.is_file() else root / f"{split}.zip"
     if not path.is_file():
         raise ValueError(f"root must hold {split}/ or {split}.zip, or be such a zip, got {root}")
-    with _undamaged(path):
+    with _report_damage(path):
         archive = zipfile.ZipFile(path)
     with archive:
-        names = [name for name in archive.namelist() if _belongs(name, split, path)]
+        names = [name for name in archive.namelist() if _is_in_split(name, split, path)]
         recordings = _recordings(names, str(path))
         unzip, crc = partial(_unzip, archive, Lock(), path), partial(_crc, archive)
         yield Archive(str(path), recordings, unzip, crc)
 
 
-def _listed(root: Path, split: str) -> Iterator[str]:
+def _list_files(root: Path, split: str) -> Iterator[str]:
     """The names of the files in the folder of a split, at any depth."""
     for folder, _, files in os.walk(root / split, onerror=_raise):
         within = Path(folder).relative_to(root).as_posix()
@@ -144,7 +144,7 @@ def _crc(archive: zipfile.ZipFile, recording: Recording) -> str:
     return f"{entry.file_size} {entry.CRC:08x}"
 
 
-def _belongs(name: str, split: str, path: Path) -> bool:
+def _is_in_split(name: str, split: str, path: Path) -> bool:
     """Whether an entry of a zip is of the split; a recording of neither split is damage."""
     places = ("__MACOSX/", *(f"{known}/" for known in SPLITS))  # the first: what macOS adds
     if name.endswith(".bin") and not name.startswith(places):
@@ -153,11 +153,11 @@ def _belongs(name: str, split: str, path: Path) -> bool:
 
 
 @contextmanager
-def _undamaged(path: Path) -> Iterator[None]:
+def _report_damage(path: Path) -> Iterator[None]:
     """Say in one way what zipfile says in many."""
     try:
         yield
-    except DAMAGE as error:
+    except DAMAGE_ERRORS as error:
         raise ValueError(
             f"root must hold an undamaged zip, got {path}: {str(error)[:120]}"
         ) from error
@@ -165,7 +165,7 @@ def _undamaged(path: Path) -> Iterator[None]:
 
 def _unzip(archive: zipfile.ZipFile, lock: Lock, path: Path, recording: Recording) -> bytes:
     """The bytes of a recording in a zip, whose checksum is checked; inflated without the lock."""
-    with _undamaged(path):
+    with _report_damage(path):
         with lock:  # for the count of open entries; the file's position has zipfile's own lock
             entry = archive.open(recording.name)
         try:
@@ -175,7 +175,7 @@ def _unzip(archive: zipfile.ZipFile, lock: Lock, path: Path, recording: Recordin
                 entry.close()
 
 
-def first_of_every_class(archive: Archive, per_class: int | None) -> tuple[Recording, ...]:
+def select_per_class(archive: Archive, per_class: int | None) -> tuple[Recording, ...]:
     """Return the first recordings of every class, by number.
 
     Parameters
@@ -197,7 +197,7 @@ def first_of_every_class(archive: Archive, per_class: int | None) -> tuple[Recor
     """
     if per_class is None:
         return archive.recordings
-    check_count("per_class", per_class)
+    validate_count("per_class", per_class)
     for digit in range(CLASSES):
         found = sum(recording.digit == digit for recording in archive.recordings)
         if found < per_class:
@@ -213,7 +213,7 @@ def _recordings(names: Iterable[str], place: str) -> tuple[Recording, ...]:
     classes: dict[int, list[Recording]] = defaultdict(list)
     for name in names:
         if name.endswith(".bin"):
-            recording = _recording(name, place)
+            recording = _parse_name(name, place)
             classes[recording.digit].append(recording)
     if not classes:
         raise ValueError(f"root must hold recordings DIGIT/NUMBER.bin, got none in {place}")
@@ -226,9 +226,9 @@ def _recordings(names: Iterable[str], place: str) -> tuple[Recording, ...]:
     return tuple(recording for _, _, recording in ranked)
 
 
-def _recording(name: str, place: str) -> Recording:
+def _parse_name(name: str, place: str) -> Recording:
     """The recording of that name, SPLIT/DIGIT/NUMBER.bin."""
-    found = NAME.fullmatch(name)
+    found = RECORDING_NAME.fullmatch(name)
     if found is None:
         raise ValueError(f"recordings must be named DIGIT/NUMBER.bin, got {name} in {place}")
     return Recording(int(found[1]), int(found[2]), name)

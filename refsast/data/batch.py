@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from refsast.data.binning import check_steps, column, step_of
+from refsast.data.binning import column_index, time_step, validate_steps
 from refsast.data.events import (
     EVENT_BYTES,
     MARKER_STEP,
@@ -20,8 +20,8 @@ from refsast.data.events import (
     SIZE,
     TIME_LIMIT,
     Events,
-    check_events,
     parse_events,
+    validate_events,
 )
 from refsast.spikes import Spikes, index_type
 
@@ -67,13 +67,13 @@ def bin_spikes(
     >>> bin_spikes([Events(t, x, 0 * x, p)], steps=2, duration=10, size=(1, 2)).index
     array([3, 0], dtype=uint16)
     """
-    check_steps(steps, duration)
-    good = [check_events(events, size=size) for events in recordings]
+    validate_steps(steps, duration)
+    good = [validate_events(events, size=size) for events in recordings]
     nothing = np.zeros(0, np.int64)
     t = np.concatenate([nothing, *(events.t for events in good)])
-    cells = (column(e.x, e.y.astype(np.int64), e.p.astype(np.int64), size) for e in good)
+    cells = (column_index(e.x, e.y.astype(np.int64), e.p.astype(np.int64), size) for e in good)
     counts = np.array([len(events) for events in good], np.int64)
-    return _spikes(_Batch(counts, t, np.concatenate([nothing, *cells])), steps, duration, size)
+    return _bin_batch(_Batch(counts, t, np.concatenate([nothing, *cells])), steps, duration, size)
 
 
 def bin_files(
@@ -110,15 +110,15 @@ def bin_files(
         As `parse_events` and `bin_events`, or if a recording is empty; the message
         names the first file that is wrong.
     """
-    check_steps(steps, duration)
-    batch = _sweep(contents, size)
+    validate_steps(steps, duration)
+    batch = _parse_together(contents, size)
     if batch is None:
-        parsed = map(_parse, contents, names, [size] * len(contents))
+        parsed = map(_parse_file, contents, names, [size] * len(contents))
         return bin_spikes(parsed, steps=steps, duration=duration, size=size)
-    return _spikes(batch, steps, duration, size)
+    return _bin_batch(batch, steps, duration, size)
 
 
-def _parse(content: bytes, name: str, size: tuple[int, int]) -> Events:
+def _parse_file(content: bytes, name: str, size: tuple[int, int]) -> Events:
     """The events of one file, of which there must be one."""
     events = parse_events(content, size=size, name=name)
     if not len(events):
@@ -126,7 +126,7 @@ def _parse(content: bytes, name: str, size: tuple[int, int]) -> Events:
     return events
 
 
-def _sweep(contents: Sequence[bytes], size: tuple[int, int]) -> _Batch | None:
+def _parse_together(contents: Sequence[bytes], size: tuple[int, int]) -> _Batch | None:
     """The events of all files; None where one is empty or wrong."""
     lengths = np.array([len(content) for content in contents], np.int64)
     if not lengths.all() or (lengths % EVENT_BYTES).any():
@@ -138,16 +138,16 @@ def _sweep(contents: Sequence[bytes], size: tuple[int, int]) -> _Batch | None:
     batch = _Batch(lengths // EVENT_BYTES, rest & (TIME_LIMIT - 1), x)
     marker = rest >> 24 == MARKER_Y
     if marker.any():
-        batch, rest = _apply(marker, batch), rest[~marker]
+        batch, rest = _apply_markers(marker, batch), rest[~marker]
     height, width = size
     y, x = rest >> 24, batch.column
     on_sensor = y.max(initial=0) < height and x.max(initial=0) < width
-    if not (batch.counts.all() and on_sensor and _in_order(batch)):
+    if not (batch.counts.all() and on_sensor and _is_time_ordered(batch)):
         return None
-    return _Batch(batch.counts, batch.t, column(x, y, rest >> 23 & 1, size))
+    return _Batch(batch.counts, batch.t, column_index(x, y, rest >> 23 & 1, size))
 
 
-def _apply(marker: NDArray[np.bool_], batch: _Batch) -> _Batch:
+def _apply_markers(marker: NDArray[np.bool_], batch: _Batch) -> _Batch:
     """Every marker adds to all later times of its recording, and is dropped."""
     before = np.concatenate([[0], np.cumsum(marker)])  # markers before an event, in all files
     ends = np.cumsum(batch.counts)
@@ -158,21 +158,21 @@ def _apply(marker: NDArray[np.bool_], batch: _Batch) -> _Batch:
     return _Batch(counts, t[~marker], batch.column[~marker])
 
 
-def _in_order(batch: _Batch) -> bool:
+def _is_time_ordered(batch: _Batch) -> bool:
     """Whether times never decrease within a recording."""
     backwards = batch.t[1:] < batch.t[:-1]
     backwards[np.cumsum(batch.counts)[:-1] - 1] = False  # from a recording to the next
     return not backwards.any()
 
 
-def _spikes(batch: _Batch, steps: int, duration: int, size: tuple[int, int]) -> Spikes:
+def _bin_batch(batch: _Batch, steps: int, duration: int, size: tuple[int, int]) -> Spikes:
     """Number the events, sort the numbers, drop what repeats."""
     cells = 2 * size[0] * size[1]
     bits, rows = (cells - 1).bit_length(), steps * len(batch.counts)
     number = np.uint32 if rows << bits < 1 << 32 else np.int64
     t = batch.t if steps * duration < 1 << 32 else batch.t.astype(np.int64)
     first_row = np.repeat(np.arange(0, rows, steps).astype(number), batch.counts)
-    key = (first_row + step_of(t, steps, duration).astype(number)) << bits
+    key = (first_row + time_step(t, steps, duration).astype(number)) << bits
     key |= batch.column.astype(number)
     late = batch.t >= duration
     if late.any():

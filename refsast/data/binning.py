@@ -2,7 +2,7 @@
 
 Rule 1: step k holds the events with k * duration / steps <= t < (k + 1) * duration / steps.
 Rule 2: rule 1 is decided in integers, k = t * steps // duration; nothing is rounded.
-Rule 3: events with t >= duration are dropped; `beyond` counts them.
+Rule 3: events with t >= duration are dropped; `count_late` counts them.
 Rule 4: the event at (x, y) of polarity p goes to column p * h * w + y * w + x.
 """
 
@@ -11,8 +11,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from refsast.arrays import is_count
-from refsast.data.events import SIZE, Events, check_events
+from refsast.arrays import is_positive_int
+from refsast.data.events import SIZE, Events, validate_events
 
 T = TypeVar("T", bound=np.integer)
 
@@ -62,7 +62,7 @@ def bin_events(
     array([[0, 0, 0, 1],
            [1, 0, 0, 0]], dtype=uint8)
     """
-    cell, shape = _cells(events, steps, duration, size)
+    cell, shape = _event_cells(events, steps, duration, size)
     out = np.zeros(shape, np.uint8)
     out.reshape(-1)[cell] = 1
     return out
@@ -89,18 +89,18 @@ def count_events(
     Returns
     -------
     (steps, 2*h*w) array of int64
-        Counts. Their sum and `beyond` add up to the number of events.
+        Counts. Their sum and `count_late` add up to the number of events.
 
     Raises
     ------
     ValueError
         As `bin_events`.
     """
-    cell, shape = _cells(events, steps, duration, size)
+    cell, shape = _event_cells(events, steps, duration, size)
     return np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape)
 
 
-def beyond(events: Events, *, duration: int) -> int:
+def count_late(events: Events, *, duration: int) -> int:
     """Return how many events binning drops because they come too late.
 
     Parameters
@@ -118,7 +118,7 @@ def beyond(events: Events, *, duration: int) -> int:
     return int((events.t >= duration).sum())
 
 
-def step_of(t: NDArray[T], steps: int, duration: int) -> NDArray[T]:
+def time_step(t: NDArray[T], steps: int, duration: int) -> NDArray[T]:
     """Return the step of every time, by rules 1 and 2; it is `steps` or more where t is beyond.
 
     Parameters
@@ -138,7 +138,7 @@ def step_of(t: NDArray[T], steps: int, duration: int) -> NDArray[T]:
     return t * steps // duration
 
 
-def column(x: NDArray, y: NDArray, p: NDArray, size: tuple[int, int]) -> NDArray:
+def column_index(x: NDArray, y: NDArray, p: NDArray, size: tuple[int, int]) -> NDArray:
     """Return the column of every event, by rule 4.
 
     Parameters
@@ -157,7 +157,7 @@ def column(x: NDArray, y: NDArray, p: NDArray, size: tuple[int, int]) -> NDArray
     return p * (height * width) + y * width + x
 
 
-def check_count(name: str, value: int) -> None:
+def validate_count(name: str, value: int) -> None:
     """Raise unless `value` is a positive integer.
 
     Parameters
@@ -172,11 +172,11 @@ def check_count(name: str, value: int) -> None:
     ValueError
         If it is not an integer, or below 1.
     """
-    if not is_count(value):
+    if not is_positive_int(value):
         raise ValueError(f"{name} must be a positive integer, got {value!r}")
 
 
-def check_steps(steps: int, duration: int) -> None:
+def validate_steps(steps: int, duration: int) -> None:
     """Raise unless these are a number of steps and their length together.
 
     Parameters
@@ -192,19 +192,19 @@ def check_steps(steps: int, duration: int) -> None:
         If one is no positive integer, or their product leaves the 64-bit
         integers in which binning is exact.
     """
-    check_count("steps", steps)
-    check_count("duration", duration)
+    validate_count("steps", steps)
+    validate_count("duration", duration)
     if int(steps) * int(duration) >= 2**63:
         raise ValueError(f"steps * duration must be below 2**63, got {steps} * {duration}")
 
 
-def _cells(
+def _event_cells(
     events: Events, steps: int, duration: int, size: tuple[int, int]
 ) -> tuple[NDArray[np.int64], tuple[int, int]]:
     """The flat index of every event that is kept, and the shape it points into."""
-    check_steps(steps, duration)
-    check_events(events, size=size)
+    validate_steps(steps, duration)
+    validate_events(events, size=size)
     cells = 2 * size[0] * size[1]
-    pixel = column(events.x, events.y.astype(np.int64), events.p.astype(np.int64), size)
+    pixel = column_index(events.x, events.y.astype(np.int64), events.p.astype(np.int64), size)
     kept = events.t < duration
-    return step_of(events.t[kept], steps, duration) * cells + pixel[kept], (steps, cells)
+    return time_step(events.t[kept], steps, duration) * cells + pixel[kept], (steps, cells)

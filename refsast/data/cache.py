@@ -24,7 +24,7 @@ from typing import BinaryIO, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from refsast.files import DAMAGE, digest_of, writing
+from refsast.files import DAMAGE_ERRORS, arrays_digest, open_atomic
 from refsast.spikes import Spikes, index_type, join_spikes, row_starts
 
 SpikeSet: TypeAlias = tuple[Spikes, NDArray[np.int64]]
@@ -61,11 +61,13 @@ def digest(x: NDArray | Spikes, y: NDArray) -> str:
     """
     if isinstance(x, Spikes):
         counts = np.array([x.steps, x.cells], np.int64)
-        return digest_of({"counts": counts, "starts": x.starts, "index": x.index, "y": y})
-    return digest_of({"x": x, "y": y})
+        return arrays_digest({"counts": counts, "starts": x.starts, "index": x.index, "y": y})
+    return arrays_digest({"x": x, "y": y})
 
 
-def kept(path: Path | None, make: Callable[[], Iterable[Spikes]], y: NDArray[np.int64]) -> SpikeSet:
+def load_or_build(
+    path: Path | None, make: Callable[[], Iterable[Spikes]], y: NDArray[np.int64]
+) -> SpikeSet:
     """Return a data set from its file, made and written if it is not there; without, from memory.
 
     Parameters
@@ -122,7 +124,7 @@ def store(path: Path, parts: Iterable[Spikes], y: NDArray[np.int64]) -> None:
     sizes: list[NDArray] = []
     kinds: set[tuple[int, int]] = set()
     check = hashlib.sha256()
-    with writing(path) as file:
+    with open_atomic(path) as file:
         file.write(bytes(HEADER.size))
         for part in parts:
             _put(file, check, part.index, index_type(part.cells))
@@ -167,7 +169,7 @@ def fetch(path: Path) -> SpikeSet | None:
         starts = _mapped(path, np.dtype("<i8"), start, rows)
         y = np.fromfile(path, "<i8", counts.n, offset=start + 8 * rows)
         return Spikes(counts.steps, counts.cells, starts, index), y.astype(np.int64)
-    except DAMAGE:
+    except DAMAGE_ERRORS:
         return None
 
 

@@ -12,8 +12,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from refsast.data.events import SIZE, Events, as_events
-from refsast.data.hand import Floats, catmull_rom
+from refsast.data.events import SIZE, Events, make_events
+from refsast.data.handwriting import Floats, catmull_rom
 
 CANVAS = 44  # side of the picture, so that no saccade shows its border
 
@@ -30,7 +30,7 @@ PATH = np.array(
         (14.90, 15.35), (14.85, 15.40),
     ]
 )  # fmt: skip
-KNOT = 10_000  # microseconds between the knots of PATH
+KNOT_SPACING = 10_000  # microseconds between the knots of PATH
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,10 @@ class Camera:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
         if not 0.0 <= self.noise_on <= 1.0:
             raise ValueError(f"noise_on must lie in [0, 1], got {self.noise_on}")
-        if (len(PATH) - 1) * KNOT % self.step:
-            raise ValueError(f"step must divide {(len(PATH) - 1) * KNOT} us, got {self.step}")
+        if (len(PATH) - 1) * KNOT_SPACING % self.step:
+            raise ValueError(
+                f"step must divide {(len(PATH) - 1) * KNOT_SPACING} us, got {self.step}"
+            )
 
 
 def record(
@@ -115,32 +117,35 @@ def record(
     light = np.log(camera.paper + (camera.ink - camera.paper) * np.stack(ink)).astype(np.float32)
     draws = [rng.normal(size=SIZE).astype(np.float32) for rng in rngs]
     on = np.float32(camera.threshold) * np.exp(np.float32(camera.mismatch) * np.stack(draws))
-    which, t, pixel, p = _crossings(_recordings_last(light), _recordings_last(on), camera)
+    which, t, pixel, p = _threshold_crossings(_move_batch_last(light), _move_batch_last(on), camera)
     order = np.argsort(which.astype(np.uint16), kind="stable")  # 16 bits are sorted by counting
     bounds = np.searchsorted(which[order], np.arange(len(ink) + 1))
     parts = [order[a:b] for a, b in pairwise(bounds)]
-    return [_finish(t[i], pixel[i], p[i], rng, camera) for i, rng in zip(parts, rngs, strict=True)]
+    return [
+        _assemble_events(t[i], pixel[i], p[i], rng, camera)
+        for i, rng in zip(parts, rngs, strict=True)
+    ]
 
 
-def _recordings_last(x: Floats) -> Floats:
+def _move_batch_last(x: Floats) -> Floats:
     """The same numbers, neighbours in memory being one pixel of all recordings: long sweeps."""
     return np.ascontiguousarray(np.moveaxis(x, 0, -1))
 
 
-def _crossings(
+def _threshold_crossings(
     light: Floats, on: Floats, camera: Camera
 ) -> tuple[NDArray, NDArray, NDArray, NDArray]:
     """All threshold crossings: recording (the last axis), time, pixel and polarity."""
     step, n = camera.step, on.shape[-1]
     up, down = on.ravel(), (on * np.float32(camera.off_ratio)).ravel()
-    path, fall = _path(step), -down
-    before = _look(light, path[0]).ravel()
+    path, fall = _digit_path(step), -down
+    before = _shift_and_blur(light, path[0]).ravel()
     held = before.copy()  # the light each pixel compares with
     ready = np.zeros(before.shape, np.float32)  # when its blindness after an event ends
     blind = np.zeros(0, np.intp)
     found = []
     for k, place in enumerate(path[1:]):
-        now = _look(light, place).ravel()
+        now = _shift_and_blur(light, place).ravel()
         change = now - held
         i = np.flatnonzero((change >= up) | (change <= fall))
         i = i[ready[i] <= step * (k + 1)]
@@ -161,15 +166,15 @@ def _crossings(
     return which, t, pixel, p
 
 
-def _path(step: int) -> NDArray[np.float64]:
+def _digit_path(step: int) -> NDArray[np.float64]:
     """Where the middle of the digit is at every step of the simulation."""
     fine = catmull_rom(PATH, 10)
-    at = np.arange(0, (len(PATH) - 1) * KNOT + 1, step) / (KNOT / 10)
+    at = np.arange(0, (len(PATH) - 1) * KNOT_SPACING + 1, step) / (KNOT_SPACING / 10)
     knots = np.arange(len(fine))
     return np.stack([np.interp(at, knots, fine[:, i]) for i in (0, 1)], axis=1)
 
 
-def _look(light: Floats, place: NDArray[np.float64]) -> Floats:
+def _shift_and_blur(light: Floats, place: NDArray[np.float64]) -> Floats:
     """The pictures shifted so that their middle is at `place`, blurred by a quadratic B-spline.
 
     The blur of a quadratic spline hardly depends on the shift; linear interpolation is sharp
@@ -178,12 +183,12 @@ def _look(light: Floats, place: NDArray[np.float64]) -> Floats:
     h, w = SIZE
     column, row = 0.5 * (CANVAS - 1) - place
     i, j = round(row) - 1, round(column) - 1
-    a, b = _spline(row - i - 1), _spline(column - j - 1)
-    rows = _mix(a, [light[i + k : i + k + h, j : j + w + 2] for k in range(3)])
-    return _mix(b, [rows[:, k : k + w] for k in range(3)])
+    a, b = _spline_weights(row - i - 1), _spline_weights(column - j - 1)
+    rows = _weighted_sum(a, [light[i + k : i + k + h, j : j + w + 2] for k in range(3)])
+    return _weighted_sum(b, [rows[:, k : k + w] for k in range(3)])
 
 
-def _mix(weights: Floats, bands: list[Floats]) -> Floats:
+def _weighted_sum(weights: Floats, bands: list[Floats]) -> Floats:
     """The weighted sum of three bands, from left to right."""
     total = weights[0] * bands[0]
     for weight, band in zip(weights[1:], bands[1:], strict=True):
@@ -191,13 +196,13 @@ def _mix(weights: Floats, bands: list[Floats]) -> Floats:
     return total
 
 
-def _spline(offset: float) -> Floats:
+def _spline_weights(offset: float) -> Floats:
     """Weights of the three nearest pixels, `offset` from the middle one in [-1/2, 1/2]."""
     weights = (0.5 * (0.5 - offset) ** 2, 0.75 - offset**2, 0.5 * (0.5 + offset) ** 2)
     return np.array(weights, np.float32)
 
 
-def _finish(
+def _assemble_events(
     t: NDArray, pixel: NDArray, p: NDArray, rng: np.random.Generator, camera: Camera
 ) -> Events:
     """Shift, cut, add noise and put in order the events of one recording."""
@@ -208,12 +213,12 @@ def _finish(
     pixel = np.concatenate([pixel, rng.integers(0, pixels, n)])
     p = np.concatenate([p, rng.random(n) < camera.noise_on])
     t = t.astype(np.int64)
-    order = _stable_order(t)
+    order = _stable_argsort(t)
     order = order[(t[order] >= 0) & (t[order] < length)]
-    return as_events(t[order], pixel[order] % SIZE[1], pixel[order] // SIZE[1], p[order])
+    return make_events(t[order], pixel[order] % SIZE[1], pixel[order] // SIZE[1], p[order])
 
 
-def _stable_order(t: NDArray[np.int64]) -> NDArray[np.int64]:
+def _stable_argsort(t: NDArray[np.int64]) -> NDArray[np.int64]:
     """What a stable argsort gives, by a sort of numbers that are all different, which is faster."""
     bits = len(t).bit_length()
     return np.sort(t << bits | np.arange(len(t))) & ((1 << bits) - 1)

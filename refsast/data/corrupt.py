@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from refsast.data.binning import check_count
-from refsast.data.events import SIZE, Events, as_events, take
+from refsast.data.binning import validate_count
+from refsast.data.events import SIZE, Events, make_events, take
 
 
 def drop_events(events: Events, rng: np.random.Generator, *, probability: float) -> Events:
@@ -74,12 +74,12 @@ def add_noise(
     """
     if not 0.0 <= rate < np.inf:
         raise ValueError(f"rate must be finite and not negative, got {rate}")
-    check_count("duration", duration)
+    validate_count("duration", duration)
     n = rng.poisson(rate * size[0] * size[1] * duration * 1e-6)
     low, high = (0, 0, 0, 0), (duration, size[1], size[0], 2)
     new = (rng.integers(a, b, n) for a, b in zip(low, high, strict=True))
     old = (events.t, events.x, events.y, events.p)
-    return _in_order(as_events(*(np.concatenate(c) for c in zip(old, new, strict=True))))
+    return _sort_by_time(make_events(*(np.concatenate(c) for c in zip(old, new, strict=True))))
 
 
 def jitter_times(events: Events, rng: np.random.Generator, *, spread: float) -> Events:
@@ -107,9 +107,9 @@ def jitter_times(events: Events, rng: np.random.Generator, *, spread: float) -> 
     if not 0.0 <= spread < np.inf:
         raise ValueError(f"spread must be finite and not negative, got {spread}")
     moved = np.rint(events.t + spread * rng.normal(size=len(events)))
-    return _in_order(replace(events, t=np.maximum(moved, 0.0).astype(np.int64)))
+    return _sort_by_time(replace(events, t=np.maximum(moved, 0.0).astype(np.int64)))
 
 
-def _in_order(events: Events) -> Events:
+def _sort_by_time(events: Events) -> Events:
     """Sort by time; what is simultaneous keeps its order."""
     return take(events, np.argsort(events.t, kind="stable"))

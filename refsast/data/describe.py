@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from refsast.arrays import Array
 from refsast.data.archive import open_archive
-from refsast.data.binning import DURATION, STEPS, beyond, bin_events
+from refsast.data.binning import DURATION, STEPS, bin_events, count_late
 from refsast.data.events import SIZE, Events, parse_events
 
 TIME_BIN = 5_000  # microseconds per bar of the time histogram
@@ -115,30 +115,30 @@ def describe(
             raise ValueError(f"recordings must hold events, got an empty one at {i}")
         binned = bin_events(events, steps=steps, duration=duration, size=size)
         np.add.at(images, (events.p, events.y, events.x), 1.0)
-        times = _add(times, np.bincount(events.t // TIME_BIN))
+        times = _add_histograms(times, np.bincount(events.t // TIME_BIN))
         pixels = np.unique(events.y.astype(np.int64) * size[1] + events.x).size
-        late = beyond(events, duration=duration)
+        late = count_late(events, duration=duration)
         rows.append((len(events), events.p.mean(), events.t[-1], pixels, binned.mean(), late))
     if not rows:
         raise ValueError("recordings must not be empty, got none")
     n, on_share, last, active, density, late = np.array(rows, np.float64).T
     return Description(
         recordings=len(rows),
-        events=_spread(n),
-        on_share=_spread(on_share),
-        last=_spread(last),
-        active=_spread(active),
-        density=_spread(density),
+        events=_percentiles(n),
+        on_share=_percentiles(on_share),
+        last=_percentiles(last),
+        active=_percentiles(active),
+        density=_percentiles(density),
         mean_density=float(density.mean()),
         dropped=int(late.sum()),
-        extent=(*_bounds(images.sum((0, 1))), *_bounds(images.sum((0, 2)))),
+        extent=(*_extent(images.sum((0, 1))), *_extent(images.sum((0, 2)))),
         on_image=images[1] / len(rows),
         off_image=images[0] / len(rows),
         time_histogram=times / len(rows),
     )
 
 
-def read_all(root: str | os.PathLike[str], split: str) -> Iterator[Events]:
+def read_recordings(root: str | os.PathLike[str], split: str) -> Iterator[Events]:
     """Yield the recordings of a split of N-MNIST, unbinned, in the order of the data set.
 
     Parameters
@@ -164,18 +164,18 @@ def read_all(root: str | os.PathLike[str], split: str) -> Iterator[Events]:
             yield parse_events(archive.read(recording), name=name)
 
 
-def _add(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:
+def _add_histograms(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:
     """The sum of two histograms, the shorter one continued by zeros."""
     short, long = sorted((a, b), key=len)
     return long + np.pad(short, (0, len(long) - len(short)))
 
 
-def _spread(values: Array) -> Spread:
+def _percentiles(values: Array) -> Spread:
     """The distribution of a figure."""
     return Spread(*(float(v) for v in np.percentile(values, (0, 5, 50, 95, 100))))
 
 
-def _bounds(profile: Array) -> tuple[int, int]:
+def _extent(profile: Array) -> tuple[int, int]:
     """First and last place, 1 % of the mass being cut at each end."""
     below = np.cumsum(profile) / profile.sum()
     return int(np.searchsorted(below, 0.01)), int(np.searchsorted(below, 0.99))

@@ -5,8 +5,8 @@ import os
 import numpy as np
 from numpy.typing import NDArray
 
-from refsast.data.binning import bin_events, check_count
-from refsast.data.events import Events, as_events, check_events, read_events
+from refsast.data.binning import bin_events, validate_count
+from refsast.data.events import Events, make_events, read_events, validate_events
 
 DVS128 = (128, 128)  # height and width, in pixels
 
@@ -33,11 +33,11 @@ def pool(events: Events, factor: int, *, size: tuple[int, int] = DVS128) -> Even
     ValueError
         If `factor` does not divide `size`, or an event lies outside the sensor.
     """
-    check_count("factor", factor)
+    validate_count("factor", factor)
     if size[0] % factor or size[1] % factor:
         raise ValueError(f"factor must divide {size}, got {factor}")
-    check_events(events, size=size)
-    return as_events(events.t, events.x // factor, events.y // factor, events.p)
+    validate_events(events, size=size)
+    return make_events(events.t, events.x // factor, events.y // factor, events.p)
 
 
 def load_gesture(

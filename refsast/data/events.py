@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from refsast.files import write_whole
+from refsast.files import write_atomic
 
 SIZE = (34, 34)  # height and width of an N-MNIST recording, in pixels
 EVENT_BYTES = 5
@@ -59,7 +59,7 @@ class Events:
         return self.t.size
 
 
-def as_events(t: NDArray, x: NDArray, y: NDArray, p: NDArray) -> Events:
+def make_events(t: NDArray, x: NDArray, y: NDArray, p: NDArray) -> Events:
     """Return the record of these fields, in the types that `Events` promises.
 
     Parameters
@@ -93,7 +93,9 @@ def take(events: Events, which: NDArray) -> Events:
     return Events(events.t[which], events.x[which], events.y[which], events.p[which])
 
 
-def check_events(events: Events, *, size: tuple[int, int] = SIZE, name: str = "events") -> Events:
+def validate_events(
+    events: Events, *, size: tuple[int, int] = SIZE, name: str = "events"
+) -> Events:
     """Return `events` if they are in order and on the sensor.
 
     Parameters
@@ -177,8 +179,8 @@ def parse_events(buffer: bytes, *, size: tuple[int, int] = SIZE, name: str = "bu
     t = (high & 0x7F).astype(np.int64) << 16 | middle.astype(np.int64) << 8 | low
     marker = y == MARKER_Y
     t += MARKER_STEP * np.cumsum(marker)
-    events = take(as_events(t, x, y, high >> 7), ~marker)
-    return check_events(events, size=size, name=name)
+    events = take(make_events(t, x, y, high >> 7), ~marker)
+    return validate_events(events, size=size, name=name)
 
 
 def read_events(path: str | os.PathLike[str], *, size: tuple[int, int] = SIZE) -> Events:
@@ -222,9 +224,9 @@ def encode_events(events: Events) -> bytes:
     ValueError
         If the format cannot hold the events: a time of 2**23 microseconds or
         more, a coordinate above 255, an event in row 240 (it would read as a
-        marker), or whatever `check_events` refuses.
+        marker), or whatever `validate_events` refuses.
     """
-    check_events(events, size=(COORDINATE_LIMIT, COORDINATE_LIMIT))
+    validate_events(events, size=(COORDINATE_LIMIT, COORDINATE_LIMIT))
     if (events.y == MARKER_Y).any():
         raise ValueError(
             f"y must not be {MARKER_Y}, which is the overflow marker, got such an event"
@@ -251,4 +253,4 @@ def write_events(path: str | os.PathLike[str], events: Events) -> None:
     ValueError
         As `encode_events`; nothing is written then.
     """
-    write_whole(path, encode_events(events))
+    write_atomic(path, encode_events(events))

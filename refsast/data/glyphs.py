@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 Glyph = tuple[NDArray[np.float64], ...]
 
 
-def read_glyph(text: str) -> Glyph:
+def parse_glyph(text: str) -> Glyph:
     """Return the strokes that `text` describes.
 
     Parameters
@@ -29,7 +29,7 @@ def read_glyph(text: str) -> Glyph:
     return tuple(np.array(stroke, np.float64) / 100.0 - 0.5 for stroke in strokes)
 
 
-_TEXTS = (
+_GLYPH_TEXTS = (
     (  # 0: round, narrow, open at the top, closed with a flourish
         "50,0 22,12 8,50 22,88 50,100 78,88 92,50 78,12 50,0",
         "52,0 30,14 20,50 30,86 50,100 70,86 80,50 70,14 52,0",
@@ -137,5 +137,5 @@ _TEXTS = (
 )
 
 GLYPHS: tuple[tuple[Glyph, ...], ...] = tuple(
-    tuple(read_glyph(text) for text in texts) for texts in _TEXTS
+    tuple(parse_glyph(text) for text in texts) for texts in _GLYPH_TEXTS
 )

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from refsast.data.archive import Archive, Recording, first_of_every_class, open_archive
+from refsast.data.archive import Archive, Recording, open_archive, select_per_class
 from refsast.data.batch import bin_files
-from refsast.data.binning import DURATION, check_steps
-from refsast.data.cache import SpikeSet, kept
+from refsast.data.binning import DURATION, validate_steps
+from refsast.data.cache import SpikeSet, load_or_build
 from refsast.data.events import SIZE
-from refsast.data.workers import in_order, paced, threads, workers_for
+from refsast.data.workers import map_chunks, threads, track_progress, worker_count
 from refsast.spikes import Spikes
 
 BINNING_VERSION = 2  # part of the cache's key: to be raised when the specification changes
@@ -143,25 +143,25 @@ def load_nmnist_spikes(
     ValueError
         As `load_nmnist`.
     """
-    check_steps(steps, duration)
-    workers = workers_for(jobs)
+    validate_steps(steps, duration)
+    workers = worker_count(jobs)
     with open_archive(root, split) as archive:
-        chosen = first_of_every_class(archive, per_class)
+        chosen = select_per_class(archive, per_class)
         y = np.array([recording.digit for recording in chosen], np.int64)
         path = None
         if cache is not None:
-            path = Path(cache) / f"nmnist-{_key(archive, chosen, steps, duration)}.spikes"
-        read = partial(_read, archive, steps, duration)
+            path = Path(cache) / f"nmnist-{_cache_key(archive, chosen, steps, duration)}.spikes"
+        read = partial(_read_chunk, archive, steps, duration)
         chunks = [chosen[i : i + CHUNK] for i in range(0, len(chosen), CHUNK)]
 
         def make() -> Iterator[Spikes]:
-            parts = in_order(read, chunks, jobs=min(workers, len(chunks)), pool=threads)
-            return paced(parts, chosen, CHUNK, progress)
+            parts = map_chunks(read, chunks, jobs=min(workers, len(chunks)), pool=threads)
+            return track_progress(parts, chosen, CHUNK, progress)
 
-        return kept(path, make, y)
+        return load_or_build(path, make, y)
 
 
-def split(
+def split_dataset(
     x: Inputs, y: NDArray[np.int64], *, fraction: float, rng: np.random.Generator
 ) -> tuple[tuple[Inputs, NDArray[np.int64]], tuple[Inputs, NDArray[np.int64]]]:
     """Split a data set in two, each class in the same proportion.
@@ -201,14 +201,14 @@ def split(
     return (x[:, first], y[first]), (x[:, ~first], y[~first])
 
 
-def _read(archive: Archive, steps: int, duration: int, chunk: Sequence[Recording]) -> Spikes:
+def _read_chunk(archive: Archive, steps: int, duration: int, chunk: Sequence[Recording]) -> Spikes:
     """Read and bin some recordings."""
     names = [f"{recording.name} in {archive.place}" for recording in chunk]
     contents = [archive.read(recording) for recording in chunk]
     return bin_files(contents, names, steps=steps, duration=duration)
 
 
-def _key(archive: Archive, chosen: Sequence[Recording], steps: int, duration: int) -> str:
+def _cache_key(archive: Archive, chosen: Sequence[Recording], steps: int, duration: int) -> str:
     """The hash of all that the binned recordings depend on, none of them being read."""
     h = hashlib.sha256(f"{BINNING_VERSION} {steps} {duration} {SIZE}".encode())
     for recording in chosen:

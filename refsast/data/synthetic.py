@@ -15,13 +15,13 @@ import numpy as np
 
 from refsast.data.archive import CLASSES, SPLITS
 from refsast.data.batch import bin_spikes
-from refsast.data.binning import DURATION, STEPS, check_count, check_steps
-from refsast.data.cache import SpikeSet, kept
+from refsast.data.binning import DURATION, STEPS, validate_count, validate_steps
+from refsast.data.cache import SpikeSet, load_or_build
 from refsast.data.camera import CANVAS, Camera, record
 from refsast.data.events import SIZE, Events, write_events
-from refsast.data.hand import Hand, write_digit
+from refsast.data.handwriting import Hand, render_digit
 from refsast.data.nmnist import Dataset
-from refsast.data.workers import in_order, paced, processes, workers_for
+from refsast.data.workers import map_chunks, processes, track_progress, worker_count
 from refsast.spikes import Spikes
 
 SYNTHETIC_VERSION = 1  # part of the cache's key: to be raised when hand or camera change an event
@@ -135,25 +135,25 @@ def synthetic_spikes(
         If `n`, `steps`, `duration` or `jobs` is not a positive integer, or there is a
         cache and what `rng` will spawn cannot be told.
     """
-    check_steps(steps, duration)
-    check_count("n", n)
-    workers = min(workers_for(jobs), -(-n // CHUNK))
+    validate_steps(steps, duration)
+    validate_count("n", n)
+    workers = min(worker_count(jobs), -(-n // CHUNK))
     y = np.arange(n) % CLASSES
     path = None
     if cache is not None:
-        path = Path(cache) / f"synthetic-{_key(n, rng, steps, duration, hand, camera)}.spikes"
-    work = partial(_bin, steps, duration, hand, camera)
+        path = Path(cache) / f"synthetic-{_cache_key(n, rng, steps, duration, hand, camera)}.spikes"
+    work = partial(_bin_chunk, steps, duration, hand, camera)
     made = False
 
     def make() -> Iterator[Spikes]:
         nonlocal made
         made = True
-        parts = in_order(work, _chunks(y.tolist(), rng), jobs=workers, pool=processes)
-        return paced(parts, range(n), CHUNK, progress)
+        parts = map_chunks(work, _make_chunks(y.tolist(), rng), jobs=workers, pool=processes)
+        return track_progress(parts, range(n), CHUNK, progress)
 
-    found = kept(path, make, y)
+    found = load_or_build(path, make, y)
     if not made:
-        _skip(n, rng)
+        _skip_children(n, rng)
     return found
 
 
@@ -185,7 +185,7 @@ def synthetic_events(
     """
     if digit not in range(CLASSES):
         raise ValueError(f"digit must be one of 0 to 9, got {digit}")
-    return record([write_digit(digit, rng, hand, CANVAS)], [rng], camera)[0]
+    return record([render_digit(digit, rng, hand, CANVAS)], [rng], camera)[0]
 
 
 def write_synthetic(
@@ -227,7 +227,7 @@ def write_synthetic(
     """
     if split not in SPLITS:
         raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
-    check_count("n", n)
+    validate_count("n", n)
     folder = Path(root) / split
     if folder.exists():
         raise ValueError(f"root must not hold {split} yet, got {root}")
@@ -235,47 +235,49 @@ def write_synthetic(
     part = folder.with_name(f".{split}.part")  # renamed when whole: half a set is never seen
     shutil.rmtree(part, ignore_errors=True)
     try:
-        for i, events in zip(progress(range(n)), _stream(digits, rng, hand, camera), strict=True):
+        for i, events in zip(
+            progress(range(n)), _generate_events(digits, rng, hand, camera), strict=True
+        ):
             write_events(part / str(digits[i]) / f"{i + 1:05d}.bin", events)
         part.rename(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _stream(
+def _generate_events(
     digits: Sequence[int], rng: np.random.Generator, hand: Hand, camera: Camera
 ) -> Iterator[Events]:
     """The recordings of these digits, each from its own child of `rng`."""
-    for chunk in _chunks(digits, rng):
-        yield from _record(hand, camera, chunk)
+    for chunk in _make_chunks(digits, rng):
+        yield from _record_chunk(hand, camera, chunk)
 
 
-def _chunks(digits: Sequence[int], rng: np.random.Generator) -> Iterator[Chunk]:
+def _make_chunks(digits: Sequence[int], rng: np.random.Generator) -> Iterator[Chunk]:
     """Some digits at a time, and a child of `rng` for each."""
     for start in range(0, len(digits), CHUNK):
         chunk = digits[start : start + CHUNK]
         yield chunk, rng.spawn(len(chunk))
 
 
-def _record(hand: Hand, camera: Camera, chunk: Chunk) -> list[Events]:
+def _record_chunk(hand: Hand, camera: Camera, chunk: Chunk) -> list[Events]:
     """What the camera reports of some digits."""
     digits, rngs = chunk
-    ink = [write_digit(d, rng, hand, CANVAS) for d, rng in zip(digits, rngs, strict=True)]
+    ink = [render_digit(d, rng, hand, CANVAS) for d, rng in zip(digits, rngs, strict=True)]
     return record(ink, rngs, camera)
 
 
-def _bin(steps: int, duration: int, hand: Hand, camera: Camera, chunk: Chunk) -> Spikes:
+def _bin_chunk(steps: int, duration: int, hand: Hand, camera: Camera, chunk: Chunk) -> Spikes:
     """The same, binned."""
-    return bin_spikes(_record(hand, camera, chunk), steps=steps, duration=duration)
+    return bin_spikes(_record_chunk(hand, camera, chunk), steps=steps, duration=duration)
 
 
-def _skip(n: int, rng: np.random.Generator) -> None:
+def _skip_children(n: int, rng: np.random.Generator) -> None:
     """Leave `rng` as if it had spawned `n` children, in half the time."""
     for start in range(0, n, CHUNK):
         rng.bit_generator.seed_seq.spawn(min(CHUNK, n - start))  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def _key(
+def _cache_key(
     n: int, rng: np.random.Generator, steps: int, duration: int, hand: Hand, camera: Camera
 ) -> str:
     """The hash of all that the recordings depend on."""

@@ -14,7 +14,7 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPool
 from contextlib import closing
 from typing import TypeVar
 
-from refsast.data.binning import check_count
+from refsast.data.binning import validate_count
 
 Chunk = TypeVar("Chunk")
 Item = TypeVar("Item")
@@ -33,7 +33,7 @@ def processes(jobs: int) -> Executor:
     return ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"))
 
 
-def in_order(
+def map_chunks(
     work: Callable[[Chunk], Result], chunks: Iterable[Chunk], *, jobs: int, pool: Pool
 ) -> Generator[Result, None, None]:
     """Yield ``work(chunk)`` for every chunk, the next ones being made while one is used.
@@ -71,7 +71,7 @@ def in_order(
                 future.cancel()
 
 
-def paced(
+def track_progress(
     results: Generator[Result, None, None],
     items: Sequence[Item],
     size: int,
@@ -108,7 +108,7 @@ def paced(
             raise ValueError(f"progress must yield all items, got fewer than {len(items)}")
 
 
-def workers_for(jobs: int | None) -> int:
+def worker_count(jobs: int | None) -> int:
     """Return how many workers `jobs` means: as many as this process may use cores for None.
 
     Raises
@@ -117,7 +117,7 @@ def workers_for(jobs: int | None) -> int:
         If it is neither None nor a positive integer.
     """
     if jobs is not None:
-        check_count("jobs", jobs)
+        validate_count("jobs", jobs)
         return jobs
     try:
         return len(os.sched_getaffinity(0))

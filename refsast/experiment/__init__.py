@@ -5,7 +5,7 @@ from refsast.experiment.compare import compare
 from refsast.experiment.evaluate import Scores, evaluate
 from refsast.experiment.presets import PRESETS, Setting
 from refsast.experiment.record import Config, Epoch, Run
-from refsast.experiment.saved import read_run
+from refsast.experiment.run_files import read_run
 from refsast.experiment.train import train
 
 __all__ = [

@@ -6,15 +6,15 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from refsast.experiment.evaluate import predict, share_right
+from refsast.experiment.evaluate import accuracy, predict
 from refsast.model import Network, Params, heaviside
-from refsast.model.doors import checked_recordings
+from refsast.model.validation import validate_dataset
 from refsast.spikes import Spikes
 
 FACTORS = tuple(np.linspace(0.3, 1.7, 15).round(1).tolist())
 
 
-def with_threshold(network: Network, factor: float) -> Network:
+def scale_threshold(network: Network, factor: float) -> Network:
     """Return the network with all thresholds multiplied by `factor`, and nothing else changed."""
     neurons = tuple(replace(n, threshold=factor * n.threshold) for n in network.neurons)
     return replace(network, neuron=neurons)
@@ -55,10 +55,10 @@ def calibrate(
     """
     if not factors:
         raise ValueError("factors must not be empty, got none")
-    x, labels = checked_recordings(network, x, y)
+    x, labels = validate_dataset(network, x, y)
 
     def worth(factor: float) -> tuple[float, float]:
-        logits = predict(with_threshold(network, factor), params, x, spike=heaviside)
-        return share_right(logits, labels), -abs(factor - 1.0)
+        logits = predict(scale_threshold(network, factor), params, x, spike=heaviside)
+        return accuracy(logits, labels), -abs(factor - 1.0)
 
     return max(factors, key=worth)

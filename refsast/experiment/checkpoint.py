@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from refsast.experiment.evaluate import Scores
-from refsast.experiment.record import Epoch, Json, State, differs
+from refsast.experiment.record import Epoch, Json, TrainState, diff_keys
 from refsast.files import read_arrays, write_arrays
 
 
-def save(path: str | Path, mark: Mapping[str, Json], state: State) -> None:
+def save(path: str | Path, mark: Mapping[str, Json], state: TrainState) -> None:
     """Write the state of the run that `mark` identifies.
 
     Raises
@@ -30,7 +30,7 @@ def save(path: str | Path, mark: Mapping[str, Json], state: State) -> None:
     write_arrays(path, {"w": state.w, "story": np.array(json.dumps(story)), **moments})
 
 
-def restore(path: str | Path, mark: Mapping[str, Json], start: State) -> State:
+def restore(path: str | Path, mark: Mapping[str, Json], start: TrainState) -> TrainState:
     """Return the state in the file, or `start` where there is no file.
 
     Parameters
@@ -60,12 +60,12 @@ def restore(path: str | Path, mark: Mapping[str, Json], start: State) -> State:
         raise ValueError(f"checkpoint must hold the state of a run, got {path} without one")
     try:
         story = json.loads(str(arrays["story"]))
-        if apart := differs(mark, story["mark"]):
+        if apart := diff_keys(mark, story["mark"]):
             others = ", ".join(apart)
             raise ValueError(f"checkpoint must be of this run, got {path} with other {others}")
         moments = tuple(arrays[f"moment{i}"] for i in range(len(start.moments)))
-        curve = tuple(_epoch(line) for line in story["curve"])
-        state = State(story["epoch"], story["evaluations"], arrays["w"], moments, curve)
+        curve = tuple(_decode_epoch(line) for line in story["curve"])
+        state = TrainState(story["epoch"], story["evaluations"], arrays["w"], moments, curve)
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise ValueError(f"checkpoint must be whole, got {path}: {error!r}") from error
     if not (state.epoch == len(curve) > 0 and state.w.shape == start.w.shape):
@@ -73,7 +73,7 @@ def restore(path: str | Path, mark: Mapping[str, Json], start: State) -> State:
     return state
 
 
-def _epoch(line: dict) -> Epoch:
+def _decode_epoch(line: dict) -> Epoch:
     """One line of a curve, from JSON."""
     scores = None if line["scores"] is None else Scores(**line["scores"])
     return Epoch(line["epoch"], line["loss"], line["evaluations"], scores)

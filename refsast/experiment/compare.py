@@ -12,7 +12,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from scipy.special import stdtrit
 
-from refsast.experiment.calibrate import calibrate, with_threshold
+from refsast.experiment.calibrate import calibrate, scale_threshold
 from refsast.experiment.evaluate import evaluate
 from refsast.experiment.presets import Setting
 from refsast.experiment.record import Data, Run
@@ -70,7 +70,7 @@ class Mean:
         return abs(self.value) > self.half_width
 
 
-def arms(setting: Setting, rhos: Iterable[float]) -> dict[str, Setting]:
+def comparison_arms(setting: Setting, rhos: Iterable[float]) -> dict[str, Setting]:
     """Return the arms of a comparison: baseline, baseline with SAST's budget, SAST per rho.
 
     Parameters
@@ -90,7 +90,9 @@ def arms(setting: Setting, rhos: Iterable[float]) -> dict[str, Setting]:
     return {BASELINE: plain, LONGER: replace(plain, epochs=2 * plain.epochs), **sast}
 
 
-def begin(setting: Setting, n_in: int, seed: int) -> tuple[Network, Params, np.random.Generator]:
+def initialise(
+    setting: Setting, n_in: int, seed: int
+) -> tuple[Network, Params, np.random.Generator]:
     """Return network, initial parameters and the order's generator, as the seed fixes them."""
     start, order = np.random.default_rng(seed).spawn(2)
     network = setting.network(n_in)
@@ -107,7 +109,7 @@ def train_arm(
     checkpoint: Path | None = None,
 ) -> Run:
     """Train one setting with one seed, which fixes the initial parameters and the order."""
-    network, params, order = begin(setting, np.shape(data[0])[2], seed)
+    network, params, order = initialise(setting, np.shape(data[0])[2], seed)
     return train(
         network,
         params,
@@ -134,7 +136,7 @@ def compare(
     Parameters
     ----------
     arms : dict of Setting
-        By name; see `arms`.
+        By name; see `comparison_arms`.
     data : (x, y)
         Training recordings; the settings' number of steps must be theirs.
     held_out : (x, y)
@@ -159,7 +161,7 @@ def compare(
         except ValueError as error:
             raise ValueError(f"{arm}, seed {seed}: {error}") from error
         factor = calibrate(run.network, run.params, *data)
-        network = with_threshold(run.network, factor)
+        network = scale_threshold(run.network, factor)
         return Result(arm, seed, run, evaluate(network, run.params, *held_out).hard)
 
     run_all = Parallel(n_jobs=jobs, return_as="generator")
@@ -168,13 +170,13 @@ def compare(
     return tuple(progress(results, len(todo)))
 
 
-def finals(results: Iterable[Result], arm: str, measure: str) -> np.ndarray:
+def final_measures(results: Iterable[Result], arm: str, measure: str) -> np.ndarray:
     """Return one measure of an arm (see `Result.measure`), seed by seed."""
     chosen = sorted((r for r in results if r.arm == arm), key=lambda r: r.seed)
     return np.array([r.measure(measure) for r in chosen])
 
 
-def mean_of(values: np.ndarray) -> Mean:
+def estimate_mean(values: np.ndarray) -> Mean:
     """Return the mean of a sample with its 95 % interval by Student's t."""
     n = len(values)
     spread = values.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan

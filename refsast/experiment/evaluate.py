@@ -8,9 +8,9 @@ from numpy.typing import ArrayLike
 
 from refsast.arrays import Array, Integers
 from refsast.model import Network, Params, Trace, heaviside, run
-from refsast.model.doors import checked_recordings
 from refsast.model.loss import cross_entropy
 from refsast.model.spike import Spike
+from refsast.model.validation import validate_dataset
 from refsast.spikes import Spikes
 
 CHUNK = 256  # recordings at a time, which bounds the memory
@@ -67,14 +67,14 @@ def evaluate(network: Network, params: Params, x: ArrayLike | Spikes, y: ArrayLi
     ----------
     DESIGN, "SAST in four lines": nothing changes in the swap but the spike.
     """
-    x, labels = checked_recordings(network, x, y)
+    x, labels = validate_dataset(network, x, y)
     smooth = predict(network, params, x)
     hard = predict(network, params, x, spike=heaviside)
     loss = float(cross_entropy(smooth.astype(np.float64), labels))
-    return Scores(loss, share_right(smooth, labels), share_right(hard, labels))
+    return Scores(loss, accuracy(smooth, labels), accuracy(hard, labels))
 
 
-def share_right(logits: Array, labels: Integers) -> float:
+def accuracy(logits: Array, labels: Integers) -> float:
     """Return the share of recordings whose largest logit is the label's."""
     return float((logits.argmax(axis=1) == labels).mean())
 
@@ -83,10 +83,10 @@ def predict(
     network: Network, params: Params, x: ArrayLike | Spikes, spike: Spike | None = None
 ) -> Array:
     """Return the logits (n, classes) of any number of recordings, a chunk at a time."""
-    return np.concatenate([trace.logits for trace in traces(network, params, x, spike)])
+    return np.concatenate([trace.logits for trace in iterate_traces(network, params, x, spike)])
 
 
-def traces(
+def iterate_traces(
     network: Network, params: Params, x: ArrayLike | Spikes, spike: Spike | None = None
 ) -> Iterator[Trace]:
     """Yield the runs of any number of recordings, a chunk at a time."""
@@ -95,7 +95,7 @@ def traces(
         yield run(network, params, x[:, start : start + CHUNK], spike)
 
 
-def membrane(
+def potential_histogram(
     network: Network,
     params: Params,
     x: ArrayLike | Spikes,
@@ -125,7 +125,7 @@ def membrane(
     """
     counts = np.zeros((len(network.neurons), len(edges) - 1))
     totals = np.zeros((len(network.neurons), 1))
-    for trace in traces(network, params, x, spike):
+    for trace in iterate_traces(network, params, x, spike):
         for i, (neuron, u) in enumerate(zip(network.neurons, trace.u, strict=True)):
             counts[i] += np.histogram(u - neuron.threshold, edges)[0]
             totals[i] += u.size

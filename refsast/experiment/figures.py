@@ -12,15 +12,15 @@ from numpy.typing import ArrayLike
 from refsast.arrays import Array
 from refsast.data import Events
 from refsast.data.describe import Description
-from refsast.experiment.compare import LONGER, Result, finals, mean_of
-from refsast.experiment.evaluate import membrane
+from refsast.experiment.compare import LONGER, Result, estimate_mean, final_measures
+from refsast.experiment.evaluate import potential_histogram
 from refsast.experiment.record import Epoch
 from refsast.experiment.sharpness import Point
 from refsast.model import Network, Params, heaviside
 from refsast.spikes import Spikes
 
 COLOURS = ("#1b6ca8", "#8a8a8a", "#d1495b", "#e9a03b", "#3a7d44", "#7b4b94")
-SMOOTH, HARD = "-", "--"  # smooth spikes solid, hard spikes dashed, in every figure
+SMOOTH_STYLE, HARD_STYLE = "-", "--"  # smooth spikes solid, hard spikes dashed, in every figure
 
 SHARPNESS_PANELS = {
     "eigenvalue": "top eigenvalue of the Hessian",
@@ -29,7 +29,7 @@ SHARPNESS_PANELS = {
 }
 
 
-def _axes(panels: int, height: float = 3.6) -> tuple[Figure, list[Axes]]:
+def _make_axes(panels: int, height: float = 3.6) -> tuple[Figure, list[Axes]]:
     """A figure with that many panels, three to the row."""
     columns = min(panels, 3)
     rows = -(-panels // columns)
@@ -41,13 +41,13 @@ def _axes(panels: int, height: float = 3.6) -> tuple[Figure, list[Axes]]:
     return figure, axes
 
 
-def _accuracy(axis: Axes) -> None:
+def _format_accuracy_axis(axis: Axes) -> None:
     axis.set(xlabel="epoch", ylabel="accuracy, held-out (%)", ylim=(0.0, 100.0))
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.legend(frameon=False, fontsize=8, loc="lower right")
 
 
-def _measure(curve: Sequence[Epoch], name: str) -> list[float]:
+def _scores_by_epoch(curve: Sequence[Epoch], name: str) -> list[float]:
     """One of the scores of every epoch that has scores."""
     return [getattr(epoch.scores, name) for epoch in curve if epoch.scores is not None]
 
@@ -65,16 +65,18 @@ def run_curves(curve: Sequence[Epoch]) -> Figure:
     matplotlib.figure.Figure
         Two panels.
     """
-    figure, (left, right) = _axes(2)
+    figure, (left, right) = _make_axes(2)
     epochs = [epoch.epoch for epoch in curve]
     left.plot(epochs, [epoch.loss for epoch in curve], color=COLOURS[0], label="minibatches")
-    if held_out := _measure(curve, "loss"):
+    if held_out := _scores_by_epoch(curve, "loss"):
         left.plot(epochs, held_out, color=COLOURS[2], label="held-out recordings")
-        smooth, hard = (100.0 * np.array(_measure(curve, name)) for name in ("smooth", "hard"))
-        right.plot(epochs, smooth, SMOOTH, color=COLOURS[0], label="smooth spikes")
-        right.plot(epochs, hard, HARD, color=COLOURS[2], label="hard spikes")
+        smooth, hard = (
+            100.0 * np.array(_scores_by_epoch(curve, name)) for name in ("smooth", "hard")
+        )
+        right.plot(epochs, smooth, SMOOTH_STYLE, color=COLOURS[0], label="smooth spikes")
+        right.plot(epochs, hard, HARD_STYLE, color=COLOURS[2], label="hard spikes")
         right.fill_between(epochs, smooth, hard, color=COLOURS[2], alpha=0.12, label="transfer gap")
-        _accuracy(right)
+        _format_accuracy_axis(right)
     left.set(xlabel="epoch", ylabel="loss (nats)", yscale="log")
     left.xaxis.set_major_locator(MaxNLocator(integer=True))
     left.legend(frameon=False, fontsize=8)
@@ -95,16 +97,19 @@ def comparison_curves(results: Sequence[Result]) -> Figure:
         Thin lines are single seeds.
     """
     names = tuple(dict.fromkeys(r.arm for r in results))
-    figure, axes = _axes(len(names), height=3.4)
+    figure, axes = _make_axes(len(names), height=3.4)
     for axis, name in zip(axes, names, strict=True):
         curves = [r.run.curve for r in results if r.arm == name]
         epochs = [epoch.epoch for epoch in curves[0]]
-        for measure, style, colour in (("smooth", SMOOTH, COLOURS[0]), ("hard", HARD, COLOURS[2])):
-            lines = 100.0 * np.array([_measure(curve, measure) for curve in curves])
+        for measure, style, colour in (
+            ("smooth", SMOOTH_STYLE, COLOURS[0]),
+            ("hard", HARD_STYLE, COLOURS[2]),
+        ):
+            lines = 100.0 * np.array([_scores_by_epoch(curve, measure) for curve in curves])
             axis.plot(epochs, lines.T, style, color=colour, alpha=0.25, linewidth=0.7)
             axis.plot(epochs, lines.mean(axis=0), style, color=colour, label=f"{measure} spikes")
         axis.set_title(name)
-        _accuracy(axis)
+        _format_accuracy_axis(axis)
     return figure
 
 
@@ -123,20 +128,20 @@ def gap_by_rho(results: Sequence[Result]) -> Figure:
     """
     radius = {r.arm: r.run.config.rho for r in results if r.arm != LONGER}
     names = sorted(radius, key=lambda arm: radius[arm])
-    figure, (left, right) = _axes(2)
+    figure, (left, right) = _make_axes(2)
     for axis, measure, style, colour in (
         (left, "gap", "o-", COLOURS[2]),
-        (right, "smooth", "o" + SMOOTH, COLOURS[0]),
-        (right, "hard", "s" + HARD, COLOURS[2]),
+        (right, "smooth", "o" + SMOOTH_STYLE, COLOURS[0]),
+        (right, "hard", "s" + HARD_STYLE, COLOURS[2]),
     ):
-        means = [mean_of(100.0 * finals(results, arm, measure)) for arm in names]
+        means = [estimate_mean(100.0 * final_measures(results, arm, measure)) for arm in names]
         bars = [np.nan_to_num(mean.half_width) for mean in means]
         where = [radius[arm] for arm in names]
         axis.errorbar(
             where, [m.value for m in means], bars, fmt=style, color=colour, capsize=3, label=measure
         )
         if measure != "smooth" and any(r.arm == LONGER for r in results):
-            longer = mean_of(100.0 * finals(results, LONGER, measure))
+            longer = estimate_mean(100.0 * final_measures(results, LONGER, measure))
             half = np.nan_to_num(longer.half_width)
             axis.axhspan(
                 longer.value - half, longer.value + half, color="grey", alpha=0.2, linewidth=0
@@ -150,7 +155,9 @@ def gap_by_rho(results: Sequence[Result]) -> Figure:
     return figure
 
 
-def membranes(networks: dict[str, tuple[Network, Params]], x: ArrayLike | Spikes) -> Figure:
+def potential_histograms(
+    networks: dict[str, tuple[Network, Params]], x: ArrayLike | Spikes
+) -> Figure:
     """How far potentials lie from threshold, layer by layer, with smooth and with hard spikes.
 
     Parameters
@@ -168,11 +175,11 @@ def membranes(networks: dict[str, tuple[Network, Params]], x: ArrayLike | Spikes
     first = next(iter(networks.values()))[0]
     edges = np.linspace(-4.0, 4.0, 161)
     middle = 0.5 * (edges[1:] + edges[:-1])
-    figure, axes = _axes(len(first.neurons), height=3.2)
+    figure, axes = _make_axes(len(first.neurons), height=3.2)
     colours = cycle((COLOURS[0], *COLOURS[2:]))
     for colour, (name, (network, params)) in zip(colours, networks.items(), strict=False):
-        for spike, style in ((None, SMOOTH), (heaviside, HARD)):
-            shares = membrane(network, params, x, edges, spike)
+        for spike, style in ((None, SMOOTH_STYLE), (heaviside, HARD_STYLE)):
+            shares = potential_histogram(network, params, x, edges, spike)
             label = f"{name}, {'smooth' if spike is None else 'hard'}"
             for axis, share in zip(axes, shares, strict=True):
                 density = share / np.diff(edges)
@@ -198,7 +205,7 @@ def sharpness_curves(points: Mapping[str, Sequence[Point]]) -> Figure:
     matplotlib.figure.Figure
         Three panels: eigenvalue, loss, gradient; logarithmic where all is positive.
     """
-    figure, axes = _axes(3)
+    figure, axes = _make_axes(3)
     panels = dict(zip(SHARPNESS_PANELS, axes, strict=True))
     colours = cycle((COLOURS[0], *COLOURS[2:]))
     for colour, (name, along) in zip(colours, points.items(), strict=False):
@@ -260,12 +267,12 @@ def recordings_figure(
     axis.spines[["top", "right"]].set_visible(False)
     for i, events in enumerate(samples):
         axis = below.add_subplot(1, 10, i + 1)
-        axis.imshow(_painted(events, size), interpolation="nearest")
+        axis.imshow(_paint_events(events, size), interpolation="nearest")
         axis.set(xticks=[], yticks=[])
     return figure
 
 
-def _painted(events: Events, size: tuple[int, int]) -> Array:
+def _paint_events(events: Events, size: tuple[int, int]) -> Array:
     """The first third of a recording on white: ON events redden a pixel, OFF events blue it."""
     early = events.t <= events.t[-1] // 3
     counts = np.zeros((2, *size))

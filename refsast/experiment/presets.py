@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from refsast.arrays import Array, as_number, is_count
+from refsast.arrays import Array, is_positive_int, require_number
 from refsast.data.archive import CLASSES
 from refsast.experiment.record import Config
 from refsast.model import (
@@ -95,11 +95,11 @@ class Setting:
     def __post_init__(self) -> None:
         if self.schedule not in SCHEDULES:
             raise ValueError(f"schedule must be one of {list(SCHEDULES)}, got {self.schedule!r}")
-        if not is_count(self.steps):
+        if not is_positive_int(self.steps):
             raise ValueError(f"steps must be a positive integer, got {self.steps!r}")
         for name in ("slope", "leak", "threshold", "gain", "scale", "learning_rate", "rho"):
             largest = float(np.finfo(np.float32).max)
-            if largest < abs(as_number(getattr(self, name), name)) < np.inf:
+            if largest < abs(require_number(getattr(self, name), name)) < np.inf:
                 raise ValueError(f"{name} must fit in float32, got {getattr(self, name)}")
         if not 0.0 < self.scale < np.inf:
             raise ValueError(f"scale must be positive and finite, got {self.scale}")
@@ -107,7 +107,7 @@ class Setting:
             raise ValueError(f"recurrent must be True or False, got {self.recurrent!r}")
         for name in ("cap_w", "cap_v"):
             cap = getattr(self, name)
-            if cap is not None and not 0.0 <= as_number(cap, name) < np.inf:
+            if cap is not None and not 0.0 <= require_number(cap, name) < np.inf:
                 raise ValueError(f"{name} must be finite and not negative, got {cap}")
         if self.cap_v is not None and not self.recurrent:
             raise ValueError(f"cap_v must come with recurrent, got {self.cap_v} without")

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import refsast.model as model
-from refsast.arrays import Array, Integers, as_number, is_count
+from refsast.arrays import Array, Integers, is_positive_int, require_number
 from refsast.data import digest
 from refsast.experiment.evaluate import Scores
-from refsast.files import digest_of
+from refsast.files import arrays_digest
 from refsast.model import Network, Params, flatten
 from refsast.optim.descent import Descent
 from refsast.optim.descent import State as Moments
@@ -59,13 +59,13 @@ class Config:
     def __post_init__(self) -> None:
         for name in ("epochs", "batch"):
             value = getattr(self, name)
-            if not is_count(value):
+            if not is_positive_int(value):
                 raise ValueError(f"{name} must be a positive integer, got {value!r}")
-        if not 0.0 <= as_number(self.rho, "rho") < np.inf:
+        if not 0.0 <= require_number(self.rho, "rho") < np.inf:
             raise ValueError(f"rho must be finite and not negative, got {self.rho}")
         if not isinstance(self.shared, bool):
             raise ValueError(f"shared must be True or False, got {self.shared!r}")
-        if not 0.0 <= as_number(self.warmup, "warmup") <= 1.0:
+        if not 0.0 <= require_number(self.warmup, "warmup") <= 1.0:
             raise ValueError(f"warmup must lie in [0, 1], got {self.warmup}")
 
     def radius(self, share: float) -> float:
@@ -97,7 +97,7 @@ class Epoch:
 
 
 @dataclass(frozen=True, eq=False)
-class State:
+class TrainState:
     """All that the rest of a run depends on, after some number of epochs.
 
     Attributes
@@ -159,18 +159,18 @@ def fingerprint(
     """Return what identifies a run: two runs with the same answer end at the same bits."""
     return {
         "refsast": version("refsast"),
-        "gradient": name_of(gradient),
+        "gradient": qualified_name(gradient),
         "network": encode(network),
         "start": hashlib.sha256(w.tobytes()).hexdigest(),
         "dtype": str(w.dtype),
-        "config": describe(config),
+        "config": describe_config(config),
         "seeds": list(seeds),
         "data": digest(*data),
         "held_out": None if held_out is None else digest(*held_out),
     }
 
 
-def describe(config: Config) -> Mapping[str, Json]:
+def describe_config(config: Config) -> Mapping[str, Json]:
     """Return a configuration as JSON."""
     return {
         "epochs": int(config.epochs),
@@ -178,18 +178,18 @@ def describe(config: Config) -> Mapping[str, Json]:
         "rho": float(config.rho),
         "warmup": float(config.warmup),
         "descent": config.descent.says,
-        "schedule": name_of(config.schedule),
+        "schedule": qualified_name(config.schedule),
         "shared": config.shared,
     }
 
 
-def summary(run: Run) -> Mapping[str, Json]:
+def run_record(run: Run) -> Mapping[str, Json]:
     """Return the record of a run as JSON: settings, versions, hashes, curve, gradients spent."""
     packages = ("refsast", "numpy", "scipy")
     return {
         **run.mark,
         "evaluations": run.curve[-1].evaluations,
-        "weights": digest_of({"w": flatten(run.params)}),
+        "weights": arrays_digest({"w": flatten(run.params)}),
         "curve": [asdict(epoch) for epoch in run.curve],
         "versions": {"python": platform.python_version()} | {p: version(p) for p in packages},
     }
@@ -206,16 +206,16 @@ def encode(spec: object) -> Json:
         return spec.item()
     if spec is None or isinstance(spec, bool | int | float | str):
         return spec
-    return name_of(spec)  # a spike of the user's own: it cannot be made again from that
+    return qualified_name(spec)  # a spike of the user's own: it cannot be made again from that
 
 
-def name_of(function: object) -> str:
+def qualified_name(function: object) -> str:
     """Return the full name of a function, or of the type of what is called like one."""
     named = function if hasattr(function, "__qualname__") else type(function)
     return f"{named.__module__}.{getattr(named, '__qualname__', '')}"
 
 
-def nameless(mark: Json) -> bool:
+def has_anonymous_function(mark: Json) -> bool:
     """Whether a fingerprint holds a function that its name does not identify, such as a lambda."""
     return "<locals>" in json.dumps(mark) or "<lambda>" in json.dumps(mark)
 
@@ -241,7 +241,7 @@ def decode(spec: Json) -> object:
         raise ValueError(f"specification must be whole, got {name} with {error}") from error
 
 
-def differs(ours: Mapping[str, Json], theirs: Mapping[str, Json]) -> list[str]:
+def diff_keys(ours: Mapping[str, Json], theirs: Mapping[str, Json]) -> list[str]:
     """Return in which parts two fingerprints differ."""
     keys = sorted(set(ours) | set(theirs))
     return [k for k in keys if json.dumps(ours.get(k)) != json.dumps(theirs.get(k))]

@@ -2,18 +2,20 @@
 
 from collections.abc import Mapping
 
-from refsast.experiment import page
+from refsast.experiment import html_document
 from refsast.experiment.record import Json
-from refsast.experiment.saved import COMPARISON, RUN
+from refsast.experiment.run_files import COMPARISON, RUN
 
 
 def _settings_table(setting: Mapping[str, Json]) -> str:
     """A setting as a table of two columns."""
     shown = {k: v for k, v in setting.items() if k not in ("is", "source")}
-    return page.table(("setting", "value"), [(k, _value(v)) for k, v in shown.items()])
+    return html_document.table(
+        ("setting", "value"), [(k, _format_value(v)) for k, v in shown.items()]
+    )
 
 
-def _value(value: Json) -> str:
+def _format_value(value: Json) -> str:
     """A field of a setting as a person writes it."""
     if isinstance(value, Mapping):
         inside = ", ".join(f"{k}={v}" for k, v in value.items() if k != "is")
@@ -50,11 +52,14 @@ def _run_page(record: Mapping, pictures: list[str]) -> str:
         ("Curves", pictures),
         (
             "Setting",
-            [page.paragraph(record["setting"]["source"]), _settings_table(record["setting"])],
+            [
+                html_document.paragraph(record["setting"]["source"]),
+                _settings_table(record["setting"]),
+            ],
         ),
-        ("Record", [page.table(("what", "value"), facts)]),
+        ("Record", [html_document.table(("what", "value"), facts)]),
     ]
-    return page.page(title, lead, sections)
+    return html_document.render_page(title, lead, sections)
 
 
 RUN_HEADINGS = ("arm", "seed", "smooth %", "hard %", "gap", "hard %, thresholds re-tuned")
@@ -80,13 +85,22 @@ def _comparison_page(record: Mapping, pictures: list[str]) -> str:
     )
     runs = [_run_row(run) for run in record["runs"]]
     sections = [
-        ("Table", [page.table(record["headings"], record["table"]), page.paragraph(note)]),
+        (
+            "Table",
+            [
+                html_document.table(record["headings"], record["table"]),
+                html_document.paragraph(note),
+            ],
+        ),
         ("Figures", pictures),
-        ("Every run", [page.table(RUN_HEADINGS, runs)]),
-        ("Setting of the baseline", [page.paragraph(first["source"]), _settings_table(first)]),
-        ("Recordings", [page.paragraph(record["recordings"])]),
+        ("Every run", [html_document.table(RUN_HEADINGS, runs)]),
+        (
+            "Setting of the baseline",
+            [html_document.paragraph(first["source"]), _settings_table(first)],
+        ),
+        ("Recordings", [html_document.paragraph(record["recordings"])]),
     ]
-    return page.page("Baseline against SAST", record["verdict"], sections)
+    return html_document.render_page("Baseline against SAST", record["verdict"], sections)
 
 
 PAGES = {RUN: _run_page, COMPARISON: _comparison_page}

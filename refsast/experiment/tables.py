@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from refsast.experiment.compare import BASELINE, LONGER, Mean, Result, finals, mean_of
+from refsast.experiment.compare import BASELINE, LONGER, Mean, Result, estimate_mean, final_measures
 
 
 @dataclass(frozen=True)
@@ -38,29 +38,29 @@ class Row:
     against_longer: Mean | None
 
 
-def rows(results: Sequence[Result]) -> tuple[Row, ...]:
+def comparison_rows(results: Sequence[Result]) -> tuple[Row, ...]:
     """Return one row per arm, in the order in which the arms first appear."""
     names = tuple(dict.fromkeys(r.arm for r in results))
-    return tuple(_row(results, names, name) for name in names)
+    return tuple(_make_row(results, names, name) for name in names)
 
 
-def _row(results: Sequence[Result], names: Sequence[str], arm: str) -> Row:
+def _make_row(results: Sequence[Result], names: Sequence[str], arm: str) -> Row:
     runs = [r.run for r in results if r.arm == arm]
-    hard = finals(results, arm, "hard")
+    hard = final_measures(results, arm, "hard")
 
     def against(other: str) -> Mean | None:
         if arm in (BASELINE, LONGER) or other not in names:
             return None
-        return mean_of(100.0 * (hard - finals(results, other, "hard")))
+        return estimate_mean(100.0 * (hard - final_measures(results, other, "hard")))
 
     return Row(
         arm,
         len(runs),
         runs[0].curve[-1].evaluations,
-        mean_of(100.0 * finals(results, arm, "smooth")),
-        mean_of(100.0 * hard),
-        mean_of(100.0 * finals(results, arm, "gap")),
-        mean_of(100.0 * finals(results, arm, "retuned")),
+        estimate_mean(100.0 * final_measures(results, arm, "smooth")),
+        estimate_mean(100.0 * hard),
+        estimate_mean(100.0 * final_measures(results, arm, "gap")),
+        estimate_mean(100.0 * final_measures(results, arm, "retuned")),
         against(BASELINE),
         against(LONGER),
     )
@@ -79,7 +79,7 @@ HEADINGS = (
 )
 
 
-def cells(row: Row) -> tuple[str, ...]:
+def row_cells(row: Row) -> tuple[str, ...]:
     """Return a row as text, under `HEADINGS`."""
     means = (row.smooth, row.hard, row.gap, row.retuned)
     differences = (row.against_baseline, row.against_longer)
@@ -87,25 +87,25 @@ def cells(row: Row) -> tuple[str, ...]:
         row.arm,
         str(row.seeds),
         str(row.evaluations),
-        *(_spell(mean) for mean in means),
-        *("" if mean is None else _spell(mean, sign="+") for mean in differences),
+        *(_format_mean(mean) for mean in means),
+        *("" if mean is None else _format_mean(mean, sign="+") for mean in differences),
     )
 
 
-def _spell(mean: Mean, sign: str = "") -> str:
+def _format_mean(mean: Mean, sign: str = "") -> str:
     """A mean with its interval, if it has one."""
     value = f"{mean.value:{sign}.1f}"
     return value if mean.half_width != mean.half_width else f"{value} ± {mean.half_width:.1f}"
 
 
-def text(table: Sequence[Row]) -> str:
+def format_rows(table: Sequence[Row]) -> str:
     """Return the table as aligned lines of text, without the columns that are empty."""
-    body = list(map(cells, table))
+    body = list(map(row_cells, table))
     filled = [i for i in range(len(HEADINGS)) if any(line[i] for line in body)]
-    return aligned([[line[i] for i in filled] for line in (HEADINGS, *body)])
+    return align_columns([[line[i] for i in filled] for line in (HEADINGS, *body)])
 
 
-def aligned(lines: Sequence[Sequence[str]], words: Collection[int] = (0,)) -> str:
+def align_columns(lines: Sequence[Sequence[str]], words: Collection[int] = (0,)) -> str:
     """Return headings and rows as aligned lines of text, the columns of `words` to the left."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     filled = [
@@ -118,7 +118,7 @@ def aligned(lines: Sequence[Sequence[str]], words: Collection[int] = (0,)) -> st
     return "\n".join([filled[0], "-" * sum((w + 2 for w in widths), -2), *filled[1:]])
 
 
-def verdict(table: Sequence[Row]) -> str:
+def conclusion(table: Sequence[Row]) -> str:
     """Return in one sentence what the arm with the highest hard accuracy did to the gap."""
     baseline = next((row for row in table if row.arm == BASELINE), None)
     sast = [row for row in table if row.arm not in (BASELINE, LONGER)]
@@ -126,7 +126,7 @@ def verdict(table: Sequence[Row]) -> str:
         return "Nothing to compare: the baseline or every SAST arm is missing."
     best = max(sast, key=lambda row: row.hard.value)
     differences = [
-        f"{_spell(mean, sign='+')} points against {arm}"
+        f"{_format_mean(mean, sign='+')} points against {arm}"
         for arm, mean in ((BASELINE, best.against_baseline), (LONGER, best.against_longer))
         if mean is not None
     ]

@@ -18,11 +18,19 @@ from numpy.typing import NDArray
 from refsast.arrays import Array, Integers
 from refsast.experiment import checkpoint as disk
 from refsast.experiment.evaluate import evaluate
-from refsast.experiment.record import Config, Data, Epoch, Run, State, fingerprint, nameless
+from refsast.experiment.record import (
+    Config,
+    Data,
+    Epoch,
+    Run,
+    TrainState,
+    fingerprint,
+    has_anonymous_function,
+)
 from refsast.gradient import fast
 from refsast.model import Network, Params, flatten
-from refsast.model.doors import checked_params, checked_recordings
-from refsast.model.network import split
+from refsast.model.network import split_vector
+from refsast.model.validation import validate_dataset, validate_params
 from refsast.optim import sam
 from refsast.spikes import Spikes
 
@@ -95,61 +103,69 @@ def train(
     ----------
     DESIGN 3; THEORY 5 for the update with an independent second minibatch.
     """
-    params = checked_params(network, params)
-    data = _checked_data(network, data, "data")
-    held_out = None if held_out is None else _checked_data(network, held_out, "held_out")
+    params = validate_params(network, params)
+    data = _validate_data(network, data, "data")
+    held_out = None if held_out is None else _validate_data(network, held_out, "held_out")
     seeds = tuple(int(n) for n in rng.integers(2**63, size=2))
     w = flatten(params)
-    state = State(0, 0, w, config.descent.init(w), ())
+    state = TrainState(0, 0, w, config.descent.init(w), ())
     mark = fingerprint(network, w, config, seeds, data, held_out, loss_and_grad)
     if checkpoint is not None:
-        if nameless(mark):
+        if has_anonymous_function(mark):
             raise ValueError("checkpoint must be of a run whose functions have names, got a lambda")
         state = disk.restore(checkpoint, mark, state)
-    steps = _batches(data, config) * config.epochs
+    steps = _batch_count(data, config) * config.epochs
     while state.epoch < config.epochs:
-        state = _epoch(
-            network, data, config, seeds, loss_and_grad, state, _from(watch, state, steps)
+        state = _run_epoch(
+            network, data, config, seeds, loss_and_grad, state, _step_callback(watch, state, steps)
         )
-        scores = None if held_out is None else evaluate(network, split(network, state.w), *held_out)
+        scores = (
+            None
+            if held_out is None
+            else evaluate(network, split_vector(network, state.w), *held_out)
+        )
         done = replace(state.curve[-1], scores=scores)
         state = replace(state, curve=(*state.curve[:-1], done))
         if observe is not None:
-            observe(state.epoch, split(network, state.w.copy()))
+            observe(state.epoch, split_vector(network, state.w.copy()))
         if checkpoint is not None:
             disk.save(checkpoint, mark, state)
         if watch is not None:
-            watch(state.epoch * _batches(data, config), steps, done)
-    return Run(network, split(network, state.w), config, seeds, state.curve, mark)
+            watch(state.epoch * _batch_count(data, config), steps, done)
+    return Run(network, split_vector(network, state.w), config, seeds, state.curve, mark)
 
 
-def _from(watch: Watch | None, state: State, steps: int) -> Callable[[int], None]:
+def _step_callback(watch: Watch | None, state: TrainState, steps: int) -> Callable[[int], None]:
     """What to call after each step of an epoch, with the number of steps done."""
     latest = state.curve[-1] if state.curve else None
     return (lambda step: None) if watch is None else (lambda step: watch(step, steps, latest))
 
 
-def _epoch(
+def _run_epoch(
     network: Network,
     data: Data,
     config: Config,
     seeds: tuple[int, ...],
     loss_and_grad: Gradient,
-    state: State,
+    state: TrainState,
     stepped: Callable[[int], None],
-) -> State:
+) -> TrainState:
     """One pass over the recordings; its scores are not measured yet."""
-    batches = _batches(data, config)
-    passes = _together if loss_and_grad is fast.loss_and_grad else _one_by_one(loss_and_grad)
+    batches = _batch_count(data, config)
+    passes = (
+        _joint_sam_gradient
+        if loss_and_grad is fast.loss_and_grad
+        else _sequential_sam_gradient(loss_and_grad)
+    )
     w, moments, evaluations = state.w, state.moments, state.evaluations
     losses: list[float] = []
-    order, ascent_order = (_order(seed, state.epoch, data, config) for seed in seeds)
+    order, ascent_order = (_epoch_order(seed, state.epoch, data, config) for seed in seeds)
     for i in range(batches):
         share = (state.epoch + i / batches) / config.epochs
         rho = config.radius(share)
         alone = config.shared or rho == 0.0
-        first = _rows(data, order[i] if alone else ascent_order[i])
-        second = None if alone else _rows(data, order[i])
+        first = _select_rows(data, order[i] if alone else ascent_order[i])
+        second = None if alone else _select_rows(data, order[i])
         with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is checked below
             loss, grad = passes(network, w, first, second, rho)
             grad = grad.astype(w.dtype, copy=False)
@@ -159,23 +175,23 @@ def _epoch(
         _require_finite(loss, w, state.epoch, i)
         stepped(state.epoch * batches + i + 1)
     done = Epoch(state.epoch + 1, float(np.mean(losses)), evaluations, None)
-    return State(done.epoch, done.evaluations, w, moments, (*state.curve, done))
+    return TrainState(done.epoch, done.evaluations, w, moments, (*state.curve, done))
 
 
-def _rows(data: Data, rows: Integers) -> Data:
+def _select_rows(data: Data, rows: Integers) -> Data:
     """Some of the recordings."""
     return data[0][:, rows], data[1][rows]
 
 
-def _together(
+def _joint_sam_gradient(
     network: Network, w: Array, first: Data, second: Data | None, rho: float
 ) -> tuple[float, Array]:
     """Both passes of SAM at once: the loss at `w`, and the gradient to descend with."""
-    loss, grads = fast.sam_gradient(network, split(network, w), first, second, rho=rho)
+    loss, grads = fast.sam_gradient(network, split_vector(network, w), first, second, rho=rho)
     return float(loss), flatten(grads)
 
 
-def _one_by_one(loss_and_grad: Gradient) -> Callable[..., tuple[float, Array]]:
+def _sequential_sam_gradient(loss_and_grad: Gradient) -> Callable[..., tuple[float, Array]]:
     """The same by two calls of any gradient."""
 
     def passes(
@@ -185,7 +201,7 @@ def _one_by_one(loss_and_grad: Gradient) -> Callable[..., tuple[float, Array]]:
 
         def objective(batch: Data) -> sam.Objective:
             def f(w: Array) -> tuple[Array, Array]:
-                loss, grads = loss_and_grad(network, split(network, w), *batch)
+                loss, grads = loss_and_grad(network, split_vector(network, w), *batch)
                 losses.append(float(loss))
                 return loss, flatten(grads)
 
@@ -198,22 +214,22 @@ def _one_by_one(loss_and_grad: Gradient) -> Callable[..., tuple[float, Array]]:
     return passes
 
 
-def _batches(data: Data, config: Config) -> int:
+def _batch_count(data: Data, config: Config) -> int:
     """How many minibatches an epoch has; the last may be smaller."""
     return -(-len(data[1]) // config.batch)
 
 
-def _order(seed: int, epoch: int, data: Data, config: Config) -> list[Integers]:
+def _epoch_order(seed: int, epoch: int, data: Data, config: Config) -> list[Integers]:
     """The rows of every minibatch of an epoch, each recording in one of them."""
     rows = np.random.default_rng((seed, epoch)).permutation(len(data[1]))
     return [rows[start : start + config.batch] for start in range(0, len(rows), config.batch)]
 
 
-def _checked_data(network: Network, data: Data, name: str) -> Data:
+def _validate_data(network: Network, data: Data, name: str) -> Data:
     """A pair of recordings and labels that fit the network."""
     if not isinstance(data, Sequence) or len(data) != 2:
         raise ValueError(f"{name} must be a pair (x, y), got {type(data).__name__}")
-    return checked_recordings(network, *data, name=f"x of {name}")
+    return validate_dataset(network, *data, name=f"x of {name}")
 
 
 def _require_finite(loss: float, w: Array, epoch: int, batch: int) -> None:

@@ -13,12 +13,12 @@ from refsast.arrays import Array, Integers
 from refsast.autodiff import hvp as tape_hvp
 from refsast.autodiff import straight_through as tape_straight_through
 from refsast.autodiff import value_and_grad
-from refsast.model.doors import checked, checked_params
 from refsast.model.loss import cross_entropy
-from refsast.model.network import Network, with_spikes
-from refsast.model.params import Layer, Params, parts
-from refsast.model.spike import Spike, heaviside, slope_of
+from refsast.model.network import Network, replace_spikes
+from refsast.model.params import Layer, Params, layer_arrays
+from refsast.model.spike import Spike, first_derivative, heaviside
 from refsast.model.unroll import unroll
+from refsast.model.validation import validate, validate_params
 from refsast.spikes import Spikes
 
 
@@ -46,7 +46,7 @@ def loss(network: Network, params: Params, x: ArrayLike | Spikes, y: ArrayLike) 
     ValueError
         If a shape, dtype or number is not as it must be.
     """
-    params, x, y = _double(network, params, x, y)
+    params, x, y = _validate_double(network, params, x, y)
     return cross_entropy(unroll(network, params, x).logits, y)
 
 
@@ -85,8 +85,8 @@ def loss_and_grad(
     ----------
     DESIGN 3 and 5.
     """
-    params, x, y = _double(network, params, x, y)
-    arrays, rebuild = _taken_apart(params)
+    params, x, y = _validate_double(network, params, x, y)
+    arrays, rebuild = _flatten_arrays(params)
 
     def objective(*arrays: Array) -> Array:
         return cross_entropy(unroll(network, rebuild(*arrays), x).logits, y)
@@ -119,7 +119,7 @@ def input_grad(network: Network, params: Params, x: ArrayLike | Spikes, y: Array
     ValueError
         If a shape, dtype or number is not as it must be.
     """
-    params, x, y = _double(network, params, x, y)
+    params, x, y = _validate_double(network, params, x, y)
     return value_and_grad(lambda x: cross_entropy(unroll(network, params, x).logits, y), x)[1][0]
 
 
@@ -156,9 +156,9 @@ def hvp(
     Pearlmutter, "Fast exact multiplication by the Hessian", Neural Computation 6 (1994), 147-160.
     """
     require_hessian(network)
-    params, x, y = _double(network, params, x, y)
-    arrays, rebuild = _taken_apart(params)
-    along = _taken_apart(_as_double(checked_params(network, direction, "direction")))[0]
+    params, x, y = _validate_double(network, params, x, y)
+    arrays, rebuild = _flatten_arrays(params)
+    along = _flatten_arrays(_to_float64(validate_params(network, direction, "direction")))[0]
 
     def objective(*arrays: Array) -> Array:
         return cross_entropy(unroll(network, rebuild(*arrays), x).logits, y)
@@ -204,32 +204,34 @@ def straight_through(
     """
 
     def hardened(spike: Spike) -> Spike:
-        return tape_straight_through(heaviside, slope_of(spike))
+        return tape_straight_through(heaviside, first_derivative(spike))
 
-    return loss_and_grad(with_spikes(network, hardened), params, x, y)
+    return loss_and_grad(replace_spikes(network, hardened), params, x, y)
 
 
-def _double(
+def _validate_double(
     network: Network, params: Params, x: ArrayLike | Spikes, y: ArrayLike
 ) -> tuple[Params, Array, Integers]:
     """Everything checked, and in double precision."""
-    return checked(network, _as_double(checked_params(network, params)), x, y)
+    return validate(network, _to_float64(validate_params(network, params)), x, y)
 
 
-def _as_double(params: Params) -> Params:
+def _to_float64(params: Params) -> Params:
     """The same numbers in double precision."""
     return tuple(
-        Layer(**{k: a.astype(np.result_type(a, np.float64)) for k, a in parts(layer).items()})
+        Layer(
+            **{k: a.astype(np.result_type(a, np.float64)) for k, a in layer_arrays(layer).items()}
+        )
         for layer in params
     )
 
 
-def _taken_apart(params: Params) -> tuple[tuple[Array, ...], Callable[..., Params]]:
+def _flatten_arrays(params: Params) -> tuple[tuple[Array, ...], Callable[..., Params]]:
     """The arrays of `params` in order, and the function that puts such arrays together again."""
-    names = [tuple(parts(layer)) for layer in params]
+    names = [tuple(layer_arrays(layer)) for layer in params]
 
     def rebuild(*arrays: Array) -> Params:
         left = iter(arrays)
         return tuple(Layer(**{name: next(left) for name in layer}) for layer in names)
 
-    return tuple(a for layer in params for a in parts(layer).values()), rebuild
+    return tuple(a for layer in params for a in layer_arrays(layer).values()), rebuild

@@ -20,21 +20,21 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from refsast.arrays import Array, Integers
-from refsast.gradient.fast.products import flat
-from refsast.model.doors import checked
+from refsast.gradient.fast.inputs import flatten_steps
 from refsast.model.lif import LIF
 from refsast.model.loss import one_hot, softmax
 from refsast.model.network import Network
 from refsast.model.params import Layer, Params
 from refsast.model.reset import ToZero
-from refsast.model.spike import second_of, slope_of
-from refsast.model.synapse import Synapse, conduct
-from refsast.model.unroll import drive, read, unroll
+from refsast.model.spike import first_derivative, second_derivative
+from refsast.model.synapse import Synapse, synapse_step
+from refsast.model.unroll import input_currents, readout_logits, unroll
+from refsast.model.validation import validate
 from refsast.spikes import Spikes
 
 
 @dataclass(frozen=True, eq=False)
-class Yardsticks:
+class ErrorBounds:
     """How far rounding can move each number of a run, in units of one rounding; not negative.
 
     Attributes
@@ -58,7 +58,7 @@ class Yardsticks:
 
 
 @dataclass(frozen=True, eq=False)
-class Errors:
+class LayerErrors:
     """One layer of a run with the errors of all that the backward recursion multiplies with.
 
     Attributes
@@ -130,13 +130,13 @@ def rounding(
     DESIGN 5; Higham, "Accuracy and Stability of Numerical Algorithms" (2002), Sec. 3.3 for running
     error analysis.
     """
-    params, x, y = checked(network, params, x, y)
+    params, x, y = validate(network, params, x, y)
     trace = unroll(network, params, x)
-    found = along(network, params, x, y, trace.u, trace.s)
+    found = error_bounds(network, params, x, y, trace.u, trace.s)
     return found.grads, found.x
 
 
-def along(
+def error_bounds(
     network: Network,
     params: Params,
     x: Array,
@@ -148,7 +148,7 @@ def along(
     hard: bool = False,
     coarse: float = 0.0,
     unit: float = 0.0,
-) -> Yardsticks:
+) -> ErrorBounds:
     """Return the yardsticks of everything in a run, given its states; nothing is checked.
 
     Parameters
@@ -170,15 +170,17 @@ def along(
     """
     layers, a, e_a = [], x, np.zeros(x.shape)
     for neuron, layer, u, s in zip(network.neurons, params, us, ss, strict=False):
-        floor = coarse * slope_of(neuron.spike)(np.zeros(()))
-        layers.append(_forwards(neuron, layer, a, e_a, u, s, synapse, hard, float(floor), unit))
+        floor = coarse * first_derivative(neuron.spike)(np.zeros(()))
+        layers.append(
+            _forward_errors(neuron, layer, a, e_a, u, s, synapse, hard, float(floor), unit)
+        )
         a, e_a = s, layers[-1].e_s
     alpha = network.readout.time_weights(len(x)).reshape(-1, 1, 1)
     plain = network.readout.n_out is None
     readout = Layer(np.eye(network.classes)) if plain else params[-1]
     held = (alpha * (a + e_a)).sum(axis=0)
-    e_z = drive(_signless(readout, alpha.sum()), held[None])[0]
-    logits = read(network, params, a)
+    e_z = input_currents(_magnitudes(readout, alpha.sum()), held[None])[0]
+    logits = readout_logits(network, params, a)
     p, truth = softmax(logits), one_hot(y, network.classes)
     g = (p - truth) / y.size
     e_g = (p * (e_z + (p * e_z).sum(axis=1, keepdims=True)) + p + truth) / y.size
@@ -189,19 +191,19 @@ def along(
         found.append(Layer(w, None if readout.b is None else e_g.sum(axis=0) * alpha.sum()))
     g, e_g = alpha * (g @ readout.w), alpha * ((e_g + abs(g)) @ abs(readout.w))
     for layer in reversed(layers):
-        grads, of_u, g, e_g = _backwards(layer, g, e_g, synapse)
+        grads, of_u, g, e_g = _backward_errors(layer, g, e_g, synapse)
         found.append(grads)
         adjoints.append(of_u)
     e_u, e_s = tuple(f.e_u for f in layers), tuple(f.e_s for f in layers)
-    return Yardsticks(e_loss, e_u, e_s, tuple(reversed(adjoints)), tuple(reversed(found)), e_g)
+    return ErrorBounds(e_loss, e_u, e_s, tuple(reversed(adjoints)), tuple(reversed(found)), e_g)
 
 
-def _signless(layer: Layer, held: float = 1.0) -> Layer:
+def _magnitudes(layer: Layer, held: float = 1.0) -> Layer:
     """Magnitudes of feed-forward weights and of `held` times the bias."""
     return Layer(abs(layer.w), None if layer.b is None else held * abs(layer.b))
 
 
-def _forwards(
+def _forward_errors(
     neuron: LIF,
     layer: Layer,
     a: Array,
@@ -212,36 +214,38 @@ def _forwards(
     hard: bool,
     floor: float,
     unit: float,
-) -> Errors:
+) -> LayerErrors:
     """The layer with the errors of its potentials and spikes, and of what follows from them."""
-    slope = slope_of(neuron.spike)(u - neuron.threshold)
+    slope = first_derivative(neuron.spike)(u - neuron.threshold)
     partials = neuron.reset.partials(neuron.leak, neuron.threshold, u, s)
     r_u, r_s = (np.broadcast_to(r, u.shape) for r in partials)
     seen = np.zeros(u.shape) if hard else slope  # the derivative of what the run fired with
     kept = abs(r_u + r_s * seen)
     terms = neuron.leak * abs(u) * (1.0 + s) + neuron.threshold * s + abs(r_s)
-    arrives, i_terms = drive(_signless(layer), abs(a) + e_a), np.zeros(u.shape[1:])
+    arrives, i_terms = input_currents(_magnitudes(layer), abs(a) + e_a), np.zeros(u.shape[1:])
     e_u, e_s = np.zeros(u.shape), np.zeros(u.shape)
     for t in range(len(u)):
         if t > 0 and layer.v is not None:
             arrives[t] += (s[t - 1] + e_s[t - 1]) @ abs(layer.v).T
         # All terms are counted as if they were errors, so the sum of both is carried along.
-        i_terms, e_u[t] = conduct(synapse, i_terms, arrives[t])
+        i_terms, e_u[t] = synapse_step(synapse, i_terms, arrives[t])
         if t > 0:
             e_u[t] += terms[t - 1] + kept[t - 1] * e_u[t - 1]
         if not hard:
             e_s[t] = slope[t] * (e_u[t] + neuron.threshold) + 0.5 + abs(s[t] - 0.5)
     v, near = u - neuron.threshold, unit * (e_u + neuron.threshold)
-    curvature = np.max([abs(second_of(neuron.spike)(v + h)) for h in (-near, 0.0, near)], axis=0)
+    curvature = np.max(
+        [abs(second_derivative(neuron.spike)(v + h)) for h in (-near, 0.0, near)], axis=0
+    )
     e_slope = curvature * (e_u + neuron.threshold) + slope + floor
     multiplies = isinstance(neuron.reset, ToZero)  # else r_u and r_s are constants
     e_r = neuron.leak * (e_s + slope * e_u) if multiplies else np.zeros(u.shape)
     r_s = np.zeros(u.shape) if neuron.detach_reset else r_s
-    return Errors(neuron, layer, a, e_a, s, e_s, slope, e_slope, r_u, r_s, e_r, e_u)
+    return LayerErrors(neuron, layer, a, e_a, s, e_s, slope, e_slope, r_u, r_s, e_r, e_u)
 
 
-def _backwards(
-    f: Errors, g: Array, e_g: Array, synapse: Synapse | None
+def _backward_errors(
+    f: LayerErrors, g: Array, e_g: Array, synapse: Synapse | None
 ) -> tuple[Layer, Array, Array, Array]:
     """Yardsticks of a layer's gradients and adjoints; the cotangent of its input, and its error."""
     delta, d, arriving, d_arriving = (np.zeros(g.shape) for _ in range(4))
@@ -254,18 +258,22 @@ def _backwards(
         d[t] = f.slope[t] * e_h + f.e_slope[t] * abs(h) + rounded * abs(later)
         d[t] += abs(f.slope[t] * f.r_s[t] + f.r_u[t]) * d_later
         delta[t] = f.slope[t] * h + f.r_u[t] * later
-        d_i_later = _arriving(synapse, d_i_later + abs(i_later), d[t], d_later)
-        i_later = _arriving(synapse, i_later, delta[t], later)
+        d_i_later = _current_adjoint(synapse, d_i_later + abs(i_later), d[t], d_later)
+        i_later = _current_adjoint(synapse, i_later, delta[t], later)
         arriving[t], d_arriving[t] = i_later, d_i_later
         later, d_later = delta[t], d[t]
-    w = flat(d_arriving).T @ flat(abs(f.a)) + flat(abs(arriving)).T @ flat(f.e_a)
+    w = flatten_steps(d_arriving).T @ flatten_steps(abs(f.a)) + flatten_steps(
+        abs(arriving)
+    ).T @ flatten_steps(f.e_a)
     b = None if f.layer.b is None else d_arriving.sum(axis=(0, 1))
-    of_v = flat(d_arriving[1:]).T @ flat(f.s[:-1]) + flat(abs(arriving[1:])).T @ flat(f.e_s[:-1])
+    of_v = flatten_steps(d_arriving[1:]).T @ flatten_steps(f.s[:-1]) + flatten_steps(
+        abs(arriving[1:])
+    ).T @ flatten_steps(f.e_s[:-1])
     grads = Layer(w, b, None if f.layer.v is None else of_v)
     return grads, d, arriving @ f.layer.w, (d_arriving + abs(arriving)) @ abs(f.layer.w)
 
 
-def _arriving(synapse: Synapse | None, i_later: Array, delta: Array, later: Array) -> Array:
+def _current_adjoint(synapse: Synapse | None, i_later: Array, delta: Array, later: Array) -> Array:
     """The adjoint of a current, from the next one and the potentials of this step and the next."""
     if synapse is None:
         return delta

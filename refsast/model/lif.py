@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from refsast.arrays import Array, as_number
+from refsast.arrays import Array, require_number
 from refsast.autodiff import stop_gradient
 from refsast.model.reset import Reset, ToZero
 from refsast.model.spike import Spike
@@ -41,8 +41,8 @@ class LIF:
     detach_reset: bool = False
 
     def __post_init__(self) -> None:
-        as_number(self.leak, "leak")
-        as_number(self.threshold, "threshold")
+        require_number(self.leak, "leak")
+        require_number(self.threshold, "threshold")
         if not 0.0 <= self.leak <= 1.0:
             raise ValueError(f"leak must lie in [0, 1], got {self.leak}")
         if not 0.0 < self.threshold < float("inf"):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from refsast.arrays import Array, as_array, is_count
+from refsast.arrays import Array, as_array, is_positive_int
 from refsast.model.lif import LIF
 from refsast.model.params import Layer, Params
 from refsast.model.readout import Readout
@@ -43,7 +43,11 @@ class Network:
 
     def __post_init__(self) -> None:
         sizes = self.sizes
-        if not isinstance(sizes, Sequence) or len(sizes) < 2 or not all(map(is_count, sizes)):
+        if (
+            not isinstance(sizes, Sequence)
+            or len(sizes) < 2
+            or not all(map(is_positive_int, sizes))
+        ):
             raise ValueError(f"sizes must be two or more positive integers, got {sizes!r}")
         object.__setattr__(self, "sizes", tuple(sizes))
         if not isinstance(self.neuron, LIF | tuple):
@@ -132,10 +136,10 @@ def unflatten(network: Network, w: ArrayLike) -> Params:
     ValueError
         If `w` does not have shape (p,), or is not finite.
     """
-    return split(network, as_array(w, "w", (network.n_params,)))
+    return split_vector(network, as_array(w, "w", (network.n_params,)))
 
 
-def split(network: Network, w: Array) -> Params:
+def split_vector(network: Network, w: Array) -> Params:
     """`unflatten` without the checks."""
     layers, start = [], 0
     for shapes in network.shapes:
@@ -148,7 +152,7 @@ def split(network: Network, w: Array) -> Params:
     return tuple(layers)
 
 
-def with_spikes(network: Network, change: Callable[[Spike], Spike]) -> Network:
+def replace_spikes(network: Network, change: Callable[[Spike], Spike]) -> Network:
     """Return the network with ``change(spike)`` in place of every neuron's spike."""
     swapped = tuple(replace(neuron, spike=change(neuron.spike)) for neuron in network.neurons)
     return replace(network, neuron=swapped)

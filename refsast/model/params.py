@@ -29,7 +29,7 @@ class Layer:
 
 
 Params: TypeAlias = tuple[Layer, ...]
-PARTS = ("w", "b", "v")  # the order in the flat vector
+ARRAY_NAMES = ("w", "b", "v")  # the order in the flat vector
 
 
 def flatten(params: Params) -> Array:
@@ -45,15 +45,19 @@ def flatten(params: Params) -> Array:
     (p,) array
         Layer after layer, each as w, b, v, in row-major order.
     """
-    return np.concatenate([part.ravel() for layer in params for part in parts(layer).values()])
+    return np.concatenate(
+        [part.ravel() for layer in params for part in layer_arrays(layer).values()]
+    )
 
 
-def parts(layer: Layer) -> dict[str, Array]:
+def layer_arrays(layer: Layer) -> dict[str, Array]:
     """Return the arrays that a layer has, by name, in the order of the flat vector."""
-    found = {part: getattr(layer, part) for part in PARTS}
+    found = {part: getattr(layer, part) for part in ARRAY_NAMES}
     return {part: array for part, array in found.items() if array is not None}
 
 
-def mapped(function: Callable[[Array], Array], params: Params) -> Params:
+def map_params(function: Callable[[Array], Array], params: Params) -> Params:
     """Return the parameters with ``function(array)`` in place of every array."""
-    return tuple(Layer(**{k: function(a) for k, a in parts(layer).items()}) for layer in params)
+    return tuple(
+        Layer(**{k: function(a) for k, a in layer_arrays(layer).items()}) for layer in params
+    )

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from refsast.arrays import Array, as_number, is_count
+from refsast.arrays import Array, is_positive_int, require_number
 from refsast.model.params import Layer
 
 
@@ -35,7 +35,7 @@ class SpikeRate:
     n_out = None  # as many classes as neurons
 
     def __post_init__(self) -> None:
-        if not 0.0 < as_number(self.gain, "gain") < np.inf:
+        if not 0.0 < require_number(self.gain, "gain") < np.inf:
             raise ValueError(f"gain must be positive and finite, got {self.gain}")
 
     def time_weights(self, time: int) -> Array:
@@ -93,7 +93,7 @@ class LeakyReadout:
 
     def __post_init__(self) -> None:
         _require_count(self.n_out)
-        if not 0.0 <= as_number(self.leak, "leak") <= 1.0:
+        if not 0.0 <= require_number(self.leak, "leak") <= 1.0:
             raise ValueError(f"leak must lie in [0, 1], got {self.leak}")
 
     def time_weights(self, time: int) -> Array:
@@ -105,7 +105,7 @@ Readout: TypeAlias = SpikeRate | LinearReadout | LeakyReadout
 
 
 def _require_count(n_out: int) -> None:
-    if not is_count(n_out):
+    if not is_positive_int(n_out):
         raise ValueError(f"n_out must be a positive integer, got {n_out!r}")
 
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from refsast.arrays import Array, as_array, as_number
-from refsast.model.doors import real_params
+from refsast.arrays import Array, as_array, require_number
 from refsast.model.network import Network
 from refsast.model.params import Params
+from refsast.model.validation import validate_real_params
 
 
 def spectral_norm(matrix: ArrayLike) -> float:
@@ -85,14 +85,14 @@ def project(
     THEORY 0 and 2, for what the norms do. The projection: Mirsky, Quart. J. Math. 11 (1960), 50-59.
     """
     for name, cap in (("w", w), ("v", v), ("readout", readout)):
-        if cap is not None and not 0.0 <= as_number(cap, name) < np.inf:
+        if cap is not None and not 0.0 <= require_number(cap, name) < np.inf:
             raise ValueError(f"{name} must be finite and not negative, got {cap}")
-    params, spiking = real_params(network, params), len(network.neurons)
+    params, spiking = validate_real_params(network, params), len(network.neurons)
     return tuple(
         replace(
             layer,
-            w=_clipped(layer.w, w if i < spiking else readout),
-            v=None if layer.v is None else _clipped(layer.v, v),
+            w=_clip_singular_values(layer.w, w if i < spiking else readout),
+            v=None if layer.v is None else _clip_singular_values(layer.v, v),
         )
         for i, layer in enumerate(params)
     )
@@ -100,26 +100,26 @@ def project(
 
 def _norm(matrix: Array) -> float:
     """The largest singular value, by the smaller of the two Gram matrices."""
-    peak, scaled = _scaled(matrix)
+    peak, scaled = _normalize(matrix)
     gram = scaled @ scaled.T if len(scaled) <= len(scaled.T) else scaled.T @ scaled
     return peak * float(np.sqrt(np.linalg.eigvalsh(gram)[-1]))
 
 
-def _scaled(matrix: Array) -> tuple[float, Array]:
+def _normalize(matrix: Array) -> tuple[float, Array]:
     """The largest magnitude, and the matrix by it: its squares neither under- nor overflow."""
     peak = float(np.abs(matrix).max())
     return peak, matrix.astype(np.float64) / (peak or 1.0)
 
 
-def _within(matrix: Array, cap: float) -> bool:
+def _satisfies_cap(matrix: Array, cap: float) -> bool:
     """Whether the norm is at most `cap`; the Frobenius norm, which costs less, is asked first."""
-    peak, scaled = _scaled(matrix)
+    peak, scaled = _normalize(matrix)
     return peak * float(np.linalg.norm(scaled)) <= cap or _norm(matrix) <= cap
 
 
-def _clipped(matrix: Array, cap: float | None) -> Array:
+def _clip_singular_values(matrix: Array, cap: float | None) -> Array:
     """The nearest matrix within the cap."""
-    if cap is None or _within(matrix, cap):
+    if cap is None or _satisfies_cap(matrix, cap):
         return matrix
     wide = len(matrix) <= len(matrix.T)
     double = (matrix if wide else matrix.T).astype(np.float64)

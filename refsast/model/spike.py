@@ -53,14 +53,14 @@ def heaviside(v: Array) -> Array:
     return (distance.real >= 0.0).astype(np.result_type(distance, np.float32))
 
 
-def slope_of(spike: Spike) -> Callable[[Array], Array]:
+def first_derivative(spike: Spike) -> Callable[[Array], Array]:
     """Return the first derivative that a smooth spike brings along, or say that it has none."""
     if not isinstance(spike, Smooth):
         raise ValueError(f"spike must have a method derivative, got {spike!r}")
     return spike.derivative
 
 
-def second_of(spike: Spike) -> Callable[[Array], Array]:
+def second_derivative(spike: Spike) -> Callable[[Array], Array]:
     """Return the second derivative that a smooth spike brings along, or say that it has none."""
     if not isinstance(spike, TwiceSmooth):
         raise ValueError(f"spike must have a method second, got {spike!r}")

@@ -11,17 +11,17 @@ from typing import TypeAlias
 
 import numpy as np
 
-from refsast.arrays import Array, as_number
+from refsast.arrays import Array, require_number
 
 # Largest arguments whose first and second powers are finite, in double and in single precision;
 # beyond, what is computed from them is constant to rounding.
-LARGEST = {1: (1e308, 1e38), 2: (1.2e154, 1.6e19)}
+LARGEST_ARGUMENT = {1: (1e308, 1e38), 2: (1.2e154, 1.6e19)}
 
 
-def _scaled(slope: float, v: Array, power: int = 2) -> Array:
+def _scale_and_clip(slope: float, v: Array, power: int = 2) -> Array:
     """``slope * v``, held where this power of it is finite."""
     single = getattr(v, "dtype", None) == np.float32
-    far = min(LARGEST[power][single] / slope, LARGEST[1][single])
+    far = min(LARGEST_ARGUMENT[power][single] / slope, LARGEST_ARGUMENT[1][single])
     return slope * np.clip(v, -far, far)
 
 
@@ -35,13 +35,13 @@ def _sign(z: Array) -> Array:
     return np.sign(np.real(z))
 
 
-def _from_tail(z: Array, tail: Array) -> Array:
+def _mirror_tail(z: Array, tail: Array) -> Array:
     """Sigma from ``sigma(-abs(z))``, so that tails and slopes keep their relative precision."""
     return np.where(z < 0.0, tail, 1.0 - tail)
 
 
 def _require_slope(self: "Surrogate") -> None:
-    if not 0.0 < as_number(self.slope, "slope") < np.inf:
+    if not 0.0 < require_number(self.slope, "slope") < np.inf:
         raise ValueError(f"slope must be positive and finite, got {self.slope}")
 
 
@@ -65,7 +65,7 @@ class Arctan:
     __post_init__ = _require_slope
 
     def _z(self, v: Array) -> Array:
-        return _scaled(0.5 * np.pi * self.slope, v)
+        return _scale_and_clip(0.5 * np.pi * self.slope, v)
 
     def __call__(self, v: Array) -> Array:
         """Return sigma(v), any shape."""
@@ -124,7 +124,7 @@ class Logistic:
 
     def _decay(self, v: Array) -> tuple[Array, Array]:
         """Z and exp(-abs(z)), which cannot overflow."""
-        z = _scaled(self.slope, v)
+        z = _scale_and_clip(self.slope, v)
         return z, np.exp(-np.minimum(_magnitude(z), 750.0))
 
     def derivative(self, v: Array) -> Array:
@@ -170,20 +170,20 @@ class Algebraic:
 
     def __call__(self, v: Array) -> Array:
         """Return sigma(v), any shape."""
-        z = _scaled(self.slope, v)
+        z = _scale_and_clip(self.slope, v)
         m = _magnitude(z)
         r = np.sqrt(1.0 + z * z)
-        return _from_tail(z, 0.5 / r / (r + m))
+        return _mirror_tail(z, 0.5 / r / (r + m))
 
     def derivative(self, v: Array) -> Array:
         """Return sigma'(v), per unit of potential."""
-        z = _scaled(self.slope, v)
+        z = _scale_and_clip(self.slope, v)
         r = 1.0 / np.sqrt(1.0 + z * z)
         return 0.5 * self.slope * r * r * r
 
     def second(self, v: Array) -> Array:
         """Return sigma''(v), per unit of potential squared."""
-        z = _scaled(self.slope, v)
+        z = _scale_and_clip(self.slope, v)
         r = 1.0 / np.sqrt(1.0 + z * z)
         return -1.5 * self.slope**2 * (z * r) * (r * r) * (r * r)
 
@@ -220,17 +220,17 @@ class FastSigmoid:
 
     def __call__(self, v: Array) -> Array:
         """Return sigma(v), any shape."""
-        z = _scaled(self.slope, v, power=1)
-        return _from_tail(z, 0.5 / (1.0 + _magnitude(z)))
+        z = _scale_and_clip(self.slope, v, power=1)
+        return _mirror_tail(z, 0.5 / (1.0 + _magnitude(z)))
 
     def derivative(self, v: Array) -> Array:
         """Return sigma'(v), per unit of potential."""
-        q = 1.0 / (1.0 + _magnitude(_scaled(self.slope, v)))
+        q = 1.0 / (1.0 + _magnitude(_scale_and_clip(self.slope, v)))
         return 0.5 * self.slope * q * q
 
     def second(self, v: Array) -> Array:
         """Return sigma''(v), per unit of potential squared; 0 at v = 0, where it jumps."""
-        z = _scaled(self.slope, v)
+        z = _scale_and_clip(self.slope, v)
         q = 1.0 / (1.0 + _magnitude(z))
         return -_sign(z) * self.slope**2 * q * q * q
 
@@ -268,16 +268,16 @@ class PiecewiseQuadratic:
 
     def __call__(self, v: Array) -> Array:
         """Return sigma(v), any shape."""
-        z = np.clip(_scaled(self.slope, v), -1.0, 1.0)
+        z = np.clip(_scale_and_clip(self.slope, v), -1.0, 1.0)
         return 0.5 + z * (1.0 - 0.5 * _magnitude(z))
 
     def derivative(self, v: Array) -> Array:
         """Return sigma'(v), per unit of potential."""
-        return self.slope * np.maximum(0.0, 1.0 - _magnitude(_scaled(self.slope, v)))
+        return self.slope * np.maximum(0.0, 1.0 - _magnitude(_scale_and_clip(self.slope, v)))
 
     def second(self, v: Array) -> Array:
         """Return sigma''(v), per unit of potential squared; 0 where it jumps (|z| = 0 and 1)."""
-        z = _scaled(self.slope, v)
+        z = _scale_and_clip(self.slope, v)
         return np.where(_magnitude(z) < 1.0, -_sign(z) * self.slope**2, 0.0)
 
     @property

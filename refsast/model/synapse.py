@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refsast.arrays import Array, as_number
+from refsast.arrays import Array, require_number
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,13 @@ class Synapse:
     delayed: bool = False
 
     def __post_init__(self) -> None:
-        if not 0.0 <= as_number(self.leak, "leak") <= 1.0:
+        if not 0.0 <= require_number(self.leak, "leak") <= 1.0:
             raise ValueError(f"leak must lie in [0, 1], got {self.leak}")
-        if not 0.0 < as_number(self.scale, "scale") < np.inf:
+        if not 0.0 < require_number(self.scale, "scale") < np.inf:
             raise ValueError(f"scale must be positive and finite, got {self.scale}")
 
 
-def conduct(synapse: Synapse | None, i: Array, current: Array) -> tuple[Array, Array]:
+def synapse_step(synapse: Synapse | None, i: Array, current: Array) -> tuple[Array, Array]:
     """Return the new current and what it adds to the potential, each of the shape of `current`.
 
     Parameters

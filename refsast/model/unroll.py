@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from refsast.arrays import Array
-from refsast.model.doors import checked_input
 from refsast.model.lif import LIF, step
-from refsast.model.network import Network, with_spikes
+from refsast.model.network import Network, replace_spikes
 from refsast.model.params import Layer, Params
 from refsast.model.readout import SpikeRate, affine, pool
 from refsast.model.spike import Spike
+from refsast.model.validation import validate_run
 from refsast.spikes import Spikes
 
 
@@ -45,10 +45,10 @@ def unroll(network: Network, params: Params, x: Array) -> Trace:
         u, a = unroll_layer(neuron, layer, a)
         us.append(u)
         ss.append(a)
-    return Trace(tuple(us), tuple(ss), read(network, params, a))
+    return Trace(tuple(us), tuple(ss), readout_logits(network, params, a))
 
 
-def read(network: Network, params: Params, s: Array) -> Array:
+def readout_logits(network: Network, params: Params, s: Array) -> Array:
     """Return the logits, shape (batch, classes), of the spikes of the last layer."""
     pooled = pool(network.readout, s)
     if isinstance(network.readout, SpikeRate):
@@ -58,7 +58,7 @@ def read(network: Network, params: Params, s: Array) -> Array:
 
 def unroll_layer(neuron: LIF, layer: Layer, a: Array) -> tuple[Array, Array]:
     """Return potentials and spikes (time, batch, n_out) of one layer, from its input `a`."""
-    currents, us, ss = drive(layer, a), [], []
+    currents, us, ss = input_currents(layer, a), [], []
     u = s = np.zeros(currents.shape[1:], currents.dtype)
     for current in currents:
         if layer.v is not None:
@@ -69,7 +69,7 @@ def unroll_layer(neuron: LIF, layer: Layer, a: Array) -> tuple[Array, Array]:
     return np.stack(us), np.stack(ss)
 
 
-def drive(layer: Layer, a: Array) -> Array:
+def input_currents(layer: Layer, a: Array) -> Array:
     """Return ``W a_t + b`` for all steps in one product, shape (time, batch, n_out)."""
     time, batch, n_in = a.shape
     current = (a.reshape(time * batch, n_in) @ layer.w.T).reshape(time, batch, -1)
@@ -107,6 +107,6 @@ def run(
     ----------
     DESIGN 1; THEORY 0.
     """
-    params, x = checked_input(network, params, x)
-    hard = network if spike is None else with_spikes(network, lambda _: spike)
+    params, x = validate_run(network, params, x)
+    hard = network if spike is None else replace_spikes(network, lambda _: spike)
     return unroll(hard, params, x)

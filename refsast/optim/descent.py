@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from refsast.arrays import Array, as_number
+from refsast.arrays import Array, require_number
 
 State: TypeAlias = tuple[Array, ...]
 
@@ -67,9 +67,9 @@ def sgd(*, learning_rate: float, momentum: float, weight_decay: float) -> Descen
     ----------
     Polyak, USSR Comp. Math. Phys. 4 (1964), 1-17; PyTorch ``SGD(nesterov=False)`` for the form.
     """
-    _positive(learning_rate, "learning_rate")
-    _share(momentum, "momentum")
-    _not_negative(weight_decay, "weight_decay")
+    _require_positive(learning_rate, "learning_rate")
+    _require_fraction(momentum, "momentum")
+    _require_nonnegative(weight_decay, "weight_decay")
 
     def update(state: State, w: Array, grad: Array, factor: float) -> tuple[State, Array]:
         m = momentum * state[0] + grad
@@ -114,11 +114,11 @@ def adam(
     ----------
     Kingma and Ba, arXiv:1412.6980, Algorithm 1; Loshchilov and Hutter, arXiv:1711.05101.
     """
-    _positive(learning_rate, "learning_rate")
-    _share(beta1, "beta1")
-    _share(beta2, "beta2")
-    _positive(epsilon, "epsilon")
-    _not_negative(weight_decay, "weight_decay")
+    _require_positive(learning_rate, "learning_rate")
+    _require_fraction(beta1, "beta1")
+    _require_fraction(beta2, "beta2")
+    _require_positive(epsilon, "epsilon")
+    _require_nonnegative(weight_decay, "weight_decay")
 
     def update(state: State, w: Array, grad: Array, factor: float) -> tuple[State, Array]:
         m, v, k = state
@@ -201,16 +201,16 @@ def cosine(share: float) -> float:
     return 0.5 * (1.0 + float(np.cos(np.pi * share)))
 
 
-def _positive(value: float, name: str) -> None:
-    if not 0.0 < as_number(value, name) < np.inf:
+def _require_positive(value: float, name: str) -> None:
+    if not 0.0 < require_number(value, name) < np.inf:
         raise ValueError(f"{name} must be positive and finite, got {value}")
 
 
-def _not_negative(value: float, name: str) -> None:
-    if not 0.0 <= as_number(value, name) < np.inf:
+def _require_nonnegative(value: float, name: str) -> None:
+    if not 0.0 <= require_number(value, name) < np.inf:
         raise ValueError(f"{name} must be finite and not negative, got {value}")
 
 
-def _share(value: float, name: str) -> None:
-    if not 0.0 <= as_number(value, name) < 1.0:
+def _require_fraction(value: float, name: str) -> None:
+    if not 0.0 <= require_number(value, name) < 1.0:
         raise ValueError(f"{name} must lie in [0, 1), got {value}")

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from refsast.arrays import Array, as_array, as_number
+from refsast.arrays import Array, as_array, require_number
 
 Objective: TypeAlias = Callable[[Array], tuple["Array | float", Array]]
 
@@ -54,13 +54,13 @@ def ascent_point(w: Array, grad: Array, *, rho: float) -> Array:
     """
     w = as_array(w, "w", ("p",))
     grad = as_array(grad, "grad", w.shape)
-    if not 0.0 <= as_number(rho, "rho") < np.inf:
+    if not 0.0 <= require_number(rho, "rho") < np.inf:
         raise ValueError(f"rho must be finite and not negative, got {rho}")
-    peak, direction = _unit(grad)
+    peak, direction = _norm_and_direction(grad)
     return w if rho == 0.0 or peak == 0.0 else w + rho * direction
 
 
-def _unit(grad: Array) -> tuple[float, Array]:
+def _norm_and_direction(grad: Array) -> tuple[float, Array]:
     """The norm of `grad` and its direction, which is zero where the norm is."""
     peak = np.abs(grad).max(initial=0.0)
     if peak == 0.0:
@@ -149,7 +149,7 @@ def exact_gradient(
     w = as_array(w, "w", ("p",))
     grad = as_array(objective(w)[1], "grad", w.shape)
     raised = as_array(objective(ascent_point(w, grad, rho=rho))[1], "grad", w.shape)
-    norm, unit = _unit(grad)
+    norm, unit = _norm_and_direction(grad)
     if rho == 0.0 or norm == 0.0:
         return raised
     across = raised - unit * (unit @ raised)

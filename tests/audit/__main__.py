@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from refsast.files import write_whole
+from refsast.files import write_atomic
 from tests.audit.judged import row
 from tests.audit.modes import MODES
 from tests.audit.page import line, page
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 rows.append(row(mode, options.cases))
                 print(line(rows[-1]), flush=True)
         if options.only is None:
-            write_whole(options.out / "peers.md", page(rows, options.cases).encode())
+            write_atomic(options.out / "peers.md", page(rows, options.cases).encode())
             print(f"written to {options.out / 'peers.md'}")
     except ValueError as error:
         print(f"tests.audit: {error}", file=sys.stderr)

@@ -15,7 +15,7 @@ from refsast.autodiff.numeric import (
     complex_step,
     complex_step_gradient,
 )
-from tests.strategies import at_least, numbers
+from tests.strategies import min_examples, numbers
 
 KNOWN = {
     "exp": (np.exp, np.exp),
@@ -29,7 +29,7 @@ known = pytest.mark.parametrize("name", KNOWN)
 
 @known
 @given(numbers(3.0))
-@at_least(60)
+@min_examples(60)
 def test_the_complex_step_is_exact(name, number):
     f, slope = KNOWN[name]
     x = np.array([number])
@@ -39,7 +39,7 @@ def test_the_complex_step_is_exact(name, number):
 
 @known
 @given(numbers(2.0), st.sampled_from([0.01, 0.1, 0.5]))
-@at_least(60)
+@min_examples(60)
 def test_the_estimate_dominates_the_error_of_a_difference(name, number, step):
     f, slope = KNOWN[name]
     x = np.array([number])

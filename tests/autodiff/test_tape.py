@@ -8,14 +8,14 @@ import pytest
 import refsast as rs
 from refsast.autodiff import hvp, jvp, stop_gradient, straight_through, value_and_grad, vjp
 from refsast.autodiff.numeric import central_difference, complex_step_gradient
-from refsast.autodiff.tape import leaf, pull
+from refsast.autodiff.tape import backward, leaf
 
 X = np.array([0.3, -1.2, 2.0])
 
 
 def grad(f):
     """Return the gradient of a program, itself a program: nodes in, nodes out."""
-    return lambda x: pull(f(x), (x,), np.ones(()), traced=True)[0]
+    return lambda x: backward(f(x), (x,), np.ones(()), traced=True)[0]
 
 
 def test_gradients_of_gradients_of_gradients():
@@ -86,7 +86,7 @@ def test_an_input_on_the_way_of_another_is_an_input_and_a_way():
     x = leaf(X)
     y = x * x
 
-    dx, dy = pull(np.sum(y * y), (x, y), np.ones(()))
+    dx, dy = backward(np.sum(y * y), (x, y), np.ones(()))
 
     assert dy == pytest.approx(2.0 * X**2)
     assert dx == pytest.approx(4.0 * X**3)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from refsast.files import write_whole
+from refsast.files import write_atomic
 from tests.bench.figures import bars, png, scaling
 from tests.bench.report import TITLES, comparison, memory, page
 from tests.bench.sections import QUICK, SECTIONS, Results, machine, tasks
@@ -56,10 +56,10 @@ def write(results: Results, out: Path) -> None:
     """Write the page, and the figures for which there are numbers."""
     reference = results.tables.get("reference", {})
     if "floor" in reference and reference["floor"].seconds:
-        write_whole(out / "figures" / "benchmark.png", png(bars(reference)))
+        write_atomic(out / "figures" / "benchmark.png", png(bars(reference)))
     if results.sweeps:
-        write_whole(out / "figures" / "scaling.png", png(scaling(results)))
-    write_whole(out / "benchmarks.md", page(results).encode())
+        write_atomic(out / "figures" / "scaling.png", png(scaling(results)))
+    write_atomic(out / "benchmarks.md", page(results).encode())
 
 
 def show(results: Results) -> None:
@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         show(results)
         write(results, out)
         if options.json is not None:
-            write_whole(options.json, json.dumps(asdict(results), indent=1).encode())
+            write_atomic(options.json, json.dumps(asdict(results), indent=1).encode())
     except ValueError as error:
         print(f"tests.bench: {error}", file=sys.stderr)
         return 2

@@ -71,12 +71,12 @@ class Implementation:
     note: str = ""
 
 
-def params_of(weights: tuple[Array, ...]) -> rs.Params:
+def weights_to_params(weights: tuple[Array, ...]) -> rs.Params:
     """Return weight matrices as parameters."""
     return tuple(rs.Layer(w) for w in weights)
 
 
-def answer_of(result: tuple[Array, rs.Params]) -> Answer:
+def extract_answer(result: tuple[Array, rs.Params]) -> Answer:
     """Return loss and parameters as loss and weight matrices."""
     loss, grads = result
     return float(loss), [layer.w for layer in grads]
@@ -89,11 +89,11 @@ def exact(work: Workload, detach_reset: bool = False) -> Answer:
     """Return loss and gradients by the tape, in float64, a few recordings at a time."""
     data, network = draw(work), work.network
     network = replace(network, neuron=replace(network.neuron, detach_reset=detach_reset))
-    params = params_of(tuple(w.astype(np.float64) for w in data.weights))
+    params = weights_to_params(tuple(w.astype(np.float64) for w in data.weights))
     loss, grads = 0.0, [np.zeros_like(layer.w) for layer in params]
     for i in range(0, work.batch, FEW):
         x, y = data.x[:, i : i + FEW].astype(np.float64), data.y[i : i + FEW]
-        part, pieces = answer_of(rs.reference.loss_and_grad(network, params, x, y))
+        part, pieces = extract_answer(rs.reference.loss_and_grad(network, params, x, y))
         loss += part * len(y) / work.batch
         grads = [g + p * (len(y) / work.batch) for g, p in zip(grads, pieces, strict=True)]
     return loss, grads
@@ -105,10 +105,10 @@ detached = partial(exact, detach_reset=True)
 def sam_exact(work: Workload, shared: bool = False) -> Answer:
     """Return the loss of the first pass and the SAM gradient, in float64, by the tape."""
     network, data, pairs = work.network, draw(work), minibatches(work, shared)
-    w = rs.flatten(params_of(data.weights)).astype(np.float64)
+    w = rs.flatten(weights_to_params(data.weights)).astype(np.float64)
     first, second = (objective(rs.reference, network, *pair) for pair in pairs)
     grad = rs.sam.gradient(first, w, rho=RHO, second=second)
-    return first(w)[0], answer_of((0.0, rs.unflatten(network, grad)))[1]
+    return first(w)[0], extract_answer((0.0, rs.unflatten(network, grad)))[1]
 
 
 def minibatches(work: Workload, shared: bool) -> list[tuple[Array, Array]]:
@@ -159,15 +159,17 @@ def events_checkpointed(work: Workload, data: Data) -> Built:
 
 def _gradient(loss_and_grad, work: Workload, data: Data) -> Built:
     """A built step of one of refsast's gradients."""
-    step = partial(loss_and_grad, work.network, params_of(data.weights), data.x, data.y)
-    return Built(step, lambda: answer_of(step()))
+    step = partial(loss_and_grad, work.network, weights_to_params(data.weights), data.x, data.y)
+    return Built(step, lambda: extract_answer(step()))
 
 
 def _spikes(x: Array) -> rs.Spikes:
     """The input as spikes, if this version's gradient takes them."""
     tiny = draw(TINY)
     try:
-        rs.fast.loss_and_grad(TINY.network, params_of(tiny.weights), rs.as_spikes(tiny.x), tiny.y)
+        rs.fast.loss_and_grad(
+            TINY.network, weights_to_params(tiny.weights), rs.as_spikes(tiny.x), tiny.y
+        )
     except (TypeError, ValueError, AttributeError) as error:
         raise AbsentError("this version of rs.fast takes no rs.Spikes") from error
     return rs.as_spikes(x)
@@ -186,12 +188,12 @@ def sam(work: Workload, data: Data, shared: bool = False, sparse: bool = False) 
     if sparse:
         first, second = ((_spikes(x), y) for x, y in (first, second))
     gradient = _sam_gradient(network, first, None if shared else second)
-    w = rs.flatten(params_of(data.weights))
+    w = rs.flatten(weights_to_params(data.weights))
     step = partial(gradient, w)
 
     def answer() -> Answer:
         loss, grad = step()
-        return loss, answer_of((0.0, rs.unflatten(network, grad)))[1]
+        return loss, extract_answer((0.0, rs.unflatten(network, grad)))[1]
 
     return Built(step, answer)
 
@@ -225,7 +227,7 @@ def _sam_gradient(network: rs.Network, first, second):
 
 def training(work: Workload, data: Data, gradient=None, sparse: bool = False) -> Built:
     """A step of training: the gradient, plain or SAM's, and Adam's update with it."""
-    network, w = work.network, rs.flatten(params_of(data.weights))
+    network, w = work.network, rs.flatten(weights_to_params(data.weights))
     state = ADAM.init(w)
     if gradient is None:
         x = _spikes(data.x) if sparse else data.x
@@ -238,7 +240,7 @@ def training(work: Workload, data: Data, gradient=None, sparse: bool = False) ->
 
     def answer() -> Answer:
         loss, grad = plain()
-        return loss, answer_of((0.0, rs.unflatten(network, grad)))[1]
+        return loss, extract_answer((0.0, rs.unflatten(network, grad)))[1]
 
     return Built(step, answer)
 

@@ -9,7 +9,7 @@ shortest times, which the machine's other users cannot lengthen.
 import argparse
 import statistics
 
-from tests.bench.timing import ready, turn, workers
+from tests.bench.timing import build_and_check, turn, workers
 from tests.bench.workloads import REFERENCE
 
 NAMES = ("floor", "fast", "torch", "torch-loop", "jax", "spikingjelly", "norse", "snntorch")
@@ -25,7 +25,7 @@ def measure(names: tuple[str, ...], rounds: int) -> dict[str, dict[str, list[flo
     with workers(WAYS["alone"]) as a, workers(WAYS["family"]) as b, workers(WAYS["together"]) as c:
         here = dict(zip(WAYS, (a, b, c), strict=True))
         able = {
-            way: {t.name for t in ready(w, names, REFERENCE) if not t.absent}
+            way: {t.name for t in build_and_check(w, names, REFERENCE) if not t.absent}
             for way, w in here.items()
         }
         seconds = {way: {name: [] for name in names if name in able[way]} for way in here}

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.implementations import AbsentError
-from tests.bench.machine import installed
+from tests.bench.machine import is_installed
 from tests.bench.timing import ALL
 from tests.bench.workloads import TINY, Workload, draw
 
@@ -100,7 +100,7 @@ def _child(pipe, name: str, work: Workload, steps: int) -> None:
 
 def measure(name: str, work: Workload, steps: int) -> Peak:
     """Return the peak of some steps, in a fresh process."""
-    if not installed(ALL[name].needs):
+    if not is_installed(ALL[name].needs):
         return Peak(name, absent=f"{ALL[name].needs} is not installed")
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()

@@ -20,7 +20,7 @@ def arctan(torch, v):
     return 0.5 + torch.atan((0.5 * math.pi * SLOPE) * v) / math.pi
 
 
-def torch_built(torch, data: Data, work: Workload, logits: Callable, scale: float = 1.0) -> Built:
+def build_torch(torch, data: Data, work: Workload, logits: Callable, scale: float = 1.0) -> Built:
     """A step of autograd through ``logits(x, weights)``, whose weights are `scale` times ours."""
     torch.set_num_threads(threads())
     dtype = getattr(torch, work.dtype)
@@ -70,22 +70,22 @@ def step_by_step(torch, x, weights):
     return GAIN * total / len(x)
 
 
-def by_hand(work: Workload, data: Data) -> Built:
+def build_torch_layers(work: Workload, data: Data) -> Built:
     """PyTorch, products hoisted out of the loop."""
     import torch
 
     logits = partial(layer_by_layer, torch, torch.nn.functional.linear)
-    return torch_built(torch, data, work, logits)
+    return build_torch(torch, data, work, logits)
 
 
-def by_hand_in_loop(work: Workload, data: Data) -> Built:
+def build_torch_loop(work: Workload, data: Data) -> Built:
     """PyTorch as most people write it."""
     import torch
 
-    return torch_built(torch, data, work, partial(step_by_step, torch))
+    return build_torch(torch, data, work, partial(step_by_step, torch))
 
 
-def by_hand_sparse(work: Workload, data: Data) -> Built:
+def build_torch_sparse(work: Workload, data: Data) -> Built:
     """PyTorch, products hoisted, the input as a sparse matrix prepared beforehand."""
     import torch
 
@@ -94,19 +94,19 @@ def by_hand_sparse(work: Workload, data: Data) -> Built:
     def product(_, w):
         return torch.sparse.mm(rows, w.T).view(work.steps, work.batch, -1)
 
-    return torch_built(torch, data, work, partial(layer_by_layer, torch, product))
+    return build_torch(torch, data, work, partial(layer_by_layer, torch, product))
 
 
-def compiled(work: Workload, data: Data) -> Built:
+def build_torch_compile(work: Workload, data: Data) -> Built:
     """PyTorch, products hoisted, compiled as one graph."""
     import torch
 
     logits = partial(layer_by_layer, torch, torch.nn.functional.linear)
     whole = torch.compile(lambda x, weights: logits(x, weights), fullgraph=True, dynamic=False)
-    return torch_built(torch, data, work, whole)
+    return build_torch(torch, data, work, whole)
 
 
-def by_jax(work: Workload, data: Data) -> Built:
+def build_jax(work: Workload, data: Data) -> Built:
     """JAX: one jitted function, products hoisted, `lax.scan` over time in every layer."""
     import jax
     import jax.numpy as jnp
@@ -147,7 +147,7 @@ def linears(torch, work: Workload, weights) -> list:
     return [torch.nn.Linear(n_in, n_out, bias=False) for n_in, n_out in pairs]
 
 
-def by_spikingjelly(work: Workload, data: Data) -> Built:
+def build_spikingjelly(work: Workload, data: Data) -> Built:
     """SpikingJelly's multi-step neurons; its surrogate used as the spike itself."""
     import torch
     from spikingjelly.activation_based import functional, neuron, surrogate
@@ -171,10 +171,10 @@ def by_spikingjelly(work: Workload, data: Data) -> Built:
             x = node(torch.nn.functional.linear(x, w))
         return GAIN * x.mean(dim=0)
 
-    return torch_built(torch, data, work, logits)
+    return build_torch(torch, data, work, logits)
 
 
-def by_norse(work: Workload, data: Data) -> Built:
+def build_norse(work: Workload, data: Data) -> Built:
     """Norse's cell without synaptic current; its hard threshold swapped for the smooth spike.
 
     The cell computes v + dt/tau (current - v): with dt/tau = 1 - leak, weights must be larger by
@@ -204,10 +204,10 @@ def by_norse(work: Workload, data: Data) -> Built:
             total = total + a
         return GAIN * total / len(x)
 
-    return torch_built(torch, data, work, logits, scale=1.0 / (1.0 - LEAK))
+    return build_torch(torch, data, work, logits, scale=1.0 / (1.0 - LEAK))
 
 
-def by_snntorch(work: Workload, data: Data) -> Built:
+def build_snntorch(work: Workload, data: Data) -> Built:
     """snnTorch's Leaky with a smooth function as its spike; the reset is always detached."""
     import snntorch
     import torch
@@ -226,7 +226,7 @@ def by_snntorch(work: Workload, data: Data) -> Built:
             total = total + a
         return GAIN * total / len(x)
 
-    return torch_built(torch, data, work, logits)
+    return build_torch(torch, data, work, logits)
 
 
 def _peer(says: str, build, needs: str, oracle=exact, note: str = "") -> Implementation:
@@ -235,19 +235,19 @@ def _peer(says: str, build, needs: str, oracle=exact, note: str = "") -> Impleme
 
 
 PEERS = {
-    "torch": _peer("PyTorch by hand, products hoisted", by_hand, "torch"),
-    "torch-loop": _peer("PyTorch by hand, products in the loop", by_hand_in_loop, "torch"),
-    "torch-sparse": _peer("PyTorch by hand, sparse input", by_hand_sparse, "torch"),
-    "torch-compile": _peer("PyTorch by hand, torch.compile", compiled, "torch"),
-    "jax": _peer("JAX, jit and scan", by_jax, "jax"),
-    "spikingjelly": _peer("SpikingJelly, multi-step LIFNode", by_spikingjelly, "spikingjelly"),
+    "torch": _peer("PyTorch by hand, products hoisted", build_torch_layers, "torch"),
+    "torch-loop": _peer("PyTorch by hand, products in the loop", build_torch_loop, "torch"),
+    "torch-sparse": _peer("PyTorch by hand, sparse input", build_torch_sparse, "torch"),
+    "torch-compile": _peer("PyTorch by hand, torch.compile", build_torch_compile, "torch"),
+    "jax": _peer("JAX, jit and scan", build_jax, "jax"),
+    "spikingjelly": _peer("SpikingJelly, multi-step LIFNode", build_spikingjelly, "spikingjelly"),
     "norse": _peer(
         "Norse, LIFBoxCell",
-        by_norse,
+        build_norse,
         "norse",
         note="its hard threshold swapped for the smooth spike",
     ),
     "snntorch": _peer(
-        "snnTorch, Leaky", by_snntorch, "snntorch", detached, "reset detached: not this gradient"
+        "snnTorch, Leaky", build_snntorch, "snntorch", detached, "reset detached: not this gradient"
     ),
 }

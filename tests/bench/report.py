@@ -43,7 +43,7 @@ def page(results: Results) -> str:
     """Return the page."""
     parts = [INTRO, _machine(results.machine)]
     for name, timings in results.tables.items():
-        parts.append(f"## {TITLES[name]}\n\n{described(COMPARISONS[name].work)}\n")
+        parts.append(f"## {TITLES[name]}\n\n{describe(COMPARISONS[name].work)}\n")
         if name == "reference":
             parts.append("![times the floor](figures/benchmark.png)\n")
         parts.append(comparison(timings))
@@ -57,7 +57,7 @@ def page(results: Results) -> str:
     for name, peaks in results.memory.items():
         work, _, steps = MEMORY[name]
         parts += [
-            f"## Memory: {TITLES[name].lower()}\n\n{described(work)} {steps} steps.\n",
+            f"## Memory: {TITLES[name].lower()}\n\n{describe(work)} {steps} steps.\n",
             memory(peaks),
         ]
     if results.reading:
@@ -72,7 +72,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def described(work: Workload) -> str:
+def describe(work: Workload) -> str:
     """Return a workload in words."""
     sizes = "-".join(map(str, work.sizes))
     held = "" if work.stored == work.dtype else f", held as {work.stored}"

@@ -24,7 +24,7 @@ import numpy as np
 
 from tests.bench.check import verdict
 from tests.bench.implementations import REFSAST, AbsentError, Answer, Built, Implementation
-from tests.bench.machine import installed
+from tests.bench.machine import is_installed
 from tests.bench.peers import PEERS
 from tests.bench.workloads import Workload, draw
 
@@ -74,7 +74,7 @@ def ratios(one: Timing, base: Timing) -> list[float]:
     return [a / b for a, b in zip(one.seconds, base.seconds, strict=False)]
 
 
-def received(pipe: Connection) -> tuple | None:
+def receive(pipe: Connection) -> tuple | None:
     """Return the next request; None also where nobody is left to ask."""
     try:
         return pipe.recv()
@@ -87,7 +87,7 @@ def serve(pipe: Connection) -> None:
     warnings.simplefilter("ignore")  # of libraries, about themselves
     logging.disable(logging.WARNING)
     built: dict[str, Built] = {}
-    while (request := received(pipe)) is not None:
+    while (request := receive(pipe)) is not None:
         try:
             pipe.send((None, ANSWERS[request[0]](built, *request[1:])))
         except AbsentError as error:
@@ -202,12 +202,12 @@ def workers(process_of: ProcessOf = family) -> Iterator[Workers]:
         here.stop()
 
 
-def ready(here: Workers, names: Sequence[str], work: Workload) -> Iterator[Timing]:
+def build_and_check(here: Workers, names: Sequence[str], work: Workload) -> Iterator[Timing]:
     """Build and check everybody; yield what is known before the clock runs."""
     wanted: dict[int, Answer] = {}
     for name in names:
         one = ALL[name]
-        if not installed(one.needs):
+        if not is_installed(one.needs):
             yield Timing(name, absent=f"{one.needs} is not installed")
             continue
         try:
@@ -246,7 +246,7 @@ def interleave(
     budget : float
         Seconds, beyond which no round is begun, but for the first three.
     """
-    found = {one.name: one for one in ready(here, names, work)}
+    found = {one.name: one for one in build_and_check(here, names, work)}
     able = [name for name, one in found.items() if not one.absent]
     seconds: dict[str, list[float]] = {name: [] for name in able}
     for name in able:
@@ -269,31 +269,31 @@ def turn(here: Workers, name: str) -> float:
     here.turns += 1
     one = ALL[name]
     for _ in range(TRIES):
-        calm = rested()
+        calm = wait_for_rest()
         seconds = here.ask(here.process_of(name, one), "time", name)
-        if calm and load() <= CALM + (one.process == "refsast"):  # whose OpenBLAS spins
+        if calm and cores_in_use() <= CALM + (one.process == "refsast"):  # whose OpenBLAS spins
             return seconds
     here.disturbed += 1
     return seconds
 
 
-def rested() -> bool:
+def wait_for_rest() -> bool:
     """Wait until the machine is at rest; return whether it came to be."""
     give_up = time.monotonic() + PATIENCE
     while time.monotonic() < give_up:
-        if load() <= CALM:
+        if cores_in_use() <= CALM:
             return True
     return False
 
 
-def load() -> float:
+def cores_in_use() -> float:
     """Look for a moment; return how many cores were in use."""
-    before, start = in_use(), time.monotonic()
+    before, start = cpu_seconds(), time.monotonic()
     time.sleep(LOOK)
-    return (in_use() - before) / (time.monotonic() - start)
+    return (cpu_seconds() - before) / (time.monotonic() - start)
 
 
-def in_use() -> float:
+def cpu_seconds() -> float:
     """Return the seconds that all cores have worked so far; 0 where the system does not say."""
     try:
         user, nice, system = Path("/proc/stat").read_text().split()[1:4]

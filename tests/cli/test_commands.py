@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import refsast as rs
-from refsast.__main__ import main, parser
+from refsast.__main__ import build_parser, main
 from refsast.data import load_nmnist
 
 QUICK = ["--preset", "quick", "--train", "40", "--test", "20", "--hidden", "8", "--epochs", "2"]
@@ -272,7 +272,9 @@ def every_parser(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentP
                 yield from every_parser(inner)
 
 
-@pytest.mark.parametrize("parser", list(every_parser(parser())), ids=lambda parser: parser.prog)
+@pytest.mark.parametrize(
+    "parser", list(every_parser(build_parser())), ids=lambda parser: parser.prog
+)
 def test_help_explains_every_flag(parser):
     assert all(action.help for action in parser._actions if action.nargs != argparse.PARSER)
     assert "usage" in parser.format_help()

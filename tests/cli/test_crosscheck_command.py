@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from refsast.__main__ import main
-from refsast.crosscheck.golden.exchange import COMMITTED
+from refsast.crosscheck.golden.comparison import SHIPPED_SET
 from refsast.crosscheck.golden.questions import SPECS
 
 FACTORIES = """
@@ -136,7 +136,7 @@ def test_without_a_reference(folder, capsys):
 @pytest.mark.slow
 def test_what_is_exported_is_the_set_that_ships_and_agrees_with_itself(folder, capsys):
     assert crosscheck("export", "gold") == 0
-    for path in COMMITTED.iterdir():
+    for path in SHIPPED_SET.iterdir():
         assert (folder / "gold" / path.name).read_bytes() == path.read_bytes()
     assert crosscheck("compare", "gold") == 0
     assert "to-zero" in capsys.readouterr().out
@@ -144,7 +144,7 @@ def test_what_is_exported_is_the_set_that_ships_and_agrees_with_itself(folder, c
 
 def test_wrong_answers_and_damaged_files(folder, capsys):
     (folder / "answers").mkdir()
-    with np.load(COMMITTED / "to-zero.npz") as file:
+    with np.load(SHIPPED_SET / "to-zero.npz") as file:
         grads = {name: file[name] for name in file.files if name.startswith("grads")}
     np.savez(folder / "answers/to-zero.npz", **{k: 1.001 * a for k, a in grads.items()})
     assert crosscheck("compare", "answers") == 1

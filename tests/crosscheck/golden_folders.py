@@ -6,17 +6,17 @@ from pathlib import Path
 
 import numpy as np
 
-from refsast.crosscheck.golden.file import INDEX
+from refsast.crosscheck.golden.reader import INDEX
 
 ONE = "to-zero"  # the first case, on which damage is done
 
 
-def arrays_in(path: Path) -> dict[str, np.ndarray]:
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
     with np.load(path) as file:
         return dict(file)
 
 
-def indexed(folder: Path, change, *, sealed: bool = False) -> None:
+def rewrite_index(folder: Path, change, *, sealed: bool = False) -> None:
     """Change the index; seal: with the digest of the first archive as it is now."""
     path = folder / INDEX
     content = json.loads(path.read_text())
@@ -27,17 +27,17 @@ def indexed(folder: Path, change, *, sealed: bool = False) -> None:
     path.write_text(json.dumps(content))
 
 
-def changed(**more: object):
+def rewrite_arrays(**more: object):
     """Write an archive again with some arrays in place of its own; None: without."""
 
     def change(path: Path) -> None:
-        arrays = {**arrays_in(path), **more} if path.exists() else more
+        arrays = {**read_arrays(path), **more} if path.exists() else more
         np.savez(path, **{k: a for k, a in arrays.items() if a is not None})  # pyright: ignore
 
     return change
 
 
-def answer(folder: Path, name: str, arrays: dict) -> Path:
+def write_answer(folder: Path, name: str, arrays: dict) -> Path:
     folder.mkdir(exist_ok=True)
     np.savez(folder / f"{name}.npz", **arrays)
     return folder

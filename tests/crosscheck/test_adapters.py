@@ -15,7 +15,7 @@ from tests.crosscheck.drawn import drawn
 
 pytestmark = pytest.mark.slow  # each of the libraries takes seconds to import
 
-LEAKED = rs.Subtract(leaked=True)
+LEAKED_SUBTRACT = rs.Subtract(leaked=True)
 NORSE = {"leak": 0.8, "drive": 8.0, "synapse": Synapse(0.6, 1.0 - 0.8)}
 DETACHED = "reset detached"
 
@@ -38,17 +38,17 @@ RIGHT = {
         "spike": rs.Logistic(3.0), "hard": True, "detach": True, "reset": rs.Subtract()
     },
     ("spikingjelly", "keeping_reset"): {"recurrent": True},
-    ("spikingjelly", "keeping_reset_at_once"): {"reset": LEAKED},
-    ("spikingjelly", "detaching_reset"): {"reset": LEAKED, "detach": True},
+    ("spikingjelly", "keeping_reset_at_once"): {"reset": LEAKED_SUBTRACT},
+    ("spikingjelly", "detaching_reset"): {"reset": LEAKED_SUBTRACT, "detach": True},
     ("spikingjelly", "detaching_reset_at_once"): {"detach": True},
     ("spikingjelly", "factory"): {"leak": 0.75, "synapse": Synapse(0.0, 0.25), "drive": 8.0},
-    ("sinabs", "subtract"): {"reset": LEAKED, "recurrent": True},
+    ("sinabs", "subtract"): {"reset": LEAKED_SUBTRACT, "recurrent": True},
     ("sinabs", "factory"): {
-        "reset": LEAKED, "leak": 0.8, "synapse": Synapse(0.7, 0.7 * (1.0 - 0.8)), "drive": 8.0
+        "reset": LEAKED_SUBTRACT, "leak": 0.8, "synapse": Synapse(0.7, 0.7 * (1.0 - 0.8)), "drive": 8.0
     },
     ("sinabs", "zero"): {"hard": True, "detach": True},
     ("norse", "smooth"): NORSE,
-    ("norse", "factory"): {**NORSE, "synapse": Synapse(0.0, 1.0 - 0.8), "reset": LEAKED},
+    ("norse", "factory"): {**NORSE, "synapse": Synapse(0.0, 1.0 - 0.8), "reset": LEAKED_SUBTRACT},
     ("norse", "surrogate"): {**NORSE, "hard": True, "spike": rs.PiecewiseQuadratic(1.0)},
 }  # fmt: skip
 
@@ -70,7 +70,7 @@ def test_right_modes_agree_to_rounding(mode, seed):
     "options",
     [
         {"recurrent": True, "reset": rs.Subtract()},
-        {"hard": True, "reset": LEAKED},
+        {"hard": True, "reset": LEAKED_SUBTRACT},
         {"detach": True, "synapse": Synapse(0.5, 0.7)},
     ],
 )
@@ -100,7 +100,7 @@ WRONG = {
     ("snntorch", "smooth_from_rest"): ({"reset": rs.Subtract()}, DETACHED),
     ("snntorch", "surrogate"): ({"hard": True, "spike": rs.Arctan(2.0)}, DETACHED),
     ("spikingjelly", "detaching_reset"): ({}, DETACHED),
-    ("spikingjelly", "detaching_reset_at_once"): ({"reset": LEAKED}, DETACHED),
+    ("spikingjelly", "detaching_reset_at_once"): ({"reset": LEAKED_SUBTRACT}, DETACHED),
     ("sinabs", "zero"): ({"hard": True}, DETACHED),
     ("norse", "surrogate"): (
         {**NORSE, "hard": True, "spike": rs.Logistic(20.0), "sizes": (4, 3)}, "slope factor"
@@ -213,7 +213,9 @@ def test_what_happens_at_the_threshold(name, fires):
     library = adapter(name)
     synapse = Synapse(0.0, 0.5) if name == "norse" else None
     spike = rs.Logistic(4.0)
-    network = rs.Network((1, 1), rs.LIF(0.5, 1.0, spike, LEAKED), rs.SpikeRate(1.0), bias=False)
+    network = rs.Network(
+        (1, 1), rs.LIF(0.5, 1.0, spike, LEAKED_SUBTRACT), rs.SpikeRate(1.0), bias=False
+    )
     if name == "snntorch":
         network = replace(network, neuron=rs.LIF(0.5, 1.0, spike, rs.Subtract()))
     w = np.array([[2.0 if name == "norse" else 1.0]])
@@ -225,7 +227,7 @@ def test_what_happens_at_the_threshold(name, fires):
 @pytest.mark.parametrize(
     ("name", "mode", "options", "says"),
     [
-        ("snntorch", "smooth", {"reset": LEAKED}, "reset must be one of"),
+        ("snntorch", "smooth", {"reset": LEAKED_SUBTRACT}, "reset must be one of"),
         ("snntorch", "smooth", {"hard": True}, "hard must be False"),
         ("snntorch", "surrogate", {}, "hard must be True"),
         ("snntorch", "surrogate", {"hard": True, "spike": rs.Algebraic(1.0)}, "spike must be"),
@@ -235,9 +237,14 @@ def test_what_happens_at_the_threshold(name, fires):
         ("spikingjelly", "factory", {"synapse": Synapse(0.0, 0.3), "leak": 0.5}, "synapse must"),
         ("spikingjelly", "keeping_reset_at_once", {"recurrent": True}, "recurrent must be False"),
         ("sinabs", "subtract", {}, "reset must be"),
-        ("sinabs", "subtract", {"reset": LEAKED, "synapse": Synapse(0.3, 0.9)}, "synapse must"),
+        (
+            "sinabs",
+            "subtract",
+            {"reset": LEAKED_SUBTRACT, "synapse": Synapse(0.3, 0.9)},
+            "synapse must",
+        ),
         ("norse", "smooth", {}, "synapse must be a Synapse, got None"),
-        ("norse", "smooth", {**NORSE, "reset": LEAKED}, "reset must be"),
+        ("norse", "smooth", {**NORSE, "reset": LEAKED_SUBTRACT}, "reset must be"),
         ("norse", "surrogate", {**NORSE, "hard": True, "spike": rs.Arctan(1.0)}, "spike must be"),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 import refsast as rs
 from refsast.crosscheck.case import cast
 from refsast.crosscheck.program import solve
-from refsast.model.params import mapped
+from refsast.model.params import map_params
 from tests.crosscheck.planted import KINDS, black_box, drawn, drawn_for
 
 
@@ -62,7 +62,7 @@ def test_arrays_of_other_libraries_are_read(case, kind):
 
 
 def grads_of(case: rs.Case) -> rs.Params:
-    return mapped(np.ones_like, case.params)
+    return map_params(np.ones_like, case.params)
 
 
 BAD = {
@@ -83,11 +83,11 @@ BAD = {
     ),
     "grads[0].w must be finite, got inf": lambda case: (
         1.0,
-        mapped(lambda a: a + np.inf, grads_of(case)),
+        map_params(lambda a: a + np.inf, grads_of(case)),
     ),
     "grads[0].w must turn into an array of numbers, got": lambda case: (
         1.0,
-        mapped(lambda a: [[1], [1, 2]], grads_of(case)),
+        map_params(lambda a: [[1], [1, 2]], grads_of(case)),
     ),
     "u must have": lambda case: rs.Answer(1.0, grads_of(case), u=()),
     "s[0] must have shape": lambda case: rs.Answer(
@@ -149,7 +149,7 @@ def test_one_that_cannot_be_asked_about_fewer_steps_is_explained_all_the_same():
 def test_a_gradient_of_zeros_and_biases_of_zeros_are_named(case):
     def zeros(p, x, y):
         answer = solve(replace(case, params=p, x=x, y=y))
-        return answer.loss, mapped(np.zeros_like, answer.grads)
+        return answer.loss, map_params(np.zeros_like, answer.grads)
 
     assert rs.check(zeros, case).cause.name == "gradient zero"
     assert rs.integrable(rs.Implementation(zeros), case, rng=np.random.default_rng(0)).factor == 0.0

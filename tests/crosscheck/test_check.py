@@ -9,7 +9,7 @@ import refsast as rs
 from refsast.crosscheck.case import cast
 from refsast.crosscheck.faults import faulty, in_layer
 from refsast.crosscheck.program import program_of, solve
-from refsast.model.params import mapped
+from refsast.model.params import map_params
 from tests.crosscheck.planted import (
     KINDS,
     PAIRS,
@@ -254,7 +254,7 @@ def test_an_answer_that_grows_from_call_to_call_is_not_repeated(case):
     def growing(p, x, y):
         calls.append(1)
         answer = solve(replace(case, params=p, x=x, y=y))
-        return answer.loss, mapped(lambda a: len(calls) * a, answer.grads)
+        return answer.loss, map_params(lambda a: len(calls) * a, answer.grads)
 
     assert not rs.check(growing, case).repeated
 

@@ -9,19 +9,25 @@ from hypothesis import strategies as st
 
 import refsast as rs
 from refsast.crosscheck.conventions import libraries
-from refsast.crosscheck.conventions.convention import Convention, Wipe, above, of_neuron, simulate
+from refsast.crosscheck.conventions.convention import (
+    Convention,
+    ZeroOnAnySpike,
+    refsast_lif,
+    simulate,
+    strict_heaviside,
+)
 from refsast.crosscheck.conventions.conversion import NoExactConversion, convert, rescaled
-from refsast.crosscheck.conventions.express import as_case
+from refsast.crosscheck.conventions.express import make_case
 from refsast.crosscheck.program import solve
-from refsast.model.params import parts
+from refsast.model.params import layer_arrays
 from refsast.model.synapse import Synapse
-from tests.judge import EXACT, apart
-from tests.strategies import at_least, cases, fractions, seeds, surrogates
+from tests.error_ratio import TOLERANCE, error_ratio
+from tests.strategies import cases, fractions, min_examples, seeds, surrogates
 
 LEAKS = fractions(0.0, 1.0, 0.0, 0.5, 1.0)
 FACTORS = fractions(0.25, 4.0, 0.5, 1.0, 2.0)
 RESETS = st.sampled_from(
-    (rs.ToZero(), rs.Subtract(), rs.Subtract(leaked=True), rs.NoReset(), Wipe())
+    (rs.ToZero(), rs.Subtract(), rs.Subtract(leaked=True), rs.NoReset(), ZeroOnAnySpike())
 )
 SYNAPSES = st.none() | st.builds(
     Synapse, st.sampled_from((0.0, 0.0, 0.5, 0.9)), fractions(0.1, 2.0, 0.5, 1.0), st.booleans()
@@ -51,7 +57,7 @@ def conventions(draw) -> Convention:
     )
 
 
-def driven(seed: int, recurrent: bool = False, width: int = 3, time: int = 10):
+def drive_layers(seed: int, recurrent: bool = False, width: int = 3, time: int = 10):
     """Two layers that fire, of generic numbers, and their input."""
     rng = np.random.default_rng(seed)
     v = [rng.normal(0.0, 0.5, (width, width)) if recurrent else None for _ in range(2)]
@@ -66,7 +72,7 @@ def spikes_apart(params, x, from_, to, converted, spike):
     return max(np.abs(a - b).max() for a, b in zip(one.s, other.s, strict=True))
 
 
-def far_from_ties(convention, params, x, margin=1e-9) -> bool:
+def clear_of_ties(convention, params, x, margin=1e-9) -> bool:
     """Whether no rounding decides a spike: shifted thresholds leave all spikes as they are."""
     u = simulate(convention, params, x)
     up, down = (
@@ -78,7 +84,7 @@ def far_from_ties(convention, params, x, margin=1e-9) -> bool:
 
 # From whatever is drawn: changes that parameters make up for, by name.
 CHANGES = {
-    "scale": lambda c, k: replace(c, synapse=scaled(c.synapse, k)),
+    "scale": lambda c, k: replace(c, synapse=scale_params(c.synapse, k)),
     "report": lambda c, k: replace(c, after_reset=not c.after_reset),
     "detach": lambda c, k: replace(c, detach_reset=not c.detach_reset),
     "rest": lambda c, k: (
@@ -89,7 +95,7 @@ CHANGES = {
 }
 
 
-def scaled(synapse: Synapse | None, k: float) -> Synapse:
+def scale_params(synapse: Synapse | None, k: float) -> Synapse:
     """A synapse like this one, with `k` times the scale."""
     if synapse is None:
         return Synapse(0.0, k)
@@ -104,18 +110,18 @@ def scaled(synapse: Synapse | None, k: float) -> Synapse:
     seeds(),
     st.booleans(),
 )
-@at_least(150)
+@min_examples(150)
 @pytest.mark.slow
 def test_what_parameters_make_up_for(c, spike, changes, k, seed, recurrent):
-    params, x = driven(seed, recurrent)
+    params, x = drive_layers(seed, recurrent)
     to = c
     for change in changes:
         to = CHANGES[change](to, k)
-    assume(spike is not None or far_from_ties(c, params, x))
+    assume(spike is not None or clear_of_ties(c, params, x))
 
     converted = convert(params, c, to, spike)
 
-    assert spikes_apart(params, x, c, to, converted, spike) <= EXACT
+    assert spikes_apart(params, x, c, to, converted, spike) <= TOLERANCE
     assert_round_trip(params, c, to, spike)
 
 
@@ -124,10 +130,10 @@ def assert_round_trip(params, from_, to, spike):
     there = convert(params, from_, to, spike)
     back = convert(there, to, from_, spike)
     for old, new, far in zip(params, back, there, strict=True):
-        for name in parts(old):
+        for name in layer_arrays(old):
             a, b = getattr(old, name), getattr(new, name)
             size = np.abs(a) + np.abs(a).max() + np.abs(getattr(far, name)).max()
-            assert apart(b, a, size) <= EXACT
+            assert error_ratio(b, a, size) <= TOLERANCE
 
 
 LINEAR = (rs.Subtract(), rs.Subtract(leaked=True), rs.NoReset())
@@ -137,39 +143,39 @@ LINEAR = (rs.Subtract(), rs.Subtract(leaked=True), rs.NoReset())
     st.sampled_from(LINEAR), st.sampled_from(LINEAR), LEAKS, surrogates() | st.none(), seeds(),
     FACTORS,
 )  # fmt: skip
-@at_least(150)
+@min_examples(150)
 @pytest.mark.slow
 def test_recurrent_weights_make_up_for_what_a_reset_subtracts(a, b, leak, spike, seed, k):
-    params, x = driven(seed, recurrent=True)
+    params, x = drive_layers(seed, recurrent=True)
     from_ = Convention(name="a", leak=leak, threshold=1.0, reset=a)
     to = replace(from_, name="b", reset=b, synapse=Synapse(0.0, k))
-    assume(spike is not None or far_from_ties(from_, params, x))
+    assume(spike is not None or clear_of_ties(from_, params, x))
 
     converted = convert(params, from_, to, spike)
 
-    assert spikes_apart(params, x, from_, to, converted, spike) <= EXACT
+    assert spikes_apart(params, x, from_, to, converted, spike) <= TOLERANCE
     assert_round_trip(params, from_, to, spike)
 
 
 @given(LEAKS, st.floats(-0.9, 0.9), surrogates() | st.none(), seeds())
 @pytest.mark.slow
 def test_recurrent_weights_make_up_for_where_a_reset_lands(leak, landing, spike, seed):
-    params, x = driven(seed, recurrent=True)
+    params, x = drive_layers(seed, recurrent=True)
     from_ = Convention(name="a", leak=leak, threshold=1.0, reset=rs.ToZero(), landing=landing)
     to = replace(from_, name="b", landing=0.0)
-    assume(spike is not None or far_from_ties(from_, params, x))
+    assume(spike is not None or clear_of_ties(from_, params, x))
 
     converted = convert(params, from_, to, spike)
 
-    assert spikes_apart(params, x, from_, to, converted, spike) <= EXACT
+    assert spikes_apart(params, x, from_, to, converted, spike) <= TOLERANCE
 
 
 @given(conventions(), FACTORS, seeds(), st.booleans())
 @pytest.mark.slow
 def test_hard_spikes_do_not_see_the_unit_of_potential(c, k, seed, recurrent):
-    params, x = driven(seed, recurrent)
+    params, x = drive_layers(seed, recurrent)
     to = replace(c, threshold=k * c.threshold, rest=k * c.rest, landing=k * c.landing)
-    assume(far_from_ties(c, params, x))
+    assume(clear_of_ties(c, params, x))
 
     converted = convert(params, c, to)
 
@@ -180,38 +186,38 @@ def test_hard_spikes_do_not_see_the_unit_of_potential(c, k, seed, recurrent):
 @given(conventions(), surrogates(), FACTORS, seeds())
 @pytest.mark.slow
 def test_smooth_spikes_are_rescaled_with_it(c, spike, factor, seed):
-    params, x = driven(seed)
+    params, x = drive_layers(seed)
 
     new_params, new, new_spike = rescaled(params, c, spike, factor)
 
     one, other = simulate(c, params, x, spike), simulate(new, new_params, x, new_spike)
-    assert max(np.abs(a - b).max() for a, b in zip(one.s, other.s, strict=True)) <= EXACT
+    assert max(np.abs(a - b).max() for a, b in zip(one.s, other.s, strict=True)) <= TOLERANCE
     for a, b in zip(one.u, other.u, strict=True):
         assert np.abs(factor * a - b).max() <= 1e-9 * max(1.0, np.abs(b).max())
 
 
 @given(conventions(), conventions(), surrogates() | st.none(), seeds(), st.booleans())
-@at_least(300)
+@min_examples(300)
 @pytest.mark.slow
 def test_whatever_is_not_refused_is_exact(a, b, spike, seed, recurrent):
     """Two conventions that have nothing to do with each other, but leak and scale."""
     b = replace(b, leak=a.leak)
-    params, x = driven(seed, recurrent)
+    params, x = drive_layers(seed, recurrent)
     try:
         converted = convert(params, a, b, spike)
     except NoExactConversion:
         return
-    assume(spike is not None or far_from_ties(a, params, x))
-    assert spikes_apart(params, x, a, b, converted, spike) <= EXACT
+    assume(spike is not None or clear_of_ties(a, params, x))
+    assert spikes_apart(params, x, a, b, converted, spike) <= TOLERANCE
 
 
 @given(conventions(), surrogates() | st.none(), seeds(), st.booleans())
 @pytest.mark.slow
 def test_a_conversion_to_itself_changes_no_bit(c, spike, seed, recurrent):
-    params, _ = driven(seed, recurrent)
+    params, _ = drive_layers(seed, recurrent)
 
     for old, new in zip(params, convert(params, c, c, spike), strict=True):
-        for name, array in parts(old).items():
+        for name, array in layer_arrays(old).items():
             assert (array == getattr(new, name)).all()
 
 
@@ -223,7 +229,7 @@ SILENT = replace(PLAIN, silences=True)
 REFUSED = {
     "leak": (PLAIN, replace(PLAIN, leak=0.6), SMOOTH),
     "zeroing": (PLAIN, replace(PLAIN, reset=rs.NoReset()), SMOOTH),
-    "wiping": (PLAIN, replace(PLAIN, reset=Wipe()), SMOOTH),
+    "wiping": (PLAIN, replace(PLAIN, reset=ZeroOnAnySpike()), SMOOTH),
     "silences": (PLAIN, replace(PLAIN, silences=True), SMOOTH),
     "second_spike": (SUBTRACT, AT_ONCE, SMOOTH),
     "second_spike, hard": (SUBTRACT, AT_ONCE, None),
@@ -242,7 +248,7 @@ REFUSED = {
 def test_what_is_refused_would_have_fired_otherwise(name):
     """With the parameters left as they are, or scaled: the error tells no lie."""
     from_, to, spike = REFUSED[name]
-    params, x = driven(3)
+    params, x = drive_layers(3)
     if name == "ties_fire":
         params, x = (rs.Layer(np.eye(1)),), np.ones((1, 1, 1))
 
@@ -262,7 +268,7 @@ def test_what_is_refused_would_have_fired_otherwise(name):
 )
 def test_a_synapse_hides_the_reset_from_recurrent_weights(between):
     from_ = replace(SUBTRACT, **between)
-    params, _ = driven(3, recurrent=True)
+    params, _ = drive_layers(3, recurrent=True)
 
     with pytest.raises(NoExactConversion, match=r"add a weight of 0\.5 from every neuron"):
         convert(params, from_, replace(from_, reset=rs.Subtract()))
@@ -287,7 +293,7 @@ AT_ONCE_TO_ZERO = {"reset_mechanism": "zero", "reset_delay": False}
 def test_a_hard_reset_to_zero_leaves_nothing_to_fire_a_second_time(at_once, plain):
     """SnnTorch's reset at once to zero, of hard spikes, is the plain one."""
     plain = replace(plain, ties_fire=False)
-    params, x = driven(4)
+    params, x = drive_layers(4)
 
     assert spikes_apart(params, x, at_once, plain, convert(params, at_once, plain), None) == 0.0
     with pytest.raises(NoExactConversion, match=r"silences|second_spike"):
@@ -295,15 +301,15 @@ def test_a_hard_reset_to_zero_leaves_nothing_to_fire_a_second_time(at_once, plai
 
 
 def test_a_hard_spike_wipes_as_any_reset_to_zero_does():
-    wiping = replace(PLAIN, reset=Wipe())
-    params, x = driven(4)
+    wiping = replace(PLAIN, reset=ZeroOnAnySpike())
+    params, x = drive_layers(4)
 
     assert spikes_apart(params, x, wiping, PLAIN, convert(params, wiping, PLAIN), None) == 0.0
 
 
-@pytest.mark.parametrize("reset", [rs.ToZero(), Wipe(), rs.Subtract(leaked=True)])
+@pytest.mark.parametrize("reset", [rs.ToZero(), ZeroOnAnySpike(), rs.Subtract(leaked=True)])
 def test_without_memory_all_resets_that_come_before_the_leak_are_one(reset):
-    params, x = driven(4)
+    params, x = drive_layers(4)
     from_ = replace(PLAIN, leak=0.0, reset=reset)
     to = replace(from_, reset=rs.NoReset())
 
@@ -312,8 +318,8 @@ def test_without_memory_all_resets_that_come_before_the_leak_are_one(reset):
 
 # Which of two libraries' layers can be one another's, with smooth spikes and no recurrence.
 SAME_LEAK = {
-    "refsast": of_neuron(rs.LIF(0.5, 1.0, SMOOTH)),
-    "refsast subtract": of_neuron(rs.LIF(0.5, 1.0, SMOOTH, rs.Subtract(leaked=True))),
+    "refsast": refsast_lif(rs.LIF(0.5, 1.0, SMOOTH)),
+    "refsast subtract": refsast_lif(rs.LIF(0.5, 1.0, SMOOTH, rs.Subtract(leaked=True))),
     "snntorch zero": libraries.snntorch_leaky(0.5, reset_mechanism="zero"),
     "snntorch subtract": libraries.snntorch_leaky(0.5),
     "spikingjelly": libraries.spikingjelly_lif(),
@@ -336,16 +342,16 @@ GROUPS = (
 @pytest.mark.parametrize("from_", SAME_LEAK)
 def test_which_libraries_are_one_another(from_, to):
     a, b = SAME_LEAK[from_], SAME_LEAK[to]
-    params, x = driven(7)
+    params, x = drive_layers(7)
     if any({from_, to} <= group for group in GROUPS):
-        assert spikes_apart(params, x, a, b, convert(params, a, b, SMOOTH), SMOOTH) <= EXACT
+        assert spikes_apart(params, x, a, b, convert(params, a, b, SMOOTH), SMOOTH) <= TOLERANCE
     else:
         with pytest.raises(NoExactConversion):
             convert(params, a, b, SMOOTH)
 
 
 @given(cases())
-@at_least(100)
+@min_examples(100)
 @pytest.mark.slow
 def test_refsasts_own_convention_is_its_run(case):
     network = case.network
@@ -354,7 +360,7 @@ def test_refsasts_own_convention_is_its_run(case):
     neuron = network.neurons[0]
 
     for spike in (neuron.spike, rs.heaviside):
-        found = simulate(of_neuron(neuron), spiking, case.x, spike)
+        found = simulate(refsast_lif(neuron), spiking, case.x, spike)
         want = rs.run(network, case.params, case.x, spike)
         for a, b in zip(found.u + found.s, want.u + want.s, strict=True):
             assert (a == b).all()
@@ -373,29 +379,29 @@ def test_refsasts_own_convention_is_its_run(case):
     ids=lambda c: c.name if isinstance(c, Convention) else str(c),
 )
 def test_a_librarys_network_is_a_case(convention, hard):
-    params, x = driven(8, recurrent=True)
+    params, x = drive_layers(8, recurrent=True)
     readout = rs.Layer(np.ones((2, 3)), np.zeros(2))
     y, spike = np.array([0, 1]), rs.Arctan(4.0)
 
-    case = as_case(convention, (*params, readout), x, y, spike, rs.LinearReadout(2), hard=hard)
+    case = make_case(convention, (*params, readout), x, y, spike, rs.LinearReadout(2), hard=hard)
 
     found, want = solve(case), simulate(convention, params, x, None if hard else spike)
     for a, b in zip(found.s or (), want.s, strict=True):
-        assert np.abs(a - b).max() <= EXACT
+        assert np.abs(a - b).max() <= TOLERANCE
     assert case.network.neurons[0].detach_reset == convention.detach_reset
 
 
 def test_a_case_of_hard_spikes_may_be_what_one_of_smooth_ones_is_not():
     at_once = replace(libraries.snntorch_leaky(0.9, **AT_ONCE_TO_ZERO), ties_fire=True)
-    params, x = driven(8)
+    params, x = drive_layers(8)
     y, readout = np.zeros(2, int), rs.SpikeRate(1.0)
 
-    case = as_case(at_once, params, x, y, SMOOTH, readout, hard=True)
+    case = make_case(at_once, params, x, y, SMOOTH, readout, hard=True)
 
     for a, b in zip(solve(case).s or (), simulate(at_once, params, x).s, strict=True):
         assert (a == b).all()
     with pytest.raises(NoExactConversion, match="second_spike"):
-        as_case(at_once, params, x, y, SMOOTH, readout)
+        make_case(at_once, params, x, y, SMOOTH, readout)
 
 
 def test_who_detaches_the_reset():
@@ -406,16 +412,16 @@ def test_who_detaches_the_reset():
 
 
 def test_a_detached_reset_is_not_made_up_for_in_a_case():
-    params, x = driven(8, recurrent=True)
+    params, x = drive_layers(8, recurrent=True)
     detached = libraries.norse_lif_box(v_reset=-0.5)
     detached = replace(detached, detach_reset=True)
 
     with pytest.raises(NoExactConversion, match="where gradients stop"):
-        as_case(detached, params, x, np.zeros(2, int), SMOOTH, rs.SpikeRate(1.0))
+        make_case(detached, params, x, np.zeros(2, int), SMOOTH, rs.SpikeRate(1.0))
 
 
 def test_above_does_not_fire_at_threshold():
-    assert (above(np.array([-1.0, -0.0, 0.0, 5e-324, 1.0])) == [0, 0, 0, 1, 1]).all()
+    assert (strict_heaviside(np.array([-1.0, -0.0, 0.0, 5e-324, 1.0])) == [0, 0, 0, 1, 1]).all()
 
 
 GOOD = {"name": "c", "leak": 0.5, "threshold": 1.0, "reset": rs.ToZero()}
@@ -433,7 +439,10 @@ GOOD = {"name": "c", "leak": 0.5, "threshold": 1.0, "reset": rs.ToZero()}
         ({"reset": rs.NoReset(), "landing": 0.5}, r"landing must be finite, and 0\.0, the rest"),
         ({"silences": True, "landing": 0.5}, r"landing must be finite"),
         ({"landing": float("nan")}, r"landing must be finite"),
-        ({"silences": True, "reset": Wipe()}, "silences must be False unless reset is ToZero"),
+        (
+            {"silences": True, "reset": ZeroOnAnySpike()},
+            "silences must be False unless reset is ToZero",
+        ),
     ],
 )
 def test_what_is_no_convention_is_said(change, message):

@@ -45,7 +45,7 @@ OPERATIONS = {
 }
 
 
-def rounded(name: str, exact: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def round_digits(name: str, exact: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Numbers in float32, in fifty digits, and the errors: of an operation after some rounding."""
     rng = np.random.default_rng(0)
     a, b = rng.uniform(0.5, 2.0, (2, 2000)).astype(np.float32)
@@ -60,7 +60,7 @@ def rounded(name: str, exact: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 @pytest.mark.parametrize("exact", [True, False])
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_the_error_bounds_float32_and_is_no_more_than_a_few_times_too_large(name, exact):
-    got, want, error = rounded(name, exact)
+    got, want, error = round_digits(name, exact)
     share = abs(got - want) / (2.0**-24 * error)
 
     assert share.max() <= 1.01  # it is of first order

@@ -9,20 +9,26 @@ import pytest
 
 import refsast as rs
 from refsast.crosscheck.case import Case
+from refsast.crosscheck.golden.comparison import (
+    ROUNDINGS_PER_OPERATION,
+    SHIPPED_SET,
+    compare_case,
+    export,
+    read_golden,
+)
 from refsast.crosscheck.golden.digits import Digits, lift, values
-from refsast.crosscheck.golden.exchange import COMMITTED, ROUNDINGS, export, judged, read_golden
-from refsast.crosscheck.golden.file import arrays_of, read_index
-from refsast.crosscheck.golden.questions import SPECS, question_of
+from refsast.crosscheck.golden.questions import SPECS, draw_question
+from refsast.crosscheck.golden.reader import golden_arrays, read_index
 from refsast.crosscheck.golden.values import (
-    answers_of,
-    curvature,
-    named,
-    solved,
-    unit_of,
+    compute_answers,
+    hessian_product,
+    name_arrays,
+    norm_and_direction,
+    solve_wide,
     wide_program,
 )
 from refsast.crosscheck.program import solve, unrolled
-from refsast.model.network import split
+from refsast.model.network import split_vector
 from refsast.model.synapse import Synapse
 from tests.strategies import RESETS, SURROGATES
 
@@ -32,15 +38,17 @@ STEP = Digits(Decimal("1e-16"))  # of differences: its square is far below what 
 
 
 def test_it_is_small():
-    assert sum(path.stat().st_size for path in COMMITTED.iterdir()) < 150_000
+    assert sum(path.stat().st_size for path in SHIPPED_SET.iterdir()) < 150_000
 
 
 @pytest.mark.slow
 def test_made_again_it_has_the_same_bytes(tmp_path):
     export(tmp_path)
 
-    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(p.name for p in COMMITTED.iterdir())
-    for path in COMMITTED.iterdir():
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(
+        p.name for p in SHIPPED_SET.iterdir()
+    )
+    for path in SHIPPED_SET.iterdir():
         assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
 
 
@@ -108,14 +116,14 @@ def test_no_potential_is_where_a_second_derivative_jumps(name):
 
 @pytest.mark.parametrize("name", SET)
 def test_every_digest_is_that_of_its_array(name):
-    entry = next(entry for entry in read_index(COMMITTED) if entry["name"] == name)
+    entry = next(entry for entry in read_index(SHIPPED_SET) if entry["name"] == name)
 
     assert entry["arrays"] == {
-        k: hashlib.sha256(a.tobytes()).hexdigest() for k, a in arrays_of(SET[name]).items()
+        k: hashlib.sha256(a.tobytes()).hexdigest() for k, a in golden_arrays(SET[name]).items()
     }
 
 
-def in_double(case: Case, second: Case, direction: np.ndarray, rho: float) -> dict:
+def answer_in_double(case: Case, second: Case, direction: np.ndarray, rho: float) -> dict:
     """All answers by refsast's own functions in float64."""
     network, w = case.network, rs.flatten(case.params)
 
@@ -127,7 +135,7 @@ def in_double(case: Case, second: Case, direction: np.ndarray, rho: float) -> di
         return objective
 
     answer = solve(case)
-    found = {k: np.asarray(a, float) for k, a in named(case, answer)}
+    found = {k: np.asarray(a, float) for k, a in name_arrays(case, answer)}
     found["sam.point"] = rs.sam.ascent_point(w, at(case)(w)[1], rho=rho)
     found["sam.grads"] = rs.sam.gradient(at(case), w, rho=rho, second=at(second))
     if case.synapse is None and not case.hard and not network.neurons[0].detach_reset:
@@ -145,17 +153,19 @@ def in_double(case: Case, second: Case, direction: np.ndarray, rho: float) -> di
 @pytest.mark.parametrize("name", SET)
 def test_what_refsast_says_in_float64_is_right(name):
     question = SET[name].question
-    given = in_double(question.case, question.second, question.direction, question.rho)
-    verdict = judged(SET[name], given)
+    given = answer_in_double(question.case, question.second, question.direction, question.rho)
+    verdict = compare_case(SET[name], given)
 
     assert verdict.agrees, verdict
     assert set(verdict.missing) == ({"hvp", "sam.exact"} if name == "current-based" else set())
-    assert max(array.error for array in verdict.arrays) < 1.0 / ROUNDINGS  # the bound itself
+    assert (
+        max(array.error for array in verdict.arrays) < 1.0 / ROUNDINGS_PER_OPERATION
+    )  # the bound itself
 
 
 def wide_loss(case: Case, w: np.ndarray, x: np.ndarray) -> Digits:
     """The loss alone, forward, in fifty digits."""
-    program, params = wide_program(case), split(case.network, w)
+    program, params = wide_program(case), split_vector(case.network, w)
     last = np.stack(unrolled(case, program, params, x)[1][-1])
     return program.loss(program.read(case.network, params, last), case.y)
 
@@ -196,18 +206,18 @@ def test_curvature_and_the_gradient_through_sam_are_differences_to_the_last_bit(
     w, x = lift(rs.flatten(case.params)), lift(case.x)
 
     def raised(w):
-        g = rs.flatten(solved(case, w).grads)
-        return wide_loss(case, w + question.rho * unit_of(g)[1], x)
+        g = rs.flatten(solve_wide(case, w).grads)
+        return wide_loss(case, w + question.rho * norm_and_direction(g)[1], x)
 
-    curved = slope(lambda w: rs.flatten(solved(case, w).grads), w, along)
-    exact = answers_of(question)["sam.exact"]
+    curved = slope(lambda w: rs.flatten(solve_wide(case, w).grads), w, along)
+    exact = compute_answers(question)["sam.exact"]
 
     assert curved.tobytes() == answers["hvp"].tobytes()
     assert slope(raised, w, along) == values(exact @ lift(along))
-    assert curvature(case, w, lift(0.0 * along)).size == w.size
+    assert hessian_product(case, w, lift(0.0 * along)).size == w.size
 
 
-def by_arb(arb, case: Case):
+def evaluate_by_arb(arb, case: Case):
     """Loss, potentials and spikes by Arb, which shares no line with the package.
 
     One recording at a time, one neuron at a time; zero reset, firing rates.
@@ -243,7 +253,7 @@ def test_loss_and_states_are_right_to_the_last_bit_by_a_second_arithmetic(name):
     flint = pytest.importorskip("flint")
     flint.ctx.dps = 60
     answers = SET[name].answers
-    loss, us, ss = by_arb(flint.arb, SET[name].question.case)
+    loss, us, ss = evaluate_by_arb(flint.arb, SET[name].question.case)
 
     assert loss == answers["loss"]
     assert us == {(n, *at): answers[f"u.{n}"][tuple(at)] for n, *at in us}
@@ -253,7 +263,7 @@ def test_loss_and_states_are_right_to_the_last_bit_by_a_second_arithmetic(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("spec", SPECS, ids=[spec.name for spec in SPECS])
 def test_what_is_of_floats_still_is_zero(spec):
-    for name, array in answers_of(question_of(spec)).items():
+    for name, array in compute_answers(draw_question(spec)).items():
         assert all(isinstance(x, Digits) or x == 0.0 for x in np.ravel(array)), name
 
 
@@ -263,7 +273,7 @@ def test_a_yardstick_is_no_excuse(name):
     answers, yardsticks = SET[name].answers, SET[name].yardsticks
     share = {}
     for key, want in answers.items():
-        wrong = ROUNDINGS * 2.0**-53 * yardsticks[key][want != 0.0]
+        wrong = ROUNDINGS_PER_OPERATION * 2.0**-53 * yardsticks[key][want != 0.0]
         share[key] = wrong / abs(want[want != 0.0])
 
     assert np.median(np.concatenate(list(share.values()))) < 1e-12

@@ -6,16 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from refsast.crosscheck.golden.exchange import COMMITTED, compare, read_golden
-from refsast.crosscheck.golden.file import INDEX
-from tests.crosscheck.golden_folders import ONE, answer, changed, indexed
+from refsast.crosscheck.golden.comparison import SHIPPED_SET, compare, read_golden
+from refsast.crosscheck.golden.reader import INDEX
+from tests.crosscheck.golden_folders import ONE, rewrite_arrays, rewrite_index, write_answer
 
 SET = {golden.name: golden for golden in read_golden()}
 
 
 @pytest.fixture
 def folder(tmp_path):
-    return Path(shutil.copytree(COMMITTED, tmp_path / "set"))
+    return Path(shutil.copytree(SHIPPED_SET, tmp_path / "set"))
 
 
 def message(call, *args) -> str:
@@ -67,33 +67,36 @@ ENTRIES = {
 @pytest.mark.parametrize("damage", ENTRIES)
 def test_an_entry_that_is_wrong_is_refused(folder, damage):
     change, said = ENTRIES[damage]
-    indexed(folder, change)
+    rewrite_index(folder, change)
 
     assert said in message(read_golden, folder)
 
 
-def cut(path: Path) -> None:
+def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-100])
 
 
-def flipped(path: Path) -> None:
+def flip_bit(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
 
 
 ARCHIVES = {
-    "cut": (cut, "must be an undamaged archive of arrays"),
-    "flipped": (flipped, "must be an undamaged archive of arrays"),
+    "cut": (truncate, "must be an undamaged archive of arrays"),
+    "flipped": (flip_bit, "must be an undamaged archive of arrays"),
     "no archive": (lambda path: path.write_bytes(b"x = 1"), "must be an undamaged archive"),
-    "a pickle": (changed(loss=np.array([{}], object)), "must be an undamaged archive of arrays"),
-    "a missing array": (changed(x=None), "must hold x, got none of that name"),
-    "no yardstick": (changed(yardstick=None), "must hold yardstick, got none of that name"),
-    "another shape": (changed(logits=np.ones(3)), "logits of"),
-    "NaN": (changed(loss=np.array(np.nan)), "must be finite, got nan at ()"),
-    "text": (changed(loss=np.array("1")), "must hold real numbers, got dtype <U1"),
-    "labels that are none": (changed(y=np.zeros(2)), "must be of int64, got float64"),
-    "labels too large": (changed(y=np.array([3, 0])), "y must lie in [0, 3), got 3"),
+    "a pickle": (
+        rewrite_arrays(loss=np.array([{}], object)),
+        "must be an undamaged archive of arrays",
+    ),
+    "a missing array": (rewrite_arrays(x=None), "must hold x, got none of that name"),
+    "no yardstick": (rewrite_arrays(yardstick=None), "must hold yardstick, got none of that name"),
+    "another shape": (rewrite_arrays(logits=np.ones(3)), "logits of"),
+    "NaN": (rewrite_arrays(loss=np.array(np.nan)), "must be finite, got nan at ()"),
+    "text": (rewrite_arrays(loss=np.array("1")), "must hold real numbers, got dtype <U1"),
+    "labels that are none": (rewrite_arrays(y=np.zeros(2)), "must be of int64, got float64"),
+    "labels too large": (rewrite_arrays(y=np.array([3, 0])), "y must lie in [0, 3), got 3"),
 }
 
 
@@ -108,7 +111,7 @@ def test_a_damaged_archive_is_found_by_its_digest(folder, damage):
 def test_with_a_new_digest_it_is_still_refused(folder, damage):
     harm, said = ARCHIVES[damage]
     harm(folder / f"{ONE}.npz")
-    indexed(folder, lambda _: None, sealed=True)
+    rewrite_index(folder, lambda _: None, sealed=True)
 
     assert said in message(read_golden, folder)
 
@@ -120,14 +123,20 @@ def test_a_missing_archive_is_named(folder):
 
 
 REPLIES = {
-    "cut": (cut, "must be an undamaged archive of arrays"),
+    "cut": (truncate, "must be an undamaged archive of arrays"),
     "no archive": (lambda path: path.write_bytes(b"x = 1"), "must be an undamaged archive"),
-    "a pickle": (changed(loss=np.array([{}], object)), "must be an undamaged archive of arrays"),
-    "another name": (changed(**{"grads.7.w": np.ones(3)}), "must hold arrays among loss, logits"),
-    "another shape": (changed(logits=np.ones(3)), "must have shape (2, 3), got (3,)"),
-    "NaN": (changed(loss=np.array(np.nan)), "must be finite, got nan at ()"),
-    "complex": (changed(loss=np.array(1j)), "must hold real numbers, got dtype complex128"),
-    "no gradient": (changed(loss=None), "must hold loss or grads, got logits"),
+    "a pickle": (
+        rewrite_arrays(loss=np.array([{}], object)),
+        "must be an undamaged archive of arrays",
+    ),
+    "another name": (
+        rewrite_arrays(**{"grads.7.w": np.ones(3)}),
+        "must hold arrays among loss, logits",
+    ),
+    "another shape": (rewrite_arrays(logits=np.ones(3)), "must have shape (2, 3), got (3,)"),
+    "NaN": (rewrite_arrays(loss=np.array(np.nan)), "must be finite, got nan at ()"),
+    "complex": (rewrite_arrays(loss=np.array(1j)), "must hold real numbers, got dtype complex128"),
+    "no gradient": (rewrite_arrays(loss=None), "must hold loss or grads, got logits"),
 }
 
 
@@ -135,14 +144,14 @@ REPLIES = {
 def test_answers_that_are_none_are_refused(tmp_path, damage):
     harm, said = REPLIES[damage]
     given = {k: SET[ONE].answers[k] for k in ("loss", "logits")}
-    harm(answer(tmp_path / "mine", ONE, given) / f"{ONE}.npz")
+    harm(write_answer(tmp_path / "mine", ONE, given) / f"{ONE}.npz")
 
-    assert said in message(compare, COMMITTED, tmp_path / "mine")
+    assert said in message(compare, SHIPPED_SET, tmp_path / "mine")
 
 
 @pytest.mark.parametrize("name", [None, "to-nought"])
 def test_a_folder_without_answers_or_with_others_is_refused(tmp_path, name):
     if name is not None:
-        answer(tmp_path, name, {"loss": np.array(1.0)})
+        write_answer(tmp_path, name, {"loss": np.array(1.0)})
 
-    assert f"got {name or 'none'}" in message(compare, COMMITTED, tmp_path)
+    assert f"got {name or 'none'}" in message(compare, SHIPPED_SET, tmp_path)

@@ -11,8 +11,20 @@ import pytest
 
 import refsast as rs
 from refsast.crosscheck.case import cast
-from refsast.crosscheck.golden.exchange import COMMITTED, Golden, compare, judged, read_golden
-from tests.crosscheck.golden_folders import ONE, answer, arrays_in, changed, indexed
+from refsast.crosscheck.golden.comparison import (
+    SHIPPED_SET,
+    Golden,
+    compare,
+    compare_case,
+    read_golden,
+)
+from tests.crosscheck.golden_folders import (
+    ONE,
+    read_arrays,
+    rewrite_arrays,
+    rewrite_index,
+    write_answer,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/golden.md").read_text(encoding="utf-8")
@@ -21,7 +33,7 @@ BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, flags=re.S)
 SET = {golden.name: golden for golden in read_golden()}
 
 
-def in_single(golden: Golden) -> dict[str, np.ndarray]:
+def cast_to_single(golden: Golden) -> dict[str, np.ndarray]:
     """Answers of the fast gradient in float32, where it knows such networks."""
     question, case = golden.question, golden.question.case
     network, params = case.network, cast(case.params, np.float32)
@@ -30,29 +42,29 @@ def in_single(golden: Golden) -> dict[str, np.ndarray]:
     )
     if case.hard:
         loss, grads = rs.fast.straight_through(network, params, *first)
-        return {"loss": np.asarray(loss), **named(grads)}
+        return {"loss": np.asarray(loss), **name_arrays(grads)}
     loss, grads = rs.fast.loss_and_grad(network, params, *first)
     trace = rs.run(network, params, first[0])
-    sam = rs.fast.loss_and_grad(network, raised(golden, params, grads), *second)[1]
+    sam = rs.fast.loss_and_grad(network, raise_entry(golden, params, grads), *second)[1]
     return {
         "loss": np.asarray(loss),
         "logits": trace.logits,
         "x_grad": rs.fast.input_grad(network, params, *first),
-        "sam.point": rs.flatten(raised(golden, params, grads)),
+        "sam.point": rs.flatten(raise_entry(golden, params, grads)),
         "sam.grads": rs.flatten(sam),
         **{f"u.{i}": u for i, u in enumerate(trace.u)},
         **{f"s.{i}": s for i, s in enumerate(trace.s)},
-        **named(grads),
+        **name_arrays(grads),
     }
 
 
-def raised(golden: Golden, params: rs.Params, grads: rs.Params) -> rs.Params:
+def raise_entry(golden: Golden, params: rs.Params, grads: rs.Params) -> rs.Params:
     """The ascent point in float32."""
     rho, w, g = np.float32(golden.question.rho), rs.flatten(params), rs.flatten(grads)
     return rs.unflatten(golden.question.case.network, w + rho * g / np.linalg.norm(g))
 
 
-def named(grads: rs.Params) -> dict[str, np.ndarray]:
+def name_arrays(grads: rs.Params) -> dict[str, np.ndarray]:
     return {
         f"grads.{i}.{k}": a
         for i, layer in enumerate(grads)
@@ -66,8 +78,8 @@ PLAIN = [name for name, golden in SET.items() if golden.question.case.synapse is
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_a_right_implementation_in_float32_agrees(tmp_path, name):
-    given = in_single(SET[name])
-    verdict = compare(COMMITTED, answer(tmp_path, name, given))
+    given = cast_to_single(SET[name])
+    verdict = compare(SHIPPED_SET, write_answer(tmp_path, name, given))
     (found,) = (case for case in verdict.cases if case.name == name)
 
     assert {a.dtype for k, a in given.items() if k != "loss"} == {np.dtype(np.float32)}
@@ -80,9 +92,11 @@ def test_float32_numbers_are_not_held_to_float64():
     golden = SET[ONE]
     given = {"loss": golden.answers["loss"].astype(np.float32), "logits": golden.answers["logits"]}
 
-    assert judged(golden, {k: a.astype(np.float32) for k, a in given.items()}).agrees
-    assert not judged(golden, {"logits": given["logits"].astype(np.float32).astype(float)}).agrees
-    assert not judged(golden, {**given, "loss": given["loss"].astype(float)}).agrees
+    assert compare_case(golden, {k: a.astype(np.float32) for k, a in given.items()}).agrees
+    assert not compare_case(
+        golden, {"logits": given["logits"].astype(np.float32).astype(float)}
+    ).agrees
+    assert not compare_case(golden, {**given, "loss": given["loss"].astype(float)}).agrees
 
 
 def test_a_relative_error_of_1e_9_in_an_entry_of_1e_12_is_found(tmp_path):
@@ -92,7 +106,7 @@ def test_a_relative_error_of_1e_9_in_an_entry_of_1e_12_is_found(tmp_path):
     wrong = want.copy()
     wrong[index] *= 1.0 + 1e-9
     given = {**golden.answers, "grads.0.w": wrong}
-    verdict = compare(COMMITTED, answer(tmp_path, "faint", given))
+    verdict = compare(SHIPPED_SET, write_answer(tmp_path, "faint", given))
     (case,) = (case for case in verdict.cases if case.name == "faint")
     (array,) = (array for array in case.arrays if not array.agrees)
 
@@ -110,14 +124,14 @@ def test_an_error_of_a_thousandth_in_one_entry_of_any_array_is_found(name):
     for key, want in SET[name].answers.items():
         wrong = np.array(want)
         wrong.flat[abs(want).argmax()] *= 1.001
-        verdict = judged(SET[name], {**SET[name].answers, key: wrong})
+        verdict = compare_case(SET[name], {**SET[name].answers, key: wrong})
 
         assert [array.name for array in verdict.arrays if not array.agrees] == [key]
 
 
 def test_a_detached_reset_is_told_from_the_gradient():
     right, detached = SET[ONE], SET["detached-reset"]
-    verdict = judged(right, {k: detached.answers[k] for k in ("loss", "grads.0.w")})
+    verdict = compare_case(right, {k: detached.answers[k] for k in ("loss", "grads.0.w")})
     loss, grads = verdict.arrays
 
     assert loss.agrees
@@ -128,10 +142,10 @@ def test_a_detached_reset_is_told_from_the_gradient():
 
 def test_right_answers_agree_and_what_was_not_given_is_said(tmp_path):
     for name, golden in SET.items():
-        answer(tmp_path, name, golden.answers)
+        write_answer(tmp_path, name, golden.answers)
     (tmp_path / "no-reset.npz").unlink()
-    answer(tmp_path, ONE, {"loss": SET[ONE].answers["loss"]})
-    verdict = compare(COMMITTED, tmp_path)
+    write_answer(tmp_path, ONE, {"loss": SET[ONE].answers["loss"]})
+    verdict = compare(SHIPPED_SET, tmp_path)
 
     assert verdict.agrees
     assert str(verdict).startswith("agrees: 11 of 11 cases answered are right, 12 asked\n")
@@ -146,7 +160,7 @@ def test_the_reader_is_short_and_knows_numpy_only():
     ]  # fmt: skip
 
 
-def read_by_a_stranger(where: Path) -> subprocess.CompletedProcess:
+def read_with_script(where: Path) -> subprocess.CompletedProcess:
     """Run the block of the documentation in a process of its own."""
     alone = "import sys\nassert not any(name.startswith('refsast') for name in sys.modules)\n"
     command = [sys.executable, "-I", "-W", "error", "-c", READER + alone]
@@ -155,7 +169,7 @@ def read_by_a_stranger(where: Path) -> subprocess.CompletedProcess:
 
 @pytest.mark.slow
 def test_the_reader_reads_the_set():
-    done = read_by_a_stranger(ROOT)
+    done = read_with_script(ROOT)
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [f"{n} agrees" for n in (ONE, "subtract", "detached-reset")]
@@ -166,12 +180,12 @@ def test_the_reader_reads_the_set():
 def test_the_reader_notices_damage(tmp_path, sealed):
     inside = tmp_path / "refsast" / "crosscheck"
     inside.mkdir(parents=True)
-    copy = Path(shutil.copytree(COMMITTED, inside / "golden/set"))
+    copy = Path(shutil.copytree(SHIPPED_SET, inside / "golden/set"))
     path = copy / f"{ONE}.npz"
-    moved = arrays_in(path)["s.0"] * (1.0 + 1e-12)
-    changed(**{"s.0": moved})(path)
-    indexed(copy, lambda _: None, sealed=sealed)
-    done = read_by_a_stranger(tmp_path)
+    moved = read_arrays(path)["s.0"] * (1.0 + 1e-12)
+    rewrite_arrays(**{"s.0": moved})(path)
+    rewrite_index(copy, lambda _: None, sealed=sealed)
+    done = read_with_script(tmp_path)
 
     assert done.returncode != 0
     assert "AssertionError" in done.stderr

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import refsast as rs
-from refsast.crosscheck.golden.exchange import Golden, golden_of, judged, read_golden
+from refsast.crosscheck.golden.comparison import Golden, compare_case, compute_golden, read_golden
 from refsast.crosscheck.golden.questions import Spec
 
 SET = {golden.name: golden for golden in read_golden()}
@@ -20,7 +20,7 @@ def torch():
     return found
 
 
-def spike_of(torch, neuron: rs.LIF, hard: bool):
+def spike_function(torch, neuron: rs.LIF, hard: bool):
     k = neuron.spike.slope
 
     def rational(v):
@@ -42,7 +42,7 @@ def spike_of(torch, neuron: rs.LIF, hard: bool):
     return lambda v: (v >= 0.0).to(v.dtype) + (smooth(v) - smooth(v).detach())
 
 
-def carried(neuron: rs.LIF, u, s):
+def apply_reset(neuron: rs.LIF, u, s):
     s = s.detach() if neuron.detach_reset else s
     leak, theta = neuron.leak, neuron.threshold
     return {
@@ -63,7 +63,7 @@ def forward(torch, golden: Golden, w, x, y):
     layers = [{k: next(arrays) for k in layer} for layer in network.shapes]
     us, ss, inputs = [], [], list(x)
     for neuron, layer in zip(network.neurons, layers, strict=False):
-        fire = spike_of(torch, neuron, case.hard)
+        fire = spike_function(torch, neuron, case.hard)
         rest = torch.zeros(len(y), layer["w"].shape[0], dtype=w.dtype)
         u = s = i = rest.requires_grad_()  # so that a first potential is never a constant
         of_u, of_s = [], []
@@ -72,7 +72,7 @@ def forward(torch, golden: Golden, w, x, y):
             now = now + s @ layer["v"].T if "v" in layer else now
             before, i = i, now + (synapse.leak * i if synapse else 0.0)
             drive = synapse.scale * (before if synapse.delayed else i) if synapse else i
-            u = carried(neuron, u, s) + drive
+            u = apply_reset(neuron, u, s) + drive
             s = fire(u - neuron.threshold)
             of_u.append(u)
             of_s.append(s)
@@ -132,7 +132,7 @@ def answers(torch, golden: Golden, dtype) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("name", SET)
 def test_plain_pytorch_agrees_in_everything(torch, name, dtype):
-    verdict = judged(SET[name], answers(torch, SET[name], getattr(torch, dtype)))
+    verdict = compare_case(SET[name], answers(torch, SET[name], getattr(torch, dtype)))
 
     assert verdict.missing == ()
     assert verdict.agrees, verdict
@@ -146,9 +146,9 @@ def test_formulas_that_lose_the_tails_of_a_spike_agree(torch, spike, hard):
     network = rs.Network((2, 4), rs.LIF(0.5, 0.5, spike), rs.SpikeRate(4.0), bias=False)
     found = []
     for seed in range(4):
-        golden = golden_of(Spec("saturated", network, 2, 2, seed, hard=hard, grid=4))
+        golden = compute_golden(Spec("saturated", network, 2, 2, seed, hard=hard, grid=4))
         given = answers(torch, golden, torch.float32)
-        assert judged(golden, given).agrees, judged(golden, given)
+        assert compare_case(golden, given).agrees, compare_case(golden, given)
         found.append(abs(given["x_grad"] / golden.answers["x_grad"] - 1.0))
 
     assert np.nanmax(found) > 1e-4

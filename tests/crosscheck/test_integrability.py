@@ -11,9 +11,9 @@ import pytest
 import refsast as rs
 from refsast.arrays import Array
 from refsast.crosscheck.case import Case, Gradient, cast
+from refsast.crosscheck.integrability.criteria import decide, integrable, loss_slope
 from refsast.crosscheck.integrability.field import ABSCISSAE, CALLS, Field, Sample, spacing
-from refsast.crosscheck.integrability.judgement import integrable, judged, of_loss
-from refsast.crosscheck.integrability.verdict import Finding, Kind, Verdict
+from refsast.crosscheck.integrability.verdict import Measurement, Verdict, VerdictKind
 from tests.strategies import RESETS, SURROGATES
 
 READOUTS = (rs.SpikeRate(4.0), rs.LinearReadout(3), rs.LeakyReadout(3, 0.9))
@@ -58,7 +58,7 @@ def single(gradient: Gradient) -> Gradient:
     return lambda params, x, y: gradient(cast(params, np.float32), x.astype(np.float32), y)
 
 
-def changed(case: Case, change: Callable[[float, Array], tuple[float, Array]]) -> Gradient:
+def change_network(case: Case, change: Callable[[float, Array], tuple[float, Array]]) -> Gradient:
     """The exact one, its loss and flat gradient changed."""
 
     def gradient(params, x, y):
@@ -73,7 +73,7 @@ def verdict(gradient: Gradient, case: Case, seed: int = 0) -> Verdict:
     return integrable(gradient, case, rng=np.random.default_rng(seed))
 
 
-def kinds(gradients: Callable[[Case], Gradient], cases: list[Case]) -> Counter[Kind]:
+def kinds(gradients: Callable[[Case], Gradient], cases: list[Case]) -> Counter[VerdictKind]:
     return Counter(verdict(gradients(case), case, i).kind for i, case in enumerate(cases))
 
 
@@ -102,18 +102,18 @@ def _matters(case: Case) -> bool:
 def test_a_hundred_of_each_and_none_wrong():
     smooth, detached = alive(100), alive(100, detach=True)
 
-    assert kinds(exact, smooth) == {Kind.GRADIENT: 100}
-    assert kinds(exact, detached) == {Kind.NONE: 100}
+    assert kinds(exact, smooth) == {VerdictKind.GRADIENT: 100}
+    assert kinds(exact, detached) == {VerdictKind.NONE: 100}
     # In one of them only the last layer's bias gets any gradient: of its bias, a plain function.
-    assert kinds(straight, smooth) == {Kind.NONE: 99, Kind.OTHER: 1}
+    assert kinds(straight, smooth) == {VerdictKind.NONE: 99, VerdictKind.OTHER: 1}
 
 
 @pytest.mark.slow
 def test_single_precision_may_be_undecided_but_is_never_wrong():
     found = kinds(lambda case: single(exact(case)), alive(50))
 
-    assert found.keys() <= {Kind.GRADIENT, Kind.UNDECIDED}
-    assert found[Kind.GRADIENT] >= 45
+    assert found.keys() <= {VerdictKind.GRADIENT, VerdictKind.UNDECIDED}
+    assert found[VerdictKind.GRADIENT] >= 45
 
 
 @pytest.mark.slow
@@ -123,9 +123,9 @@ def test_one_of_each(spike, reset):
     case = small(spike=spike(3.0), reset=reset)
     detached = small(spike=spike(3.0), reset=reset, detach_reset=True)
 
-    assert verdict(exact(case), case).kind is Kind.GRADIENT
-    assert verdict(exact(detached), detached).kind is Kind.NONE
-    assert verdict(straight(case), case).kind is Kind.NONE
+    assert verdict(exact(case), case).kind is VerdictKind.GRADIENT
+    assert verdict(exact(detached), detached).kind is VerdictKind.NONE
+    assert verdict(straight(case), case).kind is VerdictKind.NONE
 
 
 @pytest.mark.slow
@@ -146,18 +146,18 @@ def test_the_table_of_the_field():
 
 
 WRONG = {
-    "twice": (lambda loss, g: (loss, 2.0 * g), Kind.OTHER, 2.0),
-    "summed": (lambda loss, g: (loss, 3.0 * g), Kind.OTHER, 3.0),
-    "uphill": (lambda loss, g: (loss, -g), Kind.OTHER, -1.0),
-    "constant": (lambda loss, g: (loss, np.cos(np.arange(g.size))), Kind.OTHER, np.nan),
-    "zero": (lambda loss, g: (loss, 0.0 * g), Kind.ELSEWHERE, 0.0),
-    "clipped": (lambda loss, g: (loss, g / np.linalg.norm(g)), Kind.NONE, None),
+    "twice": (lambda loss, g: (loss, 2.0 * g), VerdictKind.OTHER, 2.0),
+    "summed": (lambda loss, g: (loss, 3.0 * g), VerdictKind.OTHER, 3.0),
+    "uphill": (lambda loss, g: (loss, -g), VerdictKind.OTHER, -1.0),
+    "constant": (lambda loss, g: (loss, np.cos(np.arange(g.size))), VerdictKind.OTHER, np.nan),
+    "zero": (lambda loss, g: (loss, 0.0 * g), VerdictKind.ELSEWHERE, 0.0),
+    "clipped": (lambda loss, g: (loss, g / np.linalg.norm(g)), VerdictKind.NONE, None),
     "an entry": (
         lambda loss, g: (loss, g * (1.0 + 1e-3 * (np.arange(g.size) == 7))),
-        Kind.NONE,
+        VerdictKind.NONE,
         None,
     ),
-    "loss of another": (lambda loss, g: (np.tanh(loss), g), Kind.OTHER, None),
+    "loss of another": (lambda loss, g: (np.tanh(loss), g), VerdictKind.OTHER, None),
 }
 
 
@@ -166,12 +166,12 @@ def test_what_is_wrong_is_named(name):
     change, kind, factor = WRONG[name]
     case = small()
 
-    found = verdict(changed(case, change), case)
+    found = verdict(change_network(case, change), case)
 
     assert found.kind is kind
     if factor is not None:
         assert found.factor == pytest.approx(factor, rel=1e-6, nan_ok=True)
-    if kind is Kind.OTHER:
+    if kind is VerdictKind.OTHER:
         assert found.symmetry.holds or found.work.holds
         assert found.slope.fails
 
@@ -185,7 +185,7 @@ def test_the_gradient_of_another_networks_loss_is_the_gradient_of_something():
 
     found = verdict(gradient, case)
 
-    assert found.kind is Kind.OTHER
+    assert found.kind is VerdictKind.OTHER
     assert np.isnan(found.factor)
     assert found.exponent == pytest.approx(1.0, abs=1e-3)
 
@@ -193,7 +193,10 @@ def test_the_gradient_of_another_networks_loss_is_the_gradient_of_something():
 def test_a_sum_over_the_batch_is_the_gradient_of_a_loss_that_is_summed():
     case = small()
 
-    assert verdict(changed(case, lambda f, g: (3.0 * f, 3.0 * g)), case).kind is Kind.GRADIENT
+    assert (
+        verdict(change_network(case, lambda f, g: (3.0 * f, 3.0 * g)), case).kind
+        is VerdictKind.GRADIENT
+    )
 
 
 def test_a_state_that_is_carried_over_is_found_before_anything_else():
@@ -205,7 +208,7 @@ def test_a_state_that_is_carried_over_is_found_before_anything_else():
 
     found = verdict(gradient, case)
 
-    assert found.kind is Kind.UNREPEATABLE
+    assert found.kind is VerdictKind.UNREPEATABLE
     assert len(calls) == 2
     assert found.symmetry is found.work is found.slope is None
     assert "states reset" in str(found)
@@ -222,7 +225,7 @@ def test_a_box_that_remembers_other_questions_is_found_in_the_end():
 
     found = verdict(gradient, case)
 
-    assert found.kind is Kind.UNREPEATABLE
+    assert found.kind is VerdictKind.UNREPEATABLE
     assert found.unrepeated.later
     assert (found.unrepeated.apart, found.unrepeated.loss) == (0.0, 0.25)
 
@@ -236,7 +239,7 @@ def test_the_number_of_calls_is_bounded_whatever_the_size():
         calls.append(x)
         return rs.fast.loss_and_grad(network, params, x, y)
 
-    assert verdict(gradient, case).kind is Kind.GRADIENT
+    assert verdict(gradient, case).kind is VerdictKind.GRADIENT
     assert len(calls) == CALLS <= 60
 
 
@@ -254,7 +257,7 @@ def test_a_saturated_network_is_undecided():
 
     found = verdict(exact(silent), silent)
 
-    assert found.kind is Kind.UNDECIDED
+    assert found.kind is VerdictKind.UNDECIDED
     assert found.silent
     assert "zero here" in str(found)
 
@@ -264,18 +267,18 @@ def test_one_parameter_alone_is_always_a_gradient():
     network = rs.Network((1, 1), neuron, rs.SpikeRate(4.0), bias=False, recurrent=False)
     case = Case(network, (rs.Layer(np.ones((1, 1))),), np.ones((4, 2, 1)), np.array([0, 0]))
 
-    assert verdict(exact(case), case).kind is Kind.UNDECIDED  # one class: the loss is zero
-    box = changed(case, lambda loss, g: (0.0, np.ones(1)))
+    assert verdict(exact(case), case).kind is VerdictKind.UNDECIDED  # one class: the loss is zero
+    box = change_network(case, lambda loss, g: (0.0, np.ones(1)))
     assert not verdict(box, case).symmetry.fails
 
 
 def test_one_of_each_kind():
     case, detached = small(), small(detach_reset=True)
 
-    assert verdict(exact(case), case).kind is Kind.GRADIENT
-    assert verdict(exact(detached), detached).kind is Kind.NONE
+    assert verdict(exact(case), case).kind is VerdictKind.GRADIENT
+    assert verdict(exact(detached), detached).kind is VerdictKind.NONE
     still = verdict(straight(case), case)
-    assert still.kind is Kind.NONE
+    assert still.kind is VerdictKind.NONE
     assert "stands still" in str(still)
 
 
@@ -287,8 +290,8 @@ def test_single_precision_in_disguise_is_no_alarm():
         loss, grads = single(exact(case))(params, x, y)
         return float(loss), cast(grads, np.float64)
 
-    assert verdict(gradient, case).kind is Kind.GRADIENT
-    assert verdict(single(exact(case)), case).kind is Kind.GRADIENT
+    assert verdict(gradient, case).kind is VerdictKind.GRADIENT
+    assert verdict(single(exact(case)), case).kind is VerdictKind.GRADIENT
 
 
 def test_the_noise_that_a_dtype_does_not_tell_is_measured():
@@ -299,7 +302,7 @@ def test_the_noise_that_a_dtype_does_not_tell_is_measured():
         rounded = cast(cast(params, np.float32), np.float64)
         return rs.fast.loss_and_grad(case.network, rounded, x, y)
 
-    assert verdict(gradient, case).kind in (Kind.GRADIENT, Kind.UNDECIDED)
+    assert verdict(gradient, case).kind in (VerdictKind.GRADIENT, VerdictKind.UNDECIDED)
 
 
 def test_a_loss_in_single_precision_beside_a_double_gradient_is_no_alarm():
@@ -309,22 +312,25 @@ def test_a_loss_in_single_precision_beside_a_double_gradient_is_no_alarm():
     def rounded(loss, g):
         return float(np.float32(1.1 + 1e-5 * loss)), 1e-5 * g
 
-    assert verdict(changed(case, rounded), case).kind in (Kind.GRADIENT, Kind.UNDECIDED)
+    assert verdict(change_network(case, rounded), case).kind in (
+        VerdictKind.GRADIENT,
+        VerdictKind.UNDECIDED,
+    )
 
 
 @pytest.mark.parametrize("scale", [1e-150, 1e-170, 1e-308, 1e150])
 def test_extreme_numbers_neither_crash_nor_deceive(scale):
     case = small()
-    found = verdict(changed(case, lambda loss, g: (scale * loss, scale * g)), case)
+    found = verdict(change_network(case, lambda loss, g: (scale * loss, scale * g)), case)
 
-    assert found.kind in (Kind.GRADIENT, Kind.UNDECIDED)
+    assert found.kind in (VerdictKind.GRADIENT, VerdictKind.UNDECIDED)
 
 
 def test_an_answer_that_is_no_number_is_an_error():
     case = small()
 
     with pytest.raises(ValueError, match="must be finite"):
-        verdict(changed(case, lambda loss, g: (loss, g * np.nan)), case)
+        verdict(change_network(case, lambda loss, g: (loss, g * np.nan)), case)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
@@ -334,27 +340,30 @@ def test_coarse_numbers_are_at_worst_undecided(dtype):
     def rounded(loss, g):
         return float(dtype(loss)), g.astype(dtype).astype(float)
 
-    assert verdict(changed(case, rounded), case).kind in (Kind.GRADIENT, Kind.UNDECIDED)
+    assert verdict(change_network(case, rounded), case).kind in (
+        VerdictKind.GRADIENT,
+        VerdictKind.UNDECIDED,
+    )
 
 
-HELD, FAILED, UNSEEN = Finding(0.0, 1e-9), Finding(1.0, 1e-9), Finding(0.5, 1.0)
+HELD, FAILED, UNSEEN = Measurement(0.0, 1e-9), Measurement(1.0, 1e-9), Measurement(0.5, 1.0)
 
 
 @pytest.mark.parametrize(
     ("findings", "kind"),
     [
-        ((HELD, HELD, HELD), Kind.GRADIENT),
-        ((UNSEEN, UNSEEN, HELD), Kind.GRADIENT),
-        ((FAILED, HELD, HELD), Kind.NONE),
-        ((UNSEEN, FAILED, UNSEEN), Kind.NONE),
-        ((HELD, UNSEEN, FAILED), Kind.OTHER),
-        ((UNSEEN, HELD, FAILED), Kind.OTHER),
-        ((UNSEEN, UNSEEN, FAILED), Kind.ELSEWHERE),
-        ((HELD, HELD, UNSEEN), Kind.UNDECIDED),
+        ((HELD, HELD, HELD), VerdictKind.GRADIENT),
+        ((UNSEEN, UNSEEN, HELD), VerdictKind.GRADIENT),
+        ((FAILED, HELD, HELD), VerdictKind.NONE),
+        ((UNSEEN, FAILED, UNSEEN), VerdictKind.NONE),
+        ((HELD, UNSEEN, FAILED), VerdictKind.OTHER),
+        ((UNSEEN, HELD, FAILED), VerdictKind.OTHER),
+        ((UNSEEN, UNSEEN, FAILED), VerdictKind.ELSEWHERE),
+        ((HELD, HELD, UNSEEN), VerdictKind.UNDECIDED),
     ],
 )
 def test_three_findings_make_one_verdict(findings, kind):
-    assert judged(*findings) is kind
+    assert decide(*findings) is kind
 
 
 def test_what_a_polynomial_loss_does_is_what_its_derivative_says():
@@ -365,7 +374,7 @@ def test_what_a_polynomial_loss_does_is_what_its_derivative_says():
     line = tuple(Sample(f, np.full(5, g), size) for f, g in zip(losses, slopes, strict=True))
     field = Field(line[len(t) // 2], (line,) * 3, line, 1.0, 1.0, np.finfo(float).eps)
 
-    finding, factor = of_loss(field)
+    finding, factor = loss_slope(field)
 
     assert finding.holds
     assert factor == pytest.approx(1.0, rel=1e-14)
@@ -381,7 +390,7 @@ def test_the_spacing_of_numbers_is_seen_in_their_digits():
 
 def test_it_reads_in_ten_seconds():
     case = small()
-    lines = str(verdict(changed(case, lambda loss, g: (loss, 2.0 * g)), case)).splitlines()
+    lines = str(verdict(change_network(case, lambda loss, g: (loss, 2.0 * g)), case)).splitlines()
 
     assert lines[0] == "A gradient, but not of its loss. It is 2 times that gradient."
     assert [line.split("?")[1].split()[0] for line in lines[1:]] == ["holds", "holds", "FAILS"]

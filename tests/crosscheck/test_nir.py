@@ -11,9 +11,9 @@ import refsast as rs
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.conventions.conversion import NoExactConversion
 from refsast.crosscheck.program import solve
-from refsast.model.params import parts
+from refsast.model.params import layer_arrays
 from refsast.model.synapse import Synapse
-from tests.strategies import RESETS, at_least, fractions, networks, parameters
+from tests.strategies import RESETS, fractions, min_examples, networks, parameters
 
 nir = pytest.importorskip("nir")
 adapter = pytest.importorskip("refsast.crosscheck.adapters.nir")
@@ -39,7 +39,7 @@ def small(reset=rs.ToZero(), leak=0.9, readout=None, sizes=(3, 2), **more):  # n
     return network, rs.init(network, np.random.default_rng(1))
 
 
-def through_file(graph, path):
+def write_and_read(graph, path):
     nir.write(path, graph)
     return nir.read(path)
 
@@ -51,15 +51,15 @@ def assert_same(found, network, params, synapse):
     assert found.network == replace(network, neuron=wanted)
     assert found.synapse == synapse
     for old, new in zip(params, found.params, strict=True):
-        assert list(parts(old)) == list(parts(new))
-        for name, array in parts(old).items():
+        assert list(layer_arrays(old)) == list(layer_arrays(new))
+        for name, array in layer_arrays(old).items():
             assert (array == getattr(new, name)).all()
 
 
 @given(
     st.data(), SYNAPSES, st.sampled_from([EULER, EXPONENTIAL]), st.sampled_from([1e-4, 1e-3, 1.0])
 )
-@at_least(150)
+@min_examples(150)
 @pytest.mark.slow
 def test_the_round_trip_loses_no_bit(data, synapse, rule, dt):
     network = data.draw(networks())
@@ -87,7 +87,7 @@ def test_a_file_keeps_the_reset_and_all_else(tmp_path, reset, readout, synapse, 
     network = replace(network, neuron=(replace(network.neuron, leak=1 / 3, detach_reset=True),) * 2)
     graph = to_nir(network, params, dt=DT, rule=rule, synapse=synapse)
 
-    found = from_nir(through_file(graph, tmp_path / "net.nir"), dt=DT, rule=rule, spike=SPIKE)
+    found = from_nir(write_and_read(graph, tmp_path / "net.nir"), dt=DT, rule=rule, spike=SPIKE)
 
     assert_same(found, network, params, synapse)
 
@@ -95,7 +95,7 @@ def test_a_file_keeps_the_reset_and_all_else(tmp_path, reset, readout, synapse, 
 def test_an_integrator_has_no_time_constant_but_a_scale():
     network, params = small(leak=1.0)
     graph = to_nir(network, params, dt=DT, rule=EULER, synapse=Synapse(0.0, 0.25))
-    stripped(graph)
+    strip_metadata(graph)
 
     found = from_nir(graph, dt=DT, rule=EULER, spike=SPIKE, gain=3.0)
 
@@ -109,7 +109,7 @@ def test_an_integrator_has_no_time_constant_but_a_scale():
 def test_without_metadata_a_leak_comes_back_to_rounding(leak, rule):
     network, params = small(leak=leak)
     graph = to_nir(network, params, dt=DT, rule=rule)
-    stripped(graph)
+    strip_metadata(graph)
 
     found = from_nir(graph, dt=DT, rule=rule, spike=SPIKE, gain=2.0)
 
@@ -118,7 +118,7 @@ def test_without_metadata_a_leak_comes_back_to_rounding(leak, rule):
     assert found.synapse is None
 
 
-def stripped(graph):
+def strip_metadata(graph):
     """A graph as another program would have written it."""
     graph.metadata.clear()
     for node in graph.nodes.values():
@@ -128,7 +128,7 @@ def stripped(graph):
 def test_without_metadata_a_reset_is_to_zero():
     network, params = small(rs.Subtract())
     graph = to_nir(network, params, dt=DT, rule=EULER)
-    stripped(graph)
+    strip_metadata(graph)
 
     with pytest.raises(ValueError, match="gain must be given"):
         from_nir(graph, dt=DT, rule=EULER, spike=SPIKE)
@@ -280,7 +280,7 @@ def test_what_another_library_wrote_in_single_precision_is_not_scaled():
     assert found.network.neurons[0].threshold == float(np.float32(0.7))
 
 
-def nodes_of(**more):
+def graph_nodes(**more):
     lif = graph_with().nodes["lif"]
     return {
         "in": nir.Input({"input": np.array([2])}),
@@ -294,50 +294,59 @@ def nodes_of(**more):
 CHAIN = [("in", "w"), ("w", "lif"), ("lif", "out")]
 LOOP = nir.Linear(np.ones((2, 2)))
 MALFORMED = {
-    r"with 1 edges from 'lif', got 2": (nodes_of(v=LOOP), [*CHAIN, ("lif", "v"), ("v", "lif")]),
+    r"with 1 edges from 'lif', got 2": (graph_nodes(v=LOOP), [*CHAIN, ("lif", "v"), ("v", "lif")]),
     r"edges must join two nodes of the graph, got \('lif', 'gone'\)": (
-        nodes_of(),
+        graph_nodes(),
         [*CHAIN[:2], ("lif", "gone")],
     ),
     r"got nodes beside it: \['p', 'q'\]": (
-        nodes_of(p=LOOP, q=LOOP),
+        graph_nodes(p=LOOP, q=LOOP),
         [*CHAIN, ("p", "q"), ("q", "p")],
     ),
-    "with 1 edges from 'lif', got 0": (nodes_of(), CHAIN[:2]),
-    "must have one Input node, got 2": (nodes_of(b=nir.Input({"input": np.array([2])})), CHAIN),
+    "with 1 edges from 'lif', got 0": (graph_nodes(), CHAIN[:2]),
+    "must have one Input node, got 2": (graph_nodes(b=nir.Input({"input": np.array([2])})), CHAIN),
     "must have one Output node, got 0": (
-        {k: v for k, v in nodes_of().items() if k != "out"},
+        {k: v for k, v in graph_nodes().items() if k != "out"},
         CHAIN[:2],
     ),
     r"w\.weight must have shape \(n_out, 2\), got \(2, 3\)": (
-        nodes_of(w=nir.Linear(np.ones((2, 3)))),
+        graph_nodes(w=nir.Linear(np.ones((2, 3)))),
         CHAIN,
     ),
     r"lif\.tau must have shape \(3,\), got \(2,\)": (
-        nodes_of(w=nir.Linear(np.ones((3, 2)))),
+        graph_nodes(w=nir.Linear(np.ones((3, 2)))),
         CHAIN,
     ),
-    r"w\.weight must be finite, got nan": (nodes_of(w=nir.Linear(np.full((2, 2), np.nan))), CHAIN),
-    "got Threshold at 'w'": (nodes_of(w=nir.Threshold(np.ones(2))), CHAIN),
-    "got LIF at 'lif'": (nodes_of(), [("in", "lif"), ("lif", "w"), ("w", "out")]),
+    r"w\.weight must be finite, got nan": (
+        graph_nodes(w=nir.Linear(np.full((2, 2), np.nan))),
+        CHAIN,
+    ),
+    "got Threshold at 'w'": (graph_nodes(w=nir.Threshold(np.ones(2))), CHAIN),
+    "got LIF at 'lif'": (graph_nodes(), [("in", "lif"), ("lif", "w"), ("w", "out")]),
     "got Linear at 'v'": (
-        nodes_of(v=LOOP),
+        graph_nodes(v=LOOP),
         [("in", "w"), ("w", "v"), ("v", "lif"), ("lif", "out")],
     ),
     "graph must have a layer that fires": (
-        {k: v for k, v in nodes_of().items() if k != "lif"},
+        {k: v for k, v in graph_nodes().items() if k != "lif"},
         [("in", "w"), ("w", "out")],
     ),
-    "'in' must have one axis": (nodes_of(**{"in": nir.Input({"input": np.array([2, 2])})}), CHAIN),
+    "'in' must have one axis": (
+        graph_nodes(**{"in": nir.Input({"input": np.array([2, 2])})}),
+        CHAIN,
+    ),
     r"metadata reset must be one of .*, got 'half'": (
-        nodes_of(lif=graph_with(metadata={"reset": "half"}).nodes["lif"]),
+        graph_nodes(lif=graph_with(metadata={"reset": "half"}).nodes["lif"]),
         CHAIN,
     ),
     r"tau must have a leak in \[0, 1\] by the rule given": (
-        nodes_of(lif=graph_with(tau=1e-5).nodes["lif"]),
+        graph_nodes(lif=graph_with(tau=1e-5).nodes["lif"]),
         CHAIN,
     ),
-    "tau must have a leak .* got tau -1": (nodes_of(lif=graph_with(tau=-1.0).nodes["lif"]), CHAIN),
+    "tau must have a leak .* got tau -1": (
+        graph_nodes(lif=graph_with(tau=-1.0).nodes["lif"]),
+        CHAIN,
+    ),
 }
 
 

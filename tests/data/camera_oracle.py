@@ -6,7 +6,7 @@ Its numbers are float32, and each is made by the same operations in the same ord
 
 import numpy as np
 
-from refsast.data.camera import CANVAS, Camera, _finish, _path, _spline
+from refsast.data.camera import CANVAS, Camera, _assemble_events, _digit_path, _spline_weights
 from refsast.data.events import SIZE
 
 
@@ -16,18 +16,18 @@ def record_one(ink, rng, camera: Camera):
     draw = rng.normal(size=SIZE).astype(np.float32)
     on = np.float32(camera.threshold) * np.exp(np.float32(camera.mismatch) * draw)
     t, pixel, p = crossings(light, on, camera)
-    return _finish(t, pixel, p, rng, camera)
+    return _assemble_events(t, pixel, p, rng, camera)
 
 
 def crossings(light, on, camera):
     """Threshold crossings, the state of all pixels being written anew at every step."""
     step, off = camera.step, on * np.float32(camera.off_ratio)
-    path = _path(step)
-    before = look(light, path[0])
+    path = _digit_path(step)
+    before = shift_and_blur(light, path[0])
     held, ready = before.copy(), np.zeros(SIZE, np.float32)
     found = []
     for k, place in enumerate(path[1:]):
-        now = look(light, place)
+        now = shift_and_blur(light, place)
         change = now - held
         fires = ((change >= on) | (change <= -off)) & (ready <= step * (k + 1))
         polarity = change > 0
@@ -43,12 +43,12 @@ def crossings(light, on, camera):
     return [np.concatenate(column) for column in zip(*found, strict=True)]
 
 
-def look(light, place):
+def shift_and_blur(light, place):
     """The picture shifted and blurred, pixel rows first."""
     h, w = SIZE
     column, row = 0.5 * (CANVAS - 1) - place
     i, j = round(row) - 1, round(column) - 1
-    a, b = _spline(row - i - 1), _spline(column - j - 1)
+    a, b = _spline_weights(row - i - 1), _spline_weights(column - j - 1)
     rows = [light[i + k : i + k + h, j : j + w + 2] for k in range(3)]
     mixed = a[0] * rows[0] + a[1] * rows[1] + a[2] * rows[2]
     return b[0] * mixed[:, :w] + b[1] * mixed[:, 1 : w + 1] + b[2] * mixed[:, 2:]

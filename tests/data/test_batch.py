@@ -4,10 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refsast.data import bin_events, bin_files, bin_spikes, encode_events, parse_events
-from refsast.data.batch import _sweep
-from refsast.data.binning import column
+from refsast.data.batch import _parse_together
+from refsast.data.binning import column_index
 from refsast.spikes import as_spikes
-from tests.data.strategies_data import files, recordings, tokens
+from tests.data.event_strategies import files, recordings, tokens
 from tests.data.test_events import five_bytes
 
 SIZE = (3, 4)
@@ -22,7 +22,7 @@ def same(a, b):
     )
 
 
-def one_by_one(parsed, **how):
+def bin_each(parsed, **how):
     return as_spikes(np.stack([bin_events(e, **how) for e in parsed], axis=1))
 
 
@@ -31,7 +31,7 @@ def one_by_one(parsed, **how):
 def test_binning_many_is_binning_each(parsed, steps, duration):
     how = {"steps": steps, "duration": duration, "size": SIZE}
 
-    assert same(bin_spikes(parsed, **how), one_by_one(parsed, **how))
+    assert same(bin_spikes(parsed, **how), bin_each(parsed, **how))
 
 
 @pytest.mark.slow
@@ -42,7 +42,7 @@ def test_from_bytes_it_is_the_same(parsed, steps, duration):
     if parsed:
         found = bin_files([encode_events(e) for e in parsed], ["?"] * len(parsed), **how)
 
-        assert same(found, one_by_one(parsed, **how))
+        assert same(found, bin_each(parsed, **how))
 
 
 def content(stream):
@@ -64,7 +64,7 @@ def test_markers_of_a_recording_are_its_own(contents, steps):
     parsed = [parse_events(buffer) for buffer in contents]
     how = {"steps": steps, "duration": 60_000}
     if all(map(len, parsed)):
-        assert same(bin_files(contents, ["?"] * len(contents), **how), one_by_one(parsed, **how))
+        assert same(bin_files(contents, ["?"] * len(contents), **how), bin_each(parsed, **how))
     else:
         with pytest.raises(ValueError, match="empty recording"):
             bin_files(contents, ["?"] * len(contents), **how)
@@ -75,7 +75,7 @@ def test_any_bytes_are_what_they_are_one_by_one(contents):
     """Spikes or, word for word, the error."""
     names = [f"file {i}" for i in range(len(contents))]
     how = {"steps": 3, "duration": 2**22}
-    expected = outcome(lambda: one_by_one(map(parse, contents, names), **how))
+    expected = outcome(lambda: bin_each(map(parse, contents, names), **how))
     found = outcome(lambda: bin_files(contents, names, **how))
 
     assert found == expected if isinstance(expected, str) else same(found, expected)
@@ -96,14 +96,14 @@ def outcome(call):
         return str(error)
 
 
-def swept_as_parsed(contents, size):
+def assert_parsed_alike(contents, size):
     """A sweep that gives up, which costs time only, would hide behind the one-by-one."""
-    batch = _sweep(contents, size)
+    batch = _parse_together(contents, size)
     parsed = [parse_events(buffer, size=size) for buffer in contents]
 
     assert batch.counts.tolist() == list(map(len, parsed))
     assert batch.t.tolist() == [t for events in parsed for t in events.t.tolist()]
-    cells = (column(*(getattr(e, f).astype(int) for f in "xyp"), size) for e in parsed)
+    cells = (column_index(*(getattr(e, f).astype(int) for f in "xyp"), size) for e in parsed)
     assert batch.column.tolist() == [c for cell in cells for c in cell.tolist()]
 
 
@@ -112,7 +112,7 @@ def swept_as_parsed(contents, size):
 def test_good_files_are_swept(parsed):
     contents = [encode_events(events) for events in parsed if len(events)]
     if contents:
-        swept_as_parsed(contents, SIZE)
+        assert_parsed_alike(contents, SIZE)
 
 
 @pytest.mark.slow
@@ -120,7 +120,7 @@ def test_good_files_are_swept(parsed):
 def test_files_with_markers_are_swept(contents):
     contents = [buffer for buffer in contents if len(parse_events(buffer))]
     if contents:
-        swept_as_parsed(contents, (34, 34))
+        assert_parsed_alike(contents, (34, 34))
 
 
 GOOD = five_bytes(9, 1, 2, 1)
@@ -171,5 +171,5 @@ def test_real_recordings_are_binned_alike(nmnist):
 
     assert same(
         bin_files(contents, list(map(str, paths)), **how),
-        one_by_one(map(parse_events, contents), **how),
+        bin_each(map(parse_events, contents), **how),
     )

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refsast.data import DURATION, STEPS, beyond, bin_events, count_events
-from refsast.data.events import as_events
-from tests.data.strategies_data import recordings
+from refsast.data import DURATION, STEPS, bin_events, count_events, count_late
+from refsast.data.events import make_events
+from tests.data.event_strategies import recordings
 
 SIZE = (3, 4)
 
@@ -30,29 +30,29 @@ def test_binning_is_the_specification(events, steps, duration):
 
     assert np.array_equal(count_events(events, **how), expected)
     assert np.array_equal(bin_events(events, **how), expected > 0)
-    assert expected.sum() + beyond(events, duration=duration) == len(events)
+    assert expected.sum() + count_late(events, duration=duration) == len(events)
 
 
 def test_an_event_on_an_edge_belongs_to_the_later_step():
     t = np.array([14_999, 15_000, 299_999, 300_000])
     z = 0 * t
-    binned = bin_events(as_events(t, z, z, z), steps=STEPS, duration=DURATION)
+    binned = bin_events(make_events(t, z, z, z), steps=STEPS, duration=DURATION)
 
     assert np.flatnonzero(binned[:, 0]).tolist() == [0, 1, 19]
-    assert beyond(as_events(t, z, z, z), duration=DURATION) == 1
+    assert count_late(make_events(t, z, z, z), duration=DURATION) == 1
 
 
 def test_edges_are_exact_where_floating_point_is_not():
     steps, duration, t = 14, 144, 72
     z = np.zeros(1, int)
-    binned = bin_events(as_events(z + t, z, z, z), steps=steps, duration=duration, size=(1, 1))
+    binned = bin_events(make_events(z + t, z, z, z), steps=steps, duration=duration, size=(1, 1))
 
     assert int(t / (duration / steps)) != t * steps // duration
     assert binned[:, 0].argmax() == t * steps // duration
 
 
 def test_the_binary_tensor_is_small():
-    empty = as_events(*(np.zeros(0, int) for _ in range(4)))
+    empty = make_events(*(np.zeros(0, int) for _ in range(4)))
     binned = bin_events(empty, steps=2, duration=5)
 
     assert binned.dtype == np.uint8
@@ -71,7 +71,7 @@ def test_the_binary_tensor_is_small():
     ],
 )
 def test_nonsense_is_refused(steps, duration, says):
-    empty = as_events(*(np.zeros(0, int) for _ in range(4)))
+    empty = make_events(*(np.zeros(0, int) for _ in range(4)))
 
     with pytest.raises(ValueError, match=says):
         bin_events(empty, steps=steps, duration=duration)
@@ -81,4 +81,4 @@ def test_an_event_off_the_sensor_is_refused_not_wrapped_around():
     z = np.zeros(1, int)
 
     with pytest.raises(ValueError, match="x = 4"):
-        bin_events(as_events(z, z + 4, z, z), steps=1, duration=1, size=SIZE)
+        bin_events(make_events(z, z + 4, z, z), steps=1, duration=1, size=SIZE)

@@ -13,18 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refsast.data import digest, load_nmnist_spikes
-from refsast.data.cache import HEADER, fetch, kept, store
+from refsast.data.cache import HEADER, fetch, load_or_build, store
 from refsast.spikes import Spikes, as_spikes, join_spikes
 from tests.data.test_batch import same
 from tests.data.test_nmnist import lay_out
 
 
-def drawn(seed, n=5, steps=3, cells=11):
+def draw_dataset(seed, n=5, steps=3, cells=11):
     x = np.random.default_rng(seed).random((steps, n, cells)) < 0.3
     return as_spikes(x), np.arange(n)
 
 
-def whole(found, expected):
+def is_equal(found, expected):
     return same(found[0], expected[0]) and np.array_equal(found[1], expected[1])
 
 
@@ -32,17 +32,17 @@ def whole(found, expected):
 @given(st.integers(0, 99), st.integers(0, 5), st.sampled_from([1, 11, 70_000]))
 def test_what_is_stored_is_fetched_however_it_was_cut(tmp_path_factory, seed, cut, cells):
     path = tmp_path_factory.mktemp("cache") / "new" / "a.spikes"
-    x, y = drawn(seed, cells=cells)
+    x, y = draw_dataset(seed, cells=cells)
     store(path, [x[:, :cut], x[:, cut:]], y)
     found = fetch(path)
 
-    assert whole(found, (x, y))
+    assert is_equal(found, (x, y))
     assert found[1].dtype == np.int64
     assert not found[0].starts.flags.writeable
 
 
 def test_a_set_is_mapped_not_read(tmp_path):
-    x, y = drawn(0)
+    x, y = draw_dataset(0)
     store(tmp_path / "a", [x], y)
     found, _ = fetch(tmp_path / "a")
 
@@ -65,14 +65,14 @@ def test_a_set_without_ones_is_a_set(tmp_path):
     x, y = as_spikes(np.zeros((2, 3, 4))), np.arange(3)
     store(tmp_path / "a", [x], y)
 
-    assert whole(fetch(tmp_path / "a"), (x, y))
+    assert is_equal(fetch(tmp_path / "a"), (x, y))
 
 
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory):
     """A file of a set, and its bytes; the tests below write others over it."""
     path = tmp_path_factory.mktemp("stored") / "a"
-    store(path, [drawn(1)[0]], drawn(1)[1])
+    store(path, [draw_dataset(1)[0]], draw_dataset(1)[1])
     return path, path.read_bytes()
 
 
@@ -85,7 +85,7 @@ def test_a_file_damaged_anywhere_is_absent(stored, place, change):
 
     assert fetch(path) is None
     path.write_bytes(content)
-    assert whole(fetch(path), drawn(1))
+    assert is_equal(fetch(path), draw_dataset(1))
 
 
 @given(st.data())
@@ -114,7 +114,7 @@ def test_what_is_no_file_is_absent(tmp_path):
 @pytest.mark.parametrize("number", [1, 2, 3, 4])
 @pytest.mark.parametrize("value", [-1, 0, 2**40, 2**62])
 def test_a_header_that_lies_is_not_believed(tmp_path, number, value):
-    store(tmp_path / "a", [drawn(2)[0]], drawn(2)[1])
+    store(tmp_path / "a", [draw_dataset(2)[0]], draw_dataset(2)[1])
     content = (tmp_path / "a").read_bytes()
     header = list(HEADER.unpack(content[: HEADER.size]))
     header[number] = value
@@ -141,7 +141,7 @@ def test_a_damaged_cache_is_rebuilt(written, tmp_path, how):
     content = path.read_bytes()
     path.write_bytes(DAMAGE[how](content))
 
-    assert whole(
+    assert is_equal(
         load_nmnist_spikes(written, "Train", steps=2, per_class=1, cache=tmp_path), expected
     )
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
@@ -149,32 +149,32 @@ def test_a_damaged_cache_is_rebuilt(written, tmp_path, how):
 
 
 def test_who_has_a_set_open_keeps_it_when_it_is_replaced(tmp_path):
-    x, y = drawn(3)
+    x, y = draw_dataset(3)
     store(tmp_path / "a", [x], y)
     opened = fetch(tmp_path / "a")
-    store(tmp_path / "a", [drawn(4)[0]], y)
+    store(tmp_path / "a", [draw_dataset(4)[0]], y)
 
-    assert whole(opened, (x, y))
-    assert whole(fetch(tmp_path / "a"), drawn(4))
+    assert is_equal(opened, (x, y))
+    assert is_equal(fetch(tmp_path / "a"), draw_dataset(4))
 
 
 def test_labels_and_parts_must_belong_together(tmp_path):
-    x, y = drawn(0)
+    x, y = draw_dataset(0)
 
     with pytest.raises(ValueError, match="one label per recording, got 4"):
         store(tmp_path / "a", [x], y[:4])
     with pytest.raises(ValueError, match="parts must be of one number of steps"):
-        store(tmp_path / "a", [x, drawn(0, steps=2)[0]], y)
+        store(tmp_path / "a", [x, draw_dataset(0, steps=2)[0]], y)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failed_making_leaves_nothing_behind(tmp_path):
     def parts():
-        yield drawn(0)[0]
+        yield draw_dataset(0)[0]
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        kept(tmp_path / "a", parts, drawn(0)[1])
+        load_or_build(tmp_path / "a", parts, draw_dataset(0)[1])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -198,10 +198,10 @@ def test_a_kill_leaves_no_half_file(tmp_path):
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=root) as process:
         assert process.stdout.readline() == b"half\n"
         process.send_signal(signal.SIGKILL)
-    x, y = drawn(0)
+    x, y = draw_dataset(0)
 
     assert [path.name[:3] for path in tmp_path.iterdir()] == [".a."]
-    assert whole(kept(tmp_path / "a", lambda: [x], y), (x, y))
+    assert is_equal(load_or_build(tmp_path / "a", lambda: [x], y), (x, y))
 
 
 def test_a_set_larger_than_what_is_held_is_built_and_opened(tmp_path):
@@ -242,7 +242,7 @@ def test_the_digest_sees_values_shapes_and_types():
 
 
 def test_the_digest_does_not_see_where_spikes_are(tmp_path):
-    x, y = drawn(5)
+    x, y = draw_dataset(5)
     store(tmp_path / "a", [x], y)
     joined = join_spikes([x[:, :2], x[:, 2:]])
 

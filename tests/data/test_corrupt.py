@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refsast.data import add_noise, drop_events, jitter_times, parse_events, read_events
-from refsast.data.events import as_events, check_events
-from tests.data.strategies_data import recordings
+from refsast.data.events import make_events, validate_events
+from tests.data.event_strategies import recordings
 from tests.data.test_events import FIELDS, same
 
 NOTHING = parse_events(b"")
@@ -33,7 +33,7 @@ def test_dropping_keeps_some_in_order(events, rng, probability):
 
 @given(recordings(), seeds)
 def test_noise_adds_and_takes_nothing_away(events, rng):
-    noisy = check_events(add_noise(events, rng, rate=20.0, duration=1_000))
+    noisy = validate_events(add_noise(events, rng, rate=20.0, duration=1_000))
     left = rows(noisy)
     for row in rows(events):
         left.remove(row)
@@ -43,7 +43,7 @@ def test_noise_adds_and_takes_nothing_away(events, rng):
 
 @given(recordings(), seeds, st.floats(0.0, 1e6))
 def test_jitter_moves_times_only(events, rng, spread):
-    late = check_events(jitter_times(events, rng, spread=spread))
+    late = validate_events(jitter_times(events, rng, spread=spread))
 
     assert sorted(row[1:] for row in rows(late)) == sorted(row[1:] for row in rows(events))
 
@@ -71,7 +71,7 @@ def test_noise_reaches_the_whole_sensor_and_both_polarities():
 
 def test_jitter_has_the_spread_that_was_asked():
     t = np.full(4_000, 10**6)
-    late = jitter_times(as_events(t, 0 * t, 0 * t, 0 * t), np.random.default_rng(0), spread=500.0)
+    late = jitter_times(make_events(t, 0 * t, 0 * t, 0 * t), np.random.default_rng(0), spread=500.0)
 
     assert abs(late.t.std() - 500.0) < 5.0 * 500.0 / np.sqrt(2 * 4_000)
     assert abs(late.t.mean() - 10**6) < 5.0 * 500.0 / np.sqrt(4_000)

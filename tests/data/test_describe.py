@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from refsast.data import describe, load_nmnist, parse_events, read_all
-from refsast.data.events import as_events
+from refsast.data import describe, load_nmnist, parse_events, read_recordings
+from refsast.data.events import make_events
 
 
 def two():
     """Three events in 12 ms, and one at 5 ms: small enough to count by hand."""
     t, x, y, p = (np.array(v) for v in ([0, 5_000, 12_000], [1, 1, 3], [0, 0, 2], [1, 0, 1]))
-    return [as_events(t, x, y, p), as_events(*(v[1:2] for v in (t, x, y, p)))]
+    return [make_events(t, x, y, p), make_events(*(v[1:2] for v in (t, x, y, p)))]
 
 
 def test_the_figures_are_those_counted_by_hand():
@@ -29,7 +29,7 @@ def test_the_figures_are_those_counted_by_hand():
 
 def test_a_larger_sensor_is_described_too():
     t = np.arange(2)
-    d = describe([as_events(t, t + 99, t, t)], size=(128, 128), steps=1, duration=2)
+    d = describe([make_events(t, t + 99, t, t)], size=(128, 128), steps=1, duration=2)
 
     assert d.on_image.shape == (128, 128)
     assert d.on_image[1, 100] == 1.0
@@ -44,7 +44,7 @@ def test_there_must_be_something_to_describe():
 
 def test_it_agrees_with_what_is_loaded(written):
     x, y = load_nmnist(written, "Train", steps=20)
-    d = describe(read_all(written, "Train"))
+    d = describe(read_recordings(written, "Train"))
 
     assert d.recordings == y.size
     assert d.mean_density == pytest.approx(x.mean(), rel=1e-12)
@@ -54,7 +54,7 @@ def test_it_agrees_with_what_is_loaded(written):
 @pytest.mark.slow
 def test_the_real_recordings_have_their_documented_figures(nmnist):
     """Counted independently: file sizes over five give 1112, 4170 and 7152 events."""
-    d = describe([*read_all(nmnist, "Train"), *read_all(nmnist, "Test")])
+    d = describe([*read_recordings(nmnist, "Train"), *read_recordings(nmnist, "Test")])
 
     assert d.recordings == 900
     assert (d.events.least, d.events.median, d.events.most) == (1112, 4170, 7152)

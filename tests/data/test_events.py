@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refsast.data import Events, encode_events, parse_events, read_events, write_events
-from refsast.data.events import as_events
-from tests.data.strategies_data import files, recordings, tokens
+from refsast.data.events import make_events
+from tests.data.event_strategies import files, recordings, tokens
 
 FIELDS = ("t", "x", "y", "p")
 
@@ -15,7 +15,7 @@ def same(a, b):
 
 
 def one(t=0, x=0, y=0, p=0):
-    return as_events(*(np.array([v]) for v in (t, x, y, p)))
+    return make_events(*(np.array([v]) for v in (t, x, y, p)))
 
 
 def five_bytes(t, x, y, p):

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refsast.data import DVS128, load_gesture, parse_events, pool, read_events, write_events
-from tests.data.strategies_data import recordings
+from tests.data.event_strategies import recordings
 
 
 @given(recordings((12, 8)), st.sampled_from([1, 2, 4]))

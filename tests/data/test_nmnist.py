@@ -211,7 +211,7 @@ def test_a_cache_hit_is_the_same_without_reading_again(source, request, tmp_path
     assert equal(load_nmnist(root, "Train", steps=2, cache=cache, progress=never), expected)
 
 
-def rewritten(path, content, stamp):
+def rewrite(path, content, stamp):
     """The file, changed in place, with a time that a clock too coarse would not tell apart."""
     path.write_bytes(content)
     os.utime(path, ns=(stamp, stamp))
@@ -223,7 +223,7 @@ def test_recordings_and_binning_are_in_the_key(tmp_path):
     files = []
     for steps, duration, changed in ((1, 10, 0), (2, 10, 0), (1, 11, 0), (1, 10, 1), (1, 10, 2)):
         if changed == 1:
-            rewritten(path, bytes([1, 0, 0, 0, 0]), 10**18)
+            rewrite(path, bytes([1, 0, 0, 0, 0]), 10**18)
         if changed == 2:
             path.rename(tmp_path / "Train/1/3.bin")
         x, _ = load_nmnist(tmp_path, "Train", steps=steps, duration=duration, cache=cache)
@@ -236,9 +236,9 @@ def test_recordings_and_binning_are_in_the_key(tmp_path):
 def test_a_changed_recording_is_noticed_by_its_time_or_its_size(tmp_path, content):
     lay_out(tmp_path, ["Train/0/1.bin"])
     path = tmp_path / "Train/0/1.bin"
-    rewritten(path, bytes(5), 10**18)
+    rewrite(path, bytes(5), 10**18)
     load_nmnist(tmp_path, "Train", steps=1, cache=tmp_path / "cache")
-    rewritten(path, content, 10**18 + 1 if len(content) == 5 else 10**18)
+    rewrite(path, content, 10**18 + 1 if len(content) == 5 else 10**18)
     x, _ = load_nmnist(tmp_path, "Train", steps=1, cache=tmp_path / "cache")
 
     assert np.array_equal(x, load_nmnist(tmp_path, "Train", steps=1)[0])
@@ -248,8 +248,8 @@ def test_a_recording_replaced_by_one_of_equal_size_and_time_is_noticed(tmp_path)
     """As `cp --preserve` and an archive that sets all times to one do: the file is another one."""
     lay_out(tmp_path, ["Train/0/1.bin", "other"])
     path, other = tmp_path / "Train/0/1.bin", tmp_path / "other"
-    rewritten(path, bytes(5), 10**18)
-    rewritten(other, bytes([7, 0, 0, 0, 0]), 10**18)
+    rewrite(path, bytes(5), 10**18)
+    rewrite(other, bytes([7, 0, 0, 0, 0]), 10**18)
     load_nmnist(tmp_path, "Train", steps=1, cache=tmp_path / "cache")
     other.replace(path)
     x, _ = load_nmnist(tmp_path, "Train", steps=1, cache=tmp_path / "cache")

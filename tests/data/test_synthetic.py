@@ -11,15 +11,15 @@ from refsast.data import (
     describe,
     encode_events,
     load_nmnist,
-    read_all,
+    read_recordings,
     synthetic_digits,
     synthetic_events,
     write_synthetic,
 )
 from refsast.data.camera import CANVAS, PATH, record
-from refsast.data.events import check_events, take
+from refsast.data.events import take, validate_events
 from refsast.data.glyphs import GLYPHS
-from refsast.data.hand import catmull_rom, write_digit
+from refsast.data.handwriting import catmull_rom, render_digit
 
 QUIET = Camera(noise_rate=0.0, mismatch=0.0, lag=0.0, duration_spread=0.0)
 NMNIST_BANDS = {  # Of 700 recordings of N-MNIST, each with a tenth of tolerance at least.
@@ -47,7 +47,7 @@ def synthetic(tmp_path_factory):
     """Two hundred synthetic recordings. Read only."""
     root = tmp_path_factory.mktemp("synthetic")
     write_synthetic(root, "Train", 200, np.random.default_rng(0))
-    return list(read_all(root, "Train"))
+    return list(read_recordings(root, "Train"))
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def test_the_figures_are_those_of_nmnist(description, name):
 @pytest.mark.slow
 def test_the_bands_are_those_of_the_real_recordings(nmnist):
     """The constants above, measured again, to half a per cent of rounding."""
-    d = describe(read_all(nmnist, "Train"))
+    d = describe(read_recordings(nmnist, "Train"))
     pairs = d.time_histogram[:62].reshape(-1, 2).sum(axis=1)
 
     for name, value in figures(d).items():
@@ -104,7 +104,9 @@ def test_the_digit_moves_as_in_nmnist(synthetic, window):
 @pytest.mark.slow
 @pytest.mark.parametrize("window", MOTION)
 def test_that_motion_is_nmnists(nmnist, window):
-    assert np.abs(separation(read_all(nmnist, "Train"), window) - MOTION[window]).max() < 0.15
+    assert (
+        np.abs(separation(read_recordings(nmnist, "Train"), window) - MOTION[window]).max() < 0.15
+    )
 
 
 def separation(recordings, window):
@@ -159,7 +161,7 @@ def test_nothing_is_overwritten(tmp_path):
 @pytest.mark.slow
 @given(st.integers(0, 9), st.integers(0, 2**32))
 def test_every_recording_is_a_valid_one(digit, seed):
-    events = check_events(synthetic_events(digit, np.random.default_rng(seed)))
+    events = validate_events(synthetic_events(digit, np.random.default_rng(seed)))
 
     assert 500 < len(events) < 12_000
     assert 0.4 < events.p.mean() < 0.6
@@ -214,7 +216,7 @@ def test_events_come_before_and_behind_a_moving_edge():
 
 def test_a_contrast_below_threshold_is_not_seen():
     faint = replace(QUIET, ink=QUIET.paper * np.exp(-0.9 * QUIET.threshold))
-    digit = write_digit(3, np.random.default_rng(0), Hand(), CANVAS)
+    digit = render_digit(3, np.random.default_rng(0), Hand(), CANVAS)
 
     assert not len(record([digit], [np.random.default_rng(0)], faint)[0])
     assert len(record([digit], [np.random.default_rng(0)], QUIET)[0]) > 500
@@ -222,7 +224,7 @@ def test_a_contrast_below_threshold_is_not_seen():
 
 @given(st.integers(0, 9), st.integers(0, 2**32))
 def test_a_written_digit_fits_and_is_centred(digit, seed):
-    ink = write_digit(digit, np.random.default_rng(seed), Hand(), CANVAS)
+    ink = render_digit(digit, np.random.default_rng(seed), Hand(), CANVAS)
     axis = np.arange(CANVAS) - (CANVAS - 1) / 2
     rows, columns = ink.sum(axis=1), ink.sum(axis=0)
 
@@ -235,7 +237,7 @@ def test_a_written_digit_fits_and_is_centred(digit, seed):
 
 def test_most_ones_lean_to_the_right():
     axis = np.arange(CANVAS) - (CANVAS - 1) / 2
-    ones = [write_digit(1, np.random.default_rng(i), Hand(), CANVAS) for i in range(60)]
+    ones = [render_digit(1, np.random.default_rng(i), Hand(), CANVAS) for i in range(60)]
 
     assert sum(axis @ ink @ axis < 0 for ink in ones) > 40  # y points down
 

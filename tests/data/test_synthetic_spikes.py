@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refsast.data import Camera, Hand, bin_spikes, synthetic, synthetic_digits, synthetic_spikes
-from refsast.data.camera import CANVAS, _stable_order, record
-from refsast.data.hand import write_digit
+from refsast.data.camera import CANVAS, _stable_argsort, record
+from refsast.data.handwriting import render_digit
 from refsast.spikes import as_spikes
 from tests.data.camera_oracle import record_one
 from tests.data.test_batch import same
@@ -19,7 +19,7 @@ FAST = Camera(step=10_000)  # a thirtieth of the work
 STEPS = {"steps": 4, "camera": FAST}
 
 
-def made(n, rng=0, **how):
+def make_spikes(n, rng=0, **how):
     rng = np.random.default_rng(rng) if isinstance(rng, int) else rng
     return synthetic_spikes(n, rng, **(STEPS | how))
 
@@ -37,7 +37,7 @@ CAMERAS = {
 @pytest.mark.parametrize("name", CAMERAS)
 def test_the_camera_sees_what_one_without_short_cuts_sees(name):
     seeds = range(12)
-    ink = [write_digit(s % 10, np.random.default_rng(s), Hand(), CANVAS) for s in seeds]
+    ink = [render_digit(s % 10, np.random.default_rng(s), Hand(), CANVAS) for s in seeds]
     found = record(ink, [np.random.default_rng(s) for s in seeds], CAMERAS[name])
 
     for s, events in zip(seeds, found, strict=True):
@@ -48,14 +48,14 @@ def test_the_camera_sees_what_one_without_short_cuts_sees(name):
 def test_the_order_is_that_of_a_stable_sort(times):
     t = np.array(times, np.int64)
 
-    assert np.array_equal(_stable_order(t), np.argsort(t, kind="stable"))
+    assert np.array_equal(_stable_argsort(t), np.argsort(t, kind="stable"))
 
 
 @pytest.mark.parametrize("chunk", [1, 5, 64])
 def test_spikes_are_those_of_the_digits(monkeypatch, chunk):
     x, y = synthetic_digits(12, np.random.default_rng(0), **STEPS)
     monkeypatch.setattr(synthetic, "CHUNK", chunk)
-    found, labels = made(12)
+    found, labels = make_spikes(12)
 
     assert same(found, as_spikes(x))
     assert np.array_equal(labels, y)
@@ -63,10 +63,10 @@ def test_spikes_are_those_of_the_digits(monkeypatch, chunk):
 
 @pytest.mark.slow
 def test_processes_do_not_matter(monkeypatch):
-    expected = made(100)
+    expected = make_spikes(100)
     monkeypatch.setattr(synthetic, "CHUNK", 16)
 
-    assert same(made(100, jobs=2)[0], expected[0])
+    assert same(make_spikes(100, jobs=2)[0], expected[0])
 
 
 def never(items):
@@ -75,9 +75,9 @@ def never(items):
 
 def test_a_cache_hit_is_the_same_and_leaves_the_generator_alike(tmp_path):
     rngs = [np.random.default_rng(3) for _ in range(3)]
-    expected = made(70, rngs[0])
-    first = made(70, rngs[1], cache=tmp_path)
-    again = made(70, rngs[2], cache=tmp_path, progress=never)
+    expected = make_spikes(70, rngs[0])
+    first = make_spikes(70, rngs[1], cache=tmp_path)
+    again = make_spikes(70, rngs[2], cache=tmp_path, progress=never)
 
     for found in (first, again):
         assert same(found[0], expected[0])
@@ -85,7 +85,7 @@ def test_a_cache_hit_is_the_same_and_leaves_the_generator_alike(tmp_path):
     assert len({tuple(rng.spawn(1)[0].integers(0, 2**62, 4)) for rng in rngs}) == 1
 
 
-def spawned(seed, n):
+def spawn_children(seed, n):
     rng = np.random.default_rng(seed)
     rng.spawn(n)
     return rng
@@ -95,7 +95,7 @@ OTHERS = {
     "recordings": {"n": 3},
     "seed": {"rng": 1},
     "child": {"rng": np.random.default_rng(0).spawn(1)[0]},
-    "children": {"rng": spawned(0, 1)},
+    "children": {"rng": spawn_children(0, 1)},
     "generator": {"rng": np.random.Generator(np.random.Philox(0))},
     "steps": {"steps": 5},
     "duration": {"duration": 299_999},
@@ -106,8 +106,8 @@ OTHERS = {
 
 @pytest.mark.parametrize("what", OTHERS)
 def test_all_that_determines_the_recordings_is_in_the_key(tmp_path, what):
-    made(**{"n": 2, "cache": tmp_path})
-    made(**({"n": 2, "cache": tmp_path} | OTHERS[what]))
+    make_spikes(**{"n": 2, "cache": tmp_path})
+    make_spikes(**({"n": 2, "cache": tmp_path} | OTHERS[what]))
 
     assert len(list(tmp_path.iterdir())) == 2
 
@@ -122,9 +122,9 @@ def test_a_generator_that_cannot_tell_its_seed_is_not_cached(tmp_path):
 
     rng = np.random.Generator(np.random.PCG64(Seeds()))
 
-    assert made(2, rng)[0].shape == (4, 2, 2312)
+    assert make_spikes(2, rng)[0].shape == (4, 2, 2312)
     with pytest.raises(ValueError, match="rng must come from a SeedSequence to be cached"):
-        made(2, rng, cache=tmp_path)
+        make_spikes(2, rng, cache=tmp_path)
 
 
 def test_an_interrupted_making_leaves_nothing(tmp_path):
@@ -133,7 +133,7 @@ def test_an_interrupted_making_leaves_nothing(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        made(12, cache=tmp_path, progress=stop)
+        make_spikes(12, cache=tmp_path, progress=stop)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -143,13 +143,13 @@ def test_it_is_events_that_are_binned():
         for i, rng in enumerate(np.random.default_rng(0).spawn(3))
     ]
 
-    assert same(bin_spikes(events, steps=4, duration=300_000), made(3)[0])
+    assert same(bin_spikes(events, steps=4, duration=300_000), make_spikes(3)[0])
 
 
 @pytest.mark.parametrize("jobs", [0, 1.5])
 def test_nonsense_is_refused(jobs):
     with pytest.raises(ValueError, match="jobs must be a positive integer"):
-        made(1, jobs=jobs)
+        make_spikes(1, jobs=jobs)
 
 
 def test_every_number_of_a_long_seed_is_in_the_key(tmp_path):
@@ -157,7 +157,9 @@ def test_every_number_of_a_long_seed_is_in_the_key(tmp_path):
     seeds = np.arange(2000), np.arange(2000)
     seeds[1][1000] = 7
 
-    first, second = (made(2, np.random.default_rng(seed), cache=tmp_path)[0] for seed in seeds)
+    first, second = (
+        make_spikes(2, np.random.default_rng(seed), cache=tmp_path)[0] for seed in seeds
+    )
 
     assert len(list(tmp_path.iterdir())) == 2
     assert not np.array_equal(first.index, second.index)

@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from refsast.data.workers import in_order, paced, threads, workers_for
+from refsast.data.workers import map_chunks, threads, track_progress, worker_count
 
 
 @pytest.mark.parametrize("jobs", [1, 2, 5])
@@ -17,14 +17,14 @@ def test_results_come_in_order_whoever_is_done_first(jobs):
             second.set()
         return 10 * i
 
-    assert list(in_order(work, range(9), jobs=jobs, pool=threads)) == [10 * i for i in range(9)]
+    assert list(map_chunks(work, range(9), jobs=jobs, pool=threads)) == [10 * i for i in range(9)]
 
 
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_no_more_is_drawn_than_is_needed_soon(jobs):
     drawn = []
     chunks = (drawn.append(i) or i for i in range(100))
-    results = in_order(lambda i: i, chunks, jobs=jobs, pool=threads)
+    results = map_chunks(lambda i: i, chunks, jobs=jobs, pool=threads)
     ahead = 0 if jobs == 1 else 2 * jobs - 1
     for i in range(10):
         assert next(results) == i
@@ -35,7 +35,7 @@ def test_no_more_is_drawn_than_is_needed_soon(jobs):
 
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_an_error_comes_at_its_turn(jobs):
-    results = in_order(lambda i: 1 // (3 - i), range(9), jobs=jobs, pool=threads)
+    results = map_chunks(lambda i: 1 // (3 - i), range(9), jobs=jobs, pool=threads)
 
     assert [next(results) for _ in range(3)] == [0, 0, 1]
     with pytest.raises(ZeroDivisionError):
@@ -45,7 +45,7 @@ def test_an_error_comes_at_its_turn(jobs):
 def test_the_progress_is_drawn_as_results_are_used():
     seen = []
     progress = lambda items: (seen.append(i) or i for i in items)  # noqa: E731
-    results = paced((letter for letter in "abc"), range(7), 3, progress)
+    results = track_progress((letter for letter in "abc"), range(7), 3, progress)
 
     assert next(results) == "a"
     assert len(seen) == 1
@@ -56,8 +56,8 @@ def test_the_progress_is_drawn_as_results_are_used():
 
 
 def test_workers_are_as_many_as_asked_or_as_there_are_cores():
-    assert workers_for(3) == 3
-    assert workers_for(None) >= 1
+    assert worker_count(3) == 3
+    assert worker_count(None) >= 1
     for bad in (0, -1, 1.0, True):
         with pytest.raises(ValueError, match="jobs must be a positive integer"):
-            workers_for(bad)
+            worker_count(bad)

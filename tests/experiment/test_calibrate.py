@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import refsast as rs
-from refsast.experiment.calibrate import calibrate, with_threshold
+from refsast.experiment.calibrate import calibrate, scale_threshold
 
 NETWORK = rs.Network((2, 2), rs.LIF(0.0, 1.0, rs.Arctan(2.0)), rs.SpikeRate(1.0), bias=False)
 PARAMS = (rs.Layer(0.5 * np.eye(2)),)
@@ -16,7 +16,7 @@ def test_the_factor_makes_the_hard_network_right():
 
     assert factor == 0.5  # the nearest to 1 of those that let 0.5 fire
     assert rs.evaluate(NETWORK, PARAMS, X, Y).hard == 0.5
-    assert rs.evaluate(with_threshold(NETWORK, factor), PARAMS, X, Y).hard == 1.0
+    assert rs.evaluate(scale_threshold(NETWORK, factor), PARAMS, X, Y).hard == 1.0
 
 
 def test_of_equally_good_factors_the_nearest_to_one_is_taken():

@@ -19,14 +19,14 @@ def recordings():
     return rs.synthetic_digits(20, np.random.default_rng(0), steps=5)
 
 
-def trained(setting):
+def train_setting(setting):
     return train_arm(setting, recordings(), recordings(), seed=0)
 
 
 @pytest.mark.slow
 def test_training_starts_and_stays_within_the_caps():
     capped = replace(QUICK, cap_w=0.8, cap_v=0.1)
-    free, run = trained(QUICK), trained(capped)
+    free, run = train_setting(QUICK), train_setting(capped)
     start = capped.start(run.network, np.random.default_rng(0))
 
     for params in (start, run.params):
@@ -39,9 +39,9 @@ def test_training_starts_and_stays_within_the_caps():
 
 @pytest.mark.slow
 def test_caps_that_do_not_bite_change_no_bit():
-    wide = trained(replace(QUICK, cap_w=100.0, cap_v=100.0))
+    wide = train_setting(replace(QUICK, cap_w=100.0, cap_v=100.0))
 
-    assert rs.flatten(wide.params).tobytes() == rs.flatten(trained(QUICK).params).tobytes()
+    assert rs.flatten(wide.params).tobytes() == rs.flatten(train_setting(QUICK).params).tobytes()
 
 
 @pytest.mark.parametrize(

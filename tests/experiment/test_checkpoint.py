@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import refsast as rs
-from refsast.files import read_arrays, write_arrays, write_whole
+from refsast.files import read_arrays, write_arrays, write_atomic
 from tests.experiment.tiny import CONFIG, NETWORK, bits, start, train
 
 
@@ -21,7 +21,7 @@ class Killed(Exception):
     """Stands for the end of the process."""
 
 
-def killed_after(steps: int, path: Path, config: rs.Config = CONFIG) -> None:
+def kill_after(steps: int, path: Path, config: rs.Config = CONFIG) -> None:
     def watch(step: int, total: int, epoch: rs.Epoch | None) -> None:
         if step >= steps:
             raise Killed
@@ -33,7 +33,7 @@ def killed_after(steps: int, path: Path, config: rs.Config = CONFIG) -> None:
 @pytest.mark.parametrize("steps", [1, 3, 4, 7])
 def test_a_run_interrupted_at_any_step_resumes_to_the_same_bits(tmp_path, steps):
     path = tmp_path / "checkpoint.npz"
-    killed_after(steps, path)
+    kill_after(steps, path)
 
     resumed = train(checkpoint=path)
 
@@ -44,7 +44,7 @@ def test_a_run_interrupted_at_any_step_resumes_to_the_same_bits(tmp_path, steps)
 @pytest.mark.parametrize(("steps", "seen"), [(1, [1, 2, 3]), (4, [2, 3]), (7, [3])])
 def test_every_epoch_of_an_interrupted_run_is_observed(tmp_path, steps, seen):
     path, epochs = tmp_path / "checkpoint.npz", []
-    killed_after(steps, path)
+    kill_after(steps, path)
 
     train(checkpoint=path, observe=lambda epoch, params: epochs.append(epoch))
 
@@ -90,7 +90,7 @@ def test_a_finished_run_is_not_trained_again(tmp_path):
 )
 def test_the_checkpoint_of_another_run_is_refused_and_kept(tmp_path, change, says):
     path = tmp_path / "checkpoint.npz"
-    killed_after(4, path)
+    kill_after(4, path)
     before = path.read_bytes()
 
     with pytest.raises(ValueError, match=f"checkpoint must be of this run, got .* with {says}"):
@@ -157,16 +157,16 @@ def test_what_stands_where_a_folder_should_be_is_refused(tmp_path):
     (tmp_path / "file").write_text("in the way")
 
     with pytest.raises(ValueError, match="must be writable"):
-        write_whole(tmp_path / "file" / "checkpoint.npz", b"")
+        write_atomic(tmp_path / "file" / "checkpoint.npz", b"")
 
 
 def test_a_failed_write_leaves_the_old_content(tmp_path, monkeypatch):
     path = tmp_path / "record"
-    write_whole(path, b"old")
+    write_atomic(path, b"old")
     monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space")))
 
     with pytest.raises(ValueError, match="must be writable"):
-        write_whole(path, b"new")
+        write_atomic(path, b"new")
 
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["record"]
@@ -252,7 +252,7 @@ def test_a_function_without_a_name_identifies_no_run(tmp_path):
 )
 def test_a_checkpoint_that_is_not_whole_is_refused(tmp_path, change):
     path = tmp_path / "checkpoint.npz"
-    killed_after(7, path)
+    kill_after(7, path)
     arrays = read_arrays(path)
     story = json.loads(str(arrays.pop("story")))
     change(story, arrays)

@@ -7,7 +7,14 @@ import pytest
 from scipy import stats
 
 from refsast.experiment import tables
-from refsast.experiment.compare import BASELINE, LONGER, arms, compare, finals, mean_of
+from refsast.experiment.compare import (
+    BASELINE,
+    LONGER,
+    compare,
+    comparison_arms,
+    estimate_mean,
+    final_measures,
+)
 from refsast.experiment.presets import PRESETS
 
 SETTING = replace(PRESETS["quick"], hidden=(4,), steps=3, epochs=2, batch=5)
@@ -20,7 +27,9 @@ def recordings(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def results():
-    return compare(arms(SETTING, [0.05, 0.2]), recordings(20, 0), recordings(30, 1), seeds=[3, 4])
+    return compare(
+        comparison_arms(SETTING, [0.05, 0.2]), recordings(20, 0), recordings(30, 1), seeds=[3, 4]
+    )
 
 
 def test_every_arm_runs_with_every_seed(results):
@@ -44,7 +53,11 @@ def test_arms_of_a_seed_start_alike_and_see_the_recordings_in_the_same_order(res
 
 def test_processes_do_not_change_the_answer(results):
     parallel = compare(
-        arms(SETTING, [0.05, 0.2]), recordings(20, 0), recordings(30, 1), seeds=[3, 4], jobs=2
+        comparison_arms(SETTING, [0.05, 0.2]),
+        recordings(20, 0),
+        recordings(30, 1),
+        seeds=[3, 4],
+        jobs=2,
     )
 
     assert [r.run.curve for r in parallel] == [r.run.curve for r in results]
@@ -54,36 +67,38 @@ def test_means_and_intervals_are_those_of_scipy():
     values = np.array([1.0, 2.0, 4.0, 4.5])
     low, high = stats.t.interval(0.95, 3, loc=values.mean(), scale=stats.sem(values))
 
-    mean = mean_of(values)
+    mean = estimate_mean(values)
 
     assert mean.value == pytest.approx(values.mean(), rel=1e-15)
     assert mean.half_width == pytest.approx((high - low) / 2, rel=1e-12)
-    assert np.isnan(mean_of(values[:1]).half_width)
+    assert np.isnan(estimate_mean(values[:1]).half_width)
 
 
 def test_an_interval_excludes_zero_on_either_side_and_never_where_there_is_none():
-    assert mean_of(np.array([1.0, 1.1, 0.9])).excludes_zero
-    assert mean_of(np.array([-1.0, -1.1, -0.9])).excludes_zero
-    assert not mean_of(np.array([-1.0, 1.0, 0.5])).excludes_zero
-    assert not mean_of(np.array([1.0])).excludes_zero
+    assert estimate_mean(np.array([1.0, 1.1, 0.9])).excludes_zero
+    assert estimate_mean(np.array([-1.0, -1.1, -0.9])).excludes_zero
+    assert not estimate_mean(np.array([-1.0, 1.0, 0.5])).excludes_zero
+    assert not estimate_mean(np.array([1.0])).excludes_zero
 
 
 def test_differences_are_paired_by_seed(results):
-    row = next(row for row in tables.rows(results) if row.arm == "SAST, rho 0.2")
-    hard = {arm: finals(results, arm, "hard") for arm in (BASELINE, LONGER, "SAST, rho 0.2")}
+    row = next(row for row in tables.comparison_rows(results) if row.arm == "SAST, rho 0.2")
+    hard = {
+        arm: final_measures(results, arm, "hard") for arm in (BASELINE, LONGER, "SAST, rho 0.2")
+    }
 
-    assert row.against_baseline == mean_of(100.0 * (hard["SAST, rho 0.2"] - hard[BASELINE]))
-    assert row.against_longer == mean_of(100.0 * (hard["SAST, rho 0.2"] - hard[LONGER]))
+    assert row.against_baseline == estimate_mean(100.0 * (hard["SAST, rho 0.2"] - hard[BASELINE]))
+    assert row.against_longer == estimate_mean(100.0 * (hard["SAST, rho 0.2"] - hard[LONGER]))
 
 
 def test_the_table_and_the_verdict_name_every_arm_and_the_best(results):
-    table = tables.rows(results)
-    lines = tables.text(table).splitlines()
+    table = tables.comparison_rows(results)
+    lines = tables.format_rows(table).splitlines()
     best = max(table[2:], key=lambda row: row.hard.value)
 
     assert len(lines) == 2 + 4
-    assert tables.verdict(table).startswith(best.arm)
-    assert f"{best.hard.value:.1f} %" in tables.verdict(table)
+    assert tables.conclusion(table).startswith(best.arm)
+    assert f"{best.hard.value:.1f} %" in tables.conclusion(table)
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import refsast as rs
-from refsast.experiment.evaluate import evaluate, membrane
+from refsast.experiment.evaluate import evaluate, potential_histogram
 
 NEURON = rs.LIF(0.0, 1.0, rs.Arctan(2.0))
 NETWORK = rs.Network((2, 2), NEURON, rs.SpikeRate(1.0), bias=False)
@@ -61,7 +61,9 @@ def test_the_membrane_histogram_is_a_share_of_all_potentials():
     x = one_hot_inputs([0, 0, 0, 1])  # potentials 1.5 and 0, distances 0.5 and -1
     edges = np.array([-2.0, -0.5, 0.0, 1.0])
 
-    np.testing.assert_allclose(membrane(NETWORK, identity(1.5), x, edges), [[0.5, 0.0, 0.5]])
+    np.testing.assert_allclose(
+        potential_histogram(NETWORK, identity(1.5), x, edges), [[0.5, 0.0, 0.5]]
+    )
 
 
 @pytest.mark.parametrize(

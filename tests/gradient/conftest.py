@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import refsast as rs
-from tests.strategies import Case, frozen
+from tests.strategies import Case, make_read_only
 
 
 @pytest.fixture
@@ -18,6 +18,6 @@ def tiny():
         rng = np.random.default_rng(seed)
         x = (rng.random((time, 2, 3)) < 0.5).astype(float)
         params = rs.unflatten(network, rng.uniform(-1.0, 1.0, network.n_params))
-        return frozen(Case(network, params, x, np.array([0, 2])))
+        return make_read_only(Case(network, params, x, np.array([0, 2])))
 
     return make

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import refsast as rs
-from tests.judge import EXACT, apart, params_apart
-from tests.strategies import Case, at_least, cases
+from tests.error_ratio import TOLERANCE, error_ratio, params_error_ratio
+from tests.strategies import Case, cases, min_examples
 
 GRADIENTS = [rs.fast.loss_and_grad, rs.reference.loss_and_grad, rs.straight_through]
 
 
-def mean(results):
+def mean_result(results):
     """Return the mean loss and the mean gradient of several batches."""
     losses, grads = zip(*results, strict=True)
     return np.mean(losses), np.mean([rs.flatten(g) for g in grads], axis=0)
@@ -22,7 +22,7 @@ def mean(results):
 
 @pytest.mark.slow
 @given(cases(), st.randoms(use_true_random=False))
-@at_least(100)
+@min_examples(100)
 def test_a_batch_is_the_mean_of_its_recordings_in_any_order(case, random):
     network, params, x, y = case
     order = list(range(y.size))
@@ -33,14 +33,14 @@ def test_a_batch_is_the_mean_of_its_recordings_in_any_order(case, random):
     one_by_one = [rs.fast.loss_and_grad(network, params, x[:, [k]], y[[k]]) for k in order]
     shuffled_loss, shuffled = rs.fast.loss_and_grad(network, params, x[:, order], y[order])
 
-    for other_loss, other in (mean(one_by_one), (shuffled_loss, rs.flatten(shuffled))):
-        assert abs(other_loss - loss) <= EXACT * (1.0 + abs(loss))
-        assert apart(other, rs.flatten(grads), yardstick) <= EXACT
+    for other_loss, other in (mean_result(one_by_one), (shuffled_loss, rs.flatten(shuffled))):
+        assert abs(other_loss - loss) <= TOLERANCE * (1.0 + abs(loss))
+        assert error_ratio(other, rs.flatten(grads), yardstick) <= TOLERANCE
 
 
 @pytest.mark.slow
 @given(cases())
-@at_least(50)
+@min_examples(50)
 def test_a_recording_twice_in_a_batch_counts_twice_in_the_input_gradient(case):
     network, params, x, y = case
     doubled = Case(network, params, np.concatenate([x, x], 1), np.concatenate([y, y]))
@@ -48,7 +48,7 @@ def test_a_recording_twice_in_a_batch_counts_twice_in_the_input_gradient(case):
     once, twice = rs.fast.input_grad(*case), rs.fast.input_grad(*doubled)
 
     for half in (twice[:, : y.size], twice[:, y.size :]):
-        assert apart(half, 0.5 * once, rs.rounding(*case)[1]) <= EXACT
+        assert error_ratio(half, 0.5 * once, rs.rounding(*case)[1]) <= TOLERANCE
 
 
 @pytest.mark.parametrize("gradient", GRADIENTS)
@@ -75,7 +75,7 @@ def test_an_input_neuron_that_is_silent_and_one_that_weighs_nothing_change_nothi
     assert loss == pytest.approx(same, rel=1e-14)
     assert (wider[0].w[:, 3] == 0.0).all()
     narrower = (replace(wider[0], w=wider[0].w[:, :3]), *wider[1:])
-    assert params_apart(narrower, grads, rs.rounding(*case)[0]) <= EXACT
+    assert params_error_ratio(narrower, grads, rs.rounding(*case)[0]) <= TOLERANCE
 
 
 def test_integers_booleans_and_lists_are_inputs_too(tiny):
@@ -89,7 +89,7 @@ def test_integers_booleans_and_lists_are_inputs_too(tiny):
         (np.asfortranarray(case.x), case.y[::1]),
     ):
         got = rs.flatten(rs.fast.loss_and_grad(case.network, case.params, x, y)[1])
-        assert apart(got, want, rs.flatten(rs.rounding(*case)[0])) <= EXACT
+        assert error_ratio(got, want, rs.flatten(rs.rounding(*case)[0])) <= TOLERANCE
 
 
 @pytest.mark.slow

@@ -8,13 +8,13 @@ from hypothesis import given
 
 import refsast as rs
 from tests import oracle
-from tests.judge import EXACT, apart
-from tests.strategies import Case, at_least, cases
+from tests.error_ratio import TOLERANCE, error_ratio
+from tests.strategies import Case, cases, min_examples
 
 STEP = 1e-40
 
 
-def moved(case: Case, entry: int) -> Case:
+def perturb(case: Case, entry: int) -> Case:
     """Return the case with one parameter moved by an imaginary step."""
     w = rs.flatten(case.params).astype(complex)
     w[entry] += 1j * STEP
@@ -23,15 +23,15 @@ def moved(case: Case, entry: int) -> Case:
 
 @pytest.mark.slow
 @given(cases(detach=True))
-@at_least(100)
+@min_examples(100)
 def test_it_is_the_gradient_of_a_loss_whose_resets_are_held_fixed(case):
     held = oracle.run(case)[1]
-    moves = [oracle.loss(moved(case, i), frozen=held) for i in range(case.network.n_params)]
+    moves = [oracle.loss(perturb(case, i), frozen=held) for i in range(case.network.n_params)]
     want, yardstick = np.imag(moves) / STEP, rs.flatten(rs.rounding(*case)[0])
 
     for gradient in (rs.fast, rs.reference):
         got = rs.flatten(gradient.loss_and_grad(*case)[1])
-        assert apart(got, want, yardstick) <= EXACT
+        assert error_ratio(got, want, yardstick) <= TOLERANCE
 
 
 @pytest.mark.parametrize("reset", [rs.ToZero(), rs.Subtract(), rs.Subtract(leaked=True)])

@@ -7,21 +7,21 @@ import numpy as np
 import pytest
 
 import refsast as rs
-from refsast.gradient.fast import in_place, layer, network, products
-from tests.gradient.test_paths import binary, by_events, wide
-from tests.judge import EXACT, apart
-from tests.strategies import double
+from refsast.gradient.fast import inputs, kernels, layer, network
+from tests.error_ratio import TOLERANCE, error_ratio
+from tests.gradient.test_paths import binarize, call_with_spikes, wide_case
+from tests.strategies import to_float64
 
 
 @pytest.mark.parametrize("vector", [False, True])
 def test_both_ways_to_an_arctangent_are_single_precise(vector, monkeypatch):
     """A step of more than `SMALL` entries, so that the poles are used where NumPy has no better."""
-    monkeypatch.setattr(in_place, "has_vector_arctan", lambda: vector)
-    case = wide(np.float32)
-    assert case.x.shape[1] * case.network.sizes[1] > in_place.SMALL
+    monkeypatch.setattr(kernels, "has_vector_arctan", lambda: vector)
+    case = wide_case(np.float32)
+    assert case.x.shape[1] * case.network.sizes[1] > kernels.SMALL_STEP
 
     loss, grads = rs.fast.loss_and_grad(*case)
-    truth, by_tape = rs.reference.loss_and_grad(*double(case))
+    truth, by_tape = rs.reference.loss_and_grad(*to_float64(case))
 
     gap = np.linalg.norm(rs.flatten(grads) - rs.flatten(by_tape))
     assert abs(loss - truth) <= 1e-6
@@ -31,9 +31,9 @@ def test_both_ways_to_an_arctangent_are_single_precise(vector, monkeypatch):
 def test_the_poles_give_the_arctangent():
     z = np.concatenate([np.linspace(-20.0, 20.0, 100_001), np.geomspace(1e-6, 1e17, 5000)])
     share = np.empty_like(z)
-    in_place._by_poles(z)(z, 1.0 + z * z, share)
+    kernels._rational_arctan(z)(z, 1.0 + z * z, share)
     rounded, single_z = np.empty(z.shape, np.float32), z.astype(np.float32)
-    in_place._by_poles(rounded)(single_z, 1.0 + single_z * single_z, rounded)
+    kernels._rational_arctan(rounded)(single_z, 1.0 + single_z * single_z, rounded)
 
     assert abs(share - np.arctan(z) / np.pi).max() < 5.3e-9
     assert abs(rounded - np.arctan(single_z.astype(float)) / np.pi).max() < 1.2e-7
@@ -47,23 +47,23 @@ def test_logits_whose_exponentials_are_infinite_are_no_harm(tiny):
     loss, grads = rs.fast.loss_and_grad(*case)
     same, by_tape = rs.reference.loss_and_grad(*case)
 
-    assert abs(loss - same) <= EXACT * same
+    assert abs(loss - same) <= TOLERANCE * same
     np.testing.assert_allclose(rs.flatten(grads), rs.flatten(by_tape), rtol=1e-9, atol=1e-300)
 
 
 def test_whether_there_is_a_vector_arctangent_is_known():
-    assert in_place.has_vector_arctan() in (False, True)
+    assert kernels.has_vector_arctan() in (False, True)
 
 
 @pytest.mark.parametrize("scale", [1e17, 1e20, 1e30])
 def test_potentials_too_large_to_be_squared_are_no_harm(scale):
     """They saturate: what a spike is there, and that its slope is zero, does not depend on them."""
-    case = wide(np.float32)
+    case = wide_case(np.float32)
     first = replace(case.params[0], w=case.params[0].w * np.float32(scale))
     huge = replace(case, params=(first, *case.params[1:]))
 
     loss, grads = rs.fast.loss_and_grad(*huge)
-    truth, by_tape = rs.reference.loss_and_grad(*double(huge))
+    truth, by_tape = rs.reference.loss_and_grad(*to_float64(huge))
 
     assert abs(loss - truth) <= 1e-5 * (1.0 + abs(truth))
     assert np.isfinite(rs.flatten(grads)).all()
@@ -74,22 +74,22 @@ def test_potentials_too_large_to_be_squared_are_no_harm(scale):
     ("m", "k", "n"), [(50, 4, 3), (4, 50, 3), (7, 7, 7), (1, 1, 1), (9, 2, 30)]
 )
 def test_a_product_in_pieces_is_the_product(m, k, n, monkeypatch):
-    monkeypatch.setattr(products, "ALONE", 60)
-    monkeypatch.setattr(products, "WORTH", 2)
+    monkeypatch.setattr(inputs, "SINGLE_THREAD_SIZE", 60)
+    monkeypatch.setattr(inputs, "MIN_PIECE", 2)
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(m, k)), rng.normal(size=(k, n))
 
-    np.testing.assert_allclose(products.few_at_once(a, b), a @ b, rtol=1e-13)
+    np.testing.assert_allclose(inputs.matmul_in_pieces(a, b), a @ b, rtol=1e-13)
 
 
 def test_pieces_are_cut_along_the_longer_side(monkeypatch):
-    monkeypatch.setattr(products, "ALONE", 60)
-    monkeypatch.setattr(products, "WORTH", 2)
+    monkeypatch.setattr(inputs, "SINGLE_THREAD_SIZE", 60)
+    monkeypatch.setattr(inputs, "MIN_PIECE", 2)
     a, b = np.ones((50, 4)), np.ones((4, 3))
     cut = []
     monkeypatch.setattr(np, "concatenate", lambda parts: cut.extend(len(p) for p in parts))
 
-    products.few_at_once(a, b)
+    inputs.matmul_in_pieces(a, b)
 
     assert cut == [5] * 10
 
@@ -108,21 +108,21 @@ def test_pieces_are_cut_along_the_longer_side(monkeypatch):
     ],
 )
 def test_pieces_are_as_large_as_blas_leaves_to_one_thread(shape, step):
-    assert products.piece(*shape) == step
+    assert inputs.piece_length(*shape) == step
 
 
 def test_density_decides_how_spikes_are_multiplied():
     """Few rows do not pay for the reordering of the weights, nor do other layers for one thread."""
-    assert products.break_even(1000, 0.0) == pytest.approx(0.115)
-    assert products.break_even(1000, 0.1) == pytest.approx(0.0775)
-    assert products.break_even(80, 0.0) == pytest.approx(0.0)
+    assert inputs.break_even_density(1000, 0.0) == pytest.approx(0.115)
+    assert inputs.break_even_density(1000, 0.1) == pytest.approx(0.0775)
+    assert inputs.break_even_density(80, 0.0) == pytest.approx(0.0)
 
 
 @pytest.mark.parametrize("dense_above", [0.0, 0.03, None, 1.0])
 @pytest.mark.parametrize("hidden", [(50,), (50, 50)])
 def test_spikes_below_the_threshold_stay_spikes(dense_above, hidden, monkeypatch):
-    made, real = [], products.as_inputs
-    monkeypatch.setattr(network, "as_inputs", lambda *a: (made.append(a), real(*a))[1])
+    made, real = [], inputs.make_inputs
+    monkeypatch.setattr(network, "make_inputs", lambda *a: (made.append(a), real(*a))[1])
     net = rs.Network((100, *hidden, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
     rng = np.random.default_rng(0)
     x = rs.as_spikes(rng.random((20, 32, 100)) < 0.05)
@@ -130,38 +130,41 @@ def test_spikes_below_the_threshold_stay_spikes(dense_above, hidden, monkeypatch
     rs.fast.loss_and_grad(net, rs.init(net, rng), x, np.zeros(32, int), dense_above=dense_above)
 
     others = (50 * 3 + (50 * 50 if len(hidden) > 1 else 0)) / (100 * 50)
-    above = products.break_even(640, others) if dense_above is None else dense_above
+    above = inputs.break_even_density(640, others) if dense_above is None else dense_above
     assert made[0][2] == pytest.approx(above)
-    kind = products.Sparse if x.density <= above else products.Dense
+    kind = inputs.SparseInputs if x.density <= above else inputs.DenseInputs
     assert type(real(x, np.dtype("f8"), made[0][2])) is kind
 
 
 @pytest.mark.parametrize("steps", [1, 3, 1000])
 def test_large_inputs_of_another_dtype_are_converted_in_parts(tiny, steps, monkeypatch):
     case = tiny()
-    monkeypatch.setattr(products, "CONVERTED", steps * 2 * 3)  # steps of 2 recordings, 3 inputs
+    monkeypatch.setattr(inputs, "CONVERSION_SIZE", steps * 2 * 3)  # steps of 2 recordings, 3 inputs
     want = rs.flatten(rs.fast.loss_and_grad(*case)[1])
 
     for dtype in (np.uint8, bool, np.int64):
         x = case.x.astype(dtype)
         grads = rs.fast.loss_and_grad(case.network, case.params, x, case.y)[1]
         yardstick = rs.flatten(rs.rounding(*case)[0])
-        assert apart(rs.flatten(grads), want, yardstick) <= EXACT
+        assert error_ratio(rs.flatten(grads), want, yardstick) <= TOLERANCE
         _, shared = rs.fast.sam_gradient(case.network, case.params, (x, case.y), rho=0.1)
         _, same = rs.fast.sam_gradient(case.network, case.params, (case.x, case.y), rho=0.1)
-        assert apart(rs.flatten(shared), rs.flatten(same), abs(rs.flatten(same)) + 1e-3) <= EXACT
+        assert (
+            error_ratio(rs.flatten(shared), rs.flatten(same), abs(rs.flatten(same)) + 1e-3)
+            <= TOLERANCE
+        )
 
 
 def test_few_ones_are_left_to_one_thread(tiny, monkeypatch):
-    monkeypatch.setattr(products, "SPLIT", 10_000)
-    monkeypatch.setattr(products, "threads", lambda: pytest.fail("no other thread is wanted"))
+    monkeypatch.setattr(inputs, "MIN_ONES_PER_THREAD", 10_000)
+    monkeypatch.setattr(inputs, "thread_count", lambda: pytest.fail("no other thread is wanted"))
 
-    by_events(rs.fast.loss_and_grad, binary(tiny()), dense_above=1.0)
+    call_with_spikes(rs.fast.loss_and_grad, binarize(tiny()), dense_above=1.0)
 
 
 def test_the_last_stretch_is_not_run_again(tiny, monkeypatch):
-    ran, real = [], network._stretch
-    monkeypatch.setattr(network, "_stretch", lambda *a: (ran.append(len(a[3])), real(*a))[1])
+    ran, real = [], network._run_chunk
+    monkeypatch.setattr(network, "_run_chunk", lambda *a: (ran.append(len(a[3])), real(*a))[1])
 
     rs.fast.loss_and_grad(*tiny(), checkpoint=4)
 
@@ -170,12 +173,12 @@ def test_the_last_stretch_is_not_run_again(tiny, monkeypatch):
 
 def test_the_bound_is_everything_that_comes_in():
     currents = np.array([[[1.0, -5.0]], [[2.0, 3.0]], [[0.0, 0.0]]])
-    before = layer.Rest(np.array([[-7.0, 2.0]]), np.zeros((1, 2)))
+    before = layer.LayerState(np.array([[-7.0, 2.0]]), np.zeros((1, 2)))
     v = np.array([[1.0, -2.0], [0.5, 0.25]])
 
-    assert network._bound(0.5, None, currents, before) == 7.0 + 3 * (5.0 + 0.5)
-    assert network._bound(0.5, v, currents, before) == 7.0 + 3 * (5.0 + 0.5 + 3.0)
-    assert not np.isfinite(network._bound(0.5, None, currents * np.nan, before))
+    assert network._potential_bound(0.5, None, currents, before) == 7.0 + 3 * (5.0 + 0.5)
+    assert network._potential_bound(0.5, v, currents, before) == 7.0 + 3 * (5.0 + 0.5 + 3.0)
+    assert not np.isfinite(network._potential_bound(0.5, None, currents * np.nan, before))
 
 
 def test_a_steep_spike_at_a_large_potential_is_one():
@@ -184,7 +187,7 @@ def test_a_steep_spike_at_a_large_potential_is_one():
     u = np.array([[1e10, -1e10]], np.float32)
     s, slope = np.empty_like(u), np.empty_like(u)
 
-    in_place.firing(neuron, neuron.spike, u, 1e10)(u, s, slope)
+    kernels.make_spike_kernel(neuron, neuron.spike, u, 1e10)(u, s, slope)
 
     assert s.tolist() == [[1.0, 0.0]]
     assert (slope <= 1e-9).all()
@@ -192,17 +195,17 @@ def test_a_steep_spike_at_a_large_potential_is_one():
 
 @pytest.mark.parametrize(("n", "poles"), [(10, 0), (5000, 1)])
 def test_a_small_step_takes_the_arctangent_of_numpy(n, poles, monkeypatch):
-    calls, real = [], in_place._by_poles
-    monkeypatch.setattr(in_place, "has_vector_arctan", lambda: False)
-    monkeypatch.setattr(in_place, "_by_poles", lambda like: (calls.append(n), real(like))[1])
+    calls, real = [], kernels._rational_arctan
+    monkeypatch.setattr(kernels, "has_vector_arctan", lambda: False)
+    monkeypatch.setattr(kernels, "_rational_arctan", lambda like: (calls.append(n), real(like))[1])
 
-    in_place._arctan(2.0, 1.0, np.empty((1, n), np.float32))
+    kernels._arctan_kernel(2.0, 1.0, np.empty((1, n), np.float32))
 
     assert len(calls) == poles
 
 
 def test_double_precision_is_double_in_large_steps_too():
-    case = wide(np.float64)
+    case = wide_case(np.float64)
     loss, grads = rs.fast.loss_and_grad(*case)
     same, by_tape = rs.reference.loss_and_grad(*case)
 

@@ -6,7 +6,7 @@ from hypothesis import given
 
 import refsast as rs
 from refsast.autodiff.numeric import central_difference, complex_step
-from tests.strategies import ANALYTIC, at_least, cases, directions, neurons
+from tests.strategies import ANALYTIC, cases, directions, min_examples, neurons
 
 
 def fast_gradient(case):
@@ -21,7 +21,7 @@ def fast_gradient(case):
 
 @pytest.mark.slow
 @given(cases(families=ANALYTIC, detach=False), directions(200))
-@at_least(500)
+@min_examples(500)
 def test_it_is_the_derivative_of_the_gradient(case, numbers):
     w = rs.flatten(case.params)
     direction = numbers[: w.size]
@@ -48,7 +48,7 @@ def test_it_is_so_between_the_kinks_of_the_other_spikes(family, tiny):
 
 @pytest.mark.slow
 @given(cases(families=ANALYTIC, detach=False), directions(200), directions(200))
-@at_least(100)
+@min_examples(100)
 def test_it_is_symmetric(case, one, other):
     a, b = (numbers[: case.network.n_params] for numbers in (one, other))
     ha, hb = (rs.flatten(rs.reference.hvp(*case, rs.unflatten(case.network, d))) for d in (a, b))
@@ -58,7 +58,7 @@ def test_it_is_symmetric(case, one, other):
 
 
 @given(neurons(detach=True))
-@at_least(10)
+@min_examples(10)
 def test_there_is_none_where_the_reset_is_detached(neuron):
     network = rs.Network((1, 1), neuron, rs.SpikeRate(1.0))
     params = rs.init(network, np.random.default_rng(0))

@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import refsast as rs
-from refsast.gradient.fast import products, sam
-from tests.gradient.test_paths import binary, wide
-from tests.strategies import Case, at_least, networks, seeds
+from refsast.gradient.fast import inputs, sam
+from tests.gradient.test_paths import binarize, wide_case
+from tests.strategies import Case, min_examples, networks, seeds
 
 SHARED, SPARSE, SHARING = (st.booleans() for _ in range(3))
 BOTH = list(product([False, True], repeat=2))
 
 
-def drawn(network, seed) -> tuple[Case, Case]:
+def draw_pair(network, seed) -> tuple[Case, Case]:
     """Two generic minibatches on one network: no gradient is a cancellation, no row is silent."""
     rng = np.random.default_rng(seed)
     params = rs.unflatten(network, rng.normal(size=network.n_params))
@@ -29,7 +29,7 @@ def drawn(network, seed) -> tuple[Case, Case]:
     return batch(3), batch(2)
 
 
-def by_definition(first: Case, second: Case, rho: float):
+def reference_sam(first: Case, second: Case, rho: float):
     """Return loss and SAM gradient by `sam.gradient` and the tape."""
 
     def objective(case):
@@ -45,7 +45,7 @@ def by_definition(first: Case, second: Case, rho: float):
     return objective(first)(w)[0], grad
 
 
-def together(first: Case, second: Case | None, rho: float, sparse: bool, **options):
+def fast_sam(first: Case, second: Case | None, rho: float, sparse: bool, **options):
     """Return the same by `fast.sam_gradient`."""
     batches = [
         None if c is None else (rs.as_spikes(c.x) if sparse else c.x, c.y) for c in (first, second)
@@ -59,13 +59,13 @@ def together(first: Case, second: Case | None, rho: float, sparse: bool, **optio
 
 @pytest.mark.slow
 @given(networks(detach=False), seeds(), st.sampled_from([0.0, 0.05, 0.7]), SHARED, SPARSE, SHARING)
-@at_least(500)
+@min_examples(500)
 def test_both_passes_together_are_two_gradients(network, seed, rho, shared, sparse, sharing):
-    first, second = drawn(network, seed)
+    first, second = draw_pair(network, seed)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sam, "pays", lambda *_: sharing)
-        loss, grad = together(first, None if shared else second, rho, sparse)
-    same, want = by_definition(first, first if shared else second, rho)
+        patch.setattr(sam, "sharing_is_cheaper", lambda *_: sharing)
+        loss, grad = fast_sam(first, None if shared else second, rho, sparse)
+    same, want = reference_sam(first, first if shared else second, rho)
     if rho == 0.0 and not shared:
         same = rs.reference.loss(second.network, second.params, second.x, second.y)
 
@@ -76,13 +76,13 @@ def test_both_passes_together_are_two_gradients(network, seed, rho, shared, spar
 @pytest.mark.parametrize(("sharing", "sparse"), BOTH)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_so_they_are_on_a_wide_network(sharing, sparse, dtype, monkeypatch):
-    monkeypatch.setattr(sam, "pays", lambda *_: sharing)
-    first = wide(dtype)
-    second = replace(wide(dtype, rows=9, seed=1), params=first.params)
+    monkeypatch.setattr(sam, "sharing_is_cheaper", lambda *_: sharing)
+    first = wide_case(dtype)
+    second = replace(wide_case(dtype, rows=9, seed=1), params=first.params)
 
     for other in (None, second):
-        loss, grad = together(first, other, 0.2, sparse)
-        same, want = by_definition(first, other or first, 0.2)
+        loss, grad = fast_sam(first, other, 0.2, sparse)
+        same, want = reference_sam(first, other or first, 0.2)
 
         exact = 2e-6 if dtype == np.float32 else 1e-13
         assert grad.dtype == dtype
@@ -93,12 +93,12 @@ def test_so_they_are_on_a_wide_network(sharing, sparse, dtype, monkeypatch):
 @pytest.mark.parametrize("checkpoint", [1, 2, 3, 50])
 @pytest.mark.parametrize("sparse", [False, True])
 def test_stretches_of_time_give_the_same(checkpoint, sparse, monkeypatch):
-    monkeypatch.setattr(sam, "pays", lambda *_: True)  # if it could
-    first = wide(np.float64)
-    second = replace(wide(np.float64, rows=9, seed=1), params=first.params)
+    monkeypatch.setattr(sam, "sharing_is_cheaper", lambda *_: True)  # if it could
+    first = wide_case(np.float64)
+    second = replace(wide_case(np.float64, rows=9, seed=1), params=first.params)
 
-    loss, grad = together(first, second, 0.2, sparse, checkpoint=checkpoint)
-    same, want = by_definition(first, second, 0.2)
+    loss, grad = fast_sam(first, second, 0.2, sparse, checkpoint=checkpoint)
+    same, want = reference_sam(first, second, 0.2)
 
     assert abs(loss - same) <= 1e-13 * (1.0 + abs(same))
     assert np.linalg.norm(grad - want) <= 1e-13 * np.linalg.norm(want)
@@ -106,10 +106,10 @@ def test_stretches_of_time_give_the_same(checkpoint, sparse, monkeypatch):
 
 @pytest.mark.parametrize(("sharing", "shared"), BOTH)
 def test_a_radius_of_zero_is_plain_descent_to_the_bit(tiny, sharing, shared, monkeypatch):
-    monkeypatch.setattr(sam, "pays", lambda *_: sharing)
-    case = binary(tiny())
+    monkeypatch.setattr(sam, "sharing_is_cheaper", lambda *_: sharing)
+    case = binarize(tiny())
 
-    loss, grad = together(case, None if shared else case, 0.0, sparse=False)
+    loss, grad = fast_sam(case, None if shared else case, 0.0, sparse=False)
     same, plain = rs.fast.loss_and_grad(*case)
 
     assert loss == same
@@ -119,13 +119,13 @@ def test_a_radius_of_zero_is_plain_descent_to_the_bit(tiny, sharing, shared, mon
 @pytest.mark.parametrize(("sharing", "sparse"), BOTH)
 def test_at_a_zero_gradient_nothing_moves(tiny, sharing, sparse, monkeypatch):
     """With one class the loss is zero whatever the parameters are."""
-    monkeypatch.setattr(sam, "pays", lambda *_: sharing)
-    case = binary(tiny())
+    monkeypatch.setattr(sam, "sharing_is_cheaper", lambda *_: sharing)
+    case = binarize(tiny())
     network = replace(case.network, readout=rs.LinearReadout(1))
     params = rs.unflatten(network, np.linspace(-1.0, 1.0, network.n_params))
     flat = Case(network, params, case.x, 0 * case.y)
 
-    loss, grad = together(flat, None, 0.5, sparse)
+    loss, grad = fast_sam(flat, None, 0.5, sparse)
 
     assert loss == 0.0
     assert (grad == 0.0).all()
@@ -135,14 +135,14 @@ def test_at_a_zero_gradient_nothing_moves(tiny, sharing, sparse, monkeypatch):
 @pytest.mark.parametrize("gain", [1e-30, 1e-12, 1e12])
 def test_the_direction_survives_gradients_of_any_size(sharing, gain, monkeypatch):
     """In single precision, where the squares of the entries would not."""
-    monkeypatch.setattr(sam, "pays", lambda *_: sharing)
-    case = wide(np.float32)
+    monkeypatch.setattr(sam, "sharing_is_cheaper", lambda *_: sharing)
+    case = wide_case(np.float32)
     case = replace(case, network=replace(case.network, readout=rs.SpikeRate(gain)))
     if gain > 1.0:  # a loss of that size needs an error somewhere
         case = replace(case, y=np.argmin(rs.run(case.network, case.params, case.x).logits, axis=1))
 
-    _, grad = together(case, None, 0.5, sparse=False)
-    _, want = by_definition(case, case, 0.5)
+    _, grad = fast_sam(case, None, 0.5, sparse=False)
+    _, want = reference_sam(case, case, 0.5)
 
     assert np.linalg.norm(want) > 0.0
     assert np.linalg.norm(grad / gain - want / gain) <= 1e-4 * np.linalg.norm(want / gain)
@@ -151,17 +151,17 @@ def test_the_direction_survives_gradients_of_any_size(sharing, gain, monkeypatch
 @pytest.mark.parametrize("number", [np.nan, np.inf])
 def test_a_gradient_that_overflows_is_no_direction(number):
     with pytest.raises(ValueError, match="grad must be finite, got one of length"):
-        sam._scaled((rs.Layer(np.array([[number]])),), 0.5)
+        sam._ascent_step((rs.Layer(np.array([[number]])),), 0.5)
 
 
 @pytest.mark.parametrize("sharing", [False, True])
 @pytest.mark.parametrize(("gain", "dtype"), [(1e-40, np.float32), (1e-310, np.float64)])
 def test_the_smallest_gradients_are_a_direction_still(sharing, gain, dtype, monkeypatch):
-    monkeypatch.setattr(sam, "pays", lambda *_: sharing)
-    case = wide(dtype)
+    monkeypatch.setattr(sam, "sharing_is_cheaper", lambda *_: sharing)
+    case = wide_case(dtype)
     case = replace(case, network=replace(case.network, readout=rs.SpikeRate(gain)))
 
-    _, grad = together(case, None, 0.5, sparse=False)
+    _, grad = fast_sam(case, None, 0.5, sparse=False)
 
     assert np.isfinite(grad).all()
     assert np.linalg.norm(grad / gain) > 0.0
@@ -175,13 +175,13 @@ def test_where_inner_products_would_cancel_the_gradient_is_formed(spread, formed
     x = rng.random((1, 1, 300)) + spread * rng.normal(size=(1, 10, 300))
     params = (rs.Layer(np.full((10, 300), 1.0 / 150.0, np.float32)),)
     case = Case(net, params, x.astype(np.float32), np.arange(10))
-    calls, real = [], products.Dense.gradient
-    monkeypatch.setattr(products.Dense, "gradient", lambda *a: (calls.append(1), real(*a))[1])
+    calls, real = [], inputs.DenseInputs.gradient
+    monkeypatch.setattr(inputs.DenseInputs, "gradient", lambda *a: (calls.append(1), real(*a))[1])
     grads = []
     for sharing in (False, True):
         calls.clear()
-        monkeypatch.setattr(sam, "pays", lambda *_, sharing=sharing: sharing)
-        grads.append(together(case, None, 0.3, sparse=False)[1])
+        monkeypatch.setattr(sam, "sharing_is_cheaper", lambda *_, sharing=sharing: sharing)
+        grads.append(fast_sam(case, None, 0.3, sparse=False)[1])
 
     assert len(calls) == formed  # that of the second pass, and that of the first
     assert np.linalg.norm(grads[1] - grads[0]) <= 1e-5 * np.linalg.norm(grads[0])
@@ -190,13 +190,13 @@ def test_where_inner_products_would_cancel_the_gradient_is_formed(spread, formed
 @pytest.mark.parametrize("scale", [1e18, 1e-30])
 def test_inputs_whose_inner_products_overflow_are_no_harm(scale, monkeypatch):
     """Nor do the digits of those that underflow matter."""
-    case = wide(np.float32)
+    case = wide_case(np.float32)
     first = replace(case.params[0], w=case.params[0].w / np.float32(scale))
     case = replace(case, x=case.x * np.float32(scale), params=(first, *case.params[1:]))
     grads = []
     for sharing in (False, True):
-        monkeypatch.setattr(sam, "pays", lambda *_, sharing=sharing: sharing)
-        grads.append(together(case, None, 1e-3 / scale, sparse=False)[1])
+        monkeypatch.setattr(sam, "sharing_is_cheaper", lambda *_, sharing=sharing: sharing)
+        grads.append(fast_sam(case, None, 1e-3 / scale, sparse=False)[1])
 
     assert np.linalg.norm(grads[1] / scale - grads[0] / scale) <= 1e-4 * np.linalg.norm(
         grads[0] / scale
@@ -231,12 +231,12 @@ def test_complex_parameters_are_refused(tiny):
 def test_no_argument_is_changed(tiny):
     case = tiny()  # its arrays are read-only
 
-    together(case, case, 0.5, sparse=False)
+    fast_sam(case, case, 0.5, sparse=False)
 
 
 def silent(rows, n_in, sparse):
     given = np.zeros((rows, 1, n_in))
-    return products.as_inputs(rs.as_spikes(given) if sparse else given, np.dtype("f4"), 1.0)
+    return inputs.make_inputs(rs.as_spikes(given) if sparse else given, np.dtype("f4"), 1.0)
 
 
 # Multiplications per row and input that are saved (2 n or n) against those that are spent: rows of
@@ -261,17 +261,17 @@ def test_inner_products_are_taken_where_they_are_few(sparse, rows, others, expec
     x = silent(rows, 1000, sparse)
     y = x if others is None else silent(others, 1000, sparse)
 
-    assert sam.pays(x, y, 100) == expected
+    assert sam.sharing_is_cheaper(x, y, 100) == expected
 
 
 @pytest.mark.parametrize("sparse", [False, True])
 def test_a_silent_input_moves_no_weight_of_its_own(sparse, monkeypatch):
-    monkeypatch.setattr(sam, "pays", lambda *_: True)
-    case = wide(np.float64)
+    monkeypatch.setattr(sam, "sharing_is_cheaper", lambda *_: True)
+    case = wide_case(np.float64)
     case = replace(case, x=0.0 * case.x)
 
-    _, grad = together(case, None, 0.5, sparse)
-    _, want = by_definition(case, case, 0.5)
+    _, grad = fast_sam(case, None, 0.5, sparse)
+    _, want = reference_sam(case, case, 0.5)
 
     assert np.linalg.norm(want) > 0.0
     assert np.linalg.norm(grad - want) <= 1e-13 * np.linalg.norm(want)
@@ -280,18 +280,18 @@ def test_a_silent_input_moves_no_weight_of_its_own(sparse, monkeypatch):
 @pytest.mark.parametrize("rho", [-1.0, np.nan, np.inf, "1"])
 def test_a_radius_that_is_none_is_refused(tiny, rho):
     with pytest.raises(ValueError, match="rho must be"):
-        together(tiny(), None, rho, sparse=False)
+        fast_sam(tiny(), None, rho, sparse=False)
 
 
 def test_the_norm_is_that_of_all_entries():
     for scale in (1e-300, 1e-20, 1.0, 1e20, 1e300):
         grads = (rs.Layer(np.array([[3.0 * scale]]), np.array([4.0 * scale])),)
-        assert sam.norm(grads) == pytest.approx(5.0 * scale, rel=1e-14)
+        assert sam.global_norm(grads) == pytest.approx(5.0 * scale, rel=1e-14)
 
-    assert sam.norm((rs.Layer(np.zeros((2, 2))),)) == 0.0
+    assert sam.global_norm((rs.Layer(np.zeros((2, 2))),)) == 0.0
 
 
 def test_an_ordinary_norm_is_one_product(monkeypatch):
     monkeypatch.setattr(np, "abs", lambda _: pytest.fail("no second look is wanted"))
 
-    assert sam.norm((rs.Layer(np.array([[3e3]]), np.array([4e3])),)) == 5e3
+    assert sam.global_norm((rs.Layer(np.array([[3e3]]), np.array([4e3])),)) == 5e3

@@ -6,20 +6,20 @@ from hypothesis import given
 
 import refsast as rs
 from refsast.autodiff.numeric import central_difference
-from tests.gradient.yardsticks import of_straight_through
-from tests.judge import EXACT, params_apart
-from tests.strategies import at_least, cases
+from tests.error_ratio import TOLERANCE, params_error_ratio
+from tests.gradient.error_bounds import straight_through_bounds
+from tests.strategies import cases, min_examples
 
 
 @pytest.mark.slow
 @given(cases())
-@at_least(500)
+@min_examples(500)
 def test_both_estimates_are_one(case):
     loss, by_hand = rs.straight_through(*case)
     same, by_tape = rs.reference.straight_through(*case)
 
-    assert abs(loss - same) <= EXACT * (1.0 + abs(same))
-    assert params_apart(by_hand, by_tape, of_straight_through(case)) <= EXACT
+    assert abs(loss - same) <= TOLERANCE * (1.0 + abs(same))
+    assert params_error_ratio(by_hand, by_tape, straight_through_bounds(case)) <= TOLERANCE
 
 
 def test_the_loss_is_that_of_the_hard_network(tiny):

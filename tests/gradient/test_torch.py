@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 
 import refsast as rs
-from tests.gradient.yardsticks import of_straight_through
-from tests.judge import EXACT, apart, params_apart
-from tests.strategies import Case, at_least, cases
+from tests.error_ratio import TOLERANCE, error_ratio, params_error_ratio
+from tests.gradient.error_bounds import straight_through_bounds
+from tests.strategies import Case, cases, min_examples
 
 torch = pytest.importorskip("torch")
 torch.set_num_threads(1)
@@ -57,7 +57,7 @@ class Hard(torch.autograd.Function):
         return g * slope, None
 
 
-def carried(neuron, u, s):
+def apply_reset(neuron, u, s):
     """Return what the reset leaves of a potential."""
     s = s.detach() if neuron.detach_reset else s
     if isinstance(neuron.reset, rs.ToZero):
@@ -81,7 +81,7 @@ def loss(case: Case, layers, x, fire):
         a = x_t
         for i, neuron in enumerate(network.neurons):
             layer = layers[i]
-            u[i] = carried(neuron, u[i], s[i]) + torch.einsum("ij,bj->bi", layer["w"], a)
+            u[i] = apply_reset(neuron, u[i], s[i]) + torch.einsum("ij,bj->bi", layer["w"], a)
             if "v" in layer:
                 u[i] = u[i] + torch.einsum("ij,bj->bi", layer["v"], s[i])
             if "b" in layer:
@@ -98,12 +98,12 @@ def loss(case: Case, layers, x, fire):
     return torch.nn.functional.cross_entropy(mean, torch.tensor(case.y))
 
 
-def grad_of(leaf):
+def leaf_grad(leaf):
     """Return what autograd left there; nothing is left where there is no way to the loss."""
     return np.zeros(leaf.shape) if leaf.grad is None else leaf.grad.numpy()
 
 
-def by_torch(case: Case, fire=sigma):
+def torch_gradients(case: Case, fire=sigma):
     """Return loss, gradients of parameters and gradient of the input, by PyTorch's autograd."""
     layers = [
         {k: torch.tensor(a, requires_grad=True) for k, a in vars(layer).items() if a is not None}
@@ -112,28 +112,28 @@ def by_torch(case: Case, fire=sigma):
     x = torch.tensor(case.x, requires_grad=True)
     value = loss(case, layers, x, fire)
     value.backward()
-    grads = tuple(rs.Layer(**{k: grad_of(a) for k, a in layer.items()}) for layer in layers)
+    grads = tuple(rs.Layer(**{k: leaf_grad(a) for k, a in layer.items()}) for layer in layers)
     return value.item(), grads, x.grad.numpy()
 
 
 @given(cases())
-@at_least(500)
+@min_examples(500)
 def test_both_gradients_are_those_of_autograd(case):
-    value, grads, in_x = by_torch(case)
+    value, grads, in_x = torch_gradients(case)
     yardstick, of_input = rs.rounding(*case)
 
     for gradient in (rs.fast, rs.reference):
         loss, got = gradient.loss_and_grad(*case)
-        assert abs(loss - value) <= EXACT * (1.0 + abs(value))
-        assert params_apart(got, grads, yardstick) <= EXACT
-        assert apart(gradient.input_grad(*case), in_x, of_input) <= EXACT
+        assert abs(loss - value) <= TOLERANCE * (1.0 + abs(value))
+        assert params_error_ratio(got, grads, yardstick) <= TOLERANCE
+        assert error_ratio(gradient.input_grad(*case), in_x, of_input) <= TOLERANCE
 
 
 @given(cases())
-@at_least(300)
+@min_examples(300)
 def test_the_straight_through_estimate_is_that_of_a_custom_function(case):
-    value, grads, _ = by_torch(case, fire=lambda spike, v: Hard.apply(v, spike))
+    value, grads, _ = torch_gradients(case, fire=lambda spike, v: Hard.apply(v, spike))
     loss, got = rs.straight_through(*case)
 
-    assert abs(loss - value) <= EXACT * (1.0 + abs(value))
-    assert params_apart(got, grads, of_straight_through(case)) <= EXACT
+    assert abs(loss - value) <= TOLERANCE * (1.0 + abs(value))
+    assert params_error_ratio(got, grads, straight_through_bounds(case)) <= TOLERANCE

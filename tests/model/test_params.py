@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 
 import refsast as rs
-from tests.strategies import at_least, networks, seeds
+from tests.strategies import min_examples, networks, seeds
 
 
 @given(networks(), seeds())
-@at_least(100)
+@min_examples(100)
 def test_flattening_and_restoring_gives_the_same_bits(network, seed):
     params = rs.init(network, np.random.default_rng(seed))
     w = rs.flatten(params)

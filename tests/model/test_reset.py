@@ -9,7 +9,7 @@ import refsast as rs
 from refsast.autodiff.numeric import complex_step
 from refsast.model.lif import step
 from tests import oracle
-from tests.strategies import RESETS, at_least, fractions, neurons, numbers
+from tests.strategies import RESETS, fractions, min_examples, neurons, numbers
 
 potentials, spikes = numbers(5.0), numbers(1.0).map(abs)
 leaks, thresholds = fractions(0.0, 1.0, 0.0, 0.5, 1.0), fractions(0.1, 2.0, 0.5, 1.0)
@@ -17,7 +17,7 @@ leaks, thresholds = fractions(0.0, 1.0, 0.0, 0.5, 1.0), fractions(0.1, 2.0, 0.5,
 
 @pytest.mark.slow
 @given(st.sampled_from(RESETS), leaks, thresholds, potentials, spikes)
-@at_least(300)
+@min_examples(300)
 def test_the_partials_are_the_derivatives(reset, leak, threshold, u, s):
     one = np.ones(1)
     at_u, at_s = np.array([u]), np.array([s])
@@ -41,11 +41,11 @@ def test_each_reset_by_hand():
 
 @pytest.mark.slow
 @given(neurons(), potentials, spikes, potentials)
-@at_least(300)
+@min_examples(300)
 def test_one_step_is_that_of_the_equations(neuron, u, s, current):
     new_u, new_s = step(neuron, *(np.array([[z]]) for z in (u, s, current)))
 
-    want = oracle.carried(neuron, u, s) + current
+    want = oracle.apply_reset(neuron, u, s) + current
 
     assert abs(new_u.item() - want) <= 1e-14 * (abs(u) + neuron.threshold + abs(current))
     assert abs(new_s.item() - oracle.sigma(neuron.spike, new_u.item() - neuron.threshold)) <= 1e-15

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 import refsast as rs
 from tests import oracle
-from tests.judge import EXACT
-from tests.strategies import RESETS, at_least, cases, fractions, frozen, single
+from tests.error_ratio import TOLERANCE
+from tests.strategies import RESETS, cases, fractions, make_read_only, min_examples, to_float32
 
 
 def scale(case):
@@ -21,7 +21,7 @@ def scale(case):
 
 @pytest.mark.slow
 @given(cases())
-@at_least(300)
+@min_examples(300)
 def test_the_smooth_network_is_that_of_the_equations(case):
     u, s, logits = oracle.run(case)
 
@@ -29,12 +29,12 @@ def test_the_smooth_network_is_that_of_the_equations(case):
 
     for got, want in zip((*trace.u, *trace.s, trace.logits), (*u, *s, logits), strict=True):
         assert got.shape == np.shape(want)
-        assert np.abs(got - want).max() <= EXACT * scale(case)
+        assert np.abs(got - want).max() <= TOLERANCE * scale(case)
 
 
 @pytest.mark.slow
 @given(cases())
-@at_least(300)
+@min_examples(300)
 def test_the_hard_network_is_that_of_the_equations(case):
     """Up to the first potential so close to threshold that rounding decides; mostly there is none.
 
@@ -48,7 +48,7 @@ def test_the_hard_network_is_that_of_the_equations(case):
         return
 
     for got, want in zip((*trace.u, *trace.s, trace.logits), (*u, *s, logits), strict=True):
-        assert np.abs(got - want).max() <= EXACT * scale(case)
+        assert np.abs(got - want).max() <= TOLERANCE * scale(case)
     assert all(np.isin(each, (0.0, 1.0)).all() for each in trace.s)
 
 
@@ -78,7 +78,7 @@ def test_a_potential_exactly_at_threshold_fires(reset, potentials, spikes):
 
 @pytest.mark.slow
 @given(cases())
-@at_least(100)
+@min_examples(100)
 def test_swapping_in_the_spike_that_is_there_changes_nothing(case):
     neuron = case.network.neurons[0]
     network = replace(case.network, neuron=(neuron,) * len(case.network.neurons))
@@ -92,7 +92,7 @@ def test_swapping_in_the_spike_that_is_there_changes_nothing(case):
 
 @pytest.mark.slow
 @given(cases())
-@at_least(100)
+@min_examples(100)
 def test_the_first_steps_do_not_know_the_last(case):
     network, params, x, _ = case
 
@@ -102,8 +102,8 @@ def test_the_first_steps_do_not_know_the_last(case):
         assert np.allclose(a[:1], b, rtol=1e-12, atol=1e-12)
 
 
-@given(cases().map(single))
-@at_least(50)
+@given(cases().map(to_float32))
+@min_examples(50)
 def test_single_precision_stays_single(case):
     trace = rs.run(case.network, case.params, case.x.astype(float))
 
@@ -111,7 +111,7 @@ def test_single_precision_stays_single(case):
 
 
 @given(st.integers(1, 3), fractions(0.0, 1.0, 0.0, 0.5, 1.0), st.integers(1, 9))
-@at_least(100)
+@min_examples(100)
 def test_the_weights_of_a_leaky_readout_are_those_of_its_loop(n_out, leak, time):
     want = []
     for fired in range(time):  # the mean potential after one unit spike
@@ -159,6 +159,6 @@ def test_the_strategies_reach(edge):
 def test_no_argument_of_a_drawn_case_can_be_written():
     case = find(cases(), lambda c: True, settings=FIRST)
 
-    assert frozen(case) is case
+    assert make_read_only(case) is case
     with pytest.raises(ValueError, match="read-only"):
         case.params[0].w[...] = 0.0

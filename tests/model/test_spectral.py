@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import refsast as rs
-from refsast.model.params import parts
+from refsast.model.params import layer_arrays
 from refsast.model.spectral import spectral_norm
-from tests.strategies import arrays, at_least, networks, parameters, seeds
+from tests.strategies import arrays, min_examples, networks, parameters, seeds
 
 CAPS = st.sampled_from((None, 0.0, 0.5, 1.0)) | st.floats(1e-3, 4.0)
 
@@ -67,11 +67,11 @@ def test_a_second_time_changes_nothing(drawn):
     twice = rs.project(network, once, **caps)
 
     for a, b in zip(once, twice, strict=True):
-        assert all(parts(b)[name] is array for name, array in parts(a).items())
+        assert all(layer_arrays(b)[name] is array for name, array in layer_arrays(a).items())
 
 
 @given(capped(), seeds())
-@at_least(200)
+@min_examples(200)
 def test_no_other_point_within_the_caps_is_nearer(drawn, seed):
     """The obtuse angle: ``<a - proj(a), z - proj(a)> <= 0`` for every z within the caps."""
     network, params, caps = drawn

@@ -12,7 +12,7 @@ import refsast as rs
 from refsast.autodiff import value_and_grad
 from refsast.autodiff.numeric import complex_step
 from tests import oracle
-from tests.strategies import ANALYTIC, SURROGATES, at_least, numbers, surrogates
+from tests.strategies import ANALYTIC, SURROGATES, min_examples, numbers, surrogates
 
 families = pytest.mark.parametrize("family", SURROGATES, ids=lambda f: f.__name__)
 GRID = np.concatenate([np.linspace(-6.0, 6.0, 40_001), np.geomspace(1e-9, 1e3, 2_001)])
@@ -79,7 +79,7 @@ def test_value_slope_and_curvature_at_a_few_points(family, v):
 
 @pytest.mark.slow
 @given(surrogates(), st.floats(-1e300, 1e300), numbers(20.0))
-@at_least(500)
+@min_examples(500)
 def test_what_holds_of_every_spike_at_every_number(spike, far, near):
     for number in (far, near):
         v = np.array([number])
@@ -96,7 +96,7 @@ def test_what_holds_of_every_spike_at_every_number(spike, far, near):
 
 @pytest.mark.slow
 @given(surrogates(), numbers(20.0))
-@at_least(500)
+@min_examples(500)
 def test_value_slope_and_curvature_are_those_of_the_textbook(spike, number):
     v = np.array([number])
     slope, second = slope_and_curvature(spike, number)
@@ -110,7 +110,7 @@ def test_value_slope_and_curvature_are_those_of_the_textbook(spike, number):
 
 @pytest.mark.slow
 @given(surrogates(), numbers(20.0))
-@at_least(500)
+@min_examples(500)
 def test_the_slope_is_the_derivative_by_complex_step_and_by_tape(spike, number):
     v = np.array([number])
     slope = spike.derivative(v)[0]
@@ -124,7 +124,7 @@ def test_the_slope_is_the_derivative_by_complex_step_and_by_tape(spike, number):
 
 @pytest.mark.slow
 @given(surrogates(ANALYTIC), numbers(20.0))
-@at_least(300)
+@min_examples(300)
 def test_the_curvature_is_the_derivative_of_the_slope(spike, number):
     v = np.array([number])
     second = spike.second(v)[0]
@@ -136,7 +136,7 @@ def test_the_curvature_is_the_derivative_of_the_slope(spike, number):
 
 
 @given(surrogates(), numbers(20.0), st.floats(0.0, 5.0))
-@at_least(300)
+@min_examples(300)
 def test_every_spike_is_monotone(spike, number, more):
     assert spike(np.array([number + more]))[0] >= spike(np.array([number]))[0]
 

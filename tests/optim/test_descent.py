@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refsast.optim import descent
-from tests.strategies import at_least, directions
+from tests.strategies import directions, min_examples
 
 STEPS = 20
 rates, memories, decays = st.floats(1e-3, 1.0), st.floats(0.0, 0.999), st.floats(0.0, 0.5)
@@ -32,7 +32,7 @@ def path(method, w, grads, factor=1.0):
 
 @pytest.mark.slow
 @given(directions(3), directions((STEPS, 3)), rates, factors, memories, decays)
-@at_least(100)
+@min_examples(100)
 def test_sgd_is_its_formula(w, grads, rate, factor, momentum, decay):
     method = descent.sgd(learning_rate=rate, momentum=momentum, weight_decay=decay)
 
@@ -50,7 +50,7 @@ def test_sgd_is_its_formula(w, grads, rate, factor, momentum, decay):
 
 @pytest.mark.slow
 @given(directions(3), directions((STEPS, 3)), rates, factors, memories, memories, decays)
-@at_least(100)
+@min_examples(100)
 def test_adam_is_its_formula(w, grads, rate, factor, beta1, beta2, decay):
     method = descent.adam(
         learning_rate=rate, beta1=beta1, beta2=beta2, epsilon=1e-4, weight_decay=decay

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 import refsast as rs
 from refsast.autodiff.numeric import central_difference, complex_step_gradient
 from refsast.optim import sam
-from tests.strategies import ANALYTIC, arrays, at_least, cases, directions
+from tests.strategies import ANALYTIC, arrays, cases, directions, min_examples
 
 radii = st.sampled_from([0.0, 0.05, 0.5]) | st.floats(1e-3, 2.0)
 
 
 @pytest.mark.slow
 @given(arrays(6), arrays(6), directions(6), radii)
-@at_least(500)
+@min_examples(500)
 def test_no_other_step_of_the_same_length_gains_more(w, grad, other, rho):
     best = sam.ascent_point(w, grad, rho=rho) - w
     rival = other * (rho / np.linalg.norm(other))
@@ -30,7 +30,7 @@ def test_no_other_step_of_the_same_length_gains_more(w, grad, other, rho):
 
 @pytest.mark.slow
 @given(arrays(5), directions(5), radii, st.sampled_from([1e-300, 1e-160, 1e-8, 1e8, 1e160, 1e300]))
-@at_least(200)
+@min_examples(200)
 def test_the_point_does_not_depend_on_the_length_of_the_gradient(w, grad, rho, scale):
     huge = grad * (scale / np.abs(grad).max())
     assert np.isfinite(huge).all()
@@ -59,7 +59,7 @@ def quadratic(matrix):
 
 
 @given(arrays((4, 4)), arrays(4), radii)
-@at_least(200)
+@min_examples(200)
 def test_on_a_quadratic_it_is_the_closed_form(half, w, rho):
     a = half + half.T
     g = a @ w
@@ -71,7 +71,7 @@ def test_on_a_quadratic_it_is_the_closed_form(half, w, rho):
     assert got == pytest.approx(want, rel=1e-12, abs=1e-13 * (1.0 + abs(a).sum() * (rho + 8.0)))
 
 
-class Counted:
+class CallRecorder:
     """An objective that remembers where it was called."""
 
     def __init__(self, objective):
@@ -83,10 +83,10 @@ class Counted:
 
 
 @given(arrays(4), directions(4))
-@at_least(50)
+@min_examples(50)
 def test_the_first_chooses_where_the_second_is_differentiated(w, target):
-    first = Counted(quadratic(np.eye(4)))
-    second = Counted(lambda w: (0.5 * (w - target) @ (w - target), w - target))
+    first = CallRecorder(quadratic(np.eye(4)))
+    second = CallRecorder(lambda w: (0.5 * (w - target) @ (w - target), w - target))
     assume(np.linalg.norm(w) > 1e-3)
 
     g = sam.gradient(first, w, rho=0.5, second=second)
@@ -99,32 +99,32 @@ def test_the_first_chooses_where_the_second_is_differentiated(w, target):
 
 
 def test_how_often_the_objective_is_called():
-    w, objective = np.ones(2), Counted(quadratic(np.eye(2)))
+    w, objective = np.ones(2), CallRecorder(quadratic(np.eye(2)))
 
     sam.gradient(objective, w, rho=0.1)
     assert len(objective.points) == 2
 
-    only = Counted(quadratic(np.eye(2)))
+    only = CallRecorder(quadratic(np.eye(2)))
     sam.gradient(only, w, rho=0.0)
     assert len(only.points) == 1
 
-    never, second = Counted(quadratic(np.eye(2))), Counted(quadratic(np.eye(2)))
+    never, second = CallRecorder(quadratic(np.eye(2))), CallRecorder(quadratic(np.eye(2)))
     sam.gradient(never, w, rho=0.0, second=second)
     assert (len(never.points), len(second.points)) == (0, 1)
 
 
 @pytest.mark.slow
 @given(cases())
-@at_least(50)
+@min_examples(50)
 def test_without_a_radius_it_is_plain_descent_to_the_bit(case):
     w = rs.flatten(case.params)
-    objective = on_network(case)
+    objective = network_objective(case)
 
     assert sam.gradient(objective, w, rho=0.0).tobytes() == objective(w)[1].tobytes()
     assert sam.ascent_point(w, objective(w)[1], rho=0.0) is w
 
 
-def on_network(case, module=rs.fast):
+def network_objective(case, module=rs.fast):
     """Return the loss of a network as an objective on the flat vector."""
 
     def objective(w):
@@ -137,9 +137,9 @@ def on_network(case, module=rs.fast):
 
 @pytest.mark.slow
 @given(cases(detach=False), radii)
-@at_least(100)
+@min_examples(100)
 def test_on_a_network_it_is_the_gradient_at_the_ascent_point(case, rho):
-    w, objective = rs.flatten(case.params), on_network(case)
+    w, objective = rs.flatten(case.params), network_objective(case)
     g = objective(w)[1]
     assume(np.linalg.norm(g) > 1e-9)
 
@@ -166,7 +166,7 @@ SMOOTH = {  # f, its gradient and its Hessian along d; analytic, so the complex 
 
 @pytest.mark.parametrize("name", SMOOTH)
 @given(directions(4), st.floats(0.01, 1.0))
-@at_least(100)
+@min_examples(100)
 def test_the_exact_gradient_is_that_of_the_loss_at_the_ascent_point(name, w, rho):
     f, grad, hvp = SMOOTH[name]
 
@@ -186,10 +186,10 @@ def test_the_exact_gradient_is_that_of_the_loss_at_the_ascent_point(name, w, rho
 
 @pytest.mark.slow
 @given(cases(families=ANALYTIC, detach=False))
-@at_least(50)
+@min_examples(50)
 def test_so_it_is_on_a_network_with_exact_hessian_products(case):
     network, _, x, y = case
-    w, objective = rs.flatten(case.params), on_network(case)
+    w, objective = rs.flatten(case.params), network_objective(case)
     g = objective(w)[1]
     assume(np.linalg.norm(g) > 1e-3)
 

@@ -9,17 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import refsast as rs
-from proofs_check.certified import constants, enclosure
-from proofs_check.certified.enclosure import Interval, arccot, exact, exp
-from proofs_check.certified.unit_spikes import UNIT
-from tests.proofs_check.sampled import wide
-from tests.strategies import ANALYTIC, RESETS, SURROGATES, at_least, seeds
+from proofs_check.certified import constants, intervals
+from proofs_check.certified.intervals import Interval, arccot, exp, point_interval
+from proofs_check.certified.unit_spikes import UNIT_SPIKES
+from tests.proofs_check.sampled_constants import wide
+from tests.strategies import ANALYTIC, RESETS, SURROGATES, min_examples, seeds
 
 flint = pytest.importorskip("flint")
 arb, series = flint.arb, flint.arb_series
 
 families = pytest.mark.parametrize("family", SURROGATES, ids=lambda f: f.__name__)
-OF_MAPS = (constants.carry, constants.kappa, constants.curvature)
+OF_MAPS = (constants.max_carry, constants.kappa, constants.map_curvature)
 OF_SPIKES = (constants.sup_derivative, constants.sup_second, constants.sup_third)
 RATIOS = [1e-3, 0.4, 1.0, 2.5, 30.0]
 HUGE = [0.0, 5e-324, 1e-300, 1e-8, 0.5, 1.0, 1.5, 700.0, 709.0, 710.0, 745.0, 746.0, 1e20, 1e308]
@@ -42,7 +42,7 @@ ELEMENTARY = {
 def missed(name, numbers):
     """Return how many values of Arb are not within ours."""
     ours, theirs = ELEMENTARY[name]
-    found = ours(exact(numbers))
+    found = ours(point_interval(numbers))
     values = [theirs(arb(float(x))) for x in numbers]
     low = [not arb(float(lower)) <= v for lower, v in zip(found.lower, values, strict=True)]
     high = [not v <= arb(float(upper)) for upper, v in zip(found.upper, values, strict=True)]
@@ -67,7 +67,7 @@ def test_the_elementary_functions_hold_those_of_arb_however_far(name):
 
 
 def test_past_all_doubles_the_exponential_is_known_to_be_large_or_small():
-    found = exp(exact(np.array([-np.inf, -1e308, 1e308, np.inf])))
+    found = exp(point_interval(np.array([-np.inf, -1e308, 1e308, np.inf])))
 
     assert found.lower[:2].tolist() == [0.0, 0.0]
     assert (found.upper[:2] < 1e-300).all()
@@ -77,14 +77,14 @@ def test_past_all_doubles_the_exponential_is_known_to_be_large_or_small():
 
 @pytest.mark.parametrize("name", ELEMENTARY)
 def test_without_outward_rounding_arb_is_not_held(name, monkeypatch):
-    monkeypatch.setattr(enclosure, "outward", Interval)
+    monkeypatch.setattr(intervals, "outward", Interval)
 
     assert missed(name, arguments(name)) > 3
 
 
 @pytest.mark.parametrize(("name", "terms"), [("exp", "EXP_TERMS"), ("arccot", "ARCTAN_TERMS")])
 def test_a_series_cut_short_is_caught(name, terms, monkeypatch):
-    monkeypatch.setattr(enclosure, terms, getattr(enclosure, terms)[3:])
+    monkeypatch.setattr(intervals, terms, getattr(intervals, terms)[3:])
 
     assert missed(name, arguments(name)) > 5
 
@@ -93,7 +93,7 @@ def test_a_series_cut_short_is_caught(name, terms, monkeypatch):
 def test_the_elementary_functions_are_tight_and_hold_what_lies_between(name):
     ours, _ = ELEMENTARY[name]
     x = np.linspace(0.1, 600.0, 201)
-    thin, wide = ours(exact(x)), ours(Interval(x[:-1], x[1:]))
+    thin, wide = ours(point_interval(x)), ours(Interval(x[:-1], x[1:]))
 
     assert (thin.upper - thin.lower <= 1e-10 * thin.lower).all()
     for end in (thin.lower, thin.upper):
@@ -138,13 +138,13 @@ def neuron_of(family, slope, ratio):
 
 @families
 def test_a_unit_spike_holds_the_textbook_and_its_derivatives(family):
-    unit = UNIT[family]
+    unit = UNIT_SPIKES[family]
     for m in np.concatenate([[0.0, 1e-9, 0.5], np.geomspace(0.01, min(unit.far, 60.0), 9)[:-1]]):
         s = spike_of(family, series([arb(m), arb(1)], prec=4), 1)
         textbook = (1 - s[0], m * (1 - s[0]), s[1], -2 * s[2], 6 * s[3])
         ours = (unit.tail, unit.moment, unit.first, unit.second, unit.third)
         for f, value in zip(ours, textbook, strict=True):
-            found = f(exact(np.array([m])))
+            found = f(point_interval(np.array([m])))
             assert arb(found.lower[0]) <= value <= arb(found.upper[0])
             assert found.upper[0] - found.lower[0] <= 1e-10
 
@@ -187,7 +187,7 @@ def reset_by(neuron, u, s):
 
 
 @given(seeds().map(wide), st.sampled_from(RESETS), st.sampled_from([1, 2]))
-@at_least(100)
+@min_examples(100)
 def test_over_decades_and_all_resets_the_lower_end_is_attained(neuron, reset, order):
     neuron = replace(neuron, reset=reset)
     found = OF_MAPS[order](neuron)
@@ -258,6 +258,6 @@ def test_arb_does_not_prove_what_is_false():
     """The larger limit at the jump, 1 + a, is missed by a search of one side."""
     neuron = neuron_of(rs.FastSigmoid, 1.0, 3.0)
     edges = neuron.threshold - np.array(distances(rs.FastSigmoid))[::-1]
-    below = arb(0.99 * constants.curvature(neuron).lower)
+    below = arb(0.99 * constants.map_curvature(neuron).lower)
 
     assert not proved(lambda u: derivative(neuron, u, -1, 2), edges, below)

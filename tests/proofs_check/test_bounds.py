@@ -14,11 +14,17 @@ from hypothesis import strategies as st
 
 import refsast as rs
 from proofs_check import draws
-from proofs_check.certified.constants import carry, curvature, kappa, sup_derivative, sup_second
-from proofs_check.claims import forms, lipschitz, stability
-from proofs_check.draws import Seeded
+from proofs_check.certified.constants import (
+    kappa,
+    map_curvature,
+    max_carry,
+    sup_derivative,
+    sup_second,
+)
+from proofs_check.claims import lipschitz, smoothness_constants, stability
+from proofs_check.draws import RandomSource
 from proofs_check.instances import Driven, Started
-from tests.strategies import at_least, seeds
+from tests.strategies import min_examples, seeds
 
 CELLS = [
     rs.LIF(0.5, 2.0, rs.Arctan(1.0), reset)
@@ -50,31 +56,33 @@ def by_hand(cell, x=((1.0, 0.5), (-3.0, 0.0))):
 
 
 def test_currents_are_sums_of_magnitudes():
-    first, second = stability.currents(by_hand(CELLS[0]))
+    first, second = stability.current_bounds(by_hand(CELLS[0]))
 
     assert first.tolist() == [3.0 * 3.0 + 1.25 + 0.5, 3.0 * 4.0 + 5.0 + 7.0]
     assert second.tolist() == [7.0 + 6.0 + 1.0]
 
 
 def test_upward_currents_are_those_of_positive_weights_where_no_input_is_negative():
-    mixed = stability.upward(by_hand(CELLS[0]))
-    positive = stability.upward(by_hand(CELLS[0], ((1.0, 0.0), (2.0, 0.0))))
+    mixed = stability.upper_currents(by_hand(CELLS[0]))
+    positive = stability.upper_currents(by_hand(CELLS[0], ((1.0, 0.0), (2.0, 0.0))))
 
     assert mixed[0].tolist() == [3.0 * 3.0 + 0.25 - 0.5, 3.0 * 4.0 + 7.0]
     assert positive[0].tolist() == [2.0 * 1.0 + 0.25 - 0.5, 2.0 * 4.0 + 7.0]
     assert positive[1].tolist() == mixed[1].tolist() == [2.0 - 1.0]
     lower = by_hand(CELLS[0])
     layer = replace(lower.params[1], b=np.array([-9.0]))
-    assert stability.upward(replace(lower, params=(lower.params[0], layer)))[1].tolist() == [0.0]
+    assert stability.upper_currents(replace(lower, params=(lower.params[0], layer)))[
+        1
+    ].tolist() == [0.0]
 
 
 @pytest.mark.parametrize(("cell", "taken"), [*zip(CELLS, (0.0, 2.0, 1.0, 0.0), strict=True)])
 def test_compact_sets_follow_from_the_currents(cell, taken):
     x = by_hand(cell)
-    currents = stability.currents(x)
+    currents = stability.current_bounds(x)
 
     for whole, by_step, current in zip(
-        stability.compact(x), stability.compact_by_step(x), currents, strict=True
+        stability.compact_bound(x), stability.compact_bound_by_step(x), currents, strict=True
     ):
         assert whole.tolist() == ((current + taken) / (1.0 - 0.5)).tolist()
         assert by_step[0, 0].tolist() == current.tolist()  # nothing is reset at first
@@ -83,9 +91,11 @@ def test_compact_sets_follow_from_the_currents(cell, taken):
 
 def test_saturation_is_the_upward_current_and_what_a_reset_leaves():
     x = by_hand(CELLS[1])
-    left = carry(CELLS[0]).upper
+    left = max_carry(CELLS[0]).upper
 
-    for found, current in zip(stability.saturated(x), stability.upward(x), strict=True):
+    for found, current in zip(
+        stability.saturation_bound(x), stability.upper_currents(x), strict=True
+    ):
         assert found.tolist() == (current + left).tolist()
 
 
@@ -104,10 +114,10 @@ def test_a_trajectory_starts_where_it_is_told_to(cell):
         np.testing.assert_allclose(found[step, n], now, rtol=1e-13)
 
 
-@at_least(60)
+@min_examples(60)
 @given(seeds())
 def test_the_lipschitz_constant_is_the_product_of_the_theorem(seed):
-    x = draws.driven(Seeded(np.random.default_rng(seed)))
+    x = draws.draw_batch(RandomSource(np.random.default_rng(seed)))
     steps = len(x.x)
     wanted = np.linalg.norm(x.network.readout.time_weights(steps))
     wanted *= 1.0 if x.network.readout.n_out is None else norm(x.params[-1].w)
@@ -115,7 +125,7 @@ def test_the_lipschitz_constant_is_the_product_of_the_theorem(seed):
         slope = sup_derivative(neuron.spike).upper
         wanted *= slope * norm(layer.w) * powers(kappa(neuron).upper + slope * norm(layer.v), steps)
 
-    found = lipschitz.lipschitz(x.network, x.params, steps)
+    found = lipschitz.lipschitz_constant(x.network, x.params, steps)
 
     np.testing.assert_allclose(found, wanted, rtol=1e-12)
 
@@ -132,7 +142,7 @@ def along(x, d):
         w, v, n = norm(layer.w), norm(layer.v), np.sqrt(len(layer.w))
         c = powers(kappa(neuron).upper + d1 * v, steps)
         p = c * (a * size["w"] + w * below + n * size["v"] + size["b"])
-        q = (curvature(neuron).upper + v * d2) * p * p + 2.0 * size["w"] * below
+        q = (map_curvature(neuron).upper + v * d2) * p * p + 2.0 * size["w"] * below
         q = c * (q + 2.0 * size["v"] * d1 * p + w * bent)
         below, bent, a = d1 * p, d1 * q + d2 * p * p, n
     total = x.network.readout.time_weights(steps).sum()
@@ -144,13 +154,15 @@ def along(x, d):
     return total * (a * e_w + w * below + e_b), total * (2.0 * e_w * below + w * bent)
 
 
-@at_least(100)
+@min_examples(100)
 @given(seeds())
 def test_the_forms_are_those_of_the_theorem(seed):
     rng = np.random.default_rng(seed)
-    x = draws.driven(Seeded(rng))
-    norms = forms.norms_of(x.network, x.params)
-    found = forms.forms(x.network, norms, forms.loudest(x.x), len(x.x))
+    x = draws.draw_batch(RandomSource(rng))
+    norms = smoothness_constants.layer_norms(x.network, x.params)
+    found = smoothness_constants.derivative_forms(
+        x.network, norms, smoothness_constants.peak_input_norm(x.x), len(x.x)
+    )
     d = rng.exponential(size=found.q.size)
 
     first, second = along(x, d)
@@ -163,7 +175,7 @@ def test_the_forms_are_those_of_the_theorem(seed):
 def drawn_forms(seed):
     rng = np.random.default_rng(seed)
     root = rng.exponential(size=(3, 3))
-    return forms.Forms(rng.exponential(size=3), root + root.T)
+    return smoothness_constants.DerivativeForms(rng.exponential(size=3), root + root.T)
 
 
 @given(seeds())
@@ -174,7 +186,7 @@ def test_the_constant_is_the_largest_along_any_direction(seed):
     d /= np.linalg.norm(d, axis=1, keepdims=True)
     values = np.sqrt(2.0) * np.einsum("ki,ij,kj->k", d, form.r, d) + 0.5 * (d @ form.q) ** 2
 
-    found = forms.smoothness(form)
+    found = smoothness_constants.smoothness_constant(form)
 
     assert values.max() <= found * (1.0 + 1e-12)
     assert values.max() >= 0.97 * found
@@ -183,13 +195,21 @@ def test_the_constant_is_the_largest_along_any_direction(seed):
 @given(seeds())
 def test_taken_together_the_loss_allows_no_more_than_apart(seed):
     form = drawn_forms(seed)
-    together = forms.joint_smoothness(form)
+    together = smoothness_constants.joint_smoothness_constant(form)
 
-    assert together <= forms.smoothness(form) * (1.0 + 1e-12)
+    assert together <= smoothness_constants.smoothness_constant(form) * (1.0 + 1e-12)
     flat = replace(form, r=0.0 * form.r)
-    np.testing.assert_allclose(forms.joint_smoothness(flat), forms.smoothness(flat), rtol=1e-12)
+    np.testing.assert_allclose(
+        smoothness_constants.joint_smoothness_constant(flat),
+        smoothness_constants.smoothness_constant(flat),
+        rtol=1e-12,
+    )
     steep = replace(form, q=0.0 * form.q)
-    np.testing.assert_allclose(forms.joint_smoothness(steep), forms.smoothness(steep), rtol=1e-12)
+    np.testing.assert_allclose(
+        smoothness_constants.joint_smoothness_constant(steep),
+        smoothness_constants.smoothness_constant(steep),
+        rtol=1e-12,
+    )
 
 
 def slope_and_bend(p):
@@ -197,24 +217,27 @@ def slope_and_bend(p):
     return np.linalg.norm(p - np.eye(len(p))[0]), np.linalg.norm(np.diag(p) - np.outer(p, p), 2)
 
 
-@at_least(300)
+@min_examples(300)
 @given(st.integers(2, 5), st.floats(0.05, 5.0), seeds())
 def test_every_softmax_lies_beneath_a_cell(classes, spread, seed):
     slope, bend = slope_and_bend(np.random.default_rng(seed).dirichlet(np.full(classes, spread)))
 
-    assert any(slope <= c[0] + 1e-12 and bend <= c[1] + 1e-12 for c in forms.loss_cells())
+    assert any(
+        slope <= c[0] + 1e-12 and bend <= c[1] + 1e-12
+        for c in smoothness_constants.loss_derivative_cells()
+    )
 
 
 def test_no_cell_is_far_above_every_softmax():
     """Attained where the label has no probability and two other classes share it."""
     seen = [slope_and_bend(np.array([0.0, a, 1.0 - a])) for a in np.linspace(0.5, 1.0, 400)]
 
-    for slope, bend in forms.loss_cells():
+    for slope, bend in smoothness_constants.loss_derivative_cells():
         assert min(max(slope - s, bend - b) for s, b in seen) < 0.026
 
 
 def test_no_cell_is_beneath_another():
-    cells = forms.loss_cells()
+    cells = smoothness_constants.loss_derivative_cells()
 
     for c in cells:
         assert not any(d != c and d[0] >= c[0] and d[1] >= c[1] for d in cells)

@@ -7,19 +7,11 @@ from hypothesis import strategies as st
 
 import refsast as rs
 from proofs_check.transfer import boxes
-from proofs_check.transfer.boxes import enclose
-from proofs_check.transfer.certificate import reach, sharp, simple
-from proofs_check.transfer.slopes import with_slope
-from refsast.model.network import with_spikes
-from tests.proofs_check.instances import (
-    CROSSED,
-    INSTANCES,
-    PUSHED,
-    PUSHED_LEAKY,
-    PUSHED_TOO_FAR,
-    one_neuron,
-)
-from tests.proofs_check.rivals import (
+from proofs_check.transfer.boxes import enclose_states
+from proofs_check.transfer.certificate import layer_errors, sharp_certificate, simple_certificate
+from proofs_check.transfer.slope_curve import replace_slope
+from refsast.model.network import replace_spikes
+from tests.proofs_check.adversaries import (
     CERTIFICATES,
     boxes_hold,
     falls,
@@ -28,17 +20,25 @@ from tests.proofs_check.rivals import (
     reach_holds,
     steeper,
 )
-from tests.strategies import at_least, inputs, networks, parameters, seeds
+from tests.proofs_check.tight_networks import (
+    CROSSED,
+    INSTANCES,
+    PUSHED,
+    PUSHED_LEAKY,
+    PUSHED_TOO_FAR,
+    one_neuron,
+)
+from tests.strategies import inputs, min_examples, networks, parameters, seeds
 
 
 @st.composite
 def runs(draw):
     """A network of any kind with any slope, its parameters and a batch."""
-    network = with_slope(draw(networks()), 10.0 ** draw(st.floats(-1.0, 9.0)))
+    network = replace_slope(draw(networks()), 10.0 ** draw(st.floats(-1.0, 9.0)))
     return network, draw(parameters(network)), draw(inputs(network.sizes[0]))
 
 
-@at_least(200)
+@min_examples(200)
 @given(runs(), seeds())
 def test_no_spike_of_the_envelope_escapes(case, seed):
     assert boxes_hold(*case, seed)
@@ -50,11 +50,11 @@ def test_no_spike_of_the_envelope_escapes(case, seed):
 @given(runs(), st.floats(1.0, 100.0))
 def test_sharp_is_no_larger_than_simple_and_neither_grows_with_the_slope(case, factor):
     network, *rest = case
-    plain, fine = simple(*case), sharp(*case)
+    plain, fine = simple_certificate(*case), sharp_certificate(*case)
 
     assert no_larger(fine.bound, plain.bound, *case)
     assert np.all(fine.certified | ~plain.certified)
-    for certify, before in ((simple, plain), (sharp, fine)):
+    for certify, before in ((simple_certificate, plain), (sharp_certificate, fine)):
         after = certify(steeper(network, factor), *rest)
         assert no_larger(after.bound, before.bound, *case)
         assert np.all(after.certified | ~before.certified)
@@ -62,7 +62,7 @@ def test_sharp_is_no_larger_than_simple_and_neither_grows_with_the_slope(case, f
 
 @given(runs())
 def test_silence_is_no_success(case):
-    plain, fine = simple(*case), sharp(*case)
+    plain, fine = simple_certificate(*case), sharp_certificate(*case)
 
     assert fine.applies.all()
     assert not np.any(plain.certified & ~plain.applies)
@@ -93,7 +93,7 @@ def test_both_certify_much_of_what_is_drawn_when_spikes_are_steep():
 @pytest.mark.parametrize("name", INSTANCES)
 def test_the_reach_is_nearly_attained(name):
     network, params, x = INSTANCES[name]
-    layer = reach(network, params, x)[-1]
+    layer = layer_errors(network, params, x)[-1]
     hard, smooth = (rs.run(network, params, x, spike=s) for s in (rs.heaviside, None))
 
     assert layer.applies.all()
@@ -111,7 +111,7 @@ def test_the_bound_on_a_lead_is_nearly_attained(certify, instance):
 @pytest.mark.parametrize("instance", [CROSSED, PUSHED_TOO_FAR])
 def test_where_the_condition_fails_the_simple_bound_is_escaped(instance):
     network, params, x = instance
-    layers = reach(*instance)
+    layers = layer_errors(*instance)
     tail = network.neurons[-1].spike(-0.5 * layers[-1].margin)
     would_be = 2.0 * tail * network.readout.time_weights(len(x)).sum()
     fall = falls(network, network, params, x).max()
@@ -119,34 +119,34 @@ def test_where_the_condition_fails_the_simple_bound_is_escaped(instance):
     assert [bool(layer.applies[0]) for layer in layers] == [True, False]
     assert layers[-1].spike[0] == 1.0
     assert fall > 2.0 * would_be[0]
-    assert simple(*instance).bound.max() == np.inf
-    assert fall <= sharp(*instance).bound.max() < np.inf
+    assert simple_certificate(*instance).bound.max() == np.inf
+    assert fall <= sharp_certificate(*instance).bound.max() < np.inf
 
 
 def test_without_the_condition_a_wrong_class_would_be_certified():
     network, params, x = CROSSED
-    would_be = 2.0 * network.neurons[-1].spike(-0.5 * reach(*CROSSED)[-1].margin)
+    would_be = 2.0 * network.neurons[-1].spike(-0.5 * layer_errors(*CROSSED)[-1].margin)
     hard, smooth = (rs.run(network, params, x, s).logits.argmax() for s in (rs.heaviside, None))
 
-    assert simple(*CROSSED).lead.max() > would_be[0]
+    assert simple_certificate(*CROSSED).lead.max() > would_be[0]
     assert hard != smooth
-    assert not simple(*CROSSED).certified[0]
-    assert not sharp(*CROSSED).certified[0]
+    assert not simple_certificate(*CROSSED).certified[0]
+    assert not sharp_certificate(*CROSSED).certified[0]
 
 
 def test_at_threshold_hard_fires_and_smooth_fires_half():
     network, params, x = one_neuron(rs.LIF(0.0, 1.0, rs.Arctan(1e6)), (1.0,))
-    box = enclose(network, params, x).s[0]
+    box = enclose_states(network, params, x).s[0]
 
     assert rs.run(network, params, x, spike=rs.heaviside).s[0] == 1.0
     assert boxes.tail(network.neurons[0], np.zeros(1)) == pytest.approx(0.5, abs=1e-14)
     assert box.lo == 0.0 and box.hi == 1.0  # one rounding away it may be on either side  # noqa: PT018
-    assert not reach(network, params, x)[0].applies[0]
+    assert not layer_errors(network, params, x)[0].applies[0]
 
 
 def test_the_box_at_a_sure_distance_is_the_envelope():
     network, params, x = one_neuron(rs.LIF(0.0, 1.0, rs.Arctan(2.0)), (1.25,))
-    box = enclose(network, params, x).s[0]
+    box = enclose_states(network, params, x).s[0]
 
     assert box.lo.item() == pytest.approx(network.neurons[0].spike(np.array(0.25)), abs=1e-12)
     assert box.hi.item() == 1.0
@@ -161,7 +161,7 @@ def test_a_lead_of_zero_is_not_certified():
 
 
 def test_one_class_alone_is_certified():
-    assert sharp(*one_neuron(rs.LIF(0.9, 1.0, rs.Arctan(1.0)), (1.0,))).certified[0]
+    assert sharp_certificate(*one_neuron(rs.LIF(0.9, 1.0, rs.Arctan(1.0)), (1.0,))).certified[0]
 
 
 def test_spikes_and_single_precision_parameters_come_in():
@@ -170,16 +170,18 @@ def test_spikes_and_single_precision_parameters_come_in():
     single = rs.unflatten(network, rs.flatten(params).astype(np.float32))
     ones = np.random.default_rng(0).random((4, 3, 2)) < 0.5
 
-    dense, sparse = (sharp(network, params, a) for a in (ones.astype(float), rs.as_spikes(ones)))
+    dense, sparse = (
+        sharp_certificate(network, params, a) for a in (ones.astype(float), rs.as_spikes(ones))
+    )
     assert np.array_equal(dense.bound, sparse.bound)
-    assert sharp(network, single, ones).bound.dtype == np.float64
+    assert sharp_certificate(network, single, ones).bound.dtype == np.float64
 
 
-@pytest.mark.parametrize("certify", [*CERTIFICATES, reach, enclose])
+@pytest.mark.parametrize("certify", [*CERTIFICATES, layer_errors, enclose_states])
 def test_other_spikes_and_numbers_are_refused(certify):
     network, params, x = PUSHED
     with pytest.raises(ValueError, match="spike must be a smooth spike of refsast, got"):
-        certify(with_spikes(network, lambda spike: rs.heaviside), params, x)
+        certify(replace_spikes(network, lambda spike: rs.heaviside), params, x)
     with pytest.raises(ValueError, match="x and params must be real, got complex"):
         certify(network, params, x + 0j)
     with pytest.raises(ValueError, match="x must have shape"):

@@ -5,23 +5,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proofs_check.claim import check
-from proofs_check.draws import Seeded
-from proofs_check.register import CLAIMS
-from tests.strategies import at_least, instances
+from proofs_check.claim import check_claim
+from proofs_check.draws import RandomSource
+from proofs_check.register import CLAIMS_BY_LABEL
+from tests.strategies import instances, min_examples
 
-LABELS = tuple(CLAIMS)
+LABELS = tuple(CLAIMS_BY_LABEL)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("label", LABELS)
 def test_the_claim_holds_on_whatever_is_drawn(label):
-    entry = CLAIMS[label]
+    entry = CLAIMS_BY_LABEL[label]
 
-    @at_least(40)
+    @min_examples(40)
     @given(instances(entry.draw))
     def holds(instance):
-        verdict = check(entry.claim, instance)
+        verdict = check_claim(entry.claim, instance)
 
         assert not verdict.refuted, verdict
 
@@ -31,8 +31,8 @@ def test_the_claim_holds_on_whatever_is_drawn(label):
 @pytest.mark.slow
 @pytest.mark.parametrize("label", LABELS)
 def test_the_claim_speaks_on_most_of_what_a_run_draws(label):
-    entry, source = CLAIMS[label], Seeded(np.random.default_rng(7))
-    verdicts = [check(entry.claim, entry.draw(source)) for _ in range(40)]
+    entry, source = CLAIMS_BY_LABEL[label], RandomSource(np.random.default_rng(7))
+    verdicts = [check_claim(entry.claim, entry.draw(source)) for _ in range(40)]
 
     assert sum(not v.applies for v in verdicts) < 20
     assert not any(v.refuted for v in verdicts)
@@ -40,7 +40,7 @@ def test_the_claim_speaks_on_most_of_what_a_run_draws(label):
 
 @pytest.mark.parametrize("label", LABELS)
 def test_what_a_claim_rests_on_is_in_the_register_before_it(label):
-    claim = CLAIMS[label].claim
+    claim = CLAIMS_BY_LABEL[label].claim
     before = LABELS[: LABELS.index(label)]
 
     assert set(claim.uses) <= set(before)
@@ -48,7 +48,7 @@ def test_what_a_claim_rests_on_is_in_the_register_before_it(label):
 
 @pytest.mark.parametrize("label", LABELS)
 def test_a_stranger_can_read_the_entry(label):
-    claim = CLAIMS[label].claim
+    claim = CLAIMS_BY_LABEL[label].claim
 
     assert claim.label == label
     assert claim.says.endswith(".")
@@ -71,7 +71,7 @@ EDGES = {
 @pytest.mark.parametrize("edge", EDGES)
 @given(st.data())
 def test_the_draws_reach_the_edges(edge, data):
-    source = Seeded(np.random.default_rng(data.draw(st.integers(0, 20))))
-    found = [CLAIMS["3a"].draw(source) for _ in range(150)]
+    source = RandomSource(np.random.default_rng(data.draw(st.integers(0, 20))))
+    found = [CLAIMS_BY_LABEL["3a"].draw(source) for _ in range(150)]
 
     assert any(map(EDGES[edge], found))

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from proofs_check import register, report, verdicts
+from proofs_check import evaluation, register, report
 from proofs_check.__main__ import main
 from proofs_check.claims.stability import COMPACT
 from refsast.__main__ import main as refsast
@@ -18,9 +18,9 @@ SYNTHETIC = ("--train", "24", "--test", "12")
 @pytest.fixture
 def wrong(monkeypatch):
     """The register with a bound that is half of what is attained."""
-    entry = register.CLAIMS["1a"]
+    entry = register.CLAIMS_BY_LABEL["1a"]
     claim = replace(COMPACT, bound=lambda x: tuple(0.5 * b for b in COMPACT.bound(x)))
-    monkeypatch.setitem(register.CLAIMS, "1a", replace(entry, claim=claim))
+    monkeypatch.setitem(register.CLAIMS_BY_LABEL, "1a", replace(entry, claim=claim))
 
 
 @pytest.fixture(scope="module")
@@ -66,39 +66,45 @@ def test_a_refutation_is_printed_and_is_the_exit_code(wrong, tmp_path, capsys):
 
 def test_the_attack_counts_a_refutation_that_no_draw_has_seen(monkeypatch):
     """Drawn instances hold by a trick; the instance on record does not."""
-    entry = register.CLAIMS["3a"]
-    on_record = verdicts.pinned("3a")
+    entry = register.CLAIMS_BY_LABEL["3a"]
+    on_record = evaluation.load_worst("3a")
     worst = float(np.max(entry.claim.measure(on_record)))
     claim = replace(
         entry.claim,
         bound=lambda x: 0.9 * worst if len(x.x) == len(on_record.x) else np.inf,
         measure=lambda x: worst if x.x.tobytes() == on_record.x.tobytes() else 0.0,
     )
-    monkeypatch.setitem(register.CLAIMS, "3a", replace(entry, claim=claim))
+    monkeypatch.setitem(register.CLAIMS_BY_LABEL, "3a", replace(entry, claim=claim))
 
-    row = verdicts.run([register.CLAIMS["3a"]], share=0.01, effort=1, jobs=1)[0]
+    row = evaluation.evaluate_claims(
+        [register.CLAIMS_BY_LABEL["3a"]], share=0.01, effort=1, jobs=1
+    )[0]
 
     assert row.false
     assert row.worst.way == "on record"
     assert row.refuted == 0
     assert row.held == len(row.sides) == 10
-    assert "REFUTED" in report.text([row])
+    assert "REFUTED" in report.format_table([row])
 
 
 def test_the_same_seed_gives_the_same_table_on_any_number_of_processes():
-    entries = [register.CLAIMS["1c-contraction"], register.CLAIMS["2-pairs"]]
+    entries = [register.CLAIMS_BY_LABEL["1c-contraction"], register.CLAIMS_BY_LABEL["2-pairs"]]
 
-    one, two = (verdicts.run(entries, seed=3, share=0.03, effort=2, jobs=n) for n in (1, 2))
+    one, two = (
+        evaluation.evaluate_claims(entries, seed=3, share=0.03, effort=2, jobs=n) for n in (1, 2)
+    )
 
     for a, b in zip(one, two, strict=True):
         np.testing.assert_array_equal(a.sides, b.sides)
         assert (a.held, a.silent, a.worst.ratio) == (b.held, b.silent, b.worst.ratio)
-    other = verdicts.run(entries, seed=4, share=0.03, effort=0, jobs=1)
+    other = evaluation.evaluate_claims(entries, seed=4, share=0.03, effort=0, jobs=1)
     assert not np.array_equal(one[0].sides, other[0].sides)
 
 
 def test_silence_is_counted_apart():
-    row = verdicts.run([register.CLAIMS["1c-contraction"]], share=0.05, effort=0, jobs=1)[0]
+    row = evaluation.evaluate_claims(
+        [register.CLAIMS_BY_LABEL["1c-contraction"]], share=0.05, effort=0, jobs=1
+    )[0]
 
     assert row.silent > 0
     assert row.held + row.silent == 1000
@@ -110,7 +116,7 @@ def test_every_statement_can_be_read(capsys):
     assert main(["--list"]) == 0
 
     printed = capsys.readouterr().out
-    for entry in register.ENTRIES:
+    for entry in register.REGISTER:
         assert f"{entry.claim.label}: {entry.claim.title}\n  {entry.claim.says}" in printed
 
 
@@ -123,8 +129,8 @@ def test_a_trained_network_is_assessed(run, tmp_path, capsys):
 
     printed = capsys.readouterr().out
     found = {f["label"]: f for f in json.loads(files[0].read_text())["findings"]}
-    descents = {label for label in register.CLAIMS if label[0] == "5"} - {"5a", "5b"}
-    assert set(found) == set(register.CLAIMS) - descents
+    descents = {label for label in register.CLAIMS_BY_LABEL if label[0] == "5"} - {"5a", "5b"}
+    assert set(found) == set(register.CLAIMS_BY_LABEL) - descents
     assert found["1a"]["state"] == "holds"
     assert found["3b-eigenvalue"]["state"] == "vacuous"
     assert found["5a"]["state"] == "silent"

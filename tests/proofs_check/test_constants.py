@@ -10,29 +10,29 @@ from hypothesis import strategies as st
 
 import refsast as rs
 from proofs_check.certified import constants, reset_map, unit_spikes
-from proofs_check.certified.enclosure import exact
-from proofs_check.certified.unit_spikes import UNIT, beyond
-from tests.proofs_check.sampled import agrees, sample, wide, width
-from tests.strategies import ANALYTIC, SURROGATES, at_least, neurons, seeds
+from proofs_check.certified.intervals import point_interval
+from proofs_check.certified.unit_spikes import UNIT_SPIKES, beyond
+from tests.proofs_check.sampled_constants import agrees, sample, wide, width
+from tests.strategies import ANALYTIC, SURROGATES, min_examples, neurons, seeds
 
 families = pytest.mark.parametrize("family", SURROGATES, ids=lambda f: f.__name__)
 RATIOS = [1e-6, 1e-3, 0.1, 0.5, 0.9, 1.0, 1.1, 1.9, 2.0, 2.1, 3.0, 10.0, 1e3, 1e9]
-OF_MAPS = (constants.carry, constants.kappa, constants.curvature)
+OF_MAPS = (constants.max_carry, constants.kappa, constants.map_curvature)
 OF_SPIKES = (constants.sup_derivative, constants.sup_second, constants.sup_third)
 
 
 @given(neurons())
-@at_least(60)
+@min_examples(60)
 def test_a_dense_sample_agrees_whatever_the_neuron(neuron):
     assert agrees(constants.kappa(neuron), sample(neuron, 1))
-    assert agrees(constants.curvature(neuron), sample(neuron, 2))
+    assert agrees(constants.map_curvature(neuron), sample(neuron, 2))
     assert not isinstance(neuron.reset, rs.ToZero) or agrees(
-        constants.carry(neuron), sample(neuron, 0)
+        constants.max_carry(neuron), sample(neuron, 0)
     )
 
 
 @given(seeds().map(wide), st.sampled_from([0, 1, 2]))
-@at_least(60)
+@min_examples(60)
 def test_every_enclosure_is_tight_and_agrees_with_a_sample(neuron, order):
     found = OF_MAPS[order](neuron)
 
@@ -111,13 +111,13 @@ def test_branch_and_bound_finds_the_closed_forms(case, a, slope):
 
 @families
 def test_no_value_past_far_is_beyond(family):
-    unit = UNIT[family]
+    unit = UNIT_SPIKES[family]
     tail = beyond(unit)
-    m = exact(unit.far * np.array([1.0, 1.1, 2.0, 1e3]))
+    m = point_interval(unit.far * np.array([1.0, 1.1, 2.0, 1e3]))
     if family is rs.PiecewiseQuadratic:
-        m = exact(np.ones(1))  # beyond, all is zero
+        m = point_interval(np.ones(1))  # beyond, all is zero
     for name in ("tail", "first", "second"):
-        bound = getattr(tail, name)(exact(unit.far))
+        bound = getattr(tail, name)(point_interval(unit.far))
         values = getattr(unit, name)(m)
         assert (values.lower <= bound.upper).all()
         if name != "tail":
@@ -128,7 +128,7 @@ def test_no_value_past_far_is_beyond(family):
 @pytest.fixture
 def forgetful():
     """Searches that remember nothing, before and after."""
-    caches = (reset_map._search, reset_map.of_map)
+    caches = (reset_map._search_supremum, reset_map.map_supremum)
     for cache in caches:
         cache.cache_clear()
     yield
@@ -143,14 +143,14 @@ CARRIED = rs.LIF(1.0, 0.05, rs.Arctan(2.0))  # its carry at z = 4.2
 @pytest.mark.parametrize(("neuron", "order"), [(NEAR, 1), (CARRIED, 0)])
 def test_a_tail_cut_near_is_loose_but_true(neuron, order, forgetful, monkeypatch):
     family = type(neuron.spike)
-    monkeypatch.setitem(UNIT, family, replace(UNIT[family], far=1.0))
+    monkeypatch.setitem(UNIT_SPIKES, family, replace(UNIT_SPIKES[family], far=1.0))
 
     assert OF_MAPS[order](neuron).upper >= sample(neuron, order)
 
 
 def test_a_limit_is_exact_and_its_point_infinite():
     kappa = constants.kappa(rs.LIF(0.7, 1.0, rs.Arctan(1.0)))
-    carry = constants.carry(rs.LIF(1.0, 0.25, rs.FastSigmoid(2.0)))
+    carry = constants.max_carry(rs.LIF(1.0, 0.25, rs.FastSigmoid(2.0)))
 
     assert (kappa.point, carry.point) == (-math.inf, math.inf)
     assert kappa.lower == pytest.approx(0.7, rel=1e-15)
@@ -158,7 +158,7 @@ def test_a_limit_is_exact_and_its_point_infinite():
 
 
 def test_a_forgotten_tail_is_caught(forgetful, monkeypatch):
-    monkeypatch.setitem(UNIT, rs.Algebraic, replace(UNIT[rs.Algebraic], far=1.0))
+    monkeypatch.setitem(UNIT_SPIKES, rs.Algebraic, replace(UNIT_SPIKES[rs.Algebraic], far=1.0))
     monkeypatch.setattr(
         reset_map,
         "beyond",
@@ -170,16 +170,18 @@ def test_a_forgotten_tail_is_caught(forgetful, monkeypatch):
 
 @pytest.mark.parametrize("family", [rs.FastSigmoid, rs.PiecewiseQuadratic])
 def test_a_forgotten_side_of_a_jump_is_caught(family):
-    neuron, unit, a = rs.LIF(1.0, 0.7, family(1.0)), UNIT[family], exact(0.7)
-    right = [reset_map._branch(unit, a, 2, 1.0, sign, 0.0).upper for sign in (-1.0, 1.0)]
+    neuron, unit, a = rs.LIF(1.0, 0.7, family(1.0)), UNIT_SPIKES[family], point_interval(0.7)
+    right = [
+        reset_map._half_line_supremum(unit, a, 2, 1.0, sign, 0.0).upper for sign in (-1.0, 1.0)
+    ]
 
     assert max(right) < 0.99 * sample(neuron, 2)
 
 
 @pytest.mark.parametrize("name", ["second", "third"])
 def test_a_wrong_derivative_is_caught(name, forgetful, monkeypatch):
-    wrong = replace(UNIT[rs.Logistic], **{name: lambda m: 0.0 * m})
-    monkeypatch.setitem(UNIT, rs.Logistic, wrong)
+    wrong = replace(UNIT_SPIKES[rs.Logistic], **{name: lambda m: 0.0 * m})
+    monkeypatch.setitem(UNIT_SPIKES, rs.Logistic, wrong)
     neuron = rs.LIF(1.0, 3.0, rs.Logistic(1.0))
     order = {"second": 1, "third": 2}[name]
 
@@ -192,18 +194,18 @@ def test_a_leak_of_zero_leaves_nothing():
     subtract = replace(neuron, reset=rs.Subtract())
 
     assert {f(neuron).upper for f in OF_MAPS} == {0.0}
-    assert constants.kappa(leaked).upper == constants.curvature(leaked).upper == 0.0
+    assert constants.kappa(leaked).upper == constants.map_curvature(leaked).upper == 0.0
     assert constants.kappa(subtract).lower <= 1.0 <= constants.kappa(subtract).upper  # not leaked
 
 
 @given(neurons(), st.floats(0.0, 3.0))
-@at_least(20)
+@min_examples(20)
 def test_detaching_changes_nothing_and_a_recurrent_cap_is_the_largest(neuron, kappa_e):
     other = replace(neuron, detach_reset=not neuron.detach_reset)
     alone, slope = constants.kappa(neuron).upper, neuron.spike.sup_derivative
 
     assert constants.kappa(other) == constants.kappa(neuron)
-    assert constants.curvature(other) == constants.curvature(neuron)
+    assert constants.map_curvature(other) == constants.map_curvature(neuron)
     if kappa_e < alone:
         with pytest.raises(ValueError, match="kappa_e must be at least kappa"):
             constants.recurrent_cap(neuron, kappa_e)
@@ -236,7 +238,7 @@ def test_an_impostor_gets_the_constants_of_its_family():
 @pytest.mark.parametrize("f", [*OF_SPIKES, *OF_MAPS])
 @pytest.mark.parametrize("reset", [rs.ToZero(), rs.Subtract(), rs.NoReset()])
 def test_another_spike_is_refused(f, reset):
-    if f is constants.carry and not isinstance(reset, rs.ToZero):
+    if f is constants.max_carry and not isinstance(reset, rs.ToZero):
         return
     asked = rs.heaviside if f in OF_SPIKES else rs.LIF(0.9, 1.0, rs.heaviside, reset)
 
@@ -247,7 +249,10 @@ def test_another_spike_is_refused(f, reset):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda n: constants.carry(replace(n, reset=rs.NoReset())), "reset must be ToZero, got "),
+        (
+            lambda n: constants.max_carry(replace(n, reset=rs.NoReset())),
+            "reset must be ToZero, got ",
+        ),
         (
             lambda n: constants.recurrent_cap(n, math.nan),
             r"kappa_e must be at least kappa, .*, got nan",

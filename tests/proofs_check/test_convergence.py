@@ -9,71 +9,84 @@ import pytest
 from hypothesis import given
 
 import refsast as rs
-from proofs_check.claim import check
+from proofs_check.claim import check_claim
 from proofs_check.claims import convergence as claims
-from proofs_check.claims.convergence import CLAIMS, ONE_STEP, SMOOTH, TWO
+from proofs_check.claims.convergence import CLAIMS, INDEPENDENT, ONE_STEP, SMOOTH
 from proofs_check.descent.counterexamples import (
     ESCAPES,
-    attained,
-    attained_path,
-    axes,
-    bowls,
-    clash,
-    doubled,
-    drifting,
-    many_along,
-    spiking,
+    axis_batches,
+    bias_against_descent,
+    bowl_sum,
+    double_gain,
+    maximal_bias,
+    snn_step,
+    thousand_runs_from_step,
+    tight_path,
+    tight_step,
 )
-from proofs_check.descent.descents import Path, Step, arrivals, scatter, tree
-from proofs_check.descent.draws import path, quadratics, ridges, risks, runs, step
-from proofs_check.descent.families import Finite
+from proofs_check.descent.draws import (
+    draw_path,
+    draw_quadratics,
+    draw_ridges,
+    draw_risks,
+    draw_runs,
+    draw_step,
+)
+from proofs_check.descent.enumeration import (
+    Path,
+    Step,
+    direction_variance,
+    end_points,
+    path_outcomes,
+)
+from proofs_check.descent.finite_sum import Finite
 from proofs_check.descent.objectives import Quadratic
 from proofs_check.descent.runs import Runs
-from proofs_check.draws import Seeded
-from tests.strategies import at_least, seeds
+from proofs_check.draws import RandomSource
+from tests.strategies import min_examples, seeds
 
 BY_LABEL = {claim.label: claim for claim in CLAIMS}
 DRAWS = {
-    "5a": step,
-    "5a-sharp": step,
-    "5a-shared": partial(step, shared=True),
-    "5b": path,
-    "5b-seeded": runs,
-    "5c": step,
-    "5c-bias": step,
+    "5a": draw_step,
+    "5a-sharp": draw_step,
+    "5a-shared": partial(draw_step, shared=True),
+    "5b": draw_path,
+    "5b-seeded": draw_runs,
+    "5c": draw_step,
+    "5c-bias": draw_step,
 }
 
 
 def source(seed):
     """Return a source of choices."""
-    return Seeded(np.random.default_rng(seed))
+    return RandomSource(np.random.default_rng(seed))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("label", sorted(set(DRAWS) - {"5b-seeded"}))
 @given(seed=seeds())
-@at_least(60)
+@min_examples(60)
 def test_the_claim_holds(label, seed):
-    verdict = check(BY_LABEL[label], DRAWS[label](source(seed)))
+    verdict = check_claim(BY_LABEL[label], DRAWS[label](source(seed)))
 
     assert not verdict.refuted, verdict
 
 
 @pytest.mark.slow
 def test_the_draws_keep_to_the_hypotheses():
-    draws = (*[partial(step, draw=kind) for kind in (quadratics, ridges)], path)
+    draws = (*[partial(draw_step, draw=kind) for kind in (draw_quadratics, draw_ridges)], draw_path)
     silent = Counter()
     for i in range(300):
         draw = draws[i % 3]
-        claim = claims.K_STEPS if draw is path else ONE_STEP
-        silent[bool(check(claim, draw(source(i))).unmet)] += 1
+        claim = claims.K_STEPS if draw is draw_path else ONE_STEP
+        silent[bool(check_claim(claim, draw(source(i))).unmet)] += 1
 
     assert silent[True] < 0.1 * 300
 
 
 @pytest.mark.slow
 def test_the_draws_of_risks_keep_to_the_hypotheses():
-    verdicts = [check(ONE_STEP, step(source(i), draw=risks)) for i in range(40)]
+    verdicts = [check_claim(ONE_STEP, draw_step(source(i), draw=draw_risks)) for i in range(40)]
 
     assert sum(v.applies for v in verdicts) >= 30
 
@@ -83,8 +96,8 @@ def test_without_this_hypothesis_the_claim_fails(at):
     label, says = at
     claim, escape = BY_LABEL[label], ESCAPES[at]()
 
-    assert check(claim, escape).unmet == (says,)
-    assert check(claim.without(says), escape).refuted
+    assert check_claim(claim, escape).unmet == (says,)
+    assert check_claim(claim.without(says), escape).refuted
 
 
 def test_no_hypothesis_lacks_an_escape():
@@ -94,40 +107,40 @@ def test_no_hypothesis_lacks_an_escape():
 @pytest.mark.parametrize(
     ("claim", "instance"),
     [
-        (ONE_STEP, attained()),
-        (claims.ONE_STEP_SHARP, attained(0.1)),
-        (claims.ONE_STEP_SHARP, attained(5.0)),
-        (claims.K_STEPS, attained_path()),
-        (claims.BIAS, clash()),
+        (ONE_STEP, tight_step()),
+        (claims.ONE_STEP_SHARP, tight_step(0.1)),
+        (claims.ONE_STEP_SHARP, tight_step(5.0)),
+        (claims.K_STEPS, tight_path()),
+        (claims.BIAS, maximal_bias()),
     ],
     ids=lambda x: getattr(x, "label", ""),
 )
 def test_the_bound_is_attained(claim, instance):
-    assert 0.9999 < check(claim, instance).ratio <= 1.0
+    assert 0.9999 < check_claim(claim, instance).ratio <= 1.0
 
 
 def test_the_bound_for_shared_minibatches_is_nearly_attained():
-    x = with_scatter(drifting(eta=1e-6))  # biased by as much as can be
+    x = with_scatter(bias_against_descent(eta=1e-6))  # biased by as much as can be
 
-    assert check(claims.SHARED_STEP, x).ratio > 0.999
+    assert check_claim(claims.SHARED_STEP, x).ratio > 0.999
 
 
 @pytest.mark.parametrize(
     ("label", "instance"),
     [
-        ("5a", attained()),
-        ("5a-sharp", attained(0.3)),
-        ("5b", attained_path()),
-        ("5b-seeded", many_along(replace(attained(), rho=1.0))),
-        ("5c-bias", clash()),
+        ("5a", tight_step()),
+        ("5a-sharp", tight_step(0.3)),
+        ("5b", tight_path()),
+        ("5b-seeded", thousand_runs_from_step(replace(tight_step(), rho=1.0))),
+        ("5c-bias", maximal_bias()),
     ],
     ids=lambda x: x if isinstance(x, str) else "",
 )
 def test_half_the_bound_is_refuted(label, instance):
     claim = BY_LABEL[label]
-    half = 0.5 * check(claim, instance).ratio
+    half = 0.5 * check_claim(claim, instance).ratio
 
-    assert check(replace(claim, bound=lambda x: half * claim.bound(x)), instance).refuted
+    assert check_claim(replace(claim, bound=lambda x: half * claim.bound(x)), instance).refuted
 
 
 def test_an_ascent_that_is_too_long_is_caught(monkeypatch):
@@ -136,32 +149,32 @@ def test_an_ascent_that_is_too_long_is_caught(monkeypatch):
         rs.sam, "ascent_point", lambda w, grad, *, rho: ascent_point(w, grad, rho=1.01 * rho)
     )
 
-    assert check(ONE_STEP, attained()).refuted
+    assert check_claim(ONE_STEP, tight_step()).refuted
 
 
 def test_a_second_minibatch_that_is_ignored_is_caught(monkeypatch):
     gradient = rs.sam.gradient
     monkeypatch.setattr(rs.sam, "gradient", lambda f, w, *, rho, second: gradient(f, w, rho=rho))
 
-    assert check(claims.UNBIASED, replace(clash(), shared=False)).refuted
+    assert check_claim(claims.UNBIASED, replace(maximal_bias(), shared=False)).refuted
 
 
 @given(seeds())
-@at_least(30)
+@min_examples(30)
 def test_the_enumeration_goes_where_the_library_goes(seed):
-    x = replace(step(source(seed), draw=ridges), shared=bool(seed % 2))
+    x = replace(draw_step(source(seed), draw=draw_ridges), shared=bool(seed % 2))
     batches = [b.value_and_grad for b in x.family.batches()]
     pairs = [(b, None) for b in batches] if x.shared else [(a, b) for a in batches for b in batches]
 
     steps = [rs.sam.gradient(a, x.w, rho=x.rho, second=b) for a, b in pairs]
 
-    assert arrivals(x).tobytes() == (x.w - x.eta * np.stack(steps)).tobytes()
+    assert end_points(x).tobytes() == (x.w - x.eta * np.stack(steps)).tobytes()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shared", [False, True])
 def test_the_enumerated_mean_is_that_of_many_random_steps(shared):
-    x = replace(step(source(5), draw=quadratics), shared=shared)
+    x = replace(draw_step(source(5), draw=draw_quadratics), shared=shared)
     samples = tuple(Quadratic(np.diag([i, 1.0]), np.array([1.0, i])) for i in (1.0, -2.0, 3.0))
     x = replace(x, family=Finite(samples, 2), w=np.array([0.3, -0.2]), eta=0.1, rho=0.5)
     rng, batches = np.random.default_rng(0), x.family.batches()
@@ -171,47 +184,52 @@ def test_the_enumerated_mean_is_that_of_many_random_steps(shared):
         moved = x.w - x.eta * rs.sam.gradient(one, x.w, rho=x.rho, second=None if shared else two)
         values.append(x.family.value_and_grad(moved)[0])
 
-    exact = np.mean([x.family.value_and_grad(w)[0] for w in arrivals(x)])
+    exact = np.mean([x.family.value_and_grad(w)[0] for w in end_points(x)])
 
     assert abs(np.mean(values) - exact) <= 5.0 * np.std(values) / 4000**0.5
     assert np.std(values) > 0.0
 
 
 def test_a_path_branches_into_every_pair_of_minibatches():
-    x = Path(Step(bowls(1.0, -1.0), np.zeros(1), 0.5, 0.5, 1.0, 1.0), 3, 0.0)
+    x = Path(Step(bowl_sum(1.0, -1.0), np.zeros(1), 0.5, 0.5, 1.0, 1.0), 3, 0.0)
 
-    assert [len(points) for points in tree(x).points] == [1, 4, 16, 64]
-    assert [len(grads) for grads in tree(x).grads] == [1, 4, 16]
+    assert [len(points) for points in path_outcomes(x).points] == [1, 4, 16, 64]
+    assert [len(grads) for grads in path_outcomes(x).grads] == [1, 4, 16]
 
 
 def test_one_minibatch_for_both_passes_biases_the_step_by_more_than_l_rho():
-    assert claims.bias(clash()) == pytest.approx(2.0, rel=1e-12)
+    assert claims.one_batch_bias(maximal_bias()) == pytest.approx(2.0, rel=1e-12)
     for n in (2, 5, 20):
-        assert claims.bias(axes(n)) == pytest.approx(n**0.5 - n**-0.5, rel=1e-9)
+        assert claims.one_batch_bias(axis_batches(n)) == pytest.approx(n**0.5 - n**-0.5, rel=1e-9)
 
 
 @pytest.mark.parametrize(
     ("instance", "factor"),
-    [(doubled(), 1.99), (drifting(), 3.8), (drifting(eta=1e-6), 3.99), (axes(20), 19.9)],
+    [
+        (double_gain(), 1.99),
+        (bias_against_descent(), 3.8),
+        (bias_against_descent(eta=1e-6), 3.99),
+        (axis_batches(20), 19.9),
+    ],
 )
 def test_5a_fails_with_one_minibatch_for_both_passes(instance, factor):
-    assert check(ONE_STEP.without(TWO), instance).ratio > factor
-    assert not check(ONE_STEP, replace(instance, shared=False)).refuted
-    assert not check(claims.SHARED_STEP, with_scatter(instance)).refuted
+    assert check_claim(ONE_STEP.without(INDEPENDENT), instance).ratio > factor
+    assert not check_claim(ONE_STEP, replace(instance, shared=False)).refuted
+    assert not check_claim(claims.SHARED_STEP, with_scatter(instance)).refuted
 
 
 def test_5a_fails_on_a_spiking_network_with_one_minibatch_for_both_passes():
-    claim, x = ONE_STEP.without(SMOOTH), spiking()
+    claim, x = ONE_STEP.without(SMOOTH), snn_step()
 
-    assert claims.bias(x) > 8.0 * x.lipschitz * x.rho
-    assert check(claim.without(TWO), x).ratio > 20.0
-    assert not check(claim, replace(x, shared=False)).refuted
-    assert not check(claims.SHARED_STEP.without(SMOOTH), with_scatter(x)).refuted
+    assert claims.one_batch_bias(x) > 8.0 * x.lipschitz * x.rho
+    assert check_claim(claim.without(INDEPENDENT), x).ratio > 20.0
+    assert not check_claim(claim, replace(x, shared=False)).refuted
+    assert not check_claim(claims.SHARED_STEP.without(SMOOTH), with_scatter(x)).refuted
 
 
 @pytest.mark.slow
 def test_the_closed_constant_of_the_spiking_network_bounds_its_curvature():
-    x, rng = spiking(), np.random.default_rng(0)
+    x, rng = snn_step(), np.random.default_rng(0)
 
     found = []
     for w in rng.normal(1.0, 1.0, size=(100, 2)):
@@ -223,7 +241,7 @@ def test_the_closed_constant_of_the_spiking_network_bounds_its_curvature():
 
 def with_scatter(x):
     """Return the step with v2 as 5a-shared asks for it."""
-    return replace(x, variance=scatter(x))
+    return replace(x, variance=direction_variance(x))
 
 
 @pytest.mark.parametrize(
@@ -237,8 +255,8 @@ def with_scatter(x):
 )
 def test_what_makes_no_sense_is_refused(change, message):
     with pytest.raises(ValueError, match=message):
-        replace(attained(), **change)
+        replace(tight_step(), **change)
     with pytest.raises(ValueError, match="steps must be positive, got 0"):
-        Path(attained(), 0, 0.0)
+        Path(tight_step(), 0, 0.0)
     with pytest.raises(ValueError, match="runs must be positive, got 0"):
-        Runs(attained_path(), 0, 0)
+        Runs(tight_path(), 0, 0)

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proofs_check.certified import enclosure
-from proofs_check.certified.enclosure import PI, Interval, exact, interval, sqrt, square
+from proofs_check.certified import intervals
+from proofs_check.certified.intervals import PI, Interval, interval, point_interval, sqrt, square
 from proofs_check.certified.supremum import supremum
-from proofs_check.certified.unit_spikes import UNIT, initial_edges
-from tests.strategies import at_least, seeds
+from proofs_check.certified.unit_spikes import UNIT_SPIKES, initial_edges
+from tests.strategies import min_examples, seeds
 
 OPERATIONS = {
     "+": operator.add,
@@ -39,7 +39,7 @@ def between(x, share):
 
 @operations
 @given(finite, finite, finite, finite, st.floats(0.0, 1.0), st.floats(0.0, 1.0))
-@at_least(200)
+@min_examples(200)
 def test_an_interval_holds_the_exact_result_of_whatever_it_holds(name, a, b, c, d, s, t):
     x, y = interval(*sorted((a, b))), interval(*sorted((c, d)))
     if name == "/" and any(0.0 < abs(end) < 1e-100 for end in (c, d)):
@@ -55,18 +55,20 @@ def test_an_interval_holds_the_exact_result_of_whatever_it_holds(name, a, b, c, 
 
 @operations
 def test_numbers_and_arrays_are_operands(name):
-    x, numbers = exact(np.array([1.5, -2.0])), np.array([3.0, 0.7])
+    x, numbers = point_interval(np.array([1.5, -2.0])), np.array([3.0, 0.7])
     of_arrays = OPERATIONS[name](numbers, x) if name in "+-*/" else OPERATIONS[name](x, 0.0)
     for i in range(2):
         wanted = OPERATIONS[name](*map(Fraction, (numbers[i], x.lower[i])))
         if name in ROUNDED[:4]:
             assert holds(Interval(of_arrays.lower[i], of_arrays.upper[i]), wanted)
-    assert holds(OPERATIONS[name](exact(1.5), 0.1), OPERATIONS[name](Fraction(1.5), Fraction(0.1)))
+    assert holds(
+        OPERATIONS[name](point_interval(1.5), 0.1), OPERATIONS[name](Fraction(1.5), Fraction(0.1))
+    )
 
 
 @given(st.floats(0.0, 1e300))
 def test_the_root_is_between_numbers_whose_squares_are_below_and_above(x):
-    root = sqrt(exact(x))
+    root = sqrt(point_interval(x))
 
     assert max(Fraction(float(root.lower)), 0) ** 2 <= Fraction(x)
     assert Fraction(float(root.upper)) ** 2 >= Fraction(x)
@@ -81,7 +83,8 @@ def escapes(name, seed):
     """Whether the exact result is not in the interval, for generic operands."""
     x, y = np.random.default_rng(seed).normal(size=2)
     return not holds(
-        OPERATIONS[name](exact(x), exact(y)), OPERATIONS[name](Fraction(x), Fraction(y))
+        OPERATIONS[name](point_interval(x), point_interval(y)),
+        OPERATIONS[name](Fraction(x), Fraction(y)),
     )
 
 
@@ -89,14 +92,14 @@ def escapes(name, seed):
 def test_rounding_to_nearest_is_caught(name, monkeypatch):
     assert not any(escapes(name, seed) for seed in range(50))
 
-    monkeypatch.setattr(enclosure, "outward", Interval)
+    monkeypatch.setattr(intervals, "outward", Interval)
 
     assert sum(escapes(name, seed) for seed in range(50)) > 10
 
 
 def test_a_root_rounded_to_nearest_is_caught(monkeypatch):
-    monkeypatch.setattr(enclosure, "outward", Interval)
-    root = Fraction(float(sqrt(exact(2.0)).lower))
+    monkeypatch.setattr(intervals, "outward", Interval)
+    root = Fraction(float(sqrt(point_interval(2.0)).lower))
 
     assert root**2 > 2
 
@@ -112,13 +115,13 @@ def test_pi_is_between_two_neighbours():
 def test_what_the_series_leave_out_is_less_than_their_rest():
     large, small = Fraction(3, 16), Fraction(1, 100)
 
-    assert Fraction(-enclosure.LEAST) / 2**enclosure.HALVINGS < large
-    first = large ** len(enclosure.EXP_TERMS) / math.factorial(len(enclosure.EXP_TERMS))
-    assert 2 * first <= Fraction(float(enclosure.EXP_REST.upper))
+    assert Fraction(-intervals.EXP_UNDERFLOW) / 2**intervals.HALVINGS < large
+    first = large ** len(intervals.EXP_TERMS) / math.factorial(len(intervals.EXP_TERMS))
+    assert 2 * first <= Fraction(float(intervals.EXP_REMAINDER.upper))
     assert math.tan(math.pi / 32.0) < 0.0999  # squared, below 1/100
-    terms = len(enclosure.ARCTAN_TERMS)
-    assert small**terms / (2 * terms + 1) <= Fraction(float(enclosure.ARCTAN_REST.upper))
-    for rest in (enclosure.EXP_REST, enclosure.ARCTAN_REST):
+    terms = len(intervals.ARCTAN_TERMS)
+    assert small**terms / (2 * terms + 1) <= Fraction(float(intervals.ARCTAN_REMAINDER.upper))
+    for rest in (intervals.EXP_REMAINDER, intervals.ARCTAN_REMAINDER):
         assert rest.lower == -rest.upper
 
 
@@ -139,7 +142,7 @@ def polynomial(coefficients):
 
 
 @given(CUBIC, st.sampled_from([1e-3, 1e-6, 1e-10]))
-@at_least(100)
+@min_examples(100)
 def test_the_supremum_is_enclosed_as_tightly_as_wanted(coefficients, rel):
     slope = [c * (3 - i) for i, c in enumerate(coefficients[:3])]
     f, derivative = polynomial(coefficients), polynomial(slope)
@@ -156,7 +159,7 @@ def test_the_supremum_is_enclosed_as_tightly_as_wanted(coefficients, rel):
 def test_a_wrong_derivative_is_seen():
     """Taken for constant, x (3 - x) would be largest at an end or a middle of a first box."""
     f = polynomial([-1, 3, 0])
-    wrong = supremum(f, lambda x: exact(np.zeros_like(x.lower)), np.array([0.0, 1.0, 3.0]))
+    wrong = supremum(f, lambda x: point_interval(np.zeros_like(x.lower)), np.array([0.0, 1.0, 3.0]))
 
     assert wrong.upper < 2.25 - 1e-3
     assert supremum(f, polynomial([-2, 3]), np.array([0.0, 1.0, 3.0])).upper >= 2.25
@@ -176,7 +179,7 @@ def test_what_cannot_exceed_the_floor_is_not_refined():
 
 
 @given(seeds())
-@at_least(5)
+@min_examples(5)
 def test_where_the_values_are_vague_the_enclosure_is_wide_and_true(seed):
     top, vague = np.random.default_rng(seed).uniform(0.5, 2.5), interval(-1e-3, 1e-3)
     found = supremum(
@@ -187,10 +190,10 @@ def test_where_the_values_are_vague_the_enclosure_is_wide_and_true(seed):
     assert found.upper - found.lower < 0.01
 
 
-@pytest.mark.parametrize("family", UNIT, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("family", UNIT_SPIKES, ids=lambda f: f.__name__)
 def test_the_first_boxes_leave_no_gap(family):
-    edges = initial_edges(UNIT[family])
+    edges = initial_edges(UNIT_SPIKES[family])
 
     assert edges[0] == 0.0
-    assert edges[-1] == UNIT[family].far
+    assert edges[-1] == UNIT_SPIKES[family].far
     assert (np.diff(edges) > 0.0).all()

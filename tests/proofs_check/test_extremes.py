@@ -7,13 +7,13 @@ import pytest
 
 import refsast as rs
 from proofs_check.certified import constants
-from tests.proofs_check.sampled import kept
+from tests.proofs_check.sampled_constants import kept
 from tests.strategies import SURROGATES
 
 families = pytest.mark.parametrize("family", SURROGATES, ids=lambda f: f.__name__)
 EXTREMES = [1e-307, 1e-200, 1e-100, 1e-6, 1e6, 1e100, 1e200, 1e307]
 OF_SPIKES = (constants.sup_derivative, constants.sup_second, constants.sup_third)
-OF_MAPS = (constants.carry, constants.kappa, constants.curvature)
+OF_MAPS = (constants.max_carry, constants.kappa, constants.map_curvature)
 
 
 @pytest.mark.slow

@@ -7,18 +7,18 @@ import pytest
 from hypothesis import given
 
 import refsast as rs
-from proofs_check.descent.draws import quadratics, ridges, risks
-from proofs_check.descent.families import Finite, apart, joined
+from proofs_check.descent.draws import draw_quadratics, draw_ridges, draw_risks
+from proofs_check.descent.finite_sum import Finite, difference_lipschitz, pool_samples
 from proofs_check.descent.objectives import Quadratic, Ridge, Risk
-from proofs_check.draws import Seeded
-from tests.strategies import at_least, seeds
+from proofs_check.draws import RandomSource
+from tests.strategies import min_examples, seeds
 
-KINDS = (quadratics, ridges, risks)
+KINDS = (draw_quadratics, draw_ridges, draw_risks)
 
 
 def drawn(seed, kind=None):
     """Return a family, a point and the generator that drew them."""
-    source = Seeded(np.random.default_rng(seed))
+    source = RandomSource(np.random.default_rng(seed))
     family, w = (kind or source.choice(KINDS))(source)
     return family, w, source.rng
 
@@ -31,9 +31,11 @@ def in_ball(w, radius, rng):
 
 @pytest.mark.slow
 @given(seeds())
-@at_least(60)
+@min_examples(60)
 def test_the_gradient_is_the_slope_of_the_value(seed):
-    family, w, rng = drawn(seed, Seeded(np.random.default_rng(seed)).choice((quadratics, ridges)))
+    family, w, rng = drawn(
+        seed, RandomSource(np.random.default_rng(seed)).choice((draw_quadratics, draw_ridges))
+    )
     d, h = rng.normal(size=w.size), 1e-5
     if isinstance(family.samples[0], Ridge):
         family = Finite(tuple(replace(s, spike=rs.Arctan(2.0)) for s in family.samples), 1)
@@ -50,9 +52,9 @@ def test_the_gradient_is_the_slope_of_the_value(seed):
 
 @pytest.mark.slow
 @given(seeds())
-@at_least(40)
+@min_examples(40)
 def test_the_risk_is_the_mean_loss_of_the_network(seed):
-    family, w, rng = drawn(seed, risks)
+    family, w, rng = drawn(seed, draw_risks)
     risk, d = family.mean, rng.normal(size=w.size)
 
     value, grad = risk.value_and_grad(w)
@@ -66,7 +68,7 @@ def test_the_risk_is_the_mean_loss_of_the_network(seed):
 
 @pytest.mark.slow
 @given(seeds())
-@at_least(150)
+@min_examples(150)
 def test_no_difference_quotient_in_the_ball_exceeds_the_certified_constant(seed):
     family, w, rng = drawn(seed)
     radius = float(rng.choice([1e-2, 0.3, 2.0]))
@@ -79,7 +81,7 @@ def test_no_difference_quotient_in_the_ball_exceeds_the_certified_constant(seed)
 
 
 def test_the_constant_of_a_risk_grows_with_the_ball():
-    family, w, _ = drawn(3, risks)
+    family, w, _ = drawn(3, draw_risks)
 
     constants = [family.lipschitz(w, radius) for radius in (0.0, 0.1, 1.0)]
 
@@ -96,7 +98,7 @@ def test_the_constant_of_an_unknown_spike_is_infinite():
 
 @pytest.mark.slow
 @given(seeds())
-@at_least(100)
+@min_examples(100)
 def test_no_value_is_below_the_lower_bound(seed):
     family, w, rng = drawn(seed)
 
@@ -117,7 +119,7 @@ def test_the_lower_bound_of_a_quadratic_is_its_minimum():
 
 @pytest.mark.slow
 @given(seeds())
-@at_least(100)
+@min_examples(100)
 def test_a_family_is_the_mean_of_its_batches_and_of_its_samples(seed):
     family, w, _ = drawn(seed)
     value, grad = family.value_and_grad(w)
@@ -131,7 +133,7 @@ def test_a_family_is_the_mean_of_its_batches_and_of_its_samples(seed):
 
 @pytest.mark.slow
 @given(seeds())
-@at_least(100)
+@min_examples(100)
 def test_the_variance_is_nowhere_more_than_the_spread(seed):
     family, w, rng = drawn(seed)
     for scale in (0.0, 1.0, 10.0):
@@ -151,7 +153,7 @@ def test_the_spread_of_subsets_is_exact_where_the_noise_is_constant():
 
 
 @given(seeds())
-@at_least(60)
+@min_examples(60)
 def test_the_constant_of_a_difference_bounds_its_quotients(seed):
     family, w, rng = drawn(seed)
     one, other, end = family.batches()[0], family.mean, in_ball(w, 0.5, rng)
@@ -161,7 +163,9 @@ def test_the_constant_of_a_difference_bounds_its_quotients(seed):
 
     room = 1e-11 * family.sizes(w, 0.5)[1]
     moved = np.linalg.norm(end - w)
-    assert np.linalg.norm(of(end) - of(w)) <= apart(one, other, w, 0.5) * moved + room
+    assert (
+        np.linalg.norm(of(end) - of(w)) <= difference_lipschitz(one, other, w, 0.5) * moved + room
+    )
 
 
 def test_what_makes_no_sense_is_refused():
@@ -175,8 +179,8 @@ def test_what_makes_no_sense_is_refused():
     with pytest.raises(ValueError, match=r"batch must lie in 1\.\.1, got 2"):
         Finite((q,), 2)
     with pytest.raises(ValueError, match="samples must be of one kind"):
-        joined((q, ridge))
+        pool_samples((q, ridge))
     with pytest.raises(ValueError, match="samples must have one spike and shape"):
-        joined((ridge, replace(ridge, spike=rs.Arctan(2.0))))
+        pool_samples((ridge, replace(ridge, spike=rs.Arctan(2.0))))
     with pytest.raises(ValueError, match="detach_reset must be False"):
         Risk(net, np.ones((1, 1, 1)), np.array([0]))

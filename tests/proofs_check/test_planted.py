@@ -5,14 +5,14 @@ import pytest
 
 import refsast as rs
 from proofs_check.transfer import boxes, certificate
-from tests.proofs_check.instances import CROSSED, INSTANCES
-from tests.proofs_check.rivals import sound
+from tests.proofs_check.adversaries import sound
+from tests.proofs_check.tight_networks import CROSSED, INSTANCES
 
 
 def _to_zero_only(neuron, u):
     """Carried over as if the spike were the hard one's."""
     hard = rs.heaviside(0.5 * (u.lo + u.hi) - neuron.threshold)
-    return boxes._corners(neuron, u, boxes.Box(hard, hard))
+    return boxes._reset_corners(neuron, u, boxes.Box(hard, hard))
 
 
 def _no_rounding(layer, largest):

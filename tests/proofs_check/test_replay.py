@@ -7,26 +7,26 @@ import pytest
 
 from proofs_check import replay
 from proofs_check.__main__ import main
-from proofs_check.claim import check
-from proofs_check.draws import Seeded
-from proofs_check.register import CLAIMS, KINDS
-from proofs_check.search import arrays_of
+from proofs_check.attack import float_arrays
+from proofs_check.claim import check_claim
+from proofs_check.draws import RandomSource
+from proofs_check.register import CLAIMS_BY_LABEL, RECORD_TYPES
 
 
-@pytest.mark.parametrize("label", CLAIMS)
+@pytest.mark.parametrize("label", CLAIMS_BY_LABEL)
 def test_an_instance_comes_back_bit_for_bit(label, tmp_path):
-    entry = CLAIMS[label]
-    instance = entry.draw(Seeded(np.random.default_rng(2)))
+    entry = CLAIMS_BY_LABEL[label]
+    instance = entry.draw(RandomSource(np.random.default_rng(2)))
     path = tmp_path / "instance.json"
 
-    replay.save(path, label, instance, ratio=0.5)
-    again_label, again = replay.load(path, KINDS)
+    replay.save_instance(path, label, instance, ratio=0.5)
+    again_label, again = replay.load_instance(path, RECORD_TYPES)
 
     assert again_label == label
     assert type(again) is type(instance)
-    for before, after in zip(arrays_of(instance), arrays_of(again), strict=True):
+    for before, after in zip(float_arrays(instance), float_arrays(again), strict=True):
         assert before.tobytes() == after.tobytes()
-    np.testing.assert_equal(check(entry.claim, again), check(entry.claim, instance))
+    np.testing.assert_equal(check_claim(entry.claim, again), check_claim(entry.claim, instance))
 
 
 @pytest.mark.parametrize(
@@ -52,25 +52,25 @@ def test_a_damaged_file_is_refused(content, tmp_path):
     path.write_text(content)
 
     with pytest.raises(ValueError, match="must be"):
-        replay.load(path, KINDS)
+        replay.load_instance(path, RECORD_TYPES)
 
 
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(ValueError, match="must be a saved instance"):
-        replay.load(tmp_path / "none.json", KINDS)
+        replay.load_instance(tmp_path / "none.json", RECORD_TYPES)
 
 
 def test_what_cannot_be_written_is_refused(tmp_path):
     with pytest.raises(ValueError, match="must hold records, arrays and numbers"):
-        replay.save(tmp_path / "a.json", "1a", lambda: None)
+        replay.save_instance(tmp_path / "a.json", "1a", lambda: None)
     assert not list(tmp_path.iterdir())
 
 
 def test_not_only_numbers_but_their_kinds_are_kept(tmp_path):
     path = tmp_path / "a.json"
-    replay.save(path, "x", (np.array([1, 2]), np.float64(0.1), True, None, 1e-320, np.inf))
+    replay.save_instance(path, "x", (np.array([1, 2]), np.float64(0.1), True, None, 1e-320, np.inf))
 
-    integers, number, yes, nothing, small, endless = replay.load(path, {})[1]
+    integers, number, yes, nothing, small, endless = replay.load_instance(path, {})[1]
 
     assert integers.dtype == np.int64
     assert (number, yes, nothing, small, endless) == (0.1, True, None, 1e-320, np.inf)
@@ -89,7 +89,7 @@ LAYERS = [[], 5, [{"is": "Layer", "w": 1.0, "b": None, "v": None}]]
 @pytest.mark.parametrize("field", ["x", "params", "w", "family", "start", "y", "moved", "layer"])
 @pytest.mark.parametrize("value", [5, None, "words", *LAYERS, {"array": [[1.0]], "dtype": "<f8"}])
 def test_a_field_of_another_kind_ends_in_one_line(label, field, value, tmp_path, capsys):
-    instance = CLAIMS[label].draw(Seeded(np.random.default_rng(2)))
+    instance = CLAIMS_BY_LABEL[label].draw(RandomSource(np.random.default_rng(2)))
     if not hasattr(instance, field):
         return
     path = tmp_path / "a.json"
@@ -106,7 +106,9 @@ def test_a_field_of_another_kind_ends_in_one_line(label, field, value, tmp_path,
 @pytest.mark.parametrize(("label", "of"), [("1a", "1c"), ("1c", "1a"), ("4a", "5a"), ("5b", "5a")])
 def test_an_instance_of_another_claim_is_refused(label, of, tmp_path, capsys):
     path = tmp_path / "a.json"
-    replay.save(path, label, CLAIMS[of].draw(Seeded(np.random.default_rng(2))))
+    replay.save_instance(
+        path, label, CLAIMS_BY_LABEL[of].draw(RandomSource(np.random.default_rng(2)))
+    )
 
     assert main(["--replay", str(path)]) == 2
     assert "instance must be a " in capsys.readouterr().err
@@ -114,12 +116,12 @@ def test_an_instance_of_another_claim_is_refused(label, of, tmp_path, capsys):
 
 def test_a_file_is_json_whatever_the_numbers(tmp_path):
     path = tmp_path / "a.json"
-    replay.save(path, "x", (np.array([1.0, np.inf, np.nan]), -np.inf))
+    replay.save_instance(path, "x", (np.array([1.0, np.inf, np.nan]), -np.inf))
 
     def refuse(word):
         raise AssertionError(word)
 
     json.loads(path.read_text(), parse_constant=refuse)
-    array, number = replay.load(path, {})[1]
+    array, number = replay.load_instance(path, {})[1]
     np.testing.assert_array_equal(array, [1.0, np.inf, np.nan])
     assert number == -np.inf

@@ -7,49 +7,49 @@ import pytest
 from hypothesis import given
 
 import refsast as rs
-from proofs_check.claim import check
-from proofs_check.claims.convergence import SEEDED, average
-from proofs_check.descent.counterexamples import attained, many_along
-from proofs_check.descent.descents import Path, Step
-from proofs_check.descent.draws import quadratics, ridges, risks, runs
-from proofs_check.descent.families import Finite
+from proofs_check.claim import check_claim
+from proofs_check.claims.convergence import SEEDED, mean_squared_gradient
+from proofs_check.descent.counterexamples import thousand_runs_from_step, tight_step
+from proofs_check.descent.draws import draw_quadratics, draw_ridges, draw_risks, draw_runs
+from proofs_check.descent.enumeration import Path, Step
+from proofs_check.descent.finite_sum import Finite
 from proofs_check.descent.objectives import Quadratic
-from proofs_check.descent.runs import Runs, averages, lower_limit, rates
-from proofs_check.draws import Seeded
-from tests.strategies import at_least, seeds
+from proofs_check.descent.runs import Runs, lower_confidence_limit, rates, run_averages
+from proofs_check.draws import RandomSource
+from tests.strategies import min_examples, seeds
 
 
 def source(seed):
     """Return a source of choices."""
-    return Seeded(np.random.default_rng(seed))
+    return RandomSource(np.random.default_rng(seed))
 
 
 @pytest.mark.slow
 @given(seeds())
-@at_least(15)
+@min_examples(15)
 def test_the_claim_about_many_runs_holds(seed):
-    verdict = check(SEEDED, runs(source(seed)))
+    verdict = check_claim(SEEDED, draw_runs(source(seed)))
 
     assert not verdict.refuted, verdict
 
 
 def test_the_bound_for_many_runs_is_nearly_attained():
-    x = many_along(replace(attained(), rho=1.0))
+    x = thousand_runs_from_step(replace(tight_step(), rho=1.0))
 
-    assert check(SEEDED, x).ratio > 0.8
+    assert check_claim(SEEDED, x).ratio > 0.8
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shared", [False, True])
 def test_the_mean_over_runs_is_that_over_paths(shared):
-    x = replace(attained(), rho=0.7, eta=0.6, shared=shared)
+    x = replace(tight_step(), rho=0.7, eta=0.6, shared=shared)
     path = Path(x, 3, 0.0)
-    found = averages(Runs(path, 4000, 1))
+    found = run_averages(Runs(path, 4000, 1))
 
-    assert abs(found.mean() - average(path)) <= 5.0 * found.std() / 4000**0.5
+    assert abs(found.mean() - mean_squared_gradient(path)) <= 5.0 * found.std() / 4000**0.5
 
 
-@pytest.mark.parametrize("kind", [quadratics, ridges, risks])
+@pytest.mark.parametrize("kind", [draw_quadratics, draw_ridges, draw_risks])
 def test_runs_go_where_the_library_goes(kind):
     drawn = kind(source(11))
     x = Step(*drawn, 0.1, 0.05, 1.0, 0.0)
@@ -64,18 +64,18 @@ def test_runs_go_where_the_library_goes(kind):
             one, two = (batches[picks[k, run]].value_and_grad for picks in (first, second))
             w = w - x.eta * rs.sam.gradient(one, w, rho=x.rho, second=two)
 
-    assert averages(Runs(Path(x, 4, 0.0), 2, 3)) == pytest.approx(wanted, rel=1e-11, abs=1e-13)
+    assert run_averages(Runs(Path(x, 4, 0.0), 2, 3)) == pytest.approx(wanted, rel=1e-11, abs=1e-13)
 
 
 def test_the_confidence_limit_is_seldom_above_the_expectation():
     rng = np.random.default_rng(0)
     coins = rng.integers(2, size=(2000, 100)).astype(float)
 
-    limits = np.array([lower_limit(c, 1.0) for c in coins])
+    limits = np.array([lower_confidence_limit(c, 1.0) for c in coins])
 
     assert limits.max() < 0.5
     assert limits.mean() == pytest.approx(0.5 - np.sqrt(np.log(1e9) / 200.0), abs=0.01)
-    assert lower_limit(100.0 * coins[0], 1.0) == limits[0]
+    assert lower_confidence_limit(100.0 * coins[0], 1.0) == limits[0]
 
 
 @pytest.mark.slow

@@ -16,14 +16,14 @@ from torch import Tensor
 from refsast.arrays import Array, Integers
 from refsast.crosscheck.case import Answer, Case, Implementation, cast
 from refsast.model.network import Network
-from refsast.model.params import Layer, Params, parts
+from refsast.model.params import Layer, Params, layer_arrays
 from refsast.model.readout import LeakyReadout, SpikeRate
 
 Leaves: TypeAlias = list[dict[str, Tensor]]  # parameters, as leaves of the tape
 
 
 @dataclass(frozen=True, eq=False)
-class Fired:
+class LayerOutput:
     """What one layer did.
 
     Attributes
@@ -42,16 +42,16 @@ class Fired:
 
 
 # ``population(i, currents, v)``: layer i's currents (time, batch, n) and recurrent weights or None.
-Population: TypeAlias = Callable[[int, Tensor, Tensor | None], Fired]
+Population: TypeAlias = Callable[[int, Tensor, Tensor | None], LayerOutput]
 # ``cell(current)``: one step, from a current (batch, n) to spikes and, where shown, potentials; it
 # holds its own state.
 Cell: TypeAlias = Callable[[Tensor], tuple[Tensor, Tensor | None]]
 
 
-def stepwise(make: Callable[[int], Cell]) -> Population:
+def make_stepwise_population(make: Callable[[int], Cell]) -> Population:
     """Return a population whose cells are called step by step; ``make(i)`` is at rest."""
 
-    def population(i: int, currents: Tensor, v: Tensor | None) -> Fired:
+    def population(i: int, currents: Tensor, v: Tensor | None) -> LayerOutput:
         cell, spikes, potentials, into = make(i), [], [], []
         s = torch.zeros_like(currents[0])
         for current in currents.unbind():
@@ -63,12 +63,12 @@ def stepwise(make: Callable[[int], Cell]) -> Population:
             spikes.append(s)
             potentials.append(u)
         known = None if None in potentials else potentials
-        return Fired(torch.stack(spikes), known, into)
+        return LayerOutput(torch.stack(spikes), known, into)
 
     return population
 
 
-def through(
+def autograd_implementation(
     case: Case,
     population: Population,
     *,
@@ -101,29 +101,34 @@ def through(
     def gradient(params: Params, x: Array, y: Integers) -> Answer:
         if says is not None:
             params, x = cast(params, says), x.astype(says)  # pyright: ignore[reportAssignmentType]
-        leaves = leaves_of(params, dtype)
+        leaves = make_leaves(params, dtype)
         inputs = torch.tensor(x, dtype=dtype, requires_grad=True)
         a, layers = inputs, []
         for i, leaf in zip(range(len(network.neurons)), leaves, strict=False):
             currents = torch.nn.functional.linear(a, leaf["w"], leaf.get("b"))
-            layers.append(_kept(population(i, currents, leaf.get("v"))))
+            layers.append(_retain_grads(population(i, currents, leaf.get("v"))))
             a = layers[-1].s
-        loss = torch.nn.functional.cross_entropy(logits_of(network, leaves, a), torch.as_tensor(y))
+        loss = torch.nn.functional.cross_entropy(
+            compute_logits(network, leaves, a), torch.as_tensor(y)
+        )
         loss.backward()
-        return rounded(_answer(case, loss, leaves, layers, inputs), says)
+        return round_answer(_collect_answer(case, loss, leaves, layers, inputs), says)
 
     return Implementation(gradient, name=name)
 
 
-def leaves_of(params: Params, dtype: torch.dtype) -> Leaves:
+def make_leaves(params: Params, dtype: torch.dtype) -> Leaves:
     """Return parameters as leaves of a new tape."""
     return [
-        {k: torch.tensor(a, dtype=dtype, requires_grad=True) for k, a in parts(layer).items()}
+        {
+            k: torch.tensor(a, dtype=dtype, requires_grad=True)
+            for k, a in layer_arrays(layer).items()
+        }
         for layer in params
     ]
 
 
-def logits_of(network: Network, leaves: Leaves, s: Tensor) -> Tensor:
+def compute_logits(network: Network, leaves: Leaves, s: Tensor) -> Tensor:
     """Return the readout of the last layer's spikes, step by step where it integrates."""
     readout = network.readout
     if isinstance(readout, SpikeRate):
@@ -138,7 +143,7 @@ def logits_of(network: Network, leaves: Leaves, s: Tensor) -> Tensor:
     return total / len(s)  # pyright: ignore[reportReturnType]
 
 
-def _kept(layer: Fired) -> Fired:
+def _retain_grads(layer: LayerOutput) -> LayerOutput:
     """Ask autograd to keep what adjoints are read from."""
     wanted = layer.into if layer.u is None else layer.u
     for tensor in [wanted] if isinstance(wanted, Tensor) else wanted:
@@ -146,50 +151,52 @@ def _kept(layer: Fired) -> Fired:
     return layer
 
 
-def _answer(case: Case, loss: Tensor, leaves: Leaves, layers: list[Fired], x: Tensor) -> Answer:
+def _collect_answer(
+    case: Case, loss: Tensor, leaves: Leaves, layers: list[LayerOutput], x: Tensor
+) -> Answer:
     """Collect what autograd left behind."""
-    grads = tuple(Layer(**{k: grad_of(a) for k, a in leaf.items()}) for leaf in leaves)
+    grads = tuple(Layer(**{k: read_grad(a) for k, a in leaf.items()}) for leaf in leaves)
     return Answer(
         loss.item(),
         grads,
-        _all([_stacked(layer.u) for layer in layers]),
+        _all_or_none([_stack_steps(layer.u) for layer in layers]),
         tuple(layer.s.detach().numpy() for layer in layers),
-        _all([_adjoint(case, layer) for layer in layers]),
-        grad_of(x),
+        _all_or_none([_adjoint(case, layer) for layer in layers]),
+        read_grad(x),
     )
 
 
-def _all(arrays: Sequence[Array | None]) -> tuple[Array, ...] | None:
+def _all_or_none(arrays: Sequence[Array | None]) -> tuple[Array, ...] | None:
     """Return them as a tuple, if all are there."""
     there = tuple(a for a in arrays if a is not None)
     return there if len(there) == len(arrays) else None
 
 
-def _stacked(tensors: Sequence[Tensor] | None) -> Array | None:
+def _stack_steps(tensors: Sequence[Tensor] | None) -> Array | None:
     """Return what is in one tensor per step, (time, batch, n)."""
     return None if tensors is None else np.stack([a.detach().numpy() for a in tensors])
 
 
-def _adjoint(case: Case, layer: Fired) -> Array | None:
+def _adjoint(case: Case, layer: LayerOutput) -> Array | None:
     """Return dL/du; what arrives is added to a potential, so their derivatives are in proportion.
 
     None where a synapse remembers what arrived, and potentials are not shown.
     """
     if layer.u is not None:
-        return np.stack([grad_of(u) for u in layer.u])
+        return np.stack([read_grad(u) for u in layer.u])
     if case.synapse is not None and (case.synapse.leak > 0.0 or case.synapse.delayed):
         return None
     into = layer.into
-    found = grad_of(into) if isinstance(into, Tensor) else np.stack([grad_of(a) for a in into])
+    found = read_grad(into) if isinstance(into, Tensor) else np.stack([read_grad(a) for a in into])
     return found if case.synapse is None else found / case.synapse.scale
 
 
-def grad_of(tensor: Tensor) -> Array:
+def read_grad(tensor: Tensor) -> Array:
     """Return what autograd left there; it leaves nothing where there is no way to the loss."""
     return np.zeros(tensor.shape) if tensor.grad is None else tensor.grad.numpy()
 
 
-def rounded(answer: Answer, dtype: type[np.floating] | None) -> Answer:
+def round_answer(answer: Answer, dtype: type[np.floating] | None) -> Answer:
     """Return the answer in another floating type; None: as it is."""
     if dtype is None:
         return answer

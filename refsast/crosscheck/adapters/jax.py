@@ -14,11 +14,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from refsast.arrays import Array, Integers
-from refsast.crosscheck.adapters.places import Place, gathered, placed, places_of
+from refsast.crosscheck.adapters.parameter_map import (
+    ParameterSlot,
+    gather_params,
+    map_parameters,
+    scatter_params,
+)
 from refsast.crosscheck.case import Answer, Case, Implementation, Unsupported
 from refsast.model.lif import LIF
 from refsast.model.network import Network
-from refsast.model.params import Layer, Params, parts
+from refsast.model.params import Layer, Params, layer_arrays
 from refsast.model.readout import LeakyReadout, SpikeRate
 from refsast.model.reset import NoReset, Subtract, ToZero
 from refsast.model.spike import Spike
@@ -53,20 +58,29 @@ def factory(case: Case, dtype: type[np.floating] = np.float64) -> Implementation
         If a spike is none of the five families.
     """
     for neuron in case.network.neurons:
-        smooth(neuron.spike)
+        smooth_spike(neuron.spike)
     gradient_of = jax.value_and_grad(partial(_loss, case), argnums=(0, 1, 2), has_aux=True)
     asked = jax.jit(gradient_of)
 
     def gradient(params: Params, x: Array, y: Integers) -> Answer:
         with jax.enable_x64(True):
-            leaves = [{k: jnp.asarray(a, dtype) for k, a in parts(p).items()} for p in params]
+            leaves = [
+                {k: jnp.asarray(a, dtype) for k, a in layer_arrays(p).items()} for p in params
+            ]
             sizes = case.network.sizes[1:]
             nudges = [jnp.zeros((*x.shape[:2], n), dtype) for n in sizes]
             (loss, (u, s)), (grads, in_x, adjoints) = asked(
                 leaves, jnp.asarray(x, dtype), nudges, jnp.asarray(y)
             )
             grads = tuple(Layer(**{k: np.asarray(a) for k, a in leaf.items()}) for leaf in grads)
-            return Answer(float(loss), grads, _all(u), _all(s), _all(adjoints), np.asarray(in_x))
+            return Answer(
+                float(loss),
+                grads,
+                _to_numpy_arrays(u),
+                _to_numpy_arrays(s),
+                _to_numpy_arrays(adjoints),
+                np.asarray(in_x),
+            )
 
     return Implementation(gradient, name=f"JAX {jax.__version__}")
 
@@ -81,7 +95,7 @@ def wrap(
     case: Case,
     tree: object,
     *,
-    names: Mapping[str, Place] | None = None,
+    names: Mapping[str, ParameterSlot] | None = None,
     dtype: type[np.floating] = np.float64,
     name: str = "JAX function",
 ) -> Implementation:
@@ -117,12 +131,12 @@ def wrap(
     """
     paths, structure = jax.tree_util.tree_flatten_with_path(tree)
     shapes = {jax.tree_util.keystr(path): np.shape(leaf) for path, leaf in paths}
-    places = places_of(shapes, case.network, names)
+    places = map_parameters(shapes, case.network, names)
     asked = jax.value_and_grad(loss, argnums=(0, 1))
 
     def gradient(params: Params, x: Array, y: Integers) -> Answer:
         with jax.enable_x64(True):
-            given = placed(params, places)
+            given = scatter_params(params, places)
             leaves = [jnp.asarray(given[key], dtype) for key in shapes]
             value, (found, in_x) = asked(
                 jax.tree_util.tree_unflatten(structure, leaves),
@@ -132,20 +146,22 @@ def wrap(
             found = dict(
                 zip(shapes, map(np.asarray, jax.tree_util.tree_leaves(found)), strict=True)
             )
-            return Answer(float(value), gathered(found, places), x=np.asarray(in_x))
+            return Answer(float(value), gather_params(found, places), x=np.asarray(in_x))
 
     return Implementation(gradient, name=name)
 
 
-def params_of(tree: object, network: Network, names: Mapping[str, Place] | None = None) -> Params:
+def params_of(
+    tree: object, network: Network, names: Mapping[str, ParameterSlot] | None = None
+) -> Params:
     """Return what a pytree of a user's parameters holds, as `wrap` reads it; see there."""
     leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
     found = {jax.tree_util.keystr(path): np.asarray(leaf, np.float64) for path, leaf in leaves}
-    places = places_of({key: a.shape for key, a in found.items()}, network, names)
-    return gathered(found, places)
+    places = map_parameters({key: a.shape for key, a in found.items()}, network, names)
+    return gather_params(found, places)
 
 
-def _all(arrays: Sequence[jax.Array]) -> tuple[Array, ...]:
+def _to_numpy_arrays(arrays: Sequence[jax.Array]) -> tuple[Array, ...]:
     return tuple(map(np.asarray, arrays))
 
 
@@ -154,18 +170,21 @@ def _loss(case: Case, leaves: list, x: jax.Array, nudges: list, y: jax.Array) ->
     us, ss, a = [], [], x
     for neuron, leaf, nudge in zip(case.network.neurons, leaves, nudges, strict=False):
         currents = a @ leaf["w"].T + leaf.get("b", 0.0)
-        u, a = _scanned(case, neuron, leaf.get("v"), currents, nudge)
+        u, a = _scan_layer(case, neuron, leaf.get("v"), currents, nudge)
         us.append(u)
         ss.append(a)
     log_p = jax.nn.log_softmax(_logits(case.network, leaves, a))
     return -log_p[jnp.arange(len(y)), y].mean(), (us, ss)
 
 
-def _scanned(
+def _scan_layer(
     case: Case, neuron: LIF, v: jax.Array | None, currents: jax.Array, nudge: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """Potentials and spikes of one layer."""
-    fire, synapse = hard(neuron.spike) if case.hard else smooth(neuron.spike), case.synapse
+    fire, synapse = (
+        hard_spike(neuron.spike) if case.hard else smooth_spike(neuron.spike),
+        case.synapse,
+    )
 
     def advance(state: tuple, given: tuple) -> tuple:
         u, s, i = state
@@ -174,7 +193,7 @@ def _scanned(
         if synapse is not None:
             now = synapse.leak * i + current
             drive = synapse.scale * (i if synapse.delayed else now)
-        u = carried(neuron, u, s) + drive + given[1]
+        u = apply_reset(neuron, u, s) + drive + given[1]
         s = fire(u - neuron.threshold)
         return (u, s, now), (u, s)
 
@@ -182,7 +201,7 @@ def _scanned(
     return jax.lax.scan(advance, (rest, rest, rest), (currents, nudge))[1]
 
 
-def carried(neuron: LIF, u: jax.Array, s: jax.Array) -> jax.Array:
+def apply_reset(neuron: LIF, u: jax.Array, s: jax.Array) -> jax.Array:
     """Return what the reset leaves of a potential `u` with spike `s`."""
     s = jax.lax.stop_gradient(s) if neuron.detach_reset else s
     match neuron.reset:
@@ -213,7 +232,7 @@ def _logits(network: Network, leaves: list, s: jax.Array) -> jax.Array:
     return jax.lax.scan(advance, jnp.zeros_like(currents[0]), currents)[1].mean(axis=0)
 
 
-def smooth(spike: Spike) -> Callable[[jax.Array], jax.Array]:
+def smooth_spike(spike: Spike) -> Callable[[jax.Array], jax.Array]:
     """Return one of the five smooth spikes as a function of JAX's arrays (DESIGN 4)."""
     if not isinstance(spike, Surrogate):
         raise Unsupported(f"spike must be one of the five families, got {spike!r}")
@@ -243,9 +262,9 @@ def smooth(spike: Spike) -> Callable[[jax.Array], jax.Array]:
             return from_tail(lambda far: 0.5 * jnp.maximum(1.0 - k * far, 0.0) ** 2)
 
 
-def hard(spike: Spike) -> Callable[[jax.Array], jax.Array]:
-    """Return the Heaviside step with the derivative of `smooth` backward."""
-    function = smooth(spike)
+def hard_spike(spike: Spike) -> Callable[[jax.Array], jax.Array]:
+    """Return the Heaviside step with the derivative of `smooth_spike` backward."""
+    function = smooth_spike(spike)
 
     @jax.custom_jvp
     def step(v: jax.Array) -> jax.Array:

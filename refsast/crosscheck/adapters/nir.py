@@ -33,8 +33,8 @@ In NIR a neuron fires above its threshold; refsast's hard spike fires at it, too
 import nir
 import numpy as np
 
-from refsast.arrays import as_number
-from refsast.crosscheck.adapters.nir_read import Imported, read_graph
+from refsast.arrays import require_number
+from refsast.crosscheck.adapters.nir_reader import NirNetwork, read_graph
 from refsast.crosscheck.adapters.nir_rules import (
     EULER,
     EXPONENTIAL,
@@ -43,15 +43,15 @@ from refsast.crosscheck.adapters.nir_rules import (
     time_constant,
 )
 from refsast.crosscheck.conventions.conversion import NoExactConversion
-from refsast.model.doors import real_params
 from refsast.model.lif import LIF
 from refsast.model.network import Network
 from refsast.model.params import Layer, Params
 from refsast.model.readout import LeakyReadout, SpikeRate
 from refsast.model.spike import Spike
 from refsast.model.synapse import Synapse
+from refsast.model.validation import validate_real_params
 
-__all__ = ["EULER", "EXPONENTIAL", "Imported", "Rule", "from_nir", "to_nir"]
+__all__ = ["EULER", "EXPONENTIAL", "NirNetwork", "Rule", "from_nir", "to_nir"]
 
 
 def to_nir(
@@ -95,28 +95,30 @@ def to_nir(
             "synapse must not be delayed, got delayed True; lost: the step between current and "
             "potential"
         )
-    params, readout = real_params(network, params), network.readout
+    params, readout = validate_real_params(network, params), network.readout
     nodes: list[nir.NIRNode] = [nir.Input({"input": np.array([network.sizes[0]])})]
     for neuron, layer in zip(network.neurons, params, strict=False):
-        nodes += [_map(layer), _neuron(neuron, len(layer.w), synapse, dt, rule)]
+        nodes += [_map_node(layer), _neuron_node(neuron, len(layer.w), synapse, dt, rule)]
     if readout.n_out is not None:
-        nodes.append(_map(params[-1]))
+        nodes.append(_map_node(params[-1]))
     if isinstance(readout, LeakyReadout):
-        nodes.append(_integrator(readout, dt, rule))
+        nodes.append(_integrator_node(readout, dt, rule))
     graph = nir.NIRGraph.from_list(*nodes, nir.Output({"output": np.array([network.classes])}))
     if isinstance(readout, SpikeRate):
         graph.metadata["gain"] = float(readout.gain)
     return graph
 
 
-def _map(layer: Layer) -> nir.NIRNode:
+def _map_node(layer: Layer) -> nir.NIRNode:
     """A layer's weights, and its bias where it has one."""
     if layer.b is None:
         return nir.Linear(weight=layer.w)
     return nir.Affine(weight=layer.w, bias=layer.b)
 
 
-def _neuron(neuron: LIF, n: int, synapse: Synapse | None, dt: float, rule: Rule) -> nir.NIRNode:
+def _neuron_node(
+    neuron: LIF, n: int, synapse: Synapse | None, dt: float, rule: Rule
+) -> nir.NIRNode:
     """A layer's neurons, with a current where the synapse has a memory."""
     scale = 1.0 if synapse is None else synapse.scale
     memory = 0.0 if synapse is None else synapse.leak
@@ -143,7 +145,7 @@ def _neuron(neuron: LIF, n: int, synapse: Synapse | None, dt: float, rule: Rule)
     )
 
 
-def _integrator(readout: LeakyReadout, dt: float, rule: Rule) -> nir.NIRNode:
+def _integrator_node(readout: LeakyReadout, dt: float, rule: Rule) -> nir.NIRNode:
     """The neurons of a leaky readout, which never fire."""
     n, leak = readout.n_out, float(readout.leak)
     if leak == 1.0:
@@ -154,7 +156,7 @@ def _integrator(readout: LeakyReadout, dt: float, rule: Rule) -> nir.NIRNode:
 
 def from_nir(
     graph: nir.NIRGraph, *, dt: float, rule: Rule, spike: Spike, gain: float | None = None
-) -> Imported:
+) -> NirNetwork:
     """Return the network that a NIR graph is.
 
     Parameters
@@ -191,5 +193,5 @@ def from_nir(
 
 
 def _require_dt(dt: float) -> None:
-    if not 0.0 < as_number(dt, "dt") < np.inf:
+    if not 0.0 < require_number(dt, "dt") < np.inf:
         raise ValueError(f"dt must be positive and finite, got {dt}")

@@ -38,7 +38,7 @@ def chain(graph: Graph) -> tuple[list[tuple[str, object]], int]:
     for edge in edges:
         if len(edge) != 2 or not set(edge) <= set(nodes):
             raise ValueError(f"edges must join two nodes of the graph, got {edge}")
-    first, last = (_only(nodes, kind) for kind in ("Input", "Output"))
+    first, last = (_single_node(nodes, kind) for kind in ("Input", "Output"))
     for end, way in ((0, "from"), (1, "into")):
         counts = Counter(edge[end] for edge in edges)
         for name in nodes:
@@ -60,7 +60,7 @@ def chain(graph: Graph) -> tuple[list[tuple[str, object]], int]:
     return [(name, nodes[name]) for name in order[1:-1]], int(shape[0])
 
 
-def _only(nodes: dict, kind: str) -> str:
+def _single_node(nodes: dict, kind: str) -> str:
     """The name of the one node of a kind."""
     found = [name for name, node in nodes.items() if type(node).__name__ == kind]
     if len(found) != 1:
@@ -68,7 +68,7 @@ def _only(nodes: dict, kind: str) -> str:
     return found[0]
 
 
-def matrix(name: str, node: object, n_in: int) -> Layer:
+def read_map(name: str, node: object, n_in: int) -> Layer:
     """Return the weights of a map, and its bias if it has one, float64.
 
     Parameters
@@ -80,16 +80,16 @@ def matrix(name: str, node: object, n_in: int) -> Layer:
     n_in : int
         The wanted number of inputs.
     """
-    w = _floats(f"{name}.weight", getattr(node, "weight", None), ("n_out", n_in))
+    w = _float_array(f"{name}.weight", getattr(node, "weight", None), ("n_out", n_in))
     bias = getattr(node, "bias", None)
-    return Layer(w, None if bias is None else _floats(f"{name}.bias", bias, (len(w),)))
+    return Layer(w, None if bias is None else _float_array(f"{name}.bias", bias, (len(w),)))
 
 
-def _floats(name: str, value: object, shape: tuple[int | str, ...]) -> Array:
+def _float_array(name: str, value: object, shape: tuple[int | str, ...]) -> Array:
     return as_array(as_numpy(value, name).astype(np.float64), name, shape)
 
 
-def scalar(name: str, value: object, n: int) -> float:
+def read_scalar(name: str, value: object, n: int) -> float:
     """Return the number that all neurons of a layer share.
 
     Parameters

@@ -54,7 +54,7 @@ def time_constant(leak: float, name: str, dt: float, rule: Rule) -> float:
     return tau
 
 
-def leak_of(tau: float, name: str, dt: float, rule: Rule) -> float:
+def leak_from_tau(tau: float, name: str, dt: float, rule: Rule) -> float:
     """The leak of a time constant, or that there is none."""
     leak = rule.leak(tau, dt) if tau > 0.0 else np.nan
     if not -ROUNDING <= leak <= 1.0:
@@ -62,7 +62,7 @@ def leak_of(tau: float, name: str, dt: float, rule: Rule) -> float:
     return max(leak, 0.0)
 
 
-def known(kept: Mapping[str, object], name: str, computed: float) -> float:
+def prefer_metadata(kept: Mapping[str, object], name: str, computed: float) -> float:
     """What metadata say of a number, if that is what the fields say up to rounding."""
     said = kept.get(name, computed)
     if not isinstance(said, float | np.floating):

@@ -30,10 +30,10 @@ from norse.torch.module.snn import SNN, SNNCell, SNNRecurrent, SNNRecurrentCell
 from torch import Tensor, nn
 
 from refsast.arrays import Array, Integers
-from refsast.crosscheck.adapters import modules
+from refsast.crosscheck.adapters import module_wrapper
 from refsast.crosscheck.adapters import torch as plain
-from refsast.crosscheck.adapters.autograd import Fired, through
-from refsast.crosscheck.adapters.reading import Read, case_from, number
+from refsast.crosscheck.adapters.autograd import LayerOutput, autograd_implementation
+from refsast.crosscheck.adapters.module_reader import Read, read_case, read_number
 from refsast.crosscheck.case import Case, Implementation, Unsupported
 from refsast.model.lif import LIF
 from refsast.model.reset import Subtract, ToZero
@@ -53,7 +53,7 @@ Step: TypeAlias = Callable[[Tensor], Tensor]  # from a current (batch, n) to spi
 
 
 @dataclass(frozen=True)
-class Fires:
+class SpikeMethod:
     """How a cell fires: by a method of the library, or by another function in its place."""
 
     method: str = "super"
@@ -91,7 +91,7 @@ def surrogate(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
     """
     if not case.hard:
         raise Unsupported("hard must be True, got a case with smooth spikes")
-    return _through(case, [_method(neuron) for neuron in case.network.neurons], dtype)
+    return _implementation(case, [_spike_method(neuron) for neuron in case.network.neurons], dtype)
 
 
 def smooth(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
@@ -116,44 +116,44 @@ def smooth(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
     """
     if case.hard:
         raise Unsupported("hard must be False, got a case with hard spikes")
-    spikes = [plain.smooth(neuron.spike) for neuron in case.network.neurons]
-    return _through(case, [Fires(spike=spike) for spike in spikes], dtype)
+    spikes = [plain.smooth_spike(neuron.spike) for neuron in case.network.neurons]
+    return _implementation(case, [SpikeMethod(spike=spike) for spike in spikes], dtype)
 
 
-def _method(neuron: LIF) -> Fires:
+def _spike_method(neuron: LIF) -> SpikeMethod:
     """The library's method and alpha for a smooth spike."""
     match neuron.spike:
         case Logistic(slope):
-            return Fires("tanh", 0.5 * slope)
+            return SpikeMethod("tanh", 0.5 * slope)
         case Algebraic(slope):
-            return Fires("circ", 1.0 / slope)
+            return SpikeMethod("circ", 1.0 / slope)
         case FastSigmoid(slope):
-            return Fires("super", slope)
+            return SpikeMethod("super", slope)
         case PiecewiseQuadratic(1.0):
-            return Fires("triangle", 1.0)
+            return SpikeMethod("triangle", 1.0)
     families = "Logistic, Algebraic, FastSigmoid or PiecewiseQuadratic(1.0)"
     raise Unsupported(f"spike must be {families}, got {neuron.spike!r}")
 
 
-def _through(case: Case, fires: Sequence[Fires], dtype: torch.dtype) -> Implementation:
+def _implementation(case: Case, fires: Sequence[SpikeMethod], dtype: torch.dtype) -> Implementation:
     """An implementation whose layers fire in one of the ways."""
     synapse = _require_synapse(case)
     made = [
-        _stepper(
+        _make_stepper(
             neuron, how, synapse, dtype, box=synapse.leak == 0.0 and not case.network.recurrent
         )
         for neuron, how in zip(case.network.neurons, fires, strict=True)
     ]
 
-    def population(i: int, currents: Tensor, v: Tensor | None) -> Fired:
+    def population(i: int, currents: Tensor, v: Tensor | None) -> LayerOutput:
         step = made[i](v)
-        return Fired(torch.stack([step(current) for current in currents]), None, currents)
+        return LayerOutput(torch.stack([step(current) for current in currents]), None, currents)
 
-    return through(case, population, name=f"Norse {version('norse')}", dtype=dtype)
+    return autograd_implementation(case, population, name=f"Norse {version('norse')}", dtype=dtype)
 
 
-def _stepper(
-    neuron: LIF, fires: Fires, synapse: Synapse, dtype: torch.dtype, *, box: bool
+def _make_stepper(
+    neuron: LIF, fires: SpikeMethod, synapse: Synapse, dtype: torch.dtype, *, box: bool
 ) -> Callable[[Tensor | None], Step]:
     """Return what makes a cell at rest, with its recurrent weights or None."""
     if not (neuron.reset == ToZero() or (box and neuron.reset == Subtract(leaked=True))):
@@ -171,23 +171,25 @@ def _stepper(
     if box:
         kind = reset.reset_value if neuron.reset == ToZero() else reset.reset_subtract
         p = lif_box.LIFBoxParameters(reset_method=kind, **shared)
-        return lambda _: _stepped(LIFBoxCell(p, dt=1.0), lif_box.LIFBoxFeedForwardState, 1, fires)
+        return lambda _: _cell_step(LIFBoxCell(p, dt=1.0), lif_box.LIFBoxFeedForwardState, 1, fires)
     currents = lif.LIFParameters(tau_syn_inv=tensor(1.0 - synapse.leak), **shared)
 
     def make(v: Tensor | None) -> Step:
         if v is None:
-            return _stepped(LIFCell(currents, dt=1.0), lif.LIFFeedForwardState, 2, fires)
+            return _cell_step(LIFCell(currents, dt=1.0), lif.LIFFeedForwardState, 2, fires)
         weights = {"input_weights": torch.eye(len(v), dtype=dtype), "recurrent_weights": v}
         cell = LIFRecurrentCell(len(v), len(v), currents, autapses=True, dt=1.0, **weights)
-        return _stepped(cell, lif.LIFState, 3, fires)
+        return _cell_step(cell, lif.LIFState, 3, fires)
 
     return make
 
 
-def _stepped(cell: SNNCell | SNNRecurrentCell, kind: type, parts: int, fires: Fires) -> Step:
+def _cell_step(
+    cell: SNNCell | SNNRecurrentCell, kind: type, parts: int, fires: SpikeMethod
+) -> Step:
     """Return a cell as a step, from a state of zeros: the library's own is in single precision."""
     if fires.spike is not None:
-        cell.activation = _with_spike(cell.activation, fires.spike)
+        cell.activation = _replace_threshold(cell.activation, fires.spike)
     state = []
 
     def step(current: Tensor) -> Tensor:
@@ -198,7 +200,7 @@ def _stepped(cell: SNNCell | SNNRecurrentCell, kind: type, parts: int, fires: Fi
     return step
 
 
-def _with_spike(step: types.FunctionType, spike: Step) -> types.FunctionType:
+def _replace_threshold(step: types.FunctionType, spike: Step) -> types.FunctionType:
     """Return a copy of a step that fires by another function."""
 
     def threshold(v: Tensor, method: str, alpha: Tensor) -> Tensor:
@@ -236,7 +238,7 @@ def wrap(module: nn.Module, case: Case, **options) -> Implementation:
     Implementation
         To be checked.
     """
-    return modules.wrap(module, case, **{"name": f"Norse {version('norse')}", **options})
+    return module_wrapper.wrap(module, case, **{"name": f"Norse {version('norse')}", **options})
 
 
 def case_of(
@@ -261,7 +263,7 @@ def case_of(
     Case
         With the module's weights; a ValueError says what no `LIF` does.
     """
-    return case_from(module, x, y, _read, gain=gain, name=name)
+    return read_case(module, x, y, _read, gain=gain, name=name)
 
 
 def _read(module: nn.Module) -> Read | None:
@@ -271,19 +273,19 @@ def _read(module: nn.Module) -> Read | None:
     if type(module) not in (LIFCell, LIFModule, LIFBoxCell):
         raise ValueError(f"neurons must be LIFCell, LIF or LIFBoxCell, got {type(module).__name__}")
     p = cast(lif.LIFParameters, module.p)
-    dt, box = number(module.dt, "dt"), isinstance(module, LIFBoxCell)
-    if number(p.v_leak, "v_leak") != 0.0 or number(p.v_reset, "v_reset") != 0.0:
+    dt, box = read_number(module.dt, "dt"), isinstance(module, LIFBoxCell)
+    if read_number(p.v_leak, "v_leak") != 0.0 or read_number(p.v_reset, "v_reset") != 0.0:
         raise ValueError("v_leak and v_reset must be 0, got another")
-    scale = number(dt * p.tau_mem_inv, "tau_mem_inv")
-    leak_syn = 0.0 if box else 1.0 - number(dt * p.tau_syn_inv, "tau_syn_inv")
+    scale = read_number(dt * p.tau_mem_inv, "tau_mem_inv")
+    leak_syn = 0.0 if box else 1.0 - read_number(dt * p.tau_syn_inv, "tau_syn_inv")
     subtracts = box and getattr(p, "reset_method", None) is reset.reset_subtract
-    spike = _documented(p.method, number(p.alpha, "alpha"))
+    spike = _smooth_counterpart(p.method, read_number(p.alpha, "alpha"))
     kind = Subtract(leaked=True) if subtracts else ToZero()
-    neuron = LIF(1.0 - scale, number(p.v_th, "v_th"), spike, kind)
+    neuron = LIF(1.0 - scale, read_number(p.v_th, "v_th"), spike, kind)
     return Read(neuron, hard=True, synapse=Synapse(leak_syn, scale))
 
 
-def _documented(method: str, alpha: float) -> Surrogate:
+def _smooth_counterpart(method: str, alpha: float) -> Surrogate:
     """The smooth spike that a method is documented as a step of."""
     match method:
         case "tanh":

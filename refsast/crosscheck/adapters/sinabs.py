@@ -26,10 +26,10 @@ from sinabs import activation, layers
 from torch import Tensor, nn
 
 from refsast.arrays import Array, Integers
-from refsast.crosscheck.adapters import modules
+from refsast.crosscheck.adapters import module_wrapper
 from refsast.crosscheck.adapters import torch as plain
-from refsast.crosscheck.adapters.autograd import Fired, through
-from refsast.crosscheck.adapters.reading import Read, case_from, number
+from refsast.crosscheck.adapters.autograd import LayerOutput, autograd_implementation
+from refsast.crosscheck.adapters.module_reader import Read, read_case, read_number
 from refsast.crosscheck.case import Case, Implementation, Unsupported
 from refsast.model.lif import LIF
 from refsast.model.readout import SpikeRate
@@ -41,13 +41,13 @@ from refsast.model.synapse import Synapse
 NEAR = 1e-12  # relative; to tell one minus the leak
 
 
-class Smooth:
+class SmoothSpike:
     """A smooth spike in the form that the library asks for."""
 
     required_states = ("v_mem",)
 
     def __init__(self, spike: Spike) -> None:
-        self.spike = plain.smooth(spike)
+        self.spike = plain.smooth_spike(spike)
 
     def apply(self, v_mem: Tensor, threshold: Tensor, _: object) -> Tensor:
         """Return spikes of potentials."""
@@ -79,7 +79,7 @@ def subtract(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
     Unsupported
         If a reset, spike or synapse is not the library's.
     """
-    return _built(case, Subtract(leaked=True), activation.MembraneSubtract(), dtype)
+    return _implementation(case, Subtract(leaked=True), activation.MembraneSubtract(), dtype)
 
 
 def zero(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
@@ -105,10 +105,10 @@ def zero(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
     Unsupported
         If a reset, spike or synapse is not the library's.
     """
-    return _built(case, ToZero(), activation.MembraneReset(), dtype)
+    return _implementation(case, ToZero(), activation.MembraneReset(), dtype)
 
 
-def _built(
+def _implementation(
     case: Case,
     reset: ToZero | Subtract,
     reset_fn: activation.MembraneReset | activation.MembraneSubtract,
@@ -118,25 +118,29 @@ def _built(
     for neuron in case.network.neurons:
         if neuron.reset != reset:
             raise Unsupported(f"reset must be {reset}, got {neuron.reset}")
-    made = [_layer(case, neuron, reset_fn, dtype) for neuron in case.network.neurons]
+    made = [_layer_factory(case, neuron, reset_fn, dtype) for neuron in case.network.neurons]
 
-    def population(i: int, currents: Tensor, v: Tensor | None) -> Fired:
+    def population(i: int, currents: Tensor, v: Tensor | None) -> LayerOutput:
         with torch.no_grad():
             layer = made[i](v)
-        return Fired(layer(currents.transpose(0, 1)).transpose(0, 1).to(dtype), None, currents)
+        return LayerOutput(
+            layer(currents.transpose(0, 1)).transpose(0, 1).to(dtype), None, currents
+        )
 
     says = np.float32 if case.hard else None
-    return through(case, population, name=f"Sinabs {version('sinabs')}", dtype=dtype, says=says)
+    return autograd_implementation(
+        case, population, name=f"Sinabs {version('sinabs')}", dtype=dtype, says=says
+    )
 
 
-def _layer(
+def _layer_factory(
     case: Case,
     neuron: LIF,
     reset_fn: activation.MembraneReset | activation.MembraneSubtract,
     dtype: torch.dtype,
 ) -> Callable[[Tensor | None], torch.nn.Module]:
     """Return what makes a layer at rest, given its recurrent weights or None."""
-    alpha_syn, scaled = _synapse_of(case.synapse, neuron.leak)
+    alpha_syn, scaled = _synapse_settings(case.synapse, neuron.leak)
     settings = {
         "tau_mem": 1.0,
         "tau_syn": None if alpha_syn is None else 1.0,
@@ -146,14 +150,18 @@ def _layer(
         "norm_input": scaled,
     }
     if case.hard:
-        derivative = plain.slope(neuron.spike)
+        derivative = plain.smooth_spike_derivative(neuron.spike)
         settings["spike_fn"] = activation.SingleSpike
         settings["surrogate_grad_fn"] = lambda v_mem, threshold: derivative(v_mem - threshold)
     else:
-        settings["spike_fn"] = Smooth(neuron.spike)
+        settings["spike_fn"] = SmoothSpike(neuron.spike)
 
     def make(v: Tensor | None) -> torch.nn.Module:
-        build = layers.LIF if v is None else partial(layers.LIFRecurrent, rec_connect=_Fed(v))
+        build = (
+            layers.LIF
+            if v is None
+            else partial(layers.LIFRecurrent, rec_connect=_RecurrentWeights(v))
+        )
         layer = build(**settings)
         layer.alpha_mem = torch.nn.Parameter(torch.tensor(neuron.leak, dtype=dtype))
         if alpha_syn is not None:
@@ -163,7 +171,7 @@ def _layer(
     return make
 
 
-class _Fed(torch.nn.Module):
+class _RecurrentWeights(torch.nn.Module):
     """Recurrent weights that stay on the caller's tape."""
 
     def __init__(self, v: Tensor) -> None:
@@ -175,7 +183,7 @@ class _Fed(torch.nn.Module):
         return torch.nn.functional.linear(s.to(v.dtype), v)
 
 
-def _synapse_of(synapse: Synapse | None, leak: float) -> tuple[float | None, bool]:
+def _synapse_settings(synapse: Synapse | None, leak: float) -> tuple[float | None, bool]:
     """The leak of the current or None, and whether the input is scaled by one minus the leak."""
     if synapse is None:
         return None, False
@@ -208,13 +216,13 @@ def wrap(module: nn.Module, case: Case, **options) -> Implementation:
     usual = {
         "enter": lambda x: x.transpose(0, 1),
         "logits": lambda s: gain * s.mean(dim=1),
-        "reset": at_rest,
+        "reset": reset_states,
         "name": f"Sinabs {version('sinabs')}",
     }
-    return modules.wrap(module, case, **{**usual, **options})
+    return module_wrapper.wrap(module, case, **{**usual, **options})
 
 
-def at_rest(module: nn.Module) -> None:
+def reset_states(module: nn.Module) -> None:
     """Take the states away from all layers; each then starts anew, at rest."""
     for each in module.modules():
         if isinstance(each, layers.StatefulLayer):
@@ -246,7 +254,7 @@ def case_of(
     Case
         With the module's weights; a ValueError says what no `LIF` does.
     """
-    return case_from(module, x, y, partial(_read, spike=spike), gain=gain, name=name)
+    return read_case(module, x, y, partial(_read, spike=spike), gain=gain, name=name)
 
 
 def _read(module: nn.Module, spike: Surrogate) -> Read | None:
@@ -261,19 +269,19 @@ def _read(module: nn.Module, spike: Surrogate) -> Read | None:
         raise ValueError(
             "spike_fn must give at most one spike per step, got MultiSpike or MaxSpike"
         )
-    reset = _reset_of(module.reset_fn)
-    leak = number(module.alpha_mem_calculated, "alpha_mem")
+    reset = _read_reset(module.reset_fn)
+    leak = read_number(module.alpha_mem_calculated, "alpha_mem")
     scale, leak_syn = 1.0 - leak if module.norm_input else 1.0, 0.0
     if module.alpha_syn_calculated is not None:
-        leak_syn = number(module.alpha_syn_calculated, "alpha_syn")
+        leak_syn = read_number(module.alpha_syn_calculated, "alpha_syn")
         scale *= leak_syn
     plain_input = scale == 1.0 and leak_syn == 0.0
-    neuron = LIF(leak, number(module.spike_threshold, "spike_threshold"), spike, reset)
+    neuron = LIF(leak, read_number(module.spike_threshold, "spike_threshold"), spike, reset)
     hard = module.spike_fn is activation.SingleSpike
     return Read(neuron, hard, None if plain_input else Synapse(leak_syn, scale))
 
 
-def _reset_of(reset_fn: object) -> ToZero | Subtract:
+def _read_reset(reset_fn: object) -> ToZero | Subtract:
     """The reset that one of the library's does to hard spikes."""
     if reset_fn == activation.MembraneReset():
         return ToZero()

@@ -28,19 +28,27 @@ from snntorch import surrogate as theirs
 from torch import Tensor, nn
 
 from refsast.arrays import Array, Integers
-from refsast.crosscheck.adapters import modules
+from refsast.crosscheck.adapters import module_wrapper
 from refsast.crosscheck.adapters import torch as plain
-from refsast.crosscheck.adapters.autograd import Cell, stepwise, through
-from refsast.crosscheck.adapters.reading import Read, case_from, number
+from refsast.crosscheck.adapters.autograd import (
+    Cell,
+    autograd_implementation,
+    make_stepwise_population,
+)
+from refsast.crosscheck.adapters.module_reader import Read, read_case, read_number
 from refsast.crosscheck.case import Case, Implementation, Unsupported
 from refsast.model.lif import LIF
 from refsast.model.reset import NoReset, Reset, Subtract, ToZero
 from refsast.model.surrogate import Arctan, FastSigmoid, Logistic, Surrogate
 
-Function = Callable[[Tensor], Tensor]
-RESETS: dict[Reset, str] = {Subtract(): "subtract", ToZero(): "zero", NoReset(): "none"}
+SpikeFunction = Callable[[Tensor], Tensor]
+DELAYED_RESETS: dict[Reset, str] = {Subtract(): "subtract", ToZero(): "zero", NoReset(): "none"}
 # Where the reset follows the spike within a step, the leak acts on what was subtracted, too.
-AT_ONCE: dict[Reset, str] = {Subtract(True): "subtract", ToZero(): "zero", NoReset(): "none"}
+IMMEDIATE_RESETS: dict[Reset, str] = {
+    Subtract(True): "subtract",
+    ToZero(): "zero",
+    NoReset(): "none",
+}
 
 
 def factory(case: Case) -> Implementation:
@@ -68,7 +76,7 @@ def smooth(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
     Unsupported
         If the case is hard or has a synapse, a leaked subtraction, or a spike of no known family.
     """
-    return _smooth(case, dtype, RESETS, delay=True)
+    return _smooth_leaky(case, dtype, DELAYED_RESETS, delay=True)
 
 
 def smooth_from_rest(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
@@ -76,10 +84,10 @@ def smooth_from_rest(case: Case, dtype: torch.dtype = torch.float64) -> Implemen
 
     It is right for the case with ``detach_reset=True``.
     """
-    return _smooth(case, dtype, RESETS, delay=True, start=_none_at_first)
+    return _smooth_leaky(case, dtype, DELAYED_RESETS, delay=True, start=_skip_first_call)
 
 
-def _none_at_first(spike: Function) -> Function:
+def _skip_first_call(spike: SpikeFunction) -> SpikeFunction:
     """Return a spike whose first call, for the reset of a neuron at rest, gives none."""
     asked: list[bool] = []
 
@@ -99,29 +107,29 @@ def smooth_at_once(case: Case, dtype: torch.dtype = torch.float64) -> Implementa
     still fires a little, and is reset once more. Potentials are shown after the reset only, and are
     left out.
     """
-    return _smooth(case, dtype, AT_ONCE, delay=False)
+    return _smooth_leaky(case, dtype, IMMEDIATE_RESETS, delay=False)
 
 
-def _smooth(
+def _smooth_leaky(
     case: Case,
     dtype: torch.dtype,
     resets: dict[Reset, str],
     *,
     delay: bool,
-    start: Callable[[Function], Function] = lambda spike: spike,
+    start: Callable[[SpikeFunction], SpikeFunction] = lambda spike: spike,
 ) -> Implementation:
     """`Leaky` with smooth functions; ``start(spike)`` is what a neuron at rest is given."""
     if case.hard:
         raise Unsupported("hard must be False, got a case with hard spikes")
     _require_no_synapse(case)
-    spikes = [plain.smooth(neuron.spike) for neuron in case.network.neurons]
+    spikes = [plain.smooth_spike(neuron.spike) for neuron in case.network.neurons]
 
     def make(i: int) -> Cell:
-        return _cell(case.network.neurons[i], start(spikes[i]), resets, dtype, delay=delay)
+        return _make_cell(case.network.neurons[i], start(spikes[i]), resets, dtype, delay=delay)
 
     for i in range(len(spikes)):
         make(i)  # so that what is unsupported is said now
-    return through(case, stepwise(make), name=_name(), dtype=dtype)
+    return autograd_implementation(case, make_stepwise_population(make), name=_name(), dtype=dtype)
 
 
 def surrogate(case: Case) -> Implementation:
@@ -145,18 +153,20 @@ def surrogate(case: Case) -> Implementation:
     if not case.hard:
         raise Unsupported("hard must be True, got a case with smooth spikes")
     _require_no_synapse(case)
-    neurons, spikes = case.network.neurons, [_surrogate_of(n) for n in case.network.neurons]
+    neurons, spikes = case.network.neurons, [_library_surrogate(n) for n in case.network.neurons]
 
     def make(i: int) -> Cell:
-        return _cell(neurons[i], spikes[i], RESETS, torch.float64, delay=True)
+        return _make_cell(neurons[i], spikes[i], DELAYED_RESETS, torch.float64, delay=True)
 
     for i in range(len(spikes)):
         make(i)
-    return through(case, stepwise(make), name=_name(), says=np.float32)
+    return autograd_implementation(
+        case, make_stepwise_population(make), name=_name(), says=np.float32
+    )
 
 
-def _cell(
-    neuron: LIF, spike: Function, resets: dict[Reset, str], dtype: torch.dtype, *, delay: bool
+def _make_cell(
+    neuron: LIF, spike: SpikeFunction, resets: dict[Reset, str], dtype: torch.dtype, *, delay: bool
 ) -> Cell:
     """Return a `Leaky` at rest."""
     if neuron.reset not in resets:
@@ -168,7 +178,7 @@ def _cell(
         reset_mechanism=resets[neuron.reset],
         reset_delay=delay,
     )
-    forget(leaky)
+    unregister(leaky)
     state: list[Tensor] = []
 
     def cell(current: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -179,13 +189,13 @@ def _cell(
     return cell
 
 
-def forget(leaky: snntorch.SpikingNeuron) -> None:
+def unregister(leaky: snntorch.SpikingNeuron) -> None:
     """Take a neuron off the list of all neurons that the library keeps for ever."""
     instances = snntorch.SpikingNeuron.instances
     instances[:] = [one for one in instances if one is not leaky]
 
 
-def _surrogate_of(neuron: LIF) -> Function:
+def _library_surrogate(neuron: LIF) -> SpikeFunction:
     """The library's function of that name and slope."""
     match neuron.spike:
         case Arctan(slope):
@@ -220,10 +230,10 @@ def wrap(module: nn.Module, case: Case, **options) -> Implementation:
     Implementation
         To be checked.
     """
-    return modules.wrap(module, case, **{"reset": at_rest, "name": _name(), **options})
+    return module_wrapper.wrap(module, case, **{"reset": reset_states, "name": _name(), **options})
 
 
-def at_rest(module: nn.Module) -> None:
+def reset_states(module: nn.Module) -> None:
     """Put all neurons that keep their states at rest."""
     for each in module.modules():
         if isinstance(each, snntorch.Leaky):
@@ -255,7 +265,7 @@ def case_of(
         With the module's weights; a ValueError says what no `LIF` does.
     """
     read = partial(_read, spike=spike)
-    return case_from(module, x, y, read, gain=gain, name=name)
+    return read_case(module, x, y, read, gain=gain, name=name)
 
 
 def _read(module: nn.Module, spike: Surrogate | None) -> Read | None:
@@ -264,18 +274,18 @@ def _read(module: nn.Module, spike: Surrogate | None) -> Read | None:
         return None
     if type(module) is not snntorch.Leaky:
         raise ValueError(f"neurons must be snntorch.Leaky, got {type(module).__name__}")
-    graded = number(module.graded_spikes_factor, "graded_spikes_factor")
+    graded = read_number(module.graded_spikes_factor, "graded_spikes_factor")
     if module.inhibition or module.state_quant or graded != 1.0:
         raise ValueError("neurons must have no inhibition, state_quant or graded spikes, got one")
-    resets = RESETS if module.reset_delay else AT_ONCE
+    resets = DELAYED_RESETS if module.reset_delay else IMMEDIATE_RESETS
     reset = next(r for r, said in resets.items() if said == module.reset_mechanism)
-    leak = min(max(number(module.beta, "beta"), 0.0), 1.0)
-    of_its = _library_spike(module.spike_grad) if spike is None else spike
-    neuron = LIF(leak, number(module.threshold, "threshold"), of_its, reset)
+    leak = min(max(read_number(module.beta, "beta"), 0.0), 1.0)
+    of_its = _read_surrogate(module.spike_grad) if spike is None else spike
+    neuron = LIF(leak, read_number(module.threshold, "threshold"), of_its, reset)
     return Read(neuron, hard=spike is None)
 
 
-def _library_spike(function: Function) -> Surrogate:
+def _read_surrogate(function: SpikeFunction) -> Surrogate:
     """The family and slope that one of the library's surrogates encloses."""
     maker = getattr(function, "__qualname__", "").partition(".")[0]
     family = {"atan": Arctan, "sigmoid": Logistic, "fast_sigmoid": FastSigmoid}.get(maker)

@@ -22,10 +22,16 @@ from spikingjelly.activation_based.functional import reset_net
 from torch import Tensor, nn
 
 from refsast.arrays import Array, Integers
-from refsast.crosscheck.adapters import modules
+from refsast.crosscheck.adapters import module_wrapper
 from refsast.crosscheck.adapters import torch as plain
-from refsast.crosscheck.adapters.autograd import Cell, Fired, Population, stepwise, through
-from refsast.crosscheck.adapters.reading import Read, case_from, number
+from refsast.crosscheck.adapters.autograd import (
+    Cell,
+    LayerOutput,
+    Population,
+    autograd_implementation,
+    make_stepwise_population,
+)
+from refsast.crosscheck.adapters.module_reader import Read, read_case, read_number
 from refsast.crosscheck.case import Case, Implementation, Unsupported
 from refsast.model.lif import LIF
 from refsast.model.reset import Subtract, ToZero
@@ -69,61 +75,71 @@ def factory(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
     Unsupported
         If a reset, leak, spike or synapse is not the library's.
     """
-    return through(case, in_steps(case, None), name=_name(), dtype=dtype)
+    return autograd_implementation(
+        case, single_step_population(case, None), name=_name(), dtype=dtype
+    )
 
 
 def keeping_reset(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
     """Return `factory` with ``detach_reset=False``, whatever the case says; see there."""
-    return through(case, in_steps(case, False), name=_name(), dtype=dtype)
+    return autograd_implementation(
+        case, single_step_population(case, False), name=_name(), dtype=dtype
+    )
 
 
 def detaching_reset(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
     """Return `factory` with ``detach_reset=True``, whatever the case says; see there."""
-    return through(case, in_steps(case, True), name=_name(), dtype=dtype)
+    return autograd_implementation(
+        case, single_step_population(case, True), name=_name(), dtype=dtype
+    )
 
 
 def keeping_reset_at_once(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
     """Return `keeping_reset` in multi-step mode: one call of a node for all steps; see there."""
-    return through(case, in_one(case, False), name=_name(), dtype=dtype)
+    return autograd_implementation(
+        case, multi_step_population(case, False), name=_name(), dtype=dtype
+    )
 
 
 def detaching_reset_at_once(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
     """Return `detaching_reset` in multi-step mode: one call of a node for all steps; see there."""
-    return through(case, in_one(case, True), name=_name(), dtype=dtype)
+    return autograd_implementation(
+        case, multi_step_population(case, True), name=_name(), dtype=dtype
+    )
 
 
-def in_steps(case: Case, detach: bool | None) -> Population:
+def single_step_population(case: Case, detach: bool | None) -> Population:
     """Return nodes called step by step."""
-    made = [node_of(case, neuron, detach, "s") for neuron in case.network.neurons]
+    made = [node_factory(case, neuron, detach, "s") for neuron in case.network.neurons]
 
     def make(i: int) -> Cell:
         node = made[i]()
         return lambda current: (node(current), None)
 
-    return stepwise(make)
+    return make_stepwise_population(make)
 
 
-def in_one(case: Case, detach: bool | None) -> Population:
+def multi_step_population(case: Case, detach: bool | None) -> Population:
     """Return nodes called once for all steps."""
     if case.network.recurrent:
         raise Unsupported("recurrent must be False, got True: a node takes all steps at once")
-    made = [node_of(case, neuron, detach, "m") for neuron in case.network.neurons]
+    made = [node_factory(case, neuron, detach, "m") for neuron in case.network.neurons]
 
-    def population(i: int, currents: Tensor, _: Tensor | None) -> Fired:
-        return Fired(made[i]()(currents), None, currents)
+    def population(i: int, currents: Tensor, _: Tensor | None) -> LayerOutput:
+        return LayerOutput(made[i]()(currents), None, currents)
 
     return population
 
 
-def node_of(
+def node_factory(
     case: Case, neuron: LIF, detach: bool | None, mode: str
 ) -> Callable[[], torch.nn.Module]:
     """Return what makes the node of a neuron, at rest."""
-    scaled = _scaled(case.synapse, neuron.leak)
+    scaled = _decays_input(case.synapse, neuron.leak)
     settings = {
         "v_threshold": float(neuron.threshold),
         "v_reset": _v_reset(neuron),
-        "surrogate_function": spike_of(neuron, hard=case.hard),
+        "surrogate_function": library_spike(neuron, hard=case.hard),
         "detach_reset": neuron.detach_reset if detach is None else detach,
         "step_mode": mode,
     }
@@ -135,7 +151,7 @@ def node_of(
     return lambda: nodes.LIFNode(tau=tau, decay_input=scaled, **settings)
 
 
-def _scaled(synapse: Synapse | None, leak: float) -> bool:
+def _decays_input(synapse: Synapse | None, leak: float) -> bool:
     """Whether the input is divided by tau."""
     if synapse is None:
         return False
@@ -154,14 +170,14 @@ def _v_reset(neuron: LIF) -> float | None:
     raise Unsupported(f"reset must be ToZero() or Subtract(leaked=True), got {neuron.reset}")
 
 
-def spike_of(neuron: LIF, *, hard: bool) -> Callable[[Tensor], Tensor]:
+def library_spike(neuron: LIF, *, hard: bool) -> Callable[[Tensor], Tensor]:
     """Return the library's surrogate of that family, or a smooth function where it has none."""
     for surrogate, family in FAMILIES.items():
         if isinstance(neuron.spike, Surrogate) and isinstance(neuron.spike, family):
             return surrogate(alpha=neuron.spike.slope, spiking=hard)
     if hard:
         raise Unsupported(f"spike must be a surrogate of SpikingJelly's, got {neuron.spike!r}")
-    return plain.smooth(neuron.spike)
+    return plain.smooth_spike(neuron.spike)
 
 
 def wrap(module: nn.Module, case: Case, **options) -> Implementation:
@@ -181,7 +197,7 @@ def wrap(module: nn.Module, case: Case, **options) -> Implementation:
     Implementation
         To be checked.
     """
-    return modules.wrap(module, case, **{"reset": reset_net, "name": _name(), **options})
+    return module_wrapper.wrap(module, case, **{"reset": reset_net, "name": _name(), **options})
 
 
 def case_of(
@@ -204,7 +220,7 @@ def case_of(
     Case
         With the module's weights; a ValueError says what no `LIF` does.
     """
-    return case_from(module, x, y, _read, gain=gain, name=name)
+    return read_case(module, x, y, _read, gain=gain, name=name)
 
 
 def _read(module: nn.Module) -> Read | None:
@@ -215,14 +231,14 @@ def _read(module: nn.Module) -> Read | None:
         raise ValueError(f"neurons must be LIFNode or IFNode, got {type(module).__name__}")
     if module.v_reset not in (0.0, None):
         raise ValueError(f"v_reset must be 0.0 or None, got {module.v_reset}")
-    rate = 1.0 / number(module.tau, "tau") if isinstance(module, nodes.LIFNode) else 0.0
+    rate = 1.0 / read_number(module.tau, "tau") if isinstance(module, nodes.LIFNode) else 0.0
     reset = ToZero() if module.v_reset is not None else Subtract(leaked=True)
-    spike, hard = _library_spike(module.surrogate_function)
+    spike, hard = _read_surrogate(module.surrogate_function)
     synapse = Synapse(0.0, rate) if rate > 0.0 and module.decay_input else None
     return Read(LIF(1.0 - rate, module.v_threshold, spike, reset), hard, synapse)
 
 
-def _library_spike(function: object) -> tuple[Surrogate, bool]:
+def _read_surrogate(function: object) -> tuple[Surrogate, bool]:
     """The family and slope of one of the library's surrogates, and whether it fires hard."""
     family = FAMILIES.get(type(function))
     if family is None:

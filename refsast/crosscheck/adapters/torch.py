@@ -7,7 +7,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from refsast.crosscheck.adapters.autograd import Cell, stepwise, through
+from refsast.crosscheck.adapters.autograd import (
+    Cell,
+    autograd_implementation,
+    make_stepwise_population,
+)
 from refsast.crosscheck.case import Case, Implementation, Unsupported
 from refsast.model.lif import LIF
 from refsast.model.reset import NoReset, Subtract, ToZero
@@ -42,8 +46,10 @@ def factory(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
     Unsupported
         If a spike is none of the five families.
     """
-    cells = [cells_of(case, neuron) for neuron in case.network.neurons]
-    return through(case, stepwise(lambda i: cells[i]()), name="PyTorch", dtype=dtype)
+    cells = [cell_factory(case, neuron) for neuron in case.network.neurons]
+    return autograd_implementation(
+        case, make_stepwise_population(lambda i: cells[i]()), name="PyTorch", dtype=dtype
+    )
 
 
 def single(case: Case) -> Implementation:
@@ -51,9 +57,9 @@ def single(case: Case) -> Implementation:
     return factory(case, torch.float32)
 
 
-def cells_of(case: Case, neuron: LIF) -> Callable[[], Cell]:
+def cell_factory(case: Case, neuron: LIF) -> Callable[[], Cell]:
     """Return what makes a cell of this neuron, at rest."""
-    fire = fired(case, neuron)
+    fire = spike_function(case, neuron)
     synapse = case.synapse
 
     def make() -> Cell:
@@ -65,7 +71,7 @@ def cells_of(case: Case, neuron: LIF) -> Callable[[], Cell]:
             if synapse is not None:
                 now = synapse.leak * i + current
                 drive = synapse.scale * (i if synapse.delayed else now)
-            u = carried(neuron, u, s) + drive
+            u = apply_reset(neuron, u, s) + drive
             s = fire(u - neuron.threshold)
             state[:] = [u, s, now]
             return s, u
@@ -75,7 +81,7 @@ def cells_of(case: Case, neuron: LIF) -> Callable[[], Cell]:
     return make
 
 
-def carried(neuron: LIF, u: Tensor, s: Tensor) -> Tensor:
+def apply_reset(neuron: LIF, u: Tensor, s: Tensor) -> Tensor:
     """Return what the reset leaves of a potential `u` with spike `s`."""
     s = s.detach() if neuron.detach_reset else s
     match neuron.reset:
@@ -89,12 +95,12 @@ def carried(neuron: LIF, u: Tensor, s: Tensor) -> Tensor:
             return neuron.leak * u
 
 
-def fired(case: Case, neuron: LIF) -> Callable[[Tensor], Tensor]:
+def spike_function(case: Case, neuron: LIF) -> Callable[[Tensor], Tensor]:
     """Return the neuron's spike of the distance above threshold: smooth, or hard if the case is."""
-    return hard(neuron.spike) if case.hard else smooth(neuron.spike)
+    return hard_spike(neuron.spike) if case.hard else smooth_spike(neuron.spike)
 
 
-def smooth(spike: Spike) -> Callable[[Tensor], Tensor]:
+def smooth_spike(spike: Spike) -> Callable[[Tensor], Tensor]:
     """Return one of the five smooth spikes as a function of tensors (DESIGN 4).
 
     Parameters
@@ -139,9 +145,9 @@ def smooth(spike: Spike) -> Callable[[Tensor], Tensor]:
             return from_tail(lambda far: 0.5 * torch.clamp(1.0 - k * far, min=0.0) ** 2)
 
 
-def slope(spike: Spike) -> Callable[[Tensor], Tensor]:
-    """Return the derivative of `smooth`, as a function of tensors that leaves no tape."""
-    function = smooth(spike)
+def smooth_spike_derivative(spike: Spike) -> Callable[[Tensor], Tensor]:
+    """Return the derivative of `smooth_spike`, as a function of tensors that leaves no tape."""
+    function = smooth_spike(spike)
 
     def derivative(v: Tensor) -> Tensor:
         with torch.enable_grad():
@@ -151,7 +157,7 @@ def slope(spike: Spike) -> Callable[[Tensor], Tensor]:
     return derivative
 
 
-class _Hard(torch.autograd.Function):
+class _HardSpike(torch.autograd.Function):
     """Heaviside forward, whatever derivative is wanted backward."""
 
     @staticmethod
@@ -165,7 +171,7 @@ class _Hard(torch.autograd.Function):
         return g * ctx.derivative(ctx.saved_tensors[0]), None
 
 
-def hard(spike: Spike) -> Callable[[Tensor], Tensor]:
-    """Return the Heaviside step with the derivative of `smooth` backward."""
-    derivative = slope(spike)
-    return lambda v: _Hard.apply(v, derivative)  # pyright: ignore[reportReturnType]
+def hard_spike(spike: Spike) -> Callable[[Tensor], Tensor]:
+    """Return the Heaviside step with the derivative of `smooth_spike` backward."""
+    derivative = smooth_spike_derivative(spike)
+    return lambda v: _HardSpike.apply(v, derivative)  # pyright: ignore[reportReturnType]

@@ -12,7 +12,7 @@ from refsast.crosscheck.case import Answer, Case, Implementation, Unsupported, a
 from refsast.crosscheck.conformance.strategies import Question
 from refsast.crosscheck.judge import compared, seen_in, tolerances
 from refsast.crosscheck.program import solve
-from refsast.gradient.rounding import Yardsticks
+from refsast.gradient.rounding import ErrorBounds
 
 
 class Silent(Exception):
@@ -50,7 +50,7 @@ def apart(implementation: Implementation, case: Case, names: tuple[str, ...]) ->
     return not all(stage.agrees for stage in found)
 
 
-def clear(case: Case, right: Answer, allowed: Yardsticks) -> bool:
+def clear(case: Case, right: Answer, allowed: ErrorBounds) -> bool:
     """Whether all potentials tie with the threshold exactly, or are clear of it."""
     layers = zip(case.network.neurons, right.u or (), allowed.u, strict=True)
     distances = [(abs(u - neuron.threshold), near) for neuron, u, near in layers]

@@ -12,7 +12,7 @@ import pytest
 from refsast.crosscheck.conformance.kinds import KINDS, Offer
 from refsast.crosscheck.conformance.levels import LEVELS
 from refsast.crosscheck.conformance.suite import Suite
-from refsast.files import write_whole
+from refsast.files import write_atomic
 
 OUTCOMES = ("passed", "failed", "skipped", "xfailed")
 PACKAGES = ("refsast", "numpy", "hypothesis", "pytest")
@@ -107,4 +107,4 @@ def write(suite: Suite, lines: Sequence[Line]) -> None:
     """Write the report where it was asked for, whole."""
     if suite.options.report is not None:
         text = json.dumps(report_of(suite, lines), indent=2) + "\n"
-        write_whole(suite.options.report, text.encode())
+        write_atomic(suite.options.report, text.encode())

@@ -13,7 +13,7 @@ from refsast.crosscheck.conformance.strategies import Question
 from refsast.crosscheck.factory import built
 from refsast.crosscheck.program import solve
 from refsast.model.network import unflatten
-from refsast.model.params import flatten, mapped
+from refsast.model.params import flatten, map_params
 from refsast.optim import sam
 
 EPSILONS = (1e-12, 1e-10, 1e-8, 1e-7, 1e-6)
@@ -94,7 +94,7 @@ def _gradient(case: Case) -> Callable[[Array], Array]:
 
 def _array_wise(case: Case, g: Array) -> Array:
     """Each array of a gradient divided by its own norm."""
-    return flatten(mapped(_unit, unflatten(case.network, g)))
+    return flatten(map_params(_unit, unflatten(case.network, g)))
 
 
 def _unit(array: Array) -> Array:

@@ -7,7 +7,7 @@
 
 from refsast.crosscheck.conventions.convention import Convention, simulate
 from refsast.crosscheck.conventions.conversion import NoExactConversion, convert
-from refsast.crosscheck.conventions.express import as_case, network_of
+from refsast.crosscheck.conventions.express import make_case, make_network
 from refsast.crosscheck.conventions.libraries import (
     norse_lif,
     norse_lif_box,
@@ -21,9 +21,9 @@ from refsast.crosscheck.conventions.libraries import (
 __all__ = [
     "Convention",
     "NoExactConversion",
-    "as_case",
     "convert",
-    "network_of",
+    "make_case",
+    "make_network",
     "norse_lif",
     "norse_lif_box",
     "simulate",

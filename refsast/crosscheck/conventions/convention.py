@@ -3,7 +3,7 @@
 Rule 1: a convention says everything that decides the forward pass of one library's layer, and
         nothing else; parameters and the spike come as arguments.
 Rule 2: resets are those of `refsast.model`, potentials counted from rest; the one that is not
-        (`Wipe`) is a library's own.
+        (`ZeroOnAnySpike`) is a library's own.
 Rule 3: states are reported as the library reports them, so that they can be laid beside its own.
 """
 
@@ -13,17 +13,17 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from refsast.arrays import Array, as_array, as_number
+from refsast.arrays import Array, as_array, require_number
 from refsast.model.lif import LIF
 from refsast.model.params import Layer, Params
 from refsast.model.reset import Reset, ToZero
 from refsast.model.spike import Spike, heaviside
-from refsast.model.synapse import Synapse, conduct
-from refsast.model.unroll import drive
+from refsast.model.synapse import Synapse, synapse_step
+from refsast.model.unroll import input_currents
 
 
 @dataclass(frozen=True)
-class Wipe:
+class ZeroOnAnySpike:
     """Reset to zero by any spike that is not exactly zero, ``r = leak u [s = 0]``.
 
     With hard spikes it is `ToZero`; a smooth spike, however small, leaves nothing.
@@ -38,7 +38,7 @@ class Wipe:
         return leak * u * (s == 0.0)
 
 
-AnyReset: TypeAlias = Reset | Wipe
+LibraryReset: TypeAlias = Reset | ZeroOnAnySpike
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +94,7 @@ class Convention:
     name: str
     leak: float
     threshold: float
-    reset: AnyReset
+    reset: LibraryReset
     rest: float = 0.0
     landing: float = 0.0
     synapse: Synapse | None = None
@@ -107,18 +107,20 @@ class Convention:
     detach_reset: bool = False
 
     def __post_init__(self) -> None:
-        if not 0.0 <= as_number(self.leak, "leak") <= 1.0:
+        if not 0.0 <= require_number(self.leak, "leak") <= 1.0:
             raise ValueError(f"leak must lie in [0, 1], got {self.leak}")
-        if not abs(as_number(self.rest, "rest")) < np.inf:
+        if not abs(require_number(self.rest, "rest")) < np.inf:
             raise ValueError(f"rest must be finite, got {self.rest}")
-        if not self.rest < as_number(self.threshold, "threshold") < np.inf:
+        if not self.rest < require_number(self.threshold, "threshold") < np.inf:
             limits = f"finite and above rest, {self.rest}"
             raise ValueError(f"threshold must be {limits}, got {self.threshold}")
-        if not isinstance(self.reset, AnyReset):
+        if not isinstance(self.reset, LibraryReset):
             names = "ToZero, Subtract, NoReset or Wipe"
             raise ValueError(f"reset must be {names}, got {self.reset!r}")
         free = isinstance(self.reset, ToZero) and not (self.silences or self.second_spike)
-        if not (abs(as_number(self.landing, "landing")) < np.inf and (free or self._lands_at_rest)):
+        if not (
+            abs(require_number(self.landing, "landing")) < np.inf and (free or self._lands_at_rest)
+        ):
             limits = f"finite, and {self.rest}, the rest, unless a plain ToZero resets"
             raise ValueError(f"landing must be {limits}, got {self.landing}")
         if self.silences and not isinstance(self.reset, ToZero):
@@ -136,10 +138,10 @@ class Convention:
     @property
     def hard(self) -> Spike:
         """The hard spike of the library."""
-        return heaviside if self.ties_fire else above
+        return heaviside if self.ties_fire else strict_heaviside
 
 
-def of_neuron(neuron: LIF, synapse: Synapse | None = None) -> Convention:
+def refsast_lif(neuron: LIF, synapse: Synapse | None = None) -> Convention:
     """Return refsast's own convention for a neuron; `hard` fires at threshold, as in the paper.
 
     Parameters
@@ -163,7 +165,7 @@ def of_neuron(neuron: LIF, synapse: Synapse | None = None) -> Convention:
     )
 
 
-def above(v: Array) -> Array:
+def strict_heaviside(v: Array) -> Array:
     """Return the hard spike that does not fire at threshold: 1 where ``v > 0``, else 0."""
     return 1.0 - heaviside(-v)
 
@@ -212,22 +214,22 @@ def simulate(
     a = as_array(x, "x", ("time", "batch", params[0].w.shape[1]))
     found = []
     for layer in params:
-        found.append(_layer(convention, convention.hard if spike is None else spike, layer, a))
+        found.append(_run_layer(convention, convention.hard if spike is None else spike, layer, a))
         a = found[-1][1]
     return States(*zip(*found, strict=True))
 
 
-def _layer(c: Convention, spike: Spike, layer: Layer, a: Array) -> tuple[Array, Array, Array]:
+def _run_layer(c: Convention, spike: Spike, layer: Layer, a: Array) -> tuple[Array, Array, Array]:
     """Potentials, spikes and currents of one layer."""
-    currents, reported = drive(layer, a), []
+    currents, reported = input_currents(layer, a), []
     u = i = s = np.zeros(currents.shape[1:])
     counted = spike(u - c.distance) if c.starts_spiking else s
     for current in currents:
         if layer.v is not None:
             current = current + s @ layer.v.T
-        i, driven = conduct(c.synapse, i, current)
+        i, driven = synapse_step(c.synapse, i, current)
         u, s, counted, shown = _step(c, spike, u, counted, driven)
-        reported.append((shown + c.rest, s, _shown_current(c, i)))
+        reported.append((shown + c.rest, s, _output_current(c, i)))
     us, ss, currents = (np.stack(arrays) for arrays in zip(*reported, strict=True))
     return us, ss, currents
 
@@ -237,19 +239,19 @@ def _step(
 ) -> tuple[Array, Array, Array, Array]:
     """Potential kept, spike, the spike that the next reset counts, and the potential shown."""
     lasting = (1.0 - counted) * driven if c.silences else driven
-    u = _left(c, c.leak, u, counted) + lasting
+    u = _apply_reset(c, c.leak, u, counted) + lasting
     s = spike(u - c.distance)
     if c.second_spike:
-        left = _left(c, 1.0, u, s - counted)
+        left = _apply_reset(c, 1.0, u, s - counted)
         return left, s, spike(left - c.distance), left
-    return u, s, s, _left(c, 1.0, u, s) if c.after_reset else u
+    return u, s, s, _apply_reset(c, 1.0, u, s) if c.after_reset else u
 
 
-def _shown_current(c: Convention, i: Array) -> Array:
+def _output_current(c: Convention, i: Array) -> Array:
     """The current as it is reported."""
     return c.synapse.leak * i if c.synapse is not None and c.decayed_current else i
 
 
-def _left(c: Convention, leak: float, u: Array, s: Array) -> Array:
+def _apply_reset(c: Convention, leak: float, u: Array, s: Array) -> Array:
     """What a reset and then a leak leave of a potential counted from rest."""
     return c.reset(leak, c.threshold, u, s) + leak * (c.landing - c.rest) * s

@@ -11,8 +11,8 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from refsast.crosscheck.conventions.convention import Convention, Wipe
-from refsast.model.params import Layer, Params, parts
+from refsast.crosscheck.conventions.convention import Convention, ZeroOnAnySpike
+from refsast.model.params import Layer, Params, layer_arrays
 from refsast.model.reset import NoReset, Subtract, ToZero
 from refsast.model.spike import Spike, heaviside
 from refsast.model.surrogate import Surrogate
@@ -23,7 +23,7 @@ class NoExactConversion(ValueError):
 
 
 @dataclass(frozen=True)
-class Core:
+class Invariants:
     """What two conventions must share, names and units taken away."""
 
     leak: float
@@ -49,16 +49,16 @@ LOST = {
 }
 
 
-def core(convention: Convention, hard: bool) -> Core:
+def invariants(convention: Convention, hard: bool) -> Invariants:
     """Return what another convention must share, for hard spikes or for any."""
     c = convention
     synapse = c.synapse
     # After a hard spike has reset to zero, what is left lies below threshold: no second spike.
     once = isinstance(c.reset, NoReset) or (hard and isinstance(c.reset, ToZero))
-    return Core(
+    return Invariants(
         leak=c.leak,
-        zeroing=isinstance(c.reset, ToZero | Wipe) and c.leak > 0.0,
-        wiping=isinstance(c.reset, Wipe) and c.leak > 0.0 and not hard,
+        zeroing=isinstance(c.reset, ToZero | ZeroOnAnySpike) and c.leak > 0.0,
+        wiping=isinstance(c.reset, ZeroOnAnySpike) and c.leak > 0.0 and not hard,
         silences=c.silences and not (c.second_spike and once),
         second_spike=c.second_spike and not once,
         current_leak=0.0 if synapse is None else synapse.leak,
@@ -66,7 +66,7 @@ def core(convention: Convention, hard: bool) -> Core:
     )
 
 
-def kick(convention: Convention) -> float:
+def reset_offset(convention: Convention) -> float:
     """Return what a spike adds to the potential of the next step, apart from what it multiplies."""
     c = convention
     if isinstance(c.reset, Subtract):
@@ -74,9 +74,9 @@ def kick(convention: Convention) -> float:
     return c.leak * (c.landing - c.rest)
 
 
-def matches(a: Convention, b: Convention) -> bool:
+def same_reset_offset(a: Convention, b: Convention) -> bool:
     """Whether a spike adds the same to the next potential."""
-    return _gap(kick(a), kick(b), _size(a, b)) == 0.0
+    return _difference(reset_offset(a), reset_offset(b), _largest_potential(a, b)) == 0.0
 
 
 def convert(
@@ -111,55 +111,62 @@ def convert(
     NoExactConversion
         If there are none; the message says what would be lost.
     """
-    _require_same(from_, to, spike)
+    _require_invariants(from_, to, spike)
     ratio = 1.0 if spike is not None else to.distance / from_.distance
     scale, scale_to = (1.0 if c.synapse is None else c.synapse.scale for c in (from_, to))
-    missing = _gap(ratio * kick(from_), kick(to), max(ratio, 1.0) * _size(from_, to)) / scale_to
+    missing = (
+        _difference(
+            ratio * reset_offset(from_),
+            reset_offset(to),
+            max(ratio, 1.0) * _largest_potential(from_, to),
+        )
+        / scale_to
+    )
     if missing != 0.0:
-        _require_recurrent(params, to, core(to, spike is None), missing)
+        _require_recurrent(params, to, invariants(to, spike is None), missing)
     factor = ratio * scale / scale_to
-    return tuple(_converted(layer, factor, missing) for layer in params)
+    return tuple(_convert_layer(layer, factor, missing) for layer in params)
 
 
-def _converted(layer: Layer, factor: float, missing: float) -> Layer:
+def _convert_layer(layer: Layer, factor: float, missing: float) -> Layer:
     """The layer, its input scaled, with a weight more from each neuron to itself."""
-    arrays = {name: factor * array for name, array in parts(layer).items()}
+    arrays = {name: factor * array for name, array in layer_arrays(layer).items()}
     if missing != 0.0:
         arrays["v"] = arrays["v"] + missing * np.eye(len(layer.w))
     return Layer(**arrays)
 
 
-def _require_same(a: Convention, b: Convention, spike: Spike | None) -> None:
+def _require_invariants(a: Convention, b: Convention, spike: Spike | None) -> None:
     """Refuse two conventions that part in what no parameter makes up for."""
-    first, second = core(a, spike is None), core(b, spike is None)
-    for field in fields(Core):
-        _require(field.name, a, b, getattr(first, field.name), getattr(second, field.name))
+    first, second = invariants(a, spike is None), invariants(b, spike is None)
+    for field in fields(Invariants):
+        _require_equal(field.name, a, b, getattr(first, field.name), getattr(second, field.name))
     if spike is None:
-        return _require("ties_fire", a, b, a.ties_fire, b.ties_fire)
-    _require("distance", a, b, a.distance, b.distance, _size(a, b))
+        return _require_equal("ties_fire", a, b, a.ties_fire, b.ties_fire)
+    _require_equal("distance", a, b, a.distance, b.distance, _largest_potential(a, b))
     at_rest = float(spike(np.array([-a.distance]))[0])
-    starts = [_start(c, at_rest) for c in (a, b)]
-    return _require("starts_spiking", a, b, starts[0], starts[1], _size(a, b))
+    starts = [_first_reset(c, at_rest) for c in (a, b)]
+    return _require_equal("starts_spiking", a, b, starts[0], starts[1], _largest_potential(a, b))
 
 
-def _start(c: Convention, at_rest: float) -> float:
+def _first_reset(c: Convention, at_rest: float) -> float:
     """How the spike at rest enters the first step: by a factor of the input, or by what it adds."""
     if not c.starts_spiking or at_rest == 0.0:
         return 0.0
-    return at_rest if c.silences else at_rest * kick(c)
+    return at_rest if c.silences else at_rest * reset_offset(c)
 
 
-def _require(
+def _require_equal(
     name: str, a: Convention, b: Convention, first: float, second: float, size: float = 0.0
 ) -> None:
     """Refuse two numbers, or truths, that differ by more than rounding."""
-    if _gap(first, second, size) != 0.0:
+    if _difference(first, second, size) != 0.0:
         raise NoExactConversion(
             f"{b.name} must have {name} {first} as {a.name}, got {second}; lost: {LOST[name]}"
         )
 
 
-def _require_recurrent(params: Params, to: Convention, shared: Core, missing: float) -> None:
+def _require_recurrent(params: Params, to: Convention, shared: Invariants, missing: float) -> None:
     """Refuse to add recurrent weights where there are none, or where they act otherwise."""
     wanted = f"a weight of {missing:.6g} from every neuron to itself"
     if shared.current_leak != 0.0 or shared.delayed or shared.second_spike:
@@ -174,12 +181,12 @@ def _require_recurrent(params: Params, to: Convention, shared: Core, missing: fl
         )
 
 
-def _gap(a: float, b: float, size: float = 0.0) -> float:
+def _difference(a: float, b: float, size: float = 0.0) -> float:
     """``a - b``, or zero where that is rounding of numbers of this size."""
     return 0.0 if abs(a - b) <= ROUNDING * max(abs(a), abs(b), size) else a - b
 
 
-def _size(a: Convention, b: Convention) -> float:
+def _largest_potential(a: Convention, b: Convention) -> float:
     """The largest potential of either: what distances are differences of."""
     return max(abs(u) for c in (a, b) for u in (c.threshold, c.rest, c.landing))
 
@@ -224,7 +231,7 @@ def rescaled(
     c = convention
     potentials = {k: factor * getattr(c, k) for k in ("threshold", "rest", "landing")}
     return (
-        tuple(_converted(layer, factor, 0.0) for layer in params),
+        tuple(_convert_layer(layer, factor, 0.0) for layer in params),
         replace(c, **potentials),
         spike,
     )

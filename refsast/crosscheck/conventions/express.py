@@ -2,17 +2,17 @@
 
 from refsast.arrays import Array, Integers
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.conventions.convention import Convention, Wipe, of_neuron
-from refsast.crosscheck.conventions.conversion import NoExactConversion, convert, matches
+from refsast.crosscheck.conventions.convention import Convention, ZeroOnAnySpike, refsast_lif
+from refsast.crosscheck.conventions.conversion import NoExactConversion, convert, same_reset_offset
 from refsast.model.lif import LIF
 from refsast.model.network import Network
-from refsast.model.params import Params, parts
+from refsast.model.params import Params, layer_arrays
 from refsast.model.readout import Readout
 from refsast.model.reset import ToZero
 from refsast.model.spike import Spike
 
 
-def network_of(
+def make_network(
     convention: Convention,
     sizes: tuple[int, ...],
     spike: Spike,
@@ -36,12 +36,12 @@ def network_of(
         Its potentials are counted from rest.
     """
     c = convention
-    reset = ToZero() if isinstance(c.reset, Wipe) else c.reset
+    reset = ToZero() if isinstance(c.reset, ZeroOnAnySpike) else c.reset
     neuron = LIF(c.leak, c.distance, spike, reset, c.detach_reset)
     return Network(sizes, neuron, readout, bias, recurrent)
 
 
-def as_case(
+def make_case(
     convention: Convention,
     params: Params,
     x: Array,
@@ -81,10 +81,10 @@ def as_case(
     """
     depth = len(params) - (readout.n_out is not None)
     sizes = (params[0].w.shape[1], *(layer.w.shape[0] for layer in params[:depth]))
-    has = {name for layer in params for name in parts(layer)}
-    network = network_of(convention, sizes, spike, readout, bias="b" in has, recurrent="v" in has)
-    own = of_neuron(network.neurons[0], convention.synapse)
-    if convention.detach_reset and not matches(convention, own):
+    has = {name for layer in params for name in layer_arrays(layer)}
+    network = make_network(convention, sizes, spike, readout, bias="b" in has, recurrent="v" in has)
+    own = refsast_lif(network.neurons[0], convention.synapse)
+    if convention.detach_reset and not same_reset_offset(convention, own):
         raise NoExactConversion(
             f"{convention.name} must not detach a reset that recurrent weights make up for, got "
             "detach_reset True; lost: where gradients stop"

@@ -9,16 +9,23 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from refsast.crosscheck.conventions.convention import AnyReset, Convention, Wipe
+from refsast.crosscheck.conventions.convention import Convention, LibraryReset, ZeroOnAnySpike
 from refsast.model.reset import NoReset, Subtract, ToZero
 from refsast.model.synapse import Synapse
 
-SNNTORCH: Mapping[str, AnyReset] = {"subtract": Subtract(), "zero": ToZero(), "none": NoReset()}
-SINABS: Mapping[str, AnyReset] = {
-    "MembraneSubtract": Subtract(leaked=True),
-    "MembraneReset": Wipe(),
+SNNTORCH_RESETS: Mapping[str, LibraryReset] = {
+    "subtract": Subtract(),
+    "zero": ToZero(),
+    "none": NoReset(),
 }
-NORSE: Mapping[str, AnyReset] = {"reset_value": ToZero(), "reset_subtract": Subtract(leaked=True)}
+SINABS_RESETS: Mapping[str, LibraryReset] = {
+    "MembraneSubtract": Subtract(leaked=True),
+    "MembraneReset": ZeroOnAnySpike(),
+}
+NORSE_RESETS: Mapping[str, LibraryReset] = {
+    "reset_value": ToZero(),
+    "reset_subtract": Subtract(leaked=True),
+}
 
 
 def snntorch_leaky(
@@ -52,7 +59,7 @@ def snntorch_leaky(
         name="snntorch.Leaky",
         leak=beta,
         threshold=threshold,
-        reset=_named(SNNTORCH, "reset_mechanism", reset_mechanism),
+        reset=_lookup_reset(SNNTORCH_RESETS, "reset_mechanism", reset_mechanism),
         ties_fire=False,
         starts_spiking=True,
         second_spike=not reset_delay,
@@ -221,7 +228,7 @@ def norse_lif_box(
     ----------
     Norse 1.1.0, ``norse/torch/functional/lif_box.py`` and ``reset.py``.
     """
-    reset = _named(NORSE, "reset_method", reset_method)
+    reset = _lookup_reset(NORSE_RESETS, "reset_method", reset_method)
     return Convention(
         name="norse.LIFBoxCell",
         leak=1.0 - dt * tau_mem_inv,
@@ -271,14 +278,14 @@ def sinabs_lif(
         name="sinabs.LIF",
         leak=leak,
         threshold=spike_threshold,
-        reset=_named(SINABS, "reset_fn", reset_fn),
+        reset=_lookup_reset(SINABS_RESETS, "reset_fn", reset_fn),
         synapse=Synapse(current, scale) if norm_input or tau_syn is not None else None,
         after_reset=True,
         decayed_current=tau_syn is not None,
     )
 
 
-def _named(table: Mapping[str, AnyReset], argument: str, name: str) -> AnyReset:
+def _lookup_reset(table: Mapping[str, LibraryReset], argument: str, name: str) -> LibraryReset:
     """The reset of that name, or what names there are."""
     if name not in table:
         raise ValueError(f"{argument} must be one of {sorted(table)}, got {name!r}")

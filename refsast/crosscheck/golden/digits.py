@@ -24,32 +24,32 @@ NARROW = Context(prec=9)  # of errors
 ZERO, ONE, TWO = Decimal(0), Decimal(1), Decimal(2)
 
 
-def _ways(rule: Callable[["Digits", "Digits"], object]) -> tuple[Callable, Callable]:
+def _operator_pair(rule: Callable[["Digits", "Digits"], object]) -> tuple[Callable, Callable]:
     """A rule of two numbers as an operator, and as the same seen from the right."""
 
     def left(self: "Digits", other: object) -> object:
-        known = _known(other)
+        known = _exact_digits(other)
         return NotImplemented if known is None else rule(self, known)
 
     def right(self: "Digits", other: object) -> object:
-        known = _known(other)
+        known = _exact_digits(other)
         return NotImplemented if known is None else rule(known, self)
 
     return left, right
 
 
 def _add(a: "Digits", b: "Digits") -> "Digits":
-    return Digits(WIDE.add(a.value, b.value), _sum(a.error, b.error, a.size, b.size))
+    return Digits(WIDE.add(a.value, b.value), _sum_errors(a.error, b.error, a.size, b.size))
 
 
 def _subtract(a: "Digits", b: "Digits") -> "Digits":
-    return Digits(WIDE.subtract(a.value, b.value), _sum(a.error, b.error, a.size, b.size))
+    return Digits(WIDE.subtract(a.value, b.value), _sum_errors(a.error, b.error, a.size, b.size))
 
 
 def _multiply(a: "Digits", b: "Digits") -> "Digits":
     value = WIDE.multiply(a.value, b.value)
     along = NARROW.multiply(a.size, b.error), NARROW.multiply(b.size, a.error)
-    return Digits(value, _sum(*along, NARROW.abs(value)))
+    return Digits(value, _sum_errors(*along, NARROW.abs(value)))
 
 
 def _divide(a: "Digits", b: "Digits") -> "Digits":
@@ -58,7 +58,7 @@ def _divide(a: "Digits", b: "Digits") -> "Digits":
     return Digits(value, NARROW.add(NARROW.divide(along, b.size), NARROW.abs(value)))
 
 
-def _sum(*errors: Decimal) -> Decimal:
+def _sum_errors(*errors: Decimal) -> Decimal:
     """The sum of a few errors."""
     total = ZERO
     for error in errors:
@@ -88,14 +88,14 @@ class Digits:
         """The magnitude of the value, as exact as errors are."""
         return NARROW.abs(self.value)
 
-    __add__, __radd__ = _ways(_add)
-    __sub__, __rsub__ = _ways(_subtract)
-    __mul__, __rmul__ = _ways(_multiply)
-    __truediv__, __rtruediv__ = _ways(_divide)
-    __lt__ = _ways(lambda a, b: operator.lt(a.value, b.value))[0]
-    __le__ = _ways(lambda a, b: operator.le(a.value, b.value))[0]
-    __gt__ = _ways(lambda a, b: operator.gt(a.value, b.value))[0]
-    __ge__ = _ways(lambda a, b: operator.ge(a.value, b.value))[0]
+    __add__, __radd__ = _operator_pair(_add)
+    __sub__, __rsub__ = _operator_pair(_subtract)
+    __mul__, __rmul__ = _operator_pair(_multiply)
+    __truediv__, __rtruediv__ = _operator_pair(_divide)
+    __lt__ = _operator_pair(lambda a, b: operator.lt(a.value, b.value))[0]
+    __le__ = _operator_pair(lambda a, b: operator.le(a.value, b.value))[0]
+    __gt__ = _operator_pair(lambda a, b: operator.gt(a.value, b.value))[0]
+    __ge__ = _operator_pair(lambda a, b: operator.ge(a.value, b.value))[0]
 
     def __neg__(self) -> "Digits":
         return Digits(self.value.copy_negate(), self.error)  # unary minus would round
@@ -129,7 +129,7 @@ class Digits:
         return Digits(value, NARROW.add(moved, NARROW.abs(value)))
 
 
-def _known(number: object) -> Digits | None:
+def _exact_digits(number: object) -> Digits | None:
     """A number that was given, exactly; None for anything else."""
     if isinstance(number, Digits):
         return number
@@ -155,7 +155,7 @@ def arctan(x: Decimal) -> Decimal:
 
 def lift(array: NDArray) -> Array:
     """Return numbers that are given, exactly, as an array of `Digits`."""
-    return np.frompyfunc(_known, 1, 1)(array)  # pyright: ignore[reportReturnType]
+    return np.frompyfunc(_exact_digits, 1, 1)(array)  # pyright: ignore[reportReturnType]
 
 
 def values(array: object) -> Array:

@@ -13,8 +13,8 @@ import numpy as np
 from refsast.arrays import Array
 from refsast.crosscheck.case import Case
 from refsast.model.lif import LIF
-from refsast.model.network import Network, split
-from refsast.model.params import Layer, Params, parts
+from refsast.model.network import Network, split_vector
+from refsast.model.params import Layer, Params, layer_arrays
 from refsast.model.readout import LeakyReadout, LinearReadout, SpikeRate
 from refsast.model.reset import NoReset, Subtract
 from refsast.model.surrogate import Algebraic, Arctan, FastSigmoid, Logistic, PiecewiseQuadratic
@@ -85,7 +85,7 @@ class Spec:
 RHO = 0.25
 
 
-def question_of(spec: Spec) -> Question:
+def draw_question(spec: Spec) -> Question:
     """Draw the question of a spec."""
     network, shape = spec.network, (spec.time, spec.batch, spec.network.sizes[0])
     p, size, batch = network.n_params, int(np.prod(shape)), spec.batch
@@ -102,23 +102,25 @@ def question_of(spec: Spec) -> Question:
     w, direction, x, x2, y, y2 = (
         (piece % np.uint64(n)).astype(np.int64) for piece, n in zip(pieces, kinds, strict=True)
     )
-    params = scaled(split(network, (w - 3 * spec.grid // 2) / spec.grid), spec.exponents)
+    params = scale_layers(
+        split_vector(network, (w - 3 * spec.grid // 2) / spec.grid), spec.exponents
+    )
     case = Case(network, params, x.reshape(shape) / 4, y, spec.synapse, spec.hard, name=spec.name)
     second = replace(case, x=x2.reshape(shape) / 4, y=y2)
     return Question(case, second, (direction - 16) / 16, RHO, spec.seed)
 
 
-def scaled(params: Params, exponents: Sequence[int]) -> Params:
+def scale_layers(params: Params, exponents: Sequence[int]) -> Params:
     """Multiply the parameters of each layer by a power of two."""
     if not exponents:
         return params
     return tuple(
-        Layer(**{k: np.ldexp(a, n) for k, a in parts(layer).items()})
+        Layer(**{k: np.ldexp(a, n) for k, a in layer_arrays(layer).items()})
         for layer, n in zip(params, exponents, strict=True)
     )
 
 
-def _plain(sizes: tuple[int, ...], neuron: LIF | tuple[LIF, ...], **more: bool) -> Network:
+def _rate_network(sizes: tuple[int, ...], neuron: LIF | tuple[LIF, ...], **more: bool) -> Network:
     """A network that is read by its firing rates, without biases unless asked for."""
     return Network(sizes, neuron, SpikeRate(4.0), **{"bias": False, **more})
 
@@ -129,8 +131,8 @@ MIXED = (
     LIF(0.875, 0.75, FastSigmoid(4.0), Subtract()),
 )
 SPECS = (
-    Spec("to-zero", _plain((3, 3), LIF(0.75, 1.0, Arctan(2.0)), bias=True), 4, 2, 15),
-    Spec("subtract", _plain((3, 3, 3), LIF(0.875, 1.0, Logistic(2.0), Subtract())), 4, 2, 37),
+    Spec("to-zero", _rate_network((3, 3), LIF(0.75, 1.0, Arctan(2.0)), bias=True), 4, 2, 15),
+    Spec("subtract", _rate_network((3, 3, 3), LIF(0.875, 1.0, Logistic(2.0), Subtract())), 4, 2, 37),
     Spec(
         "subtract-leaked",
         Network((3, 3), LIF(0.5, 0.75, Algebraic(2.0), Subtract(leaked=True)), LinearReadout(2)),
@@ -143,30 +145,30 @@ SPECS = (
     ),
     Spec(
         "recurrent",
-        _plain((2, 3), LIF(0.75, 1.0, PiecewiseQuadratic(0.5)), recurrent=True),
+        _rate_network((2, 3), LIF(0.75, 1.0, PiecewiseQuadratic(0.5)), recurrent=True),
         4, 2, 21,
     ),
-    Spec("three-layers", _plain((2, 3, 2, 3), MIXED), 4, 2, 26),
-    Spec("one-step", _plain((3, 4), LIF(0.75, 0.5, Logistic(2.0)), bias=True), 1, 2, 4),
+    Spec("three-layers", _rate_network((2, 3, 2, 3), MIXED), 4, 2, 26),
+    Spec("one-step", _rate_network((3, 4), LIF(0.75, 0.5, Logistic(2.0)), bias=True), 1, 2, 4),
     Spec(
         "everything",
         Network((2, 3, 2), MIXED[::2], LeakyReadout(2, 0.75), recurrent=True),
         8, 1, 5,
     ),
-    Spec("faint", _plain((2, 2, 2), LIF(0.5, 1.0, Arctan(2.0))), 4, 1, 36, exponents=(-10, -34)),
+    Spec("faint", _rate_network((2, 2, 2), LIF(0.5, 1.0, Arctan(2.0))), 4, 1, 36, exponents=(-10, -34)),
     Spec(
         "detached-reset",
-        _plain((3, 3), LIF(0.75, 1.0, Arctan(2.0), detach_reset=True), bias=True),
+        _rate_network((3, 3), LIF(0.75, 1.0, Arctan(2.0), detach_reset=True), bias=True),
         4, 2, 15,
     ),
     Spec(
         "current-based",
-        _plain((3, 3, 2), LIF(0.75, 0.5, Algebraic(4.0))),
+        _rate_network((3, 3, 2), LIF(0.75, 0.5, Algebraic(4.0))),
         8, 1, 37, Synapse(0.5, 0.25, delayed=True),
     ),
     Spec(
         "straight-through",
-        _plain((3, 3, 3), LIF(0.5, 0.5, Logistic(4.0), Subtract())),
+        _rate_network((3, 3, 3), LIF(0.5, 0.5, Logistic(4.0), Subtract())),
         4, 2, 39, hard=True, grid=2,
     ),
 )  # fmt: skip

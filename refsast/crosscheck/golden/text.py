@@ -5,7 +5,7 @@ from refsast.model.lif import LIF
 from refsast.model.reset import Subtract
 from refsast.model.synapse import Synapse
 
-RESETS = {
+RESET_FORMULAS = {
     "ToZero": "leak*u*(1 - s)",
     "Subtract": "leak*u - threshold*s",
     "Subtract(leaked)": "leak*(u - threshold*s)",
@@ -41,15 +41,15 @@ EQUATIONS = {
 }
 
 
-def update_of(case: Case) -> list[str]:
+def update_equations(case: Case) -> list[str]:
     """Return the equations of one step, one line per layer, a its input; later steps in time."""
-    return [_layer(case, neuron) for neuron in case.network.neurons]
+    return [_layer_equation(case, neuron) for neuron in case.network.neurons]
 
 
-def _layer(case: Case, neuron: LIF) -> str:
+def _layer_equation(case: Case, neuron: LIF) -> str:
     current = "W a" + " + b" * case.network.bias + " + V s" * case.network.recurrent
-    arrives, drive = _through(case.synapse, current)
-    fired = reset_of(neuron)
+    arrives, drive = _synapse_equations(case.synapse, current)
+    fired = reset_formula(neuron)
     if neuron.detach_reset:
         fired += " (its s a constant for the gradient)"
     spike = f"{'H' if case.hard else 'sigma'}(u' - threshold)"
@@ -57,14 +57,14 @@ def _layer(case: Case, neuron: LIF) -> str:
     return f"{arrives}u' = {fired} + {drive}; s' = {spike}{backward}"
 
 
-def reset_of(neuron: LIF) -> str:
+def reset_formula(neuron: LIF) -> str:
     """Return what is carried over of u and s, as a formula."""
     kind = type(neuron.reset).__name__
     leaked = isinstance(neuron.reset, Subtract) and neuron.reset.leaked
-    return RESETS[f"{kind}(leaked)" if leaked else kind]
+    return RESET_FORMULAS[f"{kind}(leaked)" if leaked else kind]
 
 
-def _through(synapse: Synapse | None, current: str) -> tuple[str, str]:
+def _synapse_equations(synapse: Synapse | None, current: str) -> tuple[str, str]:
     """What happens to the current first, and what reaches the potential."""
     if synapse is None:
         return "", current

@@ -19,9 +19,9 @@ from refsast.crosscheck.golden.questions import Question
 from refsast.crosscheck.judge import COARSE
 from refsast.crosscheck.program import Program, program_of, solve, unrolled
 from refsast.model.lif import LIF
-from refsast.model.network import split
-from refsast.model.params import Layer, Params, flatten, parts
-from refsast.model.spike import Spike, slope_of
+from refsast.model.network import split_vector
+from refsast.model.params import Layer, Params, flatten, layer_arrays
+from refsast.model.spike import Spike, first_derivative
 from refsast.model.surrogate import Arctan
 
 BIASED = "the gradient is biased: no function has it, so it has no Hessian"
@@ -55,7 +55,7 @@ class WideArctan:
         return 0.5 * self.slope / (1.0 + z * z)
 
 
-def wide(spike: Spike) -> Spike:
+def widen(spike: Spike) -> Spike:
     """Return a spike that has as many digits as what it is given."""
     return WideArctan(spike.slope, pi()) if isinstance(spike, Arctan) else spike
 
@@ -63,31 +63,31 @@ def wide(spike: Spike) -> Spike:
 def wide_program(case: Case) -> Program:
     """Return `program_of` the case for arrays of `Digits`."""
     program = program_of(case)
-    spike_of = _hard if case.hard else _smooth
+    spike_of = _hard_spike if case.hard else _smooth_spike
     rules = tuple(replace(rules, fire=spike_of) for rules in program.layers)
     return replace(program, layers=rules)
 
 
-def _smooth(neuron: LIF, v: Array) -> Array:
+def _smooth_spike(neuron: LIF, v: Array) -> Array:
     """The smooth spike, with the rounding errors of formulas that are less careful than ours.
 
     Theirs may add to one half, and so keep no relative precision in the tail; and derivatives such
     as ``k s (1 - s)`` have errors that do not fade with them (`judge.COARSE`).
     """
-    v = v + _zero(0.0)  # a layer at rest is of floats still
-    first, second = _coarse(neuron.spike)
+    v = v + _zero_with_error(0.0)  # a layer at rest is of floats still
+    first, second = _error_terms(neuron.spike)
 
     def floor(v: Array) -> Array:  # nothing, whose slope is nothing, each with an error
         return straight_through(lambda v: first + 0.0 * v, lambda v: second + 0.0 * v)(v)
 
     rough = straight_through(lambda v: 0.0 * v, floor)
-    return 0.5 + (wide(neuron.spike)(v) - 0.5) + rough(v)
+    return 0.5 + (widen(neuron.spike)(v) - 0.5) + rough(v)
 
 
-def _hard(neuron: LIF, v: Array) -> Array:
+def _hard_spike(neuron: LIF, v: Array) -> Array:
     """The Heaviside step forward, the smooth spike's derivative backward."""
-    v = v + _zero(0.0)  # as above
-    slope, (first, _) = slope_of(wide(neuron.spike)), _coarse(neuron.spike)
+    v = v + _zero_with_error(0.0)  # as above
+    slope, (first, _) = first_derivative(widen(neuron.spike)), _error_terms(neuron.spike)
 
     def step(v: Array) -> Array:
         return lift(np.where(v >= 0.0, 1.0, 0.0))
@@ -95,18 +95,20 @@ def _hard(neuron: LIF, v: Array) -> Array:
     return straight_through(step, lambda v: slope(v) + first)(v)
 
 
-def _coarse(spike: Spike) -> tuple[Digits, Digits]:
+def _error_terms(spike: Spike) -> tuple[Digits, Digits]:
     """Nothing, with the error of a first derivative far from threshold, and of a second."""
-    largest = float(slope_of(spike)(np.zeros(())))  # twice that, squared, no second is above
-    return _zero(COARSE * largest), _zero(COARSE * (2.0 * largest) ** 2)
+    largest = float(
+        first_derivative(spike)(np.zeros(()))
+    )  # twice that, squared, no second is above
+    return _zero_with_error(COARSE * largest), _zero_with_error(COARSE * (2.0 * largest) ** 2)
 
 
-def _zero(error: float) -> Digits:
+def _zero_with_error(error: float) -> Digits:
     """Nothing, with an error."""
     return Digits(Decimal(0), Decimal(error))
 
 
-def answers_of(question: Question) -> dict[str, Array]:
+def compute_answers(question: Question) -> dict[str, Array]:
     """Return every right answer, as arrays of `Digits`, by its name in the file.
 
     Parameters
@@ -119,45 +121,45 @@ def answers_of(question: Question) -> dict[str, Array]:
     dict of ndarray
         ``loss``, ``logits``, ``u.0``, ``s.0``, ``adjoints.0``, ..., ``grads.0.w``, ..., ``x_grad``;
         ``sam.point``, ``sam.grads``, ``sam.exact``, ``hvp`` as flat vectors. The last two are left
-        out where there is no Hessian, which `left_out` says.
+        out where there is no Hessian, which `omissions` says.
     """
     case, rho = question.case, question.rho
     w = lift(flatten(case.params))
-    first = solved(case, w)
+    first = solve_wide(case, w)
     g = flatten(first.grads)
-    norm, unit = unit_of(g)
+    norm, unit = norm_and_direction(g)
     point = w + rho * unit
     found = {
-        **dict(named(case, first)),
+        **dict(name_arrays(case, first)),
         "sam.point": point,
-        "sam.grads": flatten(solved(question.second, point).grads),
+        "sam.grads": flatten(solve_wide(question.second, point).grads),
     }
-    if left_out(case):
+    if omissions(case):
         return found
-    raised = flatten(solved(case, point).grads)
+    raised = flatten(solve_wide(case, point).grads)
     across = raised - unit * (unit @ raised)
-    exact = raised + rho * curvature(case, w, across) / norm
-    return {**found, "sam.exact": exact, "hvp": curvature(case, w, lift(question.direction))}
+    exact = raised + rho * hessian_product(case, w, across) / norm
+    return {**found, "sam.exact": exact, "hvp": hessian_product(case, w, lift(question.direction))}
 
 
-def left_out(case: Case) -> dict[str, str]:
+def omissions(case: Case) -> dict[str, str]:
     """Return what has no answer, and why."""
     detached = any(neuron.detach_reset for neuron in case.network.neurons)
     return {"hvp": BIASED, "sam.exact": BIASED} if case.hard or detached else {}
 
 
-def solved(case: Case, w: Array) -> Answer:
+def solve_wide(case: Case, w: Array) -> Answer:
     """Return the answer to a case at other parameters, a flat vector of `Digits`."""
-    return solve(case, wide_program(case), params=split(case.network, w), x=lift(case.x))
+    return solve(case, wide_program(case), params=split_vector(case.network, w), x=lift(case.x))
 
 
-def unit_of(g: Array) -> tuple[Digits, Array]:
+def norm_and_direction(g: Array) -> tuple[Digits, Array]:
     """The norm of a gradient and its direction, as in `refsast.optim.sam`, which is of float64."""
     norm = np.sqrt(np.sum(g * g, keepdims=True))[0]
     return norm, g / norm
 
 
-def named(case: Case, answer: Answer) -> Iterator[tuple[str, Array]]:
+def name_arrays(case: Case, answer: Answer) -> Iterator[tuple[str, Array]]:
     """Yield the arrays of an answer with their names in the file."""
     program, s = wide_program(case), list(answer.s or ())
     logits = program.read(case.network, case.params, s[-1])
@@ -166,14 +168,14 @@ def named(case: Case, answer: Answer) -> Iterator[tuple[str, Array]]:
     for name, arrays in (("u", answer.u), ("s", answer.s), ("adjoints", answer.adjoints)):
         yield from ((f"{name}.{i}", array) for i, array in enumerate(arrays or ()))
     for i, layer in enumerate(answer.grads):
-        yield from ((f"grads.{i}.{part}", array) for part, array in parts(layer).items())
+        yield from ((f"grads.{i}.{part}", array) for part, array in layer_arrays(layer).items())
     yield "x_grad", np.asarray(answer.x)
 
 
-def curvature(case: Case, w: Array, direction: Array) -> Array:
+def hessian_product(case: Case, w: Array, direction: Array) -> Array:
     """Return the Hessian of the loss at `w` times a direction; all are flat vectors of `Digits`."""
     program, x = wide_program(case), lift(case.x)
-    names = [tuple(parts(layer)) for layer in case.params]
+    names = [tuple(layer_arrays(layer)) for layer in case.params]
 
     def loss(*arrays: Array) -> Array:
         left = iter(arrays)
@@ -181,10 +183,10 @@ def curvature(case: Case, w: Array, direction: Array) -> Array:
         ss = unrolled(case, program, params, x)[1]
         return program.loss(program.read(case.network, params, np.stack(ss[-1])), case.y)
 
-    where, along = (_arrays(split(case.network, v)) for v in (w, direction))
+    where, along = (_param_arrays(split_vector(case.network, v)) for v in (w, direction))
     return np.concatenate([a.ravel() for a in hvp(loss, where, along)])
 
 
-def _arrays(params: Params) -> tuple[Array, ...]:
+def _param_arrays(params: Params) -> tuple[Array, ...]:
     """The arrays of parameters, in order."""
-    return tuple(array for layer in params for array in parts(layer).values())
+    return tuple(array for layer in params for array in layer_arrays(layer).values())

@@ -3,7 +3,7 @@
 ``judgement`` decides, on a ``field`` that was sampled, and says it in a ``verdict``.
 """
 
-from refsast.crosscheck.integrability.judgement import integrable
-from refsast.crosscheck.integrability.verdict import Kind, Verdict
+from refsast.crosscheck.integrability.criteria import integrable
+from refsast.crosscheck.integrability.verdict import Verdict, VerdictKind
 
-__all__ = ["Kind", "Verdict", "integrable"]
+__all__ = ["Verdict", "VerdictKind", "integrable"]

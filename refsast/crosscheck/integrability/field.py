@@ -15,8 +15,8 @@ import numpy as np
 
 from refsast.arrays import Array
 from refsast.crosscheck.case import Case, Gradient, ask
-from refsast.model.network import split
-from refsast.model.params import Params, flatten, parts
+from refsast.model.network import split_vector
+from refsast.model.params import Params, flatten, layer_arrays
 
 LINES, PLANE = 3, 2  # directions of the lines, and of the plane of the loop
 STEPS = 5  # to either side, along a line
@@ -81,7 +81,7 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Unrepeated:
+class Discrepancy:
     """Two answers to one question.
 
     Attributes
@@ -99,7 +99,7 @@ class Unrepeated:
     later: bool
 
 
-def sampled(gradient: Gradient, case: Case, rng: np.random.Generator) -> Field | Unrepeated:
+def sample_field(gradient: Gradient, case: Case, rng: np.random.Generator) -> Field | Discrepancy:
     """Ask a black box about the neighbourhood of a case's parameters.
 
     Parameters
@@ -125,30 +125,30 @@ def sampled(gradient: Gradient, case: Case, rng: np.random.Generator) -> Field |
     directions = _directions(case.params, rng)
 
     def at(point: Array) -> tuple[float, Array, float]:
-        answer, dtype = ask(gradient, replace(case, params=split(case.network, point)))
+        answer, dtype = ask(gradient, replace(case, params=split_vector(case.network, point)))
         return answer.loss, flatten(answer.grads), float(np.finfo(dtype).eps)
 
     def sample(point: Array) -> Sample:
         loss, g, _ = at(point)
-        return _summed(loss, g, directions)
+        return _project(loss, g, directions)
 
     loss, g, claimed = at(w)
-    if differ := _apart(loss, g, *at(w)[:2], later=False):
+    if differ := _discrepancy(loss, g, *at(w)[:2], later=False):
         return differ
     aside = claimed ** (1 / 3)
     _, moved, _ = at(w + aside * directions[0])
     eps = max(claimed, spacing(moved))
-    length = _length(g, moved, aside)
+    length = _length_scale(g, moved, aside)
     step, radius = (length * min(limit, REACH * eps**0.5) for limit in (LONGEST, WIDEST))
-    centre = _summed(loss, g, directions)
-    lines = tuple(_line(sample, centre, w, step * d) for d in directions[:LINES])
+    centre = _project(loss, g, directions)
+    lines = tuple(_sample_line(sample, centre, w, step * d) for d in directions[:LINES])
     plane = radius * directions[LINES:]
     loop = tuple(sample(w + np.cos(a) * plane[0] + np.sin(a) * plane[1]) for a in ANGLES)
-    differ = _apart(loss, g, *at(w)[:2], later=True)
+    differ = _discrepancy(loss, g, *at(w)[:2], later=True)
     return differ or Field(centre, lines, loop, step, radius / length, eps)
 
 
-def _line(
+def _sample_line(
     sample: Callable[[Array], Sample], centre: Sample, w: Array, reach: Array
 ) -> tuple[Sample, ...]:
     """Samples along a line; the one in the middle is known."""
@@ -160,19 +160,19 @@ def _directions(params: Params, rng: np.random.Generator) -> Array:
 
     So a step of one doubles the parameters, and a bias is heard beside a thousand weights.
     """
-    arrays = [a for layer in params for a in parts(layer).values()]
+    arrays = [a for layer in params for a in layer_arrays(layer).values()]
     whole = float(np.sqrt(np.mean(flatten(params) ** 2))) or 1.0
     scales = [float(np.sqrt(np.mean(a**2))) or whole for a in arrays]
     spread = np.concatenate([np.full(a.size, s) for a, s in zip(arrays, scales, strict=True)])
     return rng.standard_normal((LINES + PLANE, spread.size)) * spread
 
 
-def _summed(loss: float, g: Array, directions: Array) -> Sample:
+def _project(loss: float, g: Array, directions: Array) -> Sample:
     """Products and their sizes."""
     return Sample(loss, directions @ g, np.sqrt(directions**2 @ g**2))
 
 
-def _length(g: Array, moved: Array, step: float) -> float:
+def _length_scale(g: Array, moved: Array, step: float) -> float:
     """Over which part of a direction the gradient changes by its own size; at most over all."""
     change, size = np.linalg.norm(moved - g), np.linalg.norm(g)
     return float(max(STEEPEST, min(1.0, step * size / change))) if change > 0.0 else 1.0
@@ -203,12 +203,12 @@ def spacing(values: Array) -> float:
     return 2.0 ** -min(52, max(7, 52 - unused))
 
 
-def _apart(
+def _discrepancy(
     loss: float, g: Array, other_loss: float, other_g: Array, *, later: bool
-) -> Unrepeated | None:
+) -> Discrepancy | None:
     """How far two answers are apart; None where they are equal to the last bit."""
     if loss == other_loss and np.array_equal(g, other_g):
         return None
     size = max(np.linalg.norm(g), np.linalg.norm(other_g))
     apart = float(np.linalg.norm(g - other_g) / size) if size > 0.0 else 0.0
-    return Unrepeated(apart, abs(loss - other_loss), later)
+    return Discrepancy(apart, abs(loss - other_loss), later)

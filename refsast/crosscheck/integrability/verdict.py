@@ -5,12 +5,12 @@ from enum import Enum
 
 import numpy as np
 
-from refsast.crosscheck.integrability.field import Unrepeated
+from refsast.crosscheck.integrability.field import Discrepancy
 
-COARSEST = 1e-2  # highest floor that lets a test hold
+HIGHEST_FLOOR = 1e-2  # highest floor that lets a test hold
 
 
-class Kind(Enum):
+class VerdictKind(Enum):
     """What a black box is, in words."""
 
     GRADIENT = "the gradient of its loss"
@@ -22,7 +22,7 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class Measurement:
     """What one test found.
 
     Attributes
@@ -44,7 +44,7 @@ class Finding:
     @property
     def holds(self) -> bool:
         """Whether it was seen well enough, and nothing found."""
-        return self.statistic <= self.floor <= COARSEST
+        return self.statistic <= self.floor <= HIGHEST_FLOOR
 
     def __str__(self) -> str:
         word = "holds" if self.holds else "FAILS" if self.fails else "undecided"
@@ -74,38 +74,38 @@ class Verdict:
         How two answers to one question differed.
     """
 
-    kind: Kind
-    symmetry: Finding | None = None
-    work: Finding | None = None
-    slope: Finding | None = None
+    kind: VerdictKind
+    symmetry: Measurement | None = None
+    work: Measurement | None = None
+    slope: Measurement | None = None
     exponent: float = np.nan
     factor: float = np.nan
     silent: bool = False
-    unrepeated: Unrepeated | None = None
+    unrepeated: Discrepancy | None = None
 
     def __str__(self) -> str:
         if self.unrepeated is not None:
-            return f"{_capital(self.kind.value)}.\n{_reset_hint(self.unrepeated)}"
+            return f"{_capitalize(self.kind.value)}.\n{_reset_hint(self.unrepeated)}"
         note = " It is zero here." if self.silent else ""
         if np.isinf(self.factor):
             note = " Its loss stands still: are spikes hard?"
-        if self.kind is Kind.OTHER and np.isfinite(self.factor):
+        if self.kind is VerdictKind.OTHER and np.isfinite(self.factor):
             note = f" It is {self.factor:.6g} times that gradient."
         exponent = f"h^{self.exponent:.2f}" if np.isfinite(self.exponent) else "lost in rounding"
         return (
-            f"{_capital(self.kind.value)}.{note}\n"
+            f"{_capitalize(self.kind.value)}.{note}\n"
             f"  Hessian symmetric?           {self.symmetry}\n"
             f"  no work on a closed loop?    {self.work}\n"
             f"  the loss changes as it says? {self.slope}, remainder {exponent}"
         )
 
 
-def _capital(words: str) -> str:
+def _capitalize(words: str) -> str:
     """With a capital letter."""
     return words[0].upper() + words[1:]
 
 
-def _reset_hint(found: Unrepeated) -> str:
+def _reset_hint(found: Discrepancy) -> str:
     """What is most likely wrong."""
     when = "after other calls" if found.later else "twice in a row"
     return (

@@ -12,7 +12,7 @@ from refsast.crosscheck.faults import Change
 from refsast.crosscheck.known.arriving import turns
 from refsast.crosscheck.program import Program
 from refsast.model.network import Network
-from refsast.model.params import Params, mapped
+from refsast.model.params import Params, map_params
 
 
 def reversed_time(program: Program, case: Case) -> Program | None:
@@ -79,7 +79,7 @@ def multiplied(factor: float) -> Change:
     def finish(program: Program) -> Callable[[Answer], Answer]:
         def times(answer: Answer) -> Answer:
             answer = program.finish(answer)
-            grads = mapped(lambda a: factor * a, answer.grads)
+            grads = map_params(lambda a: factor * a, answer.grads)
             adjoints = tuple(factor * a for a in answer.adjoints or ())
             x = None if answer.x is None else factor * answer.x
             return replace(answer, grads=grads, adjoints=adjoints, x=x)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from refsast.arrays import Array
 from refsast.autodiff import stop_gradient
-from refsast.autodiff.tape import value_of
+from refsast.autodiff.tape import primal
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.faults import OfLayer
 from refsast.crosscheck.program import Rules
@@ -71,7 +71,7 @@ def lost(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
     """A potential is reset to zero by any spike that is not quite none, without a gradient."""
     if case.hard or neuron.leak == 0.0 or len(case.x) < 2:
         return None
-    return replace(rules, carry=lambda n, us, ss: n.leak * us[-1] * (value_of(ss[-1]) == 0.0))
+    return replace(rules, carry=lambda n, us, ss: n.leak * us[-1] * (primal(ss[-1]) == 0.0))
 
 
 def other_reset(reset: Reset) -> OfLayer:

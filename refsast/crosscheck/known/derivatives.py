@@ -6,7 +6,7 @@ import numpy as np
 
 from refsast.arrays import Array
 from refsast.model.lif import LIF
-from refsast.model.spike import slope_of
+from refsast.model.spike import first_derivative
 
 
 def _slope(neuron: LIF) -> float:
@@ -16,7 +16,7 @@ def _slope(neuron: LIF) -> float:
 
 def own(neuron: LIF, v: Array) -> Array:
     """The spike's own derivative."""
-    return slope_of(neuron.spike)(v)
+    return first_derivative(neuron.spike)(v)
 
 
 def squared(neuron: LIF, v: Array) -> Array:

@@ -14,7 +14,7 @@ from refsast.crosscheck.faults import OfLayer
 from refsast.crosscheck.program import Rules, fire, fire_hard
 from refsast.model.lif import LIF
 from refsast.model.params import Layer
-from refsast.model.spike import slope_of
+from refsast.model.spike import first_derivative
 
 
 def hardened(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
@@ -36,7 +36,7 @@ def silent_at_threshold(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> 
         return (np.asarray(stop_gradient(v)) > 0.0).astype(np.float64)
 
     def strictly(n: LIF, v: Array) -> Array:
-        return straight_through(above, slope_of(n.spike))(v)
+        return straight_through(above, first_derivative(n.spike))(v)
 
     return replace(rules, fire=strictly)
 
@@ -66,7 +66,7 @@ def same_number(family: type) -> OfLayer:
 
 def _as(family: type, neuron: LIF) -> LIF:
     """The neuron with a spike of another family that is as steep at threshold."""
-    steep = float(slope_of(neuron.spike)(np.zeros(())))
+    steep = float(first_derivative(neuron.spike)(np.zeros(())))
     unit = float(family(1.0).derivative(np.zeros(())))
     return replace(neuron, spike=family(steep / unit))
 

@@ -6,9 +6,9 @@ Rule 2: double precision, whatever the dtype of the training.
 Rule 3: a measurement never influences a training: it works on copies and has its own randomness.
 """
 
-from refsast.experiment.sharpness.along import Point, along_training
 from refsast.experiment.sharpness.remainder import Remainder, sam_remainder
 from refsast.experiment.sharpness.spectrum import Spectrum, top_eigenvalues
+from refsast.experiment.sharpness.trajectory import Point, along_training
 
 __all__ = [
     "Point",

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from refsast.arrays import Array, as_number
-from refsast.experiment.sharpness.point import checked_point
+from refsast.arrays import Array, require_number
+from refsast.experiment.sharpness.validation import validate_point
 from refsast.gradient import reference
 from refsast.model import Network, Params, flatten
-from refsast.model.network import split
+from refsast.model.network import split_vector
 from refsast.optim import sam
 from refsast.spikes import Spikes
 
@@ -84,18 +84,18 @@ def sam_remainder(
     ----------
     THEORY 4.
     """
-    params, x, y = checked_point(network, params, x, y)
-    if not 0.0 < as_number(rho, "rho") < np.inf:
+    params, x, y = validate_point(network, params, x, y)
+    if not 0.0 < require_number(rho, "rho") < np.inf:
         raise ValueError(f"rho must be positive and finite, got {rho}")
     seen: list[tuple[float, Array]] = []
 
     def objective(w: Array) -> tuple[Array, Array]:
-        loss, grads = reference.loss_and_grad(network, split(network, w), x, y)
+        loss, grads = reference.loss_and_grad(network, split_vector(network, w), x, y)
         seen.append((float(loss), flatten(grads)))
         return loss, seen[-1][1]
 
     def hvp(w: Array, direction: Array) -> Array:
-        parts = (split(network, vector) for vector in (w, direction))
+        parts = (split_vector(network, vector) for vector in (w, direction))
         return flatten(reference.hvp(network, next(parts), x, y, next(parts)))
 
     exact = sam.exact_gradient(objective, hvp, flatten(params), rho=rho)

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
-from refsast.arrays import Array, as_number, is_count
-from refsast.experiment.sharpness.point import checked_point
+from refsast.arrays import Array, is_positive_int, require_number
+from refsast.experiment.sharpness.validation import validate_point
 from refsast.gradient import reference
 from refsast.model import Network, Params, flatten
-from refsast.model.network import split
+from refsast.model.network import split_vector
 from refsast.spikes import Spikes
 
 Count: TypeAlias = Callable[[int], None]
@@ -97,27 +97,27 @@ def top_eigenvalues(
     ----------
     Lehoucq, Sorensen and Yang, "ARPACK Users' Guide", SIAM 1998; THEORY 3b.
     """
-    params, x, y = checked_point(network, params, x, y)
+    params, x, y = validate_point(network, params, x, y)
     p = network.n_params
-    if not is_count(k) or k > p:
+    if not is_positive_int(k) or k > p:
         raise ValueError(f"k must be an integer of 1 to {p}, got {k!r}")
-    if not 0.0 <= as_number(tolerance, "tolerance") < 1.0:
+    if not 0.0 <= require_number(tolerance, "tolerance") < 1.0:
         raise ValueError(f"tolerance must lie in [0, 1), got {tolerance}")
     products = 0
 
     def hessian(v: Array) -> Array:
         nonlocal products
         products += 1
-        out = flatten(reference.hvp(network, params, x, y, split(network, v)))
+        out = flatten(reference.hvp(network, params, x, y, split_vector(network, v)))
         watch(products)
         return out
 
-    values, vectors = _extreme(hessian, p, k, by_magnitude, rng, tolerance)
+    values, vectors = _top_eigenpairs(hessian, p, k, by_magnitude, rng, tolerance)
     apart = [hessian(v) - value * v for value, v in zip(values, vectors.T, strict=True)]
     return Spectrum(values, vectors, np.linalg.norm(apart, axis=1), products)
 
 
-def _extreme(
+def _top_eigenpairs(
     hessian: Callable[[Array], Array],
     p: int,
     k: int,
@@ -133,12 +133,12 @@ def _extreme(
     elif not hessian(start).any():  # all of it is zero, which ARPACK refuses
         values, vectors = np.zeros(k), np.eye(p, k)
     else:
-        values, vectors = _by_arpack(hessian, p, k, which, start, subspace, tolerance)
+        values, vectors = _arpack_eigenpairs(hessian, p, k, which, start, subspace, tolerance)
     first = np.argsort(-np.abs(values) if by_magnitude else -values, kind="stable")[:k]
     return values[first], vectors[:, first]
 
 
-def _by_arpack(
+def _arpack_eigenpairs(
     hessian: Callable[[Array], Array],
     p: int,
     k: int,

@@ -16,13 +16,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from refsast.arrays import Array
-from refsast.gradient.fast.in_place import carrying, firing
+from refsast.gradient.fast.kernels import make_reset_kernel, make_spike_kernel
 from refsast.model.lif import LIF
 from refsast.model.spike import Spike
 
 
 @dataclass(frozen=True, eq=False)
-class Rest:
+class LayerState:
     """What a layer carries from one step to the next.
 
     Attributes
@@ -38,7 +38,7 @@ class Rest:
 
 
 @dataclass(frozen=True, eq=False)
-class Stretch:
+class SavedActivations:
     """What happened in a layer in some steps, as far as the way back needs it.
 
     Attributes
@@ -56,18 +56,18 @@ class Stretch:
     s: Array
     slope: Array
     kept: Array
-    before: Rest
+    before: LayerState
 
 
-def at_rest(batch: int, n: int, dtype: np.dtype) -> Rest:
+def initial_state(batch: int, n: int, dtype: np.dtype) -> LayerState:
     """Return the state before the first step: u_0 = 0, s_0 = 0."""
     zero = np.zeros((batch, n), dtype)
-    return Rest(zero, zero)
+    return LayerState(zero, zero)
 
 
-def forwards(
-    neuron: LIF, spike: Spike, v: Array | None, currents: Array, before: Rest, bound: float
-) -> tuple[Stretch, Rest]:
+def forward(
+    neuron: LIF, spike: Spike, v: Array | None, currents: Array, before: LayerState, bound: float
+) -> tuple[SavedActivations, LayerState]:
     """Run a layer through some steps.
 
     Parameters
@@ -83,18 +83,18 @@ def forwards(
     before : Rest
         What the layer carries into the first step. Not changed.
     bound : float
-        No potential is larger; see `firing`.
+        No potential is larger; see `make_spike_kernel`.
 
     Returns
     -------
     stretch : Stretch
-        For `backwards`.
+        For `backward`.
     after : Rest
         For the steps that follow.
     """
     s, slope = (np.empty(currents.shape, currents.dtype) for _ in range(2))
     u, out = np.empty_like(before.carry), before.carry.copy()
-    fire, carry = firing(neuron, spike, u, bound), carrying(neuron, u)
+    fire, carry = make_spike_kernel(neuron, spike, u, bound), make_reset_kernel(neuron, u)
     last = before.s
     for current, now, steep in zip(currents, s, slope, strict=True):
         np.add(out, current, u)
@@ -104,11 +104,11 @@ def forwards(
         carry(u, now, steep, current, out)
         last = now
     # A copy, since a view would keep the spikes of all steps.
-    return Stretch(s, slope, currents, before), Rest(out, last.copy())
+    return SavedActivations(s, slope, currents, before), LayerState(out, last.copy())
 
 
-def backwards(
-    stretch: Stretch, v: Array | None, g: Sequence[Array] | Array, later: Array | None
+def backward(
+    stretch: SavedActivations, v: Array | None, g: Sequence[Array] | Array, later: Array | None
 ) -> Array:
     """Return delta of all steps, shape (time, batch, n); written over the slope.
 

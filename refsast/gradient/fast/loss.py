@@ -3,14 +3,21 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from refsast.arrays import Array, as_array, as_floats, as_number, is_count
-from refsast.gradient.fast.network import Passage, Task, deltas, gradients, require_finite, run
-from refsast.gradient.fast.products import through
-from refsast.model.doors import checked_inputs, checked_labels, checked_params
+from refsast.arrays import Array, as_array, is_positive_int, require_floats, require_number
+from refsast.gradient.fast.inputs import matmul_over_time
+from refsast.gradient.fast.network import (
+    ForwardPass,
+    Problem,
+    backward_chunks,
+    param_grads,
+    require_finite,
+    run_forward,
+)
 from refsast.model.loss import loss_and_cotangent
-from refsast.model.network import Network, with_spikes
-from refsast.model.params import Params, parts
+from refsast.model.network import Network, replace_spikes
+from refsast.model.params import Params, layer_arrays
 from refsast.model.spike import heaviside
+from refsast.model.validation import validate_input, validate_labels, validate_params
 from refsast.spikes import Spikes
 
 
@@ -58,7 +65,7 @@ def loss_and_grad(
     ----------
     DESIGN 1, 3 and 5.
     """
-    return valued(*task_of(network, network, params, x, y, checkpoint, dense_above))
+    return value_and_grad(*validate(network, network, params, x, y, checkpoint, dense_above))
 
 
 def input_grad(
@@ -94,12 +101,12 @@ def input_grad(
     ValueError
         If a shape, dtype or number is not as it must be.
     """
-    params, task = task_of(network, network, params, x, y, checkpoint, None)
-    passage = run(task, params)
-    _, g = judged(passage)
+    params, task = validate(network, network, params, x, y, checkpoint, None)
+    passage = run_forward(task, params)
+    _, g = loss_and_logit_grad(passage)
     out = np.empty(task.x.shape, g.dtype)
-    for span, _, _, found in deltas(passage, g):
-        out[span] = through(found[0], params[0].w, np.matmul)
+    for span, _, _, found in backward_chunks(passage, g):
+        out[span] = matmul_over_time(found[0], params[0].w, np.matmul)
     return out
 
 
@@ -143,11 +150,11 @@ def straight_through(
     ValueError
         If a shape, dtype or number is not as it must be.
     """
-    hard = with_spikes(network, lambda _: heaviside)
-    return valued(*task_of(hard, network, params, x, y, checkpoint, dense_above))
+    hard = replace_spikes(network, lambda _: heaviside)
+    return value_and_grad(*validate(hard, network, params, x, y, checkpoint, dense_above))
 
 
-def task_of(
+def validate(
     forward: Network,
     backward: Network,
     params: Params,
@@ -155,27 +162,27 @@ def task_of(
     y: ArrayLike,
     checkpoint: int | None,
     dense_above: float | None,
-) -> tuple[Params, Task]:
+) -> tuple[Params, Problem]:
     """Check everything that came through a door."""
     # Numbers that are not finite make the run so, and are looked for then: `require_finite`. Those
     # of a readout may not, since an infinite logit may have probability zero.
-    params = checked_params(forward, params, read=as_floats)
+    params = validate_params(forward, params, read=require_floats)
     if forward.readout.n_out is not None:
-        for name, array in parts(params[-1]).items():
+        for name, array in layer_arrays(params[-1]).items():
             as_array(array, f"params[{len(params) - 1}].{name}")
-    x = checked_inputs(forward, x)
+    x = validate_input(forward, x)
     if not isinstance(x, Spikes) and x.dtype.kind == "c" != params[0].w.dtype.kind:
         raise ValueError(f"x must be real where params are, got dtype {x.dtype}")
     time, batch, _ = x.shape
-    if checkpoint is not None and not is_count(checkpoint):
+    if checkpoint is not None and not is_positive_int(checkpoint):
         raise ValueError(f"checkpoint must be a positive integer, got {checkpoint!r}")
-    if dense_above is not None and not 0.0 <= as_number(dense_above, "dense_above") <= 1.0:
+    if dense_above is not None and not 0.0 <= require_number(dense_above, "dense_above") <= 1.0:
         raise ValueError(f"dense_above must lie in [0, 1], got {dense_above}")
-    y = checked_labels(y, batch, forward.classes)
-    return params, Task(forward, backward, x, y, min(checkpoint or time, time), dense_above)
+    y = validate_labels(y, batch, forward.classes)
+    return params, Problem(forward, backward, x, y, min(checkpoint or time, time), dense_above)
 
 
-def judged(passage: Passage) -> tuple[Array, Array]:
+def loss_and_logit_grad(passage: ForwardPass) -> tuple[Array, Array]:
     """The loss of a run, and its cotangent of the logits, in the dtype of the run."""
     loss, g = loss_and_cotangent(passage.logits, passage.task.y)
     if not np.isfinite(loss):
@@ -183,8 +190,8 @@ def judged(passage: Passage) -> tuple[Array, Array]:
     return loss, g.astype(passage.pooled.dtype)
 
 
-def valued(params: Params, task: Task) -> tuple[Array, Params]:
-    """Return the loss and all gradients of what `task_of` gave."""
-    passage = run(task, params)
-    loss, g = judged(passage)
-    return loss, gradients(passage, g)
+def value_and_grad(params: Params, task: Problem) -> tuple[Array, Params]:
+    """Return the loss and all gradients of what `validate` gave."""
+    passage = run_forward(task, params)
+    loss, g = loss_and_logit_grad(passage)
+    return loss, param_grads(passage, g)

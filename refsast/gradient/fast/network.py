@@ -13,17 +13,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refsast.arrays import Array, Integers, as_array
-from refsast.gradient.fast.layer import Rest, Stretch, at_rest, backwards, forwards
-from refsast.gradient.fast.products import Inputs, as_inputs, break_even, flat, through
-from refsast.model.doors import checked_params
+from refsast.gradient.fast.inputs import (
+    Inputs,
+    break_even_density,
+    flatten_steps,
+    make_inputs,
+    matmul_over_time,
+)
+from refsast.gradient.fast.layer import (
+    LayerState,
+    SavedActivations,
+    backward,
+    forward,
+    initial_state,
+)
 from refsast.model.network import Network
-from refsast.model.params import Layer, Params, parts
+from refsast.model.params import Layer, Params, layer_arrays
 from refsast.model.readout import affine
+from refsast.model.validation import validate_params
 from refsast.spikes import Spikes
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class Problem:
     """What is to be differentiated, checked.
 
     Attributes
@@ -60,8 +72,8 @@ class Task:
         above = self.dense_above
         if above is None:
             first, *others = (np.prod(shapes["w"]) for shapes in self.forward.shapes)
-            above = break_even(x.shape[0] * x.shape[1], sum(others) / first)
-        return as_inputs(x, dtype, above)
+            above = break_even_density(x.shape[0] * x.shape[1], sum(others) / first)
+        return make_inputs(x, dtype, above)
 
     def alpha(self, dtype: np.dtype) -> Array:
         """The readout's weight of each step, shape (time,)."""
@@ -69,7 +81,7 @@ class Task:
 
 
 @dataclass(frozen=True, eq=False)
-class Passage:
+class ForwardPass:
     """A run, as far as the way back needs it.
 
     Attributes
@@ -86,10 +98,10 @@ class Passage:
         ``sum_t alpha_t s_t`` of the last layer.
     """
 
-    task: Task
+    task: Problem
     params: Params
-    begins: list[list[Rest]]
-    last: tuple[Stretch, ...]
+    begins: list[list[LayerState]]
+    last: tuple[SavedActivations, ...]
     inputs: Inputs
     pooled: Array
 
@@ -102,9 +114,9 @@ class Passage:
         return affine(readout, self.params[-1], self.pooled, self.task.x.shape[0])
 
 
-def run(
-    task: Task, params: Params, known: Inputs | None = None, currents: Array | None = None
-) -> Passage:
+def run_forward(
+    task: Problem, params: Params, known: Inputs | None = None, currents: Array | None = None
+) -> ForwardPass:
     """Run a network from rest.
 
     Parameters
@@ -121,55 +133,57 @@ def run(
     Returns
     -------
     Passage
-        For `deltas`.
+        For `backward_chunks`.
     """
     dtype, batch = params[0].w.dtype, task.x.shape[1]
-    states = [at_rest(batch, n, dtype) for n in task.forward.sizes[1:]]
+    states = [initial_state(batch, n, dtype) for n in task.forward.sizes[1:]]
     alpha, begins = task.alpha(dtype), []
     pooled = np.zeros((batch, task.forward.sizes[-1]), dtype)
     inputs, last = known, ()
     for span in task.spans:
         inputs = known or task.inputs(span, dtype)
         begins.append(states)
-        driven = _driven(inputs, params) if currents is None else currents
-        last, states = _stretch(task, params, inputs, driven, states)
-        pooled += _pooled(alpha[span], last[-1].s)
+        driven = _input_currents(inputs, params) if currents is None else currents
+        last, states = _run_chunk(task, params, inputs, driven, states)
+        pooled += _pool(alpha[span], last[-1].s)
     assert inputs is not None  # there is at least one step
-    return Passage(task, params, begins, last, inputs, pooled)
+    return ForwardPass(task, params, begins, last, inputs, pooled)
 
 
-def _driven(inputs: Inputs, params: Params) -> Array:
+def _input_currents(inputs: Inputs, params: Params) -> Array:
     """The first layer's product with the input; what is not finite in it is looked at next."""
     with np.errstate(invalid="ignore"):
         return inputs.times(params[0].w)
 
 
-def _pooled(alpha: Array, s: Array) -> Array:
+def _pool(alpha: Array, s: Array) -> Array:
     """``sum_t alpha_t s_t``, shape (batch, n)."""
     return np.einsum("t,tbn->bn", alpha, s)
 
 
-def _stretch(
-    task: Task, params: Params, inputs: Inputs, currents: Array, states: list[Rest]
-) -> tuple[tuple[Stretch, ...], list[Rest]]:
+def _run_chunk(
+    task: Problem, params: Params, inputs: Inputs, currents: Array, states: list[LayerState]
+) -> tuple[tuple[SavedActivations, ...], list[LayerState]]:
     """Run all layers through a stretch; `currents` is the first layer's product, overwritten."""
     done, after = [], []
     for i, (neuron, layer) in enumerate(zip(task.backward.neurons, params, strict=False)):
         if i > 0:
-            currents = through(done[-1].s, layer.w.T, inputs.product)
+            currents = matmul_over_time(done[-1].s, layer.w.T, inputs.product)
         if layer.b is not None:
             currents += layer.b
-        bound = _bound(neuron.threshold, layer.v, currents, states[i])
+        bound = _potential_bound(neuron.threshold, layer.v, currents, states[i])
         if not np.isfinite(bound):
             require_finite(task, params)
         spike = task.forward.neurons[i].spike
-        stretch, rest = forwards(neuron, spike, layer.v, currents, states[i], bound)
+        stretch, rest = forward(neuron, spike, layer.v, currents, states[i], bound)
         done.append(stretch)
         after.append(rest)
     return tuple(done), after
 
 
-def _bound(threshold: float, v: Array | None, currents: Array, before: Rest) -> float:
+def _potential_bound(
+    threshold: float, v: Array | None, currents: Array, before: LayerState
+) -> float:
     """What no potential of a stretch exceeds: everything that comes in, at its most."""
     peak = max(currents.real.max(), -currents.real.min())
     recurrent = 0.0 if v is None else abs(v).sum(axis=1).max()
@@ -177,18 +191,18 @@ def _bound(threshold: float, v: Array | None, currents: Array, before: Rest) -> 
     return float(abs(before.carry).max()) + len(currents) * each
 
 
-def require_finite(task: Task, params: Params) -> None:
+def require_finite(task: Problem, params: Params) -> None:
     """Say which number is not finite, if one is: a run of finite ones may overflow by itself."""
-    checked_params(task.forward, params)
+    validate_params(task.forward, params)
     if not isinstance(task.x, Spikes):
         as_array(task.x, "x")
         with np.errstate(over="ignore"):
             as_array(np.asarray(task.x, params[0].w.dtype), "x")  # too large for the computation
 
 
-def deltas(
-    passage: Passage, g: Array
-) -> Iterator[tuple[slice, Inputs, tuple[Stretch, ...], tuple[Array, ...]]]:
+def backward_chunks(
+    passage: ForwardPass, g: Array
+) -> Iterator[tuple[slice, Inputs, tuple[SavedActivations, ...], tuple[Array, ...]]]:
     """Walk back through a run, the last stretch first.
 
     Parameters
@@ -218,72 +232,76 @@ def deltas(
         inputs, stretches = passage.inputs, passage.last
         if i < len(task.spans) - 1:
             inputs = task.inputs(span, g.dtype)
-            driven = _driven(inputs, params)
-            stretches, _ = _stretch(task, params, inputs, driven, passage.begins[i])
-        found = _back(params, inputs, stretches, [a * g for a in alpha[span]], later)
+            driven = _input_currents(inputs, params)
+            stretches, _ = _run_chunk(task, params, inputs, driven, passage.begins[i])
+        found = _backward_layers(params, inputs, stretches, [a * g for a in alpha[span]], later)
         later = [delta[0].copy() for delta in found]
         yield span, inputs, stretches, found
 
 
-def _back(
+def _backward_layers(
     params: Params,
     inputs: Inputs,
-    stretches: tuple[Stretch, ...],
+    stretches: tuple[SavedActivations, ...],
     g: list[Array] | Array,
     later: list[Array | None],
 ) -> tuple[Array, ...]:
     """Delta of all layers in a stretch, given that of the step after it."""
     found: list[Array] = []
     for i in reversed(range(len(stretches))):
-        found.append(backwards(stretches[i], params[i].v, g, later[i]))
+        found.append(backward(stretches[i], params[i].v, g, later[i]))
         if i > 0:
-            g = through(found[-1], params[i].w, inputs.product)
+            g = matmul_over_time(found[-1], params[i].w, inputs.product)
     return tuple(reversed(found))
 
 
-def gradients(passage: Passage, g: Array) -> Params:
+def param_grads(passage: ForwardPass, g: Array) -> Params:
     """Return the gradient of all parameters, from the cotangent `g` of the logits (batch, classes).
 
     The last stretch of the run is overwritten.
     """
     total: tuple[Layer, ...] | None = None
-    for _, inputs, stretches, found in deltas(passage, g):
-        ws = [inputs.gradient(found[0]), *upper(inputs, stretches, found)]
-        part = of_layers(passage.params, ws, stretches, found)
-        total = part if total is None else tuple(map(_sum, total, part))
+    for _, inputs, stretches, found in backward_chunks(passage, g):
+        ws = [inputs.gradient(found[0]), *upper_weight_grads(inputs, stretches, found)]
+        part = layer_grads(passage.params, ws, stretches, found)
+        total = part if total is None else tuple(map(_add_layers, total, part))
     assert total is not None  # there is at least one step
-    return total + of_readout(passage, g)
+    return total + readout_grads(passage, g)
 
 
-def upper(inputs: Inputs, stretches: tuple[Stretch, ...], found: tuple[Array, ...]) -> list[Array]:
+def upper_weight_grads(
+    inputs: Inputs, stretches: tuple[SavedActivations, ...], found: tuple[Array, ...]
+) -> list[Array]:
     """Return the gradients of the weights of all layers but the first."""
-    below = [flat(stretch.s) for stretch in stretches[:-1]]
-    return [inputs.product(flat(d).T, a) for d, a in zip(found[1:], below, strict=True)]
+    below = [flatten_steps(stretch.s) for stretch in stretches[:-1]]
+    return [inputs.product(flatten_steps(d).T, a) for d, a in zip(found[1:], below, strict=True)]
 
 
-def of_layers(
+def layer_grads(
     params: Params,
     ws: Sequence[Array | None],
-    stretches: tuple[Stretch, ...],
+    stretches: tuple[SavedActivations, ...],
     found: tuple[Array, ...],
 ) -> Params:
     """Return the spiking layers' gradients; `ws` are those of their weights."""
 
-    def of_layer(w: Array | None, layer: Layer, stretch: Stretch, delta: Array) -> Layer:
-        b = None if layer.b is None else flat(delta).sum(axis=0)
-        return Layer(w, b, _of_v(layer, stretch, delta))  # pyright: ignore[reportArgumentType]
+    def of_layer(w: Array | None, layer: Layer, stretch: SavedActivations, delta: Array) -> Layer:
+        b = None if layer.b is None else flatten_steps(delta).sum(axis=0)
+        return Layer(w, b, _recurrent_grad(layer, stretch, delta))  # pyright: ignore[reportArgumentType]
 
     return tuple(map(of_layer, ws, params, stretches, found))
 
 
-def _of_v(layer: Layer, stretch: Stretch, delta: Array) -> Array | None:
+def _recurrent_grad(layer: Layer, stretch: SavedActivations, delta: Array) -> Array | None:
     """Gradient of the recurrent weights: delta of each step with the spikes of the one before."""
     if layer.v is None:
         return None
-    return flat(delta[1:]).T @ flat(stretch.s[:-1]) + delta[0].T @ stretch.before.s
+    return (
+        flatten_steps(delta[1:]).T @ flatten_steps(stretch.s[:-1]) + delta[0].T @ stretch.before.s
+    )
 
 
-def of_readout(passage: Passage, g: Array) -> Params:
+def readout_grads(passage: ForwardPass, g: Array) -> Params:
     """Gradient of the readout's parameters, from the cotangent of the logits; () if it has none."""
     network = passage.task.forward
     if network.readout.n_out is None:
@@ -292,7 +310,7 @@ def of_readout(passage: Passage, g: Array) -> Params:
     return (Layer(g.T @ passage.pooled, b),)
 
 
-def _sum(total: Layer, part: Layer) -> Layer:
+def _add_layers(total: Layer, part: Layer) -> Layer:
     """The sum of two layers' gradients."""
-    more = parts(part)
-    return Layer(**{name: array + more[name] for name, array in parts(total).items()})
+    more = layer_arrays(part)
+    return Layer(**{name: array + more[name] for name, array in layer_arrays(total).items()})

@@ -16,26 +16,26 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from refsast.arrays import Array, as_number
-from refsast.gradient.fast.loss import judged, task_of, valued
+from refsast.arrays import Array, require_number
+from refsast.gradient.fast.inputs import DenseInputs, Inputs
+from refsast.gradient.fast.loss import loss_and_logit_grad, validate, value_and_grad
 from refsast.gradient.fast.network import (
-    Passage,
-    Task,
-    deltas,
-    gradients,
-    of_layers,
-    of_readout,
-    run,
-    upper,
+    ForwardPass,
+    Problem,
+    backward_chunks,
+    layer_grads,
+    param_grads,
+    readout_grads,
+    run_forward,
+    upper_weight_grads,
 )
-from refsast.gradient.fast.products import Dense, Inputs
 from refsast.model.network import Network
-from refsast.model.params import Layer, Params, parts
+from refsast.model.params import Layer, Params, layer_arrays
 from refsast.spikes import Spikes
 
-ITSELF = 0.6  # of the time of a product, for that of a matrix with itself, as measured
-CANCELLED = 0.1  # of the sum of squares without cross terms, below which digits have cancelled
-SAFE = 1e-12  # norms between this and its inverse have squares that single precision holds
+GRAM_COST = 0.6  # of the time of a product, for that of a matrix with itself, as measured
+CANCELLATION = 0.1  # of the sum of squares without cross terms, below which digits have cancelled
+SMALLEST_NORM = 1e-12  # norms between this and its inverse have squares that single precision holds
 Batch: TypeAlias = tuple[ArrayLike | Spikes, ArrayLike]
 
 
@@ -89,87 +89,89 @@ def sam_gradient(
     Foret et al., "Sharpness-Aware Minimization", arXiv:2010.01412, Sec. 2; THEORY 5 for the second
     minibatch.
     """
-    if not 0.0 <= as_number(rho, "rho") < np.inf:
+    if not 0.0 <= require_number(rho, "rho") < np.inf:
         raise ValueError(f"rho must be finite and not negative, got {rho}")
-    first = _pair(first, "first")
-    second = None if second is None else _pair(second, "second")
+    first = _require_pair(first, "first")
+    second = None if second is None else _require_pair(second, "second")
     options = (checkpoint, dense_above)
     if rho == 0.0:
         only = first if second is None else second
-        return valued(*task_of(network, network, params, *only, *options))
-    params, task = task_of(network, network, params, *first, *options)
+        return value_and_grad(*validate(network, network, params, *only, *options))
+    params, task = validate(network, network, params, *first, *options)
     if params[0].w.dtype.kind == "c":
         raise ValueError("params must be real for a norm of the gradient, got complex numbers")
-    other = task if second is None else task_of(network, network, params, *second, *options)[1]
+    other = task if second is None else validate(network, network, params, *second, *options)[1]
     here = there = None
     if len(task.spans) == len(other.spans) == 1:
         w = params[0].w
         here = task.inputs(task.spans[0], w.dtype)
         there = here if other is task else other.inputs(other.spans[0], w.dtype)
-        if pays(here, there, len(w)):
-            return _sharing(params, task, other, here, there, rho)
-    passage = run(task, params, here)
-    loss, g = judged(passage)
-    ascent = _moved(params, *_scaled(gradients(passage, g), rho))
-    return loss, _descent(run(other, ascent, there))
+        if sharing_is_cheaper(here, there, len(w)):
+            return _shared_passes(params, task, other, here, there, rho)
+    passage = run_forward(task, params, here)
+    loss, g = loss_and_logit_grad(passage)
+    ascent = _add_multiple(params, *_ascent_step(param_grads(passage, g), rho))
+    return loss, _descent_grads(run_forward(other, ascent, there))
 
 
-def _pair(batch: Batch, name: str) -> Batch:
+def _require_pair(batch: Batch, name: str) -> Batch:
     """A minibatch that is a pair."""
     if not isinstance(batch, Sequence) or len(batch) != 2:
         raise ValueError(f"{name} must be a pair (x, y), got {type(batch).__name__}")
     return batch
 
 
-def pays(x: Inputs, y: Inputs, n: int) -> bool:
+def sharing_is_cheaper(x: Inputs, y: Inputs, n: int) -> bool:
     """Return whether inner products of inputs cost less than the products that they replace.
 
     Both in multiplications per row and input.
     """
     (rows, n_in), (others, _) = x.matrix, y.matrix
-    itself = ITSELF * rows if isinstance(x, Dense) else rows
+    itself = GRAM_COST * rows if isinstance(x, DenseInputs) else rows
     if y is x:
         return itself + rows * n / n_in < 2 * n
     return itself + others + 2 * rows * n / n_in < n
 
 
-def _sharing(
-    params: Params, task: Task, other: Task, here: Inputs, there: Inputs, rho: float
+def _shared_passes(
+    params: Params, task: Problem, other: Problem, here: Inputs, there: Inputs, rho: float
 ) -> tuple[Array, Params]:
     """Both passes by way of inner products of inputs."""
     driven = here.times(params[0].w)
-    passage = run(task, params, here, driven.copy() if there is here else driven)
-    loss, g = judged(passage)
-    ((_, _, stretches, found),) = deltas(passage, g)
-    delta, above = found[0], upper(here, stretches, found)
+    passage = run_forward(task, params, here, driven.copy() if there is here else driven)
+    loss, g = loss_and_logit_grad(passage)
+    ((_, _, stretches, found),) = backward_chunks(passage, g)
+    delta, above = found[0], upper_weight_grads(here, stretches, found)
     along = here.times_gradient(here, delta)
     with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is looked at
         square = float((along * delta).sum(dtype=np.float64))
         alone = float((here.squares() * (delta * delta).sum(axis=2)).sum(dtype=np.float64))
-    grads = of_layers(params, [None, *above], stretches, found) + of_readout(passage, g)
-    length = float(np.hypot(np.sqrt(max(square, 0.0)), norm(grads)))
-    if not (SAFE < length < 1.0 / SAFE and square >= CANCELLED * alone):
-        formed = of_layers(params, [here.gradient(delta), *above], stretches, found)
-        ascent = _moved(params, *_scaled(formed + of_readout(passage, g), rho))
-        return loss, _descent(run(other, ascent, there))
+    grads = layer_grads(params, [None, *above], stretches, found) + readout_grads(passage, g)
+    length = float(np.hypot(np.sqrt(max(square, 0.0)), global_norm(grads)))
+    if not (SMALLEST_NORM < length < 1.0 / SMALLEST_NORM and square >= CANCELLATION * alone):
+        formed = layer_grads(params, [here.gradient(delta), *above], stretches, found)
+        ascent = _add_multiple(params, *_ascent_step(formed + readout_grads(passage, g), rho))
+        return loss, _descent_grads(run_forward(other, ascent, there))
     along = along if there is here else there.times_gradient(here, delta)
     currents = driven if there is here else there.times(params[0].w)
     currents += (rho / length) * along
-    return loss, _descent(run(other, _moved(params, grads, rho / length), there, currents))
+    return loss, _descent_grads(
+        run_forward(other, _add_multiple(params, grads, rho / length), there, currents)
+    )
 
 
-def _descent(passage: Passage) -> Params:
+def _descent_grads(passage: ForwardPass) -> Params:
     """The gradients of the second pass."""
-    return gradients(passage, judged(passage)[1])
+    return param_grads(passage, loss_and_logit_grad(passage)[1])
 
 
-def norm(grads: Params) -> float:
+def global_norm(grads: Params) -> float:
     """Return the Euclidean norm of all entries, which neither underflows nor overflows."""
-    arrays = [a for layer in grads for a in parts(layer).values()]
+    arrays = [a for layer in grads for a in layer_arrays(layer).values()]
     with np.errstate(over="ignore", under="ignore"):
         squares = [float(np.vdot(a, a)) for a in arrays]
     total = float(np.sqrt(sum(squares)))
-    if SAFE < total < 1.0 / SAFE:
+    if SMALLEST_NORM < total < 1.0 / SMALLEST_NORM:
         return total
     peak = max((float(np.abs(a).max(initial=0.0)) for a in arrays), default=0.0)
     if peak == 0.0 or not np.isfinite(peak):
@@ -178,28 +180,28 @@ def norm(grads: Params) -> float:
     return peak * float(np.linalg.norm([float(n) for n in scaled]))
 
 
-def _scaled(grads: Params, rho: float) -> tuple[Params, float]:
+def _ascent_step(grads: Params, rho: float) -> tuple[Params, float]:
     """A gradient, overwritten where it is tiny, and by how many of it to move to go `rho`."""
-    length = norm(grads)
+    length = global_norm(grads)
     if not np.isfinite(length):
         raise ValueError(f"grad must be finite, got one of length {length}")
     if length == 0.0:
         return grads, 0.0
-    if length > SAFE:
+    if length > SMALLEST_NORM:
         return grads, rho / length
-    for array in (a for layer in grads for a in parts(layer).values()):
+    for array in (a for layer in grads for a in layer_arrays(layer).values()):
         array[...] = array.astype(np.float64) / length
     return grads, rho
 
 
-def _moved(params: Params, grads: Params, step: float) -> Params:
+def _add_multiple(params: Params, grads: Params, step: float) -> Params:
     """Parameters plus so many times a gradient, which is overwritten; what it lacks stays."""
 
     def moved(layer: Layer, grad: Layer) -> Layer:
-        along = parts(grad)
+        along = layer_arrays(grad)
         for name, array in along.items():
             array *= step
             array += getattr(layer, name)
-        return Layer(**{**parts(layer), **along})
+        return Layer(**{**layer_arrays(layer), **along})
 
     return tuple(map(moved, params, grads))

@@ -1,0 +1,135 @@
+"""The forms of THEORY 3, and the constants that follow; the proof is at the top of `smoothness_constant`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+
+import refsast as rs
+from proofs_check.certified.constants import kappa, map_curvature, sup_derivative, sup_second
+from proofs_check.claims.lipschitz import MAX_LOSS_GRADIENT, readout_norm
+from proofs_check.norms import (
+    euclidean_norm,
+    geometric_series,
+    outer,
+    spectral_norm,
+    symmetric_outer,
+    top_eigenvalue,
+)
+from refsast.arrays import Array
+from refsast.autodiff.tape import primal
+
+MAX_LOSS_CURVATURE = 0.5
+Norms = Sequence[tuple[Array, Array]]  # |W|_2 and |V|_2 per layer, then |W_o|_2 and 0
+
+
+@dataclass(frozen=True, eq=False)
+class DerivativeForms:
+    """What bounds the first two derivatives of the logits along a direction.
+
+    Attributes
+    ----------
+    q : (blocks,) array
+        ``|zdot| <= q . d_vec``.
+    r : (blocks, blocks) array
+        ``|zddot| <= d_vec' r d_vec``.
+    """
+
+    q: Array
+    r: Array
+
+
+def layer_norms(network: rs.Network, params: rs.Params) -> Norms:
+    """Return the spectral norms of the parameters, layer by layer and the readout's last."""
+    zero = np.zeros(())
+    spiking = params[: len(network.neurons)]
+    each = [(spectral_norm(p.w), zero if p.v is None else spectral_norm(p.v)) for p in spiking]
+    return (*each, (readout_norm(network, params), zero))
+
+
+def peak_input_norm(x: Array) -> Array:
+    """Return the largest Euclidean norm of an input at one step."""
+    sizes = np.sqrt(np.sum(np.square(primal(x)), axis=-1))
+    t, i = np.unravel_index(int(np.argmax(sizes)), sizes.shape)
+    return euclidean_norm(x[int(t)][int(i)])
+
+
+def derivative_forms(network: rs.Network, norms: Norms, peak: Array, steps: int) -> DerivativeForms:
+    """Return the forms of THEORY 3.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    norms : sequence of pairs
+        Largest |W|_2 and |V|_2 of each layer, the readout's last (with 1 if it has no weights).
+    peak : scalar array
+        Largest Euclidean norm of the input at one step.
+    steps : int
+        Length of the recording, T.
+
+    Returns
+    -------
+    Forms
+        In the order of the blocks in the flat vector; infinite where a sum of powers of kappa_e is
+        too large for a double.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        q, r = _linear_and_quadratic(network, norms, peak, steps)
+    known = np.isfinite(primal(q)).all() and np.isfinite(primal(r)).all()
+    return (
+        DerivativeForms(q, r)
+        if known
+        else DerivativeForms(np.full(q.shape, np.inf), np.full(r.shape, np.inf))
+    )
+
+
+def _linear_and_quadratic(
+    network: rs.Network, norms: Norms, peak: Array, steps: int
+) -> tuple[Array, Array]:
+    """`derivative_forms`, as the numbers come."""
+    names = [(i, name) for i, shapes in enumerate(network.shapes) for name in shapes]
+    unit = dict(zip(names, np.eye(len(names)), strict=True))
+    nothing = np.zeros(len(names))
+    square, steps_weight = np.zeros((len(names), len(names))), network.readout.time_weights(steps)
+    below, bent, a = nothing, square, peak  # first and second derivative of the layer's input
+    for i, neuron in enumerate(network.neurons):
+        e_w, e_b, e_v = (unit.get((i, name), nothing) for name in ("w", "b", "v"))
+        (w, v), n = norms[i], network.sizes[i + 1]
+        d1, d2 = sup_derivative(neuron.spike).upper, sup_second(neuron.spike).upper
+        c = geometric_series(kappa(neuron).upper + v * d1, steps)
+        p = c * (e_w * a + w * below + np.sqrt(n) * e_v + e_b)
+        q = c * (
+            (map_curvature(neuron).upper + v * d2) * outer(p, p)
+            + 2.0 * symmetric_outer(e_w, below)
+            + 2.0 * d1 * symmetric_outer(e_v, p)
+            + w * bent
+        )
+        below, bent, a = d1 * p, d1 * q + d2 * outer(p, p), np.sqrt(n)
+    w, total = norms[-1][0], float(np.sum(steps_weight))
+    e_w, e_b = (unit.get((len(network.neurons), name), nothing) for name in ("w", "b"))
+    q = total * (e_w * a + w * below + e_b)
+    return q, total * (2.0 * symmetric_outer(e_w, below) + w * bent)
+
+
+def smoothness_constant(form: DerivativeForms) -> Array:
+    """Return L_s of THEORY 3b."""
+    return top_eigenvalue(MAX_LOSS_GRADIENT * form.r + MAX_LOSS_CURVATURE * outer(form.q, form.q))
+
+
+def joint_smoothness_constant(form: DerivativeForms) -> Array:
+    """Return the sharper constant of 3b-joint; see the top of `smoothness_constant`."""
+    square = outer(form.q, form.q)
+    each = [
+        top_eigenvalue(slope * form.r + bend * square) for slope, bend in loss_derivative_cells()
+    ]
+    return each[int(np.argmax([primal(constant) for constant in each]))]
+
+
+@cache
+def loss_derivative_cells(cells: int = 20) -> tuple[tuple[float, float], ...]:
+    """Return upper bounds of |dloss/dz| and of its Hessian that hold together, for cells of b."""
+    spans = pairwise(np.linspace(0.5, 1.0, cells + 1))
+    return tuple((float(np.sqrt(1.0 + high)), float(1.0 - low)) for low, high in spans)

@@ -1,0 +1,219 @@
+"""Steps and paths of stochastic SAST, every choice of minibatches enumerated.
+
+Rule 1: an expectation is a mean over all that can happen, so it carries no sampling error.
+Rule 2: the ascent is the library's own, `refsast.sam.ascent_point`.
+Rule 3: what a hypothesis says of "every point visited" is read off the same enumeration.
+"""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+
+import refsast as rs
+from proofs_check.claims.stability import EPS
+from proofs_check.descent.finite_sum import Finite
+from proofs_check.norms import euclidean_norm
+from refsast.arrays import Array
+
+# Rounding of a sum, in units of the last place of the magnitudes summed; as in THEORY 3.
+ULPS = 1024.0
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One step ``w - eta grad f_B2(w + e)``, with e of length rho along ``grad f_B1(w)``.
+
+    Attributes
+    ----------
+    family : Finite
+        The objective, and how minibatches are drawn.
+    w : (p,) array
+        Where the step starts.
+    rho : float
+        Length of the ascent. Not negative.
+    eta : float
+        Step size. Positive.
+    lipschitz : float
+        L, which is said to bound the curvature of f. Positive.
+    variance : float
+        v2, which is said to bound the variance of a minibatch gradient. Not negative.
+    shared : bool
+        Whether B2 is B1, instead of a second, independent minibatch.
+    """
+
+    family: Finite
+    w: Array
+    rho: float
+    eta: float
+    lipschitz: float
+    variance: float
+    shared: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("rho", "variance"):
+            if not getattr(self, name) >= 0.0:
+                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+        for name in ("eta", "lipschitz"):
+            if not getattr(self, name) > 0.0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True, eq=False)
+class Path:
+    """Some steps in a row, with one rho and one eta.
+
+    Attributes
+    ----------
+    first : Step
+        The first one.
+    steps : int
+        How many, K. Positive.
+    lower : float
+        f*, which is said to be a lower bound of f.
+    """
+
+    first: Step
+    steps: int
+    lower: float
+
+    def __post_init__(self) -> None:
+        if not self.steps >= 1:
+            raise ValueError(f"steps must be positive, got {self.steps}")
+
+
+@dataclass(frozen=True, eq=False)
+class StepOutcomes:
+    """All that can happen in one step.
+
+    Attributes
+    ----------
+    value : float
+        f(w).
+    grad : (p,) array
+        grad f(w).
+    raised : (m, p) array
+        ``w + e``, by first minibatch.
+    slopes : (m, m, p) array
+        The gradient of the second minibatch there, by first and second.
+    directions : (pairs, p) array
+        The slopes that can be drawn: all as likely.
+    """
+
+    value: float
+    grad: Array
+    raised: Array
+    slopes: Array
+    directions: Array
+
+
+def step_outcomes(x: Step) -> StepOutcomes:
+    """Return all that can happen in one step; it depends on neither eta nor what is said."""
+    return _enumerate_step(x.family, x.w.tobytes(), x.rho, x.shared)
+
+
+@lru_cache(maxsize=64)
+def _enumerate_step(family: Finite, w_bytes: bytes, rho: float, shared: bool) -> StepOutcomes:
+    """`step_outcomes`, of what it depends on."""
+    w = np.frombuffer(w_bytes)
+    batches, (value, grad) = family.batches(), family.value_and_grad(w)
+    raised = np.stack(
+        [rs.sam.ascent_point(w, batch.value_and_grad(w)[1], rho=rho) for batch in batches]
+    )
+    slopes = np.stack([[b.value_and_grad(at)[1] for b in batches] for at in raised])
+    which = np.arange(len(batches))
+    drawn = slopes[which, which] if shared else slopes.reshape(-1, w.size)
+    return StepOutcomes(float(value), grad, raised, slopes, drawn)
+
+
+def end_points(x: Step) -> Array:
+    """Return where the step can lead, shape (pairs, p): all as likely."""
+    return x.w - x.eta * step_outcomes(x).directions
+
+
+def max_variance(slopes: Array) -> float:
+    """Return the largest variance of a minibatch gradient at the points visited."""
+    return float(slopes.var(axis=1).sum(axis=-1).max())
+
+
+def direction_variance(x: Step) -> float:
+    """Return the variance of the step's direction."""
+    return float(step_outcomes(x).directions.var(axis=0).sum())
+
+
+@dataclass(frozen=True, eq=False)
+class PathOutcomes:
+    """All that can happen along a path.
+
+    Attributes
+    ----------
+    points : tuple of (n_k, p) arrays
+        Where it can be after k = 0 .. K steps: all as likely.
+    grads : tuple of (n_k, p) arrays
+        The gradient of f there, k = 0 .. K - 1.
+    value : float
+        f(w_0).
+    raised : (any, p) array
+        Every point at which a second minibatch is evaluated.
+    noise : float
+        The largest variance of a minibatch gradient at one of those.
+    """
+
+    points: tuple[Array, ...]
+    grads: tuple[Array, ...]
+    value: float
+    raised: Array
+    noise: float
+
+
+@lru_cache(maxsize=4)
+def path_outcomes(x: Path) -> PathOutcomes:
+    """Return all that can happen along a path."""
+    points, levels = [x.first.w[None]], []
+    for _ in range(x.steps):
+        level = [step_outcomes(replace(x.first, w=w)) for w in points[-1]]
+        moved = [w - x.first.eta * o.directions for w, o in zip(points[-1], level, strict=True)]
+        points.append(np.concatenate(moved))
+        levels.append(level)
+    every = [o for level in levels for o in level]
+    return PathOutcomes(
+        tuple(points),
+        tuple(np.stack([o.grad for o in level]) for level in levels),
+        every[0].value,
+        np.concatenate([o.raised for o in every]),
+        max(max_variance(o.slopes) for o in every),
+    )
+
+
+def path_bound(x: Path) -> float:
+    """Return ``2 (f(w_0) - f*) / (eta K) + L^2 rho^2 + L eta v2``."""
+    s = x.first
+    start = 2.0 * (step_outcomes(s).value - x.lower) / (s.eta * x.steps)
+    return start + (s.lipschitz * s.rho) ** 2 + s.lipschitz * s.eta * s.variance
+
+
+def ball_radius(x: Step, points: Array) -> float:
+    """Return the radius of the smallest ball about `w` that holds the points."""
+    return float(np.sqrt(np.square(points - x.w).sum(axis=-1)).max())
+
+
+def step_radius(x: Step) -> float:
+    """Return the radius of a ball about `w` that holds all that a step can visit."""
+    return ball_radius(x, np.concatenate([step_outcomes(x).raised, end_points(x)]))
+
+
+def path_radius(x: Path) -> float:
+    """Return the radius of a ball about the start that holds all that a path can visit."""
+    seen = path_outcomes(x)
+    return ball_radius(x.first, np.concatenate([seen.raised, *seen.points]))
+
+
+def step_rounding(x: Step, radius: float) -> float:
+    """Return how far rounding moves what a step does to f.
+
+    Some ulp of what f is summed from; and of what the points and their gradients are, times the
+    slope of f.
+    """
+    value, slope = x.family.sizes(x.w, radius)
+    moved = float(euclidean_norm(x.w)) + radius + x.eta * slope
+    return ULPS * EPS * (value + slope * moved)

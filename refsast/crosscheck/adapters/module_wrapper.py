@@ -1,0 +1,240 @@
+"""A user's own ``nn.Module`` as an implementation: lent parameters, run, and given back.
+
+Rule 1: whatever is done to a module is undone: weights, gradients, buffers, modes, also on errors.
+Rule 2: what a module is expected to be is checked before it runs.
+"""
+
+# pyright: reportMissingImports=false, reportPrivateImportUsage=false
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from refsast.arrays import Array, Integers
+from refsast.crosscheck.adapters.autograd import read_grad, round_answer
+from refsast.crosscheck.adapters.parameter_map import (
+    ParameterSlot,
+    gather_params,
+    map_parameters,
+    scatter_params,
+)
+from refsast.crosscheck.case import Answer, Case, Implementation, cast
+from refsast.model.network import Network
+from refsast.model.params import Params
+from refsast.model.readout import SpikeRate
+
+
+def wrap(
+    module: nn.Module,
+    case: Case,
+    *,
+    names: Mapping[str, ParameterSlot] | None = None,
+    enter: Callable[[Tensor], Tensor] | None = None,
+    logits: Callable[..., Tensor] | None = None,
+    reset: Callable[[nn.Module], object] | None = None,
+    dtype: torch.dtype = torch.float64,
+    name: str = "PyTorch module",
+) -> Implementation:
+    """Return a user's module as an implementation to be checked.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Called as ``module(x)``, in the mode (train or eval) that it is in.
+    case : Case
+        What it should compute.
+    names : mapping of str to (int, str), optional
+        Which parameter is which: from its name in ``named_parameters`` to a layer's index and "w",
+        "b" or "v", or "w.T" or "v.T" where it is stored as (n_in, n_out). Default: all parameters
+        but single numbers, in their order, which must then have the case's shapes.
+    enter : callable, optional
+        From x (time, batch, n_0) to what the module takes. Default: x itself. With `enter`, no
+        input gradient is given.
+    logits : callable, optional
+        From what the module returns to logits (batch, classes). Default: the first tensor of
+        it; a tensor of three axes is spikes or potentials (time, batch, n), which are averaged over
+        time and multiplied with the gain of the case's readout, if it has one.
+    reset : callable, optional
+        Called with the module before and after it runs, to put its states at rest.
+    dtype : torch.dtype
+        What to compute in. Numbers of a hard case are rounded to single precision on the way in
+        and out, because most libraries' hard spikes are.
+    name : str
+        For reports.
+
+    Returns
+    -------
+    Implementation
+        With the input gradient unless there is an `enter`; without states.
+
+    Raises
+    ------
+    ValueError
+        If parameters are missing, too many or of other shapes, or `dtype` is no other than float32
+        or float64; when it is asked: if the module does not run, or gives no logits.
+    """
+    if dtype not in (torch.float32, torch.float64):
+        raise ValueError(f"dtype must be torch.float32 or torch.float64, got {dtype}")
+    places = map_parameters(_parameter_shapes(module, names), case.network, names)
+    says = np.float32 if case.hard else None
+
+    def gradient(params: Params, x: Array, y: Integers) -> Answer:
+        if says is not None:
+            params, x = cast(params, says), x.astype(says)  # pyright: ignore[reportAssignmentType]
+        inputs = torch.tensor(x, dtype=dtype, requires_grad=True)
+        with swap_parameters(module, scatter_params(params, places), dtype):
+            if reset is not None:
+                reset(module)
+            read = _default_logits(case.network, len(x)) if logits is None else logits
+            z = _run_module(module, inputs if enter is None else enter(inputs), read)
+            _require_logits(z, (len(y), case.network.classes))
+            loss = torch.nn.functional.cross_entropy(z.to(dtype), torch.as_tensor(y))
+            loss.backward()
+            own = dict(module.named_parameters())
+            grads = gather_params({key: read_grad(own[key]) for key in places}, places)
+            if reset is not None:
+                reset(module)
+        answer = Answer(loss.item(), grads, x=None if enter is not None else read_grad(inputs))
+        return round_answer(answer, says)
+
+    return Implementation(gradient, name=name)
+
+
+def params_of(
+    module: nn.Module, network: Network, names: Mapping[str, ParameterSlot] | None = None
+) -> Params:
+    """Return a module's own weights as parameters of a network.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The module; only read.
+    network : Network
+        Says which parameters there must be.
+    names : mapping of str to (int, str), optional
+        As for `wrap`.
+
+    Returns
+    -------
+    tuple of Layer
+        Copies, float64.
+
+    Raises
+    ------
+    ValueError
+        If parameters are missing, too many or of other shapes.
+    """
+    places = map_parameters(_parameter_shapes(module, names), network, names)
+    own = dict(module.named_parameters())
+    return gather_params({k: own[k].detach().numpy().astype(np.float64) for k in places}, places)
+
+
+def _parameter_shapes(
+    module: nn.Module, names: Mapping[str, ParameterSlot] | None
+) -> dict[str, tuple[int, ...]]:
+    """The shapes of a module's parameters by name; single numbers only if all are to be named."""
+    if not isinstance(module, nn.Module):
+        raise ValueError(f"module must be a torch.nn.Module, got {type(module).__name__}")
+    shapes = {key: tuple(p.shape) for key, p in module.named_parameters()}
+    return {key: shape for key, shape in shapes.items() if shape or names is not None}
+
+
+@contextmanager
+def swap_parameters(
+    module: nn.Module, arrays: Mapping[str, Array], dtype: torch.dtype
+) -> Iterator[None]:
+    """Put arrays in place of a module's parameters, all of it in another dtype; then undo it.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The module.
+    arrays : mapping of ndarray
+        By the names of its parameters; all others keep their values.
+    dtype : torch.dtype
+        Of all floating-point parameters and buffers. What goes into a module that has one of the
+        named parameters is turned into it, too.
+
+    Yields
+    ------
+    None
+        While it lasts.
+    """
+    own = dict(module.named_parameters())
+    kept = [(p, p.data, p.grad, p.requires_grad) for p in own.values()]
+    buffers = [(each, dict(each._buffers), each.training) for each in module.modules()]
+    owners = {key.rpartition(".")[0] for key in arrays}
+    hooks = []
+    try:
+        for key, p in own.items():
+            p.grad = None
+            if key in arrays:
+                p.data, p.requires_grad = torch.tensor(arrays[key], dtype=dtype), True
+            elif p.is_floating_point():
+                p.data = p.data.to(dtype)
+        for each, named, _ in buffers:
+            each._buffers.update({k: _copy_buffer(dtype, b) for k, b in named.items()})
+        for owner in owners:
+            hook = module.get_submodule(owner).register_forward_pre_hook(
+                lambda _, given: tuple(_cast_floats(dtype, a) for a in given)
+            )
+            hooks.append(hook)
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for p, data, grad, wanted in kept:
+            p.grad = None
+            p.data, p.requires_grad = data, wanted
+            p.grad = grad
+        for each, named, training in buffers:
+            each._buffers.clear()
+            each._buffers.update(named)
+            each.training = training
+
+
+def _copy_buffer(dtype: torch.dtype, buffer: Tensor | None) -> Tensor | None:
+    """A copy of a buffer, off the tape, in another dtype if it is floating-point."""
+    if buffer is None:
+        return None
+    copy = buffer.detach().clone()
+    return copy.to(dtype) if copy.is_floating_point() else copy
+
+
+def _cast_floats(dtype: torch.dtype, value: object) -> object:
+    """A floating-point tensor in another dtype; all else as it is."""
+    return value.to(dtype) if isinstance(value, Tensor) and value.is_floating_point() else value
+
+
+def _run_module(module: nn.Module, x: Tensor, read: Callable[..., Tensor]) -> Tensor:
+    """What a module gives, or what PyTorch says of it in one line."""
+    try:
+        return read(module(x))
+    except (RuntimeError, TypeError, IndexError) as error:
+        says = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        shape = tuple(x.shape)
+        raise ValueError(f"module must run on an input of shape {shape}, got: {says}") from error
+
+
+def _require_logits(z: object, shape: tuple[int, int]) -> None:
+    if not isinstance(z, Tensor):
+        raise ValueError(f"logits must give a tensor, got {type(z).__name__}")
+    if tuple(z.shape) != shape:
+        raise ValueError(f"logits must have shape {shape}, got {tuple(z.shape)}")
+    if z.grad_fn is None:
+        raise ValueError("logits must depend on the parameters, got a tensor without a gradient")
+
+
+def _default_logits(network: Network, steps: int) -> Callable[..., Tensor]:
+    """Return what averages over time, if there is time: as many steps as the input has."""
+    gain = network.readout.gain if isinstance(network.readout, SpikeRate) else 1.0
+
+    def logits(given: Tensor | Sequence[Tensor]) -> Tensor:
+        first = given if isinstance(given, Tensor) else given[0]
+        if first.ndim == 3 and len(first) != steps:
+            raise ValueError(f"module must run for the {steps} steps of x, got {len(first)} steps")
+        return gain * first.mean(dim=0) if first.ndim == 3 else first
+
+    return logits

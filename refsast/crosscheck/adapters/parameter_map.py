@@ -1,0 +1,83 @@
+"""Which of a user's parameters is which of ours: by their order, or as the user says."""
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from refsast.arrays import Array
+from refsast.model.network import Network
+from refsast.model.params import Layer, Params
+
+# A layer's index and "w", "b" or "v"; "w.T" or "v.T" where it is stored as (n_in, n_out).
+ParameterSlot: TypeAlias = tuple[int, str]
+Shape: TypeAlias = tuple[int, ...]
+
+
+def map_parameters(
+    shapes: Mapping[str, Shape], network: Network, names: Mapping[str, ParameterSlot] | None = None
+) -> dict[str, ParameterSlot]:
+    """Return the place of each of a user's parameters, all of them checked.
+
+    Parameters
+    ----------
+    shapes : mapping of str to tuple of int
+        The user's parameters by name, in their order.
+    network : Network
+        Says which there must be.
+    names : mapping of str to (int, str), optional
+        Where each belongs. Default: in order, layer after layer, w before b before v.
+
+    Returns
+    -------
+    dict of str to (int, str)
+        In the order of `shapes`.
+
+    Raises
+    ------
+    ValueError
+        If some are missing, unknown, there twice, or of another shape.
+    """
+    wanted = {(i, k): shape for i, layer in enumerate(network.shapes) for k, shape in layer.items()}
+    if names is None:
+        return _map_by_order(shapes, wanted)
+    unknown = [name for name in names if name not in shapes]
+    if unknown:
+        raise ValueError(f"names must be of {list(shapes)}, got {unknown[0]!r}")
+    for name, (layer, part) in names.items():
+        place = layer, part.removesuffix(".T")
+        if place not in wanted:
+            raise ValueError(f"names[{name!r}] must be one of {list(wanted)}, got {(layer, part)}")
+        shape = wanted[place][::-1] if part.endswith(".T") else wanted[place]
+        if shapes[name] != shape:
+            raise ValueError(f"{name} must have shape {shape}, got {shapes[name]}")
+    given = [(layer, part.removesuffix(".T")) for layer, part in names.values()]
+    if sorted(given) != sorted(wanted):
+        raise ValueError(f"names must give each of {list(wanted)} once, got {given}")
+    return {name: names[name] for name in shapes if name in names}
+
+
+def _map_by_order(
+    shapes: Mapping[str, Shape], wanted: Mapping[ParameterSlot, Shape]
+) -> dict[str, ParameterSlot]:
+    if list(shapes.values()) != list(wanted.values()):
+        there = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        ours = ", ".join(f"{part} {shape}" for (_, part), shape in wanted.items())
+        raise ValueError(f"parameters must be {ours}, in this order or by names, got {there}")
+    return dict(zip(shapes, wanted, strict=True))
+
+
+def scatter_params(params: Params, places: Mapping[str, ParameterSlot]) -> dict[str, Array]:
+    """Return our parameters by the user's names, as the user stores them."""
+    found = {}
+    for name, (layer, part) in places.items():
+        array = getattr(params[layer], part.removesuffix(".T"))
+        found[name] = array.T if part.endswith(".T") else array
+    return found
+
+
+def gather_params(arrays: Mapping[str, Array], places: Mapping[str, ParameterSlot]) -> Params:
+    """Return a user's arrays as ours."""
+    layers: list[dict[str, Array]] = [{} for _ in range(1 + max(i for i, _ in places.values()))]
+    for name, (layer, part) in places.items():
+        array = arrays[name]
+        layers[layer][part.removesuffix(".T")] = array.T if part.endswith(".T") else array
+    return tuple(Layer(**layer) for layer in layers)

@@ -1,0 +1,249 @@
+"""Golden vectors: questions with their right answers in files, and a judge of somebody's answers.
+
+An implementer needs no refsast: the files are plain arrays and JSON, and docs/golden.md says how to
+read them. What is in them was computed in fifty digits and rounded to float64 once, at the end: an
+entry is the float64 nearest to the exact number, the same on every machine.
+
+The tolerance of an entry is a bound, not an estimate: the error analysis that was carried through
+the computation (`digits`), in units of one rounding of the dtype that the answers have.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from refsast.arrays import Array
+from refsast.crosscheck.golden.digits import errors, values
+from refsast.crosscheck.golden.questions import SPECS, Spec, draw_question
+from refsast.crosscheck.golden.reader import (
+    Golden,
+    array_shapes,
+    read_case,
+    read_index,
+    require_array,
+    write_golden,
+)
+from refsast.crosscheck.golden.values import compute_answers, omissions
+from refsast.crosscheck.judge import UNDERFLOW, Entry, Stage, angle
+from refsast.files import read_npz
+
+SHIPPED_SET = Path(__file__).parent / "set"  # the set that ships
+# How many roundings one operation of another implementation may be off: exp, arctan and their like
+# are not rounded correctly by every library.
+ROUNDINGS_PER_OPERATION = 4.0
+
+
+def compute_golden(spec: Spec) -> Golden:
+    """Return a question with its right answers, computed."""
+    question = draw_question(spec)
+    exact = compute_answers(question)
+    answers = {name: values(array) for name, array in exact.items()}
+    yardsticks = {name: errors(array) for name, array in exact.items()}
+    return Golden(question, answers, yardsticks, omissions(question.case))
+
+
+def export(folder: str | Path, cases: tuple[Spec, ...] = SPECS) -> None:
+    """Compute a golden set and write it.
+
+    Parameters
+    ----------
+    folder : path
+        Made if it is not there. The same cases give the same numbers on every machine.
+    cases : tuple of Spec
+        What to ask.
+
+    Raises
+    ------
+    ValueError
+        If the folder cannot be written.
+    """
+    write_golden(Path(folder), tuple(map(compute_golden, cases)))
+
+
+def read_golden(folder: str | Path = SHIPPED_SET) -> tuple[Golden, ...]:
+    """Return a golden set, every archive held against its digest.
+
+    Parameters
+    ----------
+    folder : path
+        Where `export` wrote to; default: the set that ships.
+
+    Returns
+    -------
+    tuple of Golden
+        One per case, in the order of the index.
+
+    Raises
+    ------
+    ValueError
+        If a file is missing or damaged, or holds anything but what it must.
+    """
+    folder = Path(folder)
+    return tuple(read_case(folder, entry) for entry in read_index(folder))
+
+
+@dataclass(frozen=True, eq=False)
+class CaseComparison:
+    """Somebody's answers to one case.
+
+    Attributes
+    ----------
+    name : str
+        Of the case.
+    arrays : tuple of Stage
+        One per array that was given, by its name: agrees or not, worst entry, angle, norm ratio.
+    missing : tuple of str
+        What was not given.
+    """
+
+    name: str
+    arrays: tuple[Stage, ...]
+    missing: tuple[str, ...]
+
+    @property
+    def agrees(self) -> bool:
+        """Whether all that was given agrees."""
+        return all(array.agrees for array in self.arrays)
+
+    def __str__(self) -> str:
+        if not self.arrays:
+            return f"{self.name}: no answer"
+        missing = f"; {len(self.missing)} not given" if self.missing else ""
+        wrong = [array for array in self.arrays if not array.agrees]
+        largest = max(array.error for array in self.arrays)
+        if not wrong:
+            count = f"{len(self.arrays)} arrays agree"
+            return f"{self.name}: {count}, at most {largest:.2g} of the tolerance{missing}"
+        lines = [f"{self.name}: {len(wrong)} of {len(self.arrays)} arrays disagree{missing}"]
+        for stage in wrong:
+            far = f"{stage.error:.3g} times the tolerance"
+            shape = f"cosine {stage.cosine:.6g}, ratio {stage.ratio:.6g}"
+            lines.append(f"  {stage.worst}: {far}; {shape}")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Somebody's answers to a golden set.
+
+    Attributes
+    ----------
+    cases : tuple of Judged
+        One per case of the set.
+    """
+
+    cases: tuple[CaseComparison, ...]
+
+    @property
+    def agrees(self) -> bool:
+        """Whether all that was given agrees; a case without an answer is left out, not failed."""
+        return all(case.agrees for case in self.cases)
+
+    def __str__(self) -> str:
+        answered = [case for case in self.cases if case.arrays]
+        right = sum(case.agrees for case in answered)
+        verdict = "agrees" if self.agrees else "DISAGREES"
+        head = f"{verdict}: {right} of {len(answered)} cases answered are right"
+        return "\n".join([f"{head}, {len(self.cases)} asked", *map(str, self.cases)])
+
+
+def compare(golden: str | Path, answers: str | Path) -> Comparison:
+    """Judge somebody's answers to a golden set.
+
+    Parameters
+    ----------
+    golden : path
+        The folder of the set.
+    answers : path
+        A folder with one ``NAME.npz`` per case answered. Each holds any of the case's answers, by
+        their names, at least ``loss`` or gradients, in any floating dtype. They are held to what
+        the least precise of them can do, but for a loss, which is a float as a rule.
+
+    Returns
+    -------
+    Comparison
+        Array by array; no absolute floor but that of the dtype.
+
+    Raises
+    ------
+    ValueError
+        If either folder is not readable; if there are answers to no case, or to one that was not
+        asked; if an array has a name, a shape or numbers that it cannot have.
+    """
+    asked = {case.name: case for case in read_golden(golden)}
+    folder = Path(answers)
+    files = {path.stem: path for path in sorted(folder.glob("*.npz"))}
+    if not files or not set(files) <= set(asked):
+        got = ", ".join(sorted(set(files) - set(asked))) or "none"
+        raise ValueError(
+            f"{folder} must hold NAME.npz with NAME among {', '.join(asked)}, got {got}"
+        )
+    return Comparison(
+        tuple(
+            compare_case(case, read_answers(files[name], case) if name in files else {})
+            for name, case in asked.items()
+        )
+    )
+
+
+def read_answers(path: Path, golden: Golden) -> dict[str, Array]:
+    """Return the answers in a file, or say what is wrong with them; a copied question is passed."""
+    case, arrays = golden.question.case, read_npz(path)
+    shapes = array_shapes(case.network, len(case.x), len(case.y))
+    names = list(shapes)
+    asked = {"yardstick", *names[: names.index("loss")]}
+    shapes = {name: shapes[name] for name in golden.answers}
+    found = {
+        name: require_array(arrays, name, shapes, path) for name in arrays if name not in asked
+    }
+    if not any(name == "loss" or name.startswith("grads.") for name in found):
+        raise ValueError(f"{path} must hold loss or grads, got {', '.join(found) or 'nothing'}")
+    return found
+
+
+def compare_case(golden: Golden, given: Mapping[str, Array]) -> CaseComparison:
+    """Judge the answers to one case.
+
+    Parameters
+    ----------
+    golden : Golden
+        The case.
+    given : mapping of ndarray
+        Some of its answers, of their shapes.
+    """
+    dtypes = [a.dtype for name, a in given.items() if a.dtype.kind == "f" and name != "loss"]
+    dtypes += [a.dtype for a in given.values() if a.dtype.kind == "f"] if not dtypes else []
+    dtype = max(dtypes, key=lambda d: np.finfo(d).eps, default=np.dtype(np.float64))
+    stages = tuple(
+        compare_array(name, given[name], golden.answers[name], golden.yardsticks[name], dtype)
+        for name in golden.answers
+        if name in given
+    )
+    return CaseComparison(golden.name, stages, tuple(k for k in golden.answers if k not in given))
+
+
+def compare_array(name: str, got: Array, want: Array, yardstick: Array, dtype: np.dtype) -> Stage:
+    """Hold one array against the right one.
+
+    Parameters
+    ----------
+    name : str
+        Of the array.
+    got, want : ndarray
+        What was said, and what is right.
+    yardstick : ndarray
+        How far rounding can move each entry, in units of one rounding.
+    dtype : numpy.dtype
+        What `got` was computed in; float64 where it is more precise than that.
+    """
+    info = np.finfo(dtype if dtype.itemsize < 8 else np.float64)
+    unit, floor = 0.5 * ROUNDINGS_PER_OPERATION * float(info.eps), UNDERFLOW * float(info.tiny)
+    got, want = got.astype(np.float64), np.asarray(want)
+    tolerance = unit * yardstick + floor
+    error = np.asarray(abs(got - want) / tolerance)
+    index = tuple(int(i) for i in np.unravel_index(int(error.argmax()), error.shape))
+    entry = Entry(name, index, *(float(a[index]) for a in (got, want, tolerance)))
+    cosine, ratio = angle(got.ravel(), want.ravel())
+    return Stage(name, float(error[index]), entry, cosine, ratio, ((name, error),))

@@ -1,0 +1,269 @@
+"""The products with the input, dense or sparse: the only large ones, and the only two kinds.
+
+Rule 1: dense inputs are one matrix product over all steps and recordings, in BLAS, which uses the
+        cores by itself.
+Rule 2: sparse inputs are scipy's products, which release the interpreter: the neurons are split
+        over threads, so nothing is added twice and the bits do not depend on who is first.
+Rule 3: each kind orders its rows as it likes; what goes in and comes out is (time, batch, n).
+"""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from refsast.arrays import Array, all_finite
+from refsast.spikes import Spikes
+
+MIN_ONES_PER_THREAD = 20_000  # ones, below which a second thread costs more than it saves
+CONVERSION_SIZE = 1 << 22  # numbers that are converted from another dtype at a time
+# Measured on two cores (AVX2) in single precision, in units of one multiplication of a sparse
+# product: what a dense one costs whose input is made from spikes; what it costs to bring one weight
+# into the order of the sparse ones and its gradient back; and how much more, in units of DENSE, one
+# weight of the other layers costs that has one thread instead of all.
+DENSE_COST, REORDER_COST, UPPER_LAYER_COST = 0.125, 10.0, 3.0
+SINGLE_THREAD_SIZE = 1 << 18  # multiplications, up to which OpenBLAS stays on one thread
+MIN_PIECE = 16  # rows, below which a product in pieces is slower than one
+
+
+@dataclass(frozen=True, eq=False)
+class DenseInputs:
+    """Inputs as an array.
+
+    Attributes
+    ----------
+    x : (time, batch, n_in) array
+        Contiguous; of another dtype than the computation's only where it is large.
+    dtype : dtype
+        Of the computation.
+    """
+
+    x: NDArray[np.generic]
+    dtype: np.dtype
+    product = staticmethod(np.matmul)
+
+    @property
+    def matrix(self) -> tuple[int, int]:
+        """Rows (steps times recordings) and inputs."""
+        time, batch, n_in = self.x.shape
+        return time * batch, n_in
+
+    def times(self, w: Array) -> Array:
+        """Return ``W x_t`` for all steps, shape (time, batch, n)."""
+        out = np.empty((*self.x.shape[:2], len(w)), self.dtype)
+        for span in self._spans():
+            np.matmul(self._rows(span), w.T, out=flatten_steps(out[span]))
+        return out
+
+    def gradient(self, delta: Array) -> Array:
+        """Return ``sum_t delta_t x_t'``, shape (n, n_in)."""
+        first, *others = self._spans()
+        total = flatten_steps(delta[first]).T @ self._rows(first)
+        for span in others:
+            total += flatten_steps(delta[span]).T @ self._rows(span)
+        return total
+
+    def _spans(self) -> list[slice]:
+        """Stretches of time of which one at a time is converted; one where nothing is to be."""
+        time, batch, n_in = self.x.shape
+        step = time if self.x.dtype == self.dtype else max(1, CONVERSION_SIZE // (batch * n_in))
+        return [slice(t, t + step) for t in range(0, time, step)]
+
+    def _rows(self, span: slice) -> Array:
+        """Some steps as a matrix, in the dtype of the computation."""
+        return flatten_steps(self.x[span].astype(self.dtype, copy=False))
+
+    def squares(self) -> Array:
+        """Return the sum of squares of each input, shape (time, batch)."""
+        rows = self.as_rows()
+        return np.einsum("ri,ri->r", rows, rows).reshape(self.x.shape[:2])
+
+    def as_rows(self) -> Array:
+        """Return the inputs as a matrix, its rows in this kind's own order."""
+        return self._rows(slice(None))
+
+    def in_rows(self, signal: Array) -> Array:
+        """Return a signal (time, batch, n) as a matrix whose rows are in the same order."""
+        return flatten_steps(signal)
+
+    def times_gradient(self, other: "Inputs", delta: Array) -> Array:
+        """Return ``times(other.gradient(delta))`` by way of the inner products of the inputs."""
+        rows = self.as_rows()
+        gram = rows @ (rows if other is self else other.as_rows()).T
+        return (gram @ other.in_rows(delta)).reshape(*self.x.shape[:2], -1)
+
+
+def matmul_in_pieces(a: Array, b: Array) -> Array:
+    """Return ``a @ b`` in pieces that BLAS leaves to one thread, where that costs little.
+
+    After a product on several threads those of OpenBLAS spin for up to a tenth of a second, and
+    whatever else wants a core meanwhile shares it.
+    """
+    (m, k), n = a.shape, b.shape[1]
+    step = piece_length(m, k, n)
+    if step is None:
+        return a @ b
+    if m > k:
+        return np.concatenate([a[i : i + step] @ b for i in range(0, m, step)])
+    total = a[:, :step] @ b[:step]
+    for i in range(step, k, step):
+        total += a[:, i : i + step] @ b[i : i + step]
+    return total
+
+
+def piece_length(m: int, k: int, n: int) -> int | None:
+    """Return the length of the pieces, along the longer of m and k; None for a single one."""
+    step = SINGLE_THREAD_SIZE // (n * min(m, k))
+    return step if MIN_PIECE <= step < max(m, k) else None
+
+
+@dataclass(frozen=True, eq=False)
+class SparseInputs:
+    """Inputs as the places of their ones; rows go recording after recording.
+
+    Attributes
+    ----------
+    spikes : Spikes
+        The inputs.
+    rows : (batch * time, n_in) csr_array
+        The same for scipy.
+    """
+
+    spikes: Spikes
+    rows: csr_array
+    product = staticmethod(matmul_in_pieces)
+
+    @property
+    def matrix(self) -> tuple[int, int]:
+        """Rows (steps times recordings) and inputs."""
+        time, batch, n_in = self.spikes.shape
+        return time * batch, n_in
+
+    def times(self, w: Array) -> Array:
+        """Return ``W x_t`` for all steps, shape (time, batch, n)."""
+        out = np.empty((*self.spikes.shape[:2], len(w)), w.dtype)
+
+        def fill(part: slice) -> None:
+            columns = np.ascontiguousarray(w[part].T)
+            # What is not finite shows, also where no input is: as in a product with an array.
+            finite = all_finite(columns)
+            out[:, :, part] = self._in_time(self.rows @ columns) if finite else np.nan
+
+        self._each(fill, len(w))
+        return out
+
+    def gradient(self, delta: Array) -> Array:
+        """Return ``sum_t delta_t x_t'``, shape (n, n_in)."""
+        columns, n = self.rows.T, delta.shape[2]
+        out = np.empty((n, self.spikes.cells), delta.dtype)
+
+        def fill(part: slice) -> None:
+            out[part] = (columns @ self.in_rows(delta[:, :, part])).T
+
+        self._each(fill, n)
+        return out
+
+    def squares(self) -> Array:
+        """Return the sum of squares of each input, shape (time, batch)."""
+        steps, batch, _ = self.spikes.shape
+        ones = np.diff(self.spikes.starts).astype(self.rows.dtype)
+        return ones.reshape(batch, steps).T
+
+    def as_rows(self) -> Array:
+        """Return the inputs as a matrix, its rows in this kind's own order."""
+        return self.in_rows(self.spikes.dense(self.rows.dtype).astype(self.rows.dtype, copy=False))
+
+    def in_rows(self, signal: Array) -> Array:
+        """Return a signal (time, batch, n) as a matrix whose rows are in the same order."""
+        return flatten_steps(np.ascontiguousarray(signal.swapaxes(0, 1)))
+
+    def times_gradient(self, other: "Inputs", delta: Array) -> Array:
+        """Return ``times(other.gradient(delta))`` by way of the inner products of the inputs."""
+        gram = self.rows @ np.ascontiguousarray(other.as_rows().T)
+        return self._in_time(matmul_in_pieces(gram, other.in_rows(delta)))
+
+    def _in_time(self, rows: Array) -> Array:
+        """A view (time, batch, n) of rows that go recording after recording."""
+        steps, batch, _ = self.spikes.shape
+        return rows.reshape(batch, steps, -1).swapaxes(0, 1)
+
+    def _each(self, fill: Callable[[slice], None], n: int) -> None:
+        """Call ``fill`` for all n neurons, in as many parts as there are threads to use."""
+        parts = min(thread_count(), n) if len(self.spikes.index) > MIN_ONES_PER_THREAD else 1
+        ends = np.linspace(0, n, parts + 1).astype(int).tolist()
+        slices = list(map(slice, ends[:-1], ends[1:]))
+        others = [_thread_pool().submit(fill, part) for part in slices[1:]]
+        fill(slices[0])
+        for other in others:
+            other.result()
+
+
+Inputs: TypeAlias = DenseInputs | SparseInputs
+MatMul: TypeAlias = Callable[[Array, Array], Array]
+
+
+def break_even_density(rows: int, others: float) -> float:
+    """Return the share of ones at which sparse and dense products take as long.
+
+    Parameters
+    ----------
+    rows : int
+        Steps times recordings.
+    others : float
+        Weights of all other layers, per weight of the first.
+
+    Returns
+    -------
+    float
+        Negative where the dense product is always the quicker one.
+    """
+    return DENSE_COST * (1.0 - UPPER_LAYER_COST * others) - REORDER_COST / rows
+
+
+def make_inputs(x: NDArray[np.generic] | Spikes, dtype: np.dtype, dense_above: float) -> Inputs:
+    """Return inputs ready for products in `dtype`; spikes denser than `dense_above` as an array."""
+    if not isinstance(x, Spikes):
+        small = x.dtype.kind == "f" or x.size <= CONVERSION_SIZE
+        with np.errstate(over="ignore"):  # what is too large becomes infinite, which is found later
+            return DenseInputs(np.ascontiguousarray(x, dtype if small else None), dtype)
+    if x.density > dense_above:
+        return DenseInputs(x.dense(dtype), dtype)
+    ones = np.ones(len(x.index), dtype)
+    kind = np.int32 if len(x.index) < 1 << 31 else np.int64
+    index, starts = x.index.astype(kind), x.starts.astype(kind)
+    return SparseInputs(x, csr_array((ones, index, starts), shape=(len(starts) - 1, x.cells)))
+
+
+def matmul_over_time(a: Array, w: Array, product: MatMul) -> Array:
+    """Return ``a_t w`` for all steps in one product, shape (time, batch, n)."""
+    return product(flatten_steps(a), w).reshape(*a.shape[:2], -1)
+
+
+def flatten_steps(signal: Array) -> Array:
+    """Return time and batch as one axis."""
+    return signal.reshape(-1, signal.shape[-1])
+
+
+def thread_count() -> int:
+    """Return how many threads to use: as many as BLAS was told to, else one per core."""
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        told = os.environ.get(name, "")
+        if told.isdigit() and int(told) > 0:
+            return int(told)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@cache
+def _thread_pool() -> ThreadPoolExecutor:
+    """The threads, made when they are first needed."""
+    return ThreadPoolExecutor(thread_count(), thread_name_prefix="refsast")
+
+
+if hasattr(os, "register_at_fork"):  # the threads of a parent are not there in its child
+    os.register_at_fork(after_in_child=_thread_pool.cache_clear)

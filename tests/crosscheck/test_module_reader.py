@@ -1,0 +1,166 @@
+"""Networks of released libraries, as their users write them, read into cases and checked."""
+
+import numpy as np
+import pytest
+
+import refsast as rs
+from refsast.crosscheck.check import check
+from tests.crosscheck.test_adapters import adapter
+from tests.crosscheck.test_module_wrapper import STEPS, batch
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.slow
+
+
+def snntorch_net(**options):
+    """A network as in the library's tutorials."""
+    snn = pytest.importorskip("snntorch")
+
+    class Net(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc1, self.lif1 = torch.nn.Linear(6, 8), snn.Leaky(beta=0.9, **options)
+            self.fc2, self.lif2 = torch.nn.Linear(8, 3), snn.Leaky(beta=0.8, **options)
+
+        def forward(self, x):
+            mem1, mem2 = self.lif1.init_leaky(), self.lif2.init_leaky()
+            spikes, potentials = [], []
+            for step in x:
+                spk1, mem1 = self.lif1(self.fc1(step), mem1)
+                spk2, mem2 = self.lif2(self.fc2(spk1), mem2)
+                spikes.append(spk2)
+                potentials.append(mem2)
+            return torch.stack(spikes), torch.stack(potentials)
+
+    torch.manual_seed(0)
+    return Net()
+
+
+def test_a_tutorial_network_of_snntorch_in_three_lines():
+    library, net = adapter("snntorch"), snntorch_net()
+    case = library.case_of(net, *batch(), gain=10.0)
+
+    report = check(library.wrap(net, case), case)
+
+    assert case.hard
+    assert case.network.neurons[0] == rs.LIF(
+        float(np.float32(0.9)), 1.0, rs.Arctan(2.0), rs.Subtract()
+    )
+    assert case.network.readout == rs.SpikeRate(10.0)
+    assert report.cause is not None
+    assert report.cause.name == "reset detached"
+
+
+def test_one_image_shown_at_every_step():
+    library, net = adapter("snntorch"), snntorch_net(reset_mechanism="none")
+    x, y = batch()
+    case = library.case_of(net, np.repeat(x[:1], STEPS, axis=0), y)
+
+    class Shown(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = net
+
+        def forward(self, image):
+            return self.net(image.expand(STEPS, *image.shape))
+
+    report = check(library.wrap(Shown(), case, enter=lambda x: x[0]), case)
+
+    assert report.agrees, report
+    assert "input gradient" not in [stage.name for stage in report.stages]
+
+
+def test_a_smooth_network_of_snntorch():
+    library = adapter("snntorch")
+    smooth = adapter("torch").smooth_spike(rs.Logistic(4.0))
+    net = snntorch_net(spike_grad=smooth, reset_mechanism="zero")
+    case = library.case_of(net, *batch(), spike=rs.Logistic(4.0))
+
+    assert not case.hard
+    assert check(library.wrap(net, case), case).cause.name == "reset detached"
+    with pytest.raises(ValueError, match="spike_grad must be atan, sigmoid or fast_sigmoid"):
+        library.case_of(net, *batch())
+
+
+def test_a_network_of_spikingjelly():
+    library = adapter("spikingjelly")
+    from spikingjelly.activation_based import neuron, surrogate
+
+    smooth = {"surrogate_function": surrogate.Sigmoid(alpha=3.0, spiking=False), "step_mode": "m"}
+    net = torch.nn.Sequential(
+        torch.nn.Linear(6, 8, bias=False),
+        neuron.LIFNode(tau=4.0, **smooth),
+        torch.nn.Linear(8, 8, bias=False),
+        neuron.LIFNode(tau=4.0, v_reset=None, **smooth),
+        torch.nn.Linear(8, 3, bias=False),
+    )
+    case = library.case_of(net, *batch())
+
+    assert case.synapse.scale == 0.25
+    assert [each.reset for each in case.network.neurons] == [rs.ToZero(), rs.Subtract(leaked=True)]
+    assert case.network.readout == rs.LinearReadout(3)
+    assert check(library.wrap(net, case), case).agrees
+    net[1].detach_reset = True
+    assert check(library.wrap(net, case), case).cause.name.startswith("reset detached in layer 1")
+
+
+def test_a_network_of_sinabs():
+    library = adapter("sinabs")
+    from sinabs import activation, layers
+
+    def lif(spike_fn):
+        return layers.LIF(tau_mem=10.0, spike_fn=spike_fn)
+
+    smooth = library.SmoothSpike(rs.Arctan(2.0))
+    net = torch.nn.Sequential(
+        torch.nn.Linear(6, 8), lif(smooth), torch.nn.Linear(8, 3), lif(smooth)
+    )
+    net(torch.tensor(batch()[0], dtype=torch.float32).transpose(0, 1))  # with states left
+    case = library.case_of(net, *batch(), spike=rs.Arctan(2.0))
+
+    assert case.network.neurons[0].leak == pytest.approx(np.exp(-0.1), rel=1e-6)
+    assert check(library.wrap(net, case, dtype=torch.float32), case).agrees
+    net[1] = lif(activation.MultiSpike)
+    with pytest.raises(ValueError, match="spike_fn must give at most one spike"):
+        library.case_of(net, *batch(), spike=rs.Arctan(2.0))
+
+
+def test_a_network_of_norse():
+    library = adapter("norse")
+    from norse.torch import LIF, LIFParameters
+
+    class Net(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            p = LIFParameters(method="tanh", alpha=10.0)
+            self.fc, self.lif, self.out = torch.nn.Linear(6, 8), LIF(p), torch.nn.Linear(8, 3)
+            with torch.no_grad():
+                self.fc.weight.mul_(6.0)
+
+        def forward(self, x):
+            return self.out(self.lif(self.fc(x))[0])
+
+    torch.manual_seed(0)
+    net = Net()
+    case = library.case_of(net, *batch())
+
+    assert case.network.neurons[0].spike == rs.Logistic(20.0)
+    assert case.synapse.leak == pytest.approx(0.8)
+    assert check(library.wrap(net, case), case).cause.name == "slope factor"
+
+
+@pytest.mark.parametrize(
+    ("build", "says"),
+    [
+        (lambda net: net.lif2.register_buffer("beta", torch.ones(3)), "beta must be one number"),
+        (lambda net: setattr(net, "more", torch.nn.Conv1d(1, 1, 1)), "Linear and neurons in turn"),
+        (lambda net: setattr(net.fc2, "bias", None), "module must have biases in all"),
+        (lambda net: setattr(net.lif1, "inhibition", True), "neurons must have no inhibition"),
+    ],
+)
+def test_a_module_that_no_network_stands_for_is_refused(build, says):
+    library, net = adapter("snntorch"), snntorch_net()
+    build(net)
+
+    with pytest.raises(ValueError, match=says):
+        library.case_of(net, *batch())
