@@ -6,27 +6,27 @@ import pytest
 
 import refsast as rs
 from refsast.crosscheck.check import check
-from tests.audit import judged
+from tests.audit import mode_rows
 from tests.audit.__main__ import main
-from tests.audit.judged import Row, row
+from tests.audit.mode_rows import Row, row
 from tests.audit.modes import MODES, Mode
 from tests.audit.page import line, page
-from tests.crosscheck.drawn import drawn
+from tests.crosscheck.random_cases import draw_case
 
 MODE = Mode("lib", "lib", "factory", "as it comes")
 
 
 def detached(params, x, y, case=None):
-    case = drawn(0, detach=True)
+    case = draw_case(0, detach=True)
     return rs.fast.loss_and_grad(case.network, params, x, y)
 
 
 def right(params, x, y):
-    return rs.fast.loss_and_grad(drawn(0).network, params, x, y)
+    return rs.fast.loss_and_grad(draw_case(0).network, params, x, y)
 
 
 def test_a_line_counts_what_agrees_and_names_the_cause():
-    reports = check(right, drawn(0)), check(detached, drawn(0))
+    reports = check(right, draw_case(0)), check(detached, draw_case(0))
     found = line(Row(MODE, "1.0", reports))
 
     ratio = f"{reports[1].stages[1].ratio:.3g}"
@@ -40,7 +40,7 @@ def test_what_is_not_installed_is_a_line(monkeypatch):
     def absent(package):
         raise PackageNotFoundError(package)
 
-    monkeypatch.setattr(judged, "version", absent)
+    monkeypatch.setattr(mode_rows, "version", absent)
 
     assert line(row(MODE, 3)) == "| lib | as it comes | not installed | | | |"
 
@@ -55,7 +55,7 @@ def test_the_page_has_a_line_per_mode():
 
 def test_every_mode_can_be_drawn():
     for mode in MODES:
-        assert drawn(0, **mode.options).hard == mode.options.get("hard", False)
+        assert draw_case(0, **mode.options).hard == mode.options.get("hard", False)
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ import numpy as np
 from refsast.cli.common import Commands, natural, progress_bar
 from refsast.crosscheck.case import Case, Factory, Unsupported
 from refsast.crosscheck.check import Report, check
-from refsast.crosscheck.factory import built, load
+from refsast.crosscheck.compare import Stage
+from refsast.crosscheck.factory import build_implementation, load_factory
 from refsast.crosscheck.golden.comparison import SHIPPED_SET, compare, export
 from refsast.crosscheck.golden.questions import SPECS, draw_question
 from refsast.crosscheck.integrability import VerdictKind, integrable
-from refsast.crosscheck.judge import Stage
 from refsast.crosscheck.picture import error_map
 from refsast.experiment.tables import align_columns
 from refsast.files import open_atomic, write_atomic
@@ -92,7 +92,7 @@ def run_run(args: argparse.Namespace) -> int:
     lines, name = [("case", "verdict", "cause", "first wrong")], args.impl
     for case in progress_bar(_cases(args), desc="cases", leave=False):
         try:
-            implementation = built(factory, case)
+            implementation = build_implementation(factory, case)
         except Unsupported as reason:
             lines.append((case.name, "left out", "", str(reason)))
             continue
@@ -120,7 +120,7 @@ def run_integrable(args: argparse.Namespace) -> int:
     factory, kinds = _factory(args), []
     for case in progress_bar(_cases(args), desc="cases", leave=False):
         try:
-            gradient = built(factory, case).gradient
+            gradient = build_implementation(factory, case).gradient
         except Unsupported as reason:
             print(f"{case.name}: left out ({reason})\n")
             continue
@@ -150,7 +150,7 @@ def _factory(args: argparse.Namespace) -> Factory:
     """What ``--impl`` names; found in the current folder, too."""
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
-    return load(args.impl)
+    return load_factory(args.impl)
 
 
 def _cases(args: argparse.Namespace) -> list[Case]:

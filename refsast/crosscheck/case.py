@@ -2,7 +2,7 @@
 
 Rule 1: numbers cross this line as NumPy arrays; what comes back may be anything that turns into
         them (``__array__``, DLPack), so that no framework is imported here.
-Rule 2: what comes back is looked at once, in `answered`; nothing behind it validates again.
+Rule 2: what comes back is looked at once, in `read_answer`; nothing behind it validates again.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -64,7 +64,7 @@ class Case:
             raise ValueError("params and x must be real, got complex numbers")
         if not (self.synapse is None or isinstance(self.synapse, Synapse)):
             raise ValueError(f"synapse must be a Synapse or None, got {self.synapse!r}")
-        object.__setattr__(self, "params", cast(params, np.float64))
+        object.__setattr__(self, "params", cast_params(params, np.float64))
         object.__setattr__(self, "x", x.astype(np.float64))
         object.__setattr__(self, "y", y.astype(np.int64))
 
@@ -125,12 +125,12 @@ class Implementation:
 Factory: TypeAlias = Callable[[Case], "Implementation | Gradient"]
 
 
-def cast(params: Params, dtype: np.typing.DTypeLike) -> Params:
+def cast_params(params: Params, dtype: np.typing.DTypeLike) -> Params:
     """Return the same parameters in another dtype."""
     return map_params(lambda a: a.astype(dtype), params)
 
 
-def callable_of(gradient: Gradient | Implementation) -> Gradient:
+def require_callable(gradient: Gradient | Implementation) -> Gradient:
     """Return what there is to call, or say that there is nothing."""
     found = gradient.gradient if isinstance(gradient, Implementation) else gradient
     if not callable(found):
@@ -161,23 +161,25 @@ def ask(gradient: Gradient, case: Case) -> tuple[Answer, np.dtype]:
         If it raises, or what comes back has other names, shapes or kinds, or is not finite.
     """
     try:
-        reply = gradient(cast(case.params, np.float64), case.x.copy(), case.y.copy())
+        reply = gradient(cast_params(case.params, np.float64), case.x.copy(), case.y.copy())
     except Unsupported:
         raise
     except (
         Exception,
         SystemExit,
     ) as error:  # somebody else's code: whatever it raises is said in one line
-        raise ValueError(f"gradient must answer {case.name!r}, got {said(error)}") from error
-    return answered(reply, case)
+        raise ValueError(
+            f"gradient must answer {case.name!r}, got {describe_error(error)}"
+        ) from error
+    return read_answer(reply, case)
 
 
-def said(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """Return what was raised, on one line."""
     return " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
 
 
-def answered(reply: object, case: Case) -> tuple[Answer, np.dtype]:
+def read_answer(reply: object, case: Case) -> tuple[Answer, np.dtype]:
     """Read what `ask` got; see there."""
     if isinstance(reply, Answer):
         given = reply
@@ -191,7 +193,7 @@ def answered(reply: object, case: Case) -> tuple[Answer, np.dtype]:
     dtypes: list[np.dtype] = []
 
     def read(value: object, name: str, shape: Sequence[int]) -> Array:
-        array = as_numpy(value, name)
+        array = convert_array(value, name)
         if array.dtype.kind == "f":
             dtypes.append(array.dtype)
         if array.dtype == np.float16:
@@ -204,13 +206,15 @@ def answered(reply: object, case: Case) -> tuple[Answer, np.dtype]:
 
     loss = float(read(given.loss, "loss", ()))
     dtypes.clear()  # a loss is a Python float as a rule, whatever it was computed in
-    grads = _params(given.grads, network, read)
+    grads = _read_params(given.grads, network, read)
 
     def layers(arrays: object, name: str) -> tuple[Array, ...] | None:
         if arrays is None:
             return None
         if not isinstance(arrays, Sequence) or len(arrays) != len(network.neurons):
-            raise ValueError(f"{name} must have {len(network.neurons)} arrays, got {_kind(arrays)}")
+            raise ValueError(
+                f"{name} must have {len(network.neurons)} arrays, got {_describe_value(arrays)}"
+            )
         return tuple(
             read(a, f"{name}[{i}]", (time, batch, n))
             for i, (a, n) in enumerate(zip(arrays, network.sizes[1:], strict=True))
@@ -227,10 +231,10 @@ def answered(reply: object, case: Case) -> tuple[Answer, np.dtype]:
     return answer, min([*dtypes, np.dtype(np.float64)], key=lambda d: d.itemsize)
 
 
-def _params(grads: object, network: Network, read: Callable[..., Array]) -> Params:
+def _read_params(grads: object, network: Network, read: Callable[..., Array]) -> Params:
     """The gradients as layers, or what is wrong with them."""
     if not isinstance(grads, Sequence) or isinstance(grads, str):
-        raise ValueError(f"grads must be a sequence of layers, got {_kind(grads)}")
+        raise ValueError(f"grads must be a sequence of layers, got {_describe_value(grads)}")
     if len(grads) != len(network.shapes):
         raise ValueError(f"grads must have {len(network.shapes)} layers, got {len(grads)}")
     found = []
@@ -238,7 +242,9 @@ def _params(grads: object, network: Network, read: Callable[..., Array]) -> Para
         if isinstance(layer, Layer):
             layer = {k: getattr(layer, k) for k in ARRAY_NAMES}
         if not isinstance(layer, Mapping):
-            raise ValueError(f"grads[{i}] must be a Layer or a mapping, got {_kind(layer)}")
+            raise ValueError(
+                f"grads[{i}] must be a Layer or a mapping, got {_describe_value(layer)}"
+            )
         got = {k for k, a in layer.items() if a is not None}
         if got != set(shapes):
             raise ValueError(f"grads[{i}] must have {sorted(shapes)}, got {sorted(map(str, got))}")
@@ -246,12 +252,12 @@ def _params(grads: object, network: Network, read: Callable[..., Array]) -> Para
     return tuple(found)
 
 
-def _kind(value: object) -> str:
+def _describe_value(value: object) -> str:
     """What was given, in a few words."""
     return f"{len(value)}" if isinstance(value, Sequence) else type(value).__name__
 
 
-def as_numpy(value: object, name: str) -> np.ndarray:
+def convert_array(value: object, name: str) -> np.ndarray:
     """Return anything array-like as a NumPy array of real numbers.
 
     Parameters
@@ -283,6 +289,6 @@ def as_numpy(value: object, name: str) -> np.ndarray:
     return array
 
 
-def shortened(case: Case, steps: int, batch: int | None = None) -> Case:
+def truncate_case(case: Case, steps: int, batch: int | None = None) -> Case:
     """Return the case with its first steps (and recordings) only."""
     return replace(case, x=case.x[:steps, :batch], y=case.y[:batch])

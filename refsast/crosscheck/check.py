@@ -4,12 +4,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from refsast.crosscheck.attribution import Cause, attribute
-from refsast.crosscheck.case import Answer, Case, Gradient, Implementation, ask, callable_of
-from refsast.crosscheck.faults import Fault, faulty
-from refsast.crosscheck.judge import Stage, compared, seen_in, tolerances
-from refsast.crosscheck.localise import Place, assembled, first_apart, probe
-from refsast.crosscheck.program import program_of, solve, unrolled
+from refsast.crosscheck.case import Answer, Case, Gradient, Implementation, ask, require_callable
+from refsast.crosscheck.compare import Stage, cast_case, compare_answers, tolerances
+from refsast.crosscheck.diagnose.attribution import Cause, attribute
+from refsast.crosscheck.diagnose.faults import Fault, apply_fault
+from refsast.crosscheck.diagnose.localise import (
+    Location,
+    first_difference,
+    gradient_location,
+    probe,
+)
+from refsast.crosscheck.variants import reference_variant, solve, unroll_variant
 from refsast.gradient.rounding import ErrorBounds
 from refsast.model.params import map_params
 
@@ -40,7 +45,7 @@ class Report:
     case: Case
     dtype: np.dtype
     stages: tuple[Stage, ...]
-    first: Place | None = None
+    first: Location | None = None
     cause: Cause | None = None
     repeated: bool = True
     simulated: tuple[Stage, ...] = ()
@@ -52,7 +57,7 @@ class Report:
 
     def __str__(self) -> str:
         verdict = "agrees" if self.agrees else "DISAGREES"
-        lines = [f"{self.case.name}: {verdict} ({self.dtype})", *map(_line, self.stages)]
+        lines = [f"{self.case.name}: {verdict} ({self.dtype})", *map(_stage_line, self.stages)]
         if not self.repeated:
             lines.append("  a second call of the same case gives another answer: are states reset?")
         if self.first is not None:
@@ -62,7 +67,7 @@ class Report:
         return "\n".join(lines)
 
 
-def _line(stage: Stage) -> str:
+def _stage_line(stage: Stage) -> str:
     if stage.agrees:
         return f"  {stage.name:20} agrees   ({stage.error:.2g} of the tolerance)"
     figures = f"cosine {stage.cosine:.6f}, ratio {stage.ratio:.4f}"
@@ -110,29 +115,29 @@ def check(gradient: Gradient | Implementation, case: Case) -> Report:
     >>> report.agrees, report.cause.name, str(report.first)
     (False, 'reset detached', 'adjoint of layer 1, step 3, recording 2, neuron 1 (by its cause)')
     """
-    ask_it = callable_of(gradient)
+    ask_it = require_callable(gradient)
     if not isinstance(case, Case):
         raise ValueError(f"case must be a Case, got {type(case).__name__}")
     got, dtype = ask(ask_it, case)
-    seen = seen_in(case, dtype)
+    seen = cast_case(case, dtype)
     right = solve(seen)
     allowed = tolerances(seen, right, dtype)
-    stages = compared(got, right, allowed)
-    repeated = all(stage.agrees for stage in compared(ask(ask_it, case)[0], got, allowed))
+    stages = compare_answers(got, right, allowed)
+    repeated = all(stage.agrees for stage in compare_answers(ask(ask_it, case)[0], got, allowed))
     report = Report(seen, dtype, stages, repeated=repeated)
     if report.agrees or not repeated:
         return report
     _require_clear_of_threshold(seen, right, allowed)
-    return _explained(ask_it, report)
+    return _diagnose(ask_it, report)
 
 
-def _explained(gradient: Gradient, report: Report) -> Report:
+def _diagnose(gradient: Gradient, report: Report) -> Report:
     """The report with place and cause."""
     case, dtype = report.case, report.dtype
     wrong = {stage.name for stage in report.stages if not stage.agrees}
     if wrong == {"states"}:
-        return replace(report, first=first_apart(report.stages, "from the states given"))
-    report = with_cause(report, *attribute(gradient, case, dtype))
+        return replace(report, first=first_difference(report.stages, "from the states given"))
+    report = attach_cause(report, *attribute(gradient, case, dtype))
     if report.first is not None:
         return report
     try:
@@ -141,26 +146,26 @@ def _explained(gradient: Gradient, report: Report) -> Report:
         return report
 
 
-def with_cause(report: Report, fault: Fault | None, cause: Cause | None) -> Report:
+def attach_cause(report: Report, fault: Fault | None, cause: Cause | None) -> Report:
     """Return a report with another cause, what it simulates, and the place that follows from it."""
-    program = None if fault is None else faulty(report.case, fault)
+    program = None if fault is None else apply_fault(report.case, fault)
     simulated: tuple[Stage, ...] = ()
     if program is not None:
         right = solve(report.case)
         allowed = tolerances(report.case, right, report.dtype)
-        simulated = compared(solve(report.case, program), right, allowed)
-    given = first_apart(report.stages, "from the states and adjoints given")
+        simulated = compare_answers(solve(report.case, program), right, allowed)
+    given = first_difference(report.stages, "from the states and adjoints given")
     agrees = {stage.name: stage.agrees for stage in report.stages}
     if given and given.what == "adjoint" and not agrees["loss"]:  # of a state that was not given
         given = None
-    place = given or _by_cause(simulated) or report.first
+    place = given or _simulated_location(simulated) or report.first
     return replace(report, first=place, cause=cause, simulated=simulated)
 
 
-def _by_cause(simulated: tuple[Stage, ...]) -> Place | None:
+def _simulated_location(simulated: tuple[Stage, ...]) -> Location | None:
     """Where a simulation of the cause parts; where its adjoints do not, its gradients."""
     how = "by its cause"
-    place = first_apart(simulated, how) or assembled(simulated, how)
+    place = first_difference(simulated, how) or gradient_location(simulated, how)
     return replace(place, what="gradient") if place and place.time is None else place
 
 
@@ -170,7 +175,7 @@ def _require_clear_of_threshold(case: Case, right: Answer, allowed: ErrorBounds)
         return
     finer = map_params(lambda a: a.astype(np.longdouble), case.params)  # pyright: ignore[reportArgumentType]
     x = case.x.astype(np.longdouble)
-    exact = unrolled(case, program_of(case), finer, x)[0]  # pyright: ignore[reportArgumentType]
+    exact = unroll_variant(case, reference_variant(case), finer, x)[0]  # pyright: ignore[reportArgumentType]
     layers = zip(case.network.neurons, right.u or (), exact, allowed.u, strict=True)
     for i, (neuron, u, precise, near) in enumerate(layers):
         ties = np.stack(precise) == neuron.threshold

@@ -7,10 +7,10 @@ Rule 1: whatever somebody else's code raises becomes one line that says so, a Va
 import importlib
 from functools import reduce
 
-from refsast.crosscheck.case import Case, Factory, Implementation, Unsupported, said
+from refsast.crosscheck.case import Case, Factory, Implementation, Unsupported, describe_error
 
 
-def load(spec: str, name: str = "impl") -> Factory:
+def load_factory(spec: str, name: str = "impl") -> Factory:
     """Return the factory that a text such as ``package.module:factory`` names.
 
     Parameters
@@ -23,7 +23,7 @@ def load(spec: str, name: str = "impl") -> Factory:
     Returns
     -------
     callable
-        ``factory(case)``; called by `built`.
+        ``factory(case)``; called by `build_implementation`.
 
     Raises
     ------
@@ -39,13 +39,13 @@ def load(spec: str, name: str = "impl") -> Factory:
     ValueError: impl must be written package:factory, got 'operator.add'
     """
     module, colon, path = spec.partition(":")
-    if not (colon and _dotted(module) and _dotted(path)):
+    if not (colon and _is_attribute_path(module) and _is_attribute_path(path)):
         raise ValueError(f"{name} must be written package:factory, got {spec!r}")
     try:
         found = importlib.import_module(module)
     except (Exception, SystemExit) as error:
         wanted = f"{name} must name a module that can be imported"
-        raise ValueError(f"{wanted}, got {module!r}: {said(error)}") from error
+        raise ValueError(f"{wanted}, got {module!r}: {describe_error(error)}") from error
     try:
         factory = reduce(getattr, path.split("."), found)
     except AttributeError as error:
@@ -55,7 +55,7 @@ def load(spec: str, name: str = "impl") -> Factory:
     return factory
 
 
-def built(factory: Factory, case: Case) -> Implementation:
+def build_implementation(factory: Factory, case: Case) -> Implementation:
     """Return the implementation that a factory makes for a case.
 
     Parameters
@@ -83,7 +83,7 @@ def built(factory: Factory, case: Case) -> Implementation:
         raise
     except (Exception, SystemExit) as error:
         wanted = "factory must return an implementation or raise Unsupported"
-        raise ValueError(f"{wanted}, got {said(error)}") from error
+        raise ValueError(f"{wanted}, got {describe_error(error)}") from error
     if not isinstance(made, Implementation):
         made = Implementation(made)  # pyright: ignore[reportArgumentType]
     if not callable(made.gradient):
@@ -92,6 +92,6 @@ def built(factory: Factory, case: Case) -> Implementation:
     return made
 
 
-def _dotted(path: str) -> bool:
+def _is_attribute_path(path: str) -> bool:
     """Whether a text is names with dots between them."""
     return all(part.isidentifier() for part in path.split("."))

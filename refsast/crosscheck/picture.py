@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from refsast.arrays import Array
 from refsast.crosscheck.check import Report
-from refsast.crosscheck.judge import Stage
-from refsast.crosscheck.localise import by_layer
+from refsast.crosscheck.compare import Stage
+from refsast.crosscheck.diagnose.localise import layer_errors
 
 # Errors in units of the tolerance: below 1 both agree, from 1 on they do not.
 LOW, HIGH = 1e-6, 1e12
@@ -45,19 +45,19 @@ def error_map(report: Report) -> Figure:
     figure = Figure(figsize=(9.0, 1.6 + 1.9 * len(maps) + 1.2), layout="constrained")
     axes = figure.subplots(len(maps) + 1, 1, squeeze=False)[:, 0]
     for axis, (title, stage) in zip(axes, maps, strict=False):
-        rows = np.array([errors.max(axis=(1, 2)) for errors in by_layer(dict(stage.errors))])
-        _shade(axis, rows, title)
+        rows = np.array([errors.max(axis=(1, 2)) for errors in layer_errors(dict(stage.errors))])
+        _draw_table(axis, rows, title)
         axis.set(xlabel="step", ylabel="layer")
         axis.set_xticks(range(rows.shape[1]), range(1, rows.shape[1] + 1))
         axis.set_yticks(range(len(rows)), range(1, len(rows) + 1))
-    drawn = _gradients(axes[-1], [s for s in report.stages if s.name.endswith("gradients")])
+    drawn = _draw_gradients(axes[-1], [s for s in report.stages if s.name.endswith("gradients")])
     bar = figure.colorbar(drawn, ax=list(axes), label="largest error / tolerance", shrink=0.8)
     bar.ax.axhline(1.0, color="black", linewidth=1.0)
     figure.suptitle(_title(report), fontsize=10, x=0.01, ha="left", wrap=True)
     return figure
 
 
-def _shade(axis: Axes, rows: Array, title: str):
+def _draw_table(axis: Axes, rows: Array, title: str):
     """Draw a table of errors as colours."""
     drawn = axis.imshow(np.maximum(rows, LOW), cmap=SHADES, norm=NORM, aspect="auto")
     axis.set_title(title, fontsize=9, loc="left")
@@ -65,11 +65,11 @@ def _shade(axis: Axes, rows: Array, title: str):
     return drawn
 
 
-def _gradients(axis: Axes, stages: Sequence[Stage]):
+def _draw_gradients(axis: Axes, stages: Sequence[Stage]):
     """Draw the largest error of each array of parameters, with its number."""
     names = [name for stage in stages for name, _ in stage.errors]
     worst = [errors.max(initial=0.0) for stage in stages for _, errors in stage.errors]
-    drawn = _shade(axis, np.array([worst]), "parameter gradients")
+    drawn = _draw_table(axis, np.array([worst]), "parameter gradients")
     axis.set_xticks(range(len(names)), names, fontsize=8)
     axis.set_yticks([])
     for i, error in enumerate(worst):

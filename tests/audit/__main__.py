@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from refsast.files import write_atomic
-from tests.audit.judged import row
+from tests.audit.mode_rows import row
 from tests.audit.modes import MODES
 from tests.audit.page import line, page
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tests.audit.judged import Row
+from tests.audit.mode_rows import Row
 
 TITLE = "# Other libraries, checked"
 TEXT = """

@@ -13,7 +13,7 @@ FACTORIES = """
 from dataclasses import replace
 
 import refsast as rs
-from refsast.crosscheck.program import solve
+from refsast.crosscheck.variants import solve
 
 
 def right(case):

@@ -11,7 +11,7 @@ import refsast as rs
 from refsast.crosscheck.case import Case, Unsupported, ask
 from refsast.crosscheck.check import check
 from refsast.model.synapse import Synapse
-from tests.crosscheck.drawn import drawn
+from tests.crosscheck.random_cases import draw_case
 
 pytestmark = pytest.mark.slow  # each of the libraries takes seconds to import
 
@@ -56,7 +56,7 @@ RIGHT = {
 @pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("mode", RIGHT, ids=".".join)
 def test_right_modes_agree_to_rounding(mode, seed):
-    case = drawn(seed, **RIGHT[mode])
+    case = draw_case(seed, **RIGHT[mode])
 
     report = check(getattr(adapter(mode[0]), mode[1])(case), case)
 
@@ -78,7 +78,7 @@ def test_right_modes_agree_to_rounding(mode, seed):
 def test_plain_modules_are_right_in_every_variant(name, options):
     library = adapter(name)
     for seed in range(12 if name == "torch" else 2):  # compiling takes JAX seconds
-        case = drawn(seed, **options)
+        case = draw_case(seed, **options)
         report = check(library.factory(case), case)
 
         assert report.agrees, report
@@ -86,7 +86,7 @@ def test_plain_modules_are_right_in_every_variant(name, options):
 
 def test_jax_leaves_its_configuration_alone():
     jax = pytest.importorskip("jax")
-    case = drawn(1, sizes=(2, 3), steps=2)
+    case = draw_case(1, sizes=(2, 3), steps=2)
 
     report = check(adapter("jax").single(case), case)
 
@@ -112,7 +112,7 @@ WRONG = {
 @pytest.mark.parametrize("mode", WRONG, ids=".".join)
 def test_wrong_modes_are_wrong_by_a_known_cause(mode, seed):
     options, cause = WRONG[mode]
-    case = drawn(seed, **options)
+    case = draw_case(seed, **options)
 
     report = check(getattr(adapter(mode[0]), mode[1])(case), case)
 
@@ -122,7 +122,7 @@ def test_wrong_modes_are_wrong_by_a_known_cause(mode, seed):
 
 @pytest.mark.parametrize("seed", [0, 1, 2, 4])
 def test_sinabs_forgets_everything_where_a_smooth_spike_is_not_quite_none(seed):
-    case = drawn(seed)  # no PiecewiseQuadratic: its spikes can be none
+    case = draw_case(seed)  # no PiecewiseQuadratic: its spikes can be none
     forgetful = replace(case.network.neurons[0], leak=0.0)
     memoryless = replace(case, network=replace(case.network, neuron=forgetful))
 
@@ -134,7 +134,7 @@ def test_sinabs_forgets_everything_where_a_smooth_spike_is_not_quite_none(seed):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_smooth_neuron_of_snntorch_is_reset_before_it_has_fired(seed):
-    case = drawn(seed, reset=rs.Subtract(), detach=True)
+    case = draw_case(seed, reset=rs.Subtract(), detach=True)
     first = case.network.neurons[0]
 
     u = ask(adapter("snntorch").smooth(case).gradient, case)[0].u[0]
@@ -155,7 +155,7 @@ def ratio(name: str, mode: str, case: Case) -> float:
 def tutorial(seed: int, reset) -> Case:
     """Two layers that keep nine tenths, driven hard, as in the libraries' tutorials."""
     spike = rs.Logistic(4.0)
-    return drawn(3 * seed, sizes=(6, 8, 3), leak=0.9, steps=12, spike=spike, reset=reset)
+    return draw_case(3 * seed, sizes=(6, 8, 3), leak=0.9, steps=12, spike=spike, reset=reset)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_by_how_much_a_detached_reset_is_off(name, mode, reset, low, high):
     ],
 )
 def test_norse_divides_the_derivative_by_its_value_at_threshold(spike, factor):
-    case = drawn(1, **NORSE, hard=True, spike=spike, sizes=(4, 3), steps=1)
+    case = draw_case(1, **NORSE, hard=True, spike=spike, sizes=(4, 3), steps=1)
 
     got = ask(adapter("norse").surrogate(case).gradient, case)[0].grads[0].w
     want = ask(adapter("torch").factory(case).gradient, case)[0].grads[0].w
@@ -195,7 +195,7 @@ def test_norse_divides_the_derivative_by_its_value_at_threshold(spike, factor):
 
 def test_the_surrogate_super_of_norse_does_not_look_at_alpha():
     one, hundred = (
-        drawn(1, **NORSE, hard=True, spike=rs.FastSigmoid(slope), sizes=(4, 3))
+        draw_case(1, **NORSE, hard=True, spike=rs.FastSigmoid(slope), sizes=(4, 3))
         for slope in (1.0, 100.0)
     )
     surrogate = adapter("norse").surrogate
@@ -252,13 +252,13 @@ def test_what_a_library_does_not_have_is_unsupported(name, mode, options, says):
     library = adapter(name)
 
     with pytest.raises(Unsupported, match=says):
-        getattr(library, mode)(drawn(1, **options))
+        getattr(library, mode)(draw_case(1, **options))
 
 
 def test_snntorchs_list_of_all_neurons_does_not_grow():
     snntorch = pytest.importorskip("snntorch")
     before = list(snntorch.SpikingNeuron.instances)
-    case = drawn(0)
+    case = draw_case(0)
     ask(adapter("snntorch").smooth(case).gradient, case)
 
     assert list(snntorch.SpikingNeuron.instances) == before

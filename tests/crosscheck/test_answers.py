@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 import refsast as rs
-from refsast.crosscheck.case import cast
-from refsast.crosscheck.program import solve
+from refsast.crosscheck.case import cast_params
+from refsast.crosscheck.variants import solve
 from refsast.model.params import map_params
-from tests.crosscheck.planted import KINDS, black_box, drawn, drawn_for
+from tests.crosscheck.planted_faults import KINDS, black_box, draw_case, draw_faulty_case
 
 
 @pytest.fixture(scope="module")
 def case() -> rs.Case:
-    return drawn(np.random.default_rng(1))
+    return draw_case(np.random.default_rng(1))
 
 
 class Array:
@@ -61,16 +61,16 @@ def test_arrays_of_other_libraries_are_read(case, kind):
     assert rs.check(foreign, case).agrees
 
 
-def grads_of(case: rs.Case) -> rs.Params:
+def unit_grads(case: rs.Case) -> rs.Params:
     return map_params(np.ones_like, case.params)
 
 
 BAD = {
     "must return (loss, grads) or an Answer, got float": lambda case: 1.0,
-    "loss must be finite, got nan": lambda case: (np.nan, grads_of(case)),
-    "loss must have shape (), got (2,)": lambda case: (np.ones(2), grads_of(case)),
+    "loss must be finite, got nan": lambda case: (np.nan, unit_grads(case)),
+    "loss must have shape (), got (2,)": lambda case: (np.ones(2), unit_grads(case)),
     "grads must be a sequence of layers, got dict": lambda case: (1.0, {}),
-    "grads must have": lambda case: (1.0, grads_of(case)[:-1]),
+    "grads must have": lambda case: (1.0, unit_grads(case)[:-1]),
     "grads[0] must be a Layer or a mapping": lambda case: (1.0, [3] * len(case.params)),
     "grads[0] must have ['": lambda case: (1.0, [{"weight": 1}] * len(case.params)),
     "grads[0].w must have shape": lambda case: (
@@ -79,21 +79,21 @@ BAD = {
     ),
     "grads[0].w must hold real numbers, got dtype complex128": lambda case: (
         1.0,
-        cast(grads_of(case), complex),
+        cast_params(unit_grads(case), complex),
     ),
     "grads[0].w must be finite, got inf": lambda case: (
         1.0,
-        map_params(lambda a: a + np.inf, grads_of(case)),
+        map_params(lambda a: a + np.inf, unit_grads(case)),
     ),
     "grads[0].w must turn into an array of numbers, got": lambda case: (
         1.0,
-        map_params(lambda a: [[1], [1, 2]], grads_of(case)),
+        map_params(lambda a: [[1], [1, 2]], unit_grads(case)),
     ),
-    "u must have": lambda case: rs.Answer(1.0, grads_of(case), u=()),
+    "u must have": lambda case: rs.Answer(1.0, unit_grads(case), u=()),
     "s[0] must have shape": lambda case: rs.Answer(
-        1.0, grads_of(case), s=(np.ones(2),) * len(case.network.neurons)
+        1.0, unit_grads(case), s=(np.ones(2),) * len(case.network.neurons)
     ),
-    "x must have shape": lambda case: rs.Answer(1.0, grads_of(case), x=np.ones(2)),
+    "x must have shape": lambda case: rs.Answer(1.0, unit_grads(case), x=np.ones(2)),
     "gradient must answer 'case', got ZeroDivisionError": lambda case: 1 / 0,
 }
 
@@ -120,7 +120,7 @@ def test_other_doors_are_closed(case):
 def test_half_precision_tells_too_little(case):
     def half(p, x, y):
         answer = solve(replace(case, params=p, x=x, y=y))
-        return answer.loss, cast(answer.grads, np.float16)
+        return answer.loss, cast_params(answer.grads, np.float16)
 
     with pytest.raises(ValueError, match="must be float32 or float64, got float16"):
         rs.check(half, case)
@@ -133,7 +133,7 @@ def test_an_implementation_that_quits_has_not_answered(case):
 
 def test_one_that_cannot_be_asked_about_fewer_steps_is_explained_all_the_same():
     kind = KINDS["reset detached"]
-    case = drawn_for(np.random.default_rng(8), kind)
+    case = draw_faulty_case(np.random.default_rng(8), kind)
     whole = black_box(case, kind)
 
     def fixed(p, x, y):

@@ -6,40 +6,42 @@ import numpy as np
 import pytest
 
 import refsast as rs
-from refsast.crosscheck.case import cast
-from refsast.crosscheck.faults import faulty, in_layer
-from refsast.crosscheck.program import program_of, solve
+from refsast.crosscheck.case import cast_params
+from refsast.crosscheck.diagnose.faults import apply_fault, restrict_to_layer
+from refsast.crosscheck.variants import reference_variant, solve
 from refsast.model.params import map_params
-from tests.crosscheck.planted import (
+from tests.crosscheck.permutations import DTYPES, draw_steep_case, permute_implementation
+from tests.crosscheck.planted_faults import (
     KINDS,
     PAIRS,
-    bent,
+    bend_derivative,
     black_box,
-    drawn,
-    drawn_for,
-    drawn_unknown,
-    nudged,
-    outcome,
+    diagnose_fault,
+    draw_case,
+    draw_faulty_case,
+    draw_unknown_fault,
+    nudge_potential,
 )
-from tests.crosscheck.rearranged import DTYPES, drawn_steep, rearranged
 
 
-def rng_of(text: str) -> np.random.Generator:
+def make_rng(text: str) -> np.random.Generator:
     """A generator of one's own for every test."""
     return np.random.default_rng([ord(c) for c in text])
 
 
 @pytest.fixture(scope="module")
 def case() -> rs.Case:
-    return drawn_for(np.random.default_rng(1), KINDS["reset detached"])
+    return draw_faulty_case(np.random.default_rng(1), KINDS["reset detached"])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_planted_fault_is_found_named_and_located(kind):
-    rng = rng_of(kind)
+    rng = make_rng(kind)
     for _ in range(2):
-        detected, _, equal, located = outcome(drawn_for(rng, KINDS[kind]), KINDS[kind])
+        detected, _, equal, located = diagnose_fault(
+            draw_faulty_case(rng, KINDS[kind]), KINDS[kind]
+        )
         assert detected
         assert equal
         assert located
@@ -49,24 +51,24 @@ def test_a_planted_fault_is_found_named_and_located(kind):
 @pytest.mark.parametrize("pair", PAIRS, ids=" + ".join)
 def test_two_faults_at_once_are_found(pair):
     faults = [KINDS[kind] for kind in pair]
-    assert all(outcome(drawn_for(rng_of("".join(pair)), *faults), *faults))
+    assert all(diagnose_fault(draw_faulty_case(make_rng("".join(pair)), *faults), *faults))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("plant", [nudged, bent])
+@pytest.mark.parametrize("plant", [nudge_potential, bend_derivative])
 def test_an_unknown_fault_is_called_unknown_and_located_by_probing(plant):
-    rng = rng_of(plant.__name__)
+    rng = make_rng(plant.__name__)
     for _ in range(3):
-        assert all(outcome(*drawn_unknown(rng, plant)))
+        assert all(diagnose_fault(*draw_unknown_fault(rng, plant)))
 
 
 @pytest.mark.slow
 def test_a_fault_in_one_layer_alone_is_found_there():
     rng = np.random.default_rng(5)
     while True:
-        case = drawn_for(rng, KINDS["reset detached"])
-        fault = in_layer(KINDS["reset detached"], 0)
-        if len(case.network.neurons) > 1 and faulty(case, fault) is not None:
+        case = draw_faulty_case(rng, KINDS["reset detached"])
+        fault = restrict_to_layer(KINDS["reset detached"], 0)
+        if len(case.network.neurons) > 1 and apply_fault(case, fault) is not None:
             break
     report = rs.check(black_box(case, fault), case)
 
@@ -79,8 +81,8 @@ def test_a_fault_in_one_layer_alone_is_found_there():
 def test_right_implementations_raise_no_alarm(dtype):
     rng = np.random.default_rng(7)
     for _ in range(60):
-        case = drawn_steep(rng)
-        report = rs.check(rearranged(case.network, rng, dtype), case)
+        case = draw_steep_case(rng)
+        report = rs.check(permute_implementation(case.network, rng, dtype), case)
         assert report.agrees, report
         assert report.dtype == dtype
         assert report.first is report.cause is None
@@ -160,7 +162,7 @@ def test_single_precision_is_judged_as_such_and_a_fault_in_it_is_named(case):
 
     def single(p, x, y):
         loss, grads = detached(p, x, y)
-        return np.float32(loss), cast(grads, np.float32)
+        return np.float32(loss), cast_params(grads, np.float32)
 
     report = rs.check(single, case)
     assert report.dtype == np.float32
@@ -195,7 +197,7 @@ def test_a_hard_potential_within_rounding_of_the_threshold_is_no_question():
 
 
 def test_a_hard_potential_at_the_threshold_fires():
-    case = drawn_for(np.random.default_rng(3), KINDS["tie rule"])
+    case = draw_faulty_case(np.random.default_rng(3), KINDS["tie rule"])
     report = rs.check(lambda p, x, y: solve(replace(case, params=p, x=x, y=y)), case)
 
     assert report.agrees
@@ -208,11 +210,11 @@ def test_a_hard_potential_at_the_threshold_fires():
 def test_with_nothing_exchanged_the_program_is_the_reference(current):
     rng = np.random.default_rng(4)
     for _ in range(10):
-        case = drawn(rng)
+        case = draw_case(rng)
         loss, grads = rs.reference.loss_and_grad(case.network, case.params, case.x, case.y)
         if current:  # a synapse that is none
             case = replace(case, synapse=rs.Synapse(0.0, 1.0))
-        answer = solve(case, program_of(case))
+        answer = solve(case, reference_variant(case))
         assert answer.loss == pytest.approx(float(loss), rel=1e-14)
         assert rs.flatten(answer.grads) == pytest.approx(rs.flatten(grads), rel=1e-10, abs=1e-16)
 
@@ -277,11 +279,11 @@ def test_a_cause_that_holds_in_the_active_inputs_only_is_not_exact():
 
 
 def test_adjoints_that_are_wrong_as_the_loss_is_are_not_the_first_place():
-    case = drawn_for(np.random.default_rng(2), KINDS["no reset"])
+    case = draw_faulty_case(np.random.default_rng(2), KINDS["no reset"])
 
     def partly(p, x, y):
         asked = replace(case, params=p, x=x, y=y)
-        answer = solve(asked, faulty(asked, KINDS["no reset"]))
+        answer = solve(asked, apply_fault(asked, KINDS["no reset"]))
         return replace(answer, u=None, s=None)
 
     assert (rs.check(partly, case).first.what, rs.check(partly, case).first.how) == (

@@ -15,38 +15,45 @@ from hypothesis.errors import NoSuchExample, Unsatisfiable
 
 import refsast as rs
 from refsast.crosscheck.case import Factory
-from refsast.crosscheck.conformance import passes
-from refsast.crosscheck.conformance.asking import Silent, clear
-from refsast.crosscheck.conformance.explain import explained, source
-from refsast.crosscheck.conformance.kinds import KINDS, Offer, offered, plain
-from refsast.crosscheck.conformance.levels import LEVELS, TESTS, Test
-from refsast.crosscheck.conformance.options import Options, options, read_xfails
+from refsast.crosscheck.compare import tolerances
+from refsast.crosscheck.conformance import sam_check
+from refsast.crosscheck.conformance.capabilities import (
+    KINDS,
+    Capabilities,
+    query_capabilities,
+    smallest_case,
+)
+from refsast.crosscheck.conformance.comparison import NoAnswer, clear
+from refsast.crosscheck.conformance.failure import example_source, explain_failure
+from refsast.crosscheck.conformance.levels import LEVELS, TESTS, ConformanceTest
+from refsast.crosscheck.conformance.options import Options, read_options, read_xfails
 from refsast.crosscheck.conformance.search import Tally, is_wrong, search
 from refsast.crosscheck.conformance.strategies import (
     RADII,
-    Question,
+    Example,
     cases,
-    questions,
+    sam_examples,
     single_neurons,
 )
 from refsast.crosscheck.conformance.suite import Suite
-from refsast.crosscheck.factory import built, load
-from refsast.crosscheck.judge import tolerances
-from refsast.crosscheck.program import solve
-from tests.crosscheck import conforming
+from refsast.crosscheck.factory import build_implementation, load_factory
+from refsast.crosscheck.variants import solve
+from tests.crosscheck import implementations
 
-SIMPLE = Offer(tuple(kind for kind in KINDS if conforming.simple(plain(kind))), {})
-EVERY = Offer(KINDS, {})
+SIMPLE = Capabilities(
+    tuple(kind for kind in KINDS if implementations.simple(smallest_case(kind))), {}
+)
+EVERY = Capabilities(KINDS, {})
 EXAMPLES = 8
 
 
-def fails(factory: Factory, test: Test, examples: int = EXAMPLES) -> bool:
+def fails(factory: Factory, test: ConformanceTest, examples: int = EXAMPLES) -> bool:
     """Whether some drawn case is wrong; nothing is shrunk."""
 
-    def wrong(question: Question) -> bool:
+    def wrong(question: Example) -> bool:
         try:
             return is_wrong(factory, test, question)
-        except (rs.Unsupported, Silent):
+        except (rs.Unsupported, NoAnswer):
             return False
 
     chosen = settings(
@@ -59,22 +66,22 @@ def fails(factory: Factory, test: Test, examples: int = EXAMPLES) -> bool:
     return True
 
 
-def smallest(factory: Factory, test: Test, examples: int = EXAMPLES):
+def smallest(factory: Factory, test: ConformanceTest, examples: int = EXAMPLES):
     """The smallest wrong case, and what is said of it."""
     tally = Tally()
     found = search(factory, SIMPLE, test, examples=examples, seed=None, tally=tally)
     assert found is not None
-    return explained(factory, test, found, tally)
+    return explain_failure(factory, test, found, tally)
 
 
-def named(test: str) -> Test:
+def find_test(test: str) -> ConformanceTest:
     return next(t for t in TESTS if str(t) == test)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["single", "whole", "sam_right", "sam_single"])
 def test_a_right_implementation_fails_nothing(name):
-    factory = getattr(conforming, name)
+    factory = getattr(implementations, name)
 
     assert [str(t) for t in TESTS if fails(factory, t, examples=15)] == []
 
@@ -99,7 +106,7 @@ PLANTED = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PLANTED)
 def test_a_planted_fault_fails_its_levels_and_no_other_and_is_named(name):
-    factory, (levels, cause) = getattr(conforming, name), PLANTED[name]
+    factory, (levels, cause) = getattr(implementations, name), PLANTED[name]
     failed = [test for test in TESTS if fails(factory, test)]
 
     assert {test.level for test in failed} == levels
@@ -116,21 +123,21 @@ def test_a_planted_fault_fails_its_levels_and_no_other_and_is_named(name):
 
 @pytest.mark.slow
 def test_the_tie_rule_has_a_test_of_its_own():
-    tests = [named(f"hard_swap[{name}]") for name in ("forward", "ties", "gradient")]
+    tests = [find_test(f"hard_swap[{name}]") for name in ("forward", "ties", "gradient")]
 
-    assert [fails(conforming.untied, test) for test in tests] == [False, True, False]
+    assert [fails(implementations.untied, test) for test in tests] == [False, True, False]
 
 
 @pytest.mark.slow
 def test_nan_at_a_zero_gradient_has_a_test_of_its_own():
-    tests = [named(f"sam[{name}]") for name in ("gradient", "rho_zero", "zero_gradient")]
+    tests = [find_test(f"sam[{name}]") for name in ("gradient", "rho_zero", "zero_gradient")]
 
-    assert [fails(conforming.sam_unguarded, test) for test in tests] == [False, False, True]
-    assert "must be finite, got nan" in str(smallest(conforming.sam_unguarded, tests[2]))
+    assert [fails(implementations.sam_unguarded, test) for test in tests] == [False, False, True]
+    assert "must be finite, got nan" in str(smallest(implementations.sam_unguarded, tests[2]))
 
 
 def test_what_an_implementation_raises_is_told_in_one_line():
-    failure = smallest(conforming.raising, TESTS[0])
+    failure = smallest(implementations.raising, TESTS[0])
 
     assert failure.report == "gradient must answer 'drawn', got RuntimeError: broken inside"
 
@@ -141,7 +148,7 @@ def test_an_implementation_that_changes_its_mind_is_told_so():
     def moody(case):
         calls.append(case)
         loss = 1.0 if len(calls) == 3 else 0.0
-        right = conforming.fast(case).gradient
+        right = implementations.fast(case).gradient
 
         def gradient(*given):
             value, grads = right(*given)
@@ -154,23 +161,23 @@ def test_an_implementation_that_changes_its_mind_is_told_so():
     assert "answers differ" in str(failure.cause)
 
 
-def suite(factory: Factory, **offers: Offer) -> Suite:
+def suite(factory: Factory, **offers: Capabilities) -> Suite:
     chosen = Options("a:b", EXAMPLES, None, {}, None)
     return Suite(chosen, factory, **{"smooth": SIMPLE, "hard": SIMPLE} | offers)
 
 
 def test_where_a_factory_has_nothing_a_test_is_skipped_with_its_reason():
-    nothing = offered(conforming.none_at_all)
+    nothing = query_capabilities(implementations.none_at_all)
 
     assert nothing.reasons == {"nothing is here": len(KINDS)}
     with pytest.raises(pytest.skip.Exception, match="nothing is here"):
-        suite(conforming.none_at_all, smooth=nothing).put(TESTS[0], lambda *facts: None)
+        suite(implementations.none_at_all, smooth=nothing).put(TESTS[0], lambda *facts: None)
 
 
 def test_what_is_not_answered_is_skipped_and_counted():
     facts = {}
     with pytest.raises(pytest.skip.Exception, match="adjoints not given"):
-        suite(conforming.fast).put(named("gradient[adjoints]"), facts.__setitem__)
+        suite(implementations.fast).put(find_test("gradient[adjoints]"), facts.__setitem__)
 
     assert facts["tried"] == 0
     assert facts["refused"] >= 40
@@ -180,10 +187,10 @@ def test_numbers_that_a_factory_refuses_are_left_out_and_counted():
     def never_all(case):
         if any(neuron.leak != 0.5 for neuron in case.network.neurons):
             raise rs.Unsupported("leaks are 1/2")
-        return conforming.fast(case)
+        return implementations.fast(case)
 
     tally = Tally()
-    test = named("gradient[parameters]")
+    test = find_test("gradient[parameters]")
     found = search(never_all, SIMPLE, test, examples=EXAMPLES, seed=None, tally=tally)
 
     assert found is None
@@ -193,37 +200,39 @@ def test_numbers_that_a_factory_refuses_are_left_out_and_counted():
 
 def test_a_factory_is_asked_for_every_kind_once():
     asked = []
-    offer = offered(lambda case: asked.append(case) or conforming.fast(case), hard=True)
+    offer = query_capabilities(
+        lambda case: asked.append(case) or implementations.fast(case), hard=True
+    )
 
     assert offer.kinds == SIMPLE.kinds
     assert len(asked) == len(KINDS) == 960
     assert all(case.hard for case in asked)
 
 
-def seen(examples: int, seed: int | None) -> list[str]:
+def collect_examples(examples: int, seed: int | None) -> list[str]:
     """What is drawn, as text."""
     drawn = []
 
     def never(case: rs.Case) -> rs.Implementation:
-        drawn.append(source(Question(case, case.x, case.y)))
-        return conforming.fast(case)
+        drawn.append(example_source(Example(case, case.x, case.y)))
+        return implementations.fast(case)
 
-    test = named("unroll[forward]")
+    test = find_test("unroll[forward]")
     search(never, SIMPLE, test, examples=examples, seed=seed, tally=Tally())
     return drawn
 
 
 def test_cases_are_the_same_in_every_run_until_a_seed_says_otherwise():
-    assert seen(4, None) == seen(4, None)
-    assert seen(4, 1) == seen(4, 1)
-    assert seen(4, 1) != seen(4, 2)
+    assert collect_examples(4, None) == collect_examples(4, None)
+    assert collect_examples(4, 1) == collect_examples(4, 1)
+    assert collect_examples(4, 1) != collect_examples(4, 2)
 
 
-@given(questions(cases(EVERY), RADII) | questions(cases(EVERY, hard=True)))
+@given(sam_examples(cases(EVERY), RADII) | sam_examples(cases(EVERY, hard=True)))
 @settings(max_examples=60)
 def test_a_question_as_text_is_the_same_question(question):
     found: dict[str, rs.Case] = {}
-    exec(source(question), found)
+    exec(example_source(question), found)
     case, again = question.case, found["case"]
 
     assert again.network == case.network
@@ -276,8 +285,10 @@ def test_a_hard_potential_that_rounding_decides_is_left_out():
     params = (rs.Layer(np.array([[1.0 + 1e-15], [0.5]])),)
     case = rs.Case(network, params, np.ones((1, 1, 1)), np.array([0]), hard=True)
 
-    with pytest.raises(Silent, match="rounding decides"):
-        is_wrong(conforming.fast, named("hard_swap[forward]"), Question(case, case.x, case.y))
+    with pytest.raises(NoAnswer, match="rounding decides"):
+        is_wrong(
+            implementations.fast, find_test("hard_swap[forward]"), Example(case, case.x, case.y)
+        )
 
 
 def test_a_first_gradient_of_nothing_but_rounding_is_left_out():
@@ -286,10 +297,10 @@ def test_a_first_gradient_of_nothing_but_rounding_is_left_out():
     params = (rs.Layer(np.full((2, 1), 0.3)),)
     x, y = np.full((1, 2, 1), 0.7), np.array([0, 1])
     x[0, 1] += 1e-15
-    question = Question(rs.Case(network, params, x, y), x, np.array([0, 0]), 0.5)
+    question = Example(rs.Case(network, params, x, y), x, np.array([0, 0]), 0.5)
 
-    with pytest.raises(Silent, match="no more than rounding"):
-        passes.wrong(conforming.sam_right(question.case), question)
+    with pytest.raises(NoAnswer, match="no more than rounding"):
+        sam_check.sam_differs(implementations.sam_right(question.case), question)
 
 
 LOADS = {
@@ -298,7 +309,7 @@ LOADS = {
     "no_such_module:f": "impl must name a module that can be imported, got 'no_such_module': "
     "ModuleNotFoundError: No module named 'no_such_module'",
     "operator:no.such": "impl must name something in operator, got 'no.such'",
-    "tests.crosscheck.conforming:NOT_CALLABLE": "impl must name a callable, got 'NOT_CALLABLE', "
+    "tests.crosscheck.implementations:NOT_CALLABLE": "impl must name a callable, got 'NOT_CALLABLE', "
     "a int",
 }
 
@@ -306,26 +317,26 @@ LOADS = {
 @pytest.mark.parametrize("spec", LOADS)
 def test_a_factory_that_cannot_be_found_is_told_in_one_line(spec):
     with pytest.raises(ValueError) as error:  # noqa: PT011
-        load(spec)
+        load_factory(spec)
 
     assert str(error.value) == LOADS[spec]
 
 
 def test_an_attribute_path_may_have_dots():
-    assert load("os:path.join") is os.path.join
+    assert load_factory("os:path.join") is os.path.join
 
 
 def test_what_a_factory_raises_or_returns_is_told_in_one_line():
-    case = plain(KINDS[0])
+    case = smallest_case(KINDS[0])
     wanted = "factory must return an implementation or raise Unsupported, got RuntimeError: broken"
 
     with pytest.raises(ValueError, match=f"^{wanted} in two lines$"):
-        built(conforming.raises, case)
+        build_implementation(implementations.raises, case)
     with pytest.raises(ValueError, match=r"an Implementation or a callable, got int$"):
-        built(lambda case: 3, case)  # pyright: ignore[reportArgumentType]
+        build_implementation(lambda case: 3, case)  # pyright: ignore[reportArgumentType]
     with pytest.raises(rs.Unsupported):
-        built(conforming.none_at_all, case)
-    assert isinstance(built(conforming.whole, case), rs.Implementation)
+        build_implementation(implementations.none_at_all, case)
+    assert isinstance(build_implementation(implementations.whole, case), rs.Implementation)
 
 
 def test_lines_of_an_xfails_file(tmp_path):
@@ -351,7 +362,7 @@ ENVIRONMENTS = {
 @pytest.mark.parametrize("says", ENVIRONMENTS)
 def test_a_wrong_environment_is_told_in_one_line(says):
     with pytest.raises(ValueError, match=says):
-        options({"REFSAST_IMPL": "a:b"} | ENVIRONMENTS[says], TESTS)
+        read_options({"REFSAST_IMPL": "a:b"} | ENVIRONMENTS[says], TESTS)
 
 
 @cache
@@ -386,7 +397,7 @@ SHIPPED = ("--pyargs", "refsast.crosscheck.conformance")
 
 @pytest.mark.slow
 def test_a_run_of_a_module_in_the_folder_passes_and_is_reported_in_json_and_junit(tmp_path):
-    (tmp_path / "mine.py").write_text("from tests.crosscheck.conforming import fast as made\n")
+    (tmp_path / "mine.py").write_text("from tests.crosscheck.implementations import fast as made\n")
     spec = "mine:made"
     done = run(tmp_path, *SHIPPED, "--junitxml=junit.xml", IMPL=spec, REPORT="out/report.json")
     report = json.loads((tmp_path / "out" / "report.json").read_text())
@@ -411,7 +422,7 @@ def test_a_run_that_fails_names_the_smallest_case_and_obeys_the_xfails(tmp_path)
     (tmp_path / "xfails").write_text("sam[gradient]  # known\nsam[rho_zero]\nsurrogate[value]\n")
     done = run(
         tmp_path, *SHIPPED, "-m", "surrogate or gradient or sam",
-        IMPL="tests.crosscheck.conforming:detached", XFAILS="xfails", REPORT="report.json",
+        IMPL="tests.crosscheck.implementations:detached", XFAILS="xfails", REPORT="report.json",
     )  # fmt: skip
     levels = json.loads((tmp_path / "report.json").read_text())["levels"]
 
@@ -432,9 +443,9 @@ def test_a_run_that_fails_names_the_smallest_case_and_obeys_the_xfails(tmp_path)
 USAGE = {
     "REFSAST_IMPL must be set to package:factory, got nothing": {},
     "factory must return an implementation or raise Unsupported, got RuntimeError: broken in two "
-    "lines": {"IMPL": "tests.crosscheck.conforming:raises"},
+    "lines": {"IMPL": "tests.crosscheck.implementations:raises"},
     "line 1 of REFSAST_XFAILS must name one of": {
-        "IMPL": "tests.crosscheck.conforming:fast",
+        "IMPL": "tests.crosscheck.implementations:fast",
         "XFAILS": "xfails",
     },
 }
@@ -471,8 +482,8 @@ def test_the_example_of_the_page_is_right_and_fails_as_it_says():
     exec(example, right)
     wrong: dict[str, Factory] = {}
     exec(example.replace("through = in_s - neuron.leak * u[t] * delta", "through = in_s"), wrong)
-    offer = offered(right["factory"])
-    test, tallies = named("gradient[parameters]"), (Tally(), Tally())
+    offer = query_capabilities(right["factory"])
+    test, tallies = find_test("gradient[parameters]"), (Tally(), Tally())
     found = [
         search(made["factory"], offer, test, examples=50, seed=None, tally=tally)
         for made, tally in zip((right, wrong), tallies, strict=True)
@@ -481,7 +492,7 @@ def test_the_example_of_the_page_is_right_and_fails_as_it_says():
     assert found[0] is None
     assert tallies[0].tried == 50
     assert found[1] is not None
-    failure = explained(wrong["factory"], test, found[1], tallies[1])
+    failure = explain_failure(wrong["factory"], test, found[1], tallies[1])
     report, _, _ = failure.report.rpartition(" (cosine")  # whose last digit is the machine's
     assert f"{test.says} This does not hold:\n\n{report} (cosine" in page()
 

@@ -18,7 +18,7 @@ from refsast.crosscheck.conventions.convention import (
 )
 from refsast.crosscheck.conventions.conversion import NoExactConversion, convert, rescaled
 from refsast.crosscheck.conventions.express import make_case
-from refsast.crosscheck.program import solve
+from refsast.crosscheck.variants import solve
 from refsast.model.params import layer_arrays
 from refsast.model.synapse import Synapse
 from tests.error_ratio import TOLERANCE, error_ratio

@@ -27,7 +27,7 @@ from refsast.crosscheck.golden.values import (
     solve_wide,
     wide_program,
 )
-from refsast.crosscheck.program import solve, unrolled
+from refsast.crosscheck.variants import solve, unroll_variant
 from refsast.model.network import split_vector
 from refsast.model.synapse import Synapse
 from tests.strategies import RESETS, SURROGATES
@@ -166,7 +166,7 @@ def test_what_refsast_says_in_float64_is_right(name):
 def wide_loss(case: Case, w: np.ndarray, x: np.ndarray) -> Digits:
     """The loss alone, forward, in fifty digits."""
     program, params = wide_program(case), split_vector(case.network, w)
-    last = np.stack(unrolled(case, program, params, x)[1][-1])
+    last = np.stack(unroll_variant(case, program, params, x)[1][-1])
     return program.loss(program.read(case.network, params, last), case.y)
 
 

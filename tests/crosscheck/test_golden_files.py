@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import refsast as rs
-from refsast.crosscheck.case import cast
+from refsast.crosscheck.case import cast_params
 from refsast.crosscheck.golden.comparison import (
     SHIPPED_SET,
     Golden,
@@ -36,7 +36,7 @@ SET = {golden.name: golden for golden in read_golden()}
 def cast_to_single(golden: Golden) -> dict[str, np.ndarray]:
     """Answers of the fast gradient in float32, where it knows such networks."""
     question, case = golden.question, golden.question.case
-    network, params = case.network, cast(case.params, np.float32)
+    network, params = case.network, cast_params(case.params, np.float32)
     first, second = (
         (batch.x.astype(np.float32), batch.y) for batch in (question.case, question.second)
     )

@@ -10,7 +10,7 @@ import pytest
 
 import refsast as rs
 from refsast.arrays import Array
-from refsast.crosscheck.case import Case, Gradient, cast
+from refsast.crosscheck.case import Case, Gradient, cast_params
 from refsast.crosscheck.integrability.criteria import decide, integrable, loss_slope
 from refsast.crosscheck.integrability.field import ABSCISSAE, CALLS, Field, Sample, spacing
 from refsast.crosscheck.integrability.verdict import Measurement, Verdict, VerdictKind
@@ -55,7 +55,7 @@ def straight(case: Case) -> Gradient:
 
 def single(gradient: Gradient) -> Gradient:
     """The same in single precision."""
-    return lambda params, x, y: gradient(cast(params, np.float32), x.astype(np.float32), y)
+    return lambda params, x, y: gradient(cast_params(params, np.float32), x.astype(np.float32), y)
 
 
 def change_network(case: Case, change: Callable[[float, Array], tuple[float, Array]]) -> Gradient:
@@ -288,7 +288,7 @@ def test_single_precision_in_disguise_is_no_alarm():
 
     def gradient(params, x, y):
         loss, grads = single(exact(case))(params, x, y)
-        return float(loss), cast(grads, np.float64)
+        return float(loss), cast_params(grads, np.float64)
 
     assert verdict(gradient, case).kind is VerdictKind.GRADIENT
     assert verdict(single(exact(case)), case).kind is VerdictKind.GRADIENT
@@ -299,7 +299,7 @@ def test_the_noise_that_a_dtype_does_not_tell_is_measured():
     case = small()
 
     def gradient(params, x, y):
-        rounded = cast(cast(params, np.float32), np.float64)
+        rounded = cast_params(cast_params(params, np.float32), np.float64)
         return rs.fast.loss_and_grad(case.network, rounded, x, y)
 
     assert verdict(gradient, case).kind in (VerdictKind.GRADIENT, VerdictKind.UNDECIDED)

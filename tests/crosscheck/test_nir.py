@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import refsast as rs
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.conventions.conversion import NoExactConversion
-from refsast.crosscheck.program import solve
+from refsast.crosscheck.variants import solve
 from refsast.model.params import layer_arrays
 from refsast.model.synapse import Synapse
 from tests.strategies import RESETS, fractions, min_examples, networks, parameters

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from refsast.arrays import Array, Integers
-from refsast.crosscheck.case import Answer, Case, Implementation, cast
+from refsast.crosscheck.case import Answer, Case, Implementation, cast_params
 from refsast.model.network import Network
 from refsast.model.params import Layer, Params, layer_arrays
 from refsast.model.readout import LeakyReadout, SpikeRate
@@ -100,7 +100,7 @@ def autograd_implementation(
 
     def gradient(params: Params, x: Array, y: Integers) -> Answer:
         if says is not None:
-            params, x = cast(params, says), x.astype(says)  # pyright: ignore[reportAssignmentType]
+            params, x = cast_params(params, says), x.astype(says)  # pyright: ignore[reportAssignmentType]
         leaves = make_leaves(params, dtype)
         inputs = torch.tensor(x, dtype=dtype, requires_grad=True)
         a, layers = inputs, []
@@ -208,5 +208,5 @@ def round_answer(answer: Answer, dtype: type[np.floating] | None) -> Answer:
         return None if arrays is None else tuple(map(one, arrays))
 
     x = None if answer.x is None else one(answer.x)
-    grads = cast(answer.grads, dtype)
+    grads = cast_params(answer.grads, dtype)
     return Answer(answer.loss, grads, each(answer.u), each(answer.s), each(answer.adjoints), x)

@@ -20,7 +20,7 @@ from refsast.crosscheck.adapters.parameter_map import (
     map_parameters,
     scatter_params,
 )
-from refsast.crosscheck.case import Answer, Case, Implementation, cast
+from refsast.crosscheck.case import Answer, Case, Implementation, cast_params
 from refsast.model.network import Network
 from refsast.model.params import Params
 from refsast.model.readout import SpikeRate
@@ -82,7 +82,7 @@ def wrap(
 
     def gradient(params: Params, x: Array, y: Integers) -> Answer:
         if says is not None:
-            params, x = cast(params, says), x.astype(says)  # pyright: ignore[reportAssignmentType]
+            params, x = cast_params(params, says), x.astype(says)  # pyright: ignore[reportAssignmentType]
         inputs = torch.tensor(x, dtype=dtype, requires_grad=True)
         with swap_parameters(module, scatter_params(params, places), dtype):
             if reset is not None:

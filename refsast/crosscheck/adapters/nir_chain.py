@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from refsast.arrays import Array, as_array
-from refsast.crosscheck.case import as_numpy
+from refsast.crosscheck.case import convert_array
 from refsast.crosscheck.conventions.conversion import NoExactConversion
 from refsast.model.params import Layer
 
@@ -86,7 +86,7 @@ def read_map(name: str, node: object, n_in: int) -> Layer:
 
 
 def _float_array(name: str, value: object, shape: tuple[int | str, ...]) -> Array:
-    return as_array(as_numpy(value, name).astype(np.float64), name, shape)
+    return as_array(convert_array(value, name).astype(np.float64), name, shape)
 
 
 def read_scalar(name: str, value: object, n: int) -> float:
@@ -108,7 +108,7 @@ def read_scalar(name: str, value: object, n: int) -> float:
     ValueError
         If there is another number of numbers.
     """
-    array = as_array(as_numpy(value, name).astype(np.float64), name)
+    array = as_array(convert_array(value, name).astype(np.float64), name)
     numbers, shape = array.ravel(), array.shape
     if numbers.size not in (1, n):
         raise ValueError(f"{name} must have shape ({n},), got {shape}")

@@ -11,7 +11,7 @@ import numpy as np
 from refsast.arrays import require_number
 from refsast.crosscheck.adapters.nir_chain import Graph, chain, read_map, read_scalar
 from refsast.crosscheck.adapters.nir_rules import RESETS, Rule, leak_from_tau, prefer_metadata
-from refsast.crosscheck.case import as_numpy
+from refsast.crosscheck.case import convert_array
 from refsast.crosscheck.conventions.conversion import NoExactConversion
 from refsast.model.lif import LIF
 from refsast.model.network import Network
@@ -147,7 +147,7 @@ def _read_reset(name: str, landing: float, rest: float, kept: Mapping[str, objec
 
 def _is_unit_scale(scale: float, node: object, leak: float) -> bool:
     """Whether an input counts once, to the rounding of ``1 - leak`` in the dtype of `r`."""
-    dtype = as_numpy(getattr(node, "r", None), "r").dtype
+    dtype = convert_array(getattr(node, "r", None), "r").dtype
     eps = np.finfo(dtype if dtype.kind == "f" else np.float64).eps
     return abs(scale - 1.0) <= 8.0 * float(eps) / ((1.0 - leak) or 1.0)
 

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from refsast.crosscheck.conformance.levels import LEVELS, TESTS, Test
-from refsast.crosscheck.conformance.options import options
-from refsast.crosscheck.conformance.record import Line, line_of, write
-from refsast.crosscheck.conformance.suite import Suite, suite_of, summary
+from refsast.crosscheck.conformance.levels import LEVELS, TESTS, ConformanceTest
+from refsast.crosscheck.conformance.options import read_options
+from refsast.crosscheck.conformance.report import Result, read_result, write_report
+from refsast.crosscheck.conformance.suite import Suite, load_suite, summary
 
 SUITE = pytest.StashKey[Suite]()
-WRONG = pytest.StashKey[str]()
-LINES = pytest.StashKey[list[Line]]()
+USAGE_ERROR = pytest.StashKey[str]()
+RESULTS = pytest.StashKey[list[Result]]()
 HERE = Path(__file__).parent
 
 
@@ -32,7 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Find the implementation, or leave the suite out."""
-    ours = [item for item in items if test_of(item) is not None]
+    ours = [item for item in items if item_test(item) is not None]
     if not ours:
         return
     others = [item for item in items if item.path.parent != HERE]
@@ -41,42 +41,44 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in ours]
         return
     try:
-        chosen = options(os.environ, TESTS)
-        _importable(config.invocation_params.dir)
-        config.stash[SUITE] = suite_of(chosen)
+        chosen = read_options(os.environ, TESTS)
+        _add_to_path(config.invocation_params.dir)
+        config.stash[SUITE] = load_suite(chosen)
     except ValueError as error:
         if not hasattr(config, "workerinput"):
             raise pytest.UsageError(str(error)) from None
-        config.stash[WRONG] = str(error)  # a worker of pytest-xdist has no way to stop the session
+        config.stash[USAGE_ERROR] = str(
+            error
+        )  # a worker of pytest-xdist has no way to stop the session
         return
-    config.stash[LINES] = []
+    config.stash[RESULTS] = []
     for item in ours:
-        reason = chosen.xfails.get(str(test_of(item)))
+        reason = chosen.xfails.get(str(item_test(item)))
         if reason is not None:
             item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
 
 
-def _importable(folder: Path) -> None:
+def _add_to_path(folder: Path) -> None:
     """Let a module in the folder where pytest was started be named, as ``python -m`` does."""
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 
 
-def test_of(item: pytest.Item) -> Test | None:
+def item_test(item: pytest.Item) -> ConformanceTest | None:
     """Return which test of the suite an item is."""
     call = getattr(item, "callspec", None)
     line = None if call is None else call.params.get("line")
-    return line if isinstance(line, Test) else None
+    return line if isinstance(line, ConformanceTest) else None
 
 
-test_of.__test__ = False  # pyright: ignore[reportFunctionMemberAccess]
+item_test.__test__ = False  # pyright: ignore[reportFunctionMemberAccess]
 
 
 @pytest.fixture(scope="session")
 def suite(request: pytest.FixtureRequest) -> Suite:
     """The implementation under test."""
-    if WRONG in request.config.stash:
-        pytest.fail(request.config.stash[WRONG], pytrace=False)
+    if USAGE_ERROR in request.config.stash:
+        pytest.fail(request.config.stash[USAGE_ERROR], pytrace=False)
     return request.config.stash[SUITE]
 
 
@@ -92,10 +94,10 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Take down what came of each test."""
     report = yield
-    test = test_of(item)
-    line = None if test is None else line_of(test.level, test.name, report)
+    test = item_test(item)
+    line = None if test is None else read_result(test.level, test.name, report)
     if line is not None and SUITE in item.config.stash:
-        item.config.stash[LINES].append(line)
+        item.config.stash[RESULTS].append(line)
     return report
 
 
@@ -103,7 +105,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write the JSON report."""
     if SUITE in session.config.stash and not session.config.option.collectonly:
         try:
-            write(session.config.stash[SUITE], session.config.stash[LINES])
+            write_report(session.config.stash[SUITE], session.config.stash[RESULTS])
         except ValueError as error:
             raise pytest.UsageError(str(error)) from None
 
@@ -116,7 +118,7 @@ def pytest_terminal_summary(
         return
     terminalreporter.section("conformance")
     terminalreporter.line(summary(config.stash[SUITE]))
-    lines = config.stash[LINES]
+    lines = config.stash[RESULTS]
     for level in LEVELS:
         tried, refused = (
             sum(int(str(x.facts.get(key, 0))) for x in lines if x.level == level)

@@ -5,21 +5,27 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from refsast.crosscheck.conformance import passes
-from refsast.crosscheck.conformance.asking import BACKWARD, FORWARD, Judge, of_stages, with_ties
-from refsast.crosscheck.conformance.kinds import Offer, prompt
+from refsast.crosscheck.conformance import sam_check
+from refsast.crosscheck.conformance.capabilities import Capabilities, drop_delayed_kinds
+from refsast.crosscheck.conformance.comparison import (
+    BACKWARD,
+    FORWARD,
+    Criterion,
+    stage_criterion,
+    tie_criterion,
+)
 from refsast.crosscheck.conformance.strategies import (
     RADII,
-    Question,
-    alone,
+    Example,
     cases,
-    questions,
+    plain_examples,
+    sam_examples,
     single_neurons,
 )
 
 
 @dataclass(frozen=True)
-class Test:
+class ConformanceTest:
     """One test: what is drawn and how it is judged.
 
     Attributes
@@ -41,85 +47,85 @@ class Test:
     level: str
     name: str
     says: str
-    draws: Callable[[Offer], st.SearchStrategy[Question]]
-    wrong: Judge
+    draws: Callable[[Capabilities], st.SearchStrategy[Example]]
+    wrong: Criterion
     hard: bool = False
 
     def __str__(self) -> str:
         return f"{self.level}[{self.name}]"
 
 
-def _pairs(
+def _sam_draws(
     radii: tuple[float, ...], classes: int | None = None
-) -> Callable[[Offer], st.SearchStrategy[Question]]:
-    return lambda offer: questions(cases(offer, steps=(1, 4), classes=classes), radii)
+) -> Callable[[Capabilities], st.SearchStrategy[Example]]:
+    return lambda offer: sam_examples(cases(offer, steps=(1, 4), classes=classes), radii)
 
 
-def _hard(ties: bool) -> Callable[[Offer], st.SearchStrategy[Question]]:
-    return lambda offer: alone(cases(offer, hard=True, ties=ties))
+def _hard_draws(ties: bool) -> Callable[[Capabilities], st.SearchStrategy[Example]]:
+    return lambda offer: plain_examples(cases(offer, hard=True, ties=ties))
 
 
 TESTS = (
-    Test(
+    ConformanceTest(
         "surrogate", "value", "A neuron's spike is the smooth spike of its potential.",
-        lambda offer: alone(single_neurons(prompt(offer))), of_stages(*FORWARD),
+        lambda offer: plain_examples(single_neurons(drop_delayed_kinds(offer))), stage_criterion(*FORWARD),
     ),
-    Test(
+    ConformanceTest(
         "surrogate", "derivative", "Its derivative is that of the smooth spike.",
-        lambda offer: alone(single_neurons(prompt(offer))), of_stages("parameter gradients"),
+        lambda offer: plain_examples(single_neurons(drop_delayed_kinds(offer))), stage_criterion("parameter gradients"),
     ),
-    Test(
+    ConformanceTest(
         "one_step", "forward", "Loss and states of a whole network are right for one step.",
-        lambda offer: alone(cases(prompt(offer), steps=(1, 1))), of_stages(*FORWARD),
+        lambda offer: plain_examples(cases(drop_delayed_kinds(offer), steps=(1, 1))), stage_criterion(*FORWARD),
     ),
-    Test(
+    ConformanceTest(
         "one_step", "gradient", "So are all derivatives.",
-        lambda offer: alone(cases(prompt(offer), steps=(1, 1))), of_stages(*BACKWARD),
+        lambda offer: plain_examples(cases(drop_delayed_kinds(offer), steps=(1, 1))), stage_criterion(*BACKWARD),
     ),
-    Test(
+    ConformanceTest(
         "unroll", "forward", "Loss and states are right over time.",
-        lambda offer: alone(cases(offer)), of_stages(*FORWARD),
+        lambda offer: plain_examples(cases(offer)), stage_criterion(*FORWARD),
     ),
-    Test(
+    ConformanceTest(
         "gradient", "parameters", "The gradient in all parameters is right over time.",
-        lambda offer: alone(cases(offer)), of_stages("parameter gradients"),
+        lambda offer: plain_examples(cases(offer)), stage_criterion("parameter gradients"),
     ),
-    Test(
+    ConformanceTest(
         "gradient", "adjoints", "So is the derivative in each potential, where it is given.",
-        lambda offer: alone(cases(offer)), of_stages("adjoints"),
+        lambda offer: plain_examples(cases(offer)), stage_criterion("adjoints"),
     ),
-    Test(
+    ConformanceTest(
         "gradient", "input", "So is the gradient in the input, where it is given.",
-        lambda offer: alone(cases(offer)), of_stages("input gradient"),
+        lambda offer: plain_examples(cases(offer)), stage_criterion("input gradient"),
     ),
-    Test(
+    ConformanceTest(
         "sam", "gradient", "The SAM gradient is that of the second minibatch at the ascent point.",
-        _pairs(RADII), passes.moving,
+        _sam_draws(RADII), sam_check.nonzero_sam_differs,
     ),
-    Test(
+    ConformanceTest(
         "sam", "rho_zero", "With rho = 0 it is the plain gradient of the second minibatch.",
-        _pairs((0.0,)), passes.moving,
+        _sam_draws((0.0,)), sam_check.nonzero_sam_differs,
     ),
-    Test(
+    ConformanceTest(
         "sam", "zero_gradient", "Where the first gradient is zero nothing moves, or is NaN.",
-        _pairs(RADII, classes=1), passes.wrong,
+        _sam_draws(RADII, classes=1), sam_check.sam_differs,
     ),
-    Test(
+    ConformanceTest(
         "hard_swap", "forward", "Hard spikes are Heaviside steps, and nothing else changes.",
-        _hard(ties=False), with_ties(False, of_stages(*FORWARD)), hard=True,
+        _hard_draws(ties=False), tie_criterion(False, stage_criterion(*FORWARD)), hard=True,
     ),
-    Test(
+    ConformanceTest(
         "hard_swap", "ties", "A potential exactly at the threshold fires.",
-        _hard(ties=True), with_ties(True, of_stages(*FORWARD)), hard=True,
+        _hard_draws(ties=True), tie_criterion(True, stage_criterion(*FORWARD)), hard=True,
     ),
-    Test(
+    ConformanceTest(
         "hard_swap", "gradient", "Derivatives are those of the smooth spike, at hard potentials.",
-        _hard(ties=False), with_ties(False, of_stages(*BACKWARD)), hard=True,
+        _hard_draws(ties=False), tie_criterion(False, stage_criterion(*BACKWARD)), hard=True,
     ),
 )  # fmt: skip
 LEVELS = tuple(dict.fromkeys(test.level for test in TESTS))
 
 
-def of_level(level: str) -> tuple[Test, ...]:
+def level_tests(level: str) -> tuple[ConformanceTest, ...]:
     """Return the tests of a level."""
     return tuple(test for test in TESTS if test.level == level)

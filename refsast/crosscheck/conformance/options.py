@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from refsast.crosscheck.conformance.levels import LEVELS, Test
+from refsast.crosscheck.conformance.levels import LEVELS, ConformanceTest
 
 EXAMPLES = 50  # per test
 
@@ -34,7 +34,7 @@ class Options:
     report: Path | None
 
 
-def options(environment: Mapping[str, str], tests: Sequence[Test]) -> Options:
+def read_options(environment: Mapping[str, str], tests: Sequence[ConformanceTest]) -> Options:
     """Read the environment.
 
     Parameters
@@ -55,20 +55,20 @@ def options(environment: Mapping[str, str], tests: Sequence[Test]) -> Options:
     seed, xfails, report = (given.get(f"REFSAST_{k}") for k in ("SEED", "XFAILS", "REPORT"))
     return Options(
         given["REFSAST_IMPL"],
-        _count("REFSAST_EXAMPLES", given.get("REFSAST_EXAMPLES", str(EXAMPLES)), 1),
-        None if seed is None else _count("REFSAST_SEED", seed, 0),
+        _parse_count("REFSAST_EXAMPLES", given.get("REFSAST_EXAMPLES", str(EXAMPLES)), 1),
+        None if seed is None else _parse_count("REFSAST_SEED", seed, 0),
         {} if xfails is None else read_xfails(Path(xfails), tests),
         None if report is None else Path(report),
     )
 
 
-def _count(name: str, text: str, least: int) -> int:
+def _parse_count(name: str, text: str, least: int) -> int:
     if not text.isdecimal() or int(text) < least:
         raise ValueError(f"{name} must be an integer of at least {least}, got {text!r}")
     return int(text)
 
 
-def read_xfails(path: Path, tests: Sequence[Test]) -> dict[str, str]:
+def read_xfails(path: Path, tests: Sequence[ConformanceTest]) -> dict[str, str]:
     """Return which tests are to fail, and why, of a file with one test or level per line.
 
     Parameters

@@ -7,20 +7,20 @@ import numpy as np
 
 from refsast.arrays import Array
 from refsast.crosscheck.case import Case, Factory
-from refsast.crosscheck.conformance.asking import apart, guarded
-from refsast.crosscheck.conformance.passes import GRADIENTS, Outcome, asked_again, opaque
-from refsast.crosscheck.conformance.strategies import Question
-from refsast.crosscheck.factory import built
-from refsast.crosscheck.program import solve
+from refsast.crosscheck.conformance.comparison import differs, wrap_errors
+from refsast.crosscheck.conformance.sam_check import GRADIENTS, SamAnswer, ask_sam, second_pass_case
+from refsast.crosscheck.conformance.strategies import Example
+from refsast.crosscheck.factory import build_implementation
+from refsast.crosscheck.variants import solve
 from refsast.model.network import unflatten
 from refsast.model.params import flatten, map_params
 from refsast.optim import sam
 
 EPSILONS = (1e-12, 1e-10, 1e-8, 1e-7, 1e-6)
-HESSIAN = "the Hessian term of the exact gradient is kept"
+HESSIAN_TERM = "the Hessian term of the exact gradient is kept"
 
 
-def cause_of(factory: Factory, question: Question) -> str | None:
+def find_sam_cause(factory: Factory, question: Example) -> str | None:
     """Return in words what an implementation does in place of the two passes, if that is known.
 
     Parameters
@@ -35,36 +35,36 @@ def cause_of(factory: Factory, question: Question) -> str | None:
     str or None
         None where its plain gradient is wrong already, or nothing known fits.
     """
-    implementation = guarded(built(factory, question.case))
+    implementation = wrap_errors(build_implementation(factory, question.case))
     if implementation.sam is not None:
-        return _nearest(opaque(implementation, question))
-    second = asked_again(implementation, question)
-    kept = apart(implementation, second, GRADIENTS)
-    fresh = guarded(built(factory, question.case))
-    if kept and not apart(fresh, second, GRADIENTS):
+        return _nearest_cause(ask_sam(implementation, question))
+    second = second_pass_case(implementation, question)
+    kept = differs(implementation, second, GRADIENTS)
+    fresh = wrap_errors(build_implementation(factory, question.case))
+    if kept and not differs(fresh, second, GRADIENTS):
         return "states are not reset between the two passes"
     return None
 
 
-def _nearest(outcome: Outcome) -> str | None:
+def _nearest_cause(outcome: SamAnswer) -> str | None:
     """The candidate that fits to rounding, nearest first."""
     near = 32.0 * float(np.linalg.norm(outcome.allowed))
     far = float(np.linalg.norm(outcome.got - outcome.want))
     found = [
         (float(np.linalg.norm(outcome.got - candidate)), says)
-        for says, candidate in candidates(outcome.seen)
+        for says, candidate in candidate_gradients(outcome.seen)
     ]
     gap, says = min(found)
-    known = gap <= near or (says == HESSIAN and gap <= 1e-6 * far)  # a difference quotient
+    known = gap <= near or (says == HESSIAN_TERM and gap <= 1e-6 * far)  # a difference quotient
     return says if known and gap < 0.5 * far else None
 
 
-def candidates(question: Question) -> Iterator[tuple[str, Array]]:
+def candidate_gradients(question: Example) -> Iterator[tuple[str, Array]]:
     """Yield known-wrong SAM gradients, and what they are called."""
     case, rho = question.case, question.rho
     w = flatten(case.params)
-    first = _gradient(case)
-    second = _gradient(replace(case, x=question.x, y=question.y))
+    first = _exact_gradient(case)
+    second = _exact_gradient(replace(case, x=question.x, y=question.y))
     g, ascent = first(w), sam.ascent_point(w, first(w), rho=rho)
     norm = float(np.linalg.norm(g))
     yield "the plain gradient of the first minibatch", g
@@ -75,7 +75,7 @@ def candidates(question: Question) -> Iterator[tuple[str, Array]]:
     yield "the minibatches are exchanged", first(own)
     yield "the ascent step goes downhill", second(2.0 * w - ascent)
     yield "the ascent step is rho g, not divided by the norm", second(w + rho * g)
-    yield "the norm is taken of each array by itself", second(w + rho * _array_wise(case, g))
+    yield "the norm is taken of each array by itself", second(w + rho * _normalize_arrays(case, g))
     for epsilon in EPSILONS:
         says = f"{epsilon:g} is added to the norm of the first gradient"
         yield says, second(w + rho * g / (norm + epsilon))
@@ -84,19 +84,19 @@ def candidates(question: Question) -> Iterator[tuple[str, Array]]:
         across = across - g * (g @ across) / norm**2
         step = 1e-5 / max(float(np.linalg.norm(across)), 1e-300)
         bend = (first(w + step * across) - first(w - step * across)) / (2.0 * step)
-        yield HESSIAN, second(ascent) + rho * bend / norm
+        yield HESSIAN_TERM, second(ascent) + rho * bend / norm
 
 
-def _gradient(case: Case) -> Callable[[Array], Array]:
+def _exact_gradient(case: Case) -> Callable[[Array], Array]:
     """The right gradient as a function of the flat vector."""
     return lambda w: flatten(solve(replace(case, params=unflatten(case.network, w))).grads)
 
 
-def _array_wise(case: Case, g: Array) -> Array:
+def _normalize_arrays(case: Case, g: Array) -> Array:
     """Each array of a gradient divided by its own norm."""
-    return flatten(map_params(_unit, unflatten(case.network, g)))
+    return flatten(map_params(_normalize, unflatten(case.network, g)))
 
 
-def _unit(array: Array) -> Array:
+def _normalize(array: Array) -> Array:
     norm = np.linalg.norm(array)
     return array / norm if norm > 0.0 else array

@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 from hypothesis.errors import Flaky, NoSuchExample, Unsatisfiable
 
 from refsast.crosscheck.case import Factory, Unsupported
-from refsast.crosscheck.conformance.asking import Silent, guarded
-from refsast.crosscheck.conformance.kinds import Offer
-from refsast.crosscheck.conformance.levels import Test
-from refsast.crosscheck.conformance.strategies import Question
-from refsast.crosscheck.conformance.trimming import trimmed
-from refsast.crosscheck.factory import built
+from refsast.crosscheck.conformance.capabilities import Capabilities
+from refsast.crosscheck.conformance.comparison import NoAnswer, wrap_errors
+from refsast.crosscheck.conformance.levels import ConformanceTest
+from refsast.crosscheck.conformance.shrink import shrink_example
+from refsast.crosscheck.conformance.strategies import Example
+from refsast.crosscheck.factory import build_implementation
 
-MORE = 12  # cases after a failure
-ENOUGH = 40  # cases without an answer, and none with one
+EXTRA_EXAMPLES = 12  # cases after a failure
+MAX_REFUSALS = 40  # cases without an answer, and none with one
 
 
 @dataclass
@@ -37,32 +37,38 @@ class Tally:
 
     tried: int = 0
     refused: Counter[str] = field(default_factory=Counter)
-    last: Question | None = None
-    largest: Question | None = None
+    last: Example | None = None
+    largest: Example | None = None
 
-    def take(self, question: Question, wrong: bool) -> None:
+    def take(self, question: Example, wrong: bool) -> None:
         """Count a case that was judged."""
         self.tried += 1
         if wrong:
             self.last = question
-            if self.largest is None or _size(question) > _size(self.largest):
+            if self.largest is None or _example_size(question) > _example_size(self.largest):
                 self.largest = question
 
     @property
     def mute(self) -> bool:
         """Whether nothing was said so often that nothing will be."""
-        return self.tried == 0 and sum(self.refused.values()) >= ENOUGH
+        return self.tried == 0 and sum(self.refused.values()) >= MAX_REFUSALS
 
 
-def _size(question: Question) -> tuple[int, int]:
+def _example_size(question: Example) -> tuple[int, int]:
     """How many layers with parameters, the readout among them; how many numbers over time."""
     case = question.case
     return len(case.params), case.network.n_params * len(case.x)
 
 
 def search(
-    factory: Factory, offer: Offer, test: Test, *, examples: int, seed: int | None, tally: Tally
-) -> Question | None:
+    factory: Factory,
+    offer: Capabilities,
+    test: ConformanceTest,
+    *,
+    examples: int,
+    seed: int | None,
+    tally: Tally,
+) -> Example | None:
     """Return the smallest wrong case that is found, or None.
 
     Parameters
@@ -86,10 +92,10 @@ def search(
         None where all are right, or none was answered: see `tally`.
     """
 
-    def wrong(question: Question) -> bool:
+    def wrong(question: Example) -> bool:
         try:
             found = is_wrong(factory, test, question)
-        except (Unsupported, Silent) as reason:
+        except (Unsupported, NoAnswer) as reason:
             tally.refused[str(reason) or "no reason given"] += 1
             if tally.mute:
                 return False  # and waste no more time on looking for something it says
@@ -98,21 +104,23 @@ def search(
         return found
 
     draws = test.draws(offer)
-    found = _found(draws, wrong, examples, seed)
+    found = _find_smallest(draws, wrong, examples, seed)
     if found is None and tally.last is not None:  # right when asked again
         return tally.last
     if found is None:
         return None
-    _found(draws, lambda question: wrong(question) and False, MORE, seed)  # to tell causes apart
-    return trimmed(found, lambda question: _surely_wrong(factory, test, question))
+    _find_smallest(
+        draws, lambda question: wrong(question) and False, EXTRA_EXAMPLES, seed
+    )  # to tell causes apart
+    return shrink_example(found, lambda question: _answers_wrongly(factory, test, question))
 
 
-def _found(
-    draws: st.SearchStrategy[Question],
-    condition: Callable[[Question], bool],
+def _find_smallest(
+    draws: st.SearchStrategy[Example],
+    condition: Callable[[Example], bool],
     examples: int,
     seed: int | None,
-) -> Question | None:
+) -> Example | None:
     """The smallest of some examples for which a condition holds, if there is one."""
     chosen = settings(
         max_examples=examples,
@@ -128,18 +136,18 @@ def _found(
         return None
 
 
-def _surely_wrong(factory: Factory, test: Test, question: Question) -> bool:
+def _answers_wrongly(factory: Factory, test: ConformanceTest, question: Example) -> bool:
     """Whether a case is answered, and wrongly."""
     try:
         return is_wrong(factory, test, question)
-    except (Unsupported, Silent):
+    except (Unsupported, NoAnswer):
         return False
 
 
-def is_wrong(factory: Factory, test: Test, question: Question) -> bool:
+def is_wrong(factory: Factory, test: ConformanceTest, question: Example) -> bool:
     """Whether a fresh implementation gets a case wrong; no answer is wrong, too."""
     try:
-        return test.wrong(guarded(built(factory, question.case)), question)
+        return test.wrong(wrap_errors(build_implementation(factory, question.case)), question)
     except Unsupported:
         raise
     except ValueError:

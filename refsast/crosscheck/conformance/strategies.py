@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from refsast.arrays import Array, Integers
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.conformance.kinds import Kind, Offer, alike
+from refsast.crosscheck.conformance.capabilities import Capabilities, NetworkKind, is_compatible
 from refsast.model.lif import LIF
 from refsast.model.network import Network, unflatten
 from refsast.model.readout import LeakyReadout, LinearReadout, Readout, SpikeRate
@@ -34,7 +34,7 @@ BATCHES = st.sampled_from((1, 2, 3))
 
 
 @dataclass(frozen=True, eq=False)
-class Question:
+class Example:
     """A case, and what else is needed to ask for a SAM gradient.
 
     Attributes
@@ -53,12 +53,12 @@ class Question:
     rho: float = 0.0
 
 
-def kinds(offer: Offer) -> st.SearchStrategy[Kind]:
+def kinds(offer: Capabilities) -> st.SearchStrategy[NetworkKind]:
     """Kinds that a factory has."""
-    return _one_of(offer.kinds)
+    return _sample_kind(offer.kinds)
 
 
-def _one_of(kinds: Sequence[Kind]) -> st.SearchStrategy[Kind]:
+def _sample_kind(kinds: Sequence[NetworkKind]) -> st.SearchStrategy[NetworkKind]:
     """One of many kinds; by its place, because a strategy spells out what it samples from."""
     return st.integers(0, len(kinds) - 1).map(lambda i: kinds[i])
 
@@ -94,7 +94,7 @@ def labels(batch: int, classes: int) -> st.SearchStrategy[Integers]:
 
 @cache
 def neurons(
-    kind: Kind, leaks: tuple[float, ...] = LEAKS, thresholds: tuple[float, ...] = THRESHOLDS
+    kind: NetworkKind, leaks: tuple[float, ...] = LEAKS, thresholds: tuple[float, ...] = THRESHOLDS
 ) -> st.SearchStrategy[LIF]:
     """Neurons of a kind."""
     spikes = st.sampled_from([kind.family(slope) for slope in SLOPES])
@@ -103,7 +103,7 @@ def neurons(
 
 
 @cache
-def readouts(kind: Kind, *, classes: int | None = None) -> st.SearchStrategy[Readout]:
+def readouts(kind: NetworkKind, *, classes: int | None = None) -> st.SearchStrategy[Readout]:
     """Readouts of a kind, with two to four classes if they are not given."""
     n_out = st.integers(2, 4) if classes is None else st.just(classes)
     if isinstance(kind.readout, SpikeRate):
@@ -116,8 +116,8 @@ def readouts(kind: Kind, *, classes: int | None = None) -> st.SearchStrategy[Rea
 @st.composite
 def networks(
     draw: st.DrawFn,
-    offer: Offer,
-    kind: Kind,
+    offer: Capabilities,
+    kind: NetworkKind,
     classes: int | None = None,
     leaks: tuple[float, ...] = LEAKS,
     thresholds: tuple[float, ...] = THRESHOLDS,
@@ -129,8 +129,8 @@ def networks(
         sizes[-1] = max(sizes[-1], 2) if classes is None else classes
     neuron = draw(neurons(kind, leaks, thresholds))
     if layers > 1 and draw(st.booleans()):
-        others = [other for other in offer.kinds if alike(kind, other)]
-        rest = [draw(neurons(draw(_one_of(others)), leaks, thresholds)) for _ in sizes[2:]]
+        others = [other for other in offer.kinds if is_compatible(kind, other)]
+        rest = [draw(neurons(draw(_sample_kind(others)), leaks, thresholds)) for _ in sizes[2:]]
         neuron = (neuron, *rest)
     readout = draw(readouts(kind, classes=classes))
     return Network(tuple(sizes), neuron, readout, bias=kind.bias, recurrent=kind.recurrent)
@@ -139,7 +139,7 @@ def networks(
 @st.composite
 def cases(
     draw: st.DrawFn,
-    offer: Offer,
+    offer: Capabilities,
     *,
     steps: tuple[int, int] = (1, 8),
     hard: bool = False,
@@ -159,7 +159,7 @@ def cases(
 
 
 @st.composite
-def single_neurons(draw: st.DrawFn, offer: Offer) -> Case:
+def single_neurons(draw: st.DrawFn, offer: Capabilities) -> Case:
     """One neuron, one step, no bias; two neurons where a readout makes each of them a class."""
     kind = draw(kinds(offer))
     readout = draw(readouts(kind, classes=2))
@@ -176,16 +176,16 @@ def single_neurons(draw: st.DrawFn, offer: Offer) -> Case:
 
 
 @st.composite
-def questions(
+def sam_examples(
     draw: st.DrawFn, each: st.SearchStrategy[Case], radii: Sequence[float] = (0.0,)
-) -> Question:
+) -> Example:
     """A case with a second minibatch and a radius."""
     case = draw(each)
     x = draw(inputs(case.x.shape))
     y = draw(labels(len(case.y), case.network.classes))
-    return Question(case, x, y, draw(st.sampled_from(radii)))
+    return Example(case, x, y, draw(st.sampled_from(radii)))
 
 
-def alone(each: st.SearchStrategy[Case]) -> st.SearchStrategy[Question]:
+def plain_examples(each: st.SearchStrategy[Case]) -> st.SearchStrategy[Example]:
     """Questions about a case alone."""
-    return each.map(lambda case: Question(case, case.x, case.y))
+    return each.map(lambda case: Example(case, case.x, case.y))

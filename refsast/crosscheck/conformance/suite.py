@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import pytest
 
 from refsast.crosscheck.case import Factory, Implementation
-from refsast.crosscheck.conformance.explain import explained, size_of, source
-from refsast.crosscheck.conformance.kinds import KINDS, Offer, offered
-from refsast.crosscheck.conformance.levels import Test
+from refsast.crosscheck.conformance.capabilities import KINDS, Capabilities, query_capabilities
+from refsast.crosscheck.conformance.failure import case_size, example_source, explain_failure
+from refsast.crosscheck.conformance.levels import ConformanceTest
 from refsast.crosscheck.conformance.options import Options
 from refsast.crosscheck.conformance.search import Tally, search
-from refsast.crosscheck.factory import load
+from refsast.crosscheck.factory import load_factory
 
 UNNAMED = Implementation.name  # the default
 
@@ -33,8 +33,8 @@ class Suite:
 
     options: Options
     factory: Factory
-    smooth: Offer
-    hard: Offer
+    smooth: Capabilities
+    hard: Capabilities
 
     @property
     def name(self) -> str:
@@ -42,7 +42,7 @@ class Suite:
         names = {self.smooth.name, self.hard.name} - {"", UNNAMED}
         return min(names, default=self.options.impl)
 
-    def put(self, test: Test, record: Callable[[str, object], None]) -> None:
+    def put(self, test: ConformanceTest, record: Callable[[str, object], None]) -> None:
         """Put the implementation to a test.
 
         Parameters
@@ -62,17 +62,17 @@ class Suite:
         record("tried", tally.tried)
         record("refused", sum(tally.refused.values()))
         if found is not None:
-            failure = explained(self.factory, test, found, tally)
+            failure = explain_failure(self.factory, test, found, tally)
             record("place", failure.place or "")
             record("cause", failure.cause or "")
-            record("size", json.dumps(size_of(found.case)))
-            record("case", source(found))
+            record("size", json.dumps(case_size(found.case)))
+            record("case", example_source(found))
             pytest.fail(f"{test.says} This does not hold:\n\n{failure}", pytrace=False)
         if not tally.tried:
             pytest.skip(f"not answered: {tally.refused.most_common(1)[0][0]}")
 
 
-def suite_of(options: Options) -> Suite:
+def load_suite(options: Options) -> Suite:
     """Find the implementation, and ask it what it has.
 
     Raises
@@ -80,8 +80,10 @@ def suite_of(options: Options) -> Suite:
     ValueError
         If it cannot be found, or raises anything but `Unsupported`.
     """
-    factory = load(options.impl, "REFSAST_IMPL")
-    return Suite(options, factory, offered(factory), offered(factory, hard=True))
+    factory = load_factory(options.impl, "REFSAST_IMPL")
+    return Suite(
+        options, factory, query_capabilities(factory), query_capabilities(factory, hard=True)
+    )
 
 
 def summary(suite: Suite) -> str:

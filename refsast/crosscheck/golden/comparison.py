@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from refsast.arrays import Array
+from refsast.crosscheck.compare import UNDERFLOW, Entry, Stage, cosine_and_ratio
 from refsast.crosscheck.golden.digits import errors, values
 from refsast.crosscheck.golden.questions import SPECS, Spec, draw_question
 from refsast.crosscheck.golden.reader import (
@@ -26,7 +27,6 @@ from refsast.crosscheck.golden.reader import (
     write_golden,
 )
 from refsast.crosscheck.golden.values import compute_answers, omissions
-from refsast.crosscheck.judge import UNDERFLOW, Entry, Stage, angle
 from refsast.files import read_npz
 
 SHIPPED_SET = Path(__file__).parent / "set"  # the set that ships
@@ -245,5 +245,5 @@ def compare_array(name: str, got: Array, want: Array, yardstick: Array, dtype: n
     error = np.asarray(abs(got - want) / tolerance)
     index = tuple(int(i) for i in np.unravel_index(int(error.argmax()), error.shape))
     entry = Entry(name, index, *(float(a[index]) for a in (got, want, tolerance)))
-    cosine, ratio = angle(got.ravel(), want.ravel())
+    cosine, ratio = cosine_and_ratio(got.ravel(), want.ravel())
     return Stage(name, float(error[index]), entry, cosine, ratio, ((name, error),))

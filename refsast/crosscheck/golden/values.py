@@ -1,6 +1,6 @@
 """The right answers to a golden question, in fifty digits, and how far rounding may move them.
 
-Rule 1: the program is `program_of` the case, on numbers of another kind (`digits`). What is written
+Rule 1: the program is `reference_variant` the case, on numbers of another kind (`digits`). What is written
         here again is only what would fall back to float64: pi, and the three lines of SAM.
 Rule 2: rounded once, at the end, by whoever writes the numbers down.
 """
@@ -14,10 +14,10 @@ import numpy as np
 from refsast.arrays import Array
 from refsast.autodiff import hvp, straight_through
 from refsast.crosscheck.case import Answer, Case
+from refsast.crosscheck.compare import COARSE
 from refsast.crosscheck.golden.digits import Digits, lift, pi
 from refsast.crosscheck.golden.questions import Question
-from refsast.crosscheck.judge import COARSE
-from refsast.crosscheck.program import Program, program_of, solve, unrolled
+from refsast.crosscheck.variants import Variant, reference_variant, solve, unroll_variant
 from refsast.model.lif import LIF
 from refsast.model.network import split_vector
 from refsast.model.params import Layer, Params, flatten, layer_arrays
@@ -60,9 +60,9 @@ def widen(spike: Spike) -> Spike:
     return WideArctan(spike.slope, pi()) if isinstance(spike, Arctan) else spike
 
 
-def wide_program(case: Case) -> Program:
-    """Return `program_of` the case for arrays of `Digits`."""
-    program = program_of(case)
+def wide_program(case: Case) -> Variant:
+    """Return `reference_variant` the case for arrays of `Digits`."""
+    program = reference_variant(case)
     spike_of = _hard_spike if case.hard else _smooth_spike
     rules = tuple(replace(rules, fire=spike_of) for rules in program.layers)
     return replace(program, layers=rules)
@@ -180,7 +180,7 @@ def hessian_product(case: Case, w: Array, direction: Array) -> Array:
     def loss(*arrays: Array) -> Array:
         left = iter(arrays)
         params = tuple(Layer(**{name: next(left) for name in layer}) for layer in names)
-        ss = unrolled(case, program, params, x)[1]
+        ss = unroll_variant(case, program, params, x)[1]
         return program.loss(program.read(case.network, params, np.stack(ss[-1])), case.y)
 
     where, along = (_param_arrays(split_vector(case.network, v)) for v in (w, direction))

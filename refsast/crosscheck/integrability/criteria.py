@@ -20,7 +20,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from refsast.arrays import Array
-from refsast.crosscheck.case import Case, Gradient, Implementation, callable_of
+from refsast.crosscheck.case import Case, Gradient, Implementation, require_callable
 from refsast.crosscheck.integrability.field import (
     ABSCISSAE,
     ANGLES,
@@ -86,7 +86,7 @@ def integrable(
     Gygax and Zenke, "Elucidating the theoretical underpinnings of surrogate gradient learning in
     spiking neural networks", arXiv:2404.14964 (2024).
     """
-    field = sample_field(callable_of(gradient), case, rng)
+    field = sample_field(require_callable(gradient), case, rng)
     if isinstance(field, Discrepancy):
         return Verdict(VerdictKind.UNREPEATABLE, unrepeated=field)
     symmetry, work, (slope, factor) = _symmetry(field), _work(field), loss_slope(field)

@@ -8,45 +8,45 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeAlias
 
-from refsast.crosscheck.case import Answer, Case, Implementation, Unsupported, ask, said
-from refsast.crosscheck.conformance.strategies import Question
-from refsast.crosscheck.judge import compared, seen_in, tolerances
-from refsast.crosscheck.program import solve
+from refsast.crosscheck.case import Answer, Case, Implementation, Unsupported, ask, describe_error
+from refsast.crosscheck.compare import cast_case, compare_answers, tolerances
+from refsast.crosscheck.conformance.strategies import Example
+from refsast.crosscheck.variants import solve
 from refsast.gradient.rounding import ErrorBounds
 
 
-class Silent(Exception):
+class NoAnswer(Exception):
     """Raised where nothing is said of what a question is about: it counts neither way."""
 
 
-# ``(implementation, question) -> whether it is wrong``; raises `Silent`, or ValueError where what
+# ``(implementation, question) -> whether it is wrong``; raises `NoAnswer`, or ValueError where what
 # came back is no answer at all.
-Judge: TypeAlias = Callable[[Implementation, Question], bool]
+Criterion: TypeAlias = Callable[[Implementation, Example], bool]
 
 FORWARD = ("loss", "states")
 BACKWARD = ("adjoints", "parameter gradients", "input gradient")
 
 
-def of_stages(*names: str) -> Judge:
+def stage_criterion(*names: str) -> Criterion:
     """Return the judge of some stages of an answer to a case."""
 
-    def wrong(implementation: Implementation, question: Question) -> bool:
-        return apart(implementation, question.case, names)
+    def wrong(implementation: Implementation, question: Example) -> bool:
+        return differs(implementation, question.case, names)
 
     return wrong
 
 
-def apart(implementation: Implementation, case: Case, names: tuple[str, ...]) -> bool:
+def differs(implementation: Implementation, case: Case, names: tuple[str, ...]) -> bool:
     """Whether an answer is wrong in one of these stages."""
     got, dtype = ask(implementation.gradient, case)
-    seen = seen_in(case, dtype)
+    seen = cast_case(case, dtype)
     right = solve(seen)
     allowed = tolerances(seen, right, dtype)
     if case.hard and not clear(seen, right, allowed):
-        raise Silent("a potential so near the threshold that rounding decides")
-    found = [stage for stage in compared(got, right, allowed) if stage.name in names]
+        raise NoAnswer("a potential so near the threshold that rounding decides")
+    found = [stage for stage in compare_answers(got, right, allowed) if stage.name in names]
     if not found:
-        raise Silent(f"{' and '.join(names)} not given")
+        raise NoAnswer(f"{' and '.join(names)} not given")
     return not all(stage.agrees for stage in found)
 
 
@@ -57,20 +57,20 @@ def clear(case: Case, right: Answer, allowed: ErrorBounds) -> bool:
     return not any(((d > 0.0) & (d <= near)).any() for d, near in distances)
 
 
-def with_ties(wanted: bool, judge: Judge) -> Judge:
+def tie_criterion(wanted: bool, judge: Criterion) -> Criterion:
     """Return a judge of those cases only in which some potential ties, or in which none does."""
 
-    def wrong(implementation: Implementation, question: Question) -> bool:
+    def wrong(implementation: Implementation, question: Example) -> bool:
         case = question.case
         layers = zip(case.network.neurons, solve(case).u or (), strict=True)
         if any((u == neuron.threshold).any() for neuron, u in layers) is not wanted:
-            raise Silent(f"{'no' if wanted else 'a'} potential at the threshold")
+            raise NoAnswer(f"{'no' if wanted else 'a'} potential at the threshold")
         return judge(implementation, question)
 
     return wrong
 
 
-def guarded(implementation: Implementation) -> Implementation:
+def wrap_errors(implementation: Implementation) -> Implementation:
     """Return an implementation whose errors are one line each, all of them ValueErrors."""
 
     def guard(function: Callable[..., object]) -> Callable[..., object]:
@@ -80,7 +80,7 @@ def guarded(implementation: Implementation) -> Implementation:
             except Unsupported:
                 raise
             except Exception as error:
-                raise ValueError(f"sam must answer, got {said(error)}") from error
+                raise ValueError(f"sam must answer, got {describe_error(error)}") from error
 
         return call
 

@@ -24,7 +24,7 @@ from refsast.model.unroll import input_currents, readout_logits
 
 
 @dataclass(frozen=True)
-class Rules:
+class LayerRules:
     """What one layer does, on arrays and on nodes of the tape.
 
     Attributes
@@ -50,7 +50,7 @@ class Rules:
 
 
 @dataclass(frozen=True)
-class Program:
+class Variant:
     """What a whole implementation does.
 
     Attributes
@@ -67,44 +67,50 @@ class Program:
         ``Answer -> Answer``: what is done to it before it is handed out.
     """
 
-    layers: tuple[Rules, ...]
+    layers: tuple[LayerRules, ...]
     enter: Callable[[Array], Array]
     read: Callable[[Network, Params, Array], Array]
     loss: Callable[[Array, Integers], Array]
     finish: Callable[[Answer], Answer]
 
 
-def program_of(case: Case) -> Program:
+def reference_variant(case: Case) -> Variant:
     """Return what is right for a case."""
-    rules = Rules(input_currents, feed_back, synapse_step, carry, fire_hard if case.hard else fire)
+    rules = LayerRules(
+        input_currents,
+        recurrent_input,
+        synapse_step,
+        apply_reset,
+        hard_spike if case.hard else smooth_spike,
+    )
     layers = (rules,) * len(case.network.neurons)
-    return Program(layers, lambda x: x, readout_logits, cross_entropy, lambda answer: answer)
+    return Variant(layers, lambda x: x, readout_logits, cross_entropy, lambda answer: answer)
 
 
-def feed_back(layer: Layer, s: Array) -> Array:
+def recurrent_input(layer: Layer, s: Array) -> Array:
     """The recurrent input, of a layer that has one."""
     return s @ layer.v.T if layer.v is not None else np.zeros(())
 
 
-def carry(neuron: LIF, us: Sequence[Array], ss: Sequence[Array]) -> Array:
+def apply_reset(neuron: LIF, us: Sequence[Array], ss: Sequence[Array]) -> Array:
     """What the reset leaves of the step before."""
     fired = stop_gradient(ss[-1]) if neuron.detach_reset else ss[-1]
     return neuron.reset(neuron.leak, neuron.threshold, us[-1], fired)
 
 
-def fire(neuron: LIF, v: Array) -> Array:
+def smooth_spike(neuron: LIF, v: Array) -> Array:
     """The smooth spike."""
     return neuron.spike(v)
 
 
-def fire_hard(neuron: LIF, v: Array) -> Array:
+def hard_spike(neuron: LIF, v: Array) -> Array:
     """The Heaviside step forward, the smooth spike's derivative backward."""
     return straight_through(heaviside, first_derivative(neuron.spike))(v)
 
 
 def solve(
     case: Case,
-    program: Program | None = None,
+    program: Variant | None = None,
     *,
     params: Params | None = None,
     x: Array | None = None,
@@ -126,11 +132,11 @@ def solve(
     Answer
         With nothing left out.
     """
-    program = program_of(case) if program is None else program
+    program = reference_variant(case) if program is None else program
     given = case.params if params is None else params
     params = map_params(leaf, given)
     x = leaf(case.x if x is None else x)
-    us, ss = unrolled(case, program, params, x)
+    us, ss = unroll_variant(case, program, params, x)
     loss = program.loss(program.read(case.network, params, np.stack(ss[-1])), case.y)
     leaves = [a for layer in params for a in layer_arrays(layer).values()]
     potentials = [u for layer in us for u in layer]
@@ -149,8 +155,8 @@ def solve(
     )
 
 
-def unrolled(
-    case: Case, program: Program, params: Params, x: Array
+def unroll_variant(
+    case: Case, program: Variant, params: Params, x: Array
 ) -> tuple[list[list[Array]], list[list[Array]]]:
     """Return potentials and spikes, a list over time in a list over layers."""
     us: list[list[Array]] = []

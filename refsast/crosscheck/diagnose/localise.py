@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from refsast.arrays import Array
-from refsast.crosscheck.case import Answer, Case, Gradient, ask, shortened
-from refsast.crosscheck.judge import Stage, compared, tolerances
-from refsast.crosscheck.program import solve
+from refsast.crosscheck.case import Answer, Case, Gradient, ask, truncate_case
+from refsast.crosscheck.compare import Stage, compare_answers, tolerances
+from refsast.crosscheck.variants import solve
 
 
 @dataclass(frozen=True)
-class Place:
+class Location:
     """Where two computations part.
 
     Attributes
@@ -51,7 +51,7 @@ class Place:
         return f"{self.what} of {', '.join(known) or 'the whole'} ({self.how})"
 
 
-def first_apart(stages: tuple[Stage, ...], how: str) -> Place | None:
+def first_difference(stages: tuple[Stage, ...], how: str) -> Location | None:
     """Return the first place where states or adjoints of compared answers part.
 
     Parameters
@@ -67,14 +67,14 @@ def first_apart(stages: tuple[Stage, ...], how: str) -> Place | None:
         None where neither parts, or neither was given.
     """
     errors = {stage.name: dict(stage.errors) for stage in stages}
-    if cell := _first(by_layer(errors.get("states", {})), backwards=False):
-        return Place("state", *cell, how)
-    if cell := _first(by_layer(errors.get("adjoints", {})), backwards=True):
-        return Place("adjoint", *cell, how)
+    if cell := _first_wrong_cell(layer_errors(errors.get("states", {})), backwards=False):
+        return Location("state", *cell, how)
+    if cell := _first_wrong_cell(layer_errors(errors.get("adjoints", {})), backwards=True):
+        return Location("adjoint", *cell, how)
     return None
 
 
-def by_layer(errors: dict[str, Array]) -> list[Array]:
+def layer_errors(errors: dict[str, Array]) -> list[Array]:
     """Return the errors of each layer; of potentials and spikes the larger."""
     found: dict[str, Array] = {}
     for name, array in errors.items():
@@ -83,7 +83,7 @@ def by_layer(errors: dict[str, Array]) -> list[Array]:
     return list(found.values())
 
 
-def _first(errors: list[Array], *, backwards: bool) -> tuple[int, int, int, int] | None:
+def _first_wrong_cell(errors: list[Array], *, backwards: bool) -> tuple[int, int, int, int] | None:
     """Layer, step, recording and neuron of the first error above 1."""
     if not errors:
         return None
@@ -100,7 +100,7 @@ def _first(errors: list[Array], *, backwards: bool) -> tuple[int, int, int, int]
     return int(layer), int(time), int(recording), int(neuron)
 
 
-def probe(gradient: Gradient, case: Case, dtype: np.dtype) -> Place | None:
+def probe(gradient: Gradient, case: Case, dtype: np.dtype) -> Location | None:
     """Find the first wrong layer and step of an implementation that gives gradients only.
 
     Parameters
@@ -119,26 +119,28 @@ def probe(gradient: Gradient, case: Case, dtype: np.dtype) -> Place | None:
         wrong by itself: layers below may be, too.
     """
     for steps in range(1, len(case.x) + 1):
-        short = shortened(case, steps)
-        if _wrong(gradient, short, dtype, "loss"):
-            layer = _wrong_layer(gradient, short, dtype)
-            return Place("state", layer, steps - 1, how="by fewer steps and silenced layers")
-    place = assembled(_asked(gradient, case, dtype), how="adjoints are right, as the biases' are")
+        short = truncate_case(case, steps)
+        if _is_wrong(gradient, short, dtype, "loss"):
+            layer = _find_wrong_layer(gradient, short, dtype)
+            return Location("state", layer, steps - 1, how="by fewer steps and silenced layers")
+    place = gradient_location(
+        _compare_case(gradient, case, dtype), how="adjoints are right, as the biases' are"
+    )
     if place is None or place.what == "gradient":
         return place
-    time = _wrong_pulse(gradient, case, dtype)
+    time = _find_wrong_pulse(gradient, case, dtype)
     top = len(case.network.neurons) - 1
     layer = min(place.layer or 0, top)
     if time is None and case.network.bias:  # a bias is wrong, so an adjoint is
-        return Place("adjoint", layer, how="pulses in the input do not reach it")
+        return Location("adjoint", layer, how="pulses in the input do not reach it")
     if time is None:
         return replace(place, what="gradient", how="adjoints are right, by pulses in the input")
     if case.synapse is not None and case.synapse.delayed:  # one step in each layer up to there
         time = min(time + 1 + layer, len(case.x) - 1)
-    return Place("adjoint", layer, time, how="by pulses in the input")
+    return Location("adjoint", layer, time, how="by pulses in the input")
 
 
-def assembled(stages: tuple[Stage, ...], how: str) -> Place | None:
+def gradient_location(stages: tuple[Stage, ...], how: str) -> Location | None:
     """Return the highest layer whose gradients are wrong; None where none is.
 
     It is a "gradient" where biases, whose gradients are sums of adjoints, have right ones in every
@@ -151,28 +153,28 @@ def assembled(stages: tuple[Stage, ...], how: str) -> Place | None:
     layer = max(int(name[name.index("[") + 1 : name.index("]")]) for name in wrong)
     biases = [name for name in errors if name.endswith(".b")]
     right = len(biases) > layer and not any(name in wrong for name in biases)
-    return Place("gradient" if right else "adjoint", layer, how=how)
+    return Location("gradient" if right else "adjoint", layer, how=how)
 
 
-def _asked(gradient: Gradient, case: Case, dtype: np.dtype) -> tuple[Stage, ...]:
+def _compare_case(gradient: Gradient, case: Case, dtype: np.dtype) -> tuple[Stage, ...]:
     right = solve(case)
     got: Answer = ask(gradient, case)[0]
-    return compared(got, right, tolerances(case, right, dtype))
+    return compare_answers(got, right, tolerances(case, right, dtype))
 
 
-def _wrong(gradient: Gradient, case: Case, dtype: np.dtype, name: str) -> bool:
-    return any(s.name == name and not s.agrees for s in _asked(gradient, case, dtype))
+def _is_wrong(gradient: Gradient, case: Case, dtype: np.dtype, name: str) -> bool:
+    return any(s.name == name and not s.agrees for s in _compare_case(gradient, case, dtype))
 
 
-def _wrong_layer(gradient: Gradient, case: Case, dtype: np.dtype) -> int:
+def _find_wrong_layer(gradient: Gradient, case: Case, dtype: np.dtype) -> int:
     """The highest layer whose states are wrong when nothing reaches it from below."""
     for layer in reversed(range(1, len(case.network.neurons))):
-        if _wrong(gradient, _silenced(case, layer), dtype, "loss"):
-            return _or_above(gradient, case, dtype, layer)
-    return _or_above(gradient, case, dtype, 0) if len(case.network.neurons) > 1 else 0
+        if _is_wrong(gradient, _silence_layer(case, layer), dtype, "loss"):
+            return _blame_layer_or_next(gradient, case, dtype, layer)
+    return _blame_layer_or_next(gradient, case, dtype, 0) if len(case.network.neurons) > 1 else 0
 
 
-def _silenced(case: Case, layer: int, bias: float | None = None) -> Case:
+def _silence_layer(case: Case, layer: int, bias: float | None = None) -> Case:
     """The case with nothing reaching a layer from below, and perhaps another bias in it."""
     params = list(case.params)
     old = params[layer]
@@ -181,7 +183,7 @@ def _silenced(case: Case, layer: int, bias: float | None = None) -> Case:
     return replace(case, params=tuple(params))
 
 
-def _or_above(gradient: Gradient, case: Case, dtype: np.dtype, layer: int) -> int:
+def _blame_layer_or_next(gradient: Gradient, case: Case, dtype: np.dtype, layer: int) -> int:
     """Whether it is this layer or what the next one makes of its spikes.
 
     Only in a single step, where no memory has a say: with no bias a potential is zero; with the
@@ -190,16 +192,16 @@ def _or_above(gradient: Gradient, case: Case, dtype: np.dtype, layer: int) -> in
     neuron, params = case.network.neurons[layer], case.params[layer]
     if len(case.x) > 1 or params.b is None or layer + 1 == len(case.network.neurons):
         return layer
-    if not _wrong(gradient, _silenced(case, layer, 0.0), dtype, "loss"):
+    if not _is_wrong(gradient, _silence_layer(case, layer, 0.0), dtype, "loss"):
         return layer
     scale = 1.0 if case.synapse is None else case.synapse.scale
-    half = _silenced(case, layer, neuron.threshold / scale)
-    return layer + 1 if _wrong(gradient, half, dtype, "loss") else layer
+    half = _silence_layer(case, layer, neuron.threshold / scale)
+    return layer + 1 if _is_wrong(gradient, half, dtype, "loss") else layer
 
 
-def _wrong_pulse(gradient: Gradient, case: Case, dtype: np.dtype) -> int | None:
+def _find_wrong_pulse(gradient: Gradient, case: Case, dtype: np.dtype) -> int | None:
     """The last step whose adjoint in the first layer is wrong."""
-    for pulsed, steps in _pulses(case):
+    for pulsed, steps in _pulse_cases(case):
         right = solve(pulsed)
         got = ask(gradient, pulsed)[0]
         allowed = tolerances(pulsed, right, dtype)
@@ -210,7 +212,7 @@ def _wrong_pulse(gradient: Gradient, case: Case, dtype: np.dtype) -> int | None:
     return None
 
 
-def _pulses(case: Case) -> Iterator[tuple[Case, list[int]]]:
+def _pulse_cases(case: Case) -> Iterator[tuple[Case, list[int]]]:
     """Yield cases with pulses in some inputs, of no weight, and at which steps; latest first."""
     n_in, order = case.x.shape[2], list(reversed(range(len(case.x))))
     many = max(1, n_in // 2)

@@ -7,21 +7,21 @@ from refsast.arrays import Array
 from refsast.autodiff import stop_gradient
 from refsast.autodiff.tape import primal
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.faults import OfLayer
-from refsast.crosscheck.program import Rules
+from refsast.crosscheck.diagnose.faults import LayerChange
+from refsast.crosscheck.variants import LayerRules
 from refsast.model.lif import LIF
 from refsast.model.params import Layer
 from refsast.model.reset import NoReset, Reset, Subtract
 
 
-def detached(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+def detach_reset(rules: LayerRules, neuron: LIF, layer: Layer, case: Case) -> LayerRules | None:
     """No gradient through the spike in the reset."""
     if neuron.detach_reset or isinstance(neuron.reset, NoReset) or len(case.x) < 2:
         return None
     return replace(rules, carry=lambda n, us, ss: rules.carry(n, us, [stop_gradient(ss[-1])]))
 
 
-def attached(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+def attach_reset(rules: LayerRules, neuron: LIF, layer: Layer, case: Case) -> LayerRules | None:
     """A gradient through the spike in the reset, where there should be none."""
     if not neuron.detach_reset or isinstance(neuron.reset, NoReset) or len(case.x) < 2:
         return None
@@ -30,7 +30,7 @@ def attached(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | Non
     )
 
 
-def forgotten(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+def detach_state(rules: LayerRules, neuron: LIF, layer: Layer, case: Case) -> LayerRules | None:
     """No gradient through time: what was before is a constant."""
     if len(case.x) < 2 or (neuron.leak == 0.0 and layer.v is None):
         return None
@@ -41,21 +41,23 @@ def forgotten(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | No
     )
 
 
-def half_forgotten(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+def detach_potential(rules: LayerRules, neuron: LIF, layer: Layer, case: Case) -> LayerRules | None:
     """No gradient through the potential of the step before, but through its spike."""
     if len(case.x) < 2 or neuron.leak == 0.0 or isinstance(neuron.reset, NoReset):
         return None
     return replace(rules, carry=lambda n, us, ss: rules.carry(n, [stop_gradient(us[-1])], ss))
 
 
-def late(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+def delay_reset(rules: LayerRules, neuron: LIF, layer: Layer, case: Case) -> LayerRules | None:
     """The reset takes the spike of one step earlier."""
     if isinstance(neuron.reset, NoReset) or len(case.x) < 2:
         return None
     return replace(rules, carry=lambda n, us, ss: rules.carry(n, us, ss[:-1] or ss))
 
 
-def fired_at_rest(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+def reset_at_first_step(
+    rules: LayerRules, neuron: LIF, layer: Layer, case: Case
+) -> LayerRules | None:
     """At the first step, the reset takes the smooth spike of a potential of zero, not none."""
     if isinstance(neuron.reset, NoReset):
         return None
@@ -67,30 +69,36 @@ def fired_at_rest(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules 
     return replace(rules, carry=carry)
 
 
-def lost(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+def reset_on_any_spike(
+    rules: LayerRules, neuron: LIF, layer: Layer, case: Case
+) -> LayerRules | None:
     """A potential is reset to zero by any spike that is not quite none, without a gradient."""
     if case.hard or neuron.leak == 0.0 or len(case.x) < 2:
         return None
     return replace(rules, carry=lambda n, us, ss: n.leak * us[-1] * (primal(ss[-1]) == 0.0))
 
 
-def other_reset(reset: Reset) -> OfLayer:
+def replace_reset(reset: Reset) -> LayerChange:
     """Another reset."""
 
-    def exchange(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
-        if neuron.reset == reset or len(case.x) < 2 or neuron.leak == 0.0 == _drop(reset, neuron):
+    def exchange(rules: LayerRules, neuron: LIF, layer: Layer, case: Case) -> LayerRules | None:
+        if (
+            neuron.reset == reset
+            or len(case.x) < 2
+            or neuron.leak == 0.0 == _subtraction(reset, neuron)
+        ):
             return None
         return replace(rules, carry=lambda n, us, ss: rules.carry(replace(n, reset=reset), us, ss))
 
     return exchange
 
 
-def _drop(reset: Reset, neuron: LIF) -> float:
+def _subtraction(reset: Reset, neuron: LIF) -> float:
     """What this reset or the neuron's own takes away where there is no leak."""
     return float(Subtract() in (reset, neuron.reset))
 
 
-def other_leak(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+def exchange_leak(rules: LayerRules, neuron: LIF, layer: Layer, case: Case) -> LayerRules | None:
     """Leak and one minus leak exchanged."""
     if neuron.leak == 0.5 or len(case.x) < 2:
         return None

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.program import Program, Rules, program_of
+from refsast.crosscheck.variants import LayerRules, Variant, reference_variant
 from refsast.model.lif import LIF
 from refsast.model.params import Layer
 
-Change: TypeAlias = Callable[[Program, Case], Program | None]
-OfLayer: TypeAlias = Callable[[Rules, LIF, Layer, Case], Rules | None]
+Change: TypeAlias = Callable[[Variant, Case], Variant | None]
+LayerChange: TypeAlias = Callable[[LayerRules, LIF, Layer, Case], LayerRules | None]
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ class Fault:
     change: Change
 
 
-def per_layer(exchange: OfLayer) -> Change:
+def change_layers(exchange: LayerChange) -> Change:
     """Return the change that exchanges rules layer by layer; `exchange` gives None for a layer."""
 
-    def change(program: Program, case: Case) -> Program | None:
+    def change(program: Variant, case: Case) -> Variant | None:
         each = zip(program.layers, case.network.neurons, case.params, strict=False)
         changed = [exchange(rules, neuron, layer, case) for rules, neuron, layer in each]
         if not any(changed):
@@ -52,10 +52,10 @@ def per_layer(exchange: OfLayer) -> Change:
     return change
 
 
-def in_layer(fault: Fault, layer: int) -> Fault:
+def restrict_to_layer(fault: Fault, layer: int) -> Fault:
     """Return the fault in one spiking layer alone, counted from 0; None where it is of none."""
 
-    def change(program: Program, case: Case) -> Program | None:
+    def change(program: Variant, case: Case) -> Variant | None:
         whole = fault.change(program, case)
         if whole is None or replace(whole, layers=program.layers) != program:
             return None
@@ -69,16 +69,16 @@ def in_layer(fault: Fault, layer: int) -> Fault:
     return Fault(f"{fault.name} {alone}", f"{fault.says} {alone}", change)
 
 
-def both(first: Fault, second: Fault) -> Fault:
+def combine_faults(first: Fault, second: Fault) -> Fault:
     """Return two faults at once."""
 
-    def change(program: Program, case: Case) -> Program | None:
+    def change(program: Variant, case: Case) -> Variant | None:
         once = first.change(program, case)
         return None if once is None else second.change(once, case)
 
     return Fault(f"{first.name} + {second.name}", f"{first.says} and {second.says}", change)
 
 
-def faulty(case: Case, fault: Fault) -> Program | None:
+def apply_fault(case: Case, fault: Fault) -> Variant | None:
     """Return the program of a case with a fault, or None where the case cannot show it."""
-    return fault.change(program_of(case), case)
+    return fault.change(reference_variant(case), case)

@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 
 from refsast.crosscheck.case import Case, Factory, Unsupported
-from refsast.crosscheck.factory import built
+from refsast.crosscheck.factory import build_implementation
 from refsast.model.lif import LIF
 from refsast.model.network import Network, unflatten
 from refsast.model.readout import LeakyReadout, LinearReadout, Readout, SpikeRate
@@ -24,7 +24,7 @@ from refsast.model.synapse import Synapse
 
 
 @dataclass(frozen=True)
-class Kind:
+class NetworkKind:
     """What a library has or has not, whatever the sizes and numbers.
 
     Attributes
@@ -55,13 +55,13 @@ READOUTS = (SpikeRate(4.0), LinearReadout(2), LeakyReadout(2, 0.5))
 RESETS = (ToZero(), Subtract(), Subtract(leaked=True), NoReset())
 FAMILIES = (Arctan, Logistic, Algebraic, FastSigmoid, PiecewiseQuadratic)
 KINDS = tuple(
-    Kind(*choice)
+    NetworkKind(*choice)
     for choice in product(SYNAPSES, (False, True), (False, True), READOUTS, RESETS, FAMILIES)
 )
 
 
 @dataclass(frozen=True, repr=False)
-class Offer:
+class Capabilities:
     """What a factory has.
 
     Attributes
@@ -74,7 +74,7 @@ class Offer:
         The implementation's own name.
     """
 
-    kinds: tuple[Kind, ...]
+    kinds: tuple[NetworkKind, ...]
     reasons: dict[str, int]
     name: str = ""
 
@@ -82,7 +82,7 @@ class Offer:
         return f"<{len(self.kinds)} kinds of networks>"  # Hypothesis spells out what it draws from
 
 
-def offered(factory: Factory, *, hard: bool = False) -> Offer:
+def query_capabilities(factory: Factory, *, hard: bool = False) -> Capabilities:
     """Ask a factory for the smallest network of every kind.
 
     Parameters
@@ -102,20 +102,20 @@ def offered(factory: Factory, *, hard: bool = False) -> Offer:
     ValueError
         If it raises anything but `Unsupported`, or returns no implementation.
     """
-    kinds: list[Kind] = []
+    kinds: list[NetworkKind] = []
     reasons: Counter[str] = Counter()
     name = ""
     for kind in KINDS:
         try:
-            found = built(factory, plain(kind, hard=hard))
+            found = build_implementation(factory, smallest_case(kind, hard=hard))
             name = name or found.name
             kinds.append(kind)
         except Unsupported as reason:
             reasons[str(reason) or "no reason given"] += 1
-    return Offer(tuple(kinds), dict(reasons), name)
+    return Capabilities(tuple(kinds), dict(reasons), name)
 
 
-def plain(kind: Kind, *, hard: bool = False) -> Case:
+def smallest_case(kind: NetworkKind, *, hard: bool = False) -> Case:
     """Return the smallest case of a kind: one step of one recording, all parameters 1."""
     neuron = LIF(0.5, 1.0, kind.family(2.0), kind.reset)
     network = Network((1, 2), neuron, kind.readout, bias=kind.bias, recurrent=kind.recurrent)
@@ -124,12 +124,12 @@ def plain(kind: Kind, *, hard: bool = False) -> Case:
     return Case(network, params, x, y, kind.synapse, hard, name="plain")
 
 
-def prompt(offer: Offer) -> Offer:
+def drop_delayed_kinds(offer: Capabilities) -> Capabilities:
     """Return the kinds whose input arrives in the step that it is of; all, if it does in none."""
     kinds = [kind for kind in offer.kinds if kind.synapse is None or not kind.synapse.delayed]
     return replace(offer, kinds=tuple(kinds) or offer.kinds)
 
 
-def alike(kind: Kind, other: Kind) -> bool:
+def is_compatible(kind: NetworkKind, other: NetworkKind) -> bool:
     """Whether layers of two kinds may stand in one network: they differ in the neuron only."""
     return replace(other, reset=kind.reset, family=kind.family) == kind

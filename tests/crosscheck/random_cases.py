@@ -8,7 +8,7 @@ from refsast.crosscheck.case import Case
 FAMILIES = (rs.Arctan, rs.Logistic, rs.FastSigmoid, rs.PiecewiseQuadratic, rs.Algebraic)
 
 
-def drawn(
+def draw_case(
     seed: int,
     *,
     spike=None,

@@ -9,27 +9,31 @@ from refsast.autodiff import stop_gradient
 from refsast.autodiff.ops import Op
 from refsast.autodiff.tape import apply
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.program import Rules
+from refsast.crosscheck.variants import LayerRules
 from refsast.model.lif import LIF
 from refsast.model.params import Layer
 from refsast.model.synapse import Synapse
 
 
-def damped(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+def scale_by_one_minus_leak(
+    rules: LayerRules, neuron: LIF, layer: Layer, case: Case
+) -> LayerRules | None:
     """All input multiplied by one minus the leak."""
     if neuron.leak == 0.0:
         return None
-    return _scaled(rules, 1.0 - neuron.leak)
+    return _scale_drive(rules, 1.0 - neuron.leak)
 
 
-def undamped(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+def drop_synapse_scale(
+    rules: LayerRules, neuron: LIF, layer: Layer, case: Case
+) -> LayerRules | None:
     """The synapse's scale left out."""
     if case.synapse is None or case.synapse.scale == 1.0:
         return None
-    return _scaled(rules, 1.0 / case.synapse.scale)
+    return _scale_drive(rules, 1.0 / case.synapse.scale)
 
 
-def _scaled(rules: Rules, factor: float) -> Rules:
+def _scale_drive(rules: LayerRules, factor: float) -> LayerRules:
     def conduct(synapse: Synapse | None, i: Array, current: Array) -> tuple[Array, Array]:
         i, arrives = rules.conduct(synapse, i, current)
         return i, factor * arrives
@@ -37,14 +41,14 @@ def _scaled(rules: Rules, factor: float) -> Rules:
     return replace(rules, conduct=conduct)
 
 
-def without_bias(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+def drop_bias(rules: LayerRules, neuron: LIF, layer: Layer, case: Case) -> LayerRules | None:
     """The bias left out."""
     if layer.b is None or not layer.b.any():
         return None
     return replace(rules, currents=lambda layer, a: rules.currents(replace(layer, b=None), a))
 
 
-def constant_bias(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+def detach_bias(rules: LayerRules, neuron: LIF, layer: Layer, case: Case) -> LayerRules | None:
     """No gradient in the bias."""
     if layer.b is None:
         return None
@@ -55,21 +59,23 @@ def constant_bias(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules 
     return replace(rules, currents=currents)
 
 
-def without_recurrence(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+def drop_recurrence(rules: LayerRules, neuron: LIF, layer: Layer, case: Case) -> LayerRules | None:
     """The recurrent input left out."""
     if layer.v is None or len(case.x) < 2:
         return None
     return replace(rules, recurrent=lambda layer, s: 0.0 * rules.recurrent(layer, s))
 
 
-def constant_recurrence(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+def detach_recurrence(
+    rules: LayerRules, neuron: LIF, layer: Layer, case: Case
+) -> LayerRules | None:
     """No gradient through the spikes that are fed back."""
     if layer.v is None or len(case.x) < 2:
         return None
     return replace(rules, recurrent=lambda layer, s: rules.recurrent(layer, stop_gradient(s)))
 
 
-def one_step_late(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+def delay_input(rules: LayerRules, neuron: LIF, layer: Layer, case: Case) -> LayerRules | None:
     """The layer sees its input one step late."""
     if len(case.x) < 2:
         return None
@@ -80,31 +86,35 @@ def one_step_late(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules 
     return replace(rules, currents=currents)
 
 
-def cut(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+def detach_input(rules: LayerRules, neuron: LIF, layer: Layer, case: Case) -> LayerRules | None:
     """No gradient to the layer below."""
     return replace(rules, currents=lambda layer, a: rules.currents(layer, stop_gradient(a)))
 
 
-def transposed(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+def transpose_weight(rules: LayerRules, neuron: LIF, layer: Layer, case: Case) -> LayerRules | None:
     """``W' a`` in place of ``W a``."""
-    if not turns(layer.w):
+    if not is_transposable(layer.w):
         return None
     return replace(rules, currents=lambda layer, a: rules.currents(replace(layer, w=layer.w.T), a))
 
 
-def transposed_back(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+def transpose_weight_backward(
+    rules: LayerRules, neuron: LIF, layer: Layer, case: Case
+) -> LayerRules | None:
     """``W delta`` in place of ``W' delta``."""
-    if not turns(layer.w):
+    if not is_transposable(layer.w):
         return None
     wrong = Op(
         "transposed backwards",
         lambda w, a: a @ w.T,
         (lambda g, y, w, a: np.einsum("tbi,tbj->ij", g, a), lambda g, y, w, a: g @ w.T),
     )
-    return replace(rules, currents=lambda layer, a: _with_bias(layer, apply(wrong, layer.w, a)))
+    return replace(rules, currents=lambda layer, a: _add_bias(layer, apply(wrong, layer.w, a)))
 
 
-def backwards_in_time(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+def mirror_time_backward(
+    rules: LayerRules, neuron: LIF, layer: Layer, case: Case
+) -> LayerRules | None:
     """The gradient in W pairs the adjoint of a step with the input of its mirror image."""
     if len(case.x) < 2:
         return None
@@ -113,13 +123,13 @@ def backwards_in_time(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Ru
         lambda w, a: a @ w.T,
         (lambda g, y, w, a: np.einsum("tbi,tbj->ij", g, a[::-1]), lambda g, y, w, a: g @ w),
     )
-    return replace(rules, currents=lambda layer, a: _with_bias(layer, apply(wrong, layer.w, a)))
+    return replace(rules, currents=lambda layer, a: _add_bias(layer, apply(wrong, layer.w, a)))
 
 
-def turns(w: Array) -> bool:
+def is_transposable(w: Array) -> bool:
     """Whether a matrix can be transposed by mistake, and it shows."""
     return w.shape[0] == w.shape[1] and not np.array_equal(w, w.T)
 
 
-def _with_bias(layer: Layer, current: Array) -> Array:
+def _add_bias(layer: Layer, current: Array) -> Array:
     return current if layer.b is None else current + layer.b

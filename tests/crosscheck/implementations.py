@@ -7,11 +7,11 @@ import numpy as np
 
 import refsast as rs
 from refsast.arrays import Array
-from refsast.crosscheck.case import Factory, cast
-from refsast.crosscheck.faults import Fault, faulty, per_layer
-from refsast.crosscheck.known.fired import derivative
-from refsast.crosscheck.known.table import BACKWARD, FORWARD
-from refsast.crosscheck.program import solve
+from refsast.crosscheck.case import Factory, cast_params
+from refsast.crosscheck.diagnose.fault_table import BACKWARD, FORWARD
+from refsast.crosscheck.diagnose.faults import Fault, apply_fault, change_layers
+from refsast.crosscheck.diagnose.spike_faults import replace_derivative
+from refsast.crosscheck.variants import solve
 
 Objective = Callable[[Array], Array]
 
@@ -35,7 +35,7 @@ def single(case: rs.Case) -> rs.Implementation:
     """The same in float32."""
     right = fast(case).gradient
     return rs.Implementation(
-        lambda params, x, y: right(cast(params, np.float32), x.astype(np.float32), y)
+        lambda params, x, y: right(cast_params(params, np.float32), x.astype(np.float32), y)
     )
 
 
@@ -53,7 +53,7 @@ def planted(fault: Fault) -> Factory:
 
         def gradient(params: rs.Params, x: Array, y: Array) -> rs.Answer:
             asked = replace(case, params=params, x=x, y=y)
-            return solve(asked, faulty(asked, fault))
+            return solve(asked, apply_fault(asked, fault))
 
         return gradient
 
@@ -62,7 +62,9 @@ def planted(fault: Fault) -> Factory:
 
 KNOWN = {fault.name: fault for fault in (*BACKWARD, *FORWARD)}
 STEEP = Fault(
-    "steep", "", per_layer(derivative(lambda neuron, v: 3.0 * neuron.spike.derivative(v)))
+    "steep",
+    "",
+    change_layers(replace_derivative(lambda neuron, v: 3.0 * neuron.spike.derivative(v))),
 )
 steep = planted(STEEP)
 detached = planted(KNOWN["reset detached"])
@@ -153,7 +155,7 @@ def sam_single(case: rs.Case) -> rs.Implementation:
     right = single(case).gradient
 
     def sam(params: rs.Params, first: tuple, second: tuple, rho: float) -> rs.Params:
-        w, g = (rs.flatten(cast(p, np.float32)) for p in (params, right(params, *first)[1]))
+        w, g = (rs.flatten(cast_params(p, np.float32)) for p in (params, right(params, *first)[1]))
         norm = np.sqrt((g * g).sum())
         there = w if norm == 0.0 else w + np.float32(rho) * g / norm
         return right(rs.unflatten(case.network, there), *second)[1]

@@ -8,14 +8,14 @@ import numpy as np
 from refsast.arrays import Array, Integers
 from refsast.autodiff import stop_gradient
 from refsast.crosscheck.case import Answer, Case
-from refsast.crosscheck.faults import Change
-from refsast.crosscheck.known.arriving import turns
-from refsast.crosscheck.program import Program
+from refsast.crosscheck.diagnose.faults import Change
+from refsast.crosscheck.diagnose.input_faults import is_transposable
+from refsast.crosscheck.variants import Variant
 from refsast.model.network import Network
 from refsast.model.params import Params, map_params
 
 
-def reversed_time(program: Program, case: Case) -> Program | None:
+def reverse_input(program: Variant, case: Case) -> Variant | None:
     """The input of the last step first."""
     if len(case.x) < 2 or np.array_equal(case.x, case.x[::-1]):
         return None
@@ -27,14 +27,14 @@ def reversed_time(program: Program, case: Case) -> Program | None:
     return replace(program, enter=enter)
 
 
-def summed_over_time(program: Program, case: Case) -> Program | None:
+def sum_over_time(program: Variant, case: Case) -> Variant | None:
     """The readout sees the sum of all spikes, not their mean."""
     if len(case.x) < 2:
         return None
     return replace(program, read=lambda net, params, s: program.read(net, params, s * len(case.x)))
 
 
-def last_step(program: Program, case: Case) -> Program | None:
+def read_last_step(program: Variant, case: Case) -> Variant | None:
     """The readout sees the spikes of the last step only."""
     if len(case.x) < 2:
         return None
@@ -45,7 +45,7 @@ def last_step(program: Program, case: Case) -> Program | None:
     return replace(program, read=read)
 
 
-def without_readout_bias(program: Program, case: Case) -> Program | None:
+def drop_readout_bias(program: Variant, case: Case) -> Variant | None:
     """The bias of the readout left out."""
     if case.network.readout.n_out is None or case.params[-1].b is None:
         return None
@@ -56,7 +56,7 @@ def without_readout_bias(program: Program, case: Case) -> Program | None:
     return replace(program, read=read)
 
 
-def softmax_twice(program: Program, case: Case) -> Program | None:
+def apply_softmax_twice(program: Variant, case: Case) -> Variant | None:
     """The softmax taken before a loss that takes it again."""
 
     def loss(logits: Array, y: Integers) -> Array:
@@ -66,17 +66,17 @@ def softmax_twice(program: Program, case: Case) -> Program | None:
     return replace(program, loss=loss) if case.network.classes > 1 else None
 
 
-def summed_loss(program: Program, case: Case) -> Program | None:
+def sum_loss(program: Variant, case: Case) -> Variant | None:
     """The loss, and so the gradient, summed over the batch."""
     if len(case.y) < 2:
         return None
     return replace(program, loss=lambda logits, y: program.loss(logits, y) * float(len(y)))
 
 
-def multiplied(factor: float) -> Change:
+def scale_gradient(factor: float) -> Change:
     """All that is derived from the loss multiplied by a number; the loss is right."""
 
-    def finish(program: Program) -> Callable[[Answer], Answer]:
+    def finish(program: Variant) -> Callable[[Answer], Answer]:
         def times(answer: Answer) -> Answer:
             answer = program.finish(answer)
             grads = map_params(lambda a: factor * a, answer.grads)
@@ -89,9 +89,9 @@ def multiplied(factor: float) -> Change:
     return lambda program, case: replace(program, finish=finish(program))
 
 
-def turned_gradient(program: Program, case: Case) -> Program | None:
+def transpose_gradient(program: Variant, case: Case) -> Variant | None:
     """The gradients in square W handed out transposed."""
-    if not any(turns(layer.w) for layer in case.params):
+    if not any(is_transposable(layer.w) for layer in case.params):
         return None
 
     def finish(answer: Answer) -> Answer:
@@ -104,7 +104,7 @@ def turned_gradient(program: Program, case: Case) -> Program | None:
     return replace(program, finish=finish)
 
 
-def no_bias_gradients(program: Program, case: Case) -> Program | None:
+def zero_bias_gradients(program: Variant, case: Case) -> Variant | None:
     """The gradients in all biases, the readout's among them, handed out as zeros."""
     if case.network.readout.n_out is None or case.params[-1].b is None:
         return None

@@ -7,7 +7,7 @@ import numpy as np
 from refsast.crosscheck.case import Case
 
 
-def source_of(case: Case) -> str:
+def python_source(case: Case) -> str:
     """Return the text of a case.
 
     Parameters
@@ -42,28 +42,30 @@ def source_of(case: Case) -> str:
         y=np.array([1]),
     )
     """
-    return f"import numpy as np\nimport refsast as rs\n\ncase = {spelled(case)}"
+    return f"import numpy as np\nimport refsast as rs\n\ncase = {format_value(case)}"
 
 
 WIDTH = 88  # of a line, before its parts go on lines of their own
 
 
-def spelled(value: object, indent: str = "") -> str:
+def format_value(value: object, indent: str = "") -> str:
     """Return a record, an array, a tuple or a number as Python spells it with `np` and `rs`."""
     if isinstance(value, np.ndarray):
         return f"np.array({value.tolist()!r})"
     deeper = indent + "    "
     if is_dataclass(value) and not isinstance(value, type):
-        given = [(f.name, getattr(value, f.name)) for f in fields(value) if not _default(f, value)]
-        parts = [f"{name}={spelled(part, deeper)}" for name, part in given]
-        return _joined(f"rs.{type(value).__name__}(", parts, ")", indent)
+        given = [
+            (f.name, getattr(value, f.name)) for f in fields(value) if not _is_default(f, value)
+        ]
+        parts = [f"{name}={format_value(part, deeper)}" for name, part in given]
+        return _format_call(f"rs.{type(value).__name__}(", parts, ")", indent)
     if isinstance(value, tuple):
-        parts = [spelled(part, deeper) for part in value]
-        return _joined("(", parts, ",)" if len(parts) == 1 else ")", indent)
+        parts = [format_value(part, deeper) for part in value]
+        return _format_call("(", parts, ",)" if len(parts) == 1 else ")", indent)
     return repr(value)
 
 
-def _default(field: object, value: object) -> bool:
+def _is_default(field: object, value: object) -> bool:
     """Whether a field of a record has the value that it has when it is left out."""
     now = getattr(value, getattr(field, "name", ""))
     factory = getattr(field, "default_factory", MISSING)
@@ -71,7 +73,7 @@ def _default(field: object, value: object) -> bool:
     return default is not MISSING and not isinstance(now, np.ndarray) and now == default
 
 
-def _joined(start: str, parts: list[str], end: str, indent: str) -> str:
+def _format_call(start: str, parts: list[str], end: str, indent: str) -> str:
     """The parts on one line, or one on each."""
     line = f"{start}{', '.join(parts)}{end}"
     if len(line) + len(indent) <= WIDTH and "\n" not in line:

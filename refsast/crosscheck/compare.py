@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from refsast.arrays import Array
-from refsast.crosscheck.case import Answer, Case, cast
+from refsast.crosscheck.case import Answer, Case, cast_params
 from refsast.gradient.rounding import ErrorBounds, error_bounds
 from refsast.model.params import Params, layer_arrays, map_params
 
 # Roundings that two right answers may be apart. Measured over 400 drawn networks of up to 30 steps,
 # float64 and float32, another order of summation: at most 2.7.
-ROUNDINGS = 32.0
+ROUNDING_FACTOR = 32.0
 # In multiples of the smallest normal number; what is smaller loses its precision, then itself.
 UNDERFLOW = 4096.0
 COARSE = 4.0  # as of ``k s (1 - s)``, the usual derivative of a logistic spike
@@ -84,37 +84,37 @@ class Stage:
 STAGES = ("loss", "states", "adjoints", "parameter gradients", "input gradient")
 
 
-def arrays_of(answer: Answer | ErrorBounds, stage: str) -> Iterator[tuple[str, Array]]:
+def stage_arrays(answer: Answer | ErrorBounds, stage: str) -> Iterator[tuple[str, Array]]:
     """Yield the arrays of a stage that an answer has, with their names."""
     if stage == "loss":
         yield "loss", np.asarray(answer.loss)
     elif stage == "states":
         for name in ("u", "s"):
-            yield from _layers(name, getattr(answer, name))
+            yield from _layer_arrays(name, getattr(answer, name))
     elif stage == "adjoints":
-        yield from _layers("adjoints", answer.adjoints)
+        yield from _layer_arrays("adjoints", answer.adjoints)
     elif stage == "parameter gradients":
-        yield from named(answer.grads, "grads")
+        yield from param_arrays(answer.grads, "grads")
     elif answer.x is not None:
         yield "x", answer.x
 
 
-def _layers(name: str, arrays: tuple[Array, ...] | None) -> Iterator[tuple[str, Array]]:
+def _layer_arrays(name: str, arrays: tuple[Array, ...] | None) -> Iterator[tuple[str, Array]]:
     return ((f"{name}[{i}]", a) for i, a in enumerate(arrays or ()))
 
 
-def named(params: Params, name: str) -> Iterator[tuple[str, Array]]:
+def param_arrays(params: Params, name: str) -> Iterator[tuple[str, Array]]:
     """Yield the arrays of parameters with their names."""
     for i, layer in enumerate(params):
         for part, array in layer_arrays(layer).items():
             yield f"{name}[{i}].{part}", array
 
 
-def seen_in(case: Case, dtype: np.dtype) -> Case:
+def cast_case(case: Case, dtype: np.dtype) -> Case:
     """Return the case as an implementation sees it that rounds its input to `dtype` first."""
     with np.errstate(over="ignore"):
-        params, x = cast(case.params, dtype), case.x.astype(dtype)
-    return replace(case, params=cast(params, np.float64), x=x.astype(np.float64))
+        params, x = cast_params(case.params, dtype), case.x.astype(dtype)
+    return replace(case, params=cast_params(params, np.float64), x=x.astype(np.float64))
 
 
 def tolerances(case: Case, right: Answer, dtype: np.dtype) -> ErrorBounds:
@@ -123,7 +123,7 @@ def tolerances(case: Case, right: Answer, dtype: np.dtype) -> ErrorBounds:
     Parameters
     ----------
     case : Case
-        The question, as `seen_in` the dtype.
+        The question, as `cast_case` the dtype.
     right : Answer
         Of `solve`, with its states.
     dtype : numpy.dtype
@@ -131,7 +131,7 @@ def tolerances(case: Case, right: Answer, dtype: np.dtype) -> ErrorBounds:
     """
     us, ss = right.u or (), right.s or ()
     info = np.finfo(dtype)
-    unit, floor = 0.5 * ROUNDINGS * float(info.eps), UNDERFLOW * float(info.tiny)
+    unit, floor = 0.5 * ROUNDING_FACTOR * float(info.eps), UNDERFLOW * float(info.tiny)
     found = error_bounds(
         case.network, case.params, case.x, case.y, us, ss,
         synapse=case.synapse, hard=case.hard, coarse=COARSE, unit=unit,
@@ -153,18 +153,18 @@ def tolerances(case: Case, right: Answer, dtype: np.dtype) -> ErrorBounds:
     )
 
 
-def compared(got: Answer, want: Answer, tolerance: ErrorBounds) -> tuple[Stage, ...]:
+def compare_answers(got: Answer, want: Answer, tolerance: ErrorBounds) -> tuple[Stage, ...]:
     """Return the stages that `got` says something of, in the order of the computation."""
     stages = []
     for name in STAGES:
-        gots, wants = dict(arrays_of(got, name)), dict(arrays_of(want, name))
-        allowed = dict(arrays_of(tolerance, name))
+        gots, wants = dict(stage_arrays(got, name)), dict(stage_arrays(want, name))
+        allowed = dict(stage_arrays(tolerance, name))
         if gots:
-            stages.append(_stage(name, gots, wants, allowed))
+            stages.append(_compare_stage(name, gots, wants, allowed))
     return tuple(stages)
 
 
-def _stage(
+def _compare_stage(
     name: str, got: dict[str, Array], want: dict[str, Array], allowed: dict[str, Array]
 ) -> Stage:
     with np.errstate(over="ignore"):  # infinitely wrong
@@ -174,11 +174,11 @@ def _stage(
     index = tuple(int(i) for i in np.unravel_index(flat, got[worst].shape))
     entry = Entry(worst, index, *(float(side[worst][index]) for side in (got, want, allowed)))
     g, w = (np.concatenate([side[k].ravel() for k in got]) for side in (got, want))
-    cosine, ratio = angle(g, w)
+    cosine, ratio = cosine_and_ratio(g, w)
     return Stage(name, float(errors[worst][index]), entry, cosine, ratio, tuple(errors.items()))
 
 
-def angle(got: Array, want: Array) -> tuple[float, float]:
+def cosine_and_ratio(got: Array, want: Array) -> tuple[float, float]:
     """Return the cosine between two arrays and the ratio of their norms; two zeros are equal."""
     sizes = [abs(v).max(initial=0.0) for v in (got, want)]
     if 0.0 in sizes:

@@ -1,6 +1,6 @@
 """Right implementations that add in other orders: neurons, inputs and recordings permuted.
 
-``python -m tests.crosscheck.rearranged [N]`` counts false alarms among N of them.
+``python -m tests.crosscheck.permutations [N]`` counts false alarms among N of them.
 """
 
 import sys
@@ -12,14 +12,14 @@ from tqdm import trange
 
 import refsast as rs
 from refsast.arrays import Array
-from refsast.crosscheck.case import cast
+from refsast.crosscheck.case import cast_params
 from refsast.model.params import Layer, Params
-from tests.crosscheck.planted import drawn
+from tests.crosscheck.planted_faults import draw_case
 
 DTYPES = (np.float64, np.float32)
 
 
-def rearranged(
+def permute_implementation(
     network: rs.Network, rng: np.random.Generator, dtype: type = np.float64
 ) -> Callable[..., tuple[float, Params]]:
     """An implementation that permutes everything, computes in `dtype`, and permutes back."""
@@ -54,18 +54,20 @@ def rearranged(
         batch = rng.permutation(len(y))
         x = x[:, batch][:, :, orders[0]].astype(dtype)
         if network.readout.n_out is not None:
-            loss, grads = rs.fast.loss_and_grad(network, turned(cast(params, dtype)), x, y[batch])
+            loss, grads = rs.fast.loss_and_grad(
+                network, turned(cast_params(params, dtype)), x, y[batch]
+            )
             return float(loss), back(grads)
         labels = np.argsort(orders[-1])[y[batch]]  # a class is a neuron of the last layer
-        loss, grads = rs.fast.loss_and_grad(network, turned(cast(params, dtype)), x, labels)
+        loss, grads = rs.fast.loss_and_grad(network, turned(cast_params(params, dtype)), x, labels)
         return float(loss), back(grads)
 
     return gradient
 
 
-def drawn_steep(rng: np.random.Generator) -> rs.Case:
-    """As `drawn`, of any steepness and any length up to 30 steps."""
-    case = drawn(rng)
+def draw_steep_case(rng: np.random.Generator) -> rs.Case:
+    """As `draw_case`, of any steepness and any length up to 30 steps."""
+    case = draw_case(rng)
     neuron = case.network.neurons[0]
     spike = replace(neuron.spike, slope=float(10.0 ** rng.uniform(-0.5, 1.4)))
     steps = int(rng.integers(1, 31))
@@ -78,8 +80,8 @@ def main(n: int) -> None:
     """Count."""
     rng, alarms, largest = np.random.default_rng(0), 0, {dtype: 0.0 for dtype in DTYPES}
     for i in trange(n):
-        case, dtype = drawn_steep(rng), DTYPES[i % 2]
-        report = rs.check(rearranged(case.network, rng, dtype), case)
+        case, dtype = draw_steep_case(rng), DTYPES[i % 2]
+        report = rs.check(permute_implementation(case.network, rng, dtype), case)
         largest[dtype] = max(largest[dtype], *(stage.error for stage in report.stages))
         if not report.agrees:
             alarms += 1

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import pytest
 
-from refsast.crosscheck.conformance.kinds import KINDS, Offer
+from refsast.crosscheck.conformance.capabilities import KINDS, Capabilities
 from refsast.crosscheck.conformance.levels import LEVELS
 from refsast.crosscheck.conformance.suite import Suite
 from refsast.files import write_atomic
@@ -19,7 +19,7 @@ PACKAGES = ("refsast", "numpy", "hypothesis", "pytest")
 
 
 @dataclass(frozen=True)
-class Line:
+class Result:
     """What came of one test.
 
     Attributes
@@ -39,7 +39,7 @@ class Line:
     facts: dict[str, object]
 
 
-def line_of(level: str, name: str, report: pytest.TestReport) -> Line | None:
+def read_result(level: str, name: str, report: pytest.TestReport) -> Result | None:
     """Return what came of a test, or None where this phase of it does not say."""
     if report.when != "call" and report.outcome == "passed":
         return None
@@ -50,10 +50,10 @@ def line_of(level: str, name: str, report: pytest.TestReport) -> Line | None:
         reason = str(report.longrepr[2]).removeprefix("Skipped: ")
     if outcome == "failed" and not dict(report.user_properties).get("case"):
         reason = report.longreprtext.strip()
-    return Line(level, name, outcome, reason, dict(report.user_properties))
+    return Result(level, name, outcome, reason, dict(report.user_properties))
 
 
-def report_of(suite: Suite, lines: Sequence[Line]) -> dict[str, object]:
+def build_report(suite: Suite, lines: Sequence[Result]) -> dict[str, object]:
     """Return the report as what JSON holds."""
     return {
         "implementation": suite.name,
@@ -62,29 +62,34 @@ def report_of(suite: Suite, lines: Sequence[Line]) -> dict[str, object]:
         | {"python": platform.python_version()},
         "examples": suite.options.examples,
         "seed": suite.options.seed,
-        "kinds": {"smooth": _kinds(suite.smooth), "hard": _kinds(suite.hard)},
-        "levels": {level: _level([x for x in lines if x.level == level]) for level in LEVELS},
+        "kinds": {
+            "smooth": _capability_counts(suite.smooth),
+            "hard": _capability_counts(suite.hard),
+        },
+        "levels": {
+            level: _level_report([x for x in lines if x.level == level]) for level in LEVELS
+        },
     }
 
 
-def _kinds(offer: Offer) -> dict[str, object]:
+def _capability_counts(offer: Capabilities) -> dict[str, object]:
     return {"offered": len(offer.kinds), "of": len(KINDS), "refused": offer.reasons}
 
 
-def _level(lines: Sequence[Line]) -> dict[str, object]:
+def _level_report(lines: Sequence[Result]) -> dict[str, object]:
     counted = Counter(line.outcome for line in lines)
     return {
         **{outcome: counted[outcome] for outcome in OUTCOMES},
-        **{key: sum(_number(line.facts.get(key)) for line in lines) for key in TALLIES},
-        "tests": {line.name: _test(line) for line in lines},
-        "first_failure": next((_test(x) for x in lines if x.outcome == "failed"), None),
+        **{key: sum(_count(line.facts.get(key)) for line in lines) for key in TALLIES},
+        "tests": {line.name: _result_report(line) for line in lines},
+        "first_failure": next((_result_report(x) for x in lines if x.outcome == "failed"), None),
     }
 
 
 TALLIES = ("tried", "refused")
 
 
-def _test(line: Line) -> dict[str, object]:
+def _result_report(line: Result) -> dict[str, object]:
     facts = {key: value for key, value in line.facts.items() if value != ""}
     if "size" in facts:
         facts["size"] = json.loads(str(facts["size"]))
@@ -92,7 +97,7 @@ def _test(line: Line) -> dict[str, object]:
     return {"test": f"{line.level}[{line.name}]", "outcome": line.outcome, **reason, **facts}
 
 
-def _number(value: object) -> int:
+def _count(value: object) -> int:
     return value if isinstance(value, int) else 0
 
 
@@ -103,8 +108,8 @@ def _version(name: str) -> str | None:
         return None
 
 
-def write(suite: Suite, lines: Sequence[Line]) -> None:
+def write_report(suite: Suite, lines: Sequence[Result]) -> None:
     """Write the report where it was asked for, whole."""
     if suite.options.report is not None:
-        text = json.dumps(report_of(suite, lines), indent=2) + "\n"
+        text = json.dumps(build_report(suite, lines), indent=2) + "\n"
         write_atomic(suite.options.report, text.encode())

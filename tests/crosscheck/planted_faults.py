@@ -1,6 +1,6 @@
 """Networks with planted faults, black boxes of them, and where each is truly wrong first.
 
-``python -m tests.crosscheck.planted [N]`` prints how many of N networks per kind are detected, with
+``python -m tests.crosscheck.planted_faults [N]`` prints how many of N networks per kind are detected, with
 the right cause, at the right place.
 """
 
@@ -15,12 +15,12 @@ import refsast as rs
 from refsast.arrays import Array
 from refsast.autodiff.ops import Op
 from refsast.autodiff.tape import apply
-from refsast.crosscheck.faults import Fault, both, faulty, per_layer
-from refsast.crosscheck.known import around
-from refsast.crosscheck.known.derivatives import SHAPES, own
-from refsast.crosscheck.known.fired import derivative
-from refsast.crosscheck.known.table import BACKWARD, FORWARD
-from refsast.crosscheck.program import Program, program_of, solve
+from refsast.crosscheck.diagnose import readout_faults
+from refsast.crosscheck.diagnose.derivative_shapes import DERIVATIVE_SHAPES, own_derivative
+from refsast.crosscheck.diagnose.fault_table import BACKWARD, FORWARD
+from refsast.crosscheck.diagnose.faults import Fault, apply_fault, change_layers, combine_faults
+from refsast.crosscheck.diagnose.spike_faults import replace_derivative
+from refsast.crosscheck.variants import Variant, reference_variant, solve
 
 SURROGATES = (rs.Arctan, rs.Logistic, rs.Algebraic, rs.FastSigmoid, rs.PiecewiseQuadratic)
 RESETS = (rs.ToZero(), rs.Subtract(), rs.Subtract(leaked=True), rs.NoReset())
@@ -29,8 +29,10 @@ TABLE = {fault.name: fault for fault in (*BACKWARD, *FORWARD)}
 
 def slope(factor: Callable[[float], float]) -> Fault:
     """The spike's derivative multiplied by a function of its slope parameter."""
-    scaled = derivative(lambda neuron, v: factor(neuron.spike.slope) * own(neuron, v))
-    return Fault("slope factor", "", per_layer(scaled))
+    scaled = replace_derivative(
+        lambda neuron, v: factor(neuron.spike.slope) * own_derivative(neuron, v)
+    )
+    return Fault("slope factor", "", change_layers(scaled))
 
 
 KINDS: dict[str, Fault] = {
@@ -45,9 +47,9 @@ KINDS: dict[str, Fault] = {
     "un-normalised": Fault(
         "another surrogate backwards: 1/(1+|k v|)^2",
         "",
-        per_layer(derivative(SHAPES["1/(1+|k v|)^2"])),
+        change_layers(replace_derivative(DERIVATIVE_SHAPES["1/(1+|k v|)^2"])),
     ),
-    "gradient times 3": Fault("constant factor", "", around.multiplied(3.0)),
+    "gradient times 3": Fault("constant factor", "", readout_faults.scale_gradient(3.0)),
 }
 PAIRS = (
     ("reset detached", "sum over batch"),
@@ -58,7 +60,7 @@ PAIRS = (
 )
 
 
-def drawn(
+def draw_case(
     rng: np.random.Generator, hard: bool = False, detach: bool = False, current: bool = False
 ) -> rs.Case:
     """A network of any kind with inputs that make it fire; hard ones on a grid: some tie."""
@@ -88,20 +90,20 @@ def drawn(
     return rs.Case(network, rs.unflatten(network, w), x, y, synapse, hard=hard)
 
 
-def drawn_for(rng: np.random.Generator, *faults: Fault) -> rs.Case:
+def draw_faulty_case(rng: np.random.Generator, *faults: Fault) -> rs.Case:
     """A network in which all of these faults show, each beyond the others."""
     hard = any(f.name in ("tie rule", "smooth forward") for f in faults)
     detach = any(f.name == "reset attached" for f in faults)
     current = any(f.name == "scale missing" for f in faults)
     while True:
-        case = drawn(rng, hard, detach, current)
-        if any(faulty(case, fault) is None for fault in faults):
+        case = draw_case(rng, hard, detach, current)
+        if any(apply_fault(case, fault) is None for fault in faults):
             continue
-        programs = [program_of(case), *(faulty(case, fault) for fault in faults)]
+        programs = [reference_variant(case), *(apply_fault(case, fault) for fault in faults)]
         if KINDS["un-normalised"] in faults:  # which is a factor alone where FastSigmoid spikes
-            programs.append(faulty(case, KINDS["2/k"]))
+            programs.append(apply_fault(case, KINDS["2/k"]))
         if len(faults) > 1:
-            programs.append(faulty(case, both(*faults)))
+            programs.append(apply_fault(case, combine_faults(*faults)))
         answers = [rs.flatten(solve(case, p).grads) for p in programs]
         gaps = [
             np.abs(a - b).max() / max(np.abs(a).max(), 1e-300)
@@ -112,9 +114,9 @@ def drawn_for(rng: np.random.Generator, *faults: Fault) -> rs.Case:
             return case
 
 
-def _with_all(case: rs.Case, faults: tuple[Fault, ...]) -> Program:
+def _apply_faults(case: rs.Case, faults: tuple[Fault, ...]) -> Variant:
     """The program of a case with these faults, wherever it can show them."""
-    program = program_of(case)
+    program = reference_variant(case)
     for fault in faults:
         program = fault.change(program, case) or program
     return program
@@ -125,15 +127,15 @@ def black_box(case: rs.Case, *faults: Fault) -> Callable[..., tuple[float, rs.Pa
 
     def gradient(params: rs.Params, x: Array, y: Array) -> tuple[float, rs.Params]:
         asked = replace(case, params=params, x=x, y=y)
-        answer = solve(asked, _with_all(asked, faults))
+        answer = solve(asked, _apply_faults(asked, faults))
         return answer.loss, answer.grads
 
     return gradient
 
 
-def truly_first(case: rs.Case, *faults: Fault) -> tuple[str, int, int] | None:
+def true_location(case: rs.Case, *faults: Fault) -> tuple[str, int, int] | None:
     """Kind, layer and step of the first state, else adjoint, that is wrong; by plain loops."""
-    right, wrong = solve(case), solve(case, _with_all(case, faults))
+    right, wrong = solve(case), solve(case, _apply_faults(case, faults))
     steps, layers = range(len(case.x)), range(len(case.network.neurons))
     for t in steps:
         for i in layers:
@@ -151,10 +153,10 @@ def _differ(a: Array, b: Array) -> bool:
     return bool((abs(a - b) > 1e-11 * abs(a).max()).any())
 
 
-def nudged(layer: int, step: int) -> Fault:
+def nudge_potential(layer: int, step: int) -> Fault:
     """A potential that is off in one layer and step, for no known reason."""
 
-    def change(program: Program, case: rs.Case) -> Program | None:
+    def change(program: Variant, case: rs.Case) -> Variant | None:
         if step >= len(case.x):
             return None
         rules = program.layers[layer]
@@ -169,11 +171,11 @@ def nudged(layer: int, step: int) -> Fault:
     return Fault("unknown", "", change)
 
 
-def bent(layer: int, step: int) -> Fault:
+def bend_derivative(layer: int, step: int) -> Fault:
     """A gradient that is half too large on its way back through one layer and step."""
     op = Op("bent", lambda a: a, (lambda g, y, a: 1.5 * g,))
 
-    def change(program: Program, case: rs.Case) -> Program | None:
+    def change(program: Variant, case: rs.Case) -> Variant | None:
         if step >= len(case.x):
             return None
         rules = program.layers[layer]
@@ -189,18 +191,20 @@ def bent(layer: int, step: int) -> Fault:
     return Fault("unknown", "", change)
 
 
-def drawn_unknown(rng: np.random.Generator, plant: Callable[[int, int], Fault]):
+def draw_unknown_fault(rng: np.random.Generator, plant: Callable[[int, int], Fault]):
     """A network with an unknown fault in one layer and step."""
     while True:
-        case = drawn(rng)
+        case = draw_case(rng)
         layer = int(rng.integers(len(case.network.neurons)))
         fault = plant(layer, int(rng.integers(1, len(case.x))))
-        answers = [rs.flatten(a.grads) for a in (solve(case), solve(case, faulty(case, fault)))]
+        answers = [
+            rs.flatten(a.grads) for a in (solve(case), solve(case, apply_fault(case, fault)))
+        ]
         if np.abs(answers[0] - answers[1]).max() > 1e-6 * np.abs(answers[0]).max():
             return case, fault
 
 
-def outcome(case: rs.Case, *faults: Fault) -> tuple[bool, bool, bool, bool]:
+def diagnose_fault(case: rs.Case, *faults: Fault) -> tuple[bool, bool, bool, bool]:
     """Whether a fault is detected, its cause named, that or one of equal numbers, its place found.
 
     A small network may not tell two faults apart: with one layer and no memory, a factor in the
@@ -209,7 +213,7 @@ def outcome(case: rs.Case, *faults: Fault) -> tuple[bool, bool, bool, bool]:
     report = rs.check(black_box(case, *faults), case)
     if report.agrees:
         return False, False, False, False
-    truth, place = truly_first(case, *faults), report.first
+    truth, place = true_location(case, *faults), report.first
     found = (
         None if place is None or place.what == "gradient" else (place.what, place.layer, place.time)
     )
@@ -224,20 +228,23 @@ def outcome(case: rs.Case, *faults: Fault) -> tuple[bool, bool, bool, bool]:
 def main(n: int) -> None:
     """Print the table."""
     rows: list[tuple[str, Callable[[np.random.Generator], tuple]]] = [
-        (name, lambda rng, f=fault: (drawn_for(rng, f), f)) for name, fault in KINDS.items()
+        (name, lambda rng, f=fault: (draw_faulty_case(rng, f), f)) for name, fault in KINDS.items()
     ]
     rows += [
-        (" + ".join(pair), lambda rng, fs=tuple(KINDS[k] for k in pair): (drawn_for(rng, *fs), *fs))
+        (
+            " + ".join(pair),
+            lambda rng, fs=tuple(KINDS[k] for k in pair): (draw_faulty_case(rng, *fs), *fs),
+        )
         for pair in PAIRS
     ]
     rows += [
-        ("unknown, forward", lambda rng: drawn_unknown(rng, nudged)),
-        ("unknown, backward", lambda rng: drawn_unknown(rng, bent)),
+        ("unknown, forward", lambda rng: draw_unknown_fault(rng, nudge_potential)),
+        ("unknown, backward", lambda rng: draw_unknown_fault(rng, bend_derivative)),
     ]
     print(f"{'kind':50} detected  cause  equal  place   s")
     for i, (name, draw) in enumerate(rows):
         rng, start = np.random.default_rng(i), time.perf_counter()
-        found = [outcome(*draw(rng)) for _ in range(n)]
+        found = [diagnose_fault(*draw(rng)) for _ in range(n)]
         counts = np.sum(found, axis=0)
         took = (time.perf_counter() - start) / n
         print(

@@ -6,21 +6,21 @@ Rule 1: why is read off the largest wrong case; the smallest is often so plain t
 
 from dataclasses import dataclass
 
-from refsast.crosscheck.attribution import Cause, attribute
 from refsast.crosscheck.case import Case, Factory, ask
-from refsast.crosscheck.check import check, with_cause
-from refsast.crosscheck.conformance.asking import guarded
-from refsast.crosscheck.conformance.levels import Test
-from refsast.crosscheck.conformance.sam_causes import cause_of
+from refsast.crosscheck.check import attach_cause, check
+from refsast.crosscheck.compare import cast_case, compare_answers, tolerances
+from refsast.crosscheck.conformance.comparison import wrap_errors
+from refsast.crosscheck.conformance.levels import ConformanceTest
+from refsast.crosscheck.conformance.sam_causes import find_sam_cause
 from refsast.crosscheck.conformance.search import Tally, is_wrong
-from refsast.crosscheck.conformance.strategies import Question
-from refsast.crosscheck.factory import built
-from refsast.crosscheck.faults import Fault
-from refsast.crosscheck.judge import compared, seen_in, tolerances
-from refsast.crosscheck.program import solve
-from refsast.crosscheck.source import source_of, spelled
+from refsast.crosscheck.conformance.strategies import Example
+from refsast.crosscheck.diagnose.attribution import Cause, attribute
+from refsast.crosscheck.diagnose.faults import Fault
+from refsast.crosscheck.factory import build_implementation
+from refsast.crosscheck.reproducer import format_value, python_source
+from refsast.crosscheck.variants import solve
 
-KEPT = "answers differ from call to call: is something kept?"
+NOT_REPEATED = "answers differ from call to call: is something kept?"
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,16 +37,18 @@ class Failure:
         Of the report: why it is wrong, and where first.
     """
 
-    question: Question
+    question: Example
     report: str
     cause: str | None = None
     place: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.report}\n\n{source(self.question)}"
+        return f"{self.report}\n\n{example_source(self.question)}"
 
 
-def explained(factory: Factory, test: Test, question: Question, tally: Tally) -> Failure:
+def explain_failure(
+    factory: Factory, test: ConformanceTest, question: Example, tally: Tally
+) -> Failure:
     """Return what is to be said of a case that was found wrong.
 
     Parameters
@@ -63,17 +65,17 @@ def explained(factory: Factory, test: Test, question: Question, tally: Tally) ->
     try:
         if not is_wrong(factory, test, question):
             return Failure(
-                question, "the same case is answered rightly when it is asked again", KEPT
+                question, "the same case is answered rightly when it is asked again", NOT_REPEATED
             )
-        cause = cause_of(factory, question) if test.level == "sam" else None
+        cause = find_sam_cause(factory, question) if test.level == "sam" else None
         if cause is not None:
             return Failure(question, f"SAM gradient is wrong\n  cause: {cause}", cause)
-        report = check(guarded(built(factory, question.case)), question.case)
+        report = check(wrap_errors(build_implementation(factory, question.case)), question.case)
         if not report.repeated:
-            return Failure(question, str(report), KEPT)
+            return Failure(question, str(report), NOT_REPEATED)
         largest = (tally.largest or question).case
-        fault, cause = _why(factory, largest)
-        report = report if fault is None else with_cause(report, fault, cause)
+        fault, cause = _largest_cause(factory, largest)
+        report = report if fault is None else attach_cause(report, fault, cause)
     except ValueError as error:
         return Failure(question, str(error))
     place = None if report.first is None else str(report.first)
@@ -81,28 +83,28 @@ def explained(factory: Factory, test: Test, question: Question, tally: Tally) ->
     return Failure(question, str(report), cause, place)
 
 
-def _why(factory: Factory, case: Case) -> tuple[Fault | None, Cause | None]:
+def _largest_cause(factory: Factory, case: Case) -> tuple[Fault | None, Cause | None]:
     """The known fault that explains what is said of a case, if one does."""
-    gradient = guarded(built(factory, case)).gradient
+    gradient = wrap_errors(build_implementation(factory, case)).gradient
     got, dtype = ask(gradient, case)
-    seen = seen_in(case, dtype)
+    seen = cast_case(case, dtype)
     right = solve(seen)
-    stages = compared(got, right, tolerances(seen, right, dtype))
+    stages = compare_answers(got, right, tolerances(seen, right, dtype))
     if {stage.name for stage in stages if not stage.agrees} <= {"states"}:
         return None, None  # a convention of what is reported
     return attribute(gradient, seen, dtype)
 
 
-def source(question: Question) -> str:
+def example_source(question: Example) -> str:
     """Return a question as Python text."""
-    text = source_of(question.case)
+    text = python_source(question.case)
     if question.x is question.case.x:
         return text
-    second = f"second = ({spelled(question.x)}, {spelled(question.y)})"
+    second = f"second = ({format_value(question.x)}, {format_value(question.y)})"
     return f"{text}\n{second}\nrho = {question.rho!r}"
 
 
-def size_of(case: Case) -> dict[str, object]:
+def case_size(case: Case) -> dict[str, object]:
     """Return how large a case is."""
     time, batch, _ = case.x.shape
     return {"sizes": list(case.network.sizes), "steps": time, "batch": batch}

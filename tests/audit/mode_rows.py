@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from refsast.crosscheck.case import Implementation
 from refsast.crosscheck.check import Report, check
 from tests.audit.modes import Mode
-from tests.crosscheck.drawn import drawn
+from tests.crosscheck.random_cases import draw_case
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,12 @@ def row(mode: Mode, cases: int) -> Row:
         found = version(mode.package)
     except PackageNotFoundError:
         return Row(mode, "", ())
-    factory = factory_of(mode)
-    drawns = [drawn(seed, **mode.options) for seed in range(cases)]
+    factory = load_adapter_factory(mode)
+    drawns = [draw_case(seed, **mode.options) for seed in range(cases)]
     return Row(mode, found, tuple(check(factory(case), case) for case in drawns))
 
 
-def factory_of(mode: Mode) -> Callable[..., Implementation]:
+def load_adapter_factory(mode: Mode) -> Callable[..., Implementation]:
     """Return what makes a mode's implementation, its library imported without a word."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -10,24 +10,24 @@ from refsast.autodiff import stop_gradient, straight_through
 from refsast.autodiff.ops import Op
 from refsast.autodiff.tape import apply
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.faults import OfLayer
-from refsast.crosscheck.program import Rules, fire, fire_hard
+from refsast.crosscheck.diagnose.faults import LayerChange
+from refsast.crosscheck.variants import LayerRules, hard_spike, smooth_spike
 from refsast.model.lif import LIF
 from refsast.model.params import Layer
 from refsast.model.spike import first_derivative
 
 
-def hardened(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+def harden_spike(rules: LayerRules, neuron: LIF, layer: Layer, case: Case) -> LayerRules | None:
     """Heaviside forward, the smooth spike's derivative backward."""
-    return None if case.hard else replace(rules, fire=fire_hard)
+    return None if case.hard else replace(rules, fire=hard_spike)
 
 
-def softened(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+def soften_spike(rules: LayerRules, neuron: LIF, layer: Layer, case: Case) -> LayerRules | None:
     """The smooth spike forward, too."""
-    return replace(rules, fire=fire) if case.hard else None
+    return replace(rules, fire=smooth_spike) if case.hard else None
 
 
-def silent_at_threshold(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+def exclude_ties(rules: LayerRules, neuron: LIF, layer: Layer, case: Case) -> LayerRules | None:
     """A potential at the threshold does not fire."""
     if not case.hard:
         return None
@@ -41,21 +41,21 @@ def silent_at_threshold(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> 
     return replace(rules, fire=strictly)
 
 
-def other_spike(family: type) -> OfLayer:
+def replace_spike(family: type) -> LayerChange:
     """Another smooth spike, of the same slope at threshold."""
 
-    def exchange(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+    def exchange(rules: LayerRules, neuron: LIF, layer: Layer, case: Case) -> LayerRules | None:
         if isinstance(neuron.spike, family):
             return None
-        return replace(rules, fire=lambda n, v: rules.fire(_as(family, n), v))
+        return replace(rules, fire=lambda n, v: rules.fire(_convert_spike(family, n), v))
 
     return exchange
 
 
-def same_number(family: type) -> OfLayer:
+def replace_spike_keep_slope(family: type) -> LayerChange:
     """Another smooth spike, with the same number for its slope."""
 
-    def exchange(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+    def exchange(rules: LayerRules, neuron: LIF, layer: Layer, case: Case) -> LayerRules | None:
         slope = getattr(neuron.spike, "slope", None)
         if isinstance(neuron.spike, family) or slope is None:
             return None
@@ -64,17 +64,17 @@ def same_number(family: type) -> OfLayer:
     return exchange
 
 
-def _as(family: type, neuron: LIF) -> LIF:
+def _convert_spike(family: type, neuron: LIF) -> LIF:
     """The neuron with a spike of another family that is as steep at threshold."""
     steep = float(first_derivative(neuron.spike)(np.zeros(())))
     unit = float(family(1.0).derivative(np.zeros(())))
     return replace(neuron, spike=family(steep / unit))
 
 
-def derivative(shape: Callable[[LIF, Array], Array]) -> OfLayer:
+def replace_derivative(shape: Callable[[LIF, Array], Array]) -> LayerChange:
     """The spike forward, another function in place of its derivative backward."""
 
-    def exchange(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+    def exchange(rules: LayerRules, neuron: LIF, layer: Layer, case: Case) -> LayerRules | None:
         def wrong(n: LIF, v: Array) -> Array:
             op = Op("surrogate", lambda v: rules.fire(n, v), (lambda g, y, v: g * shape(n, v),))
             return apply(op, v)

@@ -1,0 +1,93 @@
+"""Functions that stand in place of a spike's derivative, and the factors they come with."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from refsast.arrays import Array
+from refsast.model.lif import LIF
+from refsast.model.spike import first_derivative
+
+
+def _slope_parameter(neuron: LIF) -> float:
+    """The parameter of the spike's family, or 1 where it has none."""
+    return float(getattr(neuron.spike, "slope", 1.0))
+
+
+def own_derivative(neuron: LIF, v: Array) -> Array:
+    """The spike's own derivative."""
+    return first_derivative(neuron.spike)(v)
+
+
+def square_of_derivative(neuron: LIF, v: Array) -> Array:
+    """The square of the spike's own derivative."""
+    return own_derivative(neuron, v) ** 2
+
+
+def constant_one(neuron: LIF, v: Array) -> Array:
+    """One: the straight-through estimator in the narrow sense."""
+    return np.ones(v.shape)
+
+
+def _rescale_argument(shape: Callable[[Array], Array]) -> Callable[[LIF, Array], Array]:
+    return lambda neuron, v: shape(_slope_parameter(neuron) * v)
+
+
+# With k the slope parameter, of z = k v; each up to a factor.
+DERIVATIVE_SHAPES: dict[str, Callable[[LIF, Array], Array]] = {
+    "own": own_derivative,
+    "(own)^2": square_of_derivative,
+    "1": constant_one,
+    "1/(1+|k v|)^2": _rescale_argument(lambda z: 1.0 / (1.0 + abs(z)) ** 2),
+    "1/(1+|v|)^2": lambda neuron, v: 1.0 / (1.0 + abs(v)) ** 2,
+    "1/(1+|k v|)": _rescale_argument(lambda z: 1.0 / (1.0 + abs(z))),
+    "1/(1+(pi k v/2)^2)": _rescale_argument(lambda z: 1.0 / (1.0 + (0.5 * np.pi * z) ** 2)),
+    "1/(1+(k v)^2)": _rescale_argument(lambda z: 1.0 / (1.0 + z * z)),
+    "sech(k v/2)^2": _rescale_argument(
+        lambda z: 1.0 / np.cosh(np.clip(0.5 * z, -300.0, 300.0)) ** 2
+    ),
+    "sech(k v)^2": _rescale_argument(lambda z: 1.0 / np.cosh(np.clip(z, -300.0, 300.0)) ** 2),
+    "(1+(k v)^2)^(-3/2)": _rescale_argument(lambda z: (1.0 + z * z) ** -1.5),
+    "exp(-(k v)^2)": _rescale_argument(lambda z: np.exp(-z * z)),
+    "exp(-(k v)^2/2)": _rescale_argument(lambda z: np.exp(-0.5 * z * z)),
+    "exp(-|k v|)": _rescale_argument(lambda z: np.exp(-abs(z))),
+    "max(0, 1-|k v|)": _rescale_argument(lambda z: np.maximum(0.0, 1.0 - abs(z))),
+    "1 where |k v| <= 1": _rescale_argument(lambda z: (abs(z) <= 1.0).astype(np.float64)),
+    "1 where |k v| <= 1/2": _rescale_argument(lambda z: (abs(z) <= 0.5).astype(np.float64)),
+}
+
+# What a factor is called, as a function of the slope parameter k.
+SLOPE_FACTORS: dict[str, Callable[[float], float]] = {
+    "k": lambda k: k,
+    "1/k": lambda k: 1.0 / k,
+    "2/k": lambda k: 2.0 / k,
+    "4/k": lambda k: 4.0 / k,
+    "1/(2 k)": lambda k: 0.5 / k,
+    "2 k": lambda k: 2.0 * k,
+    "k/2": lambda k: 0.5 * k,
+    "k/4": lambda k: 0.25 * k,
+    "k^2": lambda k: k * k,
+    "1/k^2": lambda k: 1.0 / k**2,
+    "pi": lambda k: np.pi,
+    "1/pi": lambda k: 1.0 / np.pi,
+    "pi/2": lambda k: 0.5 * np.pi,
+    "2/pi": lambda k: 2.0 / np.pi,
+    "pi k/2": lambda k: 0.5 * np.pi * k,
+    "2/(pi k)": lambda k: 2.0 / (np.pi * k),
+}
+
+
+def candidate_factors(neuron: LIF) -> list[float]:
+    """Return all of these factors for the slope of a neuron's spike, but one."""
+    found = {of(_slope_parameter(neuron)) for of in SLOPE_FACTORS.values()} - {1.0}
+    return sorted(found)
+
+
+def describe_derivative(name: str, factor: float, neuron: LIF, limit: float) -> str:
+    """Return what a derivative is in words: its shape, its factor, what that factor is of k."""
+    k = _slope_parameter(neuron)
+    known = [word for word, of in SLOPE_FACTORS.items() if abs(factor / of(k) - 1.0) <= limit]
+    number = f"{factor:.6g}" + (f" = {known[0]}, k = {k:g} its slope" if known else "")
+    if name == "own":
+        return f"multiplied by {number}"
+    return f"replaced by {name}" + ("" if abs(factor - 1.0) <= limit else f" times {number}")
