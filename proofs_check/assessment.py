@@ -4,8 +4,8 @@ For each claim: do its hypotheses hold for these weights, these recordings, this
 the bound, what was measured, and what is their ratio. One of
 
     holds     the hypotheses hold, and the bound says something
-    vacuous   the hypotheses hold, but the bound is more than `VACUOUS_RATIO` times what is measured; of
-              7, but no recording is certified
+    vacuous   the hypotheses hold, but the bound is more than `VACUOUS_RATIO` times what is
+              measured; of 7, but no recording is certified
     silent    a hypothesis fails
     REFUTED   the hypotheses hold and the bound is exceeded: an error in the theorem or the code
 
@@ -21,21 +21,26 @@ import numpy as np
 
 import refsast as rs
 from proofs_check.claim import Claim, ClaimResult, check_claim
-from proofs_check.claims import (
-    mechanism,
-    transfer,
-)
-from proofs_check.instances import Driven
+from proofs_check.claims import mechanism, transfer
+from proofs_check.instances import LabelledBatch
 from proofs_check.instances_from_run import LazyInstance, loss_instances, network_instances
 from proofs_check.replay import Json, finite_or_none
 from proofs_check.training import Training
 from proofs_check.transfer import certificate
 from proofs_check.transfer.slope_curve import SlopeCurve, curve_figure
 from refsast.arrays import Array, Integers
-from refsast.experiment import html_document as pages
+from refsast.experiment import html_document
 from refsast.experiment.tables import align_columns
 
 VACUOUS_RATIO = 1000.0
+STATES = ("holds", "vacuous", "silent", "REFUTED")
+HEADINGS = ("claim", "about", "state", "measured", "bound", "ratio")
+LEGEND = (
+    "Holds: every hypothesis is met, and the bound says something. Vacuous: the hypotheses are "
+    "met, but the bound is more than 1000 times what was measured (of 7: no recording is "
+    "certified); true, and of no use here. Silent: a hypothesis fails, so nothing is claimed. Both "
+    "sides are shown at the entry that comes closest to its bound."
+)
 
 
 @dataclass(frozen=True)
@@ -47,11 +52,11 @@ class Assessment:
     label, title : str
         Of the claim.
     state : str
-        ``holds``, ``vacuous``, ``silent`` or ``REFUTED``; see the top of the file.
+        One of `STATES`; see the top of the file.
     unmet : tuple of str
         The hypotheses that fail.
     measured, bound : float
-        Both sides, at the entry that comes closest to its bound; not a number if silent.
+        Both sides, at the entry that comes closest to its bound; NaN if silent.
     """
 
     label: str
@@ -75,11 +80,11 @@ def assess(
     *,
     training: Training,
     rng: np.random.Generator,
-    progress: Callable[
-        [Iterable[LazyInstance], int], Iterable[LazyInstance]
-    ] = lambda claims, total: claims,
+    progress: Callable[[Iterable[LazyInstance], int], Iterable[LazyInstance]] = (
+        lambda claims, total: claims
+    ),
 ) -> tuple[Assessment, ...]:
-    """Say for each theorem whether it holds of a network, and whether it says anything.
+    """Assess for each theorem whether it holds of a network, and whether it says anything.
 
     Parameters
     ----------
@@ -96,11 +101,11 @@ def assess(
     rng : numpy.random.Generator
         Pairs the recordings and draws directions; advanced.
     progress : callable
-        Wraps the claims as they are looked at: ``progress(claims, how many)``.
+        Wraps the claims as they are assessed: ``progress(claims, how many)``.
 
     Returns
     -------
-    tuple of Finding
+    tuple of Assessment
         One per claim.
 
     References
@@ -108,74 +113,63 @@ def assess(
     THEORY 8; the paper's theory-alignment control.
     """
     params = rs.unflatten(network, rs.flatten(params).astype(float))
-    x, y = np.asarray(x, float), np.asarray(y)
-    point = Driven(network, params, x, y)
-    claims = [*network_instances(point, rng), *loss_instances(point, training)]
+    batch = LabelledBatch(network, params, np.asarray(x, float), np.asarray(y))
+    claims = [*network_instances(batch, rng), *loss_instances(batch, training)]
     return tuple(_assess_claim(claim, make()) for claim, make in progress(claims, len(claims)))
 
 
 def _assess_claim(claim: Claim, instance: object) -> Assessment:
     """Check one claim; a sentence in place of an instance says why there is none."""
-    silent = isinstance(instance, str)
-    verdict = ClaimResult(claim.label, (instance,)) if silent else check_claim(claim, instance)
+    missing = isinstance(instance, str)
+    found = ClaimResult(claim.label, (instance,)) if missing else check_claim(claim, instance)
     state = "holds"
-    if verdict.unmet:
+    if found.unmet:
         state = "silent"
-    elif verdict.refuted:
+    elif found.refuted:
         state = "REFUTED"
-    elif _is_vacuous(claim, instance, verdict):
+    elif _is_vacuous(claim, instance, found):
         state = "vacuous"
-    return Assessment(
-        claim.label, claim.title, state, verdict.unmet, verdict.measured, verdict.bound
-    )
+    return Assessment(claim.label, claim.title, state, found.unmet, found.measured, found.bound)
 
 
-def _is_vacuous(claim: Claim, instance: object, verdict: ClaimResult) -> bool:
+def _is_vacuous(claim: Claim, instance: object, result: ClaimResult) -> bool:
     """Whether a claim that holds is of no use."""
     if claim is mechanism.IDENTITY:  # its bound is rounding
         return False
-    if isinstance(instance, Driven) and claim in transfer.CLAIMS:
-        asked = (
-            certificate.sharp_certificate
-            if claim is transfer.SHARP_LEADS
-            else certificate.simple_certificate
-        )
-        return not asked(instance.network, instance.params, instance.x).certified.any()
-    return verdict.bound == 0.0 or not verdict.measured * VACUOUS_RATIO >= verdict.bound
+    if isinstance(instance, LabelledBatch) and claim in transfer.CLAIMS:
+        sharp = claim is transfer.SHARP_LEADS
+        certify = certificate.sharp_certificate if sharp else certificate.simple_certificate
+        return not certify(instance.network, instance.params, instance.x).certified.any()
+    return result.bound == 0.0 or not result.measured * VACUOUS_RATIO >= result.bound
 
 
-def page(findings: Sequence[Assessment], says: str, curves: Mapping[str, SlopeCurve]) -> str:
-    """Return the findings as a page, with the certificates over the slope.
+def html_page(
+    findings: Sequence[Assessment], description: str, curves: Mapping[str, SlopeCurve]
+) -> str:
+    """Return the assessment as a page that refers to nothing outside itself.
 
     Parameters
     ----------
-    findings : sequence of Finding
+    findings : sequence of Assessment
         From `assess`.
-    says : str
+    description : str
         What was assessed, on which recordings.
-    curves : mapping of Curve
-        By title; from `slopes.curve`.
-
-    Returns
-    -------
-    str
-        HTML that refers to nothing outside itself.
+    curves : mapping of SlopeCurve
+        The transfer certificate over the slope, by title.
     """
-    rows = [table_cells(finding) for finding in findings]
+    caption = (
+        "The same weights with spikes of every slope: on how many recordings smooth and hard "
+        "spikes provably predict the same class, and on how many they do."
+    )
+    table = html_document.table(HEADINGS, [table_cells(finding) for finding in findings])
+    picture = html_document.picture(html_document.encode_png(curve_figure(curves)), caption)
     sections = [
-        ("Every theorem", [pages.table(HEADINGS, rows), pages.paragraph(LEGEND)]),
-        (
-            "Transfer certificate over the slope",
-            [
-                pages.picture(
-                    pages.encode_png(curve_figure(dict(curves))),
-                    "The same weights with spikes of every slope: on how many recordings smooth "
-                    "and hard spikes provably predict the same class, and on how many they do.",
-                )
-            ],
-        ),
+        ("Every theorem", [table, html_document.paragraph(LEGEND)]),
+        ("Transfer certificate over the slope", [picture]),
     ]
-    return pages.render_page("What the theorems say about this network", says, sections)
+    return html_document.render_page(
+        "What the theorems say about this network", description, sections
+    )
 
 
 def summary(findings: Sequence[Assessment]) -> str:
@@ -184,21 +178,9 @@ def summary(findings: Sequence[Assessment]) -> str:
     return ", ".join(f"{count} {state}" for state, count in counts.items() if count) + "."
 
 
-STATES = ("holds", "vacuous", "silent", "REFUTED")
-LEGEND = (
-    "Holds: every hypothesis is met, and the bound says something. Vacuous: the hypotheses are "
-    "met, but the bound is more than 1000 times what was measured (of 7: no recording is "
-    "certified); true, and of no use here. Silent: a hypothesis fails, so nothing is claimed. Both "
-    "sides are shown at the entry that comes closest to its bound."
-)
-HEADINGS = ("claim", "about", "state", "measured", "bound", "ratio")
-
-
 def record(finding: Assessment) -> dict[str, Json]:
-    """Return a finding as JSON."""
-    numbers = {
-        name: finite_or_none(getattr(finding, name)) for name in ("measured", "bound", "ratio")
-    }
+    """Return what a claim says as JSON."""
+    numbers = {n: finite_or_none(getattr(finding, n)) for n in ("measured", "bound", "ratio")}
     words = {name: getattr(finding, name) for name in ("label", "title", "state")}
     return {**words, "unmet": list(finding.unmet), **numbers}
 
@@ -209,7 +191,7 @@ def format_table(findings: Sequence[Assessment]) -> str:
 
 
 def table_cells(finding: Assessment) -> tuple[str, ...]:
-    """Return a finding as text, under `HEADINGS`."""
+    """Return what a claim says as text, under `HEADINGS`."""
     why = f" ({'; '.join(finding.unmet)} fails)" if finding.unmet else ""
     numbers = (finding.measured, finding.bound, finding.ratio)
     sides = tuple("-" if np.isnan(n) else f"{n:.3g}" for n in numbers)

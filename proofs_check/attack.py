@@ -30,29 +30,29 @@ Refit: TypeAlias = Callable[..., object]
 
 
 @dataclass(frozen=True, eq=False)
-class AttackResult:
+class CheckedInstance:
     """An instance, and how much of the bound it uses.
 
     Attributes
     ----------
     instance : object
         What the claim was checked on.
-    verdict : Verdict
+    result : ClaimResult
         What came of it.
     way : str
         How it was found.
     """
 
     instance: object
-    verdict: ClaimResult
+    result: ClaimResult
     way: str
 
     @property
     def ratio(self) -> float:
         """Share of the bound that is used; -1 if the claim is silent, inf if it is refuted."""
-        if not self.verdict.applies:
+        if not self.result.applies:
             return -1.0
-        return np.inf if self.verdict.refuted else self.verdict.ratio
+        return np.inf if self.result.refuted else self.result.ratio
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,9 @@ class HypothesisSource:
         return self.draw(hnp.arrays(np.float64, shape, elements=sizes))  # pyright: ignore
 
 
-def check_instance(claim: Claim, instance: object, way: str) -> AttackResult:
+def check_instance(claim: Claim, instance: object, way: str) -> CheckedInstance:
     """Check a claim on an instance that was found somehow."""
-    return AttackResult(instance, check_claim(claim, instance), way)
+    return CheckedInstance(instance, check_claim(claim, instance), way)
 
 
 def attack(
@@ -85,11 +85,11 @@ def attack(
     draw: Callable[[Source], object],
     rng: np.random.Generator,
     *,
-    mend: Refit = lambda instance: instance,
+    refit: Refit = lambda instance: instance,
     effort: int = 100,
     seconds: float = 60.0,
-    starts: Sequence[AttackResult] = (),
-) -> AttackResult:
+    starts: Sequence[CheckedInstance] = (),
+) -> CheckedInstance:
     """Look for the instance that uses most of a bound.
 
     Parameters
@@ -100,18 +100,18 @@ def attack(
         ``draw(source) -> instance``.
     rng : numpy.random.Generator
         Advanced.
-    mend : callable
-        ``mend(instance) -> instance``: what follows from the arrays, made to fit them again.
+    refit : callable
+        ``refit(instance) -> instance``: recomputes what follows from the arrays.
     effort : int
         Evaluations that each way may use, up to a small factor. Positive.
     seconds : float
-        After that many, no further way is begun.
-    starts : sequence of Found
+        After that many, no other way is started.
+    starts : sequence of CheckedInstance
         Where to begin; without any, drawn.
 
     Returns
     -------
-    Found
+    CheckedInstance
         The best of all that was seen, refutations before all.
 
     References
@@ -119,15 +119,14 @@ def attack(
     THEORY 8.
     """
     until = time.monotonic() + seconds
-    drawn = starts or [
-        check_instance(claim, draw(RandomSource(rng)), "draw") for _ in range(effort)
-    ]
+    source = RandomSource(rng)
+    drawn = starts or [check_instance(claim, draw(source), "draw") for _ in range(effort)]
     best = sorted(drawn, key=lambda found: -found.ratio)[:3]
     ways = (
-        *(lambda b=b: climb_gradient(claim, b, mend, effort // 3, until) for b in best),
-        lambda: perturb(claim, _best(best), mend, rng, effort, until),
+        *(lambda b=b: climb_gradient(claim, b, refit, effort // 3, until) for b in best),
+        lambda: perturb(claim, _best(best), refit, rng, effort, until),
         lambda: guide_hypothesis(claim, draw, int(rng.integers(2**32)), effort),
-        lambda: climb_gradient(claim, _best(best), mend, effort // 3, until),
+        lambda: climb_gradient(claim, _best(best), refit, effort // 3, until),
     )
     for way in ways:
         if time.monotonic() < until:
@@ -135,14 +134,14 @@ def attack(
     return _best(best)
 
 
-def _best(found: Sequence[AttackResult]) -> AttackResult:
+def _best(found: Sequence[CheckedInstance]) -> CheckedInstance:
     """The one with the largest ratio, the first of equals."""
     return max(found, key=lambda f: f.ratio)
 
 
 def climb_gradient(
-    claim: Claim, start: AttackResult, mend: Refit, steps: int, until: float
-) -> AttackResult:
+    claim: Claim, start: CheckedInstance, refit: Refit, steps: int, until: float
+) -> CheckedInstance:
     """Ascend the logarithm of the ratio, with steps that grow while they gain and shrink else."""
     best, size = start, 0.03
     for _ in range(steps):
@@ -153,7 +152,7 @@ def climb_gradient(
             break
         while size > 1e-6:
             arrays = _move_uphill(best.instance, slope, size)
-            tried = _check_proposal(claim, mend, best, arrays, "gradient ascent")
+            tried = _check_proposal(claim, refit, best, arrays, "gradient ascent")
             if tried.ratio > best.ratio:
                 best, size = tried, 2.0 * size
                 break
@@ -174,7 +173,7 @@ def _log_ratio_gradient(claim: Claim, instance: object) -> list[Array] | None:
 
     try:
         grads = value_and_grad(gain, *arrays)[1]
-    except (TypeError, ValueError, AttributeError):  # a step that the tape does not know
+    except (TypeError, ValueError, AttributeError):  # an operation that the tape has no rule for
         return None
     return list(grads) if all(np.isfinite(g).all() for g in grads) else None
 
@@ -201,23 +200,23 @@ def _move_uphill(instance: object, slope: Sequence[Array], size: float) -> list[
 
 
 def _check_proposal(
-    claim: Claim, mend: Refit, base: AttackResult, arrays: Sequence[Array], way: str
-) -> AttackResult:
+    claim: Claim, refit: Refit, base: CheckedInstance, arrays: Sequence[Array], way: str
+) -> CheckedInstance:
     """Check the instance with other arrays; `base` itself where they are none of its kind."""
     try:
-        return check_instance(claim, mend(replace_arrays(base.instance, arrays)), way)
-    except ValueError:  # refused at a door, such as a Hessian that is not symmetric
+        return check_instance(claim, refit(replace_arrays(base.instance, arrays)), way)
+    except ValueError:  # refused by validation, such as a Hessian that is not symmetric
         return base
 
 
 def perturb(
     claim: Claim,
-    start: AttackResult,
-    mend: Refit,
+    start: CheckedInstance,
+    refit: Refit,
     rng: np.random.Generator,
     trials: int,
     until: float,
-) -> AttackResult:
+) -> CheckedInstance:
     """Move one array at random, by a size that adapts, and keep what is better."""
     best, size = start, 0.3
     for _ in range(trials):
@@ -227,7 +226,7 @@ def perturb(
         i = int(rng.integers(len(arrays)))
         scale = size * (np.abs(arrays[i]).max(initial=0.0) + 0.1)
         arrays[i] = arrays[i] + scale * rng.standard_normal(arrays[i].shape)
-        tried = _check_proposal(claim, mend, best, arrays, "random moves")
+        tried = _check_proposal(claim, refit, best, arrays, "random moves")
         better = tried.ratio > best.ratio
         best, size = (tried, min(2.0 * size, 3.0)) if better else (best, max(0.9 * size, 1e-4))
     return best
@@ -235,9 +234,9 @@ def perturb(
 
 def guide_hypothesis(
     claim: Claim, draw: Callable[[Source], object], number: int, trials: int
-) -> AttackResult:
+) -> CheckedInstance:
     """Let Hypothesis look, with the ratio as its target."""
-    seen: list[AttackResult] = []
+    seen: list[CheckedInstance] = []
 
     @seed(number)
     @settings(
@@ -274,13 +273,13 @@ def replace_arrays(thing: object, arrays: Sequence[Array]) -> object:
     """Return the record with other arrays, in the order of `float_arrays`."""
     rest = iter(arrays)
 
-    def rebuilt(part: object) -> object:
+    def rebuild(part: object) -> object:
         if isinstance(part, np.ndarray):
             return next(rest) if part.dtype == np.float64 else part
         if isinstance(part, tuple):
-            return tuple(map(rebuilt, part))
+            return tuple(map(rebuild, part))
         if is_dataclass(part) and not isinstance(part, type | rs.Network | rs.LIF):
-            return replace(part, **{f.name: rebuilt(getattr(part, f.name)) for f in fields(part)})
+            return replace(part, **{f.name: rebuild(getattr(part, f.name)) for f in fields(part)})
         return part
 
-    return rebuilt(thing)
+    return rebuild(thing)

@@ -1,7 +1,7 @@
 """What a claim is, and what it means to check one.
 
 Rule 1: a claim whose hypothesis fails says nothing. It is silent, and silence is counted.
-Rule 2: a number that is not a number is a failure, never a success.
+Rule 2: NaN is a failure, never a success.
 Rule 3: nothing here knows what the claims are about; an instance may be of any type.
 """
 
@@ -12,12 +12,13 @@ from typing import Generic, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-# Relative room for rounding in constants and norms: a thousand operations of a few ulp each, on
-# numbers of one sign. What cancels is given room by `Claim.rounding`, from its magnitudes.
+# Relative tolerance for rounding in constants and norms: a thousand operations of a few ulp each,
+# on numbers of one sign. `Claim.rounding` gives the tolerance where larger numbers cancel.
 ROUNDING = 1e-12
 
 X = TypeVar("X")
-Y = TypeVar("Y", contravariant=True)  # what holds of more serves for less
+# Contravariant: a hypothesis on a base type applies to its subtypes.
+Y = TypeVar("Y", contravariant=True)
 Side: TypeAlias = "ArrayLike | tuple[ArrayLike, ...]"
 
 
@@ -27,19 +28,14 @@ class Hypothesis(Generic[Y]):
 
     Attributes
     ----------
-    says : str
+    condition : str
         The condition, as a reader would write it.
     holds : callable
         ``holds(instance) -> bool``.
     """
 
-    says: str
+    condition: str
     holds: Callable[[Y], bool]
-
-
-def no_rounding(instance: object) -> float:
-    """Return 0: no room beyond `ROUNDING`."""
-    return 0.0
 
 
 @dataclass(frozen=True)
@@ -56,11 +52,11 @@ class Claim(Generic[X]):
         What it is about, in a few words.
     source : str
         Document, version and number.
-    says : str
-        The statement, complete: this line alone can be refuted.
+    statement : str
+        Complete: this line alone can be refuted. ``docs/theory.md`` is written from it.
     hypotheses : tuple of Hypothesis
-        It is silent where one fails. They are asked in order and no further than the first that
-        fails, so that one may rest on those before it.
+        The claim is silent where one fails. They are asked in order, up to the first that fails,
+        so a hypothesis may rely on those before it.
     measure : callable
         ``measure(x)``, by running the model.
     bound : callable
@@ -69,22 +65,28 @@ class Claim(Generic[X]):
         Labels that its proof rests on.
     rounding : callable
         ``rounding(x)``: how far rounding can move what is measured, where that is a difference of
-        larger numbers.
+        larger numbers; 0 elsewhere.
     """
 
     label: str
     title: str
     source: str
-    says: str
+    statement: str
     hypotheses: tuple[Hypothesis[X], ...]
     measure: Callable[[X], Side]
     bound: Callable[[X], Side]
     uses: tuple[str, ...] = ()
-    rounding: Callable[[X], Side] = no_rounding
+    rounding: Callable[[X], Side] = lambda x: 0.0
 
-    def without(self, says: str) -> "Claim[X]":
-        """Return the claim that does without one of its hypotheses."""
-        return replace(self, hypotheses=tuple(h for h in self.hypotheses if h.says != says))
+    @property
+    def conditions(self) -> str:
+        """All hypotheses in one line."""
+        return "; ".join(h.condition for h in self.hypotheses) or "none"
+
+    def drop_hypothesis(self, condition: str) -> "Claim[X]":
+        """Return the claim without one of its hypotheses."""
+        kept = tuple(h for h in self.hypotheses if h.condition != condition)
+        return replace(self, hypotheses=kept)
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ class ClaimResult:
     unmet : tuple of str
         The first hypothesis that fails, if one does; nothing was measured then.
     measured, bound, slack : float
-        At the entry that comes closest to its bound: both sides, and the room for rounding.
+        At the entry that comes closest to its bound: both sides, and the tolerance for rounding.
     """
 
     label: str
@@ -119,10 +121,7 @@ class ClaimResult:
 
     @property
     def ratio(self) -> float:
-        """How much of the bound is used, in [0, 1] unless refuted; 0 where both sides are 0.
-
-        What rounding can explain does not count.
-        """
+        """`bound_share`: in [0, 1] unless refuted."""
         return float(bound_share(*self._sides))
 
     @property
@@ -142,14 +141,14 @@ def check_claim(claim: Claim[X], instance: X) -> ClaimResult:
 
     Returns
     -------
-    Verdict
-        Silent, or the entry that comes closest to its bound, one that is not a number before all.
+    ClaimResult
+        Silent, or the entry that comes closest to its bound; a broken one (NaN, too) comes first.
 
     References
     ----------
     THEORY 8.
     """
-    unmet = next((h.says for h in claim.hypotheses if not h.holds(instance)), None)
+    unmet = next((h.condition for h in claim.hypotheses if not h.holds(instance)), None)
     if unmet is not None:
         return ClaimResult(claim.label, (unmet,))
     measured, bound, slack = broadcast_sides(
@@ -157,14 +156,13 @@ def check_claim(claim: Claim[X], instance: X) -> ClaimResult:
     )
     broken = ~satisfies(measured, bound, slack)
     worst = int(np.argmax(broken if broken.any() else bound_share(measured, bound, slack)))
-    at = (float(a[worst]) for a in (measured, bound, slack))
-    return ClaimResult(claim.label, (), *at)
+    return ClaimResult(claim.label, (), *(float(a[worst]) for a in (measured, bound, slack)))
 
 
 def broadcast_sides(*sides: Side) -> tuple[np.ndarray, ...]:
     """Return the sides of an inequality as flat arrays of one length."""
-    many = max(len(side_parts(side)) for side in sides)
-    each = [side if isinstance(side, tuple) else (side,) * many for side in sides]
+    n_layers = max(len(side_parts(side)) for side in sides)
+    each = [side if isinstance(side, tuple) else (side,) * n_layers for side in sides]
     rows = [
         [a.ravel() for a in np.broadcast_arrays(*(np.asarray(part, float) for part in row))]
         for row in zip(*each, strict=True)
@@ -180,8 +178,7 @@ def side_parts(side: Side) -> tuple[np.ndarray, ...]:
 def satisfies(measured: np.ndarray, bound: np.ndarray, slack: np.ndarray) -> np.ndarray:
     """Whether each entry keeps to its bound.
 
-    What is not a number does not, what is infinite was not measured, and room for rounding that is
-    infinite is none but beside an infinite bound.
+    NaN and an infinite measurement do not; an infinite slack counts beside an infinite bound only.
     """
     known = np.isfinite(measured) & (np.isfinite(slack) | np.isinf(bound))
     with np.errstate(invalid="ignore"):
@@ -189,7 +186,10 @@ def satisfies(measured: np.ndarray, bound: np.ndarray, slack: np.ndarray) -> np.
 
 
 def bound_share(measured: ArrayLike, bound: ArrayLike, slack: ArrayLike) -> np.ndarray:
-    """Return the share of the bound that is used, by entry; 0 of 0 and of infinity."""
+    """Return the share of the bound that is used, by entry; what rounding explains is not counted.
+
+    0 where both sides are 0 and where the bound is infinite.
+    """
     above = np.asarray(measured) - np.asarray(slack)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where((above <= 0.0) | np.isinf(bound), 0.0, above / bound)

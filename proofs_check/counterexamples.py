@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 import refsast as rs
-from proofs_check.claims.mechanism import Conditioned
+from proofs_check.claims.mechanism import ConditionedRecording
 from proofs_check.claims.sam import Ascent
 from proofs_check.descent import counterexamples as counterexamples_descent
 from proofs_check.descent.objectives import Quadratic
-from proofs_check.instances import Driven, Moved, Pair, Started
+from proofs_check.instances import LabelledBatch, TwoInputs, TwoParameterPoints, TwoStartStates
 from refsast.arrays import Array
 
 
@@ -49,14 +49,16 @@ class SteeperSpike(rs.Arctan):
         return rs.Arctan(1000.0 * self.slope)(v)
 
 
-def one_neuron_batch(neuron: rs.LIF, steps: int, *, w: float = 1.0, out: float = 0.1) -> Driven:
+def one_neuron_batch(
+    neuron: rs.LIF, steps: int, *, w: float = 1.0, out: float = 0.1
+) -> LabelledBatch:
     """Return one neuron that is driven by ones, its bias at threshold, and a readout of it."""
     network = rs.Network((1, 1), neuron, rs.LinearReadout(2))
     params = (
         rs.Layer(np.full((1, 1), w), np.full(1, neuron.threshold - w)),
         rs.Layer(out * np.array([[1.0], [-1.0]]), np.zeros(2)),
     )
-    return Driven(network, params, np.ones((steps, 1, 1)), np.zeros(1, np.int64))
+    return LabelledBatch(network, params, np.ones((steps, 1, 1)), np.zeros(1, np.int64))
 
 
 def _neuron(spike: rs.Arctan, leak: float = 0.5, reset: object = None) -> rs.LIF:
@@ -64,58 +66,60 @@ def _neuron(spike: rs.Arctan, leak: float = 0.5, reset: object = None) -> rs.LIF
     return rs.LIF(leak, 1.0, spike, reset or rs.ToZero())  # pyright: ignore[reportArgumentType]
 
 
-def runaway() -> Driven:
+def runaway() -> LabelledBatch:
     """Return a neuron that a negative spike makes grow: ``leak u (1 - s) = 1.8 u``."""
     return one_neuron_batch(_neuron(NegativeSpike(1.0), 0.9), 20)
 
 
-def integrator(reset: object, spike: rs.Arctan) -> Driven:
+def integrator(reset: object, spike: rs.Arctan) -> LabelledBatch:
     """Return a neuron without a leak whose potential is the sum of its currents."""
     return one_neuron_batch(_neuron(spike, 1.0, reset), 200)
 
 
-def steep_batch() -> Driven:
+def steep_batch() -> LabelledBatch:
     """Return a neuron at threshold that is steeper than its constants say."""
     return one_neuron_batch(_neuron(SteeperSpike(1.0)), 1)
 
 
-def steep_states() -> Started:
+def steep_states() -> TwoStartStates:
     """Return two states close to the threshold of a neuron that is steeper than it says."""
     layer = rs.Layer(np.ones((1, 1)))
     start = np.ones((1, 1))
-    return Started(_neuron(SteeperSpike(1.0)), layer, np.zeros((1, 1, 1)), start, start + 1e-3)
+    return TwoStartStates(
+        _neuron(SteeperSpike(1.0)), layer, np.zeros((1, 1, 1)), start, start + 1e-3
+    )
 
 
-def overshoot() -> Started:
+def overshoot() -> TwoStartStates:
     """Return two states that subtraction with a steep spike drives apart."""
     layer, start = rs.Layer(np.ones((1, 1))), np.ones((1, 1))
     cell = _neuron(rs.Arctan(10.0), 0.9, rs.Subtract())
-    return Started(cell, layer, np.zeros((1, 1, 1)), start, start + 1e-2)
+    return TwoStartStates(cell, layer, np.zeros((1, 1, 1)), start, start + 1e-2)
 
 
-def steep_inputs() -> Pair:
+def steep_inputs() -> TwoInputs:
     """Return two inputs on either side of a threshold that is steeper than it says."""
     x = steep_batch()
-    return Pair(x.network, x.params, x.x, x.x + 1e-3)
+    return TwoInputs(x.network, x.params, x.x, x.x + 1e-3)
 
 
-def steep_points() -> Moved:
+def steep_points() -> TwoParameterPoints:
     """Return two points that a spike steeper than it says tells apart."""
     return _move_first_layer(steep_batch(), 1e-3, np.inf)
 
 
-def norms_above_caps() -> Moved:
+def norms_above_caps() -> TwoParameterPoints:
     """Return two points whose norms exceed the caps, which are nearly zero."""
     x = one_neuron_batch(_neuron(rs.Arctan(1.0)), 1, out=10.0)
     return _move_first_layer(replace(x, y=np.ones(1, np.int64)), 1.0, 1e-3)
 
 
-def _move_first_layer(x: Driven, size: float, cap: float) -> Moved:
+def _move_first_layer(x: LabelledBatch, size: float, cap: float) -> TwoParameterPoints:
     """The same with the first layer's weights moved, and caps no larger than `cap`."""
     first, out = x.params
     there = (rs.Layer(first.w + size, first.b), out)
     caps = tuple((min(norm, cap), 0.0) for norm in (3.0, 20.0))
-    return Moved(x.network, x.params, there, x.x, x.y, caps)
+    return TwoParameterPoints(x.network, x.params, there, x.x, x.y, caps)
 
 
 def false_linearity() -> Ascent:
@@ -123,28 +127,28 @@ def false_linearity() -> Ascent:
     return Ascent(Quadratic(np.diag([1.0, 2.0]), np.ones(2)), np.array([1.0, 0.0]), 0.5, 0.0)
 
 
-def two_recordings() -> Driven:
+def two_recordings() -> LabelledBatch:
     """Return a batch of two, whose weight gradient is a sum over both."""
     x = one_neuron_batch(_neuron(rs.Arctan(1.0)), 3)
-    return Driven(x.network, x.params, np.tile(x.x, (1, 2, 1)), np.array([0, 1]))
+    return LabelledBatch(x.network, x.params, np.tile(x.x, (1, 2, 1)), np.array([0, 1]))
 
 
-def opposite_rows() -> Conditioned:
+def opposite_rows() -> ConditionedRecording:
     """Return two opposite rows, on either side of threshold: dloss/dW^1 = 0, dloss/dx is not."""
     x = one_neuron_batch(_neuron(rs.Arctan(1.0), 0.0), 2)
     first = rs.Layer(x.params[0].w, np.ones(1))
     rows = np.array([[[0.5]], [[-0.5]]])
-    return Conditioned(x.network, (first, x.params[1]), rows, x.y, 1.0)
+    return ConditionedRecording(x.network, (first, x.params[1]), rows, x.y, 1.0)
 
 
-def silent_input() -> Conditioned:
+def silent_input() -> ConditionedRecording:
     """Return a network without biases on silence: no parameter matters, the input does."""
     network = rs.Network((1, 2), _neuron(rs.Arctan(1.0)), rs.SpikeRate(1.0), bias=False)
     params = (rs.Layer(np.array([[1.0], [-1.0]])),)
-    return Conditioned(network, params, np.zeros((1, 1, 1)), np.zeros(1, np.int64), 1.0)
+    return ConditionedRecording(network, params, np.zeros((1, 1, 1)), np.zeros(1, np.int64), 1.0)
 
 
-def near_tie() -> Driven:
+def near_tie() -> LabelledBatch:
     """Return a neuron whose second potential is all but at threshold, where d* > m/2.
 
     Smooth spikes fire half at the first step, hard ones wholly, so the reset leaves more and the
@@ -152,14 +156,14 @@ def near_tie() -> Driven:
     """
     network = rs.Network((1, 1), _neuron(rs.Arctan(100.0), 0.9), rs.SpikeRate(1.0), bias=False)
     x = np.array([1.0, 0.999]).reshape(2, 1, 1)
-    return Driven(network, (rs.Layer(np.ones((1, 1))),), x, np.zeros(1, np.int64))
+    return LabelledBatch(network, (rs.Layer(np.ones((1, 1))),), x, np.zeros(1, np.int64))
 
 
-def silent_spikes() -> Driven:
+def silent_spikes() -> LabelledBatch:
     """Return a spike that is nowhere near the hard one, on potentials that are far from theta."""
     network = rs.Network((1, 2), _neuron(SilentSpike(1e6), 0.5), rs.SpikeRate(1.0), bias=False)
     params = (rs.Layer(np.array([[5.0], [-5.0]])),)
-    return Driven(network, params, np.ones((1, 1, 1)), np.zeros(1, np.int64))
+    return LabelledBatch(network, params, np.ones((1, 1, 1)), np.zeros(1, np.int64))
 
 
 SPIKES = "each spike is one of the five smooth ones"
@@ -197,7 +201,7 @@ ESCAPES: dict[tuple[str, str], Callable[[], object] | str] = {
         "7-simple",
         "d*_l <= m_l/2 in every layer",
     ): "Where it fails the bound is infinite, so nothing "
-    "exceeds it; that the finite formula would be wrong there is what `near_tie` shows of 7-layers.",
+    "exceeds it; `near_tie` shows for 7-layers that the finite formula would be wrong there.",
     ("7-simple", SPIKES): silent_spikes,
     ("7-sharp", SPIKES): silent_spikes,
 }

@@ -12,13 +12,13 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 import refsast as rs
-from proofs_check.certified.unit_spikes import FAMILIES
+from proofs_check.certified.unit_spikes import SPIKE_FAMILIES
 from proofs_check.instances import (
-    Driven,
-    Moved,
-    Pair,
-    Started,
-    move_params,
+    LabelledBatch,
+    TwoInputs,
+    TwoParameterPoints,
+    TwoStartStates,
+    move_point,
     norm_caps,
     parameter_blocks,
 )
@@ -69,7 +69,7 @@ class RandomSource:
 
 
 def draw_neuron(
-    source: Source, families: Sequence[type] = FAMILIES, leaks: Sequence[float] = LEAKS
+    source: Source, families: Sequence[type] = SPIKE_FAMILIES, leaks: Sequence[float] = LEAKS
 ):
     """Draw a neuron of any kind."""
     spike = source.choice(families)(source.choice(SLOPES))
@@ -78,7 +78,7 @@ def draw_neuron(
 
 def draw_network(
     source: Source,
-    families: Sequence[type] = FAMILIES,
+    families: Sequence[type] = SPIKE_FAMILIES,
     leaks: Sequence[float] = LEAKS,
     deepest: int = 3,
     widest: int = 4,
@@ -128,40 +128,40 @@ def draw_batch(
     batch: int | None = None,
     network: Callable[[Source], rs.Network] = draw_network,
     longest: int = 8,
-) -> Driven:
+) -> LabelledBatch:
     """Draw a network on a batch."""
     net = network(source)
     x = draw_inputs(source, net.sizes[0], batch=batch, longest=longest)
     y = np.array([source.choice(range(net.classes)) for _ in range(x.shape[1])])
-    return Driven(net, draw_parameters(source, net), x, y)
+    return LabelledBatch(net, draw_parameters(source, net), x, y)
 
 
-def draw_single_recording(source: Source) -> Driven:
+def draw_batch_of_one(source: Source) -> LabelledBatch:
     """Draw a network on one recording."""
     return draw_batch(source, batch=1)
 
 
-def draw_leaky_network(source: Source) -> Driven:
+def draw_leaky_network(source: Source) -> LabelledBatch:
     """Draw a network all of whose neurons leak."""
     return draw_batch(source, network=lambda s: draw_network(s, leaks=LEAKS[:-1]))
 
 
-def draw_zero_reset_network(source: Source) -> Driven:
+def draw_zero_reset_network(source: Source) -> LabelledBatch:
     """Draw a network all of whose neurons are reset to zero."""
 
-    def to_zero(source: Source) -> rs.Network:
+    def make_network(source: Source) -> rs.Network:
         net = draw_network(source)
         return replace(net, neuron=tuple(replace(n, reset=rs.ToZero()) for n in net.neurons))
 
-    return draw_batch(source, network=to_zero)
+    return draw_batch(source, network=make_network)
 
 
-def draw_small_network(source: Source) -> Driven:
+def draw_small_network(source: Source) -> LabelledBatch:
     """Draw a network of few parameters on a short batch, for a whole Hessian."""
     return draw_batch(source, network=lambda s: draw_network(s, deepest=2, widest=2), longest=3)
 
 
-def draw_two_states(source: Source) -> Started:
+def draw_two_states(source: Source) -> TwoStartStates:
     """Draw one layer and two states, far from each other or close."""
     cell, n, n_in = draw_neuron(source), source.choice((1, 2, 3)), source.choice((1, 2))
     v = source.choice((0.0, 0.01, 0.1, 1.0)) * source.array(n, n)
@@ -169,28 +169,24 @@ def draw_two_states(source: Source) -> Started:
     x = draw_inputs(source, n_in)
     start = cell.threshold + source.choice((0.1, 1.0, 10.0)) * source.array(x.shape[1], n)
     apart = source.choice((1e-3, 1.0, 10.0)) * source.array(x.shape[1], n)
-    return Started(cell, layer, x, start, start + apart)
+    return TwoStartStates(cell, layer, x, start, start + apart)
 
 
-def draw_two_inputs(source: Source) -> Pair:
+def draw_two_inputs(source: Source) -> TwoInputs:
     """Draw a network and two inputs, far from each other or close."""
     drawn = draw_batch(source)
     apart = source.choice((1e-3, 0.1, 1.0)) * source.array(*drawn.x.shape)
-    return Pair(drawn.network, drawn.params, drawn.x, drawn.x + apart)
+    return TwoInputs(drawn.network, drawn.params, drawn.x, drawn.x + apart)
 
 
-def draw_two_points(source: Source) -> Moved:
+def draw_two_points(source: Source) -> TwoParameterPoints:
     """Draw a network on a batch and a second point, and caps that both keep to, closely or not."""
     drawn = draw_batch(source, batch=source.choice((1, 2)), longest=5)
     size = source.choice((1e-3, 0.1, 1.0))
     d = [source.array(*a.shape) for a in parameter_blocks(drawn.params)]
-    there = move_params(drawn.params, d, size)
-    wide = source.choice((1.0, 1.0, 1.5)) * (1.0 + 1e-12)
-    return Moved(
-        drawn.network, drawn.params, there, drawn.x, drawn.y, norm_caps(drawn, there, wide)
-    )
+    return move_point(drawn, d, size, source.choice((1.0, 1.0, 1.5)) * (1.0 + 1e-12))
 
 
-def tighten_caps(x: Moved) -> Moved:
+def tighten_caps(x: TwoParameterPoints) -> TwoParameterPoints:
     """Return the same with caps that both points keep to closely."""
-    return replace(x, caps=norm_caps(x, x.moved, 1.0 + 1e-12))
+    return replace(x, caps=norm_caps(x.network, x.params, x.moved))

@@ -1,11 +1,11 @@
-"""What claims are about: networks with inputs, pairs of states, moves.
+"""What claims are about: networks with inputs, pairs of states, pairs of parameters.
 
 A quantifier of a claim is a field of its instance: a Lipschitz claim is about a pair.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
@@ -15,8 +15,15 @@ from refsast.model.params import layer_arrays
 from refsast.model.validation import validate_labels, validate_params, validate_run
 
 
+class HasNetwork(Protocol):
+    """Whatever is about a network."""
+
+    @property
+    def network(self) -> rs.Network: ...  # noqa: D102
+
+
 @dataclass(frozen=True, eq=False)
-class Driven:
+class LabelledBatch:
     """A network, its parameters and a labelled batch.
 
     Attributes
@@ -37,26 +44,8 @@ class Driven:
     y: Integers
 
 
-class HasNetwork(Protocol):
-    """Whatever is about a network."""
-
-    @property
-    def network(self) -> rs.Network: ...  # noqa: D102
-
-
-class HasLabelledBatch(HasNetwork, Protocol):
-    """Whatever a loss can be taken of: it has the fields of `Driven`."""
-
-    @property
-    def params(self) -> rs.Params: ...  # noqa: D102
-    @property
-    def x(self) -> Array: ...  # noqa: D102
-    @property
-    def y(self) -> Integers: ...  # noqa: D102
-
-
 @dataclass(frozen=True, eq=False)
-class Started:
+class TwoStartStates:
     """One layer, its input, and two states to start it from.
 
     Attributes
@@ -79,18 +68,8 @@ class Started:
 
 
 @dataclass(frozen=True, eq=False)
-class Pair:
-    """A network and two inputs.
-
-    Attributes
-    ----------
-    network : Network
-        The network.
-    params : tuple of Layer
-        Its parameters.
-    x, other : (time, batch, n_0) array
-        The inputs.
-    """
+class TwoInputs:
+    """A network and two inputs, `x` and `other`, each (time, batch, n_0)."""
 
     network: rs.Network
     params: rs.Params
@@ -99,22 +78,18 @@ class Pair:
 
 
 @dataclass(frozen=True, eq=False)
-class Moved:
-    """A network on a batch, and parameters to move to.
+class TwoParameterPoints:
+    """A labelled batch, other parameters, and caps on the norms at both points.
 
     Attributes
     ----------
-    network : Network
-        The network.
-    params, moved : tuple of Layer
-        The two points.
-    x : (time, batch, n_0) array
-        Input.
-    y : (batch,) array of int
-        Labels.
+    network, params, x, y : Network, tuple of Layer, array, array
+        As in `LabelledBatch`.
+    moved : tuple of Layer
+        The second point.
     caps : tuple of (float, float)
-        What the norms of W and V of each layer (the readout's last, if it has any) are said not to
-        exceed at either point.
+        Per layer, the readout's last if it has any weights: claimed upper bounds of the norms of
+        W and V at either point.
     """
 
     network: rs.Network
@@ -125,15 +100,19 @@ class Moved:
     caps: tuple[tuple[float, float], ...]
 
 
+# Whatever a loss can be taken of.
+AnyBatch: TypeAlias = LabelledBatch | TwoParameterPoints
+
+
 def validate_instance(instance: object) -> None:
-    """Check the shapes and numbers of an instance that came through a door.
+    """Check the shapes and numbers of an instance that comes from a file.
 
     Raises
     ------
     ValueError
         If a network, its parameters, inputs and labels do not fit one another.
     """
-    if isinstance(instance, Started):
+    if isinstance(instance, TwoStartStates):
         n, n_in = instance.layer.w.shape
         bias, recurrent = instance.layer.b is not None, instance.layer.v is not None
         readout = rs.SpikeRate(1.0)
@@ -143,7 +122,7 @@ def validate_instance(instance: object) -> None:
             as_array(getattr(instance, name), name, (x.shape[1], n))
         return
     has = vars(instance)
-    if not {"network", "params", "x"} <= set(has):  # an objective: its own doors check it
+    if not {"network", "params", "x"} <= set(has):  # an objective, which validates itself
         return
     network, params = has["network"], has["params"]
     _, x = validate_run(network, params, has["x"])
@@ -152,15 +131,31 @@ def validate_instance(instance: object) -> None:
     validate_labels(has.get("y", np.zeros(x.shape[1], int)), x.shape[1], network.classes)
 
 
-def norm_caps(x: Driven | Moved, moved: rs.Params, wide: float) -> tuple[tuple[float, float], ...]:
-    """Return `wide` times the larger of the norms of W and V at two points, layer by layer."""
-    silent = (rs.Layer(np.ones((1, 1))),) if x.network.readout.n_out is None else ()
+def move_point(
+    x: LabelledBatch, direction: Sequence[Array], size: float, cap_factor: float = 1.0 + 1e-12
+) -> TwoParameterPoints:
+    """Return the batch with a second point, `size` along a direction that is given in blocks.
+
+    The caps are `cap_factor` times the larger norm of the two points.
+    """
+    blocks = zip(parameter_blocks(x.params), direction, strict=True)
+    moved = params_from_blocks(x.params, [a + size * d for a, d in blocks])
+    caps = norm_caps(x.network, x.params, moved, cap_factor)
+    return TwoParameterPoints(x.network, x.params, moved, x.x, x.y, caps)
+
+
+def norm_caps(
+    network: rs.Network, params: rs.Params, moved: rs.Params, factor: float = 1.0 + 1e-12
+) -> tuple[tuple[float, float], ...]:
+    """Return `factor` times the larger of the norms of W and V at two points, layer by layer."""
+    # A readout without weights has the norm 1, so that every layer has a pair of caps.
+    silent = (rs.Layer(np.ones((1, 1))),) if network.readout.n_out is None else ()
     return tuple(
         (
-            wide * max(float(np.linalg.norm(p.w, 2)) for p in pair),
-            wide * max(0.0 if p.v is None else float(np.linalg.norm(p.v, 2)) for p in pair),
+            factor * max(float(np.linalg.norm(p.w, 2)) for p in pair),
+            factor * max(0.0 if p.v is None else float(np.linalg.norm(p.v, 2)) for p in pair),
         )
-        for pair in zip(x.params + silent, moved + silent, strict=True)
+        for pair in zip(params + silent, moved + silent, strict=True)
     )
 
 
@@ -175,14 +170,7 @@ def params_from_blocks(like: rs.Params, arrays: Sequence[Array]) -> rs.Params:
     return tuple(rs.Layer(**{name: next(rest) for name in layer_arrays(layer)}) for layer in like)
 
 
-def move_params(params: rs.Params, direction: Sequence[Array], size: float) -> rs.Params:
-    """Return the parameters moved by `size` along a direction that is given in blocks."""
-    return params_from_blocks(
-        params, [a + size * d for a, d in zip(parameter_blocks(params), direction, strict=True)]
-    )
-
-
 def attach_reset(network: rs.Network) -> rs.Network:
-    """Return the network whose gradient goes through the reset, too."""
+    """Return the network whose gradient goes through the reset, too: the exact gradient."""
     neurons = tuple(replace(n, detach_reset=False) for n in network.neurons)
     return replace(network, neuron=neurons)

@@ -1,6 +1,6 @@
 """The register: every claim, where its instances come from, and how many a full run looks at.
 
-What each line says is in ``claim.says``; its proof is in the docstring of its module. Read it as
+``claim.statement`` says what each claims; the proof is in the docstring of its module.
 
     stability    potentials stay bounded and forget where they started          THEORY 1
     lipschitz    how far the input can move the logits and the loss             THEORY 2
@@ -27,20 +27,15 @@ from proofs_check.claims import (
     stability,
     transfer,
 )
-from proofs_check.descent import draws as descent_draws
+from proofs_check.descent import draws as sast_draws
 from proofs_check.descent import enumeration, finite_sum, objectives, runs
 from proofs_check.draws import RandomSource, Source
 from refsast import model
 
 
-def identity(instance: object) -> object:
-    """Return an instance none of whose fields follows from its arrays."""
-    return instance
-
-
 @dataclass(frozen=True)
-class RegisteredClaim:
-    """A claim in the register.
+class Trial:
+    """A claim, and how it is put to the test.
 
     Attributes
     ----------
@@ -50,90 +45,73 @@ class RegisteredClaim:
         ``draw(source) -> instance``, aimed at the hypotheses and their edges.
     instances : int
         How many a full run draws.
-    mend : callable
-        ``mend(instance) -> instance``: what follows from the arrays, made to fit them again
-        after an attack has moved them.
+    refit : callable
+        ``refit(instance) -> instance``: recomputes what follows from the arrays, after an attack
+        has moved them. By default nothing does.
     """
 
     claim: Claim
     draw: Callable[[Source], object]
     instances: int
-    mend: Callable[..., object] = identity
+    refit: Callable[..., object] = lambda instance: instance
 
     @property
-    def kind(self) -> type:
+    def label(self) -> str:
+        """Of the claim."""
+        return self.claim.label
+
+    @property
+    def instance_type(self) -> type:
         """The record that an instance is."""
         return type(self.draw(RandomSource(np.random.default_rng(0))))
 
 
 REGISTER = (
-    RegisteredClaim(stability.COMPACT, draws.draw_leaky_network, 20_000),
-    RegisteredClaim(stability.COMPACT_BY_STEP, draws.draw_batch, 15_000),
-    RegisteredClaim(stability.SATURATION, draws.draw_zero_reset_network, 15_000),
-    RegisteredClaim(stability.INCREMENTAL_STABILITY, draws.draw_two_states, 15_000),
-    RegisteredClaim(stability.CONTRACTION, draws.draw_two_states, 20_000),
-    RegisteredClaim(lipschitz.INPUT_PAIRS, draws.draw_two_inputs, 4_000),
-    RegisteredClaim(lipschitz.INPUT_GRADIENT, draws.draw_batch, 2_000),
-    RegisteredClaim(smoothness.GRADIENT_BOUND, draws.draw_batch, 1_000),
-    RegisteredClaim(
-        smoothness.DIFFERENCE_QUOTIENT, draws.draw_two_points, 1_000, draws.tighten_caps
+    Trial(stability.COMPACT, draws.draw_leaky_network, 20_000),
+    Trial(stability.COMPACT_BY_STEP, draws.draw_batch, 15_000),
+    Trial(stability.SATURATION, draws.draw_zero_reset_network, 15_000),
+    Trial(stability.INCREMENTAL_STABILITY, draws.draw_two_states, 15_000),
+    Trial(stability.CONTRACTION, draws.draw_two_states, 20_000),
+    Trial(lipschitz.INPUT_PAIRS, draws.draw_two_inputs, 4_000),
+    Trial(lipschitz.INPUT_GRADIENT, draws.draw_batch, 2_000),
+    Trial(smoothness.GRADIENT_BOUND, draws.draw_batch, 1_000),
+    Trial(smoothness.DIFFERENCE_QUOTIENT, draws.draw_two_points, 1_000, draws.tighten_caps),
+    Trial(smoothness.HESSIAN_PRODUCT, draws.draw_two_points, 600),
+    Trial(smoothness.HESSIAN_EIGENVALUE, draws.draw_small_network, 100),
+    Trial(smoothness.JOINT_SMOOTHNESS, draws.draw_two_points, 600),
+    Trial(sam.REMAINDER, sam.draw_ascent, 1_000, sam.certify_smoothness),
+    Trial(sam.MAXIMUM, sam.draw_ascent, 300, sam.certify_smoothness),
+    Trial(sam.CHANGE, sam.draw_ascent, 1_000, sam.certify_smoothness),
+    Trial(sam.DROPPED, sam.draw_ascent, 500, sam.certify_smoothness),
+    Trial(convergence.ONE_STEP, sast_draws.draw_step, 1_500, sast_draws.tighten_step),
+    Trial(
+        convergence.ONE_STEP_SHARP, sast_draws.draw_long_step, 1_000, sast_draws.tighten_long_step
     ),
-    RegisteredClaim(smoothness.HESSIAN_PRODUCT, draws.draw_two_points, 600),
-    RegisteredClaim(smoothness.HESSIAN_EIGENVALUE, draws.draw_small_network, 100),
-    RegisteredClaim(smoothness.JOINT_SMOOTHNESS, draws.draw_two_points, 600),
-    RegisteredClaim(sam.REMAINDER, sam.draw_ascent, 1_000, sam.certify_smoothness),
-    RegisteredClaim(sam.MAXIMUM, sam.draw_ascent, 300, sam.certify_smoothness),
-    RegisteredClaim(sam.CHANGE, sam.draw_ascent, 1_000, sam.certify_smoothness),
-    RegisteredClaim(sam.DROPPED, sam.draw_ascent, 500, sam.certify_smoothness),
-    RegisteredClaim(
-        convergence.ONE_STEP, descent_draws.draw_step, 1_500, descent_draws.tighten_step
+    Trial(
+        convergence.SHARED_STEP, sast_draws.draw_shared_step, 500, sast_draws.tighten_shared_step
     ),
-    RegisteredClaim(
-        convergence.ONE_STEP_SHARP,
-        descent_draws.draw_long_step,
-        1_000,
-        descent_draws.tighten_long_step,
-    ),
-    RegisteredClaim(
-        convergence.SHARED_STEP,
-        descent_draws.draw_shared_step,
-        500,
-        descent_draws.tighten_shared_step,
-    ),
-    RegisteredClaim(convergence.K_STEPS, descent_draws.draw_path, 500, descent_draws.tighten_path),
-    RegisteredClaim(convergence.SEEDED, descent_draws.draw_runs, 100),
-    RegisteredClaim(convergence.UNBIASED, descent_draws.draw_step, 500),
-    RegisteredClaim(convergence.BIAS, descent_draws.draw_shared_step, 500),
-    RegisteredClaim(mechanism.IDENTITY, draws.draw_single_recording, 300),
-    RegisteredClaim(
-        mechanism.ROWS, mechanism.draw_independent_rows, 1_000, mechanism.fit_mu_to_rows
-    ),
-    RegisteredClaim(
-        mechanism.JACOBIANS, mechanism.draw_independent_logits, 300, mechanism.fit_mu_to_logits
-    ),
-    RegisteredClaim(transfer.LAYER_ERRORS, transfer.draw_steep_network, 2_000),
-    RegisteredClaim(transfer.SIMPLE_LEADS, transfer.draw_steep_network, 2_000),
-    RegisteredClaim(transfer.SHARP_LEADS, transfer.draw_steep_network, 2_000),
+    Trial(convergence.K_STEPS, sast_draws.draw_path, 500, sast_draws.tighten_path),
+    Trial(convergence.SEEDED, sast_draws.draw_runs, 100),
+    Trial(convergence.UNBIASED, sast_draws.draw_step, 500),
+    Trial(convergence.BIAS, sast_draws.draw_shared_step, 500),
+    Trial(mechanism.IDENTITY, draws.draw_batch_of_one, 300),
+    Trial(mechanism.ROWS, mechanism.draw_independent_rows, 1_000, mechanism.fit_mu_to_rows),
+    Trial(mechanism.JACOBIANS, mechanism.draw_independent_logits, 300, mechanism.fit_mu_to_logits),
+    Trial(transfer.LAYER_ERRORS, transfer.draw_steep_network, 2_000),
+    Trial(transfer.SIMPLE_LEADS, transfer.draw_steep_network, 2_000),
+    Trial(transfer.SHARP_LEADS, transfer.draw_steep_network, 2_000),
 )
-CLAIMS_BY_LABEL = {entry.claim.label: entry for entry in REGISTER}
+CLAIMS_BY_LABEL = {trial.label: trial for trial in REGISTER}
 
 # The records that an instance may be made of, by name.
 RECORD_TYPES = {
-    kind.__name__: kind
-    for kind in (
+    record.__name__: record
+    for record in (
         *(getattr(model, name) for name in model.__all__ if isinstance(getattr(model, name), type)),
-        instances.Driven,
-        instances.Started,
-        instances.Pair,
-        instances.Moved,
-        objectives.Quadratic,
-        objectives.Ridge,
-        objectives.Risk,
-        finite_sum.Finite,
-        enumeration.Step,
-        enumeration.Path,
-        runs.Runs,
-        sam.Ascent,
-        mechanism.Conditioned,
+        *(instances.LabelledBatch, instances.TwoStartStates),
+        *(instances.TwoInputs, instances.TwoParameterPoints),
+        *(objectives.Quadratic, objectives.Ridge, objectives.Risk),
+        *(finite_sum.FiniteSum, enumeration.SastStep, enumeration.SastPath, runs.SastRuns),
+        *(sam.Ascent, mechanism.ConditionedRecording),
     )
 }

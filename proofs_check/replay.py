@@ -17,6 +17,18 @@ from refsast.experiment.output_dir import write_json
 DTYPES = (np.dtype(np.float64), np.dtype(np.int64))
 Json: TypeAlias = "Mapping[str, Json] | list[Json] | str | int | float | bool | None"
 RecordTypes: TypeAlias = Mapping[str, Callable[..., object]]
+# Names that files written before the records were renamed have for them.
+OLD_NAMES = {
+    "Driven": "LabelledBatch",
+    "Started": "TwoStartStates",
+    "Pair": "TwoInputs",
+    "Moved": "TwoParameterPoints",
+    "Conditioned": "ConditionedRecording",
+    "Finite": "FiniteSum",
+    "Step": "SastStep",
+    "Path": "SastPath",
+    "Runs": "SastRuns",
+}
 
 
 def encode(thing: object) -> Json:
@@ -44,26 +56,19 @@ def encode(thing: object) -> Json:
 
 
 def _json_numbers(numbers: list | float) -> list | float | str:
-    """Nested lists of numbers, those that JSON does not know as words."""
+    """Nested lists of numbers; NaN and infinities, which JSON does not have, as words."""
     if isinstance(numbers, list):
         return [_json_numbers(number) for number in numbers]
     return numbers if isfinite(numbers) else repr(numbers)
 
 
 def finite_or_none(number: float) -> float | None:
-    """Return a number for a record, or None where there is none."""
+    """Return a number as JSON has it; None for NaN and infinities."""
     return number if isfinite(number) else None
 
 
-def decode(code: Json, kinds: RecordTypes) -> object:
-    """Return what `encode` wrote down.
-
-    Parameters
-    ----------
-    code : JSON
-        What was written.
-    kinds : mapping
-        The records that may occur, by name.
+def decode(code: Json, record_types: RecordTypes) -> object:
+    """Return what `encode` wrote down, made of the records given by name.
 
     Raises
     ------
@@ -71,34 +76,34 @@ def decode(code: Json, kinds: RecordTypes) -> object:
         If it is not of that form.
     """
     if isinstance(code, list):
-        return tuple(decode(item, kinds) for item in code)
+        return tuple(decode(item, record_types) for item in code)
     if not isinstance(code, Mapping):
         return code
     try:
         if "float" in code:
             return float(str(code["float"]))
         if "array" in code:
-            return _array(code["array"], str(code["dtype"]))
-        kind = kinds[str(code["is"])]
-        return kind(**{k: decode(v, kinds) for k, v in code.items() if k != "is"})
+            return _decode_array(code["array"], str(code["dtype"]))
+        name = str(code["is"])
+        values = {k: decode(v, record_types) for k, v in code.items() if k != "is"}
+        return record_types[OLD_NAMES.get(name, name)](**values)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"instance must be one that was saved, got {error}") from error
 
 
-def _array(numbers: object, dtype: str) -> np.ndarray:
-    """An array of one of the kinds that instances are made of."""
-    if dtype not in [kind.str for kind in DTYPES]:
-        raise ValueError(f"dtype must be one of {[kind.str for kind in DTYPES]}, got {dtype!r}")
+def _decode_array(numbers: object, dtype: str) -> np.ndarray:
+    """An array of one of the dtypes that instances are made of."""
+    if dtype not in [allowed.str for allowed in DTYPES]:
+        raise ValueError(f"dtype must be one of {[d.str for d in DTYPES]}, got {dtype!r}")
     return np.array(numbers, dtype=dtype)
 
 
 def save_instance(path: Path, label: str, instance: object, **more: Json) -> None:
     """Write an instance of a claim to a file, whole or not at all."""
-    content = {"claim": label, **more, "instance": encode(instance)}
-    write_json(path, content)
+    write_json(path, {"claim": label, **more, "instance": encode(instance)})
 
 
-def load_instance(path: Path, kinds: RecordTypes) -> tuple[str, object]:
+def load_instance(path: Path, record_types: RecordTypes) -> tuple[str, object]:
     """Return the label of a claim and the instance from a file.
 
     Raises
@@ -111,4 +116,4 @@ def load_instance(path: Path, kinds: RecordTypes) -> tuple[str, object]:
         label, code = content["claim"], content["instance"]
     except (OSError, ValueError, RecursionError, TypeError, KeyError) as error:
         raise ValueError(f"replay must be a saved instance, got {path}: {error!r}") from error
-    return str(label), decode(code, kinds)
+    return str(label), decode(code, record_types)

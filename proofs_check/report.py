@@ -1,4 +1,4 @@
-"""The rows of a run as a table, a record, a picture and a page."""
+"""A run as a table, a record, figures and a page."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,9 +6,13 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch
 
-from proofs_check import replay
+from proofs_check.attack import CheckedInstance
+from proofs_check.claim import Claim
 from proofs_check.evaluation import ClaimSummary
+from proofs_check.register import REGISTER
+from proofs_check.replay import Json, encode, finite_or_none, save_instance
 from refsast.experiment import html_document
 from refsast.experiment.tables import align_columns
 
@@ -17,12 +21,12 @@ RATIO = HEADINGS.index("best ratio")
 
 
 def table_cells(row: ClaimSummary) -> tuple[str, ...]:
-    """Return a row as text, under `HEADINGS`."""
+    """Return what came of a claim as text, under `HEADINGS`."""
     worst = row.worst
     return (
-        row.entry.claim.label,
-        row.entry.claim.title,
-        f"{row.held:,}" + (" REFUTED" if row.false else ""),
+        row.label,
+        row.trial.claim.title,
+        f"{row.n_held:,}" + (" REFUTED" if row.false else ""),
         f"{row.silence:.0f}",
         f"{row.median:.2g}",
         "-" if worst is None else f"{worst.ratio:.3f}",
@@ -33,7 +37,7 @@ def table_cells(row: ClaimSummary) -> tuple[str, ...]:
 
 def summary(rows: Sequence[ClaimSummary]) -> str:
     """Return what came of a run, in one sentence."""
-    refuted = [row.entry.claim.label for row in rows if row.false]
+    refuted = [row.label for row in rows if row.false]
     seen = sum(row.silent + len(row.sides) for row in rows)
     if refuted:
         return f"{seen:,} instances: REFUTED: {', '.join(refuted)}."
@@ -47,48 +51,44 @@ def format_table(rows: Sequence[ClaimSummary]) -> str:
     return f"{align_columns([HEADINGS, *map(table_cells, rows)], words)}\n\n{summary(rows)}"
 
 
-def record(rows: Sequence[ClaimSummary], **settings: replay.Json) -> dict[str, replay.Json]:
+def record(rows: Sequence[ClaimSummary], **settings: Json) -> dict[str, Json]:
     """Return a run as JSON, each worst instance included, which `replay` can check again."""
-    return {"verdict": summary(rows), **settings, "claims": [_record(row) for row in rows]}
+    return {"verdict": summary(rows), **settings, "claims": [_claim_record(row) for row in rows]}
 
 
-def _record(row: ClaimSummary) -> dict[str, replay.Json]:
-    """One row as JSON."""
-    claim, worst = row.entry.claim, row.worst
-    found = (
-        None
-        if worst is None
-        else {
-            "ratio": replay.finite_or_none(worst.verdict.ratio),
-            "measured": replay.finite_or_none(worst.verdict.measured),
-            "bound": replay.finite_or_none(worst.verdict.bound),
-            "refuted": worst.verdict.refuted,
-            "way": worst.way,
-            "instance": replay.encode(worst.instance),
-        }
-    )
+def _claim_record(row: ClaimSummary) -> dict[str, Json]:
+    """What came of one claim, as JSON."""
+    claim = row.trial.claim
     return {
-        "label": claim.label,
-        "title": claim.title,
-        "source": claim.source,
-        "says": claim.says,
-        "hypotheses": [h.says for h in claim.hypotheses],
+        **{name: getattr(claim, name) for name in ("label", "title", "source")},
+        "says": claim.statement,
+        "hypotheses": [h.condition for h in claim.hypotheses],
         "uses": list(claim.uses),
-        "held": row.held,
+        "held": row.n_held,
         "refuted": row.refuted,
         "silent": row.silent,
-        "median_ratio": replay.finite_or_none(row.median),
-        "worst": found,
+        "median_ratio": finite_or_none(row.median),
+        "worst": None if row.worst is None else _worst_record(row.worst),
         "seconds": row.seconds,
     }
+
+
+def _worst_record(worst: CheckedInstance) -> dict[str, Json]:
+    """An instance and its ratio, as JSON."""
+    result = worst.result
+    numbers = {
+        name: finite_or_none(getattr(result, name)) for name in ("ratio", "measured", "bound")
+    }
+    found = {"refuted": result.refuted, "way": worst.way, "instance": encode(worst.instance)}
+    return {**numbers, **found}
 
 
 def write_worst(folder: Path, rows: Sequence[ClaimSummary]) -> None:
     """Write the instance of each claim that uses most of its bound, one file per claim."""
     for row in rows:
         if row.worst is not None:
-            label, ratio = row.entry.claim.label, replay.finite_or_none(row.worst.verdict.ratio)
-            replay.save_instance(folder / f"{label}.json", label, row.worst.instance, ratio=ratio)
+            path, ratio = folder / f"{row.label}.json", finite_or_none(row.worst.result.ratio)
+            save_instance(path, row.label, row.worst.instance, ratio=ratio)
 
 
 def claim_figure(row: ClaimSummary) -> Figure:
@@ -108,10 +108,29 @@ def overview_figure(rows: Sequence[ClaimSummary], columns: int = 6) -> Figure:
     for i, row in enumerate(rows):
         axis = figure.add_subplot(height, columns, i + 1)
         plot_sides(axis, row)
-        axis.set_title(f"{row.entry.claim.label}, {table_cells(row)[RATIO]}", fontsize=9)
+        axis.set_title(f"{row.label}, {table_cells(row)[RATIO]}", fontsize=9)
         axis.tick_params(labelsize=7)
     figure.supxlabel("bound", fontsize=9)
     figure.supylabel("measured", fontsize=9)
+    return figure
+
+
+def dependency_figure(claims: Sequence[Claim]) -> Figure:
+    """Return a list of claims, with an arrow to each from every claim that its proof uses."""
+    figure = Figure(figsize=(9.0, 0.24 * len(claims) + 0.4), layout="constrained")
+    axis = figure.add_subplot(xlim=(-2.6, 13.0), ylim=(-len(claims), 1.0))
+    axis.set_axis_off()
+    at = {claim.label: (0.0, -float(i)) for i, claim in enumerate(claims)}
+    for claim in claims:
+        # One colour for each section of the theory: its number begins the label.
+        colour, y = f"C{claim.label[0]}", at[claim.label][1]
+        axis.plot(*at[claim.label], "o", color=colour, ms=5)
+        axis.text(0.3, y, claim.label, va="center", fontsize=9, weight="bold", color=colour)
+        axis.text(2.9, y, claim.title, va="center", fontsize=9)
+        for used in claim.uses:
+            ends = {"posA": at[used], "posB": at[claim.label], "shrinkA": 4.0, "shrinkB": 4.0}
+            bow = {"connectionstyle": "arc3,rad=0.8", "arrowstyle": "-|>", "mutation_scale": 9}
+            axis.add_patch(FancyArrowPatch(**ends, **bow, color=colour, lw=1.0))
     return figure
 
 
@@ -121,8 +140,8 @@ def plot_sides(axis: Axes, row: ClaimSummary) -> None:
     step = max(len(shown) // 1500, 1)
     axis.loglog(shown[::step, 1], shown[::step, 0], ".", color="#1b6ca8", ms=2, alpha=0.35)
     worst = row.worst
-    if worst is not None and worst.verdict.measured > 0.0 < worst.verdict.bound:
-        at = (worst.verdict.measured, worst.verdict.bound)
+    if worst is not None and worst.result.measured > 0.0 < worst.result.bound:
+        at = (worst.result.measured, worst.result.bound)
         shown = np.vstack([shown, at])
         label = f"worst, {worst.ratio:.3f}"
         axis.loglog(at[1], at[0], "o", color="#d1495b", mfc="none", ms=8, label=label)
@@ -138,35 +157,35 @@ def plot_sides(axis: Axes, row: ClaimSummary) -> None:
 
 def html_page(rows: Sequence[ClaimSummary]) -> str:
     """Return the page of a run: the table, and each claim with its statement and figure."""
-    table, all_of_them = (
-        html_document.table(HEADINGS, [table_cells(row) for row in rows]),
-        html_document.encode_png(overview_figure(rows)),
-    )
+    table = html_document.table(HEADINGS, [table_cells(row) for row in rows])
     caption = "Measured against bound, one dot per drawn instance; the circle is the worst case."
-    sections = [("Every claim", [table, _legend(), html_document.picture(all_of_them, caption)])]
-    return html_document.render_page(
-        "Executable theorems", summary(rows), [*sections, *map(_section, rows)]
+    sheet = html_document.picture(html_document.encode_png(overview_figure(rows)), caption)
+    arrows = html_document.encode_png(dependency_figure([trial.claim for trial in REGISTER]))
+    rests = html_document.picture(
+        arrows, "An arrow leads from a claim to each claim whose proof uses it."
     )
+    sections = [
+        ("Every claim", [table, html_document.paragraph(LEGEND), sheet]),
+        ("What rests on what", [rests]),
+        *map(_section, rows),
+    ]
+    return html_document.render_page("Executable theorems", summary(rows), sections)
 
 
-def _legend() -> str:
-    """How to read the table."""
-    return html_document.paragraph(
-        "Held: drawn instances on which every hypothesis holds and the bound is kept. Silent: "
-        "instances on which a hypothesis fails, so that the claim says nothing; they are no "
-        "success. Ratio: measured over bound, of the median draw and of the worst instance that "
-        "draws and attack have found; the nearer to 1, the less the bound gives away. In the "
-        "figures every dot is an instance and the line is the bound."
-    )
+LEGEND = (
+    "Held: drawn instances on which every hypothesis holds and the bound is kept. Silent: "
+    "instances on which a hypothesis fails, so that the claim says nothing; they are no "
+    "success. Ratio: measured over bound, of the median draw and of the worst instance that "
+    "draws and attack have found; the nearer to 1, the less the bound gives away. In the "
+    "figures every dot is an instance and the line is the bound."
+)
 
 
 def _section(row: ClaimSummary) -> tuple[str, list[str]]:
     """A claim on the page."""
-    claim = row.entry.claim
-    conditions = "; ".join(h.says for h in claim.hypotheses) or "none"
+    claim = row.trial.claim
     rests = f" Uses {', '.join(claim.uses)}." if claim.uses else ""
-    texts = (claim.says, f"Source: {claim.source}. Hypotheses: {conditions}.{rests}")
-    figure = html_document.picture(
-        html_document.encode_png(claim_figure(row)), f"{claim.label}: {claim.title}"
-    )
-    return f"{claim.label}: {claim.title}", [*map(html_document.paragraph, texts), figure]
+    texts = (claim.statement, f"Source: {claim.source}. Hypotheses: {claim.conditions}.{rests}")
+    heading = f"{claim.label}: {claim.title}"
+    figure = html_document.picture(html_document.encode_png(claim_figure(row)), heading)
+    return heading, [*map(html_document.paragraph, texts), figure]

@@ -6,13 +6,17 @@ Rule 2: suprema are over all real numbers. At a jump of sigma'' the limit from e
         so that the constant bounds difference quotients.
 Rule 3: a spike of a class derived from one of the five is taken for one of the five, whatever it
         computes: that is what a checker must notice.
+
+All take one of the five spikes of `unit_spikes.SPIKE_FAMILIES`, or a neuron with one, and raise
+ValueError for any other. `SupremumBounds.point` is a distance above threshold for the constants of
+a spike and a potential for those of a neuron. The constants are defined in THEORY 0 and 1b.
 """
 
 from math import inf
 
 import numpy as np
 
-from proofs_check.certified.intervals import Interval, interval, point_interval
+from proofs_check.certified.intervals import Interval, exact, interval
 from proofs_check.certified.reset_map import map_supremum
 from proofs_check.certified.supremum import SupremumBounds
 from proofs_check.certified.unit_spikes import (
@@ -26,78 +30,13 @@ from refsast.model.spike import Spike
 
 
 def sup_derivative(spike: Spike) -> SupremumBounds:
-    """Return D1, the largest abs(sigma'), attained at threshold.
-
-    Parameters
-    ----------
-    spike : Arctan, Logistic, Algebraic, FastSigmoid or PiecewiseQuadratic
-        Or of a class derived from one of them, which it is taken for.
-
-    Returns
-    -------
-    Enclosure
-        Its point is a distance above threshold.
-
-    Raises
-    ------
-    ValueError
-        If `spike` is none of these.
-
-    References
-    ----------
-    THEORY 0.
-    """
+    """Return D1, the largest abs(sigma'), attained at threshold."""
     return derivative_supremum(*spike_family(spike), 1)
 
 
 def sup_second(spike: Spike) -> SupremumBounds:
-    """Return D2, the Lipschitz constant of sigma': the largest abs(sigma''), jumps or not.
-
-    Parameters
-    ----------
-    spike : Arctan, Logistic, Algebraic, FastSigmoid or PiecewiseQuadratic
-        Or of a class derived from one of them, which it is taken for.
-
-    Returns
-    -------
-    Enclosure
-        Its point is a distance above threshold; a jump there stands for its limits.
-
-    Raises
-    ------
-    ValueError
-        If `spike` is none of these.
-
-    References
-    ----------
-    THEORY 0.
-    """
+    """Return D2, the Lipschitz constant of sigma': the largest abs(sigma''), jumps or not."""
     return derivative_supremum(*spike_family(spike), 2)
-
-
-def sup_third(spike: Spike) -> SupremumBounds:
-    """Return D3, the Lipschitz constant of sigma'': infinite where sigma'' jumps.
-
-    Parameters
-    ----------
-    spike : Arctan, Logistic, Algebraic, FastSigmoid or PiecewiseQuadratic
-        Or of a class derived from one of them, which it is taken for.
-
-    Returns
-    -------
-    Enclosure
-        Its point is a distance above threshold.
-
-    Raises
-    ------
-    ValueError
-        If `spike` is none of these.
-
-    References
-    ----------
-    THEORY 0.
-    """
-    return derivative_supremum(*spike_family(spike), 3)
 
 
 def kappa(neuron: LIF) -> SupremumBounds:
@@ -108,36 +47,17 @@ def kappa(neuron: LIF) -> SupremumBounds:
         none             g' = leak
 
     with q the threshold, times the leak if that acts on it. Whether gradients ignore the reset
-    makes no difference.
-
-    Parameters
-    ----------
-    neuron : LIF
-        With one of the five spikes.
-
-    Returns
-    -------
-    Enclosure
-        Its point is a potential, or minus infinity, where g' tends to the leak.
-
-    Raises
-    ------
-    ValueError
-        If the spike is none of the five.
-
-    References
-    ----------
-    THEORY 0.
+    makes no difference. The point is minus infinity where g' tends to the leak.
     """
     if isinstance(neuron.reset, ToZero):
-        return _of_map(neuron, 1)
+        return _map_supremum(neuron, 1)
     slope, drop = sup_derivative(neuron.spike), _spike_drop(neuron)
     if drop.upper == 0.0:
         return SupremumBounds(neuron.leak, neuron.leak, -inf)
-    steepest = interval(slope.lower, slope.upper)
-    there = abs(neuron.leak - drop * steepest)
-    point = -inf if neuron.leak >= there.lower else neuron.threshold
-    lower, upper = np.maximum(there.lower, neuron.leak), np.maximum(there.upper, neuron.leak)
+    # sigma' runs from 0, far from threshold, to D1: g' is extreme at one of the two.
+    at_threshold = abs(neuron.leak - drop * interval(slope.lower, slope.upper))
+    point = -inf if neuron.leak >= at_threshold.lower else neuron.threshold
+    lower, upper = (np.maximum(e, neuron.leak) for e in (at_threshold.lower, at_threshold.upper))
     return SupremumBounds(float(lower), float(upper), point)
 
 
@@ -148,97 +68,35 @@ def map_curvature(neuron: LIF) -> SupremumBounds:
         subtract         g'' = -q sigma''                       q D2
         none             g'' = 0
 
-    Parameters
-    ----------
-    neuron : LIF
-        With one of the five spikes.
-
-    Returns
-    -------
-    Enclosure
-        Its point is a potential; a jump there stands for the larger of its limits.
-
-    Raises
-    ------
-    ValueError
-        If the spike is none of the five.
-
-    References
-    ----------
-    THEORY 0.
+    A jump at the point stands for the larger of its limits.
     """
     if isinstance(neuron.reset, ToZero):
-        return _of_map(neuron, 2)
+        return _map_supremum(neuron, 2)
     bound, drop = sup_second(neuron.spike), _spike_drop(neuron)
     if drop.upper == 0.0:
         return SupremumBounds(0.0, 0.0, neuron.threshold)
     u = neuron.threshold + bound.point
-    value = derivative_magnitude(
-        *spike_family(neuron.spike), 2, point_interval(u) - neuron.threshold
-    )
+    v = exact(u) - neuron.threshold
+    value = derivative_magnitude(*spike_family(neuron.spike), 2, v)
     return SupremumBounds(float((value * drop).lower), float((bound.upper * drop).upper), u)
 
 
 def max_carry(neuron: LIF) -> SupremumBounds:
     """Return the most that a reset to zero leaves: ``sup leak u (1 - sigma(u - theta))``, u >= 0.
 
-    Parameters
-    ----------
-    neuron : LIF
-        With one of the five spikes, reset to zero.
-
-    Returns
-    -------
-    Enclosure
-        Its point is a potential, or infinity: Arctan and FastSigmoid leave something of a
-        potential however high.
+    The point may be infinite: Arctan and FastSigmoid leave something of a potential however high.
 
     Raises
     ------
     ValueError
-        If the spike is none of the five, or the reset another.
-
-    References
-    ----------
-    THEORY 1b.
+        If the reset is another.
     """
     if not isinstance(neuron.reset, ToZero):
         raise ValueError(f"reset must be ToZero, got {neuron.reset!r}")
-    return _of_map(neuron, 0)
+    return _map_supremum(neuron, 0)
 
 
-def recurrent_cap(neuron: LIF, kappa_e: float) -> float:
-    """Return the largest |V|_2 with which ``kappa + D1 |V|_2`` is no larger than `kappa_e`.
-
-    Parameters
-    ----------
-    neuron : LIF
-        With one of the five spikes.
-    kappa_e : float
-        What a step of a recurrent layer may multiply distances by; below 1 for a contraction.
-
-    Returns
-    -------
-    float
-        Rounded down; a cap for `refsast.project`.
-
-    Raises
-    ------
-    ValueError
-        If the spike is none of the five, or kappa alone is larger than `kappa_e`.
-
-    References
-    ----------
-    THEORY 0 and 1c.
-    """
-    alone = kappa(neuron).upper
-    if not kappa_e >= alone:
-        raise ValueError(f"kappa_e must be at least kappa, {alone}, got {kappa_e}")
-    cap = (point_interval(kappa_e) - alone) / point_interval(sup_derivative(neuron.spike).upper)
-    return max(float(cap.lower), 0.0)
-
-
-def geometric(k: float, steps: int) -> float:
+def geometric_sum(k: float, steps: int) -> float:
     """Return ``c_T(k) = 1 + k + ... + k^(T - 1)``, summed term by term; 0 for no steps.
 
     Parameters
@@ -257,10 +115,6 @@ def geometric(k: float, steps: int) -> float:
     ------
     ValueError
         If `k` or `steps` is negative.
-
-    References
-    ----------
-    THEORY 0.
     """
     if not k >= 0.0:
         raise ValueError(f"k must not be negative, got {k}")
@@ -269,16 +123,16 @@ def geometric(k: float, steps: int) -> float:
     return float(geometric_series(k, steps))
 
 
-def _of_map(neuron: LIF, order: int) -> SupremumBounds:
+def _map_supremum(neuron: LIF, order: int) -> SupremumBounds:
     family, slope = spike_family(neuron.spike)
     return map_supremum(family, slope, neuron.threshold, neuron.leak, order)
 
 
 def _spike_drop(neuron: LIF) -> Interval:
     """What a spike subtracts; exactly zero where nothing is."""
-    reset, threshold = neuron.reset, point_interval(neuron.threshold)
+    reset, threshold = neuron.reset, exact(neuron.threshold)
     if isinstance(reset, Subtract) and not reset.leaked:
         return threshold
     if isinstance(reset, Subtract) and neuron.leak > 0.0:
         return threshold * neuron.leak
-    return point_interval(0.0)
+    return exact(0.0)

@@ -1,4 +1,4 @@
-"""The autonomous map of a neuron that is reset to zero, and what its derivatives come to.
+"""The autonomous map of a neuron that is reset to zero, and the suprema of its derivatives.
 
 In units of the spike's width, z = c (u - theta) and a = c theta, that map is
 ``g(u) = leak u (1 - sigma(u - theta)) = (leak/c) G(z)``, and with the functions of `unit_spikes`,
@@ -9,8 +9,9 @@ for z = s m, s = 1 or -1::
 
 Rule 1: each half-line is searched by itself, so that at the jump of S'' between them the limit
         from either side counts: the constant is what bounds difference quotients.
-Rule 2: the half-lines are cut at ``m = far``. Beyond, every term is bounded (`unit_spikes.beyond`).
-        As z falls, G' tends to 1, so ``kappa >= leak``; as z grows, G tends to the limit of m T.
+Rule 2: the half-lines are cut at ``m = far``. Beyond, every term is bounded
+        (`unit_spikes.tail_envelope`). As z falls, G' tends to 1, so ``kappa >= leak``; as z grows,
+        G tends to the limit of m T.
 Rule 3: the upper ends come from the search, the lower ends from one evaluation at a potential that
         is a double, or from a limit.
 """
@@ -22,14 +23,14 @@ from math import copysign, inf
 
 import numpy as np
 
-from proofs_check.certified.intervals import Interval, interval, point_interval
+from proofs_check.certified.intervals import Interval, exact, interval
 from proofs_check.certified.supremum import SupremumBounds, supremum
 from proofs_check.certified.unit_spikes import (
     UNIT_SPIKES,
     UnitSpike,
-    beyond,
     clip_to_domain,
     initial_edges,
+    tail_envelope,
 )
 
 PRECISION = 1e-7
@@ -61,12 +62,8 @@ def _spike_complement(unit: UnitSpike, side: float, m: Interval) -> Interval:
     return unit.tail(m) if side > 0.0 else 1.0 - unit.tail(m)
 
 
-DERIVATIVES: tuple[MapDerivative, ...] = (
-    _map_value,
-    _map_first,
-    _map_second,
-    _map_third,
-)  # each of the one before, in z
+# Each is the derivative of the one before, in z.
+DERIVATIVES: tuple[MapDerivative, ...] = (_map_value, _map_first, _map_second, _map_third)
 
 
 @lru_cache(maxsize=4096)
@@ -78,11 +75,10 @@ def _search_supremum(family: type, order: int, lower: float, upper: float) -> Su
     unit, a = UNIT_SPIKES[family], interval(lower, upper)
     best = _limits(unit, order)
     for side in (-1.0, 1.0):
-        best = _larger_bounds(
-            best, SupremumBounds(0.0, _tail_bound(unit, a, order, side), side * inf)
-        )
+        # The tail first: the search then drops what cannot exceed it.
+        best = _larger(best, SupremumBounds(0.0, _tail_bound(unit, a, order, side), side * inf))
         for sign in (-1.0, 1.0) if order else (1.0,):
-            best = _larger_bounds(best, _half_line_supremum(unit, a, order, side, sign, best.lower))
+            best = _larger(best, _half_line_supremum(unit, a, order, side, sign, best.lower))
     return best
 
 
@@ -101,7 +97,7 @@ def _half_line_supremum(
     return replace(found, point=side * found.point)
 
 
-def _larger_bounds(x: SupremumBounds, y: SupremumBounds) -> SupremumBounds:
+def _larger(x: SupremumBounds, y: SupremumBounds) -> SupremumBounds:
     """Enclosure of the larger of two suprema."""
     best = y if y.lower > x.lower else x
     return replace(best, upper=max(x.upper, y.upper))
@@ -119,9 +115,9 @@ def _tail_bound(unit: UnitSpike, a: Interval, order: int, side: float) -> float:
 
     For G itself, m T lies between its value at far and its limit, and z + a is largest at far.
     """
-    far = point_interval(unit.far)
+    far = exact(unit.far)
     if order > 0:
-        return float(abs(DERIVATIVES[order](beyond(unit), a, side, far)).upper)
+        return float(abs(DERIVATIVES[order](tail_envelope(unit), a, side, far)).upper)
     if side > 0.0:
         moment = np.maximum(unit.moment(far).upper, unit.limit.upper)
         return float((a * unit.tail(far) + moment).upper)
@@ -132,30 +128,14 @@ def _tail_bound(unit: UnitSpike, a: Interval, order: int, side: float) -> float:
 def map_supremum(
     family: type, slope: float, threshold: float, leak: float, order: int
 ) -> SupremumBounds:
-    """Return the supremum of g on ``u >= 0``, of abs(g') or of abs(g'').
+    """Return the supremum of g on ``u >= 0`` (order 0), of abs(g') or of abs(g'') (1 or 2).
 
-    Parameters
-    ----------
-    family : type
-        One of `unit_spikes.FAMILIES`.
-    slope, threshold, leak : float
-        What fixes the neuron.
-    order : int
-        0 for g, 1 or 2 for a derivative.
-
-    Returns
-    -------
-    Enclosure
-        Its point is a potential.
+    Its point is a potential.
 
     Raises
     ------
     ValueError
         If slope times threshold is beyond all doubles.
-
-    References
-    ----------
-    THEORY 0 and 1b.
     """
     if leak == 0.0:
         return SupremumBounds(0.0, 0.0, threshold)
@@ -165,11 +145,13 @@ def map_supremum(
     if not a.upper < inf:
         raise ValueError(f"slope times threshold must be finite, got {slope} times {threshold}")
     found = _search_supremum(family, order, float(a.lower), float(a.upper))
-    scale = leak * (1.0 / c, point_interval(1.0), c)[order]
+    # g = (leak/c) G(z) and dz/du = c: each derivative in u brings one more factor c.
+    scale = leak * (1.0 / c, exact(1.0), c)[order]
     upper = float((found.upper * scale).upper)
     if abs(found.point) == inf:
         return SupremumBounds(float((found.lower * scale).lower), upper, found.point)
+    # The lower end is evaluated anew: u is rounded to a double, so z is no longer `found.point`.
     u, side = threshold + found.point / float(c.lower), copysign(1.0, found.point)
-    m = clip_to_domain(unit, side * c * (point_interval(u) - threshold))
+    m = clip_to_domain(unit, side * c * (exact(u) - threshold))
     value = abs(DERIVATIVES[order](unit, a, side, m)) * scale
     return SupremumBounds(float(value.lower), upper, u)

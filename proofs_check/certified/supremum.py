@@ -8,7 +8,7 @@ import numpy as np
 from proofs_check.certified.intervals import Interval
 from refsast.arrays import Array
 
-ROUNDS, PARTS, MOST = 40, 4, 50_000
+MAX_ROUNDS, PARTS, MAX_BOXES = 40, 4, 50_000  # past either limit the bound is wider, not wrong
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,13 @@ def supremum(
 ) -> SupremumBounds:
     """Return the supremum of a function over ``[edges[0], edges[-1]]``.
 
-    Over a box X with middle m where the derivative has no sign, f lies within f(X), and by the
-    mean-value theorem within::
+    Where the derivative has one sign over a box X, f is largest at an end. Elsewhere f lies within
+    f(X) and, by the mean-value theorem with m the middle of the box, within::
 
-        f(m) + f'(X) (X - m),
+        f(m) + f'(X) (X - m)
 
-    too much by no more than the square of the width; where it has one, f is largest at an end.
-    Boxes that cannot exceed the best value found are dropped, the others cut into four.
+    which is too wide by no more than the square of the box's width. Boxes that cannot exceed the
+    best value found are dropped, the others cut into four.
 
     Parameters
     ----------
@@ -55,11 +55,11 @@ def supremum(
     edges : (n + 1,) array
         Increasing; the first boxes lie between them.
     rel : float
-        Wanted width over height. Where rounding keeps the bounds further apart, they are wider and
-        as true.
+        Wanted width over height. Where rounding keeps the bounds further apart, the result is
+        wider and still holds the supremum.
     floor : float
-        What is smaller is of no interest: boxes that cannot exceed it are dropped, too, so that
-        `upper` may then be up to ``floor + rel * abs(floor)``.
+        Boxes that cannot exceed it are dropped, too, so that `upper` may then be up to
+        ``floor + rel * abs(floor)``.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def supremum(
     """
     lower, upper = edges[:-1], edges[1:]
     best, retired = SupremumBounds(-np.inf, np.inf, float(edges[0])), -np.inf
-    for _ in range(ROUNDS):
+    for _ in range(MAX_ROUNDS):
         points = np.stack([lower, 0.5 * (lower + upper), upper])
         values = f(Interval(np.stack([*points, lower]), np.stack([*points, upper])))
         best = _update_best(best, points, values)
@@ -81,7 +81,7 @@ def supremum(
         alive = ~(above <= wanted + rel * abs(wanted))  # NaN, which bounds nothing, stays
         retired = max(retired, above[~alive].max(initial=-np.inf))
         best = replace(best, upper=float(above[alive].max(initial=retired)))
-        if not 0 < alive.sum() <= MOST:
+        if not 0 < alive.sum() <= MAX_BOXES:
             break
         lower, upper = _split_boxes(lower[alive], upper[alive])
     return best

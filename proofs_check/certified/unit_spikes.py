@@ -1,14 +1,15 @@
 """The five spikes in interval arithmetic, in units of their own width.
 
 Every spike is ``sigma(v) = S(c v)`` with S symmetric, ``S(-m) = 1 - S(m)``, so that four functions
-of ``m >= 0`` say all, one-sided at 0, where S'' of FastSigmoid and PiecewiseQuadratic jumps::
+of ``m >= 0`` give all values, one-sided at 0, where S'' of FastSigmoid and PiecewiseQuadratic
+jumps::
 
     tail    T(m) = S(-m) = 1 - S(m)        first   p(m) = S'(m) = S'(-m)
     second  n(m) = -S''(m) = S''(-m)       third   d(m) = S'''(m) = S'''(-m)
 
-Rule 1: T, p, n, m p and m n are not negative, and past `far` they do not increase: `beyond` rests
-        on that. (m T increases to `limit` if that is not zero.) Where 1 - S is wanted at m > 0 it
-        is T, so nothing cancels.
+Rule 1: T, p, n, m p and m n are not negative, and past `far` they do not increase: `tail_envelope`
+        rests on that. (m T increases to `limit` if that is not zero.) Where 1 - S is wanted at
+        m > 0 it is T, so nothing cancels.
 Rule 2: for 0 <= m <= far only. For PiecewiseQuadratic far = 1, where T and p end, and beyond which
         all is zero.
 """
@@ -16,27 +17,25 @@ Rule 2: for 0 <= m <= far only. For PiecewiseQuadratic far = 1, where T and p en
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from math import inf
 from typing import TypeAlias
 
 import numpy as np
 
 import refsast as rs
-from proofs_check.certified.intervals import PI, Interval, arccot, exp, point_interval, sqrt, square
+from proofs_check.certified.intervals import PI, Interval, arccot, exact, exp, sqrt, square
 from proofs_check.certified.supremum import SupremumBounds
 from refsast.arrays import Array
 from refsast.model.spike import Spike
 
 IntervalFunction: TypeAlias = Callable[[Interval], Interval]
-FAMILIES = (rs.Arctan, rs.Logistic, rs.Algebraic, rs.FastSigmoid, rs.PiecewiseQuadratic)
-ZERO, ONE = point_interval(0.0), point_interval(1.0)
-INFINITE = point_interval(inf)
+SPIKE_FAMILIES = (rs.Arctan, rs.Logistic, rs.Algebraic, rs.FastSigmoid, rs.PiecewiseQuadratic)
+ZERO, ONE = exact(0.0), exact(1.0)
 SMALLEST_NORMAL = float(np.finfo(np.float64).tiny)  # below, a double has lost digits
 
 
 @dataclass(frozen=True, eq=False)
 class UnitSpike:
-    """One family, in units of its own width.
+    """One family, in units of its own width (THEORY 0).
 
     Attributes
     ----------
@@ -48,14 +47,10 @@ class UnitSpike:
         Where the tail begins.
     limit : Interval
         Limit of m T.
-    bounds : (3,) tuple of Interval
-        Largest abs(S'), abs(S''), abs(S'''), in closed form.
-    peaks : (3,) tuple of float
+    bounds : (2,) tuple of Interval
+        Largest abs(S') and abs(S''), in closed form.
+    peaks : (2,) tuple of float
         Near what m they are attained.
-
-    References
-    ----------
-    DESIGN 4; THEORY 0.
     """
 
     tail: IntervalFunction
@@ -66,22 +61,23 @@ class UnitSpike:
     width: Interval
     far: float
     limit: Interval
-    bounds: tuple[Interval, Interval, Interval]
-    peaks: tuple[float, float, float]
+    bounds: tuple[Interval, Interval]
+    peaks: tuple[float, float]
 
 
-def beyond(unit: UnitSpike) -> UnitSpike:
+def tail_envelope(unit: UnitSpike) -> UnitSpike:
     """Return a unit spike whose values at `far` hold those at every ``m >= far``.
 
     T, p, n, m p and m n fall from there to zero (Rule 1), so each lies between zero and its value
     at `far`, and a formula in which m multiplies nothing but p or n may put `far` for m.
     """
 
-    def falling(f: IntervalFunction) -> IntervalFunction:
+    def widen(f: IntervalFunction) -> IntervalFunction:
         return lambda m: Interval(np.zeros_like(m.upper), f(m).upper)
 
-    first, second = falling(unit.first), falling(unit.second)
-    return replace(unit, tail=falling(unit.tail), first=first, second=second)
+    return replace(
+        unit, **{name: widen(getattr(unit, name)) for name in ("tail", "first", "second")}
+    )
 
 
 def clip_to_domain(unit: UnitSpike, m: Interval) -> Interval:
@@ -99,31 +95,17 @@ def initial_edges(unit: UnitSpike) -> Array:
 def spike_family(spike: Spike) -> tuple[type, float]:
     """Return which of the five families a spike is of, or derived from, and its slope.
 
-    Parameters
-    ----------
-    spike : callable
-        Any spike.
-
-    Returns
-    -------
-    family, slope : type, float
-        One of `FAMILIES`, and what fixes its member.
-
     Raises
     ------
     ValueError
         If it is of none, or its slope is so small that the double has lost digits.
     """
-    if not isinstance(spike, FAMILIES):
-        names = ", ".join(family.__name__ for family in FAMILIES)
+    if not isinstance(spike, SPIKE_FAMILIES):
+        names = ", ".join(family.__name__ for family in SPIKE_FAMILIES)
         raise ValueError(f"spike must be one of {names}, got {spike!r}")
     if not spike.slope >= SMALLEST_NORMAL:
         raise ValueError(f"slope must be at least {SMALLEST_NORMAL}, got {spike.slope}")
-    return next(family for family in FAMILIES if isinstance(spike, family)), spike.slope
-
-
-def _constant(value: float) -> IntervalFunction:
-    return lambda m: point_interval(np.full_like(m.lower, value))
+    return next(family for family in SPIKE_FAMILIES if isinstance(spike, family)), spike.slope
 
 
 def _inverse(m: Interval) -> Interval:
@@ -142,7 +124,7 @@ def _arctan_tail(m: Interval) -> Interval:
 
 def _arctan_moment(m: Interval) -> Interval:
     """Return ``m T(m)``, which increases."""
-    ends = point_interval(np.stack([m.lower, m.upper]))
+    ends = exact(np.stack([m.lower, m.upper]))
     values = ends * _arctan_tail(ends)
     return Interval(values.lower[0], values.upper[1])
 
@@ -194,7 +176,7 @@ def _logistic_third(m: Interval) -> Interval:
     return p * (1.0 - 6.0 * p)
 
 
-_ROOT_3 = sqrt(point_interval(3.0))
+_ROOT_3 = sqrt(exact(3.0))
 _FAR = 2.0**40
 
 UNIT_SPIKES = {
@@ -207,8 +189,8 @@ UNIT_SPIKES = {
         width=PI * 0.5,
         far=_FAR,
         limit=1.0 / PI,
-        bounds=(1.0 / PI, 3.0 * _ROOT_3 / (8.0 * PI), 2.0 / PI),
-        peaks=(0.0, 3.0**-0.5, 0.0),
+        bounds=(1.0 / PI, 3.0 * _ROOT_3 / (8.0 * PI)),
+        peaks=(0.0, 3.0**-0.5),
     ),
     rs.Logistic: UnitSpike(
         tail=_logistic_tail,
@@ -219,8 +201,8 @@ UNIT_SPIKES = {
         width=ONE,
         far=64.0,
         limit=ZERO,
-        bounds=(point_interval(0.25), 1.0 / (6.0 * _ROOT_3), point_interval(0.125)),
-        peaks=(0.0, float(np.log(2.0 + np.sqrt(3.0))), 0.0),
+        bounds=(exact(0.25), 1.0 / (6.0 * _ROOT_3)),
+        peaks=(0.0, float(np.log(2.0 + np.sqrt(3.0)))),
     ),
     rs.Algebraic: UnitSpike(
         tail=_algebraic_tail,
@@ -231,12 +213,8 @@ UNIT_SPIKES = {
         width=ONE,
         far=_FAR,
         limit=ZERO,
-        bounds=(
-            point_interval(0.5),
-            point_interval(24.0) / (25.0 * sqrt(point_interval(5.0))),
-            point_interval(1.5),
-        ),
-        peaks=(0.0, 0.5, 0.0),
+        bounds=(exact(0.5), exact(24.0) / (25.0 * sqrt(exact(5.0)))),
+        peaks=(0.0, 0.5),
     ),
     rs.FastSigmoid: UnitSpike(
         tail=lambda m: 0.5 * _inverse(m),
@@ -246,48 +224,43 @@ UNIT_SPIKES = {
         third=lambda m: 3.0 * square(square(_inverse(m))),
         width=ONE,
         far=_FAR,
-        limit=point_interval(0.5),
-        bounds=(point_interval(0.5), ONE, INFINITE),
-        peaks=(0.0, 0.0, 0.0),
+        limit=exact(0.5),
+        bounds=(exact(0.5), ONE),
+        peaks=(0.0, 0.0),
     ),
     rs.PiecewiseQuadratic: UnitSpike(
         tail=lambda m: 0.5 * square(1.0 - m),
         moment=lambda m: 0.5 * m * square(1.0 - m),
         first=lambda m: 1.0 - m,
-        second=_constant(1.0),
-        third=_constant(0.0),
+        second=lambda m: exact(np.ones_like(m.lower)),
+        third=lambda m: exact(np.zeros_like(m.lower)),
         width=ONE,
         far=1.0,
         limit=ZERO,
-        bounds=(ONE, ONE, INFINITE),
-        peaks=(0.0, 0.0, 0.0),
+        bounds=(ONE, ONE),
+        peaks=(0.0, 0.0),
     ),
 }
 
 
 @lru_cache(maxsize=4096)
 def derivative_supremum(family: type, slope: float, order: int) -> SupremumBounds:
-    """Return the supremum of abs of the first, second or third derivative of sigma."""
+    """Return the supremum of abs of the first or second derivative of sigma."""
     unit = UNIT_SPIKES[family]
-    bound, peak = unit.bounds[order - 1], unit.peaks[order - 1]
-    if np.isinf(bound.upper):
-        return SupremumBounds(inf, inf, peak)
-    v = peak / float((unit.width * slope).lower)
-    upper = bound * _power(unit.width * slope, order)
-    return SupremumBounds(
-        float(derivative_magnitude(family, slope, order, point_interval(v)).lower),
-        float(upper.upper),
-        v,
-    )
+    c = unit.width * slope
+    v = unit.peaks[order - 1] / float(c.lower)
+    lower = derivative_magnitude(family, slope, order, exact(v)).lower
+    upper = (unit.bounds[order - 1] * _power(c, order)).upper
+    return SupremumBounds(float(lower), float(upper), v)
 
 
 def derivative_magnitude(family: type, slope: float, order: int, v: Interval) -> Interval:
     """Return abs of a derivative of sigma, the same at v and -v; at zero, its limit."""
     unit = UNIT_SPIKES[family]
     c = unit.width * slope
-    derivative = (unit.first, unit.second, unit.third)[order - 1]
+    derivative = (unit.first, unit.second)[order - 1]
     return abs(derivative(clip_to_domain(unit, abs(c * v)))) * _power(c, order)
 
 
 def _power(c: Interval, order: int) -> Interval:
-    return (c, square(c), c * square(c))[order - 1]
+    return c if order == 1 else square(c)

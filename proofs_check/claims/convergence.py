@@ -33,30 +33,22 @@ for the mean over all choices of minibatches.
 Steps are unbiased by construction: all subsets of one size are equally likely.
 """
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import numpy as np
 
 import refsast as rs
 from proofs_check.claim import ROUNDING, Claim, Hypothesis
 from proofs_check.claims.stability import EPS, SOURCE
-from proofs_check.descent.enumeration import (
-    ULPS,
-    Path,
-    Step,
-    direction_variance,
-    end_points,
-    max_variance,
-    path_bound,
-    path_outcomes,
-    path_radius,
-    step_outcomes,
-    step_radius,
-    step_rounding,
-)
+from proofs_check.descent import enumeration
+from proofs_check.descent.enumeration import ULPS, SastPath, SastStep, step_outcomes, step_radius
 from proofs_check.descent.finite_sum import difference_lipschitz
-from proofs_check.descent.runs import CUTOFF, Runs, lower_confidence_limit, run_averages
+from proofs_check.descent.runs import CUTOFF, SastRuns, lower_confidence_limit, run_averages
 from proofs_check.norms import euclidean_norm
 from refsast.arrays import Array
 
+X = TypeVar("X")
 SMOOTH = "f is L-smooth on a ball that holds every point visited"
 SMALL = "eta <= 1/L"
 NOISE = "the variance of a minibatch gradient at the points w + e is at most v2"
@@ -64,189 +56,202 @@ INDEPENDENT = "the second minibatch is independent of the first"
 LOWER_BOUND = "f >= f*"
 
 
-def is_smooth(x: Step, radius: float) -> bool:
-    """Whether L is certified on the ball of that radius about `w`, and known at all."""
-    return x.family.lipschitz(x.w, radius) <= x.lipschitz < np.inf
-
-
-def is_small_step(x: Step) -> bool:
-    """Whether eta is at most 1/L."""
-    return x.eta <= 1.0 / x.lipschitz
-
-
 def squared_norm(a: Array) -> float:
     """Return the square of the Euclidean norm."""
     return float(a @ a)
 
 
-def step_gain(x: Step) -> float:
+def step_gain(x: SastStep) -> float:
     """Return ``E f(w+) - f(w) + (eta/2) |grad f(w)|^2``."""
-    f = x.family.mean
-    after = np.mean([f.value_and_grad(w)[0] for w in end_points(x)])
-    return float(after - step_outcomes(x).value + 0.5 * x.eta * squared_norm(step_outcomes(x).grad))
+    f, outcomes = x.family.mean, step_outcomes(x)
+    after = np.mean([f.value_and_grad(w)[0] for w in enumeration.end_points(x)])
+    return float(after - outcomes.value + 0.5 * x.eta * squared_norm(outcomes.grad))
 
 
-def sharp_step_gain(x: Step) -> float:
+def sharp_step_gain(x: SastStep) -> float:
     """Return the same plus ``(eta/2) (1 - L eta) E |grad f(w~)|^2``."""
     f = x.family.mean
     steep = np.mean([squared_norm(f.value_and_grad(w)[1]) for w in step_outcomes(x).raised])
     return step_gain(x) + float(0.5 * x.eta * (1.0 - x.lipschitz * x.eta) * steep)
 
 
-def gain_bound(x: Step, bend: float) -> float:
-    """Return ``eta bend^2 rho^2/2 + L eta^2 v2/2``."""
-    return 0.5 * x.eta * ((bend * x.rho) ** 2 + x.lipschitz * x.eta * x.variance)
+def gain_bound(x: SastStep, lipschitz: float) -> float:
+    """Return ``eta lipschitz^2 rho^2/2 + L eta^2 v2/2``."""
+    return 0.5 * x.eta * ((lipschitz * x.rho) ** 2 + x.lipschitz * x.eta * x.variance)
 
 
-def mean_batch_lipschitz(x: Step) -> float:
+def mean_batch_lipschitz(x: SastStep) -> float:
     """Return Lbar, the mean over minibatches of their Lipschitz constants."""
     radius = step_radius(x)
     return float(np.mean([b.lipschitz(x.w, radius) for b in x.family.batches()]))
 
 
-def mean_step_error(x: Step) -> Array:
+def mean_step_error(x: SastStep) -> Array:
     """Return how far the library's mean step is from grad f(w + e), relatively, by B1."""
     batches, f = x.family.batches(), x.family.mean
     size = x.family.sizes(x.w, step_radius(x))[1]
+    raised = step_outcomes(x).raised
 
-    def of(first: int) -> float:
+    def error(first: int) -> float:
         one = batches[first].value_and_grad
         others = (None,) if x.shared else tuple(b.value_and_grad for b in batches)
         steps = [rs.sam.gradient(one, x.w, rho=x.rho, second=two) for two in others]
         return float(euclidean_norm(np.mean(steps, axis=0) - f.value_and_grad(raised[first])[1]))
 
-    raised = step_outcomes(x).raised
-    return np.array([of(i) for i in range(len(batches))]) / (size if size > 0.0 else 1.0)
+    return np.array([error(i) for i in range(len(batches))]) / (size if size > 0.0 else 1.0)
 
 
-def one_batch_bias(x: Step) -> float:
+def one_batch_bias(x: SastStep) -> float:
     """Return ``|E g_B(w + e_B) - E grad f(w + e_B)|``."""
-    f, seen = x.family.mean, step_outcomes(x)
-    plain = np.mean([f.value_and_grad(w)[1] for w in seen.raised], axis=0)
-    same = np.arange(len(seen.raised))
-    return float(euclidean_norm(seen.slopes[same, same].mean(axis=0) - plain))
+    f, outcomes = x.family.mean, step_outcomes(x)
+    plain = np.mean([f.value_and_grad(w)[1] for w in outcomes.raised], axis=0)
+    same = np.arange(len(outcomes.raised))
+    return float(euclidean_norm(outcomes.slopes[same, same].mean(axis=0) - plain))
 
 
-def one_batch_bias_bound(x: Step) -> float:
+def one_batch_bias_bound(x: SastStep) -> float:
     """Return rho times the mean Lipschitz constant of ``grad f_B - grad f``."""
     f = x.family.mean
-    return x.rho * float(
-        np.mean([difference_lipschitz(b, f, x.w, x.rho) for b in x.family.batches()])
+    each = [difference_lipschitz(b, f, x.w, x.rho) for b in x.family.batches()]
+    return x.rho * float(np.mean(each))
+
+
+def mean_squared_gradient(x: SastPath) -> float:
+    """Return the mean over k < K of ``E |grad f(w_k)|^2``."""
+    grads = enumeration.path_outcomes(x).grads
+    return float(np.mean([np.square(g).sum(axis=1).mean() for g in grads]))
+
+
+def step_hypotheses(
+    first: Callable[[X], SastStep],
+    radius: Callable[[X], float],
+    variance: Callable[[X], float],
+) -> tuple[Hypothesis[X], ...]:
+    """Return the hypotheses of 5a for whatever has a first step.
+
+    Parameters
+    ----------
+    first : callable
+        The first step of an instance, with the constants that are claimed.
+    radius : callable
+        Of a ball about its start that holds all points visited, on which L must be certified.
+    variance : callable
+        What v2 must bound.
+    """
+
+    def is_smooth(x: X) -> bool:
+        step = first(x)
+        return step.family.lipschitz(step.w, radius(x)) <= step.lipschitz < np.inf
+
+    return (
+        Hypothesis(SMOOTH, is_smooth),
+        Hypothesis(SMALL, lambda x: first(x).eta <= 1.0 / first(x).lipschitz),
+        Hypothesis(NOISE, lambda x: first(x).variance >= variance(x)),
+        Hypothesis(INDEPENDENT, lambda x: not first(x).shared),
     )
 
 
-def mean_squared_gradient(x: Path) -> float:
-    """Return the mean over k < K of ``E |grad f(w_k)|^2``."""
-    return float(np.mean([np.square(g).sum(axis=1).mean() for g in path_outcomes(x).grads]))
-
-
-def _step_rounding(x: Step) -> float:
+def _step_rounding(x: SastStep) -> float:
     """How far rounding moves the two sides of 5a."""
-    return step_rounding(x, step_radius(x)) * max(1.0, x.lipschitz * x.eta)
+    return enumeration.step_rounding(x, step_radius(x)) * max(1.0, x.lipschitz * x.eta)
 
 
-ONE_STEP_HYPOTHESES = (
-    Hypothesis[Step](SMOOTH, lambda x: is_smooth(x, step_radius(x))),
-    Hypothesis[Step](SMALL, is_small_step),
-    Hypothesis[Step](NOISE, lambda x: x.variance >= max_variance(step_outcomes(x).slopes)),
-    Hypothesis[Step](INDEPENDENT, lambda x: not x.shared),
+ONE_STEP_HYPOTHESES = step_hypotheses(
+    lambda x: x, step_radius, lambda x: enumeration.max_variance(step_outcomes(x).slopes)
 )
-ONE_STEP = Claim[Step](
+ONE_STEP = Claim[SastStep](
     label="5a",
     title="one step of stochastic SAST, every pair of minibatches",
     source=f"THEORY 5a; {SOURCE}",
-    says="E f(w+) <= f(w) - (eta/2) |grad f(w)|^2 + eta L^2 rho^2/2 + L eta^2 v2/2.",
+    statement="E f(w+) <= f(w) - (eta/2) |grad f(w)|^2 + eta L^2 rho^2/2 + L eta^2 v2/2.",
     hypotheses=ONE_STEP_HYPOTHESES,
     measure=step_gain,
     bound=lambda x: gain_bound(x, x.lipschitz),
     rounding=_step_rounding,
 )
-ONE_STEP_SHARP = Claim[Step](
+ONE_STEP_SHARP = Claim[SastStep](
     label="5a-sharp",
     title="the same for any eta, with nothing left out",
     source="THEORY 5a, sharpened here",
-    says="E f(w+) <= f(w) - (eta/2) |grad f(w)|^2 - (eta/2) (1 - L eta) E|grad f(w + e)|^2 "
+    statement="E f(w+) <= f(w) - (eta/2) |grad f(w)|^2 - (eta/2) (1 - L eta) E|grad f(w + e)|^2 "
     "+ eta L^2 rho^2/2 + L eta^2 v2/2, for every eta > 0.",
-    hypotheses=tuple(h for h in ONE_STEP_HYPOTHESES if h.says != SMALL),
+    hypotheses=tuple(h for h in ONE_STEP_HYPOTHESES if h.condition != SMALL),
     measure=sharp_step_gain,
     bound=lambda x: gain_bound(x, x.lipschitz),
     rounding=_step_rounding,
 )
-SHARED_STEP = Claim[Step](
+SHARED_STEP = Claim[SastStep](
     label="5a-shared",
     title="one step, with a second minibatch or without",
     source="THEORY 5c (own)",
-    says="With B2 = B1 or not, E f(w+) <= f(w) - (eta/2) |grad f(w)|^2 + eta Lbar^2 rho^2/2 "
-    "+ L eta^2 v2/2, Lbar the mean Lipschitz constant of the minibatch gradients.",
+    statement="With B2 = B1 or not, E f(w+) <= f(w) - (eta/2) |grad f(w)|^2 "
+    "+ eta Lbar^2 rho^2/2 + L eta^2 v2/2, Lbar the mean Lipschitz constant of the minibatch "
+    "gradients.",
     hypotheses=(
         *ONE_STEP_HYPOTHESES[:2],
         Hypothesis(
             "the variance of the step's direction is at most v2",
-            lambda x: x.variance >= direction_variance(x),
+            lambda x: x.variance >= enumeration.direction_variance(x),
         ),
     ),
     measure=step_gain,
     bound=lambda x: gain_bound(x, mean_batch_lipschitz(x)),
     rounding=_step_rounding,
 )
-K_STEPS = Claim[Path](
+K_STEPS = Claim[SastPath](
     label="5b",
     title="K steps of stochastic SAST, every path",
     source=f"THEORY 5b; {SOURCE}",
-    says="(1/K) sum_{k<K} E|grad f(w_k)|^2 <= 2 (f(w_0) - f*)/(eta K) + L^2 rho^2 + L eta v2.",
+    statement="(1/K) sum_{k<K} E|grad f(w_k)|^2 <= 2 (f(w_0) - f*)/(eta K) + L^2 rho^2 + L eta v2.",
     hypotheses=(
-        Hypothesis(
-            SMOOTH,
-            lambda x: is_smooth(x.first, path_radius(x)),
+        *step_hypotheses(
+            lambda x: x.first,
+            enumeration.path_radius,
+            lambda x: enumeration.path_outcomes(x).noise,
         ),
-        Hypothesis(SMALL, lambda x: is_small_step(x.first)),
-        Hypothesis(NOISE, lambda x: x.first.variance >= path_outcomes(x).noise),
-        Hypothesis(INDEPENDENT, lambda x: not x.first.shared),
         Hypothesis(LOWER_BOUND, lambda x: x.lower <= x.first.family.lower),
     ),
     measure=mean_squared_gradient,
-    bound=path_bound,
+    bound=enumeration.path_bound,
     uses=("5a",),
-    rounding=lambda x: 2.0 * step_rounding(x.first, path_radius(x)) / x.first.eta,
+    rounding=lambda x: (
+        2.0 * enumeration.step_rounding(x.first, enumeration.path_radius(x)) / x.first.eta
+    ),
 )
-SEEDED = Claim[Runs](
+SEEDED = Claim[SastRuns](
     label="5b-seeded",
     title="K steps of stochastic SAST, many runs",
     source=f"THEORY 5b; {SOURCE}",
-    says="(1/K) sum_{k<K} E|grad f(w_k)|^2 <= 2 (f(w_0) - f*)/(eta K) + L^2 rho^2 + L eta v2; what "
-    "is measured is a lower confidence limit of the left side, which fails once in 1e9.",
+    statement="(1/K) sum_{k<K} E|grad f(w_k)|^2 <= 2 (f(w_0) - f*)/(eta K) + L^2 rho^2 + L eta v2; "
+    "what is measured is a lower confidence limit of the left side, which fails once in 1e9.",
     hypotheses=(
-        Hypothesis(
-            SMOOTH,
-            lambda x: is_smooth(x.path.first, np.inf),
+        *step_hypotheses(
+            lambda x: x.path.first, lambda x: np.inf, lambda x: x.path.first.family.spread
         ),
-        Hypothesis(SMALL, lambda x: is_small_step(x.path.first)),
-        Hypothesis(NOISE, lambda x: x.path.first.variance >= x.path.first.family.spread),
-        Hypothesis(INDEPENDENT, lambda x: not x.path.first.shared),
         Hypothesis(LOWER_BOUND, lambda x: x.path.lower <= x.path.first.family.lower),
     ),
     measure=lambda x: lower_confidence_limit(
-        run_averages(x), CUTOFF * max(path_bound(x.path), 0.0)
+        run_averages(x), CUTOFF * max(enumeration.path_bound(x.path), 0.0)
     ),
-    bound=lambda x: path_bound(x.path),
+    bound=lambda x: enumeration.path_bound(x.path),
     uses=("5a", "5b"),
-    rounding=lambda x: 2.0 * step_rounding(x.path.first, 0.0) / x.path.first.eta,
+    rounding=lambda x: 2.0 * enumeration.step_rounding(x.path.first, 0.0) / x.path.first.eta,
 )
-UNBIASED = Claim[Step](
+UNBIASED = Claim[SastStep](
     label="5c",
     title="why a second minibatch: the step is unbiased, given the first",
     source=f"THEORY 5c; {SOURCE}",
-    says="Given the first minibatch, the mean step of SAST is grad f(w + e).",
+    statement="Given the first minibatch, the mean step of SAST is grad f(w + e).",
     hypotheses=(ONE_STEP_HYPOTHESES[-1],),
     measure=mean_step_error,
     bound=lambda x: ROUNDING,
 )
-BIAS = Claim[Step](
+BIAS = Claim[SastStep](
     label="5c-bias",
     title="how far one minibatch for both passes can bias the step",
     source="THEORY 5c (own)",
-    says="|E grad f_B(w + e_B) - E grad f(w + e_B)| <= rho times the mean over minibatches of the "
-    "Lipschitz constants of grad f_B - grad f.",
+    statement="|E grad f_B(w + e_B) - E grad f(w + e_B)| <= rho times the mean over minibatches of "
+    "the Lipschitz constants of grad f_B - grad f.",
     hypotheses=(),
     measure=one_batch_bias,
     bound=one_batch_bias_bound,

@@ -23,7 +23,7 @@ import refsast as rs
 from proofs_check.certified.constants import sup_derivative
 from proofs_check.claim import Claim
 from proofs_check.claims.stability import CERTIFIED_SPIKES, EPS, SOURCE, effective_kappa
-from proofs_check.instances import Driven, Pair
+from proofs_check.instances import LabelledBatch, TwoInputs
 from proofs_check.norms import (
     euclidean_norm,
     geometric_series,
@@ -84,20 +84,20 @@ def _product(factors: Sequence[Array]) -> Array:
     return result
 
 
-def _logit_distances(x: Pair) -> Array:
+def _logit_distances(x: TwoInputs) -> Array:
     """The distance of the logits, by recording."""
     near, far = (unroll(x.network, x.params, a).logits for a in (x.x, x.other))
     return np.sqrt(np.sum(np.square(near - far), axis=-1))
 
 
-def _distance_bounds(x: Pair) -> Array:
+def _distance_bounds(x: TwoInputs) -> Array:
     """How far the theorem lets them be."""
     moved = np.sqrt(np.sum(np.square(x.x - x.other), axis=(0, 2)))
     with np.errstate(invalid="ignore"):
         return nan_to_infinity(lipschitz_constant(x.network, x.params, len(x.x)) * moved)
 
 
-def _rounding(x: Pair) -> Array:
+def _rounding(x: TwoInputs) -> Array:
     """How far rounding moves the logits: some ulp of each potential, carried to the readout."""
     trace, steps = unroll(x.network, x.params, x.x), len(x.x)
     out = readout_norm(x.network, x.params) * np.linalg.norm(x.network.readout.time_weights(steps))
@@ -113,7 +113,7 @@ def _rounding(x: Pair) -> Array:
         return 64.0 * EPS * nan_to_infinity(total + np.linalg.norm(trace.logits, axis=-1))
 
 
-def input_gradient_norm(x: Driven) -> Array:
+def input_gradient_norm(x: LabelledBatch) -> Array:
     """Return |dloss/dx| over the whole batch."""
 
     def loss(a: Array) -> Array:
@@ -122,11 +122,11 @@ def input_gradient_norm(x: Driven) -> Array:
     return euclidean_norm(*gradient(loss, x.x))
 
 
-INPUT_PAIRS = Claim[Pair](
+INPUT_PAIRS = Claim[TwoInputs](
     label="2-pairs",
     title="two inputs: logits apart",
     source=f"THEORY 2; {SOURCE}",
-    says="For any two inputs of a network |z(x) - z(x')|_2 <= Lip |x - x'|, "
+    statement="For any two inputs of a network |z(x) - z(x')|_2 <= Lip |x - x'|, "
     "Lip = |W_o|_2 |alpha|_2 prod_l D1 |W^l|_2 c_T(kappa_e^l).",
     hypotheses=(CERTIFIED_SPIKES,),
     measure=_logit_distances,
@@ -134,11 +134,11 @@ INPUT_PAIRS = Claim[Pair](
     uses=("1c",),
     rounding=_rounding,
 )
-INPUT_GRADIENT = Claim[Driven](
+INPUT_GRADIENT = Claim[LabelledBatch](
     label="2-gradient",
     title="the exact input gradient",
     source=f"THEORY 2; {SOURCE}",
-    says="|dloss/dx| <= sqrt(2) Lip, of a batch, too, whose loss is the mean.",
+    statement="|dloss/dx| <= sqrt(2) Lip, of a batch, too, whose loss is the mean.",
     hypotheses=(CERTIFIED_SPIKES,),
     measure=input_gradient_norm,
     bound=lambda x: MAX_LOSS_GRADIENT * lipschitz_constant(x.network, x.params, len(x.x)),

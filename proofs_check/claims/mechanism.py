@@ -22,44 +22,32 @@ from proofs_check.claim import Claim, Hypothesis
 from proofs_check.claims.smoothness import risk
 from proofs_check.claims.stability import EPS, SOURCE
 from proofs_check.draws import Source, draw_batch, draw_network
-from proofs_check.instances import Driven, attach_reset, parameter_blocks, params_from_blocks
+from proofs_check.instances import LabelledBatch, attach_reset, parameter_blocks, params_from_blocks
 from proofs_check.norms import euclidean_norm, gradient, spectral_norm
-from refsast.arrays import Array, Integers
+from refsast.arrays import Array
 from refsast.autodiff import vjp
 from refsast.model.unroll import unroll
 
 
 @dataclass(frozen=True, eq=False)
-class Conditioned:
-    """A network on one recording, and a number that some smallest singular value is said to reach.
+class ConditionedRecording(LabelledBatch):
+    """A batch of one recording, and a claimed lower bound of a smallest singular value.
 
     Attributes
     ----------
-    network : Network
-        The network.
-    params : tuple of Layer
-        Its parameters.
-    x : (time, 1, n_0) array
-        Input.
-    y : (1,) array of int
-        Label.
     mu : float
-        Positive.
+        The bound. Positive.
     """
 
-    network: rs.Network
-    params: rs.Params
-    x: Array
-    y: Integers
     mu: float
 
 
-def input_gradient(x: Driven | Conditioned) -> Array:
+def input_gradient(x: LabelledBatch) -> Array:
     """Return dloss/dx, shape (time, 1, n_0)."""
     return rs.reference.input_grad(attach_reset(x.network), x.params, x.x, x.y)
 
 
-def current_gradient(x: Driven | Conditioned) -> Array:
+def current_gradient(x: LabelledBatch) -> Array:
     """Return Delta, shape (time, n_1): dloss/dx of extra inputs that go to one neuron each."""
     n, net = x.network.sizes[1], attach_reset(x.network)
     first = x.params[0]
@@ -70,12 +58,12 @@ def current_gradient(x: Driven | Conditioned) -> Array:
     return grad[:, 0, net.sizes[0] :]
 
 
-def weight_gradient(x: Driven | Conditioned) -> Array:
+def weight_gradient(x: LabelledBatch) -> Array:
     """Return dloss/dW^1, shape (n_1, n_0)."""
     return rs.reference.loss_and_grad(attach_reset(x.network), x.params, x.x, x.y)[1][0].w
 
 
-def _identity_errors(x: Driven) -> tuple[Array, ...]:
+def _identity_errors(x: LabelledBatch) -> tuple[Array, ...]:
     """How far both identities are from holding, relative to what is summed."""
     delta, rows, w = current_gradient(x), x.x[:, 0], x.params[0].w
     pairs = ((weight_gradient(x), delta.T, rows), (input_gradient(x)[:, 0], delta, w))
@@ -91,14 +79,14 @@ def smallest_singular_value(matrix: Array) -> float:
     return 0.0 if rows > columns else float(np.linalg.svd(matrix, compute_uv=False)[-1])
 
 
-def logits(x: Conditioned, *arrays: Array) -> Array:
+def logits(x: ConditionedRecording, *arrays: Array) -> Array:
     """Return the logits as a function of the blocks of the parameters, then the input."""
     return unroll(
         attach_reset(x.network), params_from_blocks(x.params, arrays[:-1]), arrays[-1]
     ).logits
 
 
-def jacobians(x: Conditioned) -> tuple[Array, Array]:
+def jacobians(x: ConditionedRecording) -> tuple[Array, Array]:
     """Return J_w, shape (classes, p), and J_x, shape (classes, time n_0)."""
     at = (*parameter_blocks(x.params), x.x)
     units = np.eye(x.network.classes)
@@ -107,10 +95,10 @@ def jacobians(x: Conditioned) -> tuple[Array, Array]:
     return np.stack(rows), np.stack([row[-1].ravel() for row in pulled])
 
 
-def _draw_recording(source: Source) -> Conditioned:
+def _draw_one(source: Source) -> ConditionedRecording:
     """Draw a recording of which nothing is claimed yet."""
     drawn = draw_batch(source, batch=1, network=_draw_wide_network, longest=3)
-    return Conditioned(drawn.network, drawn.params, drawn.x, drawn.y, 1.0)
+    return ConditionedRecording(drawn.network, drawn.params, drawn.x, drawn.y, 1.0)
 
 
 def _draw_wide_network(source: Source) -> rs.Network:
@@ -119,55 +107,55 @@ def _draw_wide_network(source: Source) -> rs.Network:
     return replace(net, sizes=(source.choice((3, 4, 6)), *net.sizes[1:]))
 
 
-def _choose_mu(source: Source, x: Conditioned) -> Conditioned:
+def _choose_mu(source: Source, x: ConditionedRecording) -> ConditionedRecording:
     """Claim what holds of the smallest singular value, or less."""
     return replace(x, mu=x.mu * source.choice((1.0, 1.0, 0.5)))
 
 
-def draw_independent_rows(source: Source) -> Conditioned:
+def draw_independent_rows(source: Source) -> ConditionedRecording:
     """Draw a recording with rows that are independent, or nearly dependent, of generic numbers."""
-    x = _draw_recording(source)
+    x = _draw_one(source)
     rows = source.array(*x.x.shape)
     if len(rows) > 1 and source.choice((True, False)):
         rows[-1] = rows[0] + source.choice((1e-2, 1e-6)) * rows[-1]
     return _choose_mu(source, fit_mu_to_rows(replace(x, x=rows)))
 
 
-def fit_mu_to_rows(x: Conditioned) -> Conditioned:
+def fit_mu_to_rows(x: ConditionedRecording) -> ConditionedRecording:
     """Return the same with the smallest singular value of its input as `mu`."""
     return replace(x, mu=smallest_singular_value(x.x[:, 0]))
 
 
-def draw_independent_logits(source: Source) -> Conditioned:
+def draw_independent_logits(source: Source) -> ConditionedRecording:
     """Draw a recording and what the smallest singular value of J_w is."""
-    return _choose_mu(source, fit_mu_to_logits(_draw_recording(source)))
+    return _choose_mu(source, fit_mu_to_logits(_draw_one(source)))
 
 
-def fit_mu_to_logits(x: Conditioned) -> Conditioned:
+def fit_mu_to_logits(x: ConditionedRecording) -> ConditionedRecording:
     """Return the same with the smallest singular value of J_w as `mu`."""
     return replace(x, mu=smallest_singular_value(jacobians(x)[0]))
 
 
-def _rounding(x: Conditioned) -> Array:
+def _rounding(x: ConditionedRecording) -> Array:
     """How far rounding of Delta' X, which may cancel, moves the bound of 6-rows."""
     size = euclidean_norm(current_gradient(x)) * euclidean_norm(x.x)
     return 64.0 * EPS * size * spectral_norm(x.params[0].w) / x.mu
 
 
-IDENTITY = Claim[Driven](
+IDENTITY = Claim[LabelledBatch](
     label="6-identity",
     title="both gradients from one signal",
     source=f"THEORY 6; {SOURCE}",
-    says="For one recording dloss/dW^1 = Delta' X and dloss/dx = Delta W^1, to rounding.",
+    statement="For one recording dloss/dW^1 = Delta' X and dloss/dx = Delta W^1, to rounding.",
     hypotheses=(Hypothesis("one recording", lambda x: x.x.shape[1] == 1),),
     measure=_identity_errors,
     bound=lambda x: 64.0 * EPS * len(x.x) * sum(x.network.sizes),
 )
-ROWS = Claim[Conditioned](
+ROWS = Claim[ConditionedRecording](
     label="6-rows",
     title="independent rows: the input gradient follows the weight gradient",
     source=f"THEORY 6; {SOURCE}",
-    says="For one recording with sigma_min(X) >= mu > 0, "
+    statement="For one recording with sigma_min(X) >= mu > 0, "
     "|dloss/dx|_F <= (|W^1|_2/mu) |dloss/dW^1|_F.",
     hypotheses=(
         Hypothesis(
@@ -179,11 +167,12 @@ ROWS = Claim[Conditioned](
     uses=("6-identity",),
     rounding=_rounding,
 )
-JACOBIANS = Claim[Conditioned](
+JACOBIANS = Claim[ConditionedRecording](
     label="6-jacobians",
     title="independent logits: the input gradient follows the parameter gradient",
     source=f"THEORY 6; {SOURCE}",
-    says="For one recording with sigma_min(J_w') >= mu > 0, |dloss/dx| <= (|J_x|_2/mu) |dloss/dw|.",
+    statement="For one recording with sigma_min(J_w') >= mu > 0, "
+    "|dloss/dx| <= (|J_x|_2/mu) |dloss/dw|.",
     hypotheses=(
         Hypothesis(
             "sigma_min(J_w') >= mu > 0",

@@ -14,7 +14,7 @@ grad f(w + e) + (rho/|g|) H P grad f(w + e), H and P being symmetric. SAM drops 
 Where grad f(w) = 0, e = 0 by definition, and both gradients are grad f(w).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,18 +30,18 @@ ROUNDING_FACTOR = 256.0 * EPS  # of a loss or a gradient, relative to what it is
 
 @dataclass(frozen=True, eq=False)
 class Ascent:
-    """An objective, a point, the radius of SAM and what is said of the smoothness there.
+    """An objective, a point, SAM's radius, and a claimed bound of the smoothness there.
 
     Attributes
     ----------
     objective : Quadratic or Risk
-        What SAM looks at.
+        What SAM minimises.
     w : (p,) array
         The point.
     rho : float
         Radius. Not negative.
     smoothness : float
-        What is said to bound the Lipschitz constant of the gradient on the ball.
+        L, a claimed bound of the Lipschitz constant of the gradient on the ball.
     """
 
     objective: Objective
@@ -50,14 +50,14 @@ class Ascent:
     smoothness: float
 
     @property
-    def raised(self) -> Array:
+    def ascent_point(self) -> Array:
         """The ascent point of the library, w + e."""
         return sam.ascent_point(self.w, self.objective.value_and_grad(self.w)[1], rho=self.rho)
 
 
 def first_order_remainder(x: Ascent) -> float:
     """Return ``f(w + e) - f(w) - rho |grad f(w)|``."""
-    return _excess(x, float(x.objective.value_and_grad(x.raised)[0]))
+    return _excess(x, float(x.objective.value_and_grad(x.ascent_point)[0]))
 
 
 def _excess(x: Ascent, value: float) -> float:
@@ -69,10 +69,10 @@ def _excess(x: Ascent, value: float) -> float:
 def ascent_maximum(x: Ascent, steps: int = 20) -> float:
     """Return the highest value that projected gradient ascent finds in the ball.
 
-    It starts at the ascent point of SAM and never goes down, so it lies between f(w + e) and the
-    maximum: a lower bound of the maximum.
+    It starts at SAM's ascent point and never goes down: a lower bound of the maximum, no less than
+    f(w + e).
     """
-    e = x.raised - x.w
+    e = x.ascent_point - x.w
     best, grad = x.objective.value_and_grad(x.w + e)
     for _ in range(steps):
         tried = e + grad * (x.rho / max(float(np.linalg.norm(grad)), 1e-300))
@@ -92,7 +92,7 @@ def _loss_rounding(x: Ascent) -> float:
 
 def gradient_change(x: Ascent) -> float:
     """Return ``|grad f(w + e) - grad f(w)|``."""
-    return float(np.linalg.norm(_gradient(x, x.raised) - _gradient(x, x.w)))
+    return float(np.linalg.norm(_gradient(x, x.ascent_point) - _gradient(x, x.w)))
 
 
 def _gradient(x: Ascent, w: Array) -> Array:
@@ -124,8 +124,8 @@ def hessian_term_bound(x: Ascent) -> float:
     norm = float(np.linalg.norm(grad))
     if norm == 0.0:
         return 0.0
-    unit, raised = grad / norm, _gradient(x, x.raised)
-    return x.rho * x.smoothness / norm * float(np.linalg.norm(raised - unit * (unit @ raised)))
+    unit, above = grad / norm, _gradient(x, x.ascent_point)
+    return x.rho * x.smoothness / norm * float(np.linalg.norm(above - unit * (unit @ above)))
 
 
 def draw_ascent(source: Source) -> Ascent:
@@ -139,17 +139,12 @@ def draw_ascent(source: Source) -> Ascent:
         drawn = draw_batch(source, longest=3)
         objective, w = Risk(drawn.network, drawn.x, drawn.y), flatten(drawn.params)
     x = Ascent(objective, w, rho, 1.0)
-    return certify_smoothness(x) if source.choice((True, True, False)) else double_smoothness(x)
+    return certify_smoothness(x, 1.0 if source.choice((True, True, False)) else 2.0)
 
 
-def certify_smoothness(x: Ascent) -> Ascent:
-    """Return the same with the smoothness that is certified for it."""
-    return Ascent(x.objective, x.w, x.rho, x.objective.lipschitz(x.w, x.rho))
-
-
-def double_smoothness(x: Ascent) -> Ascent:
-    """Return the same with more smoothness than is certified."""
-    return Ascent(x.objective, x.w, x.rho, 2.0 * x.objective.lipschitz(x.w, x.rho))
+def certify_smoothness(x: Ascent, factor: float = 1.0) -> Ascent:
+    """Return the same with `factor` times the smoothness constant that is certified for it."""
+    return replace(x, smoothness=factor * x.objective.lipschitz(x.w, x.rho))
 
 
 SMOOTH_ON_BALL = Hypothesis[Ascent](
@@ -167,8 +162,8 @@ REMAINDER = Claim[Ascent](
     label="4a",
     title="the first-order model of the ascent",
     source=f"THEORY 4a; {SOURCE}",
-    says="If grad f is L-Lipschitz on the ball of radius rho and e = rho grad f/|grad f|, then "
-    "abs(f(w + e) - f(w) - rho |grad f(w)|) <= L rho^2/2.",
+    statement="If grad f is L-Lipschitz on the ball of radius rho and e = rho grad f/|grad f|, "
+    "then abs(f(w + e) - f(w) - rho |grad f(w)|) <= L rho^2/2.",
     hypotheses=(SMOOTH_ON_BALL,),
     measure=lambda x: abs(first_order_remainder(x)),
     bound=_remainder_bound,
@@ -179,8 +174,8 @@ MAXIMUM = Claim[Ascent](
     label="4b",
     title="the maximum over the ball, and what SAM misses of it",
     source=f"THEORY 4b; {SOURCE}",
-    says="Under the same hypothesis abs(max_{|e'| <= rho} f(w + e') - f(w) - rho |grad f(w)|) <= "
-    "L rho^2/2 and 0 <= max f - f(w + e) <= L rho^2.",
+    statement="Under the same hypothesis abs(max_{|e'| <= rho} f(w + e') - f(w) - rho |grad f(w)|) "
+    "<= L rho^2/2 and 0 <= max f - f(w + e) <= L rho^2.",
     hypotheses=(SMOOTH_ON_BALL,),
     measure=lambda x: (
         np.asarray(abs(_excess(x, ascent_maximum(x)))),
@@ -194,7 +189,7 @@ CHANGE = Claim[Ascent](
     label="4c",
     title="the gradient at the ascent point",
     source=f"THEORY 4c; {SOURCE}",
-    says="Under the same hypothesis |grad f(w + e) - grad f(w)| <= L rho.",
+    statement="Under the same hypothesis |grad f(w + e) - grad f(w)| <= L rho.",
     hypotheses=(SMOOTH_ON_BALL,),
     measure=gradient_change,
     bound=lambda x: x.smoothness * x.rho,
@@ -205,7 +200,7 @@ DROPPED = Claim[Ascent](
     label="4d",
     title="the Hessian term that SAM drops",
     source="THEORY 4d (own)",
-    says="Where f is twice differentiable the exact gradient of f(w + e(w)) is "
+    statement="Where f is twice differentiable the exact gradient of f(w + e(w)) is "
     "(I + rho P H/|grad f|)' grad f(w + e), and SAM is away from it by at most "
     "(rho L/|grad f(w)|) |P grad f(w + e)|; by 0 where grad f(w) = 0.",
     hypotheses=(SMOOTH_ON_BALL,),

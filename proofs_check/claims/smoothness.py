@@ -39,14 +39,13 @@ from proofs_check.claims.smoothness_constants import (
     derivative_forms,
     joint_smoothness_constant,
     layer_norms,
-    peak_input_norm,
     smoothness_constant,
 )
 from proofs_check.claims.stability import CERTIFIED_SPIKES, EPS, SOURCE
 from proofs_check.instances import (
-    Driven,
-    HasLabelledBatch,
-    Moved,
+    AnyBatch,
+    LabelledBatch,
+    TwoParameterPoints,
     attach_reset,
     parameter_blocks,
     params_from_blocks,
@@ -61,25 +60,25 @@ from refsast.model.unroll import unroll
 MAX_DENSE_HESSIAN = 200  # parameters, up to which a Hessian is computed as a whole
 
 
-def risk(x: HasLabelledBatch, *arrays: Array) -> Array:
+def risk(x: AnyBatch, *arrays: Array) -> Array:
     """Return the loss of the smooth network, as a function of the blocks of its parameters."""
     trace = unroll(attach_reset(x.network), params_from_blocks(x.params, arrays), x.x)
     return cross_entropy(trace.logits, x.y)
 
 
-def risk_gradient(x: HasLabelledBatch, params: rs.Params) -> tuple[Array, ...]:
+def risk_gradient(x: AnyBatch, params: rs.Params) -> tuple[Array, ...]:
     """Return the exact gradient of the loss, in blocks."""
     return gradient(lambda *arrays: risk(x, *arrays), *parameter_blocks(params))
 
 
-def displacement(x: Moved) -> tuple[Array, ...]:
+def displacement(x: TwoParameterPoints) -> tuple[Array, ...]:
     """Return the direction from one point to the other, in blocks."""
     return tuple(
         b - a for a, b in zip(parameter_blocks(x.params), parameter_blocks(x.moved), strict=True)
     )
 
 
-def hessian_displacement(x: Moved) -> tuple[Array, ...]:
+def hessian_displacement(x: TwoParameterPoints) -> tuple[Array, ...]:
     """Return the Hessian at `params` times the direction, in blocks."""
     d = displacement(x)
 
@@ -89,7 +88,7 @@ def hessian_displacement(x: Moved) -> tuple[Array, ...]:
     return gradient(slope, *parameter_blocks(x.params))
 
 
-def hessian(x: Driven | Moved) -> Array:
+def hessian(x: AnyBatch) -> Array:
     """Return the Hessian of the loss at `params`, shape (p, p), column by column."""
     arrays = parameter_blocks(x.params)
     columns = []
@@ -102,7 +101,7 @@ def hessian(x: Driven | Moved) -> Array:
     return np.stack(columns)
 
 
-def spectral_radius(x: Driven) -> float:
+def spectral_radius(x: LabelledBatch) -> float:
     """Return the largest magnitude of an eigenvalue; where p is large, one that Lanczos reaches."""
     if x.network.n_params <= MAX_DENSE_HESSIAN:
         return float(np.linalg.norm(hessian(x), 2))
@@ -119,20 +118,18 @@ def spectral_radius(x: Driven) -> float:
     return float(np.abs(found.values[0]))
 
 
-def forms_at_params(x: Driven | Moved) -> DerivativeForms:
+def forms_at_params(x: AnyBatch) -> DerivativeForms:
     """Return the forms at the norms of `params` themselves."""
-    return derivative_forms(
-        x.network, layer_norms(x.network, x.params), peak_input_norm(x.x), len(x.x)
-    )
+    return derivative_forms(x.network, layer_norms(x.network, x.params), x.x)
 
 
-def forms_at_caps(x: Moved) -> DerivativeForms:
+def forms_at_caps(x: TwoParameterPoints) -> DerivativeForms:
     """Return the forms at the caps."""
     norms = tuple((np.asarray(w), np.asarray(v)) for w, v in x.caps)
-    return derivative_forms(x.network, norms, peak_input_norm(x.x), len(x.x))
+    return derivative_forms(x.network, norms, x.x)
 
 
-def satisfies_caps(x: Moved) -> bool:
+def satisfies_caps(x: TwoParameterPoints) -> bool:
     """Whether both points keep to the caps."""
     norms = [layer_norms(x.network, params) for params in (x.params, x.moved)]
     return all(
@@ -142,33 +139,33 @@ def satisfies_caps(x: Moved) -> bool:
     )
 
 
-def _gradient_distance(x: Moved) -> Array:
+def _gradient_distance(x: TwoParameterPoints) -> Array:
     """The distance of the two gradients."""
     ends = (risk_gradient(x, params) for params in (x.params, x.moved))
     return euclidean_norm(*(b - a for a, b in zip(*ends, strict=True)))
 
 
-def _rounding(x: Moved) -> Array:
+def _rounding(x: TwoParameterPoints) -> Array:
     """How far rounding moves it: some ulp of all that the gradients are summed from."""
     return 1024.0 * EPS * np.asarray(primal(MAX_LOSS_GRADIENT * euclidean_norm(forms_at_caps(x).q)))
 
 
-GRADIENT_BOUND = Claim[Driven](
+GRADIENT_BOUND = Claim[LabelledBatch](
     label="3a",
     title="the gradient is bounded",
     source=f"THEORY 3a; {SOURCE}",
-    says="|grad f| <= sqrt(2) |q|_2, q the form of THEORY 3 at the norms of the parameters.",
+    statement="|grad f| <= sqrt(2) |q|_2, q the form of THEORY 3 at the norms of the parameters.",
     hypotheses=(CERTIFIED_SPIKES,),
     measure=lambda x: euclidean_norm(*risk_gradient(x, x.params)),
     bound=lambda x: MAX_LOSS_GRADIENT * euclidean_norm(forms_at_params(x).q),
     uses=("1c",),
 )
-DIFFERENCE_QUOTIENT = Claim[Moved](
+DIFFERENCE_QUOTIENT = Claim[TwoParameterPoints](
     label="3b-quotient",
     title="the gradient is Lipschitz: two points",
     source=f"THEORY 3b; {SOURCE}",
-    says="Of two points whose norms keep to the caps, |grad f(w) - grad f(w')| <= L_s |w - w'|, "
-    "L_s = lambda_max(sqrt(2) R + q q'/2) at the caps.",
+    statement="Of two points whose norms keep to the caps, "
+    "|grad f(w) - grad f(w')| <= L_s |w - w'|, L_s = lambda_max(sqrt(2) R + q q'/2) at the caps.",
     hypotheses=(
         CERTIFIED_SPIKES,
         Hypothesis("the norms at both points keep to the caps", satisfies_caps),
@@ -178,31 +175,31 @@ DIFFERENCE_QUOTIENT = Claim[Moved](
     uses=("3a",),
     rounding=_rounding,
 )
-HESSIAN_PRODUCT = Claim[Moved](
+HESSIAN_PRODUCT = Claim[TwoParameterPoints](
     label="3b-product",
     title="the gradient is Lipschitz: exact Hessian-vector products",
     source=f"THEORY 3b; {SOURCE}",
-    says="|H d| <= L_s |d| for every direction d, L_s at the norms of the parameters.",
+    statement="|H d| <= L_s |d| for every direction d, L_s at the norms of the parameters.",
     hypotheses=(CERTIFIED_SPIKES,),
     measure=lambda x: euclidean_norm(*hessian_displacement(x)),
     bound=lambda x: smoothness_constant(forms_at_params(x)) * euclidean_norm(*displacement(x)),
     uses=("3a",),
 )
-HESSIAN_EIGENVALUE = Claim[Driven](
+HESSIAN_EIGENVALUE = Claim[LabelledBatch](
     label="3b-eigenvalue",
     title="the gradient is Lipschitz: the top of the Hessian's spectrum",
     source=f"THEORY 3b; {SOURCE}",
-    says="No eigenvalue of the Hessian exceeds L_s in magnitude.",
+    statement="No eigenvalue of the Hessian exceeds L_s in magnitude.",
     hypotheses=(CERTIFIED_SPIKES,),
     measure=spectral_radius,
     bound=lambda x: smoothness_constant(forms_at_params(x)),
     uses=("3a",),
 )
-JOINT_SMOOTHNESS = Claim[Moved](
+JOINT_SMOOTHNESS = Claim[TwoParameterPoints](
     label="3b-joint",
     title="the same with slope and curvature of the loss taken together",
     source="THEORY 3b, sharpened here",
-    says="|H d| <= L |d| with L the supremum over b in [1/2, 1] of "
+    statement="|H d| <= L |d| with L the supremum over b in [1/2, 1] of "
     "lambda_max(sqrt(1 + b) R + (1 - b) q q').",
     hypotheses=(CERTIFIED_SPIKES,),
     measure=lambda x: euclidean_norm(*hessian_displacement(x)),

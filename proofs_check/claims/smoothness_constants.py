@@ -1,4 +1,4 @@
-"""The forms of THEORY 3, and the constants that follow; the proof is at the top of `smoothness_constant`."""
+"""The forms of THEORY 3 and the constants from them; `claims.smoothness` has the proof."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,8 +56,10 @@ def peak_input_norm(x: Array) -> Array:
     return euclidean_norm(x[int(t)][int(i)])
 
 
-def derivative_forms(network: rs.Network, norms: Norms, peak: Array, steps: int) -> DerivativeForms:
-    """Return the forms of THEORY 3.
+def derivative_forms(network: rs.Network, norms: Norms, x: Array) -> DerivativeForms:
+    """Return the forms of THEORY 3, in the order of the blocks in the flat vector.
+
+    Infinite where a sum of powers of kappa_e is too large for a double.
 
     Parameters
     ----------
@@ -65,37 +67,28 @@ def derivative_forms(network: rs.Network, norms: Norms, peak: Array, steps: int)
         The network.
     norms : sequence of pairs
         Largest |W|_2 and |V|_2 of each layer, the readout's last (with 1 if it has no weights).
-    peak : scalar array
-        Largest Euclidean norm of the input at one step.
-    steps : int
-        Length of the recording, T.
-
-    Returns
-    -------
-    Forms
-        In the order of the blocks in the flat vector; infinite where a sum of powers of kappa_e is
-        too large for a double.
+    x : (time, batch, n_0) array
+        Input.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        q, r = _linear_and_quadratic(network, norms, peak, steps)
-    known = np.isfinite(primal(q)).all() and np.isfinite(primal(r)).all()
-    return (
-        DerivativeForms(q, r)
-        if known
-        else DerivativeForms(np.full(q.shape, np.inf), np.full(r.shape, np.inf))
-    )
+        q, r = _linear_and_quadratic(network, norms, peak_input_norm(x), len(x))
+    if not all(np.isfinite(primal(form)).all() for form in (q, r)):
+        return DerivativeForms(np.full(q.shape, np.inf), np.full(r.shape, np.inf))
+    return DerivativeForms(q, r)
 
 
 def _linear_and_quadratic(
     network: rs.Network, norms: Norms, peak: Array, steps: int
 ) -> tuple[Array, Array]:
-    """`derivative_forms`, as the numbers come."""
+    """The recursion of THEORY 3 for p_l and Q_l, layer by layer, then the readout's q and R."""
     names = [(i, name) for i, shapes in enumerate(network.shapes) for name in shapes]
     unit = dict(zip(names, np.eye(len(names)), strict=True))
     nothing = np.zeros(len(names))
-    square, steps_weight = np.zeros((len(names), len(names))), network.readout.time_weights(steps)
-    below, bent, a = nothing, square, peak  # first and second derivative of the layer's input
+    total = float(np.sum(network.readout.time_weights(steps)))
+    # `below`, `bent`: bounds of the first and second derivative of the layer's input.
+    below, bent, a = nothing, np.zeros((len(names), len(names))), peak
     for i, neuron in enumerate(network.neurons):
+        # A block that the layer does not have contributes nothing.
         e_w, e_b, e_v = (unit.get((i, name), nothing) for name in ("w", "b", "v"))
         (w, v), n = norms[i], network.sizes[i + 1]
         d1, d2 = sup_derivative(neuron.spike).upper, sup_second(neuron.spike).upper
@@ -107,8 +100,9 @@ def _linear_and_quadratic(
             + 2.0 * d1 * symmetric_outer(e_v, p)
             + w * bent
         )
+        # sdot = sigma' udot, sddot = sigma' uddot + sigma'' udot^2
         below, bent, a = d1 * p, d1 * q + d2 * outer(p, p), np.sqrt(n)
-    w, total = norms[-1][0], float(np.sum(steps_weight))
+    w = norms[-1][0]
     e_w, e_b = (unit.get((len(network.neurons), name), nothing) for name in ("w", "b"))
     q = total * (e_w * a + w * below + e_b)
     return q, total * (2.0 * symmetric_outer(e_w, below) + w * bent)

@@ -18,14 +18,15 @@ kappa_e < 1 makes it a contraction.
 """
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
 import refsast as rs
-from proofs_check.certified.constants import geometric, kappa, max_carry, sup_derivative
-from proofs_check.certified.unit_spikes import FAMILIES
+from proofs_check.certified.constants import geometric_sum, kappa, max_carry, sup_derivative
+from proofs_check.certified.unit_spikes import SPIKE_FAMILIES
 from proofs_check.claim import Claim, Hypothesis
-from proofs_check.instances import Driven, HasNetwork, Started
+from proofs_check.instances import HasNetwork, LabelledBatch, TwoStartStates
 from proofs_check.norms import max_magnitude, nan_to_infinity, spectral_norm
 from refsast.arrays import Array
 from refsast.autodiff.tape import primal
@@ -39,16 +40,16 @@ SOURCE = "after arXiv:2603.18039 (abstract), constants derived in this project"
 
 def has_certified_spikes(neurons: tuple[rs.LIF, ...]) -> bool:
     """Whether every spike is one of the five whose range and derivatives are known."""
-    return all(type(neuron.spike) in FAMILIES for neuron in neurons)
+    return all(type(neuron.spike) in SPIKE_FAMILIES for neuron in neurons)
 
 
 CERTIFIED_SPIKES = Hypothesis[HasNetwork](
     "each spike is one of the five smooth ones", lambda x: has_certified_spikes(x.network.neurons)
 )
-LEAK_BELOW_ONE = Hypothesis[Driven](
+LEAK_BELOW_ONE = Hypothesis[LabelledBatch](
     "leak < 1", lambda x: all(n.leak < 1.0 for n in x.network.neurons)
 )
-RESET_TO_ZERO = Hypothesis[Driven](
+RESET_TO_ZERO = Hypothesis[LabelledBatch](
     "reset to zero", lambda x: all(isinstance(n.reset, rs.ToZero) for n in x.network.neurons)
 )
 
@@ -60,7 +61,7 @@ def max_reset_drop(neuron: rs.LIF) -> float:
     return neuron.threshold * (neuron.leak if neuron.reset.leaked else 1.0)
 
 
-def current_bounds(x: Driven) -> tuple[Array, ...]:
+def current_bounds(x: LabelledBatch) -> tuple[Array, ...]:
     """Return I_i for every neuron of every layer, shape (n,) each."""
     peak = max_magnitude(x.x)
     found = []
@@ -72,40 +73,34 @@ def current_bounds(x: Driven) -> tuple[Array, ...]:
     return tuple(found)
 
 
-def potential_magnitudes(x: Driven) -> tuple[Array, ...]:
+def potential_magnitudes(x: LabelledBatch) -> tuple[Array, ...]:
     """Return abs(u), shape (time, batch, n) per layer."""
     return tuple(np.abs(u) for u in unroll(x.network, x.params, x.x).u)
 
 
-def compact_bound(x: Driven) -> tuple[Array, ...]:
+def compact_bound(x: LabelledBatch) -> tuple[Array, ...]:
     """Return the bound of 1a, shape (n,) per layer."""
-    each = zip(current_bounds(x), x.network.neurons, strict=True)
-    return tuple((i + max_reset_drop(n)) * _leak_series(n.leak) for i, n in each)
-
-
-def _leak_series(leak: float) -> float:
-    """The sum of all powers of the leak."""
-    return 1.0 / (1.0 - leak) if leak < 1.0 else np.inf
-
-
-def compact_bound_by_step(x: Driven) -> tuple[Array, ...]:
-    """Return the sharper bound of 1a, shape (time, 1, n) per layer."""
-    steps = range(1, len(x.x) + 1)
 
     def bound(i: Array, n: rs.LIF) -> Array:
+        return (i + max_reset_drop(n)) * (1.0 / (1.0 - n.leak) if n.leak < 1.0 else np.inf)
+
+    return tuple(map(bound, current_bounds(x), x.network.neurons))
+
+
+def compact_bound_by_step(x: LabelledBatch) -> tuple[Array, ...]:
+    """Return the sharper bound of 1a, shape (time, 1, n) per layer."""
+
+    def bound(i: Array, n: rs.LIF) -> Array:
+        sums = [geometric_sum(n.leak, t) for t in range(len(x.x) + 1)]
+        drop = max_reset_drop(n)  # nothing has been reset before the first step
         return np.stack(
-            [
-                np.reshape(
-                    i * geometric(n.leak, t) + max_reset_drop(n) * geometric(n.leak, t - 1), (1, -1)
-                )
-                for t in steps
-            ]
+            [np.reshape(i * after + drop * before, (1, -1)) for before, after in pairwise(sums)]
         )
 
-    return tuple(bound(i, n) for i, n in zip(current_bounds(x), x.network.neurons, strict=True))
+    return tuple(map(bound, current_bounds(x), x.network.neurons))
 
 
-def upper_currents(x: Driven) -> tuple[Array, ...]:
+def upper_currents(x: LabelledBatch) -> tuple[Array, ...]:
     """Return I+, which a neuron's current never exceeds, shape (n,) per layer; not negative."""
     peak, sign = max_magnitude(x.x), bool((primal(x.x) >= 0.0).all())
     found = []
@@ -119,7 +114,7 @@ def upper_currents(x: Driven) -> tuple[Array, ...]:
     return tuple(found)
 
 
-def saturation_bound(x: Driven) -> tuple[Array, ...]:
+def saturation_bound(x: LabelledBatch) -> tuple[Array, ...]:
     """Return the bound of 1b, shape (n,) per layer."""
     each = zip(upper_currents(x), x.network.neurons, strict=True)
     return tuple(i + max_carry(replace(n, reset=rs.ToZero())).upper for i, n in each)
@@ -131,7 +126,7 @@ def effective_kappa(neuron: rs.LIF, layer: rs.Layer) -> Array:
     return np.asarray(kappa(neuron).upper) + bend
 
 
-def trajectory(x: Started, u: Array) -> Array:
+def trajectory(x: TwoStartStates, u: Array) -> Array:
     """Return the potentials of a layer that is started at `u`, shape (time, batch, n)."""
     s, us = x.neuron.spike(u - x.neuron.threshold), []
     for current in input_currents(x.layer, x.x):
@@ -146,12 +141,12 @@ def _state_norm(difference: Array) -> Array:
     return np.sqrt(np.sum(np.square(difference), axis=-1))
 
 
-def state_distances(x: Started) -> Array:
+def state_distances(x: TwoStartStates) -> Array:
     """Return abs(u_t - u'_t)_2, shape (time, batch)."""
     return _state_norm(trajectory(x, x.start) - trajectory(x, x.other))
 
 
-def contraction_bound(x: Started) -> Array:
+def contraction_bound(x: TwoStartStates) -> Array:
     """Return the bound of 1c, shape (time, batch)."""
     factor, at_first = effective_kappa(x.neuron, x.layer), _state_norm(x.start - x.other)
     powers, power = [], np.ones(())
@@ -162,64 +157,65 @@ def contraction_bound(x: Started) -> Array:
     return np.stack(powers)
 
 
-def _rounding(x: Started) -> Array:
+def _rounding(x: TwoStartStates) -> Array:
     """How far rounding moves the distance: a few ulp of the potentials at each step, carried on."""
     factor = max(1.0, float(primal(effective_kappa(x.neuron, x.layer))))
-    carried = np.array([[geometric(factor, t)] for t in range(1, len(x.x) + 1)])
+    carried = np.array([[geometric_sum(factor, t)] for t in range(1, len(x.x) + 1)])
     size = np.abs(primal(trajectory(x, x.start))).max() + np.abs(primal(x.start)).max()
     size = size + np.abs(primal(x.other)).max()
     return 64.0 * EPS * size * carried
 
 
-COMPACT = Claim[Driven](
+COMPACT = Claim[LabelledBatch](
     label="1a",
     title="potentials stay in a compact set",
     source=f"THEORY 1a; {SOURCE}",
-    says="From rest, with leak < 1, spikes in [0, 1] and abs(x) <= X, for every t and i "
+    statement="From rest, with leak < 1, spikes in [0, 1] and abs(x) <= X, for every t and i "
     "abs(u_t,i) <= (I_i + q)/(1 - leak), I_i = sum_j abs(W_ij) a + sum_j abs(V_ij) + abs(b_i).",
     hypotheses=(LEAK_BELOW_ONE, CERTIFIED_SPIKES),
     measure=potential_magnitudes,
     bound=compact_bound,
 )
-COMPACT_BY_STEP = Claim[Driven](
+COMPACT_BY_STEP = Claim[LabelledBatch](
     label="1a-by-step",
     title="the same, by time step, for any leak",
     source="THEORY 1a, sharpened here: at rest nothing is reset",
-    says="From rest, with leak in [0, 1], spikes in [0, 1] and abs(x) <= X, for every t and i "
+    statement="From rest, with leak in [0, 1], spikes in [0, 1] and abs(x) <= X, for every t and i "
     "abs(u_t,i) <= I_i c_t(leak) + q c_{t-1}(leak).",
     hypotheses=(CERTIFIED_SPIKES,),
     measure=potential_magnitudes,
     bound=compact_bound_by_step,
 )
-SATURATION = Claim[Driven](
+SATURATION = Claim[LabelledBatch](
     label="1b",
     title="reset to zero saturates, even without a leak",
     source="THEORY 1b (own)",
-    says="With reset to zero and currents at most I+ >= 0, for every t "
+    statement="With reset to zero and currents at most I+ >= 0, for every t "
     "u_t,i <= I+_i + sup_{u >= 0} leak u (1 - sigma(u - threshold)).",
     hypotheses=(RESET_TO_ZERO, CERTIFIED_SPIKES),
     measure=lambda x: unroll(x.network, x.params, x.x).u,
     bound=saturation_bound,
 )
-_CERTIFIED_LAYER = Hypothesis[Started](
+_CERTIFIED_LAYER = Hypothesis[TwoStartStates](
     "each spike is one of the five smooth ones", lambda x: has_certified_spikes((x.neuron,))
 )
-INCREMENTAL_STABILITY = Claim[Started](
+INCREMENTAL_STABILITY = Claim[TwoStartStates](
     label="1c",
     title="one layer, two states: the distance by step",
     source="THEORY 1c, widened here: no condition on kappa_e",
-    says="One layer with the same input, started in two states, has for every t "
+    statement="One layer with the same input, started in two states, has for every t "
     "|u_t - u'_t|_2 <= kappa_e^t |u_0 - u'_0|_2.",
     hypotheses=(_CERTIFIED_LAYER,),
     measure=state_distances,
     bound=contraction_bound,
     rounding=_rounding,
 )
-CONTRACTION = Claim[Started](
+CONTRACTION = Claim[TwoStartStates](
     label="1c-contraction",
     title="one layer, two states: they approach",
     source=f"THEORY 1c; {SOURCE}",
-    says="If kappa_e < 1, no later distance of the two states exceeds kappa_e times the first.",
+    statement="If kappa_e < 1, no later distance of the two states exceeds kappa_e times the "
+    "first.",
     hypotheses=(
         _CERTIFIED_LAYER,
         Hypothesis("kappa_e < 1", lambda x: bool(primal(effective_kappa(x.neuron, x.layer)) < 1.0)),

@@ -15,15 +15,15 @@ import numpy as np
 
 import refsast as rs
 from proofs_check.claims.convergence import INDEPENDENT, LOWER_BOUND, NOISE, SMALL, SMOOTH
-from proofs_check.descent.enumeration import Path, Step, max_variance, step_outcomes
-from proofs_check.descent.finite_sum import Finite
+from proofs_check.descent.enumeration import SastPath, SastStep, max_variance, step_outcomes
+from proofs_check.descent.finite_sum import FiniteSum
 from proofs_check.descent.objectives import Quadratic, Risk
-from proofs_check.descent.runs import Runs
+from proofs_check.descent.runs import SastRuns
 
 
-def bowl_sum(*centres: float) -> Finite:
+def bowl_sum(*centres: float) -> FiniteSum:
     """Return the mean of ``(w - centre)^2 / 2`` over some centres, each of them a minibatch."""
-    return Finite(tuple(Quadratic(np.eye(1), -np.array([c]), 0.5 * c * c) for c in centres), 1)
+    return FiniteSum(tuple(Quadratic(np.eye(1), -np.array([c]), 0.5 * c * c) for c in centres), 1)
 
 
 def bowl_step(
@@ -34,37 +34,37 @@ def bowl_step(
     lipschitz: float = 1.0,
     variance: float = 0.0,
     shared: bool = False,
-) -> Step:
-    """Return a step on `bowl_sum`, whose curvature is 1 and whose variance is that of the centres."""
-    return Step(bowl_sum(*centres), np.array([w]), rho, eta, lipschitz, variance, shared)
+) -> SastStep:
+    """Return a step on `bowl_sum`: its curvature is 1, its variance that of the centres."""
+    return SastStep(bowl_sum(*centres), np.array([w]), rho, eta, lipschitz, variance, shared)
 
 
-def tight_step(eta: float = 1.0) -> Step:
+def tight_step(eta: float = 1.0) -> SastStep:
     """Return a step that attains 5a at eta = 1, and 5a-sharp at any eta."""
     return bowl_step(1.0, -1.0, w=0.5, rho=2.0, eta=eta, variance=1.0)
 
 
-def tight_path() -> Path:
+def tight_path() -> SastPath:
     """Return the path on which 5b is attained at K = 1: plain descent of a bowl, in one step."""
-    return Path(bowl_step(0.0, w=1.0), 1, bowl_sum(0.0).lower)
+    return SastPath(bowl_step(0.0, w=1.0), 1, bowl_sum(0.0).lower)
 
 
-def false_lipschitz(*, shared: bool = False) -> Step:
+def false_lipschitz(*, shared: bool = False) -> SastStep:
     """Return a step that overshoots, since L is stated at a quarter of what it is."""
     return bowl_step(0.0, w=10.0, eta=4.0, lipschitz=0.25, shared=shared)
 
 
-def large_eta(*, shared: bool = False) -> Step:
+def large_eta(*, shared: bool = False) -> SastStep:
     """Return a step that overshoots, since eta is 1.5/L."""
     return bowl_step(0.0, w=1.0, eta=1.5, shared=shared)
 
 
-def false_variance(*, w: float = 0.0, shared: bool = False) -> Step:
+def false_variance(*, w: float = 0.0, shared: bool = False) -> SastStep:
     """Return a step from near the minimum that only noise moves away, and v2 is stated as 0."""
     return bowl_step(1.0, -1.0, w=w, shared=shared)
 
 
-def double_gain() -> Step:
+def double_gain() -> SastStep:
     """Return a step with a shared minibatch that gains twice what 5a allows.
 
     Either centre pulls by 1 and is climbed away from by rho = 1: two steps of length 1 that always
@@ -74,7 +74,7 @@ def double_gain() -> Step:
     return bowl_step(1.0, -1.0, w=0.0, rho=1.0, variance=1.0, shared=True)
 
 
-def maximal_bias() -> Step:
+def maximal_bias() -> SastStep:
     """Return a step whose bias is 2 L rho, L = rho = 1, which attains 5c-bias.
 
     Samples of curvature 3 and -1, their gradients opposite: each climbs its own way, and both find
@@ -83,7 +83,7 @@ def maximal_bias() -> Step:
     return bias_against_descent(w=0.0, eta=1.0)
 
 
-def bias_against_descent(w: float = -2.0, eta: float = 1e-3) -> Step:
+def bias_against_descent(w: float = -2.0, eta: float = 1e-3) -> SastStep:
     """Return the same where the mean gradient is -2 L rho: the bias cancels it, nothing descends.
 
     As eta becomes smaller, what is gained over 5a approaches four times its bound.
@@ -92,10 +92,12 @@ def bias_against_descent(w: float = -2.0, eta: float = 1e-3) -> Step:
         Quadratic(np.array([[3.0]]), np.array([10.0])),
         Quadratic(np.array([[-1.0]]), np.array([-10.0])),
     )
-    return fit_variance(Step(Finite(samples, 1), np.array([w]), 1.0, eta, 1.0, 0.0, shared=True))
+    return fit_variance(
+        SastStep(FiniteSum(samples, 1), np.array([w]), 1.0, eta, 1.0, 0.0, shared=True)
+    )
 
 
-def axis_batches(samples: int, tilt: float = 1e-6) -> Step:
+def axis_batches(samples: int, tilt: float = 1e-6) -> SastStep:
     """Return a step that gains `samples` times what 5a allows; its bias exceeds L rho, too.
 
     Sample i is curved along axis i only, by as much as there are samples: the mean has L = 1. Each
@@ -104,11 +106,11 @@ def axis_batches(samples: int, tilt: float = 1e-6) -> Step:
     """
     unit = np.eye(samples)
     each = tuple(Quadratic(samples * np.outer(e, e), tilt * e) for e in unit)
-    start = Step(Finite(each, 1), np.zeros(samples), 1.0, 1.0, 1.0, 0.0, shared=True)
+    start = SastStep(FiniteSum(each, 1), np.zeros(samples), 1.0, 1.0, 1.0, 0.0, shared=True)
     return fit_variance(replace(start, lipschitz=start.family.lipschitz(start.w, 0.0)))
 
 
-def snn_step() -> Step:
+def snn_step() -> SastStep:
     """Return a step of a spiking network, with a shared minibatch, that 5a fails on by far.
 
     One recording of one step comes twice, with opposite labels; two neurons, logits gain * spike.
@@ -124,39 +126,39 @@ def snn_step() -> Step:
     neuron = rs.LIF(0.5, 1.0, spike, rs.ToZero())
     net = rs.Network((1, 2), neuron, rs.SpikeRate(gain), bias=False, recurrent=False)
     x = np.ones((1, 1, 1))
-    family = Finite(tuple(Risk(net, x, np.array([label])) for label in (0, 1)), 1)
+    family = FiniteSum(tuple(Risk(net, x, np.array([label])) for label in (0, 1)), 1)
     bend = gain**2 * (spike.sup_derivative**2 / 2.0 + spike.sup_second / 4.0)
     w = np.array([1.36, -4.15])
-    return fit_variance(Step(family, w, 0.045, 1e-4 / bend, bend, 0.0, shared=True))
+    return fit_variance(SastStep(family, w, 0.045, 1e-4 / bend, bend, 0.0, shared=True))
 
 
-def fit_variance(x: Step) -> Step:
+def fit_variance(x: SastStep) -> SastStep:
     """Return the step with v2 as 5a asks for it."""
     return replace(x, variance=max_variance(step_outcomes(x).slopes))
 
 
-def path_from_step(first: Step, steps: int = 2) -> Path:
+def path_from_step(first: SastStep, steps: int = 2) -> SastPath:
     """Return the path that begins with a step, with the true minimum as its lower bound."""
-    return Path(first, steps, first.family.lower)
+    return SastPath(first, steps, first.family.lower)
 
 
-def false_lower_bound() -> Path:
+def false_lower_bound() -> SastPath:
     """Return a path whose f* is stated as 0.4, and f falls from 0.5 to 0."""
-    return Path(bowl_step(0.0, w=1.0), 1, 0.4)
+    return SastPath(bowl_step(0.0, w=1.0), 1, 0.4)
 
 
-def thousand_runs(path: Path) -> Runs:
+def thousand_runs(path: SastPath) -> SastRuns:
     """Return a thousand runs along a path."""
-    return Runs(path, 1000, 0)
+    return SastRuns(path, 1000, 0)
 
 
-def thousand_runs_from_step(first: Step) -> Runs:
+def thousand_runs_from_step(first: SastStep) -> SastRuns:
     """Return a thousand runs of forty steps."""
     return thousand_runs(path_from_step(first, 40))
 
 
 SCATTER = "the variance of the step's direction is at most v2"
-ESCAPES: dict[tuple[str, str], Callable[[], Step | Path | Runs]] = {
+ESCAPES: dict[tuple[str, str], Callable[[], SastStep | SastPath | SastRuns]] = {
     ("5a", SMOOTH): false_lipschitz,
     ("5a", SMALL): large_eta,
     ("5a", NOISE): false_variance,

@@ -11,10 +11,10 @@ from dataclasses import replace
 import numpy as np
 
 import refsast as rs
-from proofs_check.certified.unit_spikes import FAMILIES
+from proofs_check.certified.unit_spikes import SPIKE_FAMILIES
 from proofs_check.descent.enumeration import (
-    Path,
-    Step,
+    SastPath,
+    SastStep,
     direction_variance,
     max_variance,
     path_outcomes,
@@ -22,13 +22,13 @@ from proofs_check.descent.enumeration import (
     step_outcomes,
     step_radius,
 )
-from proofs_check.descent.finite_sum import Finite
+from proofs_check.descent.finite_sum import FiniteSum
 from proofs_check.descent.objectives import Quadratic, Ridge, Risk
-from proofs_check.descent.runs import Runs
+from proofs_check.descent.runs import SastRuns
 from proofs_check.draws import SLOPES, Source, draw_inputs, draw_network, draw_parameters
 from refsast.arrays import Array
 
-ObjectiveAndStart = tuple[Finite, Array]  # an objective and a place to start
+ObjectiveAndStart = tuple[FiniteSum, Array]  # an objective and a place to start
 
 MIN_LIPSCHITZ = 1e-9  # L where nothing is curved
 
@@ -45,7 +45,7 @@ def draw_quadratics(source: Source, most: int = 4, *, definite: bool = False, al
         for _ in range(n)
     )
     w = source.choice((1.0, 1.0, 0.0, 10.0)) * source.array(p)
-    return Finite(samples, source.choice(range(1, n + 1))), w
+    return FiniteSum(samples, source.choice(range(1, n + 1))), w
 
 
 def draw_hessian(source: Source, kind: str, p: int) -> Array:
@@ -61,12 +61,12 @@ def draw_hessian(source: Source, kind: str, p: int) -> Array:
 def draw_ridges(source: Source, most: int = 3) -> ObjectiveAndStart:
     """Draw a mean of ridges and a point."""
     p, n, rows = source.choice((1, 2, 3)), source.choice(range(1, most + 1)), source.choice((1, 2))
-    spike = source.choice(FAMILIES)(source.choice(SLOPES))
+    spike = source.choice(SPIKE_FAMILIES)(source.choice(SLOPES))
     wide = source.choice((1.0, 0.1, 3.0))
     samples = tuple(
         Ridge(spike, wide * source.array(rows, p), source.array(rows)) for _ in range(n)
     )
-    return Finite(samples, source.choice(range(1, n + 1))), source.array(p)
+    return FiniteSum(samples, source.choice(range(1, n + 1))), source.array(p)
 
 
 def draw_risks(source: Source, most: int = 3) -> ObjectiveAndStart:
@@ -76,10 +76,10 @@ def draw_risks(source: Source, most: int = 3) -> ObjectiveAndStart:
     y = np.array([source.choice(range(net.classes)) for _ in range(x.shape[1])])
     samples = tuple(Risk(net, x[:, i : i + 1], y[i : i + 1]) for i in range(len(y)))
     w = rs.flatten(draw_parameters(source, net))
-    return Finite(samples, source.choice(range(1, len(y) + 1))), w
+    return FiniteSum(samples, source.choice(range(1, len(y) + 1))), w
 
 
-def gradient_variance(x: Step) -> float:
+def gradient_variance(x: SastStep) -> float:
     """Return v2 as the hypothesis of 5a needs it."""
     return max_variance(step_outcomes(x).slopes)
 
@@ -90,73 +90,81 @@ def draw_step(
     *,
     shared: bool = False,
     parts: Sequence[float] = (1.0, 1.0, 0.3, 0.01),
-    spread: Callable[[Step], float] = gradient_variance,
-) -> Step:
+    spread: Callable[[SastStep], float] = gradient_variance,
+) -> SastStep:
     """Draw a step that keeps to the hypotheses of 5a, with eta a part of 1/L."""
-    family, w = (
-        draw or source.choice((draw_quadratics, draw_quadratics, draw_ridges, draw_risks))
-    )(source)
+    kinds = (draw_quadratics, draw_quadratics, draw_ridges, draw_risks)
+    family, w = (draw or source.choice(kinds))(source)
     rho, part = source.choice((0.1, 1.0, 0.0, 1e-3)), source.choice(parts)
-    x = Step(family, w, rho, 1.0, 1.0, 0.0, shared)
     wide, loose = source.choice((1.0, 1.0, 1.5)), source.choice((1.0, 1.0, 2.0))
-    x = certify_step(x, step_radius, part, wide)
+    x = certify_step(SastStep(family, w, rho, 1.0, 1.0, 0.0, shared), step_radius, part, wide)
     return replace(x, variance=loose * spread(x))
 
 
-def draw_long_step(source: Source) -> Step:
+def draw_long_step(source: Source) -> SastStep:
     """Draw a step that keeps to the hypotheses of 5a-sharp: eta may be larger than 1/L."""
     return draw_step(source, parts=(0.3, 1.0, 3.0, 30.0))
 
 
-def draw_shared_step(source: Source) -> Step:
+def draw_shared_step(source: Source) -> SastStep:
     """Draw a step that keeps to the hypotheses of 5a-shared: one minibatch for both, or two."""
     return draw_step(source, shared=source.choice((True, True, False)), spread=direction_variance)
 
 
-def certify_step(x: Step, reached: Callable[[Step], float], part: float, wide: float) -> Step:
+def certify_step(
+    x: SastStep, reach: Callable[[SastStep], float], part: float, factor: float = 1.0
+) -> SastStep:
     """Return the step with L certified on all that it visits, and eta a part of 1/L.
 
-    A smaller step visits less, so one round after the first suffices but for rare cases.
+    L is `factor` times what is certified on a ball of the radius ``reach(step)``. A smaller step
+    visits less, so one round after the first is enough but for rare cases.
     """
     radius = x.rho
     for _ in range(2):
-        bend = max(wide * x.family.lipschitz(x.w, radius), MIN_LIPSCHITZ)
-        x = replace(x, lipschitz=bend, eta=part / bend)
-        radius = max(radius, reached(x))
+        lipschitz = max(factor * x.family.lipschitz(x.w, radius), MIN_LIPSCHITZ)
+        x = replace(x, lipschitz=lipschitz, eta=part / lipschitz)
+        radius = max(radius, reach(x))
     return x
 
 
+def certify_path(x: SastPath, part: float, factor: float = 1.0) -> SastPath:
+    """Return the path with L, eta and v2 as the hypotheses of 5b need them, likewise."""
+
+    def reach(first: SastStep) -> float:
+        return path_radius(replace(x, first=first))
+
+    x = replace(x, first=certify_step(x.first, reach, part, factor))
+    return replace(x, first=replace(x.first, variance=path_outcomes(x).noise))
+
+
 def tighten_step(
-    x: Step, largest: float = 1.0, spread: Callable[[Step], float] = gradient_variance
-) -> Step:
+    x: SastStep, largest: float = 1.0, spread: Callable[[SastStep], float] = gradient_variance
+) -> SastStep:
     """Return the same with L and v2 no larger than the hypotheses of 5a need them.
 
-    `largest` is what eta L may be, `spread` what v2 is to bound where that is another variance.
+    `largest` is the largest eta L, `spread` the variance that v2 must bound.
     """
-    x = certify_step(x, step_radius, min(x.eta * x.lipschitz, largest), 1.0)
+    x = certify_step(x, step_radius, min(x.eta * x.lipschitz, largest))
     return replace(x, variance=spread(x))
 
 
-def tighten_long_step(x: Step) -> Step:
+def tighten_long_step(x: SastStep) -> SastStep:
     """Return the same as the hypotheses of 5a-sharp need it."""
     return tighten_step(x, largest=np.inf)
 
 
-def tighten_shared_step(x: Step) -> Step:
+def tighten_shared_step(x: SastStep) -> SastStep:
     """Return the same as the hypotheses of 5a-shared need it."""
     return tighten_step(x, spread=direction_variance)
 
 
-def tighten_path(x: Path) -> Path:
+def tighten_path(x: SastPath) -> SastPath:
     """Return the same with L and v2 no larger than the hypotheses of 5b need them, and f*."""
-    lower = x.first.family.lower
     part = min(x.first.eta * x.first.lipschitz, 1.0)
-    first = certify_step(x.first, lambda first: path_radius(Path(first, x.steps, lower)), part, 1.0)
-    noisy = path_outcomes(Path(first, x.steps, lower)).noise
-    return Path(replace(first, variance=noisy), x.steps, lower)
+    return certify_path(replace(x, lower=x.first.family.lower), part)
 
 
-def draw_path(source: Source) -> Path:
+def draw_path(source: Source) -> SastPath:
     """Draw a path that keeps to the hypotheses of 5b, with few enough minibatches to enumerate."""
     kind = source.choice(("quadratics", "quadratics", "ridges", "risks"))
     if kind == "quadratics":
@@ -164,34 +172,23 @@ def draw_path(source: Source) -> Path:
     else:
         family, w = draw_ridges(source, most=3) if kind == "ridges" else draw_risks(source, most=2)
     batches = len(family.batches())
-    most = 4 - batches if batches > 1 else 3
-    if kind == "risks":
-        most = min(most, 2)
-    return complete_path(source, family, w, source.choice(range(1, most + 1)))
-
-
-def complete_path(source: Source, family: Finite, w: Array, steps: int) -> Path:
-    """Draw the rest of a path."""
+    most = 4 - batches if batches > 1 else 3  # a path of K steps has batches^(2 K) ends
+    steps = source.choice(range(1, (min(most, 2) if kind == "risks" else most) + 1))
     rho, part = source.choice((0.1, 1.0, 0.0, 1e-3)), source.choice((1.0, 1.0, 0.3, 0.1))
-    start, lower = Step(family, w, rho, 1.0, 1.0, 0.0), family.lower
-
-    def reached(x: Step) -> float:
-        return path_radius(Path(x, steps, lower))
-
-    x = certify_step(start, reached, part, source.choice((1.0, 1.0, 1.5)))
-    v2 = source.choice((1.0, 1.0, 2.0)) * path_outcomes(Path(x, steps, lower)).noise
-    return Path(replace(x, variance=v2), steps, lower)
+    start = SastPath(SastStep(family, w, rho, 1.0, 1.0, 0.0), steps, family.lower)
+    x = certify_path(start, part, source.choice((1.0, 1.0, 1.5)))
+    variance = source.choice((1.0, 1.0, 2.0)) * x.first.variance
+    return replace(x, first=replace(x.first, variance=variance))
 
 
-def draw_runs(source: Source) -> Runs:
+def draw_runs(source: Source) -> SastRuns:
     """Draw many runs that keep to the hypotheses of 5b-seeded."""
-    kind = source.choice(("quadratics", "quadratics", "ridges"))
-    if kind == "quadratics":
+    if source.choice(("quadratics", "quadratics", "ridges")) == "quadratics":
         family, w = draw_quadratics(source, most=3, definite=True, alike=True)
     else:
         family, w = draw_ridges(source, most=3)
     rho, part = source.choice((0.1, 1.0, 0.0, 1e-3)), source.choice((1.0, 1.0, 0.3, 0.1))
-    bend = max(family.lipschitz(w, np.inf), MIN_LIPSCHITZ)
-    start = Step(family, w, rho, part / bend, bend, family.spread)
+    lipschitz = max(family.lipschitz(w, np.inf), MIN_LIPSCHITZ)
+    start = SastStep(family, w, rho, part / lipschitz, lipschitz, family.spread)
     seed = source.choice(range(1000))
-    return Runs(Path(start, source.choice((20, 50, 100)), family.lower), 1000, seed)
+    return SastRuns(SastPath(start, source.choice((20, 50, 100)), family.lower), 1000, seed)

@@ -2,7 +2,7 @@
 
 Rule 1: an expectation is a mean over all that can happen, so it carries no sampling error.
 Rule 2: the ascent is the library's own, `refsast.sam.ascent_point`.
-Rule 3: what a hypothesis says of "every point visited" is read off the same enumeration.
+Rule 3: what a hypothesis asks of "every point visited" is read off the same enumeration.
 """
 
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ import numpy as np
 
 import refsast as rs
 from proofs_check.claims.stability import EPS
-from proofs_check.descent.finite_sum import Finite
+from proofs_check.descent.finite_sum import FiniteSum
 from proofs_check.norms import euclidean_norm
 from refsast.arrays import Array
 
@@ -21,7 +21,7 @@ ULPS = 1024.0
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class SastStep:
     """One step ``w - eta grad f_B2(w + e)``, with e of length rho along ``grad f_B1(w)``.
 
     Attributes
@@ -35,14 +35,14 @@ class Step:
     eta : float
         Step size. Positive.
     lipschitz : float
-        L, which is said to bound the curvature of f. Positive.
+        L, a claimed bound of the curvature of f. Positive.
     variance : float
-        v2, which is said to bound the variance of a minibatch gradient. Not negative.
+        v2, a claimed bound of the variance of a minibatch gradient. Not negative.
     shared : bool
         Whether B2 is B1, instead of a second, independent minibatch.
     """
 
-    family: Finite
+    family: FiniteSum
     w: Array
     rho: float
     eta: float
@@ -60,7 +60,7 @@ class Step:
 
 
 @dataclass(frozen=True, eq=False)
-class Path:
+class SastPath:
     """Some steps in a row, with one rho and one eta.
 
     Attributes
@@ -70,10 +70,10 @@ class Path:
     steps : int
         How many, K. Positive.
     lower : float
-        f*, which is said to be a lower bound of f.
+        f*, a claimed lower bound of f.
     """
 
-    first: Step
+    first: SastStep
     steps: int
     lower: float
 
@@ -107,14 +107,14 @@ class StepOutcomes:
     directions: Array
 
 
-def step_outcomes(x: Step) -> StepOutcomes:
-    """Return all that can happen in one step; it depends on neither eta nor what is said."""
+def step_outcomes(x: SastStep) -> StepOutcomes:
+    """Return all that can happen in one step; it depends on neither eta nor what is claimed."""
     return _enumerate_step(x.family, x.w.tobytes(), x.rho, x.shared)
 
 
 @lru_cache(maxsize=64)
-def _enumerate_step(family: Finite, w_bytes: bytes, rho: float, shared: bool) -> StepOutcomes:
-    """`step_outcomes`, of what it depends on."""
+def _enumerate_step(family: FiniteSum, w_bytes: bytes, rho: float, shared: bool) -> StepOutcomes:
+    """`step_outcomes`, of what it depends on, so that steps of other eta share the cache."""
     w = np.frombuffer(w_bytes)
     batches, (value, grad) = family.batches(), family.value_and_grad(w)
     raised = np.stack(
@@ -126,7 +126,7 @@ def _enumerate_step(family: Finite, w_bytes: bytes, rho: float, shared: bool) ->
     return StepOutcomes(float(value), grad, raised, slopes, drawn)
 
 
-def end_points(x: Step) -> Array:
+def end_points(x: SastStep) -> Array:
     """Return where the step can lead, shape (pairs, p): all as likely."""
     return x.w - x.eta * step_outcomes(x).directions
 
@@ -136,7 +136,7 @@ def max_variance(slopes: Array) -> float:
     return float(slopes.var(axis=1).sum(axis=-1).max())
 
 
-def direction_variance(x: Step) -> float:
+def direction_variance(x: SastStep) -> float:
     """Return the variance of the step's direction."""
     return float(step_outcomes(x).directions.var(axis=0).sum())
 
@@ -167,7 +167,7 @@ class PathOutcomes:
 
 
 @lru_cache(maxsize=4)
-def path_outcomes(x: Path) -> PathOutcomes:
+def path_outcomes(x: SastPath) -> PathOutcomes:
     """Return all that can happen along a path."""
     points, levels = [x.first.w[None]], []
     for _ in range(x.steps):
@@ -185,30 +185,30 @@ def path_outcomes(x: Path) -> PathOutcomes:
     )
 
 
-def path_bound(x: Path) -> float:
+def path_bound(x: SastPath) -> float:
     """Return ``2 (f(w_0) - f*) / (eta K) + L^2 rho^2 + L eta v2``."""
     s = x.first
     start = 2.0 * (step_outcomes(s).value - x.lower) / (s.eta * x.steps)
     return start + (s.lipschitz * s.rho) ** 2 + s.lipschitz * s.eta * s.variance
 
 
-def ball_radius(x: Step, points: Array) -> float:
+def ball_radius(x: SastStep, points: Array) -> float:
     """Return the radius of the smallest ball about `w` that holds the points."""
     return float(np.sqrt(np.square(points - x.w).sum(axis=-1)).max())
 
 
-def step_radius(x: Step) -> float:
+def step_radius(x: SastStep) -> float:
     """Return the radius of a ball about `w` that holds all that a step can visit."""
     return ball_radius(x, np.concatenate([step_outcomes(x).raised, end_points(x)]))
 
 
-def path_radius(x: Path) -> float:
+def path_radius(x: SastPath) -> float:
     """Return the radius of a ball about the start that holds all that a path can visit."""
     seen = path_outcomes(x)
     return ball_radius(x.first, np.concatenate([seen.raised, *seen.points]))
 
 
-def step_rounding(x: Step, radius: float) -> float:
+def step_rounding(x: SastStep, radius: float) -> float:
     """Return how far rounding moves what a step does to f.
 
     Some ulp of what f is summed from; and of what the points and their gradients are, times the

@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
-class Finite:
+class FiniteSum:
     """The mean of some objectives of one kind, of which minibatches are drawn.
 
     Attributes
@@ -78,17 +78,7 @@ class Finite:
 
 
 def pool_samples(samples: Sequence[Objective]) -> Objective:
-    """Return the mean of some objectives of one kind, as one of that kind.
-
-    Parameters
-    ----------
-    samples : sequence of objectives
-        At least one.
-
-    Returns
-    -------
-    objective
-        The only one itself, where there is one.
+    """Return the mean of one or more objectives of one kind, as one of that kind.
 
     Raises
     ------

@@ -19,7 +19,6 @@ from proofs_check.claims.smoothness_constants import (
     derivative_forms,
     joint_smoothness_constant,
     layer_norms,
-    peak_input_norm,
 )
 from proofs_check.claims.stability import EPS, has_certified_spikes
 from proofs_check.norms import euclidean_norm
@@ -214,7 +213,7 @@ class Risk:
             (w_norm + radius * moves_w, v_norm + radius * moves_v)
             for (w_norm, v_norm), (moves_w, moves_v) in zip(norms, movable, strict=True)
         )
-        return derivative_forms(self.network, caps, peak_input_norm(self.x), len(self.x))
+        return derivative_forms(self.network, caps, self.x)
 
     def sizes(self, w: Array, radius: float) -> tuple[float, float]:
         """Return bounds, on that ball, of what f and its gradient are summed from.

@@ -1,11 +1,11 @@
-"""Where any spike close enough to the hard one can take a network: a box per neuron and step.
+"""What potentials any spike close to the hard one can lead to: a box per neuron and step.
 
-Rule 1: nothing is asked of a spike sigma but that it lies in the envelope of some smooth spike::
+Rule 1: a spike sigma need only lie in the envelope of some smooth spike::
 
             0 <= sigma(v) <= tail(-v)  where v < 0,      1 - tail(v) <= sigma(v) <= 1  elsewhere
 
         so one enclosure holds for that smooth spike, for every steeper one of its family, for the
-        hard one (as it is run, ties included) and for anything else in there, monotone or not.
+        hard one (as it is run, ties included) and for any other function in it, monotone or not.
 Rule 2: it goes forward in time and up the layers, so no condition is needed: it is never silent.
 Rule 3: the rounding of the runs that are enclosed, and of the enclosure itself, is in the boxes.
 
@@ -26,7 +26,6 @@ is off its formula by at most 8 * 2^-53, absolutely (the tail of arctan is a dif
 near 1/2), so the envelope is widened by ``16 * 2^-53``, within [0, 1].
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,11 +33,11 @@ from numpy.typing import ArrayLike
 
 from refsast import LIF, Layer, Network, Params, Spikes
 from refsast.arrays import Array
-from refsast.model.params import layer_arrays
+from refsast.model.params import map_params
 from refsast.model.surrogate import Surrogate
 from refsast.model.validation import validate_run
 
-UNIT_ROUNDOFF = 2.0**-53  # unit roundoff of double precision
+UNIT_ROUNDOFF = 2.0**-53  # of double precision
 SPIKE_ROUNDING = 16 * UNIT_ROUNDOFF
 
 
@@ -54,6 +53,26 @@ class Box:
 
     lo: Array
     hi: Array
+
+    def __add__(self, other: "Box") -> "Box":
+        return Box(self.lo + other.lo, self.hi + other.hi)
+
+    def __abs__(self) -> Array:
+        """The largest magnitude."""
+        return np.maximum(abs(self.lo), abs(self.hi))
+
+    def __getitem__(self, t: int) -> "Box":
+        return Box(self.lo[t], self.hi[t])
+
+    @property
+    def centre(self) -> Array:
+        """The middle."""
+        return 0.5 * (self.lo + self.hi)
+
+    @property
+    def radius(self) -> Array:
+        """Half the width."""
+        return 0.5 * (self.hi - self.lo)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +92,7 @@ class StateBoxes:
 def validate_smooth(
     network: Network, params: Params, x: ArrayLike | Spikes
 ) -> tuple[Network, Params, Array]:
-    """Check what comes through a door of this room, and return it in double precision.
+    """Check what the functions of this package are given, and return it in double precision.
 
     Parameters
     ----------
@@ -84,19 +103,10 @@ def validate_smooth(
     x : (time, batch, n_0) array, or Spikes
         Recordings.
 
-    Returns
-    -------
-    network : Network
-        The same.
-    params : tuple of Layer
-        In float64, without changing a number.
-    x : (time, batch, n_0) array
-        In float64.
-
     Raises
     ------
     ValueError
-        If a spike is of another family, or a shape or number is not as it must be.
+        If a spike is of another family, or a shape or number is not valid.
     """
     params, x = validate_run(network, params, x)
     for neuron in network.neurons:
@@ -104,25 +114,14 @@ def validate_smooth(
             raise ValueError(f"spike must be a smooth spike of refsast, got {neuron.spike!r}")
     if np.iscomplexobj(x) or np.iscomplexobj(params[0].w):
         raise ValueError("x and params must be real, got complex numbers")
-    wide = tuple(Layer(**{k: a.astype(float) for k, a in layer_arrays(p).items()}) for p in params)
-    return network, wide, x.astype(float)
+    return network, map_params(lambda a: a.astype(float), params), x.astype(float)
 
 
-def tail(neuron: LIF, distance: Array) -> Array:
+def spike_tail(neuron: LIF, distance: Array) -> Array:
     """Return ``sup abs(sigma(v) - H(v))`` over ``abs(v) >= distance``, rounding included.
 
-    Parameters
-    ----------
-    neuron : LIF
-        Its spike is symmetric and monotone, so the supremum is ``sigma(-distance)``.
-    distance : ndarray
-        From threshold, in units of potential. Not negative; 0 gives 1/2, since the hard spike
-        fires at threshold and the smooth one fires half.
-
-    Returns
-    -------
-    ndarray
-        Of the shape of `distance`, in (0, 1/2], but for the rounding.
+    The spike is symmetric and monotone, so the supremum is ``sigma(-distance)``. At distance 0 it
+    is 1/2, since the hard spike fires at threshold and the smooth one fires half.
     """
     return neuron.spike(-distance) + SPIKE_ROUNDING
 
@@ -130,28 +129,8 @@ def tail(neuron: LIF, distance: Array) -> Array:
 def enclose_states(network: Network, params: Params, x: ArrayLike | Spikes) -> StateBoxes:
     """Return where potentials and spikes can be, for every spike in the envelope of the network's.
 
-    Parameters
-    ----------
-    network : Network
-        Each neuron's spike gives the tail of its envelope.
-    params : tuple of Layer
-        Its parameters.
-    x : (time, batch, n_0) array, or Spikes
-        Recordings.
-
-    Returns
-    -------
-    Enclosure
-        Holds the smooth run, the hard run, and the smooth run with every steeper slope.
-
-    Raises
-    ------
-    ValueError
-        If anything is not as `validate_smooth` asks.
-
-    References
-    ----------
-    The proof is at the top of this file; THEORY 7.
+    That holds the smooth run, the hard run, and the smooth run with every steeper slope. Parameters
+    and errors as `validate_smooth`; the proof is at the top of this file.
     """
     network, params, x = validate_smooth(network, params, x)
     us, ss, a = [], [], Box(x, x)
@@ -162,7 +141,7 @@ def enclose_states(network: Network, params: Params, x: ArrayLike | Spikes) -> S
     return StateBoxes(tuple(us), tuple(ss))
 
 
-def rounding(layer: Layer, largest: Array) -> tuple[float, Array]:
+def potential_rounding(layer: Layer, largest: Array) -> tuple[float, Array]:
     """Return what a potential's box is widened by: a share of the state before, and the rest.
 
     Parameters
@@ -177,7 +156,7 @@ def rounding(layer: Layer, largest: Array) -> tuple[float, Array]:
     share : float
         ``4 (n_in + n_out + 8) 2^-53``.
     rest : (batch, n_out) array
-        That share of what the weights, with spikes of at most 1, and biases can bring.
+        That share of the most that weights, with spikes of at most 1, and biases can contribute.
     """
     share = 4.0 * (sum(layer.w.shape) + 8) * UNIT_ROUNDOFF
     fixed = np.zeros(layer.w.shape[0]) if layer.b is None else np.abs(layer.b)
@@ -188,62 +167,54 @@ def rounding(layer: Layer, largest: Array) -> tuple[float, Array]:
 
 def _layer_boxes(neuron: LIF, layer: Layer, a: Box) -> tuple[Box, Box]:
     """Boxes of potentials and spikes of one layer, from the box of its input."""
-    share, rest = rounding(layer, _max_magnitude(a).max(axis=(0, 2)))
+    share, rest = potential_rounding(layer, abs(a).max(axis=(0, 2)))
+    currents = _affine_box(a, layer.w, layer.b)
     us, ss = [], []
     u = s = carried = Box(np.zeros(rest.shape), np.zeros(rest.shape))
-    for current in _iterate_time(_times(a, layer.w, layer.b)):
-        width = share * (_max_magnitude(u) + neuron.threshold) + rest
-        u = _add_boxes(carried, current, Box(-width, width))
+    for t in range(len(currents.lo)):
+        # Magnitudes of the state before: u' = r(u, s) + current is rounded in that many sums.
+        width = share * (abs(u) + neuron.threshold) + rest
+        u = carried + currents[t] + Box(-width, width)
         if layer.v is not None:
-            u = _add_boxes(u, _times(s, layer.v))
-        s, carried = _spike_box(neuron, u), _carried(neuron, u)
+            u = u + _affine_box(s, layer.v)
+        s, carried = _spike_box(neuron, u), _reset_box(neuron, u)
         us.append(u)
         ss.append(s)
     return _stack_boxes(us), _stack_boxes(ss)
-
-
-def _max_magnitude(a: Box) -> Array:
-    return np.maximum(abs(a.lo), abs(a.hi))
-
-
-def _add_boxes(*boxes: Box) -> Box:
-    return Box(np.sum([b.lo for b in boxes], axis=0), np.sum([b.hi for b in boxes], axis=0))
-
-
-def _iterate_time(a: Box) -> Iterator[Box]:
-    return (Box(lo, hi) for lo, hi in zip(a.lo, a.hi, strict=True))
 
 
 def _stack_boxes(boxes: list[Box]) -> Box:
     return Box(np.stack([b.lo for b in boxes]), np.stack([b.hi for b in boxes]))
 
 
-def _times(a: Box, w: Array, b: Array | None = None) -> Box:
+def _affine_box(a: Box, w: Array, b: Array | None = None) -> Box:
     """``W a + b`` over the box of `a`, whose last axis is multiplied."""
-    middle, radius = 0.5 * (a.lo + a.hi), 0.5 * (a.hi - a.lo)
-    centre = middle @ w.T if b is None else middle @ w.T + b
-    spread = radius @ np.abs(w).T
+    centre = a.centre @ w.T if b is None else a.centre @ w.T + b
+    spread = a.radius @ np.abs(w).T
     return Box(centre - spread, centre + spread)
 
 
 def _spike_box(neuron: LIF, u: Box) -> Box:
-    """Spikes over the box of `u`: the ends of the envelope."""
+    """Spikes over the box of `u`: the ends of the envelope, which rise with u."""
     above, below = u.lo - neuron.threshold, neuron.threshold - u.hi
-    lo = np.where(above >= 0.0, 1.0 - tail(neuron, np.maximum(above, 0.0)), 0.0)
-    hi = np.where(below > 0.0, tail(neuron, np.maximum(below, 0.0)), 1.0)
+    lo = np.where(above >= 0.0, 1.0 - spike_tail(neuron, np.maximum(above, 0.0)), 0.0)
+    hi = np.where(below > 0.0, spike_tail(neuron, np.maximum(below, 0.0)), 1.0)
     return Box(np.maximum(lo, 0.0), np.minimum(hi, 1.0))
 
 
-def _carried(neuron: LIF, u: Box) -> Box:
-    """What is carried over: the hull of what it is below threshold, and not below."""
+def _reset_box(neuron: LIF, u: Box) -> Box:
+    """What the reset leaves: the hull of what it is below threshold, and not below.
+
+    A potential below threshold has a small spike and one above a large one. Splitting the box there
+    keeps the two together, which a single box of (u, s) would lose.
+    """
     theta = neuron.threshold
     low = Box(np.minimum(u.lo, theta), np.minimum(u.hi, theta))
     high = Box(np.maximum(u.lo, theta), np.maximum(u.hi, theta))
-    below = _reset_corners(neuron, low, Box(np.zeros_like(u.lo), tail(neuron, theta - low.hi)))
-    above = _reset_corners(
-        neuron, high, Box(1.0 - tail(neuron, high.lo - theta), np.ones_like(u.lo))
-    )
-    none_below, none_above = u.lo >= theta, u.hi < theta
+    small = Box(np.zeros_like(u.lo), spike_tail(neuron, theta - low.hi))
+    large = Box(1.0 - spike_tail(neuron, high.lo - theta), np.ones_like(u.lo))
+    below, above = _reset_corners(neuron, low, small), _reset_corners(neuron, high, large)
+    none_below, none_above = u.lo >= theta, u.hi < theta  # one part of the box may be empty
     return Box(
         np.minimum(np.where(none_below, np.inf, below.lo), np.where(none_above, np.inf, above.lo)),
         np.maximum(

@@ -1,9 +1,9 @@
 """The transfer certificate: recordings on which the swap to hard spikes provably changes no class.
 
-Everything is computed from the hard run and the tail of the smooth spike, ``tail(m) = sup of
-abs(sigma(v) - H(v)) over abs(v) >= m``, which is sigma(-m). So what is certified holds for every
-spike with no larger tail: for all steeper slopes at once. (For one spike alone no certificate is
-needed: run both.)
+All of it follows from the hard run and the tail of the smooth spike, ``tail(m) = sup of
+abs(sigma(v) - H(v)) over abs(v) >= m``, which is sigma(-m). So it holds for every spike with no
+larger tail: for all steeper slopes at once. (For one given spike no certificate is needed: run both
+networks.)
 
 **Simple** (THEORY 7), for every reset, with recurrence, for every readout. Per recording and layer
 let m be the hard run's margin ``min abs(u - theta)``, U its ``max abs(u)``, and d_t and e_t the
@@ -50,12 +50,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from proofs_check.certified.constants import geometric
+from proofs_check.certified.constants import geometric_sum
 from proofs_check.transfer.boxes import (
     UNIT_ROUNDOFF,
+    Box,
     enclose_states,
-    rounding,
-    tail,
+    potential_rounding,
+    spike_tail,
     validate_smooth,
 )
 from refsast import LIF, Layer, Network, Params, Spikes, heaviside, run
@@ -114,6 +115,8 @@ class LayerErrors:
 def simple_certificate(network: Network, params: Params, x: ArrayLike | Spikes) -> Certificate:
     """Return the certificate of THEORY 7: one margin and one error per layer and recording.
 
+    It is silent (`applies` False) where d* <= m/2 fails in a layer.
+
     Parameters
     ----------
     network : Network
@@ -123,19 +126,10 @@ def simple_certificate(network: Network, params: Params, x: ArrayLike | Spikes) 
     x : (time, batch, n_0) array, or Spikes
         Recordings.
 
-    Returns
-    -------
-    Certificate
-        Silent (`applies` False) where d* <= m/2 fails in a layer.
-
     Raises
     ------
     ValueError
-        If anything is not as `boxes.certifiable` asks.
-
-    References
-    ----------
-    THEORY 7, extended at the top of this file.
+        If anything is not as `boxes.validate_smooth` asks.
     """
     network, params, x = validate_smooth(network, params, x)
     lead, _, hard = _hard_leads(network, params, x)
@@ -143,47 +137,25 @@ def simple_certificate(network: Network, params: Params, x: ArrayLike | Spikes) 
     applies = np.all([layer.applies for layer in layers], axis=0)
     row = np.abs(_readout_matrix(network, params)).sum(axis=1).max()
     total = network.readout.time_weights(len(x)).sum()
-    reached = 2.0 * row * total * layers[-1].spike
-    bound = np.where(applies, reached, np.inf)[:, None] + _readout_rounding(
-        network, params, len(x), hard
-    )
+    bound = np.where(applies, 2.0 * row * total * layers[-1].spike, np.inf)[:, None]
+    bound = bound + _readout_rounding(network, params, len(x), hard)
     return Certificate(lead, _zero_own_class(bound, hard), applies)
 
 
 def sharp_certificate(network: Network, params: Params, x: ArrayLike | Spikes) -> Certificate:
     """Return the certificate by boxes: its own bounds for each neuron, step and pair of classes.
 
-    Parameters
-    ----------
-    network : Network
-        With smooth spikes.
-    params : tuple of Layer
-        Its parameters.
-    x : (time, batch, n_0) array, or Spikes
-        Recordings.
-
-    Returns
-    -------
-    Certificate
-        `applies` is always True; where `simple_certificate` applies its bounds are no smaller.
-
-    Raises
-    ------
-    ValueError
-        If anything is not as `boxes.certifiable` asks.
-
-    References
-    ----------
-    The proofs are at the top of this file and of `boxes`.
+    It always applies; where the simple one does, its bounds are no larger. Parameters and errors as
+    `simple_certificate`.
     """
     network, params, x = validate_smooth(network, params, x)
     lead, pooled, hard = _hard_leads(network, params, x)
-    box = enclose_states(network, params, x).s[-1]
-    lo, hi = pool(network.readout, box.lo), pool(network.readout, box.hi)
+    spikes = enclose_states(network, params, x).s[-1]
+    box = Box(pool(network.readout, spikes.lo), pool(network.readout, spikes.hi))
     w = _readout_matrix(network, params)
-    apart = w[hard][:, None, :] - w  # (batch, classes, n): what is read for the lead
-    fall = np.einsum("bcn,bn->bc", apart, pooled - 0.5 * (lo + hi))
-    fall += np.einsum("bcn,bn->bc", np.abs(apart), 0.5 * (hi - lo))
+    difference = w[hard][:, None, :] - w  # D of each lead, (batch, classes, n)
+    fall = np.einsum("bcn,bn->bc", difference, pooled - box.centre)
+    fall += np.einsum("bcn,bn->bc", np.abs(difference), box.radius)
     bound = fall + _readout_rounding(network, params, len(x), hard)
     return Certificate(lead, _zero_own_class(bound, hard), np.ones(len(lead), bool))
 
@@ -191,30 +163,10 @@ def sharp_certificate(network: Network, params: Params, x: ArrayLike | Spikes) -
 def layer_errors(
     network: Network, params: Params, x: ArrayLike | Spikes
 ) -> tuple[LayerErrors, ...]:
-    """Return how far the simple certificate says smooth spikes can lead each layer.
+    """Return how far the simple certificate says smooth spikes can lead each spiking layer.
 
-    Parameters
-    ----------
-    network : Network
-        With smooth spikes.
-    params : tuple of Layer
-        Its parameters.
-    x : (time, batch, n_0) array, or Spikes
-        Recordings.
-
-    Returns
-    -------
-    tuple of Reach
-        One per spiking layer. It says something of a layer where all layers up to it apply.
-
-    Raises
-    ------
-    ValueError
-        If anything is not as `boxes.certifiable` asks.
-
-    References
-    ----------
-    THEORY 7, extended at the top of this file.
+    A layer's bounds hold where all layers up to it apply. Parameters and errors as
+    `simple_certificate`.
     """
     network, params, x = validate_smooth(network, params, x)
     trace = run(network, params, x, spike=heaviside)
@@ -227,26 +179,28 @@ def layer_errors(
 
 
 def _layer_error(neuron: LIF, layer: Layer, largest: Array, u: Array, below: Array) -> LayerErrors:
-    """One layer, from the largest magnitude of its input and of the errors in it."""
+    """d* and tail(m/2) of one layer, from the largest magnitude of its input and of its error."""
     margin = np.abs(u - neuron.threshold).min(axis=(0, 2))
     top = np.abs(u).max(axis=(0, 2))
-    e = tail(neuron, 0.5 * margin)
-    share, rest = rounding(layer, np.maximum(largest, 1.0))  # smooth spikes may reach 1
-    grow = 1.0 + share + 4.0 * len(u) * UNIT_ROUNDOFF
-    inside = (_through_reset(neuron, top) + _row_sum(layer.v)) * e + _row_sum(layer.w) * below
+    e = spike_tail(neuron, 0.5 * margin)
+    share, rest = potential_rounding(layer, np.maximum(largest, 1.0))  # smooth spikes may reach 1
+    grow = 1.0 + share + 4.0 * len(u) * UNIT_ROUNDOFF  # of the sums in the bound itself
+    inside = (_max_reset_slope(neuron, top) + _max_row_sum(layer.v)) * e + _max_row_sum(
+        layer.w
+    ) * below
     slack = share * (top + 0.5 * margin + neuron.threshold) + rest.max(axis=1)
-    d = grow * geometric(neuron.leak, len(u)) * (inside + slack)
+    d = grow * geometric_sum(neuron.leak, len(u)) * (inside + slack)
     applies = d <= 0.5 * margin
     return LayerErrors(margin, d, np.where(applies, e, 1.0), applies)
 
 
-def _through_reset(neuron: LIF, top: Array) -> Array:
+def _max_reset_slope(neuron: LIF, top: Array) -> Array:
     """R: the largest ``abs(dr/ds)`` where abs(u) <= top; zero without a reset."""
     _, by_spike = neuron.reset.partials(neuron.leak, neuron.threshold, top, np.zeros_like(top))
     return np.abs(by_spike)
 
 
-def _row_sum(w: Array | None) -> float:
+def _max_row_sum(w: Array | None) -> float:
     return 0.0 if w is None else float(np.abs(w).sum(axis=1).max())
 
 

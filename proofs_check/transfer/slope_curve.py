@@ -4,7 +4,7 @@ The weights stay as they are; each spike is made steeper. The tail falls as the 
 recording certified at one slope is certified at every larger one, by either certificate.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TypeAlias
@@ -54,19 +54,7 @@ class SlopeCurve:
 
 
 def replace_slope(network: Network, slope: float) -> Network:
-    """Return the network with this slope in place of each spike's own.
-
-    Parameters
-    ----------
-    network : Network
-        With smooth spikes of the families of `refsast`.
-    slope : float
-        Per unit of potential. Positive and finite.
-
-    Returns
-    -------
-    Network
-        Nothing else is changed.
+    """Return the network with this slope, per unit of potential, in place of each spike's own.
 
     Raises
     ------
@@ -93,12 +81,8 @@ def slope_curve(
 
     Parameters
     ----------
-    network : Network
-        With smooth spikes, whose slopes are replaced.
-    params : tuple of Layer
-        Its parameters.
-    x : (time, batch, n_0) array, or Spikes
-        Recordings.
+    network, params, x : Network, tuple of Layer, (time, batch, n_0) array or Spikes
+        As for `certificate.simple_certificate`; the slopes of the spikes are replaced.
     slopes : sequence of float
         Rising, positive; at least one.
     progress : callable, optional
@@ -139,39 +123,8 @@ def _curve_row(
     )
 
 
-def certified_slope(slopes: Array, certified: Flags) -> Array:
-    """Return the smallest slope of a ladder at which each recording is certified.
-
-    Parameters
-    ----------
-    slopes : (n_slopes,) array
-        Rising.
-    certified : (n_slopes, batch) array of bool
-        Such as ``curve.sharp``.
-
-    Returns
-    -------
-    (batch,) array
-        Infinite where no slope of the ladder does.
-
-    Examples
-    --------
-    >>> certified_slope(np.array([1.0, 10.0]), np.array([[False, False], [False, True]]))
-    array([inf, 10.])
-    """
-    return np.where(certified, slopes[:, None], np.inf).min(axis=0)
-
-
 def plot_curve(curve: SlopeCurve, axis: Axes) -> None:
-    """Draw the shares of recordings against the slope.
-
-    Parameters
-    ----------
-    curve : Curve
-        Of one network.
-    axis : matplotlib.axes.Axes
-        Is drawn upon; its slopes become logarithmic.
-    """
+    """Draw the shares of recordings against the slope, whose axis becomes logarithmic."""
     for name, (label, colour, style) in LINE_STYLES.items():
         share = 100.0 * getattr(curve, name).mean(axis=1)
         axis.plot(curve.slopes, share, style, color=colour, markersize=3.5, label=label)
@@ -181,25 +134,14 @@ def plot_curve(curve: SlopeCurve, axis: Axes) -> None:
     axis.spines[["top", "right"]].set_visible(False)
 
 
-def curve_figure(curves: dict[str, SlopeCurve]) -> Figure:
-    """Return one panel per curve.
-
-    Parameters
-    ----------
-    curves : dict of Curve
-        By title; at least one.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Two panels to the row; nothing is shown or written.
-    """
+def curve_figure(curves: Mapping[str, SlopeCurve]) -> Figure:
+    """Return one panel per curve, two to the row, by title; at least one curve."""
     rows = -(-len(curves) // 2)
-    drawn = Figure(figsize=(4.6 * min(len(curves), 2), 3.2 * rows), layout="constrained")
-    for i, (title, one) in enumerate(curves.items()):
-        axis = drawn.add_subplot(rows, min(len(curves), 2), i + 1)
-        plot_curve(one, axis)
+    figure = Figure(figsize=(4.6 * min(len(curves), 2), 3.2 * rows), layout="constrained")
+    for i, (title, curve) in enumerate(curves.items()):
+        axis = figure.add_subplot(rows, min(len(curves), 2), i + 1)
+        plot_curve(curve, axis)
         axis.set_title(title, fontsize=10)
-    lines = drawn.axes[0].get_lines()
-    drawn.legend(handles=lines, loc="outside lower center", ncols=3, frameon=False, fontsize=8)
-    return drawn
+    lines = figure.axes[0].get_lines()
+    figure.legend(handles=lines, loc="outside lower center", ncols=3, frameon=False, fontsize=8)
+    return figure

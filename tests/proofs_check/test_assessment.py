@@ -77,7 +77,7 @@ def test_of_a_spike_of_ones_own_nothing_is_said_but_what_needs_no_constant(spike
     for label, finding in found.items():
         if label[0] != "6":
             assert finding.state == "silent", label
-            assert finding.unmet == (CERTIFIED_SPIKES.says,), label
+            assert finding.unmet == (CERTIFIED_SPIKES.condition,), label
 
 
 RECORD = {

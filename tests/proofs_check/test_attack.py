@@ -35,7 +35,7 @@ def test_gradient_ascent_uses_more_of_the_bound(label):
     drawn = [f for f in _drawn(entry.claim, entry.draw, 30, seed=3) if 0.0 < f.ratio < 0.5]
     start = _best(drawn)
 
-    found = attack.climb_gradient(entry.claim, start, entry.mend, 20, _later())
+    found = attack.climb_gradient(entry.claim, start, entry.refit, 20, _later())
 
     assert found.ratio > 1.2 * start.ratio
     assert attack.check_instance(entry.claim, found.instance, "again").ratio == found.ratio
@@ -63,7 +63,7 @@ def test_a_claim_that_the_tape_cannot_follow_is_left_to_the_other_ways():
     entry = CLAIMS_BY_LABEL["4a"]
     start = _best(_drawn(entry.claim, entry.draw, 5))
 
-    assert attack.climb_gradient(entry.claim, start, entry.mend, 5, _later()) is start
+    assert attack.climb_gradient(entry.claim, start, entry.refit, 5, _later()) is start
 
 
 @pytest.mark.slow
@@ -96,7 +96,7 @@ def test_a_wrong_bound_is_refuted_by_the_attack():
 
     found = attack.attack(wrong, draw_two_inputs, np.random.default_rng(0), effort=40, seconds=60.0)
 
-    assert found.verdict.refuted
+    assert found.result.refuted
     assert found.ratio == np.inf
 
 
@@ -108,7 +108,7 @@ def test_a_claim_that_is_always_silent_is_found_to_be():
     found = attack.attack(silent, entry.draw, np.random.default_rng(0), effort=3)
 
     assert found.ratio == -1.0
-    assert not found.verdict.refuted
+    assert not found.result.refuted
 
 
 def test_no_time_is_no_attack():

@@ -23,7 +23,7 @@ from proofs_check.certified.constants import (
 )
 from proofs_check.claims import lipschitz, smoothness_constants, stability
 from proofs_check.draws import RandomSource
-from proofs_check.instances import Driven, Started
+from proofs_check.instances import LabelledBatch, TwoStartStates
 from tests.strategies import min_examples, seeds
 
 CELLS = [
@@ -52,7 +52,7 @@ def by_hand(cell, x=((1.0, 0.5), (-3.0, 0.0))):
         ),
         rs.Layer(np.array([[2.0, -5.0]]), np.array([-1.0]), np.array([[-6.0]])),
     )
-    return Driven(network, params, np.array(x).reshape(2, 1, 2), np.zeros(1, np.int64))
+    return LabelledBatch(network, params, np.array(x).reshape(2, 1, 2), np.zeros(1, np.int64))
 
 
 def test_currents_are_sums_of_magnitudes():
@@ -104,7 +104,7 @@ def test_a_trajectory_starts_where_it_is_told_to(cell):
     rng = np.random.default_rng(0)
     layer = rs.Layer(rng.normal(size=(3, 2)), rng.normal(size=3), rng.normal(size=(3, 3)))
     x, u = rng.normal(size=(4, 2, 2)), rng.normal(size=(2, 3))
-    found = stability.trajectory(Started(cell, layer, x, u, u), u)
+    found = stability.trajectory(TwoStartStates(cell, layer, x, u, u), u)
 
     for n, step in product(range(2), range(4)):
         before = u[n] if step == 0 else found[step - 1, n]
@@ -160,9 +160,7 @@ def test_the_forms_are_those_of_the_theorem(seed):
     rng = np.random.default_rng(seed)
     x = draws.draw_batch(RandomSource(rng))
     norms = smoothness_constants.layer_norms(x.network, x.params)
-    found = smoothness_constants.derivative_forms(
-        x.network, norms, smoothness_constants.peak_input_norm(x.x), len(x.x)
-    )
+    found = smoothness_constants.derivative_forms(x.network, norms, x.x)
     d = rng.exponential(size=found.q.size)
 
     first, second = along(x, d)

@@ -139,7 +139,7 @@ def test_at_threshold_hard_fires_and_smooth_fires_half():
     box = enclose_states(network, params, x).s[0]
 
     assert rs.run(network, params, x, spike=rs.heaviside).s[0] == 1.0
-    assert boxes.tail(network.neurons[0], np.zeros(1)) == pytest.approx(0.5, abs=1e-14)
+    assert boxes.spike_tail(network.neurons[0], np.zeros(1)) == pytest.approx(0.5, abs=1e-14)
     assert box.lo == 0.0 and box.hi == 1.0  # one rounding away it may be on either side  # noqa: PT018
     assert not layer_errors(network, params, x)[0].applies[0]
 

@@ -13,7 +13,7 @@ SQUARE = Claim[float](
     label="square",
     title="squares",
     source="nowhere",
-    says="x^2 <= abs(x) for abs(x) <= 1.",
+    statement="x^2 <= abs(x) for abs(x) <= 1.",
     hypotheses=(Hypothesis("abs(x) <= 1", lambda x: abs(x) <= 1.0),),
     measure=lambda x: x * x,
     bound=abs,
@@ -36,7 +36,7 @@ def test_silence_is_neither_success_nor_refutation():
     assert not verdict.applies
     assert not verdict.refuted
     assert np.isnan(verdict.measured)
-    assert check_claim(SQUARE.without("abs(x) <= 1"), 2.0).refuted
+    assert check_claim(SQUARE.drop_hypothesis("abs(x) <= 1"), 2.0).refuted
 
 
 @pytest.mark.parametrize(("measured", "bound"), [(np.nan, 1.0), (1.0, np.nan), (np.nan, np.nan)])

@@ -51,10 +51,10 @@ def test_a_stranger_can_read_the_entry(label):
     claim = CLAIMS_BY_LABEL[label].claim
 
     assert claim.label == label
-    assert claim.says.endswith(".")
+    assert claim.statement.endswith(".")
     assert "THEORY" in claim.source
     assert label[0] == claim.source.split("THEORY ")[1][0]
-    assert all(h.says for h in claim.hypotheses)
+    assert all(h.condition for h in claim.hypotheses)
 
 
 EDGES = {

@@ -47,7 +47,7 @@ def test_a_table_a_record_a_page_and_the_worst_cases(tmp_path, capsys):
     assert record["claims"][0]["held"] == 400
     assert 0.5 < record["claims"][0]["worst"]["ratio"] <= 1.0
     page = files[1].read_text()
-    assert page.count("<img") == 3
+    assert page.count("<img") == 4
     assert "abs(u_t,i) &lt;= (I_i + q)/(1 - leak)" in page
     assert main(["--replay", str(files[2] / "1a.json")]) == 0
     assert "1a: holds, measured" in capsys.readouterr().out
@@ -83,7 +83,7 @@ def test_the_attack_counts_a_refutation_that_no_draw_has_seen(monkeypatch):
     assert row.false
     assert row.worst.way == "on record"
     assert row.refuted == 0
-    assert row.held == len(row.sides) == 10
+    assert row.n_held == len(row.sides) == 10
     assert "REFUTED" in report.format_table([row])
 
 
@@ -96,7 +96,7 @@ def test_the_same_seed_gives_the_same_table_on_any_number_of_processes():
 
     for a, b in zip(one, two, strict=True):
         np.testing.assert_array_equal(a.sides, b.sides)
-        assert (a.held, a.silent, a.worst.ratio) == (b.held, b.silent, b.worst.ratio)
+        assert (a.n_held, a.silent, a.worst.ratio) == (b.n_held, b.silent, b.worst.ratio)
     other = evaluation.evaluate_claims(entries, seed=4, share=0.03, effort=0, jobs=1)
     assert not np.array_equal(one[0].sides, other[0].sides)
 
@@ -107,7 +107,7 @@ def test_silence_is_counted_apart():
     )[0]
 
     assert row.silent > 0
-    assert row.held + row.silent == 1000
+    assert row.n_held + row.silent == 1000
     assert row.silence == 100.0 * row.silent / 1000
     assert row.refuted == 0
 
@@ -117,7 +117,7 @@ def test_every_statement_can_be_read(capsys):
 
     printed = capsys.readouterr().out
     for entry in register.REGISTER:
-        assert f"{entry.claim.label}: {entry.claim.title}\n  {entry.claim.says}" in printed
+        assert f"{entry.claim.label}: {entry.claim.title}\n  {entry.claim.statement}" in printed
 
 
 @pytest.mark.slow

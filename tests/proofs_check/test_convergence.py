@@ -33,15 +33,15 @@ from proofs_check.descent.draws import (
     draw_step,
 )
 from proofs_check.descent.enumeration import (
-    Path,
-    Step,
+    SastPath,
+    SastStep,
     direction_variance,
     end_points,
     path_outcomes,
 )
-from proofs_check.descent.finite_sum import Finite
+from proofs_check.descent.finite_sum import FiniteSum
 from proofs_check.descent.objectives import Quadratic
-from proofs_check.descent.runs import Runs
+from proofs_check.descent.runs import SastRuns
 from proofs_check.draws import RandomSource
 from tests.strategies import min_examples, seeds
 
@@ -97,11 +97,11 @@ def test_without_this_hypothesis_the_claim_fails(at):
     claim, escape = BY_LABEL[label], ESCAPES[at]()
 
     assert check_claim(claim, escape).unmet == (says,)
-    assert check_claim(claim.without(says), escape).refuted
+    assert check_claim(claim.drop_hypothesis(says), escape).refuted
 
 
 def test_no_hypothesis_lacks_an_escape():
-    assert set(ESCAPES) == {(c.label, h.says) for c in CLAIMS for h in c.hypotheses}
+    assert set(ESCAPES) == {(c.label, h.condition) for c in CLAIMS for h in c.hypotheses}
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_the_enumeration_goes_where_the_library_goes(seed):
 def test_the_enumerated_mean_is_that_of_many_random_steps(shared):
     x = replace(draw_step(source(5), draw=draw_quadratics), shared=shared)
     samples = tuple(Quadratic(np.diag([i, 1.0]), np.array([1.0, i])) for i in (1.0, -2.0, 3.0))
-    x = replace(x, family=Finite(samples, 2), w=np.array([0.3, -0.2]), eta=0.1, rho=0.5)
+    x = replace(x, family=FiniteSum(samples, 2), w=np.array([0.3, -0.2]), eta=0.1, rho=0.5)
     rng, batches = np.random.default_rng(0), x.family.batches()
     values = []
     for _ in range(4000):
@@ -191,7 +191,7 @@ def test_the_enumerated_mean_is_that_of_many_random_steps(shared):
 
 
 def test_a_path_branches_into_every_pair_of_minibatches():
-    x = Path(Step(bowl_sum(1.0, -1.0), np.zeros(1), 0.5, 0.5, 1.0, 1.0), 3, 0.0)
+    x = SastPath(SastStep(bowl_sum(1.0, -1.0), np.zeros(1), 0.5, 0.5, 1.0, 1.0), 3, 0.0)
 
     assert [len(points) for points in path_outcomes(x).points] == [1, 4, 16, 64]
     assert [len(grads) for grads in path_outcomes(x).grads] == [1, 4, 16]
@@ -213,18 +213,18 @@ def test_one_minibatch_for_both_passes_biases_the_step_by_more_than_l_rho():
     ],
 )
 def test_5a_fails_with_one_minibatch_for_both_passes(instance, factor):
-    assert check_claim(ONE_STEP.without(INDEPENDENT), instance).ratio > factor
+    assert check_claim(ONE_STEP.drop_hypothesis(INDEPENDENT), instance).ratio > factor
     assert not check_claim(ONE_STEP, replace(instance, shared=False)).refuted
     assert not check_claim(claims.SHARED_STEP, with_scatter(instance)).refuted
 
 
 def test_5a_fails_on_a_spiking_network_with_one_minibatch_for_both_passes():
-    claim, x = ONE_STEP.without(SMOOTH), snn_step()
+    claim, x = ONE_STEP.drop_hypothesis(SMOOTH), snn_step()
 
     assert claims.one_batch_bias(x) > 8.0 * x.lipschitz * x.rho
-    assert check_claim(claim.without(INDEPENDENT), x).ratio > 20.0
+    assert check_claim(claim.drop_hypothesis(INDEPENDENT), x).ratio > 20.0
     assert not check_claim(claim, replace(x, shared=False)).refuted
-    assert not check_claim(claims.SHARED_STEP.without(SMOOTH), with_scatter(x)).refuted
+    assert not check_claim(claims.SHARED_STEP.drop_hypothesis(SMOOTH), with_scatter(x)).refuted
 
 
 @pytest.mark.slow
@@ -257,6 +257,6 @@ def test_what_makes_no_sense_is_refused(change, message):
     with pytest.raises(ValueError, match=message):
         replace(tight_step(), **change)
     with pytest.raises(ValueError, match="steps must be positive, got 0"):
-        Path(tight_step(), 0, 0.0)
+        SastPath(tight_step(), 0, 0.0)
     with pytest.raises(ValueError, match="runs must be positive, got 0"):
-        Runs(tight_path(), 0, 0)
+        SastRuns(tight_path(), 0, 0)

@@ -14,7 +14,7 @@ FOUND = {key: make for key, make in ESCAPES.items() if callable(make)}
 
 def test_every_hypothesis_of_every_claim_has_its_entry():
     register = {
-        (e.claim.label, h.says) for e in CLAIMS_BY_LABEL.values() for h in e.claim.hypotheses
+        (e.claim.label, h.condition) for e in CLAIMS_BY_LABEL.values() for h in e.claim.hypotheses
     }
 
     assert register == set(ESCAPES)
@@ -25,7 +25,7 @@ def test_an_instance_that_breaks_one_hypothesis_escapes_without_it(label, says):
     claim, instance = CLAIMS_BY_LABEL[label].claim, FOUND[label, says]()
 
     assert check_claim(claim, instance).unmet == (says,)
-    assert check_claim(claim.without(says), instance).refuted
+    assert check_claim(claim.drop_hypothesis(says), instance).refuted
 
 
 def test_without_a_leak_potentials_grow_without_end():

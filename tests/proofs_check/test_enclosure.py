@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proofs_check.certified import intervals
-from proofs_check.certified.intervals import PI, Interval, interval, point_interval, sqrt, square
+from proofs_check.certified.intervals import PI, Interval, exact, interval, sqrt, square
 from proofs_check.certified.supremum import supremum
 from proofs_check.certified.unit_spikes import UNIT_SPIKES, initial_edges
 from tests.strategies import min_examples, seeds
@@ -55,20 +55,18 @@ def test_an_interval_holds_the_exact_result_of_whatever_it_holds(name, a, b, c, 
 
 @operations
 def test_numbers_and_arrays_are_operands(name):
-    x, numbers = point_interval(np.array([1.5, -2.0])), np.array([3.0, 0.7])
+    x, numbers = exact(np.array([1.5, -2.0])), np.array([3.0, 0.7])
     of_arrays = OPERATIONS[name](numbers, x) if name in "+-*/" else OPERATIONS[name](x, 0.0)
     for i in range(2):
         wanted = OPERATIONS[name](*map(Fraction, (numbers[i], x.lower[i])))
         if name in ROUNDED[:4]:
             assert holds(Interval(of_arrays.lower[i], of_arrays.upper[i]), wanted)
-    assert holds(
-        OPERATIONS[name](point_interval(1.5), 0.1), OPERATIONS[name](Fraction(1.5), Fraction(0.1))
-    )
+    assert holds(OPERATIONS[name](exact(1.5), 0.1), OPERATIONS[name](Fraction(1.5), Fraction(0.1)))
 
 
 @given(st.floats(0.0, 1e300))
 def test_the_root_is_between_numbers_whose_squares_are_below_and_above(x):
-    root = sqrt(point_interval(x))
+    root = sqrt(exact(x))
 
     assert max(Fraction(float(root.lower)), 0) ** 2 <= Fraction(x)
     assert Fraction(float(root.upper)) ** 2 >= Fraction(x)
@@ -83,7 +81,7 @@ def escapes(name, seed):
     """Whether the exact result is not in the interval, for generic operands."""
     x, y = np.random.default_rng(seed).normal(size=2)
     return not holds(
-        OPERATIONS[name](point_interval(x), point_interval(y)),
+        OPERATIONS[name](exact(x), exact(y)),
         OPERATIONS[name](Fraction(x), Fraction(y)),
     )
 
@@ -92,14 +90,14 @@ def escapes(name, seed):
 def test_rounding_to_nearest_is_caught(name, monkeypatch):
     assert not any(escapes(name, seed) for seed in range(50))
 
-    monkeypatch.setattr(intervals, "outward", Interval)
+    monkeypatch.setattr(intervals, "round_outward", Interval)
 
     assert sum(escapes(name, seed) for seed in range(50)) > 10
 
 
 def test_a_root_rounded_to_nearest_is_caught(monkeypatch):
-    monkeypatch.setattr(intervals, "outward", Interval)
-    root = Fraction(float(sqrt(point_interval(2.0)).lower))
+    monkeypatch.setattr(intervals, "round_outward", Interval)
+    root = Fraction(float(sqrt(exact(2.0)).lower))
 
     assert root**2 > 2
 
@@ -159,7 +157,7 @@ def test_the_supremum_is_enclosed_as_tightly_as_wanted(coefficients, rel):
 def test_a_wrong_derivative_is_seen():
     """Taken for constant, x (3 - x) would be largest at an end or a middle of a first box."""
     f = polynomial([-1, 3, 0])
-    wrong = supremum(f, lambda x: point_interval(np.zeros_like(x.lower)), np.array([0.0, 1.0, 3.0]))
+    wrong = supremum(f, lambda x: exact(np.zeros_like(x.lower)), np.array([0.0, 1.0, 3.0]))
 
     assert wrong.upper < 2.25 - 1e-3
     assert supremum(f, polynomial([-2, 3]), np.array([0.0, 1.0, 3.0])).upper >= 2.25

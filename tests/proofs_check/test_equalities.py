@@ -9,7 +9,7 @@ import refsast as rs
 from proofs_check.claim import check_claim
 from proofs_check.claims import mechanism, sam
 from proofs_check.descent.objectives import Quadratic
-from proofs_check.instances import Driven
+from proofs_check.instances import LabelledBatch
 
 
 @pytest.mark.parametrize("rho", [0.1, 1.0, 3.0])
@@ -29,7 +29,9 @@ def test_the_gaps_of_the_identities_are_relative(scale, monkeypatch):
     """An error of a millionth is as wrong in small gradients as in large ones."""
     network = rs.Network((2, 2), rs.LIF(0.5, 1.0, rs.Arctan(1.0)), rs.SpikeRate(scale))
     rng = np.random.default_rng(0)
-    x = Driven(network, rs.init(network, rng), rng.normal(size=(3, 1, 2)), np.zeros(1, np.int64))
+    x = LabelledBatch(
+        network, rs.init(network, rng), rng.normal(size=(3, 1, 2)), np.zeros(1, np.int64)
+    )
     assert not check_claim(mechanism.IDENTITY, x).refuted
 
     real = mechanism.current_gradient

@@ -8,7 +8,7 @@ from hypothesis import given
 
 import refsast as rs
 from proofs_check.descent.draws import draw_quadratics, draw_ridges, draw_risks
-from proofs_check.descent.finite_sum import Finite, difference_lipschitz, pool_samples
+from proofs_check.descent.finite_sum import FiniteSum, difference_lipschitz, pool_samples
 from proofs_check.descent.objectives import Quadratic, Ridge, Risk
 from proofs_check.draws import RandomSource
 from tests.strategies import min_examples, seeds
@@ -38,7 +38,7 @@ def test_the_gradient_is_the_slope_of_the_value(seed):
     )
     d, h = rng.normal(size=w.size), 1e-5
     if isinstance(family.samples[0], Ridge):
-        family = Finite(tuple(replace(s, spike=rs.Arctan(2.0)) for s in family.samples), 1)
+        family = FiniteSum(tuple(replace(s, spike=rs.Arctan(2.0)) for s in family.samples), 1)
 
     ends = [family.value_and_grad(w + sign * h * d)[0] for sign in (1.0, -1.0)]
     curves = [family.value_and_grad(w + sign * h * d)[1] for sign in (1.0, -1.0)]
@@ -147,7 +147,7 @@ def test_the_spread_of_subsets_is_exact_where_the_noise_is_constant():
     samples = tuple(Quadratic(np.eye(2), rng.normal(size=2)) for _ in range(5))
 
     for batch in range(1, 6):
-        family = Finite(samples, batch)
+        family = FiniteSum(samples, batch)
         grads = np.array([b.value_and_grad(np.ones(2))[1] for b in family.batches()])
         assert family.spread == pytest.approx(grads.var(axis=0).sum(), rel=1e-12, abs=1e-30)
 
@@ -177,7 +177,7 @@ def test_what_makes_no_sense_is_refused():
     with pytest.raises(ValueError, match="h must be symmetric"):
         Quadratic(two, np.zeros(2))
     with pytest.raises(ValueError, match=r"batch must lie in 1\.\.1, got 2"):
-        Finite((q,), 2)
+        FiniteSum((q,), 2)
     with pytest.raises(ValueError, match="samples must be of one kind"):
         pool_samples((q, ridge))
     with pytest.raises(ValueError, match="samples must have one spike and shape"):

@@ -7,7 +7,13 @@ import refsast as rs
 from proofs_check.claim import check_claim
 from proofs_check.claims import lipschitz, sam, smoothness, stability
 from proofs_check.descent.objectives import Risk
-from proofs_check.instances import Driven, Moved, Pair, Started, norm_caps
+from proofs_check.instances import (
+    LabelledBatch,
+    TwoInputs,
+    TwoParameterPoints,
+    TwoStartStates,
+    norm_caps,
+)
 
 CELL = rs.LIF(0.9, 1.0, rs.Arctan(100.0))
 NETWORK = rs.Network((2, 2, 2), CELL, rs.SpikeRate(4.0), recurrent=True)
@@ -17,16 +23,18 @@ def long(steps):
     """A recurrent network whose sums of powers of kappa_e are astronomical."""
     rng = np.random.default_rng(0)
     x = (rng.random((steps, 1, 2)) < 0.5).astype(float)
-    return Driven(NETWORK, rs.init(NETWORK, rng), x, np.zeros(1, np.int64))
+    return LabelledBatch(NETWORK, rs.init(NETWORK, rng), x, np.zeros(1, np.int64))
 
 
 @pytest.mark.parametrize("steps", [50, 400])
 def test_no_claim_is_refuted_by_overflow(steps):
     x = long(steps)
     there = tuple(rs.Layer(p.w + 1e-3, p.b, p.v) for p in x.params)
-    moved = Moved(NETWORK, x.params, there, x.x, x.y, norm_caps(x, there, 1.0 + 1e-12))
-    pair = Pair(NETWORK, x.params, x.x, 1.0 - x.x)
-    states = Started(CELL, x.params[0], x.x, np.ones((1, 2)), np.zeros((1, 2)))
+    moved = TwoParameterPoints(
+        NETWORK, x.params, there, x.x, x.y, norm_caps(NETWORK, x.params, there)
+    )
+    pair = TwoInputs(NETWORK, x.params, x.x, 1.0 - x.x)
+    states = TwoStartStates(CELL, x.params[0], x.x, np.ones((1, 2)), np.zeros((1, 2)))
     verdicts = [
         *(check_claim(claim, pair) for claim in (lipschitz.INPUT_PAIRS,)),
         *(check_claim(c, x) for c in (lipschitz.INPUT_GRADIENT, smoothness.GRADIENT_BOUND)),
@@ -56,19 +64,19 @@ def test_a_constant_that_is_not_known_is_no_constant():
 
     assert ascent.smoothness == np.inf
     for claim in (sam.REMAINDER, sam.MAXIMUM, sam.CHANGE, sam.DROPPED):
-        assert check_claim(claim, ascent).unmet == (sam.SMOOTH_ON_BALL.says,)
+        assert check_claim(claim, ascent).unmet == (sam.SMOOTH_ON_BALL.condition,)
 
 
 def test_a_run_that_gives_no_number_still_refutes():
     x = long(50)
-    broken = Driven(NETWORK, x.params, np.full_like(x.x, np.nan), x.y)
+    broken = LabelledBatch(NETWORK, x.params, np.full_like(x.x, np.nan), x.y)
 
     assert check_claim(smoothness.GRADIENT_BOUND, broken).refuted
     assert check_claim(stability.COMPACT_BY_STEP, broken).refuted
 
 
 def test_the_room_for_rounding_grows_with_the_steps_as_the_bound_does():
-    x = Started(CELL, long(60).params[0], long(60).x, np.ones((1, 2)), np.zeros((1, 2)))
+    x = TwoStartStates(CELL, long(60).params[0], long(60).x, np.ones((1, 2)), np.zeros((1, 2)))
     bound, room = (
         stability.INCREMENTAL_STABILITY.bound(x),
         stability.INCREMENTAL_STABILITY.rounding(x),

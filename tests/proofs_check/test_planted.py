@@ -25,28 +25,32 @@ def _centre_only(a, w, b=None):
 
 
 PLANTED = {
-    "the reset forgotten": (certificate, "_through_reset", lambda neuron, top: np.zeros_like(top)),
-    "tail(m) for tail(m/2)": (certificate, "tail", lambda n, m: boxes.tail(n, 2.0 * m)),
-    "the weights forgotten": (certificate, "_row_sum", lambda w: 0.0),
+    "the reset forgotten": (
+        certificate,
+        "_max_reset_slope",
+        lambda neuron, top: np.zeros_like(top),
+    ),
+    "tail(m) for tail(m/2)": (certificate, "spike_tail", lambda n, m: boxes.spike_tail(n, 2.0 * m)),
+    "the weights forgotten": (certificate, "_max_row_sum", lambda w: 0.0),
     "the largest weight for the row sum": (
         certificate,
-        "_row_sum",
+        "_max_row_sum",
         lambda w: 0.0 if w is None else np.abs(w).max(),
     ),
-    "one step for all": (certificate, "geometric", lambda k, steps: 1.0),
+    "one step for all": (certificate, "geometric_sum", lambda k, steps: 1.0),
     "mean for the readout's weights": (
         certificate,
         "pool",
         lambda readout, s: s.mean(axis=0),
     ),
-    "the hard reset in the boxes": (boxes, "_carried", _to_zero_only),
+    "the hard reset in the boxes": (boxes, "_reset_box", _to_zero_only),
     "no radius": (
         boxes,
-        "_times",
+        "_affine_box",
         _centre_only,
     ),
-    "half the tail": (boxes, "tail", lambda n, m: 0.5 * n.spike(-m)),
-    "no rounding": (boxes, "rounding", _no_rounding),
+    "half the tail": (boxes, "spike_tail", lambda n, m: 0.5 * n.spike(-m)),
+    "no rounding": (boxes, "potential_rounding", _no_rounding),
 }
 
 

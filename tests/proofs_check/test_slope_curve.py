@@ -7,7 +7,6 @@ from matplotlib.figure import Figure
 import refsast as rs
 from proofs_check.transfer.certificate import sharp_certificate, simple_certificate
 from proofs_check.transfer.slope_curve import (
-    certified_slope,
     curve_figure,
     plot_curve,
     replace_slope,
@@ -49,14 +48,6 @@ def test_what_is_certified_agrees_and_stays_certified(ladder):
         assert np.all(ladder.agree | ~certified)
         assert np.all(certified[1:] | ~certified[:-1])
     assert np.all(ladder.sharp | ~ladder.simple)
-
-
-def test_the_certified_slope_is_the_first_of_the_ladder(ladder):
-    found = certified_slope(ladder.slopes, ladder.sharp)
-
-    for i, slope in enumerate(found):
-        where = np.flatnonzero(ladder.sharp[:, i])
-        assert slope == (ladder.slopes[where[0]] if len(where) else np.inf)
 
 
 def test_only_the_slope_is_replaced(case):

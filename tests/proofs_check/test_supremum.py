@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proofs_check.certified import supremum as room
-from proofs_check.certified.intervals import interval, point_interval, square
+from proofs_check.certified.intervals import exact, interval, square
 from proofs_check.certified.supremum import supremum
 from tests.strategies import min_examples
 
@@ -51,7 +51,7 @@ def test_the_largest_value_of_a_polynomial_lies_between(coefficients, low, high,
     slack = REL * abs(found.upper) + 1e-14 * size
     assert found.lower <= found.upper <= found.lower + slack
     assert low <= found.point <= high
-    assert found.lower <= f(point_interval(found.point)).upper
+    assert found.lower <= f(exact(found.point)).upper
     assert abs(f(found.point) - found.lower) <= 1e-14 * size
     assert sampled <= found.upper + 1e-14 * size
 
@@ -105,7 +105,7 @@ def test_a_monotone_function_is_largest_at_an_end_with_one_box(sign):
         calls.append(x)
         return 3.0 + sign * x
 
-    found = supremum(f, lambda x: point_interval(np.full_like(x.lower, sign)), UNIT)
+    found = supremum(f, lambda x: exact(np.full_like(x.lower, sign)), UNIT)
 
     assert len(calls) == 1
     assert found.point == max(0.0, sign)
@@ -113,7 +113,7 @@ def test_a_monotone_function_is_largest_at_an_end_with_one_box(sign):
 
 
 def test_when_boxes_run_out_the_bound_is_wider_and_true(monkeypatch):
-    for name, value in (("ROUNDS", 2), ("MOST", 1)):
+    for name, value in (("MAX_ROUNDS", 2), ("MAX_BOXES", 1)):
         with monkeypatch.context() as patch:
             patch.setattr(room, name, value)
             found = supremum(bump, bump_slope, UNIT)
@@ -131,9 +131,7 @@ def nowhere(x):
 
 
 def test_what_is_not_a_number_is_never_taken_for_small():
-    found = supremum(
-        nowhere, lambda x: point_interval(np.ones_like(x.lower)) * interval(-1.0, 1.0), UNIT
-    )
+    found = supremum(nowhere, lambda x: exact(np.ones_like(x.lower)) * interval(-1.0, 1.0), UNIT)
 
     assert not found.upper <= 1e300
 

@@ -1,0 +1,173 @@
+"""What each mode of the command line does."""
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from proofs_check import assessment, evaluation, replay, report
+from proofs_check.claim import ClaimResult, check_claim
+from proofs_check.instances import validate_instance
+from proofs_check.register import CLAIMS_BY_LABEL, RECORD_TYPES, REGISTER, Trial
+from proofs_check.training import read_training
+from proofs_check.transfer import slope_curve
+from refsast import Arctan, Logistic, Network, Params, Spikes, read_run
+from refsast.cli.common import Recordings, load_recordings, progress_bar
+from refsast.data import digest
+from refsast.experiment.output_dir import write_json
+from refsast.experiment.run_files import RUN, read_json
+from refsast.files import write_atomic
+from refsast.model.network import replace_spikes
+
+QUICK, QUICK_EFFORT = 0.02, 10  # of the instances of a full run, and of its attack
+SECONDS = 0.3  # the most that each evaluation of an attack may take
+EXIT_REFUTED = 1
+CURVE_SLOPES = tuple(10.0 ** (k / 2) for k in range(-1, 17))  # of the certificates' curve
+
+
+def run(args: argparse.Namespace, default_effort: int) -> int:
+    """Do what the flags ask for, and return the exit code."""
+    for path in (args.json, args.html):
+        require_writable(path)
+    require_writable(None if args.worst is None else args.worst / "1a.json")
+    if args.replay is not None:
+        return replay_file(args.replay)
+    if args.run is not None:
+        return assess_run(args)
+    trials = select_claims(args.claim)
+    if args.list:
+        print("\n\n".join(map(format_statement, trials)))
+        return 0
+    share, effort = (QUICK, QUICK_EFFORT) if args.quick else (1.0, default_effort)
+    effort = effort if args.effort is None else args.effort
+    rows = evaluation.evaluate_claims(
+        trials,
+        seed=args.seed,
+        share=share,
+        effort=effort,
+        seconds=SECONDS * effort,
+        jobs=args.jobs,
+        progress=lambda parts, total, what: progress_bar(
+            parts, total=total, desc=what, leave=False
+        ),
+    )
+    print(report.format_table(rows))
+    if args.json is not None:
+        write_json(args.json, report.record(rows, seed=args.seed, quick=args.quick))
+    if args.html is not None:
+        write_atomic(args.html, report.html_page(rows).encode())
+    if args.worst is not None:
+        report.write_worst(args.worst, rows)
+    return EXIT_REFUTED if any(row.false for row in rows) else 0
+
+
+def require_writable(path: Path | None) -> None:
+    """Raise ValueError, before the work, where its result could not be written."""
+    if path is None:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"{path} must be writable, got {error.strerror}") from error
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise ValueError(f"{path} must be writable, got a folder or one that is closed")
+
+
+def assess_run(args: argparse.Namespace) -> int:
+    """Assess a trained network, print the table and write what was asked for."""
+    if args.run.name != RUN:
+        raise ValueError(f"run must be the {RUN} that train left, got {args.run}")
+    network, params = read_run(args.run.parent)
+    training = read_training(read_json(args.run))
+    recordings = load_recordings(args, training.bins)
+    if digest(*recordings.train) != training.data:
+        raise ValueError(f"recordings must be those of {args.run}, got {recordings.says}")
+    x, y = recordings.train[0][:, : args.recordings], recordings.train[1][: args.recordings]
+    findings = assessment.assess(
+        network,
+        params,
+        densify(x),
+        y,
+        training=training,
+        rng=np.random.default_rng(args.seed),
+        progress=lambda claims, total: progress_bar(
+            claims, total=total, desc="assessing", leave=False
+        ),
+    )
+    print(f"{assessment.format_table(findings)}\n\n{assessment.summary(findings)}")
+    if args.json is not None:
+        records = [assessment.record(finding) for finding in findings]
+        write_json(args.json, {"run": str(args.run), "findings": records})
+    if args.html is not None:
+        risk = f"{len(y)} training recordings make the risk"
+        what = f"{args.run.parent.name}; {recordings.says}; {risk}. {assessment.summary(findings)}"
+        curves = _slope_curves(network, params, recordings)
+        write_atomic(args.html, assessment.html_page(findings, what, curves).encode())
+    return EXIT_REFUTED if any(f.state == "REFUTED" for f in findings) else 0
+
+
+def _slope_curves(
+    network: Network, params: Params, recordings: Recordings
+) -> dict[str, slope_curve.SlopeCurve]:
+    """The certificates of the recordings held out, with spikes of two families."""
+    return {
+        name: slope_curve.slope_curve(
+            replace_spikes(network, lambda spike, family=family: family(1.0)),
+            params,
+            densify(recordings.held_out[0]),
+            CURVE_SLOPES,
+            progress=lambda slopes, name=name: progress_bar(
+                slopes, desc=f"slopes, {name}", leave=False
+            ),
+        )
+        for name, family in (("arctangent", Arctan), ("logistic", Logistic))
+    }
+
+
+def densify(x: np.ndarray | Spikes) -> np.ndarray:
+    """Return recordings as an array in double precision."""
+    return x.dense(np.float64) if isinstance(x, Spikes) else np.asarray(x, float)
+
+
+def select_claims(labels: Sequence[str] | None) -> tuple[Trial, ...]:
+    """Return the claims with these labels, or all."""
+    for label in labels or ():
+        if label not in CLAIMS_BY_LABEL:
+            raise ValueError(f"claim must be one of {', '.join(CLAIMS_BY_LABEL)}, got {label}")
+    return tuple(trial for trial in REGISTER if not labels or trial.label in labels)
+
+
+def format_statement(trial: Trial) -> str:
+    """Return a claim as text."""
+    claim = trial.claim
+    lines = (claim.statement, f"if: {claim.conditions}", claim.source)
+    return "\n  ".join((f"{claim.label}: {claim.title}", *lines))
+
+
+def replay_file(path: Path) -> int:
+    """Check a saved instance and print the result."""
+    label, instance = replay.load_instance(path, RECORD_TYPES)
+    if label not in CLAIMS_BY_LABEL:
+        raise ValueError(f"replay must name one of the claims, got {label}")
+    result = recheck_instance(CLAIMS_BY_LABEL[label], instance)
+    if not result.applies:
+        print(f"{label}: silent ({'; '.join(result.unmet)})")
+        return 0
+    word = "REFUTED" if result.refuted else "holds"
+    sides = f"measured {result.measured:.17g}, bound {result.bound:.17g}"
+    print(f"{label}: {word}, {sides}, ratio {result.ratio:.6f}")
+    return EXIT_REFUTED if result.refuted else 0
+
+
+def recheck_instance(trial: Trial, instance: object) -> ClaimResult:
+    """Check a claim on an instance from a file, or say what is wrong with that."""
+    if type(instance) is not trial.instance_type:
+        wanted, got = trial.instance_type.__name__, type(instance).__name__
+        raise ValueError(f"instance must be a {wanted} for {trial.label}, got a {got}")
+    try:
+        validate_instance(instance)
+        return check_claim(trial.claim, instance)
+    except (AttributeError, IndexError, TypeError) as error:
+        raise ValueError(f"instance must be whole, got {error}") from error
