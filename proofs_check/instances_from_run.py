@@ -98,7 +98,7 @@ def _step(x: LabelledBatch, training: Training, eta: float) -> SastStep:
         shared=not training.independent,
     )
     lipschitz = first.family.lipschitz(first.w, enumeration.step_radius(first))
-    variance = enumeration.max_variance(enumeration.step_outcomes(first).slopes)
+    variance = enumeration.step_outcomes(first).gradient_variance
     return replace(first, lipschitz=lipschitz, variance=variance)
 
 
@@ -107,7 +107,7 @@ def _path(x: LabelledBatch, training: Training, eta: float) -> SastPath:
     first = _step(x, training, eta)
     path = SastPath(first, 2, 0.0)
     lipschitz = first.family.lipschitz(first.w, enumeration.path_radius(path))
-    variance = enumeration.path_outcomes(path).noise
+    variance = enumeration.path_outcomes(path).gradient_variance
     return replace(path, first=replace(first, lipschitz=lipschitz, variance=variance))
 
 

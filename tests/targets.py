@@ -144,51 +144,65 @@ TARGETS = (
     ),
     Target(
         "proofs_check/claim.py",
-        ("refuted", "ratio", "check", "entries", "parts", "within", "used", "without"),
+        (
+            *("refuted", "ratio", "drop_hypothesis", "check_claim", "broadcast_sides"),
+            *("side_parts", "satisfies", "bound_share"),
+        ),
         ("tests/proofs_check/test_claim.py",),
     ),
     Target(
         "proofs_check/claims/stability.py",
         (
-            *("drop", "currents", "potentials", "compact", "_limit", "compact_by_step", "upward"),
-            *("saturated", "effective", "trajectory", "_distance", "distances", "contracted"),
+            *("max_reset_drop", "current_bounds", "potential_magnitudes", "compact_bound"),
+            *("compact_bound_by_step", "upper_currents", "saturation_bound", "effective_kappa"),
+            *("trajectory", "_state_norm", "state_distances", "contraction_bound"),
         ),
         (*PROOFS, "-k", "1a or 1b or 1c or bounds or leak"),
     ),
     Target(
         "proofs_check/claims/lipschitz.py",
-        ("readout_norm", "gains", "lipschitz", "_product", "_apart", "_reach", "input_slope"),
+        (
+            *("readout_norm", "layer_gains", "lipschitz_constant", "_logit_distances"),
+            *("_distance_bounds", "input_gradient_norm"),
+        ),
         (*PROOFS, "-k", "2- or bounds"),
     ),
     Target(
         "proofs_check/claims/smoothness_constants.py",
         (
-            *("norms_of", "loudest", "_linear_and_quadratic", "smoothness", "joint_smoothness"),
-            *("loss_cells", "_bump"),
+            *("layer_norms", "peak_input_norm", "_linear_and_quadratic", "smoothness_constant"),
+            *("joint_smoothness_constant", "loss_derivative_cells"),
         ),
         (*PROOFS, "-k", "3a or 3b or bounds"),
     ),
     Target(
         "proofs_check/claims/sam.py",
-        ("raised", "remainder", "_above", "changed", "dropped", "across", "_quarter"),
+        (
+            *("ascent_point", "first_order_remainder", "_excess", "gradient_change"),
+            *("hessian_term", "hessian_term_bound", "_remainder_bound"),
+        ),
         (*PROOFS, "-k", "4a or 4b or 4c or 4d or equalities"),
     ),
     Target(
         "proofs_check/claims/convergence.py",
         (
-            *("smooth", "small", "gained", "gained_sharply", "allowed", "bend_of_batches"),
-            *("scatter", "bias", "bias_bound", "average"),
+            *("step_hypotheses", "step_gain", "sharp_step_gain", "gain_bound"),
+            *("mean_batch_lipschitz", "one_batch_bias", "one_batch_bias_bound"),
+            "mean_squared_gradient",
         ),
         (*PROOFS, "tests/proofs_check/test_convergence.py", "-k", "5 or convergence"),
     ),
     Target(
         "proofs_check/claims/mechanism.py",
-        ("current_gradient", "_gaps", "smallest", "jacobians"),
+        ("current_gradient", "_identity_errors", "smallest_singular_value", "jacobians"),
         (*PROOFS, "-k", "6- or equalities"),
     ),
     Target(
         "proofs_check/transfer/certificate.py",
-        ("simple", "sharp", "_reach", "_through_reset", "_row_sum", "_leads", "_cleared"),
+        (
+            *("simple_certificate", "sharp_certificate", "_layer_error", "_max_reset_slope"),
+            *("_max_row_sum", "_hard_leads", "_zero_own_class"),
+        ),
         (*PROOFS, "tests/proofs_check/test_certificate.py", "-k", "7- or certificate or reach"),
     ),
 )

@@ -157,7 +157,7 @@ def _step_rounding(x: SastStep) -> float:
 
 
 ONE_STEP_HYPOTHESES = step_hypotheses(
-    lambda x: x, step_radius, lambda x: enumeration.max_variance(step_outcomes(x).slopes)
+    lambda x: x, step_radius, lambda x: step_outcomes(x).gradient_variance
 )
 ONE_STEP = Claim[SastStep](
     label="5a",
@@ -191,7 +191,7 @@ SHARED_STEP = Claim[SastStep](
         *ONE_STEP_HYPOTHESES[:2],
         Hypothesis(
             "the variance of the step's direction is at most v2",
-            lambda x: x.variance >= enumeration.direction_variance(x),
+            lambda x: x.variance >= step_outcomes(x).direction_variance,
         ),
     ),
     measure=step_gain,
@@ -207,7 +207,7 @@ K_STEPS = Claim[SastPath](
         *step_hypotheses(
             lambda x: x.first,
             enumeration.path_radius,
-            lambda x: enumeration.path_outcomes(x).noise,
+            lambda x: enumeration.path_outcomes(x).gradient_variance,
         ),
         Hypothesis(LOWER_BOUND, lambda x: x.lower <= x.first.family.lower),
     ),

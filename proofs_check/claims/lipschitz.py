@@ -15,7 +15,7 @@ its entries are at most 1 in magnitude and their positive and negative parts sum
 In the mean loss of a batch each recording's share is 1/batch, so the whole norm is no larger.
 """
 
-from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 
@@ -73,15 +73,7 @@ def lipschitz_constant(network: rs.Network, params: rs.Params, steps: int) -> Ar
     """
     out = readout_norm(network, params) * np.linalg.norm(network.readout.time_weights(steps))
     with np.errstate(over="ignore", invalid="ignore"):
-        return nan_to_infinity(_product((out, *layer_gains(network, params, steps))))
-
-
-def _product(factors: Sequence[Array]) -> Array:
-    """The product of scalars."""
-    result = np.ones(())
-    for factor in factors:
-        result = result * factor
-    return result
+        return nan_to_infinity(prod(layer_gains(network, params, steps), start=np.ones(()) * out))
 
 
 def _logit_distances(x: TwoInputs) -> Array:

@@ -15,7 +15,7 @@ import numpy as np
 
 import refsast as rs
 from proofs_check.claims.convergence import INDEPENDENT, LOWER_BOUND, NOISE, SMALL, SMOOTH
-from proofs_check.descent.enumeration import SastPath, SastStep, max_variance, step_outcomes
+from proofs_check.descent.enumeration import SastPath, SastStep, step_outcomes
 from proofs_check.descent.finite_sum import FiniteSum
 from proofs_check.descent.objectives import Quadratic, Risk
 from proofs_check.descent.runs import SastRuns
@@ -134,7 +134,7 @@ def snn_step() -> SastStep:
 
 def fit_variance(x: SastStep) -> SastStep:
     """Return the step with v2 as 5a asks for it."""
-    return replace(x, variance=max_variance(step_outcomes(x).slopes))
+    return replace(x, variance=step_outcomes(x).gradient_variance)
 
 
 def path_from_step(first: SastStep, steps: int = 2) -> SastPath:

@@ -15,8 +15,6 @@ from proofs_check.certified.unit_spikes import SPIKE_FAMILIES
 from proofs_check.descent.enumeration import (
     SastPath,
     SastStep,
-    direction_variance,
-    max_variance,
     path_outcomes,
     path_radius,
     step_outcomes,
@@ -81,7 +79,12 @@ def draw_risks(source: Source, most: int = 3) -> ObjectiveAndStart:
 
 def gradient_variance(x: SastStep) -> float:
     """Return v2 as the hypothesis of 5a needs it."""
-    return max_variance(step_outcomes(x).slopes)
+    return step_outcomes(x).gradient_variance
+
+
+def direction_variance(x: SastStep) -> float:
+    """Return v2 as the hypothesis of 5a-shared needs it."""
+    return step_outcomes(x).direction_variance
 
 
 def draw_step(
@@ -134,7 +137,7 @@ def certify_path(x: SastPath, part: float, factor: float = 1.0) -> SastPath:
         return path_radius(replace(x, first=first))
 
     x = replace(x, first=certify_step(x.first, reach, part, factor))
-    return replace(x, first=replace(x.first, variance=path_outcomes(x).noise))
+    return replace(x, first=replace(x.first, variance=path_outcomes(x).gradient_variance))
 
 
 def tighten_step(

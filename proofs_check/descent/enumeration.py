@@ -65,7 +65,7 @@ class SastPath:
 
     Attributes
     ----------
-    first : Step
+    first : SastStep
         The first one.
     steps : int
         How many, K. Positive.
@@ -106,6 +106,16 @@ class StepOutcomes:
     slopes: Array
     directions: Array
 
+    @property
+    def gradient_variance(self) -> float:
+        """The largest variance of a minibatch gradient at one of the raised points."""
+        return float(self.slopes.var(axis=1).sum(axis=-1).max())
+
+    @property
+    def direction_variance(self) -> float:
+        """The variance of the step's direction."""
+        return float(self.directions.var(axis=0).sum())
+
 
 def step_outcomes(x: SastStep) -> StepOutcomes:
     """Return all that can happen in one step; it depends on neither eta nor what is claimed."""
@@ -116,7 +126,7 @@ def step_outcomes(x: SastStep) -> StepOutcomes:
 def _enumerate_step(family: FiniteSum, w_bytes: bytes, rho: float, shared: bool) -> StepOutcomes:
     """`step_outcomes`, of what it depends on, so that steps of other eta share the cache."""
     w = np.frombuffer(w_bytes)
-    batches, (value, grad) = family.batches(), family.value_and_grad(w)
+    batches, (value, grad) = family.batches(), family.mean.value_and_grad(w)
     raised = np.stack(
         [rs.sam.ascent_point(w, batch.value_and_grad(w)[1], rho=rho) for batch in batches]
     )
@@ -131,16 +141,6 @@ def end_points(x: SastStep) -> Array:
     return x.w - x.eta * step_outcomes(x).directions
 
 
-def max_variance(slopes: Array) -> float:
-    """Return the largest variance of a minibatch gradient at the points visited."""
-    return float(slopes.var(axis=1).sum(axis=-1).max())
-
-
-def direction_variance(x: SastStep) -> float:
-    """Return the variance of the step's direction."""
-    return float(step_outcomes(x).directions.var(axis=0).sum())
-
-
 @dataclass(frozen=True, eq=False)
 class PathOutcomes:
     """All that can happen along a path.
@@ -151,19 +151,16 @@ class PathOutcomes:
         Where it can be after k = 0 .. K steps: all as likely.
     grads : tuple of (n_k, p) arrays
         The gradient of f there, k = 0 .. K - 1.
-    value : float
-        f(w_0).
     raised : (any, p) array
         Every point at which a second minibatch is evaluated.
-    noise : float
+    gradient_variance : float
         The largest variance of a minibatch gradient at one of those.
     """
 
     points: tuple[Array, ...]
     grads: tuple[Array, ...]
-    value: float
     raised: Array
-    noise: float
+    gradient_variance: float
 
 
 @lru_cache(maxsize=4)
@@ -179,9 +176,8 @@ def path_outcomes(x: SastPath) -> PathOutcomes:
     return PathOutcomes(
         tuple(points),
         tuple(np.stack([o.grad for o in level]) for level in levels),
-        every[0].value,
         np.concatenate([o.raised for o in every]),
-        max(max_variance(o.slopes) for o in every),
+        max(o.gradient_variance for o in every),
     )
 
 
@@ -192,20 +188,20 @@ def path_bound(x: SastPath) -> float:
     return start + (s.lipschitz * s.rho) ** 2 + s.lipschitz * s.eta * s.variance
 
 
-def ball_radius(x: SastStep, points: Array) -> float:
-    """Return the radius of the smallest ball about `w` that holds the points."""
+def _ball_radius(x: SastStep, points: Array) -> float:
+    """The radius of the smallest ball about `w` that holds the points."""
     return float(np.sqrt(np.square(points - x.w).sum(axis=-1)).max())
 
 
 def step_radius(x: SastStep) -> float:
     """Return the radius of a ball about `w` that holds all that a step can visit."""
-    return ball_radius(x, np.concatenate([step_outcomes(x).raised, end_points(x)]))
+    return _ball_radius(x, np.concatenate([step_outcomes(x).raised, end_points(x)]))
 
 
 def path_radius(x: SastPath) -> float:
     """Return the radius of a ball about the start that holds all that a path can visit."""
     seen = path_outcomes(x)
-    return ball_radius(x.first, np.concatenate([seen.raised, *seen.points]))
+    return _ball_radius(x.first, np.concatenate([seen.raised, *seen.points]))
 
 
 def step_rounding(x: SastStep, radius: float) -> float:

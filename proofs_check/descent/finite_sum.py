@@ -59,14 +59,6 @@ class FiniteSum:
         """Return every minibatch, as an objective."""
         return tuple(pool_samples(chosen) for chosen in combinations(self.samples, self.batch))
 
-    def value_and_grad(self, w: Array) -> tuple[Array, Array]:
-        """Return f and its gradient at `w`."""
-        return self.mean.value_and_grad(w)
-
-    def hvp(self, w: Array, d: Array) -> Array:
-        """Return the Hessian at `w` times `d`."""
-        return self.mean.hvp(w, d)
-
     def lipschitz(self, w: Array, radius: float) -> float:
         """Return a Lipschitz constant of the mean's gradient on that ball."""
         return self.mean.lipschitz(w, radius)

@@ -194,13 +194,13 @@ class Risk:
     def lipschitz(self, w: Array, radius: float) -> float:
         """Return the constant of 3b-joint on that ball; infinite where nothing is known."""
         known = has_certified_spikes(self.network.neurons) and np.isfinite(radius)
-        return float(joint_smoothness_constant(self.around(w, radius))) if known else np.inf
+        return float(joint_smoothness_constant(self.ball_forms(w, radius))) if known else np.inf
 
     def slope(self, w: Array, radius: float) -> float:
         """Return the bound of 3a of the gradient's norm on that ball."""
-        return float(MAX_LOSS_GRADIENT * euclidean_norm(self.around(w, radius).q))
+        return float(MAX_LOSS_GRADIENT * euclidean_norm(self.ball_forms(w, radius).q))
 
-    def around(self, w: Array, radius: float) -> DerivativeForms:
+    def ball_forms(self, w: Array, radius: float) -> DerivativeForms:
         """Return the forms of THEORY 3 that hold on the ball of that radius about `w`.
 
         No norm of a block changes by more than the whole vector moves; a block that the network

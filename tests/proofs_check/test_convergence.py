@@ -35,9 +35,9 @@ from proofs_check.descent.draws import (
 from proofs_check.descent.enumeration import (
     SastPath,
     SastStep,
-    direction_variance,
     end_points,
     path_outcomes,
+    step_outcomes,
 )
 from proofs_check.descent.finite_sum import FiniteSum
 from proofs_check.descent.objectives import Quadratic
@@ -182,9 +182,9 @@ def test_the_enumerated_mean_is_that_of_many_random_steps(shared):
     for _ in range(4000):
         one, two = (batches[i].value_and_grad for i in rng.integers(len(batches), size=2))
         moved = x.w - x.eta * rs.sam.gradient(one, x.w, rho=x.rho, second=None if shared else two)
-        values.append(x.family.value_and_grad(moved)[0])
+        values.append(x.family.mean.value_and_grad(moved)[0])
 
-    exact = np.mean([x.family.value_and_grad(w)[0] for w in end_points(x)])
+    exact = np.mean([x.family.mean.value_and_grad(w)[0] for w in end_points(x)])
 
     assert abs(np.mean(values) - exact) <= 5.0 * np.std(values) / 4000**0.5
     assert np.std(values) > 0.0
@@ -233,7 +233,7 @@ def test_the_closed_constant_of_the_spiking_network_bounds_its_curvature():
 
     found = []
     for w in rng.normal(1.0, 1.0, size=(100, 2)):
-        columns = [x.family.hvp(w, e) for e in np.eye(2)]
+        columns = [x.family.mean.hvp(w, e) for e in np.eye(2)]
         found.append(np.linalg.norm(np.stack(columns), 2))
 
     assert 0.3 * x.lipschitz < max(found) <= x.lipschitz
@@ -241,7 +241,7 @@ def test_the_closed_constant_of_the_spiking_network_bounds_its_curvature():
 
 def with_scatter(x):
     """Return the step with v2 as 5a-shared asks for it."""
-    return replace(x, variance=direction_variance(x))
+    return replace(x, variance=step_outcomes(x).direction_variance)
 
 
 @pytest.mark.parametrize(

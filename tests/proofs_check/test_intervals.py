@@ -1,6 +1,7 @@
 """Intervals against exact rational arithmetic; every check of rounding is seen to fail."""
 
 import itertools
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proofs_check.certified import intervals
-from proofs_check.certified.intervals import Interval, exact, interval
+from proofs_check.certified.intervals import PI, Interval, exact, interval
 from tests.strategies import doubles, min_examples, spans
 
 INF, EPS, LARGEST = np.inf, np.finfo(float).eps, np.finfo(float).max
@@ -193,3 +194,24 @@ def test_rounding_to_nearest_is_caught_in_a_root(monkeypatch):
     monkeypatch.setattr(intervals, "round_outward", Interval)
 
     assert not holds_root(intervals.sqrt(exact(2.0)), Fraction(2))
+
+
+def test_pi_is_between_two_neighbours():
+    digits = Fraction(314159265358979323846264338327950288, 10**35)
+
+    assert holds(PI, digits)
+    assert holds(PI, digits + Fraction(1, 10**35))
+    assert np.nextafter(PI.lower, 4.0) == PI.upper
+
+
+def test_what_the_series_leave_out_is_less_than_their_rest():
+    large, small = Fraction(3, 16), Fraction(1, 100)
+
+    assert Fraction(-intervals.EXP_UNDERFLOW) / 2**intervals.HALVINGS < large
+    first = large ** len(intervals.EXP_TERMS) / math.factorial(len(intervals.EXP_TERMS))
+    assert 2 * first <= Fraction(float(intervals.EXP_REMAINDER.upper))
+    assert math.tan(math.pi / 32.0) < 0.0999  # squared, below 1/100
+    terms = len(intervals.ARCTAN_TERMS)
+    assert small**terms / (2 * terms + 1) <= Fraction(float(intervals.ARCTAN_REMAINDER.upper))
+    for rest in (intervals.EXP_REMAINDER, intervals.ARCTAN_REMAINDER):
+        assert rest.lower == -rest.upper

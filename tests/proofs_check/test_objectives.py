@@ -40,14 +40,14 @@ def test_the_gradient_is_the_slope_of_the_value(seed):
     if isinstance(family.samples[0], Ridge):
         family = FiniteSum(tuple(replace(s, spike=rs.Arctan(2.0)) for s in family.samples), 1)
 
-    ends = [family.value_and_grad(w + sign * h * d)[0] for sign in (1.0, -1.0)]
-    curves = [family.value_and_grad(w + sign * h * d)[1] for sign in (1.0, -1.0)]
+    ends = [family.mean.value_and_grad(w + sign * h * d)[0] for sign in (1.0, -1.0)]
+    curves = [family.mean.value_and_grad(w + sign * h * d)[1] for sign in (1.0, -1.0)]
     scale = np.sum(family.sizes(w, h * np.linalg.norm(d))) * (1.0 + d @ d) ** 2
 
     slope = (ends[0] - ends[1]) / (2.0 * h)
-    assert abs(slope - family.value_and_grad(w)[1] @ d) <= 1e-8 * scale
+    assert abs(slope - family.mean.value_and_grad(w)[1] @ d) <= 1e-8 * scale
     bent = (curves[0] - curves[1]) / (2.0 * h)
-    assert np.abs(bent - family.hvp(w, d)).max() <= 1e-7 * scale
+    assert np.abs(bent - family.mean.hvp(w, d)).max() <= 1e-7 * scale
 
 
 @pytest.mark.slow
@@ -76,7 +76,7 @@ def test_no_difference_quotient_in_the_ball_exceeds_the_certified_constant(seed)
 
     for _ in range(3):
         near, far = in_ball(w, radius, rng), in_ball(w, radius, rng)
-        change = family.value_and_grad(far)[1] - family.value_and_grad(near)[1]
+        change = family.mean.value_and_grad(far)[1] - family.mean.value_and_grad(near)[1]
         assert np.linalg.norm(change) <= bound * np.linalg.norm(far - near) * (1 + 1e-12) + room
 
 
@@ -104,7 +104,7 @@ def test_no_value_is_below_the_lower_bound(seed):
 
     for scale in (0.0, 1.0, 100.0):
         point = w + scale * rng.normal(size=w.size)
-        assert not family.value_and_grad(point)[0] < family.lower
+        assert not family.mean.value_and_grad(point)[0] < family.lower
 
 
 def test_the_lower_bound_of_a_quadratic_is_its_minimum():
@@ -122,7 +122,7 @@ def test_the_lower_bound_of_a_quadratic_is_its_minimum():
 @min_examples(100)
 def test_a_family_is_the_mean_of_its_batches_and_of_its_samples(seed):
     family, w, _ = drawn(seed)
-    value, grad = family.value_and_grad(w)
+    value, grad = family.mean.value_and_grad(w)
     size = 1e-12 * np.array(family.sizes(w, 0.0))
 
     for parts in (family.samples, family.batches()):

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from proofs_check import replay
+from proofs_check import evaluation, replay
 from proofs_check.__main__ import main
 from proofs_check.attack import float_arrays
 from proofs_check.claim import check_claim
@@ -27,6 +27,36 @@ def test_an_instance_comes_back_bit_for_bit(label, tmp_path):
     for before, after in zip(float_arrays(instance), float_arrays(again), strict=True):
         assert before.tobytes() == after.tobytes()
     np.testing.assert_equal(check_claim(entry.claim, again), check_claim(entry.claim, instance))
+
+
+# Written before the records were renamed, as it stood.
+OLD_FILE = """{"claim": "2-pairs", "ratio": 0.9, "instance": {"is": "Pair", "network": {
+"is": "Network", "sizes": [1, 1], "neuron": {"is": "LIF", "leak": 0.5, "threshold": 1.0, "spike": {
+"is": "Arctan", "slope": 2.0}, "reset": {"is": "ToZero"}, "detach_reset": false}, "readout": {
+"is": "SpikeRate", "gain": 1.0}, "bias": false, "recurrent": false}, "params": [{"is": "Layer",
+"w": {"array": [[1.5]], "dtype": "<f8"}, "b": null, "v": null}], "x": {"array": [[[1.0]]],
+"dtype": "<f8"}, "other": {"array": [[[0.5]]], "dtype": "<f8"}}}"""
+
+
+def test_a_file_of_an_earlier_version_is_read(tmp_path, capsys):
+    path = tmp_path / "old.json"
+    path.write_text(OLD_FILE)
+
+    assert main(["--replay", str(path)]) == 0
+    assert "2-pairs: holds, measured" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("label", CLAIMS_BY_LABEL)
+def test_every_record_is_read_under_its_old_name(label):
+    instance = evaluation.load_worst(label)
+    code = json.dumps(replay.encode(instance))
+    for old, new in replay.OLD_NAMES.items():
+        code = code.replace(f'"is": "{new}"', f'"is": "{old}"')
+
+    again = replay.decode(json.loads(code), RECORD_TYPES)
+
+    assert type(again) is type(instance)
+    assert replay.encode(again) == replay.encode(instance)
 
 
 @pytest.mark.parametrize(

@@ -116,3 +116,12 @@ def test_each_map_is_the_derivative_of_the_one_before(family, order, side):
     assert rise / (2.0 * side * h) == pytest.approx(
         middle(slope(UNIT_SPIKES[family], a, side, exact(m))), rel=1e-6, abs=1e-6
     )
+
+
+@families
+def test_the_first_boxes_leave_no_gap(family):
+    edges = initial_edges(UNIT_SPIKES[family])
+
+    assert edges[0] == 0.0
+    assert edges[-1] == UNIT_SPIKES[family].far
+    assert (np.diff(edges) > 0.0).all()

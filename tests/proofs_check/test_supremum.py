@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from proofs_check.certified import supremum as room
 from proofs_check.certified.intervals import exact, interval, square
 from proofs_check.certified.supremum import supremum
-from tests.strategies import min_examples
+from tests.strategies import min_examples, seeds
 
 REL = 1e-6
 UNIT = np.array([0.0, 1.0])
@@ -39,16 +39,22 @@ def derivative(coefficients):
     return polynomial([(n - i) * c for i, c in enumerate(coefficients[:-1])])
 
 
-@given(COEFFICIENTS, st.floats(-2.0, 0.0), st.floats(0.0, 2.0), st.integers(1, 5))
+@given(
+    COEFFICIENTS,
+    st.floats(-2.0, 0.0),
+    st.floats(0.0, 2.0),
+    st.integers(1, 5),
+    st.sampled_from([1e-3, REL, 1e-10]),
+)
 @min_examples(100)
-def test_the_largest_value_of_a_polynomial_lies_between(coefficients, low, high, pieces):
+def test_the_largest_value_of_a_polynomial_lies_between(coefficients, low, high, pieces, rel):
     f, edges = polynomial(coefficients), np.linspace(low, high, pieces + 1)
 
-    found = supremum(f, derivative(coefficients), edges)
+    found = supremum(f, derivative(coefficients), edges, rel)
 
     sampled = f(np.linspace(low, high, 2001)).max()
     size = sum(np.abs(coefficients)) * 16.0  # of the terms that a value is rounded from
-    slack = REL * abs(found.upper) + 1e-14 * size
+    slack = rel * abs(found.upper) + 1e-14 * size
     assert found.lower <= found.upper <= found.lower + slack
     assert low <= found.point <= high
     assert found.lower <= f(exact(found.point)).upper
@@ -143,3 +149,29 @@ def test_a_slope_that_lies_is_not_forgiven():
 
     assert honest.lower <= 0.25 <= honest.upper
     assert lying.upper < 0.25 - 1e-4
+
+
+@given(seeds())
+@min_examples(5)
+def test_where_the_values_are_vague_the_bounds_are_wide_and_true(seed):
+    top, vague = np.random.default_rng(seed).uniform(0.5, 2.5), interval(-1e-3, 1e-3)
+    edges = np.linspace(0.0, 3.0, 7)
+    found = supremum(
+        lambda x: 1.0 - square(x - top) + vague, lambda x: -2.0 * (x - top), edges, 1e-9
+    )
+
+    assert found.lower <= 1.0 <= found.upper
+    assert found.upper - found.lower < 0.01
+
+
+def test_what_cannot_exceed_the_floor_is_not_refined():
+    calls = []
+
+    def f(x):
+        calls.append(x)
+        return polynomial([-1.0, 3.0, 0.0])(x)
+
+    found = supremum(f, polynomial([-2.0, 3.0]), np.linspace(0.0, 3.0, 7), floor=5.0)
+
+    assert len(calls) == 1
+    assert found.lower <= 2.25 <= found.upper
