@@ -167,7 +167,7 @@ def _log_ratio_gradient(claim: Claim, instance: object) -> list[Array] | None:
     arrays = list(float_arrays(instance))
 
     def gain(*nodes: Array) -> Array:
-        at = replace_arrays(instance, nodes)
+        at = replace_floats(instance, nodes)
         measured, bound = _worst_entry(claim.measure(at), claim.bound(at))
         return np.log(measured) - np.log(bound)
 
@@ -204,7 +204,7 @@ def _check_proposal(
 ) -> CheckedInstance:
     """Check the instance with other arrays; `base` itself where they are none of its kind."""
     try:
-        return check_instance(claim, refit(replace_arrays(base.instance, arrays)), way)
+        return check_instance(claim, refit(replace_floats(base.instance, arrays)), way)
     except ValueError:  # refused by validation, such as a Hessian that is not symmetric
         return base
 
@@ -269,7 +269,7 @@ def float_arrays(thing: object) -> Iterator[Array]:
             yield from float_arrays(getattr(thing, field.name))
 
 
-def replace_arrays(thing: object, arrays: Sequence[Array]) -> object:
+def replace_floats(thing: object, arrays: Sequence[Array]) -> object:
     """Return the record with other arrays, in the order of `float_arrays`."""
     rest = iter(arrays)
 

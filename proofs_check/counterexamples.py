@@ -4,8 +4,7 @@
 which the claim without that hypothesis gets wrong; or, where none can exist, a sentence that says
 why.
 
-Three impostors stand for spikes of which nothing is known: each passes for an arctangent spike
-where constants are looked up, and is another function when called.
+An `Impostor` stands for a spike of which nothing is known.
 """
 
 from collections.abc import Callable
@@ -23,30 +22,31 @@ from refsast.arrays import Array
 
 
 @dataclass(frozen=True)
-class NegativeSpike(rs.Arctan):
-    """Always -1: below what a spike can be."""
+class Impostor(rs.Arctan):
+    """An arctangent spike where constants are looked up, another function when it is called.
+
+    Attributes
+    ----------
+    slope : float
+        Of the arctangent.
+    function : callable
+        What it is when called.
+    """
+
+    function: Callable[[Array], Array]
 
     def __call__(self, v: Array) -> Array:
-        """Return -1, any shape."""
-        return 0.0 * v - 1.0
+        """Return the other function's value, any shape."""
+        return self.function(v)
 
 
-@dataclass(frozen=True)
-class SilentSpike(rs.Arctan):
-    """Never fires."""
-
-    def __call__(self, v: Array) -> Array:
-        """Return 0, any shape."""
-        return 0.0 * v
+NEGATIVE = Impostor(1.0, lambda v: 0.0 * v - 1.0)  # below what a spike can be
+STEEPER = Impostor(1.0, rs.Arctan(1000.0))  # a thousand times as steep as it claims
 
 
-@dataclass(frozen=True)
-class SteeperSpike(rs.Arctan):
-    """A thousand times as steep as it says."""
-
-    def __call__(self, v: Array) -> Array:
-        """Return the spike of a steeper family member."""
-        return rs.Arctan(1000.0 * self.slope)(v)
+def never(v: Array) -> Array:
+    """Return 0, any shape: a spike that never fires."""
+    return 0.0 * v
 
 
 def one_neuron_batch(
@@ -68,7 +68,7 @@ def _neuron(spike: rs.Arctan, leak: float = 0.5, reset: object = None) -> rs.LIF
 
 def runaway() -> LabelledBatch:
     """Return a neuron that a negative spike makes grow: ``leak u (1 - s) = 1.8 u``."""
-    return one_neuron_batch(_neuron(NegativeSpike(1.0), 0.9), 20)
+    return one_neuron_batch(_neuron(NEGATIVE, 0.9), 20)
 
 
 def integrator(reset: object, spike: rs.Arctan) -> LabelledBatch:
@@ -78,16 +78,14 @@ def integrator(reset: object, spike: rs.Arctan) -> LabelledBatch:
 
 def steep_batch() -> LabelledBatch:
     """Return a neuron at threshold that is steeper than its constants say."""
-    return one_neuron_batch(_neuron(SteeperSpike(1.0)), 1)
+    return one_neuron_batch(_neuron(STEEPER), 1)
 
 
 def steep_states() -> TwoStartStates:
     """Return two states close to the threshold of a neuron that is steeper than it says."""
     layer = rs.Layer(np.ones((1, 1)))
     start = np.ones((1, 1))
-    return TwoStartStates(
-        _neuron(SteeperSpike(1.0)), layer, np.zeros((1, 1, 1)), start, start + 1e-3
-    )
+    return TwoStartStates(_neuron(STEEPER), layer, np.zeros((1, 1, 1)), start, start + 1e-3)
 
 
 def overshoot() -> TwoStartStates:
@@ -161,7 +159,7 @@ def near_tie() -> LabelledBatch:
 
 def silent_spikes() -> LabelledBatch:
     """Return a spike that is nowhere near the hard one, on potentials that are far from theta."""
-    network = rs.Network((1, 2), _neuron(SilentSpike(1e6), 0.5), rs.SpikeRate(1.0), bias=False)
+    network = rs.Network((1, 2), _neuron(Impostor(1e6, never), 0.5), rs.SpikeRate(1.0), bias=False)
     params = (rs.Layer(np.array([[5.0], [-5.0]])),)
     return LabelledBatch(network, params, np.ones((1, 1, 1)), np.zeros(1, np.int64))
 
@@ -175,7 +173,7 @@ ESCAPES: dict[tuple[str, str], Callable[[], object] | str] = {
     ("1a", SPIKES): runaway,
     ("1a-by-step", SPIKES): runaway,
     ("1b", "reset to zero"): lambda: integrator(rs.NoReset(), rs.Arctan(1.0)),
-    ("1b", SPIKES): lambda: integrator(rs.ToZero(), SilentSpike(1.0)),
+    ("1b", SPIKES): lambda: integrator(rs.ToZero(), Impostor(1.0, never)),
     ("1c", SPIKES): steep_states,
     ("1c-contraction", "kappa_e < 1"): overshoot,
     ("1c-contraction", SPIKES): steep_states,

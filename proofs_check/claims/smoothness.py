@@ -90,15 +90,10 @@ def hessian_displacement(x: TwoParameterPoints) -> tuple[Array, ...]:
 
 def hessian(x: AnyBatch) -> Array:
     """Return the Hessian of the loss at `params`, shape (p, p), column by column."""
-    arrays = parameter_blocks(x.params)
-    columns = []
-    for i, array in enumerate(arrays):
-        for j in range(array.size):
-            d = [np.zeros(a.shape) for a in arrays]
-            d[i].flat[j] = 1.0
-            column = hvp(lambda *a: risk(x, *a), arrays, tuple(d))
-            columns.append(np.concatenate([c.ravel() for c in column]))
-    return np.stack(columns)
+    arrays, network = parameter_blocks(x.params), x.network
+    units = [parameter_blocks(rs.unflatten(network, e)) for e in np.eye(network.n_params)]
+    columns = [hvp(lambda *a: risk(x, *a), arrays, unit) for unit in units]
+    return np.stack([np.concatenate([c.ravel() for c in column]) for column in columns])
 
 
 def spectral_radius(x: LabelledBatch) -> float:

@@ -69,7 +69,7 @@ def current_bounds(x: LabelledBatch) -> tuple[Array, ...]:
         total = np.sum(np.abs(layer.w), axis=1) * peak
         total = total if layer.v is None else total + np.sum(np.abs(layer.v), axis=1)
         found.append(total if layer.b is None else total + np.abs(layer.b))
-        peak = 1.0
+        peak = 1.0  # above the first layer the inputs are spikes
     return tuple(found)
 
 
@@ -101,7 +101,10 @@ def compact_bound_by_step(x: LabelledBatch) -> tuple[Array, ...]:
 
 
 def upper_currents(x: LabelledBatch) -> tuple[Array, ...]:
-    """Return I+, which a neuron's current never exceeds, shape (n,) per layer; not negative."""
+    """Return I+, which a neuron's current never exceeds, shape (n,) per layer; not negative.
+
+    Spikes are not negative, so a negative weight on one cannot raise the current.
+    """
     peak, sign = max_magnitude(x.x), bool((primal(x.x) >= 0.0).all())
     found = []
     for layer, _ in zip(x.params, x.network.neurons, strict=False):

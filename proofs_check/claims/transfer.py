@@ -24,11 +24,15 @@ MARGIN_CONDITION = Hypothesis[LabelledBatch](
 )
 
 
+def runs(x: LabelledBatch) -> tuple[rs.Trace, rs.Trace]:
+    """Return the hard and the smooth run."""
+    hard, smooth = (rs.run(x.network, x.params, x.x, spike=s) for s in (rs.heaviside, None))
+    return hard, smooth
+
+
 def lead_losses(x: LabelledBatch) -> Array:
     """Return what each lead of the hard class loses with smooth spikes, (batch, classes)."""
-    hard, smooth = (
-        rs.run(x.network, x.params, x.x, spike=spike).logits for spike in (rs.heaviside, None)
-    )
+    hard, smooth = (trace.logits for trace in runs(x))
     rows, first = np.arange(len(hard)), hard.argmax(axis=1)
     lead_hard, lead_smooth = (z[rows, first][:, None] - z for z in (hard, smooth))
     return lead_hard - lead_smooth
@@ -36,7 +40,7 @@ def lead_losses(x: LabelledBatch) -> Array:
 
 def run_differences(x: LabelledBatch) -> tuple[Array, ...]:
     """Return the largest differences of potentials and of spikes, per layer and recording."""
-    hard, smooth = (rs.run(x.network, x.params, x.x, spike=s) for s in (rs.heaviside, None))
+    hard, smooth = runs(x)
     pairs = [*zip(hard.u, smooth.u, strict=True), *zip(hard.s, smooth.s, strict=True)]
     return tuple(np.abs(a - b).max(axis=(0, 2)) for a, b in pairs)
 

@@ -79,14 +79,14 @@ def pool_samples(samples: Sequence[Objective]) -> Objective:
     """
     if len(samples) == 1:
         return samples[0]
-    if quadratics := _all_of_type(samples, Quadratic):
+    if quadratics := all_of_type(samples, Quadratic):
         h, g = (np.mean([getattr(s, name) for s in quadratics], axis=0) for name in ("h", "g"))
         return Quadratic(h, g, float(np.mean([s.offset for s in quadratics])))
-    if ridges := _all_of_type(samples, Ridge):
+    if ridges := all_of_type(samples, Ridge):
         _require_one("spike and shape", {(s.spike, s.a.shape) for s in ridges})
         a, b = (np.concatenate([getattr(s, name) for s in ridges]) for name in ("a", "b"))
         return Ridge(ridges[0].spike, a, b)
-    if risks := _all_of_type(samples, Risk):
+    if risks := all_of_type(samples, Risk):
         _require_one("network and shape", {(s.network, s.x.shape) for s in risks})
         x, y = np.concatenate([s.x for s in risks], axis=1), np.concatenate([s.y for s in risks])
         return Risk(risks[0].network, x, y)
@@ -100,8 +100,8 @@ def difference_lipschitz(one: Objective, other: Objective, w: Array, radius: flo
     return one.lipschitz(w, radius) + other.lipschitz(w, radius)
 
 
-def _all_of_type(samples: Sequence[Objective], kind: type[T]) -> list[T]:
-    """The samples, if all are of that kind; else none."""
+def all_of_type(samples: Sequence[Objective], kind: type[T]) -> list[T]:
+    """Return the samples, if all are of that kind; else none."""
     found = [s for s in samples if isinstance(s, kind)]
     return found if len(found) == len(samples) else []
 
@@ -117,10 +117,10 @@ def _sample_variance_bound(samples: Sequence[Objective]) -> float:
 
     Quadratics of one Hessian differ by constants. The gradient of a ridge is at most D1 mean |a_i|.
     """
-    if quadratics := _all_of_type(samples, Quadratic):
+    if quadratics := all_of_type(samples, Quadratic):
         same = all(np.array_equal(s.h, quadratics[0].h) for s in quadratics)
         return float(np.var([s.g for s in quadratics], axis=0).sum()) if same else np.inf
-    if ridges := _all_of_type(samples, Ridge):
+    if ridges := all_of_type(samples, Ridge):
         steep = [np.linalg.norm(s.a, axis=1).mean() for s in ridges]
         return float(np.mean(np.square(steep)) * sup_derivative(ridges[0].spike).upper ** 2)
     return np.inf

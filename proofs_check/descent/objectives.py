@@ -105,11 +105,8 @@ class Quadratic:
 
     def sizes(self, w: Array, radius: float) -> tuple[float, float]:
         """Return bounds, on that ball, of what f and its gradient are summed from."""
-        far, bend, tilt = (
-            float(euclidean_norm(w)) + radius,
-            np.linalg.norm(self.h),
-            np.linalg.norm(self.g),
-        )
+        far = float(euclidean_norm(w)) + radius
+        bend, tilt = np.linalg.norm(self.h), np.linalg.norm(self.g)
         value = 0.5 * bend * far * far + tilt * far + abs(self.offset)
         return float(value), float(bend * far + tilt)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from proofs_check.descent.enumeration import SastPath
+from proofs_check.descent.finite_sum import all_of_type
 from proofs_check.descent.objectives import Objective, Quadratic, Ridge
 from refsast.arrays import Array, Integers
 
@@ -69,12 +70,10 @@ def ascent_points(w: Array, grads: Array, rho: float) -> Array:
 
 def stack_gradients(batches: Sequence[Objective]) -> RowGradients:
     """Return ``(w, picks) -> gradients``: of minibatch ``picks[i]`` at ``w[i]``, row by row."""
-    quadratics = [b for b in batches if isinstance(b, Quadratic)]
-    ridges = [b for b in batches if isinstance(b, Ridge)]
-    if len(quadratics) == len(batches):
+    if quadratics := all_of_type(batches, Quadratic):
         h, g = (np.stack([getattr(b, name) for b in quadratics]) for name in ("h", "g"))
         return lambda w, picks: np.einsum("rij,rj->ri", h[picks], w) + g[picks]
-    if len(ridges) == len(batches):
+    if ridges := all_of_type(batches, Ridge):
         spike = ridges[0].spike
         a, b = (np.stack([getattr(r, name) for r in ridges]) for name in ("a", "b"))
 

@@ -49,7 +49,7 @@ def test_the_slope_of_the_ratio_is_exact():
     d = [rng.standard_normal(a.shape) for a in arrays]
 
     def gain(h):
-        moved = attack.replace_arrays(instance, [a + h * v for a, v in zip(arrays, d, strict=True)])
+        moved = attack.replace_floats(instance, [a + h * v for a, v in zip(arrays, d, strict=True)])
         return float(np.log(GRADIENT_BOUND.measure(moved)) - np.log(GRADIENT_BOUND.bound(moved)))
 
     slope = attack._log_ratio_gradient(GRADIENT_BOUND, instance)
@@ -126,7 +126,7 @@ def test_arrays_taken_out_of_an_instance_go_back_in(label):
     instance = CLAIMS_BY_LABEL[label].draw(RandomSource(np.random.default_rng(1)))
     arrays = list(attack.float_arrays(instance))
 
-    again = attack.replace_arrays(instance, [a.copy() for a in arrays])
+    again = attack.replace_floats(instance, [a.copy() for a in arrays])
 
     assert arrays
     assert type(again) is type(instance)
