@@ -113,79 +113,40 @@ def _inverse(m: Interval) -> Interval:
     return 1.0 / (1.0 + m)
 
 
-def _inverse_square(m: Interval) -> Interval:
-    """Return ``1/(1 + m^2)``."""
-    return 1.0 / (1.0 + square(m))
+def _square_form(f: Callable[[Interval, Interval], Interval]) -> IntervalFunction:
+    """Return ``m -> f(m, 1/(1 + m^2))``."""
+    return lambda m: f(m, 1.0 / (1.0 + square(m)))
 
 
-def _arctan_tail(m: Interval) -> Interval:
-    return arccot(m) / PI
+def _exp_form(f: IntervalFunction) -> IntervalFunction:
+    """Return ``m -> f(exp(-m))``."""
+    return lambda m: f(exp(-m))
 
 
 def _arctan_moment(m: Interval) -> Interval:
     """Return ``m T(m)``, which increases."""
     ends = exact(np.stack([m.lower, m.upper]))
-    values = ends * _arctan_tail(ends)
+    values = ends * (arccot(ends) / PI)
     return Interval(values.lower[0], values.upper[1])
 
 
-def _arctan_third(m: Interval) -> Interval:
-    """Return ``(6 m^2 - 2)/(pi (1 + m^2)^3)``."""
-    q = _inverse_square(m)
-    return square(q) * (6.0 - 8.0 * q) / PI
-
-
-def _algebraic_tail(m: Interval) -> Interval:
-    q = _inverse_square(m)
-    return 0.5 * q / (1.0 + m * sqrt(q))
-
-
-def _algebraic_first(m: Interval) -> Interval:
-    q = _inverse_square(m)
-    return 0.5 * (q * sqrt(q))
-
-
-def _algebraic_second(m: Interval) -> Interval:
-    q = _inverse_square(m)
-    return 1.5 * m * (square(q) * sqrt(q))
-
-
-def _algebraic_third(m: Interval) -> Interval:
-    """Return ``-3/2 (1 - 4 m^2) (1 + m^2)^(-7/2)``."""
-    q = _inverse_square(m)
-    return 1.5 * (square(q) * sqrt(q)) * (4.0 - 5.0 * q)
-
-
-def _logistic_tail(m: Interval) -> Interval:
-    e = exp(-m)
-    return e / (1.0 + e)
-
-
-def _logistic_first(m: Interval) -> Interval:
-    e = exp(-m)
-    return e / square(1.0 + e)
-
-
-def _logistic_second(m: Interval) -> Interval:
-    e = exp(-m)
-    return e * (1.0 - e) / (square(1.0 + e) * (1.0 + e))
-
-
-def _logistic_third(m: Interval) -> Interval:
-    p = _logistic_first(m)
+def _logistic_third(e: Interval) -> Interval:
+    p = e / square(1.0 + e)
     return p * (1.0 - 6.0 * p)
 
 
+_algebraic_tail = _square_form(lambda m, q: 0.5 * q / (1.0 + m * sqrt(q)))
+_logistic_tail = _exp_form(lambda e: e / (1.0 + e))
 _ROOT_3 = sqrt(exact(3.0))
 _FAR = 2.0**40
 
 UNIT_SPIKES = {
     rs.Arctan: UnitSpike(
-        tail=_arctan_tail,
+        tail=lambda m: arccot(m) / PI,
         moment=_arctan_moment,
-        first=lambda m: _inverse_square(m) / PI,
-        second=lambda m: 2.0 * m * square(_inverse_square(m)) / PI,
-        third=_arctan_third,
+        first=_square_form(lambda m, q: q / PI),
+        second=_square_form(lambda m, q: 2.0 * m * square(q) / PI),
+        third=_square_form(lambda m, q: square(q) * (6.0 - 8.0 * q) / PI),
         width=PI * 0.5,
         far=_FAR,
         limit=1.0 / PI,
@@ -195,9 +156,9 @@ UNIT_SPIKES = {
     rs.Logistic: UnitSpike(
         tail=_logistic_tail,
         moment=lambda m: m * _logistic_tail(m),
-        first=_logistic_first,
-        second=_logistic_second,
-        third=_logistic_third,
+        first=_exp_form(lambda e: e / square(1.0 + e)),
+        second=_exp_form(lambda e: e * (1.0 - e) / (square(1.0 + e) * (1.0 + e))),
+        third=_exp_form(_logistic_third),
         width=ONE,
         far=64.0,
         limit=ZERO,
@@ -207,9 +168,9 @@ UNIT_SPIKES = {
     rs.Algebraic: UnitSpike(
         tail=_algebraic_tail,
         moment=lambda m: m * _algebraic_tail(m),
-        first=_algebraic_first,
-        second=_algebraic_second,
-        third=_algebraic_third,
+        first=_square_form(lambda m, q: 0.5 * (q * sqrt(q))),
+        second=_square_form(lambda m, q: 1.5 * m * (square(q) * sqrt(q))),
+        third=_square_form(lambda m, q: 1.5 * (square(q) * sqrt(q)) * (4.0 - 5.0 * q)),
         width=ONE,
         far=_FAR,
         limit=ZERO,

@@ -123,9 +123,7 @@ def mean_squared_gradient(x: SastPath) -> float:
 
 
 def step_hypotheses(
-    first: Callable[[X], SastStep],
-    radius: Callable[[X], float],
-    variance: Callable[[X], float],
+    first: Callable[[X], SastStep], radius: Callable[[X], float], variance: Callable[[X], float]
 ) -> tuple[Hypothesis[X], ...]:
     """Return the hypotheses of 5a for whatever has a first step.
 
