@@ -49,27 +49,23 @@ class Assessment:
 
     Attributes
     ----------
-    label, title : str
-        Of the claim.
+    claim : Claim
+        The claim.
     state : str
         One of `STATES`; see the top of the file.
-    unmet : tuple of str
-        The hypotheses that fail.
-    measured, bound : float
-        Both sides, at the entry that comes closest to its bound; NaN if silent.
+    result : ClaimResult
+        What came of checking it; both sides are NaN if it is silent.
     """
 
-    label: str
-    title: str
+    claim: Claim
     state: str
-    unmet: tuple[str, ...]
-    measured: float
-    bound: float
+    result: ClaimResult
 
     @property
-    def ratio(self) -> float:
-        """Measured over bound."""
-        return self.measured / self.bound if self.bound != 0.0 else np.nan
+    def numbers(self) -> tuple[float, float, float]:
+        """Measured, bound, and measured over bound."""
+        measured, bound = self.result.measured, self.result.bound
+        return measured, bound, measured / bound if bound != 0.0 else np.nan
 
 
 def assess(
@@ -84,7 +80,7 @@ def assess(
         lambda claims, total: claims
     ),
 ) -> tuple[Assessment, ...]:
-    """Assess for each theorem whether it holds of a network, and whether it says anything.
+    """Return for each claim whether it holds of a network, and whether it says anything.
 
     Parameters
     ----------
@@ -102,15 +98,6 @@ def assess(
         Pairs the recordings and draws directions; advanced.
     progress : callable
         Wraps the claims as they are assessed: ``progress(claims, how many)``.
-
-    Returns
-    -------
-    tuple of Assessment
-        One per claim.
-
-    References
-    ----------
-    THEORY 8; the paper's theory-alignment control.
     """
     params = rs.unflatten(network, rs.flatten(params).astype(float))
     batch = LabelledBatch(network, params, np.asarray(x, float), np.asarray(y))
@@ -129,7 +116,7 @@ def _assess_claim(claim: Claim, instance: object) -> Assessment:
         state = "REFUTED"
     elif _is_vacuous(claim, instance, found):
         state = "vacuous"
-    return Assessment(claim.label, claim.title, state, found.unmet, found.measured, found.bound)
+    return Assessment(claim, state, found)
 
 
 def _is_vacuous(claim: Claim, instance: object, result: ClaimResult) -> bool:
@@ -180,9 +167,9 @@ def summary(findings: Sequence[Assessment]) -> str:
 
 def record(finding: Assessment) -> dict[str, Json]:
     """Return what a claim says as JSON."""
-    numbers = {n: finite_or_none(getattr(finding, n)) for n in ("measured", "bound", "ratio")}
-    words = {name: getattr(finding, name) for name in ("label", "title", "state")}
-    return {**words, "unmet": list(finding.unmet), **numbers}
+    numbers = dict(zip(HEADINGS[3:], map(finite_or_none, finding.numbers), strict=True))
+    words = {"label": finding.claim.label, "title": finding.claim.title, "state": finding.state}
+    return {**words, "unmet": list(finding.result.unmet), **numbers}
 
 
 def format_table(findings: Sequence[Assessment]) -> str:
@@ -192,7 +179,7 @@ def format_table(findings: Sequence[Assessment]) -> str:
 
 def table_cells(finding: Assessment) -> tuple[str, ...]:
     """Return what a claim says as text, under `HEADINGS`."""
-    why = f" ({'; '.join(finding.unmet)} fails)" if finding.unmet else ""
-    numbers = (finding.measured, finding.bound, finding.ratio)
-    sides = tuple("-" if np.isnan(n) else f"{n:.3g}" for n in numbers)
-    return (finding.label, finding.title, finding.state + why, *sides)
+    unmet = finding.result.unmet
+    why = f" ({'; '.join(unmet)} fails)" if unmet else ""
+    numbers = ("-" if np.isnan(n) else f"{n:.3g}" for n in finding.numbers)
+    return (finding.claim.label, finding.claim.title, finding.state + why, *numbers)

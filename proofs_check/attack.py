@@ -11,7 +11,7 @@ Rule 3: seeded, and limited in evaluations; a limit in seconds is there for safe
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from hypothesis import HealthCheck, Phase, given, seed, settings, target
@@ -20,13 +20,12 @@ from hypothesis.extra import numpy as hnp
 
 import refsast as rs
 from proofs_check.claim import Claim, ClaimResult, Side, bound_share, check_claim, side_parts
-from proofs_check.draws import RandomSource, Source
+from proofs_check.draws import RandomSource, Trial
 from refsast.arrays import Array
 from refsast.autodiff import value_and_grad
 from refsast.autodiff.tape import primal
 
 T = TypeVar("T")
-Refit: TypeAlias = Callable[..., object]
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,52 +80,38 @@ def check_instance(claim: Claim, instance: object, way: str) -> CheckedInstance:
 
 
 def attack(
-    claim: Claim,
-    draw: Callable[[Source], object],
+    trial: Trial,
     rng: np.random.Generator,
     *,
-    refit: Refit = lambda instance: instance,
     effort: int = 100,
     seconds: float = 60.0,
     starts: Sequence[CheckedInstance] = (),
 ) -> CheckedInstance:
-    """Look for the instance that uses most of a bound.
+    """Return the instance found that uses most of a bound, refutations first (THEORY 8).
 
     Parameters
     ----------
-    claim : Claim
-        What to attack.
-    draw : callable
-        ``draw(source) -> instance``.
+    trial : Trial
+        The claim to attack, and how its instances are drawn.
     rng : numpy.random.Generator
         Advanced.
-    refit : callable
-        ``refit(instance) -> instance``: recomputes what follows from the arrays.
     effort : int
         Evaluations that each way may use, up to a small factor. Positive.
     seconds : float
         After that many, no other way is started.
     starts : sequence of CheckedInstance
         Where to begin; without any, drawn.
-
-    Returns
-    -------
-    CheckedInstance
-        The best of all that was seen, refutations before all.
-
-    References
-    ----------
-    THEORY 8.
     """
-    until = time.monotonic() + seconds
-    source = RandomSource(rng)
-    drawn = starts or [check_instance(claim, draw(source), "draw") for _ in range(effort)]
+    until, source = time.monotonic() + seconds, RandomSource(rng)
+    drawn = starts or [
+        check_instance(trial.claim, trial.draw(source), "draw") for _ in range(effort)
+    ]
     best = sorted(drawn, key=lambda found: -found.ratio)[:3]
     ways = (
-        *(lambda b=b: climb_gradient(claim, b, refit, effort // 3, until) for b in best),
-        lambda: perturb(claim, _best(best), refit, rng, effort, until),
-        lambda: guide_hypothesis(claim, draw, int(rng.integers(2**32)), effort),
-        lambda: climb_gradient(claim, _best(best), refit, effort // 3, until),
+        *(lambda b=b: climb_gradient(trial, b, effort // 3, until) for b in best),
+        lambda: perturb(trial, _best(best), rng, effort, until),
+        lambda: guide_hypothesis(trial, int(rng.integers(2**32)), effort),
+        lambda: climb_gradient(trial, _best(best), effort // 3, until),
     )
     for way in ways:
         if time.monotonic() < until:
@@ -140,19 +125,19 @@ def _best(found: Sequence[CheckedInstance]) -> CheckedInstance:
 
 
 def climb_gradient(
-    claim: Claim, start: CheckedInstance, refit: Refit, steps: int, until: float
+    trial: Trial, start: CheckedInstance, steps: int, until: float
 ) -> CheckedInstance:
     """Ascend the logarithm of the ratio, with steps that grow while they gain and shrink else."""
     best, size = start, 0.03
     for _ in range(steps):
         if not 0.0 < best.ratio < np.inf or time.monotonic() > until:
             break
-        slope = _log_ratio_gradient(claim, best.instance)
+        slope = _log_ratio_gradient(trial.claim, best.instance)
         if slope is None:
             break
         while size > 1e-6:
             arrays = _move_uphill(best.instance, slope, size)
-            tried = _check_proposal(claim, refit, best, arrays, "gradient ascent")
+            tried = _check_proposal(trial, best, arrays, "gradient ascent")
             if tried.ratio > best.ratio:
                 best, size = tried, 2.0 * size
                 break
@@ -200,47 +185,41 @@ def _move_uphill(instance: object, slope: Sequence[Array], size: float) -> list[
 
 
 def _check_proposal(
-    claim: Claim, refit: Refit, base: CheckedInstance, arrays: Sequence[Array], way: str
+    trial: Trial, base: CheckedInstance, arrays: Sequence[Array], way: str
 ) -> CheckedInstance:
     """Check the instance with other arrays; `base` itself where they are none of its kind."""
     try:
-        return check_instance(claim, refit(replace_floats(base.instance, arrays)), way)
+        instance = trial.refit(replace_floats(base.instance, arrays))
+        return check_instance(trial.claim, instance, way)
     except ValueError:  # refused by validation, such as a Hessian that is not symmetric
         return base
 
 
 def perturb(
-    claim: Claim,
-    start: CheckedInstance,
-    refit: Refit,
-    rng: np.random.Generator,
-    trials: int,
-    until: float,
+    trial: Trial, start: CheckedInstance, rng: np.random.Generator, evaluations: int, until: float
 ) -> CheckedInstance:
     """Move one array at random, by a size that adapts, and keep what is better."""
     best, size = start, 0.3
-    for _ in range(trials):
+    for _ in range(evaluations):
         if best.ratio == np.inf or time.monotonic() > until:
             break
         arrays = list(float_arrays(best.instance))
         i = int(rng.integers(len(arrays)))
         scale = size * (np.abs(arrays[i]).max(initial=0.0) + 0.1)
         arrays[i] = arrays[i] + scale * rng.standard_normal(arrays[i].shape)
-        tried = _check_proposal(claim, refit, best, arrays, "random moves")
+        tried = _check_proposal(trial, best, arrays, "random moves")
         better = tried.ratio > best.ratio
         best, size = (tried, min(2.0 * size, 3.0)) if better else (best, max(0.9 * size, 1e-4))
     return best
 
 
-def guide_hypothesis(
-    claim: Claim, draw: Callable[[Source], object], number: int, trials: int
-) -> CheckedInstance:
+def guide_hypothesis(trial: Trial, number: int, evaluations: int) -> CheckedInstance:
     """Let Hypothesis look, with the ratio as its target."""
     seen: list[CheckedInstance] = []
 
     @seed(number)
     @settings(
-        max_examples=trials,
+        max_examples=evaluations,
         database=None,
         deadline=None,
         phases=(Phase.generate, Phase.target),
@@ -248,7 +227,8 @@ def guide_hypothesis(
     )
     @given(st.data())
     def look(data: st.DataObject) -> None:
-        found = check_instance(claim, draw(HypothesisSource(data.draw)), "Hypothesis")
+        instance = trial.draw(HypothesisSource(data.draw))
+        found = check_instance(trial.claim, instance, "Hypothesis")
         seen.append(found)
         target(max(np.log10(max(min(found.ratio, 1e6), 1e-12)), -12.0))
 

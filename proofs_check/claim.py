@@ -130,23 +130,10 @@ class ClaimResult:
 
 
 def check_claim(claim: Claim[X], instance: X) -> ClaimResult:
-    """Check a claim on one instance.
+    """Check a claim on one instance, of the type that the claim is about (THEORY 8).
 
-    Parameters
-    ----------
-    claim : Claim
-        What is claimed.
-    instance : object
-        Of the type that the claim is about.
-
-    Returns
-    -------
-    ClaimResult
-        Silent, or the entry that comes closest to its bound; a broken one (NaN, too) comes first.
-
-    References
-    ----------
-    THEORY 8.
+    The result is silent, or has the entry that comes closest to its bound; an entry that breaks it
+    (NaN does, too) comes first.
     """
     unmet = next((h.condition for h in claim.hypotheses if not h.holds(instance)), None)
     if unmet is not None:

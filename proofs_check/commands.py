@@ -9,8 +9,9 @@ import numpy as np
 
 from proofs_check import assessment, evaluation, replay, report
 from proofs_check.claim import ClaimResult, check_claim
+from proofs_check.draws import Trial
 from proofs_check.instances import validate_instance
-from proofs_check.register import CLAIMS_BY_LABEL, RECORD_TYPES, REGISTER, Trial
+from proofs_check.register import CLAIMS_BY_LABEL, RECORD_TYPES, REGISTER
 from proofs_check.training import read_training
 from proofs_check.transfer import slope_curve
 from refsast import Arctan, Logistic, Network, Params, Spikes, read_run

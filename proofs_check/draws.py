@@ -1,4 +1,4 @@
-"""Where instances come from.
+"""How the instances of a claim are drawn.
 
 Rule 1: instances are drawn from a `Source`, so that one text serves a seeded generator and
         Hypothesis alike.
@@ -13,6 +13,7 @@ import numpy as np
 
 import refsast as rs
 from proofs_check.certified.unit_spikes import SPIKE_FAMILIES
+from proofs_check.claim import Claim
 from proofs_check.instances import (
     LabelledBatch,
     TwoInputs,
@@ -66,6 +67,39 @@ class RandomSource:
     def array(self, *shape: int) -> Array:
         """Return standard normal numbers."""
         return self.rng.standard_normal(shape)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A claim, and how it is put to the test.
+
+    Attributes
+    ----------
+    claim : Claim
+        The claim.
+    draw : callable
+        ``draw(source) -> instance``, aimed at the hypotheses and their edges.
+    instances : int
+        How many a full run draws.
+    refit : callable
+        ``refit(instance) -> instance``: recomputes what follows from the arrays, after an attack
+        has moved them. By default nothing does.
+    """
+
+    claim: Claim
+    draw: Callable[[Source], object]
+    instances: int
+    refit: Callable[..., object] = lambda instance: instance
+
+    @property
+    def label(self) -> str:
+        """Of the claim."""
+        return self.claim.label
+
+    @property
+    def instance_type(self) -> type:
+        """The record that an instance is."""
+        return type(self.draw(RandomSource(np.random.default_rng(0))))
 
 
 def draw_neuron(

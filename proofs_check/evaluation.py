@@ -15,8 +15,8 @@ from joblib import Parallel, delayed
 from proofs_check import replay
 from proofs_check.attack import CheckedInstance, attack, check_instance
 from proofs_check.claim import bound_share
-from proofs_check.draws import RandomSource
-from proofs_check.register import CLAIMS_BY_LABEL, RECORD_TYPES, REGISTER, Trial
+from proofs_check.draws import RandomSource, Trial
+from proofs_check.register import CLAIMS_BY_LABEL, RECORD_TYPES, REGISTER
 from refsast.arrays import Array
 
 WORST_DIR = Path(__file__).parent / "worst"  # the best attacks so far, one file per claim
@@ -107,15 +107,8 @@ def attack_claim(
     known = []
     if _worst_path(label).exists():
         known = [check_instance(trial.claim, load_worst(label), "on record")]
-    found = attack(
-        trial.claim,
-        trial.draw,
-        np.random.default_rng((seed, _label_number(label))),
-        refit=trial.refit,
-        effort=effort,
-        seconds=seconds,
-        starts=(*known, *starts),
-    )
+    rng = np.random.default_rng((seed, _label_number(label)))
+    found = attack(trial, rng, effort=effort, seconds=seconds, starts=(*known, *starts))
     best = (found,) if found.result.applies else ()
     spent = time.process_time() - start
     return ClaimSummary(label, 0, 0, np.zeros((0, 2)), best, spent, chunk=-1)
@@ -145,7 +138,7 @@ def evaluate_claims(
     jobs: int = 2,
     progress: Progress = lambda summaries, total, what: summaries,
 ) -> tuple[ClaimSummary, ...]:
-    """Check and attack claims.
+    """Check and attack claims, and return what came of each.
 
     Parameters
     ----------
@@ -161,11 +154,6 @@ def evaluate_claims(
         Processes. Positive.
     progress : callable
         Wraps the parts as they come in: ``progress(summaries, total, what)``.
-
-    Returns
-    -------
-    tuple of ClaimSummary
-        One per claim.
     """
     with Parallel(n_jobs=jobs, return_as="generator_unordered") as pool:
         tasks = [task for trial in trials for task in _chunk_tasks(trial, share, seed)]

@@ -11,13 +11,7 @@
     transfer     when smooth and hard spikes predict the same class             THEORY 7
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
-import numpy as np
-
 from proofs_check import draws, instances
-from proofs_check.claim import Claim
 from proofs_check.claims import (
     convergence,
     lipschitz,
@@ -29,42 +23,8 @@ from proofs_check.claims import (
 )
 from proofs_check.descent import draws as sast_draws
 from proofs_check.descent import enumeration, finite_sum, objectives, runs
-from proofs_check.draws import RandomSource, Source
+from proofs_check.draws import Trial
 from refsast import model
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A claim, and how it is put to the test.
-
-    Attributes
-    ----------
-    claim : Claim
-        The claim.
-    draw : callable
-        ``draw(source) -> instance``, aimed at the hypotheses and their edges.
-    instances : int
-        How many a full run draws.
-    refit : callable
-        ``refit(instance) -> instance``: recomputes what follows from the arrays, after an attack
-        has moved them. By default nothing does.
-    """
-
-    claim: Claim
-    draw: Callable[[Source], object]
-    instances: int
-    refit: Callable[..., object] = lambda instance: instance
-
-    @property
-    def label(self) -> str:
-        """Of the claim."""
-        return self.claim.label
-
-    @property
-    def instance_type(self) -> type:
-        """The record that an instance is."""
-        return type(self.draw(RandomSource(np.random.default_rng(0))))
-
 
 REGISTER = (
     Trial(stability.COMPACT, draws.draw_leaky_network, 20_000),

@@ -97,19 +97,9 @@ def max_carry(neuron: LIF) -> SupremumBounds:
 
 
 def geometric_sum(k: float, steps: int) -> float:
-    """Return ``c_T(k) = 1 + k + ... + k^(T - 1)``, summed term by term; 0 for no steps.
+    """Return ``c_T(k) = 1 + k + ... + k^(T - 1)``, T the number of steps; 0 for no steps.
 
-    Parameters
-    ----------
-    k : float
-        Not negative; may exceed 1.
-    steps : int
-        T, not negative.
-
-    Returns
-    -------
-    float
-        To rounding; exact for k = 0 and 1; infinite where it is beyond all doubles.
+    To rounding; exact for k = 0 and 1; infinite where it is beyond all doubles.
 
     Raises
     ------

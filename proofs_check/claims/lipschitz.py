@@ -55,22 +55,7 @@ def layer_gains(network: rs.Network, params: rs.Params, steps: int) -> tuple[Arr
 
 
 def lipschitz_constant(network: rs.Network, params: rs.Params, steps: int) -> Array:
-    """Return Lip, in logits per unit of input.
-
-    Parameters
-    ----------
-    network : Network
-        The network.
-    params : tuple of Layer
-        Its parameters.
-    steps : int
-        Length of the recording, T.
-
-    Returns
-    -------
-    scalar array
-        The constant of THEORY 2.
-    """
+    """Return Lip of THEORY 2 for recordings of T `steps`, in logits per unit of input."""
     out = readout_norm(network, params) * np.linalg.norm(network.readout.time_weights(steps))
     with np.errstate(over="ignore", invalid="ignore"):
         return nan_to_infinity(prod(layer_gains(network, params, steps), start=np.ones(()) * out))

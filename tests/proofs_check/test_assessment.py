@@ -21,15 +21,15 @@ def states(neuron=CELL, training=PLAIN, *, recordings=4, slope=1.0):
     x = rng.standard_normal((3, recordings, 4))
     y = rng.integers(2, size=recordings)
     found = assess(network, rs.init(network, rng), x, y, training=training, rng=rng)
-    return {finding.label: finding for finding in found}
+    return {finding.claim.label: finding for finding in found}
 
 
 def test_a_plain_training_with_a_small_rate_meets_the_hypotheses_of_5():
     found = states()
 
     assert {found["5a"].state, found["5b"].state} <= {"holds", "vacuous"}
-    assert found["5a"].bound > 0.0
-    assert found["5b"].measured > 0.0
+    assert found["5a"].result.bound > 0.0
+    assert found["5b"].result.measured > 0.0
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_what_a_training_breaks_is_named(change, label, why):
     finding = states(training=replace(PLAIN, **change))[label]
 
     assert finding.state == "silent"
-    assert finding.unmet == (why,)
+    assert finding.result.unmet == (why,)
 
 
 def test_one_recording_is_enough():
@@ -62,7 +62,7 @@ def test_a_detached_reset_has_no_loss_for_4_and_5():
 
     for label in ("4a", "4d", "5a", "5b"):
         assert found[label].state == "silent"
-        assert found[label].unmet == ("no neuron detaches its reset",)
+        assert found[label].result.unmet == ("no neuron detaches its reset",)
     assert found["1a"].state == "holds"
 
 
@@ -77,7 +77,7 @@ def test_of_a_spike_of_ones_own_nothing_is_said_but_what_needs_no_constant(spike
     for label, finding in found.items():
         if label[0] != "6":
             assert finding.state == "silent", label
-            assert finding.unmet == (CERTIFIED_SPIKES.condition,), label
+            assert finding.result.unmet == (CERTIFIED_SPIKES.condition,), label
 
 
 RECORD = {
