@@ -4,8 +4,8 @@ Rule 1: four ways, one after the other, each from the best instance so far: rand
         ascent on the logarithm of the ratio, by the library's own exact gradients, through the run,
         its gradient and the norms in the bound; random moves of one array; Hypothesis, told by
         `target` which way is better.
-Rule 2: what counts is `check_claim` on plain arrays. A climb only proposes.
-Rule 3: seeded, and limited in evaluations; a limit in seconds is there for safety.
+Rule 2: a gradient step only proposes an instance; `check_claim` on plain arrays judges it.
+Rule 3: seeded, and limited in evaluations; the limit in seconds is for safety only.
 """
 
 import time
@@ -135,7 +135,7 @@ def climb_gradient(
         slope = _log_ratio_gradient(trial.claim, best.instance)
         if slope is None:
             break
-        while size > 1e-6:
+        while size > 1e-6:  # backtracking: the slope is that of one entry, and another may be worse
             arrays = _move_uphill(best.instance, slope, size)
             tried = _check_proposal(trial, best, arrays, "gradient ascent")
             if tried.ratio > best.ratio:
@@ -166,7 +166,7 @@ def _log_ratio_gradient(claim: Claim, instance: object) -> list[Array] | None:
 def _worst_entry(measured: Side, bound: Side) -> tuple[Array, Array]:
     """The two sides at the entry that comes closest to its bound, as nodes."""
     pairs = zip(side_parts(measured), side_parts(bound), strict=True)
-    whole = [(m + 0.0 * b, b + 0.0 * m) for m, b in pairs]
+    whole = [(m + 0.0 * b, b + 0.0 * m) for m, b in pairs]  # broadcast, which keeps nodes nodes
     ratios = [bound_share(primal(m), primal(b), 0.0) for m, b in whole]
     part = int(np.argmax([r.max() for r in ratios]))
     at = int(np.argmax(ratios[part]))
@@ -230,6 +230,7 @@ def guide_hypothesis(trial: Trial, number: int, evaluations: int) -> CheckedInst
         instance = trial.draw(HypothesisSource(data.draw))
         found = check_instance(trial.claim, instance, "Hypothesis")
         seen.append(found)
+        # Hypothesis wants finite targets; silent instances have the ratio -1.
         target(max(np.log10(max(min(found.ratio, 1e6), 1e-12)), -12.0))
 
     look()

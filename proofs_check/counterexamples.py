@@ -14,7 +14,10 @@ import numpy as np
 
 import refsast as rs
 from proofs_check.claims.mechanism import ConditionedRecording
-from proofs_check.claims.sam import Ascent
+from proofs_check.claims.sam import SMOOTH_ON_BALL, Ascent
+from proofs_check.claims.smoothness import WITHIN_CAPS
+from proofs_check.claims.stability import CERTIFIED_SPIKES
+from proofs_check.claims.transfer import MARGIN_CONDITION
 from proofs_check.descent import counterexamples as counterexamples_descent
 from proofs_check.descent.objectives import Quadratic
 from proofs_check.instances import LabelledBatch, TwoInputs, TwoParameterPoints, TwoStartStates
@@ -82,7 +85,7 @@ def steep_batch() -> LabelledBatch:
 
 
 def steep_states() -> TwoStartStates:
-    """Return two states close to the threshold of a neuron that is steeper than it says."""
+    """Return two states close to the threshold of a neuron that is steeper than it claims."""
     layer = rs.Layer(np.ones((1, 1)))
     start = np.ones((1, 1))
     return TwoStartStates(_neuron(STEEPER), layer, np.zeros((1, 1, 1)), start, start + 1e-3)
@@ -96,13 +99,13 @@ def overshoot() -> TwoStartStates:
 
 
 def steep_inputs() -> TwoInputs:
-    """Return two inputs on either side of a threshold that is steeper than it says."""
+    """Return two inputs on either side of a threshold that is steeper than it claims."""
     x = steep_batch()
     return TwoInputs(x.network, x.params, x.x, x.x + 1e-3)
 
 
 def steep_points() -> TwoParameterPoints:
-    """Return two points that a spike steeper than it says tells apart."""
+    """Return two points, and a spike that is steeper than it claims between them."""
     return _move_first_layer(steep_batch(), 1e-3, np.inf)
 
 
@@ -121,7 +124,7 @@ def _move_first_layer(x: LabelledBatch, size: float, cap: float) -> TwoParameter
 
 
 def false_linearity() -> Ascent:
-    """Return a quadratic that is said to be linear."""
+    """Return a quadratic that is claimed to be linear."""
     return Ascent(Quadratic(np.diag([1.0, 2.0]), np.ones(2)), np.array([1.0, 0.0]), 0.5, 0.0)
 
 
@@ -164,9 +167,8 @@ def silent_spikes() -> LabelledBatch:
     return LabelledBatch(network, params, np.ones((1, 1, 1)), np.zeros(1, np.int64))
 
 
-SPIKES = "each spike is one of the five smooth ones"
-CAPS = "the norms at both points keep to the caps"
-SMOOTH = "grad f is L-Lipschitz on the ball of radius rho"
+SPIKES, SMOOTH = CERTIFIED_SPIKES.condition, SMOOTH_ON_BALL.condition
+CAPS, MARGIN = WITHIN_CAPS.condition, MARGIN_CONDITION.condition
 ESCAPES: dict[tuple[str, str], Callable[[], object] | str] = {
     ("1a", "leak < 1"): "Without a leak the bound is infinite, so nothing exceeds it; what is lost "
     "is that potentials stay bounded: `integrator` sums its currents without end.",
@@ -193,13 +195,10 @@ ESCAPES: dict[tuple[str, str], Callable[[], object] | str] = {
     ("6-identity", "one recording"): two_recordings,
     ("6-rows", "sigma_min(X) >= mu > 0"): opposite_rows,
     ("6-jacobians", "sigma_min(J_w') >= mu > 0"): silent_input,
-    ("7-layers", "d*_l <= m_l/2 in every layer"): near_tie,
+    ("7-layers", MARGIN): near_tie,
     ("7-layers", SPIKES): silent_spikes,
-    (
-        "7-simple",
-        "d*_l <= m_l/2 in every layer",
-    ): "Where it fails the bound is infinite, so nothing "
-    "exceeds it; `near_tie` shows for 7-layers that the finite formula would be wrong there.",
+    ("7-simple", MARGIN): "Where it fails the bound is infinite, so nothing exceeds it; `near_tie` "
+    "shows for 7-layers that the finite formula would be wrong there.",
     ("7-simple", SPIKES): silent_spikes,
     ("7-sharp", SPIKES): silent_spikes,
 }

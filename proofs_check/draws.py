@@ -1,7 +1,7 @@
 """How the instances of a claim are drawn.
 
-Rule 1: instances are drawn from a `Source`, so that one text serves a seeded generator and
-        Hypothesis alike.
+Rule 1: instances are drawn from a `Source`, so that the same code draws from a seeded generator
+        and from Hypothesis.
 Rule 2: they reach the edges: one neuron, one step, one recording, saturated spikes, silence.
 """
 
@@ -28,7 +28,7 @@ from refsast.arrays import Array
 T = TypeVar("T")
 
 RESETS = (rs.ToZero(), rs.Subtract(), rs.Subtract(leaked=True), rs.NoReset())
-# Few neurons, each in many networks: their constants take longer than a run.
+# Few different neurons: certifying a neuron's constants, which are cached, takes longer than a run.
 SLOPES = (0.05, 0.25, 0.5, 1.0, 2.0, 4.0, 10.0)
 LEAKS = (0.0, 0.3, 0.5, 0.9, 0.99, 1.0)
 THRESHOLDS = (0.1, 0.5, 1.0, 2.0)

@@ -2,10 +2,9 @@
 
 The largest singular value of a matrix is ``u' M v`` for its singular vectors, and so is its
 derivative with them held fixed; likewise the top eigenvalue. So a bound that is made of norms can
-be differentiated with what `refsast.autodiff` has.
+be differentiated with `refsast.autodiff`, as the attack's gradient ascent needs.
 
-A scalar is an array without axes, a number of NumPy or a node; in signatures all are called
-``Array``.
+A scalar is an array without axes, a NumPy number or a node; signatures call all of them ``Array``.
 """
 
 from collections.abc import Callable, Iterable
@@ -56,10 +55,10 @@ def geometric_series(k: Array | float, steps: int) -> Array:
 
 
 def nan_to_infinity(bound: Array) -> Array:
-    """Return a bound that is not negative; infinite where overflow has left no number of it.
+    """Return the bound, infinite where an entry is NaN.
 
-    Zero times infinity is what is left, say of weights that are zero beneath a sum that is too
-    large. Nothing is lost but the bound: a run that gives no number still refutes every claim.
+    A bound becomes NaN where zero weights meet a factor that has overflowed: 0 * inf. An infinite
+    bound hides no failure: a measurement that is NaN still refutes.
     """
     return bound if not np.isnan(primal(bound)).any() else np.full(np.shape(bound), np.inf)
 

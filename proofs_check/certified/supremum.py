@@ -74,11 +74,13 @@ def supremum(
     best, retired = SupremumBounds(-np.inf, np.inf, float(edges[0])), -np.inf
     for _ in range(MAX_ROUNDS):
         points = np.stack([lower, 0.5 * (lower + upper), upper])
+        # Ends, middle and the whole of every box in one call, since f costs most per call.
         values = f(Interval(np.stack([*points, lower]), np.stack([*points, upper])))
         best = _update_best(best, points, values)
         above = _upper_bounds(points, values, derivative(Interval(lower, upper)))
         wanted = max(best.lower, floor)
         alive = ~(above <= wanted + rel * abs(wanted))  # NaN, which bounds nothing, stays
+        # Dropped boxes still count for the upper bound, each with the bound it had.
         retired = max(retired, above[~alive].max(initial=-np.inf))
         best = replace(best, upper=float(above[alive].max(initial=retired)))
         if not 0 < alive.sum() <= MAX_BOXES:

@@ -68,7 +68,7 @@ def _logit_distances(x: TwoInputs) -> Array:
 
 
 def _distance_bounds(x: TwoInputs) -> Array:
-    """How far the theorem lets them be."""
+    """The bound on that distance, by recording."""
     moved = np.sqrt(np.sum(np.square(x.x - x.other), axis=(0, 2)))
     with np.errstate(invalid="ignore"):
         return nan_to_infinity(lipschitz_constant(x.network, x.params, len(x.x)) * moved)
@@ -81,6 +81,7 @@ def _rounding(x: TwoInputs) -> Array:
     total = np.linalg.norm(trace.logits, axis=-1)
     layers = list(zip(x.network.neurons, x.params, trace.u, strict=False))
     with np.errstate(over="ignore", invalid="ignore"):
+        # From the last layer down: `out` is how much a change of this layer's spikes moves z.
         for n, layer, u in reversed(layers):
             through = sup_derivative(n.spike).upper * geometric_series(
                 effective_kappa(n, layer), steps

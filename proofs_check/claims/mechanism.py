@@ -49,6 +49,7 @@ def input_gradient(x: LabelledBatch) -> Array:
 
 def current_gradient(x: LabelledBatch) -> Array:
     """Return Delta, shape (time, n_1): dloss/dx of extra inputs that go to one neuron each."""
+    # One silent input of weight 1 per neuron: its gradient is that of the neuron's current.
     n, net = x.network.sizes[1], attach_reset(x.network)
     first = x.params[0]
     wider = replace(net, sizes=(net.sizes[0] + n, *net.sizes[1:]))
@@ -96,7 +97,7 @@ def jacobians(x: ConditionedRecording) -> tuple[Array, Array]:
 
 
 def _draw_one(source: Source) -> ConditionedRecording:
-    """Draw a recording of which nothing is claimed yet."""
+    """Draw a recording, with a placeholder for mu."""
     drawn = draw_batch(source, batch=1, network=_draw_wide_network, longest=3)
     return ConditionedRecording(drawn.network, drawn.params, drawn.x, drawn.y, 1.0)
 
@@ -108,7 +109,7 @@ def _draw_wide_network(source: Source) -> rs.Network:
 
 
 def _choose_mu(source: Source, x: ConditionedRecording) -> ConditionedRecording:
-    """Claim what holds of the smallest singular value, or less."""
+    """Claim the smallest singular value that `x` has, or half of it."""
     return replace(x, mu=x.mu * source.choice((1.0, 1.0, 0.5)))
 
 

@@ -141,10 +141,11 @@ def _gradient_distance(x: TwoParameterPoints) -> Array:
 
 
 def _rounding(x: TwoParameterPoints) -> Array:
-    """How far rounding moves it: some ulp of all that the gradients are summed from."""
+    """How far rounding moves it: some ulp of the bound on the terms that a gradient sums."""
     return 1024.0 * EPS * np.asarray(primal(MAX_LOSS_GRADIENT * euclidean_norm(forms_at_caps(x).q)))
 
 
+WITHIN_CAPS = Hypothesis("the norms at both points keep to the caps", satisfies_caps)
 GRADIENT_BOUND = Claim[LabelledBatch](
     label="3a",
     title="the gradient is bounded",
@@ -161,10 +162,7 @@ DIFFERENCE_QUOTIENT = Claim[TwoParameterPoints](
     source=f"THEORY 3b; {SOURCE}",
     statement="Of two points whose norms keep to the caps, "
     "|grad f(w) - grad f(w')| <= L_s |w - w'|, L_s = lambda_max(sqrt(2) R + q q'/2) at the caps.",
-    hypotheses=(
-        CERTIFIED_SPIKES,
-        Hypothesis("the norms at both points keep to the caps", satisfies_caps),
-    ),
+    hypotheses=(CERTIFIED_SPIKES, WITHIN_CAPS),
     measure=_gradient_distance,
     bound=lambda x: smoothness_constant(forms_at_caps(x)) * euclidean_norm(*displacement(x)),
     uses=("3a",),

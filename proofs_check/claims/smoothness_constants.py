@@ -125,5 +125,6 @@ def joint_smoothness_constant(form: DerivativeForms) -> Array:
 @cache
 def loss_derivative_cells(cells: int = 20) -> tuple[tuple[float, float], ...]:
     """Return upper bounds of |dloss/dz| and of its Hessian that hold together, for cells of b."""
+    # sqrt(1 + b) rises and 1 - b falls: each is taken at the end of the cell where it is largest.
     spans = pairwise(np.linspace(0.5, 1.0, cells + 1))
     return tuple((float(np.sqrt(1.0 + high)), float(1.0 - low)) for low, high in spans)

@@ -131,7 +131,7 @@ def effective_kappa(neuron: rs.LIF, layer: rs.Layer) -> Array:
 
 def trajectory(x: TwoStartStates, u: Array) -> Array:
     """Return the potentials of a layer that is started at `u`, shape (time, batch, n)."""
-    s, us = x.neuron.spike(u - x.neuron.threshold), []
+    s, us = x.neuron.spike(u - x.neuron.threshold), []  # the spike that belongs to the state
     for current in input_currents(x.layer, x.x):
         current = current if x.layer.v is None else current + s @ x.layer.v.T
         u, s = step(x.neuron, u, s, current)
@@ -161,7 +161,7 @@ def contraction_bound(x: TwoStartStates) -> Array:
 
 
 def _rounding(x: TwoStartStates) -> Array:
-    """How far rounding moves the distance: a few ulp of the potentials at each step, carried on."""
+    """How far rounding moves the distance: a few ulp per step, multiplied by each later step."""
     factor = max(1.0, float(primal(effective_kappa(x.neuron, x.layer))))
     carried = np.array([[geometric_sum(factor, t)] for t in range(1, len(x.x) + 1)])
     size = np.abs(primal(trajectory(x, x.start))).max() + np.abs(primal(x.start)).max()

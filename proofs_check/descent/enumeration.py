@@ -16,7 +16,7 @@ from proofs_check.descent.finite_sum import FiniteSum
 from proofs_check.norms import euclidean_norm
 from refsast.arrays import Array
 
-# Rounding of a sum, in units of the last place of the magnitudes summed; as in THEORY 3.
+# Rounding of a sum, in ulps of the magnitudes summed.
 ULPS = 1024.0
 
 
@@ -165,7 +165,7 @@ class PathOutcomes:
 
 @lru_cache(maxsize=4)
 def path_outcomes(x: SastPath) -> PathOutcomes:
-    """Return all that can happen along a path."""
+    """Return all that can happen along a path, level by level: a tree of all choices."""
     points, levels = [x.first.w[None]], []
     for _ in range(x.steps):
         level = [step_outcomes(replace(x.first, w=w)) for w in points[-1]]
@@ -205,10 +205,9 @@ def path_radius(x: SastPath) -> float:
 
 
 def step_rounding(x: SastStep, radius: float) -> float:
-    """Return how far rounding moves what a step does to f.
+    """Return how far rounding moves the change of f in a step.
 
-    Some ulp of what f is summed from; and of what the points and their gradients are, times the
-    slope of f.
+    Some ulp of the terms that f sums; and of the points and their gradients, times the slope of f.
     """
     value, slope = x.family.sizes(x.w, radius)
     moved = float(euclidean_norm(x.w)) + radius + x.eta * slope

@@ -53,6 +53,7 @@ class FiniteSum:
     def spread(self) -> float:
         """A certified bound of the minibatch variance, anywhere; infinite where none is known."""
         one, n = _sample_variance_bound(self.samples), len(self.samples)
+        # Drawing without replacement shrinks the variance of the mean by (n - batch)/(n - 1).
         return 0.0 if n == self.batch else one * (n - self.batch) / (self.batch * (n - 1))
 
     def batches(self) -> tuple[Objective, ...]:

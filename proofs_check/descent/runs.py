@@ -62,6 +62,7 @@ def run_averages(x: SastRuns) -> Array:
 
 def ascent_points(w: Array, grads: Array, rho: float) -> Array:
     """Return the ascent points of many runs, `refsast.sam.ascent_point` row by row."""
+    # At a zero gradient nothing moves; the peak is divided out so that squares cannot underflow.
     peak = np.abs(grads).max(axis=1, keepdims=True)
     scaled = grads / np.where(peak == 0.0, 1.0, peak)
     norm = np.sqrt(np.square(scaled).sum(axis=1, keepdims=True))

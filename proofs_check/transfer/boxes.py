@@ -197,6 +197,7 @@ def _affine_box(a: Box, w: Array, b: Array | None = None) -> Box:
 def _spike_box(neuron: LIF, u: Box) -> Box:
     """Spikes over the box of `u`: the ends of the envelope, which rise with u."""
     above, below = u.lo - neuron.threshold, neuron.threshold - u.hi
+    # The argument is clipped because both branches of `where` are evaluated.
     lo = np.where(above >= 0.0, 1.0 - spike_tail(neuron, np.maximum(above, 0.0)), 0.0)
     hi = np.where(below > 0.0, spike_tail(neuron, np.maximum(below, 0.0)), 1.0)
     return Box(np.maximum(lo, 0.0), np.minimum(hi, 1.0))

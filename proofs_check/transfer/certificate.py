@@ -86,6 +86,7 @@ class Certificate:
     @property
     def certified(self) -> NDArray[np.bool_]:
         """Whether smooth and hard spikes provably give the same class, shape (batch,)."""
+        # Against itself the hard class has lead 0 and bound 0; every other must be led clearly.
         only_itself = np.sum(~(self.lead > self.bound), axis=1) == 1
         return self.applies & only_itself
 
@@ -170,6 +171,7 @@ def layer_errors(
     """
     network, params, x = validate_smooth(network, params, x)
     trace = run(network, params, x, spike=heaviside)
+    # `below` is the largest spike error of the layer beneath; the input itself has none.
     layers, below = [], np.zeros(x.shape[1])
     inputs = (x, *trace.s)
     for neuron, layer, a, u in zip(network.neurons, params, inputs, trace.u, strict=False):

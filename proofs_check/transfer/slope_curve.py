@@ -88,11 +88,6 @@ def slope_curve(
     progress : callable, optional
         Wraps the slopes as they are taken, such as ``tqdm``.
 
-    Returns
-    -------
-    Curve
-        One row per slope.
-
     Raises
     ------
     ValueError
