@@ -28,10 +28,8 @@ class LabelledBatch:
 
     Attributes
     ----------
-    network : Network
-        The network.
-    params : tuple of Layer
-        Its parameters.
+    network, params : Network, tuple of Layer
+        The network and its parameters.
     x : (time, batch, n_0) array
         Input.
     y : (batch,) array of int
@@ -50,10 +48,8 @@ class TwoStartStates:
 
     Attributes
     ----------
-    neuron : LIF
-        The neuron.
-    layer : Layer
-        Its parameters.
+    neuron, layer : LIF, Layer
+        The neuron and its parameters.
     x : (time, batch, n_in) array
         Input.
     start, other : (batch, n) array

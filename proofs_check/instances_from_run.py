@@ -88,15 +88,8 @@ def _step(x: LabelledBatch, training: Training, eta: float) -> SastStep:
     half = max(x.x.shape[1] // 2, 1)
     rows = [slice(start, start + half) for start in range(0, 2 * half, half)]
     samples = [Risk(x.network, x.x[:, r], x.y[r]) for r in rows[: x.x.shape[1]]]
-    first = SastStep(
-        FiniteSum(tuple(samples), 1),
-        rs.flatten(x.params),
-        training.rho,
-        eta,
-        np.inf,
-        0.0,
-        shared=not training.independent,
-    )
+    family, shared = FiniteSum(tuple(samples), 1), not training.independent
+    first = SastStep(family, rs.flatten(x.params), training.rho, eta, np.inf, 0.0, shared)
     lipschitz = first.family.lipschitz(first.w, enumeration.step_radius(first))
     variance = enumeration.step_outcomes(first).gradient_variance
     return replace(first, lipschitz=lipschitz, variance=variance)

@@ -56,22 +56,17 @@ INDEPENDENT = "the second minibatch is independent of the first"
 LOWER_BOUND = "f >= f*"
 
 
-def squared_norm(a: Array) -> float:
-    """Return the square of the Euclidean norm."""
-    return float(a @ a)
-
-
 def step_gain(x: SastStep) -> float:
     """Return ``E f(w+) - f(w) + (eta/2) |grad f(w)|^2``."""
     f, outcomes = x.family.mean, step_outcomes(x)
     after = np.mean([f.value_and_grad(w)[0] for w in enumeration.end_points(x)])
-    return float(after - outcomes.value + 0.5 * x.eta * squared_norm(outcomes.grad))
+    return float(after - outcomes.value + 0.5 * x.eta * (outcomes.grad @ outcomes.grad))
 
 
 def sharp_step_gain(x: SastStep) -> float:
     """Return the same plus ``(eta/2) (1 - L eta) E |grad f(w~)|^2``."""
-    f = x.family.mean
-    steep = np.mean([squared_norm(f.value_and_grad(w)[1]) for w in step_outcomes(x).raised])
+    grads = [x.family.mean.value_and_grad(w)[1] for w in step_outcomes(x).raised]
+    steep = np.mean([g @ g for g in grads])
     return step_gain(x) + float(0.5 * x.eta * (1.0 - x.lipschitz * x.eta) * steep)
 
 

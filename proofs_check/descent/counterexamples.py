@@ -39,16 +39,6 @@ def bowl_step(
     return SastStep(bowl_sum(*centres), np.array([w]), rho, eta, lipschitz, variance, shared)
 
 
-def tight_step(eta: float = 1.0) -> SastStep:
-    """Return a step that attains 5a at eta = 1, and 5a-sharp at any eta."""
-    return bowl_step(1.0, -1.0, w=0.5, rho=2.0, eta=eta, variance=1.0)
-
-
-def tight_path() -> SastPath:
-    """Return the path on which 5b is attained at K = 1: plain descent of a bowl, in one step."""
-    return SastPath(bowl_step(0.0, w=1.0), 1, bowl_sum(0.0).lower)
-
-
 def false_lipschitz(*, shared: bool = False) -> SastStep:
     """Return a step that overshoots, since L is stated at a quarter of what it is."""
     return bowl_step(0.0, w=10.0, eta=4.0, lipschitz=0.25, shared=shared)

@@ -20,7 +20,7 @@ from tests.proofs_check.adversaries import (
     reach_holds,
     steeper,
 )
-from tests.proofs_check.tight_networks import (
+from tests.proofs_check.tight_instances import (
     CROSSED,
     INSTANCES,
     PUSHED,

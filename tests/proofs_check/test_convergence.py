@@ -21,8 +21,6 @@ from proofs_check.descent.counterexamples import (
     maximal_bias,
     snn_step,
     thousand_runs_from_step,
-    tight_path,
-    tight_step,
 )
 from proofs_check.descent.draws import (
     draw_path,
@@ -43,6 +41,7 @@ from proofs_check.descent.finite_sum import FiniteSum
 from proofs_check.descent.objectives import Quadratic
 from proofs_check.descent.runs import SastRuns
 from proofs_check.draws import RandomSource
+from tests.proofs_check.tight_instances import tight_path, tight_step
 from tests.strategies import min_examples, seeds
 
 BY_LABEL = {claim.label: claim for claim in CLAIMS}

@@ -6,7 +6,7 @@ import pytest
 import refsast as rs
 from proofs_check.transfer import boxes, certificate
 from tests.proofs_check.adversaries import sound
-from tests.proofs_check.tight_networks import CROSSED, INSTANCES
+from tests.proofs_check.tight_instances import CROSSED, INSTANCES
 
 
 def _to_zero_only(neuron, u):

@@ -9,13 +9,14 @@ from hypothesis import given
 import refsast as rs
 from proofs_check.claim import check_claim
 from proofs_check.claims.convergence import SEEDED, mean_squared_gradient
-from proofs_check.descent.counterexamples import thousand_runs_from_step, tight_step
+from proofs_check.descent.counterexamples import thousand_runs_from_step
 from proofs_check.descent.draws import draw_quadratics, draw_ridges, draw_risks, draw_runs
 from proofs_check.descent.enumeration import SastPath, SastStep, path_bound
 from proofs_check.descent.finite_sum import FiniteSum
 from proofs_check.descent.objectives import Quadratic
 from proofs_check.descent.runs import SastRuns, lower_confidence_limit, run_averages
 from proofs_check.draws import RandomSource
+from tests.proofs_check.tight_instances import tight_step
 from tests.strategies import min_examples, seeds
 
 

@@ -1,10 +1,12 @@
-"""Networks worked out by hand, each of which nearly attains a term of the certificate's bounds."""
+"""Networks and steps worked out by hand, each of which attains a bound or nearly does."""
 
 from dataclasses import replace
 
 import numpy as np
 
 import refsast as rs
+from proofs_check.descent.counterexamples import bowl_step, bowl_sum
+from proofs_check.descent.enumeration import SastPath, SastStep
 from refsast.arrays import Array
 
 Instance = tuple[rs.Network, rs.Params, Array]
@@ -65,3 +67,13 @@ INSTANCES = {
     "through recurrence": THROUGH_RECURRENCE,
     **{f"through reset, {name}": instance for name, instance in THROUGH_RESET.items()},
 }
+
+
+def tight_step(eta: float = 1.0) -> SastStep:
+    """A step that attains 5a at eta = 1, and 5a-sharp at any eta."""
+    return bowl_step(1.0, -1.0, w=0.5, rho=2.0, eta=eta, variance=1.0)
+
+
+def tight_path() -> SastPath:
+    """The path on which 5b is attained at K = 1: plain descent of a bowl, in one step."""
+    return SastPath(bowl_step(0.0, w=1.0), 1, bowl_sum(0.0).lower)
