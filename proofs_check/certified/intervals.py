@@ -171,7 +171,7 @@ def exp(x: Interval) -> Interval:
 def _exp(x: Array) -> Interval:
     y = exact(np.clip(x, EXP_UNDERFLOW, EXP_OVERFLOW)) * 2.0**-HALVINGS
     power = _polynomial(EXP_TERMS, y) + EXP_REMAINDER
-    for _ in range(HALVINGS):
+    for _ in range(HALVINGS):  # exp(y)^4096, by squaring
         power = square(power)
     lower = np.where(x < EXP_UNDERFLOW, 0.0, power.lower)
     return Interval(lower, np.where(x > EXP_OVERFLOW, np.inf, power.upper))

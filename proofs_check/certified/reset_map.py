@@ -72,6 +72,7 @@ def _search_supremum(family: type, order: int, lower: float, upper: float) -> Su
 
     The sign of the point says from which side, at zero, too.
     """
+    # Cached by the product a alone: neurons of one a differ by scaling only.
     unit, a = UNIT_SPIKES[family], interval(lower, upper)
     best = _limits(unit, order)
     for side in (-1.0, 1.0):

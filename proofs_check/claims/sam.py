@@ -74,7 +74,7 @@ def ascent_maximum(x: Ascent, steps: int = 20) -> float:
     """
     e = x.ascent_point - x.w
     best, grad = x.objective.value_and_grad(x.w + e)
-    for _ in range(steps):
+    for _ in range(steps):  # a step of length rho uphill, then back onto the ball
         tried = e + grad * (x.rho / max(float(np.linalg.norm(grad)), 1e-300))
         tried = tried * min(1.0, x.rho / max(float(np.linalg.norm(tried)), 1e-300))
         value, slope = x.objective.value_and_grad(x.w + tried)

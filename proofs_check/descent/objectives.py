@@ -83,6 +83,7 @@ class Quadratic:
         """
         if not (self.h.any() or self.g.any()):
             return self.offset
+        # The eigenvalue less its rounding, so that mu is certified and not only computed.
         mu = float(np.linalg.eigvalsh(self.h)[0] - self.g.size * EPS * np.linalg.norm(self.h))
         if not mu > self.g.size * EPS * np.linalg.norm(self.h):
             return -np.inf

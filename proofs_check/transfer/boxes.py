@@ -133,7 +133,7 @@ def enclose_states(network: Network, params: Params, x: ArrayLike | Spikes) -> S
     and errors as `validate_smooth`; the proof is at the top of this file.
     """
     network, params, x = validate_smooth(network, params, x)
-    us, ss, a = [], [], Box(x, x)
+    us, ss, a = [], [], Box(x, x)  # the input is known exactly: its box has no width
     for neuron, layer in zip(network.neurons, params, strict=False):
         u, a = _layer_boxes(neuron, layer, a)
         us.append(u)
@@ -170,7 +170,7 @@ def _layer_boxes(neuron: LIF, layer: Layer, a: Box) -> tuple[Box, Box]:
     share, rest = potential_rounding(layer, abs(a).max(axis=(0, 2)))
     currents = _affine_box(a, layer.w, layer.b)
     us, ss = [], []
-    u = s = carried = Box(np.zeros(rest.shape), np.zeros(rest.shape))
+    u = s = carried = Box(np.zeros(rest.shape), np.zeros(rest.shape))  # at rest before t = 1
     for t in range(len(currents.lo)):
         # Magnitudes of the state before: u' = r(u, s) + current is rounded in that many sums.
         width = share * (abs(u) + neuron.threshold) + rest
@@ -189,6 +189,7 @@ def _stack_boxes(boxes: list[Box]) -> Box:
 
 def _affine_box(a: Box, w: Array, b: Array | None = None) -> Box:
     """``W a + b`` over the box of `a`, whose last axis is multiplied."""
+    # Each entry is extreme where every factor is at the end that the sign of its weight asks for.
     centre = a.centre @ w.T if b is None else a.centre @ w.T + b
     spread = a.radius @ np.abs(w).T
     return Box(centre - spread, centre + spread)

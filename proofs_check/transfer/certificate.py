@@ -182,6 +182,7 @@ def layer_errors(
 
 def _layer_error(neuron: LIF, layer: Layer, largest: Array, u: Array, below: Array) -> LayerErrors:
     """d* and tail(m/2) of one layer, from the largest magnitude of its input and of its error."""
+    # One margin for a whole layer and recording: the simple certificate's loss against the boxes.
     margin = np.abs(u - neuron.threshold).min(axis=(0, 2))
     top = np.abs(u).max(axis=(0, 2))
     e = spike_tail(neuron, 0.5 * margin)
@@ -192,7 +193,7 @@ def _layer_error(neuron: LIF, layer: Layer, largest: Array, u: Array, below: Arr
     ) * below
     slack = share * (top + 0.5 * margin + neuron.threshold) + rest.max(axis=1)
     d = grow * geometric_sum(neuron.leak, len(u)) * (inside + slack)
-    applies = d <= 0.5 * margin
+    applies = d <= 0.5 * margin  # False for NaN, so that overflow is silent
     return LayerErrors(margin, d, np.where(applies, e, 1.0), applies)
 
 

@@ -72,12 +72,12 @@ def test_the_risk_is_the_mean_loss_of_the_network(seed):
 def test_no_difference_quotient_in_the_ball_exceeds_the_certified_constant(seed):
     family, w, rng = drawn(seed)
     radius = float(rng.choice([1e-2, 0.3, 2.0]))
-    bound, room = family.lipschitz(w, radius), 1e-12 * family.sizes(w, radius)[1]
+    bound, slack = family.lipschitz(w, radius), 1e-12 * family.sizes(w, radius)[1]
 
     for _ in range(3):
         near, far = in_ball(w, radius, rng), in_ball(w, radius, rng)
         change = family.mean.value_and_grad(far)[1] - family.mean.value_and_grad(near)[1]
-        assert np.linalg.norm(change) <= bound * np.linalg.norm(far - near) * (1 + 1e-12) + room
+        assert np.linalg.norm(change) <= bound * np.linalg.norm(far - near) * (1 + 1e-12) + slack
 
 
 def test_the_constant_of_a_risk_grows_with_the_ball():
@@ -161,10 +161,10 @@ def test_the_constant_of_a_difference_bounds_its_quotients(seed):
     def of(w):
         return one.value_and_grad(w)[1] - other.value_and_grad(w)[1]
 
-    room = 1e-11 * family.sizes(w, 0.5)[1]
+    slack = 1e-11 * family.sizes(w, 0.5)[1]
     moved = np.linalg.norm(end - w)
     assert (
-        np.linalg.norm(of(end) - of(w)) <= difference_lipschitz(one, other, w, 0.5) * moved + room
+        np.linalg.norm(of(end) - of(w)) <= difference_lipschitz(one, other, w, 0.5) * moved + slack
     )
 
 

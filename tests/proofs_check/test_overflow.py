@@ -77,9 +77,9 @@ def test_a_run_that_gives_no_number_still_refutes():
 
 def test_the_room_for_rounding_grows_with_the_steps_as_the_bound_does():
     x = TwoStartStates(CELL, long(60).params[0], long(60).x, np.ones((1, 2)), np.zeros((1, 2)))
-    bound, room = (
+    bound, slack = (
         stability.INCREMENTAL_STABILITY.bound(x),
         stability.INCREMENTAL_STABILITY.rounding(x),
     )
 
-    assert (room <= 1e-8 * bound).all()
+    assert (slack <= 1e-8 * bound).all()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proofs_check.certified import supremum as room
+from proofs_check.certified import supremum as module
 from proofs_check.certified.intervals import exact, interval, square
 from proofs_check.certified.supremum import supremum
 from tests.strategies import min_examples, seeds
@@ -121,7 +121,7 @@ def test_a_monotone_function_is_largest_at_an_end_with_one_box(sign):
 def test_when_boxes_run_out_the_bound_is_wider_and_true(monkeypatch):
     for name, value in (("MAX_ROUNDS", 2), ("MAX_BOXES", 1)):
         with monkeypatch.context() as patch:
-            patch.setattr(room, name, value)
+            patch.setattr(module, name, value)
             found = supremum(bump, bump_slope, UNIT)
 
         assert found.upper >= 1.0
