@@ -89,6 +89,7 @@ class ClaimSummary:
 def check_chunk(label: str, chunk: int, count: int, seed: int) -> ClaimSummary:
     """Draw and check instances; `chunk` says which of the claim's streams they come from."""
     start, trial = time.process_time(), CLAIMS_BY_LABEL[label]
+    # A stream of its own for each chunk, so that chunks can run in any order, on any process.
     source = RandomSource(np.random.default_rng((seed, _label_number(label), chunk)))
     results = [check_instance(trial.claim, trial.draw(source), "draw") for _ in range(count)]
     spoke = [found for found in results if found.result.applies]

@@ -75,6 +75,7 @@ def map_curvature(neuron: LIF) -> SupremumBounds:
     bound, drop = sup_second(neuron.spike), _spike_drop(neuron)
     if drop.upper == 0.0:
         return SupremumBounds(0.0, 0.0, neuron.threshold)
+    # The lower end is evaluated at a potential that is a double, as Rule 1 asks.
     u = neuron.threshold + bound.point
     v = exact(u) - neuron.threshold
     value = derivative_magnitude(*spike_family(neuron.spike), 2, v)

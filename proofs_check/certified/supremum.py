@@ -100,6 +100,7 @@ def _update_best(best: SupremumBounds, points: Array, values: Interval) -> Supre
 
 def _upper_bounds(points: Array, values: Interval, slope: Interval) -> Array:
     """Upper bound of f over boxes, from their ends and middles and the slope in between."""
+    # f(m) + f'(X) (X - m), and f(X): both hold, the smaller is the bound.
     reach = Interval(points[0], points[2]) - points[1]
     centred = Interval(values.lower[1], values.upper[1]) + slope * reach
     inside = np.minimum(centred.upper, values.upper[3])

@@ -125,6 +125,7 @@ def _exp_form(f: IntervalFunction) -> IntervalFunction:
 
 def _arctan_moment(m: Interval) -> Interval:
     """Return ``m T(m)``, which increases."""
+    # As a product of two intervals, one rising and one falling, it would be far too wide.
     ends = exact(np.stack([m.lower, m.upper]))
     values = ends * (arccot(ends) / PI)
     return Interval(values.lower[0], values.upper[1])
@@ -209,6 +210,7 @@ def derivative_supremum(family: type, slope: float, order: int) -> SupremumBound
     """Return the supremum of abs of the first or second derivative of sigma."""
     unit = UNIT_SPIKES[family]
     c = unit.width * slope
+    # Any point gives a true lower end; one near the peak gives a tight one.
     v = unit.peaks[order - 1] / float(c.lower)
     lower = derivative_magnitude(family, slope, order, exact(v)).lower
     upper = (unit.bounds[order - 1] * _power(c, order)).upper

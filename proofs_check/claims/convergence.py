@@ -87,6 +87,7 @@ def mean_step_error(x: SastStep) -> Array:
     size = x.family.sizes(x.w, step_radius(x))[1]
     raised = step_outcomes(x).raised
 
+    # By the library's own step, not by `step_outcomes`: the claim is about that.
     def error(first: int) -> float:
         one = batches[first].value_and_grad
         others = (None,) if x.shared else tuple(b.value_and_grad for b in batches)
@@ -100,7 +101,7 @@ def one_batch_bias(x: SastStep) -> float:
     """Return ``|E g_B(w + e_B) - E grad f(w + e_B)|``."""
     f, outcomes = x.family.mean, step_outcomes(x)
     plain = np.mean([f.value_and_grad(w)[1] for w in outcomes.raised], axis=0)
-    same = np.arange(len(outcomes.raised))
+    same = np.arange(len(outcomes.raised))  # B2 = B1: the diagonal of all pairs
     return float(euclidean_norm(outcomes.slopes[same, same].mean(axis=0) - plain))
 
 

@@ -115,6 +115,7 @@ def hessian_term(x: Ascent) -> float:
 def _hessian_term_rounding(x: Ascent) -> float:
     """How far rounding moves the dropped term: that of the gradients, carried through it."""
     norm = float(np.linalg.norm(_gradient(x, x.w)))
+    # The term is (rho/|g|) H P: an error of a gradient is multiplied by at most rho L/|g|.
     return _gradient_rounding(x) * (1.0 if norm == 0.0 else 1.0 + x.rho * x.smoothness / norm)
 
 

@@ -204,6 +204,7 @@ class Risk:
         No norm of a block changes by more than the whole vector moves; a block that the network
         lacks keeps its norm.
         """
+        # The readout of a spike rate has a norm but no weights that could move.
         norms = layer_norms(self.network, rs.unflatten(self.network, w))
         weights = [(True, "v" in shapes) for shapes in self.network.shapes]
         movable = [*weights, (False, False)][: len(norms)]
