@@ -3,130 +3,61 @@
 Start with ``refsast.run`` (a network through time), ``refsast.reference`` and ``refsast.fast`` (two
 gradients, one signature), ``refsast.sam`` and ``refsast.train``; ``python -m refsast --help`` does
 the rest without a line of code.
+
+Importing the package imports nothing else: a name is looked up, and its module imported, when it is
+first used. ``__init__.pyi`` says the same to type checkers.
 """
 
-from refsast.crosscheck import (
-    Answer,
-    Case,
-    Implementation,
-    Report,
-    Unsupported,
-    Verdict,
-    check,
-    integrable,
-)
-from refsast.data import (
-    Events,
-    bin_events,
-    bin_spikes,
-    load_nmnist,
-    load_nmnist_spikes,
-    read_events,
-    synthetic_digits,
-    synthetic_spikes,
-    write_events,
-)
-from refsast.experiment import (
-    PRESETS,
-    Config,
-    Epoch,
-    Run,
-    Scores,
-    Setting,
-    compare,
-    evaluate,
-    read_run,
-    sharpness,
-    train,
-)
-from refsast.gradient import fast, reference, rounding
-from refsast.gradient.fast import straight_through
-from refsast.model import (
-    LIF,
-    Algebraic,
-    Arctan,
-    FastSigmoid,
-    Layer,
-    LeakyReadout,
-    LinearReadout,
-    Logistic,
-    Network,
-    NoReset,
-    Params,
-    PiecewiseQuadratic,
-    SpikeRate,
-    Subtract,
-    Synapse,
-    ToZero,
-    Trace,
-    flatten,
-    heaviside,
-    init,
-    project,
-    run,
-    unflatten,
-)
-from refsast.optim import descent, sam
-from refsast.spikes import Spikes, as_spikes
+from importlib import import_module
 
-__all__ = [
-    "LIF",
-    "PRESETS",
-    "Algebraic",
-    "Answer",
-    "Arctan",
-    "Case",
-    "Config",
-    "Epoch",
-    "Events",
-    "FastSigmoid",
-    "Implementation",
-    "Layer",
-    "LeakyReadout",
-    "LinearReadout",
-    "Logistic",
-    "Network",
-    "NoReset",
-    "Params",
-    "PiecewiseQuadratic",
-    "Report",
-    "Run",
-    "Scores",
-    "Setting",
-    "SpikeRate",
-    "Spikes",
-    "Subtract",
-    "Synapse",
-    "ToZero",
-    "Trace",
-    "Unsupported",
-    "Verdict",
-    "as_spikes",
-    "bin_events",
-    "bin_spikes",
-    "check",
-    "compare",
-    "descent",
-    "evaluate",
-    "fast",
-    "flatten",
-    "heaviside",
-    "init",
-    "integrable",
-    "load_nmnist",
-    "load_nmnist_spikes",
-    "project",
-    "read_events",
-    "read_run",
-    "reference",
-    "rounding",
-    "run",
-    "sam",
-    "sharpness",
-    "straight_through",
-    "synthetic_digits",
-    "synthetic_spikes",
-    "train",
-    "unflatten",
-    "write_events",
-]
+__version__ = "0.2.0"
+
+_HOMES = {
+    "refsast.crosscheck.case": ("Answer", "Case", "Implementation", "Unsupported"),
+    "refsast.crosscheck.check": ("Report", "check"),
+    "refsast.crosscheck.integrability": ("Verdict", "integrable"),
+    "refsast.data": (
+        *("Events", "bin_events", "bin_spikes", "load_nmnist", "load_nmnist_spikes"),
+        *("read_events", "synthetic_digits", "synthetic_spikes", "write_events"),
+    ),
+    "refsast.experiment": ("sharpness",),
+    "refsast.experiment.compare": ("compare",),
+    "refsast.experiment.evaluate": ("Scores", "evaluate"),
+    "refsast.experiment.presets": ("PRESETS", "Setting"),
+    "refsast.experiment.record": ("Config", "Epoch", "Run"),
+    "refsast.experiment.run_files": ("read_run",),
+    "refsast.experiment.train": ("train",),
+    "refsast.gradient": ("fast", "reference", "rounding"),
+    "refsast.gradient.fast": ("straight_through",),
+    "refsast.model": (
+        *("LIF", "Layer", "Network", "Params", "Synapse", "Trace"),
+        *("Algebraic", "Arctan", "FastSigmoid", "Logistic", "PiecewiseQuadratic", "heaviside"),
+        *("NoReset", "Subtract", "ToZero", "LeakyReadout", "LinearReadout", "SpikeRate"),
+        *("flatten", "init", "project", "run", "unflatten"),
+    ),
+    "refsast.optim": ("descent", "sam"),
+    "refsast.spikes": ("Spikes", "as_spikes"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+_SUBMODULES = (
+    *("arrays", "autodiff", "crosscheck", "data", "experiment", "files", "gradient", "model"),
+    *("optim", "spikes"),
+)
+
+__all__ = sorted(_HOME_OF)  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for by name (PEP 562)."""
+    if name in _SUBMODULES:
+        return import_module(f"refsast.{name}")
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'refsast' has no attribute {name!r}")
+    home = import_module(_HOME_OF[name])
+    found = getattr(home, name) if hasattr(home, name) else import_module(f"{home.__name__}.{name}")
+    globals()[name] = found  # the next time nobody asks here
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_SUBMODULES})

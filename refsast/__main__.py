@@ -4,29 +4,37 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from refsast.cli import compare, crosscheck, data, report, sharpness, sweep, train
 from refsast.cli.shell import Parser, call_command
 
-COMMANDS = (train, compare, sweep, sharpness, crosscheck, data, report)
+COMMANDS = ("train", "compare", "sweep", "sharpness", "crosscheck", "data", "report")
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
-    whole = Parser(
+    from importlib import import_module  # late, as is all else: see `shell`
+
+    from refsast import __version__
+
+    parser = Parser(
         prog="refsast",
         description="Sharpness Aware Surrogate Training for spiking neural networks: train with "
         "smooth spikes, deploy with hard ones, and see what the swap costs.",
     )
-    commands = whole.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in COMMANDS:
-        command.add(commands)
-    return whole
+    parser.add_argument("--version", action="version", version=f"refsast {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for name in COMMANDS:
+        import_module(f"refsast.cli.{name}").add(commands)
+    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0 done, 2 bad input, 130 interrupted."""
-    args = build_parser().parse_args(argv)
-    return call_command("refsast", lambda: args.run(args))
+
+    def run() -> int:
+        args = build_parser().parse_args(argv)
+        return args.run(args)
+
+    return call_command("refsast", run)
 
 
 if __name__ == "__main__":

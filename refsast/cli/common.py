@@ -1,18 +1,19 @@
-"""What several commands share: settings from flags, recordings from a folder, progress."""
+"""What several commands share: the parser, settings from flags, recordings from a folder."""
 
 import argparse
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-from tqdm import tqdm
 
+from refsast.cli.progress import progress_bar
 from refsast.data import load_nmnist_spikes, split_dataset, synthetic_spikes
 from refsast.data.archive import SPLITS
-from refsast.experiment.presets import PRESETS, SCHEDULES, Setting
+from refsast.experiment.presets import PRESETS, Setting
 from refsast.experiment.record import Data
 from refsast.model import NoReset, Subtract, ToZero
 from refsast.model.reset import Reset
@@ -28,8 +29,9 @@ RESETS: dict[str, Reset] = {
     "none": NoReset(),
 }
 
-# Calls for tqdm that is silent where standard error is not a terminal.
-progress_bar = partial(tqdm, disable=None, dynamic_ncols=True)
+
+# Types of arguments. Where one raises ValueError, argparse says "invalid NAME value": these names
+# are seen by users.
 
 
 def positive(text: str) -> int:
@@ -63,15 +65,11 @@ def switch(text: str) -> bool:
     return text == "yes"
 
 
-def named(table: dict[str, Reset]) -> Callable[[str], Reset]:
-    """Parse a name in `table`."""
-
-    def parse(text: str) -> Reset:
-        if text not in table:
-            raise argparse.ArgumentTypeError(f"must be one of {', '.join(table)}, got {text}")
-        return table[text]
-
-    return parse
+def reset(text: str) -> Reset:
+    """Parse the name of a reset."""
+    if text not in RESETS:
+        raise argparse.ArgumentTypeError(f"must be one of {', '.join(RESETS)}, got {text}")
+    return RESETS[text]
 
 
 def cap(text: str) -> float | None:
@@ -79,34 +77,24 @@ def cap(text: str) -> float | None:
     return None if text == "none" else float(text)
 
 
-@dataclass(frozen=True)
-class Field:
-    """A field of a setting on the command line: how it is read, and what it means."""
-
-    parse: Callable[[str], object]
-    help: str
-
-
-FIELDS = {
-    "hidden": Field(widths, "widths of the hidden layers, such as 128,128"),
-    "steps": Field(positive, "time steps per recording (a recording lasts 300 ms)"),
-    "slope": Field(float, "slope of the arctangent spike, per unit of potential"),
-    "leak": Field(float, "fraction of the potential kept per step, 0 to 1"),
-    "threshold": Field(float, "potential at which a neuron fires, in units of potential"),
-    "reset": Field(named(RESETS), f"what a spike does to the potential: {', '.join(RESETS)}"),
-    "gain": Field(float, "logit of an output neuron that fires at every step"),
-    "scale": Field(float, "initial weights are drawn from +-scale/sqrt(inputs)"),
-    "learning_rate": Field(float, "learning rate of Adam, in units of the parameters per step"),
-    "schedule": Field(str, f"of the learning rate: {', '.join(SCHEDULES)}"),
-    "batch": Field(positive, "recordings per minibatch"),
-    "epochs": Field(positive, "passes over the training recordings"),
-    "rho": Field(float, "radius of SAM, in units of the parameters; 0 is the baseline"),
-    "warmup": Field(float, "share of the training over which rho rises from 0, 0 to 1"),
-    "shared": Field(switch, "yes: both passes of SAM see the same minibatch; no: independent ones"),
-    "recurrent": Field(switch, "yes: every layer feeds its spikes back to itself"),
-    "cap_w": Field(cap, "largest spectral norm of a layer's feed-forward weights; none: no cap"),
-    "cap_v": Field(cap, "largest spectral norm of a layer's recurrent weights; none: no cap"),
+# How a field of a setting is read from the command line, and what stands for it there, by its type.
+TYPES: dict[object, tuple[Callable[[str], object], str]] = {
+    str: (str, "NAME"),
+    int: (positive, "N"),
+    float: (float, "X"),
+    bool: (switch, "yes|no"),
+    float | None: (cap, "X|none"),
+    tuple[int, ...]: (widths, "N,N"),
+    Reset: (reset, "|".join(RESETS)),
 }
+SETTING_FIELDS = {f.name: TYPES[f.type] for f in fields(Setting) if f.name != "source"}
+
+
+def _field_descriptions() -> dict[str, str]:
+    """What the docstring of `Setting` says of each field; empty where Python strips docstrings."""
+    entry = r"^ {4}(\w.*) : .*\n((?: {8}.*\n)+)"
+    entries = re.findall(entry, Setting.__doc__ or "", flags=re.M)
+    return {names: " ".join(text.split()).replace("`", "") for names, text in entries}
 
 
 def add_setting_flags(parser: argparse.ArgumentParser) -> None:
@@ -115,15 +103,18 @@ def add_setting_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--preset", default="deep", help=f"one of {', '.join(PRESETS)} (default: deep)"
     )
-    for name, field in FIELDS.items():
-        group.add_argument(f"--{name.replace('_', '-')}", type=field.parse, help=field.help)
+    descriptions = _field_descriptions()
+    for name, (parse, metavar) in SETTING_FIELDS.items():
+        flag = f"--{name.replace('_', '-')}"
+        group.add_argument(flag, type=parse, metavar=metavar, help=descriptions.get(name))
 
 
 def read_setting(args: argparse.Namespace) -> Setting:
     """Return the preset with the given flags in place of its numbers."""
     if args.preset not in PRESETS:
         raise ValueError(f"preset must be one of {', '.join(PRESETS)}, got {args.preset}")
-    given = {name: getattr(args, name) for name in FIELDS if getattr(args, name) is not None}
+    values = {name: getattr(args, name) for name in SETTING_FIELDS}
+    given = {name: value for name, value in values.items() if value is not None}
     return replace(PRESETS[args.preset], **given)
 
 
@@ -133,11 +124,12 @@ def add_run_flags(parser: argparse.ArgumentParser, out: str) -> None:
     group.add_argument(
         "--out", type=Path, default=Path(out), metavar="FOLDER", help=f"default: {out}"
     )
-    group.add_argument("--seeds", type=positive, default=3, metavar="N", help="how many seeds")
-    group.add_argument("--first-seed", type=natural, default=0, metavar="N", help="the first seed")
-    group.add_argument(
-        "--jobs", type=positive, default=2, metavar="N", help="runs at a time (default: 2)"
-    )
+    for flag, parse, default, text in (
+        ("--seeds", positive, 3, "how many seeds"),
+        ("--first-seed", natural, 0, "the first seed"),
+        ("--jobs", positive, 2, "runs at a time (default: 2)"),
+    ):
+        group.add_argument(flag, type=parse, default=default, metavar="N", help=text)
 
 
 def read_seeds(args: argparse.Namespace) -> range:
@@ -151,31 +143,24 @@ def add_recording_flags(parser: argparse.ArgumentParser) -> None:
         "recordings",
         "Synthetic digits, made on the spot, or N-MNIST recordings from a folder or its zips.",
     )
-    group.add_argument(
-        "--nmnist", type=Path, metavar="PATH", help="folder with Train and Test (folders or zips)"
-    )
-    group.add_argument(
-        "--train",
-        type=positive,
-        metavar="N",
-        help="synthetic training recordings (default: 700)",
-    )
-    group.add_argument(
-        "--test",
-        type=positive,
-        metavar="N",
-        help="synthetic test recordings (default: 200)",
-    )
+    for flag, parse, metavar, text in (
+        ("--nmnist", Path, "PATH", "folder with Train and Test (folders or zips)"),
+        ("--train", positive, "N", "synthetic training recordings (default: 700)"),
+        ("--test", positive, "N", "synthetic test recordings (default: 200)"),
+        ("--per-class", positive, "N", "at most the first N training recordings of each class"),
+        (
+            "--validation",
+            float,
+            "SHARE",
+            "measure on this share of the training recordings instead of the test recordings",
+        ),
+        ("--cache", Path, "FOLDER", "keep binned recordings here, and map them"),
+    ):
+        group.add_argument(flag, type=parse, metavar=metavar, help=text)
     group.add_argument(
         "--synthetic-train",
         action="store_true",
         help="with --nmnist: train on synthetic recordings, measure on the real test recordings",
-    )
-    group.add_argument(
-        "--per-class",
-        type=positive,
-        metavar="N",
-        help="at most the first N training recordings of each class",
     )
     group.add_argument(
         "--data-seed",
@@ -183,15 +168,6 @@ def add_recording_flags(parser: argparse.ArgumentParser) -> None:
         default=0,
         metavar="N",
         help="seed of the synthetic recordings and of the validation split (default: 0)",
-    )
-    group.add_argument(
-        "--validation",
-        type=float,
-        metavar="SHARE",
-        help="measure on this share of the training recordings instead of the test recordings",
-    )
-    group.add_argument(
-        "--cache", type=Path, metavar="FOLDER", help="keep binned recordings here, and map them"
     )
 
 
@@ -201,37 +177,36 @@ class Recordings:
 
     train: Data
     held_out: Data
-    says: str
+    description: str
 
 
 def load_recordings(args: argparse.Namespace, steps: int) -> Recordings:
     """Load or make the recordings that the flags ask for."""
-    made = args.nmnist is None
-    _refuse_idle_flags(args, made)
-    train, trained_on = (_synthetic if made or args.synthetic_train else _nmnist)(args, 0, steps)
+    synthetic = args.nmnist is None
+    _refuse_idle_flags(args, synthetic)
+    load_train = _synthetic if synthetic or args.synthetic_train else _nmnist
+    train, trained_on = load_train(args, 0, steps)
     if args.validation is None:
-        test, tested_on = (_synthetic if made else _nmnist)(args, 1, steps)
+        test, tested_on = (_synthetic if synthetic else _nmnist)(args, 1, steps)
         return Recordings(train, test, f"{trained_on} to train, {tested_on} to test")
     if not 0.0 < args.validation < 1.0:
         raise ValueError(f"validation must lie in (0, 1), got {args.validation}")
-    fraction = 1.0 - args.validation
-    kept, held_out = split_dataset(
-        *train, fraction=fraction, rng=np.random.default_rng(args.data_seed)
-    )
+    rng = np.random.default_rng(args.data_seed)
+    kept, held_out = split_dataset(*train, fraction=1.0 - args.validation, rng=rng)
     counts = f"{kept[1].size} to train, {held_out[1].size} to validate, no test recordings"
     return Recordings(kept, held_out, f"{trained_on} split: {counts}")
 
 
-def _refuse_idle_flags(args: argparse.Namespace, made: bool) -> None:
+def _refuse_idle_flags(args: argparse.Namespace, synthetic: bool) -> None:
     """Say so where a flag would do nothing."""
-    real = ("per_class", "synthetic_train")
-    synthetic = ("test",) if args.synthetic_train else ("train", "test")
-    for name in real if made else synthetic:
+    idle = ("per_class", "synthetic_train")
+    if not synthetic:
+        idle = ("test",) if args.synthetic_train else ("train", "test")
+    for name in idle:
         if getattr(args, name):
-            flag, when = f"--{name.replace('_', '-')}", "with" if made else "without"
-            raise ValueError(
-                f"{flag} must come {when} --nmnist, got it {'alone' if made else 'too'}"
-            )
+            when, got = ("with", "alone") if synthetic else ("without", "too")
+            flag = f"--{name.replace('_', '-')}"
+            raise ValueError(f"{flag} must come {when} --nmnist, got it {got}")
 
 
 def _synthetic(args: argparse.Namespace, part: int, steps: int) -> tuple[Data, str]:
@@ -246,20 +221,13 @@ def _synthetic(args: argparse.Namespace, part: int, steps: int) -> tuple[Data, s
 
 def _nmnist(args: argparse.Namespace, part: int, steps: int) -> tuple[Data, str]:
     """Real recordings, training (part 0) or test (part 1)."""
-    progress = partial(
-        progress_bar, desc=f"reading {SPLITS[part]}", unit=" recordings", leave=False
-    )
+    split = SPLITS[part]
     x, y = load_nmnist_spikes(
         args.nmnist,
-        SPLITS[part],
+        split,
         steps=steps,
         per_class=(args.per_class, None)[part],
         cache=args.cache,
-        progress=progress,
+        progress=partial(progress_bar, desc=f"reading {split}", unit=" recordings", leave=False),
     )
     return (x, y), f"{y.size} N-MNIST recordings"
-
-
-def results_bar(results: Iterable, total: int) -> Iterable:
-    """Wrap results as they come in."""
-    return progress_bar(results, total=total, desc="runs", unit=" runs")

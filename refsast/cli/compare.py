@@ -11,8 +11,8 @@ from refsast.cli.common import (
     numbers,
     read_seeds,
     read_setting,
-    results_bar,
 )
+from refsast.cli.progress import watch_runs
 from refsast.experiment.compare import compare, comparison_arms
 from refsast.experiment.output_dir import PAGE, comparison_identity, reserve, write_comparison
 from refsast.experiment.run_files import COMPARISON
@@ -46,18 +46,17 @@ def run(args: argparse.Namespace) -> int:
     if len(settings) < 2 + len(rhos):
         raise ValueError(f"rhos must differ, got {', '.join(f'{rho:g}' for rho in rhos)}")
     recordings = load_recordings(args, setting.steps)
-    reserve(args.out, COMPARISON, comparison_identity(settings, read_seeds(args), recordings.says))
+    seeds, source = read_seeds(args), recordings.description
+    reserve(args.out, COMPARISON, comparison_identity(settings, seeds, source))
     results = compare(
         settings,
         recordings.train,
         recordings.held_out,
-        seeds=read_seeds(args),
+        seeds=seeds,
         jobs=args.jobs,
-        progress=results_bar,
+        progress=watch_runs,
     )
-    write_comparison(args.out, results, settings, recordings.says, recordings.held_out[0])
+    write_comparison(args.out, results, settings, source, recordings.held_out[0])
     table = comparison_rows(results)
-    print(
-        f"{recordings.says}\n\n{format_rows(table)}\n\n{conclusion(table)}\npage: {args.out / PAGE}"
-    )
+    print(f"{source}\n\n{format_rows(table)}\n\n{conclusion(table)}\npage: {args.out / PAGE}")
     return 0

@@ -16,7 +16,6 @@ from refsast.crosscheck.factory import build_implementation, load_factory
 from refsast.crosscheck.golden.comparison import SHIPPED_SET, compare, export
 from refsast.crosscheck.golden.questions import SPECS, draw_question
 from refsast.crosscheck.integrability import VerdictKind, integrable
-from refsast.crosscheck.picture import error_map
 from refsast.experiment.tables import align_columns
 from refsast.files import open_atomic, write_atomic
 
@@ -104,6 +103,8 @@ def run_run(args: argparse.Namespace) -> int:
         raise ValueError(f"{args.impl} must have at least one of the networks, got none")
     wrong = [report for report in reports if not report.agrees]
     shown = max(reports, key=lambda report: (not report.agrees, _error(report)))
+    from refsast.crosscheck.picture import error_map  # here, since Matplotlib is slow to import
+
     with open_atomic(args.figure) as file:
         error_map(shown).savefig(file, format="png", dpi=150)
     if args.json is not None:

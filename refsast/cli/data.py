@@ -8,7 +8,8 @@ from time import perf_counter
 
 import numpy as np
 
-from refsast.cli.common import Commands, natural, positive, progress_bar
+from refsast.cli.common import Commands, natural, positive
+from refsast.cli.progress import progress_bar
 from refsast.data import (
     DURATION,
     STEPS,

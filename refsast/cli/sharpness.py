@@ -15,13 +15,13 @@ from refsast.cli.common import (
     natural,
     numbers,
     positive,
-    progress_bar,
     read_setting,
 )
+from refsast.cli.progress import progress_bar, watch_training
 from refsast.experiment.compare import BASELINE, initialise
 from refsast.experiment.output_dir import comparison_identity, reserve, write_sharpness
 from refsast.experiment.presets import Setting
-from refsast.experiment.record import Data, Epoch, Run
+from refsast.experiment.record import Data, Run
 from refsast.experiment.run_files import SHARPNESS
 from refsast.experiment.sharpness import Point, along_training
 from refsast.experiment.tables import align_columns
@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     rows = np.sort(np.random.default_rng(args.seed).permutation(n)[: args.recordings])
     on = recordings.train[0][:, rows], recordings.train[1][rows]
     asked = {
-        **comparison_identity(settings, [args.seed], recordings.says),
+        **comparison_identity(settings, [args.seed], recordings.description),
         "radius": radius,
         "every": args.every,
         "measured on": args.recordings,
@@ -96,9 +96,8 @@ def run(args: argparse.Namespace) -> int:
             arm, setting, recordings.train, recordings.held_out, on, radius, args
         )
     write_sharpness(args.out, runs, points, asked)
-    print(
-        f"{recordings.says}; measured on {args.recordings} of those to train, radius {radius:g}\n"
-    )
+    measured = f"measured on {args.recordings} of those to train, radius {radius:g}"
+    print(f"{recordings.description}; {measured}\n")
     print(f"{align_columns(_table_rows(points))}\nrecord and picture: {args.out}")
     return 0
 
@@ -127,11 +126,6 @@ def _train_and_measure(
     """One training and what was measured along it, with a bar."""
     network, params, order = initialise(setting, np.shape(train[0])[2], args.seed)
     with progress_bar(desc=arm, unit=" steps") as steps:
-
-        def watch(step: int, total: int, epoch: Epoch | None) -> None:
-            steps.total = total
-            steps.update(step - steps.n)
-
         return along_training(
             network,
             params,
@@ -143,7 +137,7 @@ def _train_and_measure(
             every=args.every,
             tolerance=args.tolerance,
             held_out=held_out,
-            watch=watch,
+            watch=watch_training(steps, f"{arm}, "),
             count=lambda products: steps.set_postfix_str(f"measuring: {products} products"),
         )
 

@@ -5,7 +5,7 @@ import itertools
 from dataclasses import replace
 
 from refsast.cli.common import (
-    FIELDS,
+    SETTING_FIELDS,
     Commands,
     add_recording_flags,
     add_run_flags,
@@ -13,8 +13,8 @@ from refsast.cli.common import (
     load_recordings,
     read_seeds,
     read_setting,
-    results_bar,
 )
+from refsast.cli.progress import watch_runs
 from refsast.experiment.compare import Result, compare
 from refsast.experiment.output_dir import comparison_identity, reserve, write_sweep
 from refsast.experiment.presets import Setting
@@ -48,11 +48,12 @@ def variation(text: str) -> tuple[str, list[tuple[str, object]]]:
     """Parse ``name=value/value`` into the name and the values, each as text and as itself."""
     name, _, values = text.partition("=")
     name = name.replace("-", "_")
-    if name not in FIELDS or not values:
-        known = ", ".join(FIELDS)
+    if name not in SETTING_FIELDS or not values:
+        known = ", ".join(SETTING_FIELDS)
         raise argparse.ArgumentTypeError(f"must be NAME=VALUE/VALUE, NAME of {known}, got {text}")
     try:
-        return name, [(value, FIELDS[name].parse(value)) for value in values.split("/")]
+        parse, _ = SETTING_FIELDS[name]
+        return name, [(value, parse(value)) for value in values.split("/")]
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"must hold values of {name}, got {values}") from error
 
@@ -67,23 +68,21 @@ def run(args: argparse.Namespace) -> int:
         steps: load_recordings(args, steps)
         for steps in sorted({setting.steps for setting in settings.values()})
     }
-    says = next(iter(parts.values())).says
-    reserve(args.out, SWEEP, comparison_identity(settings, read_seeds(args), says))
+    source, seeds = next(iter(parts.values())).description, read_seeds(args)
+    reserve(args.out, SWEEP, comparison_identity(settings, seeds, source))
     results: list[Result] = []
     for steps, recordings in parts.items():
         results += compare(
             {name: setting for name, setting in settings.items() if setting.steps == steps},
             recordings.train,
             recordings.held_out,
-            seeds=read_seeds(args),
+            seeds=seeds,
             jobs=args.jobs,
-            progress=results_bar,
+            progress=watch_runs,
         )
-    table = comparison_rows(results)
-    write_sweep(args.out, results, settings, says)
-    print(
-        f"{says}\n\n{format_rows(sorted(table, key=lambda row: -row.hard.value))}\nrecord: {args.out}"
-    )
+    write_sweep(args.out, results, settings, source)
+    table = sorted(comparison_rows(results), key=lambda row: -row.hard.value)
+    print(f"{source}\n\n{format_rows(table)}\nrecord: {args.out}")
     return 0
 
 

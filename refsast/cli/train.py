@@ -9,12 +9,11 @@ from refsast.cli.common import (
     add_setting_flags,
     load_recordings,
     natural,
-    progress_bar,
     read_setting,
 )
+from refsast.cli.progress import format_scores, progress_bar, watch_training
 from refsast.experiment.compare import train_arm
 from refsast.experiment.output_dir import PAGE, reserve, write_run
-from refsast.experiment.record import Epoch
 from refsast.experiment.run_files import RUN
 
 
@@ -40,33 +39,18 @@ def run(args: argparse.Namespace) -> int:
     recordings = load_recordings(args, setting.steps)
     reserve(out, RUN, {})
     with progress_bar(desc="training", unit=" steps") as steps:
-
-        def watch(step: int, total: int, epoch: Epoch | None) -> None:
-            steps.total = total
-            steps.update(step - steps.n)
-            if epoch is not None and epoch.scores is not None:
-                steps.set_postfix_str(_scores(epoch), refresh=False)
-
         done = train_arm(
             setting,
             recordings.train,
             recordings.held_out,
             args.seed,
-            watch=watch,
+            watch=watch_training(steps),
             checkpoint=out / "checkpoint.npz",
         )
-    seen = recordings.held_out[0][:, :200]
-    write_run(out, done, setting, args.seed, recordings.says, seen)
+    shown = recordings.held_out[0][:, :200]
+    write_run(out, done, setting, args.seed, recordings.description, shown)
     last = done.curve[-1]
-    print(f"{recordings.says}\nepoch {last.epoch}: {_scores(last)}, {last.evaluations} gradients")
+    scores = f"{format_scores(last)}, {last.evaluations} gradients"
+    print(f"{recordings.description}\nepoch {last.epoch}: {scores}")
     print(f"page: {out / PAGE}")
     return 0
-
-
-def _scores(epoch: Epoch) -> str:
-    """The scores of an epoch, in per cent."""
-    if epoch.scores is None:
-        return "not measured"
-    scores = epoch.scores
-    percent = (100.0 * scores.smooth, 100.0 * scores.hard, 100.0 * scores.gap)
-    return "smooth {:.1f} %, hard {:.1f} %, gap {:.1f} points".format(*percent)

@@ -3,12 +3,14 @@
 Rule 1: the file's name is the hash of all that its content depends on.
 Rule 2: it is written under another name and renamed when whole, so half a file is never seen.
 Rule 3: what does not match its checksum is treated as absent, never as data.
-Rule 4: it holds plain numbers, little-endian; nothing is ever unpickled::
+Rule 4: it holds plain ``.npy`` arrays one after the other, as `numpy.save` appends them to an open
+        file and `numpy.load` reads them back; nothing is ever unpickled::
 
-            header   what it is, steps, cells, recordings, ones; SHA-256 of the rest and of these
             index    (ones,) of `index_type(cells)`, then zeros up to a multiple of eight bytes
             starts   (recordings * steps + 1,) int64
             labels   (recordings,) int64
+            counts   (2,) int64: steps, cells
+            check    (32,) uint8: SHA-256 of all bytes before these
 
 Rule 5: it is written as it comes and mapped when opened, so a set need never be in memory.
         Nobody may cut a file that is mapped; one that is replaced stays as it was for its readers.
@@ -16,31 +18,21 @@ Rule 5: it is written as it comes and mapped when opened, so a set need never be
 
 import hashlib
 import os
-import struct
 from collections.abc import Callable, Iterable
+from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, TypeAlias
+from typing import BinaryIO, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.lib import format as npy
+from numpy.typing import ArrayLike, NDArray
 
 from refsast.files import DAMAGE_ERRORS, arrays_digest, open_atomic
 from refsast.spikes import Spikes, index_type, join_spikes, row_starts
 
 SpikeSet: TypeAlias = tuple[Spikes, NDArray[np.int64]]
 
-HEADER = struct.Struct("<16s4q32s")
-MAGIC = b"refsast spikes 1"
-BLOCK = 1 << 20  # bytes read at once to verify
-
-
-class _Counts(NamedTuple):
-    """What fixes the layout of a file."""
-
-    steps: int
-    cells: int
-    n: int
-    ones: int
+CHECK_BYTES = hashlib.sha256().digest_size
 
 
 def digest(x: NDArray | Spikes, y: NDArray) -> str:
@@ -66,36 +58,18 @@ def digest(x: NDArray | Spikes, y: NDArray) -> str:
 
 
 def load_or_build(
-    path: Path | None, make: Callable[[], Iterable[Spikes]], y: NDArray[np.int64]
+    path: Path | None, build: Callable[[], Iterable[Spikes]], y: NDArray[np.int64]
 ) -> SpikeSet:
-    """Return a data set from its file, made and written if it is not there; without, from memory.
+    """Return a data set from its file, which is made if it is absent; without a path, from memory.
 
-    Parameters
-    ----------
-    path : Path or None
-        The file, named by all that its content depends on.
-    make : callable
-        Returns the recordings in parts, in order. Called only when they are needed.
-    y : (n,) array of int64
-        Their labels.
-
-    Returns
-    -------
-    x : Spikes
-        Mapped from the file where there is one.
-    y : (n,) array of int64
-        The labels.
-
-    Raises
-    ------
-    ValueError
-        If what was written is not what is read.
+    `build` returns the recordings in parts, in order, and is called only if they are needed.
+    Raises ValueError if what was written is not what is read.
     """
     if path is None:
-        return join_spikes(list(make())), y
+        return join_spikes(list(build())), y
     found = fetch(path)
     if found is None:
-        store(path, make(), y)
+        store(path, build(), y)
         found = fetch(path)
     if found is None:
         raise ValueError(f"{path} must hold what was written to it, got something else")
@@ -105,117 +79,75 @@ def load_or_build(
 def store(path: Path, parts: Iterable[Spikes], y: NDArray[np.int64]) -> None:
     """Write a data set part by part; only the size of every row is held in memory.
 
-    Parameters
-    ----------
-    path : Path
-        The file; its folder is made if it is not there.
-    parts : iterable of Spikes
-        At least one, all of the same steps and cells.
-    y : (n,) array of int64
-        Labels of all recordings.
-
-    Raises
-    ------
-    ValueError
-        If there are not as many labels as recordings, or the parts differ in kind.
-    OSError
-        If the file cannot be written; an older one stays as it was.
+    Raises ValueError if there are not as many labels as recordings, or the parts differ in steps or
+    cells; OSError if the file cannot be written. An older file stays as it was then.
     """
     sizes: list[NDArray] = []
     kinds: set[tuple[int, int]] = set()
-    check = hashlib.sha256()
     with open_atomic(path) as file:
-        file.write(bytes(HEADER.size))
+        file.write(_index_header(np.uint16, 0))  # keeps the place: the length is not known yet
         for part in parts:
-            _put(file, check, part.index, index_type(part.cells))
-            sizes.append(np.diff(part.starts))
             kinds.add((part.steps, part.cells))
+            sizes.append(np.diff(part.starts))
+            file.write(_little_endian(part.index, index_type(part.cells)).data)
         if len(kinds) != 1:
             raise ValueError(f"parts must be of one number of steps and of cells, got {kinds}")
-        starts = row_starts(np.concatenate(sizes))
         ((steps, cells),) = kinds
-        counts = _Counts(steps, cells, len(y), int(starts[-1]))
-        if counts.n * counts.steps + 1 != len(starts):
+        starts = row_starts(np.concatenate(sizes))
+        if len(y) * steps + 1 != len(starts):
             raise ValueError(f"y must have one label per recording, got {len(y)}")
-        _put(file, check, np.zeros(_padding(counts), np.uint8), np.uint8)
-        _put(file, check, starts, np.int64)
-        _put(file, check, y, np.int64)
-        check.update(repr(counts).encode())
+        file.write(bytes(-file.tell() % 8))  # what follows is of 64 bits, and so aligned
+        end = file.tell()
+        for numbers in (starts, y, [steps, cells]):
+            np.save(file, _little_endian(numbers, np.int64))
+        np.save(file, np.zeros(CHECK_BYTES, np.uint8))
+        kind = index_type(cells)
         file.seek(0)
-        file.write(HEADER.pack(MAGIC, *counts, check.digest()))
+        header = _index_header(kind, 0)
+        file.write(_index_header(kind, (end - len(header)) // np.dtype(kind).itemsize))
+        file.flush()
+        checksum = _checksum(np.memmap(file.name, mode="r"))
+        file.seek(-CHECK_BYTES, os.SEEK_END)
+        file.write(checksum)
 
 
 def fetch(path: Path) -> SpikeSet | None:
-    """Return what `store` wrote there, mapped and read-only, or None.
+    """Return what `store` wrote, mapped and read-only, with the labels in memory.
 
-    Parameters
-    ----------
-    path : Path
-        The file, which is read once, a megabyte at a time, to verify it.
-
-    Returns
-    -------
-    (x, y) or None
-        None if the file is absent, damaged, or not one of ours. The labels are in memory.
+    None if the file is absent, damaged, or not one of ours; all of it is read once to verify it.
     """
     try:
-        with path.open("rb") as file:
-            counts = _verified(file)
-        if counts is None:
+        content = np.memmap(path, mode="r")
+        if _checksum(content) != content[-CHECK_BYTES:].tobytes():
             return None
-        kind, start = _index_dtype(counts), _starts_at(counts)
-        rows = counts.n * counts.steps + 1
-        index = _mapped(path, kind, HEADER.size, counts.ones)
-        starts = _mapped(path, np.dtype("<i8"), start, rows)
-        y = np.fromfile(path, "<i8", counts.n, offset=start + 8 * rows)
-        return Spikes(counts.steps, counts.cells, starts, index), y.astype(np.int64)
+        with path.open("rb") as file:
+            index, starts, labels, (steps, cells), _ = (_map_next(file, content) for _ in range(5))
+        return Spikes(int(steps), int(cells), starts, index[: starts[-1]]), labels.astype(np.int64)
     except DAMAGE_ERRORS:
         return None
 
 
-def _mapped(path: Path, kind: np.dtype, offset: int, n: int) -> NDArray:
-    """Numbers in a file; there is no mapping of none."""
-    if n == 0:
-        return np.zeros(0, kind)
-    return np.memmap(path, kind, "r", offset, (n,))
+def _checksum(content: NDArray[np.uint8]) -> bytes:
+    """The SHA-256 of all bytes of a file but those that hold it."""
+    return hashlib.sha256(content[:-CHECK_BYTES].data).digest()
 
 
-def _put(file: BinaryIO, check: "hashlib._Hash", numbers: NDArray, kind: type) -> None:
-    """Write numbers, little-endian, and add them to the checksum."""
-    content = np.ascontiguousarray(numbers, np.dtype(kind).newbyteorder("<")).data
-    file.write(content)
-    check.update(content)
+def _map_next(file: BinaryIO, content: NDArray[np.uint8]) -> NDArray:
+    """The next array in a file of several, as a part of the whole file's map."""
+    npy.read_magic(file)
+    (n,), _, kind = npy.read_array_header_1_0(file)
+    start = file.tell()
+    file.seek(n * kind.itemsize, os.SEEK_CUR)
+    return content[start : file.tell()].view(kind)
 
 
-def _verified(file: BinaryIO) -> _Counts | None:
-    """What the header says, if the file is of that length and has the checksum."""
-    magic, *numbers, expected = HEADER.unpack(file.read(HEADER.size))
-    counts = _Counts(*numbers)
-    size = os.fstat(file.fileno()).st_size
-    if magic != MAGIC or min(counts) < 0 or not counts.cells or size != _size(counts):
-        return None
-    check, block = hashlib.sha256(), bytearray(BLOCK)
-    while got := file.readinto(block):  # pyright: ignore[reportAttributeAccessIssue]
-        check.update(memoryview(block)[:got])
-    check.update(repr(counts).encode())
-    return counts if check.digest() == expected else None
+def _index_header(kind: type, n: int) -> bytes:
+    """What `numpy.save` writes before `n` numbers; NumPy makes it equally long for every `n`."""
+    buffer = BytesIO()
+    descr = np.dtype(kind).newbyteorder("<").str
+    npy.write_array_header_1_0(buffer, {"descr": descr, "fortran_order": False, "shape": (n,)})
+    return buffer.getvalue()
 
 
-def _index_dtype(counts: _Counts) -> np.dtype:
-    """How an index is stored."""
-    return np.dtype(index_type(counts.cells)).newbyteorder("<")
-
-
-def _padding(counts: _Counts) -> int:
-    """Bytes that put what follows the index at a multiple of eight."""
-    return -counts.ones * _index_dtype(counts).itemsize % 8
-
-
-def _starts_at(counts: _Counts) -> int:
-    """Where in the file the starts of the rows begin."""
-    return HEADER.size + counts.ones * _index_dtype(counts).itemsize + _padding(counts)
-
-
-def _size(counts: _Counts) -> int:
-    """The length of the whole file."""
-    return _starts_at(counts) + 8 * (counts.n * counts.steps + 1 + counts.n)
+def _little_endian(numbers: ArrayLike, kind: type) -> NDArray:
+    return np.ascontiguousarray(numbers, np.dtype(kind).newbyteorder("<"))

@@ -14,7 +14,7 @@ from refsast.data.batch import bin_files
 from refsast.data.binning import DURATION, validate_steps
 from refsast.data.cache import SpikeSet, load_or_build
 from refsast.data.events import SIZE
-from refsast.data.workers import map_chunks, threads, track_progress, worker_count
+from refsast.data.workers import map_chunks, track_progress, worker_count
 from refsast.spikes import Spikes
 
 BINNING_VERSION = 2  # part of the cache's key: to be raised when the specification changes
@@ -155,7 +155,7 @@ def load_nmnist_spikes(
         chunks = [chosen[i : i + CHUNK] for i in range(0, len(chosen), CHUNK)]
 
         def make() -> Iterator[Spikes]:
-            parts = map_chunks(read, chunks, jobs=min(workers, len(chunks)), pool=threads)
+            parts = map_chunks(read, chunks, jobs=min(workers, len(chunks)), backend="threading")
             return track_progress(parts, chosen, CHUNK, progress)
 
         return load_or_build(path, make, y)

@@ -21,7 +21,7 @@ from refsast.data.camera import CANVAS, Camera, record
 from refsast.data.events import SIZE, Events, write_events
 from refsast.data.handwriting import Hand, render_digit
 from refsast.data.nmnist import Dataset
-from refsast.data.workers import map_chunks, processes, track_progress, worker_count
+from refsast.data.workers import map_chunks, track_progress, worker_count
 from refsast.spikes import Spikes
 
 SYNTHETIC_VERSION = 1  # part of the cache's key: to be raised when hand or camera change an event
@@ -148,7 +148,7 @@ def synthetic_spikes(
     def make() -> Iterator[Spikes]:
         nonlocal made
         made = True
-        parts = map_chunks(work, _make_chunks(y.tolist(), rng), jobs=workers, pool=processes)
+        parts = map_chunks(work, _make_chunks(y.tolist(), rng), jobs=workers, backend="loky")
         return track_progress(parts, range(n), CHUNK, progress)
 
     found = load_or_build(path, make, y)

@@ -1,74 +1,54 @@
 """Work in chunks on several cores, whose results come in order and whose progress is seen.
 
 Rule 1: what comes out depends neither on the number of workers nor on who was done first.
-Rule 2: at most twice as many results as workers wait to be taken, however many there will be.
-Rule 3: workers are threads where NumPy and zlib, which let go of the interpreter, do most of the
-        work; else processes, started afresh, so that no thread is ever forked.
+Rule 2: at most `AHEAD` results per worker wait to be taken, however many there will be.
 """
 
-import multiprocessing
-import os
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import closing
-from typing import TypeVar
+from itertools import islice
+from typing import Literal, TypeVar
 
+from refsast.cores import core_count
 from refsast.data.binning import validate_count
 
 Chunk = TypeVar("Chunk")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-Pool = Callable[[int], Executor]
-
-
-def threads(jobs: int) -> Executor:
-    """Return a pool of so many threads."""
-    return ThreadPoolExecutor(jobs)
-
-
-def processes(jobs: int) -> Executor:
-    """Return a pool of so many processes; what they are given and give back is pickled."""
-    return ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"))
+# Threads where NumPy and zlib, which let go of the interpreter, do most of the work.
+Backend = Literal["threading", "loky"]
+AHEAD = 4
 
 
 def map_chunks(
-    work: Callable[[Chunk], Result], chunks: Iterable[Chunk], *, jobs: int, pool: Pool
+    work: Callable[[Chunk], Result], chunks: Iterable[Chunk], *, jobs: int, backend: Backend
 ) -> Generator[Result, None, None]:
-    """Yield ``work(chunk)`` for every chunk, the next ones being made while one is used.
+    """Yield ``work(chunk)`` for every chunk, in order; one worker works here, without a pool.
 
-    Parameters
-    ----------
-    work : callable
-        Makes one result of a chunk; runs in the workers.
-    chunks : iterable
-        What there is to do; drawn here, as workers become free.
-    jobs : int
-        Number of workers. One works here, without a pool.
-    pool : callable
-        `threads` or `processes`.
-
-    Yields
-    ------
-    object
-        One result per chunk, in order. An error in a chunk is raised at its turn.
+    An error in a chunk is raised at its turn.
     """
     if jobs == 1:
         yield from map(work, chunks)
         return
-    with pool(jobs) as workers:
-        ahead: deque[Future[Result]] = deque()
-        try:
-            for chunk in chunks:
-                ahead.append(workers.submit(work, chunk))
-                if len(ahead) >= 2 * jobs:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
-        finally:
-            for future in ahead:
-                future.cancel()
+    from joblib import Parallel, delayed  # late: it takes as long to import as NumPy
+
+    attempt, left = delayed(_attempt), iter(chunks)
+    with Parallel(jobs, backend=backend, return_as="generator") as parallel:
+        # In rounds: joblib itself would go on however slowly the results are taken.
+        while ahead := list(islice(left, AHEAD * jobs)):
+            for result in parallel(attempt(work, chunk) for chunk in ahead):
+                if isinstance(result, Exception):
+                    raise result
+                yield result  # pyright: ignore[reportReturnType]  # never None, as joblib has it
+
+
+def _attempt(work: Callable[[Chunk], Result], chunk: Chunk) -> Result | Exception:
+    """The result, or the error: joblib would raise whichever error comes first in time."""
+    try:
+        return work(chunk)
+    except Exception as error:
+        return error
 
 
 def track_progress(
@@ -77,28 +57,10 @@ def track_progress(
     size: int,
     progress: Callable[[Sequence[Item]], Iterable[Item]],
 ) -> Iterator[Result]:
-    """Yield the results of chunks of `items`, a progress being drawn item by item.
+    """Yield the results, one for every `size` items, with a progress that wraps the items.
 
-    Parameters
-    ----------
-    results : generator
-        One for every `size` items, the last of which may be fewer. Closed at the end.
-    items : sequence
-        What the progress wraps.
-    size : int
-        Items per result.
-    progress : callable
-        Such as ``tqdm``. Items are drawn from it when their chunk has been used.
-
-    Yields
-    ------
-    object
-        The results.
-
-    Raises
-    ------
-    ValueError
-        If `progress` passes over items.
+    Items are drawn from the progress when their chunk has been used. Raises ValueError if it passes
+    over some. The results are closed at the end.
     """
     with closing(results):
         for i, _ in enumerate(progress(items)):
@@ -109,17 +71,8 @@ def track_progress(
 
 
 def worker_count(jobs: int | None) -> int:
-    """Return how many workers `jobs` means: as many as this process may use cores for None.
-
-    Raises
-    ------
-    ValueError
-        If it is neither None nor a positive integer.
-    """
-    if jobs is not None:
-        validate_count("jobs", jobs)
-        return jobs
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on Linux
-        return os.cpu_count() or 1
+    """Return how many workers `jobs` means: as many as there are cores for None."""
+    if jobs is None:
+        return core_count()
+    validate_count("jobs", jobs)
+    return jobs

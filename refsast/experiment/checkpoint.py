@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from refsast.codec import Json
 from refsast.experiment.evaluate import Scores
-from refsast.experiment.record import Epoch, Json, TrainState, diff_keys
+from refsast.experiment.record import Epoch, TrainState, diff_keys
 from refsast.files import read_arrays, write_arrays
 
 

@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from joblib import Parallel, delayed
-from scipy.special import stdtrit
 
 from refsast.experiment.calibrate import calibrate, scale_threshold
 from refsast.experiment.evaluate import evaluate
@@ -153,6 +151,8 @@ def compare(
     tuple of Result
         Seed after seed, arm after arm.
     """
+    from joblib import Parallel, delayed
+
     todo = [(arm, seed) for seed in seeds for arm in arms]
 
     def one(arm: str, seed: int) -> Result:
@@ -178,6 +178,8 @@ def final_measures(results: Iterable[Result], arm: str, measure: str) -> np.ndar
 
 def estimate_mean(values: np.ndarray) -> Mean:
     """Return the mean of a sample with its 95 % interval by Student's t."""
+    from scipy.special import stdtrit
+
     n = len(values)
     spread = values.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
     return Mean(float(values.mean()), float(spread * stdtrit(max(n - 1, 1), 0.975)))

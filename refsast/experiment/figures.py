@@ -1,12 +1,15 @@
-"""The pictures of a run and of a comparison, as Matplotlib figures; nothing is shown or written."""
+"""The pictures of a run and of a comparison, as Matplotlib figures; nothing is shown or written.
+
+Matplotlib takes as long to import as all else together, so that waits until something is drawn.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from refsast.arrays import Array
@@ -18,6 +21,10 @@ from refsast.experiment.record import Epoch
 from refsast.experiment.sharpness import Point
 from refsast.model import Network, Params, heaviside
 from refsast.spikes import Spikes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 COLOURS = ("#1b6ca8", "#8a8a8a", "#d1495b", "#e9a03b", "#3a7d44", "#7b4b94")
 SMOOTH_STYLE, HARD_STYLE = "-", "--"  # smooth spikes solid, hard spikes dashed, in every figure
@@ -31,6 +38,8 @@ SHARPNESS_PANELS = {
 
 def _make_axes(panels: int, height: float = 3.6) -> tuple[Figure, list[Axes]]:
     """A figure with that many panels, three to the row."""
+    from matplotlib.figure import Figure
+
     columns = min(panels, 3)
     rows = -(-panels // columns)
     figure = Figure(figsize=(4.6 * columns, height * rows), layout="constrained")
@@ -41,9 +50,17 @@ def _make_axes(panels: int, height: float = 3.6) -> tuple[Figure, list[Axes]]:
     return figure, axes
 
 
-def _format_accuracy_axis(axis: Axes) -> None:
-    axis.set(xlabel="epoch", ylabel="accuracy, held-out (%)", ylim=(0.0, 100.0))
+def _label_epochs(axis: Axes) -> None:
+    """Name the horizontal axis, and have whole numbers on it only."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_xlabel("epoch")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _format_accuracy_axis(axis: Axes) -> None:
+    _label_epochs(axis)
+    axis.set(ylabel="accuracy, held-out (%)", ylim=(0.0, 100.0))
     axis.legend(frameon=False, fontsize=8, loc="lower right")
 
 
@@ -77,8 +94,8 @@ def run_curves(curve: Sequence[Epoch]) -> Figure:
         right.plot(epochs, hard, HARD_STYLE, color=COLOURS[2], label="hard spikes")
         right.fill_between(epochs, smooth, hard, color=COLOURS[2], alpha=0.12, label="transfer gap")
         _format_accuracy_axis(right)
-    left.set(xlabel="epoch", ylabel="loss (nats)", yscale="log")
-    left.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _label_epochs(left)
+    left.set(ylabel="loss (nats)", yscale="log")
     left.legend(frameon=False, fontsize=8)
     return figure
 
@@ -211,17 +228,17 @@ def sharpness_curves(points: Mapping[str, Sequence[Point]]) -> Figure:
     for colour, (name, along) in zip(colours, points.items(), strict=False):
         epochs = [point.epoch for point in along]
         remainders = [point.remainder for point in along]
-        for title, line, values, says in (
+        for title, line, values, suffix in (
             ("eigenvalue", "o-", [point.top for point in along], ""),
             ("loss", "o-", [r.first_order for r in remainders], ""),
             ("gradient", "o-", [r.gradient_change for r in remainders], ": its change"),
             ("gradient", "s:", [r.dropped for r in remainders], ": the term that SAM drops"),
         ):
-            panels[title].plot(epochs, values, line, color=colour, label=f"{name}{says}")
+            panels[title].plot(epochs, values, line, color=colour, label=f"{name}{suffix}")
     for title, axis in panels.items():
         axis.set_title(SHARPNESS_PANELS[title], fontsize=10)
-        axis.set(xlabel="epoch", ylabel="nats" if title == "loss" else "")
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.set_ylabel("nats" if title == "loss" else "")
+        _label_epochs(axis)
         axis.legend(frameon=False, fontsize=8)
         if title != "loss" and all(np.min(line.get_ydata()) > 0.0 for line in axis.lines):
             axis.set_yscale("log")
@@ -248,6 +265,8 @@ def recordings_figure(
     matplotlib.figure.Figure
         Means above, single recordings below.
     """
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(12.0, 5.6), layout="constrained")
     rows = figure.add_gridspec(2, 1, height_ratios=(1.8, 1.0))
     above, below = (figure.add_subfigure(row) for row in rows)

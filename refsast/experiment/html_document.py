@@ -1,11 +1,15 @@
 """A self-contained HTML page: text, tables and pictures in one file that needs no network."""
 
+from __future__ import annotations
+
 import base64
 from collections.abc import Sequence
 from html import escape
 from io import BytesIO
+from typing import TYPE_CHECKING
 
-from matplotlib.figure import Figure
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1d2733; background: #fff;

@@ -1,17 +1,17 @@
 """What a run or a comparison leaves in its folder, and the page made from that."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 
 from numpy.typing import ArrayLike
 
+from refsast.codec import Json, read_json, write_json
 from refsast.experiment import figures, html_document, report, tables
 from refsast.experiment.compare import BASELINE, Result
 from refsast.experiment.presets import Setting
-from refsast.experiment.record import Json, Run, diff_keys, encode, run_record
-from refsast.experiment.run_files import COMPARISON, RUN, SHARPNESS, SWEEP, WEIGHTS, read_json
+from refsast.experiment.record import Run, diff_keys, encode, run_record
+from refsast.experiment.run_files import COMPARISON, RUN, SHARPNESS, SWEEP, WEIGHTS
 from refsast.experiment.sharpness import Point
 from refsast.files import write_arrays, write_atomic
 from refsast.model import flatten
@@ -24,11 +24,6 @@ CAPTIONS = {
     "membrane.png": "Distance of the potentials from threshold: what lies near zero is what the "
     "swap to hard spikes moves.",
 }
-
-
-def write_json(path: Path, content: Json) -> None:
-    """Write JSON that a person can read, whole or not at all."""
-    write_atomic(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
 
 
 def write_run(

@@ -38,11 +38,12 @@ class Setting:
     source : str
         Where the numbers come from.
     hidden : tuple of int
-        Widths of the hidden layers. The last spiking layer has one neuron per class.
+        Widths of the hidden layers, such as (128, 128); a spiking layer with one neuron per class
+        follows.
     steps : int
-        Time steps per recording.
+        Time steps per recording, which lasts 300 ms.
     slope : float
-        Of the arctangent spike, per unit of potential.
+        Slope of the arctangent spike, per unit of potential.
     leak : float
         Fraction of the potential kept per step, in [0, 1].
     threshold : float
@@ -50,26 +51,31 @@ class Setting:
     reset : ToZero, Subtract or NoReset
         What a spike does to the potential.
     gain : float
-        Logit of a neuron that fires at every step.
+        Logit of an output neuron that fires at every step.
     scale : float
-        Factor on the initial weights, which are drawn from ``+-scale/sqrt(n_in)``.
+        Initial weights are drawn from ``+-scale/sqrt(inputs)``.
     learning_rate : float
-        Of Adam (beta1 0.9, beta2 0.999, epsilon 1e-8, no decay).
+        Learning rate of Adam (beta1 0.9, beta2 0.999, epsilon 1e-8, no decay), in units of the
+        parameters per step.
     schedule : str
-        Of the learning rate: a name in `SCHEDULES`.
-    batch, epochs : int
-        Recordings per minibatch, passes over the recordings.
+        Schedule of the learning rate: constant or cosine.
+    batch : int
+        Recordings per minibatch.
+    epochs : int
+        Passes over the training recordings.
     rho : float
-        Radius of SAM, in units of the parameters. Zero is the baseline.
+        Radius of SAM, in units of the parameters; 0 is the baseline.
     warmup : float
-        Share of the training over which the radius rises from zero; zero for none.
+        Share of the training over which the radius rises from 0, in [0, 1].
     shared : bool
-        Whether both passes of SAM see the same minibatch.
+        Whether both passes of SAM see the same minibatch, instead of independent ones.
     recurrent : bool
         Whether every layer feeds its spikes back to itself.
-    cap_w, cap_v : float or None
-        Largest spectral norm of the feed-forward and of the recurrent weights of every layer, kept
-        by a projection after every step; None for no cap.
+    cap_w : float or None
+        Largest spectral norm of a layer's feed-forward weights, kept by a projection after every
+        step; None for no cap.
+    cap_v : float or None
+        Largest spectral norm of a layer's recurrent weights, likewise.
     """
 
     source: str

@@ -3,16 +3,17 @@
 import hashlib
 import json
 import platform
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, is_dataclass
 from importlib.metadata import version
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-import refsast.model as model
+from refsast import __version__, codec, model
 from refsast.arrays import Array, Integers, is_positive_int, require_number
+from refsast.codec import Json
 from refsast.data import digest
 from refsast.experiment.evaluate import Scores
 from refsast.files import arrays_digest
@@ -22,7 +23,9 @@ from refsast.optim.descent import State as Moments
 from refsast.spikes import Spikes
 
 Data: TypeAlias = tuple[NDArray[np.generic] | Spikes, Integers]
-Json: TypeAlias = "Mapping[str, Json] | Sequence[Json] | str | int | float | bool | None"
+MODEL_RECORDS: codec.RecordTypes = {
+    name: getattr(model, name) for name in model.__all__ if is_dataclass(getattr(model, name))
+}
 
 
 @dataclass(frozen=True)
@@ -158,7 +161,7 @@ def fingerprint(
 ) -> Mapping[str, Json]:
     """Return what identifies a run: two runs with the same answer end at the same bits."""
     return {
-        "refsast": version("refsast"),
+        "refsast": __version__,
         "gradient": qualified_name(gradient),
         "network": encode(network),
         "start": hashlib.sha256(w.tobytes()).hexdigest(),
@@ -185,28 +188,31 @@ def describe_config(config: Config) -> Mapping[str, Json]:
 
 def run_record(run: Run) -> Mapping[str, Json]:
     """Return the record of a run as JSON: settings, versions, hashes, curve, gradients spent."""
-    packages = ("refsast", "numpy", "scipy")
     return {
         **run.mark,
         "evaluations": run.curve[-1].evaluations,
         "weights": arrays_digest({"w": flatten(run.params)}),
         "curve": [asdict(epoch) for epoch in run.curve],
-        "versions": {"python": platform.python_version()} | {p: version(p) for p in packages},
+        "versions": {
+            "python": platform.python_version(),
+            "refsast": __version__,
+            "numpy": np.__version__,
+            "scipy": version("scipy"),
+        },
     }
 
 
 def encode(spec: object) -> Json:
-    """Return a specification of the model as JSON, from which `decode` makes it again."""
-    if is_dataclass(spec) and not isinstance(spec, type):
-        named = {field.name: encode(getattr(spec, field.name)) for field in fields(spec)}
-        return {"is": type(spec).__name__, **named}
-    if isinstance(spec, tuple):
-        return [encode(item) for item in spec]
-    if isinstance(spec, np.generic):
-        return spec.item()
-    if spec is None or isinstance(spec, bool | int | float | str):
-        return spec
-    return qualified_name(spec)  # a spike of the user's own: it cannot be made again from that
+    """Return a specification of the model as JSON, from which `decode` makes it again.
+
+    A spike of the user's own becomes its name, from which it cannot be made again.
+    """
+    return codec.encode(spec, qualified_name)
+
+
+def decode(spec: Json) -> object:
+    """Return what `encode` wrote down; ValueError if that is not made of the model's records."""
+    return codec.decode(spec, MODEL_RECORDS, "specification must be made of the model's records")
 
 
 def qualified_name(function: object) -> str:
@@ -218,27 +224,6 @@ def qualified_name(function: object) -> str:
 def has_anonymous_function(mark: Json) -> bool:
     """Whether a fingerprint holds a function that its name does not identify, such as a lambda."""
     return "<locals>" in json.dumps(mark) or "<lambda>" in json.dumps(mark)
-
-
-def decode(spec: Json) -> object:
-    """Return the specification that `encode` wrote down.
-
-    Raises
-    ------
-    ValueError
-        If it names something that is not part of the model.
-    """
-    if isinstance(spec, list):
-        return tuple(decode(item) for item in spec)
-    if not isinstance(spec, dict):
-        return spec
-    name = spec.get("is")
-    if name not in model.__all__ or not is_dataclass(getattr(model, str(name))):
-        raise ValueError(f"specification must be one of the model's records, got {name!r}")
-    try:
-        return getattr(model, str(name))(**{k: decode(v) for k, v in spec.items() if k != "is"})
-    except TypeError as error:
-        raise ValueError(f"specification must be whole, got {name} with {error}") from error
 
 
 def diff_keys(ours: Mapping[str, Json], theirs: Mapping[str, Json]) -> list[str]:

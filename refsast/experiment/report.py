@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
+from refsast.codec import Json
 from refsast.experiment import html_document
-from refsast.experiment.record import Json
 from refsast.experiment.run_files import COMPARISON, RUN
 
 

@@ -147,12 +147,29 @@ def test_validation_never_touches_the_test_recordings(tmp_path):
     assert "30 to train, 10 to validate, no test recordings" in record["recordings"]
 
 
-def test_quiet_where_nobody_watches(tmp_path):
+SCORES = r"smooth [\d.]+ %, hard [\d.]+ %, gap -?[\d.]+ points"
+
+
+def test_where_there_is_no_terminal_training_prints_a_line_per_epoch(tmp_path):
     done = refsast("train", "--out", tmp_path / "run", *QUICK)
+    lines = done.stderr.splitlines()
 
     assert done.returncode == 0
-    assert done.stderr == ""
-    assert "smooth" in done.stdout
+    assert [re.sub(rf"loss [\d.]+, {SCORES}", "...", line) for line in lines] == [
+        "epoch 1: ...",
+        "epoch 2: ...",
+    ]
+    assert re.search(rf"epoch 2: {SCORES}, 8 gradients", done.stdout)
+
+
+def test_where_there_is_no_terminal_a_sweep_prints_a_line_per_run(tmp_path, capsys):
+    command = ["sweep", "--vary", "rho=0/0.1", "--seeds", "1", "--jobs", "1", *QUICK]
+
+    assert main([*command, "--out", str(tmp_path)]) == 0
+    assert [re.sub(SCORES, "...", line) for line in capsys.readouterr().err.splitlines()] == [
+        "run 1 of 2: rho 0, seed 0: ...",
+        "run 2 of 2: rho 0.1, seed 0: ...",
+    ]
 
 
 BAD = {

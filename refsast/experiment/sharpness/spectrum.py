@@ -6,7 +6,6 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from refsast.arrays import Array, is_positive_int, require_number
 from refsast.experiment.sharpness.validation import validate_point
@@ -148,6 +147,8 @@ def _arpack_eigenpairs(
     tolerance: float,
 ) -> tuple[Array, Array]:
     """`eigsh`, whose failure to converge is refused as bad input."""
+    from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
+
     operator = LinearOperator((p, p), matvec=hessian, dtype=np.float64)  # pyright: ignore[reportCallIssue]
     try:
         values, vectors = eigsh(

@@ -12,14 +12,16 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from refsast.arrays import Array, all_finite
 from refsast.spikes import Spikes
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 MIN_ONES_PER_THREAD = 20_000  # ones, below which a second thread costs more than it saves
 CONVERSION_SIZE = 1 << 22  # numbers that are converted from another dtype at a time
@@ -136,7 +138,7 @@ class SparseInputs:
     """
 
     spikes: Spikes
-    rows: csr_array
+    rows: "csr_array"
     product = staticmethod(matmul_in_pieces)
 
     @property
@@ -234,6 +236,8 @@ def make_inputs(x: NDArray[np.generic] | Spikes, dtype: np.dtype, dense_above: f
             return DenseInputs(np.ascontiguousarray(x, dtype if small else None), dtype)
     if x.density > dense_above:
         return DenseInputs(x.dense(dtype), dtype)
+    from scipy.sparse import csr_array  # here, since it takes longer to import than all else
+
     ones = np.ones(len(x.index), dtype)
     kind = np.int32 if len(x.index) < 1 << 31 else np.int64
     index, starts = x.index.astype(kind), x.starts.astype(kind)
