@@ -3,7 +3,9 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
+from refsast import __version__
 from refsast.cli.shell import Parser, call_command
 
 COMMANDS = ("train", "compare", "sweep", "sharpness", "crosscheck", "data", "report")
@@ -11,10 +13,6 @@ COMMANDS = ("train", "compare", "sweep", "sharpness", "crosscheck", "data", "rep
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
-    from importlib import import_module  # late, as is all else: see `shell`
-
-    from refsast import __version__
-
     parser = Parser(
         prog="refsast",
         description="Sharpness Aware Surrogate Training for spiking neural networks: train with "
@@ -22,7 +20,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"refsast {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for name in COMMANDS:
+    for name in COMMANDS:  # imported here, where `call_command` deals with interrupts
         import_module(f"refsast.cli.{name}").add(commands)
     return parser
 

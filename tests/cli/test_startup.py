@@ -1,0 +1,118 @@
+"""What a user meets at once: quick answers, one line where it ends early, the version."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import refsast as rs
+
+ROOT = Path(__file__).resolve().parents[2]
+SLOW = {"scipy", "matplotlib", "joblib", "tqdm", "hypothesis", "pandas"}  # to import
+QUICK = ["--preset", "quick", "--train", "40", "--test", "20", "--hidden", "8"]
+
+# Prints what it takes to answer a command, after its own one line on standard error.
+MEASURE = """
+import sys, time
+sys.argv = ["refsast", *sys.argv[1:]]
+from refsast.__main__ import main
+try:
+    code = main()
+except SystemExit as left:
+    code = left.code
+print(code, time.process_time(), *{name.split(".")[0] for name in sys.modules})
+"""
+
+
+def python(*args: object, **more) -> subprocess.CompletedProcess:
+    command = [sys.executable, *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, **more)
+
+
+def test_importing_the_package_imports_nothing():
+    done = python("-c", "import refsast, sys; print(*sys.modules)")
+
+    assert not {"numpy", *SLOW} & set(done.stdout.split())
+    assert [name for name in done.stdout.split() if name.startswith("refsast")] == ["refsast"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "train --rho x",
+        "train --preset huge",
+        "compare --rhos 0,0.1",
+        "sweep --vary size=3",
+        "sharpness --every 0",
+        "crosscheck run --impl bad",
+        "data make x --jobs 2",
+        "report nowhere",
+    ],
+)
+def test_a_wrong_argument_is_answered_at_once(command):
+    done = python("-c", MEASURE, *command.split())
+    code, seconds, *modules = done.stdout.split()
+
+    assert code == "2"
+    assert done.stderr.count("\n") == 1
+    assert not SLOW & set(modules)
+    assert float(seconds) < 2.0  # a fifth of it on a machine at rest
+
+
+def test_the_version_is_that_of_the_distribution():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+    assert python("-m", "refsast", "--version").stdout == f"refsast {rs.__version__}\n"
+    assert re.fullmatch(r"\d+\.\d+\.\d+", rs.__version__)
+    assert project["tool"]["setuptools"]["dynamic"]["version"]["attr"] == "refsast.__version__"
+
+
+def test_an_interrupt_during_the_imports_ends_in_one_line(tmp_path):
+    """A NumPy that interrupts whoever imports it."""
+    (tmp_path / "numpy.py").write_text(
+        "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(60)\n"
+    )
+    done = python("-m", "refsast", "train", env={**os.environ, "PYTHONPATH": str(tmp_path)})
+
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "refsast: interrupted\n")
+
+
+@pytest.mark.slow
+def test_an_interrupt_during_the_training_ends_in_one_line(tmp_path):
+    command = [sys.executable, "-m", "refsast", "train", *QUICK, "--epochs", "100000"]
+    with subprocess.Popen(
+        [*command, "--out", str(tmp_path)], stderr=subprocess.PIPE, text=True, cwd=ROOT
+    ) as process:
+        assert process.stderr.readline().startswith("epoch 1: ")
+        process.send_signal(signal.SIGINT)
+        *_, last = process.stderr.read().splitlines()
+
+    assert (process.returncode, last) == (130, "refsast: interrupted")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("command", ["--help", "train --help", "data make {} --train 1 --test 0"])
+def test_who_reads_no_further_is_not_complained_to(command, unbuffered, tmp_path):
+    """As ``| head -1`` does, once it has its line."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    words = command.format(tmp_path).split()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "refsast", *words],
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            check=False,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        )
+    finally:
+        os.close(writer)
+
+    assert done.stderr == b""
+    assert done.returncode == (0 if unbuffered and "help" in command else 141)  # argparse hides it
