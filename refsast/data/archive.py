@@ -1,4 +1,4 @@
-"""Where the recordings of a split are: a folder, or the official zip archive, read in place.
+"""Where the recordings of a split are: in a folder, or in the official zip archive.
 
 Rule 1: a recording is SPLIT/DIGIT/NUMBER.bin, whether on disk or inside SPLIT.zip.
 Rule 2: the order is by rank within the class, then by digit: 0 1 2 ... 9 0 1 2 ... 9.
@@ -54,7 +54,7 @@ class Archive:
 
     Attributes
     ----------
-    place : str
+    location : str
         The folder or zip file, for messages.
     recordings : tuple of Recording
         In the order of the data set.
@@ -64,7 +64,7 @@ class Archive:
         ``version(recording) -> str``, which changes when the recording does.
     """
 
-    place: str
+    location: str
     recordings: tuple[Recording, ...]
     read: Callable[[Recording], bytes]
     version: Callable[[Recording], str]
@@ -72,35 +72,20 @@ class Archive:
 
 @contextmanager
 def open_archive(root: str | os.PathLike[str], split: str) -> Iterator[Archive]:
-    """Open the recordings of a split, wherever they are.
+    """Open the recordings of a split, wherever they are; they can be read within the context.
 
-    Parameters
-    ----------
-    root : path
-        A folder with ``SPLIT/`` in it, or with ``SPLIT.zip`` in it, or such a
-        zip file itself. Where both are there the folder is taken.
-    split : str
-        ``"Train"`` or ``"Test"``.
-
-    Yields
-    ------
-    Archive
-        Its recordings in the order of the data set, readable within the context.
-
-    Raises
-    ------
-    ValueError
-        If the split is unknown, there is nothing to open, nothing in it, a
-        ``.bin`` in it is not named by its class and number, or a zip is damaged.
+    `root` holds ``SPLIT/`` or ``SPLIT.zip``, or is such a zip file; of the first two the folder is
+    taken. Raises ValueError if the split is unknown, there is nothing to open, nothing in it, a
+    ``.bin`` in it is not named by its class and number, or a zip is damaged.
     """
     if split not in SPLITS:
         raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
     root = Path(root)
     if (root / split).is_dir():
-        place = str(root / split)
-        recordings = _recordings(_list_files(root, split), place)
+        location = str(root / split)
+        recordings = _sort_recordings(_list_files(root, split), location)
         read, version = partial(_read, str(root)), partial(_stat, str(root))
-        yield Archive(place, recordings, read, version)
+        yield Archive(location, recordings, read, version)
         return
     path = root if root.is_file() else root / f"{split}.zip"
     if not path.is_file():
@@ -109,7 +94,7 @@ def open_archive(root: str | os.PathLike[str], split: str) -> Iterator[Archive]:
         archive = zipfile.ZipFile(path)
     with archive:
         names = [name for name in archive.namelist() if _is_in_split(name, split, path)]
-        recordings = _recordings(names, str(path))
+        recordings = _sort_recordings(names, str(path))
         unzip, crc = partial(_unzip, archive, Lock(), path), partial(_crc, archive)
         yield Archive(str(path), recordings, unzip, crc)
 
@@ -133,19 +118,19 @@ def _read(root: str, recording: Recording) -> bytes:
 
 
 def _stat(root: str, recording: Recording) -> str:
-    """What changes with a file."""
+    """The facts about a file that change with its content."""
     s = os.stat(f"{root}/{recording.name}")
     return f"{s.st_ino} {s.st_size} {s.st_mtime_ns} {s.st_ctime_ns}"
 
 
 def _crc(archive: zipfile.ZipFile, recording: Recording) -> str:
-    """What the directory of a zip says of a recording."""
+    """Size and checksum of a recording, as the directory of its zip states them."""
     entry = archive.getinfo(recording.name)
     return f"{entry.file_size} {entry.CRC:08x}"
 
 
 def _is_in_split(name: str, split: str, path: Path) -> bool:
-    """Whether an entry of a zip is of the split; a recording of neither split is damage."""
+    """Whether an entry of a zip is in the split; a recording in neither split is damage."""
     places = ("__MACOSX/", *(f"{known}/" for known in SPLITS))  # the first: what macOS adds
     if name.endswith(".bin") and not name.startswith(places):
         raise ValueError(f"root must hold recordings of {SPLITS}, got {name[:80]!r} in {path}")
@@ -154,7 +139,7 @@ def _is_in_split(name: str, split: str, path: Path) -> bool:
 
 @contextmanager
 def _report_damage(path: Path) -> Iterator[None]:
-    """Say in one way what zipfile says in many."""
+    """Turn the many errors of zipfile into one."""
     try:
         yield
     except DAMAGE_ERRORS as error:
@@ -176,24 +161,10 @@ def _unzip(archive: zipfile.ZipFile, lock: Lock, path: Path, recording: Recordin
 
 
 def select_per_class(archive: Archive, per_class: int | None) -> tuple[Recording, ...]:
-    """Return the first recordings of every class, by number.
+    """Return the first recordings of every class, by number; all for None.
 
-    Parameters
-    ----------
-    archive : Archive
-        An open archive.
-    per_class : int or None
-        How many of each of the ten classes; None for all there are.
-
-    Returns
-    -------
-    tuple of Recording
-        In the order of the data set: those for k are the first of those for k + 1.
-
-    Raises
-    ------
-    ValueError
-        If a class has fewer, or `per_class` is no positive integer.
+    In the order of the data set, so those for k are the first of those for k + 1. Raises ValueError
+    if a class has fewer, or `per_class` is no positive integer.
     """
     if per_class is None:
         return archive.recordings
@@ -203,20 +174,20 @@ def select_per_class(archive: Archive, per_class: int | None) -> tuple[Recording
         if found < per_class:
             raise ValueError(
                 f"per_class must be at most the recordings of class {digit} in "
-                f"{archive.place}, {found}, got {per_class}"
+                f"{archive.location}, {found}, got {per_class}"
             )
     return archive.recordings[: CLASSES * per_class]
 
 
-def _recordings(names: Iterable[str], place: str) -> tuple[Recording, ...]:
+def _sort_recordings(names: Iterable[str], location: str) -> tuple[Recording, ...]:
     """The recordings among the names, in the order of the data set."""
     classes: dict[int, list[Recording]] = defaultdict(list)
     for name in names:
         if name.endswith(".bin"):
-            recording = _parse_name(name, place)
+            recording = _parse_name(name, location)
             classes[recording.digit].append(recording)
     if not classes:
-        raise ValueError(f"root must hold recordings DIGIT/NUMBER.bin, got none in {place}")
+        raise ValueError(f"root must hold recordings DIGIT/NUMBER.bin, got none in {location}")
     ranked = [
         (rank, digit, recording)
         for digit, members in classes.items()
@@ -226,9 +197,9 @@ def _recordings(names: Iterable[str], place: str) -> tuple[Recording, ...]:
     return tuple(recording for _, _, recording in ranked)
 
 
-def _parse_name(name: str, place: str) -> Recording:
+def _parse_name(name: str, location: str) -> Recording:
     """The recording of that name, SPLIT/DIGIT/NUMBER.bin."""
     found = RECORDING_NAME.fullmatch(name)
     if found is None:
-        raise ValueError(f"recordings must be named DIGIT/NUMBER.bin, got {name} in {place}")
+        raise ValueError(f"recordings must be named DIGIT/NUMBER.bin, got {name} in {location}")
     return Recording(int(found[1]), int(found[2]), name)

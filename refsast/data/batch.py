@@ -1,9 +1,9 @@
-"""Many recordings at once: from the bytes of their files to the places of ones, in a few sweeps.
+"""Many recordings at once: from the bytes of their files to the places of ones, vectorised.
 
 Rule 1: the result is that of `parse_events` and `bin_events`, one recording after the other.
-Rule 2: what looks wrong to a sweep is read again one by one, which is slow and knows what to say.
-Rule 3: an event is the number ``row << bits | cell``; sorted, and without repetitions, these
-        numbers are the answer. All fit in 32 bits unless a setting is extraordinary.
+Rule 2: where something looks wrong, the files are parsed again one by one, for the error message.
+Rule 3: an event becomes one number, ``row << bits | cell``; sorted, and without repetitions, these
+        numbers are the answer. They have 32 bits if all fit, else 64.
 """
 
 from collections.abc import Iterable, Sequence
@@ -44,12 +44,8 @@ def bin_spikes(
     ----------
     recordings : iterable of Events
         Any number of them. An empty one gives empty rows.
-    steps : int
-        Number of time steps. Positive.
-    duration : int
-        Length of all steps together, in microseconds. Positive.
-    size : (int, int)
-        Height and width of the sensor, in pixels.
+    steps, duration, size
+        As for `bin_events`.
 
     Returns
     -------
@@ -69,7 +65,7 @@ def bin_spikes(
     """
     validate_steps(steps, duration)
     good = [validate_events(events, size=size) for events in recordings]
-    nothing = np.zeros(0, np.int64)
+    nothing = np.zeros(0, np.int64)  # so that there is something to join without recordings
     t = np.concatenate([nothing, *(events.t for events in good)])
     cells = (column_index(e.x, e.y.astype(np.int64), e.p.astype(np.int64), size) for e in good)
     counts = np.array([len(events) for events in good], np.int64)
@@ -92,12 +88,8 @@ def bin_files(
         The files.
     names : sequence of str
         What the messages call them.
-    steps : int
-        Number of time steps. Positive.
-    duration : int
-        Length of all steps together, in microseconds. Positive.
-    size : (int, int)
-        Height and width of the sensor, in pixels.
+    steps, duration, size
+        As for `bin_events`.
 
     Returns
     -------
@@ -127,7 +119,7 @@ def _parse_file(content: bytes, name: str, size: tuple[int, int]) -> Events:
 
 
 def _parse_together(contents: Sequence[bytes], size: tuple[int, int]) -> _Batch | None:
-    """The events of all files; None where one is empty or wrong."""
+    """The events of all files at once; None where one is empty or wrong, see rule 2."""
     lengths = np.array([len(content) for content in contents], np.int64)
     if not lengths.all() or (lengths % EVENT_BYTES).any():
         return None
@@ -141,6 +133,7 @@ def _parse_together(contents: Sequence[bytes], size: tuple[int, int]) -> _Batch 
         batch, rest = _apply_markers(marker, batch), rest[~marker]
     height, width = size
     y, x = rest >> 24, batch.column
+    # Polarities and times are what they must be: a bit and 23 bits hold nothing else.
     on_sensor = y.max(initial=0) < height and x.max(initial=0) < width
     if not (batch.counts.all() and on_sensor and _is_time_ordered(batch)):
         return None
@@ -148,7 +141,7 @@ def _parse_together(contents: Sequence[bytes], size: tuple[int, int]) -> _Batch 
 
 
 def _apply_markers(marker: NDArray[np.bool_], batch: _Batch) -> _Batch:
-    """Every marker adds to all later times of its recording, and is dropped."""
+    """Let every marker add to all later times of its recording, and drop it."""
     before = np.concatenate([[0], np.cumsum(marker)])  # markers before an event, in all files
     ends = np.cumsum(batch.counts)
     starts = ends - batch.counts
@@ -166,7 +159,7 @@ def _is_time_ordered(batch: _Batch) -> bool:
 
 
 def _bin_batch(batch: _Batch, steps: int, duration: int, size: tuple[int, int]) -> Spikes:
-    """Number the events, sort the numbers, drop what repeats."""
+    """Number the events, sort the numbers and drop what repeats: rule 3."""
     cells = 2 * size[0] * size[1]
     bits, rows = (cells - 1).bit_length(), steps * len(batch.counts)
     number = np.uint32 if rows << bits < 1 << 32 else np.int64

@@ -77,24 +77,13 @@ def count_events(
 
     Parameters
     ----------
-    events : Events
-        The recording. An empty one gives zeros.
-    steps : int
-        Number of time steps. Positive.
-    duration : int
-        Length of all steps together, in microseconds. Positive.
-    size : (int, int)
-        Height and width of the sensor, in pixels.
+    events, steps, duration, size
+        As for `bin_events`.
 
     Returns
     -------
     (steps, 2*h*w) array of int64
         Counts. Their sum and `count_late` add up to the number of events.
-
-    Raises
-    ------
-    ValueError
-        As `bin_events`.
     """
     cell, shape = _event_cells(events, steps, duration, size)
     return np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape)
@@ -119,79 +108,27 @@ def count_late(events: Events, *, duration: int) -> int:
 
 
 def time_step(t: NDArray[T], steps: int, duration: int) -> NDArray[T]:
-    """Return the step of every time, by rules 1 and 2; it is `steps` or more where t is beyond.
+    """Return the step of every time, by rules 1 and 2; `steps` or more where it is too late.
 
-    Parameters
-    ----------
-    t : (n,) array of int
-        Times, in microseconds, in a type that holds ``steps * duration``.
-    steps : int
-        Number of time steps.
-    duration : int
-        Length of all steps together, in microseconds.
-
-    Returns
-    -------
-    (n,) array of int
-        Of the type of `t`.
+    The type of `t` must hold ``steps * duration``.
     """
     return t * steps // duration
 
 
 def column_index(x: NDArray, y: NDArray, p: NDArray, size: tuple[int, int]) -> NDArray:
-    """Return the column of every event, by rule 4.
-
-    Parameters
-    ----------
-    x, y, p : (n,) array of int
-        Column, row and polarity; `y` and `p` in types that hold ``2*h*w``.
-    size : (int, int)
-        Height and width of the sensor, in pixels.
-
-    Returns
-    -------
-    (n,) array of int
-        From 0 to ``2*h*w - 1``.
-    """
+    """Return the column of every event, by rule 4; the types of `y` and `p` must hold ``2*h*w``."""
     height, width = size
     return p * (height * width) + y * width + x
 
 
 def validate_count(name: str, value: int) -> None:
-    """Raise unless `value` is a positive integer.
-
-    Parameters
-    ----------
-    name : str
-        The caller's name for it, for the message.
-    value : int
-        What the caller handed in.
-
-    Raises
-    ------
-    ValueError
-        If it is not an integer, or below 1.
-    """
+    """Raise ValueError unless `value` is a positive integer."""
     if not is_positive_int(value):
         raise ValueError(f"{name} must be a positive integer, got {value!r}")
 
 
 def validate_steps(steps: int, duration: int) -> None:
-    """Raise unless these are a number of steps and their length together.
-
-    Parameters
-    ----------
-    steps : int
-        Number of time steps.
-    duration : int
-        Length of all steps together, in microseconds.
-
-    Raises
-    ------
-    ValueError
-        If one is no positive integer, or their product leaves the 64-bit
-        integers in which binning is exact.
-    """
+    """Raise ValueError unless both are positive integers whose product has 64 bits."""
     validate_count("steps", steps)
     validate_count("duration", duration)
     if int(steps) * int(duration) >= 2**63:

@@ -2,7 +2,7 @@
 
 Rule 1: a pixel fires when the logarithm of its light has moved by its threshold, and then forgets.
 Rule 2: every number that was tuned stands in `Camera` or in `PATH`, with its source.
-Rule 3: all arithmetic is per pixel, so a recording does not depend on those made beside it.
+Rule 3: all arithmetic is per pixel, so a recording does not depend on those made together with it.
 """
 
 from collections.abc import Sequence
@@ -97,22 +97,10 @@ class Camera:
 def record(
     ink: Sequence[Floats], rngs: Sequence[np.random.Generator], camera: Camera
 ) -> list[Events]:
-    """Return what the camera reports of some pictures, one recording each.
+    """Return what the camera reports of some pictures, one recording of 34 x 34 pixels each.
 
-    Parameters
-    ----------
-    ink : sequence of (44, 44) array of float32
-        The pictures, from 0 for paper to 1.
-    rngs : sequence of numpy.random.Generator
-        One for each picture; draws its pixels' thresholds and its noise.
-    camera : Camera
-        The camera.
-
-    Returns
-    -------
-    list of Events
-        One recording of 34 x 34 pixels for each picture. The result for a picture does
-        not depend on the others. Noise events disregard the refractory period.
+    Each picture is a (44, 44) array, from 0 for paper to 1 for ink, and has its own generator, which
+    draws its pixels' thresholds and its noise. Noise events disregard the refractory period.
     """
     light = np.log(camera.paper + (camera.ink - camera.paper) * np.stack(ink)).astype(np.float32)
     draws = [rng.normal(size=SIZE).astype(np.float32) for rng in rngs]
@@ -128,7 +116,7 @@ def record(
 
 
 def _move_batch_last(x: Floats) -> Floats:
-    """The same numbers, neighbours in memory being one pixel of all recordings: long sweeps."""
+    """The same numbers, one pixel of all recordings side by side, for long vector operations."""
     return np.ascontiguousarray(np.moveaxis(x, 0, -1))
 
 
@@ -140,7 +128,7 @@ def _threshold_crossings(
     up, down = on.ravel(), (on * np.float32(camera.off_ratio)).ravel()
     path, fall = _digit_path(step), -down
     before = _shift_and_blur(light, path[0]).ravel()
-    held = before.copy()  # the light each pixel compares with
+    held = before.copy()  # the log light that each pixel compares with
     ready = np.zeros(before.shape, np.float32)  # when its blindness after an event ends
     blind = np.zeros(0, np.intp)
     found = []
@@ -167,7 +155,7 @@ def _threshold_crossings(
 
 
 def _digit_path(step: int) -> NDArray[np.float64]:
-    """Where the middle of the digit is at every step of the simulation."""
+    """Where the middle of the digit is at every step of the simulation, (x, y) in pixels."""
     fine = catmull_rom(PATH, 10)
     at = np.arange(0, (len(PATH) - 1) * KNOT_SPACING + 1, step) / (KNOT_SPACING / 10)
     knots = np.arange(len(fine))
@@ -219,6 +207,6 @@ def _assemble_events(
 
 
 def _stable_argsort(t: NDArray[np.int64]) -> NDArray[np.int64]:
-    """What a stable argsort gives, by a sort of numbers that are all different, which is faster."""
+    """What a stable argsort gives, faster: index and time are one number, so none are equal."""
     bits = len(t).bit_length()
     return np.sort(t << bits | np.arange(len(t))) & ((1 << bits) - 1)

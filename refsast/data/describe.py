@@ -160,7 +160,7 @@ def read_recordings(root: str | os.PathLike[str], split: str) -> Iterator[Events
     """
     with open_archive(root, split) as archive:
         for recording in archive.recordings:
-            name = f"{recording.name} in {archive.place}"
+            name = f"{recording.name} in {archive.location}"
             yield parse_events(archive.read(recording), name=name)
 
 
@@ -176,6 +176,6 @@ def _percentiles(values: Array) -> Spread:
 
 
 def _extent(profile: Array) -> tuple[int, int]:
-    """First and last place, 1 % of the mass being cut at each end."""
+    """First and last pixel, 1 % of the events being cut at each side."""
     below = np.cumsum(profile) / profile.sum()
     return int(np.searchsorted(below, 0.01)), int(np.searchsorted(below, 0.99))

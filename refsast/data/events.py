@@ -60,63 +60,22 @@ class Events:
 
 
 def make_events(t: NDArray, x: NDArray, y: NDArray, p: NDArray) -> Events:
-    """Return the record of these fields, in the types that `Events` promises.
-
-    Parameters
-    ----------
-    t, x, y, p : (n,) array of int
-        The fields of `Events`, in any integer type that holds them.
-
-    Returns
-    -------
-    Events
-        The same events.
-    """
+    """Return the record of these fields, converted to the types that `Events` promises."""
     return Events(t.astype(np.int64), x.astype(np.int16), y.astype(np.int16), p.astype(np.uint8))
 
 
 def take(events: Events, which: NDArray) -> Events:
-    """Return the events picked by a mask or by indices.
-
-    Parameters
-    ----------
-    events : Events
-        The recording.
-    which : (n,) array of bool, or array of int
-        What to keep. Indices must keep the time order.
-
-    Returns
-    -------
-    Events
-        The picked events.
-    """
+    """Return the events picked by a mask, or by indices that keep the time order."""
     return Events(events.t[which], events.x[which], events.y[which], events.p[which])
 
 
 def validate_events(
     events: Events, *, size: tuple[int, int] = SIZE, name: str = "events"
 ) -> Events:
-    """Return `events` if they are in order and on the sensor.
+    """Return `events` if they are in order and on the sensor; `name` is for the message.
 
-    Parameters
-    ----------
-    events : Events
-        The recording. May be empty.
-    size : (int, int)
-        Height and width of the sensor, in pixels.
-    name : str
-        What the message calls the recording, such as its file.
-
-    Returns
-    -------
-    Events
-        `events` itself.
-
-    Raises
-    ------
-    ValueError
-        If a time is negative or smaller than the one before it, an event lies
-        outside the sensor, or a polarity is neither 0 nor 1.
+    Raises ValueError if a time is negative or smaller than the one before it, an event lies outside
+    the sensor, or a polarity is neither 0 nor 1.
     """
     height, width = size
     if not (height >= 1 and width >= 1):

@@ -13,17 +13,9 @@ Glyph = tuple[NDArray[np.float64], ...]
 
 
 def parse_glyph(text: str) -> Glyph:
-    """Return the strokes that `text` describes.
+    """Return the strokes that `text` describes, each (k, 2), scaled to [-1/2, 1/2].
 
-    Parameters
-    ----------
-    text : str
-        Such as ``"0,0 50,50 100,0 | 50,50 50,100"``, the letter Y.
-
-    Returns
-    -------
-    tuple of (k, 2) array
-        The points of every stroke, scaled to [-1/2, 1/2].
+    The letter Y, for instance, is ``"0,0 50,50 100,0 | 50,50 50,100"``.
     """
     strokes = [[point.split(",") for point in stroke.split()] for stroke in text.split("|")]
     return tuple(np.array(stroke, np.float64) / 100.0 - 0.5 for stroke in strokes)

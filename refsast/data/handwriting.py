@@ -67,23 +67,10 @@ class Hand:
 
 
 def render_digit(digit: int, rng: np.random.Generator, hand: Hand, pixels: int) -> Floats:
-    """Return a picture of a handwritten digit.
+    """Return a picture of a handwritten digit, (pixels, pixels): ink, from 0 for paper to 1.
 
-    Parameters
-    ----------
-    digit : int
-        Which one, 0 to 9.
-    rng : numpy.random.Generator
-        Draws the way of writing it.
-    hand : Hand
-        How much writing varies.
-    pixels : int
-        Side of the picture. The digit is 20 pixels long whatever it is.
-
-    Returns
-    -------
-    (pixels, pixels) array of float32
-        Ink, from 0 for paper to 1, its centre of mass in the middle.
+    The digit is 20 pixels long whatever the side of the picture, its centre of mass in the middle.
+    `rng` draws the way of writing it.
     """
     glyphs = GLYPHS[digit]
     glyph = glyphs[rng.integers(len(glyphs))]
@@ -100,23 +87,13 @@ def render_digit(digit: int, rng: np.random.Generator, hand: Hand, pixels: int) 
 
 
 def catmull_rom(points: NDArray[np.float64], pieces: int) -> NDArray[np.float64]:
-    """Return a smooth curve through `points`.
+    """Return a smooth curve through `points`, (k, d): every `pieces`-th point of it is one of them.
 
     Between p1 and p2, with neighbours p0 and p3 and u from 0 to 1::
 
         p1 + u (p2 - p0)/2 + u^2 (p0 - 5/2 p1 + 2 p2 - p3/2) + u^3 (3/2 (p1 - p2) + (p3 - p0)/2)
 
-    Parameters
-    ----------
-    points : (k, d) array
-        At least two points. The ends are continued in a straight line.
-    pieces : int
-        Points of the curve per given point.
-
-    Returns
-    -------
-    ((k - 1) * pieces + 1, d) array
-        The curve; every `pieces`-th point of it is a given point.
+    At both ends the polygon of the points goes on in a straight line.
     """
     padded = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
     p0, p1, p2, p3 = (padded[i : len(padded) - 3 + i, None] for i in range(4))
@@ -128,7 +105,7 @@ def catmull_rom(points: NDArray[np.float64], pieces: int) -> NDArray[np.float64]
 
 
 def _shape_matrix(draw: NDArray[np.float64], hand: Hand) -> NDArray[np.float64]:
-    """The matrix that stretches, slants and turns."""
+    """The matrix that stretches, slants and turns a glyph."""
     stretch = np.exp(0.5 * hand.stretch * draw[0])
     shear = -(hand.lean + hand.slant * draw[1])  # y points down, so leaning right is negative
     c, s = np.cos(hand.turn * draw[2]), np.sin(hand.turn * draw[2])
@@ -138,7 +115,7 @@ def _shape_matrix(draw: NDArray[np.float64], hand: Hand) -> NDArray[np.float64]:
 def _warp(
     points: NDArray[np.float64], field: NDArray[np.float64], amplitude: float
 ) -> NDArray[np.float64]:
-    """Displace points by a smooth random field, so that what touches keeps touching."""
+    """Displace points by a smooth random field, so that strokes that touch still touch."""
     wave = 2.5 * field[:, :2]  # radians per box: about half a wave across it
     phase = np.pi * field[:, 2:4]
     angle = points @ wave.T
@@ -147,7 +124,7 @@ def _warp(
 
 
 def _scale_and_centre(strokes: list[NDArray[np.float64]], side: float) -> list[NDArray[np.float64]]:
-    """Scale to a longer side and centre the mass, which lies along the line."""
+    """Scale to a longer side, and put the centre of mass, taken along the line, at zero."""
     points = np.concatenate(strokes)
     scale = side / np.ptp(points, axis=0).max()
     middles = np.concatenate([(s[1:] + s[:-1]) / 2.0 for s in strokes])

@@ -113,23 +113,11 @@ def load_nmnist_spikes(
 
     Parameters
     ----------
-    root : path
+    root, split, steps, per_class, duration, jobs, progress
         As for `load_nmnist`.
-    split : str
-        ``"Train"`` or ``"Test"``.
-    steps : int
-        Number of time steps. Positive.
-    per_class : int, optional
-        How many recordings of each of the ten classes; all by default.
-    duration : int
-        Length of all steps together, in microseconds.
     cache : path, optional
-        A folder for the binned result, which is then mapped from its file rather
-        than held in memory, and written as it is made.
-    jobs : int, optional
-        Threads that read, unzip and bin; as many as there are cores by default.
-    progress : callable, optional
-        Wraps the sequence of recordings as they are read, such as ``tqdm``.
+        A folder for the binned result, which is written there as it is made and mapped from its
+        file rather than held in memory.
 
     Returns
     -------
@@ -154,11 +142,11 @@ def load_nmnist_spikes(
         read = partial(_read_chunk, archive, steps, duration)
         chunks = [chosen[i : i + CHUNK] for i in range(0, len(chosen), CHUNK)]
 
-        def make() -> Iterator[Spikes]:
+        def build() -> Iterator[Spikes]:
             parts = map_chunks(read, chunks, jobs=min(workers, len(chunks)), backend="threading")
             return track_progress(parts, chosen, CHUNK, progress)
 
-        return load_or_build(path, make, y)
+        return load_or_build(path, build, y)
 
 
 def split_dataset(
@@ -203,13 +191,13 @@ def split_dataset(
 
 def _read_chunk(archive: Archive, steps: int, duration: int, chunk: Sequence[Recording]) -> Spikes:
     """Read and bin some recordings."""
-    names = [f"{recording.name} in {archive.place}" for recording in chunk]
+    names = [f"{recording.name} in {archive.location}" for recording in chunk]
     contents = [archive.read(recording) for recording in chunk]
     return bin_files(contents, names, steps=steps, duration=duration)
 
 
 def _cache_key(archive: Archive, chosen: Sequence[Recording], steps: int, duration: int) -> str:
-    """The hash of all that the binned recordings depend on, none of them being read."""
+    """The hash of all that the binned recordings depend on; none of them is read for it."""
     h = hashlib.sha256(f"{BINNING_VERSION} {steps} {duration} {SIZE}".encode())
     for recording in chosen:
         h.update(f"\n{recording.name} {archive.version(recording)}".encode())

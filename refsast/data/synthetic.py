@@ -98,29 +98,17 @@ def synthetic_spikes(
 
     Parameters
     ----------
-    n : int
-        Number of recordings. Positive.
+    n, steps, duration, hand, camera, progress
+        As for `synthetic_digits`.
     rng : numpy.random.Generator
         As for `synthetic_digits`. It ends in the same state whether or not the
         recordings were in the cache.
-    steps : int
-        Number of time steps. Positive.
-    duration : int
-        Length of all steps together, in microseconds.
-    hand : Hand
-        How much the handwriting varies.
-    camera : Camera
-        What records it.
     cache : path, optional
-        A folder for the result, which is written as it is made and mapped from its
+        A folder for the result, which is written there as it is made and mapped from its
         file rather than held in memory. Keyed by all the arguments, what `rng` will
         spawn and the version of NumPy.
     jobs : int or None
-        Processes that make them; None for as many as there are cores. They are started
-        afresh, so a program that asks for more than one runs under
-        ``if __name__ == "__main__":``.
-    progress : callable, optional
-        Wraps the sequence of recordings' indices as they are made, such as ``tqdm``.
+        Processes that make them; None for as many as there are cores.
 
     Returns
     -------
@@ -143,16 +131,16 @@ def synthetic_spikes(
     if cache is not None:
         path = Path(cache) / f"synthetic-{_cache_key(n, rng, steps, duration, hand, camera)}.spikes"
     work = partial(_bin_chunk, steps, duration, hand, camera)
-    made = False
+    built = False
 
-    def make() -> Iterator[Spikes]:
-        nonlocal made
-        made = True
+    def build() -> Iterator[Spikes]:
+        nonlocal built
+        built = True
         parts = map_chunks(work, _make_chunks(y.tolist(), rng), jobs=workers, backend="loky")
         return track_progress(parts, range(n), CHUNK, progress)
 
-    found = load_or_build(path, make, y)
-    if not made:
+    found = load_or_build(path, build, y)
+    if not built:  # the generator must have spawned its children all the same
         _skip_children(n, rng)
     return found
 
@@ -160,7 +148,7 @@ def synthetic_spikes(
 def synthetic_events(
     digit: int, rng: np.random.Generator, *, hand: Hand = HAND, camera: Camera = CAMERA
 ) -> Events:
-    """Return one synthetic recording.
+    """Return one synthetic recording, of about four thousand events in about 308 ms.
 
     Parameters
     ----------
@@ -168,15 +156,13 @@ def synthetic_events(
         What it shows, 0 to 9.
     rng : numpy.random.Generator
         Draws everything else.
-    hand : Hand
-        How much the handwriting varies.
-    camera : Camera
-        What records it.
+    hand, camera
+        As for `synthetic_digits`.
 
     Returns
     -------
     Events
-        About four thousand events in about 308 ms.
+        The recording.
 
     Raises
     ------
@@ -209,16 +195,8 @@ def write_synthetic(
         A folder, made if it is not there; ``SPLIT/DIGIT/NUMBER.bin`` are written in it.
     split : str
         ``"Train"`` or ``"Test"``. Must not be there yet.
-    n : int
-        Number of recordings. Positive.
-    rng : numpy.random.Generator
-        Spawns one stream for each recording.
-    hand : Hand
-        How much the handwriting varies.
-    camera : Camera
-        What records it.
-    progress : callable, optional
-        Wraps the sequence of recordings' indices as they are made, such as ``tqdm``.
+    n, rng, hand, camera, progress
+        As for `synthetic_digits`.
 
     Raises
     ------
