@@ -113,11 +113,13 @@ def load_nmnist_spikes(
 
     Parameters
     ----------
-    root, split, steps, per_class, duration, jobs, progress
+    root, split, steps, per_class, duration
         As for `load_nmnist`.
     cache : path, optional
         A folder for the binned result, which is written there as it is made and mapped from its
         file rather than held in memory.
+    jobs, progress
+        As for `load_nmnist`.
 
     Returns
     -------

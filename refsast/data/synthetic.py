@@ -98,17 +98,21 @@ def synthetic_spikes(
 
     Parameters
     ----------
-    n, steps, duration, hand, camera, progress
-        As for `synthetic_digits`.
+    n : int
+        Number of recordings. Positive.
     rng : numpy.random.Generator
         As for `synthetic_digits`. It ends in the same state whether or not the
         recordings were in the cache.
+    steps, duration, hand, camera
+        As for `synthetic_digits`.
     cache : path, optional
         A folder for the result, which is written there as it is made and mapped from its
         file rather than held in memory. Keyed by all the arguments, what `rng` will
         spawn and the version of NumPy.
     jobs : int or None
         Processes that make them; None for as many as there are cores.
+    progress : callable, optional
+        As for `synthetic_digits`.
 
     Returns
     -------

@@ -30,28 +30,9 @@ def calibrate(
 ) -> float:
     """Return the factor on all thresholds at which the hard network reads most recordings.
 
-    Parameters
-    ----------
-    network : Network
-        The network.
-    params : tuple of Layer
-        Its parameters.
-    x : (time, n, n_0) array, or Spikes
-        Recordings to choose on: those of the training, never those of the test.
-    y : (n,) array of int
-        Labels in [0, classes).
-    factors : sequence of float
-        What to try. Positive.
-
-    Returns
-    -------
-    float
-        One of `factors`; of equally good ones the one nearest to 1.
-
-    Raises
-    ------
-    ValueError
-        If there are no factors, or one is not positive, or the recordings are not as they must be.
+    To be chosen on recordings of the training, never on those of the test. Of equally good factors
+    the nearest to 1 is taken. Raises ValueError if there are no factors, one is not positive, or
+    the recordings do not fit the network.
     """
     if not factors:
         raise ValueError("factors must not be empty, got none")

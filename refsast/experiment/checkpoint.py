@@ -14,13 +14,7 @@ from refsast.files import read_arrays, write_arrays
 
 
 def save(path: str | Path, mark: Mapping[str, Json], state: TrainState) -> None:
-    """Write the state of the run that `mark` identifies.
-
-    Raises
-    ------
-    ValueError
-        If the folder cannot be written to.
-    """
+    """Write the state of the run that `mark` identifies; ValueError if that is impossible."""
     story = {
         "mark": mark,
         "epoch": state.epoch,
@@ -32,26 +26,10 @@ def save(path: str | Path, mark: Mapping[str, Json], state: TrainState) -> None:
 
 
 def restore(path: str | Path, mark: Mapping[str, Json], start: TrainState) -> TrainState:
-    """Return the state in the file, or `start` where there is no file.
+    """Return the state in the file, to the bit, or `start` where there is no file.
 
-    Parameters
-    ----------
-    path : path
-        The checkpoint.
-    mark : dict
-        Identifies the run that wants to go on.
-    start : State
-        The state before the first epoch.
-
-    Returns
-    -------
-    State
-        The run's own, to the bit.
-
-    Raises
-    ------
-    ValueError
-        If the file is damaged, or belongs to another run; the message says in what they differ.
+    Raises ValueError if the file is damaged, or belongs to another run than `mark` says; the message
+    names what they differ in.
     """
     path = Path(path)
     if not path.exists():

@@ -71,17 +71,7 @@ class Mean:
 def comparison_arms(setting: Setting, rhos: Iterable[float]) -> dict[str, Setting]:
     """Return the arms of a comparison: baseline, baseline with SAST's budget, SAST per rho.
 
-    Parameters
-    ----------
-    setting : Setting
-        What they have in common.
-    rhos : iterable of float
-        Radii of SAM, positive.
-
-    Returns
-    -------
-    dict of Setting
-        SAST takes two gradients per step, so the second arm, with twice the epochs, spends as many.
+    SAST takes two gradients per step, so the second arm, with twice the epochs, spends as many.
     """
     plain = replace(setting, rho=0.0)
     sast = {f"SAST, rho {rho:g}": replace(setting, rho=float(rho)) for rho in rhos}

@@ -102,26 +102,10 @@ def potential_histogram(
     edges: Array,
     spike: Spike | None = None,
 ) -> Array:
-    """Return how often each distance from threshold occurs, layer by layer.
+    """Return how often each distance from threshold, ``u - threshold``, occurs: (layers, bins).
 
-    Parameters
-    ----------
-    network : Network
-        The network.
-    params : tuple of Layer
-        Its parameters.
-    x : (time, n, n_0) array, or Spikes
-        Recordings.
-    edges : (k + 1,) array
-        Edges of the bins of ``u - threshold``, increasing, in units of potential.
-    spike : callable, optional
-        In place of every neuron's own, as for `run`.
-
-    Returns
-    -------
-    (layers, k) array
-        Share of all potentials (of all steps, recordings and neurons of the layer) per bin; the
-        shares of a layer sum to one unless potentials lie beyond the edges.
+    Shares of all potentials of a layer, over steps, recordings and neurons; they sum to one unless
+    some lie beyond the `edges`. `spike` stands in for every neuron's own, as for `run`.
     """
     counts = np.zeros((len(network.neurons), len(edges) - 1))
     totals = np.zeros((len(network.neurons), 1))

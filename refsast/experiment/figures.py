@@ -72,15 +72,7 @@ def _scores_by_epoch(curve: Sequence[Epoch], name: str) -> list[float]:
 def run_curves(curve: Sequence[Epoch]) -> Figure:
     """Loss, and smooth and hard accuracy with the gap between, by epoch, of one run.
 
-    Parameters
-    ----------
-    curve : sequence of Epoch
-        At least one; accuracies are drawn where the epochs have scores.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Two panels.
+    Accuracies are drawn where the epochs have scores.
     """
     figure, (left, right) = _make_axes(2)
     epochs = [epoch.epoch for epoch in curve]
@@ -103,15 +95,7 @@ def run_curves(curve: Sequence[Epoch]) -> Figure:
 def comparison_curves(results: Sequence[Result]) -> Figure:
     """Smooth and hard accuracy by epoch, mean over the seeds, one panel per arm.
 
-    Parameters
-    ----------
-    results : sequence of Result
-        Of `compare`.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Thin lines are single seeds.
+    Thin lines are single seeds.
     """
     names = tuple(dict.fromkeys(r.arm for r in results))
     figure, axes = _make_axes(len(names), height=3.4)
@@ -133,15 +117,7 @@ def comparison_curves(results: Sequence[Result]) -> Figure:
 def gap_by_rho(results: Sequence[Result]) -> Figure:
     """Transfer gap, and smooth and hard accuracy, against rho; rho = 0 is the baseline.
 
-    Parameters
-    ----------
-    results : sequence of Result
-        Of `compare`.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Means with 95 % intervals; the grey band is the baseline with twice the epochs.
+    Means with 95 % intervals; the grey band is the baseline with twice the epochs.
     """
     radius = {r.arm: r.run.config.rho for r in results if r.arm != LONGER}
     names = sorted(radius, key=lambda arm: radius[arm])
@@ -175,19 +151,10 @@ def gap_by_rho(results: Sequence[Result]) -> Figure:
 def potential_histograms(
     networks: dict[str, tuple[Network, Params]], x: ArrayLike | Spikes
 ) -> Figure:
-    """How far potentials lie from threshold, layer by layer, with smooth and with hard spikes.
+    """How far potentials lie from threshold, with smooth and with hard spikes, a panel per layer.
 
-    Parameters
-    ----------
-    networks : dict of (Network, Params)
-        By name, such as the baseline and SAST; of one architecture.
-    x : (time, n, n_0) array
-        Recordings.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        One panel per layer. What lies near zero is what the swap to hard spikes moves.
+    The networks, by name, are of one architecture. What lies near zero is what the swap to hard
+    spikes moves.
     """
     first = next(iter(networks.values()))[0]
     edges = np.linspace(-4.0, 4.0, 161)
@@ -212,15 +179,7 @@ def potential_histograms(
 def sharpness_curves(points: Mapping[str, Sequence[Point]]) -> Figure:
     """Top eigenvalue of the Hessian and SAM's remainders by epoch, one colour per training.
 
-    Parameters
-    ----------
-    points : mapping of sequence of Point
-        By the name of the training; all remainders of one radius.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Three panels: eigenvalue, loss, gradient; logarithmic where all is positive.
+    All remainders are of one radius. An axis is logarithmic where all on it is positive.
     """
     figure, axes = _make_axes(3)
     panels = dict(zip(SHARPNESS_PANELS, axes, strict=True))
@@ -251,19 +210,7 @@ def recordings_figure(
 ) -> Figure:
     """What recordings look like: mean ON and OFF events, activity in time, and some of them.
 
-    Parameters
-    ----------
-    figures : Description
-        Of the whole set.
-    samples : sequence of Events
-        Drawn one by one, what happened in the first third: ON red, OFF blue; at most ten.
-    size : (int, int)
-        Height and width of the sensor, in pixels.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Means above, single recordings below.
+    The samples, at most ten, are drawn below, the first third of each: ON red, OFF blue.
     """
     from matplotlib.figure import Figure
 

@@ -63,19 +63,10 @@ def picture(content: bytes, caption: str) -> str:
 
 
 def render_page(title: str, lead: str, sections: Sequence[tuple[str, Sequence[str]]]) -> str:
-    """Return a whole page.
+    """Return a whole page, which refers to nothing outside itself.
 
-    Parameters
-    ----------
-    title, lead : str
-        Heading, and the one sentence that most readers will read.
-    sections : sequence of (str, sequence of str)
-        Heading and HTML parts of each section.
-
-    Returns
-    -------
-    str
-        A document that refers to nothing outside itself.
+    `lead` is the one sentence that most readers will read; a section is its heading and its parts
+    in HTML.
     """
     body = "".join(f"<h2>{escape(heading)}</h2>{''.join(parts)}" for heading, parts in sections)
     return (

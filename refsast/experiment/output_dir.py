@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from numpy.typing import ArrayLike
 
@@ -16,6 +17,9 @@ from refsast.experiment.sharpness import Point
 from refsast.files import write_arrays, write_atomic
 from refsast.model import flatten
 from refsast.spikes import Spikes
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PAGE = "report.html"
 CAPTIONS = {
@@ -32,9 +36,11 @@ def write_run(
     """Write a run: record, weights, pictures, page."""
     record = {"setting": encode(setting), "seed": seed, "recordings": data, **run_record(run)}
     write_arrays(folder / WEIGHTS, {"w": flatten(run.params)})
-    write_atomic(folder / "curves.png", html_document.encode_png(figures.run_curves(run.curve)))
-    spread = figures.potential_histograms({"this run": (run.network, run.params)}, x)
-    write_atomic(folder / "membrane.png", html_document.encode_png(spread))
+    pictures = {
+        "curves.png": figures.run_curves(run.curve),
+        "membrane.png": figures.potential_histograms({"this run": (run.network, run.params)}, x),
+    }
+    _write_pictures(folder, pictures)
     write_json(folder / RUN, record)
     write_page(folder)
 
@@ -50,15 +56,14 @@ def write_comparison(
     table = tables.comparison_rows(results)
     best = max((row for row in table if row.against_baseline), key=lambda row: row.hard.value)
     first = {r.arm: (r.run.network, r.run.params) for r in reversed(results)}
-    drawn = {
+    pictures = {
         "curves.png": figures.comparison_curves(results),
         "gap_by_rho.png": figures.gap_by_rho(results),
         "membrane.png": figures.potential_histograms(
             {arm: first[arm] for arm in (BASELINE, best.arm)}, x
         ),
     }
-    for name, figure in drawn.items():
-        write_atomic(folder / name, html_document.encode_png(figure))
+    _write_pictures(folder, pictures)
     record = {"verdict": tables.conclusion(table), **_comparison_record(results, settings, data)}
     write_json(folder / COMPARISON, record)
     write_page(folder)
@@ -83,10 +88,13 @@ def write_sharpness(
         for arm, along in points.items()
     }
     done = {arm: run_record(run) for arm, run in runs.items()}
-    write_atomic(
-        folder / "sharpness.png", html_document.encode_png(figures.sharpness_curves(points))
-    )
+    _write_pictures(folder, {"sharpness.png": figures.sharpness_curves(points)})
     write_json(folder / SHARPNESS, {**asked, "points": measured, "runs": done})
+
+
+def _write_pictures(folder: Path, pictures: Mapping[str, "Figure"]) -> None:
+    for name, figure in pictures.items():
+        write_atomic(folder / name, html_document.encode_png(figure))
 
 
 def _comparison_record(
@@ -105,22 +113,10 @@ def _comparison_record(
 
 
 def reserve(folder: Path, kind: str, asked: Mapping[str, Json]) -> None:
-    """Make a folder ready for a result of this kind, or say why it must be another.
+    """Make a folder for a record of this kind, or say what in it must not be lost.
 
-    Parameters
-    ----------
-    folder : Path
-        Made if it is not there.
-    kind : str
-        The name of the record that will be written there.
-    asked : mapping
-        What identifies the result; an older one of the same kind must agree in all of it.
-
-    Raises
-    ------
-    ValueError
-        If the folder cannot be made, holds a result of another kind, or of the same kind with
-        other settings: nothing is overwritten that could not be had again.
+    `asked` identifies the result: a record of the same kind must agree in all of it, and one of
+    another kind must not be there. Raises ValueError else, or if the folder cannot be made.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -145,7 +141,7 @@ def comparison_identity(
 
 
 def _fill_defaults(record: Mapping) -> dict[str, Json]:
-    """A record, its settings completed by the parts that a setting has gained since."""
+    """A record whose settings have the fields, too, that were added after it was written."""
     settings = record.get("settings")
     if not isinstance(settings, Mapping):
         return dict(record)
@@ -157,32 +153,18 @@ def _fill_defaults(record: Mapping) -> dict[str, Json]:
 
 
 def write_page(folder: str | Path) -> Path:
-    """Make ``report.html`` from what a folder holds, and return its path.
+    """Make ``report.html`` from what the folder of a run or a comparison holds; return its path.
 
-    Parameters
-    ----------
-    folder : path
-        Of a run or a comparison.
-
-    Returns
-    -------
-    Path
-        The page; an older one is replaced.
-
-    Raises
-    ------
-    ValueError
-        If the folder holds neither, or a damaged record.
+    An older page is replaced. Raises ValueError if the folder holds neither, or a damaged record.
     """
     folder = Path(folder)
-    made = next(((n, f) for n, f in report.PAGES.items() if (folder / n).exists()), None)
-    if made is None:
+    path = next((folder / name for name in report.PAGES if (folder / name).exists()), None)
+    if path is None:
         raise ValueError(f"folder must hold {RUN} or {COMPARISON}, got {folder}")
-    name, make = made
     try:
-        content = make(read_json(folder / name), _embed_pictures(folder))
+        content = report.PAGES[path.name](read_json(path), _embed_pictures(folder))
     except (KeyError, TypeError, IndexError, AttributeError, StopIteration) as error:
-        raise ValueError(f"record must be whole, got {folder / name}: {error!r}") from error
+        raise ValueError(f"record must be whole, got {path}: {error!r}") from error
     write_atomic(folder / PAGE, content.encode())
     return folder / PAGE
 

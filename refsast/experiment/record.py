@@ -222,7 +222,7 @@ def qualified_name(function: object) -> str:
 
 
 def has_anonymous_function(mark: Json) -> bool:
-    """Whether a fingerprint holds a function that its name does not identify, such as a lambda."""
+    """Whether a fingerprint holds a function, such as a lambda, that its name does not identify."""
     return "<locals>" in json.dumps(mark) or "<lambda>" in json.dumps(mark)
 
 

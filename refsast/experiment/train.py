@@ -150,7 +150,7 @@ def _run_epoch(
     state: TrainState,
     stepped: Callable[[int], None],
 ) -> TrainState:
-    """One pass over the recordings; its scores are not measured yet."""
+    """One pass over the recordings, without scores yet."""
     batches = _batch_count(data, config)
     passes = (
         _joint_sam_gradient
@@ -186,7 +186,7 @@ def _select_rows(data: Data, rows: Integers) -> Data:
 def _joint_sam_gradient(
     network: Network, w: Array, first: Data, second: Data | None, rho: float
 ) -> tuple[float, Array]:
-    """Both passes of SAM at once: the loss at `w`, and the gradient to descend with."""
+    """The loss at `w` and the gradient to descend with, from both passes of SAM at once."""
     loss, grads = fast.sam_gradient(network, split_vector(network, w), first, second, rho=rho)
     return float(loss), flatten(grads)
 

@@ -105,7 +105,7 @@ def test_a_hessian_of_nothing_but_zeros():
 
 def test_a_looser_tolerance_takes_fewer_products_and_its_residual_says_so(monkeypatch):
     monkeypatch.setattr(
-        spectrum_module, "WHOLE", 0
+        spectrum_module, "DENSE_LIMIT", 0
     )  # a Hessian of 53 columns, as if it were a large one
     exact, loose = (
         top_eigenvalues(*tiny_case(), k=2, rng=rng(), tolerance=tolerance)

@@ -16,7 +16,7 @@ from refsast.spikes import Spikes
 
 Count: TypeAlias = Callable[[int], None]
 SUBSPACE = 12  # vectors that are kept, or more where more eigenvalues are wanted
-WHOLE = 64  # parameters, up to which the whole Hessian is computed
+DENSE_LIMIT = 64  # parameters, up to which the whole Hessian is computed
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,8 +112,8 @@ def top_eigenvalues(
         return out
 
     values, vectors = _top_eigenpairs(hessian, p, k, by_magnitude, rng, tolerance)
-    apart = [hessian(v) - value * v for value, v in zip(values, vectors.T, strict=True)]
-    return Spectrum(values, vectors, np.linalg.norm(apart, axis=1), products)
+    residuals = [hessian(v) - value * v for value, v in zip(values, vectors.T, strict=True)]
+    return Spectrum(values, vectors, np.linalg.norm(residuals, axis=1), products)
 
 
 def _top_eigenpairs(
@@ -124,10 +124,10 @@ def _top_eigenpairs(
     rng: np.random.Generator,
     tolerance: float,
 ) -> tuple[Array, Array]:
-    """The first `k` eigenvalues and their vectors; of a small Hessian, column by column."""
+    """The first `k` eigenvalues and their vectors; a small Hessian is computed whole."""
     which, subspace = "LM" if by_magnitude else "LA", max(2 * k + 1, SUBSPACE)
     start = rng.standard_normal(p)
-    if p <= max(WHOLE, subspace):
+    if p <= max(DENSE_LIMIT, subspace):
         values, vectors = np.linalg.eigh(np.stack([hessian(unit) for unit in np.eye(p)]))
     elif not hessian(start).any():  # all of it is zero, which ARPACK refuses
         values, vectors = np.zeros(k), np.eye(p, k)
@@ -146,7 +146,7 @@ def _arpack_eigenpairs(
     subspace: int,
     tolerance: float,
 ) -> tuple[Array, Array]:
-    """`eigsh`, whose failure to converge is refused as bad input."""
+    """By ARPACK, whose failure to converge is raised as a bad `tolerance`."""
     from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
     operator = LinearOperator((p, p), matvec=hessian, dtype=np.float64)  # pyright: ignore[reportCallIssue]

@@ -1,4 +1,4 @@
-"""The door that both measures share."""
+"""Validation that both measures share."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,7 +14,7 @@ from refsast.spikes import Spikes
 def validate_point(
     network: Network, params: Params, x: ArrayLike | Spikes, y: ArrayLike
 ) -> tuple[Params, Array, Integers]:
-    """Everything checked, in double precision, and dense: once, not at every product."""
+    """Check everything once, not at every product; in double precision, and dense."""
     reference.require_hessian(network)
     w = flatten(validate_real_params(network, params)).astype(np.float64)
     return validate(network, split_vector(network, w), x, y)
