@@ -118,12 +118,17 @@ def read_setting(args: argparse.Namespace) -> Setting:
     return replace(PRESETS[args.preset], **given)
 
 
-def add_run_flags(parser: argparse.ArgumentParser, out: str) -> None:
-    """Add the flags of a command that trains many times."""
-    group = parser.add_argument_group("runs", "How often, how many at a time, and where it goes.")
+def add_out_flag(group: argparse._ActionsContainer, out: str) -> None:
+    """Add ``--out``, which has a default."""
     group.add_argument(
         "--out", type=Path, default=Path(out), metavar="FOLDER", help=f"default: {out}"
     )
+
+
+def add_run_flags(parser: argparse.ArgumentParser, out: str) -> None:
+    """Add the flags of a command that trains many times."""
+    group = parser.add_argument_group("runs", "How often, how many at a time, and where it goes.")
+    add_out_flag(group, out)
     for flag, parse, default, text in (
         ("--seeds", positive, 3, "how many seeds"),
         ("--first-seed", natural, 0, "the first seed"),

@@ -54,28 +54,30 @@ def add(commands: Commands) -> None:
     make.add_argument("--jobs", type=positive, help="processes for --spikes (default: all cores)")
     make.set_defaults(run=run_make)
     cache = inner.add_parser("cache", help="bin recordings into one file that is mapped, not read")
-    cache.add_argument("folder", type=Path, help="with Train and Test, or their zips")
+    _add_split(cache, "with Train and Test, or their zips", "time steps (default: 20)")
     cache.add_argument(
         "--out", type=Path, required=True, metavar="CACHE", help="folder of the file"
     )
-    cache.add_argument(
-        "--split", default="Train", choices=SPLITS, help="which part (default: Train)"
-    )
-    cache.add_argument("--steps", type=positive, default=STEPS, help="time steps (default: 20)")
-    cache.add_argument("--duration", type=positive, default=DURATION, help="of all steps, in us")
     cache.add_argument("--per-class", type=positive, help="of each digit (default: all)")
     cache.add_argument("--jobs", type=positive, help="threads (default: all cores)")
     cache.set_defaults(run=run_cache)
     show = inner.add_parser("describe", help="print the figures of recordings, draw a picture")
-    show.add_argument("folder", type=Path, help="with Train and Test, their zips, or .bin files")
-    show.add_argument(
-        "--split", default="Train", choices=SPLITS, help="which part (default: Train)"
+    _add_split(
+        show, "with Train and Test, their zips, or .bin files", "time steps, for the density"
     )
     show.add_argument("--size", type=positive, default=34, help="width and height, in pixels")
-    show.add_argument("--steps", type=positive, default=20, help="time steps, for the density")
-    show.add_argument("--duration", type=positive, default=300_000, help="of all steps, in us")
     show.add_argument("--picture", type=Path, metavar="PNG", help="draw the recordings here")
     show.set_defaults(run=run_describe)
+
+
+def _add_split(parser: argparse.ArgumentParser, folder: str, steps: str) -> None:
+    """Add the flags that name recordings and how they are binned."""
+    parser.add_argument("folder", type=Path, help=folder)
+    parser.add_argument(
+        "--split", default="Train", choices=SPLITS, help="which part (default: Train)"
+    )
+    parser.add_argument("--steps", type=positive, default=STEPS, help=steps)
+    parser.add_argument("--duration", type=positive, default=DURATION, help="of all steps, in us")
 
 
 def run_make(args: argparse.Namespace) -> int:

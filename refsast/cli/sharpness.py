@@ -3,12 +3,13 @@
 import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
 from refsast.cli.common import (
     Commands,
+    Recordings,
+    add_out_flag,
     add_recording_flags,
     add_setting_flags,
     load_recordings,
@@ -57,10 +58,7 @@ def add(commands: Commands) -> None:
         default=1e-3,
         help="residual of the eigenvalue, as a share of it, at which to stop (default: 0.001)",
     )
-    out = "runs/sharpness"
-    parser.add_argument(
-        "--out", type=Path, default=Path(out), metavar="FOLDER", help=f"default: {out}"
-    )
+    add_out_flag(parser, "runs/sharpness")
     parser.add_argument("--seed", type=natural, default=0, help="of initial weights and order")
     add_setting_flags(parser)
     add_recording_flags(parser)
@@ -92,9 +90,7 @@ def run(args: argparse.Namespace) -> int:
     runs: dict[str, Run] = {}
     points: dict[str, Sequence[Point]] = {}
     for arm, setting in settings.items():
-        runs[arm], points[arm] = _train_and_measure(
-            arm, setting, recordings.train, recordings.held_out, on, radius, args
-        )
+        runs[arm], points[arm] = _train_and_measure(arm, setting, recordings, on, radius, args)
     write_sharpness(args.out, runs, points, asked)
     measured = f"measured on {args.recordings} of those to train, radius {radius:g}"
     print(f"{recordings.description}; {measured}\n")
@@ -117,26 +113,25 @@ def _settings(args: argparse.Namespace) -> dict[str, Setting]:
 def _train_and_measure(
     arm: str,
     setting: Setting,
-    train: Data,
-    held_out: Data,
+    recordings: Recordings,
     on: Data,
     radius: float,
     args: argparse.Namespace,
 ) -> tuple[Run, tuple[Point, ...]]:
-    """One training and what was measured along it, with a bar."""
-    network, params, order = initialise(setting, np.shape(train[0])[2], args.seed)
+    """One training and what was measured along it, with a progress bar."""
+    network, params, order = initialise(setting, np.shape(recordings.train[0])[2], args.seed)
     with progress_bar(desc=arm, unit=" steps") as steps:
         return along_training(
             network,
             params,
-            train,
+            recordings.train,
             setting.config,
             rng=order,
             on=on,
             rho=radius,
             every=args.every,
             tolerance=args.tolerance,
-            held_out=held_out,
+            held_out=recordings.held_out,
             watch=watch_training(steps, f"{arm}, "),
             count=lambda products: steps.set_postfix_str(f"measuring: {products} products"),
         )
@@ -160,11 +155,11 @@ HEADINGS: tuple[str, ...] = (
 def _table_rows(points: Mapping[str, Sequence[Point]]) -> list[tuple[str, ...]]:
     """Headings, and one row per measurement."""
     lines = [HEADINGS]
-    for arm, along in points.items():
-        for point in along:
+    for arm, measured in points.items():
+        for point in measured:
             r = point.remainder
             before = (r.loss, r.grad_norm, point.top, point.residual)
             after = (r.first_order, r.curvature, r.gradient_change, r.dropped)
-            figures = [f"{v:.4g}" for v in before], [f"{v:.4g}" for v in after]
-            lines.append((arm, str(point.epoch), *figures[0], str(point.products), *figures[1]))
+            left, right = ([f"{value:.4g}" for value in part] for part in (before, after))
+            lines.append((arm, str(point.epoch), *left, str(point.products), *right))
     return lines

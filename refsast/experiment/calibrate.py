@@ -1,4 +1,4 @@
-"""The sceptic's control: could re-tuning one number after training close the gap as well?"""
+"""The sceptic's control: could rescaling all thresholds after training close the gap as well?"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -38,8 +38,8 @@ def calibrate(
         raise ValueError("factors must not be empty, got none")
     x, labels = validate_dataset(network, x, y)
 
-    def worth(factor: float) -> tuple[float, float]:
+    def score(factor: float) -> tuple[float, float]:
         logits = predict(scale_threshold(network, factor), params, x, spike=heaviside)
         return accuracy(logits, labels), -abs(factor - 1.0)
 
-    return max(factors, key=worth)
+    return max(factors, key=score)

@@ -143,9 +143,9 @@ def compare(
     """
     from joblib import Parallel, delayed
 
-    todo = [(arm, seed) for seed in seeds for arm in arms]
+    pairs = [(arm, seed) for seed in seeds for arm in arms]
 
-    def one(arm: str, seed: int) -> Result:
+    def run_one(arm: str, seed: int) -> Result:
         try:
             run = train_arm(arms[arm], data, held_out, seed)
         except ValueError as error:
@@ -156,8 +156,10 @@ def compare(
 
     run_all = Parallel(n_jobs=jobs, return_as="generator")
     # What joblib is declared to yield may be None; what it yields here never is.
-    results = (r for r in run_all(delayed(one)(*task) for task in todo) if isinstance(r, Result))
-    return tuple(progress(results, len(todo)))
+    results = (
+        r for r in run_all(delayed(run_one)(*pair) for pair in pairs) if isinstance(r, Result)
+    )
+    return tuple(progress(results, len(pairs)))
 
 
 def final_measures(results: Iterable[Result], arm: str, measure: str) -> np.ndarray:

@@ -184,11 +184,11 @@ def sharpness_curves(points: Mapping[str, Sequence[Point]]) -> Figure:
     figure, axes = _make_axes(3)
     panels = dict(zip(SHARPNESS_PANELS, axes, strict=True))
     colours = cycle((COLOURS[0], *COLOURS[2:]))
-    for colour, (name, along) in zip(colours, points.items(), strict=False):
-        epochs = [point.epoch for point in along]
-        remainders = [point.remainder for point in along]
+    for colour, (name, trajectory) in zip(colours, points.items(), strict=False):
+        epochs = [point.epoch for point in trajectory]
+        remainders = [point.remainder for point in trajectory]
         for title, line, values, suffix in (
-            ("eigenvalue", "o-", [point.top for point in along], ""),
+            ("eigenvalue", "o-", [point.top for point in trajectory], ""),
             ("loss", "o-", [r.first_order for r in remainders], ""),
             ("gradient", "o-", [r.gradient_change for r in remainders], ": its change"),
             ("gradient", "s:", [r.dropped for r in remainders], ": the term that SAM drops"),

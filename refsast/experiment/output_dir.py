@@ -84,8 +84,8 @@ def write_sharpness(
 ) -> None:
     """Write what was measured along some trainings: record, picture."""
     measured = {
-        arm: [{**asdict(point), "curvature": point.remainder.curvature} for point in along]
-        for arm, along in points.items()
+        arm: [{**asdict(point), "curvature": point.remainder.curvature} for point in trajectory]
+        for arm, trajectory in points.items()
     }
     done = {arm: run_record(run) for arm, run in runs.items()}
     _write_pictures(folder, {"sharpness.png": figures.sharpness_curves(points)})

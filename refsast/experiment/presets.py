@@ -128,23 +128,23 @@ class Setting:
     def start(self, network: Network, rng: np.random.Generator) -> Params:
         """Return initial parameters, in float32, within the caps."""
         w = self.scale * flatten(init(network, rng))
-        return self._inside(network, unflatten(network, w.astype(np.float32)))
+        return self._project(network, unflatten(network, w.astype(np.float32)))
 
-    def _inside(self, network: Network, params: Params) -> Params:
+    def _project(self, network: Network, params: Params) -> Params:
         """The nearest parameters within the caps."""
         return project(network, params, w=self.cap_w, v=self.cap_v)
 
-    def _capped(self, method: Descent) -> Descent:
+    def _add_caps(self, method: Descent) -> Descent:
         """The method, followed by the projection if there is a cap."""
         caps = {"|W|_2": self.cap_w, "|V|_2": self.cap_v}
         says = ", ".join(f"{norm} <= {float(cap)}" for norm, cap in caps.items() if cap is not None)
-        return projected(method, self._project, says=says) if says else method
+        return projected(method, self._project_flat, says=says) if says else method
 
-    def _project(self, w: Array) -> Array:
-        """The nearest flat parameters within the caps; their number says how many inputs."""
+    def _project_flat(self, w: Array) -> Array:
+        """The same for flat parameters, whose number tells how many inputs there are."""
         n_in = 1 + (w.size - self.network(1).n_params) // self.network(1).sizes[1]
         network = self.network(n_in)
-        return flatten(self._inside(network, unflatten(network, w)))
+        return flatten(self._project(network, unflatten(network, w)))
 
     @property
     def config(self) -> Config:
@@ -156,7 +156,7 @@ class Setting:
             epsilon=1e-8,
             weight_decay=0.0,
         )
-        method, schedule = self._capped(method), SCHEDULES[self.schedule]
+        method, schedule = self._add_caps(method), SCHEDULES[self.schedule]
         return Config(self.epochs, self.batch, self.rho, self.warmup, method, schedule, self.shared)
 
 

@@ -48,7 +48,7 @@ def _make_row(results: Sequence[Result], names: Sequence[str], arm: str) -> Row:
     runs = [r.run for r in results if r.arm == arm]
     hard = final_measures(results, arm, "hard")
 
-    def against(other: str) -> Mean | None:
+    def difference(other: str) -> Mean | None:
         if arm in (BASELINE, LONGER) or other not in names:
             return None
         return estimate_mean(100.0 * (hard - final_measures(results, other, "hard")))
@@ -61,8 +61,8 @@ def _make_row(results: Sequence[Result], names: Sequence[str], arm: str) -> Row:
         estimate_mean(100.0 * hard),
         estimate_mean(100.0 * final_measures(results, arm, "gap")),
         estimate_mean(100.0 * final_measures(results, arm, "retuned")),
-        against(BASELINE),
-        against(LONGER),
+        difference(BASELINE),
+        difference(LONGER),
     )
 
 
@@ -95,7 +95,8 @@ def row_cells(row: Row) -> tuple[str, ...]:
 def _format_mean(mean: Mean, sign: str = "") -> str:
     """A mean with its interval, if it has one."""
     value = f"{mean.value:{sign}.1f}"
-    return value if mean.half_width != mean.half_width else f"{value} ± {mean.half_width:.1f}"
+    no_interval = mean.half_width != mean.half_width  # NaN
+    return value if no_interval else f"{value} ± {mean.half_width:.1f}"
 
 
 def format_rows(table: Sequence[Row]) -> str:

@@ -1,14 +1,15 @@
 """The training loop: minibatches, SAM's two passes, one descent step, an evaluation per epoch.
 
 Rule 1: the order of the recordings in epoch e follows from two seeds and e alone, so an interrupted
-        run needs no generator's state to go on to the same bits.
-Rule 2: the minibatch of the ascent is drawn from a stream of its own. With rho = 0 that stream is
-        never read, and what is left is plain descent, bit for bit.
+        run goes on to the same bits without the state of a generator.
+Rule 2: the minibatch of the ascent has its own random order. With rho = 0 it is never used, and
+        what is left is plain descent, bit for bit.
 Rule 3: the gradient is an argument.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -129,7 +130,7 @@ def train(
         if observe is not None:
             observe(state.epoch, split_vector(network, state.w.copy()))
         if checkpoint is not None:
-            disk.save(checkpoint, mark, state)
+            disk.save(checkpoint, mark, state)  # after `observe`: no epoch is missed by it
         if watch is not None:
             watch(state.epoch * _batch_count(data, config), steps, done)
     return Run(network, split_vector(network, state.w), config, seeds, state.curve, mark)
@@ -148,32 +149,31 @@ def _run_epoch(
     seeds: tuple[int, ...],
     loss_and_grad: Gradient,
     state: TrainState,
-    stepped: Callable[[int], None],
+    report_step: Callable[[int], None],
 ) -> TrainState:
     """One pass over the recordings, without scores yet."""
     batches = _batch_count(data, config)
-    passes = (
-        _joint_sam_gradient
-        if loss_and_grad is fast.loss_and_grad
-        else _sequential_sam_gradient(loss_and_grad)
-    )
+    sam_gradient = partial(_sequential_sam_gradient, loss_and_grad)
+    if loss_and_grad is fast.loss_and_grad:
+        sam_gradient = _joint_sam_gradient
     w, moments, evaluations = state.w, state.moments, state.evaluations
     losses: list[float] = []
     order, ascent_order = (_epoch_order(seed, state.epoch, data, config) for seed in seeds)
     for i in range(batches):
         share = (state.epoch + i / batches) / config.epochs
         rho = config.radius(share)
-        alone = config.shared or rho == 0.0
-        first = _select_rows(data, order[i] if alone else ascent_order[i])
-        second = None if alone else _select_rows(data, order[i])
+        # The ascent's own minibatch is drawn only where there is an ascent: rule 2.
+        one_batch = config.shared or rho == 0.0
+        first = _select_rows(data, order[i] if one_batch else ascent_order[i])
+        second = None if one_batch else _select_rows(data, order[i])
         with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is checked below
-            loss, grad = passes(network, w, first, second, rho)
-            grad = grad.astype(w.dtype, copy=False)
+            loss, grad = sam_gradient(network, w, first, second, rho)
+            grad = grad.astype(w.dtype, copy=False)  # a user's gradient may be in double precision
             moments, w = config.descent.update(moments, w, grad, config.schedule(share))
         losses.append(loss)  # at w itself, before the step
         evaluations += 1 if rho == 0.0 else 2
         _require_finite(loss, w, state.epoch, i)
-        stepped(state.epoch * batches + i + 1)
+        report_step(state.epoch * batches + i + 1)
     done = Epoch(state.epoch + 1, float(np.mean(losses)), evaluations, None)
     return TrainState(done.epoch, done.evaluations, w, moments, (*state.curve, done))
 
@@ -191,27 +191,25 @@ def _joint_sam_gradient(
     return float(loss), flatten(grads)
 
 
-def _sequential_sam_gradient(loss_and_grad: Gradient) -> Callable[..., tuple[float, Array]]:
+def _sequential_sam_gradient(
+    loss_and_grad: Gradient,
+    network: Network,
+    w: Array,
+    first: Data,
+    second: Data | None,
+    rho: float,
+) -> tuple[float, Array]:
     """The same by two calls of any gradient."""
+    losses: list[float] = []
 
-    def passes(
-        network: Network, w: Array, first: Data, second: Data | None, rho: float
-    ) -> tuple[float, Array]:
-        losses: list[float] = []
+    def objective(w: Array, batch: Data = first) -> tuple[Array, Array]:
+        loss, grads = loss_and_grad(network, split_vector(network, w), *batch)
+        losses.append(float(loss))
+        return loss, flatten(grads)
 
-        def objective(batch: Data) -> sam.Objective:
-            def f(w: Array) -> tuple[Array, Array]:
-                loss, grads = loss_and_grad(network, split_vector(network, w), *batch)
-                losses.append(float(loss))
-                return loss, flatten(grads)
-
-            return f
-
-        other = None if second is None else objective(second)
-        grad = sam.gradient(objective(first), w, rho=rho, second=other)
-        return losses[0], grad
-
-    return passes
+    other = None if second is None else partial(objective, batch=second)
+    grad = sam.gradient(objective, w, rho=rho, second=other)
+    return losses[0], grad
 
 
 def _batch_count(data: Data, config: Config) -> int:

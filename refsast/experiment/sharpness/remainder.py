@@ -87,19 +87,19 @@ def sam_remainder(
     params, x, y = validate_point(network, params, x, y)
     if not 0.0 < require_number(rho, "rho") < np.inf:
         raise ValueError(f"rho must be positive and finite, got {rho}")
-    seen: list[tuple[float, Array]] = []
+    evaluated: list[tuple[float, Array]] = []
 
     def objective(w: Array) -> tuple[Array, Array]:
         loss, grads = reference.loss_and_grad(network, split_vector(network, w), x, y)
-        seen.append((float(loss), flatten(grads)))
-        return loss, seen[-1][1]
+        evaluated.append((float(loss), flatten(grads)))
+        return loss, evaluated[-1][1]
 
     def hvp(w: Array, direction: Array) -> Array:
         parts = (split_vector(network, vector) for vector in (w, direction))
         return flatten(reference.hvp(network, next(parts), x, y, next(parts)))
 
     exact = sam.exact_gradient(objective, hvp, flatten(params), rho=rho)
-    (loss, grad), (raised, sam_gradient) = seen  # at w, then at w + e
+    (loss, grad), (raised, sam_gradient) = evaluated  # at w, then at w + e
     norm = float(np.linalg.norm(grad))
     return Remainder(
         rho=float(rho),
