@@ -164,6 +164,7 @@ def _bin_batch(batch: _Batch, steps: int, duration: int, size: tuple[int, int]) 
     bits, rows = (cells - 1).bit_length(), steps * len(batch.counts)
     number = np.uint32 if rows << bits < 1 << 32 else np.int64
     t = batch.t if steps * duration < 1 << 32 else batch.t.astype(np.int64)
+    # Times fit in 32 bits, but times times steps may not; the key holds the row and the cell.
     first_row = np.repeat(np.arange(0, rows, steps).astype(number), batch.counts)
     key = (first_row + time_step(t, steps, duration).astype(number)) << bits
     key |= batch.column.astype(number)
@@ -174,6 +175,7 @@ def _bin_batch(batch: _Batch, steps: int, duration: int, size: tuple[int, int]) 
     fresh = np.ones(key.shape, bool)
     np.not_equal(key[1:], key[:-1], out=fresh[1:])
     key = key.take(np.flatnonzero(fresh))  # twice as fast as key[fresh] and more
+    # The keys are sorted, so row r begins at the first one that is not below r << bits.
     starts = np.searchsorted(key, np.arange(rows + 1).astype(number) << bits)
     index = (key & ((1 << bits) - 1)).astype(index_type(cells))
     return Spikes(steps, cells, starts.astype(np.int64), index)

@@ -85,7 +85,8 @@ def store(path: Path, parts: Iterable[Spikes], y: NDArray[np.int64]) -> None:
     sizes: list[NDArray] = []
     kinds: set[tuple[int, int]] = set()
     with open_atomic(path) as file:
-        file.write(_index_header(np.uint16, 0))  # keeps the place: the length is not known yet
+        # The header's place; it is written again when type and length are known.
+        file.write(_index_header(np.uint16, 0))
         for part in parts:
             kinds.add((part.steps, part.cells))
             sizes.append(np.diff(part.starts))
@@ -96,7 +97,7 @@ def store(path: Path, parts: Iterable[Spikes], y: NDArray[np.int64]) -> None:
         starts = row_starts(np.concatenate(sizes))
         if len(y) * steps + 1 != len(starts):
             raise ValueError(f"y must have one label per recording, got {len(y)}")
-        file.write(bytes(-file.tell() % 8))  # what follows is of 64 bits, and so aligned
+        file.write(bytes(-file.tell() % 8))  # so that the 64-bit numbers that follow are aligned
         end = file.tell()
         for numbers in (starts, y, [steps, cells]):
             np.save(file, _little_endian(numbers, np.int64))
@@ -106,6 +107,7 @@ def store(path: Path, parts: Iterable[Spikes], y: NDArray[np.int64]) -> None:
         header = _index_header(kind, 0)
         file.write(_index_header(kind, (end - len(header)) // np.dtype(kind).itemsize))
         file.flush()
+        # Read back rather than added up on the way: the header, which came last, comes first.
         checksum = _checksum(np.memmap(file.name, mode="r"))
         file.seek(-CHECK_BYTES, os.SEEK_END)
         file.write(checksum)
@@ -117,7 +119,7 @@ def fetch(path: Path) -> SpikeSet | None:
     None if the file is absent, damaged, or not one of ours; all of it is read once to verify it.
     """
     try:
-        content = np.memmap(path, mode="r")
+        content = np.memmap(path, mode="r")  # an empty file cannot be mapped: ValueError
         if _checksum(content) != content[-CHECK_BYTES:].tobytes():
             return None
         with path.open("rb") as file:

@@ -135,6 +135,7 @@ def _threshold_crossings(
     for k, place in enumerate(path[1:]):
         now = _shift_and_blur(light, place).ravel()
         change = now - held
+        # i: the pixels that fire in this step, numbered over all recordings.
         i = np.flatnonzero((change >= up) | (change <= fall))
         i = i[ready[i] <= step * (k + 1)]
         polarity = change[i] > 0
@@ -145,6 +146,7 @@ def _threshold_crossings(
         t = np.maximum(step * (k + part), ready[i])
         ready[i] = t + camera.refractory
         held[i] = now[i]
+        # A blind pixel does not compare: it holds the newest light until it sees again.
         blind = np.concatenate([blind, i])
         blind = blind[ready[blind] > step * (k + 1)]
         held[blind] = now[blind]
@@ -193,7 +195,8 @@ def _spline_weights(offset: float) -> Floats:
 def _assemble_events(
     t: NDArray, pixel: NDArray, p: NDArray, rng: np.random.Generator, camera: Camera
 ) -> Events:
-    """Shift, cut, add noise and put in order the events of one recording."""
+    """Shift the events of one recording in time, add noise, cut them to its length and sort them."""
+    # The order of the draws is part of what a seed means: new ones go to the end.
     length = camera.duration + camera.duration_spread * rng.normal()
     pixels = SIZE[0] * SIZE[1]
     n = rng.poisson(camera.noise_rate * pixels * length * 1e-6)

@@ -72,6 +72,7 @@ def render_digit(digit: int, rng: np.random.Generator, hand: Hand, pixels: int) 
     The digit is 20 pixels long whatever the side of the picture, its centre of mass in the middle.
     `rng` draws the way of writing it.
     """
+    # The order of the draws is part of what a seed means: new ones go to the end.
     glyphs = GLYPHS[digit]
     glyph = glyphs[rng.integers(len(glyphs))]
     field = rng.normal(size=(4, 6))
@@ -80,6 +81,7 @@ def render_digit(digit: int, rng: np.random.Generator, hand: Hand, pixels: int) 
         _warp(catmull_rom(stroke, POINTS_PER_PIECE), field, hand.warp) @ tilt.T for stroke in glyph
     ]
     width = hand.width * np.exp(hand.width_spread * rng.normal())
+    # The pen widens the digit, so its line gets what is left of the size.
     strokes = _scale_and_centre(strokes, (DIGIT_SIZE - width) * np.exp(hand.size * rng.normal()))
     starts = np.concatenate([stroke[:-1] for stroke in strokes])
     ends = np.concatenate([stroke[1:] for stroke in strokes])

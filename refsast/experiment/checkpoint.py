@@ -47,6 +47,7 @@ def restore(path: str | Path, mark: Mapping[str, Json], start: TrainState) -> Tr
         state = TrainState(story["epoch"], story["evaluations"], arrays["w"], moments, curve)
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise ValueError(f"checkpoint must be whole, got {path}: {error!r}") from error
+    # Every part was there; they may still be of different epochs or of another network.
     if not (state.epoch == len(curve) > 0 and state.w.shape == start.w.shape):
         raise ValueError(f"checkpoint must be whole, got {path}: epoch {state.epoch}")
     return state

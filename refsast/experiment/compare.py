@@ -155,7 +155,7 @@ def compare(
         return Result(arm, seed, run, evaluate(network, run.params, *held_out).hard)
 
     run_all = Parallel(n_jobs=jobs, return_as="generator")
-    # What joblib is declared to yield may be None; what it yields here never is.
+    # joblib is declared to yield None, too, which it does not do here: for the type checker.
     results = (
         r for r in run_all(delayed(run_one)(*pair) for pair in pairs) if isinstance(r, Result)
     )

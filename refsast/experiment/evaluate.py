@@ -70,6 +70,7 @@ def evaluate(network: Network, params: Params, x: ArrayLike | Spikes, y: ArrayLi
     x, labels = validate_dataset(network, x, y)
     smooth = predict(network, params, x)
     hard = predict(network, params, x, spike=heaviside)
+    # In double precision: a mean over many recordings in single precision would lose digits.
     loss = float(cross_entropy(smooth.astype(np.float64), labels))
     return Scores(loss, accuracy(smooth, labels), accuracy(hard, labels))
 

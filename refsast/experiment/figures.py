@@ -161,6 +161,7 @@ def potential_histograms(
     middle = 0.5 * (edges[1:] + edges[:-1])
     figure, axes = _make_axes(len(first.neurons), height=3.2)
     colours = cycle((COLOURS[0], *COLOURS[2:]))
+    # The second colour is grey: it stands for the longer baseline, which is not drawn here.
     for colour, (name, (network, params)) in zip(colours, networks.items(), strict=False):
         for spike, style in ((None, SMOOTH_STYLE), (heaviside, HARD_STYLE)):
             shares = potential_histogram(network, params, x, edges, spike)
@@ -240,6 +241,7 @@ def recordings_figure(
 
 def _paint_events(events: Events, size: tuple[int, int]) -> Array:
     """The first third of a recording on white: ON events redden a pixel, OFF events blue it."""
+    # The first saccade takes a third of the time; more of them would blur the picture.
     early = events.t <= events.t[-1] // 3
     counts = np.zeros((2, *size))
     np.add.at(counts, (events.p[early], events.y[early], events.x[early]), 1.0)

@@ -54,6 +54,7 @@ def write_comparison(
 ) -> None:
     """Write a comparison: record, table, pictures, page."""
     table = tables.comparison_rows(results)
+    # The baseline's potentials are drawn beside those of the best SAST arm, first seed.
     best = max((row for row in table if row.against_baseline), key=lambda row: row.hard.value)
     first = {r.arm: (r.run.network, r.run.params) for r in reversed(results)}
     pictures = {
@@ -125,6 +126,7 @@ def reserve(folder: Path, kind: str, asked: Mapping[str, Json]) -> None:
     for other in {RUN, COMPARISON, SWEEP, SHARPNESS} - {kind}:
         if (folder / other).exists():
             raise ValueError(f"out must hold no other result, got {folder / other}")
+    # A run is identified by its checkpoint, which `train` checks.
     if kind != RUN and (folder / kind).exists():
         before = _fill_defaults(read_json(folder / kind))
         if apart := diff_keys(asked, {key: before.get(key) for key in asked}):

@@ -159,8 +159,9 @@ def fingerprint(
     held_out: Data | None,
     gradient: Callable[..., object],
 ) -> Mapping[str, Json]:
-    """Return what identifies a run: two runs with the same answer end at the same bits."""
+    """Return what identifies a run: two runs with equal fingerprints end at the same bits."""
     return {
+        # Another version may compute other bits from the same numbers.
         "refsast": __version__,
         "gradient": qualified_name(gradient),
         "network": encode(network),

@@ -129,7 +129,7 @@ def _top_eigenpairs(
     start = rng.standard_normal(p)
     if p <= max(DENSE_LIMIT, subspace):
         values, vectors = np.linalg.eigh(np.stack([hessian(unit) for unit in np.eye(p)]))
-    elif not hessian(start).any():  # all of it is zero, which ARPACK refuses
+    elif not hessian(start).any():  # a Hessian of zeros, which ARPACK refuses
         values, vectors = np.zeros(k), np.eye(p, k)
     else:
         values, vectors = _arpack_eigenpairs(hessian, p, k, which, start, subspace, tolerance)
