@@ -4,6 +4,7 @@ import ast
 import pickle
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -27,12 +28,13 @@ assert rs.data.binning.STEPS == 20 and rs.arrays.as_array
 
 
 def test_the_stub_says_what_is_looked_up():
-    found = {
-        alias.asname: f"{node.module}.{alias.name}"
-        for node in STUB.body
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-    }
+    found = {}
+    for node in STUB.body:
+        if isinstance(node, ast.ImportFrom):
+            names = [alias.asname for alias in node.names]
+            if names == [None]:  # from ... import *
+                names = import_module(node.module).__all__
+            found |= {name: f"{node.module}.{name}" for name in names}
 
     assert sorted(found) == rs.__all__
     assert found == {name: f"{home}.{name}" for name, home in rs._HOME_OF.items()}

@@ -44,10 +44,8 @@ def evaluate(network: Network, params: Params, x: ArrayLike | Spikes, y: ArrayLi
 
     Parameters
     ----------
-    network : Network
-        The network.
-    params : tuple of Layer
-        Its parameters.
+    network, params : Network, tuple of Layer
+        The network and its parameters.
     x : (time, n, n_0) array, or Spikes
         Recordings; any number of them, at least one.
     y : (n,) array of int
@@ -61,7 +59,7 @@ def evaluate(network: Network, params: Params, x: ArrayLike | Spikes, y: ArrayLi
     Raises
     ------
     ValueError
-        If a shape, dtype or number is not as it must be.
+        If recordings or labels do not fit the network.
 
     References
     ----------

@@ -97,7 +97,7 @@ def train(
     Raises
     ------
     ValueError
-        If data or parameters are not as they must be, if the loss stops being finite, or if the
+        If data or parameters do not fit the network, if the loss stops being finite, or if the
         checkpoint is damaged or of another run.
 
     References

@@ -58,14 +58,9 @@ def sam_remainder(
 
     Parameters
     ----------
-    network : Network
-        The network; no neuron may detach its reset, since then there is no Hessian.
-    params : tuple of Layer
-        Where to look.
-    x : (time, batch, n_0) array, or Spikes
-        Recordings; all of them are one batch, which serves both passes.
-    y : (batch,) array of int
-        Labels in [0, classes).
+    network, params, x, y
+        As `reference.hvp` takes them: no neuron may detach its reset. The recordings are one batch,
+        which serves both passes.
     rho : float
         Radius, in units of the parameters. Positive.
 
