@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from refsast.codec import write_json
+from refsast.experiment.output_dir import write_json
 
 DTYPES = (np.dtype(np.float64), np.dtype(np.int64))
 Json: TypeAlias = "Mapping[str, Json] | list[Json] | str | int | float | bool | None"

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from refsast.arrays import Array, Integers, format_shape, require_number
-from refsast.codec import read_json
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.golden.questions import Question
 from refsast.crosscheck.golden.text import EQUATIONS, update_equations
 from refsast.experiment.record import decode, encode
+from refsast.experiment.run_files import read_json
 from refsast.files import read_npz, write_atomic, write_npz
 from refsast.model.network import Network
 from refsast.model.params import Layer, layer_arrays
