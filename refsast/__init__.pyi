@@ -32,7 +32,7 @@ from refsast.gradient import fast as fast
 from refsast.gradient import reference as reference
 from refsast.gradient import rounding as rounding
 from refsast.gradient.fast import straight_through as straight_through
-from refsast.model import *
+from refsast.model import *  # noqa: F403
 from refsast.optim import descent as descent
 from refsast.optim import sam as sam
 from refsast.spikes import Spikes as Spikes

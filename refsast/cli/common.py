@@ -15,19 +15,11 @@ from refsast.data import load_nmnist_spikes, split_dataset, synthetic_spikes
 from refsast.data.archive import SPLITS
 from refsast.experiment.presets import PRESETS, Setting
 from refsast.experiment.record import Data
-from refsast.model import NoReset, Subtract, ToZero
-from refsast.model.reset import Reset
+from refsast.model.reset import RESETS, Reset
 
 PARALLEL_MINIMUM = 2000  # synthetic recordings, from which on more processes are worth their start
 MAX_COUNT = 10**7  # of any count on the command line: what is larger is a slip
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-
-RESETS: dict[str, Reset] = {
-    "zero": ToZero(),
-    "subtract": Subtract(),
-    "subtract-leaked": Subtract(leaked=True),
-    "none": NoReset(),
-}
 
 
 # Types of arguments. Where one raises ValueError, argparse says "invalid NAME value": these names

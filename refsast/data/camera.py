@@ -99,8 +99,8 @@ def record(
 ) -> list[Events]:
     """Return what the camera reports of some pictures, one recording of 34 x 34 pixels each.
 
-    Each picture is a (44, 44) array, from 0 for paper to 1 for ink, and has its own generator, which
-    draws its pixels' thresholds and its noise. Noise events disregard the refractory period.
+    Each picture is a (44, 44) array, from 0 for paper to 1 for ink, and has its own generator,
+    which draws its pixels' thresholds and its noise. Noise events disregard the refractory period.
     """
     light = np.log(camera.paper + (camera.ink - camera.paper) * np.stack(ink)).astype(np.float32)
     draws = [rng.normal(size=SIZE).astype(np.float32) for rng in rngs]
@@ -195,7 +195,7 @@ def _spline_weights(offset: float) -> Floats:
 def _assemble_events(
     t: NDArray, pixel: NDArray, p: NDArray, rng: np.random.Generator, camera: Camera
 ) -> Events:
-    """Shift the events of one recording in time, add noise, cut them to its length and sort them."""
+    """Shift the events of one recording in time, add noise, cut to its length and sort."""
     # The order of the draws is part of what a seed means: new ones go to the end.
     length = camera.duration + camera.duration_spread * rng.normal()
     pixels = SIZE[0] * SIZE[1]

@@ -28,8 +28,8 @@ def save(path: str | Path, mark: Mapping[str, Json], state: TrainState) -> None:
 def restore(path: str | Path, mark: Mapping[str, Json], start: TrainState) -> TrainState:
     """Return the state in the file, to the bit, or `start` where there is no file.
 
-    Raises ValueError if the file is damaged, or belongs to another run than `mark` says; the message
-    names what they differ in.
+    Raises ValueError if the file is damaged, or belongs to another run than `mark` says; the
+    message names what they differ in.
     """
     path = Path(path)
     if not path.exists():
