@@ -213,7 +213,7 @@ def read_answer(reply: object, case: Case) -> tuple[Answer, np.dtype]:
             return None
         if not isinstance(arrays, Sequence) or len(arrays) != len(network.neurons):
             raise ValueError(
-                f"{name} must have {len(network.neurons)} arrays, got {_describe_value(arrays)}"
+                f"{name} must have {len(network.neurons)} arrays, got {_describe(arrays)}"
             )
         return tuple(
             read(a, f"{name}[{i}]", (time, batch, n))
@@ -234,7 +234,7 @@ def read_answer(reply: object, case: Case) -> tuple[Answer, np.dtype]:
 def _read_params(grads: object, network: Network, read: Callable[..., Array]) -> Params:
     """The gradients as layers, or what is wrong with them."""
     if not isinstance(grads, Sequence) or isinstance(grads, str):
-        raise ValueError(f"grads must be a sequence of layers, got {_describe_value(grads)}")
+        raise ValueError(f"grads must be a sequence of layers, got {_describe(grads)}")
     if len(grads) != len(network.shapes):
         raise ValueError(f"grads must have {len(network.shapes)} layers, got {len(grads)}")
     found = []
@@ -242,9 +242,7 @@ def _read_params(grads: object, network: Network, read: Callable[..., Array]) ->
         if isinstance(layer, Layer):
             layer = {k: getattr(layer, k) for k in ARRAY_NAMES}
         if not isinstance(layer, Mapping):
-            raise ValueError(
-                f"grads[{i}] must be a Layer or a mapping, got {_describe_value(layer)}"
-            )
+            raise ValueError(f"grads[{i}] must be a Layer or a mapping, got {_describe(layer)}")
         got = {k for k, a in layer.items() if a is not None}
         if got != set(shapes):
             raise ValueError(f"grads[{i}] must have {sorted(shapes)}, got {sorted(map(str, got))}")
@@ -252,7 +250,7 @@ def _read_params(grads: object, network: Network, read: Callable[..., Array]) ->
     return tuple(found)
 
 
-def _describe_value(value: object) -> str:
+def _describe(value: object) -> str:
     """What was given, in a few words."""
     return f"{len(value)}" if isinstance(value, Sequence) else type(value).__name__
 

@@ -23,7 +23,7 @@ def load_factory(spec: str, name: str = "impl") -> Factory:
     Returns
     -------
     callable
-        ``factory(case)``; called by `build_implementation`.
+        ``factory(case)``; called by `build`.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def load_factory(spec: str, name: str = "impl") -> Factory:
     return factory
 
 
-def build_implementation(factory: Factory, case: Case) -> Implementation:
+def build(factory: Factory, case: Case) -> Implementation:
     """Return the implementation that a factory makes for a case.
 
     Parameters

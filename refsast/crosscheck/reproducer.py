@@ -7,7 +7,7 @@ import numpy as np
 from refsast.crosscheck.case import Case
 
 
-def python_source(case: Case) -> str:
+def case_source(case: Case) -> str:
     """Return the text of a case.
 
     Parameters

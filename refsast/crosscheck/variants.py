@@ -24,7 +24,7 @@ from refsast.model.unroll import input_currents, readout_logits
 
 
 @dataclass(frozen=True)
-class LayerRules:
+class Rules:
     """What one layer does, on arrays and on nodes of the tape.
 
     Attributes
@@ -67,7 +67,7 @@ class Variant:
         ``Answer -> Answer``: what is done to it before it is handed out.
     """
 
-    layers: tuple[LayerRules, ...]
+    layers: tuple[Rules, ...]
     enter: Callable[[Array], Array]
     read: Callable[[Network, Params, Array], Array]
     loss: Callable[[Array, Integers], Array]
@@ -76,7 +76,7 @@ class Variant:
 
 def reference_variant(case: Case) -> Variant:
     """Return what is right for a case."""
-    rules = LayerRules(
+    rules = Rules(
         input_currents,
         recurrent_input,
         synapse_step,

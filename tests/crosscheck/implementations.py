@@ -9,7 +9,7 @@ import refsast as rs
 from refsast.arrays import Array
 from refsast.crosscheck.case import Factory, cast_params
 from refsast.crosscheck.diagnose.fault_table import BACKWARD, FORWARD
-from refsast.crosscheck.diagnose.faults import Fault, apply_fault, change_layers
+from refsast.crosscheck.diagnose.faults import Fault, apply_fault, layerwise
 from refsast.crosscheck.diagnose.spike_faults import replace_derivative
 from refsast.crosscheck.variants import solve
 
@@ -64,7 +64,7 @@ KNOWN = {fault.name: fault for fault in (*BACKWARD, *FORWARD)}
 STEEP = Fault(
     "steep",
     "",
-    change_layers(replace_derivative(lambda neuron, v: 3.0 * neuron.spike.derivative(v))),
+    layerwise(replace_derivative(lambda neuron, v: 3.0 * neuron.spike.derivative(v))),
 )
 steep = planted(STEEP)
 detached = planted(KNOWN["reset detached"])

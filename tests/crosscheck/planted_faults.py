@@ -16,9 +16,9 @@ from refsast.arrays import Array
 from refsast.autodiff.ops import Op
 from refsast.autodiff.tape import apply
 from refsast.crosscheck.diagnose import readout_faults
-from refsast.crosscheck.diagnose.derivative_shapes import DERIVATIVE_SHAPES, own_derivative
+from refsast.crosscheck.diagnose.derivative_shapes import SHAPES, own_derivative
 from refsast.crosscheck.diagnose.fault_table import BACKWARD, FORWARD
-from refsast.crosscheck.diagnose.faults import Fault, apply_fault, change_layers, combine_faults
+from refsast.crosscheck.diagnose.faults import Fault, apply_fault, combine, layerwise
 from refsast.crosscheck.diagnose.spike_faults import replace_derivative
 from refsast.crosscheck.variants import Variant, reference_variant, solve
 
@@ -32,7 +32,7 @@ def slope(factor: Callable[[float], float]) -> Fault:
     scaled = replace_derivative(
         lambda neuron, v: factor(neuron.spike.slope) * own_derivative(neuron, v)
     )
-    return Fault("slope factor", "", change_layers(scaled))
+    return Fault("slope factor", "", layerwise(scaled))
 
 
 KINDS: dict[str, Fault] = {
@@ -47,7 +47,7 @@ KINDS: dict[str, Fault] = {
     "un-normalised": Fault(
         "another surrogate backwards: 1/(1+|k v|)^2",
         "",
-        change_layers(replace_derivative(DERIVATIVE_SHAPES["1/(1+|k v|)^2"])),
+        layerwise(replace_derivative(SHAPES["1/(1+|k v|)^2"])),
     ),
     "gradient times 3": Fault("constant factor", "", readout_faults.scale_gradient(3.0)),
 }
@@ -103,7 +103,7 @@ def draw_faulty_case(rng: np.random.Generator, *faults: Fault) -> rs.Case:
         if KINDS["un-normalised"] in faults:  # which is a factor alone where FastSigmoid spikes
             programs.append(apply_fault(case, KINDS["2/k"]))
         if len(faults) > 1:
-            programs.append(apply_fault(case, combine_faults(*faults)))
+            programs.append(apply_fault(case, combine(*faults)))
         answers = [rs.flatten(solve(case, p).grads) for p in programs]
         gaps = [
             np.abs(a - b).max() / max(np.abs(a).max(), 1e-300)

@@ -7,7 +7,7 @@ import pytest
 
 import refsast as rs
 from refsast.crosscheck.case import cast_params
-from refsast.crosscheck.diagnose.faults import apply_fault, restrict_to_layer
+from refsast.crosscheck.diagnose.faults import apply_fault, restrict
 from refsast.crosscheck.variants import reference_variant, solve
 from refsast.model.params import map_params
 from tests.crosscheck.permutations import DTYPES, draw_steep_case, permute_implementation
@@ -67,7 +67,7 @@ def test_a_fault_in_one_layer_alone_is_found_there():
     rng = np.random.default_rng(5)
     while True:
         case = draw_faulty_case(rng, KINDS["reset detached"])
-        fault = restrict_to_layer(KINDS["reset detached"], 0)
+        fault = restrict(KINDS["reset detached"], 0)
         if len(case.network.neurons) > 1 and apply_fault(case, fault) is not None:
             break
     report = rs.check(black_box(case, fault), case)

@@ -25,7 +25,7 @@ from refsast.crosscheck.conformance.capabilities import (
 )
 from refsast.crosscheck.conformance.comparison import NoAnswer, clear
 from refsast.crosscheck.conformance.failure import example_source, explain_failure
-from refsast.crosscheck.conformance.levels import LEVELS, TESTS, ConformanceTest
+from refsast.crosscheck.conformance.levels import LEVELS, TESTS, LevelTest
 from refsast.crosscheck.conformance.options import Options, read_options, read_xfails
 from refsast.crosscheck.conformance.search import Tally, is_wrong, search
 from refsast.crosscheck.conformance.strategies import (
@@ -36,7 +36,7 @@ from refsast.crosscheck.conformance.strategies import (
     single_neurons,
 )
 from refsast.crosscheck.conformance.suite import Suite
-from refsast.crosscheck.factory import build_implementation, load_factory
+from refsast.crosscheck.factory import build, load_factory
 from refsast.crosscheck.variants import solve
 from tests.crosscheck import implementations
 
@@ -47,7 +47,7 @@ EVERY = Capabilities(KINDS, {})
 EXAMPLES = 8
 
 
-def fails(factory: Factory, test: ConformanceTest, examples: int = EXAMPLES) -> bool:
+def fails(factory: Factory, test: LevelTest, examples: int = EXAMPLES) -> bool:
     """Whether some drawn case is wrong; nothing is shrunk."""
 
     def wrong(question: Example) -> bool:
@@ -66,7 +66,7 @@ def fails(factory: Factory, test: ConformanceTest, examples: int = EXAMPLES) -> 
     return True
 
 
-def smallest(factory: Factory, test: ConformanceTest, examples: int = EXAMPLES):
+def smallest(factory: Factory, test: LevelTest, examples: int = EXAMPLES):
     """The smallest wrong case, and what is said of it."""
     tally = Tally()
     found = search(factory, SIMPLE, test, examples=examples, seed=None, tally=tally)
@@ -74,7 +74,7 @@ def smallest(factory: Factory, test: ConformanceTest, examples: int = EXAMPLES):
     return explain_failure(factory, test, found, tally)
 
 
-def find_test(test: str) -> ConformanceTest:
+def find_test(test: str) -> LevelTest:
     return next(t for t in TESTS if str(t) == test)
 
 
@@ -331,12 +331,12 @@ def test_what_a_factory_raises_or_returns_is_told_in_one_line():
     wanted = "factory must return an implementation or raise Unsupported, got RuntimeError: broken"
 
     with pytest.raises(ValueError, match=f"^{wanted} in two lines$"):
-        build_implementation(implementations.raises, case)
+        build(implementations.raises, case)
     with pytest.raises(ValueError, match=r"an Implementation or a callable, got int$"):
-        build_implementation(lambda case: 3, case)  # pyright: ignore[reportArgumentType]
+        build(lambda case: 3, case)  # pyright: ignore[reportArgumentType]
     with pytest.raises(rs.Unsupported):
-        build_implementation(implementations.none_at_all, case)
-    assert isinstance(build_implementation(implementations.whole, case), rs.Implementation)
+        build(implementations.none_at_all, case)
+    assert isinstance(build(implementations.whole, case), rs.Implementation)
 
 
 def test_lines_of_an_xfails_file(tmp_path):

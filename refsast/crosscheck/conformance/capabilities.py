@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 
 from refsast.crosscheck.case import Case, Factory, Unsupported
-from refsast.crosscheck.factory import build_implementation
+from refsast.crosscheck.factory import build
 from refsast.model.lif import LIF
 from refsast.model.network import Network, unflatten
 from refsast.model.readout import LeakyReadout, LinearReadout, Readout, SpikeRate
@@ -107,7 +107,7 @@ def query_capabilities(factory: Factory, *, hard: bool = False) -> Capabilities:
     name = ""
     for kind in KINDS:
         try:
-            found = build_implementation(factory, smallest_case(kind, hard=hard))
+            found = build(factory, smallest_case(kind, hard=hard))
             name = name or found.name
             kinds.append(kind)
         except Unsupported as reason:
@@ -124,7 +124,7 @@ def smallest_case(kind: NetworkKind, *, hard: bool = False) -> Case:
     return Case(network, params, x, y, kind.synapse, hard, name="plain")
 
 
-def drop_delayed_kinds(offer: Capabilities) -> Capabilities:
+def drop_delays(offer: Capabilities) -> Capabilities:
     """Return the kinds whose input arrives in the step that it is of; all, if it does in none."""
     kinds = [kind for kind in offer.kinds if kind.synapse is None or not kind.synapse.delayed]
     return replace(offer, kinds=tuple(kinds) or offer.kinds)

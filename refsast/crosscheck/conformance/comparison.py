@@ -21,13 +21,13 @@ class NoAnswer(Exception):
 
 # ``(implementation, question) -> whether it is wrong``; raises `NoAnswer`, or ValueError where what
 # came back is no answer at all.
-Criterion: TypeAlias = Callable[[Implementation, Example], bool]
+Judge: TypeAlias = Callable[[Implementation, Example], bool]
 
 FORWARD = ("loss", "states")
 BACKWARD = ("adjoints", "parameter gradients", "input gradient")
 
 
-def stage_criterion(*names: str) -> Criterion:
+def judge_stages(*names: str) -> Judge:
     """Return the judge of some stages of an answer to a case."""
 
     def wrong(implementation: Implementation, question: Example) -> bool:
@@ -57,7 +57,7 @@ def clear(case: Case, right: Answer, allowed: ErrorBounds) -> bool:
     return not any(((d > 0.0) & (d <= near)).any() for d, near in distances)
 
 
-def tie_criterion(wanted: bool, judge: Criterion) -> Criterion:
+def judge_ties(wanted: bool, judge: Judge) -> Judge:
     """Return a judge of those cases only in which some potential ties, or in which none does."""
 
     def wrong(implementation: Implementation, question: Example) -> bool:

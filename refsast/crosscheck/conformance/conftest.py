@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from refsast.crosscheck.conformance.levels import LEVELS, TESTS, ConformanceTest
+from refsast.crosscheck.conformance.levels import LEVELS, TESTS, LevelTest
 from refsast.crosscheck.conformance.options import read_options
 from refsast.crosscheck.conformance.report import Result, read_result, write_report
 from refsast.crosscheck.conformance.suite import Suite, load_suite, summary
@@ -64,11 +64,11 @@ def _add_to_path(folder: Path) -> None:
         sys.path.insert(0, str(folder))
 
 
-def item_test(item: pytest.Item) -> ConformanceTest | None:
+def item_test(item: pytest.Item) -> LevelTest | None:
     """Return which test of the suite an item is."""
     call = getattr(item, "callspec", None)
     line = None if call is None else call.params.get("line")
-    return line if isinstance(line, ConformanceTest) else None
+    return line if isinstance(line, LevelTest) else None
 
 
 item_test.__test__ = False  # pyright: ignore[reportFunctionMemberAccess]

@@ -10,14 +10,14 @@ from refsast.crosscheck.case import Case, Factory, ask
 from refsast.crosscheck.check import attach_cause, check
 from refsast.crosscheck.compare import cast_case, compare_answers, tolerances
 from refsast.crosscheck.conformance.comparison import wrap_errors
-from refsast.crosscheck.conformance.levels import ConformanceTest
+from refsast.crosscheck.conformance.levels import LevelTest
 from refsast.crosscheck.conformance.sam_causes import find_sam_cause
 from refsast.crosscheck.conformance.search import Tally, is_wrong
 from refsast.crosscheck.conformance.strategies import Example
 from refsast.crosscheck.diagnose.attribution import Cause, attribute
 from refsast.crosscheck.diagnose.faults import Fault
-from refsast.crosscheck.factory import build_implementation
-from refsast.crosscheck.reproducer import format_value, python_source
+from refsast.crosscheck.factory import build
+from refsast.crosscheck.reproducer import case_source, format_value
 from refsast.crosscheck.variants import solve
 
 NOT_REPEATED = "answers differ from call to call: is something kept?"
@@ -46,9 +46,7 @@ class Failure:
         return f"{self.report}\n\n{example_source(self.question)}"
 
 
-def explain_failure(
-    factory: Factory, test: ConformanceTest, question: Example, tally: Tally
-) -> Failure:
+def explain_failure(factory: Factory, test: LevelTest, question: Example, tally: Tally) -> Failure:
     """Return what is to be said of a case that was found wrong.
 
     Parameters
@@ -70,7 +68,7 @@ def explain_failure(
         cause = find_sam_cause(factory, question) if test.level == "sam" else None
         if cause is not None:
             return Failure(question, f"SAM gradient is wrong\n  cause: {cause}", cause)
-        report = check(wrap_errors(build_implementation(factory, question.case)), question.case)
+        report = check(wrap_errors(build(factory, question.case)), question.case)
         if not report.repeated:
             return Failure(question, str(report), NOT_REPEATED)
         largest = (tally.largest or question).case
@@ -85,7 +83,7 @@ def explain_failure(
 
 def _largest_cause(factory: Factory, case: Case) -> tuple[Fault | None, Cause | None]:
     """The known fault that explains what is said of a case, if one does."""
-    gradient = wrap_errors(build_implementation(factory, case)).gradient
+    gradient = wrap_errors(build(factory, case)).gradient
     got, dtype = ask(gradient, case)
     seen = cast_case(case, dtype)
     right = solve(seen)
@@ -97,7 +95,7 @@ def _largest_cause(factory: Factory, case: Case) -> tuple[Fault | None, Cause | 
 
 def example_source(question: Example) -> str:
     """Return a question as Python text."""
-    text = python_source(question.case)
+    text = case_source(question.case)
     if question.x is question.case.x:
         return text
     second = f"second = ({format_value(question.x)}, {format_value(question.y)})"

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from hypothesis import strategies as st
 
 from refsast.crosscheck.conformance import sam_check
-from refsast.crosscheck.conformance.capabilities import Capabilities, drop_delayed_kinds
+from refsast.crosscheck.conformance.capabilities import Capabilities, drop_delays
 from refsast.crosscheck.conformance.comparison import (
     BACKWARD,
     FORWARD,
-    Criterion,
-    stage_criterion,
-    tie_criterion,
+    Judge,
+    judge_stages,
+    judge_ties,
 )
 from refsast.crosscheck.conformance.strategies import (
     RADII,
@@ -25,7 +25,7 @@ from refsast.crosscheck.conformance.strategies import (
 
 
 @dataclass(frozen=True)
-class ConformanceTest:
+class LevelTest:
     """One test: what is drawn and how it is judged.
 
     Attributes
@@ -48,7 +48,7 @@ class ConformanceTest:
     name: str
     says: str
     draws: Callable[[Capabilities], st.SearchStrategy[Example]]
-    wrong: Criterion
+    wrong: Judge
     hard: bool = False
 
     def __str__(self) -> str:
@@ -66,66 +66,66 @@ def _hard_draws(ties: bool) -> Callable[[Capabilities], st.SearchStrategy[Exampl
 
 
 TESTS = (
-    ConformanceTest(
+    LevelTest(
         "surrogate", "value", "A neuron's spike is the smooth spike of its potential.",
-        lambda offer: plain_examples(single_neurons(drop_delayed_kinds(offer))), stage_criterion(*FORWARD),
+        lambda offer: plain_examples(single_neurons(drop_delays(offer))), judge_stages(*FORWARD),
     ),
-    ConformanceTest(
+    LevelTest(
         "surrogate", "derivative", "Its derivative is that of the smooth spike.",
-        lambda offer: plain_examples(single_neurons(drop_delayed_kinds(offer))), stage_criterion("parameter gradients"),
+        lambda offer: plain_examples(single_neurons(drop_delays(offer))), judge_stages("parameter gradients"),
     ),
-    ConformanceTest(
+    LevelTest(
         "one_step", "forward", "Loss and states of a whole network are right for one step.",
-        lambda offer: plain_examples(cases(drop_delayed_kinds(offer), steps=(1, 1))), stage_criterion(*FORWARD),
+        lambda offer: plain_examples(cases(drop_delays(offer), steps=(1, 1))), judge_stages(*FORWARD),
     ),
-    ConformanceTest(
+    LevelTest(
         "one_step", "gradient", "So are all derivatives.",
-        lambda offer: plain_examples(cases(drop_delayed_kinds(offer), steps=(1, 1))), stage_criterion(*BACKWARD),
+        lambda offer: plain_examples(cases(drop_delays(offer), steps=(1, 1))), judge_stages(*BACKWARD),
     ),
-    ConformanceTest(
+    LevelTest(
         "unroll", "forward", "Loss and states are right over time.",
-        lambda offer: plain_examples(cases(offer)), stage_criterion(*FORWARD),
+        lambda offer: plain_examples(cases(offer)), judge_stages(*FORWARD),
     ),
-    ConformanceTest(
+    LevelTest(
         "gradient", "parameters", "The gradient in all parameters is right over time.",
-        lambda offer: plain_examples(cases(offer)), stage_criterion("parameter gradients"),
+        lambda offer: plain_examples(cases(offer)), judge_stages("parameter gradients"),
     ),
-    ConformanceTest(
+    LevelTest(
         "gradient", "adjoints", "So is the derivative in each potential, where it is given.",
-        lambda offer: plain_examples(cases(offer)), stage_criterion("adjoints"),
+        lambda offer: plain_examples(cases(offer)), judge_stages("adjoints"),
     ),
-    ConformanceTest(
+    LevelTest(
         "gradient", "input", "So is the gradient in the input, where it is given.",
-        lambda offer: plain_examples(cases(offer)), stage_criterion("input gradient"),
+        lambda offer: plain_examples(cases(offer)), judge_stages("input gradient"),
     ),
-    ConformanceTest(
+    LevelTest(
         "sam", "gradient", "The SAM gradient is that of the second minibatch at the ascent point.",
         _sam_draws(RADII), sam_check.nonzero_sam_differs,
     ),
-    ConformanceTest(
+    LevelTest(
         "sam", "rho_zero", "With rho = 0 it is the plain gradient of the second minibatch.",
         _sam_draws((0.0,)), sam_check.nonzero_sam_differs,
     ),
-    ConformanceTest(
+    LevelTest(
         "sam", "zero_gradient", "Where the first gradient is zero nothing moves, or is NaN.",
         _sam_draws(RADII, classes=1), sam_check.sam_differs,
     ),
-    ConformanceTest(
+    LevelTest(
         "hard_swap", "forward", "Hard spikes are Heaviside steps, and nothing else changes.",
-        _hard_draws(ties=False), tie_criterion(False, stage_criterion(*FORWARD)), hard=True,
+        _hard_draws(ties=False), judge_ties(False, judge_stages(*FORWARD)), hard=True,
     ),
-    ConformanceTest(
+    LevelTest(
         "hard_swap", "ties", "A potential exactly at the threshold fires.",
-        _hard_draws(ties=True), tie_criterion(True, stage_criterion(*FORWARD)), hard=True,
+        _hard_draws(ties=True), judge_ties(True, judge_stages(*FORWARD)), hard=True,
     ),
-    ConformanceTest(
+    LevelTest(
         "hard_swap", "gradient", "Derivatives are those of the smooth spike, at hard potentials.",
-        _hard_draws(ties=False), tie_criterion(False, stage_criterion(*BACKWARD)), hard=True,
+        _hard_draws(ties=False), judge_ties(False, judge_stages(*BACKWARD)), hard=True,
     ),
 )  # fmt: skip
 LEVELS = tuple(dict.fromkeys(test.level for test in TESTS))
 
 
-def level_tests(level: str) -> tuple[ConformanceTest, ...]:
+def level_tests(level: str) -> tuple[LevelTest, ...]:
     """Return the tests of a level."""
     return tuple(test for test in TESTS if test.level == level)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from refsast.crosscheck.conformance.levels import LEVELS, ConformanceTest
+from refsast.crosscheck.conformance.levels import LEVELS, LevelTest
 
 EXAMPLES = 50  # per test
 
@@ -34,7 +34,7 @@ class Options:
     report: Path | None
 
 
-def read_options(environment: Mapping[str, str], tests: Sequence[ConformanceTest]) -> Options:
+def read_options(environment: Mapping[str, str], tests: Sequence[LevelTest]) -> Options:
     """Read the environment.
 
     Parameters
@@ -68,7 +68,7 @@ def _parse_count(name: str, text: str, least: int) -> int:
     return int(text)
 
 
-def read_xfails(path: Path, tests: Sequence[ConformanceTest]) -> dict[str, str]:
+def read_xfails(path: Path, tests: Sequence[LevelTest]) -> dict[str, str]:
     """Return which tests are to fail, and why, of a file with one test or level per line.
 
     Parameters

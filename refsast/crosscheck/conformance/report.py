@@ -63,8 +63,8 @@ def build_report(suite: Suite, lines: Sequence[Result]) -> dict[str, object]:
         "examples": suite.options.examples,
         "seed": suite.options.seed,
         "kinds": {
-            "smooth": _capability_counts(suite.smooth),
-            "hard": _capability_counts(suite.hard),
+            "smooth": _kind_counts(suite.smooth),
+            "hard": _kind_counts(suite.hard),
         },
         "levels": {
             level: _level_report([x for x in lines if x.level == level]) for level in LEVELS
@@ -72,7 +72,7 @@ def build_report(suite: Suite, lines: Sequence[Result]) -> dict[str, object]:
     }
 
 
-def _capability_counts(offer: Capabilities) -> dict[str, object]:
+def _kind_counts(offer: Capabilities) -> dict[str, object]:
     return {"offered": len(offer.kinds), "of": len(KINDS), "refused": offer.reasons}
 
 

@@ -10,7 +10,7 @@ from refsast.crosscheck.case import Case, Factory
 from refsast.crosscheck.conformance.comparison import differs, wrap_errors
 from refsast.crosscheck.conformance.sam_check import GRADIENTS, SamAnswer, ask_sam, second_pass_case
 from refsast.crosscheck.conformance.strategies import Example
-from refsast.crosscheck.factory import build_implementation
+from refsast.crosscheck.factory import build
 from refsast.crosscheck.variants import solve
 from refsast.model.network import unflatten
 from refsast.model.params import flatten, map_params
@@ -35,12 +35,12 @@ def find_sam_cause(factory: Factory, question: Example) -> str | None:
     str or None
         None where its plain gradient is wrong already, or nothing known fits.
     """
-    implementation = wrap_errors(build_implementation(factory, question.case))
+    implementation = wrap_errors(build(factory, question.case))
     if implementation.sam is not None:
         return _nearest_cause(ask_sam(implementation, question))
     second = second_pass_case(implementation, question)
     kept = differs(implementation, second, GRADIENTS)
-    fresh = wrap_errors(build_implementation(factory, question.case))
+    fresh = wrap_errors(build(factory, question.case))
     if kept and not differs(fresh, second, GRADIENTS):
         return "states are not reset between the two passes"
     return None

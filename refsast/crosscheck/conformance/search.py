@@ -12,10 +12,10 @@ from hypothesis.errors import Flaky, NoSuchExample, Unsatisfiable
 from refsast.crosscheck.case import Factory, Unsupported
 from refsast.crosscheck.conformance.capabilities import Capabilities
 from refsast.crosscheck.conformance.comparison import NoAnswer, wrap_errors
-from refsast.crosscheck.conformance.levels import ConformanceTest
+from refsast.crosscheck.conformance.levels import LevelTest
 from refsast.crosscheck.conformance.shrink import shrink_example
 from refsast.crosscheck.conformance.strategies import Example
-from refsast.crosscheck.factory import build_implementation
+from refsast.crosscheck.factory import build
 
 EXTRA_EXAMPLES = 12  # cases after a failure
 MAX_REFUSALS = 40  # cases without an answer, and none with one
@@ -63,7 +63,7 @@ def _example_size(question: Example) -> tuple[int, int]:
 def search(
     factory: Factory,
     offer: Capabilities,
-    test: ConformanceTest,
+    test: LevelTest,
     *,
     examples: int,
     seed: int | None,
@@ -136,7 +136,7 @@ def _find_smallest(
         return None
 
 
-def _answers_wrongly(factory: Factory, test: ConformanceTest, question: Example) -> bool:
+def _answers_wrongly(factory: Factory, test: LevelTest, question: Example) -> bool:
     """Whether a case is answered, and wrongly."""
     try:
         return is_wrong(factory, test, question)
@@ -144,10 +144,10 @@ def _answers_wrongly(factory: Factory, test: ConformanceTest, question: Example)
         return False
 
 
-def is_wrong(factory: Factory, test: ConformanceTest, question: Example) -> bool:
+def is_wrong(factory: Factory, test: LevelTest, question: Example) -> bool:
     """Whether a fresh implementation gets a case wrong; no answer is wrong, too."""
     try:
-        return test.wrong(wrap_errors(build_implementation(factory, question.case)), question)
+        return test.wrong(wrap_errors(build(factory, question.case)), question)
     except Unsupported:
         raise
     except ValueError:

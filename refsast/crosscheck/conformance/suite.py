@@ -9,7 +9,7 @@ import pytest
 from refsast.crosscheck.case import Factory, Implementation
 from refsast.crosscheck.conformance.capabilities import KINDS, Capabilities, query_capabilities
 from refsast.crosscheck.conformance.failure import case_size, example_source, explain_failure
-from refsast.crosscheck.conformance.levels import ConformanceTest
+from refsast.crosscheck.conformance.levels import LevelTest
 from refsast.crosscheck.conformance.options import Options
 from refsast.crosscheck.conformance.search import Tally, search
 from refsast.crosscheck.factory import load_factory
@@ -42,7 +42,7 @@ class Suite:
         names = {self.smooth.name, self.hard.name} - {"", UNNAMED}
         return min(names, default=self.options.impl)
 
-    def put(self, test: ConformanceTest, record: Callable[[str, object], None]) -> None:
+    def put(self, test: LevelTest, record: Callable[[str, object], None]) -> None:
         """Put the implementation to a test.
 
         Parameters

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from refsast.crosscheck.conformance.levels import ConformanceTest, level_tests
+from refsast.crosscheck.conformance.levels import LevelTest, level_tests
 from refsast.crosscheck.conformance.suite import Suite
 
 
@@ -18,36 +18,36 @@ def parametrize_level(level: str) -> Callable[..., object]:
 
 
 @parametrize_level("surrogate")
-def test_surrogate(line: ConformanceTest, suite: Suite, record: Callable[..., None]) -> None:
+def test_surrogate(line: LevelTest, suite: Suite, record: Callable[..., None]) -> None:
     """One neuron, one step: the spike and its derivative."""
     suite.put(line, record)
 
 
 @parametrize_level("one_step")
-def test_one_step(line: ConformanceTest, suite: Suite, record: Callable[..., None]) -> None:
+def test_one_step(line: LevelTest, suite: Suite, record: Callable[..., None]) -> None:
     """Whole networks, one step."""
     suite.put(line, record)
 
 
 @parametrize_level("unroll")
-def test_unroll(line: ConformanceTest, suite: Suite, record: Callable[..., None]) -> None:
+def test_unroll(line: LevelTest, suite: Suite, record: Callable[..., None]) -> None:
     """Whole networks over time, forward."""
     suite.put(line, record)
 
 
 @parametrize_level("gradient")
-def test_gradient(line: ConformanceTest, suite: Suite, record: Callable[..., None]) -> None:
+def test_gradient(line: LevelTest, suite: Suite, record: Callable[..., None]) -> None:
     """Whole networks over time, backward."""
     suite.put(line, record)
 
 
 @parametrize_level("sam")
-def test_sam(line: ConformanceTest, suite: Suite, record: Callable[..., None]) -> None:
+def test_sam(line: LevelTest, suite: Suite, record: Callable[..., None]) -> None:
     """Two minibatches, two passes."""
     suite.put(line, record)
 
 
 @parametrize_level("hard_swap")
-def test_hard_swap(line: ConformanceTest, suite: Suite, record: Callable[..., None]) -> None:
+def test_hard_swap(line: LevelTest, suite: Suite, record: Callable[..., None]) -> None:
     """Hard spikes in place of smooth ones."""
     suite.put(line, record)

@@ -21,18 +21,12 @@ from refsast.arrays import Array
 from refsast.crosscheck.case import Answer, Case, Gradient, truncate_case
 from refsast.crosscheck.compare import cosine_and_ratio
 from refsast.crosscheck.diagnose.derivative_shapes import (
-    DERIVATIVE_SHAPES,
+    SHAPES,
     candidate_factors,
     describe_derivative,
 )
 from refsast.crosscheck.diagnose.fault_table import BACKWARD, FORWARD
-from refsast.crosscheck.diagnose.faults import (
-    Fault,
-    apply_fault,
-    change_layers,
-    combine_faults,
-    restrict_to_layer,
-)
+from refsast.crosscheck.diagnose.faults import Fault, apply_fault, combine, layerwise, restrict
 from refsast.crosscheck.diagnose.observations import (
     Observation,
     compute_loss,
@@ -160,23 +154,21 @@ def candidate_faults(single: Observation | None, whole: Observation) -> Iterator
     others = [fault for fault in known if apply_fault(whole.case, fault) is not None]
     layers = range(len(whole.case.network.neurons))
     yield from bases
-    yield from (_join_faults(base, other) for base in bases for other in others)
+    yield from (_join(base, other) for base in bases for other in others)
     if len(layers) > 1:
-        yield from (restrict_to_layer(fault, i) for fault in (*others, *bases) for i in layers)
+        yield from (restrict(fault, i) for fault in (*others, *bases) for i in layers)
     silent = [fault for fault in others if single is None or not _changes_loss(single, fault)]
     for base in bases:
         pairs = combinations(silent, 2)
         yield from (
-            _join_faults(base, combine_faults(*pair))
-            for pair in pairs
-            if right or set(pair) - BACKWARD_SET
+            _join(base, combine(*pair)) for pair in pairs if right or set(pair) - BACKWARD_SET
         )
     if right:  # in a network whose loss hardly depends on its spikes
         yield from FORWARD
 
 
-def _join_faults(base: Fault, other: Fault) -> Fault:
-    return other if base is NO_FAULT else combine_faults(base, other)
+def _join(base: Fault, other: Fault) -> Fault:
+    return other if base is NO_FAULT else combine(base, other)
 
 
 def _changes_loss(single: Observation, fault: Fault) -> bool:
@@ -191,7 +183,7 @@ def _one_step_faults(single: Observation) -> Iterator[Fault]:
     for group in (
         (NO_FAULT,),
         memoryless,
-        (combine_faults(*pair) for pair in combinations(memoryless, 2)),
+        (combine(*pair) for pair in combinations(memoryless, 2)),
     ):
         found = [f for f in group if _explains_loss(single, f)]
         for fault in found:
@@ -203,7 +195,7 @@ def _one_step_faults(single: Observation) -> Iterator[Fault]:
 
 def _derivative_factors(whole: Observation) -> Iterator[Fault]:
     """Yield what may stand in place of the derivative, where no single step tells its factor."""
-    neuron, shape = whole.case.network.neurons[-1], DERIVATIVE_SHAPES["own"]
+    neuron, shape = whole.case.network.neurons[-1], SHAPES["own"]
     yield NO_FAULT
     for factor in candidate_factors(neuron):
         says = describe_derivative("own", factor, neuron, whole.limit)
@@ -225,8 +217,8 @@ def _derivative_variants(single: Observation, fault: Fault) -> Iterator[Fault]:
     top = len(neurons) - 1
     got = single.got.grads[top].w
     yield fault
-    for name, shape in DERIVATIVE_SHAPES.items():
-        exchanged = _join_faults(fault, _derivative_fault(name, "", shape, 1.0))
+    for name, shape in SHAPES.items():
+        exchanged = _join(fault, _derivative_fault(name, "", shape, 1.0))
         program = apply_fault(single.case, exchanged)
         if program is None:
             continue
@@ -236,14 +228,14 @@ def _derivative_variants(single: Observation, fault: Fault) -> Iterator[Fault]:
             return
         if alike:
             says = describe_derivative(name, factor, neurons[top], single.limit)
-            yield _join_faults(fault, _derivative_fault(name, says, shape, factor))
+            yield _join(fault, _derivative_fault(name, says, shape, factor))
 
 
 def _derivative_fault(name: str, says: str, shape: Callable[..., Array], factor: float) -> Fault:
     return Fault(
         "slope factor" if name == "own" else f"another surrogate backwards: {name}",
         f"with the spike's derivative {says}",
-        change_layers(replace_derivative(lambda neuron, v: factor * shape(neuron, v))),
+        layerwise(replace_derivative(lambda neuron, v: factor * shape(neuron, v))),
     )
 
 
@@ -260,7 +252,7 @@ def _factor_variants(
         )
         program = scale_gradient(factor)(reference_variant(whole.case), whole.case)
         if program is not None:
-            yield program.finish(answer), _join_faults(fault, more)
+            yield program.finish(answer), _join(fault, more)
 
 
 def _format_factor(factor: float) -> str:

@@ -1,7 +1,7 @@
 """The known faults: `FORWARD` ones change the loss, `BACKWARD` ones only its derivatives."""
 
 from refsast.crosscheck.diagnose import input_faults, readout_faults, reset_faults, spike_faults
-from refsast.crosscheck.diagnose.faults import Fault, change_layers
+from refsast.crosscheck.diagnose.faults import Fault, layerwise
 from refsast.model.reset import NoReset, Subtract, ToZero
 from refsast.model.surrogate import Algebraic, Arctan, FastSigmoid, Logistic, PiecewiseQuadratic
 
@@ -14,25 +14,23 @@ RESET_NAMES = {
 }
 
 BACKWARD = (
-    Fault("reset detached", "with the reset detached", change_layers(reset_faults.detach_reset)),
+    Fault("reset detached", "with the reset detached", layerwise(reset_faults.detach_spike)),
     Fault(
         "reset attached",
         "with a gradient through the reset",
-        change_layers(reset_faults.attach_reset),
+        layerwise(reset_faults.attach_spike),
     ),
     Fault(
         "state detached",
         "with the state detached (truncated BPTT)",
-        change_layers(reset_faults.detach_state),
+        layerwise(reset_faults.detach_state),
     ),
     Fault(
         "potential detached",
         "with the potential of the step before detached",
-        change_layers(reset_faults.detach_potential),
+        layerwise(reset_faults.detach_potential),
     ),
-    Fault(
-        "bias constant", "without a gradient in the biases", change_layers(input_faults.detach_bias)
-    ),
+    Fault("bias constant", "without a gradient in the biases", layerwise(input_faults.detach_bias)),
     Fault(
         "bias gradients zero",
         "with zeros for all biases' gradients",
@@ -42,17 +40,17 @@ BACKWARD = (
     Fault(
         "recurrence detached",
         "with the spikes that are fed back detached",
-        change_layers(input_faults.detach_recurrence),
+        layerwise(input_faults.detach_recurrence),
     ),
     Fault(
         "layers detached",
         "with each layer's input detached",
-        change_layers(input_faults.detach_input),
+        layerwise(input_faults.detach_input),
     ),
     Fault(
         "transposed weight backwards",
         "with W in place of its transpose on the way back",
-        change_layers(input_faults.transpose_weight_backward),
+        layerwise(input_faults.transpose_adjoint),
     ),
     Fault(
         "gradient transposed",
@@ -62,7 +60,7 @@ BACKWARD = (
     Fault(
         "time order backwards",
         "with adjoints paired with the inputs of the mirrored step",
-        change_layers(input_faults.mirror_time_backward),
+        layerwise(input_faults.mirror_time),
     ),
 )
 
@@ -70,59 +68,59 @@ FORWARD = (
     Fault(
         "straight-through",
         "with Heaviside spikes forward, smooth ones backward (straight-through)",
-        change_layers(spike_faults.harden_spike),
+        layerwise(spike_faults.harden_spike),
     ),
     Fault(
         "smooth forward",
         "with smooth spikes forward, too",
-        change_layers(spike_faults.soften_spike),
+        layerwise(spike_faults.soften_spike),
     ),
     Fault(
         "tie rule",
         "with potentials at the threshold not firing",
-        change_layers(spike_faults.exclude_ties),
+        layerwise(spike_faults.exclude_ties),
     ),
     *(
-        Fault(name, f"with {name}", change_layers(reset_faults.replace_reset(reset)))
+        Fault(name, f"with {name}", layerwise(reset_faults.replace_reset(reset)))
         for name, reset in RESET_NAMES.items()
     ),
-    Fault("reset shifted", "with the reset one step late", change_layers(reset_faults.delay_reset)),
+    Fault("reset shifted", "with the reset one step late", layerwise(reset_faults.delay_reset)),
     Fault(
         "reset at rest",
         "with neurons at rest reset by the smooth spike of a potential of zero",
-        change_layers(reset_faults.reset_at_first_step),
+        layerwise(reset_faults.reset_at_rest),
     ),
     Fault(
         "reset by any spike",
         "with potentials reset by any spike that is not quite none",
-        change_layers(reset_faults.reset_on_any_spike),
+        layerwise(reset_faults.reset_on_any_spike),
     ),
     Fault(
         "leak exchanged",
         "with leak and 1 - leak exchanged",
-        change_layers(reset_faults.exchange_leak),
+        layerwise(reset_faults.exchange_leak),
     ),
     Fault(
         "input scaled",
         "with all input scaled by 1 - leak",
-        change_layers(input_faults.scale_by_one_minus_leak),
+        layerwise(input_faults.scale_input),
     ),
     Fault(
         "scale missing",
         "without the synapse's scale",
-        change_layers(input_faults.drop_synapse_scale),
+        layerwise(input_faults.drop_synapse_scale),
     ),
-    Fault("bias missing", "without the biases", change_layers(input_faults.drop_bias)),
+    Fault("bias missing", "without the biases", layerwise(input_faults.drop_bias)),
     Fault(
         "readout bias missing", "without the bias of the readout", readout_faults.drop_readout_bias
     ),
-    Fault("recurrence missing", "without recurrence", change_layers(input_faults.drop_recurrence)),
+    Fault("recurrence missing", "without recurrence", layerwise(input_faults.drop_recurrence)),
     Fault(
         "layers delayed",
         "with each layer seeing its input one step late",
-        change_layers(input_faults.delay_input),
+        layerwise(input_faults.delay_input),
     ),
-    Fault("transposed weight", "with W transposed", change_layers(input_faults.transpose_weight)),
+    Fault("transposed weight", "with W transposed", layerwise(input_faults.transpose_weight)),
     Fault(
         "time order", "with the steps of the input in reversed order", readout_faults.reverse_input
     ),
@@ -136,7 +134,7 @@ FORWARD = (
         Fault(
             f"another surrogate: {family.__name__}",
             f"with {family.__name__} spikes, as steep at threshold",
-            change_layers(spike_faults.replace_spike(family)),
+            layerwise(spike_faults.replace_spike(family)),
         )
         for family in FAMILIES
     ),
@@ -144,7 +142,7 @@ FORWARD = (
         Fault(
             f"another surrogate: {family.__name__}, same number",
             f"with {family.__name__} spikes of the same slope parameter",
-            change_layers(spike_faults.replace_spike_keep_slope(family)),
+            layerwise(spike_faults.replace_family(family)),
         )
         for family in FAMILIES
     ),

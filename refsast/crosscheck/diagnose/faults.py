@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.variants import LayerRules, Variant, reference_variant
+from refsast.crosscheck.variants import Rules, Variant, reference_variant
 from refsast.model.lif import LIF
 from refsast.model.params import Layer
 
 Change: TypeAlias = Callable[[Variant, Case], Variant | None]
-LayerChange: TypeAlias = Callable[[LayerRules, LIF, Layer, Case], LayerRules | None]
+LayerChange: TypeAlias = Callable[[Rules, LIF, Layer, Case], Rules | None]
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Fault:
     change: Change
 
 
-def change_layers(exchange: LayerChange) -> Change:
+def layerwise(exchange: LayerChange) -> Change:
     """Return the change that exchanges rules layer by layer; `exchange` gives None for a layer."""
 
     def change(program: Variant, case: Case) -> Variant | None:
@@ -52,7 +52,7 @@ def change_layers(exchange: LayerChange) -> Change:
     return change
 
 
-def restrict_to_layer(fault: Fault, layer: int) -> Fault:
+def restrict(fault: Fault, layer: int) -> Fault:
     """Return the fault in one spiking layer alone, counted from 0; None where it is of none."""
 
     def change(program: Variant, case: Case) -> Variant | None:
@@ -69,7 +69,7 @@ def restrict_to_layer(fault: Fault, layer: int) -> Fault:
     return Fault(f"{fault.name} {alone}", f"{fault.says} {alone}", change)
 
 
-def combine_faults(first: Fault, second: Fault) -> Fault:
+def combine(first: Fault, second: Fault) -> Fault:
     """Return two faults at once."""
 
     def change(program: Variant, case: Case) -> Variant | None:

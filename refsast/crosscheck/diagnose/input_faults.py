@@ -9,31 +9,27 @@ from refsast.autodiff import stop_gradient
 from refsast.autodiff.ops import Op
 from refsast.autodiff.tape import apply
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.variants import LayerRules
+from refsast.crosscheck.variants import Rules
 from refsast.model.lif import LIF
 from refsast.model.params import Layer
 from refsast.model.synapse import Synapse
 
 
-def scale_by_one_minus_leak(
-    rules: LayerRules, neuron: LIF, layer: Layer, case: Case
-) -> LayerRules | None:
+def scale_input(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
     """All input multiplied by one minus the leak."""
     if neuron.leak == 0.0:
         return None
     return _scale_drive(rules, 1.0 - neuron.leak)
 
 
-def drop_synapse_scale(
-    rules: LayerRules, neuron: LIF, layer: Layer, case: Case
-) -> LayerRules | None:
+def drop_synapse_scale(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
     """The synapse's scale left out."""
     if case.synapse is None or case.synapse.scale == 1.0:
         return None
     return _scale_drive(rules, 1.0 / case.synapse.scale)
 
 
-def _scale_drive(rules: LayerRules, factor: float) -> LayerRules:
+def _scale_drive(rules: Rules, factor: float) -> Rules:
     def conduct(synapse: Synapse | None, i: Array, current: Array) -> tuple[Array, Array]:
         i, arrives = rules.conduct(synapse, i, current)
         return i, factor * arrives
@@ -41,14 +37,14 @@ def _scale_drive(rules: LayerRules, factor: float) -> LayerRules:
     return replace(rules, conduct=conduct)
 
 
-def drop_bias(rules: LayerRules, neuron: LIF, layer: Layer, case: Case) -> LayerRules | None:
+def drop_bias(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
     """The bias left out."""
     if layer.b is None or not layer.b.any():
         return None
     return replace(rules, currents=lambda layer, a: rules.currents(replace(layer, b=None), a))
 
 
-def detach_bias(rules: LayerRules, neuron: LIF, layer: Layer, case: Case) -> LayerRules | None:
+def detach_bias(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
     """No gradient in the bias."""
     if layer.b is None:
         return None
@@ -59,23 +55,21 @@ def detach_bias(rules: LayerRules, neuron: LIF, layer: Layer, case: Case) -> Lay
     return replace(rules, currents=currents)
 
 
-def drop_recurrence(rules: LayerRules, neuron: LIF, layer: Layer, case: Case) -> LayerRules | None:
+def drop_recurrence(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
     """The recurrent input left out."""
     if layer.v is None or len(case.x) < 2:
         return None
     return replace(rules, recurrent=lambda layer, s: 0.0 * rules.recurrent(layer, s))
 
 
-def detach_recurrence(
-    rules: LayerRules, neuron: LIF, layer: Layer, case: Case
-) -> LayerRules | None:
+def detach_recurrence(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
     """No gradient through the spikes that are fed back."""
     if layer.v is None or len(case.x) < 2:
         return None
     return replace(rules, recurrent=lambda layer, s: rules.recurrent(layer, stop_gradient(s)))
 
 
-def delay_input(rules: LayerRules, neuron: LIF, layer: Layer, case: Case) -> LayerRules | None:
+def delay_input(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
     """The layer sees its input one step late."""
     if len(case.x) < 2:
         return None
@@ -86,21 +80,19 @@ def delay_input(rules: LayerRules, neuron: LIF, layer: Layer, case: Case) -> Lay
     return replace(rules, currents=currents)
 
 
-def detach_input(rules: LayerRules, neuron: LIF, layer: Layer, case: Case) -> LayerRules | None:
+def detach_input(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
     """No gradient to the layer below."""
     return replace(rules, currents=lambda layer, a: rules.currents(layer, stop_gradient(a)))
 
 
-def transpose_weight(rules: LayerRules, neuron: LIF, layer: Layer, case: Case) -> LayerRules | None:
+def transpose_weight(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
     """``W' a`` in place of ``W a``."""
     if not is_transposable(layer.w):
         return None
     return replace(rules, currents=lambda layer, a: rules.currents(replace(layer, w=layer.w.T), a))
 
 
-def transpose_weight_backward(
-    rules: LayerRules, neuron: LIF, layer: Layer, case: Case
-) -> LayerRules | None:
+def transpose_adjoint(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
     """``W delta`` in place of ``W' delta``."""
     if not is_transposable(layer.w):
         return None
@@ -112,9 +104,7 @@ def transpose_weight_backward(
     return replace(rules, currents=lambda layer, a: _add_bias(layer, apply(wrong, layer.w, a)))
 
 
-def mirror_time_backward(
-    rules: LayerRules, neuron: LIF, layer: Layer, case: Case
-) -> LayerRules | None:
+def mirror_time(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
     """The gradient in W pairs the adjoint of a step with the input of its mirror image."""
     if len(case.x) < 2:
         return None
