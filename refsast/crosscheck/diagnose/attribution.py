@@ -1,14 +1,14 @@
-"""Why is it wrong? The answer held against those of known-wrong implementations.
+"""Why is it wrong? The answer compared with those of known-wrong implementations.
 
-Every candidate is computed whole, by `program.solve`, so that a match is one of numbers, not of
-symptoms. The search goes from the plain to the rare, and stops where something fits:
+Every candidate is computed whole, by `variants.solve`, so that a match is one of numbers, not of
+symptoms. The search goes from the plain to the rare, and stops at the first match:
 
 1. one step of time, where no memory has a say: which faults explain the loss there, and which
-   function stands in place of the spike's derivative (its factor is read off the answer);
+   function replaces the spike's derivative (its factor follows from the answer);
 2. all steps: these alone, with one more fault, with a fault in one layer alone, with any constant
    factor; then with two more.
 
-Nothing fits: the cause is unknown, and the nearest candidate is reported as no more than that.
+Without a match the cause is unknown, and the nearest candidate is reported as no more than that.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,8 +18,8 @@ from itertools import combinations
 import numpy as np
 
 from refsast.arrays import Array
-from refsast.crosscheck.case import Answer, Case, Gradient, truncate_case
-from refsast.crosscheck.compare import cosine_and_ratio
+from refsast.crosscheck.case import Answer
+from refsast.crosscheck.compare import Examination, cosine_and_ratio
 from refsast.crosscheck.diagnose.derivative_shapes import (
     SHAPES,
     candidate_factors,
@@ -28,24 +28,21 @@ from refsast.crosscheck.diagnose.derivative_shapes import (
 from refsast.crosscheck.diagnose.fault_table import BACKWARD, FORWARD
 from refsast.crosscheck.diagnose.faults import Fault, apply_fault, combine, layerwise, restrict
 from refsast.crosscheck.diagnose.observations import (
-    Observation,
+    Observations,
     compute_loss,
     fit_factor,
     loss_fits,
     misfit,
-    observe,
-    observe_one_step,
+    relative_limit,
 )
 from refsast.crosscheck.diagnose.readout_faults import scale_gradient
 from refsast.crosscheck.diagnose.spike_faults import replace_derivative
 from refsast.crosscheck.variants import reference_variant, solve
 from refsast.model.params import flatten
 
-# What a search looks at: enough for every fault to show, little enough to try hundreds.
-MAX_STEPS, MAX_RECORDINGS = 6, 4
 UNKNOWN = "unknown"
 BACKWARD_SET = frozenset(BACKWARD)
-NO_FAULT = Fault("", "unchanged", lambda program, case: program)
+NO_FAULT = Fault("", "unchanged", lambda variant, case: variant)
 
 
 @dataclass(frozen=True)
@@ -74,7 +71,8 @@ class Cause:
         if self.name == UNKNOWN:
             return "no known cause fits"
         whose = "your gradient is" if self.exact else "no known cause fits; nearest is"
-        return f"{whose} the reference {self.says} ({_format_cosine(self.cosine)}, ratio {self.ratio:.4f})"
+        figures = f"{_format_cosine(self.cosine)}, ratio {self.ratio:.4f}"
+        return f"{whose} the reference {self.says} ({figures})"
 
 
 def _format_cosine(cosine: float) -> str:
@@ -83,17 +81,13 @@ def _format_cosine(cosine: float) -> str:
     return f"cosine 1 - {abs(short):.0e}" if 0.0 < abs(short) < 1e-4 else f"cosine {cosine:.4f}"
 
 
-def attribute(gradient: Gradient, case: Case, dtype: np.dtype) -> tuple[Fault | None, Cause]:
+def attribute(observations: Observations) -> tuple[Fault | None, Cause]:
     """Return the known fault that explains an implementation, and how well it does.
 
     Parameters
     ----------
-    gradient : callable
-        The implementation; it is called on the first steps and recordings of the case.
-    case : Case
-        Where it is wrong, as seen in `dtype`.
-    dtype : numpy.dtype
-        What it computes in.
+    observations : Examinations
+        What a wrong implementation answered.
 
     Returns
     -------
@@ -101,51 +95,31 @@ def attribute(gradient: Gradient, case: Case, dtype: np.dtype) -> tuple[Fault | 
         None where nothing fits.
     cause : Cause
         In words and numbers.
-
-    References
-    ----------
-    FIELD M1 to M6.
     """
-    seen, single = _observe_case(gradient, case, dtype)
-    nearest: tuple[float, Fault, Answer] = (np.inf, NO_FAULT, seen[0].right)
-    for fault in candidate_faults(single, seen[0]):
-        for answer, scaled in _candidate_answers(seen[0], fault):
-            distance = misfit(seen[0], answer)
-            if distance <= 1.0 and all(_fits_observation(other, scaled) for other in seen[1:]):
-                return scaled, _make_cause(seen[0], answer, scaled, exact=True)
-            nearest = min(nearest, (distance, scaled, answer), key=lambda found: found[0])
-    return None, _make_cause(seen[0], nearest[2], nearest[1], exact=False)
+    first, *others = observations.parts
+    nearest: tuple[float, Fault, Answer] = (np.inf, NO_FAULT, first.right)
+    for fault in candidate_faults(observations.single, first):
+        for answer, whole_fault in _candidate_answers(first, fault):
+            distance = misfit(first, answer)
+            if distance <= 1.0 and all(_fits_part(part, whole_fault) for part in others):
+                return whole_fault, _make_cause(first, answer, whole_fault, exact=True)
+            nearest = min(nearest, (distance, whole_fault, answer), key=lambda found: found[0])
+    return None, _make_cause(first, nearest[2], nearest[1], exact=False)
 
 
-def _observe_case(
-    gradient: Gradient, case: Case, dtype: np.dtype
-) -> tuple[list[Observation], Observation | None]:
-    """Ask about a part of the case, the whole of it, and one step, if it can be asked so."""
-    try:
-        seen = [observe(gradient, truncate_case(case, MAX_STEPS, MAX_RECORDINGS), dtype)]
-        single = observe_one_step(gradient, truncate_case(case, 1, MAX_RECORDINGS), dtype)
-    except ValueError:  # a module of a fixed number of steps
-        return [observe(gradient, case, dtype)], None
-    if seen[0].case.x.size < case.x.size:
-        seen.append(observe(gradient, case, dtype, inputs=None))
-    if misfit(seen[0], seen[0].right) <= 1.0:  # it takes more to show
-        seen = seen[1:] or seen
-    return seen, single
-
-
-def _candidate_answers(seen: Observation, fault: Fault) -> Iterator[tuple[Answer, Fault]]:
+def _candidate_answers(seen: Examination, fault: Fault) -> Iterator[tuple[Answer, Fault]]:
     """Yield what a candidate answers, if its loss fits, with and without a constant factor."""
-    program = apply_fault(seen.case, fault)
-    if program is not None and loss_fits(seen, program):
-        yield from _factor_variants(seen, solve(seen.case, program), fault)
+    variant = apply_fault(seen.case, fault)
+    if variant is not None and loss_fits(seen, variant):
+        yield from _factor_variants(seen, solve(seen.case, variant), fault)
 
 
-def _fits_observation(seen: Observation, fault: Fault) -> bool:
-    program = apply_fault(seen.case, fault)
-    return program is not None and misfit(seen, solve(seen.case, program)) <= 1.0
+def _fits_part(seen: Examination, fault: Fault) -> bool:
+    variant = apply_fault(seen.case, fault)
+    return variant is not None and misfit(seen, solve(seen.case, variant)) <= 1.0
 
 
-def candidate_faults(single: Observation | None, whole: Observation) -> Iterator[Fault]:
+def candidate_faults(single: Examination | None, whole: Examination) -> Iterator[Fault]:
     """Yield what may explain the answers, the plainest first."""
     bases = list(_one_step_faults(single) if single else _derivative_factors(whole))
     # A forward fault shows in the loss, unless hard spikes above it fire as they would have.
@@ -171,20 +145,17 @@ def _join(base: Fault, other: Fault) -> Fault:
     return other if base is NO_FAULT else combine(base, other)
 
 
-def _changes_loss(single: Observation, fault: Fault) -> bool:
+def _changes_loss(single: Examination, fault: Fault) -> bool:
     """Whether a fault changes the loss of a single step."""
-    program = apply_fault(single.case, fault)
-    return program is not None and abs(compute_loss(single.case, program) - single.right.loss) > 0.0
+    variant = apply_fault(single.case, fault)
+    return variant is not None and abs(compute_loss(single.case, variant) - single.right.loss) > 0.0
 
 
-def _one_step_faults(single: Observation) -> Iterator[Fault]:
+def _one_step_faults(single: Examination) -> Iterator[Fault]:
     """Yield what explains the loss of a single step, with what explains the derivative there."""
     memoryless = [fault for fault in FORWARD if _changes_loss(single, fault)]
-    for group in (
-        (NO_FAULT,),
-        memoryless,
-        (combine(*pair) for pair in combinations(memoryless, 2)),
-    ):
+    pairs = (combine(*pair) for pair in combinations(memoryless, 2))
+    for group in ((NO_FAULT,), memoryless, pairs):
         found = [f for f in group if _explains_loss(single, f)]
         for fault in found:
             yield from _derivative_variants(single, fault)
@@ -193,42 +164,40 @@ def _one_step_faults(single: Observation) -> Iterator[Fault]:
     yield NO_FAULT
 
 
-def _derivative_factors(whole: Observation) -> Iterator[Fault]:
+def _derivative_factors(whole: Examination) -> Iterator[Fault]:
     """Yield what may stand in place of the derivative, where no single step tells its factor."""
     neuron, shape = whole.case.network.neurons[-1], SHAPES["own"]
     yield NO_FAULT
     for factor in candidate_factors(neuron):
-        says = describe_derivative("own", factor, neuron, whole.limit)
+        says = describe_derivative("own", factor, neuron, relative_limit(whole.dtype))
         yield _derivative_fault("own", says, shape, factor)
 
 
-def _explains_loss(single: Observation, fault: Fault) -> bool:
-    program = apply_fault(single.case, fault)
-    return program is not None and loss_fits(single, program)
+def _explains_loss(single: Examination, fault: Fault) -> bool:
+    variant = apply_fault(single.case, fault)
+    return variant is not None and loss_fits(single, variant)
 
 
-def _derivative_variants(single: Observation, fault: Fault) -> Iterator[Fault]:
+def _derivative_variants(single: Examination, fault: Fault) -> Iterator[Fault]:
     """Yield the fault with each function that may stand in place of the spike's derivative.
 
     In a single step the top layer's gradient is linear in that function, so the factor between the
     two says by what it is multiplied.
     """
-    neurons = single.case.network.neurons
-    top = len(neurons) - 1
-    got = single.got.grads[top].w
+    top, limit = len(single.case.network.neurons) - 1, relative_limit(single.dtype)
+    got, neuron = single.got.grads[top].w, single.case.network.neurons[top]
     yield fault
     for name, shape in SHAPES.items():
-        exchanged = _join(fault, _derivative_fault(name, "", shape, 1.0))
-        program = apply_fault(single.case, exchanged)
-        if program is None:
+        variant = apply_fault(single.case, _join(fault, _derivative_fault(name, "", shape, 1.0)))
+        if variant is None:
             continue
-        want = solve(single.case, program).grads[top].w
-        alike, factor = fit_factor(got, want, single.limit)
-        if alike and name == "own" and abs(factor - 1.0) <= single.limit:
-            return
-        if alike:
-            says = describe_derivative(name, factor, neurons[top], single.limit)
-            yield _join(fault, _derivative_fault(name, says, shape, factor))
+        factor = fit_factor(got, solve(single.case, variant).grads[top].w, limit)
+        if factor is None:
+            continue
+        if name == "own" and abs(factor - 1.0) <= limit:
+            return  # the derivative is right
+        says = describe_derivative(name, factor, neuron, limit)
+        yield _join(fault, _derivative_fault(name, says, shape, factor))
 
 
 def _derivative_fault(name: str, says: str, shape: Callable[..., Array], factor: float) -> Fault:
@@ -240,19 +209,19 @@ def _derivative_fault(name: str, says: str, shape: Callable[..., Array], factor:
 
 
 def _factor_variants(
-    whole: Observation, answer: Answer, fault: Fault
+    whole: Examination, answer: Answer, fault: Fault
 ) -> Iterator[tuple[Answer, Fault]]:
     """Yield a candidate's answer, and the same with its derivatives times what fits best."""
     yield answer, fault
-    want, got = flatten(answer.grads), flatten(whole.got.grads)
-    alike, factor = fit_factor(got, want, whole.limit)
-    if alike and abs(factor - 1.0) > whole.limit:
-        more = Fault(
-            "constant factor", f"multiplied by {_format_factor(factor)}", scale_gradient(factor)
-        )
-        program = scale_gradient(factor)(reference_variant(whole.case), whole.case)
-        if program is not None:
-            yield program.finish(answer), _join(fault, more)
+    limit = relative_limit(whole.dtype)
+    factor = fit_factor(flatten(whole.got.grads), flatten(answer.grads), limit)
+    if factor is None or abs(factor - 1.0) <= limit:
+        return
+    change = scale_gradient(factor)
+    variant = change(reference_variant(whole.case), whole.case)
+    if variant is not None:
+        more = Fault("constant factor", f"multiplied by {_format_factor(factor)}", change)
+        yield variant.finish(answer), _join(fault, more)
 
 
 def _format_factor(factor: float) -> str:
@@ -260,6 +229,6 @@ def _format_factor(factor: float) -> str:
     return f"{factor:.12g}" if abs(factor - 1.0) < 1e-4 else f"{factor:.6g}"
 
 
-def _make_cause(seen: Observation, candidate: Answer, fault: Fault, *, exact: bool) -> Cause:
+def _make_cause(seen: Examination, candidate: Answer, fault: Fault, *, exact: bool) -> Cause:
     cosine, ratio = cosine_and_ratio(flatten(seen.got.grads), flatten(candidate.grads))
     return Cause(fault.name or UNKNOWN, fault.says, cosine, ratio, exact)
