@@ -197,11 +197,12 @@ def read_answer(reply: object, case: Case) -> tuple[Answer, np.dtype]:
         raise ValueError(
             f"gradient must return (loss, grads) or an Answer, got {type(reply).__name__}"
         )
-    network, dtypes = case.network, []
+    network, dtypes = case.network, [np.dtype(np.float64)]
 
     def read(value: object, name: str, shape: Sequence[int]) -> Array:
-        array = read_array(value, name, shape)
-        dtypes.append(array.dtype)
+        array = require_real_array(value, name, shape)
+        if array.dtype.kind == "f":
+            dtypes.append(array.dtype)
         return array.astype(np.float64)
 
     def layers(arrays: object, name: str) -> tuple[Array, ...] | None:
@@ -215,7 +216,7 @@ def read_answer(reply: object, case: Case) -> tuple[Answer, np.dtype]:
 
     answer = Answer(
         # Its dtype says nothing: a loss is a Python float as a rule, whatever it was computed in.
-        float(read_array(given.loss, "loss", ())),
+        float(require_real_array(given.loss, "loss", ())),
         _read_params(given.grads, network, read),
         layers(given.u, "u"),
         layers(given.s, "s"),
@@ -223,14 +224,6 @@ def read_answer(reply: object, case: Case) -> tuple[Answer, np.dtype]:
         None if given.x is None else read(given.x, "x", case.x.shape),
     )
     return answer, min(dtypes, key=lambda dtype: dtype.itemsize)
-
-
-def read_array(value: object, name: str, shape: Sequence[int]) -> Array:
-    """Return a finite array of a shape, in its own precision; float16 is refused."""
-    array = convert_array(value, name)
-    if array.dtype == np.float16:
-        raise ValueError(f"{name} must be float32 or float64, got float16: it tells too little")
-    return as_array(array, name, shape)
 
 
 def _read_params(grads: object, network: Network, read: Callable[..., Array]) -> Params:
@@ -276,6 +269,15 @@ def convert_array(value: object, name: str) -> np.ndarray:
         raise ValueError(f"{name} must turn into an array of numbers, got {error}") from error
     if array.dtype.kind not in "biuf":
         raise ValueError(f"{name} must hold real numbers, got dtype {array.dtype}")
+    return array
+
+
+def require_real_array(value: object, name: str, shape: Sequence[int]) -> np.ndarray:
+    """Return `convert_array` of a value that is finite, of that shape, and no float16."""
+    array = convert_array(value, name)
+    if array.dtype == np.float16:
+        raise ValueError(f"{name} must be float32 or float64, got float16: it tells too little")
+    as_array(array.astype(np.float64), name, shape)
     return array
 
 

@@ -15,7 +15,7 @@ from hypothesis.errors import NoSuchExample, Unsatisfiable
 
 import refsast as rs
 from refsast.crosscheck.case import Factory
-from refsast.crosscheck.compare import tolerances
+from refsast.crosscheck.compare import examine_answer, threshold_distance
 from refsast.crosscheck.conformance import sam_check
 from refsast.crosscheck.conformance.capabilities import (
     KINDS,
@@ -23,7 +23,7 @@ from refsast.crosscheck.conformance.capabilities import (
     query_capabilities,
     smallest_case,
 )
-from refsast.crosscheck.conformance.comparison import NoAnswer, clear
+from refsast.crosscheck.conformance.comparison import NoAnswer
 from refsast.crosscheck.conformance.failure import example_source, explain_failure
 from refsast.crosscheck.conformance.levels import LEVELS, TESTS, LevelTest
 from refsast.crosscheck.conformance.options import Options, read_options, read_xfails
@@ -112,7 +112,7 @@ def test_a_planted_fault_fails_its_levels_and_no_other_and_is_named(name):
     assert {test.level for test in failed} == levels
 
     failure = smallest(factory, failed[0])
-    case = failure.question.case
+    case = failure.example.case
     assert len(case.network.neurons) == 1
     assert max(case.network.sizes) <= 2
     assert len(case.x) <= 2
@@ -171,16 +171,16 @@ def test_where_a_factory_has_nothing_a_test_is_skipped_with_its_reason():
 
     assert nothing.reasons == {"nothing is here": len(KINDS)}
     with pytest.raises(pytest.skip.Exception, match="nothing is here"):
-        suite(implementations.none_at_all, smooth=nothing).put(TESTS[0], lambda *facts: None)
+        suite(implementations.none_at_all, smooth=nothing).run(TESTS[0], [])
 
 
 def test_what_is_not_answered_is_skipped_and_counted():
-    facts = {}
+    facts = []
     with pytest.raises(pytest.skip.Exception, match="adjoints not given"):
-        suite(implementations.fast).put(find_test("gradient[adjoints]"), facts.__setitem__)
+        suite(implementations.fast).run(find_test("gradient[adjoints]"), facts)
 
-    assert facts["tried"] == 0
-    assert facts["refused"] >= 40
+    assert dict(facts)["tried"] == 0
+    assert dict(facts)["refused"] >= 40
 
 
 def test_numbers_that_a_factory_refuses_are_left_out_and_counted():
@@ -261,7 +261,7 @@ def test_hard_potentials_are_exact_and_tie_or_are_clear(case):
     right = solve(case)
     for u in right.u or ():
         np.testing.assert_array_equal(u * 2.0**20, np.round(u * 2.0**20))
-    assert clear(case, right, tolerances(case, right, np.dtype(np.float64)))
+    assert threshold_distance(examine_answer(right, case, np.dtype(np.float64))) is None
 
 
 @pytest.mark.parametrize("ties", [True, False])
@@ -494,7 +494,7 @@ def test_the_example_of_the_page_is_right_and_fails_as_it_says():
     assert found[1] is not None
     failure = explain_failure(wrong["factory"], test, found[1], tallies[1])
     report, _, _ = failure.report.rpartition(" (cosine")  # whose last digit is the machine's
-    assert f"{test.says} This does not hold:\n\n{report} (cosine" in page()
+    assert f"{test.statement} This does not hold:\n\n{report} (cosine" in page()
 
 
 def test_every_test_is_on_the_page():

@@ -1,8 +1,9 @@
-"""Kinds of networks, and which of them a factory has: it is asked before anything is drawn."""
+"""The kinds of networks, and which of them a factory has: asked before anything is drawn."""
 
 from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import get_args
 
 import numpy as np
 
@@ -12,25 +13,18 @@ from refsast.model.lif import LIF
 from refsast.model.network import Network, unflatten
 from refsast.model.readout import LeakyReadout, LinearReadout, Readout, SpikeRate
 from refsast.model.reset import NoReset, Reset, Subtract, ToZero
-from refsast.model.surrogate import (
-    Algebraic,
-    Arctan,
-    FastSigmoid,
-    Logistic,
-    PiecewiseQuadratic,
-    Surrogate,
-)
+from refsast.model.surrogate import Surrogate
 from refsast.model.synapse import Synapse
 
 
 @dataclass(frozen=True)
 class NetworkKind:
-    """What a library has or has not, whatever the sizes and numbers.
+    """A kind of network that a library has or has not, whatever the sizes and numbers.
 
     Attributes
     ----------
     synapse : Synapse or None
-        What each layer's input goes through.
+        What filters each layer's input.
     recurrent, bias : bool
         As of `Network`.
     readout : Readout
@@ -53,7 +47,7 @@ class NetworkKind:
 SYNAPSES = (None, Synapse(0.0, 0.5), Synapse(0.5), Synapse(0.5, 0.5, delayed=True))
 READOUTS = (SpikeRate(4.0), LinearReadout(2), LeakyReadout(2, 0.5))
 RESETS = (ToZero(), Subtract(), Subtract(leaked=True), NoReset())
-FAMILIES = (Arctan, Logistic, Algebraic, FastSigmoid, PiecewiseQuadratic)
+FAMILIES = get_args(Surrogate)
 KINDS = tuple(
     NetworkKind(*choice)
     for choice in product(SYNAPSES, (False, True), (False, True), READOUTS, RESETS, FAMILIES)
@@ -62,11 +56,11 @@ KINDS = tuple(
 
 @dataclass(frozen=True, repr=False)
 class Capabilities:
-    """What a factory has.
+    """The networks that a factory has.
 
     Attributes
     ----------
-    kinds : tuple of Kind
+    kinds : tuple of NetworkKind
         Those of `KINDS` that it made an implementation for.
     reasons : dict of int
         How often it gave which reason not to.
@@ -83,25 +77,7 @@ class Capabilities:
 
 
 def query_capabilities(factory: Factory, *, hard: bool = False) -> Capabilities:
-    """Ask a factory for the smallest network of every kind.
-
-    Parameters
-    ----------
-    factory : callable
-        As `factory.load` found it.
-    hard : bool
-        Whether for spikes that are hard forward.
-
-    Returns
-    -------
-    Offer
-        What it has.
-
-    Raises
-    ------
-    ValueError
-        If it raises anything but `Unsupported`, or returns no implementation.
-    """
+    """Ask a factory for the smallest network of every kind, smooth or hard; errors as `build`."""
     kinds: list[NetworkKind] = []
     reasons: Counter[str] = Counter()
     name = ""
@@ -125,7 +101,7 @@ def smallest_case(kind: NetworkKind, *, hard: bool = False) -> Case:
 
 
 def drop_delays(offer: Capabilities) -> Capabilities:
-    """Return the kinds whose input arrives in the step that it is of; all, if it does in none."""
+    """Return the kinds without synaptic delay; all, if every kind is delayed."""
     kinds = [kind for kind in offer.kinds if kind.synapse is None or not kind.synapse.delayed]
     return replace(offer, kinds=tuple(kinds) or offer.kinds)
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from hypothesis import strategies as st
 
-from refsast.crosscheck.conformance import sam_check
+from refsast.crosscheck.case import Case
 from refsast.crosscheck.conformance.capabilities import Capabilities, drop_delays
 from refsast.crosscheck.conformance.comparison import (
     BACKWARD,
@@ -14,6 +15,7 @@ from refsast.crosscheck.conformance.comparison import (
     judge_stages,
     judge_ties,
 )
+from refsast.crosscheck.conformance.sam_check import nonzero_sam_differs, sam_differs
 from refsast.crosscheck.conformance.strategies import (
     RADII,
     Example,
@@ -22,6 +24,8 @@ from refsast.crosscheck.conformance.strategies import (
     sam_examples,
     single_neurons,
 )
+
+Draws: TypeAlias = Callable[[Capabilities], st.SearchStrategy[Example]]
 
 
 @dataclass(frozen=True)
@@ -32,22 +36,20 @@ class LevelTest:
     ----------
     level, name : str
         Together its id, ``level[name]``.
-    says : str
+    statement : str
         What holds of a right implementation.
     draws : callable
-        ``Offer -> strategy`` of questions.
+        ``Capabilities -> strategy`` of examples.
     wrong : callable
-        ``(implementation, question) -> bool``.
+        ``(implementation, example) -> bool``.
     hard : bool
         Whether spikes are hard forward.
     """
 
-    __test__ = False  # to pytest, a name of this kind is a test
-
     level: str
     name: str
-    says: str
-    draws: Callable[[Capabilities], st.SearchStrategy[Example]]
+    statement: str
+    draws: Draws
     wrong: Judge
     hard: bool = False
 
@@ -55,72 +57,81 @@ class LevelTest:
         return f"{self.level}[{self.name}]"
 
 
-def _sam_draws(
-    radii: tuple[float, ...], classes: int | None = None
-) -> Callable[[Capabilities], st.SearchStrategy[Example]]:
+def _case_draws(
+    strategy: Callable[..., st.SearchStrategy[Case]], *, delays: bool = True, **options: object
+) -> Draws:
+    """Draw examples about one case, perhaps without synaptic delays."""
+
+    def draw(offer: Capabilities) -> st.SearchStrategy[Example]:
+        return plain_examples(strategy(offer if delays else drop_delays(offer), **options))
+
+    return draw
+
+
+def _sam_draws(radii: tuple[float, ...], classes: int | None = None) -> Draws:
     return lambda offer: sam_examples(cases(offer, steps=(1, 4), classes=classes), radii)
 
 
-def _hard_draws(ties: bool) -> Callable[[Capabilities], st.SearchStrategy[Example]]:
-    return lambda offer: plain_examples(cases(offer, hard=True, ties=ties))
-
+_NEURONS = _case_draws(single_neurons, delays=False)
+_STEPS = _case_draws(cases, delays=False, steps=(1, 1))
+_RUNS = _case_draws(cases)
+_OFF_TIES, _TIES = (_case_draws(cases, hard=True, ties=ties) for ties in (False, True))
 
 TESTS = (
     LevelTest(
         "surrogate", "value", "A neuron's spike is the smooth spike of its potential.",
-        lambda offer: plain_examples(single_neurons(drop_delays(offer))), judge_stages(*FORWARD),
+        _NEURONS, judge_stages(*FORWARD),
     ),
     LevelTest(
         "surrogate", "derivative", "Its derivative is that of the smooth spike.",
-        lambda offer: plain_examples(single_neurons(drop_delays(offer))), judge_stages("parameter gradients"),
+        _NEURONS, judge_stages("parameter gradients"),
     ),
     LevelTest(
         "one_step", "forward", "Loss and states of a whole network are right for one step.",
-        lambda offer: plain_examples(cases(drop_delays(offer), steps=(1, 1))), judge_stages(*FORWARD),
+        _STEPS, judge_stages(*FORWARD),
     ),
     LevelTest(
-        "one_step", "gradient", "So are all derivatives.",
-        lambda offer: plain_examples(cases(drop_delays(offer), steps=(1, 1))), judge_stages(*BACKWARD),
+        "one_step", "gradient", "So are all derivatives.", _STEPS, judge_stages(*BACKWARD)
     ),
     LevelTest(
         "unroll", "forward", "Loss and states are right over time.",
-        lambda offer: plain_examples(cases(offer)), judge_stages(*FORWARD),
+        _RUNS, judge_stages(*FORWARD),
     ),
     LevelTest(
         "gradient", "parameters", "The gradient in all parameters is right over time.",
-        lambda offer: plain_examples(cases(offer)), judge_stages("parameter gradients"),
+        _RUNS, judge_stages("parameter gradients"),
     ),
     LevelTest(
         "gradient", "adjoints", "So is the derivative in each potential, where it is given.",
-        lambda offer: plain_examples(cases(offer)), judge_stages("adjoints"),
+        _RUNS, judge_stages("adjoints"),
     ),
     LevelTest(
         "gradient", "input", "So is the gradient in the input, where it is given.",
-        lambda offer: plain_examples(cases(offer)), judge_stages("input gradient"),
+        _RUNS, judge_stages("input gradient"),
     ),
     LevelTest(
         "sam", "gradient", "The SAM gradient is that of the second minibatch at the ascent point.",
-        _sam_draws(RADII), sam_check.nonzero_sam_differs,
+        _sam_draws(RADII), nonzero_sam_differs,
     ),
     LevelTest(
         "sam", "rho_zero", "With rho = 0 it is the plain gradient of the second minibatch.",
-        _sam_draws((0.0,)), sam_check.nonzero_sam_differs,
+        _sam_draws((0.0,)), nonzero_sam_differs,
     ),
     LevelTest(
         "sam", "zero_gradient", "Where the first gradient is zero nothing moves, or is NaN.",
-        _sam_draws(RADII, classes=1), sam_check.sam_differs,
+        _sam_draws(RADII, classes=1), sam_differs,
     ),
     LevelTest(
         "hard_swap", "forward", "Hard spikes are Heaviside steps, and nothing else changes.",
-        _hard_draws(ties=False), judge_ties(False, judge_stages(*FORWARD)), hard=True,
+        _OFF_TIES, judge_ties(False, judge_stages(*FORWARD)), hard=True,
     ),
     LevelTest(
         "hard_swap", "ties", "A potential exactly at the threshold fires.",
-        _hard_draws(ties=True), judge_ties(True, judge_stages(*FORWARD)), hard=True,
+        _TIES, judge_ties(True, judge_stages(*FORWARD)), hard=True,
     ),
     LevelTest(
         "hard_swap", "gradient", "Derivatives are those of the smooth spike, at hard potentials.",
-        _hard_draws(ties=False), judge_ties(False, judge_stages(*BACKWARD)), hard=True,
+        _OFF_TIES, judge_ties(False, judge_stages(*BACKWARD)), hard=True,
     ),
 )  # fmt: skip
 LEVELS = tuple(dict.fromkeys(test.level for test in TESTS))
