@@ -85,28 +85,14 @@ class Stage:
 
 @dataclass(frozen=True, eq=False)
 class Examination:
-    """An answer beside the right one.
+    """An answer beside the right one."""
 
-    Attributes
-    ----------
-    case : Case
-        The question, as seen in `dtype`.
-    dtype : numpy.dtype
-        What the answer was computed in.
-    got, right : Answer
-        What was returned, and what is right.
-    tolerance : ErrorBounds
-        How far each number may be from the right one.
-    stages : tuple of Stage
-        What was answered, compared, in the order of the computation.
-    """
-
-    case: Case
-    dtype: np.dtype
+    case: Case  # the question, as seen in `dtype`
+    dtype: np.dtype  # what the answer was computed in
     got: Answer
     right: Answer
-    tolerance: ErrorBounds
-    stages: tuple[Stage, ...]
+    tolerance: ErrorBounds  # how far each number may be from the right one
+    stages: tuple[Stage, ...]  # what was answered, compared, in the order of the computation
 
     @property
     def wrong(self) -> frozenset[str]:

@@ -8,17 +8,9 @@ from refsast.crosscheck.case import Case
 
 
 def case_source(case: Case) -> str:
-    """Return the text of a case.
+    """Return statements that bind ``case``; what has its default value is left out.
 
-    Parameters
-    ----------
-    case : Case
-        Of records and arrays only: a spike must be one of the library's own.
-
-    Returns
-    -------
-    str
-        Statements that bind ``case``; what has its default value is left out.
+    A case holds records and arrays only; its spikes must be the library's own.
 
     Examples
     --------

@@ -25,53 +25,30 @@ from refsast.model.unroll import input_currents, readout_logits
 
 @dataclass(frozen=True)
 class Rules:
-    """The functions of one layer, of arrays and of nodes of the tape.
+    """The functions of one layer, of arrays and of nodes of the tape."""
 
-    Attributes
-    ----------
-    currents : callable
-        ``(layer, a) -> (time, batch, n)``: all feed-forward input, bias included.
-    recurrent : callable
-        ``(layer, s) -> (batch, n)``: input from the layer's own spikes of the step before.
-    conduct : callable
-        ``(synapse, i, current) -> (i, drive)``.
-    carry : callable
-        ``(neuron, us, ss) -> (batch, n)``: what the reset leaves. `us` and `ss` are all earlier
-        potentials and spikes, oldest first; the first of them is the state at rest.
-    fire : callable
-        ``(neuron, v) -> s`` of the distance above threshold.
-    """
-
+    # ``(layer, a) -> (time, batch, n)``: all feed-forward input, bias included.
     currents: Callable[[Layer, Array], Array]
+    # ``(layer, s) -> (batch, n)``: input from the layer's own spikes of the step before.
     recurrent: Callable[[Layer, Array], Array]
+    # ``(synapse, i, current) -> (i, drive)``.
     conduct: Callable[[Synapse | None, Array, Array], tuple[Array, Array]]
+    # ``(neuron, us, ss) -> (batch, n)``: what the reset leaves. `us` and `ss` are all earlier
+    # potentials and spikes, oldest first; the first of them is the state at rest.
     carry: Callable[[LIF, Sequence[Array], Sequence[Array]], Array]
+    # ``(neuron, v) -> s`` of the distance above threshold.
     fire: Callable[[LIF, Array], Array]
 
 
 @dataclass(frozen=True)
 class Variant:
-    """All functions of an implementation, right or wrong.
-
-    Attributes
-    ----------
-    layers : tuple of Rules
-        One per spiking layer.
-    enter : callable
-        ``x -> (time, batch, n_0)``: the input of the first layer.
-    read : callable
-        ``(network, params, s) -> logits`` of the last layer's spikes.
-    loss : callable
-        ``(logits, y) -> scalar``.
-    finish : callable
-        ``Answer -> Answer``: applied last, to what is returned.
-    """
+    """All functions of an implementation, right or wrong."""
 
     layers: tuple[Rules, ...]
-    enter: Callable[[Array], Array]
-    read: Callable[[Network, Params, Array], Array]
+    enter: Callable[[Array], Array]  # from x to the input of the first layer
+    read: Callable[[Network, Params, Array], Array]  # from the last layer's spikes to logits
     loss: Callable[[Array, Integers], Array]
-    finish: Callable[[Answer], Answer]
+    finish: Callable[[Answer], Answer]  # applied last, to what is returned
 
 
 def reference_variant(case: Case) -> Variant:

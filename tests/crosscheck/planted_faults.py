@@ -1,7 +1,7 @@
 """Networks with planted faults, black boxes of them, and where each is truly wrong first.
 
-``python -m tests.crosscheck.planted_faults [N]`` prints how many of N networks per kind are detected, with
-the right cause, at the right place.
+``python -m tests.crosscheck.planted_faults [N]`` prints how many of N networks per kind are
+detected, with the right cause, at the right place.
 """
 
 import sys

@@ -309,8 +309,8 @@ LOADS = {
     "no_such_module:f": "impl must name a module that can be imported, got 'no_such_module': "
     "ModuleNotFoundError: No module named 'no_such_module'",
     "operator:no.such": "impl must name something in operator, got 'no.such'",
-    "tests.crosscheck.implementations:NOT_CALLABLE": "impl must name a callable, got 'NOT_CALLABLE', "
-    "a int",
+    "tests.crosscheck.implementations:NOT_CALLABLE": "impl must name a callable, got "
+    "'NOT_CALLABLE', a int",
 }
 
 

@@ -19,28 +19,14 @@ from refsast.model.synapse import Synapse
 
 @dataclass(frozen=True)
 class NetworkKind:
-    """A kind of network that a library has or has not, whatever the sizes and numbers.
-
-    Attributes
-    ----------
-    synapse : Synapse or None
-        What filters each layer's input.
-    recurrent, bias : bool
-        As of `Network`.
-    readout : Readout
-        Its class; its numbers are drawn.
-    reset : Reset
-        Of every neuron.
-    family : type
-        Of every smooth spike.
-    """
+    """A kind of network that a library has or has not, whatever the sizes and numbers."""
 
     synapse: Synapse | None
     recurrent: bool
     bias: bool
-    readout: Readout
+    readout: Readout  # its class; its numbers are drawn
     reset: Reset
-    family: type[Surrogate]
+    family: type[Surrogate]  # of every smooth spike
 
 
 # The plainest first: what fails is shrunk towards it. Every number is a multiple of a power of two.
@@ -56,21 +42,11 @@ KINDS = tuple(
 
 @dataclass(frozen=True, repr=False)
 class Capabilities:
-    """The networks that a factory has.
+    """The networks that a factory has."""
 
-    Attributes
-    ----------
-    kinds : tuple of NetworkKind
-        Those of `KINDS` that it made an implementation for.
-    reasons : dict of int
-        How often it gave which reason not to.
-    name : str
-        The implementation's own name.
-    """
-
-    kinds: tuple[NetworkKind, ...]
-    reasons: dict[str, int]
-    name: str = ""
+    kinds: tuple[NetworkKind, ...]  # those of `KINDS` that it made an implementation for
+    reasons: dict[str, int]  # how often it gave which reason not to
+    name: str = ""  # the implementation's own
 
     def __repr__(self) -> str:
         return f"<{len(self.kinds)} kinds of networks>"  # Hypothesis spells out what it draws from

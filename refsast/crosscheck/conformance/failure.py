@@ -24,22 +24,12 @@ NOT_REPEATED = "answers differ from call to call: is something kept?"
 
 @dataclass(frozen=True, eq=False)
 class Failure:
-    """The smallest example found that an implementation gets wrong.
-
-    Attributes
-    ----------
-    example : Example
-        The example.
-    report : str
-        The report of `check` on it.
-    cause, place : str or None
-        Of the report: why it is wrong, and where first.
-    """
+    """The smallest example found that an implementation gets wrong."""
 
     example: Example
-    report: str
-    cause: str | None = None
-    place: str | None = None
+    report: str  # of `check`
+    cause: str | None = None  # why it is wrong
+    place: str | None = None  # where first
 
     def __str__(self) -> str:
         return f"{self.report}\n\n{example_source(self.example)}"

@@ -30,28 +30,14 @@ Draws: TypeAlias = Callable[[Capabilities], st.SearchStrategy[Example]]
 
 @dataclass(frozen=True)
 class LevelTest:
-    """One test: what is drawn and how it is judged.
+    """One test: what is drawn and how it is judged."""
 
-    Attributes
-    ----------
-    level, name : str
-        Together its id, ``level[name]``.
-    statement : str
-        What holds of a right implementation.
-    draws : callable
-        ``Capabilities -> strategy`` of examples.
-    wrong : callable
-        ``(implementation, example) -> bool``.
-    hard : bool
-        Whether spikes are hard forward.
-    """
-
-    level: str
+    level: str  # together with the name its id, ``level[name]``
     name: str
-    statement: str
+    statement: str  # what holds of a right implementation
     draws: Draws
     wrong: Judge
-    hard: bool = False
+    hard: bool = False  # whether spikes are hard forward
 
     def __str__(self) -> str:
         return f"{self.level}[{self.name}]"
@@ -78,65 +64,34 @@ _RUNS = _case_draws(cases)
 _OFF_TIES, _TIES = (_case_draws(cases, hard=True, ties=ties) for ties in (False, True))
 
 TESTS = (
-    LevelTest(
-        "surrogate", "value", "A neuron's spike is the smooth spike of its potential.",
-        _NEURONS, judge_stages(*FORWARD),
-    ),
-    LevelTest(
-        "surrogate", "derivative", "Its derivative is that of the smooth spike.",
-        _NEURONS, judge_stages("parameter gradients"),
-    ),
-    LevelTest(
-        "one_step", "forward", "Loss and states of a whole network are right for one step.",
-        _STEPS, judge_stages(*FORWARD),
-    ),
-    LevelTest(
-        "one_step", "gradient", "So are all derivatives.", _STEPS, judge_stages(*BACKWARD)
-    ),
-    LevelTest(
-        "unroll", "forward", "Loss and states are right over time.",
-        _RUNS, judge_stages(*FORWARD),
-    ),
-    LevelTest(
-        "gradient", "parameters", "The gradient in all parameters is right over time.",
-        _RUNS, judge_stages("parameter gradients"),
-    ),
-    LevelTest(
-        "gradient", "adjoints", "So is the derivative in each potential, where it is given.",
-        _RUNS, judge_stages("adjoints"),
-    ),
-    LevelTest(
-        "gradient", "input", "So is the gradient in the input, where it is given.",
-        _RUNS, judge_stages("input gradient"),
-    ),
-    LevelTest(
-        "sam", "gradient", "The SAM gradient is that of the second minibatch at the ascent point.",
-        _sam_draws(RADII), nonzero_sam_differs,
-    ),
-    LevelTest(
-        "sam", "rho_zero", "With rho = 0 it is the plain gradient of the second minibatch.",
-        _sam_draws((0.0,)), nonzero_sam_differs,
-    ),
-    LevelTest(
-        "sam", "zero_gradient", "Where the first gradient is zero nothing moves, or is NaN.",
-        _sam_draws(RADII, classes=1), sam_differs,
-    ),
-    LevelTest(
-        "hard_swap", "forward", "Hard spikes are Heaviside steps, and nothing else changes.",
-        _OFF_TIES, judge_ties(False, judge_stages(*FORWARD)), hard=True,
-    ),
-    LevelTest(
-        "hard_swap", "ties", "A potential exactly at the threshold fires.",
-        _TIES, judge_ties(True, judge_stages(*FORWARD)), hard=True,
-    ),
-    LevelTest(
-        "hard_swap", "gradient", "Derivatives are those of the smooth spike, at hard potentials.",
-        _OFF_TIES, judge_ties(False, judge_stages(*BACKWARD)), hard=True,
-    ),
+    LevelTest("surrogate", "value", "A neuron's spike is the smooth spike of its potential.",
+              _NEURONS, judge_stages(*FORWARD)),
+    LevelTest("surrogate", "derivative", "Its derivative is that of the smooth spike.",
+              _NEURONS, judge_stages("parameter gradients")),
+    LevelTest("one_step", "forward", "Loss and states of a whole network are right for one step.",
+              _STEPS, judge_stages(*FORWARD)),
+    LevelTest("one_step", "gradient", "So are all derivatives.", _STEPS, judge_stages(*BACKWARD)),
+    LevelTest("unroll", "forward", "Loss and states are right over time.",
+              _RUNS, judge_stages(*FORWARD)),
+    LevelTest("gradient", "parameters", "The gradient in all parameters is right over time.",
+              _RUNS, judge_stages("parameter gradients")),
+    LevelTest("gradient", "adjoints", "So is the derivative in each potential, where it is given.",
+              _RUNS, judge_stages("adjoints")),
+    LevelTest("gradient", "input", "So is the gradient in the input, where it is given.",
+              _RUNS, judge_stages("input gradient")),
+    LevelTest("sam", "gradient",
+              "The SAM gradient is that of the second minibatch at the ascent point.",
+              _sam_draws(RADII), nonzero_sam_differs),
+    LevelTest("sam", "rho_zero", "With rho = 0 it is the plain gradient of the second minibatch.",
+              _sam_draws((0.0,)), nonzero_sam_differs),
+    LevelTest("sam", "zero_gradient", "Where the first gradient is zero nothing moves, or is NaN.",
+              _sam_draws(RADII, classes=1), sam_differs),
+    LevelTest("hard_swap", "forward", "Hard spikes are Heaviside steps, and nothing else changes.",
+              _OFF_TIES, judge_ties(False, judge_stages(*FORWARD)), hard=True),
+    LevelTest("hard_swap", "ties", "A potential exactly at the threshold fires.",
+              _TIES, judge_ties(True, judge_stages(*FORWARD)), hard=True),
+    LevelTest("hard_swap", "gradient",
+              "Derivatives are those of the smooth spike, at hard potentials.",
+              _OFF_TIES, judge_ties(False, judge_stages(*BACKWARD)), hard=True),
 )  # fmt: skip
 LEVELS = tuple(dict.fromkeys(test.level for test in TESTS))
-
-
-def level_tests(level: str) -> tuple[LevelTest, ...]:
-    """Return the tests of a level."""
-    return tuple(test for test in TESTS if test.level == level)

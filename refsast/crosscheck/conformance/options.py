@@ -11,27 +11,13 @@ EXAMPLES = 50  # per test
 
 @dataclass(frozen=True)
 class Options:
-    """The options.
+    """What the environment asks of the suite."""
 
-    Attributes
-    ----------
-    impl : str
-        ``package:factory``.
-    examples : int
-        Cases per test. ``REFSAST_EXAMPLES``.
-    seed : int or None
-        Of the cases; None: the same in every run. ``REFSAST_SEED``.
-    xfails : dict of str
-        Why, of each test that is to fail, by its id. ``REFSAST_XFAILS``.
-    report : Path or None
-        Where the JSON report goes. ``REFSAST_REPORT``.
-    """
-
-    impl: str
-    examples: int
-    seed: int | None
-    xfails: dict[str, str]
-    report: Path | None
+    impl: str  # ``package:factory``
+    examples: int  # per test; REFSAST_EXAMPLES
+    seed: int | None  # of the examples; None: the same in every run; REFSAST_SEED
+    xfails: dict[str, str]  # why, of each test that is to fail, by its id; REFSAST_XFAILS
+    report: Path | None  # where the JSON report goes; REFSAST_REPORT
 
 
 def read_options(environment: Mapping[str, str], tests: Sequence[LevelTest]) -> Options:

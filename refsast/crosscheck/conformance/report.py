@@ -20,24 +20,12 @@ PACKAGES = ("refsast", "numpy", "hypothesis", "pytest")
 
 @dataclass(frozen=True)
 class Result:
-    """The result of one test.
-
-    Attributes
-    ----------
-    test : LevelTest
-        The test.
-    outcome : str
-        One of `OUTCOMES`.
-    reason : str
-        Why skipped, or expected to fail.
-    facts : dict
-        What `Suite.run` recorded: cases tried and refused, and the failure.
-    """
+    """The result of one test."""
 
     test: LevelTest
-    outcome: str
-    reason: str
-    facts: dict[str, object]
+    outcome: str  # one of `OUTCOMES`
+    reason: str  # why skipped, or expected to fail
+    facts: dict[str, object]  # what `Suite.run` recorded: cases tried and refused, and the failure
 
 
 def read_result(test: LevelTest, report: pytest.TestReport) -> Result | None:

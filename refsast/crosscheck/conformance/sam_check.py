@@ -70,20 +70,12 @@ def ascent_case(example: Example, grad: Array) -> Case:
 
 @dataclass(frozen=True, eq=False)
 class SamAnswer:
-    """A SAM gradient beside the right one.
-
-    Attributes
-    ----------
-    got, want, allowed : (p,) array
-        What was returned, what is right, how far they may be apart.
-    seen : Example
-        As seen in the dtype of the answer.
-    """
+    """A SAM gradient beside the right one."""
 
     got: Array
     want: Array
-    allowed: Array
-    seen: Example
+    allowed: Array  # how far the two may be apart
+    seen: Example  # as seen in the dtype of the answer
 
     @property
     def wrong(self) -> bool:

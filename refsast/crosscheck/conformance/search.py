@@ -23,22 +23,12 @@ MAX_REFUSALS = 40  # examples without an answer, and none with one
 
 @dataclass
 class Tally:
-    """What was asked so far; the one record here that changes.
+    """What was asked so far; the one record here that changes."""
 
-    Attributes
-    ----------
-    tried : int
-        Examples that were judged, those of the search for a smaller one included.
-    refused : Counter
-        Examples that were not, by reason: `Unsupported`, or what was not answered.
-    last, largest : Example or None
-        Of those that were wrong, the last one and the one of most layers, parameters and steps.
-    """
-
-    tried: int = 0
-    refused: Counter[str] = field(default_factory=Counter)
-    last: Example | None = None
-    largest: Example | None = None
+    tried: int = 0  # examples that were judged, those of the search for a smaller one included
+    refused: Counter[str] = field(default_factory=Counter)  # the others, by reason
+    last: Example | None = None  # of those that were wrong
+    largest: Example | None = None  # of those that were wrong, by layers, parameters and steps
 
     def add(self, example: Example, wrong: bool) -> None:
         """Count an example that was judged."""
@@ -68,23 +58,11 @@ def search(
     seed: int | None,
     tally: Tally,
 ) -> Example | None:
-    """Return the smallest wrong example that is found, or None.
+    """Return the smallest of some drawn examples that is answered wrongly, or None.
 
-    Parameters
-    ----------
-    factory : callable
-        Asked for a fresh implementation for every example.
-    offer : Capabilities
-        The kinds of networks that it has.
-    test : LevelTest
-        What to draw and how to judge.
-    examples : int
-        How many examples to judge.
-    seed : int or None
-        None: the same examples in every run.
-    tally : Tally
-        Counts; written to. It tells whether None means that all are right, or that none was
-        answered.
+    `factory` is asked for a fresh implementation for every example. With no seed the examples are
+    the same in every run. `tally` is written to; it tells whether None means that all are right, or
+    that none was answered.
     """
 
     def wrong(example: Example) -> bool:

@@ -35,20 +35,10 @@ BATCHES = st.sampled_from((1, 2, 3))
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """A case, and what else is needed to ask for a SAM gradient.
+    """A case, and what else is needed to ask for a SAM gradient."""
 
-    Attributes
-    ----------
-    case : Case
-        The network, and the minibatch of the first pass.
-    x, y : array
-        The minibatch of the second pass, of the same shapes.
-    rho : float
-        The radius.
-    """
-
-    case: Case
-    x: Array
+    case: Case  # the network, and the minibatch of the first pass
+    x: Array  # the minibatch of the second pass, of the same shapes
     y: Integers
     rho: float = 0.0
 

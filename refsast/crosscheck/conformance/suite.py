@@ -16,21 +16,11 @@ from refsast.crosscheck.factory import load_factory
 
 @dataclass(frozen=True)
 class Suite:
-    """What the tests share.
-
-    Attributes
-    ----------
-    options : Options
-        What was asked for.
-    factory : callable
-        The implementation's.
-    smooth, hard : Capabilities
-        The kinds of networks that it has, with smooth and with hard spikes.
-    """
+    """What the tests share."""
 
     options: Options
     factory: Factory
-    smooth: Capabilities
+    smooth: Capabilities  # the kinds of networks that it has with smooth spikes
     hard: Capabilities
 
     @property

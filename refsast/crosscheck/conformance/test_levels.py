@@ -5,15 +5,15 @@ from typing import TypeAlias
 
 import pytest
 
-from refsast.crosscheck.conformance.levels import LevelTest, level_tests
+from refsast.crosscheck.conformance.levels import TESTS, LevelTest
 
 Run: TypeAlias = Callable[[LevelTest], None]
 
 
 def parametrize_level(level: str) -> Callable[..., object]:
     """Return the decorator that gives a function all tests of a level, in their order."""
-    mark = getattr(pytest.mark, level)
-    rows = [pytest.param(test, id=test.name, marks=mark) for test in level_tests(level)]
+    mark, tests = getattr(pytest.mark, level), [test for test in TESTS if test.level == level]
+    rows = [pytest.param(test, id=test.name, marks=mark) for test in tests]
     return pytest.mark.parametrize("test", rows)
 
 

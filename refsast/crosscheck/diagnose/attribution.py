@@ -82,19 +82,9 @@ def _format_cosine(cosine: float) -> str:
 
 
 def attribute(observations: Observations) -> tuple[Fault | None, Cause]:
-    """Return the known fault that explains an implementation, and how well it does.
+    """Return the known fault that explains a wrong implementation's answers, and how well it does.
 
-    Parameters
-    ----------
-    observations : Examinations
-        What a wrong implementation answered.
-
-    Returns
-    -------
-    fault : Fault or None
-        None where nothing fits.
-    cause : Cause
-        In words and numbers.
+    The fault is None where none explains them; the cause is then only the nearest that is known.
     """
     first, *others = observations.parts
     nearest: tuple[float, Fault, Answer] = (np.inf, NO_FAULT, first.right)
@@ -231,4 +221,4 @@ def _format_factor(factor: float) -> str:
 
 def _make_cause(seen: Examination, candidate: Answer, fault: Fault, *, exact: bool) -> Cause:
     cosine, ratio = cosine_and_ratio(flatten(seen.got.grads), flatten(candidate.grads))
-    return Cause(fault.name or UNKNOWN, fault.says, cosine, ratio, exact)
+    return Cause(fault.name or UNKNOWN, fault.description, cosine, ratio, exact)

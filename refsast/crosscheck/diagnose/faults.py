@@ -21,21 +21,11 @@ LayerChange: TypeAlias = Callable[[Rules, LIF, Layer, Case], Rules | None]
 
 @dataclass(frozen=True)
 class Fault:
-    """One way of being wrong.
+    """One way of being wrong."""
 
-    Attributes
-    ----------
-    name : str
-        The cause, in a few words.
-    says : str
-        What completes "your gradient is the reference ...".
-    change : callable
-        ``(variant, case) -> variant``, or None where the case cannot show it.
-    """
-
-    name: str
-    says: str
-    change: Change
+    name: str  # the cause, in a few words
+    description: str  # what completes "your gradient is the reference ..."
+    change: Change  # gives None where the case cannot show the fault
 
 
 def layerwise(exchange: LayerChange) -> Change:
@@ -66,7 +56,7 @@ def restrict(fault: Fault, layer: int) -> Fault:
         return replace(variant, layers=tuple(layers))
 
     alone = f"in layer {layer + 1} alone"
-    return Fault(f"{fault.name} {alone}", f"{fault.says} {alone}", change)
+    return Fault(f"{fault.name} {alone}", f"{fault.description} {alone}", change)
 
 
 def combine(first: Fault, second: Fault) -> Fault:
@@ -76,7 +66,9 @@ def combine(first: Fault, second: Fault) -> Fault:
         once = first.change(variant, case)
         return None if once is None else second.change(once, case)
 
-    return Fault(f"{first.name} + {second.name}", f"{first.says} and {second.says}", change)
+    return Fault(
+        f"{first.name} + {second.name}", f"{first.description} and {second.description}", change
+    )
 
 
 def apply_fault(case: Case, fault: Fault) -> Variant | None:

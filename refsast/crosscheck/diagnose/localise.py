@@ -89,18 +89,8 @@ def _first_wrong_cell(errors: list[Array]) -> tuple[int, int, int, int] | None:
 def probe(gradient: Gradient, case: Case) -> Location | None:
     """Find the first wrong layer and step of an implementation that gives gradients only.
 
-    Parameters
-    ----------
-    gradient : callable
-        The implementation; it is called on variations of the case.
-    case : Case
-        Where it is wrong.
-
-    Returns
-    -------
-    Location or None
-        None where no probe is answered wrongly. Where the loss is wrong, the highest layer that is
-        wrong by itself: layers below may be, too.
+    It is called on variations of the case. None where no probe is answered wrongly. Where the loss
+    is wrong, it is the highest layer that is wrong by itself: layers below may be, too.
     """
     for steps in range(1, len(case.x) + 1):
         short = truncate_case(case, steps)

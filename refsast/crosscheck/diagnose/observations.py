@@ -29,18 +29,10 @@ THRESHOLD_MARGIN = 0.25  # of the threshold: how far the top layer's potentials 
 
 @dataclass(frozen=True)
 class Observations:
-    """All that a search for the cause needs to know of an implementation.
+    """All that a search for the cause needs to know of an implementation."""
 
-    Attributes
-    ----------
-    parts : tuple of Examination
-        Parts of the case, the smallest first; a cause must explain all of them.
-    single : Examination or None
-        A single step; None where the implementation cannot be asked about fewer steps.
-    """
-
-    parts: tuple[Examination, ...]
-    single: Examination | None
+    parts: tuple[Examination, ...]  # of the case, the smallest first; a cause must explain all
+    single: Examination | None  # one step; None: it cannot be asked about fewer steps
 
 
 def observe(gradient: Gradient, case: Case) -> Observations:
