@@ -118,6 +118,12 @@ def examine_answer(got: Answer, case: Case, dtype: np.dtype) -> Examination:
     return Examination(case, dtype, got, right, tolerance, stages)
 
 
+def repeats(gradient: Gradient, case: Case, exam: Examination) -> bool:
+    """Whether a second call gives the answer of the first, within the tolerance."""
+    again = compare_answers(ask(gradient, case)[0], exam.got, exam.tolerance)
+    return all(stage.agrees for stage in again)
+
+
 def cast_case(case: Case, dtype: np.dtype) -> Case:
     """Return the case as an implementation sees it that rounds its input to `dtype` first."""
     with np.errstate(over="ignore"):
@@ -136,9 +142,9 @@ def tolerances(case: Case, right: Answer, dtype: np.dtype) -> ErrorBounds:
     def scale(bound: Array) -> Array:
         return absolute_tolerance(bound, dtype, ROUNDING_FACTOR)
 
-    layers = (tuple(map(scale, arrays)) for arrays in (bounds.u, bounds.s, bounds.adjoints))
     loss = float(scale(np.asarray(bounds.loss)))
-    return ErrorBounds(loss, *layers, map_params(scale, bounds.grads), scale(bounds.x))
+    u, s, adjoints = (tuple(map(scale, part)) for part in (bounds.u, bounds.s, bounds.adjoints))
+    return ErrorBounds(loss, u, s, adjoints, map_params(scale, bounds.grads), scale(bounds.x))
 
 
 def absolute_tolerance(bound: Array, dtype: np.dtype, roundings: float) -> Array:

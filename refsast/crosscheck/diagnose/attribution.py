@@ -18,8 +18,8 @@ from itertools import combinations
 import numpy as np
 
 from refsast.arrays import Array
-from refsast.crosscheck.case import Answer
-from refsast.crosscheck.compare import Examination, cosine_and_ratio
+from refsast.crosscheck.case import Answer, Case
+from refsast.crosscheck.compare import STAGES, Examination, cosine_and_ratio, stage_arrays
 from refsast.crosscheck.diagnose.derivative_shapes import (
     SHAPES,
     candidate_factors,
@@ -27,17 +27,10 @@ from refsast.crosscheck.diagnose.derivative_shapes import (
 )
 from refsast.crosscheck.diagnose.fault_table import BACKWARD, FORWARD
 from refsast.crosscheck.diagnose.faults import Fault, apply_fault, combine, layerwise, restrict
-from refsast.crosscheck.diagnose.observations import (
-    Observations,
-    compute_loss,
-    fit_factor,
-    loss_fits,
-    misfit,
-    relative_limit,
-)
+from refsast.crosscheck.diagnose.observations import Observations
 from refsast.crosscheck.diagnose.readout_faults import scale_gradient
 from refsast.crosscheck.diagnose.spike_faults import replace_derivative
-from refsast.crosscheck.variants import reference_variant, solve
+from refsast.crosscheck.variants import Variant, reference_variant, solve, unroll_variant
 from refsast.model.params import flatten
 
 UNKNOWN = "unknown"
@@ -87,6 +80,8 @@ def attribute(observations: Observations) -> tuple[Fault | None, Cause]:
     The fault is None where none explains them; the cause is then only the nearest that is known.
     """
     first, *others = observations.parts
+    if others and misfit(first, first.right) <= 1.0:  # the fault does not show in the part
+        first, *others = others
     nearest: tuple[float, Fault, Answer] = (np.inf, NO_FAULT, first.right)
     for fault in candidate_faults(observations.single, first):
         for answer, whole_fault in _candidate_answers(first, fault):
@@ -222,3 +217,50 @@ def _format_factor(factor: float) -> str:
 def _make_cause(seen: Examination, candidate: Answer, fault: Fault, *, exact: bool) -> Cause:
     cosine, ratio = cosine_and_ratio(flatten(seen.got.grads), flatten(candidate.grads))
     return Cause(fault.name or UNKNOWN, fault.description, cosine, ratio, exact)
+
+
+def relative_limit(dtype: np.dtype) -> float:
+    """Return the relative distance at which two arrays count as one.
+
+    A candidate's numbers are not computed along the same way as the given ones, but another fault
+    is farther away than this.
+    """
+    return float(np.finfo(dtype).eps) ** 0.6
+
+
+def fit_factor(got: Array, want: Array, limit: float) -> float | None:
+    """Return the factor by which `got` is a multiple of `want`; None: it is not, or one is zero."""
+    cosine, ratio = cosine_and_ratio(got, want)
+    alike = bool(got.any() and want.any()) and 1.0 - abs(cosine) <= limit
+    return float(np.copysign(ratio, cosine)) if alike else None
+
+
+def compute_loss(case: Case, variant: Variant) -> float:
+    """The loss alone, without a tape."""
+    _, ss = unroll_variant(case, variant, case.params, case.x)
+    return float(variant.loss(variant.read(case.network, case.params, np.stack(ss[-1])), case.y))
+
+
+def loss_fits(seen: Examination, variant: Variant) -> bool:
+    """Whether a variant has the loss that was given, to rounding."""
+    return abs(compute_loss(seen.case, variant) - seen.got.loss) <= 4.0 * seen.tolerance.loss
+
+
+def misfit(seen: Examination, candidate: Answer) -> float:
+    """Return the largest distance of an array from a candidate's, in units of what is allowed."""
+    # What a library reports as its state, before or after the reset, is a convention.
+    stages = [stage for stage in STAGES if stage != "states"]
+    return max(max(_distances(seen, candidate, stage), default=0.0) for stage in stages)
+
+
+def _distances(seen: Examination, candidate: Answer, stage: str) -> Iterator[float]:
+    want, allowed = (stage_arrays(side, stage) for side in (candidate, seen.tolerance))
+    for name, got in stage_arrays(seen.got, stage).items():
+        near = relative_limit(seen.dtype) * _norm(want[name]) + 8.0 * _norm(allowed[name])
+        with np.errstate(over="ignore"):
+            yield float(np.float64(_norm(got - want[name])) / near)
+
+
+def _norm(array: Array) -> float:
+    peak = float(abs(array).max(initial=0.0))  # whose square may underflow
+    return peak * float(np.linalg.norm(array / peak)) if peak > 0.0 else 0.0

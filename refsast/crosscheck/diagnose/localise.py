@@ -7,7 +7,7 @@ Rule 2: a probe changes the question, never the implementation. There are three:
         weights are the adjoints of the first layer, step by step.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -97,8 +97,8 @@ def probe(gradient: Gradient, case: Case) -> Location | None:
         if _has_wrong_loss(gradient, short):
             layer = _find_wrong_layer(gradient, short)
             return Location("state", layer, steps - 1, how="by fewer steps and silenced layers")
-    stages = examine(gradient, case).stages
-    location = gradient_location(stages, how="adjoints are right, as the biases' are")
+    errors = _probe_errors(gradient, case)
+    location = gradient_location(errors, how="adjoints are right, as the biases' are")
     if location is None or location.what == "gradient":
         return location
     time = _find_wrong_pulse(gradient, case)
@@ -112,24 +112,33 @@ def probe(gradient: Gradient, case: Case) -> Location | None:
     return Location("adjoint", layer, time, how="by pulses in the input")
 
 
-def gradient_location(stages: Sequence[Stage], how: str) -> Location | None:
-    """Return the highest layer whose gradients are wrong; None where none is.
+def array_errors(stages: Sequence[Stage]) -> dict[str, Array]:
+    """Return error over tolerance, entry by entry, of each array by its name."""
+    return {name: errors for stage in stages for name, errors in stage.errors}
+
+
+def gradient_location(errors: Mapping[str, Array], how: str) -> Location | None:
+    """Return the highest layer whose gradients are wrong, of `array_errors`; None where none is.
 
     It is a "gradient" where biases, whose gradients are sums of adjoints, have right ones in every
     layer; else it may be an "adjoint".
     """
-    errors = {n: e for s in stages if s.name == "parameter gradients" for n, e in s.errors}
-    wrong = [name for name, e in errors.items() if e.max(initial=0.0) > 1.0]
+    grads = {name: e.max(initial=0.0) for name, e in errors.items() if name.startswith("grads")}
+    wrong = [name for name, error in grads.items() if error > 1.0]
     if not wrong:
         return None
     layer = max(int(name[name.index("[") + 1 : name.index("]")]) for name in wrong)
-    biases = [name for name in errors if name.endswith(".b")]
+    biases = [name for name in grads if name.endswith(".b")]
     right = len(biases) > layer and not any(name in wrong for name in biases)
     return Location("gradient" if right else "adjoint", layer, how=how)
 
 
+def _probe_errors(gradient: Gradient, case: Case) -> dict[str, Array]:
+    return array_errors(examine(gradient, case).stages)
+
+
 def _has_wrong_loss(gradient: Gradient, case: Case) -> bool:
-    return "loss" in examine(gradient, case).wrong
+    return bool(_probe_errors(gradient, case)["loss"] > 1.0)
 
 
 def _find_wrong_layer(gradient: Gradient, case: Case) -> int:
@@ -169,8 +178,8 @@ def _blame_layer_or_next(gradient: Gradient, case: Case, layer: int) -> int:
 def _find_wrong_pulse(gradient: Gradient, case: Case) -> int | None:
     """The last step whose adjoint in the first layer is wrong."""
     for pulsed, steps in _pulse_cases(case):
-        errors = dict(s for stage in examine(gradient, pulsed).stages for s in stage.errors)
-        wrong = [t for i, t in enumerate(steps) if errors["grads[0].w"][:, i].max() > 1.0]
+        errors = _probe_errors(gradient, pulsed)["grads[0].w"]
+        wrong = [t for i, t in enumerate(steps) if errors[:, i].max() > 1.0]
         if wrong:
             return max(wrong)
     return None

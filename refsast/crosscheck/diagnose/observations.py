@@ -1,24 +1,15 @@
 """What an implementation answers to parts of a case, small enough for a search through candidates.
 
-Rule 1: an implementation is asked here, once; what it answered is handed on as `Observations`.
+Rule 1: the search for a cause asks here, once; what was answered is handed on as `Observations`.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from refsast.arrays import Array, Integers
-from refsast.crosscheck.case import Answer, Case, Gradient, ask, truncate_case
-from refsast.crosscheck.compare import (
-    STAGES,
-    Examination,
-    cast_case,
-    cosine_and_ratio,
-    examine_answer,
-    stage_arrays,
-)
-from refsast.crosscheck.variants import Variant, unroll_variant
+from refsast.arrays import Integers
+from refsast.crosscheck.case import Case, Gradient, ask, truncate_case
+from refsast.crosscheck.compare import Examination, cast_case, examine_answer
 from refsast.model.params import Params
 
 # What a search looks at: enough for every fault to show, little enough to try hundreds.
@@ -36,10 +27,7 @@ class Observations:
 
 
 def observe(gradient: Gradient, case: Case) -> Observations:
-    """Ask an implementation about a part of a case, the whole of it, and one step.
-
-    `case` is as seen in the dtype of the implementation. Errors as `ask`.
-    """
+    """Ask about a part of a case, the whole of it, and one step; errors as `ask`."""
     try:
         parts = [observe_inputs(gradient, truncate_case(case, MAX_STEPS, MAX_RECORDINGS))]
         single = observe_one_step(gradient, truncate_case(case, 1, MAX_RECORDINGS))
@@ -47,8 +35,6 @@ def observe(gradient: Gradient, case: Case) -> Observations:
         return Observations((observe_inputs(gradient, case),), None)
     if parts[0].case.x.size < case.x.size:
         parts.append(observe_inputs(gradient, case, None))
-    if misfit(parts[0], parts[0].right) <= 1.0:  # the fault does not show in the part
-        parts = parts[1:] or parts
     return Observations(tuple(parts), single)
 
 
@@ -72,7 +58,7 @@ def observe_one_step(gradient: Gradient, case: Case) -> Examination:
     seen = observe_inputs(gradient, case)
     if seen.got.grads[len(case.network.neurons) - 1].w.any():
         return seen
-    return observe_inputs(gradient, cast_case(_make_all_fire(case), seen.dtype))
+    return observe_inputs(gradient, _make_all_fire(case))
 
 
 def _select_columns(params: Params, kept: Integers) -> Params:
@@ -98,50 +84,3 @@ def _make_all_fire(case: Case) -> Case:
         params[i] = replace(layer, w=w, b=b)
     x = np.ones(case.x.shape) * np.linspace(0.9, 1.1, case.x.shape[1])[:, None]
     return replace(case, params=tuple(params), x=x)
-
-
-def relative_limit(dtype: np.dtype) -> float:
-    """Return the relative distance at which two arrays count as one.
-
-    A candidate's numbers are not computed along the same way as the given ones, but another fault
-    is farther away than this.
-    """
-    return float(np.finfo(dtype).eps) ** 0.6
-
-
-def fit_factor(got: Array, want: Array, limit: float) -> float | None:
-    """Return the factor by which `got` is a multiple of `want`; None: it is not, or one is zero."""
-    cosine, ratio = cosine_and_ratio(got, want)
-    alike = bool(got.any() and want.any()) and 1.0 - abs(cosine) <= limit
-    return float(np.copysign(ratio, cosine)) if alike else None
-
-
-def compute_loss(case: Case, variant: Variant) -> float:
-    """The loss alone, without a tape."""
-    _, ss = unroll_variant(case, variant, case.params, case.x)
-    return float(variant.loss(variant.read(case.network, case.params, np.stack(ss[-1])), case.y))
-
-
-def loss_fits(seen: Examination, variant: Variant) -> bool:
-    """Whether a variant has the loss that was given, to rounding."""
-    return abs(compute_loss(seen.case, variant) - seen.got.loss) <= 4.0 * seen.tolerance.loss
-
-
-def misfit(seen: Examination, candidate: Answer) -> float:
-    """Return the largest distance of an array from a candidate's, in units of what is allowed."""
-    # What a library reports as its state, before or after the reset, is a convention.
-    stages = [stage for stage in STAGES if stage != "states"]
-    return max(max(_distances(seen, candidate, stage), default=0.0) for stage in stages)
-
-
-def _distances(seen: Examination, candidate: Answer, stage: str) -> Iterator[float]:
-    want, allowed = (stage_arrays(side, stage) for side in (candidate, seen.tolerance))
-    for name, got in stage_arrays(seen.got, stage).items():
-        near = relative_limit(seen.dtype) * _norm(want[name]) + 8.0 * _norm(allowed[name])
-        with np.errstate(over="ignore"):
-            yield float(np.float64(_norm(got - want[name])) / near)
-
-
-def _norm(array: Array) -> float:
-    peak = float(abs(array).max(initial=0.0))  # whose square may underflow
-    return peak * float(np.linalg.norm(array / peak)) if peak > 0.0 else 0.0
