@@ -155,11 +155,11 @@ def attach_cause(report: Report, fault: Fault | None, cause: Cause | None) -> Re
     agrees = {stage.name: stage.agrees for stage in report.stages}
     if given and given.what == "adjoint" and not agrees["loss"]:
         given = None  # it only follows from a wrong state, which was not given
-    first = given or _simulated_location(simulated) or report.first
+    first = given or _cause_location(simulated) or report.first
     return replace(report, first=first, cause=cause, simulated=simulated)
 
 
-def _simulated_location(simulated: tuple[Stage, ...]) -> Location | None:
+def _cause_location(simulated: tuple[Stage, ...]) -> Location | None:
     """Where a simulation of the cause is wrong first; if no adjoint is, in which gradients."""
     how = "by its cause"
     location = first_difference(simulated, how) or gradient_location(array_errors(simulated), how)

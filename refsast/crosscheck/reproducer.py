@@ -18,7 +18,7 @@ def case_source(case: Case) -> str:
     >>> neuron = rs.LIF(0.5, 1.0, rs.Arctan(2.0))
     >>> network = rs.Network((1, 2), neuron, rs.SpikeRate(4.0), bias=False)
     >>> case = rs.Case(network, (rs.Layer(np.ones((2, 1))),), np.zeros((1, 1, 1)), [1])
-    >>> print(source_of(case))
+    >>> print(case_source(case))
     import numpy as np
     import refsast as rs
     <BLANKLINE>

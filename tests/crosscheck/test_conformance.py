@@ -99,7 +99,7 @@ PLANTED = {
     "sam_downhill": ({"sam"}, "the ascent step goes downhill"),
     "sam_unguarded": ({"sam"}, None),
     "untied": ({"hard_swap"}, "potentials at the threshold not firing"),
-    "after_reset": ({"hard_swap"}, None),
+    "post_reset_states": ({"hard_swap"}, None),
 }  # fmt: skip
 
 
@@ -137,7 +137,7 @@ def test_nan_at_a_zero_gradient_has_a_test_of_its_own():
 
 
 def test_what_an_implementation_raises_is_told_in_one_line():
-    failure = smallest(implementations.raising, TESTS[0])
+    failure = smallest(implementations.error_in_gradient, TESTS[0])
 
     assert failure.report == "gradient must answer 'drawn', got RuntimeError: broken inside"
 
@@ -331,7 +331,7 @@ def test_what_a_factory_raises_or_returns_is_told_in_one_line():
     wanted = "factory must return an implementation or raise Unsupported, got RuntimeError: broken"
 
     with pytest.raises(ValueError, match=f"^{wanted} in two lines$"):
-        build(implementations.raises, case)
+        build(implementations.error_in_factory, case)
     with pytest.raises(ValueError, match=r"an Implementation or a callable, got int$"):
         build(lambda case: 3, case)  # pyright: ignore[reportArgumentType]
     with pytest.raises(rs.Unsupported):
@@ -443,7 +443,7 @@ def test_a_run_that_fails_names_the_smallest_case_and_obeys_the_xfails(tmp_path)
 USAGE = {
     "REFSAST_IMPL must be set to package:factory, got nothing": {},
     "factory must return an implementation or raise Unsupported, got RuntimeError: broken in two "
-    "lines": {"IMPL": "tests.crosscheck.implementations:raises"},
+    "lines": {"IMPL": "tests.crosscheck.implementations:error_in_factory"},
     "line 1 of REFSAST_XFAILS must name one of": {
         "IMPL": "tests.crosscheck.implementations:fast",
         "XFAILS": "xfails",

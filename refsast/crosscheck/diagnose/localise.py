@@ -19,7 +19,7 @@ from refsast.crosscheck.compare import Stage, examine
 
 @dataclass(frozen=True)
 class Location:
-    """Where two computations part.
+    """Where two computations differ.
 
     Attributes
     ----------

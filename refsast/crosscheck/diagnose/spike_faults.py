@@ -32,13 +32,13 @@ def exclude_ties(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules |
     if not case.hard:
         return None
 
-    def above(v: Array) -> Array:
+    def strict_heaviside(v: Array) -> Array:
         return (np.asarray(stop_gradient(v)) > 0.0).astype(np.float64)
 
-    def strictly(n: LIF, v: Array) -> Array:
-        return straight_through(above, first_derivative(n.spike))(v)
+    def fire_above(n: LIF, v: Array) -> Array:
+        return straight_through(strict_heaviside, first_derivative(n.spike))(v)
 
-    return replace(rules, fire=strictly)
+    return replace(rules, fire=fire_above)
 
 
 def replace_spike(family: type) -> LayerChange:
