@@ -93,10 +93,22 @@ def attribute(observations: Observations) -> tuple[Fault | None, Cause]:
 
 
 def _candidate_answers(seen: Examination, fault: Fault) -> Iterator[tuple[Answer, Fault]]:
-    """Yield what a candidate answers, if its loss fits, with and without a constant factor."""
+    """Yield what a candidate answers, and the same with its derivatives times what fits best."""
     variant = apply_fault(seen.case, fault)
-    if variant is not None and loss_fits(seen, variant):
-        yield from _factor_variants(seen, solve(seen.case, variant), fault)
+    if variant is None or not loss_fits(seen, variant):
+        return
+    answer = solve(seen.case, variant)
+    yield answer, fault
+    limit = relative_limit(seen.dtype)
+    factor = fit_factor(flatten(seen.got.grads), flatten(answer.grads), limit)
+    if factor is None or abs(factor - 1.0) <= limit:
+        return
+    # The factor acts on the finished answer, so nothing has to be solved again.
+    change = scale_gradient(factor)
+    times_factor = change(reference_variant(seen.case), seen.case)
+    if times_factor is not None:
+        more = Fault("constant factor", f"multiplied by {_format_factor(factor)}", change)
+        yield times_factor.finish(answer), _join(fault, more)
 
 
 def _fits_part(seen: Examination, fault: Fault) -> bool:
@@ -106,16 +118,19 @@ def _fits_part(seen: Examination, fault: Fault) -> bool:
 
 def candidate_faults(single: Examination | None, whole: Examination) -> Iterator[Fault]:
     """Yield what may explain the answers, the plainest first."""
+    # What explains a single step must be part of the cause: it is the base of all candidates.
     bases = list(_one_step_faults(single) if single else _derivative_factors(whole))
     # A forward fault shows in the loss, unless hard spikes above it fire as they would have.
     right = not whole.case.hard and loss_fits(whole, reference_variant(whole.case))
     known = BACKWARD if right else (*BACKWARD, *FORWARD)
     others = [fault for fault in known if apply_fault(whole.case, fault) is not None]
     layers = range(len(whole.case.network.neurons))
+    # One fault; one in addition to a base; one in a single layer.
     yield from bases
     yield from (_join(base, other) for base in bases for other in others)
     if len(layers) > 1:
         yield from (restrict(fault, i) for fault in (*others, *bases) for i in layers)
+    # Two more. What changes the loss of a single step is in a base already, so it is left out.
     silent = [fault for fault in others if single is None or not _changes_loss(single, fault)]
     for base in bases:
         pairs = combinations(silent, 2)
@@ -141,10 +156,11 @@ def _one_step_faults(single: Examination) -> Iterator[Fault]:
     memoryless = [fault for fault in FORWARD if _changes_loss(single, fault)]
     pairs = (combine(*pair) for pair in combinations(memoryless, 2))
     for group in ((NO_FAULT,), memoryless, pairs):
-        found = [f for f in group if _explains_loss(single, f)]
+        variants = ((fault, apply_fault(single.case, fault)) for fault in group)
+        found = [fault for fault, variant in variants if variant and loss_fits(single, variant)]
         for fault in found:
             yield from _derivative_variants(single, fault)
-        if found:
+        if found:  # pairs are tried only where no single fault fits
             return
     yield NO_FAULT
 
@@ -156,11 +172,6 @@ def _derivative_factors(whole: Examination) -> Iterator[Fault]:
     for factor in candidate_factors(neuron):
         says = describe_derivative("own", factor, neuron, relative_limit(whole.dtype))
         yield _derivative_fault("own", says, shape, factor)
-
-
-def _explains_loss(single: Examination, fault: Fault) -> bool:
-    variant = apply_fault(single.case, fault)
-    return variant is not None and loss_fits(single, variant)
 
 
 def _derivative_variants(single: Examination, fault: Fault) -> Iterator[Fault]:
@@ -193,22 +204,6 @@ def _derivative_fault(name: str, says: str, shape: Callable[..., Array], factor:
     )
 
 
-def _factor_variants(
-    whole: Examination, answer: Answer, fault: Fault
-) -> Iterator[tuple[Answer, Fault]]:
-    """Yield a candidate's answer, and the same with its derivatives times what fits best."""
-    yield answer, fault
-    limit = relative_limit(whole.dtype)
-    factor = fit_factor(flatten(whole.got.grads), flatten(answer.grads), limit)
-    if factor is None or abs(factor - 1.0) <= limit:
-        return
-    change = scale_gradient(factor)
-    variant = change(reference_variant(whole.case), whole.case)
-    if variant is not None:
-        more = Fault("constant factor", f"multiplied by {_format_factor(factor)}", change)
-        yield variant.finish(answer), _join(fault, more)
-
-
 def _format_factor(factor: float) -> str:
     """A factor, with more digits where it is next to one."""
     return f"{factor:.12g}" if abs(factor - 1.0) < 1e-4 else f"{factor:.6g}"
@@ -222,8 +217,8 @@ def _make_cause(seen: Examination, candidate: Answer, fault: Fault, *, exact: bo
 def relative_limit(dtype: np.dtype) -> float:
     """Return the relative distance at which two arrays count as one.
 
-    A candidate's numbers are not computed along the same way as the given ones, but another fault
-    is farther away than this.
+    A candidate's numbers are not computed in the same order as the given ones, so they differ by
+    more than one rounding; but another fault differs by more than this.
     """
     return float(np.finfo(dtype).eps) ** 0.6
 
@@ -256,6 +251,7 @@ def misfit(seen: Examination, candidate: Answer) -> float:
 def _distances(seen: Examination, candidate: Answer, stage: str) -> Iterator[float]:
     want, allowed = (stage_arrays(side, stage) for side in (candidate, seen.tolerance))
     for name, got in stage_arrays(seen.got, stage).items():
+        # 8 times the tolerance for small arrays, whose relative error is all rounding.
         near = relative_limit(seen.dtype) * _norm(want[name]) + 8.0 * _norm(allowed[name])
         with np.errstate(over="ignore"):
             yield float(np.float64(_norm(got - want[name])) / near)

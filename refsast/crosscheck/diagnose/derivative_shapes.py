@@ -19,16 +19,6 @@ def own_derivative(neuron: LIF, v: Array) -> Array:
     return first_derivative(neuron.spike)(v)
 
 
-def square_of_derivative(neuron: LIF, v: Array) -> Array:
-    """The square of the spike's own derivative."""
-    return own_derivative(neuron, v) ** 2
-
-
-def constant_one(neuron: LIF, v: Array) -> Array:
-    """One: the straight-through estimator in the narrow sense."""
-    return np.ones(v.shape)
-
-
 def _shape(shape: Callable[[Array], Array]) -> Callable[[LIF, Array], Array]:
     return lambda neuron, v: shape(_slope_parameter(neuron) * v)
 
@@ -36,8 +26,8 @@ def _shape(shape: Callable[[Array], Array]) -> Callable[[LIF, Array], Array]:
 # With k the slope parameter, of z = k v; each up to a factor.
 SHAPES: dict[str, Callable[[LIF, Array], Array]] = {
     "own": own_derivative,
-    "(own)^2": square_of_derivative,
-    "1": constant_one,
+    "(own)^2": lambda neuron, v: own_derivative(neuron, v) ** 2,
+    "1": lambda neuron, v: np.ones(v.shape),  # the straight-through estimator in the narrow sense
     "1/(1+|k v|)^2": _shape(lambda z: 1.0 / (1.0 + abs(z)) ** 2),
     "1/(1+|v|)^2": lambda neuron, v: 1.0 / (1.0 + abs(v)) ** 2,
     "1/(1+|k v|)": _shape(lambda z: 1.0 / (1.0 + abs(z))),

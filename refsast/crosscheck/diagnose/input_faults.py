@@ -1,6 +1,8 @@
 """Faults in what arrives at a layer: weights, biases, recurrence, scale, order."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -13,6 +15,8 @@ from refsast.crosscheck.variants import Rules
 from refsast.model.lif import LIF
 from refsast.model.params import Layer
 from refsast.model.synapse import Synapse
+
+Pullback: TypeAlias = Callable[[Array, Array, Array, Array], Array]
 
 
 def scale_input(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
@@ -96,30 +100,31 @@ def transpose_adjoint(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Ru
     """``W delta`` in place of ``W' delta``."""
     if not is_transposable(layer.w):
         return None
-    wrong = Op(
-        "transposed backwards",
-        lambda w, a: a @ w.T,
-        (lambda g, y, w, a: np.einsum("tbi,tbj->ij", g, a), lambda g, y, w, a: g @ w.T),
-    )
-    return replace(rules, currents=lambda layer, a: _add_bias(layer, apply(wrong, layer.w, a)))
+    return _replace_pullbacks(rules, in_a=lambda g, y, w, a: g @ w.T)
 
 
 def mirror_time(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
     """The gradient in W pairs the adjoint of a step with the input of its mirror image."""
     if len(case.x) < 2:
         return None
-    wrong = Op(
-        "backwards in time",
-        lambda w, a: a @ w.T,
-        (lambda g, y, w, a: np.einsum("tbi,tbj->ij", g, a[::-1]), lambda g, y, w, a: g @ w),
-    )
-    return replace(rules, currents=lambda layer, a: _add_bias(layer, apply(wrong, layer.w, a)))
+    return _replace_pullbacks(rules, in_w=lambda g, y, w, a: np.einsum("tbi,tbj->ij", g, a[::-1]))
+
+
+def _replace_pullbacks(
+    rules: Rules,
+    in_w: Pullback = lambda g, y, w, a: np.einsum("tbi,tbj->ij", g, a),
+    in_a: Pullback = lambda g, y, w, a: g @ w,
+) -> Rules:
+    """``W a`` with the pullbacks of a wrong implementation; the defaults are the right ones."""
+    product = Op("wrong backwards", lambda w, a: a @ w.T, (in_w, in_a))
+
+    def currents(layer: Layer, a: Array) -> Array:
+        current = apply(product, layer.w, a)
+        return current if layer.b is None else current + layer.b
+
+    return replace(rules, currents=currents)
 
 
 def is_transposable(w: Array) -> bool:
     """Whether a matrix can be transposed by mistake, and it shows."""
     return w.shape[0] == w.shape[1] and not np.array_equal(w, w.T)
-
-
-def _add_bias(layer: Layer, current: Array) -> Array:
-    return current if layer.b is None else current + layer.b

@@ -12,7 +12,7 @@ from refsast.crosscheck.diagnose.faults import Change
 from refsast.crosscheck.diagnose.input_faults import is_transposable
 from refsast.crosscheck.variants import Variant
 from refsast.model.network import Network
-from refsast.model.params import Params, map_params
+from refsast.model.params import Layer, Params, map_params
 
 
 def reverse_input(variant: Variant, case: Case) -> Variant | None:
@@ -74,44 +74,44 @@ def sum_loss(variant: Variant, case: Case) -> Variant | None:
 
 
 def scale_gradient(factor: float) -> Change:
-    """All that is derived from the loss multiplied by a number; the loss is right."""
+    """All derivatives of the loss multiplied by a number; the loss itself is right."""
 
-    def finish(variant: Variant) -> Callable[[Answer], Answer]:
-        def times(answer: Answer) -> Answer:
+    def change(variant: Variant, case: Case) -> Variant:
+        def finish(answer: Answer) -> Answer:
             answer = variant.finish(answer)
             grads = map_params(lambda a: factor * a, answer.grads)
             adjoints = tuple(factor * a for a in answer.adjoints or ())
             x = None if answer.x is None else factor * answer.x
             return replace(answer, grads=grads, adjoints=adjoints, x=x)
 
-        return times
+        return replace(variant, finish=finish)
 
-    return lambda variant, case: replace(variant, finish=finish(variant))
+    return change
 
 
 def transpose_gradient(variant: Variant, case: Case) -> Variant | None:
-    """The gradients in square W handed out transposed."""
+    """The gradients in square W returned transposed."""
     if not any(is_transposable(layer.w) for layer in case.params):
         return None
 
-    def finish(answer: Answer) -> Answer:
-        answer = variant.finish(answer)
-        turned = [
-            replace(g, w=g.w.T.copy()) if g.w.shape[0] == g.w.shape[1] else g for g in answer.grads
-        ]
-        return replace(answer, grads=tuple(turned))
+    def transpose(g: Layer) -> Layer:
+        return replace(g, w=g.w.T.copy()) if g.w.shape[0] == g.w.shape[1] else g
 
-    return replace(variant, finish=finish)
+    return _map_grads(variant, transpose)
 
 
 def zero_bias_gradients(variant: Variant, case: Case) -> Variant | None:
-    """The gradients in all biases, the readout's among them, handed out as zeros."""
+    """The gradients in all biases, the readout's among them, returned as zeros."""
     if case.network.readout.n_out is None or case.params[-1].b is None:
-        return None
+        return None  # without a bias in the readout, `input_faults.detach_bias` gives the same
+    return _map_grads(variant, lambda g: g if g.b is None else replace(g, b=np.zeros_like(g.b)))
+
+
+def _map_grads(variant: Variant, change: Callable[[Layer], Layer]) -> Variant:
+    """The gradients of each layer changed before they are returned."""
 
     def finish(answer: Answer) -> Answer:
         answer = variant.finish(answer)
-        grads = tuple(g if g.b is None else replace(g, b=np.zeros_like(g.b)) for g in answer.grads)
-        return replace(answer, grads=grads)
+        return replace(answer, grads=tuple(map(change, answer.grads)))
 
     return replace(variant, finish=finish)

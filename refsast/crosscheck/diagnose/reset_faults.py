@@ -78,26 +78,18 @@ def replace_reset(reset: Reset) -> LayerChange:
     """Another reset."""
 
     def exchange(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
-        if (
-            neuron.reset == reset
-            or len(case.x) < 2
-            or neuron.leak == 0.0 == _subtraction(reset, neuron)
-        ):
+        # Without a leak nothing is carried over, and resets differ only by what they subtract.
+        same = neuron.leak == 0.0 and Subtract() not in (reset, neuron.reset)
+        if neuron.reset == reset or len(case.x) < 2 or same:
             return None
         return replace(rules, carry=lambda n, us, ss: rules.carry(replace(n, reset=reset), us, ss))
 
     return exchange
 
 
-def _subtraction(reset: Reset, neuron: LIF) -> float:
-    """What this reset or the neuron's own takes away where there is no leak."""
-    return float(Subtract() in (reset, neuron.reset))
-
-
 def exchange_leak(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
     """Leak and one minus leak exchanged."""
     if neuron.leak == 0.5 or len(case.x) < 2:
         return None
-    return replace(
-        rules, carry=lambda n, us, ss: rules.carry(replace(n, leak=1.0 - n.leak), us, ss)
-    )
+    leak = 1.0 - neuron.leak
+    return replace(rules, carry=lambda n, us, ss: rules.carry(replace(n, leak=leak), us, ss))

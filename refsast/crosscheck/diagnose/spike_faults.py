@@ -53,7 +53,10 @@ def replace_spike(family: type) -> LayerChange:
 
 
 def replace_family(family: type) -> LayerChange:
-    """Another smooth spike, with the same number for its slope."""
+    """Another smooth spike, whose slope parameter is the same number.
+
+    Families define their slopes differently, so the spike is not as steep at threshold.
+    """
 
     def exchange(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
         slope = getattr(neuron.spike, "slope", None)
