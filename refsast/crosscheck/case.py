@@ -66,6 +66,7 @@ class Case:
             raise ValueError("params and x must be real, got complex numbers")
         if not (self.synapse is None or isinstance(self.synapse, Synapse)):
             raise ValueError(f"synapse must be a Synapse or None, got {self.synapse!r}")
+        # The record is frozen; this is how it stores what validation returned.
         object.__setattr__(self, "params", cast_params(params, np.float64))
         object.__setattr__(self, "x", x.astype(np.float64))
         object.__setattr__(self, "y", y.astype(np.int64))
@@ -163,24 +164,9 @@ def describe_error(error: BaseException) -> str:
 def ask(gradient: Gradient, case: Case) -> tuple[Answer, np.dtype]:
     """Call an implementation on a case and return its answer in float64, with the dtype it had.
 
-    Parameters
-    ----------
-    gradient : callable
-        ``gradient(params, x, y)``; gets copies, so that whatever it does to them stays with it.
-    case : Case
-        The question.
-
-    Returns
-    -------
-    answer : Answer
-        float64.
-    dtype : numpy.dtype
-        The least precise of all floating-point arrays that came back.
-
-    Raises
-    ------
-    ValueError
-        If it raises, or what comes back has other names, shapes or kinds, or is not finite.
+    That is the least precise of all floating-point arrays that came back. The implementation gets
+    copies, so that whatever it does to them stays with it. Raises ValueError if it raises, or if
+    what comes back has other names, shapes or kinds, or is not finite.
     """
     copies = cast_params(case.params, np.float64), case.x.copy(), case.y.copy()
     reply = call_foreign(gradient, *copies, wanted=f"gradient must answer {case.name!r}")
@@ -228,7 +214,7 @@ def read_answer(reply: object, case: Case) -> tuple[Answer, np.dtype]:
 
 def _read_params(grads: object, network: Network, read: Callable[..., Array]) -> Params:
     """The gradients as layers, or what is wrong with them."""
-    if not isinstance(grads, Sequence) or isinstance(grads, str):
+    if not isinstance(grads, Sequence) or isinstance(grads, str):  # a str is a sequence, too
         raise ValueError(f"grads must be a sequence of layers, got {_describe(grads)}")
     if len(grads) != len(network.shapes):
         raise ValueError(f"grads must have {len(network.shapes)} layers, got {len(grads)}")
@@ -261,7 +247,7 @@ def convert_array(value: object, name: str) -> np.ndarray:
             value = getattr(value, method, lambda value=value: value)()
         try:
             array = np.asarray(value)
-        except (TypeError, RuntimeError):
+        except (TypeError, RuntimeError):  # a library that has no ``__array__``, or forbids it
             if not hasattr(value, "__dlpack__"):
                 raise
             array = np.from_dlpack(value)  # pyright: ignore[reportArgumentType]

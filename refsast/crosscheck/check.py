@@ -125,9 +125,11 @@ def check(gradient: Gradient | Implementation, case: Case) -> Report:
     if not isinstance(case, Case):
         raise ValueError(f"case must be a Case, got {type(case).__name__}")
     exam = examine(gradient, case)
+    # A second call shows whether states are kept from the first: then nothing else means much.
     report = Report(exam.case, exam.dtype, exam.stages, repeated=repeats(gradient, case, exam))
     if report.agrees or not report.repeated:
         return report
+    # Rounding may flip such a spike, and with it everything that follows: no side is wrong.
     if exam.case.hard and (near := threshold_distance(exam)):
         raise ValueError(
             "case must keep hard potentials clear of the threshold, by more than rounding, "
@@ -138,6 +140,7 @@ def check(gradient: Gradient | Implementation, case: Case) -> Report:
     report = attach_cause(report, *attribute(observe(gradient, exam.case)))
     if report.first is not None:
         return report
+    # Gradients only, and no known cause: the layer and step must be asked for.
     try:
         return replace(report, first=probe(gradient, exam.case))
     except ValueError:  # it cannot be asked about fewer steps
@@ -146,6 +149,7 @@ def check(gradient: Gradient | Implementation, case: Case) -> Report:
 
 def attach_cause(report: Report, fault: Fault | None, cause: Cause | None) -> Report:
     """Return a report with a cause, what it simulates, and the location that follows from it."""
+    # A known cause is run as a whole network: it has states and adjoints that were not given.
     variant = None if fault is None else apply_fault(report.case, fault)
     simulated: tuple[Stage, ...] = ()
     if variant is not None:

@@ -27,23 +27,13 @@ STAGES = ("loss", "states", "adjoints", "parameter gradients", "input gradient")
 
 @dataclass(frozen=True)
 class Entry:
-    """One number of an answer.
+    """One number of an answer."""
 
-    Attributes
-    ----------
-    name : str
-        Of the array, as Python spells it: ``grads[0].w``.
-    index : tuple of int
-        Where in the array.
-    got, want, tolerance : float
-        What was returned, what is right, and by how much they may differ.
-    """
-
-    name: str
+    name: str  # of the array, as Python spells it: ``grads[0].w``
     index: tuple[int, ...]
     got: float
     want: float
-    tolerance: float
+    tolerance: float  # by how much the two may differ
 
     def __str__(self) -> str:
         where = f"[{', '.join(map(str, self.index))}]" if self.index else ""
@@ -52,30 +42,14 @@ class Entry:
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """One kind of numbers, compared.
+    """One kind of numbers, compared."""
 
-    Attributes
-    ----------
-    name : str
-        One of `STAGES`.
-    error : float
-        Largest error over tolerance. At most 1: agrees.
-    worst : Entry
-        Where that is.
-    cosine : float
-        Of the angle between all numbers got and all wanted; 1 where both are zero.
-    ratio : float
-        Of their Euclidean norms, got over wanted.
-    errors : tuple of (str, ndarray)
-        Error over tolerance, entry by entry, of each array by its name.
-    """
-
-    name: str
-    error: float
-    worst: Entry
-    cosine: float
-    ratio: float
-    errors: tuple[tuple[str, Array], ...]
+    name: str  # one of `STAGES`
+    error: float  # largest error over tolerance; at most 1: agrees
+    worst: Entry  # where that is
+    cosine: float  # of the angle between all numbers got and all wanted
+    ratio: float  # of their Euclidean norms, got over wanted
+    errors: tuple[tuple[str, Array], ...]  # over tolerance, entry by entry, by name of the array
 
     @property
     def agrees(self) -> bool:

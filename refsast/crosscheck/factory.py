@@ -32,7 +32,7 @@ def load_factory(spec: str, name: str = "impl") -> Factory:
     except (Exception, SystemExit) as error:
         wanted = f"{name} must name a module that can be imported"
         raise ValueError(f"{wanted}, got {module!r}: {describe_error(error)}") from error
-    try:
+    try:  # an attribute path may lead through classes and submodules
         factory = reduce(getattr, path.split("."), found)
     except AttributeError as error:
         raise ValueError(f"{name} must name something in {module}, got {path!r}") from error

@@ -61,6 +61,7 @@ def _is_default(field: object, value: object) -> bool:
     """Whether a field of a record has the value that it has when it is left out."""
     now = getattr(value, getattr(field, "name", ""))
     factory = getattr(field, "default_factory", MISSING)
+    # An array is never left out: a comparison of arrays is an array, and none has a default.
     default = getattr(field, "default", MISSING) if factory is MISSING else factory()
     return default is not MISSING and not isinstance(now, np.ndarray) and now == default
 

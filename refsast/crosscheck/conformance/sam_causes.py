@@ -73,6 +73,7 @@ def candidate_gradients(example: Example) -> Iterator[tuple[str, Array]]:
         across = second(ascent)
         across = across - g * (g @ across) / norm**2
         step = 1e-5 / max(float(np.linalg.norm(across)), 1e-300)
+        # H v by a central difference, v the part of the second gradient across the first.
         bend = (first(w + step * across) - first(w - step * across)) / (2.0 * step)
         yield HESSIAN_TERM, second(ascent) + rho * bend / norm
 

@@ -8,7 +8,7 @@ Rule 3: where spikes are hard, leaks are 0, 1/2 and 1, so that potentials are ex
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -114,6 +114,7 @@ def networks(
         sizes[-1] = max(sizes[-1], 2) if classes is None else classes
     neuron = draw(neurons(kind, leaks, thresholds))
     if layers > 1 and draw(st.booleans()):
+        # The synapse, the readout and the like are the network's: only neurons may differ.
         others = [other for other in offer.kinds if is_compatible(kind, other)]
         rest = [draw(neurons(draw(kinds(others)), leaks, thresholds)) for _ in sizes[2:]]
         neuron = (neuron, *rest)
@@ -136,6 +137,7 @@ def cases(
     leaks = EXACT_LEAKS if hard else LEAKS
     network = draw(networks(offer, kind, classes, leaks, THRESHOLDS if ties else OFF_GRID))
     late = kind.synapse is not None and kind.synapse.delayed
+    # What a delayed synapse receives in the first step drives the neuron in the second.
     time = draw(st.integers(steps[0] + late, steps[1] + late))
     x = draw(inputs((time, draw(BATCHES), network.sizes[0])))
     y = draw(labels(x.shape[1], network.classes))
@@ -152,7 +154,7 @@ def single_neurons(draw: st.DrawFn, offer: Capabilities) -> Case:
     neuron = draw(neurons(kind))
     network = Network(sizes, neuron, readout, bias=kind.bias, recurrent=kind.recurrent)
     params = [
-        layer if layer.b is None else type(layer)(layer.w, 0.0 * layer.b, layer.v)
+        layer if layer.b is None else replace(layer, b=0.0 * layer.b)
         for layer in unflatten(network, draw(weights(network.n_params, 4)))
     ]
     late = kind.synapse is not None and kind.synapse.delayed

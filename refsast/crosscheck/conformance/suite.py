@@ -39,6 +39,7 @@ class Suite:
             self.factory, offer, test, examples=chosen.examples, seed=chosen.seed, tally=tally
         )
         properties += [("tried", tally.tried), ("refused", sum(tally.refused.values()))]
+        # As text, so that --junitxml can hold them; the JSON report reads `size` back.
         if found is not None:
             failure = explain_failure(self.factory, test, found, tally)
             time, batch, _ = found.case.x.shape
@@ -50,7 +51,7 @@ class Suite:
                 ("case", example_source(found)),
             ]
             pytest.fail(f"{test.statement} This does not hold:\n\n{failure}", pytrace=False)
-        if not tally.tried:
+        if not tally.tried:  # passing would say that something was right
             pytest.skip(f"not answered: {tally.refused.most_common(1)[0][0]}")
 
 

@@ -40,25 +40,13 @@ NO_FAULT = Fault("", "unchanged", lambda variant, case: variant)
 
 @dataclass(frozen=True)
 class Cause:
-    """A known-wrong implementation that gives the same numbers.
+    """A known-wrong implementation that gives the same numbers."""
 
-    Attributes
-    ----------
-    name : str
-        What is wrong, in a few words; several faults at once are joined by " + ".
-    says : str
-        What completes "your gradient is the reference ...".
-    cosine, ratio : float
-        Of the angle between the given gradient and the candidate's, and of their norms.
-    exact : bool
-        Whether all numbers agree to rounding; else it is only the nearest that is known.
-    """
-
-    name: str
-    says: str
-    cosine: float
-    ratio: float
-    exact: bool = True
+    name: str  # what is wrong, in a few words; several faults at once are joined by " + "
+    says: str  # what completes "your gradient is the reference ..."
+    cosine: float  # of the angle between the given gradient and the candidate's
+    ratio: float  # of their norms
+    exact: bool = True  # all numbers agree to rounding; else it is only the nearest that is known
 
     def __str__(self) -> str:
         if self.name == UNKNOWN:
@@ -258,5 +246,5 @@ def _distances(seen: Examination, candidate: Answer, stage: str) -> Iterator[flo
 
 
 def _norm(array: Array) -> float:
-    peak = float(abs(array).max(initial=0.0))  # whose square may underflow
+    peak = float(abs(array).max(initial=0.0))  # divided out, because its square may underflow
     return peak * float(np.linalg.norm(array / peak)) if peak > 0.0 else 0.0

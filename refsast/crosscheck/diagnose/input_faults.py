@@ -63,6 +63,7 @@ def drop_recurrence(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rule
     """The recurrent input left out."""
     if layer.v is None or len(case.x) < 2:
         return None
+    # Zero times the input has its shape, and leaves V on the tape.
     return replace(rules, recurrent=lambda layer, s: 0.0 * rules.recurrent(layer, s))
 
 
@@ -79,6 +80,7 @@ def delay_input(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | 
         return None
 
     def currents(layer: Layer, a: Array) -> Array:
+        # A first input of nothing, on the tape; one step after the other, as the tape indexes.
         return rules.currents(layer, np.stack([0.0 * a[0], *(a[t] for t in range(len(a) - 1))]))
 
     return replace(rules, currents=currents)

@@ -92,12 +92,14 @@ def probe(gradient: Gradient, case: Case) -> Location | None:
     It is called on variations of the case. None where no probe is answered wrongly. Where the loss
     is wrong, it is the highest layer that is wrong by itself: layers below may be, too.
     """
+    # The loss after t steps depends on the first t steps only.
     for steps in range(1, len(case.x) + 1):
         short = truncate_case(case, steps)
         if _has_wrong_loss(gradient, short):
             layer = _find_wrong_layer(gradient, short)
             return Location("state", layer, steps - 1, how="by fewer steps and silenced layers")
     errors = _probe_errors(gradient, case)
+    # The forward pass is right. Biases tell adjoints from what is assembled of them.
     location = gradient_location(errors, how="adjoints are right, as the biases' are")
     if location is None or location.what == "gradient":
         return location
@@ -143,6 +145,7 @@ def _has_wrong_loss(gradient: Gradient, case: Case) -> bool:
 
 def _find_wrong_layer(gradient: Gradient, case: Case) -> int:
     """The highest layer whose states are wrong when nothing reaches it from below."""
+    # From the top down: an error below does not pass a layer that nothing reaches.
     for layer in reversed(range(1, len(case.network.neurons))):
         if _has_wrong_loss(gradient, _silence_layer(case, layer)):
             return _blame_layer_or_next(gradient, case, layer)

@@ -1,4 +1,4 @@
-"""Faults around the layers: the order of the input, the readout, the loss, what is handed out."""
+"""Faults around the layers: the order of the input, the readout, the loss, what is returned."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -40,6 +40,7 @@ def read_last_step(variant: Variant, case: Case) -> Variant | None:
         return None
 
     def read(network: Network, params: Params, s: Array) -> Array:
+        # The readout averages over time: the mean of the last step repeated is that step.
         return variant.read(network, params, np.stack([s[len(case.x) - 1]] * len(case.x)))
 
     return replace(variant, read=read)
@@ -60,6 +61,7 @@ def apply_softmax_twice(variant: Variant, case: Case) -> Variant | None:
     """The softmax taken before a loss that takes it again."""
 
     def loss(logits: Array, y: Integers) -> Array:
+        # The largest logit is a constant: it cancels, in the value and in the derivative.
         e = np.exp(logits - stop_gradient(logits).max(axis=1, keepdims=True))
         return variant.loss(e / np.sum(e, axis=1, keepdims=True), y)
 

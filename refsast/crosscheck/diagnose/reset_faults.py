@@ -18,6 +18,7 @@ def detach_spike(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules |
     """No gradient through the spike in the reset."""
     if neuron.detach_reset or isinstance(neuron.reset, NoReset) or len(case.x) < 2:
         return None
+    # A reset reads only the last of all potentials and spikes: one is enough here and below.
     return replace(rules, carry=lambda n, us, ss: rules.carry(n, us, [stop_gradient(ss[-1])]))
 
 
@@ -52,6 +53,7 @@ def delay_reset(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | 
     """The reset takes the spike of one step earlier."""
     if isinstance(neuron.reset, NoReset) or len(case.x) < 2:
         return None
+    # At the first step there is only the state at rest.
     return replace(rules, carry=lambda n, us, ss: rules.carry(n, us, ss[:-1] or ss))
 
 
@@ -71,6 +73,7 @@ def reset_on_any_spike(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> R
     """A potential is reset to zero by any spike that is not quite none, without a gradient."""
     if case.hard or neuron.leak == 0.0 or len(case.x) < 2:
         return None
+    # `primal` takes the comparison off the tape, as a library's ``if spike`` does.
     return replace(rules, carry=lambda n, us, ss: n.leak * us[-1] * (primal(ss[-1]) == 0.0))
 
 

@@ -69,6 +69,7 @@ def replace_family(family: type) -> LayerChange:
 
 def _convert_spike(family: type, neuron: LIF) -> LIF:
     """The neuron with a spike of another family that is as steep at threshold."""
+    # The derivative at threshold is proportional to the slope parameter, in every family.
     steep = float(first_derivative(neuron.spike)(np.zeros(())))
     unit = float(family(1.0).derivative(np.zeros(())))
     return replace(neuron, spike=family(steep / unit))
@@ -79,6 +80,7 @@ def replace_derivative(shape: Callable[[LIF, Array], Array]) -> LayerChange:
 
     def exchange(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
         def wrong(n: LIF, v: Array) -> Array:
+            # The value comes from the rules, so that another fault in the spike stays in it.
             op = Op("surrogate", lambda v: rules.fire(n, v), (lambda g, y, v: g * shape(n, v),))
             return apply(op, v)
 
