@@ -108,12 +108,14 @@ def make_sam_factory(
         right = fast(case).gradient
 
         def sam(params: rs.Params, first: tuple, second: tuple, rho: float) -> rs.Params:
-            def on(batch: tuple) -> Objective:
+            def objective(batch: tuple) -> Objective:
                 return lambda w: rs.flatten(right(rs.unflatten(case.network, w), *batch)[1])
 
             w = rs.flatten(params)
             asked = replace(case, x=first[0], y=first[1])
-            return rs.unflatten(case.network, passes(asked, w, on(first), on(second), rho))
+            return rs.unflatten(
+                case.network, passes(asked, w, objective(first), objective(second), rho)
+            )
 
         return rs.Implementation(right, sam)
 

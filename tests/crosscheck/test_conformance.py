@@ -280,14 +280,23 @@ def test_ties_are_drawn_where_they_are_wanted(ties):
     assert (sum(tied) > 3) is ties
 
 
-def test_a_hard_potential_that_rounding_decides_is_left_out():
-    network = rs.Network((1, 2), rs.LIF(0.5, 1.0, rs.Arctan(2.0)), rs.SpikeRate(1.0), bias=False)
-    params = (rs.Layer(np.array([[1.0 + 1e-15], [0.5]])),)
-    case = rs.Case(network, params, np.ones((1, 1, 1)), np.array([0]), hard=True)
+@pytest.mark.parametrize(
+    ("w", "test"),
+    [
+        ([[1.0 + 1e-15], [0.5]], "forward"),
+        ([[0.1, 0.1, 0.1, 0.3, 0.2, 0.2]], "ties"),  # in this order of summation alone
+    ],
+)
+def test_a_hard_potential_that_rounding_decides_is_left_out(w, test):
+    w = np.array(w)
+    neuron = rs.LIF(0.5, 1.0, rs.Arctan(2.0))
+    network = rs.Network(w.shape[::-1], neuron, rs.SpikeRate(1.0), bias=False)
+    x = np.ones((1, 1, w.shape[1]))
+    case = rs.Case(network, (rs.Layer(w),), x, np.array([0]), hard=True)
 
     with pytest.raises(NoAnswer, match="rounding decides"):
         is_wrong(
-            implementations.fast, find_test("hard_swap[forward]"), Example(case, case.x, case.y)
+            implementations.fast, find_test(f"hard_swap[{test}]"), Example(case, case.x, case.y)
         )
 
 
