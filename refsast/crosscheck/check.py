@@ -8,7 +8,7 @@ from refsast.crosscheck.case import Case, Gradient, Implementation, require_call
 from refsast.crosscheck.compare import (
     Stage,
     examine,
-    examine_answer,
+    examine_variant,
     repeats,
     threshold_distance,
 )
@@ -22,7 +22,6 @@ from refsast.crosscheck.diagnose.localise import (
     probe,
 )
 from refsast.crosscheck.diagnose.observations import observe
-from refsast.crosscheck.variants import solve
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,8 +152,7 @@ def attach_cause(report: Report, fault: Fault | None, cause: Cause | None) -> Re
     variant = None if fault is None else apply_fault(report.case, fault)
     simulated: tuple[Stage, ...] = ()
     if variant is not None:
-        answer = solve(report.case, variant)
-        simulated = examine_answer(answer, report.case, report.dtype).stages
+        simulated = examine_variant(variant, report.case, report.dtype).stages
     given = first_difference(report.stages, "from the states and adjoints given")
     agrees = {stage.name: stage.agrees for stage in report.stages}
     if given and given.what == "adjoint" and not agrees["loss"]:

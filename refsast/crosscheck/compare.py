@@ -12,7 +12,7 @@ import numpy as np
 
 from refsast.arrays import Array
 from refsast.crosscheck.case import Answer, Case, Gradient, ask, cast_params
-from refsast.crosscheck.variants import reference_variant, solve, unroll_variant
+from refsast.crosscheck.variants import Variant, reference_variant, solve, unroll_variant
 from refsast.gradient.rounding import ErrorBounds, error_bounds
 from refsast.model.params import Params, layer_arrays, map_params
 
@@ -90,6 +90,11 @@ def examine_answer(got: Answer, case: Case, dtype: np.dtype) -> Examination:
     tolerance = tolerances(case, right, dtype)
     stages = compare_answers(got, right, tolerance)
     return Examination(case, dtype, got, right, tolerance, stages)
+
+
+def examine_variant(variant: Variant, case: Case, dtype: np.dtype) -> Examination:
+    """Put the answer of a variant of the network beside the right one."""
+    return examine_answer(solve(case, variant), case, dtype)
 
 
 def repeats(gradient: Gradient, case: Case, exam: Examination) -> bool:
