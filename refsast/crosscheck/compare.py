@@ -47,7 +47,7 @@ class Stage:
     name: str  # one of `STAGES`
     error: float  # largest error over tolerance; at most 1: agrees
     worst: Entry  # where that is
-    cosine: float  # of the angle between all numbers got and all wanted
+    cosine: float  # of the angle between all numbers got and all wanted; of two zeros 1
     ratio: float  # of their Euclidean norms, got over wanted
     errors: tuple[tuple[str, Array], ...]  # over tolerance, entry by entry, by name of the array
 
