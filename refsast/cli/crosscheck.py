@@ -12,7 +12,7 @@ from refsast.cli.common import Commands, natural, progress_bar
 from refsast.crosscheck.case import Case, Factory, Unsupported
 from refsast.crosscheck.check import Report, check
 from refsast.crosscheck.compare import Stage
-from refsast.crosscheck.factory import build_implementation, load_factory
+from refsast.crosscheck.factory import build, load_factory
 from refsast.crosscheck.golden.comparison import SHIPPED_SET, compare, export
 from refsast.crosscheck.golden.questions import SPECS, draw_question
 from refsast.crosscheck.integrability import VerdictKind, integrable
@@ -92,7 +92,7 @@ def run_run(args: argparse.Namespace) -> int:
     lines, name = [("case", "verdict", "cause", "first wrong")], args.impl
     for case in progress_bar(_cases(args), desc="cases", leave=False):
         try:
-            implementation = build_implementation(factory, case)
+            implementation = build(factory, case)
         except Unsupported as reason:
             lines.append((case.name, "left out", "", str(reason)))
             continue
@@ -120,7 +120,7 @@ def run_integrable(args: argparse.Namespace) -> int:
     factory, kinds = _factory(args), []
     for case in progress_bar(_cases(args), desc="cases", leave=False):
         try:
-            gradient = build_implementation(factory, case).gradient
+            gradient = build(factory, case).gradient
         except Unsupported as reason:
             print(f"{case.name}: left out ({reason})\n")
             continue

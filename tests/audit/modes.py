@@ -22,7 +22,7 @@ class Mode:
         Its distribution.
     adapter, factory : str
         Where its implementation is made.
-    says : str
+    description : str
         For the page.
     options : dict
         Of the cases, as `drawn` takes them.
@@ -31,7 +31,7 @@ class Mode:
     package: str
     adapter: str
     factory: str
-    says: str
+    description: str
     options: dict = field(default_factory=dict)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from refsast.arrays import Array
-from refsast.crosscheck.compare import UNDERFLOW, Entry, Stage, cosine_and_ratio
+from refsast.crosscheck.compare import Stage, absolute_tolerance, compare_arrays
 from refsast.crosscheck.golden.digits import errors, values
 from refsast.crosscheck.golden.questions import SPECS, Spec, draw_question
 from refsast.crosscheck.golden.reader import (
@@ -238,12 +238,7 @@ def compare_array(name: str, got: Array, want: Array, yardstick: Array, dtype: n
     dtype : numpy.dtype
         What `got` was computed in; float64 where it is more precise than that.
     """
-    info = np.finfo(dtype if dtype.itemsize < 8 else np.float64)
-    unit, floor = 0.5 * ROUNDINGS_PER_OPERATION * float(info.eps), UNDERFLOW * float(info.tiny)
+    dtype = dtype if dtype.itemsize < 8 else np.dtype(np.float64)
+    tolerance = absolute_tolerance(yardstick, dtype, ROUNDINGS_PER_OPERATION)
     got, want = got.astype(np.float64), np.asarray(want)
-    tolerance = unit * yardstick + floor
-    error = np.asarray(abs(got - want) / tolerance)
-    index = tuple(int(i) for i in np.unravel_index(int(error.argmax()), error.shape))
-    entry = Entry(name, index, *(float(a[index]) for a in (got, want, tolerance)))
-    cosine, ratio = cosine_and_ratio(got.ravel(), want.ravel())
-    return Stage(name, float(error[index]), entry, cosine, ratio, ((name, error),))
+    return compare_arrays(name, {name: got}, {name: want}, {name: tolerance})
