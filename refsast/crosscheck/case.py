@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from refsast.arrays import Array, Integers, as_array, format_shape, shape_matches
+from refsast.arrays import Array, Integers, as_array
 from refsast.model.network import Network
 from refsast.model.params import ARRAY_NAMES, Layer, Params, map_params
 from refsast.model.synapse import Synapse
@@ -193,16 +193,10 @@ def read_answer(reply: object, case: Case) -> tuple[Answer, np.dtype]:
     dtypes: list[np.dtype] = []
 
     def read(value: object, name: str, shape: Sequence[int]) -> Array:
-        array = convert_array(value, name)
+        array = require_real_array(value, name, shape)
         if array.dtype.kind == "f":
             dtypes.append(array.dtype)
-        if array.dtype == np.float16:
-            raise ValueError(f"{name} must be float32 or float64, got float16: it tells too little")
-        if not shape_matches(array.shape, shape):
-            raise ValueError(
-                f"{name} must have shape {format_shape(shape)}, got {format_shape(array.shape)}"
-            )
-        return as_array(array.astype(np.float64), name)
+        return array.astype(np.float64)
 
     loss = float(read(given.loss, "loss", ()))
     dtypes.clear()  # a loss is a Python float as a rule, whatever it was computed in
@@ -286,6 +280,15 @@ def convert_array(value: object, name: str) -> np.ndarray:
         raise ValueError(f"{name} must turn into an array of numbers, got {error}") from error
     if array.dtype.kind not in "biuf":
         raise ValueError(f"{name} must hold real numbers, got dtype {array.dtype}")
+    return array
+
+
+def require_real_array(value: object, name: str, shape: Sequence[int]) -> np.ndarray:
+    """Return `convert_array` of a value that is finite, of that shape, and no float16."""
+    array = convert_array(value, name)
+    if array.dtype == np.float16:
+        raise ValueError(f"{name} must be float32 or float64, got float16: it tells too little")
+    as_array(array.astype(np.float64), name, shape)
     return array
 
 

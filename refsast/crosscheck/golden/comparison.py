@@ -1,11 +1,7 @@
-"""Golden vectors: questions with their right answers in files, and a judge of somebody's answers.
-
-An implementer needs no refsast: the files are plain arrays and JSON, and docs/golden.md says how to
-read them. What is in them was computed in fifty digits and rounded to float64 once, at the end: an
-entry is the float64 nearest to the exact number, the same on every machine.
+"""Somebody's answers to a golden set, compared entry by entry.
 
 The tolerance of an entry is a bound, not an estimate: the error analysis that was carried through
-the computation (`digits`), in units of one rounding of the dtype that the answers have.
+the computation of the set, in units of one rounding of the dtype that the answers have.
 """
 
 from collections.abc import Mapping
@@ -16,72 +12,12 @@ import numpy as np
 
 from refsast.arrays import Array
 from refsast.crosscheck.compare import UNDERFLOW, Entry, Stage, cosine_and_ratio
-from refsast.crosscheck.golden.digits import errors, values
-from refsast.crosscheck.golden.questions import SPECS, Spec, draw_question
-from refsast.crosscheck.golden.reader import (
-    Golden,
-    array_shapes,
-    read_case,
-    read_index,
-    require_array,
-    write_golden,
-)
-from refsast.crosscheck.golden.values import compute_answers, omissions
+from refsast.crosscheck.golden.reader import Golden, array_shapes, read_golden, require_array
 from refsast.files import read_npz
 
-SHIPPED_SET = Path(__file__).parent / "set"  # the set that ships
 # How many roundings one operation of another implementation may be off: exp, arctan and their like
 # are not rounded correctly by every library.
 ROUNDINGS_PER_OPERATION = 4.0
-
-
-def compute_golden(spec: Spec) -> Golden:
-    """Return a question with its right answers, computed."""
-    question = draw_question(spec)
-    exact = compute_answers(question)
-    answers = {name: values(array) for name, array in exact.items()}
-    yardsticks = {name: errors(array) for name, array in exact.items()}
-    return Golden(question, answers, yardsticks, omissions(question.case))
-
-
-def export(folder: str | Path, cases: tuple[Spec, ...] = SPECS) -> None:
-    """Compute a golden set and write it.
-
-    Parameters
-    ----------
-    folder : path
-        Made if it is not there. The same cases give the same numbers on every machine.
-    cases : tuple of Spec
-        What to ask.
-
-    Raises
-    ------
-    ValueError
-        If the folder cannot be written.
-    """
-    write_golden(Path(folder), tuple(map(compute_golden, cases)))
-
-
-def read_golden(folder: str | Path = SHIPPED_SET) -> tuple[Golden, ...]:
-    """Return a golden set, every archive held against its digest.
-
-    Parameters
-    ----------
-    folder : path
-        Where `export` wrote to; default: the set that ships.
-
-    Returns
-    -------
-    tuple of Golden
-        One per case, in the order of the index.
-
-    Raises
-    ------
-    ValueError
-        If a file is missing or damaged, or holds anything but what it must.
-    """
-    folder = Path(folder)
-    return tuple(read_case(folder, entry) for entry in read_index(folder))
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,7 +153,7 @@ def compare_case(golden: Golden, given: Mapping[str, Array]) -> CaseComparison:
     dtypes += [a.dtype for a in given.values() if a.dtype.kind == "f"] if not dtypes else []
     dtype = max(dtypes, key=lambda d: np.finfo(d).eps, default=np.dtype(np.float64))
     stages = tuple(
-        compare_array(name, given[name], golden.answers[name], golden.yardsticks[name], dtype)
+        compare_array(name, given[name], golden.answers[name], golden.error_bounds[name], dtype)
         for name in golden.answers
         if name in given
     )

@@ -9,17 +9,13 @@ import pytest
 
 import refsast as rs
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.golden.comparison import (
-    ROUNDINGS_PER_OPERATION,
-    SHIPPED_SET,
-    compare_case,
-    export,
-    read_golden,
-)
-from refsast.crosscheck.golden.digits import Digits, lift, values
-from refsast.crosscheck.golden.questions import SPECS, draw_question
-from refsast.crosscheck.golden.reader import golden_arrays, read_index
-from refsast.crosscheck.golden.values import (
+from refsast.crosscheck.golden.comparison import ROUNDINGS_PER_OPERATION, compare_case
+from refsast.crosscheck.golden.reader import SHIPPED_SET, read_golden, read_index
+from refsast.crosscheck.variants import solve, unroll_variant
+from refsast.model.network import split_vector
+from refsast.model.synapse import Synapse
+from tests.strategies import RESETS, SURROGATES
+from tools.golden.answers import (
     compute_answers,
     hessian_product,
     name_arrays,
@@ -27,10 +23,9 @@ from refsast.crosscheck.golden.values import (
     solve_wide,
     wide_program,
 )
-from refsast.crosscheck.variants import solve, unroll_variant
-from refsast.model.network import split_vector
-from refsast.model.synapse import Synapse
-from tests.strategies import RESETS, SURROGATES
+from tools.golden.digits import Digits, lift, values
+from tools.golden.questions import SPECS, draw_question
+from tools.golden.write import generate, golden_arrays
 
 SET = {golden.name: golden for golden in read_golden()}
 SMOOTH = [name for name, golden in SET.items() if not golden.left_out]
@@ -43,7 +38,7 @@ def test_it_is_small():
 
 @pytest.mark.slow
 def test_made_again_it_has_the_same_bytes(tmp_path):
-    export(tmp_path)
+    generate(tmp_path)
 
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(
         p.name for p in SHIPPED_SET.iterdir()
@@ -270,7 +265,7 @@ def test_what_is_of_floats_still_is_zero(spec):
 @pytest.mark.parametrize("name", SET)
 def test_a_yardstick_is_no_excuse(name):
     """It leaves float64 twelve digits in the middle entry of a case, nine in each gradient."""
-    answers, yardsticks = SET[name].answers, SET[name].yardsticks
+    answers, yardsticks = SET[name].answers, SET[name].error_bounds
     share = {}
     for key, want in answers.items():
         wrong = ROUNDINGS_PER_OPERATION * 2.0**-53 * yardsticks[key][want != 0.0]
