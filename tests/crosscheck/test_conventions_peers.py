@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import refsast as rs
-from refsast.crosscheck.conventions import libraries
-from refsast.crosscheck.conventions.convention import Convention, States, simulate
+from refsast.crosscheck.adapters import libraries
+from refsast.crosscheck.adapters.convention import Convention, States, simulate
 from tests.error_ratio import TOLERANCE
 
 torch = pytest.importorskip("torch")

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import refsast as rs
+from refsast.crosscheck.adapters.conversion import NoExactConversion
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.conventions.conversion import NoExactConversion
 from refsast.crosscheck.variants import solve
 from refsast.model.params import layer_arrays
 from refsast.model.synapse import Synapse

@@ -34,6 +34,7 @@ import nir
 import numpy as np
 
 from refsast.arrays import require_number
+from refsast.crosscheck.adapters.conversion import NoExactConversion
 from refsast.crosscheck.adapters.nir_reader import NirNetwork, read_graph
 from refsast.crosscheck.adapters.nir_rules import (
     EULER,
@@ -42,7 +43,6 @@ from refsast.crosscheck.adapters.nir_rules import (
     Rule,
     time_constant,
 )
-from refsast.crosscheck.conventions.conversion import NoExactConversion
 from refsast.model.lif import LIF
 from refsast.model.network import Network
 from refsast.model.params import Layer, Params

@@ -9,8 +9,8 @@ from typing import Protocol
 import numpy as np
 
 from refsast.arrays import Array, as_array
+from refsast.crosscheck.adapters.conversion import NoExactConversion
 from refsast.crosscheck.case import convert_array
-from refsast.crosscheck.conventions.conversion import NoExactConversion
 from refsast.model.params import Layer
 
 

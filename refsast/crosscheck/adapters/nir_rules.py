@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refsast.crosscheck.conventions.conversion import NoExactConversion
+from refsast.crosscheck.adapters.conversion import NoExactConversion
 from refsast.model.reset import NoReset, Reset, Subtract, ToZero
 
 RESETS: Mapping[str, Reset] = {

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from refsast.crosscheck.conventions.convention import Convention, LibraryReset, ZeroOnAnySpike
+from refsast.crosscheck.adapters.convention import Convention, LibraryReset, ZeroOnAnySpike
 from refsast.model.reset import NoReset, Subtract, ToZero
 from refsast.model.synapse import Synapse
 
