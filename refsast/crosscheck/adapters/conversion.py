@@ -211,7 +211,7 @@ def make_case(
     *,
     hard: bool = False,
 ) -> Case:
-    """Return a library's network as a case: parameters with which refsast fires as the library does.
+    """Return a library's network as a case, with parameters that make refsast fire the same.
 
     Parameters
     ----------

@@ -9,13 +9,14 @@ from refsast.model.params import Layer, Params
 
 # A layer's index and "w", "b" or "v"; "w.T" or "v.T" where it is stored as (n_in, n_out).
 ParameterSlot: TypeAlias = tuple[int, str]
+Slots: TypeAlias = Mapping[str, ParameterSlot]  # by the user's names
 Shape: TypeAlias = tuple[int, ...]
 
 
 def map_parameters(
-    shapes: Mapping[str, Shape], network: Network, names: Mapping[str, ParameterSlot] | None = None
+    shapes: Mapping[str, Shape], network: Network, names: Slots | None = None
 ) -> dict[str, ParameterSlot]:
-    """Return the place of each of a user's parameters, all of them checked.
+    """Return the slot of each of a user's parameters, all of them checked.
 
     Parameters
     ----------
@@ -43,10 +44,10 @@ def map_parameters(
     if unknown:
         raise ValueError(f"names must be of {list(shapes)}, got {unknown[0]!r}")
     for name, (layer, part) in names.items():
-        place = layer, part.removesuffix(".T")
-        if place not in wanted:
+        slot = layer, part.removesuffix(".T")
+        if slot not in wanted:
             raise ValueError(f"names[{name!r}] must be one of {list(wanted)}, got {(layer, part)}")
-        shape = wanted[place][::-1] if part.endswith(".T") else wanted[place]
+        shape = wanted[slot][::-1] if part.endswith(".T") else wanted[slot]
         if shapes[name] != shape:
             raise ValueError(f"{name} must have shape {shape}, got {shapes[name]}")
     given = [(layer, part.removesuffix(".T")) for layer, part in names.values()]
@@ -65,19 +66,19 @@ def _map_by_order(
     return dict(zip(shapes, wanted, strict=True))
 
 
-def scatter_params(params: Params, places: Mapping[str, ParameterSlot]) -> dict[str, Array]:
+def scatter_params(params: Params, slots: Slots) -> dict[str, Array]:
     """Return our parameters by the user's names, as the user stores them."""
     found = {}
-    for name, (layer, part) in places.items():
+    for name, (layer, part) in slots.items():
         array = getattr(params[layer], part.removesuffix(".T"))
         found[name] = array.T if part.endswith(".T") else array
     return found
 
 
-def gather_params(arrays: Mapping[str, Array], places: Mapping[str, ParameterSlot]) -> Params:
+def gather_params(arrays: Mapping[str, Array], slots: Slots) -> Params:
     """Return a user's arrays as ours."""
-    layers: list[dict[str, Array]] = [{} for _ in range(1 + max(i for i, _ in places.values()))]
-    for name, (layer, part) in places.items():
+    layers: list[dict[str, Array]] = [{} for _ in range(1 + max(i for i, _ in slots.values()))]
+    for name, (layer, part) in slots.items():
         array = arrays[name]
         layers[layer][part.removesuffix(".T")] = array.T if part.endswith(".T") else array
     return tuple(Layer(**layer) for layer in layers)
