@@ -37,10 +37,10 @@ RIGHT = {
     ("snntorch", "surrogate"): {
         "spike": rs.Logistic(3.0), "hard": True, "detach": True, "reset": rs.Subtract()
     },
-    ("spikingjelly", "keeping_reset"): {"recurrent": True},
-    ("spikingjelly", "keeping_reset_at_once"): {"reset": LEAKED_SUBTRACT},
-    ("spikingjelly", "detaching_reset"): {"reset": LEAKED_SUBTRACT, "detach": True},
-    ("spikingjelly", "detaching_reset_at_once"): {"detach": True},
+    ("spikingjelly", "keep_reset"): {"recurrent": True},
+    ("spikingjelly", "keep_reset_multistep"): {"reset": LEAKED_SUBTRACT},
+    ("spikingjelly", "detach_reset"): {"reset": LEAKED_SUBTRACT, "detach": True},
+    ("spikingjelly", "detach_reset_multistep"): {"detach": True},
     ("spikingjelly", "factory"): {"leak": 0.75, "synapse": Synapse(0.0, 0.25), "drive": 8.0},
     ("sinabs", "subtract"): {"reset": LEAKED_SUBTRACT, "recurrent": True},
     ("sinabs", "factory"): {
@@ -99,8 +99,8 @@ WRONG = {
     ("snntorch", "smooth"): ({}, DETACHED),
     ("snntorch", "smooth_from_rest"): ({"reset": rs.Subtract()}, DETACHED),
     ("snntorch", "surrogate"): ({"hard": True, "spike": rs.Arctan(2.0)}, DETACHED),
-    ("spikingjelly", "detaching_reset"): ({}, DETACHED),
-    ("spikingjelly", "detaching_reset_at_once"): ({"reset": LEAKED_SUBTRACT}, DETACHED),
+    ("spikingjelly", "detach_reset"): ({}, DETACHED),
+    ("spikingjelly", "detach_reset_multistep"): ({"reset": LEAKED_SUBTRACT}, DETACHED),
     ("sinabs", "zero"): ({"hard": True}, DETACHED),
     ("norse", "surrogate"): (
         {**NORSE, "hard": True, "spike": rs.Logistic(20.0), "sizes": (4, 3)}, "slope factor"
@@ -163,7 +163,7 @@ def tutorial(seed: int, reset) -> Case:
     [
         ("snntorch", "smooth", rs.Subtract(), 4.5, 4.9),  # FIELD M1
         ("snntorch", "smooth", rs.ToZero(), 2.5, 2.8),
-        ("spikingjelly", "detaching_reset", rs.ToZero(), 1.4, 1.7),  # FIELD M2
+        ("spikingjelly", "detach_reset", rs.ToZero(), 1.4, 1.7),  # FIELD M2
     ],
 )
 def test_by_how_much_a_detached_reset_is_off(name, mode, reset, low, high):
@@ -235,7 +235,7 @@ def test_what_happens_at_the_threshold(name, fires):
         ("spikingjelly", "factory", {"reset": rs.Subtract()}, "reset must be"),
         ("spikingjelly", "factory", {"leak": 0.0}, "leak must be positive"),
         ("spikingjelly", "factory", {"synapse": Synapse(0.0, 0.3), "leak": 0.5}, "synapse must"),
-        ("spikingjelly", "keeping_reset_at_once", {"recurrent": True}, "recurrent must be False"),
+        ("spikingjelly", "keep_reset_multistep", {"recurrent": True}, "recurrent must be False"),
         ("sinabs", "subtract", {}, "reset must be"),
         (
             "sinabs",

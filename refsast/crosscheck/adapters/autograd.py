@@ -1,4 +1,4 @@
-"""What every library on PyTorch shares: a network run through time, and its autograd asked.
+"""What every library on PyTorch shares: a network run through time, and autograd's gradients of it.
 
 Rule 1: a population turns a layer's currents into spikes; libraries differ in nothing else.
 Rule 2: parameters are copied in anew at every call, and every state starts at rest.
@@ -18,6 +18,7 @@ from refsast.crosscheck.case import Answer, Case, Implementation, cast_params
 from refsast.model.network import Network
 from refsast.model.params import Layer, Params, layer_arrays
 from refsast.model.readout import LeakyReadout, SpikeRate
+from refsast.model.synapse import Synapse
 
 Leaves: TypeAlias = list[dict[str, Tensor]]  # parameters, as leaves of the tape
 
@@ -32,13 +33,13 @@ class LayerOutput:
         Its spikes.
     u : sequence of (batch, n) tensor, or None
         Its potentials before the reset, one per step, where the library shows them.
-    into : tensor, or sequence of tensor
-        What arrived, (time, batch, n) or one (batch, n) per step.
+    currents : tensor, or sequence of tensor
+        Its input currents, (time, batch, n) or one (batch, n) per step.
     """
 
     s: Tensor
     u: Sequence[Tensor] | None
-    into: Tensor | Sequence[Tensor]
+    currents: Tensor | Sequence[Tensor]
 
 
 # ``population(i, currents, v)``: layer i's currents (time, batch, n) and recurrent weights or None.
@@ -47,23 +48,25 @@ Population: TypeAlias = Callable[[int, Tensor, Tensor | None], LayerOutput]
 # holds its own state.
 Cell: TypeAlias = Callable[[Tensor], tuple[Tensor, Tensor | None]]
 
+TOLERANCE = 1e-12  # relative; a scale computed from a time constant is not exactly one minus a leak
+
 
 def make_stepwise_population(make: Callable[[int], Cell]) -> Population:
-    """Return a population whose cells are called step by step; ``make(i)`` is at rest."""
+    """Return a population of cells called step by step; ``make(i)`` makes layer i's at rest."""
 
     def population(i: int, currents: Tensor, v: Tensor | None) -> LayerOutput:
-        cell, spikes, potentials, into = make(i), [], [], []
+        cell, spikes, potentials, arriving = make(i), [], [], []
         s = torch.zeros_like(currents[0])
         for current in currents.unbind():
             if v is not None:
                 current = current + torch.nn.functional.linear(s, v)
-            into.append(current)
+            arriving.append(current)
             s, u = cell(current)
             s = s.to(currents.dtype)
             spikes.append(s)
             potentials.append(u)
-        known = None if None in potentials else potentials
-        return LayerOutput(torch.stack(spikes), known, into)
+        shown = None if None in potentials else potentials
+        return LayerOutput(torch.stack(spikes), shown, arriving)
 
     return population
 
@@ -74,9 +77,9 @@ def autograd_implementation(
     *,
     name: str,
     dtype: torch.dtype = torch.float64,
-    says: type[np.floating] | None = None,
+    precision: type[np.floating] | None = None,
 ) -> Implementation:
-    """Return an implementation that asks autograd, of a population of neurons.
+    """Return an implementation that runs a population of neurons and lets autograd differentiate.
 
     Parameters
     ----------
@@ -88,8 +91,8 @@ def autograd_implementation(
         For reports.
     dtype : torch.dtype
         What to compute in.
-    says : type, optional
-        Floating type to round parameters, input and answer to, where a library rounds within.
+    precision : type, optional
+        Floating type to round parameters, input and answer to, where a library rounds inside.
 
     Returns
     -------
@@ -99,8 +102,7 @@ def autograd_implementation(
     network = case.network
 
     def gradient(params: Params, x: Array, y: Integers) -> Answer:
-        if says is not None:
-            params, x = cast_params(params, says), x.astype(says)  # pyright: ignore[reportAssignmentType]
+        params, x = round_question(params, x, precision)
         leaves = make_leaves(params, dtype)
         inputs = torch.tensor(x, dtype=dtype, requires_grad=True)
         a, layers = inputs, []
@@ -112,7 +114,7 @@ def autograd_implementation(
             compute_logits(network, leaves, a), torch.as_tensor(y)
         )
         loss.backward()
-        return round_answer(_collect_answer(case, loss, leaves, layers, inputs), says)
+        return round_answer(_collect_answer(case, loss, leaves, layers, inputs), precision)
 
     return Implementation(gradient, name=name)
 
@@ -144,9 +146,9 @@ def compute_logits(network: Network, leaves: Leaves, s: Tensor) -> Tensor:
 
 
 def _retain_grads(layer: LayerOutput) -> LayerOutput:
-    """Ask autograd to keep what adjoints are read from."""
-    wanted = layer.into if layer.u is None else layer.u
-    for tensor in [wanted] if isinstance(wanted, Tensor) else wanted:
+    """Make autograd keep the gradients that adjoints are read from."""
+    sources = layer.currents if layer.u is None else layer.u
+    for tensor in [sources] if isinstance(sources, Tensor) else sources:
         tensor.retain_grad()
     return layer
 
@@ -154,7 +156,7 @@ def _retain_grads(layer: LayerOutput) -> LayerOutput:
 def _collect_answer(
     case: Case, loss: Tensor, leaves: Leaves, layers: list[LayerOutput], x: Tensor
 ) -> Answer:
-    """Collect what autograd left behind."""
+    """Collect the gradients that autograd stored."""
     grads = tuple(Layer(**{k: read_grad(a) for k, a in leaf.items()}) for leaf in leaves)
     return Answer(
         loss.item(),
@@ -167,33 +169,48 @@ def _collect_answer(
 
 
 def _all_or_none(arrays: Sequence[Array | None]) -> tuple[Array, ...] | None:
-    """Return them as a tuple, if all are there."""
-    there = tuple(a for a in arrays if a is not None)
-    return there if len(there) == len(arrays) else None
+    """Return them as a tuple, if none is missing."""
+    present = tuple(a for a in arrays if a is not None)
+    return present if len(present) == len(arrays) else None
 
 
 def _stack_steps(tensors: Sequence[Tensor] | None) -> Array | None:
-    """Return what is in one tensor per step, (time, batch, n)."""
+    """Return one tensor per step as an array (time, batch, n)."""
     return None if tensors is None else np.stack([a.detach().numpy() for a in tensors])
 
 
 def _adjoint(case: Case, layer: LayerOutput) -> Array | None:
-    """Return dL/du; what arrives is added to a potential, so their derivatives are in proportion.
+    """Return dL/du: read from the potentials, or from the currents, which are added to them.
 
-    None where a synapse remembers what arrived, and potentials are not shown.
+    None where a synapse remembers the currents and potentials are not shown.
     """
     if layer.u is not None:
         return np.stack([read_grad(u) for u in layer.u])
     if case.synapse is not None and (case.synapse.leak > 0.0 or case.synapse.delayed):
         return None
-    into = layer.into
-    found = read_grad(into) if isinstance(into, Tensor) else np.stack([read_grad(a) for a in into])
-    return found if case.synapse is None else found / case.synapse.scale
+    currents = layer.currents
+    if isinstance(currents, Tensor):
+        adjoint = read_grad(currents)
+    else:
+        adjoint = np.stack([read_grad(a) for a in currents])
+    return adjoint if case.synapse is None else adjoint / case.synapse.scale
 
 
 def read_grad(tensor: Tensor) -> Array:
-    """Return what autograd left there; it leaves nothing where there is no way to the loss."""
+    """Return a tensor's gradient; autograd stores none where the loss does not depend on it."""
     return np.zeros(tensor.shape) if tensor.grad is None else tensor.grad.numpy()
+
+
+def scales_match(synapse: Synapse, scale: float) -> bool:
+    """Whether a synapse has this scale, up to rounding, and no delay."""
+    return not synapse.delayed and abs(synapse.scale - scale) <= TOLERANCE * scale
+
+
+def round_question(
+    params: Params, x: Array, dtype: type[np.floating] | None
+) -> tuple[Params, Array]:
+    """Return parameters and input in another floating type; None: as they are."""
+    return (params, x) if dtype is None else (cast_params(params, dtype), x.astype(dtype))  # pyright: ignore[reportReturnType]
 
 
 def round_answer(answer: Answer, dtype: type[np.floating] | None) -> Answer:
@@ -201,12 +218,9 @@ def round_answer(answer: Answer, dtype: type[np.floating] | None) -> Answer:
     if dtype is None:
         return answer
 
-    def one(array: Array) -> Array:
-        return array.astype(dtype)  # pyright: ignore[reportReturnType]
+    def cast(arrays: tuple[Array, ...] | None) -> tuple[Array, ...] | None:
+        return None if arrays is None else tuple(a.astype(dtype) for a in arrays)  # pyright: ignore[reportReturnType]
 
-    def each(arrays: tuple[Array, ...] | None) -> tuple[Array, ...] | None:
-        return None if arrays is None else tuple(map(one, arrays))
-
-    x = None if answer.x is None else one(answer.x)
+    x = None if answer.x is None else answer.x.astype(dtype)
     grads = cast_params(answer.grads, dtype)
-    return Answer(answer.loss, grads, each(answer.u), each(answer.s), each(answer.adjoints), x)
+    return Answer(answer.loss, grads, cast(answer.u), cast(answer.s), cast(answer.adjoints), x)  # pyright: ignore[reportArgumentType]

@@ -271,17 +271,29 @@ def sinabs_lif(
     ----------
     Sinabs 3.1.3, ``layers/functional/lif.py``, ``activation/reset_mechanism.py``.
     """
-    leak = math.exp(-1.0 / tau_mem)
-    current = 0.0 if tau_syn is None else math.exp(-1.0 / tau_syn)
-    scale = (1.0 - leak if norm_input else 1.0) * (1.0 if tau_syn is None else current)
+    alpha_syn = None if tau_syn is None else math.exp(-1.0 / tau_syn)
+    alpha_mem = math.exp(-1.0 / tau_mem)
+    return sinabs_lif_from_alpha(alpha_mem, alpha_syn, spike_threshold, reset_fn, norm_input)
+
+
+def sinabs_lif_from_alpha(
+    alpha_mem: float,
+    alpha_syn: float | None,
+    spike_threshold: float,
+    reset_fn: str,
+    norm_input: bool,
+) -> Convention:
+    """Return `sinabs_lif` of the leaks that its layers hold, ``exp(-1/tau)``."""
+    current = 0.0 if alpha_syn is None else alpha_syn
+    scale = (1.0 - alpha_mem if norm_input else 1.0) * (1.0 if alpha_syn is None else alpha_syn)
     return Convention(
         name="sinabs.LIF",
-        leak=leak,
+        leak=alpha_mem,
         threshold=spike_threshold,
         reset=_lookup_reset(SINABS_RESETS, "reset_fn", reset_fn),
-        synapse=Synapse(current, scale) if norm_input or tau_syn is not None else None,
+        synapse=Synapse(current, scale) if norm_input or alpha_syn is not None else None,
         after_reset=True,
-        decayed_current=tau_syn is not None,
+        decayed_current=alpha_syn is not None,
     )
 
 
