@@ -102,25 +102,26 @@ def _spike_method(neuron: LIF) -> SpikeMethod:
     raise Unsupported(f"spike must be {families}, got {neuron.spike!r}")
 
 
-def _implementation(case: Case, fires: Sequence[SpikeMethod], dtype: torch.dtype) -> Implementation:
-    """An implementation whose layers fire in one of the ways."""
+def _implementation(
+    case: Case, methods: Sequence[SpikeMethod], dtype: torch.dtype
+) -> Implementation:
+    """An implementation whose layers fire by these methods."""
     synapse = _require_synapse(case)
-    made = [
-        _make_stepper(
-            neuron, how, synapse, dtype, box=synapse.leak == 0.0 and not case.network.recurrent
-        )
-        for neuron, how in zip(case.network.neurons, fires, strict=True)
+    box = synapse.leak == 0.0 and not case.network.recurrent
+    steppers = [
+        _make_stepper(neuron, method, synapse, dtype, box=box)
+        for neuron, method in zip(case.network.neurons, methods, strict=True)
     ]
 
     def population(i: int, currents: Tensor, v: Tensor | None) -> LayerOutput:
-        step = made[i](v)
+        step = steppers[i](v)
         return LayerOutput(torch.stack([step(current) for current in currents]), None, currents)
 
-    return autograd_implementation(case, population, name=f"Norse {version('norse')}", dtype=dtype)
+    return autograd_implementation(case, population, name=NAME, dtype=dtype)
 
 
 def _make_stepper(
-    neuron: LIF, fires: SpikeMethod, synapse: Synapse, dtype: torch.dtype, *, box: bool
+    neuron: LIF, method: SpikeMethod, synapse: Synapse, dtype: torch.dtype, *, box: bool
 ) -> Callable[[Tensor | None], Step]:
     """Return what makes a cell at rest, with its recurrent weights or None."""
     if not (neuron.reset == ToZero() or (box and neuron.reset == Subtract(leaked=True))):
@@ -132,36 +133,39 @@ def _make_stepper(
         "v_th": tensor(neuron.threshold),
         "v_leak": tensor(0.0),
         "v_reset": tensor(0.0),
-        "method": fires.method,
-        "alpha": tensor(fires.alpha),
+        "method": method.method,
+        "alpha": tensor(method.alpha),
     }
     if box:
         kind = reset.reset_value if neuron.reset == ToZero() else reset.reset_subtract
         p = lif_box.LIFBoxParameters(reset_method=kind, **shared)
-        return lambda _: _cell_step(LIFBoxCell(p, dt=1.0), lif_box.LIFBoxFeedForwardState, 1, fires)
+        return lambda _: _cell_step(
+            LIFBoxCell(p, dt=1.0), lif_box.LIFBoxFeedForwardState, 1, method
+        )
     currents = lif.LIFParameters(tau_syn_inv=tensor(1.0 - synapse.leak), **shared)
 
     def make(v: Tensor | None) -> Step:
         if v is None:
-            return _cell_step(LIFCell(currents, dt=1.0), lif.LIFFeedForwardState, 2, fires)
+            return _cell_step(LIFCell(currents, dt=1.0), lif.LIFFeedForwardState, 2, method)
         weights = {"input_weights": torch.eye(len(v), dtype=dtype), "recurrent_weights": v}
         cell = LIFRecurrentCell(len(v), len(v), currents, autapses=True, dt=1.0, **weights)
-        return _cell_step(cell, lif.LIFState, 3, fires)
+        return _cell_step(cell, lif.LIFState, 3, method)
 
     return make
 
 
 def _cell_step(
-    cell: SNNCell | SNNRecurrentCell, kind: type, parts: int, fires: SpikeMethod
+    cell: SNNCell | SNNRecurrentCell, kind: type, parts: int, method: SpikeMethod
 ) -> Step:
     """Return a cell as a step, from a state of zeros: the library's own is in single precision."""
-    if fires.spike is not None:
-        cell.activation = _replace_threshold(cell.activation, fires.spike)
+    if method.spike is not None:
+        cell.activation = _replace_threshold(cell.activation, method.spike)
     state = []
 
     def step(current: Tensor) -> Tensor:
-        s, now = cell(current, state[0] if state else kind(*[torch.zeros_like(current)] * parts))
-        state[:] = [now]
+        before = state[0] if state else kind(*[torch.zeros_like(current)] * parts)
+        s, after = cell(current, before)
+        state[:] = [after]
         return s
 
     return step
@@ -223,18 +227,16 @@ def _read_neuron(module: nn.Module) -> NeuronReading | None:
     dt = read_number(module.dt, "dt")
     if read_number(p.v_leak, "v_leak") != 0.0 or read_number(p.v_reset, "v_reset") != 0.0:
         raise ValueError("v_leak and v_reset must be 0, got another")
-    # In steps: the product with dt is rounded here as the cell rounds it.
-    settings = {
-        "tau_mem_inv": read_number(dt * p.tau_mem_inv, "tau_mem_inv"),
-        "v_th": read_number(p.v_th, "v_th"),
-        "dt": 1.0,
-    }
+    # In steps, dt = 1: the product with dt is rounded here as the cell rounds it.
+    tau_mem_inv = read_number(dt * p.tau_mem_inv, "tau_mem_inv")
+    v_th = read_number(p.v_th, "v_th")
     if isinstance(module, LIFBoxCell):
         subtracts = getattr(p, "reset_method", None) is reset.reset_subtract
         method = "reset_subtract" if subtracts else "reset_value"
-        equation = norse_lif_box(reset_method=method, **settings)
+        equation = norse_lif_box(tau_mem_inv, v_th=v_th, reset_method=method, dt=1.0)
     else:
-        equation = norse_lif(read_number(dt * p.tau_syn_inv, "tau_syn_inv"), **settings)
+        tau_syn_inv = read_number(dt * p.tau_syn_inv, "tau_syn_inv")
+        equation = norse_lif(tau_syn_inv, tau_mem_inv, v_th=v_th, dt=1.0)
     spike = _smooth_counterpart(p.method, read_number(p.alpha, "alpha"))
     return NeuronReading(equation, spike, hard=True)
 

@@ -65,8 +65,8 @@ def factory(case: Case) -> Implementation:
 def subtract(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
     """Return layers with ``MembraneSubtract``: right, smooth and hard, for Subtract(leaked=True).
 
-    They give spikes, and adjoints where nothing remembers the input. Unsupported: a reset or synapse
-    that is not theirs, a spike of no known family.
+    They give spikes, and adjoints where nothing remembers the input. Unsupported: a reset or
+    synapse that is not theirs, a spike of no known family.
     """
     return _implementation(case, Subtract(leaked=True), activation.MembraneSubtract(), dtype)
 
