@@ -21,7 +21,7 @@ from tools.golden.answers import (
     name_arrays,
     norm_and_direction,
     solve_wide,
-    wide_program,
+    wide_variant,
 )
 from tools.golden.digits import Digits, lift, values
 from tools.golden.questions import SPECS, draw_question
@@ -160,9 +160,9 @@ def test_what_refsast_says_in_float64_is_right(name):
 
 def wide_loss(case: Case, w: np.ndarray, x: np.ndarray) -> Digits:
     """The loss alone, forward, in fifty digits."""
-    program, params = wide_program(case), split_vector(case.network, w)
-    last = np.stack(unroll_variant(case, program, params, x)[1][-1])
-    return program.loss(program.read(case.network, params, last), case.y)
+    variant, params = wide_variant(case), split_vector(case.network, w)
+    last = np.stack(unroll_variant(case, variant, params, x)[1][-1])
+    return variant.loss(variant.read(case.network, params, last), case.y)
 
 
 def slope(f, at: np.ndarray, along: np.ndarray) -> np.ndarray:

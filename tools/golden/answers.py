@@ -1,7 +1,7 @@
 """The right answers to a golden question, in fifty digits, and how far rounding may move them.
 
-Rule 1: the equations are those of `reference_variant`, evaluated on `Digits` in place of floats. Only what
-        would fall back to float64 is written here again: pi, and the three lines of SAM.
+Rule 1: the equations are those of `reference_variant`, evaluated on `Digits` in place of floats.
+        Only what would fall back to float64 is written here again: pi, and three lines of SAM.
 Rule 2: nothing is rounded here; `write` rounds each number once.
 """
 
@@ -60,12 +60,12 @@ def widen(spike: Spike) -> Spike:
     return WideArctan(spike.slope, pi()) if isinstance(spike, Arctan) else spike
 
 
-def wide_program(case: Case) -> Variant:
+def wide_variant(case: Case) -> Variant:
     """Return `reference_variant` the case for arrays of `Digits`."""
-    program = reference_variant(case)
+    variant = reference_variant(case)
     spike_of = _hard_spike if case.hard else _smooth_spike
-    rules = tuple(replace(rules, fire=spike_of) for rules in program.layers)
-    return replace(program, layers=rules)
+    rules = tuple(replace(rules, fire=spike_of) for rules in variant.layers)
+    return replace(variant, layers=rules)
 
 
 def _smooth_spike(neuron: LIF, v: Array) -> Array:
@@ -151,7 +151,7 @@ def omissions(case: Case) -> dict[str, str]:
 
 def solve_wide(case: Case, w: Array) -> Answer:
     """Return the answer to a case at other parameters, a flat vector of `Digits`."""
-    return solve(case, wide_program(case), params=split_vector(case.network, w), x=lift(case.x))
+    return solve(case, wide_variant(case), params=split_vector(case.network, w), x=lift(case.x))
 
 
 def norm_and_direction(g: Array) -> tuple[Digits, Array]:
@@ -162,9 +162,9 @@ def norm_and_direction(g: Array) -> tuple[Digits, Array]:
 
 def name_arrays(case: Case, answer: Answer) -> Iterator[tuple[str, Array]]:
     """Yield the arrays of an answer with their names in the file."""
-    program, s = wide_program(case), list(answer.s or ())
-    logits = program.read(case.network, case.params, s[-1])
-    yield "loss", np.array(program.loss(logits, case.y), object)
+    variant, s = wide_variant(case), list(answer.s or ())
+    logits = variant.read(case.network, case.params, s[-1])
+    yield "loss", np.array(variant.loss(logits, case.y), object)
     yield "logits", logits
     for name, arrays in (("u", answer.u), ("s", answer.s), ("adjoints", answer.adjoints)):
         yield from ((f"{name}.{i}", array) for i, array in enumerate(arrays or ()))
@@ -175,14 +175,14 @@ def name_arrays(case: Case, answer: Answer) -> Iterator[tuple[str, Array]]:
 
 def hessian_product(case: Case, w: Array, direction: Array) -> Array:
     """Return the Hessian of the loss at `w` times a direction; all are flat vectors of `Digits`."""
-    program, x = wide_program(case), lift(case.x)
+    variant, x = wide_variant(case), lift(case.x)
     names = [tuple(layer_arrays(layer)) for layer in case.params]
 
     def loss(*arrays: Array) -> Array:
         remaining = iter(arrays)
         params = tuple(Layer(**{name: next(remaining) for name in layer}) for layer in names)
-        ss = unroll_variant(case, program, params, x)[1]
-        return program.loss(program.read(case.network, params, np.stack(ss[-1])), case.y)
+        ss = unroll_variant(case, variant, params, x)[1]
+        return variant.loss(variant.read(case.network, params, np.stack(ss[-1])), case.y)
 
     point, tangent = (_param_arrays(split_vector(case.network, v)) for v in (w, direction))
     return np.concatenate([a.ravel() for a in hvp(loss, point, tangent)])

@@ -86,7 +86,7 @@ def reset_offset(convention: Convention) -> float:
 
 def same_reset_offset(a: Convention, b: Convention) -> bool:
     """Whether a spike adds the same to the next potential."""
-    return _difference(reset_offset(a), reset_offset(b), _largest_potential(a, b)) == 0.0
+    return _difference(reset_offset(a), reset_offset(b), _scale(a, b)) == 0.0
 
 
 def convert(
@@ -124,14 +124,8 @@ def convert(
     _require_invariants(from_, to, spike)
     ratio = 1.0 if spike is not None else to.distance / from_.distance
     scale, scale_to = (1.0 if c.synapse is None else c.synapse.scale for c in (from_, to))
-    missing = (
-        _difference(
-            ratio * reset_offset(from_),
-            reset_offset(to),
-            max(ratio, 1.0) * _largest_potential(from_, to),
-        )
-        / scale_to
-    )
+    size = max(ratio, 1.0) * _scale(from_, to)
+    missing = _difference(ratio * reset_offset(from_), reset_offset(to), size) / scale_to
     if missing != 0.0:
         _require_recurrent(params, to, invariants(to, spike is None), missing)
     factor = ratio * scale / scale_to
@@ -153,10 +147,10 @@ def _require_invariants(a: Convention, b: Convention, spike: Spike | None) -> No
         _require_equal(field.name, a, b, getattr(first, field.name), getattr(second, field.name))
     if spike is None:
         return _require_equal("ties_fire", a, b, a.ties_fire, b.ties_fire)
-    _require_equal("distance", a, b, a.distance, b.distance, _largest_potential(a, b))
+    _require_equal("distance", a, b, a.distance, b.distance, _scale(a, b))
     at_rest = float(spike(np.array([-a.distance]))[0])
     starts = [_first_reset(c, at_rest) for c in (a, b)]
-    return _require_equal("starts_spiking", a, b, starts[0], starts[1], _largest_potential(a, b))
+    return _require_equal("starts_spiking", a, b, starts[0], starts[1], _scale(a, b))
 
 
 def _first_reset(c: Convention, at_rest: float) -> float:
@@ -196,7 +190,7 @@ def _difference(a: float, b: float, size: float = 0.0) -> float:
     return 0.0 if abs(a - b) <= ROUNDING * max(abs(a), abs(b), size) else a - b
 
 
-def _largest_potential(a: Convention, b: Convention) -> float:
+def _scale(a: Convention, b: Convention) -> float:
     """The largest potential of either: the scale of the rounding of their differences."""
     return max(abs(u) for c in (a, b) for u in (c.threshold, c.rest, c.landing))
 
@@ -219,14 +213,10 @@ def make_case(
         Of all spiking layers.
     params : tuple of Layer
         In the library's convention; the last is the readout's, if that has parameters.
-    x, y : arrays
-        Input and labels, as for `Case`.
+    x, y, readout, hard
+        As for `Case` and `Network`.
     spike : callable
         The smooth spike.
-    readout : SpikeRate, LinearReadout or LeakyReadout
-        The readout.
-    hard : bool
-        Whether spikes are hard forward, as in `Case`.
 
     Returns
     -------

@@ -8,23 +8,19 @@ Rule 2: every fact here was read in the source of the version that its docstring
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TypeAlias
 
 from refsast.crosscheck.adapters.convention import Convention, LibraryReset, ZeroOnAnySpike
 from refsast.model.reset import NoReset, Subtract, ToZero
 from refsast.model.synapse import Synapse
 
-SNNTORCH_RESETS: Mapping[str, LibraryReset] = {
-    "subtract": Subtract(),
-    "zero": ToZero(),
-    "none": NoReset(),
-}
-SINABS_RESETS: Mapping[str, LibraryReset] = {
+Resets: TypeAlias = Mapping[str, LibraryReset]  # by the library's names
+
+SNNTORCH_RESETS: Resets = {"subtract": Subtract(), "zero": ToZero(), "none": NoReset()}
+NORSE_RESETS: Resets = {"reset_value": ToZero(), "reset_subtract": Subtract(leaked=True)}
+SINABS_RESETS: Resets = {
     "MembraneSubtract": Subtract(leaked=True),
     "MembraneReset": ZeroOnAnySpike(),
-}
-NORSE_RESETS: Mapping[str, LibraryReset] = {
-    "reset_value": ToZero(),
-    "reset_subtract": Subtract(leaked=True),
 }
 
 
@@ -297,7 +293,7 @@ def sinabs_lif_from_alpha(
     )
 
 
-def _lookup_reset(table: Mapping[str, LibraryReset], argument: str, name: str) -> LibraryReset:
+def _lookup_reset(table: Resets, argument: str, name: str) -> LibraryReset:
     """The reset of that name, or what names there are."""
     if name not in table:
         raise ValueError(f"{argument} must be one of {sorted(table)}, got {name!r}")

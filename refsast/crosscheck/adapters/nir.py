@@ -36,13 +36,7 @@ import numpy as np
 from refsast.arrays import require_number
 from refsast.crosscheck.adapters.conversion import NoExactConversion
 from refsast.crosscheck.adapters.nir_reader import NirNetwork, read_graph
-from refsast.crosscheck.adapters.nir_rules import (
-    EULER,
-    EXPONENTIAL,
-    RESETS,
-    Rule,
-    time_constant,
-)
+from refsast.crosscheck.adapters.nir_rules import EULER, EXPONENTIAL, RESETS, Rule, time_constant
 from refsast.model.lif import LIF
 from refsast.model.network import Network
 from refsast.model.params import Layer, Params

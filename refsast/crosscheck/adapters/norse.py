@@ -28,23 +28,13 @@ from torch import Tensor, nn
 from refsast.arrays import Array, Integers
 from refsast.crosscheck.adapters import module_wrapper
 from refsast.crosscheck.adapters import torch as plain
-from refsast.crosscheck.adapters.autograd import (
-    LayerOutput,
-    autograd_implementation,
-    scales_match,
-)
+from refsast.crosscheck.adapters.autograd import LayerOutput, autograd_implementation, scales_match
 from refsast.crosscheck.adapters.libraries import norse_lif, norse_lif_box
 from refsast.crosscheck.adapters.module_reader import NeuronReading, read_case, read_number
 from refsast.crosscheck.case import Case, Implementation, Unsupported
 from refsast.model.lif import LIF
 from refsast.model.reset import Subtract, ToZero
-from refsast.model.surrogate import (
-    Algebraic,
-    FastSigmoid,
-    Logistic,
-    PiecewiseQuadratic,
-    Surrogate,
-)
+from refsast.model.surrogate import Algebraic, FastSigmoid, Logistic, PiecewiseQuadratic, Surrogate
 from refsast.model.synapse import Synapse
 
 NAME = f"Norse {version('norse')}"

@@ -25,11 +25,7 @@ from torch import Tensor, nn
 from refsast.arrays import Array, Integers
 from refsast.crosscheck.adapters import module_wrapper
 from refsast.crosscheck.adapters import torch as plain
-from refsast.crosscheck.adapters.autograd import (
-    LayerOutput,
-    autograd_implementation,
-    scales_match,
-)
+from refsast.crosscheck.adapters.autograd import LayerOutput, autograd_implementation, scales_match
 from refsast.crosscheck.adapters.libraries import sinabs_lif_from_alpha
 from refsast.crosscheck.adapters.module_reader import NeuronReading, read_case, read_number
 from refsast.crosscheck.case import Case, Implementation, Unsupported

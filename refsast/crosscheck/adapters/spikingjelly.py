@@ -34,13 +34,7 @@ from refsast.crosscheck.adapters.module_reader import NeuronReading, read_case, 
 from refsast.crosscheck.case import Case, Implementation, Unsupported
 from refsast.model.lif import LIF
 from refsast.model.reset import Subtract, ToZero
-from refsast.model.surrogate import (
-    Arctan,
-    FastSigmoid,
-    Logistic,
-    PiecewiseQuadratic,
-    Surrogate,
-)
+from refsast.model.surrogate import Arctan, FastSigmoid, Logistic, PiecewiseQuadratic, Surrogate
 from refsast.model.synapse import Synapse
 
 NAME = f"SpikingJelly {version('spikingjelly')}"
