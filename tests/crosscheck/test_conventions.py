@@ -1,5 +1,7 @@
 """Conventions: their run, exact conversion between them, and what has none."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -481,3 +483,23 @@ def test_the_nearest_neuron_resets_by_a_hard_spike_as_the_library_does(conventio
 def test_a_library_has_no_such_reset():
     with pytest.raises(ValueError, match=r"reset_mechanism must be one of .*, got 'hard'"):
         libraries.snntorch_leaky(0.5, reset_mechanism="hard")
+
+
+@pytest.mark.slow
+def test_conventions_need_no_framework():
+    """None of them can be imported in this process."""
+    script = """
+import sys
+for framework in ("torch", "jax", "snntorch", "spikingjelly", "norse", "sinabs", "nir"):
+    sys.modules[framework] = None
+from refsast.crosscheck import conventions as c
+box = c.norse_lif_box(v_leak=-65.0, v_th=-64.0, v_reset=-65.0)
+try:
+    c.convert((), c.spikingjelly_lif(10.0), box)
+except c.NoExactConversion as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
+    assert "what happens exactly at threshold" in done.stdout

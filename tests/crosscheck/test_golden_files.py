@@ -163,7 +163,7 @@ def test_the_set_that_ships_is_the_one_that_was_released():
 
 
 def test_an_answers_folder_as_version_0_2_documents_it_is_read(tmp_path):
-    """Any of the arrays under the index's names, float32 or float64; a copied question is passed."""
+    """Arrays by the index's names, float32 or float64; a copied question is ignored."""
     entry = json.loads((SHIPPED_SET / "index.json").read_text())["cases"][0]
     with np.load(SHIPPED_SET / entry["file"]) as file:
         everything = dict(file)

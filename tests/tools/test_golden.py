@@ -122,7 +122,7 @@ def answer_in_double(case: Case, second: Case, direction: np.ndarray, rho: float
     """All answers by refsast's own functions in float64."""
     network, w = case.network, rs.flatten(case.params)
 
-    def at(batch):
+    def objective(batch):
         def objective(w):
             answer = solve(batch, params=rs.unflatten(network, w))
             return answer.loss, rs.flatten(answer.grads)
@@ -131,8 +131,8 @@ def answer_in_double(case: Case, second: Case, direction: np.ndarray, rho: float
 
     answer = solve(case)
     found = {k: np.asarray(a, float) for k, a in name_arrays(case, answer)}
-    found["sam.point"] = rs.sam.ascent_point(w, at(case)(w)[1], rho=rho)
-    found["sam.grads"] = rs.sam.gradient(at(case), w, rho=rho, second=at(second))
+    found["sam.point"] = rs.sam.ascent_point(w, objective(case)(w)[1], rho=rho)
+    found["sam.grads"] = rs.sam.gradient(objective(case), w, rho=rho, second=objective(second))
     if case.synapse is None and not case.hard and not network.neurons[0].detach_reset:
 
         def hvp(w, v):
@@ -140,7 +140,7 @@ def answer_in_double(case: Case, second: Case, direction: np.ndarray, rho: float
             return rs.flatten(rs.reference.hvp(network, params, case.x, case.y, along))
 
         found["hvp"] = hvp(w, direction)
-        found["sam.exact"] = rs.sam.exact_gradient(at(case), hvp, w, rho=rho)
+        found["sam.exact"] = rs.sam.exact_gradient(objective(case), hvp, w, rho=rho)
     return found
 
 
@@ -200,7 +200,7 @@ def test_curvature_and_the_gradient_through_sam_are_differences_to_the_last_bit(
     case, along = question.case, question.direction
     w, x = lift(rs.flatten(case.params)), lift(case.x)
 
-    def raised(w):
+    def ascended_loss(w):
         g = rs.flatten(solve_wide(case, w).grads)
         return wide_loss(case, w + question.rho * norm_and_direction(g)[1], x)
 
@@ -208,7 +208,7 @@ def test_curvature_and_the_gradient_through_sam_are_differences_to_the_last_bit(
     exact = compute_answers(question)["sam.exact"]
 
     assert curved.tobytes() == answers["hvp"].tobytes()
-    assert slope(raised, w, along) == values(exact @ lift(along))
+    assert slope(ascended_loss, w, along) == values(exact @ lift(along))
     assert hessian_product(case, w, lift(0.0 * along)).size == w.size
 
 
