@@ -12,7 +12,13 @@ import numpy as np
 
 from refsast.arrays import Array
 from refsast.crosscheck.compare import UNDERFLOW, Entry, Stage, cosine_and_ratio
-from refsast.crosscheck.golden.reader import Golden, array_shapes, read_golden, require_array
+from refsast.crosscheck.golden.reader import (
+    YARDSTICK,
+    Golden,
+    array_shapes,
+    read_golden,
+    require_array,
+)
 from refsast.files import read_npz
 
 # How many roundings one operation of another implementation may be off: exp, arctan and their like
@@ -66,7 +72,7 @@ class Comparison:
 
     Attributes
     ----------
-    cases : tuple of Judged
+    cases : tuple of CaseComparison
         One per case of the set.
     """
 
@@ -86,7 +92,7 @@ class Comparison:
 
 
 def compare(golden: str | Path, answers: str | Path) -> Comparison:
-    """Judge somebody's answers to a golden set.
+    """Compare somebody's answers with a golden set.
 
     Parameters
     ----------
@@ -94,8 +100,8 @@ def compare(golden: str | Path, answers: str | Path) -> Comparison:
         The folder of the set.
     answers : path
         A folder with one ``NAME.npz`` per case answered. Each holds any of the case's answers, by
-        their names, at least ``loss`` or gradients, in any floating dtype. They are held to what
-        the least precise of them can do, but for a loss, which is a float as a rule.
+        their names, at least ``loss`` or gradients, in any floating dtype. The tolerance of all is
+        that of the least precise; a loss does not count there, being a Python float as a rule.
 
     Returns
     -------
@@ -125,30 +131,21 @@ def compare(golden: str | Path, answers: str | Path) -> Comparison:
 
 
 def read_answers(path: Path, golden: Golden) -> dict[str, Array]:
-    """Return the answers in a file, or say what is wrong with them; a copied question is passed."""
+    """Return the answers in a file, checked; arrays copied from the question are ignored."""
     case, arrays = golden.question.case, read_npz(path)
     shapes = array_shapes(case.network, len(case.x), len(case.y))
     names = list(shapes)
-    asked = {"yardstick", *names[: names.index("loss")]}
+    question = {YARDSTICK, *names[: names.index("loss")]}
     shapes = {name: shapes[name] for name in golden.answers}
-    found = {
-        name: require_array(arrays, name, shapes, path) for name in arrays if name not in asked
-    }
+    given = [name for name in arrays if name not in question]
+    found = {name: require_array(arrays, name, shapes, path) for name in given}
     if not any(name == "loss" or name.startswith("grads.") for name in found):
         raise ValueError(f"{path} must hold loss or grads, got {', '.join(found) or 'nothing'}")
     return found
 
 
 def compare_case(golden: Golden, given: Mapping[str, Array]) -> CaseComparison:
-    """Judge the answers to one case.
-
-    Parameters
-    ----------
-    golden : Golden
-        The case.
-    given : mapping of ndarray
-        Some of its answers, of their shapes.
-    """
+    """Compare some of the answers to one case, of their shapes, with the right ones."""
     dtypes = [a.dtype for name, a in given.items() if a.dtype.kind == "f" and name != "loss"]
     dtypes += [a.dtype for a in given.values() if a.dtype.kind == "f"] if not dtypes else []
     dtype = max(dtypes, key=lambda d: np.finfo(d).eps, default=np.dtype(np.float64))
@@ -160,24 +157,12 @@ def compare_case(golden: Golden, given: Mapping[str, Array]) -> CaseComparison:
     return CaseComparison(golden.name, stages, tuple(k for k in golden.answers if k not in given))
 
 
-def compare_array(name: str, got: Array, want: Array, yardstick: Array, dtype: np.dtype) -> Stage:
-    """Hold one array against the right one.
-
-    Parameters
-    ----------
-    name : str
-        Of the array.
-    got, want : ndarray
-        What was said, and what is right.
-    yardstick : ndarray
-        How far rounding can move each entry, in units of one rounding.
-    dtype : numpy.dtype
-        What `got` was computed in; float64 where it is more precise than that.
-    """
+def compare_array(name: str, got: Array, want: Array, bound: Array, dtype: np.dtype) -> Stage:
+    """Compare one array, computed in `dtype`, with the right one and its error bound."""
     info = np.finfo(dtype if dtype.itemsize < 8 else np.float64)
     unit, floor = 0.5 * ROUNDINGS_PER_OPERATION * float(info.eps), UNDERFLOW * float(info.tiny)
     got, want = got.astype(np.float64), np.asarray(want)
-    tolerance = unit * yardstick + floor
+    tolerance = unit * bound + floor
     error = np.asarray(abs(got - want) / tolerance)
     index = tuple(int(i) for i in np.unravel_index(int(error.argmax()), error.shape))
     entry = Entry(name, index, *(float(a[index]) for a in (got, want, tolerance)))
