@@ -7,6 +7,7 @@ Rule 2: parameters are copied in anew at every call, and every state starts at r
 # pyright: reportMissingImports=false, reportPrivateImportUsage=false
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -56,13 +57,13 @@ def make_stepwise_population(make: Callable[[int], Cell]) -> Population:
 
     def population(i: int, currents: Tensor, v: Tensor | None) -> LayerOutput:
         cell, spikes, potentials, arriving = make(i), [], [], []
-        s = torch.zeros_like(currents[0])
+        s = torch.zeros_like(currents[0])  # the layer's own spikes of the step before
         for current in currents.unbind():
             if v is not None:
                 current = current + torch.nn.functional.linear(s, v)
             arriving.append(current)
             s, u = cell(current)
-            s = s.to(currents.dtype)
+            s = s.to(currents.dtype)  # some libraries return hard spikes in single precision
             spikes.append(s)
             potentials.append(u)
         shown = None if None in potentials else potentials
@@ -102,42 +103,37 @@ def autograd_implementation(
     network = case.network
 
     def gradient(params: Params, x: Array, y: Integers) -> Answer:
-        params, x = round_question(params, x, precision)
         leaves = make_leaves(params, dtype)
         inputs = torch.tensor(x, dtype=dtype, requires_grad=True)
         a, layers = inputs, []
+        # Not strict: the last leaf may be the readout's.
         for i, leaf in zip(range(len(network.neurons)), leaves, strict=False):
             currents = torch.nn.functional.linear(a, leaf["w"], leaf.get("b"))
             layers.append(_retain_grads(population(i, currents, leaf.get("v"))))
             a = layers[-1].s
-        loss = torch.nn.functional.cross_entropy(
-            compute_logits(network, leaves, a), torch.as_tensor(y)
-        )
+        z = compute_logits(network, leaves, a)
+        loss = torch.nn.functional.cross_entropy(z, torch.as_tensor(y))
         loss.backward()
-        return round_answer(_collect_answer(case, loss, leaves, layers, inputs), precision)
+        return _collect_answer(case, loss, leaves, layers, inputs)
 
-    return Implementation(gradient, name=name)
+    return Implementation(round_numbers(gradient, precision), name=name)
 
 
 def make_leaves(params: Params, dtype: torch.dtype) -> Leaves:
     """Return parameters as leaves of a new tape."""
-    return [
-        {
-            k: torch.tensor(a, dtype=dtype, requires_grad=True)
-            for k, a in layer_arrays(layer).items()
-        }
-        for layer in params
-    ]
+    make = partial(torch.tensor, dtype=dtype, requires_grad=True)
+    return [{k: make(a) for k, a in layer_arrays(layer).items()} for layer in params]
 
 
 def compute_logits(network: Network, leaves: Leaves, s: Tensor) -> Tensor:
-    """Return the readout of the last layer's spikes, step by step where it integrates."""
+    """Return the readout of the last layer's spikes."""
     readout = network.readout
     if isinstance(readout, SpikeRate):
         return readout.gain * s.mean(dim=0)
     w, b = leaves[-1]["w"], leaves[-1].get("b")
     if not isinstance(readout, LeakyReadout):
         return torch.nn.functional.linear(s.mean(dim=0), w, b)
+    # The integrator step by step, as users write it; refsast weighs the steps instead.
     v, total = 0.0, 0.0
     for current in torch.nn.functional.linear(s, w, b).unbind():
         v = readout.leak * v + current
@@ -188,6 +184,7 @@ def _adjoint(case: Case, layer: LayerOutput) -> Array | None:
         return np.stack([read_grad(u) for u in layer.u])
     if case.synapse is not None and (case.synapse.leak > 0.0 or case.synapse.delayed):
         return None
+    # u = ... + scale * current: dL/du is dL/dcurrent over the scale.
     currents = layer.currents
     if isinstance(currents, Tensor):
         adjoint = read_grad(currents)
@@ -206,21 +203,23 @@ def scales_match(synapse: Synapse, scale: float) -> bool:
     return not synapse.delayed and abs(synapse.scale - scale) <= TOLERANCE * scale
 
 
-def round_question(
-    params: Params, x: Array, dtype: type[np.floating] | None
-) -> tuple[Params, Array]:
-    """Return parameters and input in another floating type; None: as they are."""
-    return (params, x) if dtype is None else (cast_params(params, dtype), x.astype(dtype))  # pyright: ignore[reportReturnType]
-
-
-def round_answer(answer: Answer, dtype: type[np.floating] | None) -> Answer:
-    """Return the answer in another floating type; None: as it is."""
+def round_numbers(
+    gradient: Callable[[Params, Array, Integers], Answer], dtype: type[np.floating] | None
+) -> Callable[[Params, Array, Integers], Answer]:
+    """Round parameters, input and answer to another floating type; None: leave them."""
     if dtype is None:
-        return answer
+        return gradient
 
-    def cast(arrays: tuple[Array, ...] | None) -> tuple[Array, ...] | None:
-        return None if arrays is None else tuple(a.astype(dtype) for a in arrays)  # pyright: ignore[reportReturnType]
+    def cast(array: Array) -> Array:
+        return array.astype(dtype)  # pyright: ignore[reportReturnType]
 
-    x = None if answer.x is None else answer.x.astype(dtype)
-    grads = cast_params(answer.grads, dtype)
-    return Answer(answer.loss, grads, cast(answer.u), cast(answer.s), cast(answer.adjoints), x)  # pyright: ignore[reportArgumentType]
+    def cast_layers(arrays: tuple[Array, ...] | None) -> tuple[Array, ...] | None:
+        return None if arrays is None else tuple(map(cast, arrays))
+
+    def round_gradient(params: Params, x: Array, y: Integers) -> Answer:
+        full = gradient(cast_params(params, dtype), cast(x), y)
+        u, s, adjoints = map(cast_layers, (full.u, full.s, full.adjoints))
+        x_grad = None if full.x is None else cast(full.x)
+        return Answer(full.loss, cast_params(full.grads, dtype), u, s, adjoints, x_grad)
+
+    return round_gradient

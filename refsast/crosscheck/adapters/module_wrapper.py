@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from refsast.arrays import Array, Integers
-from refsast.crosscheck.adapters.autograd import read_grad, round_answer, round_question
+from refsast.crosscheck.adapters.autograd import read_grad, round_numbers
 from refsast.crosscheck.adapters.parameter_map import (
     Slots,
     gather_params,
@@ -78,10 +78,8 @@ def wrap(
     if dtype not in (torch.float32, torch.float64):
         raise ValueError(f"dtype must be torch.float32 or torch.float64, got {dtype}")
     slots = map_parameters(_parameter_shapes(module, names), case.network, names)
-    precision = np.float32 if case.hard else None
 
     def gradient(params: Params, x: Array, y: Integers) -> Answer:
-        params, x = round_question(params, x, precision)
         inputs = torch.tensor(x, dtype=dtype, requires_grad=True)
         with swap_parameters(module, scatter_params(params, slots), dtype):
             if reset is not None:
@@ -95,10 +93,9 @@ def wrap(
             grads = gather_params({key: read_grad(own[key]) for key in slots}, slots)
             if reset is not None:
                 reset(module)
-        answer = Answer(loss.item(), grads, x=None if enter is not None else read_grad(inputs))
-        return round_answer(answer, precision)
+        return Answer(loss.item(), grads, x=None if enter is not None else read_grad(inputs))
 
-    return Implementation(gradient, name=name)
+    return Implementation(round_numbers(gradient, np.float32 if case.hard else None), name=name)
 
 
 def params_of(module: nn.Module, network: Network, names: Slots | None = None) -> Params:
@@ -136,6 +133,7 @@ def swap_parameters(
         one of the named parameters: users' modules may make single precision themselves.
     """
     own = dict(module.named_parameters())
+    # Everything that is changed below, to be put back in `finally`.
     saved = [(p, p.data, p.grad, p.requires_grad) for p in own.values()]
     buffers = [(each, dict(each._buffers), each.training) for each in module.modules()]
     owners = {key.rpartition(".")[0] for key in arrays}
@@ -144,11 +142,13 @@ def swap_parameters(
         for key, p in own.items():
             p.grad = None
             if key in arrays:
+                # `data`, so that the module keeps its Parameter objects, which optimisers hold.
                 p.data, p.requires_grad = torch.tensor(arrays[key], dtype=dtype), True
             elif p.is_floating_point():
                 p.data = p.data.to(dtype)
         for each, named, _ in buffers:
             each._buffers.update({k: _copy_buffer(dtype, b) for k, b in named.items()})
+        # A module may pass single-precision tensors on, such as its library's hard spikes.
         for owner in owners:
             hook = module.get_submodule(owner).register_forward_pre_hook(
                 lambda _, inputs: tuple(_cast_floats(dtype, a) for a in inputs)

@@ -90,10 +90,10 @@ def _fill_biases(layers: list[Layer]) -> Params:
 
 def _spike_rate(graph: Graph, gain: float | None) -> Readout:
     """The readout of a graph whose last nodes fire."""
-    gain = _metadata(graph).get("gain") if gain is None else gain
-    if gain is None:
+    found = _metadata(graph).get("gain") if gain is None else gain
+    if found is None:
         raise ValueError("gain must be given where the graph does not say it, got None")
-    return SpikeRate(require_number(gain, "gain"))
+    return SpikeRate(require_number(found, "gain"))
 
 
 @dataclass(frozen=True)
