@@ -82,23 +82,8 @@ def autograd_implementation(
 ) -> Implementation:
     """Return an implementation that runs a population of neurons and lets autograd differentiate.
 
-    Parameters
-    ----------
-    case : Case
-        Only network, synapse and hard matter.
-    population : callable
-        The neurons.
-    name : str
-        For reports.
-    dtype : torch.dtype
-        What to compute in.
-    precision : type, optional
-        Floating type to round parameters, input and answer to, where a library rounds inside.
-
-    Returns
-    -------
-    Implementation
-        With states and adjoints as far as the population shows them.
+    Its states and adjoints are those that the population shows. `precision` is a floating type to
+    round parameters, input and answer to, where a library rounds inside.
     """
     network = case.network
 

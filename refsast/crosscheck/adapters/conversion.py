@@ -79,7 +79,7 @@ def invariants(convention: Convention, hard: bool) -> Invariants:
 def reset_offset(convention: Convention) -> float:
     """Return what a spike adds to the potential of the next step, apart from what it multiplies."""
     c = convention
-    if isinstance(c.reset, Subtract):
+    if isinstance(c.reset, Subtract):  # r = leak u - threshold s, or leak (u - threshold s)
         return -c.threshold * (c.leak if c.reset.leaked else 1.0)
     return c.leak * (c.landing - c.rest)
 
@@ -122,10 +122,12 @@ def convert(
         If there are none; the message says what would be lost.
     """
     _require_invariants(from_, to, spike)
+    # Hard spikes do not change if all potentials are scaled; smooth ones do.
     ratio = 1.0 if spike is not None else to.distance / from_.distance
     scale, scale_to = (1.0 if c.synapse is None else c.synapse.scale for c in (from_, to))
     size = max(ratio, 1.0) * _scale(from_, to)
     missing = _difference(ratio * reset_offset(from_), reset_offset(to), size) / scale_to
+    # What the reset of `to` does not do must come from recurrent weights.
     if missing != 0.0:
         _require_recurrent(params, to, invariants(to, spike is None), missing)
     factor = ratio * scale / scale_to
@@ -148,6 +150,7 @@ def _require_invariants(a: Convention, b: Convention, spike: Spike | None) -> No
     if spike is None:
         return _require_equal("ties_fire", a, b, a.ties_fire, b.ties_fire)
     _require_equal("distance", a, b, a.distance, b.distance, _scale(a, b))
+    # A smooth spike at rest is small, not zero, so that it matters which library counts it.
     at_rest = float(spike(np.array([-a.distance]))[0])
     starts = [_first_reset(c, at_rest) for c in (a, b)]
     return _require_equal("starts_spiking", a, b, starts[0], starts[1], _scale(a, b))
@@ -235,6 +238,7 @@ def make_case(
     neuron = nearest_lif(convention, spike)
     network = Network(sizes, neuron, readout, bias="b" in has, recurrent="v" in has)
     own = refsast_lif(neuron, convention.synapse)
+    # Recurrent weights would carry the gradient that the detached reset stops.
     if convention.detach_reset and not same_reset_offset(convention, own):
         raise NoExactConversion(
             f"{convention.name} must not detach a reset that recurrent weights make up for, got "

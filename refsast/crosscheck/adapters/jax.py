@@ -102,6 +102,7 @@ def wrap(
     ValueError
         If leaves are missing, too many, or of other shapes.
     """
+    # Leaves by their paths: names that stay the same when the tree is rebuilt.
     paths, structure = jax.tree_util.tree_flatten_with_path(tree)
     shapes = {jax.tree_util.keystr(path): np.shape(leaf) for path, leaf in paths}
     slots = map_parameters(shapes, case.network, names)
@@ -188,6 +189,7 @@ def hard_spike(spike: Spike) -> Function:
     """Return the Heaviside step with the derivative of `smooth_spike` backward."""
     function = smooth_spike(spike)
 
+    # The rule makes JAX differentiate `function` where it ran `step`.
     @jax.custom_jvp
     def step(v: jax.Array) -> jax.Array:
         return (v >= 0.0).astype(v.dtype)

@@ -86,7 +86,7 @@ def snntorch_synaptic(
     snnTorch 1.0.0, ``snntorch/_neurons/synaptic.py``.
     """
     leaky = snntorch_leaky(beta, threshold, reset_mechanism, reset_delay)
-    silences = reset_mechanism == "zero"
+    silences = reset_mechanism == "zero"  # the current is added before the multiplication
     return replace(leaky, name="snntorch.Synaptic", synapse=Synapse(alpha), silences=silences)
 
 

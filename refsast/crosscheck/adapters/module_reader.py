@@ -90,6 +90,7 @@ def read_case(
         raise ValueError("module must have neurons that fire alike, got hard and smooth, or scales")
     hard, synapse = neurons[0].hard, neurons[0].convention.synapse
     sizes = (linears[0].in_features, *(linear.out_features for linear in linears[: len(neurons)]))
+    # A last linear layer without neurons reads out; without one, spikes are counted.
     has_readout = len(linears) > len(neurons)
     readout = LinearReadout(linears[-1].out_features) if has_readout else SpikeRate(gain)
     lifs = tuple(
@@ -127,6 +128,7 @@ def _split_layers(module: nn.Module, read: Reader) -> tuple[list[nn.Linear], lis
         neuron = read(each)
         if neuron is not None:
             neurons.append(neuron)
+            # A recurrent neuron's own linear layer is no layer of the network.
             neuron_parts.update(each.modules())
         elif isinstance(each, nn.Linear):
             linears.append(each)

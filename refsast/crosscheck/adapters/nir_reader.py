@@ -49,7 +49,7 @@ def read_graph(graph: Graph, dt: float, rule: Rule, spike: Spike, gain: float | 
     layers, neurons, synapses, tail, sizes = [], [], [], None, [n_in]
     for name, node in nodes:
         reader = NodeReader(name, node, sizes[-1], dt, rule)
-        needs_map = len(layers) == len(neurons)
+        needs_map = len(layers) == len(neurons)  # else neurons, for the map before
         if reader.kind in MAP_NODES and needs_map and tail is None:
             layers.append(read_map(name, node, sizes[-1]))
             sizes.append(len(layers[-1].w))
@@ -130,7 +130,7 @@ class NodeReader:
             return 1.0, self.number("r") * self.dt
         leak = self.leak("tau_mem" if self.kind == "CubaLIF" else "tau")
         leak = prefer_metadata(self.metadata, "leak", leak)
-        return leak, self.number("r") * (1.0 - leak)
+        return leak, self.number("r") * (1.0 - leak)  # tau dv/dt = v_leak - v + r I, integrated
 
     def counts_once(self, scale: float, leak: float) -> bool:
         """Whether an input counts once, to the rounding of ``1 - leak`` in the dtype of `r`."""
@@ -150,6 +150,7 @@ def _read_neuron(reader: NodeReader, spike: Spike) -> tuple[LIF, Synapse | None]
     leak, scale = reader.membrane()
     rest = 0.0 if reader.kind == "IF" else reader.number("v_leak")
     reset = _read_reset(reader, rest)
+    # NIR has no gradients: only refsast's own metadata say that a reset is detached.
     detach = bool(reader.metadata.get("detach_reset", False))
     neuron = LIF(leak, reader.number("v_threshold") - rest, spike, reset, detach)
     memory = 0.0
@@ -158,6 +159,7 @@ def _read_neuron(reader: NodeReader, spike: Spike) -> tuple[LIF, Synapse | None]
         scale *= reader.number("w_in") * (1.0 - memory)
     scale = prefer_metadata(reader.metadata, "scale", scale)
     has_synapse = "current_leak" in reader.metadata or memory != 0.0
+    # An input that counts once needs no synapse, unless one was written down.
     plain = not has_synapse and reader.counts_once(scale, leak)
     return neuron, None if plain else Synapse(memory, scale)
 

@@ -126,6 +126,7 @@ def _make_stepper(
         "method": method.method,
         "alpha": tensor(method.alpha),
     }
+    # LIFBoxCell has no synaptic current and no recurrent weights.
     if box:
         kind = reset.reset_value if neuron.reset == ToZero() else reset.reset_subtract
         p = lif_box.LIFBoxParameters(reset_method=kind, **shared)
@@ -137,6 +138,7 @@ def _make_stepper(
     def make(v: Tensor | None) -> Step:
         if v is None:
             return _cell_step(LIFCell(currents, dt=1.0), lif.LIFFeedForwardState, 2, method)
+        # The cell multiplies its input, too: by one, since currents arrive multiplied.
         weights = {"input_weights": torch.eye(len(v), dtype=dtype), "recurrent_weights": v}
         cell = LIFRecurrentCell(len(v), len(v), currents, autapses=True, dt=1.0, **weights)
         return _cell_step(cell, lif.LIFState, 3, method)
@@ -148,6 +150,7 @@ def _cell_step(
     cell: SNNCell | SNNRecurrentCell, kind: type, parts: int, method: SpikeMethod
 ) -> Step:
     """Return a cell as a step, from a state of zeros: the library's own is in single precision."""
+    # A cell looks its step function up in itself, so that it can be replaced there.
     if method.spike is not None:
         cell.activation = _replace_threshold(cell.activation, method.spike)
     state = []
@@ -164,6 +167,7 @@ def _cell_step(
 def _replace_threshold(step: types.FunctionType, spike: Step) -> types.FunctionType:
     """Return a copy of a step that fires by another function."""
 
+    # The copy runs the library's own code, but finds this `threshold` among its globals.
     def threshold(v: Tensor, method: str, alpha: Tensor) -> Tensor:
         return spike(v)
 

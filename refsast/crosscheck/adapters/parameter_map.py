@@ -18,24 +18,9 @@ def map_parameters(
 ) -> dict[str, ParameterSlot]:
     """Return the slot of each of a user's parameters, all of them checked.
 
-    Parameters
-    ----------
-    shapes : mapping of str to tuple of int
-        The user's parameters by name, in their order.
-    network : Network
-        Says which there must be.
-    names : mapping of str to (int, str), optional
-        Where each belongs. Default: in order, layer after layer, w before b before v.
-
-    Returns
-    -------
-    dict of str to (int, str)
-        In the order of `shapes`.
-
-    Raises
-    ------
-    ValueError
-        If some are missing, unknown, there twice, or of another shape.
+    `shapes` are those of the user's parameters, by name and in their order; `names` says where each
+    belongs. Default: in order, layer after layer, w before b before v. A ValueError says which are
+    missing, unknown, there twice, or of another shape.
     """
     wanted = {(i, k): shape for i, layer in enumerate(network.shapes) for k, shape in layer.items()}
     if names is None:

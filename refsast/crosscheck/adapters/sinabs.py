@@ -77,10 +77,7 @@ def zero(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
 
 
 def _implementation(
-    case: Case,
-    reset: ToZero | Subtract,
-    reset_fn: ResetFunction,
-    dtype: torch.dtype,
+    case: Case, reset: ToZero | Subtract, reset_fn: ResetFunction, dtype: torch.dtype
 ) -> Implementation:
     """Layers with one kind of reset."""
     for neuron in case.network.neurons:
@@ -91,29 +88,25 @@ def _implementation(
     def population(i: int, currents: Tensor, v: Tensor | None) -> LayerOutput:
         with torch.no_grad():
             layer = factories[i](v)
-        return LayerOutput(
-            layer(currents.transpose(0, 1)).transpose(0, 1).to(dtype), None, currents
-        )
+        s = layer(currents.transpose(0, 1)).transpose(0, 1)  # the library has the batch first
+        return LayerOutput(s.to(dtype), None, currents)
 
     precision = np.float32 if case.hard else None
     return autograd_implementation(case, population, name=NAME, dtype=dtype, precision=precision)
 
 
 def _layer_factory(
-    case: Case,
-    neuron: LIF,
-    reset_fn: ResetFunction,
-    dtype: torch.dtype,
+    case: Case, neuron: LIF, reset_fn: ResetFunction, dtype: torch.dtype
 ) -> Callable[[Tensor | None], torch.nn.Module]:
     """Return what makes a layer at rest, given its recurrent weights or None."""
-    alpha_syn, scaled = _synapse_settings(case.synapse, neuron.leak)
+    alpha_syn, norm_input = _synapse_settings(case.synapse, neuron.leak)
     settings = {
-        "tau_mem": 1.0,
+        "tau_mem": 1.0,  # replaced by alpha below, as is tau_syn
         "tau_syn": None if alpha_syn is None else 1.0,
         "spike_threshold": torch.tensor(neuron.threshold, dtype=dtype),
         "reset_fn": reset_fn,
         "train_alphas": True,
-        "norm_input": scaled,
+        "norm_input": norm_input,
     }
     if case.hard:
         derivative = plain.smooth_spike_derivative(neuron.spike)
@@ -123,12 +116,10 @@ def _layer_factory(
         settings["spike_fn"] = SmoothSpike(neuron.spike)
 
     def make(v: Tensor | None) -> torch.nn.Module:
-        build = (
-            layers.LIF
-            if v is None
-            else partial(layers.LIFRecurrent, rec_connect=_RecurrentWeights(v))
-        )
-        layer = build(**settings)
+        if v is None:
+            layer = layers.LIF(**settings)
+        else:
+            layer = layers.LIFRecurrent(rec_connect=_RecurrentWeights(v), **settings)
         layer.alpha_mem = torch.nn.Parameter(torch.tensor(neuron.leak, dtype=dtype))
         if alpha_syn is not None:
             layer.alpha_syn = torch.nn.Parameter(torch.tensor(alpha_syn, dtype=dtype))
@@ -142,11 +133,10 @@ class _RecurrentWeights(torch.nn.Module):
 
     def __init__(self, v: Tensor) -> None:
         super().__init__()
-        self.give = lambda: v
+        self.v = v  # a plain tensor, so that the module does not take it for its own parameter
 
     def forward(self, s: Tensor) -> Tensor:
-        v = self.give()
-        return torch.nn.functional.linear(s.to(v.dtype), v)
+        return torch.nn.functional.linear(s.to(self.v.dtype), self.v)
 
 
 def _synapse_settings(synapse: Synapse | None, leak: float) -> tuple[float | None, bool]:

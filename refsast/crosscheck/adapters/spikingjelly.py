@@ -113,6 +113,7 @@ def node_factory(
         "detach_reset": neuron.detach_reset if detach is None else detach,
         "step_mode": mode,
     }
+    # The leak is 1 - 1/tau.
     if neuron.leak == 0.0:
         raise Unsupported("leak must be positive, got 0.0: tau must be larger than 1")
     if neuron.leak == 1.0:
@@ -180,6 +181,7 @@ def _read_neuron(module: nn.Module) -> NeuronReading | None:
         return None
     if type(module) not in (nodes.LIFNode, nodes.IFNode):
         raise ValueError(f"neurons must be LIFNode or IFNode, got {type(module).__name__}")
+    # Another v_reset is a rest other than zero, which the weights would have to make up for.
     if module.v_reset not in (0.0, None):
         raise ValueError(f"v_reset must be 0.0 or None, got {module.v_reset}")
     tau, decay_input = math.inf, False  # an IFNode

@@ -42,6 +42,7 @@ def cell_factory(case: Case, neuron: LIF) -> Callable[[], Cell]:
         state: list[Tensor] = []  # u, s, i of the step before
 
         def cell(current: Tensor) -> tuple[Tensor, Tensor]:
+            # Behind a delayed synapse the first potential depends on nothing else with a gradient.
             u, s, i = state or [torch.zeros_like(current, requires_grad=True)] * 3
             reset_spike = s.detach() if neuron.detach_reset else s
             u, i = equations.membrane_step(neuron, case.synapse, u, reset_spike, i, current)
@@ -64,6 +65,7 @@ def smooth_spike_derivative(spike: Spike) -> Function:
     function = smooth_spike(spike)
 
     def derivative(v: Tensor) -> Tensor:
+        # Called from a backward pass, where autograd is switched off.
         with torch.enable_grad():
             v = v.detach().requires_grad_()
             return torch.autograd.grad(function(v).sum(), v)[0]

@@ -195,6 +195,7 @@ def _parse_entry(entry: Mapping[str, object]) -> IndexEntry:
         raise ValueError(f"network or answers of another kind: {network!r}, {answers!r}")
     if not isinstance(left_out, dict) or not isinstance(synapse, dict | None):
         raise ValueError(f"left_out or synapse of another kind: {left_out!r}, {synapse!r}")
+    # The name becomes a path: it must not lead out of the folder.
     if Path(str(known["name"])).name != known["name"]:
         raise ValueError(f"a name that is not one of a file: {known['name']!r}")
     known["synapse"] = None if synapse is None else Synapse(**synapse)
@@ -218,6 +219,7 @@ def _assemble(path: Path, about: IndexEntry, arrays: Mapping[str, Array]) -> Gol
     shapes[YARDSTICK] = (sum(sizes),)
     asked = [k for k in shapes if k in QUESTION_ARRAYS or k.startswith("params.")]
     found = {k: require_array(arrays, k, shapes, path) for k in (*asked, *about.answers, YARDSTICK)}
+    # One vector holds the bounds of all answers, in the order of the index.
     pieces = np.split(found[YARDSTICK], np.cumsum(sizes)[:-1])
     error_bounds = {
         k: piece.reshape(shapes[k]) for k, piece in zip(about.answers, pieces, strict=True)

@@ -125,6 +125,7 @@ def _work(field: Field) -> Measurement:
     force = (tangent * _projections(field.loop)[LINES:]).sum(axis=0)
     weights = np.full(n // 2 + 1 - SMOOTH, 2.0)
     weights[-1] = 1.0  # the highest harmonic has no sine
+    # What a smooth field does not have on a loop this small measures the noise of the mean.
     high = abs(np.fft.rfft(force)[SMOOTH:]) ** 2
     error = np.sqrt(weights @ high / weights.sum()) / n
     rounding = field.eps * _rms(field.centre.size[LINES:]) / np.sqrt(n)
@@ -154,6 +155,7 @@ def _factor(given: Array, own: Array, errors: Array, scale: float) -> float:
 
 def _excess_slope(field: Field, line: Sequence[Sample], j: int) -> tuple[float, float]:
     """The slope of ``f(w + h d) - (integral of <g, d> up to there)``, zero for a gradient."""
+    # The gradient along the line as a cubic, and its integral from the centre.
     powers = np.linalg.pinv(CUBIC) @ _projections(line)[j]
     work = ABSCISSAE * (CUBIC @ (powers / np.arange(1, 5)))
     loss = _losses(line)
@@ -168,6 +170,7 @@ def _exponent(field: Field) -> float:
     remainder = np.array([_losses(line) for line in field.lines]) - field.centre.loss - linear
     sides = np.concatenate([remainder[:, STEPS + 1 :], remainder[:, STEPS - 1 :: -1]])
     sizes = np.sqrt(np.mean(sides**2, axis=0))
+    # Only steps whose remainder is above rounding enter the fit.
     clear = sizes > SIGMAS * field.eps * abs(field.centre.loss)
     if clear.sum() < STEPS - 1:
         return np.nan
@@ -197,6 +200,7 @@ def _combine(gaps: Array, errors: Array, scale: float) -> Measurement:
     """All gaps as one number, each weighted by its error; undecided where all is zero."""
     if not (scale > 0.0 and (errors > 0.0).all()):
         return Measurement(0.0, np.inf)
+    # 1 / rms(1 / errors), in a form whose squares cannot overflow.
     noise = errors.min() / _rms(errors.min() / errors)
     return Measurement(_rms(gaps / errors) * noise / scale, SIGMAS * noise / scale)
 

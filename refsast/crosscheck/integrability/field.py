@@ -100,26 +100,9 @@ class Discrepancy:
 
 
 def sample_field(gradient: Gradient, case: Case, rng: np.random.Generator) -> Field | Discrepancy:
-    """Sample a black box around a case's parameters.
+    """Sample a black box around a case's parameters, by `CALLS` calls.
 
-    Parameters
-    ----------
-    gradient : callable
-        As for `ask`.
-    case : Case
-        The point, and the batch.
-    rng : numpy.random.Generator
-        For the directions; advanced.
-
-    Returns
-    -------
-    Field or Unrepeated
-        After `CALLS` calls; a Discrepancy if the same question got two answers.
-
-    Raises
-    ------
-    ValueError
-        From `ask`.
+    A Discrepancy if the same question got two answers. `rng` draws the directions; errors as `ask`.
     """
     w = flatten(case.params)
     directions = _directions(case.params, rng)
@@ -181,22 +164,15 @@ def _length_scale(g: Array, nearby: Array, step: float) -> float:
 def spacing(values: Array) -> float:
     """Return the relative spacing of the floating-point format in use, by the last binary digits.
 
-    Parameters
-    ----------
-    values : ndarray
-        float64, whatever they were computed in.
-
-    Returns
-    -------
-    float
-        2.2e-16 in general, 1.2e-7 for numbers that were single, 0.008 for any with fewer digits;
-        2.2e-16 for zeros and powers of two, which show no format.
+    It is 2.2e-16 in general, 1.2e-7 for numbers that were single, 0.008 for any with fewer digits;
+    2.2e-16 for zeros and powers of two, which show no format.
 
     Examples
     --------
     >>> spacing(np.array([0.3, 0.7])), spacing(np.array([0.3, 0.7], np.float32).astype(float))
     (2.220446049250313e-16, 1.1920928955078125e-07)
     """
+    # All bits that any number has set, then the lowest of them among the 52 of the mantissa.
     digits = int(np.bitwise_or.reduce(values.astype(np.float64).view(np.int64).ravel()))
     digits &= 2**52 - 1
     unused = (digits & -digits).bit_length() - 1 if digits else 0

@@ -85,7 +85,7 @@ class Verdict:
 
     def __str__(self) -> str:
         if self.unrepeated is not None:
-            return f"{_capitalize(self.kind.value)}.\n{_reset_hint(self.unrepeated)}"
+            return f"{self.kind.value.capitalize()}.\n{_reset_hint(self.unrepeated)}"
         note = " It is zero here." if self.silent else ""
         if np.isinf(self.factor):
             note = " Its loss stands still: are spikes hard?"
@@ -93,16 +93,11 @@ class Verdict:
             note = f" It is {self.factor:.6g} times that gradient."
         exponent = f"h^{self.exponent:.2f}" if np.isfinite(self.exponent) else "lost in rounding"
         return (
-            f"{_capitalize(self.kind.value)}.{note}\n"
+            f"{self.kind.value.capitalize()}.{note}\n"
             f"  Hessian symmetric?           {self.symmetry}\n"
             f"  no work on a closed loop?    {self.work}\n"
             f"  the loss changes as it says? {self.slope}, remainder {exponent}"
         )
-
-
-def _capitalize(words: str) -> str:
-    """The words with a capital first letter."""
-    return words[0].upper() + words[1:]
 
 
 def _reset_hint(found: Discrepancy) -> str:
