@@ -1,4 +1,4 @@
-"""What the index of golden vectors says in words and formulas, so that it can be read alone."""
+"""The formulas in the index of golden vectors, so that it can be read without refsast."""
 
 from refsast.crosscheck.case import Case
 from refsast.model.lif import LIF

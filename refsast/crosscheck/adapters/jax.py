@@ -36,7 +36,7 @@ def factory(case: Case, dtype: type[np.floating] = np.float64) -> Implementation
     It gives all states and adjoints. Unsupported: a spike that is none of the five families.
     """
     for neuron in case.network.neurons:
-        smooth_spike(neuron.spike)  # so that what is unsupported is said now
+        smooth_spike(neuron.spike)  # raises Unsupported now, not when it is called
     # In parameters, input and the zeros beside the potentials.
     loss_and_grads = jax.jit(
         jax.value_and_grad(partial(_loss, case), argnums=(0, 1, 2), has_aux=True)

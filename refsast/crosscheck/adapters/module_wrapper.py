@@ -1,6 +1,6 @@
 """A user's own ``nn.Module`` as an implementation: given parameters, run, and restored.
 
-Rule 1: whatever is done to a module is undone: weights, gradients, buffers, modes, also on errors.
+Rule 1: every change to a module is undone: weights, gradients, buffers, modes, also on errors.
 Rule 2: what a module is expected to be is checked before it runs.
 """
 

@@ -26,7 +26,7 @@ MAP_NODES, SPIKING_NODES, LEAKY_NODES = ("Affine", "Linear"), ("LIF", "CubaLIF",
 
 @dataclass(frozen=True, eq=False)
 class NirNetwork:
-    """What a graph says.
+    """The network of a NIR graph.
 
     Attributes
     ----------

@@ -63,7 +63,7 @@ def leak_from_tau(tau: float, name: str, dt: float, rule: Rule) -> float:
 
 
 def prefer_metadata(kept: Mapping[str, object], name: str, computed: float) -> float:
-    """Return a number of the metadata, if it equals up to rounding what the fields say, `computed`.
+    """Return a number of the metadata, if it equals `computed`, from the fields, up to rounding.
 
     Otherwise another program has changed the fields, and they hold.
     """

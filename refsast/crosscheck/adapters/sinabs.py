@@ -194,7 +194,7 @@ def case_of(
 
 
 def _read_neuron(module: nn.Module, spike: Surrogate) -> NeuronReading | None:
-    """What a layer is; None for what is no layer of neurons."""
+    """The equation and spike of a layer; None if it has no neurons."""
     if not isinstance(module, layers.StatefulLayer):
         return None
     if type(module) is not layers.LIF:

@@ -126,7 +126,7 @@ def _implementation(
     if case.synapse is not None:
         raise Unsupported(f"synapse must be None, got {case.synapse}")
     for i in range(len(case.network.neurons)):
-        make(i)  # so that what is unsupported is said now
+        make(i)  # raises Unsupported now, not when it is called
     population = make_stepwise_population(make)
     return autograd_implementation(case, population, name=NAME, dtype=dtype, precision=precision)
 
@@ -210,7 +210,7 @@ def case_of(
 
 
 def _read_neuron(module: nn.Module, spike: Surrogate | None) -> NeuronReading | None:
-    """What a `Leaky` is; None for what is no neuron."""
+    """The equation and spike of a `Leaky`; None if it is no neuron."""
     if not isinstance(module, snntorch.SpikingNeuron):
         return None
     if type(module) is not snntorch.Leaky:

@@ -176,7 +176,7 @@ def case_of(
 
 
 def _read_neuron(module: nn.Module) -> NeuronReading | None:
-    """What a node is; None for what is none."""
+    """A node's equation and spike; None if it is no neuron."""
     if not isinstance(module, nodes.BaseNode):
         return None
     if type(module) not in (nodes.LIFNode, nodes.IFNode):

@@ -142,7 +142,7 @@ def read_golden(folder: str | Path = SHIPPED_SET) -> tuple[Golden, ...]:
 
 
 def read_index(folder: Path) -> list[Mapping[str, object]]:
-    """Return what the index says of each case, or say what is wrong with it."""
+    """Return the entries of the index, one per case; a damaged one is a ValueError."""
     content = read_json(folder / INDEX)
     if content.get("format") != FORMAT or content.get("version") != VERSION:
         got = f"{content.get('format')!r} {content.get('version')!r}"
@@ -154,7 +154,7 @@ def read_index(folder: Path) -> list[Mapping[str, object]]:
 
 
 def read_case(folder: Path, entry: Mapping[str, object]) -> Golden:
-    """Return one case of a set, its archive held against what the index says."""
+    """Return one case of a set; its archive must have the digest of the index."""
     try:
         about = _parse_entry(entry)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -168,7 +168,7 @@ def read_case(folder: Path, entry: Mapping[str, object]) -> Golden:
 
 @dataclass(frozen=True)
 class IndexEntry:
-    """What the index says of a case, besides what is for people."""
+    """The part of an entry of the index that is read; the rest is for people."""
 
     name: str
     sha256: str
@@ -239,7 +239,7 @@ def _assemble(path: Path, about: IndexEntry, arrays: Mapping[str, Array]) -> Gol
 def require_array(
     arrays: Mapping[str, Array], name: str, shapes: Mapping[str, tuple[int, ...]], path: Path
 ) -> Array:
-    """Return an array of an archive in the shape it must have, or say what is wrong with it."""
+    """Return an array of an archive; a ValueError if its name, kind or shape is wrong."""
     if name not in shapes:
         raise ValueError(f"{path} must hold arrays among {', '.join(shapes)}, got {name}")
     if name not in arrays:
