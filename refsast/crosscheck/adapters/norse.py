@@ -212,7 +212,7 @@ def case_of(
 
 
 def _read_neuron(module: nn.Module) -> NeuronReading | None:
-    """A cell's equation and spike; None if it is no neuron. Its time constants are single precision."""
+    """A cell's equation and spike, in single precision as they are; None if it is no neuron."""
     if not isinstance(module, SNN | SNNCell | SNNRecurrent | SNNRecurrentCell):
         return None
     if type(module) not in (LIFCell, LIFModule, LIFBoxCell):
