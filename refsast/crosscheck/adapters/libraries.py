@@ -216,7 +216,7 @@ def norse_lif_box(
         As for `norse_lif`.
     reset_method : str
         ``"reset_value"``, or ``"reset_subtract"``, which subtracts `v_th` (not its distance from
-        rest) and pays no heed to `v_reset`.
+        rest) and ignores `v_reset`.
     dt : float
         Time step.
 
@@ -225,16 +225,13 @@ def norse_lif_box(
     Norse 1.1.0, ``norse/torch/functional/lif_box.py`` and ``reset.py``.
     """
     reset = _lookup_reset(NORSE_RESETS, "reset_method", reset_method)
-    return Convention(
+    landing = v_reset if isinstance(reset, ToZero) else v_leak
+    return replace(
+        norse_lif(0.0, tau_mem_inv, v_leak, v_th, landing, dt),
         name="norse.LIFBoxCell",
-        leak=1.0 - dt * tau_mem_inv,
-        threshold=v_th,
         reset=reset,
-        rest=v_leak,
-        landing=v_reset if isinstance(reset, ToZero) else v_leak,
         synapse=Synapse(0.0, dt * tau_mem_inv),
-        ties_fire=False,
-        after_reset=True,
+        decayed_current=False,
     )
 
 
@@ -294,7 +291,7 @@ def sinabs_lif_from_alpha(
 
 
 def _lookup_reset(table: Resets, argument: str, name: str) -> LibraryReset:
-    """The reset of that name, or what names there are."""
+    """The reset of that name; a ValueError lists the names there are."""
     if name not in table:
         raise ValueError(f"{argument} must be one of {sorted(table)}, got {name!r}")
     return table[name]
