@@ -117,18 +117,14 @@ class Convention:
         if not isinstance(self.reset, LibraryReset):
             names = "ToZero, Subtract, NoReset or ZeroOnAnySpike"
             raise ValueError(f"reset must be {names}, got {self.reset!r}")
-        free = isinstance(self.reset, ToZero) and not (self.silences or self.second_spike)
-        if not (
-            abs(require_number(self.landing, "landing")) < np.inf and (free or self._resets_to_rest)
-        ):
+        # `_apply_reset` adds the landing to a plain reset to zero only.
+        plain = isinstance(self.reset, ToZero) and not (self.silences or self.second_spike)
+        finite = abs(require_number(self.landing, "landing")) < np.inf
+        if not (finite and (plain or self.landing == self.rest)):
             limits = f"finite, and {self.rest}, the rest, unless a plain ToZero resets"
             raise ValueError(f"landing must be {limits}, got {self.landing}")
         if self.silences and not isinstance(self.reset, ToZero):
             raise ValueError(f"silences must be False unless reset is ToZero, got {self.reset!r}")
-
-    @property
-    def _resets_to_rest(self) -> bool:
-        return self.landing == self.rest
 
     @property
     def distance(self) -> float:
@@ -224,7 +220,7 @@ def simulate(
 def _run_layer(c: Convention, spike: Spike, layer: Layer, a: Array) -> tuple[Array, Array, Array]:
     """Potentials, spikes and currents of one layer."""
     currents, reported = input_currents(layer, a), []
-    u = i = s = np.zeros(currents.shape[1:])
+    u = i = s = np.zeros(currents.shape[1:])  # u is counted from rest
     reset_spike = spike(u - c.distance) if c.starts_spiking else s
     for current in currents:
         if layer.v is not None:

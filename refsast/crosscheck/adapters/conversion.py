@@ -67,6 +67,7 @@ def invariants(convention: Convention, hard: bool) -> Invariants:
     once = isinstance(c.reset, NoReset) or (hard and isinstance(c.reset, ToZero))
     return Invariants(
         leak=c.leak,
+        # Without a leak nothing of the last potential is kept: all resets to zero are one.
         zeroing=isinstance(c.reset, ToZero | ZeroOnAnySpike) and c.leak > 0.0,
         wiping=isinstance(c.reset, ZeroOnAnySpike) and c.leak > 0.0 and not hard,
         silences=c.silences and not (c.second_spike and once),
@@ -81,7 +82,7 @@ def reset_offset(convention: Convention) -> float:
     c = convention
     if isinstance(c.reset, Subtract):  # r = leak u - threshold s, or leak (u - threshold s)
         return -c.threshold * (c.leak if c.reset.leaked else 1.0)
-    return c.leak * (c.landing - c.rest)
+    return c.leak * (c.landing - c.rest)  # of a reset to zero: to where it lands
 
 
 def same_reset_offset(a: Convention, b: Convention) -> bool:

@@ -117,6 +117,7 @@ def _neuron_node(
     scale = 1.0 if synapse is None else synapse.scale
     memory = 0.0 if synapse is None else synapse.leak
     kind = next(name for name, reset in RESETS.items() if reset == neuron.reset)
+    # The numbers, too: a leak that goes through a time constant comes back rounded.
     kept = {"reset": kind, "detach_reset": neuron.detach_reset}
     fields = {
         "v_threshold": np.full(n, float(neuron.threshold)),
@@ -125,12 +126,14 @@ def _neuron_node(
     }
     if synapse is not None:
         fields["metadata"]["current_leak"] = float(memory)
+    # dv/dt = r I has no time constant; its input counts r dt times.
     if neuron.leak == 1.0 and memory == 0.0:
         return nir.IF(r=np.full(n, scale / dt), **fields)
     tau = np.full(n, time_constant(neuron.leak, "leak", dt, rule))
     fields |= {"v_leak": np.zeros(n), "r": np.full(n, scale / (1.0 - neuron.leak))}
     if memory == 0.0:
         return nir.LIF(tau=tau, **fields)
+    # Its current counts an input (1 - memory) w_in times, and `Synapse` does once.
     return nir.CubaLIF(
         tau_syn=np.full(n, time_constant(memory, "synapse.leak", dt, rule)),
         tau_mem=tau,

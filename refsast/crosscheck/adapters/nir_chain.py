@@ -31,6 +31,7 @@ def chain(graph: Graph) -> tuple[list[tuple[str, object]], int]:
         if len(edge) != 2 or not set(edge) <= set(nodes):
             raise ValueError(f"edges must join two nodes of the graph, got {edge}")
     first, last = (_single_node(nodes, kind) for kind in ("Input", "Output"))
+    # One edge out of every node but the last, one into every node but the first.
     for end, way in ((0, "from"), (1, "into")):
         counts = Counter(edge[end] for edge in edges)
         for name in nodes:
@@ -42,6 +43,7 @@ def chain(graph: Graph) -> tuple[list[tuple[str, object]], int]:
     successors, order = dict(edges), [first]
     while order[-1] != last:
         order.append(successors[order[-1]])
+    # A cycle passes the test above, but the chain from the input does not reach it.
     if len(order) != len(nodes):
         raise ValueError(
             f"graph must be a chain, got nodes beside it: {sorted(set(nodes) - set(order))}"

@@ -35,6 +35,7 @@ def map_parameters(
         shape = wanted[slot][::-1] if part.endswith(".T") else wanted[slot]
         if shapes[name] != shape:
             raise ValueError(f"{name} must have shape {shape}, got {shapes[name]}")
+    # Names may map two parameters to one slot, or leave one out.
     given = [(layer, part.removesuffix(".T")) for layer, part in names.values()]
     if sorted(given) != sorted(wanted):
         raise ValueError(f"names must give each of {list(wanted)} once, got {given}")

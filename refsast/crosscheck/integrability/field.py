@@ -118,6 +118,7 @@ def sample_field(gradient: Gradient, case: Case, rng: np.random.Generator) -> Fi
     loss, g, dtype_eps = call(w)
     if differ := _discrepancy(loss, g, *call(w)[:2], later=False):
         return differ
+    # A finite difference: its best step is about the cube root of the rounding.
     step = dtype_eps ** (1 / 3)
     _, nearby, _ = call(w + step * directions[0])
     eps = max(dtype_eps, spacing(nearby))

@@ -57,7 +57,7 @@ class Verdict:
 
     Attributes
     ----------
-    kind : Kind
+    kind : VerdictKind
         The verdict.
     symmetry, work, slope : Finding or None
         Of the three tests; of `slope` the remainder's linear part relative to <g, d>. None where
