@@ -75,7 +75,8 @@ MODES = (
         "`Leaky`, smooth, `subtract`, first reset left out", {"reset": rs.Subtract()},
     ),
     Mode(
-        "snntorch", "snntorch", "smooth_without_delay", "`Leaky(reset_delay=False)`, smooth, `subtract`",
+        "snntorch", "snntorch", "smooth_without_delay",
+        "`Leaky(reset_delay=False)`, smooth, `subtract`",
         {"reset": LEAKED},
     ),
     Mode(
