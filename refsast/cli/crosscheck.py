@@ -13,14 +13,14 @@ from refsast.crosscheck.case import Case, Factory, Unsupported
 from refsast.crosscheck.check import Report, check
 from refsast.crosscheck.compare import Stage
 from refsast.crosscheck.factory import build, load_factory
-from refsast.crosscheck.golden.comparison import SHIPPED_SET, compare, export
-from refsast.crosscheck.golden.questions import SPECS, draw_question
+from refsast.crosscheck.golden.comparison import compare
+from refsast.crosscheck.golden.reader import SHIPPED_SET, export, read_golden, read_index
 from refsast.crosscheck.integrability import VerdictKind, integrable
 from refsast.crosscheck.picture import error_map
 from refsast.experiment.tables import align_columns
 from refsast.files import open_atomic, write_atomic
 
-CASES = tuple(spec.name for spec in SPECS)
+CASES = tuple(str(case["name"]) for case in read_index(SHIPPED_SET))
 
 
 def add(commands: Commands) -> None:
@@ -135,7 +135,7 @@ def run_integrable(args: argparse.Namespace) -> int:
 def run_export(args: argparse.Namespace) -> int:
     """Write the golden vectors."""
     export(args.folder)
-    print(f"{len(SPECS)} cases: {args.folder}")
+    print(f"{len(CASES)} cases: {args.folder}")
     return 0
 
 
@@ -154,9 +154,8 @@ def _factory(args: argparse.Namespace) -> Factory:
 
 
 def _cases(args: argparse.Namespace) -> list[Case]:
-    return [
-        draw_question(spec).case for spec in SPECS if args.case is None or spec.name in args.case
-    ]
+    cases = [golden.question.case for golden in read_golden()]
+    return [case for case in cases if args.case is None or case.name in args.case]
 
 
 def _error(report: Report) -> float:
