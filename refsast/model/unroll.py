@@ -3,7 +3,7 @@
 Rule 1: written once. `unroll` runs on float32, float64 and complex arrays and on nodes of the tape.
 Rule 2: a layer's whole sequence is computed before the next layer's, since no layer looks back
         down; so the input currents of all steps are one matrix product.
-Rule 3: doors call `checked`; nothing inside validates again.
+Rule 3: `run`, which is public, validates its arguments; nothing inside does so again.
 """
 
 from dataclasses import dataclass
