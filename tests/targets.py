@@ -16,10 +16,9 @@ PATHS = tuple(
 PASSES = "tests/gradient/test_sam_passes.py"
 NETWORK = (
     *(
-        "spans",
+        "chunks",
         "logits",
         "run_forward",
-        "_pool",
         "_run_chunk",
         "_potential_bound",
         "backward_chunks",
@@ -31,21 +30,27 @@ NETWORK = (
         "layer_grads",
         "_recurrent_grad",
         "readout_grads",
-        "_add_layers",
     ),
 )
 PRODUCTS = (
     *(
-        "times",
-        "gradient",
-        "times_gradient",
-        "in_rows",
+        "multiply",
+        "weight_grad",
+        "multiply_weight_grad",
+        "signal_rows",
         "matmul_in_pieces",
         "piece_length",
-        "_in_time",
-        "_each",
+        "_steps",
+        "_fill_parts",
     ),
-    *("make_inputs", "break_even_density", "_spans", "_rows", "matmul_over_time", "flatten_steps"),
+    *(
+        "make_inputs",
+        "break_even_density",
+        "_pieces",
+        "_convert",
+        "matmul_over_time",
+        "flatten_steps",
+    ),
 )
 OPS = ("tests/autodiff/test_tape.py", "tests/autodiff/test_ops.py", "-k", "not thousand")
 TAPE = ("tests/autodiff/test_tape.py", "-m", "not slow")
@@ -66,6 +71,7 @@ PROOFS = tuple(
 )
 
 TARGETS = (
+    Target("refsast/gradient/bptt.py", ("loss_and_grad",), ("tests/gradient/test_bptt.py",)),
     Target(
         "refsast/gradient/fast/kernels.py",
         (
@@ -73,7 +79,7 @@ TARGETS = (
             "_arctan_kernel",
             "_numpy_arctan",
             "_rational_arctan",
-            "_to_zero_kernel",
+            "_reset_to_zero_kernel",
             "_subtract_kernel",
             "_no_reset_kernel",
         ),
@@ -87,7 +93,7 @@ TARGETS = (
         (
             "sam_gradient",
             "sharing_is_cheaper",
-            "_shared_passes",
+            "_joint_passes",
             "global_norm",
             "_ascent_step",
             "_add_multiple",
@@ -122,9 +128,8 @@ TARGETS = (
     Target(
         "refsast/model/spectral.py",
         (
-            "spectral_norm",
             "project",
-            "_norm",
+            "_spectral_norm",
             "_normalize",
             "_satisfies_cap",
             "_clip_singular_values",

@@ -118,11 +118,11 @@ def minibatches(work: Workload, shared: bool) -> list[tuple[Array, Array]]:
     return [(each.x, each.y) for each in (first, second)]
 
 
-def objective(room, network: rs.Network, x: Array, y: Array):
+def objective(gradient, network: rs.Network, x: Array, y: Array):
     """Return the loss and its flat gradient as a function of the flat parameters."""
 
     def value_and_grad(w: Array) -> tuple[float, Array]:
-        loss, grads = room.loss_and_grad(network, rs.unflatten(network, w), x, y)
+        loss, grads = gradient.loss_and_grad(network, rs.unflatten(network, w), x, y)
         return float(loss), rs.flatten(grads)
 
     return value_and_grad

@@ -1,4 +1,4 @@
-"""What the fast room refuses, and that it names what is wrong."""
+"""What the fast gradient refuses, and that it names what is wrong."""
 
 from dataclasses import replace
 
