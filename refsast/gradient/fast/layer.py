@@ -67,10 +67,8 @@ def forward(
     """
     s, slope = (np.empty(currents.shape, currents.dtype) for _ in range(2))
     u, carry = np.empty_like(before.carry), before.carry.copy()
-    spike_kernel, reset_kernel = (
-        make_spike_kernel(neuron, spike, u, bound),
-        make_reset_kernel(neuron, u),
-    )
+    spike_kernel = make_spike_kernel(neuron, spike, u, bound)
+    reset_kernel = make_reset_kernel(neuron, u)
     last = before.s
     for current, s_t, slope_t in zip(currents, s, slope, strict=True):
         np.add(carry, current, u)
