@@ -83,6 +83,7 @@ def jvp(f: ArrayFunction, xs: tuple[Array, ...], vs: tuple[Array, ...]) -> Array
     if not isinstance(y, Node):
         return np.zeros(np.shape(y))
     g = leaf(np.zeros(y.shape))
+    # <J' g, v> is linear in g, with the gradient J v.
     directional = _inner_product(backward(y, nodes, g, traced=True), vs)
     return backward(directional, (g,), np.ones(()))[0]
 

@@ -49,7 +49,7 @@ class Network:
             or not all(map(is_positive_int, sizes))
         ):
             raise ValueError(f"sizes must be two or more positive integers, got {sizes!r}")
-        object.__setattr__(self, "sizes", tuple(sizes))
+        object.__setattr__(self, "sizes", tuple(sizes))  # a list would make the record mutable
         if not isinstance(self.neuron, LIF | tuple):
             raise ValueError(f"neuron must be a LIF or a tuple of them, got {self.neuron!r}")
         if not all(isinstance(neuron, LIF) for neuron in self.neurons):
@@ -78,6 +78,7 @@ class Network:
         """Shapes of the parameters, one ``{"w": ..., "b": ..., "v": ...}`` per layer."""
         spiking = list(zip(self.sizes[1:], self.sizes[:-1], strict=True))
         plain = [] if self.readout.n_out is None else [(self.classes, self.sizes[-1])]
+        # The readout comes last and is never recurrent.
         return tuple(
             {"w": (n_out, n_in)}
             | ({"b": (n_out,)} if self.bias else {})

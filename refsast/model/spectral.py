@@ -71,6 +71,7 @@ def project(
 def _spectral_norm(matrix: Array) -> float:
     """The largest singular value, by the smaller of the two Gram matrices."""
     peak, scaled = _normalize(matrix)
+    # Its eigenvalues are the squared singular values; far cheaper than those of the matrix.
     gram = scaled @ scaled.T if len(scaled) <= len(scaled.T) else scaled.T @ scaled
     return peak * float(np.sqrt(np.linalg.eigvalsh(gram)[-1]))
 

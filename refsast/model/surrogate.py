@@ -78,7 +78,7 @@ class Arctan:
         """Return sigma''(v), per unit of potential squared."""
         z = self._z(v)
         q = 1.0 / (1.0 + z * z)
-        return -0.5 * np.pi * self.slope**2 * (z * q) * q
+        return -0.5 * np.pi * self.slope**2 * (z * q) * q  # q^2 alone may underflow
 
     @property
     def sup_derivative(self) -> float:
@@ -171,6 +171,7 @@ class Algebraic:
         z = _scale_and_clip(self.slope, v)
         m = _magnitude(z)
         r = np.sqrt(1.0 + z * z)
+        # (1 - m/r)/2 without its cancellation at large m, by r^2 - m^2 = 1.
         return _mirror_tail(z, 0.5 / r / (r + m))
 
     def derivative(self, v: Array) -> Array:
@@ -183,7 +184,7 @@ class Algebraic:
         """Return sigma''(v), per unit of potential squared."""
         z = _scale_and_clip(self.slope, v)
         r = 1.0 / np.sqrt(1.0 + z * z)
-        return -1.5 * self.slope**2 * (z * r) * (r * r) * (r * r)
+        return -1.5 * self.slope**2 * (z * r) * (r * r) * (r * r)  # z r <= 1: nothing overflows
 
     @property
     def sup_derivative(self) -> float:

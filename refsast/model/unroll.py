@@ -41,7 +41,7 @@ class Trace:
 def unroll(network: Network, params: Params, x: Array) -> Trace:
     """Run the network; no checks. Any array type, and nodes of the tape."""
     us, ss, a = [], [], x
-    for neuron, layer in zip(network.neurons, params, strict=False):
+    for neuron, layer in zip(network.neurons, params, strict=False):  # the readout is left over
         u, a = unroll_layer(neuron, layer, a)
         us.append(u)
         ss.append(a)
@@ -62,7 +62,7 @@ def unroll_layer(neuron: LIF, layer: Layer, a: Array) -> tuple[Array, Array]:
     u = s = np.zeros(currents.shape[1:], currents.dtype)
     for current in currents:
         if layer.v is not None:
-            current = current + s @ layer.v.T
+            current = current + s @ layer.v.T  # not +=, which nodes of the tape refuse
         u, s = step(neuron, u, s, current)
         us.append(u)
         ss.append(s)

@@ -88,6 +88,7 @@ def validate_params(
         if set(got) != set(shapes):
             raise ValueError(f"{name}[{i}] must have {sorted(shapes)}, got {sorted(got)}")
         layers.append(Layer(**{k: read(got[k], f"{name}[{i}].{k}", shapes[k]) for k in shapes}))
+    # One dtype, since it is that of the whole computation.
     dtypes = {array.dtype for layer in layers for array in layer_arrays(layer).values()}
     if len(dtypes) > 1:
         raise ValueError(f"{name} must share one dtype, got {sorted(map(str, dtypes))}")

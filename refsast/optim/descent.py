@@ -125,6 +125,7 @@ def adam(
         k = k + 1.0
         m = beta1 * m + (1.0 - beta1) * grad
         v = beta2 * v + (1.0 - beta2) * (grad * grad)
+        # m and v start at zero; this removes that bias.
         mhat, vhat = m / (1.0 - beta1 ** int(k)), v / (1.0 - beta2 ** int(k))
         move = mhat / (np.sqrt(vhat) + epsilon) + weight_decay * w
         return (m, v, k), w - factor * learning_rate * move

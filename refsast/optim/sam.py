@@ -151,5 +151,6 @@ def exact_gradient(
     norm, unit = _norm_and_direction(grad)
     if rho == 0.0 or norm == 0.0:
         return raised
+    # ghat has the Jacobian P H / |grad f|; its transpose applies H to the part across ghat.
     across = raised - unit * (unit @ raised)
     return raised + rho * as_array(hvp(w, across), "hvp", w.shape) / norm
