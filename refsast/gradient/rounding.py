@@ -209,7 +209,7 @@ def _forward_errors(
     partials = neuron.reset.partials(neuron.leak, neuron.threshold, u, s)
     r_u, r_s = (np.broadcast_to(r, u.shape) for r in partials)
     run_slope = np.zeros(u.shape) if hard else slope  # of the spikes that the run had
-    kept = abs(r_u + r_s * run_slope)
+    reset_slope = abs(r_u + r_s * run_slope)
     terms = neuron.leak * abs(u) * (1.0 + s) + neuron.threshold * s + abs(r_s)
     current, i_terms = input_currents(_magnitudes(layer), abs(a) + e_a), np.zeros(u.shape[1:])
     e_u, e_s = np.zeros(u.shape), np.zeros(u.shape)
@@ -219,7 +219,7 @@ def _forward_errors(
         # `i_terms` is E(i) + |i| in one: both are terms of the next current.
         i_terms, e_u[t] = synapse_step(synapse, i_terms, current[t])
         if t > 0:
-            e_u[t] += terms[t - 1] + kept[t - 1] * e_u[t - 1]
+            e_u[t] += terms[t - 1] + reset_slope[t - 1] * e_u[t - 1]
         if not hard:  # s or 1 - s may be computed first: the larger of them is the term
             e_s[t] = slope[t] * (e_u[t] + neuron.threshold) + 0.5 + abs(s[t] - 0.5)
     # A second derivative may jump: the largest of three within the error of the potential.

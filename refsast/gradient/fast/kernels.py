@@ -115,11 +115,11 @@ def _rational_arctan(like: Array) -> Callable[[Array, Array, Array], object]:
 
 
 def make_reset_kernel(neuron: LIF, like: Array) -> ResetKernel:
-    """Return ``kernel(u, s, slope, kept, out)``, which prepares the next step.
+    """Return ``kernel(u, s, slope, reset_slope, out)``, which prepares the next step.
 
-    ``out`` becomes the reset ``r(u, s)``, ``kept`` its derivative along the neuron's own spike::
+    ``out`` becomes the reset ``r(u, s)``, ``reset_slope`` its total derivative in ``u``::
 
-        kept = dr/du + dr/ds sigma'(u - theta)
+        reset_slope = dr/du + dr/ds sigma'(u - theta)
 
     without the second term where the reset is detached.
     """
@@ -129,15 +129,15 @@ def make_reset_kernel(neuron: LIF, like: Array) -> ResetKernel:
 def _reset_to_zero_kernel(neuron: LIF, dtype: np.dtype) -> ResetKernel:
     leak, less = scalars(dtype, neuron.leak, -neuron.leak)
 
-    def kernel(u: Array, s: Array, slope: Array, kept: Array, out: Array) -> None:
+    def kernel(u: Array, s: Array, slope: Array, reset_slope: Array, out: Array) -> None:
         multiply(s, less, out)
         add(out, leak, out)  # leak (1 - s)
         if neuron.detach_reset:
-            kept[...] = out
+            reset_slope[...] = out
         else:
-            multiply(u, slope, kept)
-            multiply(kept, leak, kept)
-            subtract(out, kept, kept)
+            multiply(u, slope, reset_slope)
+            multiply(reset_slope, leak, reset_slope)
+            subtract(out, reset_slope, reset_slope)
         multiply(out, u, out)
 
     return kernel
@@ -147,15 +147,15 @@ def _subtract_kernel(neuron: LIF, dtype: np.dtype) -> ResetKernel:
     drop = neuron.threshold * (neuron.leak if neuron.reset == Subtract(leaked=True) else 1.0)
     leak, less = scalars(dtype, neuron.leak, -drop)
 
-    def kernel(u: Array, s: Array, slope: Array, kept: Array, out: Array) -> None:
-        multiply(s, less, kept)
+    def kernel(u: Array, s: Array, slope: Array, reset_slope: Array, out: Array) -> None:
+        multiply(s, less, reset_slope)
         multiply(u, leak, out)
-        add(out, kept, out)
+        add(out, reset_slope, out)
         if neuron.detach_reset:
-            kept[...] = leak
+            reset_slope[...] = leak
         else:
-            multiply(slope, less, kept)
-            add(kept, leak, kept)
+            multiply(slope, less, reset_slope)
+            add(reset_slope, leak, reset_slope)
 
     return kernel
 
@@ -163,9 +163,9 @@ def _subtract_kernel(neuron: LIF, dtype: np.dtype) -> ResetKernel:
 def _no_reset_kernel(neuron: LIF, dtype: np.dtype) -> ResetKernel:
     (leak,) = scalars(dtype, neuron.leak)
 
-    def kernel(u: Array, s: Array, slope: Array, kept: Array, out: Array) -> None:
+    def kernel(u: Array, s: Array, slope: Array, reset_slope: Array, out: Array) -> None:
         multiply(u, leak, out)
-        kept[...] = leak
+        reset_slope[...] = leak
 
     return kernel
 

@@ -3,11 +3,11 @@
 With delta_t = dL/du_t and g_t for what the spikes receive from above, the backward pass is that of
 `gradient.bptt`, its terms collected::
 
-    delta_t = sigma'(u_t - theta) (g_t + V' delta_{t+1}) + kept_t delta_{t+1}
-    kept_t = dr/du + dr/ds sigma'(u_t - theta)
+    delta_t = sigma'(u_t - theta) (g_t + V' delta_{t+1}) + reset_slope_t delta_{t+1}
+    reset_slope_t = dr/du + dr/ds sigma'(u_t - theta)
 
-The forward pass saves sigma' and `kept`, so that the backward pass evaluates no function. A
-detached reset leaves dr/ds sigma' out of `kept` and changes nothing else.
+The forward pass saves sigma' and `reset_slope`, so that the backward pass evaluates no function. A
+detached reset leaves dr/ds sigma' out of `reset_slope` and changes nothing else.
 """
 
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ class SavedActivations:
         Spikes.
     slope : array
         sigma'(u_t - theta); overwritten with delta by the backward pass.
-    kept : array
+    reset_slope : array
         dr/du + dr/ds sigma'.
     before : LayerState
         The state before the first step of the chunk.
@@ -47,7 +47,7 @@ class SavedActivations:
 
     s: Array
     slope: Array
-    kept: Array
+    reset_slope: Array
     before: LayerState
 
 
@@ -75,7 +75,7 @@ def forward(
         if v is not None:
             np.add(u, last @ v.T, u)
         spike_kernel(u, s_t, slope_t)
-        # The current is not needed any more: its memory takes `kept`.
+        # The current is not needed any more: its memory takes `reset_slope`.
         reset_kernel(u, s_t, slope_t, current, carry)
         last = s_t
     # A copy, since a view would keep the spikes of all steps in memory.
@@ -97,7 +97,7 @@ def backward(
             np.multiply(delta_t, g[t], delta_t)
         else:
             np.multiply(delta_t, g[t] if v is None else g[t] + later @ v, delta_t)
-            np.multiply(saved.kept[t], later, product)
+            np.multiply(saved.reset_slope[t], later, product)
             np.add(delta_t, product, delta_t)
         later = delta_t
     return delta
