@@ -49,7 +49,7 @@ class Implementation:
 
     Attributes
     ----------
-    says : str
+    title : str
         Its name in tables.
     process : str
         Implementations of the same one share a process.
@@ -63,7 +63,7 @@ class Implementation:
         What a reader of the table must know.
     """
 
-    says: str
+    title: str
     process: str
     build: Callable[[Workload, Data], Built]
     oracle: Callable[[Workload], Answer] | None
@@ -267,8 +267,8 @@ def floor(work: Workload, data: Data) -> Built:
     return Built(step, None)
 
 
-def _ours(says: str, build, oracle=exact, note: str = "") -> Implementation:
-    return Implementation(says, "refsast", build, oracle, note=note)
+def _ours(title: str, build, oracle=exact, note: str = "") -> Implementation:
+    return Implementation(title, "refsast", build, oracle, note=note)
 
 
 sam_shared = partial(sam_exact, shared=True)
