@@ -86,14 +86,14 @@ class Spikes:
         first = all_starts[chosen[:, None] * self.steps + np.arange(self.steps + 1)]
         starts = row_starts(np.diff(first, axis=1).ravel())
         begins, ends = first[:, 0].tolist(), first[:, -1].tolist()
-        # Successive recordings are one slice of `index`: a view, which a file stays behind.
+        # Successive recordings are one slice of `index`: a view, so what is on disk stays there.
         if begins and isinstance(rows, slice) and rows.step in (None, 1):
             return Spikes(self.steps, self.cells, starts, self.index[begins[0] : ends[-1]])
         pieces = [all_index[begin:end] for begin, end in zip(begins, ends, strict=True)]
         index = np.concatenate([all_index[:0], *pieces])
         return Spikes(self.steps, self.cells, starts, index)
 
-    def slice_time(self, span: slice) -> "Spikes":
+    def during(self, span: slice) -> "Spikes":
         """Return ``self[span]`` along time: some successive steps of all recordings."""
         first, stop, _ = span.indices(self.steps)
         if (first, stop) == (0, self.steps):

@@ -69,13 +69,13 @@ def test_steps_are_those_of_the_array(x, data):
     first = data.draw(st.integers(0, len(x) - 1))
     span = slice(first, data.draw(st.integers(first + 1, len(x) + 1)))
 
-    assert np.array_equal(as_spikes(x).slice_time(span).dense(), x[span])
+    assert np.array_equal(as_spikes(x).during(span).dense(), x[span])
 
 
 def test_all_steps_are_the_spikes_themselves():
     spikes = as_spikes(np.ones((3, 2, 2)))
 
-    assert spikes.slice_time(slice(0, 3)) is spikes
+    assert spikes.during(slice(0, 3)) is spikes
 
 
 @given(binary(least=1), st.lists(st.integers(0, 99), max_size=5), st.data())

@@ -69,7 +69,7 @@ class Problem:
 
     def inputs(self, steps: slice, dtype: np.dtype) -> Inputs:
         """The input of a chunk, ready for products."""
-        x = self.x.slice_time(steps) if isinstance(self.x, Spikes) else self.x[steps]
+        x = self.x.during(steps) if isinstance(self.x, Spikes) else self.x[steps]
         above = self.dense_above
         if above is None:
             # Other layers have one thread while the sparse product has all: their size counts.
