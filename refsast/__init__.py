@@ -39,7 +39,7 @@ from refsast.experiment import (
     sharpness,
     train,
 )
-from refsast.gradient import fast, reference, rounding
+from refsast.gradient import bptt, fast, reference, rounding
 from refsast.gradient.fast import straight_through
 from refsast.model import (
     LIF,
@@ -104,6 +104,7 @@ __all__ = [
     "as_spikes",
     "bin_events",
     "bin_spikes",
+    "bptt",
     "check",
     "compare",
     "descent",

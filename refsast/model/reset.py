@@ -75,3 +75,9 @@ class NoReset:
 
 
 Reset: TypeAlias = ToZero | Subtract | NoReset
+RESETS: dict[str, Reset] = {
+    "zero": ToZero(),
+    "subtract": Subtract(),
+    "subtract-leaked": Subtract(leaked=True),
+    "none": NoReset(),
+}
