@@ -71,8 +71,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run and return the exit code: 0 none refuted, 1 one refuted, 2 bad input, 130 interrupted."""
-    args = parser().parse_args(argv)
-    return call_command("proofs_check", lambda: run_command(args))
+    return call_command("proofs_check", lambda: run_command(parser().parse_args(argv)))
 
 
 def run_command(args: argparse.Namespace) -> int:

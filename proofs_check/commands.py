@@ -4,23 +4,27 @@ import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from proofs_check import assessment, evaluation, replay, report
+from proofs_check import replay
 from proofs_check.claim import ClaimResult, check_claim
 from proofs_check.draws import Trial
 from proofs_check.instances import validate_instance
 from proofs_check.register import CLAIMS_BY_LABEL, RECORD_TYPES, REGISTER
 from proofs_check.training import read_training
-from proofs_check.transfer import slope_curve
 from refsast import Arctan, Logistic, Network, Params, Spikes, read_run
-from refsast.cli.common import Recordings, load_recordings, progress_bar
+from refsast.cli.common import Recordings, load_recordings
+from refsast.cli.progress import progress_bar
+from refsast.codec import read_json, write_json
 from refsast.data import digest
-from refsast.experiment.output_dir import write_json
-from refsast.experiment.run_files import RUN, read_json
+from refsast.experiment.run_files import RUN
 from refsast.files import write_atomic
 from refsast.model.network import replace_spikes
+
+if TYPE_CHECKING:
+    from proofs_check.transfer.slope_curve import SlopeCurve
 
 QUICK, QUICK_EFFORT = 0.02, 10  # of the instances of a full run, and of its attack
 SECONDS = 0.3  # the most that each evaluation of an attack may take
@@ -41,6 +45,8 @@ def run(args: argparse.Namespace, default_effort: int) -> int:
     if args.list:
         print("\n\n".join(map(format_statement, trials)))
         return 0
+    from proofs_check import evaluation, report  # here, since Hypothesis and Matplotlib are slow
+
     share, effort = (QUICK, QUICK_EFFORT) if args.quick else (1.0, default_effort)
     effort = effort if args.effort is None else args.effort
     rows = evaluation.evaluate_claims(
@@ -82,9 +88,11 @@ def assess_run(args: argparse.Namespace) -> int:
         raise ValueError(f"run must be the {RUN} that train left, got {args.run}")
     network, params = read_run(args.run.parent)
     training = read_training(read_json(args.run))
+    from proofs_check import assessment
+
     recordings = load_recordings(args, training.bins)
     if digest(*recordings.train) != training.data:
-        raise ValueError(f"recordings must be those of {args.run}, got {recordings.says}")
+        raise ValueError(f"recordings must be those of {args.run}, got {recordings.description}")
     x, y = recordings.train[0][:, : args.recordings], recordings.train[1][: args.recordings]
     findings = assessment.assess(
         network,
@@ -103,7 +111,8 @@ def assess_run(args: argparse.Namespace) -> int:
         write_json(args.json, {"run": str(args.run), "findings": records})
     if args.html is not None:
         risk = f"{len(y)} training recordings make the risk"
-        what = f"{args.run.parent.name}; {recordings.says}; {risk}. {assessment.summary(findings)}"
+        source = f"{args.run.parent.name}; {recordings.description}"
+        what = f"{source}; {risk}. {assessment.summary(findings)}"
         curves = _slope_curves(network, params, recordings)
         write_atomic(args.html, assessment.html_page(findings, what, curves).encode())
     return EXIT_REFUTED if any(f.state == "REFUTED" for f in findings) else 0
@@ -111,8 +120,10 @@ def assess_run(args: argparse.Namespace) -> int:
 
 def _slope_curves(
     network: Network, params: Params, recordings: Recordings
-) -> dict[str, slope_curve.SlopeCurve]:
+) -> "dict[str, SlopeCurve]":
     """The certificates of the recordings held out, with spikes of two families."""
+    from proofs_check.transfer import slope_curve
+
     return {
         name: slope_curve.slope_curve(
             replace_spikes(network, lambda spike, family=family: family(1.0)),

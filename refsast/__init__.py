@@ -27,7 +27,7 @@ _HOMES = {
     "refsast.experiment.record": ("Config", "Epoch", "Run"),
     "refsast.experiment.run_files": ("read_run",),
     "refsast.experiment.train": ("train",),
-    "refsast.gradient": ("fast", "reference", "rounding"),
+    "refsast.gradient": ("bptt", "fast", "reference", "rounding"),
     "refsast.gradient.fast": ("straight_through",),
     "refsast.model": (
         *("LIF", "Layer", "Network", "Params", "Synapse", "Trace"),

@@ -28,6 +28,7 @@ from refsast.experiment.record import Epoch as Epoch
 from refsast.experiment.record import Run as Run
 from refsast.experiment.run_files import read_run as read_run
 from refsast.experiment.train import train as train
+from refsast.gradient import bptt as bptt
 from refsast.gradient import fast as fast
 from refsast.gradient import reference as reference
 from refsast.gradient import rounding as rounding

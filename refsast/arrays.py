@@ -1,4 +1,4 @@
-"""The array types and the one checker of arrays that come through a public door."""
+"""The array types, and the checks of arrays and numbers that a public function is given."""
 
 from collections.abc import Sequence
 from numbers import Real
@@ -52,7 +52,7 @@ def as_array(value: ArrayLike, name: str, shape: Sequence[int | str] | None = No
 
 
 def require_floats(value: ArrayLike, name: str, shape: Sequence[int | str] | None = None) -> Array:
-    """Return what `as_array` does, for callers who find out by themselves what is not finite."""
+    """Return what `as_array` does, but do not look at whether the numbers are finite."""
     array = require_numeric(value, name)
     if shape is not None and not shape_matches(array.shape, shape):
         raise ValueError(
@@ -64,19 +64,14 @@ def require_floats(value: ArrayLike, name: str, shape: Sequence[int | str] | Non
 
 
 def all_finite(array: NDArray[np.generic]) -> bool:
-    """Return whether all entries are finite: their sum says so, and costs less, if it is finite."""
+    """Return whether all entries are finite."""
+    # One sum is cheaper than a mask; it is finite only if all entries are, but may overflow.
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(array.sum()) or np.isfinite(array).all())
 
 
 def require_numeric(value: ArrayLike, name: str) -> Array:
-    """Return `value` as an array of numbers of any kind, or say what `name` must be.
-
-    Raises
-    ------
-    ValueError
-        If it is ragged, or holds anything else.
-    """
+    """Return `value` as an array of numbers of any kind; raise where it holds anything else."""
     try:
         array = np.asarray(value)
     except ValueError as error:  # ragged nesting
@@ -87,16 +82,28 @@ def require_numeric(value: ArrayLike, name: str) -> Array:
 
 
 def require_number(value: object, name: str) -> float:
-    """Return `value` if it is a real number, else say what `name` must be.
-
-    Raises
-    ------
-    ValueError
-        If it is anything else, True and False included.
-    """
+    """Return `value` if it is a real number; raise where it is not, as True and False are not."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise ValueError(f"{name} must be a number, got {value!r}")
     return float(value)
+
+
+def require_positive(value: object, name: str) -> None:
+    """Raise unless `value` is a positive and finite number."""
+    if not 0.0 < require_number(value, name) < np.inf:
+        raise ValueError(f"{name} must be positive and finite, got {value}")
+
+
+def require_nonnegative(value: object, name: str) -> None:
+    """Raise unless `value` is a finite number and not negative."""
+    if not 0.0 <= require_number(value, name) < np.inf:
+        raise ValueError(f"{name} must be finite and not negative, got {value}")
+
+
+def require_fraction(value: object, name: str) -> None:
+    """Raise unless `value` is a number in [0, 1]."""
+    if not 0.0 <= require_number(value, name) <= 1.0:
+        raise ValueError(f"{name} must lie in [0, 1], got {value}")
 
 
 def is_positive_int(value: object) -> bool:

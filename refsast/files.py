@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and archives of arrays that know when they are damaged."""
+"""Atomic writes, and archives of arrays with a digest."""
 
 import hashlib
 import io
@@ -19,19 +19,9 @@ DIGEST_KEY = "sha256"  # the entry of an archive that holds the digest of all ot
 
 
 def write_atomic(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file so that a reader, or a kill, meets the old content or the new, never less.
+    """Write a file in one step: after a crash it holds the old content or the new, never less.
 
-    Parameters
-    ----------
-    path : path
-        The file; its folder is made if it is not there.
-    content : bytes
-        All of it.
-
-    Raises
-    ------
-    ValueError
-        If the file cannot be written; an older one stays as it was.
+    Its folder is made if it is missing. A ValueError says so where the file cannot be written.
     """
     try:
         with open_atomic(path) as file:
@@ -42,22 +32,9 @@ def write_atomic(path: str | os.PathLike[str], content: bytes) -> None:
 
 @contextmanager
 def open_atomic(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """Open a file for writing that takes its name when the context ends without an error.
+    """Open a temporary file that replaces `path` when the context ends without an error.
 
-    Parameters
-    ----------
-    path : path
-        The file; its folder is made if it is not there.
-
-    Yields
-    ------
-    file
-        Open under another name, for writing in any order.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be written; an older one stays as it was.
+    Its folder is made if it is missing. Where an OSError is raised, an older file stays as it was.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
@@ -66,46 +43,23 @@ def open_atomic(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         with temporary.open("wb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            os.fsync(file.fileno())  # else a power cut may leave the new name with no content
         temporary.replace(path)
-    except BaseException:
+    except BaseException:  # an interrupt, too, leaves no temporary file behind
         if temporary.is_file():
             temporary.unlink()
         raise
 
 
 def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, NDArray]) -> None:
-    """Write arrays as an ``.npz`` archive with a digest of them all.
-
-    Parameters
-    ----------
-    path : path
-        The file; written whole or not at all.
-    arrays : mapping of ndarray
-        By name, of any dtype but object.
-
-    Raises
-    ------
-    ValueError
-        If the file cannot be written, or an array holds objects.
-    """
+    """Write arrays, by name, as an ``.npz`` archive with a digest of them all."""
     write_npz(path, {**arrays, DIGEST_KEY: np.array(arrays_digest(arrays))})
 
 
 def write_npz(path: str | os.PathLike[str], arrays: Mapping[str, NDArray]) -> None:
-    """Write arrays as an ``.npz`` archive; the same arrays give the same bytes.
+    """Write arrays, by name, as an ``.npz`` archive; the same arrays give the same bytes.
 
-    Parameters
-    ----------
-    path : path
-        The file; written whole or not at all.
-    arrays : mapping of ndarray
-        By name, of any dtype but object.
-
-    Raises
-    ------
-    ValueError
-        If the file cannot be written, or an array holds objects.
+    A ValueError says so where the file cannot be written, or an array holds objects.
     """
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)  # pyright: ignore[reportArgumentType]
@@ -113,23 +67,7 @@ def write_npz(path: str | os.PathLike[str], arrays: Mapping[str, NDArray]) -> No
 
 
 def read_arrays(path: str | os.PathLike[str]) -> dict[str, NDArray]:
-    """Return what `write_arrays` wrote, to the bit; nothing is ever unpickled.
-
-    Parameters
-    ----------
-    path : path
-        The file.
-
-    Returns
-    -------
-    dict of ndarray
-        By name.
-
-    Raises
-    ------
-    ValueError
-        If the file is missing, damaged, or not one of ours.
-    """
+    """Return what `write_arrays` wrote, to the bit; raise ValueError where the digest differs."""
     arrays = read_npz(path)
     if str(arrays.pop(DIGEST_KEY, "")) != arrays_digest(arrays):
         raise ValueError(f"{path} must be an undamaged archive of arrays, got another digest")
@@ -137,22 +75,9 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, NDArray]:
 
 
 def read_npz(path: str | os.PathLike[str]) -> dict[str, NDArray]:
-    """Return the arrays of anybody's ``.npz`` archive; nothing is ever unpickled.
+    """Return the arrays of any ``.npz`` archive, by name; nothing is ever unpickled.
 
-    Parameters
-    ----------
-    path : path
-        The file.
-
-    Returns
-    -------
-    dict of ndarray
-        By name.
-
-    Raises
-    ------
-    ValueError
-        If the file is missing or damaged, or an array holds objects.
+    A ValueError says so where the file is missing or damaged, or an array holds objects.
     """
     try:
         content = Path(path).read_bytes()
@@ -165,7 +90,7 @@ def read_npz(path: str | os.PathLike[str]) -> dict[str, NDArray]:
         raise ValueError(f"{path} must be an undamaged archive of arrays, got {error}") from error
 
 
-# What NumPy and zipfile raise on bytes that are not what they should be.
+# All that NumPy and zipfile were seen to raise when they read damaged bytes.
 DAMAGE_ERRORS = (
     OSError,
     EOFError,

@@ -1,9 +1,9 @@
-"""Binary inputs as the places of their ones: what an event camera gives, nineteen zeros left out.
+"""Binary inputs as the indices of their ones: an event camera gives about one in twenty.
 
-Rule 1: rows go recording after recording, so a recording is one stretch of memory or of a file, and
-        a minibatch is a few stretches joined; a data set may stay on disk.
-Rule 2: one record serves a batch and a whole data set; where an array ``(time, batch, n)`` may
-        stand, it may stand, and ``x[:, rows]`` means the same for both.
+Rule 1: rows are stored recording after recording, so a recording is one slice of memory or of a
+        file, and a minibatch is a few slices joined; a data set may stay on disk.
+Rule 2: one record serves a batch and a whole data set. It is accepted wherever an array
+        ``(time, batch, n)`` is, and ``x[:, rows]`` means the same for both.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ class Spikes:
         Row ``i * steps + t``, which is recording i at step t, has its ones at
         ``index[starts[row] : starts[row + 1]]``. Begins with 0; never decreases.
     index : (ones,) array of an unsigned type or int32
-        Which inputs are 1, ascending within a row. That is checked at the doors, not here.
+        Which inputs are 1, ascending within a row; `validate_spikes` checks that, not this record.
 
     Raises
     ------
@@ -86,6 +86,7 @@ class Spikes:
         first = all_starts[chosen[:, None] * self.steps + np.arange(self.steps + 1)]
         starts = row_starts(np.diff(first, axis=1).ravel())
         begins, ends = first[:, 0].tolist(), first[:, -1].tolist()
+        # Successive recordings are one slice of `index`: a view, so what is on disk stays there.
         if begins and isinstance(rows, slice) and rows.step in (None, 1):
             return Spikes(self.steps, self.cells, starts, self.index[begins[0] : ends[-1]])
         pieces = [all_index[begin:end] for begin, end in zip(begins, ends, strict=True)]
@@ -115,7 +116,7 @@ class Spikes:
 
 
 def as_spikes(x: ArrayLike) -> Spikes:
-    """Return zeros and ones as the places of the ones.
+    """Return zeros and ones as the indices of the ones.
 
     Parameters
     ----------
@@ -150,22 +151,9 @@ def as_spikes(x: ArrayLike) -> Spikes:
 
 
 def join_spikes(parts: Sequence[Spikes]) -> Spikes:
-    """Return the recordings of all parts, in their order, as one.
+    """Return the recordings of all parts, in their order, as one record, in memory.
 
-    Parameters
-    ----------
-    parts : sequence of Spikes
-        At least one, all of the same steps and cells.
-
-    Returns
-    -------
-    Spikes
-        As many recordings as all parts together, in memory.
-
-    Raises
-    ------
-    ValueError
-        If there is no part, or one has other steps or cells.
+    Parts of other steps or cells than the first, or none at all, are a ValueError.
 
     Examples
     --------
@@ -182,13 +170,7 @@ def join_spikes(parts: Sequence[Spikes]) -> Spikes:
 
 
 def validate_spikes(spikes: Spikes, name: str) -> None:
-    """Raise unless all rows lie within `index`, ascend, and are cells: products rely on it.
-
-    Raises
-    ------
-    ValueError
-        If rows end before they begin, an index is no cell, or a row does not ascend.
-    """
+    """Raise unless all rows lie within `index`, ascend, and are cells: products rely on it."""
     if (np.diff(spikes.starts) < 0).any():
         raise ValueError(f"starts of {name} must never decrease, got some that do")
     steps, n, cells = spikes.shape
@@ -199,6 +181,7 @@ def validate_spikes(spikes: Spikes, name: str) -> None:
         if not 0 <= least <= index.max(initial=0) < cells:
             ends = f"{index.min()} to {index.max()}"
             raise ValueError(f"index of {name} must lie in [0, {cells}), got {ends}")
+        # An index may fall only where a row begins.
         falls = np.flatnonzero(index[1:] <= index[:-1]) + 1
         begins = np.zeros(len(index) + 1, bool)
         begins[starts - starts[0]] = True

@@ -110,6 +110,16 @@ def find_targets(tree: ast.Module, names: tuple[str, ...]) -> Iterator[ast.AST]:
             yield node
 
 
+def require_targets(tree: ast.Module, target: Target) -> None:
+    """Exit where a name is not in the file any more: nothing would be mutated, in silence."""
+    found = {
+        getattr(node, "name", getattr(getattr(node, "target", None), "id", None))
+        for node in find_targets(tree, target.names)
+    }
+    if missing := set(target.names) - found:
+        sys.exit(f"{target.path} must define what targets.py names, got no {sorted(missing)}")
+
+
 def expressions(node: ast.AST) -> Iterator[ast.expr]:
     """Yield all expressions below a node, apart from annotations and errors."""
     if isinstance(node, ast.Raise | ast.arguments):
@@ -136,6 +146,7 @@ def mutants(target: Target) -> Iterator[Mutant]:
     """Yield every single change of the watched functions of a file."""
     lines = (ROOT / target.path).read_text().splitlines()
     tree = ast.parse("\n".join(lines))
+    require_targets(tree, target)
     for place in find_targets(tree, target.names):
         pairs = [(old, new) for old in expressions(place) for new in replacements(old)]
         for old, new in (*pairs, *statements(place)):

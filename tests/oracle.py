@@ -2,7 +2,7 @@
 
 Rule 1: no array arithmetic; three nested loops, slow and obvious. Nothing of `refsast` is called:
         records are only read.
-Rule 2: `frozen` spikes, where given, stand for those of the reset: the judge of detached resets,
+Rule 2: `frozen` spikes, where given, stand for those of the reset: the check of detached resets,
         for which the loss with the reset's spikes held fixed has the very gradient that is wanted.
 """
 

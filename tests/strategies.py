@@ -18,13 +18,14 @@ import refsast as rs
 from proofs_check.attack import HypothesisSource
 from proofs_check.draws import Source
 from refsast.arrays import Array, Integers
-from refsast.model.params import layer_arrays
+from refsast.model import reset
+from refsast.model.params import map_params, param_arrays
 
 SURROGATES = (rs.Arctan, rs.Logistic, rs.Algebraic, rs.FastSigmoid, rs.PiecewiseQuadratic)
 ANALYTIC = (rs.Arctan, rs.Logistic, rs.Algebraic)
 WIDTHS = st.sampled_from((3, 2, 4, 1))  # one class alone has loss 0: seldom
 TIMES = st.sampled_from((3, 5, 8, 2, 7, 4, 6, 1))
-RESETS = (rs.ToZero(), rs.Subtract(), rs.Subtract(leaked=True), rs.NoReset())
+RESETS = tuple(reset.RESETS.values())
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,30 +180,20 @@ def cases(
 
 def make_read_only(case: Case) -> Case:
     """Make all arrays of a case read-only."""
-    for array in (
-        case.x,
-        case.y,
-        *(a for layer in case.params for a in layer_arrays(layer).values()),
-    ):
+    for array in (case.x, case.y, *param_arrays(case.params)):
         array.flags.writeable = False
     return case
 
 
 def to_float32(case: Case) -> Case:
     """Return the case in float32."""
-    params = tuple(
-        rs.Layer(**{k: a.astype(np.float32) for k, a in layer_arrays(layer).items()})
-        for layer in case.params
-    )
+    params = map_params(lambda a: a.astype(np.float32), case.params)
     return replace(case, params=params, x=case.x.astype(np.float32))
 
 
 def to_float64(case: Case) -> Case:
     """Return the case in float64, without changing a number."""
-    params = tuple(
-        rs.Layer(**{k: a.astype(np.float64) for k, a in layer_arrays(layer).items()})
-        for layer in case.params
-    )
+    params = map_params(lambda a: a.astype(np.float64), case.params)
     return replace(case, params=params, x=case.x.astype(np.float64))
 
 

@@ -14,39 +14,25 @@ PATHS = tuple(
     f"tests/gradient/test_{name}.py" for name in ("paths", "fast_parts", "fast_validation")
 )
 PASSES = "tests/gradient/test_sam_passes.py"
-NETWORK = (
-    *(
-        "spans",
-        "logits",
-        "run_forward",
-        "_pool",
-        "_run_chunk",
-        "_potential_bound",
-        "backward_chunks",
-        "_backward_layers",
-    ),
-    *(
-        "param_grads",
-        "upper_weight_grads",
-        "layer_grads",
-        "_recurrent_grad",
-        "readout_grads",
-        "_add_layers",
-    ),
+NETWORK = """
+chunks logits run_forward _run_chunk _potential_bound backward_chunks _backward_layers param_grads
+upper_weight_grads layer_grads _recurrent_grad readout_grads
+"""
+INPUTS = """
+multiply weight_grad multiply_weight_grad signal_rows matmul_in_pieces piece_length _steps
+_fill_parts make_inputs break_even_density _pieces _convert matmul_over_time flatten_steps
+"""
+KERNELS = """
+make_spike_kernel _arctan_kernel _numpy_arctan _rational_arctan _reset_to_zero_kernel
+_subtract_kernel _no_reset_kernel
+"""
+FAST_SAM = """
+sam_gradient sharing_is_cheaper _joint_passes global_norm _ascent_step _add_multiple
+"""
+RULES = (
+    "RULES unbroadcast _unbroadcast_pullback power reduce_sum transpose where stack _unstack take"
 )
-PRODUCTS = (
-    *(
-        "times",
-        "gradient",
-        "times_gradient",
-        "in_rows",
-        "matmul_in_pieces",
-        "piece_length",
-        "_in_time",
-        "_each",
-    ),
-    *("make_inputs", "break_even_density", "_spans", "_rows", "matmul_over_time", "flatten_steps"),
-)
+SPECTRAL = "project _spectral_norm _normalize _satisfies_cap _clip_singular_values"
 OPS = ("tests/autodiff/test_tape.py", "tests/autodiff/test_ops.py", "-k", "not thousand")
 TAPE = ("tests/autodiff/test_tape.py", "-m", "not slow")
 
@@ -66,50 +52,14 @@ PROOFS = tuple(
 )
 
 TARGETS = (
-    Target(
-        "refsast/gradient/fast/kernels.py",
-        (
-            "make_spike_kernel",
-            "_arctan_kernel",
-            "_numpy_arctan",
-            "_rational_arctan",
-            "_to_zero_kernel",
-            "_subtract_kernel",
-            "_no_reset_kernel",
-        ),
-        (*GRADIENT, *PATHS),
-    ),
+    Target("refsast/gradient/bptt.py", ("loss_and_grad",), ("tests/gradient/test_bptt.py",)),
+    Target("refsast/gradient/fast/kernels.py", tuple(KERNELS.split()), (*GRADIENT, *PATHS)),
     Target("refsast/gradient/fast/layer.py", ("initial_state", "forward", "backward"), GRADIENT),
-    Target("refsast/gradient/fast/network.py", NETWORK, (*GRADIENT, *PATHS)),
-    Target("refsast/gradient/fast/inputs.py", PRODUCTS, (*GRADIENT, *PATHS, PASSES)),
-    Target(
-        "refsast/gradient/fast/sam.py",
-        (
-            "sam_gradient",
-            "sharing_is_cheaper",
-            "_shared_passes",
-            "global_norm",
-            "_ascent_step",
-            "_add_multiple",
-        ),
-        (PASSES,),
-    ),
+    Target("refsast/gradient/fast/network.py", tuple(NETWORK.split()), (*GRADIENT, *PATHS)),
+    Target("refsast/gradient/fast/inputs.py", tuple(INPUTS.split()), (*GRADIENT, *PATHS, PASSES)),
+    Target("refsast/gradient/fast/sam.py", tuple(FAST_SAM.split()), (PASSES,)),
     Target("refsast/model/loss.py", ("loss_and_cotangent",), (*GRADIENT, *PATHS)),
-    Target(
-        "refsast/autodiff/ops.py",
-        (
-            "RULES",
-            "unbroadcast",
-            "power",
-            "reduce_sum",
-            "transpose",
-            "where",
-            "stack",
-            "_unstack",
-            "take",
-        ),
-        OPS,
-    ),
+    Target("refsast/autodiff/ops.py", tuple(RULES.split()), OPS),
     Target("refsast/autodiff/tape.py", ("_accumulate", "backward", "_toposort"), TAPE),
     Target(
         "refsast/optim/sam.py",
@@ -119,18 +69,7 @@ TARGETS = (
     Target(
         "refsast/optim/descent.py", ("sgd", "adam", "projected"), ("tests/optim/test_descent.py",)
     ),
-    Target(
-        "refsast/model/spectral.py",
-        (
-            "spectral_norm",
-            "project",
-            "_norm",
-            "_normalize",
-            "_satisfies_cap",
-            "_clip_singular_values",
-        ),
-        ("tests/model/test_spectral.py",),
-    ),
+    Target("refsast/model/spectral.py", tuple(SPECTRAL.split()), ("tests/model/test_spectral.py",)),
     Target(
         "refsast/experiment/sharpness/remainder.py",
         ("curvature", "sam_remainder"),

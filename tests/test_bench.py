@@ -58,12 +58,12 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("says", WRONG)
-def test_a_wrong_implementation_is_refused(says):
+@pytest.mark.parametrize("message", WRONG)
+def test_a_wrong_implementation_is_refused(message):
     right = exact(TINY)
 
     assert verdict(right, right) == ""
-    assert says in verdict(WRONG[says](*right), right)
+    assert message in verdict(WRONG[message](*right), right)
 
 
 def test_the_oracles_differ():
@@ -139,12 +139,12 @@ def test_figures_are_drawn_and_small():
 
 
 @pytest.mark.parametrize(
-    ("flags", "says"),
+    ("flags", "message"),
     [
         (["--rounds", "0"], "--rounds must be positive, got 0"),
         (["--only", "speed"], f"--only must be one of {', '.join(SECTIONS)}, got speed"),
     ],
 )
-def test_bad_input_ends_in_one_line(capsys, flags, says):
+def test_bad_input_ends_in_one_line(capsys, flags, message):
     assert main(flags) == 2
-    assert capsys.readouterr().err == f"tests.bench: {says}\n"
+    assert capsys.readouterr().err == f"tests.bench: {message}\n"

@@ -82,14 +82,14 @@ def test_all_steps_are_the_spikes_themselves():
 def test_on_disk_they_are_the_same(tmp_path_factory, x, rows, data):
     spikes = memory_map(as_spikes(x), tmp_path_factory.mktemp("spikes"))
     rows = [row % x.shape[1] for row in rows]
-    stretch = data.draw(st.slices(x.shape[1]))
+    some = data.draw(st.slices(x.shape[1]))
 
     assert np.array_equal(spikes.dense(), x)
     assert np.array_equal(spikes[:, rows].dense(), x[:, rows])
-    assert np.array_equal(spikes[:, stretch].dense(), x[:, stretch])
+    assert np.array_equal(spikes[:, some].dense(), x[:, some])
 
 
-def test_a_stretch_shares_memory_and_a_choice_does_not():
+def test_a_slice_shares_memory_and_a_choice_does_not():
     x = as_spikes(np.ones((2, 5, 3)))
 
     assert np.shares_memory(x[:, 1:4].index, x.index)

@@ -1,7 +1,8 @@
-"""Derivatives of array programs: a tape, a table of operations and, apart from both, the judges.
+"""Derivatives of array programs: a tape, a table of operations, and numerical derivatives.
 
 A program is anything written with NumPy's operators and functions. It runs on arrays as it stands
-and on nodes of the tape unchanged. `numeric` holds the judges, which know neither tape nor table.
+and on nodes of the tape unchanged. `numeric` imports neither tape nor table, so that it can check
+them.
 """
 
 from refsast.autodiff.derivatives import hvp, jvp, value_and_grad, vjp

@@ -64,14 +64,12 @@ def vjp(f: ArrayFunction, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
 def jvp(f: ArrayFunction, xs: tuple[Array, ...], vs: tuple[Array, ...]) -> Array:
     """Return the Jacobian-vector product ``J v``, the derivative of `f` along `vs`.
 
-    The transpose of the transpose: ``J' g`` is linear in ``g``, so its own pullback is ``J``.
+    Two backward passes: ``J' g`` is linear in ``g``, so its own pullback is ``J``.
 
     Parameters
     ----------
-    f : callable
-        A NumPy program, ``f(*xs) -> array``.
-    xs : tuple of ndarray
-        Where to differentiate.
+    f, xs
+        As for `vjp`.
     vs : tuple of ndarray
         The direction, one array per argument.
 
@@ -85,8 +83,9 @@ def jvp(f: ArrayFunction, xs: tuple[Array, ...], vs: tuple[Array, ...]) -> Array
     if not isinstance(y, Node):
         return np.zeros(np.shape(y))
     g = leaf(np.zeros(y.shape))
-    along = _inner_product(backward(y, nodes, g, traced=True), vs)
-    return backward(along, (g,), np.ones(()))[0]
+    # <J' g, v> is linear in g, with the gradient J v.
+    directional = _inner_product(backward(y, nodes, g, traced=True), vs)
+    return backward(directional, (g,), np.ones(()))[0]
 
 
 def hvp(f: ArrayFunction, xs: tuple[Array, ...], vs: tuple[Array, ...]) -> tuple[Array, ...]:
@@ -94,12 +93,8 @@ def hvp(f: ArrayFunction, xs: tuple[Array, ...], vs: tuple[Array, ...]) -> tuple
 
     Parameters
     ----------
-    f : callable
-        A NumPy program, ``f(*xs) -> scalar``.
-    xs : tuple of ndarray
-        Where to differentiate.
-    vs : tuple of ndarray
-        The direction, one array per argument.
+    f, xs, vs
+        As for `jvp`, the result of `f` being a scalar.
 
     Returns
     -------

@@ -1,7 +1,7 @@
-"""The judges: derivatives by numbers alone, which know neither the tape nor its operations.
+"""Numerical derivatives, by which the tape and its operations are checked.
 
-Rule 1: nothing of `refsast.autodiff` is imported here; agreement with a judge is evidence.
-Rule 2: a judge that estimates returns its own error estimate beside the answer.
+Rule 1: nothing of `refsast.autodiff` is imported here, so that agreement is evidence.
+Rule 2: what is an estimate is returned with an estimate of its error.
 """
 
 from collections.abc import Callable
@@ -67,10 +67,8 @@ def complex_step_gradient(f: Callable[..., Array], x: Array) -> Array:
 
     Parameters
     ----------
-    f : callable
-        ``f(x) -> scalar``, as for `complex_step`.
-    x : ndarray
-        Where to differentiate; real.
+    f, x
+        As for `complex_step`, the result of `f` being a scalar.
 
     Returns
     -------
@@ -98,10 +96,8 @@ def central_difference(
     ----------
     f : callable
         ``f(x) -> array``, smooth on the segment that the largest step spans.
-    x : ndarray
-        Where to differentiate.
-    direction : ndarray
-        Of the shape of `x`.
+    x, direction
+        As for `complex_step`.
     step : float
         Largest step, in units of `direction`. Positive.
     halvings : int
@@ -112,7 +108,7 @@ def central_difference(
     derivative : ndarray
         Of the shape of ``f(x)``.
     error : ndarray
-        Estimate of its absolute error, entry by entry; larger than the error but for bad luck.
+        Estimate of its absolute error, entry by entry; nearly always an upper bound.
 
     Raises
     ------
@@ -128,6 +124,7 @@ def central_difference(
     best = np.zeros(np.shape(f(x)))
     error = np.full(best.shape, np.inf)
     previous: list[Array] = []
+    # Richardson extrapolation: each row halves the step, each column removes one more power of h^2.
     for k in range(halvings + 1):
         h = step * 0.5**k
         row = [(f(x + h * direction) - f(x - h * direction)) / (2.0 * h)]
@@ -164,8 +161,8 @@ def adjoint_gap(
         Zero up to rounding for a right rule; NaN where either side is NaN.
     """
     h = 1j * STEP
-    moved = rule.value(*(a + h * v for a, v in zip(args, tangents, strict=True)))
-    forward = g * np.imag(moved) / STEP
+    perturbed = rule.value(*(a + h * v for a, v in zip(args, tangents, strict=True)))
+    forward = g * np.imag(perturbed) / STEP
     y = rule.value(*args)
     backward = [
         pullback(g, y, *args) * v for pullback, v in zip(rule.pullbacks, tangents, strict=True)

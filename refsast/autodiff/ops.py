@@ -15,7 +15,7 @@ import numpy as np
 
 from refsast.arrays import Array
 
-Pullback: TypeAlias = Callable[..., "Array | Slice"]
+Pullback: TypeAlias = Callable[..., "Array | SliceCotangent"]
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ class Op:
 
 
 @dataclass(frozen=True, eq=False)
-class Slice:
-    """The cotangent of one entry along the first axis, all other entries being zero.
+class SliceCotangent:
+    """A cotangent that is zero but for one entry along the first axis.
 
-    Kept apart until it is summed: filling T arrays of T steps would cost T squared.
+    It stays in this form until all are summed: T arrays of T steps would cost T squared.
     """
 
     index: int
@@ -53,34 +53,19 @@ def unbroadcast(g: Array, like: Array) -> Array:
     """Sum `g` over the axes along which `like` was broadcast."""
     shape = np.shape(like)
     extra = np.ndim(g) - len(shape)
-    stretched = tuple(i + extra for i, n in enumerate(shape) if n == 1 != np.shape(g)[i + extra])
-    axes = (*range(extra), *stretched)
+    ones = tuple(i + extra for i, n in enumerate(shape) if n == 1 != np.shape(g)[i + extra])
+    axes = (*range(extra), *ones)
     return np.reshape(np.sum(g, axis=axes), shape) if axes else g
 
 
-RULES: tuple[tuple[Callable[..., Array], *tuple[Pullback, ...]], ...] = (
-    (np.add, lambda g, y, a, b: unbroadcast(g, a), lambda g, y, a, b: unbroadcast(g, b)),
-    (np.subtract, lambda g, y, a, b: unbroadcast(g, a), lambda g, y, a, b: unbroadcast(-g, b)),
-    (
-        np.multiply,
-        lambda g, y, a, b: unbroadcast(g * b, a),
-        lambda g, y, a, b: unbroadcast(g * a, b),
-    ),
-    (
-        np.divide,
-        lambda g, y, a, b: unbroadcast(g / b, a),
-        lambda g, y, a, b: unbroadcast(-(g * y) / b, b),
-    ),
-    (
-        np.maximum,
-        lambda g, y, a, b: unbroadcast(g * (a >= b), a),
-        lambda g, y, a, b: unbroadcast(g * (a < b), b),
-    ),
-    (
-        np.minimum,
-        lambda g, y, a, b: unbroadcast(g * (a <= b), a),
-        lambda g, y, a, b: unbroadcast(g * (a > b), b),
-    ),
+# Value beside pullbacks. What a broadcast adds to them is added for all in `UFUNCS`.
+RULES: tuple[tuple[Callable[..., Array], ...], ...] = (
+    (np.add, lambda g, y, a, b: g, lambda g, y, a, b: g),
+    (np.subtract, lambda g, y, a, b: g, lambda g, y, a, b: -g),
+    (np.multiply, lambda g, y, a, b: g * b, lambda g, y, a, b: g * a),
+    (np.divide, lambda g, y, a, b: g / b, lambda g, y, a, b: -(g * y) / b),
+    (np.maximum, lambda g, y, a, b: g * (a >= b), lambda g, y, a, b: g * (a < b)),
+    (np.minimum, lambda g, y, a, b: g * (a <= b), lambda g, y, a, b: g * (a > b)),
     (np.matmul, lambda g, y, a, b: g @ b.T, lambda g, y, a, b: a.T @ g),  # of two matrices
     (np.negative, lambda g, y, x: -g),
     (np.exp, lambda g, y, x: g * y),
@@ -95,9 +80,19 @@ RULES: tuple[tuple[Callable[..., Array], *tuple[Pullback, ...]], ...] = (
     (np.arctan, lambda g, y, x: g / (1.0 + x * x)),
     (np.absolute, lambda g, y, x: g * np.sign(x)),
 )
-UFUNCS = {value: Op(value.__name__, value, tuple(rules)) for value, *rules in RULES}
 
-# Derivative zero wherever there is one: the answer is an array, not a node.
+
+def _unbroadcast_pullback(pullback: Callable[..., Array], i: int) -> Pullback:
+    """The pullback of argument `i`, summed over the axes along which that was broadcast."""
+    return lambda g, y, *args: unbroadcast(pullback(g, y, *args), args[i])
+
+
+UFUNCS = {
+    value: Op(value.__name__, value, tuple(map(_unbroadcast_pullback, rules, range(len(rules)))))
+    for value, *rules in RULES
+}
+
+# Their derivative is zero wherever it exists, so the result is an array, not a node.
 ZERO_GRADIENT = (
     np.greater,
     np.greater_equal,
@@ -119,7 +114,7 @@ def power(exponent: float) -> Op:
 
 
 def reduce_sum(axis: tuple[int, ...], keepdims: bool) -> Op:
-    """The sum over some axes, none of them negative; `g` is spread over them again."""
+    """The sum over some axes, none of them negative; its pullback repeats `g` along them."""
 
     def spread(g: Array, y: Array, x: Array) -> Array:
         kept = tuple(1 if i in axis else n for i, n in enumerate(np.shape(x)))
@@ -167,4 +162,6 @@ def _unstack(index: int, g: Array, *_: Array) -> Array:
 
 def take(index: int) -> Op:
     """Entry `index` along the first axis."""
-    return Op(f"take {index}", lambda x: x[index], (lambda g, y, x: Slice(index % len(x), g),))
+    return Op(
+        f"take {index}", lambda x: x[index], (lambda g, y, x: SliceCotangent(index % len(x), g),)
+    )

@@ -1,11 +1,11 @@
-"""A reverse-mode tape: run a NumPy program on nodes, then walk it backwards.
+"""A reverse-mode tape: run a NumPy program on nodes, then apply the pullbacks in reverse order.
 
 Rule 1: a node is a value, the op that made it and that op's arguments. Nothing is ever changed.
 Rule 2: NumPy's own functions accept nodes (by its dispatch protocols), so a program needs no
         rewriting, and neither do the pullbacks: traced backwards, they give gradients of gradients.
 Rule 3: a node stands wherever an array may; in signatures both are called ``Array``.
-Rule 4: an order for the backward walk is the depth of a node, found without recursion, so that an
-        unroll may be as long as memory allows.
+Rule 4: the backward pass goes by the depth of a node and needs no recursion, so that an unroll may
+        be as long as memory allows.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -14,7 +14,7 @@ import numpy as np
 
 from refsast.arrays import Array
 from refsast.autodiff import ops
-from refsast.autodiff.ops import Op, Slice
+from refsast.autodiff.ops import Op, SliceCotangent
 
 
 class Node(np.lib.mixins.NDArrayOperatorsMixin):
@@ -29,7 +29,7 @@ class Node(np.lib.mixins.NDArrayOperatorsMixin):
     args : tuple of Node or ndarray
         What `op` was applied to.
     depth : int
-        Longest way back to an input; a node is deeper than its arguments.
+        Longest path back to an input; a node is deeper than its arguments.
     """
 
     __slots__ = ("args", "depth", "op", "value")
@@ -85,7 +85,7 @@ class Node(np.lib.mixins.NDArrayOperatorsMixin):
     def __array_ufunc__(self, ufunc, method, *args, **kwargs):
         if method != "__call__" or kwargs:
             return NotImplemented
-        if ufunc in ops.ZERO_GRADIENT:
+        if ufunc in ops.ZERO_GRADIENT:  # comparisons: a constant for the tape
             return ufunc(*map(primal, args))
         if ufunc is np.power and not isinstance(args[1], Node):
             return apply(ops.power(args[1]), args[0])
@@ -123,7 +123,7 @@ def straight_through(
 ) -> Callable[[Array], Array]:
     """Return a function with the values of `hard` and, on the tape, another's derivative.
 
-    No function has that derivative, so what is pulled back through it is no gradient.
+    No function has both, so what the backward pass then returns is the gradient of nothing.
     """
     op = Op("straight-through", hard, (lambda g, y, x: g * derivative(x),))
     return lambda x: apply(op, x)
@@ -172,26 +172,13 @@ FUNCTIONS: dict[Callable[..., object], Callable[..., object]] = {
 def backward(
     output: object, inputs: Sequence[Array], g: Array, *, traced: bool = False
 ) -> tuple[Array, ...]:
-    """Pull the cotangent `g` of `output` back to `inputs`.
+    """Return the cotangents of `inputs`, given the cotangent `g` of `output`; zero where unused.
 
-    Parameters
-    ----------
-    output : Node
-        The end of the program. Anything but a node depends on no input.
-    inputs : sequence of Node
-        Where to stop.
-    g : array or Node
-        Cotangent of `output`, of its shape.
-    traced : bool
-        Whether the walk itself is recorded, so that its results can be differentiated again.
-
-    Returns
-    -------
-    tuple of array (of Node, if `traced`)
-        One cotangent per input; zeros for an input on which `output` does not depend.
+    With `traced` the pass is itself recorded, so that its results can be differentiated again.
     """
     read = (lambda a: a) if traced else primal
-    parts: dict[int, list[Array | Slice]] = {id(output): [g]}
+    # The parts of each node's cotangent. A node comes after all that use it, so they are complete.
+    parts: dict[int, list[Array | SliceCotangent]] = {id(output): [g]}
     wanted = {id(x): np.zeros(x.shape) for x in inputs}
     for node in _toposort(output, inputs):
         cotangent = _accumulate(parts.pop(id(node)), node.shape)
@@ -208,14 +195,15 @@ def backward(
 
 
 def _toposort(output: object, inputs: Iterable[Array]) -> list[Node]:
-    """Return the nodes on a way from `inputs` to `output`, the deepest first."""
+    """Return the nodes on paths from `inputs` to `output`, the deepest first."""
     seen: dict[int, Node] = {}
-    todo: list[object] = [output]
-    while todo:
-        node = todo.pop()
+    stack: list[object] = [output]
+    while stack:
+        node = stack.pop()
         if isinstance(node, Node) and id(node) not in seen:
             seen[id(node)] = node
-            todo.extend(node.args)
+            stack.extend(node.args)
+    # Of these only what depends on an input: a node whose argument does, from the inputs up.
     useful = {id(x) for x in inputs}
     ascending = sorted(seen.values(), key=lambda node: node.depth)
     for node in ascending:
@@ -224,12 +212,12 @@ def _toposort(output: object, inputs: Iterable[Array]) -> list[Node]:
     return [node for node in reversed(ascending) if id(node) in useful]
 
 
-def _accumulate(parts: list[Array | Slice], shape: tuple[int, ...]) -> Array:
-    """Sum the parts of a cotangent, its slices gathered into one stack."""
-    whole = [p for p in parts if not isinstance(p, Slice)]
+def _accumulate(parts: list[Array | SliceCotangent], shape: tuple[int, ...]) -> Array:
+    """Sum the parts of a cotangent; slices become one stack, so T of them cost T, not T squared."""
+    whole = [p for p in parts if not isinstance(p, SliceCotangent)]
     slices: dict[int, Array] = {}
     for p in parts:
-        if isinstance(p, Slice):
+        if isinstance(p, SliceCotangent):
             slices[p.index] = slices[p.index] + p.g if p.index in slices else p.g
     if slices:
         rows = [slices.get(i, np.zeros(shape[1:])) for i in range(shape[0])]

@@ -12,14 +12,14 @@ from refsast.cli.common import Commands, natural, progress_bar
 from refsast.crosscheck.case import Case, Factory, Unsupported
 from refsast.crosscheck.check import Report, check
 from refsast.crosscheck.compare import Stage
-from refsast.crosscheck.factory import build_implementation, load_factory
-from refsast.crosscheck.golden.comparison import SHIPPED_SET, compare, export
-from refsast.crosscheck.golden.questions import SPECS, draw_question
+from refsast.crosscheck.factory import build, load_factory
+from refsast.crosscheck.golden.comparison import compare
+from refsast.crosscheck.golden.reader import SHIPPED_SET, export, read_golden, read_index
 from refsast.crosscheck.integrability import VerdictKind, integrable
 from refsast.experiment.tables import align_columns
 from refsast.files import open_atomic, write_atomic
 
-CASES = tuple(spec.name for spec in SPECS)
+CASES = tuple(str(case["name"]) for case in read_index(SHIPPED_SET))
 
 
 def add(commands: Commands) -> None:
@@ -91,7 +91,7 @@ def run_run(args: argparse.Namespace) -> int:
     lines, name = [("case", "verdict", "cause", "first wrong")], args.impl
     for case in progress_bar(_cases(args), desc="cases", leave=False):
         try:
-            implementation = build_implementation(factory, case)
+            implementation = build(factory, case)
         except Unsupported as reason:
             lines.append((case.name, "left out", "", str(reason)))
             continue
@@ -121,7 +121,7 @@ def run_integrable(args: argparse.Namespace) -> int:
     factory, kinds = _factory(args), []
     for case in progress_bar(_cases(args), desc="cases", leave=False):
         try:
-            gradient = build_implementation(factory, case).gradient
+            gradient = build(factory, case).gradient
         except Unsupported as reason:
             print(f"{case.name}: left out ({reason})\n")
             continue
@@ -136,7 +136,7 @@ def run_integrable(args: argparse.Namespace) -> int:
 def run_export(args: argparse.Namespace) -> int:
     """Write the golden vectors."""
     export(args.folder)
-    print(f"{len(SPECS)} cases: {args.folder}")
+    print(f"{len(CASES)} cases: {args.folder}")
     return 0
 
 
@@ -155,9 +155,8 @@ def _factory(args: argparse.Namespace) -> Factory:
 
 
 def _cases(args: argparse.Namespace) -> list[Case]:
-    return [
-        draw_question(spec).case for spec in SPECS if args.case is None or spec.name in args.case
-    ]
+    cases = [golden.question.case for golden in read_golden()]
+    return [case for case in cases if args.case is None or case.name in args.case]
 
 
 def _error(report: Report) -> float:

@@ -1,21 +1,23 @@
-"""The question and the answer: what an implementation is asked, and what it may say.
+"""The question and the answer: what an implementation is asked, and what it may return.
 
-Rule 1: numbers cross this line as NumPy arrays; what comes back may be anything that turns into
-        them (``__array__``, DLPack), so that no framework is imported here.
-Rule 2: what comes back is looked at once, in `read_answer`; nothing behind it validates again.
+Rule 1: an implementation gets NumPy arrays; it may return anything that converts to them
+        (``__array__``, DLPack), so that no framework is imported here.
+Rule 2: what it returns is validated once, in `read_answer`, and trusted from there on.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
-from refsast.arrays import Array, Integers, as_array, format_shape, shape_matches
+from refsast.arrays import Array, Integers, as_array
 from refsast.model.network import Network
-from refsast.model.params import ARRAY_NAMES, Layer, Params, map_params
+from refsast.model.params import Layer, Params, layer_arrays, map_params
 from refsast.model.synapse import Synapse
 from refsast.model.validation import validate
+
+T = TypeVar("T")
 
 
 class Unsupported(ValueError):
@@ -29,7 +31,7 @@ class Case:
     Attributes
     ----------
     network : Network
-        The network. Its neurons say reset, leak, threshold and smooth spike.
+        The network. Its neurons fix reset, leak, threshold and smooth spike.
     params : tuple of Layer
         Its parameters, float64.
     x : (time, batch, n_0) array
@@ -37,7 +39,7 @@ class Case:
     y : (batch,) array of int
         Labels in [0, classes).
     synapse : Synapse or None
-        What each layer's input goes through; None: nothing, as in `Network`.
+        What filters each layer's input; None: nothing does, as in `Network`.
     hard : bool
         Whether spikes are Heaviside steps forward and smooth ones backward: the conventional,
         biased estimate. Else they are smooth both ways, and the answer is a gradient.
@@ -47,7 +49,7 @@ class Case:
     Raises
     ------
     ValueError
-        If a shape, dtype or number is not as it must be.
+        If a shape, dtype or number is not valid.
     """
 
     network: Network
@@ -64,6 +66,7 @@ class Case:
             raise ValueError("params and x must be real, got complex numbers")
         if not (self.synapse is None or isinstance(self.synapse, Synapse)):
             raise ValueError(f"synapse must be a Synapse or None, got {self.synapse!r}")
+        # The record is frozen; this is how it stores what validation returned.
         object.__setattr__(self, "params", cast_params(params, np.float64))
         object.__setattr__(self, "x", x.astype(np.float64))
         object.__setattr__(self, "y", y.astype(np.int64))
@@ -71,7 +74,7 @@ class Case:
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What an implementation says of a case. What is None was not said.
+    """What an implementation returns for a case; what it leaves out is None.
 
     Attributes
     ----------
@@ -102,7 +105,7 @@ Gradient: TypeAlias = Callable[..., object]
 
 @dataclass(frozen=True)
 class Implementation:
-    """What a factory may return in place of a bare gradient, to be asked more.
+    """What a factory may return in place of a bare gradient, to offer more.
 
     Attributes
     ----------
@@ -120,8 +123,8 @@ class Implementation:
     name: str = "implementation"
 
 
-# What ``package:factory`` names: it is called with a case (only network, synapse and hard matter)
-# and raises `Unsupported` where there is no such network.
+# ``package:factory`` names one. It is called with a case, of which only network, synapse and hard
+# matter, and raises `Unsupported` where its library has no such network.
 Factory: TypeAlias = Callable[[Case], "Implementation | Gradient"]
 
 
@@ -131,56 +134,47 @@ def cast_params(params: Params, dtype: np.typing.DTypeLike) -> Params:
 
 
 def require_callable(gradient: Gradient | Implementation) -> Gradient:
-    """Return what there is to call, or say that there is nothing."""
+    """Return the function to call, or raise a ValueError where there is none."""
     found = gradient.gradient if isinstance(gradient, Implementation) else gradient
     if not callable(found):
         raise ValueError(f"gradient must be callable, got {type(found).__name__}")
     return found
 
 
-def ask(gradient: Gradient, case: Case) -> tuple[Answer, np.dtype]:
-    """Call an implementation on a case and return its answer in float64, with the dtype it had.
+def call_foreign(function: Callable[..., T], *args: object, wanted: str) -> T:
+    """Call somebody else's code, and turn whatever it raises into one line, a ValueError.
 
-    Parameters
-    ----------
-    gradient : callable
-        ``gradient(params, x, y)``; gets copies, so that whatever it does to them stays with it.
-    case : Case
-        The question.
-
-    Returns
-    -------
-    answer : Answer
-        float64.
-    dtype : numpy.dtype
-        The least precise of all floating-point arrays that came back.
-
-    Raises
-    ------
-    ValueError
-        If it raises, or what comes back has other names, shapes or kinds, or is not finite.
+    Only `Unsupported` goes through, because it is an answer. `wanted` begins the message:
+    ``NAME must REQUIREMENT``. SystemExit counts as an error: a library that quits must not end the
+    program that checks it.
     """
     try:
-        reply = gradient(cast_params(case.params, np.float64), case.x.copy(), case.y.copy())
+        return function(*args)
     except Unsupported:
         raise
-    except (
-        Exception,
-        SystemExit,
-    ) as error:  # somebody else's code: whatever it raises is said in one line
-        raise ValueError(
-            f"gradient must answer {case.name!r}, got {describe_error(error)}"
-        ) from error
-    return read_answer(reply, case)
+    except (Exception, SystemExit) as error:
+        raise ValueError(f"{wanted}, got {describe_error(error)}") from error
 
 
 def describe_error(error: BaseException) -> str:
-    """Return what was raised, on one line."""
+    """Return an exception on one line."""
     return " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
 
 
+def ask(gradient: Gradient, case: Case) -> tuple[Answer, np.dtype]:
+    """Call an implementation on a case and return its answer in float64, with the dtype it had.
+
+    That is the least precise of all floating-point arrays that came back. The implementation gets
+    copies, so that whatever it does to them stays with it. Raises ValueError if it raises, or if
+    what comes back has other names, shapes or kinds, or is not finite.
+    """
+    copies = cast_params(case.params, np.float64), case.x.copy(), case.y.copy()
+    reply = call_foreign(gradient, *copies, wanted=f"gradient must answer {case.name!r}")
+    return read_answer(reply, case)
+
+
 def read_answer(reply: object, case: Case) -> tuple[Answer, np.dtype]:
-    """Read what `ask` got; see there."""
+    """Return the answer and the dtype in what a gradient returned; errors as `ask`."""
     if isinstance(reply, Answer):
         given = reply
     elif isinstance(reply, tuple | list) and len(reply) == 2:
@@ -189,62 +183,47 @@ def read_answer(reply: object, case: Case) -> tuple[Answer, np.dtype]:
         raise ValueError(
             f"gradient must return (loss, grads) or an Answer, got {type(reply).__name__}"
         )
-    network, time, batch = case.network, *case.x.shape[:2]
-    dtypes: list[np.dtype] = []
+    network, dtypes = case.network, [np.dtype(np.float64)]
 
     def read(value: object, name: str, shape: Sequence[int]) -> Array:
-        array = convert_array(value, name)
+        array = require_real_array(value, name, shape)
         if array.dtype.kind == "f":
             dtypes.append(array.dtype)
-        if array.dtype == np.float16:
-            raise ValueError(f"{name} must be float32 or float64, got float16: it tells too little")
-        if not shape_matches(array.shape, shape):
-            raise ValueError(
-                f"{name} must have shape {format_shape(shape)}, got {format_shape(array.shape)}"
-            )
-        return as_array(array.astype(np.float64), name)
-
-    loss = float(read(given.loss, "loss", ()))
-    dtypes.clear()  # a loss is a Python float as a rule, whatever it was computed in
-    grads = _read_params(given.grads, network, read)
+        return array.astype(np.float64)
 
     def layers(arrays: object, name: str) -> tuple[Array, ...] | None:
         if arrays is None:
             return None
-        if not isinstance(arrays, Sequence) or len(arrays) != len(network.neurons):
-            raise ValueError(
-                f"{name} must have {len(network.neurons)} arrays, got {_describe_value(arrays)}"
-            )
-        return tuple(
-            read(a, f"{name}[{i}]", (time, batch, n))
-            for i, (a, n) in enumerate(zip(arrays, network.sizes[1:], strict=True))
-        )
+        wanted = [(*case.x.shape[:2], n) for n in network.sizes[1:]]
+        if not isinstance(arrays, Sequence) or len(arrays) != len(wanted):
+            raise ValueError(f"{name} must have {len(wanted)} arrays, got {_describe(arrays)}")
+        pairs = zip(arrays, wanted, strict=True)
+        return tuple(read(array, f"{name}[{i}]", shape) for i, (array, shape) in enumerate(pairs))
 
     answer = Answer(
-        loss,
-        grads,
+        # Its dtype says nothing: a loss is a Python float as a rule, whatever it was computed in.
+        float(require_real_array(given.loss, "loss", ())),
+        _read_params(given.grads, network, read),
         layers(given.u, "u"),
         layers(given.s, "s"),
         layers(given.adjoints, "adjoints"),
         None if given.x is None else read(given.x, "x", case.x.shape),
     )
-    return answer, min([*dtypes, np.dtype(np.float64)], key=lambda d: d.itemsize)
+    return answer, min(dtypes, key=lambda dtype: dtype.itemsize)
 
 
 def _read_params(grads: object, network: Network, read: Callable[..., Array]) -> Params:
     """The gradients as layers, or what is wrong with them."""
-    if not isinstance(grads, Sequence) or isinstance(grads, str):
-        raise ValueError(f"grads must be a sequence of layers, got {_describe_value(grads)}")
+    if not isinstance(grads, Sequence) or isinstance(grads, str):  # a str is a sequence, too
+        raise ValueError(f"grads must be a sequence of layers, got {_describe(grads)}")
     if len(grads) != len(network.shapes):
         raise ValueError(f"grads must have {len(network.shapes)} layers, got {len(grads)}")
     found = []
     for i, (layer, shapes) in enumerate(zip(grads, network.shapes, strict=True)):
         if isinstance(layer, Layer):
-            layer = {k: getattr(layer, k) for k in ARRAY_NAMES}
+            layer = layer_arrays(layer)
         if not isinstance(layer, Mapping):
-            raise ValueError(
-                f"grads[{i}] must be a Layer or a mapping, got {_describe_value(layer)}"
-            )
+            raise ValueError(f"grads[{i}] must be a Layer or a mapping, got {_describe(layer)}")
         got = {k for k, a in layer.items() if a is not None}
         if got != set(shapes):
             raise ValueError(f"grads[{i}] must have {sorted(shapes)}, got {sorted(map(str, got))}")
@@ -252,33 +231,23 @@ def _read_params(grads: object, network: Network, read: Callable[..., Array]) ->
     return tuple(found)
 
 
-def _describe_value(value: object) -> str:
+def _describe(value: object) -> str:
     """What was given, in a few words."""
     return f"{len(value)}" if isinstance(value, Sequence) else type(value).__name__
 
 
 def convert_array(value: object, name: str) -> np.ndarray:
-    """Return anything array-like as a NumPy array of real numbers.
+    """Return anything array-like as a NumPy array of real numbers; `name` is for the message.
 
-    Parameters
-    ----------
-    value : object
-        A number, an array, or anything with ``__array__`` or DLPack; what is part of an automatic
-        differentiation, or on another device, is taken from there if it has ``detach`` or ``cpu``.
-    name : str
-        For the message.
-
-    Raises
-    ------
-    ValueError
-        If it does not turn into an array of real numbers.
+    Accepted are numbers, arrays, and whatever has ``__array__`` or DLPack. A tensor that requires
+    gradients, or is on another device, refuses both: ``detach`` and ``cpu`` come first.
     """
     try:
-        for leave in ("detach", "cpu"):
-            value = getattr(value, leave, lambda value=value: value)()
+        for method in ("detach", "cpu"):
+            value = getattr(value, method, lambda value=value: value)()
         try:
             array = np.asarray(value)
-        except (TypeError, RuntimeError):
+        except (TypeError, RuntimeError):  # a library that has no ``__array__``, or forbids it
             if not hasattr(value, "__dlpack__"):
                 raise
             array = np.from_dlpack(value)  # pyright: ignore[reportArgumentType]
@@ -286,6 +255,15 @@ def convert_array(value: object, name: str) -> np.ndarray:
         raise ValueError(f"{name} must turn into an array of numbers, got {error}") from error
     if array.dtype.kind not in "biuf":
         raise ValueError(f"{name} must hold real numbers, got dtype {array.dtype}")
+    return array
+
+
+def require_real_array(value: object, name: str, shape: Sequence[int]) -> np.ndarray:
+    """Return `convert_array` of a value that is finite, of that shape, and no float16."""
+    array = convert_array(value, name)
+    if array.dtype == np.float16:
+        raise ValueError(f"{name} must be float32 or float64, got float16: it tells too little")
+    as_array(array.astype(np.float64), name, shape)
     return array
 
 

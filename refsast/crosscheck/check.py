@@ -1,27 +1,32 @@
-"""``rs.check``: does an implementation agree, and if not, where does it part and why?"""
+"""``rs.check``: does an implementation agree, and if not, where is it wrong first, and why?"""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from refsast.crosscheck.case import Answer, Case, Gradient, Implementation, ask, require_callable
-from refsast.crosscheck.compare import Stage, cast_case, compare_answers, tolerances
+from refsast.crosscheck.case import Case, Gradient, Implementation, require_callable
+from refsast.crosscheck.compare import (
+    Stage,
+    examine,
+    examine_variant,
+    repeats,
+    threshold_distance,
+)
 from refsast.crosscheck.diagnose.attribution import Cause, attribute
 from refsast.crosscheck.diagnose.faults import Fault, apply_fault
 from refsast.crosscheck.diagnose.localise import (
     Location,
+    array_errors,
     first_difference,
     gradient_location,
     probe,
 )
-from refsast.crosscheck.variants import reference_variant, solve, unroll_variant
-from refsast.gradient.rounding import ErrorBounds
-from refsast.model.params import map_params
+from refsast.crosscheck.diagnose.observations import observe
 
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """What came of a check.
+    """The result of a check.
 
     Attributes
     ----------
@@ -31,8 +36,8 @@ class Report:
         What the implementation computes in.
     stages : tuple of Stage
         Loss, states, adjoints, parameter gradients, input gradient: those that were answered.
-    first : Place or None
-        Where it parts from the reference first; None where it agrees, or this could not be found.
+    first : Location or None
+        Where it is wrong first; None where it agrees, or this could not be found.
     cause : Cause or None
         Why; None where it agrees.
     repeated : bool
@@ -100,7 +105,7 @@ def check(gradient: Gradient | Implementation, case: Case) -> Report:
 
     References
     ----------
-    DESIGN 3 and 5; FIELD.
+    DESIGN 3 and 5; docs/field.md.
 
     Examples
     --------
@@ -115,73 +120,51 @@ def check(gradient: Gradient | Implementation, case: Case) -> Report:
     >>> report.agrees, report.cause.name, str(report.first)
     (False, 'reset detached', 'adjoint of layer 1, step 3, recording 2, neuron 1 (by its cause)')
     """
-    ask_it = require_callable(gradient)
+    gradient = require_callable(gradient)
     if not isinstance(case, Case):
         raise ValueError(f"case must be a Case, got {type(case).__name__}")
-    got, dtype = ask(ask_it, case)
-    seen = cast_case(case, dtype)
-    right = solve(seen)
-    allowed = tolerances(seen, right, dtype)
-    stages = compare_answers(got, right, allowed)
-    repeated = all(stage.agrees for stage in compare_answers(ask(ask_it, case)[0], got, allowed))
-    report = Report(seen, dtype, stages, repeated=repeated)
-    if report.agrees or not repeated:
+    exam = examine(gradient, case)
+    # A second call shows whether states are kept from the first: then nothing else means much.
+    report = Report(exam.case, exam.dtype, exam.stages, repeated=repeats(gradient, case, exam))
+    if report.agrees or not report.repeated:
         return report
-    _require_clear_of_threshold(seen, right, allowed)
-    return _diagnose(ask_it, report)
-
-
-def _diagnose(gradient: Gradient, report: Report) -> Report:
-    """The report with place and cause."""
-    case, dtype = report.case, report.dtype
-    wrong = {stage.name for stage in report.stages if not stage.agrees}
-    if wrong == {"states"}:
-        return replace(report, first=first_difference(report.stages, "from the states given"))
-    report = attach_cause(report, *attribute(gradient, case, dtype))
+    # Rounding may flip such a spike, and with it everything that follows: no side is wrong.
+    if exam.case.hard and (near := threshold_distance(exam)):
+        raise ValueError(
+            "case must keep hard potentials clear of the threshold, by more than rounding, "
+            f"got a distance of {near[1]:.1e} in layer {near[0] + 1}"
+        )
+    if exam.wrong == {"states"}:  # what is reported, not what is computed
+        return replace(report, first=first_difference(exam.stages, "from the states given"))
+    report = attach_cause(report, *attribute(observe(gradient, exam.case)))
     if report.first is not None:
         return report
+    # Gradients only, and no known cause: the layer and step must be asked for.
     try:
-        return replace(report, first=probe(gradient, case, dtype))
+        return replace(report, first=probe(gradient, exam.case))
     except ValueError:  # it cannot be asked about fewer steps
         return report
 
 
 def attach_cause(report: Report, fault: Fault | None, cause: Cause | None) -> Report:
-    """Return a report with another cause, what it simulates, and the place that follows from it."""
-    program = None if fault is None else apply_fault(report.case, fault)
+    """Return a report with a cause, what it simulates, and the location that follows from it."""
+    # A known cause is run as a whole network: it has states and adjoints that were not given.
+    variant = None if fault is None else apply_fault(report.case, fault)
     simulated: tuple[Stage, ...] = ()
-    if program is not None:
-        right = solve(report.case)
-        allowed = tolerances(report.case, right, report.dtype)
-        simulated = compare_answers(solve(report.case, program), right, allowed)
+    if variant is not None:
+        simulated = examine_variant(variant, report.case, report.dtype).stages
     given = first_difference(report.stages, "from the states and adjoints given")
     agrees = {stage.name: stage.agrees for stage in report.stages}
-    if given and given.what == "adjoint" and not agrees["loss"]:  # of a state that was not given
-        given = None
-    place = given or _simulated_location(simulated) or report.first
-    return replace(report, first=place, cause=cause, simulated=simulated)
+    if given and given.what == "adjoint" and not agrees["loss"]:
+        given = None  # it only follows from a wrong state, which was not given
+    first = given or _cause_location(simulated) or report.first
+    return replace(report, first=first, cause=cause, simulated=simulated)
 
 
-def _simulated_location(simulated: tuple[Stage, ...]) -> Location | None:
-    """Where a simulation of the cause parts; where its adjoints do not, its gradients."""
+def _cause_location(simulated: tuple[Stage, ...]) -> Location | None:
+    """Where a simulation of the cause is wrong first; if no adjoint is, in which gradients."""
     how = "by its cause"
-    place = first_difference(simulated, how) or gradient_location(simulated, how)
-    return replace(place, what="gradient") if place and place.time is None else place
-
-
-def _require_clear_of_threshold(case: Case, right: Answer, allowed: ErrorBounds) -> None:
-    """Refuse a case in which rounding decides whether a hard spike fires; exact ties are clear."""
-    if not case.hard:
-        return
-    finer = map_params(lambda a: a.astype(np.longdouble), case.params)  # pyright: ignore[reportArgumentType]
-    x = case.x.astype(np.longdouble)
-    exact = unroll_variant(case, reference_variant(case), finer, x)[0]  # pyright: ignore[reportArgumentType]
-    layers = zip(case.network.neurons, right.u or (), exact, allowed.u, strict=True)
-    for i, (neuron, u, precise, near) in enumerate(layers):
-        ties = np.stack(precise) == neuron.threshold
-        distance = np.where(ties, np.inf, abs(u - neuron.threshold))
-        if (distance <= near).any():
-            raise ValueError(
-                "case must keep hard potentials clear of the threshold, by more than rounding, "
-                f"got a distance of {distance.min():.1e} in layer {i + 1}"
-            )
+    location = first_difference(simulated, how) or gradient_location(array_errors(simulated), how)
+    if location and location.time is None:
+        return replace(location, what="gradient")
+    return location

@@ -1,40 +1,26 @@
-"""From ``package:factory`` to an implementation: what a user names, found and called with care.
+"""From ``package:factory`` to an implementation.
 
-Rule 1: whatever somebody else's code raises becomes one line that says so, a ValueError; only
-        `Unsupported` goes through, because it is an answer.
+Rule 1: whatever somebody else's code raises becomes one line, a ValueError; only `Unsupported` goes
+        through, because it is an answer.
 """
 
 import importlib
 from functools import reduce
 
-from refsast.crosscheck.case import Case, Factory, Implementation, Unsupported, describe_error
+from refsast.crosscheck.case import Case, Factory, Implementation, call_foreign, describe_error
 
 
 def load_factory(spec: str, name: str = "impl") -> Factory:
     """Return the factory that a text such as ``package.module:factory`` names.
 
-    Parameters
-    ----------
-    spec : str
-        A module that can be imported, a colon, and an attribute path in it, which may have dots.
-    name : str
-        What the text is called where it comes from, for the message.
-
-    Returns
-    -------
-    callable
-        ``factory(case)``; called by `build_implementation`.
-
-    Raises
-    ------
-    ValueError
-        If there is no colon, the module does not import, or it has no such callable.
+    `name` is what the text is called where it comes from. The attribute path may have dots. Raises
+    ValueError if there is no colon, the module does not import, or it has no such callable.
 
     Examples
     --------
-    >>> load("operator:add").__name__
+    >>> load_factory("operator:add").__name__
     'add'
-    >>> load("operator.add")
+    >>> load_factory("operator.add")
     Traceback (most recent call last):
     ValueError: impl must be written package:factory, got 'operator.add'
     """
@@ -46,7 +32,7 @@ def load_factory(spec: str, name: str = "impl") -> Factory:
     except (Exception, SystemExit) as error:
         wanted = f"{name} must name a module that can be imported"
         raise ValueError(f"{wanted}, got {module!r}: {describe_error(error)}") from error
-    try:
+    try:  # an attribute path may lead through classes and submodules
         factory = reduce(getattr, path.split("."), found)
     except AttributeError as error:
         raise ValueError(f"{name} must name something in {module}, got {path!r}") from error
@@ -55,35 +41,13 @@ def load_factory(spec: str, name: str = "impl") -> Factory:
     return factory
 
 
-def build_implementation(factory: Factory, case: Case) -> Implementation:
-    """Return the implementation that a factory makes for a case.
+def build(factory: Factory, case: Case) -> Implementation:
+    """Return the implementation that a factory makes for a case; a bare gradient is wrapped.
 
-    Parameters
-    ----------
-    factory : callable
-        ``factory(case)``, which returns an `Implementation` or a bare ``gradient(params, x, y)``.
-    case : Case
-        What for.
-
-    Returns
-    -------
-    Implementation
-        A bare gradient is wrapped.
-
-    Raises
-    ------
-    Unsupported
-        If the factory says so.
-    ValueError
-        If the factory raises anything else, or returns anything else.
+    Raises `Unsupported` if the factory does, and ValueError if it raises or returns anything else.
     """
-    try:
-        made = factory(case)
-    except Unsupported:
-        raise
-    except (Exception, SystemExit) as error:
-        wanted = "factory must return an implementation or raise Unsupported"
-        raise ValueError(f"{wanted}, got {describe_error(error)}") from error
+    wanted = "factory must return an implementation or raise Unsupported"
+    made = call_foreign(factory, case, wanted=wanted)
     if not isinstance(made, Implementation):
         made = Implementation(made)  # pyright: ignore[reportArgumentType]
     if not callable(made.gradient):

@@ -25,16 +25,6 @@ def error_map(report: Report) -> Figure:
     """Draw errors over tolerance: of states and adjoints by layer and step, of gradients by array.
 
     States and adjoints are those that were given; where none were, those of the cause.
-
-    Parameters
-    ----------
-    report : Report
-        Of `check`.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Up to three panels.
     """
     given = {stage.name: stage for stage in report.stages}
     by_cause = {stage.name: stage for stage in report.simulated}

@@ -7,18 +7,10 @@ import numpy as np
 from refsast.crosscheck.case import Case
 
 
-def python_source(case: Case) -> str:
-    """Return the text of a case.
+def case_source(case: Case) -> str:
+    """Return statements that bind ``case``; what has its default value is left out.
 
-    Parameters
-    ----------
-    case : Case
-        Of records and arrays only: a spike must be one of the library's own.
-
-    Returns
-    -------
-    str
-        Statements that bind ``case``; what has its default value is left out.
+    A case holds records and arrays only; its spikes must be the library's own.
 
     Examples
     --------
@@ -26,7 +18,7 @@ def python_source(case: Case) -> str:
     >>> neuron = rs.LIF(0.5, 1.0, rs.Arctan(2.0))
     >>> network = rs.Network((1, 2), neuron, rs.SpikeRate(4.0), bias=False)
     >>> case = rs.Case(network, (rs.Layer(np.ones((2, 1))),), np.zeros((1, 1, 1)), [1])
-    >>> print(source_of(case))
+    >>> print(case_source(case))
     import numpy as np
     import refsast as rs
     <BLANKLINE>
@@ -69,6 +61,7 @@ def _is_default(field: object, value: object) -> bool:
     """Whether a field of a record has the value that it has when it is left out."""
     now = getattr(value, getattr(field, "name", ""))
     factory = getattr(field, "default_factory", MISSING)
+    # An array is never left out: a comparison of arrays is an array, and none has a default.
     default = getattr(field, "default", MISSING) if factory is MISSING else factory()
     return default is not MISSING and not isinstance(now, np.ndarray) and now == default
 

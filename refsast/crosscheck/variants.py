@@ -1,8 +1,8 @@
-"""The network once more, as a record of functions, so that any one of them can be another.
+"""The network as a record of functions, each of which can be exchanged for another.
 
-Rule 1: with nothing exchanged, `solve` is the reference: the tape over the model's own pieces.
-Rule 2: a fault is a function in place of one of these (`faults`); faults compose.
-Rule 3: a layer sees all of its own past, so that a fault may look further back than one step.
+Rule 1: with nothing exchanged, `solve` is the reference: the tape over the model's own functions.
+Rule 2: a fault exchanges some of them (`diagnose.faults`); faults compose.
+Rule 3: a layer gets all of its own past, so that a fault may look further back than one step.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,65 +24,37 @@ from refsast.model.unroll import input_currents, readout_logits
 
 
 @dataclass(frozen=True)
-class LayerRules:
-    """What one layer does, on arrays and on nodes of the tape.
+class Rules:
+    """The functions of one layer, of arrays and of nodes of the tape."""
 
-    Attributes
-    ----------
-    currents : callable
-        ``(layer, a) -> (time, batch, n)``: all feed-forward input, bias included.
-    recurrent : callable
-        ``(layer, s) -> (batch, n)``: input from the layer's own spikes of the step before.
-    conduct : callable
-        ``(synapse, i, current) -> (i, drive)``.
-    carry : callable
-        ``(neuron, us, ss) -> (batch, n)``: what is left of the past; of all earlier potentials and
-        spikes, oldest first, rest before them.
-    fire : callable
-        ``(neuron, v) -> s`` of the distance above threshold.
-    """
-
+    # ``(layer, a) -> (time, batch, n)``: all feed-forward input, bias included.
     currents: Callable[[Layer, Array], Array]
+    # ``(layer, s) -> (batch, n)``: input from the layer's own spikes of the step before.
     recurrent: Callable[[Layer, Array], Array]
+    # ``(synapse, i, current) -> (i, drive)``.
     conduct: Callable[[Synapse | None, Array, Array], tuple[Array, Array]]
+    # ``(neuron, us, ss) -> (batch, n)``: what the reset leaves. `us` and `ss` are all earlier
+    # potentials and spikes, oldest first; the first of them is the state at rest.
     carry: Callable[[LIF, Sequence[Array], Sequence[Array]], Array]
+    # ``(neuron, v) -> s`` of the distance above threshold.
     fire: Callable[[LIF, Array], Array]
 
 
 @dataclass(frozen=True)
 class Variant:
-    """What a whole implementation does.
+    """All functions of an implementation, right or wrong."""
 
-    Attributes
-    ----------
-    layers : tuple of Rules
-        One per spiking layer.
-    enter : callable
-        ``x -> (time, batch, n_0)``, what the first layer sees.
-    read : callable
-        ``(network, params, s) -> logits`` of the last layer's spikes.
-    loss : callable
-        ``(logits, y) -> scalar``.
-    finish : callable
-        ``Answer -> Answer``: what is done to it before it is handed out.
-    """
-
-    layers: tuple[LayerRules, ...]
-    enter: Callable[[Array], Array]
-    read: Callable[[Network, Params, Array], Array]
+    layers: tuple[Rules, ...]
+    enter: Callable[[Array], Array]  # from x to the input of the first layer
+    read: Callable[[Network, Params, Array], Array]  # from the last layer's spikes to logits
     loss: Callable[[Array, Integers], Array]
-    finish: Callable[[Answer], Answer]
+    finish: Callable[[Answer], Answer]  # applied last, to what is returned
 
 
 def reference_variant(case: Case) -> Variant:
-    """Return what is right for a case."""
-    rules = LayerRules(
-        input_currents,
-        recurrent_input,
-        synapse_step,
-        apply_reset,
-        hard_spike if case.hard else smooth_spike,
-    )
+    """Return the variant in which everything is right."""
+    spike = hard_spike if case.hard else smooth_spike
+    rules = Rules(input_currents, recurrent_input, synapse_step, apply_reset, spike)
     layers = (rules,) * len(case.network.neurons)
     return Variant(layers, lambda x: x, readout_logits, cross_entropy, lambda answer: answer)
 
@@ -110,7 +82,7 @@ def hard_spike(neuron: LIF, v: Array) -> Array:
 
 def solve(
     case: Case,
-    program: Variant | None = None,
+    variant: Variant | None = None,
     *,
     params: Params | None = None,
     x: Array | None = None,
@@ -121,51 +93,39 @@ def solve(
     ----------
     case : Case
         The question.
-    program : Program, optional
-        By which rules; default: the right ones.
+    variant : Variant, optional
+        Default: the reference.
     params, x : tuple of Layer, array, optional
-        In place of those of the case, unchecked: arrays of another kind of number (`digits`), which
-        the arrays of the answer then are of, too.
-
-    Returns
-    -------
-    Answer
-        With nothing left out.
+        In place of those of the case, unchecked. They may be arrays of another kind of number, such
+        as decimals of fifty digits; so are then the arrays of the answer.
     """
-    program = reference_variant(case) if program is None else program
-    given = case.params if params is None else params
-    params = map_params(leaf, given)
+    variant = reference_variant(case) if variant is None else variant
+    params = map_params(leaf, case.params if params is None else params)
     x = leaf(case.x if x is None else x)
-    us, ss = unroll_variant(case, program, params, x)
-    loss = program.loss(program.read(case.network, params, np.stack(ss[-1])), case.y)
+    us, ss = unroll_variant(case, variant, params, x)
+    loss = variant.loss(variant.read(case.network, params, np.stack(ss[-1])), case.y)
     leaves = [a for layer in params for a in layer_arrays(layer).values()]
     potentials = [u for layer in us for u in layer]
-    found = iter(backward(loss, [*leaves, x, *potentials], np.ones(())))
-    grads = tuple(Layer(**{k: next(found) for k in layer_arrays(layer)}) for layer in params)
-    in_x = next(found)
-    return program.finish(
-        Answer(
-            float(primal(loss)),
-            grads,
-            tuple(np.stack([primal(u) for u in layer]) for layer in us),
-            tuple(np.stack([primal(s) for s in layer]) for layer in ss),
-            tuple(np.stack([next(found) for _ in layer]) for layer in us),
-            in_x,
-        )
-    )
+    # One backward pass gives all cotangents, in the order in which they are asked for.
+    cotangents = iter(backward(loss, [*leaves, x, *potentials], np.ones(())))
+    grads = map_params(lambda _: next(cotangents), params)
+    in_x = next(cotangents)
+    adjoints = tuple(np.stack([next(cotangents) for _ in layer]) for layer in us)
+    u, s = (tuple(np.stack([primal(a) for a in layer]) for layer in layers) for layers in (us, ss))
+    return variant.finish(Answer(float(primal(loss)), grads, u, s, adjoints, in_x))
 
 
 def unroll_variant(
-    case: Case, program: Variant, params: Params, x: Array
+    case: Case, variant: Variant, params: Params, x: Array
 ) -> tuple[list[list[Array]], list[list[Array]]]:
     """Return potentials and spikes, a list over time in a list over layers."""
     us: list[list[Array]] = []
     ss: list[list[Array]] = []
-    a = program.enter(x)
-    for neuron, layer, rules in zip(case.network.neurons, params, program.layers, strict=False):
+    a = variant.enter(x)
+    for neuron, layer, rules in zip(case.network.neurons, params, variant.layers, strict=False):
         currents = rules.currents(layer, a)
         rest = np.zeros(currents.shape[1:])
-        if isinstance(currents, Node):  # a first potential that nothing drives is on the tape, too
+        if isinstance(currents, Node):  # else a first potential without input would have no adjoint
             rest = leaf(rest)
         u, s, i = [rest], [rest], rest
         for current in currents:

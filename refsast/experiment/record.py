@@ -181,7 +181,7 @@ def describe_config(config: Config) -> Mapping[str, Json]:
         "batch": int(config.batch),
         "rho": float(config.rho),
         "warmup": float(config.warmup),
-        "descent": config.descent.says,
+        "descent": config.descent.description,
         "schedule": qualified_name(config.schedule),
         "shared": config.shared,
     }

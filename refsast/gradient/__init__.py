@@ -1,10 +1,10 @@
-"""Two gradients, one signature: `reference` by the tape, the oracle, and `fast` by hand.
+"""Three gradients, one signature: `bptt` to read, `reference` by the tape, `fast` to train with.
 
-`rounding` says how far rounding can move each entry: the yardstick by which two gradients are
+`rounding` says how far rounding can move each entry: the error bounds by which two gradients are
 compared.
 """
 
-from refsast.gradient import fast, reference
+from refsast.gradient import bptt, fast, reference
 from refsast.gradient.rounding import rounding
 
-__all__ = ["fast", "reference", "rounding"]
+__all__ = ["bptt", "fast", "reference", "rounding"]

@@ -2,23 +2,22 @@
 
 Rule 1: no derivative is written here; they all follow from `model.unroll` and the table of ops.
 Rule 2: float64 only (complex where the caller takes a complex step); speed comes second.
+
+Every function raises a ValueError that names the argument whose shape, dtype or number is wrong.
 """
 
-from collections.abc import Callable
-
-import numpy as np
 from numpy.typing import ArrayLike
 
-from refsast.arrays import Array, Integers
+from refsast.arrays import Array
 from refsast.autodiff import hvp as tape_hvp
 from refsast.autodiff import straight_through as tape_straight_through
 from refsast.autodiff import value_and_grad
 from refsast.model.loss import cross_entropy
 from refsast.model.network import Network, replace_spikes
-from refsast.model.params import Layer, Params, layer_arrays
+from refsast.model.params import Params, cast_float64, map_params, param_arrays, replace_arrays
 from refsast.model.spike import Spike, first_derivative, heaviside
 from refsast.model.unroll import unroll
-from refsast.model.validation import validate, validate_params
+from refsast.model.validation import validate_float64, validate_params
 from refsast.spikes import Spikes
 
 
@@ -27,26 +26,15 @@ def loss(network: Network, params: Params, x: ArrayLike | Spikes, y: ArrayLike) 
 
     Parameters
     ----------
-    network : Network
-        The network.
-    params : tuple of Layer
-        Its parameters; may be complex, for the complex step.
-    x : (time, batch, n_0) array, or Spikes
-        Input.
-    y : (batch,) array of int
-        Labels in [0, classes).
+    network, params, x, y
+        As for `loss_and_grad`; `params` may be complex, for the complex step.
 
     Returns
     -------
     scalar array
         The loss, in nats.
-
-    Raises
-    ------
-    ValueError
-        If a shape, dtype or number is not as it must be.
     """
-    params, x, y = _validate_double(network, params, x, y)
+    params, x, y = validate_float64(network, params, x, y)
     return cross_entropy(unroll(network, params, x).logits, y)
 
 
@@ -76,23 +64,17 @@ def loss_and_grad(
     grads : tuple of Layer
         Of the shapes of `params`, float64.
 
-    Raises
-    ------
-    ValueError
-        If a shape, dtype or number is not as it must be.
-
     References
     ----------
     DESIGN 3 and 5.
     """
-    params, x, y = _validate_double(network, params, x, y)
-    arrays, rebuild = _flatten_arrays(params)
+    params, x, y = validate_float64(network, params, x, y)
 
     def objective(*arrays: Array) -> Array:
-        return cross_entropy(unroll(network, rebuild(*arrays), x).logits, y)
+        return cross_entropy(unroll(network, replace_arrays(params, arrays), x).logits, y)
 
-    value, grads = value_and_grad(objective, *arrays)
-    return value, rebuild(*grads)
+    value, grads = value_and_grad(objective, *param_arrays(params))
+    return value, replace_arrays(params, grads)
 
 
 def input_grad(network: Network, params: Params, x: ArrayLike | Spikes, y: ArrayLike) -> Array:
@@ -100,26 +82,15 @@ def input_grad(network: Network, params: Params, x: ArrayLike | Spikes, y: Array
 
     Parameters
     ----------
-    network : Network
-        The network.
-    params : tuple of Layer
-        Its parameters.
-    x : (time, batch, n_0) array, or Spikes
-        Input.
-    y : (batch,) array of int
-        Labels in [0, classes).
+    network, params, x, y
+        As for `loss_and_grad`.
 
     Returns
     -------
     (time, batch, n_0) array
         Nats per unit of input; of the *mean* loss, so each recording's share is 1/batch.
-
-    Raises
-    ------
-    ValueError
-        If a shape, dtype or number is not as it must be.
     """
-    params, x, y = _validate_double(network, params, x, y)
+    params, x, y = validate_float64(network, params, x, y)
     return value_and_grad(lambda x: cross_entropy(unroll(network, params, x).logits, y), x)[1][0]
 
 
@@ -132,12 +103,8 @@ def hvp(
     ----------
     network : Network
         The network; no neuron may detach its reset, since then there is no Hessian.
-    params : tuple of Layer
-        Its parameters.
-    x : (time, batch, n_0) array, or Spikes
-        Input.
-    y : (batch,) array of int
-        Labels in [0, classes).
+    params, x, y
+        As for `loss_and_grad`.
     direction : tuple of Layer
         Of the shapes of `params`.
 
@@ -146,24 +113,20 @@ def hvp(
     tuple of Layer
         Of the shapes of `params`, float64.
 
-    Raises
-    ------
-    ValueError
-        If a shape, dtype or number is not as it must be, or a neuron detaches its reset.
-
     References
     ----------
     Pearlmutter, "Fast exact multiplication by the Hessian", Neural Computation 6 (1994), 147-160.
     """
     require_hessian(network)
-    params, x, y = _validate_double(network, params, x, y)
-    arrays, rebuild = _flatten_arrays(params)
-    along = _flatten_arrays(_to_float64(validate_params(network, direction, "direction")))[0]
+    params, x, y = validate_float64(network, params, x, y)
+    direction = map_params(cast_float64, validate_params(network, direction, "direction"))
 
     def objective(*arrays: Array) -> Array:
-        return cross_entropy(unroll(network, rebuild(*arrays), x).logits, y)
+        return cross_entropy(unroll(network, replace_arrays(params, arrays), x).logits, y)
 
-    return rebuild(*tape_hvp(objective, arrays, along))
+    return replace_arrays(
+        params, tape_hvp(objective, param_arrays(params), param_arrays(direction))
+    )
 
 
 def require_hessian(network: Network) -> None:
@@ -183,12 +146,8 @@ def straight_through(
     ----------
     network : Network
         The network; its spikes give the backward derivative.
-    params : tuple of Layer
-        Its parameters.
-    x : (time, batch, n_0) array, or Spikes
-        Input.
-    y : (batch,) array of int
-        Labels in [0, classes).
+    params, x, y
+        As for `loss_and_grad`.
 
     Returns
     -------
@@ -196,42 +155,9 @@ def straight_through(
         Mean cross entropy of the hard network, in nats.
     estimate : tuple of Layer
         Of the shapes of `params`. No function has it as its gradient.
-
-    Raises
-    ------
-    ValueError
-        If a shape, dtype or number is not as it must be.
     """
 
-    def hardened(spike: Spike) -> Spike:
+    def swap_spike(spike: Spike) -> Spike:
         return tape_straight_through(heaviside, first_derivative(spike))
 
-    return loss_and_grad(replace_spikes(network, hardened), params, x, y)
-
-
-def _validate_double(
-    network: Network, params: Params, x: ArrayLike | Spikes, y: ArrayLike
-) -> tuple[Params, Array, Integers]:
-    """Everything checked, and in double precision."""
-    return validate(network, _to_float64(validate_params(network, params)), x, y)
-
-
-def _to_float64(params: Params) -> Params:
-    """The same numbers in double precision."""
-    return tuple(
-        Layer(
-            **{k: a.astype(np.result_type(a, np.float64)) for k, a in layer_arrays(layer).items()}
-        )
-        for layer in params
-    )
-
-
-def _flatten_arrays(params: Params) -> tuple[tuple[Array, ...], Callable[..., Params]]:
-    """The arrays of `params` in order, and the function that puts such arrays together again."""
-    names = [tuple(layer_arrays(layer)) for layer in params]
-
-    def rebuild(*arrays: Array) -> Params:
-        left = iter(arrays)
-        return tuple(Layer(**{name: next(left) for name in layer}) for layer in names)
-
-    return tuple(a for layer in params for a in layer_arrays(layer).values()), rebuild
+    return loss_and_grad(replace_spikes(network, swap_spike), params, x, y)

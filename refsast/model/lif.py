@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from refsast.arrays import Array, require_number
+from refsast.arrays import Array, require_fraction, require_positive
 from refsast.autodiff import stop_gradient
 from refsast.model.reset import Reset, ToZero
 from refsast.model.spike import Spike
@@ -26,8 +26,8 @@ class LIF:
     reset : ToZero, Subtract or NoReset
         What a spike does to the potential.
     detach_reset : bool
-        Whether gradients ignore the way through the reset's spike. What then comes out is not the
-        gradient of any loss; it is here to reproduce libraries that do so.
+        Whether gradients ignore that the reset depends on the spike. The result is then the
+        gradient of no loss; the option is here to reproduce libraries that do so.
 
     References
     ----------
@@ -41,12 +41,8 @@ class LIF:
     detach_reset: bool = False
 
     def __post_init__(self) -> None:
-        require_number(self.leak, "leak")
-        require_number(self.threshold, "threshold")
-        if not 0.0 <= self.leak <= 1.0:
-            raise ValueError(f"leak must lie in [0, 1], got {self.leak}")
-        if not 0.0 < self.threshold < float("inf"):
-            raise ValueError(f"threshold must be positive and finite, got {self.threshold}")
+        require_fraction(self.leak, "leak")
+        require_positive(self.threshold, "threshold")
         if not callable(self.spike):
             raise ValueError(f"spike must be callable, got {self.spike!r}")
         if not isinstance(self.reset, Reset):
@@ -54,24 +50,13 @@ class LIF:
 
 
 def step(neuron: LIF, u: Array, s: Array, current: Array) -> tuple[Array, Array]:
-    """Advance a layer by one time step::
+    """Return potential and spike of a layer one time step later::
 
         u' = r(u, s) + current        s' = spike(u' - threshold)
 
-    Parameters
-    ----------
-    neuron : LIF
-        The neuron model, shared by the layer.
-    u, s : (batch, n) array
-        Potential and spike of the previous step.
-    current : (batch, n) array
-        All input of this step: feed-forward, recurrent and bias.
-
-    Returns
-    -------
-    u, s : (batch, n) array
-        Potential and spike of this step.
+    `u`, `s` and `current` have shape (batch, n); the current is all input of this step:
+    feed-forward, recurrent and bias.
     """
-    fired = stop_gradient(s) if neuron.detach_reset else s
-    u = neuron.reset(neuron.leak, neuron.threshold, u, fired) + current
+    s_reset = stop_gradient(s) if neuron.detach_reset else s
+    u = neuron.reset(neuron.leak, neuron.threshold, u, s_reset) + current
     return u, neuron.spike(u - neuron.threshold)

@@ -7,21 +7,12 @@ from refsast.autodiff import stop_gradient
 
 
 def cross_entropy(logits: Array, y: Integers) -> Array:
-    """Return the mean over the batch of ``-log softmax(logits)[y]``, in nats.
+    """Return the mean over the batch of ``-log softmax(logits)[y]``, in nats; on the tape, too.
 
-    Parameters
-    ----------
-    logits : (batch, classes) array
-        Any finite numbers: the largest is subtracted first, so nothing overflows.
-    y : (batch,) array of int
-        Labels in [0, classes).
-
-    Returns
-    -------
-    scalar array
-        The loss.
+    `logits` has shape (batch, classes), `y` holds integers, shape (batch,).
     """
-    # The loss does not depend on the shift, so neither does its derivative.
+    # Subtracting the largest logit prevents overflow. The loss does not depend on the shift, so
+    # no gradient needs to flow through it.
     z = logits - np.max(stop_gradient(logits), axis=-1, keepdims=True)
     log_sum = np.log(np.sum(np.exp(z), axis=-1))
     return np.mean(log_sum - np.sum(z * one_hot(y, logits.shape[-1]), axis=-1))
@@ -41,19 +32,7 @@ def softmax(logits: Array) -> Array:
 def loss_and_cotangent(logits: Array, y: Integers) -> tuple[Array, Array]:
     """Return `cross_entropy` and its derivative in the logits, ``(softmax - one_hot) / batch``.
 
-    Parameters
-    ----------
-    logits : (batch, classes) array
-        The computation is in double precision; complex for the complex step.
-    y : (batch,) array of int
-        Labels in [0, classes).
-
-    Returns
-    -------
-    loss : scalar array
-        The mean loss, in nats.
-    cotangent : (batch, classes) array
-        Nats per logit.
+    The computation is in double precision, complex for the complex step.
     """
     z = logits - logits.real.max(axis=1, keepdims=True).astype(np.float64)
     rows, e = np.arange(len(y)), np.exp(z)

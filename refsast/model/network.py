@@ -1,4 +1,4 @@
-"""What fixes a network, and its parameters: drawn, flattened, restored."""
+"""The record of a network, and its parameters: initialise, unflatten."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -49,7 +49,7 @@ class Network:
             or not all(map(is_positive_int, sizes))
         ):
             raise ValueError(f"sizes must be two or more positive integers, got {sizes!r}")
-        object.__setattr__(self, "sizes", tuple(sizes))
+        object.__setattr__(self, "sizes", tuple(sizes))  # a list would make the record mutable
         if not isinstance(self.neuron, LIF | tuple):
             raise ValueError(f"neuron must be a LIF or a tuple of them, got {self.neuron!r}")
         if not all(isinstance(neuron, LIF) for neuron in self.neurons):
@@ -78,6 +78,7 @@ class Network:
         """Shapes of the parameters, one ``{"w": ..., "b": ..., "v": ...}`` per layer."""
         spiking = list(zip(self.sizes[1:], self.sizes[:-1], strict=True))
         plain = [] if self.readout.n_out is None else [(self.classes, self.sizes[-1])]
+        # The readout comes last and is never recurrent.
         return tuple(
             {"w": (n_out, n_in)}
             | ({"b": (n_out,)} if self.bias else {})
@@ -91,24 +92,33 @@ class Network:
         return sum(int(np.prod(shape)) for layer in self.shapes for shape in layer.values())
 
 
-def init(network: Network, rng: np.random.Generator) -> Params:
+def init(network: Network, rng: np.random.Generator | int) -> Params:
     """Draw parameters uniformly from ``+-1/sqrt(n_in)``, layer by layer.
 
     Parameters
     ----------
     network : Network
         What to draw for.
-    rng : numpy.random.Generator
-        Source of randomness; advanced.
+    rng : numpy.random.Generator or int
+        Source of randomness, which is advanced; or the seed of one.
 
     Returns
     -------
     tuple of Layer
         float64. Recurrent weights are drawn from ``+-1/sqrt(n_out)``, their own fan-in.
+
+    Raises
+    ------
+    ValueError
+        If `rng` is neither a Generator nor an integer that is not negative.
     """
+    if isinstance(rng, int | np.integer) and not isinstance(rng, bool) and rng >= 0:
+        rng = np.random.default_rng(int(rng))
+    if not isinstance(rng, np.random.Generator):
+        raise ValueError(f"rng must be a numpy Generator or a seed, got {rng!r}")
 
     def draw(part: str, shapes: dict[str, tuple[int, ...]]) -> Array:
-        fan_in = shapes["v" if part == "v" else "w"][1]
+        fan_in = shapes["v" if part == "v" else "w"][1]  # a bias has that of its weights
         return rng.uniform(-1.0, 1.0, shapes[part]) / np.sqrt(fan_in)
 
     return tuple(

@@ -1,6 +1,6 @@
 """The parameters of a network, as a tuple of records or as one flat vector."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -45,19 +45,31 @@ def flatten(params: Params) -> Array:
     (p,) array
         Layer after layer, each as w, b, v, in row-major order.
     """
-    return np.concatenate(
-        [part.ravel() for layer in params for part in layer_arrays(layer).values()]
-    )
+    return np.concatenate([array.ravel() for array in param_arrays(params)])
 
 
 def layer_arrays(layer: Layer) -> dict[str, Array]:
     """Return the arrays that a layer has, by name, in the order of the flat vector."""
-    found = {part: getattr(layer, part) for part in ARRAY_NAMES}
-    return {part: array for part, array in found.items() if array is not None}
+    arrays = {name: getattr(layer, name) for name in ARRAY_NAMES}
+    return {name: array for name, array in arrays.items() if array is not None}
+
+
+def param_arrays(params: Params) -> tuple[Array, ...]:
+    """Return all arrays of the parameters, in the order of the flat vector."""
+    return tuple(array for layer in params for array in layer_arrays(layer).values())
+
+
+def replace_arrays(params: Params, arrays: Iterable[Array]) -> Params:
+    """Return parameters of the same structure made of `arrays`, in the order of `param_arrays`."""
+    rest = iter(arrays)
+    return tuple(Layer(**{name: next(rest) for name in layer_arrays(layer)}) for layer in params)
 
 
 def map_params(function: Callable[[Array], Array], params: Params) -> Params:
     """Return the parameters with ``function(array)`` in place of every array."""
-    return tuple(
-        Layer(**{k: function(a) for k, a in layer_arrays(layer).items()}) for layer in params
-    )
+    return replace_arrays(params, map(function, param_arrays(params)))
+
+
+def cast_float64(array: Array) -> Array:
+    """Return an array in double precision, real or complex; always a copy."""
+    return array.astype(np.result_type(array, np.float64))

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from refsast.arrays import Array, is_positive_int, require_number
+from refsast.arrays import Array, is_positive_int, require_fraction, require_positive
 from refsast.model.params import Layer
 
 
@@ -25,18 +25,13 @@ class SpikeRate:
     ----------
     gain : float
         Logit of a neuron that fires at every step. Positive and finite.
-
-    References
-    ----------
-    DESIGN 3.
     """
 
     gain: float
     n_out = None  # as many classes as neurons
 
     def __post_init__(self) -> None:
-        if not 0.0 < require_number(self.gain, "gain") < np.inf:
-            raise ValueError(f"gain must be positive and finite, got {self.gain}")
+        require_positive(self.gain, "gain")
 
     def time_weights(self, time: int) -> Array:
         """Return ``alpha_t``, shape (time,)."""
@@ -51,10 +46,6 @@ class LinearReadout:
     ----------
     n_out : int
         Number of classes. Positive.
-
-    References
-    ----------
-    DESIGN 3.
     """
 
     n_out: int
@@ -82,10 +73,6 @@ class LeakyReadout:
         Number of classes. Positive.
     leak : float
         Fraction of the potential kept per step, in [0, 1].
-
-    References
-    ----------
-    DESIGN 3.
     """
 
     n_out: int
@@ -93,8 +80,7 @@ class LeakyReadout:
 
     def __post_init__(self) -> None:
         _require_count(self.n_out)
-        if not 0.0 <= require_number(self.leak, "leak") <= 1.0:
-            raise ValueError(f"leak must lie in [0, 1], got {self.leak}")
+        require_fraction(self.leak, "leak")
 
     def time_weights(self, time: int) -> Array:
         """Return ``alpha_t``, shape (time,)."""

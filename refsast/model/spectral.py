@@ -1,4 +1,4 @@
-"""Spectral norms, and the nearest parameters whose matrices have norms within given caps.
+"""Projection onto caps on spectral norms: the nearest parameters within them.
 
 The theorems ask for ``kappa + D1 |V|_2 < 1``; a projection after every step keeps training there.
 """
@@ -6,41 +6,11 @@ The theorems ask for ``kappa + D1 |V|_2 < 1``; a projection after every step kee
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from refsast.arrays import Array, as_array, require_number
+from refsast.arrays import Array, require_nonnegative
 from refsast.model.network import Network
 from refsast.model.params import Params
 from refsast.model.validation import validate_real_params
-
-
-def spectral_norm(matrix: ArrayLike) -> float:
-    """Return ``|A|_2``, the largest singular value.
-
-    Parameters
-    ----------
-    matrix : (m, n) array
-        Any finite real numbers.
-
-    Returns
-    -------
-    float
-        In double precision, whatever the dtype of the matrix.
-
-    Raises
-    ------
-    ValueError
-        If it is no matrix, an empty one, or an entry is not a finite real number.
-
-    Examples
-    --------
-    >>> spectral_norm([[3.0, 0.0], [0.0, -4.0]])
-    4.0
-    """
-    array = as_array(matrix, "matrix", ("m", "n"))
-    if array.dtype.kind == "c" or 0 in array.shape:
-        raise ValueError(f"matrix must hold real numbers, got {array.dtype}, {array.shape}")
-    return _norm(array)
 
 
 def project(
@@ -85,8 +55,8 @@ def project(
     THEORY 0 and 2, for what the norms do. The projection: Mirsky, Quart. J. Math. 11 (1960), 50-59.
     """
     for name, cap in (("w", w), ("v", v), ("readout", readout)):
-        if cap is not None and not 0.0 <= require_number(cap, name) < np.inf:
-            raise ValueError(f"{name} must be finite and not negative, got {cap}")
+        if cap is not None:
+            require_nonnegative(cap, name)
     params, spiking = validate_real_params(network, params), len(network.neurons)
     return tuple(
         replace(
@@ -98,9 +68,10 @@ def project(
     )
 
 
-def _norm(matrix: Array) -> float:
+def _spectral_norm(matrix: Array) -> float:
     """The largest singular value, by the smaller of the two Gram matrices."""
     peak, scaled = _normalize(matrix)
+    # Its eigenvalues are the squared singular values; far cheaper than those of the matrix.
     gram = scaled @ scaled.T if len(scaled) <= len(scaled.T) else scaled.T @ scaled
     return peak * float(np.sqrt(np.linalg.eigvalsh(gram)[-1]))
 
@@ -114,7 +85,7 @@ def _normalize(matrix: Array) -> tuple[float, Array]:
 def _satisfies_cap(matrix: Array, cap: float) -> bool:
     """Whether the norm is at most `cap`; the Frobenius norm, which costs less, is asked first."""
     peak, scaled = _normalize(matrix)
-    return peak * float(np.linalg.norm(scaled)) <= cap or _norm(matrix) <= cap
+    return peak * float(np.linalg.norm(scaled)) <= cap or _spectral_norm(matrix) <= cap
 
 
 def _clip_singular_values(matrix: Array, cap: float | None) -> Array:

@@ -1,4 +1,4 @@
-"""What a spike is: any function of the distance above threshold; and the hard one."""
+"""Spikes: any function of the distance above threshold, and the hard one."""
 
 from collections.abc import Callable
 from typing import Protocol, TypeAlias, runtime_checkable
@@ -13,7 +13,7 @@ Spike: TypeAlias = Callable[[Array], Array]
 
 @runtime_checkable
 class Smooth(Protocol):
-    """A spike that brings its first derivative along."""
+    """A spike with a first derivative."""
 
     def derivative(self, v: Array) -> Array:
         """Return sigma'(v)."""
@@ -22,7 +22,7 @@ class Smooth(Protocol):
 
 @runtime_checkable
 class TwiceSmooth(Protocol):
-    """A spike that brings its second derivative along."""
+    """A spike with a second derivative."""
 
     def second(self, v: Array) -> Array:
         """Return sigma''(v)."""
@@ -54,14 +54,14 @@ def heaviside(v: Array) -> Array:
 
 
 def first_derivative(spike: Spike) -> Callable[[Array], Array]:
-    """Return the first derivative that a smooth spike brings along, or say that it has none."""
+    """Return the first derivative of a smooth spike; raise where it has none."""
     if not isinstance(spike, Smooth):
         raise ValueError(f"spike must have a method derivative, got {spike!r}")
     return spike.derivative
 
 
 def second_derivative(spike: Spike) -> Callable[[Array], Array]:
-    """Return the second derivative that a smooth spike brings along, or say that it has none."""
+    """Return the second derivative of a smooth spike; raise where it has none."""
     if not isinstance(spike, TwiceSmooth):
         raise ValueError(f"spike must have a method second, got {spike!r}")
     return spike.second

@@ -1,7 +1,7 @@
 """Smooth spikes (DESIGN 4): five functions from the distance above threshold to [0, 1].
 
-Rule 1: every value is finite and right for abs(v) up to 1e300, and no floating-point warning is
-        raised: arguments are clipped where the answer has long been constant to rounding.
+Rule 1: every value is finite and right for abs(v) up to 1e300, without a floating-point warning:
+        arguments are clipped to a range outside of which the answer is constant to rounding.
 Rule 2: written in NumPy operators only, so that the tape and the complex step run through.
 Rule 3: each is symmetric, sigma(-v) = 1 - sigma(v), with sigma' largest at zero.
 """
@@ -11,15 +11,14 @@ from typing import TypeAlias
 
 import numpy as np
 
-from refsast.arrays import Array, require_number
+from refsast.arrays import Array, require_positive
 
-# Largest arguments whose first and second powers are finite, in double and in single precision;
-# beyond, what is computed from them is constant to rounding.
+# Largest arguments whose first and second powers are finite, in double and in single precision.
 LARGEST_ARGUMENT = {1: (1e308, 1e38), 2: (1.2e154, 1.6e19)}
 
 
 def _scale_and_clip(slope: float, v: Array, power: int = 2) -> Array:
-    """``slope * v``, held where this power of it is finite."""
+    """``slope * v``, clipped to where this power of it is finite."""
     single = getattr(v, "dtype", None) == np.float32
     far = min(LARGEST_ARGUMENT[power][single] / slope, LARGEST_ARGUMENT[1][single])
     return slope * np.clip(v, -far, far)
@@ -36,13 +35,12 @@ def _sign(z: Array) -> Array:
 
 
 def _mirror_tail(z: Array, tail: Array) -> Array:
-    """Sigma from ``sigma(-abs(z))``, so that tails and slopes keep their relative precision."""
+    """Sigma from ``sigma(-abs(z))``: small values keep their relative precision."""
     return np.where(z < 0.0, tail, 1.0 - tail)
 
 
 def _require_slope(self: "Surrogate") -> None:
-    if not 0.0 < require_number(self.slope, "slope") < np.inf:
-        raise ValueError(f"slope must be positive and finite, got {self.slope}")
+    require_positive(self.slope, "slope")
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ class Arctan:
         """Return sigma''(v), per unit of potential squared."""
         z = self._z(v)
         q = 1.0 / (1.0 + z * z)
-        return -0.5 * np.pi * self.slope**2 * (z * q) * q
+        return -0.5 * np.pi * self.slope**2 * (z * q) * q  # q^2 alone may underflow
 
     @property
     def sup_derivative(self) -> float:
@@ -125,7 +123,7 @@ class Logistic:
     def _decay(self, v: Array) -> tuple[Array, Array]:
         """Z and exp(-abs(z)), which cannot overflow."""
         z = _scale_and_clip(self.slope, v)
-        return z, np.exp(-np.minimum(_magnitude(z), 750.0))
+        return z, np.exp(-np.minimum(_magnitude(z), 750.0))  # exp(-750) is zero
 
     def derivative(self, v: Array) -> Array:
         """Return sigma'(v), per unit of potential."""
@@ -173,6 +171,7 @@ class Algebraic:
         z = _scale_and_clip(self.slope, v)
         m = _magnitude(z)
         r = np.sqrt(1.0 + z * z)
+        # (1 - m/r)/2 without its cancellation at large m, by r^2 - m^2 = 1.
         return _mirror_tail(z, 0.5 / r / (r + m))
 
     def derivative(self, v: Array) -> Array:
@@ -185,7 +184,7 @@ class Algebraic:
         """Return sigma''(v), per unit of potential squared."""
         z = _scale_and_clip(self.slope, v)
         r = 1.0 / np.sqrt(1.0 + z * z)
-        return -1.5 * self.slope**2 * (z * r) * (r * r) * (r * r)
+        return -1.5 * self.slope**2 * (z * r) * (r * r) * (r * r)  # z r <= 1: nothing overflows
 
     @property
     def sup_derivative(self) -> float:

@@ -1,14 +1,12 @@
-"""The synapse of a current-based neuron: what a layer's input goes through before it is added.
+"""The synapse of a current-based neuron: it filters a layer's input before it is added.
 
-The record stands beside a `Network`, not in it: no gradient in `refsast.gradient` knows it, and no
-theorem does. `crosscheck` runs it.
+The record stands beside a `Network`, not in it: only `crosscheck` runs it; no gradient in
+`refsast.gradient` and no theorem knows it.
 """
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from refsast.arrays import Array, require_number
+from refsast.arrays import Array, require_fraction, require_positive
 
 
 @dataclass(frozen=True)
@@ -41,23 +39,15 @@ class Synapse:
     delayed: bool = False
 
     def __post_init__(self) -> None:
-        if not 0.0 <= require_number(self.leak, "leak") <= 1.0:
-            raise ValueError(f"leak must lie in [0, 1], got {self.leak}")
-        if not 0.0 < require_number(self.scale, "scale") < np.inf:
-            raise ValueError(f"scale must be positive and finite, got {self.scale}")
+        require_fraction(self.leak, "leak")
+        require_positive(self.scale, "scale")
 
 
 def synapse_step(synapse: Synapse | None, i: Array, current: Array) -> tuple[Array, Array]:
-    """Return the new current and what it adds to the potential, each of the shape of `current`.
+    """Return the new current and what it adds to the potential, each (batch, n).
 
-    Parameters
-    ----------
-    synapse : Synapse or None
-        None for an input that lasts one step.
-    i : (batch, n) array
-        The current of the previous step.
-    current : (batch, n) array
-        What arrives in this step.
+    `i` is the current of the previous step, `current` the input that arrives in this one. Without a
+    synapse an input lasts one step.
     """
     if synapse is None:
         return current, current

@@ -3,7 +3,7 @@
 Rule 1: written once. `unroll` runs on float32, float64 and complex arrays and on nodes of the tape.
 Rule 2: a layer's whole sequence is computed before the next layer's, since no layer looks back
         down; so the input currents of all steps are one matrix product.
-Rule 3: doors call `checked`; nothing inside validates again.
+Rule 3: `run`, which is public, validates its arguments; nothing inside does so again.
 """
 
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class Trace:
 def unroll(network: Network, params: Params, x: Array) -> Trace:
     """Run the network; no checks. Any array type, and nodes of the tape."""
     us, ss, a = [], [], x
-    for neuron, layer in zip(network.neurons, params, strict=False):
+    for neuron, layer in zip(network.neurons, params, strict=False):  # the readout is left over
         u, a = unroll_layer(neuron, layer, a)
         us.append(u)
         ss.append(a)
@@ -62,7 +62,7 @@ def unroll_layer(neuron: LIF, layer: Layer, a: Array) -> tuple[Array, Array]:
     u = s = np.zeros(currents.shape[1:], currents.dtype)
     for current in currents:
         if layer.v is not None:
-            current = current + s @ layer.v.T
+            current = current + s @ layer.v.T  # not +=, which nodes of the tape refuse
         u, s = step(neuron, u, s, current)
         us.append(u)
         ss.append(s)

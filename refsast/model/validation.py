@@ -1,4 +1,7 @@
-"""The doors: what is checked once where a network, parameters and data come in."""
+"""What is checked, once, where a network, parameters and data come in from outside.
+
+Every function returns arrays, or raises a ValueError: NAME must REQUIREMENT, got VALUE.
+"""
 
 from collections.abc import Callable, Sequence
 
@@ -15,41 +18,31 @@ from refsast.arrays import (
     shape_matches,
 )
 from refsast.model.network import Network
-from refsast.model.params import Layer, Params, layer_arrays
+from refsast.model.params import Layer, Params, cast_float64, layer_arrays, map_params
 from refsast.spikes import Spikes, validate_spikes
 
 
 def validate(
     network: Network, params: Params, x: ArrayLike | Spikes, y: ArrayLike
 ) -> tuple[Params, Array, Integers]:
-    """Check parameters, input and labels; as `validate_run`, which says what is checked."""
+    """Return parameters and input as `validate_run` does, and the labels as integers."""
     params, x = validate_run(network, params, x)
     return params, x, validate_labels(y, x.shape[1], network.classes)
 
 
+def validate_float64(
+    network: Network, params: Params, x: ArrayLike | Spikes, y: ArrayLike
+) -> tuple[Params, Array, Integers]:
+    """`validate`, with the parameters, and so the input, in double precision."""
+    params = map_params(cast_float64, validate_params(network, params))
+    return validate(network, params, x, y)
+
+
 def validate_run(network: Network, params: Params, x: ArrayLike | Spikes) -> tuple[Params, Array]:
-    """Check what came through a door.
+    """Return parameters and input as finite arrays; the input in the dtype of the parameters.
 
-    Parameters
-    ----------
-    network : Network
-        Says what is wanted.
-    params : tuple of Layer
-        Must have its shapes, finite numbers, and one dtype.
-    x : (time, batch, n_in) array, or Spikes
-        Input spikes or values; finite, at least one step and one recording.
-
-    Returns
-    -------
-    params : tuple of Layer
-        As arrays.
-    x : (time, batch, n_in) array
-        In the dtype of the parameters.
-
-    Raises
-    ------
-    ValueError
-        If anything is not as it must be.
+    Floating-point input of more precision than float32 parameters is rounded to theirs; complex
+    input stays complex.
     """
     params, given = validate_params(network, params), validate_input(network, x)
     dtype = params[0].w.dtype
@@ -66,25 +59,7 @@ def validate_run(network: Network, params: Params, x: ArrayLike | Spikes) -> tup
 
 
 def validate_input(network: Network, x: ArrayLike | Spikes) -> NDArray[np.generic] | Spikes:
-    """Check shape and kind of a batch of inputs; whether its numbers are finite is not looked at.
-
-    Parameters
-    ----------
-    network : Network
-        Says how many inputs there are.
-    x : (time, batch, n_in) array, or Spikes
-        The batch.
-
-    Returns
-    -------
-    ndarray or Spikes
-        The same.
-
-    Raises
-    ------
-    ValueError
-        If the shape is another or empty, or the array holds no numbers.
-    """
+    """Return a batch of the right shape; whether its numbers are finite is not looked at."""
     if not isinstance(x, Spikes):
         x = require_numeric(x, "x")
     wanted = ("time", "batch", network.sizes[0])
@@ -113,6 +88,7 @@ def validate_params(
         if set(got) != set(shapes):
             raise ValueError(f"{name}[{i}] must have {sorted(shapes)}, got {sorted(got)}")
         layers.append(Layer(**{k: read(got[k], f"{name}[{i}].{k}", shapes[k]) for k in shapes}))
+    # One dtype, since it is that of the whole computation.
     dtypes = {array.dtype for layer in layers for array in layer_arrays(layer).values()}
     if len(dtypes) > 1:
         raise ValueError(f"{name} must share one dtype, got {sorted(map(str, dtypes))}")

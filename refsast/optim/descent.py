@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from refsast.arrays import Array, require_number
+from refsast.arrays import Array, require_nonnegative, require_number, require_positive
 
 State: TypeAlias = tuple[Array, ...]
 
@@ -24,7 +24,7 @@ class Descent:
 
     Attributes
     ----------
-    says : str
+    description : str
         The method and its numbers, for a record.
     init : callable
         ``init(w) -> state``, for parameters `w` of shape (p,).
@@ -33,7 +33,7 @@ class Descent:
         step with `factor` times the learning rate.
     """
 
-    says: str
+    description: str
 
     init: Callable[[Array], State]
     update: Callable[[State, Array, Array, float], tuple[State, Array]]
@@ -67,16 +67,16 @@ def sgd(*, learning_rate: float, momentum: float, weight_decay: float) -> Descen
     ----------
     Polyak, USSR Comp. Math. Phys. 4 (1964), 1-17; PyTorch ``SGD(nesterov=False)`` for the form.
     """
-    _require_positive(learning_rate, "learning_rate")
-    _require_fraction(momentum, "momentum")
-    _require_nonnegative(weight_decay, "weight_decay")
+    require_positive(learning_rate, "learning_rate")
+    _require_memory(momentum, "momentum")
+    require_nonnegative(weight_decay, "weight_decay")
 
     def update(state: State, w: Array, grad: Array, factor: float) -> tuple[State, Array]:
         m = momentum * state[0] + grad
         return (m,), w - factor * learning_rate * (m + weight_decay * w)
 
-    says = f"sgd({learning_rate=}, {momentum=}, {weight_decay=})"
-    return Descent(says, lambda w: (np.zeros_like(w),), update)
+    description = f"sgd({learning_rate=}, {momentum=}, {weight_decay=})"
+    return Descent(description, lambda w: (np.zeros_like(w),), update)
 
 
 def adam(
@@ -114,38 +114,41 @@ def adam(
     ----------
     Kingma and Ba, arXiv:1412.6980, Algorithm 1; Loshchilov and Hutter, arXiv:1711.05101.
     """
-    _require_positive(learning_rate, "learning_rate")
-    _require_fraction(beta1, "beta1")
-    _require_fraction(beta2, "beta2")
-    _require_positive(epsilon, "epsilon")
-    _require_nonnegative(weight_decay, "weight_decay")
+    require_positive(learning_rate, "learning_rate")
+    _require_memory(beta1, "beta1")
+    _require_memory(beta2, "beta2")
+    require_positive(epsilon, "epsilon")
+    require_nonnegative(weight_decay, "weight_decay")
 
     def update(state: State, w: Array, grad: Array, factor: float) -> tuple[State, Array]:
         m, v, k = state
         k = k + 1.0
         m = beta1 * m + (1.0 - beta1) * grad
         v = beta2 * v + (1.0 - beta2) * (grad * grad)
+        # m and v start at zero; this removes that bias.
         mhat, vhat = m / (1.0 - beta1 ** int(k)), v / (1.0 - beta2 ** int(k))
         move = mhat / (np.sqrt(vhat) + epsilon) + weight_decay * w
         return (m, v, k), w - factor * learning_rate * move
 
-    says = f"adam({learning_rate=}, {beta1=}, {beta2=}, {epsilon=}, {weight_decay=})"
-    return Descent(says, lambda w: (np.zeros_like(w), np.zeros_like(w), np.zeros(())), update)
+    description = f"adam({learning_rate=}, {beta1=}, {beta2=}, {epsilon=}, {weight_decay=})"
+    return Descent(
+        description, lambda w: (np.zeros_like(w), np.zeros_like(w), np.zeros(())), update
+    )
 
 
 def projected(method: Descent, project: Callable[[Array], Array], *, says: str) -> Descent:
-    """Return a method every step of which is followed by a projection::
+    """Return a method with a projection after every step::
 
         w' = project(w' of method)
 
     Parameters
     ----------
     method : Descent
-        What makes the step; it never learns of the projection.
+        What makes the step; its state is not projected.
     project : callable
         ``project(w) -> w``, for parameters of shape (p,): the nearest ones that are allowed.
     says : str
-        What is allowed, for the record: it stands for `project` there.
+        What is allowed, in words, for the record of a run.
 
     Returns
     -------
@@ -162,7 +165,7 @@ def projected(method: Descent, project: Callable[[Array], Array], *, says: str) 
         state, w = method.update(state, w, grad, factor)
         return state, project(w)
 
-    return Descent(f"{method.says}, then {says}", method.init, update)
+    return Descent(f"{method.description}, then {says}", method.init, update)
 
 
 def constant(share: float) -> float:
@@ -201,16 +204,6 @@ def cosine(share: float) -> float:
     return 0.5 * (1.0 + float(np.cos(np.pi * share)))
 
 
-def _require_positive(value: float, name: str) -> None:
-    if not 0.0 < require_number(value, name) < np.inf:
-        raise ValueError(f"{name} must be positive and finite, got {value}")
-
-
-def _require_nonnegative(value: float, name: str) -> None:
-    if not 0.0 <= require_number(value, name) < np.inf:
-        raise ValueError(f"{name} must be finite and not negative, got {value}")
-
-
-def _require_fraction(value: float, name: str) -> None:
+def _require_memory(value: float, name: str) -> None:
     if not 0.0 <= require_number(value, name) < 1.0:
         raise ValueError(f"{name} must lie in [0, 1), got {value}")

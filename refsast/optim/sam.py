@@ -10,13 +10,13 @@ from typing import TypeAlias
 
 import numpy as np
 
-from refsast.arrays import Array, as_array, require_number
+from refsast.arrays import Array, as_array, require_nonnegative
 
 Objective: TypeAlias = Callable[[Array], tuple["Array | float", Array]]
 
 
 def ascent_point(w: Array, grad: Array, *, rho: float) -> Array:
-    """Return the point at distance `rho` from `w` that first-order theory fears most.
+    """Return the point at distance `rho` from `w` with the highest loss, to first order.
 
     It solves the linearised inner problem of SAM in the Euclidean ball::
 
@@ -54,8 +54,7 @@ def ascent_point(w: Array, grad: Array, *, rho: float) -> Array:
     """
     w = as_array(w, "w", ("p",))
     grad = as_array(grad, "grad", w.shape)
-    if not 0.0 <= require_number(rho, "rho") < np.inf:
-        raise ValueError(f"rho must be finite and not negative, got {rho}")
+    require_nonnegative(rho, "rho")
     peak, direction = _norm_and_direction(grad)
     return w if rho == 0.0 or peak == 0.0 else w + rho * direction
 
@@ -152,5 +151,6 @@ def exact_gradient(
     norm, unit = _norm_and_direction(grad)
     if rho == 0.0 or norm == 0.0:
         return raised
+    # ghat has the Jacobian P H / |grad f|; its transpose applies H to the part across ghat.
     across = raised - unit * (unit @ raised)
     return raised + rho * as_array(hvp(w, across), "hvp", w.shape) / norm

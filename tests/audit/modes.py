@@ -22,7 +22,7 @@ class Mode:
         Its distribution.
     adapter, factory : str
         Where its implementation is made.
-    says : str
+    description : str
         For the page.
     options : dict
         Of the cases, as `drawn` takes them.
@@ -31,7 +31,7 @@ class Mode:
     package: str
     adapter: str
     factory: str
-    says: str
+    description: str
     options: dict = field(default_factory=dict)
 
 
@@ -44,13 +44,13 @@ MODES = (
     Mode("torch", "torch", "factory", "plain modules, hard", {"hard": True}),
     Mode("torch", "torch", "single", "plain modules in float32"),
     Mode("jax", "jax", "factory", "`grad` of a plain scan"),
-    Mode("spikingjelly", "spikingjelly", "keeping_reset", "`LIFNode`, smooth, hard reset"),
+    Mode("spikingjelly", "spikingjelly", "keep_reset", "`LIFNode`, smooth, hard reset"),
     Mode(
-        "spikingjelly", "spikingjelly", "keeping_reset", "`LIFNode`, smooth, soft reset",
+        "spikingjelly", "spikingjelly", "keep_reset", "`LIFNode`, smooth, soft reset",
         {"reset": LEAKED},
     ),
     Mode(
-        "spikingjelly", "spikingjelly", "keeping_reset_at_once",
+        "spikingjelly", "spikingjelly", "keep_reset_multistep",
         "`LIFNode`, multi-step, surrogate `ATan`", _hard(rs.Arctan(2.0)),
     ),
     Mode(
@@ -58,11 +58,11 @@ MODES = (
         {**SCALED, "synapse": Synapse(0.0, 1.0 - 0.8)},
     ),
     Mode(
-        "spikingjelly", "spikingjelly", "detaching_reset",
+        "spikingjelly", "spikingjelly", "detach_reset",
         "`LIFNode(detach_reset=True)`, smooth, hard reset",
     ),
     Mode(
-        "spikingjelly", "spikingjelly", "detaching_reset",
+        "spikingjelly", "spikingjelly", "detach_reset",
         "`LIFNode(detach_reset=True)`, smooth, soft reset", {"reset": LEAKED},
     ),
     Mode("snntorch", "snntorch", "smooth", "`Leaky`, smooth, `none`", {"reset": rs.NoReset()}),
@@ -75,7 +75,8 @@ MODES = (
         "`Leaky`, smooth, `subtract`, first reset left out", {"reset": rs.Subtract()},
     ),
     Mode(
-        "snntorch", "snntorch", "smooth_at_once", "`Leaky(reset_delay=False)`, smooth, `subtract`",
+        "snntorch", "snntorch", "smooth_without_delay",
+        "`Leaky(reset_delay=False)`, smooth, `subtract`",
         {"reset": LEAKED},
     ),
     Mode(

@@ -44,10 +44,12 @@ def line(row: Row) -> str:
     """Return one line of the table."""
     mode = row.mode
     if not row.version:
-        return f"| {mode.package} | {mode.says} | not installed | | | |"
+        return f"| {mode.package} | {mode.description} | not installed | | | |"
     agree = f"{row.agreeing} of {len(row.reports)}"
     worst = f"{row.worst:.2g}" if row.agreeing else ""
     factors, causes = row.factors, row.causes
     off = f"{factors[0]:.3g} to {factors[-1]:.3g}" if factors else ""
     why = ", ".join(f"{name} ({times})" for name, times in causes.most_common())
-    return f"| {mode.package} {row.version} | {mode.says} | {agree} | {worst} | {off} | {why} |"
+    return (
+        f"| {mode.package} {row.version} | {mode.description} | {agree} | {worst} | {off} | {why} |"
+    )

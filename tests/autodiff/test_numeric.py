@@ -1,4 +1,4 @@
-"""The judges, on functions whose derivatives are known; and that they know nothing of the tape."""
+"""Numerical derivatives, of functions whose derivatives are known; and that they know no tape."""
 
 import ast
 import inspect

@@ -1,4 +1,4 @@
-"""Every operation of the table against the judges, so that a new one cannot escape them."""
+"""Every operation of the table against numerical derivatives: a new one cannot escape them."""
 
 from dataclasses import replace
 

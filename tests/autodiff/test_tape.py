@@ -112,9 +112,9 @@ def test_slices_and_iteration_and_negative_indices():
     def program(x):
         return np.sum(x[0] * x[-1]) + sum(np.sum(row * row) for row in x) + np.sum(x[0])
 
-    judged = complex_step_gradient(program, x)
+    numeric = complex_step_gradient(program, x)
 
-    assert value_and_grad(program, x)[1][0] == pytest.approx(judged, rel=1e-14)
+    assert value_and_grad(program, x)[1][0] == pytest.approx(numeric, rel=1e-14)
 
 
 def test_stop_gradient_makes_a_constant_of_every_order():

@@ -45,8 +45,8 @@ def run(names: tuple[str, ...], rounds: int, *, quick: bool) -> Results:
     """Do all that was asked for, with a bar."""
     results = Results(machine=machine())
     with workers() as here, tqdm(tasks(names, rounds, quick=quick), unit="part") as bar:
-        for says, task in bar:
-            bar.set_description(says)
+        for title, task in bar:
+            bar.set_description(title)
             task(here, results)
         results.machine["turns disturbed by other programs"] = f"{here.disturbed} of {here.turns}"
     return results

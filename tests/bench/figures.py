@@ -54,7 +54,7 @@ def bars(timings: Timings) -> Figure:
             fontsize=8,
         )
     axis.axvline(1.0, color=FLOOR, linewidth=0.8, linestyle=":")
-    axis.set_yticks(range(len(names)), [ALL[name].says for name in names], fontsize=8)
+    axis.set_yticks(range(len(names)), [ALL[name].title for name in names], fontsize=8)
     axis.set_xlabel("time over that of the dense floor (median and quartiles over the rounds)")
     widest, least = (f(row[1] for row in rows.values()) for f in (max, min))
     if widest > 20.0 * least:
@@ -111,7 +111,7 @@ def _line(axis, points: list[tuple[float, Timings]], name: str, shade: str) -> N
         values, low, middle, high = zip(*rows, strict=True)
         style = ":" if name == "floor" else "-"
         axis.plot(
-            values, middle, style, marker="o", markersize=3.5, color=shade, label=ALL[name].says
+            values, middle, style, marker="o", markersize=3.5, color=shade, label=ALL[name].title
         )
         axis.fill_between(values, low, high, color=shade, alpha=0.15, linewidth=0.0)
 

@@ -49,7 +49,7 @@ class Implementation:
 
     Attributes
     ----------
-    says : str
+    title : str
         Its name in tables.
     process : str
         Implementations of the same one share a process.
@@ -63,7 +63,7 @@ class Implementation:
         What a reader of the table must know.
     """
 
-    says: str
+    title: str
     process: str
     build: Callable[[Workload, Data], Built]
     oracle: Callable[[Workload], Answer] | None
@@ -118,11 +118,11 @@ def minibatches(work: Workload, shared: bool) -> list[tuple[Array, Array]]:
     return [(each.x, each.y) for each in (first, second)]
 
 
-def objective(room, network: rs.Network, x: Array, y: Array):
+def objective(gradient, network: rs.Network, x: Array, y: Array):
     """Return the loss and its flat gradient as a function of the flat parameters."""
 
     def value_and_grad(w: Array) -> tuple[float, Array]:
-        loss, grads = room.loss_and_grad(network, rs.unflatten(network, w), x, y)
+        loss, grads = gradient.loss_and_grad(network, rs.unflatten(network, w), x, y)
         return float(loss), rs.flatten(grads)
 
     return value_and_grad
@@ -267,8 +267,8 @@ def floor(work: Workload, data: Data) -> Built:
     return Built(step, None)
 
 
-def _ours(says: str, build, oracle=exact, note: str = "") -> Implementation:
-    return Implementation(says, "refsast", build, oracle, note=note)
+def _ours(title: str, build, oracle=exact, note: str = "") -> Implementation:
+    return Implementation(title, "refsast", build, oracle, note=note)
 
 
 sam_shared = partial(sam_exact, shared=True)

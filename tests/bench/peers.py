@@ -229,9 +229,9 @@ def build_snntorch(work: Workload, data: Data) -> Built:
     return build_torch(torch, data, work, logits)
 
 
-def _peer(says: str, build, needs: str, oracle=exact, note: str = "") -> Implementation:
+def _peer(title: str, build, needs: str, oracle=exact, note: str = "") -> Implementation:
     process = "jax" if needs == "jax" else "torch"
-    return Implementation(says, process, build, oracle, needs, note)
+    return Implementation(title, process, build, oracle, needs, note)
 
 
 PEERS = {

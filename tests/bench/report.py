@@ -106,10 +106,10 @@ def comparison(timings: Timings) -> str:
         over = number(quartiles(ratios(one, base))[1]) if base.seconds else ""
         spread = f"{number(low)} to {number(high)}"
         rows.append(
-            (ALL[one.name].says, number(middle), spread, over, number(one.first), remark(one))
+            (ALL[one.name].title, number(middle), spread, over, number(one.first), remark(one))
         )
     head = ("", "ms", "quartiles", "times the floor", "first (s)", "")
-    missing = [f"{ALL[one.name].says} ({one.absent})" for one in timings.values() if one.absent]
+    missing = [f"{ALL[one.name].title} ({one.absent})" for one in timings.values() if one.absent]
     return table(head, rows) + (f"\nNot here: {'; '.join(missing)}.\n" if missing else "")
 
 
@@ -155,14 +155,14 @@ def _growth(results: Results) -> str:
     for name in names:
         slopes = [exponent(results.sweeps[of], name) for of in fitted]
         if not all(map(math.isnan, slopes)):
-            rows.append((ALL[name].says, *(f"{slope:.2f}" for slope in slopes)))
+            rows.append((ALL[name].title, *(f"{slope:.2f}" for slope in slopes)))
     parts = [
         "Exponents of time against size, fitted to the medians below.\n",
         table(("", *fitted), rows),
     ]
     for of, points in results.sweeps.items():
         rows = [
-            (ALL[name].says, *(_ms(timings.get(name)) for _, timings in points))
+            (ALL[name].title, *(_ms(timings.get(name)) for _, timings in points))
             for name in names
             if any(name in ts and ts[name].seconds for _, ts in points)
         ]
@@ -177,11 +177,11 @@ def _ms(one: Timing | None) -> str:
 def memory(peaks: Sequence[Peak]) -> str:
     """Return the table of peaks, the smallest first, and who is not in it."""
     rows = [
-        (ALL[one.name].says, number(one.above / 1e6), number(one.whole / 1e6), number(one.seconds))
+        (ALL[one.name].title, number(one.above / 1e6), number(one.whole / 1e6), number(one.seconds))
         for one in sorted(peaks, key=lambda one: one.above)
         if not one.absent
     ]
-    missing = [f"{ALL[one.name].says} ({one.absent})" for one in peaks if one.absent]
+    missing = [f"{ALL[one.name].title} ({one.absent})" for one in peaks if one.absent]
     head = ("", "MB above the data", "MB, whole process", "seconds")
     return table(head, rows) + (f"\nNot here: {'; '.join(missing)}.\n" if missing else "")
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from refsast.__main__ import main
-from refsast.crosscheck.golden.comparison import SHIPPED_SET
-from refsast.crosscheck.golden.questions import SPECS
+from refsast.cli.crosscheck import CASES
+from refsast.crosscheck.golden.reader import SHIPPED_SET
 
 FACTORIES = """
 from dataclasses import replace
@@ -67,10 +67,10 @@ def test_what_is_right_agrees_in_every_case(folder, capsys):
     assert crosscheck("run", "--impl", "crosschecked:right", "--json", "all.json") == 0
     said = capsys.readouterr().out
 
-    assert said.startswith(f"mine 1.0 agrees in {len(SPECS)} of {len(SPECS)} cases")
+    assert said.startswith(f"mine 1.0 agrees in {len(CASES)} of {len(CASES)} cases")
     assert (folder / "runs/crosscheck.png").read_bytes().startswith(b"\x89PNG")
     found = json.loads((folder / "all.json").read_text())
-    assert [case["agrees"] for case in found["cases"]] == [True] * len(SPECS)
+    assert [case["agrees"] for case in found["cases"]] == [True] * len(CASES)
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ QUICK = ["--preset", "quick", "--train", "40", "--test", "20", "--hidden", "8"]
 MEASURE = """
 import sys, time
 sys.argv = ["refsast", *sys.argv[1:]]
-from refsast.__main__ import main
+from PROGRAM.__main__ import main
 try:
     code = main()
 except SystemExit as left:
@@ -44,6 +44,7 @@ def test_importing_the_package_imports_nothing():
 @pytest.mark.parametrize(
     "command",
     [
+        "--claim nope",  # of proofs_check
         "train --rho x",
         "train --preset huge",
         "compare --rhos 0,0.1",
@@ -55,7 +56,8 @@ def test_importing_the_package_imports_nothing():
     ],
 )
 def test_a_wrong_argument_is_answered_at_once(command):
-    done = python("-c", MEASURE, *command.split())
+    program = "proofs_check" if command.startswith("--") else "refsast"
+    done = python("-c", MEASURE.replace("PROGRAM", program), *command.split())
     code, seconds, *modules = done.stdout.split()
 
     assert code == "2"

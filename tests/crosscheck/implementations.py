@@ -9,7 +9,7 @@ import refsast as rs
 from refsast.arrays import Array
 from refsast.crosscheck.case import Factory, cast_params
 from refsast.crosscheck.diagnose.fault_table import BACKWARD, FORWARD
-from refsast.crosscheck.diagnose.faults import Fault, apply_fault, change_layers
+from refsast.crosscheck.diagnose.faults import Fault, apply_fault, layerwise
 from refsast.crosscheck.diagnose.spike_faults import replace_derivative
 from refsast.crosscheck.variants import solve
 
@@ -45,7 +45,7 @@ def whole(case: rs.Case) -> Callable[..., rs.Answer]:
     return lambda params, x, y: solve(replace(case, params=params, x=x, y=y))
 
 
-def planted(fault: Fault) -> Factory:
+def plant_fault(fault: Fault) -> Factory:
     """Return the factory of implementations with a known fault."""
 
     def factory(case: rs.Case) -> Callable[..., rs.Answer]:
@@ -64,13 +64,13 @@ KNOWN = {fault.name: fault for fault in (*BACKWARD, *FORWARD)}
 STEEP = Fault(
     "steep",
     "",
-    change_layers(replace_derivative(lambda neuron, v: 3.0 * neuron.spike.derivative(v))),
+    layerwise(replace_derivative(lambda neuron, v: 3.0 * neuron.spike.derivative(v))),
 )
-steep = planted(STEEP)
-detached = planted(KNOWN["reset detached"])
-summed = planted(KNOWN["sum over time"])
-unbiased = planted(KNOWN["bias missing"])
-untied = planted(KNOWN["tie rule"])
+steep = plant_fault(STEEP)
+detached = plant_fault(KNOWN["reset detached"])
+summed = plant_fault(KNOWN["sum over time"])
+unbiased = plant_fault(KNOWN["bias missing"])
+untied = plant_fault(KNOWN["tie rule"])
 
 
 def unreset(case: rs.Case) -> rs.Implementation:
@@ -85,7 +85,7 @@ def unreset(case: rs.Case) -> rs.Implementation:
     return rs.Implementation(gradient)
 
 
-def after_reset(case: rs.Case) -> Callable[..., rs.Answer]:
+def post_reset_states(case: rs.Case) -> Callable[..., rs.Answer]:
     """Hard potentials are reported after the reset."""
     right = whole(case)
 
@@ -99,26 +99,30 @@ def after_reset(case: rs.Case) -> Callable[..., rs.Answer]:
     return gradient
 
 
-def with_sam(passes: Callable[[rs.Case, Array, Objective, Objective, float], Array]) -> Factory:
+def make_sam_factory(
+    passes: Callable[[rs.Case, Array, Objective, Objective, float], Array],
+) -> Factory:
     """Return the factory of right gradients with passes of SAM of their own."""
 
     def factory(case: rs.Case) -> rs.Implementation:
         right = fast(case).gradient
 
         def sam(params: rs.Params, first: tuple, second: tuple, rho: float) -> rs.Params:
-            def on(batch: tuple) -> Objective:
+            def objective(batch: tuple) -> Objective:
                 return lambda w: rs.flatten(right(rs.unflatten(case.network, w), *batch)[1])
 
             w = rs.flatten(params)
             asked = replace(case, x=first[0], y=first[1])
-            return rs.unflatten(case.network, passes(asked, w, on(first), on(second), rho))
+            return rs.unflatten(
+                case.network, passes(asked, w, objective(first), objective(second), rho)
+            )
 
         return rs.Implementation(right, sam)
 
     return factory
 
 
-def _with_hessian(case: rs.Case, w: Array, a: Objective, b: Objective, rho: float) -> Array:
+def _keep_hessian(case: rs.Case, w: Array, a: Objective, b: Objective, rho: float) -> Array:
     def hvp(w: Array, direction: Array) -> Array:
         params, along = (rs.unflatten(case.network, v) for v in (w, direction))
         return rs.flatten(rs.reference.hvp(case.network, params, case.x, case.y, along))
@@ -130,7 +134,7 @@ def _with_hessian(case: rs.Case, w: Array, a: Objective, b: Objective, rho: floa
     return raised + rho * hvp(w, raised - g * (g @ raised) / norm**2) / norm
 
 
-def _unguarded(case: rs.Case, w: Array, a: Objective, b: Objective, rho: float) -> Array:
+def _divide_by_norm(case: rs.Case, w: Array, a: Objective, b: Objective, rho: float) -> Array:
     with np.errstate(invalid="ignore"):
         g = a(w)
         return b(w + rho * g / np.linalg.norm(g)) if rho else b(w)
@@ -140,14 +144,14 @@ def _two(w: Array, a: Objective, b: Objective, rho: float) -> Array:
     return b(rs.sam.ascent_point(w, a(w), rho=rho))
 
 
-sam_right = with_sam(lambda case, w, a, b, rho: _two(w, a, b, rho))
-sam_same = with_sam(lambda case, w, a, b, rho: _two(w, a, a, rho))
-sam_epsilon = with_sam(
+sam_right = make_sam_factory(lambda case, w, a, b, rho: _two(w, a, b, rho))
+sam_same = make_sam_factory(lambda case, w, a, b, rho: _two(w, a, a, rho))
+sam_epsilon = make_sam_factory(
     lambda case, w, a, b, rho: b(w + rho * a(w) / (np.linalg.norm(a(w)) + 1e-12))
 )
-sam_downhill = with_sam(lambda case, w, a, b, rho: _two(w, lambda w: -a(w), b, rho))
-sam_hessian = with_sam(_with_hessian)
-sam_unguarded = with_sam(_unguarded)
+sam_downhill = make_sam_factory(lambda case, w, a, b, rho: _two(w, lambda w: -a(w), b, rho))
+sam_hessian = make_sam_factory(_keep_hessian)
+sam_unguarded = make_sam_factory(_divide_by_norm)
 
 
 def sam_single(case: rs.Case) -> rs.Implementation:
@@ -168,12 +172,12 @@ def none_at_all(case: rs.Case) -> rs.Implementation:
     raise rs.Unsupported("nothing is here")
 
 
-def raises(case: rs.Case) -> rs.Implementation:
+def error_in_factory(case: rs.Case) -> rs.Implementation:
     """Raises what a factory must not."""
     raise RuntimeError("broken\nin two lines")
 
 
-def raising(case: rs.Case) -> rs.Implementation:
+def error_in_gradient(case: rs.Case) -> rs.Implementation:
     """Makes what raises."""
 
     def gradient(*given: object) -> object:

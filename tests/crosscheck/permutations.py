@@ -27,7 +27,7 @@ def permute_implementation(
     rows = [*orders[1:], slice(None)]
     columns = [*orders[:-1], orders[-1]]
 
-    def turned(params: Params) -> Params:
+    def permute(params: Params) -> Params:
         found = []
         for layer, row, column in zip(params, rows, columns, strict=False):
             b = None if layer.b is None else layer.b[row]
@@ -55,11 +55,11 @@ def permute_implementation(
         x = x[:, batch][:, :, orders[0]].astype(dtype)
         if network.readout.n_out is not None:
             loss, grads = rs.fast.loss_and_grad(
-                network, turned(cast_params(params, dtype)), x, y[batch]
+                network, permute(cast_params(params, dtype)), x, y[batch]
             )
             return float(loss), back(grads)
         labels = np.argsort(orders[-1])[y[batch]]  # a class is a neuron of the last layer
-        loss, grads = rs.fast.loss_and_grad(network, turned(cast_params(params, dtype)), x, labels)
+        loss, grads = rs.fast.loss_and_grad(network, permute(cast_params(params, dtype)), x, labels)
         return float(loss), back(grads)
 
     return gradient

@@ -1,7 +1,7 @@
 """Networks with planted faults, black boxes of them, and where each is truly wrong first.
 
-``python -m tests.crosscheck.planted_faults [N]`` prints how many of N networks per kind are detected, with
-the right cause, at the right place.
+``python -m tests.crosscheck.planted_faults [N]`` prints how many of N networks per kind are
+detected, with the right cause, at the right place.
 """
 
 import sys
@@ -16,9 +16,9 @@ from refsast.arrays import Array
 from refsast.autodiff.ops import Op
 from refsast.autodiff.tape import apply
 from refsast.crosscheck.diagnose import readout_faults
-from refsast.crosscheck.diagnose.derivative_shapes import DERIVATIVE_SHAPES, own_derivative
+from refsast.crosscheck.diagnose.derivative_shapes import SHAPES, own_derivative
 from refsast.crosscheck.diagnose.fault_table import BACKWARD, FORWARD
-from refsast.crosscheck.diagnose.faults import Fault, apply_fault, change_layers, combine_faults
+from refsast.crosscheck.diagnose.faults import Fault, apply_fault, combine, layerwise
 from refsast.crosscheck.diagnose.spike_faults import replace_derivative
 from refsast.crosscheck.variants import Variant, reference_variant, solve
 
@@ -32,7 +32,7 @@ def slope(factor: Callable[[float], float]) -> Fault:
     scaled = replace_derivative(
         lambda neuron, v: factor(neuron.spike.slope) * own_derivative(neuron, v)
     )
-    return Fault("slope factor", "", change_layers(scaled))
+    return Fault("slope factor", "", layerwise(scaled))
 
 
 KINDS: dict[str, Fault] = {
@@ -47,7 +47,7 @@ KINDS: dict[str, Fault] = {
     "un-normalised": Fault(
         "another surrogate backwards: 1/(1+|k v|)^2",
         "",
-        change_layers(replace_derivative(DERIVATIVE_SHAPES["1/(1+|k v|)^2"])),
+        layerwise(replace_derivative(SHAPES["1/(1+|k v|)^2"])),
     ),
     "gradient times 3": Fault("constant factor", "", readout_faults.scale_gradient(3.0)),
 }
@@ -99,12 +99,12 @@ def draw_faulty_case(rng: np.random.Generator, *faults: Fault) -> rs.Case:
         case = draw_case(rng, hard, detach, current)
         if any(apply_fault(case, fault) is None for fault in faults):
             continue
-        programs = [reference_variant(case), *(apply_fault(case, fault) for fault in faults)]
+        variants = [reference_variant(case), *(apply_fault(case, fault) for fault in faults)]
         if KINDS["un-normalised"] in faults:  # which is a factor alone where FastSigmoid spikes
-            programs.append(apply_fault(case, KINDS["2/k"]))
+            variants.append(apply_fault(case, KINDS["2/k"]))
         if len(faults) > 1:
-            programs.append(apply_fault(case, combine_faults(*faults)))
-        answers = [rs.flatten(solve(case, p).grads) for p in programs]
+            variants.append(apply_fault(case, combine(*faults)))
+        answers = [rs.flatten(solve(case, p).grads) for p in variants]
         gaps = [
             np.abs(a - b).max() / max(np.abs(a).max(), 1e-300)
             for i, a in enumerate(answers)
@@ -115,11 +115,11 @@ def draw_faulty_case(rng: np.random.Generator, *faults: Fault) -> rs.Case:
 
 
 def _apply_faults(case: rs.Case, faults: tuple[Fault, ...]) -> Variant:
-    """The program of a case with these faults, wherever it can show them."""
-    program = reference_variant(case)
+    """The variant of a case with these faults, wherever it can show them."""
+    variant = reference_variant(case)
     for fault in faults:
-        program = fault.change(program, case) or program
-    return program
+        variant = fault.change(variant, case) or variant
+    return variant
 
 
 def black_box(case: rs.Case, *faults: Fault) -> Callable[..., tuple[float, rs.Params]]:
@@ -156,17 +156,17 @@ def _differ(a: Array, b: Array) -> bool:
 def nudge_potential(layer: int, step: int) -> Fault:
     """A potential that is off in one layer and step, for no known reason."""
 
-    def change(program: Variant, case: rs.Case) -> Variant | None:
+    def change(variant: Variant, case: rs.Case) -> Variant | None:
         if step >= len(case.x):
             return None
-        rules = program.layers[layer]
+        rules = variant.layers[layer]
 
         def carry(n, us, ss):
             return rules.carry(n, us, ss) + (0.125 if len(us) == step + 1 else 0.0)
 
-        layers = list(program.layers)
+        layers = list(variant.layers)
         layers[layer] = replace(rules, carry=carry)
-        return replace(program, layers=tuple(layers))
+        return replace(variant, layers=tuple(layers))
 
     return Fault("unknown", "", change)
 
@@ -175,18 +175,18 @@ def bend_derivative(layer: int, step: int) -> Fault:
     """A gradient that is half too large on its way back through one layer and step."""
     op = Op("bent", lambda a: a, (lambda g, y, a: 1.5 * g,))
 
-    def change(program: Variant, case: rs.Case) -> Variant | None:
+    def change(variant: Variant, case: rs.Case) -> Variant | None:
         if step >= len(case.x):
             return None
-        rules = program.layers[layer]
+        rules = variant.layers[layer]
 
         def carry(n, us, ss):
             carried = rules.carry(n, us, ss)
             return apply(op, carried) if len(us) == step + 1 else carried
 
-        layers = list(program.layers)
+        layers = list(variant.layers)
         layers[layer] = replace(rules, carry=carry)
-        return replace(program, layers=tuple(layers))
+        return replace(variant, layers=tuple(layers))
 
     return Fault("unknown", "", change)
 

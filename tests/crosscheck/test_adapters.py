@@ -15,7 +15,7 @@ from tests.crosscheck.random_cases import draw_case
 
 pytestmark = pytest.mark.slow  # each of the libraries takes seconds to import
 
-LEAKED_SUBTRACT = rs.Subtract(leaked=True)
+LEAKED = rs.Subtract(leaked=True)
 NORSE = {"leak": 0.8, "drive": 8.0, "synapse": Synapse(0.6, 1.0 - 0.8)}
 DETACHED = "reset detached"
 
@@ -37,18 +37,18 @@ RIGHT = {
     ("snntorch", "surrogate"): {
         "spike": rs.Logistic(3.0), "hard": True, "detach": True, "reset": rs.Subtract()
     },
-    ("spikingjelly", "keeping_reset"): {"recurrent": True},
-    ("spikingjelly", "keeping_reset_at_once"): {"reset": LEAKED_SUBTRACT},
-    ("spikingjelly", "detaching_reset"): {"reset": LEAKED_SUBTRACT, "detach": True},
-    ("spikingjelly", "detaching_reset_at_once"): {"detach": True},
+    ("spikingjelly", "keep_reset"): {"recurrent": True},
+    ("spikingjelly", "keep_reset_multistep"): {"reset": LEAKED},
+    ("spikingjelly", "detach_reset"): {"reset": LEAKED, "detach": True},
+    ("spikingjelly", "detach_reset_multistep"): {"detach": True},
     ("spikingjelly", "factory"): {"leak": 0.75, "synapse": Synapse(0.0, 0.25), "drive": 8.0},
-    ("sinabs", "subtract"): {"reset": LEAKED_SUBTRACT, "recurrent": True},
+    ("sinabs", "subtract"): {"reset": LEAKED, "recurrent": True},
     ("sinabs", "factory"): {
-        "reset": LEAKED_SUBTRACT, "leak": 0.8, "synapse": Synapse(0.7, 0.7 * (1.0 - 0.8)), "drive": 8.0
+        "reset": LEAKED, "leak": 0.8, "synapse": Synapse(0.7, 0.7 * (1.0 - 0.8)), "drive": 8.0
     },
     ("sinabs", "zero"): {"hard": True, "detach": True},
     ("norse", "smooth"): NORSE,
-    ("norse", "factory"): {**NORSE, "synapse": Synapse(0.0, 1.0 - 0.8), "reset": LEAKED_SUBTRACT},
+    ("norse", "factory"): {**NORSE, "synapse": Synapse(0.0, 1.0 - 0.8), "reset": LEAKED},
     ("norse", "surrogate"): {**NORSE, "hard": True, "spike": rs.PiecewiseQuadratic(1.0)},
 }  # fmt: skip
 
@@ -70,7 +70,7 @@ def test_right_modes_agree_to_rounding(mode, seed):
     "options",
     [
         {"recurrent": True, "reset": rs.Subtract()},
-        {"hard": True, "reset": LEAKED_SUBTRACT},
+        {"hard": True, "reset": LEAKED},
         {"detach": True, "synapse": Synapse(0.5, 0.7)},
     ],
 )
@@ -99,8 +99,8 @@ WRONG = {
     ("snntorch", "smooth"): ({}, DETACHED),
     ("snntorch", "smooth_from_rest"): ({"reset": rs.Subtract()}, DETACHED),
     ("snntorch", "surrogate"): ({"hard": True, "spike": rs.Arctan(2.0)}, DETACHED),
-    ("spikingjelly", "detaching_reset"): ({}, DETACHED),
-    ("spikingjelly", "detaching_reset_at_once"): ({"reset": LEAKED_SUBTRACT}, DETACHED),
+    ("spikingjelly", "detach_reset"): ({}, DETACHED),
+    ("spikingjelly", "detach_reset_multistep"): ({"reset": LEAKED}, DETACHED),
     ("sinabs", "zero"): ({"hard": True}, DETACHED),
     ("norse", "surrogate"): (
         {**NORSE, "hard": True, "spike": rs.Logistic(20.0), "sizes": (4, 3)}, "slope factor"
@@ -163,7 +163,7 @@ def tutorial(seed: int, reset) -> Case:
     [
         ("snntorch", "smooth", rs.Subtract(), 4.5, 4.9),  # FIELD M1
         ("snntorch", "smooth", rs.ToZero(), 2.5, 2.8),
-        ("spikingjelly", "detaching_reset", rs.ToZero(), 1.4, 1.7),  # FIELD M2
+        ("spikingjelly", "detach_reset", rs.ToZero(), 1.4, 1.7),  # FIELD M2
     ],
 )
 def test_by_how_much_a_detached_reset_is_off(name, mode, reset, low, high):
@@ -213,9 +213,7 @@ def test_what_happens_at_the_threshold(name, fires):
     library = adapter(name)
     synapse = Synapse(0.0, 0.5) if name == "norse" else None
     spike = rs.Logistic(4.0)
-    network = rs.Network(
-        (1, 1), rs.LIF(0.5, 1.0, spike, LEAKED_SUBTRACT), rs.SpikeRate(1.0), bias=False
-    )
+    network = rs.Network((1, 1), rs.LIF(0.5, 1.0, spike, LEAKED), rs.SpikeRate(1.0), bias=False)
     if name == "snntorch":
         network = replace(network, neuron=rs.LIF(0.5, 1.0, spike, rs.Subtract()))
     w = np.array([[2.0 if name == "norse" else 1.0]])
@@ -227,7 +225,7 @@ def test_what_happens_at_the_threshold(name, fires):
 @pytest.mark.parametrize(
     ("name", "mode", "options", "says"),
     [
-        ("snntorch", "smooth", {"reset": LEAKED_SUBTRACT}, "reset must be one of"),
+        ("snntorch", "smooth", {"reset": LEAKED}, "reset must be one of"),
         ("snntorch", "smooth", {"hard": True}, "hard must be False"),
         ("snntorch", "surrogate", {}, "hard must be True"),
         ("snntorch", "surrogate", {"hard": True, "spike": rs.Algebraic(1.0)}, "spike must be"),
@@ -235,16 +233,16 @@ def test_what_happens_at_the_threshold(name, fires):
         ("spikingjelly", "factory", {"reset": rs.Subtract()}, "reset must be"),
         ("spikingjelly", "factory", {"leak": 0.0}, "leak must be positive"),
         ("spikingjelly", "factory", {"synapse": Synapse(0.0, 0.3), "leak": 0.5}, "synapse must"),
-        ("spikingjelly", "keeping_reset_at_once", {"recurrent": True}, "recurrent must be False"),
+        ("spikingjelly", "keep_reset_multistep", {"recurrent": True}, "recurrent must be False"),
         ("sinabs", "subtract", {}, "reset must be"),
         (
             "sinabs",
             "subtract",
-            {"reset": LEAKED_SUBTRACT, "synapse": Synapse(0.3, 0.9)},
+            {"reset": LEAKED, "synapse": Synapse(0.3, 0.9)},
             "synapse must",
         ),
         ("norse", "smooth", {}, "synapse must be a Synapse, got None"),
-        ("norse", "smooth", {**NORSE, "reset": LEAKED_SUBTRACT}, "reset must be"),
+        ("norse", "smooth", {**NORSE, "reset": LEAKED}, "reset must be"),
         ("norse", "surrogate", {**NORSE, "hard": True, "spike": rs.Arctan(1.0)}, "spike must be"),
     ],
 )

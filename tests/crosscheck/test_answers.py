@@ -106,7 +106,7 @@ def test_bad_answers_are_refused_in_one_line(case, message):
     assert "\n" not in str(error.value)
 
 
-def test_other_doors_are_closed(case):
+def test_other_arguments_are_refused(case):
     with pytest.raises(ValueError, match="gradient must be callable, got int"):
         rs.check(3, case)
     with pytest.raises(ValueError, match="case must be a Case, got int"):
@@ -136,12 +136,12 @@ def test_one_that_cannot_be_asked_about_fewer_steps_is_explained_all_the_same():
     case = draw_faulty_case(np.random.default_rng(8), kind)
     whole = black_box(case, kind)
 
-    def fixed(p, x, y):
+    def require_all_steps(p, x, y):
         if x.shape != case.x.shape:
             raise IndexError("a fixed number of steps")
         return whole(p, x, y)
 
-    report = rs.check(rs.Implementation(fixed), case)
+    report = rs.check(rs.Implementation(require_all_steps), case)
     assert report.cause.name == "reset detached"
     assert report.first.what == "adjoint"
 

@@ -7,7 +7,7 @@ import pytest
 
 import refsast as rs
 from refsast.crosscheck.case import cast_params
-from refsast.crosscheck.diagnose.faults import apply_fault, restrict_to_layer
+from refsast.crosscheck.diagnose.faults import apply_fault, restrict
 from refsast.crosscheck.variants import reference_variant, solve
 from refsast.model.params import map_params
 from tests.crosscheck.permutations import DTYPES, draw_steep_case, permute_implementation
@@ -67,7 +67,7 @@ def test_a_fault_in_one_layer_alone_is_found_there():
     rng = np.random.default_rng(5)
     while True:
         case = draw_faulty_case(rng, KINDS["reset detached"])
-        fault = restrict_to_layer(KINDS["reset detached"], 0)
+        fault = restrict(KINDS["reset detached"], 0)
         if len(case.network.neurons) > 1 and apply_fault(case, fault) is not None:
             break
     report = rs.check(black_box(case, fault), case)
@@ -117,11 +117,11 @@ def test_one_wrong_number_among_states_or_adjoints_is_the_first_place(case, name
 
 
 def test_potentials_of_after_the_reset_are_a_difference_of_states_only(case):
-    def after(p, x, y):
+    def report_after_reset(p, x, y):
         answer = solve(replace(case, params=p, x=x, y=y))
         return replace(answer, u=tuple(u - s for u, s in zip(answer.u, answer.s, strict=True)))
 
-    report = rs.check(after, case)
+    report = rs.check(report_after_reset, case)
     assert [stage.agrees for stage in report.stages] == [True, False, True, True, True]
 
 
@@ -146,12 +146,12 @@ def test_a_fault_in_an_entry_of_1e_12_is_found():
 def test_states_that_are_carried_over_are_found_out(case):
     calls = []
 
-    def leaking(p, x, y):
+    def keep_state(p, x, y):
         calls.append(len(calls))
         answer = solve(replace(case, params=p, x=x, y=y))
         return answer.loss + 1e-6 * calls[-1], answer.grads
 
-    report = rs.check(leaking, case)
+    report = rs.check(keep_state, case)
     assert not report.agrees
     assert not report.repeated
     assert "are states reset?" in str(report)
@@ -172,14 +172,14 @@ def test_single_precision_is_judged_as_such_and_a_fault_in_it_is_named(case):
 def test_whatever_is_done_to_the_question_stays_with_the_implementation(case):
     before = [rs.flatten(case.params).copy(), case.x.copy()]
 
-    def spoiling(p, x, y):
+    def spoil_arguments(p, x, y):
         answer = solve(replace(case, params=p, x=x, y=y))
         for layer in p:
             layer.w[:] = 0.0
         x[:] = 0.0
         return answer
 
-    assert rs.check(spoiling, case).agrees
+    assert rs.check(spoil_arguments, case).agrees
     assert np.array_equal(before[0], rs.flatten(case.params))
     assert np.array_equal(before[1], case.x)
 
@@ -239,7 +239,7 @@ def test_a_potential_at_a_kink_of_the_derivative_raises_no_alarm(slope):
         (40, 3), rs.LIF(0.5, 1.0, rs.PiecewiseQuadratic(slope)), rs.SpikeRate(5.0), bias=False
     )
 
-    def reversed_sum(p, x, y):
+    def sum_in_reverse(p, x, y):
         loss, grads = rs.fast.loss_and_grad(network, (rs.Layer(p[0].w[:, ::-1]),), x[..., ::-1], y)
         return loss, (rs.Layer(grads[0].w[:, ::-1]),)
 
@@ -247,18 +247,18 @@ def test_a_potential_at_a_kink_of_the_derivative_raises_no_alarm(slope):
         w = rng.standard_normal((3, 40))
         w -= w.mean(axis=1, keepdims=True) - (1.0 + 1.0 / slope) / 40
         case = rs.Case(network, (rs.Layer(w),), np.ones((2, 2, 40)), [0, 1])
-        assert rs.check(reversed_sum, case).agrees
+        assert rs.check(sum_in_reverse, case).agrees
 
 
 def test_an_answer_that_grows_from_call_to_call_is_not_repeated(case):
     calls = []
 
-    def growing(p, x, y):
+    def grow(p, x, y):
         calls.append(1)
         answer = solve(replace(case, params=p, x=x, y=y))
         return answer.loss, map_params(lambda a: len(calls) * a, answer.grads)
 
-    assert not rs.check(growing, case).repeated
+    assert not rs.check(grow, case).repeated
 
 
 @pytest.mark.slow

@@ -1,5 +1,7 @@
 """Conventions: their run, exact conversion between them, and what has none."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -8,18 +10,18 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import refsast as rs
-from refsast.crosscheck.conventions import libraries
-from refsast.crosscheck.conventions.convention import (
+from refsast.crosscheck.adapters import libraries
+from refsast.crosscheck.adapters.convention import (
     Convention,
     ZeroOnAnySpike,
+    nearest_lif,
     refsast_lif,
     simulate,
     strict_heaviside,
 )
-from refsast.crosscheck.conventions.conversion import NoExactConversion, convert, rescaled
-from refsast.crosscheck.conventions.express import make_case
+from refsast.crosscheck.adapters.conversion import NoExactConversion, convert, make_case
 from refsast.crosscheck.variants import solve
-from refsast.model.params import layer_arrays
+from refsast.model.params import layer_arrays, map_params
 from refsast.model.synapse import Synapse
 from tests.error_ratio import TOLERANCE, error_ratio
 from tests.strategies import cases, fractions, min_examples, seeds, surrogates
@@ -183,12 +185,22 @@ def test_hard_spikes_do_not_see_the_unit_of_potential(c, k, seed, recurrent):
     assert_round_trip(params, c, to, None)
 
 
+def rescale(params, convention, spike, factor):
+    """The same layers in another unit of potential: all potentials times `factor`."""
+    potentials = {k: factor * getattr(convention, k) for k in ("threshold", "rest", "landing")}
+    return (
+        tuple(map_params(lambda a: factor * a, params)),
+        replace(convention, **potentials),
+        replace(spike, slope=spike.slope / factor),
+    )
+
+
 @given(conventions(), surrogates(), FACTORS, seeds())
 @pytest.mark.slow
 def test_smooth_spikes_are_rescaled_with_it(c, spike, factor, seed):
     params, x = drive_layers(seed)
 
-    new_params, new, new_spike = rescaled(params, c, spike, factor)
+    new_params, new, new_spike = rescale(params, c, spike, factor)
 
     one, other = simulate(c, params, x, spike), simulate(new, new_params, x, new_spike)
     assert max(np.abs(a - b).max() for a, b in zip(one.s, other.s, strict=True)) <= TOLERANCE
@@ -435,7 +447,10 @@ GOOD = {"name": "c", "leak": 0.5, "threshold": 1.0, "reset": rs.ToZero()}
         ({"threshold": 0.0}, r"threshold must be finite and above rest, 0\.0, got 0\.0"),
         ({"threshold": float("nan")}, "threshold must be finite"),
         ({"rest": float("inf")}, "rest must be finite, got inf"),
-        ({"reset": "zero"}, "reset must be ToZero, Subtract, NoReset or Wipe, got 'zero'"),
+        (
+            {"reset": "zero"},
+            "reset must be ToZero, Subtract, NoReset or ZeroOnAnySpike, got 'zero'",
+        ),
         ({"reset": rs.NoReset(), "landing": 0.5}, r"landing must be finite, and 0\.0, the rest"),
         ({"silences": True, "landing": 0.5}, r"landing must be finite"),
         ({"landing": float("nan")}, r"landing must be finite"),
@@ -450,18 +465,41 @@ def test_what_is_no_convention_is_said(change, message):
         Convention(**(GOOD | change))
 
 
-@pytest.mark.parametrize("factor", [0.0, -1.0, float("inf"), float("nan")])
-def test_a_factor_is_positive_and_finite(factor):
-    with pytest.raises(ValueError, match="factor must be positive and finite"):
-        rescaled((), PLAIN, SMOOTH, factor)
+@pytest.mark.parametrize(
+    ("convention", "reset"),
+    [
+        (libraries.snntorch_leaky(0.5), rs.Subtract()),
+        (libraries.snntorch_leaky(0.5, reset_delay=False), rs.Subtract(leaked=True)),
+        (libraries.sinabs_lif(2.0, reset_fn="MembraneReset"), rs.ToZero()),
+        (libraries.spikingjelly_lif(), rs.ToZero()),
+    ],
+)
+def test_the_nearest_neuron_resets_by_a_hard_spike_as_the_library_does(convention, reset):
+    neuron = nearest_lif(convention, SMOOTH)
 
-
-def test_a_spike_without_a_slope_is_not_rescaled():
-    with pytest.raises(NoExactConversion, match="spike must have a slope"):
-        rescaled((), PLAIN, np.tanh, 2.0)
-    assert rescaled((), PLAIN, rs.heaviside, 2.0)[2] is rs.heaviside
+    assert neuron == rs.LIF(convention.leak, 1.0, SMOOTH, reset, convention.detach_reset)
 
 
 def test_a_library_has_no_such_reset():
     with pytest.raises(ValueError, match=r"reset_mechanism must be one of .*, got 'hard'"):
         libraries.snntorch_leaky(0.5, reset_mechanism="hard")
+
+
+@pytest.mark.slow
+def test_conventions_need_no_framework():
+    """None of them can be imported in this process."""
+    script = """
+import sys
+for framework in ("torch", "jax", "snntorch", "spikingjelly", "norse", "sinabs", "nir"):
+    sys.modules[framework] = None
+from refsast.crosscheck import conventions as c
+box = c.norse_lif_box(v_leak=-65.0, v_th=-64.0, v_reset=-65.0)
+try:
+    c.convert((), c.spikingjelly_lif(10.0), box)
+except c.NoExactConversion as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
+    assert "what happens exactly at threshold" in done.stdout

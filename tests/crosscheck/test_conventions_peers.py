@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import refsast as rs
-from refsast.crosscheck.conventions import libraries
-from refsast.crosscheck.conventions.convention import Convention, States, simulate
+from refsast.crosscheck.adapters import libraries
+from refsast.crosscheck.adapters.convention import Convention, States, simulate
 from tests.error_ratio import TOLERANCE
 
 torch = pytest.importorskip("torch")
@@ -257,10 +257,10 @@ def test_what_happens_exactly_at_threshold(snntorch):
         "jelly": bool(neuron.LIFNode(decay_input=False)(at)),
     }
 
-    def said(convention: Convention) -> bool:
+    def ties_fire(convention: Convention) -> bool:
         return bool(simulate(convention, (rs.Layer(w=np.eye(1)),), np.ones((1, 1, 1))).s[0])
 
     assert not fires["leaky"]
-    assert not said(libraries.snntorch_leaky(0.5))
+    assert not ties_fire(libraries.snntorch_leaky(0.5))
     assert fires["jelly"]
-    assert said(libraries.spikingjelly_lif(decay_input=False))
+    assert ties_fire(libraries.spikingjelly_lif(decay_input=False))

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from refsast.crosscheck.golden.comparison import SHIPPED_SET, compare, read_golden
-from refsast.crosscheck.golden.reader import INDEX
+from refsast.crosscheck.golden.comparison import compare
+from refsast.crosscheck.golden.reader import INDEX, SHIPPED_SET, read_golden
 from tests.crosscheck.golden_folders import ONE, rewrite_arrays, rewrite_index, write_answer
 
 SET = {golden.name: golden for golden in read_golden()}

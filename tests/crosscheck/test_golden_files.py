@@ -1,5 +1,7 @@
 """Golden vectors as files: answers are judged, and a stranger can read them."""
 
+import hashlib
+import json
 import re
 import shutil
 import subprocess
@@ -11,13 +13,8 @@ import pytest
 
 import refsast as rs
 from refsast.crosscheck.case import cast_params
-from refsast.crosscheck.golden.comparison import (
-    SHIPPED_SET,
-    Golden,
-    compare,
-    compare_case,
-    read_golden,
-)
+from refsast.crosscheck.golden.comparison import compare, compare_case
+from refsast.crosscheck.golden.reader import SHIPPED_SET, Golden, read_golden
 from tests.crosscheck.golden_folders import (
     ONE,
     read_arrays,
@@ -151,6 +148,38 @@ def test_right_answers_agree_and_what_was_not_given_is_said(tmp_path):
     assert str(verdict).startswith("agrees: 11 of 11 cases answered are right, 12 asked\n")
     assert "no-reset: no answer" in str(verdict)
     assert "to-zero: 1 arrays agree, at most 0 of the tolerance; 11 not given" in str(verdict)
+
+
+# Of all files of the set, as released with version 0.2: people hold answers to these very bytes.
+SET_DIGEST = "00573c9548e06374487f652f0750390d8d8b734cd029071f905cbc1ddaddbe8f"
+
+
+def test_the_set_that_ships_is_the_one_that_was_released():
+    digest = hashlib.sha256()
+    for path in sorted(SHIPPED_SET.iterdir()):
+        digest.update(path.name.encode() + path.read_bytes())
+
+    assert digest.hexdigest() == SET_DIGEST
+
+
+def test_an_answers_folder_as_version_0_2_documents_it_is_read(tmp_path):
+    """Arrays by the index's names, float32 or float64; a copied question is ignored."""
+    entry = json.loads((SHIPPED_SET / "index.json").read_text())["cases"][0]
+    with np.load(SHIPPED_SET / entry["file"]) as file:
+        everything = dict(file)
+    loss = {"loss": everything["loss"]}
+    grads = {k: a.astype(np.float32) for k, a in everything.items() if k.startswith("grads.")}
+    np.savez(tmp_path / entry["file"], **everything)
+    np.savez(tmp_path / "subtract.npz", loss=SET["subtract"].answers["loss"])
+    verdict = {case.name: case for case in compare(SHIPPED_SET, tmp_path).cases}
+
+    assert [a.name for a in verdict[ONE].arrays] == entry["answers"]
+    assert [a.name for a in verdict["subtract"].arrays] == ["loss"]
+    assert verdict[ONE].agrees
+    np.savez(tmp_path / entry["file"], **loss, **grads)
+    assert compare(SHIPPED_SET, tmp_path).agrees
+    np.savez(tmp_path / entry["file"], **loss, **{k: 1.001 * a for k, a in grads.items()})
+    assert not compare(SHIPPED_SET, tmp_path).agrees
 
 
 def test_the_reader_is_short_and_knows_numpy_only():

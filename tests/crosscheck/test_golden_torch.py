@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 import refsast as rs
-from refsast.crosscheck.golden.comparison import Golden, compare_case, compute_golden, read_golden
-from refsast.crosscheck.golden.questions import Spec
+from refsast.crosscheck.golden.comparison import compare_case
+from refsast.crosscheck.golden.reader import Golden, read_golden
+from tools.golden.questions import Spec
+from tools.golden.write import compute_golden
 
 SET = {golden.name: golden for golden in read_golden()}
 

@@ -19,7 +19,7 @@ from tests.strategies import RESETS, SURROGATES
 READOUTS = (rs.SpikeRate(4.0), rs.LinearReadout(3), rs.LeakyReadout(3, 0.9))
 
 
-def drawn(seed: int, *, detach: bool = False) -> Case:
+def draw_case(seed: int, *, detach: bool = False) -> Case:
     """A network of ordinary liveliness; one whose reset matters if that is to be detached."""
     rng = np.random.default_rng(seed)
     sizes = tuple(int(n) for n in rng.integers(2, 6, 4 if seed % 4 == 0 else 3))
@@ -83,7 +83,7 @@ def alive(number: int, *, detach: bool = False) -> list[Case]:
     A spline that is nowhere but in its flat parts gives a gradient of exactly zero, and one that is
     flat wherever the reset acts gives the right gradient with the reset detached.
     """
-    cases = (drawn(seed, detach=detach) for seed in count())
+    cases = (draw_case(seed, detach=detach) for seed in count())
     return list(islice((case for case in cases if _matters(case)), number))
 
 
@@ -299,8 +299,8 @@ def test_the_noise_that_a_dtype_does_not_tell_is_measured():
     case = small()
 
     def gradient(params, x, y):
-        rounded = cast_params(cast_params(params, np.float32), np.float64)
-        return rs.fast.loss_and_grad(case.network, rounded, x, y)
+        round_answer = cast_params(cast_params(params, np.float32), np.float64)
+        return rs.fast.loss_and_grad(case.network, round_answer, x, y)
 
     assert verdict(gradient, case).kind in (VerdictKind.GRADIENT, VerdictKind.UNDECIDED)
 
@@ -309,10 +309,10 @@ def test_a_loss_in_single_precision_beside_a_double_gradient_is_no_alarm():
     """So flat that the loss does not move at all in its precision."""
     case = small()
 
-    def rounded(loss, g):
+    def round_answer(loss, g):
         return float(np.float32(1.1 + 1e-5 * loss)), 1e-5 * g
 
-    assert verdict(change_network(case, rounded), case).kind in (
+    assert verdict(change_network(case, round_answer), case).kind in (
         VerdictKind.GRADIENT,
         VerdictKind.UNDECIDED,
     )
@@ -337,10 +337,10 @@ def test_an_answer_that_is_no_number_is_an_error():
 def test_coarse_numbers_are_at_worst_undecided(dtype):
     case = small()
 
-    def rounded(loss, g):
+    def round_answer(loss, g):
         return float(dtype(loss)), g.astype(dtype).astype(float)
 
-    assert verdict(change_network(case, rounded), case).kind in (
+    assert verdict(change_network(case, round_answer), case).kind in (
         VerdictKind.GRADIENT,
         VerdictKind.UNDECIDED,
     )

@@ -81,11 +81,11 @@ def test_a_module_with_named_parameters_agrees(modules, plain, case):
 
 
 def test_a_wrong_module_is_found_out(modules, case):
-    def detached(v):
+    def detach_slope(v):
         return smooth(v) + 0.0 * v.detach()
 
     smooth = adapter("torch").smooth_spike(rs.Logistic(4.0))
-    module = Plain(detached)
+    module = Plain(detach_slope)
     module.layer = lambda currents: Plain.layer(module, currents) * 1.01
 
     assert not check(modules.wrap(module, case, names=NAMES), case).agrees

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import refsast as rs
+from refsast.crosscheck.adapters.conversion import NoExactConversion
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.conventions.conversion import NoExactConversion
 from refsast.crosscheck.variants import solve
 from refsast.model.params import layer_arrays
 from refsast.model.synapse import Synapse
@@ -160,16 +160,16 @@ def test_a_step_of_the_graph_is_one_of_the_network(rule, synapse):
     lif, w = next(n for k, n in graph.nodes.items() if "lif" in k), graph.nodes["affine"]
     x = np.random.default_rng(2).uniform(0.0, 2.0, (8, 3))
 
-    def kept(tau):
+    def leak(tau):
         return 1.0 - DT / tau if rule is EULER else np.exp(-DT / tau)
 
     v, i, spikes = np.zeros(2), np.zeros(2), []
     for step in x:
         i_in = w.weight @ step + w.bias
         if synapse is not None:
-            i = kept(lif.tau_syn) * i + (1.0 - kept(lif.tau_syn)) * lif.w_in * i_in
+            i = leak(lif.tau_syn) * i + (1.0 - leak(lif.tau_syn)) * lif.w_in * i_in
         tau = lif.tau if synapse is None else lif.tau_mem
-        v = kept(tau) * v + (1.0 - kept(tau)) * lif.r * (i_in if synapse is None else i)
+        v = leak(tau) * v + (1.0 - leak(tau)) * lif.r * (i_in if synapse is None else i)
         spikes.append(SPIKE(v - lif.v_threshold))
         v = (1.0 - spikes[-1]) * v + spikes[-1] * lif.v_reset
 
@@ -215,7 +215,7 @@ def test_what_would_be_lost_on_the_way_out_is_said(message):
         to_nir(network, params, dt=DT, rule=rule, synapse=synapse)
 
 
-def graph_with(**fields):
+def make_graph(**fields):
     """A graph of one layer whose neurons have these fields."""
     lif = {"tau": 1e-3, "r": 10.0, "v_leak": 0.0, "v_threshold": 1.0, "v_reset": 0.0} | fields
     arrays = {k: v if isinstance(v, dict) else np.zeros(2) + v for k, v in lif.items()}
@@ -224,7 +224,7 @@ def graph_with(**fields):
 
 
 def test_potentials_are_counted_from_the_leak_potential():
-    graph = graph_with(v_leak=-65.0, v_reset=-65.0, v_threshold=-50.0)
+    graph = make_graph(v_leak=-65.0, v_reset=-65.0, v_threshold=-50.0)
 
     found = from_nir(graph, dt=DT, rule=EULER, spike=SPIKE, gain=1.0)
 
@@ -247,7 +247,7 @@ REFUSED = {
 @pytest.mark.parametrize("message", REFUSED)
 def test_what_would_be_lost_on_the_way_in_is_said(message):
     with pytest.raises(NoExactConversion, match=message):
-        from_nir(graph_with(**REFUSED[message]), dt=DT, rule=EULER, spike=SPIKE, gain=1.0)
+        from_nir(make_graph(**REFUSED[message]), dt=DT, rule=EULER, spike=SPIKE, gain=1.0)
 
 
 def test_synapses_that_differ_are_refused():
@@ -270,7 +270,7 @@ def test_a_readout_that_scales_is_refused():
 
 def test_what_another_library_wrote_in_single_precision_is_not_scaled():
     single = {k: np.float32(v) for k, v in {"tau": 1e-3, "r": 10.0, "v_threshold": 0.7}.items()}
-    graph = graph_with()
+    graph = make_graph()
     for field, value in single.items():
         setattr(graph.nodes["lif"], field, np.full(2, value, np.float32))
 
@@ -281,7 +281,7 @@ def test_what_another_library_wrote_in_single_precision_is_not_scaled():
 
 
 def graph_nodes(**more):
-    lif = graph_with().nodes["lif"]
+    lif = make_graph().nodes["lif"]
     return {
         "in": nir.Input({"input": np.array([2])}),
         "w": nir.Linear(np.ones((2, 2))),
@@ -336,15 +336,15 @@ MALFORMED = {
         CHAIN,
     ),
     r"metadata reset must be one of .*, got 'half'": (
-        graph_nodes(lif=graph_with(metadata={"reset": "half"}).nodes["lif"]),
+        graph_nodes(lif=make_graph(metadata={"reset": "half"}).nodes["lif"]),
         CHAIN,
     ),
     r"tau must have a leak in \[0, 1\] by the rule given": (
-        graph_nodes(lif=graph_with(tau=1e-5).nodes["lif"]),
+        graph_nodes(lif=make_graph(tau=1e-5).nodes["lif"]),
         CHAIN,
     ),
     "tau must have a leak .* got tau -1": (
-        graph_nodes(lif=graph_with(tau=-1.0).nodes["lif"]),
+        graph_nodes(lif=make_graph(tau=-1.0).nodes["lif"]),
         CHAIN,
     ),
 }
@@ -366,7 +366,7 @@ def test_a_step_has_a_duration(dt):
     with pytest.raises(ValueError, match="dt must be positive and finite"):
         to_nir(network, params, dt=dt, rule=EULER)
     with pytest.raises(ValueError, match="dt must be positive and finite"):
-        from_nir(graph_with(), dt=dt, rule=EULER, spike=SPIKE)
+        from_nir(make_graph(), dt=dt, rule=EULER, spike=SPIKE)
 
 
 def test_what_is_no_graph_is_said():
@@ -377,7 +377,7 @@ def test_what_is_no_graph_is_said():
 def test_a_map_without_bias_among_others_gets_a_zero_one():
     graph = nir.NIRGraph.from_list(
         nir.Linear(weight=np.ones((2, 3))),
-        graph_with().nodes["lif"],
+        make_graph().nodes["lif"],
         nir.Affine(weight=np.ones((4, 2)), bias=np.ones(4)),
     )
 

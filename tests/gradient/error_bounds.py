@@ -1,4 +1,4 @@
-"""Markers of steps and recordings, and the yardstick of the straight-through estimate."""
+"""Markers of steps and recordings, and the error bounds of the straight-through estimate."""
 
 from dataclasses import replace
 

@@ -27,7 +27,7 @@ def test_a_batch_is_the_mean_of_its_recordings_in_any_order(case, random):
     network, params, x, y = case
     order = list(range(y.size))
     random.shuffle(order)
-    yardstick = rs.flatten(rs.rounding(*case)[0])
+    bounds = rs.flatten(rs.rounding(*case)[0])
 
     loss, grads = rs.fast.loss_and_grad(*case)
     one_by_one = [rs.fast.loss_and_grad(network, params, x[:, [k]], y[[k]]) for k in order]
@@ -35,7 +35,7 @@ def test_a_batch_is_the_mean_of_its_recordings_in_any_order(case, random):
 
     for other_loss, other in (mean_result(one_by_one), (shuffled_loss, rs.flatten(shuffled))):
         assert abs(other_loss - loss) <= TOLERANCE * (1.0 + abs(loss))
-        assert error_ratio(other, rs.flatten(grads), yardstick) <= TOLERANCE
+        assert error_ratio(other, rs.flatten(grads), bounds) <= TOLERANCE
 
 
 @pytest.mark.slow

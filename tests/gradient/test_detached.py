@@ -27,11 +27,11 @@ def perturb(case: Case, entry: int) -> Case:
 def test_it_is_the_gradient_of_a_loss_whose_resets_are_held_fixed(case):
     held = oracle.run(case)[1]
     moves = [oracle.loss(perturb(case, i), frozen=held) for i in range(case.network.n_params)]
-    want, yardstick = np.imag(moves) / STEP, rs.flatten(rs.rounding(*case)[0])
+    want, bounds = np.imag(moves) / STEP, rs.flatten(rs.rounding(*case)[0])
 
     for gradient in (rs.fast, rs.reference):
         got = rs.flatten(gradient.loss_and_grad(*case)[1])
-        assert error_ratio(got, want, yardstick) <= TOLERANCE
+        assert error_ratio(got, want, bounds) <= TOLERANCE
 
 
 @pytest.mark.parametrize("reset", [rs.ToZero(), rs.Subtract(), rs.Subtract(leaked=True)])

@@ -1,4 +1,4 @@
-"""Both gradients of parameters and inputs, against judges that know neither."""
+"""Both gradients of parameters and inputs, against numerical derivatives."""
 
 import numpy as np
 import pytest
@@ -21,12 +21,12 @@ def loss_function(case: Case):
 @given(cases(detach=False))
 @min_examples(500)
 def test_the_tape_gives_the_gradient_of_the_loss(case):
-    judged = complex_step_gradient(loss_function(case), rs.flatten(case.params))
+    numeric = complex_step_gradient(loss_function(case), rs.flatten(case.params))
 
     value, grads = rs.reference.loss_and_grad(*case)
 
     assert value == rs.reference.loss(*case)
-    assert error_ratio(rs.flatten(grads), judged, rs.flatten(rs.rounding(*case)[0])) <= TOLERANCE
+    assert error_ratio(rs.flatten(grads), numeric, rs.flatten(rs.rounding(*case)[0])) <= TOLERANCE
 
 
 @pytest.mark.slow
@@ -61,8 +61,8 @@ def test_both_gradients_are_one_in_three_layers_with(readout):
 @pytest.mark.slow
 @given(networks(), seeds())
 @min_examples(300)
-def test_both_gradients_are_one_where_the_yardstick_is_the_gradient(network, seed):
-    """Any yardstick may be far longer than the gradient; generic numbers need none."""
+def test_both_gradients_are_one_where_the_gradient_is_its_own_bound(network, seed):
+    """An error bound may be far larger than the gradient; generic numbers need none."""
     rng = np.random.default_rng(seed)
     x, y = rng.normal(size=(5, 2, network.sizes[0])), rng.integers(network.classes, size=2)
     params = rs.unflatten(network, rng.normal(size=network.n_params))
@@ -91,9 +91,9 @@ def test_single_precision_gives_the_same_gradient_to_single_precision(case):
 @min_examples(500)
 def test_the_gradient_in_the_input_is_that_of_the_loss(case):
     network, params, x, y = case
-    judged = complex_step_gradient(lambda x: rs.reference.loss(network, params, x, y), x)
+    numeric = complex_step_gradient(lambda x: rs.reference.loss(network, params, x, y), x)
 
-    assert error_ratio(rs.reference.input_grad(*case), judged, rs.rounding(*case)[1]) <= TOLERANCE
+    assert error_ratio(rs.reference.input_grad(*case), numeric, rs.rounding(*case)[1]) <= TOLERANCE
 
 
 @pytest.mark.slow

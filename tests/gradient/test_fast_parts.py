@@ -1,4 +1,4 @@
-"""What the fast room is made of: arctangents, products in pieces, stretches, and which is taken."""
+"""The parts of the fast gradient: arctangents, products in pieces, chunks, and which is taken."""
 
 import tracemalloc
 from dataclasses import replace
@@ -145,8 +145,8 @@ def test_large_inputs_of_another_dtype_are_converted_in_parts(tiny, steps, monke
     for dtype in (np.uint8, bool, np.int64):
         x = case.x.astype(dtype)
         grads = rs.fast.loss_and_grad(case.network, case.params, x, case.y)[1]
-        yardstick = rs.flatten(rs.rounding(*case)[0])
-        assert error_ratio(rs.flatten(grads), want, yardstick) <= TOLERANCE
+        bounds = rs.flatten(rs.rounding(*case)[0])
+        assert error_ratio(rs.flatten(grads), want, bounds) <= TOLERANCE
         _, shared = rs.fast.sam_gradient(case.network, case.params, (x, case.y), rho=0.1)
         _, same = rs.fast.sam_gradient(case.network, case.params, (case.x, case.y), rho=0.1)
         assert (
@@ -156,15 +156,15 @@ def test_large_inputs_of_another_dtype_are_converted_in_parts(tiny, steps, monke
 
 
 def test_few_ones_are_left_to_one_thread(tiny, monkeypatch):
-    monkeypatch.setattr(inputs, "MIN_ONES_PER_THREAD", 10_000)
+    monkeypatch.setattr(inputs, "MIN_ONES_FOR_THREADS", 10_000)
     monkeypatch.setattr(inputs, "thread_count", lambda: pytest.fail("no other thread is wanted"))
 
     call_with_spikes(rs.fast.loss_and_grad, binarize(tiny()), dense_above=1.0)
 
 
-def test_the_last_stretch_is_not_run_again(tiny, monkeypatch):
+def test_the_last_chunk_is_not_run_again(tiny, monkeypatch):
     ran, real = [], network._run_chunk
-    monkeypatch.setattr(network, "_run_chunk", lambda *a: (ran.append(len(a[3])), real(*a))[1])
+    monkeypatch.setattr(network, "_run_chunk", lambda *a: (ran.append(len(a[2].x)), real(*a))[1])
 
     rs.fast.loss_and_grad(*tiny(), checkpoint=4)
 

@@ -1,4 +1,4 @@
-"""What the fast room refuses, and that it names what is wrong."""
+"""What the fast gradient refuses, and that it names what is wrong."""
 
 from dataclasses import replace
 
@@ -50,10 +50,10 @@ OPTIONS = {
 }
 
 
-@pytest.mark.parametrize("says", OPTIONS)
-def test_options_that_make_no_sense_are_refused(tiny, says):
-    with pytest.raises(ValueError, match=says):
-        rs.fast.loss_and_grad(*tiny(), **OPTIONS[says])
+@pytest.mark.parametrize("message", OPTIONS)
+def test_options_that_make_no_sense_are_refused(tiny, message):
+    with pytest.raises(ValueError, match=message):
+        rs.fast.loss_and_grad(*tiny(), **OPTIONS[message])
 
 
 def spikes(steps, cells, starts, index):
@@ -69,13 +69,13 @@ UNSOUND = {
 }
 
 
-@pytest.mark.parametrize("says", UNSOUND)
+@pytest.mark.parametrize("message", UNSOUND)
 @pytest.mark.parametrize("gradient", [rs.fast.loss_and_grad, rs.reference.loss_and_grad])
-def test_spikes_that_point_nowhere_are_refused(tiny, says, gradient):
+def test_spikes_that_point_nowhere_are_refused(tiny, message, gradient):
     case = tiny()
 
-    with pytest.raises(ValueError, match=says):
-        gradient(case.network, case.params, UNSOUND[says], case.y[:1])
+    with pytest.raises(ValueError, match=message):
+        gradient(case.network, case.params, UNSOUND[message], case.y[:1])
 
 
 def test_rows_may_begin_below_where_the_last_one_ended(tiny):

@@ -27,9 +27,9 @@ def test_it_is_the_derivative_of_the_gradient(case, numbers):
     direction = numbers[: w.size]
 
     product = rs.reference.hvp(*case, rs.unflatten(case.network, direction))
-    judged = complex_step(fast_gradient(case), w, direction)
+    numeric = complex_step(fast_gradient(case), w, direction)
 
-    assert np.linalg.norm(rs.flatten(product) - judged) <= 1e-10 * np.linalg.norm(judged)
+    assert np.linalg.norm(rs.flatten(product) - numeric) <= 1e-10 * np.linalg.norm(numeric)
 
 
 @pytest.mark.parametrize("family", [rs.FastSigmoid, rs.PiecewiseQuadratic])
@@ -38,12 +38,12 @@ def test_it_is_so_between_the_kinks_of_the_other_spikes(family, tiny):
     direction = np.random.default_rng(1).standard_normal(case.network.n_params)
 
     product = rs.reference.hvp(*case, rs.unflatten(case.network, direction))
-    judged, error = central_difference(
+    numeric, error = central_difference(
         fast_gradient(case), rs.flatten(case.params), direction, step=1e-4
     )
 
-    assert np.linalg.norm(error) < 1e-8 * np.linalg.norm(judged)
-    assert np.linalg.norm(rs.flatten(product) - judged) < 1e-8 * np.linalg.norm(judged)
+    assert np.linalg.norm(error) < 1e-8 * np.linalg.norm(numeric)
+    assert np.linalg.norm(rs.flatten(product) - numeric) < 1e-8 * np.linalg.norm(numeric)
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Every way through the fast room, against the tape: spikes, stretches of time, threads."""
+"""Every way through the fast gradient, against the tape: spikes, chunks of time, threads."""
 
 from dataclasses import replace
 
@@ -30,7 +30,7 @@ def call_with_spikes(gradient, case: Case, **options):
 def _several_threads():
     """Split even the smallest product over three threads."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(inputs, "MIN_ONES_PER_THREAD", 0)
+        patch.setattr(inputs, "MIN_ONES_FOR_THREADS", 0)
         patch.setattr(inputs, "thread_count", lambda: 3)
         yield
 
@@ -51,7 +51,7 @@ def test_spikes_give_the_gradient_of_the_array(case, checkpoint):
 @pytest.mark.slow
 @given(cases(), CHECKPOINTS)
 @min_examples(500)
-def test_stretches_of_time_give_the_gradient_of_the_whole(case, checkpoint):
+def test_chunks_of_time_give_the_gradient_of_the_whole(case, checkpoint):
     loss, grads = rs.fast.loss_and_grad(*case, checkpoint=checkpoint)
     same, by_tape = rs.reference.loss_and_grad(*case)
 
@@ -63,13 +63,13 @@ def test_stretches_of_time_give_the_gradient_of_the_whole(case, checkpoint):
 @given(cases().map(binarize), CHECKPOINTS)
 @min_examples(150)
 def test_the_gradient_in_the_input_goes_the_same_ways(case, checkpoint):
-    want, yardstick = rs.reference.input_grad(*case), rs.rounding(*case)[1]
+    want, bounds = rs.reference.input_grad(*case), rs.rounding(*case)[1]
 
     for got in (
         call_with_spikes(rs.fast.input_grad, case, checkpoint=checkpoint),
         rs.fast.input_grad(*case, checkpoint=checkpoint),
     ):
-        assert error_ratio(got, want, yardstick) <= TOLERANCE
+        assert error_ratio(got, want, bounds) <= TOLERANCE
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The yardstick: large enough for every rounding, and small enough to be of use."""
+"""The error bounds: large enough for every rounding, and small enough to be of use."""
 
 import numpy as np
 import pytest

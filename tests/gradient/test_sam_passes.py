@@ -92,7 +92,7 @@ def test_so_they_are_on_a_wide_network(sharing, sparse, dtype, monkeypatch):
 
 @pytest.mark.parametrize("checkpoint", [1, 2, 3, 50])
 @pytest.mark.parametrize("sparse", [False, True])
-def test_stretches_of_time_give_the_same(checkpoint, sparse, monkeypatch):
+def test_chunks_of_time_give_the_same(checkpoint, sparse, monkeypatch):
     monkeypatch.setattr(sam, "sharing_is_cheaper", lambda *_: True)  # if it could
     first = wide_case(np.float64)
     second = replace(wide_case(np.float64, rows=9, seed=1), params=first.params)
@@ -175,8 +175,10 @@ def test_where_inner_products_would_cancel_the_gradient_is_formed(spread, formed
     x = rng.random((1, 1, 300)) + spread * rng.normal(size=(1, 10, 300))
     params = (rs.Layer(np.full((10, 300), 1.0 / 150.0, np.float32)),)
     case = Case(net, params, x.astype(np.float32), np.arange(10))
-    calls, real = [], inputs.DenseInputs.gradient
-    monkeypatch.setattr(inputs.DenseInputs, "gradient", lambda *a: (calls.append(1), real(*a))[1])
+    calls, real = [], inputs.DenseInputs.weight_grad
+    monkeypatch.setattr(
+        inputs.DenseInputs, "weight_grad", lambda *a: (calls.append(1), real(*a))[1]
+    )
     grads = []
     for sharing in (False, True):
         calls.clear()

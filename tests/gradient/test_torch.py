@@ -120,13 +120,13 @@ def torch_gradients(case: Case, fire=sigma):
 @min_examples(500)
 def test_both_gradients_are_those_of_autograd(case):
     value, grads, in_x = torch_gradients(case)
-    yardstick, of_input = rs.rounding(*case)
+    bounds, x_bounds = rs.rounding(*case)
 
     for gradient in (rs.fast, rs.reference):
         loss, got = gradient.loss_and_grad(*case)
         assert abs(loss - value) <= TOLERANCE * (1.0 + abs(value))
-        assert params_error_ratio(got, grads, yardstick) <= TOLERANCE
-        assert error_ratio(gradient.input_grad(*case), in_x, of_input) <= TOLERANCE
+        assert params_error_ratio(got, grads, bounds) <= TOLERANCE
+        assert error_ratio(gradient.input_grad(*case), in_x, x_bounds) <= TOLERANCE
 
 
 @given(cases())

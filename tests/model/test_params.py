@@ -67,7 +67,16 @@ def test_drawn_parameters_fill_the_range_of_their_fan_in():
 
 def test_the_same_seed_draws_the_same_bits_and_another_does_not():
     network = rs.Network((3, 2), rs.LIF(0.5, 1.0, rs.Arctan(1.0)), rs.SpikeRate(1.0))
-    one, same, other = (rs.flatten(rs.init(network, np.random.default_rng(k))) for k in (1, 1, 2))
+    seeds = (np.random.default_rng(1), 1, np.uint8(1), 2)
+    one, *same, other = (rs.flatten(rs.init(network, seed)) for seed in seeds)
 
-    assert one.tobytes() == same.tobytes()
+    assert {one.tobytes()} == {w.tobytes() for w in same}
     assert (one != other).all()
+
+
+@pytest.mark.parametrize("rng", [-1, True, 0.0, None, "0", np.random.RandomState(0)])
+def test_what_is_neither_a_generator_nor_a_seed_is_refused(rng):
+    network = rs.Network((3, 2), rs.LIF(0.5, 1.0, rs.Arctan(1.0)), rs.SpikeRate(1.0))
+
+    with pytest.raises(ValueError, match=r"^rng must be a numpy Generator or a seed, got "):
+        rs.init(network, rng)

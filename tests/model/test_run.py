@@ -38,7 +38,7 @@ def test_the_smooth_network_is_that_of_the_equations(case):
 def test_the_hard_network_is_that_of_the_equations(case):
     """Up to the first potential so close to threshold that rounding decides; mostly there is none.
 
-    In quarters and halves nothing rounds, so there ties at threshold are judged too.
+    In quarters and halves nothing rounds, so there ties at threshold are compared too.
     """
     u, s, logits = oracle.run(case, fire=oracle.step_function)
     trace = rs.run(case.network, case.params, case.x, spike=rs.heaviside)

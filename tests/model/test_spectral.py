@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import refsast as rs
 from refsast.model.params import layer_arrays
-from refsast.model.spectral import spectral_norm
+from refsast.model.spectral import _spectral_norm
 from tests.strategies import arrays, min_examples, networks, parameters, seeds
 
 CAPS = st.sampled_from((None, 0.0, 0.5, 1.0)) | st.floats(1e-3, 4.0)
@@ -38,9 +38,9 @@ def norm(matrix):
 
 @given(st.tuples(st.integers(1, 5), st.integers(1, 7)).flatmap(arrays), st.integers(-200, 200))
 def test_the_norm_is_the_largest_singular_value_at_any_scale(matrix, power):
-    assert spectral_norm(matrix) == pytest.approx(norm(matrix), rel=1e-14)
-    assert spectral_norm(matrix * 2.0**power) == spectral_norm(matrix) * 2.0**power
-    assert spectral_norm(matrix.T) == pytest.approx(spectral_norm(matrix), rel=1e-14)
+    assert _spectral_norm(matrix) == pytest.approx(norm(matrix), rel=1e-14)
+    assert _spectral_norm(matrix * 2.0**power) == _spectral_norm(matrix) * 2.0**power
+    assert _spectral_norm(matrix.T) == pytest.approx(_spectral_norm(matrix), rel=1e-14)
 
 
 @given(capped())
@@ -132,11 +132,6 @@ def test_bad_caps_and_parameters_are_refused():
         rs.project(network, rs.unflatten(network, rs.flatten(params) + 1j), w=1.0)
     with pytest.raises(ValueError, match=r"^params must have 1 layers, got 2$"):
         rs.project(network, params * 2, w=1.0)
-    for bad in (np.zeros((0, 2)), np.array([[1j]])):
-        with pytest.raises(ValueError, match=r"^matrix must hold real numbers, got"):
-            spectral_norm(bad)
-    with pytest.raises(ValueError, match=r"^matrix must have shape \(m, n\), got \(2,\)$"):
-        spectral_norm(np.ones(2))
 
 
 def test_a_matrix_of_just_that_norm_is_within_the_cap():

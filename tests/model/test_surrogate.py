@@ -129,10 +129,10 @@ def test_the_curvature_is_the_derivative_of_the_slope(spike, number):
     v = np.array([number])
     second = spike.second(v)[0]
 
-    judged = complex_step(spike.derivative, v, np.ones(1))[0]
+    numeric = complex_step(spike.derivative, v, np.ones(1))[0]
 
     # Near zero it is a difference of two numbers of size slope^2.
-    assert abs(judged - second) <= 1e-13 * abs(second) + 1e-15 * spike.slope**2
+    assert abs(numeric - second) <= 1e-13 * abs(second) + 1e-15 * spike.slope**2
 
 
 @given(surrogates(), numbers(20.0), st.floats(0.0, 5.0))

@@ -1,4 +1,4 @@
-"""What every door refuses, and how it says so: NAME must REQUIREMENT, got VALUE."""
+"""What every public function refuses, and how it says so: NAME must REQUIREMENT, got VALUE."""
 
 import re
 from dataclasses import FrozenInstanceError, replace
@@ -66,7 +66,7 @@ def set_last_entry(array, value, dtype=float):
     return changed
 
 
-BAD_INPUTS = {  # params, x, y that a door refuses, and its message in full
+BAD_INPUTS = {  # params, x, y that is refused, and its message in full
     "params must have 3 layers, got 2": (PARAMS[:2], X, Y),
     "params must have 3 layers, got 0": ((), X, Y),
     "params[0] must have ['b', 'v', 'w'], got ['v', 'w']": (replace_arrays(0, b=None), X, Y),
@@ -108,6 +108,7 @@ BAD_INPUTS = {  # params, x, y that a door refuses, and its message in full
     "y must lie in [0, 2), got -1": (PARAMS, X, np.array([-1, 0])),
 }  # fmt: skip
 ENTRY_POINTS = {
+    "bptt": rs.bptt.loss_and_grad,
     "fast": rs.fast.loss_and_grad,
     "reference": rs.reference.loss_and_grad,
     "loss": rs.reference.loss,
@@ -126,10 +127,10 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.parametrize(("door", "message"), REFUSALS)
-def test_a_door_refuses(door, message):
+@pytest.mark.parametrize(("name", "message"), REFUSALS)
+def test_a_public_function_refuses(name, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        ENTRY_POINTS[door](NETWORK, *BAD_INPUTS[message])
+        ENTRY_POINTS[name](NETWORK, *BAD_INPUTS[message])
 
 
 @pytest.mark.parametrize("w", [np.ones(3), np.ones((6, 1)), np.full(6, NAN), np.full(6, None), "w"])
@@ -162,6 +163,11 @@ def test_a_spike_without_a_slope_has_no_gradient_by_hand_and_one_by_tape():
     bare = replace(NETWORK, neuron=replace(NEURON, spike=lambda v: 0.5 + 0.5 * np.tanh(v)))
 
     assert rs.flatten(rs.reference.loss_and_grad(bare, PARAMS, X, Y)[1]).any()
-    for door in (rs.fast.loss_and_grad, rs.straight_through, rs.rounding):
+    for function in (
+        rs.bptt.loss_and_grad,
+        rs.fast.loss_and_grad,
+        rs.straight_through,
+        rs.rounding,
+    ):
         with pytest.raises(ValueError, match=r"^spike must have a method \w+, got "):
-            door(bare, PARAMS, X, Y)
+            function(bare, PARAMS, X, Y)

@@ -153,7 +153,7 @@ def test_projected_descent_takes_the_step_and_then_projects():
 
     assert points.tolist() == [[1.0, -0.5], [1.0, -0.75]]  # 2.5 -> 1; then 1 + 0.5 -> 1
     assert state[0].tolist() == [-1.0, 0.5]  # the momentum is that of the plain method
-    assert method.says == f"{plain.says}, then |w| <= 1"
+    assert method.description == f"{plain.description}, then |w| <= 1"
 
 
 def test_schedules():

@@ -177,8 +177,8 @@ def test_the_exact_gradient_is_that_of_the_loss_at_the_ascent_point(name, w, rho
     assume(np.linalg.norm(grad(w)) > 1e-2)
     got = sam.exact_gradient(lambda w: (f(w), grad(w)), hvp, w, rho=rho)
 
-    judged = complex_step_gradient(raised, w)
-    assert np.linalg.norm(got - judged) <= 1e-11 * (1.0 + np.linalg.norm(judged))
+    numeric = complex_step_gradient(raised, w)
+    assert np.linalg.norm(got - numeric) <= 1e-11 * (1.0 + np.linalg.norm(numeric))
     plain = sam.gradient(lambda w: (f(w), grad(w)), w, rho=rho)
     missing = rho * hvp(w, plain - (u := grad(w) / np.linalg.norm(grad(w))) * (u @ plain))
     assert got - plain == pytest.approx(missing / np.linalg.norm(grad(w)), rel=1e-9, abs=1e-12)

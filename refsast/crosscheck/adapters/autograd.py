@@ -1,4 +1,4 @@
-"""What every library on PyTorch shares: a network run through time, and its autograd asked.
+"""What every library on PyTorch shares: a network run through time, and autograd's gradients of it.
 
 Rule 1: a population turns a layer's currents into spikes; libraries differ in nothing else.
 Rule 2: parameters are copied in anew at every call, and every state starts at rest.
@@ -7,6 +7,7 @@ Rule 2: parameters are copied in anew at every call, and every state starts at r
 # pyright: reportMissingImports=false, reportPrivateImportUsage=false
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -18,6 +19,7 @@ from refsast.crosscheck.case import Answer, Case, Implementation, cast_params
 from refsast.model.network import Network
 from refsast.model.params import Layer, Params, layer_arrays
 from refsast.model.readout import LeakyReadout, SpikeRate
+from refsast.model.synapse import Synapse
 
 Leaves: TypeAlias = list[dict[str, Tensor]]  # parameters, as leaves of the tape
 
@@ -32,13 +34,13 @@ class LayerOutput:
         Its spikes.
     u : sequence of (batch, n) tensor, or None
         Its potentials before the reset, one per step, where the library shows them.
-    into : tensor, or sequence of tensor
-        What arrived, (time, batch, n) or one (batch, n) per step.
+    currents : tensor, or sequence of tensor
+        Its input currents, (time, batch, n) or one (batch, n) per step.
     """
 
     s: Tensor
     u: Sequence[Tensor] | None
-    into: Tensor | Sequence[Tensor]
+    currents: Tensor | Sequence[Tensor]
 
 
 # ``population(i, currents, v)``: layer i's currents (time, batch, n) and recurrent weights or None.
@@ -47,23 +49,25 @@ Population: TypeAlias = Callable[[int, Tensor, Tensor | None], LayerOutput]
 # holds its own state.
 Cell: TypeAlias = Callable[[Tensor], tuple[Tensor, Tensor | None]]
 
+TOLERANCE = 1e-12  # relative; a scale computed from a time constant is not exactly one minus a leak
+
 
 def make_stepwise_population(make: Callable[[int], Cell]) -> Population:
-    """Return a population whose cells are called step by step; ``make(i)`` is at rest."""
+    """Return a population of cells called step by step; ``make(i)`` makes layer i's at rest."""
 
     def population(i: int, currents: Tensor, v: Tensor | None) -> LayerOutput:
-        cell, spikes, potentials, into = make(i), [], [], []
-        s = torch.zeros_like(currents[0])
+        cell, spikes, potentials, arriving = make(i), [], [], []
+        s = torch.zeros_like(currents[0])  # the layer's own spikes of the step before
         for current in currents.unbind():
             if v is not None:
                 current = current + torch.nn.functional.linear(s, v)
-            into.append(current)
+            arriving.append(current)
             s, u = cell(current)
-            s = s.to(currents.dtype)
+            s = s.to(currents.dtype)  # some libraries return hard spikes in single precision
             spikes.append(s)
             potentials.append(u)
-        known = None if None in potentials else potentials
-        return LayerOutput(torch.stack(spikes), known, into)
+        shown = None if None in potentials else potentials
+        return LayerOutput(torch.stack(spikes), shown, arriving)
 
     return population
 
@@ -74,68 +78,47 @@ def autograd_implementation(
     *,
     name: str,
     dtype: torch.dtype = torch.float64,
-    says: type[np.floating] | None = None,
+    precision: type[np.floating] | None = None,
 ) -> Implementation:
-    """Return an implementation that asks autograd, of a population of neurons.
+    """Return an implementation that runs a population of neurons and lets autograd differentiate.
 
-    Parameters
-    ----------
-    case : Case
-        Only network, synapse and hard matter.
-    population : callable
-        The neurons.
-    name : str
-        For reports.
-    dtype : torch.dtype
-        What to compute in.
-    says : type, optional
-        Floating type to round parameters, input and answer to, where a library rounds within.
-
-    Returns
-    -------
-    Implementation
-        With states and adjoints as far as the population shows them.
+    Its states and adjoints are those that the population shows. `precision` is a floating type to
+    round parameters, input and answer to, where a library rounds inside.
     """
     network = case.network
 
     def gradient(params: Params, x: Array, y: Integers) -> Answer:
-        if says is not None:
-            params, x = cast_params(params, says), x.astype(says)  # pyright: ignore[reportAssignmentType]
         leaves = make_leaves(params, dtype)
         inputs = torch.tensor(x, dtype=dtype, requires_grad=True)
         a, layers = inputs, []
+        # Not strict: the last leaf may be the readout's.
         for i, leaf in zip(range(len(network.neurons)), leaves, strict=False):
             currents = torch.nn.functional.linear(a, leaf["w"], leaf.get("b"))
             layers.append(_retain_grads(population(i, currents, leaf.get("v"))))
             a = layers[-1].s
-        loss = torch.nn.functional.cross_entropy(
-            compute_logits(network, leaves, a), torch.as_tensor(y)
-        )
+        z = compute_logits(network, leaves, a)
+        loss = torch.nn.functional.cross_entropy(z, torch.as_tensor(y))
         loss.backward()
-        return round_answer(_collect_answer(case, loss, leaves, layers, inputs), says)
+        return _collect_answer(case, loss, leaves, layers, inputs)
 
-    return Implementation(gradient, name=name)
+    return Implementation(round_numbers(gradient, precision), name=name)
 
 
 def make_leaves(params: Params, dtype: torch.dtype) -> Leaves:
     """Return parameters as leaves of a new tape."""
-    return [
-        {
-            k: torch.tensor(a, dtype=dtype, requires_grad=True)
-            for k, a in layer_arrays(layer).items()
-        }
-        for layer in params
-    ]
+    make = partial(torch.tensor, dtype=dtype, requires_grad=True)
+    return [{k: make(a) for k, a in layer_arrays(layer).items()} for layer in params]
 
 
 def compute_logits(network: Network, leaves: Leaves, s: Tensor) -> Tensor:
-    """Return the readout of the last layer's spikes, step by step where it integrates."""
+    """Return the readout of the last layer's spikes."""
     readout = network.readout
     if isinstance(readout, SpikeRate):
         return readout.gain * s.mean(dim=0)
     w, b = leaves[-1]["w"], leaves[-1].get("b")
     if not isinstance(readout, LeakyReadout):
         return torch.nn.functional.linear(s.mean(dim=0), w, b)
+    # The integrator step by step, as users write it; refsast weighs the steps instead.
     v, total = 0.0, 0.0
     for current in torch.nn.functional.linear(s, w, b).unbind():
         v = readout.leak * v + current
@@ -144,9 +127,9 @@ def compute_logits(network: Network, leaves: Leaves, s: Tensor) -> Tensor:
 
 
 def _retain_grads(layer: LayerOutput) -> LayerOutput:
-    """Ask autograd to keep what adjoints are read from."""
-    wanted = layer.into if layer.u is None else layer.u
-    for tensor in [wanted] if isinstance(wanted, Tensor) else wanted:
+    """Make autograd keep the gradients that adjoints are read from."""
+    sources = layer.currents if layer.u is None else layer.u
+    for tensor in [sources] if isinstance(sources, Tensor) else sources:
         tensor.retain_grad()
     return layer
 
@@ -154,7 +137,7 @@ def _retain_grads(layer: LayerOutput) -> LayerOutput:
 def _collect_answer(
     case: Case, loss: Tensor, leaves: Leaves, layers: list[LayerOutput], x: Tensor
 ) -> Answer:
-    """Collect what autograd left behind."""
+    """Collect the gradients that autograd stored."""
     grads = tuple(Layer(**{k: read_grad(a) for k, a in leaf.items()}) for leaf in leaves)
     return Answer(
         loss.item(),
@@ -167,46 +150,61 @@ def _collect_answer(
 
 
 def _all_or_none(arrays: Sequence[Array | None]) -> tuple[Array, ...] | None:
-    """Return them as a tuple, if all are there."""
-    there = tuple(a for a in arrays if a is not None)
-    return there if len(there) == len(arrays) else None
+    """Return them as a tuple, if none is missing."""
+    present = tuple(a for a in arrays if a is not None)
+    return present if len(present) == len(arrays) else None
 
 
 def _stack_steps(tensors: Sequence[Tensor] | None) -> Array | None:
-    """Return what is in one tensor per step, (time, batch, n)."""
+    """Return one tensor per step as an array (time, batch, n)."""
     return None if tensors is None else np.stack([a.detach().numpy() for a in tensors])
 
 
 def _adjoint(case: Case, layer: LayerOutput) -> Array | None:
-    """Return dL/du; what arrives is added to a potential, so their derivatives are in proportion.
+    """Return dL/du: read from the potentials, or from the currents, which are added to them.
 
-    None where a synapse remembers what arrived, and potentials are not shown.
+    None where a synapse remembers the currents and potentials are not shown.
     """
     if layer.u is not None:
         return np.stack([read_grad(u) for u in layer.u])
     if case.synapse is not None and (case.synapse.leak > 0.0 or case.synapse.delayed):
         return None
-    into = layer.into
-    found = read_grad(into) if isinstance(into, Tensor) else np.stack([read_grad(a) for a in into])
-    return found if case.synapse is None else found / case.synapse.scale
+    # u = ... + scale * current: dL/du is dL/dcurrent over the scale.
+    currents = layer.currents
+    if isinstance(currents, Tensor):
+        adjoint = read_grad(currents)
+    else:
+        adjoint = np.stack([read_grad(a) for a in currents])
+    return adjoint if case.synapse is None else adjoint / case.synapse.scale
 
 
 def read_grad(tensor: Tensor) -> Array:
-    """Return what autograd left there; it leaves nothing where there is no way to the loss."""
+    """Return a tensor's gradient; autograd stores none where the loss does not depend on it."""
     return np.zeros(tensor.shape) if tensor.grad is None else tensor.grad.numpy()
 
 
-def round_answer(answer: Answer, dtype: type[np.floating] | None) -> Answer:
-    """Return the answer in another floating type; None: as it is."""
-    if dtype is None:
-        return answer
+def scales_match(synapse: Synapse, scale: float) -> bool:
+    """Whether a synapse has this scale, up to rounding, and no delay."""
+    return not synapse.delayed and abs(synapse.scale - scale) <= TOLERANCE * scale
 
-    def one(array: Array) -> Array:
+
+def round_numbers(
+    gradient: Callable[[Params, Array, Integers], Answer], dtype: type[np.floating] | None
+) -> Callable[[Params, Array, Integers], Answer]:
+    """Round parameters, input and answer to another floating type; None: leave them."""
+    if dtype is None:
+        return gradient
+
+    def cast(array: Array) -> Array:
         return array.astype(dtype)  # pyright: ignore[reportReturnType]
 
-    def each(arrays: tuple[Array, ...] | None) -> tuple[Array, ...] | None:
-        return None if arrays is None else tuple(map(one, arrays))
+    def cast_layers(arrays: tuple[Array, ...] | None) -> tuple[Array, ...] | None:
+        return None if arrays is None else tuple(map(cast, arrays))
 
-    x = None if answer.x is None else one(answer.x)
-    grads = cast_params(answer.grads, dtype)
-    return Answer(answer.loss, grads, each(answer.u), each(answer.s), each(answer.adjoints), x)
+    def round_gradient(params: Params, x: Array, y: Integers) -> Answer:
+        full = gradient(cast_params(params, dtype), cast(x), y)
+        u, s, adjoints = map(cast_layers, (full.u, full.s, full.adjoints))
+        x_grad = None if full.x is None else cast(full.x)
+        return Answer(full.loss, cast_params(full.grads, dtype), u, s, adjoints, x_grad)
+
+    return round_gradient

@@ -2,49 +2,57 @@
 
 # pyright: reportMissingImports=false, reportPrivateImportUsage=false
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 from torch import Tensor, nn
 
 from refsast.arrays import Array, Integers
+from refsast.crosscheck.adapters.convention import Convention, nearest_lif
 from refsast.crosscheck.case import Case
-from refsast.model.lif import LIF
 from refsast.model.network import Network
 from refsast.model.params import Layer
 from refsast.model.readout import LinearReadout, SpikeRate
-from refsast.model.synapse import Synapse
+from refsast.model.surrogate import Surrogate
 
 
 @dataclass(frozen=True)
-class Read:
-    """What one of a library's neurons is.
+class NeuronReading:
+    """What one of a library's neurons was found to be.
 
     Attributes
     ----------
-    neuron : LIF
-        Its equation; the reset is not detached, whatever the library does: that is to be found out.
+    convention : Convention
+        Its equation.
+    spike : Surrogate
+        Its smooth spike, or the one that its surrogate gradient is the derivative of.
     hard : bool
-        Whether it fires hard.
-    synapse : Synapse or None
-        What its input goes through.
+        Whether it fires hard forward.
     """
 
-    neuron: LIF
+    convention: Convention
+    spike: Surrogate
     hard: bool
-    synapse: Synapse | None = None
+
+
+# From a submodule to what it is as a neuron; None if it is no neuron.
+Reader: TypeAlias = Callable[[nn.Module], NeuronReading | None]
 
 
 def read_case(
     module: nn.Module,
     x: Array,
     y: Integers,
-    read: Callable[[nn.Module], Read | None],
+    read: Reader,
     *,
     gain: float,
     name: str,
 ) -> Case:
     """Return the case of a module of ``nn.Linear`` and neurons in turn.
+
+    Its neurons are the nearest that refsast has. Their reset is not detached, whatever the library
+    does: that is for the check to find.
 
     Parameters
     ----------
@@ -56,7 +64,7 @@ def read_case(
     y : (batch,) array of int
         Labels.
     read : callable
-        From a submodule to what it is as a neuron; None if it is none.
+        What each submodule is as a neuron.
     gain : float
         Logit of a neuron that fires at every step.
     name : str
@@ -78,19 +86,22 @@ def read_case(
     biased = {linear.bias is not None for linear in linears}
     if len(biased) > 1:
         raise ValueError("module must have biases in all linear layers or in none, got both")
-    if len({(one.hard, one.synapse) for one in neurons}) > 1:
+    if len({(each.hard, each.convention.synapse) for each in neurons}) > 1:
         raise ValueError("module must have neurons that fire alike, got hard and smooth, or scales")
-    spiking = linears[: len(neurons)]
-    sizes = (spiking[0].in_features, *(linear.out_features for linear in spiking))
-    last = linears[-1].out_features
-    readout = SpikeRate(gain) if len(linears) == len(neurons) else LinearReadout(last)
-    each = tuple(one.neuron for one in neurons)
-    network = Network(sizes, each, readout, bias=biased == {True})
+    hard, synapse = neurons[0].hard, neurons[0].convention.synapse
+    sizes = (linears[0].in_features, *(linear.out_features for linear in linears[: len(neurons)]))
+    # A last linear layer without neurons reads out; without one, spikes are counted.
+    has_readout = len(linears) > len(neurons)
+    readout = LinearReadout(linears[-1].out_features) if has_readout else SpikeRate(gain)
+    lifs = tuple(
+        replace(nearest_lif(each.convention, each.spike), detach_reset=False) for each in neurons
+    )
     params = tuple(
         Layer(_float64_array(each.weight), None if each.bias is None else _float64_array(each.bias))
         for each in linears
     )
-    return Case(network, params, x, y, synapse=neurons[0].synapse, hard=neurons[0].hard, name=name)
+    network = Network(sizes, lifs, readout, bias=biased == {True})
+    return Case(network, params, x, y, synapse=synapse, hard=hard, name=name)
 
 
 def _float64_array(parameter: Tensor) -> Array:
@@ -99,13 +110,7 @@ def _float64_array(parameter: Tensor) -> Array:
 
 
 def read_number(value: object, name: str) -> float:
-    """Return what a neuron has as a number, or as a tensor with one in it.
-
-    Raises
-    ------
-    ValueError
-        If there are several: one per neuron.
-    """
+    """Return a number, or what is in a tensor of one; more, one per neuron, are a ValueError."""
     if isinstance(value, Tensor):
         if value.numel() != 1:
             raise ValueError(f"{name} must be one number for all neurons, got {value.numel()}")
@@ -113,24 +118,23 @@ def read_number(value: object, name: str) -> float:
     return float(value)  # pyright: ignore[reportArgumentType]
 
 
-def _split_layers(
-    module: nn.Module, read: Callable[[nn.Module], Read | None]
-) -> tuple[list[nn.Linear], list[Read]]:
+def _split_layers(module: nn.Module, read: Reader) -> tuple[list[nn.Linear], list[NeuronReading]]:
     """The linear layers and the neurons, which must follow each other."""
     linears, neurons, order = [], [], []
-    inside: set[nn.Module] = set()
+    neuron_parts: set[nn.Module] = set()
     for each in module.modules():
-        if each in inside:
+        if each in neuron_parts:
             continue
-        found = read(each)
-        if found is not None:
-            neurons.append(found)
-            inside.update(each.modules())
+        neuron = read(each)
+        if neuron is not None:
+            neurons.append(neuron)
+            # A recurrent neuron's own linear layer is no layer of the network.
+            neuron_parts.update(each.modules())
         elif isinstance(each, nn.Linear):
             linears.append(each)
         elif next(each.parameters(recurse=False), None) is None:
-            continue  # a container, or what has nothing to learn
-        order.append(type(each).__name__ if found is None else "neuron")
+            continue  # a container, or a layer without parameters
+        order.append(type(each).__name__ if neuron is None else "neuron")
     pairs = ["Linear", "neuron"] * len(neurons)
     if not neurons or order not in (pairs, [*pairs, "Linear"]):
         raise ValueError(f"module must have Linear and neurons in turn, got {', '.join(order)}")

@@ -1,6 +1,6 @@
-"""A user's own ``nn.Module`` as an implementation: lent parameters, run, and given back.
+"""A user's own ``nn.Module`` as an implementation: given parameters, run, and restored.
 
-Rule 1: whatever is done to a module is undone: weights, gradients, buffers, modes, also on errors.
+Rule 1: every change to a module is undone: weights, gradients, buffers, modes, also on errors.
 Rule 2: what a module is expected to be is checked before it runs.
 """
 
@@ -13,14 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from refsast.arrays import Array, Integers
-from refsast.crosscheck.adapters.autograd import read_grad, round_answer
+from refsast.crosscheck.adapters.autograd import read_grad, round_numbers
 from refsast.crosscheck.adapters.parameter_map import (
-    ParameterSlot,
+    Slots,
     gather_params,
     map_parameters,
     scatter_params,
 )
-from refsast.crosscheck.case import Answer, Case, Implementation, cast_params
+from refsast.crosscheck.case import Answer, Case, Implementation
 from refsast.model.network import Network
 from refsast.model.params import Params
 from refsast.model.readout import SpikeRate
@@ -30,7 +30,7 @@ def wrap(
     module: nn.Module,
     case: Case,
     *,
-    names: Mapping[str, ParameterSlot] | None = None,
+    names: Slots | None = None,
     enter: Callable[[Tensor], Tensor] | None = None,
     logits: Callable[..., Tensor] | None = None,
     reset: Callable[[nn.Module], object] | None = None,
@@ -77,14 +77,11 @@ def wrap(
     """
     if dtype not in (torch.float32, torch.float64):
         raise ValueError(f"dtype must be torch.float32 or torch.float64, got {dtype}")
-    places = map_parameters(_parameter_shapes(module, names), case.network, names)
-    says = np.float32 if case.hard else None
+    slots = map_parameters(_parameter_shapes(module, names), case.network, names)
 
     def gradient(params: Params, x: Array, y: Integers) -> Answer:
-        if says is not None:
-            params, x = cast_params(params, says), x.astype(says)  # pyright: ignore[reportAssignmentType]
         inputs = torch.tensor(x, dtype=dtype, requires_grad=True)
-        with swap_parameters(module, scatter_params(params, places), dtype):
+        with swap_parameters(module, scatter_params(params, slots), dtype):
             if reset is not None:
                 reset(module)
             read = _default_logits(case.network, len(x)) if logits is None else logits
@@ -93,47 +90,25 @@ def wrap(
             loss = torch.nn.functional.cross_entropy(z.to(dtype), torch.as_tensor(y))
             loss.backward()
             own = dict(module.named_parameters())
-            grads = gather_params({key: read_grad(own[key]) for key in places}, places)
+            grads = gather_params({key: read_grad(own[key]) for key in slots}, slots)
             if reset is not None:
                 reset(module)
-        answer = Answer(loss.item(), grads, x=None if enter is not None else read_grad(inputs))
-        return round_answer(answer, says)
+        return Answer(loss.item(), grads, x=None if enter is not None else read_grad(inputs))
 
-    return Implementation(gradient, name=name)
+    return Implementation(round_numbers(gradient, np.float32 if case.hard else None), name=name)
 
 
-def params_of(
-    module: nn.Module, network: Network, names: Mapping[str, ParameterSlot] | None = None
-) -> Params:
-    """Return a module's own weights as parameters of a network.
+def params_of(module: nn.Module, network: Network, names: Slots | None = None) -> Params:
+    """Return copies of a module's own weights as parameters of a network, float64.
 
-    Parameters
-    ----------
-    module : torch.nn.Module
-        The module; only read.
-    network : Network
-        Says which parameters there must be.
-    names : mapping of str to (int, str), optional
-        As for `wrap`.
-
-    Returns
-    -------
-    tuple of Layer
-        Copies, float64.
-
-    Raises
-    ------
-    ValueError
-        If parameters are missing, too many or of other shapes.
+    Parameters and errors as `wrap`; the module is only read.
     """
-    places = map_parameters(_parameter_shapes(module, names), network, names)
+    slots = map_parameters(_parameter_shapes(module, names), network, names)
     own = dict(module.named_parameters())
-    return gather_params({k: own[k].detach().numpy().astype(np.float64) for k in places}, places)
+    return gather_params({k: own[k].detach().numpy().astype(np.float64) for k in slots}, slots)
 
 
-def _parameter_shapes(
-    module: nn.Module, names: Mapping[str, ParameterSlot] | None
-) -> dict[str, tuple[int, ...]]:
+def _parameter_shapes(module: nn.Module, names: Slots | None) -> dict[str, tuple[int, ...]]:
     """The shapes of a module's parameters by name; single numbers only if all are to be named."""
     if not isinstance(module, nn.Module):
         raise ValueError(f"module must be a torch.nn.Module, got {type(module).__name__}")
@@ -154,16 +129,12 @@ def swap_parameters(
     arrays : mapping of ndarray
         By the names of its parameters; all others keep their values.
     dtype : torch.dtype
-        Of all floating-point parameters and buffers. What goes into a module that has one of the
-        named parameters is turned into it, too.
-
-    Yields
-    ------
-    None
-        While it lasts.
+        Of all floating-point parameters and buffers, and of the input of every submodule that owns
+        one of the named parameters: users' modules may make single precision themselves.
     """
     own = dict(module.named_parameters())
-    kept = [(p, p.data, p.grad, p.requires_grad) for p in own.values()]
+    # Everything that is changed below, to be put back in `finally`.
+    saved = [(p, p.data, p.grad, p.requires_grad) for p in own.values()]
     buffers = [(each, dict(each._buffers), each.training) for each in module.modules()]
     owners = {key.rpartition(".")[0] for key in arrays}
     hooks = []
@@ -171,23 +142,25 @@ def swap_parameters(
         for key, p in own.items():
             p.grad = None
             if key in arrays:
+                # `data`, so that the module keeps its Parameter objects, which optimisers hold.
                 p.data, p.requires_grad = torch.tensor(arrays[key], dtype=dtype), True
             elif p.is_floating_point():
                 p.data = p.data.to(dtype)
         for each, named, _ in buffers:
             each._buffers.update({k: _copy_buffer(dtype, b) for k, b in named.items()})
+        # A module may pass single-precision tensors on, such as its library's hard spikes.
         for owner in owners:
             hook = module.get_submodule(owner).register_forward_pre_hook(
-                lambda _, given: tuple(_cast_floats(dtype, a) for a in given)
+                lambda _, inputs: tuple(_cast_floats(dtype, a) for a in inputs)
             )
             hooks.append(hook)
         yield
     finally:
         for hook in hooks:
             hook.remove()
-        for p, data, grad, wanted in kept:
-            p.grad = None
-            p.data, p.requires_grad = data, wanted
+        for p, data, grad, requires_grad in saved:
+            p.grad = None  # its dtype must fit the data, which changes next
+            p.data, p.requires_grad = data, requires_grad
             p.grad = grad
         for each, named, training in buffers:
             each._buffers.clear()
@@ -209,13 +182,13 @@ def _cast_floats(dtype: torch.dtype, value: object) -> object:
 
 
 def _run_module(module: nn.Module, x: Tensor, read: Callable[..., Tensor]) -> Tensor:
-    """What a module gives, or what PyTorch says of it in one line."""
+    """The logits that a module gives, or PyTorch's error in one line."""
     try:
         return read(module(x))
     except (RuntimeError, TypeError, IndexError) as error:
-        says = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         shape = tuple(x.shape)
-        raise ValueError(f"module must run on an input of shape {shape}, got: {says}") from error
+        raise ValueError(f"module must run on an input of shape {shape}, got: {reason}") from error
 
 
 def _require_logits(z: object, shape: tuple[int, int]) -> None:
@@ -228,11 +201,11 @@ def _require_logits(z: object, shape: tuple[int, int]) -> None:
 
 
 def _default_logits(network: Network, steps: int) -> Callable[..., Tensor]:
-    """Return what averages over time, if there is time: as many steps as the input has."""
+    """Return a function that averages outputs over time, if they have a time axis."""
     gain = network.readout.gain if isinstance(network.readout, SpikeRate) else 1.0
 
-    def logits(given: Tensor | Sequence[Tensor]) -> Tensor:
-        first = given if isinstance(given, Tensor) else given[0]
+    def logits(output: Tensor | Sequence[Tensor]) -> Tensor:
+        first = output if isinstance(output, Tensor) else output[0]
         if first.ndim == 3 and len(first) != steps:
             raise ValueError(f"module must run for the {steps} steps of x, got {len(first)} steps")
         return gain * first.mean(dim=0) if first.ndim == 3 else first

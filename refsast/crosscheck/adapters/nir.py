@@ -4,9 +4,9 @@ Rule 1: a NIR neuron is a differential equation, ``tau dv/dt = v_leak - v + r I`
         `v_reset` the only one there is. How a time constant becomes a leak is the caller's to say
         (`Rule`); by either rule an input counts ``(1 - leak) r`` times.
 Rule 2: what NIR has no field for (the kind of reset, the last bits of a leak, how outputs become
-        logits) is written into nodes' metadata, which its files keep and other readers pass over.
-        Metadata never contradicts a field: where they part, because another program wrote the
-        field, the field holds.
+        logits) is written into nodes' metadata, which its files keep and other readers ignore.
+        Where metadata and a field differ, because another program wrote the field, the field
+        holds.
 Rule 3: what would be lost is refused.
 
 What other libraries do with a ``nir.LIF`` (read in their sources; dt is theirs to choose):
@@ -34,15 +34,9 @@ import nir
 import numpy as np
 
 from refsast.arrays import require_number
+from refsast.crosscheck.adapters.conversion import NoExactConversion
 from refsast.crosscheck.adapters.nir_reader import NirNetwork, read_graph
-from refsast.crosscheck.adapters.nir_rules import (
-    EULER,
-    EXPONENTIAL,
-    RESETS,
-    Rule,
-    time_constant,
-)
-from refsast.crosscheck.conventions.conversion import NoExactConversion
+from refsast.crosscheck.adapters.nir_rules import EULER, EXPONENTIAL, RESETS, Rule, time_constant
 from refsast.model.lif import LIF
 from refsast.model.network import Network
 from refsast.model.params import Layer, Params
@@ -123,6 +117,7 @@ def _neuron_node(
     scale = 1.0 if synapse is None else synapse.scale
     memory = 0.0 if synapse is None else synapse.leak
     kind = next(name for name, reset in RESETS.items() if reset == neuron.reset)
+    # The numbers, too: a leak that goes through a time constant comes back rounded.
     kept = {"reset": kind, "detach_reset": neuron.detach_reset}
     fields = {
         "v_threshold": np.full(n, float(neuron.threshold)),
@@ -131,12 +126,14 @@ def _neuron_node(
     }
     if synapse is not None:
         fields["metadata"]["current_leak"] = float(memory)
+    # dv/dt = r I has no time constant; its input counts r dt times.
     if neuron.leak == 1.0 and memory == 0.0:
         return nir.IF(r=np.full(n, scale / dt), **fields)
     tau = np.full(n, time_constant(neuron.leak, "leak", dt, rule))
     fields |= {"v_leak": np.zeros(n), "r": np.full(n, scale / (1.0 - neuron.leak))}
     if memory == 0.0:
         return nir.LIF(tau=tau, **fields)
+    # Its current counts an input (1 - memory) w_in times, and `Synapse` does once.
     return nir.CubaLIF(
         tau_syn=np.full(n, time_constant(memory, "synapse.leak", dt, rule)),
         tau_mem=tau,

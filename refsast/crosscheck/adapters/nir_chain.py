@@ -1,4 +1,4 @@
-"""The nodes of a NIR graph as a chain, and their arrays; what is malformed is said in one line.
+"""The nodes of a NIR graph as a chain, and their arrays; errors about malformed graphs.
 
 Nothing here imports NIR: a graph has ``nodes``, by name, and ``edges``, pairs of names.
 """
@@ -9,13 +9,13 @@ from typing import Protocol
 import numpy as np
 
 from refsast.arrays import Array, as_array
+from refsast.crosscheck.adapters.conversion import NoExactConversion
 from refsast.crosscheck.case import convert_array
-from refsast.crosscheck.conventions.conversion import NoExactConversion
 from refsast.model.params import Layer
 
 
 class Graph(Protocol):
-    """What of a graph is looked at."""
+    """The part of a NIR graph that is used."""
 
     nodes: dict
     edges: list
@@ -24,21 +24,14 @@ class Graph(Protocol):
 def chain(graph: Graph) -> tuple[list[tuple[str, object]], int]:
     """Return names and nodes between input and output, in their order, and the number of inputs.
 
-    Parameters
-    ----------
-    graph : nir.NIRGraph
-        Of any shape.
-
-    Raises
-    ------
-    ValueError
-        If it is not one chain from one input to one output.
+    A ValueError says where it is not one chain from one input to one output.
     """
     nodes, edges = graph.nodes, [tuple(edge) for edge in graph.edges]
     for edge in edges:
         if len(edge) != 2 or not set(edge) <= set(nodes):
             raise ValueError(f"edges must join two nodes of the graph, got {edge}")
     first, last = (_single_node(nodes, kind) for kind in ("Input", "Output"))
+    # One edge out of every node but the last, one into every node but the first.
     for end, way in ((0, "from"), (1, "into")):
         counts = Counter(edge[end] for edge in edges)
         for name in nodes:
@@ -47,9 +40,10 @@ def chain(graph: Graph) -> tuple[list[tuple[str, object]], int]:
                 raise ValueError(
                     f"graph must be a chain, with {wanted} edges {way} {name!r}, got {counts[name]}"
                 )
-    following, order = dict(edges), [first]
+    successors, order = dict(edges), [first]
     while order[-1] != last:
-        order.append(following[order[-1]])
+        order.append(successors[order[-1]])
+    # A cycle passes the test above, but the chain from the input does not reach it.
     if len(order) != len(nodes):
         raise ValueError(
             f"graph must be a chain, got nodes beside it: {sorted(set(nodes) - set(order))}"
@@ -69,17 +63,7 @@ def _single_node(nodes: dict, kind: str) -> str:
 
 
 def read_map(name: str, node: object, n_in: int) -> Layer:
-    """Return the weights of a map, and its bias if it has one, float64.
-
-    Parameters
-    ----------
-    name : str
-        The node's, for messages.
-    node : nir.Affine or nir.Linear
-        The map.
-    n_in : int
-        The wanted number of inputs.
-    """
+    """Return the weights of a map of `n_in` inputs, and its bias if it has one, float64."""
     w = _float_array(f"{name}.weight", getattr(node, "weight", None), ("n_out", n_in))
     bias = getattr(node, "bias", None)
     return Layer(w, None if bias is None else _float_array(f"{name}.bias", bias, (len(w),)))
@@ -90,24 +74,7 @@ def _float_array(name: str, value: object, shape: tuple[int | str, ...]) -> Arra
 
 
 def read_scalar(name: str, value: object, n: int) -> float:
-    """Return the number that all neurons of a layer share.
-
-    Parameters
-    ----------
-    name : str
-        The field's, for messages.
-    value : array_like
-        One number, or one per neuron.
-    n : int
-        How many neurons there are.
-
-    Raises
-    ------
-    NoExactConversion
-        If neurons differ.
-    ValueError
-        If there is another number of numbers.
-    """
+    """Return the number that all `n` neurons of a layer share: one, or one per neuron."""
     array = as_array(convert_array(value, name).astype(np.float64), name)
     numbers, shape = array.ravel(), array.shape
     if numbers.size not in (1, n):

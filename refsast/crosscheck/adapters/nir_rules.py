@@ -1,4 +1,4 @@
-"""Time constants and leaks, and how metadata keep what they lose on the way.
+"""Time constants from leaks and back; metadata keep the digits that this loses.
 
 Nothing here imports NIR.
 """
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refsast.crosscheck.conventions.conversion import NoExactConversion
+from refsast.crosscheck.adapters.conversion import NoExactConversion
 from refsast.model.reset import NoReset, Reset, Subtract, ToZero
 
 RESETS: Mapping[str, Reset] = {
@@ -42,7 +42,7 @@ EXPONENTIAL = Rule(lambda tau, dt: math.exp(-dt / tau), lambda leak, dt: -dt / m
 
 
 def time_constant(leak: float, name: str, dt: float, rule: Rule) -> float:
-    """The time constant of a leak, or that there is none."""
+    """Return the time constant of a leak; a leak that has none is refused."""
     try:
         tau = rule.tau(leak, dt)
     except (ValueError, ZeroDivisionError):
@@ -55,7 +55,7 @@ def time_constant(leak: float, name: str, dt: float, rule: Rule) -> float:
 
 
 def leak_from_tau(tau: float, name: str, dt: float, rule: Rule) -> float:
-    """The leak of a time constant, or that there is none."""
+    """Return the leak of a time constant; one that has none is refused."""
     leak = rule.leak(tau, dt) if tau > 0.0 else np.nan
     if not -ROUNDING <= leak <= 1.0:
         raise ValueError(f"{name} must have a leak in [0, 1] by the rule given, got tau {tau}")
@@ -63,9 +63,12 @@ def leak_from_tau(tau: float, name: str, dt: float, rule: Rule) -> float:
 
 
 def prefer_metadata(kept: Mapping[str, object], name: str, computed: float) -> float:
-    """What metadata say of a number, if that is what the fields say up to rounding."""
-    said = kept.get(name, computed)
-    if not isinstance(said, float | np.floating):
+    """Return a number of the metadata, if it equals `computed`, from the fields, up to rounding.
+
+    Otherwise another program has changed the fields, and they hold.
+    """
+    stored = kept.get(name, computed)
+    if not isinstance(stored, float | np.floating):
         return computed
-    near = abs(said - computed) <= ROUNDING * max(1.0, abs(computed))
-    return float(said) if near else computed
+    near = abs(stored - computed) <= ROUNDING * max(1.0, abs(computed))
+    return float(stored) if near else computed

@@ -1,16 +1,12 @@
 """Norse: its LIF cells, as implementations to be checked.
 
-What a cell computes, the reset following the spike within a step::
-
-    LIFCell             i_t = (1 - dt/tau_syn) i_{t-1} + input
-                        u_t = u_{t-1} (1 - s_{t-1}) + dt/tau_mem (i_t - u_{t-1} (1 - s_{t-1}))
-    LIFBoxCell          the same with i_t = input, or less threshold s_{t-1} in place of the product
-    LIFRecurrentCell    the first, the cell's own spikes added to i_t; the reset is detached
-
-so ``Synapse(1 - dt/tau_syn, 1 - leak)``, not delayed, with ``leak = 1 - dt/tau_mem``.
+`libraries.norse_lif` is the equation of ``LIFCell`` (for `refsast` it has ``Synapse(1 - dt/tau_syn,
+1 - leak)``, not delayed, with ``leak = 1 - dt/tau_mem``), `libraries.norse_lif_box` that of
+``LIFBoxCell``, which has no current. ``LIFRecurrentCell`` adds the cell's own spikes to the current
+and detaches the reset.
 
 Rule 1: `surrogate` takes the method that is documented as a step towards the case's smooth spike.
-Rule 2: cells fire hard only; for `smooth` a copy of their step looks ``threshold`` up elsewhere.
+Rule 2: cells fire hard only; `smooth` replaces ``threshold`` in a copy of their step function.
 Rule 3: time is counted in steps, ``dt = 1``, so that no time constant is rounded.
 """
 
@@ -32,23 +28,16 @@ from torch import Tensor, nn
 from refsast.arrays import Array, Integers
 from refsast.crosscheck.adapters import module_wrapper
 from refsast.crosscheck.adapters import torch as plain
-from refsast.crosscheck.adapters.autograd import LayerOutput, autograd_implementation
-from refsast.crosscheck.adapters.module_reader import Read, read_case, read_number
+from refsast.crosscheck.adapters.autograd import LayerOutput, autograd_implementation, scales_match
+from refsast.crosscheck.adapters.libraries import norse_lif, norse_lif_box
+from refsast.crosscheck.adapters.module_reader import NeuronReading, read_case, read_number
 from refsast.crosscheck.case import Case, Implementation, Unsupported
 from refsast.model.lif import LIF
 from refsast.model.reset import Subtract, ToZero
-from refsast.model.surrogate import (
-    Algebraic,
-    FastSigmoid,
-    Logistic,
-    PiecewiseQuadratic,
-    Surrogate,
-)
+from refsast.model.surrogate import Algebraic, FastSigmoid, Logistic, PiecewiseQuadratic, Surrogate
 from refsast.model.synapse import Synapse
 
-NEAR = 1e-12  # relative; to tell one minus the leak
-
-
+NAME = f"Norse {version('norse')}"
 Step: TypeAlias = Callable[[Tensor], Tensor]  # from a current (batch, n) to spikes
 
 
@@ -72,22 +61,8 @@ def surrogate(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
     ``tanh`` is documented as a step towards Logistic(2 alpha), ``circ`` towards Algebraic(1/alpha),
     ``super`` towards FastSigmoid(alpha); ``triangle`` is as wide as PiecewiseQuadratic(1).
 
-    Parameters
-    ----------
-    case : Case
-        Hard, with a synapse as above.
-    dtype : torch.dtype
-        What to compute in.
-
-    Returns
-    -------
-    Implementation
-        With spikes, and adjoints where nothing remembers the input; without potentials.
-
-    Raises
-    ------
-    Unsupported
-        If a reset, spike or synapse is not the library's.
+    They give spikes, and adjoints where nothing remembers the input. Unsupported: a smooth case, a
+    reset, spike or synapse that is not theirs.
     """
     if not case.hard:
         raise Unsupported("hard must be True, got a case with smooth spikes")
@@ -95,25 +70,7 @@ def surrogate(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
 
 
 def smooth(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
-    """Return cells whose ``threshold`` is swapped for the case's smooth spike.
-
-    Parameters
-    ----------
-    case : Case
-        Not hard, with a synapse as above.
-    dtype : torch.dtype
-        What to compute in.
-
-    Returns
-    -------
-    Implementation
-        As of `surrogate`.
-
-    Raises
-    ------
-    Unsupported
-        If a reset, spike or synapse is not the library's.
-    """
+    """Return cells whose ``threshold`` is replaced by the case's smooth spike; as `surrogate`."""
     if case.hard:
         raise Unsupported("hard must be False, got a case with hard spikes")
     spikes = [plain.smooth_spike(neuron.spike) for neuron in case.network.neurons]
@@ -135,25 +92,26 @@ def _spike_method(neuron: LIF) -> SpikeMethod:
     raise Unsupported(f"spike must be {families}, got {neuron.spike!r}")
 
 
-def _implementation(case: Case, fires: Sequence[SpikeMethod], dtype: torch.dtype) -> Implementation:
-    """An implementation whose layers fire in one of the ways."""
+def _implementation(
+    case: Case, methods: Sequence[SpikeMethod], dtype: torch.dtype
+) -> Implementation:
+    """An implementation whose layers fire by these methods."""
     synapse = _require_synapse(case)
-    made = [
-        _make_stepper(
-            neuron, how, synapse, dtype, box=synapse.leak == 0.0 and not case.network.recurrent
-        )
-        for neuron, how in zip(case.network.neurons, fires, strict=True)
+    box = synapse.leak == 0.0 and not case.network.recurrent
+    steppers = [
+        _make_stepper(neuron, method, synapse, dtype, box=box)
+        for neuron, method in zip(case.network.neurons, methods, strict=True)
     ]
 
     def population(i: int, currents: Tensor, v: Tensor | None) -> LayerOutput:
-        step = made[i](v)
+        step = steppers[i](v)
         return LayerOutput(torch.stack([step(current) for current in currents]), None, currents)
 
-    return autograd_implementation(case, population, name=f"Norse {version('norse')}", dtype=dtype)
+    return autograd_implementation(case, population, name=NAME, dtype=dtype)
 
 
 def _make_stepper(
-    neuron: LIF, fires: SpikeMethod, synapse: Synapse, dtype: torch.dtype, *, box: bool
+    neuron: LIF, method: SpikeMethod, synapse: Synapse, dtype: torch.dtype, *, box: bool
 ) -> Callable[[Tensor | None], Step]:
     """Return what makes a cell at rest, with its recurrent weights or None."""
     if not (neuron.reset == ToZero() or (box and neuron.reset == Subtract(leaked=True))):
@@ -165,36 +123,42 @@ def _make_stepper(
         "v_th": tensor(neuron.threshold),
         "v_leak": tensor(0.0),
         "v_reset": tensor(0.0),
-        "method": fires.method,
-        "alpha": tensor(fires.alpha),
+        "method": method.method,
+        "alpha": tensor(method.alpha),
     }
+    # LIFBoxCell has no synaptic current and no recurrent weights.
     if box:
         kind = reset.reset_value if neuron.reset == ToZero() else reset.reset_subtract
         p = lif_box.LIFBoxParameters(reset_method=kind, **shared)
-        return lambda _: _cell_step(LIFBoxCell(p, dt=1.0), lif_box.LIFBoxFeedForwardState, 1, fires)
+        return lambda _: _cell_step(
+            LIFBoxCell(p, dt=1.0), lif_box.LIFBoxFeedForwardState, 1, method
+        )
     currents = lif.LIFParameters(tau_syn_inv=tensor(1.0 - synapse.leak), **shared)
 
     def make(v: Tensor | None) -> Step:
         if v is None:
-            return _cell_step(LIFCell(currents, dt=1.0), lif.LIFFeedForwardState, 2, fires)
+            return _cell_step(LIFCell(currents, dt=1.0), lif.LIFFeedForwardState, 2, method)
+        # The cell multiplies its input, too: by one, since currents arrive multiplied.
         weights = {"input_weights": torch.eye(len(v), dtype=dtype), "recurrent_weights": v}
         cell = LIFRecurrentCell(len(v), len(v), currents, autapses=True, dt=1.0, **weights)
-        return _cell_step(cell, lif.LIFState, 3, fires)
+        return _cell_step(cell, lif.LIFState, 3, method)
 
     return make
 
 
 def _cell_step(
-    cell: SNNCell | SNNRecurrentCell, kind: type, parts: int, fires: SpikeMethod
+    cell: SNNCell | SNNRecurrentCell, kind: type, parts: int, method: SpikeMethod
 ) -> Step:
     """Return a cell as a step, from a state of zeros: the library's own is in single precision."""
-    if fires.spike is not None:
-        cell.activation = _replace_threshold(cell.activation, fires.spike)
+    # A cell looks its step function up in itself, so that it can be replaced there.
+    if method.spike is not None:
+        cell.activation = _replace_threshold(cell.activation, method.spike)
     state = []
 
     def step(current: Tensor) -> Tensor:
-        s, now = cell(current, state[0] if state else kind(*[torch.zeros_like(current)] * parts))
-        state[:] = [now]
+        before = state[0] if state else kind(*[torch.zeros_like(current)] * parts)
+        s, after = cell(current, before)
+        state[:] = [after]
         return s
 
     return step
@@ -203,6 +167,7 @@ def _cell_step(
 def _replace_threshold(step: types.FunctionType, spike: Step) -> types.FunctionType:
     """Return a copy of a step that fires by another function."""
 
+    # The copy runs the library's own code, but finds this `threshold` among its globals.
     def threshold(v: Tensor, method: str, alpha: Tensor) -> Tensor:
         return spike(v)
 
@@ -215,30 +180,19 @@ def _require_synapse(case: Case) -> Synapse:
     if synapse is None:
         raise Unsupported("synapse must be a Synapse, got None: inputs are scaled by 1 - leak")
     for neuron in case.network.neurons:
-        if synapse.delayed or not abs(synapse.scale - (1.0 - neuron.leak)) <= NEAR * synapse.scale:
+        if not scales_match(synapse, 1.0 - neuron.leak):
             wanted = f"the scale {1.0 - neuron.leak}, not delayed"
             raise Unsupported(f"synapse must have {wanted}, got {synapse}")
     return synapse
 
 
 def wrap(module: nn.Module, case: Case, **options) -> Implementation:
-    """Return a user's module of Norse's cells as an implementation: `modules.wrap`.
+    """Return a user's module of Norse's cells as an implementation.
 
-    Parameters
-    ----------
-    module : torch.nn.Module
-        ``module(x)`` with x (time, batch, n_0) returns spikes (time, batch, n), alone or first.
-    case : Case
-        What it should compute; `case_of` gives it.
-    **options
-        As for `modules.wrap`.
-
-    Returns
-    -------
-    Implementation
-        To be checked.
+    ``module(x)`` with x (time, batch, n_0) returns spikes (time, batch, n), alone or first;
+    `case_of` gives the case. Options as for `module_wrapper.wrap`.
     """
-    return module_wrapper.wrap(module, case, **{"name": f"Norse {version('norse')}", **options})
+    return module_wrapper.wrap(module, case, **{"name": NAME, **options})
 
 
 def case_of(
@@ -251,42 +205,38 @@ def case_of(
 ) -> Case:
     """Return the case that a module of linear layers and LIF or LIFBox cells in turn stands for.
 
-    The smooth spike is the one that the method is documented as a step of.
-
-    Parameters
-    ----------
-    module, x, y, gain, name
-        As for `reading.case_from`.
-
-    Returns
-    -------
-    Case
-        With the module's weights; a ValueError says what no `LIF` does.
+    Its smooth spike is the one that the method is documented as a step towards. Parameters and
+    errors as `module_reader.read_case`.
     """
-    return read_case(module, x, y, _read, gain=gain, name=name)
+    return read_case(module, x, y, _read_neuron, gain=gain, name=name)
 
 
-def _read(module: nn.Module) -> Read | None:
-    """What a cell is; None for what is none. Time constants are single precision, as they are."""
+def _read_neuron(module: nn.Module) -> NeuronReading | None:
+    """A cell's equation and spike, in single precision as they are; None if it is no neuron."""
     if not isinstance(module, SNN | SNNCell | SNNRecurrent | SNNRecurrentCell):
         return None
     if type(module) not in (LIFCell, LIFModule, LIFBoxCell):
         raise ValueError(f"neurons must be LIFCell, LIF or LIFBoxCell, got {type(module).__name__}")
     p = cast(lif.LIFParameters, module.p)
-    dt, box = read_number(module.dt, "dt"), isinstance(module, LIFBoxCell)
+    dt = read_number(module.dt, "dt")
     if read_number(p.v_leak, "v_leak") != 0.0 or read_number(p.v_reset, "v_reset") != 0.0:
         raise ValueError("v_leak and v_reset must be 0, got another")
-    scale = read_number(dt * p.tau_mem_inv, "tau_mem_inv")
-    leak_syn = 0.0 if box else 1.0 - read_number(dt * p.tau_syn_inv, "tau_syn_inv")
-    subtracts = box and getattr(p, "reset_method", None) is reset.reset_subtract
+    # In steps, dt = 1: the product with dt is rounded here as the cell rounds it.
+    tau_mem_inv = read_number(dt * p.tau_mem_inv, "tau_mem_inv")
+    v_th = read_number(p.v_th, "v_th")
+    if isinstance(module, LIFBoxCell):
+        subtracts = getattr(p, "reset_method", None) is reset.reset_subtract
+        method = "reset_subtract" if subtracts else "reset_value"
+        equation = norse_lif_box(tau_mem_inv, v_th=v_th, reset_method=method, dt=1.0)
+    else:
+        tau_syn_inv = read_number(dt * p.tau_syn_inv, "tau_syn_inv")
+        equation = norse_lif(tau_syn_inv, tau_mem_inv, v_th=v_th, dt=1.0)
     spike = _smooth_counterpart(p.method, read_number(p.alpha, "alpha"))
-    kind = Subtract(leaked=True) if subtracts else ToZero()
-    neuron = LIF(1.0 - scale, read_number(p.v_th, "v_th"), spike, kind)
-    return Read(neuron, hard=True, synapse=Synapse(leak_syn, scale))
+    return NeuronReading(equation, spike, hard=True)
 
 
 def _smooth_counterpart(method: str, alpha: float) -> Surrogate:
-    """The smooth spike that a method is documented as a step of."""
+    """The smooth spike that a method is documented as a step towards."""
     match method:
         case "tanh":
             return Logistic(2.0 * alpha)

@@ -9,32 +9,18 @@ from refsast.model.params import Layer, Params
 
 # A layer's index and "w", "b" or "v"; "w.T" or "v.T" where it is stored as (n_in, n_out).
 ParameterSlot: TypeAlias = tuple[int, str]
+Slots: TypeAlias = Mapping[str, ParameterSlot]  # by the user's names
 Shape: TypeAlias = tuple[int, ...]
 
 
 def map_parameters(
-    shapes: Mapping[str, Shape], network: Network, names: Mapping[str, ParameterSlot] | None = None
+    shapes: Mapping[str, Shape], network: Network, names: Slots | None = None
 ) -> dict[str, ParameterSlot]:
-    """Return the place of each of a user's parameters, all of them checked.
+    """Return the slot of each of a user's parameters, all of them checked.
 
-    Parameters
-    ----------
-    shapes : mapping of str to tuple of int
-        The user's parameters by name, in their order.
-    network : Network
-        Says which there must be.
-    names : mapping of str to (int, str), optional
-        Where each belongs. Default: in order, layer after layer, w before b before v.
-
-    Returns
-    -------
-    dict of str to (int, str)
-        In the order of `shapes`.
-
-    Raises
-    ------
-    ValueError
-        If some are missing, unknown, there twice, or of another shape.
+    `shapes` are those of the user's parameters, by name and in their order; `names` says where each
+    belongs. Default: in order, layer after layer, w before b before v. A ValueError says which are
+    missing, unknown, there twice, or of another shape.
     """
     wanted = {(i, k): shape for i, layer in enumerate(network.shapes) for k, shape in layer.items()}
     if names is None:
@@ -43,12 +29,13 @@ def map_parameters(
     if unknown:
         raise ValueError(f"names must be of {list(shapes)}, got {unknown[0]!r}")
     for name, (layer, part) in names.items():
-        place = layer, part.removesuffix(".T")
-        if place not in wanted:
+        slot = layer, part.removesuffix(".T")
+        if slot not in wanted:
             raise ValueError(f"names[{name!r}] must be one of {list(wanted)}, got {(layer, part)}")
-        shape = wanted[place][::-1] if part.endswith(".T") else wanted[place]
+        shape = wanted[slot][::-1] if part.endswith(".T") else wanted[slot]
         if shapes[name] != shape:
             raise ValueError(f"{name} must have shape {shape}, got {shapes[name]}")
+    # Names may map two parameters to one slot, or leave one out.
     given = [(layer, part.removesuffix(".T")) for layer, part in names.values()]
     if sorted(given) != sorted(wanted):
         raise ValueError(f"names must give each of {list(wanted)} once, got {given}")
@@ -65,19 +52,19 @@ def _map_by_order(
     return dict(zip(shapes, wanted, strict=True))
 
 
-def scatter_params(params: Params, places: Mapping[str, ParameterSlot]) -> dict[str, Array]:
+def scatter_params(params: Params, slots: Slots) -> dict[str, Array]:
     """Return our parameters by the user's names, as the user stores them."""
     found = {}
-    for name, (layer, part) in places.items():
+    for name, (layer, part) in slots.items():
         array = getattr(params[layer], part.removesuffix(".T"))
         found[name] = array.T if part.endswith(".T") else array
     return found
 
 
-def gather_params(arrays: Mapping[str, Array], places: Mapping[str, ParameterSlot]) -> Params:
+def gather_params(arrays: Mapping[str, Array], slots: Slots) -> Params:
     """Return a user's arrays as ours."""
-    layers: list[dict[str, Array]] = [{} for _ in range(1 + max(i for i, _ in places.values()))]
-    for name, (layer, part) in places.items():
+    layers: list[dict[str, Array]] = [{} for _ in range(1 + max(i for i, _ in slots.values()))]
+    for name, (layer, part) in slots.items():
         array = arrays[name]
         layers[layer][part.removesuffix(".T")] = array.T if part.endswith(".T") else array
     return tuple(Layer(**layer) for layer in layers)

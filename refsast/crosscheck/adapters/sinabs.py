@@ -1,24 +1,21 @@
 """Sinabs: its `LIF` layers, as implementations to be checked.
 
-What a layer computes, alpha the leak, the reset following the spike within a step::
-
-    MembraneSubtract   u_t = alpha (u_{t-1} - threshold s_{t-1}) + input      Subtract(leaked=True)
-    MembraneReset      u_t = alpha u_{t-1} [s_{t-1} = 0] + input              ToZero if s is 0 or 1
-
-``norm_input`` scales the input by 1 - alpha: ``Synapse(0, 1 - alpha)``. With ``tau_syn`` the input
-goes through a current, which decays before it arrives: ``Synapse(a, a)``, or ``Synapse(a,
-a (1 - alpha))`` with both.
+`libraries.sinabs_lif` is their equation. ``MembraneReset`` resets to zero by any spike that is not
+exactly zero, which is `ToZero` for hard spikes only. ``norm_input`` scales the input by 1 - alpha:
+``Synapse(0, 1 - alpha)``. With ``tau_syn`` the input goes through a current, which decays before it
+arrives: ``Synapse(a, a)``, or ``Synapse(a, a (1 - alpha))`` with both.
 
 Rule 1: a smooth spike is an object of our own passed as ``spike_fn``, as the library documents.
 Rule 2: its hard spikes come in single precision, so the numbers of hard cases are rounded to it on
         the way in and out.
-Rule 3: layers decay by ``alpha``, set as it is; from a time constant it would be rounded.
+Rule 3: layers get their ``alpha`` directly; computed from a time constant it would be rounded.
 """
 
 # pyright: reportMissingImports=false
 from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -28,8 +25,9 @@ from torch import Tensor, nn
 from refsast.arrays import Array, Integers
 from refsast.crosscheck.adapters import module_wrapper
 from refsast.crosscheck.adapters import torch as plain
-from refsast.crosscheck.adapters.autograd import LayerOutput, autograd_implementation
-from refsast.crosscheck.adapters.module_reader import Read, read_case, read_number
+from refsast.crosscheck.adapters.autograd import LayerOutput, autograd_implementation, scales_match
+from refsast.crosscheck.adapters.libraries import sinabs_lif_from_alpha
+from refsast.crosscheck.adapters.module_reader import NeuronReading, read_case, read_number
 from refsast.crosscheck.case import Case, Implementation, Unsupported
 from refsast.model.lif import LIF
 from refsast.model.readout import SpikeRate
@@ -38,7 +36,8 @@ from refsast.model.spike import Spike
 from refsast.model.surrogate import Surrogate
 from refsast.model.synapse import Synapse
 
-NEAR = 1e-12  # relative; to tell one minus the leak
+NAME = f"Sinabs {version('sinabs')}"
+ResetFunction: TypeAlias = activation.MembraneReset | activation.MembraneSubtract
 
 
 class SmoothSpike:
@@ -60,94 +59,54 @@ def factory(case: Case) -> Implementation:
 
 
 def subtract(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
-    """Return layers with ``MembraneSubtract``: right, smooth and hard.
+    """Return layers with ``MembraneSubtract``: right, smooth and hard, for Subtract(leaked=True).
 
-    Parameters
-    ----------
-    case : Case
-        With Subtract(leaked=True) in all layers.
-    dtype : torch.dtype
-        What to compute in.
-
-    Returns
-    -------
-    Implementation
-        With spikes, and adjoints where nothing remembers the input; without potentials.
-
-    Raises
-    ------
-    Unsupported
-        If a reset, spike or synapse is not the library's.
+    They give spikes, and adjoints where nothing remembers the input. Unsupported: a reset or
+    synapse that is not theirs, a spike of no known family.
     """
     return _implementation(case, Subtract(leaked=True), activation.MembraneSubtract(), dtype)
 
 
 def zero(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
-    """Return layers with ``MembraneReset``, which looks whether there is no spike at all.
+    """Return layers with ``MembraneReset``, for ToZero; else as `subtract`.
 
-    A smooth spike is hardly ever none, so that with it all potentials are forgotten at every step.
-    A hard one resets as it should, and no gradient goes through it.
-
-    Parameters
-    ----------
-    case : Case
-        With ToZero in all layers.
-    dtype : torch.dtype
-        What to compute in.
-
-    Returns
-    -------
-    Implementation
-        With spikes, and adjoints where nothing remembers the input; without potentials.
-
-    Raises
-    ------
-    Unsupported
-        If a reset, spike or synapse is not the library's.
+    A smooth spike is hardly ever exactly 0, so it resets all potentials to zero in every step. A
+    hard one resets as it should, but no gradient goes through it.
     """
     return _implementation(case, ToZero(), activation.MembraneReset(), dtype)
 
 
 def _implementation(
-    case: Case,
-    reset: ToZero | Subtract,
-    reset_fn: activation.MembraneReset | activation.MembraneSubtract,
-    dtype: torch.dtype,
+    case: Case, reset: ToZero | Subtract, reset_fn: ResetFunction, dtype: torch.dtype
 ) -> Implementation:
     """Layers with one kind of reset."""
     for neuron in case.network.neurons:
         if neuron.reset != reset:
             raise Unsupported(f"reset must be {reset}, got {neuron.reset}")
-    made = [_layer_factory(case, neuron, reset_fn, dtype) for neuron in case.network.neurons]
+    factories = [_layer_factory(case, neuron, reset_fn, dtype) for neuron in case.network.neurons]
 
     def population(i: int, currents: Tensor, v: Tensor | None) -> LayerOutput:
         with torch.no_grad():
-            layer = made[i](v)
-        return LayerOutput(
-            layer(currents.transpose(0, 1)).transpose(0, 1).to(dtype), None, currents
-        )
+            layer = factories[i](v)
+        s = layer(currents.transpose(0, 1)).transpose(0, 1)  # the library has the batch first
+        return LayerOutput(s.to(dtype), None, currents)
 
-    says = np.float32 if case.hard else None
-    return autograd_implementation(
-        case, population, name=f"Sinabs {version('sinabs')}", dtype=dtype, says=says
-    )
+    precision = np.float32 if case.hard else None
+    return autograd_implementation(case, population, name=NAME, dtype=dtype, precision=precision)
 
 
 def _layer_factory(
-    case: Case,
-    neuron: LIF,
-    reset_fn: activation.MembraneReset | activation.MembraneSubtract,
-    dtype: torch.dtype,
+    case: Case, neuron: LIF, reset_fn: ResetFunction, dtype: torch.dtype
 ) -> Callable[[Tensor | None], torch.nn.Module]:
     """Return what makes a layer at rest, given its recurrent weights or None."""
-    alpha_syn, scaled = _synapse_settings(case.synapse, neuron.leak)
+    alpha_syn, norm_input = _synapse_settings(case.synapse, neuron.leak)
     settings = {
-        "tau_mem": 1.0,
+        "tau_mem": 1.0,  # replaced by alpha below, as is tau_syn
         "tau_syn": None if alpha_syn is None else 1.0,
         "spike_threshold": torch.tensor(neuron.threshold, dtype=dtype),
         "reset_fn": reset_fn,
         "train_alphas": True,
-        "norm_input": scaled,
+        "norm_input": norm_input,
     }
     if case.hard:
         derivative = plain.smooth_spike_derivative(neuron.spike)
@@ -157,12 +116,10 @@ def _layer_factory(
         settings["spike_fn"] = SmoothSpike(neuron.spike)
 
     def make(v: Tensor | None) -> torch.nn.Module:
-        build = (
-            layers.LIF
-            if v is None
-            else partial(layers.LIFRecurrent, rec_connect=_RecurrentWeights(v))
-        )
-        layer = build(**settings)
+        if v is None:
+            layer = layers.LIF(**settings)
+        else:
+            layer = layers.LIFRecurrent(rec_connect=_RecurrentWeights(v), **settings)
         layer.alpha_mem = torch.nn.Parameter(torch.tensor(neuron.leak, dtype=dtype))
         if alpha_syn is not None:
             layer.alpha_syn = torch.nn.Parameter(torch.tensor(alpha_syn, dtype=dtype))
@@ -176,11 +133,10 @@ class _RecurrentWeights(torch.nn.Module):
 
     def __init__(self, v: Tensor) -> None:
         super().__init__()
-        self.give = lambda: v
+        self.v = v  # a plain tensor, so that the module does not take it for its own parameter
 
     def forward(self, s: Tensor) -> Tensor:
-        v = self.give()
-        return torch.nn.functional.linear(s.to(v.dtype), v)
+        return torch.nn.functional.linear(s.to(self.v.dtype), self.v)
 
 
 def _synapse_settings(synapse: Synapse | None, leak: float) -> tuple[float | None, bool]:
@@ -188,42 +144,31 @@ def _synapse_settings(synapse: Synapse | None, leak: float) -> tuple[float | Non
     if synapse is None:
         return None, False
     factor = synapse.leak if synapse.leak > 0.0 else 1.0
-    for scaled, scale in ((False, factor), (True, factor * (1.0 - leak))):
-        if not synapse.delayed and abs(synapse.scale - scale) <= NEAR * scale:
-            return synapse.leak if synapse.leak > 0.0 else None, scaled
+    for norm_input, scale in ((False, factor), (True, factor * (1.0 - leak))):
+        if scales_match(synapse, scale):
+            return synapse.leak if synapse.leak > 0.0 else None, norm_input
     wanted = f"{factor} or {factor * (1.0 - leak)}, not delayed"
     raise Unsupported(f"synapse must have the scale {wanted}, got {synapse}")
 
 
 def wrap(module: nn.Module, case: Case, **options) -> Implementation:
-    """Return a user's module of Sinabs's layers as an implementation: `modules.wrap`.
+    """Return a user's module of Sinabs's layers as an implementation.
 
-    Parameters
-    ----------
-    module : torch.nn.Module
-        ``module(x)`` with x (batch, time, n_0), as is usual there, returns spikes of such axes.
-    case : Case
-        What it should compute; `case_of` gives it.
-    **options
-        As for `modules.wrap`.
-
-    Returns
-    -------
-    Implementation
-        To be checked.
+    ``module(x)`` with x (batch, time, n_0), as is usual there, returns spikes of such axes;
+    `case_of` gives the case. Options as for `module_wrapper.wrap`.
     """
     gain = case.network.readout.gain if isinstance(case.network.readout, SpikeRate) else 1.0
-    usual = {
+    defaults = {
         "enter": lambda x: x.transpose(0, 1),
         "logits": lambda s: gain * s.mean(dim=1),
         "reset": reset_states,
-        "name": f"Sinabs {version('sinabs')}",
+        "name": NAME,
     }
-    return module_wrapper.wrap(module, case, **{**usual, **options})
+    return module_wrapper.wrap(module, case, **{**defaults, **options})
 
 
 def reset_states(module: nn.Module) -> None:
-    """Take the states away from all layers; each then starts anew, at rest."""
+    """Remove the states of all layers; each then starts anew, at rest."""
     for each in module.modules():
         if isinstance(each, layers.StatefulLayer):
             for key in dict(each.named_buffers(recurse=False)):
@@ -241,24 +186,15 @@ def case_of(
 ) -> Case:
     """Return the case that a module of linear layers and Sinabs's LIF in turn stands for.
 
-    Parameters
-    ----------
-    module, x, y, gain, name
-        As for `reading.case_from`.
-    spike : Surrogate
-        What ``spike_fn`` computes or, if that is ``SingleSpike``, what ``surrogate_grad_fn`` is the
-        derivative of: none of the library's own is of our families.
-
-    Returns
-    -------
-    Case
-        With the module's weights; a ValueError says what no `LIF` does.
+    Parameters and errors as `module_reader.read_case`, and `spike`: what ``spike_fn`` computes or,
+    if that is ``SingleSpike``, what ``surrogate_grad_fn`` is the derivative of. None of the
+    library's own is of our families.
     """
-    return read_case(module, x, y, partial(_read, spike=spike), gain=gain, name=name)
+    return read_case(module, x, y, partial(_read_neuron, spike=spike), gain=gain, name=name)
 
 
-def _read(module: nn.Module, spike: Surrogate) -> Read | None:
-    """What a layer is; None for what is no layer of neurons."""
+def _read_neuron(module: nn.Module, spike: Surrogate) -> NeuronReading | None:
+    """The equation and spike of a layer; None if it has no neurons."""
     if not isinstance(module, layers.StatefulLayer):
         return None
     if type(module) is not layers.LIF:
@@ -269,22 +205,16 @@ def _read(module: nn.Module, spike: Surrogate) -> Read | None:
         raise ValueError(
             "spike_fn must give at most one spike per step, got MultiSpike or MaxSpike"
         )
-    reset = _read_reset(module.reset_fn)
-    leak = read_number(module.alpha_mem_calculated, "alpha_mem")
-    scale, leak_syn = 1.0 - leak if module.norm_input else 1.0, 0.0
-    if module.alpha_syn_calculated is not None:
-        leak_syn = read_number(module.alpha_syn_calculated, "alpha_syn")
-        scale *= leak_syn
-    plain_input = scale == 1.0 and leak_syn == 0.0
-    neuron = LIF(leak, read_number(module.spike_threshold, "spike_threshold"), spike, reset)
-    hard = module.spike_fn is activation.SingleSpike
-    return Read(neuron, hard, None if plain_input else Synapse(leak_syn, scale))
-
-
-def _read_reset(reset_fn: object) -> ToZero | Subtract:
-    """The reset that one of the library's does to hard spikes."""
-    if reset_fn == activation.MembraneReset():
-        return ToZero()
-    if reset_fn == activation.MembraneSubtract():
-        return Subtract(leaked=True)
-    raise ValueError(f"reset_fn must be MembraneReset() or MembraneSubtract(), got {reset_fn}")
+    if module.reset_fn not in (activation.MembraneReset(), activation.MembraneSubtract()):
+        raise ValueError(
+            f"reset_fn must be MembraneReset() or MembraneSubtract(), got {module.reset_fn}"
+        )
+    alpha_syn = module.alpha_syn_calculated
+    equation = sinabs_lif_from_alpha(
+        read_number(module.alpha_mem_calculated, "alpha_mem"),
+        None if alpha_syn is None else read_number(alpha_syn, "alpha_syn"),
+        read_number(module.spike_threshold, "spike_threshold"),
+        type(module.reset_fn).__name__,
+        module.norm_input,
+    )
+    return NeuronReading(equation, spike, module.spike_fn is activation.SingleSpike)

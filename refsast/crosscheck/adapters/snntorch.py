@@ -1,18 +1,13 @@
 """snnTorch: its `Leaky` neurons, as implementations to be checked.
 
-What `Leaky` computes, with R the spike of the potential of the step before, always detached::
-
-    subtract    u_t = beta u_{t-1} + input - R threshold        Subtract(leaked=False)
-    zero        u_t = beta (1 - R) u_{t-1} + input              ToZero
-    none        u_t = beta u_{t-1} + input                      NoReset
-
-At the first step R is the spike of the potential 0. That is none if spikes are hard, but a smooth
-spike is not quite zero there: with ``subtract`` a neuron at rest has been reset a little.
+`libraries.snntorch_leaky` is their equation: the reset is computed anew from the potential of the
+step before, and always detached. At the first step that is the potential 0. A hard spike is 0
+there, but a smooth one is not quite: with ``subtract`` a neuron at rest has been reset a little.
 
 Rule 1: `smooth` is what users do who pass a function of their own as ``spike_grad``;
-        `smooth_from_rest` makes good for the first step, so that all else can be seen.
-Rule 2: the library's surrogates give spikes in single precision, whatever they are given, so the
-        numbers of `surrogate` are rounded to it on the way in and out.
+        `smooth_from_rest` corrects the first step, so that all else can be seen.
+Rule 2: the library's surrogates return single precision, whatever they are given, so the numbers of
+        `surrogate` are rounded to it on the way in and out.
 """
 
 # pyright: reportMissingImports=false
@@ -35,20 +30,16 @@ from refsast.crosscheck.adapters.autograd import (
     autograd_implementation,
     make_stepwise_population,
 )
-from refsast.crosscheck.adapters.module_reader import Read, read_case, read_number
+from refsast.crosscheck.adapters.libraries import snntorch_leaky
+from refsast.crosscheck.adapters.module_reader import NeuronReading, read_case, read_number
 from refsast.crosscheck.case import Case, Implementation, Unsupported
 from refsast.model.lif import LIF
-from refsast.model.reset import NoReset, Reset, Subtract, ToZero
+from refsast.model.reset import NoReset, Subtract, ToZero
 from refsast.model.surrogate import Arctan, FastSigmoid, Logistic, Surrogate
 
 SpikeFunction = Callable[[Tensor], Tensor]
-DELAYED_RESETS: dict[Reset, str] = {Subtract(): "subtract", ToZero(): "zero", NoReset(): "none"}
-# Where the reset follows the spike within a step, the leak acts on what was subtracted, too.
-IMMEDIATE_RESETS: dict[Reset, str] = {
-    Subtract(True): "subtract",
-    ToZero(): "zero",
-    NoReset(): "none",
-}
+
+NAME = f"snnTorch {version('snntorch')}"
 
 
 def factory(case: Case) -> Implementation:
@@ -59,123 +50,98 @@ def factory(case: Case) -> Implementation:
 def smooth(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
     """Return `Leaky` with a smooth function as its ``spike_grad``, as it comes.
 
-    Parameters
-    ----------
-    case : Case
-        Not hard. Whether it detaches the reset is not looked at: the library always does.
-    dtype : torch.dtype
-        What to compute in.
-
-    Returns
-    -------
-    Implementation
-        With states and adjoints.
-
-    Raises
-    ------
-    Unsupported
-        If the case is hard or has a synapse, a leaked subtraction, or a spike of no known family.
+    It gives states and adjoints, and always detaches the reset, whatever the case says.
+    Unsupported: a hard case, a synapse, a leaked subtraction, a spike of no known family.
     """
-    return _smooth_leaky(case, dtype, DELAYED_RESETS, delay=True)
+    return _smooth_leaky(case, dtype)
 
 
 def smooth_from_rest(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
-    """Return `smooth` with a spike that is none when a neuron at rest is asked for it; see there.
-
-    It is right for the case with ``detach_reset=True``.
-    """
-    return _smooth_leaky(case, dtype, DELAYED_RESETS, delay=True, start=_skip_first_call)
+    """Return `smooth` without a reset at the first step; right if the case detaches the reset."""
+    return _smooth_leaky(case, dtype, start=_skip_first_call)
 
 
 def _skip_first_call(spike: SpikeFunction) -> SpikeFunction:
-    """Return a spike whose first call, for the reset of a neuron at rest, gives none."""
-    asked: list[bool] = []
+    """Like `spike`, but the first call returns 0, so that rest triggers no reset."""
+    calls: list[bool] = []
 
     def function(v: Tensor) -> Tensor:
-        if asked:
+        if calls:
             return spike(v)
-        asked.append(True)
+        calls.append(True)
         return torch.zeros_like(v)
 
     return function
 
 
-def smooth_at_once(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
-    """Return `smooth` with ``reset_delay=False``, for leaked subtraction, not unleaked; see there.
+def smooth_without_delay(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
+    """Return `smooth` with ``reset_delay=False``: for leaked subtraction in place of unleaked.
 
-    With a smooth spike this is another network than any of ours: what is left after the reset
-    still fires a little, and is reset once more. Potentials are shown after the reset only, and are
-    left out.
+    With a smooth spike this is no network of ours: the potential that the reset leaves still fires
+    a little, and is reset once more. Potentials are shown after the reset only, and are left out.
     """
-    return _smooth_leaky(case, dtype, IMMEDIATE_RESETS, delay=False)
+    return _smooth_leaky(case, dtype, delay=False)
 
 
 def _smooth_leaky(
     case: Case,
     dtype: torch.dtype,
-    resets: dict[Reset, str],
     *,
-    delay: bool,
+    delay: bool = True,
     start: Callable[[SpikeFunction], SpikeFunction] = lambda spike: spike,
 ) -> Implementation:
-    """`Leaky` with smooth functions; ``start(spike)`` is what a neuron at rest is given."""
+    """`Leaky` with smooth functions; ``start(spike)`` is what each new neuron gets."""
     if case.hard:
         raise Unsupported("hard must be False, got a case with hard spikes")
-    _require_no_synapse(case)
     spikes = [plain.smooth_spike(neuron.spike) for neuron in case.network.neurons]
 
     def make(i: int) -> Cell:
-        return _make_cell(case.network.neurons[i], start(spikes[i]), resets, dtype, delay=delay)
+        return _make_cell(case.network.neurons[i], start(spikes[i]), dtype, delay=delay)
 
-    for i in range(len(spikes)):
-        make(i)  # so that what is unsupported is said now
-    return autograd_implementation(case, make_stepwise_population(make), name=_name(), dtype=dtype)
+    return _implementation(case, make, dtype)
 
 
 def surrogate(case: Case) -> Implementation:
     """Return `Leaky` with the library's surrogate of the case's family: a hard step forward.
 
-    Parameters
-    ----------
-    case : Case
-        Hard, its spikes Arctan, Logistic or FastSigmoid.
-
-    Returns
-    -------
-    Implementation
-        With states and adjoints, all numbers in single precision.
-
-    Raises
-    ------
-    Unsupported
-        If there is no surrogate of that name, or anything else that the library does not have.
+    It gives states and adjoints, all in single precision. Unsupported: a smooth case, a spike other
+    than Arctan, Logistic or FastSigmoid, and else as for `smooth`.
     """
     if not case.hard:
         raise Unsupported("hard must be True, got a case with smooth spikes")
-    _require_no_synapse(case)
     neurons, spikes = case.network.neurons, [_library_surrogate(n) for n in case.network.neurons]
 
     def make(i: int) -> Cell:
-        return _make_cell(neurons[i], spikes[i], DELAYED_RESETS, torch.float64, delay=True)
+        return _make_cell(neurons[i], spikes[i], torch.float64, delay=True)
 
-    for i in range(len(spikes)):
-        make(i)
-    return autograd_implementation(
-        case, make_stepwise_population(make), name=_name(), says=np.float32
-    )
+    return _implementation(case, make, precision=np.float32)
 
 
-def _make_cell(
-    neuron: LIF, spike: SpikeFunction, resets: dict[Reset, str], dtype: torch.dtype, *, delay: bool
-) -> Cell:
+def _implementation(
+    case: Case,
+    make: Callable[[int], Cell],
+    dtype: torch.dtype = torch.float64,
+    precision: type[np.floating] | None = None,
+) -> Implementation:
+    if case.synapse is not None:
+        raise Unsupported(f"synapse must be None, got {case.synapse}")
+    for i in range(len(case.network.neurons)):
+        make(i)  # raises Unsupported now, not when it is called
+    population = make_stepwise_population(make)
+    return autograd_implementation(case, population, name=NAME, dtype=dtype, precision=precision)
+
+
+def _make_cell(neuron: LIF, spike: SpikeFunction, dtype: torch.dtype, *, delay: bool) -> Cell:
     """Return a `Leaky` at rest."""
-    if neuron.reset not in resets:
-        raise Unsupported(f"reset must be one of {list(resets)}, got {neuron.reset}")
+    # Without delay the reset acts within the step, so that the leak acts on what it subtracts, too.
+    mechanisms = {Subtract(leaked=not delay): "subtract", ToZero(): "zero", NoReset(): "none"}
+    if neuron.reset not in mechanisms:
+        raise Unsupported(f"reset must be one of {list(mechanisms)}, got {neuron.reset}")
     leaky = snntorch.Leaky(
         torch.tensor(neuron.leak, dtype=dtype),  # a float would be rounded to single precision
         torch.tensor(neuron.threshold, dtype=dtype),  # pyright: ignore[reportArgumentType]
         spike_grad=spike,
-        reset_mechanism=resets[neuron.reset],
+        reset_mechanism=mechanisms[neuron.reset],
         reset_delay=delay,
     )
     unregister(leaky)
@@ -190,7 +156,7 @@ def _make_cell(
 
 
 def unregister(leaky: snntorch.SpikingNeuron) -> None:
-    """Take a neuron off the list of all neurons that the library keeps for ever."""
+    """Take a neuron off the list of all neurons, which the library never empties."""
     instances = snntorch.SpikingNeuron.instances
     instances[:] = [one for one in instances if one is not leaky]
 
@@ -207,30 +173,14 @@ def _library_surrogate(neuron: LIF) -> SpikeFunction:
     raise Unsupported(f"spike must be Arctan, Logistic or FastSigmoid, got {neuron.spike!r}")
 
 
-def _require_no_synapse(case: Case) -> None:
-    if case.synapse is not None:
-        raise Unsupported(f"synapse must be None, got {case.synapse}")
-
-
 def wrap(module: nn.Module, case: Case, **options) -> Implementation:
-    """Return a user's module of snnTorch's neurons as an implementation: `modules.wrap`.
+    """Return a user's module of snnTorch's neurons as an implementation.
 
-    Parameters
-    ----------
-    module : torch.nn.Module
-        ``module(x)`` with x (time, batch, n_0) returns spikes (time, batch, n), alone or first.
-    case : Case
-        What it should compute; `case_of` gives it.
-    **options
-        As for `modules.wrap`. For a module that takes one image and shows it at every step:
-        ``enter=lambda x: x[0]``.
-
-    Returns
-    -------
-    Implementation
-        To be checked.
+    ``module(x)`` with x (time, batch, n_0) returns spikes (time, batch, n), alone or first;
+    `case_of` gives the case. Options as for `module_wrapper.wrap`. For a module that takes one
+    image and shows it at every step: ``enter=lambda x: x[0]``.
     """
-    return module_wrapper.wrap(module, case, **{"reset": reset_states, "name": _name(), **options})
+    return module_wrapper.wrap(module, case, **{"reset": reset_states, "name": NAME, **options})
 
 
 def reset_states(module: nn.Module) -> None:
@@ -251,25 +201,16 @@ def case_of(
 ) -> Case:
     """Return the case that a module of ``nn.Linear`` and ``snn.Leaky`` in turn stands for.
 
-    Parameters
-    ----------
-    module, x, y, gain, name
-        As for `reading.case_from`.
-    spike : Surrogate, optional
-        What a ``spike_grad`` of the user's own computes; it is taken to be smooth forward, too.
-        Default: the library's surrogate is read from the neuron, hard forward.
-
-    Returns
-    -------
-    Case
-        With the module's weights; a ValueError says what no `LIF` does.
+    Parameters and errors as `module_reader.read_case`, and `spike`: what a ``spike_grad`` of the
+    user's own computes, which is taken to be smooth forward, too. Default: the library's surrogate
+    is read from the neuron, hard forward.
     """
-    read = partial(_read, spike=spike)
+    read = partial(_read_neuron, spike=spike)
     return read_case(module, x, y, read, gain=gain, name=name)
 
 
-def _read(module: nn.Module, spike: Surrogate | None) -> Read | None:
-    """What a `Leaky` is; None for what is no neuron."""
+def _read_neuron(module: nn.Module, spike: Surrogate | None) -> NeuronReading | None:
+    """The equation and spike of a `Leaky`; None if it is no neuron."""
     if not isinstance(module, snntorch.SpikingNeuron):
         return None
     if type(module) is not snntorch.Leaky:
@@ -277,16 +218,18 @@ def _read(module: nn.Module, spike: Surrogate | None) -> Read | None:
     graded = read_number(module.graded_spikes_factor, "graded_spikes_factor")
     if module.inhibition or module.state_quant or graded != 1.0:
         raise ValueError("neurons must have no inhibition, state_quant or graded spikes, got one")
-    resets = DELAYED_RESETS if module.reset_delay else IMMEDIATE_RESETS
-    reset = next(r for r, said in resets.items() if said == module.reset_mechanism)
-    leak = min(max(read_number(module.beta, "beta"), 0.0), 1.0)
-    of_its = _read_surrogate(module.spike_grad) if spike is None else spike
-    neuron = LIF(leak, read_number(module.threshold, "threshold"), of_its, reset)
-    return Read(neuron, hard=spike is None)
+    equation = snntorch_leaky(
+        min(max(read_number(module.beta, "beta"), 0.0), 1.0),  # the library clips it in every step
+        read_number(module.threshold, "threshold"),
+        module.reset_mechanism,
+        module.reset_delay,
+    )
+    hard = spike is None
+    return NeuronReading(equation, _read_surrogate(module.spike_grad) if hard else spike, hard)
 
 
 def _read_surrogate(function: SpikeFunction) -> Surrogate:
-    """The family and slope that one of the library's surrogates encloses."""
+    """The family and slope of one of the library's surrogates, which are closures."""
     maker = getattr(function, "__qualname__", "").partition(".")[0]
     family = {"atan": Arctan, "sigmoid": Logistic, "fast_sigmoid": FastSigmoid}.get(maker)
     if family is None or getattr(function, "__module__", "") != theirs.__name__:
@@ -294,7 +237,3 @@ def _read_surrogate(function: SpikeFunction) -> Surrogate:
         raise ValueError(f"{wanted}, got {maker or repr(function)}")
     enclosed = inspect.getclosurevars(function).nonlocals
     return family(float(enclosed.get("alpha", enclosed.get("slope"))))
-
-
-def _name() -> str:
-    return f"snnTorch {version('snntorch')}"

@@ -1,17 +1,14 @@
 """SpikingJelly: its `LIFNode` and `IFNode`, as implementations to be checked.
 
-What a node computes, the reset following the spike within a step::
+`libraries.spikingjelly_lif` is their equation. Without ``decay_input`` the input is added as it is;
+with it, it is divided by tau: ``Synapse(0, 1/tau)``.
 
-    v_reset = 0       u_t = (1 - 1/tau) u_{t-1} (1 - s_{t-1}) + input              ToZero
-    v_reset = None    u_t = (1 - 1/tau) (u_{t-1} - threshold s_{t-1}) + input      Subtract(True)
-
-and with ``decay_input`` the input is divided by tau, too: ``Synapse(0, 1/tau)``.
-
-Rule 1: spikes are the library's own: its surrogates, ``spiking=False`` where they are to be smooth.
-Rule 2: it shows no potentials before the reset; adjoints are read from what arrives.
+Rule 1: spikes are the library's own: its surrogates, with ``spiking=False`` for smooth ones.
+Rule 2: nodes show no potentials before the reset; adjoints are read from the input currents.
 """
 
 # pyright: reportMissingImports=false
+import math
 from collections.abc import Callable
 from importlib.metadata import version
 
@@ -30,23 +27,17 @@ from refsast.crosscheck.adapters.autograd import (
     Population,
     autograd_implementation,
     make_stepwise_population,
+    scales_match,
 )
-from refsast.crosscheck.adapters.module_reader import Read, read_case, read_number
+from refsast.crosscheck.adapters.libraries import spikingjelly_lif
+from refsast.crosscheck.adapters.module_reader import NeuronReading, read_case, read_number
 from refsast.crosscheck.case import Case, Implementation, Unsupported
 from refsast.model.lif import LIF
 from refsast.model.reset import Subtract, ToZero
-from refsast.model.surrogate import (
-    Arctan,
-    FastSigmoid,
-    Logistic,
-    PiecewiseQuadratic,
-    Surrogate,
-)
+from refsast.model.surrogate import Arctan, FastSigmoid, Logistic, PiecewiseQuadratic, Surrogate
 from refsast.model.synapse import Synapse
 
-NEAR = 1e-12  # relative; 1/tau is not exactly one minus the leak
-
-
+NAME = f"SpikingJelly {version('spikingjelly')}"
 FAMILIES = {
     theirs.ATan: Arctan,
     theirs.Sigmoid: Logistic,
@@ -58,62 +49,41 @@ FAMILIES = {
 def factory(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
     """Return single-step nodes that detach the reset where the case's neurons do.
 
-    Parameters
-    ----------
-    case : Case
-        The question.
-    dtype : torch.dtype
-        What to compute in.
-
-    Returns
-    -------
-    Implementation
-        With spikes and adjoints, without potentials.
-
-    Raises
-    ------
-    Unsupported
-        If a reset, leak, spike or synapse is not the library's.
+    They give spikes and adjoints. Unsupported: a reset, leak, spike or synapse that is not theirs.
     """
-    return autograd_implementation(
-        case, single_step_population(case, None), name=_name(), dtype=dtype
-    )
+    return _implementation(case, single_step_population(case, None), dtype)
 
 
-def keeping_reset(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
-    """Return `factory` with ``detach_reset=False``, whatever the case says; see there."""
-    return autograd_implementation(
-        case, single_step_population(case, False), name=_name(), dtype=dtype
-    )
+def keep_reset(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
+    """Return `factory` with ``detach_reset=False``, whatever the case says."""
+    return _implementation(case, single_step_population(case, False), dtype)
 
 
-def detaching_reset(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
-    """Return `factory` with ``detach_reset=True``, whatever the case says; see there."""
-    return autograd_implementation(
-        case, single_step_population(case, True), name=_name(), dtype=dtype
-    )
+def detach_reset(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
+    """Return `factory` with ``detach_reset=True``, whatever the case says."""
+    return _implementation(case, single_step_population(case, True), dtype)
 
 
-def keeping_reset_at_once(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
-    """Return `keeping_reset` in multi-step mode: one call of a node for all steps; see there."""
-    return autograd_implementation(
-        case, multi_step_population(case, False), name=_name(), dtype=dtype
-    )
+def keep_reset_multistep(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
+    """Return `keep_reset` in multi-step mode: one call of a node for all steps."""
+    return _implementation(case, multi_step_population(case, False), dtype)
 
 
-def detaching_reset_at_once(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
-    """Return `detaching_reset` in multi-step mode: one call of a node for all steps; see there."""
-    return autograd_implementation(
-        case, multi_step_population(case, True), name=_name(), dtype=dtype
-    )
+def detach_reset_multistep(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
+    """Return `detach_reset` in multi-step mode: one call of a node for all steps."""
+    return _implementation(case, multi_step_population(case, True), dtype)
+
+
+def _implementation(case: Case, population: Population, dtype: torch.dtype) -> Implementation:
+    return autograd_implementation(case, population, name=NAME, dtype=dtype)
 
 
 def single_step_population(case: Case, detach: bool | None) -> Population:
     """Return nodes called step by step."""
-    made = [node_factory(case, neuron, detach, "s") for neuron in case.network.neurons]
+    factories = [node_factory(case, neuron, detach, "s") for neuron in case.network.neurons]
 
     def make(i: int) -> Cell:
-        node = made[i]()
+        node = factories[i]()
         return lambda current: (node(current), None)
 
     return make_stepwise_population(make)
@@ -123,10 +93,10 @@ def multi_step_population(case: Case, detach: bool | None) -> Population:
     """Return nodes called once for all steps."""
     if case.network.recurrent:
         raise Unsupported("recurrent must be False, got True: a node takes all steps at once")
-    made = [node_factory(case, neuron, detach, "m") for neuron in case.network.neurons]
+    factories = [node_factory(case, neuron, detach, "m") for neuron in case.network.neurons]
 
     def population(i: int, currents: Tensor, _: Tensor | None) -> LayerOutput:
-        return LayerOutput(made[i]()(currents), None, currents)
+        return LayerOutput(factories[i]()(currents), None, currents)
 
     return population
 
@@ -135,7 +105,7 @@ def node_factory(
     case: Case, neuron: LIF, detach: bool | None, mode: str
 ) -> Callable[[], torch.nn.Module]:
     """Return what makes the node of a neuron, at rest."""
-    scaled = _decays_input(case.synapse, neuron.leak)
+    decay_input = _decays_input(case.synapse, neuron.leak)
     settings = {
         "v_threshold": float(neuron.threshold),
         "v_reset": _v_reset(neuron),
@@ -143,20 +113,21 @@ def node_factory(
         "detach_reset": neuron.detach_reset if detach is None else detach,
         "step_mode": mode,
     }
+    # The leak is 1 - 1/tau.
     if neuron.leak == 0.0:
         raise Unsupported("leak must be positive, got 0.0: tau must be larger than 1")
     if neuron.leak == 1.0:
         return lambda: nodes.IFNode(**settings)
     tau = 1.0 / (1.0 - neuron.leak)
-    return lambda: nodes.LIFNode(tau=tau, decay_input=scaled, **settings)
+    return lambda: nodes.LIFNode(tau=tau, decay_input=decay_input, **settings)
 
 
 def _decays_input(synapse: Synapse | None, leak: float) -> bool:
     """Whether the input is divided by tau."""
     if synapse is None:
         return False
-    wanted = Synapse(0.0, 1.0 - leak) if leak < 1.0 else None
-    if synapse.leak or synapse.delayed or abs(synapse.scale - (1.0 - leak)) > NEAR * synapse.scale:
+    if synapse.leak or not scales_match(synapse, 1.0 - leak):
+        wanted = Synapse(0.0, 1.0 - leak) if leak < 1.0 else None
         raise Unsupported(f"synapse must be None or {wanted}, got {synapse}")
     return True
 
@@ -181,23 +152,12 @@ def library_spike(neuron: LIF, *, hard: bool) -> Callable[[Tensor], Tensor]:
 
 
 def wrap(module: nn.Module, case: Case, **options) -> Implementation:
-    """Return a user's module of SpikingJelly's neurons as an implementation: `modules.wrap`.
+    """Return a user's module of SpikingJelly's neurons as an implementation.
 
-    Parameters
-    ----------
-    module : torch.nn.Module
-        ``module(x)`` with x (time, batch, n_0) returns spikes (time, batch, n), alone or first.
-    case : Case
-        What it should compute; `case_of` gives it.
-    **options
-        As for `modules.wrap`.
-
-    Returns
-    -------
-    Implementation
-        To be checked.
+    ``module(x)`` with x (time, batch, n_0) returns spikes (time, batch, n), alone or first;
+    `case_of` gives the case. Options as for `module_wrapper.wrap`.
     """
-    return module_wrapper.wrap(module, case, **{"reset": reset_net, "name": _name(), **options})
+    return module_wrapper.wrap(module, case, **{"reset": reset_net, "name": NAME, **options})
 
 
 def case_of(
@@ -210,32 +170,25 @@ def case_of(
 ) -> Case:
     """Return the case that a module of linear layers and LIF or IF nodes in turn stands for.
 
-    Parameters
-    ----------
-    module, x, y, gain, name
-        As for `reading.case_from`.
-
-    Returns
-    -------
-    Case
-        With the module's weights; a ValueError says what no `LIF` does.
+    Parameters and errors as `module_reader.read_case`.
     """
-    return read_case(module, x, y, _read, gain=gain, name=name)
+    return read_case(module, x, y, _read_neuron, gain=gain, name=name)
 
 
-def _read(module: nn.Module) -> Read | None:
-    """What a node is; None for what is none."""
+def _read_neuron(module: nn.Module) -> NeuronReading | None:
+    """A node's equation and spike; None if it is no neuron."""
     if not isinstance(module, nodes.BaseNode):
         return None
     if type(module) not in (nodes.LIFNode, nodes.IFNode):
         raise ValueError(f"neurons must be LIFNode or IFNode, got {type(module).__name__}")
+    # Another v_reset is a rest other than zero, which the weights would have to make up for.
     if module.v_reset not in (0.0, None):
         raise ValueError(f"v_reset must be 0.0 or None, got {module.v_reset}")
-    rate = 1.0 / read_number(module.tau, "tau") if isinstance(module, nodes.LIFNode) else 0.0
-    reset = ToZero() if module.v_reset is not None else Subtract(leaked=True)
-    spike, hard = _read_surrogate(module.surrogate_function)
-    synapse = Synapse(0.0, rate) if rate > 0.0 and module.decay_input else None
-    return Read(LIF(1.0 - rate, module.v_threshold, spike, reset), hard, synapse)
+    tau, decay_input = math.inf, False  # an IFNode
+    if isinstance(module, nodes.LIFNode):
+        tau, decay_input = read_number(module.tau, "tau"), module.decay_input
+    equation = spikingjelly_lif(tau, decay_input, module.v_threshold, module.v_reset)
+    return NeuronReading(equation, *_read_surrogate(module.surrogate_function))
 
 
 def _read_surrogate(function: object) -> tuple[Surrogate, bool]:
@@ -245,7 +198,3 @@ def _read_surrogate(function: object) -> tuple[Surrogate, bool]:
         names = ", ".join(each.__name__ for each in FAMILIES)
         raise ValueError(f"surrogates must be {names}, got {type(function).__name__}")
     return family(float(function.alpha)), bool(function.spiking)  # pyright: ignore
-
-
-def _name() -> str:
-    return f"SpikingJelly {version('spikingjelly')}"

@@ -1,59 +1,39 @@
-"""Kinds of networks, and which of them a factory has: it is asked before anything is drawn."""
+"""The kinds of networks, and which of them a factory has: asked before anything is drawn."""
 
 from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import get_args
 
 import numpy as np
 
 from refsast.crosscheck.case import Case, Factory, Unsupported
-from refsast.crosscheck.factory import build_implementation
+from refsast.crosscheck.factory import build
 from refsast.model.lif import LIF
 from refsast.model.network import Network, unflatten
 from refsast.model.readout import LeakyReadout, LinearReadout, Readout, SpikeRate
 from refsast.model.reset import NoReset, Reset, Subtract, ToZero
-from refsast.model.surrogate import (
-    Algebraic,
-    Arctan,
-    FastSigmoid,
-    Logistic,
-    PiecewiseQuadratic,
-    Surrogate,
-)
+from refsast.model.surrogate import Surrogate
 from refsast.model.synapse import Synapse
 
 
 @dataclass(frozen=True)
 class NetworkKind:
-    """What a library has or has not, whatever the sizes and numbers.
-
-    Attributes
-    ----------
-    synapse : Synapse or None
-        What each layer's input goes through.
-    recurrent, bias : bool
-        As of `Network`.
-    readout : Readout
-        Its class; its numbers are drawn.
-    reset : Reset
-        Of every neuron.
-    family : type
-        Of every smooth spike.
-    """
+    """A kind of network that a library has or has not, whatever the sizes and numbers."""
 
     synapse: Synapse | None
     recurrent: bool
     bias: bool
-    readout: Readout
+    readout: Readout  # its class; its numbers are drawn
     reset: Reset
-    family: type[Surrogate]
+    family: type[Surrogate]  # of every smooth spike
 
 
 # The plainest first: what fails is shrunk towards it. Every number is a multiple of a power of two.
 SYNAPSES = (None, Synapse(0.0, 0.5), Synapse(0.5), Synapse(0.5, 0.5, delayed=True))
 READOUTS = (SpikeRate(4.0), LinearReadout(2), LeakyReadout(2, 0.5))
 RESETS = (ToZero(), Subtract(), Subtract(leaked=True), NoReset())
-FAMILIES = (Arctan, Logistic, Algebraic, FastSigmoid, PiecewiseQuadratic)
+FAMILIES = get_args(Surrogate)
 KINDS = tuple(
     NetworkKind(*choice)
     for choice in product(SYNAPSES, (False, True), (False, True), READOUTS, RESETS, FAMILIES)
@@ -62,52 +42,24 @@ KINDS = tuple(
 
 @dataclass(frozen=True, repr=False)
 class Capabilities:
-    """What a factory has.
+    """The networks that a factory has."""
 
-    Attributes
-    ----------
-    kinds : tuple of Kind
-        Those of `KINDS` that it made an implementation for.
-    reasons : dict of int
-        How often it gave which reason not to.
-    name : str
-        The implementation's own name.
-    """
-
-    kinds: tuple[NetworkKind, ...]
-    reasons: dict[str, int]
-    name: str = ""
+    kinds: tuple[NetworkKind, ...]  # those of `KINDS` that it made an implementation for
+    reasons: dict[str, int]  # how often it gave which reason not to
+    name: str = ""  # the implementation's own
 
     def __repr__(self) -> str:
         return f"<{len(self.kinds)} kinds of networks>"  # Hypothesis spells out what it draws from
 
 
 def query_capabilities(factory: Factory, *, hard: bool = False) -> Capabilities:
-    """Ask a factory for the smallest network of every kind.
-
-    Parameters
-    ----------
-    factory : callable
-        As `factory.load` found it.
-    hard : bool
-        Whether for spikes that are hard forward.
-
-    Returns
-    -------
-    Offer
-        What it has.
-
-    Raises
-    ------
-    ValueError
-        If it raises anything but `Unsupported`, or returns no implementation.
-    """
+    """Ask a factory for the smallest network of every kind, smooth or hard; errors as `build`."""
     kinds: list[NetworkKind] = []
     reasons: Counter[str] = Counter()
     name = ""
     for kind in KINDS:
         try:
-            found = build_implementation(factory, smallest_case(kind, hard=hard))
+            found = build(factory, smallest_case(kind, hard=hard))
             name = name or found.name
             kinds.append(kind)
         except Unsupported as reason:
@@ -124,8 +76,8 @@ def smallest_case(kind: NetworkKind, *, hard: bool = False) -> Case:
     return Case(network, params, x, y, kind.synapse, hard, name="plain")
 
 
-def drop_delayed_kinds(offer: Capabilities) -> Capabilities:
-    """Return the kinds whose input arrives in the step that it is of; all, if it does in none."""
+def drop_delays(offer: Capabilities) -> Capabilities:
+    """Return the kinds without synaptic delay; all, if every kind is delayed."""
     kinds = [kind for kind in offer.kinds if kind.synapse is None or not kind.synapse.delayed]
     return replace(offer, kinds=tuple(kinds) or offer.kinds)
 

@@ -1,21 +1,27 @@
-"""The plugin of the suite: it reads the environment, marks what is to fail, and reports.
+"""The plugin of the suite: it reads the environment, marks expected failures, and reports.
 
 Rule 1: where nobody asks for the suite, none of it runs: in a run of other tests, too, it is left
         out without a word. Where it alone is asked for and no implementation is named, that is an
         error: a suite that silently tests nothing is worse than none.
-Rule 2: what is wrong with the environment is one line and pytest's exit code for usage errors, 4.
+Rule 2: an error in the environment is one line and pytest's exit code for usage errors, 4.
 """
 
 import os
 import sys
 from collections.abc import Callable, Generator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from refsast.crosscheck.conformance.levels import LEVELS, TESTS, ConformanceTest
+from refsast.crosscheck.conformance.levels import LEVELS, TESTS, LevelTest
 from refsast.crosscheck.conformance.options import read_options
-from refsast.crosscheck.conformance.report import Result, read_result, write_report
+from refsast.crosscheck.conformance.report import (
+    Result,
+    count_examples,
+    read_result,
+    write_report,
+)
 from refsast.crosscheck.conformance.suite import Suite, load_suite, summary
 
 SUITE = pytest.StashKey[Suite]()
@@ -32,72 +38,59 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Find the implementation, or leave the suite out."""
-    ours = [item for item in items if item_test(item) is not None]
+    ours = {item: test for item in items if (test := item_test(item)) is not None}
     if not ours:
         return
     others = [item for item in items if item.path.parent != HERE]
     if others and not os.environ.get("REFSAST_IMPL"):
-        config.hook.pytest_deselected(items=ours)
+        config.hook.pytest_deselected(items=list(ours))
         items[:] = [item for item in items if item not in ours]
         return
     try:
         chosen = read_options(os.environ, TESTS)
-        _add_to_path(config.invocation_params.dir)
+        folder = str(config.invocation_params.dir)
+        if folder not in sys.path:  # as ``python -m`` does: the module may lie there
+            sys.path.insert(0, folder)
         config.stash[SUITE] = load_suite(chosen)
     except ValueError as error:
         if not hasattr(config, "workerinput"):
             raise pytest.UsageError(str(error)) from None
-        config.stash[USAGE_ERROR] = str(
-            error
-        )  # a worker of pytest-xdist has no way to stop the session
+        # A worker of pytest-xdist has no way to stop the session: its tests fail instead.
+        config.stash[USAGE_ERROR] = str(error)
         return
     config.stash[RESULTS] = []
-    for item in ours:
-        reason = chosen.xfails.get(str(item_test(item)))
-        if reason is not None:
+    for item, test in ours.items():
+        if reason := chosen.xfails.get(str(test)):
             item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
 
 
-def _add_to_path(folder: Path) -> None:
-    """Let a module in the folder where pytest was started be named, as ``python -m`` does."""
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
-
-
-def item_test(item: pytest.Item) -> ConformanceTest | None:
+def item_test(item: pytest.Item) -> LevelTest | None:
     """Return which test of the suite an item is."""
     call = getattr(item, "callspec", None)
-    line = None if call is None else call.params.get("line")
-    return line if isinstance(line, ConformanceTest) else None
-
-
-item_test.__test__ = False  # pyright: ignore[reportFunctionMemberAccess]
-
-
-@pytest.fixture(scope="session")
-def suite(request: pytest.FixtureRequest) -> Suite:
-    """The implementation under test."""
-    if USAGE_ERROR in request.config.stash:
-        pytest.fail(request.config.stash[USAGE_ERROR], pytrace=False)
-    return request.config.stash[SUITE]
+    test = None if call is None else call.params.get("test")
+    return test if isinstance(test, LevelTest) else None
 
 
 @pytest.fixture
-def record(request: pytest.FixtureRequest) -> Callable[[str, object], None]:
-    """Takes down a fact for the reports; pytest's own fixture warns beside ``--junitxml``."""
-    return lambda name, value: request.node.user_properties.append((name, value))
+def run(request: pytest.FixtureRequest) -> Callable[[LevelTest], None]:
+    """Puts the implementation to a test."""
+    config = request.config
+    if USAGE_ERROR in config.stash:
+        pytest.fail(config.stash[USAGE_ERROR], pytrace=False)
+    # Not pytest's own `record_property`, which warns beside ``--junitxml``.
+    return partial(config.stash[SUITE].run, properties=request.node.user_properties)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Take down what came of each test."""
+    """Keep the result of each test."""
     report = yield
     test = item_test(item)
-    line = None if test is None else read_result(test.level, test.name, report)
-    if line is not None and SUITE in item.config.stash:
-        item.config.stash[RESULTS].append(line)
+    result = None if test is None else read_result(test, report)
+    if result is not None and SUITE in item.config.stash:
+        item.config.stash[RESULTS].append(result)
     return report
 
 
@@ -118,10 +111,7 @@ def pytest_terminal_summary(
         return
     terminalreporter.section("conformance")
     terminalreporter.line(summary(config.stash[SUITE]))
-    lines = config.stash[RESULTS]
     for level in LEVELS:
-        tried, refused = (
-            sum(int(str(x.facts.get(key, 0))) for x in lines if x.level == level)
-            for key in ("tried", "refused")
-        )
-        terminalreporter.line(f"{level:12} {tried:6} cases judged, {refused} left out")
+        counts = count_examples([r for r in config.stash[RESULTS] if r.test.level == level])
+        line = f"{level:12} {counts['tried']:6} cases judged, {counts['refused']} left out"
+        terminalreporter.line(line)

@@ -1,110 +1,74 @@
-"""What is said of a failure: the smallest case, where it is wrong and why.
+"""The report on a failure: the smallest example, where it is wrong and why.
 
-Rule 1: why is read off the largest wrong case; the smallest is often so plain that a detached reset
-        and a constant factor give the same numbers there.
+Rule 1: the cause is that of the largest wrong example; the smallest is often so plain that a
+        detached reset and a constant factor give the same numbers there.
 """
 
 from dataclasses import dataclass
 
-from refsast.crosscheck.case import Case, Factory, ask
+from refsast.crosscheck.case import Case, Factory
 from refsast.crosscheck.check import attach_cause, check
-from refsast.crosscheck.compare import cast_case, compare_answers, tolerances
-from refsast.crosscheck.conformance.comparison import wrap_errors
-from refsast.crosscheck.conformance.levels import ConformanceTest
+from refsast.crosscheck.compare import examine
+from refsast.crosscheck.conformance.levels import LevelTest
 from refsast.crosscheck.conformance.sam_causes import find_sam_cause
 from refsast.crosscheck.conformance.search import Tally, is_wrong
 from refsast.crosscheck.conformance.strategies import Example
 from refsast.crosscheck.diagnose.attribution import Cause, attribute
 from refsast.crosscheck.diagnose.faults import Fault
-from refsast.crosscheck.factory import build_implementation
-from refsast.crosscheck.reproducer import format_value, python_source
-from refsast.crosscheck.variants import solve
+from refsast.crosscheck.diagnose.observations import observe
+from refsast.crosscheck.factory import build
+from refsast.crosscheck.reproducer import case_source, format_value
 
 NOT_REPEATED = "answers differ from call to call: is something kept?"
 
 
 @dataclass(frozen=True, eq=False)
 class Failure:
-    """The smallest case found that an implementation gets wrong.
+    """The smallest example found that an implementation gets wrong."""
 
-    Attributes
-    ----------
-    question : Question
-        The case.
-    report : str
-        What `check` says of it.
-    cause, place : str or None
-        Of the report: why it is wrong, and where first.
-    """
-
-    question: Example
-    report: str
-    cause: str | None = None
-    place: str | None = None
+    example: Example
+    report: str  # of `check`
+    cause: str | None = None  # why it is wrong
+    place: str | None = None  # where first
 
     def __str__(self) -> str:
-        return f"{self.report}\n\n{example_source(self.question)}"
+        return f"{self.report}\n\n{example_source(self.example)}"
 
 
-def explain_failure(
-    factory: Factory, test: ConformanceTest, question: Example, tally: Tally
-) -> Failure:
-    """Return what is to be said of a case that was found wrong.
-
-    Parameters
-    ----------
-    factory : callable
-        Asked for fresh implementations.
-    test : Test
-        In which it was.
-    question : Question
-        The smallest case.
-    tally : Tally
-        Has the largest, too.
-    """
+def explain_failure(factory: Factory, test: LevelTest, example: Example, tally: Tally) -> Failure:
+    """Return the report on the smallest wrong example of a test; `tally` has the largest."""
     try:
-        if not is_wrong(factory, test, question):
-            return Failure(
-                question, "the same case is answered rightly when it is asked again", NOT_REPEATED
-            )
-        cause = find_sam_cause(factory, question) if test.level == "sam" else None
+        if not is_wrong(factory, test, example):
+            report = "the same case is answered rightly when it is asked again"
+            return Failure(example, report, NOT_REPEATED)
+        cause = find_sam_cause(factory, example) if test.level == "sam" else None
         if cause is not None:
-            return Failure(question, f"SAM gradient is wrong\n  cause: {cause}", cause)
-        report = check(wrap_errors(build_implementation(factory, question.case)), question.case)
+            return Failure(example, f"SAM gradient is wrong\n  cause: {cause}", cause)
+        report = check(build(factory, example.case), example.case)
         if not report.repeated:
-            return Failure(question, str(report), NOT_REPEATED)
-        largest = (tally.largest or question).case
-        fault, cause = _largest_cause(factory, largest)
+            return Failure(example, str(report), NOT_REPEATED)
+        fault, cause = _largest_cause(factory, (tally.largest or example).case)
         report = report if fault is None else attach_cause(report, fault, cause)
     except ValueError as error:
-        return Failure(question, str(error))
+        return Failure(example, str(error))
     place = None if report.first is None else str(report.first)
     cause = None if report.cause is None else str(report.cause)
-    return Failure(question, str(report), cause, place)
+    return Failure(example, str(report), cause, place)
 
 
 def _largest_cause(factory: Factory, case: Case) -> tuple[Fault | None, Cause | None]:
-    """The known fault that explains what is said of a case, if one does."""
-    gradient = wrap_errors(build_implementation(factory, case)).gradient
-    got, dtype = ask(gradient, case)
-    seen = cast_case(case, dtype)
-    right = solve(seen)
-    stages = compare_answers(got, right, tolerances(seen, right, dtype))
-    if {stage.name for stage in stages if not stage.agrees} <= {"states"}:
-        return None, None  # a convention of what is reported
-    return attribute(gradient, seen, dtype)
+    """The known fault that explains the answer to the largest case, if one does."""
+    gradient = build(factory, case).gradient
+    exam = examine(gradient, case)
+    if exam.wrong <= {"states"}:
+        return None, None  # what a library reports as its state is a convention
+    return attribute(observe(gradient, exam.case))
 
 
-def example_source(question: Example) -> str:
-    """Return a question as Python text."""
-    text = python_source(question.case)
-    if question.x is question.case.x:
+def example_source(example: Example) -> str:
+    """Return an example as Python text."""
+    text = case_source(example.case)
+    if example.x is example.case.x:
         return text
-    second = f"second = ({format_value(question.x)}, {format_value(question.y)})"
-    return f"{text}\n{second}\nrho = {question.rho!r}"
-
-
-def case_size(case: Case) -> dict[str, object]:
-    """Return how large a case is."""
-    time, batch, _ = case.x.shape
-    return {"sizes": list(case.network.sizes), "steps": time, "batch": batch}
+    second = f"second = ({format_value(example.x)}, {format_value(example.y)})"
+    return f"{text}\n{second}\nrho = {example.rho!r}"

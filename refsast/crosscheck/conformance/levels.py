@@ -2,18 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from hypothesis import strategies as st
 
-from refsast.crosscheck.conformance import sam_check
-from refsast.crosscheck.conformance.capabilities import Capabilities, drop_delayed_kinds
+from refsast.crosscheck.case import Case
+from refsast.crosscheck.conformance.capabilities import Capabilities, drop_delays
 from refsast.crosscheck.conformance.comparison import (
     BACKWARD,
     FORWARD,
-    Criterion,
-    stage_criterion,
-    tie_criterion,
+    Judge,
+    judge_stages,
+    judge_ties,
 )
+from refsast.crosscheck.conformance.sam_check import nonzero_sam_differs, sam_differs
 from refsast.crosscheck.conformance.strategies import (
     RADII,
     Example,
@@ -23,109 +25,73 @@ from refsast.crosscheck.conformance.strategies import (
     single_neurons,
 )
 
+Draws: TypeAlias = Callable[[Capabilities], st.SearchStrategy[Example]]
+
 
 @dataclass(frozen=True)
-class ConformanceTest:
-    """One test: what is drawn and how it is judged.
+class LevelTest:
+    """One test: what is drawn and how it is judged."""
 
-    Attributes
-    ----------
-    level, name : str
-        Together its id, ``level[name]``.
-    says : str
-        What holds of a right implementation.
-    draws : callable
-        ``Offer -> strategy`` of questions.
-    wrong : callable
-        ``(implementation, question) -> bool``.
-    hard : bool
-        Whether spikes are hard forward.
-    """
-
-    __test__ = False  # to pytest, a name of this kind is a test
-
-    level: str
+    level: str  # together with the name its id, ``level[name]``
     name: str
-    says: str
-    draws: Callable[[Capabilities], st.SearchStrategy[Example]]
-    wrong: Criterion
-    hard: bool = False
+    statement: str  # what holds of a right implementation
+    draws: Draws
+    wrong: Judge
+    hard: bool = False  # whether spikes are hard forward
 
     def __str__(self) -> str:
         return f"{self.level}[{self.name}]"
 
 
-def _sam_draws(
-    radii: tuple[float, ...], classes: int | None = None
-) -> Callable[[Capabilities], st.SearchStrategy[Example]]:
+def _case_draws(
+    strategy: Callable[..., st.SearchStrategy[Case]], *, delays: bool = True, **options: object
+) -> Draws:
+    """Draw examples about one case, perhaps without synaptic delays."""
+
+    def draw(offer: Capabilities) -> st.SearchStrategy[Example]:
+        return plain_examples(strategy(offer if delays else drop_delays(offer), **options))
+
+    return draw
+
+
+def _sam_draws(radii: tuple[float, ...], classes: int | None = None) -> Draws:
     return lambda offer: sam_examples(cases(offer, steps=(1, 4), classes=classes), radii)
 
 
-def _hard_draws(ties: bool) -> Callable[[Capabilities], st.SearchStrategy[Example]]:
-    return lambda offer: plain_examples(cases(offer, hard=True, ties=ties))
-
+_NEURONS = _case_draws(single_neurons, delays=False)
+_STEPS = _case_draws(cases, delays=False, steps=(1, 1))
+_RUNS = _case_draws(cases)
+_OFF_TIES, _TIES = (_case_draws(cases, hard=True, ties=ties) for ties in (False, True))
 
 TESTS = (
-    ConformanceTest(
-        "surrogate", "value", "A neuron's spike is the smooth spike of its potential.",
-        lambda offer: plain_examples(single_neurons(drop_delayed_kinds(offer))), stage_criterion(*FORWARD),
-    ),
-    ConformanceTest(
-        "surrogate", "derivative", "Its derivative is that of the smooth spike.",
-        lambda offer: plain_examples(single_neurons(drop_delayed_kinds(offer))), stage_criterion("parameter gradients"),
-    ),
-    ConformanceTest(
-        "one_step", "forward", "Loss and states of a whole network are right for one step.",
-        lambda offer: plain_examples(cases(drop_delayed_kinds(offer), steps=(1, 1))), stage_criterion(*FORWARD),
-    ),
-    ConformanceTest(
-        "one_step", "gradient", "So are all derivatives.",
-        lambda offer: plain_examples(cases(drop_delayed_kinds(offer), steps=(1, 1))), stage_criterion(*BACKWARD),
-    ),
-    ConformanceTest(
-        "unroll", "forward", "Loss and states are right over time.",
-        lambda offer: plain_examples(cases(offer)), stage_criterion(*FORWARD),
-    ),
-    ConformanceTest(
-        "gradient", "parameters", "The gradient in all parameters is right over time.",
-        lambda offer: plain_examples(cases(offer)), stage_criterion("parameter gradients"),
-    ),
-    ConformanceTest(
-        "gradient", "adjoints", "So is the derivative in each potential, where it is given.",
-        lambda offer: plain_examples(cases(offer)), stage_criterion("adjoints"),
-    ),
-    ConformanceTest(
-        "gradient", "input", "So is the gradient in the input, where it is given.",
-        lambda offer: plain_examples(cases(offer)), stage_criterion("input gradient"),
-    ),
-    ConformanceTest(
-        "sam", "gradient", "The SAM gradient is that of the second minibatch at the ascent point.",
-        _sam_draws(RADII), sam_check.nonzero_sam_differs,
-    ),
-    ConformanceTest(
-        "sam", "rho_zero", "With rho = 0 it is the plain gradient of the second minibatch.",
-        _sam_draws((0.0,)), sam_check.nonzero_sam_differs,
-    ),
-    ConformanceTest(
-        "sam", "zero_gradient", "Where the first gradient is zero nothing moves, or is NaN.",
-        _sam_draws(RADII, classes=1), sam_check.sam_differs,
-    ),
-    ConformanceTest(
-        "hard_swap", "forward", "Hard spikes are Heaviside steps, and nothing else changes.",
-        _hard_draws(ties=False), tie_criterion(False, stage_criterion(*FORWARD)), hard=True,
-    ),
-    ConformanceTest(
-        "hard_swap", "ties", "A potential exactly at the threshold fires.",
-        _hard_draws(ties=True), tie_criterion(True, stage_criterion(*FORWARD)), hard=True,
-    ),
-    ConformanceTest(
-        "hard_swap", "gradient", "Derivatives are those of the smooth spike, at hard potentials.",
-        _hard_draws(ties=False), tie_criterion(False, stage_criterion(*BACKWARD)), hard=True,
-    ),
+    LevelTest("surrogate", "value", "A neuron's spike is the smooth spike of its potential.",
+              _NEURONS, judge_stages(*FORWARD)),
+    LevelTest("surrogate", "derivative", "Its derivative is that of the smooth spike.",
+              _NEURONS, judge_stages("parameter gradients")),
+    LevelTest("one_step", "forward", "Loss and states of a whole network are right for one step.",
+              _STEPS, judge_stages(*FORWARD)),
+    LevelTest("one_step", "gradient", "So are all derivatives.", _STEPS, judge_stages(*BACKWARD)),
+    LevelTest("unroll", "forward", "Loss and states are right over time.",
+              _RUNS, judge_stages(*FORWARD)),
+    LevelTest("gradient", "parameters", "The gradient in all parameters is right over time.",
+              _RUNS, judge_stages("parameter gradients")),
+    LevelTest("gradient", "adjoints", "So is the derivative in each potential, where it is given.",
+              _RUNS, judge_stages("adjoints")),
+    LevelTest("gradient", "input", "So is the gradient in the input, where it is given.",
+              _RUNS, judge_stages("input gradient")),
+    LevelTest("sam", "gradient",
+              "The SAM gradient is that of the second minibatch at the ascent point.",
+              _sam_draws(RADII), nonzero_sam_differs),
+    LevelTest("sam", "rho_zero", "With rho = 0 it is the plain gradient of the second minibatch.",
+              _sam_draws((0.0,)), nonzero_sam_differs),
+    LevelTest("sam", "zero_gradient", "Where the first gradient is zero nothing moves, or is NaN.",
+              _sam_draws(RADII, classes=1), sam_differs),
+    LevelTest("hard_swap", "forward", "Hard spikes are Heaviside steps, and nothing else changes.",
+              _OFF_TIES, judge_ties(False, judge_stages(*FORWARD)), hard=True),
+    LevelTest("hard_swap", "ties", "A potential exactly at the threshold fires.",
+              _TIES, judge_ties(True, judge_stages(*FORWARD)), hard=True),
+    LevelTest("hard_swap", "gradient",
+              "Derivatives are those of the smooth spike, at hard potentials.",
+              _OFF_TIES, judge_ties(False, judge_stages(*BACKWARD)), hard=True),
 )  # fmt: skip
 LEVELS = tuple(dict.fromkeys(test.level for test in TESTS))
-
-
-def level_tests(level: str) -> tuple[ConformanceTest, ...]:
-    """Return the tests of a level."""
-    return tuple(test for test in TESTS if test.level == level)

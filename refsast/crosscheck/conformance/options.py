@@ -1,53 +1,32 @@
-"""What the environment asks of the suite, read and checked once."""
+"""The options of the suite, read from the environment and validated once."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from refsast.crosscheck.conformance.levels import LEVELS, ConformanceTest
+from refsast.crosscheck.conformance.levels import LEVELS, LevelTest
 
 EXAMPLES = 50  # per test
 
 
 @dataclass(frozen=True)
 class Options:
-    """What was asked for.
+    """What the environment asks of the suite."""
 
-    Attributes
-    ----------
-    impl : str
-        ``package:factory``.
-    examples : int
-        Cases per test. ``REFSAST_EXAMPLES``.
-    seed : int or None
-        Of the cases; None: the same in every run. ``REFSAST_SEED``.
-    xfails : dict of str
-        Why, of each test that is to fail, by its id. ``REFSAST_XFAILS``.
-    report : Path or None
-        Where the JSON report goes. ``REFSAST_REPORT``.
-    """
-
-    impl: str
-    examples: int
-    seed: int | None
-    xfails: dict[str, str]
-    report: Path | None
+    impl: str  # ``package:factory``
+    examples: int  # per test; REFSAST_EXAMPLES
+    seed: int | None  # of the examples; None: the same in every run; REFSAST_SEED
+    xfails: dict[str, str]  # why, of each test that is to fail, by its id; REFSAST_XFAILS
+    report: Path | None  # where the JSON report goes; REFSAST_REPORT
 
 
-def read_options(environment: Mapping[str, str], tests: Sequence[ConformanceTest]) -> Options:
-    """Read the environment.
-
-    Parameters
-    ----------
-    environment : mapping of str
-        As of the process.
-    tests : sequence of Test
-        Those that there are.
+def read_options(environment: Mapping[str, str], tests: Sequence[LevelTest]) -> Options:
+    """Read the environment of a process; `tests` are those that there are.
 
     Raises
     ------
     ValueError
-        If something is missing or not as it must be.
+        If something is missing, or not valid.
     """
     given = {k: v for k, v in environment.items() if v}
     if "REFSAST_IMPL" not in given:
@@ -68,16 +47,11 @@ def _parse_count(name: str, text: str, least: int) -> int:
     return int(text)
 
 
-def read_xfails(path: Path, tests: Sequence[ConformanceTest]) -> dict[str, str]:
-    """Return which tests are to fail, and why, of a file with one test or level per line.
+def read_xfails(path: Path, tests: Sequence[LevelTest]) -> dict[str, str]:
+    """Return which tests are to fail, and why, by a file with one test or level per line.
 
-    Parameters
-    ----------
-    path : Path
-        Lines ``gradient[adjoints]`` or ``sam``, each with a reason after a ``#`` if there is one;
-        lines that are empty or begin with ``#`` are comments.
-    tests : sequence of Test
-        Those that there are.
+    Lines are ``gradient[adjoints]`` or ``sam``, each with a reason after a ``#`` if there is one;
+    lines that are empty or begin with ``#`` are comments.
 
     Raises
     ------
@@ -93,9 +67,9 @@ def read_xfails(path: Path, tests: Sequence[ConformanceTest]) -> dict[str, str]:
         name, _, reason = (part.strip() for part in line.partition("#"))
         if not name:
             continue
-        named = [str(test) for test in tests if name in (test.level, str(test))]
-        if not named:
+        meant = [str(test) for test in tests if name in (test.level, str(test))]
+        if not meant:
             wanted = f"must name one of {', '.join(LEVELS)} or a test such as {tests[0]}"
             raise ValueError(f"line {number} of REFSAST_XFAILS {wanted}, got {name!r}")
-        found |= dict.fromkeys(named, reason or "expected to fail")
+        found |= dict.fromkeys(meant, reason or "expected to fail")
     return found

@@ -1,4 +1,4 @@
-"""The JSON report: what came of each level, and the smallest case of each failure."""
+"""The JSON report: the result of each level, and the smallest case of each failure."""
 
 import json
 import platform
@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 import pytest
 
 from refsast.crosscheck.conformance.capabilities import KINDS, Capabilities
-from refsast.crosscheck.conformance.levels import LEVELS
+from refsast.crosscheck.conformance.levels import LEVELS, LevelTest
 from refsast.crosscheck.conformance.suite import Suite
 from refsast.files import write_atomic
 
@@ -20,85 +20,77 @@ PACKAGES = ("refsast", "numpy", "hypothesis", "pytest")
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one test.
+    """The result of one test."""
 
-    Attributes
-    ----------
-    level, name, outcome : str
-        The test, and one of `OUTCOMES`.
-    reason : str
-        Why skipped, or expected to fail.
-    facts : dict
-        What was recorded: cases tried and refused, and the failure.
-    """
-
-    level: str
-    name: str
-    outcome: str
-    reason: str
-    facts: dict[str, object]
+    test: LevelTest
+    outcome: str  # one of `OUTCOMES`
+    reason: str  # why skipped, or expected to fail
+    facts: dict[str, object]  # what `Suite.run` recorded: cases tried and refused, and the failure
 
 
-def read_result(level: str, name: str, report: pytest.TestReport) -> Result | None:
-    """Return what came of a test, or None where this phase of it does not say."""
+def read_result(test: LevelTest, report: pytest.TestReport) -> Result | None:
+    """Return the result of a test, or None where this phase of it has none."""
     if report.when != "call" and report.outcome == "passed":
         return None
-    xfailed = report.outcome == "skipped" and hasattr(report, "wasxfail")
-    outcome = "xfailed" if xfailed else report.outcome
-    reason = getattr(report, "wasxfail", "") if xfailed else ""
-    if outcome == "skipped" and isinstance(report.longrepr, tuple):
+    facts = dict(report.user_properties)
+    if report.outcome == "skipped" and hasattr(report, "wasxfail"):
+        return Result(test, "xfailed", report.wasxfail, facts)
+    reason = ""
+    if report.outcome == "skipped" and isinstance(report.longrepr, tuple):
         reason = str(report.longrepr[2]).removeprefix("Skipped: ")
-    if outcome == "failed" and not dict(report.user_properties).get("case"):
+    if report.outcome == "failed" and not facts.get("case"):
         reason = report.longreprtext.strip()
-    return Result(level, name, outcome, reason, dict(report.user_properties))
+    return Result(test, report.outcome, reason, facts)
 
 
-def build_report(suite: Suite, lines: Sequence[Result]) -> dict[str, object]:
-    """Return the report as what JSON holds."""
+def count_examples(results: Sequence[Result]) -> dict[str, int]:
+    """Return how many examples were tried and refused in some tests."""
+    counts = {key: [r.facts.get(key) for r in results] for key in ("tried", "refused")}
+    return {key: sum(n for n in each if isinstance(n, int)) for key, each in counts.items()}
+
+
+def write_report(suite: Suite, results: Sequence[Result]) -> None:
+    """Write the report where it was asked for, whole."""
+    if suite.options.report is not None:
+        text = json.dumps(build_report(suite, results), indent=2) + "\n"
+        write_atomic(suite.options.report, text.encode())
+
+
+def build_report(suite: Suite, results: Sequence[Result]) -> dict[str, object]:
+    """Return what the JSON report holds."""
+    levels = {level: [r for r in results if r.test.level == level] for level in LEVELS}
+    versions = {name: _version(name) for name in PACKAGES}
     return {
         "implementation": suite.name,
         "impl": suite.options.impl,
-        "versions": {name: _version(name) for name in PACKAGES}
-        | {"python": platform.python_version()},
+        "versions": versions | {"python": platform.python_version()},
         "examples": suite.options.examples,
         "seed": suite.options.seed,
-        "kinds": {
-            "smooth": _capability_counts(suite.smooth),
-            "hard": _capability_counts(suite.hard),
-        },
-        "levels": {
-            level: _level_report([x for x in lines if x.level == level]) for level in LEVELS
-        },
+        "kinds": {"smooth": _kind_counts(suite.smooth), "hard": _kind_counts(suite.hard)},
+        "levels": {level: _level_report(found) for level, found in levels.items()},
     }
 
 
-def _capability_counts(offer: Capabilities) -> dict[str, object]:
+def _kind_counts(offer: Capabilities) -> dict[str, object]:
     return {"offered": len(offer.kinds), "of": len(KINDS), "refused": offer.reasons}
 
 
-def _level_report(lines: Sequence[Result]) -> dict[str, object]:
-    counted = Counter(line.outcome for line in lines)
+def _level_report(results: Sequence[Result]) -> dict[str, object]:
+    counts = Counter(result.outcome for result in results)
     return {
-        **{outcome: counted[outcome] for outcome in OUTCOMES},
-        **{key: sum(_count(line.facts.get(key)) for line in lines) for key in TALLIES},
-        "tests": {line.name: _result_report(line) for line in lines},
-        "first_failure": next((_result_report(x) for x in lines if x.outcome == "failed"), None),
+        **{outcome: counts[outcome] for outcome in OUTCOMES},
+        **count_examples(results),
+        "tests": {result.test.name: _result_report(result) for result in results},
+        "first_failure": next((_result_report(r) for r in results if r.outcome == "failed"), None),
     }
 
 
-TALLIES = ("tried", "refused")
-
-
-def _result_report(line: Result) -> dict[str, object]:
-    facts = {key: value for key, value in line.facts.items() if value != ""}
+def _result_report(result: Result) -> dict[str, object]:
+    facts = {key: value for key, value in result.facts.items() if value != ""}
     if "size" in facts:
         facts["size"] = json.loads(str(facts["size"]))
-    reason = {"reason": line.reason} if line.reason else {}
-    return {"test": f"{line.level}[{line.name}]", "outcome": line.outcome, **reason, **facts}
-
-
-def _count(value: object) -> int:
-    return value if isinstance(value, int) else 0
+    reason = {"reason": result.reason} if result.reason else {}
+    return {"test": str(result.test), "outcome": result.outcome, **reason, **facts}
 
 
 def _version(name: str) -> str | None:
@@ -106,10 +98,3 @@ def _version(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:  # run from a checkout
         return None
-
-
-def write_report(suite: Suite, lines: Sequence[Result]) -> None:
-    """Write the report where it was asked for, whole."""
-    if suite.options.report is not None:
-        text = json.dumps(build_report(suite, lines), indent=2) + "\n"
-        write_atomic(suite.options.report, text.encode())

@@ -7,10 +7,10 @@ import numpy as np
 
 from refsast.arrays import Array
 from refsast.crosscheck.case import Case, Factory
-from refsast.crosscheck.conformance.comparison import differs, wrap_errors
+from refsast.crosscheck.conformance.comparison import differs
 from refsast.crosscheck.conformance.sam_check import GRADIENTS, SamAnswer, ask_sam, second_pass_case
 from refsast.crosscheck.conformance.strategies import Example
-from refsast.crosscheck.factory import build_implementation
+from refsast.crosscheck.factory import build
 from refsast.crosscheck.variants import solve
 from refsast.model.network import unflatten
 from refsast.model.params import flatten, map_params
@@ -20,51 +20,41 @@ EPSILONS = (1e-12, 1e-10, 1e-8, 1e-7, 1e-6)
 HESSIAN_TERM = "the Hessian term of the exact gradient is kept"
 
 
-def find_sam_cause(factory: Factory, question: Example) -> str | None:
+def find_sam_cause(factory: Factory, example: Example) -> str | None:
     """Return in words what an implementation does in place of the two passes, if that is known.
 
-    Parameters
-    ----------
-    factory : callable
-        Asked for fresh implementations.
-    question : Question
-        Where it is wrong.
-
-    Returns
-    -------
-    str or None
-        None where its plain gradient is wrong already, or nothing known fits.
+    None where its plain gradient is wrong already, or nothing known fits. `factory` is asked for
+    fresh implementations.
     """
-    implementation = wrap_errors(build_implementation(factory, question.case))
+    implementation = build(factory, example.case)
     if implementation.sam is not None:
-        return _nearest_cause(ask_sam(implementation, question))
-    second = second_pass_case(implementation, question)
-    kept = differs(implementation, second, GRADIENTS)
-    fresh = wrap_errors(build_implementation(factory, question.case))
-    if kept and not differs(fresh, second, GRADIENTS):
+        return _nearest_cause(ask_sam(implementation, example))
+    second = second_pass_case(implementation, example)
+    wrong = differs(implementation, second, GRADIENTS)
+    if wrong and not differs(build(factory, example.case), second, GRADIENTS):
         return "states are not reset between the two passes"
     return None
 
 
-def _nearest_cause(outcome: SamAnswer) -> str | None:
+def _nearest_cause(answer: SamAnswer) -> str | None:
     """The candidate that fits to rounding, nearest first."""
-    near = 32.0 * float(np.linalg.norm(outcome.allowed))
-    far = float(np.linalg.norm(outcome.got - outcome.want))
-    found = [
-        (float(np.linalg.norm(outcome.got - candidate)), says)
-        for says, candidate in candidate_gradients(outcome.seen)
-    ]
-    gap, says = min(found)
-    known = gap <= near or (says == HESSIAN_TERM and gap <= 1e-6 * far)  # a difference quotient
-    return says if known and gap < 0.5 * far else None
+    near = 32.0 * float(np.linalg.norm(answer.allowed))
+    far = float(np.linalg.norm(answer.got - answer.want))
+    gap, cause = min(
+        (float(np.linalg.norm(answer.got - candidate)), cause)
+        for cause, candidate in candidate_gradients(answer.seen)
+    )
+    # The Hessian term is a difference quotient, which is less exact than the others.
+    known = gap <= near or (cause == HESSIAN_TERM and gap <= 1e-6 * far)
+    return cause if known and gap < 0.5 * far else None
 
 
-def candidate_gradients(question: Example) -> Iterator[tuple[str, Array]]:
+def candidate_gradients(example: Example) -> Iterator[tuple[str, Array]]:
     """Yield known-wrong SAM gradients, and what they are called."""
-    case, rho = question.case, question.rho
+    case, rho = example.case, example.rho
     w = flatten(case.params)
     first = _exact_gradient(case)
-    second = _exact_gradient(replace(case, x=question.x, y=question.y))
+    second = _exact_gradient(replace(case, x=example.x, y=example.y))
     g, ascent = first(w), sam.ascent_point(w, first(w), rho=rho)
     norm = float(np.linalg.norm(g))
     yield "the plain gradient of the first minibatch", g
@@ -77,12 +67,13 @@ def candidate_gradients(question: Example) -> Iterator[tuple[str, Array]]:
     yield "the ascent step is rho g, not divided by the norm", second(w + rho * g)
     yield "the norm is taken of each array by itself", second(w + rho * _normalize_arrays(case, g))
     for epsilon in EPSILONS:
-        says = f"{epsilon:g} is added to the norm of the first gradient"
-        yield says, second(w + rho * g / (norm + epsilon))
+        cause = f"{epsilon:g} is added to the norm of the first gradient"
+        yield cause, second(w + rho * g / (norm + epsilon))
     if norm > 0.0:
         across = second(ascent)
         across = across - g * (g @ across) / norm**2
         step = 1e-5 / max(float(np.linalg.norm(across)), 1e-300)
+        # H v by a central difference, v the part of the second gradient across the first.
         bend = (first(w + step * across) - first(w - step * across)) / (2.0 * step)
         yield HESSIAN_TERM, second(ascent) + rho * bend / norm
 

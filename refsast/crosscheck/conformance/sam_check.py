@@ -11,8 +11,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from refsast.arrays import Array
-from refsast.crosscheck.case import Case, Implementation, ask, cast_params, read_answer
-from refsast.crosscheck.compare import cast_case, tolerances
+from refsast.crosscheck.case import (
+    Case,
+    Implementation,
+    ask,
+    call_foreign,
+    cast_params,
+    read_answer,
+)
+from refsast.crosscheck.compare import cast_case, examine_answer
 from refsast.crosscheck.conformance.comparison import NoAnswer, differs
 from refsast.crosscheck.conformance.strategies import Example
 from refsast.crosscheck.variants import solve
@@ -21,78 +28,54 @@ from refsast.model.params import flatten
 from refsast.optim import sam
 
 GRADIENTS = ("parameter gradients",)
-MAX_ROUNDING_SHARE = 1e-3  # of the first gradient may be rounding, else its direction means nothing
-MAX_ROUNDING_GAIN = (
-    1e6  # times what rounding is of the first gradient: no ascent point explains that
-)
+# Of the first gradient; with more rounding than this its direction means nothing.
+MAX_ROUNDING_SHARE = 1e-3
+# Times the rounding of the first gradient; a larger error is not due to a moved ascent point.
+MAX_ROUNDING_GAIN = 1e6
 
 
-def sam_differs(implementation: Implementation, question: Example) -> bool:
-    """Judge a SAM gradient.
+def sam_differs(implementation: Implementation, example: Example) -> bool:
+    """Whether a SAM gradient is wrong: that of `sam` if there is one, else that of two gradients.
 
-    Parameters
-    ----------
-    implementation : Implementation
-        Asked for `sam` if it has one, else for two gradients.
-    question : Question
-        Both minibatches and the radius.
-
-    Returns
-    -------
-    bool
-        Whether it is wrong.
-
-    Raises
-    ------
-    ValueError
-        If what comes back has other names or shapes, or is not finite.
-    Silent
-        If the first gradient is all rounding.
+    Raises ValueError where what comes back is no answer, `NoAnswer` where the first gradient is
+    nothing but rounding.
     """
     if implementation.sam is not None:
-        return ask_sam(implementation, question).wrong
-    second = second_pass_case(implementation, question)
+        return ask_sam(implementation, example).wrong
+    second = second_pass_case(implementation, example)
     return differs(implementation, second, GRADIENTS) or differs(
-        implementation, question.case, GRADIENTS
+        implementation, example.case, GRADIENTS
     )
 
 
-def nonzero_sam_differs(implementation: Implementation, question: Example) -> bool:
+def nonzero_sam_differs(implementation: Implementation, example: Example) -> bool:
     """The same, where there is an ascent to take: a gradient of zero is a test of its own."""
-    if not flatten(solve(question.case).grads).any():
+    if not flatten(solve(example.case).grads).any():
         raise NoAnswer("the first gradient is zero")
-    return sam_differs(implementation, question)
+    return sam_differs(implementation, example)
 
 
-def second_pass_case(implementation: Implementation, question: Example) -> Case:
+def second_pass_case(implementation: Implementation, example: Example) -> Case:
     """Return what the second pass asks: the other minibatch at the ascent point it was led to."""
-    got, _ = ask(implementation.gradient, question.case)
-    return ascent_case(question, flatten(got.grads))
+    got, _ = ask(implementation.gradient, example.case)
+    return ascent_case(example, flatten(got.grads))
 
 
-def ascent_case(question: Example, grad: Array) -> Case:
+def ascent_case(example: Example, grad: Array) -> Case:
     """Return the second minibatch at the ascent point of a gradient."""
-    case = question.case
-    w = sam.ascent_point(flatten(case.params), grad, rho=question.rho)
-    return replace(case, params=unflatten(case.network, w), x=question.x, y=question.y)
+    case = example.case
+    w = sam.ascent_point(flatten(case.params), grad, rho=example.rho)
+    return replace(case, params=unflatten(case.network, w), x=example.x, y=example.y)
 
 
 @dataclass(frozen=True, eq=False)
 class SamAnswer:
-    """A SAM gradient beside the right one.
-
-    Attributes
-    ----------
-    got, want, allowed : (p,) array
-        What was said, what is right, how far they may be apart.
-    seen : Question
-        As seen in the dtype of the answer.
-    """
+    """A SAM gradient beside the right one."""
 
     got: Array
     want: Array
-    allowed: Array
-    seen: Example
+    allowed: Array  # how far the two may be apart
+    seen: Example  # as seen in the dtype of the answer
 
     @property
     def wrong(self) -> bool:
@@ -100,34 +83,30 @@ class SamAnswer:
         return bool((abs(self.got - self.want) > self.allowed).any())
 
 
-def ask_sam(implementation: Implementation, question: Example) -> SamAnswer:
+def ask_sam(implementation: Implementation, example: Example) -> SamAnswer:
     """Ask an implementation for both passes at once."""
-    case = question.case
-    first, second = (case.x.copy(), case.y.copy()), (question.x.copy(), question.y.copy())
     assert implementation.sam is not None
-    params = cast_params(case.params, np.float64)
-    reply, dtype = read_answer((0.0, implementation.sam(params, first, second, question.rho)), case)
+    case, rho = example.case, example.rho
+    first, second = (case.x.copy(), case.y.copy()), (example.x.copy(), example.y.copy())
+    arguments = cast_params(case.params, np.float64), first, second, rho
+    grads = call_foreign(implementation.sam, *arguments, wanted="sam must answer")
+    reply, dtype = read_answer((0.0, grads), case)
     seen = cast_case(case, dtype)
-    question = replace(question, case=seen, x=cast_case(replace(case, x=question.x), dtype).x)
-    right = solve(seen)
-    grad, error = flatten(right.grads), flatten(tolerances(seen, right, dtype).grads)
+    example = replace(example, case=seen, x=cast_case(replace(case, x=example.x), dtype).x)
+    plain = examine_answer(reply, seen, dtype)
+    grad, error = flatten(plain.right.grads), flatten(plain.tolerance.grads)
     share = np.linalg.norm(error) / max(np.linalg.norm(grad), 1e-300)
-    if question.rho > 0.0 and grad.any() and share > MAX_ROUNDING_SHARE:
+    if rho > 0.0 and grad.any() and share > MAX_ROUNDING_SHARE:
         raise NoAnswer("the first gradient is no more than rounding")
-    there = ascent_case(question, grad)
-    want = solve(there)
-    allowed = flatten(tolerances(there, want, dtype).grads)
-    outcome = SamAnswer(flatten(reply.grads), flatten(want.grads), allowed, question)
+    exam = examine_answer(reply, ascent_case(example, grad), dtype)
+    got, want, allowed = (flatten(side.grads) for side in (reply, exam.right, exam.tolerance))
+    answer = SamAnswer(got, want, allowed, example)
     unit = float(np.finfo(dtype).eps)
-    gap = np.linalg.norm(outcome.got - outcome.want)
-    if (
-        not outcome.wrong
-        or gap > MAX_ROUNDING_GAIN * (share + unit) * np.linalg.norm(allowed) / unit
-    ):
-        return outcome
-    return replace(
-        outcome, allowed=allowed + _ascent_tolerance(there, question.rho, grad, error, unit)
-    )
+    gap = np.linalg.norm(got - want) * unit
+    if not answer.wrong or gap > MAX_ROUNDING_GAIN * (share + unit) * np.linalg.norm(allowed):
+        return answer
+    moved = _ascent_tolerance(exam.case, rho, grad, error, unit)
+    return replace(answer, allowed=allowed + moved)
 
 
 def _ascent_tolerance(there: Case, rho: float, grad: Array, error: Array, unit: float) -> Array:
@@ -138,7 +117,7 @@ def _ascent_tolerance(there: Case, rho: float, grad: Array, error: Array, unit: 
     shift = rho * (spread + 4.0 * unit * direction) + unit * abs(w)
     base, total = flatten(solve(there).grads), np.zeros(len(w))
     for i, size in enumerate(shift):
-        step = max(size, 1e-6)
+        step = max(size, 1e-6)  # a smaller difference quotient would be rounding itself
         moved = w.copy()
         moved[i] += step
         near = replace(there, params=unflatten(there.network, moved))

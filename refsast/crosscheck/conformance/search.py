@@ -11,108 +11,84 @@ from hypothesis.errors import Flaky, NoSuchExample, Unsatisfiable
 
 from refsast.crosscheck.case import Factory, Unsupported
 from refsast.crosscheck.conformance.capabilities import Capabilities
-from refsast.crosscheck.conformance.comparison import NoAnswer, wrap_errors
-from refsast.crosscheck.conformance.levels import ConformanceTest
+from refsast.crosscheck.conformance.comparison import NoAnswer
+from refsast.crosscheck.conformance.levels import LevelTest
 from refsast.crosscheck.conformance.shrink import shrink_example
 from refsast.crosscheck.conformance.strategies import Example
-from refsast.crosscheck.factory import build_implementation
+from refsast.crosscheck.factory import build
 
-EXTRA_EXAMPLES = 12  # cases after a failure
-MAX_REFUSALS = 40  # cases without an answer, and none with one
+EXTRA_EXAMPLES = 12  # after a failure
+MAX_REFUSALS = 40  # examples without an answer, and none with one
 
 
 @dataclass
 class Tally:
-    """What was asked so far; the one thing here that changes.
+    """What was asked so far; the one record here that changes."""
 
-    Attributes
-    ----------
-    tried : int
-        Cases that were judged, those of the search for a smaller one included.
-    refused : Counter
-        Cases that were not, by reason: `Unsupported`, or what was not said.
-    last, largest : Question or None
-        Of those that were wrong, the last one and the one of most parameters and steps.
-    """
+    tried: int = 0  # examples that were judged, those of the search for a smaller one included
+    refused: Counter[str] = field(default_factory=Counter)  # the others, by reason
+    last: Example | None = None  # of those that were wrong
+    largest: Example | None = None  # of those that were wrong, by layers, parameters and steps
 
-    tried: int = 0
-    refused: Counter[str] = field(default_factory=Counter)
-    last: Example | None = None
-    largest: Example | None = None
-
-    def take(self, question: Example, wrong: bool) -> None:
-        """Count a case that was judged."""
+    def add(self, example: Example, wrong: bool) -> None:
+        """Count an example that was judged."""
         self.tried += 1
         if wrong:
-            self.last = question
-            if self.largest is None or _example_size(question) > _example_size(self.largest):
-                self.largest = question
+            self.last = example
+            self.largest = max(self.largest or example, example, key=_example_size)
 
     @property
     def mute(self) -> bool:
-        """Whether nothing was said so often that nothing will be."""
+        """Whether so many examples were not answered that none will be."""
         return self.tried == 0 and sum(self.refused.values()) >= MAX_REFUSALS
 
 
-def _example_size(question: Example) -> tuple[int, int]:
+def _example_size(example: Example) -> tuple[int, int]:
     """How many layers with parameters, the readout among them; how many numbers over time."""
-    case = question.case
+    case = example.case
     return len(case.params), case.network.n_params * len(case.x)
 
 
 def search(
     factory: Factory,
     offer: Capabilities,
-    test: ConformanceTest,
+    test: LevelTest,
     *,
     examples: int,
     seed: int | None,
     tally: Tally,
 ) -> Example | None:
-    """Return the smallest wrong case that is found, or None.
+    """Return the smallest of some drawn examples that is answered wrongly, or None.
 
-    Parameters
-    ----------
-    factory : callable
-        Asked for a fresh implementation for every case.
-    offer : Offer
-        The kinds of networks that it has.
-    test : Test
-        What to draw and how to judge.
-    examples : int
-        How many cases to judge.
-    seed : int or None
-        None: the same cases in every run.
-    tally : Tally
-        Counts; written to.
-
-    Returns
-    -------
-    Question or None
-        None where all are right, or none was answered: see `tally`.
+    `factory` is asked for a fresh implementation for every example. With no seed the examples are
+    the same in every run. `tally` is written to; it tells whether None means that all are right, or
+    that none was answered.
     """
 
-    def wrong(question: Example) -> bool:
+    def wrong(example: Example) -> bool:
         try:
-            found = is_wrong(factory, test, question)
+            found = is_wrong(factory, test, example)
         except (Unsupported, NoAnswer) as reason:
             tally.refused[str(reason) or "no reason given"] += 1
             if tally.mute:
-                return False  # and waste no more time on looking for something it says
+                return False  # stop: no case was answered so far, and `reject` would draw more
             reject()
-        tally.take(question, found)
+        tally.add(example, found)
         return found
+
+    def surely_wrong(example: Example) -> bool:
+        try:
+            return is_wrong(factory, test, example)
+        except (Unsupported, NoAnswer):
+            return False
 
     draws = test.draws(offer)
     found = _find_smallest(draws, wrong, examples, seed)
-    if found is None and tally.last is not None:  # right when asked again
-        return tally.last
     if found is None:
-        return None
-    _find_smallest(
-        draws, lambda question: wrong(question) and False, EXTRA_EXAMPLES, seed
-    )  # to tell causes apart
-    return shrink_example(found, lambda question: _answers_wrongly(factory, test, question))
+        return tally.last  # not None: it was wrong once, and right when it was asked again
+    # More wrong examples, so that the largest of them tells causes apart.
+    _find_smallest(draws, lambda example: wrong(example) and False, EXTRA_EXAMPLES, seed)
+    return shrink_example(found, surely_wrong)
 
 
 def _find_smallest(
@@ -136,18 +112,10 @@ def _find_smallest(
         return None
 
 
-def _answers_wrongly(factory: Factory, test: ConformanceTest, question: Example) -> bool:
-    """Whether a case is answered, and wrongly."""
+def is_wrong(factory: Factory, test: LevelTest, example: Example) -> bool:
+    """Whether a fresh implementation gets an example wrong; no valid answer is wrong, too."""
     try:
-        return is_wrong(factory, test, question)
-    except (Unsupported, NoAnswer):
-        return False
-
-
-def is_wrong(factory: Factory, test: ConformanceTest, question: Example) -> bool:
-    """Whether a fresh implementation gets a case wrong; no answer is wrong, too."""
-    try:
-        return test.wrong(wrap_errors(build_implementation(factory, question.case)), question)
+        return test.wrong(build(factory, example.case), example)
     except Unsupported:
         raise
     except ValueError:

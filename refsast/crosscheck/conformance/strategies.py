@@ -1,14 +1,14 @@
-"""What the suite draws: questions on a coarse grid, of the kinds of networks that a factory has.
+"""The examples that the suite draws, on a coarse grid, of the networks that a factory has.
 
 Rule 1: every number is a small multiple of a power of two, so that float32 holds it exactly.
-Rule 2: the plainest choice comes first, because that is where Hypothesis shrinks to: one layer, one
-        step, one recording, no synapse; and ones, not zeros, so that all neurons stay alive.
+Rule 2: the plainest choice comes first, because Hypothesis shrinks towards it: one layer, one step,
+        one recording, no synapse; and ones, not zeros, so that all neurons stay alive.
 Rule 3: where spikes are hard, leaks are 0, 1/2 and 1, so that potentials are exact in any order of
-        summation; thresholds are of the potentials' own grid, to tie with them, or off it.
+        summation; thresholds are on the grid of the potentials, to tie with them, or off it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -35,37 +35,22 @@ BATCHES = st.sampled_from((1, 2, 3))
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """A case, and what else is needed to ask for a SAM gradient.
+    """A case, and what else is needed to ask for a SAM gradient."""
 
-    Attributes
-    ----------
-    case : Case
-        The network, and the minibatch of the first pass.
-    x, y : array
-        The minibatch of the second pass, of the same shapes.
-    rho : float
-        The radius.
-    """
-
-    case: Case
-    x: Array
+    case: Case  # the network, and the minibatch of the first pass
+    x: Array  # the minibatch of the second pass, of the same shapes
     y: Integers
     rho: float = 0.0
 
 
-def kinds(offer: Capabilities) -> st.SearchStrategy[NetworkKind]:
-    """Kinds that a factory has."""
-    return _sample_kind(offer.kinds)
-
-
-def _sample_kind(kinds: Sequence[NetworkKind]) -> st.SearchStrategy[NetworkKind]:
-    """One of many kinds; by its place, because a strategy spells out what it samples from."""
+def kinds(kinds: Sequence[NetworkKind]) -> st.SearchStrategy[NetworkKind]:
+    """One of many kinds; by its index, because a strategy's repr lists all that it samples from."""
     return st.integers(0, len(kinds) - 1).map(lambda i: kinds[i])
 
 
 @cache
 def numbers(shape: tuple[int, ...], choice: tuple[float, ...]) -> st.SearchStrategy[Array]:
-    """Arrays of a few numbers, the first of them the plainest; one draw for all, which is quick."""
+    """Arrays of a few numbers, the plainest first; one draw for all entries, which is quick."""
     count, table = int(np.prod(shape)), np.array(choice, np.float64)
     each = st.binary(min_size=count, max_size=count)
     return each.map(lambda b: table[np.frombuffer(b, np.uint8) % len(table)].reshape(shape))
@@ -129,8 +114,9 @@ def networks(
         sizes[-1] = max(sizes[-1], 2) if classes is None else classes
     neuron = draw(neurons(kind, leaks, thresholds))
     if layers > 1 and draw(st.booleans()):
+        # The synapse, the readout and the like are the network's: only neurons may differ.
         others = [other for other in offer.kinds if is_compatible(kind, other)]
-        rest = [draw(neurons(draw(_sample_kind(others)), leaks, thresholds)) for _ in sizes[2:]]
+        rest = [draw(neurons(draw(kinds(others)), leaks, thresholds)) for _ in sizes[2:]]
         neuron = (neuron, *rest)
     readout = draw(readouts(kind, classes=classes))
     return Network(tuple(sizes), neuron, readout, bias=kind.bias, recurrent=kind.recurrent)
@@ -147,10 +133,11 @@ def cases(
     classes: int | None = None,
 ) -> Case:
     """Whole cases of so many steps at least and at most; one more where synapses delay."""
-    kind = draw(kinds(offer))
+    kind = draw(kinds(offer.kinds))
     leaks = EXACT_LEAKS if hard else LEAKS
     network = draw(networks(offer, kind, classes, leaks, THRESHOLDS if ties else OFF_GRID))
     late = kind.synapse is not None and kind.synapse.delayed
+    # What a delayed synapse receives in the first step drives the neuron in the second.
     time = draw(st.integers(steps[0] + late, steps[1] + late))
     x = draw(inputs((time, draw(BATCHES), network.sizes[0])))
     y = draw(labels(x.shape[1], network.classes))
@@ -161,13 +148,13 @@ def cases(
 @st.composite
 def single_neurons(draw: st.DrawFn, offer: Capabilities) -> Case:
     """One neuron, one step, no bias; two neurons where a readout makes each of them a class."""
-    kind = draw(kinds(offer))
+    kind = draw(kinds(offer.kinds))
     readout = draw(readouts(kind, classes=2))
     sizes = (1, 2 if isinstance(kind.readout, SpikeRate) else 1)
     neuron = draw(neurons(kind))
     network = Network(sizes, neuron, readout, bias=kind.bias, recurrent=kind.recurrent)
     params = [
-        layer if layer.b is None else type(layer)(layer.w, 0.0 * layer.b, layer.v)
+        layer if layer.b is None else replace(layer, b=0.0 * layer.b)
         for layer in unflatten(network, draw(weights(network.n_params, 4)))
     ]
     late = kind.synapse is not None and kind.synapse.delayed

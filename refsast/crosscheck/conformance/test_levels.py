@@ -1,53 +1,53 @@
-"""The suite: one pytest test for each line of `levels.TESTS`, level after level."""
+"""The suite: one pytest test for each row of `levels.TESTS`, level after level."""
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import pytest
 
-from refsast.crosscheck.conformance.levels import ConformanceTest, level_tests
-from refsast.crosscheck.conformance.suite import Suite
+from refsast.crosscheck.conformance.levels import TESTS, LevelTest
+
+Run: TypeAlias = Callable[[LevelTest], None]
 
 
 def parametrize_level(level: str) -> Callable[..., object]:
     """Return the decorator that gives a function all tests of a level, in their order."""
-    lines = [
-        pytest.param(test, id=test.name, marks=getattr(pytest.mark, level))
-        for test in level_tests(level)
-    ]
-    return pytest.mark.parametrize("line", lines)
+    mark, tests = getattr(pytest.mark, level), [test for test in TESTS if test.level == level]
+    rows = [pytest.param(test, id=test.name, marks=mark) for test in tests]
+    return pytest.mark.parametrize("test", rows)
 
 
 @parametrize_level("surrogate")
-def test_surrogate(line: ConformanceTest, suite: Suite, record: Callable[..., None]) -> None:
+def test_surrogate(test: LevelTest, run: Run) -> None:
     """One neuron, one step: the spike and its derivative."""
-    suite.put(line, record)
+    run(test)
 
 
 @parametrize_level("one_step")
-def test_one_step(line: ConformanceTest, suite: Suite, record: Callable[..., None]) -> None:
+def test_one_step(test: LevelTest, run: Run) -> None:
     """Whole networks, one step."""
-    suite.put(line, record)
+    run(test)
 
 
 @parametrize_level("unroll")
-def test_unroll(line: ConformanceTest, suite: Suite, record: Callable[..., None]) -> None:
+def test_unroll(test: LevelTest, run: Run) -> None:
     """Whole networks over time, forward."""
-    suite.put(line, record)
+    run(test)
 
 
 @parametrize_level("gradient")
-def test_gradient(line: ConformanceTest, suite: Suite, record: Callable[..., None]) -> None:
+def test_gradient(test: LevelTest, run: Run) -> None:
     """Whole networks over time, backward."""
-    suite.put(line, record)
+    run(test)
 
 
 @parametrize_level("sam")
-def test_sam(line: ConformanceTest, suite: Suite, record: Callable[..., None]) -> None:
+def test_sam(test: LevelTest, run: Run) -> None:
     """Two minibatches, two passes."""
-    suite.put(line, record)
+    run(test)
 
 
 @parametrize_level("hard_swap")
-def test_hard_swap(line: ConformanceTest, suite: Suite, record: Callable[..., None]) -> None:
+def test_hard_swap(test: LevelTest, run: Run) -> None:
     """Hard spikes in place of smooth ones."""
-    suite.put(line, record)
+    run(test)

@@ -1,14 +1,14 @@
-"""Why is it wrong? The answer held against those of known-wrong implementations.
+"""Why is it wrong? The answer compared with those of known-wrong implementations.
 
-Every candidate is computed whole, by `program.solve`, so that a match is one of numbers, not of
-symptoms. The search goes from the plain to the rare, and stops where something fits:
+Every candidate is computed whole, by `variants.solve`, so that a match is one of numbers, not of
+symptoms. The search goes from the plain to the rare, and stops at the first match:
 
 1. one step of time, where no memory has a say: which faults explain the loss there, and which
-   function stands in place of the spike's derivative (its factor is read off the answer);
+   function replaces the spike's derivative (its factor follows from the answer);
 2. all steps: these alone, with one more fault, with a fault in one layer alone, with any constant
    factor; then with two more.
 
-Nothing fits: the cause is unknown, and the nearest candidate is reported as no more than that.
+Without a match the cause is unknown, and the nearest candidate is reported as no more than that.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,69 +18,42 @@ from itertools import combinations
 import numpy as np
 
 from refsast.arrays import Array
-from refsast.crosscheck.case import Answer, Case, Gradient, truncate_case
-from refsast.crosscheck.compare import cosine_and_ratio
+from refsast.crosscheck.case import Answer, Case
+from refsast.crosscheck.compare import STAGES, Examination, cosine_and_ratio, stage_arrays
 from refsast.crosscheck.diagnose.derivative_shapes import (
-    DERIVATIVE_SHAPES,
+    SHAPES,
     candidate_factors,
     describe_derivative,
 )
 from refsast.crosscheck.diagnose.fault_table import BACKWARD, FORWARD
-from refsast.crosscheck.diagnose.faults import (
-    Fault,
-    apply_fault,
-    change_layers,
-    combine_faults,
-    restrict_to_layer,
-)
-from refsast.crosscheck.diagnose.observations import (
-    Observation,
-    compute_loss,
-    fit_factor,
-    loss_fits,
-    misfit,
-    observe,
-    observe_one_step,
-)
+from refsast.crosscheck.diagnose.faults import Fault, apply_fault, combine, layerwise, restrict
+from refsast.crosscheck.diagnose.observations import Observations
 from refsast.crosscheck.diagnose.readout_faults import scale_gradient
 from refsast.crosscheck.diagnose.spike_faults import replace_derivative
-from refsast.crosscheck.variants import reference_variant, solve
+from refsast.crosscheck.variants import Variant, reference_variant, solve, unroll_variant
 from refsast.model.params import flatten
 
-# What a search looks at: enough for every fault to show, little enough to try hundreds.
-MAX_STEPS, MAX_RECORDINGS = 6, 4
 UNKNOWN = "unknown"
 BACKWARD_SET = frozenset(BACKWARD)
-NO_FAULT = Fault("", "unchanged", lambda program, case: program)
+NO_FAULT = Fault("", "unchanged", lambda variant, case: variant)
 
 
 @dataclass(frozen=True)
 class Cause:
-    """A known-wrong implementation that gives the same numbers.
+    """A known-wrong implementation that gives the same numbers."""
 
-    Attributes
-    ----------
-    name : str
-        What is wrong, in a few words; several faults at once are joined by " + ".
-    says : str
-        What completes "your gradient is the reference ...".
-    cosine, ratio : float
-        Of the angle between the given gradient and the candidate's, and of their norms.
-    exact : bool
-        Whether all numbers agree to rounding; else it is only the nearest that is known.
-    """
-
-    name: str
-    says: str
-    cosine: float
-    ratio: float
-    exact: bool = True
+    name: str  # what is wrong, in a few words; several faults at once are joined by " + "
+    says: str  # what completes "your gradient is the reference ..."
+    cosine: float  # of the angle between the given gradient and the candidate's
+    ratio: float  # of their norms
+    exact: bool = True  # all numbers agree to rounding; else it is only the nearest that is known
 
     def __str__(self) -> str:
         if self.name == UNKNOWN:
             return "no known cause fits"
         whose = "your gradient is" if self.exact else "no known cause fits; nearest is"
-        return f"{whose} the reference {self.says} ({_format_cosine(self.cosine)}, ratio {self.ratio:.4f})"
+        figures = f"{_format_cosine(self.cosine)}, ratio {self.ratio:.4f}"
+        return f"{whose} the reference {self.says} ({figures})"
 
 
 def _format_cosine(cosine: float) -> str:
@@ -89,178 +62,134 @@ def _format_cosine(cosine: float) -> str:
     return f"cosine 1 - {abs(short):.0e}" if 0.0 < abs(short) < 1e-4 else f"cosine {cosine:.4f}"
 
 
-def attribute(gradient: Gradient, case: Case, dtype: np.dtype) -> tuple[Fault | None, Cause]:
-    """Return the known fault that explains an implementation, and how well it does.
+def attribute(observations: Observations) -> tuple[Fault | None, Cause]:
+    """Return the known fault that explains a wrong implementation's answers, and how well it does.
 
-    Parameters
-    ----------
-    gradient : callable
-        The implementation; it is called on the first steps and recordings of the case.
-    case : Case
-        Where it is wrong, as seen in `dtype`.
-    dtype : numpy.dtype
-        What it computes in.
-
-    Returns
-    -------
-    fault : Fault or None
-        None where nothing fits.
-    cause : Cause
-        In words and numbers.
-
-    References
-    ----------
-    FIELD M1 to M6.
+    The fault is None where none explains them; the cause is then only the nearest that is known.
     """
-    seen, single = _observe_case(gradient, case, dtype)
-    nearest: tuple[float, Fault, Answer] = (np.inf, NO_FAULT, seen[0].right)
-    for fault in candidate_faults(single, seen[0]):
-        for answer, scaled in _candidate_answers(seen[0], fault):
-            distance = misfit(seen[0], answer)
-            if distance <= 1.0 and all(_fits_observation(other, scaled) for other in seen[1:]):
-                return scaled, _make_cause(seen[0], answer, scaled, exact=True)
-            nearest = min(nearest, (distance, scaled, answer), key=lambda found: found[0])
-    return None, _make_cause(seen[0], nearest[2], nearest[1], exact=False)
+    first, *others = observations.parts
+    if others and misfit(first, first.right) <= 1.0:  # the fault does not show in the part
+        first, *others = others
+    nearest: tuple[float, Fault, Answer] = (np.inf, NO_FAULT, first.right)
+    for fault in candidate_faults(observations.single, first):
+        for answer, whole_fault in _candidate_answers(first, fault):
+            distance = misfit(first, answer)
+            if distance <= 1.0 and all(_fits_part(part, whole_fault) for part in others):
+                return whole_fault, _make_cause(first, answer, whole_fault, exact=True)
+            nearest = min(nearest, (distance, whole_fault, answer), key=lambda found: found[0])
+    return None, _make_cause(first, nearest[2], nearest[1], exact=False)
 
 
-def _observe_case(
-    gradient: Gradient, case: Case, dtype: np.dtype
-) -> tuple[list[Observation], Observation | None]:
-    """Ask about a part of the case, the whole of it, and one step, if it can be asked so."""
-    try:
-        seen = [observe(gradient, truncate_case(case, MAX_STEPS, MAX_RECORDINGS), dtype)]
-        single = observe_one_step(gradient, truncate_case(case, 1, MAX_RECORDINGS), dtype)
-    except ValueError:  # a module of a fixed number of steps
-        return [observe(gradient, case, dtype)], None
-    if seen[0].case.x.size < case.x.size:
-        seen.append(observe(gradient, case, dtype, inputs=None))
-    if misfit(seen[0], seen[0].right) <= 1.0:  # it takes more to show
-        seen = seen[1:] or seen
-    return seen, single
+def _candidate_answers(seen: Examination, fault: Fault) -> Iterator[tuple[Answer, Fault]]:
+    """Yield what a candidate answers, and the same with its derivatives times what fits best."""
+    variant = apply_fault(seen.case, fault)
+    if variant is None or not loss_fits(seen, variant):
+        return
+    answer = solve(seen.case, variant)
+    yield answer, fault
+    limit = relative_limit(seen.dtype)
+    factor = fit_factor(flatten(seen.got.grads), flatten(answer.grads), limit)
+    if factor is None or abs(factor - 1.0) <= limit:
+        return
+    # The factor acts on the finished answer, so nothing has to be solved again.
+    change = scale_gradient(factor)
+    times_factor = change(reference_variant(seen.case), seen.case)
+    if times_factor is not None:
+        more = Fault("constant factor", f"multiplied by {_format_factor(factor)}", change)
+        yield times_factor.finish(answer), _join(fault, more)
 
 
-def _candidate_answers(seen: Observation, fault: Fault) -> Iterator[tuple[Answer, Fault]]:
-    """Yield what a candidate answers, if its loss fits, with and without a constant factor."""
-    program = apply_fault(seen.case, fault)
-    if program is not None and loss_fits(seen, program):
-        yield from _factor_variants(seen, solve(seen.case, program), fault)
+def _fits_part(seen: Examination, fault: Fault) -> bool:
+    variant = apply_fault(seen.case, fault)
+    return variant is not None and misfit(seen, solve(seen.case, variant)) <= 1.0
 
 
-def _fits_observation(seen: Observation, fault: Fault) -> bool:
-    program = apply_fault(seen.case, fault)
-    return program is not None and misfit(seen, solve(seen.case, program)) <= 1.0
-
-
-def candidate_faults(single: Observation | None, whole: Observation) -> Iterator[Fault]:
+def candidate_faults(single: Examination | None, whole: Examination) -> Iterator[Fault]:
     """Yield what may explain the answers, the plainest first."""
+    # What explains a single step must be part of the cause: it is the base of all candidates.
     bases = list(_one_step_faults(single) if single else _derivative_factors(whole))
     # A forward fault shows in the loss, unless hard spikes above it fire as they would have.
     right = not whole.case.hard and loss_fits(whole, reference_variant(whole.case))
     known = BACKWARD if right else (*BACKWARD, *FORWARD)
     others = [fault for fault in known if apply_fault(whole.case, fault) is not None]
     layers = range(len(whole.case.network.neurons))
+    # One fault; one in addition to a base; one in a single layer.
     yield from bases
-    yield from (_join_faults(base, other) for base in bases for other in others)
+    yield from (_join(base, other) for base in bases for other in others)
     if len(layers) > 1:
-        yield from (restrict_to_layer(fault, i) for fault in (*others, *bases) for i in layers)
+        yield from (restrict(fault, i) for fault in (*others, *bases) for i in layers)
+    # Two more. What changes the loss of a single step is in a base already, so it is left out.
     silent = [fault for fault in others if single is None or not _changes_loss(single, fault)]
     for base in bases:
         pairs = combinations(silent, 2)
         yield from (
-            _join_faults(base, combine_faults(*pair))
-            for pair in pairs
-            if right or set(pair) - BACKWARD_SET
+            _join(base, combine(*pair)) for pair in pairs if right or set(pair) - BACKWARD_SET
         )
     if right:  # in a network whose loss hardly depends on its spikes
         yield from FORWARD
 
 
-def _join_faults(base: Fault, other: Fault) -> Fault:
-    return other if base is NO_FAULT else combine_faults(base, other)
+def _join(base: Fault, other: Fault) -> Fault:
+    return other if base is NO_FAULT else combine(base, other)
 
 
-def _changes_loss(single: Observation, fault: Fault) -> bool:
+def _changes_loss(single: Examination, fault: Fault) -> bool:
     """Whether a fault changes the loss of a single step."""
-    program = apply_fault(single.case, fault)
-    return program is not None and abs(compute_loss(single.case, program) - single.right.loss) > 0.0
+    variant = apply_fault(single.case, fault)
+    return variant is not None and abs(compute_loss(single.case, variant) - single.right.loss) > 0.0
 
 
-def _one_step_faults(single: Observation) -> Iterator[Fault]:
+def _one_step_faults(single: Examination) -> Iterator[Fault]:
     """Yield what explains the loss of a single step, with what explains the derivative there."""
     memoryless = [fault for fault in FORWARD if _changes_loss(single, fault)]
-    for group in (
-        (NO_FAULT,),
-        memoryless,
-        (combine_faults(*pair) for pair in combinations(memoryless, 2)),
-    ):
-        found = [f for f in group if _explains_loss(single, f)]
+    pairs = (combine(*pair) for pair in combinations(memoryless, 2))
+    for group in ((NO_FAULT,), memoryless, pairs):
+        variants = ((fault, apply_fault(single.case, fault)) for fault in group)
+        found = [fault for fault, variant in variants if variant and loss_fits(single, variant)]
         for fault in found:
             yield from _derivative_variants(single, fault)
-        if found:
+        if found:  # pairs are tried only where no single fault fits
             return
     yield NO_FAULT
 
 
-def _derivative_factors(whole: Observation) -> Iterator[Fault]:
+def _derivative_factors(whole: Examination) -> Iterator[Fault]:
     """Yield what may stand in place of the derivative, where no single step tells its factor."""
-    neuron, shape = whole.case.network.neurons[-1], DERIVATIVE_SHAPES["own"]
+    neuron, shape = whole.case.network.neurons[-1], SHAPES["own"]
     yield NO_FAULT
     for factor in candidate_factors(neuron):
-        says = describe_derivative("own", factor, neuron, whole.limit)
+        says = describe_derivative("own", factor, neuron, relative_limit(whole.dtype))
         yield _derivative_fault("own", says, shape, factor)
 
 
-def _explains_loss(single: Observation, fault: Fault) -> bool:
-    program = apply_fault(single.case, fault)
-    return program is not None and loss_fits(single, program)
-
-
-def _derivative_variants(single: Observation, fault: Fault) -> Iterator[Fault]:
+def _derivative_variants(single: Examination, fault: Fault) -> Iterator[Fault]:
     """Yield the fault with each function that may stand in place of the spike's derivative.
 
     In a single step the top layer's gradient is linear in that function, so the factor between the
     two says by what it is multiplied.
     """
-    neurons = single.case.network.neurons
-    top = len(neurons) - 1
-    got = single.got.grads[top].w
+    top, limit = len(single.case.network.neurons) - 1, relative_limit(single.dtype)
+    got, neuron = single.got.grads[top].w, single.case.network.neurons[top]
     yield fault
-    for name, shape in DERIVATIVE_SHAPES.items():
-        exchanged = _join_faults(fault, _derivative_fault(name, "", shape, 1.0))
-        program = apply_fault(single.case, exchanged)
-        if program is None:
+    for name, shape in SHAPES.items():
+        variant = apply_fault(single.case, _join(fault, _derivative_fault(name, "", shape, 1.0)))
+        if variant is None:
             continue
-        want = solve(single.case, program).grads[top].w
-        alike, factor = fit_factor(got, want, single.limit)
-        if alike and name == "own" and abs(factor - 1.0) <= single.limit:
-            return
-        if alike:
-            says = describe_derivative(name, factor, neurons[top], single.limit)
-            yield _join_faults(fault, _derivative_fault(name, says, shape, factor))
+        factor = fit_factor(got, solve(single.case, variant).grads[top].w, limit)
+        if factor is None:
+            continue
+        if name == "own" and abs(factor - 1.0) <= limit:
+            return  # the derivative is right
+        says = describe_derivative(name, factor, neuron, limit)
+        yield _join(fault, _derivative_fault(name, says, shape, factor))
 
 
 def _derivative_fault(name: str, says: str, shape: Callable[..., Array], factor: float) -> Fault:
     return Fault(
         "slope factor" if name == "own" else f"another surrogate backwards: {name}",
         f"with the spike's derivative {says}",
-        change_layers(replace_derivative(lambda neuron, v: factor * shape(neuron, v))),
+        layerwise(replace_derivative(lambda neuron, v: factor * shape(neuron, v))),
     )
-
-
-def _factor_variants(
-    whole: Observation, answer: Answer, fault: Fault
-) -> Iterator[tuple[Answer, Fault]]:
-    """Yield a candidate's answer, and the same with its derivatives times what fits best."""
-    yield answer, fault
-    want, got = flatten(answer.grads), flatten(whole.got.grads)
-    alike, factor = fit_factor(got, want, whole.limit)
-    if alike and abs(factor - 1.0) > whole.limit:
-        more = Fault(
-            "constant factor", f"multiplied by {_format_factor(factor)}", scale_gradient(factor)
-        )
-        program = scale_gradient(factor)(reference_variant(whole.case), whole.case)
-        if program is not None:
-            yield program.finish(answer), _join_faults(fault, more)
 
 
 def _format_factor(factor: float) -> str:
@@ -268,6 +197,54 @@ def _format_factor(factor: float) -> str:
     return f"{factor:.12g}" if abs(factor - 1.0) < 1e-4 else f"{factor:.6g}"
 
 
-def _make_cause(seen: Observation, candidate: Answer, fault: Fault, *, exact: bool) -> Cause:
+def _make_cause(seen: Examination, candidate: Answer, fault: Fault, *, exact: bool) -> Cause:
     cosine, ratio = cosine_and_ratio(flatten(seen.got.grads), flatten(candidate.grads))
-    return Cause(fault.name or UNKNOWN, fault.says, cosine, ratio, exact)
+    return Cause(fault.name or UNKNOWN, fault.description, cosine, ratio, exact)
+
+
+def relative_limit(dtype: np.dtype) -> float:
+    """Return the relative distance at which two arrays count as one.
+
+    A candidate's numbers are not computed in the same order as the given ones, so they differ by
+    more than one rounding; but another fault differs by more than this.
+    """
+    return float(np.finfo(dtype).eps) ** 0.6
+
+
+def fit_factor(got: Array, want: Array, limit: float) -> float | None:
+    """Return the factor by which `got` is a multiple of `want`; None: it is not, or one is zero."""
+    cosine, ratio = cosine_and_ratio(got, want)
+    alike = bool(got.any() and want.any()) and 1.0 - abs(cosine) <= limit
+    return float(np.copysign(ratio, cosine)) if alike else None
+
+
+def compute_loss(case: Case, variant: Variant) -> float:
+    """The loss alone, without a tape."""
+    _, ss = unroll_variant(case, variant, case.params, case.x)
+    return float(variant.loss(variant.read(case.network, case.params, np.stack(ss[-1])), case.y))
+
+
+def loss_fits(seen: Examination, variant: Variant) -> bool:
+    """Whether a variant has the loss that was given, to rounding."""
+    return abs(compute_loss(seen.case, variant) - seen.got.loss) <= 4.0 * seen.tolerance.loss
+
+
+def misfit(seen: Examination, candidate: Answer) -> float:
+    """Return the largest distance of an array from a candidate's, in units of what is allowed."""
+    # What a library reports as its state, before or after the reset, is a convention.
+    stages = [stage for stage in STAGES if stage != "states"]
+    return max(max(_distances(seen, candidate, stage), default=0.0) for stage in stages)
+
+
+def _distances(seen: Examination, candidate: Answer, stage: str) -> Iterator[float]:
+    want, allowed = (stage_arrays(side, stage) for side in (candidate, seen.tolerance))
+    for name, got in stage_arrays(seen.got, stage).items():
+        # 8 times the tolerance for small arrays, whose relative error is all rounding.
+        near = relative_limit(seen.dtype) * _norm(want[name]) + 8.0 * _norm(allowed[name])
+        with np.errstate(over="ignore"):
+            yield float(np.float64(_norm(got - want[name])) / near)
+
+
+def _norm(array: Array) -> float:
+    peak = float(abs(array).max(initial=0.0))  # divided out, because its square may underflow
+    return peak * float(np.linalg.norm(array / peak)) if peak > 0.0 else 0.0

@@ -19,41 +19,29 @@ def own_derivative(neuron: LIF, v: Array) -> Array:
     return first_derivative(neuron.spike)(v)
 
 
-def square_of_derivative(neuron: LIF, v: Array) -> Array:
-    """The square of the spike's own derivative."""
-    return own_derivative(neuron, v) ** 2
-
-
-def constant_one(neuron: LIF, v: Array) -> Array:
-    """One: the straight-through estimator in the narrow sense."""
-    return np.ones(v.shape)
-
-
-def _rescale_argument(shape: Callable[[Array], Array]) -> Callable[[LIF, Array], Array]:
+def _shape(shape: Callable[[Array], Array]) -> Callable[[LIF, Array], Array]:
     return lambda neuron, v: shape(_slope_parameter(neuron) * v)
 
 
 # With k the slope parameter, of z = k v; each up to a factor.
-DERIVATIVE_SHAPES: dict[str, Callable[[LIF, Array], Array]] = {
+SHAPES: dict[str, Callable[[LIF, Array], Array]] = {
     "own": own_derivative,
-    "(own)^2": square_of_derivative,
-    "1": constant_one,
-    "1/(1+|k v|)^2": _rescale_argument(lambda z: 1.0 / (1.0 + abs(z)) ** 2),
+    "(own)^2": lambda neuron, v: own_derivative(neuron, v) ** 2,
+    "1": lambda neuron, v: np.ones(v.shape),  # the straight-through estimator in the narrow sense
+    "1/(1+|k v|)^2": _shape(lambda z: 1.0 / (1.0 + abs(z)) ** 2),
     "1/(1+|v|)^2": lambda neuron, v: 1.0 / (1.0 + abs(v)) ** 2,
-    "1/(1+|k v|)": _rescale_argument(lambda z: 1.0 / (1.0 + abs(z))),
-    "1/(1+(pi k v/2)^2)": _rescale_argument(lambda z: 1.0 / (1.0 + (0.5 * np.pi * z) ** 2)),
-    "1/(1+(k v)^2)": _rescale_argument(lambda z: 1.0 / (1.0 + z * z)),
-    "sech(k v/2)^2": _rescale_argument(
-        lambda z: 1.0 / np.cosh(np.clip(0.5 * z, -300.0, 300.0)) ** 2
-    ),
-    "sech(k v)^2": _rescale_argument(lambda z: 1.0 / np.cosh(np.clip(z, -300.0, 300.0)) ** 2),
-    "(1+(k v)^2)^(-3/2)": _rescale_argument(lambda z: (1.0 + z * z) ** -1.5),
-    "exp(-(k v)^2)": _rescale_argument(lambda z: np.exp(-z * z)),
-    "exp(-(k v)^2/2)": _rescale_argument(lambda z: np.exp(-0.5 * z * z)),
-    "exp(-|k v|)": _rescale_argument(lambda z: np.exp(-abs(z))),
-    "max(0, 1-|k v|)": _rescale_argument(lambda z: np.maximum(0.0, 1.0 - abs(z))),
-    "1 where |k v| <= 1": _rescale_argument(lambda z: (abs(z) <= 1.0).astype(np.float64)),
-    "1 where |k v| <= 1/2": _rescale_argument(lambda z: (abs(z) <= 0.5).astype(np.float64)),
+    "1/(1+|k v|)": _shape(lambda z: 1.0 / (1.0 + abs(z))),
+    "1/(1+(pi k v/2)^2)": _shape(lambda z: 1.0 / (1.0 + (0.5 * np.pi * z) ** 2)),
+    "1/(1+(k v)^2)": _shape(lambda z: 1.0 / (1.0 + z * z)),
+    "sech(k v/2)^2": _shape(lambda z: 1.0 / np.cosh(np.clip(0.5 * z, -300.0, 300.0)) ** 2),
+    "sech(k v)^2": _shape(lambda z: 1.0 / np.cosh(np.clip(z, -300.0, 300.0)) ** 2),
+    "(1+(k v)^2)^(-3/2)": _shape(lambda z: (1.0 + z * z) ** -1.5),
+    "exp(-(k v)^2)": _shape(lambda z: np.exp(-z * z)),
+    "exp(-(k v)^2/2)": _shape(lambda z: np.exp(-0.5 * z * z)),
+    "exp(-|k v|)": _shape(lambda z: np.exp(-abs(z))),
+    "max(0, 1-|k v|)": _shape(lambda z: np.maximum(0.0, 1.0 - abs(z))),
+    "1 where |k v| <= 1": _shape(lambda z: (abs(z) <= 1.0).astype(np.float64)),
+    "1 where |k v| <= 1/2": _shape(lambda z: (abs(z) <= 0.5).astype(np.float64)),
 }
 
 # What a factor is called, as a function of the slope parameter k.

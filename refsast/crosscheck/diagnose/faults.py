@@ -1,9 +1,9 @@
-"""What a fault is: a function that exchanges some rules of a program for wrong ones.
+"""What a fault is: a function that exchanges some rules of a variant for wrong ones.
 
 Rule 1: a fault wraps the rules that it finds, so that any two faults go together, and each goes
         into one layer alone.
 Rule 2: None where a case cannot show it: a network without biases cannot forget them.
-Rule 3: everything that follows from it (loss, states, adjoints, gradients) is `program.solve`'s.
+Rule 3: everything that follows from it (loss, states, adjoints, gradients) is `variant.solve`'s.
 """
 
 from collections.abc import Callable
@@ -11,74 +11,66 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.variants import LayerRules, Variant, reference_variant
+from refsast.crosscheck.variants import Rules, Variant, reference_variant
 from refsast.model.lif import LIF
 from refsast.model.params import Layer
 
 Change: TypeAlias = Callable[[Variant, Case], Variant | None]
-LayerChange: TypeAlias = Callable[[LayerRules, LIF, Layer, Case], LayerRules | None]
+LayerChange: TypeAlias = Callable[[Rules, LIF, Layer, Case], Rules | None]
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One way of being wrong.
+    """One way of being wrong."""
 
-    Attributes
-    ----------
-    name : str
-        The cause, in a few words.
-    says : str
-        What completes "your gradient is the reference ...".
-    change : callable
-        ``(program, case) -> program``, or None where the case cannot show it.
-    """
-
-    name: str
-    says: str
-    change: Change
+    name: str  # the cause, in a few words
+    description: str  # what completes "your gradient is the reference ..."
+    change: Change  # gives None where the case cannot show the fault
 
 
-def change_layers(exchange: LayerChange) -> Change:
+def layerwise(exchange: LayerChange) -> Change:
     """Return the change that exchanges rules layer by layer; `exchange` gives None for a layer."""
 
-    def change(program: Variant, case: Case) -> Variant | None:
-        each = zip(program.layers, case.network.neurons, case.params, strict=False)
+    def change(variant: Variant, case: Case) -> Variant | None:
+        each = zip(variant.layers, case.network.neurons, case.params, strict=False)
         changed = [exchange(rules, neuron, layer, case) for rules, neuron, layer in each]
         if not any(changed):
             return None
-        layers = zip(changed, program.layers, strict=True)
-        return replace(program, layers=tuple(new or old for new, old in layers))
+        layers = zip(changed, variant.layers, strict=True)
+        return replace(variant, layers=tuple(new or old for new, old in layers))
 
     return change
 
 
-def restrict_to_layer(fault: Fault, layer: int) -> Fault:
+def restrict(fault: Fault, layer: int) -> Fault:
     """Return the fault in one spiking layer alone, counted from 0; None where it is of none."""
 
-    def change(program: Variant, case: Case) -> Variant | None:
-        whole = fault.change(program, case)
-        if whole is None or replace(whole, layers=program.layers) != program:
+    def change(variant: Variant, case: Case) -> Variant | None:
+        whole = fault.change(variant, case)
+        if whole is None or replace(whole, layers=variant.layers) != variant:
             return None
-        if whole.layers[layer] is program.layers[layer]:
+        if whole.layers[layer] is variant.layers[layer]:
             return None
-        layers = list(program.layers)
+        layers = list(variant.layers)
         layers[layer] = whole.layers[layer]
-        return replace(program, layers=tuple(layers))
+        return replace(variant, layers=tuple(layers))
 
     alone = f"in layer {layer + 1} alone"
-    return Fault(f"{fault.name} {alone}", f"{fault.says} {alone}", change)
+    return Fault(f"{fault.name} {alone}", f"{fault.description} {alone}", change)
 
 
-def combine_faults(first: Fault, second: Fault) -> Fault:
+def combine(first: Fault, second: Fault) -> Fault:
     """Return two faults at once."""
 
-    def change(program: Variant, case: Case) -> Variant | None:
-        once = first.change(program, case)
+    def change(variant: Variant, case: Case) -> Variant | None:
+        once = first.change(variant, case)
         return None if once is None else second.change(once, case)
 
-    return Fault(f"{first.name} + {second.name}", f"{first.says} and {second.says}", change)
+    return Fault(
+        f"{first.name} + {second.name}", f"{first.description} and {second.description}", change
+    )
 
 
 def apply_fault(case: Case, fault: Fault) -> Variant | None:
-    """Return the program of a case with a fault, or None where the case cannot show it."""
+    """Return the variant of a case with a fault, or None where the case cannot show it."""
     return fault.change(reference_variant(case), case)

@@ -1,26 +1,25 @@
-"""Where is it wrong first? From states and adjoints, or by asking about other networks.
+"""Where is an implementation wrong first? From states and adjoints, or by probing other networks.
 
-Rule 1: first in the order of the computation: states by step, then by layer upwards; adjoints from
-        the last step, then by layer downwards. What comes later may only follow from it.
-Rule 2: probing changes the question, never the implementation: fewer steps, silenced layers, and
-        pulses in inputs whose weights are zero, whose gradients are the adjoints of the first
-        layer, step by step.
+Rule 1: "first" is in the order of the computation: states by step, then by layer upwards; adjoints
+        from the last step, then by layer downwards. Later errors may only follow from it.
+Rule 2: a probe changes the question, never the implementation. There are three: fewer steps;
+        silenced layers; pulses in inputs whose weights are zero, because the gradients of these
+        weights are the adjoints of the first layer, step by step.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from refsast.arrays import Array
-from refsast.crosscheck.case import Answer, Case, Gradient, ask, truncate_case
-from refsast.crosscheck.compare import Stage, compare_answers, tolerances
-from refsast.crosscheck.variants import solve
+from refsast.crosscheck.case import Case, Gradient, truncate_case
+from refsast.crosscheck.compare import Stage, examine
 
 
 @dataclass(frozen=True)
 class Location:
-    """Where two computations part.
+    """Where two computations differ.
 
     Attributes
     ----------
@@ -51,26 +50,19 @@ class Location:
         return f"{self.what} of {', '.join(known) or 'the whole'} ({self.how})"
 
 
-def first_difference(stages: tuple[Stage, ...], how: str) -> Location | None:
-    """Return the first place where states or adjoints of compared answers part.
+def first_difference(stages: Sequence[Stage], how: str) -> Location | None:
+    """Return where states, else adjoints, of compared answers differ first; None: in neither.
 
-    Parameters
-    ----------
-    stages : tuple of Stage
-        Of `judge.compared`.
-    how : str
-        Where the answers came from.
-
-    Returns
-    -------
-    Place or None
-        None where neither parts, or neither was given.
+    `how` says where the answers came from.
     """
     errors = {stage.name: dict(stage.errors) for stage in stages}
-    if cell := _first_wrong_cell(layer_errors(errors.get("states", {})), backwards=False):
+    if cell := _first_wrong_cell(layer_errors(errors.get("states", {}))):
         return Location("state", *cell, how)
-    if cell := _first_wrong_cell(layer_errors(errors.get("adjoints", {})), backwards=True):
-        return Location("adjoint", *cell, how)
+    # Adjoints are computed from the last step and layer to the first: both axes are reversed.
+    adjoints = layer_errors(errors.get("adjoints", {}))
+    if cell := _first_wrong_cell([e[::-1] for e in reversed(adjoints)]):
+        layer, time = len(adjoints) - 1 - cell[0], len(adjoints[0]) - 1 - cell[1]
+        return Location("adjoint", layer, time, *cell[2:], how)
     return None
 
 
@@ -83,95 +75,81 @@ def layer_errors(errors: dict[str, Array]) -> list[Array]:
     return list(found.values())
 
 
-def _first_wrong_cell(errors: list[Array], *, backwards: bool) -> tuple[int, int, int, int] | None:
-    """Layer, step, recording and neuron of the first error above 1."""
-    if not errors:
-        return None
+def _first_wrong_cell(errors: list[Array]) -> tuple[int, int, int, int] | None:
+    """Layer, step, recording and neuron of the first error above 1; None: there is none."""
     wrong = np.array([(e > 1.0).any(axis=(1, 2)) for e in errors]).T  # (time, layer)
-    if backwards:
-        wrong = wrong[::-1, ::-1]
     if not wrong.any():
         return None
-    time, layer = np.argwhere(wrong)[0]
-    if backwards:
-        time, layer = len(wrong) - 1 - time, len(errors) - 1 - layer
+    time, layer = map(int, np.argwhere(wrong)[0])
     cell = errors[layer][time]
     recording, neuron = np.unravel_index(int(cell.argmax()), cell.shape)
-    return int(layer), int(time), int(recording), int(neuron)
+    return layer, time, int(recording), int(neuron)
 
 
-def probe(gradient: Gradient, case: Case, dtype: np.dtype) -> Location | None:
+def probe(gradient: Gradient, case: Case) -> Location | None:
     """Find the first wrong layer and step of an implementation that gives gradients only.
 
-    Parameters
-    ----------
-    gradient : callable
-        The implementation; it is called on variations of the case.
-    case : Case
-        Where it is wrong, as seen in `dtype`.
-    dtype : numpy.dtype
-        What it computes in.
-
-    Returns
-    -------
-    Place or None
-        None where no probe is answered wrongly. Where the loss is wrong, the highest layer that is
-        wrong by itself: layers below may be, too.
+    It is called on variations of the case. None where no probe is answered wrongly. Where the loss
+    is wrong, it is the highest layer that is wrong by itself: layers below may be, too.
     """
+    # The loss after t steps depends on the first t steps only.
     for steps in range(1, len(case.x) + 1):
         short = truncate_case(case, steps)
-        if _is_wrong(gradient, short, dtype, "loss"):
-            layer = _find_wrong_layer(gradient, short, dtype)
+        if _has_wrong_loss(gradient, short):
+            layer = _find_wrong_layer(gradient, short)
             return Location("state", layer, steps - 1, how="by fewer steps and silenced layers")
-    place = gradient_location(
-        _compare_case(gradient, case, dtype), how="adjoints are right, as the biases' are"
-    )
-    if place is None or place.what == "gradient":
-        return place
-    time = _find_wrong_pulse(gradient, case, dtype)
-    top = len(case.network.neurons) - 1
-    layer = min(place.layer or 0, top)
+    errors = _probe_errors(gradient, case)
+    # The forward pass is right. Biases tell adjoints from what is assembled of them.
+    location = gradient_location(errors, how="adjoints are right, as the biases' are")
+    if location is None or location.what == "gradient":
+        return location
+    time = _find_wrong_pulse(gradient, case)
+    layer = min(location.layer or 0, len(case.network.neurons) - 1)  # the readout has no adjoints
     if time is None and case.network.bias:  # a bias is wrong, so an adjoint is
         return Location("adjoint", layer, how="pulses in the input do not reach it")
     if time is None:
-        return replace(place, what="gradient", how="adjoints are right, by pulses in the input")
+        return replace(location, what="gradient", how="adjoints are right, by pulses in the input")
     if case.synapse is not None and case.synapse.delayed:  # one step in each layer up to there
         time = min(time + 1 + layer, len(case.x) - 1)
     return Location("adjoint", layer, time, how="by pulses in the input")
 
 
-def gradient_location(stages: tuple[Stage, ...], how: str) -> Location | None:
-    """Return the highest layer whose gradients are wrong; None where none is.
+def array_errors(stages: Sequence[Stage]) -> dict[str, Array]:
+    """Return error over tolerance, entry by entry, of each array by its name."""
+    return {name: errors for stage in stages for name, errors in stage.errors}
+
+
+def gradient_location(errors: Mapping[str, Array], how: str) -> Location | None:
+    """Return the highest layer whose gradients are wrong, of `array_errors`; None where none is.
 
     It is a "gradient" where biases, whose gradients are sums of adjoints, have right ones in every
     layer; else it may be an "adjoint".
     """
-    errors = {n: e for s in stages if s.name == "parameter gradients" for n, e in s.errors}
-    wrong = [name for name, e in errors.items() if e.max(initial=0.0) > 1.0]
+    grads = {name: e.max(initial=0.0) for name, e in errors.items() if name.startswith("grads")}
+    wrong = [name for name, error in grads.items() if error > 1.0]
     if not wrong:
         return None
     layer = max(int(name[name.index("[") + 1 : name.index("]")]) for name in wrong)
-    biases = [name for name in errors if name.endswith(".b")]
+    biases = [name for name in grads if name.endswith(".b")]
     right = len(biases) > layer and not any(name in wrong for name in biases)
     return Location("gradient" if right else "adjoint", layer, how=how)
 
 
-def _compare_case(gradient: Gradient, case: Case, dtype: np.dtype) -> tuple[Stage, ...]:
-    right = solve(case)
-    got: Answer = ask(gradient, case)[0]
-    return compare_answers(got, right, tolerances(case, right, dtype))
+def _probe_errors(gradient: Gradient, case: Case) -> dict[str, Array]:
+    return array_errors(examine(gradient, case).stages)
 
 
-def _is_wrong(gradient: Gradient, case: Case, dtype: np.dtype, name: str) -> bool:
-    return any(s.name == name and not s.agrees for s in _compare_case(gradient, case, dtype))
+def _has_wrong_loss(gradient: Gradient, case: Case) -> bool:
+    return bool(_probe_errors(gradient, case)["loss"] > 1.0)
 
 
-def _find_wrong_layer(gradient: Gradient, case: Case, dtype: np.dtype) -> int:
+def _find_wrong_layer(gradient: Gradient, case: Case) -> int:
     """The highest layer whose states are wrong when nothing reaches it from below."""
+    # From the top down: an error below does not pass a layer that nothing reaches.
     for layer in reversed(range(1, len(case.network.neurons))):
-        if _is_wrong(gradient, _silence_layer(case, layer), dtype, "loss"):
-            return _blame_layer_or_next(gradient, case, dtype, layer)
-    return _blame_layer_or_next(gradient, case, dtype, 0) if len(case.network.neurons) > 1 else 0
+        if _has_wrong_loss(gradient, _silence_layer(case, layer)):
+            return _blame_layer_or_next(gradient, case, layer)
+    return _blame_layer_or_next(gradient, case, 0)
 
 
 def _silence_layer(case: Case, layer: int, bias: float | None = None) -> Case:
@@ -183,29 +161,27 @@ def _silence_layer(case: Case, layer: int, bias: float | None = None) -> Case:
     return replace(case, params=tuple(params))
 
 
-def _blame_layer_or_next(gradient: Gradient, case: Case, dtype: np.dtype, layer: int) -> int:
-    """Whether it is this layer or what the next one makes of its spikes.
+def _blame_layer_or_next(gradient: Gradient, case: Case, layer: int) -> int:
+    """The layer, or the next one where that is what is wrong.
 
-    Only in a single step, where no memory has a say: with no bias a potential is zero; with the
-    threshold for a bias every symmetric spike is one half.
+    In a single step no memory has a say. With bias 0 every potential of the layer is 0; if the loss
+    is right then, blame the layer. With the threshold for a bias every s is 1/2, whatever the
+    symmetric surrogate; if the loss is still wrong, blame the next layer, which reads these spikes.
     """
     neuron, params = case.network.neurons[layer], case.params[layer]
     if len(case.x) > 1 or params.b is None or layer + 1 == len(case.network.neurons):
         return layer
-    if not _is_wrong(gradient, _silence_layer(case, layer, 0.0), dtype, "loss"):
+    if not _has_wrong_loss(gradient, _silence_layer(case, layer, 0.0)):
         return layer
     scale = 1.0 if case.synapse is None else case.synapse.scale
     half = _silence_layer(case, layer, neuron.threshold / scale)
-    return layer + 1 if _is_wrong(gradient, half, dtype, "loss") else layer
+    return layer + 1 if _has_wrong_loss(gradient, half) else layer
 
 
-def _find_wrong_pulse(gradient: Gradient, case: Case, dtype: np.dtype) -> int | None:
+def _find_wrong_pulse(gradient: Gradient, case: Case) -> int | None:
     """The last step whose adjoint in the first layer is wrong."""
     for pulsed, steps in _pulse_cases(case):
-        right = solve(pulsed)
-        got = ask(gradient, pulsed)[0]
-        allowed = tolerances(pulsed, right, dtype)
-        errors = abs(got.grads[0].w - right.grads[0].w) / allowed.grads[0].w
+        errors = _probe_errors(gradient, pulsed)["grads[0].w"]
         wrong = [t for i, t in enumerate(steps) if errors[:, i].max() > 1.0]
         if wrong:
             return max(wrong)
@@ -215,7 +191,7 @@ def _find_wrong_pulse(gradient: Gradient, case: Case, dtype: np.dtype) -> int | 
 def _pulse_cases(case: Case) -> Iterator[tuple[Case, list[int]]]:
     """Yield cases with pulses in some inputs, of no weight, and at which steps; latest first."""
     n_in, order = case.x.shape[2], list(reversed(range(len(case.x))))
-    many = max(1, n_in // 2)
+    many = max(1, n_in // 2)  # the other inputs keep the network alive
     for start in range(0, len(order), many):
         steps = order[start : start + many]
         x, w = case.x.copy(), case.params[0].w.copy()

@@ -8,20 +8,21 @@ from refsast.autodiff import stop_gradient
 from refsast.autodiff.tape import primal
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.faults import LayerChange
-from refsast.crosscheck.variants import LayerRules
+from refsast.crosscheck.variants import Rules
 from refsast.model.lif import LIF
 from refsast.model.params import Layer
 from refsast.model.reset import NoReset, Reset, Subtract
 
 
-def detach_reset(rules: LayerRules, neuron: LIF, layer: Layer, case: Case) -> LayerRules | None:
+def detach_spike(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
     """No gradient through the spike in the reset."""
     if neuron.detach_reset or isinstance(neuron.reset, NoReset) or len(case.x) < 2:
         return None
+    # A reset reads only the last of all potentials and spikes: one is enough here and below.
     return replace(rules, carry=lambda n, us, ss: rules.carry(n, us, [stop_gradient(ss[-1])]))
 
 
-def attach_reset(rules: LayerRules, neuron: LIF, layer: Layer, case: Case) -> LayerRules | None:
+def attach_spike(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
     """A gradient through the spike in the reset, where there should be none."""
     if not neuron.detach_reset or isinstance(neuron.reset, NoReset) or len(case.x) < 2:
         return None
@@ -30,7 +31,7 @@ def attach_reset(rules: LayerRules, neuron: LIF, layer: Layer, case: Case) -> La
     )
 
 
-def detach_state(rules: LayerRules, neuron: LIF, layer: Layer, case: Case) -> LayerRules | None:
+def detach_state(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
     """No gradient through time: what was before is a constant."""
     if len(case.x) < 2 or (neuron.leak == 0.0 and layer.v is None):
         return None
@@ -41,23 +42,22 @@ def detach_state(rules: LayerRules, neuron: LIF, layer: Layer, case: Case) -> La
     )
 
 
-def detach_potential(rules: LayerRules, neuron: LIF, layer: Layer, case: Case) -> LayerRules | None:
+def detach_potential(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
     """No gradient through the potential of the step before, but through its spike."""
     if len(case.x) < 2 or neuron.leak == 0.0 or isinstance(neuron.reset, NoReset):
         return None
     return replace(rules, carry=lambda n, us, ss: rules.carry(n, [stop_gradient(us[-1])], ss))
 
 
-def delay_reset(rules: LayerRules, neuron: LIF, layer: Layer, case: Case) -> LayerRules | None:
+def delay_reset(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
     """The reset takes the spike of one step earlier."""
     if isinstance(neuron.reset, NoReset) or len(case.x) < 2:
         return None
+    # At the first step there is only the state at rest.
     return replace(rules, carry=lambda n, us, ss: rules.carry(n, us, ss[:-1] or ss))
 
 
-def reset_at_first_step(
-    rules: LayerRules, neuron: LIF, layer: Layer, case: Case
-) -> LayerRules | None:
+def reset_at_rest(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
     """At the first step, the reset takes the smooth spike of a potential of zero, not none."""
     if isinstance(neuron.reset, NoReset):
         return None
@@ -69,39 +69,30 @@ def reset_at_first_step(
     return replace(rules, carry=carry)
 
 
-def reset_on_any_spike(
-    rules: LayerRules, neuron: LIF, layer: Layer, case: Case
-) -> LayerRules | None:
+def reset_on_any_spike(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
     """A potential is reset to zero by any spike that is not quite none, without a gradient."""
     if case.hard or neuron.leak == 0.0 or len(case.x) < 2:
         return None
+    # `primal` takes the comparison off the tape, as a library's ``if spike`` does.
     return replace(rules, carry=lambda n, us, ss: n.leak * us[-1] * (primal(ss[-1]) == 0.0))
 
 
 def replace_reset(reset: Reset) -> LayerChange:
     """Another reset."""
 
-    def exchange(rules: LayerRules, neuron: LIF, layer: Layer, case: Case) -> LayerRules | None:
-        if (
-            neuron.reset == reset
-            or len(case.x) < 2
-            or neuron.leak == 0.0 == _subtraction(reset, neuron)
-        ):
+    def exchange(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
+        # Without a leak nothing is carried over, and resets differ only by what they subtract.
+        same = neuron.leak == 0.0 and Subtract() not in (reset, neuron.reset)
+        if neuron.reset == reset or len(case.x) < 2 or same:
             return None
         return replace(rules, carry=lambda n, us, ss: rules.carry(replace(n, reset=reset), us, ss))
 
     return exchange
 
 
-def _subtraction(reset: Reset, neuron: LIF) -> float:
-    """What this reset or the neuron's own takes away where there is no leak."""
-    return float(Subtract() in (reset, neuron.reset))
-
-
-def exchange_leak(rules: LayerRules, neuron: LIF, layer: Layer, case: Case) -> LayerRules | None:
+def exchange_leak(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
     """Leak and one minus leak exchanged."""
     if neuron.leak == 0.5 or len(case.x) < 2:
         return None
-    return replace(
-        rules, carry=lambda n, us, ss: rules.carry(replace(n, leak=1.0 - n.leak), us, ss)
-    )
+    leak = 1.0 - neuron.leak
+    return replace(rules, carry=lambda n, us, ss: rules.carry(replace(n, leak=leak), us, ss))

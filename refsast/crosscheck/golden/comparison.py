@@ -1,11 +1,7 @@
-"""Golden vectors: questions with their right answers in files, and a judge of somebody's answers.
-
-An implementer needs no refsast: the files are plain arrays and JSON, and docs/golden.md says how to
-read them. What is in them was computed in fifty digits and rounded to float64 once, at the end: an
-entry is the float64 nearest to the exact number, the same on every machine.
+"""Somebody's answers to a golden set, compared entry by entry.
 
 The tolerance of an entry is a bound, not an estimate: the error analysis that was carried through
-the computation (`digits`), in units of one rounding of the dtype that the answers have.
+the computation of the set, in units of one rounding of the dtype that the answers have.
 """
 
 from collections.abc import Mapping
@@ -15,73 +11,19 @@ from pathlib import Path
 import numpy as np
 
 from refsast.arrays import Array
-from refsast.crosscheck.compare import UNDERFLOW, Entry, Stage, cosine_and_ratio
-from refsast.crosscheck.golden.digits import errors, values
-from refsast.crosscheck.golden.questions import SPECS, Spec, draw_question
+from refsast.crosscheck.compare import Stage, absolute_tolerance, compare_arrays
 from refsast.crosscheck.golden.reader import (
+    YARDSTICK,
     Golden,
     array_shapes,
-    read_case,
-    read_index,
+    read_golden,
     require_array,
-    write_golden,
 )
-from refsast.crosscheck.golden.values import compute_answers, omissions
 from refsast.files import read_npz
 
-SHIPPED_SET = Path(__file__).parent / "set"  # the set that ships
 # How many roundings one operation of another implementation may be off: exp, arctan and their like
 # are not rounded correctly by every library.
 ROUNDINGS_PER_OPERATION = 4.0
-
-
-def compute_golden(spec: Spec) -> Golden:
-    """Return a question with its right answers, computed."""
-    question = draw_question(spec)
-    exact = compute_answers(question)
-    answers = {name: values(array) for name, array in exact.items()}
-    yardsticks = {name: errors(array) for name, array in exact.items()}
-    return Golden(question, answers, yardsticks, omissions(question.case))
-
-
-def export(folder: str | Path, cases: tuple[Spec, ...] = SPECS) -> None:
-    """Compute a golden set and write it.
-
-    Parameters
-    ----------
-    folder : path
-        Made if it is not there. The same cases give the same numbers on every machine.
-    cases : tuple of Spec
-        What to ask.
-
-    Raises
-    ------
-    ValueError
-        If the folder cannot be written.
-    """
-    write_golden(Path(folder), tuple(map(compute_golden, cases)))
-
-
-def read_golden(folder: str | Path = SHIPPED_SET) -> tuple[Golden, ...]:
-    """Return a golden set, every archive held against its digest.
-
-    Parameters
-    ----------
-    folder : path
-        Where `export` wrote to; default: the set that ships.
-
-    Returns
-    -------
-    tuple of Golden
-        One per case, in the order of the index.
-
-    Raises
-    ------
-    ValueError
-        If a file is missing or damaged, or holds anything but what it must.
-    """
-    folder = Path(folder)
-    return tuple(read_case(folder, entry) for entry in read_index(folder))
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +72,7 @@ class Comparison:
 
     Attributes
     ----------
-    cases : tuple of Judged
+    cases : tuple of CaseComparison
         One per case of the set.
     """
 
@@ -150,7 +92,7 @@ class Comparison:
 
 
 def compare(golden: str | Path, answers: str | Path) -> Comparison:
-    """Judge somebody's answers to a golden set.
+    """Compare somebody's answers with a golden set.
 
     Parameters
     ----------
@@ -158,8 +100,8 @@ def compare(golden: str | Path, answers: str | Path) -> Comparison:
         The folder of the set.
     answers : path
         A folder with one ``NAME.npz`` per case answered. Each holds any of the case's answers, by
-        their names, at least ``loss`` or gradients, in any floating dtype. They are held to what
-        the least precise of them can do, but for a loss, which is a float as a rule.
+        their names, at least ``loss`` or gradients, in any floating dtype. The tolerance of all is
+        that of the least precise; a loss does not count there, being a Python float as a rule.
 
     Returns
     -------
@@ -189,61 +131,36 @@ def compare(golden: str | Path, answers: str | Path) -> Comparison:
 
 
 def read_answers(path: Path, golden: Golden) -> dict[str, Array]:
-    """Return the answers in a file, or say what is wrong with them; a copied question is passed."""
+    """Return the answers in a file, checked; arrays copied from the question are ignored."""
     case, arrays = golden.question.case, read_npz(path)
     shapes = array_shapes(case.network, len(case.x), len(case.y))
     names = list(shapes)
-    asked = {"yardstick", *names[: names.index("loss")]}
+    question = {YARDSTICK, *names[: names.index("loss")]}
     shapes = {name: shapes[name] for name in golden.answers}
-    found = {
-        name: require_array(arrays, name, shapes, path) for name in arrays if name not in asked
-    }
+    given = [name for name in arrays if name not in question]
+    found = {name: require_array(arrays, name, shapes, path) for name in given}
     if not any(name == "loss" or name.startswith("grads.") for name in found):
         raise ValueError(f"{path} must hold loss or grads, got {', '.join(found) or 'nothing'}")
     return found
 
 
 def compare_case(golden: Golden, given: Mapping[str, Array]) -> CaseComparison:
-    """Judge the answers to one case.
-
-    Parameters
-    ----------
-    golden : Golden
-        The case.
-    given : mapping of ndarray
-        Some of its answers, of their shapes.
-    """
+    """Compare some of the answers to one case, of their shapes, with the right ones."""
+    # A loss alone may be a double beside single-precision arrays: it counts if nothing else does.
     dtypes = [a.dtype for name, a in given.items() if a.dtype.kind == "f" and name != "loss"]
     dtypes += [a.dtype for a in given.values() if a.dtype.kind == "f"] if not dtypes else []
     dtype = max(dtypes, key=lambda d: np.finfo(d).eps, default=np.dtype(np.float64))
     stages = tuple(
-        compare_array(name, given[name], golden.answers[name], golden.yardsticks[name], dtype)
+        compare_array(name, given[name], golden.answers[name], golden.error_bounds[name], dtype)
         for name in golden.answers
         if name in given
     )
     return CaseComparison(golden.name, stages, tuple(k for k in golden.answers if k not in given))
 
 
-def compare_array(name: str, got: Array, want: Array, yardstick: Array, dtype: np.dtype) -> Stage:
-    """Hold one array against the right one.
-
-    Parameters
-    ----------
-    name : str
-        Of the array.
-    got, want : ndarray
-        What was said, and what is right.
-    yardstick : ndarray
-        How far rounding can move each entry, in units of one rounding.
-    dtype : numpy.dtype
-        What `got` was computed in; float64 where it is more precise than that.
-    """
-    info = np.finfo(dtype if dtype.itemsize < 8 else np.float64)
-    unit, floor = 0.5 * ROUNDINGS_PER_OPERATION * float(info.eps), UNDERFLOW * float(info.tiny)
+def compare_array(name: str, got: Array, want: Array, bound: Array, dtype: np.dtype) -> Stage:
+    """Compare one array, computed in `dtype`, with the right one and its error bound."""
+    dtype = dtype if dtype.itemsize < 8 else np.dtype(np.float64)
+    tolerance = absolute_tolerance(bound, dtype, ROUNDINGS_PER_OPERATION)
     got, want = got.astype(np.float64), np.asarray(want)
-    tolerance = unit * yardstick + floor
-    error = np.asarray(abs(got - want) / tolerance)
-    index = tuple(int(i) for i in np.unravel_index(int(error.argmax()), error.shape))
-    entry = Entry(name, index, *(float(a[index]) for a in (got, want, tolerance)))
-    cosine, ratio = cosine_and_ratio(got.ravel(), want.ravel())
-    return Stage(name, float(error[index]), entry, cosine, ratio, ((name, error),))
+    return compare_arrays(name, {name: got}, {name: want}, {name: tolerance})

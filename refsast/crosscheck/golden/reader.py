@@ -1,32 +1,59 @@
-"""The format of golden vectors: one ``.npz`` per case, and ``index.json`` for the set.
+"""The golden set that ships, and its format: one ``.npz`` per case, and ``index.json`` for the set.
+
+An implementer needs no refsast: the files are plain arrays and JSON, and docs/golden.md says how to
+read them. What is in them was computed in fifty digits by ``python -m tools.golden`` and rounded to
+float64 once, at the end: an entry is the float64 nearest to the exact number.
 
 Rule 1: plain arrays of float64 and int64, little-endian; loading never unpickles.
-Rule 2: an archive has the digest that the index says, or is not looked into.
+Rule 2: an archive whose digest is not the one in the index is not opened.
 Rule 3: the same numbers give the same bytes: nothing is compressed, no date or version written.
 """
 
 import hashlib
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from refsast.arrays import Array, Integers, format_shape, require_number
-from refsast.crosscheck.case import Case
-from refsast.crosscheck.golden.questions import Question
-from refsast.crosscheck.golden.text import EQUATIONS, update_equations
-from refsast.experiment.record import decode, encode
+from refsast.arrays import Array, Integers, require_number
+from refsast.crosscheck.case import Case, require_real_array
+from refsast.experiment.record import decode
 from refsast.experiment.run_files import read_json
-from refsast.files import read_npz, write_atomic, write_npz
+from refsast.files import read_npz, write_atomic
 from refsast.model.network import Network
-from refsast.model.params import Layer, layer_arrays
+from refsast.model.params import Layer
 from refsast.model.synapse import Synapse
 
+SHIPPED_SET = Path(__file__).parent / "set"
 INDEX, FORMAT, VERSION = "index.json", "refsast golden vectors", 1
 QUESTION_ARRAYS = ("x", "y", "x2", "y2", "hvp.direction")  # and params
-YARDSTICK = "yardstick"  # of all answers, one after the other
+YARDSTICK = "yardstick"  # the archive's name for the error bounds of all answers, one vector
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """What an implementation is asked: a case, and what SAM and the Hessian need besides.
+
+    Attributes
+    ----------
+    case : Case
+        Network, parameters and the first minibatch.
+    second : Case
+        The same with the second, independent minibatch.
+    direction : (p,) array
+        What the Hessian is multiplied with.
+    rho : float
+        Radius of SAM's ball.
+    seed : int
+        What all of it was drawn from.
+    """
+
+    case: Case
+    second: Case
+    direction: Array
+    rho: float
+    seed: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +66,7 @@ class Golden:
         What is asked.
     answers : dict of ndarray
         Right to the last bit of float64, by name.
-    yardsticks : dict of ndarray
+    error_bounds : dict of ndarray
         How far rounding may move each entry, in units of one rounding.
     left_out : dict of str
         What has no answer, and why.
@@ -47,7 +74,7 @@ class Golden:
 
     question: Question
     answers: dict[str, Array]
-    yardsticks: dict[str, Array]
+    error_bounds: dict[str, Array]
     left_out: dict[str, str]
 
     @property
@@ -56,76 +83,66 @@ class Golden:
         return self.question.case.name
 
 
-def golden_arrays(golden: Golden) -> dict[str, Array | Integers]:
-    """Return everything that goes into the archive, by name."""
-    question, case = golden.question, golden.question.case
-    return {
-        "x": case.x,
-        "y": case.y,
-        "x2": question.second.x,
-        "y2": question.second.y,
-        **dict(_param_arrays(case)),
-        "hvp.direction": question.direction,
-        **golden.answers,
-        YARDSTICK: np.concatenate([golden.yardsticks[k].ravel() for k in golden.answers]),
-    }
-
-
-def _param_arrays(case: Case) -> Iterator[tuple[str, Array]]:
-    for i, layer in enumerate(case.params):
-        yield from ((f"params.{i}.{part}", array) for part, array in layer_arrays(layer).items())
-
-
 def array_shapes(network: Network, time: int, batch: int) -> dict[str, tuple[int, ...]]:
     """Return the shape of every array of a case, by name; the answers come last."""
-    spiking = [(time, batch, n) for n in network.sizes[1:]]
-    of_x, flat = (time, batch, network.sizes[0]), (network.n_params,)
-    of = {f"{i}.{part}": n for i, layer in enumerate(network.shapes) for part, n in layer.items()}
-    states = {f"{kind}.{i}": n for kind in ("u", "s", "adjoints") for i, n in enumerate(spiking)}
+    states = [(time, batch, n) for n in network.sizes[1:]]
+    x_shape, flat = (time, batch, network.sizes[0]), (network.n_params,)
+    weights = {
+        f"{i}.{part}": shape
+        for i, layer in enumerate(network.shapes)
+        for part, shape in layer.items()
+    }
     return {
-        **{"x": of_x, "y": (batch,), "x2": of_x, "y2": (batch,), "hvp.direction": flat},
-        **{f"params.{k}": n for k, n in of.items()},
+        **{"x": x_shape, "y": (batch,), "x2": x_shape, "y2": (batch,), "hvp.direction": flat},
+        **{f"params.{k}": shape for k, shape in weights.items()},
         **{"loss": (), "logits": (batch, network.classes)},
-        **states,
-        **{f"grads.{k}": n for k, n in of.items()},
-        **{"x_grad": of_x, "sam.point": flat, "sam.grads": flat, "sam.exact": flat, "hvp": flat},
+        **{f"{k}.{i}": shape for k in ("u", "s", "adjoints") for i, shape in enumerate(states)},
+        **{f"grads.{k}": shape for k, shape in weights.items()},
+        **{"x_grad": x_shape, "sam.point": flat, "sam.grads": flat, "sam.exact": flat, "hvp": flat},
     }
 
 
-def write_golden(folder: Path, goldens: tuple[Golden, ...]) -> None:
-    """Write a set: the archives first, the index last."""
-    cases = [_write_archive(folder, golden) for golden in goldens]
-    about = {"format": FORMAT, "version": VERSION, "dtype": "float64", **EQUATIONS}
-    head = json.dumps({**about, "cases": []}, indent=1, allow_nan=False).removesuffix("]\n}")
-    lines = ",\n".join(json.dumps(case, separators=(",", ":"), allow_nan=False) for case in cases)
-    write_atomic(folder / INDEX, f"{head}\n{lines}\n]\n}}\n".encode())
+def export(folder: str | Path) -> None:
+    """Copy the set that ships: the archives first, the index last.
+
+    Parameters
+    ----------
+    folder : path
+        Made if it is not there.
+
+    Raises
+    ------
+    ValueError
+        If the folder cannot be written.
+    """
+    for path in sorted(SHIPPED_SET.iterdir(), key=lambda path: path.name == INDEX):
+        write_atomic(Path(folder) / path.name, path.read_bytes())
 
 
-def _write_archive(folder: Path, golden: Golden) -> dict[str, object]:
-    """Write one archive; what the index says of it."""
-    question, case = golden.question, golden.question.case
-    file, arrays = f"{golden.name}.npz", golden_arrays(golden)
-    write_npz(folder / file, arrays)
-    return {
-        "name": golden.name,
-        "file": file,
-        "sha256": hashlib.sha256((folder / file).read_bytes()).hexdigest(),
-        "network": encode(case.network),
-        "synapse": None if case.synapse is None else asdict(case.synapse),
-        "hard": case.hard,
-        "update": update_equations(case),
-        "steps": len(case.x),
-        "batch": len(case.y),
-        "rho": question.rho,
-        "seed": question.seed,
-        "answers": list(golden.answers),
-        "left_out": golden.left_out,
-        "arrays": {k: hashlib.sha256(a.tobytes()).hexdigest() for k, a in arrays.items()},
-    }
+def read_golden(folder: str | Path = SHIPPED_SET) -> tuple[Golden, ...]:
+    """Return a golden set, every archive held against its digest.
+
+    Parameters
+    ----------
+    folder : path
+        Where `export` wrote to; default: the set that ships.
+
+    Returns
+    -------
+    tuple of Golden
+        One per case, in the order of the index.
+
+    Raises
+    ------
+    ValueError
+        If a file is missing or damaged, or holds anything but what it must.
+    """
+    folder = Path(folder)
+    return tuple(read_case(folder, entry) for entry in read_index(folder))
 
 
 def read_index(folder: Path) -> list[Mapping[str, object]]:
-    """Return what the index says of each case, or say what is wrong with it."""
+    """Return the entries of the index, one per case; a damaged one is a ValueError."""
     content = read_json(folder / INDEX)
     if content.get("format") != FORMAT or content.get("version") != VERSION:
         got = f"{content.get('format')!r} {content.get('version')!r}"
@@ -137,7 +154,7 @@ def read_index(folder: Path) -> list[Mapping[str, object]]:
 
 
 def read_case(folder: Path, entry: Mapping[str, object]) -> Golden:
-    """Return one case of a set, its archive held against what the index says."""
+    """Return one case of a set; its archive must have the digest of the index."""
     try:
         about = _parse_entry(entry)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -151,7 +168,7 @@ def read_case(folder: Path, entry: Mapping[str, object]) -> Golden:
 
 @dataclass(frozen=True)
 class IndexEntry:
-    """What the index says of a case, besides what is for people."""
+    """The part of an entry of the index that is read; the rest is for people."""
 
     name: str
     sha256: str
@@ -178,6 +195,7 @@ def _parse_entry(entry: Mapping[str, object]) -> IndexEntry:
         raise ValueError(f"network or answers of another kind: {network!r}, {answers!r}")
     if not isinstance(left_out, dict) or not isinstance(synapse, dict | None):
         raise ValueError(f"left_out or synapse of another kind: {left_out!r}, {synapse!r}")
+    # The name becomes a path: it must not lead out of the folder.
     if Path(str(known["name"])).name != known["name"]:
         raise ValueError(f"a name that is not one of a file: {known['name']!r}")
     known["synapse"] = None if synapse is None else Synapse(**synapse)
@@ -201,8 +219,9 @@ def _assemble(path: Path, about: IndexEntry, arrays: Mapping[str, Array]) -> Gol
     shapes[YARDSTICK] = (sum(sizes),)
     asked = [k for k in shapes if k in QUESTION_ARRAYS or k.startswith("params.")]
     found = {k: require_array(arrays, k, shapes, path) for k in (*asked, *about.answers, YARDSTICK)}
+    # One vector holds the bounds of all answers, in the order of the index.
     pieces = np.split(found[YARDSTICK], np.cumsum(sizes)[:-1])
-    yardsticks = {
+    error_bounds = {
         k: piece.reshape(shapes[k]) for k, piece in zip(about.answers, pieces, strict=True)
     }
     layers = enumerate(about.network.shapes)
@@ -214,33 +233,22 @@ def _assemble(path: Path, about: IndexEntry, arrays: Mapping[str, Array]) -> Gol
     second = replace(case, x=found["x2"], y=require_labels(found["y2"], path))
     question = Question(case, second, found["hvp.direction"], about.rho, about.seed)
     answers = {k: found[k] for k in about.answers}
-    return Golden(question, answers, yardsticks, dict(about.left_out))
+    return Golden(question, answers, error_bounds, dict(about.left_out))
 
 
 def require_array(
     arrays: Mapping[str, Array], name: str, shapes: Mapping[str, tuple[int, ...]], path: Path
 ) -> Array:
-    """Return an array of an archive in the shape it must have, or say what is wrong with it."""
+    """Return an array of an archive; a ValueError if its name, kind or shape is wrong."""
     if name not in shapes:
         raise ValueError(f"{path} must hold arrays among {', '.join(shapes)}, got {name}")
     if name not in arrays:
         raise ValueError(f"{path} must hold {name}, got none of that name")
-    array = arrays[name]
-    if array.dtype.kind not in "fiu":
-        raise ValueError(f"{name} of {path} must hold real numbers, got dtype {array.dtype}")
-    if array.dtype == np.float16:
-        raise ValueError(f"{name} of {path} must be float32 or float64, got float16")
-    if array.shape != shapes[name]:
-        wanted, got = format_shape(shapes[name]), format_shape(array.shape)
-        raise ValueError(f"{name} of {path} must have shape {wanted}, got {got}")
-    if not np.isfinite(array).all():
-        where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        raise ValueError(f"{name} of {path} must be finite, got {array[where]} at {where}")
-    return array
+    return require_real_array(arrays[name], f"{name} of {path}", shapes[name])
 
 
 def require_labels(y: Array, path: Path) -> Integers:
-    """The labels, which are integers."""
+    """Return the labels, which must be integers."""
     if y.dtype != np.int64:
         raise ValueError(f"y of {path} must be of int64, got {y.dtype}")
     return y  # pyright: ignore[reportReturnType]

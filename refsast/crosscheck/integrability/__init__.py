@@ -1,6 +1,6 @@
-"""Is a black box a gradient at all? Judged by what it says alone, with no reference.
+"""Is a black box a gradient at all? A test of its answers alone, with no reference.
 
-``judgement`` decides, on a ``field`` that was sampled, and says it in a ``verdict``.
+``criteria`` measures a sampled ``field`` and decides; the result is a ``verdict``.
 """
 
 from refsast.crosscheck.integrability.criteria import integrable

@@ -1,8 +1,8 @@
 """Is this black box a gradient at all? The test that needs no reference.
 
-A gradient field is conservative: its derivative is symmetric, its work on a closed loop is nothing.
-The estimates that pass for gradients of spiking networks are not. Three tests, all from one set of
-samples (`field`):
+A gradient field is conservative: its derivative is symmetric, its work on a closed loop is zero.
+The usual gradient estimates of spiking networks are not. Three tests, on one set of samples
+(`field`):
 
 1. symmetry of the Hessian:  <d, H e> = <e, H d> for random pairs, H d by a cubic through the
    gradients on a short line;
@@ -10,9 +10,9 @@ samples (`field`):
    converges faster than any power for smooth fields and needs no more than continuity;
 3. Taylor's remainder:  |f(w + h d) - f(w) - h <g, d>| goes with h^2, and with h for anything else.
 
-Rule 1: 1 and 2 ask whether it is the gradient of anything, 3 whether of the loss that came with it.
-Rule 2: each has a floor, what rounding and kinks can feign. What is above it is proven. What is
-        below it holds only if the floor is low enough to have seen what matters; else undecided.
+Rule 1: 1 and 2 ask whether it is the gradient of any function, 3 whether of its own loss.
+Rule 2: each has a floor, the largest value that rounding and kinks can produce. A statistic above
+        it proves a violation. One below it is agreement only if the floor is low; else undecided.
 """
 
 from collections.abc import Sequence
@@ -34,8 +34,8 @@ from refsast.crosscheck.integrability.field import (
 )
 from refsast.crosscheck.integrability.verdict import Measurement, Verdict, VerdictKind
 
-SIGMAS = 15.0  # how many measured errors a floor is; see `integrable` for how it was found
-SMOOTH = 5  # harmonics from here on are rounding and kinks: a smooth field has radius^4 there
+SIGMAS = 15.0  # of measured errors in a floor; `integrable` says how it was found
+SMOOTH = 5  # higher harmonics are rounding and kinks: a smooth field has them of order radius^4
 CUBIC = np.vander(ABSCISSAE, 4, increasing=True)
 
 
@@ -66,20 +66,20 @@ def integrable(
 
     Notes
     -----
-    A floor is `SIGMAS` = 15 times the error that the test measured of itself: what a polynomial
-    leaves over on a line, and harmonics that a smooth field does not have on the loop. It was found
-    on 380 drawn right gradients, every fourth of slope 25 and the others of 1 to 5. The largest
-    statistic, in measured errors, and the median floor, relative as the statistics are::
+    A floor is `SIGMAS` = 15 times the error that the test measures in itself: the residual of a
+    polynomial on a line, and the harmonics on the loop that a smooth field does not have. The
+    factor was chosen on 380 drawn right gradients, every fourth of slope 25 and the others of 1 to
+    5. Largest statistic, in measured errors, and median floor, relative as the statistics are::
 
                   float64: largest  floor     float32: largest  floor
         symmetry           3.4      3e-9               7.1      9e-4
         work               3.8      5e-10              4.5      2e-4
         slope              1.5      5e-9               2.9      6e-4
 
-    The largest come from kinks, of surrogates that are only once differentiable. Lines and loop are
-    short so that few are met: about 6e-6 (float64) or 0.03 of the length over which the gradient
-    changes by its own size. The statistic of `work` is divided by the radius, so that it is of the
-    size of an asymmetry.
+    The largest come from kinks, of surrogates that are differentiable only once. Lines and loop are
+    short, to meet few of them: about 6e-6 (float64) or 0.03 of the length over which the gradient
+    changes by its own size. The statistic of `work` is divided by the radius, so that its size is
+    that of an asymmetry.
 
     References
     ----------
@@ -96,7 +96,7 @@ def integrable(
 
 
 def decide(symmetry: Measurement, work: Measurement, slope: Measurement) -> VerdictKind:
-    """One verdict of three."""
+    """Combine three measurements into one verdict."""
     if symmetry.fails or work.fails:
         return VerdictKind.NONE
     if slope.fails:
@@ -107,15 +107,15 @@ def decide(symmetry: Measurement, work: Measurement, slope: Measurement) -> Verd
 def _symmetry(field: Field) -> Measurement:
     """<d, H e> - <e, H d>, relative to such products."""
     fits = [
-        _derivative(along, 4, field.eps * size)
+        _derivative(products, 4, field.eps * size)
         for line in field.lines
-        for along, size in zip(_projections(line)[:LINES], line[0].size[:LINES], strict=True)
+        for products, size in zip(_projections(line)[:LINES], line[0].size[:LINES], strict=True)
     ]
-    products, errors = np.array(fits).T.reshape(2, LINES, LINES)
-    above = np.triu_indices(LINES, 1)
-    scale = _rms(np.concatenate([products[above], products.T[above]]))
-    gaps = (products - products.T)[above]
-    return _combine(gaps, np.hypot(errors, errors.T)[above], scale)
+    hessian, errors = np.array(fits).T.reshape(2, LINES, LINES)
+    pairs = np.triu_indices(LINES, 1)
+    scale = _rms(np.concatenate([hessian[pairs], hessian.T[pairs]]))
+    gaps = (hessian - hessian.T)[pairs]
+    return _combine(gaps, np.hypot(errors, errors.T)[pairs], scale)
 
 
 def _work(field: Field) -> Measurement:
@@ -125,6 +125,7 @@ def _work(field: Field) -> Measurement:
     force = (tangent * _projections(field.loop)[LINES:]).sum(axis=0)
     weights = np.full(n // 2 + 1 - SMOOTH, 2.0)
     weights[-1] = 1.0  # the highest harmonic has no sine
+    # What a smooth field does not have on a loop this small measures the noise of the mean.
     high = abs(np.fft.rfft(force)[SMOOTH:]) ** 2
     error = np.sqrt(weights @ high / weights.sum()) / n
     rounding = field.eps * _rms(field.centre.size[LINES:]) / np.sqrt(n)
@@ -133,42 +134,43 @@ def _work(field: Field) -> Measurement:
 
 
 def loss_slope(field: Field) -> tuple[Measurement, float]:
-    """The loss's own derivative against <g, d>; by which factor the latter is larger."""
+    """The loss's own derivative against <g, d>, and the factor between the two; see `Verdict`."""
     fits = [_excess_slope(field, line, j) for j, line in enumerate(field.lines)]
-    beyond, errors = np.array(fits).T
-    said = field.centre.along[:LINES]
-    own = said + beyond
+    excess, errors = np.array(fits).T
+    given = field.centre.products[:LINES]
+    own = given + excess
     errors = np.hypot(errors, field.eps * field.centre.size[:LINES])
-    scale = max(_rms(own), _rms(said))
-    finding = _combine(said - own, errors, scale)
-    return finding, _factor(said, own, errors, scale)
+    scale = max(_rms(own), _rms(given))
+    return _combine(given - own, errors, scale), _factor(given, own, errors, scale)
 
 
-def _factor(said: Array, own: Array, errors: Array, scale: float) -> float:
-    """By what to multiply the loss's own derivatives; see `Verdict`."""
+def _factor(given: Array, own: Array, errors: Array, scale: float) -> float:
+    """By what to multiply the loss's own derivatives to get <g, d>."""
     if not _rms(own) > SIGMAS * _rms(errors):
-        return np.inf if _rms(said) > SIGMAS * _rms(errors) else np.nan
-    factor = float(said @ own / (own @ own))
-    rest = _combine(said - factor * own, errors * (1.0 + abs(factor)), scale)
+        return np.inf if _rms(given) > SIGMAS * _rms(errors) else np.nan
+    factor = float(given @ own / (own @ own))
+    rest = _combine(given - factor * own, errors * (1.0 + abs(factor)), scale)
     return np.nan if rest.fails else factor
 
 
 def _excess_slope(field: Field, line: Sequence[Sample], j: int) -> tuple[float, float]:
     """The slope of ``f(w + h d) - (integral of <g, d> up to there)``, zero for a gradient."""
+    # The gradient along the line as a cubic, and its integral from the centre.
     powers = np.linalg.pinv(CUBIC) @ _projections(line)[j]
     work = ABSCISSAE * (CUBIC @ (powers / np.arange(1, 5)))
     loss = _losses(line)
-    ahead = (loss - field.centre.loss) / field.step - work
+    excess = (loss - field.centre.loss) / field.step - work
     eps = max(field.eps, spacing(loss))  # the loss alone may be of single precision
-    return _derivative(ahead, 3, eps * abs(loss).max() / field.step)
+    return _derivative(excess, 3, eps * abs(loss).max() / field.step)
 
 
 def _exponent(field: Field) -> float:
-    """Of h in the remainder, by least squares on logarithms; NaN where rounding is all there is."""
-    linear = np.outer(field.centre.along[:LINES], field.step * ABSCISSAE)
-    rest = np.array([_losses(line) for line in field.lines]) - field.centre.loss - linear
-    sides = np.concatenate([rest[:, STEPS + 1 :], rest[:, STEPS - 1 :: -1]])
+    """The exponent of h in the remainder, by least squares on logarithms; NaN if it is rounding."""
+    linear = np.outer(field.centre.products[:LINES], field.step * ABSCISSAE)
+    remainder = np.array([_losses(line) for line in field.lines]) - field.centre.loss - linear
+    sides = np.concatenate([remainder[:, STEPS + 1 :], remainder[:, STEPS - 1 :: -1]])
     sizes = np.sqrt(np.mean(sides**2, axis=0))
+    # Only steps whose remainder is above rounding enter the fit.
     clear = sizes > SIGMAS * field.eps * abs(field.centre.loss)
     if clear.sum() < STEPS - 1:
         return np.nan
@@ -176,17 +178,17 @@ def _exponent(field: Field) -> float:
 
 
 def _derivative(values: Array, powers: int, rounding: float) -> tuple[float, float]:
-    """The derivative in the middle of a line, by a polynomial, and its error by what is left."""
+    """The derivative in the middle of a line, by a polynomial, and its error, by the residual."""
     basis = CUBIC[:, :powers]
     inverse = np.linalg.pinv(basis)
     fit = inverse @ values
-    left = np.linalg.norm(values - basis @ fit) / np.sqrt(len(values) - powers)
-    return float(fit[1]), float(np.hypot(left, rounding) * np.linalg.norm(inverse[1]))
+    residual = np.linalg.norm(values - basis @ fit) / np.sqrt(len(values) - powers)
+    return float(fit[1]), float(np.hypot(residual, rounding) * np.linalg.norm(inverse[1]))
 
 
 def _projections(samples: Sequence[Sample]) -> Array:
     """Products with every direction, a row each, at all samples."""
-    return np.array([sample.along for sample in samples]).T
+    return np.array([sample.products for sample in samples]).T
 
 
 def _losses(samples: Sequence[Sample]) -> Array:
@@ -195,9 +197,10 @@ def _losses(samples: Sequence[Sample]) -> Array:
 
 
 def _combine(gaps: Array, errors: Array, scale: float) -> Measurement:
-    """All gaps in one, each weighed by its error; nothing is found where all is zero."""
+    """All gaps as one number, each weighted by its error; undecided where all is zero."""
     if not (scale > 0.0 and (errors > 0.0).all()):
         return Measurement(0.0, np.inf)
+    # 1 / rms(1 / errors), in a form whose squares cannot overflow.
     noise = errors.min() / _rms(errors.min() / errors)
     return Measurement(_rms(gaps / errors) * noise / scale, SIGMAS * noise / scale)
 

@@ -1,11 +1,11 @@
-"""A black box as a vector field: what its gradients say on lines and on a loop about a point.
+"""A black box as a vector field: its gradients on lines and on a loop around a point.
 
-Rule 1: the box is asked through `ask` alone; nothing here differentiates anything.
+Rule 1: the box is called through `ask` alone; nothing here differentiates anything.
 Rule 2: of each gradient only its products with a few directions are kept, so that a network of any
-        size costs a bounded number of calls and no memory to speak of.
-Rule 3: rounding is measured, by what a polynomial or a few harmonics leave over, and not only
-        computed from the dtype: p - y of a confident network loses more than any dtype tells, and
-        what was computed in single precision may come back in double.
+        size costs a bounded number of calls and little memory.
+Rule 3: rounding is measured, as the residual of a polynomial or of a few harmonics, and not only
+        computed from the dtype: p - y of a confident network loses more digits than the dtype
+        tells, and numbers computed in single precision may come back in double.
 """
 
 from collections.abc import Callable
@@ -21,13 +21,13 @@ from refsast.model.params import Params, flatten, layer_arrays
 LINES, PLANE = 3, 2  # directions of the lines, and of the plane of the loop
 STEPS = 5  # to either side, along a line
 POINTS = 20  # on the loop
-# Lengths are in units over which the gradient changes by its own size. What rounding feigns falls
-# with the length, what kinks (of surrogates with a jump in their second derivative) feign grows.
-REACH = 400.0  # of a line to either side, in roots of the rounding
-LONGEST = 0.03  # reach of a line, where that would be longer
-WIDEST = 0.01  # radius of the loop, likewise
-STEEPEST = 1e-3  # shortest such length looked for, relative to the parameters
-CALLS = 2 * LINES * STEPS + POINTS + 4  # the point itself three times, and one step aside
+# Lengths are in units over which the gradient changes by its own size. Rounding error shrinks with
+# step length; the error from kinks (jumps in a surrogate's second derivative) grows.
+REACH = 400.0  # of a line to either side, in square roots of the rounding unit
+LONGEST = 0.03  # at most this long
+WIDEST = 0.01  # radius of the loop, at most
+STEEPEST = 1e-3  # the shortest such unit, relative to the parameters
+CALLS = 2 * LINES * STEPS + POINTS + 4  # the point itself three times, and one nearby
 
 ABSCISSAE = np.arange(-STEPS, STEPS + 1) / STEPS
 ANGLES = 2.0 * np.pi * np.arange(POINTS) / POINTS
@@ -35,26 +35,26 @@ ANGLES = 2.0 * np.pi * np.arange(POINTS) / POINTS
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """What one call says.
+    """One answer of the black box.
 
     Attributes
     ----------
     loss : float
         The loss.
-    along : (n,) array
+    products : (n,) array
         Products of the gradient with every direction.
     size : (n,) array
-        Root of the sum of the squares of the terms of those products.
+        Square root of the sum of the squared terms of each product: the scale of its rounding.
     """
 
     loss: float
-    along: Array
+    products: Array
     size: Array
 
 
 @dataclass(frozen=True, eq=False)
 class Field:
-    """The samples about a point.
+    """The samples around a point.
 
     Attributes
     ----------
@@ -82,7 +82,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Discrepancy:
-    """Two answers to one question.
+    """Two different answers to one question.
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ class Discrepancy:
     loss : float
         How far the two losses are.
     later : bool
-        Whether the box said the same twice in a row, and something else after other questions.
+        Whether the box answered the same twice in a row, and differently after other questions.
     """
 
     apart: float
@@ -100,69 +100,53 @@ class Discrepancy:
 
 
 def sample_field(gradient: Gradient, case: Case, rng: np.random.Generator) -> Field | Discrepancy:
-    """Ask a black box about the neighbourhood of a case's parameters.
+    """Sample a black box around a case's parameters, by `CALLS` calls.
 
-    Parameters
-    ----------
-    gradient : callable
-        As for `ask`.
-    case : Case
-        The point, and the batch.
-    rng : numpy.random.Generator
-        For the directions; advanced.
-
-    Returns
-    -------
-    Field or Unrepeated
-        After `CALLS` calls; or what came instead of the same answer to the same question.
-
-    Raises
-    ------
-    ValueError
-        From `ask`.
+    A Discrepancy if the same question got two answers. `rng` draws the directions; errors as `ask`.
     """
     w = flatten(case.params)
     directions = _directions(case.params, rng)
 
-    def at(point: Array) -> tuple[float, Array, float]:
+    def call(point: Array) -> tuple[float, Array, float]:
         answer, dtype = ask(gradient, replace(case, params=split_vector(case.network, point)))
         return answer.loss, flatten(answer.grads), float(np.finfo(dtype).eps)
 
     def sample(point: Array) -> Sample:
-        loss, g, _ = at(point)
+        loss, g, _ = call(point)
         return _project(loss, g, directions)
 
-    loss, g, claimed = at(w)
-    if differ := _discrepancy(loss, g, *at(w)[:2], later=False):
+    loss, g, dtype_eps = call(w)
+    if differ := _discrepancy(loss, g, *call(w)[:2], later=False):
         return differ
-    aside = claimed ** (1 / 3)
-    _, moved, _ = at(w + aside * directions[0])
-    eps = max(claimed, spacing(moved))
-    length = _length_scale(g, moved, aside)
-    step, radius = (length * min(limit, REACH * eps**0.5) for limit in (LONGEST, WIDEST))
+    # A finite difference: its best step is about the cube root of the rounding.
+    step = dtype_eps ** (1 / 3)
+    _, nearby, _ = call(w + step * directions[0])
+    eps = max(dtype_eps, spacing(nearby))
+    unit = _length_scale(g, nearby, step)
+    reach, radius = (unit * min(limit, REACH * eps**0.5) for limit in (LONGEST, WIDEST))
     centre = _project(loss, g, directions)
-    lines = tuple(_sample_line(sample, centre, w, step * d) for d in directions[:LINES])
+    lines = tuple(_sample_line(sample, centre, w, reach * d) for d in directions[:LINES])
     plane = radius * directions[LINES:]
     loop = tuple(sample(w + np.cos(a) * plane[0] + np.sin(a) * plane[1]) for a in ANGLES)
-    differ = _discrepancy(loss, g, *at(w)[:2], later=True)
-    return differ or Field(centre, lines, loop, step, radius / length, eps)
+    differ = _discrepancy(loss, g, *call(w)[:2], later=True)
+    return differ or Field(centre, lines, loop, reach, radius / unit, eps)
 
 
 def _sample_line(
     sample: Callable[[Array], Sample], centre: Sample, w: Array, reach: Array
 ) -> tuple[Sample, ...]:
-    """Samples along a line; the one in the middle is known."""
+    """Samples along a line through the centre, which is already sampled."""
     return tuple(sample(w + t * reach) if t else centre for t in ABSCISSAE)
 
 
 def _directions(params: Params, rng: np.random.Generator) -> Array:
-    """Random directions (n, p), in each weight and bias as large as what is there.
+    """Random directions (n, p), in each weight and bias array as large as the array itself.
 
-    So a step of one doubles the parameters, and a bias is heard beside a thousand weights.
+    So a step of one changes parameters by their own size, and a bias counts beside many weights.
     """
     arrays = [a for layer in params for a in layer_arrays(layer).values()]
-    whole = float(np.sqrt(np.mean(flatten(params) ** 2))) or 1.0
-    scales = [float(np.sqrt(np.mean(a**2))) or whole for a in arrays]
+    overall = float(np.sqrt(np.mean(flatten(params) ** 2))) or 1.0  # for arrays of zeros
+    scales = [float(np.sqrt(np.mean(a**2))) or overall for a in arrays]
     spread = np.concatenate([np.full(a.size, s) for a, s in zip(arrays, scales, strict=True)])
     return rng.standard_normal((LINES + PLANE, spread.size)) * spread
 
@@ -172,31 +156,24 @@ def _project(loss: float, g: Array, directions: Array) -> Sample:
     return Sample(loss, directions @ g, np.sqrt(directions**2 @ g**2))
 
 
-def _length_scale(g: Array, moved: Array, step: float) -> float:
-    """Over which part of a direction the gradient changes by its own size; at most over all."""
-    change, size = np.linalg.norm(moved - g), np.linalg.norm(g)
+def _length_scale(g: Array, nearby: Array, step: float) -> float:
+    """The part of a direction over which the gradient changes by its own size; at most 1."""
+    change, size = np.linalg.norm(nearby - g), np.linalg.norm(g)
     return float(max(STEEPEST, min(1.0, step * size / change))) if change > 0.0 else 1.0
 
 
 def spacing(values: Array) -> float:
-    """Return the relative spacing of the numbers that were used, by their last binary digits.
+    """Return the relative spacing of the floating-point format in use, by the last binary digits.
 
-    Parameters
-    ----------
-    values : ndarray
-        float64, whatever they were computed in.
-
-    Returns
-    -------
-    float
-        2.2e-16 in general, 1.2e-7 for numbers that were single, 0.008 for any with fewer digits;
-        2.2e-16 for zeros and powers of two, which tell nothing.
+    It is 2.2e-16 in general, 1.2e-7 for numbers that were single, 0.008 for any with fewer digits;
+    2.2e-16 for zeros and powers of two, which show no format.
 
     Examples
     --------
     >>> spacing(np.array([0.3, 0.7])), spacing(np.array([0.3, 0.7], np.float32).astype(float))
     (2.220446049250313e-16, 1.1920928955078125e-07)
     """
+    # All bits that any number has set, then the lowest of them among the 52 of the mantissa.
     digits = int(np.bitwise_or.reduce(values.astype(np.float64).view(np.int64).ravel()))
     digits &= 2**52 - 1
     unused = (digits & -digits).bit_length() - 1 if digits else 0
@@ -206,7 +183,7 @@ def spacing(values: Array) -> float:
 def _discrepancy(
     loss: float, g: Array, other_loss: float, other_g: Array, *, later: bool
 ) -> Discrepancy | None:
-    """How far two answers are apart; None where they are equal to the last bit."""
+    """How two answers differ; None where they are equal to the last bit."""
     if loss == other_loss and np.array_equal(g, other_g):
         return None
     size = max(np.linalg.norm(g), np.linalg.norm(other_g))

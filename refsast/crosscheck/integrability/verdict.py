@@ -1,4 +1,4 @@
-"""What the test that needs no reference says: a finding of each part, and one verdict."""
+"""The result of the test that needs no reference: a measurement of each part, and one verdict."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -11,7 +11,7 @@ HIGHEST_FLOOR = 1e-2  # highest floor that lets a test hold
 
 
 class VerdictKind(Enum):
-    """What a black box is, in words."""
+    """What a black box was found to be."""
 
     GRADIENT = "the gradient of its loss"
     OTHER = "a gradient, but not of its loss"
@@ -23,14 +23,14 @@ class VerdictKind(Enum):
 
 @dataclass(frozen=True)
 class Measurement:
-    """What one test found.
+    """The result of one test.
 
     Attributes
     ----------
     statistic : float
         How far from a gradient, relative: 0 for a gradient, of order 1 for a poor estimate.
     floor : float
-        What rounding, kinks and steps can make of it where the field is a gradient.
+        The largest value that rounding, kinks and steps can give it if the field is a gradient.
     """
 
     statistic: float
@@ -38,12 +38,12 @@ class Measurement:
 
     @property
     def fails(self) -> bool:
-        """Whether it is proven not to be what was asked."""
+        """Whether a violation is proven."""
         return self.statistic > self.floor
 
     @property
     def holds(self) -> bool:
-        """Whether it was seen well enough, and nothing found."""
+        """Whether the floor is low enough, and the statistic below it."""
         return self.statistic <= self.floor <= HIGHEST_FLOOR
 
     def __str__(self) -> str:
@@ -53,11 +53,11 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What all tests found.
+    """The result of all tests.
 
     Attributes
     ----------
-    kind : Kind
+    kind : VerdictKind
         The verdict.
     symmetry, work, slope : Finding or None
         Of the three tests; of `slope` the remainder's linear part relative to <g, d>. None where
@@ -85,7 +85,7 @@ class Verdict:
 
     def __str__(self) -> str:
         if self.unrepeated is not None:
-            return f"{_capitalize(self.kind.value)}.\n{_reset_hint(self.unrepeated)}"
+            return f"{self.kind.value.capitalize()}.\n{_reset_hint(self.unrepeated)}"
         note = " It is zero here." if self.silent else ""
         if np.isinf(self.factor):
             note = " Its loss stands still: are spikes hard?"
@@ -93,20 +93,15 @@ class Verdict:
             note = f" It is {self.factor:.6g} times that gradient."
         exponent = f"h^{self.exponent:.2f}" if np.isfinite(self.exponent) else "lost in rounding"
         return (
-            f"{_capitalize(self.kind.value)}.{note}\n"
+            f"{self.kind.value.capitalize()}.{note}\n"
             f"  Hessian symmetric?           {self.symmetry}\n"
             f"  no work on a closed loop?    {self.work}\n"
             f"  the loss changes as it says? {self.slope}, remainder {exponent}"
         )
 
 
-def _capitalize(words: str) -> str:
-    """With a capital letter."""
-    return words[0].upper() + words[1:]
-
-
 def _reset_hint(found: Discrepancy) -> str:
-    """What is most likely wrong."""
+    """How two answers differed, and the most likely cause."""
     when = "after other calls" if found.later else "twice in a row"
     return (
         f"  Asked {when}, gradients differ by {found.apart:.1e} (relative), losses by "

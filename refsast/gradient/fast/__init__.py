@@ -1,9 +1,9 @@
-"""Loss and gradients by hand-derived backpropagation through time: the quick way.
+"""Loss and gradients by hand-derived backpropagation through time: `gradient.bptt`, made fast.
 
 Rule 1: nothing here comes from the tape; agreement with `gradient.reference` is evidence.
 Rule 2: same names, same units, same answers as `gradient.reference`, also in float32.
-Rule 3: what is large is a matrix product (`products`), or is written into arrays that are there
-        already (`in_place`), step by step (`layer`), stretch by stretch (`network`).
+Rule 3: `inputs` has the large matrix products, `kernels` one step written into allocated arrays,
+        `layer` a chunk of steps, `network` all layers and chunks, `sam` two passes at once.
 """
 
 from refsast.gradient.fast.loss import input_grad, loss_and_grad, straight_through

@@ -1,10 +1,10 @@
-"""The products with the input, dense or sparse: the only large ones, and the only two kinds.
+"""The input, dense or sparse, and its products with weights: the only large products there are.
 
 Rule 1: dense inputs are one matrix product over all steps and recordings, in BLAS, which uses the
         cores by itself.
 Rule 2: sparse inputs are scipy's products, which release the interpreter: the neurons are split
         over threads, so nothing is added twice and the bits do not depend on who is first.
-Rule 3: each kind orders its rows as it likes; what goes in and comes out is (time, batch, n).
+Rule 3: each kind orders its rows as it likes; arguments and results are (time, batch, n).
 """
 
 import os
@@ -18,17 +18,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refsast.arrays import Array, all_finite
+from refsast.cores import core_count
 from refsast.spikes import Spikes
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-MIN_ONES_PER_THREAD = 20_000  # ones, below which a second thread costs more than it saves
+MIN_ONES_FOR_THREADS = 20_000  # ones; below, a second thread costs more than it saves
 CONVERSION_SIZE = 1 << 22  # numbers that are converted from another dtype at a time
-# Measured on two cores (AVX2) in single precision, in units of one multiplication of a sparse
-# product: what a dense one costs whose input is made from spikes; what it costs to bring one weight
-# into the order of the sparse ones and its gradient back; and how much more, in units of DENSE, one
-# weight of the other layers costs that has one thread instead of all.
+# Cost model, measured on two cores (AVX2) in single precision, in units of one sparse multiply.
+# DENSE_COST: a dense multiply, making the array from spikes included. REORDER_COST: transposing one
+# weight, and its gradient back. UPPER_LAYER_COST: extra for one weight of an upper layer, which has
+# one thread instead of all, in units of DENSE_COST.
 DENSE_COST, REORDER_COST, UPPER_LAYER_COST = 0.125, 10.0, 3.0
 SINGLE_THREAD_SIZE = 1 << 18  # multiplications, up to which OpenBLAS stays on one thread
 MIN_PIECE = 16  # rows, below which a product in pieces is slower than one
@@ -48,64 +49,64 @@ class DenseInputs:
 
     x: NDArray[np.generic]
     dtype: np.dtype
-    product = staticmethod(np.matmul)
+    matmul = staticmethod(np.matmul)
 
     @property
-    def matrix(self) -> tuple[int, int]:
+    def matrix_shape(self) -> tuple[int, int]:
         """Rows (steps times recordings) and inputs."""
         time, batch, n_in = self.x.shape
         return time * batch, n_in
 
-    def times(self, w: Array) -> Array:
+    def multiply(self, w: Array) -> Array:
         """Return ``W x_t`` for all steps, shape (time, batch, n)."""
         out = np.empty((*self.x.shape[:2], len(w)), self.dtype)
-        for span in self._spans():
-            np.matmul(self._rows(span), w.T, out=flatten_steps(out[span]))
+        for steps in self._pieces():
+            np.matmul(self._convert(steps), w.T, out=flatten_steps(out[steps]))
         return out
 
-    def gradient(self, delta: Array) -> Array:
+    def weight_grad(self, delta: Array) -> Array:
         """Return ``sum_t delta_t x_t'``, shape (n, n_in)."""
-        first, *others = self._spans()
-        total = flatten_steps(delta[first]).T @ self._rows(first)
-        for span in others:
-            total += flatten_steps(delta[span]).T @ self._rows(span)
+        first, *others = self._pieces()
+        total = flatten_steps(delta[first]).T @ self._convert(first)
+        for steps in others:
+            total += flatten_steps(delta[steps]).T @ self._convert(steps)
         return total
 
-    def _spans(self) -> list[slice]:
-        """Stretches of time of which one at a time is converted; one where nothing is to be."""
+    def _pieces(self) -> list[slice]:
+        """Steps to convert at a time, to save memory; all of them, if none need be converted."""
         time, batch, n_in = self.x.shape
         step = time if self.x.dtype == self.dtype else max(1, CONVERSION_SIZE // (batch * n_in))
         return [slice(t, t + step) for t in range(0, time, step)]
 
-    def _rows(self, span: slice) -> Array:
+    def _convert(self, steps: slice) -> Array:
         """Some steps as a matrix, in the dtype of the computation."""
-        return flatten_steps(self.x[span].astype(self.dtype, copy=False))
+        return flatten_steps(self.x[steps].astype(self.dtype, copy=False))
 
-    def squares(self) -> Array:
+    def square_sums(self) -> Array:
         """Return the sum of squares of each input, shape (time, batch)."""
-        rows = self.as_rows()
+        rows = self.input_rows()
         return np.einsum("ri,ri->r", rows, rows).reshape(self.x.shape[:2])
 
-    def as_rows(self) -> Array:
+    def input_rows(self) -> Array:
         """Return the inputs as a matrix, its rows in this kind's own order."""
-        return self._rows(slice(None))
+        return self._convert(slice(None))
 
-    def in_rows(self, signal: Array) -> Array:
+    def signal_rows(self, signal: Array) -> Array:
         """Return a signal (time, batch, n) as a matrix whose rows are in the same order."""
         return flatten_steps(signal)
 
-    def times_gradient(self, other: "Inputs", delta: Array) -> Array:
-        """Return ``times(other.gradient(delta))`` by way of the inner products of the inputs."""
-        rows = self.as_rows()
-        gram = rows @ (rows if other is self else other.as_rows()).T
-        return (gram @ other.in_rows(delta)).reshape(*self.x.shape[:2], -1)
+    def multiply_weight_grad(self, other: "Inputs", delta: Array) -> Array:
+        """Return ``multiply(other.weight_grad(delta))`` by the inner products of the inputs."""
+        rows = self.input_rows()
+        gram = rows @ (rows if other is self else other.input_rows()).T
+        return (gram @ other.signal_rows(delta)).reshape(*self.x.shape[:2], -1)
 
 
 def matmul_in_pieces(a: Array, b: Array) -> Array:
     """Return ``a @ b`` in pieces that BLAS leaves to one thread, where that costs little.
 
     After a product on several threads those of OpenBLAS spin for up to a tenth of a second, and
-    whatever else wants a core meanwhile shares it.
+    take the cores from our own threads meanwhile.
     """
     (m, k), n = a.shape, b.shape[1]
     step = piece_length(m, k, n)
@@ -127,7 +128,7 @@ def piece_length(m: int, k: int, n: int) -> int | None:
 
 @dataclass(frozen=True, eq=False)
 class SparseInputs:
-    """Inputs as the places of their ones; rows go recording after recording.
+    """Inputs as the indices of their ones; rows go recording after recording.
 
     Attributes
     ----------
@@ -139,65 +140,67 @@ class SparseInputs:
 
     spikes: Spikes
     rows: "csr_array"
-    product = staticmethod(matmul_in_pieces)
+    matmul = staticmethod(matmul_in_pieces)
 
     @property
-    def matrix(self) -> tuple[int, int]:
+    def matrix_shape(self) -> tuple[int, int]:
         """Rows (steps times recordings) and inputs."""
         time, batch, n_in = self.spikes.shape
         return time * batch, n_in
 
-    def times(self, w: Array) -> Array:
+    def multiply(self, w: Array) -> Array:
         """Return ``W x_t`` for all steps, shape (time, batch, n)."""
         out = np.empty((*self.spikes.shape[:2], len(w)), w.dtype)
 
         def fill(part: slice) -> None:
             columns = np.ascontiguousarray(w[part].T)
-            # What is not finite shows, also where no input is: as in a product with an array.
+            # A dense product multiplies such weights by zeros, too, and gives NaN; so does this.
             finite = all_finite(columns)
-            out[:, :, part] = self._in_time(self.rows @ columns) if finite else np.nan
+            out[:, :, part] = self._steps(self.rows @ columns) if finite else np.nan
 
-        self._each(fill, len(w))
+        self._fill_parts(fill, len(w))
         return out
 
-    def gradient(self, delta: Array) -> Array:
+    def weight_grad(self, delta: Array) -> Array:
         """Return ``sum_t delta_t x_t'``, shape (n, n_in)."""
         columns, n = self.rows.T, delta.shape[2]
         out = np.empty((n, self.spikes.cells), delta.dtype)
 
         def fill(part: slice) -> None:
-            out[part] = (columns @ self.in_rows(delta[:, :, part])).T
+            out[part] = (columns @ self.signal_rows(delta[:, :, part])).T
 
-        self._each(fill, n)
+        self._fill_parts(fill, n)
         return out
 
-    def squares(self) -> Array:
+    def square_sums(self) -> Array:
         """Return the sum of squares of each input, shape (time, batch)."""
         steps, batch, _ = self.spikes.shape
         ones = np.diff(self.spikes.starts).astype(self.rows.dtype)
         return ones.reshape(batch, steps).T
 
-    def as_rows(self) -> Array:
+    def input_rows(self) -> Array:
         """Return the inputs as a matrix, its rows in this kind's own order."""
-        return self.in_rows(self.spikes.dense(self.rows.dtype).astype(self.rows.dtype, copy=False))
+        return self.signal_rows(
+            self.spikes.dense(self.rows.dtype).astype(self.rows.dtype, copy=False)
+        )
 
-    def in_rows(self, signal: Array) -> Array:
+    def signal_rows(self, signal: Array) -> Array:
         """Return a signal (time, batch, n) as a matrix whose rows are in the same order."""
         return flatten_steps(np.ascontiguousarray(signal.swapaxes(0, 1)))
 
-    def times_gradient(self, other: "Inputs", delta: Array) -> Array:
-        """Return ``times(other.gradient(delta))`` by way of the inner products of the inputs."""
-        gram = self.rows @ np.ascontiguousarray(other.as_rows().T)
-        return self._in_time(matmul_in_pieces(gram, other.in_rows(delta)))
+    def multiply_weight_grad(self, other: "Inputs", delta: Array) -> Array:
+        """Return ``multiply(other.weight_grad(delta))`` by the inner products of the inputs."""
+        gram = self.rows @ np.ascontiguousarray(other.input_rows().T)
+        return self._steps(matmul_in_pieces(gram, other.signal_rows(delta)))
 
-    def _in_time(self, rows: Array) -> Array:
+    def _steps(self, rows: Array) -> Array:
         """A view (time, batch, n) of rows that go recording after recording."""
         steps, batch, _ = self.spikes.shape
         return rows.reshape(batch, steps, -1).swapaxes(0, 1)
 
-    def _each(self, fill: Callable[[slice], None], n: int) -> None:
+    def _fill_parts(self, fill: Callable[[slice], None], n: int) -> None:
         """Call ``fill`` for all n neurons, in as many parts as there are threads to use."""
-        parts = min(thread_count(), n) if len(self.spikes.index) > MIN_ONES_PER_THREAD else 1
+        parts = min(thread_count(), n) if len(self.spikes.index) > MIN_ONES_FOR_THREADS else 1
         ends = np.linspace(0, n, parts + 1).astype(int).tolist()
         slices = list(map(slice, ends[:-1], ends[1:]))
         others = [_thread_pool().submit(fill, part) for part in slices[1:]]
@@ -211,19 +214,10 @@ MatMul: TypeAlias = Callable[[Array, Array], Array]
 
 
 def break_even_density(rows: int, others: float) -> float:
-    """Return the share of ones at which sparse and dense products take as long.
+    """Return the share of ones at which sparse and dense products take equally long.
 
-    Parameters
-    ----------
-    rows : int
-        Steps times recordings.
-    others : float
-        Weights of all other layers, per weight of the first.
-
-    Returns
-    -------
-    float
-        Negative where the dense product is always the quicker one.
+    `rows` is steps times recordings, `others` the weights of all other layers per weight of the
+    first. The result is negative where the dense product is always faster.
     """
     return DENSE_COST * (1.0 - UPPER_LAYER_COST * others) - REORDER_COST / rows
 
@@ -232,7 +226,7 @@ def make_inputs(x: NDArray[np.generic] | Spikes, dtype: np.dtype, dense_above: f
     """Return inputs ready for products in `dtype`; spikes denser than `dense_above` as an array."""
     if not isinstance(x, Spikes):
         small = x.dtype.kind == "f" or x.size <= CONVERSION_SIZE
-        with np.errstate(over="ignore"):  # what is too large becomes infinite, which is found later
+        with np.errstate(over="ignore"):  # too large becomes infinite, which is noticed later
             return DenseInputs(np.ascontiguousarray(x, dtype if small else None), dtype)
     if x.density > dense_above:
         return DenseInputs(x.dense(dtype), dtype)
@@ -244,9 +238,9 @@ def make_inputs(x: NDArray[np.generic] | Spikes, dtype: np.dtype, dense_above: f
     return SparseInputs(x, csr_array((ones, index, starts), shape=(len(starts) - 1, x.cells)))
 
 
-def matmul_over_time(a: Array, w: Array, product: MatMul) -> Array:
+def matmul_over_time(a: Array, w: Array, matmul: MatMul) -> Array:
     """Return ``a_t w`` for all steps in one product, shape (time, batch, n)."""
-    return product(flatten_steps(a), w).reshape(*a.shape[:2], -1)
+    return matmul(flatten_steps(a), w).reshape(*a.shape[:2], -1)
 
 
 def flatten_steps(signal: Array) -> Array:
@@ -255,12 +249,12 @@ def flatten_steps(signal: Array) -> Array:
 
 
 def thread_count() -> int:
-    """Return how many threads to use: as many as BLAS was told to, else one per core."""
+    """Return how many threads to use: as many as BLAS is allowed, else one per core."""
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
-        told = os.environ.get(name, "")
-        if told.isdigit() and int(told) > 0:
-            return int(told)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        limit = os.environ.get(name, "")
+        if limit.isdigit() and int(limit) > 0:
+            return int(limit)
+    return core_count()
 
 
 @cache
@@ -269,5 +263,5 @@ def _thread_pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(thread_count(), thread_name_prefix="refsast")
 
 
-if hasattr(os, "register_at_fork"):  # the threads of a parent are not there in its child
+if hasattr(os, "register_at_fork"):  # a forked child has none of its parent's threads
     os.register_at_fork(after_in_child=_thread_pool.cache_clear)

@@ -1,13 +1,13 @@
-"""One spiking layer, forwards and backwards through a stretch of time.
+"""One spiking layer, forward and backward through a chunk of time.
 
-Write delta_t for dloss/du_t, g_t for what the spikes receive from above, and kept_t for
-``dr/du + dr/ds sigma'`` at (u_t, s_t), the derivative of what a step leaves for the next. Then,
-from the last step down::
+With delta_t = dL/du_t and g_t for what the spikes receive from above, the backward pass is that of
+`gradient.bptt`, its terms collected::
 
-    delta_t = sigma'(u_t - theta) (g_t + V' delta_{t+1}) + kept_t delta_{t+1}
+    delta_t = sigma'(u_t - theta) (g_t + V' delta_{t+1}) + reset_slope_t delta_{t+1}
+    reset_slope_t = dr/du + dr/ds sigma'(u_t - theta)
 
-which is all of backpropagation through time; `kept` and sigma' are noted on the way forwards.
-A detached reset drops dr/ds sigma' from `kept` and nothing else.
+The forward pass saves sigma' and `reset_slope`, so that the backward pass evaluates no function. A
+detached reset leaves dr/ds sigma' out of `reset_slope` and changes nothing else.
 """
 
 from collections.abc import Sequence
@@ -23,15 +23,7 @@ from refsast.model.spike import Spike
 
 @dataclass(frozen=True, eq=False)
 class LayerState:
-    """What a layer carries from one step to the next.
-
-    Attributes
-    ----------
-    carry : (batch, n) array
-        The reset r(u, s).
-    s : (batch, n) array
-        The spikes.
-    """
+    """What a layer passes from one step to the next: the reset r(u, s) and the spikes."""
 
     carry: Array
     s: Array
@@ -39,23 +31,23 @@ class LayerState:
 
 @dataclass(frozen=True, eq=False)
 class SavedActivations:
-    """What happened in a layer in some steps, as far as the way back needs it.
+    """What the backward pass of a layer needs of a chunk; arrays are (time, batch, n).
 
     Attributes
     ----------
-    s : (time, batch, n) array
+    s : array
         Spikes.
-    slope : (time, batch, n) array
-        sigma'(u_t - theta); overwritten with delta on the way back.
-    kept : (time, batch, n) array
+    slope : array
+        sigma'(u_t - theta); overwritten with delta by the backward pass.
+    reset_slope : array
         dr/du + dr/ds sigma'.
-    before : Rest
-        What the steps began with.
+    before : LayerState
+        The state before the first step of the chunk.
     """
 
     s: Array
     slope: Array
-    kept: Array
+    reset_slope: Array
     before: LayerState
 
 
@@ -68,74 +60,44 @@ def initial_state(batch: int, n: int, dtype: np.dtype) -> LayerState:
 def forward(
     neuron: LIF, spike: Spike, v: Array | None, currents: Array, before: LayerState, bound: float
 ) -> tuple[SavedActivations, LayerState]:
-    """Run a layer through some steps.
+    """Run a layer through a chunk; return what was saved, and the state after it.
 
-    Parameters
-    ----------
-    neuron : LIF
-        The neuron; its own spike gives the slope.
-    spike : callable
-        The spike that is fired.
-    v : (n, n) array or None
-        Recurrent weights.
-    currents : (time, batch, n) array
-        Feed-forward input and bias; overwritten with `kept`.
-    before : Rest
-        What the layer carries into the first step. Not changed.
-    bound : float
-        No potential is larger; see `make_spike_kernel`.
-
-    Returns
-    -------
-    stretch : Stretch
-        For `backward`.
-    after : Rest
-        For the steps that follow.
+    `spike` gives the values, the neuron's own spike the derivatives. `currents`, feed-forward input
+    and bias of all steps, is overwritten. No potential exceeds `bound`.
     """
     s, slope = (np.empty(currents.shape, currents.dtype) for _ in range(2))
-    u, out = np.empty_like(before.carry), before.carry.copy()
-    fire, carry = make_spike_kernel(neuron, spike, u, bound), make_reset_kernel(neuron, u)
+    u, carry = np.empty_like(before.carry), before.carry.copy()
+    spike_kernel = make_spike_kernel(neuron, spike, u, bound)
+    reset_kernel = make_reset_kernel(neuron, u)
     last = before.s
-    for current, now, steep in zip(currents, s, slope, strict=True):
-        np.add(out, current, u)
+    for current, s_t, slope_t in zip(currents, s, slope, strict=True):
+        np.add(carry, current, u)
         if v is not None:
             np.add(u, last @ v.T, u)
-        fire(u, now, steep)
-        carry(u, now, steep, current, out)
-        last = now
-    # A copy, since a view would keep the spikes of all steps.
-    return SavedActivations(s, slope, currents, before), LayerState(out, last.copy())
+        spike_kernel(u, s_t, slope_t)
+        # The current is not needed any more: its memory takes `reset_slope`.
+        reset_kernel(u, s_t, slope_t, current, carry)
+        last = s_t
+    # A copy, since a view would keep the spikes of all steps in memory.
+    return SavedActivations(s, slope, currents, before), LayerState(carry, last.copy())
 
 
 def backward(
-    stretch: SavedActivations, v: Array | None, g: Sequence[Array] | Array, later: Array | None
+    saved: SavedActivations, v: Array | None, g: Sequence[Array] | Array, later: Array | None
 ) -> Array:
-    """Return delta of all steps, shape (time, batch, n); written over the slope.
+    """Return delta of all steps of a chunk, shape (time, batch, n), written over the slopes.
 
-    Parameters
-    ----------
-    stretch : Stretch
-        What happened.
-    v : (n, n) array or None
-        Recurrent weights.
-    g : sequence of (batch, n) array
-        What the spikes of each step receive from above.
-    later : (batch, n) array or None
-        delta of the step that follows; None where none does.
-
-    Returns
-    -------
-    (time, batch, n) array
-        dloss/du.
+    `g` is what the spikes of each step receive from above; `later` is delta of the step after the
+    chunk, None where there is none.
     """
-    delta, part = stretch.slope, np.empty_like(stretch.slope[0])
-    for t in reversed(range(len(delta))):
-        now = delta[t]
+    delta, product = saved.slope, np.empty_like(saved.slope[0])
+    for t in reversed(range(len(delta))):  # after step t, its slopes are not needed any more
+        delta_t = delta[t]
         if later is None:
-            np.multiply(now, g[t], now)
+            np.multiply(delta_t, g[t], delta_t)
         else:
-            np.multiply(now, g[t] if v is None else g[t] + later @ v, now)
-            np.multiply(stretch.kept[t], later, part)
-            np.add(now, part, now)
-        later = now
+            np.multiply(delta_t, g[t] if v is None else g[t] + later @ v, delta_t)
+            np.multiply(saved.reset_slope[t], later, product)
+            np.add(delta_t, product, delta_t)
+        later = delta_t
     return delta

@@ -1,9 +1,12 @@
-"""The public gradients of the fast path."""
+"""The public gradients of the fast path.
+
+Every function raises a ValueError that names the argument whose shape, dtype or number is wrong.
+"""
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from refsast.arrays import Array, as_array, is_positive_int, require_floats, require_number
+from refsast.arrays import Array, as_array, is_positive_int, require_floats, require_fraction
 from refsast.gradient.fast.inputs import matmul_over_time
 from refsast.gradient.fast.network import (
     ForwardPass,
@@ -32,6 +35,11 @@ def loss_and_grad(
 ) -> tuple[Array, Params]:
     """Return the loss and its exact gradient in every parameter.
 
+    The equations are those of `bptt`. They are computed faster: the products with the input of all
+    steps are one, sparse where the input is; spikes and resets are written into arrays that are
+    there already; derivatives are saved in the forward pass; and states may be kept for a few steps
+    only.
+
     Parameters
     ----------
     network : Network
@@ -43,11 +51,11 @@ def loss_and_grad(
     y : (batch,) array of int
         Labels in [0, classes).
     checkpoint : int, optional
-        Keep the state of every so many steps only, and run what lies between again on the way back:
-        about as much memory as for so many steps, for one more run forwards.
+        Keep the states of every so many steps only, and run the steps between them again in the
+        backward pass: the memory of about so many steps, for the time of one more forward pass.
     dense_above : float, optional
         Share of ones above which `Spikes` are multiplied as an array after all; 0 for always,
-        1 for never. Left out, it is where both take as long, as measured.
+        1 for never. By default it is where both take as long, as measured.
 
     Returns
     -------
@@ -55,11 +63,6 @@ def loss_and_grad(
         Mean cross entropy, in nats.
     grads : tuple of Layer
         Of the shapes and dtype of `params`.
-
-    Raises
-    ------
-    ValueError
-        If a shape, dtype or number is not as it must be.
 
     References
     ----------
@@ -80,33 +83,20 @@ def input_grad(
 
     Parameters
     ----------
-    network : Network
-        The network; its spikes need a ``derivative``.
-    params : tuple of Layer
-        Its parameters.
-    x : (time, batch, n_0) array, or Spikes
-        Input.
-    y : (batch,) array of int
-        Labels in [0, classes).
-    checkpoint : int, optional
+    network, params, x, y, checkpoint
         As for `loss_and_grad`.
 
     Returns
     -------
     (time, batch, n_0) array
         Nats per unit of input, in the dtype of `params`.
-
-    Raises
-    ------
-    ValueError
-        If a shape, dtype or number is not as it must be.
     """
-    params, task = validate(network, network, params, x, y, checkpoint, None)
-    passage = run_forward(task, params)
-    _, g = loss_and_logit_grad(passage)
-    out = np.empty(task.x.shape, g.dtype)
-    for span, _, _, found in backward_chunks(passage, g):
-        out[span] = matmul_over_time(found[0], params[0].w, np.matmul)
+    params, problem = validate(network, network, params, x, y, checkpoint, None)
+    forward_pass = run_forward(problem, params)
+    _, g = loss_and_logit_grad(forward_pass)
+    out = np.empty(problem.x.shape, g.dtype)
+    for chunk in backward_chunks(forward_pass, g):
+        out[chunk.steps] = matmul_over_time(chunk.deltas[0], params[0].w, np.matmul)
     return out
 
 
@@ -127,15 +117,7 @@ def straight_through(
     ----------
     network : Network
         The network; its spikes give the backward derivative.
-    params : tuple of Layer
-        Its parameters.
-    x : (time, batch, n_0) array, or Spikes
-        Input.
-    y : (batch,) array of int
-        Labels in [0, classes).
-    checkpoint : int, optional
-        As for `loss_and_grad`.
-    dense_above : float, optional
+    params, x, y, checkpoint, dense_above
         As for `loss_and_grad`.
 
     Returns
@@ -144,54 +126,50 @@ def straight_through(
         Mean cross entropy of the hard network, in nats.
     estimate : tuple of Layer
         Of the shapes of `params`. No function has it as its gradient.
-
-    Raises
-    ------
-    ValueError
-        If a shape, dtype or number is not as it must be.
     """
     hard = replace_spikes(network, lambda _: heaviside)
     return value_and_grad(*validate(hard, network, params, x, y, checkpoint, dense_above))
 
 
 def validate(
-    forward: Network,
-    backward: Network,
+    network: Network,
+    surrogate: Network,
     params: Params,
     x: ArrayLike | Spikes,
     y: ArrayLike,
     checkpoint: int | None,
     dense_above: float | None,
 ) -> tuple[Params, Problem]:
-    """Check everything that came through a door."""
-    # Numbers that are not finite make the run so, and are looked for then: `require_finite`. Those
-    # of a readout may not, since an infinite logit may have probability zero.
-    params = validate_params(forward, params, read=require_floats)
-    if forward.readout.n_out is not None:
+    """Validate all arguments of a public function; return the parameters and all the rest."""
+    # Whether numbers are finite is not looked at here, to save a pass over all of them. Non-finite
+    # inputs make the loss non-finite; only then does `require_finite` name the array. The readout
+    # is the exception: an infinite logit may have probability zero.
+    params = validate_params(network, params, read=require_floats)
+    if network.readout.n_out is not None:
         for name, array in layer_arrays(params[-1]).items():
             as_array(array, f"params[{len(params) - 1}].{name}")
-    x = validate_input(forward, x)
+    x = validate_input(network, x)
     if not isinstance(x, Spikes) and x.dtype.kind == "c" != params[0].w.dtype.kind:
         raise ValueError(f"x must be real where params are, got dtype {x.dtype}")
     time, batch, _ = x.shape
     if checkpoint is not None and not is_positive_int(checkpoint):
         raise ValueError(f"checkpoint must be a positive integer, got {checkpoint!r}")
-    if dense_above is not None and not 0.0 <= require_number(dense_above, "dense_above") <= 1.0:
-        raise ValueError(f"dense_above must lie in [0, 1], got {dense_above}")
-    y = validate_labels(y, batch, forward.classes)
-    return params, Problem(forward, backward, x, y, min(checkpoint or time, time), dense_above)
+    if dense_above is not None:
+        require_fraction(dense_above, "dense_above")
+    y = validate_labels(y, batch, network.classes)
+    return params, Problem(network, surrogate, x, y, min(checkpoint or time, time), dense_above)
 
 
-def loss_and_logit_grad(passage: ForwardPass) -> tuple[Array, Array]:
-    """The loss of a run, and its cotangent of the logits, in the dtype of the run."""
-    loss, g = loss_and_cotangent(passage.logits, passage.task.y)
+def loss_and_logit_grad(forward_pass: ForwardPass) -> tuple[Array, Array]:
+    """Return the loss of a run, and its cotangent of the logits, in the dtype of the run."""
+    loss, g = loss_and_cotangent(forward_pass.logits, forward_pass.problem.y)
     if not np.isfinite(loss):
-        require_finite(passage.task, passage.params)
-    return loss, g.astype(passage.pooled.dtype)
+        require_finite(forward_pass.problem, forward_pass.params)
+    return loss, g.astype(forward_pass.pooled.dtype)
 
 
-def value_and_grad(params: Params, task: Problem) -> tuple[Array, Params]:
+def value_and_grad(params: Params, problem: Problem) -> tuple[Array, Params]:
     """Return the loss and all gradients of what `validate` gave."""
-    passage = run_forward(task, params)
-    loss, g = loss_and_logit_grad(passage)
-    return loss, param_grads(passage, g)
+    forward_pass = run_forward(problem, params)
+    loss, g = loss_and_logit_grad(forward_pass)
+    return loss, param_grads(forward_pass, g)

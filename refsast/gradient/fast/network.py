@@ -1,9 +1,9 @@
-"""A whole network, forwards and backwards, in one stretch of time or in several.
+"""A whole network, forward and backward, in one chunk of time or in several.
 
 Rule 1: no loop over batch or neurons; the only Python loops are over time and layers.
-Rule 2: a stretch goes through all layers before the next begins. With one stretch, all that the way
-        back needs is kept; with several, only what each begins with, and each is run again when the
-        way back comes to it.
+Rule 2: a chunk goes through all layers before the next begins. With one chunk, everything that the
+        backward pass needs is kept. With several, only the states between them are (checkpoints),
+        and the backward pass runs each chunk forward a second time when it gets there.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,7 +28,7 @@ from refsast.gradient.fast.layer import (
     initial_state,
 )
 from refsast.model.network import Network
-from refsast.model.params import Layer, Params, layer_arrays
+from refsast.model.params import Layer, Params, param_arrays, replace_arrays
 from refsast.model.readout import affine
 from refsast.model.validation import validate_params
 from refsast.spikes import Spikes
@@ -36,281 +36,242 @@ from refsast.spikes import Spikes
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """What is to be differentiated, checked.
+    """What is to be differentiated, validated.
 
     Attributes
     ----------
-    forward, backward : Network
-        What is run, and the network whose spikes give the derivatives; the same but for the
-        straight-through estimate.
+    network : Network
+        What is run.
+    surrogate : Network
+        Its spikes give the derivatives; another network only for the straight-through estimate.
     x : (time, batch, n_0) array, or Spikes
         Input.
     y : (batch,) array of int
         Labels.
-    span : int
-        Steps of a stretch.
+    chunk_steps : int
+        Steps of a chunk.
     dense_above : float, optional
         Share of ones above which spikes are multiplied as an array.
     """
 
-    forward: Network
-    backward: Network
+    network: Network
+    surrogate: Network
     x: NDArray[np.generic] | Spikes
     y: Integers
-    span: int
+    chunk_steps: int
     dense_above: float | None
 
     @property
-    def spans(self) -> list[slice]:
-        """The stretches."""
-        time = self.x.shape[0]
-        return [slice(t, min(t + self.span, time)) for t in range(0, time, self.span)]
+    def chunks(self) -> list[slice]:
+        """The steps of each chunk."""
+        time, n = self.x.shape[0], self.chunk_steps
+        return [slice(t, min(t + n, time)) for t in range(0, time, n)]
 
-    def inputs(self, span: slice, dtype: np.dtype) -> Inputs:
-        """The input of a stretch."""
-        x = self.x.during(span) if isinstance(self.x, Spikes) else self.x[span]
+    def inputs(self, steps: slice, dtype: np.dtype) -> Inputs:
+        """The input of a chunk, ready for products."""
+        x = self.x.during(steps) if isinstance(self.x, Spikes) else self.x[steps]
         above = self.dense_above
         if above is None:
-            first, *others = (np.prod(shapes["w"]) for shapes in self.forward.shapes)
+            # Other layers have one thread while the sparse product has all: their size counts.
+            first, *others = (np.prod(shapes["w"]) for shapes in self.network.shapes)
             above = break_even_density(x.shape[0] * x.shape[1], sum(others) / first)
         return make_inputs(x, dtype, above)
 
     def alpha(self, dtype: np.dtype) -> Array:
         """The readout's weight of each step, shape (time,)."""
-        return self.forward.readout.time_weights(self.x.shape[0]).astype(dtype)
+        return self.network.readout.time_weights(self.x.shape[0]).astype(dtype)
 
 
 @dataclass(frozen=True, eq=False)
 class ForwardPass:
-    """A run, as far as the way back needs it.
+    """A run, as far as the backward pass needs it.
 
     Attributes
     ----------
-    task, params : Task, tuple of Layer
+    problem, params : Problem, tuple of Layer
         What was run.
-    begins : list of list of Rest
-        What each stretch began with, layer by layer.
-    last : tuple of Stretch
-        What happened in the last stretch, layer by layer.
-    inputs : Dense or Sparse
-        Its input.
+    checkpoints : list of list of LayerState
+        The states before each chunk, layer by layer.
+    saved : tuple of SavedActivations
+        Those of the last chunk, layer by layer.
+    inputs : DenseInputs or SparseInputs
+        The input of the last chunk.
     pooled : (batch, n) array
         ``sum_t alpha_t s_t`` of the last layer.
     """
 
-    task: Problem
+    problem: Problem
     params: Params
-    begins: list[list[LayerState]]
-    last: tuple[SavedActivations, ...]
+    checkpoints: list[list[LayerState]]
+    saved: tuple[SavedActivations, ...]
     inputs: Inputs
     pooled: Array
 
     @property
     def logits(self) -> Array:
         """The readout, shape (batch, classes)."""
-        readout = self.task.forward.readout
+        readout = self.problem.network.readout
         if readout.n_out is None:
             return self.pooled
-        return affine(readout, self.params[-1], self.pooled, self.task.x.shape[0])
+        return affine(readout, self.params[-1], self.pooled, self.problem.x.shape[0])
+
+
+@dataclass(frozen=True, eq=False)
+class BackwardChunk:
+    """The backward pass through one chunk: its steps and input; layer by layer, saved and delta."""
+
+    steps: slice
+    inputs: Inputs
+    saved: tuple[SavedActivations, ...]
+    deltas: tuple[Array, ...]
 
 
 def run_forward(
-    task: Problem, params: Params, known: Inputs | None = None, currents: Array | None = None
+    problem: Problem, params: Params, inputs: Inputs | None = None, currents: Array | None = None
 ) -> ForwardPass:
     """Run a network from rest.
 
-    Parameters
-    ----------
-    task : Task
-        What to run.
-    params : tuple of Layer
-        Its parameters.
-    known : Dense or Sparse, optional
-        The input, where it has been made ready and there is but one stretch.
-    currents : (time, batch, n_1) array, optional
-        The first layer's product with it; overwritten.
-
-    Returns
-    -------
-    Passage
-        For `backward_chunks`.
+    Where there is one chunk only, its `inputs` may be given, and the first layer's product with
+    them, `currents`, shape (time, batch, n_1), which is overwritten.
     """
-    dtype, batch = params[0].w.dtype, task.x.shape[1]
-    states = [initial_state(batch, n, dtype) for n in task.forward.sizes[1:]]
-    alpha, begins = task.alpha(dtype), []
-    pooled = np.zeros((batch, task.forward.sizes[-1]), dtype)
-    inputs, last = known, ()
-    for span in task.spans:
-        inputs = known or task.inputs(span, dtype)
-        begins.append(states)
-        driven = _input_currents(inputs, params) if currents is None else currents
-        last, states = _run_chunk(task, params, inputs, driven, states)
-        pooled += _pool(alpha[span], last[-1].s)
+    network, dtype, batch = problem.network, params[0].w.dtype, problem.x.shape[1]
+    states = [initial_state(batch, n, dtype) for n in network.sizes[1:]]
+    pooled = np.zeros((batch, network.sizes[-1]), dtype)
+    alpha, checkpoints, given, saved = problem.alpha(dtype), [], inputs, ()
+    for steps in problem.chunks:
+        inputs = given or problem.inputs(steps, dtype)
+        checkpoints.append(states)
+        saved, states = _run_chunk(problem, params, inputs, states, currents)
+        pooled += np.einsum("t,tbn->bn", alpha[steps], saved[-1].s)
     assert inputs is not None  # there is at least one step
-    return ForwardPass(task, params, begins, last, inputs, pooled)
-
-
-def _input_currents(inputs: Inputs, params: Params) -> Array:
-    """The first layer's product with the input; what is not finite in it is looked at next."""
-    with np.errstate(invalid="ignore"):
-        return inputs.times(params[0].w)
-
-
-def _pool(alpha: Array, s: Array) -> Array:
-    """``sum_t alpha_t s_t``, shape (batch, n)."""
-    return np.einsum("t,tbn->bn", alpha, s)
+    return ForwardPass(problem, params, checkpoints, saved, inputs, pooled)
 
 
 def _run_chunk(
-    task: Problem, params: Params, inputs: Inputs, currents: Array, states: list[LayerState]
+    problem: Problem,
+    params: Params,
+    inputs: Inputs,
+    states: list[LayerState],
+    currents: Array | None = None,
 ) -> tuple[tuple[SavedActivations, ...], list[LayerState]]:
-    """Run all layers through a stretch; `currents` is the first layer's product, overwritten."""
-    done, after = [], []
-    for i, (neuron, layer) in enumerate(zip(task.backward.neurons, params, strict=False)):
+    """Run all layers through a chunk; `currents` is the first layer's product, if it is known."""
+    saved, after = [], []
+    for i, (neuron, layer) in enumerate(zip(problem.surrogate.neurons, params, strict=False)):
         if i > 0:
-            currents = matmul_over_time(done[-1].s, layer.w.T, inputs.product)
+            currents = matmul_over_time(saved[-1].s, layer.w.T, inputs.matmul)
+        elif currents is None:
+            with np.errstate(invalid="ignore"):  # `bound` below notices what is not finite
+                currents = inputs.multiply(layer.w)
         if layer.b is not None:
             currents += layer.b
         bound = _potential_bound(neuron.threshold, layer.v, currents, states[i])
         if not np.isfinite(bound):
-            require_finite(task, params)
-        spike = task.forward.neurons[i].spike
-        stretch, rest = forward(neuron, spike, layer.v, currents, states[i], bound)
-        done.append(stretch)
-        after.append(rest)
-    return tuple(done), after
+            require_finite(problem, params)
+        spike = problem.network.neurons[i].spike
+        activations, state = forward(neuron, spike, layer.v, currents, states[i], bound)
+        saved.append(activations)
+        after.append(state)
+    return tuple(saved), after
 
 
 def _potential_bound(
     threshold: float, v: Array | None, currents: Array, before: LayerState
 ) -> float:
-    """What no potential of a stretch exceeds: everything that comes in, at its most."""
+    """Return what no potential of a chunk exceeds: the sum of the largest values of all terms."""
     peak = max(currents.real.max(), -currents.real.min())
     recurrent = 0.0 if v is None else abs(v).sum(axis=1).max()
     each = float(peak) + threshold + float(recurrent)
     return float(abs(before.carry).max()) + len(currents) * each
 
 
-def require_finite(task: Problem, params: Params) -> None:
-    """Say which number is not finite, if one is: a run of finite ones may overflow by itself."""
-    validate_params(task.forward, params)
-    if not isinstance(task.x, Spikes):
-        as_array(task.x, "x")
+def require_finite(problem: Problem, params: Params) -> None:
+    """Name the array with a number that is not finite, if any: finite ones may overflow, too."""
+    validate_params(problem.network, params)
+    if not isinstance(problem.x, Spikes):
+        as_array(problem.x, "x")
         with np.errstate(over="ignore"):
-            as_array(np.asarray(task.x, params[0].w.dtype), "x")  # too large for the computation
+            # Finite as given, but too large for single precision.
+            as_array(np.asarray(problem.x, params[0].w.dtype), "x")
 
 
-def backward_chunks(
-    passage: ForwardPass, g: Array
-) -> Iterator[tuple[slice, Inputs, tuple[SavedActivations, ...], tuple[Array, ...]]]:
-    """Walk back through a run, the last stretch first.
+def backward_chunks(forward_pass: ForwardPass, g: Array) -> Iterator[BackwardChunk]:
+    """Yield the backward pass, the last chunk first, from the cotangent `g` of the logits.
 
-    Parameters
-    ----------
-    passage : Passage
-        The run; its last stretch is overwritten.
-    g : (batch, classes) array
-        Cotangent of the logits.
-
-    Yields
-    ------
-    span : slice
-        The steps of a stretch.
-    inputs : Dense or Sparse
-        Their input.
-    stretches : tuple of Stretch
-        What happened in them, layer by layer.
-    deltas : tuple of (time, batch, n) array
-        dloss/du, layer by layer.
+    What the forward pass saved is overwritten.
     """
-    task, params = passage.task, passage.params
-    alpha = task.alpha(g.dtype)
-    if task.forward.readout.n_out is not None:
+    problem, params = forward_pass.problem, forward_pass.params
+    # logits = W_o sum_t alpha_t s_t + b_o, so each spike of step t receives alpha_t W_o' g.
+    alpha = problem.alpha(g.dtype)
+    if problem.network.readout.n_out is not None:
         g = g @ params[-1].w
-    later: list[Array | None] = [None] * len(passage.last)
-    for i, span in reversed(list(enumerate(task.spans))):
-        inputs, stretches = passage.inputs, passage.last
-        if i < len(task.spans) - 1:
-            inputs = task.inputs(span, g.dtype)
-            driven = _input_currents(inputs, params)
-            stretches, _ = _run_chunk(task, params, inputs, driven, passage.begins[i])
-        found = _backward_layers(params, inputs, stretches, [a * g for a in alpha[span]], later)
-        later = [delta[0].copy() for delta in found]
-        yield span, inputs, stretches, found
+    later: list[Array | None] = [None] * len(forward_pass.saved)
+    for i, steps in reversed(list(enumerate(problem.chunks))):
+        inputs, saved = forward_pass.inputs, forward_pass.saved
+        if i < len(problem.chunks) - 1:  # only the last chunk was kept: run this one again
+            inputs = problem.inputs(steps, g.dtype)
+            saved, _ = _run_chunk(problem, params, inputs, forward_pass.checkpoints[i])
+        deltas = _backward_layers(params, inputs, saved, [a * g for a in alpha[steps]], later)
+        # A copy, so that the chunk's memory can be freed before the next one runs.
+        later = [delta[0].copy() for delta in deltas]
+        yield BackwardChunk(steps, inputs, saved, deltas)
 
 
 def _backward_layers(
     params: Params,
     inputs: Inputs,
-    stretches: tuple[SavedActivations, ...],
+    saved: tuple[SavedActivations, ...],
     g: list[Array] | Array,
     later: list[Array | None],
 ) -> tuple[Array, ...]:
-    """Delta of all layers in a stretch, given that of the step after it."""
-    found: list[Array] = []
-    for i in reversed(range(len(stretches))):
-        found.append(backward(stretches[i], params[i].v, g, later[i]))
+    """Return delta of all layers in a chunk, given that of the step after it."""
+    deltas: list[Array] = []
+    for i in reversed(range(len(saved))):
+        deltas.append(backward(saved[i], params[i].v, g, later[i]))
         if i > 0:
-            g = matmul_over_time(found[-1], params[i].w, inputs.product)
-    return tuple(reversed(found))
+            g = matmul_over_time(deltas[-1], params[i].w, inputs.matmul)
+    return tuple(reversed(deltas))
 
 
-def param_grads(passage: ForwardPass, g: Array) -> Params:
+def param_grads(forward_pass: ForwardPass, g: Array) -> Params:
     """Return the gradient of all parameters, from the cotangent `g` of the logits (batch, classes).
 
-    The last stretch of the run is overwritten.
+    What the forward pass saved is overwritten.
     """
-    total: tuple[Layer, ...] | None = None
-    for _, inputs, stretches, found in backward_chunks(passage, g):
-        ws = [inputs.gradient(found[0]), *upper_weight_grads(inputs, stretches, found)]
-        part = layer_grads(passage.params, ws, stretches, found)
-        total = part if total is None else tuple(map(_add_layers, total, part))
-    assert total is not None  # there is at least one step
-    return total + readout_grads(passage, g)
+    total: Params = ()  # gradients of the chunks add up
+    for chunk in backward_chunks(forward_pass, g):
+        ws = [chunk.inputs.weight_grad(chunk.deltas[0]), *upper_weight_grads(chunk)]
+        part = layer_grads(forward_pass.params, ws, chunk)
+        sums = map(np.add, param_arrays(total), param_arrays(part))
+        total = replace_arrays(part, sums) if total else part
+    return total + readout_grads(forward_pass, g)
 
 
-def upper_weight_grads(
-    inputs: Inputs, stretches: tuple[SavedActivations, ...], found: tuple[Array, ...]
-) -> list[Array]:
+def upper_weight_grads(chunk: BackwardChunk) -> list[Array]:
     """Return the gradients of the weights of all layers but the first."""
-    below = [flatten_steps(stretch.s) for stretch in stretches[:-1]]
-    return [inputs.product(flatten_steps(d).T, a) for d, a in zip(found[1:], below, strict=True)]
+    below = [flatten_steps(saved.s) for saved in chunk.saved[:-1]]
+    deltas = map(flatten_steps, chunk.deltas[1:])
+    return [chunk.inputs.matmul(delta.T, a) for delta, a in zip(deltas, below, strict=True)]
 
 
-def layer_grads(
-    params: Params,
-    ws: Sequence[Array | None],
-    stretches: tuple[SavedActivations, ...],
-    found: tuple[Array, ...],
-) -> Params:
+def layer_grads(params: Params, ws: Sequence[Array | None], chunk: BackwardChunk) -> Params:
     """Return the spiking layers' gradients; `ws` are those of their weights."""
-
-    def of_layer(w: Array | None, layer: Layer, stretch: SavedActivations, delta: Array) -> Layer:
+    grads = []
+    for w, layer, saved, delta in zip(ws, params, chunk.saved, chunk.deltas, strict=False):
         b = None if layer.b is None else flatten_steps(delta).sum(axis=0)
-        return Layer(w, b, _recurrent_grad(layer, stretch, delta))  # pyright: ignore[reportArgumentType]
-
-    return tuple(map(of_layer, ws, params, stretches, found))
-
-
-def _recurrent_grad(layer: Layer, stretch: SavedActivations, delta: Array) -> Array | None:
-    """Gradient of the recurrent weights: delta of each step with the spikes of the one before."""
-    if layer.v is None:
-        return None
-    return (
-        flatten_steps(delta[1:]).T @ flatten_steps(stretch.s[:-1]) + delta[0].T @ stretch.before.s
-    )
+        v = None if layer.v is None else _recurrent_grad(saved, delta)
+        grads.append(Layer(w, b, v))  # pyright: ignore[reportArgumentType]
+    return tuple(grads)
 
 
-def readout_grads(passage: ForwardPass, g: Array) -> Params:
-    """Gradient of the readout's parameters, from the cotangent of the logits; () if it has none."""
-    network = passage.task.forward
-    if network.readout.n_out is None:
+def _recurrent_grad(saved: SavedActivations, delta: Array) -> Array:
+    """Return ``sum_t delta_t s_{t-1}'``; the first step's s_{t-1} is from before the chunk."""
+    return flatten_steps(delta[1:]).T @ flatten_steps(saved.s[:-1]) + delta[0].T @ saved.before.s
+
+
+def readout_grads(forward_pass: ForwardPass, g: Array) -> Params:
+    """Return the gradient of the readout's parameters, () if it has none; `g` as `param_grads`."""
+    problem = forward_pass.problem
+    if problem.network.readout.n_out is None:
         return ()
-    b = g.sum(axis=0) * passage.task.alpha(g.dtype).sum() if network.bias else None
-    return (Layer(g.T @ passage.pooled, b),)
-
-
-def _add_layers(total: Layer, part: Layer) -> Layer:
-    """The sum of two layers' gradients."""
-    more = layer_arrays(part)
-    return Layer(**{name: array + more[name] for name, array in layer_arrays(total).items()})
+    b = g.sum(axis=0) * problem.alpha(g.dtype).sum() if problem.network.bias else None
+    return (Layer(g.T @ forward_pass.pooled, b),)

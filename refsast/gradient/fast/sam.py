@@ -1,8 +1,8 @@
 """Both passes of SAM at once, sharing what they can.
 
-The ascent moves the first layer's weights along ``G = Delta' X``, and the second pass wants their
+The ascent moves the first layer's weights along ``G = Delta' X``, and the second pass needs their
 product with its own input Y. Where there are fewer rows (steps times recordings) than neurons, both
-come cheaper by way of inner products of inputs::
+are cheaper by inner products of inputs::
 
     Y (W + h G)' = Y W' + h (Y X') Delta        |G|^2 = sum of ((X X') Delta) * Delta
 
@@ -16,7 +16,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from refsast.arrays import Array, require_number
+from refsast.arrays import Array, require_nonnegative
 from refsast.gradient.fast.inputs import DenseInputs, Inputs
 from refsast.gradient.fast.loss import loss_and_logit_grad, validate, value_and_grad
 from refsast.gradient.fast.network import (
@@ -30,12 +30,12 @@ from refsast.gradient.fast.network import (
     upper_weight_grads,
 )
 from refsast.model.network import Network
-from refsast.model.params import Layer, Params, layer_arrays
+from refsast.model.params import Layer, Params, layer_arrays, param_arrays
 from refsast.spikes import Spikes
 
-GRAM_COST = 0.6  # of the time of a product, for that of a matrix with itself, as measured
-CANCELLATION = 0.1  # of the sum of squares without cross terms, below which digits have cancelled
-SMALLEST_NORM = 1e-12  # norms between this and its inverse have squares that single precision holds
+GRAM_COST = 0.6  # of a matrix with itself, per cost of a general product, as measured
+CANCELLATION = 0.1  # share of the sum without cross terms, below which digits have cancelled
+SMALLEST_NORM = 1e-12  # between this and its inverse, norms have squares that float32 holds
 Batch: TypeAlias = tuple[ArrayLike | Spikes, ArrayLike]
 
 
@@ -55,67 +55,64 @@ def sam_gradient(
 
     Parameters
     ----------
-    network : Network
-        The network; its spikes need a ``derivative``.
-    params : tuple of Layer
-        Its parameters. Their dtype, float32 or float64, is that of the computation.
+    network, params
+        As for `loss_and_grad`.
     first : (x, y)
-        The minibatch that chooses where to look, as `loss_and_grad` takes it. Not looked at where
-        ``rho == 0`` and `second` is given.
+        The minibatch of the ascent, as `loss_and_grad` takes it. Not used where ``rho == 0`` and
+        `second` is given.
     second : (x, y), optional
         A second, independent minibatch; without it the first serves both passes.
     rho : float
         Radius of the ball, in units of the parameters. Not negative; zero is plain descent, to the
         bit.
-    checkpoint : int, optional
-        As for `loss_and_grad`; the passes then share nothing.
-    dense_above : float, optional
-        As for `loss_and_grad`.
+    checkpoint, dense_above : optional
+        As for `loss_and_grad`; with checkpoints the passes share nothing.
 
     Returns
     -------
     loss : scalar array
-        At `params`, on the first minibatch (the second, where that alone was looked at), in nats.
+        At `params`, on the first minibatch (the second, where that alone was used), in nats.
     grads : tuple of Layer
         The gradient on the second minibatch at the ascent point.
 
     Raises
     ------
     ValueError
-        If a shape, dtype or number is not as it must be.
+        As `loss_and_grad`, and if `rho` is negative or not finite.
 
     References
     ----------
     Foret et al., "Sharpness-Aware Minimization", arXiv:2010.01412, Sec. 2; THEORY 5 for the second
     minibatch.
     """
-    if not 0.0 <= require_number(rho, "rho") < np.inf:
-        raise ValueError(f"rho must be finite and not negative, got {rho}")
+    require_nonnegative(rho, "rho")
     first = _require_pair(first, "first")
     second = None if second is None else _require_pair(second, "second")
     options = (checkpoint, dense_above)
     if rho == 0.0:
         only = first if second is None else second
         return value_and_grad(*validate(network, network, params, *only, *options))
-    params, task = validate(network, network, params, *first, *options)
+    params, ascent = validate(network, network, params, *first, *options)
     if params[0].w.dtype.kind == "c":
         raise ValueError("params must be real for a norm of the gradient, got complex numbers")
-    other = task if second is None else validate(network, network, params, *second, *options)[1]
-    here = there = None
-    if len(task.spans) == len(other.spans) == 1:
+    descent = ascent
+    if second is not None:
+        _, descent = validate(network, network, params, *second, *options)
+    x = y = None
+    if len(ascent.chunks) == len(descent.chunks) == 1:
         w = params[0].w
-        here = task.inputs(task.spans[0], w.dtype)
-        there = here if other is task else other.inputs(other.spans[0], w.dtype)
-        if sharing_is_cheaper(here, there, len(w)):
-            return _shared_passes(params, task, other, here, there, rho)
-    passage = run_forward(task, params, here)
-    loss, g = loss_and_logit_grad(passage)
-    ascent = _add_multiple(params, *_ascent_step(param_grads(passage, g), rho))
-    return loss, _descent_grads(run_forward(other, ascent, there))
+        x = ascent.inputs(ascent.chunks[0], w.dtype)
+        y = x if descent is ascent else descent.inputs(descent.chunks[0], w.dtype)
+        if sharing_is_cheaper(x, y, len(w)):
+            return _joint_passes(params, ascent, descent, x, y, rho)
+    forward_pass = run_forward(ascent, params, x)
+    loss, g = loss_and_logit_grad(forward_pass)
+    moved = _add_multiple(params, *_ascent_step(param_grads(forward_pass, g), rho))
+    return loss, _descent_grads(run_forward(descent, moved, y))
 
 
 def _require_pair(batch: Batch, name: str) -> Batch:
-    """A minibatch that is a pair."""
+    """Return a minibatch; raise where it is no pair."""
     if not isinstance(batch, Sequence) or len(batch) != 2:
         raise ValueError(f"{name} must be a pair (x, y), got {type(batch).__name__}")
     return batch
@@ -124,64 +121,68 @@ def _require_pair(batch: Batch, name: str) -> Batch:
 def sharing_is_cheaper(x: Inputs, y: Inputs, n: int) -> bool:
     """Return whether inner products of inputs cost less than the products that they replace.
 
-    Both in multiplications per row and input.
+    Both in multiplications per row and input, for a first layer of `n` neurons.
     """
-    (rows, n_in), (others, _) = x.matrix, y.matrix
-    itself = GRAM_COST * rows if isinstance(x, DenseInputs) else rows
+    (rows, n_in), (others, _) = x.matrix_shape, y.matrix_shape
+    gram = GRAM_COST * rows if isinstance(x, DenseInputs) else rows
     if y is x:
-        return itself + rows * n / n_in < 2 * n
-    return itself + others + 2 * rows * n / n_in < n
+        return gram + rows * n / n_in < 2 * n
+    return gram + others + 2 * rows * n / n_in < n
 
 
-def _shared_passes(
-    params: Params, task: Problem, other: Problem, here: Inputs, there: Inputs, rho: float
+def _joint_passes(
+    params: Params, ascent: Problem, descent: Problem, x: Inputs, y: Inputs, rho: float
 ) -> tuple[Array, Params]:
-    """Both passes by way of inner products of inputs."""
-    driven = here.times(params[0].w)
-    passage = run_forward(task, params, here, driven.copy() if there is here else driven)
-    loss, g = loss_and_logit_grad(passage)
-    ((_, _, stretches, found),) = backward_chunks(passage, g)
-    delta, above = found[0], upper_weight_grads(here, stretches, found)
-    along = here.times_gradient(here, delta)
-    with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is looked at
-        square = float((along * delta).sum(dtype=np.float64))
-        alone = float((here.squares() * (delta * delta).sum(axis=2)).sum(dtype=np.float64))
-    grads = layer_grads(params, [None, *above], stretches, found) + readout_grads(passage, g)
+    """Both passes by inner products of inputs; in one chunk each."""
+    currents = x.multiply(params[0].w)
+    # A forward pass overwrites its currents; the second needs those of the first if y is x.
+    forward_pass = run_forward(ascent, params, x, currents.copy() if y is x else currents)
+    loss, g = loss_and_logit_grad(forward_pass)
+    (chunk,) = backward_chunks(forward_pass, g)
+    delta, upper = chunk.deltas[0], upper_weight_grads(chunk)
+    change = x.multiply_weight_grad(x, delta)  # of the currents, per unit of step: (X X') Delta
+    with np.errstate(over="ignore", invalid="ignore"):  # the norm is tested for that below
+        square = float((change * delta).sum(dtype=np.float64))
+        diagonal = float((x.square_sums() * (delta * delta).sum(axis=2)).sum(dtype=np.float64))
+    # All gradients but that of the first layer's weights, whose squared norm is `square`.
+    grads = layer_grads(params, [None, *upper], chunk) + readout_grads(forward_pass, g)
     length = float(np.hypot(np.sqrt(max(square, 0.0)), global_norm(grads)))
-    if not (SMALLEST_NORM < length < 1.0 / SMALLEST_NORM and square >= CANCELLATION * alone):
-        formed = layer_grads(params, [here.gradient(delta), *above], stretches, found)
-        ascent = _add_multiple(params, *_ascent_step(formed + readout_grads(passage, g), rho))
-        return loss, _descent_grads(run_forward(other, ascent, there))
-    along = along if there is here else there.times_gradient(here, delta)
-    currents = driven if there is here else there.times(params[0].w)
-    currents += (rho / length) * along
-    return loss, _descent_grads(
-        run_forward(other, _add_multiple(params, grads, rho / length), there, currents)
-    )
+    representable = SMALLEST_NORM < length < 1.0 / SMALLEST_NORM
+    if not (representable and square >= CANCELLATION * diagonal):
+        whole = layer_grads(params, [x.weight_grad(delta), *upper], chunk)
+        whole += readout_grads(forward_pass, g)
+        moved = _add_multiple(params, *_ascent_step(whole, rho))
+        return loss, _descent_grads(run_forward(descent, moved, y))
+    if y is not x:
+        change, currents = y.multiply_weight_grad(x, delta), y.multiply(params[0].w)
+    currents += (rho / length) * change
+    moved = _add_multiple(params, grads, rho / length)
+    return loss, _descent_grads(run_forward(descent, moved, y, currents))
 
 
-def _descent_grads(passage: ForwardPass) -> Params:
+def _descent_grads(forward_pass: ForwardPass) -> Params:
     """The gradients of the second pass."""
-    return param_grads(passage, loss_and_logit_grad(passage)[1])
+    return param_grads(forward_pass, loss_and_logit_grad(forward_pass)[1])
 
 
 def global_norm(grads: Params) -> float:
     """Return the Euclidean norm of all entries, which neither underflows nor overflows."""
-    arrays = [a for layer in grads for a in layer_arrays(layer).values()]
+    arrays = param_arrays(grads)
     with np.errstate(over="ignore", under="ignore"):
         squares = [float(np.vdot(a, a)) for a in arrays]
     total = float(np.sqrt(sum(squares)))
     if SMALLEST_NORM < total < 1.0 / SMALLEST_NORM:
         return total
+    # The squares may have under- or overflowed: once more, in units of the largest entry.
     peak = max((float(np.abs(a).max(initial=0.0)) for a in arrays), default=0.0)
     if peak == 0.0 or not np.isfinite(peak):
         return peak
-    scaled = (np.linalg.norm((a / peak).ravel()) for a in arrays)
-    return peak * float(np.linalg.norm([float(n) for n in scaled]))
+    norms = (np.linalg.norm((a / peak).ravel()) for a in arrays)
+    return peak * float(np.linalg.norm([float(n) for n in norms]))
 
 
 def _ascent_step(grads: Params, rho: float) -> tuple[Params, float]:
-    """A gradient, overwritten where it is tiny, and by how many of it to move to go `rho`."""
+    """The gradient and the multiple of it that has length `rho`; a tiny one is normalised first."""
     length = global_norm(grads)
     if not np.isfinite(length):
         raise ValueError(f"grad must be finite, got one of length {length}")
@@ -189,19 +190,18 @@ def _ascent_step(grads: Params, rho: float) -> tuple[Params, float]:
         return grads, 0.0
     if length > SMALLEST_NORM:
         return grads, rho / length
-    for array in (a for layer in grads for a in layer_arrays(layer).values()):
+    for array in param_arrays(grads):  # overwritten: rho / length might overflow
         array[...] = array.astype(np.float64) / length
     return grads, rho
 
 
 def _add_multiple(params: Params, grads: Params, step: float) -> Params:
-    """Parameters plus so many times a gradient, which is overwritten; what it lacks stays."""
-
-    def moved(layer: Layer, grad: Layer) -> Layer:
-        along = layer_arrays(grad)
-        for name, array in along.items():
+    """Return parameters plus `step` times a gradient, which is overwritten and may lack weights."""
+    moved = []
+    for layer, grad in zip(params, grads, strict=True):
+        arrays = layer_arrays(grad)
+        for name, array in arrays.items():
             array *= step
             array += getattr(layer, name)
-        return Layer(**{**layer_arrays(layer), **along})
-
-    return tuple(map(moved, params, grads))
+        moved.append(Layer(**{**layer_arrays(layer), **arrays}))
+    return tuple(moved)

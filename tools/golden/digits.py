@@ -1,12 +1,12 @@
-"""Numbers of fifty digits that know what rounding would do to them in fewer.
+"""Numbers of fifty digits, each with the rounding error that fewer digits would give it.
 
-Rule 1: a number stands in NumPy arrays of objects, so that the model's own text and the tape run on
-        it unchanged.
-Rule 2: the same on every machine: the arithmetic is that of `decimal`, which rounds + - * / sqrt
-        exp ln as its standard says. No BLAS, no vector unit, no library of the system has a say.
+Rule 1: numbers are entries of NumPy object arrays, so that the model's own code and the tape run on
+        them unchanged.
+Rule 2: the same on every machine: the arithmetic is that of `decimal`, whose standard fixes how
+        + - * / sqrt exp ln round. Nothing depends on BLAS, vector units or system libraries.
 Rule 3: the error beside a value is a running error analysis to first order, in units of one
-        rounding of whatever format somebody else computes in: every operation adds the magnitude of
-        its result, a sum those of its terms, since others add in another order.
+        rounding of the format that somebody else computes in: every operation adds the magnitude
+        of its result, a sum those of its terms, since others add in another order.
 """
 
 import operator
@@ -25,15 +25,15 @@ ZERO, ONE, TWO = Decimal(0), Decimal(1), Decimal(2)
 
 
 def _operator_pair(rule: Callable[["Digits", "Digits"], object]) -> tuple[Callable, Callable]:
-    """A rule of two numbers as an operator, and as the same seen from the right."""
+    """A rule of two numbers as the methods ``__op__`` and ``__rop__`` of an operator."""
 
     def left(self: "Digits", other: object) -> object:
-        known = _exact_digits(other)
-        return NotImplemented if known is None else rule(self, known)
+        digits = _exact_digits(other)
+        return NotImplemented if digits is None else rule(self, digits)
 
     def right(self: "Digits", other: object) -> object:
-        known = _exact_digits(other)
-        return NotImplemented if known is None else rule(known, self)
+        digits = _exact_digits(other)
+        return NotImplemented if digits is None else rule(digits, self)
 
     return left, right
 
@@ -48,14 +48,14 @@ def _subtract(a: "Digits", b: "Digits") -> "Digits":
 
 def _multiply(a: "Digits", b: "Digits") -> "Digits":
     value = WIDE.multiply(a.value, b.value)
-    along = NARROW.multiply(a.size, b.error), NARROW.multiply(b.size, a.error)
-    return Digits(value, _sum_errors(*along, NARROW.abs(value)))
+    carried = NARROW.multiply(a.size, b.error), NARROW.multiply(b.size, a.error)
+    return Digits(value, _sum_errors(*carried, NARROW.abs(value)))
 
 
 def _divide(a: "Digits", b: "Digits") -> "Digits":
     value = WIDE.divide(a.value, b.value)
-    along = NARROW.add(a.error, NARROW.multiply(NARROW.abs(value), b.error))
-    return Digits(value, NARROW.add(NARROW.divide(along, b.size), NARROW.abs(value)))
+    carried = NARROW.add(a.error, NARROW.multiply(NARROW.abs(value), b.error))
+    return Digits(value, NARROW.add(NARROW.divide(carried, b.size), NARROW.abs(value)))
 
 
 def _sum_errors(*errors: Decimal) -> Decimal:
@@ -108,25 +108,25 @@ class Digits:
 
     def exp(self) -> "Digits":  # the names by which NumPy's functions find them in an array
         """Return its exponential."""
-        return self._through(WIDE.exp(self.value), WIDE.exp(self.value))
+        return self._apply_function(WIDE.exp(self.value), WIDE.exp(self.value))
 
     def log(self) -> "Digits":
         """Return its natural logarithm."""
-        return self._through(WIDE.ln(self.value), WIDE.divide(ONE, self.value))
+        return self._apply_function(WIDE.ln(self.value), WIDE.divide(ONE, self.value))
 
     def sqrt(self) -> "Digits":
         """Return its square root; its error is that of a positive number."""
         root = WIDE.sqrt(self.value)
-        return self._through(root, WIDE.divide(ONE, WIDE.multiply(TWO, root)))
+        return self._apply_function(root, WIDE.divide(ONE, WIDE.multiply(TWO, root)))
 
     def arctan(self) -> "Digits":
         """Return the angle of which it is the tangent."""
         slope = WIDE.divide(ONE, WIDE.add(ONE, WIDE.multiply(self.value, self.value)))
-        return self._through(WIDE.plus(arctan(self.value)), slope)
+        return self._apply_function(WIDE.plus(arctan(self.value)), slope)
 
-    def _through(self, value: Decimal, slope: Decimal) -> "Digits":
-        moved = NARROW.multiply(NARROW.abs(slope), self.error)
-        return Digits(value, NARROW.add(moved, NARROW.abs(value)))
+    def _apply_function(self, value: Decimal, slope: Decimal) -> "Digits":
+        carried = NARROW.multiply(NARROW.abs(slope), self.error)
+        return Digits(value, NARROW.add(carried, NARROW.abs(value)))
 
 
 def _exact_digits(number: object) -> Digits | None:

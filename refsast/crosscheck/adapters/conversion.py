@@ -1,21 +1,31 @@
-"""From one convention's parameters to another's, where the spikes stay exactly the same.
+"""Parameters of one convention turned into those of another that fires exactly the same.
 
-Rule 1: what the parameters of a layer can make up for is its input: a factor, and a multiple of the
-        layer's own last spikes, which recurrent weights add. All else must agree already.
+Rule 1: parameters can change a layer's input only: scale it, and add a multiple of the layer's own
+        last spikes by recurrent weights. Everything else must agree already.
 Rule 2: exact means for every input, for the spike that the caller names, in exact arithmetic;
         what is not exact is refused, and the error says what would be lost.
-Rule 3: only forward passes count: a detached reset is no obstacle here.
+Rule 3: only the forward pass counts in `convert`: a detached reset does not matter there.
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import numpy as np
 
-from refsast.crosscheck.conventions.convention import Convention, ZeroOnAnySpike
+from refsast.arrays import Array, Integers
+from refsast.crosscheck.adapters.convention import (
+    Convention,
+    ZeroOnAnySpike,
+    nearest_lif,
+    refsast_lif,
+)
+from refsast.crosscheck.case import Case
+from refsast.model.network import Network
 from refsast.model.params import Layer, Params, layer_arrays
+from refsast.model.readout import Readout
 from refsast.model.reset import NoReset, Subtract, ToZero
-from refsast.model.spike import Spike, heaviside
-from refsast.model.surrogate import Surrogate
+from refsast.model.spike import Spike
+
+ROUNDING = 4.0 * np.finfo(np.float64).eps  # of the few operations behind each number
 
 
 class NoExactConversion(ValueError):
@@ -24,7 +34,7 @@ class NoExactConversion(ValueError):
 
 @dataclass(frozen=True)
 class Invariants:
-    """What two conventions must share, names and units taken away."""
+    """What two conventions must share, whatever their names and units."""
 
     leak: float
     zeroing: bool
@@ -45,18 +55,19 @@ LOST = {
     "delayed": "the step that lies between current and potential",
     "starts_spiking": "the reset of the first step",
     "ties_fire": "what happens exactly at threshold; where no potential ever is, replace ties_fire",
-    "distance": "the spike's slope, which would have to be divided by the ratio; see rescaled",
+    "distance": "the spike's slope, which would have to be divided by the ratio",
 }
 
 
 def invariants(convention: Convention, hard: bool) -> Invariants:
-    """Return what another convention must share, for hard spikes or for any."""
+    """Return what another convention must share; `hard`: if spikes are hard, else for any spike."""
     c = convention
     synapse = c.synapse
-    # After a hard spike has reset to zero, what is left lies below threshold: no second spike.
+    # After a hard spike has reset to zero, the potential is below threshold: no second spike.
     once = isinstance(c.reset, NoReset) or (hard and isinstance(c.reset, ToZero))
     return Invariants(
         leak=c.leak,
+        # Without a leak nothing of the last potential is kept: all resets to zero are one.
         zeroing=isinstance(c.reset, ToZero | ZeroOnAnySpike) and c.leak > 0.0,
         wiping=isinstance(c.reset, ZeroOnAnySpike) and c.leak > 0.0 and not hard,
         silences=c.silences and not (c.second_spike and once),
@@ -69,14 +80,14 @@ def invariants(convention: Convention, hard: bool) -> Invariants:
 def reset_offset(convention: Convention) -> float:
     """Return what a spike adds to the potential of the next step, apart from what it multiplies."""
     c = convention
-    if isinstance(c.reset, Subtract):
+    if isinstance(c.reset, Subtract):  # r = leak u - threshold s, or leak (u - threshold s)
         return -c.threshold * (c.leak if c.reset.leaked else 1.0)
-    return c.leak * (c.landing - c.rest)
+    return c.leak * (c.landing - c.rest)  # of a reset to zero: to where it lands
 
 
 def same_reset_offset(a: Convention, b: Convention) -> bool:
     """Whether a spike adds the same to the next potential."""
-    return _difference(reset_offset(a), reset_offset(b), _largest_potential(a, b)) == 0.0
+    return _difference(reset_offset(a), reset_offset(b), _scale(a, b)) == 0.0
 
 
 def convert(
@@ -112,16 +123,12 @@ def convert(
         If there are none; the message says what would be lost.
     """
     _require_invariants(from_, to, spike)
+    # Hard spikes do not change if all potentials are scaled; smooth ones do.
     ratio = 1.0 if spike is not None else to.distance / from_.distance
     scale, scale_to = (1.0 if c.synapse is None else c.synapse.scale for c in (from_, to))
-    missing = (
-        _difference(
-            ratio * reset_offset(from_),
-            reset_offset(to),
-            max(ratio, 1.0) * _largest_potential(from_, to),
-        )
-        / scale_to
-    )
+    size = max(ratio, 1.0) * _scale(from_, to)
+    missing = _difference(ratio * reset_offset(from_), reset_offset(to), size) / scale_to
+    # What the reset of `to` does not do must come from recurrent weights.
     if missing != 0.0:
         _require_recurrent(params, to, invariants(to, spike is None), missing)
     factor = ratio * scale / scale_to
@@ -129,7 +136,7 @@ def convert(
 
 
 def _convert_layer(layer: Layer, factor: float, missing: float) -> Layer:
-    """The layer, its input scaled, with a weight more from each neuron to itself."""
+    """The layer with its input scaled and `missing` added to each neuron's weight to itself."""
     arrays = {name: factor * array for name, array in layer_arrays(layer).items()}
     if missing != 0.0:
         arrays["v"] = arrays["v"] + missing * np.eye(len(layer.w))
@@ -137,20 +144,21 @@ def _convert_layer(layer: Layer, factor: float, missing: float) -> Layer:
 
 
 def _require_invariants(a: Convention, b: Convention, spike: Spike | None) -> None:
-    """Refuse two conventions that part in what no parameter makes up for."""
+    """Refuse two conventions that differ in what no parameter can change."""
     first, second = invariants(a, spike is None), invariants(b, spike is None)
     for field in fields(Invariants):
         _require_equal(field.name, a, b, getattr(first, field.name), getattr(second, field.name))
     if spike is None:
         return _require_equal("ties_fire", a, b, a.ties_fire, b.ties_fire)
-    _require_equal("distance", a, b, a.distance, b.distance, _largest_potential(a, b))
+    _require_equal("distance", a, b, a.distance, b.distance, _scale(a, b))
+    # A smooth spike at rest is small, not zero, so that it matters which library counts it.
     at_rest = float(spike(np.array([-a.distance]))[0])
     starts = [_first_reset(c, at_rest) for c in (a, b)]
-    return _require_equal("starts_spiking", a, b, starts[0], starts[1], _largest_potential(a, b))
+    return _require_equal("starts_spiking", a, b, starts[0], starts[1], _scale(a, b))
 
 
 def _first_reset(c: Convention, at_rest: float) -> float:
-    """How the spike at rest enters the first step: by a factor of the input, or by what it adds."""
+    """What the spike at rest does in the first step: its factor on the input, or what it adds."""
     if not c.starts_spiking or at_rest == 0.0:
         return 0.0
     return at_rest if c.silences else at_rest * reset_offset(c)
@@ -159,7 +167,7 @@ def _first_reset(c: Convention, at_rest: float) -> float:
 def _require_equal(
     name: str, a: Convention, b: Convention, first: float, second: float, size: float = 0.0
 ) -> None:
-    """Refuse two numbers, or truths, that differ by more than rounding."""
+    """Refuse two numbers or booleans that differ by more than rounding."""
     if _difference(first, second, size) != 0.0:
         raise NoExactConversion(
             f"{b.name} must have {name} {first} as {a.name}, got {second}; lost: {LOST[name]}"
@@ -167,7 +175,7 @@ def _require_equal(
 
 
 def _require_recurrent(params: Params, to: Convention, shared: Invariants, missing: float) -> None:
-    """Refuse to add recurrent weights where there are none, or where they act otherwise."""
+    """Refuse to add recurrent weights where there are none, or where they act at another place."""
     wanted = f"a weight of {missing:.6g} from every neuron to itself"
     if shared.current_leak != 0.0 or shared.delayed or shared.second_spike:
         raise NoExactConversion(
@@ -182,56 +190,60 @@ def _require_recurrent(params: Params, to: Convention, shared: Invariants, missi
 
 
 def _difference(a: float, b: float, size: float = 0.0) -> float:
-    """``a - b``, or zero where that is rounding of numbers of this size."""
+    """``a - b``, or zero where that is no more than rounding of numbers of this size."""
     return 0.0 if abs(a - b) <= ROUNDING * max(abs(a), abs(b), size) else a - b
 
 
-def _largest_potential(a: Convention, b: Convention) -> float:
-    """The largest potential of either: what distances are differences of."""
+def _scale(a: Convention, b: Convention) -> float:
+    """The largest potential of either: the scale of the rounding of their differences."""
     return max(abs(u) for c in (a, b) for u in (c.threshold, c.rest, c.landing))
 
 
-ROUNDING = 4.0 * np.finfo(np.float64).eps  # of the few operations behind each number
-
-
-def rescaled(
-    params: Params, convention: Convention, spike: Spike, factor: float
-) -> tuple[Params, Convention, Spike]:
-    """Return the same layers in another unit of potential: all potentials times `factor`.
+def make_case(
+    convention: Convention,
+    params: Params,
+    x: Array,
+    y: Integers,
+    spike: Spike,
+    readout: Readout,
+    *,
+    hard: bool = False,
+) -> Case:
+    """Return a library's network as a case, with parameters that make refsast fire the same.
 
     Parameters
     ----------
-    params : tuple of Layer
-        Of spiking layers.
     convention : Convention
-        Their convention.
+        Of all spiking layers.
+    params : tuple of Layer
+        In the library's convention; the last is the readout's, if that has parameters.
+    x, y, readout, hard
+        As for `Case` and `Network`.
     spike : callable
-        A smooth spike with a slope, or ``heaviside``.
-    factor : float
-        Positive and finite.
+        The smooth spike.
 
     Returns
     -------
-    params, convention, spike
-        Which fire as the old ones, smooth or hard: the spike's slope is divided by `factor`.
+    Case
+        With the library's synapse, and potentials counted from rest.
 
     Raises
     ------
     NoExactConversion
-        If the spike has no slope to divide.
-    ValueError
-        If the factor is not positive and finite.
+        If no parameters make refsast fire as the library does, or make its gradients stop where
+        the library's stop.
     """
-    if not 0.0 < factor < np.inf:
-        raise ValueError(f"factor must be positive and finite, got {factor}")
-    if isinstance(spike, Surrogate):
-        spike = replace(spike, slope=spike.slope / factor)
-    elif spike is not heaviside:
-        raise NoExactConversion(f"spike must have a slope to divide by {factor}, got {spike!r}")
-    c = convention
-    potentials = {k: factor * getattr(c, k) for k in ("threshold", "rest", "landing")}
-    return (
-        tuple(_convert_layer(layer, factor, 0.0) for layer in params),
-        replace(c, **potentials),
-        spike,
-    )
+    depth = len(params) - (readout.n_out is not None)
+    sizes = (params[0].w.shape[1], *(layer.w.shape[0] for layer in params[:depth]))
+    has = {name for layer in params for name in layer_arrays(layer)}
+    neuron = nearest_lif(convention, spike)
+    network = Network(sizes, neuron, readout, bias="b" in has, recurrent="v" in has)
+    own = refsast_lif(neuron, convention.synapse)
+    # Recurrent weights would carry the gradient that the detached reset stops.
+    if convention.detach_reset and not same_reset_offset(convention, own):
+        raise NoExactConversion(
+            f"{convention.name} must not detach a reset that recurrent weights make up for, got "
+            "detach_reset True; lost: where gradients stop"
+        )
+    spiking = convert(params[:depth], convention, own, None if hard else spike)
+    return Case(network, spiking + params[depth:], x, y, convention.synapse, hard)

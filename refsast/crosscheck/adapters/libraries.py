@@ -8,23 +8,19 @@ Rule 2: every fact here was read in the source of the version that its docstring
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TypeAlias
 
-from refsast.crosscheck.conventions.convention import Convention, LibraryReset, ZeroOnAnySpike
+from refsast.crosscheck.adapters.convention import Convention, LibraryReset, ZeroOnAnySpike
 from refsast.model.reset import NoReset, Subtract, ToZero
 from refsast.model.synapse import Synapse
 
-SNNTORCH_RESETS: Mapping[str, LibraryReset] = {
-    "subtract": Subtract(),
-    "zero": ToZero(),
-    "none": NoReset(),
-}
-SINABS_RESETS: Mapping[str, LibraryReset] = {
+Resets: TypeAlias = Mapping[str, LibraryReset]  # by the library's names
+
+SNNTORCH_RESETS: Resets = {"subtract": Subtract(), "zero": ToZero(), "none": NoReset()}
+NORSE_RESETS: Resets = {"reset_value": ToZero(), "reset_subtract": Subtract(leaked=True)}
+SINABS_RESETS: Resets = {
     "MembraneSubtract": Subtract(leaked=True),
     "MembraneReset": ZeroOnAnySpike(),
-}
-NORSE_RESETS: Mapping[str, LibraryReset] = {
-    "reset_value": ToZero(),
-    "reset_subtract": Subtract(leaked=True),
 }
 
 
@@ -90,7 +86,7 @@ def snntorch_synaptic(
     snnTorch 1.0.0, ``snntorch/_neurons/synaptic.py``.
     """
     leaky = snntorch_leaky(beta, threshold, reset_mechanism, reset_delay)
-    silences = reset_mechanism == "zero"
+    silences = reset_mechanism == "zero"  # the current is added before the multiplication
     return replace(leaky, name="snntorch.Synaptic", synapse=Synapse(alpha), silences=silences)
 
 
@@ -220,7 +216,7 @@ def norse_lif_box(
         As for `norse_lif`.
     reset_method : str
         ``"reset_value"``, or ``"reset_subtract"``, which subtracts `v_th` (not its distance from
-        rest) and pays no heed to `v_reset`.
+        rest) and ignores `v_reset`.
     dt : float
         Time step.
 
@@ -229,16 +225,13 @@ def norse_lif_box(
     Norse 1.1.0, ``norse/torch/functional/lif_box.py`` and ``reset.py``.
     """
     reset = _lookup_reset(NORSE_RESETS, "reset_method", reset_method)
-    return Convention(
+    landing = v_reset if isinstance(reset, ToZero) else v_leak
+    return replace(
+        norse_lif(0.0, tau_mem_inv, v_leak, v_th, landing, dt),
         name="norse.LIFBoxCell",
-        leak=1.0 - dt * tau_mem_inv,
-        threshold=v_th,
         reset=reset,
-        rest=v_leak,
-        landing=v_reset if isinstance(reset, ToZero) else v_leak,
         synapse=Synapse(0.0, dt * tau_mem_inv),
-        ties_fire=False,
-        after_reset=True,
+        decayed_current=False,
     )
 
 
@@ -271,22 +264,34 @@ def sinabs_lif(
     ----------
     Sinabs 3.1.3, ``layers/functional/lif.py``, ``activation/reset_mechanism.py``.
     """
-    leak = math.exp(-1.0 / tau_mem)
-    current = 0.0 if tau_syn is None else math.exp(-1.0 / tau_syn)
-    scale = (1.0 - leak if norm_input else 1.0) * (1.0 if tau_syn is None else current)
+    alpha_syn = None if tau_syn is None else math.exp(-1.0 / tau_syn)
+    alpha_mem = math.exp(-1.0 / tau_mem)
+    return sinabs_lif_from_alpha(alpha_mem, alpha_syn, spike_threshold, reset_fn, norm_input)
+
+
+def sinabs_lif_from_alpha(
+    alpha_mem: float,
+    alpha_syn: float | None,
+    spike_threshold: float,
+    reset_fn: str,
+    norm_input: bool,
+) -> Convention:
+    """Return `sinabs_lif` of the leaks that its layers hold, ``exp(-1/tau)``."""
+    current = 0.0 if alpha_syn is None else alpha_syn
+    scale = (1.0 - alpha_mem if norm_input else 1.0) * (1.0 if alpha_syn is None else alpha_syn)
     return Convention(
         name="sinabs.LIF",
-        leak=leak,
+        leak=alpha_mem,
         threshold=spike_threshold,
         reset=_lookup_reset(SINABS_RESETS, "reset_fn", reset_fn),
-        synapse=Synapse(current, scale) if norm_input or tau_syn is not None else None,
+        synapse=Synapse(current, scale) if norm_input or alpha_syn is not None else None,
         after_reset=True,
-        decayed_current=tau_syn is not None,
+        decayed_current=alpha_syn is not None,
     )
 
 
-def _lookup_reset(table: Mapping[str, LibraryReset], argument: str, name: str) -> LibraryReset:
-    """The reset of that name, or what names there are."""
+def _lookup_reset(table: Resets, argument: str, name: str) -> LibraryReset:
+    """The reset of that name; a ValueError lists the names there are."""
     if name not in table:
         raise ValueError(f"{argument} must be one of {sorted(table)}, got {name!r}")
     return table[name]

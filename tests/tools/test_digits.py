@@ -5,7 +5,7 @@ from decimal import Decimal, localcontext
 import numpy as np
 import pytest
 
-from refsast.crosscheck.golden.digits import Digits, errors, lift, pi, values
+from tools.golden.digits import Digits, errors, lift, pi, values
 
 GIVEN = [2.0**-30, 0.03125, 0.3, 0.75, 1.0, 1.5, 3.0, 40.0, 2.0**60]
 SIGNED = [*GIVEN, 0.0, *(-x for x in GIVEN)]

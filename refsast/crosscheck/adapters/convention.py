@@ -1,10 +1,10 @@
-"""What a library means by a layer of spiking neurons, as data, and a run of it.
+"""The equation of one library's layer of spiking neurons, as data, and a run of it.
 
-Rule 1: a convention says everything that decides the forward pass of one library's layer, and
-        nothing else; parameters and the spike come as arguments.
-Rule 2: resets are those of `refsast.model`, potentials counted from rest; the one that is not
-        (`ZeroOnAnySpike`) is a library's own.
-Rule 3: states are reported as the library reports them, so that they can be laid beside its own.
+Rule 1: a convention holds all that decides the forward pass of one library's layer, and nothing
+        else; parameters and the spike come as arguments.
+Rule 2: resets are those of `refsast.model`, with potentials counted from rest, and one that only a
+        library has (`ZeroOnAnySpike`).
+Rule 3: states are reported as the library reports them, so that the two can be compared.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from refsast.arrays import Array, as_array, require_number
 from refsast.model.lif import LIF
 from refsast.model.params import Layer, Params
-from refsast.model.reset import Reset, ToZero
+from refsast.model.reset import Reset, Subtract, ToZero
 from refsast.model.spike import Spike, heaviside
 from refsast.model.synapse import Synapse, synapse_step
 from refsast.model.unroll import input_currents
@@ -34,7 +34,7 @@ class ZeroOnAnySpike:
     """
 
     def __call__(self, leak: float, threshold: float, u: Array, s: Array) -> Array:
-        """Return what is carried over of a potential `u` with spike `s`, of their shape."""
+        """Return what the reset leaves of a potential `u` with spike `s`, of their shape."""
         return leak * u * (s == 0.0)
 
 
@@ -57,7 +57,7 @@ class Convention:
         Fraction of the distance from rest that is kept per step, in [0, 1].
     threshold : float
         Potential at which the neuron fires; above `rest`. What `Subtract` subtracts.
-    reset : ToZero, Subtract, NoReset or Wipe
+    reset : ToZero, Subtract, NoReset or ZeroOnAnySpike
         What a spike does to the potential.
     rest : float
         Potential towards which neurons decay, and from which they start.
@@ -115,20 +115,16 @@ class Convention:
             limits = f"finite and above rest, {self.rest}"
             raise ValueError(f"threshold must be {limits}, got {self.threshold}")
         if not isinstance(self.reset, LibraryReset):
-            names = "ToZero, Subtract, NoReset or Wipe"
+            names = "ToZero, Subtract, NoReset or ZeroOnAnySpike"
             raise ValueError(f"reset must be {names}, got {self.reset!r}")
-        free = isinstance(self.reset, ToZero) and not (self.silences or self.second_spike)
-        if not (
-            abs(require_number(self.landing, "landing")) < np.inf and (free or self._lands_at_rest)
-        ):
+        # `_apply_reset` adds the landing to a plain reset to zero only.
+        plain = isinstance(self.reset, ToZero) and not (self.silences or self.second_spike)
+        finite = abs(require_number(self.landing, "landing")) < np.inf
+        if not (finite and (plain or self.landing == self.rest)):
             limits = f"finite, and {self.rest}, the rest, unless a plain ToZero resets"
             raise ValueError(f"landing must be {limits}, got {self.landing}")
         if self.silences and not isinstance(self.reset, ToZero):
             raise ValueError(f"silences must be False unless reset is ToZero, got {self.reset!r}")
-
-    @property
-    def _lands_at_rest(self) -> bool:
-        return self.landing == self.rest
 
     @property
     def distance(self) -> float:
@@ -142,19 +138,7 @@ class Convention:
 
 
 def refsast_lif(neuron: LIF, synapse: Synapse | None = None) -> Convention:
-    """Return refsast's own convention for a neuron; `hard` fires at threshold, as in the paper.
-
-    Parameters
-    ----------
-    neuron : LIF
-        The neuron; its spike is not part of the convention.
-    synapse : Synapse or None
-        What the input goes through.
-
-    References
-    ----------
-    DESIGN 1.
-    """
+    """Return refsast's own convention for a neuron; `hard` fires at threshold, as in the paper."""
     return Convention(
         name="refsast",
         leak=neuron.leak,
@@ -163,6 +147,20 @@ def refsast_lif(neuron: LIF, synapse: Synapse | None = None) -> Convention:
         synapse=synapse,
         detach_reset=neuron.detach_reset,
     )
+
+
+def nearest_lif(convention: Convention, spike: Spike) -> LIF:
+    """Return the neuron of refsast that comes nearest; `convert` says whether it is the same.
+
+    Its potentials are counted from rest. The synapse of the convention stands beside it.
+    """
+    c, reset = convention, convention.reset
+    if isinstance(reset, ZeroOnAnySpike):
+        reset = ToZero()
+    elif isinstance(reset, Subtract) and c.second_spike:
+        # The reset acts at once, so what it subtracts decays from the next step on.
+        reset = Subtract(leaked=True)
+    return LIF(c.leak, c.distance, spike, reset, c.detach_reset)
 
 
 def strict_heaviside(v: Array) -> Array:
@@ -222,34 +220,32 @@ def simulate(
 def _run_layer(c: Convention, spike: Spike, layer: Layer, a: Array) -> tuple[Array, Array, Array]:
     """Potentials, spikes and currents of one layer."""
     currents, reported = input_currents(layer, a), []
-    u = i = s = np.zeros(currents.shape[1:])
-    counted = spike(u - c.distance) if c.starts_spiking else s
+    u = i = s = np.zeros(currents.shape[1:])  # u is counted from rest
+    reset_spike = spike(u - c.distance) if c.starts_spiking else s
     for current in currents:
         if layer.v is not None:
             current = current + s @ layer.v.T
-        i, driven = synapse_step(c.synapse, i, current)
-        u, s, counted, shown = _step(c, spike, u, counted, driven)
-        reported.append((shown + c.rest, s, _output_current(c, i)))
+        i, drive = synapse_step(c.synapse, i, current)
+        u, s, reset_spike, potential = _step(c, spike, u, reset_spike, drive)
+        shown = c.synapse.leak * i if c.synapse is not None and c.decayed_current else i
+        reported.append((potential + c.rest, s, shown))
     us, ss, currents = (np.stack(arrays) for arrays in zip(*reported, strict=True))
     return us, ss, currents
 
 
 def _step(
-    c: Convention, spike: Spike, u: Array, counted: Array, driven: Array
+    c: Convention, spike: Spike, u: Array, reset_spike: Array, drive: Array
 ) -> tuple[Array, Array, Array, Array]:
-    """Potential kept, spike, the spike that the next reset counts, and the potential shown."""
-    lasting = (1.0 - counted) * driven if c.silences else driven
-    u = _apply_reset(c, c.leak, u, counted) + lasting
+    """Potential kept, spike, the spike that the next reset counts, and the potential reported."""
+    if c.silences:
+        drive = (1.0 - reset_spike) * drive
+    u = _apply_reset(c, c.leak, u, reset_spike) + drive
     s = spike(u - c.distance)
     if c.second_spike:
-        left = _apply_reset(c, 1.0, u, s - counted)
-        return left, s, spike(left - c.distance), left
+        # Part of the reset, by `reset_spike`, was already applied at the beginning of the step.
+        kept = _apply_reset(c, 1.0, u, s - reset_spike)
+        return kept, s, spike(kept - c.distance), kept
     return u, s, s, _apply_reset(c, 1.0, u, s) if c.after_reset else u
-
-
-def _output_current(c: Convention, i: Array) -> Array:
-    """The current as it is reported."""
-    return c.synapse.leak * i if c.synapse is not None and c.decayed_current else i
 
 
 def _apply_reset(c: Convention, leak: float, u: Array, s: Array) -> Array:

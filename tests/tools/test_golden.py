@@ -9,28 +9,24 @@ import pytest
 
 import refsast as rs
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.golden.comparison import (
-    ROUNDINGS_PER_OPERATION,
-    SHIPPED_SET,
-    compare_case,
-    export,
-    read_golden,
-)
-from refsast.crosscheck.golden.digits import Digits, lift, values
-from refsast.crosscheck.golden.questions import SPECS, draw_question
-from refsast.crosscheck.golden.reader import golden_arrays, read_index
-from refsast.crosscheck.golden.values import (
+from refsast.crosscheck.golden.comparison import ROUNDINGS_PER_OPERATION, compare_case
+from refsast.crosscheck.golden.reader import SHIPPED_SET, read_golden, read_index
+from refsast.crosscheck.variants import solve, unroll_variant
+from refsast.model.network import split_vector
+from refsast.model.synapse import Synapse
+from tests.strategies import RESETS, SURROGATES
+from tools.golden.__main__ import main
+from tools.golden.answers import (
     compute_answers,
     hessian_product,
     name_arrays,
     norm_and_direction,
     solve_wide,
-    wide_program,
+    wide_variant,
 )
-from refsast.crosscheck.variants import solve, unroll_variant
-from refsast.model.network import split_vector
-from refsast.model.synapse import Synapse
-from tests.strategies import RESETS, SURROGATES
+from tools.golden.digits import Digits, lift, values
+from tools.golden.questions import SPECS, draw_question
+from tools.golden.write import golden_arrays
 
 SET = {golden.name: golden for golden in read_golden()}
 SMOOTH = [name for name, golden in SET.items() if not golden.left_out]
@@ -43,7 +39,7 @@ def test_it_is_small():
 
 @pytest.mark.slow
 def test_made_again_it_has_the_same_bytes(tmp_path):
-    export(tmp_path)
+    main([str(tmp_path)])
 
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(
         p.name for p in SHIPPED_SET.iterdir()
@@ -127,7 +123,7 @@ def answer_in_double(case: Case, second: Case, direction: np.ndarray, rho: float
     """All answers by refsast's own functions in float64."""
     network, w = case.network, rs.flatten(case.params)
 
-    def at(batch):
+    def objective(batch):
         def objective(w):
             answer = solve(batch, params=rs.unflatten(network, w))
             return answer.loss, rs.flatten(answer.grads)
@@ -136,8 +132,8 @@ def answer_in_double(case: Case, second: Case, direction: np.ndarray, rho: float
 
     answer = solve(case)
     found = {k: np.asarray(a, float) for k, a in name_arrays(case, answer)}
-    found["sam.point"] = rs.sam.ascent_point(w, at(case)(w)[1], rho=rho)
-    found["sam.grads"] = rs.sam.gradient(at(case), w, rho=rho, second=at(second))
+    found["sam.point"] = rs.sam.ascent_point(w, objective(case)(w)[1], rho=rho)
+    found["sam.grads"] = rs.sam.gradient(objective(case), w, rho=rho, second=objective(second))
     if case.synapse is None and not case.hard and not network.neurons[0].detach_reset:
 
         def hvp(w, v):
@@ -145,7 +141,7 @@ def answer_in_double(case: Case, second: Case, direction: np.ndarray, rho: float
             return rs.flatten(rs.reference.hvp(network, params, case.x, case.y, along))
 
         found["hvp"] = hvp(w, direction)
-        found["sam.exact"] = rs.sam.exact_gradient(at(case), hvp, w, rho=rho)
+        found["sam.exact"] = rs.sam.exact_gradient(objective(case), hvp, w, rho=rho)
     return found
 
 
@@ -165,9 +161,9 @@ def test_what_refsast_says_in_float64_is_right(name):
 
 def wide_loss(case: Case, w: np.ndarray, x: np.ndarray) -> Digits:
     """The loss alone, forward, in fifty digits."""
-    program, params = wide_program(case), split_vector(case.network, w)
-    last = np.stack(unroll_variant(case, program, params, x)[1][-1])
-    return program.loss(program.read(case.network, params, last), case.y)
+    variant, params = wide_variant(case), split_vector(case.network, w)
+    last = np.stack(unroll_variant(case, variant, params, x)[1][-1])
+    return variant.loss(variant.read(case.network, params, last), case.y)
 
 
 def slope(f, at: np.ndarray, along: np.ndarray) -> np.ndarray:
@@ -205,7 +201,7 @@ def test_curvature_and_the_gradient_through_sam_are_differences_to_the_last_bit(
     case, along = question.case, question.direction
     w, x = lift(rs.flatten(case.params)), lift(case.x)
 
-    def raised(w):
+    def ascended_loss(w):
         g = rs.flatten(solve_wide(case, w).grads)
         return wide_loss(case, w + question.rho * norm_and_direction(g)[1], x)
 
@@ -213,7 +209,7 @@ def test_curvature_and_the_gradient_through_sam_are_differences_to_the_last_bit(
     exact = compute_answers(question)["sam.exact"]
 
     assert curved.tobytes() == answers["hvp"].tobytes()
-    assert slope(raised, w, along) == values(exact @ lift(along))
+    assert slope(ascended_loss, w, along) == values(exact @ lift(along))
     assert hessian_product(case, w, lift(0.0 * along)).size == w.size
 
 
@@ -270,7 +266,7 @@ def test_what_is_of_floats_still_is_zero(spec):
 @pytest.mark.parametrize("name", SET)
 def test_a_yardstick_is_no_excuse(name):
     """It leaves float64 twelve digits in the middle entry of a case, nine in each gradient."""
-    answers, yardsticks = SET[name].answers, SET[name].yardsticks
+    answers, yardsticks = SET[name].answers, SET[name].error_bounds
     share = {}
     for key, want in answers.items():
         wrong = ROUNDINGS_PER_OPERATION * 2.0**-53 * yardsticks[key][want != 0.0]

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from refsast.arrays import Array
 from refsast.crosscheck.case import Case
+from refsast.crosscheck.golden.reader import Question
 from refsast.model.lif import LIF
 from refsast.model.network import Network, split_vector
 from refsast.model.params import Layer, Params, layer_arrays
@@ -19,31 +19,6 @@ from refsast.model.readout import LeakyReadout, LinearReadout, SpikeRate
 from refsast.model.reset import NoReset, Subtract
 from refsast.model.surrogate import Algebraic, Arctan, FastSigmoid, Logistic, PiecewiseQuadratic
 from refsast.model.synapse import Synapse
-
-
-@dataclass(frozen=True, eq=False)
-class Question:
-    """What an implementation is asked: a case, and what SAM and the Hessian need besides.
-
-    Attributes
-    ----------
-    case : Case
-        Network, parameters and the first minibatch.
-    second : Case
-        The same with the second, independent minibatch.
-    direction : (p,) array
-        What the Hessian is multiplied with.
-    rho : float
-        Radius of SAM's ball.
-    seed : int
-        What all of it was drawn from.
-    """
-
-    case: Case
-    second: Case
-    direction: Array
-    rho: float
-    seed: int
 
 
 @dataclass(frozen=True)
@@ -65,10 +40,10 @@ class Spec:
     hard : bool
         As in `Case`.
     grid : int
-        Weights lie in [-1.5, 1.5], on multiples of one part in `grid`; even. A coarse one has
-        potentials that meet the threshold exactly.
+        Even. Weights are multiples of ``1 / grid`` in [-1.5, 1.5]; on a coarse grid some potentials
+        equal the threshold exactly.
     exponents : tuple of int
-        What power of two multiplies the parameters of each layer; none: 1.
+        Powers of two by which the parameters of each layer are multiplied; none: 1.
     """
 
     name: str
@@ -90,21 +65,14 @@ def draw_question(spec: Spec) -> Question:
     network, shape = spec.network, (spec.time, spec.batch, spec.network.sizes[0])
     p, size, batch = network.n_params, int(np.prod(shape)), spec.batch
     bits = np.random.PCG64(spec.seed).random_raw(2 * p + 2 * size + 2 * batch)
-    kinds = (
-        3 * spec.grid + 1,
-        33,
-        5,
-        5,
-        network.classes,
-        network.classes,
-    )  # how many different numbers of each
+    # How many different numbers each array may hold: weights, direction, inputs, labels.
+    counts = (3 * spec.grid + 1, 33, 5, 5, network.classes, network.classes)
     pieces = np.split(bits >> np.uint64(32), np.cumsum([p, p, size, size, batch]))
     w, direction, x, x2, y, y2 = (
-        (piece % np.uint64(n)).astype(np.int64) for piece, n in zip(pieces, kinds, strict=True)
+        (piece % np.uint64(n)).astype(np.int64) for piece, n in zip(pieces, counts, strict=True)
     )
-    params = scale_layers(
-        split_vector(network, (w - 3 * spec.grid // 2) / spec.grid), spec.exponents
-    )
+    weights = split_vector(network, (w - 3 * spec.grid // 2) / spec.grid)
+    params = scale_layers(weights, spec.exponents)
     case = Case(network, params, x.reshape(shape) / 4, y, spec.synapse, spec.hard, name=spec.name)
     second = replace(case, x=x2.reshape(shape) / 4, y=y2)
     return Question(case, second, (direction - 16) / 16, RHO, spec.seed)
@@ -120,8 +88,8 @@ def scale_layers(params: Params, exponents: Sequence[int]) -> Params:
     )
 
 
-def _rate_network(sizes: tuple[int, ...], neuron: LIF | tuple[LIF, ...], **more: bool) -> Network:
-    """A network that is read by its firing rates, without biases unless asked for."""
+def _rate_net(sizes: tuple[int, ...], neuron: LIF | tuple[LIF, ...], **more: bool) -> Network:
+    """A network with a `SpikeRate` readout, without biases unless asked for."""
     return Network(sizes, neuron, SpikeRate(4.0), **{"bias": False, **more})
 
 
@@ -131,8 +99,8 @@ MIXED = (
     LIF(0.875, 0.75, FastSigmoid(4.0), Subtract()),
 )
 SPECS = (
-    Spec("to-zero", _rate_network((3, 3), LIF(0.75, 1.0, Arctan(2.0)), bias=True), 4, 2, 15),
-    Spec("subtract", _rate_network((3, 3, 3), LIF(0.875, 1.0, Logistic(2.0), Subtract())), 4, 2, 37),
+    Spec("to-zero", _rate_net((3, 3), LIF(0.75, 1.0, Arctan(2.0)), bias=True), 4, 2, 15),
+    Spec("subtract", _rate_net((3, 3, 3), LIF(0.875, 1.0, Logistic(2.0), Subtract())), 4, 2, 37),
     Spec(
         "subtract-leaked",
         Network((3, 3), LIF(0.5, 0.75, Algebraic(2.0), Subtract(leaked=True)), LinearReadout(2)),
@@ -145,30 +113,30 @@ SPECS = (
     ),
     Spec(
         "recurrent",
-        _rate_network((2, 3), LIF(0.75, 1.0, PiecewiseQuadratic(0.5)), recurrent=True),
+        _rate_net((2, 3), LIF(0.75, 1.0, PiecewiseQuadratic(0.5)), recurrent=True),
         4, 2, 21,
     ),
-    Spec("three-layers", _rate_network((2, 3, 2, 3), MIXED), 4, 2, 26),
-    Spec("one-step", _rate_network((3, 4), LIF(0.75, 0.5, Logistic(2.0)), bias=True), 1, 2, 4),
+    Spec("three-layers", _rate_net((2, 3, 2, 3), MIXED), 4, 2, 26),
+    Spec("one-step", _rate_net((3, 4), LIF(0.75, 0.5, Logistic(2.0)), bias=True), 1, 2, 4),
     Spec(
         "everything",
         Network((2, 3, 2), MIXED[::2], LeakyReadout(2, 0.75), recurrent=True),
         8, 1, 5,
     ),
-    Spec("faint", _rate_network((2, 2, 2), LIF(0.5, 1.0, Arctan(2.0))), 4, 1, 36, exponents=(-10, -34)),
+    Spec("faint", _rate_net((2, 2, 2), LIF(0.5, 1.0, Arctan(2.0))), 4, 1, 36, exponents=(-10, -34)),
     Spec(
         "detached-reset",
-        _rate_network((3, 3), LIF(0.75, 1.0, Arctan(2.0), detach_reset=True), bias=True),
+        _rate_net((3, 3), LIF(0.75, 1.0, Arctan(2.0), detach_reset=True), bias=True),
         4, 2, 15,
     ),
     Spec(
         "current-based",
-        _rate_network((3, 3, 2), LIF(0.75, 0.5, Algebraic(4.0))),
+        _rate_net((3, 3, 2), LIF(0.75, 0.5, Algebraic(4.0))),
         8, 1, 37, Synapse(0.5, 0.25, delayed=True),
     ),
     Spec(
         "straight-through",
-        _rate_network((3, 3, 3), LIF(0.5, 0.5, Logistic(4.0), Subtract())),
+        _rate_net((3, 3, 3), LIF(0.5, 0.5, Logistic(4.0), Subtract())),
         4, 2, 39, hard=True, grid=2,
     ),
 )  # fmt: skip

@@ -1,8 +1,8 @@
 """The right answers to a golden question, in fifty digits, and how far rounding may move them.
 
-Rule 1: the program is `reference_variant` the case, on numbers of another kind (`digits`). What is written
-        here again is only what would fall back to float64: pi, and the three lines of SAM.
-Rule 2: rounded once, at the end, by whoever writes the numbers down.
+Rule 1: the equations are those of `reference_variant`, evaluated on `Digits` in place of floats.
+        Only what would fall back to float64 is written here again: pi, and three lines of SAM.
+Rule 2: nothing is rounded here; `write` rounds each number once.
 """
 
 from collections.abc import Iterator
@@ -15,14 +15,14 @@ from refsast.arrays import Array
 from refsast.autodiff import hvp, straight_through
 from refsast.crosscheck.case import Answer, Case
 from refsast.crosscheck.compare import COARSE
-from refsast.crosscheck.golden.digits import Digits, lift, pi
-from refsast.crosscheck.golden.questions import Question
+from refsast.crosscheck.golden.reader import Question
 from refsast.crosscheck.variants import Variant, reference_variant, solve, unroll_variant
 from refsast.model.lif import LIF
 from refsast.model.network import split_vector
 from refsast.model.params import Layer, Params, flatten, layer_arrays
 from refsast.model.spike import Spike, first_derivative
 from refsast.model.surrogate import Arctan
+from tools.golden.digits import Digits, lift, pi
 
 BIASED = "the gradient is biased: no function has it, so it has no Hessian"
 
@@ -56,37 +56,38 @@ class WideArctan:
 
 
 def widen(spike: Spike) -> Spike:
-    """Return a spike that has as many digits as what it is given."""
+    """Return a spike that keeps all digits of a `Digits` argument: `Arctan` needs a wider pi."""
     return WideArctan(spike.slope, pi()) if isinstance(spike, Arctan) else spike
 
 
-def wide_program(case: Case) -> Variant:
+def wide_variant(case: Case) -> Variant:
     """Return `reference_variant` the case for arrays of `Digits`."""
-    program = reference_variant(case)
+    variant = reference_variant(case)
     spike_of = _hard_spike if case.hard else _smooth_spike
-    rules = tuple(replace(rules, fire=spike_of) for rules in program.layers)
-    return replace(program, layers=rules)
+    rules = tuple(replace(rules, fire=spike_of) for rules in variant.layers)
+    return replace(variant, layers=rules)
 
 
 def _smooth_spike(neuron: LIF, v: Array) -> Array:
-    """The smooth spike, with the rounding errors of formulas that are less careful than ours.
+    """The smooth spike, with the rounding errors that other libraries' formulas have.
 
-    Theirs may add to one half, and so keep no relative precision in the tail; and derivatives such
-    as ``k s (1 - s)`` have errors that do not fade with them (`judge.COARSE`).
+    Some add to one half, and so keep no relative precision in the tail; and derivatives such as
+    ``k s (1 - s)`` have rounding errors that do not shrink with their value (`COARSE`).
     """
-    v = v + _zero_with_error(0.0)  # a layer at rest is of floats still
+    v = v + _zero_with_error(0.0)  # a layer at rest still holds floats: make them `Digits`
     first, second = _error_terms(neuron.spike)
 
-    def floor(v: Array) -> Array:  # nothing, whose slope is nothing, each with an error
+    # Zero with zero derivative; both carry an error.
+    def zero_slope(v: Array) -> Array:
         return straight_through(lambda v: first + 0.0 * v, lambda v: second + 0.0 * v)(v)
 
-    rough = straight_through(lambda v: 0.0 * v, floor)
-    return 0.5 + (widen(neuron.spike)(v) - 0.5) + rough(v)
+    noise = straight_through(lambda v: 0.0 * v, zero_slope)
+    return 0.5 + (widen(neuron.spike)(v) - 0.5) + noise(v)
 
 
 def _hard_spike(neuron: LIF, v: Array) -> Array:
     """The Heaviside step forward, the smooth spike's derivative backward."""
-    v = v + _zero_with_error(0.0)  # as above
+    v = v + _zero_with_error(0.0)  # as in `_smooth_spike`
     slope, (first, _) = first_derivative(widen(neuron.spike)), _error_terms(neuron.spike)
 
     def step(v: Array) -> Array:
@@ -96,15 +97,14 @@ def _hard_spike(neuron: LIF, v: Array) -> Array:
 
 
 def _error_terms(spike: Spike) -> tuple[Digits, Digits]:
-    """Nothing, with the error of a first derivative far from threshold, and of a second."""
-    largest = float(
-        first_derivative(spike)(np.zeros(()))
-    )  # twice that, squared, no second is above
+    """Two zeros, with the errors of a first and of a second derivative far from threshold."""
+    largest = float(first_derivative(spike)(np.zeros(())))
+    # sup abs(sigma'') <= (2 sup sigma')^2 for all five families.
     return _zero_with_error(COARSE * largest), _zero_with_error(COARSE * (2.0 * largest) ** 2)
 
 
 def _zero_with_error(error: float) -> Digits:
-    """Nothing, with an error."""
+    """Zero, with an error."""
     return Digits(Decimal(0), Decimal(error))
 
 
@@ -136,9 +136,10 @@ def compute_answers(question: Question) -> dict[str, Array]:
     }
     if omissions(case):
         return found
-    raised = flatten(solve_wide(case, point).grads)
-    across = raised - unit * (unit @ raised)
-    exact = raised + rho * hessian_product(case, w, across) / norm
+    # Exact gradient of f(w + rho g/|g|): g' + (rho/|g|) H (g' - unit (unit, g')), g' at the point.
+    ascended = flatten(solve_wide(case, point).grads)
+    tangential = ascended - unit * (unit @ ascended)
+    exact = ascended + rho * hessian_product(case, w, tangential) / norm
     return {**found, "sam.exact": exact, "hvp": hessian_product(case, w, lift(question.direction))}
 
 
@@ -150,7 +151,7 @@ def omissions(case: Case) -> dict[str, str]:
 
 def solve_wide(case: Case, w: Array) -> Answer:
     """Return the answer to a case at other parameters, a flat vector of `Digits`."""
-    return solve(case, wide_program(case), params=split_vector(case.network, w), x=lift(case.x))
+    return solve(case, wide_variant(case), params=split_vector(case.network, w), x=lift(case.x))
 
 
 def norm_and_direction(g: Array) -> tuple[Digits, Array]:
@@ -161,9 +162,9 @@ def norm_and_direction(g: Array) -> tuple[Digits, Array]:
 
 def name_arrays(case: Case, answer: Answer) -> Iterator[tuple[str, Array]]:
     """Yield the arrays of an answer with their names in the file."""
-    program, s = wide_program(case), list(answer.s or ())
-    logits = program.read(case.network, case.params, s[-1])
-    yield "loss", np.array(program.loss(logits, case.y), object)
+    variant, s = wide_variant(case), list(answer.s or ())
+    logits = variant.read(case.network, case.params, s[-1])
+    yield "loss", np.array(variant.loss(logits, case.y), object)
     yield "logits", logits
     for name, arrays in (("u", answer.u), ("s", answer.s), ("adjoints", answer.adjoints)):
         yield from ((f"{name}.{i}", array) for i, array in enumerate(arrays or ()))
@@ -174,17 +175,17 @@ def name_arrays(case: Case, answer: Answer) -> Iterator[tuple[str, Array]]:
 
 def hessian_product(case: Case, w: Array, direction: Array) -> Array:
     """Return the Hessian of the loss at `w` times a direction; all are flat vectors of `Digits`."""
-    program, x = wide_program(case), lift(case.x)
+    variant, x = wide_variant(case), lift(case.x)
     names = [tuple(layer_arrays(layer)) for layer in case.params]
 
     def loss(*arrays: Array) -> Array:
-        left = iter(arrays)
-        params = tuple(Layer(**{name: next(left) for name in layer}) for layer in names)
-        ss = unroll_variant(case, program, params, x)[1]
-        return program.loss(program.read(case.network, params, np.stack(ss[-1])), case.y)
+        remaining = iter(arrays)
+        params = tuple(Layer(**{name: next(remaining) for name in layer}) for layer in names)
+        ss = unroll_variant(case, variant, params, x)[1]
+        return variant.loss(variant.read(case.network, params, np.stack(ss[-1])), case.y)
 
-    where, along = (_param_arrays(split_vector(case.network, v)) for v in (w, direction))
-    return np.concatenate([a.ravel() for a in hvp(loss, where, along)])
+    point, tangent = (_param_arrays(split_vector(case.network, v)) for v in (w, direction))
+    return np.concatenate([a.ravel() for a in hvp(loss, point, tangent)])
 
 
 def _param_arrays(params: Params) -> tuple[Array, ...]:

@@ -1,4 +1,4 @@
-"""What the index of golden vectors says in words and formulas, so that it can be read alone."""
+"""The formulas in the index of golden vectors, so that it can be read without refsast."""
 
 from refsast.crosscheck.case import Case
 from refsast.model.lif import LIF
@@ -35,6 +35,7 @@ EQUATIONS = {
         "hvp": "the Hessian of the loss on (x, y) at w, times direction",
     },
     "adjoints": "dL/du_t, total: through everything that follows from u_t",
+    # The path is where tools/golden/questions.py stood when the set was made; its bytes stay.
     "draw": "raw bits of PCG64(seed), see refsast/crosscheck/golden/questions.py",
     "yardstick": "first-order bound on what rounding can do to each entry of the answers, in the "
     "order of `answers`, in units of one rounding: 1.1e-16 in float64, 6e-8 in float32",
@@ -49,23 +50,23 @@ def update_equations(case: Case) -> list[str]:
 def _layer_equation(case: Case, neuron: LIF) -> str:
     current = "W a" + " + b" * case.network.bias + " + V s" * case.network.recurrent
     arrives, drive = _synapse_equations(case.synapse, current)
-    fired = reset_formula(neuron)
+    kept = reset_formula(neuron)
     if neuron.detach_reset:
-        fired += " (its s a constant for the gradient)"
+        kept += " (its s a constant for the gradient)"
     spike = f"{'H' if case.hard else 'sigma'}(u' - threshold)"
     backward = " (backward: sigma')" if case.hard else ""
-    return f"{arrives}u' = {fired} + {drive}; s' = {spike}{backward}"
+    return f"{arrives}u' = {kept} + {drive}; s' = {spike}{backward}"
 
 
 def reset_formula(neuron: LIF) -> str:
-    """Return what is carried over of u and s, as a formula."""
+    """Return what the reset leaves of u with spike s, as a formula."""
     kind = type(neuron.reset).__name__
     leaked = isinstance(neuron.reset, Subtract) and neuron.reset.leaked
     return RESET_FORMULAS[f"{kind}(leaked)" if leaked else kind]
 
 
 def _synapse_equations(synapse: Synapse | None, current: str) -> tuple[str, str]:
-    """What happens to the current first, and what reaches the potential."""
+    """The update of the synaptic current, and what reaches the potential."""
     if synapse is None:
         return "", current
     now = "i" if synapse.delayed else "i'"
