@@ -5,7 +5,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from refsast.cli.common import add_recording_flags, natural, positive
 from refsast.cli.shell import Parser, call_command
 
 EFFORT = 60  # of an attack by default
@@ -25,6 +24,9 @@ COMPATIBLE_FLAGS = {
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser."""
+    # Imported here, where `call_command` deals with interrupts.
+    from refsast.cli.common import add_recording_flags, natural, positive
+
     whole = Parser(
         prog="proofs_check",
         description="Check every theorem on drawn networks, attack it, and print the table. "

@@ -74,14 +74,15 @@ def test_the_version_is_that_of_the_distribution():
     assert project["tool"]["setuptools"]["dynamic"]["version"]["attr"] == "refsast.__version__"
 
 
-def test_an_interrupt_during_the_imports_ends_in_one_line(tmp_path):
+@pytest.mark.parametrize("program", ["refsast", "proofs_check"])
+def test_an_interrupt_during_the_imports_ends_in_one_line(program, tmp_path):
     """A NumPy that interrupts whoever imports it."""
     (tmp_path / "numpy.py").write_text(
         "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(60)\n"
     )
-    done = python("-m", "refsast", "train", env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    done = python("-m", program, env={**os.environ, "PYTHONPATH": str(tmp_path)})
 
-    assert (done.returncode, done.stdout, done.stderr) == (130, "", "refsast: interrupted\n")
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", f"{program}: interrupted\n")
 
 
 @pytest.mark.slow
