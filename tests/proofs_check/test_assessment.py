@@ -86,7 +86,7 @@ RECORD = {
         "warmup": 0.0,
         "schedule": "refsast.optim.descent.constant",
         "shared": False,
-        "descent": rs.descent.sgd(learning_rate=0.5, momentum=0.0, weight_decay=0.0).says,
+        "descent": rs.descent.sgd(learning_rate=0.5, momentum=0.0, weight_decay=0.0).description,
     },
     "setting": {"steps": 10},
     "data": "digest",
@@ -100,8 +100,8 @@ def test_plain_descent_is_known_by_its_name():
 @pytest.mark.parametrize(
     "change",
     [
-        {"descent": rs.descent.sgd(learning_rate=0.5, momentum=0.05, weight_decay=0.0).says},
-        {"descent": rs.descent.sgd(learning_rate=0.5, momentum=0.0, weight_decay=0.01).says},
+        {"descent": rs.descent.sgd(learning_rate=0.5, momentum=0.05, weight_decay=0.0).description},
+        {"descent": rs.descent.sgd(learning_rate=0.5, momentum=0.0, weight_decay=0.01).description},
         {"descent": "sgd(learning_rate=0.5, momentum=0.0, weight_decay=0.0), then |W| <= 1"},
         {"descent": "adam(learning_rate=0.5)"},
         {"schedule": "refsast.optim.descent.cosine"},
