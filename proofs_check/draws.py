@@ -21,9 +21,9 @@ from proofs_check.instances import (
     TwoStartStates,
     move_point,
     norm_caps,
-    parameter_blocks,
 )
 from refsast.arrays import Array
+from refsast.model.params import param_arrays
 
 T = TypeVar("T")
 
@@ -217,7 +217,7 @@ def draw_two_points(source: Source) -> TwoParameterPoints:
     """Draw a network on a batch and a second point, and caps that both keep to, closely or not."""
     drawn = draw_batch(source, batch=source.choice((1, 2)), longest=5)
     size = source.choice((1e-3, 0.1, 1.0))
-    d = [source.array(*a.shape) for a in parameter_blocks(drawn.params)]
+    d = [source.array(*a.shape) for a in param_arrays(drawn.params)]
     return move_point(drawn, d, size, source.choice((1.0, 1.0, 1.5)) * (1.0 + 1e-12))
 
 

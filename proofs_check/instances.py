@@ -11,7 +11,7 @@ import numpy as np
 
 import refsast as rs
 from refsast.arrays import Array, Integers, as_array
-from refsast.model.params import layer_arrays
+from refsast.model.params import param_arrays, replace_arrays
 from refsast.model.validation import validate_labels, validate_params, validate_run
 
 
@@ -134,8 +134,8 @@ def move_point(
 
     The caps are `cap_factor` times the larger norm of the two points.
     """
-    blocks = zip(parameter_blocks(x.params), direction, strict=True)
-    moved = params_from_blocks(x.params, [a + size * d for a, d in blocks])
+    blocks = zip(param_arrays(x.params), direction, strict=True)
+    moved = replace_arrays(x.params, [a + size * d for a, d in blocks])
     caps = norm_caps(x.network, x.params, moved, cap_factor)
     return TwoParameterPoints(x.network, x.params, moved, x.x, x.y, caps)
 
@@ -153,17 +153,6 @@ def norm_caps(
         )
         for pair in zip(params + silent, moved + silent, strict=True)
     )
-
-
-def parameter_blocks(params: rs.Params) -> tuple[Array, ...]:
-    """Return the arrays of some parameters, in the order of the flat vector."""
-    return tuple(array for layer in params for array in layer_arrays(layer).values())
-
-
-def params_from_blocks(like: rs.Params, arrays: Sequence[Array]) -> rs.Params:
-    """Return parameters made of `arrays`, in the order of `parameter_blocks`."""
-    rest = iter(arrays)
-    return tuple(rs.Layer(**{name: next(rest) for name in layer_arrays(layer)}) for layer in like)
 
 
 def attach_reset(network: rs.Network) -> rs.Network:

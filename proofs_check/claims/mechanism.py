@@ -22,10 +22,11 @@ from proofs_check.claim import Claim, Hypothesis
 from proofs_check.claims.smoothness import risk
 from proofs_check.claims.stability import EPS, SOURCE
 from proofs_check.draws import Source, draw_batch, draw_network
-from proofs_check.instances import LabelledBatch, attach_reset, parameter_blocks, params_from_blocks
+from proofs_check.instances import LabelledBatch, attach_reset
 from proofs_check.norms import euclidean_norm, gradient, spectral_norm
 from refsast.arrays import Array
 from refsast.autodiff import vjp
+from refsast.model.params import param_arrays, replace_arrays
 from refsast.model.unroll import unroll
 
 
@@ -82,14 +83,12 @@ def smallest_singular_value(matrix: Array) -> float:
 
 def logits(x: ConditionedRecording, *arrays: Array) -> Array:
     """Return the logits as a function of the blocks of the parameters, then the input."""
-    return unroll(
-        attach_reset(x.network), params_from_blocks(x.params, arrays[:-1]), arrays[-1]
-    ).logits
+    return unroll(attach_reset(x.network), replace_arrays(x.params, arrays[:-1]), arrays[-1]).logits
 
 
 def jacobians(x: ConditionedRecording) -> tuple[Array, Array]:
     """Return J_w, shape (classes, p), and J_x, shape (classes, time n_0)."""
-    at = (*parameter_blocks(x.params), x.x)
+    at = (*param_arrays(x.params), x.x)
     units = np.eye(x.network.classes)
     pulled = [vjp(lambda *a: logits(x, *a), at, unit[None]) for unit in units]
     rows = [np.concatenate([g.ravel() for g in row[:-1]]) for row in pulled]
@@ -184,6 +183,6 @@ JACOBIANS = Claim[ConditionedRecording](
     bound=lambda x: (
         np.linalg.norm(jacobians(x)[1], 2)
         / x.mu
-        * euclidean_norm(*gradient(lambda *a: risk(x, *a), *parameter_blocks(x.params)))
+        * euclidean_norm(*gradient(lambda *a: risk(x, *a), *param_arrays(x.params)))
     ),
 )

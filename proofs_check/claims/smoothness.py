@@ -42,19 +42,13 @@ from proofs_check.claims.smoothness_constants import (
     smoothness_constant,
 )
 from proofs_check.claims.stability import CERTIFIED_SPIKES, EPS, SOURCE
-from proofs_check.instances import (
-    AnyBatch,
-    LabelledBatch,
-    TwoParameterPoints,
-    attach_reset,
-    parameter_blocks,
-    params_from_blocks,
-)
+from proofs_check.instances import AnyBatch, LabelledBatch, TwoParameterPoints, attach_reset
 from proofs_check.norms import euclidean_norm, gradient, inner_product
 from refsast.arrays import Array
 from refsast.autodiff import hvp
 from refsast.autodiff.tape import primal
 from refsast.model.loss import cross_entropy
+from refsast.model.params import param_arrays, replace_arrays
 from refsast.model.unroll import unroll
 
 MAX_DENSE_HESSIAN = 200  # parameters, up to which a Hessian is computed as a whole
@@ -62,20 +56,18 @@ MAX_DENSE_HESSIAN = 200  # parameters, up to which a Hessian is computed as a wh
 
 def risk(x: AnyBatch, *arrays: Array) -> Array:
     """Return the loss of the smooth network, as a function of the blocks of its parameters."""
-    trace = unroll(attach_reset(x.network), params_from_blocks(x.params, arrays), x.x)
+    trace = unroll(attach_reset(x.network), replace_arrays(x.params, arrays), x.x)
     return cross_entropy(trace.logits, x.y)
 
 
 def risk_gradient(x: AnyBatch, params: rs.Params) -> tuple[Array, ...]:
     """Return the exact gradient of the loss, in blocks."""
-    return gradient(lambda *arrays: risk(x, *arrays), *parameter_blocks(params))
+    return gradient(lambda *arrays: risk(x, *arrays), *param_arrays(params))
 
 
 def displacement(x: TwoParameterPoints) -> tuple[Array, ...]:
     """Return the direction from one point to the other, in blocks."""
-    return tuple(
-        b - a for a, b in zip(parameter_blocks(x.params), parameter_blocks(x.moved), strict=True)
-    )
+    return tuple(b - a for a, b in zip(param_arrays(x.params), param_arrays(x.moved), strict=True))
 
 
 def hessian_displacement(x: TwoParameterPoints) -> tuple[Array, ...]:
@@ -85,13 +77,13 @@ def hessian_displacement(x: TwoParameterPoints) -> tuple[Array, ...]:
     def slope(*arrays: Array) -> Array:
         return inner_product(gradient(lambda *a: risk(x, *a), *arrays), d)
 
-    return gradient(slope, *parameter_blocks(x.params))
+    return gradient(slope, *param_arrays(x.params))
 
 
 def hessian(x: AnyBatch) -> Array:
     """Return the Hessian of the loss at `params`, shape (p, p), column by column."""
-    arrays, network = parameter_blocks(x.params), x.network
-    units = [parameter_blocks(rs.unflatten(network, e)) for e in np.eye(network.n_params)]
+    arrays, network = param_arrays(x.params), x.network
+    units = [param_arrays(rs.unflatten(network, e)) for e in np.eye(network.n_params)]
     columns = [hvp(lambda *a: risk(x, *a), arrays, unit) for unit in units]
     return np.stack([np.concatenate([c.ravel() for c in column]) for column in columns])
 

@@ -17,7 +17,7 @@ from refsast.crosscheck.case import Answer, Case
 from refsast.model.lif import LIF
 from refsast.model.loss import cross_entropy
 from refsast.model.network import Network
-from refsast.model.params import Layer, Params, layer_arrays, map_params
+from refsast.model.params import Layer, Params, map_params, param_arrays
 from refsast.model.spike import first_derivative, heaviside
 from refsast.model.synapse import Synapse, synapse_step
 from refsast.model.unroll import input_currents, readout_logits
@@ -104,10 +104,9 @@ def solve(
     x = leaf(case.x if x is None else x)
     us, ss = unroll_variant(case, variant, params, x)
     loss = variant.loss(variant.read(case.network, params, np.stack(ss[-1])), case.y)
-    leaves = [a for layer in params for a in layer_arrays(layer).values()]
     potentials = [u for layer in us for u in layer]
     # One backward pass gives all cotangents, in the order in which they are asked for.
-    cotangents = iter(backward(loss, [*leaves, x, *potentials], np.ones(())))
+    cotangents = iter(backward(loss, [*param_arrays(params), x, *potentials], np.ones(())))
     grads = map_params(lambda _: next(cotangents), params)
     in_x = next(cotangents)
     adjoints = tuple(np.stack([next(cotangents) for _ in layer]) for layer in us)

@@ -140,3 +140,16 @@ def test_a_matrix_of_just_that_norm_is_within_the_cap():
 
     assert rs.project(network, params, w=2.0)[0].w is params[0].w
     assert rs.project(network, params, w=np.nextafter(2.0, 0.0))[0].w is not params[0].w
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (8, 8), (40, 60)])
+def test_rounding_lifts_no_norm_above_its_cap(shape, dtype):
+    neuron = rs.LIF(0.9, 1.0, rs.Arctan(2.0))
+    network = rs.Network((shape[1], shape[0]), neuron, rs.SpikeRate(1.0), bias=False)
+    for seed in range(20):
+        w = np.random.default_rng(seed).normal(size=shape).astype(dtype)
+
+        (inside,) = rs.project(network, (rs.Layer(w),), w=0.3)
+
+        assert norm(inside.w) <= 0.3

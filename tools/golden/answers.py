@@ -19,7 +19,7 @@ from refsast.crosscheck.golden.reader import Question
 from refsast.crosscheck.variants import Variant, reference_variant, solve, unroll_variant
 from refsast.model.lif import LIF
 from refsast.model.network import split_vector
-from refsast.model.params import Layer, Params, flatten, layer_arrays
+from refsast.model.params import flatten, layer_arrays, param_arrays, replace_arrays
 from refsast.model.spike import Spike, first_derivative
 from refsast.model.surrogate import Arctan
 from tools.golden.digits import Digits, lift, pi
@@ -176,18 +176,11 @@ def name_arrays(case: Case, answer: Answer) -> Iterator[tuple[str, Array]]:
 def hessian_product(case: Case, w: Array, direction: Array) -> Array:
     """Return the Hessian of the loss at `w` times a direction; all are flat vectors of `Digits`."""
     variant, x = wide_variant(case), lift(case.x)
-    names = [tuple(layer_arrays(layer)) for layer in case.params]
 
     def loss(*arrays: Array) -> Array:
-        remaining = iter(arrays)
-        params = tuple(Layer(**{name: next(remaining) for name in layer}) for layer in names)
+        params = replace_arrays(case.params, arrays)
         ss = unroll_variant(case, variant, params, x)[1]
         return variant.loss(variant.read(case.network, params, np.stack(ss[-1])), case.y)
 
-    point, tangent = (_param_arrays(split_vector(case.network, v)) for v in (w, direction))
+    point, tangent = (param_arrays(split_vector(case.network, v)) for v in (w, direction))
     return np.concatenate([a.ravel() for a in hvp(loss, point, tangent)])
-
-
-def _param_arrays(params: Params) -> tuple[Array, ...]:
-    """The arrays of parameters, in order."""
-    return tuple(array for layer in params for array in layer_arrays(layer).values())

@@ -13,7 +13,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from refsast.arrays import Array, as_array, require_number
+from refsast.arrays import Array, as_array, require_fraction, require_number
 from refsast.model.lif import LIF
 from refsast.model.params import Layer, Params
 from refsast.model.reset import Reset, Subtract, ToZero
@@ -107,8 +107,7 @@ class Convention:
     detach_reset: bool = False
 
     def __post_init__(self) -> None:
-        if not 0.0 <= require_number(self.leak, "leak") <= 1.0:
-            raise ValueError(f"leak must lie in [0, 1], got {self.leak}")
+        require_fraction(self.leak, "leak")
         if not abs(require_number(self.rest, "rest")) < np.inf:
             raise ValueError(f"rest must be finite, got {self.rest}")
         if not self.rest < require_number(self.threshold, "threshold") < np.inf:

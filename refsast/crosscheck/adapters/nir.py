@@ -33,7 +33,7 @@ In NIR a neuron fires above its threshold; refsast's hard spike fires at it, too
 import nir
 import numpy as np
 
-from refsast.arrays import require_number
+from refsast.arrays import require_positive
 from refsast.crosscheck.adapters.conversion import NoExactConversion
 from refsast.crosscheck.adapters.nir_reader import NirNetwork, read_graph
 from refsast.crosscheck.adapters.nir_rules import EULER, EXPONENTIAL, RESETS, Rule, time_constant
@@ -190,5 +190,4 @@ def from_nir(
 
 
 def _require_dt(dt: float) -> None:
-    if not 0.0 < require_number(dt, "dt") < np.inf:
-        raise ValueError(f"dt must be positive and finite, got {dt}")
+    require_positive(dt, "dt")

@@ -16,7 +16,7 @@ import numpy as np
 from refsast.arrays import Array
 from refsast.crosscheck.case import Case, Gradient, ask
 from refsast.model.network import split_vector
-from refsast.model.params import Params, flatten, layer_arrays
+from refsast.model.params import Params, flatten, param_arrays
 
 LINES, PLANE = 3, 2  # directions of the lines, and of the plane of the loop
 STEPS = 5  # to either side, along a line
@@ -144,7 +144,7 @@ def _directions(params: Params, rng: np.random.Generator) -> Array:
 
     So a step of one changes parameters by their own size, and a bias counts beside many weights.
     """
-    arrays = [a for layer in params for a in layer_arrays(layer).values()]
+    arrays = param_arrays(params)
     overall = float(np.sqrt(np.mean(flatten(params) ** 2))) or 1.0  # for arrays of zeros
     scales = [float(np.sqrt(np.mean(a**2))) or overall for a in arrays]
     spread = np.concatenate([np.full(a.size, s) for a, s in zip(arrays, scales, strict=True)])
