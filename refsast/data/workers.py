@@ -1,7 +1,7 @@
 """Work in chunks on several cores, whose results come in order and whose progress is seen.
 
 Rule 1: what comes out depends neither on the number of workers nor on who was done first.
-Rule 2: at most `AHEAD` results per worker wait to be taken, however many there will be.
+Rule 2: chunks go out in rounds of `AHEAD` per worker, so that few results wait to be taken.
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 
 # Threads where NumPy and zlib, which let go of the interpreter, do most of the work.
 Backend = Literal["threading", "loky"]
-AHEAD = 4
+AHEAD = 2
 
 
 def map_chunks(
@@ -34,7 +34,7 @@ def map_chunks(
     from joblib import Parallel, delayed  # late: it takes as long to import as NumPy
 
     attempt, left = delayed(_attempt), iter(chunks)
-    with Parallel(jobs, backend=backend, return_as="generator") as parallel:
+    with Parallel(jobs, backend=backend) as parallel:
         # In rounds: joblib itself would go on however slowly the results are taken.
         while ahead := list(islice(left, AHEAD * jobs)):
             for result in parallel(attempt(work, chunk) for chunk in ahead):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from refsast.arrays import Array, is_positive_int, require_number
+from refsast.arrays import Array, is_positive_int, require_nonnegative, require_number
 from refsast.data.archive import CLASSES
 from refsast.experiment.record import Config
 from refsast.model import (
@@ -113,8 +113,8 @@ class Setting:
             raise ValueError(f"recurrent must be True or False, got {self.recurrent!r}")
         for name in ("cap_w", "cap_v"):
             cap = getattr(self, name)
-            if cap is not None and not 0.0 <= require_number(cap, name) < np.inf:
-                raise ValueError(f"{name} must be finite and not negative, got {cap}")
+            if cap is not None:
+                require_nonnegative(cap, name)
         if self.cap_v is not None and not self.recurrent:
             raise ValueError(f"cap_v must come with recurrent, got {self.cap_v} without")
         _ = self.network(1), self.config  # refuse what makes neither

@@ -12,7 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refsast import __version__, codec, model
-from refsast.arrays import Array, Integers, is_positive_int, require_number
+from refsast.arrays import (
+    Array,
+    Integers,
+    is_positive_int,
+    require_fraction,
+    require_nonnegative,
+)
 from refsast.codec import Json
 from refsast.data import digest
 from refsast.experiment.evaluate import Scores
@@ -64,12 +70,10 @@ class Config:
             value = getattr(self, name)
             if not is_positive_int(value):
                 raise ValueError(f"{name} must be a positive integer, got {value!r}")
-        if not 0.0 <= require_number(self.rho, "rho") < np.inf:
-            raise ValueError(f"rho must be finite and not negative, got {self.rho}")
+        require_nonnegative(self.rho, "rho")
         if not isinstance(self.shared, bool):
             raise ValueError(f"shared must be True or False, got {self.shared!r}")
-        if not 0.0 <= require_number(self.warmup, "warmup") <= 1.0:
-            raise ValueError(f"warmup must lie in [0, 1], got {self.warmup}")
+        require_fraction(self.warmup, "warmup")
 
     def radius(self, share: float) -> float:
         """Return SAM's radius when this share of the training is done."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from refsast.arrays import Array, require_number
+from refsast.arrays import Array, require_positive
 from refsast.experiment.sharpness.validation import validate_point
 from refsast.gradient import reference
 from refsast.model import Network, Params, flatten
@@ -80,8 +80,7 @@ def sam_remainder(
     THEORY 4.
     """
     params, x, y = validate_point(network, params, x, y)
-    if not 0.0 < require_number(rho, "rho") < np.inf:
-        raise ValueError(f"rho must be positive and finite, got {rho}")
+    require_positive(rho, "rho")
     evaluated: list[tuple[float, Array]] = []
 
     def objective(w: Array) -> tuple[Array, Array]:
