@@ -23,11 +23,12 @@ from proofs_check.instances import (
     norm_caps,
 )
 from refsast.arrays import Array
+from refsast.model import reset
 from refsast.model.params import param_arrays
 
 T = TypeVar("T")
 
-RESETS = (rs.ToZero(), rs.Subtract(), rs.Subtract(leaked=True), rs.NoReset())
+RESETS = tuple(reset.RESETS.values())
 # Few different neurons: certifying a neuron's constants, which are cached, takes longer than a run.
 SLOPES = (0.05, 0.25, 0.5, 1.0, 2.0, 4.0, 10.0)
 LEAKS = (0.0, 0.3, 0.5, 0.9, 0.99, 1.0)

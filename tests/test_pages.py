@@ -79,6 +79,21 @@ def test_the_examples_run(page, capsys, monkeypatch):
         assert re.search(expected, said, flags=re.I)
 
 
+def plain(text: str) -> list[str]:
+    """Its lines, without what rounding decides: tolerances, and digits after the fourth."""
+    text = re.sub(r"\([\d.e-]+ of the tolerance\)|cosine 1[ .][^,]*,", "", text)
+    rounded = re.sub(r"\d+\.\d+(e-?\d+)?", lambda m: f"{float(m[0]):.4g}", text)
+    return rounded.splitlines()
+
+
+@pytest.mark.parametrize(("page", "number"), [("README.md", 1), ("docs/crosscheck.md", 0)])
+def test_what_is_printed_is_what_the_page_says(page, number, capsys):
+    exec(compile(blocks(page, "python")[number], page, "exec"), {})
+    expected = next(block for block in blocks(page, "") if block.startswith("case: "))
+
+    assert plain(capsys.readouterr().out) == plain(expected)
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_the_example_with_snntorch_runs(capsys, monkeypatch):

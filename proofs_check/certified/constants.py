@@ -25,7 +25,7 @@ from proofs_check.certified.unit_spikes import (
     spike_family,
 )
 from proofs_check.norms import geometric_series
-from refsast import LIF, Subtract, ToZero
+from refsast import LIF, NoReset, Subtract, ToZero
 from refsast.model.spike import Spike
 
 
@@ -121,9 +121,16 @@ def _map_supremum(neuron: LIF, order: int) -> SupremumBounds:
 
 def _spike_drop(neuron: LIF) -> Interval:
     """What a spike subtracts; exactly zero where nothing is."""
+    require_proved_reset(neuron)
     reset, threshold = neuron.reset, exact(neuron.threshold)
     if isinstance(reset, Subtract) and not reset.leaked:
         return threshold
     if isinstance(reset, Subtract) and neuron.leak > 0.0:
         return threshold * neuron.leak
     return exact(0.0)
+
+
+def require_proved_reset(neuron: LIF) -> None:
+    """Refuse a reset that no proof covers, rather than take it for another."""
+    if not isinstance(neuron.reset, ToZero | Subtract | NoReset):
+        raise ValueError(f"reset must be ToZero, Subtract or NoReset, got {neuron.reset!r}")

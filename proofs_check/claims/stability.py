@@ -23,7 +23,13 @@ from itertools import pairwise
 import numpy as np
 
 import refsast as rs
-from proofs_check.certified.constants import geometric_sum, kappa, max_carry, sup_derivative
+from proofs_check.certified.constants import (
+    geometric_sum,
+    kappa,
+    max_carry,
+    require_proved_reset,
+    sup_derivative,
+)
 from proofs_check.certified.unit_spikes import SPIKE_FAMILIES
 from proofs_check.claim import Claim, Hypothesis
 from proofs_check.instances import HasNetwork, LabelledBatch, TwoStartStates
@@ -56,6 +62,7 @@ RESET_TO_ZERO = Hypothesis[LabelledBatch](
 
 def max_reset_drop(neuron: rs.LIF) -> float:
     """Return q, the most that a reset takes away beyond the leak."""
+    require_proved_reset(neuron)
     if not isinstance(neuron.reset, rs.Subtract):
         return 0.0
     return neuron.threshold * (neuron.leak if neuron.reset.leaked else 1.0)

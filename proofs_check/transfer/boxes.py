@@ -31,6 +31,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from proofs_check.certified.constants import require_proved_reset
 from refsast import LIF, Layer, Network, Params, Spikes
 from refsast.arrays import Array
 from refsast.model.params import map_params
@@ -106,10 +107,11 @@ def validate_smooth(
     Raises
     ------
     ValueError
-        If a spike is of another family, or a shape or number is not valid.
+        If a spike or a reset is of another family, or a shape or number is not valid.
     """
     params, x = validate_run(network, params, x)
     for neuron in network.neurons:
+        require_proved_reset(neuron)
         if not isinstance(neuron.spike, Surrogate):
             raise ValueError(f"spike must be a smooth spike of refsast, got {neuron.spike!r}")
     if np.iscomplexobj(x) or np.iscomplexobj(params[0].w):

@@ -215,7 +215,7 @@ def read_answer(reply: object, case: Case) -> tuple[Answer, np.dtype]:
 def _read_params(grads: object, network: Network, read: Callable[..., Array]) -> Params:
     """The gradients as layers, or what is wrong with them."""
     if not isinstance(grads, Sequence) or isinstance(grads, str):  # a str is a sequence, too
-        raise ValueError(f"grads must be a sequence of layers, got {_describe(grads)}")
+        raise ValueError(f"grads must be a sequence of layers, got {type(grads).__name__}")
     if len(grads) != len(network.shapes):
         raise ValueError(f"grads must have {len(network.shapes)} layers, got {len(grads)}")
     found = []
@@ -223,7 +223,7 @@ def _read_params(grads: object, network: Network, read: Callable[..., Array]) ->
         if isinstance(layer, Layer):
             layer = layer_arrays(layer)
         if not isinstance(layer, Mapping):
-            raise ValueError(f"grads[{i}] must be a Layer or a mapping, got {_describe(layer)}")
+            raise ValueError(f"grads[{i}] must be a Layer or a mapping, got {type(layer).__name__}")
         got = {k for k, a in layer.items() if a is not None}
         if got != set(shapes):
             raise ValueError(f"grads[{i}] must have {sorted(shapes)}, got {sorted(map(str, got))}")

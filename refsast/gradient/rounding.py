@@ -25,7 +25,7 @@ from refsast.model.lif import LIF
 from refsast.model.loss import one_hot, softmax
 from refsast.model.network import Network
 from refsast.model.params import Layer, Params
-from refsast.model.reset import ToZero
+from refsast.model.reset import NoReset, Subtract, ToZero
 from refsast.model.spike import first_derivative, second_derivative
 from refsast.model.synapse import Synapse, synapse_step
 from refsast.model.unroll import input_currents, readout_logits, unroll
@@ -232,6 +232,8 @@ def _forward_errors(
     e_r = np.zeros(u.shape)
     if isinstance(neuron.reset, ToZero):
         e_r = neuron.leak * (e_s + slope * e_u)
+    elif not isinstance(neuron.reset, Subtract | NoReset):
+        raise ValueError(f"reset must be one whose rounding is known, got {neuron.reset!r}")
     r_s = np.zeros(u.shape) if neuron.detach_reset else r_s
     return LayerErrors(neuron, layer, a, e_a, s, e_s, slope, e_slope, r_u, r_s, e_r, e_u)
 

@@ -75,6 +75,7 @@ class NoReset:
 
 
 Reset: TypeAlias = ToZero | Subtract | NoReset
+# By the names of the command line; what draws or enumerates resets takes them from here.
 RESETS: dict[str, Reset] = {
     "zero": ToZero(),
     "subtract": Subtract(),

@@ -21,9 +21,10 @@ from refsast.crosscheck.diagnose.fault_table import BACKWARD, FORWARD
 from refsast.crosscheck.diagnose.faults import Fault, apply_fault, combine, layerwise
 from refsast.crosscheck.diagnose.spike_faults import replace_derivative
 from refsast.crosscheck.variants import Variant, reference_variant, solve
+from refsast.model import reset
 
 SURROGATES = (rs.Arctan, rs.Logistic, rs.Algebraic, rs.FastSigmoid, rs.PiecewiseQuadratic)
-RESETS = (rs.ToZero(), rs.Subtract(), rs.Subtract(leaked=True), rs.NoReset())
+RESETS = tuple(reset.RESETS.values())
 TABLE = {fault.name: fault for fault in (*BACKWARD, *FORWARD)}
 
 

@@ -1,13 +1,19 @@
 """Resets and one step of a neuron, number by number."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import refsast as rs
+from proofs_check.certified.constants import kappa, map_curvature
+from proofs_check.claims.stability import max_reset_drop
 from refsast.autodiff.numeric import complex_step
+from refsast.gradient.fast.kernels import RESET_KERNELS
 from refsast.model.lif import step
+from refsast.model.reset import Reset
 from tests import oracle
 from tests.strategies import RESETS, fractions, min_examples, neurons, numbers
 
@@ -49,3 +55,22 @@ def test_one_step_is_that_of_the_equations(neuron, u, s, current):
 
     assert abs(new_u.item() - want) <= 1e-14 * (abs(u) + neuron.threshold + abs(current))
     assert abs(new_s.item() - oracle.sigma(neuron.spike, new_u.item() - neuron.threshold)) <= 1e-15
+
+
+def test_a_new_reset_is_entered_everywhere():
+    """docs/extending.md: in the union, in the table of names, and with a kernel of its own."""
+    kinds = set(get_args(Reset))
+
+    assert {type(reset) for reset in RESETS} == kinds
+    assert set(RESET_KERNELS) == kinds
+
+
+@pytest.mark.parametrize("use", [kappa, map_curvature, max_reset_drop])
+def test_no_constant_takes_a_reset_that_no_proof_covers_for_another(use):
+    neuron = rs.LIF(0.9, 1.0, rs.Logistic(8.0))
+    object.__setattr__(neuron, "reset", "squared")
+
+    with pytest.raises(
+        ValueError, match="reset must be ToZero, Subtract or NoReset, got 'squared'"
+    ):
+        use(neuron)

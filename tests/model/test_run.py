@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import refsast as rs
 from tests import oracle
 from tests.error_ratio import TOLERANCE
-from tests.strategies import RESETS, cases, fractions, make_read_only, min_examples, to_float32
+from tests.strategies import cases, fractions, make_read_only, min_examples, to_float32
 
 
 def scale(case):
@@ -62,10 +62,10 @@ def tie(reset, leak=0.5):
 @pytest.mark.parametrize(
     ("reset", "potentials", "spikes"),
     [
-        (RESETS[0], [1.0, 1.0, 1.0], [1.0, 1.0, 1.0]),
-        (RESETS[1], [1.0, 0.5, 1.25], [1.0, 0.0, 1.0]),
-        (RESETS[2], [1.0, 1.0, 1.0], [1.0, 1.0, 1.0]),
-        (RESETS[3], [1.0, 1.5, 1.75], [1.0, 1.0, 1.0]),
+        (rs.ToZero(), [1.0, 1.0, 1.0], [1.0, 1.0, 1.0]),
+        (rs.Subtract(), [1.0, 0.5, 1.25], [1.0, 0.0, 1.0]),
+        (rs.Subtract(leaked=True), [1.0, 1.0, 1.0], [1.0, 1.0, 1.0]),
+        (rs.NoReset(), [1.0, 1.5, 1.75], [1.0, 1.0, 1.0]),
     ],
 )
 def test_a_potential_exactly_at_threshold_fires(reset, potentials, spikes):

@@ -116,7 +116,7 @@ def _neuron_node(
     """A layer's neurons, with a current where the synapse has a memory."""
     scale = 1.0 if synapse is None else synapse.scale
     memory = 0.0 if synapse is None else synapse.leak
-    kind = next(name for name, reset in RESETS.items() if reset == neuron.reset)
+    kind = {reset: name for name, reset in RESETS.items()}[neuron.reset]
     # The numbers, too: a leak that goes through a time constant comes back rounded.
     kept = {"reset": kind, "detach_reset": neuron.detach_reset}
     fields = {

@@ -10,14 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from refsast.crosscheck.adapters.conversion import NoExactConversion
-from refsast.model.reset import NoReset, Reset, Subtract, ToZero
+from refsast.model import reset as model_reset
+from refsast.model.reset import Reset
 
-RESETS: Mapping[str, Reset] = {
-    "zero": ToZero(),
-    "subtract": Subtract(),
-    "subtract, leaked": Subtract(leaked=True),
-    "none": NoReset(),
-}
+# As metadata spell them: "subtract, leaked".
+RESETS: Mapping[str, Reset] = {k.replace("-", ", "): v for k, v in model_reset.RESETS.items()}
 ROUNDING = 8.0 * np.finfo(np.float64).eps  # of a leak through a time constant and back
 
 

@@ -12,7 +12,7 @@ from refsast.crosscheck.factory import build
 from refsast.model.lif import LIF
 from refsast.model.network import Network, unflatten
 from refsast.model.readout import LeakyReadout, LinearReadout, Readout, SpikeRate
-from refsast.model.reset import NoReset, Reset, Subtract, ToZero
+from refsast.model.reset import RESETS, Reset
 from refsast.model.surrogate import Surrogate
 from refsast.model.synapse import Synapse
 
@@ -32,11 +32,12 @@ class NetworkKind:
 # The plainest first: what fails is shrunk towards it. Every number is a multiple of a power of two.
 SYNAPSES = (None, Synapse(0.0, 0.5), Synapse(0.5), Synapse(0.5, 0.5, delayed=True))
 READOUTS = (SpikeRate(4.0), LinearReadout(2), LeakyReadout(2, 0.5))
-RESETS = (ToZero(), Subtract(), Subtract(leaked=True), NoReset())
 FAMILIES = get_args(Surrogate)
 KINDS = tuple(
     NetworkKind(*choice)
-    for choice in product(SYNAPSES, (False, True), (False, True), READOUTS, RESETS, FAMILIES)
+    for choice in product(
+        SYNAPSES, (False, True), (False, True), READOUTS, RESETS.values(), FAMILIES
+    )
 )
 
 
