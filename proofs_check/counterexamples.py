@@ -1,4 +1,4 @@
-"""Why each hypothesis is there: for every one an instance that breaks it alone, and escapes.
+"""Why each hypothesis is there: an instance that violates it alone, and refutes the claim.
 
 `ESCAPES` has one entry per claim and hypothesis. An entry is a function that makes an instance
 which the claim without that hypothesis gets wrong; or, where none can exist, a sentence that says

@@ -1,6 +1,6 @@
-"""A whole run: every claim checked on draws and attacked, and what came of it, one record each.
+"""Check every claim on random instances, attack it, and return one summary per claim.
 
-Rule 1: a summary is made of what was seen. Silence is counted apart from what held.
+Rule 1: instances to which a claim does not apply are counted separately from those it holds for.
 Rule 2: the same seed gives the same summaries, on any number of processes.
 """
 

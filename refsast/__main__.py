@@ -26,7 +26,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code: 0 done, 2 bad input, 130 interrupted."""
+    """Run a command and return its exit code: 0 done, 1 disagrees, else see `call_command`."""
 
     def run() -> int:
         args = build_parser().parse_args(argv)

@@ -54,11 +54,12 @@ def _encode_numbers(numbers: list | float) -> list | float | str:
 def decode(code: Json, types: RecordTypes, wanted: str) -> object:
     """Return what `encode` wrote down, made of records of these types, by name.
 
-    Raises ValueError, as "`wanted`, got ...", if the code is not of that form.
+    Raises ValueError, as "`wanted`, got ...", if the code is not of that form; what a record says
+    of its own fields goes through as it is.
     """
     try:
         return _decode(code, types)
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+    except (LookupError, TypeError, OverflowError) as error:
         raise ValueError(f"{wanted}, got {error}") from error
 
 
@@ -68,11 +69,28 @@ def _decode(code: Json, types: RecordTypes) -> object:
     if not isinstance(code, Mapping):
         return code
     if "float" in code:
-        return float(str(code["float"]))
+        return _decode_number(str(code["float"]))
     if "array" in code:
-        return np.array(code["array"], DTYPES[str(code["dtype"])])
-    record = types[str(code["is"])]
-    return record(**{k: _decode(v, types) for k, v in code.items() if k != "is"})
+        return _decode_array(code["array"], str(code.get("dtype")))
+    name = str(code.get("is"))
+    if name not in types:
+        raise LookupError(f"a record of type {name}")
+    return types[name](**{k: _decode(v, types) for k, v in code.items() if k != "is"})
+
+
+def _decode_number(text: str) -> float:
+    if text not in ("nan", "inf", "-inf"):
+        raise LookupError(f"a number {text!r}")
+    return float(text)
+
+
+def _decode_array(numbers: object, dtype: str) -> np.ndarray:
+    if dtype not in DTYPES:
+        raise LookupError(f"an array of dtype {dtype}, none of {', '.join(DTYPES)}")
+    try:
+        return np.array(numbers, DTYPES[dtype])
+    except ValueError as error:
+        raise TypeError(f"an array of other things: {error}") from error
 
 
 def read_json(path: Path) -> dict:

@@ -4,8 +4,8 @@ Rule 1: `upper` comes from a closed form or from branch and bound, `lower` from 
         intervals at `point`, a double; an infinite point is a limit.
 Rule 2: suprema are over all real numbers. At a jump of sigma'' the limit from either side counts,
         so that the constant bounds difference quotients.
-Rule 3: a spike of a class derived from one of the five is taken for one of the five, whatever it
-        computes: that is what a checker must notice.
+Rule 3: a subclass of one of the five spikes gets the constants of its parent, even if it computes
+        something else. The checks must find that.
 
 All take one of the five spikes of `unit_spikes.SPIKE_FAMILIES`, or a neuron with one, and raise
 ValueError for any other. `SupremumBounds.point` is a distance above threshold for the constants of

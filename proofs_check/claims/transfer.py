@@ -1,9 +1,9 @@
 """THEORY 7: the swap to hard spikes moves what the network says by no more than this.
 
 The proofs are where the bounds are computed: in `transfer.certificate` for one margin and one error
-per layer (7-layers, 7-simple), in `transfer.boxes` for a box per neuron and step (7-sharp). A class
-whose lead in the hard network is larger than the bound on what it can lose is the smooth network's
-class, too.
+per layer (7-layers, 7-simple), in `transfer.boxes` for a box per neuron and step (7-sharp). If the
+hard network's class leads by more than smooth spikes can take away, the smooth network gives the
+same class.
 """
 
 import numpy as np

@@ -117,7 +117,7 @@ def draw_shared_step(source: Source) -> SastStep:
 def certify_step(
     x: SastStep, reach: Callable[[SastStep], float], part: float, factor: float = 1.0
 ) -> SastStep:
-    """Return the step with L certified on all that it visits, and eta a part of 1/L.
+    """Return the step with L certified on every point it visits, and eta = part / L.
 
     L is `factor` times what is certified on a ball of the radius ``reach(step)``. A smaller step
     visits less, so one round after the first is enough but for rare cases.

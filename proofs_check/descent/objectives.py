@@ -162,7 +162,7 @@ class Risk:
     Attributes
     ----------
     network : Network
-        The network; no neuron detaches its reset, since then what is called its gradient is none.
+        The network; no neuron detaches its reset: the result would be the gradient of no function.
     x : (time, batch, n_0) array
         Input.
     y : (batch,) array of int

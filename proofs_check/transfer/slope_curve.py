@@ -32,7 +32,7 @@ LINE_STYLES = {
 
 @dataclass(frozen=True, eq=False)
 class SlopeCurve:
-    """What is certified of each recording at each slope, and what is so.
+    """For each slope and recording: is the class certified, and do smooth and hard agree?
 
     Attributes
     ----------

@@ -66,7 +66,7 @@ def reset(text: str) -> Reset:
 
 def cap(text: str) -> float | None:
     """Parse a number, or none."""
-    return None if text == "none" else float(text)
+    return None if text.lower() == "none" else float(text)
 
 
 # How a field of a setting is read from the command line, and what stands for it there, by its type.

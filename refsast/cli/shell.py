@@ -48,7 +48,10 @@ def call_command(name: str, command: Callable[[], int]) -> int:
 
 
 def _flush_after(command: Callable[[], int]) -> int:
-    """Meet a closed pipe here, where it is handled; ``--help`` leaves by SystemExit."""
+    """Run the command and flush its output where a closed pipe is handled.
+
+    Also after ``--help``, which raises SystemExit.
+    """
     try:
         return command()
     finally:

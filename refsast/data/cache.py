@@ -124,6 +124,8 @@ def fetch(path: Path) -> SpikeSet | None:
             return None
         with path.open("rb") as file:
             index, starts, labels, (steps, cells), _ = (_map_next(file, content) for _ in range(5))
+        if len(starts) != len(labels) * steps + 1 or starts[-1] > len(index):
+            return None
         return Spikes(int(steps), int(cells), starts, index[: starts[-1]]), labels.astype(np.int64)
     except DAMAGE_ERRORS:
         return None

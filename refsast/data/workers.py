@@ -1,7 +1,8 @@
 """Work in chunks on several cores, whose results come in order and whose progress is seen.
 
 Rule 1: what comes out depends neither on the number of workers nor on who was done first.
-Rule 2: chunks go out in rounds of `AHEAD` per worker, so that few results wait to be taken.
+Rule 2: chunks go out in rounds of `AHEAD` per worker, so that few results wait to be taken; the
+        price is that workers wait for the slowest chunk of a round.
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence

@@ -62,11 +62,6 @@ class Mean:
     value: float
     half_width: float
 
-    @property
-    def excludes_zero(self) -> bool:
-        """Whether the interval lies on one side of zero; False where there is none."""
-        return abs(self.value) > self.half_width
-
 
 def comparison_arms(setting: Setting, rhos: Iterable[float]) -> dict[str, Setting]:
     """Return the arms of a comparison: baseline, baseline with SAST's budget, SAST per rho.

@@ -38,8 +38,7 @@ class Setting:
     source : str
         Where the numbers come from.
     hidden : tuple of int
-        Widths of the hidden layers, such as (128, 128); a spiking layer with one neuron per class
-        follows.
+        Widths of the hidden layers; a spiking layer with one neuron per class follows.
     steps : int
         Time steps per recording, which lasts 300 ms.
     slope : float
@@ -47,7 +46,7 @@ class Setting:
     leak : float
         Fraction of the potential kept per step, in [0, 1].
     threshold : float
-        Potential at which a neuron fires.
+        Potential at which a neuron fires, in units of the potential.
     reset : ToZero, Subtract or NoReset
         What a spike does to the potential.
     gain : float

@@ -90,11 +90,6 @@ class Arctan:
         """Largest abs(sigma''): 3 sqrt(3) pi b^2 / 32."""
         return 3.0 * np.sqrt(3.0) * np.pi * self.slope**2 / 32.0
 
-    @property
-    def sup_third(self) -> float:
-        """Largest abs(sigma'''), at 0: pi^2 b^3 / 4."""
-        return 0.25 * np.pi**2 * self.slope**3
-
 
 @dataclass(frozen=True)
 class Logistic:
@@ -145,11 +140,6 @@ class Logistic:
         """Largest abs(sigma''): k^2 / (6 sqrt 3)."""
         return self.slope**2 / (6.0 * np.sqrt(3.0))
 
-    @property
-    def sup_third(self) -> float:
-        """Largest abs(sigma'''), at 0: k^3/8."""
-        return 0.125 * self.slope**3
-
 
 @dataclass(frozen=True)
 class Algebraic:
@@ -196,11 +186,6 @@ class Algebraic:
         """Largest abs(sigma''), at z = 1/2: 3/4 (4/5)^(5/2) k^2."""
         return 0.75 * 0.8**2.5 * self.slope**2
 
-    @property
-    def sup_third(self) -> float:
-        """Largest abs(sigma'''), at 0: 3 k^3 / 2."""
-        return 1.5 * self.slope**3
-
 
 @dataclass(frozen=True)
 class FastSigmoid:
@@ -243,11 +228,6 @@ class FastSigmoid:
         """Lipschitz constant of sigma', approached at 0: k^2."""
         return self.slope**2
 
-    @property
-    def sup_third(self) -> float:
-        """Lipschitz constant of sigma'', which jumps: infinite."""
-        return np.inf
-
 
 @dataclass(frozen=True)
 class PiecewiseQuadratic:
@@ -288,11 +268,6 @@ class PiecewiseQuadratic:
     def sup_second(self) -> float:
         """Lipschitz constant of sigma': k^2."""
         return self.slope**2
-
-    @property
-    def sup_third(self) -> float:
-        """Lipschitz constant of sigma'', which jumps: infinite."""
-        return np.inf
 
 
 Surrogate: TypeAlias = Arctan | Logistic | Algebraic | FastSigmoid | PiecewiseQuadratic

@@ -122,6 +122,22 @@ def test_too_few_arrays_are_absent_even_with_a_checksum(tmp_path, n):
     assert fetch(tmp_path / "a") is None
 
 
+@pytest.mark.parametrize(
+    ("labels", "places", "fits"), [(3, 8, True), (2, 8, False), (4, 8, False), (3, 4, False)]
+)
+def test_counts_that_do_not_fit_are_absent_even_with_a_checksum(tmp_path, labels, places, fits):
+    """Six ones in three recordings of two steps, but for what is claimed of them."""
+    with (tmp_path / "a").open("wb") as file:
+        np.save(file, np.zeros(places, "<u2"))
+        for numbers in (range(7), range(labels), [2, 11]):
+            np.save(file, np.array(numbers, "<i8"))
+        np.save(file, np.zeros(32, np.uint8))
+    content = (tmp_path / "a").read_bytes()[:-32]
+    (tmp_path / "a").write_bytes(content + hashlib.sha256(content).digest())
+
+    assert (fetch(tmp_path / "a") is not None) is fits
+
+
 def test_the_file_is_plain_arrays_that_numpy_reads(tmp_path):
     x, y = draw_dataset(3)
     store(tmp_path / "a", [x], y)

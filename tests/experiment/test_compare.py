@@ -74,13 +74,6 @@ def test_means_and_intervals_are_those_of_scipy():
     assert np.isnan(estimate_mean(values[:1]).half_width)
 
 
-def test_an_interval_excludes_zero_on_either_side_and_never_where_there_is_none():
-    assert estimate_mean(np.array([1.0, 1.1, 0.9])).excludes_zero
-    assert estimate_mean(np.array([-1.0, -1.1, -0.9])).excludes_zero
-    assert not estimate_mean(np.array([-1.0, 1.0, 0.5])).excludes_zero
-    assert not estimate_mean(np.array([1.0])).excludes_zero
-
-
 def test_differences_are_paired_by_seed(results):
     row = next(row for row in tables.comparison_rows(results) if row.arm == "SAST, rho 0.2")
     hard = {

@@ -176,8 +176,8 @@ def test_the_remainder_is_its_definition(case, rho):
         across = at_step - grad * (grad @ at_step) / norm**2
         along = rs.reference.hvp(network, params, x, y, rs.unflatten(network, across))
         term = rho / norm * np.linalg.norm(rs.flatten(along))
-        room = 1e-9 * np.linalg.norm(at_step) * (1.0 + rho / norm)
-        assert found.dropped == pytest.approx(term, rel=1e-6, abs=room)
+        slack = 1e-9 * np.linalg.norm(at_step) * (1.0 + rho / norm)
+        assert found.dropped == pytest.approx(term, rel=1e-6, abs=slack)
 
 
 @pytest.mark.parametrize("rho", [1e-3, 0.1])

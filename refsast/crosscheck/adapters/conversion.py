@@ -158,7 +158,10 @@ def _require_invariants(a: Convention, b: Convention, spike: Spike | None) -> No
 
 
 def _first_reset(c: Convention, at_rest: float) -> float:
-    """What the spike at rest does in the first step: its factor on the input, or what it adds."""
+    """The effect of the spike at rest on the first step.
+
+    A factor on the input where the library silences it, else a term added to the potential.
+    """
     if not c.starts_spiking or at_rest == 0.0:
         return 0.0
     return at_rest if c.silences else at_rest * reset_offset(c)

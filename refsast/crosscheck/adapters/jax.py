@@ -125,7 +125,7 @@ def wrap(
 
 
 def params_of(tree: object, network: Network, names: Slots | None = None) -> Params:
-    """Return what a pytree of a user's parameters holds, as `wrap` reads it; see there."""
+    """Return a user's pytree as `Params`; `names` is as for `wrap`."""
     leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
     found = {jax.tree_util.keystr(path): np.asarray(leaf, np.float64) for path, leaf in leaves}
     slots = map_parameters({key: a.shape for key, a in found.items()}, network, names)
