@@ -3,7 +3,6 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from refsast.cli.shell import Parser, call_command
 
@@ -25,7 +24,7 @@ COMPATIBLE_FLAGS = {
 def parser() -> argparse.ArgumentParser:
     """Return the parser."""
     # Imported here, where `call_command` deals with interrupts.
-    from refsast.cli.common import add_recording_flags, natural, positive
+    from refsast.cli.common import add_recording_flags, file_path, natural, positive
 
     whole = Parser(
         prog="proofs_check",
@@ -47,15 +46,18 @@ def parser() -> argparse.ArgumentParser:
         metavar="N",
         help=f"evaluations per way of attack (default: {EFFORT}); 0 attacks nothing",
     )
-    whole.add_argument("--json", type=Path, metavar="FILE", help="write the table as a record")
-    whole.add_argument("--html", type=Path, metavar="FILE", help="write a page with figures")
+    whole.add_argument("--json", type=file_path, metavar="FILE", help="write the table as a record")
+    whole.add_argument("--html", type=file_path, metavar="FILE", help="write a page with figures")
     whole.add_argument(
-        "--worst", type=Path, metavar="FOLDER", help="save the worst instance of each claim here"
+        "--worst",
+        type=file_path,
+        metavar="FOLDER",
+        help="save the worst instance of each claim here",
     )
-    whole.add_argument("--replay", type=Path, metavar="FILE", help="check one saved instance")
+    whole.add_argument("--replay", type=file_path, metavar="FILE", help="check one saved instance")
     whole.add_argument(
         "--run",
-        type=Path,
+        type=file_path,
         metavar="RUN.json",
         help="say which theorems hold of a trained network: the record that train left, with the "
         "flags for its recordings",

@@ -1,7 +1,6 @@
 """What each mode of the command line does."""
 
 import argparse
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +19,7 @@ from refsast.cli.progress import progress_bar
 from refsast.codec import read_json, write_json
 from refsast.data import digest
 from refsast.experiment.run_files import RUN
-from refsast.files import write_atomic
+from refsast.files import require_writable, write_atomic
 from refsast.model.network import replace_spikes
 
 if TYPE_CHECKING:
@@ -68,18 +67,6 @@ def run(args: argparse.Namespace, default_effort: int) -> int:
     if args.worst is not None:
         report.write_worst(args.worst, rows)
     return EXIT_REFUTED if any(row.false for row in rows) else 0
-
-
-def require_writable(path: Path | None) -> None:
-    """Raise ValueError, before the work, where its result could not be written."""
-    if path is None:
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ValueError(f"{path} must be writable, got {error.strerror}") from error
-    if path.is_dir() or not os.access(path.parent, os.W_OK):
-        raise ValueError(f"{path} must be writable, got a folder or one that is closed")
 
 
 def assess_run(args: argparse.Namespace) -> int:

@@ -118,3 +118,12 @@ def arrays_digest(arrays: Mapping[str, NDArray]) -> str:
         total.update(f"{name} {array.dtype} {array.shape} ".encode())
         total.update(array.data)
     return total.hexdigest()
+
+
+def require_writable(path: Path | None) -> None:
+    """Raise ValueError, before the work, where its result could not be written. Makes nothing."""
+    if path is None:
+        return
+    parents = (folder for folder in path.absolute().parents if folder.exists())
+    if path.is_dir() or not ((parent := next(parents)).is_dir() and os.access(parent, os.W_OK)):
+        raise ValueError(f"{path} must be writable, got a folder, or one in what is none or closed")

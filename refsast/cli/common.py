@@ -29,15 +29,22 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 def positive(text: str) -> int:
     """Parse a positive integer."""
     if not text.isdecimal() or not 0 < int(text) <= MAX_COUNT:
-        raise argparse.ArgumentTypeError(f"must be an integer of 1 to {MAX_COUNT}, got {text}")
+        raise argparse.ArgumentTypeError(f"must be an integer of 1 to {MAX_COUNT}, got {text!r}")
     return int(text)
 
 
 def natural(text: str) -> int:
     """Parse an integer that is not negative."""
     if not text.isdecimal() or int(text) > MAX_COUNT:
-        raise argparse.ArgumentTypeError(f"must be an integer of 0 to {MAX_COUNT}, got {text}")
+        raise argparse.ArgumentTypeError(f"must be an integer of 0 to {MAX_COUNT}, got {text!r}")
     return int(text)
+
+
+def file_path(text: str) -> Path:
+    """Parse a path; an empty one, as of a shell variable that is not set, is no folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("must be a path, got ''")
+    return Path(text)
 
 
 def widths(text: str) -> tuple[int, ...]:
@@ -53,14 +60,14 @@ def numbers(text: str) -> tuple[float, ...]:
 def switch(text: str) -> bool:
     """Parse yes or no."""
     if text not in ("yes", "no"):
-        raise argparse.ArgumentTypeError(f"must be yes or no, got {text}")
+        raise argparse.ArgumentTypeError(f"must be yes or no, got {text!r}")
     return text == "yes"
 
 
 def reset(text: str) -> Reset:
     """Parse the name of a reset."""
     if text not in RESETS:
-        raise argparse.ArgumentTypeError(f"must be one of {', '.join(RESETS)}, got {text}")
+        raise argparse.ArgumentTypeError(f"must be one of {', '.join(RESETS)}, got {text!r}")
     return RESETS[text]
 
 
@@ -104,7 +111,7 @@ def add_setting_flags(parser: argparse.ArgumentParser) -> None:
 def read_setting(args: argparse.Namespace) -> Setting:
     """Return the preset with the given flags in place of its numbers."""
     if args.preset not in PRESETS:
-        raise ValueError(f"preset must be one of {', '.join(PRESETS)}, got {args.preset}")
+        raise ValueError(f"preset must be one of {', '.join(PRESETS)}, got {args.preset!r}")
     values = {name: getattr(args, name) for name in SETTING_FIELDS}
     given = {name: value for name, value in values.items() if value is not None}
     return replace(PRESETS[args.preset], **given)
@@ -113,7 +120,7 @@ def read_setting(args: argparse.Namespace) -> Setting:
 def add_out_flag(group: argparse._ActionsContainer, out: str) -> None:
     """Add ``--out``, which has a default."""
     group.add_argument(
-        "--out", type=Path, default=Path(out), metavar="FOLDER", help=f"default: {out}"
+        "--out", type=file_path, default=Path(out), metavar="FOLDER", help=f"default: {out}"
     )
 
 

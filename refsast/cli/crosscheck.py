@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from refsast.cli.common import Commands, natural, progress_bar
+from refsast.cli.common import Commands, file_path, natural, progress_bar
 from refsast.crosscheck.case import Case, Factory, Unsupported
 from refsast.crosscheck.check import Report, check
 from refsast.crosscheck.compare import Stage
@@ -16,8 +16,9 @@ from refsast.crosscheck.factory import build, load_factory
 from refsast.crosscheck.golden.comparison import compare
 from refsast.crosscheck.golden.reader import SHIPPED_SET, export, read_golden, read_index
 from refsast.crosscheck.integrability import VerdictKind, integrable
+from refsast.experiment.html_document import encode_png
 from refsast.experiment.tables import align_columns
-from refsast.files import open_atomic, write_atomic
+from refsast.files import require_writable, write_atomic
 
 CASES = tuple(str(case["name"]) for case in read_index(SHIPPED_SET))
 
@@ -34,12 +35,16 @@ def add(commands: Commands) -> None:
     _add_run(own)
     _add_integrable(own)
     exported = own.add_parser("export", help="write the golden vectors: questions with answers")
-    exported.add_argument("folder", type=Path, help="where to write them")
+    exported.add_argument("folder", type=file_path, help="where to write them")
     exported.set_defaults(run=run_export)
     compared = own.add_parser("compare", help="judge answers to the golden vectors, from files")
-    compared.add_argument("answers", type=Path, help="folder with an .npz per answered case")
+    compared.add_argument("answers", type=file_path, help="folder with an .npz per answered case")
     compared.add_argument(
-        "--golden", type=Path, default=SHIPPED_SET, metavar="FOLDER", help="default: what ships"
+        "--golden",
+        type=file_path,
+        default=SHIPPED_SET,
+        metavar="FOLDER",
+        help="default: what ships",
     )
     compared.set_defaults(run=run_compare)
 
@@ -53,9 +58,11 @@ def _add_run(commands: Commands) -> None:
     )
     _add_impl(parser)
     parser.add_argument(
-        "--figure", type=Path, default=Path("runs/crosscheck.png"), help="default: %(default)s"
+        "--figure", type=file_path, default=Path("runs/crosscheck.png"), help="default: %(default)s"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there, too")
+    parser.add_argument(
+        "--json", type=file_path, metavar="FILE", help="write all figures there, too"
+    )
     parser.set_defaults(run=run_run)
 
 
@@ -85,7 +92,9 @@ def _add_impl(parser: argparse.ArgumentParser) -> None:
 
 
 def run_run(args: argparse.Namespace) -> int:
-    """Check, write the figure, and print the verdict."""
+    """Check, print the verdict, and write the figure."""
+    require_writable(args.figure)
+    require_writable(args.json)
     factory = _factory(args)
     reports: list[Report] = []
     lines, name = [("case", "verdict", "cause", "first wrong")], args.impl
@@ -103,16 +112,16 @@ def run_run(args: argparse.Namespace) -> int:
         raise ValueError(f"{args.impl} must have at least one of the networks, got none")
     wrong = [report for report in reports if not report.agrees]
     shown = max(reports, key=lambda report: (not report.agrees, _error(report)))
-    from refsast.crosscheck.picture import error_map  # here, since Matplotlib is slow to import
-
-    with open_atomic(args.figure) as file:
-        error_map(shown).savefig(file, format="png", dpi=150)
-    if args.json is not None:
-        write_atomic(args.json, _json(name, reports).encode())
     verdict = f"DISAGREES in {len(wrong)}" if wrong else f"agrees in {len(reports)}"
     print(f"{name} {verdict} of {len(reports)} cases\n")
     print(align_columns(lines, words=(0, 1, 2, 3)))
-    print(f"\n{shown}\nfigure: {args.figure}")
+    print(f"\n{shown}")
+    if args.json is not None:
+        write_atomic(args.json, _json(name, reports).encode())
+    from refsast.crosscheck.picture import error_map  # here, since Matplotlib is slow to import
+
+    write_atomic(args.figure, encode_png(error_map(shown)))
+    print(f"figure: {args.figure}")
     return 1 if wrong else 0
 
 

@@ -8,7 +8,7 @@ from time import perf_counter
 
 import numpy as np
 
-from refsast.cli.common import Commands, natural, positive
+from refsast.cli.common import Commands, file_path, natural, positive
 from refsast.cli.progress import progress_bar
 from refsast.data import (
     DURATION,
@@ -38,7 +38,7 @@ def add(commands: Commands) -> None:
     )
     inner = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     make = inner.add_parser("make", help="write synthetic digits, laid out like N-MNIST")
-    make.add_argument("folder", type=Path, help="where Train and Test go; not there yet")
+    make.add_argument("folder", type=file_path, help="where Train and Test go; not there yet")
     make.add_argument("--train", type=natural, default=700, help="training recordings")
     make.add_argument("--test", type=natural, default=200, help="test recordings")
     make.add_argument("--seed", type=natural, default=0, help="of everything that is drawn")
@@ -56,7 +56,7 @@ def add(commands: Commands) -> None:
     cache = inner.add_parser("cache", help="bin recordings into one file that is mapped, not read")
     _add_split(cache, "with Train and Test, or their zips", "time steps (default: 20)")
     cache.add_argument(
-        "--out", type=Path, required=True, metavar="CACHE", help="folder of the file"
+        "--out", type=file_path, required=True, metavar="CACHE", help="folder of the file"
     )
     cache.add_argument("--per-class", type=positive, help="of each digit (default: all)")
     cache.add_argument("--jobs", type=positive, help="threads (default: all cores)")
@@ -66,13 +66,13 @@ def add(commands: Commands) -> None:
         show, "with Train and Test, their zips, or .bin files", "time steps, for the density"
     )
     show.add_argument("--size", type=positive, default=34, help="width and height, in pixels")
-    show.add_argument("--picture", type=Path, metavar="PNG", help="draw the recordings here")
+    show.add_argument("--picture", type=file_path, metavar="PNG", help="draw the recordings here")
     show.set_defaults(run=run_describe)
 
 
 def _add_split(parser: argparse.ArgumentParser, folder: str, steps: str) -> None:
     """Add the flags that name recordings and how they are binned."""
-    parser.add_argument("folder", type=Path, help=folder)
+    parser.add_argument("folder", type=file_path, help=folder)
     parser.add_argument(
         "--split", default="Train", choices=SPLITS, help="which part (default: Train)"
     )

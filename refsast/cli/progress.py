@@ -30,8 +30,9 @@ def progress_bar(
     """Return a progress bar, which is silent (`disable`) where standard error is not a terminal."""
     from tqdm import tqdm  # here, so that a command that refuses its arguments need not wait for it
 
+    silent = True if sys.stderr is None else None  # None: where it is no terminal
     return tqdm(
-        items, desc=desc, total=total, unit=unit, leave=leave, disable=None, dynamic_ncols=True
+        items, desc=desc, total=total, unit=unit, leave=leave, disable=silent, dynamic_ncols=True
     )
 
 

@@ -1,9 +1,8 @@
 """``python -m refsast report``: the page of a run or a comparison, made again."""
 
 import argparse
-from pathlib import Path
 
-from refsast.cli.common import Commands
+from refsast.cli.common import Commands, file_path
 from refsast.experiment.output_dir import write_page
 
 
@@ -14,7 +13,7 @@ def add(commands: Commands) -> None:
         help="make the self-contained HTML page of a run or a comparison",
         description="Make report.html from the record and the pictures in a folder.",
     )
-    parser.add_argument("folder", type=Path, help="where train or compare wrote to")
+    parser.add_argument("folder", type=file_path, help="where train or compare wrote to")
     parser.set_defaults(run=run)
 
 

@@ -55,7 +55,8 @@ def _flush_after(command: Callable[[], int]) -> int:
     try:
         return command()
     finally:
-        sys.stdout.flush()
+        if sys.stdout is not None:  # None: closed by the shell, ``>&-``
+            sys.stdout.flush()
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from refsast.cli.common import (
     Commands,
     add_recording_flags,
     add_setting_flags,
+    file_path,
     load_recordings,
     natural,
     read_setting,
@@ -14,7 +15,7 @@ from refsast.cli.common import (
 from refsast.cli.progress import format_scores, progress_bar, watch_training
 from refsast.experiment.compare import train_arm
 from refsast.experiment.output_dir import PAGE, reserve, write_run
-from refsast.experiment.run_files import RUN
+from refsast.experiment.run_files import CHECKPOINT, RUN
 
 
 def add(commands: Commands) -> None:
@@ -25,7 +26,7 @@ def add(commands: Commands) -> None:
         description="Train one network. An interrupted run, started again with the same arguments, "
         "goes on from its last finished epoch and ends at the same bits.",
     )
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where everything goes")
+    parser.add_argument("--out", type=file_path, metavar="FOLDER", help="where everything goes")
     parser.add_argument("--seed", type=natural, default=0, help="of initial weights and order")
     add_setting_flags(parser)
     add_recording_flags(parser)
@@ -45,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
             recordings.held_out,
             args.seed,
             watch=watch_training(steps),
-            checkpoint=out / "checkpoint.npz",
+            checkpoint=out / CHECKPOINT,
         )
     shown = recordings.held_out[0][:, :200]
     write_run(out, done, setting, args.seed, recordings.description, shown)

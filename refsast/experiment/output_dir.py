@@ -12,7 +12,7 @@ from refsast.experiment import figures, html_document, report, tables
 from refsast.experiment.compare import BASELINE, Result
 from refsast.experiment.presets import Setting
 from refsast.experiment.record import Run, diff_keys, encode, run_record
-from refsast.experiment.run_files import COMPARISON, RUN, SHARPNESS, SWEEP, WEIGHTS
+from refsast.experiment.run_files import CHECKPOINT, COMPARISON, RUN, SHARPNESS, SWEEP, WEIGHTS
 from refsast.experiment.sharpness import Point
 from refsast.files import write_arrays, write_atomic
 from refsast.model import flatten
@@ -126,8 +126,12 @@ def reserve(folder: Path, kind: str, asked: Mapping[str, Json]) -> None:
     for other in {RUN, COMPARISON, SWEEP, SHARPNESS} - {kind}:
         if (folder / other).exists():
             raise ValueError(f"out must hold no other result, got {folder / other}")
-    # A run is identified by its checkpoint, which `train` checks.
-    if kind != RUN and (folder / kind).exists():
+    if kind == RUN:  # identified by its checkpoint, which `train` checks
+        if (folder / RUN).exists() and not (folder / CHECKPOINT).exists():
+            lone = folder / RUN
+            raise ValueError(f"out must hold no other result, got {lone} without a checkpoint")
+        return
+    if (folder / kind).exists():
         before = _fill_defaults(read_json(folder / kind))
         if apart := diff_keys(asked, {key: before.get(key) for key in asked}):
             others = ", ".join(apart)

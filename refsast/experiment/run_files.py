@@ -8,7 +8,7 @@ from refsast.files import arrays_digest, read_arrays
 from refsast.model import Network, Params, unflatten
 
 RUN, COMPARISON, SWEEP, SHARPNESS = "run.json", "compare.json", "sweep.json", "sharpness.json"
-WEIGHTS = "weights.npz"
+WEIGHTS, CHECKPOINT = "weights.npz", "checkpoint.npz"
 
 
 def read_run(folder: str | Path) -> tuple[Network, Params]:

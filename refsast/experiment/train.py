@@ -125,6 +125,11 @@ def train(
             if held_out is None
             else evaluate(network, split_vector(network, state.w), *held_out)
         )
+        if scores is not None and not np.isfinite(scores.loss):
+            raise ValueError(
+                f"loss on held-out recordings must stay finite, got {scores.loss} after epoch "
+                f"{state.epoch}: is the learning rate too large?"
+            )
         done = replace(state.curve[-1], scores=scores)
         state = replace(state, curve=(*state.curve[:-1], done))
         if observe is not None:

@@ -179,7 +179,7 @@ BAD = {
     "negative rho": (["train", "--rho", "-1"], "rho must be finite and not negative, got -1"),
     "rho not a number": (["train", "--rho", "nan"], "rho must be finite and not negative, got nan"),
     "rho a word": (["train", "--rho", "much"], "invalid float value"),
-    "zero epochs": (["train", "--epochs", "0"], "must be an integer of 1 to 10000000, got 0"),
+    "zero epochs": (["train", "--epochs", "0"], "must be an integer of 1 to 10000000, got '0'"),
     "leak above one": (["train", "--leak", "1.5"], r"leak must lie in \[0, 1\], got 1.5"),
     "slope zero": (["train", "--slope", "0"], "slope must be positive and finite, got 0"),
     "threshold": (["train", "--threshold", "-1"], "threshold must be positive"),

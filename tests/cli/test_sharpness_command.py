@@ -92,7 +92,7 @@ BAD = {
     "no radius": (["--rhos", "0"], "radius must be positive and finite, got 0.0"),
     "radius": (["--radius", "nan"], "radius must be positive and finite, got nan"),
     "tolerance": (["--tolerance", "1"], r"tolerance must lie in \[0, 1\), got 1.0"),
-    "every": (["--every", "0"], "must be an integer of 1 to 10000000, got 0"),
+    "every": (["--every", "0"], "must be an integer of 1 to 10000000, got '0'"),
     "recordings": (["--recordings", "41"], "recordings must be at most 40, got 41"),
     "caps": (["--cap-v", "0.1"], "cap_v must come with recurrent, got 0.1 without"),
     "a cap": (["--cap-w", "much"], "invalid cap value: 'much'"),

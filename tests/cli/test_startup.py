@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import refsast as rs
+from refsast.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[2]
 SLOW = {"scipy", "matplotlib", "joblib", "tqdm", "hypothesis", "pandas"}  # to import
@@ -119,3 +120,64 @@ def test_who_reads_no_further_is_not_complained_to(command, unbuffered, tmp_path
 
     assert done.stderr == b""
     assert done.returncode == (0 if unbuffered and "help" in command else 141)  # argparse hides it
+
+
+def test_a_run_that_lost_its_checkpoint_is_not_overwritten(tmp_path, capsys):
+    flags = ["train", "--preset", "quick", "--train", "20", "--test", "10", "--hidden", "3"]
+    flags += ["--epochs", "1", "--out", str(tmp_path)]
+    assert main(flags) == 0
+    (tmp_path / "checkpoint.npz").unlink()
+    before = (tmp_path / "run.json").read_bytes()
+    capsys.readouterr()
+
+    assert main([*flags, "--gain", "3"]) == 2
+    assert "out must hold no other result" in capsys.readouterr().err
+    assert (tmp_path / "run.json").read_bytes() == before
+
+
+def test_answers_are_not_overwritten_by_questions(tmp_path, capsys):
+    (tmp_path / "to-zero.npz").write_bytes(b"mine")
+
+    assert main(["crosscheck", "export", str(tmp_path)]) == 2
+    assert "to-zero.npz" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["to-zero.npz"]
+    assert (tmp_path / "to-zero.npz").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize(
+    "flags", [["train", "--out", ""], ["crosscheck", "export", ""], ["report", ""]]
+)
+def test_an_empty_path_is_no_folder(flags, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        main(flags)
+
+    assert stopped.value.code == 2
+    assert "must be a path, got ''" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_figure_that_cannot_be_written_is_refused_before_the_work(tmp_path, capsys):
+    flags = ["crosscheck", "run", "--impl", "no.such:factory", "--figure", str(tmp_path)]
+
+    assert main(flags) == 2
+    assert "must be writable" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_loss_that_is_no_number_ends_before_anything_is_kept(tmp_path, capsys):
+    flags = ["train", "--preset", "quick", "--train", "30", "--test", "20", "--hidden", "3"]
+
+    out = tmp_path / "run"
+    assert main([*flags, "--epochs", "1", "--learning-rate", "1e38", "--out", str(out)]) == 2
+    assert "must stay finite" in capsys.readouterr().err
+    assert list(out.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_closed_standard_output_is_no_traceback():
+    command = f"exec {sys.executable} -m refsast --version >&-"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, cwd=ROOT)
+
+    assert "Traceback" not in done.stderr

@@ -113,10 +113,15 @@ def export(folder: str | Path) -> None:
     Raises
     ------
     ValueError
-        If the folder cannot be written.
+        If the folder cannot be written, or holds other files under these names.
     """
-    for path in sorted(SHIPPED_SET.iterdir(), key=lambda path: path.name == INDEX):
-        write_atomic(Path(folder) / path.name, path.read_bytes())
+    shipped = {path.name: path.read_bytes() for path in SHIPPED_SET.iterdir()}
+    for name, content in shipped.items():
+        target = Path(folder) / name
+        if target.exists() and not (target.is_file() and target.read_bytes() == content):
+            raise ValueError(f"folder must hold nothing else under the set's names, got {target}")
+    for name in sorted(shipped, key=lambda name: name == INDEX):
+        write_atomic(Path(folder) / name, shipped[name])
 
 
 def read_golden(folder: str | Path = SHIPPED_SET) -> tuple[Golden, ...]:
