@@ -204,6 +204,22 @@ def cosine(share: float) -> float:
     return 0.5 * (1.0 + float(np.cos(np.pi * share)))
 
 
+def late_linear(share: float) -> float:
+    """Return 1 for the first three quarters of all steps; then it falls in a line to a tenth.
+
+    Parameters
+    ----------
+    share : float
+        Of all steps, how many are done; in [0, 1].
+
+    Returns
+    -------
+    float
+        In [0.1, 1].
+    """
+    return 1.0 - 0.9 * max(0.0, share - 0.75) / 0.25
+
+
 def _require_memory(value: float, name: str) -> None:
     if not 0.0 <= require_number(value, name) < 1.0:
         raise ValueError(f"{name} must lie in [0, 1), got {value}")

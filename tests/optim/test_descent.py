@@ -162,6 +162,9 @@ def test_schedules():
     assert descent.cosine(0.5) == pytest.approx(0.5, rel=1e-15)
     assert descent.cosine(1.0 / 3.0) == pytest.approx(0.75, rel=1e-15)
     assert descent.cosine(1.0) == pytest.approx(0.0, abs=1e-15)
+    assert [descent.late_linear(share) for share in (0.0, 0.5, 0.75)] == [1.0] * 3
+    assert descent.late_linear(0.875) == pytest.approx(0.55, rel=1e-15)
+    assert descent.late_linear(1.0) == pytest.approx(0.1, rel=1e-15)
 
 
 SGD = {"learning_rate": 0.1, "momentum": 0.9, "weight_decay": 0.0}
