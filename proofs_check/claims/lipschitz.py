@@ -58,7 +58,7 @@ def lipschitz_constant(network: rs.Network, params: rs.Params, steps: int) -> Ar
     """Return Lip of THEORY 2 for recordings of T `steps`, in logits per unit of input."""
     out = readout_norm(network, params) * np.linalg.norm(network.readout.time_weights(steps))
     with np.errstate(over="ignore", invalid="ignore"):
-        return nan_to_infinity(prod(layer_gains(network, params, steps), start=np.ones(()) * out))
+        return nan_to_infinity(prod(layer_gains(network, params, steps), start=out))
 
 
 def _logit_distances(x: TwoInputs) -> Array:
