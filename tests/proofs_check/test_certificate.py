@@ -1,5 +1,7 @@
 """The transfer certificates: no run escapes them, and each of their terms is nearly attained."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -106,6 +108,20 @@ def test_the_bound_on_a_lead_is_nearly_attained(certify, instance):
     network, params, x = instance
 
     assert falls(network, network, params, x).max() > 0.99 * certify(*instance).bound.max()
+
+
+def test_the_bound_on_a_certified_lead_is_that_of_the_logits():
+    """With spike rates the weights of time sum to the gain: twice the gain, twice the bound."""
+    network, params, x = PUSHED
+    spiking = params[: len(network.neurons)]
+    one, two = (
+        simple_certificate(replace(network, readout=rs.SpikeRate(gain)), spiking, x).bound
+        for gain in (3.0, 6.0)
+    )
+
+    assert np.isfinite(one).all()
+    assert one.max() > 1e-6
+    assert two.max() == pytest.approx(2.0 * one.max(), rel=1e-6)
 
 
 @pytest.mark.parametrize("instance", [CROSSED, PUSHED_TOO_FAR])
