@@ -1,7 +1,7 @@
 # One command each; every one makes the virtual environment that it needs.
 #
 #   make demo                  baseline against SAST on synthetic recordings: a table and a page
-#   make demo NMNIST=folder    the same on real N-MNIST recordings (folders or the official zips)
+#   make demo NMNIST=folder    on real N-MNIST recordings (folders or the official zips), preset deep
 #   make test                  all tests
 #   make lint types contracts  style, types, who may import whom
 #   make notebooks             build and execute the notebooks (notebooks-check: write nothing)
@@ -14,7 +14,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 JOBS ?= 2
 OUT ?= runs/demo
-SEEDS ?= 3
+SEEDS ?= 2
 NMNIST_ROOT := $(wildcard ../shared/nmnist-small)
 export REFSAST_NMNIST ?= $(if $(NMNIST_ROOT),$(abspath $(NMNIST_ROOT)))
 # Every process has a core to itself.
@@ -41,8 +41,8 @@ ADAPTED := $(addprefix tests/crosscheck/test_,adapters.py adapter_jax.py module_
 	@touch $@
 
 demo: .venv/base
-	$(BIN)/python -m refsast compare --preset deep --seeds $(SEEDS) --jobs $(JOBS) --out $(OUT) \
-		$(if $(NMNIST),--nmnist "$(NMNIST)")
+	$(BIN)/python -m refsast compare --preset $(if $(NMNIST),deep,paper) --seeds $(SEEDS) --jobs $(JOBS) --out $(OUT) \
+		$(if $(NMNIST),--nmnist "$(NMNIST)",--train 4000 --test 2000)
 
 test: .venv/dev
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal --ignore tests/gradient/test_torch.py

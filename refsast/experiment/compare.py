@@ -56,7 +56,7 @@ class Mean:
     value : float
         The mean.
     half_width : float
-        Half of the 95 % interval by Student's t; NaN for fewer than two values.
+        Half of the 95 % interval by Student's t; NaN for fewer than three values.
     """
 
     value: float
@@ -164,9 +164,14 @@ def final_measures(results: Iterable[Result], arm: str, measure: str) -> np.ndar
 
 
 def estimate_mean(values: np.ndarray) -> Mean:
-    """Return the mean of a sample with its 95 % interval by Student's t."""
+    """Return the mean of a sample with its 95 % interval by Student's t.
+
+    Two values get none: theirs, 12.7 standard errors to each side, says nothing.
+    """
     from scipy.special import stdtrit
 
     n = len(values)
-    spread = values.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
-    return Mean(float(values.mean()), float(spread * stdtrit(max(n - 1, 1), 0.975)))
+    if n < 3:
+        return Mean(float(values.mean()), np.nan)
+    spread = values.std(ddof=1) / np.sqrt(n)
+    return Mean(float(values.mean()), float(spread * stdtrit(n - 1, 0.975)))

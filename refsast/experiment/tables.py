@@ -131,8 +131,10 @@ def conclusion(table: Sequence[Row]) -> str:
         for arm, mean in ((BASELINE, best.against_baseline), (LONGER, best.against_longer))
         if mean is not None
     ]
+    no_interval = best.hard.half_width != best.hard.half_width  # NaN
+    spread = "no intervals: they need three seeds" if no_interval else "95 % interval"
     return (
         f"{best.arm}: transfer gap {best.gap.value:.1f} points, the baseline's is "
         f"{baseline.gap.value:.1f}; hard accuracy {best.hard.value:.1f} %, that is "
-        f"{' and '.join(differences)} (paired, 95 % interval)."
+        f"{' and '.join(differences)} (paired, {spread})."
     )
