@@ -41,8 +41,8 @@ ADAPTED := $(addprefix tests/crosscheck/test_,adapters.py adapter_jax.py module_
 	@touch $@
 
 demo: .venv/base
-	$(BIN)/python -m refsast compare --preset $(if $(NMNIST),deep,paper) --seeds $(SEEDS) --jobs $(JOBS) --out $(OUT) \
-		$(if $(NMNIST),--nmnist "$(NMNIST)",--train 4000 --test 2000)
+	$(BIN)/python -m refsast compare --seeds $(SEEDS) --jobs $(JOBS) --out $(OUT) \
+		$(if $(NMNIST),--preset deep --nmnist "$(NMNIST)",--preset paper --train 4000 --test 2000)
 
 test: .venv/dev
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal --ignore tests/gradient/test_torch.py

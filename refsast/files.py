@@ -126,4 +126,4 @@ def require_writable(path: Path | None) -> None:
         return
     parents = (folder for folder in path.absolute().parents if folder.exists())
     if path.is_dir() or not ((parent := next(parents)).is_dir() and os.access(parent, os.W_OK)):
-        raise ValueError(f"{path} must be writable, got a folder, or one in what is none or closed")
+        raise ValueError(f"{path} must be writable, got a folder, or a place where nothing can be")

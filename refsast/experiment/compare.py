@@ -62,6 +62,11 @@ class Mean:
     value: float
     half_width: float
 
+    @property
+    def has_interval(self) -> bool:
+        """Whether there were enough values for an interval."""
+        return not np.isnan(self.half_width)
+
 
 def comparison_arms(setting: Setting, rhos: Iterable[float]) -> dict[str, Setting]:
     """Return the arms of a comparison: baseline, baseline with SAST's budget, SAST per rho.

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 PAGE = "report.html"
 CAPTIONS = {
     "curves.png": "Smooth spikes solid, hard spikes dashed: the area between is the transfer gap.",
-    "gap_by_rho.png": "Transfer gap and accuracy against SAM's radius: mean, 95 % interval.",
+    "gap_by_rho.png": "Transfer gap and accuracy against SAM's radius: mean, from three seeds on "
+    "with its 95 % interval.",
     "membrane.png": "Distance of the potentials from threshold: what lies near zero is what the "
     "swap to hard spikes moves.",
 }

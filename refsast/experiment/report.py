@@ -77,11 +77,11 @@ def _run_row(run: Mapping) -> tuple[str, ...]:
 def _comparison_page(record: Mapping, pictures: list[str]) -> str:
     first = next(iter(record["settings"].values()))
     note = (
-        "Mean over the seeds with its 95 % interval (Student's t). Differences are paired: the "
-        "same seed means the same initial parameters and the same order of the recordings. SAST "
-        "takes two gradients per step; the baseline with twice the epochs spends as many. "
-        "Thresholds re-tuned: a control, in which all thresholds of the hard network are "
-        "multiplied by the factor that is best on the training recordings."
+        "Mean over the seeds; from three seeds on with its 95 % interval (Student's t). "
+        "Differences are paired: the same seed means the same initial parameters and the same "
+        "order of the recordings. SAST takes two gradients per step; the baseline with twice the "
+        "epochs spends as many. Thresholds re-tuned: a control, in which all thresholds of the "
+        "hard network are multiplied by the factor that is best on the training recordings."
     )
     runs = [_run_row(run) for run in record["runs"]]
     sections = [

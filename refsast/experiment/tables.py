@@ -95,8 +95,7 @@ def row_cells(row: Row) -> tuple[str, ...]:
 def _format_mean(mean: Mean, sign: str = "") -> str:
     """A mean with its interval, if it has one."""
     value = f"{mean.value:{sign}.1f}"
-    no_interval = mean.half_width != mean.half_width  # NaN
-    return value if no_interval else f"{value} ± {mean.half_width:.1f}"
+    return f"{value} ± {mean.half_width:.1f}" if mean.has_interval else value
 
 
 def format_rows(table: Sequence[Row]) -> str:
@@ -131,8 +130,7 @@ def conclusion(table: Sequence[Row]) -> str:
         for arm, mean in ((BASELINE, best.against_baseline), (LONGER, best.against_longer))
         if mean is not None
     ]
-    no_interval = best.hard.half_width != best.hard.half_width  # NaN
-    spread = "no intervals: they need three seeds" if no_interval else "95 % interval"
+    spread = "95 % interval" if best.hard.has_interval else "no intervals: they need three seeds"
     return (
         f"{best.arm}: transfer gap {best.gap.value:.1f} points, the baseline's is "
         f"{baseline.gap.value:.1f}; hard accuracy {best.hard.value:.1f} %, that is "

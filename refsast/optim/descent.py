@@ -4,7 +4,7 @@ A method is an ``init`` that makes the state and an ``update`` that makes the ne
 next parameters; the state is a tuple of arrays, so it can be written to a file as it is.
 
 A schedule is a function from the share of training done, in [0, 1), to a factor on the learning
-rate: `constant` and `cosine`.
+rate: `constant`, `cosine` and `late_linear`.
 """
 
 from collections.abc import Callable

@@ -98,6 +98,16 @@ def test_the_table_and_the_verdict_name_every_arm_and_the_best(results):
     assert f"{best.hard.value:.1f} %" in tables.conclusion(table)
 
 
+@pytest.mark.parametrize(
+    ("seeds", "spread"), [((3, 4, 5), "95 % interval"), ((3, 4), "three seeds")]
+)
+def test_two_seeds_get_no_interval_and_the_verdict_says_so(results, seeds, spread):
+    table = tables.comparison_rows([r for r in results if r.seed in seeds])
+
+    assert spread in tables.conclusion(table)
+    assert ("±" in tables.format_rows(table)) is (len(seeds) > 2)
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_names_its_source_and_makes_a_network(name):
     preset = PRESETS[name]
