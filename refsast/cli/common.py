@@ -76,6 +76,11 @@ def cap(text: str) -> float | None:
     return None if text.lower() == "none" else float(text)
 
 
+def count(text: str) -> int | None:
+    """Parse a positive integer, or none."""
+    return None if text.lower() == "none" else positive(text)
+
+
 # How a field of a setting is read from the command line, and what stands for it there, by its type.
 TYPES: dict[object, tuple[Callable[[str], object], str]] = {
     str: (str, "NAME"),
@@ -83,6 +88,7 @@ TYPES: dict[object, tuple[Callable[[str], object], str]] = {
     float: (float, "X"),
     bool: (switch, "yes|no"),
     float | None: (cap, "X|none"),
+    int | None: (count, "N|none"),
     tuple[int, ...]: (widths, "N,N"),
     Reset: (reset, "|".join(RESETS)),
 }

@@ -27,11 +27,22 @@ class Scores:
     smooth, hard : float
         Share of recordings read correctly with smooth and with hard spikes, in [0, 1]. Of equal
         logits the first counts, as ``numpy.argmax`` has it.
+    hard_shared : float or None
+        The same for hard spikes by another rule for ties: where k logits are the largest, and the
+        label's is one of them, the recording counts 1/k. None in records written before it existed,
+        as the next two.
+    tied : float or None
+        Share of recordings whose largest logit, with hard spikes, is that of several classes.
+    silent : float or None
+        Share of recordings for which, with hard spikes, no neuron of the last spiking layer fires.
     """
 
     loss: float
     smooth: float
     hard: float
+    hard_shared: float | None = None
+    tied: float | None = None
+    silent: float | None = None
 
     @property
     def gap(self) -> float:
@@ -67,10 +78,30 @@ def evaluate(network: Network, params: Params, x: ArrayLike | Spikes, y: ArrayLi
     """
     x, labels = validate_dataset(network, x, y)
     smooth = predict(network, params, x)
-    hard = predict(network, params, x, spike=heaviside)
+    hard, fires = _run_hard(network, params, x)
+    best = hard == hard.max(axis=1, keepdims=True)
+    count = best.sum(axis=1)
+    shared = best[np.arange(len(labels)), labels] / count
     # In double precision: a mean over many recordings in single precision would lose digits.
     loss = float(cross_entropy(smooth.astype(np.float64), labels))
-    return Scores(loss, accuracy(smooth, labels), accuracy(hard, labels))
+    return Scores(
+        loss,
+        accuracy(smooth, labels),
+        accuracy(hard, labels),
+        hard_shared=float(shared.mean()),
+        tied=float((count > 1).mean()),
+        silent=float(1.0 - fires.mean()),
+    )
+
+
+def _run_hard(network: Network, params: Params, x: ArrayLike | Spikes) -> tuple[Array, Array]:
+    """The logits with hard spikes, and for which recordings the last spiking layer fires."""
+    traces = [
+        (trace.logits, trace.s[-1].any(axis=(0, 2)))
+        for trace in iterate_traces(network, params, x, heaviside)
+    ]
+    logits, fires = zip(*traces, strict=True)
+    return np.concatenate(logits), np.concatenate(fires)
 
 
 def accuracy(logits: Array, labels: Integers) -> float:

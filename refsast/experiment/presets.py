@@ -24,8 +24,14 @@ from refsast.model import (
     unflatten,
 )
 from refsast.model.reset import Reset
+from refsast.optim import sam
 from refsast.optim.descent import Descent, adam, constant, cosine, late_linear, projected
 
+ASCENTS = {
+    "steepest": sam.steepest_ascent,
+    "adaptive": sam.adaptive_ascent,
+    "random": sam.random_ascent,
+}
 SCHEDULES = {"constant": constant, "cosine": cosine, "late-linear": late_linear}
 
 
@@ -54,8 +60,8 @@ class Setting:
     scale : float
         Initial weights are drawn from ``+-scale/sqrt(inputs)``.
     learning_rate : float
-        Learning rate of Adam (beta1 0.9, beta2 0.999, epsilon 1e-8, no decay), in units of the
-        parameters per step.
+        Learning rate of Adam (beta1 0.9, beta2 0.999, epsilon 1e-8), in units of the parameters per
+        step.
     schedule : str
         Schedule of the learning rate: constant, cosine, or late-linear (constant for three
         quarters of the training, then in a line to a tenth).
@@ -69,6 +75,16 @@ class Setting:
         Share of the training over which the radius rises from 0, in [0, 1].
     shared : bool
         Whether both passes of SAM see the same minibatch, instead of independent ones.
+    ascent : str
+        Where SAM takes its gradient: steepest (SAM), adaptive (ASAM, whose radius has no unit), or
+        random, a control that spends one gradient per step.
+    ascent_batch : int or None
+        Recordings per ascent (m-sharpness): each piece of a minibatch has its own; None for one.
+    slope_end : float or None
+        Slope of the spike at the end of the training, to which it moves in a line; None to keep it.
+    weight_decay : float
+        Decoupled weight decay (AdamW): per step, this times the learning rate of every parameter is
+        taken off.
     recurrent : bool
         Whether every layer feeds its spikes back to itself.
     cap_w : float or None
@@ -94,13 +110,20 @@ class Setting:
     rho: float
     warmup: float = 0.0
     shared: bool = False
+    ascent: str = "steepest"
+    ascent_batch: int | None = None
+    slope_end: float | None = None
+    weight_decay: float = 0.0
     recurrent: bool = False
     cap_w: float | None = None
     cap_v: float | None = None
 
     def __post_init__(self) -> None:
-        if self.schedule not in SCHEDULES:
-            raise ValueError(f"schedule must be one of {list(SCHEDULES)}, got {self.schedule!r}")
+        for name, known in (("schedule", SCHEDULES), ("ascent", ASCENTS)):
+            if getattr(self, name) not in known:
+                raise ValueError(
+                    f"{name} must be one of {list(known)}, got {getattr(self, name)!r}"
+                )
         if not is_positive_int(self.steps):
             raise ValueError(f"steps must be a positive integer, got {self.steps!r}")
         for name in ("slope", "leak", "threshold", "gain", "scale", "learning_rate", "rho"):
@@ -154,10 +177,20 @@ class Setting:
             beta1=0.9,
             beta2=0.999,
             epsilon=1e-8,
-            weight_decay=0.0,
+            weight_decay=self.weight_decay,
         )
-        method, schedule = self._add_caps(method), SCHEDULES[self.schedule]
-        return Config(self.epochs, self.batch, self.rho, self.warmup, method, schedule, self.shared)
+        return Config(
+            self.epochs,
+            self.batch,
+            self.rho,
+            self.warmup,
+            self._add_caps(method),
+            SCHEDULES[self.schedule],
+            self.shared,
+            ASCENTS[self.ascent],
+            self.ascent_batch,
+            self.slope_end,
+        )
 
 
 DEEP = Setting(

@@ -4,7 +4,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import asdict, dataclass, is_dataclass, replace
 from importlib.metadata import version
 from typing import TypeAlias
 
@@ -18,14 +18,18 @@ from refsast.arrays import (
     is_positive_int,
     require_fraction,
     require_nonnegative,
+    require_positive,
 )
 from refsast.codec import Json
 from refsast.data import digest
 from refsast.experiment.evaluate import Scores
 from refsast.files import arrays_digest
 from refsast.model import Network, Params, flatten
+from refsast.model.network import replace_spikes
+from refsast.model.spike import Spike
 from refsast.optim.descent import Descent
 from refsast.optim.descent import State as Moments
+from refsast.optim.sam import Ascent, steepest_ascent
 from refsast.spikes import Spikes
 
 Data: TypeAlias = tuple[NDArray[np.generic] | Spikes, Integers]
@@ -55,6 +59,14 @@ class Config:
         From the share of training done to a factor on the learning rate.
     shared : bool
         Whether both passes of SAM see the same minibatch instead of two independent ones.
+    ascent : callable
+        Where SAM takes its gradient: `sam.steepest_ascent`, or another of `refsast.optim.sam`.
+    ascent_batch : int or None
+        Recordings per ascent. The minibatch is cut into pieces of this size, each with an ascent of
+        its own, and their gradients are averaged (m-sharpness); None for one ascent.
+    slope_end : float or None
+        Slope of every smooth spike at the end of the training, to which it moves in a line from the
+        network's own; None to keep it.
     """
 
     epochs: int
@@ -64,12 +76,17 @@ class Config:
     descent: Descent
     schedule: Callable[[float], float]
     shared: bool = False
+    ascent: Ascent = steepest_ascent
+    ascent_batch: int | None = None
+    slope_end: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch"):
+        for name in ("epochs", "batch", "ascent_batch"):
             value = getattr(self, name)
-            if not is_positive_int(value):
+            if not (is_positive_int(value) or (value is None and name == "ascent_batch")):
                 raise ValueError(f"{name} must be a positive integer, got {value!r}")
+        if self.slope_end is not None:
+            require_positive(self.slope_end, "slope_end")
         require_nonnegative(self.rho, "rho")
         if not isinstance(self.shared, bool):
             raise ValueError(f"shared must be True or False, got {self.shared!r}")
@@ -78,6 +95,24 @@ class Config:
     def radius(self, share: float) -> float:
         """Return SAM's radius when this share of the training is done."""
         return self.rho if share >= self.warmup else self.rho * share / self.warmup
+
+    def network(self, start: Network, share: float) -> Network:
+        """Return the network in use when this share of the training is done.
+
+        Raises ValueError if `slope_end` is given and a spike of the network has no slope.
+        """
+        end = self.slope_end
+        if end is None:
+            return start
+
+        def steepen(spike: Spike) -> Spike:
+            if not (is_dataclass(spike) and hasattr(spike, "slope")):
+                raise ValueError(
+                    f"slope_end must come with spikes that have a slope, got {spike!r}"
+                )
+            return replace(spike, slope=(1.0 - share) * spike.slope + share * end)
+
+        return replace_spikes(start, steepen)
 
 
 @dataclass(frozen=True)
@@ -188,6 +223,10 @@ def describe_config(config: Config) -> Mapping[str, Json]:
         "descent": config.descent.description,
         "schedule": qualified_name(config.schedule),
         "shared": config.shared,
+        # Only where they are used: so records stay equal to those written before they existed.
+        **({} if config.ascent is steepest_ascent else {"ascent": qualified_name(config.ascent)}),
+        **({} if config.ascent_batch is None else {"ascent_batch": int(config.ascent_batch)}),
+        **({} if config.slope_end is None else {"slope_end": float(config.slope_end)}),
     }
 
 
@@ -195,6 +234,7 @@ def run_record(run: Run) -> Mapping[str, Json]:
     """Return the record of a run as JSON: settings, versions, hashes, curve, gradients spent."""
     return {
         **run.mark,
+        "network": encode(run.network),  # as it was at the end
         "evaluations": run.curve[-1].evaluations,
         "weights": arrays_digest({"w": flatten(run.params)}),
         "curve": [asdict(epoch) for epoch in run.curve],

@@ -9,12 +9,10 @@ Rule 3: the gradient is an argument.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from refsast.arrays import Array, Integers
 from refsast.experiment import checkpoint as disk
@@ -28,16 +26,12 @@ from refsast.experiment.record import (
     fingerprint,
     has_anonymous_function,
 )
+from refsast.experiment.sam_step import Gradient, select_rows, step_gradient
 from refsast.gradient import fast
 from refsast.model import Network, Params, flatten
 from refsast.model.network import split_vector
 from refsast.model.validation import validate_dataset, validate_params
-from refsast.optim import sam
-from refsast.spikes import Spikes
 
-Gradient: TypeAlias = Callable[
-    [Network, Params, NDArray[np.generic] | Spikes, Integers], tuple[Array, Params]
-]
 Watch: TypeAlias = Callable[[int, int, Epoch | None], None]
 Observe: TypeAlias = Callable[[int, Params], None]
 
@@ -123,7 +117,11 @@ def train(
         scores = (
             None
             if held_out is None
-            else evaluate(network, split_vector(network, state.w), *held_out)
+            else evaluate(
+                config.network(network, state.epoch / config.epochs),
+                split_vector(network, state.w),
+                *held_out,
+            )
         )
         if scores is not None and not np.isfinite(scores.loss):
             raise ValueError(
@@ -138,7 +136,8 @@ def train(
             disk.save(checkpoint, mark, state)  # after `observe`: no epoch is missed by it
         if watch is not None:
             watch(state.epoch * _batch_count(data, config), steps, done)
-    return Run(network, split_vector(network, state.w), config, seeds, state.curve, mark)
+    params = split_vector(network, state.w)
+    return Run(config.network(network, 1.0), params, config, seeds, state.curve, mark)
 
 
 def _step_callback(watch: Watch | None, state: TrainState, steps: int) -> Callable[[int], None]:
@@ -158,9 +157,7 @@ def _run_epoch(
 ) -> TrainState:
     """One pass over the recordings, without scores yet."""
     batches = _batch_count(data, config)
-    sam_gradient = partial(_sequential_sam_gradient, loss_and_grad)
-    if loss_and_grad is fast.loss_and_grad:
-        sam_gradient = _joint_sam_gradient
+    sam_gradient = step_gradient(loss_and_grad, config)
     w, moments, evaluations = state.w, state.moments, state.evaluations
     losses: list[float] = []
     order, ascent_order = (_epoch_order(seed, state.epoch, data, config) for seed in seeds)
@@ -169,52 +166,22 @@ def _run_epoch(
         rho = config.radius(share)
         # The ascent's own minibatch is drawn only where there is an ascent: rule 2.
         one_batch = config.shared or rho == 0.0
-        first = _select_rows(data, order[i] if one_batch else ascent_order[i])
-        second = None if one_batch else _select_rows(data, order[i])
+        first = select_rows(data, order[i] if one_batch else ascent_order[i])
+        second = None if one_batch else select_rows(data, order[i])
         with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is checked below
-            loss, grad = sam_gradient(network, w, first, second, rho)
+            now, rng = (
+                config.network(network, share),
+                np.random.default_rng((*seeds, state.epoch, i)),
+            )
+            loss, grad, spent = sam_gradient(now, w, first, second, rho, rng)
             grad = grad.astype(w.dtype, copy=False)  # a user's gradient may be in double precision
             moments, w = config.descent.update(moments, w, grad, config.schedule(share))
-        losses.append(loss)  # at w itself, before the step
-        evaluations += 1 if rho == 0.0 else 2
+        losses.append(loss)  # before the step
+        evaluations += spent
         _require_finite(loss, w, state.epoch, i)
         report_step(state.epoch * batches + i + 1)
     done = Epoch(state.epoch + 1, float(np.mean(losses)), evaluations, None)
     return TrainState(done.epoch, done.evaluations, w, moments, (*state.curve, done))
-
-
-def _select_rows(data: Data, rows: Integers) -> Data:
-    """Some of the recordings."""
-    return data[0][:, rows], data[1][rows]
-
-
-def _joint_sam_gradient(
-    network: Network, w: Array, first: Data, second: Data | None, rho: float
-) -> tuple[float, Array]:
-    """The loss at `w` and the gradient to descend with, from both passes of SAM at once."""
-    loss, grads = fast.sam_gradient(network, split_vector(network, w), first, second, rho=rho)
-    return float(loss), flatten(grads)
-
-
-def _sequential_sam_gradient(
-    loss_and_grad: Gradient,
-    network: Network,
-    w: Array,
-    first: Data,
-    second: Data | None,
-    rho: float,
-) -> tuple[float, Array]:
-    """The same by two calls of any gradient."""
-    losses: list[float] = []
-
-    def objective(w: Array, batch: Data = first) -> tuple[Array, Array]:
-        loss, grads = loss_and_grad(network, split_vector(network, w), *batch)
-        losses.append(float(loss))
-        return loss, flatten(grads)
-
-    other = None if second is None else partial(objective, batch=second)
-    grad = sam.gradient(objective, w, rho=rho, second=other)
-    return losses[0], grad
 
 
 def _batch_count(data: Data, config: Config) -> int:
@@ -226,6 +193,11 @@ def _epoch_order(seed: int, epoch: int, data: Data, config: Config) -> list[Inte
     """The rows of every minibatch of an epoch, each recording in one of them."""
     rows = np.random.default_rng((seed, epoch)).permutation(len(data[1]))
     return [rows[start : start + config.batch] for start in range(0, len(rows), config.batch)]
+
+
+def _step_rng(seeds: tuple[int, ...], state: TrainState, batch: int) -> np.random.Generator:
+    """What an ascent may draw from: as the order, it follows from seeds, epoch and minibatch."""
+    return np.random.default_rng((*seeds, state.epoch, batch))
 
 
 def _validate_data(network: Network, data: Data, name: str) -> Data:

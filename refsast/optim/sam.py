@@ -13,6 +13,8 @@ import numpy as np
 from refsast.arrays import Array, as_array, require_nonnegative
 
 Objective: TypeAlias = Callable[[Array], tuple["Array | float", Array]]
+# (objective, w, rho, rng) -> the point where the gradient of the step is taken
+Ascent: TypeAlias = Callable[[Objective, Array, float, "np.random.Generator | None"], Array]
 
 
 def ascent_point(w: Array, grad: Array, *, rho: float) -> Array:
@@ -69,8 +71,75 @@ def _norm_and_direction(grad: Array) -> tuple[float, Array]:
     return float(peak * norm), scaled / norm
 
 
+def adaptive_ascent_point(w: Array, grad: Array, *, rho: float) -> Array:
+    """Return ASAM's ascent point, whose ball is measured in units of each parameter::
+
+        w + rho T^2 grad / |T grad|,    T = diag(|w|)
+
+    Parameters
+    ----------
+    w, grad : (p,) array
+        As for `ascent_point`. A parameter that is zero stays zero.
+    rho : float
+        Radius of the ball, without a unit. Not negative.
+
+    Returns
+    -------
+    (p,) array
+        The perturbed parameters; `w` itself where ``T grad == 0`` or ``rho == 0``.
+
+    Raises
+    ------
+    ValueError
+        If `rho` is negative or not finite, an entry is not finite, or the shapes differ.
+
+    References
+    ----------
+    Kwon et al., "ASAM", arXiv:2102.11600, Sec. 3, p = 2, with their eta = 0.
+    """
+    w = as_array(w, "w", ("p",))
+    grad = as_array(grad, "grad", w.shape)
+    require_nonnegative(rho, "rho")
+    size = np.abs(w)
+    peak, direction = _norm_and_direction(size * grad)
+    return w if rho == 0.0 or peak == 0.0 else w + rho * (size * direction)
+
+
+def steepest_ascent(
+    objective: Objective, w: Array, rho: float, rng: np.random.Generator | None = None
+) -> Array:
+    """Return SAM's `ascent_point` of the objective; `rng` is not used."""
+    return ascent_point(w, objective(w)[1], rho=rho)
+
+
+def adaptive_ascent(
+    objective: Objective, w: Array, rho: float, rng: np.random.Generator | None = None
+) -> Array:
+    """Return ASAM's `adaptive_ascent_point` of the objective; `rng` is not used."""
+    return adaptive_ascent_point(w, objective(w)[1], rho=rho)
+
+
+def random_ascent(
+    objective: Objective, w: Array, rho: float, rng: np.random.Generator | None = None
+) -> Array:
+    """Return a point at distance `rho` in a random direction: a control, which asks no gradient.
+
+    Raises ValueError if there is no `rng` to draw it from.
+    """
+    if rng is None:
+        raise ValueError("rng must be a numpy Generator, got None")
+    direction = rng.standard_normal(w.shape).astype(w.dtype, copy=False)
+    return ascent_point(w, direction, rho=rho)
+
+
 def gradient(
-    objective: Objective, w: Array, *, rho: float, second: Objective | None = None
+    objective: Objective,
+    w: Array,
+    *,
+    rho: float,
+    second: Objective | None = None,
+    ascent: Ascent = steepest_ascent,
+    rng: np.random.Generator | None = None,
 ) -> Array:
     """Return the SAM gradient: that of the loss, taken at the ascent point::
 
@@ -88,6 +157,11 @@ def gradient(
     second : callable, optional
         ``w -> (f2, grad f2)``, the loss on a second, independent minibatch; without it the first
         serves both passes.
+    ascent : callable
+        ``(objective, w, rho, rng) -> w'``, where to take the gradient: `steepest_ascent`, which is
+        SAM's, `adaptive_ascent`, `random_ascent`, or one's own.
+    rng : numpy.random.Generator, optional
+        For an ascent that draws at random.
 
     Returns
     -------
@@ -105,9 +179,10 @@ def gradient(
     """
     w = as_array(w, "w", ("p",))
     descent = objective if second is None else second
+    require_nonnegative(rho, "rho")
     if rho == 0.0:
         return as_array(descent(w)[1], "grad", w.shape)
-    return as_array(descent(ascent_point(w, objective(w)[1], rho=rho))[1], "grad", w.shape)
+    return as_array(descent(ascent(objective, w, rho, rng))[1], "grad", w.shape)
 
 
 def exact_gradient(
