@@ -81,3 +81,28 @@ def test_the_membrane_histogram_is_a_share_of_all_potentials():
 def test_bad_recordings_are_refused(x, y, says):
     with pytest.raises(ValueError, match=says):
         evaluate(NETWORK, identity(1.0), x, y)
+
+
+def test_a_tie_is_counted_by_two_rules_and_silence_apart():
+    """Inputs: class 0; none at all; both at once; class 1, which the second row asks for."""
+    x = np.array([[[1.0, 0.0], [0.0, 0.0], [1.0, 1.0], [0.0, 1.0]]])
+    y = np.array([0, 1, 1, 1])
+
+    scores = evaluate(NETWORK, identity(1.5), x, y)
+
+    assert scores.hard == 0.5  # the two ties go to class 0
+    assert scores.hard_shared == (1 + 0.5 + 0.5 + 1) / 4
+    assert (scores.tied, scores.silent) == (0.5, 0.25)
+
+
+def test_the_silent_share_is_that_of_the_last_spiking_layer_also_before_a_linear_readout():
+    network = rs.Network((2, 2), NEURON, rs.LinearReadout(2))
+    params = (
+        rs.Layer(1.5 * np.eye(2), np.zeros(2)),
+        rs.Layer(np.eye(2), np.array([0.0, 1.0])),
+    )
+    x = np.array([[[1.0, 0.0], [0.0, 0.0]]])
+
+    scores = evaluate(network, params, x, np.array([0, 1]))
+
+    assert (scores.silent, scores.tied) == (0.5, 0.5)  # the silent one is told by its bias

@@ -261,3 +261,31 @@ def test_single_precision_stays_single():
     w = np.ones(3, np.float32)
 
     assert sam.ascent_point(w, w, rho=0.1).dtype == np.float32
+
+
+def test_the_adaptive_ball_is_measured_in_units_of_each_parameter():
+    """Scaling a parameter scales its perturbation: T = |w|, eta = 0 in arXiv:2102.11600."""
+    w, grad = np.array([3.0, -1.0, 0.0]), np.array([1.0, 4.0, 7.0])  # T grad = (3, 4, 0), norm 5
+
+    there = sam.adaptive_ascent_point(w, grad, rho=0.5)
+
+    np.testing.assert_allclose(there, [3.0 + 0.5 * 9 / 5, -1.0 + 0.5 * 4 / 5, 0.0], rtol=1e-15)
+    assert np.linalg.norm((there - w)[:2] / w[:2]) == pytest.approx(0.5, rel=1e-15)
+
+
+def test_the_adaptive_ascent_stays_where_no_direction_is_better():
+    w = np.array([0.0, 2.0])
+
+    assert np.array_equal(sam.adaptive_ascent_point(w, np.array([1.0, 0.0]), rho=0.5), w)
+    assert np.array_equal(sam.adaptive_ascent_point(w, np.array([1.0, 1.0]), rho=0.0), w)
+
+
+def test_a_random_ascent_asks_for_randomness():
+    with pytest.raises(ValueError, match="rng must be a numpy Generator, got None"):
+        sam.gradient(lambda w: (0.0, w), np.ones(2), rho=0.1, ascent=sam.random_ascent)
+
+
+def test_a_negative_radius_is_refused_by_every_ascent():
+    for ascent in (sam.steepest_ascent, sam.adaptive_ascent, sam.random_ascent):
+        with pytest.raises(ValueError, match="rho must"):
+            sam.gradient(lambda w: (0.0, w), np.ones(2), rho=-0.1, ascent=ascent)
