@@ -46,6 +46,8 @@ def read_training(record: Mapping) -> Training:
         config = record["config"]
         plain = PLAIN_SGD.fullmatch(str(config["descent"]))
         constant = config["warmup"] == 0.0 and str(config["schedule"]).endswith(".constant")
+        # Written only where they are used: steps that no theorem here speaks of.
+        plain = plain if not {"ascent", "ascent_batch", "slope_end"} & set(config) else None
         return Training(
             rho=float(config["rho"]),
             learning_rate=float(plain.group(1)) if plain and constant else None,

@@ -20,6 +20,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
+from refsast.arrays import Integers
 from refsast.data import load_nmnist_spikes, split_dataset, synthetic_spikes
 from refsast.experiment.calibrate import calibrate, calibrate_layers, scale_threshold
 from refsast.experiment.compare import initialise
@@ -28,7 +29,7 @@ from refsast.experiment.presets import PRESETS, Setting
 from refsast.experiment.record import Data
 from refsast.experiment.train import train
 from refsast.files import write_atomic
-from refsast.spikes import join_spikes
+from refsast.spikes import Spikes, join_spikes
 
 DATA_SEED, TRAIN, TEST = 2026, 4000, 2000
 CHOICE_SEEDS, TEST_SEEDS = (0, 1), tuple(range(100, 110))
@@ -63,7 +64,7 @@ MAP = {
 
 def main() -> int:
     """Run all stages."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="The blind comparison of docs/transfer_gap.md.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--nmnist", type=Path, help="folder with Train and Test")
@@ -160,7 +161,7 @@ def read_lines(lines: Path, stage: str) -> Iterator[dict]:
 
 
 @cache
-def synthetic(part: int) -> Data:
+def synthetic(part: int) -> tuple[Spikes, Integers]:
     """Training recordings (part 0) or test recordings (part 1), from streams of their own."""
     rng = np.random.default_rng(DATA_SEED).spawn(2)[part]
     return synthetic_spikes((TRAIN, TEST)[part], rng, steps=SAST.steps)

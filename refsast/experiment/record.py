@@ -27,6 +27,7 @@ from refsast.files import arrays_digest
 from refsast.model import Network, Params, flatten
 from refsast.model.network import replace_spikes
 from refsast.model.spike import Spike
+from refsast.model.surrogate import Surrogate
 from refsast.optim.descent import Descent
 from refsast.optim.descent import State as Moments
 from refsast.optim.sam import Ascent, steepest_ascent
@@ -99,17 +100,15 @@ class Config:
     def network(self, start: Network, share: float) -> Network:
         """Return the network in use when this share of the training is done.
 
-        Raises ValueError if `slope_end` is given and a spike of the network has no slope.
+        Raises ValueError if `slope_end` is given and a spike of the network is not of this package.
         """
         end = self.slope_end
         if end is None:
             return start
 
         def steepen(spike: Spike) -> Spike:
-            if not (is_dataclass(spike) and hasattr(spike, "slope")):
-                raise ValueError(
-                    f"slope_end must come with spikes that have a slope, got {spike!r}"
-                )
+            if not isinstance(spike, Surrogate):
+                raise ValueError(f"slope_end must come with spikes of this package, got {spike!r}")
             return replace(spike, slope=(1.0 - share) * spike.slope + share * end)
 
         return replace_spikes(start, steepen)

@@ -133,7 +133,7 @@ def test_the_record_names_the_network_as_it_was_at_the_end():
 
 
 def test_a_slope_is_refused_where_a_spike_has_none():
-    with pytest.raises(ValueError, match="slope_end must come with spikes that have a slope"):
+    with pytest.raises(ValueError, match="slope_end must come with spikes of this package"):
         replace(CONFIG, slope_end=3.0).network(NO_SLOPE, 0.5)
 
 

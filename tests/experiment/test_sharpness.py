@@ -250,6 +250,17 @@ def test_along_a_training_that_stays_what_it_is():
     assert last.products > 0
 
 
+def test_along_a_training_each_point_is_of_the_network_as_it_was_then():
+    config = replace(CONFIG, slope_end=4.0)
+    run, points = along_training(
+        NETWORK, start(), recordings(), config, rng=np.random.default_rng(2), **MEASURE
+    )
+
+    expected = sam_remainder(run.network, run.params, *recordings(6), rho=0.1)
+    assert points[-1].remainder == expected
+    assert expected != sam_remainder(NETWORK, run.params, *recordings(6), rho=0.1)
+
+
 REFUSED = {
     "k": ({"k": 0}, f"k must be an integer of 1 to {P}, got 0"),
     "k too large": ({"k": P + 1}, f"k must be an integer of 1 to {P}, got {P + 1}"),

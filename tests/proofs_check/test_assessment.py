@@ -106,6 +106,9 @@ def test_plain_descent_is_known_by_its_name():
         {"descent": "adam(learning_rate=0.5)"},
         {"schedule": "refsast.optim.descent.cosine"},
         {"warmup": 0.5},
+        {"ascent": "refsast.optim.sam.random_ascent"},
+        {"ascent_batch": 8},
+        {"slope_end": 4.0},
     ],
 )
 def test_anything_else_is_not_plain_descent(change):

@@ -93,10 +93,9 @@ def along_training(
     def observe(epoch: int, params: Params) -> None:
         if epoch % every and epoch < config.epochs:
             return
-        remainder = sam_remainder(network, params, *on, rho=rho)
-        top = top_eigenvalues(
-            network, params, *on, k=1, rng=child, tolerance=tolerance, watch=count
-        )
+        now = config.network(network, epoch / config.epochs)
+        remainder = sam_remainder(now, params, *on, rho=rho)
+        top = top_eigenvalues(now, params, *on, k=1, rng=child, tolerance=tolerance, watch=count)
         value, residual = float(top.values[0]), float(top.residuals[0])
         points.append(Point(epoch, value, residual, top.products, remainder))
 
