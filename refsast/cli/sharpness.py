@@ -20,9 +20,10 @@ from refsast.cli.common import (
 )
 from refsast.cli.progress import progress_bar, watch_training
 from refsast.experiment.compare import BASELINE, initialise
-from refsast.experiment.output_dir import comparison_identity, reserve, write_sharpness
+from refsast.experiment.output_dir import comparison_identity, write_sharpness
 from refsast.experiment.presets import Setting
 from refsast.experiment.record import Data, Run
+from refsast.experiment.reservation import reserve
 from refsast.experiment.run_files import SHARPNESS
 from refsast.experiment.sharpness import Point, along_training
 from refsast.experiment.tables import align_columns

@@ -36,6 +36,23 @@ Watch: TypeAlias = Callable[[int, int, Epoch | None], None]
 Observe: TypeAlias = Callable[[int, Params], None]
 
 
+class Divergence(ValueError):
+    """A training whose loss or parameters are no longer finite.
+
+    Attributes
+    ----------
+    step : int
+        The step after which that was seen, counted from 1 over the whole training.
+    """
+
+    def __init__(self, message: str, step: int) -> None:
+        super().__init__(message, step)  # both, so that a process can send it to another
+        self.step = step
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 def train(
     network: Network,
     params: Params,
@@ -91,8 +108,8 @@ def train(
     Raises
     ------
     ValueError
-        If data or parameters do not fit the network, if the loss stops being finite, or if the
-        checkpoint is damaged or of another run.
+        If data or parameters do not fit the network, if the loss stops being finite (then it is a
+        `Divergence`, which knows the step), or if the checkpoint is damaged or of another run.
 
     References
     ----------
@@ -124,9 +141,10 @@ def train(
             )
         )
         if scores is not None and not np.isfinite(scores.loss):
-            raise ValueError(
+            raise Divergence(
                 f"loss on held-out recordings must stay finite, got {scores.loss} after epoch "
-                f"{state.epoch}: is the learning rate too large?"
+                f"{state.epoch}: is the learning rate too large?",
+                state.epoch * _batch_count(data, config),
             )
         done = replace(state.curve[-1], scores=scores)
         state = replace(state, curve=(*state.curve[:-1], done))
@@ -178,8 +196,9 @@ def _run_epoch(
             moments, w = config.descent.update(moments, w, grad, config.schedule(share))
         losses.append(loss)  # before the step
         evaluations += spent
-        _require_finite(loss, w, state.epoch, i)
-        report_step(state.epoch * batches + i + 1)
+        step = state.epoch * batches + i + 1
+        _require_finite(loss, w, state.epoch, i, step)
+        report_step(step)
     done = Epoch(state.epoch + 1, float(np.mean(losses)), evaluations, None)
     return TrainState(done.epoch, done.evaluations, w, moments, (*state.curve, done))
 
@@ -207,7 +226,8 @@ def _validate_data(network: Network, data: Data, name: str) -> Data:
     return validate_dataset(network, *data, name=f"x of {name}")
 
 
-def _require_finite(loss: float, w: Array, epoch: int, batch: int) -> None:
+def _require_finite(loss: float, w: Array, epoch: int, batch: int, step: int) -> None:
     if not (np.isfinite(loss) and np.isfinite(w).all()):
         where = f"epoch {epoch + 1}, minibatch {batch + 1}"
-        raise ValueError(f"loss and parameters must stay finite, got a loss of {loss} at {where}")
+        message = f"loss and parameters must stay finite, got a loss of {loss} at {where}"
+        raise Divergence(message, step)
