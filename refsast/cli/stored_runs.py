@@ -9,14 +9,14 @@ from refsast.cli.progress import watch_runs
 from refsast.data import digest
 from refsast.experiment.compare import train_pairs
 from refsast.experiment.presets import Setting
-from refsast.experiment.reservation import require_listed, reserve
+from refsast.experiment.reservation import require_table_runs, reserve
 from refsast.experiment.run_files import RUNS
 from refsast.experiment.run_store import (
     KEEP,
     Identity,
     StoredRun,
-    drop_surpassed,
-    read_stored,
+    drop_old_weights,
+    read_stored_runs,
     require_same,
     store_run,
 )
@@ -70,11 +70,11 @@ def complete_runs(
     words = next(iter(parts.values())).description
     identity = Identity(kind.removesuffix(".json"), words, settings, digests)
     reserve(args.out, kind, {})
-    stored = list(read_stored(args.out))
+    stored = list(read_stored_runs(args.out))
     require_same(args.out, identity, stored)
-    require_listed(args.out / kind, identity, stored, pairs)
+    require_table_runs(args.out / kind, identity, stored, pairs)
     remove_leftovers(args.out / RUNS)
-    drop_surpassed(args.out, stored)
+    drop_old_weights(args.out, stored)
     here = {(s.result.arm, s.result.seed) for s in stored}
     missing = [pair for pair in pairs if pair not in here]
     found = len(pairs) - len(missing)

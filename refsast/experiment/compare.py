@@ -216,7 +216,7 @@ def final_measures(results: Iterable[Result], arm: str, measure: str) -> np.ndar
     return np.array([r.measure(measure) for r in chosen if r.diverged is None])
 
 
-def paired_values(results: Sequence[Result], arm: str, reference: str) -> np.ndarray:
+def seed_differences(results: Sequence[Result], arm: str, reference: str) -> np.ndarray:
     """Return hard accuracy of `arm` less that of `reference`, of the seeds that both have."""
     by_arm = {
         name: {r.seed: r.measure("hard") for r in results if r.arm == name and r.diverged is None}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refsast.experiment.compare import Mean, Result, estimate_mean, paired_values
+from refsast.experiment.compare import Mean, Result, estimate_mean, seed_differences
 
 
 @dataclass(frozen=True)
@@ -60,15 +60,15 @@ def paired_differences(results: Sequence[Result], reference: str) -> tuple[Diffe
     if reference not in names:
         raise ValueError(f"reference must be one of {', '.join(names)}, got {reference}")
     others = [name for name in names if name != reference]
-    values = [100.0 * paired_values(results, reference, name) for name in others]
-    p_values = [paired_p(each) for each in values]
+    values = [100.0 * seed_differences(results, reference, name) for name in others]
+    p_values = [t_test_p(each) for each in values]
     return tuple(
         Difference(arm, reference, estimate_mean(each), p, corrected)
         for arm, each, p, corrected in zip(others, values, p_values, holm(p_values), strict=True)
     )
 
 
-def paired_p(differences: np.ndarray) -> float:
+def t_test_p(differences: np.ndarray) -> float:
     """Return the two-sided p-value of Student's t for a mean of zero.
 
     NaN for fewer than three differences, and where all are the same: their spread is not known.

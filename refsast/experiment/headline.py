@@ -18,7 +18,7 @@ def conclusion(results: Sequence[Result], *, held_out: str = "test recordings") 
     baseline = next((row for row in table if row.arm == BASELINE and row.hard.values), None)
     sast = [row for row in table if row.arm in sast_names and row.hard.values]
     if baseline is None or not sast:
-        return " ".join([NOTHING, *_count_diverged(table)])
+        return " ".join([NOTHING, *_describe_divergence(table)])
     others = sum(row.arm not in (BASELINE, LONGER) for row in table)
     sentences = [f"{'; '.join(_describe_arm(row, baseline) for row in sast)} ({_method(sast)})."]
     if others > 1:
@@ -30,7 +30,7 @@ def conclusion(results: Sequence[Result], *, held_out: str = "test recordings") 
         )
     if held_out != "test recordings":
         sentences.append(f"Measured on {held_out}.")
-    return " ".join([*sentences, *_count_diverged(table)])
+    return " ".join([*sentences, *_describe_divergence(table)])
 
 
 def _describe_arm(row: Row, baseline: Row) -> str:
@@ -64,7 +64,7 @@ def _method(rows: Sequence[Row]) -> str:
     return "paired, no intervals: they need three seeds"
 
 
-def _count_diverged(table: Sequence[Row]) -> list[str]:
+def _describe_divergence(table: Sequence[Row]) -> list[str]:
     """A sentence if some runs diverged, none else."""
     diverged = sum(len(row.diverged) for row in table)
     runs = sum(row.seeds for row in table)

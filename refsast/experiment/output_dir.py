@@ -83,7 +83,7 @@ def write_comparison(
         pictures["curves.png"] = figures.comparison_curves(whole)
     if any(map(is_sast, drawn)):
         pictures["gap_by_rho.png"] = figures.gap_by_rho(drawn)
-    if networks := _kept_networks(folder, stored):
+    if networks := _read_networks(folder, stored):
         pictures["membrane.png"] = figures.potential_histograms(networks, x)
     for name in COMPARISON_PICTURES:  # one of an earlier table would stand beside this one
         if name not in pictures:
@@ -95,7 +95,7 @@ def write_comparison(
     write_page(folder)
 
 
-def _kept_networks(folder: Path, stored: Sequence[StoredRun]) -> dict[str, tuple[Network, Params]]:
+def _read_networks(folder: Path, stored: Sequence[StoredRun]) -> dict[str, tuple[Network, Params]]:
     """The baseline and the first SAST arm, which no result has chosen, if weights were kept.
 
     Of each arm the seed with the highest hard accuracy: the one whose weights are kept by default.

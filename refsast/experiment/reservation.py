@@ -16,8 +16,8 @@ def reserve(folder: Path, kind: str, asked: Mapping[str, Json]) -> None:
     """Make a folder for a record of this kind, or say what in it must not be lost.
 
     `asked` identifies the result: a record of the same kind must agree in all of it, and one of
-    another kind must not be there. Raises ValueError else, or if the folder cannot be made. What
-    runs a folder of a comparison or a sweep may hold is for `require_same` and `require_listed`.
+    another kind must not be there. Raises ValueError else, or if the folder cannot be made. Of the
+    runs of a comparison or a sweep see `require_same` and `require_table_runs`.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -42,7 +42,7 @@ def reserve(folder: Path, kind: str, asked: Mapping[str, Json]) -> None:
             raise ValueError(f"out must hold no other result, got {folder} with other {others}")
 
 
-def require_listed(
+def require_table_runs(
     path: Path,
     identity: Identity,
     stored: Sequence[StoredRun],

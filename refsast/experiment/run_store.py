@@ -103,7 +103,7 @@ def store_run(
         write_arrays(path.with_suffix(".npz"), _name_arrays(result))
     write_json(path, {**record, "digest": _digest(record)})
     stored = decode_run(record)
-    drop_surpassed(folder, [*own, stored])
+    drop_old_weights(folder, [*own, stored])
     return stored
 
 
@@ -112,7 +112,7 @@ def encode_setting(setting: Setting) -> Mapping[str, Json]:
     return {"is": "Setting", **{f.name: encode(getattr(setting, f.name)) for f in fields(setting)}}
 
 
-def drop_surpassed(folder: Path, stored: Sequence[StoredRun]) -> None:
+def drop_old_weights(folder: Path, stored: Sequence[StoredRun]) -> None:
     """Remove the weights of runs that were kept as the best of their arm and no longer are."""
     for s in stored:
         rivals = [r.result for r in stored if r.result.arm == s.result.arm]
@@ -137,7 +137,7 @@ def weights_path(folder: Path, result: Result) -> Path:
     return run_path(folder, result.arm, result.seed).with_suffix(".npz")
 
 
-def read_stored(folder: Path) -> tuple[StoredRun, ...]:
+def read_stored_runs(folder: Path) -> tuple[StoredRun, ...]:
     """Return all runs of a folder, by the names of their files.
 
     Raises ValueError if one is damaged or of another version.

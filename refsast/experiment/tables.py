@@ -14,9 +14,9 @@ from refsast.experiment.compare import (
     Result,
     estimate_mean,
     final_measures,
-    paired_values,
+    seed_differences,
 )
-from refsast.experiment.differences import holm, paired_p
+from refsast.experiment.differences import holm, t_test_p
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Row:
         seed; None for those two themselves.
     p_longer : float or None
         Of no difference to the baseline with twice the epochs: paired t-test, corrected by Holm for
-        all arms of the table but the two baselines. NaN where there is no test, see `paired_p`.
+        all arms of the table but the two baselines. NaN where there is no test, see `t_test_p`.
     diverged : tuple of int
         After how many steps each of the runs diverged that did.
     chance : float
@@ -68,7 +68,7 @@ def comparison_rows(results: Sequence[Result]) -> tuple[Row, ...]:
     """Return one row per arm, in the order in which the arms first appear."""
     names = tuple(dict.fromkeys(r.arm for r in results))
     others = [name for name in names if name not in (BASELINE, LONGER)] if LONGER in names else []
-    p_values = holm([paired_p(paired_values(results, name, LONGER)) for name in others])
+    p_values = holm([t_test_p(seed_differences(results, name, LONGER)) for name in others])
     p_longer = dict(zip(others, p_values, strict=True))
     return tuple(_make_row(results, names, name, p_longer.get(name)) for name in names)
 
@@ -85,7 +85,7 @@ def _make_row(
     def difference(other: str) -> Mean | None:
         if arm in (BASELINE, LONGER) or other not in names:
             return None
-        return estimate_mean(100.0 * paired_values(results, arm, other))
+        return estimate_mean(100.0 * seed_differences(results, arm, other))
 
     return Row(
         arm=arm,
@@ -194,13 +194,18 @@ def fit_columns(lines: Sequence[Sequence[str]], words: Collection[int] = (0,)) -
         blocks[-1].append(i)
         used += size
     return "\n\n".join(
-        align_columns(
-            [[line[i] for i in block] for line in lines],
-            [k for k, i in enumerate(block) if i in words],
-            headings,
-        )
-        for block in blocks[1:] or blocks
+        _align_block(lines, block, words, headings) for block in blocks[1:] or blocks
     )
+
+
+def _align_block(
+    lines: Sequence[Sequence[str]], block: Sequence[int], words: Collection[int], headings: int
+) -> str:
+    """Some of the columns, without the lines of headings that are empty for them."""
+    chosen = [[line[i] for i in block] for line in lines]
+    above = [line for line in chosen[:headings] if any(line)]
+    left = [k for k, i in enumerate(block) if i in words]
+    return align_columns([*above, *chosen[headings:]], left, len(above))
 
 
 def _wrap_headings(lines: Sequence[Sequence[str]]) -> list[list[str]]:
