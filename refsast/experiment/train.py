@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from refsast.arrays import Array, Integers
+from refsast.arrays import Integers, NotFinite
 from refsast.experiment import checkpoint as disk
 from refsast.experiment.evaluate import evaluate
 from refsast.experiment.record import (
@@ -191,14 +191,18 @@ def _run_epoch(
                 config.network(network, share),
                 np.random.default_rng((*seeds, state.epoch, i)),
             )
-            loss, grad, spent = sam_gradient(now, w, first, second, rho, rng)
+            try:
+                loss, grad, spent = sam_gradient(now, w, first, second, rho, rng)
+            except NotFinite as error:  # all that came in was finite
+                raise _divergence(str(error), state.epoch, i, batches) from error
             grad = grad.astype(w.dtype, copy=False)  # a user's gradient may be in double precision
             moments, w = config.descent.update(moments, w, grad, config.schedule(share))
         losses.append(loss)  # before the step
         evaluations += spent
-        step = state.epoch * batches + i + 1
-        _require_finite(loss, w, state.epoch, i, step)
-        report_step(step)
+        if not (np.isfinite(loss) and np.isfinite(w).all()):
+            message = f"loss and parameters must stay finite, got a loss of {loss}"
+            raise _divergence(message, state.epoch, i, batches)
+        report_step(state.epoch * batches + i + 1)
     done = Epoch(state.epoch + 1, float(np.mean(losses)), evaluations, None)
     return TrainState(done.epoch, done.evaluations, w, moments, (*state.curve, done))
 
@@ -226,8 +230,7 @@ def _validate_data(network: Network, data: Data, name: str) -> Data:
     return validate_dataset(network, *data, name=f"x of {name}")
 
 
-def _require_finite(loss: float, w: Array, epoch: int, batch: int, step: int) -> None:
-    if not (np.isfinite(loss) and np.isfinite(w).all()):
-        where = f"epoch {epoch + 1}, minibatch {batch + 1}"
-        message = f"loss and parameters must stay finite, got a loss of {loss} at {where}"
-        raise Divergence(message, step)
+def _divergence(message: str, epoch: int, batch: int, batches: int) -> Divergence:
+    """What to raise in a minibatch that takes the training out of the finite numbers."""
+    where = f"epoch {epoch + 1}, minibatch {batch + 1}"
+    return Divergence(f"{message} at {where}", epoch * batches + batch + 1)
