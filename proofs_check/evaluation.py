@@ -5,12 +5,11 @@ Rule 2: the same seed gives the same summaries, on any number of processes.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from joblib import Parallel, delayed
 
 from proofs_check import replay
 from proofs_check.attack import CheckedInstance, attack, check_instance
@@ -18,6 +17,7 @@ from proofs_check.claim import bound_share
 from proofs_check.draws import RandomSource, Trial
 from proofs_check.register import CLAIMS_BY_LABEL, RECORD_TYPES, REGISTER
 from refsast.arrays import Array
+from refsast.workers import map_unordered
 
 WORST_DIR = Path(__file__).parent / "worst"  # the best attacks so far, one file per claim
 CHUNK_SHARE = 0.02  # of a claim's instances: small enough for the bar to move
@@ -156,25 +156,15 @@ def evaluate_claims(
     progress : callable
         Wraps the parts as they come in: ``progress(summaries, total, what)``.
     """
-    with Parallel(n_jobs=jobs, return_as="generator_unordered") as pool:
-        tasks = [task for trial in trials for task in _chunk_tasks(trial, share, seed)]
-        tasks.sort(key=lambda task: -task[2])  # the largest first, so that no process idles at last
-        parts = list(progress(_collect(pool, check_chunk, tasks), len(tasks), "checking"))
-        if effort > 0:
-            hunts = [
-                (t.label, _attack_starts(t.label, parts), effort, seconds, seed) for t in trials
-            ]
-            parts += progress(_collect(pool, attack_claim, hunts), len(hunts), "attacking")
+    tasks = [task for trial in trials for task in _chunk_tasks(trial, share, seed)]
+    tasks.sort(key=lambda task: -task[2])  # the largest first, so that no process idles at last
+    checked = map_unordered(lambda task: check_chunk(*task), tasks, jobs=jobs)
+    parts = list(progress(checked, len(tasks), "checking"))
+    if effort > 0:
+        hunts = [(t.label, _attack_starts(t.label, parts), effort, seconds, seed) for t in trials]
+        found = map_unordered(lambda hunt: attack_claim(*hunt), hunts, jobs=jobs)
+        parts += progress(found, len(hunts), "attacking")
     return tuple(_merge(trial.label, parts) for trial in trials)
-
-
-def _collect(
-    pool: Parallel, function: Callable[..., ClaimSummary], tasks: Iterable[tuple]
-) -> Iterator[ClaimSummary]:
-    """What a function makes of each task, as it comes."""
-    for result in pool(delayed(function)(*task) for task in tasks):
-        if isinstance(result, ClaimSummary):
-            yield result
 
 
 def _chunk_tasks(trial: Trial, share: float, seed: int) -> list[tuple[str, int, int, int]]:

@@ -14,8 +14,9 @@ from refsast.data.batch import bin_files
 from refsast.data.binning import DURATION, validate_steps
 from refsast.data.cache import SpikeSet, load_or_build
 from refsast.data.events import SIZE
-from refsast.data.workers import map_chunks, track_progress, worker_count
+from refsast.data.workers import track_progress, worker_count
 from refsast.spikes import Spikes
+from refsast.workers import map_in_order, threads
 
 BINNING_VERSION = 2  # part of the cache's key: to be raised when the specification changes
 CHUNK = 32  # recordings binned together: enough for speed, few enough for the processor's cache
@@ -145,7 +146,7 @@ def load_nmnist_spikes(
         chunks = [chosen[i : i + CHUNK] for i in range(0, len(chosen), CHUNK)]
 
         def build() -> Iterator[Spikes]:
-            parts = map_chunks(read, chunks, jobs=min(workers, len(chunks)), backend="threading")
+            parts = map_in_order(read, chunks, jobs=min(workers, len(chunks)), pool=threads)
             return track_progress(parts, chosen, CHUNK, progress)
 
         return load_or_build(path, build, y)

@@ -21,8 +21,9 @@ from refsast.data.camera import CANVAS, Camera, record
 from refsast.data.events import SIZE, Events, write_events
 from refsast.data.handwriting import Hand, render_digit
 from refsast.data.nmnist import Dataset
-from refsast.data.workers import map_chunks, track_progress, worker_count
+from refsast.data.workers import track_progress, worker_count
 from refsast.spikes import Spikes
+from refsast.workers import map_in_order, processes
 
 SYNTHETIC_VERSION = 1  # part of the cache's key: to be raised when hand or camera change an event
 CHUNK = 64  # recordings made together: enough for speed, few enough for the processor's cache
@@ -140,7 +141,7 @@ def synthetic_spikes(
     def build() -> Iterator[Spikes]:
         nonlocal built
         built = True
-        parts = map_chunks(work, _make_chunks(y.tolist(), rng), jobs=workers, backend="loky")
+        parts = map_in_order(work, _make_chunks(y.tolist(), rng), jobs=workers, pool=processes)
         return track_progress(parts, range(n), CHUNK, progress)
 
     found = load_or_build(path, build, y)

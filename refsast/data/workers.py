@@ -1,55 +1,14 @@
-"""Work in chunks on several cores, whose results come in order and whose progress is seen.
-
-Rule 1: what comes out depends neither on the number of workers nor on who was done first.
-Rule 2: chunks go out in rounds of `AHEAD` per worker, so that few results wait to be taken; the
-        price is that workers wait for the slowest chunk of a round.
-"""
+"""How many workers make data, and the progress that is seen meanwhile."""
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from itertools import islice
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from refsast.cores import core_count
 from refsast.data.binning import validate_count
 
-Chunk = TypeVar("Chunk")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-# Threads where NumPy and zlib, which let go of the interpreter, do most of the work.
-Backend = Literal["threading", "loky"]
-AHEAD = 2
-
-
-def map_chunks(
-    work: Callable[[Chunk], Result], chunks: Iterable[Chunk], *, jobs: int, backend: Backend
-) -> Generator[Result, None, None]:
-    """Yield ``work(chunk)`` for every chunk, in order; one worker works here, without a pool.
-
-    An error in a chunk is raised at its turn.
-    """
-    if jobs == 1:
-        yield from map(work, chunks)
-        return
-    from joblib import Parallel, delayed  # late: it takes as long to import as NumPy
-
-    attempt, left = delayed(_attempt), iter(chunks)
-    with Parallel(jobs, backend=backend) as parallel:
-        # In rounds: joblib itself would go on however slowly the results are taken.
-        while ahead := list(islice(left, AHEAD * jobs)):
-            for result in parallel(attempt(work, chunk) for chunk in ahead):
-                if isinstance(result, Exception):
-                    raise result
-                yield result  # pyright: ignore[reportReturnType]  # never None, as joblib has it
-
-
-def _attempt(work: Callable[[Chunk], Result], chunk: Chunk) -> Result | Exception:
-    """The result, or the error: joblib would raise whichever error comes first in time."""
-    try:
-        return work(chunk)
-    except Exception as error:
-        return error
 
 
 def track_progress(
