@@ -6,6 +6,7 @@ the same initial parameters and the same order of the recordings.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from refsast.experiment.presets import Setting
 from refsast.experiment.record import Data, Run
 from refsast.experiment.train import Divergence, Watch, train
 from refsast.model import Network, Params
+from refsast.workers import map_unordered
 
 BASELINE, LONGER = "baseline", "baseline, twice the epochs"
 
@@ -185,23 +187,19 @@ def train_pairs(
 
     `jobs` is the number of processes, as in `compare`.
     """
-    from joblib import Parallel, delayed
-
-    run_all = Parallel(n_jobs=jobs, return_as="generator_unordered")
-    tasks = (
-        delayed(_train_and_retune)(arms[arm], arm, data, held_out, seed) for arm, seed in pairs
-    )
-    # joblib is declared to yield None, too, which it does not do here: for the type checker.
-    yield from (r for r in run_all(tasks) if isinstance(r, Result))
+    yield from map_unordered(partial(_train_and_retune, arms, data, held_out), pairs, jobs=jobs)
 
 
-def _train_and_retune(setting: Setting, arm: str, data: Data, held_out: Data, seed: int) -> Result:
+def _train_and_retune(
+    arms: Mapping[str, Setting], data: Data, held_out: Data, pair: tuple[str, int]
+) -> Result:
     """One run with its control; a run that diverges is a result, any other error is one."""
+    arm, seed = pair
     try:
-        run = train_arm(setting, data, held_out, seed)
+        run = train_arm(arms[arm], data, held_out, seed)
     except Divergence as error:
-        network, params, _ = initialise(setting, np.shape(data[0])[2], seed)
-        stopped = Run(network, params, setting.config, (), (), {})
+        network, params, _ = initialise(arms[arm], np.shape(data[0])[2], seed)
+        stopped = Run(network, params, arms[arm].config, (), (), {})
         return Result(arm, seed, stopped, np.nan, error.step)
     except ValueError as error:
         raise ValueError(f"{arm}, seed {seed}: {error}") from error
