@@ -26,7 +26,7 @@ from refsast.experiment.record import Data, Run
 from refsast.experiment.reservation import reserve
 from refsast.experiment.run_files import SHARPNESS
 from refsast.experiment.sharpness import Point, along_training
-from refsast.experiment.tables import align_columns
+from refsast.experiment.tables import fit_columns
 
 
 def add(commands: Commands) -> None:
@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
     write_sharpness(args.out, runs, points, asked)
     measured = f"measured on {args.recordings} of those to train, radius {radius:g}"
     print(f"{recordings.description}; {measured}\n")
-    print(f"{align_columns(_table_rows(points))}\nrecord and picture: {args.out}")
+    print(f"{fit_columns(_table_rows(points))}\nrecord and picture: {args.out}")
     return 0
 
 

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from refsast.cli.common import SETTING_FIELDS, Recordings, load_recordings, read_seeds
 from refsast.cli.progress import watch_runs
@@ -69,12 +69,7 @@ def complete_runs(
     digests = {steps: (digest(*r.train), digest(*r.held_out)) for steps, r in parts.items()}
     words = next(iter(parts.values())).description
     identity = Identity(kind.removesuffix(".json"), words, settings, digests)
-    reserve(args.out, kind, {})
-    stored = list(read_stored_runs(args.out))
-    require_same(args.out, identity, stored)
-    require_table_runs(args.out / kind, identity, stored, pairs)
-    remove_leftovers(args.out / RUNS)
-    drop_old_weights(args.out, stored)
+    stored = _read_folder(args, kind, identity, pairs)
     here = {(s.result.arm, s.result.seed) for s in stored}
     missing = [pair for pair in pairs if pair not in here]
     found = len(pairs) - len(missing)
@@ -83,9 +78,21 @@ def complete_runs(
     for steps, recordings in parts.items():
         now = [pair for pair in missing if settings[pair[0]].steps == steps]
         results = train_pairs(settings, recordings.train, recordings.held_out, now, jobs=args.jobs)
-        watched = watch_runs(results, len(now), before=found, of=len(pairs))
-        for result in watched:
+        for result in watch_runs(results, len(now), before=found, of=len(pairs)):
             stored.append(store_run(args.out, identity, stored, result, args.keep))
         found += len(now)
     order = list(dict.fromkeys([*settings, *sorted(s.result.arm for s in stored)]))
     return tuple(sorted(stored, key=lambda s: (s.result.seed, order.index(s.result.arm))))
+
+
+def _read_folder(
+    args: argparse.Namespace, kind: str, identity: Identity, pairs: Sequence[tuple[str, int]]
+) -> list[StoredRun]:
+    """The runs that are there, if all that is there may stay beside what is asked for."""
+    reserve(args.out, kind, {})
+    stored = read_stored_runs(args.out)
+    require_same(args.out, identity, stored)
+    require_table_runs(args.out / kind, identity, stored, pairs)
+    remove_leftovers(args.out / RUNS)
+    drop_old_weights(args.out, stored)
+    return list(stored)

@@ -131,15 +131,11 @@ def train(
         state = _run_epoch(
             network, data, config, seeds, loss_and_grad, state, _step_callback(watch, state, steps)
         )
-        scores = (
-            None
-            if held_out is None
-            else evaluate(
-                config.network(network, state.epoch / config.epochs),
-                split_vector(network, state.w),
-                *held_out,
-            )
-        )
+        scores = None
+        if held_out is not None:
+            now = config.network(network, state.epoch / config.epochs)
+            with np.errstate(over="ignore", invalid="ignore"):  # checked below
+                scores = evaluate(now, split_vector(network, state.w), *held_out)
         if scores is not None and not np.isfinite(scores.loss):
             raise Divergence(
                 f"loss on held-out recordings must stay finite, got {scores.loss} after epoch "
