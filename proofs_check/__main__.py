@@ -58,9 +58,9 @@ def parser() -> argparse.ArgumentParser:
     whole.add_argument(
         "--run",
         type=file_path,
-        metavar="RUN.json",
-        help="say which theorems hold of a trained network: the record that train left, with the "
-        "flags for its recordings",
+        metavar="FOLDER",
+        help="say which theorems hold of a trained network: the folder that train wrote to, or its "
+        "run.json; recordings are those of the run, unless flags say where they are",
     )
     whole.add_argument(
         "--recordings",

@@ -1,7 +1,7 @@
 """What each mode of the command line does."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from proofs_check.register import CLAIMS_BY_LABEL, RECORD_TYPES, REGISTER
 from proofs_check.training import read_training
 from refsast import Arctan, Logistic, Network, Params, Spikes, read_run
 from refsast.cli.common import Recordings, load_recordings
+from refsast.cli.facts import RECORDING_FLAGS, read_flags
 from refsast.cli.progress import progress_bar
 from refsast.codec import read_json, write_json
 from refsast.data import digest
@@ -71,15 +72,18 @@ def run(args: argparse.Namespace, default_effort: int) -> int:
 
 def assess_run(args: argparse.Namespace) -> int:
     """Assess a trained network, print the table and write what was asked for."""
-    if args.run.name != RUN:
-        raise ValueError(f"run must be the {RUN} that train left, got {args.run}")
-    network, params = read_run(args.run.parent)
-    training = read_training(read_json(args.run))
+    path = args.run / RUN if args.run.is_dir() else args.run
+    if path.name != RUN:
+        raise ValueError(f"run must be the {RUN} that train left, or its folder, got {args.run}")
+    network, params = read_run(path.parent)
+    record = read_json(path)
+    training = read_training(record)
+    args = _use_recorded_flags(args, record)
     from proofs_check import assessment
 
     recordings = load_recordings(args, training.bins)
     if digest(*recordings.train) != training.data:
-        raise ValueError(f"recordings must be those of {args.run}, got {recordings.description}")
+        raise ValueError(f"recordings must be those of {path}, got {recordings.description}")
     x, y = recordings.train[0][:, : args.recordings], recordings.train[1][: args.recordings]
     findings = assessment.assess(
         network,
@@ -95,14 +99,21 @@ def assess_run(args: argparse.Namespace) -> int:
     print(f"{assessment.format_table(findings)}\n\n{assessment.summary(findings)}")
     if args.json is not None:
         records = [assessment.record(finding) for finding in findings]
-        write_json(args.json, {"run": str(args.run), "findings": records})
+        write_json(args.json, {"run": str(path), "findings": records})
     if args.html is not None:
         risk = f"{len(y)} training recordings make the risk"
-        source = f"{args.run.parent.name}; {recordings.description}"
+        source = f"{path.parent.name}; {recordings.description}"
         what = f"{source}; {risk}. {assessment.summary(findings)}"
         curves = _slope_curves(network, params, recordings)
         write_atomic(args.html, assessment.html_page(findings, what, curves).encode())
     return EXIT_REFUTED if any(f.state == "REFUTED" for f in findings) else 0
+
+
+def _use_recorded_flags(args: argparse.Namespace, record: Mapping) -> argparse.Namespace:
+    """The arguments, with the run's own flags for its recordings where none of them is given."""
+    if any(getattr(args, name) for name in RECORDING_FLAGS):
+        return args
+    return argparse.Namespace(**{**vars(args), **read_flags(record)})
 
 
 def _slope_curves(

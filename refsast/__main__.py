@@ -29,7 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0 done, 1 disagrees, else see `call_command`."""
 
     def run() -> int:
-        args = build_parser().parse_args(argv)
+        given = sys.argv[1:] if argv is None else argv
+        args = build_parser().parse_args(given, argparse.Namespace(argv=given))  # for the record
         return args.run(args)
 
     return call_command("refsast", run)

@@ -11,6 +11,10 @@ Array: TypeAlias = NDArray[np.float64]
 Integers: TypeAlias = NDArray[np.int64]
 
 
+class NotFinite(ValueError):
+    """A number that must be finite is not: during a training, a sign that it diverges."""
+
+
 def as_array(value: ArrayLike, name: str, shape: Sequence[int | str] | None = None) -> Array:
     """Return `value` as a finite floating-point array of the wanted shape.
 
@@ -47,7 +51,7 @@ def as_array(value: ArrayLike, name: str, shape: Sequence[int | str] | None = No
     array = require_floats(value, name, shape)
     if not all_finite(array):
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        raise ValueError(f"{name} must be finite, got {array[where]} at {where}")
+        raise NotFinite(f"{name} must be finite, got {array[where]} at {where}")
     return array
 
 

@@ -51,6 +51,12 @@ def open_atomic(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         raise
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files of writers that were killed; nobody may be writing there."""
+    for path in folder.glob(".*.part"):
+        path.unlink(missing_ok=True)
+
+
 def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, NDArray]) -> None:
     """Write arrays, by name, as an ``.npz`` archive with a digest of them all."""
     write_npz(path, {**arrays, DIGEST_KEY: np.array(arrays_digest(arrays))})

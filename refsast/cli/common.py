@@ -199,12 +199,25 @@ def load_recordings(args: argparse.Namespace, steps: int) -> Recordings:
     if args.validation is None:
         test, tested_on = (_synthetic if synthetic else _nmnist)(args, 1, steps)
         return Recordings(train, test, f"{trained_on} to train, {tested_on} to test")
-    if not 0.0 < args.validation < 1.0:
-        raise ValueError(f"validation must lie in (0, 1), got {args.validation}")
-    rng = np.random.default_rng(args.data_seed)
-    kept, held_out = split_dataset(*train, fraction=1.0 - args.validation, rng=rng)
+    kept, held_out = _split(train, args)
     counts = f"{kept[1].size} to train, {held_out[1].size} to validate, no test recordings"
     return Recordings(kept, held_out, f"{trained_on} split: {counts}")
+
+
+def _split(train: Data, args: argparse.Namespace) -> tuple[Data, Data]:
+    """The training recordings without those to validate on, and these."""
+    share = args.validation
+    if not 0.0 < share < 1.0:
+        raise ValueError(f"--validation must lie in (0, 1), got {share}")
+    rng = np.random.default_rng(args.data_seed)
+    wanted = f"--validation must leave recordings of every class in both parts, got {share}"
+    try:
+        parts = split_dataset(*train, fraction=1.0 - share, rng=rng)
+    except ValueError as error:
+        raise ValueError(f"{wanted} of {train[1].size}") from error
+    if len({np.unique(y).tobytes() for _, y in (train, *parts)}) > 1:
+        raise ValueError(f"{wanted} of {train[1].size}")
+    return parts
 
 
 def _refuse_idle_flags(args: argparse.Namespace, synthetic: bool) -> None:

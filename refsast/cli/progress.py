@@ -54,14 +54,29 @@ def watch_training(bar: tqdm, name: str = "") -> Callable[[int, int, Epoch | Non
     return watch
 
 
-def watch_runs(results: Iterable[Result], total: int) -> Iterator[Result]:
-    """Yield results as they come in, with a bar, or a line for each without one."""
-    bar = progress_bar(results, total=total, desc="runs", unit=" runs")
-    for i, result in enumerate(bar, 1):
-        if bar.disable:
-            text = f"{result.arm}, seed {result.seed}: {format_scores(result.run.curve[-1])}"
-            print(f"run {i} of {total}: {text}", file=sys.stderr, flush=True)
-        yield result
+def watch_runs(
+    results: Iterable[Result], total: int, *, before: int = 0, of: int | None = None
+) -> Iterator[Result]:
+    """Yield results as they come in, with a bar, or a line for each without one.
+
+    `before` runs were there already; `of` is the number of all, if `total` is only that of a part.
+    """
+    whole = before + total if of is None else of
+    with progress_bar(desc="runs", total=whole, unit=" runs") as bar:
+        bar.update(before)
+        for i, result in enumerate(results, before + 1):
+            bar.update(1)
+            if bar.disable:
+                text = f"{result.arm}, seed {result.seed}: {_describe(result)}"
+                print(f"run {i} of {whole}: {text}", file=sys.stderr, flush=True)
+            yield result
+
+
+def _describe(result: Result) -> str:
+    """How a run ended."""
+    if result.diverged is not None:
+        return f"diverged at step {result.diverged}"
+    return format_scores(result.run.curve[-1])
 
 
 def format_scores(epoch: Epoch) -> str:

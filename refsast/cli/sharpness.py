@@ -20,12 +20,13 @@ from refsast.cli.common import (
 )
 from refsast.cli.progress import progress_bar, watch_training
 from refsast.experiment.compare import BASELINE, initialise
-from refsast.experiment.output_dir import comparison_identity, reserve, write_sharpness
+from refsast.experiment.output_dir import comparison_identity, write_sharpness
 from refsast.experiment.presets import Setting
 from refsast.experiment.record import Data, Run
+from refsast.experiment.reservation import reserve
 from refsast.experiment.run_files import SHARPNESS
 from refsast.experiment.sharpness import Point, along_training
-from refsast.experiment.tables import align_columns
+from refsast.experiment.tables import fit_columns
 
 
 def add(commands: Commands) -> None:
@@ -94,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
     write_sharpness(args.out, runs, points, asked)
     measured = f"measured on {args.recordings} of those to train, radius {radius:g}"
     print(f"{recordings.description}; {measured}\n")
-    print(f"{align_columns(_table_rows(points))}\nrecord and picture: {args.out}")
+    print(f"{fit_columns(_table_rows(points))}\nrecord and picture: {args.out}")
     return 0
 
 

@@ -10,13 +10,12 @@ from refsast.cli.common import (
     add_recording_flags,
     add_run_flags,
     add_setting_flags,
-    load_recordings,
-    read_seeds,
     read_setting,
 )
-from refsast.cli.progress import watch_runs
-from refsast.experiment.compare import Result, compare
-from refsast.experiment.output_dir import comparison_identity, reserve, write_sweep
+from refsast.cli.facts import command_facts
+from refsast.cli.stored_runs import add_keep_flag, complete_runs, load_parts
+from refsast.experiment.folder_lock import lock_folder
+from refsast.experiment.output_dir import write_sweep
 from refsast.experiment.presets import Setting
 from refsast.experiment.run_files import SWEEP
 from refsast.experiment.tables import comparison_rows, format_rows
@@ -28,7 +27,8 @@ def add(commands: Commands) -> None:
         "sweep",
         help="train every combination of some values of a setting",
         description="Train every combination of the given values with every seed. To choose a "
-        "setting, add --validation: then the test recordings are not looked at.",
+        "setting, add --validation: then the test recordings are not looked at. Each run is kept "
+        "when it is done: the same command goes on where it was stopped.",
     )
     parser.add_argument(
         "--vary",
@@ -39,6 +39,7 @@ def add(commands: Commands) -> None:
         help="values of one part of the setting, such as rho=0/0.1/0.3 or hidden=64/64,64",
     )
     add_run_flags(parser, "runs/sweep")
+    add_keep_flag(parser)
     add_setting_flags(parser)
     add_recording_flags(parser)
     parser.set_defaults(run=run)
@@ -63,25 +64,19 @@ def run(args: argparse.Namespace) -> int:
     names = [name for name, _ in args.vary]
     if len(set(names)) < len(names):
         raise ValueError(f"vary must name each part once, got {', '.join(names)}")
+    for name, values in args.vary:
+        if any(value == other for (_, value), (_, other) in itertools.combinations(values, 2)):
+            texts = "/".join(text for text, _ in values)
+            raise ValueError(f"vary must name each value once, got {name}={texts}")
     settings = grid(read_setting(args), dict(args.vary))
-    parts = {
-        steps: load_recordings(args, steps)
-        for steps in sorted({setting.steps for setting in settings.values()})
-    }
-    source, seeds = next(iter(parts.values())).description, read_seeds(args)
-    reserve(args.out, SWEEP, comparison_identity(settings, seeds, source))
-    results: list[Result] = []
-    for steps, recordings in parts.items():
-        results += compare(
-            {name: setting for name, setting in settings.items() if setting.steps == steps},
-            recordings.train,
-            recordings.held_out,
-            seeds=seeds,
-            jobs=args.jobs,
-            progress=watch_runs,
-        )
-    write_sweep(args.out, results, settings, source)
-    table = sorted(comparison_rows(results), key=lambda row: -row.hard.value)
+    parts = load_parts(args, settings)
+    source = next(iter(parts.values())).description
+    with lock_folder(args.out):
+        stored = complete_runs(args, SWEEP, settings, parts)
+        write_sweep(args.out, stored, source, command_facts(args))
+    # A mean of nothing, where all runs diverged, comes last.
+    rows = comparison_rows([s.result for s in stored])
+    table = sorted(rows, key=lambda row: (row.hard.values == 0, -row.hard.value))
     print(f"{source}\n\n{format_rows(table)}\nrecord: {args.out}")
     return 0
 

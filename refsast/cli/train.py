@@ -12,9 +12,12 @@ from refsast.cli.common import (
     natural,
     read_setting,
 )
+from refsast.cli.facts import command_facts
 from refsast.cli.progress import format_scores, progress_bar, watch_training
 from refsast.experiment.compare import train_arm
-from refsast.experiment.output_dir import PAGE, reserve, write_run
+from refsast.experiment.folder_lock import lock_folder
+from refsast.experiment.output_dir import PAGE, write_run
+from refsast.experiment.reservation import reserve
 from refsast.experiment.run_files import CHECKPOINT, RUN
 
 
@@ -38,8 +41,8 @@ def run(args: argparse.Namespace) -> int:
     setting = read_setting(args)
     out = args.out or Path("runs") / f"{args.preset}-rho{setting.rho:g}-seed{args.seed}"
     recordings = load_recordings(args, setting.steps)
-    reserve(out, RUN, {})
-    with progress_bar(desc="training", unit=" steps") as steps:
+    with lock_folder(out), progress_bar(desc="training", unit=" steps") as steps:
+        reserve(out, RUN, {})
         done = train_arm(
             setting,
             recordings.train,
@@ -48,8 +51,9 @@ def run(args: argparse.Namespace) -> int:
             watch=watch_training(steps),
             checkpoint=out / CHECKPOINT,
         )
-    shown = recordings.held_out[0][:, :200]
-    write_run(out, done, setting, args.seed, recordings.description, shown)
+        steps.close()
+        shown, source = recordings.held_out[0][:, :200], recordings.description
+        write_run(out, done, setting, args.seed, source, shown, command_facts(args))
     last = done.curve[-1]
     scores = f"{format_scores(last)}, {last.evaluations} gradients"
     print(f"{recordings.description}\nepoch {last.epoch}: {scores}")

@@ -43,7 +43,7 @@ def restore(path: str | Path, mark: Mapping[str, Json], start: TrainState) -> Tr
             others = ", ".join(apart)
             raise ValueError(f"checkpoint must be of this run, got {path} with other {others}")
         moments = tuple(arrays[f"moment{i}"] for i in range(len(start.moments)))
-        curve = tuple(_decode_epoch(line) for line in story["curve"])
+        curve = tuple(decode_epoch(line) for line in story["curve"])
         state = TrainState(story["epoch"], story["evaluations"], arrays["w"], moments, curve)
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise ValueError(f"checkpoint must be whole, got {path}: {error!r}") from error
@@ -53,7 +53,7 @@ def restore(path: str | Path, mark: Mapping[str, Json], start: TrainState) -> Tr
     return state
 
 
-def _decode_epoch(line: dict) -> Epoch:
-    """One line of a curve, from JSON."""
+def decode_epoch(line: dict) -> Epoch:
+    """Return one line of a curve from JSON."""
     scores = None if line["scores"] is None else Scores(**line["scores"])
     return Epoch(line["epoch"], line["loss"], line["evaluations"], scores)

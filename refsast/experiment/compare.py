@@ -4,8 +4,9 @@ An arm is a setting under a name. Every arm runs with every seed, so that differ
 the same initial parameters and the same order of the recordings.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,9 @@ from refsast.experiment.calibrate import calibrate, scale_threshold
 from refsast.experiment.evaluate import evaluate
 from refsast.experiment.presets import Setting
 from refsast.experiment.record import Data, Run
-from refsast.experiment.train import Watch, train
+from refsast.experiment.train import Divergence, Watch, train
 from refsast.model import Network, Params
+from refsast.workers import map_unordered
 
 BASELINE, LONGER = "baseline", "baseline, twice the epochs"
 
@@ -31,19 +33,28 @@ class Result:
     seed : int
         Of initial parameters and order.
     run : Run
-        What came of it; its curve ends with the scores that count.
+        What came of it; its curve ends with the scores that count. Of a run that diverged the curve
+        is empty; of one read from a folder that did not keep its weights, the parameters are.
     retuned : float
         Hard accuracy on the held-out recordings with all thresholds multiplied by the factor that
-        is best on the training recordings: a control, see `calibrate`.
+        is best on the training recordings: a control, see `calibrate`. NaN if the run diverged.
+    diverged : int or None
+        The step, from 1, after which loss or parameters were no longer finite; None if they stayed.
     """
 
     arm: str
     seed: int
     run: Run
     retuned: float
+    diverged: int | None = None
 
     def measure(self, name: str) -> float:
-        """Return ``smooth``, ``hard``, ``gap``, ``loss`` of the last epoch, or ``retuned``."""
+        """Return ``smooth``, ``hard``, ``gap``, ``loss`` of the last epoch, or ``retuned``.
+
+        NaN if the run diverged.
+        """
+        if self.diverged is not None:
+            return np.nan
         return self.retuned if name == "retuned" else getattr(self.run.curve[-1].scores, name)
 
 
@@ -57,15 +68,32 @@ class Mean:
         The mean.
     half_width : float
         Half of the 95 % interval by Student's t; NaN for fewer than three values.
+    values : int
+        How many there were. The mean of none is NaN.
     """
 
     value: float
     half_width: float
+    values: int = 0
 
     @property
     def has_interval(self) -> bool:
         """Whether there were enough values for an interval."""
         return not np.isnan(self.half_width)
+
+    def includes(self, value: float) -> bool:
+        """Whether there is an interval, and `value` lies in it."""
+        return abs(value - self.value) <= self.half_width
+
+
+def name_sast(rho: float) -> str:
+    """Return the name of the arm that is SAST with this radius."""
+    return f"SAST, rho {rho:g}"
+
+
+def is_sast(result: Result) -> bool:
+    """Whether a result is of such an arm, and not of a baseline or another control."""
+    return result.arm == name_sast(result.run.config.rho)
 
 
 def comparison_arms(setting: Setting, rhos: Iterable[float]) -> dict[str, Setting]:
@@ -74,7 +102,7 @@ def comparison_arms(setting: Setting, rhos: Iterable[float]) -> dict[str, Settin
     SAST takes two gradients per step, so the second arm, with twice the epochs, spends as many.
     """
     plain = replace(setting, rho=0.0)
-    sast = {f"SAST, rho {rho:g}": replace(setting, rho=float(rho)) for rho in rhos}
+    sast = {name_sast(rho): replace(setting, rho=float(rho)) for rho in rhos}
     return {BASELINE: plain, LONGER: replace(plain, epochs=2 * plain.epochs), **sast}
 
 
@@ -139,33 +167,61 @@ def compare(
     Returns
     -------
     tuple of Result
-        Seed after seed, arm after arm.
+        Seed after seed, arm after arm. A run that diverges is among them, see `Result.diverged`;
+        the others go on.
     """
-    from joblib import Parallel, delayed
-
     pairs = [(arm, seed) for seed in seeds for arm in arms]
+    results = progress(train_pairs(arms, data, held_out, pairs, jobs=jobs), len(pairs))
+    return tuple(sorted(results, key=lambda r: pairs.index((r.arm, r.seed))))
 
-    def run_one(arm: str, seed: int) -> Result:
-        try:
-            run = train_arm(arms[arm], data, held_out, seed)
-        except ValueError as error:
-            raise ValueError(f"{arm}, seed {seed}: {error}") from error
-        factor = calibrate(run.network, run.params, *data)
-        network = scale_threshold(run.network, factor)
-        return Result(arm, seed, run, evaluate(network, run.params, *held_out).hard)
 
-    run_all = Parallel(n_jobs=jobs, return_as="generator")
-    # joblib is declared to yield None, too, which it does not do here: for the type checker.
-    results = (
-        r for r in run_all(delayed(run_one)(*pair) for pair in pairs) if isinstance(r, Result)
-    )
-    return tuple(progress(results, len(pairs)))
+def train_pairs(
+    arms: Mapping[str, Setting],
+    data: Data,
+    held_out: Data,
+    pairs: Sequence[tuple[str, int]],
+    *,
+    jobs: int,
+) -> Iterator[Result]:
+    """Train these pairs of an arm and a seed and yield each result when it is there, in any order.
+
+    `jobs` is the number of processes, as in `compare`.
+    """
+    yield from map_unordered(partial(_train_and_retune, arms, data, held_out), pairs, jobs=jobs)
+
+
+def _train_and_retune(
+    arms: Mapping[str, Setting], data: Data, held_out: Data, pair: tuple[str, int]
+) -> Result:
+    """One run with its control; a run that diverges is a result, any other error is one."""
+    arm, seed = pair
+    try:
+        run = train_arm(arms[arm], data, held_out, seed)
+    except Divergence as error:
+        network, params, _ = initialise(arms[arm], np.shape(data[0])[2], seed)
+        stopped = Run(network, params, arms[arm].config, (), (), {})
+        return Result(arm, seed, stopped, np.nan, error.step)
+    except ValueError as error:
+        raise ValueError(f"{arm}, seed {seed}: {error}") from error
+    factor = calibrate(run.network, run.params, *data)
+    network = scale_threshold(run.network, factor)
+    return Result(arm, seed, run, evaluate(network, run.params, *held_out).hard)
 
 
 def final_measures(results: Iterable[Result], arm: str, measure: str) -> np.ndarray:
-    """Return one measure of an arm (see `Result.measure`), seed by seed."""
+    """Return one measure of an arm (see `Result.measure`), seed by seed; no diverged runs."""
     chosen = sorted((r for r in results if r.arm == arm), key=lambda r: r.seed)
-    return np.array([r.measure(measure) for r in chosen])
+    return np.array([r.measure(measure) for r in chosen if r.diverged is None])
+
+
+def seed_differences(results: Sequence[Result], arm: str, reference: str) -> np.ndarray:
+    """Return hard accuracy of `arm` less that of `reference`, of the seeds that both have."""
+    by_arm = {
+        name: {r.seed: r.measure("hard") for r in results if r.arm == name and r.diverged is None}
+        for name in (arm, reference)
+    }
+    common = sorted(set(by_arm[arm]) & set(by_arm[reference]))
+    return np.array([by_arm[arm][seed] - by_arm[reference][seed] for seed in common])
 
 
 def estimate_mean(values: np.ndarray) -> Mean:
@@ -177,6 +233,6 @@ def estimate_mean(values: np.ndarray) -> Mean:
 
     n = len(values)
     if n < 3:
-        return Mean(float(values.mean()), np.nan)
+        return Mean(float(values.mean()) if n else np.nan, np.nan, n)
     spread = values.std(ddof=1) / np.sqrt(n)
-    return Mean(float(values.mean()), float(spread * stdtrit(n - 1, 0.975)))
+    return Mean(float(values.mean()), float(spread * stdtrit(n - 1, 0.975)), n)

@@ -1,26 +1,34 @@
 """What a run or a comparison leaves in its folder, and the page made from that."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, asdict, fields
+from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from refsast.codec import Json, read_json, write_json
 from refsast.experiment import figures, html_document, report, tables
-from refsast.experiment.compare import BASELINE, Result
+from refsast.experiment.compare import BASELINE, LONGER, is_sast
+from refsast.experiment.differences import paired_differences
+from refsast.experiment.headline import conclusion
 from refsast.experiment.presets import Setting
-from refsast.experiment.record import Run, diff_keys, encode, run_record
-from refsast.experiment.run_files import CHECKPOINT, COMPARISON, RUN, SHARPNESS, SWEEP, WEIGHTS
+from refsast.experiment.record import Run, encode, run_record
+from refsast.experiment.run_files import COMPARISON, RUN, SHARPNESS, SWEEP, WEIGHTS
+from refsast.experiment.run_store import StoredRun, rank_run, read_weights
 from refsast.experiment.sharpness import Point
 from refsast.files import write_arrays, write_atomic
-from refsast.model import flatten
+from refsast.model import Network, Params, flatten
 from refsast.spikes import Spikes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+COMPARISON_PICTURES = ("curves.png", "gap_by_rho.png", "membrane.png")
 PAGE = "report.html"
 CAPTIONS = {
     "curves.png": "Smooth spikes solid, hard spikes dashed: the area between is the transfer gap.",
@@ -32,10 +40,17 @@ CAPTIONS = {
 
 
 def write_run(
-    folder: Path, run: Run, setting: Setting, seed: int, data: str, x: ArrayLike | Spikes
+    folder: Path,
+    run: Run,
+    setting: Setting,
+    seed: int,
+    data: str,
+    x: ArrayLike | Spikes,
+    facts: Mapping[str, Json] = MappingProxyType({}),
 ) -> None:
-    """Write a run: record, weights, pictures, page."""
-    record = {"setting": encode(setting), "seed": seed, "recordings": data, **run_record(run)}
+    """Write a run: record, to which `facts` are added, weights, pictures, page."""
+    about = {"setting": encode(setting), "seed": seed, "recordings": data}
+    record = {**about, **run_record(run), **facts}
     write_arrays(folder / WEIGHTS, {"w": flatten(run.params)})
     pictures = {
         "curves.png": figures.run_curves(run.curve),
@@ -48,34 +63,65 @@ def write_run(
 
 def write_comparison(
     folder: Path,
-    results: Sequence[Result],
-    settings: Mapping[str, Setting],
+    stored: Sequence[StoredRun],
     data: str,
     x: ArrayLike | Spikes,
+    *,
+    held_out: str = "test recordings",
+    facts: Mapping[str, Json] = MappingProxyType({}),
 ) -> None:
-    """Write a comparison: record, table, pictures, page."""
-    table = tables.comparison_rows(results)
-    # The baseline's potentials are drawn beside those of the best SAST arm, first seed.
-    best = max((row for row in table if row.against_baseline), key=lambda row: row.hard.value)
-    first = {r.arm: (r.run.network, r.run.params) for r in reversed(results)}
-    pictures = {
-        "curves.png": figures.comparison_curves(results),
-        "gap_by_rho.png": figures.gap_by_rho(results),
-        "membrane.png": figures.potential_histograms(
-            {arm: first[arm] for arm in (BASELINE, best.arm)}, x
-        ),
-    }
+    """Write a comparison of the runs that a folder holds: record, table, pictures, page.
+
+    `data` are the recordings in words, `x` those that the potentials are drawn of, `held_out` what
+    was measured on; `facts` are added to the record.
+    """
+    results = [s.result for s in stored]
+    whole = [r for r in results if r.diverged is None]
+    drawn = [r for r in whole if r.arm in (BASELINE, LONGER) or is_sast(r)]
+    pictures: dict[str, Figure] = {}
+    if whole:
+        pictures["curves.png"] = figures.comparison_curves(whole)
+    if any(map(is_sast, drawn)):
+        pictures["gap_by_rho.png"] = figures.gap_by_rho(drawn)
+    if networks := _read_networks(folder, stored):
+        pictures["membrane.png"] = figures.potential_histograms(networks, x)
+    for name in COMPARISON_PICTURES:  # one of an earlier table would stand beside this one
+        if name not in pictures:
+            (folder / name).unlink(missing_ok=True)
     _write_pictures(folder, pictures)
-    record = {"verdict": tables.conclusion(table), **_comparison_record(results, settings, data)}
+    verdict = conclusion(results, held_out=held_out)
+    record = {"verdict": verdict, **_comparison_record(stored, data), **facts}
     write_json(folder / COMPARISON, record)
     write_page(folder)
 
 
+def _read_networks(folder: Path, stored: Sequence[StoredRun]) -> dict[str, tuple[Network, Params]]:
+    """The baseline and the first SAST arm, which no result has chosen, if weights were kept.
+
+    Of each arm the seed with the highest hard accuracy: the one whose weights are kept by default.
+    """
+    whole = [s for s in stored if s.result.diverged is None]
+    sast = next((s.result.arm for s in whole if is_sast(s.result)), None)
+    networks = {}
+    for arm in (BASELINE, sast):
+        own = [s for s in whole if s.result.arm == arm]
+        if own:
+            best = max(own, key=lambda s: rank_run(s.result))
+            params = read_weights(folder, best)
+            if params is not None:
+                name = f"{arm} (seed {best.result.seed}, its best)"
+                networks[name] = best.result.run.network, params
+    return networks
+
+
 def write_sweep(
-    folder: Path, results: Sequence[Result], settings: Mapping[str, Setting], data: str
+    folder: Path,
+    stored: Sequence[StoredRun],
+    data: str,
+    facts: Mapping[str, Json] = MappingProxyType({}),
 ) -> None:
     """Write the record of a sweep, ``sweep.json``: its table, settings and runs."""
-    write_json(folder / SWEEP, _comparison_record(results, settings, data))
+    write_json(folder / SWEEP, {**_comparison_record(stored, data), **facts})
 
 
 def write_sharpness(
@@ -94,49 +140,46 @@ def write_sharpness(
     write_json(folder / SHARPNESS, {**asked, "points": measured, "runs": done})
 
 
-def _write_pictures(folder: Path, pictures: Mapping[str, "Figure"]) -> None:
+def _write_pictures(folder: Path, pictures: Mapping[str, Figure]) -> None:
     for name, figure in pictures.items():
         write_atomic(folder / name, html_document.encode_png(figure))
 
 
-def _comparison_record(
-    results: Sequence[Result], settings: Mapping[str, Setting], data: str
-) -> dict[str, Json]:
-    """Table, settings and runs of a comparison or a sweep."""
+def _comparison_record(stored: Sequence[StoredRun], data: str) -> dict[str, Json]:
+    """Table, settings and runs of a comparison or a sweep; diverged runs are listed apart."""
+    results = [s.result for s in stored]
+    settings = {s.result.arm: s.setting for s in stored}
+    keys = ("arm", "seed", "retuned")
+    left_out = {*keys, "kind", "setting", "recordings", "keep", "diverged"}
+    runs = [
+        {
+            **{key: s.record[key] for key in keys},
+            **{key: value for key, value in s.record.items() if key not in left_out},
+        }
+        for s in stored
+        if s.result.diverged is None
+    ]
     return {
         **comparison_identity(settings, sorted({r.seed for r in results}), data),
         "headings": list(tables.HEADINGS),
         "table": [list(tables.row_cells(row)) for row in tables.comparison_rows(results)],
-        "runs": [
-            {"arm": r.arm, "seed": r.seed, "retuned": r.retuned, **run_record(r.run)}
+        "differences": [
+            {"reference": d.reference, "arm": d.arm, "points": _number(d.mean.value)}
+            | {"half_width": _number(d.mean.half_width), "p": _number(d.p), "holm": _number(d.holm)}
+            for d in (paired_differences(results, LONGER) if LONGER in settings else ())
+        ],
+        "runs": runs,
+        "diverged": [
+            {"arm": r.arm, "seed": r.seed, "step": r.diverged}
             for r in results
+            if r.diverged is not None
         ],
     }
 
 
-def reserve(folder: Path, kind: str, asked: Mapping[str, Json]) -> None:
-    """Make a folder for a record of this kind, or say what in it must not be lost.
-
-    `asked` identifies the result: a record of the same kind must agree in all of it, and one of
-    another kind must not be there. Raises ValueError else, or if the folder cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ValueError(f"out must be a folder to write in, got {folder}") from error
-    for other in {RUN, COMPARISON, SWEEP, SHARPNESS} - {kind}:
-        if (folder / other).exists():
-            raise ValueError(f"out must hold no other result, got {folder / other}")
-    if kind == RUN:  # identified by its checkpoint, which `train` checks
-        if (folder / RUN).exists() and not (folder / CHECKPOINT).exists():
-            lone = folder / RUN
-            raise ValueError(f"out must hold no other result, got {lone} without a checkpoint")
-        return
-    if (folder / kind).exists():
-        before = _fill_defaults(read_json(folder / kind))
-        if apart := diff_keys(asked, {key: before.get(key) for key in asked}):
-            others = ", ".join(apart)
-            raise ValueError(f"out must hold no other result, got {folder} with other {others}")
+def _number(value: float) -> float | None:
+    """A number, or None where it is not known, which JSON has no number for."""
+    return None if np.isnan(value) else value
 
 
 def comparison_identity(
@@ -145,18 +188,6 @@ def comparison_identity(
     """What identifies a comparison or a sweep."""
     encoded = {arm: encode(setting) for arm, setting in settings.items()}
     return {"recordings": data, "seeds": list(seeds), "settings": encoded}
-
-
-def _fill_defaults(record: Mapping) -> dict[str, Json]:
-    """A record whose settings have the fields, too, that were added after it was written."""
-    settings = record.get("settings")
-    if not isinstance(settings, Mapping):
-        return dict(record)
-    usual = {f.name: encode(f.default) for f in fields(Setting) if f.default is not MISSING}
-    complete = {
-        arm: {**s, **{k: v for k, v in usual.items() if k not in s}} for arm, s in settings.items()
-    }
-    return {**record, "settings": complete}
 
 
 def write_page(folder: str | Path) -> Path:

@@ -9,6 +9,7 @@ from refsast.model import Network, Params, unflatten
 
 RUN, COMPARISON, SWEEP, SHARPNESS = "run.json", "compare.json", "sweep.json", "sharpness.json"
 WEIGHTS, CHECKPOINT = "weights.npz", "checkpoint.npz"
+RUNS = "runs"  # the folder in the folder of a comparison or a sweep, one file per finished run
 
 
 def read_run(folder: str | Path) -> tuple[Network, Params]:

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from refsast.arrays import Array, Integers
+from refsast.arrays import Integers, NotFinite
 from refsast.experiment import checkpoint as disk
 from refsast.experiment.evaluate import evaluate
 from refsast.experiment.record import (
@@ -34,6 +34,23 @@ from refsast.model.validation import validate_dataset, validate_params
 
 Watch: TypeAlias = Callable[[int, int, Epoch | None], None]
 Observe: TypeAlias = Callable[[int, Params], None]
+
+
+class Divergence(ValueError):
+    """A training whose loss or parameters are no longer finite.
+
+    Attributes
+    ----------
+    step : int
+        The step after which that was seen, counted from 1 over the whole training.
+    """
+
+    def __init__(self, message: str, step: int) -> None:
+        super().__init__(message, step)  # both, so that a process can send it to another
+        self.step = step
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 def train(
@@ -91,8 +108,8 @@ def train(
     Raises
     ------
     ValueError
-        If data or parameters do not fit the network, if the loss stops being finite, or if the
-        checkpoint is damaged or of another run.
+        If data or parameters do not fit the network, if the loss stops being finite (then it is a
+        `Divergence`, which knows the step), or if the checkpoint is damaged or of another run.
 
     References
     ----------
@@ -114,19 +131,16 @@ def train(
         state = _run_epoch(
             network, data, config, seeds, loss_and_grad, state, _step_callback(watch, state, steps)
         )
-        scores = (
-            None
-            if held_out is None
-            else evaluate(
-                config.network(network, state.epoch / config.epochs),
-                split_vector(network, state.w),
-                *held_out,
-            )
-        )
+        scores = None
+        if held_out is not None:
+            now = config.network(network, state.epoch / config.epochs)
+            with np.errstate(over="ignore", invalid="ignore"):  # checked below
+                scores = evaluate(now, split_vector(network, state.w), *held_out)
         if scores is not None and not np.isfinite(scores.loss):
-            raise ValueError(
+            raise Divergence(
                 f"loss on held-out recordings must stay finite, got {scores.loss} after epoch "
-                f"{state.epoch}: is the learning rate too large?"
+                f"{state.epoch}: is the learning rate too large?",
+                state.epoch * _batch_count(data, config),
             )
         done = replace(state.curve[-1], scores=scores)
         state = replace(state, curve=(*state.curve[:-1], done))
@@ -173,12 +187,17 @@ def _run_epoch(
                 config.network(network, share),
                 np.random.default_rng((*seeds, state.epoch, i)),
             )
-            loss, grad, spent = sam_gradient(now, w, first, second, rho, rng)
+            try:
+                loss, grad, spent = sam_gradient(now, w, first, second, rho, rng)
+            except NotFinite as error:  # all that came in was finite
+                raise _divergence(str(error), state.epoch, i, batches) from error
             grad = grad.astype(w.dtype, copy=False)  # a user's gradient may be in double precision
             moments, w = config.descent.update(moments, w, grad, config.schedule(share))
         losses.append(loss)  # before the step
         evaluations += spent
-        _require_finite(loss, w, state.epoch, i)
+        if not (np.isfinite(loss) and np.isfinite(w).all()):
+            message = f"loss and parameters must stay finite, got a loss of {loss}"
+            raise _divergence(message, state.epoch, i, batches)
         report_step(state.epoch * batches + i + 1)
     done = Epoch(state.epoch + 1, float(np.mean(losses)), evaluations, None)
     return TrainState(done.epoch, done.evaluations, w, moments, (*state.curve, done))
@@ -207,7 +226,7 @@ def _validate_data(network: Network, data: Data, name: str) -> Data:
     return validate_dataset(network, *data, name=f"x of {name}")
 
 
-def _require_finite(loss: float, w: Array, epoch: int, batch: int) -> None:
-    if not (np.isfinite(loss) and np.isfinite(w).all()):
-        where = f"epoch {epoch + 1}, minibatch {batch + 1}"
-        raise ValueError(f"loss and parameters must stay finite, got a loss of {loss} at {where}")
+def _divergence(message: str, epoch: int, batch: int, batches: int) -> Divergence:
+    """What to raise in a minibatch that takes the training out of the finite numbers."""
+    where = f"epoch {epoch + 1}, minibatch {batch + 1}"
+    return Divergence(f"{message} at {where}", epoch * batches + batch + 1)

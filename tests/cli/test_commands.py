@@ -102,12 +102,12 @@ def test_a_run_in_a_finished_folder_says_the_same_and_another_run_is_refused(tra
 
 def test_an_older_result_with_other_settings_is_kept(compared, trained, capsys):
     for folder, command in ((compared, "compare"), (trained, "compare"), (compared, "train")):
-        before = {path.name: path.read_bytes() for path in folder.iterdir()}
+        before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
         assert main([command, "--out", str(folder), *QUICK, "--gain", "9"]) == 2
 
         assert "out must hold no other result" in capsys.readouterr().err
-        assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+        assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
 
 
 def test_made_recordings_are_those_that_train_makes_on_the_spot(tmp_path, capsys):
@@ -206,7 +206,29 @@ BAD = {
     "describe nothing": (["data", "describe", "nowhere"], "nowhere"),
     "no recordings of a class": (
         ["train", "--train", "5", "--test", "5", "--validation", "0.9"],
-        "fraction must leave recordings in both parts",
+        "--validation must leave recordings of every class in both parts, got 0.9 of 5",
+    ),
+    "too many to validate": (
+        ["train", "--validation", "0.99", "--train", "200"],
+        "--validation must leave recordings of every class in both parts, got 0.99 of 200",
+    ),
+    "too few to validate": (
+        ["train", "--validation", "1e-320", "--train", "20"],
+        "--validation must leave recordings of every class in both parts, got 1e-320 of 20",
+    ),
+    "a value twice": (["sweep", "--vary", "rho=0/0"], "vary must name each value once, got rho=0/0"),
+    "a value twice in other words": (
+        ["sweep", "--vary", "gain=1/2/1.0"],
+        "vary must name each value once, got gain=1/2/1.0",
+    ),
+    "an arm without a name": (["compare", "--arm", ": gain=3"], "must be 'NAME: FIELD=VALUE ...'"),
+    "an arm without fields": (["compare", "--arm", "mild"], "must be 'NAME: FIELD=VALUE ...'"),
+    "an unknown field": (["compare", "--arm", "mild: size=3"], "NAME of .*, got size=3"),
+    "a field that is no number": (["compare", "--arm", "mild: gain=much"], "gain=much"),
+    "a field that makes no sense": (["compare", "--arm", "mild: leak=2"], "arm mild: leak must lie"),
+    "an arm of that name": (
+        ["compare", "--arm", "baseline: gain=3"],
+        "arm must have a name of its own, got baseline",
     ),
 }
 

@@ -125,7 +125,7 @@ def test_a_trained_network_is_assessed(run, tmp_path, capsys):
     files = tmp_path / "a.json", tmp_path / "a.html"
     flags = ("--json", str(files[0]), "--html", str(files[1]), "--recordings", "4")
 
-    assert main(["--run", str(run), *SYNTHETIC, *flags]) == 0
+    assert main(["--run", str(run.parent), *flags]) == 0  # its recordings are in its record
 
     printed = capsys.readouterr().out
     found = {f["label"]: f for f in json.loads(files[0].read_text())["findings"]}
@@ -174,6 +174,19 @@ def test_bad_input_ends_in_one_line(flags, message, capsys):
 def test_other_recordings_than_those_of_the_run_are_refused(run, capsys):
     assert main(["--run", str(run), "--train", "25", "--test", "12"]) == 2
     assert "recordings must be those of" in capsys.readouterr().err
+
+
+def test_a_record_without_flags_asks_for_them(run, tmp_path, capsys):
+    """As those of version 0.2.0: what the flags stand for by default are other recordings."""
+    record = {k: v for k, v in json.loads(run.read_text()).items() if k != "flags"}
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    (tmp_path / "weights.npz").write_bytes((run.parent / "weights.npz").read_bytes())
+
+    assert main(["--run", str(tmp_path)]) == 2
+    assert "recordings must be those of" in capsys.readouterr().err
+    (tmp_path / "run.json").write_text(json.dumps({**record, "flags": {"out": "x"}}))
+    assert main(["--run", str(tmp_path)]) == 2
+    assert "record must hold the flags of its recordings" in capsys.readouterr().err
 
 
 def test_a_record_of_something_else_is_refused(run, tmp_path, capsys):

@@ -16,7 +16,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from refsast.arrays import Array, require_nonnegative
+from refsast.arrays import Array, NotFinite, require_nonnegative
 from refsast.gradient.fast.inputs import DenseInputs, Inputs
 from refsast.gradient.fast.loss import loss_and_logit_grad, validate, value_and_grad
 from refsast.gradient.fast.network import (
@@ -185,7 +185,7 @@ def _ascent_step(grads: Params, rho: float) -> tuple[Params, float]:
     """The gradient and the multiple of it that has length `rho`; a tiny one is normalised first."""
     length = global_norm(grads)
     if not np.isfinite(length):
-        raise ValueError(f"grad must be finite, got one of length {length}")
+        raise NotFinite(f"grad must be finite, got one of length {length}")
     if length == 0.0:
         return grads, 0.0
     if length > SMALLEST_NORM:
