@@ -9,7 +9,13 @@ from refsast.arrays import Array
 from refsast.codec import Json
 from refsast.experiment.compare import Mean, estimate_mean
 
-SHARES = ("smooth", "hard", "silent")  # scores that a record holds as shares, not in per cent
+SHARES = (
+    "smooth",
+    "hard",
+    "hard_shared",
+    "tied",
+    "silent",
+)  # scores that a record holds as shares, not in per cent
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +31,7 @@ class Outcome:
     epochs : tuple of int
         Epochs with scores.
     scores : dict of (len(epochs),) array
-        By name and epoch: smooth, hard and silent in per cent, gap in points, loss in nats. What
+        By name and epoch, see `Scores`: shares in per cent, gap in points, loss in nats. What
         the record does not have is not there.
     retuned : float or None
         Hard accuracy with re-tuned thresholds, in per cent; None if it was not measured.
