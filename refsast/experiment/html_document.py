@@ -48,7 +48,8 @@ summary { cursor: pointer; padding: .4rem 0; }
   tr { display: block; border: 1px solid #b9c5d1; border-radius: 6px; padding: .3rem .8rem;
        margin: .7rem 0; }
   td { display: flex; justify-content: space-between; gap: 1rem; border: 0; padding: .15rem 0; }
-  td::before { content: attr(data-label); color: #4a5b6d; text-align: left; }
+  td::before { content: attr(data-label); color: #4a5b6d; text-align: left;
+               white-space: normal; }
   td:first-child { font-weight: 600; } td:first-child::before { content: none; }
   td:empty { display: none; }
   dl:not(.short) { grid-template-columns: 1fr; gap: 0; }
