@@ -6,7 +6,7 @@ from dataclasses import asdict
 import numpy as np
 
 from refsast.data.archive import CLASSES
-from refsast.experiment.compare import BASELINE, LONGER, Mean, estimate_mean
+from refsast.experiment.compare import BASELINE, LONGER, Mean, estimate_mean, name_sast
 from refsast.experiment.outcome import (
     Outcome,
     excludes_zero,
@@ -27,8 +27,7 @@ CHANCE = 100.0 / CLASSES  # per cent
 
 def sast_arms(record: Mapping) -> list[str]:
     """Return the arms that are SAST, and not a baseline or another control."""
-    settings = record["settings"].items()
-    return [arm for arm, s in settings if s["rho"] > 0.0 and arm == f"SAST, rho {s['rho']:g}"]
+    return [arm for arm, s in record["settings"].items() if s["rho"] and arm == name_sast(s["rho"])]
 
 
 def explain_comparison(record: Mapping, outcomes: Sequence[Outcome]) -> list[str]:
@@ -114,8 +113,8 @@ def _explain_budget(record: Mapping, outcomes: Sequence[Outcome], arm: str) -> l
 
 def _compare_budgets(record: Mapping, arm: str) -> str:
     """How many gradients SAST and the longer baseline took, as far as that is recorded."""
-    finished = [run for run in record["runs"] if run.get("diverged") is None]
-    spent = {run["arm"]: run["evaluations"] for run in finished if "evaluations" in run}
+    runs = [run for run in record["runs"] if "evaluations" in run]
+    spent = {run["arm"]: run["evaluations"] for run in runs}
     if not {LONGER, arm} <= set(spent):
         return "The baseline was trained for twice the epochs, too."
     ours, theirs = spent[arm], spent[LONGER]

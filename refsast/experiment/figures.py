@@ -115,7 +115,7 @@ def potential_histograms(
         axis.axvline(0.0, color="black", linewidth=0.6)
         axis.set(title=f"layer {i + 1}", xlabel="potential - threshold", yscale="log")
         axis.set_ylabel("density")
-        add_legend(figure)
+        add_legend(figure, 2 if max(map(len, networks)) < 20 else 1)
     return {f"membrane_layer_{i + 1}.png": figure for i, (figure, _) in enumerate(panels)}
 
 

@@ -113,8 +113,9 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _cell(heading: str, text: str) -> str:
     """A cell, which carries its heading for the card that it may be shown in."""
-    kind = ' class="number"' if NUMBER.fullmatch(text) else ""
-    return f'<td{kind} data-label="{escape(heading)}">{escape(text)}</td>'
+    if NUMBER.fullmatch(text):
+        return f'<td class="number" data-label="{escape(heading)}">{escape(text)}</td>'
+    return f'<td data-label="{escape(heading)}">{_escape_prose(text)}</td>'
 
 
 def facts(rows: Sequence[tuple[str, str]]) -> str:

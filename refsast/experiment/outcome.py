@@ -49,35 +49,34 @@ class Outcome:
 
     def last(self, measure: str) -> float | None:
         """Return a measure after the last epoch, or None if there is none."""
-        if self.diverged is not None:
-            return None
         if measure == "retuned":
             return self.retuned
         return float(self.scores[measure][-1]) if measure in self.scores else None
 
 
 def read_outcomes(record: Mapping) -> tuple[Outcome, ...]:
-    """Return the runs of a comparison or a sweep, in the order of the record.
+    """Return the runs of a comparison or a sweep, arm after arm as the settings have them.
+
+    Runs that diverged are listed apart in a record, and not at all in older ones.
 
     Raises ValueError if an accuracy does not lie in [0, 1]; KeyError, TypeError or IndexError if
     the record is not whole.
     """
-    return tuple(map(_read_run, record["runs"]))
+    lost = [
+        Outcome(run["arm"], run["seed"], (), {}, None, run["step"])
+        for run in record.get("diverged", ())
+    ]
+    order = {arm: i for i, arm in enumerate(record["settings"])}
+    found = [*map(_read_run, record["runs"]), *lost]
+    return tuple(sorted(found, key=lambda outcome: (order[outcome.arm], outcome.seed)))
 
 
 def _read_run(run: Mapping) -> Outcome:
-    diverged = run.get("diverged")
-    curve = [] if diverged is not None else run["curve"]
-    epochs, scores = read_curve(curve)
+    """A run that reached the end."""
+    epochs, scores = read_curve(run["curve"])
     retuned = run.get("retuned")
-    return Outcome(
-        run["arm"],
-        run["seed"],
-        epochs,
-        scores,
-        None if retuned is None else _percent("retuned", retuned),
-        diverged,
-    )
+    percent = None if retuned is None else _percent("retuned", retuned)
+    return Outcome(run["arm"], run["seed"], epochs, scores, percent, None)
 
 
 def read_curve(curve: Sequence[Mapping]) -> tuple[tuple[int, ...], Mapping[str, Array]]:

@@ -100,7 +100,9 @@ def reproduce_box(record: Mapping, runs: Sequence[Mapping], seeds: str) -> str:
         ("seeds", seeds),
         ("gradients of a minibatch, per run", _join_values(runs, "evaluations")),
     ]
-    said = [html_document.code_block(shlex.join(command))] if command else []
+    said = []
+    if command:
+        said.append(html_document.code_block(f"python -m refsast {shlex.join(command)}"))
     if not command:
         rows.insert(0, ("command", NOT_RECORDED))
     return html_document.box("Reproduce", [*said, html_document.facts(rows)])

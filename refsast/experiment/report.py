@@ -5,6 +5,7 @@ How far potentials lie from threshold is not in a record: pictures of that come 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -90,6 +91,10 @@ def render_run(record: Mapping, pictures: Mapping[str, bytes]) -> str:
     return html_document.render_page(title, lead, [s for s in sections if s[1]], end=end)
 
 
+DRAWN = re.compile(
+    r"curves(_\d+|_accuracy|_loss)?\.png|(accuracy|gap|silent)_by_(arm|rho|value)\.png"
+    r"|map_(hard|gap|silent)\.png"
+)  # the files of all figures that any version has drawn, but for those of the potentials
 PAGES = {
     RUN: Page(draw_run, render_run),
     COMPARISON: Page(draw_comparison, render_comparison),

@@ -44,17 +44,15 @@ def comparison(
         for arm, values in hard.items()
         for seed, value in enumerate(values)
     ]
-    rows = [
-        [arm, "3", "12", "90.0 ± 0.0", "63.3 ± 9.0", "26.7 ± 9.0", "62.5 ± 0.0", "", ""]
-        for arm in hard
-    ]
+    cells = ["3", "12", "90.0 ± 0.0", "63.3 ± 9.0 at chance", "26.7 ± 9.0", "62.5 ± 0.0"]
+    rest = ["+23.3 ± 9.0", "-21.7 ± 7.2", "< 0.001", "1 of 3, diverged at step 17"]
     return {
         "verdict": "SAST, rho 0.3: transfer gap 20.3 points, 22.3 ± 8.0 % more than nothing.",
         "recordings": RECORDINGS,
         "seeds": list(range(len(next(iter(hard.values()))))),
         "settings": {arm: encode(s) for arm, s in settings.items()},
         "headings": list(HEADINGS),
-        "table": rows,
+        "table": [[arm, *cells, *rest] for arm in hard],
         "runs": runs,
         **more,
     }
@@ -86,6 +84,7 @@ def sweep(values: Mapping[str, list], *, seeds: int = 3) -> dict:
 
 def diverge(record: dict, arm: str, seed: int, step: int) -> dict:
     """The same record with a run that diverged."""
-    lost = {"arm": arm, "seed": seed, "diverged": step}
-    runs = [lost if (r["arm"], r["seed"]) == (arm, seed) else r for r in record["runs"]]
-    return {**record, "runs": runs}
+    runs = [r for r in record["runs"] if (r["arm"], r["seed"]) != (arm, seed)]
+    assert len(runs) == len(record["runs"]) - 1
+    lost = [*record.get("diverged", ()), {"arm": arm, "seed": seed, "step": step}]
+    return {**record, "runs": runs, "diverged": lost}
