@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from refsast.experiment import html_document, page_figures
-from refsast.experiment.explanation import explain_comparison, sast_arms
+from refsast.experiment.explanation import explain_comparison, list_sast_arms
 from refsast.experiment.outcome import Outcome, list_arms, read_outcomes
 from refsast.experiment.page_parts import (
     caption_potentials,
@@ -42,7 +42,7 @@ def draw_comparison(record: Mapping) -> dict[str, Figure]:
         drawn["silent_by_arm.png"] = page_figures.arm_dots(
             outcomes, ("silent",), "no output neuron fires (%)"
         )
-    radii = {arm: f"{record['settings'][arm]['rho']:g}" for arm in sast_arms(record)}
+    radii = {arm: f"{record['settings'][arm]['rho']:g}" for arm in list_sast_arms(record)}
     if len(radii) > 1:
         drawn["gap_by_rho.png"] = page_figures.value_lines(
             outcomes, radii, ("gap",), "rho", "transfer gap (points)"
@@ -62,7 +62,7 @@ def _curve_arms(outcomes: Sequence[Outcome]) -> list[tuple[str, list[Outcome]]]:
     return [(arm, runs) for arm, runs in finished.items() if runs][:MOST_CURVES]
 
 
-def _captions(outcomes: Sequence[Outcome], pictures: Mapping[str, bytes]) -> dict[str, str]:
+def _write_captions(outcomes: Sequence[Outcome], pictures: Mapping[str, bytes]) -> dict[str, str]:
     arms = {f"curves_{i}.png": arm for i, (arm, _) in enumerate(_curve_arms(outcomes), 1)}
     return {
         "accuracy_by_arm.png": "Accuracy after the last epoch: open circles with smooth spikes, "
@@ -86,7 +86,7 @@ def render_comparison(record: Mapping, pictures: Mapping[str, bytes]) -> str:
     outcomes = read_outcomes(record)
     first = next(iter(record["settings"].values()))
     said = html_document.sentences(explain_comparison(record, outcomes))
-    captions = _captions(outcomes, pictures)
+    captions = _write_captions(outcomes, pictures)
     main = {name: text for name, text in captions.items() if "_by_" in name}
     rest = {name: text for name, text in captions.items() if name not in main}
     more = len(list_arms(outcomes)) - len(_curve_arms(outcomes))

@@ -25,7 +25,7 @@ SWAP = (
 CHANCE = 100.0 / CLASSES  # per cent
 
 
-def sast_arms(record: Mapping) -> list[str]:
+def list_sast_arms(record: Mapping) -> list[str]:
     """Return the arms that are SAST, and not a baseline or another control."""
     return [arm for arm, s in record["settings"].items() if s["rho"] and arm == name_sast(s["rho"])]
 
@@ -45,7 +45,7 @@ def explain_comparison(record: Mapping, outcomes: Sequence[Outcome]) -> list[str
     list of str
         What the words mean, the gaps, the controls, and what limits all that.
     """
-    sast = sast_arms(record)
+    sast = list_sast_arms(record)
     shown = [arm for arm in (BASELINE, LONGER, *sast[:1]) if arm in list_arms(outcomes)]
     said = [SWAP, *_explain_gaps(outcomes, sast)]
     if len(sast) == 1:
@@ -56,7 +56,7 @@ def explain_comparison(record: Mapping, outcomes: Sequence[Outcome]) -> list[str
     return said + _explain_limits(record, outcomes)
 
 
-def _name(arm: str) -> str:
+def _name_in_text(arm: str) -> str:
     """The name of an arm within a sentence: SAST (rho 0.3)."""
     head, comma, rest = arm.partition(", ")
     return f"{head} ({rest})" if comma else arm
@@ -81,7 +81,9 @@ def _explain_gaps(outcomes: Sequence[Outcome], sast: Sequence[str]) -> list[str]
         ]
     arm, gap = next(iter(known.items()))
     less = _weigh_difference(mean_difference(outcomes, BASELINE, arm, "gap"))
-    return [f"{start}, that of {_name(arm)} {format_mean(gap)}{f': {less}' if less else ''}."]
+    return [
+        f"{start}, that of {_name_in_text(arm)} {format_mean(gap)}{f': {less}' if less else ''}."
+    ]
 
 
 def _weigh_difference(difference: Mean | None, words: tuple[str, str] = ("less", "more")) -> str:
@@ -108,7 +110,11 @@ def _explain_budget(record: Mapping, outcomes: Sequence[Outcome], arm: str) -> l
         f"{_compare_budgets(record, arm)} It then reads {format_mean(hard, ' %')} with hard "
         f"spikes, a gap of {format_mean(gap)} points"
     )
-    return [f"{text}; the hard accuracy of {_name(arm)} is {against}." if against else f"{text}."]
+    return [
+        f"{text}; the hard accuracy of {_name_in_text(arm)} is {against}."
+        if against
+        else f"{text}."
+    ]
 
 
 def _compare_budgets(record: Mapping, arm: str) -> str:
@@ -136,7 +142,7 @@ def _explain_thresholds(outcomes: Sequence[Outcome], arm: str) -> list[str]:
     return [
         "Thresholds re-tuned: after the training all thresholds are multiplied by one factor, "
         f"chosen on the training recordings. The baseline then reads {format_mean(mean, ' %')} "
-        f"with hard spikes; {_name(arm)}, not re-tuned, is {against}."
+        f"with hard spikes; {_name_in_text(arm)}, not re-tuned, is {against}."
     ]
 
 
@@ -158,7 +164,9 @@ def _list_means(outcomes: Sequence[Outcome], arms: Sequence[str], measure: str) 
     """A measure in per cent of some arms, of those that have it."""
     means = {arm: mean_of_arm(outcomes, arm, measure) for arm in arms}
     known = {arm: mean for arm, mean in means.items() if mean is not None}
-    return ", ".join(f"{_name(arm)} {format_mean(mean, ' %')}" for arm, mean in known.items())
+    return ", ".join(
+        f"{_name_in_text(arm)} {format_mean(mean, ' %')}" for arm, mean in known.items()
+    )
 
 
 def _explain_gain(record: Mapping) -> list[str]:

@@ -104,14 +104,14 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     for row in rows:
         if len(row) != len(headings):
             raise ValueError(f"row must have a cell per heading ({len(headings)}), got {row}")
-        body += "<tr>" + "".join(map(_cell, headings, row)) + "</tr>"
+        body += "<tr>" + "".join(map(_render_cell, headings, row)) + "</tr>"
     return (
         f'<div class="scroll"><table><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
 
 
-def _cell(heading: str, text: str) -> str:
+def _render_cell(heading: str, text: str) -> str:
     """A cell, which carries its heading for the card that it may be shown in."""
     if NUMBER.fullmatch(text):
         return f'<td class="number" data-label="{escape(heading)}">{escape(text)}</td>'

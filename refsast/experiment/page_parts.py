@@ -15,7 +15,7 @@ LONG = 12  # rows, from which on a table is folded
 
 def caption_potentials(pictures: Mapping[str, bytes]) -> dict[str, str]:
     """Return the captions of the pictures of the potentials, layer by layer."""
-    found = sorted((m for m in map(POTENTIALS.fullmatch, pictures) if m), key=_layer)
+    found = sorted((m for m in map(POTENTIALS.fullmatch, pictures) if m), key=_read_layer)
     return {
         m.string: f"{f'Layer {m[2]}: distance' if m[2] else 'Distance'} of the potentials from "
         "threshold. What lies near zero is what the swap to hard spikes moves."
@@ -23,7 +23,7 @@ def caption_potentials(pictures: Mapping[str, bytes]) -> dict[str, str]:
     }
 
 
-def _layer(match: re.Match) -> int:
+def _read_layer(match: re.Match) -> int:
     """The layer of a picture of potentials."""
     return int(match[2] or 0)
 

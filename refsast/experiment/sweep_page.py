@@ -49,7 +49,7 @@ def find_fields(settings: Mapping[str, Mapping[str, Json]]) -> dict[str, list[st
     return varied
 
 
-def _measures(outcomes: Sequence[Outcome]) -> list[str]:
+def _list_measures(outcomes: Sequence[Outcome]) -> list[str]:
     """The measures that have a picture of their own."""
     silent = any("silent" in outcome.scores for outcome in outcomes)
     return ["hard", "gap", "silent"] if silent else ["hard", "gap"]
@@ -64,7 +64,7 @@ def draw_sweep(record: Mapping) -> dict[str, Figure]:
     if len(varied) == 2:
         return {
             f"map_{measure}.png": _draw_map(outcomes, settings, varied, measure)
-            for measure in _measures(outcomes)
+            for measure in _list_measures(outcomes)
         }
     if 0 < len(settings) <= MOST_ARMS:
         dots = page_figures.arm_dots(outcomes, ("smooth", "hard"), "accuracy, held-out (%)")
@@ -86,7 +86,7 @@ def _draw_lines(
         f"{measure}_by_value.png": page_figures.value_lines(
             outcomes, arms, (measure,), name, page_figures.NAMES[measure]
         )
-        for measure in _measures(outcomes)[1:]
+        for measure in _list_measures(outcomes)[1:]
     }
     both = page_figures.value_lines(outcomes, arms, ("smooth", "hard"), name, "accuracy (%)")
     return {"accuracy_by_value.png": both, **pictures}
@@ -111,8 +111,8 @@ def _draw_map(
     return page_figures.heat_map(means, lost, varied[rows], varied[columns], names)
 
 
-def _captions(outcomes: Sequence[Outcome]) -> dict[str, str]:
-    star = " A star: some runs of the cell diverged." if _lost(outcomes) else ""
+def _write_captions(outcomes: Sequence[Outcome]) -> dict[str, str]:
+    star = " A star: some runs of the cell diverged." if _count_all_diverged(outcomes) else ""
     shade = (
         "mean over the seeds; the darker a cell, the larger its number. The table has the "
         f"intervals.{star}"
@@ -128,12 +128,14 @@ def _captions(outcomes: Sequence[Outcome]) -> dict[str, str]:
     }
 
 
-def _lost(outcomes: Sequence[Outcome]) -> int:
+def _count_all_diverged(outcomes: Sequence[Outcome]) -> int:
     """How many runs diverged."""
     return sum(outcome.diverged is not None for outcome in outcomes)
 
 
-def _lead(record: Mapping, outcomes: Sequence[Outcome], varied: Mapping[str, list[str]]) -> str:
+def _write_lead(
+    record: Mapping, outcomes: Sequence[Outcome], varied: Mapping[str, list[str]]
+) -> str:
     """How much was run, and between what figures it came out."""
     arms, seeds = list_arms(outcomes), len(record["seeds"])
     fields = " and ".join(field.replace("_", " ") for field in varied)
@@ -151,7 +153,7 @@ def _lead(record: Mapping, outcomes: Sequence[Outcome], varied: Mapping[str, lis
     )
 
 
-def _explain(record: Mapping, outcomes: Sequence[Outcome], varied: Mapping) -> list[str]:
+def _explain_sweep(record: Mapping, outcomes: Sequence[Outcome], varied: Mapping) -> list[str]:
     """What the words mean, and what a sweep cannot say."""
     said = [SWAP]
     if "to validate" in record["recordings"]:
@@ -166,7 +168,7 @@ def _explain(record: Mapping, outcomes: Sequence[Outcome], varied: Mapping) -> l
         )
     if len(record["seeds"]) < 3:
         said.append("Fewer than three seeds: there are no intervals.")
-    if lost := _lost(outcomes):
+    if lost := _count_all_diverged(outcomes):
         said.append(f"{lost} of {len(outcomes)} runs diverged and are left out of the means.")
     if len(varied) > 2 and len(list_arms(outcomes)) > MOST_ARMS:
         said.append("Too much is varied for a picture: the table has it all.")
@@ -179,14 +181,17 @@ def render_sweep(record: Mapping, pictures: Mapping[str, bytes]) -> str:
     varied = find_fields(settings)
     first = next(iter(settings.values()))
     fixed = {name: value for name, value in first.items() if name not in varied}
-    drawn = show_pictures(pictures, _captions(outcomes))
+    drawn = show_pictures(pictures, _write_captions(outcomes))
     sections = [
-        ("What is seen", [html_document.sentences(_explain(record, outcomes, varied)), drawn]),
+        (
+            "What is seen",
+            [html_document.sentences(_explain_sweep(record, outcomes, varied)), drawn],
+        ),
         ("Table", [show_table(record)]),
         ("Every run", show_runs(outcomes)),
         ("What was not varied", show_setting(fixed)),
     ]
     seeds = ", ".join(map(str, record["seeds"]))
     end = reproduce_box(record, record["runs"], seeds)
-    lead = _lead(record, outcomes, varied)
+    lead = _write_lead(record, outcomes, varied)
     return html_document.render_page("Sweep", lead, sections, end=end)
