@@ -67,7 +67,7 @@ def render_run(record: Mapping, pictures: Mapping[str, bytes]) -> str:
     lead = f"After {epochs} epochs; no accuracy was measured."
     said = []
     if outcome.epochs:
-        smooth, hard, gap = (outcome.last(name) or 0.0 for name in ("smooth", "hard", "gap"))
+        smooth, hard, gap = (outcome.scores[name][-1] for name in ("smooth", "hard", "gap"))
         lead = (
             f"After {epochs} epochs: {smooth:.1f} % with smooth spikes, {hard:.1f} % with "
             f"hard spikes, a transfer gap of {gap:.1f} points."

@@ -50,7 +50,7 @@ addEventListener("load", () => {
     .map(e => e.textContent || e.alt);
   const cards = getComputedStyle(document.querySelector("td") || document.body).display === "flex";
   const found = {name: window.name, width, broken, cut, numbers, cards};
-  parent.document.getElementById("found").textContent += JSON.stringify(found) + "\\n";
+  parent.document.getElementById("found").textContent += JSON.stringify(found) + "\n";
 });
 </script></body>"""
 

@@ -149,6 +149,19 @@ def test_the_box_has_command_and_date_where_they_are(tmp_path):
     assert "d" * 64 in box
 
 
+def test_pictures_of_an_earlier_record_do_not_stay(tmp_path):
+    for name in ("curves_4.png", "gap_by_rho.png", "membrane.png", "map_of_mine.png"):
+        (tmp_path / name).write_bytes(b"old")
+    page_text(tmp_path, "compare.json", comparison(CLEAR))
+    html = (tmp_path / "report.html").read_text()
+
+    there = {path.name for path in tmp_path.glob("*.png")}
+    assert there >= {"membrane.png", "map_of_mine.png", "curves_3.png"}  # not drawn from a record
+    assert not there & {"curves_4.png", "gap_by_rho.png"}
+    assert html.count("<img") == len(there) - 1
+    assert "b2xk" in html  # "old", the potentials, in base 64
+
+
 def test_a_sweep_names_its_fields_and_how_it_came_out(tmp_path):
     record = diverge(
         sweep({"gain": [10.0, 150.0], "rho": [0.0, 0.1, 0.3]}), "gain 10.0, rho 0.0", 0, 5
