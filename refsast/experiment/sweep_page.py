@@ -44,8 +44,9 @@ def find_fields(settings: Mapping[str, Mapping[str, Json]]) -> dict[str, list[st
     for field in first:
         values = {format_value(s.get(field)): s.get(field) for s in settings.values()}
         if len(values) > 1 and field not in ("is", "source"):
-            numeric = all(isinstance(v, int | float) for v in values.values())
-            varied[field] = sorted(values, key=values.__getitem__) if numeric else list(values)
+            numbers = {text: v for text, v in values.items() if isinstance(v, int | float)}
+            ordered = len(numbers) == len(values)
+            varied[field] = sorted(numbers, key=numbers.__getitem__) if ordered else list(values)
     return varied
 
 
