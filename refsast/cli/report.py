@@ -1,4 +1,4 @@
-"""``python -m refsast report``: the page of a run or a comparison, made again."""
+"""``python -m refsast report``: the page of a run, a comparison or a sweep, made again."""
 
 import argparse
 
@@ -10,10 +10,10 @@ def add(commands: Commands) -> None:
     """Add the command."""
     parser = commands.add_parser(
         "report",
-        help="make the self-contained HTML page of a run or a comparison",
-        description="Make report.html from the record and the pictures in a folder.",
+        help="make the self-contained HTML page of a run, a comparison or a sweep",
+        description="Make report.html, and the pictures in it, from the record in a folder.",
     )
-    parser.add_argument("folder", type=file_path, help="where train or compare wrote to")
+    parser.add_argument("folder", type=file_path, help="where train, compare or sweep wrote to")
     parser.set_defaults(run=run)
 
 

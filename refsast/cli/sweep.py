@@ -15,7 +15,7 @@ from refsast.cli.common import (
 from refsast.cli.facts import command_facts
 from refsast.cli.stored_runs import add_keep_flag, complete_runs, load_parts
 from refsast.experiment.folder_lock import lock_folder
-from refsast.experiment.output_dir import write_sweep
+from refsast.experiment.output_dir import PAGE, write_sweep
 from refsast.experiment.presets import Setting
 from refsast.experiment.run_files import SWEEP
 from refsast.experiment.tables import comparison_rows, format_rows
@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     # A mean of nothing, where all runs diverged, comes last.
     rows = comparison_rows([s.result for s in stored])
     table = sorted(rows, key=lambda row: (row.hard.values == 0, -row.hard.value))
-    print(f"{source}\n\n{format_rows(table)}\nrecord: {args.out}")
+    print(f"{source}\n\n{format_rows(table)}\npage: {args.out / PAGE}")
     return 0
 
 

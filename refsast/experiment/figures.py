@@ -1,4 +1,6 @@
-"""The pictures of a run and of a comparison, as Matplotlib figures; nothing is shown or written.
+"""What is drawn from runs and recordings, as Matplotlib figures; nothing is shown or written.
+
+What is drawn from records is in `page_figures`.
 
 Matplotlib takes as long to import as all else together, so that waits until something is drawn.
 """
@@ -15,8 +17,9 @@ from numpy.typing import ArrayLike
 from refsast.arrays import Array
 from refsast.data import Events
 from refsast.data.describe import Description
-from refsast.experiment.compare import LONGER, Result, estimate_mean, final_measures
+from refsast.experiment.compare import Result
 from refsast.experiment.evaluate import potential_histogram
+from refsast.experiment.page_figures import add_legend, label_epochs, make_axes
 from refsast.experiment.record import Epoch
 from refsast.experiment.sharpness import Point
 from refsast.model import Network, Params, heaviside
@@ -27,6 +30,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = ("#1b6ca8", "#8a8a8a", "#d1495b", "#e9a03b", "#3a7d44", "#7b4b94")
+NETWORK_LOOKS = (
+    ("#1b6ca8", 2.0),
+    ("#c8324a", 0.9),
+)  # colour and width: the first thick, the second thin
 SMOOTH_STYLE, HARD_STYLE = "-", "--"  # smooth spikes solid, hard spikes dashed, in every figure
 
 SHARPNESS_PANELS = {
@@ -36,7 +43,7 @@ SHARPNESS_PANELS = {
 }
 
 
-def _make_axes(panels: int, height: float = 3.6) -> tuple[Figure, list[Axes]]:
+def _make_panels(panels: int, height: float = 3.6) -> tuple[Figure, list[Axes]]:
     """A figure with that many panels, three to the row."""
     from matplotlib.figure import Figure
 
@@ -50,16 +57,8 @@ def _make_axes(panels: int, height: float = 3.6) -> tuple[Figure, list[Axes]]:
     return figure, axes
 
 
-def _label_epochs(axis: Axes) -> None:
-    """Name the horizontal axis, and have whole numbers on it only."""
-    from matplotlib.ticker import MaxNLocator
-
-    axis.set_xlabel("epoch")
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-
-
 def _format_accuracy_axis(axis: Axes) -> None:
-    _label_epochs(axis)
+    label_epochs(axis)
     axis.set(ylabel="accuracy, held-out (%)", ylim=(0.0, 100.0))
     axis.legend(frameon=False, fontsize=8, loc="lower right")
 
@@ -69,36 +68,13 @@ def _scores_by_epoch(curve: Sequence[Epoch], name: str) -> list[float]:
     return [getattr(epoch.scores, name) for epoch in curve if epoch.scores is not None]
 
 
-def run_curves(curve: Sequence[Epoch]) -> Figure:
-    """Loss, and smooth and hard accuracy with the gap between, by epoch, of one run.
-
-    Accuracies are drawn where the epochs have scores.
-    """
-    figure, (left, right) = _make_axes(2)
-    epochs = [epoch.epoch for epoch in curve]
-    left.plot(epochs, [epoch.loss for epoch in curve], color=COLOURS[0], label="minibatches")
-    if held_out := _scores_by_epoch(curve, "loss"):
-        left.plot(epochs, held_out, color=COLOURS[2], label="held-out recordings")
-        smooth, hard = (
-            100.0 * np.array(_scores_by_epoch(curve, name)) for name in ("smooth", "hard")
-        )
-        right.plot(epochs, smooth, SMOOTH_STYLE, color=COLOURS[0], label="smooth spikes")
-        right.plot(epochs, hard, HARD_STYLE, color=COLOURS[2], label="hard spikes")
-        right.fill_between(epochs, smooth, hard, color=COLOURS[2], alpha=0.12, label="transfer gap")
-        _format_accuracy_axis(right)
-    _label_epochs(left)
-    left.set(ylabel="loss (nats)", yscale="log")
-    left.legend(frameon=False, fontsize=8)
-    return figure
-
-
 def comparison_curves(results: Sequence[Result]) -> Figure:
     """Smooth and hard accuracy by epoch, mean over the seeds, one panel per arm.
 
     Thin lines are single seeds.
     """
     names = tuple(dict.fromkeys(r.arm for r in results))
-    figure, axes = _make_axes(len(names), height=3.4)
+    figure, axes = _make_panels(len(names), height=3.4)
     for axis, name in zip(axes, names, strict=True):
         curves = [r.run.curve for r in results if r.arm == name]
         epochs = [epoch.epoch for epoch in curves[0]]
@@ -114,67 +90,33 @@ def comparison_curves(results: Sequence[Result]) -> Figure:
     return figure
 
 
-def gap_by_rho(results: Sequence[Result]) -> Figure:
-    """Transfer gap, and smooth and hard accuracy, against rho; rho = 0 is the baseline.
-
-    Means with 95 % intervals; the grey band is the baseline with twice the epochs.
-    """
-    radius = {r.arm: r.run.config.rho for r in results if r.arm != LONGER}
-    names = sorted(radius, key=lambda arm: radius[arm])
-    figure, (left, right) = _make_axes(2)
-    for axis, measure, style, colour in (
-        (left, "gap", "o-", COLOURS[2]),
-        (right, "smooth", "o" + SMOOTH_STYLE, COLOURS[0]),
-        (right, "hard", "s" + HARD_STYLE, COLOURS[2]),
-    ):
-        means = [estimate_mean(100.0 * final_measures(results, arm, measure)) for arm in names]
-        bars = [np.nan_to_num(mean.half_width) for mean in means]
-        where = [radius[arm] for arm in names]
-        axis.errorbar(
-            where, [m.value for m in means], bars, fmt=style, color=colour, capsize=3, label=measure
-        )
-        if measure != "smooth" and any(r.arm == LONGER for r in results):
-            longer = estimate_mean(100.0 * final_measures(results, LONGER, measure))
-            half = np.nan_to_num(longer.half_width)
-            axis.axhspan(
-                longer.value - half, longer.value + half, color="grey", alpha=0.2, linewidth=0
-            )
-            axis.axhline(longer.value, color="grey", linewidth=1, label=f"{measure}, {LONGER}")
-    left.axhline(0.0, color="black", linewidth=0.6)
-    left.set(xlabel="rho (0: baseline)", ylabel="transfer gap (points)")
-    right.set(xlabel="rho (0: baseline)", ylabel="accuracy (%)")
-    for axis in (left, right):
-        axis.legend(frameon=False, fontsize=8)
-    return figure
-
-
 def potential_histograms(
-    networks: dict[str, tuple[Network, Params]], x: ArrayLike | Spikes
-) -> Figure:
-    """How far potentials lie from threshold, with smooth and with hard spikes, a panel per layer.
+    networks: Mapping[str, tuple[Network, Params]], x: ArrayLike | Spikes
+) -> dict[str, Figure]:
+    """How far potentials lie from threshold, with smooth and with hard spikes: a figure per layer.
 
     The networks, by name, are of one architecture. What lies near zero is what the swap to hard
-    spikes moves.
+    spikes moves. The figures are named as their files are: ``membrane_layer_1.png`` and so on.
     """
     first = next(iter(networks.values()))[0]
     edges = np.linspace(-4.0, 4.0, 161)
     middle = 0.5 * (edges[1:] + edges[:-1])
-    figure, axes = _make_axes(len(first.neurons), height=3.2)
-    colours = cycle((COLOURS[0], *COLOURS[2:]))
-    # The second colour is grey: it stands for the longer baseline, which is not drawn here.
-    for colour, (name, (network, params)) in zip(colours, networks.items(), strict=False):
+    panels = [make_axes() for _ in first.neurons]
+    for (colour, width), (name, (network, params)) in zip(
+        cycle(NETWORK_LOOKS), networks.items(), strict=False
+    ):
         for spike, style in ((None, SMOOTH_STYLE), (heaviside, HARD_STYLE)):
             shares = potential_histogram(network, params, x, edges, spike)
             label = f"{name}, {'smooth' if spike is None else 'hard'}"
-            for axis, share in zip(axes, shares, strict=True):
+            for (_, axis), share in zip(panels, shares, strict=True):
                 density = share / np.diff(edges)
-                axis.plot(middle, density, style, color=colour, linewidth=1.1, label=label)
-    for i, axis in enumerate(axes):
+                axis.plot(middle, density, style, color=colour, linewidth=width, label=label)
+    for i, (figure, axis) in enumerate(panels):
         axis.axvline(0.0, color="black", linewidth=0.6)
         axis.set(title=f"layer {i + 1}", xlabel="potential - threshold", yscale="log")
         axis.set_ylabel("density")
-    axes[0].legend(frameon=False, fontsize=7)
-    return figure
+        add_legend(figure, 2 if max(map(len, networks)) < 20 else 1)
+    return {f"membrane_layer_{i + 1}.png": figure for i, (figure, _) in enumerate(panels)}
 
 
 def sharpness_curves(points: Mapping[str, Sequence[Point]]) -> Figure:
@@ -182,7 +124,7 @@ def sharpness_curves(points: Mapping[str, Sequence[Point]]) -> Figure:
 
     All remainders are of one radius. An axis is logarithmic where all on it is positive.
     """
-    figure, axes = _make_axes(3)
+    figure, axes = _make_panels(3)
     panels = dict(zip(SHARPNESS_PANELS, axes, strict=True))
     colours = cycle((COLOURS[0], *COLOURS[2:]))
     for colour, (name, trajectory) in zip(colours, points.items(), strict=False):
@@ -198,7 +140,7 @@ def sharpness_curves(points: Mapping[str, Sequence[Point]]) -> Figure:
     for title, axis in panels.items():
         axis.set_title(SHARPNESS_PANELS[title], fontsize=10)
         axis.set_ylabel("nats" if title == "loss" else "")
-        _label_epochs(axis)
+        label_epochs(axis)
         axis.legend(frameon=False, fontsize=8)
         if title != "loss" and all(np.min(line.get_ydata()) > 0.0 for line in axis.lines):
             axis.set_yscale("log")

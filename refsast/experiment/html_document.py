@@ -1,8 +1,12 @@
-"""A self-contained HTML page: text, tables and pictures in one file that needs no network."""
+"""A self-contained HTML page: text, tables and pictures in one file that needs no network.
+
+It reads well from 320 px on: on a narrow screen every row of a table becomes a card.
+"""
 
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Sequence
 from html import escape
 from io import BytesIO
@@ -12,45 +16,128 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 STYLE = """
+:root { color-scheme: light; }
 body { font: 16px/1.5 system-ui, sans-serif; color: #1d2733; background: #fff;
-       max-width: 68rem; margin: 2rem auto; padding: 0 1.2rem; }
-h1 { font-size: 1.7rem; margin-bottom: .2rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; }
+       max-width: 72rem; margin: 2rem auto; padding: 0 1.2rem; overflow-wrap: break-word; }
+h1 { font-size: 1.7rem; line-height: 1.2; margin-bottom: .2rem; }
+h2 { font-size: 1.2rem; margin-top: 2.2rem; }
+p, ul { max-width: 46rem; } ul { padding-left: 1.2rem; } li { margin-bottom: .3rem; }
 p.lead { font-size: 1.1rem; color: #33475b; }
 div.scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .8rem; border-bottom: 1px solid #dbe2ea; text-align: right; }
-td { white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; }
-td:last-child { white-space: normal; overflow-wrap: anywhere; }
+th, td { padding: .3rem .45rem; border-bottom: 1px solid #dbe2ea; text-align: right; }
+td { overflow-wrap: anywhere; }
+td.number { white-space: nowrap; overflow-wrap: normal; }
+th:first-child, td:first-child { text-align: left; overflow-wrap: normal; min-width: 9rem; }
 th { border-bottom: 2px solid #1d2733; vertical-align: bottom; }
-figure { margin: 1rem 0; } img { max-width: 100%; height: auto; }
-figcaption { color: #55677a; font-size: .9rem; }
+.gallery { display: grid; gap: 1rem 2rem;
+           grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); }
+figure { margin: 1rem 0; max-width: 33rem; } img { max-width: 100%; height: auto; }
+figcaption { color: #4a5b6d; font-size: .9rem; }
+dl { display: grid; grid-template-columns: minmax(9rem, max-content) 1fr; gap: .2rem 1.5rem; }
+dt { color: #4a5b6d; } dd { margin: 0; overflow-wrap: anywhere; }
+section.box { border: 1px solid #8494a5; border-radius: 6px; padding: 0 1.2rem; margin: 2rem 0; }
+section.box h2 { margin-top: 1rem; }
 code { background: #f2f5f8; padding: .1rem .3rem; overflow-wrap: anywhere; }
+pre { white-space: pre-wrap; } pre code { display: block; padding: .5rem .8rem; }
+summary { cursor: pointer; padding: .4rem 0; }
+@media screen and (max-width: 50rem) {
+  body { margin: 1rem auto; padding: 0 1rem; }
+  thead { position: absolute; clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden; }
+  table, tbody { display: block; }
+  tr { display: block; border: 1px solid #b9c5d1; border-radius: 6px; padding: .3rem .8rem;
+       margin: .7rem 0; }
+  td { display: flex; justify-content: space-between; gap: 1rem; border: 0; padding: .15rem 0; }
+  td::before { content: attr(data-label); color: #4a5b6d; text-align: left;
+               white-space: normal; }
+  td:first-child { font-weight: 600; } td:first-child::before { content: none; }
+  td:empty { display: none; }
+  dl:not(.short) { grid-template-columns: 1fr; gap: 0; }
+  dl:not(.short) dd { margin-bottom: .5rem; }
+  section.box { padding: 0 .8rem; }
+}
+@media print {
+  body { margin: 0; max-width: none; font-size: 11pt; }
+  tr, figure, section.box { break-inside: avoid; }
+  div.scroll { overflow: visible; } th, td { padding: .2rem .4rem; }
+  details::details-content { content-visibility: visible; display: block; }
+}
 """
 
+UNITS = re.compile(
+    r" (?=%)|(?<=\d) (?=±|points?\b|seeds?\b)|(?<=±) (?=\d)"
+)  # spaces that never break
+SHORT = 32  # letters of a name and its value that stand side by side on a phone, too
+NUMBER = re.compile(r"[+-]?[\d.,]+(e[+-]?\d+)?( ± [\d.,]+(e[+-]?\d+)?)?( ?%| points?)?")
 
-def encode_png(figure: Figure, dpi: int = 110) -> bytes:
+
+def encode_png(figure: Figure, dpi: int = 160) -> bytes:
     """Return a figure as the content of a PNG file."""
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi)
     return buffer.getvalue()
 
 
+def _escape_prose(text: str) -> str:
+    """Text as HTML in which no number is parted from its unit or its interval."""
+    return escape(UNITS.sub("\N{NO-BREAK SPACE}", text))
+
+
 def paragraph(text: str) -> str:
     """Return a paragraph."""
-    return f"<p>{escape(text)}</p>"
+    return f"<p>{_escape_prose(text)}</p>"
+
+
+def sentences(texts: Sequence[str]) -> str:
+    """Return a list, one item per sentence."""
+    return "<ul>" + "".join(f"<li>{_escape_prose(text)}</li>" for text in texts) + "</ul>"
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table, which scrolls sideways where the page is narrow."""
-    head = "".join(f"<th>{escape(cell)}</th>" for cell in headings)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
-    )
+    """Return a table; where the page is narrow, each row is a card of its own.
+
+    Numbers, with or without their interval, are never broken over two lines. Raises ValueError if
+    a row has not one cell per heading.
+    """
+    head = "".join(f'<th scope="col">{_escape_prose(cell)}</th>' for cell in headings)
+    body = ""
+    for row in rows:
+        if len(row) != len(headings):
+            raise ValueError(f"row must have a cell per heading ({len(headings)}), got {row}")
+        body += "<tr>" + "".join(map(_render_cell, headings, row)) + "</tr>"
     return (
         f'<div class="scroll"><table><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
+
+
+def _render_cell(heading: str, text: str) -> str:
+    """A cell, which carries its heading for the card that it may be shown in."""
+    if NUMBER.fullmatch(text):
+        return f'<td class="number" data-label="{escape(heading)}">{escape(text)}</td>'
+    return f'<td data-label="{escape(heading)}">{_escape_prose(text)}</td>'
+
+
+def facts(rows: Sequence[tuple[str, str]]) -> str:
+    """Return names and what they stand for, side by side, or one above the other on a phone."""
+    inside = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in rows)
+    kind = ' class="short"' if all(len(name + value) <= SHORT for name, value in rows) else ""
+    return f"<dl{kind}>{inside}</dl>"
+
+
+def code_block(text: str) -> str:
+    """Return text as it is typed, broken only where the page ends."""
+    return f"<pre><code>{escape(text)}</code></pre>"
+
+
+def box(heading: str, parts: Sequence[str]) -> str:
+    """Return a part of the page with a frame around it."""
+    return f'<section class="box"><h2>{escape(heading)}</h2>{"".join(parts)}</section>'
+
+
+def foldable(summary: str, parts: Sequence[str]) -> str:
+    """Return a part of the page that is shown when its summary is clicked, or when printed."""
+    return f"<details><summary>{escape(summary)}</summary>{''.join(parts)}</details>"
 
 
 def picture(content: bytes, caption: str) -> str:
@@ -58,20 +145,28 @@ def picture(content: bytes, caption: str) -> str:
     data = base64.b64encode(content).decode("ascii")
     return (
         f'<figure><img alt="{escape(caption)}" src="data:image/png;base64,{data}">'
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
+        f"<figcaption>{_escape_prose(caption)}</figcaption></figure>"
     )
 
 
-def render_page(title: str, lead: str, sections: Sequence[tuple[str, Sequence[str]]]) -> str:
+def gallery(pictures: Sequence[str]) -> str:
+    """Return pictures side by side where there is room, else one below the other."""
+    return f'<div class="gallery">{"".join(pictures)}</div>'
+
+
+def render_page(
+    title: str, lead: str, sections: Sequence[tuple[str, Sequence[str]]], *, end: str = ""
+) -> str:
     """Return a whole page, which refers to nothing outside itself.
 
     `lead` is the one sentence that most readers will read; a section is its heading and its parts
-    in HTML.
+    in HTML; `end` is HTML that follows the last section.
     """
     body = "".join(f"<h2>{escape(heading)}</h2>{''.join(parts)}" for heading, parts in sections)
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{STYLE}</style></head>"
-        f'<body><h1>{escape(title)}</h1><p class="lead">{escape(lead)}</p>{body}</body></html>\n'
+        f'<body><h1>{escape(title)}</h1><p class="lead">{_escape_prose(lead)}</p>{body}{end}</body>'
+        "</html>\n"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +17,7 @@ from refsast.experiment import figures, html_document, report, tables
 from refsast.experiment.compare import BASELINE, LONGER, is_sast
 from refsast.experiment.differences import paired_differences
 from refsast.experiment.headline import conclusion
+from refsast.experiment.page_parts import POTENTIALS
 from refsast.experiment.presets import Setting
 from refsast.experiment.record import Run, encode, run_record
 from refsast.experiment.run_files import COMPARISON, RUN, SHARPNESS, SWEEP, WEIGHTS
@@ -28,15 +30,7 @@ from refsast.spikes import Spikes
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-COMPARISON_PICTURES = ("curves.png", "gap_by_rho.png", "membrane.png")
 PAGE = "report.html"
-CAPTIONS = {
-    "curves.png": "Smooth spikes solid, hard spikes dashed: the area between is the transfer gap.",
-    "gap_by_rho.png": "Transfer gap and accuracy against SAM's radius: mean, from three seeds on "
-    "with its 95 % interval.",
-    "membrane.png": "Distance of the potentials from threshold: what lies near zero is what the "
-    "swap to hard spikes moves.",
-}
 
 
 def write_run(
@@ -52,11 +46,8 @@ def write_run(
     about = {"setting": encode(setting), "seed": seed, "recordings": data}
     record = {**about, **run_record(run), **facts}
     write_arrays(folder / WEIGHTS, {"w": flatten(run.params)})
-    pictures = {
-        "curves.png": figures.run_curves(run.curve),
-        "membrane.png": figures.potential_histograms({"this run": (run.network, run.params)}, x),
-    }
-    _write_pictures(folder, pictures)
+    network = {"this run": (run.network, run.params)}
+    _write_pictures(folder, figures.potential_histograms(network, x))
     write_json(folder / RUN, record)
     write_page(folder)
 
@@ -75,21 +66,11 @@ def write_comparison(
     `data` are the recordings in words, `x` those that the potentials are drawn of, `held_out` what
     was measured on; `facts` are added to the record.
     """
-    results = [s.result for s in stored]
-    whole = [r for r in results if r.diverged is None]
-    drawn = [r for r in whole if r.arm in (BASELINE, LONGER) or is_sast(r)]
-    pictures: dict[str, Figure] = {}
-    if whole:
-        pictures["curves.png"] = figures.comparison_curves(whole)
-    if any(map(is_sast, drawn)):
-        pictures["gap_by_rho.png"] = figures.gap_by_rho(drawn)
+    for path in _find_pictures(folder, POTENTIALS):  # of weights that may no longer be kept
+        path.unlink()
     if networks := _read_networks(folder, stored):
-        pictures["membrane.png"] = figures.potential_histograms(networks, x)
-    for name in COMPARISON_PICTURES:  # one of an earlier table would stand beside this one
-        if name not in pictures:
-            (folder / name).unlink(missing_ok=True)
-    _write_pictures(folder, pictures)
-    verdict = conclusion(results, held_out=held_out)
+        _write_pictures(folder, figures.potential_histograms(networks, x))
+    verdict = conclusion([s.result for s in stored], held_out=held_out)
     record = {"verdict": verdict, **_comparison_record(stored, data), **facts}
     write_json(folder / COMPARISON, record)
     write_page(folder)
@@ -120,8 +101,9 @@ def write_sweep(
     data: str,
     facts: Mapping[str, Json] = MappingProxyType({}),
 ) -> None:
-    """Write the record of a sweep, ``sweep.json``: its table, settings and runs."""
+    """Write a sweep: its record, ``sweep.json``, with table, settings and runs; pictures, page."""
     write_json(folder / SWEEP, {**_comparison_record(stored, data), **facts})
+    write_page(folder)
 
 
 def write_sharpness(
@@ -191,23 +173,30 @@ def comparison_identity(
 
 
 def write_page(folder: str | Path) -> Path:
-    """Make ``report.html`` from what the folder of a run or a comparison holds; return its path.
+    """Make ``report.html`` from what the folder of a run, a comparison or a sweep holds.
 
-    An older page is replaced. Raises ValueError if the folder holds neither, or a damaged record.
+    Its pictures are drawn again and written, too; an older page is replaced. Returns the path of
+    the page. Raises ValueError if the folder holds no such record, or a damaged one.
     """
     folder = Path(folder)
     path = next((folder / name for name in report.PAGES if (folder / name).exists()), None)
     if path is None:
-        raise ValueError(f"folder must hold {RUN} or {COMPARISON}, got {folder}")
+        raise ValueError(f"folder must hold {', '.join(report.PAGES)}, got {folder}")
+    page = report.PAGES[path.name]
     try:
-        content = report.PAGES[path.name](read_json(path), _embed_pictures(folder))
+        record = read_json(path)
+        drawn = page.draw(record)
+        for old in _find_pictures(folder, report.DRAWN):
+            old.unlink()  # one of an earlier record would stand beside the new ones
+        _write_pictures(folder, drawn)
+        there = [*(folder / name for name in drawn), *_find_pictures(folder, POTENTIALS)]
+        content = page.render(record, {file.name: file.read_bytes() for file in there})
     except (KeyError, TypeError, IndexError, AttributeError, StopIteration) as error:
         raise ValueError(f"record must be whole, got {path}: {error!r}") from error
     write_atomic(folder / PAGE, content.encode())
     return folder / PAGE
 
 
-def _embed_pictures(folder: Path) -> list[str]:
-    """The pictures of a folder that have a caption, embedded."""
-    found = [(folder / name, caption) for name, caption in CAPTIONS.items()]
-    return [html_document.picture(path.read_bytes(), text) for path, text in found if path.exists()]
+def _find_pictures(folder: Path, name: re.Pattern) -> list[Path]:
+    """The files of a folder with names of this form."""
+    return [path for path in folder.iterdir() if name.fullmatch(path.name)]

@@ -1,106 +1,102 @@
-"""The page of a run and the page of a comparison, from their records alone."""
+"""The pages of a run, a comparison and a sweep, from their records and nothing else.
 
-from collections.abc import Mapping
+How far potentials lie from threshold is not in a record: pictures of that come from the folder.
+"""
 
-from refsast.codec import Json
-from refsast.experiment import html_document
-from refsast.experiment.run_files import COMPARISON, RUN
+from __future__ import annotations
 
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-def _settings_table(setting: Mapping[str, Json]) -> str:
-    """A setting as a table of two columns."""
-    shown = {k: v for k, v in setting.items() if k not in ("is", "source")}
-    return html_document.table(
-        ("setting", "value"), [(k, _format_value(v)) for k, v in shown.items()]
-    )
+from refsast.experiment import html_document, page_figures
+from refsast.experiment.comparison_page import draw_comparison, render_comparison
+from refsast.experiment.explanation import SWAP, explain_silence
+from refsast.experiment.outcome import Outcome, read_curve
+from refsast.experiment.page_parts import (
+    caption_potentials,
+    reproduce_box,
+    show_pictures,
+    show_setting,
+)
+from refsast.experiment.run_files import COMPARISON, RUN, SWEEP
+from refsast.experiment.sweep_page import draw_sweep, render_sweep
 
-
-def _format_value(value: Json) -> str:
-    """A field of a setting as a person writes it."""
-    if isinstance(value, Mapping):
-        inside = ", ".join(f"{k}={v}" for k, v in value.items() if k != "is")
-        return f"{value['is']}({inside})"
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _percent(scores: Mapping, name: str) -> float:
-    """An accuracy in per cent, if it is one."""
-    if not 0.0 <= scores[name] <= 1.0:
-        raise ValueError(f"{name} must lie in [0, 1], got {scores[name]}")
-    return 100.0 * scores[name]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
-def _run_page(record: Mapping, pictures: list[str]) -> str:
-    last = record["curve"][-1]
-    rho = record["config"]["rho"]
-    lead = f"After {last['epoch']} epochs; no accuracy was measured."
-    if last["scores"] is not None:
-        smooth, hard = (_percent(last["scores"], name) for name in ("smooth", "hard"))
+@dataclass(frozen=True)
+class Page:
+    """How a page is made of a record.
+
+    Attributes
+    ----------
+    draw : callable
+        ``draw(record)`` returns the figures, by the names of their files.
+    render : callable
+        ``render(record, pictures)`` returns the page as HTML; `pictures` are PNGs by file name.
+    """
+
+    draw: Callable[[Mapping], dict[str, Figure]]
+    render: Callable[[Mapping, Mapping[str, bytes]], str]
+
+
+def _read_outcome(record: Mapping) -> Outcome:
+    """The run of a record of one run."""
+    return Outcome("this run", record["seed"], *read_curve(record["curve"]), None, None)
+
+
+def draw_run(record: Mapping) -> dict[str, Figure]:
+    """Return the figures of a run: the loss, and if it was measured the accuracy, by epoch."""
+    outcome = _read_outcome(record)
+    held_out = outcome.scores.get("loss")
+    loss = page_figures.loss_curve(record["curve"], outcome.epochs, held_out)
+    if not outcome.epochs:
+        return {"curves_loss.png": loss}
+    limits = page_figures.accuracy_limits([outcome])
+    accuracy = page_figures.accuracy_curve([outcome], limits)
+    return {"curves_accuracy.png": accuracy, "curves_loss.png": loss}
+
+
+def render_run(record: Mapping, pictures: Mapping[str, bytes]) -> str:
+    """Return the page of a run."""
+    outcome = _read_outcome(record)
+    rho, epochs = record["config"]["rho"], record["curve"][-1]["epoch"]
+    lead = f"After {epochs} epochs; no accuracy was measured."
+    said = []
+    if outcome.epochs:
+        smooth, hard, gap = (outcome.scores[name][-1] for name in ("smooth", "hard", "gap"))
         lead = (
-            f"After {last['epoch']} epochs: {smooth:.1f} % with smooth spikes, {hard:.1f} % with "
-            f"hard spikes, a transfer gap of {smooth - hard:.1f} points."
+            f"After {epochs} epochs: {smooth:.1f} % with smooth spikes, {hard:.1f} % with "
+            f"hard spikes, a transfer gap of {gap:.1f} points."
         )
-    facts = [
-        ("recordings", record["recordings"]),
-        ("seed", str(record["seed"])),
-        ("gradients of a minibatch", str(record["evaluations"])),
-        ("SHA-256 of the training data", record["data"]),
-        ("versions", ", ".join(f"{k} {v}" for k, v in record["versions"].items())),
-    ]
+        said = [SWAP, "This is one run with one seed: another seed may give other figures."]
+        said += explain_silence([outcome], [outcome.arm])
+    captions = {
+        "curves_accuracy.png": "Accuracy on held-out recordings: smooth spikes solid, hard spikes "
+        "dashed; the area between is the transfer gap.",
+        "curves_loss.png": "Loss with smooth spikes: on the minibatches before each step (solid), "
+        "on held-out recordings (dashed).",
+        **caption_potentials(pictures),
+    }
     title = f"SAST, rho {rho:g}" if rho > 0.0 else "Baseline (rho 0)"
     sections = [
-        ("Curves", pictures),
-        (
-            "Setting",
-            [
-                html_document.paragraph(record["setting"]["source"]),
-                _settings_table(record["setting"]),
-            ],
-        ),
-        ("Record", [html_document.table(("what", "value"), facts)]),
+        ("What is seen", [html_document.sentences(said)] if said else []),
+        ("Curves", [show_pictures(pictures, captions)]),
+        ("Setting", show_setting(record["setting"])),
     ]
-    return html_document.render_page(title, lead, sections)
+    end = reproduce_box(record, [record], str(record["seed"]))
+    return html_document.render_page(title, lead, [s for s in sections if s[1]], end=end)
 
 
-RUN_HEADINGS = ("arm", "seed", "smooth %", "hard %", "gap", "hard %, thresholds re-tuned")
-
-
-def _run_row(run: Mapping) -> tuple[str, ...]:
-    """One run of a comparison as text, under `RUN_HEADINGS`."""
-    scores = run["curve"][-1]["scores"]
-    smooth, hard = (_percent(scores, name) for name in ("smooth", "hard"))
-    retuned = _percent(run, "retuned")
-    figures = (smooth, hard, smooth - hard, retuned)
-    return run["arm"], str(run["seed"]), *(f"{value:.1f}" for value in figures)
-
-
-def _comparison_page(record: Mapping, pictures: list[str]) -> str:
-    first = next(iter(record["settings"].values()))
-    note = (
-        "Mean over the seeds; from three seeds on with its 95 % interval (Student's t). "
-        "Differences are paired: the same seed means the same initial parameters and the same "
-        "order of the recordings. SAST takes two gradients per step; the baseline with twice the "
-        "epochs spends as many. Thresholds re-tuned: a control, in which all thresholds of the "
-        "hard network are multiplied by the factor that is best on the training recordings."
-    )
-    runs = [_run_row(run) for run in record["runs"]]
-    sections = [
-        (
-            "Table",
-            [
-                html_document.table(record["headings"], record["table"]),
-                html_document.paragraph(note),
-            ],
-        ),
-        ("Figures", pictures),
-        ("Every run", [html_document.table(RUN_HEADINGS, runs)]),
-        (
-            "Setting of the baseline",
-            [html_document.paragraph(first["source"]), _settings_table(first)],
-        ),
-        ("Recordings", [html_document.paragraph(record["recordings"])]),
-    ]
-    return html_document.render_page("Baseline against SAST", record["verdict"], sections)
-
-
-PAGES = {RUN: _run_page, COMPARISON: _comparison_page}
+DRAWN = re.compile(
+    r"curves(_\d+|_accuracy|_loss)?\.png|(accuracy|gap|silent)_by_(arm|rho|value)\.png"
+    r"|map_(hard|gap|silent)\.png"
+)  # the files of all figures that any version has drawn, but for those of the potentials
+PAGES = {
+    RUN: Page(draw_run, render_run),
+    COMPARISON: Page(draw_comparison, render_comparison),
+    SWEEP: Page(draw_sweep, render_sweep),
+}

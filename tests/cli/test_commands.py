@@ -202,7 +202,7 @@ BAD = {
     "an unknown part": (["sweep", "--vary", "size=3"], "must be NAME=VALUE/VALUE"),
     "nothing to make": (["data", "make", "x", "--train", "0", "--test", "0"], "must not both be 0"),
     "rhos": (["compare", "--rhos", "0,0.1"], "rhos must be positive, got 0, 0.1"),
-    "report of nothing": (["report", "nowhere"], "folder must hold run.json or compare.json"),
+    "report of nothing": (["report", "nowhere"], "folder must hold run.json, compare.json"),
     "describe nothing": (["data", "describe", "nowhere"], "nowhere"),
     "no recordings of a class": (
         ["train", "--train", "5", "--test", "5", "--validation", "0.9"],

@@ -1,0 +1,205 @@
+"""What a comparison shows, in sentences that its own figures support, and no more than that."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+import numpy as np
+
+from refsast.data.archive import CLASSES
+from refsast.experiment.compare import BASELINE, LONGER, Mean, estimate_mean, name_sast
+from refsast.experiment.outcome import (
+    Outcome,
+    excludes_zero,
+    format_mean,
+    last_values,
+    list_arms,
+    mean_difference,
+    mean_of_arm,
+)
+from refsast.experiment.presets import PAPER
+
+SWAP = (
+    "Smooth is the accuracy with the smooth spikes of the training; hard is the accuracy when "
+    "every spike becomes 0 or 1 and nothing else changes; the gap is what this swap costs."
+)
+CHANCE = 100.0 / CLASSES  # per cent
+
+
+def list_sast_arms(record: Mapping) -> list[str]:
+    """Return the arms that are SAST, and not a baseline or another control."""
+    return [arm for arm, s in record["settings"].items() if s["rho"] and arm == name_sast(s["rho"])]
+
+
+def explain_comparison(record: Mapping, outcomes: Sequence[Outcome]) -> list[str]:
+    """Return what is seen, in a few sentences.
+
+    Parameters
+    ----------
+    record : dict
+        Of a comparison, of any version.
+    outcomes : sequence of Outcome
+        Its runs.
+
+    Returns
+    -------
+    list of str
+        What the words mean, the gaps, the controls, and what limits all that.
+    """
+    sast = list_sast_arms(record)
+    shown = [arm for arm in (BASELINE, LONGER, *sast[:1]) if arm in list_arms(outcomes)]
+    said = [SWAP, *_explain_gaps(outcomes, sast)]
+    if len(sast) == 1:
+        said += _explain_budget(record, outcomes, sast[0])
+        said += _explain_thresholds(outcomes, sast[0])
+    said += explain_silence(outcomes, shown)
+    said += _explain_gain(record)
+    return said + _explain_limits(record, outcomes)
+
+
+def _name_in_text(arm: str) -> str:
+    """The name of an arm within a sentence: SAST (rho 0.3)."""
+    head, comma, rest = arm.partition(", ")
+    return f"{head} ({rest})" if comma else arm
+
+
+def _explain_gaps(outcomes: Sequence[Outcome], sast: Sequence[str]) -> list[str]:
+    """What the swap costs the baseline, and what SAST leaves of that."""
+    baseline = mean_of_arm(outcomes, BASELINE, "gap")
+    gaps = {arm: mean_of_arm(outcomes, arm, "gap") for arm in sast}
+    known = {arm: gap for arm, gap in gaps.items() if gap is not None}
+    if baseline is None or not known:
+        return []
+    start = f"The baseline's gap is {format_mean(baseline)} points"
+    if baseline.has_interval and not excludes_zero(baseline):
+        start += " (its interval includes zero: no gap is shown that could be closed)"
+    if len(known) > 1:
+        values = [gap.value for gap in known.values()]
+        return [
+            f"{start}, those of the {len(known)} SAST arms go from {min(values):.1f} to "
+            f"{max(values):.1f}. None of these arms is picked out here: the best of several on the "
+            "same recordings looks better than it is."
+        ]
+    arm, gap = next(iter(known.items()))
+    less = _weigh_difference(mean_difference(outcomes, BASELINE, arm, "gap"))
+    return [
+        f"{start}, that of {_name_in_text(arm)} {format_mean(gap)}{f': {less}' if less else ''}."
+    ]
+
+
+def _weigh_difference(difference: Mean | None, words: tuple[str, str] = ("less", "more")) -> str:
+    """How much less or more, and whether the seeds tell that from nothing."""
+    if difference is None:
+        return ""
+    size = Mean(abs(difference.value), difference.half_width)
+    word = words[0] if difference.value >= 0.0 else words[1]
+    text = f"{format_mean(size)} points {word} (paired by seed)"
+    if difference.has_interval and not excludes_zero(difference):
+        text += "; that interval includes zero: these seeds do not tell the two apart"
+    return text
+
+
+def _explain_budget(record: Mapping, outcomes: Sequence[Outcome], arm: str) -> list[str]:
+    """How SAST stands against the baseline that takes as many gradients."""
+    hard = mean_of_arm(outcomes, LONGER, "hard")
+    gap = mean_of_arm(outcomes, LONGER, "gap")
+    if hard is None or gap is None:
+        return []
+    difference = mean_difference(outcomes, arm, LONGER, "hard")
+    against = _weigh_difference(difference, ("higher", "lower"))
+    text = (
+        f"{_compare_budgets(record, arm)} It then reads {format_mean(hard, ' %')} with hard "
+        f"spikes, a gap of {format_mean(gap)} points"
+    )
+    return [
+        f"{text}; the hard accuracy of {_name_in_text(arm)} is {against}."
+        if against
+        else f"{text}."
+    ]
+
+
+def _compare_budgets(record: Mapping, arm: str) -> str:
+    """How many gradients SAST and the longer baseline took, as far as that is recorded."""
+    runs = [run for run in record["runs"] if "evaluations" in run]
+    spent = {run["arm"]: run["evaluations"] for run in runs}
+    if not {LONGER, arm} <= set(spent):
+        return "The baseline was trained for twice the epochs, too."
+    ours, theirs = spent[arm], spent[LONGER]
+    if abs(ours - theirs) <= 0.02 * ours:
+        return f"With twice the epochs the baseline takes as many gradients as SAST ({theirs})."
+    return f"With twice the epochs the baseline took {theirs} gradients, SAST {ours}."
+
+
+def _explain_thresholds(outcomes: Sequence[Outcome], arm: str) -> list[str]:
+    """What re-tuned thresholds do without SAST."""
+    retuned = last_values(outcomes, BASELINE, "retuned")
+    ours = last_values(outcomes, arm, "hard")
+    both = [seed for seed in retuned if seed in ours]
+    if not both:
+        return []
+    mean = estimate_mean(np.array(list(retuned.values())))
+    difference = estimate_mean(np.array([ours[seed] - retuned[seed] for seed in both]))
+    against = _weigh_difference(difference, ("higher", "lower"))
+    return [
+        "Thresholds re-tuned: after the training all thresholds are multiplied by one factor, "
+        f"chosen on the training recordings. The baseline then reads {format_mean(mean, ' %')} "
+        f"with hard spikes; {_name_in_text(arm)}, not re-tuned, is {against}."
+    ]
+
+
+def explain_silence(outcomes: Sequence[Outcome], arms: Sequence[str]) -> list[str]:
+    """Return in how many recordings no output neuron fires; nothing if the record lacks that."""
+    silent, shared = (_list_means(outcomes, arms, name) for name in ("silent", "hard_shared"))
+    if not silent:
+        return []
+    text = (
+        f"Recordings in which no output neuron fires with hard spikes: {silent}. All classes then "
+        "have the same logit, and the first one is answered."
+    )
+    if shared:
+        text += f" If a tie of k classes counts 1/k, the hard accuracy is: {shared}."
+    return [text]
+
+
+def _list_means(outcomes: Sequence[Outcome], arms: Sequence[str], measure: str) -> str:
+    """A measure in per cent of some arms, of those that have it."""
+    means = {arm: mean_of_arm(outcomes, arm, measure) for arm in arms}
+    known = {arm: mean for arm, mean in means.items() if mean is not None}
+    return ", ".join(
+        f"{_name_in_text(arm)} {format_mean(mean, ' %')}" for arm, mean in known.items()
+    )
+
+
+def _explain_gain(record: Mapping) -> list[str]:
+    """That a smaller gain does it, too; for the setting in which that was measured."""
+    if "N-MNIST" in record["recordings"]:  # it was measured on synthetic recordings
+        return []
+    setting, paper = next(iter(record["settings"].values())), asdict(PAPER)
+    same = ("steps", "slope", "leak", "threshold", "gain", "scale")
+    if any(setting.get(k) != paper[k] for k in same) or setting["hidden"] != list(paper["hidden"]):
+        return []
+    return [
+        f"The readout's gain is {PAPER.gain:g} here, chosen because it shows the gap: with so "
+        "steep a readout the smooth loss is small while output neurons stay below threshold. With "
+        "a gain of 10 this baseline lost about one point when that was measured "
+        "(docs/transfer_gap.md): where the gain can be chosen, a modest one does it, too."
+    ]
+
+
+def _explain_limits(record: Mapping, outcomes: Sequence[Outcome]) -> list[str]:
+    """What is to be kept in mind: seeds, chance, runs that diverged, validation."""
+    said, n = [], len({o.seed for o in outcomes})
+    if n < 3:
+        count = "Only one seed was" if n == 1 else "Only two seeds were"
+        said.append(f"{count} run: too few for an interval; other seeds may give other figures.")
+    smooth = {arm: mean_of_arm(outcomes, arm, "smooth") for arm in list_arms(outcomes)}
+    low = [arm for arm, mean in smooth.items() if mean and mean.value < 2.0 * CHANCE]
+    if low:
+        said.append(
+            f"Below {2.0 * CHANCE:.0f} % with smooth spikes, where chance is {CHANCE:.0f} %: "
+            f"{'; '.join(low)}. What has hardly learned has no gap to speak of."
+        )
+    if lost := sum(o.diverged is not None for o in outcomes):
+        said.append(f"{lost} of {len(outcomes)} runs diverged and are left out of the means.")
+    if "to validate" in record["recordings"]:
+        said.append("The figures are of validation recordings, on which settings are chosen.")
+    return said
