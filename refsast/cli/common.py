@@ -197,7 +197,7 @@ def load_recordings(args: argparse.Namespace, steps: int) -> Recordings:
     load_train = _synthetic if synthetic or args.synthetic_train else _nmnist
     train, trained_on = load_train(args, 0, steps)
     if args.validation is None:
-        test, tested_on = (_synthetic if synthetic else _nmnist)(args, 1, steps)
+        test, tested_on = _load_test(args, steps)
         return Recordings(train, test, f"{trained_on} to train, {tested_on} to test")
     if not 0.0 < args.validation < 1.0:
         raise ValueError(f"validation must lie in (0, 1), got {args.validation}")
@@ -205,6 +205,20 @@ def load_recordings(args: argparse.Namespace, steps: int) -> Recordings:
     kept, held_out = split_dataset(*train, fraction=1.0 - args.validation, rng=rng)
     counts = f"{kept[1].size} to train, {held_out[1].size} to validate, no test recordings"
     return Recordings(kept, held_out, f"{trained_on} split: {counts}")
+
+
+def load_held_out(args: argparse.Namespace, steps: int) -> tuple[Data, str]:
+    """Load or make only what `load_recordings` holds out, and say what it is."""
+    if args.validation is not None:  # a part of the training recordings
+        recordings = load_recordings(args, steps)
+        return recordings.held_out, recordings.description
+    _refuse_idle_flags(args, args.nmnist is None)
+    return _load_test(args, steps)
+
+
+def _load_test(args: argparse.Namespace, steps: int) -> tuple[Data, str]:
+    """The test recordings."""
+    return (_synthetic if args.nmnist is None else _nmnist)(args, 1, steps)
 
 
 def _refuse_idle_flags(args: argparse.Namespace, synthetic: bool) -> None:
