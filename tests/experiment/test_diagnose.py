@@ -153,9 +153,10 @@ def test_spikes_that_are_zero_come_from_nowhere():
     neuron = rs.LIF(0.0, 1.0, rs.PiecewiseQuadratic(2.0))
     network = rs.Network((2, 2), neuron, rs.SpikeRate(1.0), bias=False)
 
-    assert rs.diagnose(network, identity(0.0), np.ones((2, 3, 2)), np.zeros(3, int)).layers[
-        0
-    ].below is None
+    assert (
+        rs.diagnose(network, identity(0.0), np.ones((2, 3, 2)), np.zeros(3, int)).layers[0].below
+        is None
+    )
 
 
 @min_examples(40)

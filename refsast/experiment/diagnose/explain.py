@@ -59,10 +59,10 @@ def is_chance(diagnosis: Diagnosis) -> bool:
 
 
 def percent(share: float) -> str:
-    """Return a share in per cent, as text; one that is not zero is not shown as zero."""
-    if 0.0 < share < 0.0005 or 0.9995 < share < 1.0:
-        return f"{100.0 * share:.2g} %" if share < 0.5 else f"{100.0 * share:.4g} %"
-    return f"{100.0 * share:.1f} %"
+    """Return a share in per cent, as text; only none is shown as zero, and only all as 100."""
+    texts = [f"{100.0 * share:.{digits}f}" for digits in range(1, 16)]
+    honest = (text for text in texts if float(text) not in (0.0, 100.0))
+    return f"{texts[0] if share in (0.0, 1.0) else next(honest, texts[-1])} %"
 
 
 def points(share: float) -> str:
