@@ -60,7 +60,7 @@ def say(*args, **more) -> str:
     sentences = rs.explain(diagnosis(*args, **more))
 
     assert 3 <= len(sentences) <= 5
-    assert all(s.endswith(".") and s[0].isupper() or s[0].isdigit() for s in sentences)
+    assert all(s.endswith(".") and (s[0].isupper() or s[0].isdigit()) for s in sentences)
     return "\n".join(sentences)
 
 
@@ -138,7 +138,7 @@ def test_where_nothing_holds_half_no_cause_is_clear(lost):
 def test_a_gap_that_chance_makes_has_no_cause():
     said = say(layer(5, 5), layer(5, 5), lost=12, won=4, silent=Group(2, 2, 0))
 
-    assert "chance alone would often make such a difference (12 lost, 4 won" in said
+    assert "that may be chance (12 lost, 4 won" in said
     assert "No gap is established on these recordings, so no cause is named." in said
     assert "0.2 % of the recordings (2)" in said
     assert "lost there" not in said

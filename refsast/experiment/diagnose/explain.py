@@ -86,7 +86,7 @@ def _say_accuracies(d: Diagnosis) -> str:
     if not d.swap.lost + d.swap.won:
         tail = "the same ones"
     elif not d.swap.is_established:
-        tail = f"chance alone would often make such a difference ({counts}; {chance})"
+        tail = f"that may be chance ({counts}; {chance})"
     elif d.swap.cost < 0.0:
         tail = f"the swap wins {points(-d.swap.cost)} points ({counts}; {chance})"
     else:
