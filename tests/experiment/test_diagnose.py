@@ -135,6 +135,18 @@ def test_a_flip_by_the_reset():
     assert found.layers[0].own_flips.tolist() == [0.0, 0.5]
 
 
+def test_what_is_near_threshold():
+    """Second-layer potentials: 0.95 and 0.85 where its input is a smooth 1/2; hard, twice that."""
+    half = rs.LIF(0.0, 1.0, SPIKE)
+    network = rs.Network((1, 1, 2), half, rs.SpikeRate(1.0), bias=False)
+    params = (rs.Layer(np.array([[1.0]])), rs.Layer(np.array([[1.9], [1.7]])))
+
+    found = rs.diagnose(network, params, np.ones((1, 4, 1)), np.array([0, 1, 0, 1])).layers[1]
+
+    assert (found.near_smooth, found.near_hard) == (0.5, 0.0)
+    assert (found.flips.tolist(), found.own_flips.tolist()) == ([1.0], [0.0])
+
+
 def test_a_silent_output_is_given_the_label_of_the_largest_bias():
     y = np.array([0, 1, 2])
     for readout in (rs.LinearReadout(3), rs.LeakyReadout(3, 0.5)):

@@ -178,6 +178,15 @@ def test_the_planted_layer_is_named():
     assert "No gap is established" in rs.explain(few)[1]
 
 
+def test_certainty_of_a_few_recordings_names_no_layer():
+    """All four are lost, so no error is left; chance does that in one of eight."""
+    all_lost = replace(layer(0, 0), only=Swap(0.0, 4, 4, 0), last=Swap(0.0, 4, 4, 0))
+
+    assert decisive_layers(replace(diagnosis(all_lost), swap=Swap(0.0, 4, 4, 0))) == ()
+    all_lost = replace(layer(0, 0), only=Swap(0.0, 6, 6, 0), last=Swap(0.0, 6, 6, 0))
+    assert decisive_layers(replace(diagnosis(all_lost), swap=Swap(0.0, 6, 6, 0))) == (1,)
+
+
 def test_no_number_is_rounded_to_nothing_or_to_all():
     assert [percent(s) for s in (0.0, 1.0, 0.5, 0.0001, 0.99999)] == [
         *("0.0 %", "100.0 %", "50.0 %", "0.01 %"),
