@@ -1,8 +1,8 @@
 """What ``python -m refsast diagnose`` prints and leaves: tables, record, pictures, page."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from refsast.codec import Json, write_json
 from refsast.experiment import html_document, tables
@@ -19,6 +19,8 @@ from refsast.files import write_atomic
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+Section: TypeAlias = tuple[str, list[str]]  # its heading, and its parts in HTML
 
 RECORD, PAGE = "diagnosis.json", "diagnosis.html"
 PICTURES: Mapping[str, tuple[Callable[[Diagnosis], "Figure"], str]] = {
@@ -111,36 +113,47 @@ def format_diagnosis(diagnosis: Diagnosis) -> str:
     return "\n\n".join([*blocks, "\n".join(explain(diagnosis))])
 
 
+def draw_pictures(diagnosis: Diagnosis) -> dict[str, bytes]:
+    """Return the figures as PNG, by the name of their file."""
+    return {name: html_document.encode_png(draw(diagnosis)) for name, (draw, _) in PICTURES.items()}
+
+
+def make_sections(diagnosis: Diagnosis, pictures: Mapping[str, bytes]) -> list[Section]:
+    """Return the sections of a page, this one's or another's, that show a diagnosis."""
+    shown = [html_document.picture(pictures[name], says) for name, (_, says) in PICTURES.items()]
+    sentences = explain(diagnosis)[1:]  # the first leads the page
+    return [
+        ("What is seen", [html_document.paragraph(_join(sentence)) for sentence in sentences]),
+        ("Smooth and hard", [_make_table(summary_rows(diagnosis))]),
+        ("Figures", shown),
+        ("Layer by layer", [_make_table(layer_rows(diagnosis)), html_document.paragraph(NOTE)]),
+    ]
+
+
 def write_diagnosis(folder: Path, diagnosis: Diagnosis, facts: Mapping[str, Json]) -> Path:
     """Write record, pictures and page, each whole or not at all; return the page's path.
 
     `facts` say what was diagnosed on what; they are kept in the record and shown on the page.
     """
-    sentences = explain(diagnosis)
-    pictures = {
-        name: html_document.encode_png(draw(diagnosis)) for name, (draw, _) in PICTURES.items()
-    }
-    record = {**facts, "explained": list(sentences), "diagnosis": encode_diagnosis(diagnosis)}
+    sentences, pictures = explain(diagnosis), draw_pictures(diagnosis)
     for name, content in pictures.items():
         write_atomic(folder / name, content)
+    record = {**facts, "explained": list(sentences), "diagnosis": encode_diagnosis(diagnosis)}
     write_json(folder / RECORD, record)
-    shown = [html_document.picture(pictures[name], says) for name, (_, says) in PICTURES.items()]
-    write_atomic(folder / PAGE, _render(diagnosis, facts, sentences, shown).encode())
+    table = html_document.table(("what", "value"), [(name, str(facts[name])) for name in facts])
+    sections = [*make_sections(diagnosis, pictures), ("Record", [table])]
+    title = "Where the transfer gap comes from"
+    content = html_document.render_page(title, _join(sentences[0]), sections)
+    write_atomic(folder / PAGE, content.encode())
     return folder / PAGE
 
 
-def _render(
-    diagnosis: Diagnosis, facts: Mapping[str, Json], sentences: tuple[str, ...], shown: list[str]
-) -> str:
-    summary, layers = summary_rows(diagnosis), layer_rows(diagnosis)
-    sections = [
-        ("What is seen", [html_document.paragraph(sentence) for sentence in sentences[1:]]),
-        ("Smooth and hard", [html_document.table(summary[0], summary[1:])]),
-        ("Figures", shown),
-        (
-            "Layer by layer",
-            [html_document.table(layers[0], layers[1:]), html_document.paragraph(NOTE)],
-        ),
-        ("Record", [html_document.table(("what", "value"), [(k, str(facts[k])) for k in facts])]),
-    ]
-    return html_document.render_page("Where the transfer gap comes from", sentences[0], sections)
+def _make_table(rows: Sequence[tuple[str, ...]]) -> str:
+    """Headings and rows as HTML."""
+    head, *body = ([_join(cell) for cell in row] for row in rows)
+    return html_document.table(head, body)
+
+
+def _join(text: str) -> str:
+    """Text in which no number is parted from what belongs to it where a line breaks."""
+    return text.replace(" %", "\u00a0%").replace(" ± ", "\u00a0±\u00a0")
