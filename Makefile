@@ -22,7 +22,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
 
 ADAPTED := $(addprefix tests/crosscheck/test_,adapters.py adapter_jax.py module_wrapper.py module_reader.py conventions_peers.py \
-	nir.py golden_torch.py)
+	nir.py golden_torch.py diagnose_modules.py)
 
 .PHONY: demo test lint types contracts notebooks notebooks-check theorems mutants peers bench clean
 

@@ -22,6 +22,7 @@ _HOMES = {
     ),
     "refsast.experiment": ("sharpness",),
     "refsast.experiment.compare": ("compare",),
+    "refsast.experiment.diagnose": ("Diagnosis", "diagnose", "explain", "read_diagnosis"),
     "refsast.experiment.evaluate": ("Scores", "evaluate"),
     "refsast.experiment.presets": ("PRESETS", "Setting"),
     "refsast.experiment.record": ("Config", "Epoch", "Run"),

@@ -19,6 +19,10 @@ from refsast.data import synthetic_spikes as synthetic_spikes
 from refsast.data import write_events as write_events
 from refsast.experiment import sharpness as sharpness
 from refsast.experiment.compare import compare as compare
+from refsast.experiment.diagnose import Diagnosis as Diagnosis
+from refsast.experiment.diagnose import diagnose as diagnose
+from refsast.experiment.diagnose import explain as explain
+from refsast.experiment.diagnose import read_diagnosis as read_diagnosis
 from refsast.experiment.evaluate import Scores as Scores
 from refsast.experiment.evaluate import evaluate as evaluate
 from refsast.experiment.presets import PRESETS as PRESETS

@@ -24,6 +24,7 @@ RUN = {
         "the reference with the reset detached",
     ),
     "docs/crosscheck.md": ("the reference with the reset detached", "Not a gradient of anything"),
+    "docs/diagnose.md": ("With smooth spikes .* of 200 recordings",),
     "docs/fast.md": (),
     "docs/golden.md": ("to-zero agrees", "detached-reset agrees", "subtract agrees"),
     "docs/theorems.md": ("True False",),

@@ -197,7 +197,7 @@ def load_recordings(args: argparse.Namespace, steps: int) -> Recordings:
     load_train = _synthetic if synthetic or args.synthetic_train else _nmnist
     train, trained_on = load_train(args, 0, steps)
     if args.validation is None:
-        test, tested_on = (_synthetic if synthetic else _nmnist)(args, 1, steps)
+        test, tested_on = _load_test(args, steps)
         return Recordings(train, test, f"{trained_on} to train, {tested_on} to test")
     kept, held_out = _split(train, args)
     counts = f"{kept[1].size} to train, {held_out[1].size} to validate, no test recordings"
@@ -218,6 +218,20 @@ def _split(train: Data, args: argparse.Namespace) -> tuple[Data, Data]:
     if len({np.unique(y).tobytes() for _, y in (train, *parts)}) > 1:
         raise ValueError(f"{wanted} of {train[1].size}")
     return parts
+
+
+def load_held_out(args: argparse.Namespace, steps: int) -> tuple[Data, str]:
+    """Load or make only what `load_recordings` holds out, and say what it is."""
+    if args.validation is not None:  # a part of the training recordings
+        recordings = load_recordings(args, steps)
+        return recordings.held_out, recordings.description
+    _refuse_idle_flags(args, args.nmnist is None)
+    return _load_test(args, steps)
+
+
+def _load_test(args: argparse.Namespace, steps: int) -> tuple[Data, str]:
+    """The test recordings."""
+    return (_synthetic if args.nmnist is None else _nmnist)(args, 1, steps)
 
 
 def _refuse_idle_flags(args: argparse.Namespace, synthetic: bool) -> None:

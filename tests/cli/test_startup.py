@@ -50,6 +50,7 @@ def test_importing_the_package_imports_nothing():
         "train --preset huge",
         "compare --rhos 0,0.1",
         "sweep --vary size=3",
+        "diagnose nowhere",
         "sharpness --every 0",
         "crosscheck run --impl bad",
         "data make x --jobs 2",
