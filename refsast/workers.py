@@ -18,6 +18,8 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
+from refsast.cluster import KILLED, map_on_cluster
+
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
@@ -30,7 +32,6 @@ Pool: TypeAlias = Callable[[int], AbstractContextManager[Submit]]
 
 AHEAD = 2  # calls per worker that are started before their results are wanted
 WATCH_SECONDS = 0.5  # between two looks of a worker at whether its parent lives
-KILLED = "worker must stay alive until its work is done, got one that was killed (out of memory?)"
 
 
 def map_unordered(
@@ -63,7 +64,8 @@ def map_unordered(
         are ended.
     """
     if scheduler is not None:
-        raise NotImplementedError
+        yield from map_on_cluster(work, items, scheduler)
+        return
     if jobs == 1:
         yield from map(work, items)
         return
@@ -124,7 +126,13 @@ def processes(jobs: int) -> Iterator[Submit]:
     from joblib.externals.loky.process_executor import TerminatedWorkerError
     from joblib.parallel import LokyBackend
 
-    with Parallel(jobs, "loky", initializer=_follow_parent, initargs=(os.getpid(),)) as parallel:
+    with Parallel(
+        jobs,
+        "loky",
+        initializer=_follow_parent,
+        initargs=(os.getpid(),),
+        inner_max_num_threads=1,  # of BLAS, whose bits depend on it: the same for any `jobs`
+    ) as parallel:
         # Not by calling `parallel`: it drops results that wait to be taken when a worker dies.
         backend = parallel._backend
         if not isinstance(backend, LokyBackend):  # in a process that may start no others
