@@ -5,7 +5,6 @@ Rule 2: a call whose worker dies is made again by another, or by the next one th
 Rule 3: the bits are those of workers on this machine: the same versions, one thread for BLAS.
 """
 
-import asyncio
 import platform
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,8 +17,8 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-CONNECT_SECONDS = 3.0  # until when the scheduler must answer
-WORKER_SECONDS = 10.0  # until when a worker must be there
+CONNECT_SECONDS, ANSWER_SECONDS = 3.0, 10.0  # until when a server must be there, and must answer
+WORKER_SECONDS = 10.0  # until when it must have a worker
 TRIES = 4  # of a call, until its workers' deaths are its own fault; as many as Dask makes itself
 KILLED = "worker must stay alive until its work is done, got one that was killed (out of memory?)"
 
@@ -112,6 +111,8 @@ def _require_scheduler(address: str) -> None:
     Asked before `Client` is, which waits for ever for a server that says nothing, such as that of
     Dask's web page.
     """
+    import asyncio
+
     with ThreadPoolExecutor(1) as aside:  # in a notebook this thread has a loop of its own
         try:
             found = aside.submit(lambda: asyncio.run(_identify(address))).result()
@@ -128,12 +129,14 @@ def _require_scheduler(address: str) -> None:
 
 async def _identify(address: str) -> str:
     """What kind of server of Dask is there."""
+    import asyncio
+
     from distributed import Security
     from distributed.core import rpc
 
     secrets = Security().get_connection_args("client")
     server = rpc(address, timeout=CONNECT_SECONDS, connection_args=secrets)
     try:
-        return (await asyncio.wait_for(server.identity(), 2 * CONNECT_SECONDS))["type"]
+        return (await asyncio.wait_for(server.identity(), ANSWER_SECONDS))["type"]
     finally:
         await server.close_rpc()
