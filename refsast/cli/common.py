@@ -140,6 +140,8 @@ def add_run_flags(parser: argparse.ArgumentParser, out: str) -> None:
         ("--jobs", positive, 2, "runs at a time (default: 2)"),
     ):
         group.add_argument(flag, type=parse, default=default, metavar="N", help=text)
+    text = "run on the Dask cluster with this scheduler, such as tcp://host:8786, not on --jobs"
+    group.add_argument("--scheduler", metavar="ADDRESS", help=text)
 
 
 def read_seeds(args: argparse.Namespace) -> range:

@@ -77,7 +77,10 @@ def complete_runs(
         print(f"{found} of {len(pairs)} runs were there already", file=sys.stderr)
     for steps, recordings in parts.items():
         now = [pair for pair in missing if settings[pair[0]].steps == steps]
-        results = train_pairs(settings, recordings.train, recordings.held_out, now, jobs=args.jobs)
+        train, held_out = recordings.train, recordings.held_out
+        results = train_pairs(
+            settings, train, held_out, now, jobs=args.jobs, scheduler=args.scheduler
+        )
         for result in watch_runs(results, len(now), before=found, of=len(pairs)):
             stored.append(store_run(args.out, identity, stored, result, args.keep))
         found += len(now)

@@ -145,6 +145,7 @@ def compare(
     *,
     seeds: Sequence[int],
     jobs: int = 1,
+    scheduler: str | None = None,
     progress: Callable[[Iterable[Result], int], Iterable[Result]] = lambda results, total: results,
 ) -> tuple[Result, ...]:
     """Train every arm with every seed.
@@ -160,7 +161,9 @@ def compare(
     seeds : sequence of int
         Of initial parameters and order, the same for every arm.
     jobs : int
-        Processes at a time, each with its share of the cores.
+        Processes at a time, each with one core for BLAS; one works in this process, with all.
+    scheduler : str, optional
+        Address of a Dask cluster to train on instead, such as ``tcp://host:8786``.
     progress : callable
         ``progress(results, total)`` wraps the results as they come in.
 
@@ -171,7 +174,8 @@ def compare(
         the others go on.
     """
     pairs = [(arm, seed) for seed in seeds for arm in arms]
-    results = progress(train_pairs(arms, data, held_out, pairs, jobs=jobs), len(pairs))
+    runs = train_pairs(arms, data, held_out, pairs, jobs=jobs, scheduler=scheduler)
+    results = progress(runs, len(pairs))
     return tuple(sorted(results, key=lambda r: pairs.index((r.arm, r.seed))))
 
 
@@ -182,12 +186,14 @@ def train_pairs(
     pairs: Sequence[tuple[str, int]],
     *,
     jobs: int,
+    scheduler: str | None = None,
 ) -> Iterator[Result]:
     """Train these pairs of an arm and a seed and yield each result when it is there, in any order.
 
-    `jobs` is the number of processes, as in `compare`.
+    `jobs` is the number of processes and `scheduler` a cluster's address, as in `compare`.
     """
-    yield from map_unordered(partial(_train_and_retune, arms, data, held_out), pairs, jobs=jobs)
+    work = partial(_train_and_retune, arms, data, held_out)
+    yield from map_unordered(work, pairs, jobs=jobs, scheduler=scheduler)
 
 
 def _train_and_retune(
