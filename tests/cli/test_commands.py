@@ -216,7 +216,10 @@ BAD = {
         ["train", "--validation", "1e-320", "--train", "20"],
         "--validation must leave recordings of every class in both parts, got 1e-320 of 20",
     ),
-    "a value twice": (["sweep", "--vary", "rho=0/0"], "vary must name each value once, got rho=0/0"),
+    "a value twice": (
+        ["sweep", "--vary", "rho=0/0"],
+        "vary must name each value once, got rho=0/0",
+    ),
     "a value twice in other words": (
         ["sweep", "--vary", "gain=1/2/1.0"],
         "vary must name each value once, got gain=1/2/1.0",
@@ -225,7 +228,10 @@ BAD = {
     "an arm without fields": (["compare", "--arm", "mild"], "must be 'NAME: FIELD=VALUE ...'"),
     "an unknown field": (["compare", "--arm", "mild: size=3"], "NAME of .*, got size=3"),
     "a field that is no number": (["compare", "--arm", "mild: gain=much"], "gain=much"),
-    "a field that makes no sense": (["compare", "--arm", "mild: leak=2"], "arm mild: leak must lie"),
+    "a field that makes no sense": (
+        ["compare", "--arm", "mild: leak=2"],
+        "arm mild: leak must lie",
+    ),
     "an arm of that name": (
         ["compare", "--arm", "baseline: gain=3"],
         "arm must have a name of its own, got baseline",
