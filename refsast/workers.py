@@ -18,6 +18,8 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
+from refsast.cluster import KILLED, map_on_cluster
+
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
@@ -30,7 +32,6 @@ Pool: TypeAlias = Callable[[int], AbstractContextManager[Submit]]
 
 AHEAD = 2  # calls per worker that are started before their results are wanted
 WATCH_SECONDS = 0.5  # between two looks of a worker at whether its parent lives
-KILLED = "worker must stay alive until its work is done, got one that was killed (out of memory?)"
 
 
 def map_unordered(
@@ -48,8 +49,7 @@ def map_unordered(
         May be a closure. Arrays in it are shared between processes of one machine where they are
         large, and sent once to each machine of a cluster.
     items : iterable
-        Each is sent with its call; all are drawn at once, but with one job, which draws them one by
-        one.
+        Each is sent with its call, and drawn shortly before.
     jobs : int
         Processes on this machine; one works in this process. Positive.
     scheduler : str, optional
@@ -63,17 +63,40 @@ def map_unordered(
         are ended.
     """
     if scheduler is not None:
-        raise NotImplementedError
+        yield from map_on_cluster(work, items, scheduler)
+        return
     if jobs == 1:
         yield from map(work, items)
         return
     with processes(jobs) as submit:
         done: SimpleQueue[Future[Result]] = SimpleQueue()
-        items = tuple(items)
-        for item in items:
-            submit(partial(work, item)).add_done_callback(done.put)
-        for _ in items:
-            yield done.get().result()
+        left = iter(items)
+
+        def start(count: int) -> int:
+            """Start some calls, and say how many there were."""
+            calls = [_start(submit, partial(work, item)) for item in islice(left, count)]
+            for call in calls:
+                call.add_done_callback(done.put)
+            return len(calls)
+
+        # No more than loky hands on at once: what it keeps back makes noise where it is dropped.
+        running = start(AHEAD * jobs)
+        while running:
+            result = done.get().result()
+            running += start(1) - 1
+            yield result
+
+
+def _start(submit: Submit, call: Callable[[], Result]) -> "Future[Result]":
+    """Start a call; where workers have died, its future says so, after what was done before."""
+    from concurrent.futures import Future
+
+    try:
+        return submit(call)
+    except Exception as error:
+        failed: Future[Result] = Future()
+        failed.set_exception(error)
+        return failed
 
 
 def map_in_order(
@@ -120,11 +143,14 @@ def processes(jobs: int) -> Iterator[Submit]:
 
     They are killed where the context ends with an error, else kept for the next call of this.
     """
-    from joblib import Parallel
+    from joblib import Parallel, parallel_config
     from joblib.externals.loky.process_executor import TerminatedWorkerError
     from joblib.parallel import LokyBackend
 
-    with Parallel(jobs, "loky", initializer=_follow_parent, initargs=(os.getpid(),)) as parallel:
+    # One thread of BLAS, whose bits depend on it: the same for any number of workers.
+    with parallel_config("loky", inner_max_num_threads=1):
+        parallel = Parallel(jobs, initializer=_follow_parent, initargs=(os.getpid(),))
+    with parallel:
         # Not by calling `parallel`: it drops results that wait to be taken when a worker dies.
         backend = parallel._backend
         if not isinstance(backend, LokyBackend):  # in a process that may start no others

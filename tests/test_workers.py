@@ -74,6 +74,14 @@ def test_results_come_as_soon_as_they_are_done(tmp_path):
 
 
 @pytest.mark.slow
+def test_workers_use_one_thread_for_blas_whatever_we_use(monkeypatch):
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
+    found = map_unordered(lambda _: os.environ["OPENBLAS_NUM_THREADS"], range(2), jobs=2)
+
+    assert list(found) == ["1", "1"]
+
+
+@pytest.mark.slow
 def test_large_arrays_are_shared_with_the_workers():
     data = np.arange(200_000.0)
 
