@@ -26,9 +26,9 @@ p.lead { font-size: 1.1rem; color: #33475b; }
 div.scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .45rem; border-bottom: 1px solid #dbe2ea; text-align: right; }
-td { overflow-wrap: anywhere; }
-td.number { white-space: nowrap; overflow-wrap: normal; }
-th:first-child, td:first-child { text-align: left; overflow-wrap: normal; min-width: 9rem; }
+table.wide { font-size: .85rem; } table.wide th, table.wide td { padding: .3rem; }
+.number { white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; min-width: 8rem; }
 th { border-bottom: 2px solid #1d2733; vertical-align: bottom; }
 .gallery { display: grid; gap: 1rem 2rem;
            grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); }
@@ -47,7 +47,9 @@ summary { cursor: pointer; padding: .4rem 0; }
   table, tbody { display: block; }
   tr { display: block; border: 1px solid #b9c5d1; border-radius: 6px; padding: .3rem .8rem;
        margin: .7rem 0; }
-  td { display: flex; justify-content: space-between; gap: 1rem; border: 0; padding: .15rem 0; }
+  table.wide { font-size: inherit; } table td, table.wide td { padding: .15rem 0; }
+  td { display: flex; justify-content: space-between; gap: 1rem; border: 0;
+       overflow-wrap: anywhere; }
   td::before { content: attr(data-label); color: #4a5b6d; text-align: left;
                white-space: normal; }
   td:first-child { font-weight: 600; } td:first-child::before { content: none; }
@@ -64,11 +66,12 @@ summary { cursor: pointer; padding: .4rem 0; }
 }
 """
 
-UNITS = re.compile(
-    r" (?=%)|(?<=\d) (?=±|points?\b|seeds?\b)|(?<=±) (?=\d)"
-)  # spaces that never break
+# The spaces between a number and its unit or its interval, which never break.
+UNITS = re.compile(r" (?=%)|(?<=\d) (?=±|points?\b|seeds?\b)|(?<=±) (?=\d)")
 SHORT = 32  # letters of a name and its value that stand side by side on a phone, too
-NUMBER = re.compile(r"[+-]?[\d.,]+(e[+-]?\d+)?( ± [\d.,]+(e[+-]?\d+)?)?( ?%| points?)?")
+INTERVAL = re.compile(r"[+-]?[\d.,]+ ± [\d.,]+")
+WIDE = 8  # columns, from which on a table has smaller letters
+NUMBER = re.compile(r"(?:< )?[+-]?[\d.,]+(e[+-]?\d+)?( ± [\d.,]+(e[+-]?\d+)?)?( ?%| points?)?")
 
 
 def encode_png(figure: Figure, dpi: int = 160) -> bytes:
@@ -105,8 +108,9 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         if len(row) != len(headings):
             raise ValueError(f"row must have a cell per heading ({len(headings)}), got {row}")
         body += "<tr>" + "".join(map(_render_cell, headings, row)) + "</tr>"
+    kind = ' class="wide"' if len(headings) >= WIDE else ""
     return (
-        f'<div class="scroll"><table><thead><tr>{head}</tr></thead>'
+        f'<div class="scroll"><table{kind}><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
 
@@ -115,7 +119,10 @@ def _render_cell(heading: str, text: str) -> str:
     """A cell, which carries its heading for the card that it may be shown in."""
     if NUMBER.fullmatch(text):
         return f'<td class="number" data-label="{escape(heading)}">{escape(text)}</td>'
-    return f'<td data-label="{escape(heading)}">{_escape_prose(text)}</td>'
+    # The number must not break; the span around all is one thing to the card that it lies in.
+    whole = INTERVAL.sub(r'<span class="number">\g<0></span>', escape(text))
+    whole = f"<span>{whole}</span>" if INTERVAL.search(text) else whole
+    return f'<td data-label="{escape(heading)}">{whole}</td>'
 
 
 def facts(rows: Sequence[tuple[str, str]]) -> str:

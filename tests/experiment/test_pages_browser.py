@@ -33,7 +33,7 @@ addEventListener("load", () => {
   const broken = [], walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   let numbers = 0;
   while (walk.nextNode()) {
-    const node = walk.currentNode, cell = node.parentElement.closest("td.number");
+    const node = walk.currentNode, cell = node.parentElement.closest(".number");
     const found = cell ? /.+/g : /[\d.]+(\s±\s[\d.]+)?\s%|[\d.]+\s±\s[\d.]+/g;
     for (const match of node.data.matchAll(found)) {
       const range = document.createRange();
