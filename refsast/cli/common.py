@@ -10,12 +10,14 @@ from typing import TypeAlias
 
 import numpy as np
 
+from refsast.arrays import Integers
 from refsast.cli.progress import progress_bar
 from refsast.data import load_nmnist_spikes, split_dataset, synthetic_spikes
 from refsast.data.archive import SPLITS
 from refsast.experiment.presets import PRESETS, Setting
 from refsast.experiment.record import Data
 from refsast.model.reset import RESETS, Reset
+from refsast.spikes import Spikes, join_spikes
 
 PARALLEL_MINIMUM = 2000  # synthetic recordings, from which on more processes are worth their start
 MAX_COUNT = 10**7  # of any count on the command line: what is larger is a slip
@@ -170,6 +172,12 @@ def add_recording_flags(parser: argparse.ArgumentParser) -> None:
     ):
         group.add_argument(flag, type=parse, metavar=metavar, help=text)
     group.add_argument(
+        "--add-synthetic",
+        type=positive,
+        metavar="N",
+        help="with --nmnist: train on N synthetic recordings beside the real ones",
+    )
+    group.add_argument(
         "--synthetic-train",
         action="store_true",
         help="with --nmnist: train on synthetic recordings, measure on the real test recordings",
@@ -194,16 +202,26 @@ class Recordings:
 
 def load_recordings(args: argparse.Namespace, steps: int) -> Recordings:
     """Load or make the recordings that the flags ask for."""
-    synthetic = args.nmnist is None
-    _refuse_idle_flags(args, synthetic)
-    load_train = _synthetic if synthetic or args.synthetic_train else _nmnist
-    train, trained_on = load_train(args, 0, steps)
+    _refuse_idle_flags(args, args.nmnist is None)
+    train, trained_on = _load_train(args, steps)
     if args.validation is None:
         test, tested_on = _load_test(args, steps)
         return Recordings(train, test, f"{trained_on} to train, {tested_on} to test")
     kept, held_out = _split(train, args)
     counts = f"{kept[1].size} to train, {held_out[1].size} to validate, no test recordings"
     return Recordings(kept, held_out, f"{trained_on} split: {counts}")
+
+
+def _load_train(args: argparse.Namespace, steps: int) -> tuple[Data, str]:
+    """The training recordings, real ones first."""
+    if args.nmnist is None or args.synthetic_train:
+        return _synthetic(args, 0, steps)
+    real, words = _nmnist(args, 0, steps)
+    if args.add_synthetic is None:
+        return real, words
+    more, more_words = _synthetic(args, 0, steps, args.add_synthetic)
+    (x, y), (more_x, more_y) = real, more
+    return (join_spikes([x, more_x]), np.concatenate([y, more_y])), f"{words} and {more_words}"
 
 
 def _split(train: Data, args: argparse.Namespace) -> tuple[Data, Data]:
@@ -238,7 +256,7 @@ def _load_test(args: argparse.Namespace, steps: int) -> tuple[Data, str]:
 
 def _refuse_idle_flags(args: argparse.Namespace, synthetic: bool) -> None:
     """Say so where a flag would do nothing."""
-    idle = ("per_class", "synthetic_train")
+    idle = ("per_class", "synthetic_train", "add_synthetic")
     if not synthetic:
         idle = ("test",) if args.synthetic_train else ("train", "test")
     for name in idle:
@@ -246,11 +264,15 @@ def _refuse_idle_flags(args: argparse.Namespace, synthetic: bool) -> None:
             when, got = ("with", "alone") if synthetic else ("without", "too")
             flag = f"--{name.replace('_', '-')}"
             raise ValueError(f"{flag} must come {when} --nmnist, got it {got}")
+    if args.add_synthetic and args.synthetic_train:
+        raise ValueError("--add-synthetic must come without --synthetic-train, got both")
 
 
-def _synthetic(args: argparse.Namespace, part: int, steps: int) -> tuple[Data, str]:
+def _synthetic(
+    args: argparse.Namespace, part: int, steps: int, count: int | None = None
+) -> tuple[tuple[Spikes, Integers], str]:
     """Synthetic recordings, training (part 0) and test (part 1) from separate streams."""
-    n = (args.train or 700, args.test or 200)[part]
+    n = count or (args.train or 700, args.test or 200)[part]
     rng = np.random.default_rng(args.data_seed).spawn(2)[part]
     progress = partial(progress_bar, desc="synthetic digits", unit=" recordings", leave=False)
     jobs = None if n >= PARALLEL_MINIMUM else 1
@@ -258,7 +280,7 @@ def _synthetic(args: argparse.Namespace, part: int, steps: int) -> tuple[Data, s
     return made, f"{n} synthetic recordings (seed {args.data_seed})"
 
 
-def _nmnist(args: argparse.Namespace, part: int, steps: int) -> tuple[Data, str]:
+def _nmnist(args: argparse.Namespace, part: int, steps: int) -> tuple[tuple[Spikes, Integers], str]:
     """Real recordings, training (part 0) or test (part 1)."""
     split = SPLITS[part]
     x, y = load_nmnist_spikes(

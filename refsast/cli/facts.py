@@ -11,7 +11,7 @@ from refsast.codec import Json
 
 # The flags of `add_recording_flags`, by the names of their values.
 RECORDING_FLAGS = (
-    *("nmnist", "train", "test", "synthetic_train", "per_class"),
+    *("nmnist", "train", "test", "synthetic_train", "add_synthetic", "per_class"),
     *("data_seed", "validation", "cache"),
 )
 

@@ -14,7 +14,7 @@ import pytest
 
 import refsast as rs
 from refsast.__main__ import build_parser, main
-from refsast.data import load_nmnist
+from refsast.data import digest, load_nmnist
 
 QUICK = ["--preset", "quick", "--train", "40", "--test", "20", "--hidden", "8", "--epochs", "2"]
 
@@ -29,6 +29,22 @@ def trained(tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "run"
     assert main(["train", "--out", str(out), *QUICK]) == 0
     return out
+
+
+def test_synthetic_recordings_are_added_to_those_of_a_folder(tmp_path):
+    folder, both = tmp_path / "digits", ["--add-synthetic", "30", "--data-seed", "3"]
+    assert main(["data", "make", str(folder), "--train", "20", "--test", "10"]) == 0
+    args = ["train", "--out", str(tmp_path / "run"), "--nmnist", str(folder), *both]
+
+    assert main([*args, "--preset", "quick", "--hidden", "4", "--epochs", "1"]) == 0
+
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    x, y = load_nmnist(folder, "Train", steps=5)
+    more, labels = rs.synthetic_digits(30, np.random.default_rng(3).spawn(2)[0], steps=5)
+    joined = np.concatenate([x, more], axis=1), np.concatenate([y, labels])
+    assert record["data"] == digest(rs.as_spikes(joined[0]), joined[1])
+    test = load_nmnist(folder, "Test", steps=5)
+    assert record["held_out"] == digest(rs.as_spikes(test[0]), test[1])
 
 
 @pytest.fixture(scope="module")
@@ -195,6 +211,11 @@ BAD = {
     ),
     "rhos that are one": (["compare", "--rhos", "0.1,0.1"], "rhos must differ"),
     "a huge threshold": (["train", "--threshold", "1e300"], "threshold must fit in float32"),
+    "to add to nothing": (["train", "--add-synthetic", "9"], "--add-synthetic must come with --nm"),
+    "to add to others": (
+        ["train", "--nmnist", ".", "--synthetic-train", "--add-synthetic", "9"],
+        "--add-synthetic must come without --synthetic-train",
+    ),
     "an idle flag": (["train", "--per-class", "9"], "--per-class must come with --nmnist"),
     "idle jobs": (["data", "make", "x", "--jobs", "2"], "--jobs must come with --spikes"),
     "another": (["train", "--nmnist", ".", "--train", "9"], "--train must come without --nmnist"),
