@@ -126,7 +126,7 @@ def test_every_command_exists(page, line):
     elif words[:3] == ["python", "-m", "proofs_check"]:
         theorems().parse_args(words[3:])
     else:
-        assert words[0] in ("git", "cd", "pytest", "source", "pip")
+        assert words[0] in ("git", "cd", "pytest", "source", "pip", "dask")
 
 
 @pytest.mark.parametrize("page", TEXT)

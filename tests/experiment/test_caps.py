@@ -73,7 +73,7 @@ def test_a_record_from_before_there_were_caps_is_of_the_same_settings(tmp_path, 
     capsys.readouterr()
 
     assert sweep("--out", str(tmp_path), "--cap-w", "1") == 2
-    assert "with other settings" in capsys.readouterr().err
+    assert "with other cap_w of the arm rho 0" in capsys.readouterr().err
     assert sweep("--out", str(tmp_path)) == 0
     assert "cap_w" in path.read_text()
 
