@@ -191,15 +191,27 @@ def _explain_limits(record: Mapping, outcomes: Sequence[Outcome]) -> list[str]:
     if n < 3:
         count = "Only one seed was" if n == 1 else "Only two seeds were"
         said.append(f"{count} run: too few for an interval; other seeds may give other figures.")
-    smooth = {arm: mean_of_arm(outcomes, arm, "smooth") for arm in list_arms(outcomes)}
-    low = [arm for arm, mean in smooth.items() if mean and mean.value < 2.0 * CHANCE]
-    if low:
-        said.append(
-            f"Below {2.0 * CHANCE:.0f} % with smooth spikes, where chance is {CHANCE:.0f} %: "
-            f"{'; '.join(low)}. What has hardly learned has no gap to speak of."
-        )
+    said += explain_chance(outcomes)
     if lost := sum(o.diverged is not None for o in outcomes):
         said.append(f"{lost} of {len(outcomes)} runs diverged and are left out of the means.")
     if "to validate" in record["recordings"]:
         said.append("The figures are of validation recordings, on which settings are chosen.")
     return said
+
+
+def explain_chance(outcomes: Sequence[Outcome]) -> list[str]:
+    """Return which arms have hardly learned, by their smooth accuracy; nothing if all have."""
+    smooth = {arm: mean_of_arm(outcomes, arm, "smooth") for arm in list_arms(outcomes)}
+    low = [arm for arm, mean in smooth.items() if mean and _is_near_chance(mean)]
+    if not low:
+        return []
+    return [
+        f"Below {2.0 * CHANCE:.0f} % with smooth spikes, or not told from chance ({CHANCE:.0f} %) "
+        f"by the interval: {'; '.join(low)}. What has hardly learned has no gap to speak of."
+    ]
+
+
+def _is_near_chance(accuracy: Mean) -> bool:
+    """Whether an accuracy is less than twice that of a guess, or may be that of a guess."""
+    lowest = accuracy.value - accuracy.half_width if accuracy.has_interval else accuracy.value
+    return accuracy.value < 2.0 * CHANCE or lowest <= CHANCE

@@ -9,7 +9,7 @@ import numpy as np
 
 from refsast.codec import Json
 from refsast.experiment import html_document, page_figures
-from refsast.experiment.explanation import SWAP
+from refsast.experiment.explanation import SWAP, explain_chance
 from refsast.experiment.outcome import (
     Outcome,
     count_diverged,
@@ -30,6 +30,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_ARMS = 16  # in one picture
+SHORT_TITLES = {
+    "hard": "hard accuracy (%)",
+    "gap": "transfer gap (points)",
+    "silent": "silent recordings (%)",
+}
 TITLES = {
     "hard": "Hard accuracy (%)",
     "gap": "Transfer gap (points)",
@@ -109,7 +114,9 @@ def _draw_map(
         means[i, j] = np.nan if mean is None else mean.value
         lost[i, j] = count_diverged(outcomes, arm)
     names = (rows.replace("_", " "), columns.replace("_", " "))
-    return page_figures.heat_map(means, lost, varied[rows], varied[columns], names)
+    figure = page_figures.heat_map(means, lost, varied[rows], varied[columns], names)
+    figure.axes[0].set_title(SHORT_TITLES[measure], fontsize=11)
+    return figure
 
 
 def _write_captions(outcomes: Sequence[Outcome]) -> dict[str, str]:
@@ -167,6 +174,7 @@ def _explain_sweep(record: Mapping, outcomes: Sequence[Outcome], varied: Mapping
             "All figures are of the test recordings. The best of several combinations looks better "
             "here than it is. To choose one, sweep with the flag --validation."
         )
+    said += explain_chance(outcomes)
     if len(record["seeds"]) < 3:
         said.append("Fewer than three seeds: there are no intervals.")
     if lost := _count_all_diverged(outcomes):

@@ -75,7 +75,11 @@ def test_arms_that_have_hardly_learned_are_named():
         if run["arm"] == BASE:
             run["curve"][-1]["scores"]["smooth"] = 0.15
 
-    assert "where chance is 10 %: baseline. " in explain(record) + " "
+    assert "by the interval: baseline. What has hardly learned" in explain(record)
+    assert "hardly learned" not in explain(comparison(CLEAR))
+    for run, smooth in zip(record["runs"], (0.1, 0.3, 0.5), strict=False):
+        run["curve"][-1]["scores"]["smooth"] = smooth  # a mean of 30 %, plus or minus 50
+    assert "by the interval: baseline. What has hardly learned" in explain(record)
 
 
 def test_unequal_budgets_are_not_called_equal():
