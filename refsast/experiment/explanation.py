@@ -170,7 +170,7 @@ def _list_means(outcomes: Sequence[Outcome], arms: Sequence[str], measure: str) 
 
 
 def _explain_gain(record: Mapping) -> list[str]:
-    """That a smaller gain does it, too; for the setting in which that was measured."""
+    """That a smaller gain does better; for the setting in which that was measured."""
     if "N-MNIST" in record["recordings"]:  # it was measured on synthetic recordings
         return []
     setting, paper = next(iter(record["settings"].values())), asdict(PAPER)
@@ -179,9 +179,10 @@ def _explain_gain(record: Mapping) -> list[str]:
         return []
     return [
         f"The readout's gain is {PAPER.gain:g} here, chosen because it shows the gap: with so "
-        "steep a readout the smooth loss is small while output neurons stay below threshold. With "
-        "a gain of 10 this baseline lost about one point when that was measured "
-        "(docs/transfer_gap.md): where the gain can be chosen, a modest one does it, too."
+        "steep a readout the smooth loss is small while output neurons stay below threshold. "
+        "Where the gain can be chosen, a modest one does better than SAST: on other recordings of "
+        "this kind, at the same budget, ten seeds read 94.7 % with hard spikes at a gain of 10 "
+        "without SAST, 92.0 % at this gain with it (docs/transfer_gap.md)."
     ]
 
 
