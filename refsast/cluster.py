@@ -35,7 +35,7 @@ def map_on_cluster(
                 if future.cancelled():
                     lost.append(item)
                 elif future.status == "error":
-                    raise _explain(result[1])
+                    raise _explain(result)
                 else:
                     yield result
             if not lost:
@@ -79,11 +79,13 @@ def _versions() -> str:
     return f"refsast {refsast.__version__}, NumPy {numpy.__version__}, Python {python}"
 
 
-def _explain(error: BaseException) -> BaseException:
-    """What to raise for an error of a call."""
+def _explain(failure: object) -> BaseException:
+    """What to raise for a call that failed, of which Dask gives type, error and trace."""
     from distributed import KilledWorker
 
-    return ValueError(KILLED) if isinstance(error, KilledWorker) else error
+    error = failure[1] if isinstance(failure, tuple) else None
+    known = isinstance(error, BaseException) and not isinstance(error, KilledWorker)
+    return error if known else ValueError(KILLED)
 
 
 @contextmanager
@@ -137,6 +139,7 @@ async def _identify(address: str) -> str:
     secrets = Security().get_connection_args("client")
     server = rpc(address, timeout=CONNECT_SECONDS, connection_args=secrets)
     try:
-        return (await asyncio.wait_for(server.identity(), ANSWER_SECONDS))["type"]
+        about = await asyncio.wait_for(server.identity(), ANSWER_SECONDS)
+        return str(about and about["type"])
     finally:
         await server.close_rpc()

@@ -124,8 +124,7 @@ def test_a_worker_of_another_version_is_refused():
 def test_work_that_kills_every_worker_is_named():
     from distributed import KilledWorker
 
-    killed = KilledWorker("task", None, 3)
-    other = KeyError(1)
+    killed, other = KilledWorker("task", None, 3), KeyError(1)
 
-    assert "got one that was killed" in str(_explain(killed))
-    assert _explain(other) is other
+    assert "got one that was killed" in str(_explain((type(killed), killed, None)))
+    assert _explain((KeyError, other, None)) is other
