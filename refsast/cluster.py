@@ -84,8 +84,9 @@ def _explain(failure: object) -> BaseException:
     from distributed import KilledWorker
 
     error = failure[1] if isinstance(failure, tuple) else None
-    known = isinstance(error, BaseException) and not isinstance(error, KilledWorker)
-    return error if known else ValueError(KILLED)
+    if isinstance(error, BaseException) and not isinstance(error, KilledWorker):
+        return error
+    return ValueError(KILLED)
 
 
 @contextmanager
