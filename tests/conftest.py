@@ -35,3 +35,9 @@ def nmnist():
     if not (root / "Train").is_dir():
         pytest.skip(f"no N-MNIST recordings in {root}; set REFSAST_NMNIST")
     return root
+
+
+@pytest.fixture(autouse=True)
+def no_width(monkeypatch):
+    """Tables are as wide as they are: pytest-xdist sets a width in its workers."""
+    monkeypatch.delenv("COLUMNS", raising=False)
