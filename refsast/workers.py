@@ -3,7 +3,8 @@
 Rule 1: what is done stays done: a result that is there is yielded before an error is raised.
 Rule 2: workers end with us: when we are killed, when the results are not taken to the end, and at
         an interrupt, which is ours to handle and which they ignore.
-Rule 3: results do not depend on the number of workers, nor on who was done first.
+Rule 3: results do not depend on who was done first, nor on the number of workers, from two on: each
+        has one thread for BLAS, while one worker works here and has all of them.
 """
 
 import os

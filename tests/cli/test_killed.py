@@ -47,7 +47,7 @@ def kill_at_random(folder: Path, rng: random.Random) -> dict[str, int]:
 def check_kills(tmp_path: Path, kills: int, seed: int) -> list[int]:
     """How many runs were finished at each kill; asserts that none of them is written again."""
     rng, folder = random.Random(seed), tmp_path / "killed"
-    assert main([*ARGS, "--jobs", "1", "--out", str(tmp_path / "whole")]) == 0
+    assert main([*ARGS, "--jobs", "2", "--out", str(tmp_path / "whole")]) == 0
     counts, before = [], {}
     for _ in range(kills):
         now = kill_at_random(folder, rng)
