@@ -1,0 +1,343 @@
+"""How far rounding moves each number of a run: measured, by runs with random errors (Monte Carlo).
+
+A bound on the errors of a recurrent network multiplies norms step by step, and grows without end
+where the errors themselves are forgotten. So the run is repeated here, forward and backward by
+hand, with a random error of one rounding wherever an implementation rounds. What these runs differ
+by from the one without errors is what right implementations differ by.
+
+Rule 1: an error is drawn for every sum and product, in whatever order they may be taken; one for
+        every constant, the same at all steps, since its rounding is; one for every formula of a
+        spike, whose usual forms lose precision far from the threshold.
+Rule 2: a sum of n terms may be taken one after the other, which `sum_noise` allows for.
+Rule 3: hard spikes do not flip: whether one may is asked before (`crosscheck.compare`).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from refsast.arrays import Array, Integers
+from refsast.gradient.noise_layer import (
+    Clean,
+    Dials,
+    Jitter,
+    Spread,
+    draw_dials,
+    draw_jitter,
+    exact_dials,
+    locate_errors,
+    no_jitter,
+    product_noise,
+    run_adjoints,
+    run_states,
+    sum_noise,
+)
+from refsast.gradient.rounding import ErrorBounds
+from refsast.model.loss import one_hot, softmax
+from refsast.model.network import Network
+from refsast.model.params import ARRAY_NAMES, Layer, Params
+from refsast.model.synapse import Synapse
+from refsast.model.unroll import input_currents
+
+REPEATS = 16
+# Numbers that all repeats of a layer may hold at once; a larger run is repeated in several goes.
+MAX_NUMBERS = 4_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """The question, and the run without errors.
+
+    Attributes
+    ----------
+    network, synapse, hard
+        As in `crosscheck.Case`.
+    truth : (batch, classes) array
+        The labels, one-hot.
+    alpha : (time, 1, 1, 1) array
+        The readout's weights of the steps.
+    readout : Layer
+        The readout; of one without parameters the identity.
+    layers : tuple of Clean
+        The spiking layers.
+    logits, g : (1, batch, classes) array
+        Logits, and the loss's derivative in them.
+    pooled : (1, batch, n) array
+        What the readout reads.
+    """
+
+    network: Network
+    synapse: Synapse | None
+    hard: bool
+    truth: Array
+    alpha: Array
+    readout: Layer
+    layers: tuple[Clean, ...]
+    pooled: Array
+    logits: Array
+    g: Array
+
+
+def run_clean(
+    network: Network,
+    params: Params,
+    x: Array,
+    y: Integers,
+    us: tuple[Array, ...],
+    ss: tuple[Array, ...],
+    *,
+    synapse: Synapse | None = None,
+    hard: bool = False,
+) -> Run:
+    """Return the run without errors, given its states; nothing is validated."""
+    alpha = network.readout.time_weights(len(x)).reshape(-1, 1, 1, 1)
+    has_params = network.readout.n_out is not None
+    readout = params[-1] if has_params else Layer(np.eye(network.classes))
+    truth = one_hot(y, network.classes)
+    pooled = (alpha * ss[-1][:, None]).sum(axis=0)
+    logits = _logits(readout, pooled, alpha)
+    g = (softmax(logits) - truth) / len(y)
+    cotangent, layers = alpha * (g @ readout.w), []
+    for l in reversed(range(len(us))):
+        neuron, layer = network.neurons[l], params[l]
+        a, u, s = (each[:, None] for each in ((x, *ss)[l], us[l], ss[l]))
+        inflow = input_currents(layer, a[:, 0])[:, None]
+        dials = exact_dials(neuron, synapse)
+        adjoints = run_adjoints(neuron, layer, synapse, dials, u, s, cotangent, no_jitter)
+        layers.insert(0, Clean(neuron, layer, a, inflow, u, s, cotangent, *adjoints))
+        cotangent = adjoints[1] @ layer.w if l > 0 else cotangent
+    return Run(
+        network, synapse, hard, truth, alpha, readout, tuple(layers), pooled, logits, g
+    )
+
+
+def _logits(readout: Layer, pooled: Array, alpha: Array) -> Array:
+    z = pooled @ readout.w.T
+    return z if readout.b is None else z + readout.b * alpha.sum()
+
+
+def rounding_noise(
+    run: Run, *, unit: float, rng: np.random.Generator, inputs: bool = True, repeats: int = REPEATS
+) -> ErrorBounds:
+    """Return the root mean square by which errors of `unit` move each number of a run.
+
+    Parameters
+    ----------
+    run : Run
+        The run without errors.
+    unit : float
+        Size of one error, as a fraction: a multiple of ``eps / 2``.
+    rng : numpy.random.Generator
+        Of the errors.
+    inputs : bool
+        Whether to give the gradient in the input, too; else it is zero.
+    repeats : int
+        Number of runs with errors.
+
+    Returns
+    -------
+    ErrorBounds
+        In the units of the numbers themselves.
+    """
+    spreads = tuple(
+        locate_errors(
+            each, run.synapse, exact_dials(each.neuron, run.synapse), run.hard, unit,
+            inputs or l > 0,
+        )
+        for l, each in enumerate(run.layers)
+    )  # fmt: skip
+    size = max(each.u.size for each in run.layers)
+    many = int(np.clip(MAX_NUMBERS // size, 1, repeats))
+    squares: dict[str, Array | float] = {}
+    for start in range(0, repeats, many):
+        count = min(many, repeats - start)
+        for name, square in _squared_errors(run, spreads, unit, count, rng, inputs):
+            squares[name] = squares.get(name, 0.0) + square / repeats
+    # What arises last is known, and not drawn: no entry has an error that is small by chance.
+    for name, local in _last_errors(run, spreads, unit, inputs):
+        squares[name] = squares.get(name, 0.0) + local**2
+    return _gather(run, {name: np.sqrt(square) for name, square in squares.items()})
+
+
+def _squared_errors(
+    run: Run,
+    spreads: tuple[Spread, ...],
+    unit: float,
+    repeats: int,
+    rng: np.random.Generator,
+    inputs: bool,
+) -> Iterator[tuple[str, Array | float]]:
+    """The squared errors of every array, by its name, summed over some repeats."""
+    dials = [
+        draw_dials(exact_dials(each.neuron, run.synapse), unit, repeats, rng)
+        for each in run.layers
+    ]
+    alpha = run.alpha * (1.0 + unit * rng.standard_normal((repeats, 1, 1)))
+    jitters = [draw_jitter(spread, repeats, rng) for spread in spreads]
+    states, a = [], run.layers[0].a
+    for l, clean in enumerate(run.layers):
+        u, s = _noisy_states(run, clean, dials[l], a, jitters[l], shared=l == 0)
+        yield f"u[{l}]", _sum_squares(u - clean.u)
+        yield f"s[{l}]", _sum_squares(s - clean.s)
+        states.append((a, u, s))
+        a = s
+    loss, pooled, g, cotangent = _noisy_readout(run, alpha, a, unit, repeats, rng)
+    yield "loss", float(((loss - _losses(run, run.logits)) ** 2).sum())
+    n = len(run.layers)
+    if run.network.readout.n_out is not None:
+        w = np.swapaxes(g, 1, 2) @ pooled - run.g[0].T @ run.pooled[0]
+        yield f"grads[{n}].w", (w**2).sum(axis=0)
+        if run.readout.b is not None:
+            b = (g.sum(axis=1) - run.g.sum(axis=1)) * run.alpha.sum()
+            yield f"grads[{n}].b", (b**2).sum(axis=0)
+    for l in reversed(range(n)):
+        clean, (a, u, s) = run.layers[l], states[l]
+        delta, current = run_adjoints(
+            clean.neuron, clean.layer, run.synapse, dials[l], u, s, cotangent, jitters[l]
+        )
+        yield f"adjoints[{l}]", _sum_squares(delta - clean.delta)
+        yield f"grads[{l}].w", _product_errors(current, clean.current, a, clean.a)
+        if clean.layer.b is not None:
+            b = (current - clean.current).sum(axis=(0, 2))
+            yield f"grads[{l}].b", (b**2).sum(axis=0)
+        if clean.layer.v is not None:
+            yield f"grads[{l}].v", _product_errors(
+                current[1:], clean.current[1:], s[:-1], clean.s[:-1]
+            )
+        if l > 0:
+            noise = np.stack([jitters[l]("back", t) for t in range(len(u))])
+            cotangent = current @ clean.layer.w + noise
+        elif inputs:
+            yield "x", _sum_squares((current - clean.current) @ clean.layer.w)
+
+
+def _sum_squares(errors: Array) -> Array:
+    """Squares of (time, repeats, batch, n) errors, summed over repeats."""
+    return np.einsum("trbi,trbi->tbi", errors, errors)
+
+
+def _noisy_states(
+    run: Run, clean: Clean, dials: Dials, a: Array, jitter: Jitter, *, shared: bool
+) -> tuple[Array, Array]:
+    """Potentials and spikes of a layer with errors; what comes in may be shared by all repeats."""
+
+    def fire(t: int, v: Array) -> Array:
+        if run.hard:
+            return np.broadcast_to(clean.s[t], v.shape)
+        return clean.neuron.spike(v + jitter("v", t)) + jitter("s", t)
+
+    currents = clean.inflow
+    if not shared:
+        bias = 0.0 if clean.layer.b is None else clean.layer.b
+        currents = a @ clean.layer.w.T + bias
+    return run_states(clean.neuron, clean.layer, run.synapse, dials, currents, jitter, fire)
+
+
+def _noisy_readout(
+    run: Run, alpha: Array, s: Array, unit: float, repeats: int, rng: np.random.Generator
+) -> tuple[Array, Array, Array, Array]:
+    """Losses of the repeats, what is pooled, the derivative in the logits, what is sent back."""
+    errors = _readout_errors(run)
+
+    def noisy(value: Array, size: Array) -> Array:
+        return value + unit * size * rng.standard_normal((repeats, *size.shape[1:]))
+
+    pooled = noisy((alpha * s).sum(axis=0), errors.pooled)
+    z = noisy(_logits(run.readout, pooled, alpha.sum(axis=0)), errors.logits)
+    g = noisy((softmax(z) - run.truth) / len(run.truth), errors.g)
+    return _losses(run, z), pooled, g, alpha * noisy(g @ run.readout.w, errors.back)
+
+
+@dataclass(frozen=True, eq=False)
+class ReadoutErrors:
+    """Errors that arise in the readout, in roundings, each (1, batch, ...)."""
+
+    pooled: Array
+    logits: Array
+    g: Array
+    back: Array
+
+
+def _readout_errors(run: Run) -> ReadoutErrors:
+    """Where errors arise in the readout."""
+    w, b, time = run.readout.w, run.readout.b, len(run.alpha)
+    pooled = sum_noise(run.pooled, run.pooled, time, time)
+    terms = run.pooled @ abs(w).T + (0.0 if b is None else abs(b) * run.alpha.sum())
+    logits = sum_noise(run.logits, terms, w.shape[1] + 1.0)
+    # A softmax has the error of the exponent: of the distance from the largest logit.
+    p, depth = softmax(run.logits), run.logits.max(axis=-1, keepdims=True) - run.logits
+    g = (p * (2.0 + depth + abs(run.logits).max(axis=-1, keepdims=True)) + run.truth) / len(run.truth)
+    back = sum_noise(run.g @ w, abs(run.g) @ abs(w), len(w))
+    return ReadoutErrors(pooled, logits, g, back)
+
+
+def _losses(run: Run, z: Array) -> Array:
+    """The mean cross entropy of each repeat's logits."""
+    z = z - z.max(axis=-1, keepdims=True)
+    each = np.log(np.exp(z).sum(axis=-1)) - (z * run.truth).sum(axis=-1)
+    return each.mean(axis=-1)
+
+
+def _product_errors(left: Array, left_0: Array, right: Array, right_0: Array) -> Array:
+    """Squared errors of ``sum left right'``, summed over repeats; one side may be shared."""
+    if right is right_0:  # linear in what is left: one product for all repeats
+        error = np.moveaxis(left - left_0, 3, 0).swapaxes(1, 2)  # (n, repeats, time, batch)
+        n, repeats = error.shape[:2]
+        product = error.reshape(n * repeats, -1) @ right.reshape(-1, right.shape[-1])
+        product = product.reshape(n, repeats, -1)
+        return np.einsum("irj,irj->ij", product, product)
+    left, left_0 = (np.moveaxis(each, 1, 0).reshape(each.shape[1], -1, each.shape[3])
+                    for each in (left, left_0))
+    right, right_0 = (np.moveaxis(each, 1, 0).reshape(each.shape[1], -1, each.shape[3])
+                      for each in (right, right_0))
+    product = np.swapaxes(left, 1, 2) @ right - np.swapaxes(left_0, 1, 2) @ right_0
+    return np.einsum("rij,rij->ij", product, product)
+
+
+def _last_errors(
+    run: Run, spreads: tuple[Spread, ...], unit: float, inputs: bool
+) -> Iterator[tuple[str, Array | float]]:
+    """The errors that arise in the last operation before a number is given."""
+    readout, n, time = _readout_errors(run), len(run.layers), len(run.alpha)
+    loss = float(_losses(run, run.logits)[0])
+    depth = abs(run.logits).max(axis=-1).mean()
+    yield "loss", unit * (1.0 + depth + loss * np.sqrt(len(run.truth)))
+    if run.network.readout.n_out is not None:
+        w = run.g[0].T @ run.pooled[0]
+        yield f"grads[{n}].w", unit * product_noise(run.g, run.pooled, w)
+        if run.readout.b is not None:
+            total, terms = run.g[0].sum(axis=0), abs(run.g[0]).sum(axis=0)
+            noise = sum_noise(total, terms, len(run.truth) * time, time)
+            yield f"grads[{n}].b", unit * noise * run.alpha.sum()
+    for l, (clean, spread) in enumerate(zip(run.layers, spreads, strict=True)):
+        yield f"u[{l}]", spread.u[:, 0]
+        yield f"s[{l}]", spread.s[:, 0] if spread.s.ndim else 0.0
+        yield f"adjoints[{l}]", spread.delta[:, 0]
+        current = clean.current
+        flat = [each.reshape(-1, each.shape[-1]) for each in (current, clean.a)]
+        yield f"grads[{l}].w", unit * product_noise(current, clean.a, flat[0].T @ flat[1])
+        if clean.layer.b is not None:
+            total, terms = (each.sum(axis=(0, 1, 2)) for each in (current, abs(current)))
+            noise = sum_noise(total, terms, len(flat[0]), time)
+            yield f"grads[{l}].b", unit * noise
+        if clean.layer.v is not None:
+            later, s = current[1:], clean.s[:-1]
+            product = np.einsum("trbi,trbj->ij", later, s)
+            yield f"grads[{l}].v", unit * product_noise(later, s, product)
+        if l == 0 and inputs:
+            yield "x", spread.back[:, 0]
+
+
+def _gather(run: Run, sizes: dict[str, Array | float]) -> ErrorBounds:
+    """The record of all sizes."""
+    many = range(len(run.layers))
+    u, s, adjoints = (
+        tuple(np.asarray(sizes[f"{name}[{l}]"]) for l in many) for name in ("u", "s", "adjoints")
+    )
+    grads = []
+    for l in range(len(run.network.shapes)):
+        parts = {part: sizes.get(f"grads[{l}].{part}") for part in ARRAY_NAMES}
+        grads.append(Layer(**parts))
+    x = sizes.get("x", np.zeros(run.layers[0].a[:, 0].shape))
+    return ErrorBounds(float(sizes["loss"]), u, s, adjoints, tuple(grads), x)
