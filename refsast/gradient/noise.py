@@ -40,7 +40,10 @@ from refsast.model.params import ARRAY_NAMES, Layer, Params
 from refsast.model.synapse import Synapse
 from refsast.model.unroll import input_currents
 
-REPEATS = 16
+REPEATS = 8
+# Few repeats leave some errors small by chance: each is drawn towards the mean of its kind, as if
+# that were so many more repeats.
+PRIOR_REPEATS = 4.0
 # Numbers that all repeats of a layer may hold at once; a larger run is repeated in several goes.
 MAX_NUMBERS = 4_000_000
 
@@ -154,10 +157,27 @@ def rounding_noise(
         count = min(many, repeats - start)
         for name, square in _squared_errors(run, spreads, unit, count, rng, inputs):
             squares[name] = squares.get(name, 0.0) + square / repeats
-    # What arises last is known, and not drawn: no entry has an error that is small by chance.
+    found = {}
     for name, local in _last_errors(run, spreads, unit, inputs):
-        squares[name] = squares.get(name, 0.0) + local**2
-    return _gather(run, {name: np.sqrt(square) for name, square in squares.items()})
+        found[name] = _combine(np.asarray(squares[name]), np.asarray(local), repeats)
+    return _gather(run, found)
+
+
+def _combine(square: Array, local: Array, repeats: int) -> Array:
+    """The error of each entry, from what was drawn and from what arises in it last.
+
+    Of few repeats some are small by chance, so that each entry is drawn towards its neighbours',
+    relative to what arises last: of the same neuron, of the same row.
+    """
+    axes = {3: (0, 1), 2: (1,), 1: (0,)}.get(square.ndim)
+    local = np.broadcast_to(local, square.shape)
+    some = local > 0.0
+    with np.errstate(over="ignore"):
+        ratio = np.divide(np.sqrt(square), local, out=np.zeros(square.shape), where=some)
+        count = np.maximum(some.sum(axis=axes, keepdims=True), 1)
+        usual = ratio.sum(axis=axes, keepdims=True) / count * local
+        drawn = (repeats * square + PRIOR_REPEATS * usual**2) / (repeats + PRIOR_REPEATS)
+        return np.sqrt(drawn + local**2)
 
 
 def _squared_errors(
@@ -206,8 +226,8 @@ def _squared_errors(
                 current[1:], clean.current[1:], s[:-1], clean.s[:-1]
             )
         if l > 0:
-            noise = np.stack([jitters[l]("back", t) for t in range(len(u))])
-            cotangent = current @ clean.layer.w + noise
+            cotangent = current @ clean.layer.w
+            cotangent += spreads[l].back * rng.standard_normal(cotangent.shape, dtype=np.float32)
         elif inputs:
             yield "x", _sum_squares((current - clean.current) @ clean.layer.w)
 
@@ -225,7 +245,7 @@ def _noisy_states(
     def fire(t: int, v: Array) -> Array:
         if run.hard:
             return np.broadcast_to(clean.s[t], v.shape)
-        return clean.neuron.spike(v + jitter("v", t)) + jitter("s", t)
+        return clean.neuron.spike(v) + jitter("s", t)
 
     currents = clean.inflow
     if not shared:
@@ -284,9 +304,12 @@ def _product_errors(left: Array, left_0: Array, right: Array, right_0: Array) ->
     if right is right_0:  # linear in what is left: one product for all repeats
         error = np.moveaxis(left - left_0, 3, 0).swapaxes(1, 2)  # (n, repeats, time, batch)
         n, repeats = error.shape[:2]
-        product = error.reshape(n * repeats, -1) @ right.reshape(-1, right.shape[-1])
-        product = product.reshape(n, repeats, -1)
-        return np.einsum("irj,irj->ij", product, product)
+        # Three digits of an error are enough, and single precision is twice as fast.
+        sizes = [float(abs(each).max(initial=0.0)) or 1.0 for each in (error, right)]
+        error = (error.reshape(n * repeats, -1) / sizes[0]).astype(np.float32)
+        flat = (right.reshape(-1, right.shape[-1]) / sizes[1]).astype(np.float32)
+        product = (error @ flat).reshape(n, repeats, -1)
+        return np.einsum("irj,irj->ij", product, product) * (sizes[0] * sizes[1]) ** 2.0
     left, left_0 = (np.moveaxis(each, 1, 0).reshape(each.shape[1], -1, each.shape[3])
                     for each in (left, left_0))
     right, right_0 = (np.moveaxis(each, 1, 0).reshape(each.shape[1], -1, each.shape[3])
@@ -312,7 +335,7 @@ def _last_errors(
             yield f"grads[{n}].b", unit * noise * run.alpha.sum()
     for l, (clean, spread) in enumerate(zip(run.layers, spreads, strict=True)):
         yield f"u[{l}]", spread.u[:, 0]
-        yield f"s[{l}]", spread.s[:, 0] if spread.s.ndim else 0.0
+        yield f"s[{l}]", spread.s[:, 0]
         yield f"adjoints[{l}]", spread.delta[:, 0]
         current = clean.current
         flat = [each.reshape(-1, each.shape[-1]) for each in (current, clean.a)]

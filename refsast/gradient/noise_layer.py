@@ -57,9 +57,7 @@ class Spread:
 
     i: Array  # of the current
     u: Array
-    v: Array  # of the distance from the threshold, as the spike's formula sees it
-    s: Array
-    slope: Array  # of sigma'
+    s: Array  # of the spike's formula
     delta: Array
     back: Array  # of what is sent back to the input, (time, 1, batch, n_in)
 
@@ -122,7 +120,7 @@ def run_adjoints(
     later = i_later = np.zeros(delta.shape[1:])
     for t in reversed(range(len(u))):
         v = u[t] - dials.threshold
-        slope = derivative(v + jitter("v", t)) + jitter("slope", t)
+        slope = derivative(v)
         partials = neuron.reset.partials(dials.leak, dials.threshold, u[t], s[t])  # pyright: ignore[reportArgumentType]
         h = g[t] if neuron.detach_reset else g[t] + partials[1] * later
         h = h if layer.v is None else h + i_later @ layer.v
@@ -169,32 +167,31 @@ def locate_errors(
     neuron, layer, a, u, s = clean.neuron, clean.layer, clean.a, clean.u, clean.s
     v, (u_0, s_0, later, i_later) = u - neuron.threshold, _neighbours(clean)
     bias = 0.0 if layer.b is None else layer.b
-    total, terms = clean.inflow, abs(a) @ abs(layer.w).T + abs(bias)
+    total, i_terms = clean.inflow, abs(a) @ abs(layer.w).T + abs(bias)
     count = np.count_nonzero(a, axis=-1, keepdims=True) + 1.0
     if layer.v is not None:
-        total, terms = total + s_0 @ layer.v.T, terms + s_0 @ abs(layer.v).T
+        total, i_terms = total + s_0 @ layer.v.T, i_terms + s_0 @ abs(layer.v).T
         count = count + len(layer.v)
-    i = sum_noise(total, terms, count)
-    slope = first_derivative(neuron.spike)(v)
-    fires = slope > 0.0  # else the spike is 0 or 1 exactly, in any formula
+    i = sum_noise(total, i_terms, count)
+    s_formula, slope, slope_formula = _formula_errors(neuron, v, s, unit)
     r_u, r_s = neuron.reset.partials(neuron.leak, neuron.threshold, u, s)
-    r_s = 0.0 if neuron.detach_reset else abs(r_s)
+    r_s = 0.0 if neuron.detach_reset else r_s
     carried = neuron.leak * abs(u_0) * (1.0 + s_0) + neuron.threshold * s_0
-    top = first_derivative(neuron.spike)(np.zeros(()))
-    received, back = np.zeros(()), np.zeros(())
+    h, received, back = clean.g + r_s * later, 0.0, np.zeros((len(u), 1, 1, 1))
     if layer.v is not None:
-        received = sum_noise(i_later @ layer.v, abs(i_later) @ abs(layer.v), len(layer.v))
+        received = i_later @ layer.v
+        h, terms = h + received, abs(i_later) @ abs(layer.v)
+        received = sum_noise(received, terms, len(layer.v))
     if inputs:
         c = clean.current
         back = sum_noise(c @ layer.w, abs(c) @ abs(layer.w), len(layer.w))
     errors = Spread(
         i=i,
         u=np.hypot(carried, u),
-        v=2.0 * abs(v),
-        s=np.zeros(s.shape) if hard else np.where(fires, 0.5 + abs(s - 0.5), 0.0),
-        slope=np.where(fires, 3.0 * slope + COARSE * top, 0.0),
+        s=np.zeros(s.shape) if hard else s_formula,
         delta=np.sqrt(
-            (slope * clean.g) ** 2
+            (slope_formula * h) ** 2
+            + (slope * clean.g) ** 2
             + (slope * r_s * later) ** 2
             + (slope * received) ** 2
             + (r_u * later) ** 2
@@ -203,6 +200,22 @@ def locate_errors(
         back=back,
     )
     return Spread(*(unit * getattr(errors, f.name) for f in fields(errors)))
+
+
+def _formula_errors(neuron: LIF, v: Array, s: Array, unit: float) -> tuple[Array, Array, Array]:
+    """Errors of a spike's formula, in roundings; its slope; errors of the slope's formula."""
+    derivative, near = first_derivative(neuron.spike), 2.0 * unit * abs(v)
+    slope = derivative(v)
+    # The argument is rounded, too; a slope may change at a kink.
+    turn = np.maximum(abs(derivative(v + near) - slope), abs(derivative(v - near) - slope)) / unit
+    exact = slope == 0.0  # the spike is 0 or 1, in any formula
+    s_formula = 0.5 + abs(s - 0.5) + 2.0 * slope * abs(v)  # s or 1 - s may be computed first
+    slope_formula = 2.0 * slope + COARSE * derivative(np.zeros(()))
+    return (
+        np.where(exact, 0.0, s_formula),
+        slope,
+        turn + np.where(exact, 0.0, slope_formula),
+    )
 
 
 def _neighbours(clean: Clean) -> tuple[Array, Array, Array, Array]:
@@ -217,11 +230,17 @@ def _neighbours(clean: Clean) -> tuple[Array, Array, Array, Array]:
 
 
 def draw_jitter(spread: Spread, repeats: int, rng: np.random.Generator) -> Jitter:
-    """Return random errors of these standard deviations, drawn anew at every call."""
+    """Return random errors of these standard deviations, drawn anew at every call.
+
+    They are cut out of one long row of random numbers, each time at another place.
+    """
+    row = rng.standard_normal(4 * repeats * spread.u[0].size + 1000)
 
     def jitter(part: str, t: int) -> Array:
         size = getattr(spread, part)[t]
-        return size * rng.standard_normal((repeats, *size.shape[1:]), dtype=np.float32)
+        shape = (repeats, *size.shape[1:])
+        start = rng.integers(len(row) - repeats * size.size)
+        return size * row[start : start + repeats * size.size].reshape(shape)
 
     return jitter
 
