@@ -270,3 +270,8 @@ def require_real_array(value: object, name: str, shape: Sequence[int]) -> np.nda
 def truncate_case(case: Case, steps: int, batch: int | None = None) -> Case:
     """Return the case with its first steps (and recordings) only."""
     return replace(case, x=case.x[:steps, :batch], y=case.y[:batch])
+
+
+def select_recordings(case: Case, kept: Integers) -> Case:
+    """Return the case with some of its recordings only."""
+    return replace(case, x=case.x[:, kept], y=case.y[kept])

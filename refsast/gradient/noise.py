@@ -25,6 +25,7 @@ from refsast.gradient.noise_layer import (
     Spread,
     draw_dials,
     draw_jitter,
+    equal_terms,
     exact_dials,
     locate_errors,
     no_jitter,
@@ -342,7 +343,8 @@ def _last_errors(
         yield f"grads[{l}].w", unit * product_noise(current, clean.a, flat[0].T @ flat[1])
         if clean.layer.b is not None:
             total, terms = (each.sum(axis=(0, 1, 2)) for each in (current, abs(current)))
-            noise = sum_noise(total, terms, len(flat[0]), time)
+            count = len(flat[0]) * equal_terms(abs(flat[0]))
+            noise = sum_noise(total, terms, count, time)
             yield f"grads[{l}].b", unit * noise
         if clean.layer.v is not None:
             later, s = current[1:], clean.s[:-1]

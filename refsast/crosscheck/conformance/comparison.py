@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from refsast.crosscheck.case import Case, Implementation
-from refsast.crosscheck.compare import examine, threshold_distance
+from refsast.crosscheck.compare import MAX_SHARE, examine_clear, unclear_recordings
 from refsast.crosscheck.conformance.strategies import Example
 from refsast.crosscheck.variants import solve
 
@@ -34,7 +34,7 @@ def judge_stages(*names: str) -> Judge:
 def differs(implementation: Implementation, case: Case, names: tuple[str, ...]) -> bool:
     """Whether an answer is wrong in one of these stages."""
     exam = examine(implementation.gradient, case)
-    if case.hard and threshold_distance(exam):
+    if case.hard and unclear_recordings(exam):
         raise NoAnswer("a potential so near the threshold that rounding decides")
     found = [stage for stage in exam.stages if stage.name in names]
     if not found:
