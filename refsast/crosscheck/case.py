@@ -116,11 +116,14 @@ class Implementation:
         gradient on the second at the ascent point of the first.
     name : str
         Library and version, for reports.
+    not_compared : tuple of str
+        What it has and no answer shows, such as parameters that a `Case` does not know; for reports.
     """
 
     gradient: Gradient
     sam: Callable[..., object] | None = None
     name: str = "implementation"
+    not_compared: tuple[str, ...] = ()
 
 
 # ``package:factory`` names one. It is called with a case, of which only network, synapse and hard

@@ -8,6 +8,7 @@ Rule 3: where the tolerance of an array is more than `MAX_SHARE` of it, agreemen
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -32,8 +33,10 @@ from refsast.model.params import param_arrays as all_arrays
 FACTOR = 8.0
 ROUNDING_FACTOR = 32.0  # in units of the error bound, which is an upper fence
 MAX_SHARE = 1e-3  # of an array's norm: the largest tolerance with which it counts as compared
+MAX_LINEAR = 0.03  # the same: beyond, it is not compared at all
 # In multiples of the smallest normal number; what is smaller loses its precision, then itself.
 UNDERFLOW = 4096.0
+Bounds: TypeAlias = Answer | ErrorBounds
 STAGES = ("loss", "states", "adjoints", "parameter gradients", "input gradient")
 
 
@@ -164,26 +167,25 @@ def tolerances(
     with np.errstate(over="ignore", invalid="ignore"):  # a run that overflows is not resolved
         noise = rounding_noise(run, unit=unit, rng=np.random.default_rng(0), inputs=inputs)
     noise = map_bounds(lambda a: np.where(np.isnan(a), np.inf, a) + floor, noise)
-    shares = [
-        share
-        for stage in STAGES
-        for _, share in tolerance_shares(stage_arrays(noise, stage), stage_arrays(right, stage))
-        if inputs or stage != "input gradient"
-    ]
-    if max(shares) <= MAX_SHARE:
+    if not _is_vague(noise, right, inputs):
         return noise
-    fence = _error_fence(case, right, dtype)
-    return ErrorBounds(
-        min(noise.loss, fence.loss),
-        *(
-            tuple(map(np.minimum, getattr(noise, name), getattr(fence, name)))
-            for name in ("u", "s", "adjoints")
+    noise = map_bounds(np.minimum, noise, _error_fence(case, right, dtype))
+    # Errors that move an array so far are not small: their size in one run says nothing of another.
+    return map_bounds(
+        lambda near, want: (
+            np.full(want.shape, np.inf if 0.0 < MAX_LINEAR * _norm(want) < _norm(near) else 1.0)
+            * near
         ),
-        replace_arrays(
-            noise.grads, map(np.minimum, all_arrays(noise.grads), all_arrays(fence.grads))
-        ),
-        np.minimum(noise.x, fence.x),
+        noise,
+        right,
     )
+
+
+def _is_vague(tolerance: ErrorBounds, right: Answer, inputs: bool) -> bool:
+    """Whether some array has a tolerance of more than `MAX_SHARE` of it."""
+    stages = STAGES if inputs else STAGES[:-1]
+    sides = ((stage_arrays(side, stage) for side in (tolerance, right)) for stage in stages)
+    return any(share > MAX_SHARE for pair in sides for _, share in tolerance_shares(*pair))
 
 
 def _error_fence(case: Case, right: Answer, dtype: np.dtype) -> ErrorBounds:
@@ -200,11 +202,16 @@ def _error_fence(case: Case, right: Answer, dtype: np.dtype) -> ErrorBounds:
     )
 
 
-def map_bounds(change: Callable[[Array], Array], bounds: ErrorBounds) -> ErrorBounds:
-    """Apply a function to every array of error bounds."""
-    u, s, adjoints = (tuple(map(change, p)) for p in (bounds.u, bounds.s, bounds.adjoints))
-    loss = float(change(np.asarray(bounds.loss)))
-    return ErrorBounds(loss, u, s, adjoints, map_params(change, bounds.grads), change(bounds.x))
+def map_bounds(change: Callable[..., Array], first: Bounds, *others: Bounds) -> ErrorBounds:
+    """Apply a function to every array of error bounds, together with those of others."""
+    sides = (first, *others)
+    loss = float(change(*(np.asarray(side.loss) for side in sides)))
+    u, s, adjoints = (
+        tuple(map(change, *(getattr(side, name) for side in sides)))
+        for name in ("u", "s", "adjoints")
+    )
+    grads = replace_arrays(first.grads, map(change, *(all_arrays(side.grads) for side in sides)))
+    return ErrorBounds(loss, u, s, adjoints, grads, change(*(side.x for side in sides)))
 
 
 def tolerance_shares(
@@ -273,7 +280,7 @@ def examine_clear(gradient: Gradient, case: Case) -> tuple[Examination, tuple[in
         return exam, unclear
 
 
-def stage_arrays(answer: Answer | ErrorBounds, stage: str) -> dict[str, Array]:
+def stage_arrays(answer: Bounds, stage: str) -> dict[str, Array]:
     """Return the arrays of a stage that an answer has, by name."""
     if stage == "loss":
         return {"loss": np.asarray(answer.loss)}

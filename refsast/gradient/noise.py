@@ -111,9 +111,7 @@ def run_clean(
         adjoints = run_adjoints(neuron, layer, synapse, dials, u, s, cotangent, no_jitter)
         layers.insert(0, Clean(neuron, layer, a, inflow, u, s, cotangent, *adjoints))
         cotangent = adjoints[1] @ layer.w if l > 0 else cotangent
-    return Run(
-        network, synapse, hard, truth, alpha, readout, tuple(layers), pooled, logits, g
-    )
+    return Run(network, synapse, hard, truth, alpha, readout, tuple(layers), pooled, logits, g)
 
 
 def _logits(readout: Layer, pooled: Array, alpha: Array) -> Array:
@@ -191,8 +189,7 @@ def _squared_errors(
 ) -> Iterator[tuple[str, Array | float]]:
     """The squared errors of every array, by its name, summed over some repeats."""
     dials = [
-        draw_dials(exact_dials(each.neuron, run.synapse), unit, repeats, rng)
-        for each in run.layers
+        draw_dials(exact_dials(each.neuron, run.synapse), unit, repeats, rng) for each in run.layers
     ]
     alpha = run.alpha * (1.0 + unit * rng.standard_normal((repeats, 1, 1)))
     jitters = [draw_jitter(spread, repeats, rng) for spread in spreads]
@@ -223,8 +220,9 @@ def _squared_errors(
             b = (current - clean.current).sum(axis=(0, 2))
             yield f"grads[{l}].b", (b**2).sum(axis=0)
         if clean.layer.v is not None:
-            yield f"grads[{l}].v", _product_errors(
-                current[1:], clean.current[1:], s[:-1], clean.s[:-1]
+            yield (
+                f"grads[{l}].v",
+                _product_errors(current[1:], clean.current[1:], s[:-1], clean.s[:-1]),
             )
         if l > 0:
             cotangent = current @ clean.layer.w
@@ -288,7 +286,9 @@ def _readout_errors(run: Run) -> ReadoutErrors:
     logits = sum_noise(run.logits, terms, w.shape[1] + 1.0)
     # A softmax has the error of the exponent: of the distance from the largest logit.
     p, depth = softmax(run.logits), run.logits.max(axis=-1, keepdims=True) - run.logits
-    g = (p * (2.0 + depth + abs(run.logits).max(axis=-1, keepdims=True)) + run.truth) / len(run.truth)
+    g = (p * (2.0 + depth + abs(run.logits).max(axis=-1, keepdims=True)) + run.truth) / len(
+        run.truth
+    )
     back = sum_noise(run.g @ w, abs(run.g) @ abs(w), len(w))
     return ReadoutErrors(pooled, logits, g, back)
 
@@ -311,10 +311,13 @@ def _product_errors(left: Array, left_0: Array, right: Array, right_0: Array) ->
         flat = (right.reshape(-1, right.shape[-1]) / sizes[1]).astype(np.float32)
         product = (error @ flat).reshape(n, repeats, -1)
         return np.einsum("irj,irj->ij", product, product) * (sizes[0] * sizes[1]) ** 2.0
-    left, left_0 = (np.moveaxis(each, 1, 0).reshape(each.shape[1], -1, each.shape[3])
-                    for each in (left, left_0))
-    right, right_0 = (np.moveaxis(each, 1, 0).reshape(each.shape[1], -1, each.shape[3])
-                      for each in (right, right_0))
+    left, left_0 = (
+        np.moveaxis(each, 1, 0).reshape(each.shape[1], -1, each.shape[3]) for each in (left, left_0)
+    )
+    right, right_0 = (
+        np.moveaxis(each, 1, 0).reshape(each.shape[1], -1, each.shape[3])
+        for each in (right, right_0)
+    )
     product = np.swapaxes(left, 1, 2) @ right - np.swapaxes(left_0, 1, 2) @ right_0
     return np.einsum("rij,rij->ij", product, product)
 
