@@ -216,8 +216,8 @@ def _reasons(exam: Examination, power: Power, *, ambiguous: bool) -> Iterator[st
     name, share = max((stage.resolution for stage in exam.stages), key=lambda each: each[1])
     if share > MAX_SHARE:
         sharper = "take float64, fewer steps" if exam.dtype != np.float64 else "take fewer steps"
-        size = f"{share:.1g} of it" if share < np.inf else "as large as it is"
-        yield f"what rounding may do to {name} is {size}; {sharper} or rs.harder(case)"
+        limit = f"more than {MAX_SHARE} of it"
+        yield f"rounding may move {name} by {limit}; {sharper} or rs.harder(case)"
     if power.nonzero == 0.0:
         yield "every gradient is zero: this case can show nothing; take rs.harder(case)"
     elif exam.case.hard and not any(power.rates):

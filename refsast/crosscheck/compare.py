@@ -3,7 +3,7 @@
 Rule 1: every tolerance is measured, by runs with random errors (`gradient.noise`), never a constant
         of our choosing. Only what the number format cannot hold is forgiven: `UNDERFLOW`.
 Rule 2: one number decides, the largest error over tolerance: above 1 the two disagree.
-Rule 3: where the tolerance of an array is more than `MAX_SHARE` of it, agreement shows nothing.
+Rule 3: where the tolerance of an array is more than `MAX_SHARE` of it, it is not compared.
 """
 
 from collections.abc import Callable, Mapping
@@ -32,8 +32,7 @@ from refsast.model.params import param_arrays as all_arrays
 # do. Measured with `tests.crosscheck.right_implementations`, which has the figures.
 FACTOR = 8.0
 ROUNDING_FACTOR = 32.0  # in units of the error bound, which is an upper fence
-MAX_SHARE = 1e-3  # of an array's norm: the largest tolerance with which it counts as compared
-MAX_LINEAR = 0.03  # the same: beyond, it is not compared at all
+MAX_SHARE = 1e-3  # of an array's norm: with a larger tolerance it is not compared
 # In multiples of the smallest normal number; what is smaller loses its precision, then itself.
 UNDERFLOW = 4096.0
 Bounds: TypeAlias = Answer | ErrorBounds
@@ -173,7 +172,7 @@ def tolerances(
     # Errors that move an array so far are not small: their size in one run says nothing of another.
     return map_bounds(
         lambda near, want: (
-            np.full(want.shape, np.inf if 0.0 < MAX_LINEAR * _norm(want) < _norm(near) else 1.0)
+            np.full(want.shape, np.inf if 0.0 < MAX_SHARE * _norm(want) < _norm(near) else 1.0)
             * near
         ),
         noise,

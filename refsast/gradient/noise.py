@@ -100,23 +100,24 @@ def run_clean(
     readout = params[-1] if has_params else Layer(np.eye(network.classes))
     truth = one_hot(y, network.classes)
     pooled = (alpha * ss[-1][:, None]).sum(axis=0)
-    logits = _logits(readout, pooled, alpha)
+    logits = _logits(readout, pooled, alpha.sum(axis=0))
     g = (softmax(logits) - truth) / len(y)
     cotangent, layers = alpha * (g @ readout.w), []
-    for l in reversed(range(len(us))):
-        neuron, layer = network.neurons[l], params[l]
-        a, u, s = (each[:, None] for each in ((x, *ss)[l], us[l], ss[l]))
+    for i in reversed(range(len(us))):
+        neuron, layer = network.neurons[i], params[i]
+        a, u, s = (each[:, None] for each in ((x, *ss)[i], us[i], ss[i]))
         inflow = input_currents(layer, a[:, 0])[:, None]
         dials = exact_dials(neuron, synapse)
         adjoints = run_adjoints(neuron, layer, synapse, dials, u, s, cotangent, no_jitter)
         layers.insert(0, Clean(neuron, layer, a, inflow, u, s, cotangent, *adjoints))
-        cotangent = adjoints[1] @ layer.w if l > 0 else cotangent
+        cotangent = adjoints[1] @ layer.w if i > 0 else cotangent
     return Run(network, synapse, hard, truth, alpha, readout, tuple(layers), pooled, logits, g)
 
 
-def _logits(readout: Layer, pooled: Array, alpha: Array) -> Array:
+def _logits(readout: Layer, pooled: Array, weight: Array) -> Array:
+    """The logits, of what is pooled over time, and of the sum of the steps' weights."""
     z = pooled @ readout.w.T
-    return z if readout.b is None else z + readout.b * alpha.sum()
+    return z if readout.b is None else z + readout.b * weight
 
 
 def rounding_noise(
@@ -145,9 +146,9 @@ def rounding_noise(
     spreads = tuple(
         locate_errors(
             each, run.synapse, exact_dials(each.neuron, run.synapse), run.hard, unit,
-            inputs or l > 0,
+            inputs or i > 0,
         )
-        for l, each in enumerate(run.layers)
+        for i, each in enumerate(run.layers)
     )  # fmt: skip
     size = max(each.u.size for each in run.layers)
     many = int(np.clip(MAX_NUMBERS // size, 1, repeats))
@@ -194,10 +195,10 @@ def _squared_errors(
     alpha = run.alpha * (1.0 + unit * rng.standard_normal((repeats, 1, 1)))
     jitters = [draw_jitter(spread, repeats, rng) for spread in spreads]
     states, a = [], run.layers[0].a
-    for l, clean in enumerate(run.layers):
-        u, s = _noisy_states(run, clean, dials[l], a, jitters[l], shared=l == 0)
-        yield f"u[{l}]", _sum_squares(u - clean.u)
-        yield f"s[{l}]", _sum_squares(s - clean.s)
+    for i, clean in enumerate(run.layers):
+        u, s = _noisy_states(run, clean, dials[i], a, jitters[i], shared=i == 0)
+        yield f"u[{i}]", _sum_squares(u - clean.u)
+        yield f"s[{i}]", _sum_squares(s - clean.s)
         states.append((a, u, s))
         a = s
     loss, pooled, g, cotangent = _noisy_readout(run, alpha, a, unit, repeats, rng)
@@ -209,24 +210,24 @@ def _squared_errors(
         if run.readout.b is not None:
             b = (g.sum(axis=1) - run.g.sum(axis=1)) * run.alpha.sum()
             yield f"grads[{n}].b", (b**2).sum(axis=0)
-    for l in reversed(range(n)):
-        clean, (a, u, s) = run.layers[l], states[l]
+    for i in reversed(range(n)):
+        clean, (a, u, s) = run.layers[i], states[i]
         delta, current = run_adjoints(
-            clean.neuron, clean.layer, run.synapse, dials[l], u, s, cotangent, jitters[l]
+            clean.neuron, clean.layer, run.synapse, dials[i], u, s, cotangent, jitters[i]
         )
-        yield f"adjoints[{l}]", _sum_squares(delta - clean.delta)
-        yield f"grads[{l}].w", _product_errors(current, clean.current, a, clean.a)
+        yield f"adjoints[{i}]", _sum_squares(delta - clean.delta)
+        yield f"grads[{i}].w", _product_errors(current, clean.current, a, clean.a)
         if clean.layer.b is not None:
             b = (current - clean.current).sum(axis=(0, 2))
-            yield f"grads[{l}].b", (b**2).sum(axis=0)
+            yield f"grads[{i}].b", (b**2).sum(axis=0)
         if clean.layer.v is not None:
             yield (
-                f"grads[{l}].v",
+                f"grads[{i}].v",
                 _product_errors(current[1:], clean.current[1:], s[:-1], clean.s[:-1]),
             )
-        if l > 0:
+        if i > 0:
             cotangent = current @ clean.layer.w
-            cotangent += spreads[l].back * rng.standard_normal(cotangent.shape, dtype=np.float32)
+            cotangent += spreads[i].back * rng.standard_normal(cotangent.shape, dtype=np.float32)
         elif inputs:
             yield "x", _sum_squares((current - clean.current) @ clean.layer.w)
 
@@ -337,23 +338,23 @@ def _last_errors(
             total, terms = run.g[0].sum(axis=0), abs(run.g[0]).sum(axis=0)
             noise = sum_noise(total, terms, len(run.truth) * time, time)
             yield f"grads[{n}].b", unit * noise * run.alpha.sum()
-    for l, (clean, spread) in enumerate(zip(run.layers, spreads, strict=True)):
-        yield f"u[{l}]", spread.u[:, 0]
-        yield f"s[{l}]", spread.s[:, 0]
-        yield f"adjoints[{l}]", spread.delta[:, 0]
+    for i, (clean, spread) in enumerate(zip(run.layers, spreads, strict=True)):
+        yield f"u[{i}]", spread.u[:, 0]
+        yield f"s[{i}]", spread.s[:, 0]
+        yield f"adjoints[{i}]", spread.delta[:, 0]
         current = clean.current
         flat = [each.reshape(-1, each.shape[-1]) for each in (current, clean.a)]
-        yield f"grads[{l}].w", unit * product_noise(current, clean.a, flat[0].T @ flat[1])
+        yield f"grads[{i}].w", unit * product_noise(current, clean.a, flat[0].T @ flat[1])
         if clean.layer.b is not None:
             total, terms = (each.sum(axis=(0, 1, 2)) for each in (current, abs(current)))
             count = len(flat[0]) * equal_terms(abs(flat[0]))
             noise = sum_noise(total, terms, count, time)
-            yield f"grads[{l}].b", unit * noise
+            yield f"grads[{i}].b", unit * noise
         if clean.layer.v is not None:
             later, s = current[1:], clean.s[:-1]
             product = np.einsum("trbi,trbj->ij", later, s)
-            yield f"grads[{l}].v", unit * product_noise(later, s, product)
-        if l == 0 and inputs:
+            yield f"grads[{i}].v", unit * product_noise(later, s, product)
+        if i == 0 and inputs:
             yield "x", spread.back[:, 0]
 
 
@@ -361,11 +362,11 @@ def _gather(run: Run, sizes: dict[str, Array | float]) -> ErrorBounds:
     """The record of all sizes."""
     many = range(len(run.layers))
     u, s, adjoints = (
-        tuple(np.asarray(sizes[f"{name}[{l}]"]) for l in many) for name in ("u", "s", "adjoints")
+        tuple(np.asarray(sizes[f"{name}[{i}]"]) for i in many) for name in ("u", "s", "adjoints")
     )
     grads = []
-    for l in range(len(run.network.shapes)):
-        parts = {part: sizes.get(f"grads[{l}].{part}") for part in ARRAY_NAMES}
+    for i in range(len(run.network.shapes)):
+        parts = {part: sizes.get(f"grads[{i}].{part}") for part in ARRAY_NAMES}
         grads.append(Layer(**parts))
     x = sizes.get("x", np.zeros(run.layers[0].a[:, 0].shape))
     return ErrorBounds(float(sizes["loss"]), u, s, adjoints, tuple(grads), x)
