@@ -123,6 +123,13 @@ def examine_answer(got: Answer, case: Case, dtype: np.dtype) -> Examination:
     return Examination(case, dtype, got, right, tolerance, stages, run)
 
 
+def is_sharp(case: Case, dtype: np.dtype) -> bool:
+    """Whether answers to a case in `dtype` could be compared at all."""
+    right = solve(case)
+    exam = examine_answer(right, case, dtype)
+    return all(stage.resolution[1] <= MAX_SHARE for stage in exam.stages)
+
+
 def _is_single_loss(loss: float, case: Case, right: float) -> bool:
     """Whether a loss was rounded to single precision, and is right to that."""
     with np.errstate(over="ignore"):
