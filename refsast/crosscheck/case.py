@@ -117,7 +117,7 @@ class Implementation:
     name : str
         Library and version, for reports.
     not_compared : tuple of str
-        What it has and no answer shows, such as parameters that a `Case` does not know; for reports.
+        What it has and no answer shows, such as parameters that a `Case` does not know.
     """
 
     gradient: Gradient

@@ -22,14 +22,15 @@ from refsast.crosscheck.case import (
     select_recordings,
 )
 from refsast.crosscheck.variants import Variant, reference_variant, solve, unroll_variant
-from refsast.gradient.noise import Run, rounding_noise, run_clean
+from refsast.gradient.noise import rounding_noise
 from refsast.gradient.noise_layer import COARSE
+from refsast.gradient.noise_run import Run, run_clean
 from refsast.gradient.rounding import ErrorBounds, error_bounds
-from refsast.model.params import Params, layer_arrays, map_params, replace_arrays
+from refsast.model.params import Params, layer_arrays, replace_arrays
 from refsast.model.params import param_arrays as all_arrays
 
-# Two right answers may differ by this many standard deviations of what random errors of one rounding
-# do. Measured with `tests.crosscheck.right_implementations`, which has the figures.
+# Two right answers may differ by this many standard deviations of what random errors of one
+# rounding do. `tests.crosscheck.right_implementations` measures how many it takes.
 FACTOR = 8.0
 ROUNDING_FACTOR = 32.0  # in units of the error bound, which is an upper fence
 MAX_SHARE = 1e-3  # of an array's norm: with a larger tolerance it is not compared
@@ -121,13 +122,6 @@ def examine_answer(got: Answer, case: Case, dtype: np.dtype) -> Examination:
         stages = compare_answers(got, right, tolerance)
         stages = (replace(stages[0], note="it has single precision only"), *stages[1:])
     return Examination(case, dtype, got, right, tolerance, stages, run)
-
-
-def is_sharp(case: Case, dtype: np.dtype) -> bool:
-    """Whether answers to a case in `dtype` could be compared at all."""
-    right = solve(case)
-    exam = examine_answer(right, case, dtype)
-    return all(stage.resolution[1] <= MAX_SHARE for stage in exam.stages)
 
 
 def _is_single_loss(loss: float, case: Case, right: float) -> bool:

@@ -4,12 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from refsast.arrays import Array
 from refsast.crosscheck.case import Case, truncate_case
-from refsast.crosscheck.compare import examine_answer, is_sharp
+from refsast.crosscheck.compare import MAX_SHARE, examine_answer
 from refsast.crosscheck.power import measure_power
 from refsast.crosscheck.variants import reference_variant, solve, unroll_variant
-from refsast.model.params import Layer
+from refsast.model.params import Layer, map_params
 
 BUSY = 0.8  # in the other fifth of all steps a neuron's potential is above its goal
 GOALS = (1.1, 1.4, 0.9)  # in thresholds; what shows most is taken
@@ -57,16 +56,19 @@ def harder(case: Case) -> Case:
     if len(case.x) < STEPS:
         repeats = -(-STEPS // len(case.x))
         case = replace(case, x=np.tile(case.x, (repeats, 1, 1))[:STEPS])
-    found = max((_scale_layers(case, goal) for goal in GOALS), key=_rate_power)
-    while not is_sharp(found, np.dtype(np.float32)) and len(found.x) > 1:
-        found = truncate_case(found, len(found.x) // 2)
-    return found
+    lengths = [len(case.x)]
+    while lengths[-1] // 2 >= STEPS:
+        lengths.append(lengths[-1] // 2)
+    scaled = [_scale_layers(case, goal) for goal in GOALS]
+    return max((truncate_case(each, n) for n in lengths for each in scaled), key=_rate_power)
 
 
-def _rate_power(case: Case) -> tuple[float, float]:
-    """How much a case can show: planted faults first."""
-    power = measure_power(examine_answer(solve(case), case, np.dtype(np.float64)))
-    return (power.planted - len(power.unseen)) / power.planted, power.nonzero
+def _rate_power(case: Case) -> tuple[bool, float, float]:
+    """How much a case can show, also in single precision: planted faults first."""
+    exam = examine_answer(solve(case), case, np.dtype(np.float32))
+    power = measure_power(exam)
+    sharp = all(stage.resolution[1] <= MAX_SHARE for stage in exam.stages)
+    return sharp, (power.planted - len(power.unseen)) / power.planted, power.nonzero
 
 
 def _scale_layers(case: Case, goal: float) -> Case:
@@ -91,8 +93,6 @@ def _scale_neurons(case: Case, layer: int, goal: float) -> Layer:
         1.0 / MOST,
         MOST,
     )
-    return Layer(*(None if a is None else _scale_rows(a, factor) for a in (own.w, own.b, own.v)))
-
-
-def _scale_rows(array: Array, factor: Array) -> Array:
-    return array * factor.reshape(-1, *([1] * (array.ndim - 1)))
+    # Rows of all arrays are neurons.
+    (scaled,) = map_params(lambda a: a * factor.reshape(-1, *([1] * (a.ndim - 1))), (own,))
+    return scaled

@@ -13,8 +13,8 @@ import numpy as np
 
 from refsast.arrays import Array
 from refsast.crosscheck.compare import Examination
-from refsast.gradient.noise import Run
 from refsast.gradient.noise_layer import Clean, Dials, exact_dials, no_jitter, run_adjoints
+from refsast.gradient.noise_run import Run
 from refsast.model.lif import LIF
 from refsast.model.params import Layer, layer_arrays, param_arrays
 from refsast.model.reset import NoReset, Reset

@@ -13,11 +13,10 @@ Rule 3: hard spikes do not flip: whether one may is asked before (`crosscheck.co
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 
 import numpy as np
 
-from refsast.arrays import Array, Integers
+from refsast.arrays import Array
 from refsast.gradient.noise_layer import (
     Clean,
     Dials,
@@ -28,18 +27,15 @@ from refsast.gradient.noise_layer import (
     equal_terms,
     exact_dials,
     locate_errors,
-    no_jitter,
     product_noise,
     run_adjoints,
     run_states,
     sum_noise,
 )
+from refsast.gradient.noise_readout import run_readout
+from refsast.gradient.noise_run import Run, compute_losses
 from refsast.gradient.rounding import ErrorBounds
-from refsast.model.loss import one_hot, softmax
-from refsast.model.network import Network
-from refsast.model.params import ARRAY_NAMES, Layer, Params
-from refsast.model.synapse import Synapse
-from refsast.model.unroll import input_currents
+from refsast.model.params import Layer
 
 REPEATS = 8
 # Few repeats leave some errors small by chance: each is drawn towards the mean of its kind, as if
@@ -47,77 +43,6 @@ REPEATS = 8
 PRIOR_REPEATS = 4.0
 # Numbers that all repeats of a layer may hold at once; a larger run is repeated in several goes.
 MAX_NUMBERS = 4_000_000
-
-
-@dataclass(frozen=True, eq=False)
-class Run:
-    """The question, and the run without errors.
-
-    Attributes
-    ----------
-    network, synapse, hard
-        As in `crosscheck.Case`.
-    truth : (batch, classes) array
-        The labels, one-hot.
-    alpha : (time, 1, 1, 1) array
-        The readout's weights of the steps.
-    readout : Layer
-        The readout; of one without parameters the identity.
-    layers : tuple of Clean
-        The spiking layers.
-    logits, g : (1, batch, classes) array
-        Logits, and the loss's derivative in them.
-    pooled : (1, batch, n) array
-        What the readout reads.
-    """
-
-    network: Network
-    synapse: Synapse | None
-    hard: bool
-    truth: Array
-    alpha: Array
-    readout: Layer
-    layers: tuple[Clean, ...]
-    pooled: Array
-    logits: Array
-    g: Array
-
-
-def run_clean(
-    network: Network,
-    params: Params,
-    x: Array,
-    y: Integers,
-    us: tuple[Array, ...],
-    ss: tuple[Array, ...],
-    *,
-    synapse: Synapse | None = None,
-    hard: bool = False,
-) -> Run:
-    """Return the run without errors, given its states; nothing is validated."""
-    alpha = network.readout.time_weights(len(x)).reshape(-1, 1, 1, 1)
-    has_params = network.readout.n_out is not None
-    readout = params[-1] if has_params else Layer(np.eye(network.classes))
-    truth = one_hot(y, network.classes)
-    pooled = (alpha * ss[-1][:, None]).sum(axis=0)
-    logits = _logits(readout, pooled, alpha.sum(axis=0))
-    g = (softmax(logits) - truth) / len(y)
-    cotangent, layers = alpha * (g @ readout.w), []
-    for i in reversed(range(len(us))):
-        neuron, layer = network.neurons[i], params[i]
-        a, u, s = (each[:, None] for each in ((x, *ss)[i], us[i], ss[i]))
-        inflow = input_currents(layer, a[:, 0])[:, None]
-        dials = exact_dials(neuron, synapse)
-        adjoints = run_adjoints(neuron, layer, synapse, dials, u, s, cotangent, no_jitter)
-        layers.insert(0, Clean(neuron, layer, a, inflow, u, s, cotangent, *adjoints))
-        cotangent = adjoints[1] @ layer.w if i > 0 else cotangent
-    return Run(network, synapse, hard, truth, alpha, readout, tuple(layers), pooled, logits, g)
-
-
-def _logits(readout: Layer, pooled: Array, weight: Array) -> Array:
-    """The logits, of what is pooled over time, and of the sum of the steps' weights."""
-    z = pooled @ readout.w.T
-    return z if readout.b is None else z + readout.b * weight
 
 
 def rounding_noise(
@@ -201,8 +126,8 @@ def _squared_errors(
         yield f"s[{i}]", _sum_squares(s - clean.s)
         states.append((a, u, s))
         a = s
-    loss, pooled, g, cotangent = _noisy_readout(run, alpha, a, unit, repeats, rng)
-    yield "loss", float(((loss - _losses(run, run.logits)) ** 2).sum())
+    loss, pooled, g, cotangent = run_readout(run, alpha, a, unit, repeats, rng)
+    yield "loss", float(((loss - compute_losses(run, run.logits)) ** 2).sum())
     n = len(run.layers)
     if run.network.readout.n_out is not None:
         w = np.swapaxes(g, 1, 2) @ pooled - run.g[0].T @ run.pooled[0]
@@ -216,20 +141,25 @@ def _squared_errors(
             clean.neuron, clean.layer, run.synapse, dials[i], u, s, cotangent, jitters[i]
         )
         yield f"adjoints[{i}]", _sum_squares(delta - clean.delta)
-        yield f"grads[{i}].w", _product_errors(current, clean.current, a, clean.a)
-        if clean.layer.b is not None:
-            b = (current - clean.current).sum(axis=(0, 2))
-            yield f"grads[{i}].b", (b**2).sum(axis=0)
-        if clean.layer.v is not None:
-            yield (
-                f"grads[{i}].v",
-                _product_errors(current[1:], clean.current[1:], s[:-1], clean.s[:-1]),
-            )
+        yield from _gradient_squares(clean, current, a, s, f"grads[{i}]")
         if i > 0:
             cotangent = current @ clean.layer.w
             cotangent += spreads[i].back * rng.standard_normal(cotangent.shape, dtype=np.float32)
         elif inputs:
             yield "x", _sum_squares((current - clean.current) @ clean.layer.w)
+
+
+def _gradient_squares(
+    clean: Clean, current: Array, a: Array, s: Array, name: str
+) -> Iterator[tuple[str, Array | float]]:
+    """The squared errors of a layer's gradients, from the adjoints of its current."""
+    yield f"{name}.w", _product_errors(current, clean.current, a, clean.a)
+    if clean.layer.b is not None:
+        b = (current - clean.current).sum(axis=(0, 2))
+        yield f"{name}.b", (b**2).sum(axis=0)
+    if clean.layer.v is not None:
+        later, earlier = current[1:], s[:-1]
+        yield f"{name}.v", _product_errors(later, clean.current[1:], earlier, clean.s[:-1])
 
 
 def _sum_squares(errors: Array) -> Array:
@@ -252,53 +182,6 @@ def _noisy_states(
         bias = 0.0 if clean.layer.b is None else clean.layer.b
         currents = a @ clean.layer.w.T + bias
     return run_states(clean.neuron, clean.layer, run.synapse, dials, currents, jitter, fire)
-
-
-def _noisy_readout(
-    run: Run, alpha: Array, s: Array, unit: float, repeats: int, rng: np.random.Generator
-) -> tuple[Array, Array, Array, Array]:
-    """Losses of the repeats, what is pooled, the derivative in the logits, what is sent back."""
-    errors = _readout_errors(run)
-
-    def noisy(value: Array, size: Array) -> Array:
-        return value + unit * size * rng.standard_normal((repeats, *size.shape[1:]))
-
-    pooled = noisy((alpha * s).sum(axis=0), errors.pooled)
-    z = noisy(_logits(run.readout, pooled, alpha.sum(axis=0)), errors.logits)
-    g = noisy((softmax(z) - run.truth) / len(run.truth), errors.g)
-    return _losses(run, z), pooled, g, alpha * noisy(g @ run.readout.w, errors.back)
-
-
-@dataclass(frozen=True, eq=False)
-class ReadoutErrors:
-    """Errors that arise in the readout, in roundings, each (1, batch, ...)."""
-
-    pooled: Array
-    logits: Array
-    g: Array
-    back: Array
-
-
-def _readout_errors(run: Run) -> ReadoutErrors:
-    """Where errors arise in the readout."""
-    w, b, time = run.readout.w, run.readout.b, len(run.alpha)
-    pooled = sum_noise(run.pooled, run.pooled, time, time)
-    terms = run.pooled @ abs(w).T + (0.0 if b is None else abs(b) * run.alpha.sum())
-    logits = sum_noise(run.logits, terms, w.shape[1] + 1.0)
-    # A softmax has the error of the exponent: of the distance from the largest logit.
-    p, depth = softmax(run.logits), run.logits.max(axis=-1, keepdims=True) - run.logits
-    g = (p * (2.0 + depth + abs(run.logits).max(axis=-1, keepdims=True)) + run.truth) / len(
-        run.truth
-    )
-    back = sum_noise(run.g @ w, abs(run.g) @ abs(w), len(w))
-    return ReadoutErrors(pooled, logits, g, back)
-
-
-def _losses(run: Run, z: Array) -> Array:
-    """The mean cross entropy of each repeat's logits."""
-    z = z - z.max(axis=-1, keepdims=True)
-    each = np.log(np.exp(z).sum(axis=-1)) - (z * run.truth).sum(axis=-1)
-    return each.mean(axis=-1)
 
 
 def _product_errors(left: Array, left_0: Array, right: Array, right_0: Array) -> Array:
@@ -327,8 +210,8 @@ def _last_errors(
     run: Run, spreads: tuple[Spread, ...], unit: float, inputs: bool
 ) -> Iterator[tuple[str, Array | float]]:
     """The errors that arise in the last operation before a number is given."""
-    readout, n, time = _readout_errors(run), len(run.layers), len(run.alpha)
-    loss = float(_losses(run, run.logits)[0])
+    n, time = len(run.layers), len(run.alpha)
+    loss = float(compute_losses(run, run.logits)[0])
     depth = abs(run.logits).max(axis=-1).mean()
     yield "loss", unit * (1.0 + depth + loss * np.sqrt(len(run.truth)))
     if run.network.readout.n_out is not None:
@@ -358,7 +241,7 @@ def _last_errors(
             yield "x", spread.back[:, 0]
 
 
-def _gather(run: Run, sizes: dict[str, Array | float]) -> ErrorBounds:
+def _gather(run: Run, sizes: dict[str, Array]) -> ErrorBounds:
     """The record of all sizes."""
     many = range(len(run.layers))
     u, s, adjoints = (
@@ -366,7 +249,7 @@ def _gather(run: Run, sizes: dict[str, Array | float]) -> ErrorBounds:
     )
     grads = []
     for i in range(len(run.network.shapes)):
-        parts = {part: sizes.get(f"grads[{i}].{part}") for part in ARRAY_NAMES}
-        grads.append(Layer(**parts))
+        b, v = (sizes.get(f"grads[{i}].{part}") for part in ("b", "v"))
+        grads.append(Layer(sizes[f"grads[{i}].w"], b, v))
     x = sizes.get("x", np.zeros(run.layers[0].a[:, 0].shape))
     return ErrorBounds(float(sizes["loss"]), u, s, adjoints, tuple(grads), x)

@@ -73,12 +73,12 @@ def exact_dials(neuron: LIF, synapse: Synapse | None) -> Dials:
 
 def draw_dials(dials: Dials, unit: float, repeats: int, rng: np.random.Generator) -> Dials:
     """Return constants that are one rounding off, another one in each repeat."""
-    return Dials(
-        *(
-            getattr(dials, f.name) * (1.0 + unit * rng.standard_normal((repeats, 1, 1)))
-            for f in fields(dials)
-        )
-    )
+
+    def draw(value: Array) -> Array:
+        inexact = 0.0 if float(value.item()) in (0.0, 1.0) else unit
+        return value * (1.0 + inexact * rng.standard_normal((repeats, 1, 1)))
+
+    return Dials(*(draw(getattr(dials, f.name)) for f in fields(dials)))
 
 
 def run_states(
@@ -188,7 +188,7 @@ def locate_errors(
     v, (u_0, s_0, later, i_later) = u - neuron.threshold, _neighbours(clean)
     bias = 0.0 if layer.b is None else layer.b
     total, i_terms = clean.inflow, abs(a) @ abs(layer.w).T + abs(bias)
-    count = np.count_nonzero(a, axis=-1, keepdims=True) + 1.0
+    count: Array = np.count_nonzero(a, axis=-1, keepdims=True).astype(np.float64) + 1.0
     if layer.v is not None:
         total, i_terms = total + s_0 @ layer.v.T, i_terms + s_0 @ abs(layer.v).T
         count = count + len(layer.v)

@@ -18,8 +18,7 @@ from tqdm import trange
 import refsast as rs
 from refsast.arrays import Array
 from refsast.crosscheck.case import Answer, cast_params
-from refsast.crosscheck.compare import MAX_SHARE, STAGES, examine_answer, cast_case, stage_arrays
-from refsast.model.params import Params
+from refsast.crosscheck.compare import MAX_SHARE, STAGES, cast_case, examine_answer, stage_arrays
 
 Product = Callable[[Array, Array], Array]
 
@@ -104,10 +103,10 @@ def solve_in_style(case: rs.Case, style: Style) -> Answer:
         g = style.product(g, readout.w)
     g = alpha[:, None, None] * g
     us, ss, adjoints = [], [], []
-    for l in reversed(range(len(runs))):
-        a = x if l == 0 else runs[l - 1][1]
+    for i in reversed(range(len(runs))):
+        a = x if i == 0 else runs[i - 1][1]
         layer_grads, delta, g = _backward(
-            network.neurons[l], params[l], a, *runs[l], g, case, style
+            network.neurons[i], params[i], a, *runs[i], g, case, style
         )
         grads.insert(0, layer_grads)
         adjoints.insert(0, delta)

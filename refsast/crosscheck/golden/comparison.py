@@ -93,7 +93,7 @@ class Comparison:
 
     @property
     def agrees(self) -> bool:
-        """Whether nothing that was given disagrees; a case without an answer is left out, not failed."""
+        """Whether nothing that was given disagrees; a case without an answer is left out."""
         return all(case.agrees for case in self.cases)
 
     def __str__(self) -> str:
