@@ -119,7 +119,7 @@ def _stage_line(stage: Stage) -> str:
 def _scope_lines(report: Report) -> Iterator[str]:
     """What was compared, how sharply, and what the case could have shown."""
     name, share = report.resolution
-    if share < np.inf:
+    if share < 1.0:
         yield f"  resolution: {share:.1g} of an array would show (of {name}, the least sharp)"
     else:
         yield f"  resolution: none (of {name}, the least sharp)"

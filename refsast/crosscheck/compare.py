@@ -37,6 +37,8 @@ MAX_SHARE = 1e-3  # of an array's norm: with a larger tolerance it is not compar
 # In multiples of the smallest normal number; what is smaller loses its precision, then itself.
 UNDERFLOW = 4096.0
 Bounds: TypeAlias = Answer | ErrorBounds
+VAST = 1e150  # the tolerance of what is not compared
+DOUBT = 32.0  # by this much others are looked at less sharply where some array is not compared
 STAGES = ("loss", "states", "adjoints", "parameter gradients", "input gradient")
 
 
@@ -166,15 +168,16 @@ def tolerances(
     floor = UNDERFLOW * float(np.finfo(dtype).tiny)
     with np.errstate(over="ignore", invalid="ignore"):  # a run that overflows is not resolved
         noise = rounding_noise(run, unit=unit, rng=np.random.default_rng(0), inputs=inputs)
-    noise = map_bounds(lambda a: np.where(np.isnan(a), np.inf, a) + floor, noise)
+    noise = map_bounds(lambda a: np.where(a < VAST, a, VAST) + floor, noise)
     if not _is_vague(noise, right, inputs):
         return noise
-    noise = map_bounds(np.minimum, noise, _error_fence(case, right, dtype))
-    # Errors that move an array so far are not small: their size in one run says nothing of another.
+    fence = _error_fence(case, right, dtype)
+    # Where errors move an array so far they are not small, and what few runs showed says little of
+    # another run: of this array nothing, of all others less.
+    noise = map_bounds(lambda near, limit: np.minimum(DOUBT * near, limit), noise, fence)
     return map_bounds(
         lambda near, want: (
-            np.full(want.shape, np.inf if 0.0 < MAX_SHARE * _norm(want) < _norm(near) else 1.0)
-            * near
+            np.full(near.shape, VAST) if 0.0 < MAX_SHARE * _norm(want) < _norm(near) else near
         ),
         noise,
         right,

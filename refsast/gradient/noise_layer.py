@@ -250,17 +250,25 @@ def _neighbours(clean: Clean) -> tuple[Array, Array, Array, Array]:
 
 
 def draw_jitter(spread: Spread, repeats: int, rng: np.random.Generator) -> Jitter:
-    """Return random errors of these standard deviations, drawn anew at every call.
+    """Return random errors of these standard deviations.
 
-    They are cut out of one long row of random numbers, each time at another place.
+    Each is a sum of three: one drawn anew at every call, one that stays the same in all steps, and
+    one that is the same in all recordings, too, as where neither input nor potential changes. Those
+    of the first kind are cut out of one long row of random numbers, each time at another place.
     """
     row = rng.standard_normal(4 * repeats * spread.u[0].size + 1000)
+    steady = {
+        f.name: rng.standard_normal((repeats, *spread.u.shape[2:]))
+        + rng.standard_normal((repeats, 1, spread.u.shape[3]))
+        for f in fields(spread)
+        if f.name != "back"
+    }
 
     def jitter(part: str, t: int) -> Array:
         size = getattr(spread, part)[t]
-        shape = (repeats, *size.shape[1:])
         start = rng.integers(len(row) - repeats * size.size)
-        return size * row[start : start + repeats * size.size].reshape(shape)
+        anew = row[start : start + repeats * size.size].reshape(repeats, *size.shape[1:])
+        return size * (anew + steady[part])
 
     return jitter
 

@@ -42,7 +42,9 @@ def run_readout(
     errors = readout_errors(run)
 
     def noisy(value: Array, size: Array) -> Array:
-        return value + unit * size * rng.standard_normal((repeats, *size.shape[1:]))
+        anew = rng.standard_normal((repeats, *size.shape[1:]))
+        alike = rng.standard_normal((repeats, 1, size.shape[2]))  # in all recordings
+        return value + unit * size * (anew + alike)
 
     pooled = noisy((alpha * s).sum(axis=0), errors.pooled)
     z = noisy(compute_logits(run.readout, pooled, alpha.sum(axis=0)), errors.logits)
