@@ -188,7 +188,7 @@ def check(gradient: Gradient | Implementation, case: Case) -> Report:
         repeated=repeats(gradient, exam.case, exam),
         undecided=tuple(_reasons(exam, power, ambiguous=ambiguous)),
         left_out=() if ambiguous else left_out,
-        not_compared=(*_missing_stages(exam), *not_compared),
+        not_compared=(*_missing_stages(exam), *exam.got.extras, *not_compared),
         power=power,
         ambiguous=ambiguous,
     )
