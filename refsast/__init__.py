@@ -15,6 +15,7 @@ __version__ = "0.2.0"
 _HOMES = {
     "refsast.crosscheck.case": ("Answer", "Case", "Implementation", "Unsupported"),
     "refsast.crosscheck.check": ("Report", "check"),
+    "refsast.crosscheck.harder": ("harder",),
     "refsast.crosscheck.integrability": ("Verdict", "integrable"),
     "refsast.data": (
         *("Events", "bin_events", "bin_spikes", "load_nmnist", "load_nmnist_spikes"),

@@ -20,6 +20,8 @@ from refsast.experiment.html_document import encode_png
 from refsast.experiment.tables import align_columns
 from refsast.files import require_writable, write_atomic
 
+# In the order in which one case's verdict outweighs another's.
+EXIT_CODES = {"DISAGREES": 1, "undecided": 3, "agrees": 0}
 CASES = tuple(str(case["name"]) for case in read_index(SHIPPED_SET))
 
 
@@ -29,7 +31,7 @@ def add(commands: Commands) -> None:
         "crosscheck",
         help="check another implementation's gradients: whether, where and why they are wrong",
         description="Hold another implementation against the exact answers. Exit code: 0 it "
-        "agrees, 1 it disagrees, 2 it could not be run.",
+        "agrees, 1 it disagrees, 2 it could not be run, 3 undecided: the cases cannot tell.",
     )
     own = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_run(own)
@@ -110,10 +112,12 @@ def run_run(args: argparse.Namespace) -> int:
         lines.append(_line(report))
     if not reports:
         raise ValueError(f"{args.impl} must have at least one of the networks, got none")
-    wrong = [report for report in reports if not report.agrees]
-    shown = max(reports, key=lambda report: (not report.agrees, _error(report)))
-    verdict = f"DISAGREES in {len(wrong)}" if wrong else f"agrees in {len(reports)}"
-    print(f"{name} {verdict} of {len(reports)} cases\n")
+    counts = {verdict: sum(r.verdict == verdict for r in reports) for verdict in EXIT_CODES}
+    worst = next(verdict for verdict, count in counts.items() if count)
+    shown = max((r for r in reports if r.verdict == worst), key=_error)
+    open_cases = f", undecided in {counts['undecided']}" if worst != "undecided" else ""
+    open_cases = open_cases if counts["undecided"] else ""
+    print(f"{name} {worst} in {counts[worst]} of {len(reports)} cases{open_cases}\n")
     print(align_columns(lines, words=(0, 1, 2, 3)))
     print(f"\n{shown}")
     if args.json is not None:
@@ -122,7 +126,7 @@ def run_run(args: argparse.Namespace) -> int:
 
     write_atomic(args.figure, encode_png(error_map(shown)))
     print(f"figure: {args.figure}")
-    return 1 if wrong else 0
+    return EXIT_CODES[worst]
 
 
 def run_integrable(args: argparse.Namespace) -> int:
@@ -153,7 +157,7 @@ def run_compare(args: argparse.Namespace) -> int:
     """Judge somebody's answers."""
     comparison = compare(args.golden, args.answers)
     print(comparison)
-    return 0 if comparison.agrees else 1
+    return EXIT_CODES[comparison.verdict]
 
 
 def _factory(args: argparse.Namespace) -> Factory:
@@ -174,10 +178,9 @@ def _error(report: Report) -> float:
 
 def _line(report: Report) -> tuple[str, str, str, str]:
     cause = report.cause.name if report.cause and report.cause.exact else ""
-    if not report.agrees:
+    if report.verdict == "DISAGREES":
         cause = cause or ("another answer when asked again" if not report.repeated else "unknown")
-    verdict = "agrees" if report.agrees else "DISAGREES"
-    return report.case.name, verdict, cause, str(report.first or "")
+    return report.case.name, report.verdict, cause, str(report.first or "")
 
 
 def _json(name: str, reports: Sequence[Report]) -> str:
@@ -186,6 +189,11 @@ def _json(name: str, reports: Sequence[Report]) -> str:
         {
             "case": report.case.name,
             "agrees": report.agrees,
+            "verdict": report.verdict,
+            "undecided": report.undecided,
+            "left out": report.left_out,
+            "not compared": report.not_compared,
+            "power": None if report.power is None else vars(report.power),
             "repeated": report.repeated,
             "dtype": str(report.dtype),
             "stages": [_stage(stage) for stage in report.stages],
@@ -203,6 +211,12 @@ def _stage(stage: Stage) -> dict[str, object]:
         "agrees": stage.agrees,
         "error over tolerance": stage.error,
         "cosine": stage.cosine,
-        "ratio": stage.ratio if np.isfinite(stage.ratio) else None,
-        "worst": vars(stage.worst),
+        "ratio": _finite(stage.ratio),
+        "resolution": _finite(stage.resolution[1]),
+        "worst": vars(stage.worst) | {"tolerance": _finite(stage.worst.tolerance)},
     }
+
+
+def _finite(value: float) -> float | None:
+    """A number that JSON has."""
+    return value if np.isfinite(value) else None

@@ -5,7 +5,7 @@ Rule 1: an implementation gets NumPy arrays; it may return anything that convert
 Rule 2: what it returns is validated once, in `read_answer`, and trusted from there on.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias, TypeVar
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from refsast.arrays import Array, Integers, as_array
 from refsast.model.network import Network
-from refsast.model.params import Layer, Params, layer_arrays, map_params
+from refsast.model.params import ARRAY_NAMES, Layer, Params, layer_arrays, map_params
 from refsast.model.synapse import Synapse
 from refsast.model.validation import validate
 
@@ -88,6 +88,8 @@ class Answer:
         dL/du, total: through everything that follows from a potential.
     x : (time, batch, n_0) array, or None
         Gradient in the input.
+    extras : tuple of str
+        Names that came with the gradients and that no `Layer` has; they are not compared.
     """
 
     loss: float
@@ -96,6 +98,7 @@ class Answer:
     s: tuple[Array, ...] | None = None
     adjoints: tuple[Array, ...] | None = None
     x: Array | None = None
+    extras: tuple[str, ...] = ()
 
 
 # ``gradient(params, x, y)``: parameters as a tuple of `Layer`, input and labels, all NumPy; returns
@@ -116,11 +119,14 @@ class Implementation:
         gradient on the second at the ascent point of the first.
     name : str
         Library and version, for reports.
+    not_compared : tuple of str
+        What it has and no answer shows, such as parameters that a `Case` does not know.
     """
 
     gradient: Gradient
     sam: Callable[..., object] | None = None
     name: str = "implementation"
+    not_compared: tuple[str, ...] = ()
 
 
 # ``package:factory`` names one. It is called with a case, of which only network, synapse and hard
@@ -208,6 +214,12 @@ def read_answer(reply: object, case: Case) -> tuple[Answer, np.dtype]:
         layers(given.s, "s"),
         layers(given.adjoints, "adjoints"),
         None if given.x is None else read(given.x, "x", case.x.shape),
+        tuple(
+            f"grads[{i}].{name}"
+            for i, layer in enumerate(given.grads)
+            if isinstance(layer, Mapping)
+            for name in list_extras(layer)
+        ),
     )
     return answer, min(dtypes, key=lambda dtype: dtype.itemsize)
 
@@ -225,10 +237,16 @@ def _read_params(grads: object, network: Network, read: Callable[..., Array]) ->
         if not isinstance(layer, Mapping):
             raise ValueError(f"grads[{i}] must be a Layer or a mapping, got {type(layer).__name__}")
         got = {k for k, a in layer.items() if a is not None}
-        if got != set(shapes):
+        # Names that no layer has, such as a leak's, are not compared; the report says so.
+        if got - set(list_extras(got)) != set(shapes):
             raise ValueError(f"grads[{i}] must have {sorted(shapes)}, got {sorted(map(str, got))}")
         found.append(Layer(**{k: read(layer[k], f"grads[{i}].{k}", shapes[k]) for k in shapes}))
     return tuple(found)
+
+
+def list_extras(names: Iterable[object]) -> list[str]:
+    """Return the names, of those in a mapping, that no `Layer` has."""
+    return [str(name) for name in names if name not in ARRAY_NAMES]
 
 
 def _describe(value: object) -> str:
@@ -270,3 +288,8 @@ def require_real_array(value: object, name: str, shape: Sequence[int]) -> np.nda
 def truncate_case(case: Case, steps: int, batch: int | None = None) -> Case:
     """Return the case with its first steps (and recordings) only."""
     return replace(case, x=case.x[:steps, :batch], y=case.y[:batch])
+
+
+def select_recordings(case: Case, kept: Integers) -> Case:
+    """Return the case with some of its recordings only."""
+    return replace(case, x=case.x[:, kept], y=case.y[kept])

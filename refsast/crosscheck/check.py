@@ -1,16 +1,20 @@
 """``rs.check``: does an implementation agree, and if not, where is it wrong first, and why?"""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from refsast.crosscheck.case import Case, Gradient, Implementation, require_callable
 from refsast.crosscheck.compare import (
+    MAX_SHARE,
+    STAGES,
+    Examination,
     Stage,
-    examine,
+    examine_clear,
     examine_variant,
     repeats,
-    threshold_distance,
+    unclear_recordings,
 )
 from refsast.crosscheck.diagnose.attribution import Cause, attribute
 from refsast.crosscheck.diagnose.faults import Fault, apply_fault
@@ -22,6 +26,7 @@ from refsast.crosscheck.diagnose.localise import (
     probe,
 )
 from refsast.crosscheck.diagnose.observations import observe
+from refsast.crosscheck.power import Power, measure_power
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +50,17 @@ class Report:
     simulated : tuple of Stage
         The same stages, all of them, of the cause: what an implementation that gives gradients only
         must have gone through. Empty where it agrees, or where the cause is unknown.
+    undecided : tuple of str
+        Why nothing follows, and the way out; empty where the case decides.
+    left_out : tuple of int
+        Recordings, from 0, that are not in `case`: a hard potential of theirs is within rounding of
+        the threshold, which either side may take for a spike.
+    not_compared : tuple of str
+        What the implementation has or could have given, and nobody looked at.
+    power : Power or None
+        What the case could have shown.
+    ambiguous : bool
+        Whether rounding alone may explain what is wrong, since it decides which spikes fire.
     """
 
     case: Case
@@ -54,29 +70,67 @@ class Report:
     cause: Cause | None = None
     repeated: bool = True
     simulated: tuple[Stage, ...] = ()
+    undecided: tuple[str, ...] = ()
+    left_out: tuple[int, ...] = ()
+    not_compared: tuple[str, ...] = ()
+    power: Power | None = None
+    ambiguous: bool = False
+
+    @property
+    def verdict(self) -> str:
+        """Whether it "agrees", "DISAGREES", or this case leaves it "undecided"."""
+        wrong = not self.repeated or not all(stage.agrees for stage in self.stages)
+        if wrong and not self.ambiguous:
+            return "DISAGREES"
+        return "undecided" if self.undecided else "agrees"
 
     @property
     def agrees(self) -> bool:
-        """Whether everything that was answered is right, twice."""
-        return self.repeated and all(stage.agrees for stage in self.stages)
+        """Whether everything that was answered is right, twice, and the case could have told."""
+        return self.verdict == "agrees"
+
+    @property
+    def resolution(self) -> tuple[str, float]:
+        """The array that was seen least sharply, and the smallest share of it that would show."""
+        return max((stage.resolution for stage in self.stages), key=lambda each: each[1])
 
     def __str__(self) -> str:
-        verdict = "agrees" if self.agrees else "DISAGREES"
-        lines = [f"{self.case.name}: {verdict} ({self.dtype})", *map(_stage_line, self.stages)]
+        lines = [f"{self.case.name}: {self.verdict} ({self.dtype})"]
+        lines += map(_stage_line, self.stages)
+        lines += (f"  undecided: {reason}" for reason in self.undecided)
         if not self.repeated:
             lines.append("  a second call of the same case gives another answer: are states reset?")
         if self.first is not None:
             lines.append(f"  first wrong: {self.first}")
         if self.cause is not None:
             lines.append(f"  cause: {self.cause}")
-        return "\n".join(lines)
+        return "\n".join([*lines, *_scope_lines(self)])
 
 
 def _stage_line(stage: Stage) -> str:
+    """What is said of one stage."""
     if stage.agrees:
-        return f"  {stage.name:20} agrees   ({stage.error:.2g} of the tolerance)"
+        note = f"; {stage.note}" if stage.note else ""
+        return f"  {stage.name:20} agrees   ({stage.error:.2g} of the tolerance{note})"
     figures = f"cosine {stage.cosine:.6f}, ratio {stage.ratio:.4f}"
     return f"  {stage.name:20} WRONG    {stage.worst}; {figures}"
+
+
+def _scope_lines(report: Report) -> Iterator[str]:
+    """What was compared, how sharply, and what the case could have shown."""
+    name, share = report.resolution
+    if share < 1.0:
+        yield f"  resolution: {share:.1g} of an array would show (of {name}, the least sharp)"
+    else:
+        yield f"  resolution: none (of {name}, the least sharp)"
+    if report.left_out:
+        numbers = ", ".join(str(i + 1) for i in report.left_out)
+        yield f"  left out: recordings {numbers}, a potential within rounding of the threshold"
+    compared = ", ".join(stage.name for stage in report.stages)
+    missing = f"; not compared: {', '.join(report.not_compared)}" if report.not_compared else ""
+    yield f"  compared: {compared}{missing}"
+    if report.power is not None:
+        yield f"  power: {report.power}"
 
 
 def check(gradient: Gradient | Implementation, case: Case) -> Report:
@@ -100,8 +154,7 @@ def check(gradient: Gradient | Implementation, case: Case) -> Report:
     Raises
     ------
     ValueError
-        If what comes back has other names, shapes or kinds, or is not finite; or if spikes are hard
-        and a potential is so close to the threshold that rounding decides.
+        If what comes back has other names, shapes or kinds, or is not finite.
 
     References
     ----------
@@ -120,20 +173,27 @@ def check(gradient: Gradient | Implementation, case: Case) -> Report:
     >>> report.agrees, report.cause.name, str(report.first)
     (False, 'reset detached', 'adjoint of layer 1, step 3, recording 2, neuron 1 (by its cause)')
     """
+    not_compared = gradient.not_compared if isinstance(gradient, Implementation) else ()
     gradient = require_callable(gradient)
     if not isinstance(case, Case):
         raise ValueError(f"case must be a Case, got {type(case).__name__}")
-    exam = examine(gradient, case)
-    # A second call shows whether states are kept from the first: then nothing else means much.
-    report = Report(exam.case, exam.dtype, exam.stages, repeated=repeats(gradient, case, exam))
-    if report.agrees or not report.repeated:
+    exam, left_out = examine_clear(gradient, case)
+    power = measure_power(exam)
+    ambiguous = bool(exam.wrong and unclear_recordings(exam))
+    report = Report(
+        exam.case,
+        exam.dtype,
+        exam.stages,
+        # A second call shows whether states are kept from the first: then nothing else means much.
+        repeated=repeats(gradient, exam.case, exam),
+        undecided=tuple(_reasons(exam, power, ambiguous=ambiguous)),
+        left_out=() if ambiguous else left_out,
+        not_compared=(*_missing_stages(exam), *exam.got.extras, *not_compared),
+        power=power,
+        ambiguous=ambiguous,
+    )
+    if report.verdict != "DISAGREES" or not report.repeated:
         return report
-    # Rounding may flip such a spike, and with it everything that follows: no side is wrong.
-    if exam.case.hard and (near := threshold_distance(exam)):
-        raise ValueError(
-            "case must keep hard potentials clear of the threshold, by more than rounding, "
-            f"got a distance of {near[1]:.1e} in layer {near[0] + 1}"
-        )
     if exam.wrong == {"states"}:  # what is reported, not what is computed
         return replace(report, first=first_difference(exam.stages, "from the states given"))
     report = attach_cause(report, *attribute(observe(gradient, exam.case)))
@@ -144,6 +204,30 @@ def check(gradient: Gradient | Implementation, case: Case) -> Report:
         return replace(report, first=probe(gradient, exam.case))
     except ValueError:  # it cannot be asked about fewer steps
         return report
+
+
+def _reasons(exam: Examination, power: Power, *, ambiguous: bool) -> Iterator[str]:
+    """Why an examination decides nothing, and the way out."""
+    if ambiguous:
+        yield (
+            "every recording has a hard potential within rounding of the threshold; take other "
+            "recordings, or float64"
+        )
+    name, share = max((stage.resolution for stage in exam.stages), key=lambda each: each[1])
+    if share > MAX_SHARE:
+        sharper = "take float64, fewer steps" if exam.dtype != np.float64 else "take fewer steps"
+        limit = f"more than {MAX_SHARE} of it"
+        yield f"rounding may move {name} by {limit}; {sharper} or rs.harder(case)"
+    if power.nonzero == 0.0:
+        yield "every gradient is zero: this case can show nothing; take rs.harder(case)"
+    elif exam.case.hard and not any(power.rates):
+        yield "no neuron fires: this case can show little; take rs.harder(case)"
+
+
+def _missing_stages(exam: Examination) -> Iterator[str]:
+    """The stages that were not answered."""
+    given = {stage.name for stage in exam.stages}
+    yield from (name for name in STAGES if name not in given)
 
 
 def attach_cause(report: Report, fault: Fault | None, cause: Cause | None) -> Report:

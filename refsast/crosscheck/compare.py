@@ -1,27 +1,44 @@
 """Compare an answer with the exact one, entry by entry, in units of what rounding may do.
 
-Rule 1: every tolerance is computed (`gradient.rounding`), never a constant of our choosing. Only
-        what the number format cannot hold is forgiven: `UNDERFLOW`.
+Rule 1: every tolerance is measured, by runs with random errors (`gradient.noise`), never a constant
+        of our choosing. Only what the number format cannot hold is forgiven: `UNDERFLOW`.
 Rule 2: one number decides, the largest error over tolerance: above 1 the two disagree.
+Rule 3: where the tolerance of an array is more than `MAX_SHARE` of it, it is not compared.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 
 from refsast.arrays import Array
-from refsast.crosscheck.case import Answer, Case, Gradient, ask, cast_params
+from refsast.crosscheck.case import (
+    Answer,
+    Case,
+    Gradient,
+    ask,
+    cast_params,
+    select_recordings,
+)
 from refsast.crosscheck.variants import Variant, reference_variant, solve, unroll_variant
+from refsast.gradient.noise import rounding_noise
+from refsast.gradient.noise_layer import COARSE
+from refsast.gradient.noise_run import Run, run_clean
 from refsast.gradient.rounding import ErrorBounds, error_bounds
-from refsast.model.params import Params, layer_arrays, map_params
+from refsast.model.params import Params, layer_arrays, replace_arrays
+from refsast.model.params import param_arrays as all_arrays
 
-# Roundings by which two right answers may differ. Measured over 400 drawn networks of up to 30
-# steps, float64 and float32, another order of summation: at most 2.7.
-ROUNDING_FACTOR = 32.0
+# Two right answers may differ by this many standard deviations of what random errors of one
+# rounding do. `tests.crosscheck.right_implementations` measures how many it takes.
+FACTOR = 8.0
+ROUNDING_FACTOR = 32.0  # in units of the error bound, which is an upper fence
+MAX_SHARE = 1e-3  # of an array's norm: with a larger tolerance it is not compared
 # In multiples of the smallest normal number; what is smaller loses its precision, then itself.
 UNDERFLOW = 4096.0
-COARSE = 4.0  # as of ``k s (1 - s)``, the usual derivative of a logistic spike
+Bounds: TypeAlias = Answer | ErrorBounds
+VAST = 1e150  # the tolerance of what is not compared
+DOUBT = 32.0  # by this much others are looked at less sharply where some array is not compared
 STAGES = ("loss", "states", "adjoints", "parameter gradients", "input gradient")
 
 
@@ -50,6 +67,14 @@ class Stage:
     cosine: float  # of the angle between all numbers got and all wanted; of two zeros 1
     ratio: float  # of their Euclidean norms, got over wanted
     errors: tuple[tuple[str, Array], ...]  # over tolerance, entry by entry, by name of the array
+    # The tolerance of each array as a share of it, of their norms: a smaller error is not seen.
+    shares: tuple[tuple[str, float], ...] = ()
+    note: str = ""  # what else is to be said of it
+
+    @property
+    def resolution(self) -> tuple[str, float]:
+        """The array that is seen least sharply, and its share."""
+        return max(self.shares, key=lambda each: each[1], default=(self.name, 0.0))
 
     @property
     def agrees(self) -> bool:
@@ -67,6 +92,7 @@ class Examination:
     right: Answer
     tolerance: ErrorBounds  # how far each number may be from the right one
     stages: tuple[Stage, ...]  # what was answered, compared, in the order of the computation
+    run: Run  # the right computation, step by step
 
     @property
     def wrong(self) -> frozenset[str]:
@@ -87,9 +113,30 @@ def examine(gradient: Gradient, case: Case) -> Examination:
 def examine_answer(got: Answer, case: Case, dtype: np.dtype) -> Examination:
     """Put an answer beside the right one to a case, which is as seen in `dtype` already."""
     right = solve(case)
-    tolerance = tolerances(case, right, dtype)
+    run = run_clean(
+        case.network, case.params, case.x, case.y, right.u or (), right.s or (),
+        synapse=case.synapse, hard=case.hard,
+    )  # fmt: skip
+    tolerance = tolerances(case, right, dtype, run, inputs=got.x is not None)
     stages = compare_answers(got, right, tolerance)
-    return Examination(case, dtype, got, right, tolerance, stages)
+    if not stages[0].agrees and _is_single_loss(got.loss, case, right.loss):
+        tolerance = replace(tolerance, loss=_single_tolerance(case, right.loss))
+        stages = compare_answers(got, right, tolerance)
+        stages = (replace(stages[0], note="it has single precision only"), *stages[1:])
+    return Examination(case, dtype, got, right, tolerance, stages, run)
+
+
+def _is_single_loss(loss: float, case: Case, right: float) -> bool:
+    """Whether a loss was rounded to single precision, and is right to that."""
+    with np.errstate(over="ignore"):
+        rounded = float(np.float32(loss)) == loss
+    return rounded and abs(loss - right) <= _single_tolerance(case, right)
+
+
+def _single_tolerance(case: Case, loss: float) -> float:
+    """The tolerance of a loss that was summed in single precision over steps and recordings."""
+    roundings = 1.0 + np.sqrt(len(case.x) * len(case.y))
+    return FACTOR * roundings * 0.5 * float(np.finfo(np.float32).eps) * abs(loss)
 
 
 def examine_variant(variant: Variant, case: Case, dtype: np.dtype) -> Examination:
@@ -110,20 +157,85 @@ def cast_case(case: Case, dtype: np.dtype) -> Case:
     return replace(case, params=cast_params(params, np.float64), x=x.astype(np.float64))
 
 
-def tolerances(case: Case, right: Answer, dtype: np.dtype) -> ErrorBounds:
-    """Return how far each number of an answer computed in `dtype` may be from the right one."""
+def tolerances(
+    case: Case, right: Answer, dtype: np.dtype, run: Run, *, inputs: bool = True
+) -> ErrorBounds:
+    """Return how far each number of an answer computed in `dtype` may be from the right one.
+
+    Without `inputs` the gradient in the input has none. The errors are drawn alike at every call.
+    """
+    unit = 0.5 * FACTOR * float(np.finfo(dtype).eps)
+    floor = UNDERFLOW * float(np.finfo(dtype).tiny)
+    with np.errstate(over="ignore", invalid="ignore"):  # a run that overflows is not resolved
+        noise = rounding_noise(run, unit=unit, rng=np.random.default_rng(0), inputs=inputs)
+    noise = map_bounds(lambda a: np.where(a < VAST, a, VAST) + floor, noise)
+    if not _is_vague(noise, right, inputs):
+        return noise
+    fence = _error_fence(case, right, dtype)
+    # Where errors move an array so far they are not small, and what few runs showed says little of
+    # another run: of this array nothing, of all others less.
+    noise = map_bounds(lambda near, limit: np.minimum(DOUBT * near, limit), noise, fence)
+    return map_bounds(
+        lambda near, want: (
+            np.full(near.shape, VAST) if 0.0 < MAX_SHARE * _norm(want) < _norm(near) else near
+        ),
+        noise,
+        right,
+    )
+
+
+def _is_vague(tolerance: ErrorBounds, right: Answer, inputs: bool) -> bool:
+    """Whether some array has a tolerance of more than `MAX_SHARE` of it."""
+    stages = STAGES if inputs else STAGES[:-1]
+    sides = ((stage_arrays(side, stage) for side in (tolerance, right)) for stage in stages)
+    return any(share > MAX_SHARE for pair in sides for _, share in tolerance_shares(*pair))
+
+
+def _error_fence(case: Case, right: Answer, dtype: np.dtype) -> ErrorBounds:
+    """The bound of the errors to first order, which no tolerance exceeds."""
     bounds = error_bounds(
         case.network, case.params, case.x, case.y, right.u or (), right.s or (),
         synapse=case.synapse, hard=case.hard, coarse=COARSE,
         unit=0.5 * ROUNDING_FACTOR * float(np.finfo(dtype).eps),
     )  # fmt: skip
+    # The bound counts one rounding per sum; one after the other they are as many as terms.
+    longest = max(len(case.x) * len(case.y), *case.network.sizes)
+    return map_bounds(
+        lambda a: absolute_tolerance(a, dtype, ROUNDING_FACTOR * np.sqrt(longest)), bounds
+    )
 
-    def scale(bound: Array) -> Array:
-        return absolute_tolerance(bound, dtype, ROUNDING_FACTOR)
 
-    loss = float(scale(np.asarray(bounds.loss)))
-    u, s, adjoints = (tuple(map(scale, part)) for part in (bounds.u, bounds.s, bounds.adjoints))
-    return ErrorBounds(loss, u, s, adjoints, map_params(scale, bounds.grads), scale(bounds.x))
+def map_bounds(change: Callable[..., Array], first: Bounds, *others: Bounds) -> ErrorBounds:
+    """Apply a function to every array of error bounds, together with those of others."""
+    sides = (first, *others)
+    loss = float(change(*(np.asarray(side.loss) for side in sides)))
+    u, s, adjoints = (
+        tuple(map(change, *(getattr(side, name) for side in sides)))
+        for name in ("u", "s", "adjoints")
+    )
+    grads = replace_arrays(first.grads, map(change, *(all_arrays(side.grads) for side in sides)))
+    return ErrorBounds(loss, u, s, adjoints, grads, change(*(side.x for side in sides)))
+
+
+def tolerance_shares(
+    tolerance: Mapping[str, Array], want: Mapping[str, Array]
+) -> tuple[tuple[str, float], ...]:
+    """Return the tolerance of each array over the array, of their Euclidean norms.
+
+    An array of zeros has the norm of all arrays together; where all are zero there is no share.
+    """
+    norms = {name: (_norm(tolerance[name]), _norm(array)) for name, array in want.items()}
+    whole = float(np.hypot.reduce([size for _, size in norms.values()]))
+    return tuple(
+        (name, near / (size or whole) if whole > 0.0 else 0.0)
+        for name, (near, size) in norms.items()
+    )
+
+
+def _norm(array: Array) -> float:
+    """The Euclidean norm, whose squares may underflow or overflow."""
+    peak = float(abs(array).max(initial=0.0))
+    return peak * float(np.linalg.norm(array / peak)) if 0.0 < peak < np.inf else peak
 
 
 def absolute_tolerance(bound: Array, dtype: np.dtype, roundings: float) -> Array:
@@ -132,27 +244,46 @@ def absolute_tolerance(bound: Array, dtype: np.dtype, roundings: float) -> Array
     return 0.5 * roundings * float(info.eps) * bound + UNDERFLOW * float(info.tiny)
 
 
-def threshold_distance(exam: Examination) -> tuple[int, float] | None:
-    """Return layer and distance of a hard potential so near its threshold that rounding decides.
+def unclear_recordings(exam: Examination) -> tuple[int, ...]:
+    """Return the recordings with a hard potential so near its threshold that rounding decides.
 
-    None where there is none. An exact tie is clear, because every implementation computes it
-    exactly; one that rounding made is not. Extended precision tells the two apart.
+    An exact tie is clear, because every implementation computes it exactly; one that rounding made
+    is not. Extended precision tells the two apart. Smooth spikes have no such recordings.
     """
     case, variant = exam.case, reference_variant(exam.case)
     layers = list(zip(case.network.neurons, exam.right.u or (), exam.tolerance.u, strict=True))
-    if not any((abs(u - neuron.threshold) <= near).any() for neuron, u, near in layers):
-        return None
+    if not case.hard or not any(
+        (abs(u - neuron.threshold) <= near).any() for neuron, u, near in layers
+    ):
+        return ()
     params, x = cast_params(case.params, np.longdouble), case.x.astype(np.longdouble)
     exact = unroll_variant(case, variant, params, x)[0]  # pyright: ignore[reportArgumentType]
-    for i, ((neuron, u, near), precise) in enumerate(zip(layers, exact, strict=True)):
+    unclear = np.zeros(len(case.y), bool)
+    for (neuron, u, near), precise in zip(layers, exact, strict=True):
         tie = np.stack(precise) == neuron.threshold
-        distance = np.where(tie, np.inf, abs(u - neuron.threshold))
-        if (distance <= near).any():
-            return i, float(distance.min())
-    return None
+        unclear |= ((abs(u - neuron.threshold) <= near) & ~tie).any(axis=(0, 2))
+    return tuple(map(int, np.flatnonzero(unclear)))
 
 
-def stage_arrays(answer: Answer | ErrorBounds, stage: str) -> dict[str, Array]:
+def examine_clear(gradient: Gradient, case: Case) -> tuple[Examination, tuple[int, ...]]:
+    """Examine, without the recordings in which rounding decides; return which were left out.
+
+    Only where the answer to all of them is wrong: else there is nothing to leave out. Where none
+    would be left, or the implementation cannot be asked about fewer, all are kept, and named.
+    """
+    exam = examine(gradient, case)
+    if not exam.wrong or not (unclear := unclear_recordings(exam)):
+        return exam, ()
+    if len(unclear) == len(case.y):
+        return exam, unclear
+    kept = np.delete(np.arange(len(case.y)), unclear)
+    try:
+        return examine(gradient, select_recordings(case, kept)), unclear
+    except ValueError:
+        return exam, unclear
+
+
+def stage_arrays(answer: Bounds, stage: str) -> dict[str, Array]:
     """Return the arrays of a stage that an answer has, by name."""
     if stage == "loss":
         return {"loss": np.asarray(answer.loss)}
@@ -197,7 +328,9 @@ def compare_arrays(
     entry = Entry(worst, index, *(float(side[worst][index]) for side in (got, want, tolerance)))
     g, w = (np.concatenate([side[k].ravel() for k in got]) for side in (got, want))
     cosine, ratio = cosine_and_ratio(g, w)
-    return Stage(name, float(errors[worst][index]), entry, cosine, ratio, tuple(errors.items()))
+    shares = tolerance_shares(tolerance, {k: want[k] for k in got})
+    error = float(errors[worst][index])
+    return Stage(name, error, entry, cosine, ratio, tuple(errors.items()), shares)
 
 
 def cosine_and_ratio(got: Array, want: Array) -> tuple[float, float]:

@@ -69,7 +69,7 @@ def _draw_gradients(axis: Axes, stages: Sequence[Stage]):
 
 
 def _title(report: Report) -> str:
-    lines = [f"{report.case.name}: {'agrees' if report.agrees else 'DISAGREES'} ({report.dtype})"]
+    lines = [f"{report.case.name}: {report.verdict} ({report.dtype})"]
     lines += [f"first wrong: {report.first}"] if report.first else []
     lines += [str(report.cause)] if report.cause else []
     return "\n".join(lines)

@@ -192,8 +192,10 @@ def test_a_hard_potential_within_rounding_of_the_threshold_is_no_question():
     def fires(p, x, y):
         return solve(replace(case, params=p, x=np.ones_like(x), y=y))
 
-    with pytest.raises(ValueError, match="clear of the threshold"):
-        rs.check(fires, case)
+    report = rs.check(fires, case)
+    assert report.verdict == "undecided"
+    assert not report.agrees
+    assert "within rounding of the threshold; take other recordings" in str(report)
 
 
 def test_a_hard_potential_at_the_threshold_fires():
@@ -228,8 +230,7 @@ def test_a_tie_that_rounding_made_is_no_question():
     def silent(p, x, y):
         return solve(replace(case, params=(rs.Layer(0.5 * p[0].w),), x=x, y=y))
 
-    with pytest.raises(ValueError, match="clear of the threshold"):
-        rs.check(silent, case)
+    assert rs.check(silent, case).verdict == "undecided"
 
 
 @pytest.mark.parametrize("slope", [5.0, 100.0])
@@ -247,7 +248,7 @@ def test_a_potential_at_a_kink_of_the_derivative_raises_no_alarm(slope):
         w = rng.standard_normal((3, 40))
         w -= w.mean(axis=1, keepdims=True) - (1.0 + 1.0 / slope) / 40
         case = rs.Case(network, (rs.Layer(w),), np.ones((2, 2, 40)), [0, 1])
-        assert rs.check(sum_in_reverse, case).agrees
+        assert rs.check(sum_in_reverse, case).verdict == "undecided"  # gradients are all rounding
 
 
 def test_an_answer_that_grows_from_call_to_call_is_not_repeated(case):

@@ -20,6 +20,7 @@ from refsast.crosscheck.adapters.parameter_map import (
     map_parameters,
     scatter_params,
 )
+from refsast.crosscheck.adapters.uncompared import list_uncompared
 from refsast.crosscheck.case import Answer, Case, Implementation
 from refsast.model.network import Network
 from refsast.model.params import Params
@@ -95,7 +96,11 @@ def wrap(
                 reset(module)
         return Answer(loss.item(), grads, x=None if enter is not None else read_grad(inputs))
 
-    return Implementation(round_numbers(gradient, np.float32 if case.hard else None), name=name)
+    return Implementation(
+        round_numbers(gradient, np.float32 if case.hard else None),
+        name=name,
+        not_compared=list_uncompared(module, slots),
+    )
 
 
 def params_of(module: nn.Module, network: Network, names: Slots | None = None) -> Params:

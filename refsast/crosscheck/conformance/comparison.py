@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from refsast.crosscheck.case import Case, Implementation
-from refsast.crosscheck.compare import examine, threshold_distance
+from refsast.crosscheck.compare import MAX_SHARE, examine_clear, unclear_recordings
 from refsast.crosscheck.conformance.strategies import Example
 from refsast.crosscheck.variants import solve
 
@@ -33,13 +33,17 @@ def judge_stages(*names: str) -> Judge:
 
 def differs(implementation: Implementation, case: Case, names: tuple[str, ...]) -> bool:
     """Whether an answer is wrong in one of these stages."""
-    exam = examine(implementation.gradient, case)
-    if case.hard and threshold_distance(exam):
-        raise NoAnswer("a potential so near the threshold that rounding decides")
+    exam, _ = examine_clear(implementation.gradient, case)
     found = [stage for stage in exam.stages if stage.name in names]
     if not found:
         raise NoAnswer(f"{' and '.join(names)} not given")
-    return not all(stage.agrees for stage in found)
+    if all(stage.agrees for stage in found):
+        if any(stage.resolution[1] > MAX_SHARE for stage in found):
+            raise NoAnswer("rounding may move these numbers too far for them to be compared")
+        return False
+    if unclear_recordings(exam):
+        raise NoAnswer("a potential so near the threshold that rounding decides")
+    return True
 
 
 def judge_ties(wanted: bool, judge: Judge) -> Judge:

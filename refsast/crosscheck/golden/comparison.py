@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from refsast.arrays import Array
-from refsast.crosscheck.compare import Stage, absolute_tolerance, compare_arrays
+from refsast.crosscheck.compare import MAX_SHARE, Stage, absolute_tolerance, compare_arrays
 from refsast.crosscheck.golden.reader import (
     YARDSTICK,
     Golden,
@@ -49,6 +49,11 @@ class CaseComparison:
         """Whether all that was given agrees."""
         return all(array.agrees for array in self.arrays)
 
+    @property
+    def vague(self) -> tuple[str, ...]:
+        """Arrays of which rounding may explain more than a share of `MAX_SHARE`."""
+        return tuple(stage.name for stage in self.arrays if stage.resolution[1] > MAX_SHARE)
+
     def __str__(self) -> str:
         if not self.arrays:
             return f"{self.name}: no answer"
@@ -57,7 +62,8 @@ class CaseComparison:
         largest = max(array.error for array in self.arrays)
         if not wrong:
             count = f"{len(self.arrays)} arrays agree"
-            return f"{self.name}: {count}, at most {largest:.2g} of the tolerance{missing}"
+            vague = f"; undecided: {', '.join(self.vague)}, take float64" if self.vague else ""
+            return f"{self.name}: {count}, at most {largest:.2g} of the tolerance{missing}{vague}"
         lines = [f"{self.name}: {len(wrong)} of {len(self.arrays)} arrays disagree{missing}"]
         for stage in wrong:
             far = f"{stage.error:.3g} times the tolerance"
@@ -79,15 +85,21 @@ class Comparison:
     cases: tuple[CaseComparison, ...]
 
     @property
+    def verdict(self) -> str:
+        """Whether it "agrees", "DISAGREES", or is "undecided": rounding may explain too much."""
+        if not self.agrees:
+            return "DISAGREES"
+        return "undecided" if any(case.vague for case in self.cases) else "agrees"
+
+    @property
     def agrees(self) -> bool:
-        """Whether all that was given agrees; a case without an answer is left out, not failed."""
+        """Whether nothing that was given disagrees; a case without an answer is left out."""
         return all(case.agrees for case in self.cases)
 
     def __str__(self) -> str:
         answered = [case for case in self.cases if case.arrays]
         right = sum(case.agrees for case in answered)
-        verdict = "agrees" if self.agrees else "DISAGREES"
-        head = f"{verdict}: {right} of {len(answered)} cases answered are right"
+        head = f"{self.verdict}: {right} of {len(answered)} cases answered are right"
         return "\n".join([f"{head}, {len(self.cases)} asked", *map(str, self.cases)])
 
 

@@ -1,0 +1,255 @@
+"""How far rounding moves each number of a run: measured, by runs with random errors (Monte Carlo).
+
+A bound on the errors of a recurrent network multiplies norms step by step, and grows without end
+where the errors themselves are forgotten. So the run is repeated here, forward and backward by
+hand, with a random error of one rounding wherever an implementation rounds. What these runs differ
+by from the one without errors is what right implementations differ by.
+
+Rule 1: an error is drawn for every sum and product, in whatever order they may be taken; one for
+        every constant, the same at all steps, since its rounding is; one for every formula of a
+        spike, whose usual forms lose precision far from the threshold.
+Rule 2: a sum of n terms may be taken one after the other, which `sum_noise` allows for.
+Rule 3: hard spikes do not flip: whether one may is asked before (`crosscheck.compare`).
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from refsast.arrays import Array
+from refsast.gradient.noise_layer import (
+    Clean,
+    Dials,
+    Jitter,
+    Spread,
+    draw_dials,
+    draw_jitter,
+    equal_terms,
+    exact_dials,
+    locate_errors,
+    product_noise,
+    run_adjoints,
+    run_states,
+    sum_noise,
+)
+from refsast.gradient.noise_readout import run_readout
+from refsast.gradient.noise_run import Run, compute_losses
+from refsast.gradient.rounding import ErrorBounds
+from refsast.model.params import Layer
+
+REPEATS = 8
+# Few repeats leave some errors small by chance: each is drawn towards the mean of its kind, as if
+# that were so many more repeats.
+PRIOR_REPEATS = 4.0
+# Numbers that all repeats of a layer may hold at once; a larger run is repeated in several goes.
+MAX_NUMBERS = 4_000_000
+
+
+def rounding_noise(
+    run: Run, *, unit: float, rng: np.random.Generator, inputs: bool = True, repeats: int = REPEATS
+) -> ErrorBounds:
+    """Return the root mean square by which errors of `unit` move each number of a run.
+
+    Parameters
+    ----------
+    run : Run
+        The run without errors.
+    unit : float
+        Size of one error, as a fraction: a multiple of ``eps / 2``.
+    rng : numpy.random.Generator
+        Of the errors.
+    inputs : bool
+        Whether to give the gradient in the input, too; else it is zero.
+    repeats : int
+        Number of runs with errors.
+
+    Returns
+    -------
+    ErrorBounds
+        In the units of the numbers themselves.
+    """
+    spreads = tuple(
+        locate_errors(
+            each, run.synapse, exact_dials(each.neuron, run.synapse), run.hard, unit,
+            inputs or i > 0,
+        )
+        for i, each in enumerate(run.layers)
+    )  # fmt: skip
+    size = max(each.u.size for each in run.layers)
+    many = int(np.clip(MAX_NUMBERS // size, 1, repeats))
+    squares: dict[str, Array | float] = {}
+    for start in range(0, repeats, many):
+        count = min(many, repeats - start)
+        for name, square in _squared_errors(run, spreads, unit, count, rng, inputs):
+            squares[name] = squares.get(name, 0.0) + square / repeats
+    found = {}
+    for name, local in _last_errors(run, spreads, unit, inputs):
+        found[name] = _combine(np.asarray(squares[name]), np.asarray(local), repeats)
+    return _gather(run, found)
+
+
+def _combine(square: Array, local: Array, repeats: int) -> Array:
+    """The error of each entry, from what was drawn and from what arises in it last.
+
+    Of few repeats some are small by chance, so that each entry is drawn towards its neighbours',
+    relative to what arises last: of the same neuron, of the same row.
+    """
+    axes = {3: (0, 1), 2: (1,), 1: (0,)}.get(square.ndim)
+    local = np.broadcast_to(local, square.shape)
+    some = local > 0.0
+    with np.errstate(over="ignore"):
+        ratio = np.divide(np.sqrt(square), local, out=np.zeros(square.shape), where=some)
+        count = np.maximum(some.sum(axis=axes, keepdims=True), 1)
+        usual = ratio.sum(axis=axes, keepdims=True) / count * local
+        drawn = (repeats * square + PRIOR_REPEATS * usual**2) / (repeats + PRIOR_REPEATS)
+        return np.sqrt(drawn + local**2)
+
+
+def _squared_errors(
+    run: Run,
+    spreads: tuple[Spread, ...],
+    unit: float,
+    repeats: int,
+    rng: np.random.Generator,
+    inputs: bool,
+) -> Iterator[tuple[str, Array | float]]:
+    """The squared errors of every array, by its name, summed over some repeats."""
+    dials = [
+        draw_dials(exact_dials(each.neuron, run.synapse), unit, repeats, rng) for each in run.layers
+    ]
+    alpha = run.alpha * (1.0 + unit * rng.standard_normal((repeats, 1, 1)))
+    jitters = [draw_jitter(spread, repeats, rng) for spread in spreads]
+    states, a = [], run.layers[0].a
+    for i, clean in enumerate(run.layers):
+        u, s = _noisy_states(run, clean, dials[i], a, jitters[i], shared=i == 0)
+        yield f"u[{i}]", _sum_squares(u - clean.u)
+        yield f"s[{i}]", _sum_squares(s - clean.s)
+        states.append((a, u, s))
+        a = s
+    loss, pooled, g, cotangent = run_readout(run, alpha, a, unit, repeats, rng)
+    yield "loss", float(((loss - compute_losses(run, run.logits)) ** 2).sum())
+    n = len(run.layers)
+    if run.network.readout.n_out is not None:
+        w = np.swapaxes(g, 1, 2) @ pooled - run.g[0].T @ run.pooled[0]
+        yield f"grads[{n}].w", (w**2).sum(axis=0)
+        if run.readout.b is not None:
+            b = (g.sum(axis=1) - run.g.sum(axis=1)) * run.alpha.sum()
+            yield f"grads[{n}].b", (b**2).sum(axis=0)
+    for i in reversed(range(n)):
+        clean, (a, u, s) = run.layers[i], states[i]
+        delta, current = run_adjoints(
+            clean.neuron, clean.layer, run.synapse, dials[i], u, s, cotangent, jitters[i]
+        )
+        yield f"adjoints[{i}]", _sum_squares(delta - clean.delta)
+        yield from _gradient_squares(clean, current, a, s, f"grads[{i}]")
+        if i > 0:
+            cotangent = current @ clean.layer.w
+            cotangent += spreads[i].back * rng.standard_normal(cotangent.shape, dtype=np.float32)
+        elif inputs:
+            yield "x", _sum_squares((current - clean.current) @ clean.layer.w)
+
+
+def _gradient_squares(
+    clean: Clean, current: Array, a: Array, s: Array, name: str
+) -> Iterator[tuple[str, Array | float]]:
+    """The squared errors of a layer's gradients, from the adjoints of its current."""
+    yield f"{name}.w", _product_errors(current, clean.current, a, clean.a)
+    if clean.layer.b is not None:
+        b = (current - clean.current).sum(axis=(0, 2))
+        yield f"{name}.b", (b**2).sum(axis=0)
+    if clean.layer.v is not None:
+        later, earlier = current[1:], s[:-1]
+        yield f"{name}.v", _product_errors(later, clean.current[1:], earlier, clean.s[:-1])
+
+
+def _sum_squares(errors: Array) -> Array:
+    """Squares of (time, repeats, batch, n) errors, summed over repeats."""
+    return np.einsum("trbi,trbi->tbi", errors, errors)
+
+
+def _noisy_states(
+    run: Run, clean: Clean, dials: Dials, a: Array, jitter: Jitter, *, shared: bool
+) -> tuple[Array, Array]:
+    """Potentials and spikes of a layer with errors; what comes in may be shared by all repeats."""
+
+    def fire(t: int, v: Array) -> Array:
+        if run.hard:
+            return np.broadcast_to(clean.s[t], v.shape)
+        return clean.neuron.spike(v) + jitter("s", t)
+
+    currents = clean.inflow
+    if not shared:
+        bias = 0.0 if clean.layer.b is None else clean.layer.b
+        currents = a @ clean.layer.w.T + bias
+    return run_states(clean.neuron, clean.layer, run.synapse, dials, currents, jitter, fire)
+
+
+def _product_errors(left: Array, left_0: Array, right: Array, right_0: Array) -> Array:
+    """Squared errors of ``sum left right'``, summed over repeats; one side may be shared."""
+    if right is right_0:  # linear in what is left: one product for all repeats
+        error = np.moveaxis(left - left_0, 3, 0).swapaxes(1, 2)  # (n, repeats, time, batch)
+        n, repeats = error.shape[:2]
+        # Three digits of an error are enough, and single precision is twice as fast.
+        sizes = [float(abs(each).max(initial=0.0)) or 1.0 for each in (error, right)]
+        error = (error.reshape(n * repeats, -1) / sizes[0]).astype(np.float32)
+        flat = (right.reshape(-1, right.shape[-1]) / sizes[1]).astype(np.float32)
+        product = (error @ flat).reshape(n, repeats, -1)
+        return np.einsum("irj,irj->ij", product, product) * (sizes[0] * sizes[1]) ** 2.0
+    left, left_0 = (
+        np.moveaxis(each, 1, 0).reshape(each.shape[1], -1, each.shape[3]) for each in (left, left_0)
+    )
+    right, right_0 = (
+        np.moveaxis(each, 1, 0).reshape(each.shape[1], -1, each.shape[3])
+        for each in (right, right_0)
+    )
+    product = np.swapaxes(left, 1, 2) @ right - np.swapaxes(left_0, 1, 2) @ right_0
+    return np.einsum("rij,rij->ij", product, product)
+
+
+def _last_errors(
+    run: Run, spreads: tuple[Spread, ...], unit: float, inputs: bool
+) -> Iterator[tuple[str, Array | float]]:
+    """The errors that arise in the last operation before a number is given."""
+    n, time = len(run.layers), len(run.alpha)
+    loss = float(compute_losses(run, run.logits)[0])
+    depth = abs(run.logits).max(axis=-1).mean()
+    yield "loss", unit * (1.0 + depth + loss * np.sqrt(len(run.truth)))
+    if run.network.readout.n_out is not None:
+        w = run.g[0].T @ run.pooled[0]
+        yield f"grads[{n}].w", unit * product_noise(run.g, run.pooled, w)
+        if run.readout.b is not None:
+            total, terms = run.g[0].sum(axis=0), abs(run.g[0]).sum(axis=0)
+            noise = sum_noise(total, terms, len(run.truth) * time, time)
+            yield f"grads[{n}].b", unit * noise * run.alpha.sum()
+    for i, (clean, spread) in enumerate(zip(run.layers, spreads, strict=True)):
+        yield f"u[{i}]", spread.u[:, 0]
+        yield f"s[{i}]", spread.s[:, 0]
+        yield f"adjoints[{i}]", spread.delta[:, 0]
+        current = clean.current
+        flat = [each.reshape(-1, each.shape[-1]) for each in (current, clean.a)]
+        yield f"grads[{i}].w", unit * product_noise(current, clean.a, flat[0].T @ flat[1])
+        if clean.layer.b is not None:
+            total, terms = (each.sum(axis=(0, 1, 2)) for each in (current, abs(current)))
+            count = len(flat[0]) * equal_terms(abs(flat[0]))
+            noise = sum_noise(total, terms, count, time)
+            yield f"grads[{i}].b", unit * noise
+        if clean.layer.v is not None:
+            later, s = current[1:], clean.s[:-1]
+            product = np.einsum("trbi,trbj->ij", later, s)
+            yield f"grads[{i}].v", unit * product_noise(later, s, product)
+        if i == 0 and inputs:
+            yield "x", spread.back[:, 0]
+
+
+def _gather(run: Run, sizes: dict[str, Array]) -> ErrorBounds:
+    """The record of all sizes."""
+    many = range(len(run.layers))
+    u, s, adjoints = (
+        tuple(np.asarray(sizes[f"{name}[{i}]"]) for i in many) for name in ("u", "s", "adjoints")
+    )
+    grads = []
+    for i in range(len(run.network.shapes)):
+        b, v = (sizes.get(f"grads[{i}].{part}") for part in ("b", "v"))
+        grads.append(Layer(sizes[f"grads[{i}].w"], b, v))
+    x = sizes.get("x", np.zeros(run.layers[0].a[:, 0].shape))
+    return ErrorBounds(float(sizes["loss"]), u, s, adjoints, tuple(grads), x)
