@@ -10,7 +10,7 @@ from refsast.crosscheck.case import Case, Factory
 from refsast.crosscheck.check import attach_cause, check
 from refsast.crosscheck.compare import examine
 from refsast.crosscheck.conformance.levels import LevelTest
-from refsast.crosscheck.conformance.sam_causes import find_sam_cause
+from refsast.crosscheck.conformance.sam_report import SamReport, explain_sam
 from refsast.crosscheck.conformance.search import Tally, is_wrong
 from refsast.crosscheck.conformance.strategies import Example
 from refsast.crosscheck.diagnose.attribution import Cause, attribute
@@ -41,9 +41,11 @@ def explain_failure(factory: Factory, test: LevelTest, example: Example, tally: 
         if not is_wrong(factory, test, example):
             report = "the same case is answered rightly when it is asked again"
             return Failure(example, report, NOT_REPEATED)
-        cause = find_sam_cause(factory, example) if test.level == "sam" else None
-        if cause is not None:
-            return Failure(example, f"SAM gradient is wrong\n  cause: {cause}", cause)
+        if test.level == "sam":
+            report = explain_sam(factory, example, tally.largest or example)
+            if report is not None:
+                cause = report.cause if isinstance(report, SamReport) else None
+                return Failure(example, str(report), cause)
         report = check(build(factory, example.case), example.case)
         if not report.repeated:
             return Failure(example, str(report), NOT_REPEATED)

@@ -6,6 +6,7 @@ from enum import Enum
 import numpy as np
 
 from refsast.crosscheck.integrability.field import WHY_STILL, Discrepancy
+
 HIGHEST_FLOOR = 1e-2  # highest floor that lets a test hold
 
 
