@@ -116,11 +116,15 @@ class Implementation:
         gradient on the second at the ascent point of the first.
     name : str
         Library and version, for reports.
+    dtypes : tuple of str
+        What it can be asked in, such as ``("float32", "float64")``: the conformance suite hands it
+        parameters and inputs of each. Empty: it is handed float64 and answers in what it likes.
     """
 
     gradient: Gradient
     sam: Callable[..., object] | None = None
     name: str = "implementation"
+    dtypes: tuple[str, ...] = ()
 
 
 # ``package:factory`` names one. It is called with a case, of which only network, synapse and hard

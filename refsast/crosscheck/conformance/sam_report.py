@@ -3,7 +3,7 @@
 Rule 1: it is never the report on a plain gradient that is right: that would read "agrees".
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from refsast.crosscheck.case import Factory, Implementation
 from refsast.crosscheck.check import check
 from refsast.crosscheck.compare import Stage, compare_arrays, examine, param_arrays
 from refsast.crosscheck.conformance.comparison import NoAnswer, differs
+from refsast.crosscheck.conformance.dtypes import build_for
 from refsast.crosscheck.conformance.sam_causes import (
     NEAR,
     exact_passes,
@@ -27,7 +28,6 @@ from refsast.crosscheck.conformance.sam_check import (
     second_pass_case,
 )
 from refsast.crosscheck.conformance.strategies import Example
-from refsast.crosscheck.factory import build
 from refsast.model.network import unflatten
 
 UNRESET = "states are not reset between the two passes"
@@ -71,9 +71,9 @@ def explain_sam(factory: Factory, example: Example, largest: Example) -> SamRepo
     None where the plain gradient of the first minibatch is wrong: then that is to be explained. A
     text where that of the second one is. `largest` is a wrong example of which the cause is read.
     """
-    if differs(build(factory, example.case), example.case, GRADIENTS):
+    if differs(build_for(factory, example), example.case, GRADIENTS):
         return None
-    implementation = build(factory, example.case)
+    implementation = build_for(factory, example)
     if implementation.sam is None:
         return _explain_plain(factory, implementation, example)
     answer = ask_sam(implementation, example)
@@ -82,7 +82,7 @@ def explain_sam(factory: Factory, example: Example, largest: Example) -> SamRepo
         return SamReport(answer.dtype, _sam_stage(answer), cause)
     exchanged = exchange_batches(example)
     answer = ask_sam(implementation, exchanged)
-    alone = ask_sam(build(factory, exchanged.case), exchanged)
+    alone = ask_sam(build_for(factory, exchanged), exchanged)
     cause = find_sam_cause(alone) if alone.wrong else find_kept_cause(example, answer)
     return SamReport(answer.dtype, _sam_stage(answer), cause)
 
@@ -96,7 +96,7 @@ def _explain_plain(
     wrong = next((s for s in exam.stages if s.name in GRADIENTS and not s.agrees), None)
     if wrong is None:
         return None
-    fresh = build(factory, second)
+    fresh = build_for(factory, replace(example, case=second))
     if differs(fresh, second, GRADIENTS):
         return f"asked for the second minibatch, at the ascent point:\n{check(fresh, second)}"
     return SamReport(exam.dtype, wrong, UNRESET)
@@ -104,7 +104,7 @@ def _explain_plain(
 
 def _read_cause(factory: Factory, example: Example) -> str | None:
     """The cause by another example, if the answer to that is wrong, too."""
-    implementation = build(factory, example.case)
+    implementation = build_for(factory, example)
     if implementation.sam is None:
         return None
     try:

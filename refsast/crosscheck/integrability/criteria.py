@@ -149,7 +149,7 @@ def _work(field: Field) -> Measurement:
 
 def loss_slope(field: Field) -> tuple[Measurement, float]:
     """The loss's own derivative against <g, d>, and the factor between the two; see `Verdict`."""
-    grain = loss_grain(np.concatenate([_losses(line) for line in field.lines]))
+    grain = loss_grain([_losses(line) for line in field.lines])
     if np.isinf(grain):
         given = field.centre.products[:LINES] / field.centre.size[:LINES].clip(1e-300)
         return Measurement(0.0, np.inf), np.inf if _rms(given) > SIGMAS * field.eps else np.nan
@@ -171,22 +171,21 @@ def _factor(given: Array, own: Array, errors: Array, scale: float) -> float:
     return np.nan if rest.fails else factor
 
 
-def loss_grain(losses: Array) -> float:
+def loss_grain(lines: Sequence[Array]) -> float:
     """Return the smallest jump of a loss that moves in jumps; infinite where it does not move.
 
-    A loss summed in single precision, or of hard spikes, takes a few values only. Zero where most
-    values are different, as those of a smooth function are.
+    A loss summed in single precision, or of hard spikes, takes a few values on a line. Zero where
+    it takes many, as that of a smooth function does.
 
     Examples
     --------
-    >>> losses = np.array([0.75, 0.75, 1.0, 0.75, 0.75])
-    >>> loss_grain(losses), loss_grain(losses[:2]), loss_grain(np.arange(5.0))
-    (0.25, inf, 0.0)
+    >>> coarse, still, smooth = [0.75, 1.0, 0.75, 0.75], [0.75] * 4, [0.0, 1.0, 2.0, 4.0]
+    >>> [loss_grain([np.array(line)]) for line in (coarse, still, smooth)]
+    [0.25, inf, 0.0]
     """
-    values = np.unique(losses)
-    if 2 * len(values) > len(losses) + 1:
+    if 3 * sum(len(np.unique(line)) for line in lines) > 2 * sum(map(len, lines)):
         return 0.0
-    return float(np.diff(values).min(initial=np.inf))
+    return float(np.diff(np.unique(np.concatenate(lines))).min(initial=np.inf))
 
 
 def _excess_slope(
