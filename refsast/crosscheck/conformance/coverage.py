@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from refsast.crosscheck.conformance.capabilities import KINDS, Capabilities, NetworkKind
 from refsast.crosscheck.conformance.strategies import Example
+from refsast.model.synapse import Synapse
 
 SIZES = ("steps", "layers", "neurons", "inputs", "recordings", "classes", "parameters")
 FEATURES = ("synapse", "recurrent", "bias", "readout", "reset", "spike", "hard", "dtype", "numbers")
@@ -124,8 +125,13 @@ def _kind_feature(kind: NetworkKind, name: str) -> str:
     return words[name]
 
 
-def _synapse(synapse: object) -> str:
-    return "none" if synapse is None else repr(synapse)
+def _synapse(synapse: Synapse | None) -> str:
+    """What sort of synapse it is, whatever its numbers."""
+    if synapse is None:
+        return "none"
+    kept, scaled = synapse.leak > 0.0, synapse.scale != 1.0
+    words = ["leaky"] * kept + ["scaled"] * scaled + ["delayed"] * synapse.delayed
+    return " and ".join(words) or "at once"
 
 
 def _yes(value: bool) -> str:

@@ -25,6 +25,7 @@ from refsast.model.network import Network, unflatten
 from refsast.model.params import Layer, Params, map_params
 from refsast.model.readout import LeakyReadout, LinearReadout, Readout, SpikeRate
 from refsast.model.surrogate import PiecewiseQuadratic
+from refsast.model.synapse import Synapse
 
 Range = tuple[int, int]
 
@@ -149,7 +150,7 @@ def draw_case(
     x = _draw_input(rng, (time + late, batch, sizes[0]), 1.0)
     y = rng.integers(0, network.classes, batch)
     params = _draw_params(rng, network, stretch.drive)
-    case = Case(network, params, x, y, kind.synapse, hard, name="drawn")
+    case = Case(network, params, x, y, _draw_synapse(rng, kind.synapse), hard, name="drawn")
     return replace(case, params=learn_params(case)) if stretch.learned else case
 
 
@@ -190,6 +191,15 @@ def _draw_neuron(rng: np.random.Generator, kind: NetworkKind) -> LIF:
     steepest = MAX_FLAT_SLOPE if kind.family is PiecewiseQuadratic else 6.0
     slope = float(rng.uniform(0.3, 1.0)) * steepest
     return LIF(leak, float(rng.uniform(0.2, 1.7)), kind.family(slope), kind.reset)
+
+
+def _draw_synapse(rng: np.random.Generator, synapse: Synapse | None) -> Synapse | None:
+    """A synapse of the same sort; in every other example with numbers of its own."""
+    leak, scale = rng.uniform(0.1, 0.95), rng.uniform(0.2, 1.5)
+    if synapse is None or rng.random() < 0.5:
+        return synapse
+    leak = float(leak) if synapse.leak > 0.0 else 0.0
+    return replace(synapse, leak=leak, scale=float(scale) if synapse.scale != 1.0 else 1.0)
 
 
 def _draw_readout(rng: np.random.Generator, kind: NetworkKind, n_out: int) -> Readout:
