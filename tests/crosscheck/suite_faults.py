@@ -12,7 +12,7 @@ import numpy as np
 import refsast as rs
 from refsast.arrays import Array
 from refsast.crosscheck.case import Factory, cast_params
-from refsast.model.params import Params, map_params, param_arrays
+from refsast.model.params import Params, map_params, param_arrays, replace_arrays
 
 Answer = tuple[float, Params]
 Change = Callable[[rs.Network, Params, Array, Array], Answer]
@@ -188,6 +188,26 @@ def grid(value: float, unit: float) -> float:
     return float(np.round(value / unit) * unit)
 
 
+def leaks(change: Callable[[float], float]) -> Change:
+    return neurons(lambda i, n: replace(n, leak=change(n.leak)))
+
+
+def thresholds(change: Callable[[float], float]) -> Change:
+    return neurons(lambda i, n: replace(n, threshold=change(n.threshold)))
+
+
+def clip_norm(limit: float) -> Change:
+    return grads(lambda g, p, x: scaled(g, min(1.0, limit / max(norm_of(g), 1e-300))))
+
+
+def decay_if_large(found: Params, params: Params, x: Array) -> Params:
+    """1e-4 times the parameters is added, where there are sixty of them or more."""
+    if sum(a.size for a in param_arrays(params)) < 60:
+        return found
+    pairs = zip(param_arrays(found), param_arrays(params), strict=True)
+    return replace_arrays(found, [g + 1e-4 * w for g, w in pairs])
+
+
 def slope(change: Callable[[float], float]) -> Change:
     return neurons(
         lambda i, n: replace(n, spike=type(n.spike)(change(n.spike.slope)))  # pyright: ignore[reportAttributeAccessIssue, reportCallIssue]
@@ -195,15 +215,15 @@ def slope(change: Callable[[float], float]) -> Change:
 
 
 FAULTS: dict[str, Change] = {
-    "leak in half precision": neurons(lambda i, n: replace(n, leak=half(n.leak))),
-    "leak to two decimals": neurons(lambda i, n: replace(n, leak=round(n.leak, 2))),
-    "leak in eighths": neurons(lambda i, n: replace(n, leak=grid(n.leak, 0.125))),
-    "leak at most 0.875": neurons(lambda i, n: replace(n, leak=min(n.leak, 0.875) if n.leak < 1 else 1.0)),
-    "leak in single precision": neurons(lambda i, n: replace(n, leak=float(np.float32(n.leak)))),
-    "threshold in half precision": neurons(lambda i, n: replace(n, threshold=half(n.threshold))),
-    "threshold in sixteenths": neurons(lambda i, n: replace(n, threshold=max(1 / 16, grid(n.threshold, 1 / 16)))),
-    "threshold at least a half": neurons(lambda i, n: replace(n, threshold=max(n.threshold, 0.5))),
-    "threshold at most one and a half": neurons(lambda i, n: replace(n, threshold=min(n.threshold, 1.5))),
+    "leak in half precision": leaks(half),
+    "leak to two decimals": leaks(lambda k: round(k, 2)),
+    "leak in eighths": leaks(lambda k: grid(k, 0.125)),
+    "leak at most 0.875": leaks(lambda k: min(k, 0.875) if k < 1.0 else k),
+    "leak in single precision": leaks(lambda k: float(np.float32(k))),
+    "threshold in half precision": thresholds(half),
+    "threshold in sixteenths": thresholds(lambda k: max(1 / 16, grid(k, 1 / 16))),
+    "threshold at least a half": thresholds(lambda k: max(k, 0.5)),
+    "threshold at most one and a half": thresholds(lambda k: min(k, 1.5)),
     "slope in half precision": slope(half),
     "slope in quarters": slope(lambda k: max(0.25, grid(k, 0.25))),
     "slope at most four": slope(lambda k: min(k, 4.0)),
@@ -213,7 +233,9 @@ FAULTS: dict[str, Change] = {
     "readout's leak in half precision": leaky(half),
     "readout's leak in eighths": leaky(lambda k: grid(k, 0.125)),
     "fourth layer has the third's constants": layer_of(lambda i, n: min(i, 2)),
-    "last of many layers has the first's constants": layer_of(lambda i, n: 0 if n > 3 and i == n - 1 else i),
+    "last of many layers has the first's constants": layer_of(
+        lambda i, n: 0 if n > 3 and i == n - 1 else i
+    ),
     "layers beyond the fourth without gradient": silent_layers(4),
     "layers beyond the fifth without gradient": silent_layers(5),
     "recordings beyond the third forgotten": forget(3),
@@ -229,8 +251,8 @@ FAULTS: dict[str, Change] = {
     "neurons beyond the sixteenth without gradient": arrays(first(16)),
     "inputs beyond the fourth without gradient": arrays(first_columns(4)),
     "inputs beyond the sixteenth without gradient": arrays(first_columns(16)),
-    "clipped to a norm of five": grads(lambda g, p, x: scaled(g, min(1.0, 5.0 / max(norm_of(g), 1e-300)))),
-    "clipped to a norm of two": grads(lambda g, p, x: scaled(g, min(1.0, 2.0 / max(norm_of(g), 1e-300)))),
+    "clipped to a norm of five": clip_norm(5.0),
+    "clipped to a norm of two": clip_norm(2.0),
     "entries clipped to one": arrays(lambda a: np.clip(a, -1.0, 1.0)),
     "entries below 1e-6 are zero": arrays(lambda a: np.where(abs(a) < 1e-6, 0.0, a)),
     "entries in single precision": arrays(lambda a: a.astype(np.float32).astype(float)),
@@ -240,10 +262,7 @@ FAULTS: dict[str, Change] = {
     "input in half precision": inputs(lambda x: x.astype(np.float16).astype(float)),
     "input at most two": inputs(lambda x: np.clip(x, -2.0, 2.0)),
     "input not below minus one": inputs(lambda x: np.maximum(x, -1.0)),
-    "decayed by 1e-4 where there are many parameters": grads(
-        lambda g, p, x: map_params(lambda a: a, g) if sum(a.size for a in param_arrays(p)) < 60
-        else tuple(rs.Layer(*(None if a is None else a + 1e-4 * b for a, b in ((u.w, v.w), (u.b, v.b), (u.v, v.v)))) for u, v in zip(g, p, strict=True))
-    ),
+    "decayed by 1e-4 where there are many parameters": grads(decay_if_large),
 }  # fmt: skip
 
 
