@@ -93,7 +93,7 @@ def fixed_candidates(p: Passes) -> Iterator[tuple[str, Array]]:
     yield "the two gradients are added: the first is not cleared between the passes", p.g + p.raised
     yield "the mean of the two gradients is returned", (p.g + p.raised) / 2.0
     yield "the ascent step goes downhill", p.second(2.0 * p.w - ascent)
-    yield "the ascent step is taken twice", p.second(p.w + 2.0 * (ascent - p.w))
+    yield "the ascent step has 2 times the length rho", p.second(p.w + 2.0 * (ascent - p.w))
     for cause, direction in DIRECTIONS.items():
         yield cause, p.second(p.w + rho * direction(p.example.case, p.w, p.g))
     for epsilon in EPSILONS:
