@@ -12,12 +12,15 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 
 from refsast.arrays import Array, Integers, as_array
+from refsast.crosscheck.containers import NOTHING_FLOWS, arrange_grads
 from refsast.model.network import Network
-from refsast.model.params import ARRAY_NAMES, Layer, Params, layer_arrays, map_params
+from refsast.model.params import ARRAY_NAMES, Layer, Params, map_params
 from refsast.model.synapse import Synapse
 from refsast.model.validation import validate
 
 T = TypeVar("T")
+
+SHORT_DTYPES = ("float16", "float8_e4m3fn", "float8_e5m2")  # endings: bfloat16, too
 
 
 class Unsupported(ValueError):
@@ -102,7 +105,8 @@ class Answer:
 
 
 # ``gradient(params, x, y)``: parameters as a tuple of `Layer`, input and labels, all NumPy; returns
-# ``(loss, grads)`` or an `Answer`. `grads` may be a sequence of `Layer` or of mappings.
+# ``(loss, grads)`` or an `Answer`. `grads` may be a sequence of `Layer`, mappings or tuples, or the
+# arrays of all layers one after the other, or a mapping with any keys of these (`containers`).
 Gradient: TypeAlias = Callable[..., object]
 
 
@@ -121,12 +125,16 @@ class Implementation:
         Library and version, for reports.
     not_compared : tuple of str
         What it has and no answer shows, such as parameters that a `Case` does not know.
+    dtypes : tuple of str
+        What it can be asked in, such as ``("float32", "float64")``: the conformance suite hands it
+        parameters and inputs of each. Empty: it is handed float64 and answers in what it likes.
     """
 
     gradient: Gradient
     sam: Callable[..., object] | None = None
     name: str = "implementation"
     not_compared: tuple[str, ...] = ()
+    dtypes: tuple[str, ...] = ()
 
 
 # ``package:factory`` names one. It is called with a case, of which only network, synapse and hard
@@ -209,7 +217,7 @@ def read_answer(reply: object, case: Case) -> tuple[Answer, np.dtype]:
     answer = Answer(
         # Its dtype says nothing: a loss is a Python float as a rule, whatever it was computed in.
         float(require_real_array(given.loss, "loss", ())),
-        _read_params(given.grads, network, read),
+        _read_params(given.grads, network, len(case.x), read),
         layers(given.u, "u"),
         layers(given.s, "s"),
         layers(given.adjoints, "adjoints"),
@@ -224,18 +232,24 @@ def read_answer(reply: object, case: Case) -> tuple[Answer, np.dtype]:
     return answer, min(dtypes, key=lambda dtype: dtype.itemsize)
 
 
-def _read_params(grads: object, network: Network, read: Callable[..., Array]) -> Params:
+def _read_params(grads: object, network: Network, steps: int, read: Callable[..., Array]) -> Params:
     """The gradients as layers, or what is wrong with them."""
+    grads = arrange_grads(grads, network)
     if not isinstance(grads, Sequence) or isinstance(grads, str):  # a str is a sequence, too
         raise ValueError(f"grads must be a sequence of layers, got {type(grads).__name__}")
     if len(grads) != len(network.shapes):
         raise ValueError(f"grads must have {len(network.shapes)} layers, got {len(grads)}")
     found = []
     for i, (layer, shapes) in enumerate(zip(grads, network.shapes, strict=True)):
-        if isinstance(layer, Layer):
-            layer = layer_arrays(layer)
+        if layer is None:
+            raise ValueError(f"grads[{i}] must be a Layer or a mapping, got None: {NOTHING_FLOWS}")
         if not isinstance(layer, Mapping):
             raise ValueError(f"grads[{i}] must be a Layer or a mapping, got {type(layer).__name__}")
+        empty = [k for k in shapes if k in layer and layer[k] is None]
+        if empty == ["v"] and steps == 1:  # no spike of a step before
+            layer, empty = {**layer, "v": np.zeros(shapes["v"])}, []
+        if empty:
+            raise ValueError(f"grads[{i}].{empty[0]} must be an array, got None: {NOTHING_FLOWS}")
         got = {k for k, a in layer.items() if a is not None}
         # Names that no layer has, such as a leak's, are not compared; the report says so.
         if got - set(list_extras(got)) != set(shapes):
@@ -260,6 +274,10 @@ def convert_array(value: object, name: str) -> np.ndarray:
     Accepted are numbers, arrays, and whatever has ``__array__`` or DLPack. A tensor that requires
     gradients, or is on another device, refuses both: ``detach`` and ``cpu`` come first.
     """
+    dtype = str(getattr(value, "dtype", ""))
+    if dtype.endswith(SHORT_DTYPES):
+        found = dtype.rpartition(".")[2]
+        raise ValueError(f"{name} must be float32 or float64, got {found}: it tells too little")
     try:
         for method in ("detach", "cpu"):
             value = getattr(value, method, lambda value=value: value)()
@@ -271,15 +289,17 @@ def convert_array(value: object, name: str) -> np.ndarray:
             array = np.from_dlpack(value)  # pyright: ignore[reportArgumentType]
     except Exception as error:
         raise ValueError(f"{name} must turn into an array of numbers, got {error}") from error
+    if array.dtype == object and array.shape == () and array.item() is None:
+        raise ValueError(f"{name} must be an array, got None: {NOTHING_FLOWS}")
     if array.dtype.kind not in "biuf":
         raise ValueError(f"{name} must hold real numbers, got dtype {array.dtype}")
     return array
 
 
 def require_real_array(value: object, name: str, shape: Sequence[int]) -> np.ndarray:
-    """Return `convert_array` of a value that is finite, of that shape, and no float16."""
+    """Return `convert_array` of a value that is finite and of that shape."""
     array = convert_array(value, name)
-    if array.dtype == np.float16:
+    if array.dtype == np.float16:  # of what has no dtype before it is an array
         raise ValueError(f"{name} must be float32 or float64, got float16: it tells too little")
     as_array(array.astype(np.float64), name, shape)
     return array

@@ -1,4 +1,8 @@
-"""Recordings of the DVS128 Gesture camera: 128 x 128 pixels, in the format of N-MNIST."""
+"""Recordings of the DVS128 Gesture camera, 128 x 128 pixels, cut and converted to 40-bit events.
+
+They are published as something else: AEDAT 3.1, one file per person and light with all gestures one
+after the other, and a table of when each begins and ends (docs/data.md).
+"""
 
 import os
 
@@ -48,7 +52,7 @@ def load_gesture(
     Parameters
     ----------
     path : path
-        A file in the 40-bit format of `read_events`.
+        One gesture in the 40-bit format of `read_events`; not AEDAT 3.1, as they are published.
     steps : int
         Number of time steps. Positive.
     duration : int

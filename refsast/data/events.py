@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from refsast.data.foreign_formats import recognize_header, recognize_layout
 from refsast.files import write_atomic
 
 SIZE = (34, 34)  # height and width of an N-MNIST recording, in pixels
@@ -120,7 +121,8 @@ def parse_events(buffer: bytes, *, size: tuple[int, int] = SIZE, name: str = "bu
     ------
     ValueError
         If the number of bytes is no multiple of five, an event lies outside
-        the sensor, or the times, markers applied, ever decrease.
+        the sensor, or the times, markers applied, ever decrease. A header of
+        AEDAT and other formats is named, and so is a clock that wrapped.
 
     References
     ----------
@@ -132,6 +134,21 @@ def parse_events(buffer: bytes, *, size: tuple[int, int] = SIZE, name: str = "bu
     >>> parse_events(bytes([3, 4, 0x80, 1, 0])).t
     array([256])
     """
+    if header := recognize_header(buffer):
+        raise ValueError(
+            f"{name} must be in the 40-bit format of N-MNIST, got {header}: convert it first"
+        )
+    try:
+        return _parse_plain(buffer, size, name)
+    except ValueError:
+        if layout := recognize_layout(buffer, size):
+            wanted = f"{name} must be in the 40-bit format of N-MNIST"
+            raise ValueError(f"{wanted}, got what seem to be {layout}: convert them") from None
+        raise
+
+
+def _parse_plain(buffer: bytes, size: tuple[int, int], name: str) -> Events:
+    """The events of a buffer without a header; errors as `parse_events`."""
     if len(buffer) % EVENT_BYTES:
         raise ValueError(f"{name} must hold events of 5 bytes each, got {len(buffer)} bytes")
     x, y, high, middle, low = np.frombuffer(buffer, np.uint8).reshape(-1, EVENT_BYTES).T
@@ -139,6 +156,14 @@ def parse_events(buffer: bytes, *, size: tuple[int, int] = SIZE, name: str = "bu
     marker = y == MARKER_Y
     t += MARKER_STEP * np.cumsum(marker)
     events = take(make_events(t, x, y, high >> 7), ~marker)
+    wrapped = np.diff(events.t) < -(TIME_LIMIT // 2)
+    if wrapped.any():
+        i = int(wrapped.argmax()) + 1
+        raise ValueError(
+            f"{name} must be in time order, got {events.t[i]} us after {events.t[i - 1]} us at "
+            f"event {i}: a clock of 23 bits starts over every {TIME_LIMIT} us (8.4 s); cut the "
+            "recording there, or write overflow markers"
+        )
     return validate_events(events, size=size, name=name)
 
 

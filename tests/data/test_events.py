@@ -106,6 +106,71 @@ def test_a_bad_file_is_named_in_one_line(tmp_path, says):
     assert "\n" not in str(caught.value)
 
 
+AEDAT = b"#!AER-DAT3.1\r\n#Format: RAW\r\n#Source 1: DVS128\r\n#!END-HEADER\r\n"
+FOREIGN = {
+    "got AEDAT 3.1: convert": AEDAT,
+    "got AEDAT 2.0: convert": b"#!AER-DAT2.0\r\n# This is a raw AE data file\r\n",
+    "got AEDAT 4.0: convert": b"#!AER-DAT4.0\r\n" + bytes(40),
+    "got AEDAT: convert": b"#!AER-DAT",
+    "got a file of a Prophesee camera": b"% Date 2019-01-01 10:00:00\n% Version 2\n",
+    "got an HDF5 file": b"\x89HDF\r\n\x1a\n" + bytes(8),
+    "got an array of NumPy": b"\x93NUMPY\x01\x00",
+}
+
+
+@pytest.mark.parametrize("padding", range(5))
+@pytest.mark.parametrize("says", FOREIGN)
+def test_a_header_is_named_whatever_the_number_of_bytes(says, padding):
+    with pytest.raises(ValueError, match="40-bit format") as caught:
+        parse_events(FOREIGN[says] + bytes(padding), size=(128, 128))
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_events_of_other_widths_are_named(seed):
+    rng = np.random.default_rng(seed)
+    n = 40 + seed
+    t, x, y, p = (
+        np.sort(rng.integers(0, 300_000, n)),
+        *rng.integers(0, 34, (2, n)),
+        rng.integers(0, 2, n),
+    )
+    words = np.stack([t, x | y << 9 | p << 18], axis=1).astype("<u4").tobytes()
+    wide = np.empty(n, [("x", ">u2"), ("y", ">u2"), ("t", ">u8")])
+    wide["x"], wide["y"], wide["t"] = (
+        x,
+        y,
+        p.astype(np.uint64) << np.uint64(63) | t.astype(np.uint64),
+    )
+
+    for buffer, says in (
+        (words, "ATIS in little-endian words, 8"),
+        (wide.tobytes(), "96-bit variant, 12"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            parse_events(buffer)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_clock_that_starts_over_is_named(seed):
+    t = np.sort(np.random.default_rng(seed).integers(0, 12_000_000, 200))
+    buffer = b"".join(five_bytes(int(k) & (1 << 23) - 1, 1, 1, 1) for k in t)
+    i = int((t >= 1 << 23).argmax())
+
+    with pytest.raises(
+        ValueError, match="a clock of 23 bits starts over every 8388608 us"
+    ) as caught:
+        parse_events(buffer)
+    assert f"at event {i}:" in str(caught.value)
+
+
+@pytest.mark.parametrize("back", [1, 1000, 1 << 21])
+def test_events_out_of_order_are_no_clock_that_starts_over(back):
+    with pytest.raises(ValueError, match="in time order") as caught:
+        parse_events(five_bytes(5_000_000, 0, 0, 0) + five_bytes(5_000_000 - back, 0, 0, 0))
+    assert "starts over" not in str(caught.value)
+
+
 def test_an_event_outside_one_sensor_is_inside_a_larger_one():
     buffer = five_bytes(1, 127, 100, 1)
 

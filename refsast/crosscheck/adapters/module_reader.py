@@ -48,11 +48,12 @@ def read_case(
     *,
     gain: float,
     name: str,
+    detach_reset: bool = False,
 ) -> Case:
     """Return the case of a module of ``nn.Linear`` and neurons in turn.
 
     Its neurons are the nearest that refsast has. Their reset is not detached, whatever the library
-    does: that is for the check to find.
+    does, unless `detach_reset` says so: that is for the check to find.
 
     Parameters
     ----------
@@ -69,6 +70,9 @@ def read_case(
         Logit of a neuron that fires at every step.
     name : str
         For reports.
+    detach_reset : bool
+        Whether no gradient is to flow through the reset: so a library that always detaches it can
+        be checked for everything else.
 
     Returns
     -------
@@ -94,7 +98,8 @@ def read_case(
     has_readout = len(linears) > len(neurons)
     readout = LinearReadout(linears[-1].out_features) if has_readout else SpikeRate(gain)
     lifs = tuple(
-        replace(nearest_lif(each.convention, each.spike), detach_reset=False) for each in neurons
+        replace(nearest_lif(each.convention, each.spike), detach_reset=detach_reset)
+        for each in neurons
     )
     params = tuple(
         Layer(_float64_array(each.weight), None if each.bias is None else _float64_array(each.bias))

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from refsast.arrays import Array, Integers
 from refsast.crosscheck.adapters.autograd import read_grad, round_numbers
+from refsast.crosscheck.adapters.axes import require_no_dropout, require_time_first
 from refsast.crosscheck.adapters.parameter_map import (
     Slots,
     gather_params,
@@ -74,17 +75,21 @@ def wrap(
     ------
     ValueError
         If parameters are missing, too many or of other shapes, or `dtype` is no other than float32
-        or float64; when it is asked: if the module does not run, or gives no logits.
+        or float64; when it is asked: if the module does not run, drops at random, is batch first,
+        or gives no logits.
     """
     if dtype not in (torch.float32, torch.float64):
         raise ValueError(f"dtype must be torch.float32 or torch.float64, got {dtype}")
     slots = map_parameters(_parameter_shapes(module, names), case.network, names)
 
     def gradient(params: Params, x: Array, y: Integers) -> Answer:
+        require_no_dropout(module)
         inputs = torch.tensor(x, dtype=dtype, requires_grad=True)
         with swap_parameters(module, scatter_params(params, slots), dtype):
             if reset is not None:
                 reset(module)
+            if logits is None:
+                _check_axes(module, inputs, enter, reset)
             read = _default_logits(case.network, len(x)) if logits is None else logits
             z = _run_module(module, inputs if enter is None else enter(inputs), read)
             _require_logits(z, (len(y), case.network.classes))
@@ -101,6 +106,26 @@ def wrap(
         name=name,
         not_compared=list_uncompared(module, slots),
     )
+
+
+def _check_axes(
+    module: nn.Module,
+    x: Tensor,
+    enter: Callable[[Tensor], Tensor] | None,
+    reset: Callable[[nn.Module], object] | None,
+) -> None:
+    """Refuse a module that is batch first; its states are at rest before and after."""
+
+    def run(x: Tensor) -> object:
+        try:
+            return module(x if enter is None else enter(x))
+        except (RuntimeError, TypeError, IndexError):
+            return None  # what it cannot run on is told when it is run
+        finally:
+            if reset is not None:
+                reset(module)
+
+    require_time_first(run, x, entered=enter is not None)
 
 
 def params_of(module: nn.Module, network: Network, names: Slots | None = None) -> Params:

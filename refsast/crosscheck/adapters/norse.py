@@ -202,13 +202,14 @@ def case_of(
     *,
     gain: float = 1.0,
     name: str = "Norse module",
+    detach_reset: bool = False,
 ) -> Case:
     """Return the case that a module of linear layers and LIF or LIFBox cells in turn stands for.
 
     Its smooth spike is the one that the method is documented as a step towards. Parameters and
     errors as `module_reader.read_case`.
     """
-    return read_case(module, x, y, _read_neuron, gain=gain, name=name)
+    return read_case(module, x, y, _read_neuron, gain=gain, name=name, detach_reset=detach_reset)
 
 
 def _read_neuron(module: nn.Module) -> NeuronReading | None:

@@ -183,6 +183,7 @@ def case_of(
     spike: Surrogate,
     gain: float = 1.0,
     name: str = "Sinabs module",
+    detach_reset: bool = False,
 ) -> Case:
     """Return the case that a module of linear layers and Sinabs's LIF in turn stands for.
 
@@ -190,7 +191,15 @@ def case_of(
     if that is ``SingleSpike``, what ``surrogate_grad_fn`` is the derivative of. None of the
     library's own is of our families.
     """
-    return read_case(module, x, y, partial(_read_neuron, spike=spike), gain=gain, name=name)
+    return read_case(
+        module,
+        x,
+        y,
+        partial(_read_neuron, spike=spike),
+        gain=gain,
+        name=name,
+        detach_reset=detach_reset,
+    )
 
 
 def _read_neuron(module: nn.Module, spike: Surrogate) -> NeuronReading | None:

@@ -198,6 +198,7 @@ def case_of(
     spike: Surrogate | None = None,
     gain: float = 1.0,
     name: str = "snnTorch module",
+    detach_reset: bool = False,
 ) -> Case:
     """Return the case that a module of ``nn.Linear`` and ``snn.Leaky`` in turn stands for.
 
@@ -206,7 +207,7 @@ def case_of(
     is read from the neuron, hard forward.
     """
     read = partial(_read_neuron, spike=spike)
-    return read_case(module, x, y, read, gain=gain, name=name)
+    return read_case(module, x, y, read, gain=gain, name=name, detach_reset=detach_reset)
 
 
 def _read_neuron(module: nn.Module, spike: Surrogate | None) -> NeuronReading | None:

@@ -167,12 +167,13 @@ def case_of(
     *,
     gain: float = 1.0,
     name: str = "SpikingJelly module",
+    detach_reset: bool = False,
 ) -> Case:
     """Return the case that a module of linear layers and LIF or IF nodes in turn stands for.
 
     Parameters and errors as `module_reader.read_case`.
     """
-    return read_case(module, x, y, _read_neuron, gain=gain, name=name)
+    return read_case(module, x, y, _read_neuron, gain=gain, name=name, detach_reset=detach_reset)
 
 
 def _read_neuron(module: nn.Module) -> NeuronReading | None:

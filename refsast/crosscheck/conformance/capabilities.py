@@ -32,6 +32,7 @@ class NetworkKind:
 # The plainest first: what fails is shrunk towards it. Every number is a multiple of a power of two.
 SYNAPSES = (None, Synapse(0.0, 0.5), Synapse(0.5), Synapse(0.5, 0.5, delayed=True))
 READOUTS = (SpikeRate(4.0), LinearReadout(2), LeakyReadout(2, 0.5))
+DTYPES = ("float32", "float64")
 FAMILIES = get_args(Surrogate)
 KINDS = tuple(
     NetworkKind(*choice)
@@ -48,6 +49,7 @@ class Capabilities:
     kinds: tuple[NetworkKind, ...]  # those of `KINDS` that it made an implementation for
     reasons: dict[str, int]  # how often it gave which reason not to
     name: str = ""  # the implementation's own
+    dtypes: tuple[str, ...] = ()  # that it claims
 
     def __repr__(self) -> str:
         return f"<{len(self.kinds)} kinds of networks>"  # Hypothesis spells out what it draws from
@@ -57,15 +59,22 @@ def query_capabilities(factory: Factory, *, hard: bool = False) -> Capabilities:
     """Ask a factory for the smallest network of every kind, smooth or hard; errors as `build`."""
     kinds: list[NetworkKind] = []
     reasons: Counter[str] = Counter()
-    name = ""
+    name, dtypes = "", ()
     for kind in KINDS:
         try:
             found = build(factory, smallest_case(kind, hard=hard))
-            name = name or found.name
+            name, dtypes = name or found.name, dtypes or require_dtypes(found.dtypes)
             kinds.append(kind)
         except Unsupported as reason:
             reasons[str(reason) or "no reason given"] += 1
-    return Capabilities(tuple(kinds), dict(reasons), name)
+    return Capabilities(tuple(kinds), dict(reasons), name, dtypes)
+
+
+def require_dtypes(dtypes: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the dtypes that an implementation claims, or raise a ValueError."""
+    if any(dtype not in DTYPES for dtype in dtypes):
+        raise ValueError(f"dtypes must be among {', '.join(DTYPES)}, got {dtypes!r}")
+    return dtypes
 
 
 def smallest_case(kind: NetworkKind, *, hard: bool = False) -> Case:

@@ -6,32 +6,40 @@ Rule 1: where nobody asks for the suite, none of it runs: in a run of other test
 Rule 2: an error in the environment is one line and pytest's exit code for usage errors, 4.
 """
 
+import json
 import os
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from refsast.crosscheck.conformance.coverage import describe_coverage
 from refsast.crosscheck.conformance.levels import LEVELS, TESTS, LevelTest
 from refsast.crosscheck.conformance.options import read_options
 from refsast.crosscheck.conformance.report import (
     Result,
     count_examples,
+    find_test,
     read_result,
+    total_coverage,
     write_report,
 )
-from refsast.crosscheck.conformance.suite import Suite, load_suite, summary
+from refsast.crosscheck.conformance.suite import Suite, load_suite, suite_record, summary
 
 SUITE = pytest.StashKey[Suite]()
 USAGE_ERROR = pytest.StashKey[str]()
 RESULTS = pytest.StashKey[list[Result]]()
+RECORD = pytest.StashKey[dict[str, object]]()  # who is asked, and what it has; empty: nobody
 HERE = Path(__file__).parent
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the levels known as marks, so that ``-m gradient`` chooses one."""
+    config.stash[RESULTS], config.stash[RECORD] = [], {}
+    config.pluginmanager.register(keep_results(config.stash[RESULTS]), "refsast-results")
     for level in LEVELS:
         config.addinivalue_line("markers", f"{level}: a level of refsast's conformance suite")
 
@@ -58,7 +66,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         # A worker of pytest-xdist has no way to stop the session: its tests fail instead.
         config.stash[USAGE_ERROR] = str(error)
         return
-    config.stash[RESULTS] = []
+    config.stash[RECORD].update(suite_record(config.stash[SUITE]))
     for item, test in ours.items():
         if reason := chosen.xfails.get(str(test)):
             item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
@@ -81,37 +89,58 @@ def run(request: pytest.FixtureRequest) -> Callable[[LevelTest], None]:
     return partial(config.stash[SUITE].run, properties=request.node.user_properties)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item,
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Keep the result of each test."""
-    report = yield
-    test = item_test(item)
-    result = None if test is None else read_result(test, report)
-    if result is not None and SUITE in item.config.stash:
-        item.config.stash[RESULTS].append(result)
-    return report
+def keep_results(results: list[Result]) -> SimpleNamespace:
+    """Return the plugin that keeps the results of our tests, from whichever process they come."""
+
+    def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+        test = find_test(report.nodeid)
+        result = None if test is None else read_result(test, report)
+        if result is not None:
+            results.append(result)
+
+    return SimpleNamespace(pytest_runtest_logreport=pytest_runtest_logreport)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: object, error: object) -> None:
+    """Take over what a worker of pytest-xdist knows of the implementation."""
+    output = getattr(node, "workeroutput", None) or {}
+    record = output.get("refsast")
+    if record:
+        config = getattr(node, "config")  # noqa: B009
+        config.stash[RECORD].update(json.loads(record))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the JSON report."""
-    if SUITE in session.config.stash and not session.config.option.collectonly:
-        try:
-            write_report(session.config.stash[SUITE], session.config.stash[RESULTS])
-        except ValueError as error:
-            raise pytest.UsageError(str(error)) from None
+    """Write the JSON report; a worker only hands over what it knows."""
+    config = session.config
+    record = config.stash.get(RECORD, {})
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["refsast"] = json.dumps(record)
+        return
+    if not record or config.option.collectonly:
+        return
+    try:
+        path = read_options(os.environ, TESTS).report
+        if path is not None:
+            write_report(path, record, config.stash[RESULTS])
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Say who was tested, and on how many cases."""
-    if SUITE not in config.stash:
+    """Say who was tested, on how many cases, and what was drawn and what was not."""
+    record = config.stash.get(RECORD, {})
+    if not record:
         return
+    results = config.stash[RESULTS]
     terminalreporter.section("conformance")
-    terminalreporter.line(summary(config.stash[SUITE]))
+    terminalreporter.line(summary(record))
     for level in LEVELS:
-        counts = count_examples([r for r in config.stash[RESULTS] if r.test.level == level])
+        counts = count_examples([r for r in results if r.test.level == level])
         line = f"{level:12} {counts['tried']:6} cases judged, {counts['refused']} left out"
+        terminalreporter.line(line)
+    for line in describe_coverage(total_coverage(results), record["features"]):
         terminalreporter.line(line)

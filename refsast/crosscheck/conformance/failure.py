@@ -6,17 +6,17 @@ Rule 1: the cause is that of the largest wrong example; the smallest is often so
 
 from dataclasses import dataclass
 
-from refsast.crosscheck.case import Case, Factory
+from refsast.crosscheck.case import Factory
 from refsast.crosscheck.check import attach_cause, check
 from refsast.crosscheck.compare import examine
+from refsast.crosscheck.conformance.dtypes import build_for
 from refsast.crosscheck.conformance.levels import LevelTest
-from refsast.crosscheck.conformance.sam_causes import find_sam_cause
+from refsast.crosscheck.conformance.sam_report import SamReport, explain_sam
 from refsast.crosscheck.conformance.search import Tally, is_wrong
 from refsast.crosscheck.conformance.strategies import Example
 from refsast.crosscheck.diagnose.attribution import Cause, attribute
 from refsast.crosscheck.diagnose.faults import Fault
 from refsast.crosscheck.diagnose.observations import observe
-from refsast.crosscheck.factory import build
 from refsast.crosscheck.reproducer import case_source, format_value
 
 NOT_REPEATED = "answers differ from call to call: is something kept?"
@@ -41,13 +41,15 @@ def explain_failure(factory: Factory, test: LevelTest, example: Example, tally: 
         if not is_wrong(factory, test, example):
             report = "the same case is answered rightly when it is asked again"
             return Failure(example, report, NOT_REPEATED)
-        cause = find_sam_cause(factory, example) if test.level == "sam" else None
-        if cause is not None:
-            return Failure(example, f"SAM gradient is wrong\n  cause: {cause}", cause)
-        report = check(build(factory, example.case), example.case)
+        if test.level == "sam":
+            report = explain_sam(factory, example, tally.largest or example)
+            if report is not None:
+                cause = report.cause if isinstance(report, SamReport) else None
+                return Failure(example, str(report), cause)
+        report = check(build_for(factory, example), example.case)
         if not report.repeated:
             return Failure(example, str(report), NOT_REPEATED)
-        fault, cause = _largest_cause(factory, (tally.largest or example).case)
+        fault, cause = _largest_cause(factory, tally.largest or example)
         report = report if fault is None else attach_cause(report, fault, cause)
     except ValueError as error:
         return Failure(example, str(error))
@@ -56,10 +58,10 @@ def explain_failure(factory: Factory, test: LevelTest, example: Example, tally: 
     return Failure(example, str(report), cause, place)
 
 
-def _largest_cause(factory: Factory, case: Case) -> tuple[Fault | None, Cause | None]:
-    """The known fault that explains the answer to the largest case, if one does."""
-    gradient = build(factory, case).gradient
-    exam = examine(gradient, case)
+def _largest_cause(factory: Factory, example: Example) -> tuple[Fault | None, Cause | None]:
+    """The known fault that explains the answer to the largest example, if one does."""
+    gradient = build_for(factory, example).gradient
+    exam = examine(gradient, example.case)
     if exam.wrong <= {"states"}:
         return None, None  # what a library reports as its state is a convention
     return attribute(observe(gradient, exam.case))

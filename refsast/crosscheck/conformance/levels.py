@@ -1,6 +1,6 @@
 """The levels, from the spike to the hard swap, and the tests of each: a table."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -24,8 +24,17 @@ from refsast.crosscheck.conformance.strategies import (
     sam_examples,
     single_neurons,
 )
+from refsast.crosscheck.conformance.stretches import (
+    ONE_NEURON,
+    ONE_STEP,
+    OVER_TIME,
+    TWO_PASSES,
+    Stretch,
+    stretched_examples,
+)
 
 Draws: TypeAlias = Callable[[Capabilities], st.SearchStrategy[Example]]
+Stretches: TypeAlias = Callable[[Capabilities, int, int | None], Iterator[Example]]
 
 
 @dataclass(frozen=True)
@@ -38,6 +47,18 @@ class LevelTest:
     draws: Draws
     wrong: Judge
     hard: bool = False  # whether spikes are hard forward
+    stretch: tuple[Stretch, ...] = OVER_TIME  # how its examples are stretched; empty: not at all
+    radii: tuple[float, ...] = ()  # of the ascent step, where there is one
+
+    def stretches(self, offer: Capabilities, count: int, seed: int | None) -> Iterator[Example]:
+        """Yield so many examples that are larger and more awkward than those of `draws`."""
+        if not self.stretch:
+            return iter(())
+        return stretched_examples(
+            offer, self.stretch, count=count, seed=seed, name=str(self), hard=self.hard,
+            delays=self.level not in ("surrogate", "one_step"), radii=self.radii,
+            classes=1 if self.name == "zero_gradient" else None,
+        )  # fmt: skip
 
     def __str__(self) -> str:
         return f"{self.level}[{self.name}]"
@@ -65,12 +86,13 @@ _OFF_TIES, _TIES = (_case_draws(cases, hard=True, ties=ties) for ties in (False,
 
 TESTS = (
     LevelTest("surrogate", "value", "A neuron's spike is the smooth spike of its potential.",
-              _NEURONS, judge_stages(*FORWARD)),
+              _NEURONS, judge_stages(*FORWARD), stretch=ONE_NEURON),
     LevelTest("surrogate", "derivative", "Its derivative is that of the smooth spike.",
-              _NEURONS, judge_stages("parameter gradients")),
+              _NEURONS, judge_stages("parameter gradients"), stretch=ONE_NEURON),
     LevelTest("one_step", "forward", "Loss and states of a whole network are right for one step.",
-              _STEPS, judge_stages(*FORWARD)),
-    LevelTest("one_step", "gradient", "So are all derivatives.", _STEPS, judge_stages(*BACKWARD)),
+              _STEPS, judge_stages(*FORWARD), stretch=ONE_STEP),
+    LevelTest("one_step", "gradient", "So are all derivatives.", _STEPS, judge_stages(*BACKWARD),
+              stretch=ONE_STEP),
     LevelTest("unroll", "forward", "Loss and states are right over time.",
               _RUNS, judge_stages(*FORWARD)),
     LevelTest("gradient", "parameters", "The gradient in all parameters is right over time.",
@@ -81,15 +103,17 @@ TESTS = (
               _RUNS, judge_stages("input gradient")),
     LevelTest("sam", "gradient",
               "The SAM gradient is that of the second minibatch at the ascent point.",
-              _sam_draws(RADII), nonzero_sam_differs),
+              _sam_draws(RADII), nonzero_sam_differs, stretch=TWO_PASSES, radii=RADII),
     LevelTest("sam", "rho_zero", "With rho = 0 it is the plain gradient of the second minibatch.",
-              _sam_draws((0.0,)), nonzero_sam_differs),
+              _sam_draws((0.0,)), nonzero_sam_differs, stretch=TWO_PASSES,
+              radii=(0.0,)),
     LevelTest("sam", "zero_gradient", "Where the first gradient is zero nothing moves, or is NaN.",
-              _sam_draws(RADII, classes=1), sam_differs),
+              _sam_draws(RADII, classes=1), sam_differs, stretch=TWO_PASSES,
+              radii=RADII),
     LevelTest("hard_swap", "forward", "Hard spikes are Heaviside steps, and nothing else changes.",
               _OFF_TIES, judge_ties(False, judge_stages(*FORWARD)), hard=True),
     LevelTest("hard_swap", "ties", "A potential exactly at the threshold fires.",
-              _TIES, judge_ties(True, judge_stages(*FORWARD)), hard=True),
+              _TIES, judge_ties(True, judge_stages(*FORWARD)), hard=True, stretch=()),
     LevelTest("hard_swap", "gradient",
               "Derivatives are those of the smooth spike, at hard potentials.",
               _OFF_TIES, judge_ties(False, judge_stages(*BACKWARD)), hard=True),

@@ -3,15 +3,15 @@
 import json
 import platform
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import pytest
 
-from refsast.crosscheck.conformance.capabilities import KINDS, Capabilities
-from refsast.crosscheck.conformance.levels import LEVELS, LevelTest
-from refsast.crosscheck.conformance.suite import Suite
+from refsast.crosscheck.conformance.coverage import NEVER, Coverage, missing_features
+from refsast.crosscheck.conformance.levels import LEVELS, TESTS, LevelTest
 from refsast.files import write_atomic
 
 OUTCOMES = ("passed", "failed", "skipped", "xfailed")
@@ -26,6 +26,14 @@ class Result:
     outcome: str  # one of `OUTCOMES`
     reason: str  # why skipped, or expected to fail
     facts: dict[str, object]  # what `Suite.run` recorded: cases tried and refused, and the failure
+
+
+def find_test(nodeid: str) -> LevelTest | None:
+    """Return which test of the suite has an id of pytest's, or None."""
+    path, _, name = nodeid.rpartition("::")
+    if not path.endswith("conformance/test_levels.py"):
+        return None
+    return next((test for test in TESTS if name == f"test_{test}"), None)
 
 
 def read_result(test: LevelTest, report: pytest.TestReport) -> Result | None:
@@ -49,30 +57,35 @@ def count_examples(results: Sequence[Result]) -> dict[str, int]:
     return {key: sum(n for n in each if isinstance(n, int)) for key, each in counts.items()}
 
 
-def write_report(suite: Suite, results: Sequence[Result]) -> None:
-    """Write the report where it was asked for, whole."""
-    if suite.options.report is not None:
-        text = json.dumps(build_report(suite, results), indent=2) + "\n"
-        write_atomic(suite.options.report, text.encode())
+def total_coverage(results: Sequence[Result]) -> Coverage:
+    """Return what all tests drew together."""
+    total = Coverage()
+    for result in results:
+        total.merge(json.loads(str(result.facts.get("coverage") or "{}")))
+    return total
 
 
-def build_report(suite: Suite, results: Sequence[Result]) -> dict[str, object]:
+def write_report(path: Path, record: Mapping[str, object], results: Sequence[Result]) -> None:
+    """Write the report, whole; `record` is of `suite.suite_record`."""
+    text = json.dumps(build_report(record, results), indent=2) + "\n"
+    write_atomic(path, text.encode())
+
+
+def build_report(record: Mapping[str, object], results: Sequence[Result]) -> dict[str, object]:
     """Return what the JSON report holds."""
     levels = {level: [r for r in results if r.test.level == level] for level in LEVELS}
     versions = {name: _version(name) for name in PACKAGES}
+    shown = {key: value for key, value in record.items() if key != "features"}
+    features = record.get("features")
+    total = total_coverage(results)
     return {
-        "implementation": suite.name,
-        "impl": suite.options.impl,
+        **shown,
         "versions": versions | {"python": platform.python_version()},
-        "examples": suite.options.examples,
-        "seed": suite.options.seed,
-        "kinds": {"smooth": _kind_counts(suite.smooth), "hard": _kind_counts(suite.hard)},
+        "drawn": total.as_record(),
+        "never_drawn": missing_features(total, features if isinstance(features, list) else []),
+        "never_asked": NEVER,
         "levels": {level: _level_report(found) for level, found in levels.items()},
     }
-
-
-def _kind_counts(offer: Capabilities) -> dict[str, object]:
-    return {"offered": len(offer.kinds), "of": len(KINDS), "refused": offer.reasons}
 
 
 def _level_report(results: Sequence[Result]) -> dict[str, object]:
@@ -86,7 +99,7 @@ def _level_report(results: Sequence[Result]) -> dict[str, object]:
 
 
 def _result_report(result: Result) -> dict[str, object]:
-    facts = {key: value for key, value in result.facts.items() if value != ""}
+    facts = {k: v for k, v in result.facts.items() if v != "" and k != "coverage"}
     if "size" in facts:
         facts["size"] = json.loads(str(facts["size"]))
     reason = {"reason": result.reason} if result.reason else {}

@@ -1,93 +1,183 @@
-"""Why a SAM gradient is wrong: the known ways of taking the two passes wrongly, computed."""
+"""Why a SAM gradient is wrong: the known ways of taking the two passes wrongly, computed.
+
+Rule 1: a cause is offered only if it explains every entry to rounding.
+Rule 2: one with a number in it (a decay, a factor, a radius) is fitted, and offered only where the
+        answer has at least `MIN_SPARE` numbers more than were fitted.
+"""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from refsast.arrays import Array
-from refsast.crosscheck.case import Case, Factory
-from refsast.crosscheck.conformance.comparison import differs
-from refsast.crosscheck.conformance.sam_check import GRADIENTS, SamAnswer, ask_sam, second_pass_case
+from refsast.crosscheck.case import Case
+from refsast.crosscheck.conformance.kept_states import continue_gradient
+from refsast.crosscheck.conformance.sam_check import SamAnswer
+from refsast.crosscheck.conformance.sam_directions import DIRECTIONS
 from refsast.crosscheck.conformance.strategies import Example
-from refsast.crosscheck.factory import build
 from refsast.crosscheck.variants import solve
 from refsast.model.network import unflatten
-from refsast.model.params import flatten, map_params
+from refsast.model.params import flatten
 from refsast.optim import sam
 
 EPSILONS = (1e-12, 1e-10, 1e-8, 1e-7, 1e-6)
 HESSIAN_TERM = "the Hessian term of the exact gradient is kept"
+NEAR = 32.0  # in tolerances: how far a candidate may be from the answer
+CLEARLY = 0.5  # of the error: a candidate farther away explains nothing
+MIN_SPARE = 2
+PLAIN = (0.0, 0.5, 1.0, 2.0, -1.0)  # numbers that are printed without digits
+
+Gradient = Callable[[Array], Array]
 
 
-def find_sam_cause(factory: Factory, example: Example) -> str | None:
-    """Return in words what an implementation does in place of the two passes, if that is known.
+@dataclass(frozen=True, eq=False)
+class Passes:
+    """What the two passes are made of, all exact: gradients are functions of the flat vector."""
 
-    None where its plain gradient is wrong already, or nothing known fits. `factory` is asked for
-    fresh implementations.
-    """
-    implementation = build(factory, example.case)
-    if implementation.sam is not None:
-        return _nearest_cause(ask_sam(implementation, example))
-    second = second_pass_case(implementation, example)
-    wrong = differs(implementation, second, GRADIENTS)
-    if wrong and not differs(build(factory, example.case), second, GRADIENTS):
-        return "states are not reset between the two passes"
-    return None
+    example: Example
+    w: Array
+    first: Gradient
+    second: Gradient
+    g: Array  # of the first minibatch, at w
+    raised: Array  # of the second one, at the ascent point
 
+    @property
+    def rho(self) -> float:
+        """The radius."""
+        return self.example.rho
 
-def _nearest_cause(answer: SamAnswer) -> str | None:
-    """The candidate that fits to rounding, nearest first."""
-    near = 32.0 * float(np.linalg.norm(answer.allowed))
-    far = float(np.linalg.norm(answer.got - answer.want))
-    gap, cause = min(
-        (float(np.linalg.norm(answer.got - candidate)), cause)
-        for cause, candidate in candidate_gradients(answer.seen)
-    )
-    # The Hessian term is a difference quotient, which is less exact than the others.
-    known = gap <= near or (cause == HESSIAN_TERM and gap <= 1e-6 * far)
-    return cause if known and gap < 0.5 * far else None
+    @property
+    def norm(self) -> float:
+        """Norm of the first gradient."""
+        return float(np.linalg.norm(self.g))
 
 
-def candidate_gradients(example: Example) -> Iterator[tuple[str, Array]]:
-    """Yield known-wrong SAM gradients, and what they are called."""
-    case, rho = example.case, example.rho
-    w = flatten(case.params)
+def exact_passes(example: Example) -> Passes:
+    """Return the right passes of an example."""
+    case, w = example.case, flatten(example.case.params)
     first = _exact_gradient(case)
     second = _exact_gradient(replace(case, x=example.x, y=example.y))
-    g, ascent = first(w), sam.ascent_point(w, first(w), rho=rho)
-    norm = float(np.linalg.norm(g))
-    yield "the plain gradient of the first minibatch", g
-    yield "the plain gradient of the second minibatch: no ascent step", second(w)
-    yield "the first minibatch serves both passes", first(ascent)
-    own = sam.ascent_point(w, second(w), rho=rho)
-    yield "the second minibatch serves both passes", second(own)
-    yield "the minibatches are exchanged", first(own)
-    yield "the ascent step goes downhill", second(2.0 * w - ascent)
-    yield "the ascent step is rho g, not divided by the norm", second(w + rho * g)
-    yield "the norm is taken of each array by itself", second(w + rho * _normalize_arrays(case, g))
+    g = first(w)
+    return Passes(example, w, first, second, g, second(sam.ascent_point(w, g, rho=example.rho)))
+
+
+def find_sam_cause(answer: SamAnswer) -> str | None:
+    """Return in words what an implementation does in place of the two passes, if that is known."""
+    passes = exact_passes(answer.seen)
+    near = NEAR * float(np.linalg.norm(answer.allowed))
+    far = float(np.linalg.norm(answer.got - answer.want))
+    candidates = [*fixed_candidates(passes), *fitted_candidates(passes, answer.got)]
+    gaps = [(float(np.linalg.norm(answer.got - each)), cause) for cause, each in candidates]
+    gaps = [(gap, cause) for gap, cause in gaps if np.isfinite(gap)]
+    if not gaps:
+        return None
+    gap, cause = min(gaps, key=lambda pair: pair[0])
+    # The first in the list of those that fit: a fixed cause before one with a fitted number.
+    cause = next((name for each, name in gaps if each <= near), cause)
+    # The Hessian term is a difference quotient, which is less exact than the others.
+    known = gap <= near or (cause == HESSIAN_TERM and gap <= 1e-6 * far)
+    return cause if known and gap < CLEARLY * far else None
+
+
+def fixed_candidates(p: Passes) -> Iterator[tuple[str, Array]]:
+    """Yield known-wrong SAM gradients without a free number, and what they are called."""
+    rho = p.rho
+    ascent = sam.ascent_point(p.w, p.g, rho=rho)
+    yield "the plain gradient of the first minibatch", p.g
+    yield "the plain gradient of the second minibatch: no ascent step", p.second(p.w)
+    yield "the first minibatch serves both passes", p.first(ascent)
+    own = sam.ascent_point(p.w, p.second(p.w), rho=rho)
+    yield "the second minibatch serves both passes", p.second(own)
+    yield "the minibatches are exchanged", p.first(own)
+    yield "the two gradients are added: the first is not cleared between the passes", p.g + p.raised
+    yield "the mean of the two gradients is returned", (p.g + p.raised) / 2.0
+    yield "the ascent step goes downhill", p.second(2.0 * p.w - ascent)
+    yield "the ascent step has 2 times the length rho", p.second(p.w + 2.0 * (ascent - p.w))
+    for cause, direction in DIRECTIONS.items():
+        yield cause, p.second(p.w + rho * direction(p.example.case, p.w, p.g))
     for epsilon in EPSILONS:
         cause = f"{epsilon:g} is added to the norm of the first gradient"
-        yield cause, second(w + rho * g / (norm + epsilon))
-    if norm > 0.0:
-        across = second(ascent)
-        across = across - g * (g @ across) / norm**2
-        step = 1e-5 / max(float(np.linalg.norm(across)), 1e-300)
-        # H v by a central difference, v the part of the second gradient across the first.
-        bend = (first(w + step * across) - first(w - step * across)) / (2.0 * step)
-        yield HESSIAN_TERM, second(ascent) + rho * bend / norm
+        yield cause, p.second(p.w + rho * p.g / (p.norm + epsilon))
+    for readout in (False, True):
+        kept = " (the readout's, too)" if readout else ""
+        cause = f"states are not reset between the two passes{kept}"
+        yield cause, continue_gradient(p.example, ascent, readout=readout)
+    if p.norm > 0.0 and rho > 0.0:
+        yield HESSIAN_TERM, p.raised + rho * _bend(p) / p.norm
 
 
-def _exact_gradient(case: Case) -> Callable[[Array], Array]:
+def _bend(p: Passes) -> Array:
+    """H v by a central difference, v the part of the second gradient across the first."""
+    across = p.raised - p.g * (p.g @ p.raised) / p.norm**2
+    step = 1e-5 / max(float(np.linalg.norm(across)), 1e-300)
+    return (p.first(p.w + step * across) - p.first(p.w - step * across)) / (2.0 * step)
+
+
+def fitted_candidates(p: Passes, got: Array) -> Iterator[tuple[str, Array]]:
+    """Yield those with a number in them, fitted to the answer."""
+    if got.size < 1 + MIN_SPARE or not p.g.any():
+        return
+    size = float(p.raised @ p.raised)
+    if size > 0.0:
+        factor = float(got @ p.raised) / size
+        yield f"it is {format_number(factor)} times the SAM gradient", factor * p.raised
+    if p.w.any():
+        decay = float((got - p.raised) @ p.w / (p.w @ p.w))
+        yield f"{format_number(decay)} times the parameters is added to it", p.raised + decay * p.w
+    unit, norm = p.g / p.norm, p.norm
+
+    def longer(k: float) -> Array:
+        return p.second(p.w + k * p.rho * unit)
+
+    def decayed(k: float) -> Array:
+        g = p.g + k * p.w
+        return p.second(p.w + p.rho * g / (float(np.linalg.norm(g)) or 1.0))
+
+    if p.rho > 0.0:
+        k = fit_number(longer, got, (0.5, 2.0, p.rho, norm))
+        yield f"the ascent step has {format_number(k)} times the length rho", longer(k)
+        k = fit_number(decayed, got, (1e-4, 1e-2, 0.1))
+        yield f"{format_number(k)} times the parameters is added to the first gradient", decayed(k)
+    if got.size >= 2 + MIN_SPARE:
+        mix, *_ = np.linalg.lstsq(np.stack([p.g, p.raised], axis=1), got, rcond=None)
+        shares = " and ".join(map(format_number, mix))
+        yield f"the two gradients are mixed, by {shares}", mix[0] * p.g + mix[1] * p.raised
+
+
+def fit_number(
+    model: Callable[[float], Array], got: Array, starts: tuple[float, ...], rounds: int = 12
+) -> float:
+    """Return the number for which a model is nearest to an answer, by Gauss-Newton."""
+    best, smallest = starts[0], np.inf
+    for k in starts:
+        for _ in range(rounds):
+            here = model(k)
+            gap = float(np.linalg.norm(got - here))
+            if gap < smallest:
+                best, smallest = k, gap
+            h = 1e-6 * max(abs(k), 1e-3)
+            slope = (model(k + h) - model(k - h)) / (2.0 * h)
+            size = float(slope @ slope)
+            move = float(slope @ (got - here)) / size if size > 0.0 else 0.0
+            if not abs(move) > 1e-15 * abs(k):
+                break
+            k += float(np.clip(move, -1.0, 1.0))
+    return best
+
+
+def format_number(value: float) -> str:
+    """Return a fitted number, a plain one where it is one to rounding.
+
+    Examples
+    --------
+    >>> format_number(2.0000000000000004), format_number(0.0005000000001)
+    ('2', '0.0005')
+    """
+    plain = next((n for n in PLAIN if abs(value - n) <= 1e-9), value)
+    return f"{plain:.6g}"
+
+
+def _exact_gradient(case: Case) -> Gradient:
     """The right gradient as a function of the flat vector."""
     return lambda w: flatten(solve(replace(case, params=unflatten(case.network, w))).grads)
-
-
-def _normalize_arrays(case: Case, g: Array) -> Array:
-    """Each array of a gradient divided by its own norm."""
-    return flatten(map_params(_normalize, unflatten(case.network, g)))
-
-
-def _normalize(array: Array) -> Array:
-    norm = np.linalg.norm(array)
-    return array / norm if norm > 0.0 else array

@@ -4,6 +4,8 @@ Rule 1: an implementation without a `sam` of its own is asked twice, by the same
         answer is judged where it was asked: states that were not reset show in the second.
 Rule 2: one with a `sam` does both passes inside. Rounding then moves the ascent point, too, and
         what that does to the answer is computed, not guessed (`_ascent_tolerance`).
+Rule 3: it is asked a second time, the minibatches exchanged: what is kept from call to call, such
+        as a momentum of the ascent, shows there.
 """
 
 from dataclasses import dataclass, replace
@@ -41,11 +43,25 @@ def sam_differs(implementation: Implementation, example: Example) -> bool:
     nothing but rounding.
     """
     if implementation.sam is not None:
-        return ask_sam(implementation, example).wrong
+        return ask_sam(implementation, example).wrong or _keeps_something(implementation, example)
     second = second_pass_case(implementation, example)
     return differs(implementation, second, GRADIENTS) or differs(
         implementation, example.case, GRADIENTS
     )
+
+
+def _keeps_something(implementation: Implementation, example: Example) -> bool:
+    """Whether another question, the minibatches exchanged, is answered wrongly after the first."""
+    try:
+        return ask_sam(implementation, exchange_batches(example)).wrong
+    except NoAnswer:
+        return False
+
+
+def exchange_batches(example: Example) -> Example:
+    """Return the example with its two minibatches in the other order."""
+    case = example.case
+    return replace(example, case=replace(case, x=example.x, y=example.y), x=case.x, y=case.y)
 
 
 def nonzero_sam_differs(implementation: Implementation, example: Example) -> bool:
@@ -76,6 +92,7 @@ class SamAnswer:
     want: Array
     allowed: Array  # how far the two may be apart
     seen: Example  # as seen in the dtype of the answer
+    dtype: np.dtype
 
     @property
     def wrong(self) -> bool:
@@ -100,7 +117,7 @@ def ask_sam(implementation: Implementation, example: Example) -> SamAnswer:
         raise NoAnswer("the first gradient is no more than rounding")
     exam = examine_answer(reply, ascent_case(example, grad), dtype)
     got, want, allowed = (flatten(side.grads) for side in (reply, exam.right, exam.tolerance))
-    answer = SamAnswer(got, want, allowed, example)
+    answer = SamAnswer(got, want, allowed, example, dtype)
     unit = float(np.finfo(dtype).eps)
     gap = np.linalg.norm(got - want) * unit
     if not answer.wrong or gap > MAX_ROUNDING_GAIN * (share + unit) * np.linalg.norm(allowed):

@@ -12,10 +12,11 @@ from hypothesis.errors import Flaky, NoSuchExample, Unsatisfiable
 from refsast.crosscheck.case import Factory, Unsupported
 from refsast.crosscheck.conformance.capabilities import Capabilities
 from refsast.crosscheck.conformance.comparison import NoAnswer
+from refsast.crosscheck.conformance.coverage import Coverage
+from refsast.crosscheck.conformance.dtypes import build_for
 from refsast.crosscheck.conformance.levels import LevelTest
 from refsast.crosscheck.conformance.shrink import shrink_example
 from refsast.crosscheck.conformance.strategies import Example
-from refsast.crosscheck.factory import build
 
 EXTRA_EXAMPLES = 12  # after a failure
 MAX_REFUSALS = 40  # examples without an answer, and none with one
@@ -29,10 +30,12 @@ class Tally:
     refused: Counter[str] = field(default_factory=Counter)  # the others, by reason
     last: Example | None = None  # of those that were wrong
     largest: Example | None = None  # of those that were wrong, by layers, parameters and steps
+    coverage: Coverage = field(default_factory=Coverage)  # what those that were judged are like
 
     def add(self, example: Example, wrong: bool) -> None:
         """Count an example that was judged."""
         self.tried += 1
+        self.coverage.add(example)
         if wrong:
             self.last = example
             self.largest = max(self.largest or example, example, key=_example_size)
@@ -62,7 +65,8 @@ def search(
 
     `factory` is asked for a fresh implementation for every example. With no seed the examples are
     the same in every run. `tally` is written to; it tells whether None means that all are right, or
-    that none was answered.
+    that none was answered. Half of the examples are on a coarse grid, which shrinks well; the other
+    half are stretched, as far as the factory has such numbers.
     """
 
     def wrong(example: Example) -> bool:
@@ -82,8 +86,25 @@ def search(
         except (Unsupported, NoAnswer):
             return False
 
-    draws = test.draws(offer)
-    found = _find_smallest(draws, wrong, examples, seed)
+    def stretched_wrong(example: Example) -> bool:
+        try:
+            found = is_wrong(factory, test, example)
+        except (Unsupported, NoAnswer) as reason:
+            tally.refused[str(reason) or "no reason given"] += 1
+            return False
+        tally.add(example, found)
+        return found
+
+    draws, large = test.draws(offer), examples // 2
+    found = _find_smallest(draws, wrong, examples - large, seed)
+    if found is None and tally.last is None and not tally.mute:
+        stretched = test.stretches(offer, large, seed)
+        found = next((example for example in stretched if stretched_wrong(example)), None)
+        if found is not None:
+            return shrink_example(found, surely_wrong)
+        rest = examples - tally.tried  # what the factory refused to be asked
+        if rest > 0 and not tally.mute:
+            found = _find_smallest(draws, wrong, rest, 1 if seed is None else seed + 1)
     if found is None:
         return tally.last  # not None: it was wrong once, and right when it was asked again
     # More wrong examples, so that the largest of them tells causes apart.
@@ -115,7 +136,7 @@ def _find_smallest(
 def is_wrong(factory: Factory, test: LevelTest, example: Example) -> bool:
     """Whether a fresh implementation gets an example wrong; no valid answer is wrong, too."""
     try:
-        return test.wrong(build(factory, example.case), example)
+        return test.wrong(build_for(factory, example), example)
     except Unsupported:
         raise
     except ValueError:

@@ -41,6 +41,8 @@ class Example:
     x: Array  # the minibatch of the second pass, of the same shapes
     y: Integers
     rho: float = 0.0
+    dtype: str = ""  # that an implementation is asked in, if it claims several; "": its own
+    stretch: str = ""  # how it is larger than those on the coarse grid
 
 
 def kinds(kinds: Sequence[NetworkKind]) -> st.SearchStrategy[NetworkKind]:

@@ -1,12 +1,14 @@
 """One implementation under test: loaded, asked what it has, and put to one test after the other."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pytest
 
 from refsast.crosscheck.case import Factory, Implementation
 from refsast.crosscheck.conformance.capabilities import KINDS, Capabilities, query_capabilities
+from refsast.crosscheck.conformance.coverage import offered_features
 from refsast.crosscheck.conformance.failure import example_source, explain_failure
 from refsast.crosscheck.conformance.levels import LevelTest
 from refsast.crosscheck.conformance.options import Options
@@ -38,7 +40,11 @@ class Suite:
         found = search(
             self.factory, offer, test, examples=chosen.examples, seed=chosen.seed, tally=tally
         )
-        properties += [("tried", tally.tried), ("refused", sum(tally.refused.values()))]
+        properties += [
+            ("tried", tally.tried),
+            ("refused", sum(tally.refused.values())),
+            ("coverage", json.dumps(tally.coverage.as_record())),
+        ]
         # As text, so that --junitxml can hold them; the JSON report reads `size` back.
         if found is not None:
             failure = explain_failure(self.factory, test, found, tally)
@@ -62,7 +68,28 @@ def load_suite(options: Options) -> Suite:
     return Suite(options, factory, smooth, hard)
 
 
-def summary(suite: Suite) -> str:
-    """Return one line: who was asked, and what it has."""
-    kinds = f"{len(suite.smooth.kinds)} of {len(KINDS)} kinds of networks"
-    return f"{suite.name}: {kinds}, {len(suite.hard.kinds)} of them with hard spikes"
+def suite_record(suite: Suite) -> dict[str, object]:
+    """Return who was asked, and what it has, as JSON can hold it."""
+    offers = suite.smooth, suite.hard
+    return {
+        "implementation": suite.name,
+        "impl": suite.options.impl,
+        "examples": suite.options.examples,
+        "seed": suite.options.seed,
+        "dtypes": list(suite.smooth.dtypes),
+        "kinds": {"smooth": _kind_counts(suite.smooth), "hard": _kind_counts(suite.hard)},
+        "features": sorted(offered_features(offers)),
+    }
+
+
+def _kind_counts(offer: Capabilities) -> dict[str, object]:
+    return {"offered": len(offer.kinds), "of": len(KINDS), "refused": offer.reasons}
+
+
+def summary(record: Mapping[str, object]) -> str:
+    """Return one line: who was asked, and what it has; by a `suite_record`."""
+    kinds = record["kinds"]
+    assert isinstance(kinds, dict)
+    smooth, hard = kinds["smooth"]["offered"], kinds["hard"]["offered"]
+    has = f"{smooth} of {len(KINDS)} kinds of networks, {hard} of them with hard spikes"
+    return f"{record['implementation']}: {has}"

@@ -26,6 +26,7 @@ from refsast.crosscheck.integrability.field import (
     ANGLES,
     LINES,
     STEPS,
+    Blank,
     Discrepancy,
     Field,
     Sample,
@@ -36,6 +37,10 @@ from refsast.crosscheck.integrability.verdict import Measurement, Verdict, Verdi
 
 SIGMAS = 15.0  # of measured errors in a floor; `integrable` says how it was found
 SMOOTH = 5  # higher harmonics are rounding and kinks: a smooth field has them of order radius^4
+HARD = (
+    "spikes are hard, so the loss is a step function, whose gradient is zero or does not exist; "
+    "ask about the smooth network (hard=False), or whether `rs.check` agrees"
+)
 CUBIC = np.vander(ABSCISSAE, 4, increasing=True)
 
 
@@ -57,7 +62,9 @@ def integrable(
     Returns
     -------
     Verdict
-        Where every gradient is zero, or nothing but rounding, it is undecided.
+        Undecided where every gradient is zero or nothing but rounding, where the loss is zero to
+        rounding, where it has too few digits, and, without a call, where the case's spikes are
+        hard.
 
     Raises
     ------
@@ -86,13 +93,20 @@ def integrable(
     Gygax and Zenke, "Elucidating the theoretical underpinnings of surrogate gradient learning in
     spiking neural networks", arXiv:2404.14964 (2024).
     """
-    field = sample_field(require_callable(gradient), case, rng)
+    gradient = require_callable(gradient)
+    if case.hard:
+        return Verdict(VerdictKind.UNDECIDED, reason=HARD)
+    field = sample_field(gradient, case, rng)
+    if isinstance(field, Blank):
+        return Verdict(VerdictKind.UNDECIDED, reason=field.reason)
     if isinstance(field, Discrepancy):
         return Verdict(VerdictKind.UNREPEATABLE, unrepeated=field)
     symmetry, work, (slope, factor) = _symmetry(field), _work(field), loss_slope(field)
     kind = decide(symmetry, work, slope)
     silent = not field.centre.size.any()
-    return Verdict(kind, symmetry, work, slope, _exponent(field), factor, silent)
+    return Verdict(
+        kind, symmetry, work, slope, _exponent(field), factor, silent, reason=field.asked
+    )
 
 
 def decide(symmetry: Measurement, work: Measurement, slope: Measurement) -> VerdictKind:
@@ -135,7 +149,11 @@ def _work(field: Field) -> Measurement:
 
 def loss_slope(field: Field) -> tuple[Measurement, float]:
     """The loss's own derivative against <g, d>, and the factor between the two; see `Verdict`."""
-    fits = [_excess_slope(field, line, j) for j, line in enumerate(field.lines)]
+    grain = loss_grain([_losses(line) for line in field.lines])
+    if np.isinf(grain):
+        given = field.centre.products[:LINES] / field.centre.size[:LINES].clip(1e-300)
+        return Measurement(0.0, np.inf), np.inf if _rms(given) > SIGMAS * field.eps else np.nan
+    fits = [_excess_slope(field, line, j, grain) for j, line in enumerate(field.lines)]
     excess, errors = np.array(fits).T
     given = field.centre.products[:LINES]
     own = given + excess
@@ -153,15 +171,36 @@ def _factor(given: Array, own: Array, errors: Array, scale: float) -> float:
     return np.nan if rest.fails else factor
 
 
-def _excess_slope(field: Field, line: Sequence[Sample], j: int) -> tuple[float, float]:
+def loss_grain(lines: Sequence[Array]) -> float:
+    """Return the smallest jump of a loss that moves in jumps; infinite where it does not move.
+
+    A loss summed in single precision, or of hard spikes, takes a few values on a line. Zero where
+    it takes many, as that of a smooth function does.
+
+    Examples
+    --------
+    >>> coarse, still, smooth = [0.75, 1.0, 0.75, 0.75], [0.75] * 4, [0.0, 1.0, 2.0, 4.0]
+    >>> [loss_grain([np.array(line)]) for line in (coarse, still, smooth)]
+    [0.25, inf, 0.0]
+    """
+    if 3 * sum(len(np.unique(line)) for line in lines) > 2 * sum(map(len, lines)):
+        return 0.0
+    return float(np.diff(np.unique(np.concatenate(lines))).min(initial=np.inf))
+
+
+def _excess_slope(
+    field: Field, line: Sequence[Sample], j: int, grain: float
+) -> tuple[float, float]:
     """The slope of ``f(w + h d) - (integral of <g, d> up to there)``, zero for a gradient."""
     # The gradient along the line as a cubic, and its integral from the centre.
     powers = np.linalg.pinv(CUBIC) @ _projections(line)[j]
     work = ABSCISSAE * (CUBIC @ (powers / np.arange(1, 5)))
     loss = _losses(line)
     excess = (loss - field.centre.loss) / field.step - work
-    eps = max(field.eps, spacing(loss))  # the loss alone may be of single precision
-    return _derivative(excess, 3, eps * abs(loss).max() / field.step)
+    # The loss alone may be of single precision; below 1 it is what is left of larger numbers.
+    digits = spacing(loss) * max(1.0, abs(loss).max())
+    rounding = max(field.eps * abs(loss).max(), digits, grain)
+    return _derivative(excess, 3, rounding / field.step)
 
 
 def _exponent(field: Field) -> float:

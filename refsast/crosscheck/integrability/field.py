@@ -4,8 +4,10 @@ Rule 1: the box is called through `ask` alone; nothing here differentiates anyth
 Rule 2: of each gradient only its products with a few directions are kept, so that a network of any
         size costs a bounded number of calls and little memory.
 Rule 3: rounding is measured, as the residual of a polynomial or of a few harmonics, and not only
-        computed from the dtype: p - y of a confident network loses more digits than the dtype
-        tells, and numbers computed in single precision may come back in double.
+        computed from the dtype: numbers computed in single precision may come back in double.
+Rule 4: where rounding does the same at every point it leaves no residual, so it is computed: p - y
+        of a confident network loses as many digits as the loss is smaller than 1, and a loss that
+        does not move, or moves in jumps, says nothing of its slope.
 """
 
 from collections.abc import Callable
@@ -14,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from refsast.arrays import Array
-from refsast.crosscheck.case import Case, Gradient, ask
+from refsast.crosscheck.case import Case, Gradient, ask, truncate_case
 from refsast.model.network import split_vector
 from refsast.model.params import Params, flatten, param_arrays
 
@@ -26,8 +28,12 @@ POINTS = 20  # on the loop
 REACH = 400.0  # of a line to either side, in square roots of the rounding unit
 LONGEST = 0.03  # at most this long
 WIDEST = 0.01  # radius of the loop, at most
+LARGEST_EPS = 2e-3  # with more rounding in a gradient than this, no test can fail or hold
+STILL_STEPS, STILL_BATCH = 12, 3  # asked for, at most, of a box whose loss stands still
 STEEPEST = 1e-3  # the shortest such unit, relative to the parameters
 CALLS = 2 * LINES * STEPS + POINTS + 4  # the point itself three times, and one nearby
+
+WHY_STILL = "spikes are hard, or it has fewer digits than its gradient"
 
 ABSCISSAE = np.arange(-STEPS, STEPS + 1) / STEPS
 ANGLES = 2.0 * np.pi * np.arange(POINTS) / POINTS
@@ -69,7 +75,10 @@ class Field:
     radius : float
         r, in lengths over which the gradient changes by its own size.
     eps : float
-        Rounding of one number that comes back.
+        Rounding of one number that comes back, relative; more than that of the format where the
+        loss is below 1.
+    asked : str
+        About what, in words, where it is not the whole case.
     """
 
     centre: Sample
@@ -78,6 +87,7 @@ class Field:
     step: float
     radius: float
     eps: float
+    asked: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,10 +109,26 @@ class Discrepancy:
     later: bool
 
 
-def sample_field(gradient: Gradient, case: Case, rng: np.random.Generator) -> Field | Discrepancy:
+@dataclass(frozen=True)
+class Blank:
+    """Nothing can be measured here.
+
+    Attributes
+    ----------
+    reason : str
+        Why, in words.
+    """
+
+    reason: str
+
+
+def sample_field(
+    gradient: Gradient, case: Case, rng: np.random.Generator
+) -> Field | Discrepancy | Blank:
     """Sample a black box around a case's parameters, by `CALLS` calls.
 
-    A Discrepancy if the same question got two answers. `rng` draws the directions; errors as `ask`.
+    A Discrepancy if the same question got two answers, a Blank if no answer would tell anything.
+    `rng` draws the directions; errors as `ask`.
     """
     w = flatten(case.params)
     directions = _directions(case.params, rng)
@@ -118,10 +144,17 @@ def sample_field(gradient: Gradient, case: Case, rng: np.random.Generator) -> Fi
     loss, g, dtype_eps = call(w)
     if differ := _discrepancy(loss, g, *call(w)[:2], later=False):
         return differ
+    # Each p - y is rounded like numbers of size 1, and is about as large as the loss.
+    lost = 1.0 / float(np.clip(abs(loss), dtype_eps, 1.0))
     # A finite difference: its best step is about the cube root of the rounding.
-    step = dtype_eps ** (1 / 3)
-    _, nearby, _ = call(w + step * directions[0])
-    eps = max(dtype_eps, spacing(nearby))
+    step = (dtype_eps * lost) ** (1 / 3)
+    near_loss, nearby, _ = call(w + step * directions[0])
+    if blank := _find_nothing(loss, near_loss, dtype_eps):
+        return blank
+    small = truncate_case(case, STILL_STEPS, STILL_BATCH)
+    if near_loss == loss and small.x.size < case.x.size:
+        return _sample_small(gradient, small, rng)
+    eps = max(dtype_eps, spacing(nearby)) * lost
     unit = _length_scale(g, nearby, step)
     reach, radius = (unit * min(limit, REACH * eps**0.5) for limit in (LONGEST, WIDEST))
     centre = _project(loss, g, directions)
@@ -130,6 +163,30 @@ def sample_field(gradient: Gradient, case: Case, rng: np.random.Generator) -> Fi
     loop = tuple(sample(w + np.cos(a) * plane[0] + np.sin(a) * plane[1]) for a in ANGLES)
     differ = _discrepancy(loss, g, *call(w)[:2], later=True)
     return differ or Field(centre, lines, loop, reach, radius / unit, eps)
+
+
+def _find_nothing(loss: float, nearby: float, dtype_eps: float) -> Blank | None:
+    """Why a loss so small tells nothing; None where it is large enough."""
+    digits = max(dtype_eps, spacing(np.array([loss, nearby])))
+    if abs(loss) >= digits / LARGEST_EPS:
+        return None
+    return Blank(
+        f"the loss is zero to rounding here ({loss:.1e}; numbers of size 1 are rounded by "
+        f"{digits:.0e}), so its gradient may be nothing but rounding"
+    )
+
+
+def _sample_small(
+    gradient: Gradient, small: Case, rng: np.random.Generator
+) -> Field | Discrepancy | Blank:
+    """Sample the first steps and recordings only, which is quick and shows as much."""
+    time, batch, _ = small.x.shape
+    try:
+        found = sample_field(gradient, small, rng)
+    except ValueError as error:  # the box has one size of input
+        return Blank(f"the loss stands still: {WHY_STILL}; and of fewer recordings: {error}")
+    asked = f"asked about the first {time} steps of {batch} recordings, since the loss stands still"
+    return replace(found, asked=asked) if isinstance(found, Field) else found
 
 
 def _sample_line(

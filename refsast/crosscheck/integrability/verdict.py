@@ -5,7 +5,7 @@ from enum import Enum
 
 import numpy as np
 
-from refsast.crosscheck.integrability.field import Discrepancy
+from refsast.crosscheck.integrability.field import WHY_STILL, Discrepancy
 
 HIGHEST_FLOOR = 1e-2  # highest floor that lets a test hold
 
@@ -61,7 +61,7 @@ class Verdict:
         The verdict.
     symmetry, work, slope : Finding or None
         Of the three tests; of `slope` the remainder's linear part relative to <g, d>. None where
-        the box is not repeatable.
+        the box is not repeatable, or nothing can be measured.
     exponent : float
         Of h in Taylor's remainder: 2 for the gradient of the loss, else 1; NaN where rounding is
         all there is.
@@ -72,6 +72,8 @@ class Verdict:
         Whether the gradient is zero here.
     unrepeated : Unrepeated or None
         How two answers to one question differed.
+    reason : str
+        Why nothing was measured, or about what part of the case it was.
     """
 
     kind: VerdictKind
@@ -82,15 +84,27 @@ class Verdict:
     factor: float = np.nan
     silent: bool = False
     unrepeated: Discrepancy | None = None
+    reason: str = ""
+
+    @property
+    def note(self) -> str:
+        """What the kind leaves unsaid, or nothing."""
+        if self.silent:
+            return " It is zero here."
+        if np.isinf(self.factor):
+            return f" Its loss stands still: {WHY_STILL}."
+        if self.kind is VerdictKind.OTHER and np.isfinite(self.factor):
+            return f" It is {self.factor:.6g} times that gradient."
+        if self.kind is VerdictKind.UNDECIDED and self.symmetry and self.symmetry.holds:
+            return " It is a gradient; its loss has too few digits to say whether of itself."
+        return ""
 
     def __str__(self) -> str:
         if self.unrepeated is not None:
             return f"{self.kind.value.capitalize()}.\n{_reset_hint(self.unrepeated)}"
-        note = " It is zero here." if self.silent else ""
-        if np.isinf(self.factor):
-            note = " Its loss stands still: are spikes hard?"
-        if self.kind is VerdictKind.OTHER and np.isfinite(self.factor):
-            note = f" It is {self.factor:.6g} times that gradient."
+        if self.symmetry is None:
+            return f"{self.kind.value.capitalize()}: {self.reason}."
+        note = f"{self.note} ({self.reason})" if self.reason else self.note
         exponent = f"h^{self.exponent:.2f}" if np.isfinite(self.exponent) else "lost in rounding"
         return (
             f"{self.kind.value.capitalize()}.{note}\n"
