@@ -20,10 +20,10 @@ from refsast.crosscheck.diagnose.knobs.forward import (
     delay_names,
     firing_threshold,
     other_spikes,
-    read_parts,
     recurrent_matrix,
     slope_of,
     synapse_numbers,
+    taken_off,
 )
 from refsast.model.spike import first_derivative
 
@@ -102,8 +102,9 @@ def backward_layer(case: Case, index: int, dials: Dials, run: LayerRun, g: Array
     layer, neuron = case.params[index], case.network.neurons[index]
     slope = derivative(case, index, dials, run)
     leak = dials.read("leak", index, neuron.leak)
-    leak = dials.read("leak backward", index, leak) * dials.read("leak path", index, 1.0)
-    zero, constant, wiped = _backward_parts(case, index, dials)
+    leak = dials.read("leak backward", index, leak) 
+    potential = dials.read("potential path", index, 1.0)
+    zero, constant, wiped = taken_off(neuron, index, dials, " backward")
     through = float(not neuron.detach_reset)
     through = dials.read("reset path", index, through)
     through_u = dials.read("reset path of the potential", index, 1.0)
@@ -116,8 +117,6 @@ def backward_layer(case: Case, index: int, dials: Dials, run: LayerRun, g: Array
     v = None if layer.v is None else backward_recurrence(case, index, dials)
     states = dials.read("state path", index, 1.0)
     cuts = time_cuts(dials, index, len(g))
-    start = dials.read("start", index, 0.0)
-    previous = np.concatenate([np.broadcast_to(start, run.u[:1].shape), run.u[:-1]])
     rest = np.zeros(run.u.shape[1:])
     # Of step t + 1 and t + 2: the adjoint, what flows back through the reset, the current.
     later, pulled, pulled_2, i_later, i_2, drive_later = rest, rest, rest, rest, rest, rest
@@ -128,40 +127,21 @@ def backward_layer(case: Case, index: int, dials: Dials, run: LayerRun, g: Array
         ds = ds + open_ * through * ((1.0 - late) * pulled + late * pulled_2)
         if v is not None:
             ds = ds + open_ * recurrent * (((1.0 - rec_late) * i_later + rec_late * i_2) @ v)
-        carried = open_ * leak * later
+        kept_u = leak
         if t + 1 < len(g):
-            carried = carried * 1.0 - open_ * through_u * (zero * run.s_reset[t + 1]) * later
-        delta = slope[t] * ds + carried
+            kept_u = leak - through_u * (zero * run.s_reset[t + 1])
+        delta = slope[t] * ds + open_ * potential * kept_u * later
         drive = delta * (1.0 - wiped * run.s_reset[t])
         i_2 = i_later
         i_later = open_ * kept * i_later + scale * (drive + delayed * (open_ * drive_later - drive))
         pulled_2 = pulled
-        pulled = -delta * (zero * previous[t] + constant + wiped * run.drive[t])
+        pulled = -delta * (zero * run.before[t] + constant + wiped * run.drive[t])
         later, drive_later = delta, drive
         deltas.append(delta)
         currents.append(i_later)
     delta, current = (np.stack(np.broadcast_arrays(*part))[::-1] for part in (deltas, currents))
     arrays = sum_gradients(case, index, dials, run, delta, current)
     return LayerGradients(arrays, delta, current)
-
-
-def _backward_parts(case: Case, index: int, dials: Dials) -> tuple:
-    """What a reset's partial derivatives are made of; a reset backwards may be another one."""
-    neuron = case.network.neurons[index]
-    zero, constant, wiped = read_parts(neuron, index, dials)
-    others = ("reset backward: zero", "reset backward: subtract", "reset backward: leaked")
-    if any(dials.turns(name, index) for name in (*others, "leak backward")):
-        leak = dials.read("leak", index, neuron.leak)
-        behind = dials.read("leak backward", index, leak)
-        theta = dials.read("threshold", index, neuron.threshold)
-        ratio = np.where(leak == 0.0, 1.0, behind / np.where(leak == 0.0, 1.0, leak))
-        asked_zero = dials.read(others[0], index, np.nan) * behind
-        zero = np.where(np.isnan(asked_zero), zero * ratio, asked_zero)
-        subtract = dials.read(others[1], index, np.nan) * theta
-        leaked = dials.read(others[2], index, np.nan) * theta * behind
-        asked = ~(np.isnan(subtract) & np.isnan(leaked))
-        constant = np.where(asked, np.nan_to_num(subtract) + np.nan_to_num(leaked), constant)
-    return zero, constant, wiped
 
 
 def backward_recurrence(case: Case, index: int, dials: Dials) -> Array:

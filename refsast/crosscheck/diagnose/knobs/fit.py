@@ -52,12 +52,15 @@ class Group:
         return [dict(zip(self.keys, column, strict=True)) for column in columns]
 
 
-def group_layers(knobs: Sequence[Knob]) -> list[Group]:
-    """Return every knob alone, and those of one name in all layers together."""
+def group_layers(knobs: Sequence[Knob], spiking: int) -> list[Group]:
+    """Return every knob alone, and those of one name in all spiking layers, in all layers."""
     names: dict[str, list[Knob]] = {}
     for knob in knobs:
         names.setdefault(knob.name, []).append(knob)
-    together = [Group(tuple(found)) for found in names.values() if len(found) > 1]
+    together = []
+    for found in names.values():
+        inside = tuple(knob for knob in found if knob.layer < spiking)
+        together += [Group(part) for part in {inside, tuple(found)} if len(part) > 1]
     return [*together, *(Group((knob,)) for knob in knobs)]
 
 

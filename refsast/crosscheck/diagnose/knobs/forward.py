@@ -23,7 +23,14 @@ from refsast.model.spike import Spike, first_derivative, heaviside
 from refsast.model.surrogate import Surrogate
 
 FAMILIES = {family.__name__: family for family in get_args(Surrogate)}
-RESET_PARTS = ("zero", "subtract", "leaked", "input")
+# Of a reset: what a full spike takes off, per leaked potential, threshold, leaked threshold, drive.
+RESETS = {
+    "reset to zero": (1.0, 0.0, 0.0, 0.0),
+    "unleaked subtraction": (0.0, 1.0, 0.0, 0.0),
+    "leaked subtraction": (0.0, 0.0, 1.0, 0.0),
+    "no reset": (0.0, 0.0, 0.0, 0.0),
+    "reset of the input too": (1.0, 0.0, 0.0, 1.0),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +41,8 @@ class LayerRun:
     ----------
     a : (time, K, batch, n_in) array
         Its input, delays included.
-    u, s, s_reset, drive, wiped : (time, K, batch, n) array
-        Potentials, spikes, the spike that resets, what is added, and what a spike takes off.
+    u, s, s_reset, drive, before : (time, K, batch, n) array
+        Potentials, spikes, the spike that resets, what is added, the potential of the step before.
     """
 
     a: Array
@@ -43,17 +50,28 @@ class LayerRun:
     s: Array
     s_reset: Array
     drive: Array
-    wiped: Array
+    before: Array
 
 
-def reset_parts(neuron: LIF) -> tuple[float, float, float, float]:
-    """Return the right parts of a reset, in the order of `RESET_PARTS`."""
+def reset_name(neuron: LIF) -> str:
+    """Return which of `RESETS` is the right one."""
     if isinstance(neuron.reset, ToZero):
-        return 1.0, 0.0, 0.0, 0.0
+        return "reset to zero"
     if isinstance(neuron.reset, NoReset):
-        return 0.0, 0.0, 0.0, 0.0
+        return "no reset"
     assert isinstance(neuron.reset, Subtract)
-    return (0.0, 0.0, 1.0, 0.0) if neuron.reset.leaked else (0.0, 1.0, 0.0, 0.0)
+    return "leaked subtraction" if neuron.reset.leaked else "unleaked subtraction"
+
+
+def reset_parts(neuron: LIF, index: int, dials: Dials, side: str = "") -> list[Array | float]:
+    """Return the parts of a layer's reset; `side` is that of its knobs."""
+    right = RESETS[reset_name(neuron)]
+    found: list[Array | float] = list(right)
+    for name, parts in RESETS.items():
+        if dials.turns(name + side, index):
+            share = dials.read(name + side, index, 0.0)
+            found = [f + share * (p - r) for f, p, r in zip(found, parts, right, strict=True)]
+    return found
 
 
 def slope_of(neuron: LIF) -> float:
@@ -83,6 +101,8 @@ def fire(case: Case, layer: int, dials: Dials, u: Array) -> Array:
         if dials.turns(name, layer):
             smooth = smooth + dials.read(name, layer, 0.0) * (spike(v) - neuron.spike(v))
     hard = float(case.hard)
+    if dials.turns("tie rule", layer):
+        return np.where(dials.read("tie rule", layer, 0.0) > 0.0, v > 0.0, v >= 0.0).astype(float)
     if not dials.turns("straight-through", layer):
         return heaviside(v).astype(np.float64) if case.hard else smooth
     share = dials.read("straight-through", layer, hard)
@@ -138,7 +158,7 @@ def run_layer(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
         a = mix(dials, index, a, delay_names(a))
     currents = weighted_input(layer, index, dials, a)
     leak = dials.read("leak", index, neuron.leak)
-    parts = read_parts(neuron, index, dials)
+    parts = taken_off(neuron, index, dials)
     late = dials.read("reset late", index, 0.0)
     rec_late = dials.read("recurrence late", index, 0.0)
     scale, kept, delayed = synapse_numbers(case, index, dials)
@@ -149,7 +169,7 @@ def run_layer(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
     if dials.turns("reset at rest", index):
         s = before = dials.read("reset at rest", index, 0.0) * fire(case, index, dials, u)
     first = True
-    us, ss, resets, drives, wipes = [], [], [], [], []
+    records: tuple[list[Array], ...] = ([], [], [], [], [])
     for current in currents:
         if v is not None:
             heard = rest if first else s
@@ -158,29 +178,28 @@ def run_layer(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
         drive = scale * (now + delayed * (i - now))
         i, s_reset = now, s + late * (before - s)
         wiped = parts[0] * u + parts[1] + parts[2] * drive
-        before, first = (rest if first else s), False
+        before, first, last = (rest if first else s), False, u
         u = leak * u - s_reset * wiped + drive
         s = fire(case, index, dials, u)
-        for record, value in zip((us, ss, resets, drives, wipes), (u, s, s_reset, drive, wiped)):
+        for record, value in zip(records, (u, s, s_reset, drive, last), strict=True):
             record.append(value)
-    stacked = [np.stack(np.broadcast_arrays(*record)) for record in (us, ss, resets, drives, wipes)]
-    return LayerRun(a, *stacked)
+    return LayerRun(a, *(np.stack(np.broadcast_arrays(*record)) for record in records))
 
 
-def read_parts(
-    neuron: LIF, index: int, dials: Dials, prefix: str = "reset"
+def taken_off(
+    neuron: LIF, index: int, dials: Dials, side: str = ""
 ) -> tuple[Array | float, Array | float, Array | float]:
     """What a full spike takes off: per potential, a constant, per drive."""
     leak = dials.read("leak", index, neuron.leak)
     theta = dials.read("threshold", index, neuron.threshold)
-    zero, subtract, leaked, wiped = reset_parts(neuron)
-    amount = dials.read("subtracts", index, np.nan) if dials.turns("subtracts", index) else np.nan
-    theta = np.where(np.isnan(amount), theta, amount)
-    zero = dials.read(f"{prefix}: zero", index, zero)
-    subtract = dials.read(f"{prefix}: subtract", index, subtract)
-    leaked = dials.read(f"{prefix}: leaked", index, leaked)
-    wiped = dials.read(f"{prefix}: input", index, wiped)
-    return zero * leak, subtract * theta + leaked * leak * theta, wiped
+    if side:
+        leak = dials.read("leak" + side, index, leak)
+    theta = dials.read("subtracts", index, theta)
+    zero, subtract, leaked, wiped = reset_parts(neuron, index, dials)
+    if any(dials.turns(name + side, index) for name in RESETS):
+        zero, subtract, leaked, wiped = reset_parts(neuron, index, dials, side)
+    share = dials.read("reset share", index, 1.0)
+    return share * zero * leak, share * (subtract * theta + leaked * leak * theta), share * wiped
 
 
 def synapse_numbers(

@@ -10,15 +10,15 @@ from refsast.crosscheck.diagnose.derivative_shapes import SHAPES
 from refsast.crosscheck.diagnose.knobs.backward import LAGS
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Key
 from refsast.crosscheck.diagnose.knobs.forward import (
-    RESET_PARTS,
+    RESETS,
     other_spikes,
-    reset_parts,
+    reset_name,
     slope_of,
 )
 from refsast.crosscheck.diagnose.knobs.readout import LOSS_FORMS
 from refsast.model.params import layer_arrays
 from refsast.model.readout import LeakyReadout, SpikeRate
-from refsast.model.reset import NoReset
+from refsast.model.reset import NoReset, Subtract
 
 GAINS = (0.0, 2.0, -1.0, 0.5)
 SWITCH = (1.0,)
@@ -100,6 +100,8 @@ def _memoryless_knobs(case: Case, layer: int) -> Iterator[Knob]:
         yield _switch("transposed weight", layer)
     hard = float(case.hard)
     yield Knob("straight-through", layer, hard, (1.0 - hard,), 0.0, 0.0)
+    if case.hard:
+        yield _switch("tie rule", layer)
     for name, _ in other_spikes(neuron):
         yield _switch(name, layer)
     if not isinstance(neuron.reset, NoReset):
@@ -110,14 +112,14 @@ def _memory_knobs(case: Case, layer: int) -> Iterator[Knob]:
     neuron, params = case.network.neurons[layer], case.params[layer]
     theta, leak = neuron.threshold, neuron.leak
     yield Knob("leak", layer, leak, _others(leak, 1.0 - leak, 1.0, 0.0, leak**2, 0.5), -0.5, 1.5)
-    for part, right in zip(RESET_PARTS, reset_parts(neuron), strict=True):
-        tries = _others(right, 0.0, 1.0)
-        yield Knob(f"reset: {part}", layer, right, tries, -4.0, 4.0)
-    if isinstance(neuron.reset, NoReset):
-        yield Knob("subtracts", layer, theta, (), -1e3, 1e3)
-    else:
-        yield Knob("subtracts", layer, theta, _others(theta, 1.0), -1e3, 1e3)
+    for name in RESETS:
+        if name != reset_name(neuron):
+            yield _switch(name, layer)
+    if not isinstance(neuron.reset, NoReset):
+        yield Knob("reset share", layer, 1.0, (0.5, -1.0, 2.0), -4.0, 4.0)
         yield _switch("reset late", layer)
+    if isinstance(neuron.reset, Subtract):
+        yield Knob("subtracts", layer, theta, _others(theta, 1.0), -1e3, 1e3)
     kept = 0.0 if case.synapse is None else case.synapse.leak
     yield Knob("synapse leak", layer, kept, _others(kept, 0.0, leak, 1.0 - kept, 1.0), -0.5, 1.5)
     delayed = float(case.synapse is not None and case.synapse.delayed)
@@ -210,14 +212,13 @@ def _path_knobs(case: Case, level: int) -> Iterator[Knob]:
         yield _gain("reset path", level, attached, (0.0, 1.0, -1.0, 2.0, leak))
     if memory:
         yield _gain("state path", level, tries=(0.0,))
-        yield _gain("leak path", level, tries=(0.0, 1.0 - leak, 1.0 / leak if leak else 2.0, leak))
+        yield _gain("potential path", level, tries=(0.0, 1.0 - leak, 1.0 / leak if leak else 2.0, leak))
         if reset:
             yield _gain("reset path of the potential", level)
         yield Knob("leak backward", level, leak, _others(leak, 1.0, 0.0, 1.0 - leak), -0.5, 1.5)
-        parts = dict(zip(RESET_PARTS, reset_parts(neuron), strict=True))
-        for part in ("zero", "subtract", "leaked"):
-            tries = _others(parts[part], 0.0, 1.0)
-            yield Knob(f"reset backward: {part}", level, parts[part], tries, -4.0, 4.0)
+        for name in RESETS:
+            if name != reset_name(neuron):
+                yield _switch(f"{name} backward", level)
         for size in range(1, min(steps, 9)):
             for name in ("blocks", "blocks from the end"):
                 if size > 1:

@@ -44,7 +44,7 @@ class LevelView:
         """What the level is computed from, if the setting holds above it."""
         key = (sample, level)
         if key not in self.cache:
-            case, run = self.samples.parts[sample].case, self.runs[sample]
+            case, run = self.samples.all[sample].case, self.runs[sample]
             dials = stack_settings([self.setting])
             whole = len(case.network.neurons)
             if level == whole:
@@ -58,7 +58,7 @@ class LevelView:
 
     def predict(self, sample: int, level: int, settings: Sequence[Setting]) -> Level:
         """The level in each of the settings, which differ from this one at this level only."""
-        case, run = self.samples.parts[sample].case, self.runs[sample]
+        case, run = self.samples.all[sample].case, self.runs[sample]
         dials, whole = stack_settings(settings), len(case.network.neurons)
         if level == whole:
             return readout_level(case, dials, run, logit_slopes(case, dials, run))
@@ -69,7 +69,7 @@ class LevelView:
     def residuals(self, level: int, settings: Sequence[Setting]) -> Array:
         """Errors (K, N) of a level's gradients, in units of what is allowed."""
         rows = []
-        for i, sample in enumerate(self.samples.parts):
+        for i, sample in enumerate(self.samples.all):
             found = self.predict(i, level, settings).arrays
             for part, got in given_arrays(sample, level).items():
                 allowed = allowed_errors(self.samples, sample, level, part)
@@ -82,7 +82,7 @@ class LevelView:
         """Settings in which one entry, row or column of one array explains what is left."""
         found: list[dict] = []
         for part, got in given_arrays(self.samples.parts[-1], level).items():
-            last = len(self.samples.parts) - 1
+            last = len(self.samples.all) - 1
             right = self.predict(last, level, [setting]).arrays[part][0]
             limit = allowed_errors(self.samples, self.samples.parts[-1], level, part)
             found += _cell_settings(part, level, got, right, limit)
@@ -137,5 +137,5 @@ def allowed_errors(samples: Samples, sample: Sample, level: int, part: str) -> A
 def view_levels(samples: Samples, setting: dict) -> LevelView:
     """Return the view of a setting."""
     dials = stack_settings([setting])
-    runs = tuple(run_forward(sample.case, dials) for sample in samples.parts)
+    runs = tuple(run_forward(sample.case, dials) for sample in samples.all)
     return LevelView(samples, setting, runs)

@@ -41,11 +41,19 @@ class Samples:
         recording, one number.
     dtype : numpy.dtype
         What the implementation computes in.
+    single : tuple of Sample
+        One recording of the largest part.
     """
 
     parts: tuple[Sample, ...]
     losses: tuple[Array, ...]
     dtype: np.dtype
+    single: tuple[Sample, ...] = ()
+
+    @property
+    def all(self) -> tuple[Sample, ...]:
+        """All samples whose gradients have to be explained; the largest part comes last."""
+        return (*self.single, *self.parts)
 
 
 def take_samples(gradient: Gradient, case: Case, dtype: np.dtype) -> Samples:
@@ -62,7 +70,7 @@ def _take(
 ) -> Samples:
     x, y = case.x[:, :recordings], case.y[:recordings]
     kept = _active_inputs(x)
-    parts, losses = [], []
+    parts, losses, lone = [], [], None
     for t in steps:
         part = replace(case, x=x[:t], y=y)
         sample = _ask_narrow(gradient, part, kept, dtype)
@@ -70,10 +78,12 @@ def _take(
         if recordings is not None and len(y) > 1:
             for b in range(len(y)):
                 one = replace(part, x=part.x[:, b : b + 1], y=y[b : b + 1])
-                single.append(_ask_narrow(gradient, one, kept, dtype).got.loss)
+                found = _ask_narrow(gradient, one, kept, dtype)
+                single.append(found.got.loss)
+                lone = found if b == 0 else lone
         parts.append(sample)
         losses.append(np.array([*single, sample.got.loss]))
-    return Samples(tuple(parts), tuple(losses), dtype)
+    return Samples(tuple(parts), tuple(losses), dtype, () if lone is None else (lone,))
 
 
 def _active_inputs(x: Array) -> Array:

@@ -75,8 +75,11 @@ def find_settings(samples: Samples) -> Found:
 
 
 def _keep_plainest(case, settings: list[dict]) -> list[dict]:
-    unique = {tuple(sorted(setting.items())): setting for setting in settings}
-    ranked = sorted(unique.values(), key=lambda setting: cost_of(case, setting))
+    unique: dict = {}
+    for setting in settings:
+        mark = tuple(sorted((key, float(f"{value:.6g}")) for key, value in setting.items()))
+        unique.setdefault(mark, setting)
+    ranked = sorted(unique.values(), key=lambda setting: (cost_of(case, setting), len(setting)))
     if not ranked:
         return []
     least = cost_of(case, ranked[0])
@@ -87,7 +90,8 @@ def _explain_losses(samples: Samples) -> list[dict]:
     """Settings of forward knobs that explain all losses."""
     want, limit = loss_vector(samples), relative_limit(samples.dtype)
     allowed = limit * abs(want) + 1e-3 * limit * abs(want).max()
-    size = samples.parts[-1].case.x[..., 0].size * max(samples.parts[-1].case.network.sizes)
+    case = samples.parts[-1].case
+    size = case.x[..., 0].size * max(case.network.sizes)
 
     def run(settings: Sequence[Setting]) -> Array:
         return _run_chunks(
@@ -97,7 +101,7 @@ def _explain_losses(samples: Samples) -> list[dict]:
 
     if misfits(run([{}]))[0] <= 1.0:
         return [{}]
-    groups = group_layers(forward_knobs(samples.parts[-1].case))
+    groups = group_layers(forward_knobs(case), len(case.network.neurons))
     return _search(run, {}, groups, depth=2)
 
 
@@ -213,9 +217,25 @@ def _refined(
     if not len(groups):
         return []
     values, worst = refine(run, bases, groups, starts)
-    return [
-        apply_values(bases[i], groups[i], values[i]) for i in np.flatnonzero(worst <= 1.0)
+    fits = np.flatnonzero(worst <= 1.0)
+    if not len(fits):
+        return []
+    given = [apply_values(bases[i], groups[i], values[i]) for i in fits]
+    plain = [
+        apply_values(bases[i], groups[i], [_snap(g, v) for g, v in zip(groups[i], values[i])])
+        for i in fits
     ]
+    right = misfits(run(plain)) <= 1.0
+    return [p if ok else g for p, g, ok in zip(plain, given, right, strict=True)]
+
+
+def _snap(group: Group, value: float) -> float:
+    """The plain value next to a fitted one."""
+    knob = group.knobs[0]
+    for near in (0.0, *knob.tries, knob.right, float(f"{value:.3g}")):
+        if abs(value - near) <= 1e-5 * max(abs(near), 0.1):
+            return near
+    return value
 
 
 def _columns(run: Residuals, base: dict, start: Array, moves, r: Array, smooth: Sequence[Group]):

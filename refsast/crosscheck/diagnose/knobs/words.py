@@ -1,35 +1,50 @@
 """A setting in plain English, and how plain it is."""
 
-from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Setting
 from refsast.crosscheck.diagnose.knobs.forward import slope_of
+from refsast.crosscheck.diagnose.knobs.inventory import Knob, backward_knobs, forward_knobs
+from refsast.crosscheck.diagnose.knobs.phrases import ALIASES, GAIN_WORDS, NUMBER_WORDS, SWITCH_WORDS
+from refsast.model.spike import first_derivative  # noqa: F401
+
+MAX_LIMIT = 1e-7  # relative: how near a fitted number is to one that has a name
+
+
+@dataclass(frozen=True)
+class Part:
+    """One thing that is wrong."""
+
+    name: str  # in a few words, as the table of faults has it
+    says: str  # what completes "the reference ..."
 
 
 def symbols(case: Case, layer: int) -> dict[str, float]:
     """Return the names of the numbers of a case that a wrong number may be."""
     steps, batch = case.x.shape[:2]
-    found = {"the number of steps": steps, "1/steps": 1 / steps, "the batch": batch,
-             "1/batch": 1 / batch, "the number of classes": case.network.classes,
-             "1/classes": 1 / case.network.classes,
-             "pi": np.pi, "1/pi": 1 / np.pi, "pi/2": np.pi / 2, "2/pi": 2 / np.pi,
-             "ln 2": np.log(2), "1/ln 2": 1 / np.log(2)}  # fmt: skip
+    found = {"pi": np.pi, "1/pi": 1 / np.pi, "pi/2": np.pi / 2, "2/pi": 2 / np.pi,
+             "ln 2": np.log(2), "1/ln 2": 1 / np.log(2), "1/3": 1 / 3, "2/3": 2 / 3}  # fmt: skip
     if 0 <= layer < len(case.network.neurons):
         neuron = case.network.neurons[layer]
-        k = slope_of(neuron)
-        found |= {"the leak": neuron.leak, "1 - leak": 1 - neuron.leak, "the threshold": neuron.threshold,
-                  "k": k, "1/k": 1 / k, "2/k": 2 / k, "4/k": 4 / k, "k/2": k / 2, "k/4": k / 4,
-                  "2 k": 2 * k, "1/(2 k)": 0.5 / k, "k^2": k * k, "1/k^2": 1 / k**2,
-                  "pi k/2": np.pi * k / 2, "2/(pi k)": 2 / (np.pi * k)}  # fmt: skip
+        k, theta = slope_of(neuron), neuron.threshold
+        found = {"the leak": neuron.leak, "1 - leak": 1 - neuron.leak, "the threshold": theta,
+                 "1/threshold": 1 / theta, "k, its slope": k, "1/k, k its slope": 1 / k,
+                 "2/k, k its slope": 2 / k, "4/k, k its slope": 4 / k, "k/2, k its slope": k / 2,
+                 "k/4, k its slope": k / 4, "2 k, k its slope": 2 * k,
+                 "1/(2 k), k its slope": 0.5 / k, "k^2, k its slope": k * k,
+                 "1/k^2, k its slope": 1 / k**2, "pi k/2, k its slope": np.pi * k / 2,
+                 "2/(pi k), k its slope": 2 / (np.pi * k)} | found  # fmt: skip
         if neuron.leak:
             found["1/leak"] = 1 / neuron.leak
         if neuron.leak < 1.0:
             found["1/(1 - leak)"] = 1 / (1 - neuron.leak)
     if case.synapse is not None:
-        found |= {"the synapse's scale": case.synapse.scale, "1/scale": 1 / case.synapse.scale}
+        found |= {"the synapse's scale": case.synapse.scale, "1/scale": 1 / case.synapse.scale,
+                  "the synapse's leak": case.synapse.leak}  # fmt: skip
+    found |= {"1/steps": 1 / steps, "1/batch": 1 / batch, "1/classes": 1 / case.network.classes}
     return found
 
 
@@ -38,14 +53,14 @@ def is_round(value: float, digits: int = 3) -> bool:
     return value == 0.0 or abs(float(f"{value:.{digits}g}") / value - 1.0) < 1e-9
 
 
-def symbol_of(case: Case, layer: int, value: float, limit: float = 1e-7) -> str | None:
+def symbol_of(case: Case, layer: int, value: float, limit: float = MAX_LIMIT) -> str | None:
     """Return what a number is called; None where it has no name and is not round."""
-    if not np.isfinite(value) or is_round(value):
+    if not np.isfinite(value) or value in (0.0, 1.0, -1.0):
         return f"{value:g}"
     for name, number in symbols(case, layer).items():
-        if abs(value - number) <= limit * abs(number):
+        if number not in (0.0, 1.0) and abs(value - number) <= limit * abs(number):
             return name
-    return None
+    return f"{value:g}" if is_round(value) else None
 
 
 def cost_of(case: Case, setting: Setting) -> float:
@@ -61,6 +76,71 @@ def cost_of(case: Case, setting: Setting) -> float:
     return cost
 
 
-def names_of(setting: Setting) -> Iterable[str]:
-    """Yield the names of what is turned, each once."""
-    yield from dict.fromkeys(name for name, _ in setting)
+def parts_of(case: Case, setting: Setting) -> list[Part]:
+    """Return what is wrong in a setting, one part for each thing, layers that are alike at once."""
+    knobs = known_knobs(case)
+    groups: dict[tuple[str, str], list[tuple[int, float]]] = {}
+    for (name, layer), value in setting.items():
+        symbol = symbol_of(case, layer, value)
+        groups.setdefault((name, symbol or f"{value:.6g}"), []).append((layer, value))
+    return [_describe(case, knobs, *mark, found) for mark, found in groups.items()]
+
+
+def known_knobs(case: Case) -> dict[tuple[str, int], Knob]:
+    """Return all knobs of a case by their keys."""
+    found = {knob.key: knob for knob in forward_knobs(case)}
+    for level in range(len(case.params)):
+        found |= {knob.key: knob for knob in backward_knobs(case, level)}
+    return found
+
+
+def _describe(
+    case: Case, knobs: dict, name: str, symbol: str, found: list[tuple[int, float]]
+) -> Part:
+    layers, value = sorted(layer for layer, _ in found), found[0][1]
+    where = where_words(case, knobs, name, layers)
+    rights = {knobs[name, i].right for i in layers if (name, i) in knobs}
+    number = f"{value:.6g}" if f"{value:.6g}" == symbol or "its slope" in symbol else symbol
+    number = f"{value:.6g} = {symbol}" if symbol != f"{value:g}" and symbol != f"{value:.6g}" else number
+    if name in NUMBER_WORDS:
+        right = f"{rights.pop():.6g}" if len(rights) == 1 else "its own"
+        says = f"with {NUMBER_WORDS[name]} {number} in place of {right}"
+    elif name in SWITCH_WORDS and value == 1.0:
+        says = SWITCH_WORDS[name]
+    elif name in GAIN_WORDS:
+        none, other = GAIN_WORDS[name]
+        says = none if value == 0.0 else other.format(number)
+    else:
+        says = f"with the knob '{name}' at {number}"
+    alias = _alias(name, symbol, value)
+    return Part(alias + where, says + where)
+
+
+def _alias(name: str, symbol: str, value: float) -> str:
+    for key in ((name, symbol), (name, f"{value:g}"), (name, None)):
+        if key in ALIASES:
+            return ALIASES[key]
+    return name if value == 1.0 and name in SWITCH_WORDS else f"{name} {symbol}"
+
+
+def where_words(case: Case, knobs: dict, name: str, layers: list[int]) -> str:
+    """In which layers, in words; nothing where there is no other, or where it goes without."""
+    spiking = len(case.network.neurons)
+    if layers == [WHOLE]:
+        return ""
+    home = [i for n, i in knobs if n == name]
+    possible = {i for i in home if i < spiking}
+    if name.startswith("layer path") or name.startswith("transposed weight backward"):
+        possible = {i for i in home if 0 < i < spiking}
+    if layers == [spiking]:
+        return "" if not possible else " in the readout alone"
+    inside = {i for i in layers if i < spiking}
+    readout = spiking in layers and possible
+    if possible <= inside:
+        return "" + (" and in the readout" if readout and name.startswith("layer") else "")
+    if len(layers) == 1:
+        return f" in layer {layers[0] + 1} alone"
+    listed = [str(i + 1) for i in sorted(inside)]
+    text = ", ".join(listed[:-1]) + f" and {listed[-1]}" if len(listed) > 1 else listed[0]
+    many = f" in layers {text}" if len(listed) > 1 else f" in layer {text}"
+    return many + (" and the readout" if readout else "")
