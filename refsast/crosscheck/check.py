@@ -8,12 +8,11 @@ from refsast.crosscheck.case import Case, Gradient, Implementation, require_call
 from refsast.crosscheck.compare import (
     Stage,
     examine,
-    examine_variant,
+    examine_answer,
     repeats,
     threshold_distance,
 )
-from refsast.crosscheck.diagnose.attribution import Cause, attribute
-from refsast.crosscheck.diagnose.faults import Fault, apply_fault
+from refsast.crosscheck.diagnose.attribution import Cause, Explanation, attribute
 from refsast.crosscheck.diagnose.localise import (
     Location,
     array_errors,
@@ -146,13 +145,13 @@ def check(gradient: Gradient | Implementation, case: Case) -> Report:
         return report
 
 
-def attach_cause(report: Report, fault: Fault | None, cause: Cause | None) -> Report:
+def attach_cause(report: Report, explanation: Explanation | None, cause: Cause | None) -> Report:
     """Return a report with a cause, what it simulates, and the location that follows from it."""
     # A known cause is run as a whole network: it has states and adjoints that were not given.
-    variant = None if fault is None else apply_fault(report.case, fault)
+    answer = None if explanation is None else explanation(report.case)
     simulated: tuple[Stage, ...] = ()
-    if variant is not None:
-        simulated = examine_variant(variant, report.case, report.dtype).stages
+    if answer is not None:
+        simulated = examine_answer(answer, report.case, report.dtype).stages
     given = first_difference(report.stages, "from the states and adjoints given")
     agrees = {stage.name: stage.agrees for stage in report.stages}
     if given and given.what == "adjoint" and not agrees["loss"]:

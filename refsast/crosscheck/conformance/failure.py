@@ -13,8 +13,7 @@ from refsast.crosscheck.conformance.levels import LevelTest
 from refsast.crosscheck.conformance.sam_causes import find_sam_cause
 from refsast.crosscheck.conformance.search import Tally, is_wrong
 from refsast.crosscheck.conformance.strategies import Example
-from refsast.crosscheck.diagnose.attribution import Cause, attribute
-from refsast.crosscheck.diagnose.faults import Fault
+from refsast.crosscheck.diagnose.attribution import Cause, Explanation, attribute
 from refsast.crosscheck.diagnose.observations import observe
 from refsast.crosscheck.factory import build
 from refsast.crosscheck.reproducer import case_source, format_value
@@ -47,8 +46,8 @@ def explain_failure(factory: Factory, test: LevelTest, example: Example, tally: 
         report = check(build(factory, example.case), example.case)
         if not report.repeated:
             return Failure(example, str(report), NOT_REPEATED)
-        fault, cause = _largest_cause(factory, (tally.largest or example).case)
-        report = report if fault is None else attach_cause(report, fault, cause)
+        explanation, cause = _largest_cause(factory, (tally.largest or example).case)
+        report = report if explanation is None else attach_cause(report, explanation, cause)
     except ValueError as error:
         return Failure(example, str(error))
     place = None if report.first is None else str(report.first)
@@ -56,8 +55,8 @@ def explain_failure(factory: Factory, test: LevelTest, example: Example, tally: 
     return Failure(example, str(report), cause, place)
 
 
-def _largest_cause(factory: Factory, case: Case) -> tuple[Fault | None, Cause | None]:
-    """The known fault that explains the answer to the largest case, if one does."""
+def _largest_cause(factory: Factory, case: Case) -> tuple[Explanation | None, Cause | None]:
+    """What explains the answer to the largest case, if something does."""
     gradient = build(factory, case).gradient
     exam = examine(gradient, case)
     if exam.wrong <= {"states"}:

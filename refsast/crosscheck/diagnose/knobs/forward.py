@@ -101,12 +101,13 @@ def fire(case: Case, layer: int, dials: Dials, u: Array) -> Array:
         if dials.turns(name, layer):
             smooth = smooth + dials.read(name, layer, 0.0) * (spike(v) - neuron.spike(v))
     hard = float(case.hard)
-    if dials.turns("tie rule", layer):
-        return np.where(dials.read("tie rule", layer, 0.0) > 0.0, v > 0.0, v >= 0.0).astype(float)
-    if not dials.turns("straight-through", layer):
-        return heaviside(v).astype(np.float64) if case.hard else smooth
     share = dials.read("straight-through", layer, hard)
-    return smooth + share * (heaviside(v) - smooth)
+    if not case.hard and not dials.turns("straight-through", layer):
+        return smooth
+    fired = heaviside(v).astype(np.float64)
+    if dials.turns("tie rule", layer):
+        fired = fired - dials.read("tie rule", layer, 0.0) * (v == 0.0)
+    return np.where(share == 1.0, fired, smooth + share * (fired - smooth))
 
 
 def firing_threshold(case: Case, layer: int, dials: Dials) -> Array | float:

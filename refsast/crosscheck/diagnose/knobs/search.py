@@ -30,7 +30,7 @@ from refsast.crosscheck.diagnose.knobs.samples import (
     predict_losses,
     relative_limit,
 )
-from refsast.crosscheck.diagnose.knobs.words import cost_of
+from refsast.crosscheck.diagnose.knobs.words import cost_of, known_knobs
 
 BEAM = 8  # settings kept from level to level
 PAIRS = 160  # pairs that are refined, of all that the linear model offers
@@ -71,7 +71,41 @@ def find_settings(samples: Samples) -> Found:
         if not hypotheses:
             break
         explained.append(level)
+    if hypotheses:
+        hypotheses = [_widen(samples, hypothesis) for hypothesis in hypotheses]
+        least = min(cost_of(case, hypothesis) for hypothesis in hypotheses)
+        hypotheses = [h for h in _keep_plainest(case, hypotheses) if cost_of(case, h) <= least + 0.01]
     return Found(tuple(hypotheses), tuple(explained), forward)
+
+
+def explains_all(samples: Samples, setting: dict) -> bool:
+    """Whether a setting explains every number of the samples."""
+    want, limit = loss_vector(samples), relative_limit(samples.dtype)
+    allowed = limit * abs(want) + 1e-3 * limit * abs(want).max()
+    with np.errstate(all="ignore"):
+        losses = predict_losses(samples, stack_settings([setting]))
+        if misfits((losses - want) / allowed)[0] > 1.0:
+            return False
+        view = view_levels(samples, setting)
+        levels = range(len(samples.parts[-1].case.params))
+        return all(misfits(view.residuals(level, [setting]))[0] <= 1.0 for level in levels)
+
+
+def _widen(samples: Samples, setting: dict) -> dict:
+    """The setting with what is turned in some layers turned in all, where that fits as well."""
+    case = samples.parts[-1].case
+    knobs, spiking = known_knobs(case), len(case.network.neurons)
+    for name in {name for name, _ in setting}:
+        values = {v for (n, _), v in setting.items() if n == name}
+        first = 1 if name.startswith(("layer path", "transposed weight backward")) else 0
+        missing = [
+            (n, at) for n, at in knobs if n == name and first <= at < spiking and (n, at) not in setting
+        ]
+        if len(values) == 1 and missing and any(at < spiking for n, at in setting if n == name):
+            wider = {**setting, **dict.fromkeys(missing, values.pop())}
+            if explains_all(samples, wider):
+                setting = wider
+    return setting
 
 
 def _keep_plainest(case, settings: list[dict]) -> list[dict]:

@@ -9,7 +9,8 @@ from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Setting
 from refsast.crosscheck.diagnose.knobs.forward import slope_of
 from refsast.crosscheck.diagnose.knobs.inventory import Knob, backward_knobs, forward_knobs
 from refsast.crosscheck.diagnose.knobs.phrases import ALIASES, GAIN_WORDS, NUMBER_WORDS, SWITCH_WORDS
-from refsast.model.spike import first_derivative  # noqa: F401
+from refsast.crosscheck.diagnose.knobs.samples import Samples
+from refsast.model.params import param_arrays
 
 MAX_LIMIT = 1e-7  # relative: how near a fitted number is to one that has a name
 
@@ -76,6 +77,17 @@ def cost_of(case: Case, setting: Setting) -> float:
     return cost
 
 
+def free_values(case: Case, setting: Setting) -> int:
+    """Return how many different numbers of a setting are not plain."""
+    return len({round(v, 6) for (_, at), v in setting.items() if symbol_of(case, at, v) is None})
+
+
+def count_numbers(samples: Samples) -> int:
+    """Return how many numbers were answered that are not zero."""
+    arrays = [a for sample in samples.all for a in param_arrays(sample.got.grads)]
+    return sum(int(np.count_nonzero(a)) for a in arrays) + sum(len(a) for a in samples.losses)
+
+
 def parts_of(case: Case, setting: Setting) -> list[Part]:
     """Return what is wrong in a setting, one part for each thing, layers that are alike at once."""
     knobs = known_knobs(case)
@@ -105,6 +117,8 @@ def _describe(
     if name in NUMBER_WORDS:
         right = f"{rights.pop():.6g}" if len(rights) == 1 else "its own"
         says = f"with {NUMBER_WORDS[name]} {number} in place of {right}"
+        if name == "temperature":
+            says = f"with logits multiplied by {number}"
     elif name in SWITCH_WORDS and value == 1.0:
         says = SWITCH_WORDS[name]
     elif name in GAIN_WORDS:
@@ -112,11 +126,20 @@ def _describe(
         says = none if value == 0.0 else other.format(number)
     else:
         says = f"with the knob '{name}' at {number}"
-    alias = _alias(name, symbol, value)
+    alias = _alias(case, name, symbol, value, layers)
+    if alias == "readout bias missing":
+        return Part(alias, "without the bias of the readout")
     return Part(alias + where, says + where)
 
 
-def _alias(name: str, symbol: str, value: float) -> str:
+def _alias(case: Case, name: str, symbol: str, value: float, layers: list[int]) -> str:
+    readout = len(case.network.neurons)
+    if (name, value) == ("b factor", 0.0) and readout in layers and len(layers) > 1:
+        return "bias gradients zero"
+    if (name, value, layers) == ("bias gain", 0.0, [readout]):
+        return "readout bias missing"
+    if name == "input scale" and case.synapse is not None and value == 1.0:
+        return "scale missing"
     for key in ((name, symbol), (name, f"{value:g}"), (name, None)):
         if key in ALIASES:
             return ALIASES[key]
