@@ -29,8 +29,9 @@ MAX_NAMED = 3  # causes of the same numbers, of which so many are named
 # A case has to have so many numbers for each value that is fitted freely, and so many more.
 NUMBERS_PER_VALUE, NUMBERS_BESIDE = 3, 4
 
-# What gives the whole answer of the cause to a case; None to one of another kind of network.
-Explanation: TypeAlias = Callable[[Case], Answer | None]
+# What gives the whole answers to a case of all causes of the same numbers, the plainest first; none
+# to a case of another kind of network.
+Explanation: TypeAlias = Callable[[Case], list[Answer]]
 
 
 @dataclass(frozen=True)
@@ -109,29 +110,29 @@ def _setting_cause(
     cosine, ratio = cosine_and_ratio(flatten(whole.got.grads), flatten(answer.grads))
     name = " + ".join(part.name for part in parts_of(case, setting))
     cause = Cause(name, texts[0], cosine, ratio, others=tuple(texts[1:MAX_NAMED]))
-    return _explain_setting(case, setting), cause
+    return _explain_settings(case, [other for other, _ in exact]), cause
 
 
 def _says(case: Case, setting: dict) -> str:
     return " and ".join(part.says for part in parts_of(case, setting))
 
 
-def _explain_setting(case: Case, setting: dict) -> Explanation:
-    def explain(asked: Case) -> Answer | None:
+def _explain_settings(case: Case, settings: list[dict]) -> Explanation:
+    def explain(asked: Case) -> list[Answer]:
         alike = (
             len(asked.network.sizes) == len(case.network.sizes)
             and asked.network.readout == case.network.readout
             and asked.network.neurons == case.network.neurons
         )
-        return solve_settings(asked, [setting])[0] if alike else None
+        return solve_settings(asked, settings) if alike else []
 
     return explain
 
 
 def _explain_fault(fault: Fault) -> Explanation:
-    def explain(asked: Case) -> Answer | None:
+    def explain(asked: Case) -> list[Answer]:
         variant = apply_fault(asked, fault)
-        return None if variant is None else solve(asked, variant)
+        return [] if variant is None else [solve(asked, variant)]
 
     return explain
 

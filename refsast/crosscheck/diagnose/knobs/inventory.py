@@ -233,7 +233,8 @@ def _path_knobs(case: Case, level: int) -> Iterator[Knob]:
         yield _gain("drive path", level, tries=(1.0 / case.synapse.scale,))
         if params.b is not None:
             yield _switch("bias adjoint", level)
-    yield _gain("layer path", level + 1, tries=(0.0, -1.0, 2.0, 0.5, leak, 1.0 - leak))
+    if level + 1 < len(case.params):
+        yield _gain("layer path", level + 1, tries=(0.0, -1.0, 2.0, 0.5, leak, 1.0 - leak))
     above = case.params[level + 1] if level + 1 < len(case.params) else None
     if above is not None and above.w.shape[0] == above.w.shape[1]:
         yield _switch("transposed weight backward", level + 1)
