@@ -18,7 +18,12 @@ from refsast.crosscheck.compare import Examination, cosine_and_ratio
 from refsast.crosscheck.diagnose.faults import Fault, apply_fault
 from refsast.crosscheck.diagnose.knobs.program import solve_settings
 from refsast.crosscheck.diagnose.knobs.search import Found, find_settings
-from refsast.crosscheck.diagnose.knobs.words import count_numbers, free_values, parts_of
+from refsast.crosscheck.diagnose.knobs.words import (
+    count_numbers,
+    free_values,
+    is_factor_of_all,
+    parts_of,
+)
 from refsast.crosscheck.diagnose.observations import Observations
 from refsast.crosscheck.diagnose.table_search import misfit, search_table
 from refsast.crosscheck.variants import solve
@@ -106,7 +111,8 @@ def _setting_cause(
     if free and numbers < NUMBERS_PER_VALUE * free + NUMBERS_BESIDE:
         few = "too few numbers in this case to tell causes apart; take a wider network, more steps"
         return None, Cause(UNKNOWN, few, 1.0, 1.0, exact=False)
-    texts = list(dict.fromkeys(_says(case, other) for other, _ in exact))
+    named = [other for other, _ in exact if other is setting or not is_factor_of_all(case, other)]
+    texts = list(dict.fromkeys(_says(case, other) for other in named))
     cosine, ratio = cosine_and_ratio(flatten(whole.got.grads), flatten(answer.grads))
     name = " + ".join(part.name for part in parts_of(case, setting))
     cause = Cause(name, texts[0], cosine, ratio, others=tuple(texts[1:MAX_NAMED]))

@@ -55,7 +55,7 @@ class Location:
         names = ("layer", "step", "recording", "neuron")
         at = (self.layer, self.time, self.recording, self.neuron)
         known = [f"{name} {i + 1}" for name, i in zip(names, at, strict=True) if i is not None]
-        if self.what == "loss or readout":
+        if self.what in ("loss or readout", "not known"):
             return f"{self.what} ({self.how})"
         return f"{self.what} of {', '.join(known) or 'the whole'} ({self.how})"
 

@@ -73,6 +73,10 @@ def derivative(case: Case, index: int, dials: Dials, run: LayerRun) -> Array:
     for name, other in derivative_places(run, behind).items():
         if dials.turns(name, index):
             found = found + dials.read(name, index, 0.0) * (at(other()) - right)
+    for name, spike in other_spikes(neuron):
+        if dials.turns(f"derivative of {name}", index):
+            share = dials.read(f"derivative of {name}", index, 0.0)
+            found = found + share * (first_derivative(spike)(v) - right)
     for name, shape in SHAPES.items():
         if dials.turns(f"derivative {name}", index):
             share = dials.read(f"derivative {name}", index, 0.0)

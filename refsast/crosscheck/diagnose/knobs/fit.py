@@ -66,7 +66,8 @@ def group_layers(knobs: Sequence[Knob], spiking: int) -> list[Group]:
 
 def misfits(residuals: Array) -> Array:
     """Return the largest residual of each candidate; one that is no number is infinitely wrong."""
-    worst = abs(residuals).max(axis=1, initial=0.0)
+    with np.errstate(all="ignore"):
+        worst = abs(residuals).max(axis=1, initial=0.0)
     return np.where(np.isfinite(worst), worst, np.inf)
 
 
@@ -101,12 +102,14 @@ def refine(
     for _ in range(iterations):
         if not len(alive):
             break
-        r, jacobian = _linearise(run, bases, groups, values, size, alive)
+        with np.errstate(all="ignore"):
+            r, jacobian = _linearise(run, bases, groups, values, size, alive)
         worst = misfits(r)
         better = worst < lowest[alive]
         lowest[alive[better]] = worst[better]
         best[alive[better]] = values[alive[better]]
-        step = _solve(r, jacobian)
+        with np.errstate(all="ignore"):
+            step = _solve(r, jacobian)
         bound = np.maximum(2.0 * abs(values[alive]), 1.0)
         step = np.clip(np.nan_to_num(step), -bound, bound)
         moved = np.clip(values[alive] + step, low[alive], high[alive])
@@ -145,9 +148,13 @@ def apply_values(base: Setting, groups: Sequence[Group], values: Sequence[float]
 
 def _solve(r: Array, jacobian: Array) -> Array:
     """Least squares steps (N, m)."""
-    r, jacobian = np.nan_to_num(r, posinf=0.0, neginf=0.0), np.nan_to_num(jacobian, posinf=0.0, neginf=0.0)
+    peak = 1e100  # so that squares stay finite
+    r, jacobian = (np.clip(np.nan_to_num(a), -peak, peak) for a in (r, jacobian))
     scale = np.sqrt((jacobian**2).sum(axis=1)) + 1e-300
     unit = jacobian / scale[:, None]
     gram = np.swapaxes(unit, 1, 2) @ unit + 1e-14 * np.eye(unit.shape[2])
     right = (np.swapaxes(unit, 1, 2) @ r[..., None])[..., 0]
-    return -np.linalg.solve(gram, right[..., None])[..., 0] / scale
+    try:
+        return -np.linalg.solve(gram, right[..., None])[..., 0] / scale
+    except np.linalg.LinAlgError:
+        return np.zeros(scale.shape)

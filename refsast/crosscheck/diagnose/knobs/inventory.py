@@ -22,6 +22,7 @@ from refsast.model.reset import NoReset, Subtract
 
 GAINS = (0.0, 2.0, -1.0, 0.5)
 SWITCH = (1.0,)
+STARTS = (0.03, 0.1, 0.3, 0.7, 1.4, 3.0, 10.0, 30.0)
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,14 @@ class Knob:
         """Whether it may take any value in its range."""
         return self.low < self.high
 
+    @property
+    def starts(self) -> tuple[float, ...]:
+        """Where a search for its value may begin, far and near."""
+        if not self.smooth or not np.isfinite(self.right) or self.right == 0.0:
+            return ()
+        grid = tuple(self.right * factor for factor in STARTS)
+        return tuple(value for value in grid if self.low < value < self.high)
+
 
 def _switch(name: str, layer: int) -> Knob:
     return Knob(name, layer, 0.0, SWITCH, 0.0, 0.0)
@@ -89,7 +98,8 @@ def _memoryless_knobs(case: Case, layer: int) -> Iterator[Knob]:
     yield Knob("threshold", layer, theta, _others(theta, 1.0, 0.5, 2.0 * theta), 1e-6, 1e3)
     yield Knob("threshold shift", layer, 0.0, _others(0.0, -theta), -1e3, 1e3)
     yield Knob("slope", layer, k, _others(k, 1.0, 2.0, 0.5 * k, 2.0 * k, k * k), 1e-6, 1e4)
-    tries = _others(scale, 1.0, 1.0 - leak, (1.0 - leak) * scale, leak, 2.0, 0.5)
+    tries = _others(scale, 1.0, 1.0 - leak, (1.0 - leak) * scale, leak, 2.0, 0.5, 1.0 / scale,
+                    1.0 / (1.0 - leak) if leak < 1.0 else 1.0)
     yield Knob("input scale", layer, scale, tries, -1e4, 1e4)
     yield Knob("weight gain", layer, 1.0, (0.0, 2.0, 0.5, 1.0 - leak), -1e4, 1e4)
     if params.b is not None:
@@ -150,7 +160,8 @@ def _readout_knobs(case: Case) -> Iterator[Knob]:
     for name in ("sum over time", "last step", "final potential", "first step unread",
                  "last step unread", "readout one step late"):  # fmt: skip
         yield _switch(name, whole)
-    yield Knob("temperature", whole, 1.0, (2.0, 0.5, -1.0), -1e3, 1e3)
+    if readout.n_out is not None:  # else it is the gain
+        yield Knob("temperature", whole, 1.0, (2.0, 0.5, -1.0), -1e3, 1e3)
     yield Knob("label smoothing", whole, 0.0, (0.1, 0.2, 0.05), -2.0, 2.0)
     yield _switch("labels shifted", whole)
     for name in LOSS_FORMS:
@@ -269,7 +280,9 @@ def _derivative_knobs(case: Case, level: int, theta: float, k: float) -> Iterato
     widths = _others(0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 0.1, 0.5 * theta, theta, 1.0 / k, 0.5 / k, 2 / k)
     yield Knob("window", level, np.inf, widths, 0.0, 0.0)
     caps = _others(0.0, 0.1, 0.2, 0.25, 0.3, 0.5, 1.0, 0.25 * k, 0.125 * k)
-    yield Knob("derivative cap", level, np.inf, caps, 0.0, 0.0)
+    yield Knob("derivative cap", level, np.inf, caps, 1e-9, 1e6)
+    for name, _ in other_spikes(case.network.neurons[level]):
+        yield _switch(f"derivative of {name}", level)
 
 
 def _sum_knobs(recurrent: bool, level: int) -> Iterator[Knob]:

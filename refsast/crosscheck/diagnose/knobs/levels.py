@@ -22,6 +22,7 @@ from refsast.crosscheck.diagnose.knobs.samples import (
     relative_limit,
 )
 
+MAX_WINDOWS = 200
 ENTRIES = 96  # of an array, at most so many are compared in a search; the whole case comes last
 
 
@@ -86,7 +87,43 @@ class LevelView:
             right = self.predict(last, level, [setting]).arrays[part][0]
             limit = allowed_errors(self.samples, self.samples.parts[-1], level, part)
             found += _cell_settings(part, level, got, right, limit)
+        return found + self._bends(level) + self._windows(level)
+
+    def _bends(self, level: int) -> list[dict]:
+        """Settings in which each array of the level is clipped, or brought to one norm."""
+        arrays = [a for s in self.samples.all for a in given_arrays(s, level).values()]
+        norm = max(float(np.linalg.norm(a)) for a in arrays)
+        peak = max(float(abs(a).max(initial=0.0)) for a in arrays)
+        found = []
+        for name, limit in (("clipped to a norm", norm), ("brought to a norm", norm),
+                            ("clipped to values", peak)):  # fmt: skip
+            near = float(f"{limit:.3g}")
+            plain = near if abs(limit - near) <= 1e-5 * abs(near) else limit
+            found += [{(name, level): plain}] if limit > 0.0 else []
         return found
+
+    def _windows(self, level: int) -> list[dict]:
+        """Settings in which the derivative is cut outside of a window: one between any two |v|."""
+        case = self.samples.parts[-1].case
+        if level >= len(case.network.neurons):
+            return []
+        theta = case.network.neurons[level].threshold
+        v = np.unique(abs(self.runs[-1].layers[level].u - theta).ravel())
+        edges = v[:: max(1, len(v) // MAX_WINDOWS)]
+        return [
+            {("window", level): roundest_between(low, high)}
+            for low, high in zip(edges[:-1], edges[1:], strict=True)
+        ]
+
+
+def roundest_between(low: float, high: float) -> float:
+    """Return the number of fewest digits between two."""
+    middle = 0.5 * (low + high)
+    for digits in range(1, 17):
+        near = float(f"{middle:.{digits}g}")
+        if low <= near <= high:
+            return near
+    return middle
 
 
 def _cell_settings(part: str, level: int, got: Array, right: Array, limit: Array) -> list[dict]:

@@ -160,6 +160,10 @@ SWITCH_WORDS = {
     **{f"derivative {shape}": f"with the spike's derivative replaced by {shape}" for shape in SHAPES},
     **{f"another surrogate: {family}": f"with {family} spikes, as steep at threshold"
        for family in FAMILIES},
+    **{f"derivative of another surrogate: {family}": f"with the spike's derivative that of {family} spikes, as steep at threshold"
+       for family in FAMILIES},
+    **{f"derivative of another surrogate: {family}, same number": f"with the spike's derivative that of {family} spikes of the same slope parameter"
+       for family in FAMILIES},
     **{f"another surrogate: {family}, same number": f"with {family} spikes of the same slope parameter"
        for family in FAMILIES},
 }  # fmt: skip

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from refsast.arrays import Array
-from refsast.crosscheck.diagnose.knobs.dials import Dials, Setting, stack_settings
+from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Setting, stack_settings
 from refsast.crosscheck.diagnose.knobs.fit import (
     Group,
     Residuals,
@@ -23,7 +23,8 @@ from refsast.crosscheck.diagnose.knobs.fit import (
     refine,
 )
 from refsast.crosscheck.diagnose.knobs.inventory import backward_knobs, forward_knobs
-from refsast.crosscheck.diagnose.knobs.levels import LevelView, view_levels
+from refsast.crosscheck.diagnose.knobs.levels import LevelView, allowed_errors, view_levels
+from refsast.crosscheck.diagnose.knobs.program import solve_settings
 from refsast.crosscheck.diagnose.knobs.samples import (
     Samples,
     loss_vector,
@@ -31,8 +32,10 @@ from refsast.crosscheck.diagnose.knobs.samples import (
     relative_limit,
 )
 from refsast.crosscheck.diagnose.knobs.words import cost_of, known_knobs
+from refsast.model.params import flatten, layer_arrays
 
 BEAM = 8  # settings kept from level to level
+AROUND, PAIRS_AROUND = 8, 24  # moves around which pairs are matched again, and how many of each
 PAIRS = 160  # pairs that are refined, of all that the linear model offers
 ELEMENTS = 3_000_000  # of the largest array of a run, K settings side by side
 
@@ -62,6 +65,8 @@ def find_settings(samples: Samples) -> Found:
     hypotheses = _explain_losses(samples)
     forward = bool(hypotheses)
     explained: list[int] = []
+    if forward and (bent := _explain_bend(samples, hypotheses)):
+        return Found(tuple(bent), tuple(reversed(range(len(case.params)))), forward)
     for level in reversed(range(len(case.params))):
         extended: list[dict] = []
         for hypothesis in hypotheses:
@@ -78,7 +83,7 @@ def find_settings(samples: Samples) -> Found:
     return Found(tuple(hypotheses), tuple(explained), forward)
 
 
-def explains_all(samples: Samples, setting: dict) -> bool:
+def explains_all(samples: Samples, setting: dict, gradients=None) -> bool:
     """Whether a setting explains every number of the samples."""
     want, limit = loss_vector(samples), relative_limit(samples.dtype)
     allowed = limit * abs(want) + 1e-3 * limit * abs(want).max()
@@ -86,6 +91,8 @@ def explains_all(samples: Samples, setting: dict) -> bool:
         losses = predict_losses(samples, stack_settings([setting]))
         if misfits((losses - want) / allowed)[0] > 1.0:
             return False
+        if gradients is not None:
+            return gradients(samples, setting)
         view = view_levels(samples, setting)
         levels = range(len(samples.parts[-1].case.params))
         return all(misfits(view.residuals(level, [setting]))[0] <= 1.0 for level in levels)
@@ -120,6 +127,41 @@ def _keep_plainest(case, settings: list[dict]) -> list[dict]:
     return [s for s in ranked if cost_of(case, s) <= least + 1.0][:BEAM]
 
 
+def _explain_bend(samples: Samples, hypotheses: list[dict]) -> list[dict]:
+    """Settings in which all gradients are bent at the end: clipped, or brought to a norm."""
+    whole = [flatten(sample.got.grads) for sample in samples.all]
+    norm = max(float(np.linalg.norm(g)) for g in whole)
+    peak = max(float(abs(g).max(initial=0.0)) for g in whole)
+    if any(explains_whole(samples, hypothesis) for hypothesis in hypotheses):
+        return []
+    found = []
+    for name, limit in (("clipped to a norm", norm), ("brought to a norm", norm),
+                        ("clipped to values", peak)):  # fmt: skip
+        for hypothesis in hypotheses if limit > 0.0 else ():
+            tried = {**hypothesis, (name, WHOLE): round_value(limit)}
+            if explains_all(samples, tried, explains_whole):
+                found.append(tried)
+    return found
+
+
+def explains_whole(samples: Samples, setting: dict) -> bool:
+    """Whether a setting explains all gradients, with what is done to them together."""
+    for sample in samples.all:
+        answer = solve_settings(sample.case, [setting])[0]
+        for level, (got, given) in enumerate(zip(answer.grads, sample.got.grads, strict=True)):
+            for part, array in layer_arrays(given).items():
+                allowed = allowed_errors(samples, sample, level, part)
+                if not (abs(getattr(got, part) - array) <= allowed).all():
+                    return False
+    return True
+
+
+def round_value(value: float) -> float:
+    """The value of three digits next to one, if it is that but for rounding."""
+    near = float(f"{value:.3g}")
+    return near if abs(value - near) <= 1e-5 * abs(near) else value
+
+
 def _explain_losses(samples: Samples) -> list[dict]:
     """Settings of forward knobs that explain all losses."""
     want, limit = loss_vector(samples), relative_limit(samples.dtype)
@@ -136,7 +178,18 @@ def _explain_losses(samples: Samples) -> list[dict]:
     if misfits(run([{}]))[0] <= 1.0:
         return [{}]
     groups = group_layers(forward_knobs(case), len(case.network.neurons))
-    return _search(run, {}, groups, depth=2)
+    if found := _search(run, {}, groups, depth=1):
+        return found
+    # What shows in a single step must be part of the cause.
+    first = len(samples.losses[0])
+
+    def run_first(settings: Sequence[Setting]) -> Array:
+        return run(settings)[:, :first]
+
+    bases = _search(run_first, {}, groups, depth=1) if misfits(run_first([{}]))[0] > 1.0 else []
+    for base in _keep_plainest(case, bases)[:4]:
+        found += _search(run, base, groups, depth=1)
+    return found or _search(run, {}, groups, depth=2, skip=1)
 
 
 def _run_chunks(
@@ -216,21 +269,57 @@ def _search(
     found = [moves[i][1] for i in np.flatnonzero(misfits(r) <= 1.0)] if not skip else []
     smooth = [group for group in groups if group.smooth]
     start = run([base])[0]
-    first = _first_values(groups, moves, r, smooth)
     if not skip:
-        found += _refined(run, [base] * len(smooth), [(g,) for g in smooth], first)
+        first = _first_values(run, base, moves, r, smooth)
+        twice = [(group,) for group in smooth for _ in range(2)]
+        found += _refined(run, [base] * len(twice), twice, first.reshape(-1, 1))
     if found or depth == 1:
         return found
     columns, owners = _columns(run, base, start, moves, r, smooth)
-    found = _search_pairs(run, base, start, columns, owners)
+    found = _search_pairs(run, base, start, columns, owners, PAIRS)
+    if not found:
+        found = _search_around(run, base, groups, moves, r)
     if found or depth == 2:
         return found
     return _search_triples(run, base, start, columns, owners)
 
 
-def _first_values(groups, moves, r: Array, smooth: Sequence[Group]) -> Array:
-    """Where each smooth group's refinement begins: the best of its right value and its tries."""
-    norms = np.linalg.norm(np.nan_to_num(r, nan=1e300, posinf=1e300), axis=1)
+def _search_around(
+    run: Residuals, base: dict, groups: Sequence[Group], moves, r: Array
+) -> list[dict]:
+    """Pairs by matching again around the moves that explain most alone, fitted as well as can be."""
+    norms = np.linalg.norm(np.clip(np.nan_to_num(r, nan=1e100), -1e100, 1e100), axis=1)
+    for i in np.argsort(norms)[:AROUND]:
+        group, setting = moves[i]
+        if group is None:
+            continue
+        if group.smooth:
+            start = np.array([[setting[group.keys[0]]]])
+            values, _ = refine(run, [base], [(group,)], start)
+            setting = apply_values(base, (group,), values[0])
+        others = [g for g in groups if not set(g.keys) & set(group.keys)]
+        turned = [(g, {**setting, **turn}) for g in others for turn in g.tries()]
+        rows, now = run([s for _, s in turned]), run([setting])[0]
+        smooth = [g for g in others if g.smooth]
+        columns, owners = _columns(run, setting, now, turned, rows, smooth)
+        unit, along, kept = _gains(columns, now)
+        pairs = []
+        for j in np.argsort(-abs(along))[:PAIRS_AROUND]:
+            first = (group, setting, None)
+            pair = _merge(first, owners[int(kept[j])], base)
+            if pair is not None:
+                pairs.append(pair)
+        if found := _try_all(run, pairs):
+            return found
+    return []
+
+
+def _first_values(run: Residuals, base: dict, moves, r: Array, smooth: Sequence[Group]) -> Array:
+    """Where the refinement of each smooth group begins: (N, 2), its right value and the best try."""
+    far = [(group, {**base, **group.turn(v)}) for group in smooth for v in group.knobs[0].starts]
+    if far:
+        moves, r = [*moves, *far], np.concatenate([r, run([setting for _, setting in far])])
+    norms = misfits(r)
     best: dict[Group, tuple[float, float]] = {}
     for (group, setting), norm in zip(moves, norms, strict=True):
         if group is not None and group.smooth:
@@ -239,9 +328,9 @@ def _first_values(groups, moves, r: Array, smooth: Sequence[Group]) -> Array:
                 best[group] = (norm, value)
     starts = []
     for group in smooth:
-        right = group.knobs[0].right
-        starts.append([right if np.isfinite(right) else best.get(group, (0.0, 1.0))[1]])
-    return np.array(starts, dtype=float).reshape(-1, 1)
+        right, near = group.knobs[0].right, best.get(group, (0.0, 1.0))[1]
+        starts.append([right if np.isfinite(right) else near, near])
+    return np.array(starts, dtype=float).reshape(-1, 2)
 
 
 def _refined(
@@ -274,8 +363,10 @@ def _snap(group: Group, value: float) -> float:
 
 def _columns(run: Residuals, base: dict, start: Array, moves, r: Array, smooth: Sequence[Group]):
     """What each move adds to the residuals, to first order; with the move itself."""
-    columns = [row - start for row in r]
+    with np.errstate(all="ignore"):
+        columns = [row - start for row in r]
     owners = [(group, setting, None) for group, setting in moves]
+    smooth = [group for group in smooth if np.isfinite(group.knobs[0].right)]
     h = [1e-5 * max(abs(g.knobs[0].right), 0.1) for g in smooth]
     settings = []
     for group, step in zip(smooth, h, strict=True):
@@ -287,7 +378,7 @@ def _columns(run: Residuals, base: dict, start: Array, moves, r: Array, smooth: 
         for k, group in enumerate(smooth):
             columns.append((ends[2 * k] - ends[2 * k + 1]) / (2.0 * h[k]))
             owners.append((group, base, group.knobs[0].right))
-    return np.nan_to_num(np.array(columns), posinf=0.0, neginf=0.0), owners
+    return np.clip(np.nan_to_num(np.array(columns)), -1e100, 1e100), owners
 
 
 def _gains(columns: Array, start: Array) -> tuple[Array, Array, Array]:
@@ -298,7 +389,9 @@ def _gains(columns: Array, start: Array) -> tuple[Array, Array, Array]:
     return unit, unit @ -start, np.flatnonzero(seen)
 
 
-def _search_pairs(run: Residuals, base: dict, start: Array, columns: Array, owners) -> list[dict]:
+def _search_pairs(
+    run: Residuals, base: dict, start: Array, columns: Array, owners, most: int
+) -> list[dict]:
     """Pairs of moves, those first that explain most of the residuals together."""
     unit, along, kept = _gains(columns, start)
     gram = np.clip(unit @ unit.T, -1.0, 1.0)
@@ -306,7 +399,7 @@ def _search_pairs(run: Residuals, base: dict, start: Array, columns: Array, owne
     with np.errstate(all="ignore"):
         gain = (along[:, None] ** 2 + along**2 - 2.0 * gram * along[:, None] * along) / room
     gain[(room < 1e-8) | np.tri(len(unit), dtype=bool)] = -1.0
-    order = np.argsort(-gain, axis=None)[: 4 * PAIRS]
+    order = np.argsort(-gain, axis=None)[: 4 * most]
     pairs, seen = [], set()
     for flat in order:
         i, j = (int(kept[k]) for k in np.unravel_index(flat, gain.shape))
@@ -315,7 +408,7 @@ def _search_pairs(run: Residuals, base: dict, start: Array, columns: Array, owne
         if pair is not None and mark not in seen:
             seen.add(mark)
             pairs.append(pair)
-        if len(pairs) >= PAIRS:
+        if len(pairs) >= most:
             break
     return _try_all(run, pairs)
 

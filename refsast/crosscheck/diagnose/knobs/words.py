@@ -1,6 +1,7 @@
 """A setting in plain English, and how plain it is."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -13,6 +14,11 @@ from refsast.crosscheck.diagnose.knobs.samples import Samples
 from refsast.model.params import param_arrays
 
 MAX_LIMIT = 1e-7  # relative: how near a fitted number is to one that has a name
+# Settings that say less plainly what another one says, and how much they count for more.
+SYNONYM, RESTRICTED = 0.1, 0.1
+SYNONYMS = {("leak backward", "0"), ("readout leak backward", "0"), ("no reset backward", "1"),
+            ("reset share", "0"), ("subtracts", "0"), ("readout leak", "0"), ("recurrence gain", "0.0"),
+            ("weight gain", "0")}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,32 @@ def cost_of(case: Case, setting: Setting) -> float:
         if mark not in seen:
             seen.add(mark)
             cost += 1.0 if symbol is not None else 1.4
-    return cost
+            cost += SYNONYM if (name, symbol) in SYNONYMS else 0.0
+    return cost + RESTRICTED * _count_restricted(case, setting)
+
+
+def _count_restricted(case: Case, setting: Setting) -> int:
+    """How many names are turned in some spiking layers only."""
+    knobs, spiking = known_knobs(case), len(case.network.neurons)
+    count = 0
+    for name in {name for name, _ in setting}:
+        inside = {at for n, at in setting if n == name and 0 <= at < spiking}
+        possible = {at for n, at in knobs if n == name and _lowest(name) <= at < spiking}
+        count += bool(inside) and inside < possible
+    return count
+
+
+def _lowest(name: str) -> int:
+    """The lowest layer in which a knob shows: the input of the first has no gradient to lose."""
+    return 1 if name.startswith(("layer path", "transposed weight backward")) else 0
+
+
+def is_factor_of_all(case: Case, setting: Setting) -> bool:
+    """Whether a setting multiplies the gradients of every layer, which `WHOLE` says better."""
+    names = {name for name, _ in setting}
+    layers = {at for _, at in setting}
+    whole = set(range(len(case.params)))
+    return len(names) == 1 and names.pop().startswith("layer ") and layers == whole
 
 
 def free_values(case: Case, setting: Setting) -> int:
@@ -98,6 +129,7 @@ def parts_of(case: Case, setting: Setting) -> list[Part]:
     return [_describe(case, knobs, *mark, found) for mark, found in groups.items()]
 
 
+@lru_cache(maxsize=16)
 def known_knobs(case: Case) -> dict[tuple[str, int], Knob]:
     """Return all knobs of a case by their keys."""
     found = {knob.key: knob for knob in forward_knobs(case)}
@@ -116,7 +148,8 @@ def _describe(
     number = f"{value:.6g} = {symbol}" if symbol != f"{value:g}" and symbol != f"{value:.6g}" else number
     if name in NUMBER_WORDS:
         right = f"{rights.pop():.6g}" if len(rights) == 1 else "its own"
-        says = f"with {NUMBER_WORDS[name]} {number} in place of {right}"
+        plain = f"{value:.6g}" if is_round(value) else number
+        says = f"with {NUMBER_WORDS[name]} {plain} in place of {right}"
         if name == "temperature":
             says = f"with logits multiplied by {number}"
     elif name in SWITCH_WORDS and value == 1.0:
@@ -153,8 +186,7 @@ def where_words(case: Case, knobs: dict, name: str, layers: list[int]) -> str:
         return ""
     home = [i for n, i in knobs if n == name]
     possible = {i for i in home if i < spiking}
-    if name.startswith("layer path") or name.startswith("transposed weight backward"):
-        possible = {i for i in home if 0 < i < spiking}
+    possible = {i for i in possible if i >= _lowest(name)}
     if layers == [spiking]:
         return "" if not possible else " in the readout alone"
     inside = {i for i in layers if i < spiking}
