@@ -134,9 +134,7 @@ def black_box(case: rs.Case, *faults: Fault) -> Callable[..., tuple[float, rs.Pa
     return gradient
 
 
-def true_location(
-    case: rs.Case, *faults: Fault
-) -> tuple[str, int | None, int | None] | None:
+def true_location(case: rs.Case, *faults: Fault) -> tuple[str, int | None, int | None] | None:
     """Kind, layer and step of what is wrong first: states, the loss, adjoints; by plain loops."""
     right, wrong = solve(case), solve(case, _apply_faults(case, faults))
     steps, layers = range(len(case.x)), range(len(case.network.neurons))

@@ -16,7 +16,9 @@ import numpy as np
 from refsast.crosscheck.case import Answer, Case
 from refsast.crosscheck.compare import Examination, cosine_and_ratio
 from refsast.crosscheck.diagnose.faults import Fault, apply_fault
+from refsast.crosscheck.diagnose.knobs.explain import explain_whole_case
 from refsast.crosscheck.diagnose.knobs.program import solve_settings
+from refsast.crosscheck.diagnose.knobs.samples import relative_limit
 from refsast.crosscheck.diagnose.knobs.search import Found, find_settings
 from refsast.crosscheck.diagnose.knobs.words import (
     count_numbers,
@@ -99,8 +101,10 @@ def _setting_cause(
     assert observations.samples is not None
     exact: list[tuple[dict, Answer]] = []
     for setting in found.settings:
-        with np.errstate(all="ignore"):
-            answer = solve_settings(case, [setting])[0]
+        answer = _solve_quietly(case, setting)
+        if setting and misfit(whole, answer) > 1.0:
+            setting = explain_whole_case(case, whole.got, relative_limit(whole.dtype), setting)
+            answer = _solve_quietly(case, setting)
         if setting and misfit(whole, answer) <= 1.0:
             exact.append((setting, answer))
     if not exact:
@@ -117,6 +121,11 @@ def _setting_cause(
     name = " + ".join(part.name for part in parts_of(case, setting))
     cause = Cause(name, texts[0], cosine, ratio, others=tuple(texts[1:MAX_NAMED]))
     return _explain_settings(case, [other for other, _ in exact]), cause
+
+
+def _solve_quietly(case: Case, setting: dict) -> Answer:
+    with np.errstate(all="ignore"):
+        return solve_settings(case, [setting])[0]
 
 
 def _says(case: Case, setting: dict) -> str:

@@ -129,7 +129,9 @@ def gradient_location(errors: Mapping[str, Array], how: str) -> Location | None:
         return None
     if all(wrong.values()) and len(wrong) > 1:
         return Location("gradient", how=how)
-    return Location("gradient", max(layer for layer, is_wrong in wrong.items() if is_wrong), how=how)
+    return Location(
+        "gradient", max(layer for layer, is_wrong in wrong.items() if is_wrong), how=how
+    )
 
 
 def locate(stages: Sequence[Stage], runs: Sequence[Sequence[Stage]]) -> Location | None:

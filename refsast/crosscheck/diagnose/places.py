@@ -176,4 +176,3 @@ def _pulse_cases(case: Case) -> Iterator[tuple[Case, list[int]]]:
         x[:, :, : len(steps)], w[:, : len(steps)] = 0.0, 0.0
         x[steps, :, range(len(steps))] = 1.0
         yield replace(case, x=x, params=(replace(case.params[0], w=w), *case.params[1:])), steps
-

@@ -17,7 +17,6 @@ from refsast.crosscheck.diagnose.derivative_shapes import SHAPES
 from refsast.crosscheck.diagnose.knobs.dials import Dials, mix, shift_steps
 from refsast.crosscheck.diagnose.knobs.forward import (
     LayerRun,
-    delay_names,
     firing_threshold,
     other_spikes,
     recurrent_matrix,
@@ -106,7 +105,7 @@ def backward_layer(case: Case, index: int, dials: Dials, run: LayerRun, g: Array
     layer, neuron = case.params[index], case.network.neurons[index]
     slope = derivative(case, index, dials, run)
     leak = dials.read("leak", index, neuron.leak)
-    leak = dials.read("leak backward", index, leak) 
+    leak = dials.read("leak backward", index, leak)
     potential = dials.read("potential path", index, 1.0)
     zero, constant, wiped = taken_off(neuron, index, dials, " backward")
     through = float(not neuron.detach_reset)

@@ -6,7 +6,7 @@ import numpy as np
 
 from refsast.arrays import Array
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials, mix
+from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials
 from refsast.crosscheck.diagnose.knobs.readout import power_factor
 from refsast.model.params import Layer
 

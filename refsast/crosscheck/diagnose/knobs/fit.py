@@ -158,3 +158,9 @@ def _solve(r: Array, jacobian: Array) -> Array:
         return -np.linalg.solve(gram, right[..., None])[..., 0] / scale
     except np.linalg.LinAlgError:
         return np.zeros(scale.shape)
+
+
+def round_value(value: float) -> float:
+    """The value of three digits next to one, if it is that but for rounding."""
+    near = float(f"{value:.3g}")
+    return near if abs(value - near) <= 1e-5 * abs(near) else value

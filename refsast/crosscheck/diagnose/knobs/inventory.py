@@ -98,8 +98,17 @@ def _memoryless_knobs(case: Case, layer: int) -> Iterator[Knob]:
     yield Knob("threshold", layer, theta, _others(theta, 1.0, 0.5, 2.0 * theta), 1e-6, 1e3)
     yield Knob("threshold shift", layer, 0.0, _others(0.0, -theta), -1e3, 1e3)
     yield Knob("slope", layer, k, _others(k, 1.0, 2.0, 0.5 * k, 2.0 * k, k * k), 1e-6, 1e4)
-    tries = _others(scale, 1.0, 1.0 - leak, (1.0 - leak) * scale, leak, 2.0, 0.5, 1.0 / scale,
-                    1.0 / (1.0 - leak) if leak < 1.0 else 1.0)
+    tries = _others(
+        scale,
+        1.0,
+        1.0 - leak,
+        (1.0 - leak) * scale,
+        leak,
+        2.0,
+        0.5,
+        1.0 / scale,
+        1.0 / (1.0 - leak) if leak < 1.0 else 1.0,
+    )
     yield Knob("input scale", layer, scale, tries, -1e4, 1e4)
     yield Knob("weight gain", layer, 1.0, (0.0, 2.0, 0.5, 1.0 - leak), -1e4, 1e4)
     if params.b is not None:
@@ -223,7 +232,9 @@ def _path_knobs(case: Case, level: int) -> Iterator[Knob]:
         yield _gain("reset path", level, attached, (0.0, 1.0, -1.0, 2.0, leak))
     if memory:
         yield _gain("state path", level, tries=(0.0,))
-        yield _gain("potential path", level, tries=(0.0, 1.0 - leak, 1.0 / leak if leak else 2.0, leak))
+        yield _gain(
+            "potential path", level, tries=(0.0, 1.0 - leak, 1.0 / leak if leak else 2.0, leak)
+        )
         if reset:
             yield _gain("reset path of the potential", level)
         yield Knob("leak backward", level, leak, _others(leak, 1.0, 0.0, 1.0 - leak), -0.5, 1.5)
@@ -277,7 +288,9 @@ def _derivative_knobs(case: Case, level: int, theta: float, k: float) -> Iterato
     for name in SHAPES:
         if name != "own":
             yield _switch(f"derivative {name}", level)
-    widths = _others(0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 0.1, 0.5 * theta, theta, 1.0 / k, 0.5 / k, 2 / k)
+    widths = _others(
+        0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 0.1, 0.5 * theta, theta, 1.0 / k, 0.5 / k, 2 / k
+    )
     yield Knob("window", level, np.inf, widths, 0.0, 0.0)
     caps = _others(0.0, 0.1, 0.2, 0.25, 0.3, 0.5, 1.0, 0.25 * k, 0.125 * k)
     yield Knob("derivative cap", level, np.inf, caps, 1e-9, 1e6)

@@ -48,9 +48,7 @@ class LevelView:
             case, run = self.samples.all[sample].case, self.runs[sample]
             dials = stack_settings([self.setting])
             whole = len(case.network.neurons)
-            if level == whole:
-                self.cache[key] = logit_slopes(case, dials, run)
-            elif level == whole - 1:
+            if level == whole or level == whole - 1:
                 self.cache[key] = logit_slopes(case, dials, run)
             else:
                 carry = self.above(sample, level + 1)

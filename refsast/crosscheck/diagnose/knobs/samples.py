@@ -4,7 +4,6 @@ Losses of single recordings and of few steps tell forward faults from each other
 on the way back; gradients of one, two and six steps tell the rest.
 """
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,8 +12,8 @@ from refsast.arrays import Array
 from refsast.crosscheck.case import Answer, Case, Gradient, ask
 from refsast.crosscheck.compare import cast_case
 from refsast.crosscheck.diagnose.knobs.dials import Dials
-from refsast.crosscheck.diagnose.knobs.readout import read_spikes
 from refsast.crosscheck.diagnose.knobs.program import run_layers, scale_losses
+from refsast.crosscheck.diagnose.knobs.readout import read_spikes
 from refsast.model.params import Params, layer_arrays
 
 STEPS, RECORDINGS, INPUTS = (1, 2, 3, 6), 4, 48
@@ -118,6 +117,12 @@ def loss_vector(samples: Samples) -> Array:
     return np.concatenate(samples.losses)
 
 
+def allowed_losses(samples: Samples) -> Array:
+    """Return how far each loss may be from a candidate's."""
+    want, limit = abs(loss_vector(samples)), relative_limit(samples.dtype)
+    return limit * want + 1e-3 * limit * want.max()
+
+
 def predict_losses(samples: Samples, dials: Dials) -> Array:
     """Return what each setting answers to the same questions, shape (K, N)."""
     found = []
@@ -136,12 +141,3 @@ def predict_losses(samples: Samples, dials: Dials) -> Array:
 def given_arrays(sample: Sample, level: int) -> dict[str, Array]:
     """Return the gradients of a level that were answered."""
     return layer_arrays(sample.got.grads[level])
-
-
-Chunk = Callable[[list], Array]
-
-
-def in_chunks(items: list, size: int, function: Chunk) -> Iterator[Array]:
-    """Yield a function of parts of a list."""
-    for start in range(0, len(items), size):
-        yield function(items[start : start + size])

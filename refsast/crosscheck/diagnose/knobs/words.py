@@ -9,7 +9,12 @@ from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Setting
 from refsast.crosscheck.diagnose.knobs.forward import slope_of
 from refsast.crosscheck.diagnose.knobs.inventory import Knob, backward_knobs, forward_knobs
-from refsast.crosscheck.diagnose.knobs.phrases import ALIASES, GAIN_WORDS, NUMBER_WORDS, SWITCH_WORDS
+from refsast.crosscheck.diagnose.knobs.phrases import (
+    ALIASES,
+    GAIN_WORDS,
+    NUMBER_WORDS,
+    SWITCH_WORDS,
+)
 from refsast.crosscheck.diagnose.knobs.samples import Samples
 from refsast.model.params import param_arrays
 
@@ -90,12 +95,12 @@ def _count_restricted(case: Case, setting: Setting) -> int:
     count = 0
     for name in {name for name, _ in setting}:
         inside = {at for n, at in setting if n == name and 0 <= at < spiking}
-        possible = {at for n, at in knobs if n == name and _lowest(name) <= at < spiking}
+        possible = {at for n, at in knobs if n == name and lowest_layer(name) <= at < spiking}
         count += bool(inside) and inside < possible
     return count
 
 
-def _lowest(name: str) -> int:
+def lowest_layer(name: str) -> int:
     """The lowest layer in which a knob shows: the input of the first has no gradient to lose."""
     return 1 if name.startswith(("layer path", "transposed weight backward")) else 0
 
@@ -145,7 +150,9 @@ def _describe(
     where = where_words(case, knobs, name, layers)
     rights = {knobs[name, i].right for i in layers if (name, i) in knobs}
     number = f"{value:.6g}" if f"{value:.6g}" == symbol or "its slope" in symbol else symbol
-    number = f"{value:.6g} = {symbol}" if symbol != f"{value:g}" and symbol != f"{value:.6g}" else number
+    number = (
+        f"{value:.6g} = {symbol}" if symbol != f"{value:g}" and symbol != f"{value:.6g}" else number
+    )
     if name in NUMBER_WORDS:
         right = f"{rights.pop():.6g}" if len(rights) == 1 else "its own"
         plain = f"{value:.6g}" if is_round(value) else number
@@ -186,7 +193,7 @@ def where_words(case: Case, knobs: dict, name: str, layers: list[int]) -> str:
         return ""
     home = [i for n, i in knobs if n == name]
     possible = {i for i in home if i < spiking}
-    possible = {i for i in possible if i >= _lowest(name)}
+    possible = {i for i in possible if i >= lowest_layer(name)}
     if layers == [spiking]:
         return "" if not possible else " in the readout alone"
     inside = {i for i in layers if i < spiking}
