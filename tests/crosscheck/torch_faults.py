@@ -96,7 +96,7 @@ def run(case: rs.Case, slip: Slip, params, x, y, dtype):
            for n in ("w", "b", "v") if getattr(l, n) is not None} for l in params]  # fmt: skip
     a = torch.tensor(x, dtype=dtype)
     xin = a.requires_grad_()
-    steps, potentials, L = len(x), [], len(net.neurons)
+    steps, potentials, spikes = len(x), [], []
     for i, (neuron, p) in enumerate(zip(net.neurons, ps)):
         leak, theta = slip.number("leak", i, neuron.leak), slip.number("theta", i, neuron.threshold)
         drop = slip.number("drop", i, theta)
@@ -171,6 +171,7 @@ def run(case: rs.Case, slip: Slip, params, x, y, dtype):
             out.append(s)
         potentials.append(us)
         a = torch.stack(out)
+        spikes.append(a.detach().numpy())
     loss = read_out(case, slip, ps, a, y, dtype)
     loss.backward()
     grads = [{n: (torch.zeros_like(q) if q.grad is None else q.grad).numpy().astype(float) for n, q in p.items()} for p in ps]
@@ -180,7 +181,7 @@ def run(case: rs.Case, slip: Slip, params, x, y, dtype):
     states = [np.array([u.detach().numpy() for u in us]) for us in potentials]
     as_type = np.float32 if dtype == torch.float32 else np.float64
     grads = [{n: g.astype(as_type) for n, g in layer.items()} for layer in grads]
-    return float(loss.detach()), grads, states, adjoints
+    return float(loss.detach()), grads, states, spikes, adjoints
 
 
 def read_out(case, slip, ps, a, y, dtype):
@@ -323,10 +324,10 @@ def truth(case, slip, dtype):
     """What is wrong first: kind, layer; by this program's own states and adjoints."""
     tol = 1e-9 if dtype == torch.float64 else 3e-4
     right = solve(case)
-    loss, grads, us, adjoints = run(case, slip, case.params, case.x, case.y, dtype)
+    loss, grads, us, ss, adjoints = run(case, slip, case.params, case.x, case.y, dtype)
     for t in range(len(case.x)):
         for i, u in enumerate(us):
-            if differ(u[t], right.u[i][t], tol):
+            if differ(u[t], right.u[i][t], tol) or differ(ss[i][t], right.s[i][t], tol):
                 return "state", i, t
     if abs(loss - right.loss) > tol * abs(right.loss):
         return "loss or readout", None, None

@@ -122,7 +122,7 @@ def wrong_arrays(errors: Mapping[str, Array]) -> dict[int, dict[str, bool]]:
 def gradient_location(errors: Mapping[str, Array], how: str) -> Location | None:
     """Return the layer whose gradients are wrong though adjoints are right; None where none is.
 
-    All layers alike are said at once: no layer then. Else it is the highest, since that comes first.
+    All layers alike are said at once: no layer then. Else it is the highest, which comes first.
     """
     wrong = {layer: any(parts.values()) for layer, parts in wrong_arrays(errors).items()}
     if not any(wrong.values()):

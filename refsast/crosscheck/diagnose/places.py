@@ -148,7 +148,7 @@ def _is_multiple(got: Array, right: Array) -> bool:
 
 
 def _ask_pulses(gradient: Gradient, case: Case) -> tuple[Array, Array, Array, bool] | None:
-    """Adjoints of the first layer, got and right (time, n); which are wrong; whether b is their sum."""
+    """Adjoints of the first layer, got and right; which are wrong; whether b is their sum."""
     shape = (len(case.x), case.network.sizes[1])
     got, right, wrong, sums = np.zeros(shape), np.zeros(shape), np.zeros(len(case.x), bool), True
     for pulsed, steps in _pulse_cases(case):

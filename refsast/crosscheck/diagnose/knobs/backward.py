@@ -76,10 +76,11 @@ def derivative(case: Case, index: int, dials: Dials, run: LayerRun) -> Array:
         if dials.turns(f"derivative of {name}", index):
             share = dials.read(f"derivative of {name}", index, 0.0)
             found = found + share * (first_derivative(spike)(v) - right)
+    wide = dials.read("derivative width", index, k) / k
     for name, shape in SHAPES.items():
         if dials.turns(f"derivative {name}", index):
             share = dials.read(f"derivative {name}", index, 0.0)
-            found = found + share * (shape(neuron, v) - right)
+            found = found + share * (shape(neuron, wide * v) - right)
     if dials.turns("window", index):
         found = np.where(abs(v) <= dials.read("window", index, np.inf), found, 0.0)
     if dials.turns("derivative cap", index):
@@ -119,6 +120,8 @@ def backward_layer(case: Case, index: int, dials: Dials, run: LayerRun, g: Array
     recurrent = dials.read("recurrent path", index, 1.0)
     v = None if layer.v is None else backward_recurrence(case, index, dials)
     states = dials.read("state path", index, 1.0)
+    carry = dials.read("carry path", index, 1.0)
+    carry_cuts = time_cuts(dials, index, len(g), "carry ")
     cuts = time_cuts(dials, index, len(g))
     rest = np.zeros(run.u.shape[1:])
     # Of step t + 1 and t + 2: the adjoint, what flows back through the reset, the current.
@@ -127,13 +130,14 @@ def backward_layer(case: Case, index: int, dials: Dials, run: LayerRun, g: Array
     for t in reversed(range(len(g))):
         open_ = states if cuts is None else states * cuts[t]
         ds = dials.read("spike path", index, 1.0) * g[t]
-        ds = ds + open_ * through * ((1.0 - late) * pulled + late * pulled_2)
+        kept_back = open_ * carry if carry_cuts is None else open_ * carry * carry_cuts[t]
+        ds = ds + kept_back * through * ((1.0 - late) * pulled + late * pulled_2)
         if v is not None:
             ds = ds + open_ * recurrent * (((1.0 - rec_late) * i_later + rec_late * i_2) @ v)
         kept_u = leak
         if t + 1 < len(g):
             kept_u = leak - through_u * (zero * run.s_reset[t + 1])
-        delta = slope[t] * ds + open_ * potential * kept_u * later
+        delta = slope[t] * ds + kept_back * potential * kept_u * later
         drive = delta * (1.0 - wiped * run.s_reset[t])
         i_2 = i_later
         i_later = open_ * kept * i_later + scale * (drive + delayed * (open_ * drive_later - drive))
@@ -159,12 +163,12 @@ def backward_recurrence(case: Case, index: int, dials: Dials) -> Array:
     return mix(dials, index, right, others)
 
 
-def time_cuts(dials: Dials, index: int, steps: int) -> Array | None:
+def time_cuts(dials: Dials, index: int, steps: int, what: str = "") -> Array | None:
     """Whether a gradient passes from step t + 1 to step t, shape (time, K, 1, 1); None: always."""
     found = None
     for name, offset in (("blocks", 0), ("blocks from the end", steps)):
-        if dials.turns(name, index):
-            size = dials.read(name, index, np.inf)
+        if dials.turns(what + name, index):
+            size = dials.read(what + name, index, np.inf)
             after = (np.arange(1, steps + 1) - offset).reshape(-1, 1, 1, 1)
             cut = np.where(np.isfinite(size) & (after % size == 0.0), 0.0, 1.0)
             found = cut if found is None else found * cut
@@ -261,10 +265,8 @@ def input_gradient(case: Case, index: int, dials: Dials, current: Array) -> Arra
             others["transposed weight"] = current @ layer.w.T
     below = mix(dials, index, current @ layer.w, others)
     below = below * dials.read("weight gain", index, 1.0) * dials.read("layer path", index, 1.0)
-    if len(below) > 1:  # an input that was late gives its gradient to an earlier step
-        turned = {name: undo for name, undo in undo_delays(below).items()}
-        below = mix(dials, index, below, turned)
-    return below
+    # An input that was late gives its gradient to an earlier step.
+    return mix(dials, index, below, undo_delays(below))
 
 
 def undo_delays(below: Array) -> dict[str, Array]:

@@ -5,6 +5,7 @@ to layer sees them.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -148,7 +149,7 @@ def _fit_window(case: Case, run: Residuals, setting: dict) -> dict:
     edges = edges[max(0, near - EDGES) : near + EDGES]
     tried = [
         {**setting, **{("window", i): roundest_between(low, high) for i in layers}}
-        for low, high in zip(edges[:-1], edges[1:], strict=True)
+        for low, high in pairwise(edges)
     ]
     if not tried:
         return setting

@@ -43,16 +43,22 @@ def finish_arrays(
 
 def reorder(dials: Dials, index: int, part: str, array: Array) -> Array:
     """A gradient with its neurons or inputs in another order."""
-    others = {f"{part} neurons reversed": array[:, ::-1], f"{part} neurons rolled": np.roll(array, 1, 1),
-              f"{part} neurons rolled back": np.roll(array, -1, 1)}  # fmt: skip
-    if part != "b":
-        others |= {f"{part} inputs reversed": array[..., ::-1], f"{part} inputs rolled": np.roll(array, 1, -1),
-                   f"{part} inputs rolled back": np.roll(array, -1, -1)}  # fmt: skip
-        if array.shape[-1] == array.shape[-2]:
-            diagonal = array * np.eye(array.shape[-1])
-            others[f"{part} gradient transposed"] = np.swapaxes(array, -1, -2)
-            others[f"{part} gradient without diagonal"] = array - diagonal
-            others[f"{part} gradient of the diagonal"] = diagonal
+    changes = {
+        "reversed": lambda a, axis: np.flip(a, axis),
+        "rolled": lambda a, axis: np.roll(a, 1, axis),
+        "rolled back": lambda a, axis: np.roll(a, -1, axis),
+    }
+    axes = {"neurons": 1} if part == "b" else {"neurons": 1, "inputs": array.ndim - 1}
+    others = {
+        f"{part} {what} {name}": change(array, axis)
+        for what, axis in axes.items()
+        for name, change in changes.items()
+    }
+    if part != "b" and array.shape[-1] == array.shape[-2]:
+        diagonal = array * np.eye(array.shape[-1])
+        others[f"{part} gradient transposed"] = np.swapaxes(array, -1, -2)
+        others[f"{part} gradient without diagonal"] = array - diagonal
+        others[f"{part} gradient of the diagonal"] = diagonal
     found = array
     for name, other in others.items():
         if dials.turns(name, index):

@@ -122,7 +122,7 @@ def weighted_input(layer: Layer, index: int, dials: Dials, a: Array) -> Array:
     currents = currents * dials.read("weight gain", index, 1.0)
     if layer.b is not None:
         currents = currents + dials.read("bias gain", index, 1.0) * layer.b
-    return currents + dials.read("offset", index, 0.0)
+    return currents
 
 
 def transposed_product(layer: Layer, a: Array) -> dict[str, Array]:
@@ -155,8 +155,7 @@ def delay_names(a: Array) -> dict[str, Array]:
 def run_layer(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
     """Run one layer on its input, of shape (time, K or 1, batch, n_in)."""
     neuron, layer = case.network.neurons[index], case.params[index]
-    if len(a) > 1:
-        a = mix(dials, index, a, delay_names(a))
+    a = mix(dials, index, a, delay_names(a))
     currents = weighted_input(layer, index, dials, a)
     leak = dials.read("leak", index, neuron.leak)
     parts = taken_off(neuron, index, dials)
@@ -164,6 +163,7 @@ def run_layer(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
     rec_late = dials.read("recurrence late", index, 0.0)
     scale, kept, delayed = synapse_numbers(case, index, dials)
     v = None if layer.v is None else recurrent_matrix(layer, index, dials)
+    offset = dials.read("offset", index, 0.0)
     rest = np.zeros(currents.shape[1:])
     u = rest + dials.read("start", index, 0.0)
     s = before = i = rest
@@ -176,7 +176,7 @@ def run_layer(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
             heard = rest if first else s
             current = current + (heard + rec_late * (before - heard)) @ np.swapaxes(v, -1, -2)
         now = kept * i + current
-        drive = scale * (now + delayed * (i - now))
+        drive = scale * (now + delayed * (i - now)) + offset
         i, s_reset = now, s + late * (before - s)
         wiped = parts[0] * u + parts[1] + parts[2] * drive
         before, first, last = (rest if first else s), False, u

@@ -232,6 +232,9 @@ def _path_knobs(case: Case, level: int) -> Iterator[Knob]:
         yield _gain("reset path", level, attached, (0.0, 1.0, -1.0, 2.0, leak))
     if memory:
         yield _gain("state path", level, tries=(0.0,))
+        other_memory = params.v is not None or case.synapse is not None
+        if other_memory:
+            yield _gain("carry path", level, tries=(0.0,))
         yield _gain(
             "potential path", level, tries=(0.0, 1.0 - leak, 1.0 / leak if leak else 2.0, leak)
         )
@@ -242,9 +245,9 @@ def _path_knobs(case: Case, level: int) -> Iterator[Knob]:
             if name != reset_name(neuron):
                 yield _switch(f"{name} backward", level)
         for size in range(1, min(steps, 9)):
-            for name in ("blocks", "blocks from the end"):
-                if size > 1:
-                    yield Knob(name, level, np.inf, (float(size),), 0.0, 0.0)
+            names = ("blocks", "blocks from the end", *(("carry blocks",) if other_memory else ()))
+            for name in names if size > 1 else ():
+                yield Knob(name, level, np.inf, (float(size),), 0.0, 0.0)
     if memory and params.v is not None:
         yield _gain("recurrent path", level)
         for name in ("recurrence transposed backward", "recurrence without diagonal backward",
@@ -288,6 +291,7 @@ def _derivative_knobs(case: Case, level: int, theta: float, k: float) -> Iterato
     for name in SHAPES:
         if name != "own":
             yield _switch(f"derivative {name}", level)
+    yield Knob("derivative width", level, k, (), 1e-6, 1e4)
     widths = _others(
         0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 0.1, 0.5 * theta, theta, 1.0 / k, 0.5 / k, 2 / k
     )

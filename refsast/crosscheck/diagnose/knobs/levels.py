@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -108,10 +109,7 @@ class LevelView:
         theta = case.network.neurons[level].threshold
         v = np.unique(abs(self.runs[-1].layers[level].u - theta).ravel())
         edges = v[:: max(1, len(v) // MAX_WINDOWS)]
-        return [
-            {("window", level): roundest_between(low, high)}
-            for low, high in zip(edges[:-1], edges[1:], strict=True)
-        ]
+        return [{("window", level): roundest_between(low, high)} for low, high in pairwise(edges)]
 
 
 def roundest_between(low: float, high: float) -> float:

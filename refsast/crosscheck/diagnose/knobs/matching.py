@@ -19,7 +19,7 @@ from refsast.crosscheck.diagnose.knobs.fit import (
     round_value,
 )
 
-AROUND, PAIRS_AROUND = 8, 24  # moves around which pairs are matched again, and how many of each
+AROUND, PAIRS_AROUND = 12, 24  # moves around which pairs are matched again, and how many of each
 PAIRS = 160  # pairs that are refined, of all that the linear model offers
 # The group that is turned (None: cells of an array), and the whole setting with it.
 Move: TypeAlias = tuple[Group | None, dict]
@@ -58,12 +58,14 @@ def find_moves(
 def _search_around(
     run: Residuals, base: dict, groups: Sequence[Group], moves: Sequence[Move], r: Array
 ) -> list[dict]:
-    """Pairs by matching again around the moves that explain most alone, fitted as well as can be."""
+    """Pairs by matching again around the moves that explain most alone, once they are fitted."""
     norms = np.linalg.norm(np.clip(np.nan_to_num(r, nan=1e100), -1e100, 1e100), axis=1)
-    for i in np.argsort(norms)[:AROUND]:
-        group, setting = moves[i]
-        if group is None:
-            continue
+    best: dict[Group, int] = {}
+    for i in map(int, np.argsort(norms)):
+        if (owner := moves[i][0]) is not None:
+            best.setdefault(owner, i)
+    for group, i in list(best.items())[:AROUND]:
+        setting = moves[i][1]
         if group.smooth:
             start = np.array([[setting[group.keys[0]]]])
             values, _ = refine(run, [base], [(group,)], start)
@@ -73,13 +75,13 @@ def _search_around(
         rows, now = run([s for _, s in turned]), run([setting])[0]
         smooth = [g for g in others if g.smooth]
         columns, owners = _columns(run, setting, now, turned, rows, smooth)
-        unit, along, kept = _gains(columns, now)
+        _, along, kept = _gains(columns, now)
         pairs = []
         for j in np.argsort(-abs(along))[:PAIRS_AROUND]:
             pair = _merge(((group, setting, None), owners[int(kept[j])]), base)
             if pair is not None:
                 pairs.append(pair)
-        if found := _try_all(run, pairs):
+        if found := try_candidates(run, pairs):
             return found
     return []
 
@@ -87,7 +89,7 @@ def _search_around(
 def _first_values(
     run: Residuals, base: dict, moves: Sequence[Move], r: Array, smooth: Sequence[Group]
 ) -> Array:
-    """Where the refinement of each smooth group begins: (N, 2), its right value and the best try."""
+    """Where each smooth group's refinement begins: (N, 2), its right value and the best try."""
     far = [(group, {**base, **group.turn(v)}) for group in smooth for v in group.knobs[0].starts]
     if far:
         moves, r = [*moves, *far], np.concatenate([r, run([setting for _, setting in far])])
@@ -116,10 +118,8 @@ def _refined(
     if not len(fits):
         return []
     given = [apply_values(bases[i], groups[i], values[i]) for i in fits]
-    plain = [
-        apply_values(bases[i], groups[i], [_snap(g, v) for g, v in zip(groups[i], values[i])])
-        for i in fits
-    ]
+    near = [list(map(_snap, groups[i], values[i])) for i in fits]
+    plain = [apply_values(bases[i], groups[i], v) for i, v in zip(fits, near, strict=True)]
     right = misfits(run(plain)) <= 1.0
     return [p if ok else g for p, g, ok in zip(plain, given, right, strict=True)]
 
@@ -189,7 +189,7 @@ def _search_pairs(
             pairs.append(pair)
         if len(pairs) >= most:
             break
-    return _try_all(run, pairs)
+    return try_candidates(run, pairs)
 
 
 def _merge(owners: Sequence[Owner], base: dict) -> Candidate | None:
@@ -211,7 +211,7 @@ def _merge(owners: Sequence[Owner], base: dict) -> Candidate | None:
     return setting, tuple(groups), starts
 
 
-def _try_all(run: Residuals, candidates: Sequence[Candidate]) -> list[dict]:
+def try_candidates(run: Residuals, candidates: Sequence[Candidate]) -> list[dict]:
     """The candidates that fit as they are or refined, by how many values they have."""
     whole = [apply_values(s, groups, starts) for s, groups, starts in candidates]
     if not whole:
@@ -253,4 +253,4 @@ def _search_triples(
                     if mark not in seen:
                         seen.add(mark)
                         triples.append(triple)
-    return _try_all(run, triples)
+    return try_candidates(run, triples)

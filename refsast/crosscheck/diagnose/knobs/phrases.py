@@ -16,6 +16,7 @@ NUMBER_WORDS = {
     "slope backward": "backwards slope",
     "threshold backward": "backwards the threshold",
     "leak backward": "backwards leak",
+    "derivative width": "for it k",
     "readout leak backward": "backwards the readout's leak",
     "temperature": "logits multiplied by",
     "start": "a first potential of",
@@ -23,6 +24,7 @@ NUMBER_WORDS = {
 
 # What it is called at zero; what it is called at another value.
 GAIN_WORDS = {
+    "straight-through": ("with smooth spikes forward, too", ""),
     "threshold shift": ("", "with spikes where the potential passes the threshold plus {}"),
     "weight gain": ("without W", "with W multiplied by {}"),
     "bias gain": ("without the biases", "with the biases multiplied by {}"),
@@ -33,29 +35,65 @@ GAIN_WORDS = {
     "weight penalty": ("", "with a penalty on the weights' squares of {}"),
     "loss factor": ("with a loss of zero", "with the loss and its gradient multiplied by {}"),
     "gradient factor": ("multiplied by zero", "multiplied by {}"),
-    "layer factor": ("with zeros for the layer's gradients",
-                     "with the layer's gradients multiplied by {}"),
+    "layer factor": (
+        "with zeros for the layer's gradients",
+        "with the layer's gradients multiplied by {}",
+    ),
     "reset path": ("with the reset detached", "with the gradient through the reset times {}"),
-    "state path": ("with the state detached (truncated BPTT)", "with all gradients through time times {}"),
-    "potential path": ("with the potential of the step before detached",
-                       "with the gradient through the leak multiplied by {}"),
-    "reset path of the potential": ("with the reset's own part missing in the gradient through the leak",
-                                    "with the reset's part in the gradient through the leak times {}"),
-    "recurrent path": ("with the spikes that are fed back detached",
-                       "with the gradient through the recurrent weights times {}"),
-    "synapse path": ("with the synaptic current of the step before detached",
-                     "with the gradient through the synapse's leak times {}"),
-    "drive path": ("without a gradient through the synapse", "with the gradient through the synapse times {}"),
-    "layer path": ("with each layer's input detached", "with the gradient to the layer below times {}"),
-    "derivative factor": ("with a derivative of zero in place of the spike's",
-                          "with the spike's derivative multiplied by {}"),
-    "spike path": ("without a gradient through the spikes", "with the gradient through the spikes times {}"),
-    "first step in the sums": ("with the first step left out of the sums",
-                               "with the first step counted {} times in the sums"),
-    "last step in the sums": ("with the last step left out of the sums",
-                              "with the last step counted {} times in the sums"),
+    "state path": (
+        "with the state detached (truncated BPTT)",
+        "with all gradients through time times {}",
+    ),
+    "potential path": (
+        "with the potential of the step before detached",
+        "with the gradient through the leak multiplied by {}",
+    ),
+    "reset path of the potential": (
+        "with the reset left out of the gradient through the leak",
+        "with the reset in the gradient through the leak times {}",
+    ),
+    "recurrent path": (
+        "with the spikes that are fed back detached",
+        "with the gradient through the recurrent weights times {}",
+    ),
+    "carry path": (
+        "with what the reset leaves of the step before detached",
+        "with the gradient through what the reset leaves times {}",
+    ),
+    "carry blocks": ("", "with what the reset leaves detached at each {} steps (truncated BPTT)"),
+    "synapse path": (
+        "with the synaptic current of the step before detached",
+        "with the gradient through the synapse's leak times {}",
+    ),
+    "drive path": (
+        "without a gradient through the synapse",
+        "with the gradient through the synapse times {}",
+    ),
+    "layer path": (
+        "with each layer's input detached",
+        "with the gradient to the layer below times {}",
+    ),
+    "derivative factor": (
+        "with a derivative of zero in place of the spike's",
+        "with the spike's derivative multiplied by {}",
+    ),
+    "spike path": (
+        "without a gradient through the spikes",
+        "with the gradient through the spikes times {}",
+    ),
+    "first step in the sums": (
+        "with the first step left out of the sums",
+        "with the first step counted {} times in the sums",
+    ),
+    "last step in the sums": (
+        "with the last step left out of the sums",
+        "with the last step counted {} times in the sums",
+    ),
     "w factor": ("with zeros for the gradient in W", "with the gradient in W multiplied by {}"),
-    "b factor": ("without a gradient in the biases", "with the gradient in the biases multiplied by {}"),
+    "b factor": (
+        "without a gradient in the biases",
+        "with the gradient in the biases multiplied by {}",
+    ),
     "v factor": ("with zeros for the gradient in V", "with the gradient in V multiplied by {}"),
     "decay": ("", "with {} of each parameter added (weight decay)"),
     "decay of weights": ("", "with {} of each weight added (weight decay)"),
@@ -67,17 +105,33 @@ GAIN_WORDS = {
     "clipped to values": ("", "with every entry clipped to {}"),
     "clipped to a norm": ("", "with gradients clipped to the norm {}"),
     "brought to a norm": ("", "with gradients brought to the norm {}"),
-    **{f"recording {b + 1}": (f"with recording {b + 1} left out of the gradient",
-                              f"with recording {b + 1} weighted {{}} times in the gradient")
-       for b in range(64)},
-    **{f"recording {b + 1} in the sums": (f"with recording {b + 1} left out of the sums",
-                                          f"with recording {b + 1} counted {{}} times in the sums")
-       for b in range(64)},
-    **{f"{prefix} over {name}": ("", f"{words} multiplied by the number of {size} to the power {{}}")
-       for prefix, words in (("loss", "with loss and gradient"), ("gradient", "with all gradients"),
-                             ("layer", "with the layer's gradients"))
-       for name, size in (("steps", "steps"), ("batch", "recordings"), ("classes", "classes"))},
-}  # fmt: skip
+    **{
+        f"recording {b + 1}": (
+            f"with recording {b + 1} left out of the gradient",
+            f"with recording {b + 1} weighted {{}} times in the gradient",
+        )
+        for b in range(64)
+    },
+    **{
+        f"recording {b + 1} in the sums": (
+            f"with recording {b + 1} left out of the sums",
+            f"with recording {b + 1} counted {{}} times in the sums",
+        )
+        for b in range(64)
+    },
+    **{
+        f"{prefix} over {name}": (
+            "",
+            f"{words} multiplied by the number of {size} to the power {{}}",
+        )
+        for prefix, words in (
+            ("loss", "with loss and gradient"),
+            ("gradient", "with all gradients"),
+            ("layer", "with the layer's gradients"),
+        )
+        for name, size in (("steps", "steps"), ("batch", "recordings"), ("classes", "classes"))
+    },
+}
 
 ORDERS = {
     "neurons reversed": "with the neurons of the gradient in {} in reversed order",
@@ -152,21 +206,34 @@ SWITCH_WORDS = {
     **TIME_WORDS,
     **{f"{name} backward": f"{words}, backwards alone" for name, words in TIME_WORDS.items()},
     "readout state detached backward": "with the readout's state detached",
-    **{f"{part} {order}": words.format(part.upper() if part != "b" else "the biases")
-       for part in "wbv" for order, words in ORDERS.items()},
-    **{f"{what} {lag}": words.format(thing)
-       for what, thing in (("input", "inputs"), ("recurrence", "recurrent spikes"))
-       for lag, words in LAG_WORDS.items()},
-    **{f"derivative {shape}": f"with the spike's derivative replaced by {shape}" for shape in SHAPES},
-    **{f"another surrogate: {family}": f"with {family} spikes, as steep at threshold"
-       for family in FAMILIES},
-    **{f"derivative of another surrogate: {family}": f"with the spike's derivative that of {family} spikes, as steep at threshold"
-       for family in FAMILIES},
-    **{f"derivative of another surrogate: {family}, same number": f"with the spike's derivative that of {family} spikes of the same slope parameter"
-       for family in FAMILIES},
-    **{f"another surrogate: {family}, same number": f"with {family} spikes of the same slope parameter"
-       for family in FAMILIES},
-}  # fmt: skip
+    **{
+        f"{part} {order}": words.format(part.upper() if part != "b" else "the biases")
+        for part in "wbv"
+        for order, words in ORDERS.items()
+    },
+    **{
+        f"{what} {lag}": words.format(thing)
+        for what, thing in (("input", "inputs"), ("recurrence", "recurrent spikes"))
+        for lag, words in LAG_WORDS.items()
+    },
+    **{
+        f"derivative {shape}": f"with the spike's derivative replaced by {shape}"
+        for shape in SHAPES
+    },
+    **{
+        f"another surrogate: {family}": f"with {family} spikes, as steep at threshold"
+        for family in FAMILIES
+    },
+    **{
+        f"{where}another surrogate: {family}{same}": f"with {what}{family} spikes{steep}"
+        for family in FAMILIES
+        for where, what in (("", ""), ("derivative of ", "the derivative of "))
+        for same, steep in (
+            ("", ", as steep at threshold"),
+            (", same number", " of the same slope parameter"),
+        )
+    },
+}
 
 # Short names, by knob and by what its value is called; None: by any value.
 ALIASES: dict[tuple[str, str | None], str] = {

@@ -148,10 +148,7 @@ def solve_settings(case: Case, settings: Sequence[Setting]) -> list[Answer]:
     for index in reversed(range(whole)):
         levels.insert(0, layer_level(case, index, dials, run, levels[0].carry))
     below = input_gradient(case, 0, dials, levels[0].carry)
-    if levels[-1].arrays == {}:
-        readout = []
-    else:
-        readout = [levels[-1].arrays]
+    readout = [levels[-1].arrays] if levels[-1].arrays else []
     grads = finish_whole(dials, [level.arrays for level in levels[:-1]] + readout)
 
     def pick(array: Array, k: int, axis: int = 1) -> Array:

@@ -14,22 +14,25 @@ import numpy as np
 
 from refsast.arrays import Array
 from refsast.crosscheck.case import Case
+from refsast.crosscheck.diagnose.derivative_shapes import SHAPES
 from refsast.crosscheck.diagnose.knobs.dials import Setting, stack_settings
 from refsast.crosscheck.diagnose.knobs.explain import explain_bends, widen_setting
-from refsast.crosscheck.diagnose.knobs.fit import Group, group_layers, misfits
+from refsast.crosscheck.diagnose.knobs.fit import Group, Residuals, group_layers, misfits
 from refsast.crosscheck.diagnose.knobs.inventory import Knob, backward_knobs, forward_knobs
 from refsast.crosscheck.diagnose.knobs.levels import LevelView, view_levels
-from refsast.crosscheck.diagnose.knobs.matching import find_moves
+from refsast.crosscheck.diagnose.knobs.matching import Candidate, find_moves, try_candidates
 from refsast.crosscheck.diagnose.knobs.samples import (
     Samples,
     allowed_losses,
     loss_vector,
     predict_losses,
 )
-from refsast.crosscheck.diagnose.knobs.words import cost_of
+from refsast.crosscheck.diagnose.knobs.words import cost_of, count_digits
 
+DEEP = 3  # settings of which two or three knobs more are tried, where one is not enough
 BEAM, SLACK = 8, 1.0  # settings kept from level to level, and by how much they may be less plain
 EQUAL = 0.01  # costs that differ by less are equal
+WIDTHS = (0.5, 1.0, 2.0, 4.0)  # of a function in place of the derivative: where to begin
 ELEMENTS = 3_000_000  # of the largest array of a run, K settings side by side
 
 
@@ -62,9 +65,11 @@ def find_settings(samples: Samples) -> Found:
         return Found(tuple(bent), tuple(reversed(range(len(case.params)))), forward)
     for level in reversed(range(len(case.params))):
         extended: list[dict] = []
-        for hypothesis in hypotheses:
-            view = view_levels(samples, hypothesis)
-            extended += _explain_level(view, level, hypothesis)
+        views = [view_levels(samples, hypothesis) for hypothesis in hypotheses]
+        for view in views:
+            extended += _explain_level(view, level)
+        for view in () if extended else views[:DEEP]:
+            extended += _explain_deeply(view, level)
         hypotheses = _keep_plainest(case, extended)
         if not hypotheses:
             break
@@ -81,9 +86,14 @@ def _keep_plainest(case: Case, settings: list[dict]) -> list[dict]:
     """The plainest of several settings, each once."""
     unique: dict = {}
     for setting in settings:
-        mark = tuple(sorted((key, float(f"{value:.6g}")) for key, value in setting.items()))
-        unique.setdefault(mark, setting)
-    ranked = sorted(unique.values(), key=lambda setting: (cost_of(case, setting), len(setting)))
+        # Of windows between the same two distances, the one of fewest digits.
+        rounded = {k: 0.0 if k[0] == "window" else float(f"{v:.6g}") for k, v in setting.items()}
+        mark = tuple(sorted(rounded.items()))
+        if mark not in unique or count_digits(setting) < count_digits(unique[mark]):
+            unique[mark] = setting
+    ranked = sorted(
+        unique.values(), key=lambda s: (round(cost_of(case, s), 6), len(s), count_digits(s))
+    )
     if not ranked:
         return []
     least = cost_of(case, ranked[0])
@@ -133,13 +143,27 @@ def _run_chunks(
     return np.concatenate(parts)
 
 
-def _explain_level(view: LevelView, level: int, hypothesis: dict) -> list[dict]:
-    """Extensions of a setting that explain the gradients of a level."""
-    case = view.samples.parts[-1].case
-
+def _level_residuals(view: LevelView, level: int) -> Residuals:
     def run(settings: Sequence[Setting]) -> Array:
         return _run_chunks(lambda part: view.residuals(level, part), settings, view.size(level))
 
+    return run
+
+
+def _level_groups(view: LevelView, level: int) -> list[Group]:
+    knobs = backward_knobs(view.samples.parts[-1].case, level)
+    return [*array_groups(knobs), *(Group((knob,)) for knob in knobs)]
+
+
+def _explain_deeply(view: LevelView, level: int) -> list[dict]:
+    """Extensions of a view's setting by two or three knobs that explain a level's gradients."""
+    run, groups = _level_residuals(view, level), _level_groups(view, level)
+    return find_moves(run, view.setting, groups, depth=3, skip=1)
+
+
+def _explain_level(view: LevelView, level: int) -> list[dict]:
+    """Extensions of a view's setting that explain the gradients of a level."""
+    case, hypothesis, run = view.samples.parts[-1].case, view.setting, _level_residuals(view, level)
     base = [hypothesis]
     if misfits(run(base))[0] <= 1.0:
         return base
@@ -149,12 +173,27 @@ def _explain_level(view: LevelView, level: int, hypothesis: dict) -> list[dict]:
         fits = misfits(run(copies)) <= 1.0
         if fits.any():
             return [copies[i] for i in np.flatnonzero(fits)]
-    groups = [*array_groups(knobs), *(Group((knob,)) for knob in knobs)]
-    starts = copies[:4]
+    groups = _level_groups(view, level)
     found = find_moves(run, hypothesis, groups, depth=1, cells=view.cells(level, hypothesis))
-    for copy in starts if not found else ():
+    found = found or try_candidates(run, _shape_candidates(hypothesis, groups))
+    for copy in copies[:4] if not found else ():
         found += find_moves(run, copy, groups, depth=1, cells=view.cells(level, copy))
-    return found or find_moves(run, hypothesis, groups, depth=3, skip=1)
+    return found
+
+
+def _shape_candidates(base: dict, groups: Sequence[Group]) -> list[Candidate]:
+    """Functions in place of the derivative, each with a width and a factor of its own."""
+    named = {group.name: group for group in groups}
+    if "derivative width" not in named:
+        return []
+    width, factor = named["derivative width"], named["derivative factor"]
+    shapes = [group for name, group in named.items() if name.removeprefix("derivative ") in SHAPES]
+    starts = {width.knobs[0].right, *WIDTHS}
+    return [
+        ({**base, **shape.turn(1.0)}, (width, factor), [start, 1.0])
+        for shape in shapes
+        for start in starts
+    ]
 
 
 def array_groups(knobs: Iterable[Knob]) -> list[Group]:

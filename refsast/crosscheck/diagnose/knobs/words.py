@@ -22,7 +22,7 @@ MAX_LIMIT = 1e-7  # relative: how near a fitted number is to one that has a name
 # Settings that say less plainly what another one says, and how much they count for more.
 SYNONYM, RESTRICTED = 0.1, 0.1
 SYNONYMS = {("leak backward", "0"), ("readout leak backward", "0"), ("no reset backward", "1"),
-            ("reset share", "0"), ("subtracts", "0"), ("readout leak", "0"), ("recurrence gain", "0.0"),
+            ("reset share", "0"), ("subtracts", "0"), ("readout leak", "0"),
             ("weight gain", "0")}  # fmt: skip
 
 
@@ -36,7 +36,6 @@ class Part:
 
 def symbols(case: Case, layer: int) -> dict[str, float]:
     """Return the names of the numbers of a case that a wrong number may be."""
-    steps, batch = case.x.shape[:2]
     found = {"pi": np.pi, "1/pi": 1 / np.pi, "pi/2": np.pi / 2, "2/pi": 2 / np.pi,
              "ln 2": np.log(2), "1/ln 2": 1 / np.log(2), "1/3": 1 / 3, "2/3": 2 / 3}  # fmt: skip
     if 0 <= layer < len(case.network.neurons):
@@ -56,7 +55,6 @@ def symbols(case: Case, layer: int) -> dict[str, float]:
     if case.synapse is not None:
         found |= {"the synapse's scale": case.synapse.scale, "1/scale": 1 / case.synapse.scale,
                   "the synapse's leak": case.synapse.leak}  # fmt: skip
-    found |= {"1/steps": 1 / steps, "1/batch": 1 / batch, "1/classes": 1 / case.network.classes}
     return found
 
 
@@ -113,6 +111,11 @@ def is_factor_of_all(case: Case, setting: Setting) -> bool:
     return len(names) == 1 and names.pop().startswith("layer ") and layers == whole
 
 
+def count_digits(setting: Setting) -> int:
+    """Return how many digits the values of a setting have."""
+    return sum(len(f"{value:.12g}") for value in set(setting.values()))
+
+
 def free_values(case: Case, setting: Setting) -> int:
     """Return how many different numbers of a setting are not plain."""
     return len({round(v, 6) for (_, at), v in setting.items() if symbol_of(case, at, v) is None})
@@ -163,6 +166,7 @@ def _describe(
         says = SWITCH_WORDS[name]
     elif name in GAIN_WORDS:
         none, other = GAIN_WORDS[name]
+        number = f"{value:.6g}" if is_round(value) and name != "derivative factor" else number
         says = none if value == 0.0 else other.format(number)
     else:
         says = f"with the knob '{name}' at {number}"
