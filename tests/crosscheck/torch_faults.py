@@ -126,7 +126,9 @@ def run(case: rs.Case, slip: Slip, params, x, y, dtype):
             weights = w.T if has("transposed") and w.shape[0] == w.shape[1] else w
             inp = a[t] @ weights.T
             if "b" in p and not has("no bias"):
-                inp = inp + slip.number("bias", i, 1.0) * (p["b"].detach() if has("bias cut") else p["b"])
+                inp = inp + slip.number("bias", i, 1.0) * (
+                    p["b"].detach() if has("bias cut") else p["b"]
+                )
             if "v" in p and not has("no recurrence"):
                 heard = before if has("late recurrence") else s
                 heard = heard.detach() if has("recurrence cut") else heard
@@ -174,10 +176,19 @@ def run(case: rs.Case, slip: Slip, params, x, y, dtype):
         spikes.append(a.detach().numpy())
     loss = read_out(case, slip, ps, a, y, dtype)
     loss.backward()
-    grads = [{n: (torch.zeros_like(q) if q.grad is None else q.grad).numpy().astype(float) for n, q in p.items()} for p in ps]
+    grads = [
+        {
+            n: (torch.zeros_like(q) if q.grad is None else q.grad).numpy().astype(float)
+            for n, q in p.items()
+        }
+        for p in ps
+    ]
     if slip.finish is not None:
         grads = slip.finish(grads, params, slip.layers, (steps, len(y), net.classes))
-    adjoints = [np.array([(torch.zeros_like(u) if u.grad is None else u.grad).numpy() for u in us]) for us in potentials]
+    adjoints = [
+        np.array([(torch.zeros_like(u) if u.grad is None else u.grad).numpy() for u in us])
+        for us in potentials
+    ]
     states = [np.array([u.detach().numpy() for u in us]) for us in potentials]
     as_type = np.float32 if dtype == torch.float32 else np.float64
     grads = [{n: g.astype(as_type) for n, g in layer.items()} for layer in grads]
@@ -211,16 +222,23 @@ def usual_logits(ro, p, a, gain=None, leak=None, cut=False, record=None):
 
 def each_layer(change):
     """A change of a layer's returned gradients."""
+
     def finish(grads, params, layers, sizes):
         return [change(g, p, sizes) if i in layers else g
                 for i, (g, p) in enumerate(zip(grads, params))]  # fmt: skip
+
     return finish
 
 
 def everywhere(change):
     """A change of all returned gradients."""
+
     def finish(grads, params, layers, sizes):
-        return [{n: change(a, getattr(p, n), sizes) for n, a in g.items()} for g, p in zip(grads, params)]
+        return [
+            {n: change(a, getattr(p, n), sizes) for n, a in g.items()}
+            for g, p in zip(grads, params)
+        ]
+
     return finish
 
 
@@ -228,11 +246,15 @@ def clip_norm(limit):
     def finish(grads, params, layers, sizes):
         norm = np.sqrt(sum((a**2).sum() for g in grads for a in g.values()))
         return [{n: a * min(1.0, limit / norm) for n, a in g.items()} for g in grads]
+
     return finish
 
 
 ce = torch.nn.functional.cross_entropy
-N, F = (lambda **kw: lambda layers: Slip(layers, numbers=kw)), (lambda *fs: lambda layers: Slip(layers, flags=set(fs)))
+N, F = (
+    (lambda **kw: lambda layers: Slip(layers, numbers=kw)),
+    (lambda *fs: lambda layers: Slip(layers, flags=set(fs))),
+)
 D = lambda f: lambda layers: Slip(layers, derivative=f)  # noqa: E731
 Z = lambda f: lambda layers: Slip(layers, logits=f)  # noqa: E731
 LOSS = lambda f: lambda layers: Slip(layers, loss=f)  # noqa: E731
@@ -297,22 +319,45 @@ def draw(rng, hard=None):
     neurons = []
     for _ in range(depth):
         spike = getattr(rs, names[rng.integers(4)])(float(np.round(rng.uniform(1, 5), 2)))
-        neurons.append(rs.LIF(float(np.round(rng.uniform(0.4, 0.97), 3)), float(np.round(rng.uniform(0.6, 1.5), 2)), spike, RESETS[rng.integers(4)]))
+        neurons.append(
+            rs.LIF(
+                float(np.round(rng.uniform(0.4, 0.97), 3)),
+                float(np.round(rng.uniform(0.6, 1.5), 2)),
+                spike,
+                RESETS[rng.integers(4)],
+            )
+        )
     if rng.random() < 0.6:
         neurons = neurons[:1] * depth
     readout = (rs.SpikeRate(5.0), rs.LinearReadout(3), rs.LeakyReadout(4, 0.8))[rng.integers(3)]
-    network = rs.Network(sizes, tuple(neurons), readout, bias=bool(rng.integers(4)), recurrent=rng.random() < 0.35)
+    network = rs.Network(
+        sizes, tuple(neurons), readout, bias=bool(rng.integers(4)), recurrent=rng.random() < 0.35
+    )
     steps, batch = int(rng.integers(4, 31)), int(rng.integers(2, 8))
     w = rng.standard_normal(network.n_params) * 1.2 / np.sqrt(np.mean(sizes)) * 2
     x = rng.standard_normal((steps, batch, sizes[0])) + 0.3
-    synapse = rs.Synapse(float(np.round(rng.uniform(0.2, 0.8), 2)), float(np.round(rng.uniform(0.3, 1.5), 2))) if rng.random() < 0.25 else None
+    synapse = (
+        rs.Synapse(
+            float(np.round(rng.uniform(0.2, 0.8), 2)), float(np.round(rng.uniform(0.3, 1.5), 2))
+        )
+        if rng.random() < 0.25
+        else None
+    )
     hard = rng.random() < 0.2 if hard is None else hard
-    return rs.Case(network, rs.unflatten(network, w), x, rng.integers(0, network.classes, batch), synapse, hard=bool(hard))
+    return rs.Case(
+        network,
+        rs.unflatten(network, w),
+        x,
+        rng.integers(0, network.classes, batch),
+        synapse,
+        hard=bool(hard),
+    )
 
 
 def implementation(case, slip, dtype):
     def gradient(params, x, y):
         return run(case, slip, params, x, y, dtype)[:2]
+
     return gradient
 
 
@@ -335,7 +380,11 @@ def truth(case, slip, dtype):
         for i in reversed(range(len(us))):
             if differ(adjoints[i][t], right.adjoints[i][t], tol):
                 return "adjoint", i, t
-    layers = [i for i, g in enumerate(grads) if any(differ(a, getattr(right.grads[i], n), tol) for n, a in g.items())]
+    layers = [
+        i
+        for i, g in enumerate(grads)
+        if any(differ(a, getattr(right.grads[i], n), tol) for n, a in g.items())
+    ]
     if not layers:
         return None
     return "gradient", max(layers), None
@@ -346,18 +395,28 @@ def draw_fault(rng, kinds, dtype):
     for _ in range(300):
         case = draw(rng, True if "other hardness" in kinds and rng.random() < 0.5 else None)
         depth = len(case.network.neurons)
-        layers = frozenset(range(depth + 1)) if rng.random() < 0.5 else frozenset({int(rng.integers(depth))})
+        layers = (
+            frozenset(range(depth + 1))
+            if rng.random() < 0.5
+            else frozenset({int(rng.integers(depth))})
+        )
         slips = [KINDS[kind](layers) for kind in kinds]
         slip = Slip(layers)
         for other in slips:
             slip = Slip(layers, slip.numbers | other.numbers, slip.flags | other.flags,
                         *(getattr(other, n) or getattr(slip, n) for n in ("derivative", "logits", "loss", "finish")))  # fmt: skip
         try:
-            answers = [run(case, s, case.params, case.x, case.y, torch.float64) for s in (Slip(), *slips)]
+            answers = [
+                run(case, s, case.params, case.x, case.y, torch.float64) for s in (Slip(), *slips)
+            ]
         except (TypeError, ValueError, IndexError):
             continue
-        flat = [np.concatenate([a.ravel() for g in answer[1] for a in g.values()]) for answer in answers]
-        gap = min(np.linalg.norm(flat[0] - f) / max(np.linalg.norm(flat[0]), 1e-300) for f in flat[1:])
+        flat = [
+            np.concatenate([a.ravel() for g in answer[1] for a in g.values()]) for answer in answers
+        ]
+        gap = min(
+            np.linalg.norm(flat[0] - f) / max(np.linalg.norm(flat[0]), 1e-300) for f in flat[1:]
+        )
         if all(np.isfinite(f).all() for f in flat) and gap > 1e-3:
             return case, slip, layers
     return None
@@ -371,8 +430,11 @@ def judge(case, slip, dtype):
     found, place = truth(case, slip, dtype), report.first
     verdict = "unknown"
     if place is not None and place.what != "not known" and found is not None:
-        right = place.what == found[0] and (place.layer is None or place.layer == found[1]) and (
-            place.time is None or found[2] is None or place.time == found[2])
+        right = (
+            place.what == found[0]
+            and (place.layer is None or place.layer == found[1])
+            and (place.time is None or found[2] is None or place.time == found[2])
+        )
         if found[0] == "gradient" and place.what == "gradient":
             right = place.layer is None or place.layer == found[1]
         verdict = "right" if right else ("WRONG" if place.first else "certain")
@@ -402,14 +464,29 @@ def main(n: int, kinds: list[str], dtype=torch.float64, verbose=True) -> None:
             total["cause"] += known
             total["place " + place] += 1
             if verbose:
-                where = "every" if len(layers) > 1 or len(case.network.neurons) == 1 else sorted(layers)[0] + 1
-                says = (report.cause.says + ("".join(" |OR| " + o for o in report.cause.others))) if report.cause else "AGREES"
+                where = (
+                    "every"
+                    if len(layers) > 1 or len(case.network.neurons) == 1
+                    else sorted(layers)[0] + 1
+                )
+                says = (
+                    (report.cause.says + ("".join(" |OR| " + o for o in report.cause.others)))
+                    if report.cause
+                    else "AGREES"
+                )
                 flag = " " if known else "?"
-                print(f"{flag}{kind:20} in {where!s:5} {took:5.2f}s {place:7} {'hard ' if case.hard else ''}{type(case.network.neurons[0].reset).__name__} {case.network.sizes} | {says[:230]} | {report.first if place != 'right' else ''} {found if place != 'right' else ''}", flush=True)
+                print(
+                    f"{flag}{kind:20} in {where!s:5} {took:5.2f}s {place:7} {'hard ' if case.hard else ''}{type(case.network.neurons[0].reset).__name__} {case.network.sizes} | {says[:230]} | {report.first if place != 'right' else ''} {found if place != 'right' else ''}",
+                    flush=True,
+                )
     print(dict(total))
 
 
 if __name__ == "__main__":
     single = "float32" in sys.argv
     args = [a for a in sys.argv[1:] if a != "float32"]
-    main(int(args[0]) if args else 2, args[1:] or list(KINDS), torch.float32 if single else torch.float64)
+    main(
+        int(args[0]) if args else 2,
+        args[1:] or list(KINDS),
+        torch.float32 if single else torch.float64,
+    )

@@ -56,7 +56,8 @@ def _probe_forward(gradient: Gradient, case: Case) -> Location:
     spiking = len(case.network.neurons)
     how = "by fewer steps and saturated layers"
     for layer in reversed(range(spiking)):
-        wrong = _has_wrong_loss(gradient, _saturate(short, layer))
+        saturated = _saturate(short, layer)
+        wrong = None if saturated is None else _has_wrong_loss(gradient, saturated)
         if wrong is None:
             return Location("not known", how="tried fewer steps; saturated layers cannot be asked")
         if wrong and layer == spiking - 1:
@@ -73,20 +74,26 @@ def _first_wrong_step(gradient: Gradient, case: Case) -> int | None:
     return None
 
 
-def _saturate(case: Case, layer: int) -> Case:
-    """The case with layers up to one fully on, or in the last of them on and off in turns."""
-    params = list(case.params)
+def _saturate(case: Case, layer: int) -> Case | None:
+    """The case with layers up to one fully on and off in turns, whatever their leak or reset.
+
+    Half of each layer's neurons fire at every other step, the other half at the steps between, so
+    that time weights and memories of what reads them have something to do. None where a layer has
+    one neuron only.
+    """
+    params, below = list(case.params), np.ones(case.x.shape[2])
     for i in range(layer + 1):
-        size = HUGE * case.network.neurons[i].threshold
         signs = np.ones(case.network.sizes[i + 1])
-        if i == layer:
-            signs[1::2] = -1.0
+        signs[1::2] = -1.0
+        if len(signs) < 2:
+            return None
         old = params[i]
-        b = None if old.b is None else size * signs
-        v = None if old.v is None else np.zeros_like(old.v)
-        w = np.broadcast_to(size * signs[:, None], old.w.shape).copy()
-        params[i] = replace(old, w=w, b=b, v=v)
-    return replace(case, params=tuple(params), x=abs(case.x) + 0.5)
+        w = HUGE * case.network.neurons[i].threshold * np.outer(signs, below)
+        b, v = (None if a is None else np.zeros_like(a) for a in (old.b, old.v))
+        params[i], below = replace(old, w=w, b=b, v=v), signs
+    x = np.ones_like(case.x)
+    x[1::2] = -1.0
+    return replace(case, params=tuple(params), x=x)
 
 
 def _probe_backward(

@@ -149,7 +149,7 @@ def _columns(
             turned = {knob.key: knob.right + sign * step for knob in group.knobs}
             settings.append({**base, **turned})
     if settings:
-        ends = run(settings)
+        ends = np.clip(np.nan_to_num(run(settings)), -1e100, 1e100)
         for k, group in enumerate(smooth):
             columns.append((ends[2 * k] - ends[2 * k + 1]) / (2.0 * h[k]))
             owners.append((group, base, group.knobs[0].right))
@@ -161,7 +161,7 @@ def _gains(columns: Array, start: Array) -> tuple[Array, Array, Array]:
     norms = np.linalg.norm(columns, axis=1)
     seen = norms > 1e-9 * max(norms.max(initial=0.0), 1e-300)
     unit = columns[seen] / norms[seen, None]
-    return unit, unit @ -start, np.flatnonzero(seen)
+    return unit, unit @ -np.clip(np.nan_to_num(start), -1e100, 1e100), np.flatnonzero(seen)
 
 
 def _search_pairs(

@@ -102,8 +102,10 @@ def readout_level(case: Case, dials: Dials, run: Run, slopes: Array) -> Level:
     arrays = {"w": np.swapaxes(slopes, -1, -2) @ pooled * gain}
     if layer.b is not None:
         heard = readout_bias_weight(dials, case, steps)
-        behind = back.sum(axis=0) / alpha.sum(axis=0)
-        arrays["b"] = (slopes * heard * behind).sum(axis=-2)
+        total = alpha.sum(axis=0)
+        other = back.sum(axis=0) / np.where(total == 0.0, 1.0, total)
+        heard = heard if back is alpha else heard * other
+        arrays["b"] = (slopes * heard).sum(axis=-2)
     return Level(finish_arrays(case, whole, dials, layer, arrays), slopes)
 
 

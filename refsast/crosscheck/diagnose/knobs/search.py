@@ -27,7 +27,7 @@ from refsast.crosscheck.diagnose.knobs.samples import (
     loss_vector,
     predict_losses,
 )
-from refsast.crosscheck.diagnose.knobs.words import cost_of, count_digits
+from refsast.crosscheck.diagnose.knobs.words import cost_of, count_digits, known_knobs
 
 DEEP = 3  # settings of which two or three knobs more are tried, where one is not enough
 BEAM, SLACK = 8, 1.0  # settings kept from level to level, and by how much they may be less plain
@@ -85,7 +85,10 @@ def find_settings(samples: Samples) -> Found:
 def _keep_plainest(case: Case, settings: list[dict]) -> list[dict]:
     """The plainest of several settings, each once."""
     unique: dict = {}
-    for setting in settings:
+    knobs = known_knobs(case)
+    for whole in settings:
+        # A knob that came out at its right value is not turned.
+        setting = {k: v for k, v in whole.items() if k not in knobs or v != knobs[k].right}
         # Of windows between the same two distances, the one of fewest digits.
         rounded = {k: 0.0 if k[0] == "window" else float(f"{v:.6g}") for k, v in setting.items()}
         mark = tuple(sorted(rounded.items()))

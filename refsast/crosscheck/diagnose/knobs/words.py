@@ -7,6 +7,7 @@ import numpy as np
 
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Setting
+from refsast.crosscheck.diagnose.knobs.finish import CELL
 from refsast.crosscheck.diagnose.knobs.forward import slope_of
 from refsast.crosscheck.diagnose.knobs.inventory import Knob, backward_knobs, forward_knobs
 from refsast.crosscheck.diagnose.knobs.phrases import (
@@ -18,6 +19,7 @@ from refsast.crosscheck.diagnose.knobs.phrases import (
 from refsast.crosscheck.diagnose.knobs.samples import Samples
 from refsast.model.params import param_arrays
 
+PART_WORDS = {"w": "W", "b": "the biases", "v": "V"}
 MAX_LIMIT = 1e-7  # relative: how near a fitted number is to one that has a name
 # Settings that say less plainly what another one says, and how much they count for more.
 SYNONYM, RESTRICTED = 0.1, 0.1
@@ -162,8 +164,15 @@ def _describe(
         says = f"with {NUMBER_WORDS[name]} {plain} in place of {right}"
         if name == "temperature":
             says = f"with logits multiplied by {number}"
+        if name == "derivative width":
+            says = f"with {plain} for k in it"
     elif name in SWITCH_WORDS and value == 1.0:
         says = SWITCH_WORDS[name]
+    elif match := CELL.fullmatch(name):
+        part, kind, *at = match.groups()
+        index = ", ".join(i for i in at if i is not None)
+        factor = f"{value:.6g}" if is_round(value) else number
+        says = f"with {kind} [{index}] of the gradient in {PART_WORDS[part]} multiplied by {factor}"
     elif name in GAIN_WORDS:
         none, other = GAIN_WORDS[name]
         number = f"{value:.6g}" if is_round(value) and name != "derivative factor" else number
