@@ -11,21 +11,15 @@ from refsast.crosscheck.compare import (
     STAGES,
     Examination,
     Stage,
+    examine_answer,
     examine_clear,
-    examine_variant,
     repeats,
     unclear_recordings,
 )
-from refsast.crosscheck.diagnose.attribution import Cause, attribute
-from refsast.crosscheck.diagnose.faults import Fault, apply_fault
-from refsast.crosscheck.diagnose.localise import (
-    Location,
-    array_errors,
-    first_difference,
-    gradient_location,
-    probe,
-)
+from refsast.crosscheck.diagnose.attribution import Cause, Explanation, attribute
+from refsast.crosscheck.diagnose.localise import Location, first_difference, locate
 from refsast.crosscheck.diagnose.observations import observe
+from refsast.crosscheck.diagnose.places import probe
 from refsast.crosscheck.power import Power, measure_power
 
 
@@ -101,7 +95,7 @@ class Report:
         if not self.repeated:
             lines.append("  a second call of the same case gives another answer: are states reset?")
         if self.first is not None:
-            lines.append(f"  first wrong: {self.first}")
+            lines.append(f"  {self.first.line}")
         if self.cause is not None:
             lines.append(f"  cause: {self.cause}")
         return "\n".join([*lines, *_scope_lines(self)])
@@ -200,10 +194,7 @@ def check(gradient: Gradient | Implementation, case: Case) -> Report:
     if report.first is not None:
         return report
     # Gradients only, and no known cause: the layer and step must be asked for.
-    try:
-        return replace(report, first=probe(gradient, exam.case))
-    except ValueError:  # it cannot be asked about fewer steps
-        return report
+    return replace(report, first=probe(gradient, exam.case))
 
 
 def _reasons(exam: Examination, power: Power, *, ambiguous: bool) -> Iterator[str]:
@@ -230,25 +221,10 @@ def _missing_stages(exam: Examination) -> Iterator[str]:
     yield from (name for name in STAGES if name not in given)
 
 
-def attach_cause(report: Report, fault: Fault | None, cause: Cause | None) -> Report:
+def attach_cause(report: Report, explanation: Explanation | None, cause: Cause | None) -> Report:
     """Return a report with a cause, what it simulates, and the location that follows from it."""
     # A known cause is run as a whole network: it has states and adjoints that were not given.
-    variant = None if fault is None else apply_fault(report.case, fault)
-    simulated: tuple[Stage, ...] = ()
-    if variant is not None:
-        simulated = examine_variant(variant, report.case, report.dtype).stages
-    given = first_difference(report.stages, "from the states and adjoints given")
-    agrees = {stage.name: stage.agrees for stage in report.stages}
-    if given and given.what == "adjoint" and not agrees["loss"]:
-        given = None  # it only follows from a wrong state, which was not given
-    first = given or _cause_location(simulated) or report.first
-    return replace(report, first=first, cause=cause, simulated=simulated)
-
-
-def _cause_location(simulated: tuple[Stage, ...]) -> Location | None:
-    """Where a simulation of the cause is wrong first; if no adjoint is, in which gradients."""
-    how = "by its cause"
-    location = first_difference(simulated, how) or gradient_location(array_errors(simulated), how)
-    if location and location.time is None:
-        return replace(location, what="gradient")
-    return location
+    answers = [] if explanation is None else explanation(report.case)
+    runs = [examine_answer(answer, report.case, report.dtype).stages for answer in answers]
+    first = locate(report.stages, runs) or report.first
+    return replace(report, first=first, cause=cause, simulated=runs[0] if runs else ())

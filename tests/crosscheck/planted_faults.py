@@ -134,8 +134,8 @@ def black_box(case: rs.Case, *faults: Fault) -> Callable[..., tuple[float, rs.Pa
     return gradient
 
 
-def true_location(case: rs.Case, *faults: Fault) -> tuple[str, int, int] | None:
-    """Kind, layer and step of the first state, else adjoint, that is wrong; by plain loops."""
+def true_location(case: rs.Case, *faults: Fault) -> tuple[str, int | None, int | None] | None:
+    """Kind, layer and step of what is wrong first: states, the loss, adjoints; by plain loops."""
     right, wrong = solve(case), solve(case, _apply_faults(case, faults))
     steps, layers = range(len(case.x)), range(len(case.network.neurons))
     for t in steps:
@@ -143,6 +143,8 @@ def true_location(case: rs.Case, *faults: Fault) -> tuple[str, int, int] | None:
             for name in ("u", "s"):
                 if _differ(getattr(right, name)[i][t], getattr(wrong, name)[i][t]):
                     return "state", i, t
+    if _differ(np.array([right.loss]), np.array([wrong.loss])):
+        return "loss or readout", None, None
     for t in reversed(steps):
         for i in reversed(layers):
             if _differ(right.adjoints[i][t], wrong.adjoints[i][t]):

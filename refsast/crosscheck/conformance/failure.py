@@ -14,8 +14,7 @@ from refsast.crosscheck.conformance.levels import LevelTest
 from refsast.crosscheck.conformance.sam_report import SamReport, explain_sam
 from refsast.crosscheck.conformance.search import Tally, is_wrong
 from refsast.crosscheck.conformance.strategies import Example
-from refsast.crosscheck.diagnose.attribution import Cause, attribute
-from refsast.crosscheck.diagnose.faults import Fault
+from refsast.crosscheck.diagnose.attribution import Cause, Explanation, attribute
 from refsast.crosscheck.diagnose.observations import observe
 from refsast.crosscheck.reproducer import case_source, format_value
 
@@ -49,8 +48,8 @@ def explain_failure(factory: Factory, test: LevelTest, example: Example, tally: 
         report = check(build_for(factory, example), example.case)
         if not report.repeated:
             return Failure(example, str(report), NOT_REPEATED)
-        fault, cause = _largest_cause(factory, tally.largest or example)
-        report = report if fault is None else attach_cause(report, fault, cause)
+        explanation, cause = _largest_cause(factory, tally.largest or example)
+        report = report if explanation is None else attach_cause(report, explanation, cause)
     except ValueError as error:
         return Failure(example, str(error))
     place = None if report.first is None else str(report.first)
@@ -58,8 +57,8 @@ def explain_failure(factory: Factory, test: LevelTest, example: Example, tally: 
     return Failure(example, str(report), cause, place)
 
 
-def _largest_cause(factory: Factory, example: Example) -> tuple[Fault | None, Cause | None]:
-    """The known fault that explains the answer to the largest example, if one does."""
+def _largest_cause(factory: Factory, example: Example) -> tuple[Explanation | None, Cause | None]:
+    """What explains the answer to the largest example, if something does."""
     gradient = build_for(factory, example).gradient
     exam = examine(gradient, example.case)
     if exam.wrong <= {"states"}:

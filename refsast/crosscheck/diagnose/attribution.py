@@ -1,59 +1,65 @@
-"""Why is it wrong? The answer compared with those of known-wrong implementations.
+"""Why is it wrong? A cause is a setting of knobs, or a fault of the table, that gives its numbers.
 
-Every candidate is computed whole, by `variants.solve`, so that a match is one of numbers, not of
-symptoms. The search goes from the plain to the rare, and stops at the first match:
-
-1. one step of time, where no memory has a say: which faults explain the loss there, and which
-   function replaces the spike's derivative (its factor follows from the answer);
-2. all steps: these alone, with one more fault, with a fault in one layer alone, with any constant
-   factor; then with two more.
-
-Without a match the cause is unknown, and the nearest candidate is reported as no more than that.
+Rule 1: only what explains every number that was answered, of the whole case, to rounding, is a
+        cause. Nothing unexplained is presented as a near one.
+Rule 2: several settings that give the same numbers are all named; which it is, this case cannot
+        tell.
+Rule 3: where there is no cause, what was established on the way is said.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import combinations
+from typing import TypeAlias
 
 import numpy as np
 
-from refsast.arrays import Array
 from refsast.crosscheck.case import Answer, Case
-from refsast.crosscheck.compare import STAGES, Examination, cosine_and_ratio, stage_arrays
-from refsast.crosscheck.diagnose.derivative_shapes import (
-    SHAPES,
-    candidate_factors,
-    describe_derivative,
+from refsast.crosscheck.compare import Examination, cosine_and_ratio
+from refsast.crosscheck.diagnose.faults import Fault, apply_fault
+from refsast.crosscheck.diagnose.knobs.explain import explain_whole_case
+from refsast.crosscheck.diagnose.knobs.program import solve_settings
+from refsast.crosscheck.diagnose.knobs.samples import relative_limit
+from refsast.crosscheck.diagnose.knobs.search import Found, find_settings
+from refsast.crosscheck.diagnose.knobs.words import (
+    count_numbers,
+    free_values,
+    is_factor_of_all,
+    parts_of,
 )
-from refsast.crosscheck.diagnose.fault_table import BACKWARD, FORWARD
-from refsast.crosscheck.diagnose.faults import Fault, apply_fault, combine, layerwise, restrict
 from refsast.crosscheck.diagnose.observations import Observations
-from refsast.crosscheck.diagnose.readout_faults import scale_gradient
-from refsast.crosscheck.diagnose.spike_faults import replace_derivative
-from refsast.crosscheck.variants import Variant, reference_variant, solve, unroll_variant
+from refsast.crosscheck.diagnose.table_search import misfit, search_table
+from refsast.crosscheck.variants import solve
 from refsast.model.params import flatten
 
 UNKNOWN = "unknown"
-BACKWARD_SET = frozenset(BACKWARD)
-NO_FAULT = Fault("", "unchanged", lambda variant, case: variant)
+MAX_NAMED = 3  # causes of the same numbers, of which so many are named
+# A case has to have so many numbers for each value that is fitted freely, and so many more.
+NUMBERS_PER_VALUE, NUMBERS_BESIDE = 3, 4
+
+# What gives the whole answers to a case of all causes of the same numbers, the plainest first; none
+# to a case of another kind of network.
+Explanation: TypeAlias = Callable[[Case], list[Answer]]
 
 
 @dataclass(frozen=True)
 class Cause:
-    """A known-wrong implementation that gives the same numbers."""
+    """A known-wrong implementation that gives the same numbers; or that none was found."""
 
     name: str  # what is wrong, in a few words; several faults at once are joined by " + "
     says: str  # what completes "your gradient is the reference ..."
     cosine: float  # of the angle between the given gradient and the candidate's
     ratio: float  # of their norms
-    exact: bool = True  # all numbers agree to rounding; else it is only the nearest that is known
+    exact: bool = True  # all numbers agree to rounding; else no cause is known
+    others: tuple[str, ...] = ()  # what gives the same numbers on this case
 
     def __str__(self) -> str:
-        if self.name == UNKNOWN:
-            return "no known cause fits"
-        whose = "your gradient is" if self.exact else "no known cause fits; nearest is"
+        if not self.exact:
+            return "no known cause fits" + (f"; {self.says}" if self.says else "")
         figures = f"{_format_cosine(self.cosine)}, ratio {self.ratio:.4f}"
-        return f"{whose} the reference {self.says} ({figures})"
+        whole = f"your gradient is the reference {self.says} ({figures})"
+        if self.others:
+            whole += "; the same numbers on this case: " + "; or ".join(self.others)
+        return whole
 
 
 def _format_cosine(cosine: float) -> str:
@@ -62,189 +68,102 @@ def _format_cosine(cosine: float) -> str:
     return f"cosine 1 - {abs(short):.0e}" if 0.0 < abs(short) < 1e-4 else f"cosine {cosine:.4f}"
 
 
-def attribute(observations: Observations) -> tuple[Fault | None, Cause]:
-    """Return the known fault that explains a wrong implementation's answers, and how well it does.
+def attribute(observations: Observations) -> tuple[Explanation | None, Cause]:
+    """Return what explains a wrong implementation's answers, and in words.
 
-    The fault is None where none explains them; the cause is then only the nearest that is known.
+    The explanation is None where nothing does; the cause then says what was established.
     """
+    found = None
+    if observations.samples is not None:
+        found = find_settings(observations.samples)
+        if cause := _setting_cause(observations, found):
+            return cause
+    if (match := search_table(observations)) is not None:
+        fault, answer = match
+        first = _shown_part(observations)
+        cosine, ratio = cosine_and_ratio(flatten(first.got.grads), flatten(answer.grads))
+        return _explain_fault(fault), Cause(fault.name, fault.description, cosine, ratio)
+    whole = observations.parts[-1]
+    cosine, ratio = cosine_and_ratio(flatten(whole.got.grads), flatten(whole.right.grads))
+    return None, Cause(UNKNOWN, _established(whole, found), cosine, ratio, exact=False)
+
+
+def _shown_part(observations: Observations) -> Examination:
     first, *others = observations.parts
-    if others and misfit(first, first.right) <= 1.0:  # the fault does not show in the part
-        first, *others = others
-    nearest: tuple[float, Fault, Answer] = (np.inf, NO_FAULT, first.right)
-    for fault in candidate_faults(observations.single, first):
-        for answer, whole_fault in _candidate_answers(first, fault):
-            distance = misfit(first, answer)
-            if distance <= 1.0 and all(_fits_part(part, whole_fault) for part in others):
-                return whole_fault, _make_cause(first, answer, whole_fault, exact=True)
-            nearest = min(nearest, (distance, whole_fault, answer), key=lambda found: found[0])
-    return None, _make_cause(first, nearest[2], nearest[1], exact=False)
+    return others[0] if others and misfit(first, first.right) <= 1.0 else first
 
 
-def _candidate_answers(seen: Examination, fault: Fault) -> Iterator[tuple[Answer, Fault]]:
-    """Yield what a candidate answers, and the same with its derivatives times what fits best."""
-    variant = apply_fault(seen.case, fault)
-    if variant is None or not loss_fits(seen, variant):
-        return
-    answer = solve(seen.case, variant)
-    yield answer, fault
-    limit = relative_limit(seen.dtype)
-    factor = fit_factor(flatten(seen.got.grads), flatten(answer.grads), limit)
-    if factor is None or abs(factor - 1.0) <= limit:
-        return
-    # The factor acts on the finished answer, so nothing has to be solved again.
-    change = scale_gradient(factor)
-    times_factor = change(reference_variant(seen.case), seen.case)
-    if times_factor is not None:
-        more = Fault("constant factor", f"multiplied by {_format_factor(factor)}", change)
-        yield times_factor.finish(answer), _join(fault, more)
+def _setting_cause(
+    observations: Observations, found: Found
+) -> tuple[Explanation | None, Cause] | None:
+    """The plainest settings that explain the whole case."""
+    whole, case = observations.parts[-1], observations.parts[-1].case
+    assert observations.samples is not None
+    exact: list[tuple[dict, Answer]] = []
+    for setting in found.settings:
+        answer = _solve_quietly(case, setting)
+        if setting and misfit(whole, answer) > 1.0:
+            setting = explain_whole_case(case, whole.got, relative_limit(whole.dtype), setting)
+            answer = _solve_quietly(case, setting)
+        if setting and misfit(whole, answer) <= 1.0:
+            exact.append((setting, answer))
+    if not exact:
+        return None
+    setting, answer = exact[0]
+    numbers = count_numbers(observations.samples)
+    free = free_values(case, setting)
+    if free and numbers < NUMBERS_PER_VALUE * free + NUMBERS_BESIDE:
+        few = "too few numbers in this case to tell causes apart; take a wider network, more steps"
+        return None, Cause(UNKNOWN, few, 1.0, 1.0, exact=False)
+    named = [other for other, _ in exact if other is setting or not is_factor_of_all(case, other)]
+    texts = list(dict.fromkeys(_says(case, other) for other in named))
+    cosine, ratio = cosine_and_ratio(flatten(whole.got.grads), flatten(answer.grads))
+    name = " + ".join(part.name for part in parts_of(case, setting))
+    cause = Cause(name, texts[0], cosine, ratio, others=tuple(texts[1:MAX_NAMED]))
+    return _explain_settings(case, [other for other, _ in exact]), cause
 
 
-def _fits_part(seen: Examination, fault: Fault) -> bool:
-    variant = apply_fault(seen.case, fault)
-    return variant is not None and misfit(seen, solve(seen.case, variant)) <= 1.0
+def _solve_quietly(case: Case, setting: dict) -> Answer:
+    with np.errstate(all="ignore"):
+        return solve_settings(case, [setting])[0]
 
 
-def candidate_faults(single: Examination | None, whole: Examination) -> Iterator[Fault]:
-    """Yield what may explain the answers, the plainest first."""
-    # What explains a single step must be part of the cause: it is the base of all candidates.
-    bases = list(_one_step_faults(single) if single else _derivative_factors(whole))
-    # A forward fault shows in the loss, unless hard spikes above it fire as they would have.
-    right = not whole.case.hard and loss_fits(whole, reference_variant(whole.case))
-    known = BACKWARD if right else (*BACKWARD, *FORWARD)
-    others = [fault for fault in known if apply_fault(whole.case, fault) is not None]
-    layers = range(len(whole.case.network.neurons))
-    # One fault; one in addition to a base; one in a single layer.
-    yield from bases
-    yield from (_join(base, other) for base in bases for other in others)
-    if len(layers) > 1:
-        yield from (restrict(fault, i) for fault in (*others, *bases) for i in layers)
-    # Two more. What changes the loss of a single step is in a base already, so it is left out.
-    silent = [fault for fault in others if single is None or not _changes_loss(single, fault)]
-    for base in bases:
-        pairs = combinations(silent, 2)
-        yield from (
-            _join(base, combine(*pair)) for pair in pairs if right or set(pair) - BACKWARD_SET
+def _says(case: Case, setting: dict) -> str:
+    return " and ".join(part.says for part in parts_of(case, setting))
+
+
+def _explain_settings(case: Case, settings: list[dict]) -> Explanation:
+    def explain(asked: Case) -> list[Answer]:
+        alike = (
+            len(asked.network.sizes) == len(case.network.sizes)
+            and asked.network.readout == case.network.readout
+            and asked.network.neurons == case.network.neurons
         )
-    if right:  # in a network whose loss hardly depends on its spikes
-        yield from FORWARD
+        return solve_settings(asked, settings) if alike else []
+
+    return explain
 
 
-def _join(base: Fault, other: Fault) -> Fault:
-    return other if base is NO_FAULT else combine(base, other)
+def _explain_fault(fault: Fault) -> Explanation:
+    def explain(asked: Case) -> list[Answer]:
+        variant = apply_fault(asked, fault)
+        return [] if variant is None else [solve(asked, variant)]
+
+    return explain
 
 
-def _changes_loss(single: Examination, fault: Fault) -> bool:
-    """Whether a fault changes the loss of a single step."""
-    variant = apply_fault(single.case, fault)
-    return variant is not None and abs(compute_loss(single.case, variant) - single.right.loss) > 0.0
-
-
-def _one_step_faults(single: Examination) -> Iterator[Fault]:
-    """Yield what explains the loss of a single step, with what explains the derivative there."""
-    memoryless = [fault for fault in FORWARD if _changes_loss(single, fault)]
-    pairs = (combine(*pair) for pair in combinations(memoryless, 2))
-    for group in ((NO_FAULT,), memoryless, pairs):
-        variants = ((fault, apply_fault(single.case, fault)) for fault in group)
-        found = [fault for fault, variant in variants if variant and loss_fits(single, variant)]
-        for fault in found:
-            yield from _derivative_variants(single, fault)
-        if found:  # pairs are tried only where no single fault fits
-            return
-    yield NO_FAULT
-
-
-def _derivative_factors(whole: Examination) -> Iterator[Fault]:
-    """Yield what may stand in place of the derivative, where no single step tells its factor."""
-    neuron, shape = whole.case.network.neurons[-1], SHAPES["own"]
-    yield NO_FAULT
-    for factor in candidate_factors(neuron):
-        says = describe_derivative("own", factor, neuron, relative_limit(whole.dtype))
-        yield _derivative_fault("own", says, shape, factor)
-
-
-def _derivative_variants(single: Examination, fault: Fault) -> Iterator[Fault]:
-    """Yield the fault with each function that may stand in place of the spike's derivative.
-
-    In a single step the top layer's gradient is linear in that function, so the factor between the
-    two says by what it is multiplied.
-    """
-    top, limit = len(single.case.network.neurons) - 1, relative_limit(single.dtype)
-    got, neuron = single.got.grads[top].w, single.case.network.neurons[top]
-    yield fault
-    for name, shape in SHAPES.items():
-        variant = apply_fault(single.case, _join(fault, _derivative_fault(name, "", shape, 1.0)))
-        if variant is None:
-            continue
-        factor = fit_factor(got, solve(single.case, variant).grads[top].w, limit)
-        if factor is None:
-            continue
-        if name == "own" and abs(factor - 1.0) <= limit:
-            return  # the derivative is right
-        says = describe_derivative(name, factor, neuron, limit)
-        yield _join(fault, _derivative_fault(name, says, shape, factor))
-
-
-def _derivative_fault(name: str, says: str, shape: Callable[..., Array], factor: float) -> Fault:
-    return Fault(
-        "slope factor" if name == "own" else f"another surrogate backwards: {name}",
-        f"with the spike's derivative {says}",
-        layerwise(replace_derivative(lambda neuron, v: factor * shape(neuron, v))),
-    )
-
-
-def _format_factor(factor: float) -> str:
-    """A factor, with more digits where it is next to one."""
-    return f"{factor:.12g}" if abs(factor - 1.0) < 1e-4 else f"{factor:.6g}"
-
-
-def _make_cause(seen: Examination, candidate: Answer, fault: Fault, *, exact: bool) -> Cause:
-    cosine, ratio = cosine_and_ratio(flatten(seen.got.grads), flatten(candidate.grads))
-    return Cause(fault.name or UNKNOWN, fault.description, cosine, ratio, exact)
-
-
-def relative_limit(dtype: np.dtype) -> float:
-    """Return the relative distance at which two arrays count as one.
-
-    A candidate's numbers are not computed in the same order as the given ones, so they differ by
-    more than one rounding; but another fault differs by more than this.
-    """
-    return float(np.finfo(dtype).eps) ** 0.6
-
-
-def fit_factor(got: Array, want: Array, limit: float) -> float | None:
-    """Return the factor by which `got` is a multiple of `want`; None: it is not, or one is zero."""
-    cosine, ratio = cosine_and_ratio(got, want)
-    alike = bool(got.any() and want.any()) and 1.0 - abs(cosine) <= limit
-    return float(np.copysign(ratio, cosine)) if alike else None
-
-
-def compute_loss(case: Case, variant: Variant) -> float:
-    """The loss alone, without a tape."""
-    _, ss = unroll_variant(case, variant, case.params, case.x)
-    return float(variant.loss(variant.read(case.network, case.params, np.stack(ss[-1])), case.y))
-
-
-def loss_fits(seen: Examination, variant: Variant) -> bool:
-    """Whether a variant has the loss that was given, to rounding."""
-    return abs(compute_loss(seen.case, variant) - seen.got.loss) <= 4.0 * seen.tolerance.loss
-
-
-def misfit(seen: Examination, candidate: Answer) -> float:
-    """Return the largest distance of an array from a candidate's, in units of what is allowed."""
-    # What a library reports as its state, before or after the reset, is a convention.
-    stages = [stage for stage in STAGES if stage != "states"]
-    return max(max(_distances(seen, candidate, stage), default=0.0) for stage in stages)
-
-
-def _distances(seen: Examination, candidate: Answer, stage: str) -> Iterator[float]:
-    want, allowed = (stage_arrays(side, stage) for side in (candidate, seen.tolerance))
-    for name, got in stage_arrays(seen.got, stage).items():
-        # 8 times the tolerance for small arrays, whose relative error is all rounding.
-        near = relative_limit(seen.dtype) * _norm(want[name]) + 8.0 * _norm(allowed[name])
-        with np.errstate(over="ignore"):
-            yield float(np.float64(_norm(got - want[name])) / near)
-
-
-def _norm(array: Array) -> float:
-    peak = float(abs(array).max(initial=0.0))  # divided out, because its square may underflow
-    return peak * float(np.linalg.norm(array / peak)) if peak > 0.0 else 0.0
+def _established(whole: Examination, found: Found | None) -> str:
+    """What is known without a cause: which arrays agree, and by which factor others are off."""
+    wrong, right = [], []
+    for stage in whole.stages:
+        for name, errors in stage.errors:
+            (right if errors.max(initial=0.0) <= 1.0 else wrong).append(name)
+    says = []
+    if "loss" in right:
+        says.append("the loss is right")
+    grads = [name for name in right if name.startswith("grads")]
+    if grads:
+        says.append(f"{', '.join(grads)} agree{'s' if len(grads) == 1 else ''}")
+    if "loss" in wrong and found is not None and found.forward and any(found.explained):
+        says.append("the loss alone would be explained")
+    return ", ".join(says)

@@ -10,6 +10,7 @@ import numpy as np
 from refsast.arrays import Integers
 from refsast.crosscheck.case import Case, Gradient, ask, truncate_case
 from refsast.crosscheck.compare import Examination, cast_case, examine_answer
+from refsast.crosscheck.diagnose.knobs.samples import Samples, take_samples
 from refsast.model.params import Params
 
 # What a search looks at: enough for every fault to show, little enough to try hundreds.
@@ -24,6 +25,7 @@ class Observations:
 
     parts: tuple[Examination, ...]  # of the case, the smallest first; a cause must explain all
     single: Examination | None  # one step; None: it cannot be asked about fewer steps
+    samples: Samples | None = None  # small parts, for the search through settings of knobs
 
 
 def observe(gradient: Gradient, case: Case) -> Observations:
@@ -32,10 +34,12 @@ def observe(gradient: Gradient, case: Case) -> Observations:
         parts = [observe_inputs(gradient, truncate_case(case, MAX_STEPS, MAX_RECORDINGS))]
         single = observe_one_step(gradient, truncate_case(case, 1, MAX_RECORDINGS))
     except ValueError:  # a module of a fixed number of steps
-        return Observations((observe_inputs(gradient, case),), None)
+        part = observe_inputs(gradient, case)
+        return Observations((part,), None, take_samples(gradient, case, part.dtype))
     if parts[0].case.x.size < case.x.size:
         parts.append(observe_inputs(gradient, case, None))
-    return Observations(tuple(parts), single)
+    samples = take_samples(gradient, case, parts[0].dtype)
+    return Observations(tuple(parts), single, samples)
 
 
 def observe_inputs(gradient: Gradient, case: Case, inputs: int | None = MAX_INPUTS) -> Examination:

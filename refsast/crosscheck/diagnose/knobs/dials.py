@@ -1,0 +1,69 @@
+"""A setting of knobs, and many settings side by side, so that one run answers for all of them.
+
+Rule 1: a key is the name of a knob and a layer, counted from 0; the readout is the number of
+        spiking layers, and what is of the whole network is `WHOLE`.
+Rule 2: a setting names only what is turned; everything else has its right value.
+Rule 3: with K settings every array of a run has shape (time, K or 1, batch, n).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from refsast.arrays import Array
+
+WHOLE = -1
+Key: TypeAlias = tuple[str, int]
+Setting: TypeAlias = Mapping[Key, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Dials:
+    """The values of the knobs that are turned in any of K settings, each of shape (K, 1, 1)."""
+
+    turned: Mapping[Key, Array]
+
+    def read(self, name: str, layer: int, right: float) -> Array | float:
+        """Return the values of a knob; NaN in a setting stands for its right value."""
+        values = self.turned.get((name, layer))
+        if values is None:
+            return right
+        return np.where(np.isnan(values), right, values)
+
+    def turns(self, name: str, layer: int) -> bool:
+        """Whether a knob is turned in any of the settings."""
+        return (name, layer) in self.turned
+
+
+def stack_settings(settings: Sequence[Setting]) -> Dials:
+    """Return the dials of several settings."""
+    keys = {key for setting in settings for key in setting}
+    turned = {
+        key: np.array([setting.get(key, np.nan) for setting in settings]).reshape(-1, 1, 1)
+        for key in keys
+    }
+    return Dials(turned)
+
+
+def shift_steps(array: Array, steps: int) -> Array:
+    """Return an array whose step t is step ``t - steps`` of the given one; zeros come in."""
+    if steps == 0:
+        return array
+    moved = np.zeros_like(array)
+    if abs(steps) < len(array):
+        if steps > 0:
+            moved[steps:] = array[:-steps]
+        else:
+            moved[:steps] = array[-steps:]
+    return moved
+
+
+def mix(dials: Dials, layer: int, right: Array, others: Mapping[str, Array]) -> Array:
+    """Return ``right + sum_i m_i (other_i - right)``, m_i the values of the knobs of that name."""
+    found = right
+    for name, other in others.items():
+        if dials.turns(name, layer):
+            found = found + dials.read(name, layer, 0.0) * (other - right)
+    return found

@@ -1,0 +1,156 @@
+"""Does a setting explain all numbers of the samples; and what is done to all gradients at the end.
+
+Gradients that are clipped by one norm depend on those of all layers, so that no search from layer
+to layer sees them.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from refsast.arrays import Array
+from refsast.crosscheck.case import Answer, Case
+from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Setting, stack_settings
+from refsast.crosscheck.diagnose.knobs.fit import (
+    Group,
+    Residuals,
+    apply_values,
+    misfits,
+    refine,
+    round_value,
+)
+from refsast.crosscheck.diagnose.knobs.forward import run_layers
+from refsast.crosscheck.diagnose.knobs.inventory import Knob
+from refsast.crosscheck.diagnose.knobs.levels import (
+    allowed_errors,
+    roundest_between,
+    view_levels,
+)
+from refsast.crosscheck.diagnose.knobs.program import solve_settings
+from refsast.crosscheck.diagnose.knobs.samples import (
+    Samples,
+    allowed_losses,
+    loss_vector,
+    predict_losses,
+)
+from refsast.crosscheck.diagnose.knobs.words import known_knobs, lowest_layer, symbol_of
+from refsast.model.params import flatten, layer_arrays
+
+POLISH = 5  # steps of the last refinement
+EDGES = 60  # edges of a window that are tried, to either side
+
+
+def explains_losses(samples: Samples, setting: dict) -> bool:
+    """Whether a setting explains all losses of the samples."""
+    with np.errstate(all="ignore"):
+        losses = predict_losses(samples, stack_settings([setting]))
+        errors = (losses - loss_vector(samples)) / allowed_losses(samples)
+    return bool(misfits(errors)[0] <= 1.0)
+
+
+def explains_levels(samples: Samples, setting: dict) -> bool:
+    """Whether a setting explains all gradients, level by level."""
+    with np.errstate(all="ignore"):
+        view = view_levels(samples, setting)
+        levels = range(len(samples.parts[-1].case.params))
+        return all(misfits(view.residuals(level, [setting]))[0] <= 1.0 for level in levels)
+
+
+def explains_whole(samples: Samples, setting: dict) -> bool:
+    """Whether a setting explains all gradients, with what is done to them together."""
+    for sample in samples.all:
+        with np.errstate(all="ignore"):
+            answer = solve_settings(sample.case, [setting])[0]
+        for level, (got, given) in enumerate(zip(answer.grads, sample.got.grads, strict=True)):
+            for part, array in layer_arrays(given).items():
+                allowed = allowed_errors(samples, sample, level, part)
+                if not (abs(getattr(got, part) - array) <= allowed).all():
+                    return False
+    return True
+
+
+def explain_bends(samples: Samples, hypotheses: Sequence[dict]) -> list[dict]:
+    """Settings in which all gradients are bent at the end: clipped, or brought to a norm."""
+    whole = [flatten(sample.got.grads) for sample in samples.all]
+    norm = max(float(np.linalg.norm(g)) for g in whole)
+    peak = max(float(abs(g).max(initial=0.0)) for g in whole)
+    if any(explains_whole(samples, hypothesis) for hypothesis in hypotheses):
+        return []
+    found = []
+    for name, limit in (("clipped to a norm", norm), ("brought to a norm", norm),
+                        ("clipped to values", peak)):  # fmt: skip
+        for hypothesis in hypotheses if limit > 0.0 else ():
+            tried = {**hypothesis, (name, WHOLE): round_value(limit)}
+            if explains_losses(samples, tried) and explains_whole(samples, tried):
+                found.append(tried)
+    return found
+
+
+def widen_setting(samples: Samples, setting: dict) -> dict:
+    """The setting with what is turned in some layers turned in all, where that fits as well."""
+    case = samples.parts[-1].case
+    knobs, spiking = known_knobs(case), len(case.network.neurons)
+    for name in {name for name, _ in setting}:
+        values = {v for (n, _), v in setting.items() if n == name}
+        first = lowest_layer(name)
+        here = [(n, at) for n, at in knobs if n == name and first <= at < spiking]
+        missing = [key for key in here if key not in setting]
+        if len(values) == 1 and missing and any(at < spiking for n, at in setting if n == name):
+            wider = {**setting, **dict.fromkeys(missing, values.pop())}
+            if explains_losses(samples, wider) and explains_levels(samples, wider):
+                setting = wider
+    return setting
+
+
+def explain_whole_case(case: Case, got: Answer, limit: float, setting: dict) -> dict:
+    """Return a setting with its free values fitted once more, to all gradients of a whole case."""
+    groups = _free_groups(case, setting)
+    want = np.concatenate([[got.loss], flatten(got.grads)])
+    allowed = limit * (abs(want) + 1e-3 * np.linalg.norm(want[1:]) / np.sqrt(want.size))
+
+    def run(settings: Sequence[Setting]) -> Array:
+        answers = solve_settings(case, settings)
+        rows = [np.concatenate([[a.loss], flatten(a.grads)]) for a in answers]
+        return (np.array(rows) - want) / np.maximum(allowed, 1e-300)
+
+    with np.errstate(all="ignore"):
+        if "window" in {name for name, _ in setting}:
+            setting = _fit_window(case, run, setting)
+        if not groups:
+            return setting
+        start = np.array([[setting[group.keys[0]] for group in groups]])
+        values, _ = refine(run, [setting], [groups], start, POLISH)
+    return apply_values(setting, groups, values[0])
+
+
+def _free_groups(case: Case, setting: dict) -> tuple[Group, ...]:
+    """The knobs whose values are not plain, those of one name and value together."""
+    found: dict[tuple[str, float], list[Knob]] = {}
+    knobs = known_knobs(case)
+    for (name, layer), value in setting.items():
+        knob = knobs.get((name, layer))
+        if knob is not None and knob.smooth and symbol_of(case, layer, value) is None:
+            found.setdefault((name, value), []).append(knob)
+    return tuple(Group(tuple(each)) for each in found.values())
+
+
+def _fit_window(case: Case, run: Residuals, setting: dict) -> dict:
+    """The window's edge: between the same two distances in the samples, there are more to tell."""
+    (layers, value) = zip(
+        *((at, v) for (n, at), v in setting.items() if n == "window"), strict=True
+    )
+    runs = run_layers(case, stack_settings([setting]))
+    distances = np.concatenate(
+        [abs(runs[i].u - case.network.neurons[i].threshold).ravel() for i in layers]
+    )
+    edges = np.unique(distances)
+    near = int(np.searchsorted(edges, value[0]))
+    edges = edges[max(0, near - EDGES) : near + EDGES]
+    tried = [
+        {**setting, **{("window", i): roundest_between(low, high) for i in layers}}
+        for low, high in pairwise(edges)
+    ]
+    if not tried:
+        return setting
+    return tried[int(np.argmin(misfits(run(tried))))]

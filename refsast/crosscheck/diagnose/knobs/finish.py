@@ -1,0 +1,135 @@
+"""What may be done to gradients before they are returned: factors, orders, decay, clips."""
+
+import re
+
+import numpy as np
+
+from refsast.arrays import Array
+from refsast.crosscheck.case import Case
+from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials
+from refsast.crosscheck.diagnose.knobs.readout import power_factor
+from refsast.model.params import Layer
+
+CELL = re.compile(r"(w|b|v) (row|column|entry) (\d+)(?: (\d+))?")
+
+
+def finish_arrays(
+    case: Case, index: int, dials: Dials, layer: Layer, arrays: dict[str, Array]
+) -> dict[str, Array]:
+    """Return a level's gradients as they are handed over."""
+    here = {name for name, at in dials.turned if at == index}
+    steps, batch = case.x.shape[:2]
+    factor = power_factor(dials, index, "layer", steps, batch, case.network.classes)
+    found = {}
+    for part, array in arrays.items():
+        array = reorder(dials, index, part, array)
+        k = (-1, *(1,) * (array.ndim - 1))
+        array = array * np.reshape(factor, k)
+        array = array * np.reshape(dials.read(f"{part} factor", index, 1.0), k)
+        for name in here:
+            if match := CELL.fullmatch(name):
+                array = scale_cell(match, part, array, np.reshape(dials.read(name, index, 1.0), k))
+        own = getattr(layer, part)
+        decay = dials.read("decay", index, 0.0) + dials.read("weight penalty", WHOLE, 0.0)
+        if part != "b":
+            decay = decay + dials.read("decay of weights", index, 0.0)
+        if dials.turns("decay of signs", index):
+            array = array + np.reshape(dials.read("decay of signs", index, 0.0), k) * np.sign(own)
+        array = array + np.reshape(decay, k) * own
+        array = bend(dials, index, array, k)
+        found[part] = array
+    return found
+
+
+def reorder(dials: Dials, index: int, part: str, array: Array) -> Array:
+    """A gradient with its neurons or inputs in another order."""
+    changes = {
+        "reversed": lambda a, axis: np.flip(a, axis),
+        "rolled": lambda a, axis: np.roll(a, 1, axis),
+        "rolled back": lambda a, axis: np.roll(a, -1, axis),
+    }
+    axes = {"neurons": 1} if part == "b" else {"neurons": 1, "inputs": array.ndim - 1}
+    others = {
+        f"{part} {what} {name}": change(array, axis)
+        for what, axis in axes.items()
+        for name, change in changes.items()
+    }
+    if part != "b" and array.shape[-1] == array.shape[-2]:
+        diagonal = array * np.eye(array.shape[-1])
+        others[f"{part} gradient transposed"] = np.swapaxes(array, -1, -2)
+        others[f"{part} gradient without diagonal"] = array - diagonal
+        others[f"{part} gradient of the diagonal"] = diagonal
+    found = array
+    for name, other in others.items():
+        if dials.turns(name, index):
+            share = np.reshape(dials.read(name, index, 0.0), (-1, *(1,) * (array.ndim - 1)))
+            found = found + share * (other - array)
+    return found
+
+
+def scale_cell(match: re.Match, part: str, array: Array, factor: Array) -> Array:
+    """A gradient with one row, column or entry of one array multiplied."""
+    if match[1] != part:
+        return array
+    mask = np.zeros(array.shape[1:], dtype=bool)
+    if match[2] == "column":
+        mask[:, int(match[3])] = True
+    elif match[2] == "row" or match[4] is None:
+        mask[int(match[3])] = True
+    else:
+        mask[int(match[3]), int(match[4])] = True
+    return np.where(mask, factor * array, array)
+
+
+def norm_of(array: Array) -> Array:
+    """The norm of each setting's array, of the same number of axes."""
+    return np.sqrt((array**2).sum(axis=tuple(range(1, array.ndim)), keepdims=True))
+
+
+def bend(dials: Dials, index: int, array: Array, k: tuple[int, ...]) -> Array:
+    """A gradient clipped, entry by entry or by its norm, or made to signs."""
+    for name, change in (("clipped to values", _clip), ("clipped to a norm", _shorten),
+                         ("brought to a norm", _normalise)):  # fmt: skip
+        if dials.turns(name, index):
+            limit = np.reshape(dials.read(name, index, np.nan), k)
+            array = np.where(np.isnan(limit), array, change(array, limit, norm_of(array)))
+    if dials.turns("absolute values", index):
+        share = np.reshape(dials.read("absolute values", index, 0.0), k)
+        array = array + share * (abs(array) - array)
+    if dials.turns("signs", index):
+        share = np.reshape(dials.read("signs", index, 0.0), k)
+        array = array + share * (np.sign(array) - array)
+    return array
+
+
+def _clip(array: Array, limit: Array, norm: Array) -> Array:
+    return np.clip(array, -abs(limit), abs(limit))
+
+
+def _shorten(array: Array, limit: Array, norm: Array) -> Array:
+    return array * np.minimum(1.0, limit / np.where(norm == 0.0, 1.0, norm))
+
+
+def _normalise(array: Array, limit: Array, norm: Array) -> Array:
+    return array * (limit / np.where(norm == 0.0, 1.0, norm))
+
+
+def finish_whole(dials: Dials, levels: list[dict[str, Array]]) -> list[dict[str, Array]]:
+    """Return all gradients after what is done to them together: clipped by one norm."""
+    found = levels
+    for name, change in (("clipped to values", _clip), ("clipped to a norm", _shorten),
+                         ("brought to a norm", _normalise)):  # fmt: skip
+        if dials.turns(name, WHOLE):
+            limit = dials.read(name, WHOLE, np.nan).ravel()
+            squares = sum(norm_of(a).ravel() ** 2 for level in found for a in level.values())
+            changed = []
+            for level in found:
+                new = {}
+                for part, a in level.items():
+                    k = (-1, *(1,) * (a.ndim - 1))
+                    bound = limit.reshape(k)
+                    bent = change(a, bound, np.reshape(np.sqrt(squares), k))
+                    new[part] = np.where(np.isnan(bound), a, bent)
+                changed.append(new)
+            found = changed
+    return found

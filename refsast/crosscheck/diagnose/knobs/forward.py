@@ -1,0 +1,227 @@
+"""Forward, by hand: one layer after the other, with its knobs.
+
+With s_r the spike that resets and c the four parts of a reset::
+
+    u_t = leak u_{t-1} - s_r (c_zero leak u_{t-1} + c_subtract theta + c_leaked leak theta
+          + c_input drive_t) + drive_t
+    drive_t = scale i_t        i_t = synapse_leak i_{t-1} + W a_t + V s_{t-1} + b
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import get_args
+
+import numpy as np
+
+from refsast.arrays import Array
+from refsast.crosscheck.case import Case
+from refsast.crosscheck.diagnose.knobs.dials import Dials, mix, shift_steps
+from refsast.model.lif import LIF
+from refsast.model.params import Layer
+from refsast.model.reset import NoReset, Subtract, ToZero
+from refsast.model.spike import Spike, first_derivative, heaviside
+from refsast.model.surrogate import Surrogate
+
+FAMILIES = {family.__name__: family for family in get_args(Surrogate)}
+# Of a reset: what a full spike takes off, per leaked potential, threshold, leaked threshold, drive.
+RESETS = {
+    "reset to zero": (1.0, 0.0, 0.0, 0.0),
+    "unleaked subtraction": (0.0, 1.0, 0.0, 0.0),
+    "leaked subtraction": (0.0, 0.0, 1.0, 0.0),
+    "no reset": (0.0, 0.0, 0.0, 0.0),
+    "reset of the input too": (1.0, 0.0, 0.0, 1.0),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class LayerRun:
+    """One layer of a forward run, in as many settings as were asked for.
+
+    Attributes
+    ----------
+    a : (time, K, batch, n_in) array
+        Its input, delays included.
+    u, s, s_reset, drive, before : (time, K, batch, n) array
+        Potentials, spikes, the spike that resets, what is added, the potential of the step before.
+    """
+
+    a: Array
+    u: Array
+    s: Array
+    s_reset: Array
+    drive: Array
+    before: Array
+
+
+def reset_name(neuron: LIF) -> str:
+    """Return which of `RESETS` is the right one."""
+    if isinstance(neuron.reset, ToZero):
+        return "reset to zero"
+    if isinstance(neuron.reset, NoReset):
+        return "no reset"
+    assert isinstance(neuron.reset, Subtract)
+    return "leaked subtraction" if neuron.reset.leaked else "unleaked subtraction"
+
+
+def reset_parts(neuron: LIF, index: int, dials: Dials, side: str = "") -> list[Array | float]:
+    """Return the parts of a layer's reset; `side` is that of its knobs."""
+    right = RESETS[reset_name(neuron)]
+    found: list[Array | float] = list(right)
+    for name, parts in RESETS.items():
+        if dials.turns(name + side, index):
+            share = dials.read(name + side, index, 0.0)
+            found = [f + share * (p - r) for f, p, r in zip(found, parts, right, strict=True)]
+    return found
+
+
+def slope_of(neuron: LIF) -> float:
+    """Return the slope parameter of a neuron's spike, or 1 where it has none."""
+    return float(getattr(neuron.spike, "slope", 1.0))
+
+
+def other_spikes(neuron: LIF) -> Iterator[tuple[str, Spike]]:
+    """Yield the other families of spikes: as steep at threshold, and of the same number."""
+    if getattr(neuron.spike, "slope", None) is None:
+        return
+    steep = float(first_derivative(neuron.spike)(np.zeros(())))
+    for name, family in FAMILIES.items():
+        if not isinstance(neuron.spike, family):
+            unit = float(family(1.0).derivative(np.zeros(())))
+            yield f"another surrogate: {name}", family(steep / unit)
+            yield f"another surrogate: {name}, same number", family(slope_of(neuron))
+
+
+def fire(case: Case, layer: int, dials: Dials, u: Array) -> Array:
+    """Return the spikes of potentials."""
+    neuron = case.network.neurons[layer]
+    v = u - firing_threshold(case, layer, dials)
+    steeper = dials.read("slope", layer, slope_of(neuron)) / slope_of(neuron)
+    smooth = neuron.spike(steeper * v)
+    for name, spike in other_spikes(neuron):
+        if dials.turns(name, layer):
+            smooth = smooth + dials.read(name, layer, 0.0) * (spike(v) - neuron.spike(v))
+    hard = float(case.hard)
+    share = dials.read("straight-through", layer, hard)
+    if not case.hard and not dials.turns("straight-through", layer):
+        return smooth
+    fired = heaviside(v).astype(np.float64)
+    if dials.turns("tie rule", layer):
+        fired = fired - dials.read("tie rule", layer, 0.0) * (v == 0.0)
+    return np.where(share == 1.0, fired, smooth + share * (fired - smooth))
+
+
+def firing_threshold(case: Case, layer: int, dials: Dials) -> Array | float:
+    """Return the potential at which a layer fires."""
+    theta = dials.read("threshold", layer, case.network.neurons[layer].threshold)
+    return theta + dials.read("threshold shift", layer, 0.0)
+
+
+def weighted_input(layer: Layer, index: int, dials: Dials, a: Array) -> Array:
+    """Return ``W a + b`` of all steps."""
+    currents = mix(dials, index, a @ layer.w.T, transposed_product(layer, a))
+    currents = currents * dials.read("weight gain", index, 1.0)
+    if layer.b is not None:
+        currents = currents + dials.read("bias gain", index, 1.0) * layer.b
+    return currents
+
+
+def transposed_product(layer: Layer, a: Array) -> dict[str, Array]:
+    """Return ``W' a`` of a square W, under the name of its knob."""
+    square = layer.w.shape[0] == layer.w.shape[1]
+    return {"transposed weight": a @ layer.w} if square else {}
+
+
+def recurrent_matrix(layer: Layer, index: int, dials: Dials) -> Array:
+    """Return the recurrent weights, shape (K or 1, n, n)."""
+    assert layer.v is not None
+    others = {
+        "recurrence transposed": layer.v.T,
+        "recurrence without diagonal": layer.v - np.diag(np.diag(layer.v)),
+        "input weights recurrent": layer.w if layer.w.shape == layer.v.shape else layer.v,
+    }
+    return dials.read("recurrence gain", index, 1.0) * mix(dials, index, layer.v[None], others)
+
+
+def delay_names(a: Array) -> dict[str, Array]:
+    """Return the inputs of a layer, late and in other orders, by the name of the knob."""
+    return {
+        "input one step late": shift_steps(a, 1),
+        "input two steps late": shift_steps(a, 2),
+        "input one step early": shift_steps(a, -1),
+        "input reversed": a[::-1],
+    }
+
+
+def run_layer(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
+    """Run one layer on its input, of shape (time, K or 1, batch, n_in)."""
+    neuron, layer = case.network.neurons[index], case.params[index]
+    a = mix(dials, index, a, delay_names(a))
+    currents = weighted_input(layer, index, dials, a)
+    leak = dials.read("leak", index, neuron.leak)
+    parts = taken_off(neuron, index, dials)
+    late = dials.read("reset late", index, 0.0)
+    rec_late = dials.read("recurrence late", index, 0.0)
+    scale, kept, delayed = synapse_numbers(case, index, dials)
+    v = None if layer.v is None else recurrent_matrix(layer, index, dials)
+    offset = dials.read("offset", index, 0.0)
+    rest = np.zeros(currents.shape[1:])
+    u = rest + dials.read("start", index, 0.0)
+    s = before = i = rest
+    if dials.turns("reset at rest", index):
+        s = before = dials.read("reset at rest", index, 0.0) * fire(case, index, dials, u)
+    first = True
+    records: tuple[list[Array], ...] = ([], [], [], [], [])
+    for current in currents:
+        if v is not None:
+            heard = rest if first else s
+            current = current + (heard + rec_late * (before - heard)) @ np.swapaxes(v, -1, -2)
+        now = kept * i + current
+        drive = scale * (now + delayed * (i - now)) + offset
+        i, s_reset = now, s + late * (before - s)
+        wiped = parts[0] * u + parts[1] + parts[2] * drive
+        before, first, last = (rest if first else s), False, u
+        u = leak * u - s_reset * wiped + drive
+        s = fire(case, index, dials, u)
+        for record, value in zip(records, (u, s, s_reset, drive, last), strict=True):
+            record.append(value)
+    return LayerRun(a, *(np.stack(np.broadcast_arrays(*record)) for record in records))
+
+
+def taken_off(
+    neuron: LIF, index: int, dials: Dials, side: str = ""
+) -> tuple[Array | float, Array | float, Array | float]:
+    """What a full spike takes off: per potential, a constant, per drive."""
+    leak = dials.read("leak", index, neuron.leak)
+    theta = dials.read("threshold", index, neuron.threshold)
+    if side:
+        leak = dials.read("leak" + side, index, leak)
+    theta = dials.read("subtracts", index, theta)
+    zero, subtract, leaked, wiped = reset_parts(neuron, index, dials)
+    if any(dials.turns(name + side, index) for name in RESETS):
+        zero, subtract, leaked, wiped = reset_parts(neuron, index, dials, side)
+    share = dials.read("reset share", index, 1.0)
+    return share * zero * leak, share * (subtract * theta + leaked * leak * theta), share * wiped
+
+
+def synapse_numbers(
+    case: Case, index: int, dials: Dials
+) -> tuple[Array | float, Array | float, Array | float]:
+    """Scale, leak, and share of the delayed current, of a layer's synapse."""
+    synapse = case.synapse
+    scale, kept, delayed = (
+        (1.0, 0.0, 0.0) if synapse is None else (synapse.scale, synapse.leak, synapse.delayed)
+    )
+    return (
+        dials.read("input scale", index, scale),
+        dials.read("synapse leak", index, kept),
+        dials.read("synapse delay", index, float(delayed)),
+    )
+
+
+def run_layers(case: Case, dials: Dials) -> list[LayerRun]:
+    """Run all spiking layers."""
+    a, runs = case.x[:, None], []
+    for index in range(len(case.network.neurons)):
+        runs.append(run_layer(case, index, dials, a))
+        a = runs[-1].s
+    return runs

@@ -1,0 +1,174 @@
+"""What settings of the knobs of one level predict for its gradients, beside what was answered."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+
+from refsast.arrays import Array
+from refsast.crosscheck.diagnose.knobs.dials import Setting, stack_settings
+from refsast.crosscheck.diagnose.knobs.program import (
+    Level,
+    Run,
+    layer_level,
+    logit_slopes,
+    readout_level,
+    run_forward,
+)
+from refsast.crosscheck.diagnose.knobs.samples import (
+    Sample,
+    Samples,
+    given_arrays,
+    relative_limit,
+)
+
+MAX_WINDOWS = 200
+ENTRIES = 96  # of an array, at most so many are compared in a search; the whole case comes last
+
+
+@dataclass(frozen=True, eq=False)
+class LevelView:
+    """The forward runs of one setting, and the levels of its way back as far as they were asked."""
+
+    samples: Samples
+    setting: dict
+    runs: tuple[Run, ...]
+    cache: dict = field(default_factory=dict)
+
+    def size(self, level: int) -> int:
+        """The elements of the largest array of a run, per setting."""
+        case = self.samples.parts[-1].case
+        wide = case.x[..., 0].size * max(case.network.sizes)
+        return max(wide, max(a.size for a in given_arrays(self.samples.parts[-1], level).values()))
+
+    def above(self, sample: int, level: int) -> Array:
+        """What the level is computed from, if the setting holds above it."""
+        key = (sample, level)
+        if key not in self.cache:
+            case, run = self.samples.all[sample].case, self.runs[sample]
+            dials = stack_settings([self.setting])
+            whole = len(case.network.neurons)
+            if level == whole or level == whole - 1:
+                self.cache[key] = logit_slopes(case, dials, run)
+            else:
+                carry = self.above(sample, level + 1)
+                self.cache[key] = layer_level(case, level + 1, dials, run, carry).carry
+        return self.cache[key]
+
+    def predict(self, sample: int, level: int, settings: Sequence[Setting]) -> Level:
+        """The level in each of the settings, which differ from this one at this level only."""
+        case, run = self.samples.all[sample].case, self.runs[sample]
+        dials, whole = stack_settings(settings), len(case.network.neurons)
+        if level == whole:
+            return readout_level(case, dials, run, logit_slopes(case, dials, run))
+        if level == whole - 1:
+            return layer_level(case, level, dials, run, logit_slopes(case, dials, run))
+        return layer_level(case, level, dials, run, self.above(sample, level))
+
+    def residuals(self, level: int, settings: Sequence[Setting]) -> Array:
+        """Errors (K, N) of a level's gradients, in units of what is allowed."""
+        rows = []
+        for i, sample in enumerate(self.samples.all):
+            found = self.predict(i, level, settings).arrays
+            for part, got in given_arrays(sample, level).items():
+                allowed = allowed_errors(self.samples, sample, level, part)
+                rows.append(_compare(found[part], got, allowed))
+        return np.concatenate(
+            [np.broadcast_to(row, (len(settings), row.shape[1])) for row in rows], axis=1
+        )
+
+    def cells(self, level: int, setting: Setting) -> list[dict]:
+        """Settings in which one entry, row or column of one array explains what is left."""
+        found: list[dict] = []
+        for part, got in given_arrays(self.samples.parts[-1], level).items():
+            last = len(self.samples.all) - 1
+            right = self.predict(last, level, [setting]).arrays[part][0]
+            limit = allowed_errors(self.samples, self.samples.parts[-1], level, part)
+            found += _cell_settings(part, level, got, right, limit)
+        return found + self._bends(level) + self._windows(level)
+
+    def _bends(self, level: int) -> list[dict]:
+        """Settings in which each array of the level is clipped, or brought to one norm."""
+        arrays = [a for s in self.samples.all for a in given_arrays(s, level).values()]
+        norm = max(float(np.linalg.norm(a)) for a in arrays)
+        peak = max(float(abs(a).max(initial=0.0)) for a in arrays)
+        found = []
+        for name, limit in (("clipped to a norm", norm), ("brought to a norm", norm),
+                            ("clipped to values", peak)):  # fmt: skip
+            near = float(f"{limit:.3g}")
+            plain = near if abs(limit - near) <= 1e-5 * abs(near) else limit
+            found += [{(name, level): plain}] if limit > 0.0 else []
+        return found
+
+    def _windows(self, level: int) -> list[dict]:
+        """Settings in which the derivative is cut outside of a window: one between any two |v|."""
+        case = self.samples.parts[-1].case
+        if level >= len(case.network.neurons):
+            return []
+        theta = case.network.neurons[level].threshold
+        v = np.unique(abs(self.runs[-1].layers[level].u - theta).ravel())
+        edges = v[:: max(1, len(v) // MAX_WINDOWS)]
+        return [{("window", level): roundest_between(low, high)} for low, high in pairwise(edges)]
+
+
+def roundest_between(low: float, high: float) -> float:
+    """Return the number of fewest digits between two."""
+    middle = 0.5 * (low + high)
+    for digits in range(1, 17):
+        near = float(f"{middle:.{digits}g}")
+        if low <= near <= high:
+            return near
+    return middle
+
+
+def _cell_settings(part: str, level: int, got: Array, right: Array, limit: Array) -> list[dict]:
+    wrong = abs(got - right) > limit
+    if not wrong.any() or wrong.all():
+        return []
+    rows = np.flatnonzero(wrong.reshape(len(wrong), -1).any(axis=1))
+    names = []
+    if wrong.ndim == 1:
+        names = [f"{part} entry {i}" for i in rows] if len(rows) <= 3 else []
+    else:
+        columns = np.flatnonzero(wrong.any(axis=0))
+        if wrong.sum() <= 2:
+            names = [f"{part} entry {i} {j}" for i, j in np.argwhere(wrong)]
+        elif len(rows) == 1:
+            names = [f"{part} row {rows[0]}"]
+        elif len(columns) == 1:
+            names = [f"{part} column {columns[0]}"]
+    if not names:
+        return []
+    with np.errstate(all="ignore"):
+        ratio = got[wrong] / right[wrong]
+    if not np.isfinite(ratio).all() or np.ptp(ratio) > 1e-6 * abs(ratio).max(initial=1e-300):
+        return []
+    return [{(name, level): float(np.median(ratio)) for name in names}]
+
+
+def _compare(found: Array, got: Array, allowed: Array) -> Array:
+    """Rows of errors; of a large array at entries spread over it, and over its norm."""
+    flat = (found - got).reshape(len(found), -1) / allowed.ravel()
+    if flat.shape[1] <= ENTRIES:
+        return flat
+    at = np.unique(np.linspace(0, flat.shape[1] - 1, ENTRIES).astype(int))
+    return flat[:, at]
+
+
+def allowed_errors(samples: Samples, sample: Sample, level: int, part: str) -> Array:
+    """Return how far each entry of an answered gradient may be from a candidate's."""
+    arrays = given_arrays(sample, level)
+    limit = relative_limit(samples.dtype)
+    array = arrays[part]
+    whole = np.sqrt(sum(float((a**2).sum()) for a in arrays.values()))
+    own = float(np.linalg.norm(array)) / np.sqrt(max(array.size, 1))
+    tiny = float(np.finfo(samples.dtype).tiny)
+    return limit * (own + 1e-3 * whole) + limit * 0.1 * abs(array) + 1e6 * tiny
+
+
+def view_levels(samples: Samples, setting: dict) -> LevelView:
+    """Return the view of a setting."""
+    dials = stack_settings([setting])
+    runs = tuple(run_forward(sample.case, dials) for sample in samples.all)
+    return LevelView(samples, setting, runs)

@@ -1,0 +1,143 @@
+"""What an implementation answers to small parts of a case: the numbers that a cause must explain.
+
+Losses of single recordings and of few steps tell forward faults from each other, whatever is wrong
+on the way back; gradients of one, two and six steps tell the rest.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from refsast.arrays import Array
+from refsast.crosscheck.case import Answer, Case, Gradient, ask
+from refsast.crosscheck.compare import cast_case
+from refsast.crosscheck.diagnose.knobs.dials import Dials
+from refsast.crosscheck.diagnose.knobs.program import run_layers, scale_losses
+from refsast.crosscheck.diagnose.knobs.readout import read_spikes
+from refsast.model.params import Params, layer_arrays
+
+STEPS, RECORDINGS, INPUTS = (1, 2, 3, 6), 4, 48
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """A part of a case, and what was answered."""
+
+    case: Case
+    got: Answer
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """All that was asked.
+
+    Attributes
+    ----------
+    parts : tuple of Sample
+        Of growing numbers of steps; all recordings that are used.
+    losses : tuple of array
+        For each part the losses of its single recordings, then that of all of them; of one
+        recording, one number.
+    dtype : numpy.dtype
+        What the implementation computes in.
+    single : tuple of Sample
+        One recording of the largest part.
+    """
+
+    parts: tuple[Sample, ...]
+    losses: tuple[Array, ...]
+    dtype: np.dtype
+    single: tuple[Sample, ...] = ()
+
+    @property
+    def all(self) -> tuple[Sample, ...]:
+        """All samples whose gradients have to be explained; the largest part comes last."""
+        return (*self.single, *self.parts)
+
+
+def take_samples(gradient: Gradient, case: Case, dtype: np.dtype) -> Samples:
+    """Ask about parts of a case; of all of it alone where it cannot be asked about fewer steps."""
+    steps = sorted({min(t, len(case.x)) for t in STEPS})
+    try:
+        return _take(gradient, case, dtype, steps, RECORDINGS)
+    except ValueError:
+        return _take(gradient, case, dtype, [len(case.x)], None)
+
+
+def _take(
+    gradient: Gradient, case: Case, dtype: np.dtype, steps: list[int], recordings: int | None
+) -> Samples:
+    x, y = case.x[:, :recordings], case.y[:recordings]
+    kept = _active_inputs(x)
+    parts, losses, lone = [], [], None
+    for t in steps:
+        part = replace(case, x=x[:t], y=y)
+        sample = _ask_narrow(gradient, part, kept, dtype)
+        single: list[float] = []
+        if recordings is not None and len(y) > 1:
+            for b in range(len(y)):
+                one = replace(part, x=part.x[:, b : b + 1], y=y[b : b + 1])
+                found = _ask_narrow(gradient, one, kept, dtype)
+                single.append(found.got.loss)
+                lone = found if b == 0 else lone
+        parts.append(sample)
+        losses.append(np.array([*single, sample.got.loss]))
+    return Samples(tuple(parts), tuple(losses), dtype, () if lone is None else (lone,))
+
+
+def _active_inputs(x: Array) -> Array:
+    activity = abs(x).sum(axis=(0, 1))
+    return np.sort(np.argsort(-activity, kind="stable")[:INPUTS])
+
+
+def _ask_narrow(gradient: Gradient, case: Case, kept: Array, dtype: np.dtype) -> Sample:
+    """Ask with some inputs only; what is silenced is cut off question and answer."""
+    x = np.zeros_like(case.x)
+    x[..., kept] = case.x[..., kept]
+    got, _ = ask(gradient, replace(case, x=x))
+    network = replace(case.network, sizes=(len(kept), *case.network.sizes[1:]))
+    narrow = replace(
+        case, network=network, params=_select_columns(case.params, kept), x=case.x[..., kept]
+    )
+    got = replace(got, grads=_select_columns(got.grads, kept), x=None)
+    return Sample(cast_case(narrow, dtype), got)
+
+
+def _select_columns(params: Params, kept: Array) -> Params:
+    return (replace(params[0], w=params[0].w[:, kept]), *params[1:])
+
+
+def relative_limit(dtype: np.dtype) -> float:
+    """Return the relative distance at which two arrays count as one."""
+    return float(np.finfo(dtype).eps) ** 0.6
+
+
+def loss_vector(samples: Samples) -> Array:
+    """Return all losses that were answered."""
+    return np.concatenate(samples.losses)
+
+
+def allowed_losses(samples: Samples) -> Array:
+    """Return how far each loss may be from a candidate's."""
+    want, limit = abs(loss_vector(samples)), relative_limit(samples.dtype)
+    return limit * want + 1e-3 * limit * want.max()
+
+
+def predict_losses(samples: Samples, dials: Dials) -> Array:
+    """Return what each setting answers to the same questions, shape (K, N)."""
+    found = []
+    for sample, given in zip(samples.parts, samples.losses, strict=True):
+        case = sample.case
+        layers = run_layers(case, dials)
+        losses = read_spikes(case, dials, layers[-1].s, case.y).losses
+        if len(given) > 1:
+            found.append(scale_losses(case, dials, losses, 1))
+        whole = losses.mean(axis=-1, keepdims=True)
+        found.append(scale_losses(case, dials, whole, len(case.y)))
+    size = max(len(f) for f in found)
+    return np.concatenate([np.broadcast_to(f, (size, f.shape[1])) for f in found], axis=1)
+
+
+def given_arrays(sample: Sample, level: int) -> dict[str, Array]:
+    """Return the gradients of a level that were answered."""
+    return layer_arrays(sample.got.grads[level])

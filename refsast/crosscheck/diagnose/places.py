@@ -1,0 +1,185 @@
+"""Where is an implementation wrong that gives gradients only, for an unknown cause? By probing.
+
+Rule 1: a probe changes the question, never the implementation. There are three: fewer steps;
+        saturated layers, whose spikes no fault in them can change; pulses in inputs whose weights
+        are zero, because the gradients of these weights are the adjoints of the first layer.
+Rule 2: a probe that cannot be asked is left out, and the others go on.
+Rule 3: a layer is named only where no other reading is left.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from refsast.arrays import Array
+from refsast.crosscheck.case import Case, Gradient, truncate_case
+from refsast.crosscheck.compare import Examination, examine
+from refsast.crosscheck.diagnose.localise import Location, array_errors, wrong_arrays
+
+HUGE = 1e12  # thresholds: a potential so far from its own saturates every spike
+DECISIVE = 1e-6  # relative: a loss that is off by less may be so by a spike not quite saturated
+
+
+def probe(gradient: Gradient, case: Case) -> Location:
+    """Return where an implementation is wrong, by asking it about variations of a case."""
+    exam = _ask(gradient, case)
+    if exam is None:
+        return Location("not known", how="it cannot be asked")
+    errors = array_errors(exam.stages)
+    if errors["loss"] > 1.0:
+        return _probe_forward(gradient, case)
+    return _probe_backward(gradient, case, errors, exam)
+
+
+def _ask(gradient: Gradient, case: Case) -> Examination | None:
+    try:
+        return examine(gradient, case)
+    except ValueError:
+        return None
+
+
+def _has_wrong_loss(gradient: Gradient, case: Case) -> bool | None:
+    """Whether the loss of a case is wrong; None: it cannot be asked."""
+    with np.errstate(all="ignore"):
+        exam = _ask(gradient, case)
+    if exam is None:
+        return None
+    off = abs(exam.got.loss - exam.right.loss)
+    return bool(off > DECISIVE * abs(exam.right.loss) and off > exam.tolerance.loss)
+
+
+def _probe_forward(gradient: Gradient, case: Case) -> Location:
+    """The first step whose loss is wrong, and the layer, by saturating those below it."""
+    step = _first_wrong_step(gradient, case)
+    short = case if step is None else truncate_case(case, step + 1)
+    spiking = len(case.network.neurons)
+    how = "by fewer steps and saturated layers"
+    for layer in reversed(range(spiking)):
+        saturated = _saturate(short, layer)
+        wrong = None if saturated is None else _has_wrong_loss(gradient, saturated)
+        if wrong is None:
+            return Location("not known", how="tried fewer steps; saturated layers cannot be asked")
+        if wrong and layer == spiking - 1:
+            return Location("loss or readout", how=how, first=False)
+        if wrong:
+            return Location("state", layer + 1, step, how=how, first=False)
+    return Location("state", 0, step, how=how)
+
+
+def _first_wrong_step(gradient: Gradient, case: Case) -> int | None:
+    for steps in range(1, len(case.x) + 1):
+        if _has_wrong_loss(gradient, truncate_case(case, steps)):
+            return steps - 1
+    return None
+
+
+def _saturate(case: Case, layer: int) -> Case | None:
+    """The case with layers up to one fully on and off in turns, whatever their leak or reset.
+
+    Half of each layer's neurons fire at every other step, the other half at the steps between, so
+    that time weights and memories of what reads them have something to do. None where a layer has
+    one neuron only.
+    """
+    params, below = list(case.params), np.ones(case.x.shape[2])
+    for i in range(layer + 1):
+        signs = np.ones(case.network.sizes[i + 1])
+        signs[1::2] = -1.0
+        if len(signs) < 2:
+            return None
+        old = params[i]
+        w = HUGE * case.network.neurons[i].threshold * np.outer(signs, below)
+        b, v = (None if a is None else np.zeros_like(a) for a in (old.b, old.v))
+        params[i], below = replace(old, w=w, b=b, v=v), signs
+    x = np.ones_like(case.x)
+    x[1::2] = -1.0
+    return replace(case, params=tuple(params), x=x)
+
+
+def _probe_backward(
+    gradient: Gradient, case: Case, errors: dict[str, Array], exam: Examination
+) -> Location:
+    """Which layer's gradients are wrong, and whether its adjoints are."""
+    wrong = wrong_arrays(errors)
+    if not any(any(parts.values()) for parts in wrong.values()):
+        return Location("gradient", how="the gradient in the input alone is wrong")
+    top = max(layer for layer, parts in wrong.items() if any(parts.values()))
+    below = [layer for layer in range(top) if _tells(exam, layer)]
+    if any(not any(wrong[layer].values()) for layer in below):
+        return Location("gradient", top, how="a layer below is right, so adjoints are")
+    if top == len(case.network.neurons):
+        return Location("gradient", top, how="the highest gradients that are wrong")
+    if not all(wrong[top].values()) and _tells_part(exam, top, wrong[top]):
+        return Location("gradient", top, how="another gradient of the layer is right")
+    return _probe_pulses(gradient, case, top)
+
+
+def _tells(exam: Examination, layer: int) -> bool:
+    """Whether a layer's right gradients are not zero."""
+    return bool(exam.right.grads[layer].w.any())
+
+
+def _tells_part(exam: Examination, layer: int, wrong: dict[str, bool]) -> bool:
+    """Whether a right array of the layer is a sum of all its adjoints that is not zero."""
+    parts = [part for part, is_wrong in wrong.items() if not is_wrong]
+    return any(bool(getattr(exam.right.grads[layer], part).any()) for part in parts)
+
+
+def _probe_pulses(gradient: Gradient, case: Case, top: int) -> Location:
+    """The step of the first wrong adjoint, where pulses tell it from what is made of adjoints."""
+    tried = f"gradients of layer {top + 1} are wrong, and of all below; "
+    pulses = _ask_pulses(gradient, case)
+    if pulses is None:
+        return Location("not known", how=tried + "pulses in the input cannot be asked")
+    got, right, wrong, sums = pulses
+    if not wrong.any():
+        if top == 0:
+            return Location("gradient", 0, how="adjoints are right, by pulses in the input")
+        return Location("not known", how=tried + "pulses in the input do not reach the fault")
+    last = int(np.flatnonzero(wrong)[-1])
+    reaches = wrong[: last + 1].all() and last > 0
+    if not reaches or not sums or _is_multiple(got, right):
+        return Location("not known", how=tried + "pulses cannot tell adjoints from their sums")
+    if case.synapse is not None and case.synapse.delayed:  # one step in each layer up to there
+        last = min(last + 1 + top, len(case.x) - 1)
+    return Location("adjoint", top, last, how="by pulses in the input")
+
+
+def _is_multiple(got: Array, right: Array) -> bool:
+    """Whether all steps are off by one factor: adjoints and their sums look alike then."""
+    size = float((right**2).sum())
+    if size == 0.0:
+        return True
+    factor = float((got * right).sum()) / size
+    return bool(abs(got - factor * right).max() <= 1e-6 * abs(right).max())
+
+
+def _ask_pulses(gradient: Gradient, case: Case) -> tuple[Array, Array, Array, bool] | None:
+    """Adjoints of the first layer, got and right; which are wrong; whether b is their sum."""
+    shape = (len(case.x), case.network.sizes[1])
+    got, right, wrong, sums = np.zeros(shape), np.zeros(shape), np.zeros(len(case.x), bool), True
+    for pulsed, steps in _pulse_cases(case):
+        exam = _ask(gradient, pulsed)
+        if exam is None:
+            return None
+        errors = array_errors(exam.stages)["grads[0].w"]
+        for i, t in enumerate(steps):
+            got[t], right[t] = exam.got.grads[0].w[:, i], exam.right.grads[0].w[:, i]
+            wrong[t] = errors[:, i].max() > 1.0
+        if pulsed.params[0].b is not None and len(steps) == len(case.x):
+            b = exam.got.grads[0].b
+            assert b is not None
+            sums = bool(abs(got.sum(axis=0) - b).max() <= 1e-5 * max(abs(b).max(), 1e-300))
+    return got, right, wrong, sums
+
+
+def _pulse_cases(case: Case) -> Iterator[tuple[Case, list[int]]]:
+    """Yield cases with pulses in some inputs, of no weight, and at which steps; latest first."""
+    n_in, order = case.x.shape[2], list(reversed(range(len(case.x))))
+    many = max(1, n_in // 2)  # the other inputs keep the network alive
+    for start in range(0, len(order), many):
+        steps = order[start : start + many]
+        x, w = case.x.copy(), case.params[0].w.copy()
+        x[:, :, : len(steps)], w[:, : len(steps)] = 0.0, 0.0
+        x[steps, :, range(len(steps))] = 1.0
+        yield replace(case, x=x, params=(replace(case.params[0], w=w), *case.params[1:])), steps

@@ -1,0 +1,112 @@
+"""The program with knobs is the reference; each knob's gradient is that of its own loss."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import refsast as rs
+from refsast.crosscheck.diagnose.knobs.fit import Group
+from refsast.crosscheck.diagnose.knobs.inventory import backward_knobs, forward_knobs
+from refsast.crosscheck.diagnose.knobs.matching import find_moves
+from refsast.crosscheck.diagnose.knobs.program import solve_settings
+from refsast.crosscheck.diagnose.knobs.words import known_knobs, parts_of
+from refsast.crosscheck.variants import solve
+from tests.crosscheck.planted_faults import draw_case
+
+STEP = 1e-6
+
+
+def draw_cases(n: int, seed: int, **kind: bool) -> list[rs.Case]:
+    rng = np.random.default_rng(seed)
+    return [draw_case(rng, current=i % 2 == 0, **kind) for i in range(n)]
+
+
+@pytest.mark.parametrize("kind", ["smooth", "hard", "detach"])
+def test_with_no_knob_turned_the_program_is_the_reference(kind):
+    for case in draw_cases(12, 0, **({} if kind == "smooth" else {kind: True})):
+        right = solve(case)
+        # Beside another setting, so that arrays are of both.
+        answer = solve_settings(case, [{}, {("leak", 0): 0.3}])[0]
+        assert answer.loss == pytest.approx(right.loss, rel=1e-13)
+        for name in ("u", "s", "adjoints"):
+            for got, want in zip(getattr(answer, name), getattr(right, name), strict=True):
+                assert abs(got - want).max() <= 1e-12 * max(abs(want).max(), 1e-300)
+        got, want = rs.flatten(answer.grads), rs.flatten(right.grads)
+        assert abs(got - want).max() <= 1e-12 * abs(want).max()
+        assert abs(answer.x - right.x).max() <= 1e-12 * max(abs(right.x).max(), 1e-300)
+
+
+def test_a_forward_knob_has_the_gradient_of_its_own_loss():
+    rng = np.random.default_rng(3)
+    for case in draw_cases(4, 3):
+        settings = [
+            {knob.key: value}
+            for knob in forward_knobs(case)
+            for value in knob.tries
+            if knob.name != "straight-through"  # which is the gradient of no loss
+        ]
+        w, x = rs.flatten(case.params), case.x
+        along_w, along_x = rng.standard_normal(w.shape), rng.standard_normal(x.shape)
+        ends = [
+            solve_settings(
+                replace(
+                    case,
+                    params=rs.unflatten(case.network, w + sign * STEP * along_w),
+                    x=x + sign * STEP * along_x,
+                ),
+                settings,
+            )
+            for sign in (1.0, -1.0)
+        ]
+        for setting, answer, up, down in zip(
+            settings, solve_settings(case, settings), *ends, strict=True
+        ):
+            slope = (up.loss - down.loss) / (2.0 * STEP)
+            want = rs.flatten(answer.grads) @ along_w + (answer.x * along_x).sum()
+            assert slope == pytest.approx(want, rel=1e-4, abs=1e-6), setting
+
+
+def test_a_backward_knob_changes_no_loss_and_some_gradient():
+    case = draw_cases(1, 5)[0]
+    right = solve_settings(case, [{}])[0]
+    keys = [k for level in range(len(case.params)) for k in backward_knobs(case, level)]
+    for knob in keys:
+        answers = solve_settings(case, [{knob.key: value} for value in knob.tries])
+        assert all(answer.loss == right.loss for answer in answers)
+        if knob.tries and knob.name != "derivative cap":  # which may be above every derivative
+            gaps = [abs(rs.flatten(a.grads) - rs.flatten(right.grads)).max() for a in answers]
+            assert max(gaps) > 0.0, knob
+
+
+def test_every_knob_has_words():
+    for case in (*draw_cases(6, 7), *draw_cases(3, 8, hard=True)):
+        for knob in known_knobs(case).values():
+            for value in knob.tries:
+                (part,) = parts_of(case, {knob.key: value})
+                assert "the knob" not in part.says, knob
+                assert part.says.startswith(("with", "multiplied")), part
+
+
+def test_settings_side_by_side_are_those_alone():
+    case = draw_cases(3, 9)[2]
+    settings = [{("leak", 0): 0.3}, {("slope", 0): 2.5, ("reset path", 0): 0.5}, {}]
+    for answer, setting in zip(solve_settings(case, settings), settings, strict=True):
+        alone = solve_settings(case, [setting])[0]
+        assert rs.flatten(answer.grads) == pytest.approx(rs.flatten(alone.grads), rel=1e-12)
+        assert answer.loss == pytest.approx(alone.loss, rel=1e-13)
+
+
+def test_what_no_knob_explains_is_not_explained():
+    """Residuals that are noise are fitted by no move."""
+    rng = np.random.default_rng(0)
+    case = draw_cases(1, 5)[0]
+    noise = rng.standard_normal(40)
+
+    def run(settings):
+        answers = solve_settings(case, settings)
+        rows = [np.resize(rs.flatten(answer.grads), 40) for answer in answers]
+        return (np.array(rows) - noise) / 1e-9
+
+    groups = [Group((knob,)) for knob in backward_knobs(case, len(case.params) - 1)][:20]
+    assert find_moves(run, {}, groups, depth=2) == []
