@@ -17,7 +17,7 @@ from functools import partial
 from itertools import islice
 from queue import SimpleQueue
 from threading import Thread
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from refsast.cluster import KILLED, map_on_cluster
 
@@ -158,6 +158,9 @@ def processes(jobs: int) -> Iterator[Submit]:
             with threads(1) as start:
                 yield start
             return
+        # As calling `parallel` does: else what is sent belongs to the call before and stays.
+        executor: Any = backend._workers
+        executor._temp_folder_manager.set_current_context(parallel._id)
 
         def submit(call: Callable[[], Result]) -> "Future[Result]":
             with _hold_interrupts():

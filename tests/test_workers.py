@@ -219,3 +219,20 @@ def wait_for(happened, seconds: float = 30.0) -> None:
     while not happened():
         assert time.monotonic() < end, "it has not happened"
         time.sleep(0.02)
+
+
+@pytest.mark.slow
+def test_a_second_use_of_the_processes_leaves_nothing_behind():
+    """What is shared belongs to the call that sent it, and is removed after it."""
+    script = (
+        "import numpy as np\n"
+        "from refsast.workers import map_unordered\n"
+        "for fill in (1.0, 2.0):\n"
+        "    big = np.full(500_000, fill)\n"
+        "    print(sum(map_unordered(lambda i: big.sum() + i, range(4), jobs=2)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+
+    assert (done.stdout, done.stderr) == ("2000006.0\n4000006.0\n", "")

@@ -108,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
             args.out,
             stored,
             source,
-            usual.held_out[0],
+            usual.held_out,
             held_out=held_out,
             facts=command_facts(args),
         )

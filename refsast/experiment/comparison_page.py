@@ -104,9 +104,23 @@ def render_comparison(record: Mapping, pictures: Mapping[str, bytes]) -> str:
             "Curves and potentials",
             [show_pictures(pictures, rest), html_document.paragraph(note) if note else ""],
         ),
+        *_explain_networks(record),
         ("Every run", show_runs(outcomes)),
         (f"Setting: {next(iter(record['settings']))}", show_setting(first)),
     ]
     seeds = ", ".join(map(str, record["seeds"]))
     end = reproduce_box(record, record["runs"], seeds)
     return html_document.render_page("Baseline against SAST", record["verdict"], sections, end=end)
+
+
+def _explain_networks(record: Mapping) -> list[tuple[str, list[str]]]:
+    """What the diagnosis of single networks said, where the record has it."""
+    explained = record.get("explained", {})
+    shown = [
+        part
+        for name, said in explained.items()
+        for part in (html_document.paragraph(f"{name}:"), html_document.sentences(said))
+    ]
+    more = "One network each; all figures of any network: python -m refsast diagnose."
+    title = "Where the gap comes from"
+    return [(title, [*shown, html_document.paragraph(more)])] if shown else []

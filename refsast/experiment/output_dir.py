@@ -15,11 +15,12 @@ from numpy.typing import ArrayLike
 from refsast.codec import Json, read_json, write_json
 from refsast.experiment import figures, html_document, report, tables
 from refsast.experiment.compare import BASELINE, LONGER, is_sast
+from refsast.experiment.diagnose import diagnose, explain
 from refsast.experiment.differences import paired_differences
 from refsast.experiment.headline import conclusion
 from refsast.experiment.page_parts import POTENTIALS
 from refsast.experiment.presets import Setting
-from refsast.experiment.record import Run, encode, run_record
+from refsast.experiment.record import Data, Run, encode, run_record
 from refsast.experiment.run_files import COMPARISON, RUN, SHARPNESS, SWEEP, WEIGHTS
 from refsast.experiment.run_store import StoredRun, rank_run, read_weights
 from refsast.experiment.sharpness import Point
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PAGE = "report.html"
+DIAGNOSED = 1000  # held-out recordings: some seconds of work
 
 
 def write_run(
@@ -56,22 +58,26 @@ def write_comparison(
     folder: Path,
     stored: Sequence[StoredRun],
     data: str,
-    x: ArrayLike | Spikes,
+    measured: Data,
     *,
     held_out: str = "test recordings",
     facts: Mapping[str, Json] = MappingProxyType({}),
 ) -> None:
     """Write a comparison of the runs that a folder holds: record, table, pictures, page.
 
-    `data` are the recordings in words, `x` those that the potentials are drawn of, `held_out` what
-    was measured on; `facts` are added to the record.
+    `data` are the recordings in words, `measured` those held out, of which the potentials are drawn
+    and the first `DIAGNOSED` diagnosed, `held_out` these in words; `facts` are added to the record.
     """
     for path in _find_pictures(folder, POTENTIALS):  # of weights that may no longer be kept
         path.unlink()
-    if networks := _read_networks(folder, stored):
-        _write_pictures(folder, figures.potential_histograms(networks, x))
+    networks = _read_networks(folder, stored)
+    if networks:
+        _write_pictures(folder, figures.potential_histograms(networks, measured[0]))
+    some = measured[0][:, :DIAGNOSED], measured[1][:DIAGNOSED]
+    explained = {name: list(explain(diagnose(*pair, *some))) for name, pair in networks.items()}
     verdict = conclusion([s.result for s in stored], held_out=held_out)
-    record = {"verdict": verdict, **_comparison_record(stored, data), **facts}
+    runs = _comparison_record(stored, data)
+    record = {"verdict": verdict, "explained": explained, **runs, **facts}
     write_json(folder / COMPARISON, record)
     write_page(folder)
 

@@ -54,6 +54,23 @@ def compared(tmp_path_factory):
     return out
 
 
+def test_a_comparison_says_where_the_gap_comes_from(compared):
+    record = json.loads((compared / "compare.json").read_text())
+    page = (compared / "report.html").read_text()
+
+    assert [name.partition(" (seed")[0] for name in record["explained"]] == [
+        "baseline",
+        "SAST, rho 0.1",
+    ]
+    for name, said in record["explained"].items():
+        arm, seed = re.fullmatch(r"(.*) \(seed (\d), its best\)", name).groups()
+        (run,) = (r for r in record["runs"] if (r["arm"], r["seed"]) == (arm, int(seed)))
+        hard = 100.0 * run["curve"][-1]["scores"]["hard"]
+        assert f"with hard spikes {hard:.1f} %" in said[0]
+        assert name in page
+    assert "Where the gap comes from" in page
+
+
 def test_train_leaves_a_record_from_which_the_network_comes_back(trained):
     record = json.loads((trained / "run.json").read_text())
     network, params = rs.read_run(trained)
