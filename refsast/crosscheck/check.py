@@ -120,9 +120,9 @@ def _scope_lines(report: Report) -> Iterator[str]:
     """What was compared, how sharply, and what the case could have shown."""
     name, share = report.resolution
     if share < 1.0:
-        yield f"  resolution: {share:.1g} of an array would show (of {name}, the least sharp)"
+        yield f"  resolution: an error of {share:.1g} of an array would show (least sharp: {name})"
     else:
-        yield f"  resolution: none (of {name}, the least sharp)"
+        yield f"  resolution: none of {name}, which is not compared"
     if report.left_out:
         numbers = ", ".join(str(i + 1) for i in report.left_out)
         yield f"  left out: recordings {numbers}, a potential within rounding of the threshold"

@@ -1,7 +1,7 @@
 """Right implementations of every kind, against the tolerance that they are given.
 
-``python -m tests.crosscheck.right_implementations [N] [SEED] [steep]`` draws N networks, answers each by an
-implementation of its own, in float64 or float32, whose sums are taken in some order and whose
+``python -m tests.crosscheck.right_implementations [N] [SEED] [steep]`` draws N networks, answers
+each by an implementation of its own, in float64 or float32, whose sums are taken in some order and whose
 formulas are written in some way, and prints how many are called wrong or undecided, and the
 quantiles of error over tolerance. The error is that to the same run in extended precision, so that
 the reference's own rounding does not count. With ``steep``, slopes and weights are drawn so large
@@ -229,10 +229,11 @@ def draw_network(rng: np.random.Generator, *, most: float = 3e4, steep: bool = F
     readouts = (rs.SpikeRate(float(rng.uniform(1, 20))), rs.LinearReadout(classes),
                 rs.LeakyReadout(classes, float(rng.uniform(0, 1))))  # fmt: skip
     readout = readouts[int(rng.integers(3))]
+    largest = 1.2 if steep else 0.7
     neurons = tuple(
         rs.LIF(
             float(rng.uniform(0.3, 1.0)), float(rng.uniform(0.3, 1.5)),
-            SURROGATES[int(rng.integers(5))](float(10.0 ** rng.uniform(-0.3, 1.2 if steep else 0.7))),
+            SURROGATES[int(rng.integers(5))](float(10.0 ** rng.uniform(-0.3, largest))),
             RESETS[int(rng.integers(4))], bool(rng.integers(4) == 0),
         )
         for _ in range(depth)

@@ -261,7 +261,7 @@ def test_every_report_ends_with_what_it_saw():
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_an_error_of_the_resolution_is_seen_and_a_tenth_of_the_smallest_is_not(dtype):
+def test_an_error_of_the_resolution_is_seen_and_one_rounding_is_not(dtype):
     case = draw_long_network(np.random.default_rng(3), rs.ToZero())
     report = rs.check(answer(case, dtype), case)
     share = report.resolution[1]
