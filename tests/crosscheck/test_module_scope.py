@@ -1,4 +1,4 @@
-"""What of a user's module was not compared is said; recordings in which rounding decides are named."""
+"""What of a user's module was not compared is said; unclear recordings are named."""
 
 from typing import ClassVar
 
@@ -22,8 +22,8 @@ class Net(nn.Module):
 
     def __init__(self, sizes=(20, 30, 10), **options):
         super().__init__()
-        self.fc1, self.fc2 = nn.Linear(*sizes[:2]), nn.Linear(*sizes[1:])
-        self.lif1, self.lif2 = (snn.Leaky(beta=0.9, **options) for _ in range(2))
+        self.fc1, self.lif1 = nn.Linear(*sizes[:2]), snn.Leaky(beta=0.9, **options)
+        self.fc2, self.lif2 = nn.Linear(*sizes[1:]), snn.Leaky(beta=0.9, **options)
 
     def forward(self, x):
         one, two, spikes = self.lif1.init_leaky(), self.lif2.init_leaky(), []
