@@ -6,7 +6,7 @@ Rule 2: one number decides, the largest error over tolerance: above 1 the two di
 Rule 3: where the tolerance of an array is more than `MAX_SHARE` of it, it is not compared.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -23,7 +23,6 @@ from refsast.crosscheck.case import (
 )
 from refsast.crosscheck.variants import Variant, reference_variant, solve, unroll_variant
 from refsast.gradient.noise import rounding_noise
-from refsast.gradient.noise_layer import COARSE
 from refsast.gradient.noise_run import Run, run_clean
 from refsast.gradient.rounding import ErrorBounds, error_bounds
 from refsast.model.params import Params, layer_arrays, replace_arrays
@@ -32,6 +31,7 @@ from refsast.model.params import param_arrays as all_arrays
 # Two right answers may differ by this many standard deviations of what random errors of one
 # rounding do. `tests.crosscheck.right_implementations` measures how many it takes.
 FACTOR = 8.0
+COARSE = 4.0  # of the bound: as of ``k s (1 - s)``, the usual derivative of a logistic spike
 ROUNDING_FACTOR = 32.0  # in units of the error bound, which is an upper fence
 MAX_SHARE = 1e-3  # of an array's norm: with a larger tolerance it is not compared
 # In multiples of the smallest normal number; what is smaller loses its precision, then itself.
@@ -117,7 +117,8 @@ def examine_answer(got: Answer, case: Case, dtype: np.dtype) -> Examination:
         case.network, case.params, case.x, case.y, right.u or (), right.s or (),
         synapse=case.synapse, hard=case.hard,
     )  # fmt: skip
-    tolerance = tolerances(case, right, dtype, run, inputs=got.x is not None)
+    asked = {name for name in STAGES if stage_arrays(got, name)}
+    tolerance = tolerances(case, right, dtype, run, stages=asked)
     stages = compare_answers(got, right, tolerance)
     if not stages[0].agrees and _is_single_loss(got.loss, case, right.loss):
         tolerance = replace(tolerance, loss=_single_tolerance(case, right.loss))
@@ -158,18 +159,19 @@ def cast_case(case: Case, dtype: np.dtype) -> Case:
 
 
 def tolerances(
-    case: Case, right: Answer, dtype: np.dtype, run: Run, *, inputs: bool = True
+    case: Case, right: Answer, dtype: np.dtype, run: Run, *, stages: Container[str] = STAGES
 ) -> ErrorBounds:
     """Return how far each number of an answer computed in `dtype` may be from the right one.
 
-    Without `inputs` the gradient in the input has none. The errors are drawn alike at every call.
+    Only `stages` are asked about. The errors are drawn alike at every call.
     """
+    inputs = "input gradient" in stages
     unit = 0.5 * FACTOR * float(np.finfo(dtype).eps)
     floor = UNDERFLOW * float(np.finfo(dtype).tiny)
     with np.errstate(over="ignore", invalid="ignore"):  # a run that overflows is not resolved
         noise = rounding_noise(run, unit=unit, rng=np.random.default_rng(0), inputs=inputs)
     noise = map_bounds(lambda a: np.where(a < VAST, a, VAST) + floor, noise)
-    if not _is_vague(noise, right, inputs):
+    if not _is_vague(noise, right, stages):
         return noise
     fence = _error_fence(case, right, dtype)
     # Where errors move an array so far they are not small, and what few runs showed says little of
@@ -184,11 +186,18 @@ def tolerances(
     )
 
 
-def _is_vague(tolerance: ErrorBounds, right: Answer, inputs: bool) -> bool:
-    """Whether some array has a tolerance of more than `MAX_SHARE` of it."""
-    stages = STAGES if inputs else STAGES[:-1]
-    sides = ((stage_arrays(side, stage) for side in (tolerance, right)) for stage in stages)
-    return any(share > MAX_SHARE for pair in sides for _, share in tolerance_shares(*pair))
+def _is_vague(tolerance: ErrorBounds, right: Answer, stages: Container[str]) -> bool:
+    """Whether some array of the stages has a tolerance of more than `MAX_SHARE` of it."""
+    sides = (
+        (stage_arrays(side, stage) for side in (tolerance, right))
+        for stage in STAGES
+        if stage in stages
+    )
+    # Potentials that rounding moves far tell that it may move all that follows from them.
+    potentials = zip(tolerance.u, right.u or (), strict=True)
+    return any(share > MAX_SHARE for pair in sides for _, share in tolerance_shares(*pair)) or any(
+        _norm(near) > MAX_SHARE * _norm(u) for near, u in potentials
+    )
 
 
 def _error_fence(case: Case, right: Answer, dtype: np.dtype) -> ErrorBounds:
