@@ -231,12 +231,12 @@ def _formula_errors(neuron: LIF, v: Array, s: Array, unit: float) -> tuple[Array
     slope = derivative(v)
     # The argument is rounded, too; a slope may change at a kink.
     turn = np.maximum(abs(derivative(v + near) - slope), abs(derivative(v - near) - slope)) / unit
-    # s or 1 - s may be computed first. Nothing loses more than what is there.
-    from_end = np.minimum(s, 1.0 - s)
-    s_formula = np.minimum(0.5 + abs(s - 0.5), 2.0 * from_end / unit) + 2.0 * slope * abs(v)
+    # s or 1 - s may be computed first; where there is no slope the spike is 0 or 1, exactly.
+    s_formula = np.where(slope == 0.0, 0.0, 0.5 + abs(s - 0.5) + 2.0 * slope * abs(v))
     coarse = 0.0 if isinstance(neuron.spike, PRECISE) else COARSE
     top = derivative(np.zeros(()))
-    slope_formula = turn + 2.0 * slope + np.minimum(coarse * top, 2.0 * slope / unit)
+    # It loses no more than what is there.
+    slope_formula = turn + 2.0 * slope + np.minimum(coarse * top, 4.0 * slope / unit)
     return s_formula, slope, slope_formula
 
 
