@@ -196,7 +196,7 @@ def _is_vague(tolerance: ErrorBounds, right: Answer, stages: Container[str]) -> 
     # Potentials that rounding moves far tell that it may move all that follows from them.
     potentials = zip(tolerance.u, right.u or (), strict=True)
     return any(share > MAX_SHARE for pair in sides for _, share in tolerance_shares(*pair)) or any(
-        _norm(near) > MAX_SHARE * _norm(u) for near, u in potentials
+        _norm(near) > MAX_SHARE * _norm(u) > 0.0 for near, u in potentials
     )
 
 
