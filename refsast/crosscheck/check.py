@@ -7,8 +7,6 @@ import numpy as np
 
 from refsast.crosscheck.case import Case, Gradient, Implementation, require_callable
 from refsast.crosscheck.compare import (
-    MAX_SHARE,
-    STAGES,
     Examination,
     Stage,
     examine_clear,
@@ -27,6 +25,7 @@ from refsast.crosscheck.diagnose.localise import (
 )
 from refsast.crosscheck.diagnose.observations import observe
 from refsast.crosscheck.power import Power, measure_power
+from refsast.crosscheck.tolerance import MAX_SHARE, STAGES
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,8 @@ from tqdm import trange
 import refsast as rs
 from refsast.arrays import Array
 from refsast.crosscheck.case import Answer, cast_params
-from refsast.crosscheck.compare import MAX_SHARE, STAGES, cast_case, examine_answer, stage_arrays
+from refsast.crosscheck.compare import cast_case, examine_answer
+from refsast.crosscheck.tolerance import MAX_SHARE, STAGES, stage_arrays
 
 Product = Callable[[Array, Array], Array]
 

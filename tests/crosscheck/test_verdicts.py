@@ -11,7 +11,8 @@ import pytest
 
 import refsast as rs
 from refsast.crosscheck.case import cast_params, select_recordings
-from refsast.crosscheck.compare import MAX_SHARE, compare_answers, examine, unclear_recordings
+from refsast.crosscheck.compare import compare_answers, examine, unclear_recordings
+from refsast.crosscheck.tolerance import MAX_SHARE
 from refsast.crosscheck.variants import solve
 from refsast.model.params import map_params
 
