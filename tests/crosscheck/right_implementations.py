@@ -1,11 +1,11 @@
 """Right implementations of every kind, against the tolerance that they are given.
 
-``python -m tests.crosscheck.right_implementations [N] [SEED] [steep]`` draws N networks, answers
+``python -m tests.crosscheck.right_implementations [N] [SEED] [steep] [small]`` draws N networks, answers
 each by an implementation of its own, in float64 or float32, whose sums are taken in some order and
 whose formulas are written in some way, and prints how many are called wrong or undecided, and the
 quantiles of error over tolerance. The error is that to the same run in extended precision, so that
 the reference's own rounding does not count. With ``steep``, slopes and weights are drawn so large
-that many a network is chaotic.
+that many a network is chaotic; with ``small``, networks are ten times smaller.
 """
 
 import sys
@@ -292,12 +292,12 @@ def judge_one(rng: np.random.Generator, *, most: float = 3e4, steep: bool = Fals
     )  # fmt: skip
 
 
-def main(n: int, seed: int, *, steep: bool) -> None:
+def main(n: int, seed: int, *, steep: bool, most: float) -> None:
     """Count."""
     rng = np.random.default_rng(seed)
     trials = []
     for _ in trange(n, mininterval=20.0):
-        trials.append(judge_one(rng, steep=steep))
+        trials.append(judge_one(rng, steep=steep, most=most))
         if trials[-1].error > 1.0:
             print("FALSE ALARM", trials[-1], flush=True)
     for dtype, count in Counter(trial.dtype for trial in trials).items():
@@ -320,4 +320,5 @@ if __name__ == "__main__":
         int(sys.argv[1]) if len(sys.argv) > 1 else 200,
         int(sys.argv[2]) if len(sys.argv) > 2 else 0,
         steep="steep" in sys.argv,
+        most=3e3 if "small" in sys.argv else 3e4,
     )
