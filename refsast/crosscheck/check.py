@@ -7,8 +7,6 @@ import numpy as np
 
 from refsast.crosscheck.case import Case, Gradient, Implementation, require_callable
 from refsast.crosscheck.compare import (
-    MAX_SHARE,
-    STAGES,
     Examination,
     Stage,
     examine_answer,
@@ -21,6 +19,7 @@ from refsast.crosscheck.diagnose.localise import Location, first_difference, loc
 from refsast.crosscheck.diagnose.observations import observe
 from refsast.crosscheck.diagnose.places import probe
 from refsast.crosscheck.power import Power, measure_power
+from refsast.crosscheck.tolerance import MAX_SHARE, STAGES
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,9 +113,9 @@ def _scope_lines(report: Report) -> Iterator[str]:
     """What was compared, how sharply, and what the case could have shown."""
     name, share = report.resolution
     if share < 1.0:
-        yield f"  resolution: {share:.1g} of an array would show (of {name}, the least sharp)"
+        yield f"  resolution: an error of {share:.1g} of an array would show (least sharp: {name})"
     else:
-        yield f"  resolution: none (of {name}, the least sharp)"
+        yield f"  resolution: none of {name}, which is not compared"
     if report.left_out:
         numbers = ", ".join(str(i + 1) for i in report.left_out)
         yield f"  left out: recordings {numbers}, a potential within rounding of the threshold"

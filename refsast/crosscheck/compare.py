@@ -1,14 +1,10 @@
 """Compare an answer with the exact one, entry by entry, in units of what rounding may do.
 
-Rule 1: every tolerance is measured, by runs with random errors (`gradient.noise`), never a constant
-        of our choosing. Only what the number format cannot hold is forgiven: `UNDERFLOW`.
-Rule 2: one number decides, the largest error over tolerance: above 1 the two disagree.
-Rule 3: where the tolerance of an array is more than `MAX_SHARE` of it, it is not compared.
+Rule 1: one number decides, the largest error over tolerance: above 1 the two disagree.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 import numpy as np
 
@@ -21,25 +17,16 @@ from refsast.crosscheck.case import (
     cast_params,
     select_recordings,
 )
+from refsast.crosscheck.tolerance import (
+    FACTOR,
+    STAGES,
+    stage_arrays,
+    tolerance_shares,
+    tolerances,
+)
 from refsast.crosscheck.variants import Variant, reference_variant, solve, unroll_variant
-from refsast.gradient.noise import rounding_noise
-from refsast.gradient.noise_layer import COARSE
 from refsast.gradient.noise_run import Run, run_clean
-from refsast.gradient.rounding import ErrorBounds, error_bounds
-from refsast.model.params import Params, layer_arrays, replace_arrays
-from refsast.model.params import param_arrays as all_arrays
-
-# Two right answers may differ by this many standard deviations of what random errors of one
-# rounding do. `tests.crosscheck.right_implementations` measures how many it takes.
-FACTOR = 8.0
-ROUNDING_FACTOR = 32.0  # in units of the error bound, which is an upper fence
-MAX_SHARE = 1e-3  # of an array's norm: with a larger tolerance it is not compared
-# In multiples of the smallest normal number; what is smaller loses its precision, then itself.
-UNDERFLOW = 4096.0
-Bounds: TypeAlias = Answer | ErrorBounds
-VAST = 1e150  # the tolerance of what is not compared
-DOUBT = 32.0  # by this much others are looked at less sharply where some array is not compared
-STAGES = ("loss", "states", "adjoints", "parameter gradients", "input gradient")
+from refsast.gradient.rounding import ErrorBounds
 
 
 @dataclass(frozen=True)
@@ -117,7 +104,8 @@ def examine_answer(got: Answer, case: Case, dtype: np.dtype) -> Examination:
         case.network, case.params, case.x, case.y, right.u or (), right.s or (),
         synapse=case.synapse, hard=case.hard,
     )  # fmt: skip
-    tolerance = tolerances(case, right, dtype, run, inputs=got.x is not None)
+    asked = {name for name in STAGES if stage_arrays(got, name)}
+    tolerance = tolerances(case, right, dtype, run, stages=asked)
     stages = compare_answers(got, right, tolerance)
     if not stages[0].agrees and _is_single_loss(got.loss, case, right.loss):
         tolerance = replace(tolerance, loss=_single_tolerance(case, right.loss))
@@ -157,93 +145,6 @@ def cast_case(case: Case, dtype: np.dtype) -> Case:
     return replace(case, params=cast_params(params, np.float64), x=x.astype(np.float64))
 
 
-def tolerances(
-    case: Case, right: Answer, dtype: np.dtype, run: Run, *, inputs: bool = True
-) -> ErrorBounds:
-    """Return how far each number of an answer computed in `dtype` may be from the right one.
-
-    Without `inputs` the gradient in the input has none. The errors are drawn alike at every call.
-    """
-    unit = 0.5 * FACTOR * float(np.finfo(dtype).eps)
-    floor = UNDERFLOW * float(np.finfo(dtype).tiny)
-    with np.errstate(over="ignore", invalid="ignore"):  # a run that overflows is not resolved
-        noise = rounding_noise(run, unit=unit, rng=np.random.default_rng(0), inputs=inputs)
-    noise = map_bounds(lambda a: np.where(a < VAST, a, VAST) + floor, noise)
-    if not _is_vague(noise, right, inputs):
-        return noise
-    fence = _error_fence(case, right, dtype)
-    # Where errors move an array so far they are not small, and what few runs showed says little of
-    # another run: of this array nothing, of all others less.
-    noise = map_bounds(lambda near, limit: np.minimum(DOUBT * near, limit), noise, fence)
-    return map_bounds(
-        lambda near, want: (
-            np.full(near.shape, VAST) if 0.0 < MAX_SHARE * _norm(want) < _norm(near) else near
-        ),
-        noise,
-        right,
-    )
-
-
-def _is_vague(tolerance: ErrorBounds, right: Answer, inputs: bool) -> bool:
-    """Whether some array has a tolerance of more than `MAX_SHARE` of it."""
-    stages = STAGES if inputs else STAGES[:-1]
-    sides = ((stage_arrays(side, stage) for side in (tolerance, right)) for stage in stages)
-    return any(share > MAX_SHARE for pair in sides for _, share in tolerance_shares(*pair))
-
-
-def _error_fence(case: Case, right: Answer, dtype: np.dtype) -> ErrorBounds:
-    """The bound of the errors to first order, which no tolerance exceeds."""
-    bounds = error_bounds(
-        case.network, case.params, case.x, case.y, right.u or (), right.s or (),
-        synapse=case.synapse, hard=case.hard, coarse=COARSE,
-        unit=0.5 * ROUNDING_FACTOR * float(np.finfo(dtype).eps),
-    )  # fmt: skip
-    # The bound counts one rounding per sum; one after the other they are as many as terms.
-    longest = max(len(case.x) * len(case.y), *case.network.sizes)
-    return map_bounds(
-        lambda a: absolute_tolerance(a, dtype, ROUNDING_FACTOR * np.sqrt(longest)), bounds
-    )
-
-
-def map_bounds(change: Callable[..., Array], first: Bounds, *others: Bounds) -> ErrorBounds:
-    """Apply a function to every array of error bounds, together with those of others."""
-    sides = (first, *others)
-    loss = float(change(*(np.asarray(side.loss) for side in sides)))
-    u, s, adjoints = (
-        tuple(map(change, *(getattr(side, name) for side in sides)))
-        for name in ("u", "s", "adjoints")
-    )
-    grads = replace_arrays(first.grads, map(change, *(all_arrays(side.grads) for side in sides)))
-    return ErrorBounds(loss, u, s, adjoints, grads, change(*(side.x for side in sides)))
-
-
-def tolerance_shares(
-    tolerance: Mapping[str, Array], want: Mapping[str, Array]
-) -> tuple[tuple[str, float], ...]:
-    """Return the tolerance of each array over the array, of their Euclidean norms.
-
-    An array of zeros has the norm of all arrays together; where all are zero there is no share.
-    """
-    norms = {name: (_norm(tolerance[name]), _norm(array)) for name, array in want.items()}
-    whole = float(np.hypot.reduce([size for _, size in norms.values()]))
-    return tuple(
-        (name, near / (size or whole) if whole > 0.0 else 0.0)
-        for name, (near, size) in norms.items()
-    )
-
-
-def _norm(array: Array) -> float:
-    """The Euclidean norm, whose squares may underflow or overflow."""
-    peak = float(abs(array).max(initial=0.0))
-    return peak * float(np.linalg.norm(array / peak)) if 0.0 < peak < np.inf else peak
-
-
-def absolute_tolerance(bound: Array, dtype: np.dtype, roundings: float) -> Array:
-    """Return the tolerance for an error bound in units of one rounding of `dtype`."""
-    info = np.finfo(dtype)
-    return 0.5 * roundings * float(info.eps) * bound + UNDERFLOW * float(info.tiny)
-
-
 def unclear_recordings(exam: Examination) -> tuple[int, ...]:
     """Return the recordings with a hard potential so near its threshold that rounding decides.
 
@@ -281,31 +182,6 @@ def examine_clear(gradient: Gradient, case: Case) -> tuple[Examination, tuple[in
         return examine(gradient, select_recordings(case, kept)), unclear
     except ValueError:
         return exam, unclear
-
-
-def stage_arrays(answer: Bounds, stage: str) -> dict[str, Array]:
-    """Return the arrays of a stage that an answer has, by name."""
-    if stage == "loss":
-        return {"loss": np.asarray(answer.loss)}
-    if stage == "parameter gradients":
-        return param_arrays(answer.grads)
-    if stage == "input gradient":
-        return {} if answer.x is None else {"x": answer.x}
-    names = ("u", "s") if stage == "states" else ("adjoints",)
-    return {
-        f"{name}[{i}]": array
-        for name in names
-        for i, array in enumerate(getattr(answer, name) or ())
-    }
-
-
-def param_arrays(params: Params, name: str = "grads") -> dict[str, Array]:
-    """Return the arrays of parameters by name, such as ``grads[0].w``."""
-    return {
-        f"{name}[{i}].{part}": array
-        for i, layer in enumerate(params)
-        for part, array in layer_arrays(layer).items()
-    }
 
 
 def compare_answers(got: Answer, want: Answer, tolerance: ErrorBounds) -> tuple[Stage, ...]:

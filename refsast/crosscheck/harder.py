@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 
 from refsast.crosscheck.case import Case, truncate_case
-from refsast.crosscheck.compare import MAX_SHARE, examine_answer
+from refsast.crosscheck.compare import examine_answer
 from refsast.crosscheck.power import measure_power
+from refsast.crosscheck.tolerance import MAX_SHARE
 from refsast.crosscheck.variants import reference_variant, solve, unroll_variant
 from refsast.model.params import Layer, map_params
 

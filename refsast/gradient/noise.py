@@ -41,6 +41,7 @@ REPEATS = 8
 # Few repeats leave some errors small by chance: each is drawn towards the mean of its kind, as if
 # that were so many more repeats.
 PRIOR_REPEATS = 4.0
+LOOKED_AT = 64  # entries of a kind
 # Numbers that all repeats of a layer may hold at once; a larger run is repeated in several goes.
 MAX_NUMBERS = 4_000_000
 
@@ -94,15 +95,24 @@ def _combine(square: Array, local: Array, repeats: int) -> Array:
     Of few repeats some are small by chance, so that each entry is drawn towards its neighbours',
     relative to what arises last: of the same neuron, of the same row.
     """
-    axes = {3: (0, 1), 2: (1,), 1: (0,)}.get(square.ndim)
     local = np.broadcast_to(local, square.shape)
-    some = local > 0.0
     with np.errstate(over="ignore"):
-        ratio = np.divide(np.sqrt(square), local, out=np.zeros(square.shape), where=some)
-        count = np.maximum(some.sum(axis=axes, keepdims=True), 1)
-        usual = ratio.sum(axis=axes, keepdims=True) / count * local
+        usual = _usual_ratio(square, local) * local
         drawn = (repeats * square + PRIOR_REPEATS * usual**2) / (repeats + PRIOR_REPEATS)
         return np.sqrt(drawn + local**2)
+
+
+def _usual_ratio(square: Array, local: Array) -> Array:
+    """The median of drawn over last errors, in a row, or in a neuron's steps and recordings."""
+    if square.ndim == 0:
+        return np.zeros(())
+    if square.ndim == 3:
+        square, local = (each.reshape(-1, each.shape[2]).T for each in (square, local))
+        return _usual_ratio(square, local)[:, 0]
+    few = slice(None, None, max(1, square.shape[-1] // LOOKED_AT))  # are enough
+    square, local = square[..., few], local[..., few]
+    ratio = np.divide(np.sqrt(square), local, out=np.zeros(square.shape), where=local > 0.0)
+    return np.median(ratio, axis=-1, keepdims=True)
 
 
 def _squared_errors(

@@ -16,11 +16,14 @@ from refsast.arrays import Array
 from refsast.model.lif import LIF
 from refsast.model.params import Layer
 from refsast.model.spike import first_derivative
+from refsast.model.surrogate import Algebraic, Arctan, FastSigmoid, PiecewiseQuadratic
 from refsast.model.synapse import Synapse
 
 # Error of a spike's derivative far from threshold, in roundings of its largest value: that of
-# ``k s (1 - s)``, the usual derivative of a logistic spike.
-COARSE = 4.0
+# ``k s (1 - s)``, the usual derivative of a logistic spike. Those of the others that are known keep
+# their relative precision; of a spike of somebody's own nothing is known.
+COARSE = 1.0
+PRECISE = (Arctan, Algebraic, FastSigmoid, PiecewiseQuadratic)
 MANY_TERMS = 256  # in shorter sums, equal terms make no difference
 LOOKED_AT = 16  # columns in which equal terms are counted
 
@@ -228,14 +231,13 @@ def _formula_errors(neuron: LIF, v: Array, s: Array, unit: float) -> tuple[Array
     slope = derivative(v)
     # The argument is rounded, too; a slope may change at a kink.
     turn = np.maximum(abs(derivative(v + near) - slope), abs(derivative(v - near) - slope)) / unit
-    exact = slope == 0.0  # the spike is 0 or 1, in any formula
-    s_formula = 0.5 + abs(s - 0.5) + 2.0 * slope * abs(v)  # s or 1 - s may be computed first
-    slope_formula = 2.0 * slope + COARSE * derivative(np.zeros(()))
-    return (
-        np.where(exact, 0.0, s_formula),
-        slope,
-        turn + np.where(exact, 0.0, slope_formula),
-    )
+    # s or 1 - s may be computed first; where there is no slope the spike is 0 or 1, exactly.
+    s_formula = np.where(slope == 0.0, 0.0, 0.5 + abs(s - 0.5) + 2.0 * slope * abs(v))
+    coarse = 0.0 if isinstance(neuron.spike, PRECISE) else COARSE
+    top = derivative(np.zeros(()))
+    # It loses no more than what is there.
+    slope_formula = turn + 2.0 * slope + np.minimum(coarse * top, 4.0 * slope / unit)
+    return s_formula, slope, slope_formula
 
 
 def _neighbours(clean: Clean) -> tuple[Array, Array, Array, Array]:

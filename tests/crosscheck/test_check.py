@@ -79,13 +79,16 @@ def test_a_fault_in_one_layer_alone_is_found_there():
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_right_implementations_raise_no_alarm(dtype):
-    rng = np.random.default_rng(7)
+    rng, undecided = np.random.default_rng(7), 0
     for _ in range(60):
         case = draw_steep_case(rng)
         report = rs.check(permute_implementation(case.network, rng, dtype), case)
-        assert report.agrees, report
+        assert report.verdict != "DISAGREES", report
+        undecided += report.verdict == "undecided"
         assert report.dtype == dtype
         assert report.first is report.cause is None
+    # Slopes up to 25: in single precision some of these gradients are little more than rounding.
+    assert undecided <= (0 if dtype is np.float64 else 18)
 
 
 def test_everything_given_is_compared_in_the_order_of_the_computation(case):

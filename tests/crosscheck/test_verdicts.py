@@ -11,7 +11,8 @@ import pytest
 
 import refsast as rs
 from refsast.crosscheck.case import cast_params, select_recordings
-from refsast.crosscheck.compare import MAX_SHARE, compare_answers, examine, unclear_recordings
+from refsast.crosscheck.compare import compare_answers, examine, unclear_recordings
+from refsast.crosscheck.tolerance import MAX_SHARE
 from refsast.crosscheck.variants import solve
 from refsast.model.params import map_params
 
@@ -261,7 +262,7 @@ def test_every_report_ends_with_what_it_saw():
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_an_error_of_the_resolution_is_seen_and_a_tenth_of_the_smallest_is_not(dtype):
+def test_an_error_of_the_resolution_is_seen_and_one_rounding_is_not(dtype):
     case = draw_long_network(np.random.default_rng(3), rs.ToZero())
     report = rs.check(answer(case, dtype), case)
     share = report.resolution[1]

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from refsast.crosscheck.case import Case, Implementation
-from refsast.crosscheck.compare import MAX_SHARE, examine_clear, unclear_recordings
+from refsast.crosscheck.compare import examine_clear, unclear_recordings
 from refsast.crosscheck.conformance.strategies import Example
+from refsast.crosscheck.tolerance import MAX_SHARE
 from refsast.crosscheck.variants import solve
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from refsast.arrays import Array
-from refsast.crosscheck.compare import MAX_SHARE, Stage, absolute_tolerance, compare_arrays
+from refsast.crosscheck.compare import Stage, compare_arrays
 from refsast.crosscheck.golden.reader import (
     YARDSTICK,
     Golden,
@@ -19,6 +19,7 @@ from refsast.crosscheck.golden.reader import (
     read_golden,
     require_array,
 )
+from refsast.crosscheck.tolerance import MAX_SHARE, absolute_tolerance
 from refsast.files import read_npz
 
 # How many roundings one operation of another implementation may be off: exp, arctan and their like

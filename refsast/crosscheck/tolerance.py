@@ -1,0 +1,152 @@
+"""How far each number of an answer may be from the right one, in its type.
+
+Rule 1: every tolerance is measured, by runs with random errors (`gradient.noise`), never a constant
+        of our choosing. Only what the number format cannot hold is forgiven: `UNDERFLOW`.
+Rule 2: where the tolerance of an array is more than `MAX_SHARE` of it, it is not compared.
+"""
+
+from collections.abc import Callable, Container, Mapping
+from typing import TypeAlias
+
+import numpy as np
+
+from refsast.arrays import Array
+from refsast.crosscheck.case import Answer, Case
+from refsast.gradient.noise import rounding_noise
+from refsast.gradient.noise_run import Run
+from refsast.gradient.rounding import ErrorBounds, error_bounds
+from refsast.model.params import Params, layer_arrays, replace_arrays
+from refsast.model.params import param_arrays as all_arrays
+
+# Two right answers may differ by this many standard deviations of what random errors of one
+# rounding do. `tests.crosscheck.right_implementations` measures how many it takes.
+FACTOR = 8.0
+COARSE = 4.0  # of the bound: as of ``k s (1 - s)``, the usual derivative of a logistic spike
+ROUNDING_FACTOR = 32.0  # in units of the error bound, which is an upper fence
+MAX_SHARE = 1e-3  # of an array's norm: with a larger tolerance it is not compared
+# In multiples of the smallest normal number; what is smaller loses its precision, then itself.
+UNDERFLOW = 4096.0
+Bounds: TypeAlias = Answer | ErrorBounds
+VAST = 1e150  # the tolerance of what is not compared
+DOUBT = 32.0  # by this much others are looked at less sharply where some array is not compared
+STAGES = ("loss", "states", "adjoints", "parameter gradients", "input gradient")
+
+
+def tolerances(
+    case: Case, right: Answer, dtype: np.dtype, run: Run, *, stages: Container[str] = STAGES
+) -> ErrorBounds:
+    """Return how far each number of an answer computed in `dtype` may be from the right one.
+
+    Only `stages` are asked about. The errors are drawn alike at every call.
+    """
+    inputs = "input gradient" in stages
+    unit = 0.5 * FACTOR * float(np.finfo(dtype).eps)
+    floor = UNDERFLOW * float(np.finfo(dtype).tiny)
+    with np.errstate(over="ignore", invalid="ignore"):  # a run that overflows is not resolved
+        noise = rounding_noise(run, unit=unit, rng=np.random.default_rng(0), inputs=inputs)
+    noise = map_bounds(lambda a: np.where(a < VAST, a, VAST) + floor, noise)
+    if not _is_vague(noise, right, stages):
+        return noise
+    fence = _error_fence(case, right, dtype)
+    # Where errors move an array so far they are not small, and what few runs showed says little of
+    # another run: of this array nothing, of all others less.
+    noise = map_bounds(lambda near, limit: np.minimum(DOUBT * near, limit), noise, fence)
+    return map_bounds(
+        lambda near, want: (
+            np.full(near.shape, VAST) if 0.0 < MAX_SHARE * _norm(want) < _norm(near) else near
+        ),
+        noise,
+        right,
+    )
+
+
+def _is_vague(tolerance: ErrorBounds, right: Answer, stages: Container[str]) -> bool:
+    """Whether some array of the stages has a tolerance of more than `MAX_SHARE` of it."""
+    sides = (
+        (stage_arrays(side, stage) for side in (tolerance, right))
+        for stage in STAGES
+        if stage in stages
+    )
+    # Potentials that rounding moves far tell that it may move all that follows from them.
+    potentials = zip(tolerance.u, right.u or (), strict=True)
+    return any(share > MAX_SHARE for pair in sides for _, share in tolerance_shares(*pair)) or any(
+        _norm(near) > MAX_SHARE * _norm(u) > 0.0 for near, u in potentials
+    )
+
+
+def _error_fence(case: Case, right: Answer, dtype: np.dtype) -> ErrorBounds:
+    """The bound of the errors to first order, which no tolerance exceeds."""
+    bounds = error_bounds(
+        case.network, case.params, case.x, case.y, right.u or (), right.s or (),
+        synapse=case.synapse, hard=case.hard, coarse=COARSE,
+        unit=0.5 * ROUNDING_FACTOR * float(np.finfo(dtype).eps),
+    )  # fmt: skip
+    # The bound counts one rounding per sum; one after the other they are as many as terms.
+    longest = max(len(case.x) * len(case.y), *case.network.sizes)
+    return map_bounds(
+        lambda a: absolute_tolerance(a, dtype, ROUNDING_FACTOR * np.sqrt(longest)), bounds
+    )
+
+
+def map_bounds(change: Callable[..., Array], first: Bounds, *others: Bounds) -> ErrorBounds:
+    """Apply a function to every array of error bounds, together with those of others."""
+    sides = (first, *others)
+    loss = float(change(*(np.asarray(side.loss) for side in sides)))
+    u, s, adjoints = (
+        tuple(map(change, *(getattr(side, name) for side in sides)))
+        for name in ("u", "s", "adjoints")
+    )
+    grads = replace_arrays(first.grads, map(change, *(all_arrays(side.grads) for side in sides)))
+    return ErrorBounds(loss, u, s, adjoints, grads, change(*(side.x for side in sides)))
+
+
+def tolerance_shares(
+    tolerance: Mapping[str, Array], want: Mapping[str, Array]
+) -> tuple[tuple[str, float], ...]:
+    """Return the tolerance of each array over the array, of their Euclidean norms.
+
+    An array of zeros has the norm of all arrays together; where all are zero there is no share.
+    """
+    norms = {name: (_norm(tolerance[name]), _norm(array)) for name, array in want.items()}
+    whole = float(np.hypot.reduce([size for _, size in norms.values()]))
+    return tuple(
+        (name, near / (size or whole) if whole > 0.0 else 0.0)
+        for name, (near, size) in norms.items()
+    )
+
+
+def _norm(array: Array) -> float:
+    """The Euclidean norm, whose squares may underflow or overflow."""
+    peak = float(abs(array).max(initial=0.0))
+    return peak * float(np.linalg.norm(array / peak)) if 0.0 < peak < np.inf else peak
+
+
+def absolute_tolerance(bound: Array, dtype: np.dtype, roundings: float) -> Array:
+    """Return the tolerance for an error bound in units of one rounding of `dtype`."""
+    info = np.finfo(dtype)
+    return 0.5 * roundings * float(info.eps) * bound + UNDERFLOW * float(info.tiny)
+
+
+def stage_arrays(answer: Bounds, stage: str) -> dict[str, Array]:
+    """Return the arrays of a stage that an answer has, by name."""
+    if stage == "loss":
+        return {"loss": np.asarray(answer.loss)}
+    if stage == "parameter gradients":
+        return param_arrays(answer.grads)
+    if stage == "input gradient":
+        return {} if answer.x is None else {"x": answer.x}
+    names = ("u", "s") if stage == "states" else ("adjoints",)
+    return {
+        f"{name}[{i}]": array
+        for name in names
+        for i, array in enumerate(getattr(answer, name) or ())
+    }
+
+
+def param_arrays(params: Params, name: str = "grads") -> dict[str, Array]:
+    """Return the arrays of parameters by name, such as ``grads[0].w``."""
+    return {
+        f"{name}[{i}].{part}": array
+        for i, layer in enumerate(params)
+        for part, array in layer_arrays(layer).items()
+    }
