@@ -149,7 +149,8 @@ def _work(field: Field) -> Measurement:
 
 def loss_slope(field: Field) -> tuple[Measurement, float]:
     """The loss's own derivative against <g, d>, and the factor between the two; see `Verdict`."""
-    fits = [_excess_slope(field, line, j) for j, line in enumerate(field.lines)]
+    unit = loss_unit(np.concatenate([_losses(line) for line in field.lines]))
+    fits = [_excess_slope(field, line, j, unit) for j, line in enumerate(field.lines)]
     excess, errors = np.array(fits).T
     given = field.centre.products[:LINES]
     own = given + excess
@@ -189,7 +190,24 @@ def loss_grain(losses: Array) -> float:
     return float(np.diff(values).min(initial=np.inf))
 
 
-def _excess_slope(field: Field, line: Sequence[Sample], j: int) -> tuple[float, float]:
+def loss_unit(losses: Array) -> float:
+    """Return the number that all differences of losses are multiples of; 0 where there is none.
+
+    So it is where a loss was summed in single precision. Equal jumps leave no residual on a line.
+
+    Examples
+    --------
+    >>> loss_unit(np.array([0.5, 0.75, 1.5])), loss_unit(np.array([0.5, 0.75, 1.6]))
+    (0.25, 0.0)
+    """
+    gaps = np.diff(np.unique(losses))
+    if not gaps.size:
+        return 0.0
+    multiples = gaps / gaps.min()
+    return float(gaps.min()) if (abs(multiples - np.round(multiples)) < 1e-3).all() else 0.0
+
+
+def _excess_slope(field: Field, line: Sequence[Sample], j: int, unit: float) -> tuple[float, float]:
     """The slope of ``f(w + h d) - (integral of <g, d> up to there)``, zero for a gradient."""
     # The gradient along the line as a cubic, and its integral from the centre.
     powers = np.linalg.pinv(CUBIC) @ _projections(line)[j]
@@ -198,7 +216,7 @@ def _excess_slope(field: Field, line: Sequence[Sample], j: int) -> tuple[float, 
     excess = (loss - field.centre.loss) / field.step - work
     # The loss alone may be of single precision; below 1 it is what is left of larger numbers.
     digits = spacing(loss) * max(1.0, abs(loss).max())
-    rounding = max(field.eps * abs(loss).max(), digits, loss_grain(loss))
+    rounding = max(field.eps * abs(loss).max(), digits, unit, loss_grain(loss))
     return _derivative(excess, 3, rounding / field.step)
 
 
