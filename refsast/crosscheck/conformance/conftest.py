@@ -153,5 +153,7 @@ def pytest_terminal_summary(
         counts = count_examples([r for r in results if r.test.level == level])
         line = f"{level:12} {counts['tried']:6} cases judged, {counts['refused']} left out"
         terminalreporter.line(line)
-    for line in describe_coverage(total_coverage(results), record["features"]):
+    features = record["features"]
+    assert isinstance(features, list)
+    for line in describe_coverage(total_coverage(results), features):
         terminalreporter.line(line)
