@@ -547,7 +547,7 @@ COARSE_LOSSES = {
 
 @pytest.mark.parametrize("name", COARSE_LOSSES)
 def test_a_coarser_loss_than_its_gradient_is_never_an_alarm(name):
-    for seed in range(4):
+    for seed in range(12):
         case = small(seed)
         box = change_network(case, lambda loss, g: (COARSE_LOSSES[name](loss), g))
 
@@ -560,6 +560,6 @@ def test_a_coarser_loss_than_its_gradient_is_never_an_alarm(name):
 def test_a_loss_that_moves_in_jumps_shows_its_jumps():
     smooth = np.linspace(0.0, 1.0, 30) ** 2
 
-    assert criteria.loss_grain([smooth]) == 0.0
-    assert criteria.loss_grain([np.round(smooth, 1)]) == pytest.approx(0.1)
-    assert np.isinf(criteria.loss_grain([np.full(30, 0.7)]))
+    assert criteria.loss_grain(smooth) == 0.0
+    assert criteria.loss_grain(np.round(smooth, 1)) == pytest.approx(0.1)
+    assert np.isinf(criteria.loss_grain(np.full(30, 0.7)))

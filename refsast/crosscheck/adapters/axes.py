@@ -38,7 +38,7 @@ def require_time_first(run: Callable[[Tensor], object], x: Tensor, *, entered: b
 
 
 def _changed_outputs(
-    run: Callable[[Tensor], object], x: Tensor, where: tuple[object, ...]
+    run: Callable[[Tensor], object], x: Tensor, where: tuple[slice | int, ...]
 ) -> Tensor | None:
     """Which outputs, by their first two axes, a change of the input there makes others."""
     with torch.no_grad():

@@ -10,9 +10,9 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -27,6 +27,7 @@ from refsast.crosscheck.conformance.report import (
     total_coverage,
     write_report,
 )
+from refsast.crosscheck.conformance.shares import leave_share
 from refsast.crosscheck.conformance.suite import Suite, load_suite, suite_record, summary
 
 SUITE = pytest.StashKey[Suite]()
@@ -39,7 +40,7 @@ HERE = Path(__file__).parent
 def pytest_configure(config: pytest.Config) -> None:
     """Make the levels known as marks, so that ``-m gradient`` chooses one."""
     config.stash[RESULTS], config.stash[RECORD] = [], {}
-    config.pluginmanager.register(keep_results(config.stash[RESULTS]), "refsast-results")
+    config.pluginmanager.register(ResultKeeper(config.stash[RESULTS]), "refsast-results")
     for level in LEVELS:
         config.addinivalue_line("markers", f"{level}: a level of refsast's conformance suite")
 
@@ -89,16 +90,18 @@ def run(request: pytest.FixtureRequest) -> Callable[[LevelTest], None]:
     return partial(config.stash[SUITE].run, properties=request.node.user_properties)
 
 
-def keep_results(results: list[Result]) -> SimpleNamespace:
-    """Return the plugin that keeps the results of our tests, from whichever process they come."""
+@dataclass(frozen=True, eq=False)
+class ResultKeeper:
+    """The plugin that keeps the results of our tests, from whichever process they come."""
 
-    def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    results: list[Result]
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep a result."""
         test = find_test(report.nodeid)
         result = None if test is None else read_result(test, report)
         if result is not None:
-            results.append(result)
-
-    return SimpleNamespace(pytest_runtest_logreport=pytest_runtest_logreport)
+            self.results.append(result)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -112,18 +115,26 @@ def pytest_testnodedown(node: object, error: object) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the JSON report; a worker only hands over what it knows."""
+    """Write the JSON report; of several workers, the last one does it."""
     config = session.config
     record = config.stash.get(RECORD, {})
-    if hasattr(config, "workeroutput"):
-        config.workeroutput["refsast"] = json.dumps(record)
-        return
-    if not record or config.option.collectonly:
+    worker = getattr(config, "workerinput", None)
+    if worker is not None:
+        config.workeroutput["refsast"] = json.dumps(record)  # pyright: ignore[reportAttributeAccessIssue]
+    if config.option.collectonly:
         return
     try:
-        path = read_options(os.environ, TESTS).report
-        if path is not None:
-            write_report(path, record, config.stash[RESULTS])
+        path = read_options(os.environ, TESTS).report if record else None
+        if path is None:
+            return
+        results = config.stash[RESULTS]
+        if worker is None:
+            # With results from elsewhere the workers, who had them first, write the report.
+            if SUITE in config.stash:
+                write_report(path, record, results)
+        else:
+            run, count = worker["testrunuid"], int(worker["workercount"])
+            leave_share(path, run, worker["workerid"], count, record, results)
     except ValueError as error:
         raise pytest.UsageError(str(error)) from None
 
@@ -142,5 +153,7 @@ def pytest_terminal_summary(
         counts = count_examples([r for r in results if r.test.level == level])
         line = f"{level:12} {counts['tried']:6} cases judged, {counts['refused']} left out"
         terminalreporter.line(line)
-    for line in describe_coverage(total_coverage(results), record["features"]):
+    features = record["features"]
+    assert isinstance(features, list)
+    for line in describe_coverage(total_coverage(results), features):
         terminalreporter.line(line)

@@ -39,7 +39,7 @@ class Coverage:
         for name, counts in text.get("counts", {}).items():
             self.counts.setdefault(name, Counter()).update(counts)  # pyright: ignore[reportArgumentType, reportCallIssue]
 
-    def as_record(self) -> dict[str, dict[str, object]]:
+    def as_record(self) -> dict[str, Mapping[str, object]]:
         """Return it as JSON can hold it."""
         sizes = {name: list(self.sizes[name]) for name in SIZES if name in self.sizes}
         return {

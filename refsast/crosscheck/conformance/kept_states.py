@@ -1,5 +1,6 @@
 """What the second pass of SAM gives where it starts from the states that the first one left."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -40,7 +41,8 @@ def continued_variant(first: Case, *, readout: bool = False) -> Variant:
         layers.append(_start_layer(rules, u[-1], s[-1], driven[-1]))
     read = right.read
     if readout and isinstance(first.network.readout, LeakyReadout):
-        read = _start_readout(first, (answer.s or ())[-1])
+        assert answer.s
+        read = _start_readout(first, first.network.readout.leak, answer.s[-1])
     return replace(right, layers=tuple(layers), read=read)
 
 
@@ -66,7 +68,7 @@ def _start_layer(rules: Rules, u0: Array, s0: Array, i0: Array) -> Rules:
     spiked: list[int] = []
     conducted: list[int] = []
 
-    def carry(neuron: LIF, us: list[Array], ss: list[Array]) -> Array:
+    def carry(neuron: LIF, us: Sequence[Array], ss: Sequence[Array]) -> Array:
         if len(us) == 1:
             us, ss = [us[0] + _fit(u0, us[0])], [ss[0] + _fit(s0, ss[0])]
         return rules.carry(neuron, us, ss)
@@ -82,9 +84,9 @@ def _start_layer(rules: Rules, u0: Array, s0: Array, i0: Array) -> Rules:
     return replace(rules, carry=carry, recurrent=recurrent, conduct=conduct)
 
 
-def _start_readout(first: Case, s: Array) -> object:
+def _start_readout(first: Case, leak: float, s: Array) -> Callable[[Network, Params, Array], Array]:
     """Logits of a leaky readout that starts from where the first run left it."""
-    right, leak = reference_variant(first).read, first.network.readout.leak
+    right = reference_variant(first).read
     last = first.params[-1]
     v = np.zeros((s.shape[1], last.w.shape[0]))
     for spikes in s:

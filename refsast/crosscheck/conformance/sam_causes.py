@@ -167,13 +167,7 @@ def fit_number(
 
 
 def format_number(value: float) -> str:
-    """Return a fitted number, a plain one where it is one to rounding.
-
-    Examples
-    --------
-    >>> format_number(2.0000000000000004), format_number(0.0005000000001)
-    ('2', '0.0005')
-    """
+    """Return a fitted number, a plain one where it is one to rounding."""
     plain = next((n for n in PLAIN if abs(value - n) <= 1e-9), value)
     return f"{plain:.6g}"
 

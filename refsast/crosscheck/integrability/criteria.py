@@ -149,15 +149,16 @@ def _work(field: Field) -> Measurement:
 
 def loss_slope(field: Field) -> tuple[Measurement, float]:
     """The loss's own derivative against <g, d>, and the factor between the two; see `Verdict`."""
-    grain = loss_grain([_losses(line) for line in field.lines])
-    if np.isinf(grain):
-        given = field.centre.products[:LINES] / field.centre.size[:LINES].clip(1e-300)
-        return Measurement(0.0, np.inf), np.inf if _rms(given) > SIGMAS * field.eps else np.nan
-    fits = [_excess_slope(field, line, j, grain) for j, line in enumerate(field.lines)]
+    unit = loss_unit(np.concatenate([_losses(line) for line in field.lines]))
+    fits = [_excess_slope(field, line, j, unit) for j, line in enumerate(field.lines)]
     excess, errors = np.array(fits).T
     given = field.centre.products[:LINES]
     own = given + excess
-    errors = np.hypot(errors, field.eps * field.centre.size[:LINES])
+    sizes = field.eps * field.centre.size[:LINES]
+    moves = np.isfinite(errors)  # elsewhere the loss does not, and says nothing
+    if not moves.any():
+        return Measurement(0.0, np.inf), np.inf if _rms(given) > SIGMAS * _rms(sizes) else np.nan
+    given, own, errors = (each[moves] for each in (given, own, np.hypot(errors, sizes)))
     scale = max(_rms(own), _rms(given))
     return _combine(given - own, errors, scale), _factor(given, own, errors, scale)
 
@@ -171,8 +172,8 @@ def _factor(given: Array, own: Array, errors: Array, scale: float) -> float:
     return np.nan if rest.fails else factor
 
 
-def loss_grain(lines: Sequence[Array]) -> float:
-    """Return the smallest jump of a loss that moves in jumps; infinite where it does not move.
+def loss_grain(losses: Array) -> float:
+    """Return the smallest jump of a loss that moves in jumps on a line; infinite if it stands.
 
     A loss summed in single precision, or of hard spikes, takes a few values on a line. Zero where
     it takes many, as that of a smooth function does.
@@ -180,17 +181,33 @@ def loss_grain(lines: Sequence[Array]) -> float:
     Examples
     --------
     >>> coarse, still, smooth = [0.75, 1.0, 0.75, 0.75], [0.75] * 4, [0.0, 1.0, 2.0, 4.0]
-    >>> [loss_grain([np.array(line)]) for line in (coarse, still, smooth)]
+    >>> [loss_grain(np.array(line)) for line in (coarse, still, smooth)]
     [0.25, inf, 0.0]
     """
-    if 3 * sum(len(np.unique(line)) for line in lines) > 2 * sum(map(len, lines)):
+    values = np.unique(losses)
+    if 3 * len(values) > 2 * len(losses):
         return 0.0
-    return float(np.diff(np.unique(np.concatenate(lines))).min(initial=np.inf))
+    return float(np.diff(values).min(initial=np.inf))
 
 
-def _excess_slope(
-    field: Field, line: Sequence[Sample], j: int, grain: float
-) -> tuple[float, float]:
+def loss_unit(losses: Array) -> float:
+    """Return the number that all differences of losses are multiples of; 0 where there is none.
+
+    So it is where a loss was summed in single precision. Equal jumps leave no residual on a line.
+
+    Examples
+    --------
+    >>> loss_unit(np.array([0.5, 0.75, 1.5])), loss_unit(np.array([0.5, 0.75, 1.6]))
+    (0.25, 0.0)
+    """
+    gaps = np.diff(np.unique(losses))
+    if not gaps.size:
+        return 0.0
+    multiples = gaps / gaps.min()
+    return float(gaps.min()) if (abs(multiples - np.round(multiples)) < 1e-3).all() else 0.0
+
+
+def _excess_slope(field: Field, line: Sequence[Sample], j: int, unit: float) -> tuple[float, float]:
     """The slope of ``f(w + h d) - (integral of <g, d> up to there)``, zero for a gradient."""
     # The gradient along the line as a cubic, and its integral from the centre.
     powers = np.linalg.pinv(CUBIC) @ _projections(line)[j]
@@ -199,7 +216,7 @@ def _excess_slope(
     excess = (loss - field.centre.loss) / field.step - work
     # The loss alone may be of single precision; below 1 it is what is left of larger numbers.
     digits = spacing(loss) * max(1.0, abs(loss).max())
-    rounding = max(field.eps * abs(loss).max(), digits, grain)
+    rounding = max(field.eps * abs(loss).max(), digits, unit, loss_grain(loss))
     return _derivative(excess, 3, rounding / field.step)
 
 

@@ -29,6 +29,8 @@ REACH = 400.0  # of a line to either side, in square roots of the rounding unit
 LONGEST = 0.03  # at most this long
 WIDEST = 0.01  # radius of the loop, at most
 LARGEST_EPS = 2e-3  # with more rounding in a gradient than this, no test can fail or hold
+SINGLE = float(np.finfo(np.float32).eps)
+FAINT = 32.0  # roundings
 STILL_STEPS, STILL_BATCH = 12, 3  # asked for, at most, of a box whose loss stands still
 STEEPEST = 1e-3  # the shortest such unit, relative to the parameters
 CALLS = 2 * LINES * STEPS + POINTS + 4  # the point itself three times, and one nearby
@@ -149,12 +151,13 @@ def sample_field(
     # A finite difference: its best step is about the cube root of the rounding.
     step = (dtype_eps * lost) ** (1 / 3)
     near_loss, nearby, _ = call(w + step * directions[0])
-    if blank := _find_nothing(loss, near_loss, dtype_eps):
+    digits = max(dtype_eps, spacing(nearby))
+    if blank := _find_nothing(loss, near_loss, digits):
         return blank
     small = truncate_case(case, STILL_STEPS, STILL_BATCH)
     if near_loss == loss and small.x.size < case.x.size:
         return _sample_small(gradient, small, rng)
-    eps = max(dtype_eps, spacing(nearby)) * lost
+    eps = digits * lost
     unit = _length_scale(g, nearby, step)
     reach, radius = (unit * min(limit, REACH * eps**0.5) for limit in (LONGEST, WIDEST))
     centre = _project(loss, g, directions)
@@ -165,14 +168,16 @@ def sample_field(
     return differ or Field(centre, lines, loop, reach, radius / unit, eps)
 
 
-def _find_nothing(loss: float, nearby: float, dtype_eps: float) -> Blank | None:
+def _find_nothing(loss: float, nearby: float, digits: float) -> Blank | None:
     """Why a loss so small tells nothing; None where it is large enough."""
-    digits = max(dtype_eps, spacing(np.array([loss, nearby])))
+    # A loss of single precision may come with a gradient of as few digits, whatever that shows.
+    digits = max(digits, min(SINGLE, spacing(np.array([loss, nearby]))))
     if abs(loss) >= digits / LARGEST_EPS:
         return None
+    zero = "zero to rounding here" if abs(loss) < FAINT * digits else "small for its precision"
     return Blank(
-        f"the loss is zero to rounding here ({loss:.1e}; numbers of size 1 are rounded by "
-        f"{digits:.0e}), so its gradient may be nothing but rounding"
+        f"the loss is {zero} ({loss:.1e}; numbers of size 1 are rounded by {digits:.0e}), so its "
+        "gradient may be nothing but rounding"
     )
 
 
