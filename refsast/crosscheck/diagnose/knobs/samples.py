@@ -108,8 +108,12 @@ def _select_columns(params: Params, kept: Array) -> Params:
 
 
 def relative_limit(dtype: np.dtype) -> float:
-    """Return the relative distance at which two arrays count as one."""
-    return float(np.finfo(dtype).eps) ** 0.6
+    """Return the relative distance at which two arrays count as one.
+
+    Numbers of single precision have lost more of their digits on the way.
+    """
+    eps = float(np.finfo(dtype).eps)
+    return eps**0.6 if eps < 1e-10 else eps**0.5
 
 
 def loss_vector(samples: Samples) -> Array:

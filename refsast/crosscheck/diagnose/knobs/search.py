@@ -119,7 +119,7 @@ def _explain_losses(samples: Samples) -> list[dict]:
         return [{}]
     groups = group_layers(forward_knobs(case), len(case.network.neurons))
     if found := find_moves(run, {}, groups, depth=1):
-        return found
+        return _keep_plainest(case, found)
     # What shows in a single step must be part of the cause.
     first = len(samples.losses[0])
 
@@ -129,7 +129,7 @@ def _explain_losses(samples: Samples) -> list[dict]:
     bases = find_moves(run_first, {}, groups, depth=1) if misfits(run_first([{}]))[0] > 1.0 else []
     for base in _keep_plainest(case, bases)[:4]:
         found += find_moves(run, base, groups, depth=1)
-    return found or find_moves(run, {}, groups, depth=2, skip=1)
+    return _keep_plainest(case, found or find_moves(run, {}, groups, depth=2, skip=1))
 
 
 def _run_chunks(
