@@ -109,20 +109,15 @@ def _probe_backward(
         return Location("gradient", top, how="a layer below is right, so adjoints are")
     if top == len(case.network.neurons):
         return Location("gradient", top, how="the highest gradients that are wrong")
-    if not all(wrong[top].values()) and _tells_part(exam, top, wrong[top]):
-        return Location("gradient", top, how="another gradient of the layer is right")
+    bias = exam.right.grads[top].b
+    if bias is not None and bias.any() and not wrong[top]["b"]:  # it is the sum of all adjoints
+        return Location("gradient", top, how="adjoints are right, as their sum in the bias is")
     return _probe_pulses(gradient, case, top)
 
 
 def _tells(exam: Examination, layer: int) -> bool:
     """Whether a layer's right gradients are not zero."""
     return bool(exam.right.grads[layer].w.any())
-
-
-def _tells_part(exam: Examination, layer: int, wrong: dict[str, bool]) -> bool:
-    """Whether a right array of the layer is a sum of all its adjoints that is not zero."""
-    parts = [part for part, is_wrong in wrong.items() if not is_wrong]
-    return any(bool(getattr(exam.right.grads[layer], part).any()) for part in parts)
 
 
 def _probe_pulses(gradient: Gradient, case: Case, top: int) -> Location:
