@@ -224,6 +224,7 @@ def attach_cause(report: Report, explanation: Explanation | None, cause: Cause |
     """Return a report with a cause, what it simulates, and the location that follows from it."""
     # A known cause is run as a whole network: it has states and adjoints that were not given.
     answers = [] if explanation is None else explanation(report.case)
-    runs = [examine_answer(answer, report.case, report.dtype).stages for answer in answers]
+    exact = np.dtype(np.float64)  # whatever was asked: a simulation has no larger error
+    runs = [examine_answer(answer, report.case, exact).stages for answer in answers]
     first = locate(report.stages, runs) or report.first
     return replace(report, first=first, cause=cause, simulated=runs[0] if runs else ())

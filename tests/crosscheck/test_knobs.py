@@ -22,6 +22,16 @@ def draw_cases(n: int, seed: int, **kind: bool) -> list[rs.Case]:
     return [draw_case(rng, current=i % 2 == 0, **kind) for i in range(n)]
 
 
+def draw_lively_case() -> rs.Case:
+    """A recurrent network with a synapse, in which everything has an effect."""
+    rng = np.random.default_rng(5)
+    neuron = rs.LIF(0.8, 0.9, rs.Logistic(3.0), rs.ToZero())
+    network = rs.Network((5, 6, 6), neuron, rs.LeakyReadout(3, 0.7), recurrent=True)
+    params = rs.unflatten(network, rng.standard_normal(network.n_params))
+    x = rng.standard_normal((6, 3, 5))
+    return rs.Case(network, params, x, rng.integers(0, 3, 3), rs.Synapse(0.4, 0.8))
+
+
 @pytest.mark.parametrize("kind", ["smooth", "hard", "detach"])
 def test_with_no_knob_turned_the_program_is_the_reference(kind):
     for case in draw_cases(12, 0, **({} if kind == "smooth" else {kind: True})):
@@ -68,7 +78,7 @@ def test_a_forward_knob_has_the_gradient_of_its_own_loss():
 
 
 def test_a_backward_knob_changes_no_loss_and_some_gradient():
-    case = draw_cases(1, 5)[0]
+    case = draw_lively_case()
     right = solve_settings(case, [{}])[0]
     keys = [k for level in range(len(case.params)) for k in backward_knobs(case, level)]
     for knob in keys:

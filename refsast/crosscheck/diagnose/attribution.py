@@ -21,6 +21,7 @@ from refsast.crosscheck.diagnose.knobs.program import solve_settings
 from refsast.crosscheck.diagnose.knobs.samples import relative_limit
 from refsast.crosscheck.diagnose.knobs.search import Found, find_settings
 from refsast.crosscheck.diagnose.knobs.words import (
+    cost_of,
     count_numbers,
     free_values,
     is_factor_of_all,
@@ -32,6 +33,7 @@ from refsast.crosscheck.variants import solve
 from refsast.model.params import flatten
 
 UNKNOWN = "unknown"
+EQUAL = 0.01  # costs that differ by less are equal
 MAX_NAMED = 3  # causes of the same numbers, of which so many are named
 # A case has to have so many numbers for each value that is fitted freely, and so many more.
 NUMBERS_PER_VALUE, NUMBERS_BESIDE = 3, 4
@@ -115,7 +117,10 @@ def _setting_cause(
     if free and numbers < NUMBERS_PER_VALUE * free + NUMBERS_BESIDE:
         few = "too few numbers in this case to tell causes apart; take a wider network, more steps"
         return None, Cause(UNKNOWN, few, 1.0, 1.0, exact=False)
-    named = [other for other, _ in exact if other is setting or not is_factor_of_all(case, other)]
+    # Less plain settings of the same numbers count for the place, but are not named.
+    least = cost_of(case, setting) + EQUAL
+    plain = [other for other, _ in exact if cost_of(case, other) <= least]
+    named = [other for other in plain if other is setting or not is_factor_of_all(case, other)]
     texts = list(dict.fromkeys(_says(case, other) for other in named))
     cosine, ratio = cosine_and_ratio(flatten(whole.got.grads), flatten(answer.grads))
     name = " + ".join(part.name for part in parts_of(case, setting))

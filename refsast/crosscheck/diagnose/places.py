@@ -56,15 +56,24 @@ def _probe_forward(gradient: Gradient, case: Case) -> Location:
     spiking = len(case.network.neurons)
     how = "by fewer steps and saturated layers"
     for layer in reversed(range(spiking)):
-        saturated = _saturate(short, layer)
-        wrong = None if saturated is None else _has_wrong_loss(gradient, saturated)
-        if wrong is None:
-            return Location("not known", how="tried fewer steps; saturated layers cannot be asked")
-        if wrong and layer == spiking - 1:
+        steady, turns = (
+            _has_wrong_saturated(gradient, short, layer, turns=t) for t in (False, True)
+        )
+        if steady and layer == spiking - 1:
             return Location("loss or readout", how=how, first=False)
-        if wrong:
+        if steady:
             return Location("state", layer + 1, step, how=how, first=False)
+        if steady is None or turns is None or turns:
+            since = "" if step is None else f" from step {step + 1} on"
+            tried = f"the loss is wrong{since}; tried fewer steps and saturated layers"
+            return Location("not known", how=tried)
     return Location("state", 0, step, how=how)
+
+
+def _has_wrong_saturated(gradient: Gradient, case: Case, layer: int, *, turns: bool) -> bool | None:
+    """Whether the loss is wrong with layers up to one saturated; None: it cannot be asked."""
+    saturated = _saturate(case, layer, turns=turns)
+    return None if saturated is None else _has_wrong_loss(gradient, saturated)
 
 
 def _first_wrong_step(gradient: Gradient, case: Case) -> int | None:
@@ -74,12 +83,12 @@ def _first_wrong_step(gradient: Gradient, case: Case) -> int | None:
     return None
 
 
-def _saturate(case: Case, layer: int) -> Case | None:
-    """The case with layers up to one fully on and off in turns, whatever their leak or reset.
+def _saturate(case: Case, layer: int, *, turns: bool) -> Case | None:
+    """The case with layers up to one fully on and off, half of the neurons each.
 
-    Half of each layer's neurons fire at every other step, the other half at the steps between, so
-    that time weights and memories of what reads them have something to do. None where a layer has
-    one neuron only.
+    Steady, they are so whatever their leak, threshold and reset. In turns, they change at every
+    step, so that time weights and memories of what reads them have something to do; a wrong leak in
+    them may show then. None where a layer has one neuron only.
     """
     params, below = list(case.params), np.ones(case.x.shape[2])
     for i in range(layer + 1):
@@ -92,7 +101,8 @@ def _saturate(case: Case, layer: int) -> Case | None:
         b, v = (None if a is None else np.zeros_like(a) for a in (old.b, old.v))
         params[i], below = replace(old, w=w, b=b, v=v), signs
     x = np.ones_like(case.x)
-    x[1::2] = -1.0
+    if turns:
+        x[1::2] = -1.0
     return replace(case, params=tuple(params), x=x)
 
 
@@ -109,20 +119,15 @@ def _probe_backward(
         return Location("gradient", top, how="a layer below is right, so adjoints are")
     if top == len(case.network.neurons):
         return Location("gradient", top, how="the highest gradients that are wrong")
-    if not all(wrong[top].values()) and _tells_part(exam, top, wrong[top]):
-        return Location("gradient", top, how="another gradient of the layer is right")
+    bias = exam.right.grads[top].b
+    if bias is not None and bias.any() and not wrong[top]["b"]:  # it is the sum of all adjoints
+        return Location("gradient", top, how="adjoints are right, as their sum in the bias is")
     return _probe_pulses(gradient, case, top)
 
 
 def _tells(exam: Examination, layer: int) -> bool:
     """Whether a layer's right gradients are not zero."""
     return bool(exam.right.grads[layer].w.any())
-
-
-def _tells_part(exam: Examination, layer: int, wrong: dict[str, bool]) -> bool:
-    """Whether a right array of the layer is a sum of all its adjoints that is not zero."""
-    parts = [part for part, is_wrong in wrong.items() if not is_wrong]
-    return any(bool(getattr(exam.right.grads[layer], part).any()) for part in parts)
 
 
 def _probe_pulses(gradient: Gradient, case: Case, top: int) -> Location:
@@ -139,7 +144,10 @@ def _probe_pulses(gradient: Gradient, case: Case, top: int) -> Location:
     last = int(np.flatnonzero(wrong)[-1])
     reaches = wrong[: last + 1].all() and last > 0
     if not reaches or not sums or _is_multiple(got, right):
-        return Location("not known", how=tried + "pulses cannot tell adjoints from their sums")
+        either = (
+            f"adjoint of layer {top + 1}, step {last + 1}, or sums over steps: pulses cannot tell"
+        )
+        return Location("not known", how=tried + either)
     if case.synapse is not None and case.synapse.delayed:  # one step in each layer up to there
         last = min(last + 1 + top, len(case.x) - 1)
     return Location("adjoint", top, last, how="by pulses in the input")

@@ -25,7 +25,7 @@ class Dials:
 
     turned: Mapping[Key, Array]
 
-    def read(self, name: str, layer: int, right: float) -> Array | float:
+    def read(self, name: str, layer: int, right: Array | float) -> Array | float:
         """Return the values of a knob; NaN in a setting stands for its right value."""
         values = self.turned.get((name, layer))
         if values is None:

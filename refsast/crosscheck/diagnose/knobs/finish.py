@@ -120,7 +120,7 @@ def finish_whole(dials: Dials, levels: list[dict[str, Array]]) -> list[dict[str,
     for name, change in (("clipped to values", _clip), ("clipped to a norm", _shorten),
                          ("brought to a norm", _normalise)):  # fmt: skip
         if dials.turns(name, WHOLE):
-            limit = dials.read(name, WHOLE, np.nan).ravel()
+            limit = np.ravel(dials.read(name, WHOLE, np.nan))
             squares = sum(norm_of(a).ravel() ** 2 for level in found for a in level.values())
             changed = []
             for level in found:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refsast.arrays import Array
+from refsast.arrays import Array, Integers
 from refsast.crosscheck.diagnose.knobs.dials import Key, Setting
 from refsast.crosscheck.diagnose.knobs.inventory import Knob
 
@@ -121,7 +121,7 @@ def refine(
 
 def _linearise(
     run: Residuals, bases: Sequence[Setting], groups: Sequence[tuple[Group, ...]],
-    values: Array, size: Array, alive: Array,
+    values: Array, size: Array, alive: Integers,
 ) -> tuple[Array, Array]:  # fmt: skip
     """Residuals (N, R) and their derivatives (N, R, m) by central differences."""
     m = values.shape[1]
@@ -138,7 +138,7 @@ def _linearise(
     return r[:, 0], np.stack(slopes, axis=2)
 
 
-def apply_values(base: Setting, groups: Sequence[Group], values: Sequence[float]) -> dict:
+def apply_values(base: Setting, groups: Sequence[Group], values: Sequence[float] | Array) -> dict:
     """Return a setting with groups turned to values."""
     found = dict(base)
     for group, value in zip(groups, values, strict=True):

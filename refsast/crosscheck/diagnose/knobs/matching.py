@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from refsast.arrays import Array
+from refsast.arrays import Array, Integers
 from refsast.crosscheck.diagnose.knobs.fit import (
     Group,
     Residuals,
@@ -114,7 +114,7 @@ def _refined(
     if not len(groups):
         return []
     values, worst = refine(run, bases, groups, starts)
-    fits = np.flatnonzero(worst <= 1.0)
+    fits = [int(i) for i in np.flatnonzero(worst <= 1.0)]
     if not len(fits):
         return []
     given = [apply_values(bases[i], groups[i], values[i]) for i in fits]
@@ -140,7 +140,7 @@ def _columns(
     """What each move adds to the residuals, to first order; with the move itself."""
     with np.errstate(all="ignore"):
         columns = [row - start for row in r]
-    owners = [(group, setting, None) for group, setting in moves]
+    owners: list[Owner] = [(group, setting, None) for group, setting in moves]
     smooth = [group for group in smooth if np.isfinite(group.knobs[0].right)]
     h = [1e-5 * max(abs(g.knobs[0].right), 0.1) for g in smooth]
     settings = []
@@ -156,7 +156,7 @@ def _columns(
     return np.clip(np.nan_to_num(np.array(columns)), -1e100, 1e100), owners
 
 
-def _gains(columns: Array, start: Array) -> tuple[Array, Array, Array]:
+def _gains(columns: Array, start: Array) -> tuple[Array, Array, Integers]:
     """Unit columns, and what each takes off the start."""
     norms = np.linalg.norm(columns, axis=1)
     seen = norms > 1e-9 * max(norms.max(initial=0.0), 1e-300)

@@ -25,6 +25,8 @@ NUMBER_WORDS = {
 # What it is called at zero; what it is called at another value.
 GAIN_WORDS = {
     "straight-through": ("with smooth spikes forward, too", ""),
+    "readout bias summed": ("", "with the readout's bias multiplied by the steps to the power {}"),
+    "synapse delay": ("without the synapse's delay", ""),
     "threshold shift": ("", "with spikes where the potential passes the threshold plus {}"),
     "weight gain": ("without W", "with W multiplied by {}"),
     "bias gain": ("without the biases", "with the biases multiplied by {}"),
@@ -172,7 +174,7 @@ SWITCH_WORDS = {
     "reset of the input too backward": "with a reset backwards that wipes the input, too",
     **{name: f"with {name}" for name in RESET_WORDS},
     **{f"{name} backward": f"with {name} backwards" for name in RESET_WORDS},
-    "synapse delay": "with the synapse's delay the other way",
+    "synapse delay": "with the synapse's current one step late",
     "input one step late": "with each layer seeing its input one step late",
     "input two steps late": "with each layer seeing its input two steps late",
     "input one step early": "with each layer seeing its input one step early",

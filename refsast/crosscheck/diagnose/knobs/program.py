@@ -154,13 +154,13 @@ def solve_settings(case: Case, settings: Sequence[Setting]) -> list[Answer]:
     grads = finish_whole(dials, [level.arrays for level in levels[:-1]] + readout)
 
     def pick(array: Array, k: int, axis: int = 1) -> Array:
-        return array.take(k if array.shape[axis] > 1 else 0, axis=axis)
+        return np.asarray(array.take(k if array.shape[axis] > 1 else 0, axis=axis))
 
     found = []
     for k in range(len(settings)):
         layers = tuple(Layer(**{n: pick(a, k, 0) for n, a in part.items()}) for part in grads)
         us, ss = (tuple(pick(getattr(r, n), k) for r in run.layers) for n in ("u", "s"))
-        adjoints = tuple(pick(level.adjoints, k) for level in levels[:-1])
+        adjoints = tuple(pick(level.adjoints, k) for level in levels if level.adjoints is not None)
         found.append(Answer(float(loss[k]), layers, us, ss, adjoints, pick(below, k)))
     return found
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from refsast.arrays import Array
+from refsast.arrays import Array, Integers
 from refsast.crosscheck.case import Answer, Case, Gradient, ask
 from refsast.crosscheck.compare import cast_case
 from refsast.crosscheck.diagnose.knobs.dials import Dials
@@ -85,12 +85,12 @@ def _take(
     return Samples(tuple(parts), tuple(losses), dtype, () if lone is None else (lone,))
 
 
-def _active_inputs(x: Array) -> Array:
+def _active_inputs(x: Array) -> Integers:
     activity = abs(x).sum(axis=(0, 1))
     return np.sort(np.argsort(-activity, kind="stable")[:INPUTS])
 
 
-def _ask_narrow(gradient: Gradient, case: Case, kept: Array, dtype: np.dtype) -> Sample:
+def _ask_narrow(gradient: Gradient, case: Case, kept: Integers, dtype: np.dtype) -> Sample:
     """Ask with some inputs only; what is silenced is cut off question and answer."""
     x = np.zeros_like(case.x)
     x[..., kept] = case.x[..., kept]
@@ -103,13 +103,17 @@ def _ask_narrow(gradient: Gradient, case: Case, kept: Array, dtype: np.dtype) ->
     return Sample(cast_case(narrow, dtype), got)
 
 
-def _select_columns(params: Params, kept: Array) -> Params:
+def _select_columns(params: Params, kept: Integers) -> Params:
     return (replace(params[0], w=params[0].w[:, kept]), *params[1:])
 
 
 def relative_limit(dtype: np.dtype) -> float:
-    """Return the relative distance at which two arrays count as one."""
-    return float(np.finfo(dtype).eps) ** 0.6
+    """Return the relative distance at which two arrays count as one.
+
+    Numbers of single precision have lost more of their digits on the way.
+    """
+    eps = float(np.finfo(dtype).eps)
+    return eps**0.6 if eps < 1e-10 else eps**0.5
 
 
 def loss_vector(samples: Samples) -> Array:

@@ -31,7 +31,7 @@ from refsast.crosscheck.diagnose.knobs.words import cost_of, count_digits, known
 
 DEEP = 3  # settings of which two or three knobs more are tried, where one is not enough
 BEAM, SLACK = 8, 1.0  # settings kept from level to level, and by how much they may be less plain
-EQUAL = 0.01  # costs that differ by less are equal
+NEAR = 0.25  # by how much less plain settings may be whose places still count
 WIDTHS = (0.5, 1.0, 2.0, 4.0)  # of a function in place of the derivative: where to begin
 ELEMENTS = 3_000_000  # of the largest array of a run, K settings side by side
 
@@ -78,7 +78,7 @@ def find_settings(samples: Samples) -> Found:
         hypotheses = [widen_setting(samples, hypothesis) for hypothesis in hypotheses]
         least = min(cost_of(case, hypothesis) for hypothesis in hypotheses)
         ranked = _keep_plainest(case, hypotheses)
-        hypotheses = [setting for setting in ranked if cost_of(case, setting) <= least + EQUAL]
+        hypotheses = [setting for setting in ranked if cost_of(case, setting) <= least + NEAR]
     return Found(tuple(hypotheses), tuple(explained), forward)
 
 
@@ -119,7 +119,7 @@ def _explain_losses(samples: Samples) -> list[dict]:
         return [{}]
     groups = group_layers(forward_knobs(case), len(case.network.neurons))
     if found := find_moves(run, {}, groups, depth=1):
-        return found
+        return _keep_plainest(case, found)
     # What shows in a single step must be part of the cause.
     first = len(samples.losses[0])
 
@@ -129,7 +129,7 @@ def _explain_losses(samples: Samples) -> list[dict]:
     bases = find_moves(run_first, {}, groups, depth=1) if misfits(run_first([{}]))[0] > 1.0 else []
     for base in _keep_plainest(case, bases)[:4]:
         found += find_moves(run, base, groups, depth=1)
-    return found or find_moves(run, {}, groups, depth=2, skip=1)
+    return _keep_plainest(case, found or find_moves(run, {}, groups, depth=2, skip=1))
 
 
 def _run_chunks(

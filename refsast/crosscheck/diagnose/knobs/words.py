@@ -193,6 +193,11 @@ def _alias(case: Case, name: str, symbol: str, value: float, layers: list[int]) 
         return "readout bias missing"
     if name == "input scale" and case.synapse is not None and value == 1.0:
         return "scale missing"
+    numbers = symbols(case, layers[0])
+    close = [n for n, number in numbers.items() if abs(value - number) <= MAX_LIMIT * abs(number)]
+    for other in close:
+        if (name, other) in ALIASES:
+            return ALIASES[name, other]
     for key in ((name, symbol), (name, f"{value:g}"), (name, None)):
         if key in ALIASES:
             return ALIASES[key]
