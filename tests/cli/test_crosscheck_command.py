@@ -1,13 +1,16 @@
 """``python -m refsast crosscheck``: what it prints, writes and returns."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+import refsast as rs
 from refsast.__main__ import main
 from refsast.cli.crosscheck import CASES
 from refsast.crosscheck.golden.reader import SHIPPED_SET
+from refsast.model.params import map_params
 
 FACTORIES = """
 from dataclasses import replace
@@ -155,3 +158,33 @@ def test_wrong_answers_and_damaged_files(folder, capsys):
     errors = capsys.readouterr().err
     assert errors.count("\n") == 2
     assert "Traceback" not in errors
+
+
+def draw_cases():
+    """One network of which nothing flows back, and one that fires."""
+    network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.PiecewiseQuadratic(5.0)), rs.SpikeRate(5.0))
+    params = map_params(lambda a: 0.05 * a, rs.init(network, 0))
+    quiet = rs.Case(network, params, np.ones((8, 2, 2)), np.array([0, 2]), name="quiet")
+    return quiet, replace(rs.harder(quiet), name="loud")
+
+
+@pytest.mark.parametrize(
+    ("names", "impl", "code", "said"),
+    [
+        (("quiet",), "right", 3, "undecided in 1 of 1 cases"),
+        (("quiet", "loud"), "right", 3, "undecided in 1 of 2 cases"),
+        (("loud",), "right", 0, "agrees in 1 of 1 cases"),
+        (("quiet", "loud"), "detached", 1, "DISAGREES in 1 of 2 cases, undecided in 1"),
+    ],
+)
+def test_what_cannot_be_decided_has_an_exit_code_of_its_own(
+    folder, capsys, monkeypatch, names, impl, code, said
+):
+    cases = [case for case in draw_cases() if case.name in names]
+    monkeypatch.setattr("refsast.cli.crosscheck._cases", lambda args: cases)
+    assert crosscheck("run", "--impl", f"crosschecked:{impl}", "--json", "all.json") == code
+
+    assert said in capsys.readouterr().out
+    found = json.loads((folder / "all.json").read_text(), parse_constant=pytest.fail)["cases"]
+    assert found[0]["verdict"] == ("undecided" if "quiet" in names else "agrees")
+    assert all(case["power"]["planted"] == 3 for case in found)

@@ -1,11 +1,11 @@
 """Right implementations of every kind, against the tolerance that they are given.
 
-``python -m tests.crosscheck.right_implementations [N] [SEED] [steep] [small]`` draws N networks, answers
-each by an implementation of its own, in float64 or float32, whose sums are taken in some order and
-whose formulas are written in some way, and prints how many are called wrong or undecided, and the
-quantiles of error over tolerance. The error is that to the same run in extended precision, so that
-the reference's own rounding does not count. With ``steep``, slopes and weights are drawn so large
-that many a network is chaotic; with ``small``, networks are ten times smaller.
+``python -m tests.crosscheck.right_implementations [N] [SEED] [steep] [small]`` draws N networks,
+answers each by an implementation of its own, in float64 or float32, whose sums are taken in some
+order and whose formulas are written in some way, and prints how many are called wrong or undecided,
+and the quantiles of error over tolerance. The error is that to the same run in extended precision,
+so that the reference's own rounding does not count. With ``steep``, slopes and weights are drawn so
+large that many a network is chaotic; with ``small``, networks are ten times smaller.
 """
 
 import sys
