@@ -454,7 +454,7 @@ def test_two_workers_write_the_report_of_one_process(tmp_path):
     pytest.importorskip("xdist")
     spec = "tests.crosscheck.implementations:detached"
     for n in ("0", "2"):
-        run(tmp_path, *SHIPPED, "-m", "surrogate or one_step or gradient", "-n", n,
+        run(tmp_path, *SHIPPED, "-m", "surrogate or unroll or gradient", "-n", n,
             IMPL=spec, REPORT=f"{n}.json", EXAMPLES="4")  # fmt: skip
     alone, together = (json.loads((tmp_path / f"{n}.json").read_text()) for n in ("0", "2"))
 
