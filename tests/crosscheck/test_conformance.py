@@ -454,6 +454,20 @@ def test_a_run_that_fails_names_the_smallest_case_and_obeys_the_xfails(tmp_path)
     assert failure["case"].startswith("import numpy as np\n")
 
 
+@pytest.mark.slow
+def test_two_workers_write_the_report_of_one_process(tmp_path):
+    pytest.importorskip("xdist")
+    spec = "tests.crosscheck.implementations:detached"
+    for n in ("0", "2"):
+        run(tmp_path, *SHIPPED, "-m", "surrogate or unroll or gradient", "-n", n,
+            IMPL=spec, REPORT=f"{n}.json", EXAMPLES="4")  # fmt: skip
+    alone, together = (json.loads((tmp_path / f"{n}.json").read_text()) for n in ("0", "2"))
+
+    assert together == alone
+    assert alone["levels"]["gradient"]["failed"] == 3
+    assert alone["drawn"]["sizes"]["steps"][1] >= 64
+
+
 USAGE = {
     "REFSAST_IMPL must be set to package:factory, got nothing": {},
     "factory must return an implementation or raise Unsupported, got RuntimeError: broken in two "

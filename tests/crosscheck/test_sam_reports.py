@@ -19,7 +19,9 @@ from refsast.crosscheck.variants import solve
 from refsast.model.params import flatten
 from tests.crosscheck.implementations import make_sam_factory
 
-SEEDS = range(3)
+pytestmark = pytest.mark.slow
+
+SEEDS = range(2)
 
 
 def draw_example(seed: int, *, readout: int | None = None) -> Example:

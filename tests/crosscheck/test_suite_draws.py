@@ -1,5 +1,6 @@
 """What the suite draws: large and awkward enough for faults that small plain networks hide."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +19,9 @@ from refsast.crosscheck.conformance.coverage import (
     offered_features,
 )
 from refsast.crosscheck.conformance.levels import TESTS, LevelTest
+from refsast.crosscheck.conformance.report import Result, build_report, find_test
 from refsast.crosscheck.conformance.search import Tally, is_wrong, search
+from refsast.crosscheck.conformance.shares import leave_share
 from refsast.crosscheck.conformance.shrink import drop_layer, narrow_layer, smaller_examples
 from refsast.crosscheck.variants import solve
 from tests.crosscheck.suite_faults import FAULTS, TwoDtypes, plant, right, seven
@@ -67,6 +70,7 @@ def drawn_wrong(factory: Factory, test: LevelTest, examples: int) -> bool:
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_that_small_networks_hide_fails_the_suite(name):
     assert wrong_somewhere(plant(FAULTS[name]), EXAMPLES) is not None
@@ -76,11 +80,13 @@ def test_seven_faults_at_once_fail_the_suite():
     assert wrong_somewhere(plant(seven), EXAMPLES) is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [None, 1, 2])
 def test_a_right_implementation_passes(seed):
     assert wrong_somewhere(plant(right), 8, seed) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [None, 3])
 def test_a_right_implementation_of_everything_passes(seed):
     def whole(case: rs.Case):
@@ -103,6 +109,7 @@ def test_every_run_exceeds_what_an_implementation_may_cut_off():
     assert drawn.sizes["classes"][1] >= 6
 
 
+@pytest.mark.slow
 def test_sizes_grow_with_the_examples():
     def largest(count: int) -> int:
         examples = list(test_named("gradient[parameters]").stretches(PLAIN, count, None))
@@ -167,6 +174,7 @@ def test_a_dtype_that_nobody_knows_is_refused_in_one_line():
         query_capabilities(factory)
 
 
+@pytest.mark.slow
 def test_a_stretched_failure_is_shrunk():
     tally = Tally()
     test = test_named("gradient[parameters]")
@@ -182,6 +190,7 @@ def test_a_stretched_failure_is_shrunk():
     assert is_wrong(fault, test, found)
 
 
+@pytest.mark.slow
 def test_layers_and_neurons_are_cut_consistently():
     for example in test_named("sam[gradient]").stretches(EVERY, 6, None):
         for cut in smaller_examples(example):
@@ -225,3 +234,28 @@ def test_the_table_says_what_was_never_drawn():
     assert "steps above" in text
     assert "gradients in leaks, thresholds and slopes" in text
     assert describe_coverage(Coverage(), offered) == ["drawn: nothing"]
+
+
+def test_shares_of_two_workers_make_one_report(tmp_path):
+    path, offers = tmp_path / "report.json", sorted(offered_features([PLAIN]))
+    record = {"implementation": "mine", "features": offers}
+    facts = {"tried": 5, "refused": 1, "coverage": "{}"}
+    results = [Result(test, "passed", "", facts) for test in TESTS]
+
+    leave_share(path, "run", "gw1", 2, record, results[7:])
+    assert not path.exists()
+    leave_share(path, "another", "gw0", 2, record, results)
+    assert not path.exists()
+    leave_share(path, "run", "gw0", 2, record, results[:7])
+
+    assert json.loads(path.read_text()) == json.loads(json.dumps(build_report(record, results)))
+    assert [each.name for each in tmp_path.iterdir() if "run." in each.name] == []
+
+
+def test_a_result_is_found_by_its_id_from_whatever_root():
+    test = test_named("gradient[parameters]")
+
+    for root in ("", "refsast/crosscheck/conformance/", "../../"):
+        assert find_test(f"{root}test_levels.py::test_gradient[parameters]") is test
+    assert find_test("test_others.py::test_gradient[parameters]") is None
+    assert find_test("test_levels.py::test_gradient[nothing]") is None
