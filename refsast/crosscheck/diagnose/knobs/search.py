@@ -94,13 +94,17 @@ def _keep_plainest(case: Case, settings: list[dict]) -> list[dict]:
         mark = tuple(sorted(rounded.items()))
         if mark not in unique or count_digits(setting) < count_digits(unique[mark]):
             unique[mark] = setting
-    ranked = sorted(
-        unique.values(), key=lambda s: (round(cost_of(case, s), 6), len(s), count_digits(s))
-    )
+    ranked = sorted(unique.values(), key=lambda setting: _rank(case, setting))
     if not ranked:
         return []
     least = cost_of(case, ranked[0])
     return [s for s in ranked if cost_of(case, s) <= least + SLACK][:BEAM]
+
+
+def _rank(case: Case, setting: dict) -> tuple[float, int, bool, int]:
+    """How plain a setting is; a factor is plainer than another function of the same numbers."""
+    shape = any(name.removeprefix("derivative ") in SHAPES for name, _ in setting)
+    return round(cost_of(case, setting), 6), len(setting), shape, count_digits(setting)
 
 
 def _explain_losses(samples: Samples) -> list[dict]:
