@@ -15,10 +15,11 @@ import numpy as np
 from refsast.arrays import Array
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.derivative_shapes import SHAPES
+from refsast.crosscheck.diagnose.knobs.backward_inventory import backward_knobs
 from refsast.crosscheck.diagnose.knobs.dials import Setting, stack_settings
 from refsast.crosscheck.diagnose.knobs.explain import explain_bends, widen_setting
 from refsast.crosscheck.diagnose.knobs.fit import Group, Residuals, group_layers, misfits
-from refsast.crosscheck.diagnose.knobs.inventory import Knob, backward_knobs, forward_knobs
+from refsast.crosscheck.diagnose.knobs.inventory import Knob, forward_knobs
 from refsast.crosscheck.diagnose.knobs.levels import LevelView, view_levels
 from refsast.crosscheck.diagnose.knobs.matching import Candidate, find_moves, try_candidates
 from refsast.crosscheck.diagnose.knobs.samples import (
