@@ -65,7 +65,7 @@ def test_a_fault_in_every_layer_is_named_on_ten_networks(kind):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["half", "slope 3.3", "reset cut", "layer zero"])
+@pytest.mark.parametrize("kind", ["half", "slope 3.3", "layer zero"])
 def test_a_fault_in_one_layer_is_found_there(kind):
     rng = np.random.default_rng(len(kind))
     seen = 0
@@ -87,7 +87,7 @@ def test_a_setting_found_on_one_network_holds_on_its_next_draw():
     """A false cause fits the numbers that it was found from, and no others."""
     rng = np.random.default_rng(1)
     for kind in ("leak 0.77", "reset cut", "window 0.5", "triangle", "decay", "blocks 3"):
-        case, slip, _ = faults.draw_fault(rng, [kind], torch.float64)
+        case, slip = draw(kind, 1)[0]
         gradient = faults.implementation(case, slip, torch.float64)
         found = find_settings(take_samples(gradient, case, np.dtype(float)))
         assert found.settings, kind

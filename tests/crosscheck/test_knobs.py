@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import refsast as rs
+from refsast.crosscheck.diagnose.knobs.backward_inventory import backward_knobs
 from refsast.crosscheck.diagnose.knobs.fit import Group
-from refsast.crosscheck.diagnose.knobs.inventory import backward_knobs, forward_knobs
+from refsast.crosscheck.diagnose.knobs.inventory import forward_knobs
 from refsast.crosscheck.diagnose.knobs.matching import find_moves
 from refsast.crosscheck.diagnose.knobs.program import solve_settings
 from refsast.crosscheck.diagnose.knobs.words import known_knobs, parts_of

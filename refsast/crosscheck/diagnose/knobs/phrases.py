@@ -68,8 +68,8 @@ GAIN_WORDS = {
         "with the gradient through the synapse's leak times {}",
     ),
     "drive path": (
-        "without a gradient through the synapse",
-        "with the gradient through the synapse times {}",
+        "without a gradient from the potential to its input",
+        "with the gradient from the potential to its input times {}",
     ),
     "layer path": (
         "with each layer's input detached",

@@ -15,10 +15,11 @@ import numpy as np
 from refsast.arrays import Array
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.derivative_shapes import SHAPES
+from refsast.crosscheck.diagnose.knobs.backward_inventory import backward_knobs
 from refsast.crosscheck.diagnose.knobs.dials import Setting, stack_settings
 from refsast.crosscheck.diagnose.knobs.explain import explain_bends, widen_setting
 from refsast.crosscheck.diagnose.knobs.fit import Group, Residuals, group_layers, misfits
-from refsast.crosscheck.diagnose.knobs.inventory import Knob, backward_knobs, forward_knobs
+from refsast.crosscheck.diagnose.knobs.inventory import Knob, forward_knobs
 from refsast.crosscheck.diagnose.knobs.levels import LevelView, view_levels
 from refsast.crosscheck.diagnose.knobs.matching import Candidate, find_moves, try_candidates
 from refsast.crosscheck.diagnose.knobs.samples import (
@@ -94,13 +95,17 @@ def _keep_plainest(case: Case, settings: list[dict]) -> list[dict]:
         mark = tuple(sorted(rounded.items()))
         if mark not in unique or count_digits(setting) < count_digits(unique[mark]):
             unique[mark] = setting
-    ranked = sorted(
-        unique.values(), key=lambda s: (round(cost_of(case, s), 6), len(s), count_digits(s))
-    )
+    ranked = sorted(unique.values(), key=lambda setting: _rank(case, setting))
     if not ranked:
         return []
     least = cost_of(case, ranked[0])
     return [s for s in ranked if cost_of(case, s) <= least + SLACK][:BEAM]
+
+
+def _rank(case: Case, setting: dict) -> tuple[float, int, bool, int]:
+    """How plain a setting is; a factor is plainer than another function of the same numbers."""
+    shape = any(name.removeprefix("derivative ") in SHAPES for name, _ in setting)
+    return round(cost_of(case, setting), 6), len(setting), shape, count_digits(setting)
 
 
 def _explain_losses(samples: Samples) -> list[dict]:

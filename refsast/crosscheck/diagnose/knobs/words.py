@@ -6,10 +6,11 @@ from functools import lru_cache
 import numpy as np
 
 from refsast.crosscheck.case import Case
+from refsast.crosscheck.diagnose.knobs.backward_inventory import backward_knobs
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Setting
 from refsast.crosscheck.diagnose.knobs.finish import CELL
 from refsast.crosscheck.diagnose.knobs.forward import slope_of
-from refsast.crosscheck.diagnose.knobs.inventory import Knob, backward_knobs, forward_knobs
+from refsast.crosscheck.diagnose.knobs.inventory import Knob, forward_knobs
 from refsast.crosscheck.diagnose.knobs.phrases import (
     ALIASES,
     GAIN_WORDS,
@@ -175,7 +176,8 @@ def _describe(
         says = f"with {kind} [{index}] of the gradient in {PART_WORDS[part]} multiplied by {factor}"
     elif name in GAIN_WORDS:
         none, other = GAIN_WORDS[name]
-        number = f"{value:.6g}" if is_round(value) and name != "derivative factor" else number
+        kept = name == "derivative factor" or symbol in ("the leak", "1 - leak")
+        number = number if kept or not is_round(value) else f"{value:.6g}"
         says = none if value == 0.0 else other.format(number)
     else:
         says = f"with the knob '{name}' at {number}"

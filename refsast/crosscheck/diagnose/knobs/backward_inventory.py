@@ -1,0 +1,168 @@
+"""The knobs on the way back: of one level, those that its gradients show first."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from refsast.crosscheck.case import Case
+from refsast.crosscheck.diagnose.derivative_shapes import SHAPES
+from refsast.crosscheck.diagnose.knobs.backward import LAGS
+from refsast.crosscheck.diagnose.knobs.dials import WHOLE
+from refsast.crosscheck.diagnose.knobs.forward import RESETS, other_spikes, reset_name, slope_of
+from refsast.crosscheck.diagnose.knobs.inventory import (
+    Knob,
+    factor_knobs,
+    gain_knob,
+    other_values,
+    switch_knob,
+)
+from refsast.model.params import layer_arrays
+from refsast.model.readout import LeakyReadout
+from refsast.model.reset import NoReset
+
+
+def backward_knobs(case: Case, level: int) -> list[Knob]:
+    """Return the knobs on the way back that the gradients of one level show first."""
+    whole = len(case.network.neurons)
+    found: list[Knob] = []
+    if level == whole or (level == whole - 1 and case.network.readout.n_out is None):
+        found += _slope_knobs(case)
+    if level == whole:
+        found += _array_knobs(case, level)
+        return found
+    if level == whole - 1 and case.network.readout.n_out is None:
+        found += _time_knobs(case)
+    found += _path_knobs(case, level)
+    found += _array_knobs(case, level)
+    return found
+
+
+def _slope_knobs(case: Case) -> Iterator[Knob]:
+    steps, batch = case.x.shape[:2]
+    yield from factor_knobs("gradient", WHOLE, steps, batch, case.network.classes)
+    for b in range(batch if batch > 1 else 0):
+        yield gain_knob(f"recording {b + 1}", WHOLE)
+    if case.network.readout.n_out is not None:
+        yield from _time_knobs(case)
+
+
+def _time_knobs(case: Case) -> Iterator[Knob]:
+    whole, readout = len(case.network.neurons), case.network.readout
+    for name in ("sum over time", "last step", "final potential", "first step unread",
+                 "last step unread", "readout one step late"):  # fmt: skip
+        yield switch_knob(f"{name} backward", whole)
+    if isinstance(readout, LeakyReadout):
+        yield switch_knob("readout state detached backward", whole)
+        leak = readout.leak
+        yield Knob("readout leak backward", whole, leak, other_values(leak, 1.0), -0.5, 1.5)
+
+
+def _path_knobs(case: Case, level: int) -> Iterator[Knob]:
+    neuron, params = case.network.neurons[level], case.params[level]
+    whole, steps, batch = len(case.network.neurons), len(case.x), len(case.y)
+    leak, theta, k = neuron.leak, neuron.threshold, slope_of(neuron)
+    reset, memory = not isinstance(neuron.reset, NoReset), steps > 1
+    if memory and reset:
+        attached = float(not neuron.detach_reset)
+        yield gain_knob("reset path", level, attached, (0.0, 1.0, -1.0, 2.0, leak))
+    if memory:
+        yield gain_knob("state path", level, tries=(0.0,))
+        other_memory = params.v is not None or case.synapse is not None
+        if other_memory:
+            yield gain_knob("carry path", level, tries=(0.0,))
+        yield gain_knob(
+            "potential path", level, tries=(0.0, 1.0 - leak, 1.0 / leak if leak else 2.0, leak)
+        )
+        if reset:
+            yield gain_knob("reset path of the potential", level)
+        yield Knob(
+            "leak backward", level, leak, other_values(leak, 1.0, 0.0, 1.0 - leak), -0.5, 1.5
+        )
+        for name in RESETS:
+            if name != reset_name(neuron):
+                yield switch_knob(f"{name} backward", level)
+        for size in range(1, min(steps, 9)):
+            names = ("blocks", "blocks from the end", *(("carry blocks",) if other_memory else ()))
+            for name in names if size > 1 else ():
+                yield Knob(name, level, np.inf, (float(size),), 0.0, 0.0)
+    if memory and params.v is not None:
+        yield gain_knob("recurrent path", level)
+        for name in ("recurrence transposed backward", "recurrence without diagonal backward",
+                     "recurrence of the diagonal backward"):  # fmt: skip
+            yield switch_knob(name, level)
+    scale = 1.0 if case.synapse is None else case.synapse.scale
+    yield gain_knob("drive path", level, tries=(1.0 / scale, leak, 1.0 - leak, 0.5, 2.0))
+    if case.synapse is not None:
+        yield gain_knob("synapse path", level, tries=(0.0, leak))
+        if params.b is not None:
+            yield switch_knob("bias adjoint", level)
+    if level + 1 < len(case.params):
+        yield gain_knob("layer path", level + 1, tries=(0.0, -1.0, 2.0, 0.5, leak, 1.0 - leak))
+    above = case.params[level + 1] if level + 1 < len(case.params) else None
+    if above is not None and above.w.shape[0] == above.w.shape[1]:
+        yield switch_knob("transposed weight backward", level + 1)
+    if level + 1 < whole and memory:
+        yield switch_knob("layer path one step later", level + 1)
+        yield switch_knob("layer path one step earlier", level + 1)
+    yield from _derivative_knobs(case, level, theta, k)
+    if memory:
+        yield from _sum_knobs(params.v is not None, level)
+    for b in range(batch if batch > 1 else 0):
+        yield gain_knob(f"recording {b + 1} in the sums", level)
+
+
+def _derivative_knobs(case: Case, level: int, theta: float, k: float) -> Iterator[Knob]:
+    steps = len(case.x)
+    factors = (1.0 / k, k, 2.0 / k, 4.0 / k, 0.5 / k, 2.0 * k, 0.5 * k, 0.25 * k, k * k, 1.0 / k**2,
+               np.pi, 1.0 / np.pi, 0.5 * np.pi, 2.0 / np.pi, 0.5 * np.pi * k, 2.0 / (np.pi * k),
+               0.0, -1.0, 2.0, 0.5)  # fmt: skip
+    yield Knob("derivative factor", level, 1.0, other_values(1.0, *factors), -1e9, 1e9)
+    yield Knob("slope backward", level, k, other_values(k, 1.0, 2.0 * k, 0.5 * k, k * k), 1e-6, 1e4)
+    yield Knob("threshold backward", level, theta, other_values(theta, 0.5 * theta), -1e3, 1e3)
+    for name in ("derivative at u", "derivative after the reset to zero",
+                 "derivative after the subtraction", "derivative below the threshold",
+                 "derivative of the drive"):  # fmt: skip
+        yield switch_knob(name, level)
+    if steps > 1:
+        yield switch_knob("derivative of the step before", level)
+        yield switch_knob("derivative of the step after", level)
+    for name in SHAPES:
+        if name != "own":
+            yield switch_knob(f"derivative {name}", level)
+    yield Knob("derivative width", level, k, (), 1e-6, 1e4)
+    widths = other_values(
+        0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 0.1, 0.5 * theta, theta, 1.0 / k, 0.5 / k, 2 / k
+    )
+    yield Knob("window", level, np.inf, widths, 0.0, 0.0)
+    caps = other_values(0.0, 0.1, 0.2, 0.25, 0.3, 0.5, 1.0, 0.25 * k, 0.125 * k)
+    yield Knob("derivative cap", level, np.inf, caps, 1e-9, 1e6)
+    for name, _ in other_spikes(case.network.neurons[level]):
+        yield switch_knob(f"derivative of {name}", level)
+
+
+def _sum_knobs(recurrent: bool, level: int) -> Iterator[Knob]:
+    for name in ("first step in the sums", "last step in the sums"):
+        yield gain_knob(name, level, tries=(0.0, 2.0))
+    for what in ("input", "recurrence") if recurrent else ("input",):
+        for lag in (*LAGS, "mirrored", "averaged"):
+            yield switch_knob(f"{what} {lag}", level)
+
+
+def _array_knobs(case: Case, level: int) -> Iterator[Knob]:
+    layer, (steps, batch) = case.params[level], case.x.shape[:2]
+    yield from factor_knobs("layer", level, steps, batch, case.network.classes)
+    yield Knob("decay", level, 0.0, (1e-2, 1e-3, 1e-4, 0.1), -1e3, 1e3)
+    yield Knob("decay of weights", level, 0.0, (1e-2, 1e-3, 1e-4, 0.1), -1e3, 1e3)
+    yield Knob("decay of signs", level, 0.0, (1e-2, 1e-3, 1e-4), -1e3, 1e3)
+    for part, array in layer_arrays(layer).items():
+        yield gain_knob(f"{part} factor", level)
+        names = ["neurons reversed", "neurons rolled", "neurons rolled back"]
+        if part != "b":
+            names += ["inputs reversed", "inputs rolled", "inputs rolled back"]
+            if array.shape[0] == array.shape[1]:
+                names += ["gradient transposed", "gradient without diagonal",
+                          "gradient of the diagonal"]  # fmt: skip
+        for name in names:
+            yield switch_knob(f"{part} {name}", level)
+    yield switch_knob("absolute values", level)
+    yield switch_knob("signs", level)
