@@ -95,9 +95,9 @@ def run(case: rs.Case, slip: Slip, params, x, y, dtype):
     ps = [{n: torch.tensor(getattr(l, n), dtype=dtype, requires_grad=True)
            for n in ("w", "b", "v") if getattr(l, n) is not None} for l in params]  # fmt: skip
     a = torch.tensor(x, dtype=dtype)
-    xin = a.requires_grad_()
+    a.requires_grad_()
     steps, potentials, spikes = len(x), [], []
-    for i, (neuron, p) in enumerate(zip(net.neurons, ps)):
+    for i, (neuron, p) in enumerate(zip(net.neurons, ps, strict=False)):
         leak, theta = slip.number("leak", i, neuron.leak), slip.number("theta", i, neuron.threshold)
         drop = slip.number("drop", i, theta)
         k, has = slip.number("slope", i, neuron.spike.slope), lambda f, i=i: slip.has(f, i)
@@ -197,11 +197,8 @@ def run(case: rs.Case, slip: Slip, params, x, y, dtype):
 
 def read_out(case, slip, ps, a, y, dtype):
     """The loss of the last spikes."""
-    ro, steps, target = case.network.readout, len(a), torch.tensor(y)
-    if slip.logits is not None:
-        z = slip.logits(case, ps[-1], a)
-    else:
-        z = usual_logits(ro, ps[-1], a)
+    ro, _steps, target = case.network.readout, len(a), torch.tensor(y)
+    z = slip.logits(case, ps[-1], a) if slip.logits is not None else usual_logits(ro, ps[-1], a)
     if slip.loss is not None:
         return slip.loss(z, target, a, ps)
     return torch.nn.functional.cross_entropy(z, target)
@@ -225,7 +222,7 @@ def each_layer(change):
 
     def finish(grads, params, layers, sizes):
         return [change(g, p, sizes) if i in layers else g
-                for i, (g, p) in enumerate(zip(grads, params))]  # fmt: skip
+                for i, (g, p) in enumerate(zip(grads, params, strict=False))]  # fmt: skip
 
     return finish
 
@@ -236,7 +233,7 @@ def everywhere(change):
     def finish(grads, params, layers, sizes):
         return [
             {n: change(a, getattr(p, n), sizes) for n, a in g.items()}
-            for g, p in zip(grads, params)
+            for g, p in zip(grads, params, strict=False)
         ]
 
     return finish

@@ -14,8 +14,8 @@ import numpy as np
 from refsast.arrays import Array
 from refsast.autodiff import hvp, straight_through
 from refsast.crosscheck.case import Answer, Case
-from refsast.crosscheck.compare import COARSE
 from refsast.crosscheck.golden.reader import Question
+from refsast.crosscheck.tolerance import COARSE
 from refsast.crosscheck.variants import Variant, reference_variant, solve, unroll_variant
 from refsast.model.lif import LIF
 from refsast.model.network import split_vector

@@ -10,7 +10,7 @@ import numpy as np
 from refsast.arrays import Array
 from refsast.crosscheck.case import Factory, Implementation
 from refsast.crosscheck.check import check
-from refsast.crosscheck.compare import Stage, compare_arrays, examine, param_arrays
+from refsast.crosscheck.compare import Stage, compare_arrays, examine
 from refsast.crosscheck.conformance.comparison import NoAnswer, differs
 from refsast.crosscheck.conformance.dtypes import build_for
 from refsast.crosscheck.conformance.sam_causes import (
@@ -28,6 +28,7 @@ from refsast.crosscheck.conformance.sam_check import (
     second_pass_case,
 )
 from refsast.crosscheck.conformance.strategies import Example
+from refsast.crosscheck.tolerance import param_arrays
 from refsast.model.network import unflatten
 
 UNRESET = "states are not reset between the two passes"
