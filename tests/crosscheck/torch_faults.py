@@ -253,10 +253,10 @@ N, F = (
     (lambda **kw: lambda layers: Slip(layers, numbers=kw)),
     (lambda *fs: lambda layers: Slip(layers, flags=set(fs))),
 )
-D = lambda f: lambda layers: Slip(layers, derivative=f)  # noqa: E731
-Z = lambda f: lambda layers: Slip(layers, logits=f)  # noqa: E731
-LOSS = lambda f: lambda layers: Slip(layers, loss=f)  # noqa: E731
-G = lambda f: lambda layers: Slip(layers, finish=f)  # noqa: E731
+D = lambda f: lambda layers: Slip(layers, derivative=f)
+Z = lambda f: lambda layers: Slip(layers, logits=f)
+LOSS = lambda f: lambda layers: Slip(layers, loss=f)
+G = lambda f: lambda layers: Slip(layers, finish=f)
 
 KINDS = {
     "leak 0.77": N(leak=lambda r: 0.77), "leak 1": N(leak=lambda r: 1.0), "1 - leak": N(leak=lambda r: 1 - r),
