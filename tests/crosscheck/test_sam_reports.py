@@ -305,7 +305,7 @@ def test_a_right_sam_keeps_nothing_and_is_right_both_ways():
 def test_the_report_of_a_failed_sam_test_never_reads_agrees(seed):
     example = draw_example(seed)
     test = next(t for t in TESTS if str(t) == "sam[gradient]")
-    for passes in PLANTED.values():
+    for passes in list(PLANTED.values())[seed::7]:
         failure = explain_failure(make_sam_factory(passes), test, example, Tally())
 
         assert "drawn: DISAGREES" in str(failure)
