@@ -204,7 +204,8 @@ def _product_errors(left: Array, left_0: Array, right: Array, right_0: Array) ->
         error = (error.reshape(n * repeats, -1) / sizes[0]).astype(np.float32)
         flat = (right.reshape(-1, right.shape[-1]) / sizes[1]).astype(np.float32)
         product = (error @ flat).reshape(n, repeats, -1)
-        return np.einsum("irj,irj->ij", product, product) * (sizes[0] * sizes[1]) ** 2.0
+        square = np.einsum("irj,irj->ij", product, product).astype(np.float64)
+        return square * (sizes[0] * sizes[1]) ** 2.0
     left, left_0 = (
         np.moveaxis(each, 1, 0).reshape(each.shape[1], -1, each.shape[3]) for each in (left, left_0)
     )
