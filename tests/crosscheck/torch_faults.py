@@ -1,4 +1,4 @@
-# ruff: noqa: E501, E731, E741, B905, B023, F841, SIM108
+# ruff: noqa: E731, E741, B023
 """Faults that a programmer makes in PyTorch, planted in equations of our own.
 
 Nothing here knows the knobs: a network is written as people write it, and each kind of fault is a
