@@ -90,7 +90,8 @@ class Report:
     def __str__(self) -> str:
         lines = [f"{self.case.name}: {self.verdict} ({self.dtype})"]
         lines += map(_stage_line, self.stages)
-        lines += (f"  undecided: {reason}" for reason in self.undecided)
+        if self.verdict == "undecided":
+            lines += (f"  undecided: {reason}" for reason in self.undecided)
         if not self.repeated:
             lines.append("  a second call of the same case gives another answer: are states reset?")
         if self.first is not None:

@@ -2,7 +2,8 @@
 
 Rule 1: every tolerance is measured, by runs with random errors (`gradient.noise`), never a constant
         of our choosing. Only what the number format cannot hold is forgiven: `UNDERFLOW`.
-Rule 2: where the tolerance of an array is more than `MAX_SHARE` of it, it is not compared.
+Rule 2: where the tolerance of an array is more than `MAX_SHARE` of it, it cannot agree: beyond the
+        error bound it is wrong, within it is undecided.
 """
 
 from collections.abc import Callable, Container, Mapping
@@ -23,7 +24,8 @@ from refsast.model.params import param_arrays as all_arrays
 FACTOR = 8.0
 COARSE = 4.0  # of the bound: as of ``k s (1 - s)``, the usual derivative of a logistic spike
 ROUNDING_FACTOR = 32.0  # in units of the error bound, which is an upper fence
-MAX_SHARE = 1e-3  # of an array's norm: with a larger tolerance it is not compared
+MAX_SHARE = 1e-3  # of an array's norm: with a larger tolerance it cannot agree
+MAX_FENCE = 0.1  # of an array's norm: a larger bound, to first order, says nothing
 # In multiples of the smallest normal number; what is smaller loses its precision, then itself.
 UNDERFLOW = 4096.0
 Bounds: TypeAlias = Answer | ErrorBounds
@@ -49,15 +51,15 @@ def tolerances(
         return noise
     fence = _error_fence(case, right, dtype)
     # Where errors move an array so far they are not small, and what few runs showed says little of
-    # another run: of this array nothing, of all others less.
+    # another run: of this array no more than the bound does, of all others less.
     noise = map_bounds(lambda near, limit: np.minimum(DOUBT * near, limit), noise, fence)
-    return map_bounds(
-        lambda near, want: (
-            np.full(near.shape, VAST) if 0.0 < MAX_SHARE * _norm(want) < _norm(near) else near
-        ),
-        noise,
-        right,
-    )
+
+    def widen(near: Array, limit: Array, want: Array) -> Array:
+        if not 0.0 < MAX_SHARE * _norm(want) < _norm(near):
+            return near
+        return limit if _norm(limit) <= MAX_FENCE * _norm(want) else np.full(near.shape, VAST)
+
+    return map_bounds(widen, noise, fence, right)
 
 
 def _is_vague(tolerance: ErrorBounds, right: Answer, stages: Container[str]) -> bool:

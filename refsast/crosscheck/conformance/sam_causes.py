@@ -67,17 +67,22 @@ def find_sam_cause(answer: SamAnswer) -> str | None:
     passes = exact_passes(answer.seen)
     near = NEAR * float(np.linalg.norm(answer.allowed))
     far = float(np.linalg.norm(answer.got - answer.want))
-    candidates = [*fixed_candidates(passes), *fitted_candidates(passes, answer.got)]
-    gaps = [(float(np.linalg.norm(answer.got - each)), cause) for cause, each in candidates]
-    gaps = [(gap, cause) for gap, cause in gaps if np.isfinite(gap)]
-    if not gaps:
+    fixed = _measure_gaps(fixed_candidates(passes), answer.got)
+    fitted = _measure_gaps(fitted_candidates(passes, answer.got), answer.got)
+    if not (fixed or fitted):
         return None
-    gap, cause = min(gaps, key=lambda pair: pair[0])
-    # The first in the list of those that fit: a fixed cause before one with a fitted number.
-    cause = next((name for each, name in gaps if each <= near), cause)
+    # The nearest without a free number, if it fits; else the first with the fewest of them.
+    fits = (found for found in (*sorted(fixed), *fitted) if found[0] <= near)
+    gap, cause = next(fits, min([*fixed, *fitted]))
     # The Hessian term is a difference quotient, which is less exact than the others.
     known = gap <= near or (cause == HESSIAN_TERM and gap <= 1e-6 * far)
     return cause if known and gap < CLEARLY * far else None
+
+
+def _measure_gaps(candidates: Iterator[tuple[str, Array]], got: Array) -> list[tuple[float, str]]:
+    """The distances of candidates, those that are finite, and what they are called."""
+    gaps = [(float(np.linalg.norm(got - each)), cause) for cause, each in candidates]
+    return [(gap, cause) for gap, cause in gaps if np.isfinite(gap)]
 
 
 def fixed_candidates(p: Passes) -> Iterator[tuple[str, Array]]:
