@@ -134,8 +134,14 @@ def examine_variant(variant: Variant, case: Case, dtype: np.dtype) -> Examinatio
 
 def repeats(gradient: Gradient, case: Case, exam: Examination) -> bool:
     """Whether a second call gives the answer of the first, within the tolerance."""
-    again = compare_answers(ask(gradient, case)[0], exam.got, exam.tolerance)
-    return all(stage.agrees for stage in again)
+    again = ask(gradient, case)[0]
+    pairs = [(stage_arrays(again, name), stage_arrays(exam.got, name)) for name in STAGES]
+    if all(
+        first.keys() == second.keys() and all(np.array_equal(first[k], second[k]) for k in first)
+        for first, second in pairs
+    ):
+        return True  # bit by bit, as a rule
+    return all(stage.agrees for stage in compare_answers(again, exam.got, exam.tolerance))
 
 
 def cast_case(case: Case, dtype: np.dtype) -> Case:

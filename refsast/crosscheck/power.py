@@ -186,5 +186,6 @@ def _moves_gradient(clean: Clean, error: Array, tolerance: Layer) -> bool:
             return True
     if tolerance.v is None:
         return False
-    product = np.einsum("trbi,trbj->ij", error[1:], clean.s[:-1])
+    n = len(tolerance.v)
+    product = error[1:].reshape(-1, n).T @ clean.s[:-1].reshape(-1, n)
     return bool((abs(product) > tolerance.v).any())

@@ -246,7 +246,7 @@ def _last_errors(
             yield f"grads[{i}].b", unit * noise
         if clean.layer.v is not None:
             later, s = current[1:], clean.s[:-1]
-            product = np.einsum("trbi,trbj->ij", later, s)
+            product = later.reshape(-1, later.shape[-1]).T @ s.reshape(-1, s.shape[-1])
             yield f"grads[{i}].v", unit * product_noise(later, s, product)
         if i == 0 and inputs:
             yield "x", spread.back[:, 0]
