@@ -21,7 +21,8 @@ export REFSAST_NMNIST ?= $(if $(NMNIST_ROOT),$(abspath $(NMNIST_ROOT)))
 export OPENBLAS_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
 
-ADAPTED := $(addprefix tests/crosscheck/test_,adapters.py adapter_jax.py module_wrapper.py module_reader.py conventions_peers.py \
+ADAPTED := $(addprefix tests/crosscheck/test_,adapters.py adapter_jax.py causes.py module_kinds.py module_reader.py module_scope.py \
+	module_wrapper.py conventions_peers.py \
 	nir.py golden_torch.py diagnose_modules.py)
 
 .PHONY: demo test lint types contracts notebooks notebooks-check theorems mutants peers bench clean
