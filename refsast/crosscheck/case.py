@@ -11,16 +11,15 @@ from typing import TypeAlias, TypeVar
 
 import numpy as np
 
-from refsast.arrays import Array, Integers, as_array
+from refsast.arrays import Array, Integers
 from refsast.crosscheck.containers import NOTHING_FLOWS, arrange_grads
+from refsast.crosscheck.foreign_arrays import require_real_array
 from refsast.model.network import Network
 from refsast.model.params import ARRAY_NAMES, Layer, Params, map_params
 from refsast.model.synapse import Synapse
 from refsast.model.validation import validate
 
 T = TypeVar("T")
-
-SHORT_DTYPES = ("float16", "float8_e4m3fn", "float8_e5m2")  # endings: bfloat16, too
 
 
 class Unsupported(ValueError):
@@ -198,6 +197,7 @@ def read_answer(reply: object, case: Case) -> tuple[Answer, np.dtype]:
             f"gradient must return (loss, grads) or an Answer, got {type(reply).__name__}"
         )
     network, dtypes = case.network, [np.dtype(np.float64)]
+    grads = arrange_grads(given.grads, network)
 
     def read(value: object, name: str, shape: Sequence[int]) -> Array:
         array = require_real_array(value, name, shape)
@@ -217,14 +217,14 @@ def read_answer(reply: object, case: Case) -> tuple[Answer, np.dtype]:
     answer = Answer(
         # Its dtype says nothing: a loss is a Python float as a rule, whatever it was computed in.
         float(require_real_array(given.loss, "loss", ())),
-        _read_params(given.grads, network, len(case.x), read),
+        _read_params(grads, network, len(case.x), read),
         layers(given.u, "u"),
         layers(given.s, "s"),
         layers(given.adjoints, "adjoints"),
         None if given.x is None else read(given.x, "x", case.x.shape),
         tuple(
             f"grads[{i}].{name}"
-            for i, layer in enumerate(given.grads)
+            for i, layer in enumerate(grads)
             if isinstance(layer, Mapping)
             for name in list_extras(layer)
         ),
@@ -234,7 +234,6 @@ def read_answer(reply: object, case: Case) -> tuple[Answer, np.dtype]:
 
 def _read_params(grads: object, network: Network, steps: int, read: Callable[..., Array]) -> Params:
     """The gradients as layers, or what is wrong with them."""
-    grads = arrange_grads(grads, network)
     if not isinstance(grads, Sequence) or isinstance(grads, str):  # a str is a sequence, too
         raise ValueError(f"grads must be a sequence of layers, got {type(grads).__name__}")
     if len(grads) != len(network.shapes):
@@ -266,43 +265,6 @@ def list_extras(names: Iterable[object]) -> list[str]:
 def _describe(value: object) -> str:
     """What was given, in a few words."""
     return f"{len(value)}" if isinstance(value, Sequence) else type(value).__name__
-
-
-def convert_array(value: object, name: str) -> np.ndarray:
-    """Return anything array-like as a NumPy array of real numbers; `name` is for the message.
-
-    Accepted are numbers, arrays, and whatever has ``__array__`` or DLPack. A tensor that requires
-    gradients, or is on another device, refuses both: ``detach`` and ``cpu`` come first.
-    """
-    dtype = str(getattr(value, "dtype", ""))
-    if dtype.endswith(SHORT_DTYPES):
-        found = dtype.rpartition(".")[2]
-        raise ValueError(f"{name} must be float32 or float64, got {found}: it tells too little")
-    try:
-        for method in ("detach", "cpu"):
-            value = getattr(value, method, lambda value=value: value)()
-        try:
-            array = np.asarray(value)
-        except (TypeError, RuntimeError):  # a library that has no ``__array__``, or forbids it
-            if not hasattr(value, "__dlpack__"):
-                raise
-            array = np.from_dlpack(value)  # pyright: ignore[reportArgumentType]
-    except Exception as error:
-        raise ValueError(f"{name} must turn into an array of numbers, got {error}") from error
-    if array.dtype == object and array.shape == () and array.item() is None:
-        raise ValueError(f"{name} must be an array, got None: {NOTHING_FLOWS}")
-    if array.dtype.kind not in "biuf":
-        raise ValueError(f"{name} must hold real numbers, got dtype {array.dtype}")
-    return array
-
-
-def require_real_array(value: object, name: str, shape: Sequence[int]) -> np.ndarray:
-    """Return `convert_array` of a value that is finite and of that shape."""
-    array = convert_array(value, name)
-    if array.dtype == np.float16:  # of what has no dtype before it is an array
-        raise ValueError(f"{name} must be float32 or float64, got float16: it tells too little")
-    as_array(array.astype(np.float64), name, shape)
-    return array
 
 
 def truncate_case(case: Case, steps: int, batch: int | None = None) -> Case:

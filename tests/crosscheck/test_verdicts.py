@@ -234,8 +234,9 @@ def test_long_sums_of_equal_terms_one_after_the_other_are_right(seed):
     assert report.agrees, report
 
 
+@pytest.mark.parametrize("arrange", [list, lambda layers: dict(enumerate(layers))])
 @pytest.mark.parametrize("extra", ["beta", "threshold", "alpha", "scale"])
-def test_what_comes_with_the_gradients_and_is_not_compared_is_named(extra):
+def test_what_comes_with_the_gradients_and_is_not_compared_is_named(extra, arrange):
     network = rs.Network((4, 6, 3), rs.LIF(0.8, 1.0, rs.Logistic(4.0)), rs.SpikeRate(8.0))
     rng = np.random.default_rng(0)
     x, y = 1.5 * rng.standard_normal((8, 5, 4)), rng.integers(0, 3, 5)
@@ -243,7 +244,7 @@ def test_what_comes_with_the_gradients_and_is_not_compared_is_named(extra):
 
     def learnable(p, x, y):
         loss, grads = rs.fast.loss_and_grad(network, p, x, y)
-        return loss, [{"w": layer.w, "b": layer.b, extra: 100.0} for layer in grads]
+        return loss, arrange({"w": layer.w, "b": layer.b, extra: 100.0} for layer in grads)
 
     report = rs.check(learnable, case)
     assert report.agrees

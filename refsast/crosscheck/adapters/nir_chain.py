@@ -10,7 +10,7 @@ import numpy as np
 
 from refsast.arrays import Array, as_array
 from refsast.crosscheck.adapters.conversion import NoExactConversion
-from refsast.crosscheck.case import convert_array
+from refsast.crosscheck.foreign_arrays import convert_array
 from refsast.model.params import Layer
 
 

@@ -12,7 +12,7 @@ from refsast.arrays import require_number
 from refsast.crosscheck.adapters.conversion import NoExactConversion
 from refsast.crosscheck.adapters.nir_chain import Graph, chain, read_map, read_scalar
 from refsast.crosscheck.adapters.nir_rules import RESETS, Rule, leak_from_tau, prefer_metadata
-from refsast.crosscheck.case import convert_array
+from refsast.crosscheck.foreign_arrays import convert_array
 from refsast.model.lif import LIF
 from refsast.model.network import Network
 from refsast.model.params import Layer, Params

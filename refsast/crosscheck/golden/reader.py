@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from refsast.arrays import Array, Integers, require_number
-from refsast.crosscheck.case import Case, require_real_array
+from refsast.crosscheck.case import Case
+from refsast.crosscheck.foreign_arrays import require_real_array
 from refsast.experiment.record import decode
 from refsast.experiment.run_files import read_json
 from refsast.files import read_npz, write_atomic
