@@ -120,10 +120,10 @@ def map_in_order(
         return
     left = iter(items)
     with pool(jobs) as submit:
-        ahead = deque(submit(partial(work, item)) for item in islice(left, AHEAD * jobs))
+        ahead = deque(_start(submit, partial(work, item)) for item in islice(left, AHEAD * jobs))
         while ahead:
             yield ahead.popleft().result()
-            ahead.extend(submit(partial(work, item)) for item in islice(left, 1))
+            ahead.extend(_start(submit, partial(work, item)) for item in islice(left, 1))
 
 
 @contextmanager

@@ -202,7 +202,7 @@ class Recordings:
 
 def load_recordings(args: argparse.Namespace, steps: int) -> Recordings:
     """Load or make the recordings that the flags ask for."""
-    _refuse_idle_flags(args, args.nmnist is None)
+    _refuse_idle_flags(args)
     train, trained_on = _load_train(args, steps)
     if args.validation is None:
         test, tested_on = _load_test(args, steps)
@@ -245,7 +245,7 @@ def load_held_out(args: argparse.Namespace, steps: int) -> tuple[Data, str]:
     if args.validation is not None:  # a part of the training recordings
         recordings = load_recordings(args, steps)
         return recordings.held_out, recordings.description
-    _refuse_idle_flags(args, args.nmnist is None)
+    _refuse_idle_flags(args)
     return _load_test(args, steps)
 
 
@@ -254,8 +254,9 @@ def _load_test(args: argparse.Namespace, steps: int) -> tuple[Data, str]:
     return (_synthetic if args.nmnist is None else _nmnist)(args, 1, steps)
 
 
-def _refuse_idle_flags(args: argparse.Namespace, synthetic: bool) -> None:
+def _refuse_idle_flags(args: argparse.Namespace) -> None:
     """Say so where a flag would do nothing."""
+    synthetic = args.nmnist is None
     idle = ("per_class", "synthetic_train", "add_synthetic")
     if not synthetic:
         idle = ("test",) if args.synthetic_train else ("train", "test")

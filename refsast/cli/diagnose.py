@@ -15,10 +15,9 @@ from refsast.data import digest
 from refsast.experiment.diagnose.measure import diagnose
 from refsast.experiment.diagnose.page import PAGE, RECORD, format_diagnosis, write_diagnosis
 from refsast.experiment.record import Data, decode
-from refsast.experiment.run_files import RUN, WEIGHTS
-from refsast.files import arrays_digest, read_arrays, require_writable
+from refsast.experiment.run_files import RUN, WEIGHTS, read_flat
+from refsast.files import arrays_digest, require_writable
 from refsast.model import Network, Params, unflatten
-from refsast.model.params import ARRAY_NAMES
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,26 +96,10 @@ def read_trained(path: Path) -> Trained:
     steps = setting.get("steps") if isinstance(setting, Mapping) else None
     if not isinstance(steps, int) or not is_positive_int(steps):
         raise ValueError(f"record must name its setting's steps, got {where}")
-    w = _read_flat(network, weights)
+    w = read_flat(network, weights)
     if arrays_digest({"w": w}) != record.get("weights"):
         raise ValueError(f"weights must be those of {where}, got others in {weights}")
     return Trained(network, unflatten(network, w), steps, record)
-
-
-def _read_flat(network: Network, path: Path) -> np.ndarray:
-    """The parameters in a file as one vector: kept as one, or by layer as w0, b0, w1, ..."""
-    arrays = read_arrays(path)
-    if "w" in arrays:
-        return arrays["w"]
-    names = [
-        f"{name}{i}"
-        for i, shapes in enumerate(network.shapes)
-        for name in ARRAY_NAMES
-        if name in shapes
-    ]
-    if missing := [name for name in names if name not in arrays]:
-        raise ValueError(f"weights must hold {', '.join(missing)}, got {path} without")
-    return np.concatenate([arrays[name].ravel() for name in names])
 
 
 def _describe(trained: Trained, data: Data, description: str) -> dict[str, Json]:

@@ -54,21 +54,18 @@ def watch_training(bar: tqdm, name: str = "") -> Callable[[int, int, Epoch | Non
     return watch
 
 
-def watch_runs(
-    results: Iterable[Result], total: int, *, before: int = 0, of: int | None = None
-) -> Iterator[Result]:
+def watch_runs(results: Iterable[Result], total: int, *, before: int) -> Iterator[Result]:
     """Yield results as they come in, with a bar, or a line for each without one.
 
-    `before` runs were there already; `of` is the number of all, if `total` is only that of a part.
+    `total` is the number of all runs, of which `before` were there already.
     """
-    whole = before + total if of is None else of
-    with progress_bar(desc="runs", total=whole, unit=" runs") as bar:
+    with progress_bar(desc="runs", total=total, unit=" runs") as bar:
         bar.update(before)
         for i, result in enumerate(results, before + 1):
             bar.update(1)
             if bar.disable:
                 text = f"{result.arm}, seed {result.seed}: {_describe(result)}"
-                print(f"run {i} of {whole}: {text}", file=sys.stderr, flush=True)
+                print(f"run {i} of {total}: {text}", file=sys.stderr, flush=True)
             yield result
 
 

@@ -20,6 +20,7 @@ from refsast.cli.common import (
 )
 from refsast.cli.progress import progress_bar, watch_training
 from refsast.experiment.compare import BASELINE, initialise
+from refsast.experiment.folder_lock import lock_folder
 from refsast.experiment.output_dir import comparison_identity, write_sharpness
 from refsast.experiment.presets import Setting
 from refsast.experiment.record import Data, Run
@@ -87,12 +88,13 @@ def run(args: argparse.Namespace) -> int:
         "measured on": args.recordings,
         "tolerance": args.tolerance,
     }
-    reserve(args.out, SHARPNESS, asked)
     runs: dict[str, Run] = {}
     points: dict[str, Sequence[Point]] = {}
-    for arm, setting in settings.items():
-        runs[arm], points[arm] = _train_and_measure(arm, setting, recordings, on, radius, args)
-    write_sharpness(args.out, runs, points, asked)
+    with lock_folder(args.out):
+        reserve(args.out, SHARPNESS, asked)
+        for arm, setting in settings.items():
+            runs[arm], points[arm] = _train_and_measure(arm, setting, recordings, on, radius, args)
+        write_sharpness(args.out, runs, points, asked)
     measured = f"measured on {args.recordings} of those to train, radius {radius:g}"
     print(f"{recordings.description}; {measured}\n")
     print(f"{fit_columns(_table_rows(points))}\nrecord and picture: {args.out}")

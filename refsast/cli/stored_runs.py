@@ -81,7 +81,7 @@ def complete_runs(
         results = train_pairs(
             settings, train, held_out, now, jobs=args.jobs, scheduler=args.scheduler
         )
-        for result in watch_runs(results, len(now), before=found, of=len(pairs)):
+        for result in watch_runs(results, len(pairs), before=found):
             stored.append(store_run(args.out, identity, stored, result, args.keep))
         found += len(now)
     order = list(dict.fromkeys([*settings, *sorted(s.result.arm for s in stored)]))

@@ -81,8 +81,8 @@ def calibrate_layers(
     best = [calibrate(network, params, x, y, factors=factors)] * len(network.neurons)
     for i, start in enumerate(best):
         scaled = scale_threshold(network, best)
-        # What is tried are multiples of the start, so that 1 keeps it.
-        tried = [1.0, *(factor / start for factor in factors)]
+        # Multiples of the start, which is one of the factors: 1 is among them and keeps it.
+        tried = [factor / start for factor in factors]
 
         def scale_one(factor: float, scaled: Network = scaled, i: int = i) -> Network:
             return scale_threshold(scaled, [factor if j == i else 1.0 for j in range(len(best))])

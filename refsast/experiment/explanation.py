@@ -9,14 +9,13 @@ from refsast.data.archive import CLASSES
 from refsast.experiment.compare import BASELINE, LONGER, Mean, estimate_mean, name_sast
 from refsast.experiment.outcome import (
     Outcome,
-    excludes_zero,
-    format_mean,
     last_values,
     list_arms,
     mean_difference,
     mean_of_arm,
 )
 from refsast.experiment.presets import PAPER
+from refsast.experiment.tables import format_mean
 
 SWAP = (
     "Smooth is the accuracy with the smooth spikes of the training; hard is the accuracy when "
@@ -70,7 +69,7 @@ def _explain_gaps(outcomes: Sequence[Outcome], sast: Sequence[str]) -> list[str]
     if baseline is None or not known:
         return []
     start = f"The baseline's gap is {format_mean(baseline)} points"
-    if baseline.has_interval and not excludes_zero(baseline):
+    if baseline.includes(0.0):
         start += " (its interval includes zero: no gap is shown that could be closed)"
     if len(known) > 1:
         values = [gap.value for gap in known.values()]
@@ -93,7 +92,7 @@ def _weigh_difference(difference: Mean | None, words: tuple[str, str] = ("less",
     size = Mean(abs(difference.value), difference.half_width)
     word = words[0] if difference.value >= 0.0 else words[1]
     text = f"{format_mean(size)} points {word} (paired by seed)"
-    if difference.has_interval and not excludes_zero(difference):
+    if difference.includes(0.0):
         text += "; that interval includes zero: these seeds do not tell the two apart"
     return text
 
@@ -107,7 +106,7 @@ def _explain_budget(record: Mapping, outcomes: Sequence[Outcome], arm: str) -> l
     difference = mean_difference(outcomes, arm, LONGER, "hard")
     against = _weigh_difference(difference, ("higher", "lower"))
     text = (
-        f"{_compare_budgets(record, arm)} It then reads {format_mean(hard, ' %')} with hard "
+        f"{_compare_budgets(record, arm)} It then reads {format_mean(hard)} % with hard "
         f"spikes, a gap of {format_mean(gap)} points"
     )
     return [
@@ -141,7 +140,7 @@ def _explain_thresholds(outcomes: Sequence[Outcome], arm: str) -> list[str]:
     against = _weigh_difference(difference, ("higher", "lower"))
     return [
         "Thresholds re-tuned: after the training all thresholds are multiplied by one factor, "
-        f"chosen on the training recordings. The baseline then reads {format_mean(mean, ' %')} "
+        f"chosen on the training recordings. The baseline then reads {format_mean(mean)} % "
         f"with hard spikes; {_name_in_text(arm)}, not re-tuned, is {against}."
     ]
 
@@ -164,9 +163,7 @@ def _list_means(outcomes: Sequence[Outcome], arms: Sequence[str], measure: str) 
     """A measure in per cent of some arms, of those that have it."""
     means = {arm: mean_of_arm(outcomes, arm, measure) for arm in arms}
     known = {arm: mean for arm, mean in means.items() if mean is not None}
-    return ", ".join(
-        f"{_name_in_text(arm)} {format_mean(mean, ' %')}" for arm, mean in known.items()
-    )
+    return ", ".join(f"{_name_in_text(arm)} {format_mean(mean)} %" for arm, mean in known.items())
 
 
 def _explain_gain(record: Mapping) -> list[str]:

@@ -144,17 +144,6 @@ def count_diverged(outcomes: Iterable[Outcome], arm: str) -> int:
     return sum(o.diverged is not None for o in outcomes if o.arm == arm)
 
 
-def format_mean(mean: Mean, unit: str = "", sign: str = "") -> str:
-    """Return a mean in words: ``63.3 ± 9.0 %``, without the interval if there is none."""
-    value = f"{mean.value:{sign}.1f}"
-    return (f"{value} ± {mean.half_width:.1f}" if mean.has_interval else value) + unit
-
-
-def excludes_zero(mean: Mean) -> bool:
-    """Whether there is an interval, and zero lies outside it."""
-    return mean.has_interval and abs(mean.value) > mean.half_width
-
-
 def format_value(value: Json) -> str:
     """Return a field of a setting as a person writes it."""
     if isinstance(value, Mapping):

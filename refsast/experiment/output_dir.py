@@ -147,6 +147,7 @@ def _comparison_record(stored: Sequence[StoredRun], data: str) -> dict[str, Json
         for s in stored
         if s.result.diverged is None
     ]
+    rivals = [r for r in results if r.arm != BASELINE]  # those that the table has p-values of
     return {
         **comparison_identity(settings, sorted({r.seed for r in results}), data),
         "headings": list(tables.HEADINGS),
@@ -154,7 +155,7 @@ def _comparison_record(stored: Sequence[StoredRun], data: str) -> dict[str, Json
         "differences": [
             {"reference": d.reference, "arm": d.arm, "points": _number(d.mean.value)}
             | {"half_width": _number(d.mean.half_width), "p": _number(d.p), "holm": _number(d.holm)}
-            for d in (paired_differences(results, LONGER) if LONGER in settings else ())
+            for d in (paired_differences(rivals, LONGER) if LONGER in settings else ())
         ],
         "runs": runs,
         "diverged": [

@@ -17,11 +17,11 @@ from refsast.experiment.compare import Mean
 from refsast.experiment.outcome import (
     Outcome,
     count_diverged,
-    format_mean,
     last_values,
     list_arms,
     mean_of_arm,
 )
+from refsast.experiment.tables import format_mean
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

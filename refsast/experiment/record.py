@@ -124,7 +124,8 @@ class Epoch:
         Its number, from 1.
     loss : float
         Mean over its minibatches of the loss before the step, in nats; for SAM with an independent
-        second minibatch that is the loss on the minibatch of the ascent.
+        second minibatch that is the loss on the minibatch of the ascent; for an ascent that asks
+        for no gradient it is the loss at the ascent point.
     evaluations : int
         Gradients of a minibatch taken so far.
     scores : Scores or None

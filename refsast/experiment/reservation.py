@@ -13,16 +13,12 @@ from refsast.experiment.run_store import Identity, StoredRun, encode_setting, ru
 
 
 def reserve(folder: Path, kind: str, asked: Mapping[str, Json]) -> None:
-    """Make a folder for a record of this kind, or say what in it must not be lost.
+    """Say what must not be lost in a folder that is locked for a record of this kind.
 
     `asked` identifies the result: a record of the same kind must agree in all of it, and one of
-    another kind must not be there. Raises ValueError else, or if the folder cannot be made. Of the
+    another kind must not be there. Raises ValueError else. Of the
     runs of a comparison or a sweep see `require_same` and `require_table_runs`.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ValueError(f"out must be a folder to write in, got {folder}") from error
     for other in {RUN, COMPARISON, SWEEP, SHARPNESS} - {kind}:
         if (folder / other).exists():
             raise ValueError(f"out must hold no other result, got {folder / other}")

@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
+
+from refsast.arrays import Array
 from refsast.codec import read_json
 from refsast.experiment.record import decode
 from refsast.files import arrays_digest, read_arrays
 from refsast.model import Network, Params, unflatten
+from refsast.model.params import ARRAY_NAMES
 
 RUN, COMPARISON, SWEEP, SHARPNESS = "run.json", "compare.json", "sweep.json", "sharpness.json"
 WEIGHTS, CHECKPOINT = "weights.npz", "checkpoint.npz"
@@ -41,3 +45,22 @@ def read_run(folder: str | Path) -> tuple[Network, Params]:
     if arrays_digest(arrays) != record.get("weights"):
         raise ValueError(f"weights must be those of {folder / RUN}, got others")
     return network, unflatten(network, arrays["w"])
+
+
+def read_flat(network: Network, path: Path) -> Array:
+    """Return the parameters in a file as one vector: kept as one, or by layer as w0, b0, w1, ...
+
+    Raises ValueError if it holds neither.
+    """
+    arrays = read_arrays(path)
+    if "w" in arrays:
+        return arrays["w"]
+    names = [
+        f"{name}{i}"
+        for i, shapes in enumerate(network.shapes)
+        for name in ARRAY_NAMES
+        if name in shapes
+    ]
+    if missing := [name for name in names if name not in arrays]:
+        raise ValueError(f"weights must hold {', '.join(missing)}, got {path} without")
+    return np.concatenate([arrays[name].ravel() for name in names])

@@ -22,9 +22,10 @@ from refsast.experiment.checkpoint import decode_epoch
 from refsast.experiment.compare import Result
 from refsast.experiment.presets import Setting
 from refsast.experiment.record import MODEL_RECORDS, Run, decode, encode, run_record
-from refsast.experiment.run_files import RUNS
-from refsast.files import arrays_digest, read_arrays, write_arrays
-from refsast.model import Layer, Network, Params, flatten
+from refsast.experiment.run_files import RUNS, read_flat
+from refsast.files import arrays_digest, write_arrays
+from refsast.model import Network, Params, unflatten
+from refsast.model.params import layer_arrays
 
 KEEP = ("best", "all", "none")  # whose weights are kept: of each arm the best seed's, or ...
 MARK = ("refsast", "gradient", "network", "start", "dtype", "config", "seeds", "data", "held_out")
@@ -189,12 +190,11 @@ def read_weights(folder: Path, stored: StoredRun) -> Params | None:
     path = weights_path(folder, stored.result)
     if not path.exists():
         return None
-    arrays, layers = read_arrays(path), []
-    while (i := len(layers)) < len(stored.result.run.network.neurons):
-        layers.append(Layer(arrays[f"w{i}"], arrays.get(f"b{i}"), arrays.get(f"v{i}")))
-    if arrays_digest({"w": flatten(tuple(layers))}) != stored.record["weights"]:
+    network = stored.result.run.network
+    w = read_flat(network, path)
+    if arrays_digest({"w": w}) != stored.record["weights"]:
         raise ValueError(f"weights must be those of the run, got others in {path}")
-    return tuple(layers)
+    return unflatten(network, w)
 
 
 def _name_arrays(result: Result) -> dict[str, np.ndarray]:
@@ -202,8 +202,7 @@ def _name_arrays(result: Result) -> dict[str, np.ndarray]:
     arrays = {
         f"{name}{i}": values
         for i, layer in enumerate(result.run.params)
-        for name in ("w", "b", "v")
-        if (values := getattr(layer, name)) is not None
+        for name, values in layer_arrays(layer).items()
     }
     return {**arrays, "arm": np.array(result.arm), "seed": np.array(result.seed)}
 

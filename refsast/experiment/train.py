@@ -183,10 +183,7 @@ def _run_epoch(
         first = select_rows(data, order[i] if one_batch else ascent_order[i])
         second = None if one_batch else select_rows(data, order[i])
         with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is checked below
-            now, rng = (
-                config.network(network, share),
-                np.random.default_rng((*seeds, state.epoch, i)),
-            )
+            now, rng = config.network(network, share), _step_rng(seeds, state, i)
             try:
                 loss, grad, spent = sam_gradient(now, w, first, second, rho, rng)
             except NotFinite as error:  # all that came in was finite

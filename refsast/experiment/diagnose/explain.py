@@ -1,4 +1,4 @@
-"""A diagnosis in three to five plain sentences, which say what the figures support and no more.
+"""A diagnosis in four or five plain sentences, which say what the figures support and no more.
 
 Rule 1: a part of the gap is looked for only where a gap is established, by an exact sign test.
 Rule 2: a layer is named as the place only where its swap costs at least half of the gap both alone
@@ -25,7 +25,7 @@ def explain(diagnosis: Diagnosis) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        Three to five sentences. Layers count from 1, labels from 0; points are hundredths of the
+        Four or five sentences. Layers count from 1, labels from 0; points are hundredths of the
         recordings.
     """
     d = diagnosis

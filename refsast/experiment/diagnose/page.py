@@ -123,7 +123,7 @@ def make_sections(diagnosis: Diagnosis, pictures: Mapping[str, bytes]) -> list[S
     shown = [html_document.picture(pictures[name], says) for name, (_, says) in PICTURES.items()]
     sentences = explain(diagnosis)[1:]  # the first leads the page
     return [
-        ("What is seen", [html_document.paragraph(_join(sentence)) for sentence in sentences]),
+        ("What is seen", [html_document.paragraph(sentence) for sentence in sentences]),
         ("Smooth and hard", [_make_table(summary_rows(diagnosis))]),
         ("Figures", shown),
         ("Layer by layer", [_make_table(layer_rows(diagnosis)), html_document.paragraph(NOTE)]),
@@ -143,17 +143,12 @@ def write_diagnosis(folder: Path, diagnosis: Diagnosis, facts: Mapping[str, Json
     table = html_document.table(("what", "value"), [(name, str(facts[name])) for name in facts])
     sections = [*make_sections(diagnosis, pictures), ("Record", [table])]
     title = "Where the transfer gap comes from"
-    content = html_document.render_page(title, _join(sentences[0]), sections)
+    content = html_document.render_page(title, sentences[0], sections)
     write_atomic(folder / PAGE, content.encode())
     return folder / PAGE
 
 
 def _make_table(rows: Sequence[tuple[str, ...]]) -> str:
     """Headings and rows as HTML."""
-    head, *body = ([_join(cell) for cell in row] for row in rows)
+    head, *body = rows
     return html_document.table(head, body)
-
-
-def _join(text: str) -> str:
-    """Text in which no number is parted from what belongs to it where a line breaks."""
-    return text.replace(" %", "\u00a0%").replace(" ± ", "\u00a0±\u00a0")
