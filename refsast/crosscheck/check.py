@@ -1,6 +1,6 @@
 """``rs.check``: does an implementation agree, and if not, where is it wrong first, and why?"""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -173,18 +173,18 @@ def check(gradient: Gradient | Implementation, case: Case) -> Report:
         raise ValueError(f"case must be a Case, got {type(case).__name__}")
     exam, left_out = examine_clear(gradient, case)
     power = measure_power(exam)
-    ambiguous = bool(exam.wrong and unclear_recordings(exam))
+    unclear = unclear_recordings(exam) if exam.wrong else ()
     report = Report(
         exam.case,
         exam.dtype,
         exam.stages,
         # A second call shows whether states are kept from the first: then nothing else means much.
         repeated=repeats(gradient, exam.case, exam),
-        undecided=tuple(_reasons(exam, power, ambiguous=ambiguous)),
-        left_out=() if ambiguous else left_out,
+        undecided=tuple(_reasons(exam, power, unclear)),
+        left_out=() if unclear else left_out,
         not_compared=(*_missing_stages(exam), *exam.got.extras, *not_compared),
         power=power,
-        ambiguous=ambiguous,
+        ambiguous=bool(unclear),
     )
     if report.verdict != "DISAGREES" or not report.repeated:
         return report
@@ -197,12 +197,14 @@ def check(gradient: Gradient | Implementation, case: Case) -> Report:
     return replace(report, first=probe(gradient, exam.case))
 
 
-def _reasons(exam: Examination, power: Power, *, ambiguous: bool) -> Iterator[str]:
+def _reasons(exam: Examination, power: Power, unclear: Sequence[int]) -> Iterator[str]:
     """Why an examination decides nothing, and the way out."""
-    if ambiguous:
+    if unclear:
+        named = f"recordings {', '.join(str(i + 1) for i in unclear)} have"
+        which = "every recording has" if len(unclear) == len(exam.case.y) else named
         yield (
-            "every recording has a hard potential within rounding of the threshold; take other "
-            "recordings, or float64"
+            f"{which} a hard potential within rounding of the threshold; take other recordings, "
+            "or float64"
         )
     name, share = max((stage.resolution for stage in exam.stages), key=lambda each: each[1])
     if share > MAX_SHARE:

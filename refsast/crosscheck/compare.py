@@ -24,7 +24,7 @@ from refsast.crosscheck.tolerance import (
     tolerance_shares,
     tolerances,
 )
-from refsast.crosscheck.variants import Variant, reference_variant, solve, unroll_variant
+from refsast.crosscheck.variants import reference_variant, solve, unroll_variant
 from refsast.gradient.noise_run import Run, run_clean
 from refsast.gradient.rounding import ErrorBounds
 
@@ -125,11 +125,6 @@ def _single_tolerance(case: Case, loss: float) -> float:
     """The tolerance of a loss that was summed in single precision over steps and recordings."""
     roundings = 1.0 + np.sqrt(len(case.x) * len(case.y))
     return FACTOR * roundings * 0.5 * float(np.finfo(np.float32).eps) * abs(loss)
-
-
-def examine_variant(variant: Variant, case: Case, dtype: np.dtype) -> Examination:
-    """Put the answer of a variant of the network beside the right one."""
-    return examine_answer(solve(case, variant), case, dtype)
 
 
 def repeats(gradient: Gradient, case: Case, exam: Examination) -> bool:

@@ -55,9 +55,9 @@ def tolerances(
     noise = map_bounds(lambda near, limit: np.minimum(DOUBT * near, limit), noise, fence)
 
     def widen(near: Array, limit: Array, want: Array) -> Array:
-        if not 0.0 < MAX_SHARE * _norm(want) < _norm(near):
+        if not 0.0 < MAX_SHARE * norm(want) < norm(near):
             return near
-        return limit if _norm(limit) <= MAX_FENCE * _norm(want) else np.full(near.shape, VAST)
+        return limit if norm(limit) <= MAX_FENCE * norm(want) else np.full(near.shape, VAST)
 
     return map_bounds(widen, noise, fence, right)
 
@@ -72,7 +72,7 @@ def _is_vague(tolerance: ErrorBounds, right: Answer, stages: Container[str]) -> 
     # Potentials that rounding moves far tell that it may move all that follows from them.
     potentials = zip(tolerance.u, right.u or (), strict=True)
     return any(share > MAX_SHARE for pair in sides for _, share in tolerance_shares(*pair)) or any(
-        _norm(near) > MAX_SHARE * _norm(u) > 0.0 for near, u in potentials
+        norm(near) > MAX_SHARE * norm(u) > 0.0 for near, u in potentials
     )
 
 
@@ -109,7 +109,7 @@ def tolerance_shares(
 
     An array of zeros has the norm of all arrays together; where all are zero there is no share.
     """
-    norms = {name: (_norm(tolerance[name]), _norm(array)) for name, array in want.items()}
+    norms = {name: (norm(tolerance[name]), norm(array)) for name, array in want.items()}
     whole = float(np.hypot.reduce([size for _, size in norms.values()]))
     return tuple(
         (name, near / (size or whole) if whole > 0.0 else 0.0)
@@ -117,8 +117,8 @@ def tolerance_shares(
     )
 
 
-def _norm(array: Array) -> float:
-    """The Euclidean norm, whose squares may underflow or overflow."""
+def norm(array: Array) -> float:
+    """Return the Euclidean norm, whose squares may underflow or overflow."""
     peak = float(abs(array).max(initial=0.0))
     return peak * float(np.linalg.norm(array / peak)) if 0.0 < peak < np.inf else peak
 

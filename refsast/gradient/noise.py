@@ -70,12 +70,8 @@ def rounding_noise(
         In the units of the numbers themselves.
     """
     spreads = tuple(
-        locate_errors(
-            each, run.synapse, exact_dials(each.neuron, run.synapse), run.hard, unit,
-            inputs or i > 0,
-        )
-        for i, each in enumerate(run.layers)
-    )  # fmt: skip
+        locate_errors(each, run.hard, unit, inputs or i > 0) for i, each in enumerate(run.layers)
+    )
     size = max(each.u.size for each in run.layers)
     many = int(np.clip(MAX_NUMBERS // size, 1, repeats))
     squares: dict[str, Array | float] = {}

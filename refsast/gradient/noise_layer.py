@@ -120,7 +120,7 @@ def run_adjoints(
 ) -> tuple[Array, Array]:
     """Return dL/du and the adjoints of the currents, from what the spikes receive from above."""
     derivative = first_derivative(neuron.spike)
-    delta, current = np.empty(np.broadcast_shapes(u.shape, g.shape)), np.empty(0)
+    delta = np.empty(np.broadcast_shapes(u.shape, g.shape))
     current = np.empty(delta.shape)
     later = i_later = np.zeros(delta.shape[1:])
     for t in reversed(range(len(u))):
@@ -183,9 +183,7 @@ def equal_terms(values: Array) -> float:
     return float(np.clip(largest, 1.0, max(1.0, n / 341.0)))
 
 
-def locate_errors(
-    clean: Clean, synapse: Synapse | None, dials: Dials, hard: bool, unit: float, inputs: bool
-) -> Spread:
+def locate_errors(clean: Clean, hard: bool, unit: float, inputs: bool) -> Spread:
     """Return where errors of one rounding arise in a layer, and how large they are."""
     neuron, layer, a, u, s = clean.neuron, clean.layer, clean.a, clean.u, clean.s
     v, (u_0, s_0, later, i_later) = u - neuron.threshold, _neighbours(clean)

@@ -190,7 +190,9 @@ def test_an_implementation_of_a_fixed_batch_is_undecided_with_such_a_recording()
             raise RuntimeError("three recordings, please")
         return solve(replace(case, params=p, x=np.where(x == 1.0 - 2.0**-53, 1.0, x), y=y))
 
-    assert rs.check(fires, case).verdict == "undecided"
+    report = rs.check(fires, case)
+    assert report.verdict == "undecided"
+    assert "undecided: recordings 3 have a hard potential within rounding" in str(report)
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -17,6 +17,7 @@ from refsast.crosscheck.case import Answer, Case
 from refsast.crosscheck.compare import Examination, cosine_and_ratio
 from refsast.crosscheck.diagnose.faults import Fault, apply_fault
 from refsast.crosscheck.diagnose.knobs.explain import explain_whole_case
+from refsast.crosscheck.diagnose.knobs.finish import CELL
 from refsast.crosscheck.diagnose.knobs.program import solve_settings
 from refsast.crosscheck.diagnose.knobs.samples import relative_limit
 from refsast.crosscheck.diagnose.knobs.search import Found, find_settings
@@ -138,9 +139,12 @@ def _says(case: Case, setting: dict) -> str:
 
 
 def _explain_settings(case: Case, settings: list[dict]) -> Explanation:
+    cells = any(CELL.fullmatch(name) for setting in settings for name, _ in setting)
+
     def explain(asked: Case) -> list[Answer]:
         alike = (
             len(asked.network.sizes) == len(case.network.sizes)
+            and (not cells or asked.network.sizes == case.network.sizes)  # a cell is of these sizes
             and asked.network.readout == case.network.readout
             and asked.network.neurons == case.network.neurons
         )
@@ -169,6 +173,7 @@ def _established(whole: Examination, found: Found | None) -> str:
     grads = [name for name in right if name.startswith("grads")]
     if grads:
         says.append(f"{', '.join(grads)} agree{'s' if len(grads) == 1 else ''}")
-    if "loss" in wrong and found is not None and found.forward and any(found.explained):
-        says.append("the loss alone would be explained")
+    if "loss" in wrong and found is not None and found.explained:
+        levels = ", ".join(f"grads[{i}]" for i in sorted(found.explained))
+        says.append(f"the loss and {levels} would be explained")
     return ", ".join(says)

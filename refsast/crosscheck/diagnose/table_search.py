@@ -23,9 +23,11 @@ from refsast.crosscheck.diagnose.derivative_shapes import (
 )
 from refsast.crosscheck.diagnose.fault_table import BACKWARD, FORWARD
 from refsast.crosscheck.diagnose.faults import Fault, apply_fault, combine, layerwise, restrict
+from refsast.crosscheck.diagnose.knobs.fit import misfits
 from refsast.crosscheck.diagnose.observations import Observations
 from refsast.crosscheck.diagnose.readout_faults import scale_gradient
 from refsast.crosscheck.diagnose.spike_faults import replace_derivative
+from refsast.crosscheck.tolerance import norm
 from refsast.crosscheck.variants import Variant, reference_variant, solve, unroll_variant
 from refsast.model.params import flatten
 
@@ -41,6 +43,8 @@ def search_table(observations: Observations) -> tuple[Fault, Answer] | None:
     first, *others = observations.parts
     if others and misfit(first, first.right) <= 1.0:  # the fault does not show in the part
         first, *others = others
+    if misfit(first, first.right) <= 1.0:  # what is wrong is less than what tells causes apart
+        return None
     for fault in candidate_faults(observations.single, first):
         for answer, whole_fault in _candidate_answers(first, fault):
             if misfit(first, answer) <= 1.0 and all(_fits_part(p, whole_fault) for p in others):
@@ -196,18 +200,14 @@ def misfit(seen: Examination, candidate: Answer) -> float:
     """Return the largest distance of an array from a candidate's, in units of what is allowed."""
     # What a library reports as its state, before or after the reset, is a convention.
     stages = [stage for stage in STAGES if stage != "states"]
-    return max(max(_distances(seen, candidate, stage), default=0.0) for stage in stages)
+    found = [each for stage in stages for each in _distances(seen, candidate, stage)]
+    return float(misfits(np.array([found]))[0])
 
 
 def _distances(seen: Examination, candidate: Answer, stage: str) -> Iterator[float]:
     want, allowed = (stage_arrays(side, stage) for side in (candidate, seen.tolerance))
     for name, got in stage_arrays(seen.got, stage).items():
         # 8 times the tolerance for small arrays, whose relative error is all rounding.
-        near = relative_limit(seen.dtype) * _norm(want[name]) + 8.0 * _norm(allowed[name])
+        near = relative_limit(seen.dtype) * norm(want[name]) + 8.0 * norm(allowed[name])
         with np.errstate(over="ignore"):
-            yield float(np.float64(_norm(got - want[name])) / near)
-
-
-def _norm(array: Array) -> float:
-    peak = float(abs(array).max(initial=0.0))  # divided out, because its square may underflow
-    return peak * float(np.linalg.norm(array / peak)) if peak > 0.0 else 0.0
+            yield float(np.float64(norm(got - want[name])) / near)

@@ -129,7 +129,7 @@ def backward_layer(case: Case, index: int, dials: Dials, run: LayerRun, g: Array
     deltas, currents = [], []
     for t in reversed(range(len(g))):
         open_ = states if cuts is None else states * cuts[t]
-        ds = dials.read("spike path", index, 1.0) * g[t]
+        ds = g[t]
         kept_back = open_ * carry if carry_cuts is None else open_ * carry * carry_cuts[t]
         ds = ds + kept_back * through * ((1.0 - late) * pulled + late * pulled_2)
         if v is not None:

@@ -39,11 +39,10 @@ class Dials:
 
 def stack_settings(settings: Sequence[Setting]) -> Dials:
     """Return the dials of several settings."""
-    keys = {key for setting in settings for key in setting}
-    turned = {
-        key: np.array([setting.get(key, np.nan) for setting in settings]).reshape(-1, 1, 1)
-        for key in keys
-    }
+    turned: dict[Key, Array] = {}
+    for k, setting in enumerate(settings):
+        for key, value in setting.items():
+            turned.setdefault(key, np.full((len(settings), 1, 1), np.nan))[k] = value
     return Dials(turned)
 
 

@@ -7,8 +7,8 @@ With s_r the spike that resets and c the four parts of a reset::
     drive_t = scale i_t        i_t = synapse_leak i_{t-1} + W a_t + V s_{t-1} + b
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import get_args
 
 import numpy as np
@@ -79,16 +79,19 @@ def slope_of(neuron: LIF) -> float:
     return float(getattr(neuron.spike, "slope", 1.0))
 
 
-def other_spikes(neuron: LIF) -> Iterator[tuple[str, Spike]]:
-    """Yield the other families of spikes: as steep at threshold, and of the same number."""
+@lru_cache(maxsize=64)
+def other_spikes(neuron: LIF) -> tuple[tuple[str, Spike], ...]:
+    """Return the other families of spikes: as steep at threshold, and of the same number."""
     if getattr(neuron.spike, "slope", None) is None:
-        return
+        return ()
+    found: list[tuple[str, Spike]] = []
     steep = float(first_derivative(neuron.spike)(np.zeros(())))
     for name, family in FAMILIES.items():
         if not isinstance(neuron.spike, family):
             unit = float(family(1.0).derivative(np.zeros(())))
-            yield f"another surrogate: {name}", family(steep / unit)
-            yield f"another surrogate: {name}, same number", family(slope_of(neuron))
+            found.append((f"another surrogate: {name}", family(steep / unit)))
+            found.append((f"another surrogate: {name}, same number", family(slope_of(neuron))))
+    return tuple(found)
 
 
 def fire(case: Case, layer: int, dials: Dials, u: Array) -> Array:

@@ -81,13 +81,12 @@ def other_values(right: float, *tries: float) -> tuple[float, ...]:
     return tuple(sorted({t for t in tries if t != right and np.isfinite(t)}))
 
 
-def forward_knobs(case: Case, *, single: bool = False) -> list[Knob]:
-    """Return the knobs that change the loss; `single`: those that do so in a single step."""
+def forward_knobs(case: Case) -> list[Knob]:
+    """Return the knobs that change the loss."""
     found: list[Knob] = []
     for layer in range(len(case.network.neurons)):
         found += _memoryless_knobs(case, layer)
-        if not single:
-            found += _memory_knobs(case, layer)
+        found += _memory_knobs(case, layer)
     return [*found, *_readout_knobs(case)]
 
 

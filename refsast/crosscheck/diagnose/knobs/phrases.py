@@ -79,10 +79,6 @@ GAIN_WORDS = {
         "with a derivative of zero in place of the spike's",
         "with the spike's derivative multiplied by {}",
     ),
-    "spike path": (
-        "without a gradient through the spikes",
-        "with the gradient through the spikes times {}",
-    ),
     "first step in the sums": (
         "with the first step left out of the sums",
         "with the first step counted {} times in the sums",

@@ -24,7 +24,7 @@ from refsast.crosscheck.diagnose.knobs.readout import (
     readout_layer,
     weights_of_time,
 )
-from refsast.model.params import Layer, layer_arrays, param_arrays
+from refsast.model.params import Layer, param_arrays
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +96,7 @@ def readout_level(case: Case, dials: Dials, run: Run, slopes: Array) -> Level:
         return Level({}, slopes)
     steps, s = len(case.x), run.layers[-1].s
     alpha = weights_of_time(case, dials, steps)
-    back = mix_backward(case, dials, alpha, " backward")
+    back = mix_backward(case, dials, alpha)
     pooled = (back * s).sum(axis=0)
     gain = dials.read("weight gain", whole, 1.0)
     arrays = {"w": np.swapaxes(slopes, -1, -2) @ pooled * gain}
@@ -109,19 +109,19 @@ def readout_level(case: Case, dials: Dials, run: Run, slopes: Array) -> Level:
     return Level(finish_arrays(case, whole, dials, layer, arrays), slopes)
 
 
-def mix_backward(case: Case, dials: Dials, alpha: Array, side: str) -> Array:
+def mix_backward(case: Case, dials: Dials, alpha: Array) -> Array:
     """The weights of time on the way back: those of the way forth, unless a knob says otherwise."""
     whole = len(case.network.neurons)
-    if not any(name.endswith(side) and layer == whole for name, layer in dials.turned):
+    if not any(name.endswith(" backward") and layer == whole for name, layer in dials.turned):
         return alpha
-    return weights_of_time(case, dials, len(case.x), side)
+    return weights_of_time(case, dials, len(case.x), " backward")
 
 
 def spikes_receive(case: Case, dials: Dials, slopes: Array) -> Array:
     """Return what the last layer's spikes receive from the logits, (time, K, batch, n)."""
     whole, layer = len(case.network.neurons), readout_layer(case)
     alpha = weights_of_time(case, dials, len(case.x))
-    alpha = mix_backward(case, dials, alpha, " backward")
+    alpha = mix_backward(case, dials, alpha)
     g = (slopes @ layer.w) * dials.read("weight gain", whole, 1.0)
     if layer.w.shape[0] == layer.w.shape[1] and dials.turns("transposed weight backward", whole):
         g = mix(dials, whole, g, {"transposed weight backward": slopes @ layer.w.T})
@@ -163,8 +163,3 @@ def solve_settings(case: Case, settings: Sequence[Setting]) -> list[Answer]:
         adjoints = tuple(pick(level.adjoints, k) for level in levels if level.adjoints is not None)
         found.append(Answer(float(loss[k]), layers, us, ss, adjoints, pick(below, k)))
     return found
-
-
-def array_names(case: Case) -> list[tuple[int, str]]:
-    """Return level and part of every gradient."""
-    return [(i, name) for i, layer in enumerate(case.params) for name in layer_arrays(layer)]

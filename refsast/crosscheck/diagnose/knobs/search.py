@@ -47,13 +47,10 @@ class Found:
         That explain all samples, the plainest first.
     explained : tuple of int
         Levels that some setting explained; the readout is the number of spiking layers.
-    forward : bool
-        Whether the losses were explained.
     """
 
     settings: tuple[dict, ...]
     explained: tuple[int, ...]
-    forward: bool
 
 
 def find_settings(samples: Samples) -> Found:
@@ -63,7 +60,7 @@ def find_settings(samples: Samples) -> Found:
     forward = bool(hypotheses)
     explained: list[int] = []
     if forward and (bent := explain_bends(samples, hypotheses)):
-        return Found(tuple(bent), tuple(reversed(range(len(case.params)))), forward)
+        return Found(tuple(bent), tuple(reversed(range(len(case.params)))))
     for level in reversed(range(len(case.params))):
         extended: list[dict] = []
         views = [view_levels(samples, hypothesis) for hypothesis in hypotheses]
@@ -80,7 +77,7 @@ def find_settings(samples: Samples) -> Found:
         least = min(cost_of(case, hypothesis) for hypothesis in hypotheses)
         ranked = _keep_plainest(case, hypotheses)
         hypotheses = [setting for setting in ranked if cost_of(case, setting) <= least + NEAR]
-    return Found(tuple(hypotheses), tuple(explained), forward)
+    return Found(tuple(hypotheses), tuple(explained))
 
 
 def _keep_plainest(case: Case, settings: list[dict]) -> list[dict]:

@@ -155,13 +155,11 @@ def _describe(
     layers, value = sorted(layer for layer, _ in found), found[0][1]
     where = where_words(case, knobs, name, layers)
     rights = {knobs[name, i].right for i in layers if (name, i) in knobs}
-    number = f"{value:.6g}" if f"{value:.6g}" == symbol or "its slope" in symbol else symbol
-    number = (
-        f"{value:.6g} = {symbol}" if symbol != f"{value:g}" and symbol != f"{value:.6g}" else number
-    )
+    text = f"{value:.6g}"
+    number = text if symbol == text else f"{text} = {symbol}"
     if name in NUMBER_WORDS:
         right = f"{rights.pop():.6g}" if len(rights) == 1 else "its own"
-        plain = f"{value:.6g}" if is_round(value) else number
+        plain = text if is_round(value) else number
         says = f"with {NUMBER_WORDS[name]} {plain} in place of {right}"
         if name == "temperature":
             says = f"with logits multiplied by {number}"
@@ -177,7 +175,7 @@ def _describe(
     elif name in GAIN_WORDS:
         none, other = GAIN_WORDS[name]
         kept = name == "derivative factor" or symbol in ("the leak", "1 - leak")
-        number = number if kept or not is_round(value) else f"{value:.6g}"
+        number = number if kept or not is_round(value) else text
         says = none if value == 0.0 else other.format(number)
     else:
         says = f"with the knob '{name}' at {number}"
@@ -219,7 +217,7 @@ def where_words(case: Case, knobs: dict, name: str, layers: list[int]) -> str:
     inside = {i for i in layers if i < spiking}
     readout = spiking in layers and possible
     if possible <= inside:
-        return "" + (" and in the readout" if readout and name.startswith("layer") else "")
+        return " and in the readout" if readout and name.startswith("layer") else ""
     if len(layers) == 1:
         return f" in layer {layers[0] + 1} alone"
     listed = [str(i + 1) for i in sorted(inside)]

@@ -1,0 +1,67 @@
+"""Causes that must not be named: of nothing, of no numbers, of a cell that is not there."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import refsast as rs
+from refsast.crosscheck.check import attach_cause
+from refsast.crosscheck.compare import examine
+from refsast.crosscheck.diagnose.attribution import attribute
+from refsast.crosscheck.diagnose.observations import observe
+from refsast.crosscheck.diagnose.table_search import misfit
+from refsast.model.params import map_params
+from tests.crosscheck.random_cases import draw_case
+
+
+def answer(case: rs.Case, params, x, y):
+    return rs.fast.loss_and_grad(case.network, params, x, y)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_off_by_less_than_causes_differ_has_no_cause(seed):
+    case = draw_case(seed)
+
+    def slightly_off(params, x, y):
+        loss, grads = answer(case, params, x, y)
+        return loss, map_params(lambda a: a * (1.0 + 1e-11), grads)
+
+    report = rs.check(slightly_off, case)
+
+    assert report.verdict == "DISAGREES"
+    assert not report.cause.exact
+    assert "unchanged" not in str(report)
+
+
+def test_a_candidate_that_is_no_number_fits_nothing():
+    case = draw_case(0)
+    exam = examine(lambda *given: answer(case, *given), case)
+    lost = replace(exam.right, grads=map_params(lambda a: np.full(a.shape, np.nan), case.params))
+
+    assert misfit(exam, exam.right) <= 1.0
+    assert misfit(exam, lost) == np.inf
+
+
+def test_a_cause_in_a_cell_is_not_looked_for_in_a_smaller_network():
+    wide, narrow = (
+        draw_case(3, sizes=(4, n, 3), recurrent=False, spike=rs.Arctan(2.0)) for n in (5, 2)
+    )
+
+    def last_row_lost(case):
+        def gradient(params, x, y):
+            loss, grads = answer(case, params, x, y)
+            w = grads[0].w.copy()
+            w[-1] = 0.0
+            return loss, (replace(grads[0], w=w), *grads[1:])
+
+        return gradient
+
+    explanation, cause = attribute(observe(last_row_lost(wide), wide))
+    assert cause.exact, cause
+    assert len(explanation(wide)) > 0
+
+    narrow = replace(narrow, network=replace(narrow.network, neuron=wide.network.neuron))
+    report = rs.check(last_row_lost(narrow), narrow)
+    assert attach_cause(report, explanation, cause).cause is cause
+    assert explanation(narrow) == []
