@@ -69,7 +69,7 @@ summary { cursor: pointer; padding: .4rem 0; }
 # The spaces between a number and its unit or its interval, which never break.
 UNITS = re.compile(r" (?=%)|(?<=\d) (?=±|points?\b|seeds?\b)|(?<=±) (?=\d)")
 SHORT = 32  # letters of a name and its value that stand side by side on a phone, too
-INTERVAL = re.compile(r"[+-]?[\d.,]+ ± [\d.,]+")
+INTERVAL = re.compile(r"[+-]?[\d.,]+\s±\s[\d.,]+")
 WIDE = 8  # columns, from which on a table has smaller letters
 NUMBER = re.compile(r"(?:< )?[+-]?[\d.,]+(e[+-]?\d+)?( ± [\d.,]+(e[+-]?\d+)?)?( ?%| points?)?")
 
@@ -118,11 +118,11 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def _render_cell(heading: str, text: str) -> str:
     """A cell, which carries its heading for the card that it may be shown in."""
     if NUMBER.fullmatch(text):
-        return f'<td class="number" data-label="{escape(heading)}">{escape(text)}</td>'
+        return f'<td class="number" data-label="{_escape_prose(heading)}">{escape(text)}</td>'
     # The number must not break; the span around all is one thing to the card that it lies in.
-    whole = INTERVAL.sub(r'<span class="number">\g<0></span>', escape(text))
+    whole = INTERVAL.sub(r'<span class="number">\g<0></span>', _escape_prose(text))
     whole = f"<span>{whole}</span>" if INTERVAL.search(text) else whole
-    return f'<td data-label="{escape(heading)}">{whole}</td>'
+    return f'<td data-label="{_escape_prose(heading)}">{whole}</td>'
 
 
 def facts(rows: Sequence[tuple[str, str]]) -> str:

@@ -22,7 +22,7 @@ DETACHED = "reset detached"
 
 def adapter(name: str):
     """Return an adapter, or skip where its library is not installed."""
-    pytest.importorskip({"sinabs": "sinabs", "norse": "norse"}.get(name, name))
+    pytest.importorskip(name)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated", DeprecationWarning)
         return importlib.import_module(f"refsast.crosscheck.adapters.{name}")

@@ -454,6 +454,23 @@ def test_a_run_that_fails_names_the_smallest_case_and_obeys_the_xfails(tmp_path)
     assert failure["case"].startswith("import numpy as np\n")
 
 
+def test_a_failure_of_which_nothing_can_be_told_is_one_all_the_same(monkeypatch):
+    def explain(*given):
+        raise NoAnswer("rounding may move these numbers too far")
+
+    test = find_test("sam[gradient]")
+    tally = Tally()
+    found = search(
+        implementations.sam_same, SIMPLE, test, examples=EXAMPLES, seed=None, tally=tally
+    )
+    monkeypatch.setattr("refsast.crosscheck.conformance.failure.explain_sam", explain)
+
+    failure = explain_failure(implementations.sam_same, test, found, tally)
+
+    assert failure.cause is None
+    assert "wrong; why cannot be told: rounding may" in str(failure)
+
+
 @pytest.mark.slow
 def test_two_workers_write_the_report_of_one_process(tmp_path):
     pytest.importorskip("xdist")

@@ -33,9 +33,8 @@ class Chain(torch.nn.Module):
 
 
 def wrap(module, steps, batch, **options):
-    modules = adapter("torch") and __import__(
-        "refsast.crosscheck.adapters.module_wrapper", fromlist=["wrap"]
-    )
+    from refsast.crosscheck.adapters import module_wrapper as modules
+
     rng = np.random.default_rng(0)
     neuron = rs.LIF(0.8, 1.0, rs.Logistic(4.0))
     network = rs.Network((4, 6, 3), neuron, rs.SpikeRate(8.0))
@@ -43,6 +42,27 @@ def wrap(module, steps, batch, **options):
     x = 1.5 * rng.standard_normal((steps, batch, 4))
     case = rs.Case(network, params, x, rng.integers(0, 3, batch))
     return modules.wrap(module, case, **options), case
+
+
+class Counting(Chain):
+    """A module that keeps a state from call to call, and has no reset."""
+
+    def __init__(self) -> None:
+        super().__init__(axis=0)
+        self.calls = 0
+
+    def forward(self, a):
+        self.calls += 1
+        return super().forward(a)
+
+
+def test_a_probe_leaves_no_trace_in_a_module_without_a_reset():
+    module = Counting()
+    implementation, case = wrap(module, 5, 3)
+
+    ask(implementation.gradient, case)
+
+    assert module.calls == 1
 
 
 SHAPES = [(8, 5), (6, 6), (3, 9), (2, 2), (12, 2)]

@@ -108,3 +108,10 @@ def test_a_tutorial_network_of_any_size_is_never_refused(seed):
     report = rs.check(wrap(net, case, dtype=torch.float64), case)
     assert report.verdict != "DISAGREES", report
     assert len(report.left_out) < 4
+
+
+def test_buffers_of_a_module_that_is_itself_listed_are_not_listed_again():
+    named = list_uncompared(nn.BatchNorm1d(3), ("weight", "bias"))
+
+    assert [each for each in named if "buffers" in each] == []
+    assert any("BatchNorm1d" in each for each in named)

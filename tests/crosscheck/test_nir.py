@@ -16,7 +16,8 @@ from refsast.model.synapse import Synapse
 from tests.strategies import RESETS, fractions, min_examples, networks, parameters
 
 nir = pytest.importorskip("nir")
-adapter = pytest.importorskip("refsast.crosscheck.adapters.nir")
+from refsast.crosscheck.adapters import nir as adapter  # noqa: E402
+
 EULER, EXPONENTIAL, from_nir, to_nir = (
     adapter.EULER,
     adapter.EXPONENTIAL,

@@ -251,6 +251,8 @@ def test_cells_carry_their_heading_and_numbers_are_marked():
     html = html_document.table(
         ("arm", "hard %"), [("a & b", "63.3 ± 9.0"), ("c", "10.0 ± 2.0 at chance")]
     )
+    assert "hard\N{NO-BREAK SPACE}%" in html
+    html = html.replace("\N{NO-BREAK SPACE}", " ")
 
     assert '<td data-label="arm">a &amp; b</td>' in html
     assert '<td class="number" data-label="hard %">63.3 ± 9.0</td>' in html

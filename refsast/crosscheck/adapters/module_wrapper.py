@@ -5,6 +5,7 @@ Rule 2: what a module is expected to be is checked before it runs.
 """
 
 # pyright: reportMissingImports=false, reportPrivateImportUsage=false
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -115,6 +116,11 @@ def _check_axes(
     reset: Callable[[nn.Module], object] | None,
 ) -> None:
     """Refuse a module that is batch first; its states are at rest before and after."""
+    if reset is None:  # states that it keeps must not be touched
+        try:
+            module = copy.deepcopy(module)
+        except RuntimeError:  # they are part of a graph
+            return
 
     def run(x: Tensor) -> object:
         try:

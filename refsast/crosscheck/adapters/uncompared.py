@@ -23,7 +23,7 @@ def list_uncompared(module: nn.Module, compared: Container[str]) -> tuple[str, .
     Returns
     -------
     tuple of str
-        Parameters of other names, layers that a case does not know, buffers by their names, and the
+        Parameters of other names, batch normalisation and dropout, buffers by their names, and the
         loss, which is the adapter's.
     """
     return (*_list_parts(module, compared), OWN_LOSS)
@@ -40,9 +40,7 @@ def _list_parts(module: nn.Module, compared: Container[str]) -> Iterator[str]:
         if isinstance(each, _BatchNorm | _DropoutNd):
             mode = "training" if each.training else "evaluation"
             yield f"{type(each).__name__} {name} (in {mode} mode)"
-            known.append(f"{name}.")
-    buffers = [
-        name for name, _ in module.named_buffers() if not name.startswith(tuple(known) or ("\0",))
-    ]
+            known.append(f"{name}." if name else "")
+    buffers = [name for name, _ in module.named_buffers() if not name.startswith(tuple(known))]
     if buffers:
         yield f"buffers {', '.join(buffers)}"

@@ -80,7 +80,7 @@ def example_features(example: Example) -> dict[str, set[str]]:
 def offered_features(offers: Iterable[Capabilities]) -> set[str]:
     """Return what some kind of network that a factory has, has."""
     kinds = {kind for offer in offers for kind in offer.kinds}
-    return {f"{name} {_kind_feature(kind, name)}" for kind in kinds for name in OF_KINDS}
+    return {f"{name} {kind_feature(kind, name)}" for kind in kinds for name in OF_KINDS}
 
 
 def missing_features(coverage: Coverage, offered: Collection[str]) -> dict[str, list[str]]:
@@ -88,7 +88,7 @@ def missing_features(coverage: Coverage, offered: Collection[str]) -> dict[str, 
     missing: dict[str, list[str]] = {}
     for name in OF_KINDS:
         seen = coverage.counts.get(name, Counter())
-        for word in dict.fromkeys(_kind_feature(kind, name) for kind in KINDS):
+        for word in dict.fromkeys(kind_feature(kind, name) for kind in KINDS):
             feature = f"{name} {word}"
             if not seen[word]:
                 reason = "not drawn" if feature in offered else "refused by the factory"
@@ -112,8 +112,8 @@ def describe_coverage(coverage: Coverage, offered: Collection[str]) -> list[str]
     return [*lines, f"never drawn (too large): {largest}", f"never asked: {NEVER}"]
 
 
-def _kind_feature(kind: NetworkKind, name: str) -> str:
-    """One feature of a kind, in the words of `example_features`."""
+def kind_feature(kind: NetworkKind, name: str) -> str:
+    """Return one feature of a kind, in the words of `example_features`."""
     words = {
         "synapse": _synapse(kind.synapse),
         "recurrent": _yes(kind.recurrent),

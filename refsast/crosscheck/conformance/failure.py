@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from refsast.crosscheck.case import Factory
 from refsast.crosscheck.check import attach_cause, check
 from refsast.crosscheck.compare import examine
+from refsast.crosscheck.conformance.comparison import NoAnswer
 from refsast.crosscheck.conformance.dtypes import build_for
 from refsast.crosscheck.conformance.levels import LevelTest
 from refsast.crosscheck.conformance.sam_report import SamReport, explain_sam
@@ -50,6 +51,8 @@ def explain_failure(factory: Factory, test: LevelTest, example: Example, tally: 
             return Failure(example, str(report), NOT_REPEATED)
         explanation, cause = _largest_cause(factory, tally.largest or example)
         report = report if explanation is None else attach_cause(report, explanation, cause)
+    except NoAnswer as reason:
+        return Failure(example, f"wrong; why cannot be told: {reason}")
     except ValueError as error:
         return Failure(example, str(error))
     place = None if report.first is None else str(report.first)

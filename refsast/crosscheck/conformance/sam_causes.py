@@ -22,6 +22,7 @@ from refsast.model.params import flatten
 from refsast.optim import sam
 
 EPSILONS = (1e-12, 1e-10, 1e-8, 1e-7, 1e-6)
+UNRESET = "states are not reset between the two passes"
 HESSIAN_TERM = "the Hessian term of the exact gradient is kept"
 NEAR = 32.0  # in tolerances: how far a candidate may be from the answer
 CLEARLY = 0.5  # of the error: a candidate farther away explains nothing
@@ -106,8 +107,7 @@ def fixed_candidates(p: Passes) -> Iterator[tuple[str, Array]]:
         yield cause, p.second(p.w + rho * p.g / (p.norm + epsilon))
     for readout in (False, True):
         kept = " (the readout's, too)" if readout else ""
-        cause = f"states are not reset between the two passes{kept}"
-        yield cause, continue_gradient(p.example, ascent, readout=readout)
+        yield f"{UNRESET}{kept}", continue_gradient(p.example, ascent, readout=readout)
     if p.norm > 0.0 and rho > 0.0:
         yield HESSIAN_TERM, p.raised + rho * _bend(p) / p.norm
 

@@ -10,13 +10,12 @@ from refsast.crosscheck.case import Case
 from refsast.model.network import unflatten
 from refsast.model.params import Layer, Params, flatten, map_params
 
-# ``(case, w, g) -> direction``, to be multiplied by rho and added to w; g is not zero everywhere.
+# ``(case, w, g) -> direction``, to be multiplied by rho and added to w; zero where g is.
 Direction = Callable[[Case, Array, Array], Array]
 
 
 def _unit(g: Array) -> Array:
-    norm = np.linalg.norm(g)
-    return g / norm if norm > 0.0 else g
+    return _divide(g, g)
 
 
 def _layerwise(change: Callable[[Array], Array]) -> Direction:

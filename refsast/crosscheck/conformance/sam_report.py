@@ -15,6 +15,7 @@ from refsast.crosscheck.conformance.comparison import NoAnswer, differs
 from refsast.crosscheck.conformance.dtypes import build_for
 from refsast.crosscheck.conformance.sam_causes import (
     NEAR,
+    UNRESET,
     exact_passes,
     find_sam_cause,
     fit_number,
@@ -31,7 +32,6 @@ from refsast.crosscheck.conformance.strategies import Example
 from refsast.crosscheck.tolerance import param_arrays
 from refsast.model.network import unflatten
 
-UNRESET = "states are not reset between the two passes"
 KEPT = "something is kept from the call before: alone, the same question is answered rightly"
 
 

@@ -69,16 +69,21 @@ def search(
     half are stretched, as far as the factory has such numbers.
     """
 
-    def wrong(example: Example) -> bool:
+    def judge(example: Example) -> bool | None:
+        """Whether an example is wrong; None where it was not answered."""
         try:
             found = is_wrong(factory, test, example)
         except (Unsupported, NoAnswer) as reason:
             tally.refused[str(reason) or "no reason given"] += 1
-            if tally.mute:
-                return False  # stop: no case was answered so far, and `reject` would draw more
-            reject()
+            return None
         tally.add(example, found)
         return found
+
+    def wrong(example: Example) -> bool:
+        found = judge(example)
+        if found is None and not tally.mute:
+            reject()  # draws more; where no case was answered so far, stop
+        return bool(found)
 
     def surely_wrong(example: Example) -> bool:
         try:
@@ -86,20 +91,11 @@ def search(
         except (Unsupported, NoAnswer):
             return False
 
-    def stretched_wrong(example: Example) -> bool:
-        try:
-            found = is_wrong(factory, test, example)
-        except (Unsupported, NoAnswer) as reason:
-            tally.refused[str(reason) or "no reason given"] += 1
-            return False
-        tally.add(example, found)
-        return found
-
     draws, large = test.draws(offer), examples // 2
     found = _find_smallest(draws, wrong, examples - large, seed)
     if found is None and tally.last is None and not tally.mute:
         stretched = test.stretches(offer, large, seed)
-        found = next((example for example in stretched if stretched_wrong(example)), None)
+        found = next((example for example in stretched if judge(example)), None)
         if found is not None:
             return shrink_example(found, surely_wrong)
         rest = examples - tally.tried  # what the factory refused to be asked

@@ -4,6 +4,7 @@ pytest-xdist's own process, which sees all results, does not load the suite's pl
 is named by ``--pyargs``; so the workers must do it among themselves.
 """
 
+import glob
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -24,7 +25,7 @@ def leave_share(
     rows = [(f"::test_{r.test}", r.outcome, r.reason, r.facts) for r in results]
     share = json.dumps({"record": record, "results": rows})
     write_atomic(_share_path(path, run, worker), share.encode())
-    shares = sorted(path.parent.glob(_share_path(path, run, "*").name))
+    shares = sorted(path.parent.glob(f".{glob.escape(path.name)}.{run}.*.share"))
     if len(shares) < workers:
         return
     # Two workers may be last: the report is the same, and a share that is gone was used.

@@ -18,6 +18,7 @@ import numpy as np
 from refsast.arrays import Array
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.conformance.capabilities import Capabilities, NetworkKind, is_compatible
+from refsast.crosscheck.conformance.coverage import OF_KINDS, kind_feature
 from refsast.crosscheck.conformance.parameters import learn_params
 from refsast.crosscheck.conformance.strategies import Example
 from refsast.model.lif import LIF
@@ -80,7 +81,6 @@ def stretched_examples(
     seed: int | None,
     name: str,
     hard: bool = False,
-    delays: bool = True,
     radii: Sequence[float] = (),
     classes: int | None = None,
 ) -> Iterator[Example]:
@@ -89,12 +89,11 @@ def stretched_examples(
     `name` is that of the test, so that every test draws others. With `radii` an example has a
     second minibatch and one of them.
     """
-    kinds = [k for k in offer.kinds if delays or k.synapse is None or not k.synapse.delayed]
-    kinds, drawn = kinds or list(offer.kinds), Counter()
+    kinds, drawn = list(offer.kinds), Counter()
     start = crc32(name.encode())
     growth = min(MAX_GROWTH, max(1.0, 2.0 * count / USUAL_EXAMPLES) ** 0.5)
     for i in range(count):
-        rng = np.random.default_rng([seed or 0, start, i])
+        rng = np.random.default_rng([0 if seed is None else seed + 1, start, i])
         stretch = stretches[i % len(stretches)]
         kind = _choose_kind(kinds, drawn, rng)
         case = draw_case(rng, stretch, kind, kinds, drawn, growth, hard=hard, classes=classes)
@@ -111,7 +110,7 @@ def _make_example(
         case = replace(case, params=rounded, x=case.x.astype(dtype).astype(np.float64))
     if not radii:
         return Example(case, case.x, case.y, dtype=dtype, stretch=stretch.name)
-    x = _draw_input(rng, case.x.shape, 1.0)
+    x = _draw_input(rng, case.x.shape)
     x = x.astype(dtype).astype(np.float64) if dtype else x
     y = rng.integers(0, case.network.classes, len(case.y))
     return Example(case, x, y, float(rng.choice(radii)), dtype=dtype, stretch=stretch.name)
@@ -145,9 +144,7 @@ def draw_case(
     )
     late = kind.synapse is not None and kind.synapse.delayed
     time, batch = (_draw_size(rng, r, growth) for r in (stretch.steps, stretch.batch))
-    if stretch.steps == (1, 1):
-        time = 1
-    x = _draw_input(rng, (time + late, batch, sizes[0]), 1.0)
+    x = _draw_input(rng, (time + late, batch, sizes[0]))
     y = rng.integers(0, network.classes, batch)
     params = _draw_params(rng, network, stretch.drive)
     case = Case(network, params, x, y, _draw_synapse(rng, kind.synapse), hard, name="drawn")
@@ -170,12 +167,7 @@ def _how_often(kind: NetworkKind, drawn: Counter[object]) -> int:
 
 def _features(kind: NetworkKind) -> list[object]:
     """What a kind has, one by one and in pairs."""
-    synapse = "none" if kind.synapse is None else repr(kind.synapse)
-    single = [
-        ("synapse", synapse), ("recurrent", kind.recurrent), ("bias", kind.bias),
-        ("readout", type(kind.readout).__name__), ("reset", repr(kind.reset)),
-        ("family", kind.family.__name__),
-    ]  # fmt: skip
+    single = [f"{name} {kind_feature(kind, name)}" for name in OF_KINDS]
     return [*single, *combinations(single, 2)]
 
 
@@ -222,8 +214,8 @@ def _draw_params(rng: np.random.Generator, network: Network, drive: float) -> Pa
     return tuple(map(scale, unflatten(network, rng.standard_normal(network.n_params))))
 
 
-def _draw_input(rng: np.random.Generator, shape: tuple[int, ...], size: float) -> Array:
+def _draw_input(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     """Spikes, or numbers of both signs."""
     if rng.random() < 0.5:
         return (rng.random(shape) < 0.5).astype(np.float64)
-    return size * rng.standard_normal(shape)
+    return rng.standard_normal(shape)

@@ -53,7 +53,7 @@ def integrable(
     ----------
     gradient : callable
         ``gradient(params, x, y)``, returning ``(loss, grads)`` or an `Answer`; see `case`. Called
-        at most `field.CALLS` times.
+        at most `field.CALLS` times, and three more where the loss stands still.
     case : Case
         Where to ask: about these parameters, on this batch.
     rng : numpy.random.Generator

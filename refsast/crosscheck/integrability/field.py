@@ -127,7 +127,9 @@ class Blank:
 def sample_field(
     gradient: Gradient, case: Case, rng: np.random.Generator
 ) -> Field | Discrepancy | Blank:
-    """Sample a black box around a case's parameters, by `CALLS` calls.
+    """Sample a black box around a case's parameters.
+
+    By `CALLS` calls, and three more where the loss stands still.
 
     A Discrepancy if the same question got two answers, a Blank if no answer would tell anything.
     `rng` draws the directions; errors as `ask`.

@@ -59,7 +59,7 @@ class Verdict:
     ----------
     kind : VerdictKind
         The verdict.
-    symmetry, work, slope : Finding or None
+    symmetry, work, slope : Measurement or None
         Of the three tests; of `slope` the remainder's linear part relative to <g, d>. None where
         the box is not repeatable, or nothing can be measured.
     exponent : float
@@ -70,7 +70,7 @@ class Verdict:
         the loss stands still, as it does where spikes are hard.
     silent : bool
         Whether the gradient is zero here.
-    unrepeated : Unrepeated or None
+    unrepeated : Discrepancy or None
         How two answers to one question differed.
     reason : str
         Why nothing was measured, or about what part of the case it was.
