@@ -41,6 +41,14 @@ class Spikes:
     ValueError
         If `starts` and `index` are no arrays of integers or not of each other's length, or a number
         is not positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> spikes = rs.as_spikes(np.array([[[0, 1, 1]]]))  # one step, one recording, three inputs
+    >>> spikes.shape, spikes.index
+    ((1, 1, 3), array([1, 2], dtype=uint16))
     """
 
     steps: int

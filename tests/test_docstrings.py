@@ -56,6 +56,18 @@ def test_records_document_their_fields(name):
     assert described >= {field.name for field in fields(record)}
 
 
+def test_every_promised_name_has_an_example():
+    """Doctests run with the other tests; a module is shown by what is in it."""
+    without = public(
+        lambda thing: (
+            (inspect.isfunction(thing) or isinstance(thing, type))
+            and ">>>" not in (thing.__doc__ or "")
+        )
+    )
+
+    assert without == []
+
+
 def test_an_undocumented_parameter_is_noticed():
     def undocumented(x: int) -> int:
         """Return it.

@@ -57,6 +57,13 @@ def vjp(f: ArrayFunction, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
     -------
     tuple of ndarray
         One cotangent per argument.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refsast import autodiff
+    >>> autodiff.vjp(lambda a: a**2, (np.array([1.0, 2.0]),), np.array([1.0, 1.0]))[0]
+    array([2., 4.])
     """
     return value_and_grad(lambda *nodes: np.sum(f(*nodes) * g), *xs)[1]
 
@@ -77,6 +84,13 @@ def jvp(f: ArrayFunction, xs: tuple[Array, ...], vs: tuple[Array, ...]) -> Array
     -------
     ndarray
         Of the shape of the result of `f`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refsast import autodiff
+    >>> autodiff.jvp(lambda a: a**2, (np.array([1.0, 2.0]),), (np.array([1.0, 0.0]),))
+    array([2., 0.])
     """
     nodes = tuple(map(leaf, xs))
     y = f(*nodes)
@@ -100,6 +114,15 @@ def hvp(f: ArrayFunction, xs: tuple[Array, ...], vs: tuple[Array, ...]) -> tuple
     -------
     tuple of ndarray
         One per argument, of its shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refsast import autodiff
+    >>> def cube(a):
+    ...     return np.sum(a**3)
+    >>> autodiff.hvp(cube, (np.array([1.0, 2.0]),), (np.array([1.0, 1.0]),))[0]
+    array([ 6., 12.])
     """
 
     def slope(*nodes: Array) -> Array:

@@ -74,6 +74,13 @@ def complex_step_gradient(f: Callable[..., Array], x: Array) -> Array:
     -------
     ndarray
         Of the shape of `x`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refsast.autodiff import numeric
+    >>> numeric.complex_step_gradient(lambda a: np.sum(a**2), np.array([1.0, 2.0]))
+    array([2., 4.])
     """
     units = np.eye(x.size).reshape(x.size, *x.shape)
     return np.array([complex_step(f, x, unit) for unit in units]).reshape(x.shape)
@@ -118,6 +125,14 @@ def central_difference(
     References
     ----------
     Ridders, "Accurate computation of F'(x) and F'(x)F''(x)", Adv. Eng. Software 4 (1982), 75-76.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refsast.autodiff import numeric
+    >>> derivative, error = numeric.central_difference(np.sin, np.array([0.0]), np.array([1.0]))
+    >>> bool(abs(derivative[0] - 1) < 1e-10)
+    True
     """
     if not (step > 0.0 and halvings >= 1):
         raise ValueError(f"step and halvings must be positive, got {step} and {halvings}")
@@ -159,6 +174,16 @@ def adjoint_gap(
     -------
     float
         Zero up to rounding for a right rule; NaN where either side is NaN.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refsast.autodiff import numeric
+    >>> from types import SimpleNamespace
+    >>> sine = SimpleNamespace(value=np.sin, pullbacks=[lambda g, y, a: g * np.cos(a)])
+    >>> a = np.array([0.3, 0.7])
+    >>> numeric.adjoint_gap(sine, (a,), (np.array([1.0, 2.0]),), np.array([1.0, -1.0])) < 1e-15
+    True
     """
     h = 1j * STEP
     perturbed = rule.value(*(a + h * v for a, v in zip(args, tangents, strict=True)))

@@ -23,7 +23,22 @@ T = TypeVar("T")
 
 
 class Unsupported(ValueError):
-    """What a factory raises where its library has no such network: left out, not failed."""
+    """What a factory raises where its library has no such network: left out, not failed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    >>> params = rs.init(network, 0)
+    >>> case = rs.Case(network, params, np.ones((4, 1, 2)), [2], name="mine")
+    >>> def factory(case):
+    ...     if case.network.recurrent:
+    ...         raise rs.Unsupported("recurrent layers")
+    ...     return lambda params, x, y: rs.fast.loss_and_grad(case.network, params, x, y)
+    >>> rs.check(factory(case), case).verdict
+    'agrees'
+    """
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +67,16 @@ class Case:
     ------
     ValueError
         If a shape, dtype or number is not valid.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    >>> params = rs.init(network, 0)
+    >>> case = rs.Case(network, params, np.ones((4, 1, 2)), [2], name="mine")
+    >>> case.x.shape, case.y
+    ((4, 1, 2), array([2]))
     """
 
     network: Network
@@ -92,6 +117,20 @@ class Answer:
         Gradient in the input.
     extras : tuple of str
         Names that came with the gradients and that no `Layer` has; they are not compared.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    >>> params = rs.init(network, 0)
+    >>> case = rs.Case(network, params, np.ones((4, 1, 2)), [2], name="mine")
+    >>> loss, grads = rs.reference.loss_and_grad(network, params, case.x, case.y)
+    >>> trace = rs.run(network, params, case.x)
+    >>> def answer(params, x, y):
+    ...     return rs.Answer(float(loss), grads, u=trace.u, s=trace.s)
+    >>> print(rs.check(answer, case).verdict)
+    agrees
     """
 
     loss: float
@@ -127,6 +166,20 @@ class Implementation:
     dtypes : tuple of str
         What it can be asked in, such as ``("float32", "float64")``: the conformance suite hands it
         parameters and inputs of each. Empty: it is handed float64 and answers in what it likes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    >>> params = rs.init(network, 0)
+    >>> case = rs.Case(network, params, np.ones((4, 1, 2)), [2], name="mine")
+    >>> def gradient(params, x, y):
+    ...     return rs.fast.loss_and_grad(network, params, x, y)
+    >>> mine = rs.Implementation(gradient, name="mine 1.0", not_compared=("beta",))
+    >>> report = rs.check(mine, case)
+    >>> report.verdict, "beta" in report.not_compared
+    ('agrees', True)
     """
 
     gradient: Gradient

@@ -54,6 +54,20 @@ class Report:
         What the case could have shown.
     ambiguous : bool
         Whether rounding alone may explain what is wrong, since it decides which spikes fire.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    >>> params = rs.init(network, 0)
+    >>> case = rs.Case(network, params, np.ones((4, 1, 2)), [2], name="mine")
+    >>> def zeros(params, x, y):
+    ...     loss, grads = rs.fast.loss_and_grad(network, params, x, y)
+    ...     return loss, tuple(rs.Layer(0 * g.w, 0 * g.b) for g in grads)
+    >>> report = rs.check(zeros, case)
+    >>> report.verdict, report.agrees
+    ('DISAGREES', False)
     """
 
     case: Case

@@ -101,6 +101,17 @@ def bin_files(
     ValueError
         As `parse_events` and `bin_events`, or if a recording is empty; the message
         names the first file that is wrong.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> from refsast import data
+    >>> t, x, y, p = np.array([[0, 7], [1, 2], [3, 4], [1, 0]])
+    >>> events = rs.Events(t, x, y, p)
+    >>> content = data.encode_events(events)
+    >>> data.bin_files([content], ["one.bin"], steps=2, duration=10).shape
+    (2, 1, 2312)
     """
     validate_steps(steps, duration)
     batch = _parse_together(contents, size)

@@ -84,6 +84,17 @@ def count_events(
     -------
     (steps, 2*h*w) array of int64
         Counts. Their sum and `count_late` add up to the number of events.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> from refsast import data
+    >>> t, x, y, p = np.array([[0, 1, 7], [0, 0, 0], [0, 0, 0], [1, 1, 0]])
+    >>> events = rs.Events(t, x, y, p)
+    >>> data.count_events(events, steps=2, duration=10, size=(1, 1))
+    array([[0, 2],
+           [1, 0]])
     """
     cell, shape = _event_cells(events, steps, duration, size)
     return np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape)
@@ -103,6 +114,16 @@ def count_late(events: Events, *, duration: int) -> int:
     -------
     int
         The number of events at `duration` or later.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> from refsast import data
+    >>> t, x, y, p = np.array([[0, 7, 12], [1, 2, 2], [3, 4, 4], [1, 0, 0]])
+    >>> events = rs.Events(t, x, y, p)
+    >>> data.count_late(events, duration=10)
+    1
     """
     return int((events.t >= duration).sum())
 

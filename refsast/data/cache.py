@@ -50,6 +50,15 @@ def digest(x: NDArray | Spikes, y: NDArray) -> str:
     -------
     str
         64 hexadecimal digits. Equal only if shapes, types and bytes are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> from refsast import data
+    >>> x, y = rs.synthetic_digits(2, np.random.default_rng(0), steps=2)
+    >>> data.digest(x, y) == data.digest(x.copy(), y)
+    True
     """
     if isinstance(x, Spikes):
         counts = np.array([x.steps, x.cells], np.int64)

@@ -64,6 +64,18 @@ class Camera:
         Mean length of a recording, in microseconds.
     duration_spread : float
         Spread of the length, in microseconds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refsast import data
+    >>> camera = data.Camera(noise_rate=0.0)
+    >>> noisy, clean = (
+    ...     data.synthetic_events(7, np.random.default_rng(0), camera=kind)
+    ...     for kind in (data.Camera(), camera)
+    ... )
+    >>> len(clean.t) < len(noisy.t)
+    True
     """
 
     paper: float = 1.0

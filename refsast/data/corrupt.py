@@ -32,6 +32,16 @@ def drop_events(events: Events, rng: np.random.Generator, *, probability: float)
     ------
     ValueError
         If `probability` is outside [0, 1].
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> from refsast import data
+    >>> t, x, y, p = np.array([[0, 7], [1, 2], [3, 4], [1, 0]])
+    >>> events = rs.Events(t, x, y, p)
+    >>> len(data.drop_events(events, np.random.default_rng(0), probability=1.0).t)
+    0
     """
     if not 0.0 <= probability <= 1.0:
         raise ValueError(f"probability must lie in [0, 1], got {probability}")
@@ -71,6 +81,15 @@ def add_noise(
     ValueError
         If `rate` is negative or not finite, or `duration` is no
         positive integer.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refsast import data
+    >>> events = data.synthetic_events(7, np.random.default_rng(0))
+    >>> noisy = data.add_noise(events, np.random.default_rng(0), rate=2.0, duration=300_000)
+    >>> len(noisy.t) > len(events.t)
+    True
     """
     if not 0.0 <= rate < np.inf:
         raise ValueError(f"rate must be finite and not negative, got {rate}")
@@ -103,6 +122,16 @@ def jitter_times(events: Events, rng: np.random.Generator, *, spread: float) -> 
     ------
     ValueError
         If `spread` is negative or not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> from refsast import data
+    >>> t, x, y, p = np.array([[500, 700], [1, 2], [3, 4], [1, 0]])
+    >>> events = rs.Events(t, x, y, p)
+    >>> data.jitter_times(events, np.random.default_rng(0), spread=0.0).t
+    array([500, 700])
     """
     if not 0.0 <= spread < np.inf:
         raise ValueError(f"spread must be finite and not negative, got {spread}")

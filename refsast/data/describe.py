@@ -23,6 +23,15 @@ class Spread:
     ----------
     least, low, median, high, most : float
         Minimum, 5 %, 50 % and 95 % points, maximum.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refsast import data
+    >>> events = [data.synthetic_events(7, np.random.default_rng(i)) for i in range(3)]
+    >>> spread = data.describe(events).on_share
+    >>> spread.least <= spread.median <= spread.most
+    True
     """
 
     least: float
@@ -61,6 +70,14 @@ class Description:
         Mean number of events per recording at each pixel.
     time_histogram : (bins,) array
         Mean number of events per recording in every 5 ms from 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refsast import data
+    >>> events = [data.synthetic_events(7, np.random.default_rng(0))]
+    >>> data.describe(events, steps=5).recordings
+    1
     """
 
     recordings: int
@@ -106,6 +123,15 @@ def describe(
     ------
     ValueError
         If there is no recording, or one of them is empty or off the sensor.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refsast import data
+    >>> events = [data.synthetic_events(7, np.random.default_rng(i)) for i in range(3)]
+    >>> found = data.describe(events, steps=5)
+    >>> found.recordings, found.extent[1] < 34
+    (3, True)
     """
     images = np.zeros((2, *size))
     times = np.zeros(0, np.int64)
@@ -157,6 +183,17 @@ def read_recordings(root: str | os.PathLike[str], split: str) -> Iterator[Events
     ------
     ValueError
         If there is nothing to read, or a recording is malformed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refsast import data
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as root:
+    ...     data.write_synthetic(root, "Test", 10, np.random.default_rng(0))
+    ...     recordings = list(data.read_recordings(root, "Test"))
+    >>> len(recordings)
+    10
     """
     with open_archive(root, split) as archive:
         for recording in archive.recordings:

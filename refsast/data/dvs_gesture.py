@@ -36,6 +36,16 @@ def pool(events: Events, factor: int, *, size: tuple[int, int] = DVS128) -> Even
     ------
     ValueError
         If `factor` does not divide `size`, or an event lies outside the sensor.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> from refsast import data
+    >>> t, x, y, p = np.array([[0, 7], [1, 127], [3, 127], [1, 0]])
+    >>> events = rs.Events(t, x, y, p)
+    >>> data.pool(events, 4).x
+    array([ 0, 31], dtype=int16)
     """
     validate_count("factor", factor)
     if size[0] % factor or size[1] % factor:
@@ -73,6 +83,22 @@ def load_gesture(
     References
     ----------
     Amir et al., "A Low Power, Fully Event-Based Gesture Recognition System", CVPR 2017.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> from refsast import data
+    >>> from tempfile import TemporaryDirectory
+    >>> from pathlib import Path
+    >>> t, x, y, p = np.array([[0, 7], [1, 127], [3, 127], [1, 0]])
+    >>> events = rs.Events(t, x, y, p)
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "wave.bin")
+    ...     rs.write_events(path, events)
+    ...     x = data.load_gesture(path, steps=2, duration=10, factor=4)
+    >>> x.shape
+    (2, 1, 2048)
     """
     events = pool(read_events(path, size=DVS128), factor)
     small = (DVS128[0] // factor, DVS128[1] // factor)

@@ -40,6 +40,15 @@ class Events:
         Column and row, in pixels from the upper left corner.
     p : (n,) array of uint8
         Polarity: 1 where the pixel became brighter (ON), 0 where darker (OFF).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> t, x, y, p = np.array([[0, 7], [1, 2], [3, 4], [1, 0]])
+    >>> events = rs.Events(t, x, y, p)
+    >>> rs.bin_events(events, steps=2, duration=10).sum(axis=1)
+    array([1, 1], dtype=uint64)
     """
 
     t: NDArray[np.int64]
@@ -186,6 +195,20 @@ def read_events(path: str | os.PathLike[str], *, size: tuple[int, int] = SIZE) -
     ------
     ValueError
         As `parse_events`, the message naming the file.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> from refsast import data
+    >>> from tempfile import TemporaryDirectory
+    >>> from pathlib import Path
+    >>> events = data.synthetic_events(7, np.random.default_rng(0))
+    >>> with TemporaryDirectory() as folder:
+    ...     rs.write_events(Path(folder, "seven.bin"), events)
+    ...     again = rs.read_events(Path(folder, "seven.bin"))
+    >>> bool(np.array_equal(again.t, events.t))
+    True
     """
     return parse_events(Path(path).read_bytes(), size=size, name=str(path))
 
@@ -209,6 +232,16 @@ def encode_events(events: Events) -> bytes:
         If the format cannot hold the events: a time of 2**23 microseconds or
         more, a coordinate above 255, an event in row 240 (it would read as a
         marker), or whatever `validate_events` refuses.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> from refsast import data
+    >>> t, x, y, p = np.array([[0, 7], [1, 2], [3, 4], [1, 0]])
+    >>> events = rs.Events(t, x, y, p)
+    >>> data.encode_events(events).hex(" ", 5)
+    '0103800000 0204000007'
     """
     validate_events(events, size=(COORDINATE_LIMIT, COORDINATE_LIMIT))
     if (events.y == MARKER_Y).any():
@@ -236,5 +269,19 @@ def write_events(path: str | os.PathLike[str], events: Events) -> None:
     ------
     ValueError
         As `encode_events`; nothing is written then.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> from refsast import data
+    >>> from tempfile import TemporaryDirectory
+    >>> from pathlib import Path
+    >>> events = data.synthetic_events(7, np.random.default_rng(0))
+    >>> with TemporaryDirectory() as folder:
+    ...     rs.write_events(Path(folder, "seven.bin"), events)
+    ...     size = Path(folder, "seven.bin").stat().st_size
+    >>> size == 5 * len(events.t)  # 40 bits per event
+    True
     """
     write_atomic(path, encode_events(events))

@@ -44,6 +44,17 @@ class Hand:
         Spread of the logarithm of the width.
     softness : float
         Width of the pen's soft edge, in pixels. Positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refsast import data
+    >>> thin, bold = (
+    ...     data.synthetic_events(1, np.random.default_rng(0), hand=data.Hand(width=width))
+    ...     for width in (1.5, 5.0)
+    ... )
+    >>> len(thin.t) < len(bold.t)
+    True
     """
 
     slant: float = 0.2

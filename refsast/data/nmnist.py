@@ -83,6 +83,18 @@ def load_nmnist(
     ----------
     Orchard et al., "Converting Static Image Datasets to Spiking Neuromorphic
     Datasets Using Saccades", Frontiers in Neuroscience 9:437, 2015.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> from refsast import data
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as root:
+    ...     data.write_synthetic(root, "Test", 10, np.random.default_rng(0))
+    ...     x, y = rs.load_nmnist(root, "Test", steps=5)
+    >>> x.shape, y.shape
+    ((5, 10, 2312), (10,))
     """
     x, y = load_nmnist_spikes(
         root,
@@ -133,6 +145,18 @@ def load_nmnist_spikes(
     ------
     ValueError
         As `load_nmnist`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> from refsast import data
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as root:
+    ...     data.write_synthetic(root, "Test", 10, np.random.default_rng(0))
+    ...     x, y = rs.load_nmnist_spikes(root, "Test", steps=5)
+    >>> x.shape, y.shape
+    ((5, 10, 2312), (10,))
     """
     validate_steps(steps, duration)
     workers = worker_count(jobs)
@@ -178,6 +202,16 @@ def split_dataset(
     ------
     ValueError
         If `fraction` is outside (0, 1), the lengths differ, or a part is empty.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refsast import data
+    >>> x, y = np.zeros((5, 10, 2)), np.arange(10) % 2
+    >>> rng = np.random.default_rng(0)
+    >>> (part, labels), (rest, _) = data.split_dataset(x, y, fraction=0.2, rng=rng)
+    >>> part.shape, rest.shape, labels
+    ((5, 2, 2), (5, 8, 2), array([0, 1]))
     """
     if not 0.0 < fraction < 1.0:
         raise ValueError(f"fraction must lie in (0, 1), got {fraction}")

@@ -76,6 +76,14 @@ def synthetic_digits(
     ------
     ValueError
         If `n`, `steps` or `duration` is not a positive integer.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> x, y = rs.synthetic_digits(3, np.random.default_rng(0), steps=5)
+    >>> x.shape, np.unique(x)
+    ((5, 3, 2312), array([0, 1], dtype=uint8))
     """
     x, y = synthetic_spikes(
         n, rng, steps=steps, duration=duration, hand=hand, camera=camera, progress=progress
@@ -127,6 +135,14 @@ def synthetic_spikes(
     ValueError
         If `n`, `steps`, `duration` or `jobs` is not a positive integer, or there is a
         cache and what `rng` will spawn cannot be told.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> x, y = rs.synthetic_spikes(3, np.random.default_rng(0), steps=5)
+    >>> x.shape
+    (5, 3, 2312)
     """
     validate_steps(steps, duration)
     validate_count("n", n)
@@ -173,6 +189,14 @@ def synthetic_events(
     ------
     ValueError
         If `digit` is none of the ten.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refsast import data
+    >>> events = data.synthetic_events(7, np.random.default_rng(0))
+    >>> len(events.t) > 1000, int(events.x.max()) < 34
+    (True, True)
     """
     if digit not in range(CLASSES):
         raise ValueError(f"digit must be one of 0 to 9, got {digit}")
@@ -207,6 +231,18 @@ def write_synthetic(
     ------
     ValueError
         If the split is unknown or already there, or `n` is not positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> from refsast import data
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as root:
+    ...     data.write_synthetic(root, "Train", 10, np.random.default_rng(0))
+    ...     y = rs.load_nmnist(root, "Train", steps=2)[1]
+    >>> np.unique(y)
+    array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
     """
     if split not in SPLITS:
         raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")

@@ -172,6 +172,17 @@ def compare(
     tuple of Result
         Seed after seed, arm after arm. A run that diverges is among them, see `Result.diverged`;
         the others go on.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> data = rs.synthetic_digits(20, np.random.default_rng(0), steps=5)
+    >>> quick = replace(rs.PRESETS["quick"], hidden=(8,), epochs=1, batch=10)
+    >>> results = rs.compare({"SAST": replace(quick, rho=0.3)}, data, data, seeds=[0])
+    >>> [(result.arm, result.seed) for result in results]
+    [('SAST', 0)]
     """
     pairs = [(arm, seed) for seed in seeds for arm in arms]
     runs = train_pairs(arms, data, held_out, pairs, jobs=jobs, scheduler=scheduler)

@@ -92,6 +92,14 @@ class Setting:
         step; None for no cap.
     cap_v : float or None
         Largest spectral norm of a layer's recurrent weights, likewise.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> import refsast as rs
+    >>> sharp = replace(rs.PRESETS["quick"], rho=0.3)
+    >>> sharp.rho, sharp.hidden
+    (0.3, (32,))
     """
 
     source: str

@@ -68,6 +68,13 @@ class Config:
     slope_end : float or None
         Slope of every smooth spike at the end of the training, to which it moves in a line from the
         network's own; None to keep it.
+
+    Examples
+    --------
+    >>> import refsast as rs
+    >>> method = rs.descent.sgd(learning_rate=0.1, momentum=0.9, weight_decay=0.0)
+    >>> rs.Config(10, 32, 0.3, 0.5, method, rs.descent.cosine).rho
+    0.3
     """
 
     epochs: int
@@ -130,6 +137,20 @@ class Epoch:
         Gradients of a minibatch taken so far.
     scores : Scores or None
         On the held-out recordings, where there are some.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    >>> params = rs.init(network, 0)
+    >>> x, y = np.ones((4, 1, 2)), np.array([2])
+    >>> method = rs.descent.sgd(learning_rate=0.1, momentum=0.0, weight_decay=0.0)
+    >>> config = rs.Config(2, 1, 0.0, 0.0, method, rs.descent.constant)
+    >>> run = rs.train(network, params, (x, y), config, rng=np.random.default_rng(0))
+    >>> last = run.curve[-1]
+    >>> last.epoch, last.scores is None
+    (2, True)
     """
 
     epoch: int
@@ -179,6 +200,19 @@ class Run:
         One per epoch.
     mark : dict
         What identifies the run; see `fingerprint`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    >>> params = rs.init(network, 0)
+    >>> x, y = np.ones((4, 1, 2)), np.array([2])
+    >>> method = rs.descent.sgd(learning_rate=0.1, momentum=0.0, weight_decay=0.0)
+    >>> config = rs.Config(2, 1, 0.0, 0.0, method, rs.descent.constant)
+    >>> run = rs.train(network, params, (x, y), config, rng=np.random.default_rng(0))
+    >>> run.params[0].w.shape, run.curve[-1].evaluations
+    ((3, 2), 2)
     """
 
     network: Network

@@ -35,6 +35,20 @@ def read_run(folder: str | Path) -> tuple[Network, Params]:
     ------
     ValueError
         If the folder holds no run, or a damaged one.
+
+    Examples
+    --------
+    >>> import refsast as rs
+    >>> from contextlib import redirect_stderr, redirect_stdout
+    >>> from io import StringIO
+    >>> from tempfile import TemporaryDirectory
+    >>> from refsast.__main__ import main
+    >>> command = ["train", "--preset", "quick", "--train", "20", "--test", "10", "--epochs", "1"]
+    >>> with TemporaryDirectory() as folder, redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+    ...     done = main([*command, "--out", folder + "/run"])
+    ...     network, params = rs.read_run(folder + "/run")
+    >>> done, network.sizes
+    (0, (2312, 32, 10))
     """
     folder = Path(folder)
     record = read_json(folder / RUN)

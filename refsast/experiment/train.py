@@ -114,6 +114,19 @@ def train(
     References
     ----------
     DESIGN 3; THEORY 5 for the update with an independent second minibatch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    >>> params = rs.init(network, 0)
+    >>> x, y = np.ones((4, 1, 2)), np.array([2])
+    >>> method = rs.descent.sgd(learning_rate=0.1, momentum=0.0, weight_decay=0.0)
+    >>> config = rs.Config(2, 1, 0.0, 0.0, method, rs.descent.constant)
+    >>> run = rs.train(network, params, (x, y), config, rng=np.random.default_rng(0))
+    >>> len(run.curve), run.curve[-1].loss < run.curve[0].loss
+    (2, True)
     """
     params = validate_params(network, params)
     data = _validate_data(network, data, "data")

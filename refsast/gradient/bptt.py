@@ -32,6 +32,18 @@ def loss_and_grad(
     -------
     loss, grads
         As from `reference.loss_and_grad`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    >>> params = rs.init(network, 0)
+    >>> x, y = np.ones((4, 1, 2)), np.array([2])
+    >>> by_hand = rs.bptt.loss_and_grad(network, params, x, y)[1]
+    >>> by_tape = rs.reference.loss_and_grad(network, params, x, y)[1]
+    >>> bool(np.allclose(by_hand[0].w, by_tape[0].w, rtol=1e-12))
+    True
     """
     params, x, y = validate_float64(network, params, x, y)
     trace = unroll(network, params, x)

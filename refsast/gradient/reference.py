@@ -33,6 +33,16 @@ def loss(network: Network, params: Params, x: ArrayLike | Spikes, y: ArrayLike) 
     -------
     scalar array
         The loss, in nats.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    >>> params = rs.init(network, 0)
+    >>> x, y = np.ones((4, 1, 2)), np.array([2])
+    >>> float(rs.reference.loss(network, params, x, y)) > 0
+    True
     """
     params, x, y = validate_float64(network, params, x, y)
     return cross_entropy(unroll(network, params, x).logits, y)
@@ -67,6 +77,17 @@ def loss_and_grad(
     References
     ----------
     DESIGN 3 and 5.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    >>> params = rs.init(network, 0)
+    >>> x, y = np.ones((4, 1, 2)), np.array([2])
+    >>> loss, grads = rs.reference.loss_and_grad(network, params, x, y)
+    >>> float(loss) > 0, grads[0].w.shape
+    (True, (3, 2))
     """
     params, x, y = validate_float64(network, params, x, y)
 
@@ -89,6 +110,16 @@ def input_grad(network: Network, params: Params, x: ArrayLike | Spikes, y: Array
     -------
     (time, batch, n_0) array
         Nats per unit of input; of the *mean* loss, so each recording's share is 1/batch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    >>> params = rs.init(network, 0)
+    >>> x, y = np.ones((4, 1, 2)), np.array([2])
+    >>> rs.reference.input_grad(network, params, x, y).shape
+    (4, 1, 2)
     """
     params, x, y = validate_float64(network, params, x, y)
     return value_and_grad(lambda x: cross_entropy(unroll(network, params, x).logits, y), x)[1][0]
@@ -116,6 +147,17 @@ def hvp(
     References
     ----------
     Pearlmutter, "Fast exact multiplication by the Hessian", Neural Computation 6 (1994), 147-160.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    >>> params = rs.init(network, 0)
+    >>> x, y = np.ones((4, 1, 2)), np.array([2])
+    >>> direction = tuple(rs.Layer(np.ones_like(p.w), np.zeros_like(p.b)) for p in params)
+    >>> rs.reference.hvp(network, params, x, y, direction)[0].w.shape
+    (3, 2)
     """
     require_hessian(network)
     params, x, y = validate_float64(network, params, x, y)
@@ -155,6 +197,17 @@ def straight_through(
         Mean cross entropy of the hard network, in nats.
     estimate : tuple of Layer
         Of the shapes of `params`. No function has it as its gradient.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    >>> params = rs.init(network, 0)
+    >>> x, y = np.ones((4, 1, 2)), np.array([2])
+    >>> loss, estimate = rs.reference.straight_through(network, params, x, y)
+    >>> estimate[0].w.shape
+    (3, 2)
     """
 
     def swap_spike(spike: Spike) -> Spike:

@@ -118,6 +118,17 @@ def rounding(
     ----------
     DESIGN 5; Higham, "Accuracy and Stability of Numerical Algorithms" (2002), Sec. 3.3 for running
     error analysis.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    >>> params = rs.init(network, 0)
+    >>> x, y = np.ones((4, 1, 2)), np.array([2])
+    >>> bounds, _ = rs.rounding(network, params, x, y)
+    >>> bool(bounds[0].w.max() < 1e-10)
+    False
     """
     params, x, y = validate(network, params, x, y)
     trace = unroll(network, params, x)

@@ -32,6 +32,14 @@ class LIF:
     References
     ----------
     DESIGN 1 and 3.
+
+    Examples
+    --------
+    >>> import refsast as rs
+    >>> neuron = rs.LIF(leak=0.9, threshold=1.0, spike=rs.Arctan(2.0), reset=rs.Subtract())
+    >>> network = rs.Network((4, 5, 3), neuron, rs.SpikeRate(10.0))
+    >>> network.neuron.reset
+    Subtract(leaked=False)
     """
 
     leak: float

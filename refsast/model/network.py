@@ -33,6 +33,14 @@ class Network:
     References
     ----------
     DESIGN 3.
+
+    Examples
+    --------
+    >>> import refsast as rs
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    >>> params = rs.init(network, 0)
+    >>> [layer.w.shape for layer in params]
+    [(3, 2)]
     """
 
     sizes: tuple[int, ...]
@@ -111,6 +119,14 @@ def init(network: Network, rng: np.random.Generator | int) -> Params:
     ------
     ValueError
         If `rng` is neither a Generator nor an integer that is not negative.
+
+    Examples
+    --------
+    >>> import refsast as rs
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    >>> params = rs.init(network, 0)
+    >>> [layer.w.shape for layer in params], params[0].w.dtype.name
+    ([(3, 2)], 'float64')
     """
     if isinstance(rng, int | np.integer) and not isinstance(rng, bool) and rng >= 0:
         rng = np.random.default_rng(int(rng))
@@ -145,6 +161,16 @@ def unflatten(network: Network, w: ArrayLike) -> Params:
     ------
     ValueError
         If `w` does not have shape (p,), or is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    >>> params = rs.init(network, 0)
+    >>> again = rs.unflatten(network, rs.flatten(params))
+    >>> bool(np.array_equal(again[0].w, params[0].w))
+    True
     """
     return split_vector(network, as_array(w, "w", (network.n_params,)))
 

@@ -21,6 +21,16 @@ class Layer:
         Bias, potential per step.
     v : (n_out, n_out) array or None
         Recurrent weights, potential per spike of the previous step.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> layer = rs.Layer(w=np.eye(2), b=np.zeros(2))
+    >>> layer.v is None
+    True
+    >>> rs.flatten((layer,))
+    array([1., 0., 0., 1., 0., 0.])
     """
 
     w: Array
@@ -44,6 +54,14 @@ def flatten(params: Params) -> Array:
     -------
     (p,) array
         Layer after layer, each as w, b, v, in row-major order.
+
+    Examples
+    --------
+    >>> import refsast as rs
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    >>> params = rs.init(network, 0)
+    >>> rs.flatten(params).shape  # 3 x 2 weights and 3 biases
+    (9,)
     """
     return np.concatenate([array.ravel() for array in param_arrays(params)])
 

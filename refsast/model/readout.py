@@ -25,6 +25,16 @@ class SpikeRate:
     ----------
     gain : float
         Logit of a neuron that fires at every step. Positive and finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    >>> params = rs.init(network, 0)
+    >>> run = rs.run(network, params, np.ones((4, 1, 2)))
+    >>> bool(np.allclose(run.logits, 5.0 * run.s[-1].mean(axis=0)))
+    True
     """
 
     gain: float
@@ -46,6 +56,15 @@ class LinearReadout:
     ----------
     n_out : int
         Number of classes. Positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.LinearReadout(2))
+    >>> params = rs.init(network, 0)
+    >>> rs.run(network, params, np.ones((4, 1, 2))).logits.shape
+    (1, 2)
     """
 
     n_out: int
@@ -73,6 +92,14 @@ class LeakyReadout:
         Number of classes. Positive.
     leak : float
         Fraction of the potential kept per step, in [0, 1].
+
+    Examples
+    --------
+    >>> import refsast as rs
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.LeakyReadout(2, 0.5))
+    >>> params = rs.init(network, 0)
+    >>> [layer.w.shape for layer in params]
+    [(3, 2), (2, 3)]
     """
 
     n_out: int

@@ -17,6 +17,15 @@ class ToZero:
     References
     ----------
     DESIGN 1; the paper's reset.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> network = rs.Network((1, 1), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    >>> params = (rs.Layer(np.array([[0.8]]), np.array([0.0])),)
+    >>> rs.run(network, params, np.ones((4, 1, 1)), rs.heaviside).u[0].ravel().round(2)
+    array([0.8 , 1.52, 0.8 , 1.52])
     """
 
     def __call__(self, leak: float, threshold: float, u: Array, s: Array) -> Array:
@@ -40,6 +49,16 @@ class Subtract:
     References
     ----------
     DESIGN 1; snnTorch ``subtract`` (not leaked), SpikingJelly ``v_reset=None`` (leaked).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> neuron = rs.LIF(0.9, 1.0, rs.Arctan(2.0), rs.Subtract())
+    >>> network = rs.Network((1, 1), neuron, rs.SpikeRate(5.0), bias=False)
+    >>> params = (rs.Layer(np.array([[0.8]])),)
+    >>> rs.run(network, params, np.ones((4, 1, 1)), rs.heaviside).u[0].ravel().round(2)
+    array([0.8 , 1.52, 1.17, 0.85])
     """
 
     leaked: bool = False
@@ -63,6 +82,16 @@ class NoReset:
     References
     ----------
     DESIGN 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> neuron = rs.LIF(0.9, 1.0, rs.Arctan(2.0), rs.NoReset())
+    >>> network = rs.Network((1, 1), neuron, rs.SpikeRate(5.0), bias=False)
+    >>> params = (rs.Layer(np.array([[0.8]])),)
+    >>> rs.run(network, params, np.ones((4, 1, 1)), rs.heaviside).u[0].ravel().round(2)
+    array([0.8 , 1.52, 2.17, 2.75])
     """
 
     def __call__(self, leak: float, threshold: float, u: Array, s: Array) -> Array:

@@ -53,6 +53,16 @@ def project(
     References
     ----------
     THEORY 0 and 2, for what the norms do. The projection: Mirsky, Quart. J. Math. 11 (1960), 50-59.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    >>> params = rs.init(network, 0)
+    >>> capped = rs.project(network, params, w=0.5)
+    >>> np.linalg.norm([params[0].w, capped[0].w], ord=2, axis=(1, 2)).round(3)
+    array([1.199, 0.5  ])
     """
     for name, cap in (("w", w), ("v", v), ("readout", readout)):
         if cap is not None:

@@ -48,6 +48,13 @@ def heaviside(v: Array) -> Array:
     References
     ----------
     DESIGN 1 and 3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> rs.heaviside(np.array([-1.0, 0.0, 1.0]))
+    array([0., 1., 1.])
     """
     distance = np.asarray(stop_gradient(v))
     return (distance.real >= 0.0).astype(np.result_type(distance, np.float32))

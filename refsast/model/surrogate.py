@@ -57,6 +57,16 @@ class Arctan:
     References
     ----------
     DESIGN 4; SpikingJelly ``ATan(alpha=b)``, snnTorch ``atan(alpha=b)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> spike = rs.Arctan(2.0)
+    >>> spike(np.array([-1.0, 0.0, 1.0])).round(3)
+    array([0.098, 0.5  , 0.902])
+    >>> float(spike.derivative(np.array(0.0)))
+    1.0
     """
 
     slope: float
@@ -105,6 +115,14 @@ class Logistic:
     References
     ----------
     DESIGN 4; SpikingJelly ``Sigmoid(alpha=k)``, snnTorch ``sigmoid(slope=k)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> spike = rs.Logistic(2.0)
+    >>> spike(np.array([-1.0, 0.0, 1.0])).round(3)
+    array([0.119, 0.5  , 0.881])
     """
 
     slope: float
@@ -151,6 +169,14 @@ class Algebraic:
     ----------
     slope : float
         k, twice the slope of sigma at threshold, per unit of potential. Positive and finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> spike = rs.Algebraic(2.0)
+    >>> spike(np.array([-1.0, 0.0, 1.0])).round(3)
+    array([0.053, 0.5  , 0.947])
     """
 
     slope: float
@@ -197,6 +223,14 @@ class FastSigmoid:
     ----------
     slope : float
         k, twice the slope of sigma at threshold, per unit of potential. Positive and finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> spike = rs.FastSigmoid(2.0)
+    >>> spike(np.array([-1.0, 0.0, 1.0])).round(3)
+    array([0.167, 0.5  , 0.833])
     """
 
     slope: float
@@ -240,6 +274,14 @@ class PiecewiseQuadratic:
     ----------
     slope : float
         k, the slope of sigma at threshold, per unit of potential. Positive and finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> spike = rs.PiecewiseQuadratic(2.0)
+    >>> spike(np.array([-1.0, -0.25, 0.0, 1.0])).round(3)
+    array([0.   , 0.125, 0.5  , 1.   ])
     """
 
     slope: float

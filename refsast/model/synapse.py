@@ -32,6 +32,16 @@ class Synapse:
     ----------
     DESIGN 1; Norse 1.1.0: ``leak = 1 - dt tau_syn_inv``, ``scale = dt tau_mem_inv``, not delayed in
     `LIFCell`, delayed in its `lsnn` cells.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    >>> params = rs.init(network, 0)
+    >>> case = rs.Case(network, params, np.ones((4, 1, 2)), [2], rs.Synapse(leak=0.8))
+    >>> case.synapse
+    Synapse(leak=0.8, scale=1.0, delayed=False)
     """
 
     leak: float

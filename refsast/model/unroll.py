@@ -31,6 +31,16 @@ class Trace:
         Potentials and spikes, one array per spiking layer.
     logits : (batch, classes) array
         The readout.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    >>> params = rs.init(network, 0)
+    >>> trace = rs.run(network, params, np.ones((4, 1, 2)))
+    >>> trace.u[0].shape, trace.logits.shape
+    ((4, 1, 3), (1, 3))
     """
 
     u: tuple[Array, ...]
@@ -106,6 +116,17 @@ def run(
     References
     ----------
     DESIGN 1; THEORY 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    >>> params = rs.init(network, 0)
+    >>> x = np.ones((4, 1, 2))  # four steps, one recording, two inputs
+    >>> smooth, hard = rs.run(network, params, x), rs.run(network, params, x, rs.heaviside)
+    >>> smooth.logits.shape, np.unique(hard.s[0])
+    ((1, 3), array([0., 1.]))
     """
     params, x = validate_run(network, params, x)
     hard = network if spike is None else replace_spikes(network, lambda _: spike)

@@ -31,6 +31,16 @@ class Descent:
     update : callable
         ``update(state, w, grad, factor) -> (state, w)``: the state and the parameters after one
         step with `factor` times the learning rate.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> method = rs.descent.sgd(learning_rate=0.1, momentum=0.0, weight_decay=0.0)
+    >>> w = np.array([1.0, 2.0])
+    >>> state, w = method.update(method.init(w), w, np.array([1.0, 0.0]), 1.0)
+    >>> w
+    array([0.9, 2. ])
     """
 
     description: str
@@ -66,6 +76,13 @@ def sgd(*, learning_rate: float, momentum: float, weight_decay: float) -> Descen
     References
     ----------
     Polyak, USSR Comp. Math. Phys. 4 (1964), 1-17; PyTorch ``SGD(nesterov=False)`` for the form.
+
+    Examples
+    --------
+    >>> import refsast as rs
+    >>> method = rs.descent.sgd(learning_rate=0.1, momentum=0.0, weight_decay=0.0)
+    >>> method.description
+    'sgd(learning_rate=0.1, momentum=0.0, weight_decay=0.0)'
     """
     require_positive(learning_rate, "learning_rate")
     _require_memory(momentum, "momentum")
@@ -113,6 +130,18 @@ def adam(
     References
     ----------
     Kingma and Ba, arXiv:1412.6980, Algorithm 1; Loshchilov and Hutter, arXiv:1711.05101.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> method = rs.descent.adam(
+    ...     learning_rate=0.1, beta1=0.9, beta2=0.999, epsilon=1e-8, weight_decay=0.0
+    ... )
+    >>> w = np.array([1.0, 2.0])
+    >>> state, w = method.update(method.init(w), w, np.array([5.0, 0.0]), 1.0)
+    >>> w.round(6)
+    array([0.9, 2. ])
     """
     require_positive(learning_rate, "learning_rate")
     _require_memory(beta1, "beta1")
@@ -159,6 +188,16 @@ def projected(method: Descent, project: Callable[[Array], Array], *, says: str) 
     ----------
     Goldstein, Bull. Amer. Math. Soc. 70 (1964), 709-710; Levitin and Polyak, USSR Comp. Math. Phys.
     6 (1966), 1-50.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> plain = rs.descent.sgd(learning_rate=1.0, momentum=0.0, weight_decay=0.0)
+    >>> method = rs.descent.projected(plain, lambda w: np.clip(w, 0, 1), says="clipped to [0, 1]")
+    >>> w = np.array([0.5])
+    >>> method.update(method.init(w), w, np.array([2.0]), 1.0)[1]
+    array([0.])
     """
 
     def update(state: State, w: Array, grad: Array, factor: float) -> tuple[State, Array]:
@@ -180,6 +219,12 @@ def constant(share: float) -> float:
     -------
     float
         1.
+
+    Examples
+    --------
+    >>> import refsast as rs
+    >>> rs.descent.constant(0.3)
+    1.0
     """
     return 1.0
 
@@ -200,6 +245,12 @@ def cosine(share: float) -> float:
     References
     ----------
     Loshchilov and Hutter, arXiv:1608.03983, Eq. 5 without restarts.
+
+    Examples
+    --------
+    >>> import refsast as rs
+    >>> rs.descent.cosine(0.0), round(rs.descent.cosine(0.5), 12)
+    (1.0, 0.5)
     """
     return 0.5 * (1.0 + float(np.cos(np.pi * share)))
 

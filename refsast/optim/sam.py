@@ -176,6 +176,15 @@ def gradient(
     References
     ----------
     Foret et al., arXiv:2010.01412, Sec. 2; THEORY 5 for the second minibatch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> def bowl(w):
+    ...     return 0.5 * w @ w, w
+    >>> rs.sam.gradient(bowl, np.array([3.0, 4.0]), rho=0.5)
+    array([3.3, 4.4])
     """
     w = as_array(w, "w", ("p",))
     descent = objective if second is None else second
@@ -219,6 +228,15 @@ def exact_gradient(
     References
     ----------
     THEORY 4d.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> def bowl(w):
+    ...     return 0.5 * w @ w, w
+    >>> rs.sam.exact_gradient(bowl, lambda w, v: v, np.array([3.0, 4.0]), rho=0.5)
+    array([3.3, 4.4])
     """
     w = as_array(w, "w", ("p",))
     grad = as_array(objective(w)[1], "grad", w.shape)

@@ -92,6 +92,20 @@ def integrable(
     ----------
     Gygax and Zenke, "Elucidating the theoretical underpinnings of surrogate gradient learning in
     spiking neural networks", arXiv:2404.14964 (2024).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    >>> params = rs.init(network, 0)
+    >>> case = rs.Case(network, params, np.ones((4, 1, 2)), [2], name="mine")
+    >>> def detached(params, x, y):
+    ...     neuron = rs.LIF(0.9, 1.0, rs.Arctan(2.0), detach_reset=True)
+    ...     return rs.fast.loss_and_grad(rs.Network((2, 3), neuron, network.readout), params, x, y)
+    >>> verdict = rs.integrable(detached, case, rng=np.random.default_rng(0))
+    >>> verdict.kind.name, verdict.kind.value
+    ('NONE', 'not a gradient of anything')
     """
     gradient = require_callable(gradient)
     if case.hard:

@@ -74,6 +74,19 @@ class Verdict:
         How two answers to one question differed.
     reason : str
         Why nothing was measured, or about what part of the case it was.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    >>> params = rs.init(network, 0)
+    >>> case = rs.Case(network, params, np.ones((4, 1, 2)), [2], name="mine")
+    >>> def exact(params, x, y):
+    ...     return rs.fast.loss_and_grad(network, params, x, y)
+    >>> verdict = rs.integrable(exact, case, rng=np.random.default_rng(0))
+    >>> verdict.kind.name, bool(verdict.symmetry.holds)
+    ('GRADIENT', True)
     """
 
     kind: VerdictKind

@@ -27,6 +27,16 @@ def explain(diagnosis: Diagnosis) -> tuple[str, ...]:
     tuple of str
         Four or five sentences. Layers count from 1, labels from 0; points are hundredths of the
         recordings.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    >>> params = rs.init(network, 0)
+    >>> x, y = np.ones((4, 1, 2)), np.array([2])
+    >>> rs.explain(rs.diagnose(network, params, x, y))[0][:27]
+    'With smooth spikes 100.0 % '
     """
     d = diagnosis
     if not has_gap(d):

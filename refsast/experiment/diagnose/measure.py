@@ -96,6 +96,17 @@ def diagnose(
     References
     ----------
     DESIGN, "SAST in four lines": nothing changes in the swap but the spike.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    >>> params = rs.init(network, 0)
+    >>> x, y = np.ones((4, 1, 2)), np.array([2])
+    >>> found = rs.diagnose(network, params, x, y)
+    >>> found.recordings, found.swap.lost
+    (1, 0)
     """
     params = validate_real_params(network, params)
     x, labels = validate_dataset(network, x, y)

@@ -175,6 +175,17 @@ class Diagnosis:
         Mean of ``|change of a logit|`` by the whole swap; at most the sum over the layers.
     layers : tuple of LayerDiagnosis
         One per spiking layer.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    >>> params = rs.init(network, 0)
+    >>> x, y = np.ones((4, 1, 2)), np.array([2])
+    >>> found = rs.diagnose(network, params, x, y)
+    >>> found.smooth.accuracy, len(found.layers)
+    (1.0, 1)
     """
 
     recordings: int
@@ -244,5 +255,22 @@ def read_diagnosis(path: str | Path) -> Diagnosis:
     ------
     ValueError
         If there is no such file, or it is damaged.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> from tempfile import TemporaryDirectory
+    >>> from pathlib import Path
+    >>> from refsast.experiment.diagnose.page import write_diagnosis
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    >>> params = rs.init(network, 0)
+    >>> x, y = np.ones((4, 1, 2)), np.array([2])
+    >>> found = rs.diagnose(network, params, x, y)
+    >>> with TemporaryDirectory() as folder:
+    ...     page = write_diagnosis(Path(folder), found, {})
+    ...     again = rs.read_diagnosis(Path(folder, "diagnosis.json"))
+    >>> again.smooth.accuracy == found.smooth.accuracy
+    True
     """
     return decode_diagnosis(codec.read_json(Path(path)).get("diagnosis"))

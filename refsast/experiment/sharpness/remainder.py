@@ -34,6 +34,17 @@ class Remainder:
     References
     ----------
     THEORY 4a, 4c and 4d, where each is bounded.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    >>> params = rs.init(network, 0)
+    >>> x, y = np.ones((4, 1, 2)), np.array([2])
+    >>> found = rs.sharpness.sam_remainder(network, params, x, y, rho=0.1)
+    >>> found.rho, abs(found.first_order) < found.rho * found.grad_norm
+    (0.1, True)
     """
 
     rho: float
@@ -78,6 +89,17 @@ def sam_remainder(
     References
     ----------
     THEORY 4.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    >>> params = rs.init(network, 0)
+    >>> x, y = np.ones((4, 1, 2)), np.array([2])
+    >>> found = rs.sharpness.sam_remainder(network, params, x, y, rho=0.1)
+    >>> found.dropped > 0
+    True
     """
     params, x, y = validate_point(network, params, x, y)
     require_positive(rho, "rho")

@@ -33,6 +33,18 @@ class Spectrum:
         ``|H v - value v|``: an eigenvalue of the Hessian lies no farther than that from each value.
     products : int
         How many products with the Hessian were taken, those for the residuals included.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    >>> params = rs.init(network, 0)
+    >>> x, y = np.ones((4, 1, 2)), np.array([2])
+    >>> rng = np.random.default_rng(0)
+    >>> found = rs.sharpness.top_eigenvalues(network, params, x, y, k=2, rng=rng)
+    >>> found.values.shape, found.vectors.shape
+    ((2,), (9, 2))
     """
 
     values: Array
@@ -89,6 +101,18 @@ def top_eigenvalues(
     References
     ----------
     Lehoucq, Sorensen and Yang, "ARPACK Users' Guide", SIAM 1998; THEORY 3b.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    >>> params = rs.init(network, 0)
+    >>> x, y = np.ones((4, 1, 2)), np.array([2])
+    >>> rng = np.random.default_rng(0)
+    >>> found = rs.sharpness.top_eigenvalues(network, params, x, y, k=1, rng=rng)
+    >>> bool(found.residuals[0] < 1e-6)
+    True
     """
     params, x, y = validate_point(network, params, x, y)
     p = network.n_params

@@ -26,6 +26,22 @@ class Point:
         Products with the Hessian that it took.
     remainder : Remainder
         At the same parameters.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    >>> params = rs.init(network, 0)
+    >>> x, y = np.ones((4, 1, 2)), np.array([2])
+    >>> method = rs.descent.sgd(learning_rate=0.1, momentum=0.0, weight_decay=0.0)
+    >>> config = rs.Config(2, 1, 0.0, 0.0, method, rs.descent.constant)
+    >>> run, points = rs.sharpness.along_training(
+    ...     network, params, (x, y), config, rng=np.random.default_rng(0), on=(x, y), rho=0.1,
+    ...     every=1, tolerance=1e-3,
+    ... )
+    >>> [point.epoch for point in points]
+    [0, 1, 2]
     """
 
     epoch: int
@@ -84,6 +100,22 @@ def along_training(
     ------
     ValueError
         If something is not as `train`, `top_eigenvalues` or `sam_remainder` want it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    >>> params = rs.init(network, 0)
+    >>> x, y = np.ones((4, 1, 2)), np.array([2])
+    >>> method = rs.descent.sgd(learning_rate=0.1, momentum=0.0, weight_decay=0.0)
+    >>> config = rs.Config(2, 1, 0.0, 0.0, method, rs.descent.constant)
+    >>> run, points = rs.sharpness.along_training(
+    ...     network, params, (x, y), config, rng=np.random.default_rng(0), on=(x, y), rho=0.1,
+    ...     every=2, tolerance=1e-3,
+    ... )
+    >>> len(run.curve), [point.epoch for point in points]
+    (2, [0, 2])
     """
     if not is_positive_int(every):
         raise ValueError(f"every must be a positive integer, got {every!r}")

@@ -84,6 +84,17 @@ def sam_gradient(
     ----------
     Foret et al., "Sharpness-Aware Minimization", arXiv:2010.01412, Sec. 2; THEORY 5 for the second
     minibatch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    >>> params = rs.init(network, 0)
+    >>> x, y = np.ones((4, 1, 2)), np.array([2])
+    >>> loss, grads = rs.fast.sam_gradient(network, params, (x, y), (0 * x, y), rho=0.1)
+    >>> grads[0].w.shape
+    (3, 2)
     """
     require_nonnegative(rho, "rho")
     first = _require_pair(first, "first")
