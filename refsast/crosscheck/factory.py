@@ -10,34 +10,40 @@ from functools import reduce
 from refsast.crosscheck.case import Case, Factory, Implementation, call_foreign, describe_error
 
 
-def load_factory(spec: str, name: str = "impl") -> Factory:
-    """Return the factory that a text such as ``package.module:factory`` names.
+def load_object(spec: str, name: str = "impl") -> object:
+    """Return what a text such as ``package.module:name`` names.
 
     `name` is what the text is called where it comes from. The attribute path may have dots. Raises
-    ValueError if there is no colon, the module does not import, or it has no such callable.
+    ValueError if there is no colon, the module does not import, or it has no such attribute.
 
     Examples
     --------
-    >>> load_factory("operator:add").__name__
-    'add'
-    >>> load_factory("operator.add")
+    >>> load_object("math:tau") > 6
+    True
+    >>> load_object("operator.add")
     Traceback (most recent call last):
-    ValueError: impl must be written package:factory, got 'operator.add'
+    ValueError: impl must be written package:name, got 'operator.add'
     """
     module, colon, path = spec.partition(":")
     if not (colon and _is_attribute_path(module) and _is_attribute_path(path)):
-        raise ValueError(f"{name} must be written package:factory, got {spec!r}")
+        raise ValueError(f"{name} must be written package:name, got {spec!r}")
     try:
         found = importlib.import_module(module)
     except (Exception, SystemExit) as error:
         wanted = f"{name} must name a module that can be imported"
         raise ValueError(f"{wanted}, got {module!r}: {describe_error(error)}") from error
     try:  # an attribute path may lead through classes and submodules
-        factory = reduce(getattr, path.split("."), found)
+        return reduce(getattr, path.split("."), found)
     except AttributeError as error:
         raise ValueError(f"{name} must name something in {module}, got {path!r}") from error
+
+
+def load_factory(spec: str, name: str = "impl") -> Factory:
+    """Return the factory that a text names, as `load_object`; raises ValueError if it is none."""
+    factory = load_object(spec, name)
     if not callable(factory):
-        raise ValueError(f"{name} must name a callable, got {path!r}, a {type(factory).__name__}")
+        path, kind = spec.partition(":")[2], type(factory).__name__
+        raise ValueError(f"{name} must name a callable, got {path!r}, a {kind}")
     return factory
 
 

@@ -44,7 +44,8 @@ def read_run(folder: str | Path) -> tuple[Network, Params]:
     >>> from tempfile import TemporaryDirectory
     >>> from refsast.__main__ import main
     >>> command = ["train", "--preset", "quick", "--train", "20", "--test", "10", "--epochs", "1"]
-    >>> with TemporaryDirectory() as folder, redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+    >>> silent = StringIO()
+    >>> with TemporaryDirectory() as folder, redirect_stdout(silent), redirect_stderr(silent):
     ...     done = main([*command, "--out", folder + "/run"])
     ...     network, params = rs.read_run(folder + "/run")
     >>> done, network.sizes

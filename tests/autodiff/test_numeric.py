@@ -15,7 +15,7 @@ from refsast.autodiff.numeric import (
     complex_step,
     complex_step_gradient,
 )
-from tests.strategies import min_examples, numbers
+from refsast.testing import min_examples, numbers
 
 KNOWN = {
     "exp": (np.exp, np.exp),

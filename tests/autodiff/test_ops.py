@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from refsast.autodiff import hvp, jvp, ops, value_and_grad, vjp
 from refsast.autodiff.numeric import adjoint_gap, complex_step
 from refsast.autodiff.tape import apply
-from tests.strategies import min_examples, seeds
+from refsast.testing import min_examples, seeds
 
 ROUNDING = 1e-14  # of a sum of at most 64 terms, each rounded a few times
 BINARY = [op for op in ops.UFUNCS.values() if len(op.pullbacks) == 2 and op.value is not np.matmul]

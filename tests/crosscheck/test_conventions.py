@@ -23,8 +23,15 @@ from refsast.crosscheck.adapters.conversion import NoExactConversion, convert, m
 from refsast.crosscheck.variants import solve
 from refsast.model.params import layer_arrays, map_params
 from refsast.model.synapse import Synapse
-from tests.error_ratio import TOLERANCE, error_ratio
-from tests.strategies import cases, fractions, min_examples, seeds, surrogates
+from refsast.testing import (
+    TOLERANCE,
+    error_ratio,
+    fractions,
+    min_examples,
+    problems,
+    seeds,
+    surrogates,
+)
 
 LEAKS = fractions(0.0, 1.0, 0.0, 0.5, 1.0)
 FACTORS = fractions(0.25, 4.0, 0.5, 1.0, 2.0)
@@ -362,7 +369,7 @@ def test_which_libraries_are_one_another(from_, to):
             convert(params, a, b, SMOOTH)
 
 
-@given(cases())
+@given(problems())
 @min_examples(100)
 @pytest.mark.slow
 def test_refsasts_own_convention_is_its_run(case):

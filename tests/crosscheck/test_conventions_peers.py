@@ -9,7 +9,7 @@ import pytest
 import refsast as rs
 from refsast.crosscheck.adapters import libraries
 from refsast.crosscheck.adapters.convention import Convention, States, simulate
-from tests.error_ratio import TOLERANCE
+from refsast.testing import TOLERANCE
 
 torch = pytest.importorskip("torch")
 

@@ -15,7 +15,7 @@ from refsast.crosscheck.integrability import criteria, field
 from refsast.crosscheck.integrability.criteria import decide, integrable, loss_slope
 from refsast.crosscheck.integrability.field import ABSCISSAE, CALLS, Field, Sample, spacing
 from refsast.crosscheck.integrability.verdict import Measurement, Verdict, VerdictKind
-from tests.strategies import RESETS, SURROGATES
+from refsast.testing import RESETS, SURROGATES
 
 READOUTS = (rs.SpikeRate(4.0), rs.LinearReadout(3), rs.LeakyReadout(3, 0.9))
 

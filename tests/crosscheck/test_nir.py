@@ -13,7 +13,7 @@ from refsast.crosscheck.case import Case
 from refsast.crosscheck.variants import solve
 from refsast.model.params import layer_arrays
 from refsast.model.synapse import Synapse
-from tests.strategies import RESETS, fractions, min_examples, networks, parameters
+from refsast.testing import RESETS, fractions, min_examples, networks, parameters
 
 nir = pytest.importorskip("nir")
 from refsast.crosscheck.adapters import nir as adapter  # noqa: E402

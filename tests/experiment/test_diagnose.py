@@ -16,7 +16,7 @@ from refsast.experiment.diagnose.record import (
     decode_diagnosis,
     encode_diagnosis,
 )
-from tests.strategies import cases, min_examples
+from refsast.testing import min_examples, problems
 
 SPIKE = rs.Arctan(2.0)
 NEURON = rs.LIF(0.0, 1.0, SPIKE)
@@ -172,7 +172,7 @@ def test_spikes_that_are_zero_come_from_nowhere():
 
 
 @min_examples(40)
-@given(cases().filter(lambda case: case.network.classes > 1))
+@given(problems().filter(lambda case: case.network.classes > 1))
 def test_every_part_fits_the_whole(case):
     found, scores = rs.diagnose(*case), rs.evaluate(*case)
     layers, n = found.layers, found.recordings
@@ -199,7 +199,7 @@ def test_every_part_fits_the_whole(case):
 
 
 @min_examples(30)
-@given(cases())
+@given(problems())
 def test_a_mixture_is_the_network_with_these_spikes(case):
     network, params, x, _ = case
     mixtures = list_mixtures(len(network.neurons))

@@ -11,8 +11,8 @@ import refsast as rs
 from refsast.autodiff.numeric import complex_step
 from refsast.experiment.sharpness import along_training, sam_remainder, top_eigenvalues
 from refsast.experiment.sharpness import spectrum as spectrum_module
+from refsast.testing import ANALYTIC, min_examples, problems, seeds, to_float64
 from tests.experiment.tiny import CONFIG, NETWORK, bits, recordings, start, train
-from tests.strategies import ANALYTIC, cases, min_examples, seeds, to_float64
 
 P = NETWORK.n_params
 
@@ -36,7 +36,7 @@ def dense_hessian(network, params, x, y):
 
 
 @pytest.mark.slow
-@given(cases(families=ANALYTIC, detach=False), st.integers(1, 60), st.booleans(), seeds())
+@given(problems(families=ANALYTIC, detach=False), st.integers(1, 60), st.booleans(), seeds())
 @min_examples(8)
 def test_the_eigenvalues_are_those_of_the_dense_hessian(case, k, by_magnitude, seed):
     hessian = dense_hessian(*case)
@@ -149,7 +149,7 @@ def test_single_precision_and_spikes_are_taken_as_the_numbers_they_are():
 
 
 @pytest.mark.slow
-@given(cases(families=ANALYTIC, detach=False), st.floats(1e-3, 2.0))
+@given(problems(families=ANALYTIC, detach=False), st.floats(1e-3, 2.0))
 @min_examples(40)
 def test_the_remainder_is_its_definition(case, rho):
     network, params, x, y = to_float64(case)

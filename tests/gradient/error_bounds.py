@@ -7,10 +7,10 @@ import numpy as np
 import refsast as rs
 from refsast.arrays import Array
 from refsast.model.loss import one_hot, softmax
-from tests.strategies import Case
+from refsast.testing import Problem
 
 
-def add_markers(case: Case) -> Case:
+def add_markers(case: Problem) -> Problem:
     """Return the case with one more input per step and recording, which fires there alone.
 
     Their weights are zero, so nothing changes; but the gradient in them is the first layer's delta,
@@ -21,17 +21,17 @@ def add_markers(case: Case) -> Case:
     first = case.params[0]
     wider = replace(first, w=np.hstack([first.w, np.zeros((len(first.w), time * batch))]))
     network = replace(case.network, sizes=(n_in + time * batch, *case.network.sizes[1:]))
-    return Case(network, (wider, *case.params[1:]), np.concatenate([case.x, markers], 2), case.y)
+    return Problem(network, (wider, *case.params[1:]), np.concatenate([case.x, markers], 2), case.y)
 
 
-def grad_from_markers(case: Case, of_first_weights: Array, weights: Array) -> Array:
+def grad_from_markers(case: Problem, of_first_weights: Array, weights: Array) -> Array:
     """Return what the columns of the markers say about the input, through the given weights."""
     time, batch, n_in = case.x.shape
     deltas = of_first_weights[:, n_in:]
     return (deltas.T @ weights).reshape(time, batch, n_in)
 
 
-def straight_through_bounds(case: Case) -> rs.Params:
+def straight_through_bounds(case: Problem) -> rs.Params:
     """Return the magnitudes of the terms of the straight-through estimate.
 
     The recursion of the estimate with every factor's magnitude in its place.
@@ -52,7 +52,7 @@ def straight_through_bounds(case: Case) -> rs.Params:
     return tuple(reversed(found))
 
 
-def _layer_magnitudes(case: Case, trace: rs.Trace, i: int, g: Array) -> tuple[rs.Layer, Array]:
+def _layer_magnitudes(case: Problem, trace: rs.Trace, i: int, g: Array) -> tuple[rs.Layer, Array]:
     """Of one layer's estimate, and of what its input receives."""
     neuron, layer = case.network.neurons[i], case.params[i]
     a, u, s = (abs(case.x), *trace.s)[i], trace.u[i], trace.s[i]

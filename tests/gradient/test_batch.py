@@ -8,8 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import refsast as rs
-from tests.error_ratio import TOLERANCE, error_ratio, params_error_ratio
-from tests.strategies import Case, cases, min_examples
+from refsast.testing import (
+    TOLERANCE,
+    Problem,
+    error_ratio,
+    min_examples,
+    params_error_ratio,
+    problems,
+)
 
 GRADIENTS = [rs.fast.loss_and_grad, rs.reference.loss_and_grad, rs.straight_through]
 
@@ -21,7 +27,7 @@ def mean_result(results):
 
 
 @pytest.mark.slow
-@given(cases(), st.randoms(use_true_random=False))
+@given(problems(), st.randoms(use_true_random=False))
 @min_examples(100)
 def test_a_batch_is_the_mean_of_its_recordings_in_any_order(case, random):
     network, params, x, y = case
@@ -39,11 +45,11 @@ def test_a_batch_is_the_mean_of_its_recordings_in_any_order(case, random):
 
 
 @pytest.mark.slow
-@given(cases())
+@given(problems())
 @min_examples(50)
 def test_a_recording_twice_in_a_batch_counts_twice_in_the_input_gradient(case):
     network, params, x, y = case
-    doubled = Case(network, params, np.concatenate([x, x], 1), np.concatenate([y, y]))
+    doubled = Problem(network, params, np.concatenate([x, x], 1), np.concatenate([y, y]))
 
     once, twice = rs.fast.input_grad(*case), rs.fast.input_grad(*doubled)
 
@@ -63,7 +69,7 @@ def test_the_same_call_twice_gives_the_same_bits(gradient, tiny):
 def test_an_input_neuron_that_is_silent_and_one_that_weighs_nothing_change_nothing(gradient, tiny):
     case = tiny()
     first = case.params[0]
-    silent = Case(
+    silent = Problem(
         replace(case.network, sizes=(4, 4, 3)),
         (replace(first, w=np.hstack([first.w, np.zeros((4, 1))])), *case.params[1:]),
         np.concatenate([case.x, np.zeros((*case.x.shape[:2], 1))], 2),

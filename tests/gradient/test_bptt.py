@@ -7,14 +7,23 @@ import pytest
 from hypothesis import given
 
 import refsast as rs
-from tests.error_ratio import TOLERANCE, params_error_ratio
-from tests.strategies import RESETS, SURROGATES, Case, cases, min_examples, to_float32, to_float64
+from refsast.testing import (
+    RESETS,
+    SURROGATES,
+    TOLERANCE,
+    Problem,
+    min_examples,
+    params_error_ratio,
+    problems,
+    to_float32,
+    to_float64,
+)
 
 READOUTS = (rs.SpikeRate(3.0), rs.LinearReadout(3), rs.LeakyReadout(3, 0.7))
 BOTH = (False, True)
 
 
-def agrees(case: Case) -> bool:
+def agrees(case: Problem) -> bool:
     """Whether loss and gradient are those of the tape and of the fast path, to rounding."""
     loss, grads = rs.bptt.loss_and_grad(*case)
     bounds = rs.rounding(*case)[0]
@@ -26,7 +35,7 @@ def agrees(case: Case) -> bool:
 
 
 @pytest.mark.slow
-@given(cases())
+@given(problems())
 @min_examples(500)
 def test_three_gradients_are_one(case):
     assert agrees(case)
@@ -45,7 +54,7 @@ def test_they_are_one_on_every_variant(spike, reset, readout):
         )
         params = rs.unflatten(network, rng.normal(size=network.n_params))
 
-        assert agrees(Case(network, params, rng.normal(size=(4, 2, 3)), np.array([0, 2])))
+        assert agrees(Problem(network, params, rng.normal(size=(4, 2, 3)), np.array([0, 2])))
 
 
 def test_spikes_and_single_precision_are_computed_in_double(tiny):

@@ -7,14 +7,13 @@ import pytest
 from hypothesis import given
 
 import refsast as rs
+from refsast.testing import TOLERANCE, Problem, error_ratio, min_examples, problems
 from tests import oracle
-from tests.error_ratio import TOLERANCE, error_ratio
-from tests.strategies import Case, cases, min_examples
 
 STEP = 1e-40
 
 
-def perturb(case: Case, entry: int) -> Case:
+def perturb(case: Problem, entry: int) -> Problem:
     """Return the case with one parameter moved by an imaginary step."""
     w = rs.flatten(case.params).astype(complex)
     w[entry] += 1j * STEP
@@ -22,7 +21,7 @@ def perturb(case: Case, entry: int) -> Case:
 
 
 @pytest.mark.slow
-@given(cases(detach=True))
+@given(problems(detach=True))
 @min_examples(100)
 def test_it_is_the_gradient_of_a_loss_whose_resets_are_held_fixed(case):
     held = oracle.run(case)[1]

@@ -6,19 +6,29 @@ from hypothesis import given
 
 import refsast as rs
 from refsast.autodiff.numeric import complex_step_gradient
+from refsast.testing import (
+    TOLERANCE,
+    Problem,
+    error_ratio,
+    min_examples,
+    networks,
+    params_error_ratio,
+    problems,
+    seeds,
+    to_float32,
+    to_float64,
+)
 from tests import oracle
-from tests.error_ratio import TOLERANCE, error_ratio, params_error_ratio
 from tests.gradient.error_bounds import add_markers, grad_from_markers
-from tests.strategies import Case, cases, min_examples, networks, seeds, to_float32, to_float64
 
 
-def loss_function(case: Case):
+def loss_function(case: Problem):
     """The loss as a function of the flat parameters."""
     return lambda w: rs.reference.loss(case.network, rs.unflatten(case.network, w), case.x, case.y)
 
 
 @pytest.mark.slow
-@given(cases(detach=False))
+@given(problems(detach=False))
 @min_examples(500)
 def test_the_tape_gives_the_gradient_of_the_loss(case):
     numeric = complex_step_gradient(loss_function(case), rs.flatten(case.params))
@@ -30,7 +40,7 @@ def test_the_tape_gives_the_gradient_of_the_loss(case):
 
 
 @pytest.mark.slow
-@given(cases())
+@given(problems())
 @min_examples(500)
 def test_both_gradients_are_one(case):
     loss, by_hand = rs.fast.loss_and_grad(*case)
@@ -50,7 +60,7 @@ def test_both_gradients_are_one_in_three_layers_with(readout):
     rng = np.random.default_rng(3)
     x, y = rng.normal(size=(5, 2, 3)), np.array([0, 1])
     params = rs.unflatten(network, rng.normal(size=network.n_params))
-    case = Case(network, params, x, y)
+    case = Problem(network, params, x, y)
 
     by_hand, by_tape = rs.fast.loss_and_grad(*case)[1], rs.reference.loss_and_grad(*case)[1]
 
@@ -74,7 +84,7 @@ def test_both_gradients_are_one_where_the_gradient_is_its_own_bound(network, see
 
 
 @pytest.mark.slow
-@given(cases().map(to_float32))
+@given(problems().map(to_float32))
 @min_examples(500)
 def test_single_precision_gives_the_same_gradient_to_single_precision(case):
     exact = to_float64(case)
@@ -87,7 +97,7 @@ def test_single_precision_gives_the_same_gradient_to_single_precision(case):
 
 
 @pytest.mark.slow
-@given(cases(detach=False))
+@given(problems(detach=False))
 @min_examples(500)
 def test_the_gradient_in_the_input_is_that_of_the_loss(case):
     network, params, x, y = case
@@ -97,7 +107,7 @@ def test_the_gradient_in_the_input_is_that_of_the_loss(case):
 
 
 @pytest.mark.slow
-@given(cases())
+@given(problems())
 @min_examples(500)
 def test_both_gradients_in_the_input_are_one(case):
     by_hand, by_tape = rs.fast.input_grad(*case), rs.reference.input_grad(*case)
@@ -110,7 +120,7 @@ def test_both_gradients_in_the_input_are_one(case):
 
 
 @pytest.mark.slow
-@given(cases())
+@given(problems())
 @min_examples(150)
 def test_the_loss_is_that_of_a_plain_loop(case):
     want = oracle.loss(case)

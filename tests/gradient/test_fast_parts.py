@@ -8,9 +8,8 @@ import pytest
 
 import refsast as rs
 from refsast.gradient.fast import inputs, kernels, layer, network
-from tests.error_ratio import TOLERANCE, error_ratio
+from refsast.testing import TOLERANCE, error_ratio, to_float64
 from tests.gradient.test_paths import binarize, call_with_spikes, wide_case
-from tests.strategies import to_float64
 
 
 @pytest.mark.parametrize("vector", [False, True])

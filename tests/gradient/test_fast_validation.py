@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 import refsast as rs
-from tests.error_ratio import TOLERANCE
+from refsast.testing import TOLERANCE, to_float32
 from tests.gradient.test_paths import binarize
-from tests.strategies import to_float32
 
 NOT_FINITE = [np.nan, np.inf, -np.inf]
 

@@ -6,7 +6,7 @@ from hypothesis import given
 
 import refsast as rs
 from refsast.autodiff.numeric import central_difference, complex_step
-from tests.strategies import ANALYTIC, cases, directions, min_examples, neurons
+from refsast.testing import ANALYTIC, directions, min_examples, neurons, problems
 
 
 def fast_gradient(case):
@@ -20,7 +20,7 @@ def fast_gradient(case):
 
 
 @pytest.mark.slow
-@given(cases(families=ANALYTIC, detach=False), directions(200))
+@given(problems(families=ANALYTIC, detach=False), directions(200))
 @min_examples(500)
 def test_it_is_the_derivative_of_the_gradient(case, numbers):
     w = rs.flatten(case.params)
@@ -47,7 +47,7 @@ def test_it_is_so_between_the_kinks_of_the_other_spikes(family, tiny):
 
 
 @pytest.mark.slow
-@given(cases(families=ANALYTIC, detach=False), directions(200), directions(200))
+@given(problems(families=ANALYTIC, detach=False), directions(200), directions(200))
 @min_examples(100)
 def test_it_is_symmetric(case, one, other):
     a, b = (numbers[: case.network.n_params] for numbers in (one, other))

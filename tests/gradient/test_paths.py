@@ -9,19 +9,27 @@ from hypothesis import strategies as st
 
 import refsast as rs
 from refsast.gradient.fast import inputs
-from tests.error_ratio import TOLERANCE, error_ratio, params_error_ratio
+from refsast.testing import (
+    TOLERANCE,
+    Problem,
+    error_ratio,
+    min_examples,
+    params_error_ratio,
+    problems,
+    to_float32,
+    to_float64,
+)
 from tests.gradient.error_bounds import straight_through_bounds
-from tests.strategies import Case, cases, min_examples, to_float32, to_float64
 
 CHECKPOINTS = st.sampled_from([None, 1, 2, 3, 100])
 
 
-def binarize(case: Case) -> Case:
+def binarize(case: Problem) -> Problem:
     """Return the case with its input made zeros and ones."""
     return replace(case, x=(case.x > 0.0).astype(float))
 
 
-def call_with_spikes(gradient, case: Case, **options):
+def call_with_spikes(gradient, case: Problem, **options):
     """Return what a gradient makes of the input as spikes, multiplied as such."""
     return gradient(case.network, case.params, rs.as_spikes(case.x), case.y, **options)
 
@@ -36,7 +44,7 @@ def _several_threads():
 
 
 @pytest.mark.slow
-@given(cases().map(binarize), CHECKPOINTS)
+@given(problems().map(binarize), CHECKPOINTS)
 @min_examples(500)
 def test_spikes_give_the_gradient_of_the_array(case, checkpoint):
     loss, grads = call_with_spikes(
@@ -49,7 +57,7 @@ def test_spikes_give_the_gradient_of_the_array(case, checkpoint):
 
 
 @pytest.mark.slow
-@given(cases(), CHECKPOINTS)
+@given(problems(), CHECKPOINTS)
 @min_examples(500)
 def test_chunks_of_time_give_the_gradient_of_the_whole(case, checkpoint):
     loss, grads = rs.fast.loss_and_grad(*case, checkpoint=checkpoint)
@@ -60,7 +68,7 @@ def test_chunks_of_time_give_the_gradient_of_the_whole(case, checkpoint):
 
 
 @pytest.mark.slow
-@given(cases().map(binarize), CHECKPOINTS)
+@given(problems().map(binarize), CHECKPOINTS)
 @min_examples(150)
 def test_the_gradient_in_the_input_goes_the_same_ways(case, checkpoint):
     want, bounds = rs.reference.input_grad(*case), rs.rounding(*case)[1]
@@ -73,7 +81,7 @@ def test_the_gradient_in_the_input_goes_the_same_ways(case, checkpoint):
 
 
 @pytest.mark.slow
-@given(cases().map(binarize), CHECKPOINTS)
+@given(problems().map(binarize), CHECKPOINTS)
 @min_examples(150)
 def test_the_straight_through_estimate_goes_the_same_ways(case, checkpoint):
     options = {"checkpoint": checkpoint, "dense_above": 1.0}
@@ -85,7 +93,7 @@ def test_the_straight_through_estimate_goes_the_same_ways(case, checkpoint):
 
 
 @pytest.mark.slow
-@given(cases().map(binarize).map(to_float32), CHECKPOINTS)
+@given(problems().map(binarize).map(to_float32), CHECKPOINTS)
 @min_examples(300)
 def test_single_precision_goes_the_same_ways(case, checkpoint):
     exact = to_float64(case)
@@ -127,4 +135,4 @@ def wide_case(dtype, *, rows=40, n_in=120, n=96, seed=0):
     w = rng.normal(size=net.n_params) * 0.3
     x = (rng.random((6, rows, n_in)) < 0.3).astype(dtype)
     params = rs.unflatten(net, w.astype(dtype))
-    return Case(net, params, x, rng.integers(3, size=rows))
+    return Problem(net, params, x, rng.integers(3, size=rows))

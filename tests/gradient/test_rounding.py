@@ -5,12 +5,18 @@ import pytest
 from hypothesis import given
 
 import refsast as rs
-from tests.error_ratio import TOLERANCE, error_ratio, params_error_ratio
-from tests.strategies import Case, cases, min_examples
+from refsast.testing import (
+    TOLERANCE,
+    Problem,
+    error_ratio,
+    min_examples,
+    params_error_ratio,
+    problems,
+)
 
 
 @pytest.mark.slow
-@given(cases())
+@given(problems())
 @min_examples(500)
 def test_it_has_the_shapes_of_what_it_measures_and_no_sign(case):
     of_params, of_input = rs.rounding(*case)
@@ -23,7 +29,7 @@ def test_it_has_the_shapes_of_what_it_measures_and_no_sign(case):
 
 
 @pytest.mark.slow
-@given(cases())
+@given(problems())
 @min_examples(300)
 def test_a_modest_multiple_of_one_rounding_covers_both_gradients(case):
     """Far below the 1e-12 that is asked for: 1e-14 is ninety roundings."""
@@ -32,12 +38,12 @@ def test_a_modest_multiple_of_one_rounding_covers_both_gradients(case):
     assert params_error_ratio(by_hand, by_tape, rs.rounding(*case)[0]) <= 1e-14
 
 
-def faint_case() -> Case:
+def faint_case() -> Problem:
     """A network whose first weight has a gradient of about 1e-12."""
     neuron = rs.LIF(0.5, 1.0, rs.Arctan(2.0))
     network = rs.Network((1, 1, 2), neuron, rs.SpikeRate(1.0), bias=False)
     params = (rs.Layer(np.array([[1e-3]])), rs.Layer(np.array([[1e-9], [-2e-9]])))
-    return Case(network, params, np.full((3, 1, 1), 1e-2), np.array([0]))
+    return Problem(network, params, np.full((3, 1, 1), 1e-2), np.array([0]))
 
 
 def test_a_relative_error_of_1e_9_in_an_entry_of_1e_12_is_caught():
@@ -62,7 +68,7 @@ def detectable_share(time: int, error: float, reset: object = None) -> float:
         neuron = rs.LIF(0.9, 1.0, rs.Arctan(2.0), reset or rs.ToZero())
         network = rs.Network((8, 6, 4), neuron, rs.LinearReadout(4))
         params, x = rs.init(network, rng), (rng.random((time, 3, 8)) < 0.3).astype(float)
-        case = Case(network, params, x, rng.integers(4, size=3))
+        case = Problem(network, params, x, rng.integers(4, size=3))
         grads = rs.flatten(rs.fast.loss_and_grad(*case)[1])
         shares.append(np.mean(error * abs(grads) > TOLERANCE * rs.flatten(rs.rounding(*case)[0])))
     return float(np.mean(shares))

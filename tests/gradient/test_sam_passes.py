@@ -10,26 +10,26 @@ from hypothesis import strategies as st
 
 import refsast as rs
 from refsast.gradient.fast import inputs, sam
+from refsast.testing import Problem, min_examples, networks, seeds
 from tests.gradient.test_paths import binarize, wide_case
-from tests.strategies import Case, min_examples, networks, seeds
 
 SHARED, SPARSE, SHARING = (st.booleans() for _ in range(3))
 BOTH = list(product([False, True], repeat=2))
 
 
-def draw_pair(network, seed) -> tuple[Case, Case]:
+def draw_pair(network, seed) -> tuple[Problem, Problem]:
     """Two generic minibatches on one network: no gradient is a cancellation, no row is silent."""
     rng = np.random.default_rng(seed)
     params = rs.unflatten(network, rng.normal(size=network.n_params))
 
     def batch(size):
         x = (rng.random((4, size, network.sizes[0])) < 0.6).astype(float)
-        return Case(network, params, x, rng.integers(network.classes, size=size))
+        return Problem(network, params, x, rng.integers(network.classes, size=size))
 
     return batch(3), batch(2)
 
 
-def reference_sam(first: Case, second: Case, rho: float):
+def reference_sam(first: Problem, second: Problem, rho: float):
     """Return loss and SAM gradient by `sam.gradient` and the tape."""
 
     def objective(case):
@@ -45,7 +45,7 @@ def reference_sam(first: Case, second: Case, rho: float):
     return objective(first)(w)[0], grad
 
 
-def fast_sam(first: Case, second: Case | None, rho: float, sparse: bool, **options):
+def fast_sam(first: Problem, second: Problem | None, rho: float, sparse: bool, **options):
     """Return the same by `fast.sam_gradient`."""
     batches = [
         None if c is None else (rs.as_spikes(c.x) if sparse else c.x, c.y) for c in (first, second)
@@ -123,7 +123,7 @@ def test_at_a_zero_gradient_nothing_moves(tiny, sharing, sparse, monkeypatch):
     case = binarize(tiny())
     network = replace(case.network, readout=rs.LinearReadout(1))
     params = rs.unflatten(network, np.linspace(-1.0, 1.0, network.n_params))
-    flat = Case(network, params, case.x, 0 * case.y)
+    flat = Problem(network, params, case.x, 0 * case.y)
 
     loss, grad = fast_sam(flat, None, 0.5, sparse)
 
@@ -174,7 +174,7 @@ def test_where_inner_products_would_cancel_the_gradient_is_formed(spread, formed
     net = rs.Network((300, 10), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(3.0), bias=False)
     x = rng.random((1, 1, 300)) + spread * rng.normal(size=(1, 10, 300))
     params = (rs.Layer(np.full((10, 300), 1.0 / 150.0, np.float32)),)
-    case = Case(net, params, x.astype(np.float32), np.arange(10))
+    case = Problem(net, params, x.astype(np.float32), np.arange(10))
     calls, real = [], inputs.DenseInputs.weight_grad
     monkeypatch.setattr(
         inputs.DenseInputs, "weight_grad", lambda *a: (calls.append(1), real(*a))[1]

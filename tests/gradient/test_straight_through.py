@@ -6,13 +6,12 @@ from hypothesis import given
 
 import refsast as rs
 from refsast.autodiff.numeric import central_difference
-from tests.error_ratio import TOLERANCE, params_error_ratio
+from refsast.testing import TOLERANCE, min_examples, params_error_ratio, problems
 from tests.gradient.error_bounds import straight_through_bounds
-from tests.strategies import cases, min_examples
 
 
 @pytest.mark.slow
-@given(cases())
+@given(problems())
 @min_examples(500)
 def test_both_estimates_are_one(case):
     loss, by_hand = rs.straight_through(*case)

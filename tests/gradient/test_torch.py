@@ -11,9 +11,15 @@ import pytest
 from hypothesis import given
 
 import refsast as rs
-from tests.error_ratio import TOLERANCE, error_ratio, params_error_ratio
+from refsast.testing import (
+    TOLERANCE,
+    Problem,
+    error_ratio,
+    min_examples,
+    params_error_ratio,
+    problems,
+)
 from tests.gradient.error_bounds import straight_through_bounds
-from tests.strategies import Case, cases, min_examples
 
 torch = pytest.importorskip("torch")
 torch.set_num_threads(1)
@@ -69,7 +75,7 @@ def apply_reset(neuron, u, s):
     return neuron.leak * u - neuron.threshold * s
 
 
-def loss(case: Case, layers, x, fire):
+def loss(case: Problem, layers, x, fire):
     """Return the mean cross entropy, all layers advancing within each step."""
     network, readout = case.network, case.network.readout
     batch = x.shape[1]
@@ -103,7 +109,7 @@ def leaf_grad(leaf):
     return np.zeros(leaf.shape) if leaf.grad is None else leaf.grad.numpy()
 
 
-def torch_gradients(case: Case, fire=sigma):
+def torch_gradients(case: Problem, fire=sigma):
     """Return loss, gradients of parameters and gradient of the input, by PyTorch's autograd."""
     layers = [
         {k: torch.tensor(a, requires_grad=True) for k, a in vars(layer).items() if a is not None}
@@ -116,7 +122,7 @@ def torch_gradients(case: Case, fire=sigma):
     return value.item(), grads, x.grad.numpy()
 
 
-@given(cases())
+@given(problems())
 @min_examples(500)
 def test_both_gradients_are_those_of_autograd(case):
     value, grads, in_x = torch_gradients(case)
@@ -129,7 +135,7 @@ def test_both_gradients_are_those_of_autograd(case):
         assert error_ratio(gradient.input_grad(*case), in_x, x_bounds) <= TOLERANCE
 
 
-@given(cases())
+@given(problems())
 @min_examples(300)
 def test_the_straight_through_estimate_is_that_of_a_custom_function(case):
     value, grads, _ = torch_gradients(case, fire=lambda spike, v: Hard.apply(v, spike))

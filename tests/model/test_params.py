@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 
 import refsast as rs
-from tests.strategies import min_examples, networks, seeds
+from refsast.testing import min_examples, networks, seeds
 
 
 @given(networks(), seeds())

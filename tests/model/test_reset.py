@@ -14,8 +14,8 @@ from refsast.autodiff.numeric import complex_step
 from refsast.gradient.fast.kernels import RESET_KERNELS
 from refsast.model.lif import step
 from refsast.model.reset import Reset
+from refsast.testing import RESETS, fractions, min_examples, neurons, numbers
 from tests import oracle
-from tests.strategies import RESETS, fractions, min_examples, neurons, numbers
 
 potentials, spikes = numbers(5.0), numbers(1.0).map(abs)
 leaks, thresholds = fractions(0.0, 1.0, 0.0, 0.5, 1.0), fractions(0.1, 2.0, 0.5, 1.0)

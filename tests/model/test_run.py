@@ -8,9 +8,8 @@ from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
 import refsast as rs
+from refsast.testing import TOLERANCE, fractions, make_read_only, min_examples, problems, to_float32
 from tests import oracle
-from tests.error_ratio import TOLERANCE
-from tests.strategies import cases, fractions, make_read_only, min_examples, to_float32
 
 
 def scale(case):
@@ -20,7 +19,7 @@ def scale(case):
 
 
 @pytest.mark.slow
-@given(cases())
+@given(problems())
 @min_examples(300)
 def test_the_smooth_network_is_that_of_the_equations(case):
     u, s, logits = oracle.run(case)
@@ -33,7 +32,7 @@ def test_the_smooth_network_is_that_of_the_equations(case):
 
 
 @pytest.mark.slow
-@given(cases())
+@given(problems())
 @min_examples(300)
 def test_the_hard_network_is_that_of_the_equations(case):
     """Up to the first potential so close to threshold that rounding decides; mostly there is none.
@@ -77,7 +76,7 @@ def test_a_potential_exactly_at_threshold_fires(reset, potentials, spikes):
 
 
 @pytest.mark.slow
-@given(cases())
+@given(problems())
 @min_examples(100)
 def test_swapping_in_the_spike_that_is_there_changes_nothing(case):
     neuron = case.network.neurons[0]
@@ -91,7 +90,7 @@ def test_swapping_in_the_spike_that_is_there_changes_nothing(case):
 
 
 @pytest.mark.slow
-@given(cases())
+@given(problems())
 @min_examples(100)
 def test_the_first_steps_do_not_know_the_last(case):
     network, params, x, _ = case
@@ -102,7 +101,7 @@ def test_the_first_steps_do_not_know_the_last(case):
         assert np.allclose(a[:1], b, rtol=1e-12, atol=1e-12)
 
 
-@given(cases().map(to_float32))
+@given(problems().map(to_float32))
 @min_examples(50)
 def test_single_precision_stays_single(case):
     trace = rs.run(case.network, case.params, case.x.astype(float))
@@ -153,11 +152,11 @@ FIRST = settings(phases=[Phase.generate], max_examples=3000, derandomize=True, d
 @pytest.mark.slow
 @pytest.mark.parametrize("edge", EDGES)
 def test_the_strategies_reach(edge):
-    assert EDGES[edge](find(cases(), EDGES[edge], settings=FIRST))
+    assert EDGES[edge](find(problems(), EDGES[edge], settings=FIRST))
 
 
 def test_no_argument_of_a_drawn_case_can_be_written():
-    case = find(cases(), lambda c: True, settings=FIRST)
+    case = find(problems(), lambda c: True, settings=FIRST)
 
     assert make_read_only(case) is case
     with pytest.raises(ValueError, match="read-only"):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import refsast as rs
 from refsast.model.params import layer_arrays
 from refsast.model.spectral import _spectral_norm
-from tests.strategies import arrays, min_examples, networks, parameters, seeds
+from refsast.testing import arrays, min_examples, networks, parameters, seeds
 
 CAPS = st.sampled_from((None, 0.0, 0.5, 1.0)) | st.floats(1e-3, 4.0)
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 import refsast as rs
 from refsast.autodiff import value_and_grad
 from refsast.autodiff.numeric import complex_step
+from refsast.testing import ANALYTIC, SURROGATES, min_examples, numbers, surrogates
 from tests import oracle
-from tests.strategies import ANALYTIC, SURROGATES, min_examples, numbers, surrogates
 
 families = pytest.mark.parametrize("family", SURROGATES, ids=lambda f: f.__name__)
 GRID = np.concatenate([np.linspace(-6.0, 6.0, 40_001), np.geomspace(1e-9, 1e3, 2_001)])

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refsast.optim import descent
-from tests.strategies import directions, min_examples
+from refsast.testing import directions, min_examples
 
 STEPS = 20
 rates, memories, decays = st.floats(1e-3, 1.0), st.floats(0.0, 0.999), st.floats(0.0, 0.5)

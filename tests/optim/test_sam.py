@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import refsast as rs
 from refsast.autodiff.numeric import central_difference, complex_step_gradient
 from refsast.optim import sam
-from tests.strategies import ANALYTIC, arrays, cases, directions, min_examples
+from refsast.testing import ANALYTIC, arrays, directions, min_examples, problems
 
 radii = st.sampled_from([0.0, 0.05, 0.5]) | st.floats(1e-3, 2.0)
 
@@ -114,7 +114,7 @@ def test_how_often_the_objective_is_called():
 
 
 @pytest.mark.slow
-@given(cases())
+@given(problems())
 @min_examples(50)
 def test_without_a_radius_it_is_plain_descent_to_the_bit(case):
     w = rs.flatten(case.params)
@@ -136,7 +136,7 @@ def network_objective(case, module=rs.fast):
 
 
 @pytest.mark.slow
-@given(cases(detach=False), radii)
+@given(problems(detach=False), radii)
 @min_examples(100)
 def test_on_a_network_it_is_the_gradient_at_the_ascent_point(case, rho):
     w, objective = rs.flatten(case.params), network_objective(case)
@@ -185,7 +185,7 @@ def test_the_exact_gradient_is_that_of_the_loss_at_the_ascent_point(name, w, rho
 
 
 @pytest.mark.slow
-@given(cases(families=ANALYTIC, detach=False))
+@given(problems(families=ANALYTIC, detach=False))
 @min_examples(50)
 def test_so_it_is_on_a_network_with_exact_hessian_products(case):
     network, _, x, y = case

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 import refsast as rs
-from tests.strategies import SURROGATES
+from refsast.testing import SURROGATES
 
 MAPS = (
     lambda neuron, u, v: neuron.leak * u * kept(neuron.spike, v),

@@ -12,8 +12,8 @@ import refsast as rs
 from proofs_check.certified import constants, intervals
 from proofs_check.certified.intervals import Interval, arccot, exact, exp
 from proofs_check.certified.unit_spikes import UNIT_SPIKES
+from refsast.testing import RESETS, SURROGATES, min_examples, seeds
 from tests.proofs_check.sampled_constants import wide
-from tests.strategies import RESETS, SURROGATES, min_examples, seeds
 
 flint = pytest.importorskip("flint")
 arb, series = flint.arb, flint.arb_series

@@ -24,7 +24,7 @@ from proofs_check.certified.constants import (
 from proofs_check.claims import lipschitz, smoothness_constants, stability
 from proofs_check.draws import RandomSource
 from proofs_check.instances import LabelledBatch, TwoStartStates
-from tests.strategies import min_examples, seeds
+from refsast.testing import min_examples, seeds
 
 CELLS = [
     rs.LIF(0.5, 2.0, rs.Arctan(1.0), reset)

@@ -13,6 +13,7 @@ from proofs_check.transfer.boxes import enclose_states
 from proofs_check.transfer.certificate import layer_errors, sharp_certificate, simple_certificate
 from proofs_check.transfer.slope_curve import replace_slope
 from refsast.model.network import replace_spikes
+from refsast.testing import inputs, min_examples, networks, parameters, seeds
 from tests.proofs_check.adversaries import (
     CERTIFICATES,
     boxes_hold,
@@ -30,7 +31,6 @@ from tests.proofs_check.tight_instances import (
     PUSHED_TOO_FAR,
     one_neuron,
 )
-from tests.strategies import inputs, min_examples, networks, parameters, seeds
 
 
 @st.composite

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from proofs_check.claim import check_claim
 from proofs_check.draws import RandomSource
 from proofs_check.register import CLAIMS_BY_LABEL
-from tests.strategies import instances, min_examples
+from refsast.testing import min_examples
+from tests.strategies import instances
 
 LABELS = tuple(CLAIMS_BY_LABEL)
 

@@ -12,8 +12,8 @@ import refsast as rs
 from proofs_check.certified import constants, reset_map, unit_spikes
 from proofs_check.certified.intervals import exact
 from proofs_check.certified.unit_spikes import UNIT_SPIKES, tail_envelope
+from refsast.testing import SURROGATES, min_examples, neurons, seeds
 from tests.proofs_check.sampled_constants import agrees, sample, wide, width
-from tests.strategies import SURROGATES, min_examples, neurons, seeds
 
 families = pytest.mark.parametrize("family", SURROGATES, ids=lambda f: f.__name__)
 RATIOS = [1e-6, 1e-3, 0.1, 0.5, 0.9, 1.0, 1.1, 1.9, 2.0, 2.1, 3.0, 10.0, 1e3, 1e9]

@@ -41,8 +41,8 @@ from proofs_check.descent.finite_sum import FiniteSum
 from proofs_check.descent.objectives import Quadratic
 from proofs_check.descent.runs import SastRuns
 from proofs_check.draws import RandomSource
+from refsast.testing import min_examples, seeds
 from tests.proofs_check.tight_instances import tight_path, tight_step
-from tests.strategies import min_examples, seeds
 
 BY_LABEL = {claim.label: claim for claim in CLAIMS}
 DRAWS = {

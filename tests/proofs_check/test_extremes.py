@@ -7,8 +7,8 @@ import pytest
 
 import refsast as rs
 from proofs_check.certified import constants
+from refsast.testing import SURROGATES
 from tests.proofs_check.sampled_constants import kept
-from tests.strategies import SURROGATES
 
 families = pytest.mark.parametrize("family", SURROGATES, ids=lambda f: f.__name__)
 EXTREMES = [1e-307, 1e-200, 1e-100, 1e-6, 1e6, 1e100, 1e200, 1e307]

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from proofs_check.certified import intervals
 from proofs_check.certified.intervals import PI, Interval, exact, interval
-from tests.strategies import doubles, min_examples, spans
+from refsast.testing import min_examples
+from tests.strategies import doubles, spans
 
 INF, EPS, LARGEST = np.inf, np.finfo(float).eps, np.finfo(float).max
 # By name: the operation of intervals, and of fractions; a root is judged by its square.

@@ -5,7 +5,7 @@ from hypothesis import given
 
 from proofs_check import norms
 from refsast.autodiff import value_and_grad
-from tests.strategies import directions
+from refsast.testing import directions
 
 
 def _slope(f, m, d):

@@ -11,7 +11,7 @@ from proofs_check.descent.draws import draw_quadratics, draw_ridges, draw_risks
 from proofs_check.descent.finite_sum import FiniteSum, difference_lipschitz, pool_samples
 from proofs_check.descent.objectives import Quadratic, Ridge, Risk
 from proofs_check.draws import RandomSource
-from tests.strategies import min_examples, seeds
+from refsast.testing import min_examples, seeds
 
 KINDS = (draw_quadratics, draw_ridges, draw_risks)
 

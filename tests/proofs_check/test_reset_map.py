@@ -10,7 +10,7 @@ from proofs_check.certified.intervals import Interval, exact
 from proofs_check.certified.reset_map import DERIVATIVES
 from proofs_check.certified.supremum import supremum
 from proofs_check.certified.unit_spikes import UNIT_SPIKES, initial_edges
-from tests.strategies import SURROGATES
+from refsast.testing import SURROGATES
 
 families = pytest.mark.parametrize("family", SURROGATES, ids=lambda f: f.__name__)
 unending = pytest.mark.parametrize("family", SURROGATES[:4], ids=lambda f: f.__name__)

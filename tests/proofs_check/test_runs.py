@@ -16,8 +16,8 @@ from proofs_check.descent.finite_sum import FiniteSum
 from proofs_check.descent.objectives import Quadratic
 from proofs_check.descent.runs import SastRuns, lower_confidence_limit, run_averages
 from proofs_check.draws import RandomSource
+from refsast.testing import min_examples, seeds
 from tests.proofs_check.tight_instances import tight_step
-from tests.strategies import min_examples, seeds
 
 
 def source(seed):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from proofs_check.certified import supremum as module
 from proofs_check.certified.intervals import exact, interval, square
 from proofs_check.certified.supremum import supremum
-from tests.strategies import min_examples, seeds
+from refsast.testing import min_examples, seeds
 
 REL = 1e-6
 UNIT = np.array([0.0, 1.0])

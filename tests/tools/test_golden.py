@@ -14,7 +14,7 @@ from refsast.crosscheck.golden.reader import SHIPPED_SET, read_golden, read_inde
 from refsast.crosscheck.variants import solve, unroll_variant
 from refsast.model.network import split_vector
 from refsast.model.synapse import Synapse
-from tests.strategies import RESETS, SURROGATES
+from refsast.testing import RESETS, SURROGATES
 from tools.golden.__main__ import main
 from tools.golden.answers import (
     compute_answers,
