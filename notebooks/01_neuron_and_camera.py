@@ -236,7 +236,8 @@ plt.show()
 # Events come in three bursts, one for each movement; between them the camera is nearly blind. What
 # we see in the lower row, 15 ms in the middle of each movement, are *edges*. The ink is darker than
 # the paper, so in the direction of the movement ink arrives (OFF) and on the other side it leaves
-# (ON). Follow the violet dots: below the yellow ones, then to the right of them, then to the left.
+# (ON). Follow the violet dots: below the yellow ones, then above and to the right, then to the
+# left.
 
 
 # %%
