@@ -89,9 +89,9 @@ for i, (name, parts) in enumerate(routes.items()):
     axis.bar(np.arange(2) + 0.2 * i - 0.3, parts, 0.18, color=colours[name], label=name)
 axis.plot(np.arange(2) + 0.5, delta1, "k_", markersize=18, label="their sum")
 axis.axhline(0.0, color="black", linewidth=0.8)
-axis.set(xticks=(0.1, 1.1), xticklabels=("neuron 1", "neuron 2"), xlim=(-0.5, 1.9))
+axis.set(xticks=(0.1, 1.1), xticklabels=("neuron 1", "neuron 2"), xlim=(-0.5, 1.7))
 axis.set_ylabel("share of dL/du at step 1\n(nats per threshold)")
-axis.legend(loc="upper right", fontsize=8)
+axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
 plt.show()
 
 # %% [markdown]
@@ -238,26 +238,27 @@ page = page[page.rindex('"""') + 4 :].rstrip().splitlines()
 seen = []
 
 
-def show(until):
-    stop = next(i for i, line in enumerate(page) if until in line) + 1
-    print("\n".join(line[4:] for line in page[len(seen) : stop]))
-    seen.extend(page[len(seen) : stop])
+def up_to(text):
+    stop = next(i for i, line in enumerate(page) if text in line) + 1
+    piece = page[len(seen) : stop]
+    seen.extend(piece)
+    return "\n".join(line[4:] for line in piece)
 
 
-show("time_weights")
+print(up_to("time_weights"))
 
 # %% [markdown]
 # If the readout has weights of its own, it is a layer without spikes: its gradient, and the route
 # through it. Then $g_t = \alpha_t\, \partial L/\partial z$ for all steps.
 
 # %%
-show('g = np.einsum("t,bi->tbi"')
+print(up_to('g = np.einsum("t,bi->tbi"'))
 
 # %% [markdown]
 # The layers, from the last to the first; `a` is what the layer gets, `later` is $\delta_{t+1}$.
 
 # %%
-show("later = np.empty_like")
+print(up_to("later = np.empty_like"))
 
 # %% [markdown]
 # The four routes. In place of our reset to zero stands `partials`, which returns $\partial
@@ -265,13 +266,13 @@ show("later = np.empty_like")
 # its reset, `detach_reset` leaves out the red bar of section 2.
 
 # %%
-show("later = delta[t] =")
+print(up_to("later = delta[t] ="))
 
 # %% [markdown]
 # The sums for the parameters, and the route down to the next layer.
 
 # %%
-show("return loss")
+print(up_to("return loss"))
 assert seen == page  # nothing was left out
 print(f"{len(page)} lines")
 
