@@ -25,7 +25,7 @@ BLUE, GREY, RED, YELLOW, GREEN, VIOLET = [f"C{i}" for i in range(6)]
 #
 # - **exact**: smooth spikes forwards, their derivative backwards. This is SAST's choice.
 # - **straight-through**: hard spikes forwards, the derivative of the smooth ones backwards. This is
-#   what most libraries do.
+#   the usual way in libraries.
 # - **detached**: smooth both ways, but the backward pass pretends that the reset does not depend on
 #   the spike (the missing red route of notebook 03).
 #
@@ -195,6 +195,7 @@ for axis, name in zip(axes, slopes, strict=False):
     axis.quiver(grid, grid, *np.moveaxis(arrows, 2, 0), color=COLOURS[name])
     axis.plot(*(radius * np.vstack([around, around[:1]])).T, color="black", linewidth=1)
     axis.set(title=f"{name}: 'downhill'", xlabel="first direction", aspect="equal")
+    axis.set(xticks=(-0.01, 0.0, 0.01), yticks=(-0.01, 0.0, 0.01))
     axis.grid(visible=False)
     heights = radius * np.cumsum(slopes[name]) * (angles[1] - angles[0])
     axes[2].plot(np.degrees(angles), 1e3 * heights, color=COLOURS[name], label=name)
@@ -267,7 +268,7 @@ verdicts = {
     name: rs.integrable(box, case, rng=np.random.default_rng(0)) for name, box in boxes.items()
 }
 for name, verdict in verdicts.items():
-    print(f"{name:24s}{verdict.kind.value}{verdict.note}")
+    print(f"{name:24s}{verdict.kind.value}.{verdict.note}")
 
 # %%
 kinds = {name: verdict.kind.name for name, verdict in verdicts.items()}
@@ -316,18 +317,20 @@ axis.legend(loc="lower left")
 plt.show()
 
 # %% [markdown]
-# (Bands hold nine tenths of the draws.) Up to slope 4 all agree on the rough direction. From slope
-# 16 on, networks turn up for which the straight-through vector points **against** the exact
-# gradient: a step that one calls down, the other calls up. Which of them is wrong? The exact one is
-# right about the smooth loss. About the hard loss neither is: its gradient is zero. So "biased" is
-# a statement about the smooth loss, and no more.
+# (Bands hold nine tenths of the draws.) Up to slope 4 the medians stay above 0.9. Some
+# straight-through vectors stray even there: with gentle spikes the smooth network is far from the
+# hard one through which they were computed. From slope 8 on, networks turn up for which the
+# straight-through vector points **against** the exact gradient: a step that one calls down, the
+# other calls up. Which of them is wrong? The exact one is right about the smooth loss. About the
+# hard loss neither is: its gradient is zero. So "biased" is a statement about the smooth loss, and
+# no more.
 
 # %%
 share = (cosines < 0.0).mean(axis=1)
 print({slope: f"{100 * part[0]:.0f} %" for slope, part in zip(slopes_drawn, share, strict=True)})
 assert np.median(cosines[:3], axis=1).min() > 0.9
 assert share[:3].max() < 0.1
-assert share[-1, 0] > 0.2
+assert share[3:, 0].min() > 0.1
 assert cosines[-1, :, 0].min() < -0.5
 
 # %% [markdown]
