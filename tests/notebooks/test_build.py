@@ -70,6 +70,16 @@ def test_a_changed_source_is_known(planted):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
+def test_a_build_never_sees_real_recordings(planted, monkeypatch):
+    monkeypatch.setenv("REFSAST_NMNIST", "somewhere")
+    source = planted('# %%\nimport os\nassert "REFSAST_NMNIST" not in os.environ\n')
+
+    build.build(source, check=True)
+    assert build.os.environ["REFSAST_NMNIST"] == "somewhere"
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
 def test_several_are_built_what_changed_first_and_one_failure_stops_no_other(tmp_path, capfd):
     texts = {"01_same": "# %%\na = 1\n", "02_bad": "# %%\nassert 0\n", "03_new": "# %%\nb = 1\n"}
     paths = [tmp_path / f"{name}.py" for name in texts]
