@@ -210,7 +210,7 @@ plt.show()
 
 # %% [markdown]
 # The two difference curves are a V: the right arm is the error of the curve, the left arm is lost
-# digits. At its best the central difference has ten or eleven digits. The complex step has fifteen
+# digits. At its best the central difference has about eleven digits. The complex step has fifteen
 # or sixteen, for every small $h$, and there is nothing to tune. From here on it is our judge. The
 # first to be judged is the tape that refsast ships, on the same program.
 
@@ -409,7 +409,8 @@ assert np.allclose(column[0].w[0], hessian[0], rtol=1e-12)
 # A tape is nodes, a table of pullbacks, and a sweep that goes deepest first; the order is what
 # makes it fast. Pullbacks written in NumPy can be taped themselves, so second derivatives come for
 # nothing. What is used many times adds up its cotangents. The complex step knows nothing of all
-# this and agrees to fifteen digits: that is evidence, where agreement of two tapes is not.
+# this and agrees in every entry to twelve digits or more: that is evidence, where agreement of two
+# tapes is not.
 #
 # Now read the real one; you have met nearly all of it. `refsast/autodiff/ops.py` is the table;
 # `refsast/autodiff/tape.py` holds the node and the sweep (`read` is its `traced`);

@@ -7,8 +7,8 @@
 #
 # Why by hand, when a tape does it (notebook 02)? Because only by hand do you see *where* a gradient
 # goes: through the leak, through the reset, through other neurons. When a library's gradient is
-# wrong, it is nearly always one of these routes that is missing. And one sees what no tape shows:
-# with steep spikes the gradient **vanishes and explodes at the same time**.
+# wrong, look first whether one of these routes is missing. And one sees what no tape shows: with
+# steep spikes the gradient **vanishes and explodes at the same time**.
 
 # %%
 import inspect
@@ -185,8 +185,8 @@ ours = backpropagate(deep, theta, x, y)
 # %% [markdown]
 # Who says that it is right? Three judges that know nothing of our loop: the page itself, the tape
 # of notebook 02 on the program that runs the network, and the complex step, entry by entry. A
-# cosine near one would not do: a third of the entries may be tiny, and an error in them does not
-# show in a cosine. So we look at each entry's own relative difference.
+# cosine near one would not do: many entries are tiny, and an error in them does not show in a
+# cosine. So we look at each entry's own relative difference.
 
 # %%
 page_grad = rs.flatten(rs.bptt.loss_and_grad(deep, theta, x, y)[1])
@@ -325,8 +325,8 @@ plt.show()
 # is what the norm of a gradient is made of, does not fall at all: it stays far above one. Most
 # neurons pass on nothing, and a few, those that sat at threshold where $\sigma'$ is large, pass on
 # a multiple. A mean over neurons would show you an exploding gradient, a look at any one neuron a
-# vanishing one, and both are right. This is the reason why training with a steep surrogate is so
-# noisy.
+# vanishing one, and both are right. A gradient through steep spikes is mostly that of a handful of
+# neurons.
 
 # %%
 print({s: f"20 steps back: median {typical[s][19]:.0e}, rms {energy[s][19]:.0e}" for s in typical})

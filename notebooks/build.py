@@ -138,7 +138,7 @@ def render(notebook: NotebookNode) -> bytes:
 
 @contextmanager
 def _environment(folder: str) -> Iterator[None]:
-    """One thread, no real recordings, and an empty folder for the user's kernels and start-up files."""
+    """One thread, no real recordings, and an empty folder for the user's kernels and settings."""
     ours = {
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
