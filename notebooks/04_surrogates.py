@@ -319,18 +319,18 @@ plt.show()
 # %% [markdown]
 # (Bands hold nine tenths of the draws.) Up to slope 4 the medians stay above 0.9. Some
 # straight-through vectors stray even there: with gentle spikes the smooth network is far from the
-# hard one through which they were computed. From slope 8 on, networks turn up for which the
-# straight-through vector points **against** the exact gradient: a step that one calls down, the
-# other calls up. Which of them is wrong? The exact one is right about the smooth loss. About the
-# hard loss neither is: its gradient is zero. So "biased" is a statement about the smooth loss, and
-# no more.
+# hard one through which they were computed. From slope 16 on, more than one network in ten has a
+# straight-through vector that points **against** the exact gradient: a step that one calls down,
+# the other calls up. Which of them is wrong? The exact one is right about the smooth loss. About
+# the hard loss neither is: its gradient is zero. So "biased" is a statement about the smooth loss,
+# and no more.
 
 # %%
 share = (cosines < 0.0).mean(axis=1)
 print({slope: f"{100 * part[0]:.0f} %" for slope, part in zip(slopes_drawn, share, strict=True)})
 assert np.median(cosines[:3], axis=1).min() > 0.9
 assert share[:3].max() < 0.1
-assert share[3:, 0].min() > 0.1
+assert share[4:, 0].min() > 0.1
 assert cosines[-1, :, 0].min() < -0.5
 
 # %% [markdown]
