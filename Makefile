@@ -59,10 +59,10 @@ contracts: .venv/dev
 	$(BIN)/lint-imports
 
 notebooks: .venv/dev
-	$(BIN)/python notebooks/build.py
+	$(BIN)/python notebooks/build.py --jobs $(JOBS)
 
 notebooks-check: .venv/dev
-	$(BIN)/python notebooks/build.py --check
+	$(BIN)/python notebooks/build.py --check --jobs $(JOBS)
 
 theorems: .venv/base
 	$(BIN)/python -m proofs_check --html runs/theorems.html --json runs/theorems.json $(THEOREMS)

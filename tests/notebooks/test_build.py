@@ -45,6 +45,59 @@ def test_cells_keep_their_identity_when_others_come_and_go(planted):
     assert fewer == [ids[1], ids[0]]
 
 
+def test_a_solution_is_folded_and_other_tags_are_kept(planted):
+    text = '# %% tags=["solution"]\na\n\n# %% tags=["slow"]\nb\n\n# %%\nc\n'
+    folded, tagged, plain = (cell.metadata for cell in build.convert(planted(text)).cells)
+
+    assert folded["tags"] == ["solution", "hide-cell"]
+    assert folded["jupyter"] == {"source_hidden": True, "outputs_hidden": True}
+    assert build.kept_metadata(build.convert(planted(text)).cells[0]) == folded
+    assert tagged == {"tags": ["slow"]}
+    assert plain == {}
+
+
+def test_a_changed_source_is_known(planted):
+    source = planted("# %%\na\n")
+    assert build.is_changed(source)  # never built
+
+    source.with_suffix(".ipynb").write_bytes(build.render(build.convert(source)))
+    assert not build.is_changed(source)
+    planted('# %% tags=["solution"]\na\n')
+    assert build.is_changed(source)
+    planted("# %%\nb\n")
+    assert build.is_changed(source)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_build_never_sees_real_recordings(planted, monkeypatch):
+    monkeypatch.setenv("REFSAST_NMNIST", "somewhere")
+    source = planted('# %%\nimport os\nassert "REFSAST_NMNIST" not in os.environ\n')
+
+    build.build(source, check=True)
+    assert build.os.environ["REFSAST_NMNIST"] == "somewhere"
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_several_are_built_what_changed_first_and_one_failure_stops_no_other(tmp_path, capfd):
+    texts = {"01_same": "# %%\na = 1\n", "02_bad": "# %%\nassert 0\n", "03_new": "# %%\nb = 1\n"}
+    paths = [tmp_path / f"{name}.py" for name in texts]
+    for path, text in zip(paths, texts.values(), strict=True):
+        path.write_text(text)
+    same, _, new = paths
+    same.with_suffix(".ipynb").write_bytes(build.render(build.convert(same)))
+
+    assert build.main(["--jobs", "1", *map(str, paths)]) == 1
+    said = capfd.readouterr()
+    assert said.out.index("03_new.py: ") < said.out.index("01_same.py: ")
+    assert "02_bad.py: error: a cell fails" in said.err
+    assert [path.with_suffix(".ipynb").exists() for path in paths] == [True, False, True]
+    assert build.main(["--check", "--jobs", "2", str(same), str(new)]) == 0
+    with pytest.raises(SystemExit):
+        build.main(["--jobs", "0"])
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_building_twice_gives_the_same_bytes_and_a_check_writes_nothing(planted, capsys):

@@ -11,12 +11,18 @@ from tests.notebooks import rules  # noqa: E402
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 SOURCES = sorted(FOLDER.glob("[0-9][0-9]_*.py"))
+COURSE = [path for path in SOURCES if path.stem[:2] != "00"]  # the overture has no exercises
 BUILT = sorted(FOLDER.glob("*.ipynb"))
 
 
 def cells_of(source: Path | str, fmt: str = "py:percent") -> rules.Cells:
     read = jupytext.read(source) if isinstance(source, Path) else jupytext.reads(source, fmt)
-    return [(cell.cell_type, cell.source) for cell in read.cells]
+    return [rules.Cell(c.cell_type, c.source, tags_of(c.metadata)) for c in read.cells]
+
+
+def tags_of(metadata: dict) -> tuple[str, ...]:
+    """Tags but for the one that the build adds."""
+    return tuple(tag for tag in metadata.get("tags", []) if tag != "hide-cell")
 
 
 @pytest.fixture(params=SOURCES, ids=lambda path: path.stem)
@@ -29,12 +35,22 @@ def test_there_are_notebooks_and_each_is_built():
     assert [path.stem for path in BUILT] == [path.stem for path in SOURCES]
 
 
-RULES = (rules.long_functions, rules.unchecked_figures, rules.foreign_imports)
+RULES = (
+    rules.long_functions,
+    rules.unchecked_figures,
+    rules.foreign_imports,
+    rules.private_names,
+)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_the_source_keeps_to_the_rule(source, rule):
     assert rule(cells_of(source)) == []
+
+
+@pytest.mark.parametrize("source", COURSE, ids=lambda path: path.stem)
+def test_the_exercises_have_solutions(source):
+    assert rules.unfit_exercises(cells_of(source)) == []
 
 
 def test_the_source_has_figures_and_assertions(source):
@@ -57,19 +73,14 @@ def test_the_built_notebook_is_small_and_says_nothing_of_the_machine(source):
     assert rules.unfit_outputs(json.loads(built.read_text())) == []
 
 
-SIX = "# %%\ndef f(x):\n    a = x\n    b = a\n    c = b\n    d = c\n    return d\n"
+LONG = "# %%\n@one\ndef f(x):\n" + "    x = x\n" * 13 + "    return x\n"
 SHOWN = "# %%\nplt.subplots()\nplt.show()\n"
 BAD = {
-    "a function of six lines": (rules.long_functions, SIX, ["f"]),
-    "a lambda over six lines": (
+    "a function of sixteen lines": (rules.long_functions, LONG, ["f"]),
+    "a lambda over sixteen lines": (
         rules.long_functions,
-        "# %%\nf = lambda x: (\n    x\n    + 1\n    + 2\n    + 3\n    + 4)\n",
+        "# %%\nf = lambda x: (\n    x" + "\n    + 1" * 14 + ")\n",
         ["lambda"],
-    ),
-    "a decorated function": (
-        rules.long_functions,
-        "# %%\n@one\n@two\ndef f(x):\n    a = x\n    b = a\n    return b\n",
-        ["f"],
     ),
     "a figure at the end": (rules.unchecked_figures, SHOWN, [0]),
     "a check two cells on": (
@@ -82,6 +93,7 @@ BAD = {
         "# %%\ncomparison_curves(results)\n",
         [0],
     ),
+    "one check for two figures": (rules.unchecked_figures, SHOWN + SHOWN + "assert a\n", [0]),
     "another package": (rules.foreign_imports, "# %%\nimport torch.nn as nn\n", ["torch.nn"]),
     "inside a function": (
         rules.foreign_imports,
@@ -90,6 +102,21 @@ BAD = {
     ),
     "the network": (rules.foreign_imports, "# %%\nimport urllib.request\n", ["urllib.request"]),
     "a neighbour": (rules.foreign_imports, "# %%\nfrom . import build\n", ["."]),
+    "a module of ours that is no promise": (
+        rules.private_names,
+        "# %%\nfrom refsast.autodiff import numeric, vjp\n",
+        ["refsast.autodiff.numeric"],
+    ),
+    "by its whole name": (
+        rules.private_names,
+        "# %%\nimport refsast as rs\na = rs.experiment.figures.COLOURS\n",
+        ["refsast.experiment", "refsast.experiment.figures", "refsast.experiment.figures.COLOURS"],
+    ),
+    "an underscore": (
+        rules.private_names,
+        "# %%\nimport refsast as rs\nrs.sam._x\n",
+        ["refsast.sam._x"],
+    ),
 }
 
 
@@ -106,11 +133,24 @@ import refsast.data as data
 
 
 def f(x):
-    a = x
+    a = data.pool(x)
     b = a
-    c = b
-    return c
+    b = b
+    b = b
+    b = b
+    b = b
+    b = b
+    b = b
+    b = b
+    b = b
+    b = b
+    b = b
+    b = b
+    return b
 
+
+# %%
+print("no figure")
 
 # %%
 plt.subplots()
@@ -129,6 +169,35 @@ def test_a_good_notebook_passes(rule):
     assert rule(cells_of(GOOD)) == []
 
 
+EXERCISES = "# %% [markdown]\n# ## Exercises\n\n" + "\n".join(
+    f'# %% [markdown]\n# ### Exercise {k}\n# Do it.\n\n# %% tags=["solution"]\nassert True\n'
+    for k in (1, 2, 3)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (EXERCISES.replace("Exercise 3", "Exercise 4"), ["exercises are ["]),
+        (EXERCISES.replace("## Exercises", "## Tasks"), ["no heading"]),
+        (EXERCISES.replace("assert True", "pass", 1), ["### Exercise 1 has no solution"]),
+        (
+            EXERCISES.replace(' tags=["solution"]', "", 2),
+            ["### Exercise 1 has", "### Exercise 2 h"],
+        ),
+        (EXERCISES + '\n# %% tags=["slow"]\na = 1\n', ["cell 7 is tagged slow"]),
+        ('# %% tags=["solution"]\na = 1\n' + EXERCISES, ["cell 0 is tagged solution"]),
+        ("", ["exercises are []", "no heading"]),
+        (EXERCISES, []),
+    ],
+)
+def test_unfit_exercises_are_found(text, says):
+    found = rules.unfit_exercises(cells_of(text))
+
+    assert len(found) == len(says)
+    assert all(map(str.startswith, found, says))
+
+
 def test_a_stale_notebook_is_found():
     old = cells_of("# %% [markdown]\n# one\n\n# %%\na = 1\n")
 
@@ -137,7 +206,8 @@ def test_a_stale_notebook_is_found():
     assert rules.stale(cells_of("# %% [markdown]\n# one\n\n# %%\na = 2\n"), old) == [1]
     assert rules.stale(cells_of("# %% [markdown]\n# one\n"), old) == [1]
     assert rules.stale(old, cells_of("# %% [markdown]\n# one\n")) == [1]
-    assert rules.stale([("code", "a")], [("markdown", "a")]) == [0]
+    assert rules.stale([rules.Cell("code", "a")], [rules.Cell("markdown", "a")]) == [0]
+    assert rules.stale([rules.Cell("code", "a", ("solution",))], [rules.Cell("code", "a")]) == [0]
 
 
 def output(text: str, **more) -> dict:
@@ -162,3 +232,8 @@ def test_other_unfit_outputs_are_found():
     marked["cells"][0]["metadata"] = {"execution": {"iopub.execute_input": "2000-01-01"}}
     assert rules.unfit_outputs(skipped) == ["cell 0 was not executed"]
     assert rules.unfit_outputs(marked) == ["cell 0 has metadata"]
+    tags = {"tags": ["solution", "hide-cell"]}
+    marked["cells"][0]["metadata"] = tags
+    assert rules.unfit_outputs(marked) == ["cell 0 has metadata"]  # it is not folded in Jupyter
+    marked["cells"][0]["metadata"] = tags | {"jupyter": rules.FOLDED}
+    assert rules.unfit_outputs(marked) == []

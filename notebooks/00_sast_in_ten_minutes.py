@@ -32,13 +32,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import refsast as rs
-from refsast.experiment.evaluate import potential_histogram
-from refsast.experiment.figures import COLOURS, HARD_STYLE, SMOOTH_STYLE, comparison_curves
 
-BLUE, GREY, RED, YELLOW, GREEN, _ = COLOURS
-plt.rcParams |= {"figure.dpi": 80, "figure.constrained_layout.use": True, "legend.frameon": False}
-plt.rcParams |= {"axes.grid": True, "grid.alpha": 0.25, "axes.spines.right": False}
-plt.rcParams |= {"axes.spines.top": False, "legend.fontsize": 9}
+plt.style.use("refsast.course")
+BLUE, GREY, RED, YELLOW, GREEN = [f"C{i}" for i in range(5)]
+SMOOTH_STYLE, HARD_STYLE = "-", "--"  # in every figure
 
 # %% [markdown]
 # ## 1. One neuron, smooth and hard
@@ -299,8 +296,24 @@ small = rs.Setting(
 arms = {"baseline": small, "SAST": replace(small, rho=0.4)}
 results = rs.compare(arms, train, held_out, seeds=range(3))
 
+
 # %%
-comparison_curves(results)
+def curves_of(arm, measure):
+    runs = [result.run.curve for result in results if result.arm == arm]
+    return 100.0 * np.array([[getattr(epoch.scores, measure) for epoch in run] for run in runs])
+
+
+figure, axes = plt.subplots(1, 2, figsize=(9.2, 3.4), sharey=True)
+for axis, arm in zip(axes, arms, strict=True):
+    for measure, style, colour in (("smooth", SMOOTH_STYLE, BLUE), ("hard", HARD_STYLE, RED)):
+        lines = curves_of(arm, measure)
+        epochs = np.arange(1, lines.shape[1] + 1)
+        axis.plot(epochs, lines.T, style, color=colour, alpha=0.25, linewidth=0.7)
+        axis.plot(epochs, lines.mean(axis=0), style, color=colour, label=f"{measure} spikes")
+    axis.set(title=arm, xlabel="epoch", ylim=(0.0, 100.0))
+axes[0].set_ylabel("accuracy, held-out (%)")
+axes[0].legend(loc="lower right")
+plt.show()
 
 # %% [markdown]
 # Thick lines are means over the three seeds, thin ones single seeds. Look at the distance between
@@ -313,8 +326,7 @@ comparison_curves(results)
 
 # %%
 def late(arm, measure):
-    curves = [result.run.curve[-10:] for result in results if result.arm == arm]
-    return 100.0 * np.array([[getattr(e.scores, measure) for e in curve] for curve in curves])
+    return curves_of(arm, measure)[:, -10:]
 
 
 for arm in arms:
@@ -332,13 +344,15 @@ assert late("SAST", "hard").mean() > late("baseline", "hard").mean() + 1.0
 # %%
 edges = np.linspace(-4.0, 4.0, 81)
 middle = 0.5 * (edges[1:] + edges[:-1])
-counted = [
-    potential_histogram(r.run.network, r.run.params, held_out[0], edges)[:-1] for r in results
-]
-shares = {
-    arm: np.mean([c for c, r in zip(counted, results, strict=True) if r.arm == arm], axis=(0, 1))
-    for arm in arms
-}
+
+
+def share_of(result):
+    trace = rs.run(result.run.network, result.run.params, held_out[0])
+    return [np.histogram(u - small.threshold, edges)[0] / u.size for u in trace.u[:-1]]
+
+
+counted = [(result.arm, share_of(result)) for result in results]
+shares = {arm: np.mean([c for a, c in counted if a == arm], axis=(0, 1)) for arm in arms}
 
 # %%
 figure, axis = plt.subplots(figsize=(7.5, 3.6))

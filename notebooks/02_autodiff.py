@@ -1,0 +1,472 @@
+# %% [markdown]
+# # Automatic differentiation from scratch
+#
+# A gradient of a program is itself a program, and a machine can find it. That machine, a *tape*, is
+# smaller than most people think. We build one in four steps, each because the step before breaks on
+# something that we need, and at the end it is, up to names, the one in `refsast/autodiff`. It then
+# differentiates a spiking network, and that network's gradient.
+#
+# Why build it? Because later notebooks claim things like "this vector is the gradient, to the last
+# digit". Such claims rest on this machine, so you should know every line of it, and how one checks
+# it **without** trusting it.
+
+# %%
+import sys
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import refsast as rs
+from refsast.autodiff import value_and_grad
+
+plt.style.use("refsast.course")
+BLUE, GREY, RED, YELLOW, GREEN, VIOLET = [f"C{i}" for i in range(6)]
+
+# %% [markdown]
+# ## Step 1. Numbers that remember where they came from
+#
+# Every program with numbers is a chain of small operations, and for each of them we know the
+# derivative. So let a number remember its arguments, each with the *local derivative*: how much
+# this number changes when that argument does. Operators of Python make it invisible in the program.
+
+
+# %%
+class Number:
+    def __init__(self, value, args=(), local=()):
+        self.value, self.args, self.local = value, args, local
+        self.depth = 1 + max((a.depth for a in args), default=-1)
+
+    def __add__(self, other):
+        return Number(self.value + other.value, (self, other), (1.0, 1.0))
+
+    def __mul__(self, other):
+        return Number(self.value * other.value, (self, other), (other.value, self.value))
+
+
+def sin(x):
+    return Number(np.sin(x.value), (x,), (np.cos(x.value),))
+
+
+x, y = Number(2.0), Number(3.0)
+product, wave = x * y, sin(x)
+z = product + wave
+
+# %% [markdown]
+# The chain rule: the derivative of $z$ in $x$ is the sum over all *paths* from $z$ back to $x$, and
+# a path contributes the product of the local derivatives on its way. As a program this is one line
+# of recursion. We count the visits, for a reason that will come soon.
+
+# %%
+visits = 0
+
+
+def derivative(node, wanted):
+    global visits
+    visits += 1
+    if node is wanted:
+        return 1.0
+    return sum(
+        slope * derivative(a, wanted) for a, slope in zip(node.args, node.local, strict=True)
+    )
+
+
+names = dict(zip(("x", "y", "x y", "sin x", "z"), (x, y, product, wave, z), strict=True))
+places = ((0, 0), (0, 2), (1, 1.7), (1, 0), (2, 0.9))
+place = {id(node): np.array(at) for node, at in zip(names.values(), places, strict=True)}
+figure, axis = plt.subplots(figsize=(8.5, 3))
+for name, node in names.items():
+    says = f"{name} = {node.value:.3g}\nslope of z: {derivative(z, node):.3g}"
+    axis.text(*place[id(node)], says, ha="center", va="center", bbox={"fc": "white", "ec": "C0"})
+    for argument, slope in zip(node.args, node.local, strict=True):
+        start, end = place[id(argument)] + (0.24, 0), place[id(node)] - (0.24, 0)
+        axis.annotate("", end, start, arrowprops={"arrowstyle": "->"})
+        axis.text(*((start + end) / 2 + (0, 0.12)), f"{slope:.3g}", color=RED, ha="center")
+axis.set(xlim=(-0.4, 2.4), ylim=(-0.5, 2.5))
+axis.axis("off")
+plt.show()
+
+# %% [markdown]
+# The tape of $z = x y + \sin x$ at $x = 2$, $y = 3$: in each box the value and, below it, how much
+# $z$ changes when that value does. Red are the local derivatives. Two paths lead to $x$, so its
+# derivative is a sum of two products: $3 \cdot 1 + \cos 2 \cdot 1 = 2.58$.
+
+# %%
+assert derivative(z, x) == 3.0 + np.cos(2.0)
+assert derivative(z, y) == 2.0
+
+# %% [markdown]
+# ## Step 2. Each node once
+#
+# Now let the program be a chain: double the number, $n$ times. The derivative is $2^n$. But look at
+# how long the recursion takes, and at the red curve below: it walks every path, and there are $2^n$
+# of *those*, too. A spiking neuron is no better: from one potential to the next there are two
+# paths, directly and through spike and reset, so a run of 100 steps has more than $2^{99}$.
+#
+# The way out is the one idea of reverse mode. Collect at each node what all its users say about it,
+# **before** passing anything on. This works if a node comes after everything that uses it: so go by
+# *depth*, the deepest first. Then each node is visited once. No recursion is left either; Python's
+# own would end at about a thousand steps.
+
+
+# %%
+def deepest_first(output):
+    seen, stack = {}, [output]
+    while stack:
+        node = stack.pop()
+        if hasattr(node, "depth") and id(node) not in seen:
+            seen[id(node)] = node
+            stack += node.args
+    return sorted(seen.values(), key=lambda node: -node.depth)
+
+
+def sweep(output):
+    """How much `output` changes with each node, and how many nodes there were."""
+    nodes, total = deepest_first(output), {id(output): 1.0}
+    for node in nodes:
+        for argument, slope in zip(node.args, node.local, strict=True):
+            total[id(argument)] = total.get(id(argument), 0.0) + slope * total[id(node)]
+    return total, len(nodes)
+
+
+def doubled(x, n):
+    for _ in range(n):
+        x = x + x
+    return x
+
+
+lengths, by_path, by_sweep = range(1, 15), [], []
+for n in lengths:
+    x, visits = Number(1.0), 0
+    end = doubled(x, n)
+    (slopes, count), slope = sweep(end), derivative(end, x)
+    assert slope == slopes[id(x)] == 2.0**n
+    by_path.append(visits)
+    by_sweep.append(count)
+
+figure, axis = plt.subplots(figsize=(6.5, 3.4))
+axis.semilogy(lengths, by_path, "o-", color=RED, label="path by path")
+axis.semilogy(lengths, by_sweep, "s-", color=BLUE, label="deepest first")
+axis.set(xlabel="length of the chain (operations)", ylabel="visits")
+axis.legend()
+plt.show()
+
+# %%
+assert by_path == [2 ** (n + 1) - 1 for n in lengths]
+assert by_sweep == [n + 1 for n in lengths]
+
+beyond = 2 * sys.getrecursionlimit()
+assert len(deepest_first(doubled(Number(0.0), beyond))) == beyond + 1
+
+# %% [markdown]
+# ## How to check it without trusting it
+#
+# A tape can be wrong in one rule and right in all others. So we want a second opinion that shares
+# nothing with it. Differences, $(f(w + h) - f(w)) / h$, share nothing, but they are poor: a large
+# $h$ leaves an error of the curve, and a small one subtracts two nearly equal numbers and loses
+# their digits. There is something much better. Take the step in an *imaginary* direction:
+#
+# $$f(w + i h) = f(w) + i h f'(w) - \tfrac12 h^2 f''(w) - \dots \quad\Rightarrow\quad
+# f'(w) = \frac{\operatorname{Im} f(w + i h)}{h} + O(h^2).$$
+#
+# Nothing is subtracted, so $h$ may be $10^{-40}$, and its square is nothing at all. The program
+# must run on complex numbers; NumPy does that. Our program is one smooth spiking neuron over 20
+# steps, and $f$ counts its spikes as a function of one weight.
+
+
+# %%
+def spike(v, slope=4.0):
+    return 0.5 + np.arctan(0.5 * np.pi * slope * v) / np.pi
+
+
+def spikes_of(w):
+    u, s, count = 0.0 * w, 0.0 * w, 0.0 * w
+    for current in 0.3 + 0.2 * np.sin(np.arange(20.0)):
+        u = 0.9 * (u * (1.0 - s)) + w * current
+        s = spike(u - 1.0)
+        count = count + s
+    return count
+
+
+def complex_step(f, w, direction=1.0, h=1e-40):
+    return np.imag(f(w + 1j * h * direction)) / h
+
+
+w, h = 1.3, np.logspace(-18, -1, 69)
+exact = complex_step(spikes_of, w)
+error = {
+    "difference": [abs((spikes_of(w + e) - spikes_of(w)) / e / exact - 1.0) for e in h],
+    "central difference": [
+        abs((spikes_of(w + e) - spikes_of(w - e)) / (2.0 * e) / exact - 1.0) for e in h
+    ],
+    "complex step": [abs(complex_step(spikes_of, w, h=e) / exact - 1.0) for e in h],
+}
+
+figure, axis = plt.subplots(figsize=(7, 3.6))
+for (name, values), colour in zip(error.items(), (GREY, RED, BLUE), strict=True):
+    axis.loglog(h, np.maximum(values, 1e-17), color=colour, label=name)
+axis.set(xlabel="step h (units of the weight)", ylabel="relative error of the derivative")
+axis.legend()
+plt.show()
+
+# %% [markdown]
+# The two difference curves are a V: the right arm is the error of the curve, the left arm is lost
+# digits. At its best the central difference has about eleven digits. The complex step has fifteen
+# or sixteen, for every small $h$, and there is nothing to tune. From here on it is our judge. The
+# first to be judged is the tape that refsast ships, on the same program.
+
+# %%
+value, (slope,) = value_and_grad(spikes_of, np.array(w))
+assert abs(slope / exact - 1.0) < 1e-14
+assert 1e-13 < min(error["central difference"]) < 1e-9
+assert max(e for e, size in zip(error["complex step"], h, strict=True) if size < 1e-9) < 1e-14
+assert error["difference"][0] > 0.1  # all digits lost
+
+# %% [markdown]
+# ## Step 3. Arrays, and NumPy that does not notice
+#
+# A layer with a thousand weights must not become a thousand numbers. So a node now holds an array.
+# Its local derivative would be a matrix with an entry for each pair of entries, which nobody wants
+# to write down. We need only its product with what arrives from above. A function that computes
+# this product is a **pullback**: given the *cotangent* $g$ of the result $y$ (how much the loss
+# changes with each entry of $y$), it returns the cotangent of an argument. This is the whole table
+# that we need:
+
+# %%
+PULLBACKS = {
+    np.add: (lambda g, y, a, b: g, lambda g, y, a, b: g),
+    np.subtract: (lambda g, y, a, b: g, lambda g, y, a, b: -g),
+    np.multiply: (lambda g, y, a, b: g * b, lambda g, y, a, b: g * a),
+    np.divide: (lambda g, y, a, b: g / b, lambda g, y, a, b: -(g * y) / b),
+    np.matmul: (lambda g, y, a, b: g @ b.T, lambda g, y, a, b: a.T @ g),
+    np.negative: (lambda g, y, x: -g,),
+    np.exp: (lambda g, y, x: g * y,),
+    np.log: (lambda g, y, x: g / x,),
+    np.arctan: (lambda g, y, x: g / (1.0 + x * x),),
+}
+
+# %% [markdown]
+# NumPy asks an object that it does not know how it wants to be treated: `__array_ufunc__` is called
+# in place of `np.exp` and its like, `__array_function__` in place of `np.sum` and its like. So the
+# program needs no rewriting: `spike` above, unchanged, will run on nodes.
+
+
+# %%
+class Node(np.lib.mixins.NDArrayOperatorsMixin):
+    def __init__(self, value, pullbacks=(), args=()):
+        self.value, self.pullbacks, self.args = value, pullbacks, args
+        self.shape, self.ndim = np.shape(value), np.ndim(value)
+        self.depth = 1 + max((a.depth for a in args if isinstance(a, Node)), default=-1)
+
+    def __array_ufunc__(self, ufunc, method, *args, **kwargs):
+        return apply(ufunc, PULLBACKS[ufunc], *args)
+
+    def __array_function__(self, function, types, args, kwargs):
+        return FUNCTIONS[function](*args, **kwargs)
+
+    T = property(lambda x: apply(np.transpose, (lambda g, y, x: g.T,), x))
+
+
+def primal(x):
+    return x.value if isinstance(x, Node) else x
+
+
+def apply(function, pullbacks, *args):
+    return Node(function(*map(primal, args)), pullbacks, args)
+
+
+def reshape(x, shape):
+    return apply(lambda x: np.reshape(x, shape), (lambda g, y, x: np.reshape(g, np.shape(x)),), x)
+
+
+def add_up(x, axis=None, keepdims=False):
+    axes = tuple(np.atleast_1d(range(x.ndim) if axis is None else axis) % x.ndim)
+    kept = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
+    spread = lambda g, y, x: np.reshape(g, kept) * np.ones(np.shape(x))  # noqa: E731
+    return apply(lambda x: np.sum(x, axis=axes, keepdims=keepdims), (spread,), x)
+
+
+FUNCTIONS = {np.sum: add_up, np.reshape: reshape}
+FUNCTIONS |= {np.shape: lambda x: x.shape, np.ndim: lambda x: x.ndim}
+
+# %% [markdown]
+# One trap is left. A bias of shape $(n,)$ is added to a whole batch, $(\text{batch}, n)$: NumPy
+# *broadcasts* it, that is, it uses each entry many times. What is used many times receives many
+# cotangents, and they add up. `unbroadcast` sums them.
+
+
+# %%
+def unbroadcast(g, like):
+    extra, shape = np.ndim(g) - np.ndim(like), np.shape(like)
+    ones = [i + extra for i, n in enumerate(shape) if n == 1 != np.shape(g)[i + extra]]
+    axes = (*range(extra), *ones)
+    return np.reshape(np.sum(g, axis=axes), shape) if axes else g
+
+
+def backward(output, inputs, read=primal):
+    total = {id(output): np.ones(output.shape)}
+    for node in deepest_first(output):
+        g, operands = total[id(node)], [read(a) for a in node.args]
+        for pullback, argument in zip(node.pullbacks, node.args, strict=True):
+            if isinstance(argument, Node):
+                part = unbroadcast(pullback(g, read(node), *operands), argument)
+                total[id(argument)] = total.get(id(argument), 0.0) + part
+    return [total[id(x)] for x in inputs]
+
+
+# %% [markdown]
+# `read` can wait until step 4. Now the test: a spiking layer with eight inputs and three neurons,
+# in plain NumPy, and its loss, the cross entropy of the spike counts. The same text runs on arrays,
+# on complex arrays and on nodes.
+
+# %%
+rng = np.random.default_rng(0)
+x, labels = (rng.random((12, 6, 8)) < 0.4).astype(float), rng.integers(3, size=6)
+w, b = rng.normal(size=(3, 8)), 0.2 * rng.normal(size=3)
+hot, gain = np.eye(3)[labels], 5.0
+
+
+def cross_entropy(logits):
+    return np.sum(np.log(np.sum(np.exp(logits), axis=1)) - np.sum(logits * hot, axis=1)) / len(hot)
+
+
+def loss(w, b):
+    u, s, count = 0.0, 0.0, 0.0
+    for current in [now @ w.T + b for now in x]:
+        u = 0.9 * (u * (1.0 - s)) + current
+        s = spike(u - 1.0)
+        count = count + s
+    return cross_entropy(gain * count / len(x))
+
+
+def grad(f, *arrays):
+    nodes = [Node(array) for array in arrays]
+    return backward(f(*nodes), nodes)
+
+
+ours = grad(loss, w, b)
+judged = [complex_step(lambda w: loss(w, b), w, d.reshape(w.shape)) for d in np.eye(w.size)]
+print(f"largest difference to the complex step: {np.abs(ours[0].ravel() - judged).max():.1e}")
+assert np.allclose(ours[0].ravel(), judged, rtol=1e-12, atol=0.0)
+
+neuron = rs.LIF(0.9, 1.0, rs.Arctan(4.0))
+network = rs.Network((8, 3), neuron, rs.SpikeRate(gain))
+theirs = rs.reference.loss_and_grad(network, (rs.Layer(w, b),), x, labels)[1]
+assert np.allclose(ours[0], theirs[0].w, rtol=1e-12)
+assert np.allclose(ours[1], theirs[0].b, rtol=1e-12)
+
+# %% [markdown]
+# Every entry agrees with the complex step, and with the tape of refsast on the code of refsast.
+#
+# ## Step 4. The gradient of the gradient, for nothing
+#
+# Look again at the table. The pullbacks are written in NumPy, and so is `backward`. So **they can
+# be taped, too**: hand them nodes in place of arrays (`read` must then leave nodes as they are),
+# and the gradient comes back as a node that remembers where it came from. Differentiate $\langle
+# \nabla f, d \rangle$ and you have $H d$, the Hessian times a vector, without the Hessian. SAM's
+# theory (notebook 05) and every measurement of sharpness (11) stand on this.
+#
+# The figure shows all of the Hessian of our small layer in the weights of the first neuron, one
+# column per product.
+
+
+# %%
+def hvp(f, at, direction):
+    node = Node(at)
+    (slope,) = backward(f(node), [node], read=lambda a: a)
+    return backward(np.sum(slope * direction), [node])[0]
+
+
+def loss_of_first(row):
+    first = np.eye(3)[:, :1]
+    return loss(first @ np.reshape(row, (1, 8)) + (1.0 - first) * w, b)
+
+
+hessian = np.array([hvp(loss_of_first, w[0], d) for d in np.eye(8)])
+figure, axis = plt.subplots(figsize=(4.6, 3.6))
+drawn = axis.imshow(hessian, cmap="RdBu_r", vmin=-np.abs(hessian).max(), vmax=np.abs(hessian).max())
+figure.colorbar(drawn, label="second derivative of the loss (nats)")
+axis.set(xlabel="weight from input", ylabel="weight from input")
+axis.grid(visible=False)
+plt.show()
+
+# %% [markdown]
+# It is symmetric, as second derivatives are; nothing in the code says so. It has both signs: this
+# loss is not convex. And it agrees with `rs.reference.hvp`.
+
+# %%
+slopes = [complex_step(lambda a: grad(loss_of_first, a)[0], w[0], d) for d in np.eye(8)]
+assert np.abs(hessian - hessian.T).max() < 1e-14
+assert np.allclose(hessian, slopes, rtol=1e-11, atol=1e-15)
+assert np.linalg.eigvalsh(hessian).min() < 0.0 < np.linalg.eigvalsh(hessian).max()
+
+first_only = rs.Layer(np.eye(3)[:, :1] * np.eye(8)[0], np.zeros(3))
+column = rs.reference.hvp(network, (rs.Layer(w, b),), x, labels, (first_only,))
+assert np.allclose(column[0].w[0], hessian[0], rtol=1e-12)
+
+# %% [markdown]
+# ## What we now know
+#
+# A tape is nodes, a table of pullbacks, and a sweep that goes deepest first; the order is what
+# makes it fast. Pullbacks written in NumPy can be taped themselves, so second derivatives come for
+# nothing. What is used many times adds up its cotangents. The complex step knows nothing of all
+# this and agrees in every entry to twelve digits or more: that is evidence, where agreement of two
+# tapes is not.
+#
+# Now read the real one; you have met nearly all of it. `refsast/autodiff/ops.py` is the table;
+# `refsast/autodiff/tape.py` holds the node and the sweep (`read` is its `traced`);
+# `refsast/autodiff/derivatives.py` adds `value_and_grad` and `hvp`; `refsast/autodiff/numeric.py`
+# is the judge, and imports none of them. Two things are new there: a node on no path to the wanted
+# inputs is skipped; and the cotangent of `x[t]` stays a slice, since an array of zeros per step
+# would make $T$ steps cost $T^2$. Next: `03_backpropagation_through_time` does by hand what the
+# tape does by itself.
+
+# %% [markdown]
+# ## Exercises
+
+# %% [markdown]
+# ### Exercise 1
+# Teach the tape `np.tanh` and `np.sqrt`, and have both rules judged by the complex step.
+
+# %% tags=["solution"]
+PULLBACKS[np.tanh] = (lambda g, y, x: g * (1.0 - y * y),)
+PULLBACKS[np.sqrt] = (lambda g, y, x: g / (2.0 * y),)
+at = rng.random(5) + 0.5
+for f in (np.tanh, np.sqrt):
+    each = np.array([complex_step(lambda a, f=f: np.sum(f(a)), at, d) for d in np.eye(5)])
+    assert np.allclose(grad(lambda a, f=f: np.sum(f(a)), at)[0], each, rtol=1e-14)
+
+# %% [markdown]
+# ### Exercise 2
+# The judge has a blind spot. What does the complex step say of `np.abs` at $-2$, and why? Write an
+# absolute value that it judges rightly.
+
+
+# %% tags=["solution"]
+def magnitude(a):
+    return np.where(np.real(a) < 0.0, -a, a)  # analytic on either side of zero
+
+
+assert complex_step(np.abs, -2.0) == 0.0  # of a complex number, abs is the modulus: not analytic
+assert complex_step(magnitude, -2.0) == -1.0
+
+# %% [markdown]
+# ### Exercise 3
+# Libraries offer a `detach`: a value that the tape takes for a constant. Write it for our `Node` in
+# one line, detach the spike in the reset of `loss`, and let the complex step judge the result. Is
+# it still the gradient of the loss?
+
+
+# %% tags=["solution"]
+def detached_loss(w):
+    u, s, count = 0.0, 0.0, 0.0
+    for current in [now @ w.T + b for now in x]:
+        u = 0.9 * (u * (1.0 - primal(s))) + current
+        s = spike(u - 1.0)
+        count = count + s
+    return cross_entropy(gain * count / len(x))
+
+
+other = grad(detached_loss, w)[0]
+assert detached_loss(w) == loss(w, b)  # the same loss
+print(f"detached: off by {np.abs(other.ravel() - judged).max() / np.abs(judged).max():.0%}")
+assert np.abs(other.ravel() - judged).max() > 0.01 * np.abs(judged).max()  # not its gradient
