@@ -73,7 +73,8 @@ left.plot(side, 1.0 / side, color="black", linewidth=0.8, label="minima: ab = 1"
 for (rho, path), colour in zip(reversed(paths.items()), (RED, BLUE, GREEN, GREY), strict=True):
     left.plot(*path.T, color=colour, linewidth=1.2, label=f"ρ = {rho}")
     left.plot(*path[-1], "o", color=colour, markersize=8, zorder=3)
-    right.plot(rho**2 * np.arange(3001), sharpness[rho], color=colour, linewidth=0.4 / (rho + 0.04))
+    clock = rho**2 * np.arange(3001)
+    right.plot(clock, sharpness[rho], color=colour, linewidth=6 - 22 * rho, zorder=2 + rho)
 left.set(xlabel="weight a", ylabel="weight b", ylim=(-0.1, 1.6), title="3000 steps from (3, 0.05)")
 right.set(xlabel="steps times ρ²", ylabel="sharpness a² + b²", xlim=(-1.0, 40.0))
 left.legend()
@@ -95,8 +96,8 @@ at_the_end = {rho: float(value[-1]) for rho, value in sharpness.items()}
 print({rho: f"{value:.2f}" for rho, value in at_the_end.items()})
 assert np.allclose([at_the_end[0.0], at_the_end[0.2]], [9.2, 2.0], atol=0.05)
 assert all(product_loss(path[-1])[0] < 1e-3 for path in paths.values())
-common, moving = np.linspace(0.5, 7.5, 50), (0.05, 0.1, 0.2)
-curves = [np.interp(common, r**2 * np.arange(3001), sharpness[r]) for r in moving]
+common = np.linspace(0.5, 7.5, 50)
+curves = [np.interp(common, r**2 * np.arange(3001), sharpness[r]) for r in (0.05, 0.1, 0.2)]
 assert np.abs(np.divide(curves, curves[-1]) - 1.0).max() < 0.02
 
 # %% [markdown]
@@ -145,7 +146,7 @@ plt.show()
 # improved. On the slope the shortfall is of order $\rho^3$, better than promised: the true maximum
 # is turned from the steepest direction by an angle of order $\rho$, so the two points are $\rho^2$
 # apart, and along the circle the loss is flat at its maximum. A bound must hold for the worst
-# point, and says little of all others: you will meet this often.
+# point, and says little of all others.
 
 # %%
 assert np.allclose(orders, (3.0, 2.0), atol=0.1)
@@ -179,9 +180,7 @@ figure, axes = plt.subplots(1, 2, figsize=(8.6, 4.2), sharey=True)
 for axis, (r, where) in zip(axes, stuck.items(), strict=True):
     for chosen, colour, name in ((where, RED, "at the saddle"), (~where, BLUE, "at a minimum")):
         axis.scatter(*starts[:, chosen], s=9, color=colour, label=f"ends {name}")
-    axis.plot(
-        *(big * circle), color="black", linewidth=0.9, label=f"distance {big} from the saddle"
-    )
+    axis.plot(*(big * circle), color="black", linewidth=0.9, label=f"{big} from the saddle")
     axis.set(xlabel="start: weight a", title=f"ρ = {r}", aspect="equal")
 axes[0].set_ylabel("start: weight b")
 axes[1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
@@ -190,8 +189,7 @@ plt.show()
 # %% [markdown]
 # Here is the first surprise. With $\rho = 0.5$ there is a whole band of starts from which SAM walks
 # *into* the saddle and stays there, with a loss of one half: nearly all of the disc of radius
-# $\rho$, and more. The ascent step jumps over the saddle, and downhill on the other side means back
-# to it.
+# $\rho$, and more. The ascent step jumps over the saddle; from there, downhill means back to it.
 #
 # So "SAM finds flat minima" is not a theorem. It is a good description as long as $\rho$ is small
 # beside the distance to other critical points. In training $\rho$ rises slowly from zero (`warmup`
@@ -241,7 +239,8 @@ w = np.array([1.2, 0.5])
 twist = {name: abs(np.subtract(*differences(f, w)[[0, 1], [1, 0]])) for name, f in fields.items()}
 print({name: f"asymmetry of the Jacobian {value:.1e}" for name, value in twist.items()})
 assert np.allclose(fields["exact"](w), differences(raised, w), rtol=1e-6)
-assert not np.allclose(fields["SAM"](w), differences(raised, w), rtol=1e-2)
+gap = np.linalg.norm(fields["SAM"](w) - fields["exact"](w)) / np.linalg.norm(fields["exact"](w))
+assert 0.01 < gap < 0.1
 assert twist["exact"] < 1e-8 < 1e-2 < twist["SAM"]
 
 # %% [markdown]
@@ -264,7 +263,7 @@ def objective(w, rows=slice(None)):
 
 
 def hvp(w, d):
-    point, along = rs.unflatten(network, w), rs.unflatten(network, d)
+    point, along = (rs.unflatten(network, vector) for vector in (w, d))
     return rs.flatten(rs.reference.hvp(network, point, x, y, along))
 
 
@@ -326,7 +325,7 @@ on_own, on_other, on_all = np.array(rises).T
 
 # %%
 figure, axis = plt.subplots(figsize=(7.2, 4))
-for values, colour, name in ((on_own, RED, "on its own"), (on_other, BLUE, "on an independent")):
+for values, colour, name in ((on_own, RED, "on its own"), (on_other, BLUE, "on another")):
     label = f"{name}: mean {values.mean():.2f}"
     axis.hist(values, np.linspace(-0.5, 2.0, 51), color=colour, alpha=0.55, label=label)
     axis.axvline(values.mean(), color=colour)
