@@ -50,9 +50,10 @@ BLUE, GREY, RED, YELLOW, GREEN, _ = plt.rcParams["axes.prop_cycle"].by_key()["co
 # whether they approach: a step multiplies their distance by at most $\kappa = \sup_u |g'(u)|$.
 #
 # **Theorem 1c.** Hypotheses: one layer, both runs with the same input, each spike one of the five
-# smooth ones of this package. Then $|u_t - u'_t|_2 \le \kappa_e^{\,t}\, |u_0 - u'_0|_2$ with
-# $\kappa_e = \kappa + D_1 |V|_2$, where $D_1 = \sup |\sigma'|$ and $V$ are the recurrent weights
-# (none here: $\kappa_e = \kappa$). If $\kappa_e < 1$, the two runs approach.
+# smooth ones of this package, each start with the spike that belongs to it. Then
+# $|u_t - u'_t|_2 \le \kappa_e^{\,t}\, |u_0 - u'_0|_2$ with $\kappa_e = \kappa + D_1 |V|_2$, where
+# $D_1 = \sup |\sigma'|$ and $V$ are the recurrent weights (none here: $\kappa_e = \kappa$). If
+# $\kappa_e < 1$, the two runs approach.
 #
 # `proofs_check` has this theorem as a *claim* that runs: `check_claim` asks whether the hypotheses
 # hold, measures, and compares with the bound. The constant $\kappa$ is certified, by interval
@@ -127,7 +128,8 @@ plt.show()
 # %% [markdown]
 # It is the other way round: the reset does nearly all of the forgetting. Without a reset the bound
 # is an *equality* at every step, so the theorem cannot be improved. With one, the two runs agree to
-# all sixteen digits of a double after thirty to forty steps.
+# all sixteen digits of a double after thirty to forty steps. (A current too weak for spikes leaves
+# the reset nothing to do; then only the leak forgets.)
 #
 # Why does $\kappa$ not see it? It is a supremum over *all* potentials, also over $u \to -\infty$,
 # where no spike is fired and only the leak acts. A worst case is a worst case somewhere. Where this
