@@ -18,15 +18,15 @@
 #
 # The usual answer is: to find flat minima. We look at what the algorithm really does, in two
 # dimensions, where every step can be drawn. It walks along a valley to its flattest place, as
-# promised. We will also see what is promised less often: starting points from which SAM never
-# reaches a minimum, and a term of the gradient that SAM leaves out although, on a spiking network,
-# it is larger than what SAM keeps.
+# promised. But there are starting points from which it never reaches a minimum, and it leaves out a
+# term of the gradient that is, on a spiking network, larger than what it keeps.
 
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
 
 import refsast as rs
+from proofs_check.descent.objectives import Risk
 
 plt.style.use("refsast.course")
 BLUE, GREY, RED, _, GREEN, _ = plt.rcParams["axes.prop_cycle"].by_key()["color"]
@@ -92,9 +92,8 @@ plt.show()
 # is $\tfrac12 \rho^2 h$, and that is what SAM walks down. So $\rho$ must not be too small.
 
 # %%
-at_the_end = {rho: float(value[-1]) for rho, value in sharpness.items()}
-print({rho: f"{value:.2f}" for rho, value in at_the_end.items()})
-assert np.allclose([at_the_end[0.0], at_the_end[0.2]], [9.2, 2.0], atol=0.05)
+print({rho: f"ends with sharpness {value[-1]:.2f}" for rho, value in sharpness.items()})
+assert np.allclose([sharpness[0.0][-1], sharpness[0.2][-1]], [9.2, 2.0], atol=0.05)
 assert all(product_loss(path[-1])[0] < 1e-3 for path in paths.values())
 common = np.linspace(0.5, 7.5, 50)
 curves = [np.interp(common, r**2 * np.arange(3001), sharpness[r]) for r in (0.05, 0.1, 0.2)]
@@ -246,9 +245,10 @@ assert twist["exact"] < 1e-8 < 1e-2 < twist["SAM"]
 # %% [markdown]
 # So SAM's direction is the gradient of *no* function at all. Here the difference is small, a few
 # per cent, and one is tempted to say that the Hessian term may be dropped because it is small. Let
-# us look at a spiking network first: 8 inputs, 12 hidden neurons and 3 classes. Its gradient is
-# exact (`rs.fast`), and so are the products with its Hessian (`rs.reference.hvp`). We train it with
-# plain descent, and at every hundredth step we measure both terms for two radii.
+# us look at a spiking network first: 8 inputs, 12 hidden neurons and 3 classes. `Risk` is its loss
+# as a function of one flat vector, with the exact gradient (`rs.fast`) and exact products with the
+# Hessian (`rs.reference.hvp`). We train it with plain descent, and at every hundredth step we
+# measure both terms for two radii.
 
 # %%
 rng = np.random.default_rng(0)
@@ -256,29 +256,24 @@ network = rs.Network((8, 12, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(
 x, y = (rng.random((10, 64, 8)) < 0.4).astype(float), rng.integers(3, size=64)
 
 
-def objective(w, rows=slice(None)):
-    params = rs.unflatten(network, w)
-    loss, grads = rs.fast.loss_and_grad(network, params, x[:, rows], y[rows])
-    return float(loss), rs.flatten(grads)
-
-
-def hvp(w, d):
-    point, along = (rs.unflatten(network, vector) for vector in (w, d))
-    return rs.flatten(rs.reference.hvp(network, point, x, y, along))
+def risk(rows):
+    return Risk(network, x[:, rows], y[rows])
 
 
 def terms(w, rho):
-    kept = rs.sam.gradient(objective, w, rho=rho)
-    return kept, rs.sam.exact_gradient(objective, hvp, w, rho=rho) - kept
+    kept = rs.sam.gradient(whole.value_and_grad, w, rho=rho)
+    exact = rs.sam.exact_gradient(whole.value_and_grad, whole.hvp, w, rho=rho)
+    return kept, exact - kept
 
 
+whole = risk(slice(None))
 weights = 2.0 * rs.flatten(rs.init(network, 0))
 size = {0.05: [], 0.2: []}
 for step in range(1001):
     if step % 100 == 0:
         for r, found in size.items():
             found.append(np.linalg.norm(terms(weights, r), axis=1))
-    weights = weights - 0.05 * objective(weights)[1]
+    weights = weights - 0.05 * whole.value_and_grad(weights)[1]
 
 # %%
 figure, axis = plt.subplots(figsize=(7.2, 4.2))
@@ -318,9 +313,10 @@ assert ratio[0.05].max() < 1.0
 draws, rises = np.random.default_rng(1), []
 for _ in range(300):
     order = draws.permutation(64)
-    point = rs.sam.ascent_point(weights, objective(weights, order[:4])[1], rho=0.2)
-    looked_at = (order[:4], order[4:8], order)
-    rises.append([objective(point, b)[0] - objective(weights, b)[0] for b in looked_at])
+    near, far = risk(order[:4]), risk(order[4:8])
+    point = rs.sam.ascent_point(weights, near.value_and_grad(weights)[1], rho=0.2)
+    values = [[r.value_and_grad(w)[0] for w in (weights, point)] for r in (near, far, whole)]
+    rises.append(np.diff(values).ravel())
 on_own, on_other, on_all = np.array(rises).T
 
 # %%
@@ -348,11 +344,11 @@ assert np.mean(on_own > on_other) > 0.8
 # %% [markdown]
 # ## What we now know
 #
-# SAM takes its gradient at the end of a step uphill, a first-order answer to the question where the
-# loss is highest. On a valley floor it walks towards flatter places, with a speed that grows as
-# $\rho^2$. Its direction is not the gradient of any function: it drops a Hessian term which, on our
-# spiking network, grows larger than what is kept. It does not always find a minimum: a saddle can
-# catch it. And the second gradient should come from an independent minibatch.
+# SAM takes its gradient at the end of a step uphill, a first-order guess where the loss is highest.
+# On a valley floor it walks towards flatter places, with a speed that grows as $\rho^2$. Its
+# direction is not the gradient of any function: it drops a Hessian term which, on our spiking
+# network, grows larger than what is kept. It does not always find a minimum: a saddle can catch it.
+# And the second gradient should come from an independent minibatch.
 #
 # The code is `refsast/optim/sam.py`; theorem 4 in `docs/theory.md` has statements, hypotheses and
 # proofs. Next: `06_stability`, on what happens inside the network.
