@@ -19,9 +19,11 @@
 #
 # It will not be so simple. In our two trainings the plain one ends with the *smaller* eigenvalue.
 # We will find out what went wrong: neither with SAM, nor with the computation, but with the
-# question. This is one small network and one seed, chosen so that it runs in seconds. It shows what
-# can happen, not what always happens; the same measurement on real recordings is in
-# `docs/sharpness.md`.
+# question.
+#
+# This is one small network and one seed, chosen for its speed. It shows what can happen, not what
+# always happens: with another seed and $\rho = 0.2$ SAST ended with the smaller eigenvalue, and on
+# real recordings (`docs/sharpness.md`) the baseline's is eight times as large as SAST's.
 
 # %%
 import matplotlib.pyplot as plt
@@ -111,7 +113,7 @@ axis.legend()
 plt.show()
 
 # %% [markdown]
-# Now SAST lies lower: at the same loss its Hessian has a top eigenvalue that is several times
+# Now SAST lies lower: at the same loss its Hessian has a top eigenvalue that is two to seven times
 # smaller. Which of the two comparisons is the right one? That depends on what one wants to know.
 # Sharpness *as a number* compares two networks only if everything else is equal.
 
@@ -123,8 +125,7 @@ curves = [
 ]
 ratio = curves[0] / curves[1]
 print(f"baseline / SAST at equal loss: {ratio.min():.1f} to {ratio.max():.1f}")
-assert np.all(ratio > 1.3)
-assert np.median(ratio) > 2.0
+assert 1.5 < ratio.min() < 3.0 < 5.0 < ratio.max() < 9.0
 
 # %% [markdown]
 # ## 3. What lies at distance $\rho$
