@@ -15,6 +15,7 @@ import sys
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.colors import SymLogNorm
 
 import refsast as rs
 from refsast.autodiff import value_and_grad
@@ -379,7 +380,8 @@ def hvp(f, at, direction):
 units = np.eye(w.size).reshape(-1, *w.shape)
 hessian = np.array([hvp(lambda w: loss(w, b), w, unit).ravel() for unit in units])
 figure, axis = plt.subplots(figsize=(4.6, 3.6))
-drawn = axis.imshow(hessian, cmap="RdBu_r", vmin=-np.abs(hessian).max(), vmax=np.abs(hessian).max())
+scale = SymLogNorm(1e-3, vmin=-3.0, vmax=3.0)  # small entries can be seen, too
+drawn = axis.imshow(hessian, cmap="RdBu_r", norm=scale)
 figure.colorbar(drawn, label="second derivative of the loss (nats)")
 axis.set(xlabel="weight", ylabel="weight", xticks=(0, 8, 16), yticks=(0, 8, 16))
 axis.grid(visible=False)
@@ -387,12 +389,15 @@ plt.show()
 
 # %% [markdown]
 # It is symmetric, as second derivatives are; nothing in the code says so. It has both signs: this
-# loss is not convex. And it agrees with `rs.reference.hvp`.
+# loss is not convex. And it has blocks: between weights of different neurons it is much smaller,
+# since these neurons meet only in the softmax. It agrees with `rs.reference.hvp`.
 
 # %%
 slopes = [complex_step(lambda w: grad(loss, w, b)[0], w, unit).ravel() for unit in units]
 assert np.abs(hessian - hessian.T).max() < 1e-13
 assert np.allclose(hessian, slopes, rtol=1e-9, atol=1e-13)
+blocks = np.abs(hessian).reshape(3, 8, 3, 8).max(axis=(1, 3))  # the largest entry of each block
+assert np.all(blocks - np.diag(np.diag(blocks)) < 0.25 * np.sqrt(np.outer(*[np.diag(blocks)] * 2)))
 assert np.linalg.eigvalsh(hessian).min() < 0.0 < np.linalg.eigvalsh(hessian).max()
 
 direction = rs.Layer(units[0], np.zeros(3))
