@@ -237,9 +237,8 @@ def _last_errors(
         yield f"grads[{i}].w", unit * product_noise(current, clean.a, flat[0].T @ flat[1])
         if clean.layer.b is not None:
             total, terms = (each.sum(axis=(0, 1, 2)) for each in (current, abs(current)))
-            count = len(flat[0]) * equal_terms(abs(flat[0]))
-            noise = sum_noise(total, terms, count, time)
-            yield f"grads[{i}].b", unit * noise
+            alike = equal_terms(abs(flat[0]))
+            yield f"grads[{i}].b", unit * sum_noise(total, terms, len(flat[0]), time, alike)
         if clean.layer.v is not None:
             later, s = current[1:], clean.s[:-1]
             product = later.reshape(-1, later.shape[-1]).T @ s.reshape(-1, s.shape[-1])

@@ -136,7 +136,13 @@ def run_adjoints(
     return delta, current
 
 
-def sum_noise(total: Array, magnitudes: Array, count: Array | float, turns: float = 0.0) -> Array:
+def sum_noise(
+    total: Array,
+    magnitudes: Array,
+    count: Array | float,
+    turns: float = 0.0,
+    alike: float = 1.0,
+) -> Array:
     """Return the error of a sum, in roundings, in whatever order it is taken.
 
     Added one after the other, n terms make n partial sums, each with an error of its own size. Of
@@ -153,16 +159,21 @@ def sum_noise(total: Array, magnitudes: Array, count: Array | float, turns: floa
         Number of terms that are not zero.
     turns : float
         Number of partial sums in an order of their own; 0: there is no such order.
+    alike : float
+        How many terms are equal (`equal_terms`). They make partial sums of up to half the sum of
+        magnitudes, whose errors add up.
     """
-    return np.hypot(np.sqrt(1.0 + turns / 12.0) * magnitudes, np.sqrt(count / 3.0) * total)
+    grown = turns / 12.0 + count * (alike - 1.0) / 12.0
+    return np.hypot(np.sqrt(1.0 + grown) * magnitudes, np.sqrt(alike * count / 3.0) * total)
 
 
 def product_noise(left: Array, right: Array, product: Array) -> Array:
     """Return the error, in roundings, of ``sum left right'`` over all axes but the last."""
     turns, n_left, n_right = len(left), left.shape[-1], right.shape[-1]
     left, right = abs(left).reshape(-1, n_left), abs(right).reshape(-1, n_right)
-    counts = np.count_nonzero(right, axis=0) * min(equal_terms(left), equal_terms(right))
-    return sum_noise(product, left.T @ right, counts, turns)
+    counts = np.count_nonzero(right, axis=0).astype(np.float64)
+    alike = min(equal_terms(left), equal_terms(right))
+    return sum_noise(product, left.T @ right, counts, turns, alike)
 
 
 def equal_terms(values: Array) -> float:
