@@ -22,9 +22,9 @@ from refsast.gradient.noise_layer import (
     Dials,
     Jitter,
     Spread,
+    count_equal_terms,
     draw_dials,
     draw_jitter,
-    equal_terms,
     exact_dials,
     locate_errors,
     product_noise,
@@ -226,7 +226,8 @@ def _last_errors(
         yield f"grads[{n}].w", unit * product_noise(run.g, run.pooled, w)
         if run.readout.b is not None:
             total, terms = run.g[0].sum(axis=0), abs(run.g[0]).sum(axis=0)
-            noise = sum_noise(total, terms, len(run.truth) * time, time)
+            batch = len(run.truth)  # whose terms are the same at every step
+            noise = sum_noise(total, terms, batch * time, time, time * np.sqrt(batch))
             yield f"grads[{n}].b", unit * noise * run.alpha.sum()
     for i, (clean, spread) in enumerate(zip(run.layers, spreads, strict=True)):
         yield f"u[{i}]", spread.u[:, 0]
@@ -237,7 +238,7 @@ def _last_errors(
         yield f"grads[{i}].w", unit * product_noise(current, clean.a, flat[0].T @ flat[1])
         if clean.layer.b is not None:
             total, terms = (each.sum(axis=(0, 1, 2)) for each in (current, abs(current)))
-            alike = equal_terms(abs(flat[0]))
+            alike = count_equal_terms(abs(flat[0]))
             yield f"grads[{i}].b", unit * sum_noise(total, terms, len(flat[0]), time, alike)
         if clean.layer.v is not None:
             later, s = current[1:], clean.s[:-1]
