@@ -91,24 +91,27 @@ def _combine(square: Array, local: Array, repeats: int) -> Array:
     Of few repeats some are small by chance, so that each entry is drawn towards its neighbours',
     relative to what arises last: of the same neuron, of the same row.
     """
-    local = np.broadcast_to(local, square.shape)
+    shape = square.shape
+    local = np.broadcast_to(local, shape)
+    if square.ndim == 3:  # a neuron's steps and recordings
+        square, local = (each.reshape(-1, shape[2]).T for each in (square, local))
     with np.errstate(over="ignore"):
-        usual = _usual_ratio(square, local) * local
-        drawn = (repeats * square + PRIOR_REPEATS * usual**2) / (repeats + PRIOR_REPEATS)
-        return np.sqrt(drawn + local**2)
+        drawn = (repeats * square + PRIOR_REPEATS * _usual_square(square, local)) / (
+            repeats + PRIOR_REPEATS
+        )
+        found = np.sqrt(drawn + local**2)
+    return found.T.reshape(shape) if len(shape) == 3 else found
 
 
-def _usual_ratio(square: Array, local: Array) -> Array:
-    """The median of drawn over last errors, in a row, or in a neuron's steps and recordings."""
+def _usual_square(square: Array, local: Array) -> Array:
+    """What is usually drawn beside such last errors, in a row; never more than was drawn in it."""
     if square.ndim == 0:
         return np.zeros(())
-    if square.ndim == 3:
-        square, local = (each.reshape(-1, each.shape[2]).T for each in (square, local))
-        return _usual_ratio(square, local)[:, 0]
     few = slice(None, None, max(1, square.shape[-1] // LOOKED_AT))  # are enough
-    square, local = square[..., few], local[..., few]
-    ratio = np.divide(np.sqrt(square), local, out=np.zeros(square.shape), where=local > 0.0)
-    return np.median(ratio, axis=-1, keepdims=True)
+    drawn, last = np.sqrt(square[..., few]), local[..., few]
+    ratio = np.divide(drawn, last, out=np.zeros(drawn.shape), where=last > 0.0)
+    usual = np.median(ratio, axis=-1, keepdims=True) * local
+    return np.minimum(usual**2, square.max(axis=-1, keepdims=True, initial=0.0))
 
 
 def _squared_errors(
