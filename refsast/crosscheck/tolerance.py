@@ -2,8 +2,8 @@
 
 Rule 1: every tolerance is measured, by runs with random errors (`gradient.noise`), never a constant
         of our choosing. Only what the number format cannot hold is forgiven: `UNDERFLOW`.
-Rule 2: an array that rounding may move by more than `MAX_SHARE` of it is undecided, and wrong beyond
-        the error bound. Yet one in single precision agrees where half of its digits are right.
+Rule 2: an array that rounding may move by more than `MAX_SHARE` of it is wrong beyond the error
+        bound, else undecided; in single precision it agrees where half of its digits are right.
 """
 
 from collections.abc import Callable, Container, Mapping

@@ -166,9 +166,11 @@ def sum_noise(
     alike : float
         How many terms are equal, as `count_equal_terms` has it.
     """
-    largest = 0.5 * (magnitudes + abs(total))  # partial sum in any order
-    free = np.hypot(np.sqrt(1.0 + turns / 12.0) * magnitudes, np.sqrt(count / 3.0) * total)
-    return np.hypot(free, alike / DEVIATIONS * largest)
+    # Relative to the magnitudes, since their squares may underflow.
+    share = np.divide(abs(total), magnitudes, out=np.zeros(magnitudes.shape), where=magnitudes > 0)
+    largest = 0.5 + 0.5 * share  # partial sum in any order
+    square = 1.0 + turns / 12.0 + (count / 3.0) * share**2 + (alike / DEVIATIONS * largest) ** 2
+    return magnitudes * np.sqrt(square)
 
 
 def product_noise(left: Array, right: Array, product: Array) -> Array:
