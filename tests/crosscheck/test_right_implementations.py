@@ -40,23 +40,21 @@ def test_a_fiftieth_of_the_tolerance_raises_alarms(monkeypatch):
 
 
 def test_the_noise_of_small_gradients_is_that_of_large_ones():
-    """The squares of their errors are below what single precision holds."""
+    """The squares of their errors are below what single precision holds, or double."""
     network = rs.Network((3, 4, 2), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.LinearReadout(2))
     rng = np.random.default_rng(0)
     params, x = rs.init(network, rng), rng.standard_normal((6, 3, 3))
     shares = []
-    for size in (2.0**-8, 2.0**-60):
+    for size in (2.0**-8, 2.0**-60, 2.0**-600):
         *hidden, readout = params
         small = (*hidden, replace(readout, w=size * readout.w, b=0.0 * readout.b))
         case = rs.Case(network, small, x, np.array([0, 1, 1]))
-        (share,) = (
-            share
-            for stage in examine_answer(solve(case), case, np.dtype(np.float64)).stages
-            for name, share in stage.shares
-            if name == "grads[0].w"
-        )
-        shares.append(share)
+        stages = examine_answer(solve(case), case, np.dtype(np.float64)).stages
+        found = {name: share for stage in stages for name, share in stage.shares}
+        shares.append([found[name] for name in ("grads[0].w", "grads[0].b", "adjoints[0]", "x")])
     assert shares[1] == pytest.approx(shares[0], rel=0.05)
+    assert (np.divide(shares[2], shares[0]) >= 0.95).all()
+    assert (np.divide(shares[2], shares[0]) <= 4.0).all()
 
 
 def chaotic_cases(many):
