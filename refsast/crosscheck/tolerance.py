@@ -66,8 +66,10 @@ def sharpen(noise: ErrorBounds, right: Answer, dtype: np.dtype) -> ErrorBounds:
     share = float(np.sqrt(np.finfo(dtype).eps))
 
     def cut(near: Array, want: Array) -> Array:
-        vague = 0.0 < MAX_SHARE * norm(want) < norm(near)
-        return cut_to_norm(near, share * norm(want)) if vague else near
+        size = norm(want)
+        if norm(near) <= MAX_SHARE * size or share * size < np.finfo(np.float64).tiny:
+            return near
+        return cut_to_norm(near, share * size)
 
     return map_bounds(cut, noise, right)
 
