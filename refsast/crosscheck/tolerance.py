@@ -41,8 +41,9 @@ def measure_noise(
     *,
     stages: Container[str] = STAGES,
     repeats: int = REPEATS,
+    factor: float = 1.0,
 ) -> ErrorBounds:
-    """Return how far rounding in `dtype` moves each number of a right answer, with `FACTOR`.
+    """Return how far rounding in `dtype` moves each number: a factor of `FACTOR` deviations.
 
     Only `stages` are asked about. The errors are drawn alike at every call.
     """
@@ -52,7 +53,7 @@ def measure_noise(
     rng = np.random.default_rng(0)
     with np.errstate(over="ignore", invalid="ignore"):  # a run that overflows is not resolved
         noise = rounding_noise(run, unit=unit, rng=rng, inputs=inputs, repeats=repeats)
-    return map_bounds(lambda a: np.where(a < VAST, a, VAST) + floor, noise)
+    return map_bounds(lambda a: np.where(a < VAST, factor * a, VAST) + floor, noise)
 
 
 def sharpen(noise: ErrorBounds, right: Answer, dtype: np.dtype) -> ErrorBounds:
