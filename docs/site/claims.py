@@ -3,7 +3,9 @@
 import importlib
 import inspect
 import re
+import tomllib
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 from proofs_check.claim import Claim
@@ -28,6 +30,7 @@ Proved [by hand](../proofs/{module}.md), tested on {held} instances, best ratio 
 :::
 """
 TABLE_ROW = re.compile(r"^\| (\S+) \| [^|]+ \| ([\d,]+) \| (\d+) \| [^|]+ \| ([^|]+) \|$", flags=re.M)
+FORMULAS = tomllib.loads(Path(__file__).with_name("formulas.toml").read_text(encoding="utf-8"))
 TABLE = """# All claims
 
 Each claim is proved by hand and tested by running it. *Tested*: on how many instances all
@@ -82,14 +85,37 @@ def claim_card(trial: Trial, tested: tuple[str, str]) -> str:
         anchor=anchor(claim.label),
         label=claim.label,
         title=escape(claim.title),
-        statement=escape(claim.statement),
-        conditions=escape(claim.conditions),
+        statement=formula(claim),
+        conditions=conditions(claim),
         source=escape(claim.source),
         uses=relations(claim),
         module=MODULES[int(claim.label[0]) - 1],
         held=held,
         best=best,
     )
+
+
+def formula(claim: Claim) -> str:
+    """Return what a claim says, in LaTeX; ValueError where it said something else at the time."""
+    written = FORMULAS["claims"][claim.label]
+    if written["digest"] != digest(claim):
+        raise ValueError(
+            f"the formula of {claim.label} must be of its statement, got one of another: "
+            f"write it anew in formulas.toml, with digest {digest(claim)}"
+        )
+    return written["text"].strip()
+
+
+def digest(claim: Claim) -> str:
+    """Return what changes with the statement of a claim."""
+    return sha256(claim.statement.encode()).hexdigest()[:8]
+
+
+def conditions(claim: Claim) -> str:
+    """Return the hypotheses of a claim in one line, in LaTeX where there is one."""
+    known = FORMULAS["conditions"]
+    texts = [known.get(h.condition) or escape(h.condition) for h in claim.hypotheses]
+    return "; ".join(texts) or "nothing more"
 
 
 def anchor(label: str) -> str:
