@@ -66,6 +66,7 @@ intersphinx_disabled_reftypes = ["std:*"]
 html_theme = "furo"
 html_title = "refsast"
 html_static_path = [str(HERE / "static")]
+html_favicon = str(HERE / "static" / "favicon.svg")
 html_css_files = ["site.css"]
 html_math_renderer = "mathml"
 html_copy_source = False

@@ -40,7 +40,10 @@ def write_sources(root: Path, to: Path) -> None:
     for name, text in (*claim_pages(root), *reference_pages(root)):
         write(to / name, text)
     draw_graph(to / "docs/figures/claims.svg")
-    change(to / "docs/theory.md", lambda text: fill_claims(root, text))
+    change(
+        to / "docs/theory.md",
+        lambda text: fill_claims(root, text).replace("figures/claims.png", "figures/claims.svg"),
+    )
     change(to / "docs/names.md", lambda text: text + contents(to, "reference/*.rst", "docs"))
     change(to / "notebooks/README.md", lambda text: text + course(to))
     for page in sorted(to.rglob("*.md")):
