@@ -29,7 +29,9 @@ CARD = """({anchor})=
 Proved [by hand](../proofs/{module}.md), tested on {held} instances, best ratio [{best}](theorems.md).
 :::
 """
-TABLE_ROW = re.compile(r"^\| (\S+) \| [^|]+ \| ([\d,]+) \| (\d+) \| [^|]+ \| ([^|]+) \|$", flags=re.M)
+TABLE_ROW = re.compile(
+    r"^\| (\S+) \| [^|]+ \| ([\d,]+) \| (\d+) \| [^|]+ \| ([^|]+) \|$", flags=re.M
+)
 FORMULAS = tomllib.loads(Path(__file__).with_name("formulas.toml").read_text(encoding="utf-8"))
 TABLE = """# All claims
 

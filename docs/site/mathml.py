@@ -12,13 +12,16 @@ from sphinx.writers.html5 import HTML5Translator
 logger = logging.getLogger(__name__)
 
 # Operators around which TeX leaves no space: bars of a magnitude or a norm, and a slash.
-TIGHT = re.compile(r"<mo>(&#x0007C;|&#x02016;|&#x02225;|/|&#x0002F;)</mo>")
+TIGHT = re.compile(r'<mo(?: stretchy="false")?>(&#x0007C;|&#x02016;|&#x02225;|/|&#x0002F;)</mo>')
 
 
 def to_mathml(tex: str, display: str) -> str:
     """Return a formula as MathML; a warning where the converter left a command as it was."""
-    text = TIGHT.sub(r'<mo lspace="0" rspace="0" stretchy="false">\1</mo>', convert(tex, display=display))
-    if "\\" in text:
+    known = tex.replace("{aligned}", "{split}")
+    text = TIGHT.sub(
+        r'<mo lspace="0" rspace="0" stretchy="false">\1</mo>', convert(known, display=display)
+    )
+    if any(left in text for left in ("\\", "<mi>&</mi>", "linebreak")):
         logger.warning("this formula has a command that is not known: %s", tex)
     return text.replace("<mi>&#x02032;</mi>", "<mo>&#x02032;</mo>")
 

@@ -67,7 +67,9 @@ def _entries(name: str) -> str:
 def _summary(module: ModuleType) -> str:
     """The first sentence of a module's docstring, as text without markup."""
     first = inspect.getdoc(module) or ""
-    return re.sub(r"([*|_])", r"\\\1", first.split("\n\n")[0]).replace("`", "``").replace("````", "``")
+    return (
+        re.sub(r"([*|_])", r"\\\1", first.split("\n\n")[0]).replace("`", "``").replace("````", "``")
+    )
 
 
 def _entry(full: str, thing: object) -> str:

@@ -71,7 +71,9 @@ def contents(to: Path, pattern: str, folder: str) -> str:
 def course(to: Path) -> str:
     """Return the notebooks in order, each with its first sentence."""
     notebooks = sorted(to.glob("notebooks/*.ipynb"))
-    lines = [f"- [{title}]({path.name}): {says}" for path in notebooks for title, says in [head(path)]]
+    lines = [
+        f"- [{title}]({path.name}): {says}" for path in notebooks for title, says in [head(path)]
+    ]
     hidden = HIDDEN.format(entries="\n".join(path.stem for path in notebooks))
     return "\n## In order\n\n" + "\n".join(lines) + "\n" + hidden
 
@@ -97,4 +99,3 @@ def link_code(root: Path, to: Path, page: Path, text: str) -> str:
         return f"]({match[1]}code/{Path(path).with_suffix('.md')})"
 
     return CODE_LINK.sub(link, text)
-
