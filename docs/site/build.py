@@ -30,6 +30,14 @@ def count_words(site: Path) -> tuple[int, int]:
     return len(pages), len(text.split())
 
 
+def remove_ways_back(site: Path) -> None:
+    """Remove links from shown code to the reference: some lead to a name of another module."""
+    for path in site.glob("_modules/**/*.html"):
+        text = path.read_text(encoding="utf-8")
+        without = re.sub(r'<a class="viewcode-back".*?</a>', "", text)
+        path.write_text(without, encoding="utf-8")
+
+
 def main() -> int:
     """Build all of it and return Sphinx's exit code."""
     start = time.perf_counter()
@@ -38,6 +46,7 @@ def main() -> int:
     flags = ["--fail-on-warning", "--keep-going", "--quiet", "--jobs", "2"]
     code = build_main([*flags, "--conf-dir", str(HERE), str(SOURCES), str(SITE)])
     if code == 0:
+        remove_ways_back(SITE)
         pages, words = count_words(SITE)
         seconds = time.perf_counter() - start
         print(f"{SITE / 'index.html'}: {pages} pages, {words:,} words, {seconds:.0f} s")

@@ -44,7 +44,8 @@ def write_sources(root: Path, to: Path) -> None:
         to / "docs/theory.md",
         lambda text: fill_claims(root, text).replace("figures/claims.png", "figures/claims.svg"),
     )
-    change(to / "docs/names.md", lambda text: text + contents(to, "reference/*.rst", "docs"))
+    change(to / "docs/names.md", lambda text: text + contents(to, "reference/*.rst"))
+    change(to / "docs/guides/README.md", lambda text: text + contents(to, "docs/guides/[a-z]*.md"))
     change(to / "notebooks/README.md", lambda text: text + course(to))
     for page in sorted(to.rglob("*.md")):
         change(page, lambda text, page=page: link_code(root, to, page, text))
@@ -61,11 +62,10 @@ def change(path: Path, edit) -> None:
     path.write_text(edit(path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
-def contents(to: Path, pattern: str, folder: str) -> str:
-    """Return a table of contents, not shown, for a page in `folder`."""
-    up = "../" * len(Path(folder).parts)
+def contents(to: Path, pattern: str) -> str:
+    """Return a table of contents, not shown."""
     names = sorted(path.relative_to(to).with_suffix("") for path in to.glob(pattern))
-    return HIDDEN.format(entries="\n".join(f"{up}{name}" for name in names))
+    return HIDDEN.format(entries="\n".join(f"/{name}" for name in names))
 
 
 def course(to: Path) -> str:

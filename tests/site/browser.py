@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.request import urlopen
 
 from tornado.websocket import websocket_connect
 
@@ -132,25 +133,34 @@ def start_browser(folder: Path) -> Iterator[Browser]:
     try:
         assert process.stderr is not None
         lines = iter(process.stderr.readline, "")
-        found = next(filter(None, (re.search(r"ws://\S+", line) for line in lines)))[0]
+        host = next(filter(None, (re.search(r"ws://([^/]+)/", line) for line in lines)))[1]
         # Nobody else reads it, and a pipe that is full would stop the browser.
-        threading.Thread(target=process.stderr.read, daemon=True).start()
-        yield loop.run_until_complete(_attach(loop, found))
+        reader = threading.Thread(target=process.stderr.read, daemon=True)
+        reader.start()
+        browser = loop.run_until_complete(_attach(loop, host))
+        yield browser
+        loop.run_until_complete(_leave(browser))
     finally:
         process.terminate()
         process.wait(timeout=SECONDS)
-        loop.run_until_complete(loop.shutdown_asyncgens())
+        reader.join()
+        process.stderr.close()
         loop.close()
 
 
-async def _attach(loop: asyncio.AbstractEventLoop, address: str) -> Browser:
-    """A page of the browser at an address."""
+async def _attach(loop: asyncio.AbstractEventLoop, host: str) -> Browser:
+    """The one page of the browser that listens there."""
+    with urlopen(f"http://{host}/json/list", timeout=SECONDS) as answer:
+        pages = [each for each in json.load(answer) if each["type"] == "page"]
+    address = pages[0]["webSocketDebuggerUrl"]
     browser = Browser(loop, await websocket_connect(address, max_message_size=2**28))
-    target = (await browser._call("Target.getTargets", {}))["targetInfos"]
-    page = next(t["targetId"] for t in target if t["type"] == "page")
-    at = re.sub(r"/browser/.*", f"/page/{page}", address)
-    browser.socket.close()
-    browser.socket = await websocket_connect(at, max_message_size=2**28)
     for domain in ("Page", "Runtime", "Log"):
         await browser._call(f"{domain}.enable", {})
     return browser
+
+
+async def _leave(browser: Browser) -> None:
+    """Close the connection, to the end."""
+    browser.socket.close()
+    while await browser.socket.read_message() is not None:
+        pass
