@@ -55,10 +55,9 @@ OTHERS = {
     "matplotlib": "https://matplotlib.org/stable/",
     "torch": "https://docs.pytorch.org/docs/stable/",
 }
+INVENTORIES = ROOT / "build" / "site-source" / "inventories"
 intersphinx_mapping = {
-    name: (address, str(HERE / "inventories" / f"{name}.inv"))
-    for name, address in OTHERS.items()
-    if (HERE / "inventories" / f"{name}.inv").exists()
+    name: (address, str(INVENTORIES / f"{name}.inv")) for name, address in OTHERS.items()
 }
 intersphinx_disabled_reftypes = ["std:*"]
 

@@ -61,7 +61,8 @@ def _entries(name: str) -> str:
         return _entry(f"refsast.{name}", thing)
     intro = _summary(thing)
     parts = [_entry(f"refsast.{name}.{part}", getattr(thing, part)) for part in public_names(thing)]
-    return "\n".join([_heading(f"refsast.{name}", "-"), intro, "", *parts])
+    head = f"{_heading(f'refsast.{name}', '-')}.. py:module:: refsast.{name}\n\n"
+    return "\n".join([head, intro, "", *parts])
 
 
 def _summary(module: ModuleType) -> str:
@@ -106,7 +107,7 @@ def _module_page(name: str, what: str) -> str:
     also = ", ".join(f":py:obj:`refsast.{part}`" for part in aliases)
     return "\n".join(
         [
-            f"{_heading(what)}``{name}``. {_summary(module)}",
+            f"{_heading(what)}.. py:module:: {name}\n\n``{name}``. {_summary(module)}",
             f"\nAlso here: {also}.\n" if aliases else "",
             *(_entry(f"{name}.{part}", getattr(module, part)) for part in here),
         ]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from claims import claim_pages, draw_graph, fill_claims
+from inventories import write_inventories
 from reference import reference_pages
 
 COPIED = ("*.md", "docs/*.md", "docs/guides/*.md", "docs/*.csv", "docs/figures/*", "LICENSE")
@@ -39,6 +40,7 @@ def write_sources(root: Path, to: Path) -> None:
     write(to / "index.md", (root / "docs/site/index.md").read_text("utf-8"))
     for name, text in (*claim_pages(root), *reference_pages(root)):
         write(to / name, text)
+    write_inventories(to / "inventories")
     draw_graph(to / "docs/figures/claims.svg")
     change(
         to / "docs/theory.md",
