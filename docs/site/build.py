@@ -23,8 +23,9 @@ SOURCES, SITE = ROOT / "build" / "site-source", ROOT / "build" / "site"
 
 
 def count_words(site: Path) -> tuple[int, int]:
-    """Return how many pages there are, and how many words they have outside of the navigation."""
-    pages = sorted(site.rglob("*.html"))
+    """Return how many pages there are to read, and their words without the navigation."""
+    shown = {site / name for name in ("code", "_modules")}  # code, not prose
+    pages = [page for page in site.rglob("*.html") if not shown & set(page.parents)]
     articles = [re.findall(r"<article.*?</article>", p.read_text("utf-8"), re.S) for p in pages]
     text = " ".join(re.sub(r"<[^>]+>", " ", article) for found in articles for article in found)
     return len(pages), len(text.split())

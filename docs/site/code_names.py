@@ -1,4 +1,7 @@
-"""Inline code that names something, such as ``rs.check``, leads to its entry in the reference."""
+"""Inline code that names something leads there: ``rs.check``, ``docs/theory.md``, a file of code.
+
+Figures of notebooks get their alternative text here, too: the sentences that come after them.
+"""
 
 import re
 
@@ -7,6 +10,9 @@ from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
+FILE = re.compile(
+    r"((?:docs|notebooks)/[\w/]+)\.(?:md|ipynb)|((?:refsast|proofs_check|tests|tools)/[\w/]+)\.py"
+)
 NAME = re.compile(r"(rs|refsast|proofs_check|np|numpy|scipy|torch|matplotlib)((?:\.\w+)+)(\(.*\))?")
 LONG = {"rs": "refsast", "np": "numpy", "nn": "torch.nn"}
 # What signatures and docstrings call by its last name.
@@ -32,18 +38,45 @@ def find_name(text: str) -> str | None:
     return LONG.get(match[1], match[1]) + match[2] if match else None
 
 
+def find_page(app: Sphinx, text: str) -> str | None:
+    """Return the page of a file that a piece of inline code names, if the site has it."""
+    match = FILE.fullmatch(text)
+    page = match and (match[1] or f"code/{match[2]}")
+    return page if page in app.env.found_docs else None
+
+
 def link_names(app: Sphinx, doctree: nodes.document) -> None:
     """Turn each name into a reference; one that has no entry stays as it is, in silence."""
     for literal in list(doctree.findall(nodes.literal)):
-        name = find_name(literal.astext())
-        if name is None or isinstance(literal.parent, nodes.reference | addnodes.pending_xref):
+        text = literal.astext()
+        page, name = find_page(app, text), find_name(text)
+        if page is not None:
+            about = {"refdomain": "std", "reftype": "doc", "reftarget": f"/{page}"}
+        elif name is not None:
+            about = {"refdomain": "py", "reftype": "obj", "reftarget": name}
+        else:
             continue
-        reference = addnodes.pending_xref(
-            "", refdomain="py", reftype="obj", reftarget=name, refwarn=False
-        )
+        if isinstance(literal.parent, nodes.reference | addnodes.pending_xref | nodes.title):
+            continue
+        reference = addnodes.pending_xref("", **about, refwarn=False, refexplicit=True)
         reference["refdoc"] = app.env.docname
         literal.replace_self(reference)
         reference += literal
+
+
+def describe_figures(app: Sphinx, doctree: nodes.document) -> None:
+    """Give each figure of a notebook the two sentences after it as its alternative text."""
+    if not app.env.docname.startswith("notebooks/"):
+        return
+    last: list[nodes.image] = []
+    for node in doctree.findall(lambda n: isinstance(n, nodes.image | nodes.paragraph)):
+        if isinstance(node, nodes.image):
+            last.append(node)
+            continue
+        sentences = re.split(r"(?<=[.?!:])\s", node.astext().replace("\n", " "))
+        for image in last:
+            image["alt"] = f"Figure: {' '.join(sentences[:2])}"
+        last.clear()
 
 
 def find_elsewhere(
@@ -67,6 +100,7 @@ def find_elsewhere(
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect it."""
+    app.connect("doctree-read", describe_figures)
     app.connect("doctree-read", link_names)
     app.connect("missing-reference", find_elsewhere, priority=100)  # before intersphinx
     return {"parallel_read_safe": True, "parallel_write_safe": True}

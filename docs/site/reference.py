@@ -81,7 +81,9 @@ def _entry(full: str, thing: object) -> str:
     if isinstance(thing, GenericAlias):
         return f".. py:type:: {full}\n   :canonical: {thing}\n"
     value = ", ".join(map(repr, thing)) if isinstance(thing, Mapping) else repr(thing)
-    return f".. py:data:: {full}\n\n   {'Keys: ' * isinstance(thing, Mapping)}``{value}``\n"
+    module, _, name = full.rpartition(".")
+    head = f".. py:data:: {name}\n   :module: {module}\n\n"
+    return f"{head}   {'Keys: ' * isinstance(thing, Mapping)}``{value}``\n"
 
 
 def public_names(module: ModuleType) -> list[str]:

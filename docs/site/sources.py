@@ -12,7 +12,9 @@ from reference import reference_pages
 
 COPIED = ("*.md", "docs/*.md", "docs/guides/*.md", "docs/*.csv", "docs/figures/*", "LICENSE")
 NOTEBOOKS = ("notebooks/*.ipynb", "notebooks/README.md")
-CODE_LINK = re.compile(r"\]\(((?:\.\./)*)((?:refsast|proofs_check|tests|tools)/[\w/]+\.py)\)")
+CODE = r"(?:refsast|proofs_check|tests|tools)/[\w/]+\.py"
+CODE_LINK = re.compile(rf"\]\(((?:\.\./)*)({CODE})\)")
+CODE_NAME = re.compile(rf"`({CODE})`")
 # A page of code is not searched: its words would hide the pages that explain it.
 CODE_PAGE = """---
 orphan: true
@@ -47,10 +49,12 @@ def write_sources(root: Path, to: Path) -> None:
         lambda text: fill_claims(root, text).replace("figures/claims.png", "figures/claims.svg"),
     )
     change(to / "docs/names.md", lambda text: text + contents(to, "reference/*.rst"))
-    change(to / "docs/guides/README.md", lambda text: text + contents(to, "docs/guides/[a-z]*.md"))
+    change(to / "docs/guides/README.md", add_linked_pages)
     change(to / "notebooks/README.md", lambda text: text + course(to))
     for page in sorted(to.rglob("*.md")):
-        change(page, lambda text, page=page: link_code(root, to, page, text))
+        change(page, link_code)
+    for path in mentioned_code(to):
+        show_code(root, to, path)
 
 
 def write(path: Path, text: str) -> None:
@@ -70,34 +74,52 @@ def contents(to: Path, pattern: str) -> str:
     return HIDDEN.format(entries="\n".join(f"/{name}" for name in names))
 
 
+def add_linked_pages(text: str) -> str:
+    """Return a page with the pages that its table links to as its contents, in their order."""
+    entries = re.findall(r"^\|.*\]\((\w+)\.md\)", text, flags=re.M)
+    return text + HIDDEN.format(entries="\n".join(entries))
+
+
 def course(to: Path) -> str:
-    """Return the notebooks in order, each with its first sentence."""
+    """Return the notebooks in order: all as contents, and a line for each that is not listed."""
     notebooks = sorted(to.glob("notebooks/*.ipynb"))
-    lines = [
-        f"- [{title}]({path.name}): {says}" for path in notebooks for title, says in [head(path)]
-    ]
+    listed = (to / "notebooks/README.md").read_text(encoding="utf-8")
+    others = [head(path) for path in notebooks if f"({path.name})" not in listed]
+    lines = "\n".join(f"- [{title}]({name}): {says}" for name, title, says in others)
     hidden = HIDDEN.format(entries="\n".join(path.stem for path in notebooks))
-    return "\n## In order\n\n" + "\n".join(lines) + "\n" + hidden
+    return (f"\n## More\n\n{lines}\n" if others else "") + hidden
 
 
-def head(notebook: Path) -> tuple[str, str]:
-    """Return the title of a notebook and the first sentence below it."""
+def head(notebook: Path) -> tuple[str, str, str]:
+    """Return the name of a notebook, its title, and the first sentence below it."""
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     text = "".join(next(c["source"] for c in cells if c["cell_type"] == "markdown"))
     title, _, rest = text.partition("\n")
     first = re.split(r"(?<=[.?!])\s", " ".join(rest.split()), maxsplit=1)[0]
-    return title.removeprefix("# ").strip(), first
+    return notebook.name, title.removeprefix("# ").strip(), first
 
 
-def link_code(root: Path, to: Path, page: Path, text: str) -> str:
-    """Return a page whose links to files of code lead to pages that show them, written here."""
+def link_code(text: str) -> str:
+    """Return a page whose links to files of code lead to the pages that show them."""
+    return CODE_LINK.sub(lambda m: f"]({m[1]}code/{m[2].removesuffix('.py')}.md)", text)
 
-    def link(match: re.Match[str]) -> str:
-        path = match[2]
-        shown = to / "code" / Path(path).with_suffix(".md")
-        if not shown.exists():
-            write(shown, CODE_PAGE.format(path=path, name=Path(path).name))
-            shutil.copy2(root / path, shown.with_suffix(".py"))
-        return f"]({match[1]}code/{Path(path).with_suffix('.md')})"
 
-    return CODE_LINK.sub(link, text)
+def mentioned_code(to: Path) -> list[str]:
+    """Return the files of code that pages and notebooks link to or name, once each."""
+    texts = [
+        path.read_text(encoding="utf-8")
+        for path in to.rglob("*")
+        if path.suffix in (".md", ".ipynb") and path.is_file()
+    ]
+    linked = {
+        f"{name}.py" for t in texts for name in re.findall(r"\]\([./]*code/([\w/]+)\.md\)", t)
+    }
+    return sorted(linked | {name for t in texts for name in CODE_NAME.findall(t)})
+
+
+def show_code(root: Path, to: Path, path: str) -> None:
+    """Write the page that shows a file of code."""
+    if (root / path).exists():
+        shown = to / "code" / path
+        write(shown.with_suffix(".md"), CODE_PAGE.format(path=path, name=shown.name))
+        shutil.copy2(root / path, shown)
