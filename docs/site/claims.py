@@ -26,7 +26,8 @@ CARD = """({anchor})=
 *If:* {conditions}. *Source:* {source}.{uses}
 
 {{.tested}}
-Proved [by hand](../proofs/{module}.md), tested on {held} instances, best ratio [{best}](theorems.md).
+Proved [by hand](../proofs/{module}.md), tested on {held} instances,
+best ratio [{best}](theorems.md).
 :::
 """
 TABLE_ROW = re.compile(
@@ -36,8 +37,8 @@ FORMULAS = tomllib.loads(Path(__file__).with_name("formulas.toml").read_text(enc
 TABLE = """# All claims
 
 Each claim is proved by hand and tested by running it. *Tested*: on how many instances all
-hypotheses held, and the claim, too. *Best ratio*: measured over bound at the worst instance that a search found; at 1
-the bound is attained ([theorems](theorems.md)).
+hypotheses held, and the claim, too. *Best ratio*: measured over bound at the worst instance that a
+search found; at 1 the bound is attained ([theorems](theorems.md)).
 
 | claim | about | proved | tested | best ratio |
 |---|---|---|---|---|

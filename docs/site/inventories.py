@@ -5,7 +5,7 @@ import zlib
 from pathlib import Path
 
 OTHERS = tomllib.loads(Path(__file__).with_name("others.toml").read_text(encoding="utf-8"))
-HEAD = "# Sphinx inventory version 2\n# Project: {}\n# Version: \n# The rest is compressed using zlib.\n"
+HEAD = "# Sphinx inventory version 2\n# Project: {}\n# Version: \n# Compressed using zlib.\n"
 
 
 def write_inventories(folder: Path) -> None:

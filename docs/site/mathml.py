@@ -8,7 +8,6 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.writers.html5 import HTML5Translator
 
-
 logger = logging.getLogger(__name__)
 
 # Operators around which TeX leaves no space: bars of a magnitude or a norm, and a slash.

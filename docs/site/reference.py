@@ -17,6 +17,7 @@ from signatures import function_signature
 MODULES = {
     "refsast.autodiff": "Derivatives of array programs",
     "refsast.data": "Recordings: all of it",
+    "refsast.testing": "Property tests",
     "refsast.crosscheck.conventions": "Conventions of libraries",
     "refsast.crosscheck.golden.reader": "Golden vectors: to read",
     "refsast.crosscheck.golden.comparison": "Golden vectors: to compare",
@@ -33,15 +34,15 @@ DIRECTIVES = (
 
 def reference_pages(root: Path) -> Iterator[tuple[str, str]]:
     """Each page of the reference: where it stands, and its text."""
-    rows = ROW.findall((root / "docs/names.md").read_text(encoding="utf-8"))
-    for number, (what, cell) in enumerate(rows, 1):
-        slug = re.sub(r"\W+", "-", what.lower()).strip("-")
-        parts = "\n".join(_entries(name) for name in _names(cell))
-        yield f"reference/{number:02}-{slug}.rst", f"{_heading(what.capitalize())}{parts}"
-    for number, (module, what) in enumerate(MODULES.items(), len(rows) + 1):
-        slug = module.replace(".", "-")
-        yield f"reference/{number:02}-{slug}.rst", _module_page(module, what)
-    yield f"reference/{len(rows) + len(MODULES) + 1:02}-adapters.rst", _adapter_page(root)
+    table = ROW.findall((root / "docs/names.md").read_text(encoding="utf-8"))
+    for what, cell in table:
+        if names := _names(cell):
+            slug = re.sub(r"\W+", "-", what.lower()).strip("-")
+            parts = "\n".join(map(_entries, names))
+            yield f"reference/{slug}.rst", f"{_heading(what.capitalize())}{parts}"
+    for module, what in MODULES.items():
+        yield f"reference/{module}.rst", _module_page(module, what)
+    yield "reference/adapters.rst", _adapter_page(root)
 
 
 def _names(cell: str) -> list[str]:

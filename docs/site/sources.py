@@ -3,7 +3,7 @@
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from claims import claim_pages, draw_graph, fill_claims
@@ -40,7 +40,8 @@ def write_sources(root: Path, to: Path) -> None:
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(path, copy)
     write(to / "index.md", (root / "docs/site/index.md").read_text("utf-8"))
-    for name, text in (*claim_pages(root), *reference_pages(root)):
+    reference = dict(reference_pages(root))
+    for name, text in {**dict(claim_pages(root)), **reference}.items():
         write(to / name, text)
     write_inventories(to / "inventories")
     draw_graph(to / "docs/figures/claims.svg")
@@ -48,7 +49,7 @@ def write_sources(root: Path, to: Path) -> None:
         to / "docs/theory.md",
         lambda text: fill_claims(root, text).replace("figures/claims.png", "figures/claims.svg"),
     )
-    change(to / "docs/names.md", lambda text: text + contents(to, "reference/*.rst"))
+    change(to / "docs/names.md", lambda text: text + contents(reference))
     change(to / "docs/guides/README.md", add_linked_pages)
     change(to / "notebooks/README.md", lambda text: text + course(to))
     for page in sorted(to.rglob("*.md")):
@@ -63,15 +64,14 @@ def write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def change(path: Path, edit) -> None:
+def change(path: Path, edit: Callable[[str], str]) -> None:
     """Rewrite a page."""
     path.write_text(edit(path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
-def contents(to: Path, pattern: str) -> str:
-    """Return a table of contents, not shown."""
-    names = sorted(path.relative_to(to).with_suffix("") for path in to.glob(pattern))
-    return HIDDEN.format(entries="\n".join(f"/{name}" for name in names))
+def contents(pages: Iterable[str]) -> str:
+    """Return pages as a table of contents, not shown."""
+    return HIDDEN.format(entries="\n".join(f"/{page.removesuffix('.rst')}" for page in pages))
 
 
 def add_linked_pages(text: str) -> str:

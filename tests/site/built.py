@@ -3,7 +3,7 @@
 import json
 import re
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlsplit
@@ -39,7 +39,7 @@ class Page(HTMLParser):
                 self.links.append(about[name])
 
 
-@lru_cache(maxsize=None)
+@cache
 def read_page(path: Path) -> Page:
     """Return a page of the site."""
     return Page(path.read_text(encoding="utf-8"))
