@@ -34,6 +34,15 @@ TABLE_ROW = re.compile(
     r"^\| (\S+) \| [^|]+ \| ([\d,]+) \| (\d+) \| [^|]+ \| ([^|]+) \|$", flags=re.M
 )
 FORMULAS = tomllib.loads(Path(__file__).with_name("formulas.toml").read_text(encoding="utf-8"))
+PROOF = """# {title}
+
+The statements are in the [theory](../docs/theory.md). This is the docstring of
+`proofs_check/claims/{module}.py`, whose claims are tested by running them.
+
+````text
+{text}
+````
+"""
 TABLE = """# All claims
 
 Each claim is proved by hand and tested by running it. *Tested*: on how many instances all
@@ -142,7 +151,14 @@ def claim_pages(root: Path) -> Iterator[tuple[str, str]]:
     for module in MODULES:
         proof = inspect.getdoc(importlib.import_module(f"proofs_check.claims.{module}")) or ""
         title, _, text = proof.partition("\n\n")
-        yield f"proofs/{module}.md", f"# {escape(title)}\n\n````text\n{text}\n````\n"
+        yield (
+            f"proofs/{module}.md",
+            PROOF.format(
+                title=escape(title.replace("THEORY", "Proofs").rstrip(".")),
+                module=module,
+                text=text,
+            ),
+        )
     yield "docs/claims.md", claim_table(root)
 
 

@@ -17,6 +17,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
     "sphinx_design",
+    "adapter_sources",
     "code_names",
     "mathml",
     "signatures",

@@ -49,6 +49,7 @@ def write_sources(root: Path, to: Path) -> None:
         to / "docs/theory.md",
         lambda text: fill_claims(root, text).replace("figures/claims.png", "figures/claims.svg"),
     )
+    change(to / "README.md", lambda text: text.replace("# refsast\n", "# Overview\n", 1))
     change(to / "docs/names.md", lambda text: text + contents(reference))
     change(to / "docs/guides/README.md", add_linked_pages)
     change(to / "notebooks/README.md", lambda text: text + course(to))
