@@ -36,7 +36,8 @@ def cut_font(source: Path, to: Path) -> None:
     font = TTFont(source, recalcTimestamp=False)
     for record in font["name"].names:
         if record.nameID in RENAMED:
-            record.string = NAME.replace(" ", "") if record.nameID == 6 else NAME
+            name = NAME.replace(" ", "") if record.nameID == 6 else NAME
+            record.string = name.encode(record.getEncoding())
     font["CFF "].cff.fontNames = [NAME.replace(" ", "")]
     for attribute in ("FullName", "FamilyName"):
         setattr(font["CFF "].cff.topDictIndex[0], attribute, NAME)

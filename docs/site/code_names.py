@@ -1,6 +1,7 @@
 """Inline code that names something leads there: ``rs.check``, ``docs/theory.md``, a file of code.
 
-Figures of notebooks get their alternative text here, too: the sentences that come after them.
+Figures of notebooks get their alternative text here, too: the sentences that come after them. And
+a number keeps its interval, or its per cent, on its line.
 """
 
 import re
@@ -14,6 +15,7 @@ FILE = re.compile(
     r"((?:docs|notebooks)/[\w/]+)\.(?:md|ipynb)|((?:refsast|proofs_check|tests|tools)/[\w/]+)\.py"
 )
 NAME = re.compile(r"(rs|refsast|proofs_check|np|numpy|scipy|torch|matplotlib)((?:\.\w+)+)(\(.*\))?")
+NUMBER = re.compile(r"(?<=[\d*]) (?=[±%])|(?<=±) (?=\d)")
 LONG = {"rs": "refsast", "np": "numpy", "nn": "torch.nn"}
 # What signatures and docstrings call by its last name.
 OTHERS = {
@@ -79,6 +81,14 @@ def describe_figures(app: Sphinx, doctree: nodes.document) -> None:
         last.clear()
 
 
+def join_numbers(app: Sphinx, doctree: nodes.document) -> None:
+    """Keep a number with its interval, or its per cent, on one line."""
+    for text in list(doctree.findall(nodes.Text)):
+        joined = NUMBER.sub("\u00a0", str(text))
+        if joined != text and not isinstance(text.parent, nodes.literal | nodes.literal_block):
+            text.parent.replace(text, nodes.Text(joined))
+
+
 def find_elsewhere(
     app: Sphinx, env: BuildEnvironment, node: addnodes.pending_xref, shown: nodes.Element
 ) -> nodes.Element | None:
@@ -101,6 +111,7 @@ def find_elsewhere(
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect it."""
     app.connect("doctree-read", describe_figures)
+    app.connect("doctree-read", join_numbers)
     app.connect("doctree-read", link_names)
     app.connect("missing-reference", find_elsewhere, priority=100)  # before intersphinx
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -64,6 +64,7 @@ intersphinx_disabled_reftypes = ["std:*"]
 
 # The page.
 html_theme = "furo"
+pygments_dark_style = "github-dark"
 html_title = "refsast"
 html_static_path = [str(HERE / "static")]
 html_favicon = str(HERE / "static" / "favicon.svg")
