@@ -10,9 +10,16 @@ from urllib.parse import unquote, urldefrag, urlsplit
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "build" / "site"
-BUILT = (SITE / "index.html").exists()
+SOURCES = ("*.md", "docs/*.md", "docs/guides/*.md", "docs/site/*", "notebooks/*.ipynb")
 # Pages that show code, or list things; nobody reads them from top to bottom.
 LISTS = ("_modules", "code", "genindex.html", "py-modindex.html", "search.html")
+
+
+def is_built() -> bool:
+    """Whether the site is there, and not older than what it is made of."""
+    start = SITE / "index.html"
+    changed = max(path.stat().st_mtime for each in SOURCES for path in ROOT.glob(each))
+    return start.exists() and start.stat().st_mtime >= changed
 
 
 @dataclass

@@ -6,11 +6,11 @@ Needs Chromium or Chrome, and the site, which `make docs` builds; else these tes
 import pytest
 
 from tests.site import browser
-from tests.site.built import BUILT, SITE, pages_to_read
+from tests.site.built import SITE, is_built, pages_to_read
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not BUILT, reason="the site is not built: make docs"),
+    pytest.mark.skipif(not is_built(), reason="the site is not built, or old: make docs"),
     pytest.mark.skipif(browser.COMMAND is None, reason="no Chromium and no Chrome"),
 ]
 WIDTHS = (1280, 390)
