@@ -1,7 +1,8 @@
-"""Inline code that names something leads there: ``rs.check``, ``docs/theory.md``, a file of code.
+"""Inline code that names something leads there; other small changes to what is read.
 
-Figures of notebooks get their alternative text here, too: the sentences that come after them. And
-a number keeps its interval, or its per cent, on its line.
+Names are ``rs.check`` and the like, files are ``docs/theory.md``, ``refsast/model/lif.py``,
+``05_geometry_of_sam``. Figures of notebooks get the sentences that come after them as their
+alternative text. A number keeps its interval, or its per cent, on its line.
 """
 
 import re
@@ -12,7 +13,9 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
 FILE = re.compile(
-    r"((?:docs|notebooks)/[\w/]+)\.(?:md|ipynb)|((?:refsast|proofs_check|tests|tools)/[\w/]+)\.py"
+    r"(?P<page>(?:docs|notebooks)/[\w/]+)\.(?:md|ipynb)"
+    r"|(?P<code>(?:refsast|proofs_check|tests|tools)/[\w/]+)\.py"
+    r"|(?P<notebook>\d\d_\w+)"
 )
 NAME = re.compile(r"(rs|refsast|proofs_check|np|numpy|scipy|torch|matplotlib)((?:\.\w+)+)(\(.*\))?")
 NUMBER = re.compile(r"(?<=[\d*]) (?=[±%])|(?<=±) (?=\d)")
@@ -43,7 +46,11 @@ def find_name(text: str) -> str | None:
 def find_page(app: Sphinx, text: str) -> str | None:
     """Return the page of a file that a piece of inline code names, if the site has it."""
     match = FILE.fullmatch(text)
-    page = match and (match[1] or f"code/{match[2]}")
+    if match is None:
+        return None
+    page = match["page"] or (
+        f"code/{match['code']}" if match["code"] else f"notebooks/{match['notebook']}"
+    )
     return page if page in app.env.found_docs else None
 
 

@@ -31,6 +31,8 @@ show_warning_types = True
 # Markdown and notebooks. The notebooks come with their outputs; nothing is executed here.
 nb_execution_mode = "off"
 nb_merge_streams = True
+nb_code_prompt_show = "Show the solution"
+nb_code_prompt_hide = "Hide the solution"
 myst_enable_extensions = ["attrs_block", "colon_fence", "dollarmath"]
 myst_dmath_allow_labels = False
 myst_heading_anchors = 4
