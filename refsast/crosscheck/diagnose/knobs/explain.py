@@ -28,6 +28,7 @@ from refsast.crosscheck.diagnose.knobs.levels import (
     view_levels,
 )
 from refsast.crosscheck.diagnose.knobs.program import solve_settings
+from refsast.crosscheck.diagnose.knobs.questions import question_of
 from refsast.crosscheck.diagnose.knobs.samples import (
     Samples,
     allowed_losses,
@@ -44,7 +45,7 @@ EDGES = 60  # edges of a window that are tried, to either side
 def explains_losses(samples: Samples, setting: dict) -> bool:
     """Whether a setting explains all losses of the samples."""
     with np.errstate(all="ignore"):
-        losses = predict_losses(samples, stack_settings([setting]))
+        losses = predict_losses(samples, stack_settings([setting]), question_of(setting))
         errors = (losses - loss_vector(samples)) / allowed_losses(samples)
     return bool(misfits(errors)[0] <= 1.0)
 

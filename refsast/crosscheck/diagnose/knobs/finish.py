@@ -7,7 +7,7 @@ import numpy as np
 from refsast.arrays import Array
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials
-from refsast.crosscheck.diagnose.knobs.readout import power_factor
+from refsast.crosscheck.diagnose.knobs.losses import loss_sizes, power_factor
 from refsast.model.params import Layer
 
 CELL = re.compile(r"(w|b|v) (row|column|entry) (\d+)(?: (\d+))?")
@@ -18,14 +18,17 @@ def finish_arrays(
 ) -> dict[str, Array]:
     """Return a level's gradients as they are handed over."""
     here = {name for name, at in dials.turned if at == index}
-    steps, batch = case.x.shape[:2]
-    factor = power_factor(dials, index, "layer", steps, batch, case.network.classes)
+    sizes = (*loss_sizes(case, len(case.y)), ("inputs", layer.w.shape[1]))
+    factor = power_factor(dials, index, "layer", sizes)
     found = {}
     for part, array in arrays.items():
         array = reorder(dials, index, part, array)
         k = (-1, *(1,) * (array.ndim - 1))
         array = array * np.reshape(factor, k)
-        array = array * np.reshape(dials.read(f"{part} factor", index, 1.0), k)
+        array = array * np.reshape(power_factor(dials, index, part, sizes), k)
+        if part == "w" and array.shape[-1] > 1 and dials.turns("rows centred", index):
+            share = np.reshape(dials.read("rows centred", index, 0.0), k)
+            array = array - share * array.mean(axis=-1, keepdims=True)
         for name in here:
             if match := CELL.fullmatch(name):
                 array = scale_cell(match, part, array, np.reshape(dials.read(name, index, 1.0), k))

@@ -7,8 +7,10 @@ from itertools import pairwise
 import numpy as np
 
 from refsast.arrays import Array
+from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.dials import Setting, stack_settings
 from refsast.crosscheck.diagnose.knobs.program import (
+    Carry,
     Level,
     Run,
     layer_level,
@@ -16,6 +18,7 @@ from refsast.crosscheck.diagnose.knobs.program import (
     readout_level,
     run_forward,
 )
+from refsast.crosscheck.diagnose.knobs.questions import ask_otherwise, question_of
 from refsast.crosscheck.diagnose.knobs.samples import (
     Sample,
     Samples,
@@ -33,6 +36,7 @@ class LevelView:
 
     samples: Samples
     setting: dict
+    cases: tuple[Case, ...]
     runs: tuple[Run, ...]
     cache: dict = field(default_factory=dict)
 
@@ -42,11 +46,11 @@ class LevelView:
         wide = case.x[..., 0].size * max(case.network.sizes)
         return max(wide, max(a.size for a in given_arrays(self.samples.parts[-1], level).values()))
 
-    def above(self, sample: int, level: int) -> Array:
+    def above(self, sample: int, level: int) -> Carry:
         """What the level is computed from, if the setting holds above it."""
         key = (sample, level)
         if key not in self.cache:
-            case, run = self.samples.all[sample].case, self.runs[sample]
+            case, run = self.cases[sample], self.runs[sample]
             dials = stack_settings([self.setting])
             whole = len(case.network.neurons)
             if level == whole or level == whole - 1:
@@ -58,7 +62,7 @@ class LevelView:
 
     def predict(self, sample: int, level: int, settings: Sequence[Setting]) -> Level:
         """The level in each of the settings, which differ from this one at this level only."""
-        case, run = self.samples.all[sample].case, self.runs[sample]
+        case, run = self.cases[sample], self.runs[sample]
         dials, whole = stack_settings(settings), len(case.network.neurons)
         if level == whole:
             return readout_level(case, dials, run, logit_slopes(case, dials, run))
@@ -170,5 +174,6 @@ def allowed_errors(samples: Samples, sample: Sample, level: int, part: str) -> A
 def view_levels(samples: Samples, setting: dict) -> LevelView:
     """Return the view of a setting."""
     dials = stack_settings([setting])
-    runs = tuple(run_forward(sample.case, dials) for sample in samples.all)
-    return LevelView(samples, setting, runs)
+    question = question_of(setting)
+    cases = tuple(ask_otherwise(sample.case, question) for sample in samples.all)
+    return LevelView(samples, setting, cases, tuple(run_forward(case, dials) for case in cases))

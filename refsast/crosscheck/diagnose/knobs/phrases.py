@@ -2,6 +2,8 @@
 
 from refsast.crosscheck.diagnose.derivative_shapes import SHAPES
 from refsast.crosscheck.diagnose.knobs.forward import FAMILIES
+from refsast.crosscheck.diagnose.knobs.losses import REPORT_DIGITS
+from refsast.crosscheck.diagnose.knobs.precision import ROUNDINGS, WEIGHT_ROUNDINGS
 
 # "with ... VALUE in place of RIGHT"
 NUMBER_WORDS = {
@@ -20,8 +22,15 @@ NUMBER_WORDS = {
     "readout leak backward": "backwards the readout's leak",
     "temperature": "logits multiplied by",
     "start": "a first potential of",
+    "reset to": "a reset to",
 }
 
+SIZE_WORDS = (
+    ("steps", "steps"),
+    ("batch", "recordings"),
+    ("classes", "classes"),
+    ("inputs", "inputs (fan-in)"),
+)
 # What it is called at zero; what it is called at another value.
 GAIN_WORDS = {
     "straight-through": ("with smooth spikes forward, too", ""),
@@ -93,9 +102,43 @@ GAIN_WORDS = {
         "with the gradient in the biases multiplied by {}",
     ),
     "v factor": ("with zeros for the gradient in V", "with the gradient in V multiplied by {}"),
+    "report factor": (
+        "with a reported loss of zero",
+        "with the reported loss alone, not its gradient, multiplied by {}",
+    ),
+    **{
+        f"{name} in the sums of {part}": (
+            f"with the {name} left out of the sum of the gradient in {words}",
+            f"with the {name} counted {{}} times in the sum of the gradient in {words}",
+        )
+        for name in ("first step", "last step")
+        for part, words in (("w", "W"), ("b", "the biases"), ("v", "V"))
+    },
+    **{
+        f"weight of recording {b + 1}": (
+            f"with recording {b + 1} left out of loss and gradient",
+            f"with recording {b + 1} weighted {{}} times in loss and gradient",
+        )
+        for b in range(64)
+    },
     "decay": ("", "with {} of each parameter added (weight decay)"),
     "decay of weights": ("", "with {} of each weight added (weight decay)"),
     "decay of signs": ("", "with {} of each parameter's sign added"),
+    "derivative floor": ("", "with the spike's derivative never below {}"),
+    "derivative plus": ("", "with the spike's derivative plus {}"),
+    "potential at least": (
+        "with potentials clamped at zero from below",
+        "with potentials clamped at {} from below",
+    ),
+    "last steps alone": ("", "with a gradient through the last {} steps only (truncated BPTT)"),
+    "first steps unread": ("", "with the mean of the readout over all but the first {} steps"),
+    "microbatches": (
+        "",
+        "with the batch in two microbatches, the first of {} recordings, whose means are averaged",
+    ),
+    "penalty on all spikes": ("", "with a penalty of {} on each spike added to the loss"),
+    "penalty on spike rates": ("", "with a penalty of {} on the mean spikes of each layer added"),
+    "penalty on squared rates": ("", "with a penalty of {} on the squared rates of neurons added"),
     "window": ("", "with the spike's derivative zero where |u - threshold| is above {}"),
     "derivative cap": ("", "with the spike's derivative at most {}"),
     "blocks": ("", "with the gradient through time cut after each {} steps (truncated BPTT)"),
@@ -126,8 +169,12 @@ GAIN_WORDS = {
             ("loss", "with loss and gradient"),
             ("gradient", "with all gradients"),
             ("layer", "with the layer's gradients"),
+            ("report", "with the reported loss alone"),
+            ("w", "with the gradient in W"),
+            ("b", "with the gradient in the biases"),
+            ("v", "with the gradient in V"),
         )
-        for name, size in (("steps", "steps"), ("batch", "recordings"), ("classes", "classes"))
+        for name, size in SIZE_WORDS
     },
 }
 
@@ -158,13 +205,71 @@ TIME_WORDS = {
     "last step unread": "with the last step left out by the readout",
     "readout one step late": "with the readout seeing spikes one step late",
     "readout state detached": "with the readout's state detached",
+    "all but the last step": "with the mean of the readout over all but the last step",
+    "mean over a step more": "with the readout's mean divided by the steps plus one",
+    "mean over a step less": "with the readout's mean divided by the steps minus one",
+    "loss at every step": "with the loss of each step's logits, averaged over steps",
+    "largest over time": "with the largest logits over time, not their mean",
+    "potentials read": "with the readout reading potentials in place of spikes",
 }
 RESET_WORDS = ("reset to zero", "unleaked subtraction", "leaked subtraction", "no reset")
+QUESTION_WORDS = {
+    "first step repeated": "with the input of the first step repeated at every step",
+    "last step repeated": "with the input of the last step repeated at every step",
+    "first step left out": "with the first step left out of the loop over time",
+    "steps rolled": "with the last step of the input first",
+    "steps rolled back": "with the first step of the input last",
+    "steps and recordings exchanged": "with the input read as (batch, time, n): axes exchanged",
+    "first recording repeated": "with the first recording in place of all others of the batch",
+    "recordings reversed": "with the recordings in reversed order, their labels not",
+    "recordings rolled": "with each recording in the place of the next, their labels not",
+    "recordings rolled back": "with each recording in the place before, their labels not",
+    "silent recording added": "with a silent recording of label 0 added to the batch (padding)",
+    "inputs in reversed order": "with the neurons of the input in reversed order",
+    "inputs one place further": "with the neurons of the input one place further",
+    "inputs one place back": "with the neurons of the input one place back",
+    "input binary": "with the input made binary, 1 where it is above 0",
+    "input at least 1/2 is one": "with the input made binary, 1 where it is at least 1/2",
+    "signs of the input": "with the signs of the input",
+    "absolute input": "with absolute values of the input",
+    "input at least zero": "with negative input made zero",
+    "input within 0 and 1": "with the input clipped to 0 and 1",
+    "input over its largest": "with the input divided by its largest value",
+    "input standardised": "with the input standardised to mean 0 and deviation 1",
+    "mean input at every step": "with the mean input over time at every step",
+    **{f"input in {name}": f"with the input rounded to {name}" for name in ROUNDINGS},
+}
 SWITCH_WORDS = {
     "transposed weight": "with W transposed",
     "straight-through": "with Heaviside spikes forward, smooth ones backward (straight-through)",
     "tie rule": "with potentials at the threshold not firing",
     "reset at rest": "with neurons at rest reset by the smooth spike of a potential of zero",
+    "bias at the first step": "with the bias added at the first step only",
+    "readout bias at the first step": "with the readout's bias added at the first step only",
+    "hard reset": "with a reset by hard (Heaviside) spikes, detached",
+    "leaks exchanged": "with the leaks of synapse and potential exchanged",
+    "synapse unused": "with the synapse unused, its input passed on",
+    "rows centred": "with the mean of each row taken off the gradient in W",
+    "signs of the weights backward": "with the signs of W in place of W on the way back",
+    "products in TF32": "with products of matrices in TF32 precision",
+    "labels shifted back": "with labels one class off, back",
+    "classes reversed": "with the classes of the labels in reversed order",
+    "summed squares of the softmax": "with summed squared errors of the softmax for a loss",
+    "binary cross entropies": "with binary cross entropies of each class for a loss",
+    "minus the label's logit": "with minus the logit of the label for a loss",
+    "minus the label's probability": "with minus the probability of the label for a loss",
+    "first recording left out": "with the first recording left out of the batch",
+    "last recording left out": "with the last recording left out of the batch",
+    **{
+        f"report of {d:.0f} digits": f"with the reported loss rounded to {d:.0f} digits"
+        for d in REPORT_DIGITS
+    },
+    **{
+        f"potentials in {name}": f"with potentials rounded to {name} at every step"
+        for name in ROUNDINGS
+    },
+    **{name: f"with {name}" for name in WEIGHT_ROUNDINGS},
+    **QUESTION_WORDS,
     "reset late": "with the reset one step late",
     "reset of the input too": "with the reset wiping the input of the step, too",
     "reset of the input too backward": "with a reset backwards that wipes the input, too",
@@ -173,6 +278,8 @@ SWITCH_WORDS = {
     "synapse delay": "with the synapse's current one step late",
     "input one step late": "with each layer seeing its input one step late",
     "input two steps late": "with each layer seeing its input two steps late",
+    "input three steps late": "with each layer seeing its input three steps late",
+    "input four steps late": "with each layer seeing its input four steps late",
     "input one step early": "with each layer seeing its input one step early",
     "input reversed": "with the steps of the input in reversed order",
     "recurrence late": "with the recurrent input one step late",
@@ -195,8 +302,14 @@ SWITCH_WORDS = {
     "derivative at u": "with the spike's derivative taken at u, not at u - threshold",
     "derivative of the step before": "with the spike's derivative of the step before",
     "derivative of the step after": "with the spike's derivative of the step after",
-    "derivative after the reset to zero": "with the spike's derivative taken after a reset to zero",
-    "derivative after the subtraction": "with the spike's derivative taken after the subtraction",
+    "derivative after the reset to zero": "with the derivative taken after the reset to zero",
+    "derivative after the subtraction": "with the derivative taken after the reset, a subtraction",
+    "derivative before the input": "with the derivative taken before the input of the step",
+    "derivative at the spike": "with the spike's derivative taken at the spike minus the threshold",
+    "derivative at the spike itself": "with the spike's derivative taken at the spike itself",
+    "derivative over the threshold": "with the derivative taken at (u - threshold)/threshold",
+    "derivative zero above threshold": "with the spike's derivative zero above the threshold",
+    "derivative zero below threshold": "with the spike's derivative zero below the threshold",
     "derivative below the threshold": "with the spike's derivative taken at u + threshold",
     "derivative of the drive": "with the spike's derivative taken at the step's input",
     "absolute values": "with absolute values for gradients",

@@ -12,8 +12,8 @@ from refsast.arrays import Array, Integers
 from refsast.crosscheck.case import Answer, Case, Gradient, ask
 from refsast.crosscheck.compare import cast_case
 from refsast.crosscheck.diagnose.knobs.dials import Dials
-from refsast.crosscheck.diagnose.knobs.program import run_layers, scale_losses
-from refsast.crosscheck.diagnose.knobs.readout import read_spikes
+from refsast.crosscheck.diagnose.knobs.program import mean_loss, run_forward, scale_losses
+from refsast.crosscheck.diagnose.knobs.questions import ask_otherwise
 from refsast.model.params import Params, layer_arrays
 
 STEPS, RECORDINGS, INPUTS = (1, 2, 3, 6), 4, 48
@@ -76,7 +76,7 @@ def _take(
         single: list[float] = []
         if recordings is not None and len(y) > 1:
             for b in range(len(y)):
-                one = replace(part, x=part.x[:, b : b + 1], y=y[b : b + 1])
+                one = take_recording(part, b)
                 found = _ask_narrow(gradient, one, kept, dtype)
                 single.append(found.got.loss)
                 lone = found if b == 0 else lone
@@ -127,19 +127,30 @@ def allowed_losses(samples: Samples) -> Array:
     return limit * want + 1e-3 * limit * want.max()
 
 
-def predict_losses(samples: Samples, dials: Dials) -> Array:
-    """Return what each setting answers to the same questions, shape (K, N)."""
+def predict_losses(samples: Samples, dials: Dials, question: str | None = None) -> Array:
+    """Return what each setting answers to the same questions, shape (K, N).
+
+    With another question in place of the right one, single recordings are asked one by one.
+    """
     found = []
     for sample, given in zip(samples.parts, samples.losses, strict=True):
         case = sample.case
-        layers = run_layers(case, dials)
-        losses = read_spikes(case, dials, layers[-1].s, case.y).losses
+        if question is not None:
+            alone = [take_recording(case, b) for b in range(len(given) - 1)]
+            cases = [ask_otherwise(each, question) for each in (*alone, case)]
+            found += [mean_loss(each, dials, run_forward(each, dials))[:, None] for each in cases]
+            continue
+        run = run_forward(case, dials)
         if len(given) > 1:
-            found.append(scale_losses(case, dials, losses, 1))
-        whole = losses.mean(axis=-1, keepdims=True)
-        found.append(scale_losses(case, dials, whole, len(case.y)))
+            found.append(scale_losses(case, dials, run.readout.losses, 1))
+        found.append(mean_loss(case, dials, run)[:, None])
     size = max(len(f) for f in found)
     return np.concatenate([np.broadcast_to(f, (size, f.shape[1])) for f in found], axis=1)
+
+
+def take_recording(case: Case, b: int) -> Case:
+    """Return a case of one recording."""
+    return replace(case, x=case.x[:, b : b + 1], y=case.y[b : b + 1])
 
 
 def given_arrays(sample: Sample, level: int) -> dict[str, Array]:

@@ -16,12 +16,13 @@ from refsast.arrays import Array
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.derivative_shapes import SHAPES
 from refsast.crosscheck.diagnose.knobs.backward_inventory import backward_knobs
-from refsast.crosscheck.diagnose.knobs.dials import Setting, stack_settings
+from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Setting, stack_settings
 from refsast.crosscheck.diagnose.knobs.explain import explain_bends, widen_setting
 from refsast.crosscheck.diagnose.knobs.fit import Group, Residuals, group_layers, misfits
 from refsast.crosscheck.diagnose.knobs.inventory import Knob, forward_knobs
 from refsast.crosscheck.diagnose.knobs.levels import LevelView, view_levels
 from refsast.crosscheck.diagnose.knobs.matching import Candidate, find_moves, try_candidates
+from refsast.crosscheck.diagnose.knobs.questions import possible_questions
 from refsast.crosscheck.diagnose.knobs.samples import (
     Samples,
     allowed_losses,
@@ -111,16 +112,22 @@ def _explain_losses(samples: Samples) -> list[dict]:
     case = samples.parts[-1].case
     size = case.x[..., 0].size * max(case.network.sizes)
 
-    def run(settings: Sequence[Setting]) -> Array:
+    def run(settings: Sequence[Setting], question: str | None = None) -> Array:
         return _run_chunks(
-            lambda part: (predict_losses(samples, stack_settings(part)) - want) / allowed,
+            lambda part: (predict_losses(samples, stack_settings(part), question) - want) / allowed,
             settings, size,
         )  # fmt: skip
 
     if misfits(run([{}]))[0] <= 1.0:
         return [{}]
     groups = group_layers(forward_knobs(case), len(case.network.neurons))
-    if found := find_moves(run, {}, groups, depth=1):
+    found = find_moves(run, {}, groups, depth=1)
+    found += [
+        {(name, WHOLE): 1.0}
+        for name in possible_questions(case)
+        if misfits(run([{}], name))[0] <= 1.0
+    ]
+    if found:
         return _keep_plainest(case, found)
     # What shows in a single step must be part of the cause.
     first = len(samples.losses[0])

@@ -10,13 +10,14 @@ from refsast.crosscheck.diagnose.knobs.backward_inventory import backward_knobs
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Setting
 from refsast.crosscheck.diagnose.knobs.finish import CELL
 from refsast.crosscheck.diagnose.knobs.forward import slope_of
-from refsast.crosscheck.diagnose.knobs.inventory import Knob, forward_knobs
+from refsast.crosscheck.diagnose.knobs.inventory import Knob, forward_knobs, switch_knob
 from refsast.crosscheck.diagnose.knobs.phrases import (
     ALIASES,
     GAIN_WORDS,
     NUMBER_WORDS,
     SWITCH_WORDS,
 )
+from refsast.crosscheck.diagnose.knobs.questions import QUESTIONS
 from refsast.crosscheck.diagnose.knobs.samples import Samples
 from refsast.model.params import param_arrays
 
@@ -144,6 +145,7 @@ def parts_of(case: Case, setting: Setting) -> list[Part]:
 def known_knobs(case: Case) -> dict[tuple[str, int], Knob]:
     """Return all knobs of a case by their keys."""
     found = {knob.key: knob for knob in forward_knobs(case)}
+    found |= {(name, WHOLE): switch_knob(name, WHOLE) for name in QUESTIONS}
     for level in range(len(case.params)):
         found |= {knob.key: knob for knob in backward_knobs(case, level)}
     return found
