@@ -7,7 +7,7 @@ Rule 2: several settings that give the same numbers are all named; which it is, 
 Rule 3: where there is no cause, what was established on the way is said.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -15,11 +15,16 @@ import numpy as np
 
 from refsast.crosscheck.case import Answer, Case
 from refsast.crosscheck.compare import Examination, cosine_and_ratio
-from refsast.crosscheck.diagnose.faults import Fault, apply_fault
+from refsast.crosscheck.diagnose.knobs.dials import WHOLE
 from refsast.crosscheck.diagnose.knobs.explain import explain_whole_case
-from refsast.crosscheck.diagnose.knobs.finish import CELL
+from refsast.crosscheck.diagnose.knobs.finish import CELL, GRADIENT_ROUNDINGS
+from refsast.crosscheck.diagnose.knobs.late import (
+    larger_samples,
+    late_settings,
+    sized_settings,
+)
 from refsast.crosscheck.diagnose.knobs.program import solve_settings
-from refsast.crosscheck.diagnose.knobs.samples import relative_limit
+from refsast.crosscheck.diagnose.knobs.samples import Samples, relative_limit
 from refsast.crosscheck.diagnose.knobs.search import Found, find_settings
 from refsast.crosscheck.diagnose.knobs.words import (
     cost_of,
@@ -29,8 +34,7 @@ from refsast.crosscheck.diagnose.knobs.words import (
     parts_of,
 )
 from refsast.crosscheck.diagnose.observations import Observations
-from refsast.crosscheck.diagnose.table_search import misfit, search_table
-from refsast.crosscheck.variants import solve
+from refsast.crosscheck.diagnose.table_search import misfit
 from refsast.model.params import flatten
 
 UNKNOWN = "unknown"
@@ -76,35 +80,68 @@ def attribute(observations: Observations) -> tuple[Explanation | None, Cause]:
 
     The explanation is None where nothing does; the cause then says what was established.
     """
-    found = None
-    if observations.samples is not None:
-        found = find_settings(observations.samples)
-        if cause := _setting_cause(observations, found):
-            return cause
-    if (match := search_table(observations)) is not None:
-        fault, answer = match
-        first = _shown_part(observations)
-        cosine, ratio = cosine_and_ratio(flatten(first.got.grads), flatten(answer.grads))
-        return _explain_fault(fault), Cause(fault.name, fault.description, cosine, ratio)
-    whole = observations.parts[-1]
+    whole, samples = observations.parts[-1], observations.samples
+    rounded = rounding_settings(whole)
+    if cause := _setting_cause(whole, samples, rounded, near=rounded):
+        return cause
+    found = find_settings(samples)
+    if cause := _setting_cause(whole, samples, found.settings):
+        return cause
+    if cause := _late_cause(observations, found):
+        return cause
     cosine, ratio = cosine_and_ratio(flatten(whole.got.grads), flatten(whole.right.grads))
     return None, Cause(UNKNOWN, _established(whole, found), cosine, ratio, exact=False)
 
 
-def _shown_part(observations: Observations) -> Examination:
-    first, *others = observations.parts
-    return others[0] if others and misfit(first, first.right) <= 1.0 else first
+def _late_cause(
+    observations: Observations, found: Found
+) -> tuple[Explanation | None, Cause] | None:
+    """What explains the whole case where the small parts show nothing, or too little."""
+    whole, samples, gradient = observations.parts[-1], observations.samples, observations.gradient
+    case = whole.case
+    sized = [s for setting in found.settings for s in sized_settings(case, setting)]
+    if cause := _setting_cause(whole, samples, sized):
+        return cause
+    if found.settings != ({},) or misfit(whole, whole.right) <= 1.0:
+        return None
+    try:
+        if cause := _setting_cause(whole, samples, late_settings(gradient, case, whole.dtype)):
+            return cause
+        larger = larger_samples(gradient, case, whole.dtype)
+    except ValueError:  # a module of a fixed number of steps, or of recordings
+        return None
+    return _setting_cause(whole, larger, find_settings(larger).settings)
+
+
+def rounding_settings(whole: Examination) -> tuple[dict, ...]:
+    """Return the roundings of gradients that gave those that were answered, if any.
+
+    All entries are numbers of the format, next to the right ones: whether an entry that lies
+    between two of them was rounded up or down, other roundings on the way may decide.
+    """
+    got, right = flatten(whole.got.grads), flatten(whole.right.grads)
+    if "loss" in whole.wrong or not got.any():
+        return ()
+    slack = 8.0 * relative_limit(whole.dtype) * abs(right)
+    found = []
+    for name, rounding in GRADIENT_ROUNDINGS.items():
+        lowest, highest = np.sort([rounding(right - slack), rounding(right + slack)], axis=0)
+        if np.array_equal(rounding(got), got) and ((lowest <= got) & (got <= highest)).all():
+            found.append({(name, WHOLE): 1.0})
+    return tuple(found)
 
 
 def _setting_cause(
-    observations: Observations, found: Found
+    whole: Examination, samples: Samples, settings: Sequence[dict], near: Sequence[dict] = ()
 ) -> tuple[Explanation | None, Cause] | None:
-    """The plainest settings that explain the whole case."""
-    whole, case = observations.parts[-1], observations.parts[-1].case
-    assert observations.samples is not None
+    """The plainest settings that explain the whole case; those `near` are known to do so."""
+    case = whole.case
     exact: list[tuple[dict, Answer]] = []
-    for setting in found.settings:
+    for setting in settings:
         answer = _solve_quietly(case, setting)
+        if setting in near:
+            exact.append((setting, answer))
+            continue
         if setting and misfit(whole, answer) > 1.0:
             setting = explain_whole_case(case, whole.got, relative_limit(whole.dtype), setting)
             answer = _solve_quietly(case, setting)
@@ -112,8 +149,9 @@ def _setting_cause(
             exact.append((setting, answer))
     if not exact:
         return None
+    exact.sort(key=lambda pair: cost_of(case, pair[0]))
     setting, answer = exact[0]
-    numbers = count_numbers(observations.samples)
+    numbers = count_numbers(samples)
     free = free_values(case, setting)
     if free and numbers < NUMBERS_PER_VALUE * free + NUMBERS_BESIDE:
         few = "too few numbers in this case to tell causes apart; take a wider network, more steps"
@@ -149,14 +187,6 @@ def _explain_settings(case: Case, settings: list[dict]) -> Explanation:
             and asked.network.neurons == case.network.neurons
         )
         return solve_settings(asked, settings) if alike else []
-
-    return explain
-
-
-def _explain_fault(fault: Fault) -> Explanation:
-    def explain(asked: Case) -> list[Answer]:
-        variant = apply_fault(asked, fault)
-        return [] if variant is None else [solve(asked, variant)]
 
     return explain
 

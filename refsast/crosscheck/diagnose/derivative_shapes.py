@@ -40,8 +40,9 @@ SHAPES: dict[str, Callable[[LIF, Array], Array]] = {
     "exp(-(k v)^2/2)": _shape(lambda z: np.exp(-0.5 * z * z)),
     "exp(-|k v|)": _shape(lambda z: np.exp(-abs(z))),
     "max(0, 1-|k v|)": _shape(lambda z: np.maximum(0.0, 1.0 - abs(z))),
-    "1 where |k v| <= 1": _shape(lambda z: (abs(z) <= 1.0).astype(np.float64)),
-    "1 where |k v| <= 1/2": _shape(lambda z: (abs(z) <= 0.5).astype(np.float64)),
+    "k s (1 - s)": lambda neuron, v: (
+        _slope_parameter(neuron) * neuron.spike(v) * (1.0 - neuron.spike(v))
+    ),
 }
 
 # What a factor is called, as a function of the slope parameter k.

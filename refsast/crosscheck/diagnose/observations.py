@@ -25,7 +25,8 @@ class Observations:
 
     parts: tuple[Examination, ...]  # of the case, the smallest first; a cause must explain all
     single: Examination | None  # one step; None: it cannot be asked about fewer steps
-    samples: Samples | None = None  # small parts, for the search through settings of knobs
+    samples: Samples  # small parts, for the search through settings of knobs
+    gradient: Gradient  # to ask about longer parts, where the small ones show nothing
 
 
 def observe(gradient: Gradient, case: Case) -> Observations:
@@ -35,11 +36,12 @@ def observe(gradient: Gradient, case: Case) -> Observations:
         single = observe_one_step(gradient, truncate_case(case, 1, MAX_RECORDINGS))
     except ValueError:  # a module of a fixed number of steps
         part = observe_inputs(gradient, case)
-        return Observations((part,), None, take_samples(gradient, case, part.dtype))
+        samples = take_samples(gradient, case, part.dtype)
+        return Observations((part,), None, samples, gradient)
     if parts[0].case.x.size < case.x.size:
         parts.append(observe_inputs(gradient, case, None))
     samples = take_samples(gradient, case, parts[0].dtype)
-    return Observations(tuple(parts), single, samples)
+    return Observations(tuple(parts), single, samples, gradient)
 
 
 def observe_inputs(gradient: Gradient, case: Case, inputs: int | None = MAX_INPUTS) -> Examination:

@@ -83,7 +83,7 @@ def _path_knobs(case: Case, level: int) -> Iterator[Knob]:
             "leak backward", level, leak, other_values(leak, 1.0, 0.0, 1.0 - leak), -0.5, 1.5
         )
         for name in RESETS:
-            if name != reset_name(neuron):
+            if name not in (reset_name(neuron), "reset by any spike"):
                 yield switch_knob(f"{name} backward", level)
         for size in range(1, min(steps, 9)):
             names = ("blocks", "blocks from the end", *(("carry blocks",) if other_memory else ()))

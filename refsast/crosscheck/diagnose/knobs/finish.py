@@ -1,6 +1,8 @@
 """What may be done to gradients before they are returned: factors, orders, decay, clips."""
 
 import re
+from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
 
 import numpy as np
 
@@ -8,6 +10,7 @@ from refsast.arrays import Array
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials
 from refsast.crosscheck.diagnose.knobs.losses import loss_sizes, power_factor
+from refsast.crosscheck.diagnose.knobs.precision import ROUNDINGS
 from refsast.model.params import Layer
 
 CELL = re.compile(r"(w|b|v) (row|column|entry) (\d+)(?: (\d+))?")
@@ -91,8 +94,7 @@ def norm_of(array: Array) -> Array:
 
 def bend(dials: Dials, index: int, array: Array, k: tuple[int, ...]) -> Array:
     """A gradient clipped, entry by entry or by its norm, or made to signs."""
-    for name, change in (("clipped to values", _clip), ("clipped to a norm", _shorten),
-                         ("brought to a norm", _normalise)):  # fmt: skip
+    for name, change in BENDS.items():
         if dials.turns(name, index):
             limit = np.reshape(dials.read(name, index, np.nan), k)
             array = np.where(np.isnan(limit), array, change(array, limit, norm_of(array)))
@@ -105,34 +107,79 @@ def bend(dials: Dials, index: int, array: Array, k: tuple[int, ...]) -> Array:
     return array
 
 
-def _clip(array: Array, limit: Array, norm: Array) -> Array:
-    return np.clip(array, -abs(limit), abs(limit))
+# What a limit makes of a gradient, given its norm or that of all gradients.
+BENDS: Mapping[str, Callable[[Array, Array, Array], Array]] = {
+    "clipped to values": lambda array, limit, norm: np.clip(array, -abs(limit), abs(limit)),
+    "clipped to a norm": lambda array, limit, norm: (
+        array * np.minimum(1.0, limit / np.where(norm == 0.0, 1.0, norm))
+    ),
+    "brought to a norm": lambda array, limit, norm: (
+        array * (limit / np.where(norm == 0.0, 1.0, norm))
+    ),
+}
+GRADIENT_ROUNDINGS = {f"gradients in {name}": change for name, change in ROUNDINGS.items()}
 
 
-def _shorten(array: Array, limit: Array, norm: Array) -> Array:
-    return array * np.minimum(1.0, limit / np.where(norm == 0.0, 1.0, norm))
-
-
-def _normalise(array: Array, limit: Array, norm: Array) -> Array:
-    return array * (limit / np.where(norm == 0.0, 1.0, norm))
+def exchanged_layers(shapes: Sequence[tuple]) -> dict[str, tuple[int, int]]:
+    """Return the names of exchanges of two layers' gradients, which need the same shapes."""
+    return {
+        f"gradients of layers {i + 1} and {j + 1} exchanged": (i, j)
+        for i, j in combinations(range(len(shapes)), 2)
+        if shapes[i] == shapes[j]
+    }
 
 
 def finish_whole(dials: Dials, levels: list[dict[str, Array]]) -> list[dict[str, Array]]:
-    """Return all gradients after what is done to them together: clipped by one norm."""
+    """Return all gradients after what is done to them together."""
+    if not any(layer == WHOLE for _, layer in dials.turned):
+        return levels
     found = levels
-    for name, change in (("clipped to values", _clip), ("clipped to a norm", _shorten),
-                         ("brought to a norm", _normalise)):  # fmt: skip
+    shapes = [tuple((part, a.shape[1:]) for part, a in level.items()) for level in levels]
+    for name, (i, j) in exchanged_layers(shapes).items():
         if dials.turns(name, WHOLE):
-            limit = np.ravel(dials.read(name, WHOLE, np.nan))
-            squares = sum(norm_of(a).ravel() ** 2 for level in found for a in level.values())
-            changed = []
-            for level in found:
-                new = {}
-                for part, a in level.items():
-                    k = (-1, *(1,) * (a.ndim - 1))
-                    bound = limit.reshape(k)
-                    bent = change(a, bound, np.reshape(np.sqrt(squares), k))
-                    new[part] = np.where(np.isnan(bound), a, bent)
-                changed.append(new)
-            found = changed
+            found = list(found)
+            found[i], found[j] = found[j], found[i]
+    for name, change in BENDS.items():
+        if dials.turns(name, WHOLE):
+            found = _bend_all(change, dials.read(name, WHOLE, np.nan), found)
+    for name, rounding in GRADIENT_ROUNDINGS.items():
+        if dials.turns(name, WHOLE):
+            found = [{part: rounding(a) for part, a in level.items()} for level in found]
+    if dials.turns("smallest entries dropped", WHOLE):
+        found = _drop_smallest(found, dials.read("smallest entries dropped", WHOLE, 0.0))
     return found
+
+
+def _bend_all(
+    change: Callable[[Array, Array, Array], Array],
+    limits: Array | float,
+    levels: list[dict[str, Array]],
+) -> list[dict[str, Array]]:
+    """All gradients bent by one norm."""
+    squares = sum(norm_of(a).ravel() ** 2 for level in levels for a in level.values())
+    changed = []
+    for level in levels:
+        new = {}
+        for part, a in level.items():
+            k = (-1, *(1,) * (a.ndim - 1))
+            limit = np.reshape(limits, k)
+            bent = change(a, limit, np.reshape(np.sqrt(squares), k))
+            new[part] = np.where(np.isnan(limit), a, bent)
+        changed.append(new)
+    return changed
+
+
+def _drop_smallest(levels: list[dict[str, Array]], shares: Array | float) -> list[dict[str, Array]]:
+    """All gradients with a share of their entries, the smallest, made zero."""
+    sizes = np.concatenate(
+        [abs(a).reshape(len(a), -1) for level in levels for a in level.values()], axis=1
+    )
+    share = np.broadcast_to(np.ravel(shares), len(sizes))
+    least = np.array([np.quantile(row, q) for row, q in zip(sizes, share, strict=True)])
+    return [
+        {
+            part: np.where(abs(a) >= least.reshape(-1, *(1,) * (a.ndim - 1)), a, 0.0)
+            for part, a in level.items()
+        }
+        for level in levels
+    ]

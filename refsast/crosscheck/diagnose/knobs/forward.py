@@ -31,6 +31,7 @@ RESETS = {
     "leaked subtraction": (0.0, 0.0, 1.0, 0.0),
     "no reset": (0.0, 0.0, 0.0, 0.0),
     "reset of the input too": (1.0, 0.0, 0.0, 1.0),
+    "reset by any spike": (1.0, 0.0, 0.0, 0.0),  # that is not quite none, and detached
 }
 
 
@@ -223,9 +224,8 @@ def membrane_leak(case: Case, index: int, dials: Dials) -> Array | float:
 
 def harden_reset(dials: Dials, index: int, s: Array) -> Array:
     """Return the spikes that reset, made to zeros and ones where that is turned."""
-    if not dials.turns("hard reset", index):
-        return s
-    return s + dials.read("hard reset", index, 0.0) * ((s >= 0.5) - s)
+    others = {"hard reset": s >= 0.5, "reset by any spike": s != 0.0}
+    return mix(dials, index, s, {name: 1.0 * hard for name, hard in others.items()})
 
 
 def limit_potential(dials: Dials, index: int, u: Array) -> tuple[Array, Array | None]:

@@ -148,7 +148,7 @@ def _memory_knobs(case: Case, layer: int) -> Iterator[Knob]:
         "leak", layer, leak, other_values(leak, 1.0 - leak, 1.0, 0.0, leak**2, 0.5), -0.5, 1.5
     )
     for name in RESETS:
-        if name != reset_name(neuron):
+        if name != reset_name(neuron) and not (case.hard and name == "reset by any spike"):
             yield switch_knob(name, layer)
     if not isinstance(neuron.reset, NoReset):
         yield Knob("reset share", layer, 1.0, (0.5, -1.0, 2.0), -4.0, 4.0)
@@ -197,6 +197,8 @@ def _readout_knobs(case: Case) -> Iterator[Knob]:
             yield switch_knob(name, whole)
         tries = tuple(float(t) for t in range(1, min(steps, FIRST_UNREAD)))
         yield Knob("first steps unread", whole, 0.0, tries, 0.0, 0.0)
+        if case.params[-1].b is not None and readout.n_out is not None:
+            yield switch_knob("logits summed over time", whole)
     yield switch_knob("mean over a step more", whole)
     yield switch_knob("potentials read", whole)
     if readout.n_out is not None:  # else it is the gain

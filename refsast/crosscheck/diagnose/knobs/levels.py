@@ -9,6 +9,8 @@ import numpy as np
 from refsast.arrays import Array
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.dials import Setting, stack_settings
+from refsast.crosscheck.diagnose.knobs.finish import BENDS
+from refsast.crosscheck.diagnose.knobs.fit import round_value
 from refsast.crosscheck.diagnose.knobs.program import (
     Carry,
     Level,
@@ -17,12 +19,14 @@ from refsast.crosscheck.diagnose.knobs.program import (
     logit_slopes,
     readout_level,
     run_forward,
+    solve_levels,
 )
 from refsast.crosscheck.diagnose.knobs.questions import ask_otherwise, question_of
 from refsast.crosscheck.diagnose.knobs.samples import (
     Sample,
     Samples,
     given_arrays,
+    loss_errors,
     relative_limit,
 )
 
@@ -72,8 +76,13 @@ class LevelView:
 
     def residuals(self, level: int, settings: Sequence[Setting]) -> Array:
         """Errors (K, N) of a level's gradients, in units of what is allowed."""
+        return self.residuals_of(range(len(self.samples.all)), level, settings)
+
+    def residuals_of(self, which: Sequence[int], level: int, settings: Sequence[Setting]) -> Array:
+        """Errors of a level's gradients in some samples."""
         rows = []
-        for i, sample in enumerate(self.samples.all):
+        for i in which:
+            sample = self.samples.all[i]
             found = self.predict(i, level, settings).arrays
             for part, got in given_arrays(sample, level).items():
                 allowed = allowed_errors(self.samples, sample, level, part)
@@ -90,23 +99,18 @@ class LevelView:
             right = self.predict(last, level, [setting]).arrays[part][0]
             limit = allowed_errors(self.samples, self.samples.parts[-1], level, part)
             found += _cell_settings(part, level, got, right, limit)
-        return found + self._bends(level) + self._windows(level)
+        return found + self._bends(level) + self.windows(level)
 
     def _bends(self, level: int) -> list[dict]:
         """Settings in which each array of the level is clipped, or brought to one norm."""
         arrays = [a for s in self.samples.all for a in given_arrays(s, level).values()]
         norm = max(float(np.linalg.norm(a)) for a in arrays)
         peak = max(float(abs(a).max(initial=0.0)) for a in arrays)
-        found = []
-        for name, limit in (("clipped to a norm", norm), ("brought to a norm", norm),
-                            ("clipped to values", peak)):  # fmt: skip
-            near = float(f"{limit:.3g}")
-            plain = near if abs(limit - near) <= 1e-5 * abs(near) else limit
-            found += [{(name, level): plain}] if limit > 0.0 else []
-        return found
+        limits = {name: peak if "values" in name else norm for name in BENDS}
+        return [{(name, level): round_value(v)} for name, v in limits.items() if v > 0.0]
 
-    def _windows(self, level: int) -> list[dict]:
-        """Settings in which the derivative is cut outside of a window: one between any two |v|."""
+    def windows(self, level: int) -> list[dict]:
+        """Return settings with the derivative cut outside a window: one between any two |v|."""
         case = self.samples.parts[-1].case
         if level >= len(case.network.neurons):
             return []
@@ -169,6 +173,22 @@ def allowed_errors(samples: Samples, sample: Sample, level: int, part: str) -> A
     own = float(np.linalg.norm(array)) / np.sqrt(max(array.size, 1))
     tiny = float(np.finfo(samples.dtype).tiny)
     return limit * (own + 1e-3 * whole) + limit * 0.1 * abs(array) + 1e6 * tiny
+
+
+def joint_errors(samples: Samples, which: Sequence[int], settings: Sequence[Setting]) -> Array:
+    """Return errors (K, N) of losses and of all gradients of some parts."""
+    dials = stack_settings(settings)
+    rows = [loss_errors(samples, dials, which=which)]
+    for k in which:
+        sample = samples.parts[k]
+        _, levels = solve_levels(sample.case, dials)
+        for level, found in enumerate(levels[: len(sample.case.params)]):
+            for part, got in given_arrays(sample, level).items():
+                allowed = allowed_errors(samples, sample, level, part)
+                rows.append(_compare(found.arrays[part], got, allowed))
+    return np.concatenate(
+        [np.broadcast_to(row, (len(settings), row.shape[1])) for row in rows], axis=1
+    )
 
 
 def view_levels(samples: Samples, setting: dict) -> LevelView:

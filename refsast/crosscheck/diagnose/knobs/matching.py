@@ -118,14 +118,14 @@ def _refined(
     if not len(fits):
         return []
     given = [apply_values(bases[i], groups[i], values[i]) for i in fits]
-    near = [list(map(_snap, groups[i], values[i])) for i in fits]
+    near = [list(map(snap, groups[i], values[i])) for i in fits]
     plain = [apply_values(bases[i], groups[i], v) for i, v in zip(fits, near, strict=True)]
     right = misfits(run(plain)) <= 1.0
     return [p if ok else g for p, g, ok in zip(plain, given, right, strict=True)]
 
 
-def _snap(group: Group, value: float) -> float:
-    """The plain value next to a fitted one."""
+def snap(group: Group, value: float) -> float:
+    """Return the plain value next to a fitted one."""
     knob = group.knobs[0]
     for near in (0.0, *knob.tries, knob.right):
         if abs(value - near) <= 1e-5 * max(abs(near), 0.1):

@@ -156,11 +156,11 @@ def readout_level(case: Case, dials: Dials, run: Run, slopes: Slopes) -> Level:
     alpha = weights_of_time(case, dials, steps)
     back = mix_backward(case, dials, alpha)
     drives = step_drives(case, dials, slopes)
+    w = np.swapaxes(slopes.pooled, -1, -2) @ (back * heard).sum(axis=0)
+    w = w if slopes.steps is None else w + pair_steps(np.asarray(drives), heard)
     if dials.turns("products in TF32", WHOLE):  # of each step, as they are computed
-        w = pair_steps(back * slopes.pooled + drives, heard, dials)
-    else:
-        w = np.swapaxes(slopes.pooled, -1, -2) @ (back * heard).sum(axis=0)
-        w = w if slopes.steps is None else w + pair_steps(np.asarray(drives), heard)
+        other = pair_steps(back * slopes.pooled + drives, heard, dials)
+        w = w + dials.read("products in TF32", WHOLE, 0.0) * (other - w)
     arrays = {"w": w * dials.read("weight gain", whole, 1.0)}
     if layer.b is not None:
         counted = readout_bias_weight(dials, case, steps)
@@ -188,18 +188,16 @@ def spikes_receive(case: Case, dials: Dials, slopes: Slopes) -> Array:
     whole, layer = len(case.network.neurons), readout_layer(case)
     alpha = mix_backward(case, dials, weights_of_time(case, dials, len(case.x)))
     drives = alpha * slopes.pooled + step_drives(case, dials, slopes)
-    w = layer.w
-    others = {"signs of the weights backward": np.sign(w)}
-    if w.shape[0] == w.shape[1]:
-        others["transposed weight backward"] = w.T
-    if dials.turns("products in TF32", WHOLE) and case.network.readout.n_out is not None:
-        g = multiply(dials, drives, w)
-    else:
-        right = slopes.pooled @ w
-        g = alpha * right
-        g = g if slopes.steps is None else g + step_drives(case, dials, slopes) @ w
-    turned = {name: drives @ other for name, other in others.items() if dials.turns(name, whole)}
-    g = mix(dials, whole, g, turned) * dials.read("weight gain", whole, 1.0)
+    g = alpha * (slopes.pooled @ layer.w)
+    g = g if slopes.steps is None else g + step_drives(case, dials, slopes) @ layer.w
+    others = {"signs of the weights backward": lambda: drives @ np.sign(layer.w)}
+    if layer.w.shape[0] == layer.w.shape[1]:
+        others["transposed weight backward"] = lambda: drives @ layer.w.T
+    turned = {name: other() for name, other in others.items() if dials.turns(name, whole)}
+    g = mix(dials, whole, g, turned)
+    if case.network.readout.n_out is not None:
+        g = mix(dials, WHOLE, g, {"products in TF32": multiply(dials, drives, layer.w)})
+    g = g * dials.read("weight gain", whole, 1.0)
     return g * dials.read("layer path", whole, 1.0)
 
 

@@ -18,8 +18,8 @@ from refsast.model.params import Layer
 from refsast.model.readout import LeakyReadout, SpikeRate
 
 # Knobs that say which potentials count, so that they move the bias as they move the spikes.
-COUNTED = ("readout leak", "final potential", "first steps unread", "all but the last step",
-           "mean over a step more", "mean over a step less")  # fmt: skip
+COUNTED = ("readout leak", "logits summed over time", "final potential", "first steps unread",
+           "all but the last step", "mean over a step more", "mean over a step less")  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +90,7 @@ def weights_of_time(case: Case, dials: Dials, steps: int, side: str = "") -> Arr
     right = gain * _gather(leak, ones / steps)
     others = {
         "sum over time": right * steps,
+        "logits summed over time": right * steps,
         "last step": np.where(at == steps - 1, right.sum(axis=0), 0.0),
         "first step unread": np.where(at == 0, 0.0, right),
         "last step unread": np.where(at == steps - 1, 0.0, right),
@@ -124,7 +125,8 @@ def read_spikes(case: Case, dials: Dials, heard: Array, y: Integers) -> ReadoutR
     temper = dials.read("temperature", whole, 1.0)
     logits = (logits + readout_bias_weight(dials, case, steps) * bias) * temper
     if dials.turns("products in TF32", WHOLE) and case.network.readout.n_out is not None:
-        logits = step_logits(case, dials, heard).mean(axis=0) * temper
+        share = dials.read("products in TF32", WHOLE, 0.0)
+        logits = logits + share * (step_logits(case, dials, heard).mean(axis=0) * temper - logits)
     targets = label_targets(case, dials, y)
     losses, slopes = loss_of(case, dials, logits, targets)
     of_steps = None

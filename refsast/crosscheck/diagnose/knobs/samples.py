@@ -4,6 +4,7 @@ Losses of single recordings and of few steps tell forward faults from each other
 on the way back; gradients of one, two and six steps tell the rest.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -64,6 +65,16 @@ def take_samples(gradient: Gradient, case: Case, dtype: np.dtype) -> Samples:
         return _take(gradient, case, dtype, [len(case.x)], None)
 
 
+def take_larger_samples(
+    gradient: Gradient, case: Case, dtype: np.dtype, steps: list[int], recordings: int
+) -> Samples:
+    """Ask about longer parts, all recordings at once."""
+    x, y = case.x[:, :recordings], case.y[:recordings]
+    kept = _active_inputs(x)
+    parts = [_ask_narrow(gradient, replace(case, x=x[:t], y=y), kept, dtype) for t in steps]
+    return Samples(tuple(parts), tuple(np.array([part.got.loss]) for part in parts), dtype)
+
+
 def _take(
     gradient: Gradient, case: Case, dtype: np.dtype, steps: list[int], recordings: int | None
 ) -> Samples:
@@ -116,25 +127,38 @@ def relative_limit(dtype: np.dtype) -> float:
     return eps**0.6 if eps < 1e-10 else eps**0.5
 
 
-def loss_vector(samples: Samples) -> Array:
-    """Return all losses that were answered."""
-    return np.concatenate(samples.losses)
+def loss_vector(samples: Samples, which: Sequence[int] | None = None) -> Array:
+    """Return all losses that were answered, or those of some parts."""
+    parts = range(len(samples.parts)) if which is None else which
+    return np.concatenate([samples.losses[k] for k in parts])
 
 
-def allowed_losses(samples: Samples) -> Array:
-    """Return how far each loss may be from a candidate's."""
-    want, limit = abs(loss_vector(samples)), relative_limit(samples.dtype)
-    return limit * want + 1e-3 * limit * want.max()
+def loss_errors(
+    samples: Samples,
+    dials: Dials,
+    question: str | None = None,
+    which: Sequence[int] | None = None,
+) -> Array:
+    """Return errors (K, N) of the losses of parts, in units of what is allowed."""
+    peak, limit = abs(loss_vector(samples)).max(), relative_limit(samples.dtype)
+    want = loss_vector(samples, which)
+    allowed = limit * abs(want) + 1e-3 * limit * peak
+    return (predict_losses(samples, dials, question, which) - want) / allowed
 
 
-def predict_losses(samples: Samples, dials: Dials, question: str | None = None) -> Array:
+def predict_losses(
+    samples: Samples,
+    dials: Dials,
+    question: str | None = None,
+    which: Sequence[int] | None = None,
+) -> Array:
     """Return what each setting answers to the same questions, shape (K, N).
 
     With another question in place of the right one, single recordings are asked one by one.
     """
     found = []
-    for sample, given in zip(samples.parts, samples.losses, strict=True):
-        case = sample.case
+    for k in range(len(samples.parts)) if which is None else which:
+        case, given = samples.parts[k].case, samples.losses[k]
         if question is not None:
             alone = [take_recording(case, b) for b in range(len(given) - 1)]
             cases = [ask_otherwise(each, question) for each in (*alone, case)]

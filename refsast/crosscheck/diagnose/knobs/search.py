@@ -4,38 +4,43 @@ Rule 1: forward first, from losses alone, since no fault on the way back changes
         readout; then layer by layer downwards, since no layer's gradient depends on faults below.
 Rule 2: at each level the plainest first: nothing, what was found in the layer above, one knob, two,
         three. All settings that fit are kept, because the levels below may tell them apart.
-Rule 3: a setting has to explain every number that was answered, to rounding.
+Rule 3: where losses tell too little (hard spikes, spikes that hardly move it), losses and gradients
+        are explained together.
+Rule 4: a setting has to explain every number that was answered, to rounding.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from refsast.arrays import Array
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.derivative_shapes import SHAPES
 from refsast.crosscheck.diagnose.knobs.backward_inventory import backward_knobs
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Setting, stack_settings
-from refsast.crosscheck.diagnose.knobs.explain import explain_bends, widen_setting
-from refsast.crosscheck.diagnose.knobs.fit import Group, Residuals, group_layers, misfits
-from refsast.crosscheck.diagnose.knobs.inventory import Knob, forward_knobs
-from refsast.crosscheck.diagnose.knobs.levels import LevelView, view_levels
-from refsast.crosscheck.diagnose.knobs.matching import Candidate, find_moves, try_candidates
-from refsast.crosscheck.diagnose.knobs.questions import possible_questions
-from refsast.crosscheck.diagnose.knobs.samples import (
-    Samples,
-    allowed_losses,
-    loss_vector,
-    predict_losses,
+from refsast.crosscheck.diagnose.knobs.explain import explain_bends, free_groups, widen_setting
+from refsast.crosscheck.diagnose.knobs.fit import (
+    Group,
+    Residuals,
+    apply_values,
+    group_layers,
+    misfits,
+    refine,
 )
+from refsast.crosscheck.diagnose.knobs.inventory import Knob, forward_knobs
+from refsast.crosscheck.diagnose.knobs.levels import LevelView, joint_errors, view_levels
+from refsast.crosscheck.diagnose.knobs.matching import Candidate
+from refsast.crosscheck.diagnose.knobs.questions import possible_questions, question_of
+from refsast.crosscheck.diagnose.knobs.samples import Samples, loss_errors
+from refsast.crosscheck.diagnose.knobs.stages import Questions, Search, search_stages, try_stages
 from refsast.crosscheck.diagnose.knobs.words import cost_of, count_digits, known_knobs
+from refsast.crosscheck.diagnose.knobs.work import Meter, OutOfWork, metered, start_meter
 
 DEEP = 3  # settings of which two or three knobs more are tried, where one is not enough
 BEAM, SLACK = 8, 1.0  # settings kept from level to level, and by how much they may be less plain
 NEAR = 0.25  # by how much less plain settings may be whose places still count
 WIDTHS = (0.5, 1.0, 2.0, 4.0)  # of a function in place of the derivative: where to begin
-ELEMENTS = 3_000_000  # of the largest array of a run, K settings side by side
+GRID = tuple(np.geomspace(0.05, 20.0, 25))  # of a number's right value, where spikes are hard
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,37 +53,58 @@ class Found:
         That explain all samples, the plainest first.
     explained : tuple of int
         Levels that some setting explained; the readout is the number of spiking layers.
+    stopped : bool
+        Whether the search ended because it had computed as much as it may.
     """
 
     settings: tuple[dict, ...]
-    explained: tuple[int, ...]
+    explained: tuple[int, ...] = ()
+    stopped: bool = False
 
 
 def find_settings(samples: Samples) -> Found:
     """Return the settings of few knobs that give the numbers that were answered."""
-    case = samples.parts[-1].case
-    hypotheses = _explain_losses(samples)
-    forward = bool(hypotheses)
     explained: list[int] = []
-    if forward and (bent := explain_bends(samples, hypotheses)):
-        return Found(tuple(bent), tuple(reversed(range(len(case.params)))))
+    try:
+        return Found(tuple(_find(samples, start_meter(), explained)), tuple(explained))
+    except OutOfWork:
+        return Found((), tuple(explained), stopped=True)
+
+
+def _find(samples: Samples, meter: Meter, explained: list[int]) -> list[dict]:
+    case = samples.parts[-1].case
+    if case.hard and not explains_right_losses(samples):
+        found = _explain_jointly(samples, meter)
+        if found:
+            return _finish(samples, found)
+    hypotheses = _sharpen(samples, _explain_losses(samples, meter), meter)
+    if hypotheses and (bent := explain_bends(samples, hypotheses)):
+        explained += reversed(range(len(case.params)))
+        return bent
     for level in reversed(range(len(case.params))):
-        extended: list[dict] = []
-        views = [view_levels(samples, hypothesis) for hypothesis in hypotheses]
-        for view in views:
-            extended += _explain_level(view, level)
-        for view in () if extended else views[:DEEP]:
-            extended += _explain_deeply(view, level)
-        hypotheses = _keep_plainest(case, extended)
+        hypotheses = _explain_level_of_all(samples, hypotheses, level, meter)
         if not hypotheses:
             break
         explained.append(level)
-    if hypotheses:
-        hypotheses = [widen_setting(samples, hypothesis) for hypothesis in hypotheses]
-        least = min(cost_of(case, hypothesis) for hypothesis in hypotheses)
-        ranked = _keep_plainest(case, hypotheses)
-        hypotheses = [setting for setting in ranked if cost_of(case, setting) <= least + NEAR]
-    return Found(tuple(hypotheses), tuple(explained))
+    if not hypotheses and explains_right_losses(samples):
+        hypotheses = _explain_jointly(samples, meter)
+    return _finish(samples, hypotheses)
+
+
+def _finish(samples: Samples, hypotheses: list[dict]) -> list[dict]:
+    """Settings in as many layers as they hold in, without those that are less plain."""
+    if not hypotheses:
+        return []
+    case = samples.parts[-1].case
+    hypotheses = [widen_setting(samples, hypothesis) for hypothesis in hypotheses]
+    least = min(cost_of(case, hypothesis) for hypothesis in hypotheses)
+    ranked = _keep_plainest(case, hypotheses)
+    return [setting for setting in ranked if cost_of(case, setting) <= least + NEAR]
+
+
+def explains_right_losses(samples: Samples) -> bool:
+    """Whether all losses are right."""
+    return bool(misfits(loss_errors(samples, stack_settings([{}])))[0] <= 1.0)
 
 
 def _keep_plainest(case: Case, settings: list[dict]) -> list[dict]:
@@ -106,106 +132,178 @@ def _rank(case: Case, setting: dict) -> tuple[float, int, bool, int]:
     return round(cost_of(case, setting), 6), len(setting), shape, count_digits(setting)
 
 
-def _explain_losses(samples: Samples) -> list[dict]:
+def _explain_losses(samples: Samples, meter: Meter) -> list[dict]:
     """Settings of forward knobs that explain all losses."""
-    want, allowed = loss_vector(samples), allowed_losses(samples)
     case = samples.parts[-1].case
-    size = case.x[..., 0].size * max(case.network.sizes)
-
-    def run(settings: Sequence[Setting], question: str | None = None) -> Array:
-        return _run_chunks(
-            lambda part: (predict_losses(samples, stack_settings(part), question) - want) / allowed,
-            settings, size,
-        )  # fmt: skip
-
-    if misfits(run([{}]))[0] <= 1.0:
+    parts = range(len(samples.parts))
+    questions = Questions(
+        [_loss_residuals(samples, meter, [k]) for k in parts],
+        _loss_residuals(samples, meter, list(parts)),
+    )
+    if questions.fits([{}]):
         return [{}]
-    groups = group_layers(forward_knobs(case), len(case.network.neurons))
-    found = find_moves(run, {}, groups, depth=1)
-    found += [
-        {(name, WHOLE): 1.0}
-        for name in possible_questions(case)
-        if misfits(run([{}], name))[0] <= 1.0
-    ]
-    if found:
-        return _keep_plainest(case, found)
-    # What shows in a single step must be part of the cause.
-    first = len(samples.losses[0])
-
-    def run_first(settings: Sequence[Setting]) -> Array:
-        return run(settings)[:, :first]
-
-    bases = find_moves(run_first, {}, groups, depth=1) if misfits(run_first([{}]))[0] > 1.0 else []
-    for base in _keep_plainest(case, bases)[:4]:
-        found += find_moves(run, base, groups, depth=1)
-    return _keep_plainest(case, found or find_moves(run, {}, groups, depth=2, skip=1))
+    search = _forward_search(case, fine=False)
+    found = search_stages(questions, search, {}, depth=1) + _explain_questions(samples, meter)
+    found = found or search_stages(questions, search, {}, depth=2)
+    return _keep_plainest(case, found)
 
 
-def _run_chunks(
-    run: Callable[[Sequence[Setting]], Array], settings: Sequence[Setting], size: int
-) -> Array:
-    """Run settings, as many side by side as memory allows."""
-    chunk = max(1, ELEMENTS // max(size, 1))
-    with np.errstate(all="ignore"):
-        parts = []
-        for start in range(0, len(settings), chunk):
-            piece = settings[start : start + chunk]
-            found = run(piece)
-            parts.append(np.broadcast_to(found, (len(piece), found.shape[1])))
-    return np.concatenate(parts)
-
-
-def _level_residuals(view: LevelView, level: int) -> Residuals:
-    def run(settings: Sequence[Setting]) -> Array:
-        return _run_chunks(lambda part: view.residuals(level, part), settings, view.size(level))
-
-    return run
-
-
-def _level_groups(view: LevelView, level: int) -> list[Group]:
-    knobs = backward_knobs(view.samples.parts[-1].case, level)
-    return [*array_groups(knobs), *(Group((knob,)) for knob in knobs)]
-
-
-def _explain_deeply(view: LevelView, level: int) -> list[dict]:
-    """Extensions of a view's setting by two or three knobs that explain a level's gradients."""
-    run, groups = _level_residuals(view, level), _level_groups(view, level)
-    return find_moves(run, view.setting, groups, depth=3, skip=1)
-
-
-def _explain_level(view: LevelView, level: int) -> list[dict]:
-    """Extensions of a view's setting that explain the gradients of a level."""
-    case, hypothesis, run = view.samples.parts[-1].case, view.setting, _level_residuals(view, level)
-    base = [hypothesis]
-    if misfits(run(base))[0] <= 1.0:
-        return base
-    knobs = backward_knobs(case, level)
-    copies = list(_copies(hypothesis, level, {knob.name for knob in knobs}))
-    if copies:
-        fits = misfits(run(copies)) <= 1.0
-        if fits.any():
-            return [copies[i] for i in np.flatnonzero(fits)]
-    groups = _level_groups(view, level)
-    found = find_moves(run, hypothesis, groups, depth=1, cells=view.cells(level, hypothesis))
-    found = found or try_candidates(run, _shape_candidates(hypothesis, groups))
-    for copy in copies[:4] if not found else ():
-        found += find_moves(run, copy, groups, depth=1, cells=view.cells(level, copy))
+def _sharpen(samples: Samples, hypotheses: list[dict], meter: Meter) -> list[dict]:
+    """Settings with free values fitted to gradients, too, where all of these are explained then."""
+    run = _joint_residuals(samples, meter, range(len(samples.parts)))
+    found = []
+    for hypothesis in hypotheses:
+        groups = free_groups(samples.parts[-1].case, hypothesis)
+        if groups and question_of(hypothesis) is None:
+            start = np.array([[hypothesis[group.keys[0]] for group in groups]])
+            values, worst = refine(run, [hypothesis], [groups], start, iterations=4)
+            if worst[0] <= 1.0:
+                hypothesis = apply_values(hypothesis, groups, values[0])
+        found.append(hypothesis)
     return found
 
 
-def _shape_candidates(base: dict, groups: Sequence[Group]) -> list[Candidate]:
+def _explain_questions(samples: Samples, meter: Meter) -> list[dict]:
+    """Other questions in place of the right one that explain all losses."""
+    case, last = samples.parts[-1].case, [len(samples.parts) - 1]
+    found = []
+    for name in possible_questions(case):
+        if misfits(_loss_residuals(samples, meter, last, name)([{}]))[0] <= 1.0:
+            whole = _loss_residuals(samples, meter, list(range(len(samples.parts))), name)
+            found += [{(name, WHOLE): 1.0}] if misfits(whole([{}]))[0] <= 1.0 else []
+    return found
+
+
+def _loss_residuals(
+    samples: Samples, meter: Meter, which: Sequence[int], question: str | None = None
+) -> Residuals:
+    cases = [samples.parts[k].case for k in which]
+    return metered(
+        lambda part: loss_errors(samples, stack_settings(part), question, which),
+        meter, *_sizes(cases),
+    )  # fmt: skip
+
+
+def _sizes(cases: Sequence[Case]) -> tuple[int, int]:
+    """Elements of all potentials and inputs, and steps times layers, of several cases."""
+    size = sum(case.x[..., 0].size * sum(case.network.sizes) for case in cases)
+    return size, sum(len(case.x) * len(case.params) for case in cases)
+
+
+def _forward_search(case: Case, fine: bool) -> Search:
+    """What may be turned on the way forth; `fine`: with many values of each number."""
+    knobs = forward_knobs(case)
+    if fine:
+        knobs = [_refine_tries(knob) for knob in knobs]
+    groups = [*group_layers(knobs, len(case.network.neurons)), *_upper_groups(case, knobs)]
+    return Search(groups, lambda base: (), lambda found: _keep_plainest(case, found))
+
+
+def _refine_tries(knob: Knob) -> Knob:
+    if not knob.smooth or not np.isfinite(knob.right):
+        return knob
+    grid = [v for f in GRID if knob.low < (v := (knob.right or 1.0) * f) < knob.high]
+    return replace(knob, tries=(*knob.tries, *map(float, grid)))
+
+
+def _upper_groups(case: Case, knobs: Sequence[Knob]) -> list[Group]:
+    """What is turned in all layers but the first: delays between layers."""
+    names: dict[str, list[Knob]] = {}
+    for knob in knobs:
+        if knob.name.startswith("input ") and 0 < knob.layer < len(case.network.neurons):
+            names.setdefault(knob.name, []).append(knob)
+    return [Group(tuple(found)) for found in names.values() if len(found) > 1]
+
+
+def _explain_jointly(samples: Samples, meter: Meter) -> list[dict]:
+    """Settings of one forward knob that explain losses and gradients together."""
+    case, parts = samples.parts[-1].case, range(len(samples.parts))
+    questions = Questions(
+        [_joint_residuals(samples, meter, [k]) for k in parts],
+        _joint_residuals(samples, meter, parts),
+    )
+    found = search_stages(questions, _forward_search(case, fine=case.hard), {}, depth=1)
+    return _keep_plainest(case, found)
+
+
+def _joint_residuals(samples: Samples, meter: Meter, which: Sequence[int]) -> Residuals:
+    size, calls = _sizes([samples.parts[k].case for k in which])
+    return metered(lambda part: joint_errors(samples, which, part), meter, 3 * size, 3 * calls)
+
+
+def _explain_level_of_all(
+    samples: Samples, hypotheses: list[dict], level: int, meter: Meter
+) -> list[dict]:
+    """Extensions of settings that explain a level's gradients."""
+    case = samples.parts[-1].case
+    extended: list[dict] = []
+    views = [view_levels(samples, hypothesis) for hypothesis in hypotheses]
+    for view in views:
+        extended += _explain_level(view, level, meter)
+    for view in () if extended else views[:DEEP]:
+        questions, search = _level_questions(view, level, meter), _level_search(view, level)
+        extended += search_stages(questions, search, view.setting, depth=3)
+    return _keep_plainest(case, extended)
+
+
+def _level_questions(view: LevelView, level: int, meter: Meter) -> Questions:
+    def run(which: Sequence[int]) -> Residuals:
+        cases = [view.samples.all[i].case for i in which]
+        size = 2 * sum(case.x[..., 0].size * sum(case.network.sizes[level:][:2]) for case in cases)
+        calls = 2 * sum(len(case.x) for case in cases)
+        return metered(lambda part: view.residuals_of(which, level, part), meter, size, calls)
+
+    single, count = len(view.samples.single), len(view.samples.all)
+    return Questions([run([i]) for i in range(single, count)], run(list(range(count))))
+
+
+def _level_search(view: LevelView, level: int) -> Search:
+    case = view.samples.parts[-1].case
+    knobs = backward_knobs(case, level)
+    groups = [*array_groups(knobs), *(Group((knob,)) for knob in knobs)]
+    return Search(
+        groups,
+        lambda base: view.cells(level, base),
+        lambda found: _keep_plainest(case, found),
+    )
+
+
+def _explain_level(view: LevelView, level: int, meter: Meter) -> list[dict]:
+    """Extensions of a view's setting that explain the gradients of a level."""
+    case, hypothesis = view.samples.parts[-1].case, view.setting
+    questions = _level_questions(view, level, meter)
+    if found := questions.fits([hypothesis]):
+        return found
+    knobs = backward_knobs(case, level)
+    copies = list(_copies(hypothesis, level, {knob.name for knob in knobs}))
+    if found := questions.fits(copies):
+        return found
+    search = _level_search(view, level)
+    found = search_stages(questions, search, hypothesis, depth=1)
+    if not found:
+        candidates = _shape_candidates(view, level, search.groups)
+        found = try_stages(questions, search.groups, hypothesis, candidates)
+    for copy in copies[:4] if not found else ():
+        found += search_stages(questions, search, copy, depth=1)
+    return found
+
+
+def _shape_candidates(view: LevelView, level: int, groups: Sequence[Group]) -> list[Candidate]:
     """Functions in place of the derivative, each with a width and a factor of its own."""
+    base = view.setting
     named = {group.name: group for group in groups}
     if "derivative width" not in named:
         return []
     width, factor = named["derivative width"], named["derivative factor"]
     shapes = [group for name, group in named.items() if name.removeprefix("derivative ") in SHAPES]
     starts = {width.knobs[0].right, *WIDTHS}
-    return [
+    found: list[Candidate] = [
         ({**base, **shape.turn(1.0)}, (width, factor), [start, 1.0])
         for shape in shapes
         for start in starts
     ]
+    box = {**base, **named["derivative 1"].turn(1.0)}
+    return found + [({**box, **cell}, (factor,), [1.0]) for cell in view.windows(level)]
 
 
 def array_groups(knobs: Iterable[Knob]) -> list[Group]:

@@ -138,7 +138,29 @@ def parts_of(case: Case, setting: Setting) -> list[Part]:
     for (name, layer), value in setting.items():
         symbol = symbol_of(case, layer, value)
         groups.setdefault((name, symbol or f"{value:.6g}"), []).append((layer, value))
-    return [_describe(case, knobs, *mark, found) for mark, found in groups.items()]
+    return [
+        *_boxes(case, knobs, groups),
+        *(_describe(case, knobs, *mark, found) for mark, found in groups.items()),
+    ]
+
+
+def _boxes(case: Case, knobs: dict, groups: dict) -> list[Part]:
+    """Rectangular derivatives, which are two knobs: one in a window. They are taken out."""
+    ones = dict(groups.get(("derivative 1", "1"), ()))
+    found = []
+    for mark in [mark for mark in groups if mark[0] == "window"]:
+        layers = sorted(layer for layer, _ in groups[mark])
+        if ones and set(layers) <= set(ones):
+            where = where_words(case, knobs, "window", layers)
+            says = f"with a rectangular derivative, 1 where |u - threshold| <= {mark[1]}{where}"
+            found.append(Part(f"rectangular derivative{where}", says))
+            del groups[mark]
+            ones = {layer: v for layer, v in ones.items() if layer not in layers}
+    if found and ones:
+        groups["derivative 1", "1"] = list(ones.items())
+    elif found:
+        del groups["derivative 1", "1"]
+    return found
 
 
 @lru_cache(maxsize=16)
@@ -174,6 +196,8 @@ def _describe(
         index = ", ".join(i for i in at if i is not None)
         factor = f"{value:.6g}" if is_round(value) else number
         says = f"with {kind} [{index}] of the gradient in {PART_WORDS[part]} multiplied by {factor}"
+    elif name.startswith("gradients of layers"):
+        says = f"with the {name}"
     elif name in GAIN_WORDS:
         none, other = GAIN_WORDS[name]
         kept = name == "derivative factor" or symbol in ("the leak", "1 - leak")
