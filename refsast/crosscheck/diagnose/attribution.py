@@ -14,16 +14,24 @@ from typing import TypeAlias
 import numpy as np
 
 from refsast.crosscheck.case import Answer, Case
-from refsast.crosscheck.compare import Examination, cosine_and_ratio
+from refsast.crosscheck.compare import (
+    Examination,
+    cast_case,
+    cosine_and_ratio,
+    examine_answer,
+)
+from refsast.crosscheck.diagnose.confirm import keep_confirmed
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE
 from refsast.crosscheck.diagnose.knobs.explain import explain_whole_case
 from refsast.crosscheck.diagnose.knobs.finish import CELL, GRADIENT_ROUNDINGS
 from refsast.crosscheck.diagnose.knobs.late import (
+    bent_settings,
     larger_samples,
     late_settings,
     sized_settings,
 )
 from refsast.crosscheck.diagnose.knobs.program import solve_settings
+from refsast.crosscheck.diagnose.knobs.questions import SINGLE
 from refsast.crosscheck.diagnose.knobs.samples import Samples, relative_limit
 from refsast.crosscheck.diagnose.knobs.search import Found, find_settings
 from refsast.crosscheck.diagnose.knobs.words import (
@@ -33,8 +41,8 @@ from refsast.crosscheck.diagnose.knobs.words import (
     is_factor_of_all,
     parts_of,
 )
+from refsast.crosscheck.diagnose.misfit import misfit
 from refsast.crosscheck.diagnose.observations import Observations
-from refsast.crosscheck.diagnose.table_search import misfit
 from refsast.model.params import flatten
 
 UNKNOWN = "unknown"
@@ -81,11 +89,11 @@ def attribute(observations: Observations) -> tuple[Explanation | None, Cause]:
     The explanation is None where nothing does; the cause then says what was established.
     """
     whole, samples = observations.parts[-1], observations.samples
-    rounded = rounding_settings(whole)
-    if cause := _setting_cause(whole, samples, rounded, near=rounded):
-        return cause
+    rounded = [(s, _solve_quietly(whole.case, s)) for s in rounding_settings(whole)]
+    if rounded:
+        return _name_cause(whole, samples, rounded)
     found = find_settings(samples)
-    if cause := _setting_cause(whole, samples, found.settings):
+    if cause := _setting_cause(observations, samples, found.settings):
         return cause
     if cause := _late_cause(observations, found):
         return cause
@@ -100,17 +108,18 @@ def _late_cause(
     whole, samples, gradient = observations.parts[-1], observations.samples, observations.gradient
     case = whole.case
     sized = [s for setting in found.settings for s in sized_settings(case, setting)]
-    if cause := _setting_cause(whole, samples, sized):
+    if cause := _setting_cause(observations, samples, sized):
         return cause
     if found.settings != ({},) or misfit(whole, whole.right) <= 1.0:
         return None
     try:
-        if cause := _setting_cause(whole, samples, late_settings(gradient, case, whole.dtype)):
+        late = late_settings(gradient, case, whole.dtype) + bent_settings(case, whole.got)
+        if cause := _setting_cause(observations, samples, late):
             return cause
         larger = larger_samples(gradient, case, whole.dtype)
     except ValueError:  # a module of a fixed number of steps, or of recordings
         return None
-    return _setting_cause(whole, larger, find_settings(larger).settings)
+    return _setting_cause(observations, larger, find_settings(larger).settings)
 
 
 def rounding_settings(whole: Examination) -> tuple[dict, ...]:
@@ -120,6 +129,10 @@ def rounding_settings(whole: Examination) -> tuple[dict, ...]:
     between two of them was rounded up or down, other roundings on the way may decide.
     """
     got, right = flatten(whole.got.grads), flatten(whole.right.grads)
+    if whole.dtype == np.float64 and np.array_equal(got.astype(np.float32), got):
+        single = np.dtype(np.float32)
+        if not examine_answer(whole.got, cast_case(whole.case, single), single).wrong:
+            return ({(SINGLE, WHOLE): 1.0},)
     if "loss" in whole.wrong or not got.any():
         return ()
     slack = 8.0 * relative_limit(whole.dtype) * abs(right)
@@ -132,24 +145,30 @@ def rounding_settings(whole: Examination) -> tuple[dict, ...]:
 
 
 def _setting_cause(
-    whole: Examination, samples: Samples, settings: Sequence[dict], near: Sequence[dict] = ()
+    observations: Observations, samples: Samples, settings: Sequence[dict]
 ) -> tuple[Explanation | None, Cause] | None:
-    """The plainest settings that explain the whole case; those `near` are known to do so."""
+    """The plainest settings that explain the whole case, and hold on others."""
+    whole = observations.parts[-1]
     case = whole.case
     exact: list[tuple[dict, Answer]] = []
     for setting in settings:
         answer = _solve_quietly(case, setting)
-        if setting in near:
-            exact.append((setting, answer))
-            continue
         if setting and misfit(whole, answer) > 1.0:
             setting = explain_whole_case(case, whole.got, relative_limit(whole.dtype), setting)
             answer = _solve_quietly(case, setting)
         if setting and misfit(whole, answer) <= 1.0:
             exact.append((setting, answer))
-    if not exact:
-        return None
-    exact.sort(key=lambda pair: cost_of(case, pair[0]))
+    kept = keep_confirmed(observations.gradient, case, [setting for setting, _ in exact])
+    exact = [pair for pair in exact if pair[0] in kept]
+    return _name_cause(whole, samples, exact) if exact else None
+
+
+def _name_cause(
+    whole: Examination, samples: Samples, exact: list[tuple[dict, Answer]]
+) -> tuple[Explanation | None, Cause]:
+    """The plainest of the settings that explain everything, in words."""
+    case = whole.case
+    exact = sorted(exact, key=lambda pair: cost_of(case, pair[0]))
     setting, answer = exact[0]
     numbers = count_numbers(samples)
     free = free_values(case, setting)

@@ -1,7 +1,8 @@
 """Where is an implementation wrong first? From what was answered, or from its cause.
 
-Rule 1: "first" is in the order of the computation: states by step, then by layer upwards; then
-        readout and loss; then adjoints from the last step, by layer downwards; then gradients.
+Rule 1: "first" is in the order of the computation: states of the lowest layer, from its first step;
+        then readout and loss; then adjoints of the highest layer, from its last step; then
+        gradients.
 Rule 2: what was handed over and agrees is never blamed, nor what it follows from.
 Rule 3: where the place is not known, that is said, with what was tried.
 """
@@ -32,8 +33,6 @@ class Location:
         In the batch and in the layer, from 0; None: not known.
     how : str
         How it was found; where the place is not known, what was tried.
-    first : bool
-        Whether nothing before it is wrong; else it is wrong for certain, but may not be the first.
     """
 
     what: str
@@ -42,14 +41,13 @@ class Location:
     recording: int | None = None
     neuron: int | None = None
     how: str = ""
-    first: bool = True
 
     @property
     def line(self) -> str:
         """What a report prints."""
         if self.what == "not known":
             return f"place not known: {self.how}"
-        return f"{'first wrong' if self.first else 'wrong for certain'}: {self}"
+        return f"first wrong: {self}"
 
     def __str__(self) -> str:
         names = ("layer", "step", "recording", "neuron")
@@ -95,10 +93,10 @@ def layer_errors(errors: dict[str, Array]) -> list[Array]:
 
 def _first_wrong_cell(errors: list[Array]) -> tuple[int, int, int, int] | None:
     """Layer, step, recording and neuron of the first error above 1; None: there is none."""
-    wrong = np.array([(e > 1.0).any(axis=(1, 2)) for e in errors]).T  # (time, layer)
+    wrong = np.array([(e > 1.0).any(axis=(1, 2)) for e in errors])  # (layer, time)
     if not wrong.any():
         return None
-    time, layer = map(int, np.argwhere(wrong)[0])
+    layer, time = map(int, np.argwhere(wrong)[0])
     cell = errors[layer][time]
     recording, neuron = np.unravel_index(int(cell.argmax()), cell.shape)
     return layer, time, int(recording), int(neuron)

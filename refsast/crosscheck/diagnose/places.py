@@ -4,7 +4,8 @@ Rule 1: a probe changes the question, never the implementation. There are three:
         saturated layers, whose spikes no fault in them can change; pulses in inputs whose weights
         are zero, because the gradients of these weights are the adjoints of the first layer.
 Rule 2: a probe that cannot be asked is left out, and the others go on.
-Rule 3: a layer is named only where no other reading is left.
+Rule 3: a place is named only where no other reading is left: what lies before it has to be right,
+        too, and a loss that happens to be right does not show that.
 """
 
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from refsast.arrays import Array
 from refsast.crosscheck.case import Case, Gradient, truncate_case
 from refsast.crosscheck.compare import Examination, examine
 from refsast.crosscheck.diagnose.localise import Location, array_errors, wrong_arrays
+from refsast.model.params import map_params
 
 HUGE = 1e12  # thresholds: a potential so far from its own saturates every spike
 DECISIVE = 1e-6  # relative: a loss that is off by less may be so by a spike not quite saturated
@@ -29,7 +31,21 @@ def probe(gradient: Gradient, case: Case) -> Location:
     errors = array_errors(exam.stages)
     if errors["loss"] > 1.0:
         return _probe_forward(gradient, case)
+    if case.hard:
+        return Location("not known", how="the loss is right; hard spikes may hide what is wrong")
+    if any(_has_wrong_loss(gradient, other) is not False for other in _vary(case)):
+        return Location("not known", how="the loss is right here, but wrong with other weights")
     return _probe_backward(gradient, case, errors, exam)
+
+
+def _vary(case: Case) -> Iterator[Case]:
+    """Yield the case with other weights, in which a state that is wrong shows in the loss."""
+    rng = np.random.default_rng(0)
+    for size in (0.5, 2.0, 4.0):
+        params = map_params(
+            lambda a, size=size: size * a * rng.uniform(0.5, 1.5, a.shape), case.params
+        )
+        yield replace(case, params=params)
 
 
 def _ask(gradient: Gradient, case: Case) -> Examination | None:
@@ -50,24 +66,21 @@ def _has_wrong_loss(gradient: Gradient, case: Case) -> bool | None:
 
 
 def _probe_forward(gradient: Gradient, case: Case) -> Location:
-    """The first step whose loss is wrong, and the layer, by saturating those below it."""
+    """The first step whose loss is wrong, if only the first layer may be so, by saturating it."""
     step = _first_wrong_step(gradient, case)
+    since = "" if step is None else f" from step {step + 1} on"
+    tried = f"the loss is wrong{since}; tried fewer steps and saturated layers"
     short = case if step is None else truncate_case(case, step + 1)
-    spiking = len(case.network.neurons)
-    how = "by fewer steps and saturated layers"
-    for layer in reversed(range(spiking)):
-        steady, turns = (
-            _has_wrong_saturated(gradient, short, layer, turns=t) for t in (False, True)
-        )
-        if steady and layer == spiking - 1:
-            return Location("loss or readout", how=how, first=False)
-        if steady:
-            return Location("state", layer + 1, step, how=how, first=False)
-        if steady is None or turns is None or turns:
-            since = "" if step is None else f" from step {step + 1} on"
-            tried = f"the loss is wrong{since}; tried fewer steps and saturated layers"
-            return Location("not known", how=tried)
-    return Location("state", 0, step, how=how)
+    for layer in reversed(range(0 if case.hard else len(case.network.neurons))):
+        for turns in (False, True):
+            if (wrong := _has_wrong_saturated(gradient, short, layer, turns=turns)) is None:
+                return Location("not known", how=tried)
+            if wrong:
+                above = f"with layers up to {layer + 1} saturated it is wrong"
+                return Location("not known", how=f"{tried}: {above}, so something above them is")
+    if case.hard:
+        return Location("not known", how=tried)
+    return Location("state", 0, step, how="by fewer steps and saturated layers")
 
 
 def _has_wrong_saturated(gradient: Gradient, case: Case, layer: int, *, turns: bool) -> bool | None:
@@ -132,25 +145,22 @@ def _tells(exam: Examination, layer: int) -> bool:
 
 def _probe_pulses(gradient: Gradient, case: Case, top: int) -> Location:
     """The step of the first wrong adjoint, where pulses tell it from what is made of adjoints."""
-    tried = f"gradients of layer {top + 1} are wrong, and of all below; "
-    pulses = _ask_pulses(gradient, case)
+    tried = f"gradients of layer {top + 1} are wrong, and of all below"
+    pulses = _ask_pulses(gradient, case) if top == 0 else None
     if pulses is None:
-        return Location("not known", how=tried + "pulses in the input cannot be asked")
+        return Location("not known", how=tried)
     got, right, wrong, sums = pulses
     if not wrong.any():
-        if top == 0:
-            return Location("gradient", 0, how="adjoints are right, by pulses in the input")
-        return Location("not known", how=tried + "pulses in the input do not reach the fault")
+        return Location("gradient", 0, how="adjoints are right, by pulses in the input")
     last = int(np.flatnonzero(wrong)[-1])
-    reaches = wrong[: last + 1].all() and last > 0
-    if not reaches or not sums or _is_multiple(got, right):
-        either = (
-            f"adjoint of layer {top + 1}, step {last + 1}, or sums over steps: pulses cannot tell"
-        )
-        return Location("not known", how=tried + either)
-    if case.synapse is not None and case.synapse.delayed:  # one step in each layer up to there
-        last = min(last + 1 + top, len(case.x) - 1)
-    return Location("adjoint", top, last, how="by pulses in the input")
+    # The last step is right, so adjoints are paired with the inputs of their own steps.
+    aligned = last < len(wrong) - 1 and right[-1].any()
+    if not (aligned and sums and wrong[: last + 1].all()) or _is_multiple(got, right):
+        either = f"adjoint of step {last + 1}, or sums over steps: pulses in the input cannot tell"
+        return Location("not known", how=f"{tried}; {either}")
+    if case.synapse is not None and case.synapse.delayed:  # the input is heard one step later
+        last += 1
+    return Location("adjoint", 0, last, how="by pulses in the input")
 
 
 def _is_multiple(got: Array, right: Array) -> bool:

@@ -1,14 +1,14 @@
 """What may be done to gradients before they are returned: factors, orders, decay, clips."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
 
 from refsast.arrays import Array
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials
+from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials, Setting
 from refsast.crosscheck.diagnose.knobs.losses import loss_sizes, power_factor
 from refsast.crosscheck.diagnose.knobs.precision import ROUNDINGS
 from refsast.model.params import Layer
@@ -117,69 +117,73 @@ BENDS: Mapping[str, Callable[[Array, Array, Array], Array]] = {
         array * (limit / np.where(norm == 0.0, 1.0, norm))
     ),
 }
+OF_ALL = ("smallest entries dropped",)
+EXCHANGE = "gradients of layers"
 GRADIENT_ROUNDINGS = {f"gradients in {name}": change for name, change in ROUNDINGS.items()}
 
 
 def exchanged_layers(shapes: Sequence[tuple]) -> dict[str, tuple[int, int]]:
     """Return the names of exchanges of two layers' gradients, which need the same shapes."""
     return {
-        f"gradients of layers {i + 1} and {j + 1} exchanged": (i, j)
+        f"{EXCHANGE} {i + 1} and {j + 1} exchanged": (i, j)
         for i, j in combinations(range(len(shapes)), 2)
         if shapes[i] == shapes[j]
     }
 
 
-def finish_whole(dials: Dials, levels: list[dict[str, Array]]) -> list[dict[str, Array]]:
+def whole_changes(setting: Setting) -> frozenset[tuple[str, float]]:
+    """Return what a setting does to all gradients together."""
+    own = (*BENDS, *GRADIENT_ROUNDINGS, *OF_ALL)
+    return frozenset(
+        (name, value)
+        for (name, at), value in setting.items()
+        if at == WHOLE and (name in own or name.startswith(EXCHANGE))
+    )
+
+
+def finish_whole(
+    changes: Iterable[tuple[str, float]], levels: list[dict[str, Array]]
+) -> list[dict[str, Array]]:
     """Return all gradients after what is done to them together."""
-    if not any(layer == WHOLE for _, layer in dials.turned):
-        return levels
-    found = levels
-    shapes = [tuple((part, a.shape[1:]) for part, a in level.items()) for level in levels]
-    for name, (i, j) in exchanged_layers(shapes).items():
-        if dials.turns(name, WHOLE):
-            found = list(found)
+    found = list(levels)
+    exchanges = exchanged_layers(
+        [tuple((part, a.shape[1:]) for part, a in level.items()) for level in levels]
+    )
+    for name, value in changes:
+        if name in exchanges:
+            i, j = exchanges[name]
             found[i], found[j] = found[j], found[i]
-    for name, change in BENDS.items():
-        if dials.turns(name, WHOLE):
-            found = _bend_all(change, dials.read(name, WHOLE, np.nan), found)
-    for name, rounding in GRADIENT_ROUNDINGS.items():
-        if dials.turns(name, WHOLE):
-            found = [{part: rounding(a) for part, a in level.items()} for level in found]
-    if dials.turns("smallest entries dropped", WHOLE):
-        found = _drop_smallest(found, dials.read("smallest entries dropped", WHOLE, 0.0))
+        elif name in BENDS:
+            found = _bend_all(BENDS[name], value, found)
+        elif name in GRADIENT_ROUNDINGS:
+            change = GRADIENT_ROUNDINGS[name]
+            found = [{part: change(a) for part, a in level.items()} for level in found]
+        elif name in OF_ALL:
+            found = _drop_smallest(found, value)
     return found
 
 
 def _bend_all(
-    change: Callable[[Array, Array, Array], Array],
-    limits: Array | float,
-    levels: list[dict[str, Array]],
+    change: Callable[[Array, Array, Array], Array], limit: float, levels: list[dict[str, Array]]
 ) -> list[dict[str, Array]]:
     """All gradients bent by one norm."""
     squares = sum(norm_of(a).ravel() ** 2 for level in levels for a in level.values())
-    changed = []
-    for level in levels:
-        new = {}
-        for part, a in level.items():
-            k = (-1, *(1,) * (a.ndim - 1))
-            limit = np.reshape(limits, k)
-            bent = change(a, limit, np.reshape(np.sqrt(squares), k))
-            new[part] = np.where(np.isnan(limit), a, bent)
-        changed.append(new)
-    return changed
+
+    def bend(a: Array) -> Array:
+        norm = np.sqrt(squares).reshape(-1, *(1,) * (a.ndim - 1))
+        return change(a, np.asarray(limit), norm)
+
+    return [{part: bend(a) for part, a in level.items()} for level in levels]
 
 
-def _drop_smallest(levels: list[dict[str, Array]], shares: Array | float) -> list[dict[str, Array]]:
+def _drop_smallest(levels: list[dict[str, Array]], share: float) -> list[dict[str, Array]]:
     """All gradients with a share of their entries, the smallest, made zero."""
     sizes = np.concatenate(
         [abs(a).reshape(len(a), -1) for level in levels for a in level.values()], axis=1
     )
-    share = np.broadcast_to(np.ravel(shares), len(sizes))
-    least = np.array([np.quantile(row, q) for row, q in zip(sizes, share, strict=True)])
-    return [
-        {
-            part: np.where(abs(a) >= least.reshape(-1, *(1,) * (a.ndim - 1)), a, 0.0)
-            for part, a in level.items()
-        }
-        for level in levels
-    ]
+    least = np.quantile(sizes, share, axis=1)
+
+    def drop(a: Array) -> Array:
+        return np.where(abs(a) >= least.reshape(-1, *(1,) * (a.ndim - 1)), a, 0.0)
+
+    return [{part: drop(a) for part, a in level.items()} for level in levels]

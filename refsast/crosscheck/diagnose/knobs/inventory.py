@@ -144,8 +144,14 @@ def _memoryless_knobs(case: Case, layer: int) -> Iterator[Knob]:
 def _memory_knobs(case: Case, layer: int) -> Iterator[Knob]:
     neuron, params = case.network.neurons[layer], case.params[layer]
     theta, leak = neuron.threshold, neuron.leak
+    euler = [1.0 + np.log(leak)] if leak > 0.37 else []  # of a leak of exp(-dt/tau)
     yield Knob(
-        "leak", layer, leak, other_values(leak, 1.0 - leak, 1.0, 0.0, leak**2, 0.5), -0.5, 1.5
+        "leak",
+        layer,
+        leak,
+        other_values(leak, 1.0 - leak, 1.0, 0.0, leak**2, 0.5, *euler),
+        -0.5,
+        1.5,
     )
     for name in RESETS:
         if name != reset_name(neuron) and not (case.hard and name == "reset by any spike"):

@@ -10,9 +10,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from refsast.crosscheck.case import Case, Gradient, ask
+from refsast.arrays import Array
+from refsast.crosscheck.case import Answer, Case, Gradient, ask
 from refsast.crosscheck.compare import cast_case
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE
+from refsast.crosscheck.diagnose.knobs.finish import BENDS
+from refsast.crosscheck.diagnose.knobs.fit import round_value
 from refsast.crosscheck.diagnose.knobs.program import solve_settings
 from refsast.crosscheck.diagnose.knobs.samples import (
     Samples,
@@ -20,9 +23,10 @@ from refsast.crosscheck.diagnose.knobs.samples import (
     take_larger_samples,
 )
 from refsast.crosscheck.diagnose.knobs.words import known_knobs
-from refsast.model.params import flatten
+from refsast.model.params import flatten, param_arrays
 
 SIZED = ("blocks", "blocks from the end", "carry blocks")
+MOST_LIMITS = 4  # of norms that gradients may be clipped to
 MOST_STEPS, MOST_RECORDINGS = 24, 16  # of the longer questions
 
 
@@ -52,6 +56,27 @@ def larger_samples(gradient: Gradient, case: Case, dtype: np.dtype) -> Samples:
     return take_larger_samples(gradient, case, dtype, steps, MOST_RECORDINGS)
 
 
+def _largest(array: Array) -> float:
+    return float(abs(array).max(initial=0.0))
+
+
+def bent_settings(case: Case, got: Answer) -> list[dict]:
+    """Return settings in which gradients are clipped, or brought to a norm, as they are answered.
+
+    An array that was clipped has the limit for a norm, or for its largest entry.
+    """
+    arrays = [a for a in param_arrays(got.grads) if a.any()]
+    found: list[dict] = []
+    levels = range(len(case.params))
+    for name in BENDS:
+        size = _largest if "values" in name else np.linalg.norm
+        sizes = [float(size(a)) for a in arrays]
+        for limit in sorted({round_value(size) for size in sizes}, reverse=True)[:MOST_LIMITS]:
+            found.append({(name, level): limit for level in levels})
+        found.append({(name, WHOLE): round_value(float(size(flatten(got.grads))))})
+    return found
+
+
 def sized_settings(case: Case, setting: dict) -> list[dict]:
     """Return a setting with the numbers of steps or recordings in it at all other values."""
     whole, steps = len(case.network.neurons), len(case.x)
@@ -64,6 +89,11 @@ def sized_settings(case: Case, setting: dict) -> list[dict]:
         keys = [key for key in setting if key[0] == name]
         top = len(case.y) if name == "microbatches" else steps
         found += [{**setting, **dict.fromkeys(keys, float(k))} for k in range(1, top) if keys]
+    bent = {name for name, at in setting if name in BENDS and at != WHOLE}
+    for name in bent:
+        limits = {v for (n, _), v in setting.items() if n == name}
+        levels = range(len(case.params))
+        found += [{**setting, **{(name, level): v for level in levels}} for v in limits]
     return found
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from refsast.arrays import Array, Integers
 from refsast.crosscheck.diagnose.knobs.fit import (
+    RATIOS,
     Group,
     Residuals,
     apply_values,
@@ -67,7 +68,7 @@ def _search_around(
     for group, i in list(best.items())[:AROUND]:
         setting = moves[i][1]
         if group.smooth:
-            start = np.array([[setting[group.keys[0]]]])
+            start = np.array([[group.read(setting)]])
             values, _ = refine(run, [base], [(group,)], start)
             setting = apply_values(base, (group,), values[0])
         others = [g for g in groups if not set(g.keys) & set(group.keys)]
@@ -90,19 +91,19 @@ def _first_values(
     run: Residuals, base: dict, moves: Sequence[Move], r: Array, smooth: Sequence[Group]
 ) -> Array:
     """Where each smooth group's refinement begins: (N, 2), its right value and the best try."""
-    far = [(group, {**base, **group.turn(v)}) for group in smooth for v in group.knobs[0].starts]
+    far = [(group, {**base, **group.turn(v)}) for group in smooth for v in group.starts]
     if far:
         moves, r = [*moves, *far], np.concatenate([r, run([setting for _, setting in far])])
     norms = misfits(r)
     best: dict[Group, tuple[float, float]] = {}
     for (group, setting), norm in zip(moves, norms, strict=True):
         if group is not None and group.smooth:
-            value = setting[group.keys[0]]
+            value = group.read(setting)
             if norm < best.get(group, (np.inf, 0.0))[0]:
                 best[group] = (norm, value)
     starts = []
     for group in smooth:
-        right, near = group.knobs[0].right, best.get(group, (0.0, 1.0))[1]
+        right, near = group.right, best.get(group, (0.0, 1.0))[1]
         starts.append([right if np.isfinite(right) else near, near])
     return np.array(starts, dtype=float).reshape(-1, 2)
 
@@ -126,8 +127,8 @@ def _refined(
 
 def snap(group: Group, value: float) -> float:
     """Return the plain value next to a fitted one."""
-    knob = group.knobs[0]
-    for near in (0.0, *knob.tries, knob.right):
+    tries = RATIOS if group.relative else group.knobs[0].tries
+    for near in (0.0, *tries, group.right):
         if abs(value - near) <= 1e-5 * max(abs(near), 0.1):
             return near
     return round_value(value)
@@ -141,18 +142,17 @@ def _columns(
     with np.errstate(all="ignore"):
         columns = [row - start for row in r]
     owners: list[Owner] = [(group, setting, None) for group, setting in moves]
-    smooth = [group for group in smooth if np.isfinite(group.knobs[0].right)]
-    h = [1e-5 * max(abs(g.knobs[0].right), 0.1) for g in smooth]
+    smooth = [group for group in smooth if np.isfinite(group.right)]
+    h = [1e-5 * max(abs(g.right), 0.1) for g in smooth]
     settings = []
     for group, step in zip(smooth, h, strict=True):
         for sign in (1.0, -1.0):
-            turned = {knob.key: knob.right + sign * step for knob in group.knobs}
-            settings.append({**base, **turned})
+            settings.append({**base, **group.turn(group.right + sign * step)})
     if settings:
         ends = np.clip(np.nan_to_num(run(settings)), -1e100, 1e100)
         for k, group in enumerate(smooth):
             columns.append((ends[2 * k] - ends[2 * k + 1]) / (2.0 * h[k]))
-            owners.append((group, base, group.knobs[0].right))
+            owners.append((group, base, group.right))
     return np.clip(np.nan_to_num(np.array(columns)), -1e100, 1e100), owners
 
 
@@ -205,7 +205,7 @@ def _merge(owners: Sequence[Owner], base: dict) -> Candidate | None:
         taken |= keys
         if group is not None and group.smooth:
             groups.append(group)
-            starts.append(turned[group.keys[0]] if value is None else value)
+            starts.append(group.read(turned) if value is None else value)
         else:
             setting.update({key: turned[key] for key in keys})
     return setting, tuple(groups), starts

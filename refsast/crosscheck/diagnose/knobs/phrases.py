@@ -21,7 +21,7 @@ NUMBER_WORDS = {
     "derivative width": "for it k",
     "readout leak backward": "backwards the readout's leak",
     "temperature": "logits multiplied by",
-    "start": "a first potential of",
+    "start": "potentials that start at",
     "reset to": "a reset to",
 }
 
@@ -34,7 +34,7 @@ SIZE_WORDS = (
 # What it is called at zero; what it is called at another value.
 GAIN_WORDS = {
     "straight-through": ("with smooth spikes forward, too", ""),
-    "readout bias summed": ("", "with the readout's bias multiplied by the steps to the power {}"),
+    "readout bias summed": ("", "with the readout's bias counted once, not at every step"),
     "synapse delay": ("without the synapse's delay", ""),
     "threshold shift": ("", "with spikes where the potential passes the threshold plus {}"),
     "weight gain": ("without W", "with W multiplied by {}"),
@@ -60,7 +60,7 @@ GAIN_WORDS = {
         "with the gradient through the leak multiplied by {}",
     ),
     "reset path of the potential": (
-        "with the reset left out of the gradient through the leak",
+        "with the reset's factor 1 - s left out of the gradient through the leak",
         "with the reset in the gradient through the leak times {}",
     ),
     "recurrent path": (
@@ -98,7 +98,7 @@ GAIN_WORDS = {
     ),
     "w factor": ("with zeros for the gradient in W", "with the gradient in W multiplied by {}"),
     "b factor": (
-        "without a gradient in the biases",
+        "with zeros for the gradient in the biases",
         "with the gradient in the biases multiplied by {}",
     ),
     "v factor": ("with zeros for the gradient in V", "with the gradient in V multiplied by {}"),
@@ -123,7 +123,7 @@ GAIN_WORDS = {
     },
     "decay": ("", "with {} of each parameter added (weight decay)"),
     "decay of weights": ("", "with {} of each weight added (weight decay)"),
-    "decay of signs": ("", "with {} of each parameter's sign added"),
+    "decay of signs": ("", "with {} of each parameter's sign added (L1 penalty)"),
     "derivative floor": ("", "with the spike's derivative never below {}"),
     "derivative plus": ("", "with the spike's derivative plus {}"),
     "potential at least": (
@@ -164,24 +164,22 @@ GAIN_WORDS = {
         )
         for b in range(64)
     },
-    **{
-        f"{prefix} over {name}": (
-            "",
-            f"{words} multiplied by the number of {size} to the power {{}}",
-        )
-        for prefix, words in (
-            ("loss", "with loss and gradient"),
-            ("gradient", "with all gradients"),
-            ("layer", "with the layer's gradients"),
-            ("report", "with the reported loss alone"),
-            ("w", "with the gradient in W"),
-            ("b", "with the gradient in the biases"),
-            ("v", "with the gradient in V"),
-        )
-        for name, size in SIZE_WORDS
-    },
 }
 
+# A power of a size: what is multiplied or divided.
+POWER_WORDS = {
+    f"{prefix} over {name}": words
+    for prefix, words in (
+        ("loss", "with loss and gradient"),
+        ("gradient", "with all gradients"),
+        ("layer", "with the layer's gradients"),
+        ("report", "with the reported loss alone, not its gradient,"),
+        ("w", "with the gradient in W"),
+        ("b", "with the gradient in the biases"),
+        ("v", "with the gradient in V"),
+    )
+    for name, _ in SIZE_WORDS
+}
 ORDERS = {
     "neurons reversed": "with the neurons of the gradient in {} in reversed order",
     "neurons rolled": "with the neurons of the gradient in {} one place further",
@@ -194,10 +192,10 @@ ORDERS = {
     "gradient of the diagonal": "with all but the diagonal of the gradient in {} zero",
 }
 LAG_WORDS = {
-    "one step earlier": "with adjoints paired with the {} of one step earlier",
-    "two steps earlier": "with adjoints paired with the {} of two steps earlier",
-    "one step later": "with adjoints paired with the {} of one step later",
-    "two steps later": "with adjoints paired with the {} of two steps later",
+    "one step earlier": "with adjoints paired with the {} of the step before",
+    "two steps earlier": "with adjoints paired with the {} of two steps before",
+    "one step later": "with adjoints paired with the {} of the step after",
+    "two steps later": "with adjoints paired with the {} of two steps after",
     "mirrored": "with adjoints paired with the {} of the mirrored step",
     "averaged": "with adjoints paired with the mean over time of the {}",
 }
@@ -210,7 +208,7 @@ TIME_WORDS = {
     "readout one step late": "with the readout seeing spikes one step late",
     "readout state detached": "with the readout's state detached",
     "logits summed over time": "with logits summed, not averaged, over time",
-    "all but the last step": "with the mean of the readout over all but the last step",
+    "all but the last step": "with the last step left out, of the readout's mean, too",
     "mean over a step more": "with the readout's mean divided by the steps plus one",
     "mean over a step less": "with the readout's mean divided by the steps minus one",
     "loss at every step": "with the loss of each step's logits, averaged over steps",
@@ -230,6 +228,7 @@ QUESTION_WORDS = {
     "recordings rolled": "with each recording in the place of the next, their labels not",
     "recordings rolled back": "with each recording in the place before, their labels not",
     "silent recording added": "with a silent recording of label 0 added to the batch (padding)",
+    "single precision inside": "with single precision (float32) inside, returned as double",
     "inputs in reversed order": "with the neurons of the input in reversed order",
     "inputs one place further": "with the neurons of the input one place further",
     "inputs one place back": "with the neurons of the input one place back",
@@ -314,7 +313,8 @@ SWITCH_WORDS = {
     "derivative before the input": "with the derivative taken before the input of the step",
     "derivative at the spike": "with the spike's derivative taken at the spike minus the threshold",
     "derivative at the spike itself": "with the spike's derivative taken at the spike itself",
-    "derivative over the threshold": "with the derivative taken at (u - threshold)/threshold",
+    "derivative over the threshold": "with the derivative taken at u - threshold divided by"
+    " the threshold",
     "derivative zero above threshold": "with the spike's derivative zero above the threshold",
     "derivative zero below threshold": "with the spike's derivative zero below the threshold",
     "derivative below the threshold": "with the spike's derivative taken at u + threshold",

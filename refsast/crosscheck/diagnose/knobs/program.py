@@ -22,7 +22,7 @@ from refsast.crosscheck.diagnose.knobs.dials import (
     multiply,
     stack_settings,
 )
-from refsast.crosscheck.diagnose.knobs.finish import finish_arrays, finish_whole
+from refsast.crosscheck.diagnose.knobs.finish import finish_arrays, finish_whole, whole_changes
 from refsast.crosscheck.diagnose.knobs.forward import LayerRun, run_layers
 from refsast.crosscheck.diagnose.knobs.losses import (
     loss_sizes,
@@ -220,11 +220,13 @@ def layer_level(case: Case, index: int, dials: Dials, run: Run, carry: Carry) ->
 
 def solve_settings(case: Case, settings: Sequence[Setting]) -> list[Answer]:
     """Return the whole answer in each setting."""
-    names = [question_of(setting) for setting in settings]
+    # Settings are run side by side where they ask the same, and change all gradients alike.
+    kinds = [(question_of(setting), whole_changes(setting)) for setting in settings]
     found: dict[int, Answer] = {}
-    for name in dict.fromkeys(names):
-        at = [k for k, other in enumerate(names) if other == name]
-        answers = _solve_alike(ask_otherwise(case, name), [settings[k] for k in at])
+    for kind in dict.fromkeys(kinds):
+        name, changes = kind
+        at = [k for k, other in enumerate(kinds) if other == kind]
+        answers = _solve_alike(ask_otherwise(case, name), [settings[k] for k in at], changes)
         found |= {
             k: answer_asked(case, name, answer) for k, answer in zip(at, answers, strict=True)
         }
@@ -240,7 +242,9 @@ def solve_levels(case: Case, dials: Dials) -> tuple[Run, list[Level]]:
     return run, levels
 
 
-def _solve_alike(case: Case, settings: Sequence[Setting]) -> list[Answer]:
+def _solve_alike(
+    case: Case, settings: Sequence[Setting], changes: frozenset[tuple[str, float]]
+) -> list[Answer]:
     dials = stack_settings(settings)
     run, levels = solve_levels(case, dials)
     loss = np.broadcast_to(mean_loss(case, dials, run), len(settings))
@@ -248,7 +252,7 @@ def _solve_alike(case: Case, settings: Sequence[Setting]) -> list[Answer]:
     assert isinstance(carry, np.ndarray)
     below = input_gradient(case, 0, dials, carry)
     readout = [levels[-1].arrays] if levels[-1].arrays else []
-    grads = finish_whole(dials, [level.arrays for level in levels[:-1]] + readout)
+    grads = finish_whole(changes, [level.arrays for level in levels[:-1]] + readout)
     found = []
     for k in range(len(settings)):
         layers = tuple(Layer(**{n: _pick(a, k, 0) for n, a in part.items()}) for part in grads)

@@ -13,6 +13,7 @@ import numpy as np
 
 from refsast.arrays import Array, Integers
 from refsast.crosscheck.case import Answer, Case
+from refsast.crosscheck.compare import cast_case
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Setting
 from refsast.crosscheck.diagnose.knobs.precision import ROUNDINGS, WEIGHT_ROUNDINGS
 from refsast.model.params import map_params
@@ -66,7 +67,8 @@ VALUES: Mapping[str, Callable[[Array], Array]] = {
     "mean input at every step": lambda x: np.broadcast_to(x.mean(axis=0), x.shape).copy(),
     **{f"input in {name}": change for name, change in ROUNDINGS.items()},
 }
-QUESTIONS = (*MOVES, *VALUES, *WEIGHT_ROUNDINGS)
+SINGLE = "single precision inside"  # what rounding does on the way is not computed
+QUESTIONS = (*MOVES, *VALUES, *WEIGHT_ROUNDINGS, SINGLE)
 
 
 def question_of(setting: Setting) -> str | None:
@@ -77,7 +79,7 @@ def question_of(setting: Setting) -> str | None:
 def possible_questions(case: Case) -> list[str]:
     """Return the questions that differ from a case's own."""
     found = []
-    for name in QUESTIONS:
+    for name in (*MOVES, *VALUES, *WEIGHT_ROUNDINGS):
         other = ask_otherwise(case, name)
         alike = other.x.shape == case.x.shape and np.array_equal(other.x, case.x)
         if not alike or other.params is not case.params:
@@ -96,7 +98,7 @@ def ask_otherwise(case: Case, name: str | None) -> Case:
         return replace(case, x=VALUES[name](case.x))
     if name in WEIGHT_ROUNDINGS:
         return replace(case, params=map_params(WEIGHT_ROUNDINGS[name], case.params))
-    return case
+    return case if name != SINGLE else cast_case(case, np.dtype(np.float32))
 
 
 def _positions(x: Array) -> Integers:

@@ -11,6 +11,7 @@ Rule 4: a setting has to explain every number that was answered, to rounding.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 
@@ -27,6 +28,7 @@ from refsast.crosscheck.diagnose.knobs.fit import (
     misfits,
     refine,
 )
+from refsast.crosscheck.diagnose.knobs.forward import slope_of
 from refsast.crosscheck.diagnose.knobs.inventory import Knob, forward_knobs
 from refsast.crosscheck.diagnose.knobs.levels import LevelView, joint_errors, view_levels
 from refsast.crosscheck.diagnose.knobs.matching import Candidate
@@ -81,14 +83,27 @@ def _find(samples: Samples, meter: Meter, explained: list[int]) -> list[dict]:
     if hypotheses and (bent := explain_bends(samples, hypotheses)):
         explained += reversed(range(len(case.params)))
         return bent
-    for level in reversed(range(len(case.params))):
-        hypotheses = _explain_level_of_all(samples, hypotheses, level, meter)
-        if not hypotheses:
-            break
+    levels = list(reversed(range(len(case.params))))
+    hypotheses, rest = _explain_levels(samples, hypotheses, levels, meter, explained, deep=False)
+    if rest and explains_right_losses(samples) and (joint := _explain_jointly(samples, meter)):
+        return _finish(samples, joint)
+    if rest:
+        hypotheses, rest = _explain_levels(samples, hypotheses, rest, meter, explained, deep=True)
+    return [] if rest else _finish(samples, hypotheses)
+
+
+def _explain_levels(
+    samples: Samples, hypotheses: list[dict], levels: list[int], meter: Meter,
+    explained: list[int], deep: bool,
+) -> tuple[list[dict], list[int]]:  # fmt: skip
+    """Settings that explain levels, from the highest down, and the levels that none explains."""
+    for k, level in enumerate(levels if hypotheses else []):
+        extended = _explain_level_of_all(samples, hypotheses, level, meter, deep)
+        if not extended:
+            return hypotheses, levels[k:]
+        hypotheses = extended
         explained.append(level)
-    if not hypotheses and explains_right_losses(samples):
-        hypotheses = _explain_jointly(samples, meter)
-    return _finish(samples, hypotheses)
+    return hypotheses, [] if hypotheses else levels
 
 
 def _finish(samples: Samples, hypotheses: list[dict]) -> list[dict]:
@@ -196,7 +211,19 @@ def _forward_search(case: Case, fine: bool) -> Search:
     if fine:
         knobs = [_refine_tries(knob) for knob in knobs]
     groups = [*group_layers(knobs, len(case.network.neurons)), *_upper_groups(case, knobs)]
-    return Search(groups, lambda base: (), lambda found: _keep_plainest(case, found))
+    exchanges = _exchanges(case)
+    return Search(groups, lambda base: exchanges, lambda found: _keep_plainest(case, found))
+
+
+def _exchanges(case: Case) -> list[dict]:
+    """Settings in which two layers have each other's leak, threshold or slope."""
+    neurons, found = case.network.neurons, []
+    for name, of in (("leak", lambda n: n.leak), ("threshold", lambda n: n.threshold),
+                     ("slope", slope_of)):  # fmt: skip
+        for i, j in combinations(range(len(neurons)), 2):
+            if of(neurons[i]) != of(neurons[j]):
+                found.append({(name, i): of(neurons[j]), (name, j): of(neurons[i])})
+    return found
 
 
 def _refine_tries(knob: Knob) -> Knob:
@@ -232,7 +259,7 @@ def _joint_residuals(samples: Samples, meter: Meter, which: Sequence[int]) -> Re
 
 
 def _explain_level_of_all(
-    samples: Samples, hypotheses: list[dict], level: int, meter: Meter
+    samples: Samples, hypotheses: list[dict], level: int, meter: Meter, deep: bool
 ) -> list[dict]:
     """Extensions of settings that explain a level's gradients."""
     case = samples.parts[-1].case
@@ -240,7 +267,7 @@ def _explain_level_of_all(
     views = [view_levels(samples, hypothesis) for hypothesis in hypotheses]
     for view in views:
         extended += _explain_level(view, level, meter)
-    for view in () if extended else views[:DEEP]:
+    for view in views[:DEEP] if deep and not extended else ():
         questions, search = _level_questions(view, level, meter), _level_search(view, level)
         extended += search_stages(questions, search, view.setting, depth=3)
     return _keep_plainest(case, extended)

@@ -74,8 +74,11 @@ def search_stages(
         found += search_stages(questions, search, setting, depth - 1, k + 1)
     if found:
         return found
-    near = find_moves(run, base, search.groups, depth=depth, skip=1)
-    return settle(questions, search.groups, base, near)
+    for run in (questions.parts[k], questions.whole):
+        near = find_moves(run, base, search.groups, depth=depth, skip=1)
+        if found := settle(questions, search.groups, base, near):
+            return found
+    return []
 
 
 def try_stages(
@@ -110,7 +113,7 @@ def _polish(questions: Questions, groups: Sequence[Group], base: dict, setting: 
     free = (whole[0],) if whole else own
     if not free or len(free) > 3:
         return []
-    start = np.array([[setting[g.keys[0]] for g in free]])
+    start = np.array([[g.read(setting) for g in free]])
     values, worst = refine(questions.whole, [setting], [free], start)
     if worst[0] > 1.0:
         return []

@@ -2,30 +2,37 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 
 import numpy as np
 
 from refsast.crosscheck.case import Case
+from refsast.crosscheck.diagnose.derivative_shapes import SHAPES
 from refsast.crosscheck.diagnose.knobs.backward_inventory import backward_knobs
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Setting
 from refsast.crosscheck.diagnose.knobs.finish import CELL
 from refsast.crosscheck.diagnose.knobs.forward import slope_of
 from refsast.crosscheck.diagnose.knobs.inventory import Knob, forward_knobs, switch_knob
+from refsast.crosscheck.diagnose.knobs.losses import loss_sizes
 from refsast.crosscheck.diagnose.knobs.phrases import (
     ALIASES,
     GAIN_WORDS,
     NUMBER_WORDS,
+    POWER_WORDS,
+    SIZE_WORDS,
     SWITCH_WORDS,
 )
 from refsast.crosscheck.diagnose.knobs.questions import QUESTIONS
 from refsast.crosscheck.diagnose.knobs.samples import Samples
 from refsast.model.params import param_arrays
+from refsast.model.surrogate import FastSigmoid
 
 PART_WORDS = {"w": "W", "b": "the biases", "v": "V"}
 MAX_LIMIT = 1e-7  # relative: how near a fitted number is to one that has a name
 # Settings that say less plainly what another one says, and how much they count for more.
 SYNONYM, RESTRICTED = 0.1, 0.1
-SYNONYMS = {("leak backward", "0"), ("readout leak backward", "0"), ("no reset backward", "1"),
+SYNONYMS = {("drive path", None),
+            ("leak backward", "0"), ("readout leak backward", "0"), ("no reset backward", "1"),
             ("reset share", "0"), ("subtracts", "0"), ("readout leak", "0"),
             ("weight gain", "0")}  # fmt: skip
 
@@ -45,7 +52,8 @@ def symbols(case: Case, layer: int) -> dict[str, float]:
     if 0 <= layer < len(case.network.neurons):
         neuron = case.network.neurons[layer]
         k, theta = slope_of(neuron), neuron.threshold
-        found = {"the leak": neuron.leak, "1 - leak": 1 - neuron.leak, "the threshold": theta,
+        found = {"minus the threshold": -theta,
+                 "the leak": neuron.leak, "1 - leak": 1 - neuron.leak, "the threshold": theta,
                  "1/threshold": 1 / theta, "k, its slope": k, "1/k, k its slope": 1 / k,
                  "2/k, k its slope": 2 / k, "4/k, k its slope": 4 / k, "k/2, k its slope": k / 2,
                  "k/4, k its slope": k / 4, "2 k, k its slope": 2 * k,
@@ -87,7 +95,7 @@ def cost_of(case: Case, setting: Setting) -> float:
         if mark not in seen:
             seen.add(mark)
             cost += 1.0 if symbol is not None else 1.4
-            cost += SYNONYM if (name, symbol) in SYNONYMS else 0.0
+            cost += SYNONYM if {(name, symbol), (name, None)} & SYNONYMS else 0.0
     return cost + RESTRICTED * _count_restricted(case, setting)
 
 
@@ -137,11 +145,39 @@ def parts_of(case: Case, setting: Setting) -> list[Part]:
     groups: dict[tuple[str, str], list[tuple[int, float]]] = {}
     for (name, layer), value in setting.items():
         symbol = symbol_of(case, layer, value)
+        if name == "threshold shift" and value == -case.network.neurons[layer].threshold:
+            symbol = "minus the threshold"
         groups.setdefault((name, symbol or f"{value:.6g}"), []).append((layer, value))
     return [
         *_boxes(case, knobs, groups),
+        *_scaled_shapes(case, knobs, groups),
         *(_describe(case, knobs, *mark, found) for mark, found in groups.items()),
     ]
+
+
+def _scaled_shapes(case: Case, knobs: dict, groups: dict) -> list[Part]:
+    """Functions in place of the derivative with a factor: two knobs, which are taken out."""
+    found = []
+    shapes = [m for m in groups if m[0].removeprefix("derivative ") in SHAPES and m[1] == "1"]
+    factors = [mark for mark in groups if mark[0] == "derivative factor"]
+    for shape, factor in product(shapes, factors):
+        layers = sorted(layer for layer, _ in groups[shape])
+        if layers == sorted(layer for layer, _ in groups[factor]):
+            value = f"{groups[factor][0][1]:.6g}"
+            number = value if factor[1] == value else f"{value} = {factor[1]}"
+            where, name = where_words(case, knobs, shape[0], layers), shape[0][len("derivative ") :]
+            own = slope_words(case, layers[0], name)
+            says = f"with the spike's derivative replaced by {name}{own} times {number}{where}"
+            found.append(Part(f"another surrogate backwards: {name}{where}", says))
+            del groups[shape], groups[factor]
+            break
+    return found
+
+
+def slope_words(case: Case, layer: int, shape: str) -> str:
+    """What a function is of a layer's own derivative, where that is a common mistake."""
+    own = isinstance(case.network.neurons[layer].spike, FastSigmoid)
+    return ", its square forgotten," if own and shape == "1/(1+|k v|)" else ""
 
 
 def _boxes(case: Case, knobs: dict, groups: dict) -> list[Part]:
@@ -189,13 +225,19 @@ def _describe(
             says = f"with logits multiplied by {number}"
         if name == "derivative width":
             says = f"with {plain} for k in it"
-    elif name in SWITCH_WORDS and value == 1.0:
+    elif name in SWITCH_WORDS and value == 1.0 and name != "input over its largest":
         says = SWITCH_WORDS[name]
     elif match := CELL.fullmatch(name):
         part, kind, *at = match.groups()
         index = ", ".join(i for i in at if i is not None)
         factor = f"{value:.6g}" if is_round(value) else number
         says = f"with {kind} [{index}] of the gradient in {PART_WORDS[part]} multiplied by {factor}"
+    elif (name, symbol) == ("threshold shift", "minus the threshold"):
+        says = "with spikes where the potential passes zero: the threshold is never subtracted"
+    elif name == "input over its largest":
+        says = f"{SWITCH_WORDS[name]}, {abs(case.x).max(initial=0.0):.6g}"
+    elif name in POWER_WORDS:
+        says = _power_words(case, layers[0], name, value)
     elif name.startswith("gradients of layers"):
         says = f"with the {name}"
     elif name in GAIN_WORDS:
@@ -209,6 +251,21 @@ def _describe(
     if alias == "readout bias missing":
         return Part(alias, "without the bias of the readout")
     return Part(alias + where, says + where)
+
+
+def _power_words(case: Case, layer: int, name: str, value: float) -> str:
+    """A gradient or a loss multiplied or divided by a size of the case."""
+    size = name.split(" over ")[1]
+    inputs = case.params[layer].w.shape[1] if layer >= 0 else 1
+    n = dict((*loss_sizes(case, len(case.y)), ("inputs", inputs)))[size]
+    thing = f"the number of {dict(SIZE_WORDS)[size]}"
+    words = {
+        1.0: f"multiplied by {n}, {thing}: summed, not averaged",
+        -1.0: f"divided by {n}, {thing}: averaged, not summed",
+        0.5: f"multiplied by {n**0.5:.6g}, the square root of {thing}",
+        -0.5: f"divided by {n**0.5:.6g}, the square root of {thing}",
+    }
+    return f"{POWER_WORDS[name]} {words[value]}".strip()
 
 
 def _alias(case: Case, name: str, symbol: str, value: float, layers: list[int]) -> str:
