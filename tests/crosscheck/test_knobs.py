@@ -17,7 +17,8 @@ from tests.crosscheck.planted_faults import draw_case
 
 STEP = 1e-6
 # Forward knobs whose gradient is that of no loss: rounding, hard steps, what is reported alone.
-OF_NO_LOSS = ("straight-through", "hard reset", "reset by any", "potentials in", "products in", "report")
+OF_NO_LOSS = ("straight-through", "hard reset", "reset by any", "potentials in", "products in",
+              "report")  # fmt: skip
 
 
 def draw_cases(n: int, seed: int, **kind: bool) -> list[rs.Case]:

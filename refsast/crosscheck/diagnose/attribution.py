@@ -32,7 +32,11 @@ from refsast.crosscheck.diagnose.knobs.late import (
 )
 from refsast.crosscheck.diagnose.knobs.program import solve_settings
 from refsast.crosscheck.diagnose.knobs.questions import SINGLE
-from refsast.crosscheck.diagnose.knobs.samples import Samples, relative_limit
+from refsast.crosscheck.diagnose.knobs.samples import (
+    Samples,
+    relative_limit,
+    take_samples,
+)
 from refsast.crosscheck.diagnose.knobs.search import Found, find_settings
 from refsast.crosscheck.diagnose.knobs.words import (
     cost_of,
@@ -88,14 +92,17 @@ def attribute(observations: Observations) -> tuple[Explanation | None, Cause]:
 
     The explanation is None where nothing does; the cause then says what was established.
     """
-    whole, samples = observations.parts[-1], observations.samples
+    whole, samples = observations.whole, observations.samples
     rounded = [(s, _solve_quietly(whole.case, s)) for s in rounding_settings(whole)]
     if rounded:
         return _name_cause(whole, samples, rounded)
     found = find_settings(samples)
-    if cause := _setting_cause(observations, samples, found.settings):
-        return cause
-    if cause := _late_cause(observations, found):
+    cause, refuted_by = _setting_cause(observations, samples, found.settings)
+    if cause is None and refuted_by is not None:
+        cause = _second_cause(observations, refuted_by)
+    if cause is None:
+        cause = _late_cause(observations, found)
+    if cause is not None:
         return cause
     cosine, ratio = cosine_and_ratio(flatten(whole.got.grads), flatten(whole.right.grads))
     return None, Cause(UNKNOWN, _established(whole, found), cosine, ratio, exact=False)
@@ -105,21 +112,21 @@ def _late_cause(
     observations: Observations, found: Found
 ) -> tuple[Explanation | None, Cause] | None:
     """What explains the whole case where the small parts show nothing, or too little."""
-    whole, samples, gradient = observations.parts[-1], observations.samples, observations.gradient
+    whole, samples, gradient = observations.whole, observations.samples, observations.gradient
     case = whole.case
     sized = [s for setting in found.settings for s in sized_settings(case, setting)]
-    if cause := _setting_cause(observations, samples, sized):
+    if (cause := _setting_cause(observations, samples, sized)[0]) is not None:
         return cause
     if found.settings != ({},) or misfit(whole, whole.right) <= 1.0:
         return None
     try:
         late = late_settings(gradient, case, whole.dtype) + bent_settings(case, whole.got)
-        if cause := _setting_cause(observations, samples, late):
+        if (cause := _setting_cause(observations, samples, late)[0]) is not None:
             return cause
         larger = larger_samples(gradient, case, whole.dtype)
     except ValueError:  # a module of a fixed number of steps, or of recordings
         return None
-    return _setting_cause(observations, larger, find_settings(larger).settings)
+    return _setting_cause(observations, larger, find_settings(larger).settings)[0]
 
 
 def rounding_settings(whole: Examination) -> tuple[dict, ...]:
@@ -144,11 +151,22 @@ def rounding_settings(whole: Examination) -> tuple[dict, ...]:
     return tuple(found)
 
 
+def _second_cause(
+    observations: Observations, case: Case
+) -> tuple[Explanation | None, Cause] | None:
+    """What explains the question that refuted the first causes, and the whole case, too."""
+    try:
+        samples = take_samples(observations.gradient, case, observations.whole.dtype)
+    except ValueError:
+        return None
+    return _setting_cause(observations, samples, find_settings(samples).settings)[0]
+
+
 def _setting_cause(
     observations: Observations, samples: Samples, settings: Sequence[dict]
-) -> tuple[Explanation | None, Cause] | None:
-    """The plainest settings that explain the whole case, and hold on others."""
-    whole = observations.parts[-1]
+) -> tuple[tuple[Explanation | None, Cause] | None, Case | None]:
+    """The plainest settings that explain the whole case, and hold on others; what refutes them."""
+    whole = observations.whole
     case = whole.case
     exact: list[tuple[dict, Answer]] = []
     for setting in settings:
@@ -158,9 +176,10 @@ def _setting_cause(
             answer = _solve_quietly(case, setting)
         if setting and misfit(whole, answer) <= 1.0:
             exact.append((setting, answer))
-    kept = keep_confirmed(observations.gradient, case, [setting for setting, _ in exact])
+    found = [setting for setting, _ in exact]
+    kept, refuted_by = keep_confirmed(observations.gradient, case, found)
     exact = [pair for pair in exact if pair[0] in kept]
-    return _name_cause(whole, samples, exact) if exact else None
+    return (_name_cause(whole, samples, exact) if exact else None), refuted_by
 
 
 def _name_cause(

@@ -1,50 +1,65 @@
 """Does a cause hold on other questions than those that it was found from?
 
 A setting that only happens to give the numbers of a case is a false cause. It is asked about the
-same network with other weights, and with more steps, and has to give those numbers, too.
+same network with other input, and with more steps, and has to give those numbers, too.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 
 from refsast.crosscheck.case import Case, Gradient
+from refsast.crosscheck.compare import Examination, examine
 from refsast.crosscheck.diagnose.knobs.program import solve_settings
 from refsast.crosscheck.diagnose.misfit import misfit
-from refsast.crosscheck.diagnose.observations import observe_inputs
-from refsast.model.params import map_params
 
-SPREAD = 0.2  # relative: how far other weights are from those of the case
 MORE_STEPS = 4
-LOUDER = 2.0  # weights of a network that fires
+LOUDER = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # inputs of a network that is silent otherwise
 # Fitted to what lies between two numbers of the case: on another question it may be off.
 BETWEEN = ("window",)
 
 
-def keep_confirmed(gradient: Gradient, case: Case, settings: Sequence[dict]) -> list[dict]:
-    """Return the settings that hold on other questions; those that no question can tell stay."""
-    kept = list(settings)
-    for other in _other_questions(case):
-        asked = [s for s in kept if not any(name in BETWEEN for name, _ in s)]
-        if not asked:
+def keep_confirmed(
+    gradient: Gradient, case: Case, settings: Sequence[dict]
+) -> tuple[list[dict], Case | None]:
+    """Return the settings that hold on other questions, and a question that refuted the last.
+
+    Settings that no question can tell stay; None: some setting held on all of them.
+    """
+    kept, alive = list(settings), False
+    noise = np.random.default_rng(1).uniform(-1.0, 2.0, case.x.shape)
+    quiet = [replace(case, x=factor * noise) for factor in LOUDER]
+    for other in chain(_other_questions(case), quiet):
+        if not kept or (alive and other in quiet):
             break
         try:
-            exam = observe_inputs(gradient, other, None)
+            exam = examine(gradient, other)
         except ValueError:  # a module of a fixed number of steps
             continue
-        with np.errstate(all="ignore"):
-            answers = solve_settings(exam.case, asked)
-        wrong = [s for s, a in zip(asked, answers, strict=True) if misfit(exam, a) > 1.0]
-        kept = [s for s in kept if s not in wrong]
-    return kept
+        alive = alive or bool(exam.got.grads[0].w.any())
+        kept = [s for s in kept if any(n in BETWEEN for n, _ in s) or _holds(exam, s)]
+        if not kept:
+            return [], other
+    spiking = len(case.network.neurons)
+    return [s for s in kept if alive or _says_zero(s, spiking)], None
+
+
+def _holds(exam: Examination, setting: dict) -> bool:
+    with np.errstate(all="ignore"):
+        return misfit(exam, solve_settings(exam.case, [setting])[0]) <= 1.0
+
+
+def _says_zero(setting: dict, spiking: int) -> bool:
+    """Whether a setting may be told from others where no gradient reaches the first layer."""
+    return all(value == 0.0 or not 0 <= layer < spiking for (_, layer), value in setting.items())
 
 
 def _other_questions(case: Case) -> Iterator[Case]:
+    """Yield the case with its input in another order, with more steps, and so that more fires."""
     rng = np.random.default_rng(0)
-    params = map_params(lambda a: a * rng.uniform(1.0 - SPREAD, 1.0 + SPREAD, a.shape), case.params)
-    yield replace(case, params=params)
-    more = np.concatenate([case.x, case.x[::-1][:MORE_STEPS]])
-    yield replace(case, params=params, x=more)
-    # In a network that hardly fires many causes give the same numbers: one that fires, too.
-    yield replace(case, params=map_params(lambda a: LOUDER * a, params), x=abs(more) + 0.5)
+    x = rng.permutation(case.x.ravel()).reshape(case.x.shape)
+    yield replace(case, x=x)
+    yield replace(case, x=np.concatenate([x, case.x[::-1][:MORE_STEPS]]))
+    yield replace(case, x=2.0 * abs(x) + rng.integers(0, 2, x.shape))

@@ -149,7 +149,8 @@ def bias_weight(index: int, dials: Dials, steps: int) -> Array | float:
     if not dials.turns("bias at the first step", index):
         return gain
     share = dials.read("bias at the first step", index, 0.0)
-    return gain * (1.0 - share * (np.arange(steps).reshape(-1, 1, 1, 1) > 0))
+    later = np.where(np.arange(steps).reshape(-1, 1, 1, 1) > 0, 1.0, 0.0)
+    return gain * (1.0 - share * later)
 
 
 def transposed_product(layer: Layer, a: Array) -> dict[str, Array]:

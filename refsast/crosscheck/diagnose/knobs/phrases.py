@@ -147,9 +147,6 @@ GAIN_WORDS = {
         "",
         "with the smallest entries dropped, {} of all",
     ),
-    "clipped to values": ("", "with every entry clipped to {}"),
-    "clipped to a norm": ("", "with gradients clipped to the norm {}"),
-    "brought to a norm": ("", "with gradients brought to the norm {}"),
     **{
         f"recording {b + 1}": (
             f"with recording {b + 1} left out of the gradient",
@@ -179,6 +176,18 @@ POWER_WORDS = {
         ("v", "with the gradient in V"),
     )
     for name, _ in SIZE_WORDS
+}
+# Of all gradients together; of each array of a layer.
+BEND_WORDS = {
+    "clipped to values": ("with every entry clipped to {}",) * 2,
+    "clipped to a norm": (
+        "with all gradients together clipped to the norm {}",
+        "with each array clipped to the norm {}",
+    ),
+    "brought to a norm": (
+        "with all gradients together normalised to the norm {}",
+        "with each array normalised to the norm {}",
+    ),
 }
 ORDERS = {
     "neurons reversed": "with the neurons of the gradient in {} in reversed order",

@@ -89,6 +89,8 @@ def possible_questions(case: Case) -> list[str]:
 
 def ask_otherwise(case: Case, name: str | None) -> Case:
     """Return the case that is computed by mistake; the case itself where there is none."""
+    if name is None:
+        return case
     if name in MOVES:
         at = MOVES[name](_positions(case.x))
         x = np.where(at < 0, 0.0, case.x.ravel()[at])
@@ -110,7 +112,7 @@ def answer_asked(case: Case, name: str | None, answer: Answer) -> Answer:
 
     Steps that were left out are the first; recordings that were added are the last.
     """
-    if name not in MOVES:
+    if name is None or name not in MOVES:
         return answer
     assert answer.u is not None
     assert answer.s is not None

@@ -39,7 +39,7 @@ class Questions:
         if not settings:
             return []
         worst = misfits(self.whole(settings))
-        return [settings[i] for i in np.flatnonzero(worst <= 1.0)]
+        return [settings[i] for i in np.flatnonzero(worst <= 1.0).tolist()]
 
     def first_wrong(self, setting: dict, start: int = 0) -> int | None:
         """Return the first question that a setting does not explain; None: there is none."""
@@ -98,7 +98,7 @@ def settle(
     if not near:
         return []
     worst = misfits(questions.whole(near))
-    found = [near[i] for i in np.flatnonzero(worst <= 1.0)]
+    found = [near[i] for i in np.flatnonzero(worst <= 1.0).tolist()]
     if found:
         return found
     order = [int(i) for i in np.argsort(worst, kind="stable")[:POLISHED] if worst[i] < FAR]

@@ -16,6 +16,7 @@ from refsast.crosscheck.diagnose.knobs.inventory import Knob, forward_knobs, swi
 from refsast.crosscheck.diagnose.knobs.losses import loss_sizes
 from refsast.crosscheck.diagnose.knobs.phrases import (
     ALIASES,
+    BEND_WORDS,
     GAIN_WORDS,
     NUMBER_WORDS,
     POWER_WORDS,
@@ -225,8 +226,6 @@ def _describe(
             says = f"with logits multiplied by {number}"
         if name == "derivative width":
             says = f"with {plain} for k in it"
-    elif name in SWITCH_WORDS and value == 1.0 and name != "input over its largest":
-        says = SWITCH_WORDS[name]
     elif match := CELL.fullmatch(name):
         part, kind, *at = match.groups()
         index = ", ".join(i for i in at if i is not None)
@@ -236,8 +235,16 @@ def _describe(
         says = "with spikes where the potential passes zero: the threshold is never subtracted"
     elif name == "input over its largest":
         says = f"{SWITCH_WORDS[name]}, {abs(case.x).max(initial=0.0):.6g}"
+    elif name.startswith("mean over a step"):
+        steps = len(case.x)
+        factor = steps / (steps + (1 if name.endswith("more") else -1))
+        says = f"{SWITCH_WORDS[name]}: logits multiplied by {factor:.6g}"
+    elif name in BEND_WORDS:
+        says = BEND_WORDS[name][layers[0] != WHOLE].format(text)
     elif name in POWER_WORDS:
         says = _power_words(case, layers[0], name, value)
+    elif name in SWITCH_WORDS and value == 1.0:
+        says = SWITCH_WORDS[name]
     elif name.startswith("gradients of layers"):
         says = f"with the {name}"
     elif name in GAIN_WORDS:
