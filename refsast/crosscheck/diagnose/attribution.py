@@ -20,15 +20,21 @@ from refsast.crosscheck.compare import (
     cosine_and_ratio,
     examine_answer,
 )
-from refsast.crosscheck.diagnose.confirm import keep_confirmed
+from refsast.crosscheck.diagnose.confirm import confirm_settings
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE
 from refsast.crosscheck.diagnose.knobs.explain import explain_whole_case
 from refsast.crosscheck.diagnose.knobs.finish import CELL, GRADIENT_ROUNDINGS
 from refsast.crosscheck.diagnose.knobs.late import (
-    bent_settings,
+    clip_settings,
     larger_samples,
     late_settings,
-    sized_settings,
+    resize_settings,
+)
+from refsast.crosscheck.diagnose.knobs.plainness import (
+    cost_of,
+    count_numbers,
+    free_values,
+    is_factor_of_all,
 )
 from refsast.crosscheck.diagnose.knobs.program import solve_settings
 from refsast.crosscheck.diagnose.knobs.questions import SINGLE
@@ -38,13 +44,7 @@ from refsast.crosscheck.diagnose.knobs.samples import (
     take_samples,
 )
 from refsast.crosscheck.diagnose.knobs.search import Found, find_settings
-from refsast.crosscheck.diagnose.knobs.words import (
-    cost_of,
-    count_numbers,
-    free_values,
-    is_factor_of_all,
-    parts_of,
-)
+from refsast.crosscheck.diagnose.knobs.words import parts_of
 from refsast.crosscheck.diagnose.misfit import misfit
 from refsast.crosscheck.diagnose.observations import Observations
 from refsast.model.params import flatten
@@ -114,13 +114,13 @@ def _late_cause(
     """What explains the whole case where the small parts show nothing, or too little."""
     whole, samples, gradient = observations.whole, observations.samples, observations.gradient
     case = whole.case
-    sized = [s for setting in found.settings for s in sized_settings(case, setting)]
+    sized = [s for setting in found.settings for s in resize_settings(case, setting)]
     if (cause := _setting_cause(observations, samples, sized)[0]) is not None:
         return cause
     if found.settings != ({},) or misfit(whole, whole.right) <= 1.0:
         return None
     try:
-        late = late_settings(gradient, case, whole.dtype) + bent_settings(case, whole.got)
+        late = late_settings(gradient, case, whole.dtype) + clip_settings(case, whole.got)
         if (cause := _setting_cause(observations, samples, late)[0]) is not None:
             return cause
         larger = larger_samples(gradient, case, whole.dtype)
@@ -177,7 +177,7 @@ def _setting_cause(
         if setting and misfit(whole, answer) <= 1.0:
             exact.append((setting, answer))
     found = [setting for setting, _ in exact]
-    kept, refuted_by = keep_confirmed(observations.gradient, case, found)
+    kept, refuted_by = confirm_settings(observations.gradient, case, found)
     exact = [pair for pair in exact if pair[0] in kept]
     return (_name_cause(whole, samples, exact) if exact else None), refuted_by
 
@@ -244,4 +244,6 @@ def _established(whole: Examination, found: Found | None) -> str:
     if "loss" in wrong and found is not None and found.explained:
         levels = ", ".join(f"grads[{i}]" for i in sorted(found.explained))
         says.append(f"the loss and {levels} would be explained")
+    if found is not None and found.stopped:
+        says.append("not all was tried: the search ended where it costs too much")
     return ", ".join(says)

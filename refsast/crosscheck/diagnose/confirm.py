@@ -21,7 +21,7 @@ LOUDER = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # inputs of a network that is silent o
 BETWEEN = ("window",)
 
 
-def keep_confirmed(
+def confirm_settings(
     gradient: Gradient, case: Case, settings: Sequence[dict]
 ) -> tuple[list[dict], Case | None]:
     """Return the settings that hold on other questions, and a question that refuted the last.

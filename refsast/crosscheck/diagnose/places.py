@@ -20,6 +20,7 @@ from refsast.crosscheck.diagnose.localise import Location, array_errors, wrong_a
 from refsast.model.params import map_params
 
 HUGE = 1e12  # thresholds: a potential so far from its own saturates every spike
+SINGLE_SUM, DOUBLE_SUM = 1e-5, 1e-10  # relative: how near two sums of one precision are
 DECISIVE = 1e-6  # relative: a loss that is off by less may be so by a spike not quite saturated
 
 
@@ -146,21 +147,24 @@ def _tells(exam: Examination, layer: int) -> bool:
 def _probe_pulses(gradient: Gradient, case: Case, top: int) -> Location:
     """The step of the first wrong adjoint, where pulses tell it from what is made of adjoints."""
     tried = f"gradients of layer {top + 1} are wrong, and of all below"
-    pulses = _ask_pulses(gradient, case) if top == 0 else None
+    pulses = _ask_pulses(gradient, case)
     if pulses is None:
         return Location("not known", how=tried)
     got, right, wrong, sums = pulses
     if not wrong.any():
-        return Location("gradient", 0, how="adjoints are right, by pulses in the input")
+        if top == 0:
+            return Location("gradient", 0, how="adjoints are right, by pulses in the input")
+        return Location("not known", how=f"{tried}; pulses in the input do not reach the fault")
     last = int(np.flatnonzero(wrong)[-1])
-    # The last step is right, so adjoints are paired with the inputs of their own steps.
-    aligned = last < len(wrong) - 1 and right[-1].any()
-    if not (aligned and sums and wrong[: last + 1].all()) or _is_multiple(got, right):
+    # Are adjoints paired with the inputs of their own steps? That of the last step is right, or
+    # all of them together are the gradient of the bias.
+    own = sums is True or len(wrong) == 1 or (last < len(wrong) - 1 and right[-1].any())
+    if not own or sums is False or not wrong[: last + 1].all() or _is_multiple(got, right):
         either = f"adjoint of step {last + 1}, or sums over steps: pulses in the input cannot tell"
         return Location("not known", how=f"{tried}; {either}")
-    if case.synapse is not None and case.synapse.delayed:  # the input is heard one step later
-        last += 1
-    return Location("adjoint", 0, last, how="by pulses in the input")
+    if case.synapse is not None and case.synapse.delayed:  # one step in each layer up to there
+        last = min(last + 1 + top, len(case.x) - 1)
+    return Location("adjoint", top, last, how="by pulses in the input")
 
 
 def _is_multiple(got: Array, right: Array) -> bool:
@@ -172,10 +176,14 @@ def _is_multiple(got: Array, right: Array) -> bool:
     return bool(abs(got - factor * right).max() <= 1e-6 * abs(right).max())
 
 
-def _ask_pulses(gradient: Gradient, case: Case) -> tuple[Array, Array, Array, bool] | None:
-    """Adjoints of the first layer, got and right; which are wrong; whether b is their sum."""
+def _ask_pulses(gradient: Gradient, case: Case) -> tuple[Array, Array, Array, bool | None] | None:
+    """Adjoints of the first layer, got and right; which are wrong; whether b is their sum.
+
+    None for the last: there is no b, or single precision does not tell.
+    """
     shape = (len(case.x), case.network.sizes[1])
-    got, right, wrong, sums = np.zeros(shape), np.zeros(shape), np.zeros(len(case.x), bool), True
+    got, right, wrong = np.zeros(shape), np.zeros(shape), np.zeros(len(case.x), bool)
+    sums = None
     for pulsed, steps in _pulse_cases(case):
         exam = _ask(gradient, pulsed)
         if exam is None:
@@ -187,7 +195,8 @@ def _ask_pulses(gradient: Gradient, case: Case) -> tuple[Array, Array, Array, bo
         if pulsed.params[0].b is not None and len(steps) == len(case.x):
             b = exam.got.grads[0].b
             assert b is not None
-            sums = bool(abs(got.sum(axis=0) - b).max() <= 1e-5 * max(abs(b).max(), 1e-300))
+            gap = abs(got.sum(axis=0) - b).max() / max(abs(b).max(), 1e-300)
+            sums = False if gap > SINGLE_SUM else True if gap <= DOUBLE_SUM else None
     return got, right, wrong, sums
 
 

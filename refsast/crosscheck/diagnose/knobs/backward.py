@@ -20,8 +20,8 @@ from refsast.crosscheck.diagnose.knobs.forward import (
     LayerRun,
     membrane_leak,
     recurrent_matrix,
+    reset_amounts,
     synapse_numbers,
-    taken_off,
 )
 from refsast.crosscheck.diagnose.knobs.sums import sum_gradients
 
@@ -54,7 +54,7 @@ def backward_layer(case: Case, index: int, dials: Dials, run: LayerRun, g: Array
     if index + 1 < len(case.network.neurons):
         direct = 0.0
     v = None if layer.v is None else backward_recurrence(case, index, dials)
-    zero, constant, wiped = taken_off(case, index, dials, " backward")
+    zero, constant, wiped = reset_amounts(case, index, dials, " backward")
     rest = np.zeros(run.u.shape[1:])
     # Of step t + 1 and t + 2: the adjoint, what flows back through the reset, the current.
     later, pulled, pulled_2, i_later, i_2, drive_later = rest, rest, rest, rest, rest, rest

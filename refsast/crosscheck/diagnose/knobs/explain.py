@@ -15,7 +15,7 @@ from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Setting, stack_settin
 from refsast.crosscheck.diagnose.knobs.finish import (
     BENDS,
     GRADIENT_ROUNDINGS,
-    exchanged_layers,
+    exchange_pairs,
 )
 from refsast.crosscheck.diagnose.knobs.fit import (
     Group,
@@ -32,10 +32,10 @@ from refsast.crosscheck.diagnose.knobs.levels import (
     roundest_between,
     view_levels,
 )
+from refsast.crosscheck.diagnose.knobs.plainness import known_knobs, lowest_layer, symbol_of
 from refsast.crosscheck.diagnose.knobs.program import solve_settings
 from refsast.crosscheck.diagnose.knobs.questions import question_of
 from refsast.crosscheck.diagnose.knobs.samples import Samples, loss_errors
-from refsast.crosscheck.diagnose.knobs.words import known_knobs, lowest_layer, symbol_of
 from refsast.model.params import flatten, layer_arrays
 
 POLISH = 5  # steps of the last refinement
@@ -96,7 +96,7 @@ def _bends(samples: Samples) -> list[dict]:
         tuple((part, a.shape) for part, a in layer_arrays(layer).items())
         for layer in samples.parts[-1].case.params
     ]
-    switches = (*GRADIENT_ROUNDINGS, *exchanged_layers(shapes))
+    switches = (*GRADIENT_ROUNDINGS, *exchange_pairs(shapes))
     values += [(name, 1.0) for name in switches]
     return [{(name, WHOLE): value} for name, value in values if value > 0.0]
 

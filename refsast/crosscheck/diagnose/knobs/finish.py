@@ -122,7 +122,7 @@ EXCHANGE = "gradients of layers"
 GRADIENT_ROUNDINGS = {f"gradients in {name}": change for name, change in ROUNDINGS.items()}
 
 
-def exchanged_layers(shapes: Sequence[tuple]) -> dict[str, tuple[int, int]]:
+def exchange_pairs(shapes: Sequence[tuple]) -> dict[str, tuple[int, int]]:
     """Return the names of exchanges of two layers' gradients, which need the same shapes."""
     return {
         f"{EXCHANGE} {i + 1} and {j + 1} exchanged": (i, j)
@@ -146,7 +146,7 @@ def finish_whole(
 ) -> list[dict[str, Array]]:
     """Return all gradients after what is done to them together."""
     found = list(levels)
-    exchanges = exchanged_layers(
+    exchanges = exchange_pairs(
         [tuple((part, a.shape[1:]) for part, a in level.items()) for level in levels]
     )
     for name, value in changes:

@@ -182,7 +182,7 @@ def run_layer(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
     a = mix(dials, index, a, delay_names(a))
     currents = weighted_input(layer, index, dials, a)
     leak = membrane_leak(case, index, dials)
-    parts = taken_off(case, index, dials)
+    parts = reset_amounts(case, index, dials)
     late = dials.read("reset late", index, 0.0)
     rec_late = dials.read("recurrence late", index, 0.0)
     scale, kept, delayed = synapse_numbers(case, index, dials)
@@ -242,7 +242,7 @@ def limit_potential(dials: Dials, index: int, u: Array) -> tuple[Array, Array | 
     return u, free
 
 
-def taken_off(
+def reset_amounts(
     case: Case, index: int, dials: Dials, side: str = ""
 ) -> tuple[Array | float, Array | float, Array | float]:
     """What a full spike takes off: per potential, a constant, per drive."""

@@ -16,13 +16,13 @@ from refsast.crosscheck.compare import cast_case
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE
 from refsast.crosscheck.diagnose.knobs.finish import BENDS
 from refsast.crosscheck.diagnose.knobs.fit import round_value
+from refsast.crosscheck.diagnose.knobs.plainness import known_knobs
 from refsast.crosscheck.diagnose.knobs.program import solve_settings
 from refsast.crosscheck.diagnose.knobs.samples import (
     Samples,
     relative_limit,
     take_larger_samples,
 )
-from refsast.crosscheck.diagnose.knobs.words import known_knobs
 from refsast.model.params import flatten, param_arrays
 
 SIZED = ("blocks", "blocks from the end", "carry blocks")
@@ -60,7 +60,7 @@ def _largest(array: Array) -> float:
     return float(abs(array).max(initial=0.0))
 
 
-def bent_settings(case: Case, got: Answer) -> list[dict]:
+def clip_settings(case: Case, got: Answer) -> list[dict]:
     """Return settings in which gradients are clipped, or brought to a norm, as they are answered.
 
     An array that was clipped has the limit for a norm, or for its largest entry.
@@ -77,7 +77,7 @@ def bent_settings(case: Case, got: Answer) -> list[dict]:
     return found
 
 
-def sized_settings(case: Case, setting: dict) -> list[dict]:
+def resize_settings(case: Case, setting: dict) -> list[dict]:
     """Return a setting with the numbers of steps or recordings in it at all other values."""
     whole, steps = len(case.network.neurons), len(case.x)
     names = {name for name, _ in setting}

@@ -25,7 +25,7 @@ from refsast.crosscheck.diagnose.knobs.questions import ask_otherwise, question_
 from refsast.crosscheck.diagnose.knobs.samples import (
     Sample,
     Samples,
-    given_arrays,
+    answer_arrays,
     loss_errors,
     relative_limit,
 )
@@ -48,7 +48,7 @@ class LevelView:
         """The elements of the largest array of a run, per setting."""
         case = self.samples.parts[-1].case
         wide = case.x[..., 0].size * max(case.network.sizes)
-        return max(wide, max(a.size for a in given_arrays(self.samples.parts[-1], level).values()))
+        return max(wide, max(a.size for a in answer_arrays(self.samples.parts[-1], level).values()))
 
     def above(self, sample: int, level: int) -> Carry:
         """What the level is computed from, if the setting holds above it."""
@@ -76,15 +76,17 @@ class LevelView:
 
     def residuals(self, level: int, settings: Sequence[Setting]) -> Array:
         """Errors (K, N) of a level's gradients, in units of what is allowed."""
-        return self.residuals_of(range(len(self.samples.all)), level, settings)
+        return self.some_residuals(range(len(self.samples.all)), level, settings)
 
-    def residuals_of(self, which: Sequence[int], level: int, settings: Sequence[Setting]) -> Array:
+    def some_residuals(
+        self, which: Sequence[int], level: int, settings: Sequence[Setting]
+    ) -> Array:
         """Errors of a level's gradients in some samples."""
         rows = []
         for i in which:
             sample = self.samples.all[i]
             found = self.predict(i, level, settings).arrays
-            for part, got in given_arrays(sample, level).items():
+            for part, got in answer_arrays(sample, level).items():
                 allowed = allowed_errors(self.samples, sample, level, part)
                 rows.append(_compare(found[part], got, allowed))
         return np.concatenate(
@@ -94,7 +96,7 @@ class LevelView:
     def cells(self, level: int, setting: Setting) -> list[dict]:
         """Settings in which one entry, row or column of one array explains what is left."""
         found: list[dict] = []
-        for part, got in given_arrays(self.samples.parts[-1], level).items():
+        for part, got in answer_arrays(self.samples.parts[-1], level).items():
             last = len(self.samples.all) - 1
             right = self.predict(last, level, [setting]).arrays[part][0]
             limit = allowed_errors(self.samples, self.samples.parts[-1], level, part)
@@ -103,7 +105,7 @@ class LevelView:
 
     def _bends(self, level: int) -> list[dict]:
         """Settings in which each array of the level is clipped, or brought to one norm."""
-        arrays = [a for s in self.samples.all for a in given_arrays(s, level).values()]
+        arrays = [a for s in self.samples.all for a in answer_arrays(s, level).values()]
         norm = max(float(np.linalg.norm(a)) for a in arrays)
         peak = max(float(abs(a).max(initial=0.0)) for a in arrays)
         limits = {name: peak if "values" in name else norm for name in BENDS}
@@ -166,7 +168,7 @@ def _compare(found: Array, got: Array, allowed: Array) -> Array:
 
 def allowed_errors(samples: Samples, sample: Sample, level: int, part: str) -> Array:
     """Return how far each entry of an answered gradient may be from a candidate's."""
-    arrays = given_arrays(sample, level)
+    arrays = answer_arrays(sample, level)
     limit = relative_limit(samples.dtype)
     array = arrays[part]
     whole = np.sqrt(sum(float((a**2).sum()) for a in arrays.values()))
@@ -183,7 +185,7 @@ def joint_errors(samples: Samples, which: Sequence[int], settings: Sequence[Sett
         sample = samples.parts[k]
         _, levels = solve_levels(sample.case, dials)
         for level, found in enumerate(levels[: len(sample.case.params)]):
-            for part, got in given_arrays(sample, level).items():
+            for part, got in answer_arrays(sample, level).items():
                 allowed = allowed_errors(samples, sample, level, part)
                 rows.append(_compare(found.arrays[part], got, allowed))
     return np.concatenate(

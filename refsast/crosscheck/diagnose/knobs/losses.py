@@ -29,7 +29,7 @@ def softmax(logits: Array) -> Array:
     return e / e.sum(axis=-1, keepdims=True)
 
 
-def _of_softmax(form: Callable[[Array, Array], tuple[Array, Array]]) -> Callable:
+def _apply_softmax(form: Callable[[Array, Array], tuple[Array, Array]]) -> Callable:
     """The form of probabilities in place of logits."""
 
     def whole(logits: Array, targets: Array) -> tuple[Array, Array]:
@@ -45,7 +45,7 @@ def _squares(scores: Array, targets: Array) -> tuple[Array, Array]:
     return (gap**2).mean(axis=-1), 2.0 * gap / gap.shape[-1]
 
 
-def _summed_squares(scores: Array, targets: Array) -> tuple[Array, Array]:
+def _sum_squares(scores: Array, targets: Array) -> tuple[Array, Array]:
     gap = scores - targets
     return (gap**2).sum(axis=-1), 2.0 * gap
 
@@ -62,18 +62,18 @@ def _minus_label(logits: Array, targets: Array) -> tuple[Array, Array]:
 
 
 LOSS_FORMS: dict[str, Callable[[Array, Array], tuple[Array, Array]]] = {
-    "softmax twice": _of_softmax(cross_entropies),
-    "squares of the softmax": _of_softmax(_squares),
-    "summed squares of the softmax": _of_softmax(_summed_squares),
+    "softmax twice": _apply_softmax(cross_entropies),
+    "squares of the softmax": _apply_softmax(_squares),
+    "summed squares of the softmax": _apply_softmax(_sum_squares),
     "squares of the logits": _squares,
-    "squares of the scores": _summed_squares,
+    "squares of the scores": _sum_squares,
     "binary cross entropies": _binary,
     "minus the label's logit": _minus_label,
-    "minus the label's probability": _of_softmax(_minus_label),
+    "minus the label's probability": _apply_softmax(_minus_label),
 }
 
 
-def loss_of(case: Case, dials: Dials, logits: Array, targets: Array) -> tuple[Array, Array]:
+def form_loss(case: Case, dials: Dials, logits: Array, targets: Array) -> tuple[Array, Array]:
     """Return the loss of each recording in the form that is turned, and its derivative."""
     whole = len(case.network.neurons)
     losses, slopes = cross_entropies(logits, targets)
@@ -88,13 +88,13 @@ def loss_of(case: Case, dials: Dials, logits: Array, targets: Array) -> tuple[Ar
 
 def every_step(case: Case, dials: Dials, z: Array, targets: Array) -> tuple[Array, Array]:
     """Return the mean over time of the losses of each step's logits (time, K, batch, classes)."""
-    losses, slopes = loss_of(case, dials, z, targets)
+    losses, slopes = form_loss(case, dials, z, targets)
     return losses.mean(axis=0), slopes / len(z)
 
 
 def largest_over_time(case: Case, dials: Dials, z: Array, targets: Array) -> tuple[Array, Array]:
     """Return the loss of the largest of each logit over time."""
-    losses, slope = loss_of(case, dials, z.max(axis=0), targets)
+    losses, slope = form_loss(case, dials, z.max(axis=0), targets)
     slopes = np.zeros(z.shape)
     np.put_along_axis(slopes, z.argmax(axis=0)[None], slope[None], axis=0)
     return losses, slopes
@@ -144,7 +144,7 @@ def report_losses(case: Case, dials: Dials, losses: Array, batch: int) -> Array:
     return losses
 
 
-def recording_weights(dials: Dials, batch: int) -> Array | float:
+def weigh_recordings(dials: Dials, batch: int) -> Array | float:
     """Return what each recording counts for in the mean, of mean 1; shape (K, batch) or 1."""
     if batch == 1:
         return 1.0

@@ -44,7 +44,7 @@ def find_moves(
     if not skip:
         first = _first_values(run, base, moves, r, smooth)
         twice = [(group,) for group in smooth for _ in range(2)]
-        found += _refined(run, [base] * len(twice), twice, first.reshape(-1, 1))
+        found += _refine_all(run, [base] * len(twice), twice, first.reshape(-1, 1))
     if found or depth == 1:
         return found
     columns, owners = _columns(run, base, start, moves, r, smooth)
@@ -108,7 +108,7 @@ def _first_values(
     return np.array(starts, dtype=float).reshape(-1, 2)
 
 
-def _refined(
+def _refine_all(
     run: Residuals, bases: Sequence[dict], groups: Sequence[tuple[Group, ...]], starts: Array
 ) -> list[dict]:
     """The candidates that fit once they are refined."""
@@ -223,7 +223,7 @@ def try_candidates(run: Residuals, candidates: Sequence[Candidate]) -> list[dict
         some = [c for c in candidates if len(c[1]) == m]
         if some:
             starts = np.array([c[2] for c in some], dtype=float)
-            found += _refined(run, [c[0] for c in some], [c[1] for c in some], starts)
+            found += _refine_all(run, [c[0] for c in some], [c[1] for c in some], starts)
         if found:
             break
     return found

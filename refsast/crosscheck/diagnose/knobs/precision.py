@@ -13,7 +13,7 @@ def round_bits(array: Array, bits: int) -> Array:
     return np.ldexp(np.round(np.ldexp(mantissa, bits)), exponent - bits)
 
 
-def cut_bits(array: Array, bits: int) -> Array:
+def truncate_bits(array: Array, bits: int) -> Array:
     """Return an array cut to so many significant bits, towards zero."""
     mantissa, exponent = np.frexp(array)
     return np.ldexp(np.trunc(np.ldexp(mantissa, bits)), exponent - bits)
@@ -34,7 +34,7 @@ def _quantise(array: Array, levels: int, axis: tuple[int, ...] | None) -> Array:
 ROUNDINGS: Mapping[str, Callable[[Array], Array]] = {
     "half precision (float16)": half,
     "bfloat16": lambda a: round_bits(a, 8),
-    "bfloat16, cut off": lambda a: cut_bits(a, 8),
+    "bfloat16, cut off": lambda a: truncate_bits(a, 8),
 }
 WEIGHT_ROUNDINGS: Mapping[str, Callable[[Array], Array]] = {
     **{f"parameters in {name}": change for name, change in ROUNDINGS.items()},

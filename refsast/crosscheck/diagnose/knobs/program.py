@@ -27,13 +27,13 @@ from refsast.crosscheck.diagnose.knobs.forward import LayerRun, run_layers
 from refsast.crosscheck.diagnose.knobs.losses import (
     loss_sizes,
     power_factor,
-    recording_weights,
     report_losses,
+    weigh_recordings,
 )
 from refsast.crosscheck.diagnose.knobs.questions import (
-    answer_asked,
     ask_otherwise,
     question_of,
+    restore_answer,
 )
 from refsast.crosscheck.diagnose.knobs.readout import (
     ReadoutRun,
@@ -122,17 +122,17 @@ def scale_losses(case: Case, dials: Dials, losses: Array, batch: int) -> Array:
 def mean_loss(case: Case, dials: Dials, run: Run) -> Array:
     """Return the loss of the whole batch in each setting, shape (K,)."""
     batch = len(case.y)
-    losses = run.readout.losses * recording_weights(dials, batch)
+    losses = run.readout.losses * weigh_recordings(dials, batch)
     return scale_losses(case, dials, losses.mean(axis=-1, keepdims=True), batch)[:, 0]
 
 
-def recording_factor(case: Case, dials: Dials) -> Array | float:
+def weigh_slopes(case: Case, dials: Dials) -> Array | float:
     """Return what the derivative of each recording's loss is multiplied by on the way back."""
     batch = len(case.y)
     sizes = loss_sizes(case, batch)
     factor = power_factor(dials, WHOLE, "loss", sizes)
     factor = factor * power_factor(dials, WHOLE, "gradient", sizes) / batch
-    weights = np.asarray(recording_weights(dials, batch))
+    weights = np.asarray(weigh_recordings(dials, batch))
     factor = factor * (weights[..., None] if weights.ndim else weights)
     for b in range(batch):
         if dials.turns(f"recording {b + 1}", WHOLE):
@@ -143,7 +143,7 @@ def recording_factor(case: Case, dials: Dials) -> Array | float:
 
 def logit_slopes(case: Case, dials: Dials, run: Run) -> Slopes:
     """Return dL/dlogits as the way back begins with it."""
-    factor, slopes = recording_factor(case, dials), run.readout.slopes
+    factor, slopes = weigh_slopes(case, dials), run.readout.slopes
     return Slopes(slopes.pooled * factor, None if slopes.steps is None else slopes.steps * factor)
 
 
@@ -212,7 +212,7 @@ def layer_level(case: Case, index: int, dials: Dials, run: Run, carry: Carry) ->
         g = input_gradient(case, index + 1, dials, carry)
     penalty = penalise_spikes(dials, run.layers[index].s)[1]
     if isinstance(penalty, np.ndarray):
-        g = g + penalty * recording_factor(case, dials)
+        g = g + penalty * weigh_slopes(case, dials)
     found = backward_layer(case, index, dials, run.layers[index], g)
     arrays = finish_arrays(case, index, dials, case.params[index], found.arrays)
     return Level(arrays, found.current, found.adjoints)
@@ -228,7 +228,7 @@ def solve_settings(case: Case, settings: Sequence[Setting]) -> list[Answer]:
         at = [k for k, other in enumerate(kinds) if other == kind]
         answers = _solve_alike(ask_otherwise(case, name), [settings[k] for k in at], changes)
         found |= {
-            k: answer_asked(case, name, answer) for k, answer in zip(at, answers, strict=True)
+            k: restore_answer(case, name, answer) for k, answer in zip(at, answers, strict=True)
         }
     return [found[k] for k in range(len(settings))]
 

@@ -107,7 +107,7 @@ def _positions(x: Array) -> Integers:
     return np.arange(x.size).reshape(x.shape)
 
 
-def answer_asked(case: Case, name: str | None, answer: Answer) -> Answer:
+def restore_answer(case: Case, name: str | None, answer: Answer) -> Answer:
     """Return an answer to `ask_otherwise` in the shapes of the case that was asked.
 
     Steps that were left out are the first; recordings that were added are the last.

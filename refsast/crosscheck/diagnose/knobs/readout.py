@@ -13,7 +13,7 @@ import numpy as np
 from refsast.arrays import Array, Integers
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials, mix, multiply
-from refsast.crosscheck.diagnose.knobs.losses import STEP_LOSSES, label_targets, loss_of
+from refsast.crosscheck.diagnose.knobs.losses import STEP_LOSSES, form_loss, label_targets
 from refsast.model.params import Layer
 from refsast.model.readout import LeakyReadout, SpikeRate
 
@@ -128,7 +128,7 @@ def read_spikes(case: Case, dials: Dials, heard: Array, y: Integers) -> ReadoutR
         share = dials.read("products in TF32", WHOLE, 0.0)
         logits = logits + share * (step_logits(case, dials, heard).mean(axis=0) * temper - logits)
     targets = label_targets(case, dials, y)
-    losses, slopes = loss_of(case, dials, logits, targets)
+    losses, slopes = form_loss(case, dials, logits, targets)
     of_steps = None
     for name in [name for name in STEP_LOSSES if dials.turns(name, whole)]:
         share = np.asarray(dials.read(name, whole, 0.0))

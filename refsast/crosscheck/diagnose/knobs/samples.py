@@ -87,7 +87,7 @@ def _take(
         single: list[float] = []
         if recordings is not None and len(y) > 1:
             for b in range(len(y)):
-                one = take_recording(part, b)
+                one = take_one(part, b)
                 found = _ask_narrow(gradient, one, kept, dtype)
                 single.append(found.got.loss)
                 lone = found if b == 0 else lone
@@ -160,7 +160,7 @@ def predict_losses(
     for k in range(len(samples.parts)) if which is None else which:
         case, given = samples.parts[k].case, samples.losses[k]
         if question is not None:
-            alone = [take_recording(case, b) for b in range(len(given) - 1)]
+            alone = [take_one(case, b) for b in range(len(given) - 1)]
             cases = [ask_otherwise(each, question) for each in (*alone, case)]
             found += [mean_loss(each, dials, run_forward(each, dials))[:, None] for each in cases]
             continue
@@ -172,11 +172,11 @@ def predict_losses(
     return np.concatenate([np.broadcast_to(f, (size, f.shape[1])) for f in found], axis=1)
 
 
-def take_recording(case: Case, b: int) -> Case:
+def take_one(case: Case, b: int) -> Case:
     """Return a case of one recording."""
     return replace(case, x=case.x[:, b : b + 1], y=case.y[b : b + 1])
 
 
-def given_arrays(sample: Sample, level: int) -> dict[str, Array]:
+def answer_arrays(sample: Sample, level: int) -> dict[str, Array]:
     """Return the gradients of a level that were answered."""
     return layer_arrays(sample.got.grads[level])

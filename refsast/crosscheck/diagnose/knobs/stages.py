@@ -70,10 +70,12 @@ def search_stages(
     found = settle(questions, search.groups, base, near)
     if found or depth == 1:
         return found
-    for setting in search.rank(near)[:BASES]:
-        found += search_stages(questions, search, setting, depth - 1, k + 1)
-    if found:
-        return found
+    bases = search.rank(near)[:BASES]
+    for more in range(1, depth):  # one knob more on each of them, before two
+        for setting in bases:
+            found += search_stages(questions, search, setting, more, k + 1)
+        if found:
+            return found
     for run in (questions.parts[k], questions.whole):
         near = find_moves(run, base, search.groups, depth=depth, skip=1)
         if found := settle(questions, search.groups, base, near):

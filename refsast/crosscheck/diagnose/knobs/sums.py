@@ -33,7 +33,7 @@ def sum_gradients(
 def sum_weight(case: Case, index: int, dials: Dials, run: LayerRun, current: Array) -> Array:
     """Return the gradient in W."""
     layer = case.params[index]
-    a = lagged(dials, index, "input", run.a)
+    a = lag_inputs(dials, index, "input", run.a)
     w = pair_steps(end_weights(dials, index, "w", current), a, dials)
     w = w * dials.read("weight gain", index, 1.0)
     if dials.turns("transposed weight", index) and layer.w.shape[0] == layer.w.shape[1]:
@@ -58,7 +58,7 @@ def sum_recurrence(case: Case, index: int, dials: Dials, run: LayerRun, current:
     if dials.turns("recurrence late", index):
         share = dials.read("recurrence late", index, 0.0)
         heard = heard + share * (shift_steps(run.s, 2) - heard)
-    heard = lagged(dials, index, "recurrence", heard, run.s)
+    heard = lag_inputs(dials, index, "recurrence", heard, run.s)
     v = pair_steps(end_weights(dials, index, "v", current), heard, dials)
     v = v * dials.read("recurrence gain", index, 1.0)
     diagonal = {"recurrence without diagonal": v - v * np.eye(v.shape[-1])}
@@ -92,7 +92,7 @@ def end_weights(dials: Dials, index: int, part: str, current: Array) -> Array:
     return current
 
 
-def lagged(dials: Dials, index: int, what: str, a: Array, now: Array | None = None) -> Array:
+def lag_inputs(dials: Dials, index: int, what: str, a: Array, now: Array | None = None) -> Array:
     """What adjoints are paired with: of another step, mirrored, or the mean over time."""
     base = a if now is None else now
     late = 0 if now is None else 1

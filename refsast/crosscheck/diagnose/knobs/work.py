@@ -34,7 +34,7 @@ def start_meter(limit: float = LIMIT) -> Meter:
     return spend
 
 
-def metered(
+def meter_runs(
     run: Callable[[Sequence[Setting]], Array], meter: Meter, size: int, calls: int
 ) -> Residuals:
     """Return a run of any number of settings, as many side by side as memory allows.
