@@ -196,7 +196,9 @@ def _name_cause(
         return None, Cause(UNKNOWN, few, 1.0, 1.0, exact=False)
     # Less plain settings of the same numbers count for the place, but are not named.
     least = cost_of(case, setting) + EQUAL
-    plain = [other for other, _ in exact if cost_of(case, other) <= least]
+    plain = [
+        other for other, _ in exact if cost_of(case, other) <= least and len(other) <= len(setting)
+    ]
     named = [other for other in plain if other is setting or not is_factor_of_all(case, other)]
     texts = list(dict.fromkeys(_says(case, other) for other in named))
     cosine, ratio = cosine_and_ratio(flatten(whole.got.grads), flatten(answer.grads))

@@ -28,7 +28,7 @@ def confirm_settings(
 
     Settings that no question can tell stay; None: some setting held on all of them.
     """
-    kept, alive = list(settings), False
+    kept, alive, spiking = list(settings), False, len(case.network.neurons)
     noise = np.random.default_rng(1).uniform(-1.0, 2.0, case.x.shape)
     quiet = [replace(case, x=factor * noise) for factor in LOUDER]
     for other in chain(_other_questions(case), quiet):
@@ -38,11 +38,10 @@ def confirm_settings(
             exam = examine(gradient, other)
         except ValueError:  # a module of a fixed number of steps
             continue
-        alive = alive or bool(exam.got.grads[0].w.any())
+        alive = alive or any(layer.w.any() for layer in exam.got.grads[:spiking])
         kept = [s for s in kept if any(n in BETWEEN for n, _ in s) or _holds(exam, s)]
         if not kept:
             return [], other
-    spiking = len(case.network.neurons)
     return [s for s in kept if alive or _says_zero(s, spiking)], None
 
 
@@ -52,7 +51,7 @@ def _holds(exam: Examination, setting: dict) -> bool:
 
 
 def _says_zero(setting: dict, spiking: int) -> bool:
-    """Whether a setting may be told from others where no gradient reaches the first layer."""
+    """Whether a setting may be told from others where no gradient reaches any layer."""
     return all(value == 0.0 or not 0 <= layer < spiking for (_, layer), value in setting.items())
 
 

@@ -16,6 +16,7 @@ from refsast.crosscheck.diagnose.knobs.plainness import cost_of, keep_plainest
 from refsast.crosscheck.diagnose.knobs.samples import Samples
 from refsast.crosscheck.diagnose.knobs.search_backward import explain_level
 from refsast.crosscheck.diagnose.knobs.search_forward import (
+    explain_everywhere,
     explain_jointly,
     explain_losses,
     explains_right_losses,
@@ -56,18 +57,18 @@ def find_settings(samples: Samples) -> Found:
 
 def _find(samples: Samples, meter: Meter, explained: list[int]) -> list[dict]:
     case = samples.parts[-1].case
-    if case.hard and not explains_right_losses(samples):
-        found = explain_jointly(samples, meter)
-        if found:
-            return _finish(samples, found)
+    if case.hard and not explains_right_losses(samples) and (found := explain_jointly(samples)):
+        return _finish(samples, found)
     hypotheses = sharpen(samples, explain_losses(samples, meter), meter)
     if hypotheses and (bent := explain_bends(samples, hypotheses)):
         explained += reversed(range(len(case.params)))
         return bent
     levels = list(reversed(range(len(case.params))))
     hypotheses, rest = _explain_levels(samples, hypotheses, levels, meter, explained, deep=False)
-    if rest and explains_right_losses(samples) and (joint := explain_jointly(samples, meter)):
-        return _finish(samples, joint)
+    if rest and explains_right_losses(samples) and (found := explain_jointly(samples)):
+        return _finish(samples, found)
+    if rest and (found := explain_everywhere(samples, hypotheses, meter)):
+        return _finish(samples, found)
     if rest:
         hypotheses, rest = _explain_levels(samples, hypotheses, rest, meter, explained, deep=True)
     return [] if rest else _finish(samples, hypotheses)

@@ -24,16 +24,27 @@ WIDTHS = (0.5, 1.0, 2.0, 4.0)  # of a function in place of the derivative: where
 def explain_level(
     samples: Samples, hypotheses: list[dict], level: int, meter: Meter, deep: bool
 ) -> list[dict]:
-    """Extensions of settings that explain a level's gradients."""
+    """Return extensions of settings that explain a level's gradients, the plainest ones."""
     case = samples.parts[-1].case
-    extended: list[dict] = []
     views = [view_levels(samples, hypothesis) for hypothesis in hypotheses]
-    for view in views:
-        extended += _extend_setting(view, level, meter)
+    extended = [s for view in views for s in _fit_copies(view, level, meter)]
+    if not extended:
+        extended = [s for view in views for s in _extend_setting(view, level, meter)]
     for view in views[:DEEP] if deep and not extended else ():
         questions, search = _level_questions(view, level, meter), _level_search(view, level)
         extended += search_stages(questions, search, view.setting, depth=3)
     return keep_plainest(case, extended)
+
+
+def _fit_copies(view: LevelView, level: int, meter: Meter) -> list[dict]:
+    """A view's setting, or with what is turned in the layer above turned here, too, if it fits."""
+    questions = _level_questions(view, level, meter)
+    return questions.fits([view.setting]) or questions.fits(_all_copies(view, level))
+
+
+def _all_copies(view: LevelView, level: int) -> list[dict]:
+    knobs = backward_knobs(view.samples.parts[-1].case, level)
+    return list(_copies(view.setting, level, {knob.name for knob in knobs}))
 
 
 def _level_questions(view: LevelView, level: int, meter: Meter) -> Questions:
@@ -59,21 +70,13 @@ def _level_search(view: LevelView, level: int) -> Search:
 
 
 def _extend_setting(view: LevelView, level: int, meter: Meter) -> list[dict]:
-    """Extensions of a view's setting that explain the gradients of a level."""
-    case, hypothesis = view.samples.parts[-1].case, view.setting
-    questions = _level_questions(view, level, meter)
-    if found := questions.fits([hypothesis]):
-        return found
-    knobs = backward_knobs(case, level)
-    copies = list(_copies(hypothesis, level, {knob.name for knob in knobs}))
-    if found := questions.fits(copies):
-        return found
-    search = _level_search(view, level)
-    found = search_stages(questions, search, hypothesis, depth=1)
+    """Extensions of a view's setting by one knob that explain the gradients of a level."""
+    questions, search = _level_questions(view, level, meter), _level_search(view, level)
+    found = search_stages(questions, search, view.setting, depth=1)
     if not found:
         candidates = _shape_candidates(view, level, search.groups)
-        found = try_stages(questions, search.groups, hypothesis, candidates)
-    for copy in copies[:4] if not found else ():
+        found = try_stages(questions, search.groups, view.setting, candidates)
+    for copy in _all_copies(view, level)[:4] if not found else ():
         found += search_stages(questions, search, copy, depth=1)
     return found
 

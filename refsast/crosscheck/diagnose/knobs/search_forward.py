@@ -7,6 +7,7 @@ from itertools import combinations
 import numpy as np
 
 from refsast.crosscheck.case import Case
+from refsast.crosscheck.diagnose.knobs.backward_inventory import backward_knobs
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, stack_settings
 from refsast.crosscheck.diagnose.knobs.explain import free_groups
 from refsast.crosscheck.diagnose.knobs.fit import (
@@ -24,9 +25,15 @@ from refsast.crosscheck.diagnose.knobs.plainness import keep_plainest
 from refsast.crosscheck.diagnose.knobs.questions import possible_questions, question_of
 from refsast.crosscheck.diagnose.knobs.samples import Samples, loss_errors
 from refsast.crosscheck.diagnose.knobs.stages import Questions, Search, search_stages
-from refsast.crosscheck.diagnose.knobs.work import Meter, meter_runs
+from refsast.crosscheck.diagnose.knobs.work import (
+    Meter,
+    OutOfWork,
+    meter_runs,
+    start_meter,
+)
 
-GRID = tuple(np.geomspace(0.05, 20.0, 25))  # of a number's right value, where spikes are hard
+JOINT = 8e6  # elements that a search through losses and gradients together may compute
+GRID = tuple(np.geomspace(0.1, 10.0, 13))  # of a number's right value, where spikes are hard
 
 
 def explain_losses(samples: Samples, meter: Meter) -> list[dict]:
@@ -124,15 +131,40 @@ def _upper_groups(case: Case, knobs: Sequence[Knob]) -> list[Group]:
     return [Group(tuple(found)) for found in names.values() if len(found) > 1]
 
 
-def explain_jointly(samples: Samples, meter: Meter) -> list[dict]:
-    """Settings of one forward knob that explain losses and gradients together."""
-    case, parts = samples.parts[-1].case, range(len(samples.parts))
-    questions = Questions(
-        [_joint_residuals(samples, meter, [k]) for k in parts],
-        _joint_residuals(samples, meter, parts),
-    )
-    found = search_stages(questions, _forward_search(case, fine=case.hard), {}, depth=1)
+def explain_jointly(samples: Samples) -> list[dict]:
+    """Return settings of one forward knob that explain losses and gradients together.
+
+    With work of its own, so that what it spends is not missing elsewhere.
+    """
+    case, meter = samples.parts[-1].case, start_meter(JOINT)
+    search = _forward_search(case, fine=case.hard)
+    try:
+        return keep_plainest(case, search_stages(_joint_questions(samples, meter), search, {}, 1))
+    except OutOfWork:
+        return []
+
+
+def explain_everywhere(samples: Samples, hypotheses: list[dict], meter: Meter) -> list[dict]:
+    """Return settings with one backward knob in all layers, which a level alone may not show."""
+    case, spiking = samples.parts[-1].case, len(samples.parts[-1].case.network.neurons)
+    knobs = [knob for level in range(spiking) for knob in backward_knobs(case, level)]
+    groups = [group for group in group_layers(knobs, spiking) if len(group.knobs) > 1]
+    search = Search(groups, lambda base: (), lambda found: keep_plainest(case, found))
+    found: list[dict] = []
+    for base in [h for h in hypotheses if question_of(h) is None][:2]:
+        forward = {key: v for key, v in base.items() if key in _forward_keys(case)}
+        found += search_stages(_joint_questions(samples, meter), search, forward, depth=1)
     return keep_plainest(case, found)
+
+
+def _forward_keys(case: Case) -> set:
+    return {knob.key for knob in forward_knobs(case)}
+
+
+def _joint_questions(samples: Samples, meter: Meter) -> Questions:
+    parts = range(len(samples.parts))
+    each = [_joint_residuals(samples, meter, [k]) for k in parts]
+    return Questions(each, _joint_residuals(samples, meter, parts))
 
 
 def _joint_residuals(samples: Samples, meter: Meter, which: Sequence[int]) -> Residuals:

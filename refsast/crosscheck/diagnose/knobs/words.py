@@ -27,6 +27,7 @@ from refsast.crosscheck.diagnose.knobs.plainness import (
 from refsast.crosscheck.diagnose.knobs.switch_phrases import ALIASES, SWITCH_WORDS
 from refsast.model.surrogate import FastSigmoid
 
+LEAKS = ("the leak", "1 - leak")  # numbers that are named though they are round
 PART_WORDS = {"w": "W", "b": "the biases", "v": "V"}
 
 
@@ -46,6 +47,8 @@ def parts_of(case: Case, setting: Setting) -> list[Part]:
         symbol = symbol_of(case, layer, value)
         if name == "threshold shift" and value == -case.network.neurons[layer].threshold:
             symbol = "minus the threshold"
+        elif is_round(value) and name != "derivative factor" and symbol not in LEAKS:
+            symbol = f"{value:.6g}"  # a round number has the same name in every layer
         groups.setdefault((name, symbol or f"{value:.6g}"), []).append((layer, value))
     return [
         *_boxes(case, knobs, groups),
@@ -114,7 +117,7 @@ def _describe(
         says = SWITCH_WORDS[name]
     elif name in GAIN_WORDS:
         none, other = GAIN_WORDS[name]
-        kept = name == "derivative factor" or symbol in ("the leak", "1 - leak")
+        kept = name == "derivative factor" or symbol in LEAKS
         number = _number_name(value, symbol) if kept or not is_round(value) else f"{value:.6g}"
         says = none if value == 0.0 else other.format(number)
     else:
