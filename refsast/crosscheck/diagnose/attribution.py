@@ -117,10 +117,12 @@ def _late_cause(
     sized = [s for setting in found.settings for s in resize_settings(case, setting)]
     if (cause := _setting_cause(observations, samples, sized)[0]) is not None:
         return cause
-    if found.settings != ({},) or misfit(whole, whole.right) <= 1.0:
+    if not found.settings or misfit(whole, whole.right) <= 1.0:
         return None
     try:
-        late = late_settings(gradient, case, whole.dtype) + clip_settings(case, whole.got)
+        late = clip_settings(case, whole.got)
+        if found.settings == ({},):
+            late += late_settings(gradient, case, whole.dtype)
         if (cause := _setting_cause(observations, samples, late)[0]) is not None:
             return cause
         larger = larger_samples(gradient, case, whole.dtype)

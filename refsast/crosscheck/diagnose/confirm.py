@@ -13,9 +13,12 @@ import numpy as np
 from refsast.crosscheck.case import Case, Gradient
 from refsast.crosscheck.compare import Examination, examine
 from refsast.crosscheck.diagnose.knobs.program import solve_settings
-from refsast.crosscheck.diagnose.misfit import misfit
+from refsast.crosscheck.diagnose.misfit import misfit, relative_limit
 
 MORE_STEPS = 4
+# A fitted value is less exact on another question, a false cause is further off: this relative
+# distance, or this many roundings, are the same numbers.
+NEAR, SLACK = 1e-5, 10.0
 LOUDER = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # inputs of a network that is silent otherwise
 # Fitted to what lies between two numbers of the case: on another question it may be off.
 BETWEEN = ("window",)
@@ -47,7 +50,8 @@ def confirm_settings(
 
 def _holds(exam: Examination, setting: dict) -> bool:
     with np.errstate(all="ignore"):
-        return misfit(exam, solve_settings(exam.case, [setting])[0]) <= 1.0
+        off = misfit(exam, solve_settings(exam.case, [setting])[0])
+    return off <= NEAR / relative_limit(exam.dtype) + SLACK
 
 
 def _says_zero(setting: dict, spiking: int) -> bool:

@@ -136,12 +136,16 @@ def explain_jointly(samples: Samples) -> list[dict]:
 
     With work of its own, so that what it spends is not missing elsewhere.
     """
-    case, meter = samples.parts[-1].case, start_meter(JOINT)
-    search = _forward_search(case, fine=case.hard)
-    try:
-        return keep_plainest(case, search_stages(_joint_questions(samples, meter), search, {}, 1))
-    except OutOfWork:
-        return []
+    case = samples.parts[-1].case
+    for fine in (False, True) if case.hard else (False,):
+        questions = _joint_questions(samples, start_meter(JOINT))
+        try:
+            found = search_stages(questions, _forward_search(case, fine), {}, depth=1)
+        except OutOfWork:
+            continue
+        if found:
+            return keep_plainest(case, found)
+    return []
 
 
 def explain_everywhere(samples: Samples, hypotheses: list[dict], meter: Meter) -> list[dict]:
