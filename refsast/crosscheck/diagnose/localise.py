@@ -8,12 +8,14 @@ Rule 3: where the place is not known, that is said, with what was tried.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from refsast.arrays import Array
 from refsast.crosscheck.compare import Stage
+
+ROUNDINGS = 1e4  # tolerances: by less a simulation in another order may be off, a fault is by more
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,12 @@ def gradient_location(errors: Mapping[str, Array], how: str) -> Location | None:
     )
 
 
+def _forgive(stage: Stage) -> Stage:
+    """A stage of a simulation, whose own roundings are no place."""
+    errors = tuple((name, array / ROUNDINGS) for name, array in stage.errors)
+    return replace(stage, error=stage.error / ROUNDINGS, errors=errors)
+
+
 def locate(stages: Sequence[Stage], runs: Sequence[Sequence[Stage]]) -> Location | None:
     """Return where an answer is wrong first, from what it holds, else from runs of its causes.
 
@@ -146,6 +154,7 @@ def locate(stages: Sequence[Stage], runs: Sequence[Sequence[Stage]]) -> Location
     right = has - wrong
     found = []
     for run in runs:
+        run = [_forgive(stage) for stage in run]
         kept = [stage for stage in run if stage.name not in right or stage.agrees]
         place = first_difference(kept, "by its cause")
         if place is not None and (place.what, place.layer, place.time) not in {
