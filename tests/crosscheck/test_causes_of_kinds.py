@@ -170,6 +170,7 @@ def test_a_kind_is_named(kind):
     for case in draw_cases(kind):
         found = rs.check(lambda p, x, y, case=case: planted(case, p, x, y), case)
         assert found.verdict == "DISAGREES"
+        assert found.cause is not None
         says = "; ".join((found.cause.says, *found.cause.others))
         assert not found.cause.exact or words in says, says
         named += found.cause.exact
@@ -188,4 +189,5 @@ def test_a_cause_that_fits_one_case_only_is_not_named():
 
     report = rs.check(gradient, case)
     assert report.verdict == "DISAGREES"
+    assert report.cause is not None
     assert not report.cause.exact

@@ -45,6 +45,7 @@ from refsast.crosscheck.diagnose.knobs.samples import (
 )
 from refsast.crosscheck.diagnose.knobs.search import Found, find_settings
 from refsast.crosscheck.diagnose.knobs.words import parts_of
+from refsast.crosscheck.diagnose.knobs.work import SECOND
 from refsast.crosscheck.diagnose.misfit import misfit
 from refsast.crosscheck.diagnose.observations import Observations
 from refsast.model.params import flatten
@@ -128,7 +129,7 @@ def _late_cause(
         larger = larger_samples(gradient, case, whole.dtype)
     except ValueError:  # a module of a fixed number of steps, or of recordings
         return None
-    return _setting_cause(observations, larger, find_settings(larger).settings)[0]
+    return _setting_cause(observations, larger, find_settings(larger, SECOND).settings)[0]
 
 
 def rounding_settings(whole: Examination) -> tuple[dict, ...]:
@@ -161,7 +162,7 @@ def _second_cause(
         samples = take_samples(observations.gradient, case, observations.whole.dtype)
     except ValueError:
         return None
-    return _setting_cause(observations, samples, find_settings(samples).settings)[0]
+    return _setting_cause(observations, samples, find_settings(samples, SECOND).settings)[0]
 
 
 def _setting_cause(

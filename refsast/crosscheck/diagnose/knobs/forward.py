@@ -130,7 +130,7 @@ def fire(case: Case, layer: int, dials: Dials, u: Array) -> Array:
 def firing_threshold(case: Case, layer: int, dials: Dials) -> Array | float:
     """Return the potential at which a layer fires."""
     theta = dials.read("threshold", layer, case.network.neurons[layer].threshold)
-    return theta + dials.read("threshold shift", layer, 0.0)
+    return dials.read("firing threshold", layer, theta)
 
 
 def weighted_input(layer: Layer, index: int, dials: Dials, a: Array) -> Array:

@@ -28,7 +28,7 @@ GAINS = (0.0, 2.0, -1.0, 0.5)
 SWITCH = (1.0,)
 TIMES = ("sum over time", "last step", "final potential", "first step unread", "last step unread",
          "readout one step late")  # fmt: skip
-FIRST_UNREAD = 4  # so many steps that the readout leaves out are tried in a search
+FIRST_UNREAD = 6  # so many steps that the readout leaves out are tried in a search
 STARTS = (0.03, 0.1, 0.3, 0.7, 1.4, 3.0, 10.0, 30.0)
 
 
@@ -105,7 +105,7 @@ def _memoryless_knobs(case: Case, layer: int) -> Iterator[Knob]:
     theta, k, leak = neuron.threshold, slope_of(neuron), neuron.leak
     scale = 1.0 if case.synapse is None else case.synapse.scale
     yield Knob("threshold", layer, theta, other_values(theta, 1.0, 0.5, 2.0 * theta), 1e-6, 1e3)
-    yield Knob("threshold shift", layer, 0.0, other_values(0.0, -theta), -1e3, 1e3)
+    yield Knob("firing threshold", layer, theta, other_values(theta, 0.0, 1.0), -1e3, 1e3)
     yield Knob("slope", layer, k, other_values(k, 1.0, 2.0, 0.5 * k, 2.0 * k, k * k), 1e-6, 1e4)
     tries = other_values(
         scale,

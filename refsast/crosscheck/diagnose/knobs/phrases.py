@@ -3,6 +3,7 @@
 # "with ... VALUE in place of RIGHT"
 NUMBER_WORDS = {
     "threshold": "the threshold",
+    "firing threshold": "the threshold of the spike alone",
     "slope": "slope",
     "leak": "leak",
     "gain": "the readout's gain",
@@ -31,7 +32,6 @@ GAIN_WORDS = {
     "straight-through": ("with smooth spikes forward, too", ""),
     "readout bias summed": ("", "with the readout's bias counted once, not at every step"),
     "synapse delay": ("without the synapse's delay", ""),
-    "threshold shift": ("", "with spikes where the potential passes the threshold plus {}"),
     "weight gain": ("without W", "with W multiplied by {}"),
     "bias gain": ("without the biases", "with the biases multiplied by {}"),
     "offset": ("", "with {} added to the input at every step"),

@@ -18,7 +18,7 @@ BEAM, SLACK = 8, 1.0  # settings kept from level to level, and by how much they 
 MAX_LIMIT = 1e-7  # relative: how near a fitted number is to one that has a name
 # Settings that say less plainly what another one says, and how much they count for more.
 SYNONYM, RESTRICTED = 0.1, 0.1
-SYNONYMS = {("drive path", None),
+SYNONYMS = {("drive path", None), ("firing threshold", None),
             ("leak backward", "0"), ("readout leak backward", "0"), ("no reset backward", "1"),
             ("reset share", "0"), ("subtracts", "0"), ("readout leak", "0"),
             ("weight gain", "0")}  # fmt: skip
@@ -41,8 +41,7 @@ def symbols(case: Case, layer: int) -> dict[str, float]:
     if 0 <= layer < len(case.network.neurons):
         neuron = case.network.neurons[layer]
         k, theta = slope_of(neuron), neuron.threshold
-        found = {"minus the threshold": -theta,
-                 "the leak": neuron.leak, "1 - leak": 1 - neuron.leak, "the threshold": theta,
+        found = {"the leak": neuron.leak, "1 - leak": 1 - neuron.leak, "the threshold": theta,
                  "1/threshold": 1 / theta, "k, its slope": k, "1/k, k its slope": 1 / k,
                  "2/k, k its slope": 2 / k, "4/k, k its slope": 4 / k, "k/2, k its slope": k / 2,
                  "k/4, k its slope": k / 4, "2 k, k its slope": 2 * k,

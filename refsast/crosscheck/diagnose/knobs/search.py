@@ -22,7 +22,7 @@ from refsast.crosscheck.diagnose.knobs.search_forward import (
     explains_right_losses,
     sharpen,
 )
-from refsast.crosscheck.diagnose.knobs.work import Meter, OutOfWork, start_meter
+from refsast.crosscheck.diagnose.knobs.work import LIMIT, Meter, OutOfWork, start_meter
 
 NEAR = 0.25  # by how much less plain settings may be whose places still count
 
@@ -46,18 +46,25 @@ class Found:
     stopped: bool = False
 
 
-def find_settings(samples: Samples) -> Found:
-    """Return the settings of few knobs that give the numbers that were answered."""
+def find_settings(samples: Samples, limit: float = LIMIT) -> Found:
+    """Return the settings of few knobs that give the numbers that were answered.
+
+    The search computes at most so many elements (`work`).
+    """
     explained: list[int] = []
     try:
-        return Found(tuple(_find(samples, start_meter(), explained)), tuple(explained))
+        return Found(tuple(_find(samples, start_meter(limit), explained)), tuple(explained))
     except OutOfWork:
         return Found((), tuple(explained), stopped=True)
 
 
 def _find(samples: Samples, meter: Meter, explained: list[int]) -> list[dict]:
     case = samples.parts[-1].case
-    if case.hard and not explains_right_losses(samples) and (found := explain_jointly(samples)):
+    if (
+        case.hard
+        and not explains_right_losses(samples)
+        and (found := explain_jointly(samples, meter))
+    ):
         return _finish(samples, found)
     hypotheses = sharpen(samples, explain_losses(samples, meter), meter)
     if hypotheses and (bent := explain_bends(samples, hypotheses)):
@@ -65,7 +72,7 @@ def _find(samples: Samples, meter: Meter, explained: list[int]) -> list[dict]:
         return bent
     levels = list(reversed(range(len(case.params))))
     hypotheses, rest = _explain_levels(samples, hypotheses, levels, meter, explained, deep=False)
-    if rest and explains_right_losses(samples) and (found := explain_jointly(samples)):
+    if rest and right and (found := explain_jointly(samples, meter)):
         return _finish(samples, found)
     if rest and (found := explain_everywhere(samples, hypotheses, meter)):
         return _finish(samples, found)

@@ -32,7 +32,7 @@ from refsast.crosscheck.diagnose.knobs.work import (
     start_meter,
 )
 
-JOINT = 8e6  # elements that a search through losses and gradients together may compute
+JOINT = 9e6  # elements that a search through losses and gradients together may compute
 GRID = tuple(np.geomspace(0.1, 10.0, 13))  # of a number's right value, where spikes are hard
 
 
@@ -131,14 +131,14 @@ def _upper_groups(case: Case, knobs: Sequence[Knob]) -> list[Group]:
     return [Group(tuple(found)) for found in names.values() if len(found) > 1]
 
 
-def explain_jointly(samples: Samples) -> list[dict]:
+def explain_jointly(samples: Samples, meter: Meter) -> list[dict]:
     """Return settings of one forward knob that explain losses and gradients together.
 
-    With work of its own, so that what it spends is not missing elsewhere.
+    It may spend a part of the work only, so that some is left for other searches.
     """
     case = samples.parts[-1].case
     for fine in (False, True) if case.hard else (False,):
-        questions = _joint_questions(samples, start_meter(JOINT))
+        questions = _joint_questions(samples, start_meter(JOINT, meter))
         try:
             found = search_stages(questions, _forward_search(case, fine), {}, depth=1)
         except OutOfWork:

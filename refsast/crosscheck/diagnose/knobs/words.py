@@ -45,9 +45,7 @@ def parts_of(case: Case, setting: Setting) -> list[Part]:
     groups: dict[tuple[str, str], list[tuple[int, float]]] = {}
     for (name, layer), value in setting.items():
         symbol = symbol_of(case, layer, value)
-        if name == "threshold shift" and value == -case.network.neurons[layer].threshold:
-            symbol = "minus the threshold"
-        elif is_round(value) and name != "derivative factor" and symbol not in LEAKS:
+        if is_round(value) and name != "derivative factor" and symbol not in LEAKS:
             symbol = f"{value:.6g}"  # a round number has the same name in every layer
         groups.setdefault((name, symbol or f"{value:.6g}"), []).append((layer, value))
     return [
@@ -107,11 +105,13 @@ def _describe(
     layers, value = sorted(layer for layer, _ in found), found[0][1]
     where = where_words(case, knobs, name, layers)
     rights = {knobs[name, i].right for i in layers if (name, i) in knobs}
-    if name in NUMBER_WORDS:
+    if (name, value) == ("firing threshold", 0.0):
+        says = "with spikes where the potential passes zero: the threshold is never subtracted"
+    elif name in NUMBER_WORDS:
         says = _number_words(name, value, symbol, rights)
     elif match := CELL.fullmatch(name):
         says = _cell_words(match, value, symbol)
-    elif special := _special_words(case, layers[0], name, value, symbol):
+    elif special := _special_words(case, layers[0], name, value):
         says = special
     elif name in SWITCH_WORDS and value == 1.0:
         says = SWITCH_WORDS[name]
@@ -152,10 +152,8 @@ def _cell_words(match: re.Match, value: float, symbol: str) -> str:
     return f"with {kind} [{index}] of the gradient in {PART_WORDS[part]} multiplied by {factor}"
 
 
-def _special_words(case: Case, layer: int, name: str, value: float, symbol: str) -> str | None:
+def _special_words(case: Case, layer: int, name: str, value: float) -> str | None:
     """What is said of knobs whose words need numbers of the case; None of all others."""
-    if (name, symbol) == ("threshold shift", "minus the threshold"):
-        return "with spikes where the potential passes zero: the threshold is never subtracted"
     if name == "input over its largest":
         return f"{SWITCH_WORDS[name]}, {abs(case.x).max(initial=0.0):.6g}"
     if name.startswith("mean over a step") and value == 1.0:

@@ -11,7 +11,8 @@ from refsast.crosscheck.diagnose.knobs.fit import Residuals
 
 ELEMENTS = 3_000_000  # of the largest array of a run, K settings side by side
 CALL = 1_000  # what one step of one layer costs beside its elements, in elements
-LIMIT = 2e7  # elements that one search may compute
+LIMIT = 3e7  # elements that one search may compute
+SECOND = 1.5e7  # and a second search, where the first found what does not hold
 
 # Called with elements before they are computed.
 Meter: TypeAlias = Callable[[float], None]
@@ -21,13 +22,15 @@ class OutOfWork(Exception):
     """A search has computed as much as it may."""
 
 
-def start_meter(limit: float = LIMIT) -> Meter:
-    """Return a meter that raises `OutOfWork` once more than a limit is spent."""
+def start_meter(limit: float = LIMIT, whole: Meter | None = None) -> Meter:
+    """Return a meter that raises `OutOfWork` once more than a limit is spent, or than a whole's."""
     spent = 0.0
 
     def spend(elements: float) -> None:
         nonlocal spent
         spent += elements
+        if whole is not None:
+            whole(elements)
         if spent > limit:
             raise OutOfWork
 
