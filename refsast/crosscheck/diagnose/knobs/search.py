@@ -59,12 +59,8 @@ def find_settings(samples: Samples, limit: float = LIMIT) -> Found:
 
 
 def _find(samples: Samples, meter: Meter, explained: list[int]) -> list[dict]:
-    case = samples.parts[-1].case
-    if (
-        case.hard
-        and not explains_right_losses(samples)
-        and (found := explain_jointly(samples, meter))
-    ):
+    case, right = samples.parts[-1].case, explains_right_losses(samples)
+    if case.hard and not right and (found := explain_jointly(samples, meter)):
         return _finish(samples, found)
     hypotheses = sharpen(samples, explain_losses(samples, meter), meter)
     if hypotheses and (bent := explain_bends(samples, hypotheses)):
