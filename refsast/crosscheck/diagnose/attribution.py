@@ -35,6 +35,7 @@ from refsast.crosscheck.diagnose.knobs.plainness import (
     count_numbers,
     free_values,
     is_factor_of_all,
+    rank_setting,
 )
 from refsast.crosscheck.diagnose.knobs.program import solve_settings
 from refsast.crosscheck.diagnose.knobs.questions import SINGLE
@@ -190,7 +191,7 @@ def _name_cause(
 ) -> tuple[Explanation | None, Cause]:
     """The plainest of the settings that explain everything, in words."""
     case = whole.case
-    exact = sorted(exact, key=lambda pair: cost_of(case, pair[0]))
+    exact = sorted(exact, key=lambda pair: rank_setting(case, pair[0]))
     setting, answer = exact[0]
     numbers = count_numbers(samples)
     free = free_values(case, setting)

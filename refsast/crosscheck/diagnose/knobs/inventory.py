@@ -87,8 +87,11 @@ def gain_knob(name: str, layer: int, right: float = 1.0, tries: Sequence[float] 
 
 
 def other_values(right: float, *tries: float) -> tuple[float, ...]:
-    """Return the finite values among some that are not the right one, in order."""
-    return tuple(sorted({t for t in tries if t != right and np.isfinite(t)}))
+    """Return the finite values among some that are not the right one, each once.
+
+    They stay in order, so that those at one place in the lists of two layers mean the same.
+    """
+    return tuple(dict.fromkeys(float(t) for t in tries if t != right and np.isfinite(t)))
 
 
 def forward_knobs(case: Case) -> list[Knob]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.derivative_shapes import SHAPES
 from refsast.crosscheck.diagnose.knobs.backward_inventory import backward_knobs
 from refsast.crosscheck.diagnose.knobs.dials import Setting
@@ -12,7 +13,7 @@ from refsast.crosscheck.diagnose.knobs.fit import (
 from refsast.crosscheck.diagnose.knobs.inventory import Knob
 from refsast.crosscheck.diagnose.knobs.levels import LevelView, view_levels
 from refsast.crosscheck.diagnose.knobs.matching import Candidate
-from refsast.crosscheck.diagnose.knobs.plainness import keep_plainest
+from refsast.crosscheck.diagnose.knobs.plainness import keep_plainest, symbol_of, symbols
 from refsast.crosscheck.diagnose.knobs.samples import Samples
 from refsast.crosscheck.diagnose.knobs.stages import Questions, Search, search_stages, try_stages
 from refsast.crosscheck.diagnose.knobs.work import Meter, meter_runs
@@ -43,8 +44,9 @@ def _fit_copies(view: LevelView, level: int, meter: Meter) -> list[dict]:
 
 
 def _all_copies(view: LevelView, level: int) -> list[dict]:
-    knobs = backward_knobs(view.samples.parts[-1].case, level)
-    return list(_copies(view.setting, level, {knob.name for knob in knobs}))
+    case = view.samples.parts[-1].case
+    names = {knob.name for knob in backward_knobs(case, level)}
+    return list(_copies(case, view.setting, level, names))
 
 
 def _level_questions(view: LevelView, level: int, meter: Meter) -> Questions:
@@ -108,16 +110,23 @@ def array_groups(knobs: Iterable[Knob]) -> list[Group]:
     return [Group(tuple(found)) for found in names.values() if len(found) > 1]
 
 
-def _copies(setting: Setting, level: int, names: set[str]) -> Iterable[dict]:
-    """A setting with what is turned in the layer above turned in this one, too: all, then each."""
-    above: dict = {}
-    for layer in range(level + 1, level + 8):
+def _copies(case: Case, setting: Setting, level: int, names: set[str]) -> Iterable[dict]:
+    """A setting with what is turned in the layer above turned in this one, too: all, then each.
+
+    A value may be that of the layer above, or what it is called there, such as 1/slope.
+    """
+    above, layer = {}, level
+    while not above and layer + 1 < len(case.params):
+        layer += 1
         above = {name: v for (name, at), v in setting.items() if at == layer and name in names}
-        if above:
-            break
-    if not above:
-        return
-    yield {**setting, **{(name, level): value for name, value in above.items()}}
-    if len(above) > 1:
-        for name, value in above.items():
+    alike = {name: _translate(case, layer, level, value) for name, value in above.items()}
+    for values in (above, alike) if alike != above else (above,):
+        if values:
+            yield {**setting, **{(name, level): value for name, value in values.items()}}
+        for name, value in values.items() if len(values) > 1 else ():
             yield {**setting, (name, level): value}
+
+
+def _translate(case: Case, layer: int, level: int, value: float) -> float:
+    """The number of a level that is called as a value is in another layer."""
+    return symbols(case, level).get(symbol_of(case, layer, value) or "", value)

@@ -45,7 +45,8 @@ def parts_of(case: Case, setting: Setting) -> list[Part]:
     groups: dict[tuple[str, str], list[tuple[int, float]]] = {}
     for (name, layer), value in setting.items():
         symbol = symbol_of(case, layer, value)
-        if is_round(value) and name != "derivative factor" and symbol not in LEAKS:
+        of_slope = name == "derivative factor" and "its slope" in (symbol or "")
+        if is_round(value) and not of_slope and symbol not in LEAKS:
             symbol = f"{value:.6g}"  # a round number has the same name in every layer
         groups.setdefault((name, symbol or f"{value:.6g}"), []).append((layer, value))
     return [
@@ -117,7 +118,7 @@ def _describe(
         says = SWITCH_WORDS[name]
     elif name in GAIN_WORDS:
         none, other = GAIN_WORDS[name]
-        kept = name == "derivative factor" or symbol in LEAKS
+        kept = "its slope" in symbol or symbol in LEAKS
         number = _number_name(value, symbol) if kept or not is_round(value) else f"{value:.6g}"
         says = none if value == 0.0 else other.format(number)
     else:
