@@ -37,6 +37,8 @@ def find_moves(
     """Settings of at most `depth` groups on top of a base that explain all residuals."""
     moves = [(group, {**base, **turn}) for group in groups for turn in group.tries()]
     moves += [(None, {**base, **cell}) for cell in cells]
+    if not moves:
+        return []
     r = run([setting for _, setting in moves])
     found = [moves[i][1] for i in np.flatnonzero(misfits(r) <= 1.0)] if not skip else []
     smooth = [group for group in groups if group.smooth]
