@@ -151,8 +151,9 @@ def explain_jointly(samples: Samples, meter: Meter) -> list[dict]:
 def explain_everywhere(samples: Samples, hypotheses: list[dict], meter: Meter) -> list[dict]:
     """Return settings with one backward knob in all layers, which a level alone may not show."""
     case, spiking = samples.parts[-1].case, len(samples.parts[-1].case.network.neurons)
-    knobs = [knob for level in range(spiking) for knob in backward_knobs(case, level)]
-    groups = [group for group in group_layers(knobs, spiking) if len(group.knobs) > 1]
+    knobs = [knob for level in range(len(case.params)) for knob in backward_knobs(case, level)]
+    every = group_layers(knobs, spiking)
+    groups = [g for g in every if len(g.knobs) > 1 or g.knobs[0].layer == WHOLE]
     search = Search(groups, lambda base: (), lambda found: keep_plainest(case, found))
     found: list[dict] = []
     for base in [h for h in hypotheses if question_of(h) is None][:2]:
