@@ -102,7 +102,7 @@ def attribute(observations: Observations) -> tuple[Explanation | None, Cause]:
     cause, refuted_by = _setting_cause(observations, samples, found.settings)
     if cause is None and refuted_by is not None:
         cause = _second_cause(observations, refuted_by)
-    if cause is None:
+    elif cause is None:
         cause = _late_cause(observations, found)
     if cause is not None:
         return cause

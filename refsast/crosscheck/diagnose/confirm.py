@@ -20,8 +20,6 @@ MORE_STEPS = 4
 # distance, or this many roundings, are the same numbers.
 NEAR, SLACK = 1e-5, 10.0
 LOUDER = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # inputs of a network that is silent otherwise
-# Fitted to what lies between two numbers of the case: on another question it may be off.
-BETWEEN = ("window",)
 
 
 def confirm_settings(
@@ -42,7 +40,7 @@ def confirm_settings(
         except ValueError:  # a module of a fixed number of steps
             continue
         alive = alive or any(layer.w.any() for layer in exam.got.grads[:spiking])
-        kept = [s for s in kept if any(n in BETWEEN for n, _ in s) or _holds(exam, s)]
+        kept = [s for s in kept if _holds(exam, s)]
         if not kept:
             return [], other
     return [s for s in kept if alive or _says_zero(s, spiking)], None

@@ -63,7 +63,7 @@ def _time_knobs(case: Case) -> Iterator[Knob]:
 
 def _path_knobs(case: Case, level: int) -> Iterator[Knob]:
     neuron, params = case.network.neurons[level], case.params[level]
-    whole, steps, batch = len(case.network.neurons), len(case.x), len(case.y)
+    steps, batch = len(case.x), len(case.y)
     leak, theta, k = neuron.leak, neuron.threshold, slope_of(neuron)
     reset, memory = not isinstance(neuron.reset, NoReset), steps > 1
     if memory and reset:
@@ -94,6 +94,17 @@ def _path_knobs(case: Case, level: int) -> Iterator[Knob]:
         for name in ("recurrence transposed backward", "recurrence without diagonal backward",
                      "recurrence of the diagonal backward"):  # fmt: skip
             yield switch_knob(name, level)
+    yield from _downward_knobs(case, level)
+    yield from _derivative_knobs(case, level, theta, k)
+    if memory:
+        yield from _sum_knobs(case, level)
+    for b in range(batch if batch > 1 else 0):
+        yield gain_knob(f"recording {b + 1} in the sums", level)
+
+
+def _downward_knobs(case: Case, level: int) -> Iterator[Knob]:
+    """The paths from the level above to this one's spikes, and from its potential to its input."""
+    leak, params = case.network.neurons[level].leak, case.params[level]
     scale = 1.0 if case.synapse is None else case.synapse.scale
     yield gain_knob("drive path", level, tries=(1.0 / scale, leak, 1.0 - leak, 0.5, 2.0))
     if case.synapse is not None:
@@ -107,14 +118,9 @@ def _path_knobs(case: Case, level: int) -> Iterator[Knob]:
         yield switch_knob("signs of the weights backward", level + 1)
     if above is not None and above.w.shape[0] == above.w.shape[1]:
         yield switch_knob("transposed weight backward", level + 1)
-    if level + 1 < whole and memory:
+    if level + 1 < len(case.network.neurons) and len(case.x) > 1:
         yield switch_knob("layer path one step later", level + 1)
         yield switch_knob("layer path one step earlier", level + 1)
-    yield from _derivative_knobs(case, level, theta, k)
-    if memory:
-        yield from _sum_knobs(case, level)
-    for b in range(batch if batch > 1 else 0):
-        yield gain_knob(f"recording {b + 1} in the sums", level)
 
 
 def peak_of(case: Case, level: int) -> float:

@@ -189,7 +189,7 @@ def _memory_knobs(case: Case, layer: int) -> Iterator[Knob]:
 
 def _readout_knobs(case: Case) -> Iterator[Knob]:
     whole, readout = len(case.network.neurons), case.network.readout
-    steps, batch, classes = len(case.x), len(case.y), case.network.classes
+    steps = len(case.x)
     leak = readout.leak if isinstance(readout, LeakyReadout) else 0.0
     if isinstance(readout, SpikeRate):
         yield Knob("gain", whole, readout.gain, other_values(readout.gain, 1.0, 10.0), -1e3, 1e3)
@@ -213,8 +213,13 @@ def _readout_knobs(case: Case) -> Iterator[Knob]:
     if readout.n_out is not None:  # else it is the gain
         tries = other_values(1.0, 2.0, 0.5, -1.0, *((1.0 - leak,) if leak else ()))
         yield Knob("temperature", whole, 1.0, tries, -1e3, 1e3)
+    yield from _loss_knobs(case)
+
+
+def _loss_knobs(case: Case) -> Iterator[Knob]:
+    whole, batch = len(case.network.neurons), len(case.y)
     yield Knob("label smoothing", whole, 0.0, (0.1, 0.2, 0.05), -2.0, 2.0)
-    if classes > 1:
+    if case.network.classes > 1:
         for name in ("labels shifted", "labels shifted back", "classes reversed"):
             yield switch_knob(name, whole)
     for name in LOSS_FORMS:

@@ -153,7 +153,7 @@ def explain_everywhere(samples: Samples, hypotheses: list[dict], meter: Meter) -
     case, spiking = samples.parts[-1].case, len(samples.parts[-1].case.network.neurons)
     knobs = [knob for level in range(len(case.params)) for knob in backward_knobs(case, level)]
     every = group_layers(knobs, spiking)
-    groups = [g for g in every if len(g.knobs) > 1 or g.knobs[0].layer == WHOLE]
+    groups = [g for g in every if len(g.knobs) > 1 or WHOLE in {k.layer for k in g.knobs}]
     search = Search(groups, lambda base: (), lambda found: keep_plainest(case, found))
     found: list[dict] = []
     for base in [h for h in hypotheses if question_of(h) is None][:2]:
