@@ -14,7 +14,7 @@ NOTHING_FLOWS = "nothing flows back to it"
 
 
 def arrange_grads(grads: object, network: Network) -> tuple[Sequence[object], tuple[str, ...]]:
-    """Return gradients as a sequence of layers by the names w, b and v; and names of what is beside.
+    """Return gradients as layers, each by the names w, b and v; and the names of what is beside.
 
     Accepted are sequences, and mappings with any keys, of layers or of arrays. Arrays, and the
     parts of a layer that is a tuple, come in the order w, b, v, as frameworks list parameters. What
