@@ -67,7 +67,8 @@ def _probe_forward(gradient: Gradient, case: Case) -> Location:
             since = "" if step is None else f" from step {step + 1} on"
             tried = f"the loss is wrong{since}; tried fewer steps and saturated layers"
             return Location("not known", how=tried)
-    return Location("state", 0, step, how=how)
+    # Hard spikes may be right for some steps though potentials are off already.
+    return Location("state", 0, step, how=how, first=not case.hard)
 
 
 def _has_wrong_saturated(gradient: Gradient, case: Case, layer: int, *, turns: bool) -> bool | None:
@@ -150,7 +151,8 @@ def _probe_pulses(gradient: Gradient, case: Case, top: int) -> Location:
         return Location("not known", how=tried + either)
     if case.synapse is not None and case.synapse.delayed:  # one step in each layer up to there
         last = min(last + 1 + top, len(case.x) - 1)
-    return Location("adjoint", top, last, how="by pulses in the input")
+    # Hard spikes may all be right though potentials are off.
+    return Location("adjoint", top, last, how="by pulses in the input", first=not case.hard)
 
 
 def _is_multiple(got: Array, right: Array) -> bool:
