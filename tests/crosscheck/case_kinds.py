@@ -79,7 +79,9 @@ def flag(*names: str) -> Callable[[frozenset], Slip]:
 
 def bent(function: Callable) -> Callable[[frozenset], Slip]:
     """Another derivative: a function of (own, v, u, slope)."""
-    return lambda layers: Slip(layers, derivative=lambda own, v, u, k, *rest: function(own, v, u, k))
+    return lambda layers: Slip(
+        layers, derivative=lambda own, v, u, k, *rest: function(own, v, u, k)
+    )
 
 
 def lost(function: Callable) -> Callable[[frozenset], Slip]:

@@ -162,9 +162,7 @@ def test_a_neuron_that_is_refused_can_be_asked_about_without_a_reference(seed):
     torch.manual_seed(seed)
     smooth = adapter("torch").smooth_spike(rs.Logistic(3.0))
     n = int(rng.integers(2, 6))
-    neuron = snn.Lapicque(
-        beta=0.8, spike_grad=smooth, init_hidden=True, reset_mechanism="none"
-    )
+    neuron = snn.Lapicque(beta=0.8, spike_grad=smooth, init_hidden=True, reset_mechanism="none")
     module = Steps(nn.Linear(4, n), neuron, nn.Linear(n, 3))
     network = rs.Network((4, n), rs.LIF(0.9, 1.0, rs.Logistic(3.0)), rs.LinearReadout(3))
     x, y = draw_batch(rng, 4, 3)
