@@ -94,7 +94,7 @@ BAD = {
         None if i == 0 else a for i, a in enumerate(a for g in layers for a in g.values())
     ],
     "in this order, got": lambda layers: [a for g in layers for a in g.values()][:-1],
-    r"must have shape \(": lambda layers: [{**layers[0], "w": layers[0]["w"][..., :1]}, *layers[1:]],
+    r"must have shape \(": lambda layers: [{**layers[0], "w": layers[0]["w"][:1]}, *layers[1:]],
 }  # fmt: skip
 
 

@@ -127,7 +127,8 @@ def snntorch_modules(rng):
         "BatchNorm1d, neuron, .*: check a copy without norm": [
             nn.Linear(4, n), nn.BatchNorm1d(n), leaky(), *end],
         "got Conv2d, .*: check a copy with nn.Linear": [
-            nn.Unflatten(1, (1, 2, 2)), nn.Conv2d(1, m, 1), leaky(), nn.Flatten(), nn.Linear(4 * m, 2), leaky()],
+            nn.Unflatten(1, (1, 2, 2)), nn.Conv2d(1, m, 1), leaky(), nn.Flatten(),
+            nn.Linear(4 * m, 2), leaky()],
         "stands in it twice; give each layer one": [
             nn.Linear(4, n), shared, nn.Linear(n, n), shared, *end],
         "got Linear, Linear, neuron: .* multiply linear layers": [nn.Linear(4, n), *end],
@@ -152,7 +153,7 @@ def test_what_no_case_stands_for_is_refused_with_a_next_step(index):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("seed", VARIANTS)
+@pytest.mark.parametrize("seed", range(2))
 def test_a_neuron_that_is_refused_can_be_asked_about_without_a_reference(seed):
     """The next step that `refuse_neuron` names is one that can be taken."""
     library = adapter("snntorch")

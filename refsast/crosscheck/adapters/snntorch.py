@@ -191,8 +191,9 @@ def wrap(module: nn.Module, case: Case, **options) -> Implementation:
 def reset_states(module: nn.Module) -> None:
     """Put all neurons that keep their states at rest."""
     for each in module.modules():
-        if isinstance(each, snntorch.SpikingNeuron):
-            each.reset_mem()
+        reset = getattr(each, "reset_mem", None)
+        if isinstance(each, snntorch.SpikingNeuron) and callable(reset):
+            reset()
 
 
 def case_of(
@@ -219,7 +220,8 @@ def _read_neuron(module: nn.Module, spike: Surrogate | None) -> NeuronReading | 
     """The equation and spike of a `Leaky` or `Synaptic`; None if it is no neuron."""
     if not isinstance(module, snntorch.SpikingNeuron):
         return None
-    if type(module) not in (snntorch.Leaky, snntorch.Synaptic):
+    kinds = snntorch.Leaky, snntorch.Synaptic
+    if not isinstance(module, kinds) or type(module) not in kinds:  # none derived from them
         raise refuse_neuron("snntorch.Leaky or Synaptic", module)
     graded = read_number(module.graded_spikes_factor, "graded_spikes_factor")
     if module.inhibition or module.state_quant or graded != 1.0:
