@@ -14,7 +14,7 @@ from refsast.crosscheck.variants import solve
 from refsast.model.params import map_params
 
 pytest.importorskip("torch")
-from tests.crosscheck.case_kinds import READOUTS, SMOOTH, draw_network  # noqa: E402
+from tests.crosscheck.case_kinds import READOUTS, SMOOTH, draw_network
 
 VARIANTS = range(10)
 SMOOTHING = 0.1
