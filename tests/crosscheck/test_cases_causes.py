@@ -94,17 +94,16 @@ def test_a_gradient_that_is_off_by_the_leak_is_not_called_off_by_the_slope(seed)
     assert "its slope" not in report.cause.says
 
 
-BENDS = {
-    "tanh": lambda g: np.tanh(3.0 * g),
-    "cube": lambda g: 40.0 * g**3,
-    "root": lambda g: np.sign(g) * np.sqrt(abs(g)),
-}
+BENDS = (
+    lambda g: np.tanh(3.0 * g),
+    lambda g: 40.0 * g**3,
+    lambda g: np.sign(g) * np.sqrt(abs(g)),
+)
 
 
 @pytest.mark.parametrize("seed", range(kinds.VARIANTS))
-@pytest.mark.parametrize("name", BENDS)
-def test_no_cause_is_fitted_to_a_gradient_of_two_numbers(name, seed):
-    rng = np.random.default_rng([seed, len(name)])
+def test_no_cause_is_fitted_to_a_gradient_of_two_numbers(seed):
+    rng, bend = np.random.default_rng(seed), BENDS[seed % 3]
     neuron = rs.LIF(0.5, 0.5, rs.FastSigmoid(2.0), kinds.RESETS[seed % 3])
     network = rs.Network((1, 2), neuron, rs.SpikeRate(4.0), bias=False)
     params = (rs.Layer(rng.uniform(0.3, 1.8, (2, 1))),)
@@ -112,7 +111,7 @@ def test_no_cause_is_fitted_to_a_gradient_of_two_numbers(name, seed):
 
     def gradient(params, x, y):
         loss, grads = rs.fast.loss_and_grad(network, params, x, y)
-        return loss, (rs.Layer(BENDS[name](grads[0].w)),)
+        return loss, (rs.Layer(bend(grads[0].w)),)
 
     report = rs.check(gradient, case)
 
