@@ -117,7 +117,7 @@ KINDS = {
     "derivative times 0.08": Kind(bent(lambda own, v, u, k: 0.08 * own(v)), ("multiplied by 0.08",), alone=True),
     "derivative zero": Kind(bent(lambda own, v, u, k: 0 * v), ("multiplied by 0", "multiplied by zero", "detached"), alone=True),
     "derivative of another shape": Kind(bent(arctan_shape), ("derivative of Arctan",), HARD | {"spikes": SPIKES[1:]}, alone=True),
-    "box of another width": Kind(bent(lambda own, v, u, k: (v.abs() < 0.4) * 1.0), ("replaced by 1 where",), HARD, least=9),
+    "box of another width": Kind(bent(lambda own, v, u, k: (v.abs() < 0.4) * 1.0), ("1 where",), HARD, least=9),
     # What is missing, late or cut.
     "reset wipes the input": Kind(flag("wipes input"), ("reset wiping the input",), {"resets": RESETS[:1]}, least=9),
     "synapse ignored": Kind(flag("synapse ignored"), ("synapse's leak 0",), CURRENT),
@@ -127,8 +127,8 @@ KINDS = {
     "layers one step late": Kind(flag("late input"), ("input one step late",), SMOOTH, alone=True),
     "leaked subtraction, detached": Kind(flag("other reset", "reset cut"), ("leaked subtraction",), {"resets": RESETS[1:2]}),
     # Factors of everything.
-    "summed over the batch": Kind(faults.KINDS["times batch"], ("number of recordings to the power 1",)),
-    "over the steps": Kind(faults.KINDS["over T"], ("number of steps to the power -1",)),
+    "summed over the batch": Kind(faults.KINDS["times batch"], ("number of recordings",)),
+    "over the steps": Kind(faults.KINDS["over T"], ("number of steps",)),
     "clipped norm": Kind(faults.KINDS["clip norm 0.05"], ("norm 0.05",)),
 }  # fmt: skip
 
