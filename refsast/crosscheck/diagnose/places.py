@@ -138,7 +138,7 @@ def _probe_backward(
     if any(not any(wrong[layer].values()) for layer in below):
         return Location("gradient", top, how="a layer below is right, so adjoints are")
     if top == len(case.network.neurons):
-        return Location("gradient", top, how="the highest gradients that are wrong")
+        return Location("not known", how="gradients of the readout are wrong, and of all below")
     bias = exam.right.grads[top].b
     if bias is not None and bias.any() and not wrong[top]["b"]:  # it is the sum of all adjoints
         return Location("gradient", top, how="adjoints are right, as their sum in the bias is")
