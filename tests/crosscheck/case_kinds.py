@@ -110,14 +110,14 @@ KINDS = {
     "another threshold": Kind(number(theta=lambda a: 0.55, drop=lambda a: 0.55), ("threshold 0.55",), SMOOTH, alone=True),
     "another gain": Kind(faults.KINDS["gain 7"], ("gain 7",), {"readouts": READOUTS[:1]}),
     "input scaled": Kind(number(scale=lambda a: 0.1 * a), ("scale of all input",), CURRENT | SMOOTH),
-    "another leak and scale": Kind(number(leak=lambda a: 0.875, scale=lambda a: 0.125), ("leak 0.875",), CURRENT | SMOOTH, least=8),
+    "another leak and scale": Kind(number(leak=lambda a: 0.875, scale=lambda a: 0.125), ("leak 0.875",), CURRENT | SMOOTH, least=9),
     "reset subtracts 1": Kind(number(drop=lambda a: 1.0), ("what a reset subtracts", "the reset multiplied"), {"resets": RESETS[1:]} | SMOOTH, alone=True),
     "another readout leak": Kind(faults.KINDS["readout leak 0.6"], ("readout's leak 0.6",), LEAKY),
     # The surrogate, in hidden layers only or in all.
     "derivative times 0.08": Kind(bent(lambda own, v, u, k: 0.08 * own(v)), ("multiplied by 0.08",), alone=True),
     "derivative zero": Kind(bent(lambda own, v, u, k: 0 * v), ("multiplied by 0", "multiplied by zero", "detached"), alone=True),
     "derivative of another shape": Kind(bent(arctan_shape), ("derivative of Arctan",), HARD | {"spikes": SPIKES[1:]}, alone=True),
-    "box of another width": Kind(bent(lambda own, v, u, k: (v.abs() < 0.4) * 1.0), ("1 where",), HARD, least=6),
+    "box of another width": Kind(bent(lambda own, v, u, k: (v.abs() < 0.4) * 1.0), ("1 where",), HARD, least=5),
     # What is missing, late or cut.
     "reset wipes the input": Kind(flag("wipes input"), ("reset wiping the input",), {"resets": RESETS[:1]}, least=9),
     "synapse ignored": Kind(flag("synapse ignored"), ("synapse's leak 0",), CURRENT),
@@ -125,7 +125,7 @@ KINDS = {
     "readout's state detached": Kind(faults.KINDS["readout cut"], ("readout's state detached",), LEAKY, least=9),
     "states and readout's detached": Kind(detach_hidden_and_readout, ("readout's state detached",), LEAKY, least=9),
     "layers one step late": Kind(flag("late input"), ("input one step late",), SMOOTH, alone=True),
-    "leaked subtraction, detached": Kind(flag("other reset", "reset cut"), ("leaked subtraction",), {"resets": RESETS[1:2]}, least=9),
+    "leaked subtraction, detached": Kind(flag("other reset", "reset cut"), ("leaked subtraction",), {"resets": RESETS[1:2]}),
     # Factors of everything.
     "summed over the batch": Kind(faults.KINDS["times batch"], ("number of recordings",)),
     "over the steps": Kind(faults.KINDS["over T"], ("number of steps",)),
