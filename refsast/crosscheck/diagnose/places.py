@@ -17,9 +17,11 @@ from refsast.arrays import Array
 from refsast.crosscheck.case import Case, Gradient, truncate_case
 from refsast.crosscheck.compare import Examination, examine
 from refsast.crosscheck.diagnose.localise import Location, array_errors, wrong_arrays
+from refsast.crosscheck.variants import solve
 from refsast.model.params import map_params
 
 HUGE = 1e12  # thresholds: a potential so far from its own saturates every spike
+STRONG = 100.0  # times what a layer remembers of the step before
 SINGLE_SUM, DOUBLE_SUM = 1e-5, 1e-10  # relative: how near two sums of one precision are
 DECISIVE = 1e-6  # relative: a loss that is off by less may be so by a spike not quite saturated
 
@@ -100,23 +102,40 @@ def _first_wrong_step(gradient: Gradient, case: Case) -> int | None:
 def _saturate(case: Case, layer: int, *, turns: bool) -> Case | None:
     """The case with layers up to one fully on and off, half of the neurons each.
 
-    Steady, they are so whatever their leak, threshold and reset. In turns, they change at every
-    step, so that time weights and memories of what reads them have something to do; a wrong leak in
-    them may show then. None where a layer has one neuron only.
+    Steady, they are so whatever their leak, threshold and reset; a bias drives them, too, in case
+    that their input is late. In turns, spikes change over time and from recording to recording, so
+    that what weighs steps, remembers or exchanges recordings has something to do; a wrong leak in
+    them may show then. None where a layer has one neuron only, or memory keeps it from turning.
     """
+    for off in (1.0, STRONG):
+        saturated = _drive(case, layer, off, turns=turns)
+        if saturated is None or not turns or len(case.x) == 1:
+            return saturated
+        s = solve(saturated).s
+        assert s is not None
+        if (abs(np.diff(s[layer], axis=0)) > 0.5).any():
+            return saturated
+    return None
+
+
+def _drive(case: Case, layer: int, off: float, *, turns: bool) -> Case | None:
+    """The case with weights that saturate layers; `off` is how much more it is driven to turn."""
     params, below = list(case.params), np.ones(case.x.shape[2])
     for i in range(layer + 1):
         signs = np.ones(case.network.sizes[i + 1])
         signs[1::2] = -1.0
         if len(signs) < 2:
             return None
-        old = params[i]
-        w = HUGE * case.network.neurons[i].threshold * np.outer(signs, below)
-        b, v = (None if a is None else np.zeros_like(a) for a in (old.b, old.v))
-        params[i], below = replace(old, w=w, b=b, v=v), signs
+        old, drive = params[i], HUGE * case.network.neurons[i].threshold
+        b = None if old.b is None else (0.0 if turns else drive) * signs
+        v = None if old.v is None else np.zeros_like(old.v)
+        params[i] = replace(old, w=drive * np.outer(signs, below), b=b, v=v)
+        # So that the spikes of either turn drive the next layer as much, or by `off`.
+        below = np.where(signs > 0.0, 1.0 / (signs > 0.0).sum(), -off / (signs < 0.0).sum())
     x = np.ones_like(case.x)
     if turns:
-        x[1::2] = -1.0
+        turn = np.add.outer(np.arange(len(x)), np.arange(x.shape[1]))[..., None] % 2
+        x *= np.where(turn == 0, 1.0, -off)
     return replace(case, params=tuple(params), x=x)
 
 
@@ -132,7 +151,7 @@ def _probe_backward(
     if any(not any(wrong[layer].values()) for layer in below):
         return Location("gradient", top, how="a layer below is right, so adjoints are")
     if top == len(case.network.neurons):
-        return Location("gradient", top, how="the highest gradients that are wrong")
+        return Location("not known", how="gradients of the readout are wrong, and of all below")
     bias = exam.right.grads[top].b
     if bias is not None and bias.any() and not wrong[top]["b"]:  # it is the sum of all adjoints
         return Location("gradient", top, how="adjoints are right, as their sum in the bias is")
