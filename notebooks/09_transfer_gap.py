@@ -41,8 +41,8 @@ BLUE, GREY, RED, YELLOW, GREEN, VIOLET = [f"C{i}" for i in range(6)]
 #
 # No training yet. One neuron gets a constant current for 200 steps, and we count: how often does it
 # fire per step? With hard spikes that is a rate of zeros and ones, with smooth spikes a mean of
-# fractions. We draw both against the current, for the three resets. Where the two curves differ, the
-# next layer gets another input after the swap.
+# fractions. We draw both against the current, for the three resets. Where the two curves differ,
+# the next layer gets another input after the swap.
 
 # %%
 current, steps = np.linspace(0.0, 1.4, 57), 200
@@ -78,24 +78,22 @@ plt.show()
 #
 # $$\theta \sum_{t<T} s_t = \sum_{t \le T} I_t - u_T .$$
 #
-# A spike takes away exactly $\theta$, and half a spike half of it. What came in has either been sent
-# on or is still there. This is a *ledger*, and **it does not contain the spike function at all**:
-# after the swap the number of spikes differs only by what is left in $u_T$, however long the run.
-# The reset to zero keeps no ledger. It throws away what stands above the threshold, and a smooth
-# spike of 0.3 throws away 30 % of the potential far below it.
+# A spike takes away exactly $\theta$, and half a spike half of it. What came in has either been
+# sent on or is still there. This is a *ledger*, and **it does not contain the spike function at
+# all**: after the swap the number of spikes differs only by what is left in $u_T$, however long the
+# run. The reset to zero keeps no ledger. It throws away what stands above the threshold, and a
+# smooth spike of 0.3 throws away 30 % of the potential far below it.
 
 # %%
 apart = {name: np.abs(smooth - hard).max() for name, (smooth, hard) in rates.items()}
 print({name: f"at most {value:.2f} per step" for name, value in apart.items()})
 assert apart["subtract"] < 0.5 * apart["to zero"] < apart["none"]
-smooth, hard = single(rs.Subtract(), leak=1.0)
-sent = [trace.s[0][:-1].sum(axis=0) for trace in (smooth, hard)]
-left = [trace.u[0][-1] for trace in (smooth, hard)]
-assert np.allclose(sent[0] - sent[1], left[1] - left[0], atol=1e-9)  # the ledger
-smooth, hard = single(rs.ToZero(), leak=1.0)
-sent = [trace.s[0][:-1].sum(axis=0) for trace in (smooth, hard)]
-left = [trace.u[0][-1] for trace in (smooth, hard)]
-assert np.abs(sent[0] - sent[1] - left[1] + left[0]).max() > 20.0  # and no ledger
+missing = {}
+for name, reset in resets.items():
+    for trace in single(reset, leak=1.0):
+        sent, left = trace.s[0][:-1].sum(axis=0)[:, 0], trace.u[0][-1, :, 0]
+        missing.setdefault(name, []).append(np.abs(steps * current - sent - left).max())
+assert max(missing["subtract"]) < 1e-9 < 20.0 < min(missing["to zero"])  # the ledger, and none
 
 # %% [markdown]
 # ## 2. The dose: how steep is the readout?
@@ -105,8 +103,8 @@ assert np.abs(sent[0] - sent[1] - left[1] + left[0]).max() > 20.0  # and no ledg
 # of its output neuron. We vary the gain and nothing else.
 #
 # Why the gain? It says how much of a spike is enough. At a gain of 10 a lead of two logits needs a
-# neuron that fires in one step of five. At a gain of 100 the same lead is two hundredths of a spike:
-# a smooth neuron sends as much while it stays far below the threshold. A whisper.
+# neuron that fires in one step of five. At a gain of 100 the same lead is two hundredths of a
+# spike: a smooth neuron sends as much while it stays far below the threshold. A whisper.
 
 # %%
 events, digits = rs.synthetic_digits(900, np.random.default_rng(0), steps=5)
@@ -337,8 +335,8 @@ plt.show()
 # the first third of the training, catches up, and ends a little ahead: one or two points, of two
 # seeds. Had we stopped at 600 gradients, we would have reported that SAST makes the gap worse. (A
 # radius of 0.3 with the 16 epochs of section 2 indeed does so: exercise 2.) In the overture, with
-# four hidden layers, and in `docs/transfer_gap.md`, with 128 neurons and 4,000 recordings, it closes
-# nearly all of the gap. So SAST is not a switch: it needs its radius, and time.
+# four hidden layers, and in `docs/transfer_gap.md`, with 128 neurons and 4,000 recordings, it
+# closes nearly all of the gap. So SAST is not a switch: it needs its radius, and time.
 #
 # One thing that it does can be seen inside. `near_smooth` is the share of potentials within a tenth
 # of the threshold from it, where the swap decides by a hair. In the second layer SAST halves it.
@@ -383,11 +381,11 @@ def hard_accuracy(network, params, x, y):
     return 100.0 * (answers == y).mean()
 
 
-FACTORS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+FACTORS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
 
 
 def retuned(network, params):
-    """The network with one factor on its thresholds, the best on the training recordings."""
+    """With one factor, the best on the training recordings; of equally good ones the largest."""
     tried = [scaled(network, [factor] * 3) for factor in FACTORS]
     return max(tried, key=lambda each: hard_accuracy(each, params, *train)), params
 
@@ -408,7 +406,7 @@ hard_of = {
 # %%
 figure, axis = plt.subplots(figsize=(7.6, 3.6))
 colours = (GREY, GREEN, GREY, GREEN, BLUE, BLUE)
-for row, ((name, values), colour) in enumerate(zip(hard_of.items(), colours, strict=True)):
+for row, (values, colour) in enumerate(zip(hard_of.values(), colours, strict=True)):
     axis.barh(row, values.mean(), 0.6, color=colour, alpha=0.75)
     axis.plot(values, [row - 0.1, row + 0.1], "o", color="black", markersize=4)
 axis.set(yticks=range(6), yticklabels=hard_of, xlabel="hard accuracy, held-out (%)")
@@ -417,13 +415,16 @@ axis.invert_yaxis()
 plt.show()
 
 # %% [markdown]
-# (The axis begins at 70 %.) One number for all thresholds gives the baseline about what SAST gives,
-# and SAST can be re-tuned, too. Best of all is the network that never had the trouble: a modest gain
-# and a reset that keeps its ledger, trained with *a fifth* of the gradients. Differences of a point
-# between two seeds mean nothing here; the last bar is several points above the first.
+# (The axis begins at 70 %.) The re-tuned thresholds give SAST two points and the baseline nothing.
+# Why? The factor is chosen on the training recordings, and of *those* the hard baseline reads more
+# than 98 % already. There is no gap where the network has learned by heart! All that we called the
+# gap here is on recordings that it has not seen. So this control has little to choose by, and one
+# should not lean on it.
 #
-# The order may be another one elsewhere: in the blind comparison of `docs/transfer_gap.md` SAST is
-# well ahead of re-tuned thresholds, and behind the modest gain there, too.
+# Best of all is the network that never had the trouble: a modest gain and a reset that keeps its
+# ledger, trained with *a fifth* of the gradients. Differences of a point between two seeds mean
+# nothing here, but this bar is several points above the first. In the blind comparison of
+# `docs/transfer_gap.md` the modest gain is ahead of SAST, too, and re-tuned thresholds are behind.
 
 # %%
 print({name: f"{values.mean():.1f} %" for name, values in hard_of.items()})
@@ -432,8 +433,9 @@ assert spent[0] < 0.21 * spent[1]
 best = hard_of["gain 10, subtract"]
 assert best.mean() == max(values.mean() for values in hard_of.values())
 assert best.min() > hard_of["baseline"].max() + 1.0
-assert hard_of["baseline, re-tuned"].mean() > hard_of["baseline"].mean()
-assert hard_of["SAST, re-tuned"].mean() > hard_of["SAST"].mean()
+won = {arm: hard_of[f"{arm}, re-tuned"].mean() - hard_of[arm].mean() for arm in ends}
+assert abs(won["baseline"]) < 1.0 < won["SAST"]
+assert min(hard_accuracy(*end, *train) for end in ends["baseline"]) > 98.0
 
 # %% [markdown]
 # ## What we now know
@@ -444,6 +446,7 @@ assert hard_of["SAST, re-tuned"].mean() > hard_of["SAST"].mean()
 # keeps a ledger that does not. A layer's cost depends on the other layers, so often no single layer
 # is to blame. SAST thins out the potentials near the threshold and closes the gap in time, at the
 # right radius; but where one may choose the gain and the reset, these do better, and for nothing.
+# Look on held-out recordings: on those of the training there may be no gap at all.
 #
 # In the code: `refsast/model/reset.py`, `refsast/model/readout.py`,
 # `refsast/experiment/diagnose/`, `refsast/experiment/calibrate.py` (the re-tuned thresholds, also
@@ -489,19 +492,14 @@ assert early_sast.silent > scores[100.0][0].silent
 # %% [markdown]
 # ### Exercise 3
 #
-# Re-tune each threshold by itself: go through the layers from the input on, and keep the factor that
-# is best on the training recordings. It cannot read fewer of *those* than one factor for all, if you
-# start from it. Is it better on the held-out ones?
+# A gap of 5 points: is it one? Ask `rs.explain` about the long baseline of section 5, on the first
+# 20, 100 and all 400 held-out recordings. From when on is a gap called established, and by what?
 
 # %% tags=["solution"]
-# It need not be: three numbers fit 500 recordings better than one, and may fit them too well.
-network, params = ends["baseline"][0]
-start = retuned(network, params)[0].neurons[0].threshold
-factors = [start] * 3
-for i in range(3):
-    trials = [[*factors[:i], f, *factors[i + 1 :]] for f in (start, *FACTORS)]
-    factors = max(trials, key=lambda each: hard_accuracy(scaled(network, each), params, *train))
-pair = [scaled(network, [start] * 3), scaled(network, factors)]
-on_train, on_held_out = ([hard_accuracy(n, params, *d) for n in pair] for d in (train, held_out))
-print(f"factors {np.round(factors, 1)}; training {on_train}, held-out {on_held_out}")
-assert on_train[1] >= on_train[0] >= hard_accuracy(network, params, *train)
+# By an exact sign test on the recordings that change: six lost and none won would do, for instance.
+for many in (20, 100, 400):
+    part = rs.diagnose(*ends["baseline"][0], held_out[0][:, :many], held_out[1][:many])
+    print(f"{many}: {part.swap.lost} lost, {part.swap.won} won, chance {part.swap.chance:.2g}")
+    named = "no cause is named" in " ".join(rs.explain(part))
+    assert named == (not part.swap.is_established)
+assert part.swap.is_established
