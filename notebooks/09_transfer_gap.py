@@ -425,12 +425,11 @@ axis.invert_yaxis()
 plt.show()
 
 # %% [markdown]
-# (The axis begins at 70 %.)
-# Re-tuned thresholds change little: a point or two for SAST (less where sums round otherwise),
-# next to nothing for the baseline. Why? The factor is chosen on the training recordings, and of *those* the hard baseline
-# reads more than 98 % already. There is no gap where the network has learned by heart! All that we
-# called the gap here is on recordings that it has not seen. So this control has little to choose
-# by, and one should not lean on it.
+# (The axis begins at 70 %.) Re-tuned thresholds change little: a point or two for SAST (less where
+# sums round otherwise), next to nothing for the baseline. Why? The factor is chosen on the training
+# recordings, and of *those* the hard baseline reads more than 98 % already. There is no gap where
+# the network has learned by heart! All that we called the gap here is on recordings that it has not
+# seen. So this control has little to choose by, and one should not lean on it.
 #
 # In front, if narrowly before the re-tuned SAST, is the network that never had the trouble: a
 # modest gain and a reset that keeps its ledger, trained with *a fifth* of the gradients.
