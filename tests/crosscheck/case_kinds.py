@@ -110,7 +110,7 @@ KINDS = {
     "another threshold": Kind(number(theta=lambda a: 0.55, drop=lambda a: 0.55), ("threshold 0.55",), SMOOTH, alone=True),
     "another gain": Kind(faults.KINDS["gain 7"], ("gain 7",), {"readouts": READOUTS[:1]}),
     "input scaled": Kind(number(scale=lambda a: 0.1 * a), ("scale of all input",), CURRENT | SMOOTH),
-    "another leak and scale": Kind(number(leak=lambda a: 0.875, scale=lambda a: 0.125), ("leak 0.875",), CURRENT | SMOOTH, least=9),
+    "another leak and scale": Kind(number(leak=lambda a: 0.875, scale=lambda a: 0.125), ("leak 0.875",), CURRENT | SMOOTH, least=8),
     "reset subtracts 1": Kind(number(drop=lambda a: 1.0), ("what a reset subtracts", "the reset multiplied"), {"resets": RESETS[1:]} | SMOOTH, alone=True),
     "another readout leak": Kind(faults.KINDS["readout leak 0.6"], ("readout's leak 0.6",), LEAKY),
     # The surrogate, in hidden layers only or in all.
@@ -125,7 +125,7 @@ KINDS = {
     "readout's state detached": Kind(faults.KINDS["readout cut"], ("readout's state detached",), LEAKY, least=9),
     "states and readout's detached": Kind(detach_hidden_and_readout, ("readout's state detached",), LEAKY, least=9),
     "layers one step late": Kind(flag("late input"), ("input one step late",), SMOOTH, alone=True),
-    "leaked subtraction, detached": Kind(flag("other reset", "reset cut"), ("leaked subtraction",), {"resets": RESETS[1:2]}),
+    "leaked subtraction, detached": Kind(flag("other reset", "reset cut"), ("leaked subtraction",), {"resets": RESETS[1:2]}, least=8),
     # Factors of everything.
     "summed over the batch": Kind(faults.KINDS["times batch"], ("number of recordings",)),
     "over the steps": Kind(faults.KINDS["over T"], ("number of steps",)),

@@ -435,7 +435,7 @@ def judge(case, slip, dtype):
         )
         if found[0] == "gradient" and place.what == "gradient":
             right = place.layer is None or place.layer == found[1]
-        verdict = "right" if right else ("WRONG" if place.first else "certain")
+        verdict = "right" if right else "WRONG"
     return report, took, verdict, found
 
 

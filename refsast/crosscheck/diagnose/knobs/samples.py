@@ -143,7 +143,10 @@ def loss_errors(
     peak, limit = abs(loss_vector(samples)).max(), relative_limit(samples.dtype)
     want = loss_vector(samples, which)
     allowed = limit * abs(want) + 1e-3 * limit * peak
-    return (predict_losses(samples, dials, question, which) - want) / allowed
+    gap = predict_losses(samples, dials, question, which) - want
+    # Where nothing is allowed, as with the loss of one class, only what is equal has no error.
+    errors = np.where(gap == 0.0, 0.0, np.inf)
+    return np.divide(gap, allowed, out=errors, where=allowed > 0.0)
 
 
 def predict_losses(
