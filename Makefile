@@ -8,6 +8,8 @@
 #   make theorems              check, attack and certify every theorem: a table and a page
 #   make mutants               plant errors one by one and count those that a test catches
 #   make peers                 the tests against PyTorch and other libraries, and docs/peers.md
+#   make docs                  build the site without a network: build/site/index.html
+#   make docs-check            build it, follow its links and walk it in a headless browser
 #   make bench                 time gradients, here and in other libraries: a page and two figures
 
 PYTHON ?= python3
@@ -25,7 +27,7 @@ ADAPTED := $(addprefix tests/crosscheck/test_,adapters.py adapter_jax.py causes.
 	module_wrapper.py conventions_peers.py \
 	nir.py golden_torch.py diagnose_modules.py)
 
-.PHONY: demo test lint types contracts notebooks notebooks-check theorems mutants peers bench clean
+.PHONY: demo test lint types contracts notebooks notebooks-check theorems mutants peers docs docs-check bench clean
 
 .venv/base: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -39,6 +41,10 @@ ADAPTED := $(addprefix tests/crosscheck/test_,adapters.py adapter_jax.py causes.
 .venv/peers: .venv/dev
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[peers]"
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps "sinabs==3.1.3"
+	@touch $@
+
+.venv/docs: .venv/base
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[docs]"
 	@touch $@
 
 demo: .venv/base
@@ -72,8 +78,14 @@ mutants: .venv/dev
 
 peers: .venv/peers
 	$(BIN)/python -m pytest --numprocesses $(JOBS) tests/gradient/test_torch.py tests/optim/test_descent.py \
-		tests/test_bench.py tests/test_audit.py tests/test_pages.py $(ADAPTED)
+		tests/test_bench.py tests/test_audit.py tests/test_pages.py tests/site/test_guides.py $(ADAPTED)
 	$(BIN)/python -m tests.audit $(AUDIT)
+
+docs: .venv/docs
+	$(BIN)/python docs/site/build.py
+
+docs-check: docs .venv/dev
+	$(BIN)/python -m pytest tests/site/test_site.py tests/site/test_walk.py
 
 # With all cores, and with whatever other libraries can be installed.
 bench: .venv/dev

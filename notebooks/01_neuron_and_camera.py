@@ -241,15 +241,11 @@ plt.show()
 
 
 # %%
-def offset(which):
-    """From the mean ON event to the mean OFF event: columns to the right, rows down."""
-    off_minus_on = [
-        place[which & ~on].mean() - place[which & on].mean() for place in (three.x, three.y)
-    ]
-    return np.array(off_minus_on)
-
-
-found = {name: offset(which) for name, which in inside.items()}
+places = (three.x, three.y)  # mean OFF less mean ON event: columns to the right, rows down
+found = {
+    name: np.array([place[which & ~on].mean() - place[which & on].mean() for place in places])
+    for name, which in inside.items()
+}
 print({name: value.round(1).tolist() for name, value in found.items()})
 assert found["down"][1] > 1.0
 assert found["right and up"][0] > 1.0 > -1.0 > found["right and up"][1]

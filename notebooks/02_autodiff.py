@@ -15,6 +15,7 @@ import sys
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.colors import SymLogNorm
 
 import refsast as rs
 from refsast.autodiff import value_and_grad
@@ -329,10 +330,10 @@ def cross_entropy(logits):
     return np.sum(np.log(np.sum(np.exp(logits), axis=1)) - np.sum(logits * hot, axis=1)) / len(hot)
 
 
-def loss(w, b):
+def loss(w, b, seen_by_reset=lambda s: s):  # the last argument is for exercise 3
     u, s, count = 0.0, 0.0, 0.0
     for current in [now @ w.T + b for now in x]:
-        u = 0.9 * (u * (1.0 - s)) + current
+        u = 0.9 * (u * (1.0 - seen_by_reset(s))) + current
         s = spike(u - 1.0)
         count = count + s
     return cross_entropy(gain * count / len(x))
@@ -365,8 +366,8 @@ assert np.allclose(ours[1], theirs[0].b, rtol=1e-12)
 # \nabla f, d \rangle$ and you have $H d$, the Hessian times a vector, without the Hessian. SAM's
 # theory (notebook 05) and every measurement of sharpness (11) stand on this.
 #
-# The figure shows all of the Hessian of our small layer in the weights of the first neuron, one
-# column per product.
+# The figure shows the whole Hessian in the 24 weights of our small layer, one column per product;
+# weights 0 to 7 belong to the first neuron, and so on.
 
 
 # %%
@@ -376,32 +377,32 @@ def hvp(f, at, direction):
     return backward(np.sum(slope * direction), [node])[0]
 
 
-def loss_of_first(row):
-    first = np.eye(3)[:, :1]
-    return loss(first @ np.reshape(row, (1, 8)) + (1.0 - first) * w, b)
-
-
-hessian = np.array([hvp(loss_of_first, w[0], d) for d in np.eye(8)])
+units = np.eye(w.size).reshape(-1, *w.shape)
+hessian = np.array([hvp(lambda w: loss(w, b), w, unit).ravel() for unit in units])
 figure, axis = plt.subplots(figsize=(4.6, 3.6))
-drawn = axis.imshow(hessian, cmap="RdBu_r", vmin=-np.abs(hessian).max(), vmax=np.abs(hessian).max())
+scale = SymLogNorm(1e-3, vmin=-3.0, vmax=3.0)  # small entries can be seen, too
+drawn = axis.imshow(hessian, cmap="RdBu_r", norm=scale)
 figure.colorbar(drawn, label="second derivative of the loss (nats)")
-axis.set(xlabel="weight from input", ylabel="weight from input")
+axis.set(xlabel="weight", ylabel="weight", xticks=(0, 8, 16), yticks=(0, 8, 16))
 axis.grid(visible=False)
 plt.show()
 
 # %% [markdown]
 # It is symmetric, as second derivatives are; nothing in the code says so. It has both signs: this
-# loss is not convex. And it agrees with `rs.reference.hvp`.
+# loss is not convex. And it has blocks: between weights of different neurons it is much smaller,
+# since these neurons meet only in the softmax. It agrees with `rs.reference.hvp`.
 
 # %%
-slopes = [complex_step(lambda a: grad(loss_of_first, a)[0], w[0], d) for d in np.eye(8)]
-assert np.abs(hessian - hessian.T).max() < 1e-14
-assert np.allclose(hessian, slopes, rtol=1e-11, atol=1e-15)
+slopes = [complex_step(lambda w: grad(loss, w, b)[0], w, unit).ravel() for unit in units]
+assert np.abs(hessian - hessian.T).max() < 1e-13
+assert np.allclose(hessian, slopes, rtol=1e-9, atol=1e-13)
+blocks = np.abs(hessian).reshape(3, 8, 3, 8).max(axis=(1, 3))  # the largest entry of each block
+assert np.all(blocks - np.diag(np.diag(blocks)) < 0.25 * np.sqrt(np.outer(*[np.diag(blocks)] * 2)))
 assert np.linalg.eigvalsh(hessian).min() < 0.0 < np.linalg.eigvalsh(hessian).max()
 
-first_only = rs.Layer(np.eye(3)[:, :1] * np.eye(8)[0], np.zeros(3))
-column = rs.reference.hvp(network, (rs.Layer(w, b),), x, labels, (first_only,))
-assert np.allclose(column[0].w[0], hessian[0], rtol=1e-12)
+direction = rs.Layer(units[0], np.zeros(3))
+(column,) = rs.reference.hvp(network, (rs.Layer(w, b),), x, labels, (direction,))
+assert np.allclose(column.w.ravel(), hessian[0], rtol=1e-9, atol=1e-13)
 
 # %% [markdown]
 # ## What we now know
@@ -451,22 +452,12 @@ assert complex_step(magnitude, -2.0) == -1.0
 
 # %% [markdown]
 # ### Exercise 3
-# Libraries offer a `detach`: a value that the tape takes for a constant. Write it for our `Node` in
-# one line, detach the spike in the reset of `loss`, and let the complex step judge the result. Is
-# it still the gradient of the loss?
-
+# Libraries offer a `detach`: a value that the tape takes for a constant. Which function of ours is
+# that? Detach the spike in the reset of `loss`, and let the complex step judge the result. Is it
+# still the gradient of the loss?
 
 # %% tags=["solution"]
-def detached_loss(w):
-    u, s, count = 0.0, 0.0, 0.0
-    for current in [now @ w.T + b for now in x]:
-        u = 0.9 * (u * (1.0 - primal(s))) + current
-        s = spike(u - 1.0)
-        count = count + s
-    return cross_entropy(gain * count / len(x))
-
-
-other = grad(detached_loss, w)[0]
-assert detached_loss(w) == loss(w, b)  # the same loss
+(other,) = grad(lambda w: loss(w, b, primal), w)  # primal(x) is detach(x)
+assert loss(w, b, primal) == loss(w, b)  # the same loss
 print(f"detached: off by {np.abs(other.ravel() - judged).max() / np.abs(judged).max():.0%}")
 assert np.abs(other.ravel() - judged).max() > 0.01 * np.abs(judged).max()  # not its gradient

@@ -346,7 +346,7 @@ def last_potential(now):
 
 
 nudged = currents + 1j * 1e-40 * (np.arange(60) == 39)[:, None]  # checks the products themselves
-assert np.allclose(np.abs(last_potential(nudged).imag / 1e-40), products[16.0][19], rtol=1e-9)
+assert np.allclose(np.abs(last_potential(nudged).imag / 1e-40), products[16.0][19], rtol=1e-6)
 
 # %% [markdown]
 # ## 6. What cutting time does
@@ -364,16 +364,18 @@ def cosine(p, q):
     return p @ q / np.linalg.norm(p) / np.linalg.norm(q)
 
 
-def truncated_cosines(slope):
+def truncated_cosines(slope, seed):
     steep = replace(deep, neuron=replace(neuron, spike=rs.Arctan(slope)))
-    exact = backpropagate(steep, theta, x, y)
-    return [cosine(backpropagate(steep, theta, x, y, cut=k), exact) for k in blocks]
+    drawn, batch = rs.init(deep, seed), (np.random.default_rng(seed).random(x.shape) < 0.4) * 1.0
+    exact = backpropagate(steep, drawn, batch, y)
+    return [cosine(backpropagate(steep, drawn, batch, y, cut=k), exact) for k in blocks]
 
 
-cosines = {slope: truncated_cosines(slope) for slope in (2.0, 8.0, 16.0, 32.0)}
-figure, axis = plt.subplots(figsize=(7, 3.6))
-for (slope, values), colour in zip(cosines.items(), (BLUE, GREEN, YELLOW, RED), strict=True):
-    axis.semilogx(blocks, values, "o-", color=colour, label=f"slope {slope:g}")
+cosines = {s: np.array([truncated_cosines(s, seed) for seed in range(8)]) for s in (2.0, 32.0)}
+figure, axis = plt.subplots(figsize=(7, 3.8))
+for (slope, values), colour in zip(cosines.items(), (BLUE, RED), strict=True):
+    axis.semilogx(blocks, values.T, color=colour, linewidth=0.7, alpha=0.6)
+    axis.semilogx(blocks, np.median(values, axis=0), "o-", color=colour, label=f"slope {slope:g}")
 axis.set(xlabel="length of a block (steps)", ylabel="cosine to the gradient", xticks=blocks)
 axis.set(xticklabels=blocks, ylim=(-1.05, 1.05))
 axis.axhline(0.0, color="black", linewidth=0.8)
@@ -381,19 +383,21 @@ axis.legend(loc="lower left")
 plt.show()
 
 # %% [markdown]
-# With soft spikes it hardly matters: even with every step cut from the next the cosine stays above
-# 0.9, since little would have come through anyway (the blue lines of section 5). With slope 16 a
-# cut every five steps leaves a vector that has nothing to do with the gradient. And with slope 32
-# look at the point at 15: a **single** cut in the middle of the run turns the vector round, more
-# against the gradient than along it. The few neurons that held most of the gradient held it across
-# the cut.
+# Thin lines are eight drawn networks, thick ones their medians. With soft spikes cutting hardly
+# matters: even with every step cut from the next the cosine stays above 0.75, since little would
+# have come through anyway (the blue lines of section 5). With steep spikes a cut every few steps
+# leaves a vector that has next to nothing to do with the gradient. And look at the red lines at 15:
+# a **single** cut, in the middle of the run, spoils the gradient of most of these networks, and
+# turns one of them right round. The few neurons that hold the gradient hold it across the cut.
 
 # %%
-print({slope: np.round(values, 3).tolist() for slope, values in cosines.items()})
-assert min(cosines[2.0]) > 0.9
-assert max(cosines[16.0][:4]) < 0.1
-assert cosines[32.0][blocks.index(15)] < -0.5
-assert all(values[-1] > 1.0 - 1e-12 for values in cosines.values())  # one block is the whole run
+single = cosines[32.0][:, blocks.index(15)]
+print(f"slope 32, one cut: cosines {np.sort(single).round(2).tolist()}")
+assert cosines[2.0].min() > 0.75
+assert np.median(cosines[32.0][:, :4], axis=0).max() < 0.4
+assert single.min() < -0.5
+assert np.median(single) < 0.5
+assert all(np.allclose(values[:, -1], 1.0) for values in cosines.values())  # one block: no cut
 
 # %% [markdown]
 # ## What we now know

@@ -55,7 +55,7 @@ def map_unordered(
         Processes on this machine; one works in this process. Positive.
     scheduler : str, optional
         Address of a Dask cluster, such as ``tcp://host:8786``, to be used instead: see
-        docs/cluster.md. Its own workers say how much is done at a time.
+        docs/guides/sweep_cluster.md. Its own workers say how much is done at a time.
 
     Raises
     ------

@@ -21,6 +21,8 @@ from refsast.model.validation import validate
 
 T = TypeVar("T")
 
+BESIDE_LAYERS = "what no layer has goes into its layer's mapping by a name, such as 'beta'"
+
 
 class Unsupported(ValueError):
     """What a factory raises where its library has no such network: left out, not failed.
@@ -250,7 +252,7 @@ def read_answer(reply: object, case: Case) -> tuple[Answer, np.dtype]:
             f"gradient must return (loss, grads) or an Answer, got {type(reply).__name__}"
         )
     network, dtypes = case.network, [np.dtype(np.float64)]
-    grads = arrange_grads(given.grads, network)
+    grads, beside = arrange_grads(given.grads, network)
 
     def read(value: object, name: str, shape: Sequence[int]) -> Array:
         array = require_real_array(value, name, shape)
@@ -275,11 +277,14 @@ def read_answer(reply: object, case: Case) -> tuple[Answer, np.dtype]:
         layers(given.s, "s"),
         layers(given.adjoints, "adjoints"),
         None if given.x is None else read(given.x, "x", case.x.shape),
-        tuple(
-            f"grads[{i}].{name}"
-            for i, layer in enumerate(grads)
-            if isinstance(layer, Mapping)
-            for name in list_extras(layer)
+        (
+            *(
+                f"grads[{i}].{name}"
+                for i, layer in enumerate(grads)
+                if isinstance(layer, Mapping)
+                for name in list_extras(layer)
+            ),
+            *beside,
         ),
     )
     return answer, min(dtypes, key=lambda dtype: dtype.itemsize)
@@ -290,7 +295,8 @@ def _read_params(grads: object, network: Network, steps: int, read: Callable[...
     if not isinstance(grads, Sequence) or isinstance(grads, str):  # a str is a sequence, too
         raise ValueError(f"grads must be a sequence of layers, got {type(grads).__name__}")
     if len(grads) != len(network.shapes):
-        raise ValueError(f"grads must have {len(network.shapes)} layers, got {len(grads)}")
+        way_out = f": {BESIDE_LAYERS}" if len(grads) > len(network.shapes) else ""
+        raise ValueError(f"grads must have {len(network.shapes)} layers, got {len(grads)}{way_out}")
     found = []
     for i, (layer, shapes) in enumerate(zip(grads, network.shapes, strict=True)):
         if layer is None:

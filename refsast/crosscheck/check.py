@@ -21,6 +21,8 @@ from refsast.crosscheck.diagnose.places import probe
 from refsast.crosscheck.power import Power, measure_power
 from refsast.crosscheck.tolerance import MAX_SHARE, STAGES
 
+NAMED = 3  # arrays that a reason names
+
 
 @dataclass(frozen=True, eq=False)
 class Report:
@@ -220,15 +222,22 @@ def _reasons(exam: Examination, power: Power, unclear: Sequence[int]) -> Iterato
             f"{which} a hard potential within rounding of the threshold; take other recordings, "
             "or float64"
         )
-    name, share = max((stage.resolution for stage in exam.stages), key=lambda each: each[1])
-    if share > MAX_SHARE:
+    if any(stage.resolution[1] > MAX_SHARE for stage in exam.stages):
         sharper = "take float64, fewer steps" if exam.dtype != np.float64 else "take fewer steps"
         limit = f"more than {MAX_SHARE} of it"
-        yield f"rounding may move {name} by {limit}; {sharper} or rs.harder(case)"
+        yield f"rounding may move {_name_vague(exam)} by {limit}; {sharper} or rs.harder(case)"
     if power.nonzero == 0.0:
         yield "every gradient is zero: this case can show nothing; take rs.harder(case)"
     elif exam.case.hard and not any(power.rates):
         yield "no neuron fires: this case can show little; take rs.harder(case)"
+
+
+def _name_vague(exam: Examination) -> str:
+    """The arrays that rounding moves too far, of a few the names."""
+    shares = [each for stage in exam.stages for each in stage.shares if each[1] > MAX_SHARE]
+    names = [name for name, _ in sorted(shares, key=lambda each: -each[1])]
+    rest = f" and {len(names) - NAMED} more arrays" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + rest
 
 
 def _missing_stages(exam: Examination) -> Iterator[str]:

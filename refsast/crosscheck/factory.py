@@ -44,7 +44,7 @@ def load_factory(spec: str, name: str = "impl") -> Factory:
     if not callable(factory):
         path, kind = spec.partition(":")[2], type(factory).__name__
         raise ValueError(f"{name} must name a callable, got {path!r}, a {kind}")
-    return factory
+    return factory  # pyright: ignore[reportReturnType]
 
 
 def build(factory: Factory, case: Case) -> Implementation:

@@ -7,7 +7,7 @@ import numpy as np
 from refsast.crosscheck.case import Case, truncate_case
 from refsast.crosscheck.compare import examine_answer
 from refsast.crosscheck.power import measure_power
-from refsast.crosscheck.tolerance import MAX_SHARE
+from refsast.crosscheck.tolerance import is_vague
 from refsast.crosscheck.variants import reference_variant, solve, unroll_variant
 from refsast.model.params import Layer, map_params
 
@@ -68,8 +68,11 @@ def _rate_power(case: Case) -> tuple[bool, float, float]:
     """How much a case can show, also in single precision: planted faults first."""
     exam = examine_answer(solve(case), case, np.dtype(np.float32))
     power = measure_power(exam)
-    sharp = all(stage.resolution[1] <= MAX_SHARE for stage in exam.stages)
-    return sharp, (power.planted - len(power.unseen)) / power.planted, power.nonzero
+    return (
+        not is_vague(exam.noise, exam.right),
+        (power.planted - len(power.unseen)) / power.planted,
+        power.nonzero,
+    )
 
 
 def _scale_layers(case: Case, goal: float) -> Case:

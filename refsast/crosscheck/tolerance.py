@@ -2,8 +2,8 @@
 
 Rule 1: every tolerance is measured, by runs with random errors (`gradient.noise`), never a constant
         of our choosing. Only what the number format cannot hold is forgiven: `UNDERFLOW`.
-Rule 2: where the tolerance of an array is more than `MAX_SHARE` of it, it cannot agree: beyond the
-        error bound it is wrong, within it is undecided.
+Rule 2: an array that rounding may move by more than `MAX_SHARE` of it is wrong beyond the error
+        bound, else undecided; in single precision it agrees where half of its digits are right.
 """
 
 from collections.abc import Callable, Container, Mapping
@@ -13,15 +13,14 @@ import numpy as np
 
 from refsast.arrays import Array
 from refsast.crosscheck.case import Answer, Case
-from refsast.gradient.noise import rounding_noise
+from refsast.gradient.noise import REPEATS, rounding_noise
+from refsast.gradient.noise_layer import DEVIATIONS
 from refsast.gradient.noise_run import Run
 from refsast.gradient.rounding import ErrorBounds, error_bounds
 from refsast.model.params import Params, layer_arrays, replace_arrays
 from refsast.model.params import param_arrays as all_arrays
 
-# Two right answers may differ by this many standard deviations of what random errors of one
-# rounding do. `tests.crosscheck.right_implementations` measures how many it takes.
-FACTOR = 8.0
+FACTOR = DEVIATIONS
 COARSE = 4.0  # of the bound: as of ``k s (1 - s)``, the usual derivative of a logistic spike
 ROUNDING_FACTOR = 32.0  # in units of the error bound, which is an upper fence
 MAX_SHARE = 1e-3  # of an array's norm: with a larger tolerance it cannot agree
@@ -34,24 +33,59 @@ DOUBT = 32.0  # by this much others are looked at less sharply where some array 
 STAGES = ("loss", "states", "adjoints", "parameter gradients", "input gradient")
 
 
-def tolerances(
-    case: Case, right: Answer, dtype: np.dtype, run: Run, *, stages: Container[str] = STAGES
+def measure_noise(
+    case: Case,
+    right: Answer,
+    dtype: np.dtype,
+    run: Run,
+    *,
+    stages: Container[str] = STAGES,
+    repeats: int = REPEATS,
+    factor: float = 1.0,
 ) -> ErrorBounds:
-    """Return how far each number of an answer computed in `dtype` may be from the right one.
+    """Return how far rounding in `dtype` moves each number: a factor of `FACTOR` deviations.
 
     Only `stages` are asked about. The errors are drawn alike at every call.
     """
     inputs = "input gradient" in stages
     unit = 0.5 * FACTOR * float(np.finfo(dtype).eps)
     floor = UNDERFLOW * float(np.finfo(dtype).tiny)
+    rng = np.random.default_rng(0)
     with np.errstate(over="ignore", invalid="ignore"):  # a run that overflows is not resolved
-        noise = rounding_noise(run, unit=unit, rng=np.random.default_rng(0), inputs=inputs)
-    noise = map_bounds(lambda a: np.where(a < VAST, a, VAST) + floor, noise)
-    if not _is_vague(noise, right, stages):
+        noise = rounding_noise(run, unit=unit, rng=rng, inputs=inputs, repeats=repeats)
+    return map_bounds(lambda a: np.where(a < VAST, factor * a, VAST) + floor, noise)
+
+
+def sharpen(noise: ErrorBounds, right: Answer, dtype: np.dtype) -> ErrorBounds:
+    """Return the tolerance of an answer that agrees: the noise, cut where it is too large to tell.
+
+    What is as near as that is right, whatever rounding might have done to it. Not in float64, in
+    which the right answer itself is no better known.
+    """
+    if dtype == np.float64:
+        return noise
+    share = float(np.sqrt(np.finfo(dtype).eps))
+
+    def cut(near: Array, want: Array) -> Array:
+        size = norm(want)
+        if norm(near) <= MAX_SHARE * size or share * size < np.finfo(np.float64).tiny:
+            return near
+        return cut_to_norm(near, share * size)
+
+    return map_bounds(cut, noise, right)
+
+
+def loosen(
+    case: Case, right: Answer, dtype: np.dtype, noise: ErrorBounds, *, stages: Container[str]
+) -> ErrorBounds:
+    """Return the tolerance beyond which an answer is wrong: the noise, more where it is vague.
+
+    Where errors move an array so far they are not small, and what few runs showed says little of
+    another run: of this array no more than the bound does, of all others less.
+    """
+    if not is_vague(noise, right, stages):
         return noise
     fence = _error_fence(case, right, dtype)
-    # Where errors move an array so far they are not small, and what few runs showed says little of
-    # another run: of this array no more than the bound does, of all others less.
     noise = map_bounds(lambda near, limit: np.minimum(DOUBT * near, limit), noise, fence)
 
     def widen(near: Array, limit: Array, want: Array) -> Array:
@@ -62,15 +96,25 @@ def tolerances(
     return map_bounds(widen, noise, fence, right)
 
 
-def _is_vague(tolerance: ErrorBounds, right: Answer, stages: Container[str]) -> bool:
-    """Whether some array of the stages has a tolerance of more than `MAX_SHARE` of it."""
+def cut_to_norm(sizes: Array, limit: float) -> Array:
+    """Return magnitudes, the largest cut to one level, so that their Euclidean norm is `limit`."""
+    rising = np.sort(sizes, axis=None) / limit
+    with np.errstate(over="ignore", invalid="ignore"):
+        below = np.concatenate([[0.0], np.cumsum(rising**2)[:-1]])  # of those that stay
+        levels = np.sqrt(np.maximum(1.0 - below, 0.0) / np.arange(rising.size, 0, -1))
+    cut = np.flatnonzero(levels < rising)
+    return np.minimum(sizes, levels[cut[0]] * limit) if cut.size else sizes
+
+
+def is_vague(noise: ErrorBounds, right: Answer, stages: Container[str] = STAGES) -> bool:
+    """Return whether rounding moves some array of the stages by more than `MAX_SHARE` of it."""
     sides = (
-        (stage_arrays(side, stage) for side in (tolerance, right))
+        (stage_arrays(side, stage) for side in (noise, right))
         for stage in STAGES
         if stage in stages
     )
     # Potentials that rounding moves far tell that it may move all that follows from them.
-    potentials = zip(tolerance.u, right.u or (), strict=True)
+    potentials = zip(noise.u, right.u or (), strict=True)
     return any(share > MAX_SHARE for pair in sides for _, share in tolerance_shares(*pair)) or any(
         norm(near) > MAX_SHARE * norm(u) > 0.0 for near, u in potentials
     )

@@ -1,7 +1,7 @@
 """The network as a record of functions, each of which can be exchanged for another.
 
 Rule 1: with nothing exchanged, `solve` is the reference: the tape over the model's own functions.
-Rule 2: a fault exchanges some of them (`diagnose.faults`); faults compose.
+Rule 2: a fault exchanges some of them (as the tests plant them); faults compose.
 Rule 3: a layer gets all of its own past, so that a fault may look further back than one step.
 """
 

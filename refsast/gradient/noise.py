@@ -22,9 +22,9 @@ from refsast.gradient.noise_layer import (
     Dials,
     Jitter,
     Spread,
+    count_equal_terms,
     draw_dials,
     draw_jitter,
-    equal_terms,
     exact_dials,
     locate_errors,
     product_noise,
@@ -41,6 +41,7 @@ REPEATS = 8
 # Few repeats leave some errors small by chance: each is drawn towards the mean of its kind, as if
 # that were so many more repeats.
 PRIOR_REPEATS = 4.0
+SMALL = 1e-140  # the squares of smaller numbers lose digits, or all
 LOOKED_AT = 64  # entries of a kind
 # Numbers that all repeats of a layer may hold at once; a larger run is repeated in several goes.
 MAX_NUMBERS = 4_000_000
@@ -74,52 +75,75 @@ def rounding_noise(
     )
     size = max(each.u.size for each in run.layers)
     many = int(np.clip(MAX_NUMBERS // size, 1, repeats))
-    squares: dict[str, Array | float] = {}
+    drawn: dict[str, Array] = {}
     for start in range(0, repeats, many):
         count = min(many, repeats - start)
-        for name, square in _squared_errors(run, spreads, unit, count, rng, inputs):
-            squares[name] = squares.get(name, 0.0) + square / repeats
+        for name, size in _drawn_errors(run, spreads, unit, count, rng, inputs):
+            drawn[name] = _add_squares(drawn[name], size) if name in drawn else size
     found = {}
     for name, local in _last_errors(run, spreads, unit, inputs):
-        found[name] = _combine(np.asarray(squares[name]), np.asarray(local), repeats)
+        found[name] = _combine(drawn[name], np.asarray(local), repeats)
     return _gather(run, found)
 
 
-def _combine(square: Array, local: Array, repeats: int) -> Array:
+def _combine(drawn: Array, local: Array, repeats: int) -> Array:
     """The error of each entry, from what was drawn and from what arises in it last.
 
     Of few repeats some are small by chance, so that each entry is drawn towards its neighbours',
     relative to what arises last: of the same neuron, of the same row.
     """
-    local = np.broadcast_to(local, square.shape)
-    with np.errstate(over="ignore"):
-        usual = _usual_ratio(square, local) * local
-        drawn = (repeats * square + PRIOR_REPEATS * usual**2) / (repeats + PRIOR_REPEATS)
-        return np.sqrt(drawn + local**2)
+    shape = drawn.shape
+    local = np.broadcast_to(local, shape)
+    if drawn.ndim == 3:  # a neuron's steps and recordings
+        drawn, local = (each.reshape(-1, shape[2]).T for each in (drawn, local))
+    usual = _usual_errors(drawn, local, np.sqrt(PRIOR_REPEATS / repeats))
+    found = _add_squares(usual, drawn, np.sqrt(repeats + PRIOR_REPEATS) * local)
+    found = found / np.sqrt(repeats + PRIOR_REPEATS)
+    return found.T.reshape(shape) if len(shape) == 3 else found
 
 
-def _usual_ratio(square: Array, local: Array) -> Array:
-    """The median of drawn over last errors, in a row, or in a neuron's steps and recordings."""
-    if square.ndim == 0:
+def _usual_errors(drawn: Array, local: Array, share: float) -> Array:
+    """A share of what is usually drawn beside such last errors in a row, and of all drawn in it."""
+    if drawn.ndim == 0:
         return np.zeros(())
-    if square.ndim == 3:
-        square, local = (each.reshape(-1, each.shape[2]).T for each in (square, local))
-        return _usual_ratio(square, local)[:, 0]
-    few = slice(None, None, max(1, square.shape[-1] // LOOKED_AT))  # are enough
-    square, local = square[..., few], local[..., few]
-    ratio = np.divide(np.sqrt(square), local, out=np.zeros(square.shape), where=local > 0.0)
-    return np.median(ratio, axis=-1, keepdims=True)
+    few = slice(None, None, max(1, drawn.shape[-1] // LOOKED_AT))  # are enough
+    some, last = drawn[..., few], local[..., few]
+    with np.errstate(over="ignore"):
+        ratio = np.divide(some, last, out=np.zeros(some.shape), where=last > 0.0)
+        usual = share * np.median(ratio, axis=-1, keepdims=True) * local
+    return np.minimum(usual, share * drawn.max(axis=-1, keepdims=True, initial=0.0), out=usual)
 
 
-def _squared_errors(
+def _add_squares(*sizes: Array) -> Array:
+    """The root of the sum of squares; of numbers whose squares underflow, their sum."""
+    with np.errstate(over="ignore"):
+        found = np.square(sizes[0])
+        for size in sizes[1:]:
+            found += np.square(size)
+        found = np.sqrt(found)
+    small = found < SMALL
+    return np.where(small, sum(sizes), found) if small.any() else found
+
+
+def _root_squares(errors: Array, axis: int = 0) -> Array:
+    """The root of the sum of squares over repeats; where they underflow, no less than it."""
+    terms = "tr" if axis else "r"
+    found = np.sqrt(np.einsum(f"{terms}...,{terms}...->{terms[:-1]}...", errors, errors))
+    small = found < SMALL
+    if not small.any():
+        return found
+    return np.where(small, np.sqrt(errors.shape[axis]) * abs(errors).max(axis=axis), found)
+
+
+def _drawn_errors(
     run: Run,
     spreads: tuple[Spread, ...],
     unit: float,
     repeats: int,
     rng: np.random.Generator,
     inputs: bool,
-) -> Iterator[tuple[str, Array | float]]:
-    """The squared errors of every array, by its name, summed over some repeats."""
+) -> Iterator[tuple[str, Array]]:
+    """The errors of every array, by its name: the root of the sum of squares over repeats."""
     dials = [
         draw_dials(exact_dials(each.neuron, run.synapse), unit, repeats, rng) for each in run.layers
     ]
@@ -128,49 +152,43 @@ def _squared_errors(
     states, a = [], run.layers[0].a
     for i, clean in enumerate(run.layers):
         u, s = _noisy_states(run, clean, dials[i], a, jitters[i], shared=i == 0)
-        yield f"u[{i}]", _sum_squares(u - clean.u)
-        yield f"s[{i}]", _sum_squares(s - clean.s)
+        yield f"u[{i}]", _root_squares(u - clean.u, 1)
+        yield f"s[{i}]", _root_squares(s - clean.s, 1)
         states.append((a, u, s))
         a = s
     loss, pooled, g, cotangent = run_readout(run, alpha, a, unit, repeats, rng)
-    yield "loss", float(((loss - compute_losses(run, run.logits)) ** 2).sum())
+    yield "loss", _root_squares(loss - compute_losses(run, run.logits))
     n = len(run.layers)
     if run.network.readout.n_out is not None:
         w = np.swapaxes(g, 1, 2) @ pooled - run.g[0].T @ run.pooled[0]
-        yield f"grads[{n}].w", (w**2).sum(axis=0)
+        yield f"grads[{n}].w", _root_squares(w)
         if run.readout.b is not None:
             b = (g.sum(axis=1) - run.g.sum(axis=1)) * run.alpha.sum()
-            yield f"grads[{n}].b", (b**2).sum(axis=0)
+            yield f"grads[{n}].b", _root_squares(b)
     for i in reversed(range(n)):
         clean, (a, u, s) = run.layers[i], states[i]
         delta, current = run_adjoints(
             clean.neuron, clean.layer, run.synapse, dials[i], u, s, cotangent, jitters[i]
         )
-        yield f"adjoints[{i}]", _sum_squares(delta - clean.delta)
-        yield from _gradient_squares(clean, current, a, s, f"grads[{i}]")
+        yield f"adjoints[{i}]", _root_squares(delta - clean.delta, 1)
+        yield from _gradient_errors(clean, current, a, s, f"grads[{i}]")
         if i > 0:
             cotangent = current @ clean.layer.w
             cotangent += spreads[i].back * rng.standard_normal(cotangent.shape, dtype=np.float32)
         elif inputs:
-            yield "x", _sum_squares((current - clean.current) @ clean.layer.w)
+            yield "x", _root_squares((current - clean.current) @ clean.layer.w, 1)
 
 
-def _gradient_squares(
+def _gradient_errors(
     clean: Clean, current: Array, a: Array, s: Array, name: str
-) -> Iterator[tuple[str, Array | float]]:
-    """The squared errors of a layer's gradients, from the adjoints of its current."""
+) -> Iterator[tuple[str, Array]]:
+    """The errors of a layer's gradients, from the adjoints of its current."""
     yield f"{name}.w", _product_errors(current, clean.current, a, clean.a)
     if clean.layer.b is not None:
-        b = (current - clean.current).sum(axis=(0, 2))
-        yield f"{name}.b", (b**2).sum(axis=0)
+        yield f"{name}.b", _root_squares((current - clean.current).sum(axis=(0, 2)))
     if clean.layer.v is not None:
         later, earlier = current[1:], s[:-1]
         yield f"{name}.v", _product_errors(later, clean.current[1:], earlier, clean.s[:-1])
-
-
-def _sum_squares(errors: Array) -> Array:
-    """Squares of (time, repeats, batch, n) errors, summed over repeats."""
-    return np.einsum("trbi,trbi->tbi", errors, errors)
 
 
 def _noisy_states(
@@ -191,17 +209,19 @@ def _noisy_states(
 
 
 def _product_errors(left: Array, left_0: Array, right: Array, right_0: Array) -> Array:
-    """Squared errors of ``sum left right'``, summed over repeats; one side may be shared."""
+    """Errors of ``sum left right'``, over repeats; one side may be shared."""
     if right is right_0:  # linear in what is left: one product for all repeats
         error = np.moveaxis(left - left_0, 3, 0).swapaxes(1, 2)  # (n, repeats, time, batch)
         n, repeats = error.shape[:2]
-        # Three digits of an error are enough, and single precision is twice as fast.
-        sizes = [float(abs(each).max(initial=0.0)) or 1.0 for each in (error, right)]
-        error = (error.reshape(n * repeats, -1) / sizes[0]).astype(np.float32)
-        flat = (right.reshape(-1, right.shape[-1]) / sizes[1]).astype(np.float32)
-        product = (error @ flat).reshape(n, repeats, -1)
+        flat = right.reshape(-1, right.shape[-1])
+        # Three digits of an error are enough, and single precision is twice as fast: it holds the
+        # squares if rows and columns are about one.
+        rows, columns = _peaks(error.reshape(n, -1).T), _peaks(flat)
+        error = (error.reshape(n, -1) / rows[:, None]).astype(np.float32)
+        product = error.reshape(n * repeats, -1) @ (flat / columns).astype(np.float32)
+        product = product.reshape(n, repeats, -1)
         square = np.einsum("irj,irj->ij", product, product).astype(np.float64)
-        return square * (sizes[0] * sizes[1]) ** 2.0
+        return np.sqrt(square) * rows[:, None] * columns
     left, left_0 = (
         np.moveaxis(each, 1, 0).reshape(each.shape[1], -1, each.shape[3]) for each in (left, left_0)
     )
@@ -209,8 +229,13 @@ def _product_errors(left: Array, left_0: Array, right: Array, right_0: Array) ->
         np.moveaxis(each, 1, 0).reshape(each.shape[1], -1, each.shape[3])
         for each in (right, right_0)
     )
-    product = np.swapaxes(left, 1, 2) @ right - np.swapaxes(left_0, 1, 2) @ right_0
-    return np.einsum("rij,rij->ij", product, product)
+    return _root_squares(np.swapaxes(left, 1, 2) @ right - np.swapaxes(left_0, 1, 2) @ right_0)
+
+
+def _peaks(a: Array) -> Array:
+    """The largest magnitude in each column; of zeros one."""
+    peaks = abs(a).max(axis=0, initial=0.0)
+    return np.where(peaks > 0.0, peaks, 1.0)
 
 
 def _last_errors(
@@ -226,7 +251,8 @@ def _last_errors(
         yield f"grads[{n}].w", unit * product_noise(run.g, run.pooled, w)
         if run.readout.b is not None:
             total, terms = run.g[0].sum(axis=0), abs(run.g[0]).sum(axis=0)
-            noise = sum_noise(total, terms, len(run.truth) * time, time)
+            batch = len(run.truth)  # whose terms are the same at every step
+            noise = sum_noise(total, terms, batch * time, time, time * np.sqrt(batch))
             yield f"grads[{n}].b", unit * noise * run.alpha.sum()
     for i, (clean, spread) in enumerate(zip(run.layers, spreads, strict=True)):
         yield f"u[{i}]", spread.u[:, 0]
@@ -237,9 +263,8 @@ def _last_errors(
         yield f"grads[{i}].w", unit * product_noise(current, clean.a, flat[0].T @ flat[1])
         if clean.layer.b is not None:
             total, terms = (each.sum(axis=(0, 1, 2)) for each in (current, abs(current)))
-            count = len(flat[0]) * equal_terms(abs(flat[0]))
-            noise = sum_noise(total, terms, count, time)
-            yield f"grads[{i}].b", unit * noise
+            alike = count_equal_terms(abs(flat[0]))
+            yield f"grads[{i}].b", unit * sum_noise(total, terms, len(flat[0]), time, alike)
         if clean.layer.v is not None:
             later, s = current[1:], clean.s[:-1]
             product = later.reshape(-1, later.shape[-1]).T @ s.reshape(-1, s.shape[-1])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from refsast.arrays import Array
-from refsast.gradient.noise_layer import sum_noise
+from refsast.gradient.noise_layer import count_equal_terms, sum_noise
 from refsast.gradient.noise_run import Run, compute_logits, compute_losses
 from refsast.model.loss import softmax
 
@@ -23,7 +23,8 @@ class ReadoutErrors:
 def readout_errors(run: Run) -> ReadoutErrors:
     """Where errors arise in the readout."""
     w, b, time = run.readout.w, run.readout.b, len(run.alpha)
-    pooled = sum_noise(run.pooled, run.pooled, time, time)
+    alike = count_equal_terms(run.layers[-1].s.reshape(time, -1))
+    pooled = sum_noise(run.pooled, run.pooled, time, time, alike)
     terms = run.pooled @ abs(w).T + (0.0 if b is None else abs(b) * run.alpha.sum())
     logits = sum_noise(run.logits, terms, w.shape[1] + 1.0)
     # A softmax has the error of the exponent: of the distance from the largest logit.

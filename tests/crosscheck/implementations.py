@@ -8,10 +8,10 @@ import numpy as np
 import refsast as rs
 from refsast.arrays import Array
 from refsast.crosscheck.case import Factory, cast_params
-from refsast.crosscheck.diagnose.fault_table import BACKWARD, FORWARD
-from refsast.crosscheck.diagnose.faults import Fault, apply_fault, layerwise
-from refsast.crosscheck.diagnose.spike_faults import replace_derivative
 from refsast.crosscheck.variants import solve
+from tests.crosscheck.known_faults.faults import Fault, apply_fault, layerwise
+from tests.crosscheck.known_faults.spikes import replace_derivative
+from tests.crosscheck.known_faults.table import BACKWARD, FORWARD
 
 Objective = Callable[[Array], Array]
 

@@ -15,13 +15,13 @@ import refsast as rs
 from refsast.arrays import Array
 from refsast.autodiff.ops import Op
 from refsast.autodiff.tape import apply
-from refsast.crosscheck.diagnose import readout_faults
 from refsast.crosscheck.diagnose.derivative_shapes import SHAPES, own_derivative
-from refsast.crosscheck.diagnose.fault_table import BACKWARD, FORWARD
-from refsast.crosscheck.diagnose.faults import Fault, apply_fault, combine, layerwise
-from refsast.crosscheck.diagnose.spike_faults import replace_derivative
 from refsast.crosscheck.variants import Variant, reference_variant, solve
 from refsast.model import reset
+from tests.crosscheck.known_faults import readout as readout_faults
+from tests.crosscheck.known_faults.faults import Fault, apply_fault, combine, layerwise
+from tests.crosscheck.known_faults.spikes import replace_derivative
+from tests.crosscheck.known_faults.table import BACKWARD, FORWARD
 
 SURROGATES = (rs.Arctan, rs.Logistic, rs.Algebraic, rs.FastSigmoid, rs.PiecewiseQuadratic)
 RESETS = tuple(reset.RESETS.values())

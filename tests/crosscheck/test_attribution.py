@@ -9,8 +9,8 @@ import refsast as rs
 from refsast.crosscheck.check import attach_cause
 from refsast.crosscheck.compare import examine
 from refsast.crosscheck.diagnose.attribution import attribute
+from refsast.crosscheck.diagnose.misfit import misfit
 from refsast.crosscheck.diagnose.observations import observe
-from refsast.crosscheck.diagnose.table_search import misfit
 from refsast.model.params import map_params
 from tests.crosscheck.random_cases import draw_case
 

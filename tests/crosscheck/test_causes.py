@@ -32,8 +32,8 @@ WORDS = {
     "late input": ("input one step late",),
     "half": ("derivative multiplied by 0.5", "derivative replaced", "backwards slope"),
     "clip norm 0.05": ("norm 0.05",),
-    "times batch": ("number of recordings to the power 1", "multiplied by"),
-    "over T": ("number of steps to the power -1", "multiplied by"),
+    "times batch": ("the number of recordings", "multiplied by"),
+    "over T": ("the number of steps", "multiplied by"),
     "smoothing 0.1": ("labels smoothed by 0.1",),
 }
 NETWORKS = 10

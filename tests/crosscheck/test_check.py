@@ -7,9 +7,9 @@ import pytest
 
 import refsast as rs
 from refsast.crosscheck.case import cast_params
-from refsast.crosscheck.diagnose.faults import apply_fault, restrict
 from refsast.crosscheck.variants import reference_variant, solve
 from refsast.model.params import map_params
+from tests.crosscheck.known_faults.faults import apply_fault, restrict
 from tests.crosscheck.permutations import DTYPES, draw_steep_case, permute_implementation
 from tests.crosscheck.planted_faults import (
     KINDS,

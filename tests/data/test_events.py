@@ -126,7 +126,7 @@ def test_a_header_is_named_whatever_the_number_of_bytes(says, padding):
     assert says in str(caught.value)
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(10))
 def test_events_of_other_widths_are_named(seed):
     rng = np.random.default_rng(seed)
     n = 40 + seed
@@ -151,7 +151,7 @@ def test_events_of_other_widths_are_named(seed):
             parse_events(buffer)
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(10))
 def test_a_clock_that_starts_over_is_named(seed):
     t = np.sort(np.random.default_rng(seed).integers(0, 12_000_000, 200))
     buffer = b"".join(five_bytes(int(k) & (1 << 23) - 1, 1, 1, 1) for k in t)

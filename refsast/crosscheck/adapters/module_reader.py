@@ -89,9 +89,15 @@ def read_case(
     linears, neurons = _split_layers(module, read)
     biased = {linear.bias is not None for linear in linears}
     if len(biased) > 1:
-        raise ValueError("module must have biases in all linear layers or in none, got both")
+        raise ValueError(
+            "module must have biases in all linear layers or in none, got both: give the others "
+            "biases of zero"
+        )
     if len({(each.hard, each.convention.synapse) for each in neurons}) > 1:
-        raise ValueError("module must have neurons that fire alike, got hard and smooth, or scales")
+        raise ValueError(
+            "module must have neurons that fire alike and filter their input alike, got others: "
+            "check the layers of each kind as a module of their own"
+        )
     hard, synapse = neurons[0].hard, neurons[0].convention.synapse
     sizes = (linears[0].in_features, *(linear.out_features for linear in linears[: len(neurons)]))
     # A last linear layer without neurons reads out; without one, spikes are counted.
@@ -118,7 +124,8 @@ def read_number(value: object, name: str) -> float:
     """Return a number, or what is in a tensor of one; more, one per neuron, are a ValueError."""
     if isinstance(value, Tensor):
         if value.numel() != 1:
-            raise ValueError(f"{name} must be one number for all neurons, got {value.numel()}")
+            got = f"got {value.numel()}: check a copy in which all have the same"
+            raise ValueError(f"{name} must be one number for all neurons, {got}")
         return float(value.detach())
     return float(value)  # pyright: ignore[reportArgumentType]
 
@@ -142,5 +149,28 @@ def _split_layers(module: nn.Module, read: Reader) -> tuple[list[nn.Linear], lis
         order.append(type(each).__name__ if neuron is None else "neuron")
     pairs = ["Linear", "neuron"] * len(neurons)
     if not neurons or order not in (pairs, [*pairs, "Linear"]):
-        raise ValueError(f"module must have Linear and neurons in turn, got {', '.join(order)}")
+        got = f"got {', '.join(order) or 'neither'}: {_way_out(module, order)}"
+        raise ValueError(f"module must have Linear and neurons in turn, {got}")
     return linears, neurons
+
+
+def _way_out(module: nn.Module, order: list[str]) -> str:
+    """What to do about a module whose parts are others, or stand in another order."""
+    names = [name for name, _ in module.named_modules(remove_duplicate=False)]
+    if len(names) > len(list(module.named_modules())):
+        return "a part stands in it twice; give each layer one of its own"
+    if any("Norm" in name for name in order):
+        return "check a copy without normalization, or with it folded into the linear layer"
+    if set(order) - {"Linear", "neuron"}:
+        return "check a copy with nn.Linear in place of what is neither"
+    if "neuron" not in order:
+        return "give wrap an rs.Case of your own if the neurons are no modules"
+    return "define parts in the order in which they run, and multiply linear layers in a row"
+
+
+def refuse_neuron(wanted: str, module: nn.Module) -> ValueError:
+    """Return the error for a neuron that no case has, with what can be asked all the same."""
+    return ValueError(
+        f"neurons must be {wanted}, got {type(module).__name__}: put one of these in its place, or "
+        "ask rs.integrable, smooth, with an rs.Case of the same sizes"
+    )

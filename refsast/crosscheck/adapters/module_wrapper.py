@@ -224,14 +224,16 @@ def _run_module(module: nn.Module, x: Tensor, read: Callable[..., Tensor]) -> Te
     except (RuntimeError, TypeError, IndexError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         shape = tuple(x.shape)
-        raise ValueError(f"module must run on an input of shape {shape}, got: {reason}") from error
+        wanted = f"module must run on an input of shape {shape}, or on what enter= makes of it"
+        raise ValueError(f"{wanted}, got: {reason}") from error
 
 
 def _require_logits(z: object, shape: tuple[int, int]) -> None:
     if not isinstance(z, Tensor):
         raise ValueError(f"logits must give a tensor, got {type(z).__name__}")
     if tuple(z.shape) != shape:
-        raise ValueError(f"logits must have shape {shape}, got {tuple(z.shape)}")
+        got = f"got {tuple(z.shape)}: say by logits= how to read them"
+        raise ValueError(f"logits must have shape {shape}, {got}")
     if z.grad_fn is None:
         raise ValueError("logits must depend on the parameters, got a tensor without a gradient")
 
@@ -243,7 +245,8 @@ def _default_logits(network: Network, steps: int) -> Callable[..., Tensor]:
     def logits(output: Tensor | Sequence[Tensor]) -> Tensor:
         first = output if isinstance(output, Tensor) else output[0]
         if first.ndim == 3 and len(first) != steps:
-            raise ValueError(f"module must run for the {steps} steps of x, got {len(first)} steps")
+            got = f"got {len(first)} steps: give the case an x of so many"
+            raise ValueError(f"module must run for the {steps} steps of x, {got}")
         return gain * first.mean(dim=0) if first.ndim == 3 else first
 
     return logits

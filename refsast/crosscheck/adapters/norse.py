@@ -30,7 +30,12 @@ from refsast.crosscheck.adapters import module_wrapper
 from refsast.crosscheck.adapters import torch as plain
 from refsast.crosscheck.adapters.autograd import LayerOutput, autograd_implementation, scales_match
 from refsast.crosscheck.adapters.libraries import norse_lif, norse_lif_box
-from refsast.crosscheck.adapters.module_reader import NeuronReading, read_case, read_number
+from refsast.crosscheck.adapters.module_reader import (
+    NeuronReading,
+    read_case,
+    read_number,
+    refuse_neuron,
+)
 from refsast.crosscheck.case import Case, Implementation, Unsupported
 from refsast.model.lif import LIF
 from refsast.model.reset import Subtract, ToZero
@@ -217,11 +222,11 @@ def _read_neuron(module: nn.Module) -> NeuronReading | None:
     if not isinstance(module, SNN | SNNCell | SNNRecurrent | SNNRecurrentCell):
         return None
     if type(module) not in (LIFCell, LIFModule, LIFBoxCell):
-        raise ValueError(f"neurons must be LIFCell, LIF or LIFBoxCell, got {type(module).__name__}")
+        raise refuse_neuron("LIFCell, LIF or LIFBoxCell", module)
     p = cast(lif.LIFParameters, module.p)
     dt = read_number(module.dt, "dt")
     if read_number(p.v_leak, "v_leak") != 0.0 or read_number(p.v_reset, "v_reset") != 0.0:
-        raise ValueError("v_leak and v_reset must be 0, got another")
+        raise ValueError("v_leak and v_reset must be 0, got another: check a copy with zeros")
     # In steps, dt = 1: the product with dt is rounded here as the cell rounds it.
     tau_mem_inv = read_number(dt * p.tau_mem_inv, "tau_mem_inv")
     v_th = read_number(p.v_th, "v_th")

@@ -27,7 +27,12 @@ from refsast.crosscheck.adapters import module_wrapper
 from refsast.crosscheck.adapters import torch as plain
 from refsast.crosscheck.adapters.autograd import LayerOutput, autograd_implementation, scales_match
 from refsast.crosscheck.adapters.libraries import sinabs_lif_from_alpha
-from refsast.crosscheck.adapters.module_reader import NeuronReading, read_case, read_number
+from refsast.crosscheck.adapters.module_reader import (
+    NeuronReading,
+    read_case,
+    read_number,
+    refuse_neuron,
+)
 from refsast.crosscheck.case import Case, Implementation, Unsupported
 from refsast.model.lif import LIF
 from refsast.model.readout import SpikeRate
@@ -207,12 +212,13 @@ def _read_neuron(module: nn.Module, spike: Surrogate) -> NeuronReading | None:
     if not isinstance(module, layers.StatefulLayer):
         return None
     if type(module) is not layers.LIF:
-        raise ValueError(f"neurons must be sinabs.layers.LIF, got {type(module).__name__}")
+        raise refuse_neuron("sinabs.layers.LIF", module)
     if module.min_v_mem is not None:
-        raise ValueError(f"min_v_mem must be None, got {module.min_v_mem}")
+        raise ValueError(f"min_v_mem must be None, got {module.min_v_mem}: check a copy without")
     if module.spike_fn in (activation.MultiSpike, activation.MaxSpike):
         raise ValueError(
-            "spike_fn must give at most one spike per step, got MultiSpike or MaxSpike"
+            "spike_fn must give at most one spike per step, got MultiSpike or MaxSpike: "
+            "check a copy with SingleSpike"
         )
     if module.reset_fn not in (activation.MembraneReset(), activation.MembraneSubtract()):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""snnTorch: its `Leaky` neurons, as implementations to be checked.
+"""snnTorch: its `Leaky` neurons, as implementations to be checked; modules of `Synaptic`, too.
 
 `libraries.snntorch_leaky` is their equation: the reset is computed anew from the potential of the
 step before, and always detached. At the first step that is the potential 0. A hard spike is 0
@@ -30,8 +30,13 @@ from refsast.crosscheck.adapters.autograd import (
     autograd_implementation,
     make_stepwise_population,
 )
-from refsast.crosscheck.adapters.libraries import snntorch_leaky
-from refsast.crosscheck.adapters.module_reader import NeuronReading, read_case, read_number
+from refsast.crosscheck.adapters.libraries import snntorch_leaky, snntorch_synaptic
+from refsast.crosscheck.adapters.module_reader import (
+    NeuronReading,
+    read_case,
+    read_number,
+    refuse_neuron,
+)
 from refsast.crosscheck.case import Case, Implementation, Unsupported
 from refsast.model.lif import LIF
 from refsast.model.reset import NoReset, Subtract, ToZero
@@ -186,8 +191,9 @@ def wrap(module: nn.Module, case: Case, **options) -> Implementation:
 def reset_states(module: nn.Module) -> None:
     """Put all neurons that keep their states at rest."""
     for each in module.modules():
-        if isinstance(each, snntorch.Leaky):
-            each.reset_mem()
+        reset = getattr(each, "reset_mem", None)
+        if isinstance(each, snntorch.SpikingNeuron) and callable(reset):
+            reset()
 
 
 def case_of(
@@ -200,7 +206,7 @@ def case_of(
     name: str = "snnTorch module",
     detach_reset: bool = False,
 ) -> Case:
-    """Return the case that a module of ``nn.Linear`` and ``snn.Leaky`` in turn stands for.
+    """Return the case that a module of ``nn.Linear`` and ``Leaky`` or ``Synaptic`` stands for.
 
     Parameters and errors as `module_reader.read_case`, and `spike`: what a ``spike_grad`` of the
     user's own computes, which is taken to be smooth forward, too. Default: the library's surrogate
@@ -211,22 +217,35 @@ def case_of(
 
 
 def _read_neuron(module: nn.Module, spike: Surrogate | None) -> NeuronReading | None:
-    """The equation and spike of a `Leaky`; None if it is no neuron."""
+    """The equation and spike of a `Leaky` or `Synaptic`; None if it is no neuron."""
     if not isinstance(module, snntorch.SpikingNeuron):
         return None
-    if type(module) is not snntorch.Leaky:
-        raise ValueError(f"neurons must be snntorch.Leaky, got {type(module).__name__}")
+    kinds = snntorch.Leaky, snntorch.Synaptic
+    if not isinstance(module, kinds) or type(module) not in kinds:  # none derived from them
+        raise refuse_neuron("snntorch.Leaky or Synaptic", module)
     graded = read_number(module.graded_spikes_factor, "graded_spikes_factor")
     if module.inhibition or module.state_quant or graded != 1.0:
-        raise ValueError("neurons must have no inhibition, state_quant or graded spikes, got one")
-    equation = snntorch_leaky(
-        min(max(read_number(module.beta, "beta"), 0.0), 1.0),  # the library clips it in every step
+        raise ValueError(
+            "neurons must have no inhibition, state_quant or graded spikes, got one: "
+            "check a copy without"
+        )
+    settings = (
+        _read_leak(module.beta, "beta"),
         read_number(module.threshold, "threshold"),
         module.reset_mechanism,
         module.reset_delay,
     )
+    if isinstance(module, snntorch.Synaptic):
+        equation = snntorch_synaptic(_read_leak(module.alpha, "alpha"), *settings)
+    else:
+        equation = snntorch_leaky(*settings)
     hard = spike is None
     return NeuronReading(equation, _read_surrogate(module.spike_grad) if hard else spike, hard)
+
+
+def _read_leak(value: object, name: str) -> float:
+    """A leak as it acts: the library clips it to [0, 1] in every step."""
+    return min(max(read_number(value, name), 0.0), 1.0)
 
 
 def _read_surrogate(function: SpikeFunction) -> Surrogate:

@@ -30,7 +30,12 @@ from refsast.crosscheck.adapters.autograd import (
     scales_match,
 )
 from refsast.crosscheck.adapters.libraries import spikingjelly_lif
-from refsast.crosscheck.adapters.module_reader import NeuronReading, read_case, read_number
+from refsast.crosscheck.adapters.module_reader import (
+    NeuronReading,
+    read_case,
+    read_number,
+    refuse_neuron,
+)
 from refsast.crosscheck.case import Case, Implementation, Unsupported
 from refsast.model.lif import LIF
 from refsast.model.reset import Subtract, ToZero
@@ -169,8 +174,9 @@ def case_of(
     name: str = "SpikingJelly module",
     detach_reset: bool = False,
 ) -> Case:
-    """Return the case that a module of linear layers and LIF or IF nodes in turn stands for.
+    """Return the case that a module of linear layers and LIF, PLIF or IF nodes in turn stands for.
 
+    Potentials are counted from ``v_reset``, to which such nodes decay and at which they start.
     Parameters and errors as `module_reader.read_case`.
     """
     return read_case(module, x, y, _read_neuron, gain=gain, name=name, detach_reset=detach_reset)
@@ -180,14 +186,13 @@ def _read_neuron(module: nn.Module) -> NeuronReading | None:
     """A node's equation and spike; None if it is no neuron."""
     if not isinstance(module, nodes.BaseNode):
         return None
-    if type(module) not in (nodes.LIFNode, nodes.IFNode):
-        raise ValueError(f"neurons must be LIFNode or IFNode, got {type(module).__name__}")
-    # Another v_reset is a rest other than zero, which the weights would have to make up for.
-    if module.v_reset not in (0.0, None):
-        raise ValueError(f"v_reset must be 0.0 or None, got {module.v_reset}")
+    if type(module) not in (nodes.LIFNode, nodes.ParametricLIFNode, nodes.IFNode):
+        raise refuse_neuron("LIFNode, ParametricLIFNode or IFNode", module)
     tau, decay_input = math.inf, False  # an IFNode
     if isinstance(module, nodes.LIFNode):
         tau, decay_input = read_number(module.tau, "tau"), module.decay_input
+    elif isinstance(module, nodes.ParametricLIFNode):
+        tau, decay_input = 1.0 + math.exp(-read_number(module.w, "w")), module.decay_input
     equation = spikingjelly_lif(tau, decay_input, module.v_threshold, module.v_reset)
     return NeuronReading(equation, *_read_surrogate(module.surrogate_function))
 
@@ -197,5 +202,6 @@ def _read_surrogate(function: object) -> tuple[Surrogate, bool]:
     family = FAMILIES.get(type(function))
     if family is None:
         names = ", ".join(each.__name__ for each in FAMILIES)
-        raise ValueError(f"surrogates must be {names}, got {type(function).__name__}")
+        got = f"got {type(function).__name__}: put one of them in its place for the check"
+        raise ValueError(f"surrogates must be {names}, {got}")
     return family(float(function.alpha)), bool(function.spiking)  # pyright: ignore

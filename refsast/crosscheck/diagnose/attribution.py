@@ -7,30 +7,48 @@ Rule 2: several settings that give the same numbers are all named; which it is, 
 Rule 3: where there is no cause, what was established on the way is said.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 
 from refsast.crosscheck.case import Answer, Case
-from refsast.crosscheck.compare import Examination, cosine_and_ratio
-from refsast.crosscheck.diagnose.faults import Fault, apply_fault
+from refsast.crosscheck.compare import (
+    Examination,
+    cast_case,
+    cosine_and_ratio,
+    examine_answer,
+)
+from refsast.crosscheck.diagnose.confirm import confirm_settings
+from refsast.crosscheck.diagnose.knobs.dials import WHOLE
 from refsast.crosscheck.diagnose.knobs.explain import explain_whole_case
-from refsast.crosscheck.diagnose.knobs.finish import CELL
-from refsast.crosscheck.diagnose.knobs.program import solve_settings
-from refsast.crosscheck.diagnose.knobs.samples import relative_limit
-from refsast.crosscheck.diagnose.knobs.search import Found, find_settings
-from refsast.crosscheck.diagnose.knobs.words import (
+from refsast.crosscheck.diagnose.knobs.finish import CELL, GRADIENT_ROUNDINGS
+from refsast.crosscheck.diagnose.knobs.late import (
+    clip_settings,
+    larger_samples,
+    late_settings,
+    resize_settings,
+)
+from refsast.crosscheck.diagnose.knobs.plainness import (
     cost_of,
     count_numbers,
     free_values,
     is_factor_of_all,
-    parts_of,
+    rank_setting,
 )
+from refsast.crosscheck.diagnose.knobs.program import solve_settings
+from refsast.crosscheck.diagnose.knobs.questions import SINGLE
+from refsast.crosscheck.diagnose.knobs.samples import (
+    Samples,
+    relative_limit,
+    take_samples,
+)
+from refsast.crosscheck.diagnose.knobs.search import Found, find_settings
+from refsast.crosscheck.diagnose.knobs.words import parts_of
+from refsast.crosscheck.diagnose.knobs.work import SECOND
+from refsast.crosscheck.diagnose.misfit import misfit
 from refsast.crosscheck.diagnose.observations import Observations
-from refsast.crosscheck.diagnose.table_search import misfit, search_table
-from refsast.crosscheck.variants import solve
 from refsast.model.params import flatten
 
 UNKNOWN = "unknown"
@@ -76,51 +94,115 @@ def attribute(observations: Observations) -> tuple[Explanation | None, Cause]:
 
     The explanation is None where nothing does; the cause then says what was established.
     """
-    found = None
-    if observations.samples is not None:
-        found = find_settings(observations.samples)
-        if cause := _setting_cause(observations, found):
-            return cause
-    if (match := search_table(observations)) is not None:
-        fault, answer = match
-        first = _shown_part(observations)
-        cosine, ratio = cosine_and_ratio(flatten(first.got.grads), flatten(answer.grads))
-        return _explain_fault(fault), Cause(fault.name, fault.description, cosine, ratio)
-    whole = observations.parts[-1]
+    whole, samples = observations.whole, observations.samples
+    rounded = [(s, _solve_quietly(whole.case, s)) for s in rounding_settings(whole)]
+    if rounded:
+        return _name_cause(whole, samples, rounded)
+    found = find_settings(samples)
+    cause, refuted_by = _setting_cause(observations, samples, found.settings)
+    if cause is None and refuted_by is not None:
+        cause = _second_cause(observations, refuted_by)
+    elif cause is None:
+        cause = _late_cause(observations, found)
+    if cause is not None:
+        return cause
     cosine, ratio = cosine_and_ratio(flatten(whole.got.grads), flatten(whole.right.grads))
     return None, Cause(UNKNOWN, _established(whole, found), cosine, ratio, exact=False)
 
 
-def _shown_part(observations: Observations) -> Examination:
-    first, *others = observations.parts
-    return others[0] if others and misfit(first, first.right) <= 1.0 else first
+def _late_cause(
+    observations: Observations, found: Found
+) -> tuple[Explanation | None, Cause] | None:
+    """What explains the whole case where the small parts show nothing, or too little."""
+    whole, samples, gradient = observations.whole, observations.samples, observations.gradient
+    case = whole.case
+    sized = [s for setting in found.settings for s in resize_settings(case, setting)]
+    if (cause := _setting_cause(observations, samples, sized)[0]) is not None:
+        return cause
+    if not found.settings or misfit(whole, whole.right) <= 1.0:
+        return None
+    try:
+        late = clip_settings(case, whole.got)
+        if found.settings == ({},):
+            late += late_settings(gradient, case, whole.dtype)
+        if (cause := _setting_cause(observations, samples, late)[0]) is not None:
+            return cause
+        larger = larger_samples(gradient, case, whole.dtype)
+    except ValueError:  # a module of a fixed number of steps, or of recordings
+        return None
+    return _setting_cause(observations, larger, find_settings(larger, SECOND).settings)[0]
+
+
+def rounding_settings(whole: Examination) -> tuple[dict, ...]:
+    """Return the roundings of gradients that gave those that were answered, if any.
+
+    All entries are numbers of the format, next to the right ones: whether an entry that lies
+    between two of them was rounded up or down, other roundings on the way may decide.
+    """
+    got, right = flatten(whole.got.grads), flatten(whole.right.grads)
+    if whole.dtype == np.float64 and np.array_equal(got.astype(np.float32), got):
+        single = np.dtype(np.float32)
+        if not examine_answer(whole.got, cast_case(whole.case, single), single).wrong:
+            return ({(SINGLE, WHOLE): 1.0},)
+    if "loss" in whole.wrong or not got.any():
+        return ()
+    slack = 8.0 * relative_limit(whole.dtype) * abs(right)
+    found = []
+    for name, rounding in GRADIENT_ROUNDINGS.items():
+        lowest, highest = np.sort([rounding(right - slack), rounding(right + slack)], axis=0)
+        if np.array_equal(rounding(got), got) and ((lowest <= got) & (got <= highest)).all():
+            found.append({(name, WHOLE): 1.0})
+    return tuple(found)
+
+
+def _second_cause(
+    observations: Observations, case: Case
+) -> tuple[Explanation | None, Cause] | None:
+    """What explains the question that refuted the first causes, and the whole case, too."""
+    try:
+        samples = take_samples(observations.gradient, case, observations.whole.dtype)
+    except ValueError:
+        return None
+    return _setting_cause(observations, samples, find_settings(samples, SECOND).settings)[0]
 
 
 def _setting_cause(
-    observations: Observations, found: Found
-) -> tuple[Explanation | None, Cause] | None:
-    """The plainest settings that explain the whole case."""
-    whole, case = observations.parts[-1], observations.parts[-1].case
-    assert observations.samples is not None
+    observations: Observations, samples: Samples, settings: Sequence[dict]
+) -> tuple[tuple[Explanation | None, Cause] | None, Case | None]:
+    """The plainest settings that explain the whole case, and hold on others; what refutes them."""
+    whole = observations.whole
+    case = whole.case
     exact: list[tuple[dict, Answer]] = []
-    for setting in found.settings:
+    for setting in settings:
         answer = _solve_quietly(case, setting)
         if setting and misfit(whole, answer) > 1.0:
             setting = explain_whole_case(case, whole.got, relative_limit(whole.dtype), setting)
             answer = _solve_quietly(case, setting)
         if setting and misfit(whole, answer) <= 1.0:
             exact.append((setting, answer))
-    if not exact:
-        return None
+    found = [setting for setting, _ in exact]
+    kept, refuted_by = confirm_settings(observations.gradient, case, found)
+    exact = [pair for pair in exact if pair[0] in kept]
+    return (_name_cause(whole, samples, exact) if exact else None), refuted_by
+
+
+def _name_cause(
+    whole: Examination, samples: Samples, exact: list[tuple[dict, Answer]]
+) -> tuple[Explanation | None, Cause]:
+    """The plainest of the settings that explain everything, in words."""
+    case = whole.case
+    exact = sorted(exact, key=lambda pair: rank_setting(case, pair[0]))
     setting, answer = exact[0]
-    numbers = count_numbers(observations.samples)
+    numbers = count_numbers(samples)
     free = free_values(case, setting)
     if free and numbers < NUMBERS_PER_VALUE * free + NUMBERS_BESIDE:
         few = "too few numbers in this case to tell causes apart; take a wider network, more steps"
         return None, Cause(UNKNOWN, few, 1.0, 1.0, exact=False)
     # Less plain settings of the same numbers count for the place, but are not named.
     least = cost_of(case, setting) + EQUAL
-    plain = [other for other, _ in exact if cost_of(case, other) <= least]
+    plain = [
+        other for other, _ in exact if cost_of(case, other) <= least and len(other) <= len(setting)
+    ]
     named = [other for other in plain if other is setting or not is_factor_of_all(case, other)]
     texts = list(dict.fromkeys(_says(case, other) for other in named))
     cosine, ratio = cosine_and_ratio(flatten(whole.got.grads), flatten(answer.grads))
@@ -153,14 +235,6 @@ def _explain_settings(case: Case, settings: list[dict]) -> Explanation:
     return explain
 
 
-def _explain_fault(fault: Fault) -> Explanation:
-    def explain(asked: Case) -> list[Answer]:
-        variant = apply_fault(asked, fault)
-        return [] if variant is None else [solve(asked, variant)]
-
-    return explain
-
-
 def _established(whole: Examination, found: Found | None) -> str:
     """What is known without a cause: which arrays agree, and by which factor others are off."""
     wrong, right = [], []
@@ -176,4 +250,6 @@ def _established(whole: Examination, found: Found | None) -> str:
     if "loss" in wrong and found is not None and found.explained:
         levels = ", ".join(f"grads[{i}]" for i in sorted(found.explained))
         says.append(f"the loss and {levels} would be explained")
+    if found is not None and found.stopped:
+        says.append("not all was tried: the search ended where it costs too much")
     return ", ".join(says)

@@ -1,4 +1,4 @@
-"""Functions that stand in place of a spike's derivative, and the factors they come with."""
+"""Functions that stand in place of a spike's derivative."""
 
 from collections.abc import Callable
 
@@ -40,42 +40,7 @@ SHAPES: dict[str, Callable[[LIF, Array], Array]] = {
     "exp(-(k v)^2/2)": _shape(lambda z: np.exp(-0.5 * z * z)),
     "exp(-|k v|)": _shape(lambda z: np.exp(-abs(z))),
     "max(0, 1-|k v|)": _shape(lambda z: np.maximum(0.0, 1.0 - abs(z))),
-    "1 where |k v| <= 1": _shape(lambda z: (abs(z) <= 1.0).astype(np.float64)),
-    "1 where |k v| <= 1/2": _shape(lambda z: (abs(z) <= 0.5).astype(np.float64)),
+    "k s (1 - s)": lambda neuron, v: (
+        _slope_parameter(neuron) * neuron.spike(v) * (1.0 - neuron.spike(v))
+    ),
 }
-
-# What a factor is called, as a function of the slope parameter k.
-SLOPE_FACTORS: dict[str, Callable[[float], float]] = {
-    "k": lambda k: k,
-    "1/k": lambda k: 1.0 / k,
-    "2/k": lambda k: 2.0 / k,
-    "4/k": lambda k: 4.0 / k,
-    "1/(2 k)": lambda k: 0.5 / k,
-    "2 k": lambda k: 2.0 * k,
-    "k/2": lambda k: 0.5 * k,
-    "k/4": lambda k: 0.25 * k,
-    "k^2": lambda k: k * k,
-    "1/k^2": lambda k: 1.0 / k**2,
-    "pi": lambda k: np.pi,
-    "1/pi": lambda k: 1.0 / np.pi,
-    "pi/2": lambda k: 0.5 * np.pi,
-    "2/pi": lambda k: 2.0 / np.pi,
-    "pi k/2": lambda k: 0.5 * np.pi * k,
-    "2/(pi k)": lambda k: 2.0 / (np.pi * k),
-}
-
-
-def candidate_factors(neuron: LIF) -> list[float]:
-    """Return all of these factors for the slope of a neuron's spike, but one."""
-    found = {of(_slope_parameter(neuron)) for of in SLOPE_FACTORS.values()} - {1.0}
-    return sorted(found)
-
-
-def describe_derivative(name: str, factor: float, neuron: LIF, limit: float) -> str:
-    """Return what a derivative is in words: its shape, its factor, what that factor is of k."""
-    k = _slope_parameter(neuron)
-    known = [word for word, of in SLOPE_FACTORS.items() if abs(factor / of(k) - 1.0) <= limit]
-    number = f"{factor:.6g}" + (f" = {known[0]}, k = {k:g} its slope" if known else "")
-    if name == "own":
-        return f"multiplied by {number}"
-    return f"replaced by {name}" + ("" if abs(factor - 1.0) <= limit else f" times {number}")

@@ -1,18 +1,21 @@
 """Where is an implementation wrong first? From what was answered, or from its cause.
 
-Rule 1: "first" is in the order of the computation: states by step, then by layer upwards; then
-        readout and loss; then adjoints from the last step, by layer downwards; then gradients.
+Rule 1: "first" is in the order of the computation: states of the lowest layer, from its first step;
+        then readout and loss; then adjoints of the highest layer, from its last step; then
+        gradients.
 Rule 2: what was handed over and agrees is never blamed, nor what it follows from.
 Rule 3: where the place is not known, that is said, with what was tried.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from refsast.arrays import Array
 from refsast.crosscheck.compare import Stage
+
+ROUNDINGS = 1e4  # tolerances: by less a simulation in another order may be off, a fault is by more
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,6 @@ class Location:
         In the batch and in the layer, from 0; None: not known.
     how : str
         How it was found; where the place is not known, what was tried.
-    first : bool
-        Whether nothing before it is wrong; else it is wrong for certain, but may not be the first.
     """
 
     what: str
@@ -42,14 +43,13 @@ class Location:
     recording: int | None = None
     neuron: int | None = None
     how: str = ""
-    first: bool = True
 
     @property
     def line(self) -> str:
         """What a report prints."""
         if self.what == "not known":
             return f"place not known: {self.how}"
-        return f"{'first wrong' if self.first else 'wrong for certain'}: {self}"
+        return f"first wrong: {self}"
 
     def __str__(self) -> str:
         names = ("layer", "step", "recording", "neuron")
@@ -95,10 +95,10 @@ def layer_errors(errors: dict[str, Array]) -> list[Array]:
 
 def _first_wrong_cell(errors: list[Array]) -> tuple[int, int, int, int] | None:
     """Layer, step, recording and neuron of the first error above 1; None: there is none."""
-    wrong = np.array([(e > 1.0).any(axis=(1, 2)) for e in errors]).T  # (time, layer)
+    wrong = np.array([(e > 1.0).any(axis=(1, 2)) for e in errors])  # (layer, time)
     if not wrong.any():
         return None
-    time, layer = map(int, np.argwhere(wrong)[0])
+    layer, time = map(int, np.argwhere(wrong)[0])
     cell = errors[layer][time]
     recording, neuron = np.unravel_index(int(cell.argmax()), cell.shape)
     return layer, time, int(recording), int(neuron)
@@ -134,6 +134,12 @@ def gradient_location(errors: Mapping[str, Array], how: str) -> Location | None:
     )
 
 
+def _forgive(stage: Stage) -> Stage:
+    """A stage of a simulation, whose own roundings are no place."""
+    errors = tuple((name, array / ROUNDINGS) for name, array in stage.errors)
+    return replace(stage, error=stage.error / ROUNDINGS, errors=errors)
+
+
 def locate(stages: Sequence[Stage], runs: Sequence[Sequence[Stage]]) -> Location | None:
     """Return where an answer is wrong first, from what it holds, else from runs of its causes.
 
@@ -148,6 +154,7 @@ def locate(stages: Sequence[Stage], runs: Sequence[Sequence[Stage]]) -> Location
     right = has - wrong
     found = []
     for run in runs:
+        run = [_forgive(stage) for stage in run]
         kept = [stage for stage in run if stage.name not in right or stage.agrees]
         place = first_difference(kept, "by its cause")
         if place is not None and (place.what, place.layer, place.time) not in {

@@ -4,7 +4,8 @@ Rule 1: a probe changes the question, never the implementation. There are three:
         saturated layers, whose spikes no fault in them can change; pulses in inputs whose weights
         are zero, because the gradients of these weights are the adjoints of the first layer.
 Rule 2: a probe that cannot be asked is left out, and the others go on.
-Rule 3: a layer is named only where no other reading is left.
+Rule 3: a place is named only where no other reading is left: what lies before it has to be right,
+        too, and a loss that happens to be right does not show that.
 """
 
 from collections.abc import Iterator
@@ -16,8 +17,12 @@ from refsast.arrays import Array
 from refsast.crosscheck.case import Case, Gradient, truncate_case
 from refsast.crosscheck.compare import Examination, examine
 from refsast.crosscheck.diagnose.localise import Location, array_errors, wrong_arrays
+from refsast.crosscheck.variants import solve
+from refsast.model.params import map_params
 
 HUGE = 1e12  # thresholds: a potential so far from its own saturates every spike
+STRONG = 100.0  # times what a layer remembers of the step before
+SINGLE_SUM, DOUBLE_SUM = 1e-5, 1e-10  # relative: how near two sums of one precision are
 DECISIVE = 1e-6  # relative: a loss that is off by less may be so by a spike not quite saturated
 
 
@@ -29,7 +34,21 @@ def probe(gradient: Gradient, case: Case) -> Location:
     errors = array_errors(exam.stages)
     if errors["loss"] > 1.0:
         return _probe_forward(gradient, case)
+    if case.hard:
+        return Location("not known", how="the loss is right; hard spikes may hide what is wrong")
+    if any(_has_wrong_loss(gradient, other) is not False for other in _vary(case)):
+        return Location("not known", how="the loss is right here, but wrong with other weights")
     return _probe_backward(gradient, case, errors, exam)
+
+
+def _vary(case: Case) -> Iterator[Case]:
+    """Yield the case with other weights, in which a state that is wrong shows in the loss."""
+    rng = np.random.default_rng(0)
+    for size in (0.5, 2.0, 4.0):
+        params = map_params(
+            lambda a, size=size: size * a * rng.uniform(0.5, 1.5, a.shape), case.params
+        )
+        yield replace(case, params=params)
 
 
 def _ask(gradient: Gradient, case: Case) -> Examination | None:
@@ -50,24 +69,21 @@ def _has_wrong_loss(gradient: Gradient, case: Case) -> bool | None:
 
 
 def _probe_forward(gradient: Gradient, case: Case) -> Location:
-    """The first step whose loss is wrong, and the layer, by saturating those below it."""
+    """The first step whose loss is wrong, if only the first layer may be so, by saturating it."""
     step = _first_wrong_step(gradient, case)
+    since = "" if step is None else f" from step {step + 1} on"
+    tried = f"the loss is wrong{since}; tried fewer steps and saturated layers"
     short = case if step is None else truncate_case(case, step + 1)
-    spiking = len(case.network.neurons)
-    how = "by fewer steps and saturated layers"
-    for layer in reversed(range(spiking)):
-        steady, turns = (
-            _has_wrong_saturated(gradient, short, layer, turns=t) for t in (False, True)
-        )
-        if steady and layer == spiking - 1:
-            return Location("loss or readout", how=how, first=False)
-        if steady:
-            return Location("state", layer + 1, step, how=how, first=False)
-        if steady is None or turns is None or turns:
-            since = "" if step is None else f" from step {step + 1} on"
-            tried = f"the loss is wrong{since}; tried fewer steps and saturated layers"
-            return Location("not known", how=tried)
-    return Location("state", 0, step, how=how)
+    for layer in reversed(range(0 if case.hard else len(case.network.neurons))):
+        for turns in (False, True):
+            if (wrong := _has_wrong_saturated(gradient, short, layer, turns=turns)) is None:
+                return Location("not known", how=tried)
+            if wrong:
+                above = f"with layers up to {layer + 1} saturated it is wrong"
+                return Location("not known", how=f"{tried}: {above}, so something above them is")
+    if case.hard:
+        return Location("not known", how=tried)
+    return Location("state", 0, step, how="by fewer steps and saturated layers")
 
 
 def _has_wrong_saturated(gradient: Gradient, case: Case, layer: int, *, turns: bool) -> bool | None:
@@ -86,23 +102,40 @@ def _first_wrong_step(gradient: Gradient, case: Case) -> int | None:
 def _saturate(case: Case, layer: int, *, turns: bool) -> Case | None:
     """The case with layers up to one fully on and off, half of the neurons each.
 
-    Steady, they are so whatever their leak, threshold and reset. In turns, they change at every
-    step, so that time weights and memories of what reads them have something to do; a wrong leak in
-    them may show then. None where a layer has one neuron only.
+    Steady, they are so whatever their leak, threshold and reset; a bias drives them, too, in case
+    that their input is late. In turns, spikes change over time and from recording to recording, so
+    that what weighs steps, remembers or exchanges recordings has something to do; a wrong leak in
+    them may show then. None where a layer has one neuron only, or memory keeps it from turning.
     """
+    for off in (1.0, STRONG):
+        saturated = _drive(case, layer, off, turns=turns)
+        if saturated is None or not turns or len(case.x) == 1:
+            return saturated
+        s = solve(saturated).s
+        assert s is not None
+        if (abs(np.diff(s[layer], axis=0)) > 0.5).any():
+            return saturated
+    return None
+
+
+def _drive(case: Case, layer: int, off: float, *, turns: bool) -> Case | None:
+    """The case with weights that saturate layers; `off` is how much more it is driven to turn."""
     params, below = list(case.params), np.ones(case.x.shape[2])
     for i in range(layer + 1):
         signs = np.ones(case.network.sizes[i + 1])
         signs[1::2] = -1.0
         if len(signs) < 2:
             return None
-        old = params[i]
-        w = HUGE * case.network.neurons[i].threshold * np.outer(signs, below)
-        b, v = (None if a is None else np.zeros_like(a) for a in (old.b, old.v))
-        params[i], below = replace(old, w=w, b=b, v=v), signs
+        old, drive = params[i], HUGE * case.network.neurons[i].threshold
+        b = None if old.b is None else (0.0 if turns else drive) * signs
+        v = None if old.v is None else np.zeros_like(old.v)
+        params[i] = replace(old, w=drive * np.outer(signs, below), b=b, v=v)
+        # So that the spikes of either turn drive the next layer as much, or by `off`.
+        below = np.where(signs > 0.0, 1.0 / (signs > 0.0).sum(), -off / (signs < 0.0).sum())
     x = np.ones_like(case.x)
     if turns:
-        x[1::2] = -1.0
+        turn = np.add.outer(np.arange(len(x)), np.arange(x.shape[1]))[..., None] % 2
+        x *= np.where(turn == 0, 1.0, -off)
     return replace(case, params=tuple(params), x=x)
 
 
@@ -118,7 +151,7 @@ def _probe_backward(
     if any(not any(wrong[layer].values()) for layer in below):
         return Location("gradient", top, how="a layer below is right, so adjoints are")
     if top == len(case.network.neurons):
-        return Location("gradient", top, how="the highest gradients that are wrong")
+        return Location("not known", how="gradients of the readout are wrong, and of all below")
     bias = exam.right.grads[top].b
     if bias is not None and bias.any() and not wrong[top]["b"]:  # it is the sum of all adjoints
         return Location("gradient", top, how="adjoints are right, as their sum in the bias is")
@@ -132,22 +165,22 @@ def _tells(exam: Examination, layer: int) -> bool:
 
 def _probe_pulses(gradient: Gradient, case: Case, top: int) -> Location:
     """The step of the first wrong adjoint, where pulses tell it from what is made of adjoints."""
-    tried = f"gradients of layer {top + 1} are wrong, and of all below; "
+    tried = f"gradients of layer {top + 1} are wrong, and of all below"
     pulses = _ask_pulses(gradient, case)
     if pulses is None:
-        return Location("not known", how=tried + "pulses in the input cannot be asked")
+        return Location("not known", how=tried)
     got, right, wrong, sums = pulses
     if not wrong.any():
         if top == 0:
             return Location("gradient", 0, how="adjoints are right, by pulses in the input")
-        return Location("not known", how=tried + "pulses in the input do not reach the fault")
+        return Location("not known", how=f"{tried}; pulses in the input do not reach the fault")
     last = int(np.flatnonzero(wrong)[-1])
-    reaches = wrong[: last + 1].all() and last > 0
-    if not reaches or not sums or _is_multiple(got, right):
-        either = (
-            f"adjoint of layer {top + 1}, step {last + 1}, or sums over steps: pulses cannot tell"
-        )
-        return Location("not known", how=tried + either)
+    # Are adjoints paired with the inputs of their own steps? That of the last step is right, or
+    # all of them together are the gradient of the bias.
+    own = sums is True or len(wrong) == 1 or (last < len(wrong) - 1 and right[-1].any())
+    if not own or sums is False or not wrong[: last + 1].all() or _is_multiple(got, right):
+        either = f"adjoint of step {last + 1}, or sums over steps: pulses in the input cannot tell"
+        return Location("not known", how=f"{tried}; {either}")
     if case.synapse is not None and case.synapse.delayed:  # one step in each layer up to there
         last = min(last + 1 + top, len(case.x) - 1)
     return Location("adjoint", top, last, how="by pulses in the input")
@@ -162,10 +195,14 @@ def _is_multiple(got: Array, right: Array) -> bool:
     return bool(abs(got - factor * right).max() <= 1e-6 * abs(right).max())
 
 
-def _ask_pulses(gradient: Gradient, case: Case) -> tuple[Array, Array, Array, bool] | None:
-    """Adjoints of the first layer, got and right; which are wrong; whether b is their sum."""
+def _ask_pulses(gradient: Gradient, case: Case) -> tuple[Array, Array, Array, bool | None] | None:
+    """Adjoints of the first layer, got and right; which are wrong; whether b is their sum.
+
+    None for the last: there is no b, or single precision does not tell.
+    """
     shape = (len(case.x), case.network.sizes[1])
-    got, right, wrong, sums = np.zeros(shape), np.zeros(shape), np.zeros(len(case.x), bool), True
+    got, right, wrong = np.zeros(shape), np.zeros(shape), np.zeros(len(case.x), bool)
+    sums = None
     for pulsed, steps in _pulse_cases(case):
         exam = _ask(gradient, pulsed)
         if exam is None:
@@ -177,7 +214,8 @@ def _ask_pulses(gradient: Gradient, case: Case) -> tuple[Array, Array, Array, bo
         if pulsed.params[0].b is not None and len(steps) == len(case.x):
             b = exam.got.grads[0].b
             assert b is not None
-            sums = bool(abs(got.sum(axis=0) - b).max() <= 1e-5 * max(abs(b).max(), 1e-300))
+            gap = abs(got.sum(axis=0) - b).max() / max(abs(b).max(), 1e-300)
+            sums = False if gap > SINGLE_SUM else True if gap <= DOUBLE_SUM else None
     return got, right, wrong, sums
 
 

@@ -13,6 +13,7 @@ from typing import TypeAlias
 import numpy as np
 
 from refsast.arrays import Array
+from refsast.crosscheck.diagnose.knobs.precision import round_product
 
 WHOLE = -1
 Key: TypeAlias = tuple[str, int]
@@ -66,3 +67,12 @@ def mix(dials: Dials, layer: int, right: Array, others: Mapping[str, Array]) -> 
         if dials.turns(name, layer):
             found = found + dials.read(name, layer, 0.0) * (other - right)
     return found
+
+
+def multiply(dials: Dials, a: Array, b: Array) -> Array:
+    """Return a product as it is computed, in TF32 where that is turned."""
+    if not dials.turns("products in TF32", WHOLE):
+        return a @ b
+    share = dials.read("products in TF32", WHOLE, 0.0)
+    right = a @ b
+    return right + share * (round_product(a) @ round_product(b) - right)

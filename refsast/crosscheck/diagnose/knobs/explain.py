@@ -12,6 +12,11 @@ import numpy as np
 from refsast.arrays import Array
 from refsast.crosscheck.case import Answer, Case
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Setting, stack_settings
+from refsast.crosscheck.diagnose.knobs.finish import (
+    BENDS,
+    GRADIENT_ROUNDINGS,
+    exchange_pairs,
+)
 from refsast.crosscheck.diagnose.knobs.fit import (
     Group,
     Residuals,
@@ -27,14 +32,10 @@ from refsast.crosscheck.diagnose.knobs.levels import (
     roundest_between,
     view_levels,
 )
+from refsast.crosscheck.diagnose.knobs.plainness import known_knobs, lowest_layer, symbol_of
 from refsast.crosscheck.diagnose.knobs.program import solve_settings
-from refsast.crosscheck.diagnose.knobs.samples import (
-    Samples,
-    allowed_losses,
-    loss_vector,
-    predict_losses,
-)
-from refsast.crosscheck.diagnose.knobs.words import known_knobs, lowest_layer, symbol_of
+from refsast.crosscheck.diagnose.knobs.questions import question_of
+from refsast.crosscheck.diagnose.knobs.samples import Samples, loss_errors
 from refsast.model.params import flatten, layer_arrays
 
 POLISH = 5  # steps of the last refinement
@@ -44,8 +45,7 @@ EDGES = 60  # edges of a window that are tried, to either side
 def explains_losses(samples: Samples, setting: dict) -> bool:
     """Whether a setting explains all losses of the samples."""
     with np.errstate(all="ignore"):
-        losses = predict_losses(samples, stack_settings([setting]))
-        errors = (losses - loss_vector(samples)) / allowed_losses(samples)
+        errors = loss_errors(samples, stack_settings([setting]), question_of(setting))
     return bool(misfits(errors)[0] <= 1.0)
 
 
@@ -71,20 +71,34 @@ def explains_whole(samples: Samples, setting: dict) -> bool:
 
 
 def explain_bends(samples: Samples, hypotheses: Sequence[dict]) -> list[dict]:
-    """Settings in which all gradients are bent at the end: clipped, or brought to a norm."""
-    whole = [flatten(sample.got.grads) for sample in samples.all]
-    norm = max(float(np.linalg.norm(g)) for g in whole)
-    peak = max(float(abs(g).max(initial=0.0)) for g in whole)
+    """Settings in which all gradients are changed together at the end: clipped, rounded, ..."""
     if any(explains_whole(samples, hypothesis) for hypothesis in hypotheses):
         return []
     found = []
-    for name, limit in (("clipped to a norm", norm), ("brought to a norm", norm),
-                        ("clipped to values", peak)):  # fmt: skip
-        for hypothesis in hypotheses if limit > 0.0 else ():
-            tried = {**hypothesis, (name, WHOLE): round_value(limit)}
+    for turn in _bends(samples):
+        for hypothesis in hypotheses:
+            tried = {**hypothesis, **turn}
             if explains_losses(samples, tried) and explains_whole(samples, tried):
                 found.append(tried)
     return found
+
+
+def _bends(samples: Samples) -> list[dict]:
+    """What may have been done to all gradients, as far as their sizes tell."""
+    whole = [flatten(sample.got.grads) for sample in samples.all]
+    norm = max(float(np.linalg.norm(g)) for g in whole)
+    peak = max(float(abs(g).max(initial=0.0)) for g in whole)
+    values = [(name, round_value(peak if "values" in name else norm)) for name in BENDS]
+    largest = max(whole, key=len)
+    empty = round(float((largest == 0.0).mean()), 2)
+    values += [("smallest entries dropped", q) for q in (empty, round(empty, 1))]
+    shapes = [
+        tuple((part, a.shape) for part, a in layer_arrays(layer).items())
+        for layer in samples.parts[-1].case.params
+    ]
+    switches = (*GRADIENT_ROUNDINGS, *exchange_pairs(shapes))
+    values += [(name, 1.0) for name in switches]
+    return [{(name, WHOLE): value} for name, value in values if value > 0.0]
 
 
 def widen_setting(samples: Samples, setting: dict) -> dict:
@@ -105,7 +119,7 @@ def widen_setting(samples: Samples, setting: dict) -> dict:
 
 def explain_whole_case(case: Case, got: Answer, limit: float, setting: dict) -> dict:
     """Return a setting with its free values fitted once more, to all gradients of a whole case."""
-    groups = _free_groups(case, setting)
+    groups = free_groups(case, setting)
     want = np.concatenate([[got.loss], flatten(got.grads)])
     allowed = limit * (abs(want) + 1e-3 * np.linalg.norm(want[1:]) / np.sqrt(want.size))
 
@@ -124,8 +138,8 @@ def explain_whole_case(case: Case, got: Answer, limit: float, setting: dict) -> 
     return apply_values(setting, groups, values[0])
 
 
-def _free_groups(case: Case, setting: dict) -> tuple[Group, ...]:
-    """The knobs whose values are not plain, those of one name and value together."""
+def free_groups(case: Case, setting: dict) -> tuple[Group, ...]:
+    """Return the knobs whose values are not plain, those of one name and value together."""
     found: dict[tuple[str, float], list[Knob]] = {}
     knobs = known_knobs(case)
     for (name, layer), value in setting.items():

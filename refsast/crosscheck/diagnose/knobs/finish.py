@@ -1,13 +1,16 @@
 """What may be done to gradients before they are returned: factors, orders, decay, clips."""
 
 import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import combinations
 
 import numpy as np
 
 from refsast.arrays import Array
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials
-from refsast.crosscheck.diagnose.knobs.readout import power_factor
+from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials, Setting
+from refsast.crosscheck.diagnose.knobs.losses import loss_sizes, power_factor
+from refsast.crosscheck.diagnose.knobs.precision import ROUNDINGS
 from refsast.model.params import Layer
 
 CELL = re.compile(r"(w|b|v) (row|column|entry) (\d+)(?: (\d+))?")
@@ -18,14 +21,17 @@ def finish_arrays(
 ) -> dict[str, Array]:
     """Return a level's gradients as they are handed over."""
     here = {name for name, at in dials.turned if at == index}
-    steps, batch = case.x.shape[:2]
-    factor = power_factor(dials, index, "layer", steps, batch, case.network.classes)
+    sizes = (*loss_sizes(case, len(case.y)), ("inputs", layer.w.shape[1]))
+    factor = power_factor(dials, index, "layer", sizes)
     found = {}
     for part, array in arrays.items():
         array = reorder(dials, index, part, array)
         k = (-1, *(1,) * (array.ndim - 1))
         array = array * np.reshape(factor, k)
-        array = array * np.reshape(dials.read(f"{part} factor", index, 1.0), k)
+        array = array * np.reshape(power_factor(dials, index, part, sizes), k)
+        if part == "w" and array.shape[-1] > 1 and dials.turns("rows centred", index):
+            share = np.reshape(dials.read("rows centred", index, 0.0), k)
+            array = array - share * array.mean(axis=-1, keepdims=True)
         for name in here:
             if match := CELL.fullmatch(name):
                 array = scale_cell(match, part, array, np.reshape(dials.read(name, index, 1.0), k))
@@ -88,8 +94,7 @@ def norm_of(array: Array) -> Array:
 
 def bend(dials: Dials, index: int, array: Array, k: tuple[int, ...]) -> Array:
     """A gradient clipped, entry by entry or by its norm, or made to signs."""
-    for name, change in (("clipped to values", _clip), ("clipped to a norm", _shorten),
-                         ("brought to a norm", _normalise)):  # fmt: skip
+    for name, change in BENDS.items():
         if dials.turns(name, index):
             limit = np.reshape(dials.read(name, index, np.nan), k)
             array = np.where(np.isnan(limit), array, change(array, limit, norm_of(array)))
@@ -102,34 +107,83 @@ def bend(dials: Dials, index: int, array: Array, k: tuple[int, ...]) -> Array:
     return array
 
 
-def _clip(array: Array, limit: Array, norm: Array) -> Array:
-    return np.clip(array, -abs(limit), abs(limit))
+# What a limit makes of a gradient, given its norm or that of all gradients.
+BENDS: Mapping[str, Callable[[Array, Array, Array], Array]] = {
+    "clipped to values": lambda array, limit, norm: np.clip(array, -abs(limit), abs(limit)),
+    "clipped to a norm": lambda array, limit, norm: (
+        array * np.minimum(1.0, limit / np.where(norm == 0.0, 1.0, norm))
+    ),
+    "brought to a norm": lambda array, limit, norm: (
+        array * (limit / np.where(norm == 0.0, 1.0, norm))
+    ),
+}
+OF_ALL = ("smallest entries dropped",)
+EXCHANGE = "gradients of layers"
+GRADIENT_ROUNDINGS = {f"gradients in {name}": change for name, change in ROUNDINGS.items()}
 
 
-def _shorten(array: Array, limit: Array, norm: Array) -> Array:
-    return array * np.minimum(1.0, limit / np.where(norm == 0.0, 1.0, norm))
+def exchange_pairs(shapes: Sequence[tuple]) -> dict[str, tuple[int, int]]:
+    """Return the names of exchanges of two layers' gradients, which need the same shapes."""
+    return {
+        f"{EXCHANGE} {i + 1} and {j + 1} exchanged": (i, j)
+        for i, j in combinations(range(len(shapes)), 2)
+        if shapes[i] == shapes[j]
+    }
 
 
-def _normalise(array: Array, limit: Array, norm: Array) -> Array:
-    return array * (limit / np.where(norm == 0.0, 1.0, norm))
+def whole_changes(setting: Setting) -> frozenset[tuple[str, float]]:
+    """Return what a setting does to all gradients together."""
+    own = (*BENDS, *GRADIENT_ROUNDINGS, *OF_ALL)
+    return frozenset(
+        (name, value)
+        for (name, at), value in setting.items()
+        if at == WHOLE and (name in own or name.startswith(EXCHANGE))
+    )
 
 
-def finish_whole(dials: Dials, levels: list[dict[str, Array]]) -> list[dict[str, Array]]:
-    """Return all gradients after what is done to them together: clipped by one norm."""
-    found = levels
-    for name, change in (("clipped to values", _clip), ("clipped to a norm", _shorten),
-                         ("brought to a norm", _normalise)):  # fmt: skip
-        if dials.turns(name, WHOLE):
-            limit = np.ravel(dials.read(name, WHOLE, np.nan))
-            squares = sum(norm_of(a).ravel() ** 2 for level in found for a in level.values())
-            changed = []
-            for level in found:
-                new = {}
-                for part, a in level.items():
-                    k = (-1, *(1,) * (a.ndim - 1))
-                    bound = limit.reshape(k)
-                    bent = change(a, bound, np.reshape(np.sqrt(squares), k))
-                    new[part] = np.where(np.isnan(bound), a, bent)
-                changed.append(new)
-            found = changed
+def finish_whole(
+    changes: Iterable[tuple[str, float]], levels: list[dict[str, Array]]
+) -> list[dict[str, Array]]:
+    """Return all gradients after what is done to them together."""
+    found = list(levels)
+    exchanges = exchange_pairs(
+        [tuple((part, a.shape[1:]) for part, a in level.items()) for level in levels]
+    )
+    for name, value in changes:
+        if name in exchanges:
+            i, j = exchanges[name]
+            found[i], found[j] = found[j], found[i]
+        elif name in BENDS:
+            found = _bend_all(BENDS[name], value, found)
+        elif name in GRADIENT_ROUNDINGS:
+            change = GRADIENT_ROUNDINGS[name]
+            found = [{part: change(a) for part, a in level.items()} for level in found]
+        elif name in OF_ALL:
+            found = _drop_smallest(found, value)
     return found
+
+
+def _bend_all(
+    change: Callable[[Array, Array, Array], Array], limit: float, levels: list[dict[str, Array]]
+) -> list[dict[str, Array]]:
+    """All gradients bent by one norm."""
+    squares = sum(norm_of(a).ravel() ** 2 for level in levels for a in level.values())
+
+    def bend(a: Array) -> Array:
+        norm = np.sqrt(squares).reshape(-1, *(1,) * (a.ndim - 1))
+        return change(a, np.asarray(limit), norm)
+
+    return [{part: bend(a) for part, a in level.items()} for level in levels]
+
+
+def _drop_smallest(levels: list[dict[str, Array]], share: float) -> list[dict[str, Array]]:
+    """All gradients with a share of their entries, the smallest, made zero."""
+    sizes = np.concatenate(
+        [abs(a).reshape(len(a), -1) for level in levels for a in level.values()], axis=1
+    )
+    least = np.quantile(sizes, share, axis=1)
+
+    def drop(a: Array) -> Array:
+        return np.where(abs(a) >= least.reshape(-1, *(1,) * (a.ndim - 1)), a, 0.0)
+
+    return [{part: drop(a) for part, a in level.items()} for level in levels]

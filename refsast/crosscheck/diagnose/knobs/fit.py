@@ -12,18 +12,28 @@ import numpy as np
 
 from refsast.arrays import Array, Integers
 from refsast.crosscheck.diagnose.knobs.dials import Key, Setting
-from refsast.crosscheck.diagnose.knobs.inventory import Knob
+from refsast.crosscheck.diagnose.knobs.inventory import STARTS, Knob
 
 # From settings to residuals (K, N), each in units of what is allowed.
 Residuals = Callable[[Sequence[Setting]], Array]
 ITERATIONS = 9
+RATIOS = (0.5, 2.0, 0.9, 1.1)  # likely multiples of numbers that differ from layer to layer
 
 
 @dataclass(frozen=True)
 class Group:
-    """Knobs of one name that are turned together, in one layer or in several."""
+    """Knobs of one name that are turned together, in one layer or in several.
+
+    Attributes
+    ----------
+    knobs : tuple of Knob
+        At least one.
+    relative : bool
+        Whether their common value is a multiple of what is right for each.
+    """
 
     knobs: tuple[Knob, ...]
+    relative: bool = False
 
     @property
     def name(self) -> str:
@@ -36,16 +46,38 @@ class Group:
         return self.knobs[0].smooth
 
     @property
+    def right(self) -> float:
+        """Its value where nothing is wrong."""
+        return 1.0 if self.relative else self.knobs[0].right
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The range of its values."""
+        return (1e-3, 1e3) if self.relative else (self.knobs[0].low, self.knobs[0].high)
+
+    @property
+    def starts(self) -> tuple[float, ...]:
+        """Where a search for its value may begin, far and near."""
+        return STARTS if self.relative else self.knobs[0].starts
+
+    @property
     def keys(self) -> tuple[Key, ...]:
         """What they are in a setting."""
         return tuple(knob.key for knob in self.knobs)
 
     def turn(self, value: float) -> dict[Key, float]:
         """Return the setting with all of them at one value."""
-        return dict.fromkeys(self.keys, value)
+        return {k.key: value * k.right if self.relative else value for k in self.knobs}
+
+    def read(self, setting: Setting) -> float:
+        """Return their value in a setting."""
+        first = self.knobs[0]
+        return setting[first.key] / first.right if self.relative else setting[first.key]
 
     def tries(self) -> list[dict[Key, float]]:
         """Return the settings that are likely: each knob at the same place in its own list."""
+        if self.relative:
+            return [self.turn(value) for value in RATIOS]
         if len({len(knob.tries) for knob in self.knobs}) > 1:
             return [self.turn(value) for value in self.knobs[0].tries]
         columns = zip(*(knob.tries for knob in self.knobs), strict=True)
@@ -61,6 +93,10 @@ def group_layers(knobs: Sequence[Knob], spiking: int) -> list[Group]:
     for found in names.values():
         inside = tuple(knob for knob in found if knob.layer < spiking)
         together += [Group(part) for part in {inside, tuple(found)} if len(part) > 1]
+        if len({knob.right for knob in inside}) > 1 and found[0].smooth and all(
+            knob.right for knob in inside
+        ):  # fmt: skip
+            together.append(Group(inside, relative=True))
     return [*together, *(Group((knob,)) for knob in knobs)]
 
 
@@ -94,8 +130,7 @@ def refine(
         How many steps at most.
     """
     values, best = starts.copy(), starts.copy()
-    low = np.array([[g.knobs[0].low for g in each] for each in groups])
-    high = np.array([[g.knobs[0].high for g in each] for each in groups])
+    low, high = (np.array([[g.bounds[i] for g in each] for each in groups]) for i in (0, 1))
     lowest = np.full(len(values), np.inf)
     size = np.maximum(abs(values), 0.1)
     alive = np.arange(len(values))

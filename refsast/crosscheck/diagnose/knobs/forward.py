@@ -15,7 +15,8 @@ import numpy as np
 
 from refsast.arrays import Array
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.diagnose.knobs.dials import Dials, mix, shift_steps
+from refsast.crosscheck.diagnose.knobs.dials import Dials, mix, multiply, shift_steps
+from refsast.crosscheck.diagnose.knobs.precision import ROUNDINGS
 from refsast.model.lif import LIF
 from refsast.model.params import Layer
 from refsast.model.reset import NoReset, Subtract, ToZero
@@ -30,6 +31,16 @@ RESETS = {
     "leaked subtraction": (0.0, 0.0, 1.0, 0.0),
     "no reset": (0.0, 0.0, 0.0, 0.0),
     "reset of the input too": (1.0, 0.0, 0.0, 1.0),
+    "reset by any spike": (1.0, 0.0, 0.0, 0.0),  # that is not quite none, and detached
+}
+
+
+DELAYS = {
+    "input one step late": 1,
+    "input two steps late": 2,
+    "input three steps late": 3,
+    "input four steps late": 4,
+    "input one step early": -1,
 }
 
 
@@ -43,6 +54,8 @@ class LayerRun:
         Its input, delays included.
     u, s, s_reset, drive, before : (time, K, batch, n) array
         Potentials, spikes, the spike that resets, what is added, the potential of the step before.
+    free : (time, K, batch, n) array or None
+        Whether a potential is its own, not held at a limit; None: there is no limit.
     """
 
     a: Array
@@ -51,6 +64,7 @@ class LayerRun:
     s_reset: Array
     drive: Array
     before: Array
+    free: Array | None = None
 
 
 def reset_name(neuron: LIF) -> str:
@@ -116,16 +130,27 @@ def fire(case: Case, layer: int, dials: Dials, u: Array) -> Array:
 def firing_threshold(case: Case, layer: int, dials: Dials) -> Array | float:
     """Return the potential at which a layer fires."""
     theta = dials.read("threshold", layer, case.network.neurons[layer].threshold)
-    return theta + dials.read("threshold shift", layer, 0.0)
+    return dials.read("firing threshold", layer, theta)
 
 
 def weighted_input(layer: Layer, index: int, dials: Dials, a: Array) -> Array:
     """Return ``W a + b`` of all steps."""
-    currents = mix(dials, index, a @ layer.w.T, transposed_product(layer, a))
+    product = multiply(dials, a, layer.w.T)
+    currents = mix(dials, index, product, transposed_product(layer, a))
     currents = currents * dials.read("weight gain", index, 1.0)
     if layer.b is not None:
-        currents = currents + dials.read("bias gain", index, 1.0) * layer.b
+        currents = currents + bias_weight(index, dials, len(a)) * layer.b
     return currents
+
+
+def bias_weight(index: int, dials: Dials, steps: int) -> Array | float:
+    """Return how often the bias is added, at each step where that differs (time, K, 1, 1)."""
+    gain = dials.read("bias gain", index, 1.0)
+    if not dials.turns("bias at the first step", index):
+        return gain
+    share = dials.read("bias at the first step", index, 0.0)
+    later = np.where(np.arange(steps).reshape(-1, 1, 1, 1) > 0, 1.0, 0.0)
+    return gain * (1.0 - share * later)
 
 
 def transposed_product(layer: Layer, a: Array) -> dict[str, Array]:
@@ -147,21 +172,17 @@ def recurrent_matrix(layer: Layer, index: int, dials: Dials) -> Array:
 
 def delay_names(a: Array) -> dict[str, Array]:
     """Return the inputs of a layer, late and in other orders, by the name of the knob."""
-    return {
-        "input one step late": shift_steps(a, 1),
-        "input two steps late": shift_steps(a, 2),
-        "input one step early": shift_steps(a, -1),
-        "input reversed": a[::-1],
-    }
+    late = {name: shift_steps(a, steps) for name, steps in DELAYS.items()}
+    return {**late, "input reversed": a[::-1]}
 
 
 def run_layer(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
     """Run one layer on its input, of shape (time, K or 1, batch, n_in)."""
-    neuron, layer = case.network.neurons[index], case.params[index]
+    layer = case.params[index]
     a = mix(dials, index, a, delay_names(a))
     currents = weighted_input(layer, index, dials, a)
-    leak = dials.read("leak", index, neuron.leak)
-    parts = taken_off(neuron, index, dials)
+    leak = membrane_leak(case, index, dials)
+    parts = reset_amounts(case, index, dials)
     late = dials.read("reset late", index, 0.0)
     rec_late = dials.read("recurrence late", index, 0.0)
     scale, kept, delayed = synapse_numbers(case, index, dials)
@@ -174,27 +195,59 @@ def run_layer(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
         s = before = dials.read("reset at rest", index, 0.0) * fire(case, index, dials, u)
     first = True
     records: tuple[list[Array], ...] = ([], [], [], [], [])
+    free: list[Array] = []
     for current in currents:
         if v is not None:
             heard = rest if first else s
-            current = current + (heard + rec_late * (before - heard)) @ np.swapaxes(v, -1, -2)
+            heard = heard + rec_late * (before - heard)
+            current = current + multiply(dials, heard, np.swapaxes(v, -1, -2))
         now = kept * i + current
         drive = scale * (now + delayed * (i - now)) + offset
-        i, s_reset = now, s + late * (before - s)
+        i, s_reset = now, harden_reset(dials, index, s + late * (before - s))
         wiped = parts[0] * u + parts[1] + parts[2] * drive
         before, first, last = (rest if first else s), False, u
-        u = leak * u - s_reset * wiped + drive
+        u, own = limit_potential(dials, index, leak * u - s_reset * wiped + drive)
         s = fire(case, index, dials, u)
+        free += [own] if own is not None else []
         for record, value in zip(records, (u, s, s_reset, drive, last), strict=True):
             record.append(value)
-    return LayerRun(a, *(np.stack(np.broadcast_arrays(*record)) for record in records))
+    found = (np.stack(np.broadcast_arrays(*record)) for record in records)
+    return LayerRun(a, *found, free=np.stack(np.broadcast_arrays(*free)) if free else None)
 
 
-def taken_off(
-    neuron: LIF, index: int, dials: Dials, side: str = ""
+def membrane_leak(case: Case, index: int, dials: Dials) -> Array | float:
+    """Return the leak of a layer's potential."""
+    leak = dials.read("leak", index, case.network.neurons[index].leak)
+    if case.synapse is None or not dials.turns("leaks exchanged", index):
+        return leak
+    return leak + dials.read("leaks exchanged", index, 0.0) * (case.synapse.leak - leak)
+
+
+def harden_reset(dials: Dials, index: int, s: Array) -> Array:
+    """Return the spikes that reset, made to zeros and ones where that is turned."""
+    others = {"hard reset": s >= 0.5, "reset by any spike": s != 0.0}
+    return mix(dials, index, s, {name: 1.0 * hard for name, hard in others.items()})
+
+
+def limit_potential(dials: Dials, index: int, u: Array) -> tuple[Array, Array | None]:
+    """Return a potential as it is held, and whether it is its own; None: it always is."""
+    for name, change in ROUNDINGS.items():
+        if dials.turns(f"potentials in {name}", index):
+            u = u + dials.read(f"potentials in {name}", index, 0.0) * (change(u) - u)
+    free = None
+    if dials.turns("potential at least", index):
+        least = dials.read("potential at least", index, -np.inf)
+        free = np.where(u >= least, 1.0, 0.0)
+        u = np.maximum(u, least)
+    return u, free
+
+
+def reset_amounts(
+    case: Case, index: int, dials: Dials, side: str = ""
 ) -> tuple[Array | float, Array | float, Array | float]:
     """What a full spike takes off: per potential, a constant, per drive."""
-    leak = dials.read("leak", index, neuron.leak)
+    neuron = case.network.neurons[index]
+    leak = membrane_leak(case, index, dials)
     theta = dials.read("threshold", index, neuron.threshold)
     if side:
         leak = dials.read("leak" + side, index, leak)
@@ -203,7 +256,8 @@ def taken_off(
     if any(dials.turns(name + side, index) for name in RESETS):
         zero, subtract, leaked, wiped = reset_parts(neuron, index, dials, side)
     share = dials.read("reset share", index, 1.0)
-    return share * zero * leak, share * (subtract * theta + leaked * leak * theta), share * wiped
+    constant = subtract * theta + leaked * leak * theta - dials.read("reset to", index, 0.0)
+    return share * zero * leak, share * constant, share * wiped
 
 
 def synapse_numbers(
@@ -214,10 +268,16 @@ def synapse_numbers(
     scale, kept, delayed = (
         (1.0, 0.0, 0.0) if synapse is None else (synapse.scale, synapse.leak, synapse.delayed)
     )
+    if case.synapse is not None and dials.turns("leaks exchanged", index):
+        share, leak = dials.read("leaks exchanged", index, 0.0), case.network.neurons[index].leak
+        kept = kept + share * (leak - kept)
+    if dials.turns("synapse unused", index):
+        used = 1.0 - np.asarray(dials.read("synapse unused", index, 0.0))
+        scale, kept, delayed = 1.0 + used * (scale - 1.0), used * kept, used * float(delayed)
     return (
         dials.read("input scale", index, scale),
         dials.read("synapse leak", index, kept),
-        dials.read("synapse delay", index, float(delayed)),
+        dials.read("synapse delay", index, np.asarray(delayed, dtype=np.float64)),
     )
 
 

@@ -8,17 +8,27 @@ import numpy as np
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Key
 from refsast.crosscheck.diagnose.knobs.forward import (
+    DELAYS,
     RESETS,
     other_spikes,
     reset_name,
     slope_of,
 )
-from refsast.crosscheck.diagnose.knobs.readout import LOSS_FORMS
+from refsast.crosscheck.diagnose.knobs.losses import (
+    LOSS_FORMS,
+    REPORT_DIGITS,
+    STEP_LOSSES,
+    loss_sizes,
+)
+from refsast.crosscheck.diagnose.knobs.precision import ROUNDINGS
 from refsast.model.readout import LeakyReadout, SpikeRate
 from refsast.model.reset import NoReset, Subtract
 
 GAINS = (0.0, 2.0, -1.0, 0.5)
 SWITCH = (1.0,)
+TIMES = ("sum over time", "last step", "final potential", "first step unread", "last step unread",
+         "readout one step late")  # fmt: skip
+FIRST_UNREAD = 6  # so many steps that the readout leaves out are tried in a search
 STARTS = (0.03, 0.1, 0.3, 0.7, 1.4, 3.0, 10.0, 30.0)
 
 
@@ -77,8 +87,11 @@ def gain_knob(name: str, layer: int, right: float = 1.0, tries: Sequence[float] 
 
 
 def other_values(right: float, *tries: float) -> tuple[float, ...]:
-    """Return the finite values among some that are not the right one, in order."""
-    return tuple(sorted({t for t in tries if t != right and np.isfinite(t)}))
+    """Return the finite values among some that are not the right one, each once.
+
+    They stay in order, so that those at one place in the lists of two layers mean the same.
+    """
+    return tuple(dict.fromkeys(float(t) for t in tries if t != right and np.isfinite(t)))
 
 
 def forward_knobs(case: Case) -> list[Knob]:
@@ -95,7 +108,7 @@ def _memoryless_knobs(case: Case, layer: int) -> Iterator[Knob]:
     theta, k, leak = neuron.threshold, slope_of(neuron), neuron.leak
     scale = 1.0 if case.synapse is None else case.synapse.scale
     yield Knob("threshold", layer, theta, other_values(theta, 1.0, 0.5, 2.0 * theta), 1e-6, 1e3)
-    yield Knob("threshold shift", layer, 0.0, other_values(0.0, -theta), -1e3, 1e3)
+    yield Knob("firing threshold", layer, theta, other_values(theta, 0.0, 1.0), -1e3, 1e3)
     yield Knob("slope", layer, k, other_values(k, 1.0, 2.0, 0.5 * k, 2.0 * k, k * k), 1e-6, 1e4)
     tries = other_values(
         scale,
@@ -112,8 +125,13 @@ def _memoryless_knobs(case: Case, layer: int) -> Iterator[Knob]:
     yield Knob("weight gain", layer, 1.0, (0.0, 2.0, 0.5, 1.0 - leak), -1e4, 1e4)
     if params.b is not None:
         yield Knob("bias gain", layer, 1.0, (0.0, 2.0, 1.0 - leak, -1.0), -1e4, 1e4)
+        if len(case.x) > 1:
+            yield switch_knob("bias at the first step", layer)
+    for name in ROUNDINGS:
+        yield switch_knob(f"potentials in {name}", layer)
+    yield Knob("potential at least", layer, -np.inf, other_values(1.0, 0.0, -theta), 0.0, 0.0)
     yield Knob("offset", layer, 0.0, other_values(0.0, theta, -theta), -1e3, 1e3)
-    yield Knob("start", layer, 0.0, other_values(0.0, theta, -theta), -1e3, 1e3)
+    yield Knob("start", layer, 0.0, other_values(0.0, theta, -theta, 0.5 * theta), -1e3, 1e3)
     if params.w.shape[0] == params.w.shape[1]:
         yield switch_knob("transposed weight", layer)
     hard = float(case.hard)
@@ -129,15 +147,24 @@ def _memoryless_knobs(case: Case, layer: int) -> Iterator[Knob]:
 def _memory_knobs(case: Case, layer: int) -> Iterator[Knob]:
     neuron, params = case.network.neurons[layer], case.params[layer]
     theta, leak = neuron.threshold, neuron.leak
+    euler = [1.0 + np.log(leak)] if leak > 0.37 else []  # of a leak of exp(-dt/tau)
     yield Knob(
-        "leak", layer, leak, other_values(leak, 1.0 - leak, 1.0, 0.0, leak**2, 0.5), -0.5, 1.5
+        "leak",
+        layer,
+        leak,
+        other_values(leak, 1.0 - leak, 1.0, 0.0, leak**2, 0.5, *euler),
+        -0.5,
+        1.5,
     )
     for name in RESETS:
-        if name != reset_name(neuron):
+        if name != reset_name(neuron) and not (case.hard and name == "reset by any spike"):
             yield switch_knob(name, layer)
     if not isinstance(neuron.reset, NoReset):
         yield Knob("reset share", layer, 1.0, (0.5, -1.0, 2.0), -4.0, 4.0)
         yield switch_knob("reset late", layer)
+        yield Knob("reset to", layer, 0.0, (0.1, -0.1), -1e3, 1e3)
+        if not case.hard:
+            yield switch_knob("hard reset", layer)
     if isinstance(neuron.reset, Subtract):
         yield Knob("subtracts", layer, theta, other_values(theta, 1.0), -1e3, 1e3)
     kept = 0.0 if case.synapse is None else case.synapse.leak
@@ -147,8 +174,10 @@ def _memory_knobs(case: Case, layer: int) -> Iterator[Knob]:
     if case.synapse is not None:
         delayed = float(case.synapse.delayed)
         yield Knob("synapse delay", layer, delayed, (1.0 - delayed,), 0.0, 0.0)
-    for name in ("input one step late", "input two steps late", "input one step early",
-                 "input reversed"):  # fmt: skip
+        yield switch_knob("synapse unused", layer)
+        if leak != kept:
+            yield switch_knob("leaks exchanged", layer)
+    for name in (*DELAYS, "input reversed"):
         yield switch_knob(name, layer)
     if params.v is not None:
         yield Knob("recurrence gain", layer, 1.0, (0.0, -1.0, 2.0, leak, 1.0 - leak), -1e3, 1e3)
@@ -160,32 +189,62 @@ def _memory_knobs(case: Case, layer: int) -> Iterator[Knob]:
 
 def _readout_knobs(case: Case) -> Iterator[Knob]:
     whole, readout = len(case.network.neurons), case.network.readout
-    steps, batch, classes = len(case.x), len(case.y), case.network.classes
+    steps = len(case.x)
+    leak = readout.leak if isinstance(readout, LeakyReadout) else 0.0
     if isinstance(readout, SpikeRate):
         yield Knob("gain", whole, readout.gain, other_values(readout.gain, 1.0, 10.0), -1e3, 1e3)
     if readout.n_out is not None:
         yield Knob("weight gain", whole, 1.0, (0.0, 2.0, 0.5), -1e3, 1e3)
-        leak = readout.leak if isinstance(readout, LeakyReadout) else 0.0
         yield Knob("readout leak", whole, leak, other_values(leak, 0.0, 1.0, 0.9), -0.5, 1.5)
     if case.params[-1].b is not None and readout.n_out is not None:
         yield Knob("bias gain", whole, 1.0, (0.0, 2.0, -1.0), -1e3, 1e3)
         yield Knob("readout bias summed", whole, 0.0, (1.0, -1.0), 0.0, 0.0)
-    for name in ("sum over time", "last step", "final potential", "first step unread",
-                 "last step unread", "readout one step late"):  # fmt: skip
-        yield switch_knob(name, whole)
+        if leak:
+            yield switch_knob("readout bias at the first step", whole)
+    if steps > 1:
+        for name in (*TIMES, "all but the last step", "mean over a step less", *STEP_LOSSES):
+            yield switch_knob(name, whole)
+        tries = tuple(float(t) for t in range(1, min(steps, FIRST_UNREAD)))
+        yield Knob("first steps unread", whole, 0.0, tries, 0.0, 0.0)
+        if case.params[-1].b is not None and readout.n_out is not None:
+            yield switch_knob("logits summed over time", whole)
+    yield switch_knob("mean over a step more", whole)
+    yield switch_knob("potentials read", whole)
     if readout.n_out is not None:  # else it is the gain
-        yield Knob("temperature", whole, 1.0, (2.0, 0.5, -1.0), -1e3, 1e3)
+        tries = other_values(1.0, 2.0, 0.5, -1.0, *((1.0 - leak,) if leak else ()))
+        yield Knob("temperature", whole, 1.0, tries, -1e3, 1e3)
+    yield from _loss_knobs(case)
+
+
+def _loss_knobs(case: Case) -> Iterator[Knob]:
+    whole, batch = len(case.network.neurons), len(case.y)
     yield Knob("label smoothing", whole, 0.0, (0.1, 0.2, 0.05), -2.0, 2.0)
-    yield switch_knob("labels shifted", whole)
+    if case.network.classes > 1:
+        for name in ("labels shifted", "labels shifted back", "classes reversed"):
+            yield switch_knob(name, whole)
     for name in LOSS_FORMS:
         yield switch_knob(name, whole)
-    yield from factor_knobs("loss", WHOLE, steps, batch, classes)
+    yield from factor_knobs("loss", WHOLE, loss_sizes(case, batch))
+    yield from factor_knobs("report", WHOLE, loss_sizes(case, batch))
+    for digits in REPORT_DIGITS:
+        yield switch_knob(f"report of {digits:.0f} digits", WHOLE)
     yield Knob("weight penalty", WHOLE, 0.0, (1e-2, 1e-3, 1e-4), -1e3, 1e3)
+    for name in ("penalty on all spikes", "penalty on spike rates", "penalty on squared rates"):
+        yield Knob(name, WHOLE, 0.0, (1e-2, 1e-3, 1e-4), -1e3, 1e3)
+    yield switch_knob("products in TF32", WHOLE)
+    if batch > 1:
+        for name in ("first recording left out", "last recording left out"):
+            yield switch_knob(name, WHOLE)
+        tries = tuple(float(b) for b in range(1, batch))
+        yield Knob("microbatches", WHOLE, np.inf, tries, 0.0, 0.0)
+        for b in range(batch):
+            yield gain_knob(f"weight of recording {b + 1}", WHOLE)
 
 
-def factor_knobs(prefix: str, layer: int, steps: int, batch: int, classes: int) -> Iterator[Knob]:
-    """Yield a constant factor, and powers of the numbers of steps, recordings and classes."""
-    for name, size in (("steps", steps), ("batch", batch), ("classes", classes)):
+def factor_knobs(prefix: str, layer: int, sizes: Sequence[tuple[str, int]]) -> Iterator[Knob]:
+    """Yield a constant factor, and powers of the sizes."""
+    for name, size in sizes:
         if size > 1:
             yield Knob(f"{prefix} over {name}", layer, 0.0, (1.0, -1.0, -0.5), 0.0, 0.0)
-    yield Knob(f"{prefix} factor", layer, 1.0, (2.0, 0.5, -1.0, 0.0), -1e12, 1e12)
+    tries = (2.0, 0.5, -1.0, 0.0, 1.0 / np.log(2.0))
+    yield Knob(f"{prefix} factor", layer, 1.0, tries, -1e12, 1e12)

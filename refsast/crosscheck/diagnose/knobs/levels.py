@@ -7,19 +7,26 @@ from itertools import pairwise
 import numpy as np
 
 from refsast.arrays import Array
+from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.dials import Setting, stack_settings
+from refsast.crosscheck.diagnose.knobs.finish import BENDS
+from refsast.crosscheck.diagnose.knobs.fit import round_value
 from refsast.crosscheck.diagnose.knobs.program import (
+    Carry,
     Level,
     Run,
     layer_level,
     logit_slopes,
     readout_level,
     run_forward,
+    solve_levels,
 )
+from refsast.crosscheck.diagnose.knobs.questions import ask_otherwise, question_of
 from refsast.crosscheck.diagnose.knobs.samples import (
     Sample,
     Samples,
-    given_arrays,
+    answer_arrays,
+    loss_errors,
     relative_limit,
 )
 
@@ -33,6 +40,7 @@ class LevelView:
 
     samples: Samples
     setting: dict
+    cases: tuple[Case, ...]
     runs: tuple[Run, ...]
     cache: dict = field(default_factory=dict)
 
@@ -40,13 +48,13 @@ class LevelView:
         """The elements of the largest array of a run, per setting."""
         case = self.samples.parts[-1].case
         wide = case.x[..., 0].size * max(case.network.sizes)
-        return max(wide, max(a.size for a in given_arrays(self.samples.parts[-1], level).values()))
+        return max(wide, max(a.size for a in answer_arrays(self.samples.parts[-1], level).values()))
 
-    def above(self, sample: int, level: int) -> Array:
+    def above(self, sample: int, level: int) -> Carry:
         """What the level is computed from, if the setting holds above it."""
         key = (sample, level)
         if key not in self.cache:
-            case, run = self.samples.all[sample].case, self.runs[sample]
+            case, run = self.cases[sample], self.runs[sample]
             dials = stack_settings([self.setting])
             whole = len(case.network.neurons)
             if level == whole or level == whole - 1:
@@ -58,7 +66,7 @@ class LevelView:
 
     def predict(self, sample: int, level: int, settings: Sequence[Setting]) -> Level:
         """The level in each of the settings, which differ from this one at this level only."""
-        case, run = self.samples.all[sample].case, self.runs[sample]
+        case, run = self.cases[sample], self.runs[sample]
         dials, whole = stack_settings(settings), len(case.network.neurons)
         if level == whole:
             return readout_level(case, dials, run, logit_slopes(case, dials, run))
@@ -68,10 +76,17 @@ class LevelView:
 
     def residuals(self, level: int, settings: Sequence[Setting]) -> Array:
         """Errors (K, N) of a level's gradients, in units of what is allowed."""
+        return self.some_residuals(range(len(self.samples.all)), level, settings)
+
+    def some_residuals(
+        self, which: Sequence[int], level: int, settings: Sequence[Setting]
+    ) -> Array:
+        """Errors of a level's gradients in some samples."""
         rows = []
-        for i, sample in enumerate(self.samples.all):
+        for i in which:
+            sample = self.samples.all[i]
             found = self.predict(i, level, settings).arrays
-            for part, got in given_arrays(sample, level).items():
+            for part, got in answer_arrays(sample, level).items():
                 allowed = allowed_errors(self.samples, sample, level, part)
                 rows.append(_compare(found[part], got, allowed))
         return np.concatenate(
@@ -81,28 +96,23 @@ class LevelView:
     def cells(self, level: int, setting: Setting) -> list[dict]:
         """Settings in which one entry, row or column of one array explains what is left."""
         found: list[dict] = []
-        for part, got in given_arrays(self.samples.parts[-1], level).items():
+        for part, got in answer_arrays(self.samples.parts[-1], level).items():
             last = len(self.samples.all) - 1
             right = self.predict(last, level, [setting]).arrays[part][0]
             limit = allowed_errors(self.samples, self.samples.parts[-1], level, part)
             found += _cell_settings(part, level, got, right, limit)
-        return found + self._bends(level) + self._windows(level)
+        return found + self._bends(level) + self.windows(level)
 
     def _bends(self, level: int) -> list[dict]:
         """Settings in which each array of the level is clipped, or brought to one norm."""
-        arrays = [a for s in self.samples.all for a in given_arrays(s, level).values()]
+        arrays = [a for s in self.samples.all for a in answer_arrays(s, level).values()]
         norm = max(float(np.linalg.norm(a)) for a in arrays)
         peak = max(float(abs(a).max(initial=0.0)) for a in arrays)
-        found = []
-        for name, limit in (("clipped to a norm", norm), ("brought to a norm", norm),
-                            ("clipped to values", peak)):  # fmt: skip
-            near = float(f"{limit:.3g}")
-            plain = near if abs(limit - near) <= 1e-5 * abs(near) else limit
-            found += [{(name, level): plain}] if limit > 0.0 else []
-        return found
+        limits = {name: peak if "values" in name else norm for name in BENDS}
+        return [{(name, level): round_value(v)} for name, v in limits.items() if v > 0.0]
 
-    def _windows(self, level: int) -> list[dict]:
-        """Settings in which the derivative is cut outside of a window: one between any two |v|."""
+    def windows(self, level: int) -> list[dict]:
+        """Return settings with the derivative cut outside a window: one between any two |v|."""
         case = self.samples.parts[-1].case
         if level >= len(case.network.neurons):
             return []
@@ -158,7 +168,7 @@ def _compare(found: Array, got: Array, allowed: Array) -> Array:
 
 def allowed_errors(samples: Samples, sample: Sample, level: int, part: str) -> Array:
     """Return how far each entry of an answered gradient may be from a candidate's."""
-    arrays = given_arrays(sample, level)
+    arrays = answer_arrays(sample, level)
     limit = relative_limit(samples.dtype)
     array = arrays[part]
     whole = np.sqrt(sum(float((a**2).sum()) for a in arrays.values()))
@@ -167,8 +177,25 @@ def allowed_errors(samples: Samples, sample: Sample, level: int, part: str) -> A
     return limit * (own + 1e-3 * whole) + limit * 0.1 * abs(array) + 1e6 * tiny
 
 
+def joint_errors(samples: Samples, which: Sequence[int], settings: Sequence[Setting]) -> Array:
+    """Return errors (K, N) of losses and of all gradients of some parts."""
+    dials = stack_settings(settings)
+    rows = [loss_errors(samples, dials, which=which)]
+    for k in which:
+        sample = samples.parts[k]
+        _, levels = solve_levels(sample.case, dials)
+        for level, found in enumerate(levels[: len(sample.case.params)]):
+            for part, got in answer_arrays(sample, level).items():
+                allowed = allowed_errors(samples, sample, level, part)
+                rows.append(_compare(found.arrays[part], got, allowed))
+    return np.concatenate(
+        [np.broadcast_to(row, (len(settings), row.shape[1])) for row in rows], axis=1
+    )
+
+
 def view_levels(samples: Samples, setting: dict) -> LevelView:
     """Return the view of a setting."""
     dials = stack_settings([setting])
-    runs = tuple(run_forward(sample.case, dials) for sample in samples.all)
-    return LevelView(samples, setting, runs)
+    question = question_of(setting)
+    cases = tuple(ask_otherwise(sample.case, question) for sample in samples.all)
+    return LevelView(samples, setting, cases, tuple(run_forward(case, dials) for case in cases))

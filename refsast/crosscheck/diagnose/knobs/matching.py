@@ -11,6 +11,7 @@ import numpy as np
 
 from refsast.arrays import Array, Integers
 from refsast.crosscheck.diagnose.knobs.fit import (
+    RATIOS,
     Group,
     Residuals,
     apply_values,
@@ -36,6 +37,8 @@ def find_moves(
     """Settings of at most `depth` groups on top of a base that explain all residuals."""
     moves = [(group, {**base, **turn}) for group in groups for turn in group.tries()]
     moves += [(None, {**base, **cell}) for cell in cells]
+    if not moves:
+        return []
     r = run([setting for _, setting in moves])
     found = [moves[i][1] for i in np.flatnonzero(misfits(r) <= 1.0)] if not skip else []
     smooth = [group for group in groups if group.smooth]
@@ -43,7 +46,7 @@ def find_moves(
     if not skip:
         first = _first_values(run, base, moves, r, smooth)
         twice = [(group,) for group in smooth for _ in range(2)]
-        found += _refined(run, [base] * len(twice), twice, first.reshape(-1, 1))
+        found += _refine_all(run, [base] * len(twice), twice, first.reshape(-1, 1))
     if found or depth == 1:
         return found
     columns, owners = _columns(run, base, start, moves, r, smooth)
@@ -67,7 +70,7 @@ def _search_around(
     for group, i in list(best.items())[:AROUND]:
         setting = moves[i][1]
         if group.smooth:
-            start = np.array([[setting[group.keys[0]]]])
+            start = np.array([[group.read(setting)]])
             values, _ = refine(run, [base], [(group,)], start)
             setting = apply_values(base, (group,), values[0])
         others = [g for g in groups if not set(g.keys) & set(group.keys)]
@@ -90,24 +93,24 @@ def _first_values(
     run: Residuals, base: dict, moves: Sequence[Move], r: Array, smooth: Sequence[Group]
 ) -> Array:
     """Where each smooth group's refinement begins: (N, 2), its right value and the best try."""
-    far = [(group, {**base, **group.turn(v)}) for group in smooth for v in group.knobs[0].starts]
+    far = [(group, {**base, **group.turn(v)}) for group in smooth for v in group.starts]
     if far:
         moves, r = [*moves, *far], np.concatenate([r, run([setting for _, setting in far])])
     norms = misfits(r)
     best: dict[Group, tuple[float, float]] = {}
     for (group, setting), norm in zip(moves, norms, strict=True):
         if group is not None and group.smooth:
-            value = setting[group.keys[0]]
+            value = group.read(setting)
             if norm < best.get(group, (np.inf, 0.0))[0]:
                 best[group] = (norm, value)
     starts = []
     for group in smooth:
-        right, near = group.knobs[0].right, best.get(group, (0.0, 1.0))[1]
+        right, near = group.right, best.get(group, (0.0, 1.0))[1]
         starts.append([right if np.isfinite(right) else near, near])
     return np.array(starts, dtype=float).reshape(-1, 2)
 
 
-def _refined(
+def _refine_all(
     run: Residuals, bases: Sequence[dict], groups: Sequence[tuple[Group, ...]], starts: Array
 ) -> list[dict]:
     """The candidates that fit once they are refined."""
@@ -118,16 +121,16 @@ def _refined(
     if not len(fits):
         return []
     given = [apply_values(bases[i], groups[i], values[i]) for i in fits]
-    near = [list(map(_snap, groups[i], values[i])) for i in fits]
+    near = [list(map(snap, groups[i], values[i])) for i in fits]
     plain = [apply_values(bases[i], groups[i], v) for i, v in zip(fits, near, strict=True)]
     right = misfits(run(plain)) <= 1.0
     return [p if ok else g for p, g, ok in zip(plain, given, right, strict=True)]
 
 
-def _snap(group: Group, value: float) -> float:
-    """The plain value next to a fitted one."""
-    knob = group.knobs[0]
-    for near in (0.0, *knob.tries, knob.right):
+def snap(group: Group, value: float) -> float:
+    """Return the plain value next to a fitted one."""
+    tries = RATIOS if group.relative else group.knobs[0].tries
+    for near in (0.0, *tries, group.right):
         if abs(value - near) <= 1e-5 * max(abs(near), 0.1):
             return near
     return round_value(value)
@@ -141,18 +144,17 @@ def _columns(
     with np.errstate(all="ignore"):
         columns = [row - start for row in r]
     owners: list[Owner] = [(group, setting, None) for group, setting in moves]
-    smooth = [group for group in smooth if np.isfinite(group.knobs[0].right)]
-    h = [1e-5 * max(abs(g.knobs[0].right), 0.1) for g in smooth]
+    smooth = [group for group in smooth if np.isfinite(group.right)]
+    h = [1e-5 * max(abs(g.right), 0.1) for g in smooth]
     settings = []
     for group, step in zip(smooth, h, strict=True):
         for sign in (1.0, -1.0):
-            turned = {knob.key: knob.right + sign * step for knob in group.knobs}
-            settings.append({**base, **turned})
+            settings.append({**base, **group.turn(group.right + sign * step)})
     if settings:
         ends = np.clip(np.nan_to_num(run(settings)), -1e100, 1e100)
         for k, group in enumerate(smooth):
             columns.append((ends[2 * k] - ends[2 * k + 1]) / (2.0 * h[k]))
-            owners.append((group, base, group.knobs[0].right))
+            owners.append((group, base, group.right))
     return np.clip(np.nan_to_num(np.array(columns)), -1e100, 1e100), owners
 
 
@@ -205,7 +207,7 @@ def _merge(owners: Sequence[Owner], base: dict) -> Candidate | None:
         taken |= keys
         if group is not None and group.smooth:
             groups.append(group)
-            starts.append(turned[group.keys[0]] if value is None else value)
+            starts.append(group.read(turned) if value is None else value)
         else:
             setting.update({key: turned[key] for key in keys})
     return setting, tuple(groups), starts
@@ -223,7 +225,7 @@ def try_candidates(run: Residuals, candidates: Sequence[Candidate]) -> list[dict
         some = [c for c in candidates if len(c[1]) == m]
         if some:
             starts = np.array([c[2] for c in some], dtype=float)
-            found += _refined(run, [c[0] for c in some], [c[1] for c in some], starts)
+            found += _refine_all(run, [c[0] for c in some], [c[1] for c in some], starts)
         if found:
             break
     return found

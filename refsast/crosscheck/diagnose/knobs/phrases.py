@@ -1,11 +1,9 @@
 """The words for each knob: what completes "your gradient is the reference ..."."""
 
-from refsast.crosscheck.diagnose.derivative_shapes import SHAPES
-from refsast.crosscheck.diagnose.knobs.forward import FAMILIES
-
 # "with ... VALUE in place of RIGHT"
 NUMBER_WORDS = {
     "threshold": "the threshold",
+    "firing threshold": "the threshold of the spike alone",
     "slope": "slope",
     "leak": "leak",
     "gain": "the readout's gain",
@@ -19,15 +17,21 @@ NUMBER_WORDS = {
     "derivative width": "for it k",
     "readout leak backward": "backwards the readout's leak",
     "temperature": "logits multiplied by",
-    "start": "a first potential of",
+    "start": "potentials that start at",
+    "reset to": "a reset to",
 }
 
+SIZE_WORDS = (
+    ("steps", "steps"),
+    ("batch", "recordings"),
+    ("classes", "classes"),
+    ("inputs", "inputs (fan-in)"),
+)
 # What it is called at zero; what it is called at another value.
 GAIN_WORDS = {
     "straight-through": ("with smooth spikes forward, too", ""),
-    "readout bias summed": ("", "with the readout's bias multiplied by the steps to the power {}"),
+    "readout bias summed": ("", "with the readout's bias counted once, not at every step"),
     "synapse delay": ("without the synapse's delay", ""),
-    "threshold shift": ("", "with spikes where the potential passes the threshold plus {}"),
     "weight gain": ("without W", "with W multiplied by {}"),
     "bias gain": ("without the biases", "with the biases multiplied by {}"),
     "offset": ("", "with {} added to the input at every step"),
@@ -51,7 +55,7 @@ GAIN_WORDS = {
         "with the gradient through the leak multiplied by {}",
     ),
     "reset path of the potential": (
-        "with the reset left out of the gradient through the leak",
+        "with the reset's factor 1 - s left out of the gradient through the leak",
         "with the reset in the gradient through the leak times {}",
     ),
     "recurrent path": (
@@ -89,20 +93,55 @@ GAIN_WORDS = {
     ),
     "w factor": ("with zeros for the gradient in W", "with the gradient in W multiplied by {}"),
     "b factor": (
-        "without a gradient in the biases",
+        "with zeros for the gradient in the biases",
         "with the gradient in the biases multiplied by {}",
     ),
     "v factor": ("with zeros for the gradient in V", "with the gradient in V multiplied by {}"),
+    "report factor": (
+        "with a reported loss of zero",
+        "with the reported loss alone, not its gradient, multiplied by {}",
+    ),
+    **{
+        f"{name} in the sums of {part}": (
+            f"with the {name} left out of the sum of the gradient in {words}",
+            f"with the {name} counted {{}} times in the sum of the gradient in {words}",
+        )
+        for name in ("first step", "last step")
+        for part, words in (("w", "W"), ("b", "the biases"), ("v", "V"))
+    },
+    **{
+        f"weight of recording {b + 1}": (
+            f"with recording {b + 1} left out of loss and gradient",
+            f"with recording {b + 1} weighted {{}} times in loss and gradient",
+        )
+        for b in range(64)
+    },
     "decay": ("", "with {} of each parameter added (weight decay)"),
     "decay of weights": ("", "with {} of each weight added (weight decay)"),
-    "decay of signs": ("", "with {} of each parameter's sign added"),
+    "decay of signs": ("", "with {} of each parameter's sign added (L1 penalty)"),
+    "derivative floor": ("", "with the spike's derivative never below {}"),
+    "derivative plus": ("", "with the spike's derivative plus {}"),
+    "potential at least": (
+        "with potentials clamped at zero from below",
+        "with potentials clamped at {} from below",
+    ),
+    "last steps alone": ("", "with a gradient through the last {} steps only (truncated BPTT)"),
+    "first steps unread": ("", "with the mean of the readout over all but the first {} steps"),
+    "microbatches": (
+        "",
+        "with the batch in two microbatches, the first of {} recordings, whose means are averaged",
+    ),
+    "penalty on all spikes": ("", "with a penalty of {} on each spike added to the loss"),
+    "penalty on spike rates": ("", "with a penalty of {} on the mean spikes of each layer added"),
+    "penalty on squared rates": ("", "with a penalty of {} on the squared rates of neurons added"),
     "window": ("", "with the spike's derivative zero where |u - threshold| is above {}"),
     "derivative cap": ("", "with the spike's derivative at most {}"),
     "blocks": ("", "with the gradient through time cut after each {} steps (truncated BPTT)"),
     "blocks from the end": ("", "with the gradient through time cut each {} steps from the end"),
-    "clipped to values": ("", "with every entry clipped to {}"),
-    "clipped to a norm": ("", "with gradients clipped to the norm {}"),
-    "brought to a norm": ("", "with gradients brought to the norm {}"),
+    "smallest entries dropped": (
+        "",
+        "with the smallest entries dropped, {} of all",
+    ),
     **{
         f"recording {b + 1}": (
             f"with recording {b + 1} left out of the gradient",
@@ -117,145 +156,31 @@ GAIN_WORDS = {
         )
         for b in range(64)
     },
-    **{
-        f"{prefix} over {name}": (
-            "",
-            f"{words} multiplied by the number of {size} to the power {{}}",
-        )
-        for prefix, words in (
-            ("loss", "with loss and gradient"),
-            ("gradient", "with all gradients"),
-            ("layer", "with the layer's gradients"),
-        )
-        for name, size in (("steps", "steps"), ("batch", "recordings"), ("classes", "classes"))
-    },
 }
 
-ORDERS = {
-    "neurons reversed": "with the neurons of the gradient in {} in reversed order",
-    "neurons rolled": "with the neurons of the gradient in {} one place further",
-    "neurons rolled back": "with the neurons of the gradient in {} one place back",
-    "inputs reversed": "with the inputs of the gradient in {} in reversed order",
-    "inputs rolled": "with the inputs of the gradient in {} one place further",
-    "inputs rolled back": "with the inputs of the gradient in {} one place back",
-    "gradient transposed": "with the gradients in square {} transposed",
-    "gradient without diagonal": "with the diagonal of the gradient in {} zero",
-    "gradient of the diagonal": "with all but the diagonal of the gradient in {} zero",
+# A power of a size: what is multiplied or divided.
+POWER_WORDS = {
+    f"{prefix} over {name}": words
+    for prefix, words in (
+        ("loss", "with loss and gradient"),
+        ("gradient", "with all gradients"),
+        ("layer", "with the layer's gradients"),
+        ("report", "with the reported loss alone, not its gradient,"),
+        ("w", "with the gradient in W"),
+        ("b", "with the gradient in the biases"),
+        ("v", "with the gradient in V"),
+    )
+    for name, _ in SIZE_WORDS
 }
-LAG_WORDS = {
-    "one step earlier": "with adjoints paired with the {} of one step earlier",
-    "two steps earlier": "with adjoints paired with the {} of two steps earlier",
-    "one step later": "with adjoints paired with the {} of one step later",
-    "two steps later": "with adjoints paired with the {} of two steps later",
-    "mirrored": "with adjoints paired with the {} of the mirrored step",
-    "averaged": "with adjoints paired with the mean over time of the {}",
-}
-TIME_WORDS = {
-    "sum over time": "with spikes summed, not averaged, over time",
-    "last step": "with the spikes of the last step only",
-    "final potential": "with the readout's last potential only",
-    "first step unread": "with the first step left out by the readout",
-    "last step unread": "with the last step left out by the readout",
-    "readout one step late": "with the readout seeing spikes one step late",
-    "readout state detached": "with the readout's state detached",
-}
-RESET_WORDS = ("reset to zero", "unleaked subtraction", "leaked subtraction", "no reset")
-SWITCH_WORDS = {
-    "transposed weight": "with W transposed",
-    "straight-through": "with Heaviside spikes forward, smooth ones backward (straight-through)",
-    "tie rule": "with potentials at the threshold not firing",
-    "reset at rest": "with neurons at rest reset by the smooth spike of a potential of zero",
-    "reset late": "with the reset one step late",
-    "reset of the input too": "with the reset wiping the input of the step, too",
-    "reset of the input too backward": "with a reset backwards that wipes the input, too",
-    **{name: f"with {name}" for name in RESET_WORDS},
-    **{f"{name} backward": f"with {name} backwards" for name in RESET_WORDS},
-    "synapse delay": "with the synapse's current one step late",
-    "input one step late": "with each layer seeing its input one step late",
-    "input two steps late": "with each layer seeing its input two steps late",
-    "input one step early": "with each layer seeing its input one step early",
-    "input reversed": "with the steps of the input in reversed order",
-    "recurrence late": "with the recurrent input one step late",
-    "recurrence transposed": "with V transposed",
-    "recurrence without diagonal": "with the diagonal of V zero",
-    "input weights recurrent": "with W in place of V in the recurrent input",
-    "readout bias summed": "with the readout's bias counted at every step",
-    "labels shifted": "with labels one class off",
-    "softmax twice": "with the softmax taken twice",
-    "squares of the softmax": "with squared errors of the softmax for a loss",
-    "squares of the logits": "with squared errors of the logits for a loss",
-    "squares of the scores": "with summed squared errors of the logits for a loss",
-    "recurrence transposed backward": "with V in place of its transpose on the way back",
-    "recurrence without diagonal backward": "with the diagonal of V zero on the way back",
-    "recurrence of the diagonal backward": "with the diagonal of V alone on the way back",
-    "bias adjoint": "with the adjoint of the potential, not of the current, in the bias",
-    "transposed weight backward": "with W in place of its transpose on the way back",
-    "layer path one step later": "with what comes from above one step late",
-    "layer path one step earlier": "with what comes from above one step early",
-    "derivative at u": "with the spike's derivative taken at u, not at u - threshold",
-    "derivative of the step before": "with the spike's derivative of the step before",
-    "derivative of the step after": "with the spike's derivative of the step after",
-    "derivative after the reset to zero": "with the spike's derivative taken after a reset to zero",
-    "derivative after the subtraction": "with the spike's derivative taken after the subtraction",
-    "derivative below the threshold": "with the spike's derivative taken at u + threshold",
-    "derivative of the drive": "with the spike's derivative taken at the step's input",
-    "absolute values": "with absolute values for gradients",
-    "signs": "with signs for gradients",
-    **TIME_WORDS,
-    **{f"{name} backward": f"{words}, backwards alone" for name, words in TIME_WORDS.items()},
-    "readout state detached backward": "with the readout's state detached",
-    **{
-        f"{part} {order}": words.format(part.upper() if part != "b" else "the biases")
-        for part in "wbv"
-        for order, words in ORDERS.items()
-    },
-    **{
-        f"{what} {lag}": words.format(thing)
-        for what, thing in (("input", "inputs"), ("recurrence", "recurrent spikes"))
-        for lag, words in LAG_WORDS.items()
-    },
-    **{
-        f"derivative {shape}": f"with the spike's derivative replaced by {shape}"
-        for shape in SHAPES
-    },
-    **{
-        f"another surrogate: {family}": f"with {family} spikes, as steep at threshold"
-        for family in FAMILIES
-    },
-    **{
-        f"{where}another surrogate: {family}{same}": f"with {what}{family} spikes{steep}"
-        for family in FAMILIES
-        for where, what in (("", ""), ("derivative of ", "the derivative of "))
-        for same, steep in (
-            ("", ", as steep at threshold"),
-            (", same number", " of the same slope parameter"),
-        )
-    },
-}
-
-# Short names, by knob and by what its value is called; None: by any value.
-ALIASES: dict[tuple[str, str | None], str] = {
-    ("reset path", "0"): "reset detached",
-    ("reset path", "1"): "reset attached",
-    ("state path", "0"): "state detached",
-    ("potential path", "0"): "potential detached",
-    ("b factor", "0"): "bias constant",
-    ("gradient factor", "0"): "gradient zero",
-    ("gradient factor", None): "constant factor",
-    ("recurrent path", "0"): "recurrence detached",
-    ("layer path", "0"): "layers detached",
-    ("transposed weight backward", "1"): "transposed weight backwards",
-    ("w gradient transposed", "1"): "gradient transposed",
-    ("input mirrored", "1"): "time order backwards",
-    ("straight-through", "0"): "smooth forward",
-    ("reset late", "1"): "reset shifted",
-    ("leak", "1 - leak"): "leak exchanged",
-    ("input scale", "1 - leak"): "input scaled",
-    ("bias gain", "0"): "bias missing",
-    ("recurrence gain", "0"): "recurrence missing",
-    ("input one step late", "1"): "layers delayed",
-    ("input reversed", "1"): "time order",
-    ("loss over batch", "1"): "sum over batch",
-    ("derivative factor", None): "slope factor",
-    **{(f"derivative {shape}", "1"): f"another surrogate backwards: {shape}" for shape in SHAPES},
+# Of all gradients together; of each array of a layer.
+BEND_WORDS = {
+    "clipped to values": ("with every entry clipped to {}",) * 2,
+    "clipped to a norm": (
+        "with all gradients together clipped to the norm {}",
+        "with each array clipped to the norm {}",
+    ),
+    "brought to a norm": (
+        "with all gradients together normalised to the norm {}",
+        "with each array normalised to the norm {}",
+    ),
 }

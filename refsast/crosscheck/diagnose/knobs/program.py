@@ -5,26 +5,61 @@ Rule 2: from the readout down: a level has what it needs from the level above in
         a search may go from layer to layer.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 
 from refsast.arrays import Array
 from refsast.crosscheck.case import Answer, Case
 from refsast.crosscheck.diagnose.knobs.backward import backward_layer, input_gradient
-from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials, Setting, mix, stack_settings
-from refsast.crosscheck.diagnose.knobs.finish import finish_arrays, finish_whole
+from refsast.crosscheck.diagnose.knobs.dials import (
+    WHOLE,
+    Dials,
+    Setting,
+    mix,
+    multiply,
+    stack_settings,
+)
+from refsast.crosscheck.diagnose.knobs.finish import finish_arrays, finish_whole, whole_changes
 from refsast.crosscheck.diagnose.knobs.forward import LayerRun, run_layers
+from refsast.crosscheck.diagnose.knobs.losses import (
+    loss_sizes,
+    power_factor,
+    report_losses,
+    weigh_recordings,
+)
+from refsast.crosscheck.diagnose.knobs.questions import (
+    ask_otherwise,
+    question_of,
+    restore_answer,
+)
 from refsast.crosscheck.diagnose.knobs.readout import (
     ReadoutRun,
-    power_factor,
+    Slopes,
     read_spikes,
     readout_bias_weight,
     readout_layer,
+    step_drives,
     weights_of_time,
 )
+from refsast.crosscheck.diagnose.knobs.sums import pair_steps
 from refsast.model.params import Layer, param_arrays
+
+# What a level is computed from: slopes of the logits, or adjoints of the currents above.
+Carry: TypeAlias = Array | Slopes
+
+
+# Of the spikes (time, K, batch, n) of a layer: a penalty for each recording, and its derivative.
+PENALTIES: dict[str, Callable[[Array], tuple[Array, Array | float]]] = {
+    "penalty on all spikes": lambda s: (s.sum(axis=(0, -1)), 1.0),
+    "penalty on spike rates": lambda s: (s.mean(axis=(0, -1)), 1.0 / (len(s) * s.shape[-1])),
+    "penalty on squared rates": lambda s: (
+        (s.mean(axis=0) ** 2).mean(axis=-1),
+        2.0 * s.mean(axis=0) / (len(s) * s.shape[-1]),
+    ),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,62 +85,93 @@ class Level:
     """
 
     arrays: dict[str, Array]
-    carry: Array
+    carry: Carry
     adjoints: Array | None = None
 
 
 def run_forward(case: Case, dials: Dials) -> Run:
     """Run layers and readout."""
-    layers = run_layers(case, dials)
-    return Run(layers, read_spikes(case, dials, layers[-1].s, case.y))
+    layers, whole = run_layers(case, dials), len(case.network.neurons)
+    heard = mix(dials, whole, layers[-1].s, {"potentials read": layers[-1].u})
+    readout = read_spikes(case, dials, heard, case.y)
+    penalty = sum(penalise_spikes(dials, layer.s)[0] for layer in layers)
+    return Run(layers, replace(readout, losses=readout.losses + penalty))
+
+
+def penalise_spikes(dials: Dials, s: Array) -> tuple[Array | float, Array | float]:
+    """Return a penalty on a layer's spikes for each recording, (K, batch), and its slope."""
+    loss, slope = 0.0, 0.0
+    for name, penalty in PENALTIES.items():
+        if dials.turns(name, WHOLE):
+            weight = np.asarray(dials.read(name, WHOLE, 0.0))
+            value, derivative = penalty(s)
+            loss, slope = loss + weight[..., 0] * value, slope + weight * derivative
+    return loss, slope
 
 
 def scale_losses(case: Case, dials: Dials, losses: Array, batch: int) -> Array:
     """Return losses (K, N), each of a batch of that size, as they are handed over."""
-    factor = power_factor(dials, WHOLE, "loss", len(case.x), batch, case.network.classes)
+    factor = power_factor(dials, WHOLE, "loss", loss_sizes(case, batch))
     losses = losses * np.reshape(factor, (-1, 1))
     if dials.turns("weight penalty", WHOLE):
         size = sum(float((array**2).sum()) for array in param_arrays(case.params))
         losses = losses + 0.5 * np.reshape(dials.read("weight penalty", WHOLE, 0.0), (-1, 1)) * size
-    return losses
+    return report_losses(case, dials, losses, batch)
 
 
 def mean_loss(case: Case, dials: Dials, run: Run) -> Array:
     """Return the loss of the whole batch in each setting, shape (K,)."""
-    mean = run.readout.losses.mean(axis=-1, keepdims=True)
-    return scale_losses(case, dials, mean, len(case.y))[:, 0]
+    batch = len(case.y)
+    losses = run.readout.losses * weigh_recordings(dials, batch)
+    return scale_losses(case, dials, losses.mean(axis=-1, keepdims=True), batch)[:, 0]
 
 
-def logit_slopes(case: Case, dials: Dials, run: Run) -> Array:
-    """Return dL/dlogits as the way back begins with it."""
-    steps, batch = len(case.x), len(case.y)
-    sizes = steps, batch, case.network.classes
-    factor = power_factor(dials, WHOLE, "loss", *sizes)
-    factor = factor * power_factor(dials, WHOLE, "gradient", *sizes) / batch
+def weigh_slopes(case: Case, dials: Dials) -> Array | float:
+    """Return what the derivative of each recording's loss is multiplied by on the way back."""
+    batch = len(case.y)
+    sizes = loss_sizes(case, batch)
+    factor = power_factor(dials, WHOLE, "loss", sizes)
+    factor = factor * power_factor(dials, WHOLE, "gradient", sizes) / batch
+    weights = np.asarray(weigh_recordings(dials, batch))
+    factor = factor * (weights[..., None] if weights.ndim else weights)
     for b in range(batch):
         if dials.turns(f"recording {b + 1}", WHOLE):
             at = (np.arange(batch) == b).reshape(-1, 1)
             factor = factor * np.where(at, dials.read(f"recording {b + 1}", WHOLE, 1.0), 1.0)
-    return run.readout.slopes * factor
+    return factor
 
 
-def readout_level(case: Case, dials: Dials, run: Run, slopes: Array) -> Level:
+def logit_slopes(case: Case, dials: Dials, run: Run) -> Slopes:
+    """Return dL/dlogits as the way back begins with it."""
+    factor, slopes = weigh_slopes(case, dials), run.readout.slopes
+    return Slopes(slopes.pooled * factor, None if slopes.steps is None else slopes.steps * factor)
+
+
+def readout_level(case: Case, dials: Dials, run: Run, slopes: Slopes) -> Level:
     """Return the gradients of the readout's parameters."""
     whole, layer = len(case.network.neurons), readout_layer(case)
     if case.network.readout.n_out is None:
         return Level({}, slopes)
-    steps, s = len(case.x), run.layers[-1].s
+    steps, heard = len(case.x), run.readout.heard
     alpha = weights_of_time(case, dials, steps)
     back = mix_backward(case, dials, alpha)
-    pooled = (back * s).sum(axis=0)
-    gain = dials.read("weight gain", whole, 1.0)
-    arrays = {"w": np.swapaxes(slopes, -1, -2) @ pooled * gain}
+    drives = step_drives(case, dials, slopes)
+    w = np.swapaxes(slopes.pooled, -1, -2) @ (back * heard).sum(axis=0)
+    w = w if slopes.steps is None else w + pair_steps(np.asarray(drives), heard)
+    if dials.turns("products in TF32", WHOLE):  # of each step, as they are computed
+        other = pair_steps(back * slopes.pooled + drives, heard, dials)
+        w = w + dials.read("products in TF32", WHOLE, 0.0) * (other - w)
+    arrays = {"w": w * dials.read("weight gain", whole, 1.0)}
     if layer.b is not None:
-        heard = readout_bias_weight(dials, case, steps)
+        counted = readout_bias_weight(dials, case, steps)
         total = alpha.sum(axis=0)
         other = back.sum(axis=0) / np.where(total == 0.0, 1.0, total)
-        heard = heard if back is alpha else heard * other
-        arrays["b"] = (slopes * heard).sum(axis=-2)
+        counted = counted if back is alpha else counted * other
+        b = (slopes.pooled * counted).sum(axis=-2)
+        if slopes.steps is not None:
+            gain = np.reshape(dials.read("bias gain", whole, 1.0), (-1, 1))
+            b = b + np.asarray(drives).sum(axis=(0, -2)) * gain
+        arrays["b"] = b
     return Level(finish_arrays(case, whole, dials, layer, arrays), slopes)
 
 
@@ -117,24 +183,36 @@ def mix_backward(case: Case, dials: Dials, alpha: Array) -> Array:
     return weights_of_time(case, dials, len(case.x), " backward")
 
 
-def spikes_receive(case: Case, dials: Dials, slopes: Array) -> Array:
+def spikes_receive(case: Case, dials: Dials, slopes: Slopes) -> Array:
     """Return what the last layer's spikes receive from the logits, (time, K, batch, n)."""
     whole, layer = len(case.network.neurons), readout_layer(case)
-    alpha = weights_of_time(case, dials, len(case.x))
-    alpha = mix_backward(case, dials, alpha)
-    g = (slopes @ layer.w) * dials.read("weight gain", whole, 1.0)
-    if layer.w.shape[0] == layer.w.shape[1] and dials.turns("transposed weight backward", whole):
-        g = mix(dials, whole, g, {"transposed weight backward": slopes @ layer.w.T})
-    return alpha * g * dials.read("layer path", whole, 1.0)
+    alpha = mix_backward(case, dials, weights_of_time(case, dials, len(case.x)))
+    drives = alpha * slopes.pooled + step_drives(case, dials, slopes)
+    g = alpha * (slopes.pooled @ layer.w)
+    g = g if slopes.steps is None else g + step_drives(case, dials, slopes) @ layer.w
+    others = {"signs of the weights backward": lambda: drives @ np.sign(layer.w)}
+    if layer.w.shape[0] == layer.w.shape[1]:
+        others["transposed weight backward"] = lambda: drives @ layer.w.T
+    turned = {name: other() for name, other in others.items() if dials.turns(name, whole)}
+    g = mix(dials, whole, g, turned)
+    if case.network.readout.n_out is not None:
+        g = mix(dials, WHOLE, g, {"products in TF32": multiply(dials, drives, layer.w)})
+    g = g * dials.read("weight gain", whole, 1.0)
+    return g * dials.read("layer path", whole, 1.0)
 
 
-def layer_level(case: Case, index: int, dials: Dials, run: Run, carry: Array) -> Level:
+def layer_level(case: Case, index: int, dials: Dials, run: Run, carry: Carry) -> Level:
     """Return the gradients of a spiking layer from what the level above carries."""
     whole = len(case.network.neurons)
     if index + 1 == whole:
+        assert isinstance(carry, Slopes)
         g = spikes_receive(case, dials, carry)
     else:
+        assert isinstance(carry, np.ndarray)
         g = input_gradient(case, index + 1, dials, carry)
+    penalty = penalise_spikes(dials, run.layers[index].s)[1]
+    if isinstance(penalty, np.ndarray):
+        g = g + penalty * weigh_slopes(case, dials)
     found = backward_layer(case, index, dials, run.layers[index], g)
     arrays = finish_arrays(case, index, dials, case.params[index], found.arrays)
     return Level(arrays, found.current, found.adjoints)
@@ -142,24 +220,48 @@ def layer_level(case: Case, index: int, dials: Dials, run: Run, carry: Array) ->
 
 def solve_settings(case: Case, settings: Sequence[Setting]) -> list[Answer]:
     """Return the whole answer in each setting."""
-    dials = stack_settings(settings)
-    run = run_forward(case, dials)
-    loss = np.broadcast_to(mean_loss(case, dials, run), len(settings))
-    whole = len(case.network.neurons)
+    # Settings are run side by side where they ask the same, and change all gradients alike.
+    kinds = [(question_of(setting), whole_changes(setting)) for setting in settings]
+    found: dict[int, Answer] = {}
+    for kind in dict.fromkeys(kinds):
+        name, changes = kind
+        at = [k for k, other in enumerate(kinds) if other == kind]
+        answers = _solve_alike(ask_otherwise(case, name), [settings[k] for k in at], changes)
+        found |= {
+            k: restore_answer(case, name, answer) for k, answer in zip(at, answers, strict=True)
+        }
+    return [found[k] for k in range(len(settings))]
+
+
+def solve_levels(case: Case, dials: Dials) -> tuple[Run, list[Level]]:
+    """Return the forward run and all levels, the readout's last."""
+    run, whole = run_forward(case, dials), len(case.network.neurons)
     levels = [readout_level(case, dials, run, logit_slopes(case, dials, run))]
     for index in reversed(range(whole)):
         levels.insert(0, layer_level(case, index, dials, run, levels[0].carry))
-    below = input_gradient(case, 0, dials, levels[0].carry)
+    return run, levels
+
+
+def _solve_alike(
+    case: Case, settings: Sequence[Setting], changes: frozenset[tuple[str, float]]
+) -> list[Answer]:
+    dials = stack_settings(settings)
+    run, levels = solve_levels(case, dials)
+    loss = np.broadcast_to(mean_loss(case, dials, run), len(settings))
+    carry = levels[0].carry
+    assert isinstance(carry, np.ndarray)
+    below = input_gradient(case, 0, dials, carry)
     readout = [levels[-1].arrays] if levels[-1].arrays else []
-    grads = finish_whole(dials, [level.arrays for level in levels[:-1]] + readout)
-
-    def pick(array: Array, k: int, axis: int = 1) -> Array:
-        return np.asarray(array.take(k if array.shape[axis] > 1 else 0, axis=axis))
-
+    grads = finish_whole(changes, [level.arrays for level in levels[:-1]] + readout)
     found = []
     for k in range(len(settings)):
-        layers = tuple(Layer(**{n: pick(a, k, 0) for n, a in part.items()}) for part in grads)
-        us, ss = (tuple(pick(getattr(r, n), k) for r in run.layers) for n in ("u", "s"))
-        adjoints = tuple(pick(level.adjoints, k) for level in levels if level.adjoints is not None)
-        found.append(Answer(float(loss[k]), layers, us, ss, adjoints, pick(below, k)))
+        layers = tuple(Layer(**{n: _pick(a, k, 0) for n, a in part.items()}) for part in grads)
+        us, ss = (tuple(_pick(getattr(r, n), k) for r in run.layers) for n in ("u", "s"))
+        adjoints = tuple(_pick(level.adjoints, k) for level in levels if level.adjoints is not None)
+        found.append(Answer(float(loss[k]), layers, us, ss, adjoints, _pick(below, k)))
     return found
+
+
+def _pick(array: Array, k: int, axis: int = 1) -> Array:
+    """The array of one of the settings."""
+    return np.asarray(array.take(k if array.shape[axis] > 1 else 0, axis=axis))

@@ -1,7 +1,9 @@
-"""From the last spikes to the loss, by hand, with knobs; and the way back to the spikes.
+"""From the last layer to the loss, by hand, with knobs; and the way back to what was read.
 
 The loss is a sum of one number per recording, so that those of single recordings and of the whole
-batch come from one run.
+batch come from one run. With v_t the potential of the readout, and m_t what it counts for::
+
+    v_t = leak v_{t-1} + W s_t + b        logits = sum_t m_t v_t = W sum_t alpha_t s_t + ...
 """
 
 from dataclasses import dataclass
@@ -10,16 +12,30 @@ import numpy as np
 
 from refsast.arrays import Array, Integers
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.diagnose.knobs.dials import Dials, mix
+from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials, mix, multiply
+from refsast.crosscheck.diagnose.knobs.losses import STEP_LOSSES, form_loss, label_targets
 from refsast.model.params import Layer
 from refsast.model.readout import LeakyReadout, SpikeRate
 
-LOSS_FORMS = (
-    "softmax twice",
-    "squares of the softmax",
-    "squares of the logits",
-    "squares of the scores",
-)
+# Knobs that say which potentials count, so that they move the bias as they move the spikes.
+COUNTED = ("readout leak", "logits summed over time", "final potential", "first steps unread",
+           "all but the last step", "mean over a step more", "mean over a step less")  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Slopes:
+    """The derivative of the loss in the logits: of those of the whole run, or of each step.
+
+    Attributes
+    ----------
+    pooled : (K, batch, classes) array
+        In the logits.
+    steps : (time, K, batch, classes) array or None
+        In the logits of each step, where the loss is of these.
+    """
+
+    pooled: Array
+    steps: Array | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,41 +44,69 @@ class ReadoutRun:
 
     Attributes
     ----------
-    pooled : (K, batch, n) array
-        Sum over time of the weighted spikes.
+    heard : (time, K, batch, n) array
+        What it reads: spikes.
     losses : (K, batch) array
         Of each recording, before the mean over them.
-    slopes : (K, batch, classes) array
+    slopes : Slopes
         The derivative of each recording's loss in its logits.
     """
 
-    pooled: Array
+    heard: Array
     losses: Array
-    slopes: Array
+    slopes: Slopes
 
 
-def weights_of_time(case: Case, dials: Dials, steps: int, side: str = "") -> Array:
-    """Return the weight of each step in the logits, shape (time, K or 1, 1, 1)."""
+def readout_leak(case: Case, dials: Dials, side: str = "") -> Array | float:
+    """Return the leak of the readout; zero where it has none."""
     readout, whole = case.network.readout, len(case.network.neurons)
     leak = readout.leak if isinstance(readout, LeakyReadout) else 0.0
     leak = dials.read("readout leak", whole, leak)
-    if side:
-        leak = dials.read("readout leak" + side, whole, leak)
+    return dials.read("readout leak" + side, whole, leak) if side else leak
+
+
+def readout_gain(case: Case, dials: Dials) -> Array | float:
+    """Return the gain of the logits."""
+    readout = case.network.readout
     gain = readout.gain if isinstance(readout, SpikeRate) else 1.0
-    gain = dials.read("gain", whole, gain)
-    kernel = np.asarray(leak) ** np.arange(steps).reshape(-1, 1, 1, 1)
-    right = gain * np.cumsum(kernel, axis=0)[::-1] / steps
+    return dials.read("gain", len(case.network.neurons), gain)
+
+
+def _gather(leak: Array | float, counts: Array) -> Array:
+    """The weight of each spike, if its potential counts so much: summed from the last step on."""
+    found, later = [], 0.0
+    for count in counts[::-1]:
+        later = count + leak * later
+        found.append(later)
+    return np.stack(np.broadcast_arrays(*found))[::-1]
+
+
+def weights_of_time(case: Case, dials: Dials, steps: int, side: str = "") -> Array:
+    """Return the weight of each step's spikes in the logits, shape (time, K or 1, 1, 1)."""
+    whole = len(case.network.neurons)
+    leak, gain = readout_leak(case, dials, side), readout_gain(case, dials)
     at = np.arange(steps).reshape(-1, 1, 1, 1)
+    ones = np.ones(at.shape)
+    right = gain * _gather(leak, ones / steps)
     others = {
         "sum over time": right * steps,
+        "logits summed over time": right * steps,
         "last step": np.where(at == steps - 1, right.sum(axis=0), 0.0),
-        "final potential": gain * kernel[::-1],
         "first step unread": np.where(at == 0, 0.0, right),
         "last step unread": np.where(at == steps - 1, 0.0, right),
         "readout one step late": np.concatenate([right[1:], 0.0 * right[:1]]),
-        "readout state detached": np.broadcast_to(gain / steps + 0.0 * kernel, right.shape),
+        "readout state detached": gain / steps + 0.0 * right,
+        "final potential": gain * _gather(leak, 1.0 * (at == steps - 1)),
+        "all but the last step": gain * _gather(leak, (at < max(steps - 1, 1)) / max(steps - 1, 1)),
+        "mean over a step more": right * (steps / (steps + 1)),
+        "mean over a step less": right * (steps / max(steps - 1, 1)),
     }
-    return mix(dials, whole, right, {name + side: other for name, other in others.items()})
+    found = mix(dials, whole, right, {name + side: other for name, other in others.items()})
+    name = "first steps unread" + side
+    if dials.turns(name, whole):
+        first = np.minimum(dials.read(name, whole, 0.0), steps - 1.0)
+        found = np.where(first == 0.0, found, gain * _gather(leak, (at >= first) / (steps - first)))
+    return found
 
 
 def readout_layer(case: Case) -> Layer:
@@ -72,77 +116,59 @@ def readout_layer(case: Case) -> Layer:
     return case.params[-1]
 
 
-def read_spikes(case: Case, dials: Dials, s: Array, y: Integers) -> ReadoutRun:
-    """Return losses of spikes of shape (time, K, batch, n), with the way back to the logits."""
-    layer, whole, steps = readout_layer(case), len(case.network.neurons), len(s)
-    alpha = weights_of_time(case, dials, steps)
-    pooled = (alpha * s).sum(axis=0)
+def read_spikes(case: Case, dials: Dials, heard: Array, y: Integers) -> ReadoutRun:
+    """Return losses of what is read, (time, K, batch, n), with the way back to the logits."""
+    layer, whole, steps = readout_layer(case), len(case.network.neurons), len(heard)
+    pooled = (weights_of_time(case, dials, steps) * heard).sum(axis=0)
     logits = (pooled @ layer.w.T) * dials.read("weight gain", whole, 1.0)
     bias = np.zeros(()) if layer.b is None else layer.b
-    heard = readout_bias_weight(dials, case, steps)
     temper = dials.read("temperature", whole, 1.0)
-    logits = (logits + heard * bias) * temper
+    logits = (logits + readout_bias_weight(dials, case, steps) * bias) * temper
+    if dials.turns("products in TF32", WHOLE) and case.network.readout.n_out is not None:
+        share = dials.read("products in TF32", WHOLE, 0.0)
+        logits = logits + share * (step_logits(case, dials, heard).mean(axis=0) * temper - logits)
     targets = label_targets(case, dials, y)
-    losses, slopes = cross_entropies(logits, targets)
-    for name in [name for name in LOSS_FORMS if dials.turns(name, whole)]:
+    losses, slopes = form_loss(case, dials, logits, targets)
+    of_steps = None
+    for name in [name for name in STEP_LOSSES if dials.turns(name, whole)]:
         share = np.asarray(dials.read(name, whole, 0.0))
-        other, slope = other_loss(name, logits, targets)
-        slopes = slopes + share * (slope - slopes)
+        z = temper * step_logits(case, dials, heard)
+        other, each = STEP_LOSSES[name](case, dials, z, targets)
         losses = losses + share[..., 0] * (other - losses)
-    return ReadoutRun(pooled, losses, slopes * temper)
+        slopes, each = (1.0 - share) * slopes, temper * share * each
+        of_steps = each if of_steps is None else of_steps + each
+    return ReadoutRun(heard, losses, Slopes(slopes * temper, of_steps))
+
+
+def step_logits(case: Case, dials: Dials, heard: Array) -> Array:
+    """Return the logits of each step, (time, K, batch, classes), whose mean over time is read."""
+    layer, whole = readout_layer(case), len(case.network.neurons)
+    leak, gain = readout_leak(case, dials), readout_gain(case, dials)
+    drive = multiply(dials, heard, layer.w.T) * dials.read("weight gain", whole, 1.0)
+    if layer.b is not None:
+        drive = drive + layer.b * dials.read("bias gain", whole, 1.0)
+    v, found = np.zeros(()), []
+    for now in drive:
+        v = leak * v + now
+        found.append(gain * v)
+    return np.stack(np.broadcast_arrays(*found))
+
+
+def step_drives(case: Case, dials: Dials, slopes: Slopes) -> Array | float:
+    """Return what the readout's input of each step receives from logits of single steps."""
+    if slopes.steps is None:
+        return 0.0
+    return readout_gain(case, dials) * _gather(readout_leak(case, dials), slopes.steps)
 
 
 def readout_bias_weight(dials: Dials, case: Case, steps: int) -> Array | float:
     """How often the readout's bias is heard: not the less for spikes that are left out."""
     whole = len(case.network.neurons)
-    kept = {
-        key: values
-        for key, values in dials.turned.items()
-        if key[0] in ("readout leak", "final potential")
-    }
-    usual = weights_of_time(case, Dials(kept), steps).sum(axis=0)
+    kept = {key: values for key, values in dials.turned.items() if key[0] in COUNTED}
+    each = weights_of_time(case, Dials(kept), steps)
+    usual = each.sum(axis=0)
+    if dials.turns("readout bias at the first step", whole):
+        share = dials.read("readout bias at the first step", whole, 0.0)
+        usual = usual + share * (each[0] - usual)
     gain = dials.read("bias gain", whole, 1.0)
     return usual * gain * float(steps) ** dials.read("readout bias summed", whole, 0.0)
-
-
-def label_targets(case: Case, dials: Dials, y: Integers) -> Array:
-    """Return what the softmax should be, shape (K or 1, batch, classes)."""
-    whole, classes = len(case.network.neurons), case.network.classes
-    hot = np.eye(classes)[y][None]
-    share = dials.read("label smoothing", whole, 0.0)
-    hot = hot + share * (1.0 / classes - hot)
-    return mix(dials, whole, hot, {"labels shifted": np.roll(hot, 1, axis=-1)})
-
-
-def cross_entropies(logits: Array, targets: Array) -> tuple[Array, Array]:
-    """Return the loss of each recording and its derivative in the logits."""
-    z = logits - logits.max(axis=-1, keepdims=True)
-    e = np.exp(z)
-    total = e.sum(axis=-1, keepdims=True)
-    return (targets * (np.log(total) - z)).sum(axis=-1), e / total - targets
-
-
-def other_loss(name: str, logits: Array, targets: Array) -> tuple[Array, Array]:
-    """Return another loss of each recording and its derivative."""
-    z = logits - logits.max(axis=-1, keepdims=True)
-    p = np.exp(z) / np.exp(z).sum(axis=-1, keepdims=True)
-    if name == "squares of the logits":
-        return ((logits - targets) ** 2).mean(axis=-1), 2.0 * (logits - targets) / z.shape[-1]
-    if name == "squares of the scores":
-        return ((logits - targets) ** 2).sum(axis=-1), 2.0 * (logits - targets)
-    if name == "softmax twice":
-        loss, slope = cross_entropies(p, targets)
-    else:
-        loss, slope = ((p - targets) ** 2).mean(axis=-1), 2.0 * (p - targets) / z.shape[-1]
-    return loss, p * (slope - (p * slope).sum(axis=-1, keepdims=True))
-
-
-def power_factor(
-    dials: Dials, layer: int, prefix: str, steps: int, batch: int, classes: int
-) -> Array | float:
-    """Return ``factor steps^a batch^b classes^c`` of the four knobs of a prefix."""
-    found = dials.read(f"{prefix} factor", layer, 1.0)
-    for name, size in (("steps", steps), ("batch", batch), ("classes", classes)):
-        if dials.turns(f"{prefix} over {name}", layer):
-            found = found * float(size) ** dials.read(f"{prefix} over {name}", layer, 0.0)
-    return found

@@ -4,6 +4,7 @@ Losses of single recordings and of few steps tell forward faults from each other
 on the way back; gradients of one, two and six steps tell the rest.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,8 +13,8 @@ from refsast.arrays import Array, Integers
 from refsast.crosscheck.case import Answer, Case, Gradient, ask
 from refsast.crosscheck.compare import cast_case
 from refsast.crosscheck.diagnose.knobs.dials import Dials
-from refsast.crosscheck.diagnose.knobs.program import run_layers, scale_losses
-from refsast.crosscheck.diagnose.knobs.readout import read_spikes
+from refsast.crosscheck.diagnose.knobs.program import mean_loss, run_forward, scale_losses
+from refsast.crosscheck.diagnose.knobs.questions import ask_otherwise
 from refsast.model.params import Params, layer_arrays
 
 STEPS, RECORDINGS, INPUTS = (1, 2, 3, 6), 4, 48
@@ -64,6 +65,16 @@ def take_samples(gradient: Gradient, case: Case, dtype: np.dtype) -> Samples:
         return _take(gradient, case, dtype, [len(case.x)], None)
 
 
+def take_larger_samples(
+    gradient: Gradient, case: Case, dtype: np.dtype, steps: list[int], recordings: int
+) -> Samples:
+    """Ask about longer parts, all recordings at once."""
+    x, y = case.x[:, :recordings], case.y[:recordings]
+    kept = _active_inputs(x)
+    parts = [_ask_narrow(gradient, replace(case, x=x[:t], y=y), kept, dtype) for t in steps]
+    return Samples(tuple(parts), tuple(np.array([part.got.loss]) for part in parts), dtype)
+
+
 def _take(
     gradient: Gradient, case: Case, dtype: np.dtype, steps: list[int], recordings: int | None
 ) -> Samples:
@@ -76,7 +87,7 @@ def _take(
         single: list[float] = []
         if recordings is not None and len(y) > 1:
             for b in range(len(y)):
-                one = replace(part, x=part.x[:, b : b + 1], y=y[b : b + 1])
+                one = take_one(part, b)
                 found = _ask_narrow(gradient, one, kept, dtype)
                 single.append(found.got.loss)
                 lone = found if b == 0 else lone
@@ -116,32 +127,56 @@ def relative_limit(dtype: np.dtype) -> float:
     return eps**0.6 if eps < 1e-10 else eps**0.5
 
 
-def loss_vector(samples: Samples) -> Array:
-    """Return all losses that were answered."""
-    return np.concatenate(samples.losses)
+def loss_vector(samples: Samples, which: Sequence[int] | None = None) -> Array:
+    """Return all losses that were answered, or those of some parts."""
+    parts = range(len(samples.parts)) if which is None else which
+    return np.concatenate([samples.losses[k] for k in parts])
 
 
-def allowed_losses(samples: Samples) -> Array:
-    """Return how far each loss may be from a candidate's."""
-    want, limit = abs(loss_vector(samples)), relative_limit(samples.dtype)
-    return limit * want + 1e-3 * limit * want.max()
+def loss_errors(
+    samples: Samples,
+    dials: Dials,
+    question: str | None = None,
+    which: Sequence[int] | None = None,
+) -> Array:
+    """Return errors (K, N) of the losses of parts, in units of what is allowed."""
+    peak, limit = abs(loss_vector(samples)).max(), relative_limit(samples.dtype)
+    want = loss_vector(samples, which)
+    allowed = limit * abs(want) + 1e-3 * limit * peak
+    return (predict_losses(samples, dials, question, which) - want) / allowed
 
 
-def predict_losses(samples: Samples, dials: Dials) -> Array:
-    """Return what each setting answers to the same questions, shape (K, N)."""
+def predict_losses(
+    samples: Samples,
+    dials: Dials,
+    question: str | None = None,
+    which: Sequence[int] | None = None,
+) -> Array:
+    """Return what each setting answers to the same questions, shape (K, N).
+
+    With another question in place of the right one, single recordings are asked one by one.
+    """
     found = []
-    for sample, given in zip(samples.parts, samples.losses, strict=True):
-        case = sample.case
-        layers = run_layers(case, dials)
-        losses = read_spikes(case, dials, layers[-1].s, case.y).losses
+    for k in range(len(samples.parts)) if which is None else which:
+        case, given = samples.parts[k].case, samples.losses[k]
+        if question is not None:
+            alone = [take_one(case, b) for b in range(len(given) - 1)]
+            cases = [ask_otherwise(each, question) for each in (*alone, case)]
+            found += [mean_loss(each, dials, run_forward(each, dials))[:, None] for each in cases]
+            continue
+        run = run_forward(case, dials)
         if len(given) > 1:
-            found.append(scale_losses(case, dials, losses, 1))
-        whole = losses.mean(axis=-1, keepdims=True)
-        found.append(scale_losses(case, dials, whole, len(case.y)))
+            found.append(scale_losses(case, dials, run.readout.losses, 1))
+        found.append(mean_loss(case, dials, run)[:, None])
     size = max(len(f) for f in found)
     return np.concatenate([np.broadcast_to(f, (size, f.shape[1])) for f in found], axis=1)
 
 
-def given_arrays(sample: Sample, level: int) -> dict[str, Array]:
+def take_one(case: Case, b: int) -> Case:
+    """Return a case of one recording."""
+    return replace(case, x=case.x[:, b : b + 1], y=case.y[b : b + 1])
+
+
+def answer_arrays(sample: Sample, level: int) -> dict[str, Array]:
     """Return the gradients of a level that were answered."""
     return layer_arrays(sample.got.grads[level])

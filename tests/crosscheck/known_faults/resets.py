@@ -7,11 +7,11 @@ from refsast.arrays import Array
 from refsast.autodiff import stop_gradient
 from refsast.autodiff.tape import primal
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.diagnose.faults import LayerChange
 from refsast.crosscheck.variants import Rules
 from refsast.model.lif import LIF
 from refsast.model.params import Layer
 from refsast.model.reset import NoReset, Reset, Subtract
+from tests.crosscheck.known_faults.faults import LayerChange
 
 
 def detach_spike(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:

@@ -8,11 +8,11 @@ import numpy as np
 from refsast.arrays import Array, Integers
 from refsast.autodiff import stop_gradient
 from refsast.crosscheck.case import Answer, Case
-from refsast.crosscheck.diagnose.faults import Change
-from refsast.crosscheck.diagnose.input_faults import is_transposable
 from refsast.crosscheck.variants import Variant
 from refsast.model.network import Network
 from refsast.model.params import Layer, Params, map_params
+from tests.crosscheck.known_faults.faults import Change
+from tests.crosscheck.known_faults.inputs import is_transposable
 
 
 def reverse_input(variant: Variant, case: Case) -> Variant | None:

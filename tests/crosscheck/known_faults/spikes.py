@@ -10,11 +10,11 @@ from refsast.autodiff import stop_gradient, straight_through
 from refsast.autodiff.ops import Op
 from refsast.autodiff.tape import apply
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.diagnose.faults import LayerChange
 from refsast.crosscheck.variants import Rules, hard_spike, smooth_spike
 from refsast.model.lif import LIF
 from refsast.model.params import Layer
 from refsast.model.spike import first_derivative
+from tests.crosscheck.known_faults.faults import LayerChange
 
 
 def harden_spike(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:

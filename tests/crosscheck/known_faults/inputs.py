@@ -75,9 +75,7 @@ def detach_recurrence(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Ru
 
 
 def delay_input(rules: Rules, neuron: LIF, layer: Layer, case: Case) -> Rules | None:
-    """The layer sees its input one step late."""
-    if len(case.x) < 2:
-        return None
+    """The layer sees its input one step late; in one step, nothing."""
 
     def currents(layer: Layer, a: Array) -> Array:
         # A first input of nothing, on the tape; one step after the other, as the tape indexes.

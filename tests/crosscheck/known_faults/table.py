@@ -2,13 +2,10 @@
 
 from typing import get_args
 
-from refsast.crosscheck.diagnose import input_faults as inputs
-from refsast.crosscheck.diagnose import readout_faults as readout
-from refsast.crosscheck.diagnose import reset_faults as resets
-from refsast.crosscheck.diagnose import spike_faults as spikes
-from refsast.crosscheck.diagnose.faults import Fault, layerwise
 from refsast.model.reset import NoReset, Subtract, ToZero
 from refsast.model.surrogate import Surrogate
+from tests.crosscheck.known_faults import inputs, readout, resets, spikes
+from tests.crosscheck.known_faults.faults import Fault, layerwise
 
 FAMILIES = get_args(Surrogate)
 RESET_NAMES = {  # as a report names them

@@ -1,0 +1,66 @@
+"""Does a cause hold on other questions than those that it was found from?
+
+A setting that only happens to give the numbers of a case is a false cause. It is asked about the
+same network with other input, and with more steps, and has to give those numbers, too.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
+
+import numpy as np
+
+from refsast.crosscheck.case import Case, Gradient
+from refsast.crosscheck.compare import Examination, examine
+from refsast.crosscheck.diagnose.knobs.program import solve_settings
+from refsast.crosscheck.diagnose.misfit import misfit, relative_limit
+
+MORE_STEPS = 4
+# A fitted value is less exact on another question, a false cause is further off: this relative
+# distance, or this many roundings, are the same numbers.
+NEAR, SLACK = 1e-5, 10.0
+LOUDER = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # inputs of a network that is silent otherwise
+
+
+def confirm_settings(
+    gradient: Gradient, case: Case, settings: Sequence[dict]
+) -> tuple[list[dict], Case | None]:
+    """Return the settings that hold on other questions, and a question that refuted the last.
+
+    Settings that no question can tell stay; None: some setting held on all of them.
+    """
+    kept, alive, spiking = list(settings), False, len(case.network.neurons)
+    noise = np.random.default_rng(1).uniform(-1.0, 2.0, case.x.shape)
+    quiet = [replace(case, x=factor * noise) for factor in LOUDER]
+    for other in chain(_other_questions(case), quiet):
+        if not kept or (alive and other in quiet):
+            break
+        try:
+            exam = examine(gradient, other)
+        except ValueError:  # a module of a fixed number of steps
+            continue
+        alive = alive or any(layer.w.any() for layer in exam.got.grads[:spiking])
+        kept = [s for s in kept if _holds(exam, s)]
+        if not kept:
+            return [], other
+    return [s for s in kept if alive or _says_zero(s, spiking)], None
+
+
+def _holds(exam: Examination, setting: dict) -> bool:
+    with np.errstate(all="ignore"):
+        off = misfit(exam, solve_settings(exam.case, [setting])[0])
+    return off <= NEAR / relative_limit(exam.dtype) + SLACK
+
+
+def _says_zero(setting: dict, spiking: int) -> bool:
+    """Whether a setting may be told from others where no gradient reaches any layer."""
+    return all(value == 0.0 or not 0 <= layer < spiking for (_, layer), value in setting.items())
+
+
+def _other_questions(case: Case) -> Iterator[Case]:
+    """Yield the case with its input in another order, with more steps, and so that more fires."""
+    rng = np.random.default_rng(0)
+    x = rng.permutation(case.x.ravel()).reshape(case.x.shape)
+    yield replace(case, x=x)
+    yield replace(case, x=np.concatenate([x, case.x[::-1][:MORE_STEPS]]))
+    yield replace(case, x=2.0 * abs(x) + rng.integers(0, 2, x.shape))

@@ -1,0 +1,99 @@
+"""What stands for the spike's derivative: its factor, its slope, where it is taken, its shape."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from refsast.arrays import Array
+from refsast.crosscheck.case import Case
+from refsast.crosscheck.diagnose.derivative_shapes import SHAPES
+from refsast.crosscheck.diagnose.knobs.dials import Dials, shift_steps
+from refsast.crosscheck.diagnose.knobs.forward import (
+    LayerRun,
+    firing_threshold,
+    other_spikes,
+    slope_of,
+)
+from refsast.model.spike import first_derivative
+
+
+def derivative(case: Case, index: int, dials: Dials, run: LayerRun) -> Array:
+    """Return what stands for the spike's derivative, of the shape of the potentials."""
+    neuron = case.network.neurons[index]
+    theta = firing_threshold(case, index, dials)
+    behind = dials.read("threshold backward", index, theta)
+    steep = read_steepness(case, index, dials)
+    sigma = first_derivative(neuron.spike)
+    v = run.u - behind
+
+    def at(v: Array) -> Array:
+        return steep * sigma(steep * v)
+
+    right = at(v)
+    for name, spike in other_spikes(neuron):
+        if dials.turns(name, index):
+            share = dials.read(name, index, 0.0)
+            right = right + share * (first_derivative(spike)(v) - sigma(v))
+    found = right
+    for name, other in derivative_places(run, behind).items():
+        if dials.turns(name, index):
+            found = found + dials.read(name, index, 0.0) * (at(other()) - right)
+    found = exchange_shape(case, index, dials, v, right, found)
+    return dials.read("derivative factor", index, 1.0) * limit_derivative(index, dials, v, found)
+
+
+def read_steepness(case: Case, index: int, dials: Dials) -> Array | float:
+    """Return the slope of a layer's derivative over that of its spike."""
+    k = slope_of(case.network.neurons[index])
+    steep = dials.read("slope", index, k)
+    return dials.read("slope backward", index, steep) / k
+
+
+def exchange_shape(
+    case: Case, index: int, dials: Dials, v: Array, right: Array, found: Array
+) -> Array:
+    """Return another function of `v` where that is turned, else what was `found`."""
+    neuron = case.network.neurons[index]
+    for name, spike in other_spikes(neuron):
+        if dials.turns(f"derivative of {name}", index):
+            share = dials.read(f"derivative of {name}", index, 0.0)
+            found = found + share * (first_derivative(spike)(v) - right)
+    k = slope_of(neuron)
+    wide = dials.read("derivative width", index, k) / k
+    for name, shape in SHAPES.items():
+        if dials.turns(f"derivative {name}", index):
+            share = dials.read(f"derivative {name}", index, 0.0)
+            found = found + share * (shape(neuron, wide * v) - right)
+    return found
+
+
+def limit_derivative(index: int, dials: Dials, v: Array, found: Array) -> Array:
+    """Return a derivative cut off outside a window, on one side, from above or from below."""
+    if dials.turns("window", index):
+        found = np.where(abs(v) <= dials.read("window", index, np.inf), found, 0.0)
+    for name, side in (("derivative zero above threshold", 1.0),
+                       ("derivative zero below threshold", -1.0)):  # fmt: skip
+        if dials.turns(name, index):
+            found = found * (1.0 - dials.read(name, index, 0.0) * (side * v > 0.0))
+    if dials.turns("derivative cap", index):
+        found = np.minimum(found, dials.read("derivative cap", index, np.inf))
+    if dials.turns("derivative floor", index):
+        found = np.maximum(found, dials.read("derivative floor", index, -np.inf))
+    return found + dials.read("derivative plus", index, 0.0)
+
+
+def derivative_places(run: LayerRun, theta: Array | float) -> dict[str, Callable[[], Array]]:
+    """Where a derivative may be taken by mistake: functions, because few are asked for."""
+    return {
+        "derivative at u": lambda: run.u,
+        "derivative of the step before": lambda: shift_steps(run.u, 1) - theta,
+        "derivative of the step after": lambda: np.concatenate([run.u[1:], run.u[-1:]]) - theta,
+        "derivative after the reset to zero": lambda: run.u * (1.0 - run.s) - theta,
+        "derivative after the subtraction": lambda: run.u - theta * run.s - theta,
+        "derivative below the threshold": lambda: -run.u - theta,
+        "derivative of the drive": lambda: run.drive - theta,
+        "derivative before the input": lambda: run.u - run.drive - theta,
+        "derivative at the spike": lambda: run.s - theta,
+        "derivative at the spike itself": lambda: run.s,
+        "derivative over the threshold": lambda: (run.u - theta) / theta,
+    }

@@ -1,0 +1,129 @@
+"""What shows only in many steps, or in many recordings: blocks of steps, microbatches, burn-in.
+
+Rule 1: the shortest question that is answered wrong tells the size: a gradient that is cut after
+        each k steps is right for k steps, and wrong for k + 1.
+Rule 2: where that says nothing, the search goes through longer questions.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from refsast.arrays import Array
+from refsast.crosscheck.case import Answer, Case, Gradient, ask
+from refsast.crosscheck.compare import cast_case
+from refsast.crosscheck.diagnose.knobs.dials import WHOLE
+from refsast.crosscheck.diagnose.knobs.finish import BENDS
+from refsast.crosscheck.diagnose.knobs.fit import round_value
+from refsast.crosscheck.diagnose.knobs.plainness import known_knobs
+from refsast.crosscheck.diagnose.knobs.program import solve_settings
+from refsast.crosscheck.diagnose.knobs.samples import (
+    Samples,
+    relative_limit,
+    take_larger_samples,
+)
+from refsast.model.params import flatten, param_arrays
+
+SIZED = ("blocks", "blocks from the end", "carry blocks")
+MOST_LIMITS = 4  # of norms that gradients may be clipped to
+MOST_STEPS, MOST_RECORDINGS = 24, 16  # of the longer questions
+
+
+def late_settings(gradient: Gradient, case: Case, dtype: np.dtype) -> list[dict]:
+    """Return settings that the shortest wrong questions suggest; the samples showed nothing."""
+    steps = _first_wrong_steps(gradient, case, dtype)
+    if steps is None:
+        return []
+    found: list[dict] = [{("last steps alone", WHOLE): steps - 1.0}]
+    knobs = known_knobs(case)
+    layers = range(len(case.network.neurons))
+    for name in SIZED:
+        keys = [(name, layer) for layer in layers if (name, layer) in knobs]
+        found += [dict.fromkeys(keys, steps - 1.0)] if keys else []
+    size = _first_wrong(
+        lambda b: _is_right(gradient, _take(case, len(case.x), b), dtype), len(case.y)
+    )
+    if size is not None:
+        found.append({("microbatches", WHOLE): size - 1.0})
+    return found
+
+
+def larger_samples(gradient: Gradient, case: Case, dtype: np.dtype) -> Samples:
+    """Return what is answered to longer questions, of more recordings."""
+    first = _first_wrong_steps(gradient, case, dtype) or 1
+    steps = sorted({first, min(max(2 * first, MOST_STEPS), len(case.x))})
+    return take_larger_samples(gradient, case, dtype, steps, MOST_RECORDINGS)
+
+
+def _largest(array: Array) -> float:
+    return float(abs(array).max(initial=0.0))
+
+
+def clip_settings(case: Case, got: Answer) -> list[dict]:
+    """Return settings in which gradients are clipped, or brought to a norm, as they are answered.
+
+    An array that was clipped has the limit for a norm, or for its largest entry.
+    """
+    arrays = [a for a in param_arrays(got.grads) if a.any()]
+    found: list[dict] = []
+    levels = range(len(case.params))
+    for name in BENDS:
+        size = _largest if "values" in name else np.linalg.norm
+        sizes = [float(size(a)) for a in arrays]
+        for limit in sorted({round_value(size) for size in sizes}, reverse=True)[:MOST_LIMITS]:
+            found.append({(name, level): limit for level in levels})
+        found.append({(name, WHOLE): round_value(float(size(flatten(got.grads))))})
+    return found
+
+
+def resize_settings(case: Case, setting: dict) -> list[dict]:
+    """Return a setting with the numbers of steps or recordings in it at all other values."""
+    whole, steps = len(case.network.neurons), len(case.x)
+    names = {name for name, _ in setting}
+    rest = {key: v for key, v in setting.items() if key[0] not in ("last step", "final potential")}
+    found: list[dict] = []
+    if len(rest) < len(setting) or "first steps unread" in names:
+        found += [{**rest, ("first steps unread", whole): float(c)} for c in range(1, steps)]
+    for name in (*SIZED, "last steps alone", "microbatches"):
+        keys = [key for key in setting if key[0] == name]
+        top = len(case.y) if name == "microbatches" else steps
+        found += [{**setting, **dict.fromkeys(keys, float(k))} for k in range(1, top) if keys]
+    bent = {name for name, at in setting if name in BENDS and at != WHOLE}
+    for name in bent:
+        limits = {v for (n, _), v in setting.items() if n == name}
+        levels = range(len(case.params))
+        found += [{**setting, **{(name, level): v for level in levels}} for v in limits]
+    return found
+
+
+def _first_wrong_steps(gradient: Gradient, case: Case, dtype: np.dtype) -> int | None:
+    def right(steps: int) -> bool:
+        return _is_right(gradient, _take(case, steps, len(case.y)), dtype)
+
+    return _first_wrong(right, len(case.x))
+
+
+def _take(case: Case, steps: int, batch: int) -> Case:
+    return replace(case, x=case.x[:steps, :batch], y=case.y[:batch])
+
+
+def _is_right(gradient: Gradient, case: Case, dtype: np.dtype) -> bool:
+    """Whether loss and gradients are those of the reference, to rounding."""
+    got, _ = ask(gradient, case)
+    with np.errstate(all="ignore"):
+        want = solve_settings(cast_case(case, dtype), [{}])[0]
+    given, right = (np.append(flatten(each.grads), each.loss) for each in (got, want))
+    gap = np.linalg.norm(given - right)
+    return bool(gap <= relative_limit(dtype) * np.linalg.norm(right))
+
+
+def _first_wrong(right: Callable[[int], bool], most: int) -> int | None:
+    """Return the smallest size that is answered wrong, if those above it are, too."""
+    if most < 1 or right(most):
+        return None
+    low, high = 0, most
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if right(middle) else (low, middle)
+    return high

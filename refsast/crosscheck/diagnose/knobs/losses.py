@@ -1,0 +1,165 @@
+"""The forms a loss may have by mistake, and what is reported in its place.
+
+Every form takes logits and targets of shape (..., classes) and returns the loss of each recording
+(...) with its derivative in the logits.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from refsast.arrays import Array, Integers
+from refsast.crosscheck.case import Case
+from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials, mix
+
+REPORT_DIGITS = (2.0, 3.0, 4.0, 5.0, 6.0)
+
+
+def cross_entropies(logits: Array, targets: Array) -> tuple[Array, Array]:
+    """Return the cross entropy of the softmax: the right form."""
+    z = logits - logits.max(axis=-1, keepdims=True)
+    e = np.exp(z)
+    total = e.sum(axis=-1, keepdims=True)
+    return (targets * (np.log(total) - z)).sum(axis=-1), e / total - targets
+
+
+def softmax(logits: Array) -> Array:
+    """Return probabilities of logits."""
+    e = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def _apply_softmax(form: Callable[[Array, Array], tuple[Array, Array]]) -> Callable:
+    """The form of probabilities in place of logits."""
+
+    def whole(logits: Array, targets: Array) -> tuple[Array, Array]:
+        p = softmax(logits)
+        loss, slope = form(p, targets)
+        return loss, p * (slope - (p * slope).sum(axis=-1, keepdims=True))
+
+    return whole
+
+
+def _squares(scores: Array, targets: Array) -> tuple[Array, Array]:
+    gap = scores - targets
+    return (gap**2).mean(axis=-1), 2.0 * gap / gap.shape[-1]
+
+
+def _sum_squares(scores: Array, targets: Array) -> tuple[Array, Array]:
+    gap = scores - targets
+    return (gap**2).sum(axis=-1), 2.0 * gap
+
+
+def _binary(logits: Array, targets: Array) -> tuple[Array, Array]:
+    """The mean over classes of the cross entropies of each class against all others."""
+    p = 0.5 * (1.0 + np.tanh(0.5 * logits))
+    loss = np.logaddexp(0.0, logits) - targets * logits
+    return loss.mean(axis=-1), (p - targets) / logits.shape[-1]
+
+
+def _minus_label(logits: Array, targets: Array) -> tuple[Array, Array]:
+    return -(targets * logits).sum(axis=-1), -targets + 0.0 * logits
+
+
+LOSS_FORMS: dict[str, Callable[[Array, Array], tuple[Array, Array]]] = {
+    "softmax twice": _apply_softmax(cross_entropies),
+    "squares of the softmax": _apply_softmax(_squares),
+    "summed squares of the softmax": _apply_softmax(_sum_squares),
+    "squares of the logits": _squares,
+    "squares of the scores": _sum_squares,
+    "binary cross entropies": _binary,
+    "minus the label's logit": _minus_label,
+    "minus the label's probability": _apply_softmax(_minus_label),
+}
+
+
+def form_loss(case: Case, dials: Dials, logits: Array, targets: Array) -> tuple[Array, Array]:
+    """Return the loss of each recording in the form that is turned, and its derivative."""
+    whole = len(case.network.neurons)
+    losses, slopes = cross_entropies(logits, targets)
+    for name, form in LOSS_FORMS.items():
+        if dials.turns(name, whole):
+            share = np.asarray(dials.read(name, whole, 0.0))
+            other, slope = form(logits, targets)
+            slopes = slopes + share * (slope - slopes)
+            losses = losses + share[..., 0] * (other - losses)
+    return losses, slopes
+
+
+def every_step(case: Case, dials: Dials, z: Array, targets: Array) -> tuple[Array, Array]:
+    """Return the mean over time of the losses of each step's logits (time, K, batch, classes)."""
+    losses, slopes = form_loss(case, dials, z, targets)
+    return losses.mean(axis=0), slopes / len(z)
+
+
+def largest_over_time(case: Case, dials: Dials, z: Array, targets: Array) -> tuple[Array, Array]:
+    """Return the loss of the largest of each logit over time."""
+    losses, slope = form_loss(case, dials, z.max(axis=0), targets)
+    slopes = np.zeros(z.shape)
+    np.put_along_axis(slopes, z.argmax(axis=0)[None], slope[None], axis=0)
+    return losses, slopes
+
+
+STEP_LOSSES = {"loss at every step": every_step, "largest over time": largest_over_time}
+
+
+def label_targets(case: Case, dials: Dials, y: Integers) -> Array:
+    """Return what the softmax should be, shape (K or 1, batch, classes)."""
+    whole, classes = len(case.network.neurons), case.network.classes
+    hot = np.eye(classes)[y][None]
+    share = dials.read("label smoothing", whole, 0.0)
+    hot = hot + share * (1.0 / classes - hot)
+    others = {
+        "labels shifted": np.roll(hot, 1, axis=-1),
+        "labels shifted back": np.roll(hot, -1, axis=-1),
+        "classes reversed": hot[..., ::-1],
+    }
+    return mix(dials, whole, hot, others)
+
+
+def power_factor(
+    dials: Dials, layer: int, prefix: str, sizes: tuple[tuple[str, int], ...]
+) -> Array | float:
+    """Return a factor times each size to the power that the prefix's knobs say."""
+    found = dials.read(f"{prefix} factor", layer, 1.0)
+    for name, size in sizes:
+        if dials.turns(f"{prefix} over {name}", layer):
+            found = found * float(size) ** dials.read(f"{prefix} over {name}", layer, 0.0)
+    return found
+
+
+def loss_sizes(case: Case, batch: int) -> tuple[tuple[str, int], ...]:
+    """Return the sizes that a sum may be divided by where it should not, or should."""
+    return ("steps", len(case.x)), ("batch", batch), ("classes", case.network.classes)
+
+
+def report_losses(case: Case, dials: Dials, losses: Array, batch: int) -> Array:
+    """Return losses (K, N) as they are reported, whatever the gradients were computed from."""
+    factor = power_factor(dials, WHOLE, "report", loss_sizes(case, batch))
+    losses = losses * np.reshape(factor, (-1, 1))
+    for digits in REPORT_DIGITS:
+        if dials.turns(f"report of {digits:.0f} digits", WHOLE):
+            share = np.reshape(dials.read(f"report of {digits:.0f} digits", WHOLE, 0.0), (-1, 1))
+            losses = losses + share * (np.round(losses, int(digits)) - losses)
+    return losses
+
+
+def weigh_recordings(dials: Dials, batch: int) -> Array | float:
+    """Return what each recording counts for in the mean, of mean 1; shape (K, batch) or 1."""
+    if batch == 1:
+        return 1.0
+    at = np.arange(batch)
+    found: Array | float = 1.0
+    for name, t in (("first", 0), ("last", batch - 1)):
+        if dials.turns(f"{name} recording left out", WHOLE):
+            share = np.reshape(dials.read(f"{name} recording left out", WHOLE, 0.0), (-1, 1))
+            found = found * (1.0 + share * (np.where(at == t, 0.0, batch / (batch - 1)) - 1.0))
+    if dials.turns("microbatches", WHOLE):
+        first = np.reshape(dials.read("microbatches", WHOLE, np.inf), (-1, 1))
+        two = np.where(at < first, 0.5 / first, 0.5 / np.maximum(batch - first, 1.0)) * batch
+        found = found * np.where(first < batch, two, 1.0)
+    for b in range(batch):
+        if dials.turns(f"weight of recording {b + 1}", WHOLE):
+            weight = np.reshape(dials.read(f"weight of recording {b + 1}", WHOLE, 1.0), (-1, 1))
+            found = found * np.where(at == b, weight, 1.0)
+    return found

@@ -1,0 +1,152 @@
+"""How plain a setting is: by the numbers in it that have a name, and how many things it says."""
+
+from functools import lru_cache
+
+import numpy as np
+
+from refsast.crosscheck.case import Case
+from refsast.crosscheck.diagnose.derivative_shapes import SHAPES
+from refsast.crosscheck.diagnose.knobs.backward_inventory import backward_knobs
+from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Setting
+from refsast.crosscheck.diagnose.knobs.forward import slope_of
+from refsast.crosscheck.diagnose.knobs.inventory import Knob, forward_knobs, switch_knob
+from refsast.crosscheck.diagnose.knobs.questions import QUESTIONS
+from refsast.crosscheck.diagnose.knobs.samples import Samples
+from refsast.model.params import param_arrays
+
+BEAM, SLACK = 8, 1.0  # settings kept from level to level, and by how much they may be less plain
+MAX_LIMIT = 1e-7  # relative: how near a fitted number is to one that has a name
+# Settings that say less plainly what another one says, and how much they count for more.
+SYNONYM, RESTRICTED = 0.1, 0.1
+SYNONYMS = {("drive path", None), ("firing threshold", None),
+            ("leak backward", "0"), ("readout leak backward", "0"), ("no reset backward", "1"),
+            ("reset share", "0"), ("subtracts", "0"), ("readout leak", "0"),
+            ("weight gain", "0")}  # fmt: skip
+
+
+@lru_cache(maxsize=16)
+def known_knobs(case: Case) -> dict[tuple[str, int], Knob]:
+    """Return all knobs of a case by their keys."""
+    found = {knob.key: knob for knob in forward_knobs(case)}
+    found |= {(name, WHOLE): switch_knob(name, WHOLE) for name in QUESTIONS}
+    for level in range(len(case.params)):
+        found |= {knob.key: knob for knob in backward_knobs(case, level)}
+    return found
+
+
+def symbols(case: Case, layer: int) -> dict[str, float]:
+    """Return the names of the numbers of a case that a wrong number may be."""
+    found = {"pi": np.pi, "1/pi": 1 / np.pi, "pi/2": np.pi / 2, "2/pi": 2 / np.pi,
+             "ln 2": np.log(2), "1/ln 2": 1 / np.log(2), "1/3": 1 / 3, "2/3": 2 / 3}  # fmt: skip
+    if 0 <= layer < len(case.network.neurons):
+        neuron = case.network.neurons[layer]
+        k, theta = slope_of(neuron), neuron.threshold
+        found = {"the leak": neuron.leak, "1 - leak": 1 - neuron.leak, "the threshold": theta,
+                 "1/threshold": 1 / theta, "k, its slope": k, "1/k, k its slope": 1 / k,
+                 "2/k, k its slope": 2 / k, "4/k, k its slope": 4 / k, "k/2, k its slope": k / 2,
+                 "k/4, k its slope": k / 4, "2 k, k its slope": 2 * k,
+                 "1/(2 k), k its slope": 0.5 / k, "k^2, k its slope": k * k,
+                 "1/k^2, k its slope": 1 / k**2, "pi k/2, k its slope": np.pi * k / 2,
+                 "2/(pi k), k its slope": 2 / (np.pi * k)} | found  # fmt: skip
+        if neuron.leak:
+            found["1/leak"] = 1 / neuron.leak
+        if neuron.leak < 1.0:
+            found["1/(1 - leak)"] = 1 / (1 - neuron.leak)
+    if case.synapse is not None:
+        found |= {"the synapse's scale": case.synapse.scale, "1/scale": 1 / case.synapse.scale,
+                  "the synapse's leak": case.synapse.leak}  # fmt: skip
+    return found
+
+
+def is_round(value: float, digits: int = 3) -> bool:
+    """Whether a number has few digits."""
+    return value == 0.0 or abs(float(f"{value:.{digits}g}") / value - 1.0) < 1e-9
+
+
+def symbol_of(case: Case, layer: int, value: float, limit: float = MAX_LIMIT) -> str | None:
+    """Return what a number is called; None where it has no name and is not round."""
+    if not np.isfinite(value) or value in (0.0, 1.0, -1.0):
+        return f"{value:g}"
+    for name, number in symbols(case, layer).items():
+        if number not in (0.0, 1.0) and abs(value - number) <= limit * abs(number):
+            return name
+    return f"{value:g}" if is_round(value) else None
+
+
+def cost_of(case: Case, setting: Setting) -> float:
+    """Return how many things are wrong; a number that is not plain counts for more."""
+    seen: set = set()
+    cost = 0.0
+    for (name, layer), value in setting.items():
+        symbol = symbol_of(case, layer, value)
+        mark = (name, symbol if symbol is not None else round(value, 6))
+        if mark not in seen:
+            seen.add(mark)
+            cost += 1.0 if symbol is not None else 1.4
+            cost += SYNONYM if {(name, symbol), (name, None)} & SYNONYMS else 0.0
+    return cost + RESTRICTED * _count_restricted(case, setting)
+
+
+def _count_restricted(case: Case, setting: Setting) -> int:
+    """How many names are turned in some spiking layers only."""
+    knobs, spiking = known_knobs(case), len(case.network.neurons)
+    count = 0
+    for name in {name for name, _ in setting}:
+        inside = {at for n, at in setting if n == name and 0 <= at < spiking}
+        possible = {at for n, at in knobs if n == name and lowest_layer(name) <= at < spiking}
+        count += bool(inside) and inside < possible
+    return count
+
+
+def lowest_layer(name: str) -> int:
+    """The lowest layer in which a knob shows: the input of the first has no gradient to lose."""
+    return 1 if name.startswith(("layer path", "transposed weight backward")) else 0
+
+
+def is_factor_of_all(case: Case, setting: Setting) -> bool:
+    """Whether a setting multiplies the gradients of every layer, which `WHOLE` says better."""
+    names = {name for name, _ in setting}
+    layers = {at for _, at in setting}
+    whole = set(range(len(case.params)))
+    return len(names) == 1 and names.pop().startswith("layer ") and layers == whole
+
+
+def count_digits(setting: Setting) -> int:
+    """Return how many digits the values of a setting have."""
+    return sum(len(f"{value:.12g}") for value in set(setting.values()))
+
+
+def free_values(case: Case, setting: Setting) -> int:
+    """Return how many different numbers of a setting are not plain."""
+    return len({round(v, 6) for (_, at), v in setting.items() if symbol_of(case, at, v) is None})
+
+
+def count_numbers(samples: Samples) -> int:
+    """Return how many numbers were answered that are not zero."""
+    arrays = [a for sample in samples.all for a in param_arrays(sample.got.grads)]
+    return sum(int(np.count_nonzero(a)) for a in arrays) + sum(len(a) for a in samples.losses)
+
+
+def keep_plainest(case: Case, settings: list[dict]) -> list[dict]:
+    """Return the plainest of several settings, each once."""
+    unique: dict = {}
+    knobs = known_knobs(case)
+    for whole in settings:
+        # A knob that came out at its right value is not turned.
+        setting = {k: v for k, v in whole.items() if k not in knobs or v != knobs[k].right}
+        # Of windows between the same two distances, the one of fewest digits.
+        rounded = {k: 0.0 if k[0] == "window" else float(f"{v:.6g}") for k, v in setting.items()}
+        mark = tuple(sorted(rounded.items()))
+        if mark not in unique or count_digits(setting) < count_digits(unique[mark]):
+            unique[mark] = setting
+    ranked = sorted(unique.values(), key=lambda setting: rank_setting(case, setting))
+    if not ranked:
+        return []
+    least = cost_of(case, ranked[0])
+    return [s for s in ranked if cost_of(case, s) <= least + SLACK][:BEAM]
+
+
+def rank_setting(case: Case, setting: dict) -> tuple[float, int, bool, int]:
+    """Return how plain a setting is; a factor is plainer than another function."""
+    shape = any(name.removeprefix("derivative ") in SHAPES for name, _ in setting)
+    return round(cost_of(case, setting), 6), len(setting), shape, count_digits(setting)

@@ -1,0 +1,62 @@
+"""Numbers rounded to fewer bits, as half precision, brain floats, TF32 and small integers do."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from refsast.arrays import Array
+
+
+def round_bits(array: Array, bits: int) -> Array:
+    """Return an array rounded to so many significant bits, ties to even."""
+    mantissa, exponent = np.frexp(array)
+    return np.ldexp(np.round(np.ldexp(mantissa, bits)), exponent - bits)
+
+
+def truncate_bits(array: Array, bits: int) -> Array:
+    """Return an array cut to so many significant bits, towards zero."""
+    mantissa, exponent = np.frexp(array)
+    return np.ldexp(np.trunc(np.ldexp(mantissa, bits)), exponent - bits)
+
+
+def half(array: Array) -> Array:
+    """Return an array as float16 holds it, which overflows to its largest number."""
+    return np.clip(array, -65504.0, 65504.0).astype(np.float16).astype(np.float64)
+
+
+def _quantise(array: Array, levels: int, axis: tuple[int, ...] | None) -> Array:
+    """An array in steps of its largest number over so many, of the whole or of each row."""
+    step = abs(array).max(axis=axis, keepdims=True, initial=0.0) / levels
+    step = np.where(step == 0.0, 1.0, step)
+    return np.round(array / step) * step
+
+
+ROUNDINGS: Mapping[str, Callable[[Array], Array]] = {
+    "half precision (float16)": half,
+    "bfloat16": lambda a: round_bits(a, 8),
+    "bfloat16, cut off": lambda a: truncate_bits(a, 8),
+}
+WEIGHT_ROUNDINGS: Mapping[str, Callable[[Array], Array]] = {
+    **{f"parameters in {name}": change for name, change in ROUNDINGS.items()},
+    "parameters in TF32": lambda a: round_bits(a, 11),
+    **{
+        f"parameters quantised to {bits} bits": lambda a, n=2 ** (bits - 1) - 1: _quantise(
+            a, n, None
+        )
+        for bits in (8, 4, 2)
+    },
+    **{
+        f"parameters quantised to {bits} bits, each row": lambda a, n=2 ** (bits - 1) - 1: (
+            _quantise(a, n, tuple(range(1, a.ndim)) if a.ndim > 1 else None)
+        )
+        for bits in (8, 4)
+    },
+    "signs of the parameters": np.sign,
+}
+
+
+def round_product(a: Array) -> Array:
+    """Return a factor of a product in TF32: eleven significant bits, halves away from zero."""
+    mantissa, exponent = np.frexp(a)
+    scaled = np.ldexp(mantissa, 11)
+    return np.ldexp(np.trunc(scaled + np.copysign(0.5, scaled)), exponent - 11)

@@ -1,0 +1,132 @@
+"""Then backward, level by level: which settings explain the gradients of one level?"""
+
+from collections.abc import Iterable, Sequence
+
+from refsast.crosscheck.case import Case
+from refsast.crosscheck.diagnose.derivative_shapes import SHAPES
+from refsast.crosscheck.diagnose.knobs.backward_inventory import backward_knobs
+from refsast.crosscheck.diagnose.knobs.dials import Setting
+from refsast.crosscheck.diagnose.knobs.fit import (
+    Group,
+    Residuals,
+)
+from refsast.crosscheck.diagnose.knobs.inventory import Knob
+from refsast.crosscheck.diagnose.knobs.levels import LevelView, view_levels
+from refsast.crosscheck.diagnose.knobs.matching import Candidate
+from refsast.crosscheck.diagnose.knobs.plainness import keep_plainest, symbol_of, symbols
+from refsast.crosscheck.diagnose.knobs.samples import Samples
+from refsast.crosscheck.diagnose.knobs.stages import Questions, Search, search_stages, try_stages
+from refsast.crosscheck.diagnose.knobs.work import Meter, meter_runs
+
+DEEP = 3  # settings of which two or three knobs more are tried, where one is not enough
+WIDTHS = (0.5, 1.0, 2.0, 4.0)  # of a function in place of the derivative: where to begin
+
+
+def explain_level(
+    samples: Samples, hypotheses: list[dict], level: int, meter: Meter, deep: bool
+) -> list[dict]:
+    """Return extensions of settings that explain a level's gradients, the plainest ones."""
+    case = samples.parts[-1].case
+    views = [view_levels(samples, hypothesis) for hypothesis in hypotheses]
+    extended = [s for view in views for s in _fit_copies(view, level, meter)]
+    if not extended:
+        extended = [s for view in views for s in _extend_setting(view, level, meter)]
+    for view in views[:DEEP] if deep and not extended else ():
+        questions, search = _level_questions(view, level, meter), _level_search(view, level)
+        extended += search_stages(questions, search, view.setting, depth=3)
+    return keep_plainest(case, extended)
+
+
+def _fit_copies(view: LevelView, level: int, meter: Meter) -> list[dict]:
+    """A view's setting, or with what is turned in the layer above turned here, too, if it fits."""
+    questions = _level_questions(view, level, meter)
+    return questions.fits([view.setting]) or questions.fits(_all_copies(view, level))
+
+
+def _all_copies(view: LevelView, level: int) -> list[dict]:
+    case = view.samples.parts[-1].case
+    names = {knob.name for knob in backward_knobs(case, level)}
+    return list(_copies(case, view.setting, level, names))
+
+
+def _level_questions(view: LevelView, level: int, meter: Meter) -> Questions:
+    def run(which: Sequence[int]) -> Residuals:
+        cases = [view.samples.all[i].case for i in which]
+        size = 2 * sum(case.x[..., 0].size * sum(case.network.sizes[level:][:2]) for case in cases)
+        calls = 2 * sum(len(case.x) for case in cases)
+        return meter_runs(lambda part: view.some_residuals(which, level, part), meter, size, calls)
+
+    single, count = len(view.samples.single), len(view.samples.all)
+    return Questions([run([i]) for i in range(single, count)], run(list(range(count))))
+
+
+def _level_search(view: LevelView, level: int) -> Search:
+    case = view.samples.parts[-1].case
+    knobs = backward_knobs(case, level)
+    groups = [*array_groups(knobs), *(Group((knob,)) for knob in knobs)]
+    return Search(
+        groups,
+        lambda base: view.cells(level, base),
+        lambda found: keep_plainest(case, found),
+    )
+
+
+def _extend_setting(view: LevelView, level: int, meter: Meter) -> list[dict]:
+    """Extensions of a view's setting by one knob that explain the gradients of a level."""
+    questions, search = _level_questions(view, level, meter), _level_search(view, level)
+    found = search_stages(questions, search, view.setting, depth=1)
+    if not found:
+        candidates = _shape_candidates(view, level, search.groups)
+        found = try_stages(questions, search.groups, view.setting, candidates)
+    for copy in _all_copies(view, level)[:4] if not found else ():
+        found += search_stages(questions, search, copy, depth=1)
+    return found
+
+
+def _shape_candidates(view: LevelView, level: int, groups: Sequence[Group]) -> list[Candidate]:
+    """Functions in place of the derivative, each with a width and a factor of its own."""
+    base = view.setting
+    named = {group.name: group for group in groups}
+    if "derivative width" not in named:
+        return []
+    width, factor = named["derivative width"], named["derivative factor"]
+    shapes = [group for name, group in named.items() if name.removeprefix("derivative ") in SHAPES]
+    starts = {width.knobs[0].right, *WIDTHS}
+    found: list[Candidate] = [
+        ({**base, **shape.turn(1.0)}, (width, factor), [start, 1.0])
+        for shape in shapes
+        for start in starts
+    ]
+    box = {**base, **named["derivative 1"].turn(1.0)}
+    return found + [({**box, **cell}, (factor,), [1.0]) for cell in view.windows(level)]
+
+
+def array_groups(knobs: Iterable[Knob]) -> list[Group]:
+    """Groups of the knobs of one level that are one mistake: the same reordering of all arrays."""
+    names: dict[str, list[Knob]] = {}
+    for knob in knobs:
+        if knob.name[:2] in ("w ", "b ", "v ") and not knob.smooth:
+            names.setdefault(knob.name[2:], []).append(knob)
+    return [Group(tuple(found)) for found in names.values() if len(found) > 1]
+
+
+def _copies(case: Case, setting: Setting, level: int, names: set[str]) -> Iterable[dict]:
+    """A setting with what is turned in the layer above turned in this one, too: all, then each.
+
+    A value may be that of the layer above, or what it is called there, such as 1/slope.
+    """
+    above, layer = {}, level
+    while not above and layer + 1 < len(case.params):
+        layer += 1
+        above = {name: v for (name, at), v in setting.items() if at == layer and name in names}
+    alike = {name: _translate(case, layer, level, value) for name, value in above.items()}
+    for values in (above, alike) if alike != above else (above,):
+        if values:
+            yield {**setting, **{(name, level): value for name, value in values.items()}}
+        for name, value in values.items() if len(values) > 1 else ():
+            yield {**setting, (name, level): value}
+
+
+def _translate(case: Case, layer: int, level: int, value: float) -> float:
+    """The number of a level that is called as a value is in another layer."""
+    return symbols(case, level).get(symbol_of(case, layer, value) or "", value)

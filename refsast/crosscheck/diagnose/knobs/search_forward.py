@@ -1,0 +1,182 @@
+"""Forward first: which settings explain the losses, or losses and gradients together?"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+
+from refsast.crosscheck.case import Case
+from refsast.crosscheck.diagnose.knobs.backward_inventory import backward_knobs
+from refsast.crosscheck.diagnose.knobs.dials import WHOLE, stack_settings
+from refsast.crosscheck.diagnose.knobs.explain import free_groups
+from refsast.crosscheck.diagnose.knobs.fit import (
+    Group,
+    Residuals,
+    apply_values,
+    group_layers,
+    misfits,
+    refine,
+)
+from refsast.crosscheck.diagnose.knobs.forward import slope_of
+from refsast.crosscheck.diagnose.knobs.inventory import Knob, forward_knobs
+from refsast.crosscheck.diagnose.knobs.levels import joint_errors
+from refsast.crosscheck.diagnose.knobs.plainness import keep_plainest
+from refsast.crosscheck.diagnose.knobs.questions import possible_questions, question_of
+from refsast.crosscheck.diagnose.knobs.samples import Samples, loss_errors
+from refsast.crosscheck.diagnose.knobs.stages import Questions, Search, search_stages
+from refsast.crosscheck.diagnose.knobs.work import (
+    Meter,
+    OutOfWork,
+    meter_runs,
+    start_meter,
+)
+
+JOINT = 9e6  # elements that a search through losses and gradients together may compute
+GRID = tuple(np.geomspace(0.1, 10.0, 13))  # of a number's right value, where spikes are hard
+
+
+def explain_losses(samples: Samples, meter: Meter) -> list[dict]:
+    """Settings of forward knobs that explain all losses."""
+    case = samples.parts[-1].case
+    parts = range(len(samples.parts))
+    questions = Questions(
+        [_loss_residuals(samples, meter, [k]) for k in parts],
+        _loss_residuals(samples, meter, list(parts)),
+    )
+    if questions.fits([{}]):
+        return [{}]
+    search = _forward_search(case, fine=False)
+    found = search_stages(questions, search, {}, depth=1) + _explain_questions(samples, meter)
+    found = found or search_stages(questions, search, {}, depth=2)
+    return keep_plainest(case, found)
+
+
+def sharpen(samples: Samples, hypotheses: list[dict], meter: Meter) -> list[dict]:
+    """Settings with free values fitted to gradients, too, where all of these are explained then."""
+    run = _joint_residuals(samples, meter, range(len(samples.parts)))
+    found = []
+    for hypothesis in hypotheses:
+        groups = free_groups(samples.parts[-1].case, hypothesis)
+        if groups and question_of(hypothesis) is None:
+            start = np.array([[hypothesis[group.keys[0]] for group in groups]])
+            values, worst = refine(run, [hypothesis], [groups], start, iterations=4)
+            if worst[0] <= 1.0:
+                hypothesis = apply_values(hypothesis, groups, values[0])
+        found.append(hypothesis)
+    return found
+
+
+def _explain_questions(samples: Samples, meter: Meter) -> list[dict]:
+    """Other questions in place of the right one that explain all losses."""
+    case, last = samples.parts[-1].case, [len(samples.parts) - 1]
+    found = []
+    for name in possible_questions(case):
+        if misfits(_loss_residuals(samples, meter, last, name)([{}]))[0] <= 1.0:
+            whole = _loss_residuals(samples, meter, list(range(len(samples.parts))), name)
+            found += [{(name, WHOLE): 1.0}] if misfits(whole([{}]))[0] <= 1.0 else []
+    return found
+
+
+def _loss_residuals(
+    samples: Samples, meter: Meter, which: Sequence[int], question: str | None = None
+) -> Residuals:
+    cases = [samples.parts[k].case for k in which]
+    return meter_runs(
+        lambda part: loss_errors(samples, stack_settings(part), question, which),
+        meter, *_sizes(cases),
+    )  # fmt: skip
+
+
+def _sizes(cases: Sequence[Case]) -> tuple[int, int]:
+    """Elements of all potentials and inputs, and steps times layers, of several cases."""
+    size = sum(case.x[..., 0].size * sum(case.network.sizes) for case in cases)
+    return size, sum(len(case.x) * len(case.params) for case in cases)
+
+
+def _forward_search(case: Case, fine: bool) -> Search:
+    """What may be turned on the way forth; `fine`: with many values of each number."""
+    knobs = forward_knobs(case)
+    if fine:
+        knobs = [_refine_tries(knob) for knob in knobs]
+    groups = [*group_layers(knobs, len(case.network.neurons)), *_upper_groups(case, knobs)]
+    exchanges = _exchanges(case)
+    return Search(groups, lambda base: exchanges, lambda found: keep_plainest(case, found))
+
+
+def _exchanges(case: Case) -> list[dict]:
+    """Settings in which two layers have each other's leak, threshold or slope."""
+    neurons, found = case.network.neurons, []
+    for name, of in (("leak", lambda n: n.leak), ("threshold", lambda n: n.threshold),
+                     ("slope", slope_of)):  # fmt: skip
+        for i, j in combinations(range(len(neurons)), 2):
+            if of(neurons[i]) != of(neurons[j]):
+                found.append({(name, i): of(neurons[j]), (name, j): of(neurons[i])})
+    return found
+
+
+def _refine_tries(knob: Knob) -> Knob:
+    if not knob.smooth or not np.isfinite(knob.right):
+        return knob
+    grid = [v for f in GRID if knob.low < (v := (knob.right or 1.0) * f) < knob.high]
+    return replace(knob, tries=(*knob.tries, *map(float, grid)))
+
+
+def _upper_groups(case: Case, knobs: Sequence[Knob]) -> list[Group]:
+    """What is turned in all layers but the first: delays between layers."""
+    names: dict[str, list[Knob]] = {}
+    for knob in knobs:
+        if knob.name.startswith("input ") and 0 < knob.layer < len(case.network.neurons):
+            names.setdefault(knob.name, []).append(knob)
+    return [Group(tuple(found)) for found in names.values() if len(found) > 1]
+
+
+def explain_jointly(samples: Samples, meter: Meter) -> list[dict]:
+    """Return settings of one forward knob that explain losses and gradients together.
+
+    It may spend a part of the work only, so that some is left for other searches.
+    """
+    case = samples.parts[-1].case
+    for fine in (False, True) if case.hard else (False,):
+        questions = _joint_questions(samples, start_meter(JOINT, meter))
+        try:
+            found = search_stages(questions, _forward_search(case, fine), {}, depth=1)
+        except OutOfWork:
+            continue
+        if found:
+            return keep_plainest(case, found)
+    return []
+
+
+def explain_everywhere(samples: Samples, hypotheses: list[dict], meter: Meter) -> list[dict]:
+    """Return settings with one backward knob in all layers, which a level alone may not show."""
+    case, spiking = samples.parts[-1].case, len(samples.parts[-1].case.network.neurons)
+    knobs = [knob for level in range(len(case.params)) for knob in backward_knobs(case, level)]
+    every = group_layers(knobs, spiking)
+    groups = [g for g in every if len(g.knobs) > 1 or WHOLE in {k.layer for k in g.knobs}]
+    search = Search(groups, lambda base: (), lambda found: keep_plainest(case, found))
+    found: list[dict] = []
+    for base in [h for h in hypotheses if question_of(h) is None][:2]:
+        forward = {key: v for key, v in base.items() if key in _forward_keys(case)}
+        found += search_stages(_joint_questions(samples, meter), search, forward, depth=1)
+    return keep_plainest(case, found)
+
+
+def _forward_keys(case: Case) -> set:
+    return {knob.key for knob in forward_knobs(case)}
+
+
+def _joint_questions(samples: Samples, meter: Meter) -> Questions:
+    parts = range(len(samples.parts))
+    each = [_joint_residuals(samples, meter, [k]) for k in parts]
+    return Questions(each, _joint_residuals(samples, meter, parts))
+
+
+def _joint_residuals(samples: Samples, meter: Meter, which: Sequence[int]) -> Residuals:
+    size, calls = _sizes([samples.parts[k].case for k in which])
+    return meter_runs(lambda part: joint_errors(samples, which, part), meter, 3 * size, 3 * calls)
+
+
+def explains_right_losses(samples: Samples) -> bool:
+    """Whether all losses are right."""
+    return bool(misfits(loss_errors(samples, stack_settings([{}])))[0] <= 1.0)

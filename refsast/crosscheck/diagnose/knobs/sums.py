@@ -1,0 +1,113 @@
+"""A layer's gradients as sums over steps and recordings, with what may be wrong in the sums."""
+
+import numpy as np
+
+from refsast.arrays import Array
+from refsast.crosscheck.case import Case
+from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials, mix, multiply, shift_steps
+from refsast.crosscheck.diagnose.knobs.forward import LayerRun
+
+# By which step's input an adjoint is multiplied: the knob's name, and by how many steps it is off.
+LAGS = {"one step earlier": 1, "two steps earlier": 2, "one step later": -1, "two steps later": -2}
+ENDS = (("first step", 0), ("last step", -1))
+
+
+def sum_gradients(
+    case: Case, index: int, dials: Dials, run: LayerRun, delta: Array, current: Array
+) -> dict[str, Array]:
+    """Return the layer's gradients, summed over steps and recordings from adjoints of currents."""
+    layer = case.params[index]
+    current = step_weights(dials, index, current)
+    arrays = {"w": sum_weight(case, index, dials, run, current)}
+    if layer.b is not None:
+        arrays["b"] = sum_bias(index, dials, delta, current)
+    if layer.v is not None:
+        arrays["v"] = sum_recurrence(case, index, dials, run, current)
+        if dials.turns("input weights recurrent", index):  # then W gets what V would have got
+            share = dials.read("input weights recurrent", index, 0.0)
+            arrays["w"] = arrays["w"] + share * arrays["v"]
+            arrays["v"] = arrays["v"] * (1.0 - share)
+    return arrays
+
+
+def sum_weight(case: Case, index: int, dials: Dials, run: LayerRun, current: Array) -> Array:
+    """Return the gradient in W."""
+    layer = case.params[index]
+    a = lag_inputs(dials, index, "input", run.a)
+    w = pair_steps(end_weights(dials, index, "w", current), a, dials)
+    w = w * dials.read("weight gain", index, 1.0)
+    if dials.turns("transposed weight", index) and layer.w.shape[0] == layer.w.shape[1]:
+        w = w + dials.read("transposed weight", index, 0.0) * (np.swapaxes(w, -1, -2) - w)
+    return w
+
+
+def sum_bias(index: int, dials: Dials, delta: Array, current: Array) -> Array:
+    """Return the gradient in the biases."""
+    if dials.turns("bias adjoint", index):
+        current = current + dials.read("bias adjoint", index, 0.0) * (delta - current)
+    current = end_weights(dials, index, "b", current)
+    if dials.turns("bias at the first step", index):
+        share = dials.read("bias at the first step", index, 0.0)
+        current = current * (1.0 - share * (np.arange(len(current)).reshape(-1, 1, 1, 1) > 0))
+    return current.sum(axis=(0, 2)) * np.reshape(dials.read("bias gain", index, 1.0), (-1, 1))
+
+
+def sum_recurrence(case: Case, index: int, dials: Dials, run: LayerRun, current: Array) -> Array:
+    """Return the gradient in V."""
+    heard = shift_steps(run.s, 1)
+    if dials.turns("recurrence late", index):
+        share = dials.read("recurrence late", index, 0.0)
+        heard = heard + share * (shift_steps(run.s, 2) - heard)
+    heard = lag_inputs(dials, index, "recurrence", heard, run.s)
+    v = pair_steps(end_weights(dials, index, "v", current), heard, dials)
+    v = v * dials.read("recurrence gain", index, 1.0)
+    diagonal = {"recurrence without diagonal": v - v * np.eye(v.shape[-1])}
+    v = mix(dials, index, v, diagonal)
+    return mix(dials, index, v, {"recurrence transposed": np.swapaxes(v, -1, -2)})
+
+
+def step_weights(dials: Dials, index: int, current: Array) -> Array:
+    """Adjoints with the weights that single steps and recordings have in the sums."""
+    current = end_weights(dials, index, "", current)
+    if dials.turns("last steps alone", WHOLE):
+        at = np.arange(len(current)).reshape(-1, 1, 1, 1)
+        first = len(current) - dials.read("last steps alone", WHOLE, np.inf)
+        current = np.where(at >= first, current, 0.0)
+    for b in range(current.shape[2]):
+        if dials.turns(f"recording {b + 1} in the sums", index):
+            weight = dials.read(f"recording {b + 1} in the sums", index, 1.0)
+            at = (np.arange(current.shape[2]) == b).reshape(-1, 1)
+            current = current * np.where(at, weight, 1.0)
+    return current
+
+
+def end_weights(dials: Dials, index: int, part: str, current: Array) -> Array:
+    """Adjoints with the weights of the first and the last step in the sum of one array, or all."""
+    of = f" of {part}" if part else ""
+    for name, t in ENDS:
+        key = f"{name} in the sums{of}"
+        if dials.turns(key, index):
+            at = np.arange(len(current)).reshape(-1, 1, 1, 1) == t % len(current)
+            current = current * np.where(at, dials.read(key, index, 1.0), 1.0)
+    return current
+
+
+def lag_inputs(dials: Dials, index: int, what: str, a: Array, now: Array | None = None) -> Array:
+    """What adjoints are paired with: of another step, mirrored, or the mean over time."""
+    base = a if now is None else now
+    late = 0 if now is None else 1
+    others = {f"{what} {name}": shift_steps(base, late + lag) for name, lag in LAGS.items()}
+    others[f"{what} mirrored"] = a[::-1]
+    others[f"{what} averaged"] = np.broadcast_to(a.mean(axis=0), a.shape)
+    return mix(dials, index, a, others)
+
+
+def pair_steps(current: Array, a: Array, dials: Dials | None = None) -> Array:
+    """Return ``sum_t current_t a_t'``, shape (K, n, n_in)."""
+
+    def as_rows(array: Array) -> Array:
+        moved = np.moveaxis(array, 1, 0)
+        return moved.reshape(len(moved), -1, moved.shape[-1])
+
+    left, right = np.swapaxes(as_rows(current), -1, -2), as_rows(a)
+    return left @ right if dials is None else multiply(dials, left, right)
