@@ -104,7 +104,7 @@ plt.show()
 # Solid lines, smooth spikes: both arms read about nine of ten digits. Dashed lines, the same
 # weights with hard spikes and nothing else changed: the baseline loses a large part of its
 # accuracy, SAST less. What is lost is the **transfer gap**. That of SAST is far larger here than
-# the 2.2 points of the README: a thousand recordings are too few steps for it.
+# the 2.2 points of the README: a thousand recordings give it too few steps.
 
 # %%
 for arm, score in scores.items():
