@@ -18,9 +18,9 @@
 # ask what closes a gap, let us ask what *makes* one.
 #
 # The obvious answer: the swap is a disturbance, deep in the network, and a disturbance costs
-# accuracy. We will see that this explains little. The same swap costs almost nothing where the
-# reset keeps a ledger. It costs most of the accuracy where the readout listens to whispers. Both
-# are choices that somebody made before the training began.
+# accuracy. We will see that this explains little. The same swap costs much less where the reset
+# keeps a ledger. It costs most of the accuracy where the readout listens to whispers. Both are
+# choices that somebody made before the training began.
 #
 # Everything here is measured on small networks, three seeds, and synthetic recordings. The large
 # experiment, with ten seeds and intervals, is in `docs/transfer_gap.md`.
@@ -71,8 +71,9 @@ axes[2].legend()
 plt.show()
 
 # %% [markdown]
-# In the middle the curves nearly agree, though every single spike was changed. On the left they do
-# not: the hard neuron climbs a staircase of 1/4, 1/3, 1/2, 1, the smooth one a gentle slope.
+# In the middle the curves nearly agree but for weak currents, though every single spike was
+# changed. On the left they do not: the hard neuron climbs a staircase of 1/4, 1/3, 1/2, 1, the
+# smooth one a gentle slope.
 #
 # Why? With subtraction and without a leak, $u_t = u_{t-1} - \theta s_{t-1} + I_t$, so
 #
@@ -165,12 +166,11 @@ axes[1].legend(loc="lower center", bbox_to_anchor=(0.5, 1.0))
 plt.show()
 
 # %% [markdown]
-# Dots are seeds. On the left: one number of the readout takes the gap from a few points to almost
-# everything, while the *smooth* accuracy stays where it is. Who watches only the training sees
-# nothing.
+# Dots are seeds. On the left: one number of the readout takes the gap from four points to more than
+# sixty, while the *smooth* accuracy stays where it is. Who watches only the training sees nothing.
 #
 # On the right is why. Blue: the share of the output layer's smooth spikes that are sent from below
-# the threshold. At a gain of 100 it is nearly all of them. Hard spikes delete exactly these. What
+# the threshold. At a gain of 100 it is nearly all of them. Hard spikes delete these, and what
 # remains is little. At a gain of 30 the output is not yet silent, but in a third of the recordings
 # two or more classes have the *same* count. Five steps give a count of 0 to 5, and the finer
 # differences were whispers. At a gain of 300 it is silence: no output neuron fires.
@@ -271,9 +271,12 @@ plt.show()
 
 # %% [markdown]
 # Bars are means, dots seeds. With the reset to zero depth makes the gap larger. With subtraction it
-# stays small in both, and nothing was paid for it: the hard accuracy is *higher*, at either depth.
-# The swap is the same, the training is the same, the depth is the same. One line of the neuron
-# model differs.
+# is smaller, and nothing was paid for it: the hard accuracy is *higher*, at either depth. How much
+# smaller, three seeds do not say: on another processor, whose sums round otherwise, the last bar
+# was 4.9 points and not 1.0. The swap is the same, the training is the same, the depth is the same.
+# One line of the neuron model differs. And inside, as the ledger has it: with subtraction the mean
+# spike of a hidden layer changes less in the swap. That fits the explanation; it does not prove
+# that there is no other.
 
 # %%
 mean = {
@@ -282,8 +285,14 @@ mean = {
 }
 for (depth, name), values in sorted(mean.items()):
     print(f"{depth} layers, {name:9s}gap {values['gap']:5.1f}, hard {values['hard']:.1f} %")
+change = {}
+for name in ("to zero", "subtract"):
+    hidden = [layer for run in grid[4, name] for layer in rs.diagnose(*run, *held_out).layers[:-1]]
+    change[name] = np.mean([1.0 - layer.rate_hard / layer.rate_smooth for layer in hidden])
+print({name: f"{100 * part:.0f} % fewer hidden spikes, hard" for name, part in change.items()})
+assert 0.0 < change["subtract"] < 0.6 * change["to zero"]
 assert mean[4, "to zero"]["gap"] > 1.5 * mean[2, "to zero"]["gap"]
-assert mean[4, "subtract"]["gap"] < 0.5 * mean[4, "to zero"]["gap"]
+assert all(mean[d, "subtract"]["gap"] < 0.75 * mean[d, "to zero"]["gap"] for d in (2, 4))
 assert mean[4, "subtract"]["hard"] > mean[4, "to zero"]["hard"] + 3.0
 assert mean[2, "subtract"]["hard"] > mean[2, "to zero"]["hard"]
 
@@ -292,8 +301,8 @@ assert mean[2, "subtract"]["hard"] > mean[2, "to zero"]["hard"]
 #
 # Now the cure, on the network with a gain of 30. SAST takes the gradient at the ascent point, at
 # distance $\rho = 0.2$, which costs two gradients per step; the baseline gets twice the epochs, so
-# that both spend as many. We train four times as long as before, with a constant learning rate and
-# two seeds, and look at the held-out recordings after every epoch.
+# that both spend as many. We spend five times as many gradients as before, with a constant learning
+# rate and two seeds, and look at the held-out recordings after every epoch.
 
 # %%
 long = {"gain": 30.0, "schedule": "constant"}
@@ -331,12 +340,13 @@ axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
 plt.show()
 
 # %% [markdown]
-# Thin lines are seeds, thick ones running means. Look at the dashed ones. SAST is far *behind* for
-# the first third of the training, catches up, and ends a little ahead: one or two points, of two
-# seeds. Had we stopped at 600 gradients, we would have reported that SAST makes the gap worse. (A
-# radius of 0.3 with the 16 epochs of section 2 indeed does so: exercise 2.) In the overture, with
-# four hidden layers, and in `docs/transfer_gap.md`, with 128 neurons and 4,000 recordings, it
-# closes nearly all of the gap. So SAST is not a switch: it needs its radius, and time.
+# Thin lines are seeds, thick ones running means. Look at the dashed ones. SAST is far *behind* in
+# the first third of the training, catches up late, and ends a little ahead: one or two points, of
+# two seeds. Had we stopped at 600 gradients, we would have reported that SAST makes the gap worse.
+# (A radius of 0.3 with a gain of 100 and the 16 epochs of section 2 does so: exercise 2.) In the
+# overture, with four hidden layers, and in `docs/transfer_gap.md`, with 128 neurons and 4,000
+# recordings, it closes nearly all of the gap. So SAST is not a switch: it needs its radius, and
+# time.
 #
 # One thing that it does can be seen inside. `near_smooth` is the share of potentials within a tenth
 # of the threshold from it, where the swap decides by a hair. In the second layer SAST halves it.
@@ -415,26 +425,28 @@ axis.invert_yaxis()
 plt.show()
 
 # %% [markdown]
-# (The axis begins at 70 %.) The re-tuned thresholds give SAST two points and the baseline nothing.
-# Why? The factor is chosen on the training recordings, and of *those* the hard baseline reads more
-# than 98 % already. There is no gap where the network has learned by heart! All that we called the
-# gap here is on recordings that it has not seen. So this control has little to choose by, and one
-# should not lean on it.
+# (The axis begins at 70 %.) Re-tuned thresholds change little: a point or two for SAST (less where
+# sums round otherwise), next to nothing for the baseline. Why? The factor is chosen on the training
+# recordings, and of *those* the hard baseline reads more than 98 % already. There is no gap where
+# the network has learned by heart! All that we called the gap here is on recordings that it has not
+# seen. So this control has little to choose by, and one should not lean on it.
 #
-# Best of all is the network that never had the trouble: a modest gain and a reset that keeps its
-# ledger, trained with *a fifth* of the gradients. Differences of a point between two seeds mean
-# nothing here, but this bar is several points above the first. In the blind comparison of
-# `docs/transfer_gap.md` the modest gain is ahead of SAST, too, and re-tuned thresholds are behind.
+# In front, if narrowly before the re-tuned SAST, is the network that never had the trouble: a
+# modest gain and a reset that keeps its ledger, trained with *a fifth* of the gradients.
+# Differences of a point between two seeds mean nothing here, but this bar is several points above
+# the first. In the blind comparison of `docs/transfer_gap.md` the modest gain is ahead of SAST,
+# too, and re-tuned thresholds are behind.
 
 # %%
 print({name: f"{values.mean():.1f} %" for name, values in hard_of.items()})
 spent = [16 * 32, arms["SAST"][0].curve[-1].evaluations]  # 32 minibatches of 16 in an epoch
 assert spent[0] < 0.21 * spent[1]
 best = hard_of["gain 10, subtract"]
-assert best.mean() == max(values.mean() for values in hard_of.values())
+assert all(best.mean() > hard_of[n].mean() for n in ("baseline, re-tuned", "SAST", "gain 10"))
 assert best.min() > hard_of["baseline"].max() + 1.0
 won = {arm: hard_of[f"{arm}, re-tuned"].mean() - hard_of[arm].mean() for arm in ends}
-assert abs(won["baseline"]) < 1.0 < won["SAST"]
+assert abs(won["baseline"]) < 2.0
+assert abs(won["SAST"]) < 4.0
 assert min(hard_accuracy(*end, *train) for end in ends["baseline"]) > 98.0
 
 # %% [markdown]
@@ -444,9 +456,10 @@ assert min(hard_accuracy(*end, *train) for end in ends["baseline"]) > 98.0
 # with fractions of spikes from below the threshold, and the swap deletes them: first ties, then
 # silence. A reset to zero makes every layer's rate depend on the shape of the spike; subtraction
 # keeps a ledger that does not. A layer's cost depends on the other layers, so often no single layer
-# is to blame. SAST thins out the potentials near the threshold and closes the gap in time, at the
-# right radius; but where one may choose the gain and the reset, these do better, and for nothing.
-# Look on held-out recordings: on those of the training there may be no gap at all.
+# is to blame. SAST thins out the potentials near the threshold. Here that took its time and won a
+# point or two; elsewhere it closes most of the gap. Where one may choose the gain and the reset,
+# these do better, and for nothing. Look on held-out recordings: on those of the training there may
+# be no gap at all.
 #
 # In the code: `refsast/model/reset.py`, `refsast/model/readout.py`,
 # `refsast/experiment/diagnose/`, `refsast/experiment/calibrate.py` (the re-tuned thresholds, also
