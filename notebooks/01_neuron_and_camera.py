@@ -4,7 +4,7 @@
 # Two machines meet in this course. One is a *neuron* that collects current and, now and then, sends
 # a spike. The other is an *event camera*, which sends no pictures: each pixel speaks only when its
 # light changes. We build both from a few lines, look at what they do to a signal, and put them
-# together. At the end four neurons that nobody has trained tell which way an eye moves, and are
+# together. At the end four neurons that nobody has trained tell which way a digit moves, and are
 # almost never wrong.
 #
 # You need NumPy, and no knowledge of neurons.
@@ -28,9 +28,10 @@ BLUE, GREY, RED, YELLOW, GREEN, VIOLET = [f"C{i}" for i in range(6)]
 #
 # $$u_t = \lambda\, u_{t-1} + I_t, \qquad u_0 = 0.$$
 #
-# So an input of long ago counts less: after $k$ steps it counts $\lambda^k$. Here is the loop by
-# hand, next to `rs.run`, which runs whole networks. Its arrays have the axes (time, batch, neuron),
-# so we give each neuron a place in the batch.
+# So an input of long ago counts less: after $k$ steps it counts $\lambda^k$. (Some libraries give a
+# time constant $\tau$ in place of the leak; SpikingJelly's is $\lambda = 1 - 1/\tau$.) Here is the
+# loop by hand, next to `rs.run`, which runs whole networks. Its arrays have the axes (time, batch,
+# neuron), so we give each neuron a place in the batch.
 
 
 # %%
@@ -333,8 +334,8 @@ plt.show()
 # %% [markdown]
 # First "down" fires, then "up" and "right" together, then "left": the three saccades, whatever the
 # digit. Let the two neurons of a pair compete, by their number of spikes within a movement: the
-# right one wins nearly always. (The words say how the *digit* moves over the sensor; the eye moves
-# the other way.)
+# correct one wins nearly always. (The digit moves over the sensor because the camera moves the
+# other way.)
 #
 # Now take the polarity away, so that a cell only says that *something* changed. ON and OFF weights
 # are opposite, so with merged channels all currents are zero and nobody fires.
@@ -400,10 +401,10 @@ assert np.abs(840 * (predicted - measured)).max() < 1.0  # up to the spike that 
 
 # %% [markdown]
 # ### Exercise 3
-# After the third saccade the eye is nearly back where it began. So, by section 4, the light of each
-# pixel is nearly what it was, and its ON and OFF events must nearly cancel, although in the middle
-# of the recording they do not. Check it: sum the signed events of each pixel up to a time, and
-# compare the sum of their magnitudes with the number of events.
+# After the third saccade the camera is nearly back where it began. So, by section 4, the light of
+# each pixel is nearly what it was, and its ON and OFF events must nearly cancel, although in the
+# middle of the recording they do not. Check it: sum the signed events of each pixel up to a time,
+# and compare the sum of their magnitudes with the number of events.
 
 
 # %% tags=["solution"]

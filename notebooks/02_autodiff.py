@@ -151,6 +151,9 @@ axis.set(xlabel="length of the chain (operations)", ylabel="visits")
 axis.legend()
 plt.show()
 
+# %% [markdown]
+# Red doubles with every operation, blue grows by one.
+
 # %%
 assert by_path == [2 ** (n + 1) - 1 for n in lengths]
 assert by_sweep == [n + 1 for n in lengths]
@@ -417,9 +420,10 @@ assert np.allclose(column.w.ravel(), hessian[0], rtol=1e-9, atol=1e-13)
 # `refsast/autodiff/tape.py` holds the node and the sweep (`read` is its `traced`);
 # `refsast/autodiff/derivatives.py` adds `value_and_grad` and `hvp`; `refsast/autodiff/numeric.py`
 # is the judge, and imports none of them. Two things are new there: a node on no path to the wanted
-# inputs is skipped; and the cotangent of `x[t]` stays a slice, since an array of zeros per step
-# would make $T$ steps cost $T^2$. Next: `03_backpropagation_through_time` does by hand what the
-# tape does by itself.
+# inputs is skipped; and the cotangent of `x[t]` stays a slice, since otherwise each step would add
+# a zero array as long as the run: $T$ times $T$. Which of NumPy's functions the real tape knows
+# stands in `RULES` (`ops.py`) and `FUNCTIONS` (`tape.py`); any other is refused by name. Next:
+# `03_backpropagation_through_time` does by hand what the tape does by itself.
 
 # %% [markdown]
 # ## Exercises

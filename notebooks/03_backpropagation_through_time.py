@@ -28,7 +28,7 @@ BLUE, GREY, RED, YELLOW, GREEN, VIOLET = [f"C{i}" for i in range(6)]
 # One input $a_t$ drives two neurons, which also hear each other's spikes of the step before
 # (weights $V$, a *recurrent* layer). The loss is the cross entropy of how often they fire, times a
 # gain, with the label 0. With $\lambda$ the leak, $\theta$ the threshold and $\sigma$ the smooth
-# spike:
+# spike (what its slope decides, section 5 and notebook 04 show):
 #
 # $$u_t = \lambda u_{t-1}(1 - s_{t-1}) + W a_t + V s_{t-1} + b, \qquad s_t = \sigma(u_t - \theta),
 # \qquad z = \tfrac{\text{gain}}{2} (s_1 + s_2).$$
@@ -99,7 +99,7 @@ plt.show()
 # next step (leak), but also makes more of a spike, which resets more of it (reset). Neuron 1 sits
 # exactly at threshold, where $\sigma'$ is largest, and there the reset wins. In neuron 2, below
 # threshold, the leak wins. So a library that leaves the red bar out, and some do it on purpose
-# ("detached reset"), has the *sign* of the way from step 2 to step 1 wrong in neuron 1.
+# ("detached reset"), gets, in neuron 1, the wrong *sign* for what step 2 sends back to step 1.
 #
 # The parameters are now easy: each stands in both steps, next to a known factor.
 
@@ -215,8 +215,8 @@ plt.show()
 
 # %% [markdown]
 # The entries span several orders of magnitude, and all agree to twelve digits or more, small ones
-# (on the left) a little less well: they are what is left of large terms that cancel. On the bottom
-# line nothing differs at all; our loop and the page make the same numbers, bit by bit.
+# (on the left) a little less well: they are what is left of large terms that cancel. Points at
+# $10^{-17}$ are exact zeros: there our loop and the page make the same number, bit by bit.
 
 # %%
 print({name: f"{difference.max():.0e}" for name, difference in apart.items()})

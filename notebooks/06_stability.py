@@ -50,14 +50,17 @@ BLUE, GREY, RED, YELLOW, GREEN, _ = plt.rcParams["axes.prop_cycle"].by_key()["co
 # whether they approach: a step multiplies their distance by at most $\kappa = \sup_u |g'(u)|$.
 #
 # **Theorem 1c.** Hypotheses: one layer, both runs with the same input, each spike one of the five
-# smooth ones of this package, each start with the spike that belongs to it. Then
-# $|u_t - u'_t|_2 \le \kappa_e^{\,t}\, |u_0 - u'_0|_2$ with $\kappa_e = \kappa + D_1 |V|_2$, where
-# $D_1 = \sup |\sigma'|$ and $V$ are the recurrent weights (none here: $\kappa_e = \kappa$). If
-# $\kappa_e < 1$, the two runs approach.
+# smooth ones of this package (`rs.Arctan`, `rs.Logistic`, `rs.Algebraic`, `rs.FastSigmoid`,
+# `rs.PiecewiseQuadratic`), each start with the spike that belongs to it. Then $|u_t - u'_t|_2 \le
+# \kappa_e^{\,t}\, |u_0 - u'_0|_2$ with $\kappa_e = \kappa + D_1 |V|_2$, where $D_1 = \sup
+# |\sigma'|$ and $V$ are the recurrent weights (none here: $\kappa_e = \kappa$). If $\kappa_e < 1$,
+# the two runs approach. (With several layers it speaks of the first, since only there both runs
+# have the same input; a layer above gets nearly the same once those below have forgotten.)
 #
 # `proofs_check` has this theorem as a *claim* that runs: `check_claim` asks whether the hypotheses
 # hold, measures, and compares with the bound. The constant $\kappa$ is certified, by interval
-# arithmetic, and not sampled.
+# arithmetic, and not sampled: what is printed is an upper bound, hence its last digit. The leak,
+# here $\lambda$, is called $\tau$ in `docs/theory.md`.
 
 # %%
 rng = np.random.default_rng(0)
@@ -238,8 +241,7 @@ plt.show()
 #
 # This is no accident of smooth spikes. A hard neuron, the limit of infinite slope, answers a
 # constant current with a train of spikes, which is an oscillation. To spike *is* to be unstable.
-# What makes the smooth network trainable, its contraction, is what must get lost on the way to the
-# hard one.
+# The contraction of the smooth neuron must get lost on the way to the hard one.
 
 # %%
 last = slopes[at_rest].max()

@@ -19,10 +19,11 @@
 # $$w_{k+1} = w_k - \eta\, \nabla f_{B_2}\big(w_k + e_k\big), \qquad
 # e_k = \rho\, \frac{\nabla f_{B_1}(w_k)}{|\nabla f_{B_1}(w_k)|}.$$
 #
-# Most SAM code takes one minibatch for both, $B_2 = B_1$. That saves the loading of data and seems
-# harmless. In this notebook we check a theorem about convergence, see each of its terms, and then
-# run both variants on one small problem. One goes to the minimum. The other goes, with the same
-# certainty, to a place that is no minimum at all.
+# SAST's second minibatch is *independent*: drawn anew, without a look at the first; the two may
+# overlap. Most SAM code takes one minibatch for both, $B_2 = B_1$. That saves the loading of data
+# and seems harmless. In this notebook we check a theorem about convergence, see each of its terms,
+# and then run both variants on one small problem. One goes to the minimum. The other goes, with the
+# same certainty, to a place that is no minimum at all.
 
 # %%
 from dataclasses import replace
@@ -96,7 +97,8 @@ plt.show()
 # Each curve falls, and then it stays. The runs do not converge to the minimum, but to a
 # *neighbourhood* of it: the noise of the minibatches kicks them out again and again. A smaller step
 # makes the neighbourhood smaller, in proportion to $\eta$, and the way to it longer. The dotted
-# lines are what the theorem promises in the long run, and each curve ends below its line.
+# lines are what the theorem of section 2 promises in the long run, and each curve ends below its
+# line. Here even its term $\rho^2$ is not reached; exercise 2 shows where it is.
 
 # %%
 plateau = {eta: square[-200:].mean() for eta, square in squares.items()}

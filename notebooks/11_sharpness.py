@@ -48,7 +48,8 @@ BLUE, GREY, RED, YELLOW, GREEN, _ = plt.rcParams["axes.prop_cycle"].by_key()["co
 #   to the loss and to the gradient.
 #
 # The radius of the *measurement* is 0.3 for both trainings. The radius of the *training* is 0 for
-# the baseline and 0.4 for SAST.
+# the baseline and 0.4 for SAST. They need not be equal: the measurement asks what lies near, and
+# asks it of both networks alike. (At 0.4 the rise of the loss sets the two farther apart: try it.)
 
 # %%
 events, digits = rs.synthetic_digits(450, np.random.default_rng(0), steps=6)
@@ -274,7 +275,7 @@ assert np.isclose(other, top[sast][-1] / c**2, rtol=0.05)
 # which of two networks is flatter: it falls with the loss, it sees only a point, and it depends on
 # the scale of the weights. In our trainings it even ranks them the other way round than the loss at
 # distance $\rho$ does, which is what SAM works on. Whether flatness of either kind helps the *hard*
-# network is another question: notebook 09 and `docs/transfer_gap.md`.
+# network is another question: notebook `09_transfer_gap` and `docs/transfer_gap.md`.
 #
 # The code: `refsast/experiment/sharpness/`. `python -m refsast sharpness --help` does this for any
 # setting. Next: `13_check_your_library`.

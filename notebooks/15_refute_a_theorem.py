@@ -50,6 +50,10 @@ BLUE, GREY, RED, YELLOW, GREEN, _ = plt.rcParams["axes.prop_cycle"].by_key()["co
 # statement quantifies over: here a neuron and two currents. Checking has three outcomes: the claim
 # *holds* on the instance, is *refuted*, or is *silent*, since a hypothesis fails. A silent claim
 # has not passed a test. It was not tested.
+#
+# A claim says: measured <= bound + rounding. `measure=` and `bound=` are the two sides; `rounding=`
+# is how far the rounding of sums can move their difference, here $10^{-12}$ per step. A smaller
+# excess refutes nothing.
 
 
 # %%
@@ -216,12 +220,12 @@ plt.show()
 # 06 has seen the neuron begin to oscillate. That suggests a better theorem.
 #
 # **If $\theta D_1 \le 1 + \lambda$, more current makes no fewer spikes.** *Proof.* Let $p_t$ be the
-# derivative of the sum of spikes by $u_t$, times $\theta$, and
-# $d_t = \theta\sigma'(u_t - \theta) \in [0, D]$, $D = \theta D_1$. Backwards in time $p_T = d_T$
-# and $p_t = d_t (1 - p_{t+1}) + \lambda p_{t+1}$. Suppose $0 \le p_{t+1} \le \max(D, 1)$. If
-# $p_{t+1} \le 1$, then $p_t$ is between 0 and $\max(D, \lambda)$. If not, then $D > 1$,
-# $p_t \le \lambda p_{t+1} \le D$, and
-# $p_t \ge D - (D - \lambda) p_{t+1} \ge D - (D - \lambda) D = D\,(1 + \lambda - D) \ge 0$. So no
+# derivative of the sum of spikes by $u_t$, times $\theta$, and $d_t = \theta\sigma'(u_t - \theta)
+# \in [0, D]$, $D = \theta D_1$. The step is $u_{t+1} = \lambda u_t - \theta s_t + I_{t+1}$, hence
+# backwards in time $p_T = d_T$ and $p_t = d_t + (\lambda - d_t)\, p_{t+1} = d_t (1 - p_{t+1}) +
+# \lambda p_{t+1}$. Suppose $0 \le p_{t+1} \le \max(D, 1)$. If $p_{t+1} \le 1$, then $p_t$ is
+# between 0 and $\max(D, \lambda)$. If not, then $D > 1$, $p_t \le \lambda p_{t+1} \le D$, and $p_t
+# \ge D - (D - \lambda) p_{t+1} \ge D - (D - \lambda) D = D\,(1 + \lambda - D) \ge 0$. So no
 # derivative is negative. $\square$ And for a larger $D$ two steps, both at threshold, make it
 # negative (exercise 2): the hypothesis cannot be weakened.
 
@@ -242,10 +246,11 @@ assert np.all(lowest[fine > 4.0] < 0.0)
 # %% [markdown]
 # ## 4. A planted error
 #
-# Now a theorem of the project. Theorem 2 says
-# $|\partial\,\mathrm{loss}/\partial x| \le \sqrt2\, \mathrm{Lip}$ (hypothesis: each spike is one of
-# the five smooth ones), since the gradient of a cross entropy by the logits has a norm of at most
-# $\sqrt2$. Suppose we had forgotten the $\sqrt2$. The claim would be *false*. Would we notice?
+# Now a theorem of the project. Theorem 2 says $|\partial\,\mathrm{loss}/\partial x| \le \sqrt2\,
+# \mathrm{Lip}$ (hypothesis: each spike is one of the five smooth ones: `rs.Arctan`, `rs.Logistic`,
+# `rs.Algebraic`, `rs.FastSigmoid`, `rs.PiecewiseQuadratic`), since the gradient of a cross entropy
+# by the logits has a norm of at most $\sqrt2$. Suppose we had forgotten the $\sqrt2$. The claim
+# would be *false*. Would we notice?
 #
 # We draw 400 random networks and note how much of the planted bound each uses. Then we search.
 # `climb_gradient` starts at a draw, differentiates the logarithm of measured over bound by all

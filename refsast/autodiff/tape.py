@@ -84,15 +84,21 @@ class Node(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __array_ufunc__(self, ufunc, method, *args, **kwargs):
         if method != "__call__" or kwargs:
-            return NotImplemented
+            how = f".{method}" if method != "__call__" else f" with {', '.join(kwargs)}"
+            raise TypeError(f"the tape has no rule for np.{ufunc.__name__}{how}")
         if ufunc in ops.ZERO_GRADIENT:  # comparisons: a constant for the tape
             return ufunc(*map(primal, args))
         if ufunc is np.power and not isinstance(args[1], Node):
             return apply(ops.power(args[1]), args[0])
-        return apply(ops.UFUNCS[ufunc], *args) if ufunc in ops.UFUNCS else NotImplemented
+        if ufunc not in ops.UFUNCS:
+            what = " with an exponent on the tape" if ufunc is np.power else ""
+            raise TypeError(f"the tape has no rule for np.{ufunc.__name__}{what}")
+        return apply(ops.UFUNCS[ufunc], *args)
 
     def __array_function__(self, func, types, args, kwargs):
-        return FUNCTIONS[func](*args, **kwargs) if func in FUNCTIONS else NotImplemented
+        if func not in FUNCTIONS:
+            raise TypeError(f"the tape has no rule for np.{func.__name__}")
+        return FUNCTIONS[func](*args, **kwargs)
 
 
 def leaf(value: Array) -> Array:

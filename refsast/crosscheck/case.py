@@ -225,7 +225,9 @@ def call_foreign(function: Callable[..., T], *args: object, wanted: str) -> T:
 
 
 def describe_error(error: BaseException) -> str:
-    """Return an exception on one line."""
+    """Return an exception on one line; PyTorch's on a graph that is used up, by its cause here."""
+    if "backward through the graph a second time" in str(error):
+        return "a state that is still in the graph of the last call: are states reset?"
     return " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
 
 

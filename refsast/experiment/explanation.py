@@ -179,7 +179,7 @@ def _explain_gain(record: Mapping) -> list[str]:
         "steep a readout the smooth loss is small while output neurons stay below threshold. "
         "Where the gain can be chosen, a modest one does better than SAST: on other recordings of "
         "this kind, at the same budget, ten seeds read 94.7 % with hard spikes at a gain of 10 "
-        "without SAST, 92.0 % at this gain with it (docs/transfer_gap.md)."
+        f"without SAST, 92.0 % at gain {PAPER.gain:g} with SAST (docs/transfer_gap.md)."
     ]
 
 

@@ -12,6 +12,11 @@ except ValueError as error:
     TARGET = str(error)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the mark `slow` known, which outside of the repository nothing else does."""
+    config.addinivalue_line("markers", "slow: takes more than a quarter of a second")
+
+
 def pytest_collection_modifyitems() -> None:
     """Refuse a wrong environment before anything runs."""
     if isinstance(TARGET, str):

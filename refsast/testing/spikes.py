@@ -14,6 +14,7 @@ GRID = np.concatenate(  # even near the threshold, by magnitude far from it, and
     [np.linspace(-6.0, 6.0, 2401), *(sign * np.geomspace(6.0, 1e300, 300) for sign in (-1.0, 1.0))]
 )
 WIDTHS = np.geomspace(1e-9, 1e9, 361)  # where the width of a spike is looked for
+HUGE = 1e30  # beyond, a fall is more often an overflow than a wrong formula
 KINKS = 0.02  # share of the points at which a derivative may jump, as that of a spline does
 
 
@@ -67,7 +68,8 @@ def _find_faults(spike: Spike) -> Iterator[str]:
         fall = np.diff(value[order])
         if fall.min() < -1e-15:
             at = GRID[order][1:][fall.argmin()]
-            yield f"values must never fall, got a fall by {-fall.min():.2g} before {at:.3g}"
+            hint = " (overflow? clip the argument)" if abs(at) > HUGE else ""
+            yield f"values must never fall, got a fall by {-fall.min():.2g} before {at:.3g}{hint}"
         slope = getattr(spike, "derivative", None)
         if slope is None:
             yield "a method derivative must be there for gradients, got none"

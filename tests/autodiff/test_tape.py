@@ -195,6 +195,21 @@ def test_what_the_tape_cannot_do_is_refused(name):
         UNSUPPORTED[name](leaf(X))
 
 
+@pytest.mark.parametrize(
+    ("program", "says"),
+    [
+        (lambda x: np.hypot(x, 1.0), "np.hypot"),
+        (lambda x: np.cumsum(x), "np.cumsum"),
+        (lambda x: np.add.reduce(x), "np.add.reduce"),
+        (lambda x: np.exp(x, out=np.zeros(3)), "np.exp with out"),
+        (lambda x: 2.0**x, "np.power with an exponent on the tape"),
+    ],
+)
+def test_what_has_no_rule_is_named(program, says):
+    with pytest.raises(TypeError, match=f"^the tape has no rule for {says}$"):
+        program(leaf(X))
+
+
 def test_comparisons_are_arrays_and_not_nodes():
     x = leaf(X)
 

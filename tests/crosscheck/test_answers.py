@@ -106,6 +106,20 @@ def test_bad_answers_are_refused_in_one_line(case, message):
     assert "\n" not in str(error.value)
 
 
+def test_a_state_that_nobody_reset_is_told_from_what_pytorch_says_of_it(case):
+    torch = pytest.importorskip("torch")
+    state = []
+
+    def keeps(params, x, y):
+        w = torch.tensor(params[0].w, requires_grad=True)
+        state.append((w * w).sum() + (state[-1] if state else 0.0))
+        state[-1].backward()
+        return solve(replace(case, params=params, x=x, y=y))
+
+    with pytest.raises(ValueError, match="still in the graph of the last call: are states reset"):
+        rs.check(keeps, case)
+
+
 def test_other_arguments_are_refused(case):
     with pytest.raises(ValueError, match="gradient must be callable, got int"):
         rs.check(3, case)

@@ -53,6 +53,15 @@ def test_a_planted_fault_is_said(change, says, slope):
     assert any(fault.startswith(says) for fault in faults)
 
 
+def test_an_overflow_is_told_from_a_fall():
+    class Algebraic:
+        def __call__(self, v):
+            return (0.5 + 0.5 * v / np.sqrt(1.0 + v * v)).astype(v.dtype)
+
+    assert "(overflow? clip the argument)" in spike_faults(Algebraic())[0]
+    assert "overflow" not in spike_faults(replace(Sigmoid(2.0), scale=-1.0))[1]
+
+
 def test_a_wrong_second_derivative_is_said():
     class Wrong(rs.Arctan):
         def second(self, v):

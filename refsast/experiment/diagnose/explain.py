@@ -152,7 +152,7 @@ def _say_layers(d: Diagnosis) -> str:
             f"smooth {points(layer.last.cost)} of the {gap} points are back"
         )
         if layer.only.cost > EXCESS * d.swap.cost:
-            says += "; alone it costs more than the whole: other layers' swaps make up for a part"
+            says += "; alone it costs more than swapping all: the other swaps partly repair it"
         return f"{says}."
     alone, after = (
         ", ".join(points(swap.cost) for swap in swaps)
@@ -165,15 +165,15 @@ def _say_layers(d: Diagnosis) -> str:
             f"after all others (alone {alone}; last {after}): no single layer is the place."
         )
     return (
-        f"To two standard errors, no single layer holds half of the {gap} points both alone and "
-        f"after all others (layer by layer, alone {alone}; last {after}){_say_unclear(d)}."
+        f"No single layer explains the {gap} points. Cost of swapping only this layer, layer by "
+        f"layer: {alone}; of swapping it last: {after}{_say_unclear(d)}."
     )
 
 
 def _say_unclear(d: Diagnosis) -> str:
     """That there is no clear cause, unless silent or tied outputs hold half of the gap."""
     parts = max(d.gap_part(d.silent), d.gap_part(d.tied))
-    return "" if parts >= d.swap.cost / 2.0 else ": no single cause is clear from these figures"
+    return "" if parts >= d.swap.cost / 2.0 else "; no single cause is clear from these figures"
 
 
 def _say_rates(d: Diagnosis) -> str:
