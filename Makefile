@@ -52,7 +52,8 @@ demo: .venv/base
 		$(if $(NMNIST),--preset deep --nmnist "$(NMNIST)",--preset paper --train 4000 --test 2000)
 
 test: .venv/dev
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal --ignore tests/gradient/test_torch.py
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal --ignore tests/gradient/test_torch.py \
+		--ignore tests/gradient/test_torch_extended.py
 
 lint: .venv/dev
 	$(BIN)/ruff check .
@@ -77,8 +78,9 @@ mutants: .venv/dev
 	$(BIN)/python tests/mutate.py
 
 peers: .venv/peers
-	$(BIN)/python -m pytest --numprocesses $(JOBS) tests/gradient/test_torch.py tests/optim/test_descent.py \
-		tests/test_bench.py tests/test_audit.py tests/test_pages.py tests/site/test_guides.py $(ADAPTED)
+	$(BIN)/python -m pytest --numprocesses $(JOBS) tests/gradient/test_torch.py \
+		tests/gradient/test_torch_extended.py tests/optim/test_descent.py tests/test_bench.py \
+		tests/test_audit.py tests/test_pages.py tests/site/test_guides.py $(ADAPTED)
 	$(BIN)/python -m tests.audit $(AUDIT)
 
 docs: .venv/docs

@@ -31,6 +31,7 @@ from proofs_check.transfer.slope_curve import SlopeCurve, curve_figure
 from refsast.arrays import Array, Integers
 from refsast.experiment import html_document
 from refsast.experiment.tables import align_columns
+from refsast.model.network import describe_extension
 
 VACUOUS_RATIO = 1000.0
 STATES = ("holds", "vacuous", "silent", "REFUTED")
@@ -102,6 +103,9 @@ def assess(
     params = rs.unflatten(network, rs.flatten(params).astype(float))
     batch = LabelledBatch(network, params, np.asarray(x, float), np.asarray(y))
     claims = [*network_instances(batch, rng), *loss_instances(batch, training)]
+    if extension := describe_extension(network):
+        reason = f"dense LIF layers, a readout linear in time, cross entropy; not {extension}"
+        claims = [(claim, lambda: reason) for claim, _ in claims]
     return tuple(_assess_claim(claim, make()) for claim, make in progress(claims, len(claims)))
 
 
@@ -142,18 +146,17 @@ def html_page(
     description : str
         What was assessed, on which recordings.
     curves : mapping of SlopeCurve
-        The transfer certificate over the slope, by title.
+        The transfer certificate over the slope, by title; empty where there is none.
     """
     caption = (
         "The same weights with spikes of every slope: on how many recordings smooth and hard "
         "spikes provably predict the same class, and on how many they do."
     )
     table = html_document.table(HEADINGS, [table_cells(finding) for finding in findings])
-    picture = html_document.picture(html_document.encode_png(curve_figure(curves)), caption)
-    sections = [
-        ("Every theorem", [table, html_document.paragraph(LEGEND)]),
-        ("Transfer certificate over the slope", [picture]),
-    ]
+    sections = [("Every theorem", [table, html_document.paragraph(LEGEND)])]
+    if curves:
+        picture = html_document.picture(html_document.encode_png(curve_figure(curves)), caption)
+        sections.append(("Transfer certificate over the slope", [picture]))
     return html_document.render_page(
         "What the theorems say about this network", description, sections
     )

@@ -11,6 +11,7 @@ import numpy as np
 
 import refsast as rs
 from refsast.arrays import Array, Integers, as_array
+from refsast.model.network import require_plain
 from refsast.model.params import param_arrays, replace_arrays
 from refsast.model.validation import validate_labels, validate_params, validate_run
 
@@ -121,6 +122,7 @@ def validate_instance(instance: object) -> None:
     if not {"network", "params", "x"} <= set(has):  # an objective, which validates itself
         return
     network, params = has["network"], has["params"]
+    require_plain(network, "a claim")
     _, x = validate_run(network, params, has["x"])
     as_array(has.get("other", x), "other", x.shape)
     validate_params(network, has.get("moved", params), "moved")

@@ -32,7 +32,10 @@ _HOMES = {
     "refsast.gradient": ("bptt", "fast", "reference", "rounding"),
     "refsast.gradient.fast": ("straight_through",),
     "refsast.model": (
-        *("LIF", "Layer", "Network", "Params", "Synapse", "Trace"),
+        *("LIF", "Layer", "Network", "Params", "Trace"),
+        *("GLIF", "Adaptation", "Alpha", "Learned", "Synapse"),
+        *("LastPotential", "MaxPotential", "CrossEntropy", "StepCrossEntropy", "MeanSquaredRate"),
+        *("AvgPool2d", "Conv2d", "Dense", "Flatten", "MaxPool2d", "Skip"),
         *("Algebraic", "Arctan", "FastSigmoid", "Logistic", "PiecewiseQuadratic", "heaviside"),
         *("NoReset", "Subtract", "ToZero", "LeakyReadout", "LinearReadout", "SpikeRate"),
         *("flatten", "init", "project", "run", "unflatten"),

@@ -110,9 +110,15 @@ def require_fraction(value: object, name: str) -> None:
         raise ValueError(f"{name} must lie in [0, 1], got {value}")
 
 
+def is_int(value: object, least: int) -> bool:
+    """Whether `value` is an integer and at least `least`; True is none."""
+    integer = isinstance(value, int | np.integer)
+    return integer and not isinstance(value, bool) and bool(value >= least)
+
+
 def is_positive_int(value: object) -> bool:
     """Whether `value` is a positive integer; True is not."""
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value > 0)
+    return is_int(value, 1)
 
 
 def shape_matches(shape: Sequence[int], wanted: Sequence[int | str]) -> bool:

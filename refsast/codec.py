@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import Field, fields, is_dataclass
 from math import isfinite
 from pathlib import Path
 from typing import NoReturn, TypeAlias
@@ -26,7 +26,8 @@ def encode(thing: object, other: Callable[[object], Json] = _refuse) -> Json:
 
     A record becomes ``{"is": TYPE, FIELD: ...}``, an array ``{"array": ..., "dtype": ...}``, a
     tuple a list, and a float that JSON does not know ``{"float": "inf"}``. `other` encodes whatever
-    else there is; without it, that raises ValueError.
+    else there is; without it, that raises ValueError. A field whose metadata say what held `before`
+    it existed is left out where it holds that, so that older versions read the record, too.
     """
     if isinstance(thing, np.ndarray) and thing.dtype.str in DTYPES:
         return {"array": _encode_numbers(thing.tolist()), "dtype": thing.dtype.str}
@@ -37,11 +38,20 @@ def encode(thing: object, other: Callable[[object], Json] = _refuse) -> Json:
     if isinstance(thing, tuple):
         return [encode(item, other) for item in thing]
     if is_dataclass(thing) and not isinstance(thing, type):
-        named = {field.name: encode(getattr(thing, field.name), other) for field in fields(thing)}
+        named = {
+            field.name: encode(getattr(thing, field.name), other)
+            for field in fields(thing)
+            if not _is_left_out(thing, field)
+        }
         return {"is": type(thing).__name__, **named}
     if thing is None or isinstance(thing, bool | int | float | str):
         return thing
     return other(thing)
+
+
+def _is_left_out(record: object, field: Field) -> bool:
+    """Whether a field has the value that all records had before the field existed."""
+    return "before" in field.metadata and getattr(record, field.name) == field.metadata["before"]
 
 
 def _encode_numbers(numbers: list | float) -> list | float | str:

@@ -14,9 +14,16 @@ PATHS = tuple(
     f"tests/gradient/test_{name}.py" for name in ("paths", "fast_parts", "fast_validation")
 )
 PASSES = "tests/gradient/test_sam_passes.py"
+CONNECTIONS, MODEL = "tests/model/test_connections.py", "tests/model/test_glif.py"
+GLIF, OBJECTIVE = "tests/gradient/test_glif.py", "tests/gradient/test_objective.py"
+MIXED, ONE = "tests/gradient/test_mixed.py", ("-k", "one or halves or they_say or chunks or first")
+CONV2D = """
+_columns _matrix _weight_index __call__ transpose weight_grad bias_grad output_shape
+weight_shape
+"""
 NETWORK = """
 chunks logits run_forward _run_chunk _potential_bound backward_chunks _backward_layers param_grads
-upper_weight_grads layer_grads _recurrent_grad readout_grads
+upper_weight_grads layer_grads _recurrent_grad readout_grads _spike_cotangents _backward_layer
 """
 INPUTS = """
 multiply weight_grad multiply_weight_grad signal_rows matmul_in_pieces piece_length _steps
@@ -52,13 +59,76 @@ PROOFS = tuple(
 )
 
 TARGETS = (
-    Target("refsast/gradient/bptt.py", ("loss_and_grad",), ("tests/gradient/test_bptt.py",)),
+    Target(
+        "refsast/gradient/bptt.py",
+        ("loss_and_grad", "backward_lif"),
+        ("tests/gradient/test_bptt.py", MIXED, *ONE),
+    ),
     Target("refsast/gradient/fast/kernels.py", tuple(KERNELS.split()), (*GRADIENT, *PATHS)),
     Target("refsast/gradient/fast/layer.py", ("initial_state", "forward", "backward"), GRADIENT),
     Target("refsast/gradient/fast/network.py", tuple(NETWORK.split()), (*GRADIENT, *PATHS)),
     Target("refsast/gradient/fast/inputs.py", tuple(INPUTS.split()), (*GRADIENT, *PATHS, PASSES)),
     Target("refsast/gradient/fast/sam.py", tuple(FAST_SAM.split()), (PASSES,)),
     Target("refsast/model/loss.py", ("loss_and_cotangent",), (*GRADIENT, *PATHS)),
+    Target("refsast/model/connections/conv2d.py", tuple(CONV2D.split()), (CONNECTIONS,)),
+    Target(
+        "refsast/model/connections/dense.py",
+        ("__call__", "transpose", "weight_grad", "bias_grad"),
+        (CONNECTIONS,),
+    ),
+    Target(
+        "refsast/model/connections/pool2d.py",
+        ("__call__", "transpose", "_largest", "_read_sides"),
+        (CONNECTIONS,),
+    ),
+    Target(
+        "refsast/model/connections/windows.py",
+        ("count_windows", "window_index", "look_up", "add_windows"),
+        (CONNECTIONS,),
+    ),
+    Target(
+        "refsast/model/connections/chain.py",
+        ("trace_values", "transpose_chain", "trace_shapes", "_next_shape"),
+        (CONNECTIONS,),
+    ),
+    Target(
+        "refsast/gradient/glif.py",
+        ("rerun_glif", "backward_glif", "backward_step", "_synapse_back", "_product", "_zero"),
+        (GLIF, *ONE),
+    ),
+    Target(
+        "refsast/model/glif_step.py",
+        ("start_state", "glif_step", "unroll_glif", "thresholds"),
+        (MODEL,),
+    ),
+    Target(
+        "refsast/model/learned.py",
+        ("resolve_back", "initial", "shape"),
+        (GLIF, MODEL, "-k", "one or starts"),
+    ),
+    Target(
+        "refsast/model/objective.py",
+        (
+            *("objective", "step_logits", "objective_back", "_logits_back", "_steps_back"),
+            "_target_rates",
+        ),
+        (OBJECTIVE, *ONE),
+    ),
+    Target(
+        "refsast/model/output_potential.py",
+        ("output_potentials", "output_potentials_back", "first_largest", "mark_largest"),
+        (OBJECTIVE, *ONE),
+    ),
+    Target(
+        "refsast/model/readout.py",
+        ("time_weights", "pool", "mean_populations", "spread_populations", "affine"),
+        (OBJECTIVE, *ONE),
+    ),
+    Target(
+        "refsast/model/unroll.py",
+        ("layer_currents", "connection_grads", "input_currents"),
+        (MIXED, *ONE),
+    ),
     Target("refsast/autodiff/ops.py", tuple(RULES.split()), OPS),
     Target("refsast/autodiff/tape.py", ("_accumulate", "backward", "_toposort"), TAPE),
     Target(
@@ -76,6 +146,7 @@ TARGETS = (
         ("tests/experiment/test_sharpness.py", "-k", "remainder"),
     ),
     Target("refsast/model/reset.py", ("partials", "_drop"), ("tests/model/test_reset.py",)),
+    Target("refsast/model/reset.py", ("number_partials",), (GLIF, *ONE)),
     Target(
         "refsast/model/surrogate.py",
         ("derivative", "second", "_decay", "_magnitude", "_sign"),

@@ -34,6 +34,7 @@ from numpy.typing import ArrayLike
 from proofs_check.certified.constants import require_proved_reset
 from refsast import LIF, Layer, Network, Params, Spikes
 from refsast.arrays import Array
+from refsast.model.network import require_plain
 from refsast.model.params import map_params
 from refsast.model.surrogate import Surrogate
 from refsast.model.validation import validate_run
@@ -109,6 +110,7 @@ def validate_smooth(
     ValueError
         If a spike or a reset is of another family, or a shape or number is not valid.
     """
+    require_plain(network, "the certificate")
     params, x = validate_run(network, params, x)
     for neuron in network.neurons:
         require_proved_reset(neuron)

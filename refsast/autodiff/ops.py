@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from refsast.arrays import Array
+from refsast.arrays import Array, Integers
 
 Pullback: TypeAlias = Callable[..., "Array | SliceCotangent"]
 
@@ -58,6 +58,12 @@ def unbroadcast(g: Array, like: Array) -> Array:
     return np.reshape(np.sum(g, axis=axes), shape) if axes else g
 
 
+def _turn(x: Array) -> Array:
+    """Transpose matrices, the last two axes."""
+    n = np.ndim(x)
+    return np.transpose(x, (*range(n - 2), n - 1, n - 2))
+
+
 # Value beside pullbacks. What a broadcast adds to them is added for all in `UFUNCS`.
 RULES: tuple[tuple[Callable[..., Array], ...], ...] = (
     (np.add, lambda g, y, a, b: g, lambda g, y, a, b: g),
@@ -66,7 +72,7 @@ RULES: tuple[tuple[Callable[..., Array], ...], ...] = (
     (np.divide, lambda g, y, a, b: g / b, lambda g, y, a, b: -(g * y) / b),
     (np.maximum, lambda g, y, a, b: g * (a >= b), lambda g, y, a, b: g * (a < b)),
     (np.minimum, lambda g, y, a, b: g * (a <= b), lambda g, y, a, b: g * (a > b)),
-    (np.matmul, lambda g, y, a, b: g @ b.T, lambda g, y, a, b: a.T @ g),  # of two matrices
+    (np.matmul, lambda g, y, a, b: g @ _turn(b), lambda g, y, a, b: _turn(a) @ g),  # of matrices
     (np.negative, lambda g, y, x: -g),
     (np.exp, lambda g, y, x: g * y),
     (np.expm1, lambda g, y, x: g * (y + 1.0)),
@@ -158,6 +164,30 @@ def stack(count: int) -> Op:
 def _unstack(index: int, g: Array, *_: Array) -> Array:
     """The cotangent of one array of a stack."""
     return g[index]
+
+
+def gather(index: Integers, n: int) -> Op:
+    """Entries of each row of a matrix with `n` columns: (rows, n) to (rows, *index.shape)."""
+
+    def pullback(g: Array, y: Array, x: Array) -> Array:
+        # Each column adds up what was taken of it: entries of `g`, gathered in turn.
+        sources, present = _find_sources(index, n)
+        flat = np.reshape(g, (np.shape(g)[0], index.size))
+        return np.sum(np.take(flat, sources, axis=-1) * present, axis=-1)
+
+    return Op("gather", lambda x: np.take(x, index, axis=-1), (pullback,))
+
+
+def _find_sources(index: Integers, n: int) -> tuple[Integers, Array]:
+    """Where each column was taken to, (n, most) places, and 1 where there is one, else 0."""
+    columns = index.ravel()
+    order = np.argsort(columns, kind="stable")
+    counts = np.bincount(columns, minlength=n)
+    rank = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+    shape = n, max(int(counts.max(initial=0)), 1)
+    sources, present = np.zeros(shape, np.intp), np.zeros(shape)
+    sources[columns[order], rank], present[columns[order], rank] = order, 1.0
+    return sources, present
 
 
 def take(index: int) -> Op:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from refsast.arrays import Array
+from refsast.arrays import Array, Integers
 from refsast.autodiff import ops
 from refsast.autodiff.ops import Op, SliceCotangent
 
@@ -162,6 +162,13 @@ def _transpose(x: "Array | Node", axes: tuple[int, ...] | None = None) -> Array:
     return apply(ops.transpose(axes or tuple(reversed(range(x.ndim)))), x)
 
 
+def _take(x: "Array | Node", index: Integers, axis: int) -> Array:
+    """``numpy.take`` along the last axis of a matrix, the one case that the table has."""
+    if axis != -1 or x.ndim != 2:
+        raise TypeError(f"a traced array must be a matrix, taken along its last axis, got {axis}")
+    return apply(ops.gather(np.asarray(index), x.shape[1]), x)
+
+
 FUNCTIONS: dict[Callable[..., object], Callable[..., object]] = {
     np.shape: lambda x: x.shape,
     np.ndim: lambda x: x.ndim,
@@ -169,6 +176,7 @@ FUNCTIONS: dict[Callable[..., object], Callable[..., object]] = {
     np.mean: _mean,
     np.reshape: _reshape,
     np.transpose: _transpose,
+    np.take: _take,
     np.stack: lambda xs: apply(ops.stack(len(xs)), *xs),
     np.where: lambda condition, a, b: apply(ops.where(primal(condition)), a, b),
     np.clip: lambda x, low, high: np.minimum(np.maximum(x, low), high),

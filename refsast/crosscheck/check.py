@@ -20,6 +20,7 @@ from refsast.crosscheck.diagnose.observations import observe
 from refsast.crosscheck.diagnose.places import probe
 from refsast.crosscheck.power import Power, measure_power
 from refsast.crosscheck.tolerance import MAX_SHARE, STAGES
+from refsast.model.network import require_plain
 
 NAMED = 3  # arrays that a reason names
 
@@ -187,6 +188,7 @@ def check(gradient: Gradient | Implementation, case: Case) -> Report:
     gradient = require_callable(gradient)
     if not isinstance(case, Case):
         raise ValueError(f"case must be a Case, got {type(case).__name__}")
+    require_plain(case.network, "check")
     exam, left_out = examine_clear(gradient, case)
     power = measure_power(exam)
     unclear = unclear_recordings(exam) if exam.wrong else ()

@@ -6,6 +6,7 @@ Rule 1: whatever somebody else's code raises becomes one line, a ValueError; onl
 
 import importlib
 from functools import reduce
+from typing import Any
 
 from refsast.crosscheck.case import Case, Factory, Implementation, call_foreign, describe_error
 
@@ -40,7 +41,7 @@ def load_object(spec: str, name: str = "impl") -> object:
 
 def load_factory(spec: str, name: str = "impl") -> Factory:
     """Return the factory that a text names, as `load_object`; raises ValueError if it is none."""
-    factory = load_object(spec, name)
+    factory: Any = load_object(spec, name)
     if not callable(factory):
         path, kind = spec.partition(":")[2], type(factory).__name__
         raise ValueError(f"{name} must name a callable, got {path!r}, a {kind}")

@@ -9,6 +9,7 @@ from refsast.crosscheck.compare import examine_answer
 from refsast.crosscheck.power import measure_power
 from refsast.crosscheck.tolerance import is_vague
 from refsast.crosscheck.variants import reference_variant, solve, unroll_variant
+from refsast.model.network import require_plain
 from refsast.model.params import Layer, map_params
 
 BUSY = 0.8  # in the other fifth of all steps a neuron's potential is above its goal
@@ -54,6 +55,7 @@ def harder(case: Case) -> Case:
     """
     if not isinstance(case, Case):
         raise ValueError(f"case must be a Case, got {type(case).__name__}")
+    require_plain(case.network, "harder")
     if len(case.x) < STEPS:
         repeats = -(-STEPS // len(case.x))
         case = replace(case, x=np.tile(case.x, (repeats, 1, 1))[:STEPS])

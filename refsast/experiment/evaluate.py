@@ -8,7 +8,10 @@ from numpy.typing import ArrayLike
 
 from refsast.arrays import Array, Integers
 from refsast.model import Network, Params, Trace, heaviside, run
+from refsast.model.glif_step import thresholds
 from refsast.model.loss import cross_entropy
+from refsast.model.objective import is_usual, objective
+from refsast.model.params import cast_float64, map_params
 from refsast.model.spike import Spike
 from refsast.model.validation import validate_dataset
 from refsast.spikes import Spikes
@@ -99,13 +102,11 @@ def evaluate(network: Network, params: Params, x: ArrayLike | Spikes, y: ArrayLi
     (1.0, 1.0)
     """
     x, labels = validate_dataset(network, x, y)
-    smooth = predict(network, params, x)
+    loss, smooth = _run_smooth(network, params, x, labels)
     hard, fires = _run_hard(network, params, x)
     best = hard == hard.max(axis=1, keepdims=True)
     count = best.sum(axis=1)
     shared = best[np.arange(len(labels)), labels] / count
-    # In double precision: a mean over many recordings in single precision would lose digits.
-    loss = float(cross_entropy(smooth.astype(np.float64), labels))
     return Scores(
         loss,
         accuracy(smooth, labels),
@@ -114,6 +115,24 @@ def evaluate(network: Network, params: Params, x: ArrayLike | Spikes, y: ArrayLi
         tied=float((count > 1).mean()),
         silent=float(1.0 - fires.mean()),
     )
+
+
+def _run_smooth(
+    network: Network, params: Params, x: ArrayLike | Spikes, labels: Integers
+) -> tuple[float, Array]:
+    """The mean loss, and the logits, with smooth spikes."""
+    # In double precision: a mean over many recordings in single precision would lose digits.
+    if is_usual(network):
+        logits = predict(network, params, x)
+        return float(cross_entropy(logits.astype(np.float64), labels)), logits
+    wide, found, total, start = map_params(cast_float64, params), [], 0.0, 0
+    for trace in iterate_traces(network, params, x):
+        found.append(trace.logits)
+        part = labels[start : start + len(trace.logits)]
+        last = cast_float64(trace.s[-1])
+        total += len(part) * float(objective(network, wide, last, part))
+        start += len(part)
+    return total / len(labels), np.concatenate(found)
 
 
 def _run_hard(network: Network, params: Params, x: ArrayLike | Spikes) -> tuple[Array, Array]:
@@ -163,6 +182,6 @@ def potential_histogram(
     totals = np.zeros((len(network.neurons), 1))
     for trace in iterate_traces(network, params, x, spike):
         for i, (neuron, u) in enumerate(zip(network.neurons, trace.u, strict=True)):
-            counts[i] += np.histogram(u - neuron.threshold, edges)[0]
+            counts[i] += np.histogram(u - thresholds(neuron, params[i], trace.s[i]), edges)[0]
             totals[i] += u.size
     return counts / totals

@@ -29,7 +29,7 @@ from refsast.experiment.record import (
 from refsast.experiment.sam_step import Gradient, select_rows, step_gradient
 from refsast.gradient import fast
 from refsast.model import Network, Params, flatten
-from refsast.model.network import split_vector
+from refsast.model.network import keep_in_range, split_vector
 from refsast.model.validation import validate_dataset, validate_params
 
 Watch: TypeAlias = Callable[[int, int, Epoch | None], None]
@@ -203,6 +203,7 @@ def _run_epoch(
                 raise _divergence(str(error), state.epoch, i, batches) from error
             grad = grad.astype(w.dtype, copy=False)  # a user's gradient may be in double precision
             moments, w = config.descent.update(moments, w, grad, config.schedule(share))
+            w = keep_in_range(network, w)
         losses.append(loss)  # before the step
         evaluations += spent
         if not (np.isfinite(loss) and np.isfinite(w).all()):

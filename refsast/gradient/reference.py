@@ -8,12 +8,12 @@ Every function raises a ValueError that names the argument whose shape, dtype or
 
 from numpy.typing import ArrayLike
 
-from refsast.arrays import Array
+from refsast.arrays import Array, Integers
 from refsast.autodiff import hvp as tape_hvp
 from refsast.autodiff import straight_through as tape_straight_through
 from refsast.autodiff import value_and_grad
-from refsast.model.loss import cross_entropy
 from refsast.model.network import Network, replace_spikes
+from refsast.model.objective import objective as loss_of_spikes
 from refsast.model.params import Params, cast_float64, map_params, param_arrays, replace_arrays
 from refsast.model.spike import Spike, first_derivative, heaviside
 from refsast.model.unroll import unroll
@@ -45,7 +45,12 @@ def loss(network: Network, params: Params, x: ArrayLike | Spikes, y: ArrayLike) 
     True
     """
     params, x, y = validate_float64(network, params, x, y)
-    return cross_entropy(unroll(network, params, x).logits, y)
+    return _loss(network, params, x, y)
+
+
+def _loss(network: Network, params: Params, x: Array, y: Integers) -> Array:
+    """The loss of what has been validated; on the tape, too."""
+    return loss_of_spikes(network, params, unroll(network, params, x).s[-1], y)
 
 
 def loss_and_grad(
@@ -92,7 +97,7 @@ def loss_and_grad(
     params, x, y = validate_float64(network, params, x, y)
 
     def objective(*arrays: Array) -> Array:
-        return cross_entropy(unroll(network, replace_arrays(params, arrays), x).logits, y)
+        return _loss(network, replace_arrays(params, arrays), x, y)
 
     value, grads = value_and_grad(objective, *param_arrays(params))
     return value, replace_arrays(params, grads)
@@ -122,7 +127,7 @@ def input_grad(network: Network, params: Params, x: ArrayLike | Spikes, y: Array
     (4, 1, 2)
     """
     params, x, y = validate_float64(network, params, x, y)
-    return value_and_grad(lambda x: cross_entropy(unroll(network, params, x).logits, y), x)[1][0]
+    return value_and_grad(lambda x: _loss(network, params, x, y), x)[1][0]
 
 
 def hvp(
@@ -164,7 +169,7 @@ def hvp(
     direction = map_params(cast_float64, validate_params(network, direction, "direction"))
 
     def objective(*arrays: Array) -> Array:
-        return cross_entropy(unroll(network, replace_arrays(params, arrays), x).logits, y)
+        return _loss(network, replace_arrays(params, arrays), x, y)
 
     return replace_arrays(
         params, tape_hvp(objective, param_arrays(params), param_arrays(direction))

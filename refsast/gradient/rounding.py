@@ -23,7 +23,7 @@ from refsast.arrays import Array, Integers
 from refsast.gradient.fast.inputs import flatten_steps
 from refsast.model.lif import LIF
 from refsast.model.loss import one_hot, softmax
-from refsast.model.network import Network
+from refsast.model.network import Network, require_plain
 from refsast.model.params import Layer, Params
 from refsast.model.reset import NoReset, Subtract, ToZero
 from refsast.model.spike import first_derivative, second_derivative
@@ -130,6 +130,7 @@ def rounding(
     >>> bool(bounds[0].w.max() < 1e-10)
     False
     """
+    require_plain(network, "rounding")
     params, x, y = validate(network, params, x, y)
     trace = unroll(network, params, x)
     bounds = error_bounds(network, params, x, y, trace.u, trace.s)

@@ -27,31 +27,56 @@ Dynamics, for t = 1..T and l = 1..L::
 The hard network has H for sigma and nothing else changed.
 """
 
+from refsast.model.connections import AvgPool2d, Conv2d, Dense, Flatten, MaxPool2d, Skip
+from refsast.model.glif import GLIF, Adaptation
+from refsast.model.learned import Learned
 from refsast.model.lif import LIF
+from refsast.model.loss import CrossEntropy, MeanSquaredRate, StepCrossEntropy
 from refsast.model.network import Network, init, unflatten
 from refsast.model.params import Layer, Params, flatten
-from refsast.model.readout import LeakyReadout, LinearReadout, SpikeRate
+from refsast.model.readout import (
+    LastPotential,
+    LeakyReadout,
+    LinearReadout,
+    MaxPotential,
+    SpikeRate,
+)
 from refsast.model.reset import NoReset, Subtract, ToZero
 from refsast.model.spectral import project
 from refsast.model.spike import heaviside
 from refsast.model.surrogate import Algebraic, Arctan, FastSigmoid, Logistic, PiecewiseQuadratic
-from refsast.model.synapse import Synapse
+from refsast.model.synapse import Alpha, Synapse
 from refsast.model.unroll import Trace, run
 
 __all__ = [
+    "GLIF",
     "LIF",
+    "Adaptation",
     "Algebraic",
+    "Alpha",
     "Arctan",
+    "AvgPool2d",
+    "Conv2d",
+    "CrossEntropy",
+    "Dense",
     "FastSigmoid",
+    "Flatten",
+    "LastPotential",
     "Layer",
     "LeakyReadout",
+    "Learned",
     "LinearReadout",
     "Logistic",
+    "MaxPool2d",
+    "MaxPotential",
+    "MeanSquaredRate",
     "Network",
     "NoReset",
     "Params",
     "PiecewiseQuadratic",
+    "Skip",
     "SpikeRate",
+    "StepCrossEntropy",
     "Subtract",
     "Synapse",
     "ToZero",

@@ -1,16 +1,33 @@
 """The record of a network, and its parameters: initialise, unflatten."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from refsast.arrays import Array, as_array, is_positive_int
+from refsast.model.connections.chain import (
+    Chain,
+    read_chain,
+    size,
+    trace_shapes,
+    weighted_part,
+)
+from refsast.model.connections.dense import Dense
+from refsast.model.connections.windows import Shape
+from refsast.model.glif import GLIF
+from refsast.model.learned import Learned
 from refsast.model.lif import LIF
-from refsast.model.params import Layer, Params
-from refsast.model.readout import Readout
+from refsast.model.loss import CrossEntropy, Loss, MeanSquaredRate, StepCrossEntropy
+from refsast.model.params import Layer, Params, flatten
+from refsast.model.readout import LastPotential, MaxPotential, Readout, SpikeRate
 from refsast.model.spike import Spike
+
+Neuron: TypeAlias = LIF | GLIF
+LOWEST_THRESHOLD = 1e-3  # potential; training keeps learned thresholds from going below
 
 
 @dataclass(frozen=True)
@@ -20,15 +37,25 @@ class Network:
     Attributes
     ----------
     sizes : tuple of int
-        ``(n_0, n_1, ..., n_L)``: n_0 inputs, then L >= 1 spiking layers.
-    neuron : LIF or tuple of LIF
+        ``(n_0, n_1, ..., n_L)``: n_0 inputs, then L >= 1 spiking layers. In place of n_0 the shape
+        of an image may be given, (channels, height, width), and in place of another number a
+        connection such as `Conv2d`, or a tuple of them; all are kept as numbers of neurons here,
+        and as they are in `image` and `connections`. Inputs and spikes stay flat, row-major.
+    neuron : LIF or GLIF, or tuple of them
         One for all layers, or one per spiking layer.
-    readout : SpikeRate, LinearReadout or LeakyReadout
+    readout : SpikeRate, LinearReadout, LeakyReadout, LastPotential or MaxPotential
         How the spikes of the last layer become logits.
     bias : bool
         Whether layers (the readout among them) have biases.
     recurrent : bool
         Whether every spiking layer feeds its spikes back to itself.
+    connections : tuple of tuple, optional
+        What leads to each spiking layer; None where each is one `Dense`. Not to be given: it
+        follows from `sizes`.
+    image : (channels, height, width), optional
+        The shape of the input; None where it is flat. Not to be given, as `connections`.
+    loss : CrossEntropy, StepCrossEntropy or MeanSquaredRate
+        What is minimised.
 
     References
     ----------
@@ -37,67 +64,193 @@ class Network:
     Examples
     --------
     >>> import refsast as rs
-    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
-    >>> params = rs.init(network, 0)
-    >>> [layer.w.shape for layer in params]
+    >>> neuron = rs.LIF(0.9, 1.0, rs.Arctan(2.0))
+    >>> network = rs.Network((2, 3), neuron, rs.SpikeRate(5.0))
+    >>> [layer.w.shape for layer in rs.init(network, 0)]
     [(3, 2)]
+    >>> sizes = ((2, 34, 34), rs.Conv2d(12, 5), (rs.AvgPool2d(2), rs.Conv2d(32, 5)), 10)
+    >>> network = rs.Network(sizes, neuron, rs.SpikeRate(5.0))
+    >>> network.sizes, [layer.w.shape for layer in rs.init(network, 0)]
+    ((2312, 10800, 3872, 10), [(12, 2, 5, 5), (32, 12, 5, 5), (10, 3872)])
     """
 
     sizes: tuple[int, ...]
-    neuron: LIF | tuple[LIF, ...]
+    neuron: Neuron | tuple[Neuron, ...]
     readout: Readout
     bias: bool = True
     recurrent: bool = False
+    connections: tuple[Chain, ...] | None = field(default=None, metadata={"before": None})
+    image: Shape | None = field(default=None, metadata={"before": None})
+    loss: Loss = field(default=CrossEntropy(), metadata={"before": CrossEntropy()})
 
     def __post_init__(self) -> None:
         sizes = self.sizes
-        if (
-            not isinstance(sizes, Sequence)
-            or len(sizes) < 2
-            or not all(map(is_positive_int, sizes))
-        ):
+        if not isinstance(sizes, Sequence) or len(sizes) < 2:
             raise ValueError(f"sizes must be two or more positive integers, got {sizes!r}")
+        if self.connections is None and not all(map(is_positive_int, sizes)):
+            sizes = self._read_connections()
         object.__setattr__(self, "sizes", tuple(sizes))  # a list would make the record mutable
-        if not isinstance(self.neuron, LIF | tuple):
-            raise ValueError(f"neuron must be a LIF or a tuple of them, got {self.neuron!r}")
-        if not all(isinstance(neuron, LIF) for neuron in self.neurons):
-            raise ValueError(f"neuron must be a LIF or a tuple of them, got {self.neuron!r}")
+        self._require_connections()
+        if not isinstance(self.neuron, Neuron | tuple):
+            raise ValueError(f"neuron must be a LIF, a GLIF or a tuple, got {self.neuron!r}")
+        if not all(isinstance(neuron, Neuron) for neuron in self.neurons):
+            raise ValueError(f"neuron must be a LIF, a GLIF or a tuple, got {self.neuron!r}")
         if len(self.neurons) != len(sizes) - 1:
             wanted = f"one per spiking layer, {len(sizes) - 1}"
             raise ValueError(f"neuron must be {wanted}, got {len(self.neurons)}")
+        for neuron, n in zip(self.neurons, sizes[1:], strict=True):
+            if isinstance(neuron, GLIF):
+                neuron.require_width(n)
         if not isinstance(self.readout, Readout):
-            names = "SpikeRate, LinearReadout or LeakyReadout"
+            names = "SpikeRate, LinearReadout, LeakyReadout, LastPotential or MaxPotential"
             raise ValueError(f"readout must be {names}, got {self.readout!r}")
+        self._require_loss()
+
+    def _require_connections(self) -> None:
+        """Raise ValueError unless image and connections, where they are given, fit the sizes."""
+        image, chains = self.image, self.connections
+        if chains is None:
+            if image is not None:
+                raise ValueError(f"image must be None where connections are, got {image!r}")
+            return
+        if not isinstance(chains, tuple) or not all(isinstance(c, tuple) for c in chains):
+            raise ValueError(f"connections must be a tuple of tuples, got {chains!r}")
+        shape = _read_input_shape(self.sizes[0] if image is None else image)
+        for i, chain in enumerate(chains, 1):
+            read_chain(chain, i)
+        found = size(shape), *(size(shapes[-1]) for shapes in self._trace_chains(shape))
+        if self.sizes != found:
+            raise ValueError(f"sizes must be those of connections, {found}, got {self.sizes}")
+
+    def _require_loss(self) -> None:
+        """Raise ValueError unless readout and loss fit each other, and the last layer."""
+        readout, loss, n = self.readout, self.loss, self.sizes[-1]
+        if not isinstance(loss, Loss):
+            names = "CrossEntropy, StepCrossEntropy or MeanSquaredRate"
+            raise ValueError(f"loss must be {names}, got {loss!r}")
+        if isinstance(readout, SpikeRate) and n % readout.population:
+            wanted = f"divide the neurons of the last layer, {n}"
+            raise ValueError(f"population must {wanted}, got {readout.population}")
+        if isinstance(loss, MeanSquaredRate) and not isinstance(readout, SpikeRate):
+            raise ValueError(f"readout must be SpikeRate for MeanSquaredRate, got {readout}")
+        if isinstance(loss, StepCrossEntropy) and isinstance(readout, LastPotential | MaxPotential):
+            raise ValueError(
+                f"readout must speak at every step for StepCrossEntropy, got {readout}"
+            )
+
+    def _read_connections(self) -> tuple[int, ...]:
+        """Keep image and connections apart; return the numbers of inputs and neurons."""
+        first, *others = self.sizes
+        image = _read_input_shape(first)
+        chains = tuple(read_chain(entry, i) for i, entry in enumerate(others, 1))
+        object.__setattr__(self, "image", image if len(image) > 1 else None)
+        object.__setattr__(self, "connections", chains)
+        widths = size(image), *(size(shapes[-1]) for shapes in self._trace_chains(image))
+        if len(image) == 1 and all(len(c) == 1 and isinstance(c[0], Dense) for c in chains):
+            object.__setattr__(self, "connections", None)
+        return widths
+
+    def _trace_chains(self, image: Shape) -> list[list[Shape]]:
+        earlier, traced = [image], []
+        for i, chain in enumerate(self.connections or (), 1):
+            traced.append(trace_shapes(chain, earlier[-1], earlier, i))
+            earlier.append(traced[-1][-1])
+        return traced
+
+    @cached_property
+    def chain_shapes(self) -> list[list[Shape]]:
+        """Per spiking layer the shape before each map of its connection, and after the last."""
+        return self._trace_chains(self.image or (self.sizes[0],))
 
     @property
     def neurons(self) -> tuple[LIF, ...]:
-        """One neuron per spiking layer."""
-        if isinstance(self.neuron, LIF):
-            return (self.neuron,) * (len(self.sizes) - 1)
-        return self.neuron
+        """One neuron per spiking layer; who knows of `GLIF`, too, asks which it is."""
+        neuron: Any = self.neuron
+        return neuron if isinstance(neuron, tuple) else (neuron,) * self.depth
+
+    @property
+    def depth(self) -> int:
+        """Number of spiking layers."""
+        return len(self.sizes) - 1
 
     @property
     def classes(self) -> int:
         """Number of logits."""
-        return self.sizes[-1] if self.readout.n_out is None else self.readout.n_out
+        readout = self.readout
+        return (
+            self.sizes[-1] // readout.population
+            if isinstance(readout, SpikeRate)
+            else readout.n_out
+        )
 
     @property
     def shapes(self) -> tuple[dict[str, tuple[int, ...]], ...]:
         """Shapes of the parameters, one ``{"w": ..., "b": ..., "v": ...}`` per layer."""
-        spiking = list(zip(self.sizes[1:], self.sizes[:-1], strict=True))
+        spiking = self._weight_shapes()
         plain = [] if self.readout.n_out is None else [(self.classes, self.sizes[-1])]
         # The readout comes last and is never recurrent.
-        return tuple(
-            {"w": (n_out, n_in)}
-            | ({"b": (n_out,)} if self.bias else {})
-            | ({"v": (n_out, n_out)} if self.recurrent and i < len(spiking) else {})
-            for i, (n_out, n_in) in enumerate(spiking + plain)
-        )
+        found = []
+        for i, w in enumerate([*spiking, *plain]):
+            shapes: dict[str, Shape] = {"w": w} | ({"b": w[:1]} if self.bias else {})
+            if i < self.depth:
+                n = self.sizes[i + 1]
+                learned = learned_numbers(self.neurons[i]).items()
+                shapes |= {"v": (n, n)} if self.recurrent else {}
+                shapes |= {name: value.shape(n) for name, value in learned}
+            found.append(shapes)
+        return tuple(found)
+
+    def _weight_shapes(self) -> list[Shape]:
+        """Of the feed-forward weights, one per spiking layer."""
+        if self.connections is None:
+            return list(zip(self.sizes[1:], self.sizes[:-1], strict=True))
+        parts = map(weighted_part, self.connections, self.chain_shapes)
+        return [part.weight_shape(shape) for part, shape in parts]
 
     @property
     def n_params(self) -> int:
         """Number of parameters, p."""
         return sum(int(np.prod(shape)) for layer in self.shapes for shape in layer.values())
+
+
+def learned_numbers(neuron: Neuron) -> dict[str, Learned]:
+    """Return what a neuron learns, by its name in `Layer`."""
+    return neuron.learned if isinstance(neuron, GLIF) else {}
+
+
+def _read_input_shape(first: object) -> Shape:
+    """The shape of the input: a number, or channels, height and width."""
+    shape: Any = tuple(first) if isinstance(first, Sequence) else (first,)
+    if len(shape) not in (1, 3) or not all(map(is_positive_int, shape)):
+        wanted = "a positive integer or (channels, height, width)"
+        raise ValueError(f"sizes must begin with {wanted}, got {first!r}")
+    return shape
+
+
+def require_plain(network: Network, what: str) -> None:
+    """Refuse a network with other connections than `Dense`, neurons than `LIF`, or another loss.
+
+    For those `what`, which begins the message, is not there. Raises ValueError.
+    """
+    if reason := describe_extension(network):
+        raise ValueError(
+            f"{what} must be asked of dense LIF layers with a usual loss, got {reason}"
+        )
+
+
+def describe_extension(network: Network) -> str:
+    """Return what a network has that neither theorems nor `rs.check` know; "" if nothing."""
+    if network.connections is not None:
+        return f"the connections {network.connections}"
+    for neuron in network.neurons:
+        if isinstance(neuron, GLIF):
+            return f"the neuron {neuron}"
+    readout = network.readout
+    if isinstance(readout, LastPotential | MaxPotential):
+        return f"the readout {readout}"
+    if isinstance(readout, SpikeRate) and readout.population > 1:
+        return f"the readout {readout}"
+    return "" if isinstance(network.loss, CrossEntropy) else f"the loss {network.loss}"
 
 
 def init(network: Network, rng: np.random.Generator | int) -> Params:
@@ -113,7 +266,8 @@ def init(network: Network, rng: np.random.Generator | int) -> Params:
     Returns
     -------
     tuple of Layer
-        float64. Recurrent weights are drawn from ``+-1/sqrt(n_out)``, their own fan-in.
+        float64. Recurrent weights are drawn from ``+-1/sqrt(n_out)``, their own fan-in; what
+        neurons learn begins where `Learned` says.
 
     Raises
     ------
@@ -133,12 +287,16 @@ def init(network: Network, rng: np.random.Generator | int) -> Params:
     if not isinstance(rng, np.random.Generator):
         raise ValueError(f"rng must be a numpy Generator or a seed, got {rng!r}")
 
-    def draw(part: str, shapes: dict[str, tuple[int, ...]]) -> Array:
-        fan_in = shapes["v" if part == "v" else "w"][1]  # a bias has that of its weights
+    def draw(i: int, part: str, shapes: dict[str, tuple[int, ...]]) -> Array:
+        if part not in ("w", "b", "v"):
+            return learned_numbers(network.neurons[i])[part].initial(network.sizes[i + 1])
+        # A bias has that of its weights; every pixel of a window counts.
+        fan_in = int(np.prod(shapes["v" if part == "v" else "w"][1:]))
         return rng.uniform(-1.0, 1.0, shapes[part]) / np.sqrt(fan_in)
 
     return tuple(
-        Layer(**{part: draw(part, shapes) for part in shapes}) for shapes in network.shapes
+        Layer(**{part: draw(i, part, shapes) for part in shapes})
+        for i, shapes in enumerate(network.shapes)
     )
 
 
@@ -186,6 +344,25 @@ def split_vector(network: Network, w: Array) -> Params:
             start = stop
         layers.append(Layer(**arrays))
     return tuple(layers)
+
+
+def keep_in_range(network: Network, w: Array) -> Array:
+    """Return the flat parameters with what neurons learn clipped to its range.
+
+    Leaks that are learned as they are to [0, 1], thresholds to `LOWEST_THRESHOLD` and more. Where
+    nothing is learned, the very array that came in.
+    """
+    if not any(map(learned_numbers, network.neurons)):
+        return w
+    layers = split_vector(network, w.copy())  # views, written into
+    for neuron, layer in zip(network.neurons, layers, strict=False):
+        for name, value in learned_numbers(neuron).items():
+            array = getattr(layer, name)
+            if name == "threshold":
+                np.maximum(array, LOWEST_THRESHOLD, out=array)
+            elif name != "start" and not value.sigmoid:
+                np.clip(array, 0.0, 1.0, out=array)
+    return flatten(layers)
 
 
 def replace_spikes(network: Network, change: Callable[[Spike], Spike]) -> Network:

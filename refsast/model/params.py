@@ -16,11 +16,15 @@ class Layer:
     Attributes
     ----------
     w : (n_out, n_in) array
-        Feed-forward weights, potential per input spike.
+        Feed-forward weights, potential per input spike; of a `Conv2d` as its `weight_shape`.
     b : (n_out,) array or None
-        Bias, potential per step.
+        Bias, potential per step; of a `Conv2d` one per channel.
     v : (n_out, n_out) array or None
         Recurrent weights, potential per spike of the previous step.
+    leak, threshold, synapse_leak : array of shape () or (n_out,), or None
+        What a `GLIF` has learned, see `Learned`.
+    start : (n_out,) array or None
+        Potentials before the first step, where they are learned.
 
     Examples
     --------
@@ -36,10 +40,15 @@ class Layer:
     w: Array
     b: Array | None = None
     v: Array | None = None
+    leak: Array | None = None
+    threshold: Array | None = None
+    synapse_leak: Array | None = None
+    start: Array | None = None
 
 
 Params: TypeAlias = tuple[Layer, ...]
-ARRAY_NAMES = ("w", "b", "v")  # the order in the flat vector
+# The order in the flat vector.
+ARRAY_NAMES = ("w", "b", "v", "leak", "threshold", "synapse_leak", "start")
 
 
 def flatten(params: Params) -> Array:
@@ -53,7 +62,7 @@ def flatten(params: Params) -> Array:
     Returns
     -------
     (p,) array
-        Layer after layer, each as w, b, v, in row-major order.
+        Layer after layer, each as w, b, v and what its neurons have learned, row-major.
 
     Examples
     --------

@@ -1,14 +1,14 @@
 """From the spikes of the last layer to logits.
 
-All three readouts are linear in the spikes, so each is a weight per time step, ``alpha_t``, and at
-most one affine map::
+All readouts but `MaxPotential` are linear in the spikes, so each is a weight per time step,
+``alpha_t``, and at most one affine map::
 
     pooled = sum_t alpha_t s_t        logits = W_o pooled + b_o sum_t alpha_t
 
 where a readout without parameters has W_o = identity and b_o = 0.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
@@ -25,6 +25,8 @@ class SpikeRate:
     ----------
     gain : float
         Logit of a neuron that fires at every step. Positive and finite.
+    population : int
+        Neurons per class, whose mean counts; those of a class lie side by side. Positive.
 
     Examples
     --------
@@ -38,10 +40,13 @@ class SpikeRate:
     """
 
     gain: float
-    n_out = None  # as many classes as neurons
+    population: int = field(default=1, metadata={"before": 1})
+    n_out = None  # as many classes as populations
 
     def __post_init__(self) -> None:
         require_positive(self.gain, "gain")
+        if not is_positive_int(self.population):
+            raise ValueError(f"population must be a positive integer, got {self.population!r}")
 
     def time_weights(self, time: int) -> Array:
         """Return ``alpha_t``, shape (time,)."""
@@ -114,7 +119,80 @@ class LeakyReadout:
         return np.cumsum(self.leak ** np.arange(time))[::-1] / time
 
 
-Readout: TypeAlias = SpikeRate | LinearReadout | LeakyReadout
+@dataclass(frozen=True)
+class LastPotential:
+    """Logits are the potential of a leaky integrator after the last step::
+
+        v_t = leak v_{t-1} + W_o s_t + b_o,    v_0 = 0,    logits = v_T
+
+    Attributes
+    ----------
+    n_out : int
+        Number of classes. Positive.
+    leak : float
+        Fraction of the potential kept per step, in [0, 1].
+
+    Examples
+    --------
+    >>> import refsast as rs
+    >>> rs.LastPotential(2, 0.5).time_weights(3)
+    array([0.25, 0.5 , 1.  ])
+    """
+
+    n_out: int
+    leak: float
+
+    def __post_init__(self) -> None:
+        _require_count(self.n_out)
+        require_fraction(self.leak, "leak")
+
+    def time_weights(self, time: int) -> Array:
+        """Return ``alpha_t``, shape (time,)."""
+        return self.leak ** np.arange(time - 1.0, -1.0, -1.0)
+
+
+@dataclass(frozen=True)
+class MaxPotential:
+    """Logits are the largest potential of a leaky integrator over time::
+
+        v_t = leak v_{t-1} + W_o s_t + b_o,    v_0 = 0,    logits = max_t v_t
+
+    Where two steps are equally high the first counts, at a kink.
+
+    Attributes
+    ----------
+    n_out : int
+        Number of classes. Positive.
+    leak : float
+        Fraction of the potential kept per step, in [0, 1].
+
+    References
+    ----------
+    Zenke's spytorch tutorials; Cramer et al., "The Heidelberg Spiking Data Sets", arXiv:1910.07407.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> neuron = rs.LIF(0.9, 1.0, rs.Arctan(2.0))
+    >>> network = rs.Network((2, 3), neuron, rs.MaxPotential(2, 0.9))
+    >>> rs.run(network, rs.init(network, 0), np.ones((4, 1, 2))).logits.shape
+    (1, 2)
+    """
+
+    n_out: int
+    leak: float
+
+    def __post_init__(self) -> None:
+        _require_count(self.n_out)
+        require_fraction(self.leak, "leak")
+
+    def time_weights(self, time: int) -> Array:
+        """Refuse: the largest is not linear in the spikes."""
+        raise ValueError("readout must be linear in time, got MaxPotential")
+
+
+Readout: TypeAlias = SpikeRate | LinearReadout | LeakyReadout | LastPotential | MaxPotential
 
 
 def _require_count(n_out: int) -> None:
@@ -126,6 +204,21 @@ def pool(readout: Readout, s: Array) -> Array:
     """Return ``sum_t alpha_t s_t``, shape (batch, n), of spikes of shape (time, batch, n)."""
     alpha = readout.time_weights(s.shape[0]).astype(s.dtype)
     return (alpha.reshape(-1, 1, 1) * s).sum(axis=0)
+
+
+def mean_populations(readout: SpikeRate, a: Array) -> Array:
+    """Return the mean of each class's neurons, the last axis of `a`; on the tape, too."""
+    if readout.population == 1:
+        return a
+    *axes, n = a.shape
+    return np.mean(a.reshape(*axes, n // readout.population, readout.population), axis=-1)
+
+
+def spread_populations(readout: SpikeRate, g: Array) -> Array:
+    """Return the transpose of `mean_populations`: what each neuron receives of its class."""
+    if readout.population == 1:
+        return g
+    return np.repeat(g, readout.population, axis=-1) / readout.population
 
 
 def affine(readout: Readout, layer: Layer, pooled: Array, time: int) -> Array:

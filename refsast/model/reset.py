@@ -36,6 +36,12 @@ class ToZero:
         """Return ``dr/du`` and ``dr/ds``, of the shape of `u` and `s`."""
         return leak * (1.0 - s), -leak * u
 
+    def number_partials(
+        self, leak: float, threshold: float, u: Array, s: Array
+    ) -> tuple[Array, float]:
+        """Return ``dr/dleak`` and ``dr/dthreshold``, of the shape of `u` and `s`."""
+        return u * (1.0 - s), 0.0
+
 
 @dataclass(frozen=True)
 class Subtract:
@@ -74,6 +80,12 @@ class Subtract:
         """Return ``dr/du`` and ``dr/ds``, which do not depend on the state."""
         return leak, -self._drop(leak, threshold)
 
+    def number_partials(
+        self, leak: float, threshold: float, u: Array, s: Array
+    ) -> tuple[Array, Array]:
+        """Return ``dr/dleak`` and ``dr/dthreshold``, of the shape of `u` and `s`."""
+        return (u - threshold * s, -leak * s) if self.leaked else (u, -s)
+
 
 @dataclass(frozen=True)
 class NoReset:
@@ -101,6 +113,12 @@ class NoReset:
     def partials(self, leak: float, threshold: float, u: Array, s: Array) -> tuple[float, float]:
         """Return ``dr/du`` and ``dr/ds``, which do not depend on the state."""
         return leak, 0.0
+
+    def number_partials(
+        self, leak: float, threshold: float, u: Array, s: Array
+    ) -> tuple[Array, float]:
+        """Return ``dr/dleak`` and ``dr/dthreshold``, of the shape of `u` and `s`."""
+        return u, 0.0
 
 
 Reset: TypeAlias = ToZero | Subtract | NoReset

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from refsast.arrays import Array, require_nonnegative
-from refsast.model.network import Network
+from refsast.model.network import Network, require_plain
 from refsast.model.params import Params
 from refsast.model.validation import validate_real_params
 
@@ -67,6 +67,7 @@ def project(
     for name, cap in (("w", w), ("v", v), ("readout", readout)):
         if cap is not None:
             require_nonnegative(cap, name)
+    require_plain(network, "project")
     params, spiking = validate_real_params(network, params), len(network.neurons)
     return tuple(
         replace(

@@ -1,7 +1,7 @@
 """The synapse of a current-based neuron: it filters a layer's input before it is added.
 
-The record stands beside a `Network`, not in it: only `crosscheck` runs it; no gradient in
-`refsast.gradient` and no theorem knows it.
+It belongs to a `GLIF`. Beside a network of `LIF` neurons, as in a `Case`, only `crosscheck` runs
+it; no theorem knows it.
 """
 
 from dataclasses import dataclass
@@ -50,6 +50,47 @@ class Synapse:
 
     def __post_init__(self) -> None:
         require_fraction(self.leak, "leak")
+        require_positive(self.scale, "scale")
+
+
+@dataclass(frozen=True)
+class Alpha:
+    """A current that rises and falls, of second order; with equal leaks it is an alpha function::
+
+        h_t = rise h_{t-1} + W a_t + V s_{t-1} + b,        i_t = decay i_{t-1} + h_t
+        u_t = r(u_{t-1}, s_{t-1}) + scale i_t
+
+    Attributes
+    ----------
+    rise, decay : float
+        Fractions kept per step, in [0, 1]; which is which does not matter.
+    scale : float
+        Potential per current. Positive and finite.
+
+    References
+    ----------
+    Rall, "Distinguishing theoretical synaptic potentials", J. Neurophysiol. 30 (1967), 1138-1168.
+    The difference of two exponentials of snnTorch's ``Alpha`` is this one times the difference of
+    their leaks, one step later.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> neuron = rs.GLIF(0.0, 9.0, rs.Arctan(2.0), synapse=rs.Alpha(0.5, 0.5))
+    >>> network = rs.Network((1, 1), neuron, rs.SpikeRate(5.0), bias=False)
+    >>> x = np.array([1.0, 0.0, 0.0, 0.0]).reshape(4, 1, 1)
+    >>> rs.run(network, (rs.Layer(np.array([[1.0]])),), x, rs.heaviside).u[0].ravel()
+    array([1.  , 1.  , 0.75, 0.5 ])
+    """
+
+    rise: float
+    decay: float
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        require_fraction(self.rise, "rise")
+        require_fraction(self.decay, "decay")
         require_positive(self.scale, "scale")
 
 

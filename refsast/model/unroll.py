@@ -6,16 +6,21 @@ Rule 2: a layer's whole sequence is computed before the next layer's, since no l
 Rule 3: `run`, which is public, validates its arguments; nothing inside does so again.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from refsast.arrays import Array
+from refsast.model.connections.chain import ChainGrads, connect, transpose_chain
+from refsast.model.glif import GLIF
+from refsast.model.glif_step import unroll_glif
 from refsast.model.lif import LIF, step
 from refsast.model.network import Network, replace_spikes
+from refsast.model.output_potential import first_largest, output_potentials
 from refsast.model.params import Layer, Params
-from refsast.model.readout import SpikeRate, affine, pool
+from refsast.model.readout import MaxPotential, SpikeRate, affine, mean_populations, pool
 from refsast.model.spike import Spike
 from refsast.model.validation import validate_run
 from refsast.spikes import Spikes
@@ -50,25 +55,31 @@ class Trace:
 
 def unroll(network: Network, params: Params, x: Array) -> Trace:
     """Run the network; no checks. Any array type, and nodes of the tape."""
-    us, ss, a = [], [], x
-    for neuron, layer in zip(network.neurons, params, strict=False):  # the readout is left over
-        u, a = unroll_layer(neuron, layer, a)
+    us, ss = [], [x]
+    for i, (neuron, layer) in enumerate(zip(network.neurons, params, strict=False)):
+        u, s = unroll_layer(neuron, layer, layer_currents(network, i, layer, ss))
         us.append(u)
-        ss.append(a)
-    return Trace(tuple(us), tuple(ss), readout_logits(network, params, a))
+        ss.append(s)
+    return Trace(tuple(us), tuple(ss[1:]), readout_logits(network, params, ss[-1]))
 
 
 def readout_logits(network: Network, params: Params, s: Array) -> Array:
     """Return the logits, shape (batch, classes), of the spikes of the last layer."""
-    pooled = pool(network.readout, s)
-    if isinstance(network.readout, SpikeRate):
-        return pooled
-    return affine(network.readout, params[-1], pooled, s.shape[0])
+    readout = network.readout
+    if isinstance(readout, MaxPotential):
+        return first_largest(output_potentials(readout.leak, params[-1], s))
+    pooled = pool(readout, s)
+    if isinstance(readout, SpikeRate):
+        return mean_populations(readout, pooled)
+    return affine(readout, params[-1], pooled, s.shape[0])
 
 
-def unroll_layer(neuron: LIF, layer: Layer, a: Array) -> tuple[Array, Array]:
-    """Return potentials and spikes (time, batch, n_out) of one layer, from its input `a`."""
-    currents, us, ss = input_currents(layer, a), [], []
+def unroll_layer(neuron: LIF | GLIF, layer: Layer, currents: Array) -> tuple[Array, Array]:
+    """Return potentials and spikes (time, batch, n_out) of one layer, from its input currents."""
+    if isinstance(neuron, GLIF):
+        _, *states = unroll_glif(neuron, layer, currents)
+        return np.stack([state.u for state in states]), np.stack([state.s for state in states])
+    us, ss = [], []
     u = s = np.zeros(currents.shape[1:], currents.dtype)
     for current in currents:
         if layer.v is not None:
@@ -77,6 +88,47 @@ def unroll_layer(neuron: LIF, layer: Layer, a: Array) -> tuple[Array, Array]:
         us.append(u)
         ss.append(s)
     return np.stack(us), np.stack(ss)
+
+
+def layer_currents(network: Network, i: int, layer: Layer, earlier: Sequence[Array]) -> Array:
+    """Return the currents of all steps, (time, batch, n), of the i-th spiking layer, from 0.
+
+    `earlier` are the input and the spikes of all layers below.
+    """
+    if network.connections is None:
+        return input_currents(layer, earlier[-1])
+    time, batch = earlier[0].shape[:2]
+    rows = [a.reshape(time * batch, -1) for a in earlier]
+    current = connect(network.connections[i], network.chain_shapes[i], layer, rows)
+    return current.reshape(time, batch, -1)
+
+
+def connection_grads(
+    network: Network,
+    i: int,
+    layer: Layer,
+    earlier: Sequence[Array],
+    delta: Array,
+    input_too: bool = True,
+) -> ChainGrads:
+    """Return the transpose of `layer_currents` of a network with connections, by hand.
+
+    `delta`, (time, batch, n), is the cotangent of the currents; what comes back has the shapes of
+    weights, bias and `earlier`. The cotangent of the input is left out where it is not wanted.
+    """
+    time, batch = delta.shape[:2]
+    rows = [a.reshape(time * batch, -1) for a in earlier[: i + 1]]
+    assert network.connections is not None
+    grads = transpose_chain(
+        network.connections[i],
+        network.chain_shapes[i],
+        layer,
+        rows,
+        delta.reshape(time * batch, -1),
+        input_too,
+    )
+    below = {j: g.reshape(time, batch, -1) for j, g in grads.below.items()}
+    return grads._replace(below=below)
 
 
 def input_currents(layer: Layer, a: Array) -> Array:

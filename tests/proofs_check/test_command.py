@@ -140,6 +140,23 @@ def test_a_trained_network_is_assessed(run, tmp_path, capsys):
     assert "certified" in files[1].read_text()
 
 
+def test_of_a_run_beyond_the_theorems_all_are_silent_and_say_why(run, tmp_path, capsys):
+    record = json.loads(run.read_text())
+    record["network"]["loss"] = {"is": "StepCrossEntropy"}
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    (tmp_path / "weights.npz").write_bytes((run.parent / "weights.npz").read_bytes())
+    files = tmp_path / "a.json", tmp_path / "a.html"
+    flags = ("--json", str(files[0]), "--html", str(files[1]), "--recordings", "4")
+
+    assert main(["--run", str(tmp_path), *flags]) == 0
+
+    assert "StepCrossEntropy" in capsys.readouterr().out
+    found = json.loads(files[0].read_text())["findings"]
+    assert {f["state"] for f in found} == {"silent"}
+    assert all("StepCrossEntropy" in " ".join(f["unmet"]) for f in found)
+    assert "Transfer certificate over the slope" not in files[1].read_text()
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

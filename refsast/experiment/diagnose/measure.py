@@ -31,6 +31,7 @@ from refsast.experiment.diagnose.record import (
 )
 from refsast.experiment.evaluate import CHUNK
 from refsast.model import Network, Params, Trace, heaviside
+from refsast.model.glif_step import thresholds
 from refsast.model.unroll import readout_logits
 from refsast.model.validation import validate_dataset, validate_real_params, validate_run
 from refsast.spikes import Spikes
@@ -120,7 +121,7 @@ def diagnose(
     for start in range(0, len(labels), chunk):
         _, part = validate_run(network, params, x[:, start : start + chunk])
         runs = run_mixtures(network, params, part, mixtures)
-        counts.append(_count(network, runs))
+        counts.append(_count(network, params, runs))
         for mixture, trace in runs.items():
             logits[mixture].append(trace.logits)
     readings = {mixture: _read(np.concatenate(parts), labels) for mixture, parts in logits.items()}
@@ -130,24 +131,25 @@ def diagnose(
     return _assemble(network, x.shape[0], labels, readings, _add(counts), silent_logits)
 
 
-def _count(network: Network, runs: Mapping[Mixture, Trace]) -> Counts:
+def _count(network: Network, params: Params, runs: Mapping[Mixture, Trace]) -> Counts:
     """What is to be added up of the runs of one chunk."""
     depth = len(network.neurons)
     smooth, hard = runs[first_hard(0, depth)], runs[first_hard(depth, depth)]
     rows: dict[str, list[Array]] = {f.name: [] for f in fields(Counts) if f.name != "silent"}
     for i, neuron in enumerate(network.neurons):
         u, s = smooth.u[i], smooth.s[i]
-        called_for = heaviside(u - neuron.threshold)
+        threshold = thresholds(neuron, params[i], s)
+        near, hard_threshold = NEAR * threshold, thresholds(neuron, params[i], hard.s[i])
+        called_for = heaviside(u - threshold)
         own = runs[only_hard(i, depth)].s[i]
-        near = NEAR * neuron.threshold
         for name, values, axes in (
             ("flips", called_for != hard.s[i], (1, 2)),
             ("own_flips", called_for != own, (1, 2)),
             ("mass", s, None),
             ("mass_below", s * (1.0 - called_for), None),
             ("hard_spikes", hard.s[i], None),
-            ("near_smooth", abs(u - neuron.threshold) <= near, None),
-            ("near_hard", abs(hard.u[i] - neuron.threshold) <= near, None),
+            ("near_smooth", abs(u - threshold) <= near, None),
+            ("near_hard", abs(hard.u[i] - hard_threshold) <= NEAR * hard_threshold, None),
         ):
             rows[name].append(values.sum(axis=axes, dtype=np.float64))
     arrays = {name: np.array(row) for name, row in rows.items()}

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from refsast.arrays import Array
 from refsast.model import Network, Params, Trace, heaviside
 from refsast.model.network import replace_spikes
-from refsast.model.unroll import readout_logits, unroll_layer
+from refsast.model.unroll import layer_currents, readout_logits, unroll_layer
 
 Mixture: TypeAlias = tuple[bool, ...]
 
@@ -49,9 +49,10 @@ def run_mixtures(
         """Potentials and spikes of the last layer of a mixture of the first few layers."""
         if mixture not in states:
             i = len(mixture) - 1
-            below = run_last(mixture[:i])[1] if i else x
+            below = [x, *(run_last(mixture[: j + 1])[1] for j in range(i))]
             neuron = (hard if mixture[i] else network).neurons[i]
-            states[mixture] = unroll_layer(neuron, params[i], below)
+            currents = layer_currents(network, i, params[i], below)
+            states[mixture] = unroll_layer(neuron, params[i], currents)
         return states[mixture]
 
     def run_whole(mixture: Mixture) -> Trace:

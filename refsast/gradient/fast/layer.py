@@ -11,13 +11,18 @@ detached reset leaves dr/ds sigma' out of `reset_slope` and changes nothing else
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 
 from refsast.arrays import Array
 from refsast.gradient.fast.kernels import make_reset_kernel, make_spike_kernel
+from refsast.model.glif import GLIF
+from refsast.model.glif_step import State, start_state, unroll_glif
 from refsast.model.lif import LIF
+from refsast.model.network import Neuron
+from refsast.model.params import Layer
 from refsast.model.spike import Spike
 
 
@@ -51,10 +56,33 @@ class SavedActivations:
     before: LayerState
 
 
-def initial_state(batch: int, n: int, dtype: np.dtype) -> LayerState:
-    """Return the state before the first step: u_0 = 0, s_0 = 0."""
-    zero = np.zeros((batch, n), dtype)
-    return LayerState(zero, zero)
+@dataclass(frozen=True, eq=False)
+class SavedStates:
+    """The same of a `GLIF`: all its states, that before the chunk first."""
+
+    s: Array
+    states: list[State]
+
+    @property
+    def before(self) -> State:
+        """The state before the first step of the chunk."""
+        return self.states[0]
+
+
+Saved: TypeAlias = SavedActivations | SavedStates
+
+
+def initial_state(neuron: Neuron, layer: Layer, zero: Array) -> LayerState | State:
+    """Return the state before the first step: u_0 = 0, s_0 = 0, or what was learned."""
+    return start_state(neuron, layer, zero) if isinstance(neuron, GLIF) else LayerState(zero, zero)
+
+
+def forward_glif(
+    neuron: GLIF, spike: Spike, layer: Layer, currents: Array, before: State
+) -> tuple[SavedStates, State]:
+    """Run a layer through a chunk, as `forward` does."""
+    states = unroll_glif(replace(neuron, spike=spike), layer, currents, before)
+    return SavedStates(np.stack([state.s for state in states[1:]]), states), states[-1]
 
 
 def forward(

@@ -10,15 +10,17 @@ from refsast.arrays import Array, as_array, is_positive_int, require_floats, req
 from refsast.gradient.fast.inputs import matmul_over_time
 from refsast.gradient.fast.network import (
     ForwardPass,
+    LossGrad,
     Problem,
     backward_chunks,
     param_grads,
     require_finite,
     run_forward,
 )
-from refsast.model.loss import loss_and_cotangent
+from refsast.model.loss import loss_and_cotangent as cross_entropy_back
 from refsast.model.network import Network, replace_spikes
-from refsast.model.params import Params, layer_arrays
+from refsast.model.objective import objective_back
+from refsast.model.params import Params, layer_arrays, map_params
 from refsast.model.spike import heaviside
 from refsast.model.validation import validate_input, validate_labels, validate_params
 from refsast.spikes import Spikes
@@ -115,10 +117,13 @@ def input_grad(
     """
     params, problem = validate(network, network, params, x, y, checkpoint, None)
     forward_pass = run_forward(problem, params)
-    _, g = loss_and_logit_grad(forward_pass)
-    out = np.empty(problem.x.shape, g.dtype)
-    for chunk in backward_chunks(forward_pass, g):
-        out[chunk.steps] = matmul_over_time(chunk.deltas[0], params[0].w, np.matmul)
+    _, g = loss_and_cotangent(forward_pass)
+    out = np.empty(problem.x.shape, forward_pass.pooled.dtype)
+    for chunk in backward_chunks(forward_pass, g, input_too=True):
+        if chunk.in_x is None:
+            out[chunk.steps] = matmul_over_time(chunk.deltas[0], params[0].w, np.matmul)
+        else:
+            out[chunk.steps] = chunk.in_x
     return out
 
 
@@ -194,16 +199,29 @@ def validate(
     return params, Problem(network, surrogate, x, y, min(checkpoint or time, time), dense_above)
 
 
-def loss_and_logit_grad(forward_pass: ForwardPass) -> tuple[Array, Array]:
-    """Return the loss of a run, and its cotangent of the logits, in the dtype of the run."""
-    loss, g = loss_and_cotangent(forward_pass.logits, forward_pass.problem.y)
+def loss_and_cotangent(forward_pass: ForwardPass) -> tuple[Array, LossGrad]:
+    """Return the loss of a run, and what it depends on, in the dtype of the run."""
+    problem, params, dtype = forward_pass.problem, forward_pass.params, forward_pass.pooled.dtype
+    if forward_pass.last_spikes is None:
+        loss, g = cross_entropy_back(forward_pass.logits, problem.y)
+        found = LossGrad(logits=g.astype(dtype))
+    else:
+        wide = np.result_type(dtype, np.float64)
+        loss, g, readout = objective_back(
+            problem.network,
+            map_params(lambda a: a.astype(wide), params),
+            forward_pass.last_spikes.astype(wide),
+            problem.y,
+        )
+        layer = map_params(lambda a: a.astype(dtype), readout)
+        found = LossGrad(spikes=g.astype(dtype), readout=layer)
     if not np.isfinite(loss):
-        require_finite(forward_pass.problem, forward_pass.params)
-    return loss, g.astype(forward_pass.pooled.dtype)
+        require_finite(problem, params)
+    return loss, found
 
 
 def value_and_grad(params: Params, problem: Problem) -> tuple[Array, Params]:
     """Return the loss and all gradients of what `validate` gave."""
     forward_pass = run_forward(problem, params)
-    loss, g = loss_and_logit_grad(forward_pass)
+    loss, g = loss_and_cotangent(forward_pass)
     return loss, param_grads(forward_pass, g)

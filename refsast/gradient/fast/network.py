@@ -6,14 +6,16 @@ Rule 2: a chunk goes through all layers before the next begins. With one chunk, 
         and the backward pass runs each chunk forward a second time when it gets there.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from refsast.arrays import Array, Integers, as_array
 from refsast.gradient.fast.inputs import (
+    DenseInputs,
     Inputs,
     break_even_density,
     flatten_steps,
@@ -22,14 +24,22 @@ from refsast.gradient.fast.inputs import (
 )
 from refsast.gradient.fast.layer import (
     LayerState,
-    SavedActivations,
+    Saved,
+    SavedStates,
     backward,
     forward,
+    forward_glif,
     initial_state,
 )
+from refsast.gradient.glif import backward_glif
+from refsast.model.connections.chain import ChainGrads
+from refsast.model.glif import GLIF
+from refsast.model.glif_step import State
 from refsast.model.network import Network
-from refsast.model.params import Layer, Params, param_arrays, replace_arrays
-from refsast.model.readout import affine
+from refsast.model.objective import is_usual
+from refsast.model.params import Layer, Params, layer_arrays, param_arrays, replace_arrays
+from refsast.model.readout import SpikeRate, affine, mean_populations, spread_populations
+from refsast.model.unroll import connection_grads, layer_currents
 from refsast.model.validation import validate_params
 from refsast.spikes import Spikes
 
@@ -71,6 +81,8 @@ class Problem:
         """The input of a chunk, ready for products."""
         x = self.x.during(steps) if isinstance(self.x, Spikes) else self.x[steps]
         above = self.dense_above
+        if self.network.connections is not None:
+            above = 0.0  # windows are cut out of an array
         if above is None:
             # Other layers have one thread while the sparse product has all: their size counts.
             first, *others = (np.prod(shapes["w"]) for shapes in self.network.shapes)
@@ -97,33 +109,58 @@ class ForwardPass:
     inputs : DenseInputs or SparseInputs
         The input of the last chunk.
     pooled : (batch, n) array
-        ``sum_t alpha_t s_t`` of the last layer.
+        ``sum_t alpha_t s_t`` of the last layer, where the loss needs no more of it.
+    last_spikes : (time, batch, n) array, or None
+        All spikes of the last layer, for other losses.
     """
 
     problem: Problem
     params: Params
-    checkpoints: list[list[LayerState]]
-    saved: tuple[SavedActivations, ...]
+    checkpoints: list[list[LayerState | State]]
+    saved: tuple[Saved, ...]
     inputs: Inputs
     pooled: Array
+    last_spikes: Array | None = None
 
     @property
     def logits(self) -> Array:
         """The readout, shape (batch, classes)."""
         readout = self.problem.network.readout
-        if readout.n_out is None:
-            return self.pooled
+        if isinstance(readout, SpikeRate):
+            return mean_populations(readout, self.pooled)
         return affine(readout, self.params[-1], self.pooled, self.problem.x.shape[0])
 
 
 @dataclass(frozen=True, eq=False)
+class LossGrad:
+    """The cotangent of the logits, (batch, classes), or, for other losses, what follows from it.
+
+    `spikes` is that of the last layer's spikes, (time, batch, n), `readout` the gradient of the
+    readout's parameters.
+    """
+
+    logits: Array | None = None
+    spikes: Array | None = None
+    readout: Params = ()
+
+
+@dataclass(frozen=True, eq=False)
 class BackwardChunk:
-    """The backward pass through one chunk: its steps and input; layer by layer, saved and delta."""
+    """The backward pass through one chunk: its steps and input; layer by layer, saved and delta.
+
+    `before` is what the states before the chunk receive, `learned` the gradients of what neurons
+    learn. Of a network with connections, `connected` has their gradients, which come with delta,
+    and `in_x` that of the input, where it was asked for.
+    """
 
     steps: slice
     inputs: Inputs
-    saved: tuple[SavedActivations, ...]
+    saved: tuple[Saved, ...]
     deltas: tuple[Array, ...]
+    before: tuple[Array | State, ...] = ()
+    learned: tuple[dict[str, Array], ...] = ()
+    connected: tuple[ChainGrads, ...] | None = None
+    in_x: Array | None = None
 
 
 def run_forward(
@@ -135,40 +172,62 @@ def run_forward(
     them, `currents`, shape (time, batch, n_1), which is overwritten.
     """
     network, dtype, batch = problem.network, params[0].w.dtype, problem.x.shape[1]
-    states = [initial_state(batch, n, dtype) for n in network.sizes[1:]]
+    states = [
+        initial_state(neuron, layer, np.zeros((batch, n), dtype))
+        for neuron, layer, n in zip(network.neurons, params, network.sizes[1:], strict=False)
+    ]
     pooled = np.zeros((batch, network.sizes[-1]), dtype)
-    alpha, checkpoints, given, saved = problem.alpha(dtype), [], inputs, ()
+    usual = is_usual(network)
+    alpha = problem.alpha(dtype) if usual else None
+    checkpoints, given, saved, last_spikes = [], inputs, (), []
     for steps in problem.chunks:
         inputs = given or problem.inputs(steps, dtype)
         checkpoints.append(states)
         saved, states = _run_chunk(problem, params, inputs, states, currents)
-        pooled += np.einsum("t,tbn->bn", alpha[steps], saved[-1].s)
+        if alpha is not None:
+            pooled += np.einsum("t,tbn->bn", alpha[steps], saved[-1].s)
+        else:
+            last_spikes.append(saved[-1].s)
     assert inputs is not None  # there is at least one step
-    return ForwardPass(problem, params, checkpoints, saved, inputs, pooled)
+    last = None if usual else np.concatenate(last_spikes)
+    return ForwardPass(problem, params, checkpoints, saved, inputs, pooled, last)
 
 
 def _run_chunk(
     problem: Problem,
     params: Params,
     inputs: Inputs,
-    states: list[LayerState],
+    states: list[LayerState | State],
     currents: Array | None = None,
-) -> tuple[tuple[SavedActivations, ...], list[LayerState]]:
+) -> tuple[tuple[Saved, ...], list[LayerState | State]]:
     """Run all layers through a chunk; `currents` is the first layer's product, if it is known."""
     saved, after = [], []
+    connected = problem.network.connections is not None
     for i, (neuron, layer) in enumerate(zip(problem.surrogate.neurons, params, strict=False)):
-        if i > 0:
+        if connected:
+            below = [_input_array(inputs), *(activations.s for activations in saved)]
+            with np.errstate(invalid="ignore"):
+                currents = layer_currents(problem.network, i, layer, below)
+        elif i > 0:
             currents = matmul_over_time(saved[-1].s, layer.w.T, inputs.matmul)
         elif currents is None:
             with np.errstate(invalid="ignore"):  # `bound` below notices what is not finite
                 currents = inputs.multiply(layer.w)
-        if layer.b is not None:
+        if layer.b is not None and not connected:
             currents += layer.b
-        bound = _potential_bound(neuron.threshold, layer.v, currents, states[i])
-        if not np.isfinite(bound):
-            require_finite(problem, params)
         spike = problem.network.neurons[i].spike
-        activations, state = forward(neuron, spike, layer.v, currents, states[i], bound)
+        before: Any = states[i]
+        if isinstance(neuron, GLIF):
+            # A spike of an infinite potential is finite, and so would be the loss.
+            others = [a for name, a in layer_arrays(layer).items() if name not in ("w", "b")]
+            if not all(np.isfinite(a).all() for a in (currents, *others)):
+                require_finite(problem, params)
+            activations, state = forward_glif(neuron, spike, layer, currents, before)
+        else:
+            bound = _potential_bound(neuron.threshold, layer.v, currents, before)
+            if not np.isfinite(bound):
+                require_finite(problem, params)
+            activations, state = forward(neuron, spike, layer.v, currents, before, bound)
         saved.append(activations)
         after.append(state)
     return tuple(saved), after
@@ -194,60 +253,130 @@ def require_finite(problem: Problem, params: Params) -> None:
             as_array(np.asarray(problem.x, params[0].w.dtype), "x")
 
 
-def backward_chunks(forward_pass: ForwardPass, g: Array) -> Iterator[BackwardChunk]:
-    """Yield the backward pass, the last chunk first, from the cotangent `g` of the logits.
+def backward_chunks(
+    forward_pass: ForwardPass, g: LossGrad, input_too: bool = False
+) -> Iterator[BackwardChunk]:
+    """Yield the backward pass, the last chunk first, from the cotangent of the loss.
 
-    What the forward pass saved is overwritten.
+    With connections the gradient in the input is there only where it is asked for. What the
+    forward pass saved is overwritten.
     """
     problem, params = forward_pass.problem, forward_pass.params
-    # logits = W_o sum_t alpha_t s_t + b_o, so each spike of step t receives alpha_t W_o' g.
-    alpha = problem.alpha(g.dtype)
-    if problem.network.readout.n_out is not None:
-        g = g @ params[-1].w
-    later: list[Array | None] = [None] * len(forward_pass.saved)
+    cotangents = _spike_cotangents(forward_pass, g)
+    later: Sequence[Array | State | None] = [None] * len(forward_pass.saved)
     for i, steps in reversed(list(enumerate(problem.chunks))):
         inputs, saved = forward_pass.inputs, forward_pass.saved
         if i < len(problem.chunks) - 1:  # only the last chunk was kept: run this one again
-            inputs = problem.inputs(steps, g.dtype)
+            inputs = problem.inputs(steps, params[0].w.dtype)
             saved, _ = _run_chunk(problem, params, inputs, forward_pass.checkpoints[i])
-        deltas = _backward_layers(params, inputs, saved, [a * g for a in alpha[steps]], later)
-        # A copy, so that the chunk's memory can be freed before the next one runs.
-        later = [delta[0].copy() for delta in deltas]
-        yield BackwardChunk(steps, inputs, saved, deltas)
+        shell = BackwardChunk(steps, inputs, saved, ())
+        received = [cotangents(t) for t in range(steps.start, steps.stop)]
+        chunk = _backward_layers(problem, params, shell, received, later, input_too)
+        later = chunk.before
+        yield chunk
+
+
+def _spike_cotangents(forward_pass: ForwardPass, g: LossGrad) -> Callable[[int], Array]:
+    """What the spikes of the last layer receive at a step."""
+    if g.spikes is not None:
+        return g.spikes.__getitem__
+    problem, readout = forward_pass.problem, forward_pass.problem.network.readout
+    # logits = W_o sum_t alpha_t s_t + b_o, so each spike of step t receives alpha_t W_o' g.
+    assert g.logits is not None
+    alpha = problem.alpha(g.logits.dtype)
+    if isinstance(readout, SpikeRate):
+        in_pooled = spread_populations(readout, g.logits)
+    else:
+        in_pooled = g.logits @ forward_pass.params[-1].w
+    return lambda t: alpha[t] * in_pooled
 
 
 def _backward_layers(
+    problem: Problem,
     params: Params,
-    inputs: Inputs,
-    saved: tuple[SavedActivations, ...],
-    g: list[Array] | Array,
-    later: list[Array | None],
-) -> tuple[Array, ...]:
-    """Return delta of all layers in a chunk, given that of the step after it."""
-    deltas: list[Array] = []
-    for i in reversed(range(len(saved))):
-        deltas.append(backward(saved[i], params[i].v, g, later[i]))
-        if i > 0:
-            g = matmul_over_time(deltas[-1], params[i].w, inputs.matmul)
-    return tuple(reversed(deltas))
+    chunk: BackwardChunk,
+    g: list[Array],
+    later: Sequence[Array | State | None],
+    input_too: bool,
+) -> BackwardChunk:
+    """Return a chunk completed by its backward pass, given what its last states receive."""
+    network, depth = problem.network, len(chunk.saved)
+    below = [*([] if network.connections is None else [_input_array(chunk.inputs)])]
+    below += [saved.s for saved in chunk.saved]
+    # What the input and the spikes of each layer receive from all layers above.
+    received: list[Any] = [None] * depth + [g]
+    layers, connected = [], []
+    for i in reversed(range(depth)):
+        above = received[i + 1]
+        if above is None:  # no layer above looks at this one
+            above = np.zeros_like(chunk.saved[i].s)
+        layers.append(_backward_layer(problem, i, params[i], chunk, above, later[i]))
+        delta = layers[-1][0]
+        if network.connections is None:
+            if i > 0:
+                received[i] = matmul_over_time(delta, params[i].w, chunk.inputs.matmul)
+            continue
+        connected.append(connection_grads(network, i, params[i], below, delta, input_too))
+        for j, part in connected[-1].below.items():
+            received[j] = part if received[j] is None else np.add(received[j], part)
+    deltas, before, learned = zip(*reversed(layers), strict=True)
+    return replace(
+        chunk,
+        deltas=deltas,
+        before=before,
+        learned=learned,
+        connected=tuple(reversed(connected)) or None,
+        in_x=received[0],
+    )
 
 
-def param_grads(forward_pass: ForwardPass, g: Array) -> Params:
-    """Return the gradient of all parameters, from the cotangent `g` of the logits (batch, classes).
+def _backward_layer(
+    problem: Problem,
+    i: int,
+    layer: Layer,
+    chunk: BackwardChunk,
+    g: Sequence[Array] | Array,
+    later: Any,
+) -> tuple[Array, Array | State, dict[str, Array]]:
+    """Delta of a chunk, what the state before it receives, and gradients of learned numbers."""
+    saved = chunk.saved[i]
+    if isinstance(saved, SavedStates):
+        neuron: Any = problem.surrogate.neurons[i]
+        spike = problem.network.neurons[i].spike
+        whole = backward_glif(neuron, layer, saved.states, g, later, spike)
+        learned = whole.learned
+        if "start" in learned and chunk.steps.start > 0:  # the start is that of the first chunk
+            learned = {**learned, "start": np.zeros_like(learned["start"])}
+        return whole.delta, whole.before, learned
+    delta = backward(saved, layer.v, g, later)
+    # A copy, so that the chunk's memory can be freed before the next one runs.
+    return delta, delta[0].copy(), {}
+
+
+def _input_array(inputs: Inputs) -> Array:
+    """The input of a network with connections, (time, batch, n_0)."""
+    assert isinstance(inputs, DenseInputs)
+    return inputs.input_rows().reshape(inputs.x.shape)
+
+
+def param_grads(forward_pass: ForwardPass, g: LossGrad) -> Params:
+    """Return the gradient of all parameters, from the cotangent of the loss.
 
     What the forward pass saved is overwritten.
     """
     total: Params = ()  # gradients of the chunks add up
     for chunk in backward_chunks(forward_pass, g):
-        ws = [chunk.inputs.weight_grad(chunk.deltas[0]), *upper_weight_grads(chunk)]
-        part = layer_grads(forward_pass.params, ws, chunk)
+        ws = [] if chunk.connected else [chunk.inputs.weight_grad(chunk.deltas[0])]
+        part = layer_grads(forward_pass.params, [*ws, *upper_weight_grads(chunk)], chunk)
         sums = map(np.add, param_arrays(total), param_arrays(part))
         total = replace_arrays(part, sums) if total else part
     return total + readout_grads(forward_pass, g)
 
 
 def upper_weight_grads(chunk: BackwardChunk) -> list[Array]:
-    """Return the gradients of the weights of all layers but the first."""
+    """Return the gradients of the weights of all layers but the first; of connections, of all."""
+    if chunk.connected is not None:
+        return [grads.w for grads in chunk.connected]
     below = [flatten_steps(saved.s) for saved in chunk.saved[:-1]]
     deltas = map(flatten_steps, chunk.deltas[1:])
     return [chunk.inputs.matmul(delta.T, a) for delta, a in zip(deltas, below, strict=True)]
@@ -256,22 +385,30 @@ def upper_weight_grads(chunk: BackwardChunk) -> list[Array]:
 def layer_grads(params: Params, ws: Sequence[Array | None], chunk: BackwardChunk) -> Params:
     """Return the spiking layers' gradients; `ws` are those of their weights."""
     grads = []
-    for w, layer, saved, delta in zip(ws, params, chunk.saved, chunk.deltas, strict=False):
-        b = None if layer.b is None else flatten_steps(delta).sum(axis=0)
+    for i, (w, layer, saved, delta) in enumerate(
+        zip(ws, params, chunk.saved, chunk.deltas, strict=False)
+    ):
+        b = None
+        if layer.b is not None:
+            connected = chunk.connected
+            b = connected[i].b if connected else flatten_steps(delta).sum(axis=0)
         v = None if layer.v is None else _recurrent_grad(saved, delta)
-        grads.append(Layer(w, b, v))  # pyright: ignore[reportArgumentType]
+        grads.append(Layer(w, b, v, **chunk.learned[i]))  # pyright: ignore[reportArgumentType]
     return tuple(grads)
 
 
-def _recurrent_grad(saved: SavedActivations, delta: Array) -> Array:
+def _recurrent_grad(saved: Saved, delta: Array) -> Array:
     """Return ``sum_t delta_t s_{t-1}'``; the first step's s_{t-1} is from before the chunk."""
     return flatten_steps(delta[1:]).T @ flatten_steps(saved.s[:-1]) + delta[0].T @ saved.before.s
 
 
-def readout_grads(forward_pass: ForwardPass, g: Array) -> Params:
+def readout_grads(forward_pass: ForwardPass, g: LossGrad) -> Params:
     """Return the gradient of the readout's parameters, () if it has none; `g` as `param_grads`."""
     problem = forward_pass.problem
+    if g.logits is None:
+        return g.readout
     if problem.network.readout.n_out is None:
         return ()
-    b = g.sum(axis=0) * problem.alpha(g.dtype).sum() if problem.network.bias else None
-    return (Layer(g.T @ forward_pass.pooled, b),)
+    total = problem.alpha(g.logits.dtype).sum()
+    b = g.logits.sum(axis=0) * total if problem.network.bias else None
+    return (Layer(g.logits.T @ forward_pass.pooled, b),)

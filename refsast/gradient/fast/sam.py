@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from refsast.arrays import Array, NotFinite, require_nonnegative
 from refsast.gradient.fast.inputs import DenseInputs, Inputs
-from refsast.gradient.fast.loss import loss_and_logit_grad, validate, value_and_grad
+from refsast.gradient.fast.loss import loss_and_cotangent, validate, value_and_grad
 from refsast.gradient.fast.network import (
     ForwardPass,
     Problem,
@@ -110,14 +110,14 @@ def sam_gradient(
     if second is not None:
         _, descent = validate(network, network, params, *second, *options)
     x = y = None
-    if len(ascent.chunks) == len(descent.chunks) == 1:
+    if network.connections is None and len(ascent.chunks) == len(descent.chunks) == 1:
         w = params[0].w
         x = ascent.inputs(ascent.chunks[0], w.dtype)
         y = x if descent is ascent else descent.inputs(descent.chunks[0], w.dtype)
         if sharing_is_cheaper(x, y, len(w)):
             return _joint_passes(params, ascent, descent, x, y, rho)
     forward_pass = run_forward(ascent, params, x)
-    loss, g = loss_and_logit_grad(forward_pass)
+    loss, g = loss_and_cotangent(forward_pass)
     moved = _add_multiple(params, *_ascent_step(param_grads(forward_pass, g), rho))
     return loss, _descent_grads(run_forward(descent, moved, y))
 
@@ -148,7 +148,7 @@ def _joint_passes(
     currents = x.multiply(params[0].w)
     # A forward pass overwrites its currents; the second needs those of the first if y is x.
     forward_pass = run_forward(ascent, params, x, currents.copy() if y is x else currents)
-    loss, g = loss_and_logit_grad(forward_pass)
+    loss, g = loss_and_cotangent(forward_pass)
     (chunk,) = backward_chunks(forward_pass, g)
     delta, upper = chunk.deltas[0], upper_weight_grads(chunk)
     change = x.multiply_weight_grad(x, delta)  # of the currents, per unit of step: (X X') Delta
@@ -173,7 +173,7 @@ def _joint_passes(
 
 def _descent_grads(forward_pass: ForwardPass) -> Params:
     """The gradients of the second pass."""
-    return param_grads(forward_pass, loss_and_logit_grad(forward_pass)[1])
+    return param_grads(forward_pass, loss_and_cotangent(forward_pass)[1])
 
 
 def global_norm(grads: Params) -> float:

@@ -1,0 +1,132 @@
+"""Convolution of images: the same small window of weights over all places."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from refsast.arrays import Array, Integers, is_positive_int
+from refsast.model.connections.windows import (
+    Pair,
+    Shape,
+    add_windows,
+    as_pair,
+    count_windows,
+    look_up,
+    require_image,
+    window_index,
+)
+
+
+@dataclass(frozen=True)
+class Conv2d:
+    """What PyTorch calls so: a cross-correlation, the kernel not flipped::
+
+        out[o, y, x] = b[o] + sum over c, i, j of w[o, c, i, j] a[c, s y + d i - p, s x + d j - p]
+
+    with zeros outside of the image; c runs over the channels of the group of o.
+
+    Attributes
+    ----------
+    channels : int
+        Channels that come out. Positive.
+    kernel : int or (int, int)
+        Height and width of the window.
+    stride, padding, dilation : int or (int, int)
+        Step between windows, zeros added at each side, step between pixels of a window.
+    groups : int
+        Into how many parts channels are divided, each with windows of its own; divides the channels
+        that come in and out.
+
+    References
+    ----------
+    PyTorch ``torch.nn.Conv2d``, whose weights are these.
+
+    Examples
+    --------
+    >>> import refsast as rs
+    >>> conv = rs.Conv2d(12, 5)
+    >>> conv.output_shape((2, 34, 34)), conv.weight_shape((2, 34, 34))
+    ((12, 30, 30), (12, 2, 5, 5))
+    >>> conv.output_shape((2, 4, 34))
+    Traceback (most recent call last):
+    ValueError: kernel must fit into the image, got height 1 * (5 - 1) + 1 = 5 over 4 + 2 * 0 = 4
+    """
+
+    channels: int
+    kernel: int | Pair
+    stride: int | Pair = 1
+    padding: int | Pair = 0
+    dilation: int | Pair = 1
+    groups: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("channels", "groups"):
+            if not is_positive_int(getattr(self, name)):
+                value = getattr(self, name)
+                raise ValueError(f"{name} must be a positive integer, got {value!r}")
+        for name, least in (("kernel", 1), ("stride", 1), ("padding", 0), ("dilation", 1)):
+            object.__setattr__(self, name, as_pair(getattr(self, name), name, least))
+        if self.channels % self.groups:
+            raise ValueError(f"groups must divide channels {self.channels}, got {self.groups}")
+
+    @property
+    def _geometry(self) -> tuple[Pair, Pair, Pair, Pair]:
+        return self.kernel, self.stride, self.padding, self.dilation  # pyright: ignore[reportReturnType]
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Return channels, height and width of what comes out of an image of this shape."""
+        channels, height, width = require_image(shape, "Conv2d")
+        if channels % self.groups:
+            raise ValueError(
+                f"groups must divide the channels that come in, {channels}, got {self.groups}"
+            )
+        return (self.channels, *count_windows((height, width), *self._geometry))
+
+    def weight_shape(self, shape: Shape) -> Shape:
+        """Return ``(channels, channels in / groups, kernel height, kernel width)``."""
+        return (self.channels, shape[0] // self.groups, *self._geometry[0])
+
+    def _columns(self, a: Array, shape: Shape) -> Array:
+        """All windows, (rows, channels in * places, windows): what one product needs."""
+        index = window_index(require_image(shape, "Conv2d"), *self._geometry)
+        return look_up(a, index.reshape(-1, index.shape[2]))
+
+    def _matrix(self, w: Array, shape: Shape) -> Array:
+        """The weights as one matrix (channels, channels in * places), zero across groups."""
+        flat = w.reshape(1, -1)
+        return look_up(flat, self._weight_index(shape)).reshape(self.channels, -1)
+
+    def _weight_index(self, shape: Shape) -> Integers:
+        """Which weight each entry of the matrix is, -1 where it belongs to another group."""
+        out, inside, *kernel = self.weight_shape(shape)
+        places = int(np.prod(kernel))
+        index = np.full((self.groups, out // self.groups, self.groups, inside * places), -1)
+        group = np.arange(self.groups)
+        index[group, :, group] = np.arange(out * inside * places).reshape(
+            self.groups, out // self.groups, -1
+        )
+        return index.reshape(out, -1)
+
+    def __call__(self, w: Array, b: Array | None, a: Array, shape: Shape) -> Array:
+        """Return the convolution, (rows, channels * windows)."""
+        current = self._matrix(w, shape) @ self._columns(a, shape)
+        if b is not None:
+            current = current + b.reshape(self.channels, 1)
+        return current.reshape(a.shape[0], -1)
+
+    def transpose(self, w: Array, g: Array, shape: Shape) -> Array:
+        """Return the cotangent of `a`, (rows, n_in), of that of the value."""
+        image = require_image(shape, "Conv2d")
+        columns = self._matrix(w, shape).T @ g.reshape(len(g), self.channels, -1)
+        places = columns.reshape(len(g), image[0], -1, columns.shape[2])
+        return add_windows(places, image, *self._geometry)
+
+    def weight_grad(self, g: Array, a: Array, shape: Shape) -> Array:
+        """Return the cotangent of `w`."""
+        columns = self._columns(a, shape).transpose(0, 2, 1)
+        matrix = np.matmul(g.reshape(len(g), self.channels, -1), columns).sum(axis=0)
+        return matrix[self._weight_index(shape) >= 0].reshape(self.weight_shape(shape))
+
+    def bias_grad(self, g: Array, shape: Shape) -> Array:
+        """Return the cotangent of `b`, (channels,)."""
+        return g.reshape(len(g), self.channels, -1).sum(axis=(0, 2))

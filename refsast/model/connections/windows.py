@@ -1,0 +1,104 @@
+"""Sliding windows over flat images: which pixels each window sees."""
+
+from functools import lru_cache
+from typing import TypeAlias
+
+import numpy as np
+
+from refsast.arrays import Array, Integers, is_int
+
+Shape: TypeAlias = tuple[int, ...]
+Pair: TypeAlias = tuple[int, int]
+SIDES = ("height", "width")
+
+
+def as_pair(value: int | Pair, name: str, least: int = 1) -> Pair:
+    """Return one number per side; one alone counts for both. Raises ValueError below `least`."""
+    pair = value if isinstance(value, tuple) else (value, value)
+    if len(pair) != 2 or not all(is_int(n, least) for n in pair):
+        raise ValueError(f"{name} must be an integer of at least {least}, or two, got {value!r}")
+    return pair
+
+
+def require_image(shape: Shape, what: str) -> tuple[int, int, int]:
+    """Return an image's channels, height and width. Raises ValueError if `shape` is none."""
+    if len(shape) != 3:
+        raise ValueError(f"{what} must come after an image (channels, height, width), got {shape}")
+    return shape[0], shape[1], shape[2]
+
+
+def count_windows(size: Pair, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Pair:
+    """Return how many windows fit into each side, ``(n + 2 p - d (k - 1) - 1) // s + 1``.
+
+    Raises ValueError, with the arithmetic, where none does.
+    """
+    counts = []
+    for side, n, k, s, p, d in zip(SIDES, size, kernel, stride, padding, dilation, strict=True):
+        span = d * (k - 1) + 1
+        if span > n + 2 * p:
+            raise ValueError(
+                f"kernel must fit into the image, got {side} {d} * ({k} - 1) + 1 = {span} "
+                f"over {n} + 2 * {p} = {n + 2 * p}"
+            )
+        counts.append((n + 2 * p - span) // s + 1)
+    return counts[0], counts[1]
+
+
+@lru_cache(maxsize=64)
+def window_index(
+    shape: tuple[int, int, int], kernel: Pair, stride: Pair, padding: Pair, dilation: Pair
+) -> Integers:
+    """Return which entry of a flat image each place of each window is, -1 for the padding.
+
+    Shape (channels, kernel height * kernel width, windows); places and windows are row-major.
+    """
+    channels, height, width = shape
+    rows, columns = count_windows((height, width), kernel, stride, padding, dilation)
+    y, x = (
+        s * np.arange(count)[:, None] + d * np.arange(k) - p
+        for count, k, s, p, d in zip(
+            (rows, columns), kernel, stride, padding, dilation, strict=True
+        )
+    )
+    y, x = y.T[:, None, :, None], x.T[None, :, None, :]  # place, place, window, window
+    inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
+    places = np.where(inside, y * width + x, -1).reshape(-1, rows * columns)
+    first = height * width * np.arange(channels)[:, None, None]
+    index = np.where(places >= 0, places + first, -1)
+    index.flags.writeable = False  # it is shared by all that ask for it
+    return index
+
+
+def look_up(a: Array, index: Integers, outside: float = 0.0) -> Array:
+    """Return (rows, *index.shape) entries of a matrix, `outside` where the index is -1.
+
+    On the tape, too.
+    """
+    beyond = index < 0
+    if not beyond.any():
+        return np.take(a, index, axis=-1)
+    # Anything, masked below; not all the same, which the tape would have to add up in one place.
+    anything = np.arange(index.size).reshape(index.shape) % a.shape[1]
+    taken = np.take(a, np.where(beyond, anything, index), axis=-1)
+    return np.where(beyond, outside, taken)
+
+
+def add_windows(
+    g: Array, shape: tuple[int, int, int], kernel: Pair, stride: Pair, padding: Pair, dilation: Pair
+) -> Array:
+    """Return (rows, pixels): what each pixel receives of all windows that see it, the transpose.
+
+    `g` is (rows, channels, kernel height * kernel width, windows).
+    """
+    channels, height, width = shape
+    down, across = count_windows((height, width), kernel, stride, padding, dilation)
+    padded = np.zeros((len(g), channels, height + 2 * padding[0], width + 2 * padding[1]), g.dtype)
+    # One place of all windows at a time: no two of them are the same pixel.
+    for place, (i, j) in enumerate(np.ndindex(*kernel)):
+        y, x = dilation[0] * i, dilation[1] * j
+        seen = padded[
+            :, :, y : y + stride[0] * down : stride[0], x : x + stride[1] * across : stride[1]
+        ]
+        seen += g[:, :, place].reshape(len(g), channels, down, across)
+    inside = padded[:, :, padding[0] : padding[0] + height, padding[1] : padding[1] + width]
+    return inside.reshape(len(g), -1)

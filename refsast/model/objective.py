@@ -1,0 +1,120 @@
+"""From the spikes of the last layer to the loss, for every readout and loss, and back by hand.
+
+Most networks need less: a readout that is linear in time and the cross entropy of its logits, which
+`gradient.bptt` writes out.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from refsast.arrays import Array, Integers
+from refsast.model.loss import (
+    CrossEntropy,
+    MeanSquaredRate,
+    StepCrossEntropy,
+    cross_entropy,
+    loss_and_cotangent,
+    one_hot,
+)
+from refsast.model.network import Network
+from refsast.model.output_potential import (
+    mark_largest,
+    output_potentials,
+    output_potentials_back,
+)
+from refsast.model.params import Layer, Params
+from refsast.model.readout import (
+    LeakyReadout,
+    MaxPotential,
+    SpikeRate,
+    affine,
+    mean_populations,
+    pool,
+    spread_populations,
+)
+from refsast.model.unroll import readout_logits
+
+
+def is_usual(network: Network) -> bool:
+    """Whether the loss is the cross entropy of logits that are linear in the spikes."""
+    linear = not isinstance(network.readout, MaxPotential)
+    return linear and isinstance(network.loss, CrossEntropy)
+
+
+def objective(network: Network, params: Params, s: Array, y: Integers) -> Array:
+    """Return the loss, from the spikes of the last layer (time, batch, n); on the tape, too."""
+    if isinstance(network.loss, StepCrossEntropy):
+        z = step_logits(network, params, s)
+        return cross_entropy(z.reshape(-1, z.shape[-1]), np.tile(y, s.shape[0]))
+    logits = readout_logits(network, params, s)
+    if isinstance(network.loss, MeanSquaredRate):
+        excess = logits / _gain(network) - _target_rates(network, y)
+        return np.mean(excess * excess)  # pyright: ignore[reportReturnType]
+    return cross_entropy(logits, y)
+
+
+def step_logits(network: Network, params: Params, s: Array) -> Array:
+    """Return what the readout says at each step, (time, batch, classes)."""
+    readout = network.readout
+    if isinstance(readout, SpikeRate):
+        return readout.gain * mean_populations(readout, s)
+    leak = readout.leak if isinstance(readout, LeakyReadout) else 0.0
+    return output_potentials(leak, params[-1], s)
+
+
+def objective_back(
+    network: Network, params: Params, s: Array, y: Integers
+) -> tuple[Array, Array, Params]:
+    """Return the loss, its cotangent of the spikes, and the gradients of the readout, by hand."""
+    readout, time = network.readout, len(s)
+    if isinstance(network.loss, StepCrossEntropy):
+        z = step_logits(network, params, s)
+        loss, g = loss_and_cotangent(z.reshape(-1, z.shape[-1]), np.tile(y, time))
+        return loss, *_steps_back(network, params, s, g.reshape(z.shape))
+    if isinstance(readout, MaxPotential):
+        v = output_potentials(readout.leak, params[-1], s)
+        marks = mark_largest(v)
+        loss, g = loss_and_cotangent(np.where(marks, v, 0.0).sum(axis=0), y)
+        g_s, layer = output_potentials_back(readout.leak, params[-1], s, marks * g)
+        return loss, g_s, (layer,)
+    alpha = readout.time_weights(time)
+    pooled = pool(readout, s)
+    if isinstance(readout, SpikeRate):
+        logits = mean_populations(readout, pooled)
+        loss, g = _logits_back(network, logits, y)
+        spread = spread_populations(readout, g)
+        return loss, np.einsum("t,bi->tbi", alpha, spread), ()
+    loss, g = _logits_back(network, affine(readout, params[-1], pooled, time), y)
+    layer = Layer(g.T @ pooled, None if params[-1].b is None else g.sum(axis=0) * alpha.sum())
+    return loss, np.einsum("t,bi->tbi", alpha, g @ params[-1].w), (layer,)
+
+
+def _logits_back(network: Network, logits: Array, y: Integers) -> tuple[Array, Array]:
+    if not isinstance(network.loss, MeanSquaredRate):
+        return loss_and_cotangent(logits, y)
+    excess = logits / _gain(network) - _target_rates(network, y)
+    loss: Any = np.mean(excess * excess)
+    return loss, 2.0 * excess / (excess.size * _gain(network))
+
+
+def _steps_back(network: Network, params: Params, s: Array, g: Array) -> tuple[Array, Params]:
+    """What spikes and readout receive of `g`, the cotangent of `step_logits`."""
+    readout = network.readout
+    if isinstance(readout, SpikeRate):
+        return readout.gain * spread_populations(readout, g), ()
+    leak = readout.leak if isinstance(readout, LeakyReadout) else 0.0
+    g_s, layer = output_potentials_back(leak, params[-1], s, g)
+    return g_s, (layer,)
+
+
+def _gain(network: Network) -> float:
+    assert isinstance(network.readout, SpikeRate)
+    return network.readout.gain
+
+
+def _target_rates(network: Network, y: Integers) -> Array:
+    """The rates that `MeanSquaredRate` wants, (batch, classes)."""
+    loss = network.loss
+    assert isinstance(loss, MeanSquaredRate)
+    return loss.wrong + (loss.right - loss.wrong) * one_hot(y, network.classes)
