@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from refsast.arrays import Array, as_array, is_positive_int
 from refsast.model.connections.chain import (
     Chain,
+    Connection,
     read_chain,
     size,
     trace_shapes,
@@ -88,6 +89,8 @@ class Network:
         if not isinstance(sizes, Sequence) or len(sizes) < 2:
             raise ValueError(f"sizes must be two or more positive integers, got {sizes!r}")
         if self.connections is None and not all(map(is_positive_int, sizes)):
+            if not any(isinstance(entry, Connection | tuple | list) for entry in sizes):
+                raise ValueError(f"sizes must be two or more positive integers, got {sizes!r}")
             sizes = self._read_connections()
         object.__setattr__(self, "sizes", tuple(sizes))  # a list would make the record mutable
         self._require_connections()

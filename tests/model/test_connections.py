@@ -288,7 +288,7 @@ def network(*sizes: object) -> rs.Network:
         ),
         (lambda: network(4, ()), "layer 1 must have one Dense or Conv2d, got 0"),
         (
-            lambda: network(4, 3, 2.5),
+            lambda: network((1, 2, 2), 3, 2.5),
             "layer 2 must be made of positive integers or connections such as Conv2d, got 2.5",
         ),
         (

@@ -41,10 +41,9 @@ SPECS = {  # a call, and its message in full
         NETWORK, sizes=(2, 3.0)
     ),
     "neuron must be one per spiking layer, 2, got 1": lambda: replace(NETWORK, neuron=(NEURON,)),
-    "neuron must be a LIF or a tuple of them, got (1, 2)": lambda: replace(NETWORK, neuron=(1, 2)),
-    "readout must be SpikeRate, LinearReadout or LeakyReadout, got None": lambda: replace(
-        NETWORK, readout=None
-    ),
+    "neuron must be a LIF, a GLIF or a tuple, got (1, 2)": lambda: replace(NETWORK, neuron=(1, 2)),
+    "readout must be SpikeRate, LinearReadout, LeakyReadout, LastPotential or MaxPotential, "
+    "got None": lambda: replace(NETWORK, readout=None),
 }
 
 

@@ -88,9 +88,14 @@ def scale_layers(params: Params, exponents: Sequence[int]) -> Params:
     )
 
 
-def _rate_net(sizes: tuple[int, ...], neuron: LIF | tuple[LIF, ...], **more: bool) -> Network:
+def _rate_net(
+    sizes: tuple[int, ...],
+    neuron: LIF | tuple[LIF, ...],
+    bias: bool = False,
+    recurrent: bool = False,
+) -> Network:
     """A network with a `SpikeRate` readout, without biases unless asked for."""
-    return Network(sizes, neuron, SpikeRate(4.0), **{"bias": False, **more})
+    return Network(sizes, neuron, SpikeRate(4.0), bias=bias, recurrent=recurrent)
 
 
 MIXED = (
