@@ -9,7 +9,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-collect_ignore = ["mutate.py", "bench", "crosscheck/torch_faults.py"]  # programs, not tests
+collect_ignore = [
+    "mutate.py",
+    "bench",
+    "crosscheck/torch_faults.py",
+    "crosscheck/case_kinds.py",
+]  # programs, not tests
 
 settings.register_profile(
     "ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]

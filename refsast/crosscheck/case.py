@@ -15,7 +15,7 @@ from refsast.arrays import Array, Integers
 from refsast.crosscheck.containers import NOTHING_FLOWS, arrange_grads
 from refsast.crosscheck.foreign_arrays import require_real_array
 from refsast.model.network import Network
-from refsast.model.params import ARRAY_NAMES, Layer, Params, map_params
+from refsast.model.params import WEIGHTS, Layer, Params, map_params
 from refsast.model.synapse import Synapse
 from refsast.model.validation import validate
 
@@ -319,8 +319,8 @@ def _read_params(grads: object, network: Network, steps: int, read: Callable[...
 
 
 def list_extras(names: Iterable[object]) -> list[str]:
-    """Return the names, of those in a mapping, that no `Layer` has."""
-    return [str(name) for name in names if name not in ARRAY_NAMES]
+    """Return the names, of those in a mapping, that no layer of LIF neurons has."""
+    return [str(name) for name in names if name not in WEIGHTS]
 
 
 def _describe(value: object) -> str:

@@ -6,16 +6,16 @@ Rule 1: whatever somebody else's code raises becomes one line, a ValueError; onl
 
 import importlib
 from functools import reduce
-from typing import Any
 
 from refsast.crosscheck.case import Case, Factory, Implementation, call_foreign, describe_error
 
 
-def load_object(spec: str, name: str = "impl") -> object:
+def load_object(spec: str, name: str = "impl", kind: str = "name") -> object:
     """Return what a text such as ``package.module:name`` names.
 
-    `name` is what the text is called where it comes from. The attribute path may have dots. Raises
-    ValueError if there is no colon, the module does not import, or it has no such attribute.
+    `name` is what the text is called where it comes from, `kind` what it names. The attribute path
+    may have dots. Raises ValueError if there is no colon, the module does not import, or it has no
+    such attribute.
 
     Examples
     --------
@@ -27,7 +27,7 @@ def load_object(spec: str, name: str = "impl") -> object:
     """
     module, colon, path = spec.partition(":")
     if not (colon and _is_attribute_path(module) and _is_attribute_path(path)):
-        raise ValueError(f"{name} must be written package:name, got {spec!r}")
+        raise ValueError(f"{name} must be written package:{kind}, got {spec!r}")
     try:
         found = importlib.import_module(module)
     except (Exception, SystemExit) as error:
@@ -41,7 +41,7 @@ def load_object(spec: str, name: str = "impl") -> object:
 
 def load_factory(spec: str, name: str = "impl") -> Factory:
     """Return the factory that a text names, as `load_object`; raises ValueError if it is none."""
-    factory: Any = load_object(spec, name)
+    factory = load_object(spec, name, "factory")
     if not callable(factory):
         path, kind = spec.partition(":")[2], type(factory).__name__
         raise ValueError(f"{name} must name a callable, got {path!r}, a {kind}")

@@ -23,7 +23,7 @@ from refsast.model.glif import GLIF
 from refsast.model.learned import Learned
 from refsast.model.lif import LIF
 from refsast.model.loss import CrossEntropy, Loss, MeanSquaredRate, StepCrossEntropy
-from refsast.model.params import Layer, Params, flatten
+from refsast.model.params import WEIGHTS, Layer, Params, flatten
 from refsast.model.readout import LastPotential, MaxPotential, Readout, SpikeRate
 from refsast.model.spike import Spike
 
@@ -291,7 +291,7 @@ def init(network: Network, rng: np.random.Generator | int) -> Params:
         raise ValueError(f"rng must be a numpy Generator or a seed, got {rng!r}")
 
     def draw(i: int, part: str, shapes: dict[str, tuple[int, ...]]) -> Array:
-        if part not in ("w", "b", "v"):
+        if part not in WEIGHTS:
             return learned_numbers(network.neurons[i])[part].initial(network.sizes[i + 1])
         # A bias has that of its weights; every pixel of a window counts.
         fan_in = int(np.prod(shapes["v" if part == "v" else "w"][1:]))

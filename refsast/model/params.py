@@ -47,8 +47,8 @@ class Layer:
 
 
 Params: TypeAlias = tuple[Layer, ...]
-# The order in the flat vector.
-ARRAY_NAMES = ("w", "b", "v", "leak", "threshold", "synapse_leak", "start")
+WEIGHTS = ("w", "b", "v")  # what layers of LIF neurons have
+ARRAY_NAMES = (*WEIGHTS, "leak", "threshold", "synapse_leak", "start")  # as in the flat vector
 
 
 def flatten(params: Params) -> Array:

@@ -318,8 +318,8 @@ def test_a_first_gradient_of_nothing_but_rounding_is_left_out():
 
 
 LOADS = {
-    "mine": "impl must be written package:name, got 'mine'",
-    "mine:": "impl must be written package:name, got 'mine:'",
+    "mine": "impl must be written package:factory, got 'mine'",
+    "mine:": "impl must be written package:factory, got 'mine:'",
     "no_such_module:f": "impl must name a module that can be imported, got 'no_such_module': "
     "ModuleNotFoundError: No module named 'no_such_module'",
     "operator:no.such": "impl must name something in operator, got 'no.such'",
