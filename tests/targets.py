@@ -61,9 +61,10 @@ PROOFS = tuple(
 TARGETS = (
     Target(
         "refsast/gradient/bptt.py",
-        ("loss_and_grad", "backward_lif"),
+        ("loss_and_grad",),
         ("tests/gradient/test_bptt.py", MIXED, *ONE),
     ),
+    Target("refsast/gradient/extended.py", ("loss_and_grad",), (MIXED, *ONE)),
     Target("refsast/gradient/fast/kernels.py", tuple(KERNELS.split()), (*GRADIENT, *PATHS)),
     Target("refsast/gradient/fast/layer.py", ("initial_state", "forward", "backward"), GRADIENT),
     Target("refsast/gradient/fast/network.py", tuple(NETWORK.split()), (*GRADIENT, *PATHS)),

@@ -4,11 +4,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from refsast.arrays import Array
-from refsast.gradient.glif import rerun_glif
-from refsast.model import GLIF, LIF, Layer, Network, Params
-from refsast.model.objective import objective_back
+from refsast.gradient import extended
+from refsast.model import Layer, Network, Params
+from refsast.model.loss import loss_and_cotangent
+from refsast.model.network import describe_extension
 from refsast.model.spike import first_derivative
-from refsast.model.unroll import connection_grads, unroll
+from refsast.model.unroll import unroll
 from refsast.model.validation import validate_float64
 from refsast.spikes import Spikes
 
@@ -45,35 +46,28 @@ def loss_and_grad(
     True
     """
     params, x, y = validate_float64(network, params, x, y)
+    if describe_extension(network):  # convolutions and the like: on a page of their own
+        return extended.loss_and_grad(network, params, x, y)
     trace = unroll(network, params, x)
-    loss, g, readout_grads = objective_back(network, params, trace.s[-1], y)
-    grads, below = list(readout_grads), (x, *trace.s)
-    g_s = [np.zeros(s.shape) for s in below[:-1]] + [g]  # what the spikes of each layer receive
+    loss, g = loss_and_cotangent(trace.logits, y)
+    alpha, grads = network.readout.time_weights(len(x)), []
+    if network.readout.n_out is not None:  # logits = sum_t alpha_t (W_o s_t + b_o)
+        w = np.einsum("t,bi,tbj->ij", alpha, g, trace.s[-1])
+        grads = [Layer(w, g.sum(axis=0) * alpha.sum() if network.bias else None)]
+        g = g @ params[-1].w
+    g = np.einsum("t,bi->tbi", alpha, g)
     for i, neuron in reversed(list(enumerate(network.neurons))):
-        layer, s, learned = params[i], trace.s[i], {}
-        if isinstance(neuron, GLIF):  # has a page of its own
-            delta, learned = rerun_glif(network, i, layer, below[: i + 1], g_s[i + 1])
-        else:
-            delta = backward_lif(neuron, layer, trace.u[i], s, g_s[i + 1])
-        if network.connections is None:
-            w, b = np.einsum("tbi,tbj->ij", delta, below[i]), delta.sum(axis=(0, 1))
-            in_s = {i: delta @ layer.w}
-        else:  # convolutions, pooling, skips
-            w, b, in_s = connection_grads(network, i, layer, below, delta)
+        layer, a, u, s = params[i], (x, *trace.s)[i], trace.u[i], trace.s[i]
+        delta, later = np.empty_like(u), np.zeros_like(u[0])  # nothing follows the last step
+        for t in reversed(range(len(u))):
+            slope = first_derivative(neuron.spike)(u[t] - neuron.threshold)
+            dr_du, dr_ds = neuron.reset.partials(neuron.leak, neuron.threshold, u[t], s[t])
+            ds = g[t] if neuron.detach_reset else g[t] + dr_ds * later  # detached: as if dr/ds = 0
+            ds = ds if layer.v is None else ds + later @ layer.v
+            later = delta[t] = slope * ds + dr_du * later
+        w = np.einsum("tbi,tbj->ij", delta, a)
+        b = None if layer.b is None else delta.sum(axis=(0, 1))
         v = None if layer.v is None else np.einsum("tbi,tbj->ij", delta[1:], s[:-1])
-        grads.insert(0, Layer(w, None if layer.b is None else b, v, **learned))
-        for j, received in in_s.items():
-            g_s[j] += received
+        grads.insert(0, Layer(w, b, v))
+        g = delta @ layer.w
     return loss, tuple(grads)
-
-
-def backward_lif(neuron: LIF, layer: Layer, u: Array, s: Array, g: Array) -> Array:
-    """Return delta, (time, batch, n), of one layer, from what its spikes receive, `g`."""
-    delta, later = np.empty_like(u), np.zeros_like(u[0])  # nothing follows the last step
-    for t in reversed(range(len(u))):
-        slope = first_derivative(neuron.spike)(u[t] - neuron.threshold)
-        dr_du, dr_ds = neuron.reset.partials(neuron.leak, neuron.threshold, u[t], s[t])
-        ds = g[t] if neuron.detach_reset else g[t] + dr_ds * later  # detached: as if dr/ds = 0
-        ds = ds if layer.v is None else ds + later @ layer.v
-        later = delta[t] = slope * ds + dr_du * later
-    return delta

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from refsast.arrays import Array
-from refsast.model.glif import GLIF, constants, numbers_of
+from refsast.model.glif import GLIF, as_glif, constants, numbers_of
 from refsast.model.glif_step import State, unroll_glif
 from refsast.model.learned import resolve_back
 from refsast.model.network import Network
@@ -105,7 +105,7 @@ def rerun_glif(
 
     `earlier` are the input and the spikes of all layers below, `g` what its spikes receive.
     """
-    neuron: Any = network.neurons[i]
+    neuron = as_glif(network.neurons[i])
     states = unroll_glif(neuron, layer, layer_currents(network, i, layer, earlier))
     grads = backward_glif(neuron, layer, states, g)
     return grads.delta, grads.learned

@@ -13,6 +13,7 @@ from refsast.arrays import (
     require_positive,
 )
 from refsast.model.learned import Learned, Number, resolve
+from refsast.model.lif import LIF
 from refsast.model.params import Layer
 from refsast.model.reset import Reset, ToZero
 from refsast.model.spike import Spike
@@ -163,6 +164,13 @@ def _require_numbers(value: Number, name: str) -> None:
             require_fraction(number, name)
         if sigmoid and not 0.0 < number < 1.0:
             raise ValueError(f"{name} must lie inside (0, 1) for a sigmoid, got {number!r}")
+
+
+def as_glif(neuron: LIF | GLIF) -> GLIF:
+    """Return a neuron as the general one."""
+    if isinstance(neuron, GLIF):
+        return neuron
+    return GLIF(neuron.leak, neuron.threshold, neuron.spike, neuron.reset, neuron.detach_reset)
 
 
 def numbers_of(neuron: GLIF) -> dict[str, Number]:

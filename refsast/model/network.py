@@ -155,10 +155,15 @@ class Network:
 
     def _trace_chains(self, image: Shape) -> list[list[Shape]]:
         earlier, traced = [image], []
-        for i, chain in enumerate(self.connections or (), 1):
+        for i, chain in enumerate(self.chains, 1):
             traced.append(trace_shapes(chain, earlier[-1], earlier, i))
             earlier.append(traced[-1][-1])
         return traced
+
+    @property
+    def chains(self) -> tuple[Chain, ...]:
+        """What leads to each spiking layer."""
+        return self.connections or tuple((Dense(n),) for n in self.sizes[1:])
 
     @cached_property
     def chain_shapes(self) -> list[list[Shape]]:

@@ -118,9 +118,8 @@ def connection_grads(
     """
     time, batch = delta.shape[:2]
     rows = [a.reshape(time * batch, -1) for a in earlier[: i + 1]]
-    assert network.connections is not None
     grads = transpose_chain(
-        network.connections[i],
+        network.chains[i],
         network.chain_shapes[i],
         layer,
         rows,
