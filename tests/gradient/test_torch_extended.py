@@ -160,7 +160,8 @@ def torch_gradients(case: Problem, fire=sigma):
     ]
     x = torch.tensor(case.x, requires_grad=True)
     value = loss_of(case, layers, x, fire)
-    value.backward()
+    if value.requires_grad:  # else nothing that fires depends on anything: all gradients are zero
+        value.backward()
     grads = tuple(rs.Layer(**{k: leaf_grad(a) for k, a in layer.items()}) for layer in layers)
     return value.item(), grads, leaf_grad(x)
 
