@@ -13,7 +13,8 @@ from importlib import import_module
 __version__ = "0.2.0"
 
 _HOMES = {
-    "refsast.crosscheck.case": ("Answer", "Case", "Implementation", "Unsupported"),
+    "refsast.crosscheck.case": ("Answer", "Case"),
+    "refsast.crosscheck.implementation": ("Implementation", "Unsupported"),
     "refsast.crosscheck.check": ("Report", "check"),
     "refsast.crosscheck.harder": ("harder",),
     "refsast.crosscheck.integrability": ("Verdict", "integrable"),

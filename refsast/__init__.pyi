@@ -2,11 +2,11 @@
 
 from refsast.crosscheck.case import Answer as Answer
 from refsast.crosscheck.case import Case as Case
-from refsast.crosscheck.case import Implementation as Implementation
-from refsast.crosscheck.case import Unsupported as Unsupported
 from refsast.crosscheck.check import Report as Report
 from refsast.crosscheck.check import check as check
 from refsast.crosscheck.harder import harder as harder
+from refsast.crosscheck.implementation import Implementation as Implementation
+from refsast.crosscheck.implementation import Unsupported as Unsupported
 from refsast.crosscheck.integrability import Verdict as Verdict
 from refsast.crosscheck.integrability import integrable as integrable
 from refsast.data import Events as Events

@@ -22,7 +22,7 @@ _columns _matrix _weight_index __call__ transpose weight_grad bias_grad output_s
 weight_shape
 """
 NETWORK = """
-chunks logits run_forward _run_chunk _potential_bound backward_chunks _backward_layers param_grads
+run_forward _run_chunk _potential_bound backward_chunks _backward_layers param_grads
 upper_weight_grads layer_grads _recurrent_grad readout_grads _spike_cotangents _backward_layer
 """
 INPUTS = """
@@ -67,6 +67,7 @@ TARGETS = (
     Target("refsast/gradient/extended.py", ("loss_and_grad",), (MIXED, *ONE)),
     Target("refsast/gradient/fast/kernels.py", tuple(KERNELS.split()), (*GRADIENT, *PATHS)),
     Target("refsast/gradient/fast/layer.py", ("initial_state", "forward", "backward"), GRADIENT),
+    Target("refsast/gradient/fast/records.py", ("chunks", "logits"), (*GRADIENT, *PATHS)),
     Target("refsast/gradient/fast/network.py", tuple(NETWORK.split()), (*GRADIENT, *PATHS)),
     Target("refsast/gradient/fast/inputs.py", tuple(INPUTS.split()), (*GRADIENT, *PATHS, PASSES)),
     Target("refsast/gradient/fast/sam.py", tuple(FAST_SAM.split()), (PASSES,)),

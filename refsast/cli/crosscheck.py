@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from refsast.cli.common import Commands, file_path, natural, progress_bar
-from refsast.crosscheck.case import Case, Factory, Unsupported
+from refsast.crosscheck.case import Case, Factory
 from refsast.crosscheck.check import Report, check
 from refsast.crosscheck.compare import Stage
 from refsast.crosscheck.factory import build, load_factory
 from refsast.crosscheck.golden.comparison import compare
 from refsast.crosscheck.golden.reader import SHIPPED_SET, export, read_golden, read_index
+from refsast.crosscheck.implementation import Unsupported
 from refsast.crosscheck.integrability import VerdictKind, integrable
 from refsast.experiment.html_document import encode_png
 from refsast.experiment.tables import align_columns

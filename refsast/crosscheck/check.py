@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from refsast.crosscheck.case import Case, Gradient, Implementation, require_callable
+from refsast.crosscheck.case import Case
 from refsast.crosscheck.compare import (
     Examination,
     Stage,
@@ -18,6 +18,7 @@ from refsast.crosscheck.diagnose.attribution import Cause, Explanation, attribut
 from refsast.crosscheck.diagnose.localise import Location, first_difference, locate
 from refsast.crosscheck.diagnose.observations import observe
 from refsast.crosscheck.diagnose.places import probe
+from refsast.crosscheck.implementation import Gradient, Implementation, require_callable
 from refsast.crosscheck.power import Power, measure_power
 from refsast.crosscheck.tolerance import MAX_SHARE, STAGES
 from refsast.model.network import require_plain

@@ -9,14 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from refsast.arrays import Array
-from refsast.crosscheck.case import (
-    Answer,
-    Case,
-    Gradient,
-    ask,
-    cast_params,
-    select_recordings,
-)
+from refsast.crosscheck.case import Answer, Case, ask, cast_params, select_recordings
+from refsast.crosscheck.implementation import Gradient
 from refsast.crosscheck.tolerance import (
     FACTOR,
     STAGES,

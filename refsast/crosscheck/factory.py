@@ -7,7 +7,8 @@ Rule 1: whatever somebody else's code raises becomes one line, a ValueError; onl
 import importlib
 from functools import reduce
 
-from refsast.crosscheck.case import Case, Factory, Implementation, call_foreign, describe_error
+from refsast.crosscheck.case import Case, Factory
+from refsast.crosscheck.implementation import Implementation, call_foreign, describe_error
 
 
 def load_object(spec: str, name: str = "impl", kind: str = "name") -> object:

@@ -11,7 +11,7 @@ from refsast.arrays import Array, Integers
 from refsast.experiment.record import Config, Data
 from refsast.gradient import fast
 from refsast.model import Network, Params, flatten
-from refsast.model.network import split_vector
+from refsast.model.vector import split_vector
 from refsast.optim import sam
 from refsast.spikes import Spikes
 

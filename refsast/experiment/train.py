@@ -29,8 +29,8 @@ from refsast.experiment.record import (
 from refsast.experiment.sam_step import Gradient, select_rows, step_gradient
 from refsast.gradient import fast
 from refsast.model import Network, Params, flatten
-from refsast.model.network import keep_in_range, split_vector
 from refsast.model.validation import validate_dataset, validate_params
+from refsast.model.vector import keep_in_range, split_vector
 
 Watch: TypeAlias = Callable[[int, int, Epoch | None], None]
 Observe: TypeAlias = Callable[[int, Params], None]

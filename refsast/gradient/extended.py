@@ -22,7 +22,7 @@ def loss_and_grad(network: Network, params: Params, x: Array, y: Integers) -> tu
     for i in reversed(range(network.depth)):
         layer, s = params[i], trace.s[i]
         delta, learned = rerun_glif(network, i, layer, below[: i + 1], received[i + 1])
-        w, b, in_s = connection_grads(network, i, layer, below, delta)
+        w, b, in_s = connection_grads(network, i, layer, below, delta, input_too=False)
         v = None if layer.v is None else np.einsum("tbi,tbj->ij", delta[1:], s[:-1])
         grads.insert(0, Layer(w, None if layer.b is None else b, v, **learned))
         for j, part in in_s.items():

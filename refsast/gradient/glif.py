@@ -4,7 +4,7 @@ A cotangent of a state is a `State` itself: of each of its arrays what the loss 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
@@ -78,14 +78,13 @@ def backward_glif(
     delta = np.empty((len(g), *states[0].u.shape), states[0].u.dtype)
     totals = {name: np.zeros(delta.shape[-1:], delta.dtype) for name in numbers}
     for t in reversed(range(len(g))):
-        received = State(after.u, after.s + g[t], after.i, after.h, after.a, after.past)
+        received = replace(after, s=after.s + g[t])
         step = backward_step(
             neuron, numbers, states[t], states[t + 1], received, spike or neuron.spike
         )
         delta[t], after = step.current, step.before
         if layer.v is not None:
-            s = after.s + delta[t] @ layer.v
-            after = State(after.u, s, after.i, after.h, after.a, after.past)
+            after = replace(after, s=after.s + delta[t] @ layer.v)
         for name, part in step.numbers.items():
             totals[name] += part
     learned = {
@@ -127,8 +126,9 @@ def backward_step(
     # s = sigma(v) (1 - s_{t-1}) ... (1 - s_{t-k}), and the state after keeps it among its past.
     in_s = g.s + g.past[0] if gates else g.s
     in_past = [*g.past[1:], np.zeros_like(in_s)][: len(gates)]
+    through = in_s * spike(v) if gates else in_s
     for j in range(len(gates)):
-        in_past[j] = in_past[j] - in_s * spike(v) * _product(gates[:j] + gates[j + 1 :])
+        in_past[j] = in_past[j] - through * _product(gates[:j] + gates[j + 1 :])
     in_v = first_derivative(neuron.spike)(v) * in_s * _product(gates)
     in_u, in_a = g.u + in_v, g.a
     # u = r(u, s) + drive

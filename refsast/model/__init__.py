@@ -32,7 +32,7 @@ from refsast.model.glif import GLIF, Adaptation
 from refsast.model.learned import Learned
 from refsast.model.lif import LIF
 from refsast.model.loss import CrossEntropy, MeanSquaredRate, StepCrossEntropy
-from refsast.model.network import Network, init, unflatten
+from refsast.model.network import Network
 from refsast.model.params import Layer, Params, flatten
 from refsast.model.readout import (
     LastPotential,
@@ -47,6 +47,7 @@ from refsast.model.spike import heaviside
 from refsast.model.surrogate import Algebraic, Arctan, FastSigmoid, Logistic, PiecewiseQuadratic
 from refsast.model.synapse import Alpha, Synapse
 from refsast.model.unroll import Trace, run
+from refsast.model.vector import init, unflatten
 
 __all__ = [
     "GLIF",

@@ -45,6 +45,12 @@ class Learned:
     per_neuron: bool = False
     sigmoid: bool = False
 
+    def __post_init__(self) -> None:
+        for name in ("per_neuron", "sigmoid"):
+            value = getattr(self, name)
+            if not isinstance(value, bool):
+                raise ValueError(f"{name} must be True or False, got {value!r}")
+
     def shape(self, n: int) -> tuple[int, ...]:
         """Return the shape of the parameter in a layer of `n` neurons."""
         return (n,) if self.per_neuron or isinstance(self.start, tuple) else ()

@@ -6,9 +6,8 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from refsast.arrays import Array, as_array, is_positive_int
+from refsast.arrays import is_positive_int
 from refsast.model.connections.chain import (
     Chain,
     Connection,
@@ -23,12 +22,10 @@ from refsast.model.glif import GLIF
 from refsast.model.learned import Learned
 from refsast.model.lif import LIF
 from refsast.model.loss import CrossEntropy, Loss, MeanSquaredRate, StepCrossEntropy
-from refsast.model.params import WEIGHTS, Layer, Params, flatten
 from refsast.model.readout import LastPotential, MaxPotential, Readout, SpikeRate
 from refsast.model.spike import Spike
 
 Neuron: TypeAlias = LIF | GLIF
-LOWEST_THRESHOLD = 1e-3  # potential; training keeps learned thresholds from going below
 
 
 @dataclass(frozen=True)
@@ -163,7 +160,9 @@ class Network:
     @property
     def chains(self) -> tuple[Chain, ...]:
         """What leads to each spiking layer."""
-        return self.connections or tuple((Dense(n),) for n in self.sizes[1:])
+        if self.connections is None:
+            return tuple((Dense(n),) for n in self.sizes[1:])
+        return self.connections
 
     @cached_property
     def chain_shapes(self) -> list[list[Shape]]:
@@ -194,7 +193,8 @@ class Network:
     @property
     def shapes(self) -> tuple[dict[str, tuple[int, ...]], ...]:
         """Shapes of the parameters, one ``{"w": ..., "b": ..., "v": ...}`` per layer."""
-        spiking = self._weight_shapes()
+        parts = map(weighted_part, self.chains, self.chain_shapes)
+        spiking = [part.weight_shape(shape) for part, shape in parts]
         plain = [] if self.readout.n_out is None else [(self.classes, self.sizes[-1])]
         # The readout comes last and is never recurrent.
         found = []
@@ -207,13 +207,6 @@ class Network:
                 shapes |= {name: value.shape(n) for name, value in learned}
             found.append(shapes)
         return tuple(found)
-
-    def _weight_shapes(self) -> list[Shape]:
-        """Of the feed-forward weights, one per spiking layer."""
-        if self.connections is None:
-            return list(zip(self.sizes[1:], self.sizes[:-1], strict=True))
-        parts = map(weighted_part, self.connections, self.chain_shapes)
-        return [part.weight_shape(shape) for part, shape in parts]
 
     @property
     def n_params(self) -> int:
@@ -259,118 +252,6 @@ def describe_extension(network: Network) -> str:
     if isinstance(readout, SpikeRate) and readout.population > 1:
         return f"the readout {readout}"
     return "" if isinstance(network.loss, CrossEntropy) else f"the loss {network.loss}"
-
-
-def init(network: Network, rng: np.random.Generator | int) -> Params:
-    """Draw parameters uniformly from ``+-1/sqrt(n_in)``, layer by layer.
-
-    Parameters
-    ----------
-    network : Network
-        What to draw for.
-    rng : numpy.random.Generator or int
-        Source of randomness, which is advanced; or the seed of one.
-
-    Returns
-    -------
-    tuple of Layer
-        float64. Recurrent weights are drawn from ``+-1/sqrt(n_out)``, their own fan-in; what
-        neurons learn begins where `Learned` says.
-
-    Raises
-    ------
-    ValueError
-        If `rng` is neither a Generator nor an integer that is not negative.
-
-    Examples
-    --------
-    >>> import refsast as rs
-    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
-    >>> params = rs.init(network, 0)
-    >>> [layer.w.shape for layer in params], params[0].w.dtype.name
-    ([(3, 2)], 'float64')
-    """
-    if isinstance(rng, int | np.integer) and not isinstance(rng, bool) and rng >= 0:
-        rng = np.random.default_rng(int(rng))
-    if not isinstance(rng, np.random.Generator):
-        raise ValueError(f"rng must be a numpy Generator or a seed, got {rng!r}")
-
-    def draw(i: int, part: str, shapes: dict[str, tuple[int, ...]]) -> Array:
-        if part not in WEIGHTS:
-            return learned_numbers(network.neurons[i])[part].initial(network.sizes[i + 1])
-        # A bias has that of its weights; every pixel of a window counts.
-        fan_in = int(np.prod(shapes["v" if part == "v" else "w"][1:]))
-        return rng.uniform(-1.0, 1.0, shapes[part]) / np.sqrt(fan_in)
-
-    return tuple(
-        Layer(**{part: draw(i, part, shapes) for part in shapes})
-        for i, shapes in enumerate(network.shapes)
-    )
-
-
-def unflatten(network: Network, w: ArrayLike) -> Params:
-    """Return the parameters that `flatten` turned into `w`, as views of it.
-
-    Parameters
-    ----------
-    network : Network
-        Gives the shapes.
-    w : (p,) array
-        The flat vector.
-
-    Returns
-    -------
-    tuple of Layer
-        Views of `w`, of its dtype.
-
-    Raises
-    ------
-    ValueError
-        If `w` does not have shape (p,), or is not finite.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import refsast as rs
-    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
-    >>> params = rs.init(network, 0)
-    >>> again = rs.unflatten(network, rs.flatten(params))
-    >>> bool(np.array_equal(again[0].w, params[0].w))
-    True
-    """
-    return split_vector(network, as_array(w, "w", (network.n_params,)))
-
-
-def split_vector(network: Network, w: Array) -> Params:
-    """`unflatten` without the checks."""
-    layers, start = [], 0
-    for shapes in network.shapes:
-        arrays = {}
-        for part, shape in shapes.items():
-            stop = start + int(np.prod(shape))
-            arrays[part] = w[start:stop].reshape(shape)
-            start = stop
-        layers.append(Layer(**arrays))
-    return tuple(layers)
-
-
-def keep_in_range(network: Network, w: Array) -> Array:
-    """Return the flat parameters with what neurons learn clipped to its range.
-
-    Leaks that are learned as they are to [0, 1], thresholds to `LOWEST_THRESHOLD` and more. Where
-    nothing is learned, the very array that came in.
-    """
-    if not any(map(learned_numbers, network.neurons)):
-        return w
-    layers = split_vector(network, w.copy())  # views, written into
-    for neuron, layer in zip(network.neurons, layers, strict=False):
-        for name, value in learned_numbers(neuron).items():
-            array = getattr(layer, name)
-            if name == "threshold":
-                np.maximum(array, LOWEST_THRESHOLD, out=array)
-            elif name != "start" and not value.sigmoid:
-                np.clip(array, 0.0, 1.0, out=array)
-    return flatten(layers)
 
 
 def replace_spikes(network: Network, change: Callable[[Spike], Spike]) -> Network:

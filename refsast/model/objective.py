@@ -49,7 +49,7 @@ def objective(network: Network, params: Params, s: Array, y: Integers) -> Array:
         return cross_entropy(z.reshape(-1, z.shape[-1]), np.tile(y, s.shape[0]))
     logits = readout_logits(network, params, s)
     if isinstance(network.loss, MeanSquaredRate):
-        excess = logits / _gain(network) - _target_rates(network, y)
+        excess, _ = _excess_rates(network, logits, y)
         return np.mean(excess * excess)  # pyright: ignore[reportReturnType]
     return cross_entropy(logits, y)
 
@@ -93,9 +93,9 @@ def objective_back(
 def _logits_back(network: Network, logits: Array, y: Integers) -> tuple[Array, Array]:
     if not isinstance(network.loss, MeanSquaredRate):
         return loss_and_cotangent(logits, y)
-    excess = logits / _gain(network) - _target_rates(network, y)
+    excess, gain = _excess_rates(network, logits, y)
     loss: Any = np.mean(excess * excess)
-    return loss, 2.0 * excess / (excess.size * _gain(network))
+    return loss, 2.0 * excess / (excess.size * gain)
 
 
 def _steps_back(network: Network, params: Params, s: Array, g: Array) -> tuple[Array, Params]:
@@ -108,13 +108,10 @@ def _steps_back(network: Network, params: Params, s: Array, g: Array) -> tuple[A
     return g_s, (layer,)
 
 
-def _gain(network: Network) -> float:
-    assert isinstance(network.readout, SpikeRate)
-    return network.readout.gain
-
-
-def _target_rates(network: Network, y: Integers) -> Array:
-    """The rates that `MeanSquaredRate` wants, (batch, classes)."""
-    loss = network.loss
+def _excess_rates(network: Network, logits: Array, y: Integers) -> tuple[Array, float]:
+    """By how much rates exceed those that `MeanSquaredRate` wants, and the readout's gain."""
+    loss, readout = network.loss, network.readout
     assert isinstance(loss, MeanSquaredRate)
-    return loss.wrong + (loss.right - loss.wrong) * one_hot(y, network.classes)
+    assert isinstance(readout, SpikeRate)
+    wanted = loss.wrong + (loss.right - loss.wrong) * one_hot(y, network.classes)
+    return logits / readout.gain - wanted, readout.gain

@@ -109,7 +109,7 @@ def connection_grads(
     layer: Layer,
     earlier: Sequence[Array],
     delta: Array,
-    input_too: bool = True,
+    input_too: bool,
 ) -> ChainGrads:
     """Return the transpose of `layer_currents` of a network with connections, by hand.
 

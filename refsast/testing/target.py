@@ -11,7 +11,7 @@ from pathlib import Path
 from hypothesis import strategies as st
 
 from refsast.crosscheck.factory import load_object
-from refsast.model.network import Network
+from refsast.model.network import Network, describe_extension
 from refsast.model.spike import Spike, heaviside
 from refsast.testing.problem import Problem, make_read_only
 from refsast.testing.strategies import (
@@ -76,6 +76,9 @@ def read_target(environment: Mapping[str, str]) -> Target:
             raise ValueError(
                 f"REFSAST_NETWORK must name an rs.Network, got a {type(found).__name__}"
             )
+        if reason := describe_extension(found):
+            wanted = "dense layers of LIF neurons with a usual readout and loss"
+            raise ValueError(f"REFSAST_NETWORK must have {wanted}, got {reason}")
         if any(neuron.detach_reset or neuron.spike is heaviside for neuron in found.neurons):
             raise ValueError(
                 "REFSAST_NETWORK must have smooth spikes and no detached reset, "

@@ -16,10 +16,10 @@ from refsast.arrays import Array
 from refsast.autodiff.numeric import central_difference
 from refsast.gradient import bptt, fast, reference
 from refsast.gradient.rounding import rounding
-from refsast.model.network import unflatten
 from refsast.model.params import Params, flatten
 from refsast.model.spike import TwiceSmooth, heaviside
 from refsast.model.unroll import run
+from refsast.model.vector import unflatten
 from refsast.testing.error_ratio import TOLERANCE, error_ratio, params_error_ratio
 from refsast.testing.numbers import directions
 from refsast.testing.problem import Problem

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
-from refsast.crosscheck.case import Implementation
 from refsast.crosscheck.check import Report, check
+from refsast.crosscheck.implementation import Implementation
 from tests.audit.modes import Mode
 from tests.crosscheck.random_cases import draw_case
 

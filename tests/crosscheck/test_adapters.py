@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import refsast as rs
-from refsast.crosscheck.case import Case, Unsupported, ask
+from refsast.crosscheck.case import Case, ask
 from refsast.crosscheck.check import check
+from refsast.crosscheck.implementation import Unsupported
 from refsast.model.synapse import Synapse
 from tests.crosscheck.random_cases import draw_case
 

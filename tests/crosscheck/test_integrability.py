@@ -10,7 +10,8 @@ import pytest
 
 import refsast as rs
 from refsast.arrays import Array
-from refsast.crosscheck.case import Case, Gradient, cast_params
+from refsast.crosscheck.case import Case, cast_params
+from refsast.crosscheck.implementation import Gradient
 from refsast.crosscheck.integrability import criteria, field
 from refsast.crosscheck.integrability.criteria import decide, integrable, loss_slope
 from refsast.crosscheck.integrability.field import ABSCISSAE, CALLS, Field, Sample, spacing

@@ -8,7 +8,7 @@ import pytest
 import refsast as rs
 from refsast.arrays import Array
 from refsast.model.glif_step import thresholds
-from refsast.model.network import LOWEST_THRESHOLD, keep_in_range
+from refsast.model.vector import LOWEST_THRESHOLD, keep_in_range
 
 SPIKE = rs.Arctan(2.0)
 SYNAPSES = {

@@ -12,8 +12,8 @@ from refsast.crosscheck.case import Case
 from refsast.crosscheck.golden.comparison import ROUNDINGS_PER_OPERATION, compare_case
 from refsast.crosscheck.golden.reader import SHIPPED_SET, read_golden, read_index
 from refsast.crosscheck.variants import solve, unroll_variant
-from refsast.model.network import split_vector
 from refsast.model.synapse import Synapse
+from refsast.model.vector import split_vector
 from refsast.testing import RESETS, SURROGATES
 from tools.golden.__main__ import main
 from tools.golden.answers import (

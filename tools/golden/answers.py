@@ -18,10 +18,10 @@ from refsast.crosscheck.golden.reader import Question
 from refsast.crosscheck.tolerance import COARSE
 from refsast.crosscheck.variants import Variant, reference_variant, solve, unroll_variant
 from refsast.model.lif import LIF
-from refsast.model.network import split_vector
 from refsast.model.params import flatten, layer_arrays, param_arrays, replace_arrays
 from refsast.model.spike import Spike, first_derivative
 from refsast.model.surrogate import Arctan
+from refsast.model.vector import split_vector
 from tools.golden.digits import Digits, lift, pi
 
 BIASED = "the gradient is biased: no function has it, so it has no Hessian"

@@ -13,12 +13,13 @@ import numpy as np
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.golden.reader import Question
 from refsast.model.lif import LIF
-from refsast.model.network import Network, split_vector
+from refsast.model.network import Network
 from refsast.model.params import Layer, Params, layer_arrays
 from refsast.model.readout import LeakyReadout, LinearReadout, SpikeRate
 from refsast.model.reset import NoReset, Subtract
 from refsast.model.surrogate import Algebraic, Arctan, FastSigmoid, Logistic, PiecewiseQuadratic
 from refsast.model.synapse import Synapse
+from refsast.model.vector import split_vector
 
 
 @dataclass(frozen=True)

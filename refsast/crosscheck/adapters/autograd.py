@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from refsast.arrays import Array, Integers
-from refsast.crosscheck.case import Answer, Case, Implementation, cast_params
+from refsast.crosscheck.case import Answer, Case, cast_params
+from refsast.crosscheck.implementation import Implementation
 from refsast.model.network import Network
 from refsast.model.params import Layer, Params, layer_arrays
 from refsast.model.readout import LeakyReadout, SpikeRate

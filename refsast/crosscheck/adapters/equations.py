@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from types import ModuleType
 
-from refsast.crosscheck.case import Unsupported
+from refsast.crosscheck.implementation import Unsupported
 from refsast.model.lif import LIF
 from refsast.model.reset import NoReset, Subtract, ToZero
 from refsast.model.spike import Spike

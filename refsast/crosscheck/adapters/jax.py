@@ -20,7 +20,8 @@ from refsast.crosscheck.adapters.parameter_map import (
     map_parameters,
     scatter_params,
 )
-from refsast.crosscheck.case import Answer, Case, Implementation
+from refsast.crosscheck.case import Answer, Case
+from refsast.crosscheck.implementation import Implementation
 from refsast.model.lif import LIF
 from refsast.model.network import Network
 from refsast.model.params import Layer, Params, layer_arrays

@@ -23,7 +23,8 @@ from refsast.crosscheck.adapters.parameter_map import (
     scatter_params,
 )
 from refsast.crosscheck.adapters.uncompared import list_uncompared
-from refsast.crosscheck.case import Answer, Case, Implementation
+from refsast.crosscheck.case import Answer, Case
+from refsast.crosscheck.implementation import Implementation
 from refsast.model.network import Network
 from refsast.model.params import Params
 from refsast.model.readout import SpikeRate

@@ -37,7 +37,8 @@ from refsast.crosscheck.adapters.module_reader import (
     read_number,
     refuse_neuron,
 )
-from refsast.crosscheck.case import Case, Implementation, Unsupported
+from refsast.crosscheck.case import Case
+from refsast.crosscheck.implementation import Implementation, Unsupported
 from refsast.model.lif import LIF
 from refsast.model.reset import NoReset, Subtract, ToZero
 from refsast.model.surrogate import Arctan, FastSigmoid, Logistic, Surrogate

@@ -12,7 +12,8 @@ from refsast.crosscheck.adapters.autograd import (
     autograd_implementation,
     make_stepwise_population,
 )
-from refsast.crosscheck.case import Case, Implementation
+from refsast.crosscheck.case import Case
+from refsast.crosscheck.implementation import Implementation
 from refsast.model.lif import LIF
 from refsast.model.spike import Spike
 

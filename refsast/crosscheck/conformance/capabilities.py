@@ -7,14 +7,16 @@ from typing import get_args
 
 import numpy as np
 
-from refsast.crosscheck.case import Case, Factory, Unsupported
+from refsast.crosscheck.case import Case, Factory
 from refsast.crosscheck.factory import build
+from refsast.crosscheck.implementation import Unsupported
 from refsast.model.lif import LIF
-from refsast.model.network import Network, unflatten
+from refsast.model.network import Network
 from refsast.model.readout import LeakyReadout, LinearReadout, Readout, SpikeRate
 from refsast.model.reset import RESETS, Reset
 from refsast.model.surrogate import Surrogate
 from refsast.model.synapse import Synapse
+from refsast.model.vector import unflatten
 
 
 @dataclass(frozen=True)

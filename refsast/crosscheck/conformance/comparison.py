@@ -8,9 +8,10 @@ Rule 2: whatever an implementation raises is an answer, a wrong one; only `Unsup
 from collections.abc import Callable
 from typing import TypeAlias
 
-from refsast.crosscheck.case import Case, Implementation
+from refsast.crosscheck.case import Case
 from refsast.crosscheck.compare import examine_clear, unclear_recordings
 from refsast.crosscheck.conformance.strategies import Example
+from refsast.crosscheck.implementation import Implementation
 from refsast.crosscheck.tolerance import MAX_SHARE
 from refsast.crosscheck.variants import solve
 

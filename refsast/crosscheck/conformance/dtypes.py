@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 
 from refsast.arrays import Array, Integers
-from refsast.crosscheck.case import Case, Factory, Implementation, cast_params, read_answer
+from refsast.crosscheck.case import Case, Factory, cast_params, read_answer
 from refsast.crosscheck.conformance.strategies import Example
 from refsast.crosscheck.factory import build
+from refsast.crosscheck.implementation import Implementation
 from refsast.model.params import Params
 
 Batch = tuple[Array, Integers]

@@ -11,10 +11,11 @@ from refsast.crosscheck.case import Case
 from refsast.crosscheck.conformance.strategies import Example
 from refsast.crosscheck.variants import Rules, Variant, reference_variant, solve
 from refsast.model.lif import LIF
-from refsast.model.network import Network, unflatten
+from refsast.model.network import Network
 from refsast.model.params import Layer, Params, flatten
 from refsast.model.readout import LeakyReadout
 from refsast.model.synapse import Synapse
+from refsast.model.vector import unflatten
 
 
 def continue_gradient(example: Example, ascent: Array, *, readout: bool = False) -> Array:

@@ -5,8 +5,8 @@ import numpy as np
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.variants import solve
 from refsast.gradient.fast.loss import loss_and_grad, straight_through
-from refsast.model.network import unflatten
 from refsast.model.params import Params, flatten
+from refsast.model.vector import unflatten
 
 STEPS = 12
 LENGTH = 0.15  # of a step, relative to the parameters

@@ -17,8 +17,8 @@ from refsast.crosscheck.conformance.sam_check import SamAnswer
 from refsast.crosscheck.conformance.sam_directions import DIRECTIONS
 from refsast.crosscheck.conformance.strategies import Example
 from refsast.crosscheck.variants import solve
-from refsast.model.network import unflatten
 from refsast.model.params import flatten
+from refsast.model.vector import unflatten
 from refsast.optim import sam
 
 EPSILONS = (1e-12, 1e-10, 1e-8, 1e-7, 1e-6)

@@ -13,20 +13,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from refsast.arrays import Array
-from refsast.crosscheck.case import (
-    Case,
-    Implementation,
-    ask,
-    call_foreign,
-    cast_params,
-    read_answer,
-)
+from refsast.crosscheck.case import Case, ask, cast_params, read_answer
 from refsast.crosscheck.compare import cast_case, examine_answer
 from refsast.crosscheck.conformance.comparison import NoAnswer, differs
 from refsast.crosscheck.conformance.strategies import Example
+from refsast.crosscheck.implementation import Implementation, call_foreign
 from refsast.crosscheck.variants import solve
-from refsast.model.network import unflatten
 from refsast.model.params import flatten
+from refsast.model.vector import unflatten
 from refsast.optim import sam
 
 GRADIENTS = ("parameter gradients",)

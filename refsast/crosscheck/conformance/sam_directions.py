@@ -7,8 +7,8 @@ import numpy as np
 
 from refsast.arrays import Array
 from refsast.crosscheck.case import Case
-from refsast.model.network import unflatten
 from refsast.model.params import Layer, Params, flatten, map_params
+from refsast.model.vector import unflatten
 
 # ``(case, w, g) -> direction``, to be multiplied by rho and added to w; zero where g is.
 Direction = Callable[[Case, Array, Array], Array]

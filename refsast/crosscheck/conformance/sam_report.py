@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from refsast.arrays import Array
-from refsast.crosscheck.case import Factory, Implementation
+from refsast.crosscheck.case import Factory
 from refsast.crosscheck.check import check
 from refsast.crosscheck.compare import Stage, compare_arrays, examine
 from refsast.crosscheck.conformance.comparison import NoAnswer, differs
@@ -29,8 +29,9 @@ from refsast.crosscheck.conformance.sam_check import (
     second_pass_case,
 )
 from refsast.crosscheck.conformance.strategies import Example
+from refsast.crosscheck.implementation import Implementation
 from refsast.crosscheck.tolerance import param_arrays
-from refsast.model.network import unflatten
+from refsast.model.vector import unflatten
 
 KEPT = "something is kept from the call before: alone, the same question is answered rightly"
 

@@ -9,7 +9,7 @@ from hypothesis import Phase, find, reject, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Flaky, NoSuchExample, Unsatisfiable
 
-from refsast.crosscheck.case import Factory, Unsupported
+from refsast.crosscheck.case import Factory
 from refsast.crosscheck.conformance.capabilities import Capabilities
 from refsast.crosscheck.conformance.comparison import NoAnswer
 from refsast.crosscheck.conformance.coverage import Coverage
@@ -17,6 +17,7 @@ from refsast.crosscheck.conformance.dtypes import build_for
 from refsast.crosscheck.conformance.levels import LevelTest
 from refsast.crosscheck.conformance.shrink import shrink_example
 from refsast.crosscheck.conformance.strategies import Example
+from refsast.crosscheck.implementation import Unsupported
 
 EXTRA_EXAMPLES = 12  # after a failure
 MAX_REFUSALS = 40  # examples without an answer, and none with one

@@ -18,8 +18,9 @@ from refsast.arrays import Array, Integers
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.conformance.capabilities import Capabilities, NetworkKind, is_compatible
 from refsast.model.lif import LIF
-from refsast.model.network import Network, unflatten
+from refsast.model.network import Network
 from refsast.model.readout import LeakyReadout, LinearReadout, Readout, SpikeRate
+from refsast.model.vector import unflatten
 
 LEAKS = (0.5, 0.75, 0.25, 0.875, 0.0, 1.0)
 EXACT_LEAKS = (0.5, 1.0, 0.0)

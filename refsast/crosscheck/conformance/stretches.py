@@ -22,11 +22,12 @@ from refsast.crosscheck.conformance.coverage import OF_KINDS, kind_feature
 from refsast.crosscheck.conformance.parameters import learn_params
 from refsast.crosscheck.conformance.strategies import Example
 from refsast.model.lif import LIF
-from refsast.model.network import Network, unflatten
+from refsast.model.network import Network
 from refsast.model.params import Layer, Params, map_params
 from refsast.model.readout import LeakyReadout, LinearReadout, Readout, SpikeRate
 from refsast.model.surrogate import PiecewiseQuadratic
 from refsast.model.synapse import Synapse
+from refsast.model.vector import unflatten
 
 Range = tuple[int, int]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from refsast.crosscheck.case import Factory, Implementation
+from refsast.crosscheck.case import Factory
 from refsast.crosscheck.conformance.capabilities import KINDS, Capabilities, query_capabilities
 from refsast.crosscheck.conformance.coverage import offered_features
 from refsast.crosscheck.conformance.failure import example_source, explain_failure
@@ -14,6 +14,7 @@ from refsast.crosscheck.conformance.levels import LevelTest
 from refsast.crosscheck.conformance.options import Options
 from refsast.crosscheck.conformance.search import Tally, search
 from refsast.crosscheck.factory import load_factory
+from refsast.crosscheck.implementation import Implementation
 
 
 @dataclass(frozen=True)

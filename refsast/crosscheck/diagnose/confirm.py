@@ -10,10 +10,11 @@ from itertools import chain
 
 import numpy as np
 
-from refsast.crosscheck.case import Case, Gradient
+from refsast.crosscheck.case import Case
 from refsast.crosscheck.compare import Examination, examine
 from refsast.crosscheck.diagnose.knobs.program import solve_settings
 from refsast.crosscheck.diagnose.misfit import misfit, relative_limit
+from refsast.crosscheck.implementation import Gradient
 
 MORE_STEPS = 4
 # A fitted value is less exact on another question, a false cause is further off: this relative

@@ -5,9 +5,10 @@ Rule 1: the search asks here, once; what was answered is handed on as `Observati
 
 from dataclasses import dataclass
 
-from refsast.crosscheck.case import Case, Gradient
+from refsast.crosscheck.case import Case
 from refsast.crosscheck.compare import Examination, examine
 from refsast.crosscheck.diagnose.knobs.samples import Samples, take_samples
+from refsast.crosscheck.implementation import Gradient
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ from dataclasses import replace
 import numpy as np
 
 from refsast.arrays import Array
-from refsast.crosscheck.case import Case, Gradient, truncate_case
+from refsast.crosscheck.case import Case, truncate_case
 from refsast.crosscheck.compare import Examination, examine
 from refsast.crosscheck.diagnose.localise import Location, array_errors, wrong_arrays
+from refsast.crosscheck.implementation import Gradient
 from refsast.crosscheck.variants import solve
 from refsast.model.params import map_params
 

@@ -20,7 +20,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from refsast.arrays import Array
-from refsast.crosscheck.case import Case, Gradient, Implementation, require_callable
+from refsast.crosscheck.case import Case
+from refsast.crosscheck.implementation import Gradient, Implementation, require_callable
 from refsast.crosscheck.integrability.field import (
     ABSCISSAE,
     ANGLES,

@@ -16,9 +16,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from refsast.arrays import Array
-from refsast.crosscheck.case import Case, Gradient, ask, truncate_case
-from refsast.model.network import split_vector
+from refsast.crosscheck.case import Case, ask, truncate_case
+from refsast.crosscheck.implementation import Gradient
 from refsast.model.params import Params, flatten, param_arrays
+from refsast.model.vector import split_vector
 
 LINES, PLANE = 3, 2  # directions of the lines, and of the plane of the loop
 STEPS = 5  # to either side, along a line

@@ -9,7 +9,7 @@ from refsast.arrays import Array, require_positive
 from refsast.experiment.sharpness.validation import validate_point
 from refsast.gradient import reference
 from refsast.model import Network, Params, flatten
-from refsast.model.network import split_vector
+from refsast.model.vector import split_vector
 from refsast.optim import sam
 from refsast.spikes import Spikes
 

@@ -11,7 +11,7 @@ from refsast.arrays import Array, is_positive_int, require_number
 from refsast.experiment.sharpness.validation import validate_point
 from refsast.gradient import reference
 from refsast.model import Network, Params, flatten
-from refsast.model.network import split_vector
+from refsast.model.vector import split_vector
 from refsast.spikes import Spikes
 
 Count: TypeAlias = Callable[[int], None]

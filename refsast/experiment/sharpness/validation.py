@@ -6,8 +6,8 @@ from numpy.typing import ArrayLike
 from refsast.arrays import Array, Integers
 from refsast.gradient import reference
 from refsast.model import Network, Params, flatten
-from refsast.model.network import split_vector
 from refsast.model.validation import validate, validate_real_params
+from refsast.model.vector import split_vector
 from refsast.spikes import Spikes
 
 

@@ -8,15 +8,8 @@ from numpy.typing import ArrayLike
 
 from refsast.arrays import Array, as_array, is_positive_int, require_floats, require_fraction
 from refsast.gradient.fast.inputs import matmul_over_time
-from refsast.gradient.fast.network import (
-    ForwardPass,
-    LossGrad,
-    Problem,
-    backward_chunks,
-    param_grads,
-    require_finite,
-    run_forward,
-)
+from refsast.gradient.fast.network import backward_chunks, param_grads, require_finite, run_forward
+from refsast.gradient.fast.records import ForwardPass, LossGrad, Problem
 from refsast.model.loss import loss_and_cotangent as cross_entropy_back
 from refsast.model.network import Network, replace_spikes
 from refsast.model.objective import objective_back
@@ -57,7 +50,8 @@ def loss_and_grad(
         backward pass: the memory of about so many steps, for the time of one more forward pass.
     dense_above : float, optional
         Share of ones above which `Spikes` are multiplied as an array after all; 0 for always,
-        1 for never. By default it is where both take as long, as measured.
+        1 for never. By default it is where both take as long, as measured. With connections the
+        input is always an array.
 
     Returns
     -------
@@ -190,6 +184,8 @@ def validate(
     x = validate_input(network, x)
     if not isinstance(x, Spikes) and x.dtype.kind == "c" != params[0].w.dtype.kind:
         raise ValueError(f"x must be real where params are, got dtype {x.dtype}")
+    if network.connections is not None and not isinstance(x, Spikes) and x.dtype.kind not in "biu":
+        as_array(x, "x")  # windows may leave a pixel out, and a larger one hides what is -inf
     time, batch, _ = x.shape
     if checkpoint is not None and not is_positive_int(checkpoint):
         raise ValueError(f"checkpoint must be a positive integer, got {checkpoint!r}")

@@ -7,19 +7,16 @@ Rule 2: a chunk goes through all layers before the next begins. With one chunk, 
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from refsast.arrays import Array, Integers, as_array
+from refsast.arrays import Array, as_array
 from refsast.gradient.fast.inputs import (
     DenseInputs,
     Inputs,
-    break_even_density,
     flatten_steps,
-    make_inputs,
     matmul_over_time,
 )
 from refsast.gradient.fast.layer import (
@@ -31,136 +28,16 @@ from refsast.gradient.fast.layer import (
     forward_glif,
     initial_state,
 )
+from refsast.gradient.fast.records import BackwardChunk, ForwardPass, LossGrad, Problem
 from refsast.gradient.glif import backward_glif
-from refsast.model.connections.chain import ChainGrads
 from refsast.model.glif import GLIF
 from refsast.model.glif_step import State
-from refsast.model.network import Network
 from refsast.model.objective import is_usual
 from refsast.model.params import Layer, Params, layer_arrays, param_arrays, replace_arrays
-from refsast.model.readout import SpikeRate, affine, mean_populations, spread_populations
+from refsast.model.readout import SpikeRate, spread_populations
 from refsast.model.unroll import connection_grads, layer_currents
 from refsast.model.validation import validate_params
 from refsast.spikes import Spikes
-
-
-@dataclass(frozen=True, eq=False)
-class Problem:
-    """What is to be differentiated, validated.
-
-    Attributes
-    ----------
-    network : Network
-        What is run.
-    surrogate : Network
-        Its spikes give the derivatives; another network only for the straight-through estimate.
-    x : (time, batch, n_0) array, or Spikes
-        Input.
-    y : (batch,) array of int
-        Labels.
-    chunk_steps : int
-        Steps of a chunk.
-    dense_above : float, optional
-        Share of ones above which spikes are multiplied as an array.
-    """
-
-    network: Network
-    surrogate: Network
-    x: NDArray[np.generic] | Spikes
-    y: Integers
-    chunk_steps: int
-    dense_above: float | None
-
-    @property
-    def chunks(self) -> list[slice]:
-        """The steps of each chunk."""
-        time, n = self.x.shape[0], self.chunk_steps
-        return [slice(t, min(t + n, time)) for t in range(0, time, n)]
-
-    def inputs(self, steps: slice, dtype: np.dtype) -> Inputs:
-        """The input of a chunk, ready for products."""
-        x = self.x.during(steps) if isinstance(self.x, Spikes) else self.x[steps]
-        above = self.dense_above
-        if self.network.connections is not None:
-            above = 0.0  # windows are cut out of an array
-        if above is None:
-            # Other layers have one thread while the sparse product has all: their size counts.
-            first, *others = (np.prod(shapes["w"]) for shapes in self.network.shapes)
-            above = break_even_density(x.shape[0] * x.shape[1], sum(others) / first)
-        return make_inputs(x, dtype, above)
-
-    def alpha(self, dtype: np.dtype) -> Array:
-        """The readout's weight of each step, shape (time,)."""
-        return self.network.readout.time_weights(self.x.shape[0]).astype(dtype)
-
-
-@dataclass(frozen=True, eq=False)
-class ForwardPass:
-    """A run, as far as the backward pass needs it.
-
-    Attributes
-    ----------
-    problem, params : Problem, tuple of Layer
-        What was run.
-    checkpoints : list of list of LayerState
-        The states before each chunk, layer by layer.
-    saved : tuple of SavedActivations
-        Those of the last chunk, layer by layer.
-    inputs : DenseInputs or SparseInputs
-        The input of the last chunk.
-    pooled : (batch, n) array
-        ``sum_t alpha_t s_t`` of the last layer, where the loss needs no more of it.
-    last_spikes : (time, batch, n) array, or None
-        All spikes of the last layer, for other losses.
-    """
-
-    problem: Problem
-    params: Params
-    checkpoints: list[list[LayerState | State]]
-    saved: tuple[Saved, ...]
-    inputs: Inputs
-    pooled: Array
-    last_spikes: Array | None = None
-
-    @property
-    def logits(self) -> Array:
-        """The readout, shape (batch, classes)."""
-        readout = self.problem.network.readout
-        if isinstance(readout, SpikeRate):
-            return mean_populations(readout, self.pooled)
-        return affine(readout, self.params[-1], self.pooled, self.problem.x.shape[0])
-
-
-@dataclass(frozen=True, eq=False)
-class LossGrad:
-    """The cotangent of the logits, (batch, classes), or, for other losses, what follows from it.
-
-    `spikes` is that of the last layer's spikes, (time, batch, n), `readout` the gradient of the
-    readout's parameters.
-    """
-
-    logits: Array | None = None
-    spikes: Array | None = None
-    readout: Params = ()
-
-
-@dataclass(frozen=True, eq=False)
-class BackwardChunk:
-    """The backward pass through one chunk: its steps and input; layer by layer, saved and delta.
-
-    `before` is what the states before the chunk receive, `learned` the gradients of what neurons
-    learn. Of a network with connections, `connected` has their gradients, which come with delta,
-    and `in_x` that of the input, where it was asked for.
-    """
-
-    steps: slice
-    inputs: Inputs
-    saved: tuple[Saved, ...]
-    deltas: tuple[Array, ...]
-    before: tuple[Array | State, ...] = ()
-    learned: tuple[dict[str, Array], ...] = ()
-    connected: tuple[ChainGrads, ...] | None = None
-    in_x: Array | None = None
 
 
 def run_forward(

@@ -20,8 +20,6 @@ from refsast.arrays import Array, NotFinite, require_nonnegative
 from refsast.gradient.fast.inputs import DenseInputs, Inputs
 from refsast.gradient.fast.loss import loss_and_cotangent, validate, value_and_grad
 from refsast.gradient.fast.network import (
-    ForwardPass,
-    Problem,
     backward_chunks,
     layer_grads,
     param_grads,
@@ -29,6 +27,7 @@ from refsast.gradient.fast.network import (
     run_forward,
     upper_weight_grads,
 )
+from refsast.gradient.fast.records import ForwardPass, Problem
 from refsast.model.network import Network
 from refsast.model.params import Layer, Params, layer_arrays, param_arrays
 from refsast.spikes import Spikes

@@ -125,7 +125,7 @@ def transpose_chain(
     That of the network's input, which takes long, only where it is wanted.
     """
     needed = input_too or len(earlier) > 1
-    values = trace_values(chain, shapes, layer, earlier)
+    values = trace_values(chain[:-1], shapes, layer, earlier)  # what comes into each map
     below: dict[int, Array] = {}
     w = b = g
     for part, shape, a in reversed(list(zip(chain, shapes, values, strict=False))):

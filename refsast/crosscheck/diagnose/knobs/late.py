@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from refsast.arrays import Array
-from refsast.crosscheck.case import Answer, Case, Gradient, ask
+from refsast.crosscheck.case import Answer, Case, ask
 from refsast.crosscheck.compare import cast_case
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE
 from refsast.crosscheck.diagnose.knobs.finish import BENDS
@@ -23,6 +23,7 @@ from refsast.crosscheck.diagnose.knobs.samples import (
     relative_limit,
     take_larger_samples,
 )
+from refsast.crosscheck.implementation import Gradient
 from refsast.model.params import flatten, param_arrays
 
 SIZED = ("blocks", "blocks from the end", "carry blocks")

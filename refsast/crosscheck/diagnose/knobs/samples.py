@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from refsast.arrays import Array, Integers
-from refsast.crosscheck.case import Answer, Case, Gradient, ask
+from refsast.crosscheck.case import Answer, Case, ask
 from refsast.crosscheck.compare import cast_case
 from refsast.crosscheck.diagnose.knobs.dials import Dials
 from refsast.crosscheck.diagnose.knobs.program import mean_loss, run_forward, scale_losses
 from refsast.crosscheck.diagnose.knobs.questions import ask_otherwise
+from refsast.crosscheck.implementation import Gradient
 from refsast.model.params import Params, layer_arrays
 
 STEPS, RECORDINGS, INPUTS = (1, 2, 3, 6), 4, 48

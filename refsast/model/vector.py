@@ -1,0 +1,122 @@
+"""A network's parameters: drawn, as one flat vector, and kept in range."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from refsast.arrays import Array, as_array
+from refsast.model.network import Network, learned_numbers
+from refsast.model.params import WEIGHTS, Layer, Params
+
+LOWEST_THRESHOLD = 1e-3  # potential; training keeps learned thresholds from going below
+
+
+def init(network: Network, rng: np.random.Generator | int) -> Params:
+    """Draw parameters uniformly from ``+-1/sqrt(n_in)``, layer by layer.
+
+    Parameters
+    ----------
+    network : Network
+        What to draw for.
+    rng : numpy.random.Generator or int
+        Source of randomness, which is advanced; or the seed of one.
+
+    Returns
+    -------
+    tuple of Layer
+        float64. Recurrent weights are drawn from ``+-1/sqrt(n_out)``, their own fan-in; what
+        neurons learn begins where `Learned` says.
+
+    Raises
+    ------
+    ValueError
+        If `rng` is neither a Generator nor an integer that is not negative.
+
+    Examples
+    --------
+    >>> import refsast as rs
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    >>> params = rs.init(network, 0)
+    >>> [layer.w.shape for layer in params], params[0].w.dtype.name
+    ([(3, 2)], 'float64')
+    """
+    if isinstance(rng, int | np.integer) and not isinstance(rng, bool) and rng >= 0:
+        rng = np.random.default_rng(int(rng))
+    if not isinstance(rng, np.random.Generator):
+        raise ValueError(f"rng must be a numpy Generator or a seed, got {rng!r}")
+
+    def draw(i: int, part: str, shapes: dict[str, tuple[int, ...]]) -> Array:
+        if part not in WEIGHTS:
+            return learned_numbers(network.neurons[i])[part].initial(network.sizes[i + 1])
+        # A bias has that of its weights; every pixel of a window counts.
+        fan_in = int(np.prod(shapes["v" if part == "v" else "w"][1:]))
+        return rng.uniform(-1.0, 1.0, shapes[part]) / np.sqrt(fan_in)
+
+    return tuple(
+        Layer(**{part: draw(i, part, shapes) for part in shapes})
+        for i, shapes in enumerate(network.shapes)
+    )
+
+
+def unflatten(network: Network, w: ArrayLike) -> Params:
+    """Return the parameters that `flatten` turned into `w`, as views of it.
+
+    Parameters
+    ----------
+    network : Network
+        Gives the shapes.
+    w : (p,) array
+        The flat vector.
+
+    Returns
+    -------
+    tuple of Layer
+        Views of `w`, of its dtype.
+
+    Raises
+    ------
+    ValueError
+        If `w` does not have shape (p,), or is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    >>> params = rs.init(network, 0)
+    >>> again = rs.unflatten(network, rs.flatten(params))
+    >>> bool(np.array_equal(again[0].w, params[0].w))
+    True
+    """
+    return split_vector(network, as_array(w, "w", (network.n_params,)))
+
+
+def split_vector(network: Network, w: Array) -> Params:
+    """`unflatten` without the checks."""
+    layers, start = [], 0
+    for shapes in network.shapes:
+        arrays = {}
+        for part, shape in shapes.items():
+            stop = start + int(np.prod(shape))
+            arrays[part] = w[start:stop].reshape(shape)
+            start = stop
+        layers.append(Layer(**arrays))
+    return tuple(layers)
+
+
+def keep_in_range(network: Network, w: Array) -> Array:
+    """Return the flat parameters with what neurons learn clipped to its range.
+
+    Leaks that are learned as they are to [0, 1], thresholds to `LOWEST_THRESHOLD` and more. Where
+    nothing is learned, the very array that came in.
+    """
+    if not any(map(learned_numbers, network.neurons)):
+        return w
+    w = w.copy()
+    for neuron, layer in zip(network.neurons, split_vector(network, w), strict=False):  # views
+        for name, value in learned_numbers(neuron).items():
+            array = getattr(layer, name)
+            if name == "threshold":
+                np.maximum(array, LOWEST_THRESHOLD, out=array)
+            elif name != "start" and not value.sigmoid:
+                np.clip(array, 0.0, 1.0, out=array)
+    return w
