@@ -110,7 +110,7 @@ def examine_answer(got: Answer, case: Case, dtype: np.dtype) -> Examination:
     )  # fmt: skip
     asked = {name for name in STAGES if stage_arrays(got, name)}
     for repeats, factor in ((REPEATS, 1.0), (MORE_REPEATS, MORE_DEVIATIONS)):
-        noise = measure_noise(case, right, dtype, run, stages=asked, repeats=repeats, factor=factor)
+        noise = measure_noise(dtype, run, stages=asked, repeats=repeats, factor=factor)
         tolerance, stages = _compare_within(sharpen(noise, right, dtype), got, right, case)
         error = max(stage.error for stage in stages)
         if error <= 1.0:

@@ -34,8 +34,6 @@ STAGES = ("loss", "states", "adjoints", "parameter gradients", "input gradient")
 
 
 def measure_noise(
-    case: Case,
-    right: Answer,
     dtype: np.dtype,
     run: Run,
     *,

@@ -117,7 +117,6 @@ SLIPS = {
     "first step left out": Slip(grads_of(at(0, without_first)), "gradient", lowest),
     "clipped": Slip(grads_of(clipped), "gradient"),
 }  # fmt: skip
-HIDDEN = {"nothing": (), "states": ("adjoints",), "adjoints": ("u", "s")}
 
 
 def draw_case(slip: Slip, seed: int) -> rs.Case:

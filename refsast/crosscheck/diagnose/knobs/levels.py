@@ -44,12 +44,6 @@ class LevelView:
     runs: tuple[Run, ...]
     cache: dict = field(default_factory=dict)
 
-    def size(self, level: int) -> int:
-        """The elements of the largest array of a run, per setting."""
-        case = self.samples.parts[-1].case
-        wide = case.x[..., 0].size * max(case.network.sizes)
-        return max(wide, max(a.size for a in answer_arrays(self.samples.parts[-1], level).values()))
-
     def above(self, sample: int, level: int) -> Carry:
         """What the level is computed from, if the setting holds above it."""
         key = (sample, level)

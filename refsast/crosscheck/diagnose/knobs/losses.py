@@ -11,6 +11,7 @@ import numpy as np
 from refsast.arrays import Array, Integers
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials, mix
+from refsast.model.loss import one_hot, softmax
 
 REPORT_DIGITS = (2.0, 3.0, 4.0, 5.0, 6.0)
 
@@ -21,12 +22,6 @@ def cross_entropies(logits: Array, targets: Array) -> tuple[Array, Array]:
     e = np.exp(z)
     total = e.sum(axis=-1, keepdims=True)
     return (targets * (np.log(total) - z)).sum(axis=-1), e / total - targets
-
-
-def softmax(logits: Array) -> Array:
-    """Return probabilities of logits."""
-    e = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return e / e.sum(axis=-1, keepdims=True)
 
 
 def _apply_softmax(form: Callable[[Array, Array], tuple[Array, Array]]) -> Callable:
@@ -106,7 +101,7 @@ STEP_LOSSES = {"loss at every step": every_step, "largest over time": largest_ov
 def label_targets(case: Case, dials: Dials, y: Integers) -> Array:
     """Return what the softmax should be, shape (K or 1, batch, classes)."""
     whole, classes = len(case.network.neurons), case.network.classes
-    hot = np.eye(classes)[y][None]
+    hot = one_hot(y, classes)[None]
     share = dials.read("label smoothing", whole, 0.0)
     hot = hot + share * (1.0 / classes - hot)
     others = {

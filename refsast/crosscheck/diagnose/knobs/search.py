@@ -11,7 +11,7 @@ Rule 4: a setting has to explain every number that was answered, to rounding.
 
 from dataclasses import dataclass
 
-from refsast.crosscheck.diagnose.knobs.explain import explain_bends, widen_setting
+from refsast.crosscheck.diagnose.knobs.explain import explain_bends, explains_losses, widen_setting
 from refsast.crosscheck.diagnose.knobs.plainness import cost_of, keep_plainest
 from refsast.crosscheck.diagnose.knobs.samples import Samples
 from refsast.crosscheck.diagnose.knobs.search_backward import explain_level
@@ -19,7 +19,6 @@ from refsast.crosscheck.diagnose.knobs.search_forward import (
     explain_everywhere,
     explain_jointly,
     explain_losses,
-    explains_right_losses,
     sharpen,
 )
 from refsast.crosscheck.diagnose.knobs.work import LIMIT, Meter, OutOfWork, start_meter
@@ -59,7 +58,7 @@ def find_settings(samples: Samples, limit: float = LIMIT) -> Found:
 
 
 def _find(samples: Samples, meter: Meter, explained: list[int]) -> list[dict]:
-    case, right = samples.parts[-1].case, explains_right_losses(samples)
+    case, right = samples.parts[-1].case, explains_losses(samples, {})
     if case.hard and not right and (found := explain_jointly(samples, meter)):
         return _finish(samples, found)
     hypotheses = sharpen(samples, explain_losses(samples, meter), meter)

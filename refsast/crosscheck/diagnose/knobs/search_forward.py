@@ -155,15 +155,12 @@ def explain_everywhere(samples: Samples, hypotheses: list[dict], meter: Meter) -
     every = group_layers(knobs, spiking)
     groups = [g for g in every if len(g.knobs) > 1 or WHOLE in {k.layer for k in g.knobs}]
     search = Search(groups, lambda base: (), lambda found: keep_plainest(case, found))
+    forth = {knob.key for knob in forward_knobs(case)}
     found: list[dict] = []
     for base in [h for h in hypotheses if question_of(h) is None][:2]:
-        forward = {key: v for key, v in base.items() if key in _forward_keys(case)}
+        forward = {key: v for key, v in base.items() if key in forth}
         found += search_stages(_joint_questions(samples, meter), search, forward, depth=1)
     return keep_plainest(case, found)
-
-
-def _forward_keys(case: Case) -> set:
-    return {knob.key for knob in forward_knobs(case)}
 
 
 def _joint_questions(samples: Samples, meter: Meter) -> Questions:
@@ -175,8 +172,3 @@ def _joint_questions(samples: Samples, meter: Meter) -> Questions:
 def _joint_residuals(samples: Samples, meter: Meter, which: Sequence[int]) -> Residuals:
     size, calls = _sizes([samples.parts[k].case for k in which])
     return meter_runs(lambda part: joint_errors(samples, which, part), meter, 3 * size, 3 * calls)
-
-
-def explains_right_losses(samples: Samples) -> bool:
-    """Whether all losses are right."""
-    return bool(misfits(loss_errors(samples, stack_settings([{}])))[0] <= 1.0)
