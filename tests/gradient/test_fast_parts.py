@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import refsast as rs
-from refsast.gradient.fast import inputs, kernels, layer, network
+from refsast.gradient.fast import inputs, kernels, layer, network, records
 from refsast.testing import TOLERANCE, error_ratio, to_float64
 from tests.gradient.test_paths import binarize, call_with_spikes, wide_case
 
@@ -121,7 +121,7 @@ def test_density_decides_how_spikes_are_multiplied():
 @pytest.mark.parametrize("hidden", [(50,), (50, 50)])
 def test_spikes_below_the_threshold_stay_spikes(dense_above, hidden, monkeypatch):
     made, real = [], inputs.make_inputs
-    monkeypatch.setattr(network, "make_inputs", lambda *a: (made.append(a), real(*a))[1])
+    monkeypatch.setattr(records, "make_inputs", lambda *a: (made.append(a), real(*a))[1])
     net = rs.Network((100, *hidden, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
     rng = np.random.default_rng(0)
     x = rs.as_spikes(rng.random((20, 32, 100)) < 0.05)
