@@ -69,8 +69,8 @@ def derivative(node, wanted):
 
 for name, node in {"x": x, "y": y, "x y": product, "sin x": wave, "z": z}.items():
     print(f"{name:6s}= {node.value:.3f}, slope of z {derivative(z, node):.3f}")
-assert derivative(z, x) == 3.0 + np.cos(2.0)  # two paths: 3 times 1, and cos 2 times 1
-assert derivative(z, y) == 2.0
+two_paths = 3.0 * 1.0 + np.cos(2.0) * 1.0
+assert (derivative(z, x), derivative(z, y)) == (two_paths, 2.0)
 
 # %% [markdown]
 # ## Step 2. Each node once
@@ -102,8 +102,7 @@ for n in range(1, 15):
         end = end + end
     visits = 0
     assert derivative(end, x) == 2.0**n
-    assert visits == 2 ** (n + 1) - 1
-    assert len(deepest_first(end)) == n + 1
+    assert (visits, len(deepest_first(end))) == (2 ** (n + 1) - 1, n + 1)
 print(f"a chain of {n} operations: {visits} visits path by path, {n + 1} nodes")
 
 # %% [markdown]
@@ -318,25 +317,27 @@ def hvp(f, at, direction):
 
 hessian = np.array([hvp(lambda w: loss(w, b), w, unit).ravel() for unit in units])
 figure, axis = plt.subplots(figsize=(4.6, 3.6))
-scale = SymLogNorm(1e-3, vmin=-3.0, vmax=3.0)  # small entries can be seen, too
-drawn = axis.imshow(hessian, cmap="RdBu_r", norm=scale)
-figure.colorbar(drawn, label="second derivative of the loss (nats)")
+image = axis.imshow(hessian, cmap="RdBu_r", norm=SymLogNorm(1e-3, vmin=-3.0, vmax=3.0))
+figure.colorbar(image, label="second derivative of the loss (nats)")  # small ones can be seen, too
 axis.set(xlabel="weight", ylabel="weight")
 axis.grid(visible=False)
 plt.show()
 
 # %% [markdown]
 # It is symmetric, as second derivatives are; nothing in the code says so. It has both signs: this
-# loss is not convex. It agrees with `rs.reference.hvp`.
+# loss is not convex. Its blocks are the three neurons, which meet only in the softmax. It agrees
+# with `rs.reference.hvp`.
 
 # %%
 slopes = [complex_step(lambda w: grad(loss, w, b)[0], w, unit).ravel() for unit in units]
 assert np.abs(hessian - hessian.T).max() < 1e-13
 assert np.allclose(hessian, slopes, rtol=1e-9, atol=1e-13)
+blocks = np.abs(hessian).reshape(3, 8, 3, 8).max(axis=(1, 3))  # the largest entry of each block
+assert blocks[~np.eye(3, dtype=bool)].max() < 0.25 * np.diag(blocks).max()
 assert np.linalg.eigvalsh(hessian).min() < 0.0 < np.linalg.eigvalsh(hessian).max()
 
-direction = rs.Layer(units[0], np.zeros(3))
-(column,) = rs.reference.hvp(network, (rs.Layer(w, b),), x, labels, (direction,))
+layer, along = rs.Layer(w, b), rs.Layer(units[0], np.zeros(3))
+(column,) = rs.reference.hvp(network, (layer,), x, labels, (along,))
 assert np.allclose(column.w.ravel(), hessian[0], rtol=1e-9, atol=1e-13)
 
 tape = loss(node := Node(w), b)

@@ -83,12 +83,12 @@ routes = {
 delta1 = sum(routes.values())
 
 figure, axis = plt.subplots(figsize=(7.5, 3.2))
-colours = dict(zip(routes, (GREY, VIOLET, RED, BLUE), strict=True))
+colours, place = dict(zip(routes, (GREY, VIOLET, RED, BLUE), strict=True)), np.array([0.0, 1.3])
 for i, (name, parts) in enumerate(routes.items()):
-    axis.bar(np.arange(2) + 0.2 * i - 0.3, parts, 0.18, color=colours[name], label=name)
-axis.plot(np.arange(2) + 0.5, delta1, "k_", markersize=18, label="their sum")
+    axis.bar(place + 0.2 * i - 0.3, parts, 0.18, color=colours[name], label=name)
+axis.plot(place + 0.5, delta1, "k_", markersize=18, label="their sum")
 axis.axhline(0.0, color="black", linewidth=0.8)
-axis.set(xticks=(0.1, 1.1), xticklabels=("neuron 1", "neuron 2"), xlim=(-0.5, 1.7))
+axis.set(xticks=place + 0.1, xticklabels=("neuron 1", "neuron 2"), xlim=(-0.5, 2.0))
 axis.set_ylabel("share of dL/du at step 1\n(nats per threshold)")
 axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
 plt.show()
