@@ -326,6 +326,7 @@ for current, h in zip(currents, nudge, strict=True):
 assert np.allclose(np.abs(u.imag / 1e-40), products[16.0][19], rtol=1e-6)
 passed = 1.0 - rs.Arctan(16.0)(np.linspace(-9.0, 9.0, 99))  # without the red route, over leak
 assert 0.0 < passed.min() < passed.max() < 1.0 < energy[16.0][0] / leak
+assert {preset.slope for preset in rs.PRESETS.values()} == {2.0}
 
 # %% [markdown]
 # ## What we now know

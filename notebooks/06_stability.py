@@ -238,7 +238,8 @@ plt.show()
 last = slopes[at_rest].max()
 print(f"kappa < 1 up to slope {slopes[contracts].max():.2f}, rest up to slope {last:.2f}")
 assert at_rest[contracts].all()
-assert all(contracts[slopes <= preset.slope].all() for preset in rs.PRESETS.values())
+assert contracts[slopes <= 2.0].all()
+assert {preset.slope for preset in rs.PRESETS.values()} == {2.0}
 assert slopes[contracts].max() < last < 1.5 * slopes[contracts].max()
 assert 0.9 < local[slopes <= last].max() < 1.0
 assert at_rest[slopes <= last].all()  # beyond it no slope is at rest: one edge
