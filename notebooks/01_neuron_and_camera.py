@@ -136,8 +136,8 @@ plt.show()
 # left over stays in the potential and is counted later. The neuron is an exact converter from
 # current to pulses. With reset to zero each spike throws away its surplus, here a good part of all
 # that came in. Neither is wrong: to zero is what the paper, SpikingJelly and Norse take unless told
-# otherwise, snnTorch and Sinabs subtract, and notebook 09 measures which of the two survives the
-# swap to hard spikes better. But a library that resets in another way than yours computes another
+# otherwise, snnTorch and Sinabs subtract, and subtraction survives the swap to hard spikes better
+# (notebook 09 measures it). But a library that resets in another way than yours computes another
 # network, and `rs.LIF` therefore takes the reset as an argument.
 
 # %%

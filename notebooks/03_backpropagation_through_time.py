@@ -312,7 +312,7 @@ plt.show()
 # This is why some libraries detach the reset on purpose: without the red route $J_t = \lambda (1 -
 # s_t)$ is never above $\lambda$, so nothing can explode. But what is left is no gradient any more
 # (notebook 04). A soft spike is the other way out: the presets of refsast have slope 2, as
-# SpikingJelly's `ATan()` has. Its price is that it is farther from the hard spike (notebook 09).
+# SpikingJelly's `ATan()` has. Its price is that it is farther from the hard spike (notebook 01).
 
 # %%
 print({s: f"20 steps back: median {typical[s][19]:.0e}, rms {energy[s][19]:.0e}" for s in typical})

@@ -231,8 +231,9 @@ plt.show()
 # constant current with a train of spikes, which is an oscillation. To spike *is* to be unstable.
 # The contraction of the smooth neuron must get lost on the way to the hard one.
 #
-# Is it bad for training? Where two runs part, the gradient through many steps explodes (notebook 03
-# measures it at slope 16). The presets of refsast, with slope 2, are on the quiet side of the line.
+# Is it bad for training? Where two runs part, the gradient through many steps grows, too: notebook
+# 03 shows it at slope 16, for a few neurons that drown the rest. The presets of refsast, with slope
+# 2, are on the quiet side of the line.
 
 # %%
 last = slopes[at_rest].max()

@@ -290,8 +290,9 @@ plt.show()
 # %% [markdown]
 # The red line hardly sees the gain: a network that trains with hard spikes cannot whisper. At a
 # gain of 10 both ways read the same. So SAST mends what training with smooth spikes has brought in.
-# Then what are these for? For an exact gradient: a loss that can be watched, theorems, SAM on a
-# landscape that exists (notebook 04). For the accuracy alone neither was needed here.
+# Then why train with smooth spikes at all? For an exact gradient: a loss that can be watched,
+# theorems, SAM on a landscape that exists (notebook 04). For the accuracy alone neither was needed
+# here.
 #
 # Below are all in numbers, two seeds each, at a gain of 30 where none is named. In front is the
 # network that never had the trouble: a modest gain and a reset that keeps its ledger, with *a

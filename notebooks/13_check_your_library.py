@@ -299,6 +299,8 @@ assert np.allclose(left, [0.9 * 2.0 - 1.0, 0.9 * (2.0 - 1.0)])
 # print(rs.check(library.wrap(net, case), case))  # logits: 10 times the mean spike
 # ```
 #
+# What they cannot read, such as convolutions, BatchNorm or Dropout in training, they refuse by
+# name, with a way out; a loss other than the cross entropy is not compared.
 # `docs/guides/check_spikingjelly.md` and its neighbours do it step by step, a detached reset, a
 # forgotten `reset_net` and your own training step included. snnTorch's verdict is the one that we
 # know: *reset detached*. It does so always, and on purpose: it is what its authors want, and it
