@@ -8,6 +8,8 @@ Rule 2: an error is the sum of two: one drawn anew in every entry, and one that 
         in all recordings that are alike.
 Rule 3: a constant that single precision cannot hold is rounded, once for the whole run.
 Rule 4: decisions (comparisons, hard spikes) stay those of the run.
+Rule 5: the derivative of a logistic function, written with ``1 + exp(-x)``, is allowed the error of
+        ``s (1 - s)``, by which others compute it: one rounding of its largest value.
 """
 
 from collections import Counter
@@ -95,11 +97,12 @@ def replay(
     nodes = _ascend(outputs)
     uses = Counter(id(arg) for node in nodes for arg in node.args)
     uses.update(id(output) for output in outputs)
+    coarse = _find_logistic(nodes)
     found: dict[int, _Repeats] = {}
     constants: dict[object, _Repeats] = {}
     for node in nodes:
         args = [found.get(id(a)) or _draw_constant(a, constants, errors) for a in node.args]
-        found[id(node)] = _run_again(node, args, errors)
+        found[id(node)] = _run_again(node, args, errors, coarse)
         for arg in node.args:  # what nobody needs any more would fill the memory
             uses[id(arg)] -= 1
             if not uses[id(arg)]:
@@ -120,13 +123,28 @@ def _ascend(outputs: Sequence[object]) -> list[Node]:
     return sorted(seen.values(), key=lambda node: node.depth)
 
 
-def _run_again(node: Node, args: list[_Repeats], errors: _Errors) -> _Repeats:
+def _find_logistic(nodes: Sequence[Node]) -> set[int]:
+    """Exponentials to which one is added."""
+    return {
+        id(arg)
+        for node in nodes
+        if node.op is not None
+        and node.op.name == "add"
+        and any(not isinstance(a, Node) and np.all(np.equal(a, 1.0)) for a in node.args)
+        for arg in node.args
+        if isinstance(arg, Node) and arg.op is not None and arg.op.name == "exp"
+    }
+
+
+def _run_again(node: Node, args: list[_Repeats], errors: _Errors, coarse: set[int]) -> _Repeats:
     """The node in all repeats, from its arguments in all repeats."""
     if node.op is None:
         return _Repeats(node.value[None])
     value = _evaluate(node, args)
     clean = [a.value if isinstance(a, Node) else a for a in node.args]
     sizes = node.op.roundings(node.value, *clean)
+    if node.op.name == "multiply" and any(id(a) in coarse for a in node.args):
+        sizes = sizes + abs(clean[1 if id(node.args[0]) in coarse else 0])
     if np.any(sizes):
         value = value + errors.unit * sizes * errors.draw(node.value, node.op.name)
     return _Repeats(value)
