@@ -144,7 +144,8 @@ def _run_again(node: Node, args: list[_Repeats], errors: _Errors, coarse: set[in
     clean = [a.value if isinstance(a, Node) else a for a in node.args]
     sizes = node.op.roundings(node.value, *clean)
     if node.op.name == "multiply" and any(id(a) in coarse for a in node.args):
-        sizes = sizes + abs(clean[1 if id(node.args[0]) in coarse else 0])
+        g = abs(clean[1 if id(node.args[0]) in coarse else 0])
+        sizes = sizes + np.minimum(g, abs(node.value) / errors.unit)  # no more than what is there
     if np.any(sizes):
         value = value + errors.unit * sizes * errors.draw(node.value, node.op.name)
     return _Repeats(value)
