@@ -110,7 +110,8 @@ def _unpack(reply: object) -> Answer:
 def _name_grads(grads: Tree, program: Program, wanted: Mapping[str, Array]) -> dict[str, Any]:
     """The gradients by the names of the parameters; those that were left out are missing."""
     names = ["grads" + name.removeprefix(PARAMS) for name in leaves(program.params, PARAMS)]
-    found = dict(_walk_like(program.params, grads, "grads"))
+    pairs = _walk_like(program.params, grads, "grads")
+    found = {name: g for name, g in pairs if g is not None or name in names}
     if set(found) <= set(names) and found:
         return found
     flat = list(grads) if isinstance(grads, list | tuple) else [grads]

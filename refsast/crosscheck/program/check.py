@@ -39,7 +39,16 @@ def check_program(gradient: Gradient | Implementation, program: Program) -> Repo
     if report.verdict != "DISAGREES" or not report.repeated:
         return report
     beginning = find_beginning(gradient, program)
-    return replace(report, smallest=beginning.program, first=str(beginning))
+    first = "; ".join(part for part in (str(beginning), *_first_outputs(found)) if part)
+    return replace(report, smallest=beginning.program, first=first)
+
+
+def _first_outputs(found: Comparison) -> Iterator[str]:
+    """The first entries of outputs that are wrong: in time, which is their first axis."""
+    for stage in found.wrong:
+        if stage.name.startswith("outputs"):
+            index = np.argwhere(~(stage.errors[0][1] <= 1.0))[0]
+            yield f"{stage.name}[{', '.join(map(str, index))}] is the first wrong number of it"
 
 
 def _repeats(gradient: Gradient, found: Comparison) -> bool:

@@ -10,8 +10,8 @@ from refsast.crosscheck.program.record import PARAMS
 from refsast.crosscheck.program.solution import run_on_tape
 from refsast.crosscheck.program.trees import map_leaves
 
-DRAWS = 6  # of parameters and input that are a few roundings off
-ROUNDINGS = 2.0
+DRAWS = 12  # of parameters and input that are a few roundings off
+ROUNDINGS = 4.0
 JUMP = 100.0  # tolerances: a smooth program moves by a few
 ADVICE = (
     "rounding decides a comparison (a hard spike, a maximum, np.where): parameters that differ in "

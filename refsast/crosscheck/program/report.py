@@ -9,7 +9,7 @@ from refsast.crosscheck.compare import Stage
 from refsast.crosscheck.program.record import Program
 
 NAMED = 8  # arrays that have a line of their own, at most
-SAME = 1e-12  # of a cosine: so near to 1, one array is a multiple of the other
+SAME = 1e-10  # of a cosine: so near to 1, one array is a multiple of the other
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +93,10 @@ class Report:
         worst = self.worst
         if worst is None or not abs(abs(worst.cosine) - 1.0) <= SAME or worst.ratio == 0.0:
             return None
-        return round(float(np.sign(worst.cosine) * worst.ratio), 6)
+        factor = float(np.sign(worst.cosine) * worst.ratio)
+        single = worst.errors[0][1].size == 1  # any number is a multiple of another
+        simple = min(abs(f - round(f)) for f in (factor, 1.0 / factor)) < 1e-6
+        return round(factor, 6) if simple or not single else None
 
     @property
     def resolution(self) -> tuple[str, float]:
@@ -124,7 +127,8 @@ def _stage_lines(report: Report) -> Iterator[str]:
     if right:
         error = max(stage.error for stage in right)
         names = ", ".join(stage.name for stage in right)
-        yield f"  agrees: {names} ({error:.2g} of the tolerance)"
+        note = "".join(f"; {stage.note}" for stage in right if stage.note)
+        yield f"  agrees: {names} ({error:.2g} of the tolerance{note})"
     if report.multiple is not None and report.worst is not None:
         yield f"  {report.worst.name} is {report.multiple:g} times the right one"
     if len(wrong) > 1 and report.worst is not None:

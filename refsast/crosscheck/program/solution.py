@@ -1,7 +1,7 @@
 """The right answer to a program, by the tape, and how far rounding moves each number of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -122,7 +122,9 @@ def _stack(value: Any) -> Any:
     return np.stack(value) if isinstance(value, list | tuple) else value
 
 
-def loss_and_grad(program: Program) -> tuple[Array, Tree]:
+def loss_and_grad(
+    program: Program, params: Tree = None, x: Any = None, y: Tree = None
+) -> tuple[Array, Tree]:
     """Return the loss of a program and its exact gradient in every parameter, by the tape.
 
     Parameters
@@ -130,6 +132,9 @@ def loss_and_grad(program: Program) -> tuple[Array, Tree]:
     program : Program
         The program. Where it has hard spikes behind `autodiff.straight_through` the result is the
         conventional, biased estimate, and the gradient of no function.
+    params, x, y : optional
+        In place of the program's own, so that ``partial(loss_and_grad, program)`` is an
+        implementation itself.
 
     Returns
     -------
@@ -153,8 +158,11 @@ def loss_and_grad(program: Program) -> tuple[Array, Tree]:
     >>> rs.program.loss_and_grad(program)[1][0]
     array([2., 4.])
     """
-    trace = run_on_tape(require_program(program))
-    numbers = trace.numbers
+    given = {"params": params, "x": x, "y": y}
+    program = replace(
+        require_program(program), **{name: a for name, a in given.items() if a is not None}
+    )
+    numbers = run_on_tape(program).numbers
     return numbers["loss"], map_leaves(
         lambda name, _: numbers[_grad_name(name)], program.params, PARAMS
     )

@@ -39,8 +39,8 @@ class Verification:
     value : float
         Of the loss on the tape from that on arrays, relative.
     complex_step : float
-        Largest error of a gradient, relative to the terms that it is summed of; NaN where it does
-        not apply.
+        Largest error of a gradient beyond what rounding does, relative to the gradient; NaN where
+        it does not apply.
     worst : str
         The parameter with that error.
     adjoint : float
@@ -79,7 +79,7 @@ class Verification:
     def __str__(self) -> str:
         lines = [f"loss on the tape and on arrays: {self.value:.1e} apart"]
         if np.isfinite(self.complex_step):
-            lines.append(f"complex step: {self.complex_step:.1e} (worst: {self.worst})")
+            lines.append(f"complex step: {self.complex_step:.1e} beyond rounding ({self.worst})")
         if np.isfinite(self.adjoint):
             lines.append(f"adjoint of the outputs: {self.adjoint:.1e}")
         lines += [f"not analytic: {', '.join(self.corners)}"] if self.corners else []
