@@ -10,7 +10,7 @@ from refsast.arrays import Array
 from refsast.crosscheck.foreign_arrays import convert_array, require_real_array
 from refsast.crosscheck.implementation import Gradient, call_foreign
 from refsast.crosscheck.program.record import PARAMS, Program, copy_arrays
-from refsast.crosscheck.program.trees import Tree, branches, is_branch, leaves
+from refsast.crosscheck.program.trees import Tree, branches, is_branch, is_container, leaves
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +123,7 @@ def _name_grads(grads: Tree, program: Program, wanted: Mapping[str, Array]) -> d
 
 def _walk_like(params: Tree, grads: Tree, name: str) -> list[tuple[str, Any]]:
     """The leaves of gradients, down to where parameters have arrays: a list may stand for one."""
-    if not is_branch(params) or not is_branch(grads):
+    if not is_branch(params) or not is_container(grads):
         return [(name, grads)]
     inner, given = dict(branches(params, name)), dict(branches(grads, name))
     return [

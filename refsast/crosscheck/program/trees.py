@@ -17,15 +17,20 @@ def _walk(tree: Tree, name: str) -> Iterator[tuple[str, Any]]:
     """All leaves, in order."""
     if not is_branch(tree):
         yield name, tree
+        return
     for path, branch in branches(tree, name):
         yield from _walk(branch, path)
 
 
 def is_branch(tree: Tree) -> bool:
-    """Whether it contains others."""
-    if isinstance(tree, list | tuple):
-        return not _is_numbers(tree)
-    return isinstance(tree, Mapping) or (is_dataclass(tree) and not isinstance(tree, type))
+    """Whether it contains others: a container, but no list of numbers, which is an array."""
+    return is_container(tree) and not _is_numbers(tree)
+
+
+def is_container(tree: Tree) -> bool:
+    """Whether it is a mapping, a sequence or a record."""
+    record = is_dataclass(tree) and not isinstance(tree, type)
+    return isinstance(tree, Mapping | list | tuple) or record
 
 
 def _is_numbers(tree: Tree) -> bool:
@@ -40,8 +45,7 @@ def branches(tree: Tree, name: str) -> Iterator[tuple[str, Tree]]:
     if isinstance(tree, Mapping):
         yield from ((f"{name}[{_quote(key)}]", value) for key, value in tree.items())
     elif isinstance(tree, list | tuple):
-        if is_branch(tree):
-            yield from ((f"{name}[{i}]", value) for i, value in enumerate(tree))
+        yield from ((f"{name}[{i}]", value) for i, value in enumerate(tree))
     elif is_dataclass(tree) and not isinstance(tree, type):
         yield from ((f"{name}.{f.name}", getattr(tree, f.name)) for f in fields(tree))
 
