@@ -14,33 +14,9 @@ from tests.crosscheck.refusals import list_refusals
 
 REFUSALS = list_refusals()
 # What the caller of a public function of the adapters, or the writer of a record, gives it.
-ARGUMENTS = frozenset(
-    [
-        "rest",
-        "threshold",
-        "reset",
-        "landing",
-        "silences",
-        "alpha",
-        "beta",
-        "argument",
-        "method",
-        "dtype",
-        "logits",
-        "loss",
-        "names",
-        "parameters",
-        "params",
-        "x",
-        "readout",
-        "gain",
-        "graph",
-        "dt",
-        "edges",
-        "leak",
-        "name",
-        "reset_fn",
-    ]
+ARGUMENTS = re.compile(
+    r"\W*(?:rest|threshold|reset|landing|silences|alpha|beta|argument|method|dtype|logits|loss|names|"
+    r"parameters|params|x|readout|gain|graph|dt|edges|leak|name|reset_fn)\b"
 )
 STEP = re.compile(
     r"[:;] (?:\{PROGRAM\}|\{TO_TIME_FIRST\}|\{way_out\}|check|give|call|say|write|take|name|put|"
