@@ -29,12 +29,9 @@ def has_next_step(refusal):
     """Whether a refusal says what to do."""
     if refusal.error in ("refuse_case", "NoExactConversion"):  # they add it themselves
         return True
-    subject = re.split(r"\W+", refusal.text.lstrip("{'"))[0]
-    return (
-        subject in ARGUMENTS
-        or bool(STEP.search(refusal.text))
-        or "must be a torch.nn" in refusal.text
-    )
+    given = ARGUMENTS.match(refusal.text) is not None
+    steps = STEP.search(refusal.text) is not None
+    return given or steps or "must be a torch.nn.Module" in refusal.text
 
 
 def test_all_are_found():

@@ -48,7 +48,7 @@ def chain(graph: Graph) -> tuple[list[tuple[str, object]], int]:
     # A cycle passes the test above, but the chain from the input does not reach it.
     if len(order) != len(nodes):
         raise ValueError(
-            f"graph must be a chain, got nodes beside it, {sorted(set(nodes) - set(order))}: "
+            f"graph must be a chain, got nodes beside it: {sorted(set(nodes) - set(order))}; "
             f"{PROGRAM}"
         )
     shape = np.atleast_1d(np.asarray(nodes[first].input_type["input"]))
