@@ -25,6 +25,7 @@ from refsast.autodiff.tape import Node
 TABLE_BITS = 14  # of the table of errors that belong to numbers
 DIGITS = 36  # bits of a number that do not count when two are compared: about five digits do
 MIX = np.uint64(0x9E3779B97F4A7C15)  # spreads neighbours over the table
+SATURATED = 4.0  # deviations, so that the loss of a whole number is one of them
 SPARE = 1000  # more random numbers than the largest array has entries
 MAX_NUMBERS = (
     4_000_000  # of one array in all repeats; of a larger one they are made in several goes
@@ -52,6 +53,7 @@ class _Errors:
     rng: np.random.Generator
     row: np.ndarray  # cut anywhere for the errors of an array's entries
     table: np.ndarray  # (places, repeats): the errors of a number, which leads to its place
+    common: np.ndarray  # (repeats,): of what goes wrong everywhere alike
 
     def draw(self, value: Array, salt: str) -> np.ndarray:
         """Errors of one rounding for the entries of `value`, (repeats, *shape)."""
@@ -70,7 +72,8 @@ def _make_errors(
     largest = max((node.value.size for node in nodes), default=0)
     row = rng.standard_normal(2 * largest + SPARE, dtype=np.float32)
     table = rng.standard_normal((2**TABLE_BITS, repeats), dtype=np.float32)
-    return _Errors(unit, repeats, rng, row, table)
+    common = rng.standard_normal(repeats, dtype=np.float32)
+    return _Errors(unit, repeats, rng, row, table, common)
 
 
 def replay(
@@ -170,7 +173,11 @@ def _run_again(node: Node, args: list[_Repeats], errors: _Errors, coarse: set[in
     sizes = node.op.roundings(node.value, *clean)
     if node.op.name == "multiply" and any(id(a) in coarse for a in node.args):
         g = abs(clean[1 if id(node.args[0]) in coarse else 0])
-        sizes = sizes + np.minimum(g, abs(node.value) / errors.unit)  # no more than what is there
+        # Of a saturated one all may be lost, and then at every step.
+        lost = np.minimum(g, SATURATED * abs(node.value) / errors.unit)
+        common = errors.common.reshape(-1, *[1] * node.ndim)
+        value = value + (errors.unit * lost * np.sign(node.value)) * common
+        sizes = sizes + lost
     if np.any(sizes):
         value = value + (errors.unit * sizes) * errors.draw(node.value, node.op.name)
     return _Repeats(value)

@@ -50,8 +50,8 @@ def _squash(lib, name, z):
     """A smooth spike or activation."""
     if name == "arctan":
         return 0.5 + lib.arctan(2.0 * z) / np.pi
-    if name == "logistic":
-        return 1.0 / (1.0 + lib.exp(-3.0 * z))
+    if name == "logistic":  # whose derivative PyTorch computes as s (1 - s)
+        return 1.0 / (1.0 + np.exp(-3.0 * z)) if lib is np else lib.sigmoid(3.0 * z)
     if name == "algebraic":
         return 0.5 + 0.5 * z / lib.sqrt(1.0 + z * z)
     return lib.sin(z) * lib.exp(-0.1 * z * z) if name == "wave" else lib.tanh(z)

@@ -244,6 +244,32 @@ def test_a_loss_of_single_precision_beside_double_gradients_is_no_error():
     assert not rs.check(partial(gradient, wrong=1.001), PROGRAM).agrees
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_saturated_logistic_function_may_lose_its_derivative(dtype):
+    """It is s (1 - s), of which nothing is left where s is one: at all steps alike."""
+    z = np.linspace(-2.0, 20.0, 9) * (1.0 if dtype == np.float32 else 2.2)
+
+    def run(params, x, y):
+        return np.mean(1.0 / (1.0 + np.exp(-params["z"] * x[:, 0])))
+
+    def usual(params, x, y, factor=1.0):
+        z, x = params["z"].astype(dtype), x[:, 0].astype(dtype)
+        s = 1.0 / (1.0 + np.exp(-z * x))
+        grad = np.mean(s * (1.0 - s) * x, axis=0) / dtype(z.size)
+        grad[0] *= factor
+        return np.mean(s), {"z": grad}
+
+    program = rs.Program(
+        run, {"z": z}, np.repeat(np.linspace(0.9, 1.1, 30), 9).reshape(30, 1, 9), 0
+    )
+    tail = rs.program.loss_and_grad(program)[1]["z"][-1]
+    report = rs.check(usual, program)
+
+    assert 0.0 < tail < np.finfo(dtype).eps
+    assert report.agrees, str(report)
+    assert rs.check(partial(usual, factor=1.001), program).verdict == "DISAGREES"
+
+
 def test_a_second_call_must_give_the_same():
     calls = []
 
@@ -465,6 +491,7 @@ BAD_FORWARDS = [
     (lambda p, x, y: (np.sum(p["w"]), [1]), "forward must return .*mapping.*got list"),
     (lambda p, x, y: np.sum(p["w"]) * np.nan, "forward must return finite numbers"),
     (lambda p, x, y: np.sum(np.arcsin(p["w"])), "forward must run, .*np.arcsin .*program.md"),
+    (lambda p, x, y: np.sum(1 / (1 + np.exp(1e3 * np.abs(p["w"])))), "forward must have a finite"),
     (lambda p, x, y: np.sum(p["missing"]), "forward must run, got KeyError"),
     (lambda p, x, y: np.zeros(2).__setitem__(0, p["w"][0, 0]), "forward must run, .*traced"),
 ]  # fmt: skip

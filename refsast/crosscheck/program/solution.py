@@ -17,6 +17,7 @@ from refsast.crosscheck.tolerance import FACTOR, UNDERFLOW, VAST
 from refsast.gradient.noise import REPEATS, combine_errors
 
 SURROGATE = "straight-through"
+WHY = "an exponent that overflows (rs.Logistic has none), a root or a logarithm at zero?"
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,11 +67,18 @@ class Trace:
                     found.setdefault(node.op.name, []).append(node)
         return found
 
-    @property
+    @cached_property
     def numbers(self) -> dict[str, Array]:
-        """Everything that can be compared, as arrays, by name."""
-        named = {"loss": self.loss, **self.outputs, **self.grads}
-        return {name: np.asarray(primal(each)) for name, each in named.items()}
+        """Everything that can be compared, as finite arrays, by name."""
+        with np.errstate(all="ignore"):
+            named = {"loss": self.loss, **self.outputs, **self.grads}
+        found = {name: np.asarray(primal(each)) for name, each in named.items()}
+        for name, array in found.items():
+            if not np.isfinite(array).all():
+                raise ValueError(
+                    f"forward must have a finite gradient, got others in {name}: {WHY}"
+                )
+        return found
 
 
 def _grad_name(name: str) -> str:
@@ -98,7 +106,8 @@ def run_on_tape(program: Program, step: Mapping[str, Array] | None = None) -> Tr
 def run_forward(program: Program, params: Tree, x: Any) -> tuple[Any, dict[str, Any]]:
     """Return the loss and the named outputs of a forward pass, on arrays or nodes."""
     try:
-        reply = program.forward(params, x, program.y)
+        with np.errstate(all="ignore"):  # what is not finite is refused below
+            reply = program.forward(params, x, program.y)
     except Exception as error:
         # NumPy hides the reason why a traced array does not become numbers.
         reason = error.__cause__ if isinstance(error.__cause__, TypeError) else error
