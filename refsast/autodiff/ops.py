@@ -132,6 +132,8 @@ def _ratio(a: Array, y: Array) -> Array:
 
 def product_roundings(y: Array, a: Array, b: Array) -> Array:
     """Return the error of a matrix product, whose sums may be taken in any order."""
+    if not (np.size(a) and np.size(b)):
+        return no_rounding(y)
     left, right = np.reshape(_turn(a), (-1, np.shape(a)[-2])), np.reshape(b, (-1, np.shape(b)[-1]))
     alike = min(count_equal_terms(abs(left)), count_equal_terms(abs(right)))
     count = np.count_nonzero(b, axis=-2, keepdims=True).astype(np.float64)
@@ -221,11 +223,13 @@ def reduce_sum(axis: tuple[int, ...], keepdims: bool) -> Op:
 
     def roundings(y: Array, x: Array) -> Array:
         terms = np.prod([np.shape(x)[i] for i in axis], dtype=int)
+        if terms <= 1 or not np.size(x):
+            return no_rounding(y)
         columns = np.reshape(np.moveaxis(x, axis, range(len(axis))), (terms, -1))
-        alike = count_equal_terms(abs(columns)) if columns.size else 0.0
+        alike = count_equal_terms(abs(columns))
         magnitudes = np.sum(abs(x), axis=axis, keepdims=keepdims)
         # Its terms may be the steps of a run, in their order.
-        return sum_noise(y, magnitudes, float(terms), float(terms), alike) if terms > 1 else 0.0 * y
+        return sum_noise(y, magnitudes, float(terms), float(terms), alike)
 
     return Op("sum", lambda x: np.sum(x, axis=axis, keepdims=keepdims), (spread,), roundings)
 
@@ -286,6 +290,7 @@ def einsum(subscripts: str) -> Op:
 def _equal_terms(letters: str, out: str, x: Array) -> float:
     """How many terms of a sum are equal, as far as one operand tells."""
     summed = [i for i, c in enumerate(letters) if c not in out]
+    if not x.size:
+        return 0.0
     terms = int(np.prod([x.shape[i] for i in summed]))
-    columns = np.moveaxis(x, summed, range(len(summed))).reshape(terms, -1)
-    return count_equal_terms(abs(columns)) if columns.size else 0.0
+    return count_equal_terms(abs(np.moveaxis(x, summed, range(len(summed))).reshape(terms, -1)))

@@ -84,6 +84,9 @@ class Node(np.lib.mixins.NDArrayOperatorsMixin):
     def __repr__(self) -> str:
         return f"Node({self.op.name if self.op else 'input'}, shape={self.shape})"
 
+    def __getattr__(self, name: str) -> object:
+        raise AttributeError(f"a traced array has no {name} ({PAGE})")
+
     def __len__(self) -> int:
         return len(self.value)
 

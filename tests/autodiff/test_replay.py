@@ -48,6 +48,13 @@ def test_one_operation_rounds_once_or_twice():
         )
 
 
+def test_of_nothing_there_is_no_error():
+    x = leaf(X[:0])
+
+    for y in (np.sum(x, axis=0), np.sum(x), x.T @ x, np.einsum("ij,ik->jk", x, x), x @ x.T):
+        assert not spread(y, 3).any()
+
+
 def test_a_constant_that_single_precision_cannot_hold_is_rounded_once():
     x = leaf(np.ones(3))
 

@@ -340,6 +340,11 @@ def test_what_would_leave_the_tape_is_refused_with_the_way_out(program, says):
         program(leaf(X))
 
 
+def test_a_method_that_it_does_not_have_is_named_with_the_page():
+    with pytest.raises(AttributeError, match=r"^a traced array has no tolist \(.*program.md"):
+        leaf(X).tolist()
+
+
 def test_comparisons_are_arrays_and_not_nodes():
     x = leaf(X)
 
