@@ -36,10 +36,9 @@ _subtract_kernel _no_reset_kernel
 FAST_SAM = """
 sam_gradient sharing_is_cheaper _joint_passes global_norm _ascent_step _add_multiple
 """
-RULES = (
-    "RULES unbroadcast _unbroadcast_pullback power reduce_sum transpose where stack _unstack take"
-)
+RULES = "RULES unbroadcast _unbroadcast_pullback power reduce_sum reduce_max cumsum einsum _ratio"
 SPECTRAL = "project _spectral_norm _normalize _satisfies_cap _clip_singular_values"
+MOVES = "take scatter _is_basic _take_back transpose where stack concatenate pad broadcast gather"
 OPS = ("tests/autodiff/test_tape.py", "tests/autodiff/test_ops.py", "-k", "not thousand")
 TAPE = ("tests/autodiff/test_tape.py", "-m", "not slow")
 
@@ -132,6 +131,7 @@ TARGETS = (
         (MIXED, *ONE),
     ),
     Target("refsast/autodiff/ops.py", tuple(RULES.split()), OPS),
+    Target("refsast/autodiff/moves.py", tuple(MOVES.split()), OPS),
     Target("refsast/autodiff/tape.py", ("_accumulate", "backward", "_toposort"), TAPE),
     Target(
         "refsast/optim/sam.py",

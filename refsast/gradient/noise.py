@@ -17,12 +17,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from refsast.arrays import Array
+from refsast.autodiff.summation import count_equal_terms, sum_noise
 from refsast.gradient.noise_layer import (
     Clean,
     Dials,
     Jitter,
     Spread,
-    count_equal_terms,
     draw_dials,
     draw_jitter,
     exact_dials,
@@ -30,7 +30,6 @@ from refsast.gradient.noise_layer import (
     product_noise,
     run_adjoints,
     run_states,
-    sum_noise,
 )
 from refsast.gradient.noise_readout import run_readout
 from refsast.gradient.noise_run import Run, compute_losses
@@ -82,11 +81,11 @@ def rounding_noise(
             drawn[name] = _add_squares(drawn[name], size) if name in drawn else size
     found = {}
     for name, local in _last_errors(run, spreads, unit, inputs):
-        found[name] = _combine(drawn[name], np.asarray(local), repeats)
+        found[name] = combine_errors(drawn[name], np.asarray(local), repeats)
     return _gather(run, found)
 
 
-def _combine(drawn: Array, local: Array, repeats: int) -> Array:
+def combine_errors(drawn: Array, local: Array, repeats: int) -> Array:
     """The error of each entry, from what was drawn and from what arises in it last.
 
     Of few repeats some are small by chance, so that each entry is drawn towards its neighbours',

@@ -11,6 +11,7 @@ import numpy as np
 from refsast.arrays import Array, as_array
 from refsast.crosscheck.adapters.conversion import NoExactConversion
 from refsast.crosscheck.foreign_arrays import convert_array
+from refsast.crosscheck.implementation import PROGRAM
 from refsast.model.params import Layer
 
 
@@ -38,7 +39,8 @@ def chain(graph: Graph) -> tuple[list[tuple[str, object]], int]:
             wanted = int(name != (last, first)[end])
             if counts[name] != wanted:
                 raise ValueError(
-                    f"graph must be a chain, with {wanted} edges {way} {name!r}, got {counts[name]}"
+                    f"graph must be a chain, with {wanted} edges {way} {name!r}, got "
+                    f"{counts[name]}: {PROGRAM}"
                 )
     successors, order = dict(edges), [first]
     while order[-1] != last:
@@ -46,11 +48,14 @@ def chain(graph: Graph) -> tuple[list[tuple[str, object]], int]:
     # A cycle passes the test above, but the chain from the input does not reach it.
     if len(order) != len(nodes):
         raise ValueError(
-            f"graph must be a chain, got nodes beside it: {sorted(set(nodes) - set(order))}"
+            f"graph must be a chain, got nodes beside it: {sorted(set(nodes) - set(order))}; "
+            f"{PROGRAM}"
         )
     shape = np.atleast_1d(np.asarray(nodes[first].input_type["input"]))
     if shape.shape != (1,):
-        raise ValueError(f"{first!r} must have one axis, got shape {tuple(shape.tolist())}")
+        raise ValueError(
+            f"{first!r} must have one axis, got shape {tuple(shape.tolist())}: {PROGRAM}"
+        )
     return [(name, nodes[name]) for name in order[1:-1]], int(shape[0])
 
 
@@ -58,7 +63,7 @@ def _single_node(nodes: dict, kind: str) -> str:
     """The name of the one node of a kind."""
     found = [name for name, node in nodes.items() if type(node).__name__ == kind]
     if len(found) != 1:
-        raise ValueError(f"graph must have one {kind} node, got {len(found)}")
+        raise ValueError(f"graph must have one {kind} node, got {len(found)}: {PROGRAM}")
     return found[0]
 
 

@@ -13,6 +13,7 @@ from refsast.crosscheck.adapters.conversion import NoExactConversion
 from refsast.crosscheck.adapters.nir_chain import Graph, chain, read_map, read_scalar
 from refsast.crosscheck.adapters.nir_rules import RESETS, Rule, leak_from_tau, prefer_metadata
 from refsast.crosscheck.foreign_arrays import convert_array
+from refsast.crosscheck.implementation import PROGRAM
 from refsast.model.lif import LIF
 from refsast.model.network import Network
 from refsast.model.params import Layer, Params
@@ -62,10 +63,12 @@ def read_graph(graph: Graph, dt: float, rule: Rule, spike: Spike, gain: float | 
         else:
             raise ValueError(
                 f"graph must alternate Affine or Linear with LIF, CubaLIF or IF, got "
-                f"{reader.kind} at {name!r}"
+                f"{reader.kind} at {name!r}: {PROGRAM}"
             )
     if not neurons or (tail is not None and len(layers) != len(neurons) + 1):
-        raise ValueError(f"graph must have a layer that fires, got nodes {[n for n, _ in nodes]}")
+        raise ValueError(
+            f"graph must have a layer that fires, got nodes {[n for n, _ in nodes]}: {PROGRAM}"
+        )
     if any(synapse != synapses[0] for synapse in synapses):
         raise NoExactConversion(
             f"graph must have one synapse for all layers, got {synapses}; lost: all but one"
