@@ -34,7 +34,7 @@ make_spike_kernel _arctan_kernel _numpy_arctan _rational_arctan _reset_to_zero_k
 _subtract_kernel _no_reset_kernel
 """
 FAST_SAM = """
-sam_gradient sharing_is_cheaper _joint_passes global_norm _ascent_step _add_multiple
+sam_gradient sharing_is_cheaper _joint_passes global_norm _ascent_step _move
 """
 RULES = (
     "RULES unbroadcast _unbroadcast_pullback power reduce_sum transpose where stack _unstack take"

@@ -1,11 +1,13 @@
 """A network's parameters: drawn, as one flat vector, and kept in range."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from refsast.arrays import Array, as_array
 from refsast.model.network import Network, learned_numbers
-from refsast.model.params import WEIGHTS, Layer, Params
+from refsast.model.params import WEIGHTS, Layer, Params, flatten
 
 LOWEST_THRESHOLD = 1e-3  # potential; training keeps learned thresholds from going below
 
@@ -103,20 +105,54 @@ def split_vector(network: Network, w: Array) -> Params:
     return tuple(layers)
 
 
-def keep_in_range(network: Network, w: Array) -> Array:
+def keep_in_range(network: Network, w: ArrayLike) -> Array:
     """Return the flat parameters with what neurons learn clipped to its range.
 
-    Leaks that are learned as they are to [0, 1], thresholds to `LOWEST_THRESHOLD` and more. Where
-    nothing is learned, the very array that came in.
+    Training does so after every step, and with every ascent point of SAM.
+
+    Parameters
+    ----------
+    network : Network
+        Says what is learned.
+    w : (p,) array
+        Its parameters, flattened. Not modified.
+
+    Returns
+    -------
+    (p,) array
+        Leaks that are learned as they are in [0, 1], thresholds at 0.001 or more, all else as it
+        was. Where nothing is learned, the very array that came in.
+
+    Raises
+    ------
+    ValueError
+        If `w` does not have shape (p,), or is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> neuron = rs.GLIF(rs.Learned(0.9), 1.0, rs.Arctan(2.0))
+    >>> network = rs.Network((1, 1), neuron, rs.SpikeRate(5.0))
+    >>> rs.keep_in_range(network, np.array([3.0, 3.0, 1.2]))  # weight, bias, leak
+    array([3., 3., 1.])
     """
+    w = as_array(w, "w", (network.n_params,))
     if not any(map(learned_numbers, network.neurons)):
         return w
-    w = w.copy()
-    for neuron, layer in zip(network.neurons, split_vector(network, w), strict=False):  # views
-        for name, value in learned_numbers(neuron).items():
-            array = getattr(layer, name)
-            if name == "threshold":
-                np.maximum(array, LOWEST_THRESHOLD, out=array)
-            elif name != "start" and not value.sigmoid:
-                np.clip(array, 0.0, 1.0, out=array)
-    return w
+    return flatten(clip_params(network, split_vector(network, w)))
+
+
+def clip_params(network: Network, params: Params) -> Params:
+    """Return the parameters with what neurons learn clipped to its range, without a check."""
+
+    def clip(i: int, layer: Layer) -> Layer:
+        learned = learned_numbers(network.neurons[i]) if i < network.depth else {}
+        clipped = {}
+        for name, value in learned.items():
+            if name != "start" and not value.sigmoid:
+                lowest, highest = (LOWEST_THRESHOLD, None) if name == "threshold" else (0.0, 1.0)
+                clipped[name] = np.asarray(np.clip(getattr(layer, name), lowest, highest))
+        return replace(layer, **clipped) if clipped else layer
+
+    return tuple(clip(i, layer) for i, layer in enumerate(params))
