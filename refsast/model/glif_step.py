@@ -99,3 +99,15 @@ def thresholds(neuron: LIF | GLIF, layer: Layer, s: Array) -> Array | float:
         a = adaptation.leak * a + before
         raised.append(a)
     return threshold + adaptation.strength * np.stack(raised)
+
+
+def hard_spikes(neuron: LIF | GLIF, above: Array) -> Array:
+    """Return when a neuron fires hard, of when its potential is above threshold, (time, ...).
+
+    The same, but for a refractory time: what is above while that lasts fires not.
+    """
+    refractory = neuron.refractory if isinstance(neuron, GLIF) else 0
+    s = above.copy()
+    for t in range(1, len(s)) if refractory else ():
+        s[t] *= 1.0 - s[max(t - refractory, 0) : t].max(axis=0)
+    return s
