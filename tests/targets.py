@@ -18,7 +18,7 @@ CONNECTIONS, MODEL = "tests/model/test_connections.py", "tests/model/test_glif.p
 GLIF, OBJECTIVE = "tests/gradient/test_glif.py", "tests/gradient/test_objective.py"
 MIXED, ONE = "tests/gradient/test_mixed.py", ("-k", "one or halves or they_say or chunks or first")
 CONV2D = """
-_columns _matrix _weight_index __call__ transpose weight_grad bias_grad output_shape
+_columns weight_matrix _weight_index __call__ transpose weight_grad bias_grad output_shape
 weight_shape
 """
 NETWORK = """

@@ -6,8 +6,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from refsast.arrays import Array, as_array
-from refsast.model.network import Network, learned_numbers
+from refsast.model.glif import GLIF, constants
+from refsast.model.network import Network, Neuron, learned_numbers
 from refsast.model.params import WEIGHTS, Layer, Params, flatten
+from refsast.model.synapse import Synapse
+from refsast.model.validation import validate_real_params
 
 LOWEST_THRESHOLD = 1e-3  # potential; training keeps learned thresholds from going below
 
@@ -156,3 +159,58 @@ def clip_params(network: Network, params: Params) -> Params:
         return replace(layer, **clipped) if clipped else layer
 
     return tuple(clip(i, layer) for i, layer in enumerate(params))
+
+
+def freeze_neurons(network: Network, params: Params) -> tuple[Network, Params]:
+    """Return a network whose neurons have what they have learned as fixed numbers.
+
+    It runs as before, and its other parameters are those that it had.
+
+    Parameters
+    ----------
+    network : Network
+        With `Learned` in its neurons.
+    params : tuple of Layer
+        Its parameters.
+
+    Returns
+    -------
+    network, params : Network, tuple of Layer
+        Without them.
+
+    Raises
+    ------
+    ValueError
+        If a start was learned that is not zero, or a leak of the synapse for each neuron: those
+        have no fixed counterpart.
+
+    Examples
+    --------
+    >>> import refsast as rs
+    >>> neuron = rs.GLIF(rs.Learned(0.9), 1.0, rs.Arctan(2.0))
+    >>> network = rs.Network((2, 3), neuron, rs.SpikeRate(5.0))
+    >>> fixed, params = rs.freeze_neurons(network, rs.init(network, 0))
+    >>> fixed.neurons[0].leak, fixed.shapes
+    (0.9, ({'w': (3, 2), 'b': (3,)},))
+    """
+    params = validate_real_params(network, params)
+    neurons = tuple(map(_fix_neuron, network.neurons, params))
+    return replace(network, neuron=neurons), tuple(Layer(p.w, p.b, p.v) for p in params)
+
+
+def _fix_neuron(neuron: Neuron, layer: Layer) -> Neuron:
+    """A neuron with what its layer has learned."""
+    if not isinstance(neuron, GLIF) or not neuron.learned:
+        return neuron
+    if (start := layer.start) is not None and start.any():
+        raise ValueError(f"start must be zero to be fixed, got {start[start != 0.0][0]}")
+    numbers = {}
+    for name, value in constants(neuron, layer).items():
+        fixed = np.asarray(value, np.float64)
+        numbers[name] = float(fixed) if fixed.ndim == 0 else tuple(fixed.tolist())
+    synapse, leak = neuron.synapse, numbers.pop("synapse_leak", None)
+    if isinstance(leak, tuple):
+        raise ValueError(f"synapse_leak must be one number to be fixed, got {len(leak)}")
+    if isinstance(synapse, Synapse):
+        synapse = replace(synapse, leak=leak)
+    return replace(neuron, **numbers, synapse=synapse, synapse_leak=None, learn_start=False)
