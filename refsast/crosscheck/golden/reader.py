@@ -1,4 +1,4 @@
-"""The golden set that ships, and its format: one ``.npz`` per case, and ``index.json`` for the set.
+"""The golden sets that ship, and their format: an ``.npz`` per case, ``index.json`` for a set.
 
 An implementer needs no refsast: the files are plain arrays and JSON, and docs/golden.md says how to
 read them. What is in them was computed in fifty digits by ``python -m tools.golden`` and rounded to
@@ -26,8 +26,10 @@ from refsast.model.network import Network
 from refsast.model.params import Layer
 from refsast.model.synapse import Synapse
 
-SHIPPED_SET = Path(__file__).parent / "set"
-INDEX, FORMAT, VERSION = "index.json", "refsast golden vectors", 1
+SHIPPED_SET = Path(__file__).parent / "set"  # dense LIF layers
+EXTENDED_SET = Path(__file__).parent / "extended"  # what is beyond them
+INDEX, FORMAT = "index.json", "refsast golden vectors"
+VERSIONS = (1, 2)  # of a set of dense LIF layers, and of one with more
 QUESTION_ARRAYS = ("x", "y", "x2", "y2", "hvp.direction")  # and params
 YARDSTICK = "yardstick"  # the archive's name for the error bounds of all answers, one vector
 
@@ -103,20 +105,22 @@ def array_shapes(network: Network, time: int, batch: int) -> dict[str, tuple[int
     }
 
 
-def export(folder: str | Path) -> None:
-    """Copy the set that ships: the archives first, the index last.
+def export(folder: str | Path, source: Path = SHIPPED_SET) -> None:
+    """Copy a set that ships: the archives first, the index last.
 
     Parameters
     ----------
     folder : path
         Made if it is not there.
+    source : path
+        Which: `SHIPPED_SET` or `EXTENDED_SET`.
 
     Raises
     ------
     ValueError
         If the folder cannot be written, or holds other files under these names.
     """
-    shipped = {path.name: path.read_bytes() for path in SHIPPED_SET.iterdir()}
+    shipped = {path.name: path.read_bytes() for path in source.iterdir()}
     for name, content in shipped.items():
         target = Path(folder) / name
         if target.exists() and not (target.is_file() and target.read_bytes() == content):
@@ -150,9 +154,9 @@ def read_golden(folder: str | Path = SHIPPED_SET) -> tuple[Golden, ...]:
 def read_index(folder: Path) -> list[Mapping[str, object]]:
     """Return the entries of the index, one per case; a damaged one is a ValueError."""
     content = read_json(folder / INDEX)
-    if content.get("format") != FORMAT or content.get("version") != VERSION:
+    if content.get("format") != FORMAT or content.get("version") not in VERSIONS:
         got = f"{content.get('format')!r} {content.get('version')!r}"
-        raise ValueError(f"{folder / INDEX} must be {FORMAT!r} {VERSION}, got {got}")
+        raise ValueError(f"{folder / INDEX} must be {FORMAT!r} 1 or 2, got {got}")
     cases = content.get("cases")
     if not isinstance(cases, list) or not all(isinstance(case, dict) for case in cases):
         raise ValueError(f"{folder / INDEX} must have a list of cases, got {type(cases).__name__}")
