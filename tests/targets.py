@@ -23,7 +23,7 @@ weight_shape
 """
 NETWORK = """
 run_forward _run_chunk _potential_bound backward_chunks _backward_layers param_grads
-upper_weight_grads layer_grads _recurrent_grad readout_grads _spike_cotangents _backward_layer
+upper_weight_grads layer_grads _recurrent_grad _spike_cotangents _backward_layer
 """
 INPUTS = """
 multiply weight_grad multiply_weight_grad signal_rows matmul_in_pieces piece_length _steps
@@ -95,7 +95,7 @@ TARGETS = (
     ),
     Target(
         "refsast/gradient/glif.py",
-        ("rerun_glif", "backward_glif", "backward_step", "_synapse_back", "_product", "_zero"),
+        ("rerun_glif", "backward_glif", "backward_step", "_synapse_back", "_zero"),
         (GLIF, *ONE),
     ),
     Target(
@@ -123,7 +123,10 @@ TARGETS = (
     ),
     Target(
         "refsast/model/readout.py",
-        ("time_weights", "pool", "mean_populations", "spread_populations", "affine"),
+        (
+            *("time_weights", "pool", "mean_populations", "spread_populations", "affine"),
+            *("pooled_logits", "pooled_back"),
+        ),
         (OBJECTIVE, *ONE),
     ),
     Target(

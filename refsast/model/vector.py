@@ -1,5 +1,6 @@
 """A network's parameters: drawn, as one flat vector, and kept in range."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -53,7 +54,7 @@ def init(network: Network, rng: np.random.Generator | int) -> Params:
         if part not in WEIGHTS:
             return learned_numbers(network.neurons[i])[part].initial(network.sizes[i + 1])
         # A bias has that of its weights; every pixel of a window counts.
-        fan_in = int(np.prod(shapes["v" if part == "v" else "w"][1:]))
+        fan_in = math.prod(shapes["v" if part == "v" else "w"][1:])
         return rng.uniform(-1.0, 1.0, shapes[part]) / np.sqrt(fan_in)
 
     return tuple(
@@ -101,7 +102,7 @@ def split_vector(network: Network, w: Array) -> Params:
     for shapes in network.shapes:
         arrays = {}
         for part, shape in shapes.items():
-            stop = start + int(np.prod(shape))
+            stop = start + math.prod(shape)
             arrays[part] = w[start:stop].reshape(shape)
             start = stop
         layers.append(Layer(**arrays))

@@ -10,6 +10,7 @@ Rule 3: the same numbers give the same bytes: nothing is compressed, no date or 
 """
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -225,7 +226,7 @@ def _digest(path: Path) -> str:
 def _assemble(path: Path, about: IndexEntry, arrays: Mapping[str, Array]) -> Golden:
     """Put a case together from its arrays, each checked."""
     shapes = array_shapes(about.network, about.steps, about.batch)
-    sizes = [int(np.prod(shapes.get(k, ()))) for k in about.answers]
+    sizes = [math.prod(shapes.get(k, ())) for k in about.answers]
     shapes[YARDSTICK] = (sum(sizes),)
     asked = [k for k in shapes if k in QUESTION_ARRAYS or k.startswith("params.")]
     found = {k: require_array(arrays, k, shapes, path) for k in (*asked, *about.answers, YARDSTICK)}

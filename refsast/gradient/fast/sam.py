@@ -23,7 +23,6 @@ from refsast.gradient.fast.network import (
     backward_chunks,
     layer_grads,
     param_grads,
-    readout_grads,
     run_forward,
     upper_weight_grads,
 )
@@ -157,12 +156,12 @@ def _joint_passes(
         square = float((change * delta).sum(dtype=np.float64))
         diagonal = float((x.square_sums() * (delta * delta).sum(axis=2)).sum(dtype=np.float64))
     # All gradients but that of the first layer's weights, whose squared norm is `square`.
-    grads = layer_grads(params, [None, *upper], chunk) + readout_grads(forward_pass, g)
+    grads = layer_grads(params, [None, *upper], chunk) + g.readout
     length = float(np.hypot(np.sqrt(max(square, 0.0)), global_norm(grads)))
     representable = SMALLEST_NORM < length < 1.0 / SMALLEST_NORM
     if not (representable and square >= CANCELLATION * diagonal):
         whole = layer_grads(params, [x.weight_grad(delta), *upper], chunk)
-        whole += readout_grads(forward_pass, g)
+        whole += g.readout
         moved = _move(ascent.network, params, *_ascent_step(whole, rho))
         return loss, _descent_grads(run_forward(descent, moved, y))
     if y is not x:

@@ -1,5 +1,6 @@
 """Convolution of images: the same small window of weights over all places."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,7 +100,7 @@ class Conv2d:
     def _weight_index(self, shape: Shape) -> Integers:
         """Which weight each entry of the matrix is, -1 where it belongs to another group."""
         out, inside, *kernel = self.weight_shape(shape)
-        places = int(np.prod(kernel))
+        places = math.prod(kernel)
         index = np.full((self.groups, out // self.groups, self.groups, inside * places), -1)
         group = np.arange(self.groups)
         index[group, :, group] = np.arange(out * inside * places).reshape(
