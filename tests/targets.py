@@ -103,6 +103,7 @@ TARGETS = (
         ("start_state", "glif_step", "unroll_glif", "thresholds"),
         (MODEL,),
     ),
+    Target("refsast/model/synapse.py", ("synapse_step",), (MODEL,)),
     Target(
         "refsast/model/learned.py",
         ("resolve_back", "initial", "shape"),
