@@ -41,7 +41,7 @@ _HOMES = {
         *("AvgPool2d", "Conv2d", "Dense", "Flatten", "MaxPool2d", "Skip"),
         *("Algebraic", "Arctan", "FastSigmoid", "Logistic", "PiecewiseQuadratic", "heaviside"),
         *("NoReset", "Subtract", "ToZero", "LeakyReadout", "LinearReadout", "SpikeRate"),
-        *("flatten", "init", "project", "run", "unflatten"),
+        *("flatten", "freeze_neurons", "init", "keep_in_range", "project", "run", "unflatten"),
     ),
     "refsast.optim": ("descent", "sam"),
     "refsast.spikes": ("Spikes", "as_spikes"),
