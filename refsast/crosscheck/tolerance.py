@@ -12,9 +12,9 @@ from typing import TypeAlias
 import numpy as np
 
 from refsast.arrays import Array
+from refsast.autodiff.summation import DEVIATIONS
 from refsast.crosscheck.case import Answer, Case
 from refsast.gradient.noise import REPEATS, rounding_noise
-from refsast.gradient.noise_layer import DEVIATIONS
 from refsast.gradient.noise_run import Run
 from refsast.gradient.rounding import ErrorBounds, error_bounds
 from refsast.model.params import Params, layer_arrays, replace_arrays
