@@ -8,10 +8,11 @@ import numpy as np
 
 from refsast.arrays import Array
 from refsast.autodiff import stop_gradient
-from refsast.crosscheck.case import Case
+from refsast.crosscheck.case import Answer, Case
 from refsast.crosscheck.general.plan import Numbers, Plan, change_layer
 from refsast.model.glif import GLIF
 from refsast.model.glif_step import State
+from refsast.model.params import Layer
 
 Change: TypeAlias = Callable[[Case, Plan, int, float], Plan | None]
 Step: TypeAlias = Callable[[GLIF, Numbers, Sequence[State], Array], State]
@@ -108,4 +109,11 @@ def backward_as(value: Array, path: Array) -> Array:
 
 def shift_to(number: Array | float, value: float) -> Array | float:
     """Return a number that is `value`, with the gradient that it had."""
-    return number + (value - np.asarray(stop_gradient(number)))
+    return number + (value - np.asarray(stop_gradient(number))  # pyright: ignore[reportArgumentType])
+
+
+def replace_grad(answer: Answer, i: int, name: str, grad: Array | None) -> Answer:
+    """Return an answer with another gradient of one array."""
+    grads: list[Layer] = list(answer.grads)
+    grads[i] = replace(grads[i], **{name: grad})
+    return replace(answer, grads=tuple(grads))

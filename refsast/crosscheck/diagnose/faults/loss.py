@@ -9,7 +9,7 @@ import numpy as np
 from refsast.arrays import Array, Integers
 from refsast.autodiff import stop_gradient
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.general.fault import Change, Fault
+from refsast.crosscheck.diagnose.faults.fault import Change, Fault
 from refsast.crosscheck.general.plan import Plan
 from refsast.model.glif_step import State
 from refsast.model.loss import CrossEntropy, MeanSquaredRate, StepCrossEntropy, cross_entropy
@@ -115,7 +115,7 @@ def _readout_faults() -> Iterator[Fault]:
         _with_population(lambda readout: float(readout.population)),
     )  # fmt: skip
     yield fault(
-        "population interleaved", "with the neurons of a class taken at a distance, not side by side",
+        "population interleaved", "with a class's neurons taken at a distance, not side by side",
         _interleave,
     )  # fmt: skip
 
@@ -159,7 +159,7 @@ def _other_loss(loss: Any) -> Change:
     return _with_network(lambda n, case, value: replace(n, loss=loss))
 
 
-def _on_steps(make: Callable[[Array, Array], Array]) -> Change:
+def _on_steps(make: Callable[[Array, Integers], Array]) -> Change:
     """A loss of what the readout says at every step: ``make(z, y)``, z (time, batch, classes)."""
 
     def change(case: Case, plan: Plan, i: int, value: float) -> Plan | None:
@@ -178,7 +178,7 @@ def _on_steps(make: Callable[[Array, Array], Array]) -> Change:
     return change
 
 
-def _step_entropy(z: Array, y: Array) -> Array:
+def _step_entropy(z: Array, y: Integers) -> Array:
     time, batch, classes = z.shape
     return cross_entropy(z.reshape(time * batch, classes), np.tile(y, time))
 
@@ -197,6 +197,12 @@ def scale_loss(factor: Callable[[Case], float | None]) -> Change:
         return replace(plan, objective=loss)
 
     return change
+
+
+def _scale_squares(factor: Callable[[Case], float]) -> Change:
+    return scale_loss(
+        lambda case: factor(case) if isinstance(case.network.loss, MeanSquaredRate) else None
+    )
 
 
 def _is_step_loss(case: Case) -> bool:
@@ -246,25 +252,19 @@ def _step_faults() -> Iterator[Fault]:
     )  # fmt: skip
     yield fault(
         "squared rates summed over classes", "with the squared distances summed over classes",
-        scale_loss(
-            lambda c: float(c.network.classes) if isinstance(c.network.loss, MeanSquaredRate) else None
-        ),
+        _scale_squares(lambda case: float(case.network.classes)),
     )  # fmt: skip
     yield fault(
         "squared counts", "with spike counts in place of rates in the squared distance",
-        scale_loss(
-            lambda c: float(len(c.x)) ** 2 if isinstance(c.network.loss, MeanSquaredRate) else None
-        ),
+        _scale_squares(lambda case: float(len(case.x)) ** 2),
     )  # fmt: skip
     yield fault(
         "squared counts over steps", "with the squared distance of rates multiplied by the steps",
-        scale_loss(
-            lambda c: float(len(c.x)) if isinstance(c.network.loss, MeanSquaredRate) else None
-        ),
+        _scale_squares(lambda case: float(len(case.x))),
     )  # fmt: skip
     yield fault(
         "half of the squares", "with half of the squared distance",
-        scale_loss(lambda c: 0.5 if isinstance(c.network.loss, MeanSquaredRate) else None),
+        _scale_squares(lambda case: 0.5),
     )  # fmt: skip
     for name in ("right", "wrong"):
         yield fault(

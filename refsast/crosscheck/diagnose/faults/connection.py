@@ -1,21 +1,22 @@
 """Faults of a connection: kernels, windows, pooling, the order of channels, skips, sums."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from refsast.arrays import Array
+from refsast.arrays import Array, Integers
 from refsast.autodiff import stop_gradient
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.general.fault import Change, Fault, backward_as
+from refsast.crosscheck.diagnose.faults.fault import Change, Fault, backward_as
 from refsast.crosscheck.general.plan import Plan, change_layer
 from refsast.model.connections.chain import apply_part
 from refsast.model.connections.conv2d import Conv2d
 from refsast.model.connections.dense import Dense
 from refsast.model.connections.pool2d import AvgPool2d, MaxPool2d
 from refsast.model.connections.skip import Skip
-from refsast.model.connections.windows import Shape, look_up
+from refsast.model.connections.windows import Shape, look_up, window_index
 from refsast.model.network import Network
 from refsast.model.params import Layer
 
@@ -59,16 +60,10 @@ def _change_part(kinds: type | tuple[type, ...], part_change: Part, allowed: Any
     return change
 
 
-def _permute(w: Array, order: Array) -> Array:
-    """The same numbers of any array in another order, by places in the flat one."""
-    flat = np.take(w.reshape(1, -1), order.ravel(), axis=-1)
-    return flat.reshape(*w.shape)
-
-
-def _reorder(w: Array, change: Callable[[Array], Array]) -> Array:
-    return _permute(
-        w, change(np.arange(w.size if hasattr(w, "size") else np.prod(w.shape)).reshape(w.shape))
-    )
+def _reorder(w: Array, change: Callable[[Integers], Integers]) -> Array:
+    """The same numbers in another order; on the tape, too."""
+    places = np.arange(int(np.prod(w.shape))).reshape(w.shape)
+    return np.take(w.reshape(1, -1), change(places).ravel(), axis=-1).reshape(*w.shape)
 
 
 def _with_weights(change: Callable[[Array], Array]) -> Part:
@@ -190,8 +185,6 @@ def _tied_path(keep: Callable[[Array], Array]) -> Callable[[Any, Shape, Array], 
     """The largest of each window, its gradient to all that are as large, by weights `keep`."""
 
     def pool(part: Any, shape: Shape, a: Array) -> Array:
-        from refsast.model.connections.windows import window_index
-
         right = part(a, shape)
         index = window_index(shape, part.kernel, part.stride, part.padding, (1, 1))  # pyright: ignore[reportArgumentType]
         values = look_up(np.asarray(stop_gradient(a)), index, outside=-np.inf)
@@ -213,7 +206,7 @@ def _pool_faults() -> Iterator[Fault]:
         _change_part(AvgPool2d, _pooled(lambda part, shape, a: _places(part) * part(a, shape))),
     )  # fmt: skip
     yield Fault(
-        "pooling's gradient not divided", "with the gradient of the pooling not divided by its size",
+        "pooling's gradient not divided", "with the pooling's gradient not divided by its size",
         _change_part(
             AvgPool2d,
             _pooled(lambda p, shape, a: backward_as(p(a, shape), _places(p) * p(a, shape))),
@@ -290,7 +283,7 @@ def _other_faults() -> Iterator[Fault]:
     )  # fmt: skip
 
 
-ROWS: dict[str, Callable[[int, int], Array]] = {
+ROWS: dict[str, Callable[[int, int], Any]] = {
     "the last step": lambda time, batch: np.arange(time)[:, None] == time - 1,
     "the first step": lambda time, batch: np.arange(time)[:, None] == 0,
     "all steps but the first": lambda time, batch: np.arange(time)[:, None] > 0,
@@ -300,15 +293,13 @@ ROWS: dict[str, Callable[[int, int], Array]] = {
 }
 
 
-def _mask_rows(mask: Callable[[int, int], Array]) -> Change:
+def _mask_rows(mask: Callable[[int, int], Any]) -> Change:
     """Gradients of weights and bias from some steps and recordings alone."""
 
     def change(case: Case, plan: Plan, i: int, value: float) -> Plan:
         inner = plan.layers[i].currents
 
         def currents(network: Network, i: int, layer: Layer, earlier: Sequence[Array]) -> Array:
-            from dataclasses import replace
-
             kept = inner(network, i, layer, earlier)
             b = None if layer.b is None else stop_gradient(layer.b)
             cut = inner(network, i, replace(layer, w=stop_gradient(layer.w), b=b), earlier)
