@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -107,9 +107,9 @@ def backward_as(value: Array, path: Array) -> Array:
     return stop_gradient(value) + (path - stop_gradient(path))
 
 
-def shift_to(number: Array | float, value: float) -> Array | float:
+def shift_to(number: Any, value: float) -> Array:
     """Return a number that is `value`, with the gradient that it had."""
-    return number + (value - np.asarray(stop_gradient(number))  # pyright: ignore[reportArgumentType])
+    return number + (value - np.asarray(stop_gradient(number)))
 
 
 def replace_grad(answer: Answer, i: int, name: str, grad: Array | None) -> Answer:
