@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from refsast.arrays import Array
 from refsast.crosscheck.case import Case, truncate_case
 from refsast.crosscheck.compare import examine_answer, run_potentials
 from refsast.crosscheck.diagnose.faults.power import measure_general_power
@@ -105,10 +106,11 @@ def _scale_neurons(case: Case, layer: int, goal: float) -> Layer:
         1.0 / MOST,
         MOST,
     )
-    scaled = {
-        name: array
-        * np.repeat(factor, len(array) // len(factor)).reshape(-1, *[1] * (array.ndim - 1))
-        for name, array in layer_arrays(own).items()
-        if name in WEIGHTS  # whose rows are neurons, or kernels
-    }
-    return replace(own, **scaled)
+
+    def scale(rows: Array) -> Array:
+        by = np.repeat(factor, len(rows) // len(factor))
+        return rows * by.reshape(-1, *[1] * (rows.ndim - 1))
+
+    # Their rows are neurons, or kernels.
+    weights = {name: a for name, a in layer_arrays(own).items() if name in WEIGHTS}
+    return replace(own, **{name: scale(rows) for name, rows in weights.items()})
