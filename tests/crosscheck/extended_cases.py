@@ -43,8 +43,8 @@ def draw_neuron(rng: np.random.Generator, kind: str) -> rs.GLIF:
 NEURONS = (
     "plain", "learned", "sigmoid", "synapse", "delayed", "alpha", "adaptation", "refractory",
 )  # fmt: skip
-IMAGES = ((1, 6, 6), rs.Conv2d(3, 3, padding=1), (rs.MaxPool2d(2), rs.Conv2d(4, 2)),
-          (rs.AvgPool2d(2), 4))  # fmt: skip
+IMAGES = ((1, 8, 8), rs.Conv2d(2, 3, padding=1), (rs.MaxPool2d(2), rs.Conv2d(3, 2)),
+          (rs.AvgPool2d(2, 1), 4))  # fmt: skip
 CONNECTIONS = {
     "dense": (7, 9, 6),
     "image": IMAGES,
@@ -83,10 +83,18 @@ def draw_extended(
         recurrent=recurrent,
         loss=loss,
     )
-    params = tuple(replace(layer, w=DRIVE * layer.w) for layer in rs.init(network, rng))
+    params = tuple(
+        replace(layer, w=DRIVE * layer.w, start=_draw_start(layer, rng))
+        for layer in rs.init(network, rng)
+    )
     steps, batch = int(rng.integers(5, 10)), int(rng.integers(2, 5))
     x = rng.random((steps, batch, network.sizes[0]))
     return Case(network, params, x, rng.integers(0, network.classes, batch), hard=hard)
+
+
+def _draw_start(layer: rs.Layer, rng: np.random.Generator):
+    """Potentials at the start, of a layer that learns them."""
+    return None if layer.start is None else rng.uniform(0.1, 0.5, layer.start.shape)
 
 
 def plant(case: Case, name: str, layer: int = 0, value: float | None = None) -> tuple[Planted, ...]:
