@@ -89,8 +89,8 @@ class ForwardPass:
         The input of the last chunk.
     pooled : (batch, n) array
         ``sum_t alpha_t s_t`` of the last layer, where the loss needs no more of it.
-    last_spikes : (time, batch, n) array, or None
-        All spikes of the last layer, for other losses.
+    read : (time, batch, n) array, or None
+        All that is read of the last layer, its spikes or potentials, for other losses.
     """
 
     problem: Problem
@@ -99,7 +99,7 @@ class ForwardPass:
     saved: tuple[Saved, ...]
     inputs: Inputs
     pooled: Array
-    last_spikes: Array | None = None
+    read: Array | None = None
 
     @property
     def logits(self) -> Array:
@@ -114,12 +114,12 @@ class ForwardPass:
 class LossGrad:
     """The cotangent of the logits, (batch, classes), or, for other losses, what follows from it.
 
-    `spikes` is that of the last layer's spikes, (time, batch, n), `readout` the gradient of the
-    readout's parameters.
+    `read` is that of what is read of the last layer, (time, batch, n), `readout` the gradient of
+    the readout's parameters.
     """
 
     logits: Array | None = None
-    spikes: Array | None = None
+    read: Array | None = None
     readout: Params = ()
 
 
