@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 TO_TIME_FIRST = "enter=lambda x: x.transpose(0, 1)"
 
@@ -65,3 +66,17 @@ def require_no_dropout(module: nn.Module) -> None:
             raise ValueError(
                 f"module must not drop at random, got {what}: call module.eval() first"
             )
+
+
+def require_running_statistics(module: nn.Module) -> None:
+    """Raise a ValueError if a module normalises by the statistics of the batch that it is given."""
+    for name, each in module.named_modules():
+        if not isinstance(each, _BatchNorm):
+            continue
+        what = f"{name or 'itself'} is {type(each).__name__}"
+        wanted = "module must not normalise by the statistics of its batch"
+        if each.running_mean is None:
+            way_out = "check a copy with running statistics"
+            raise ValueError(f"{wanted}, got {what} without running statistics: {way_out}")
+        if each.training:
+            raise ValueError(f"{wanted}, got {what} in training mode: call module.eval() first")

@@ -1,4 +1,4 @@
-"""snnTorch: its `Leaky` neurons, as implementations to be checked; modules of `Synaptic`, too.
+"""snnTorch: its `Leaky` neurons, as implementations to be checked; modules of others, too.
 
 `libraries.snntorch_leaky` is their equation: the reset is computed anew from the potential of the
 step before, and always detached. At the first step that is the potential 0. A hard spike is 0
@@ -13,8 +13,10 @@ Rule 2: the library's surrogates return single precision, whatever they are give
 # pyright: reportMissingImports=false
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
+from typing import Any
 
 import numpy as np
 import snntorch
@@ -30,11 +32,21 @@ from refsast.crosscheck.adapters.autograd import (
     autograd_implementation,
     make_stepwise_population,
 )
-from refsast.crosscheck.adapters.libraries import snntorch_leaky, snntorch_synaptic
-from refsast.crosscheck.adapters.module_reader import (
+from refsast.crosscheck.adapters.convention import Convention
+from refsast.crosscheck.adapters.libraries import (
+    snntorch_alpha,
+    snntorch_leaky,
+    snntorch_rleaky,
+    snntorch_synaptic,
+)
+from refsast.crosscheck.adapters.module_reader import ModuleUse, read_case
+from refsast.crosscheck.adapters.neuron_reading import (
+    PROGRAM,
+    NeuronNumber,
     NeuronReading,
-    read_case,
+    first_number,
     read_number,
+    read_numbers,
     refuse_neuron,
 )
 from refsast.crosscheck.case import Case
@@ -42,6 +54,7 @@ from refsast.crosscheck.implementation import Implementation, Unsupported
 from refsast.model.lif import LIF
 from refsast.model.reset import NoReset, Subtract, ToZero
 from refsast.model.surrogate import Arctan, FastSigmoid, Logistic, Surrogate
+from refsast.model.synapse import Alpha
 
 SpikeFunction = Callable[[Tensor], Tensor]
 
@@ -182,11 +195,23 @@ def _library_surrogate(neuron: LIF) -> SpikeFunction:
 def wrap(module: nn.Module, case: Case, **options) -> Implementation:
     """Return a user's module of snnTorch's neurons as an implementation.
 
-    ``module(x)`` with x (time, batch, n_0) returns spikes (time, batch, n), alone or first;
-    `case_of` gives the case. Options as for `module_wrapper.wrap`. For a module that takes one
-    image and shows it at every step: ``enter=lambda x: x[0]``.
+    ``module(x)`` returns spikes (time, batch, n), alone or first; one that takes a single step
+    (``init_hidden=True``, without a loop) is called once per step, and what it returns is stacked;
+    one that takes a single image and shows it at every step is given the first. `case_of` gives the
+    case. Options as for `module_wrapper.wrap`.
     """
-    return module_wrapper.wrap(module, case, **{"reset": reset_states, "name": NAME, **options})
+    read = partial(_read_neuron, spike=case.network.neurons[0].spike)
+    precision = np.float32 if any(map(_rounds, module.modules())) else None
+    defaults = {"reset": reset_states, "name": NAME, "read": read, "precision": precision}
+    return module_wrapper.wrap(module, case, **{**defaults, **options})
+
+
+def _rounds(module: nn.Module) -> bool:
+    """Whether a module is a neuron whose spikes are single precision, whatever it is given."""
+    if not isinstance(module, snntorch.SpikingNeuron):
+        return False
+    with torch.no_grad():
+        return module.spike_grad(torch.zeros(1, dtype=torch.float64)).dtype != torch.float64
 
 
 def reset_states(module: nn.Module) -> None:
@@ -198,55 +223,138 @@ def reset_states(module: nn.Module) -> None:
 
 
 def case_of(
-    module: nn.Module,
-    x: Array,
-    y: Integers,
-    *,
-    spike: Surrogate | None = None,
-    gain: float = 1.0,
-    name: str = "snnTorch module",
-    detach_reset: bool = False,
+    module: nn.Module, x: Array, y: Integers, *, spike: Surrogate | None = None, **options
 ) -> Case:
-    """Return the case that a module of ``nn.Linear`` and ``Leaky`` or ``Synaptic`` stands for.
+    """Return the case that a module of snnTorch's neurons stands for.
 
-    Parameters and errors as `module_reader.read_case`, and `spike`: what a ``spike_grad`` of the
-    user's own computes, which is taken to be smooth forward, too. Default: the library's surrogate
-    is read from the neuron, hard forward.
+    Of `Leaky`, `Synaptic`, `RLeaky`, `RSynaptic` or `Alpha`, with what they learn. Parameters and
+    errors as `module_reader.read_case`, and `spike`: what a ``spike_grad`` of the user's own
+    computes, or, if that is a step, what its gradient is the derivative of. Default: the library's
+    surrogate is read from the neuron, hard forward.
     """
-    read = partial(_read_neuron, spike=spike)
-    return read_case(module, x, y, read, gain=gain, name=name, detach_reset=detach_reset)
+    read, enter = partial(_read_neuron, spike=spike), options.pop("enter", None)
+    options = {"name": "snnTorch module", "use": ModuleUse(enter, reset_states), **options}
+    return read_case(module, x, y, read, **options)
+
+
+KINDS = (
+    snntorch.Leaky,
+    snntorch.Synaptic,
+    snntorch.RLeaky,
+    snntorch.RSynaptic,
+    snntorch.Alpha,
+)
 
 
 def _read_neuron(module: nn.Module, spike: Surrogate | None) -> NeuronReading | None:
-    """The equation and spike of a `Leaky` or `Synaptic`; None if it is no neuron."""
+    """The equation, spike and learned numbers of a neuron; None if it is none."""
     if not isinstance(module, snntorch.SpikingNeuron):
         return None
-    kinds = snntorch.Leaky, snntorch.Synaptic
-    if not isinstance(module, kinds) or type(module) not in kinds:  # none derived from them
-        raise refuse_neuron("snntorch.Leaky or Synaptic", module)
-    graded = read_number(module.graded_spikes_factor, "graded_spikes_factor")
-    if module.inhibition or module.state_quant or graded != 1.0:
+    if type(module) not in KINDS:  # none derived from them
+        raise refuse_neuron("snntorch.Leaky, Synaptic, RLeaky, RSynaptic or Alpha", module)
+    neuron: Any = module
+    graded = read_number(neuron.graded_spikes_factor, "graded_spikes_factor")
+    if neuron.inhibition or neuron.state_quant or graded != 1.0:
         raise ValueError(
             "neurons must have no inhibition, state_quant or graded spikes, got one: "
             "check a copy without"
         )
-    settings = (
-        _read_leak(module.beta, "beta"),
-        read_number(module.threshold, "threshold"),
-        module.reset_mechanism,
-        module.reset_delay,
+    hard = spike is None or _is_step(neuron.spike_grad)
+    found = _read_surrogate(neuron.spike_grad) if spike is None else spike
+    if type(module) is snntorch.Alpha:
+        return _read_alpha(neuron, found, hard)
+    current = isinstance(module, snntorch.Synaptic | snntorch.RSynaptic)
+    equation = _read_equation(neuron, current)
+    numbers = {
+        "leak": _read_learned(neuron, "beta"),
+        "threshold": _read_learned(neuron, "threshold"),
+    }
+    if current:
+        numbers["synapse_leak"] = _read_learned(neuron, "alpha")
+    return NeuronReading(
+        equation,
+        found,
+        hard,
+        {name: number for name, number in numbers.items() if number is not None},
+        recurrent=_read_feedback(neuron),
     )
-    if isinstance(module, snntorch.Synaptic):
-        equation = snntorch_synaptic(_read_leak(module.alpha, "alpha"), *settings)
+
+
+def _read_equation(neuron: Any, current: bool) -> Convention:
+    settings = (
+        _read_leak(neuron.beta),
+        first_number(neuron.threshold),
+        neuron.reset_mechanism,
+        neuron.reset_delay,
+    )
+    recurrent = isinstance(neuron, snntorch.RLeaky | snntorch.RSynaptic)
+    if recurrent and not neuron.reset_delay:
+        raise ValueError(f"reset_delay must be True in a recurrent neuron, got False: {PROGRAM}")
+    if current:
+        equation = snntorch_synaptic(_read_leak(neuron.alpha), *settings)
     else:
-        equation = snntorch_leaky(*settings)
-    hard = spike is None
-    return NeuronReading(equation, _read_surrogate(module.spike_grad) if hard else spike, hard)
+        equation = (snntorch_rleaky if recurrent else snntorch_leaky)(*settings)
+    if equation.silences:
+        raise ValueError(
+            f"reset_mechanism must be 'subtract' or 'none' in {type(neuron).__name__}, whose reset "
+            f"to zero takes the input of its step away, too, got 'zero': {PROGRAM}"
+        )
+    return equation
 
 
-def _read_leak(value: object, name: str) -> float:
-    """A leak as it acts: the library clips it to [0, 1] in every step."""
-    return min(max(read_number(value, name), 0.0), 1.0)
+def _read_leak(value: object) -> float:
+    """The first leak as it acts: the library clips it to [0, 1] in every step."""
+    return min(max(first_number(value), 0.0), 1.0)
+
+
+def _read_learned(neuron: Any, name: str) -> NeuronNumber | None:
+    """A number that is learned or one per neuron; leaks clipped to [0, 1], as in every step."""
+    number = read_numbers(getattr(neuron, name), name)
+    if number is None or name == "threshold":
+        return number
+    clipped = np.clip(number.initial, 0.0, 1.0)
+    if number.parameter is not None and (clipped != number.initial).any():
+        worst = number.initial[clipped != number.initial].flat[0]
+        raise ValueError(
+            f"{name} must lie in [0, 1] where it is learned, got {worst}: the library clips it there, "
+            "and its gradient stops"
+        )
+    return replace(number, initial=clipped)
+
+
+def _read_feedback(neuron: Any) -> str | None:
+    """The name of the linear layer that feeds a neuron's spikes back, if it has one."""
+    if not isinstance(neuron, snntorch.RLeaky | snntorch.RSynaptic):
+        return None
+    if not isinstance(neuron.recurrent, nn.Linear):
+        got = "one weight per neuron" if not neuron.all_to_all else "a convolution"
+        raise ValueError(
+            f"recurrent neurons must feed back by linear_features, all to all, got {got}: {PROGRAM}"
+        )
+    return "recurrent"
+
+
+def _read_alpha(neuron: Any, spike: Surrogate, hard: bool) -> NeuronReading:
+    """A neuron whose potential is a current of second order, one step late."""
+    alpha, beta = (read_number(getattr(neuron, name), name) for name in ("alpha", "beta"))
+    if isinstance(neuron.beta, nn.Parameter):
+        raise ValueError(f"beta must not be learned in Alpha, got learn_beta=True: {PROGRAM}")
+    if neuron.reset_mechanism != "none":
+        raise ValueError(
+            "reset_mechanism must be 'none' in Alpha, whose reset acts on its currents, got "
+            f"{neuron.reset_mechanism!r}: {PROGRAM}"
+        )
+    equation, scale = snntorch_alpha(alpha, beta, first_number(neuron.threshold))
+    threshold = read_numbers(neuron.threshold, "threshold")
+    numbers = {} if threshold is None else {"threshold": threshold}
+    return NeuronReading(equation, spike, hard, numbers, Alpha(alpha, beta, scale, delayed=True))
+
+
+def _is_step(function: SpikeFunction) -> bool:
+    """Whether a function gives zeros and ones only."""
+    with torch.no_grad():
+        values = function(torch.linspace(-3.0, 3.0, 61))
+    return bool(((values == 0.0) | (values == 1.0)).all())
 
 
 def _read_surrogate(function: SpikeFunction) -> Surrogate:

@@ -1,0 +1,331 @@
+"""From what joins a module's layers and what its neurons are: a network, its parameters, and ties.
+
+Rule 1: dense layers of LIF neurons are built as such, with what filters their input beside them;
+        only others are made of `GLIF` neurons.
+Rule 2: a bias that the module lacks where other layers have one is zero, and is compared as such.
+"""
+
+# pyright: reportMissingImports=false, reportPrivateImportUsage=false
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from refsast.arrays import Array
+from refsast.crosscheck.adapters.module_connections import (
+    ReadConnection,
+    as_float64,
+    read_connection,
+)
+from refsast.crosscheck.adapters.module_wiring import LayerWiring
+from refsast.crosscheck.adapters.neuron_reading import (
+    PROGRAM,
+    NeuronNumber,
+    NeuronReading,
+    Reader,
+    build_neuron,
+)
+from refsast.crosscheck.adapters.ties import LayerTensors, Tie
+from refsast.model.connections import Dense
+from refsast.model.learned import SIGMOID
+from refsast.model.lif import LIF
+from refsast.model.loss import Loss
+from refsast.model.network import Network
+from refsast.model.params import Layer, Params
+from refsast.model.readout import LinearReadout, MeanPotential, Readout, SpikeRate
+from refsast.model.reset import NoReset
+from refsast.model.surrogate import Arctan
+from refsast.model.synapse import Synapse
+
+# A record, or a class of one that integrates: the leak is then that of the module's last neurons.
+ReadoutChoice: TypeAlias = Readout | Callable[[int, float], Readout]
+
+
+@dataclass(frozen=True, eq=False)
+class ModuleReading:
+    """What a module stands for.
+
+    Attributes
+    ----------
+    network : Network
+        The network.
+    params : tuple of Layer
+        The module's own parameters, as ours.
+    synapse : Synapse or None
+        What filters the input of LIF neurons, beside the network.
+    hard : bool
+        Whether spikes are hard forward.
+    ties : tuple of Tie
+        How the module's parameters follow from ours.
+    folded : dict of str to str
+        Parameters that are part of one of ours together with another: what is said of them.
+    """
+
+    network: Network
+    params: Params
+    synapse: Synapse | None
+    hard: bool
+    ties: tuple[Tie, ...]
+    folded: Mapping[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class _ReadLayer:
+    """One layer: what leads to it, and its neurons; a readout has none."""
+
+    connection: ReadConnection
+    name: str = ""
+    neuron: NeuronReading | None = None
+    feedback: nn.Linear | None = None  # the neurons' own layer for their spikes
+    norm: nn.Module | None = None  # the normalisation after the weights
+
+
+def build_reading(
+    module: nn.Module,
+    wiring: Sequence[LayerWiring],
+    read: Reader,
+    n_in: int,
+    *,
+    readout: ReadoutChoice,
+    loss: Loss,
+    detach_reset: bool,
+) -> ModuleReading:
+    """Return the network that a module stands for; `readout` as for `module_reader.read_case`.
+
+    Raises ValueError where no network is the same.
+    """
+    layers = [_read_layer(module, each, read) for each in wiring]
+    layers, chosen = _choose_readout(layers, readout)
+    spiking = [each for each in layers if each.neuron is not None]
+    neurons = [each.neuron for each in spiking if each.neuron is not None]
+    if len({each.hard for each in neurons}) > 1:
+        raise ValueError(
+            "module must have neurons that fire alike, got hard and smooth ones: check the layers of "
+            "each kind as a module of their own"
+        )
+    recurrent = {each.feedback is not None for each in spiking}
+    if len(recurrent) > 1:
+        raise ValueError(
+            "module must feed back the spikes of all layers or of none, got both: make the others "
+            "recurrent, too, with weights of zero"
+        )
+    image = layers[0].connection.image
+    if image is not None and int(np.prod(image)) != n_in:
+        raise ValueError(f"x must have {int(np.prod(image))} = {image} inputs, got {n_in}")
+    chains = [each.connection.chain for each in spiking]
+    dense = all(len(chain) == 1 and isinstance(chain[0], Dense) for chain in chains)
+    synapses = {each.convention.synapse for each in neurons}
+    general = not (dense and len(synapses) == 1 and all(each.is_plain for each in neurons))
+    bias = any(_has_bias(each) for each in layers)
+    shapes = _layer_shapes(image or n_in, chains)
+    network = Network(
+        (image or n_in, *chains),
+        tuple(
+            build_neuron(each, shape, detach_reset, general)
+            for each, shape in zip(neurons, shapes, strict=True)
+        ),
+        chosen,
+        bias=bias,
+        recurrent=recurrent == {True},
+        loss=loss,
+    )
+    return ModuleReading(
+        network,
+        tuple(_read_params(each, bias) for each in layers),
+        None if general else synapses.pop(),
+        neurons[0].hard,
+        tuple(tie for i, each in enumerate(layers) for tie in _tie_layer(i, each, bias)),
+        {name: what for each in layers for name, what in _list_folded(each)},
+    )
+
+
+def _choose_readout(
+    layers: list[_ReadLayer], readout: ReadoutChoice
+) -> tuple[list[_ReadLayer], Readout]:
+    """The layers, of which the last may be one that integrates without spikes, and the readout."""
+    last, n = layers[-1], layers[-1].connection.channels
+    integrates = not isinstance(readout, SpikeRate | MeanPotential | LinearReadout)
+    if last.neuron is not None and integrates:
+        layers = [*layers[:-1], _ReadLayer(last.connection, norm=last.norm)]
+        made = readout(n, _integrator_leak(last)) if callable(readout) else readout
+        if getattr(made, "leak", None) != _integrator_leak(last):
+            raise ValueError(
+                f"readout must have the leak of {last.name}, {_integrator_leak(last)}, got {made}"
+            )
+        return layers, made
+    if last.neuron is not None:
+        if isinstance(readout, LinearReadout):
+            raise ValueError(
+                f"module must end with a Linear for {readout}, got {last.name} after it"
+            )
+        return layers, readout
+    if isinstance(readout, SpikeRate):  # the default
+        return layers, LinearReadout(n)
+    if callable(readout) or isinstance(readout, MeanPotential):
+        raise ValueError(
+            "readout must be a record such as rs.MaxPotential(n, leak) where the module has no "
+            f"neurons after its last Linear, got {readout}"
+        )
+    return layers, readout
+
+
+def _integrator_leak(layer: _ReadLayer) -> float:
+    """The leak of neurons that only integrate; a ValueError where they do more."""
+    neuron = layer.neuron
+    assert neuron is not None
+    c = neuron.convention
+    if not (neuron.is_plain and c.synapse is None and layer.feedback is None):
+        got = "a synapse, feedback, or numbers that are learned or one per neuron"
+        raise ValueError(
+            f"{layer.name} must be a plain integrator to be read out, got {got}: {PROGRAM}"
+        )
+    if not isinstance(c.reset, NoReset):
+        raise ValueError(
+            f"{layer.name} must not reset to be read out as an integrator, got {c.reset}: "
+            "rs.MeanPotential reads the potentials of a layer that does"
+        )
+    return c.leak
+
+
+def _layer_shapes(first: object, chains: Sequence) -> list[tuple[int, ...]]:
+    """The shapes of the layers."""
+    neuron = LIF(0.0, 1.0, Arctan(1.0))  # any
+    network = Network((first, *chains), neuron, SpikeRate(1.0))  # pyright: ignore
+    return [shapes[-1] for shapes in network.chain_shapes]
+
+
+def _read_layer(module: nn.Module, wiring: LayerWiring, read: Reader) -> _ReadLayer:
+    if wiring.neuron is None:
+        return _ReadLayer(read_connection(wiring.steps, "the output"))
+    name = wiring.neuron.name
+    connection = read_connection(wiring.steps, name)
+    norm = None if connection.norm is None else module.get_submodule(connection.norm)
+    part = module.get_submodule(name)
+    neuron = read(part)
+    assert neuron is not None  # the trace has found it
+    feedback: Any = None if neuron.recurrent is None else part.get_submodule(neuron.recurrent)
+    return _ReadLayer(connection, name, neuron, feedback, norm)
+
+
+def _has_bias(layer: _ReadLayer) -> bool:
+    read, feedback = layer.connection, layer.feedback
+    added = feedback is not None and feedback.bias is not None
+    return read.layer.bias is not None or read.norm is not None or added
+
+
+def _read_params(layer: _ReadLayer, bias: bool) -> Layer:
+    """A layer's parameters as ours, float64."""
+    read, neuron = layer.connection, layer.neuron
+    factor = 1.0
+    learned: dict[str, Array] = {}
+    for name, number in ({} if neuron is None else neuron.numbers).items():
+        if number.parameter is not None:
+            learned[name] = number.initial
+    if neuron is not None and neuron.scaled_by_leak:
+        factor = 1.0 - SIGMOID(learned["leak"])
+    w = (
+        factor
+        * read.scale
+        * _by_channel(read.gamma, read.layer.weight)
+        * as_float64(read.layer.weight)
+    )
+    b = factor * (read.gamma * _own_bias(read) + read.shift) + _feedback_bias(layer)
+    v = None if layer.feedback is None else as_float64(layer.feedback.weight)
+    return Layer(w, b if bias else None, v, **learned)
+
+
+def _own_bias(read: ReadConnection) -> Array:
+    bias = read.layer.bias
+    return np.zeros(read.channels) if bias is None else as_float64(bias)
+
+
+def _feedback_bias(layer: _ReadLayer) -> Array | float:
+    feedback = layer.feedback
+    return 0.0 if feedback is None or feedback.bias is None else as_float64(feedback.bias)
+
+
+def _by_channel(numbers: Array, weight: Tensor) -> Array:
+    """One number per channel, to multiply its weights with."""
+    return numbers.reshape(-1, *(1,) * (weight.ndim - 1))
+
+
+def _tie_layer(i: int, layer: _ReadLayer, bias: bool) -> Iterator[Tie]:
+    """Yield how the module's parameters follow from ours."""
+    read, neuron = layer.connection, layer.neuron
+    scaled = neuron is not None and neuron.scaled_by_leak
+    yield Tie(_join(read.weights, "weight"), i, _tie_weight(read, scaled))
+    if bias:
+        yield _tie_bias(i, layer, scaled)
+    if layer.feedback is not None and neuron is not None:
+        name = _join(layer.name, f"{neuron.recurrent}.weight")
+        yield Tie(name, i, lambda tensors: tensors["v"])
+    for part, number in ({} if neuron is None else neuron.numbers).items():
+        if number.parameter is not None:
+            yield Tie(_join(layer.name, number.parameter), i, _tie_number(part, number))
+
+
+def _tie_weight(read: ReadConnection, scaled: bool) -> Callable[[LayerTensors], Tensor]:
+    factor = read.scale * _by_channel(read.gamma, read.layer.weight)
+    same = bool((factor == 1.0).all())
+
+    def make(tensors: LayerTensors) -> Tensor:
+        w = _unscale(tensors, "w", scaled)
+        return w if same else w / torch.as_tensor(factor, dtype=w.dtype)
+
+    return make
+
+
+def _tie_bias(i: int, layer: _ReadLayer, scaled: bool) -> Tie:
+    """The bias of the normalisation, if it has one, else that of the weights."""
+    read = layer.connection
+    norm: Any = layer.norm
+    offset = np.asarray(_feedback_bias(layer))
+    in_norm = norm is not None and norm.bias is not None
+    # ours = factor (gamma own + shift) + feedback, where the shift holds the normalisation's bias
+    if in_norm:
+        rest, gamma = read.gamma * _own_bias(read) + read.shift - as_float64(norm.bias), 1.0
+    else:
+        rest, gamma = read.shift, read.gamma
+
+    def make(tensors: LayerTensors) -> Tensor:
+        b = _unscale(tensors, "b", scaled)
+        if not (offset.any() or np.any(rest) or np.any(gamma != 1.0)):
+            return b
+        constant = torch.as_tensor(offset + rest, dtype=b.dtype)
+        return (b - constant) / torch.as_tensor(gamma, dtype=b.dtype)
+
+    return Tie(_join(read.norm if in_norm else read.weights, "bias"), i, make)
+
+
+def _unscale(tensors: LayerTensors, part: str, scaled: bool) -> Tensor:
+    """Ours without the factor one minus the learned leak, which the module has in its input."""
+    return tensors[part] / torch.sigmoid(-tensors["leak"]) if scaled else tensors[part]
+
+
+def _tie_number(part: str, number: NeuronNumber) -> Callable[[LayerTensors], Tensor]:
+    if number.sign == 1.0:
+        return lambda tensors: tensors[part]
+    return lambda tensors: number.sign * tensors[part]
+
+
+def _list_folded(layer: _ReadLayer) -> Iterator[tuple[str, str]]:
+    """Yield the parameters that are one of ours together with another, and what to say of them."""
+    read, feedback = layer.connection, layer.feedback
+    bias = f"{read.weights}.bias"
+    if feedback is not None and feedback.bias is not None and layer.neuron is not None:
+        yield f"{layer.name}.{layer.neuron.recurrent}.bias", f"its sum with {bias} is compared"
+    norm: Any = layer.norm
+    if norm is None:
+        return
+    if norm.weight is not None:
+        yield f"{read.norm}.weight", f"folded into {read.weights}.weight"
+    if norm.bias is not None and read.layer.bias is not None:
+        yield bias, f"folded into {read.norm}.bias"
+
+
+def _join(owner: str | None, name: str) -> str:
+    """The name of a parameter within the module; the module itself has no name."""
+    return f"{owner}.{name}" if owner else name
