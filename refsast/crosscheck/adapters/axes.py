@@ -45,14 +45,15 @@ def _changed_outputs(
     with torch.no_grad():
         other = x.detach().clone()
         other[where] = -3.0 * other[where] + 1.0
-        outputs = [_first_tensor(run(each)) for each in (x.detach(), other)]
+        outputs = [first_tensor(run(each)) for each in (x.detach(), other)]
     before, after = outputs
     if before is None or after is None or before.ndim != 3 or before.shape != after.shape:
         return None
     return (before != after).any(dim=2)
 
 
-def _first_tensor(output: object) -> Tensor | None:
+def first_tensor(output: object) -> Tensor | None:
+    """Return the tensor that an output is, or the first in it."""
     first = output[0] if isinstance(output, tuple | list) and output else output
     return first if isinstance(first, Tensor) else None
 

@@ -5,7 +5,8 @@ Rule 1: it is called as its neurons show that it wants to be: once per step wher
 """
 
 # pyright: reportMissingImports=false, reportPrivateImportUsage=false
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import torch
@@ -14,7 +15,29 @@ from torch import Tensor, nn
 from refsast.crosscheck.adapters.module_trace import Call, ModuleTrace, trace_module
 
 ModuleCall: TypeAlias = Callable[[nn.Module, Tensor], object]  # from x (time, batch, ...)
-ERRORS = (RuntimeError, TypeError, IndexError, ValueError, AttributeError)
+ERRORS = (RuntimeError, TypeError, IndexError, AttributeError)
+
+
+@dataclass(frozen=True, eq=False)
+class FoundCall:
+    """How a module is to be called, and what it did when it was.
+
+    Attributes
+    ----------
+    call : callable
+        ``call(module, x)`` with x (time, batch, *shape).
+    shape : tuple of int
+        Of a recording's input at one step, as the module wants it.
+    steps : int or None
+        How many steps it runs of one static input; None if it takes all steps.
+    trace : ModuleTrace
+        What it did.
+    """
+
+    call: ModuleCall
+    shape: tuple[int, ...]
+    steps: int | None
+    trace: ModuleTrace
 
 
 def call_once(module: nn.Module, x: Tensor) -> object:
@@ -43,13 +66,13 @@ def find_call(
     module: nn.Module,
     x: Tensor,
     shapes: Sequence[tuple[int, ...]],
-    is_neuron: Callable[[nn.Module], bool],
+    neurons: Collection[str],
     *,
     takes_sequence: bool,
     enter: Callable[[Tensor], Tensor] | None = None,
     reset: Callable[[nn.Module], object] | None = None,
-) -> tuple[ModuleCall, tuple[int, ...], ModuleTrace]:
-    """Return how to call a module, the shape of a recording's input at a step, and what it did.
+) -> FoundCall:
+    """Return how to call a module, from what it does.
 
     `x` is (time, batch, n) and `shapes` are those that it may have in the place of n. Raises
     ValueError where the module runs on nothing of it.
@@ -59,15 +82,16 @@ def find_call(
         whole = x.reshape(*x.shape[:2], *shape)
         for call, given in _attempts(whole, enter):
             try:
-                trace = trace_module(module, given, is_neuron, reset)
+                trace = trace_module(module, given, neurons, reset)
             except ERRORS as error:
                 first = first or error
                 continue
-            calls = [c for c in trace.calls if c.part is not None and is_neuron(c.part)]
+            calls = [c for c in trace.calls if c.part is not None and c.name in neurons]
             if enter is None:
                 call = _choose(call, calls, takes_sequence)
             if call is not None:
-                return call, shape, trace
+                steps = _count_steps(calls, takes_sequence) if call is call_static else None
+                return FoundCall(call, shape, steps, trace)
     reason = (
         str(first or "neurons that take no batch").strip() or type(first).__name__
     ).splitlines()[0]
@@ -85,6 +109,14 @@ def _attempts(
         return
     yield call_once, x
     yield call_static, x[0]
+
+
+def _count_steps(calls: list[Call], takes_sequence: bool) -> int:
+    """How many steps a module ran."""
+    first = calls[0]
+    if takes_sequence:
+        return len(first.inputs[0])
+    return [each.name for each in calls].count(first.name)
 
 
 def _choose(call: ModuleCall, calls: list[Call], takes_sequence: bool) -> ModuleCall | None:

@@ -32,8 +32,12 @@ def their_score(loss: Callable[..., Tensor], factor: float) -> Score:
     return score
 
 
-def own_score(case: Case, logits: Callable[..., Tensor] | None) -> Score:
-    """Return the case's loss, of `logits` of what the module returns."""
+def own_score(
+    case: Case,
+    logits: Callable[..., Tensor] | None,
+    leave: Callable[[Tensor], Tensor] | None = None,
+) -> Score:
+    """Return the case's loss, of `logits` of what the module returns, or of its tensors."""
     network = case.network
 
     def score(output: object, y: Integers, steps: int) -> Tensor:
@@ -42,6 +46,7 @@ def own_score(case: Case, logits: Callable[..., Tensor] | None) -> Score:
             z = logits(output)
         else:
             said = _pick_output(output, network)
+            said = said if leave is None else leave(said)
             if said.ndim == 3 and len(said) != steps:
                 got = f"got {len(said)} steps: give the case an x of so many"
                 raise ValueError(f"module must run for the {steps} steps of x, {got}")

@@ -23,14 +23,12 @@ from refsast.crosscheck.adapters.module_connections import (
 from refsast.crosscheck.adapters.module_wiring import LayerWiring
 from refsast.crosscheck.adapters.neuron_reading import (
     PROGRAM,
-    NeuronNumber,
     NeuronReading,
     Reader,
     build_neuron,
 )
 from refsast.crosscheck.adapters.ties import LayerTensors, Tie
 from refsast.model.connections import Dense
-from refsast.model.learned import SIGMOID
 from refsast.model.lif import LIF
 from refsast.model.loss import Loss
 from refsast.model.network import Network
@@ -219,19 +217,12 @@ def _has_bias(layer: _ReadLayer) -> bool:
 def _read_params(layer: _ReadLayer, bias: bool) -> Layer:
     """A layer's parameters as ours, float64."""
     read, neuron = layer.connection, layer.neuron
-    factor = 1.0
-    learned: dict[str, Array] = {}
-    for name, number in ({} if neuron is None else neuron.numbers).items():
-        if number.parameter is not None:
-            learned[name] = number.initial
-    if neuron is not None and neuron.scaled_by_leak:
-        factor = 1.0 - SIGMOID(learned["leak"])
-    w = (
-        factor
-        * read.scale
-        * _by_channel(read.gamma, read.layer.weight)
-        * as_float64(read.layer.weight)
-    )
+    numbers = {} if neuron is None else neuron.numbers
+    learned = {k: each.initial for k, each in numbers.items() if each.parameter is not None}
+    scale = _input_scale(layer, {k: torch.as_tensor(a) for k, a in learned.items()})
+    factor = 1.0 if scale is None else scale.numpy()
+    gamma = np.broadcast_to(factor * read.scale * read.gamma, (read.channels,))
+    w = _by_channel(gamma, read.layer.weight) * as_float64(read.layer.weight)
     b = factor * (read.gamma * _own_bias(read) + read.shift) + _feedback_bias(layer)
     v = None if layer.feedback is None else as_float64(layer.feedback.weight)
     return Layer(w, b if bias else None, v, **learned)
@@ -255,60 +246,61 @@ def _by_channel(numbers: Array, weight: Tensor) -> Array:
 def _tie_layer(i: int, layer: _ReadLayer, bias: bool) -> Iterator[Tie]:
     """Yield how the module's parameters follow from ours."""
     read, neuron = layer.connection, layer.neuron
-    scaled = neuron is not None and neuron.scaled_by_leak
-    yield Tie(_join(read.weights, "weight"), i, _tie_weight(read, scaled))
+    yield Tie(_join(read.weights, "weight"), i, _tie_weight(layer))
     if bias:
-        yield _tie_bias(i, layer, scaled)
+        yield _tie_bias(i, layer)
     if layer.feedback is not None and neuron is not None:
         name = _join(layer.name, f"{neuron.recurrent}.weight")
-        yield Tie(name, i, lambda tensors: tensors["v"])
+        yield Tie(name, i, lambda ours: ours["v"])
     for part, number in ({} if neuron is None else neuron.numbers).items():
         if number.parameter is not None:
-            yield Tie(_join(layer.name, number.parameter), i, _tie_number(part, number))
+            name, make = _join(layer.name, number.parameter), number.make
+            yield Tie(name, i, lambda ours, part=part, make=make: make(ours[part]))
 
 
-def _tie_weight(read: ReadConnection, scaled: bool) -> Callable[[LayerTensors], Tensor]:
+def _tie_weight(layer: _ReadLayer) -> Callable[[LayerTensors], Tensor]:
+    """The weights, without what is folded into them, and what the neurons scale them with."""
+    read = layer.connection
     factor = read.scale * _by_channel(read.gamma, read.layer.weight)
     same = bool((factor == 1.0).all())
 
-    def make(tensors: LayerTensors) -> Tensor:
-        w = _unscale(tensors, "w", scaled)
+    def make(ours: LayerTensors) -> Tensor:
+        w, scale = ours["w"], _input_scale(layer, ours)
+        if scale is not None:
+            w = w / scale.reshape(-1, *(1,) * (w.ndim - 1))
         return w if same else w / torch.as_tensor(factor, dtype=w.dtype)
 
     return make
 
 
-def _tie_bias(i: int, layer: _ReadLayer, scaled: bool) -> Tie:
+def _tie_bias(i: int, layer: _ReadLayer) -> Tie:
     """The bias of the normalisation, if it has one, else that of the weights."""
     read = layer.connection
     norm: Any = layer.norm
-    offset = np.asarray(_feedback_bias(layer))
+    # ours = scale (gamma own + shift) + feedback, where the shift holds the normalisation's bias
+    feedback, gamma, rest = np.asarray(_feedback_bias(layer)), read.gamma, read.shift
     in_norm = norm is not None and norm.bias is not None
-    # ours = factor (gamma own + shift) + feedback, where the shift holds the normalisation's bias
     if in_norm:
-        rest, gamma = read.gamma * _own_bias(read) + read.shift - as_float64(norm.bias), 1.0
-    else:
-        rest, gamma = read.shift, read.gamma
+        gamma = np.ones(())
+        rest = read.gamma * _own_bias(read) + read.shift - as_float64(norm.bias)
 
-    def make(tensors: LayerTensors) -> Tensor:
-        b = _unscale(tensors, "b", scaled)
-        if not (offset.any() or np.any(rest) or np.any(gamma != 1.0)):
-            return b
-        constant = torch.as_tensor(offset + rest, dtype=b.dtype)
-        return (b - constant) / torch.as_tensor(gamma, dtype=b.dtype)
+    def make(ours: LayerTensors) -> Tensor:
+        b, scale = ours["b"], _input_scale(layer, ours)
+        if feedback.any():
+            b = b - torch.as_tensor(feedback, dtype=b.dtype)
+        if scale is not None:
+            b = b / scale
+        if rest.any():
+            b = b - torch.as_tensor(rest, dtype=b.dtype)
+        return b if (gamma == 1.0).all() else b / torch.as_tensor(gamma, dtype=b.dtype)
 
     return Tie(_join(read.norm if in_norm else read.weights, "bias"), i, make)
 
 
-def _unscale(tensors: LayerTensors, part: str, scaled: bool) -> Tensor:
-    """Ours without the factor one minus the learned leak, which the module has in its input."""
-    return tensors[part] / torch.sigmoid(-tensors["leak"]) if scaled else tensors[part]
-
-
-def _tie_number(part: str, number: NeuronNumber) -> Callable[[LayerTensors], Tensor]:
-    if number.sign == 1.0:
-        return lambda tensors: tensors[part]
-    return lambda tensors: number.sign * tensors[part]
+def _input_scale(layer: _ReadLayer, ours: LayerTensors) -> Tensor | None:
+    """What the neurons multiply their input with, if they learn it."""
+    neuron = layer.neuron
+    return None if neuron is None or neuron.input_scale is None else neuron.input_scale(ours)
 
 
 def _list_folded(layer: _ReadLayer) -> Iterator[tuple[str, str]]:

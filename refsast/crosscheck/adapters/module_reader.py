@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from refsast.arrays import Array, Integers
 from refsast.crosscheck.adapters.axes import require_no_dropout, require_running_statistics
-from refsast.crosscheck.adapters.module_call import ModuleCall, find_call
+from refsast.crosscheck.adapters.module_call import FoundCall, find_call
 from refsast.crosscheck.adapters.module_network import ModuleReading, ReadoutChoice, build_reading
 from refsast.crosscheck.adapters.module_wiring import read_wiring
 from refsast.crosscheck.adapters.neuron_reading import PROGRAM, Reader
@@ -97,7 +97,7 @@ def read_case(
         wanted = "(time, batch, n) or (time, batch, channels, height, width)"
         raise ValueError(f"x must have shape {wanted}, got {x.shape}")
     flat = x.reshape(*x.shape[:2], -1)
-    reading, _, _ = read_module(
+    reading, found = read_module(
         module,
         flat,
         [x.shape[2:]],
@@ -107,6 +107,10 @@ def read_case(
         detach_reset=detach_reset,
         use=use,
     )
+    if found.steps not in (None, len(x)):
+        raise ValueError(
+            f"x must repeat its input for the {found.steps} steps that the module runs, got {len(x)}"
+        )
     return Case(
         reading.network,
         reading.params,
@@ -128,8 +132,8 @@ def read_module(
     loss: Loss,
     detach_reset: bool,
     use: ModuleUse,
-) -> tuple[ModuleReading, ModuleCall, tuple[int, ...]]:
-    """Return what a module stands for, how to call it, and the shape of its input at a step.
+) -> tuple[ModuleReading, FoundCall]:
+    """Return what a module stands for, and how to call it.
 
     `x` is (time, batch, n_0), and `shapes` those that it may want in the place of n_0.
     """
@@ -137,26 +141,26 @@ def read_module(
         raise ValueError(f"module must be a torch.nn.Module, got {type(module).__name__}")
     require_no_dropout(module)
     require_running_statistics(module)
-    neurons = [each for each in map(read, module.modules()) if each is not None]
+    neurons = {
+        name: reading
+        for name, part in module.named_modules(remove_duplicate=False)
+        if (reading := read(part)) is not None
+    }
     if not neurons:
         raise ValueError(
             "module must have neurons of this library, got none: give wrap an rs.Case of your own if "
             f"the neurons are no modules, or {PROGRAM}"
         )
-
-    def is_neuron(part: nn.Module) -> bool:
-        return read(part) is not None
-
-    call, shape, trace = find_call(
+    found = find_call(
         module,
         _as_tensor(module, x),
         shapes,
-        is_neuron,
-        takes_sequence=neurons[0].takes_sequence,
+        neurons,
+        takes_sequence=next(iter(neurons.values())).takes_sequence,
         enter=use.enter,
         reset=use.reset,
     )
-    wiring = read_wiring(trace, is_neuron)
+    wiring = read_wiring(found.trace, neurons)
     if not wiring:
         raise ValueError(f"module must call its neurons, got a run without: {PROGRAM}")
     reading = build_reading(
@@ -168,7 +172,7 @@ def read_module(
         loss=loss,
         detach_reset=detach_reset,
     )
-    return reading, call, shape
+    return reading, found
 
 
 def _as_tensor(module: nn.Module, x: Array) -> Tensor:

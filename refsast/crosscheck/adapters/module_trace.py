@@ -10,7 +10,7 @@ Rule 2: nothing of the module changes: a copy of it runs, and its states are put
 
 # pyright: reportMissingImports=false, reportPrivateImportUsage=false
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -116,13 +116,16 @@ def list_tensors(value: object) -> Iterator[Tensor]:
 def trace_module(
     module: nn.Module,
     x: Tensor,
-    is_neuron: Callable[[nn.Module], bool],
+    neurons: Collection[str],
     reset: Callable[[nn.Module], object] | None = None,
 ) -> ModuleTrace:
-    """Run a copy of a module on `x` and return what it did; what it raises goes through."""
+    """Run a copy of a module on `x` and return what it did; what it raises goes through.
+
+    `neurons` are the names of the parts that are neurons: a copy may be of another mind.
+    """
     module = _copy_at_rest(module, reset)
     recorder, hooks = _Recorder(), []
-    for name, part in list_parts(module, is_neuron):
+    for name, part in list_parts(module, neurons):
         hooks.append(part.register_forward_pre_hook(recorder.enter))
         hooks.append(part.register_forward_hook(recorder.leave(name), with_kwargs=True))
     try:
@@ -140,15 +143,13 @@ def trace_module(
     return ModuleTrace(x, recorder.calls, made_by)
 
 
-def list_parts(
-    module: nn.Module, is_neuron: Callable[[nn.Module], bool]
-) -> Iterator[tuple[str, nn.Module]]:
+def list_parts(module: nn.Module, neurons: Collection[str]) -> Iterator[tuple[str, nn.Module]]:
     """Yield the neurons and layers of a module by name, without what is inside of neurons."""
     inside: set[nn.Module] = set()
     for name, each in module.named_modules():
         if each in inside:
             continue
-        if is_neuron(each):
+        if name in neurons:
             inside.update(each.modules())
             yield name, each
         elif isinstance(each, LAYERS):

@@ -6,7 +6,7 @@ Rule 2: every step of time must be joined as the first is.
 """
 
 # pyright: reportMissingImports=false, reportPrivateImportUsage=false
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -91,14 +91,16 @@ class _Path:
     steps: tuple[Step, ...]
 
 
-def read_wiring(trace: ModuleTrace, is_neuron: Callable[[nn.Module], bool]) -> list[LayerWiring]:
+def read_wiring(trace: ModuleTrace, neurons: Collection[str]) -> list[LayerWiring]:
     """Return what leads to each layer of neurons and, last, to a readout without neurons.
+
+    `neurons` are the names of the parts that are neurons.
 
     Raises ValueError where layers do not follow one another, or something on the way is unknown.
     """
     places: dict[str, list[int]] = {}  # of the calls of all neurons, by their names
     for i, call in enumerate(trace.calls):
-        if call.part is not None and is_neuron(call.part):
+        if call.part is not None and call.name in neurons:
             places.setdefault(call.name, []).append(i)
     names = list(places)
     found = []

@@ -19,6 +19,7 @@ from refsast.crosscheck.adapters.autograd import read_grad, round_numbers
 from refsast.crosscheck.adapters.axes import (
     require_no_dropout,
     require_running_statistics,
+    first_tensor,
     require_time_first,
 )
 from refsast.crosscheck.adapters.module_call import ModuleCall, call_once, call_static, call_steps
@@ -41,6 +42,7 @@ def wrap(
     names: Slots | None = None,
     enter: Callable[[Tensor], Tensor] | None = None,
     logits: Callable[..., Tensor] | None = None,
+    leave: Callable[[Tensor], Tensor] | None = None,
     loss: Callable[..., Tensor] | None = None,
     factor: float = 1.0,
     reset: Callable[[nn.Module], object] | None = None,
@@ -70,6 +72,8 @@ def wrap(
         From what the module returns to logits (batch, classes). Default: the first tensor of
         it, or the last where potentials are read; one of three axes is (time, batch, n), of which
         the case's readout is taken.
+    leave : callable, optional
+        From that tensor to (time, batch, n), where it has other axes.
     loss : callable, optional
         The user's own, ``loss(output, y)``, of what the module returns, and labels. Default: the
         adapter puts the case's in, and the report says so.
@@ -105,7 +109,7 @@ def wrap(
     if loss is not None and logits is not None:
         raise ValueError("logits must be left out where loss reads the output, got both")
     plan = _plan(module, case, names, read, ModuleUse(enter, reset))
-    score = own_score(case, logits) if loss is None else their_score(loss, factor)
+    score = own_score(case, logits, leave) if loss is None else their_score(loss, factor)
 
     def gradient(params: Params, x: Array, y: Integers) -> Answer:
         require_no_dropout(module)
@@ -119,7 +123,7 @@ def wrap(
             if reset is not None:
                 reset(module)
             if logits is None and loss is None:
-                _check_axes(module, inputs, plan, reset)
+                _check_axes(module, inputs, plan, reset, leave)
             value = _run_module(module, inputs, plan, lambda output: score(output, y, len(x)))
             value.backward()
             grads = pull_back(leaves, theirs, {key: read_grad(own[key]) for key in theirs})
@@ -150,6 +154,8 @@ class _Plan:
         Whether its input is x itself, so that the gradient in it is ours.
     folded : mapping of str to str
         What is said of parameters that are part of one of ours.
+    steps : int or None
+        How many steps the module runs of one static input.
     """
 
     ties: tuple[Tie, ...]
@@ -157,6 +163,7 @@ class _Plan:
     shape: tuple[int, ...]
     keeps_input: bool
     folded: Mapping[str, str]
+    steps: int | None = None
 
     def __call__(self, module: nn.Module, x: Tensor) -> object:
         """Return what the module returns of x (time, batch, n_0)."""
@@ -164,6 +171,11 @@ class _Plan:
 
     def require(self, x: Array) -> None:
         """Refuse an input that changes, where the module shows its first step at every step."""
+        if self.steps not in (None, len(x)):
+            raise ValueError(
+                f"module must run for the {len(x)} steps of x, got {self.steps} steps: give the "
+                "case an x of so many"
+            )
         if self.call is call_static and (x != x[:1]).any():
             raise ValueError(
                 "x must be the same at every step for a module that takes one static input, got "
@@ -177,10 +189,10 @@ def _plan(
     network = case.network
     image, flat = network.image, (network.sizes[0],)
     shapes = [flat] if image is None else [image, flat]
-    found = None
+    reading = found = failure = None
     if read is not None and names is None:
         try:
-            found, call, shape = read_module(
+            reading, found = read_module(
                 module,
                 case.x,
                 shapes,
@@ -190,19 +202,26 @@ def _plan(
                 detach_reset=False,
                 use=use,
             )
-        except ValueError:  # then its parameters are found by their order, or it says what is wrong
-            found = None
-    if found is not None and found.network.shapes == network.shapes:
-        keeps = use.enter is None and call is not call_static
-        return _Plan(found.ties, call, shape, keeps, found.folded)
+        except ValueError as error:  # parameters in the order of the case will do, too
+            failure = error
+    if reading is not None and found is not None and reading.network.shapes == network.shapes:
+        keeps = use.enter is None and found.call is not call_static
+        return _Plan(reading.ties, found.call, found.shape, keeps, reading.folded, found.steps)
     enter = use.enter
-    slots = map_parameters(_parameter_shapes(module, names), network, names)
+    try:
+        slots = map_parameters(_parameter_shapes(module, names), network, names)
+    except ValueError as error:
+        raise (failure or error) from None
     call = call_once if enter is None else lambda module, x: module(enter(x))
     return _Plan(tie_slots(slots), call, shapes[0], enter is None, {})
 
 
 def _check_axes(
-    module: nn.Module, x: Tensor, plan: _Plan, reset: Callable[[nn.Module], object] | None
+    module: nn.Module,
+    x: Tensor,
+    plan: _Plan,
+    reset: Callable[[nn.Module], object] | None,
+    leave: Callable[[Tensor], Tensor] | None,
 ) -> None:
     """Refuse a module that is batch first; its states are at rest before and after."""
     if plan.call is call_static or plan.call is call_steps:
@@ -215,7 +234,8 @@ def _check_axes(
 
     def run(x: Tensor) -> object:
         try:
-            return plan(module, x)
+            first = first_tensor(plan(module, x))
+            return first if first is None or leave is None else leave(first)
         except (RuntimeError, TypeError, IndexError):
             return None  # what it cannot run on is told when it is run
         finally:

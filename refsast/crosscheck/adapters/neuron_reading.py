@@ -27,15 +27,15 @@ class NeuronNumber:
         What it is, or, if it is learned, our parameter.
     parameter : str or None
         The name of the neuron's parameter, if it is learned.
-    sign : float
-        What ours is multiplied with to be the neuron's.
+    make : callable
+        From our parameter to the neuron's.
     sigmoid : bool
         Whether the number is the sigmoid of our parameter.
     """
 
     initial: Array
     parameter: str | None = None
-    sign: float = 1.0
+    make: Callable[[Tensor], Tensor] = lambda ours: ours
     sigmoid: bool = False
 
 
@@ -59,8 +59,9 @@ class NeuronReading:
         What raises its threshold.
     recurrent : str or None
         The name of its own linear layer that feeds its spikes back.
-    scaled_by_leak : bool
-        Whether its input is multiplied by one minus its leak, which is learned.
+    input_scale : callable, optional
+        What its input is multiplied with, where that follows from what it learns: a function of
+        our parameters, of the names in `numbers`.
     takes_sequence : bool
         Whether one call of it runs through all steps.
     """
@@ -72,7 +73,7 @@ class NeuronReading:
     alpha: Alpha | None = None
     adaptation: Adaptation | None = None
     recurrent: str | None = None
-    scaled_by_leak: bool = False
+    input_scale: Callable[[Mapping[str, Tensor]], Tensor] | None = None
     takes_sequence: bool = False
 
     @property
@@ -97,15 +98,15 @@ def read_number(value: object, name: str) -> float:
     return float(value)  # pyright: ignore[reportArgumentType]
 
 
-def read_numbers(value: object, parameter: str, sign: float = 1.0) -> NeuronNumber | None:
+def read_numbers(value: object, parameter: str) -> NeuronNumber | None:
     """Return what is learned or one per neuron; None if it is one constant."""
     learned = isinstance(value, nn.Parameter)
     if not isinstance(value, Tensor) or (value.numel() == 1 and not learned):
         return None
-    initial = sign * value.detach().cpu().numpy().astype(np.float64)
+    initial = value.detach().cpu().numpy().astype(np.float64)
     if initial.size == 1:
         initial = initial.reshape(())
-    return NeuronNumber(initial, parameter if learned else None, sign)
+    return NeuronNumber(initial, parameter if learned else None)
 
 
 def first_number(value: object) -> float:

@@ -1,0 +1,147 @@
+"""Networks of Norse, Sinabs, PyTorch's functions and JAX beyond dense LIF layers."""
+
+import numpy as np
+import pytest
+
+import refsast as rs
+from tests.crosscheck.module_gaps import TOLERANCE, gaps, largest_gap
+from tests.crosscheck.test_adapters import adapter
+
+torch = pytest.importorskip("torch")
+nn = torch.nn
+pytestmark = pytest.mark.slow
+
+SPIKE = rs.Arctan(2.0)
+
+
+def batch(*shape, steps=8, scale=1.0):
+    """Input (time, 2, ...) and labels."""
+    return scale * np.random.default_rng(0).random((steps, 2, *shape)), np.array([0, 2])
+
+
+def enlarge(net, factor=3.0):
+    with torch.no_grad():
+        for each in net.modules():
+            if isinstance(each, nn.Linear | nn.Conv2d):
+                each.weight.mul_(factor)
+    return net
+
+
+class Norse(nn.Module):
+    """Layers of Norse, called with all steps."""
+
+    def __init__(self, make):
+        super().__init__()
+        torch.manual_seed(0)
+        self.fc1, self.one, self.fc2, self.two = nn.Linear(4, 5), make(), nn.Linear(5, 3), make()
+        enlarge(self, 20.0)
+
+    def forward(self, x):
+        return self.two(self.fc2(self.one(self.fc1(x))[0]))[0]
+
+
+def test_norse_lsnn_is_a_delayed_current_and_a_threshold_that_rises():
+    norse = pytest.importorskip("norse.torch")
+    library = adapter("norse")
+    p = norse.LSNNParameters(
+        method="tanh",
+        alpha=torch.tensor(2.0),
+        beta=torch.tensor(0.3),
+        tau_adapt_inv=torch.tensor(100.0),
+    )
+    net = Norse(lambda: norse.LSNN(p))
+    case = library.case_of(net, *batch(4, steps=20, scale=3.0), gain=8.0)
+
+    first = case.network.neurons[0]
+    assert first.synapse.delayed
+    assert first.adaptation.leak == pytest.approx(0.9)
+    assert first.adaptation.strength == pytest.approx(0.27)
+    assert largest_gap(library.wrap(net, case, precision=None), case) < TOLERANCE
+
+
+def sinabs_net(make):
+    return enlarge(nn.Sequential(nn.Linear(4, 5), make(), nn.Linear(5, 3), make()), 8.0)
+
+
+SINABS = {
+    "LIF": ("LIF", {"tau_mem": 4.0}),
+    "LIF, current": ("LIF", {"tau_mem": 4.0, "tau_syn": 3.0}),
+    "LIF, input as it is": ("LIF", {"tau_mem": 4.0, "norm_input": False}),
+    "LIF, alphas": ("LIF", {"tau_mem": 4.0, "tau_syn": 3.0, "train_alphas": True}),
+    "LIF, per neuron": ("LIF", {"tau_mem": "per neuron"}),
+    "IAF": ("IAF", {}),
+    "ALIF": ("ALIF", {"tau_mem": 4.0, "tau_adapt": 5.0, "adapt_scale": 0.8}),
+    "ALIF, current": (
+        "ALIF",
+        {"tau_mem": 4.0, "tau_adapt": 5.0, "tau_syn": 3.0, "norm_input": False},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", SINABS)
+def test_sinabs_learns_time_constants(kind):
+    pytest.importorskip("sinabs")
+    from sinabs import activation, layers
+
+    library = adapter("sinabs")
+    name, options = SINABS[kind]
+    options = {**options, "spike_fn": library.SmoothSpike(SPIKE)}
+    if name == "ALIF":
+        options["reset_fn"] = activation.MembraneSubtract(1.0)
+    torch.manual_seed(0)
+    sizes = iter((5, 3))
+
+    def make():
+        n, settings = next(sizes), dict(options)
+        if settings.get("tau_mem") == "per neuron":
+            settings["tau_mem"] = torch.linspace(2.0, 5.0, n)
+        return getattr(layers, name)(**settings)
+
+    net = sinabs_net(make)
+    case = library.case_of(net, *batch(4), spike=SPIKE, gain=8.0)
+    found = gaps(library.wrap(net, case), case)
+
+    assert max(found.values()) < TOLERANCE
+    assert ("leak" in found) == (name != "IAF")
+    assert ("synapse_leak" in found) == ("tau_syn" in options)
+
+
+def test_sinabs_alif_that_subtracts_its_raised_threshold_is_refused():
+    pytest.importorskip("sinabs")
+    from sinabs import layers
+
+    library = adapter("sinabs")
+    net = sinabs_net(lambda: layers.ALIF(4.0, 5.0, spike_fn=library.SmoothSpike(SPIKE)))
+    with pytest.raises(ValueError, match="the threshold at rest, got MembraneSubtract"):
+        library.case_of(net, *batch(4), spike=SPIKE)
+
+
+class SinabsConv(nn.Module):
+    """Convolutions see steps as recordings; the library's sum of windows."""
+
+    def __init__(self, spike):
+        super().__init__()
+        from sinabs import layers
+
+        torch.manual_seed(0)
+        self.net = nn.Sequential(
+            nn.Conv2d(1, 3, 3),
+            layers.IAFSqueeze(batch_size=2, spike_fn=spike),
+            layers.SumPool2d(2),
+            nn.Flatten(),
+            nn.Linear(12, 3),
+            layers.LIFSqueeze(tau_mem=5.0, batch_size=2, spike_fn=spike),
+        )
+
+    def forward(self, x):
+        return self.net(x.flatten(0, 1)).unflatten(0, (2, -1))
+
+
+def test_sinabs_convolutions_and_sums_of_windows():
+    pytest.importorskip("sinabs")
+    library = adapter("sinabs")
+    net = SinabsConv(library.SmoothSpike(SPIKE))
+    case = library.case_of(net, *batch(1, 6, 6), spike=SPIKE, gain=8.0)
+
+    assert case.network.connections[1] == (rs.AvgPool2d(2), rs.Dense(3))
+    assert largest_gap(library.wrap(net, case), case) < TOLERANCE
