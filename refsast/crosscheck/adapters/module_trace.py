@@ -89,8 +89,13 @@ class _Recorder(TorchFunctionMode):
             self.calls.append(Call(name, None, inputs, outputs, args, options))
         return out
 
-    def enter(self, part: nn.Module, inputs: tuple) -> None:
+    def enter(self, part: nn.Module, inputs: tuple) -> tuple:
+        # Spikes may come in single precision, whatever the weights are.
+        own = next(part.parameters(), None)
+        if self.depth == 0 and own is not None and own.is_floating_point():
+            inputs = tuple(cast_floats(own.dtype, each) for each in inputs)
         self.depth += 1
+        return inputs
 
     def leave(self, name: str) -> Callable:
         def write(part: nn.Module, args: tuple, options: dict, out: object) -> None:
@@ -141,6 +146,11 @@ def trace_module(
         for tensor in call.outputs:
             made_by.setdefault(id(tensor), []).append(i)
     return ModuleTrace(x, recorder.calls, made_by)
+
+
+def cast_floats(dtype: torch.dtype, value: object) -> object:
+    """Return a floating-point tensor in another dtype; all else as it is."""
+    return value.to(dtype) if isinstance(value, Tensor) and value.is_floating_point() else value
 
 
 def list_parts(module: nn.Module, neurons: Collection[str]) -> Iterator[tuple[str, nn.Module]]:

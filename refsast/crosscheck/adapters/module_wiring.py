@@ -115,7 +115,7 @@ def read_wiring(trace: ModuleTrace, neurons: Collection[str]) -> list[LayerWirin
                 )
         _require_below(first, layer, name)
         found.append(LayerWiring(trace.calls[places[name][0]], first.steps, len(paths)))
-    readout = _read_readout(trace, names, found)
+    readout = list(_read_readout(trace, names, found))
     _require_used_once([*found, *readout])
     return [*found, *readout]
 

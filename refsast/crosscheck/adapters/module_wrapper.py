@@ -25,6 +25,7 @@ from refsast.crosscheck.adapters.axes import (
 from refsast.crosscheck.adapters.module_call import ModuleCall, call_once, call_static, call_steps
 from refsast.crosscheck.adapters.module_loss import own_score, their_score
 from refsast.crosscheck.adapters.module_reader import ModuleUse, read_module
+from refsast.crosscheck.adapters.module_trace import cast_floats
 from refsast.crosscheck.adapters.neuron_reading import Reader
 from refsast.crosscheck.adapters.parameter_map import Slots, gather_params, map_parameters
 from refsast.crosscheck.adapters.ties import Tie, make_leaves, make_theirs, pull_back, tie_slots
@@ -302,7 +303,7 @@ def swap_parameters(
         # A module may pass single-precision tensors on, such as its library's hard spikes.
         for owner in owners:
             hook = module.get_submodule(owner).register_forward_pre_hook(
-                lambda _, inputs: tuple(_cast_floats(dtype, a) for a in inputs)
+                lambda _, inputs: tuple(cast_floats(dtype, a) for a in inputs)
             )
             hooks.append(hook)
         yield own
@@ -341,11 +342,6 @@ def _copy_buffer(dtype: torch.dtype, buffer: Tensor | None) -> Tensor | None:
         return None
     copy = buffer.detach().clone()
     return copy.to(dtype) if copy.is_floating_point() else copy
-
-
-def _cast_floats(dtype: torch.dtype, value: object) -> object:
-    """A floating-point tensor in another dtype; all else as it is."""
-    return value.to(dtype) if isinstance(value, Tensor) and value.is_floating_point() else value
 
 
 def _run_module(
