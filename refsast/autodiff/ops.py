@@ -4,6 +4,7 @@ Rule 1: a pullback is written in NumPy's own vocabulary. Handed arrays it return
         nodes of the tape it is traced in turn, so gradients of gradients follow.
 Rule 2: one pullback per argument, linear in the cotangent `g`, with the argument's shape.
 Rule 3: nothing here knows the tape.
+Rule 4: an operation that rounds otherwise than once in every entry says so (`Op.roundings`).
 """
 
 from collections.abc import Callable
@@ -14,8 +15,19 @@ from typing import TypeAlias
 import numpy as np
 
 from refsast.arrays import Array, Integers
+from refsast.autodiff.summation import count_equal_terms, sum_noise
 
 Pullback: TypeAlias = Callable[..., "Array | SliceCotangent"]
+
+
+def one_rounding(y: Array, *args: Array) -> Array:
+    """Return the error of an operation that rounds its result once, in roundings."""
+    return abs(y)
+
+
+def no_rounding(y: Array, *args: Array) -> Array:
+    """Return the error of an operation that moves numbers only, or chooses among them."""
+    return np.zeros(np.shape(y))
 
 
 @dataclass(frozen=True)
@@ -31,11 +43,15 @@ class Op:
     pullbacks : tuple of callable
         One per argument, ``pullback(g, y, *args)``: the cotangent of that argument, where `g` is
         the cotangent of ``y``.
+    roundings : callable
+        ``roundings(y, *args)``: the standard deviation of the error that it makes in each entry of
+        ``y``, in roundings.
     """
 
     name: str
     value: Callable[..., Array]
     pullbacks: tuple[Pullback, ...]
+    roundings: Callable[..., Array] = one_rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,13 +104,33 @@ RULES: tuple[tuple[Callable[..., Array], ...], ...] = (
 )
 
 
+def product_roundings(y: Array, a: Array, b: Array) -> Array:
+    """Return the error of a matrix product, whose sums may be taken in any order."""
+    left, right = np.reshape(_turn(a), (-1, np.shape(a)[-2])), np.reshape(b, (-1, np.shape(b)[-1]))
+    alike = min(count_equal_terms(abs(left)), count_equal_terms(abs(right)))
+    count = np.count_nonzero(b, axis=-2, keepdims=True).astype(np.float64)
+    return sum_noise(y, abs(a) @ abs(b), count, alike=alike)
+
+
+# What rounds otherwise than once.
+ROUNDINGS: dict[Callable[..., Array], Callable[..., Array]] = {
+    np.matmul: product_roundings,
+    **dict.fromkeys((np.maximum, np.minimum, np.negative, np.absolute), no_rounding),
+}
+
+
 def _unbroadcast_pullback(pullback: Callable[..., Array], i: int) -> Pullback:
     """The pullback of argument `i`, summed over the axes along which that was broadcast."""
     return lambda g, y, *args: unbroadcast(pullback(g, y, *args), args[i])
 
 
 UFUNCS = {
-    value: Op(value.__name__, value, tuple(map(_unbroadcast_pullback, rules, range(len(rules)))))
+    value: Op(
+        value.__name__,
+        value,
+        tuple(map(_unbroadcast_pullback, rules, range(len(rules)))),
+        ROUNDINGS.get(value, one_rounding),
+    )
     for value, *rules in RULES
 }
 
@@ -126,12 +162,25 @@ def reduce_sum(axis: tuple[int, ...], keepdims: bool) -> Op:
         kept = tuple(1 if i in axis else n for i, n in enumerate(np.shape(x)))
         return np.reshape(g, kept) * np.ones(np.shape(x))
 
-    return Op("sum", lambda x: np.sum(x, axis=axis, keepdims=keepdims), (spread,))
+    def roundings(y: Array, x: Array) -> Array:
+        terms = np.prod([np.shape(x)[i] for i in axis], dtype=int)
+        columns = np.reshape(np.moveaxis(x, axis, range(len(axis))), (terms, -1))
+        alike = count_equal_terms(abs(columns)) if columns.size else 0.0
+        magnitudes = np.sum(abs(x), axis=axis, keepdims=keepdims)
+        # Its terms may be the steps of a run, in their order.
+        return sum_noise(y, magnitudes, float(terms), float(terms), alike) if terms > 1 else 0.0 * y
+
+    return Op("sum", lambda x: np.sum(x, axis=axis, keepdims=keepdims), (spread,), roundings)
 
 
 def reshape(shape: tuple[int, ...]) -> Op:
     """The same numbers in another shape."""
-    return Op("reshape", lambda x: x.reshape(shape), (lambda g, y, x: np.reshape(g, np.shape(x)),))
+    return Op(
+        "reshape",
+        lambda x: x.reshape(shape),
+        (lambda g, y, x: np.reshape(g, np.shape(x)),),
+        no_rounding,
+    )
 
 
 def transpose(axes: tuple[int, ...]) -> Op:
@@ -141,6 +190,7 @@ def transpose(axes: tuple[int, ...]) -> Op:
         "transpose",
         lambda x: np.transpose(x, axes),
         (lambda g, y, x: np.transpose(g, back),),
+        no_rounding,
     )
 
 
@@ -153,12 +203,14 @@ def where(condition: Array) -> Op:
             lambda g, y, a, b: unbroadcast(np.where(condition, g, 0.0), a),
             lambda g, y, a, b: unbroadcast(np.where(condition, 0.0, g), b),
         ),
+        no_rounding,
     )
 
 
 def stack(count: int) -> Op:
     """`count` arrays along a new first axis."""
-    return Op("stack", lambda *xs: np.stack(xs), tuple(partial(_unstack, i) for i in range(count)))
+    pullbacks = tuple(partial(_unstack, i) for i in range(count))
+    return Op("stack", lambda *xs: np.stack(xs), pullbacks, no_rounding)
 
 
 def _unstack(index: int, g: Array, *_: Array) -> Array:
@@ -175,7 +227,7 @@ def gather(index: Integers, n: int) -> Op:
         flat = np.reshape(g, (np.shape(g)[0], index.size))
         return np.sum(np.take(flat, sources, axis=-1) * present, axis=-1)
 
-    return Op("gather", lambda x: np.take(x, index, axis=-1), (pullback,))
+    return Op("gather", lambda x: np.take(x, index, axis=-1), (pullback,), no_rounding)
 
 
 def _find_sources(index: Integers, n: int) -> tuple[Integers, Array]:
@@ -193,5 +245,8 @@ def _find_sources(index: Integers, n: int) -> tuple[Integers, Array]:
 def take(index: int) -> Op:
     """Entry `index` along the first axis."""
     return Op(
-        f"take {index}", lambda x: x[index], (lambda g, y, x: SliceCotangent(index % len(x), g),)
+        f"take {index}",
+        lambda x: x[index],
+        (lambda g, y, x: SliceCotangent(index % len(x), g),),
+        no_rounding,
     )

@@ -14,7 +14,7 @@ import numpy as np
 
 from refsast.arrays import Array, Integers
 from refsast.autodiff import ops
-from refsast.autodiff.ops import Op, SliceCotangent
+from refsast.autodiff.ops import Op, SliceCotangent, no_rounding
 
 
 class Node(np.lib.mixins.NDArrayOperatorsMixin):
@@ -131,8 +131,15 @@ def straight_through(
 
     No function has both, so what the backward pass then returns is the gradient of nothing.
     """
-    op = Op("straight-through", hard, (lambda g, y, x: g * derivative(x),))
-    return lambda x: apply(op, x)
+
+    def step(x: Array) -> Array:
+        value = hard(primal(x))  # it jumps: a run with rounding errors keeps it, see `replay`
+        op = Op(
+            "straight-through", lambda _: value, (lambda g, y, x: g * derivative(x),), no_rounding
+        )
+        return apply(op, x)
+
+    return step
 
 
 def _axes(x: "Array | Node", axis: int | tuple[int, ...] | None) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ Rule 1: an implementation gets NumPy arrays; it may return anything that convert
 Rule 2: what it returns is validated once, in `read_answer`, and trusted from there on.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -185,9 +185,9 @@ def read_answer(reply: object, case: Case) -> tuple[Answer, np.dtype]:
         (
             *(
                 f"grads[{i}].{name}"
-                for i, layer in enumerate(grads)
+                for i, (layer, shapes) in enumerate(zip(grads, network.shapes, strict=True))
                 if isinstance(layer, Mapping)
-                for name in list_extras(layer)
+                for name in list_extras(layer, shapes)
             ),
             *beside,
         ),
@@ -214,16 +214,16 @@ def _read_params(grads: object, network: Network, steps: int, read: Callable[...
         if empty:
             raise ValueError(f"grads[{i}].{empty[0]} must be an array, got None: {NOTHING_FLOWS}")
         got = {k for k, a in layer.items() if a is not None}
-        # Names that no layer has, such as a leak's, are not compared; the report says so.
-        if got - set(list_extras(got)) != set(shapes):
+        # Names that this layer has not, such as a leak's, are not compared; the report says so.
+        if got - set(list_extras(got, shapes)) != set(shapes):
             raise ValueError(f"grads[{i}] must have {sorted(shapes)}, got {sorted(map(str, got))}")
         found.append(Layer(**{k: read(layer[k], f"grads[{i}].{k}", shapes[k]) for k in shapes}))
     return tuple(found)
 
 
-def list_extras(names: Iterable[object]) -> list[str]:
-    """Return the names, of those in a mapping, that no layer of LIF neurons has."""
-    return [str(name) for name in names if name not in WEIGHTS]
+def list_extras(names: Iterable[object], shapes: Container[object]) -> list[str]:
+    """Return the names, of those in a mapping, of what this layer has not."""
+    return [str(name) for name in names if name not in WEIGHTS and name not in shapes]
 
 
 def _describe(value: object) -> str:

@@ -15,13 +15,15 @@ from refsast.crosscheck.compare import (
     unclear_recordings,
 )
 from refsast.crosscheck.diagnose.attribution import Cause, Explanation, attribute
+from refsast.crosscheck.diagnose.faults.power import measure_general_power
+from refsast.crosscheck.diagnose.faults.search import find_cause
 from refsast.crosscheck.diagnose.localise import Location, first_difference, locate
 from refsast.crosscheck.diagnose.observations import observe
 from refsast.crosscheck.diagnose.places import probe
 from refsast.crosscheck.implementation import Gradient, Implementation, require_callable
 from refsast.crosscheck.power import Power, measure_power
 from refsast.crosscheck.tolerance import MAX_SHARE, STAGES
-from refsast.model.network import require_plain
+from refsast.model.network import describe_extension
 
 NAMED = 3  # arrays that a reason names
 
@@ -189,9 +191,11 @@ def check(gradient: Gradient | Implementation, case: Case) -> Report:
     gradient = require_callable(gradient)
     if not isinstance(case, Case):
         raise ValueError(f"case must be a Case, got {type(case).__name__}")
-    require_plain(case.network, "check")
+    extended = bool(describe_extension(case.network))
+    if extended and case.synapse is not None:
+        raise ValueError(f"synapse must be that of a GLIF in such a network, got {case.synapse}")
     exam, left_out = examine_clear(gradient, case)
-    power = measure_power(exam)
+    power = measure_general_power(exam) if extended else measure_power(exam)
     unclear = unclear_recordings(exam) if exam.wrong else ()
     report = Report(
         exam.case,
@@ -209,6 +213,10 @@ def check(gradient: Gradient | Implementation, case: Case) -> Report:
         return report
     if exam.wrong == {"states"}:  # what is reported, not what is computed
         return replace(report, first=first_difference(exam.stages, "from the states given"))
+    if extended:
+        report = attach_cause(report, *find_cause(gradient, exam))
+        unknown = Location("not known", how="gradients alone, and no known cause, do not tell")
+        return replace(report, first=report.first or unknown)
     report = attach_cause(report, *attribute(observe(gradient, exam.case)))
     if report.first is not None:
         return report

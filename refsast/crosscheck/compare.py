@@ -5,15 +5,20 @@ Rule 1: one number decides, the largest error over tolerance: above 1 the two di
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from refsast.arrays import Array
 from refsast.crosscheck.case import Answer, Case, ask, cast_params, select_recordings
+from refsast.crosscheck.general.noise import draw_errors
+from refsast.crosscheck.general.plan import right_plan, solve_plan
 from refsast.crosscheck.implementation import Gradient
 from refsast.crosscheck.tolerance import (
     FACTOR,
     STAGES,
+    Draw,
+    draw_noise,
     loosen,
     measure_noise,
     sharpen,
@@ -24,6 +29,11 @@ from refsast.crosscheck.variants import reference_variant, solve, unroll_variant
 from refsast.gradient.noise import REPEATS
 from refsast.gradient.noise_run import Run, run_clean
 from refsast.gradient.rounding import ErrorBounds
+from refsast.model.glif_step import thresholds
+from refsast.model.network import describe_extension, replace_spikes
+from refsast.model.params import Params
+from refsast.model.spike import heaviside
+from refsast.model.unroll import unroll
 
 # An answer outside the tolerance by less than `NEAR` is looked at again, with more repeats and
 # twice the deviations: where terms cancel, a few errors are larger than those of a normal law.
@@ -83,7 +93,7 @@ class Examination:
     noise: ErrorBounds  # how far rounding moves each number
     tolerance: ErrorBounds  # how far each number may be from the right one
     stages: tuple[Stage, ...]  # what was answered, compared, in the order of the computation
-    run: Run  # the right computation, step by step
+    run: Run | None  # the right computation, step by step, of dense LIF layers
 
     @property
     def wrong(self) -> frozenset[str]:
@@ -103,14 +113,10 @@ def examine(gradient: Gradient, case: Case) -> Examination:
 
 def examine_answer(got: Answer, case: Case, dtype: np.dtype) -> Examination:
     """Put an answer beside the right one to a case, which is as seen in `dtype` already."""
-    right = solve(case)
-    run = run_clean(
-        case.network, case.params, case.x, case.y, right.u or (), right.s or (),
-        synapse=case.synapse, hard=case.hard,
-    )  # fmt: skip
+    right, run, draw = _solve_case(case)
     asked = {name for name in STAGES if stage_arrays(got, name)}
     for repeats, factor in ((REPEATS, 1.0), (MORE_REPEATS, MORE_DEVIATIONS)):
-        noise = measure_noise(dtype, run, stages=asked, repeats=repeats, factor=factor)
+        noise = measure_noise(dtype, draw, stages=asked, repeats=repeats, factor=factor)
         tolerance, stages = _compare_within(sharpen(noise, right, dtype), got, right, case)
         error = max(stage.error for stage in stages)
         if error <= 1.0:
@@ -120,6 +126,23 @@ def examine_answer(got: Answer, case: Case, dtype: np.dtype) -> Examination:
     limits = loosen(case, right, dtype, noise, stages=asked)
     tolerance, stages = _compare_within(limits, got, right, case)
     return Examination(case, dtype, got, right, noise, tolerance, stages, run)
+
+
+def _solve_case(case: Case) -> tuple[Answer, Run | None, Draw]:
+    """The right answer, its computation step by step, and how errors move it."""
+    if describe_extension(case.network):
+        draw = draw_errors(case)
+        return (
+            solve_plan(case, right_plan(case)),
+            None,
+            lambda unit, _, repeats: draw(unit, repeats),
+        )
+    right = solve(case)
+    run = run_clean(
+        case.network, case.params, case.x, case.y, right.u or (), right.s or (),
+        synapse=case.synapse, hard=case.hard,
+    )  # fmt: skip
+    return right, run, partial(draw_noise, run)
 
 
 def _compare_within(
@@ -175,19 +198,33 @@ def unclear_recordings(exam: Examination) -> tuple[int, ...]:
     An exact tie is clear, because every implementation computes it exactly; one that rounding made
     is not. Extended precision tells the two apart. Smooth spikes have no such recordings.
     """
-    case, variant = exam.case, reference_variant(exam.case)
-    layers = list(zip(case.network.neurons, exam.right.u or (), exam.tolerance.u, strict=True))
+    case, right = exam.case, exam.right
+    layers = [
+        (u, thresholds(neuron, layer, s), near)
+        for neuron, layer, u, s, near in zip(
+            case.network.neurons, case.params, right.u or (), right.s or (), exam.tolerance.u,
+            strict=False,
+        )
+    ]  # fmt: skip
     if not case.hard or not any(
-        (abs(u - neuron.threshold) <= near).any() for neuron, u, near in layers
+        (abs(u - threshold) <= near).any() for u, threshold, near in layers
     ):
         return ()
     params, x = cast_params(case.params, np.longdouble), case.x.astype(np.longdouble)
-    exact = unroll_variant(case, variant, params, x)[0]  # pyright: ignore[reportArgumentType]
+    exact = _potentials(case, params, x)  # pyright: ignore[reportArgumentType]
     unclear = np.zeros(len(case.y), bool)
-    for (neuron, u, near), precise in zip(layers, exact, strict=True):
-        tie = np.stack(precise) == neuron.threshold
-        unclear |= ((abs(u - neuron.threshold) <= near) & ~tie).any(axis=(0, 2))
+    for (u, threshold, near), precise in zip(layers, exact, strict=True):
+        tie = precise == threshold
+        unclear |= ((abs(u - threshold) <= near) & ~tie).any(axis=(0, 2))
     return tuple(map(int, np.flatnonzero(unclear)))
+
+
+def _potentials(case: Case, params: Params, x: Array) -> list[Array]:
+    """The potentials of a hard run in any precision, (time, batch, n) per layer."""
+    if describe_extension(case.network):
+        return list(unroll(replace_spikes(case.network, lambda _: heaviside), params, x).u)
+    us = unroll_variant(case, reference_variant(case), params, x)[0]
+    return [np.stack(u) for u in us]
 
 
 def examine_clear(gradient: Gradient, case: Case) -> tuple[Examination, tuple[int, ...]]:

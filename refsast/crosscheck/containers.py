@@ -1,7 +1,7 @@
 """Gradients in whatever containers people keep them: by layer, by name, or one after the other.
 
-Rule 1: every parameter of a `Layer` has axes, so a single number beside them, such as the gradient
-        of a learned leak, is none of them: it is set aside by its name, never guessed to be one.
+Rule 1: weights have axes, so a single number beside them, such as the gradient of a leak, is none
+        of them: where the network learns no such number it is set aside by its name.
 Rule 2: what is not understood is handed on as it is, for the reader to refuse.
 """
 
@@ -61,9 +61,10 @@ def _is_number(value: object) -> bool:
 def _split_layers(
     named: Mapping[str, object], network: Network
 ) -> tuple[list[object], tuple[str, ...]]:
-    """Arrays one after the other, as layers; numbers between them are set aside."""
+    """Arrays one after the other, as layers; numbers that are not learned are set aside."""
     wanted = [f"grads[{i}].{name}" for i, names in enumerate(network.shapes) for name in names]
-    kept = {name: value for name, value in named.items() if not _is_number(value)}
+    learned = any(shape == () for names in network.shapes for shape in names.values())
+    kept = {name: value for name, value in named.items() if learned or not _is_number(value)}
     arrays = {name: value for name, value in kept.items() if value is not None}
     if len(arrays) == len(wanted):  # then None is that of numbers that are not learned
         kept = arrays

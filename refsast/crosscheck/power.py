@@ -119,7 +119,8 @@ PLANTS: dict[str, Plant] = {
 
 
 def measure_power(exam: Examination) -> Power:
-    """Return what the case of an examination could have shown."""
+    """Return what the case of an examination of dense LIF layers could have shown."""
+    assert exam.run is not None
     run, last = exam.run, exam.right.s[-1] if exam.right.s else np.zeros((1, 1, 1))
     unseen, planted = [], 0
     for layer in range(len(run.layers)):

@@ -12,11 +12,12 @@ from typing import TypeAlias
 import numpy as np
 
 from refsast.arrays import Array
+from refsast.autodiff.summation import DEVIATIONS
 from refsast.crosscheck.case import Answer, Case
 from refsast.gradient.noise import REPEATS, rounding_noise
-from refsast.gradient.noise_layer import DEVIATIONS
 from refsast.gradient.noise_run import Run
 from refsast.gradient.rounding import ErrorBounds, error_bounds
+from refsast.model.network import describe_extension
 from refsast.model.params import Params, layer_arrays, replace_arrays
 from refsast.model.params import param_arrays as all_arrays
 
@@ -28,6 +29,8 @@ MAX_FENCE = 0.1  # of an array's norm: a larger bound, to first order, says noth
 # In multiples of the smallest normal number; what is smaller loses its precision, then itself.
 UNDERFLOW = 4096.0
 Bounds: TypeAlias = Answer | ErrorBounds
+# ``(unit, inputs, repeats)``: how errors of `unit` move each number; that of the input where asked.
+Draw: TypeAlias = Callable[[float, bool, int], ErrorBounds]
 VAST = 1e150  # the tolerance of what is not compared
 DOUBT = 32.0  # by this much others are looked at less sharply where some array is not compared
 STAGES = ("loss", "states", "adjoints", "parameter gradients", "input gradient")
@@ -35,7 +38,7 @@ STAGES = ("loss", "states", "adjoints", "parameter gradients", "input gradient")
 
 def measure_noise(
     dtype: np.dtype,
-    run: Run,
+    draw: Draw,
     *,
     stages: Container[str] = STAGES,
     repeats: int = REPEATS,
@@ -48,10 +51,15 @@ def measure_noise(
     inputs = "input gradient" in stages
     unit = 0.5 * FACTOR * float(np.finfo(dtype).eps)
     floor = UNDERFLOW * float(np.finfo(dtype).tiny)
+    noise = draw(unit, inputs, repeats)
+    return map_bounds(lambda a: np.where(a < VAST, factor * a, VAST) + floor, noise)
+
+
+def draw_noise(run: Run, unit: float, inputs: bool, repeats: int) -> ErrorBounds:
+    """Return how errors of `unit` move each number of a run of dense LIF layers."""
     rng = np.random.default_rng(0)
     with np.errstate(over="ignore", invalid="ignore"):  # a run that overflows is not resolved
-        noise = rounding_noise(run, unit=unit, rng=rng, inputs=inputs, repeats=repeats)
-    return map_bounds(lambda a: np.where(a < VAST, factor * a, VAST) + floor, noise)
+        return rounding_noise(run, unit=unit, rng=rng, inputs=inputs, repeats=repeats)
 
 
 def sharpen(noise: ErrorBounds, right: Answer, dtype: np.dtype) -> ErrorBounds:
@@ -83,7 +91,8 @@ def loosen(
     """
     if not is_vague(noise, right, stages):
         return noise
-    fence = _error_fence(case, right, dtype)
+    plain = not describe_extension(case.network)
+    fence = _error_fence(case, right, dtype) if plain else map_bounds(lambda a: DOUBT * a, noise)
     noise = map_bounds(lambda near, limit: np.minimum(DOUBT * near, limit), noise, fence)
 
     def widen(near: Array, limit: Array, want: Array) -> Array:

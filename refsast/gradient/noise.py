@@ -17,12 +17,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from refsast.arrays import Array
+from refsast.autodiff.summation import count_equal_terms, sum_noise
 from refsast.gradient.noise_layer import (
     Clean,
     Dials,
     Jitter,
     Spread,
-    count_equal_terms,
     draw_dials,
     draw_jitter,
     exact_dials,
@@ -30,7 +30,6 @@ from refsast.gradient.noise_layer import (
     product_noise,
     run_adjoints,
     run_states,
-    sum_noise,
 )
 from refsast.gradient.noise_readout import run_readout
 from refsast.gradient.noise_run import Run, compute_losses

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from refsast.arrays import Array
-from refsast.gradient.noise_layer import count_equal_terms, sum_noise
+from refsast.autodiff.summation import count_equal_terms, sum_noise
 from refsast.gradient.noise_run import Run, compute_logits, compute_losses
 from refsast.model.loss import softmax
 

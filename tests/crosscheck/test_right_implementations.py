@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import refsast as rs
+from refsast.autodiff.summation import DEVIATIONS, count_equal_terms, sum_noise
 from refsast.crosscheck import tolerance
 from refsast.crosscheck.compare import cast_case, examine_answer
 from refsast.crosscheck.variants import solve
-from refsast.gradient.noise_layer import DEVIATIONS, count_equal_terms, sum_noise
 from refsast.model.params import map_params
 from tests.crosscheck.right_implementations import draw_network, judge_one
 

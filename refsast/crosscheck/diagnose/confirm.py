@@ -33,7 +33,7 @@ def confirm_settings(
     kept, alive, spiking = list(settings), False, len(case.network.neurons)
     noise = np.random.default_rng(1).uniform(-1.0, 2.0, case.x.shape)
     quiet = [replace(case, x=factor * noise) for factor in LOUDER]
-    for other in chain(_other_questions(case), quiet):
+    for other in chain(other_questions(case), quiet):
         if not kept or (alive and other in quiet):
             break
         try:
@@ -58,7 +58,7 @@ def _says_zero(setting: dict, spiking: int) -> bool:
     return all(value == 0.0 or not 0 <= layer < spiking for (_, layer), value in setting.items())
 
 
-def _other_questions(case: Case) -> Iterator[Case]:
+def other_questions(case: Case) -> Iterator[Case]:
     """Yield the case with its input in another order, with more steps, and so that more fires."""
     rng = np.random.default_rng(0)
     x = rng.permutation(case.x.ravel()).reshape(case.x.shape)

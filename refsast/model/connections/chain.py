@@ -86,14 +86,17 @@ def trace_values(
     """Return what comes into each map of a chain, and out of the last."""
     values = [earlier[-1]]
     for part, shape in zip(chain, shapes, strict=False):
-        a = values[-1]
-        if isinstance(part, Skip):
-            values.append(a + earlier[part.layer])
-        elif isinstance(part, Weighted):
-            values.append(part(layer.w, layer.b, a, shape))
-        else:
-            values.append(part(a, shape))
+        values.append(apply_part(part, shape, layer, values[-1], earlier))
     return values
+
+
+def apply_part(
+    part: Connection, shape: Shape, layer: Layer, a: Array, earlier: Sequence[Array]
+) -> Array:
+    """Return what comes out of one map of a chain where `a` comes in; on the tape, too."""
+    if isinstance(part, Skip):
+        return a + earlier[part.layer]
+    return part(layer.w, layer.b, a, shape) if isinstance(part, Weighted) else part(a, shape)
 
 
 class ChainGrads(NamedTuple):

@@ -1,0 +1,119 @@
+"""What a programmer can get wrong, as a record: a function from a right plan to a wrong one."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from refsast.arrays import Array
+from refsast.autodiff import stop_gradient
+from refsast.crosscheck.case import Answer, Case
+from refsast.crosscheck.general.plan import Numbers, Plan, change_layer
+from refsast.model.glif import GLIF
+from refsast.model.glif_step import State
+from refsast.model.params import Layer
+
+Change: TypeAlias = Callable[[Case, Plan, int, float], Plan | None]
+Step: TypeAlias = Callable[[GLIF, Numbers, Sequence[State], Array], State]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A way to go wrong.
+
+    Attributes
+    ----------
+    name : str
+        In a few words, such as "reset detached".
+    says : str
+        What completes "your gradient is the reference ..."; ``{value}`` and ``{right}`` stand for
+        the number that it has and for the right one.
+    change : callable
+        ``change(case, plan, i, value) -> plan`` with the fault in layer `i`; None: it has none.
+    layered : bool
+        Whether it is a fault of a spiking layer; else `i` is zero.
+    backward : bool
+        Whether loss and states stay as they are.
+    values : callable
+        ``values(case, i) -> numbers`` that are tried; one of any value where it needs none.
+    right : callable, optional
+        ``right(case, i) -> number``: from it a value is fitted, which may then be any.
+    """
+
+    name: str
+    says: str
+    change: Change
+    layered: bool = True
+    backward: bool = False
+    values: Callable[[Case, int], Sequence[float]] = lambda case, i: (1.0,)
+    right: Callable[[Case, int], float | None] | None = None
+
+
+def change_step(wrap: Callable[[Case, int, float, Step], Step | None]) -> Change:
+    """Return the change of a layer that wraps its step: ``wrap(case, i, value, inner) -> step``."""
+
+    def change(case: Case, plan: Plan, i: int, value: float) -> Plan | None:
+        step = wrap(case, i, value, plan.layers[i].step)
+        return None if step is None else change_layer(plan, i, step=step)
+
+    return change
+
+
+def change_neuron(swap: Callable[[GLIF, float], GLIF | None]) -> Change:
+    """Return the change of a layer that swaps its neuron: ``swap(neuron, value) -> neuron``."""
+
+    def change(case: Case, plan: Plan, i: int, value: float) -> Plan | None:
+        neuron = swap(plan.layers[i].neuron, value)
+        return None if neuron is None else change_layer(plan, i, neuron=neuron)
+
+    return change
+
+
+def with_reset(neuron: GLIF, reset: Callable[..., Array]) -> GLIF:
+    """Return a neuron whose reset is any function; the record admits only those of the model."""
+    found = replace(neuron)
+    object.__setattr__(found, "reset", reset)
+    return found
+
+
+def with_synapse(neuron: GLIF, **changes: object) -> GLIF:
+    """Return a neuron with other fields of its synapse, unchecked."""
+    found = replace(neuron)
+    synapse = replace(neuron.synapse)  # pyright: ignore[reportArgumentType]
+    for name, value in changes.items():
+        object.__setattr__(synapse, name, value)
+    object.__setattr__(found, "synapse", synapse)
+    return found
+
+
+def with_adaptation(neuron: GLIF, **changes: object) -> GLIF:
+    """Return a neuron with other fields of its adaptation, unchecked."""
+    found = replace(neuron)
+    adaptation = replace(neuron.adaptation)  # pyright: ignore[reportArgumentType]
+    for name, value in changes.items():
+        object.__setattr__(adaptation, name, value)
+    object.__setattr__(found, "adaptation", adaptation)
+    return found
+
+
+def last_state(states: Sequence[State], **changes: Array) -> list[State]:
+    """Return the last states, the very last with other fields."""
+    return [*states[-2:-1], replace(states[-1], **changes)]
+
+
+def backward_as(value: Array, path: Array) -> Array:
+    """Return the numbers of `value` with the gradient of `path`; the numbers stay exact."""
+    return stop_gradient(value) + (path - stop_gradient(path))
+
+
+def shift_to(number: Any, value: float) -> Array:
+    """Return a number that is `value`, with the gradient that it had."""
+    return number + (value - np.asarray(stop_gradient(number)))
+
+
+def replace_grad(answer: Answer, i: int, name: str, grad: Array | None) -> Answer:
+    """Return an answer with another gradient of one array."""
+    grads: list[Layer] = list(answer.grads)
+    grads[i] = replace(grads[i], **{name: grad})
+    return replace(answer, grads=tuple(grads))

@@ -1,0 +1,166 @@
+"""Faults of the gradients of learned numbers: paths left out, terms summed over too few axes."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from refsast.arrays import Array
+from refsast.autodiff import stop_gradient
+from refsast.crosscheck.case import Answer, Case
+from refsast.crosscheck.diagnose.faults.fault import (
+    Change,
+    Fault,
+    Step,
+    change_step,
+    replace_grad,
+    with_reset,
+)
+from refsast.crosscheck.diagnose.faults.numbers import NUMBER_WORDS, learns
+from refsast.crosscheck.general.plan import Numbers, Plan
+from refsast.model.glif import GLIF, as_glif
+from refsast.model.glif_step import State
+from refsast.model.learned import SIGMOID, resolve_back
+
+
+def learned_faults(name: str) -> Iterator[Fault]:
+    """Yield faults of the gradient of one learned number."""
+    words = f"the gradient of the learned {NUMBER_WORDS[name]}"
+    for how, reduction in {**REDUCTIONS, **OF_NEURONS}.items():
+        yield Fault(
+            f"{words} {how}", f"with {words} {how}", _reduce(name, reduction), backward=True
+        )
+    yield Fault(
+        f"{words} without the sigmoid's derivative",
+        f"with {words} without the sigmoid's derivative",
+        _without_sigmoid(name),
+        backward=True,
+    )
+
+
+def path_faults() -> Iterator[Fault]:
+    """Yield gradients of learned numbers that miss a path."""
+    for name, of in (("leak", "leak"), ("threshold", "threshold")):
+        yield Fault(
+            f"{name} detached in the reset",
+            f"with the gradient of the learned {of} without its path through the reset",
+            change_step(_detach_number_in_reset(name)),
+            backward=True,
+        )
+    yield Fault(
+        "threshold detached in the spike",
+        "with the gradient of the learned threshold through the reset alone",
+        change_step(_detach_threshold_in_spike),
+        backward=True,
+    )
+    yield Fault(
+        "reset's factor detached for the leak",
+        "with the gradient of the learned leak without the reset's factor 1 - s",
+        change_step(_leak_without_factor),
+        backward=True,
+    )
+
+
+def _detach_number_in_reset(name: str) -> Callable[[Case, int, float, Step], Step | None]:
+    def wrap(case: Case, i: int, value: float, inner: Step) -> Step | None:
+        if not learns(case, i, name):
+            return None
+
+        def step(neuron: GLIF, numbers: Numbers, states: Sequence[State], current: Array) -> State:
+            def reset(leak: Any, threshold: Any, u: Array, s: Array) -> Array:
+                cut = {"leak": leak, "threshold": threshold}
+                cut[name] = stop_gradient(cut[name])
+                return neuron.reset(cut["leak"], cut["threshold"], u, s)
+
+            return inner(with_reset(neuron, reset), numbers, states, current)
+
+        return step
+
+    return wrap
+
+
+def _detach_threshold_in_spike(case: Case, i: int, value: float, inner: Step) -> Step | None:
+    if not learns(case, i, "threshold"):
+        return None
+
+    def step(neuron: GLIF, numbers: Numbers, states: Sequence[State], current: Array) -> State:
+        def reset(leak: Any, threshold: Any, u: Array, s: Array) -> Array:
+            return neuron.reset(leak, numbers["threshold"], u, s)
+
+        cut = {**numbers, "threshold": stop_gradient(numbers["threshold"])}
+        return inner(with_reset(neuron, reset), cut, states, current)
+
+    return step
+
+
+def _leak_without_factor(case: Case, i: int, value: float, inner: Step) -> Step | None:
+    if not learns(case, i, "leak"):
+        return None
+
+    def step(neuron: GLIF, numbers: Numbers, states: Sequence[State], current: Array) -> State:
+        def reset(leak: Any, threshold: Any, u: Array, s: Array) -> Array:
+            path = leak * stop_gradient(u)
+            cut: Any = stop_gradient(leak)
+            return neuron.reset(cut, threshold, u, s) + (path - stop_gradient(path))
+
+        return inner(with_reset(neuron, reset), numbers, states, current)
+
+    return step
+
+
+REDUCTIONS: dict[str, Callable[[Array], Array]] = {
+    "of the last step alone": lambda p: p[-1:],
+    "of the first step alone": lambda p: p[:1],
+    "of the first recording alone": lambda p: p[:, :1],
+    "of the last recording alone": lambda p: p[:, -1:],
+    "averaged over steps": lambda p: p / p.shape[0],
+    "averaged over recordings": lambda p: p / p.shape[1],
+    "averaged over neurons": lambda p: p / p.shape[2],
+    "averaged over steps and recordings": lambda p: p / (p.shape[0] * p.shape[1]),
+    "averaged over recordings and neurons": lambda p: p / (p.shape[1] * p.shape[2]),
+    "averaged over all axes": lambda p: p / p.size,
+}
+OF_NEURONS: dict[str, Callable[[Array], Array]] = {
+    "of the first neuron alone": lambda p: p * (np.arange(p.shape[2]) == 0),
+    "of the last neuron alone": lambda p: p * (np.arange(p.shape[2]) == p.shape[2] - 1),
+    "summed over neurons": lambda p: np.broadcast_to(p.sum(axis=2, keepdims=True), p.shape),
+}
+
+
+def _reduce(name: str, reduction: Callable[[Array], Array]) -> Change:
+    """The gradient of a learned number, from other terms than all."""
+
+    def change(case: Case, plan: Plan, i: int, value: float) -> Plan | None:
+        parameter = getattr(case.params[i], name)
+        if parameter is None or name == "start":
+            return None
+        learned, inner = as_glif(case.network.neurons[i]).learned[name], plan.finish
+
+        def finish(case: Case, answer: Answer, parts: Any) -> Answer:
+            answer = inner(case, answer, parts)
+            terms = reduction(parts[i, name]).sum(axis=(0, 1))
+            return replace_grad(answer, i, name, resolve_back(learned, parameter, terms))
+
+        return replace(plan, finish=finish, parts=True)
+
+    return change
+
+
+def _without_sigmoid(name: str) -> Change:
+    """The gradient of a learned number itself, not of the parameter before the sigmoid."""
+
+    def change(case: Case, plan: Plan, i: int, value: float) -> Plan | None:
+        learned = as_glif(case.network.neurons[i]).learned.get(name)
+        if learned is None or not learned.sigmoid:
+            return None
+        inner = plan.finish
+
+        def finish(case: Case, answer: Answer, parts: Any) -> Answer:
+            answer = inner(case, answer, parts)
+            slope = SIGMOID.derivative(getattr(case.params[i], name))
+            return replace_grad(answer, i, name, getattr(answer.grads[i], name) / slope)
+
+        return replace(plan, finish=finish)
+
+    return change

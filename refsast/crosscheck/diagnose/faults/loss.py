@@ -1,0 +1,332 @@
+"""Faults of the readout, the loss, and of what is done to a gradient at the end."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from refsast.arrays import Array, Integers
+from refsast.autodiff import stop_gradient
+from refsast.crosscheck.case import Case
+from refsast.crosscheck.diagnose.faults.fault import Change, Fault
+from refsast.crosscheck.general.plan import Plan
+from refsast.model.glif_step import State
+from refsast.model.loss import CrossEntropy, MeanSquaredRate, StepCrossEntropy, cross_entropy
+from refsast.model.network import Network
+from refsast.model.objective import objective, step_logits
+from refsast.model.params import Params
+from refsast.model.readout import (
+    LastPotential,
+    LeakyReadout,
+    LinearReadout,
+    MaxPotential,
+    SpikeRate,
+)
+
+POTENTIALS = {
+    "the mean potential over time": LeakyReadout,
+    "the last potential": LastPotential,
+    "the largest potential over time": MaxPotential,
+}
+
+
+def loss_faults() -> Iterator[Fault]:
+    """Yield the faults of readout and loss."""
+    yield from _readout_faults()
+    yield from _step_faults()
+    yield from _label_faults()
+
+
+def _with_network(swap: Callable[[Network, Case, float], Network | None]) -> Change:
+    """The loss of the same spikes by a network with another readout or loss."""
+
+    def change(case: Case, plan: Plan, i: int, value: float) -> Plan | None:
+        try:
+            other = swap(case.network, case, value)
+        except ValueError:  # a number out of range, a loss that this readout does not have
+            return None
+        if other is None or other == case.network:
+            return None
+        return replace(
+            plan, objective=lambda network, params, states, s, y: objective(other, params, s, y)
+        )
+
+    return change
+
+
+def _with_readout(**changes: object) -> Change:
+    return _with_network(lambda n, case, value: replace(n, readout=replace(n.readout, **changes)))
+
+
+def _readout_number(name: str) -> Callable[[Case, int], float | None]:
+    return lambda case, i: getattr(case.network.readout, name, None)
+
+
+def _set_readout(name: str) -> Change:
+    def swap(network: Network, case: Case, value: float) -> Network | None:
+        if not hasattr(network.readout, name):
+            return None
+        return replace(network, readout=replace(network.readout, **{name: value}))
+
+    return _with_network(swap)
+
+
+def _other_potential(kind: Any) -> Change:
+    def swap(network: Network, case: Case, value: float) -> Network | None:
+        readout = network.readout
+        if isinstance(readout, SpikeRate):
+            return None
+        leak = getattr(readout, "leak", 0.0)
+        return replace(network, readout=kind(readout.n_out, leak))
+
+    return _with_network(swap)
+
+
+def _rates_read(network: Network, case: Case, value: float) -> Network | None:
+    readout = network.readout
+    if isinstance(readout, SpikeRate | LinearReadout):
+        return None
+    return replace(network, readout=LinearReadout(readout.n_out))
+
+
+def _readout_faults() -> Iterator[Fault]:
+    def fault(name: str, says: str, change: Change, **more: Any) -> Fault:
+        return Fault(name, says, change, layered=False, **more)
+
+    for words, kind in POTENTIALS.items():
+        yield fault(f"logits: {words}", f"with {words} as logits", _other_potential(kind))
+    yield fault("logits: the mean spike", "with an affine map of the mean spike as logits",
+                _with_network(_rates_read))  # fmt: skip
+    for name, words in (("leak", "readout's leak"), ("gain", "readout's gain")):
+        yield fault(
+            words,
+            f"with the {words} {{value}} in place of {{right}}",
+            _set_readout(name),
+            right=_readout_number(name),
+            values=lambda case, i: (1.0, 0.0, 0.9, float(len(case.x))),
+        )
+    yield fault(
+        "potentials read", "with the potentials of the last layer in place of its spikes",
+        _read_potentials,
+    )  # fmt: skip
+    yield fault(
+        "population summed", "with the sum of each class's neurons, not their mean",
+        _with_population(lambda readout: float(readout.population)),
+    )  # fmt: skip
+    yield fault(
+        "population interleaved", "with a class's neurons taken at a distance, not side by side",
+        _interleave,
+    )  # fmt: skip
+
+
+def _read_potentials(case: Case, plan: Plan, i: int, value: float) -> Plan:
+    inner = plan.objective
+
+    def loss(network: Network, params: Params, states: Sequence[State], s: Array, y: Any) -> Array:
+        return inner(network, params, states, np.stack([state.u for state in states]), y)
+
+    return replace(plan, objective=loss)
+
+
+def _with_population(factor: Callable[[SpikeRate], float]) -> Change:
+    def swap(network: Network, case: Case, value: float) -> Network | None:
+        readout = network.readout
+        if not isinstance(readout, SpikeRate) or readout.population == 1:
+            return None
+        return replace(network, readout=replace(readout, gain=readout.gain * factor(readout)))
+
+    return _with_network(swap)
+
+
+def _interleave(case: Case, plan: Plan, i: int, value: float) -> Plan | None:
+    readout = case.network.readout
+    if not isinstance(readout, SpikeRate) or readout.population == 1:
+        return None
+    n = case.network.sizes[-1]
+    order = np.arange(n).reshape(readout.population, -1).T.ravel()
+    inner = plan.objective
+
+    def loss(network: Network, params: Params, states: Sequence[State], s: Array, y: Any) -> Array:
+        time, batch, _ = s.shape
+        mixed = np.take(s.reshape(time * batch, n), order, axis=-1).reshape(time, batch, n)
+        return inner(network, params, states, mixed, y)
+
+    return replace(plan, objective=loss)
+
+
+def _other_loss(loss: Any) -> Change:
+    return _with_network(lambda n, case, value: replace(n, loss=loss))
+
+
+def _on_steps(make: Callable[[Array, Integers], Array]) -> Change:
+    """A loss of what the readout says at every step: ``make(z, y)``, z (time, batch, classes)."""
+
+    def change(case: Case, plan: Plan, i: int, value: float) -> Plan | None:
+        if isinstance(case.network.readout, LastPotential | MaxPotential):
+            return None
+        if isinstance(case.network.loss, MeanSquaredRate):
+            return None
+
+        def loss(
+            network: Network, params: Params, states: Sequence[State], s: Array, y: Integers
+        ) -> Array:
+            return make(step_logits(network, params, s), y)
+
+        return replace(plan, objective=loss)
+
+    return change
+
+
+def _step_entropy(z: Array, y: Integers) -> Array:
+    time, batch, classes = z.shape
+    return cross_entropy(z.reshape(time * batch, classes), np.tile(y, time))
+
+
+def scale_loss(factor: Callable[[Case], float | None]) -> Change:
+    """Return the change that multiplies the loss, and with it the gradient."""
+
+    def change(case: Case, plan: Plan, i: int, value: float) -> Plan | None:
+        by, inner = factor(case), plan.objective
+        if by is None or by == 1.0:
+            return None
+
+        def loss(network: Network, params: Params, states: Any, s: Array, y: Any) -> Array:
+            return by * inner(network, params, states, s, y)
+
+        return replace(plan, objective=loss)
+
+    return change
+
+
+def _scale_squares(factor: Callable[[Case], float]) -> Change:
+    return scale_loss(
+        lambda case: factor(case) if isinstance(case.network.loss, MeanSquaredRate) else None
+    )
+
+
+def _is_step_loss(case: Case) -> bool:
+    return isinstance(case.network.loss, StepCrossEntropy)
+
+
+def _step_faults() -> Iterator[Fault]:
+    def fault(name: str, says: str, change: Change, **more: Any) -> Fault:
+        return Fault(name, says, change, layered=False, **more)
+
+    yield fault(
+        "loss summed over steps", "with the loss summed over steps, not averaged",
+        scale_loss(lambda case: float(len(case.x)) if _is_step_loss(case) else None),
+    )  # fmt: skip
+    yield fault(
+        "loss summed over recordings", "with the loss summed over recordings, not averaged",
+        scale_loss(lambda case: float(len(case.y))),
+    )  # fmt: skip
+    yield fault(
+        "loss summed over steps and recordings",
+        "with the loss summed over steps and recordings, not averaged",
+        scale_loss(lambda case: float(len(case.x) * len(case.y)) if _is_step_loss(case) else None),
+    )
+    yield fault(
+        "loss averaged over steps once more", "with the loss divided by the number of steps",
+        scale_loss(lambda case: 1.0 / len(case.x)),
+    )  # fmt: skip
+    yield fault(
+        "loss of every step", "with the cross entropy of every step, averaged",
+        _on_steps(_step_entropy),
+    )  # fmt: skip
+    yield fault(
+        "loss of every step, summed", "with the cross entropy of every step, summed over steps",
+        _on_steps(lambda z, y: z.shape[0] * _step_entropy(z, y)),
+    )  # fmt: skip
+    yield fault(
+        "loss of the mean over steps", "with the cross entropy of the mean over steps",
+        _on_steps(lambda z, y: cross_entropy(np.mean(z, axis=0), y)),
+    )  # fmt: skip
+    yield fault(
+        "loss of the sum over steps", "with the cross entropy of the sum over steps",
+        _on_steps(lambda z, y: cross_entropy(np.sum(z, axis=0), y)),
+    )  # fmt: skip
+    yield fault(
+        "loss of the last step", "with the cross entropy of the last step alone",
+        _on_steps(lambda z, y: cross_entropy(z[-1], y)),
+    )  # fmt: skip
+    yield fault(
+        "squared rates summed over classes", "with the squared distances summed over classes",
+        _scale_squares(lambda case: float(case.network.classes)),
+    )  # fmt: skip
+    yield fault(
+        "squared counts", "with spike counts in place of rates in the squared distance",
+        _scale_squares(lambda case: float(len(case.x)) ** 2),
+    )  # fmt: skip
+    yield fault(
+        "squared counts over steps", "with the squared distance of rates multiplied by the steps",
+        _scale_squares(lambda case: float(len(case.x))),
+    )  # fmt: skip
+    yield fault(
+        "half of the squares", "with half of the squared distance",
+        _scale_squares(lambda case: 0.5),
+    )  # fmt: skip
+    for name in ("right", "wrong"):
+        yield fault(
+            f"rate wanted of the {name} class",
+            f"with a wanted rate of the {name} class of {{value}} in place of {{right}}",
+            _set_wanted(name),
+            right=lambda case, i, name=name: getattr(case.network.loss, name, None),
+            values=lambda case, i: (0.0, 1.0),
+        )
+    yield fault(
+        "cross entropy in place of squares", "with the cross entropy of the logits as the loss",
+        _other_loss(CrossEntropy()),
+    )  # fmt: skip
+
+
+def _set_wanted(name: str) -> Change:
+    def swap(network: Network, case: Case, value: float) -> Network | None:
+        if not isinstance(network.loss, MeanSquaredRate):
+            return None
+        return replace(network, loss=replace(network.loss, **{name: value}))
+
+    return _with_network(swap)
+
+
+def _relabel(change_labels: Callable[[Integers, int], Integers]) -> Change:
+    def change(case: Case, plan: Plan, i: int, value: float) -> Plan | None:
+        if case.network.classes < 2:
+            return None
+        inner = plan.objective
+
+        def loss(network: Network, params: Params, states: Any, s: Array, y: Integers) -> Array:
+            return inner(network, params, states, s, change_labels(y, network.classes))
+
+        return replace(plan, objective=loss)
+
+    return change
+
+
+def _change_input(enter: Callable[[Array], Array]) -> Change:
+    return lambda case, plan, i, value: replace(plan, enter=enter)
+
+
+def _label_faults() -> Iterator[Fault]:
+    labels: dict[str, Callable[[Integers, int], Integers]] = {
+        "labels shifted by one": lambda y, n: (y + 1) % n,
+        "labels shifted back by one": lambda y, n: (y - 1) % n,
+        "labels in reversed order of recordings": lambda y, n: y[::-1],
+        "labels counted from the last class": lambda y, n: n - 1 - y,
+    }
+    for name, change in labels.items():
+        yield Fault(name, f"with the {name}", _relabel(change), layered=False)
+    yield Fault(
+        "input in reversed time", "with the steps of the input in reversed order",
+        _change_input(lambda x: np.stack([x[t] for t in reversed(range(x.shape[0]))])),
+        layered=False,
+    )  # fmt: skip
+    yield Fault(
+        "logits detached", "with a loss whose gradient stops at the logits",
+        lambda case, plan, i, value: replace(
+            plan,
+            objective=lambda network, params, states, s, y: 0.0 * s.sum()
+            + stop_gradient(objective(network, params, s, y)),
+        ),
+        layered=False, backward=True,
+    )  # fmt: skip

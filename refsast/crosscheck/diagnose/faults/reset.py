@@ -1,0 +1,75 @@
+"""Faults of the reset."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from refsast.arrays import Array
+from refsast.autodiff import stop_gradient
+from refsast.crosscheck.case import Case
+from refsast.crosscheck.diagnose.faults.detached import earlier_state, see_spikes
+from refsast.crosscheck.diagnose.faults.fault import (
+    Change,
+    Fault,
+    Step,
+    change_neuron,
+    change_step,
+    with_reset,
+)
+from refsast.crosscheck.general.plan import Numbers
+from refsast.model.glif import GLIF, as_glif
+from refsast.model.glif_step import State
+from refsast.model.reset import RESETS
+from refsast.model.spike import heaviside
+
+RESET_WORDS = {
+    "zero": "to zero",
+    "subtract": "by subtraction, after the leak",
+    "subtract-leaked": "by subtraction, before the leak",
+    "none": "left out",
+}
+
+
+def reset_faults() -> Iterator[Fault]:
+    """Yield other resets, and resets by other spikes."""
+    for name, words in RESET_WORDS.items():
+        yield Fault(f"reset {words}", f"with the reset {words}", _swap_reset(name))
+    yield Fault(
+        "reset one step late", "with the reset one step later",
+        see_spikes(lambda n, c, states: earlier_state(states).s),
+    )  # fmt: skip
+    yield Fault(
+        "hard spike in the reset",
+        "with the hard spike in the reset alone",
+        see_spikes(_hard_spike),
+    )
+    yield Fault(
+        "reset by the raised threshold", "with the raised threshold subtracted by the reset",
+        change_step(_subtract_raised),
+    )  # fmt: skip
+
+
+def _swap_reset(name: str) -> Change:
+    def swap(neuron: GLIF, _: float) -> GLIF | None:
+        return None if neuron.reset == RESETS[name] else replace(neuron, reset=RESETS[name])
+
+    return change_neuron(swap)
+
+
+def _hard_spike(neuron: GLIF, numbers: Numbers, states: Sequence[State]) -> Array:
+    return heaviside(stop_gradient(states[-1].s) - 0.5)
+
+
+def _subtract_raised(case: Case, i: int, value: float, inner: Step) -> Step | None:
+    adaptation = as_glif(case.network.neurons[i]).adaptation
+    if adaptation is None:
+        return None
+
+    def step(neuron: GLIF, numbers: Numbers, states: Sequence[State], current: Array) -> State:
+        raised = numbers["threshold"] + adaptation.strength * states[-1].a
+
+        def reset(leak: float, threshold: float, u: Array, s: Array) -> Array:
+            return neuron.reset(leak, raised, u, s)  # pyright: ignore[reportArgumentType]
+
+        return inner(with_reset(neuron, reset), numbers, states, current)
+
+    return step
