@@ -145,3 +145,108 @@ def test_sinabs_convolutions_and_sums_of_windows():
 
     assert case.network.connections[1] == (rs.AvgPool2d(2), rs.Dense(3))
     assert largest_gap(library.wrap(net, case), case) < TOLERANCE
+
+
+def spytorch_loss(tensors, x, y, fire, alpha=0.8, beta=0.9):
+    """Zenke's tutorials, with a soft reset: the largest potential over time of a leaky readout."""
+    h1 = torch.einsum("tbc,cd->tbd", x, tensors["w1"])
+    syn = mem = torch.zeros_like(h1[0])
+    spikes = []
+    for h in h1:
+        out = fire(mem - 1.0)
+        syn, mem = alpha * syn + h, beta * mem + syn - out.detach()
+        spikes.append(out)
+    h2 = torch.einsum("tbc,cd->tbd", torch.stack(spikes), tensors["w2"])
+    out, potentials = torch.zeros_like(h2[0]), []
+    for h in h2:
+        out = beta * out + h
+        potentials.append(out)
+    largest = torch.stack(potentials).max(dim=0).values
+    return nn.functional.cross_entropy(largest, y)
+
+
+def spytorch_case(spike):
+    """What it computes: its spikes are those of the step before, and so is its current."""
+    generator = torch.Generator().manual_seed(0)
+    tensors = {
+        "w1": 2.0 * torch.randn(6, 8, generator=generator, dtype=torch.float64),
+        "w2": torch.randn(8, 3, generator=generator, dtype=torch.float64),
+    }
+    neuron = rs.GLIF(
+        0.9, 1.0, spike, rs.Subtract(), detach_reset=True, synapse=rs.Synapse(0.8, delayed=True)
+    )
+    network = rs.Network((6, 8), neuron, rs.MaxPotential(3, 0.9), bias=False)
+    names = {"w1": (0, "w.T"), "w2": (1, "w.T")}
+    x, y = batch(6, steps=12)
+    params = adapter("torch").params_of(tensors, network, names)
+    return tensors, names, rs.Case(network, params, x, y, hard=True)
+
+
+def test_the_largest_potential_over_time_of_a_function_of_tensors():
+    library = adapter("torch")
+    tensors, names, case = spytorch_case(rs.FastSigmoid(20.0))
+    step = library.hard_spike(rs.FastSigmoid(20.0))
+
+    def loss(tensors, x, y):
+        # The tutorial fires at the beginning of a step; one more step shows the last potential.
+        x = torch.cat([x, torch.zeros_like(x[:1])])
+        return spytorch_loss(tensors, x, y, step)
+
+    found = gaps(library.wrap(loss, case, tensors, names=names), case)
+
+    assert max(found.values()) < TOLERANCE
+
+
+def alif_loss(params, x, y):
+    """A scan by hand: leaks and thresholds are leaves, the threshold rises with every spike."""
+    import jax
+    import jax.numpy as jnp
+
+    def layer(p, x):
+        def step(state, current):
+            u, s, a = state
+            u = p["leak"] * u - p["threshold"] * s + current
+            a = 0.8 * a + s
+            s = 0.5 + jnp.arctan(jnp.pi * (u - p["threshold"] - 0.3 * a)) / jnp.pi
+            return (u, s, a), s
+
+        currents = x @ p["w"].T + p["b"]
+        rest = jnp.zeros_like(currents[0])
+        return jax.lax.scan(step, (rest, rest, rest), currents)[1]
+
+    s = layer(params[1], layer(params[0], x))
+    z = jax.nn.log_softmax(5.0 * s)
+    return -z[:, jnp.arange(len(y)), y].mean()
+
+
+def alif_case():
+    neuron = rs.GLIF(
+        rs.Learned(0.9),
+        rs.Learned(1.0, per_neuron=True),
+        SPIKE,
+        rs.Subtract(),
+        adaptation=rs.Adaptation(0.8, 0.3),
+    )
+    network = rs.Network((4, 5, 3), neuron, rs.SpikeRate(5.0), loss=rs.StepCrossEntropy())
+    return rs.Case(network, rs.init(network, 0), *batch(4, scale=3.0))
+
+
+def leaves_of(case):
+    return [{k: a for k, a in vars(layer).items() if a is not None} for layer in case.params]
+
+
+def alif_names():
+    return {
+        f"[{i}]['{part}']": (i, part) for i in range(2) for part in ("w", "b", "leak", "threshold")
+    }
+
+
+def test_a_scan_by_hand_with_an_adaptive_threshold():
+    pytest.importorskip("jax")
+    library, case = adapter("jax"), alif_case()
+    implementation = library.wrap(alif_loss, case, leaves_of(case), names=alif_names())
+
+    found = gaps(implementation, case)
+
+    assert max(found.values()) < TOLERANCE
+    assert set(found) == {"loss", "w", "b", "leak", "threshold", "x"}
