@@ -211,7 +211,7 @@ def unclear_recordings(exam: Examination) -> tuple[int, ...]:
     ):
         return ()
     params, x = cast_params(case.params, np.longdouble), case.x.astype(np.longdouble)
-    exact = _potentials(case, params, x)  # pyright: ignore[reportArgumentType]
+    exact = run_potentials(case, params, x)  # pyright: ignore[reportArgumentType]
     unclear = np.zeros(len(case.y), bool)
     for (u, threshold, near), precise in zip(layers, exact, strict=True):
         tie = precise == threshold
@@ -219,10 +219,12 @@ def unclear_recordings(exam: Examination) -> tuple[int, ...]:
     return tuple(map(int, np.flatnonzero(unclear)))
 
 
-def _potentials(case: Case, params: Params, x: Array) -> list[Array]:
-    """The potentials of a hard run in any precision, (time, batch, n) per layer."""
-    if describe_extension(case.network):
-        return list(unroll(replace_spikes(case.network, lambda _: heaviside), params, x).u)
+def run_potentials(case: Case, params: Params, x: Array) -> list[Array]:
+    """Return the potentials of a case in any precision, (time, batch, n) per layer."""
+    network = case.network
+    if describe_extension(network):
+        network = replace_spikes(network, lambda _: heaviside) if case.hard else network
+        return list(unroll(network, params, x).u)
     us = unroll_variant(case, reference_variant(case), params, x)[0]
     return [np.stack(u) for u in us]
 

@@ -4,13 +4,17 @@ from dataclasses import replace
 
 import numpy as np
 
+from refsast.arrays import Array
 from refsast.crosscheck.case import Case, truncate_case
-from refsast.crosscheck.compare import examine_answer
+from refsast.crosscheck.compare import examine_answer, run_potentials
+from refsast.crosscheck.diagnose.faults.power import measure_general_power
+from refsast.crosscheck.general.plan import right_plan, solve_plan
 from refsast.crosscheck.power import measure_power
 from refsast.crosscheck.tolerance import is_vague
-from refsast.crosscheck.variants import reference_variant, solve, unroll_variant
-from refsast.model.network import require_plain
-from refsast.model.params import Layer, map_params
+from refsast.crosscheck.variants import solve
+from refsast.model.glif import as_glif, constants
+from refsast.model.network import describe_extension
+from refsast.model.params import WEIGHTS, Layer, layer_arrays
 
 BUSY = 0.8  # in the other fifth of all steps a neuron's potential is above its goal
 GOALS = (1.1, 1.4, 0.9)  # in thresholds; what shows most is taken
@@ -55,7 +59,6 @@ def harder(case: Case) -> Case:
     """
     if not isinstance(case, Case):
         raise ValueError(f"case must be a Case, got {type(case).__name__}")
-    require_plain(case.network, "harder")
     if len(case.x) < STEPS:
         repeats = -(-STEPS // len(case.x))
         case = replace(case, x=np.tile(case.x, (repeats, 1, 1))[:STEPS])
@@ -68,11 +71,13 @@ def harder(case: Case) -> Case:
 
 def _rate_power(case: Case) -> tuple[bool, float, float]:
     """How much a case can show, also in single precision: planted faults first."""
-    exam = examine_answer(solve(case), case, np.dtype(np.float32))
-    power = measure_power(exam)
+    extended = bool(describe_extension(case.network))
+    right = solve_plan(case, right_plan(case)) if extended else solve(case)
+    exam = examine_answer(right, case, np.dtype(np.float32))
+    power = measure_general_power(exam) if extended else measure_power(exam)
     return (
         not is_vague(exam.noise, exam.right),
-        (power.planted - len(power.unseen)) / power.planted,
+        (power.planted - len(power.unseen)) / max(power.planted, 1),
         power.nonzero,
     )
 
@@ -88,10 +93,12 @@ def _scale_layers(case: Case, goal: float) -> Case:
 
 def _scale_neurons(case: Case, layer: int, goal: float) -> Layer:
     """A layer's parameters, each neuron's scaled towards a potential that is often enough above."""
-    us, _ = unroll_variant(case, reference_variant(case), case.params, case.x)
-    u, own = np.stack(us[layer]), case.params[layer]
-    goal = goal * case.network.neurons[layer].threshold
-    high, low = (np.quantile(u, q, axis=(0, 1)) for q in (BUSY, 1.0 - BUSY))
+    own = case.params[layer]
+    u = run_potentials(case, case.params, case.x)[layer]
+    threshold = constants(as_glif(case.network.neurons[layer]), own)["threshold"]
+    u = u / threshold  # in thresholds, of which each neuron may have its own
+    u = u.reshape(*u.shape[:2], len(own.w), -1)  # a kernel's neurons are all of its places
+    high, low = (np.quantile(u, q, axis=(0, 1, 3)) for q in (BUSY, 1.0 - BUSY))
     sign = np.where((high <= 0.0) & (-low > high), -1.0, 1.0)
     reach = np.where(sign < 0.0, -low, high)
     factor = sign * np.clip(
@@ -99,6 +106,11 @@ def _scale_neurons(case: Case, layer: int, goal: float) -> Layer:
         1.0 / MOST,
         MOST,
     )
-    # Rows of all arrays are neurons.
-    (scaled,) = map_params(lambda a: a * factor.reshape(-1, *([1] * (a.ndim - 1))), (own,))
-    return scaled
+
+    def scale(rows: Array) -> Array:
+        by = np.repeat(factor, len(rows) // len(factor))
+        return rows * by.reshape(-1, *[1] * (rows.ndim - 1))
+
+    # Their rows are neurons, or kernels.
+    weights = {name: a for name, a in layer_arrays(own).items() if name in WEIGHTS}
+    return replace(own, **{name: scale(rows) for name, rows in weights.items()})
