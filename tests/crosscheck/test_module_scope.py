@@ -96,7 +96,6 @@ def test_layers_and_buffers_that_no_case_knows_are_listed():
         "BatchNorm1d norm (in training mode)",
         "Dropout drop (in evaluation mode)",
         "buffers shift",
-        OWN_LOSS,
     )
 
 

@@ -29,7 +29,7 @@ from refsast.crosscheck.adapters.module_trace import cast_floats
 from refsast.crosscheck.adapters.neuron_reading import Reader
 from refsast.crosscheck.adapters.parameter_map import Slots, gather_params, map_parameters
 from refsast.crosscheck.adapters.ties import Tie, make_leaves, make_theirs, pull_back, tie_slots
-from refsast.crosscheck.adapters.uncompared import list_uncompared
+from refsast.crosscheck.adapters.uncompared import OWN_LOOP, OWN_LOSS, list_uncompared
 from refsast.crosscheck.case import Answer, Case
 from refsast.crosscheck.implementation import Implementation
 from refsast.model.network import Network
@@ -132,12 +132,12 @@ def wrap(
                 reset(module)
         return Answer(value.item(), grads, x=read_grad(inputs) if plan.keeps_input else None)
 
+    uncompared = list_uncompared(module, {tie.name for tie in plan.ties}, plan.folded)
+    put_in = {OWN_LOOP: plan.call is call_steps, OWN_LOSS: loss is None}
     return Implementation(
         round_numbers(gradient, precision if case.hard else None),
         name=name,
-        not_compared=list_uncompared(
-            module, {tie.name for tie in plan.ties}, plan.folded, own_loss=loss is None
-        ),
+        not_compared=(*uncompared, *(what for what, is_ours in put_in.items() if is_ours)),
     )
 
 

@@ -8,14 +8,11 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
 OWN_LOSS = "your own loss (this adapter puts the case's in; give yours by loss=)"
+OWN_LOOP = "your own loop over time (this adapter calls the module once per step)"
 
 
 def list_uncompared(
-    module: nn.Module,
-    compared: Container[str],
-    folded: Mapping[str, str] | None = None,
-    *,
-    own_loss: bool = True,
+    module: nn.Module, compared: Container[str], folded: Mapping[str, str] | None = None
 ) -> tuple[str, ...]:
     """Return in words what of a module is not compared.
 
@@ -27,17 +24,13 @@ def list_uncompared(
         Names of its parameters that a case asks about.
     folded : mapping of str to str
         Names of parameters that are one of ours together with another, and what is said of them.
-    own_loss : bool
-        Whether the adapter puts a loss of its own in.
 
     Returns
     -------
     tuple of str
-        Parameters of other names, batch normalisation and dropout, buffers by their names, and the
-        loss, if it is the adapter's.
+        Parameters of other names, batch normalisation and dropout, and buffers by their names.
     """
-    parts = _list_parts(module, compared, folded or {})
-    return (*parts, OWN_LOSS) if own_loss else tuple(parts)
+    return tuple(_list_parts(module, compared, folded or {}))
 
 
 def _list_parts(
