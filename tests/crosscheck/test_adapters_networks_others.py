@@ -250,3 +250,29 @@ def test_a_scan_by_hand_with_an_adaptive_threshold():
 
     assert max(found.values()) < TOLERANCE
     assert set(found) == {"loss", "w", "b", "leak", "threshold", "x"}
+
+
+def test_sums_of_windows_in_sinabs_lose_the_gradient_of_windows_without_a_spike():
+    """A fault of the library's (PyTorch's ``lp_pool2d`` at zero), which the check must see."""
+    pytest.importorskip("sinabs")
+    from sinabs import activation, layers
+
+    library = adapter("sinabs")
+    derivative = adapter("torch").smooth_spike_derivative(SPIKE)
+    options = {
+        "batch_size": 2,
+        "spike_fn": activation.SingleSpike,
+        "surrogate_grad_fn": lambda v, threshold: derivative(v - threshold),
+    }
+    found = {}
+    for pool in (layers.SumPool2d(2), nn.AvgPool2d(2)):
+        torch.manual_seed(0)
+        net = SinabsConv(None)
+        net.net[1], net.net[5] = layers.IAFSqueeze(**options), layers.IAFSqueeze(**options)
+        net.net[2] = pool
+        case = library.case_of(net, *batch(1, 6, 6), spike=SPIKE, gain=8.0)
+        found[type(pool).__name__] = gaps(library.wrap(net, case), case)
+
+    assert max(found["AvgPool2d"].values()) < 1e-5  # the library's spikes are single precision
+    assert found["SumPool2d"]["loss"] < 1e-5
+    assert found["SumPool2d"]["w"] > 0.1
