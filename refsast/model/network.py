@@ -108,8 +108,8 @@ class Network:
             if isinstance(neuron, GLIF):
                 neuron.require_width(n)
         if not isinstance(self.readout, Readout):
-            names = "SpikeRate, MeanPotential, LinearReadout, LeakyReadout, LastPotential or MaxPotential"
-            raise ValueError(f"readout must be {names}, got {self.readout!r}")
+            names = "SpikeRate, MeanPotential, LinearReadout, LeakyReadout, LastPotential"
+            raise ValueError(f"readout must be {names} or MaxPotential, got {self.readout!r}")
         self._require_loss()
 
     def _require_connections(self) -> None:

@@ -1,7 +1,7 @@
 """From the spikes of the last layer to logits.
 
-All readouts but `MaxPotential` are linear in the spikes, or potentials, so each is a weight per time step,
-``alpha_t``, and at most one affine map::
+All readouts but `MaxPotential` are linear in the spikes (of `MeanPotential`, in the potentials), so
+each is a weight per time step, ``alpha_t``, and at most one affine map::
 
     pooled = sum_t alpha_t s_t        logits = W_o pooled + b_o sum_t alpha_t
 
@@ -246,7 +246,7 @@ def pool(readout: Readout, s: Array) -> Array:
 
 
 def read_layer(readout: Readout, u: Array, s: Array) -> Array:
-    """Return what is read of the last layer, its potentials or its spikes, each (time, batch, n)."""
+    """Return what is read of the last layer, `u` or `s`, each (time, batch, n)."""
     return u if isinstance(readout, MeanPotential) else s
 
 

@@ -1,4 +1,4 @@
-"""Networks of SpikingJelly as its examples have them: convolutions, normalisation, learned leaks."""
+"""Networks of SpikingJelly as its examples have them."""
 
 import copy
 

@@ -116,8 +116,8 @@ def snntorch_rleaky(
 def snntorch_alpha(alpha: float, beta: float, threshold: float = 1.0) -> tuple[Convention, float]:
     """Return the convention of snnTorch's ``Alpha`` without a reset, and the scale of its current.
 
-    Its potential is the difference of two exponentials times ``tau_alpha``; with a current of second
-    order, i_t, of the same leaks, that is ``tau_alpha (alpha - beta) i_{t-1}``.
+    Its potential is the difference of two exponentials times ``tau_alpha``; with a current i_t of
+    second order, of the same leaks, that is ``tau_alpha (alpha - beta) i_{t-1}``.
 
     Parameters
     ----------

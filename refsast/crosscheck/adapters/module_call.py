@@ -1,7 +1,7 @@
 """How a module is to be called: with all steps at once, step by step, or with one static input.
 
-Rule 1: it is called as its neurons show that it wants to be: once per step where they are called so,
-        and with one input where they have a loop over time around them that the module runs itself.
+Rule 1: it is called as its neurons show that it wants to be: once per step where each is called
+        once, and with one input where the module runs a loop over time around them itself.
 """
 
 # pyright: reportMissingImports=false, reportPrivateImportUsage=false

@@ -85,28 +85,28 @@ def read_connection(steps: Sequence[Step], wanted_by: str) -> ReadConnection:
 def _add_step(read: ReadConnection, step: Step) -> ReadConnection:
     """The connection with one more map."""
     if isinstance(step, SkipStep):
-        return _with_part(read, Skip(step.layer))
-    image = read.image or _image_of(step, read)
+        return _add_part(read, Skip(step.layer))
+    image = read.image or _find_image(step, read)
     read = replace(read, image=image)
     if isinstance(step.part, _BatchNorm):
         return _fold_norm(read, step)
     if isinstance(step.part, nn.Linear):
-        return _with_part(read, Dense(step.part.out_features))
+        return _add_part(read, Dense(step.part.out_features))
     if isinstance(step.part, nn.Conv2d):
-        return _with_part(read, _read_conv(step))
+        return _add_part(read, _read_conv(step))
     pool, scale = _read_pool(step)
     if scale != 1.0 and any(isinstance(part, Dense | Conv2d) for part in read.chain):
         raise ValueError(
             f"sums of windows must stand before the weights, got {step.name}: {PROGRAM}"
         )
-    return replace(_with_part(read, pool), scale=read.scale * scale)
+    return replace(_add_part(read, pool), scale=read.scale * scale)
 
 
-def _with_part(read: ReadConnection, part: Connection) -> ReadConnection:
+def _add_part(read: ReadConnection, part: Connection) -> ReadConnection:
     return replace(read, chain=(*read.chain, part))
 
 
-def _image_of(step: Call, read: ReadConnection) -> tuple[int, ...] | None:
+def _find_image(step: Call, read: ReadConnection) -> tuple[int, ...] | None:
     """The shape of what comes into a chain, if its first map says so."""
     first = not any(not isinstance(part, Skip) for part in read.chain)
     needs_image = not isinstance(step.part, nn.Linear | _BatchNorm)
@@ -115,7 +115,7 @@ def _image_of(step: Call, read: ReadConnection) -> tuple[int, ...] | None:
 
 def _read_conv(step: Call) -> Conv2d:
     conv: Any = step.part
-    padding = conv.padding
+    padding: Any = conv.padding
     if conv.padding_mode != "zeros":
         raise ValueError(
             f"{step.name} must be padded with zeros, got {conv.padding_mode!r}: {PROGRAM}"
@@ -209,14 +209,14 @@ def _pool_settings(step: Call) -> tuple[str, dict]:
 
 def _read_adaptive(name: str, size: Any, image: Sequence[int]) -> AvgPool2d:
     """The windows of an adaptive pooling, where all are alike."""
-    sizes = [n if s is None else s for n, s in zip(image, _as_pair(size), strict=True)]
+    sizes = [n if s is None else s for n, s in zip(image, _pair(size), strict=True)]
     if any(n % s for n, s in zip(image, sizes, strict=True)):
         got = f"{tuple(sizes)} of {tuple(image)}"
         raise ValueError(f"{name} must divide the image into equal windows, got {got}: {PROGRAM}")
     return AvgPool2d(tuple(n // s for n, s in zip(image, sizes, strict=True)))  # pyright: ignore
 
 
-def _as_pair(value: Any) -> tuple:
+def _pair(value: Any) -> tuple:
     return tuple(value) if isinstance(value, Sequence) else (value, value)
 
 
@@ -229,19 +229,20 @@ def _fold_norm(read: ReadConnection, step: Call) -> ReadConnection:
         )
     if not read.chain or not isinstance(read.chain[-1], Dense | Conv2d) or read.norm:
         raise ValueError(
-            f"{step.name} must follow the weights that it is folded into, got it elsewhere: {PROGRAM}"
+            f"{step.name} must follow the weights that it is folded into, got another place: "
+            f"{PROGRAM}"
         )
-    deviation = np.sqrt(as_float64(norm.running_var) + norm.eps)
-    gamma = (1.0 if norm.weight is None else as_float64(norm.weight)) / deviation
+    deviation = np.sqrt(copy_float64(norm.running_var) + norm.eps)
+    gamma = (1.0 if norm.weight is None else copy_float64(norm.weight)) / deviation
     if (gamma == 0.0).any():
         raise ValueError(
             f"{step.name}.weight must not be zero, got a channel that it silences: {PROGRAM}"
         )
-    beta = 0.0 if norm.bias is None else as_float64(norm.bias)
-    shift = beta - as_float64(norm.running_mean) * gamma
+    beta = 0.0 if norm.bias is None else copy_float64(norm.bias)
+    shift = beta - copy_float64(norm.running_mean) * gamma
     return replace(read, norm=step.name, gamma=gamma, shift=np.asarray(shift))
 
 
-def as_float64(tensor: Tensor) -> Array:
+def copy_float64(tensor: Tensor) -> Array:
     """Return a tensor as a new array."""
     return tensor.detach().cpu().numpy().astype(np.float64)

@@ -40,7 +40,7 @@ def own_score(
     """Return the case's loss, of `logits` of what the module returns, or of its tensors."""
     network = case.network
 
-    def score(output: object, y: Integers, steps: int) -> Tensor:
+    def score(output: Any, y: Integers, steps: int) -> Tensor:
         labels = torch.as_tensor(y)
         if logits is not None:
             z = logits(output)

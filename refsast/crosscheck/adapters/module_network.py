@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from refsast.arrays import Array
 from refsast.crosscheck.adapters.module_connections import (
     ReadConnection,
-    as_float64,
+    copy_float64,
     read_connection,
 )
 from refsast.crosscheck.adapters.module_wiring import LayerWiring
@@ -33,7 +33,15 @@ from refsast.model.lif import LIF
 from refsast.model.loss import Loss
 from refsast.model.network import Network
 from refsast.model.params import Layer, Params
-from refsast.model.readout import LinearReadout, MeanPotential, Readout, SpikeRate
+from refsast.model.readout import (
+    LastPotential,
+    LeakyReadout,
+    LinearReadout,
+    MaxPotential,
+    MeanPotential,
+    Readout,
+    SpikeRate,
+)
 from refsast.model.reset import NoReset
 from refsast.model.surrogate import Arctan
 from refsast.model.synapse import Synapse
@@ -81,7 +89,7 @@ class _ReadLayer:
     norm: nn.Module | None = None  # the normalisation after the weights
 
 
-def build_reading(
+def build_network(
     module: nn.Module,
     wiring: Sequence[LayerWiring],
     read: Reader,
@@ -101,8 +109,8 @@ def build_reading(
     neurons = [each.neuron for each in spiking if each.neuron is not None]
     if len({each.hard for each in neurons}) > 1:
         raise ValueError(
-            "module must have neurons that fire alike, got hard and smooth ones: check the layers of "
-            "each kind as a module of their own"
+            "module must have neurons that fire alike, got hard and smooth ones: check the layers "
+            "of each kind as a module of their own"
         )
     recurrent = {each.feedback is not None for each in spiking}
     if len(recurrent) > 1:
@@ -119,8 +127,9 @@ def build_reading(
     general = not (dense and len(synapses) == 1 and all(each.is_plain for each in neurons))
     bias = any(_has_bias(each) for each in layers)
     shapes = _layer_shapes(image or n_in, chains)
+    first: Any = image or n_in
     network = Network(
-        (image or n_in, *chains),
+        (first, *chains),
         tuple(
             build_neuron(each, shape, detach_reset, general)
             for each, shape in zip(neurons, shapes, strict=True)
@@ -136,7 +145,7 @@ def build_reading(
         None if general else synapses.pop(),
         neurons[0].hard,
         tuple(tie for i, each in enumerate(layers) for tie in _tie_layer(i, each, bias)),
-        {name: what for each in layers for name, what in _list_folded(each)},
+        {name: what for each in layers for name, what in _list_shared(each)},
     )
 
 
@@ -162,12 +171,12 @@ def _choose_readout(
         return layers, readout
     if isinstance(readout, SpikeRate):  # the default
         return layers, LinearReadout(n)
-    if callable(readout) or isinstance(readout, MeanPotential):
-        raise ValueError(
-            "readout must be a record such as rs.MaxPotential(n, leak) where the module has no "
-            f"neurons after its last Linear, got {readout}"
-        )
-    return layers, readout
+    if isinstance(readout, LeakyReadout | LastPotential | MaxPotential | LinearReadout):
+        return layers, readout
+    raise ValueError(
+        "readout must be a record such as rs.MaxPotential(n, leak) where the module has no neurons "
+        f"after its last Linear, got {readout}"
+    )
 
 
 def _integrator_leak(layer: _ReadLayer) -> float:
@@ -222,20 +231,20 @@ def _read_params(layer: _ReadLayer, bias: bool) -> Layer:
     scale = _input_scale(layer, {k: torch.as_tensor(a) for k, a in learned.items()})
     factor = 1.0 if scale is None else scale.numpy()
     gamma = np.broadcast_to(factor * read.scale * read.gamma, (read.channels,))
-    w = _by_channel(gamma, read.layer.weight) * as_float64(read.layer.weight)
+    w = _by_channel(gamma, read.layer.weight) * copy_float64(read.layer.weight)
     b = factor * (read.gamma * _own_bias(read) + read.shift) + _feedback_bias(layer)
-    v = None if layer.feedback is None else as_float64(layer.feedback.weight)
+    v = None if layer.feedback is None else copy_float64(layer.feedback.weight)
     return Layer(w, b if bias else None, v, **learned)
 
 
 def _own_bias(read: ReadConnection) -> Array:
     bias = read.layer.bias
-    return np.zeros(read.channels) if bias is None else as_float64(bias)
+    return np.zeros(read.channels) if bias is None else copy_float64(bias)
 
 
 def _feedback_bias(layer: _ReadLayer) -> Array | float:
     feedback = layer.feedback
-    return 0.0 if feedback is None or feedback.bias is None else as_float64(feedback.bias)
+    return 0.0 if feedback is None or feedback.bias is None else copy_float64(feedback.bias)
 
 
 def _by_channel(numbers: Array, weight: Tensor) -> Array:
@@ -279,10 +288,9 @@ def _tie_bias(i: int, layer: _ReadLayer) -> Tie:
     norm: Any = layer.norm
     # ours = scale (gamma own + shift) + feedback, where the shift holds the normalisation's bias
     feedback, gamma, rest = np.asarray(_feedback_bias(layer)), read.gamma, read.shift
-    in_norm = norm is not None and norm.bias is not None
-    if in_norm:
-        gamma = np.ones(())
-        rest = read.gamma * _own_bias(read) + read.shift - as_float64(norm.bias)
+    beta = None if norm is None else norm.bias
+    if beta is not None:
+        gamma, rest = np.ones(()), read.gamma * _own_bias(read) + read.shift - copy_float64(beta)
 
     def make(ours: LayerTensors) -> Tensor:
         b, scale = ours["b"], _input_scale(layer, ours)
@@ -294,7 +302,7 @@ def _tie_bias(i: int, layer: _ReadLayer) -> Tie:
             b = b - torch.as_tensor(rest, dtype=b.dtype)
         return b if (gamma == 1.0).all() else b / torch.as_tensor(gamma, dtype=b.dtype)
 
-    return Tie(_join(read.norm if in_norm else read.weights, "bias"), i, make)
+    return Tie(_join(read.weights if beta is None else read.norm, "bias"), i, make)
 
 
 def _input_scale(layer: _ReadLayer, ours: LayerTensors) -> Tensor | None:
@@ -303,7 +311,7 @@ def _input_scale(layer: _ReadLayer, ours: LayerTensors) -> Tensor | None:
     return None if neuron is None or neuron.input_scale is None else neuron.input_scale(ours)
 
 
-def _list_folded(layer: _ReadLayer) -> Iterator[tuple[str, str]]:
+def _list_shared(layer: _ReadLayer) -> Iterator[tuple[str, str]]:
     """Yield the parameters that are one of ours together with another, and what to say of them."""
     read, feedback = layer.connection, layer.feedback
     bias = f"{read.weights}.bias"

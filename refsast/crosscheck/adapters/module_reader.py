@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from refsast.arrays import Array, Integers
 from refsast.crosscheck.adapters.axes import require_no_dropout, require_running_statistics
 from refsast.crosscheck.adapters.module_call import FoundCall, find_call
-from refsast.crosscheck.adapters.module_network import ModuleReading, ReadoutChoice, build_reading
-from refsast.crosscheck.adapters.module_wiring import read_wiring
+from refsast.crosscheck.adapters.module_network import ModuleReading, ReadoutChoice, build_network
+from refsast.crosscheck.adapters.module_wiring import trace_layers
 from refsast.crosscheck.adapters.neuron_reading import PROGRAM, Reader
 from refsast.crosscheck.case import Case
 from refsast.model.loss import CrossEntropy, Loss
@@ -74,9 +74,9 @@ def read_case(
         Whether no gradient is to flow through the reset: so a library that always detaches it can
         be checked for everything else.
     readout : readout of ours, or a class of one, optional
-        What the loss reads. Default: ``SpikeRate(gain)``, or `LinearReadout` after a last linear map
-        without neurons. ``MeanPotential()`` is the potentials of the last neurons; ``MaxPotential``,
-        ``LastPotential`` or ``LeakyReadout`` read the last neurons as integrators without spikes.
+        What the loss reads. Default: ``SpikeRate(gain)``, or `LinearReadout` after a last linear
+        map without neurons. ``MeanPotential()`` is the potentials of the last neurons; the classes
+        ``MaxPotential``, ``LastPotential`` and ``LeakyReadout`` read them as integrators.
     loss : CrossEntropy, StepCrossEntropy or MeanSquaredRate, optional
         What is made of it. Default: `CrossEntropy`.
     use : ModuleUse
@@ -109,7 +109,8 @@ def read_case(
     )
     if found.steps not in (None, len(x)):
         raise ValueError(
-            f"x must repeat its input for the {found.steps} steps that the module runs, got {len(x)}"
+            f"x must repeat its input for the {found.steps} steps that the module runs, "
+            f"got {len(x)}"
         )
     return Case(
         reading.network,
@@ -148,22 +149,22 @@ def read_module(
     }
     if not neurons:
         raise ValueError(
-            "module must have neurons of this library, got none: give wrap an rs.Case of your own if "
-            f"the neurons are no modules, or {PROGRAM}"
+            "module must have neurons of this library, got none: give wrap an rs.Case of your own "
+            f"if the neurons are no modules, or {PROGRAM}"
         )
     found = find_call(
         module,
-        _as_tensor(module, x),
+        _make_tensor(module, x),
         shapes,
         neurons,
         takes_sequence=next(iter(neurons.values())).takes_sequence,
         enter=use.enter,
         reset=use.reset,
     )
-    wiring = read_wiring(found.trace, neurons)
+    wiring = trace_layers(found.trace, neurons)
     if not wiring:
         raise ValueError(f"module must call its neurons, got a run without: {PROGRAM}")
-    reading = build_reading(
+    reading = build_network(
         module,
         wiring,
         read,
@@ -175,7 +176,7 @@ def read_module(
     return reading, found
 
 
-def _as_tensor(module: nn.Module, x: Array) -> Tensor:
+def _make_tensor(module: nn.Module, x: Array) -> Tensor:
     """The input, in the precision of the module."""
     first: Any = next(module.parameters(), None)
     return torch.tensor(x, dtype=torch.float32 if first is None else first.dtype)

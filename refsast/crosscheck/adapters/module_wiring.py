@@ -91,7 +91,7 @@ class _Path:
     steps: tuple[Step, ...]
 
 
-def read_wiring(trace: ModuleTrace, neurons: Collection[str]) -> list[LayerWiring]:
+def trace_layers(trace: ModuleTrace, neurons: Collection[str]) -> list[LayerWiring]:
     """Return what leads to each layer of neurons and, last, to a readout without neurons.
 
     `neurons` are the names of the parts that are neurons.
@@ -161,7 +161,7 @@ def _follow(trace: ModuleTrace, names: Sequence[str], tensor: Tensor, before: in
         if call.part is None and call.name in SUMS and len(call.inputs) == 2:
             path = _follow_sum(trace, names, call, place)
             return _Path(path.source, (*path.steps, *reversed(steps)))
-        if not _passes_over(call):
+        if not _keeps_currents(call):
             steps.append(call)
         tensor = call.inputs[0]
     return _Path(0, tuple(reversed(steps)))
@@ -174,7 +174,7 @@ def _require_spikes(call: Call, tensor: Tensor) -> None:
         )
 
 
-def _passes_over(call: Call) -> bool:
+def _keeps_currents(call: Call) -> bool:
     """Whether a call leaves all numbers as they are; what is no known map either is refused."""
     if call.part is not None:
         return isinstance(call.part, PASSED_OVER)
@@ -225,7 +225,7 @@ def _read_readout(
     rest = [
         i
         for i, call in enumerate(trace.calls)
-        if isinstance(call.part, LAYERS) and not _passes_over(call) and call.name not in used
+        if isinstance(call.part, LAYERS) and not _keeps_currents(call) and call.name not in used
     ]
     if not rest:
         return

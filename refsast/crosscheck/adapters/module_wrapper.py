@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from refsast.arrays import Array, Integers
 from refsast.crosscheck.adapters.autograd import read_grad, round_numbers
 from refsast.crosscheck.adapters.axes import (
+    first_tensor,
     require_no_dropout,
     require_running_statistics,
-    first_tensor,
     require_time_first,
 )
 from refsast.crosscheck.adapters.module_call import ModuleCall, call_once, call_static, call_steps

@@ -232,7 +232,8 @@ def _read_neuron(module: nn.Module) -> NeuronReading | None:
     else:
         tau_syn_inv = read_number(dt * p.tau_syn_inv, "tau_syn_inv")
         equation = norse_lif(tau_syn_inv, tau_mem_inv, v_th=v_th, dt=1.0)
-        if isinstance(module, LSNN_CELLS):  # its potential sees the current of the step before
+        if isinstance(module, LSNN_CELLS) and equation.synapse is not None:
+            # Its potential sees the current of the step before.
             equation = replace(equation, synapse=replace(equation.synapse, delayed=True))
     return NeuronReading(
         equation,

@@ -28,7 +28,7 @@ from refsast.crosscheck.adapters import module_wrapper
 from refsast.crosscheck.adapters import torch as plain
 from refsast.crosscheck.adapters.autograd import LayerOutput, autograd_implementation, scales_match
 from refsast.crosscheck.adapters.libraries import sinabs_lif_from_alpha
-from refsast.crosscheck.adapters.module_connections import as_float64
+from refsast.crosscheck.adapters.module_connections import copy_float64
 from refsast.crosscheck.adapters.module_reader import ModuleUse, read_case
 from refsast.crosscheck.adapters.neuron_reading import (
     PROGRAM,
@@ -170,7 +170,7 @@ def wrap(module: nn.Module, case: Case, **options) -> Implementation:
     """
     spike: Any = case.network.neurons[0].spike
     defaults = {
-        "enter": _to_batch_first,
+        "enter": _swap_axes,
         "leave": lambda s: s.transpose(0, 1) if s.ndim > 2 else s,
         "reset": reset_states,
         "name": NAME,
@@ -179,7 +179,7 @@ def wrap(module: nn.Module, case: Case, **options) -> Implementation:
     return module_wrapper.wrap(module, case, **{**defaults, **options})
 
 
-def _to_batch_first(x: Tensor) -> Tensor:
+def _swap_axes(x: Tensor) -> Tensor:
     return x.transpose(0, 1)
 
 
@@ -199,7 +199,7 @@ def case_of(module: nn.Module, x: Array, y: Integers, *, spike: Surrogate, **opt
     library's own is of our families. Time constants are parameters of the library's: what is
     compared is the leak that follows from them, and what it scales.
     """
-    use = ModuleUse(options.pop("enter", _to_batch_first), reset_states)
+    use = ModuleUse(options.pop("enter", _swap_axes), reset_states)
     read = partial(_read_neuron, spike=spike)
     return read_case(module, x, y, read, **{"name": "Sinabs module", "use": use, **options})
 
@@ -264,16 +264,17 @@ def _require_plain(layer: Any) -> float:
 def _read_leak(layer: Any, kind: str) -> NeuronNumber | None:
     """A leak, which a layer learns by itself or by its time constant; None if it has none."""
     learned = getattr(layer, f"{'alpha' if layer.train_alphas else 'tau'}_{kind}", None)
-    if isinstance(layer, layers.IAF) and kind == "mem" or not isinstance(learned, nn.Parameter):
+    constant = isinstance(layer, layers.IAF) and kind == "mem"
+    if constant or not isinstance(learned, nn.Parameter):
         return None
     if layer.train_alphas:
-        return NeuronNumber(as_float64(learned), f"alpha_{kind}")
-    return NeuronNumber(_leak_of(learned), f"tau_{kind}", lambda leak: -1.0 / torch.log(leak))
+        return NeuronNumber(copy_float64(learned), f"alpha_{kind}")
+    return NeuronNumber(_decay(learned), f"tau_{kind}", lambda leak: -1.0 / torch.log(leak))
 
 
-def _leak_of(tau: Tensor) -> Array:
+def _decay(tau: Tensor) -> Array:
     """The leak of a time constant, in double precision."""
-    return np.exp(-1.0 / as_float64(tau))
+    return np.exp(-1.0 / copy_float64(tau))
 
 
 def _input_scale(ours: Mapping[str, Tensor], *, norm: bool, current: bool) -> Tensor:
@@ -287,5 +288,5 @@ def _read_adaptation(layer: Any) -> Adaptation:
     learned = layer.alpha_adapt if layer.train_alphas else layer.tau_adapt
     if learned.numel() != 1:
         raise ValueError(f"tau_adapt must be one number, got {learned.numel()}: {PROGRAM}")
-    leak = float(as_float64(learned) if layer.train_alphas else _leak_of(learned))
+    leak = float(copy_float64(learned) if layer.train_alphas else _decay(learned))
     return Adaptation(leak, (1.0 - leak) * read_number(layer.adapt_scale, "adapt_scale"))

@@ -200,7 +200,8 @@ def wrap(module: nn.Module, case: Case, **options) -> Implementation:
     one that takes a single image and shows it at every step is given the first. `case_of` gives the
     case. Options as for `module_wrapper.wrap`.
     """
-    read = partial(_read_neuron, spike=case.network.neurons[0].spike)
+    spike: Any = case.network.neurons[0].spike
+    read = partial(_read_neuron, spike=spike)
     precision = np.float32 if any(map(_rounds, module.modules())) else None
     defaults = {"reset": reset_states, "name": NAME, "read": read, "precision": precision}
     return module_wrapper.wrap(module, case, **{**defaults, **options})
@@ -316,8 +317,8 @@ def _read_learned(neuron: Any, name: str) -> NeuronNumber | None:
     if number.parameter is not None and (clipped != number.initial).any():
         worst = number.initial[clipped != number.initial].flat[0]
         raise ValueError(
-            f"{name} must lie in [0, 1] where it is learned, got {worst}: the library clips it there, "
-            "and its gradient stops"
+            f"{name} must lie in [0, 1] where it is learned, got {worst}: the library clips it, "
+            "and its gradient stops; start inside"
         )
     return replace(number, initial=clipped)
 

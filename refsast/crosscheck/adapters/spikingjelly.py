@@ -30,7 +30,7 @@ from refsast.crosscheck.adapters.autograd import (
     scales_match,
 )
 from refsast.crosscheck.adapters.libraries import spikingjelly_lif
-from refsast.crosscheck.adapters.module_connections import as_float64
+from refsast.crosscheck.adapters.module_connections import copy_float64
 from refsast.crosscheck.adapters.module_reader import ModuleUse, read_case
 from refsast.crosscheck.adapters.neuron_reading import (
     NeuronNumber,
@@ -196,7 +196,7 @@ def _read_neuron(module: nn.Module) -> NeuronReading | None:
         # 1 / tau is the sigmoid of w, so that the leak, 1 - 1 / tau, is that of -w.
         tau = 1.0 + math.exp(-read_number(module.w, "w"))
         numbers = {
-            "leak": NeuronNumber(-as_float64(module.w).reshape(()), "w", torch.neg, sigmoid=True)
+            "leak": NeuronNumber(-copy_float64(module.w).reshape(()), "w", torch.neg, sigmoid=True)
         }
     constant = decay_input and not numbers
     equation = spikingjelly_lif(tau, constant, module.v_threshold, module.v_reset)
@@ -206,12 +206,12 @@ def _read_neuron(module: nn.Module) -> NeuronReading | None:
         spike,
         hard,
         numbers,
-        input_scale=_decayed_input if numbers and decay_input else None,
+        input_scale=_input_share if numbers and decay_input else None,
         takes_sequence=module.step_mode == "m",
     )
 
 
-def _decayed_input(ours: Mapping[str, Tensor]) -> Tensor:
+def _input_share(ours: Mapping[str, Tensor]) -> Tensor:
     """What the input of a node with a learned leak is multiplied with, 1 / tau."""
     return torch.sigmoid(-ours["leak"])
 

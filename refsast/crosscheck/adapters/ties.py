@@ -1,8 +1,8 @@
 """Which of a module's parameters is which of ours, where the two are not the same numbers.
 
-A tie says how a parameter of the module follows from ours. Installed so, autograd's gradients in the
-module's parameters become gradients in ours by the transpose of the same function: the chain rule
-through a folded normalisation, a sign, a scale that is learned.
+A tie says how a parameter of the module follows from ours. Where it is put in so, autograd's
+gradients in the module's parameters become gradients in ours by the transpose of the same function:
+the chain rule through a folded normalisation, a sign, a scale that is learned.
 """
 
 # pyright: reportMissingImports=false, reportPrivateImportUsage=false
