@@ -113,30 +113,6 @@ def snntorch_rleaky(
     return replace(plain, name="snntorch.RLeaky", synapse=None)
 
 
-def snntorch_alpha(alpha: float, beta: float, threshold: float = 1.0) -> tuple[Convention, float]:
-    """Return the convention of snnTorch's ``Alpha`` without a reset, and the scale of its current.
-
-    Its potential is the difference of two exponentials times ``tau_alpha``; with a current i_t of
-    second order, of the same leaks, that is ``tau_alpha (alpha - beta) i_{t-1}``.
-
-    Parameters
-    ----------
-    alpha, beta : float
-        Leaks of the two, ``1 > alpha > beta > 0``.
-    threshold : float
-        Potential at which the neuron fires. Not at it.
-
-    References
-    ----------
-    snnTorch 1.0.0, ``snntorch/_neurons/alpha.py``.
-    """
-    if not 0.0 < beta < alpha < 1.0:
-        raise ValueError(f"alpha and beta must have 1 > alpha > beta > 0, got {alpha} and {beta}")
-    tau_alpha = math.log(alpha) / (math.log(beta) - math.log(alpha)) + 1.0
-    leaky = snntorch_leaky(0.0, threshold, "none")
-    return replace(leaky, name="snntorch.Alpha"), tau_alpha * (alpha - beta)
-
-
 def spikingjelly_lif(
     tau: float = 2.0,
     decay_input: bool = True,
