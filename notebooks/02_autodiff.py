@@ -3,22 +3,19 @@
 #
 # A gradient of a program is itself a program, and a machine can find it. That machine, a *tape*, is
 # smaller than most people think. We build one in four steps, each because the step before breaks on
-# something that we need, and at the end it is, up to names, the one in `refsast/autodiff`. It then
-# differentiates a spiking network, and that network's gradient.
+# something that we need, and at the end it is, up to names, the one in `refsast/autodiff`. (PyTorch
+# has such a machine, too: `grad_fn` is our node, `create_graph=True` our step 4, and `detach()` our
+# exercise 3.)
 #
 # Why build it? Because later notebooks claim things like "this vector is the gradient, to the last
-# digit". Such claims rest on this machine, so you should know every line of it, and how one checks
-# it **without** trusting it.
+# digit". So you should know every line of it, and how one checks it **without** trusting it.
 
 # %%
-import sys
-
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import SymLogNorm
 
 import refsast as rs
-from refsast.autodiff import value_and_grad
 
 plt.style.use("refsast.course")
 BLUE, GREY, RED, YELLOW, GREEN, VIOLET = [f"C{i}" for i in range(6)]
@@ -66,47 +63,26 @@ def derivative(node, wanted):
     visits += 1
     if node is wanted:
         return 1.0
-    return sum(
-        slope * derivative(a, wanted) for a, slope in zip(node.args, node.local, strict=True)
-    )
+    pairs = zip(node.args, node.local, strict=True)
+    return sum(slope * derivative(a, wanted) for a, slope in pairs)
 
 
-names = dict(zip(("x", "y", "x y", "sin x", "z"), (x, y, product, wave, z), strict=True))
-places = ((0, 0), (0, 2), (1, 1.7), (1, 0), (2, 0.9))
-place = {id(node): np.array(at) for node, at in zip(names.values(), places, strict=True)}
-figure, axis = plt.subplots(figsize=(8.5, 3))
-for name, node in names.items():
-    says = f"{name} = {node.value:.3g}\nslope of z: {derivative(z, node):.3g}"
-    axis.text(*place[id(node)], says, ha="center", va="center", bbox={"fc": "white", "ec": "C0"})
-    for argument, slope in zip(node.args, node.local, strict=True):
-        start, end = place[id(argument)] + (0.24, 0), place[id(node)] - (0.24, 0)
-        axis.annotate("", end, start, arrowprops={"arrowstyle": "->"})
-        axis.text(*((start + end) / 2 + (0, 0.12)), f"{slope:.3g}", color=RED, ha="center")
-axis.set(xlim=(-0.4, 2.4), ylim=(-0.5, 2.5))
-axis.axis("off")
-plt.show()
-
-# %% [markdown]
-# The tape of $z = x y + \sin x$ at $x = 2$, $y = 3$: in each box the value and, below it, how much
-# $z$ changes when that value does. Red are the local derivatives. Two paths lead to $x$, so its
-# derivative is a sum of two products: $3 \cdot 1 + \cos 2 \cdot 1 = 2.58$.
-
-# %%
-assert derivative(z, x) == 3.0 + np.cos(2.0)
-assert derivative(z, y) == 2.0
+for name, node in {"x": x, "y": y, "x y": product, "sin x": wave, "z": z}.items():
+    print(f"{name:6s}= {node.value:.3f}, slope of z {derivative(z, node):.3f}")
+two_paths = 3.0 * 1.0 + np.cos(2.0) * 1.0
+assert (derivative(z, x), derivative(z, y)) == (two_paths, 2.0)
 
 # %% [markdown]
 # ## Step 2. Each node once
 #
-# Now let the program be a chain: double the number, $n$ times. The derivative is $2^n$. But look at
-# how long the recursion takes, and at the red curve below: it walks every path, and there are $2^n$
-# of *those*, too. A spiking neuron is no better: from one potential to the next there are two
-# paths, directly and through spike and reset, so a run of 100 steps has more than $2^{99}$.
+# Now let the program be a chain: double the number, $n$ times. The derivative is $2^n$. But the
+# recursion walks every path, and there are $2^n$ of *those*, too. A spiking neuron is no better:
+# from one potential to the next there are two paths, directly and through spike and reset, so a run
+# of 100 steps has more than $2^{99}$.
 #
 # The way out is the one idea of reverse mode. Collect at each node what all its users say about it,
-# **before** passing anything on. This works if a node comes after everything that uses it: so go by
-# *depth*, the deepest first. Then each node is visited once. No recursion is left either; Python's
-# own would end at about a thousand steps.
+# **before** passing anything on (`backward` in step 3 does it). This works if a node comes after
+# everything that uses it: so go by *depth*, the deepest first. Then each node is visited once.
 
 
 # %%
@@ -120,54 +96,22 @@ def deepest_first(output):
     return sorted(seen.values(), key=lambda node: -node.depth)
 
 
-def sweep(output):
-    """How much `output` changes with each node, and how many nodes there were."""
-    nodes, total = deepest_first(output), {id(output): 1.0}
-    for node in nodes:
-        for argument, slope in zip(node.args, node.local, strict=True):
-            total[id(argument)] = total.get(id(argument), 0.0) + slope * total[id(node)]
-    return total, len(nodes)
-
-
-def doubled(x, n):
+for n in range(1, 15):
+    x = end = Number(1.0)
     for _ in range(n):
-        x = x + x
-    return x
-
-
-lengths, by_path, by_sweep = range(1, 15), [], []
-for n in lengths:
-    x, visits = Number(1.0), 0
-    end = doubled(x, n)
-    (slopes, count), slope = sweep(end), derivative(end, x)
-    assert slope == slopes[id(x)] == 2.0**n
-    by_path.append(visits)
-    by_sweep.append(count)
-
-figure, axis = plt.subplots(figsize=(6.5, 3.4))
-axis.semilogy(lengths, by_path, "o-", color=RED, label="path by path")
-axis.semilogy(lengths, by_sweep, "s-", color=BLUE, label="deepest first")
-axis.set(xlabel="length of the chain (operations)", ylabel="visits")
-axis.legend()
-plt.show()
-
-# %% [markdown]
-# Red doubles with every operation, blue grows by one.
-
-# %%
-assert by_path == [2 ** (n + 1) - 1 for n in lengths]
-assert by_sweep == [n + 1 for n in lengths]
-
-beyond = 2 * sys.getrecursionlimit()
-assert len(deepest_first(doubled(Number(0.0), beyond))) == beyond + 1
+        end = end + end
+    visits = 0
+    assert derivative(end, x) == 2.0**n
+    assert (visits, len(deepest_first(end))) == (2 ** (n + 1) - 1, n + 1)
+print(f"a chain of {n} operations: {visits} visits path by path, {n + 1} nodes")
 
 # %% [markdown]
 # ## How to check it without trusting it
 #
 # A tape can be wrong in one rule and right in all others. So we want a second opinion that shares
-# nothing with it. Differences, $(f(w + h) - f(w)) / h$, share nothing, but they are poor: a large
-# $h$ leaves an error of the curve, and a small one subtracts two nearly equal numbers and loses
-# their digits. There is something much better. Take the step in an *imaginary* direction:
+# nothing with it. Differences, $(f(w + h) - f(w - h)) / 2h$, share nothing, but they are poor: a
+# large $h$ leaves an error of the curve, and a small one subtracts two nearly equal numbers and
+# loses their digits. There is something much better. Take the step in an *imaginary* direction:
 #
 # $$f(w + i h) = f(w) + i h f'(w) - \tfrac12 h^2 f''(w) - \dots \quad\Rightarrow\quad
 # f'(w) = \frac{\operatorname{Im} f(w + i h)}{h} + O(h^2).$$
@@ -183,7 +127,7 @@ def spike(v, slope=4.0):
 
 
 def spikes_of(w):
-    u, s, count = 0.0 * w, 0.0 * w, 0.0 * w
+    u, s, count = 0.0, 0.0, 0.0
     for current in 0.3 + 0.2 * np.sin(np.arange(20.0)):
         u = 0.9 * (u * (1.0 - s)) + w * current
         s = spike(u - 1.0)
@@ -197,43 +141,35 @@ def complex_step(f, w, direction=1.0, h=1e-40):
 
 w, h = 1.3, np.logspace(-18, -1, 69)
 exact = complex_step(spikes_of, w)
-error = {
-    "difference": [abs((spikes_of(w + e) - spikes_of(w)) / e / exact - 1.0) for e in h],
-    "central difference": [
-        abs((spikes_of(w + e) - spikes_of(w - e)) / (2.0 * e) / exact - 1.0) for e in h
-    ],
-    "complex step": [abs(complex_step(spikes_of, w, h=e) / exact - 1.0) for e in h],
-}
+difference = (spikes_of(w + h) - spikes_of(w - h)) / (2.0 * h)  # for all h at once
+found = {"difference": difference, "complex step": complex_step(spikes_of, w, h=h)}
+error = {name: np.abs(values / exact - 1.0) for name, values in found.items()}
 
 figure, axis = plt.subplots(figsize=(7, 3.6))
-for (name, values), colour in zip(error.items(), (GREY, RED, BLUE), strict=True):
+for (name, values), colour in zip(error.items(), (RED, BLUE), strict=True):
     axis.loglog(h, np.maximum(values, 1e-17), color=colour, label=name)
 axis.set(xlabel="step h (units of the weight)", ylabel="relative error of the derivative")
 axis.legend()
 plt.show()
 
 # %% [markdown]
-# The two difference curves are a V: the right arm is the error of the curve, the left arm is lost
-# digits. At its best the central difference has about eleven digits. The complex step has fifteen
-# or sixteen, for every small $h$, and there is nothing to tune. From here on it is our judge. The
-# first to be judged is the tape that refsast ships, on the same program.
+# Differences make a V: the right arm is the error of the curve, the left arm is lost digits. At
+# their best they have about eleven. The complex step has fifteen or sixteen, for every small $h$,
+# and there is nothing to tune. From here on it is our judge.
 
 # %%
-value, (slope,) = value_and_grad(spikes_of, np.array(w))
-assert abs(slope / exact - 1.0) < 1e-14
-assert 1e-13 < min(error["central difference"]) < 1e-9
-assert max(e for e, size in zip(error["complex step"], h, strict=True) if size < 1e-9) < 1e-14
+assert 1e-13 < error["difference"].min() < 1e-9
+assert error["complex step"][h < 1e-9].max() < 1e-14
 assert error["difference"][0] > 0.1  # all digits lost
 
 # %% [markdown]
 # ## Step 3. Arrays, and NumPy that does not notice
 #
 # A layer with a thousand weights must not become a thousand numbers. So a node now holds an array.
-# Its local derivative would be a matrix with an entry for each pair of entries, which nobody wants
-# to write down. We need only its product with what arrives from above. A function that computes
-# this product is a **pullback**: given the *cotangent* $g$ of the result $y$ (how much the loss
-# changes with each entry of $y$), it returns the cotangent of an argument. This is the whole table
-# that we need:
+# Its local derivative would be a huge matrix. We need only its product with what arrives from
+# above. A function that computes this product is a **pullback**: given the *cotangent* $g$ of the
+# result $y$ (how much the loss changes with each entry of $y$), it returns the cotangent of an
+# argument. This is the whole table:
 
 # %%
 PULLBACKS = {
@@ -294,8 +230,8 @@ FUNCTIONS |= {np.shape: lambda x: x.shape, np.ndim: lambda x: x.ndim}
 
 # %% [markdown]
 # One trap is left. A bias of shape $(n,)$ is added to a whole batch, $(\text{batch}, n)$: NumPy
-# *broadcasts* it, that is, it uses each entry many times. What is used many times receives many
-# cotangents, and they add up. `unbroadcast` sums them.
+# *broadcasts* it, that is, uses each entry many times. It receives as many cotangents, and they add
+# up: `unbroadcast` sums them.
 
 
 # %%
@@ -318,9 +254,8 @@ def backward(output, inputs, read=primal):
 
 
 # %% [markdown]
-# `read` can wait until step 4. Now the test: a spiking layer with eight inputs and three neurons,
-# in plain NumPy, and its loss, the cross entropy of the spike counts. The same text runs on arrays,
-# on complex arrays and on nodes.
+# `read` can wait until step 4. Now the test: a spiking layer in plain NumPy and its loss, the cross
+# entropy of the spike counts. The same text runs on arrays, on complex arrays and on nodes.
 
 # %%
 rng = np.random.default_rng(0)
@@ -347,13 +282,12 @@ def grad(f, *arrays):
     return backward(f(*nodes), nodes)
 
 
-ours = grad(loss, w, b)
-judged = [complex_step(lambda w: loss(w, b), w, d.reshape(w.shape)) for d in np.eye(w.size)]
+ours, units = grad(loss, w, b), np.eye(w.size).reshape(-1, *w.shape)
+judged = [complex_step(lambda w: loss(w, b), w, unit) for unit in units]
 print(f"largest difference to the complex step: {np.abs(ours[0].ravel() - judged).max():.1e}")
 assert np.allclose(ours[0].ravel(), judged, rtol=1e-12, atol=0.0)
 
-neuron = rs.LIF(0.9, 1.0, rs.Arctan(4.0))
-network = rs.Network((8, 3), neuron, rs.SpikeRate(gain))
+network = rs.Network((8, 3), rs.LIF(0.9, 1.0, rs.Arctan(4.0)), rs.SpikeRate(gain))
 theirs = rs.reference.loss_and_grad(network, (rs.Layer(w, b),), x, labels)[1]
 assert np.allclose(ours[0], theirs[0].w, rtol=1e-12)
 assert np.allclose(ours[1], theirs[0].b, rtol=1e-12)
@@ -361,7 +295,7 @@ assert np.allclose(ours[1], theirs[0].b, rtol=1e-12)
 # %% [markdown]
 # Every entry agrees with the complex step, and with the tape of refsast on the code of refsast.
 #
-# ## Step 4. The gradient of the gradient, for nothing
+# ## Step 4. The gradient of the gradient, without new code
 #
 # Look again at the table. The pullbacks are written in NumPy, and so is `backward`. So **they can
 # be taped, too**: hand them nodes in place of arrays (`read` must then leave nodes as they are),
@@ -369,8 +303,9 @@ assert np.allclose(ours[1], theirs[0].b, rtol=1e-12)
 # \nabla f, d \rangle$ and you have $H d$, the Hessian times a vector, without the Hessian. SAM's
 # theory (notebook 05) and every measurement of sharpness (11) stand on this.
 #
-# The figure shows the whole Hessian in the 24 weights of our small layer, one column per product;
-# weights 0 to 7 belong to the first neuron, and so on.
+# What does it cost? A gradient visits each node once and keeps all values until then, so time and
+# memory grow with the number of steps. A product $H d$ has a longer tape; we count its nodes. The
+# whole Hessian needs one product per weight: the figure shows it for the 24 of our small layer.
 
 
 # %%
@@ -380,49 +315,48 @@ def hvp(f, at, direction):
     return backward(np.sum(slope * direction), [node])[0]
 
 
-units = np.eye(w.size).reshape(-1, *w.shape)
 hessian = np.array([hvp(lambda w: loss(w, b), w, unit).ravel() for unit in units])
 figure, axis = plt.subplots(figsize=(4.6, 3.6))
-scale = SymLogNorm(1e-3, vmin=-3.0, vmax=3.0)  # small entries can be seen, too
-drawn = axis.imshow(hessian, cmap="RdBu_r", norm=scale)
-figure.colorbar(drawn, label="second derivative of the loss (nats)")
-axis.set(xlabel="weight", ylabel="weight", xticks=(0, 8, 16), yticks=(0, 8, 16))
+image = axis.imshow(hessian, cmap="RdBu_r", norm=SymLogNorm(1e-3, vmin=-3.0, vmax=3.0))
+figure.colorbar(image, label="second derivative of the loss (nats)")  # small ones can be seen, too
+axis.set(xlabel="weight", ylabel="weight")
 axis.grid(visible=False)
 plt.show()
 
 # %% [markdown]
 # It is symmetric, as second derivatives are; nothing in the code says so. It has both signs: this
-# loss is not convex. And it has blocks: between weights of different neurons it is much smaller,
-# since these neurons meet only in the softmax. It agrees with `rs.reference.hvp`.
+# loss is not convex. Its blocks are the three neurons, which meet only in the softmax. It agrees
+# with `rs.reference.hvp`.
 
 # %%
 slopes = [complex_step(lambda w: grad(loss, w, b)[0], w, unit).ravel() for unit in units]
 assert np.abs(hessian - hessian.T).max() < 1e-13
 assert np.allclose(hessian, slopes, rtol=1e-9, atol=1e-13)
 blocks = np.abs(hessian).reshape(3, 8, 3, 8).max(axis=(1, 3))  # the largest entry of each block
-assert np.all(blocks - np.diag(np.diag(blocks)) < 0.25 * np.sqrt(np.outer(*[np.diag(blocks)] * 2)))
+assert blocks[~np.eye(3, dtype=bool)].max() < 0.25 * np.diag(blocks).max()
 assert np.linalg.eigvalsh(hessian).min() < 0.0 < np.linalg.eigvalsh(hessian).max()
 
-direction = rs.Layer(units[0], np.zeros(3))
-(column,) = rs.reference.hvp(network, (rs.Layer(w, b),), x, labels, (direction,))
+layer, along = rs.Layer(w, b), rs.Layer(units[0], np.zeros(3))
+(column,) = rs.reference.hvp(network, (layer,), x, labels, (along,))
 assert np.allclose(column.w.ravel(), hessian[0], rtol=1e-9, atol=1e-13)
+
+tape = loss(node := Node(w), b)
+(slope,) = backward(tape, [node], read=lambda a: a)
+counts = [len(deepest_first(each)) for each in (tape, np.sum(slope * units[0]))]
+print(f"nodes on the tape: {counts[0]} for a gradient, {counts[1]} for a Hessian product")
+assert 2 * counts[0] < counts[1] < 4 * counts[0]
 
 # %% [markdown]
 # ## What we now know
 #
 # A tape is nodes, a table of pullbacks, and a sweep that goes deepest first; the order is what
-# makes it fast. Pullbacks written in NumPy can be taped themselves, so second derivatives come for
-# nothing. What is used many times adds up its cotangents. The complex step knows nothing of all
-# this and agrees in every entry to twelve digits or more: that is evidence, where agreement of two
-# tapes is not.
+# makes it fast. Pullbacks written in NumPy can be taped themselves, so second derivatives need no
+# new code. The complex step knows nothing of all this and agrees in every entry to twelve digits or
+# more: that is evidence, where agreement of two tapes is not.
 #
-# Now read the real one; you have met nearly all of it. `refsast/autodiff/ops.py` is the table;
-# `refsast/autodiff/tape.py` holds the node and the sweep (`read` is its `traced`);
-# `refsast/autodiff/derivatives.py` adds `value_and_grad` and `hvp`; `refsast/autodiff/numeric.py`
-# is the judge, and imports none of them. Two things are new there: a node on no path to the wanted
-# inputs is skipped; and the cotangent of `x[t]` stays a slice, since otherwise each step would add
-# a zero array as long as the run: $T$ times $T$. Which of NumPy's functions the real tape knows
-# stands in `RULES` (`ops.py`) and `FUNCTIONS` (`tape.py`); any other is refused by name. Next:
+# Now read the real one: `refsast/autodiff/ops.py` is the table, `refsast/autodiff/tape.py` holds
+# the node and the sweep (`read` is its `traced`), `refsast/autodiff/derivatives.py` adds
+# `value_and_grad` and `hvp`, and `refsast/autodiff/numeric.py` is the judge. Next:
 # `03_backpropagation_through_time` does by hand what the tape does by itself.
 
 # %% [markdown]

@@ -1,15 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 # # The geometry of SAM
 #
@@ -354,6 +342,10 @@ assert np.mean(on_own > on_other) > 0.8
 # direction is not the gradient of any function: it drops a Hessian term which, on our spiking
 # network, grows larger than what is kept. It does not always find a minimum: a saddle can catch it.
 # And the second gradient should come from an independent minibatch.
+#
+# Why should flat in the *weights* help when the *spikes* become hard? No theorem says that it does.
+# The hope: the swap shifts potentials somewhat, as a change of the weights would, and a flat loss
+# minds neither. Notebooks 00 and 09 measure what comes of it, and what else would do as well.
 #
 # The code is `refsast/optim/sam.py`; theorem 4 in `docs/theory.md` has statements, hypotheses and
 # proofs. Next: `06_stability`, on what happens inside the network.

@@ -1,15 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 # # Convergence, and why a second minibatch
 #
@@ -112,7 +100,8 @@ assert squares[0.4][20] < squares[0.1][20] < squares[0.025][20]  # large steps a
 # ## 2. The theorem
 #
 # **Theorem 5b.** A minibatch gradient is unbiased, as it is where all samples are equally likely.
-# Hypotheses: $f$ is $L$-smooth on a ball that holds every point visited; $\eta \le 1/L$; the
+# Hypotheses: $f$ is $L$-smooth (over a way of length $d$ its gradient changes by at most $L d$;
+# here $L$ is a number, not the loss) on a ball that holds every point visited; $\eta \le 1/L$; the
 # variance of a minibatch gradient at the points $w + e$ is at most $v^2$; the second minibatch is
 # independent of the first; $f \ge f^*$. Then
 #

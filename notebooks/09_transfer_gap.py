@@ -1,15 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 # # The transfer gap: where it comes from
 #
@@ -105,64 +93,62 @@ assert max(missing["subtract"]) < 1e-9 < 20.0 < min(missing["to zero"])  # the l
 #
 # Why the gain? It says how much of a spike is enough. At a gain of 10 a lead of two logits needs a
 # neuron that fires in one step of five. At a gain of 100 the same lead is two hundredths of a
-# spike: a smooth neuron sends as much while it stays far below the threshold. A whisper.
+# spike: a smooth neuron sends as much while it stays far below the threshold. A whisper. (You have
+# a gain, too: whoever hands the mean of the spikes over $T$ steps to a cross entropy has a gain of
+# 1, whoever hands over their sum has a gain of $T$.)
 
 # %%
 events, digits = rs.synthetic_digits(900, np.random.default_rng(0), steps=5)
 pixels = events.reshape(5, 900, 2, 17, 2, 17, 2).max(axis=(4, 6)).reshape(5, 900, -1)
 pixels = pixels.astype(np.float32)
 train, held_out = (pixels[:, :500], digits[:500]), (pixels[:, 500:], digits[500:])
-base = replace(
-    rs.PRESETS["paper"], hidden=(32, 32), batch=16, epochs=16, learning_rate=3e-3, rho=0.0
-)
-SEEDS = range(3)
+small = {"hidden": (32, 32), "batch": 16, "epochs": 16, "learning_rate": 3e-3, "rho": 0.0}
+base = replace(rs.PRESETS["paper"], **small)
 
 
-def trained(**changes):
-    """Networks and parameters of three seeds, trained in the base setting but for the changes."""
-    setting, runs = replace(base, **changes), []
-    for seed in SEEDS:
-        start, order = np.random.default_rng(seed).spawn(2)
-        network = setting.network(pixels.shape[2])
-        params = setting.start(network, start)
-        run = rs.train(network, params, train, setting.config, rng=order)
-        runs.append((run.network, run.params))
-    return runs
+def fit(seed, setting, gradient):
+    """One training, watched on the held-out recordings after every epoch."""
+    start, order = np.random.default_rng(seed).spawn(2)
+    network = setting.network(pixels.shape[2])
+    params, options = setting.start(network, start), {"rng": order, "held_out": held_out}
+    return rs.train(network, params, train, setting.config, loss_and_grad=gradient, **options)
 
 
-def scored(runs):
-    return [rs.evaluate(*run, *held_out) for run in runs]
+def trained(seeds=3, gradient=rs.fast.loss_and_grad, **changes):
+    """Runs in the base setting but for the changes."""
+    return [fit(seed, replace(base, **changes), gradient) for seed in range(seeds)]
 
 
-def table(scores, name):
-    """One measure, in per cent, by setting and seed."""
-    return 100.0 * np.array([[getattr(s, name) for s in each] for each in scores.values()])
+def table(runs, name):
+    """One measure after the last epoch, in per cent, by setting and seed."""
+    return 100.0 * np.array([[getattr(r.curve[-1].scores, name) for r in e] for e in runs.values()])
+
+
+def ask(run):
+    return rs.diagnose(run.network, run.params, *held_out)
 
 
 gains = (10.0, 30.0, 100.0, 300.0)
 by_gain = {gain: trained(gain=gain) for gain in gains}
-scores = {gain: scored(runs) for gain, runs in by_gain.items()}
-found = {gain: [rs.diagnose(*run, *held_out) for run in runs] for gain, runs in by_gain.items()}
-below = np.array([[100.0 * d.layers[-1].below for d in each] for each in found.values()])
+below = 100.0 * np.array([[ask(r).layers[-1].below for r in runs] for runs in by_gain.values()])
 
 # %%
-figure, axes = plt.subplots(1, 2, figsize=(10.5, 4.4))
 lines = {
-    "smooth spikes": (0, table(scores, "smooth"), BLUE, "-"),
-    "hard spikes": (0, table(scores, "hard"), RED, "--"),
+    "smooth spikes": (0, table(by_gain, "smooth"), BLUE, "-"),
+    "hard spikes": (0, table(by_gain, "hard"), RED, "--"),
     "smooth spikes from below threshold": (1, below, BLUE, "-"),
-    "recordings tied, or silent": (1, table(scores, "tied"), YELLOW, "--"),
-    "recordings silent": (1, table(scores, "silent"), GREY, ":"),
+    "recordings tied, or silent": (1, table(by_gain, "tied"), YELLOW, "--"),
+    "recordings silent": (1, table(by_gain, "silent"), GREY, ":"),
 }
+figure, axes = plt.subplots(1, 2, figsize=(10.5, 4.4))
 for name, (place, values, colour, style) in lines.items():
     axes[place].semilogx(gains, values, "o", color=colour, markersize=3, alpha=0.6)
     axes[place].semilogx(gains, values.mean(axis=1), style, color=colour, label=name)
 for axis, ylabel in zip(axes, ("accuracy, held-out (%)", "share (%)"), strict=True):
     axis.set(xlabel="gain of the readout", ylabel=ylabel, ylim=(0, 102))
-    axis.set(xticks=gains, xticklabels=[f"{gain:g}" for gain in gains])
+    axis.set_xticks(gains, [f"{gain:g}" for gain in gains])
     axis.minorticks_off()
-axes[0].legend(loc="lower center", bbox_to_anchor=(0.5, 1.0))
-axes[1].legend(loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0))
 plt.show()
 
 # %% [markdown]
@@ -170,100 +156,40 @@ plt.show()
 # sixty, while the *smooth* accuracy stays where it is. Who watches only the training sees nothing.
 #
 # On the right is why. Blue: the share of the output layer's smooth spikes that are sent from below
-# the threshold. At a gain of 100 it is nearly all of them. Hard spikes delete these, and what
-# remains is little. At a gain of 30 the output is not yet silent, but in a third of the recordings
-# two or more classes have the *same* count. Five steps give a count of 0 to 5, and the finer
-# differences were whispers. At a gain of 300 it is silence: no output neuron fires.
+# the threshold. At a gain of 100 it is nearly all of them, and hard spikes delete these. At a gain
+# of 30 a third of the recordings have two or more classes with the *same* count: five steps give a
+# count of 0 to 5, and the finer differences were whispers. At 300 no output neuron fires: silence.
 
 # %%
-gap, hard = table(scores, "gap").mean(axis=1), table(scores, "hard")
-tied, silent = table(scores, "tied"), table(scores, "silent")
+gap, tied, silent = (table(by_gain, name) for name in ("gap", "tied", "silent"))
+gap = gap.mean(axis=1)
 print({gain: f"{value:.1f} points" for gain, value in zip(gains, gap, strict=True)})
 assert np.all(np.diff(gap) > 5.0)
 assert gap[0] < 10.0 < 50.0 < gap[-1]
-assert np.ptp(table(scores, "smooth").mean(axis=1)) < 5.0
+assert np.ptp(table(by_gain, "smooth").mean(axis=1)) < 5.0
 assert np.all(np.diff(below.mean(axis=1)) > 0.0)
 assert below[2].min() > 95.0
 assert silent[1].max() < 2.0 < 25.0 < tied[1].min()
 assert silent[3].min() > 70.0
 
 # %% [markdown]
-# ## 3. Which layer? A question with three answers
+# ## 3. Depth and reset
 #
-# We saw the output layer only. `rs.diagnose` swaps the layers one by one and `rs.explain` puts what
-# it counted into words. We ask about the first seed at a gain of 100.
-
-# %%
-diagnosis = found[100.0][0]
-print(*rs.explain(diagnosis), sep="\n")
-
-# %% [markdown]
-# "No single cause is clear". Why does it not simply name the worst layer? Let us draw the cost of
-# each layer in the three ways in which one may ask for it: its swap *alone*, all others smooth; *in
-# order*, after that of the layers before it; and *last*, after that of all others.
-
-# %%
-ways = {"alone": "only", "in order, from the input on": "first", "last": "last"}
-costs = {
-    way: np.array([100.0 * getattr(layer, name).cost for layer in diagnosis.layers])
-    for way, name in ways.items()
-}
-errors = {
-    way: [200.0 * getattr(layer, name).error for layer in diagnosis.layers]
-    for way, name in ways.items()
-}
-figure, axis = plt.subplots(figsize=(7.6, 3.8))
-for i, (way, colour) in enumerate(zip(ways, (RED, BLUE, GREEN), strict=True)):
-    place = np.arange(3) + 0.26 * (i - 1)
-    axis.bar(place, costs[way], 0.24, color=colour, label=way)
-    axis.errorbar(place, costs[way], errors[way], fmt="none", color="black", linewidth=1)
-axis.axhline(0.0, color="black", linewidth=0.8)
-axis.set(xticks=range(3), xticklabels=("layer 1", "layer 2", "layer 3 (output)"))
-axis.set(ylabel="cost of the swap (points)")
-axis.legend(loc="upper left")
-plt.show()
-
-# %% [markdown]
-# (Bars are two standard errors, over recordings.) Look at layer 2. Swapped alone it costs nearly as
-# much as everything together. Swapped last it costs nothing, perhaps less. Both are true: with the
-# other layers hard, nothing is left that its smooth spikes could save. So there is no such thing as
-# "the part of layer 2". Only the costs in order add up to the gap, and another order gives other
-# parts. A tool that names a culprit here would invent it.
-
-# %%
-whole = 100.0 * diagnosis.gap
-print({way: f"sum {cost.sum():.1f} of {whole:.1f} points" for way, cost in costs.items()})
-assert np.isclose(costs["in order, from the input on"].sum(), whole)
-assert costs["alone"].sum() > 1.5 * whole
-assert costs["alone"][1] > 0.6 * whole
-assert costs["last"][1] < 0.2 * whole
-assert "no single cause is clear" in " ".join(rs.explain(diagnosis))
-
-# %% [markdown]
-# ## 4. Depth and reset
-#
-# Back to the ledger of section 1. There we saw single neurons. If it matters in a network, then a
-# network that subtracts should hardly have a gap, and it should not grow with depth: each layer
-# passes on nearly what it passed on before the swap. We train with a gain of 10, with two and with
-# four hidden layers.
+# Does the ledger of section 1 matter in a network? Then one that subtracts should hardly have a
+# gap, and it should not grow with depth: each layer passes on nearly what it passed on before the
+# swap. We train with a gain of 10, with two and with four hidden layers.
 
 # %%
 grid = {
-    (depth, name): trained(gain=10.0, hidden=(32,) * depth, reset=resets[name])
-    for depth in (2, 4)
+    name: {depth: trained(gain=10.0, hidden=(32,) * depth, reset=resets[name]) for depth in (2, 4)}
     for name in ("to zero", "subtract")
-    if (depth, name) != (2, "to zero")
 }
-grid[2, "to zero"] = by_gain[10.0]
-grid_scores = {key: scored(runs) for key, runs in grid.items()}
-
 figure, axis = plt.subplots(figsize=(7, 3.6))
 for i, (name, colour) in enumerate((("to zero", RED), ("subtract", BLUE))):
-    gaps = table({d: grid_scores[d, name] for d in (2, 4)}, "gap")
+    gaps = table(grid[name], "gap")
     place = np.arange(2) + 0.34 * (i - 0.5)
     axis.bar(place, gaps.mean(axis=1), 0.3, color=colour, label=f"reset: {name}", alpha=0.75)
     axis.plot(place[:, None] + np.array([-0.08, 0.0, 0.08]), gaps, "o", color="black", markersize=4)
-axis.axhline(0.0, color="black", linewidth=0.8)
 axis.set(xticks=range(2), xticklabels=("two hidden layers", "four hidden layers"))
 axis.set(ylabel="transfer gap (points)")
 axis.legend(loc="upper left")
@@ -273,31 +199,20 @@ plt.show()
 # Bars are means, dots seeds. With the reset to zero depth makes the gap larger. With subtraction it
 # is smaller, and nothing was paid for it: the hard accuracy is *higher*, at either depth. How much
 # smaller, three seeds do not say: on another processor, whose sums round otherwise, the last bar
-# was 4.9 points and not 1.0. The swap is the same, the training is the same, the depth is the same.
-# One line of the neuron model differs. And inside, as the ledger has it: with subtraction the mean
-# spike of a hidden layer changes less in the swap. That fits the explanation; it does not prove
-# that there is no other.
+# was 4.9 points and not 1.0. The swap, the training and the depth are the same. One line of the
+# neuron model differs. That fits the ledger; it does not prove that there is no other reason.
 
 # %%
-mean = {
-    key: {name: 100.0 * np.mean([getattr(s, name) for s in each]) for name in ("gap", "hard")}
-    for key, each in grid_scores.items()
-}
-for (depth, name), values in sorted(mean.items()):
-    print(f"{depth} layers, {name:9s}gap {values['gap']:5.1f}, hard {values['hard']:.1f} %")
-change = {}
-for name in ("to zero", "subtract"):
-    hidden = [layer for run in grid[4, name] for layer in rs.diagnose(*run, *held_out).layers[:-1]]
-    change[name] = np.mean([1.0 - layer.rate_hard / layer.rate_smooth for layer in hidden])
-print({name: f"{100 * part:.0f} % fewer hidden spikes, hard" for name, part in change.items()})
-assert 0.0 < change["subtract"] < 0.6 * change["to zero"]
-assert mean[4, "to zero"]["gap"] > 1.5 * mean[2, "to zero"]["gap"]
-assert all(mean[d, "subtract"]["gap"] < 0.75 * mean[d, "to zero"]["gap"] for d in (2, 4))
-assert mean[4, "subtract"]["hard"] > mean[4, "to zero"]["hard"] + 3.0
-assert mean[2, "subtract"]["hard"] > mean[2, "to zero"]["hard"]
+measures = {m: {n: table(grid[n], m).mean(axis=1) for n in grid} for m in ("gap", "hard")}
+for measure, values in measures.items():
+    print(f"{measure:5s}2 and 4 layers:", {name: v.round(1).tolist() for name, v in values.items()})
+gaps, hard = measures.values()
+assert gaps["to zero"][1] > 1.5 * gaps["to zero"][0]
+assert np.all(gaps["subtract"] < 0.75 * gaps["to zero"])
+assert np.all(hard["subtract"] > hard["to zero"] + (0.0, 3.0))
 
 # %% [markdown]
-# ## 5. What SAST does, and when
+# ## 4. What SAST does, and when
 #
 # Now the cure, on the network with a gain of 30. SAST takes the gradient at the ascent point, at
 # distance $\rho = 0.2$, which costs two gradients per step; the baseline gets twice the epochs, so
@@ -305,21 +220,11 @@ assert mean[2, "subtract"]["hard"] > mean[2, "to zero"]["hard"]
 # rate and two seeds, and look at the held-out recordings after every epoch.
 
 # %%
-long = {"gain": 30.0, "schedule": "constant"}
-plans = {
-    "baseline": replace(base, epochs=80, **long),
-    "SAST": replace(base, epochs=40, rho=0.2, warmup=0.3, **long),
+long = {"seeds": 2, "gain": 30.0, "schedule": "constant"}
+arms = {
+    "baseline": trained(epochs=80, **long),
+    "SAST": trained(epochs=40, rho=0.2, warmup=0.3, **long),
 }
-
-
-def watched(setting, seed):
-    start, order = np.random.default_rng(seed).spawn(2)
-    network = setting.network(pixels.shape[2])
-    params = setting.start(network, start)
-    return rs.train(network, params, train, setting.config, rng=order, held_out=held_out)
-
-
-arms = {arm: [watched(plan, seed) for seed in range(2)] for arm, plan in plans.items()}
 curves = {
     (arm, name): 100.0 * np.array([[getattr(e.scores, name) for e in run.curve] for run in runs])
     for arm, runs in arms.items()
@@ -342,27 +247,19 @@ plt.show()
 # %% [markdown]
 # Thin lines are seeds, thick ones running means. Look at the dashed ones. SAST is far *behind* in
 # the first third of the training, catches up late, and ends a little ahead: one or two points, of
-# two seeds. Had we stopped at 600 gradients, we would have reported that SAST makes the gap worse.
-# (A radius of 0.3 with a gain of 100 and the 16 epochs of section 2 does so: exercise 2.) In the
-# overture, with four hidden layers, and in `docs/transfer_gap.md`, with 128 neurons and 4,000
-# recordings, it closes nearly all of the gap. So SAST is not a switch: it needs its radius, and
-# time.
+# two seeds. Had we stopped at 600 gradients, we would have reported that SAST makes the gap worse
+# (exercise 2 does). In the overture, with four hidden layers, and in `docs/transfer_gap.md`, with
+# 128 neurons and 4,000 recordings, it closes nearly all of the gap. So SAST is not a switch: it
+# needs its radius, and time.
 #
 # One thing that it does can be seen inside. `near_smooth` is the share of potentials within a tenth
 # of the threshold from it, where the swap decides by a hair. In the second layer SAST halves it.
 
 # %%
-early, late = {}, {}
-for key, values in curves.items():
-    eighths = values.reshape(2, 8, -1).mean(axis=2)
-    early[key], late[key] = eighths[:, 1].mean(), eighths[:, -1].mean()
-lead = [part["SAST", "hard"] - part["baseline", "hard"] for part in (early, late)]
+eighths = {arm: curves[arm, "hard"].reshape(2, 8, -1).mean(axis=(0, 2)) for arm in arms}
+lead = (eighths["SAST"] - eighths["baseline"])[[1, -1]]
 print(f"SAST's hard accuracy less the baseline's: early {lead[0]:+.1f}, late {lead[1]:+.1f} points")
-ends = {arm: [(run.network, run.params) for run in runs] for arm, runs in arms.items()}
-near = {
-    arm: np.array([rs.diagnose(*end, *held_out).layers[1].near_smooth for end in each])
-    for arm, each in ends.items()
-}
+near = {arm: np.array([ask(r).layers[1].near_smooth for r in runs]) for arm, runs in arms.items()}
 print({arm: f"{100 * share.mean():.1f} % near threshold" for arm, share in near.items()})
 assert lead[0] < -5.0
 assert lead[1] > lead[0] + 6.0
@@ -370,84 +267,55 @@ assert near["SAST"].max() < 0.6 * near["baseline"].min()
 assert np.isclose(*(runs[0].curve[-1].evaluations for runs in arms.values()), rtol=0.01)
 
 # %% [markdown]
-# ## 6. The sceptic's controls
+# ## 5. The sceptic's controls
 #
-# A method that takes twice the work must be compared with what takes none. If whispers are the
-# trouble, one might simply listen more closely: multiply all thresholds of the hard network by one
-# number, after the training. We choose it on the training recordings, never on the held-out ones.
-# And the two causes of sections 2 and 4 can be taken away at the start.
+# A method that takes twice the work must be compared with what takes none. The two causes of
+# sections 2 and 3 can be taken away at the start. And whoever comes from snnTorch or SpikingJelly
+# asks: why train with smooth spikes at all? There spikes are hard forwards, and only the backward
+# pass is smooth (the *straight-through* estimate of notebook 04). So **nothing is ever swapped**.
 
 # %%
-
-
-def scaled(network, factors):
-    """The network with its thresholds multiplied, layer by layer."""
-    pairs = zip(network.neurons, factors, strict=True)
-    return replace(network, neuron=tuple(replace(n, threshold=f * n.threshold) for n, f in pairs))
-
-
-def hard_accuracy(network, params, x, y):
-    answers = rs.run(network, params, x, spike=rs.heaviside).logits.argmax(axis=1)
-    return 100.0 * (answers == y).mean()
-
-
-FACTORS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
-
-
-def retuned(network, params):
-    """With one factor, the best on the training recordings; of equally good ones the largest."""
-    tried = [scaled(network, [factor] * 3) for factor in FACTORS]
-    return max(tried, key=lambda each: hard_accuracy(each, params, *train)), params
-
-
-candidates = {
-    "baseline": ends["baseline"],
-    "SAST": ends["SAST"],
-    "baseline, re-tuned": [retuned(*end) for end in ends["baseline"]],
-    "SAST, re-tuned": [retuned(*end) for end in ends["SAST"]],
-    "gain 10": by_gain[10.0][:2],
-    "gain 10, subtract": grid[2, "subtract"][:2],
-}
-hard_of = {
-    name: np.array([hard_accuracy(*end, *held_out) for end in each])
-    for name, each in candidates.items()
-}
-
-# %%
-figure, axis = plt.subplots(figsize=(7.6, 3.6))
-colours = (GREY, GREEN, GREY, GREEN, BLUE, BLUE)
-for row, (values, colour) in enumerate(zip(hard_of.values(), colours, strict=True)):
-    axis.barh(row, values.mean(), 0.6, color=colour, alpha=0.75)
-    axis.plot(values, [row - 0.1, row + 0.1], "o", color="black", markersize=4)
-axis.set(yticks=range(6), yticklabels=hard_of, xlabel="hard accuracy, held-out (%)")
-axis.set(xlim=(70, 84))
-axis.invert_yaxis()
+by_estimate = {gain: trained(gain=gain, gradient=rs.straight_through) for gain in gains}
+hard_of = {"smooth spikes": table(by_gain, "hard"), "hard spikes": table(by_estimate, "hard")}
+figure, axis = plt.subplots(figsize=(7, 3.6))
+for (name, values), colour in zip(hard_of.items(), (BLUE, RED), strict=True):
+    axis.semilogx(gains, values, "o", color=colour, markersize=3, alpha=0.6)
+    axis.semilogx(gains, values.mean(axis=1), color=colour, label=f"trained with {name}")
+axis.set(xlabel="gain of the readout", ylabel="hard accuracy, held-out (%)", ylim=(0, 102))
+axis.set_xticks(gains, [f"{gain:g}" for gain in gains])
+axis.minorticks_off()
+axis.legend(loc="lower left")
 plt.show()
 
 # %% [markdown]
-# (The axis begins at 70 %.) Re-tuned thresholds change little: a point or two for SAST (less where
-# sums round otherwise), next to nothing for the baseline. Why? The factor is chosen on the training
-# recordings, and of *those* the hard baseline reads more than 98 % already. There is no gap where
-# the network has learned by heart! All that we called the gap here is on recordings that it has not
-# seen. So this control has little to choose by, and one should not lean on it.
+# The red line hardly sees the gain: a network that trains with hard spikes cannot whisper. At a
+# gain of 10 both ways read the same. So SAST mends what training with smooth spikes has brought in.
+# Then why train with smooth spikes at all? For an exact gradient: a loss that can be watched,
+# theorems, SAM on a landscape that exists (notebook 04). For the accuracy alone neither was needed
+# here.
 #
-# In front, if narrowly before the re-tuned SAST, is the network that never had the trouble: a
-# modest gain and a reset that keeps its ledger, trained with *a fifth* of the gradients.
-# Differences of a point between two seeds mean nothing here, but this bar is several points above
-# the first. In the blind comparison of `docs/transfer_gap.md` the modest gain is ahead of SAST,
-# too, and re-tuned thresholds are behind.
+# Below are all in numbers, two seeds each, at a gain of 30 where none is named. In front is the
+# network that never had the trouble: a modest gain and a reset that keeps its ledger, with *a
+# fifth* of SAST's gradients. A difference of a point between two seeds means nothing here. And on
+# the recordings of its *training* the baseline has no gap: it knows them by heart, hard, too.
 
 # %%
-print({name: f"{values.mean():.1f} %" for name, values in hard_of.items()})
-spent = [16 * 32, arms["SAST"][0].curve[-1].evaluations]  # 32 minibatches of 16 in an epoch
+candidates = arms | {
+    "straight-through": by_estimate[30.0][:2],
+    "gain 10": by_gain[10.0][:2],
+    "gain 10, subtract": grid["subtract"][2][:2],
+}
+hard = dict(zip(candidates, table(candidates, "hard"), strict=True))
+print({name: f"{values.mean():.1f} %" for name, values in hard.items()})
+spent = [candidates[name][0].curve[-1].evaluations for name in ("gain 10, subtract", "SAST")]
 assert spent[0] < 0.21 * spent[1]
-best = hard_of["gain 10, subtract"]
-assert all(best.mean() > hard_of[n].mean() for n in ("baseline, re-tuned", "SAST", "gain 10"))
-assert best.min() > hard_of["baseline"].max() + 1.0
-won = {arm: hard_of[f"{arm}, re-tuned"].mean() - hard_of[arm].mean() for arm in ends}
-assert abs(won["baseline"]) < 2.0
-assert abs(won["SAST"]) < 4.0
-assert min(hard_accuracy(*end, *train) for end in ends["baseline"]) > 98.0
+assert hard["gain 10, subtract"].mean() > max(hard["SAST"].mean(), hard["gain 10"].mean())
+assert hard["gain 10, subtract"].min() > hard["baseline"].max() + 1.0
+assert all(rs.evaluate(r.network, r.params, *train).hard > 0.98 for r in arms["baseline"])
+smooth, straight = (values.mean(axis=1) for values in hard_of.values())
+assert np.ptp(straight) < 12.0 < 50.0 < np.ptp(smooth)
+assert abs(straight[0] - smooth[0]) < 4.0
+assert straight[3] > smooth[3] + 40.0
 
 # %% [markdown]
 # ## What we now know
@@ -455,16 +323,15 @@ assert min(hard_accuracy(*end, *train) for end in ends["baseline"]) > 98.0
 # A gap comes from what only smooth spikes can say. A steep readout lets the smooth loss be content
 # with fractions of spikes from below the threshold, and the swap deletes them: first ties, then
 # silence. A reset to zero makes every layer's rate depend on the shape of the spike; subtraction
-# keeps a ledger that does not. A layer's cost depends on the other layers, so often no single layer
-# is to blame. SAST thins out the potentials near the threshold. Here that took its time and won a
-# point or two; elsewhere it closes most of the gap. Where one may choose the gain and the reset,
-# these do better, and for nothing. Look on held-out recordings: on those of the training there may
-# be no gap at all.
+# keeps a ledger that does not. SAST thins out the potentials near the threshold. Here that took its
+# time and won a point or two; elsewhere it closes most of the gap. Where one may choose the gain
+# and the reset, these do better, and for nothing; and training with hard spikes has no gap to
+# close.
 #
-# In the code: `refsast/model/reset.py`, `refsast/model/readout.py`,
-# `refsast/experiment/diagnose/`, `refsast/experiment/calibrate.py` (the re-tuned thresholds, also
-# one per layer). From the shell: `python -m refsast diagnose`. Next: `10_nmnist`, where one reads
-# the same trouble off the mistakes of a network.
+# In the code: `refsast/model/reset.py`, `refsast/model/readout.py`, `refsast/experiment/diagnose/`;
+# from the shell: `python -m refsast diagnose`. A further control, thresholds re-tuned after the
+# training (`refsast/experiment/calibrate.py`), is in `docs/transfer_gap.md`. Next: `10_nmnist`,
+# where one reads the same trouble off the mistakes of a network.
 
 # %% [markdown]
 # ## Exercises
@@ -495,24 +362,28 @@ assert abs(apart["subtract"] - apart_u) < 0.02
 # the 16 epochs of section 2. Then say what is wrong with it. One seed is enough.
 
 # %% tags=["solution"]
-# It is true of this radius and this length of training, and says nothing of others: see section 5.
-SEEDS = range(1)
-(early_sast,) = scored(trained(gain=100.0, rho=0.3, warmup=0.3))
-print(f"gap {100 * early_sast.gap:.1f} points, silent {100 * early_sast.silent:.0f} %")
-assert early_sast.gap > scores[100.0][0].gap + 0.1
-assert early_sast.silent > scores[100.0][0].silent
+# It is true of this radius and this length of training, and says nothing of others: see section 4.
+(early_sast,) = trained(seeds=1, gain=100.0, rho=0.3, warmup=0.3)
+plain, other = (run.curve[-1].scores for run in (by_gain[100.0][0], early_sast))
+print(f"gap {100 * other.gap:.1f} points, silent {100 * other.silent:.0f} %")
+assert other.gap > plain.gap + 0.1
+assert other.silent > plain.silent
 
 # %% [markdown]
 # ### Exercise 3
 #
-# A gap of 5 points: is it one? Ask `rs.explain` about the long baseline of section 5, on the first
-# 20, 100 and all 400 held-out recordings. From when on is a gap called established, and by what?
+# Which layer is to blame? `rs.diagnose` prices each in three ways: its swap alone (`only`), in
+# order after the layers before it (`first`), and after all others (`last`). Which of the three add
+# up to the gap? Ask about the first network with a gain of 100, and look at layer 2.
 
 # %% tags=["solution"]
-# By an exact sign test on the recordings that change: six lost and none won would do, for instance.
-for many in (20, 100, 400):
-    part = rs.diagnose(*ends["baseline"][0], held_out[0][:, :many], held_out[1][:many])
-    print(f"{many}: {part.swap.lost} lost, {part.swap.won} won, chance {part.swap.chance:.2g}")
-    named = "no cause is named" in " ".join(rs.explain(part))
-    assert named == (not part.swap.is_established)
-assert part.swap.is_established
+# Only those in order, and another order gives other parts. Alone, layer 2 costs nearly as much as
+# all together; last, nothing: with the others hard, its smooth spikes can save nothing any more.
+# So there is no such thing as "the part of layer 2", and rs.explain names no culprit.
+diagnosis, ways = ask(by_gain[100.0][0]), ("only", "first", "last")
+costs = {way: np.array([getattr(each, way).cost for each in diagnosis.layers]) for way in ways}
+print({way: f"{100 * cost.round(3)}, sum {100 * cost.sum():.1f}" for way, cost in costs.items()})
+assert np.isclose(costs["first"].sum(), diagnosis.gap)
+assert costs["only"].sum() > 1.5 * diagnosis.gap
+assert costs["only"][1] > 0.6 * diagnosis.gap > 0.2 * diagnosis.gap > costs["last"][1]
+assert "no single cause is clear" in " ".join(rs.explain(diagnosis))

@@ -1,15 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 # # Sharpness along a training
 #
@@ -276,6 +264,9 @@ assert np.isclose(other, top[sast][-1] / c**2, rtol=0.05)
 # the scale of the weights. In our trainings it even ranks them the other way round than the loss at
 # distance $\rho$ does, which is what SAM works on. Whether flatness of either kind helps the *hard*
 # network is another question: notebook `09_transfer_gap` and `docs/transfer_gap.md`.
+#
+# What to report, then? The rise at distance $\rho$, with that $\rho$ and the size of the weights;
+# and an eigenvalue only together with the loss at which it was taken.
 #
 # The code: `refsast/experiment/sharpness/`. `python -m refsast sharpness --help` does this for any
 # setting. Next: `13_check_your_library`.

@@ -39,7 +39,7 @@ def reference_pages(root: Path) -> Iterator[tuple[str, str]]:
         if names := _names(cell):
             slug = re.sub(r"\W+", "-", what.lower()).strip("-")
             parts = "\n".join(map(_entries, names))
-            yield f"reference/{slug}.rst", f"{_heading(what.capitalize())}{parts}"
+            yield f"reference/{slug}.rst", f"{_heading(what[0].upper() + what[1:])}{parts}"
     for module, what in MODULES.items():
         yield f"reference/{module}.rst", _module_page(module, what)
     yield "reference/adapters.rst", _adapter_page(root)
