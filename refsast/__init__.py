@@ -37,7 +37,14 @@ _HOMES = {
     "refsast.model": (
         *("LIF", "Layer", "Network", "Params", "Trace"),
         *("GLIF", "Adaptation", "Alpha", "Learned", "Synapse"),
-        *("LastPotential", "MaxPotential", "CrossEntropy", "StepCrossEntropy", "MeanSquaredRate"),
+        *(
+            "LastPotential",
+            "MaxPotential",
+            "MeanPotential",
+            "CrossEntropy",
+            "StepCrossEntropy",
+            "MeanSquaredRate",
+        ),
         *("AvgPool2d", "Conv2d", "Dense", "Flatten", "MaxPool2d", "Skip"),
         *("Algebraic", "Arctan", "FastSigmoid", "Logistic", "PiecewiseQuadratic", "heaviside"),
         *("NoReset", "Subtract", "ToZero", "LeakyReadout", "LinearReadout", "SpikeRate"),

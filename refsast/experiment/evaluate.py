@@ -12,6 +12,7 @@ from refsast.model.glif_step import thresholds
 from refsast.model.loss import cross_entropy
 from refsast.model.objective import is_usual, objective
 from refsast.model.params import cast_float64, map_params
+from refsast.model.readout import read_layer
 from refsast.model.spike import Spike
 from refsast.model.validation import validate_dataset
 from refsast.spikes import Spikes
@@ -129,7 +130,7 @@ def _run_smooth(
     for trace in iterate_traces(network, params, x):
         found.append(trace.logits)
         part = labels[start : start + len(trace.logits)]
-        last = cast_float64(trace.s[-1])
+        last = cast_float64(read_layer(network.readout, trace.u[-1], trace.s[-1]))
         total += len(part) * float(objective(network, wide, last, part))
         start += len(part)
     return total / len(labels), np.concatenate(found)

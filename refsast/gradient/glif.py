@@ -66,8 +66,11 @@ def backward_glif(
     g: Sequence[Array] | Array,
     later: State | None = None,
     spike: Spike | None = None,
+    g_u: Sequence[Array] | Array | None = None,
 ) -> LayerGrads:
     """Return all cotangents of a layer's run, from that of its spikes, `g` (time, batch, n).
+
+    `g_u` is that of its potentials, where these are read.
 
     `states` are those of `unroll_glif`; `later` is the cotangent of the last of them, without what
     `g` says of it, if something follows. `spike` gave the values of the spikes, where it was not
@@ -79,6 +82,8 @@ def backward_glif(
     totals = {name: np.zeros(delta.shape[-1:], delta.dtype) for name in numbers}
     for t in reversed(range(len(g))):
         received = replace(after, s=after.s + g[t])
+        if g_u is not None:
+            received = replace(received, u=received.u + g_u[t])
         step = backward_step(
             neuron, numbers, states[t], states[t + 1], received, spike or neuron.spike
         )
@@ -98,15 +103,21 @@ def backward_glif(
 
 
 def rerun_glif(
-    network: Network, i: int, layer: Layer, earlier: Sequence[Array], g: Array
+    network: Network,
+    i: int,
+    layer: Layer,
+    earlier: Sequence[Array],
+    g: Array,
+    g_u: Array | None = None,
 ) -> tuple[Array, dict[str, Array]]:
     """Run the i-th layer again and return delta and the gradients of what it learns.
 
-    `earlier` are the input and the spikes of all layers below, `g` what its spikes receive.
+    `earlier` are the input and the spikes of all layers below, `g` and `g_u` what its spikes and
+    potentials receive.
     """
     neuron = as_glif(network.neurons[i])
     states = unroll_glif(neuron, layer, layer_currents(network, i, layer, earlier))
-    grads = backward_glif(neuron, layer, states, g)
+    grads = backward_glif(neuron, layer, states, g, g_u=g_u)
     return grads.delta, grads.learned
 
 
@@ -158,9 +169,12 @@ def _synapse_back(
     if synapse is None:
         return in_u, g.i, g.h
     if isinstance(synapse, Alpha):
-        in_i = g.i + synapse.scale * in_u
-        current = g.h + in_i
-        return current, synapse.decay * in_i, synapse.rise * current
+        drive = synapse.scale * in_u
+        in_i = g.i if synapse.delayed else g.i + drive
+        current, in_before = g.h + in_i, synapse.decay * in_i
+        if synapse.delayed:  # the drive is the current before
+            in_before = in_before + drive
+        return current, in_before, synapse.rise * current
     drive = synapse.scale * in_u
     if synapse.delayed:  # the drive is the current before
         return g.i, numbers["synapse_leak"] * g.i + drive, g.h

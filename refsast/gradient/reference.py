@@ -13,8 +13,9 @@ from refsast.autodiff import hvp as tape_hvp
 from refsast.autodiff import straight_through as tape_straight_through
 from refsast.autodiff import value_and_grad
 from refsast.model.network import Network, replace_spikes
-from refsast.model.objective import objective as loss_of_spikes
+from refsast.model.objective import objective as loss_of_last_layer
 from refsast.model.params import Params, cast_float64, map_params, param_arrays, replace_arrays
+from refsast.model.readout import read_layer
 from refsast.model.spike import Spike, first_derivative, heaviside
 from refsast.model.unroll import unroll
 from refsast.model.validation import validate_float64, validate_layout
@@ -50,7 +51,9 @@ def loss(network: Network, params: Params, x: ArrayLike | Spikes, y: ArrayLike) 
 
 def _loss(network: Network, params: Params, x: Array, y: Integers) -> Array:
     """The loss of what has been validated; on the tape, too."""
-    return loss_of_spikes(network, params, unroll(network, params, x).s[-1], y)
+    trace = unroll(network, params, x)
+    read = read_layer(network.readout, trace.u[-1], trace.s[-1])
+    return loss_of_last_layer(network, params, read, y)
 
 
 def loss_and_grad(

@@ -39,6 +39,7 @@ from refsast.model.readout import (
     LeakyReadout,
     LinearReadout,
     MaxPotential,
+    MeanPotential,
     SpikeRate,
 )
 from refsast.model.reset import NoReset, Subtract, ToZero
@@ -70,6 +71,7 @@ __all__ = [
     "Logistic",
     "MaxPool2d",
     "MaxPotential",
+    "MeanPotential",
     "MeanSquaredRate",
     "Network",
     "NoReset",

@@ -55,7 +55,7 @@ def glif_step(
     elif isinstance(synapse, Alpha):
         h = synapse.rise * state.h + current
         i = synapse.decay * state.i + h
-        drive = synapse.scale * i
+        drive = synapse.scale * (state.i if synapse.delayed else i)
     leak: Any = numbers["leak"]
     threshold: Any = numbers["threshold"]
     s_reset = stop_gradient(state.s) if neuron.detach_reset else state.s

@@ -21,7 +21,13 @@ from refsast.model.glif import GLIF
 from refsast.model.learned import Learned
 from refsast.model.lif import LIF
 from refsast.model.loss import CrossEntropy, Loss, MeanSquaredRate, StepCrossEntropy
-from refsast.model.readout import LastPotential, MaxPotential, Readout, SpikeRate
+from refsast.model.readout import (
+    LastPotential,
+    MaxPotential,
+    MeanPotential,
+    Readout,
+    SpikeRate,
+)
 from refsast.model.spike import Spike
 
 Neuron: TypeAlias = LIF | GLIF
@@ -40,8 +46,8 @@ class Network:
         and as they are in `image` and `connections`. Inputs and spikes stay flat, row-major.
     neuron : LIF or GLIF, or tuple of them
         One for all layers, or one per spiking layer.
-    readout : SpikeRate, LinearReadout, LeakyReadout, LastPotential or MaxPotential
-        How the spikes of the last layer become logits.
+    readout : SpikeRate, MeanPotential, LinearReadout, LeakyReadout, LastPotential, MaxPotential
+        How the last layer becomes logits.
     bias : bool
         Whether layers (the readout among them) have biases.
     recurrent : bool
@@ -101,8 +107,8 @@ class Network:
             if isinstance(neuron, GLIF):
                 neuron.require_width(n)
         if not isinstance(self.readout, Readout):
-            names = "SpikeRate, LinearReadout, LeakyReadout, LastPotential or MaxPotential"
-            raise ValueError(f"readout must be {names}, got {self.readout!r}")
+            names = "SpikeRate, MeanPotential, LinearReadout, LeakyReadout, LastPotential"
+            raise ValueError(f"readout must be {names} or MaxPotential, got {self.readout!r}")
         self._require_loss()
 
     def _require_connections(self) -> None:
@@ -183,11 +189,9 @@ class Network:
     def classes(self) -> int:
         """Number of logits."""
         readout = self.readout
-        return (
-            self.sizes[-1] // readout.population
-            if isinstance(readout, SpikeRate)
-            else readout.n_out
-        )
+        if isinstance(readout, SpikeRate | MeanPotential):
+            return self.sizes[-1] // readout.population
+        return readout.n_out
 
     @property
     def shapes(self) -> tuple[dict[str, tuple[int, ...]], ...]:
@@ -246,7 +250,7 @@ def describe_extension(network: Network) -> str:
         if isinstance(neuron, GLIF):
             return f"the neuron {neuron}"
     readout = network.readout
-    if isinstance(readout, LastPotential | MaxPotential):
+    if isinstance(readout, LastPotential | MaxPotential | MeanPotential):
         return f"the readout {readout}"
     if isinstance(readout, SpikeRate) and readout.population > 1:
         return f"the readout {readout}"

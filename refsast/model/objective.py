@@ -25,8 +25,10 @@ from refsast.model.output_potential import (
 )
 from refsast.model.params import Params
 from refsast.model.readout import (
+    Direct,
     LeakyReadout,
     MaxPotential,
+    MeanPotential,
     SpikeRate,
     mean_populations,
     pool,
@@ -39,12 +41,12 @@ from refsast.model.unroll import readout_logits
 
 def is_usual(network: Network) -> bool:
     """Whether the loss is the cross entropy of logits that are linear in the spikes."""
-    linear = not isinstance(network.readout, MaxPotential)
+    linear = not isinstance(network.readout, MaxPotential | MeanPotential)
     return linear and isinstance(network.loss, CrossEntropy)
 
 
 def objective(network: Network, params: Params, s: Array, y: Integers) -> Array:
-    """Return the loss, from the spikes of the last layer (time, batch, n); on the tape, too."""
+    """Return the loss, from what is read of the last layer (time, batch, n); on the tape, too."""
     if isinstance(network.loss, StepCrossEntropy):
         z = step_logits(network, params, s)
         return cross_entropy(z.reshape(-1, z.shape[-1]), np.tile(y, s.shape[0]))
@@ -58,7 +60,7 @@ def objective(network: Network, params: Params, s: Array, y: Integers) -> Array:
 def step_logits(network: Network, params: Params, s: Array) -> Array:
     """Return what the readout says at each step, (time, batch, classes)."""
     readout = network.readout
-    if isinstance(readout, SpikeRate):
+    if isinstance(readout, Direct):
         return readout.gain * mean_populations(readout, s)
     leak = readout.leak if isinstance(readout, LeakyReadout) else 0.0
     return output_potentials(leak, params[-1], s)
@@ -67,7 +69,7 @@ def step_logits(network: Network, params: Params, s: Array) -> Array:
 def objective_back(
     network: Network, params: Params, s: Array, y: Integers
 ) -> tuple[Array, Array, Params]:
-    """Return the loss, its cotangent of the spikes, and the gradients of the readout, by hand."""
+    """Return the loss, its cotangent of what is read, and the gradients of the readout, by hand."""
     readout, time = network.readout, len(s)
     if isinstance(network.loss, StepCrossEntropy):
         z = step_logits(network, params, s)
@@ -96,7 +98,7 @@ def _logits_back(network: Network, logits: Array, y: Integers) -> tuple[Array, A
 def _steps_back(network: Network, params: Params, s: Array, g: Array) -> tuple[Array, Params]:
     """What spikes and readout receive of `g`, the cotangent of `step_logits`."""
     readout = network.readout
-    if isinstance(readout, SpikeRate):
+    if isinstance(readout, Direct):
         return readout.gain * spread_populations(readout, g), ()
     leak = readout.leak if isinstance(readout, LeakyReadout) else 0.0
     g_s, layer = output_potentials_back(leak, params[-1], s, g)

@@ -1,7 +1,7 @@
 """From the spikes of the last layer to logits.
 
-All readouts but `MaxPotential` are linear in the spikes, so each is a weight per time step,
-``alpha_t``, and at most one affine map::
+All readouts but `MaxPotential` are linear in the spikes (of `MeanPotential`, in the potentials), so
+each is a weight per time step, ``alpha_t``, and at most one affine map::
 
     pooled = sum_t alpha_t s_t        logits = W_o pooled + b_o sum_t alpha_t
 
@@ -47,6 +47,44 @@ class SpikeRate:
         require_positive(self.gain, "gain")
         if not is_positive_int(self.population):
             raise ValueError(f"population must be a positive integer, got {self.population!r}")
+
+    def time_weights(self, time: int) -> Array:
+        """Return ``alpha_t``, shape (time,)."""
+        return np.full(time, self.gain / time)
+
+
+@dataclass(frozen=True)
+class MeanPotential:
+    """Logits are the mean potentials of the last spiking layer, ``gain * mean_t u_t``.
+
+    They are those before the reset of their step: its spikes count by their resets only. With
+    `StepCrossEntropy` the potential of each step is what is compared.
+
+    Attributes
+    ----------
+    gain : float
+        What the mean is multiplied with. Positive and finite.
+
+    References
+    ----------
+    snnTorch's tutorial 5, whose loss is the sum over steps of the cross entropy of ``mem``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.MeanPotential())
+    >>> run = rs.run(network, rs.init(network, 0), np.ones((4, 1, 2)))
+    >>> bool(np.allclose(run.logits, run.u[-1].mean(axis=0)))
+    True
+    """
+
+    gain: float = 1.0
+    population = 1
+    n_out = None  # as many classes as neurons
+
+    def __post_init__(self) -> None:
+        require_positive(self.gain, "gain")
 
     def time_weights(self, time: int) -> Array:
         """Return ``alpha_t``, shape (time,)."""
@@ -192,7 +230,8 @@ class MaxPotential:
         raise ValueError("readout must be linear in time, got MaxPotential")
 
 
-Readout: TypeAlias = SpikeRate | LinearReadout | LeakyReadout | LastPotential | MaxPotential
+Direct: TypeAlias = SpikeRate | MeanPotential  # without parameters
+Readout: TypeAlias = Direct | LinearReadout | LeakyReadout | LastPotential | MaxPotential
 
 
 def _require_count(n_out: int) -> None:
@@ -206,7 +245,12 @@ def pool(readout: Readout, s: Array) -> Array:
     return (alpha.reshape(-1, 1, 1) * s).sum(axis=0)
 
 
-def mean_populations(readout: SpikeRate, a: Array) -> Array:
+def read_layer(readout: Readout, u: Array, s: Array) -> Array:
+    """Return what is read of the last layer, `u` or `s`, each (time, batch, n)."""
+    return u if isinstance(readout, MeanPotential) else s
+
+
+def mean_populations(readout: Direct, a: Array) -> Array:
     """Return the mean of each class's neurons, the last axis of `a`; on the tape, too."""
     if readout.population == 1:
         return a
@@ -214,7 +258,7 @@ def mean_populations(readout: SpikeRate, a: Array) -> Array:
     return np.mean(a.reshape(*axes, n // readout.population, readout.population), axis=-1)
 
 
-def spread_populations(readout: SpikeRate, g: Array) -> Array:
+def spread_populations(readout: Direct, g: Array) -> Array:
     """Return the transpose of `mean_populations`: what each neuron receives of its class."""
     if readout.population == 1:
         return g
@@ -223,7 +267,7 @@ def spread_populations(readout: SpikeRate, g: Array) -> Array:
 
 def pooled_logits(readout: Readout, params: Params, pooled: Array, time: int) -> Array:
     """Return the logits, (batch, classes), of what `pool` gives; on the tape, too."""
-    if isinstance(readout, SpikeRate):
+    if isinstance(readout, Direct):
         return mean_populations(readout, pooled)
     return affine(readout, params[-1], pooled, time)
 
@@ -232,7 +276,7 @@ def pooled_back(
     readout: Readout, params: Params, pooled: Array, g: Array, time: int
 ) -> tuple[Array, Params]:
     """Return what `pooled` and the readout's parameters receive of `g`, that of the logits."""
-    if isinstance(readout, SpikeRate):
+    if isinstance(readout, Direct):
         return spread_populations(readout, g), ()
     layer = params[-1]
     total = readout.time_weights(time).astype(g.dtype).sum()

@@ -4,7 +4,7 @@ It belongs to a `GLIF`. Beside a network of `LIF` neurons, as in a `Case`, only 
 it; no theorem knows it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from refsast.arrays import Array, require_fraction, require_positive
 
@@ -58,7 +58,7 @@ class Alpha:
     """A current that rises and falls, of second order; with equal leaks it is an alpha function::
 
         h_t = rise h_{t-1} + W a_t + V s_{t-1} + b,        i_t = decay i_{t-1} + h_t
-        u_t = r(u_{t-1}, s_{t-1}) + scale i_t
+        u_t = r(u_{t-1}, s_{t-1}) + scale i_t              (delayed: scale i_{t-1})
 
     Attributes
     ----------
@@ -66,12 +66,14 @@ class Alpha:
         Fractions kept per step, in [0, 1]; which is which does not matter.
     scale : float
         Potential per current. Positive and finite.
+    delayed : bool
+        Whether a step's potential is driven by the current of the step before.
 
     References
     ----------
     Rall, "Distinguishing theoretical synaptic potentials", J. Neurophysiol. 30 (1967), 1138-1168.
     The difference of two exponentials of snnTorch's ``Alpha`` is this one times the difference of
-    their leaks, one step later.
+    their leaks, delayed.
 
     Examples
     --------
@@ -87,6 +89,7 @@ class Alpha:
     rise: float
     decay: float
     scale: float = 1.0
+    delayed: bool = field(default=False, metadata={"before": False})
 
     def __post_init__(self) -> None:
         require_fraction(self.rise, "rise")

@@ -20,7 +20,7 @@ from refsast.model.lif import LIF, step
 from refsast.model.network import Network, replace_spikes
 from refsast.model.output_potential import first_largest, output_potentials
 from refsast.model.params import Layer, Params
-from refsast.model.readout import MaxPotential, pool, pooled_logits
+from refsast.model.readout import MaxPotential, pool, pooled_logits, read_layer
 from refsast.model.spike import Spike
 from refsast.model.validation import validate_run
 from refsast.spikes import Spikes
@@ -60,11 +60,12 @@ def unroll(network: Network, params: Params, x: Array) -> Trace:
         u, s = unroll_layer(neuron, layer, layer_currents(network, i, layer, ss))
         us.append(u)
         ss.append(s)
-    return Trace(tuple(us), tuple(ss[1:]), readout_logits(network, params, ss[-1]))
+    read = read_layer(network.readout, us[-1], ss[-1])
+    return Trace(tuple(us), tuple(ss[1:]), readout_logits(network, params, read))
 
 
 def readout_logits(network: Network, params: Params, s: Array) -> Array:
-    """Return the logits, shape (batch, classes), of the spikes of the last layer."""
+    """Return the logits, shape (batch, classes), of what `read_layer` gives of the last layer."""
     readout = network.readout
     if isinstance(readout, MaxPotential):
         return first_largest(output_potentials(readout.leak, params[-1], s))

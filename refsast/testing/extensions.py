@@ -165,7 +165,7 @@ def glif_neurons(
     synapse = draw(
         st.none()
         | st.builds(rs.Synapse, LEAKS, scale, st.booleans())
-        | st.builds(rs.Alpha, LEAKS, LEAKS, scale)
+        | st.builds(rs.Alpha, LEAKS, LEAKS, scale, st.booleans())
     )
     learned = draw(_values(LEAKS, n, sigmoid=True)) if isinstance(synapse, rs.Synapse) else None
     return rs.GLIF(
@@ -185,15 +185,17 @@ def glif_neurons(
 @st.composite
 def _readouts_and_losses(draw: st.DrawFn, n: int) -> tuple[Readout, Loss]:
     """Draw a readout for `n` neurons, and a loss that it allows."""
-    kind = draw(st.sampled_from(["rate", "linear", "leaky", "last", "max"]))
+    kind = draw(st.sampled_from(["rate", "potential", "linear", "leaky", "last", "max"]))
     losses: list[Loss] = [rs.CrossEntropy()]
-    if kind in ("rate", "linear", "leaky"):
+    if kind in ("rate", "potential", "linear", "leaky"):
         losses.append(rs.StepCrossEntropy())
     if kind == "rate":
         rates = fractions(0.0, 1.0, 0.0, 1.0)
         losses.append(rs.MeanSquaredRate(draw(rates), draw(rates)))
         population = draw(st.sampled_from([k for k in range(1, n + 1) if n % k == 0]))
         readout = rs.SpikeRate(draw(fractions(0.5, 8.0, 1.0)), population)
+    elif kind == "potential":
+        readout = rs.MeanPotential(draw(fractions(0.5, 8.0, 1.0)))
     elif kind == "linear":
         readout = rs.LinearReadout(draw(COUNTS))
     else:

@@ -118,7 +118,7 @@ def test_a_network_of_sinabs():
     net(torch.tensor(batch()[0], dtype=torch.float32).transpose(0, 1))  # with states left
     case = library.case_of(net, *batch(), spike=rs.Arctan(2.0))
 
-    assert case.network.neurons[0].leak == pytest.approx(np.exp(-0.1), rel=1e-6)
+    assert case.network.neurons[0].leak == rs.Learned(pytest.approx(np.exp(-0.1), rel=1e-6))
     assert check(library.wrap(net, case, dtype=torch.float32), case).agrees
     net[1] = lif(activation.MultiSpike)
     with pytest.raises(ValueError, match="spike_fn must give at most one spike"):
@@ -152,9 +152,11 @@ def test_a_network_of_norse():
 @pytest.mark.parametrize(
     ("build", "says"),
     [
-        (lambda net: net.lif2.register_buffer("beta", torch.ones(3)), "beta must be one number"),
-        (lambda net: setattr(net, "more", torch.nn.Conv1d(1, 1, 1)), "Linear and neurons in turn"),
-        (lambda net: setattr(net.fc2, "bias", None), "module must have biases in all"),
+        (
+            lambda net: setattr(net, "fc2", torch.nn.Sequential(net.fc2, torch.nn.ReLU())),
+            "got relu: write the network as an rs.Program",
+        ),
+        (lambda net: setattr(net, "lif2", net.lif1), "got another way to lif1"),
         (lambda net: setattr(net.lif1, "inhibition", True), "neurons must have no inhibition"),
     ],
 )

@@ -34,9 +34,10 @@ class Net(nn.Module):
         return torch.stack(spikes)
 
 
-def static_case(net, seed, batch=3, size=20, scale=2.0):
+def static_case(net, seed, batch=3, size=20, scale=2.0, **options):
     x = scale * np.random.default_rng(seed).random((batch, size))
-    return library.case_of(net, np.repeat(x[None], net.steps, 0), np.arange(batch), gain=10.0)
+    steps = np.repeat(x[None], net.steps, 0)
+    return library.case_of(net, steps, np.arange(batch), gain=10.0, **options)
 
 
 def wrap(net, case, **options):
@@ -53,20 +54,23 @@ def wrap(net, case, **options):
         {"learn_beta": True, "reset_mechanism": "none"},
     ],
 )
-def test_learned_numbers_are_named_as_not_compared(options, seed):
+def test_learned_numbers_are_compared(options, seed):
     torch.manual_seed(seed)
     net = Net(**options)
-    for key in ("beta", "threshold"):
-        if options.get(f"learn_{key}"):  # a wrong gradient that nobody looks at
-            getattr(net.lif1, key).register_hook(lambda g: 100.0 * g)
-    case = static_case(net, seed)
-    report = rs.check(wrap(net, case), case)
-    for key in ("beta", "threshold"):
-        for layer in ("lif1", "lif2"):
-            named = f"parameter {layer}.{key}" in report.not_compared
-            assert named == bool(options.get(f"learn_{key}"))
-    assert report.not_compared[-1] == OWN_LOSS
-    assert "not compared: states, adjoints, input gradient, " in str(report)
+    case = static_case(net, seed, detach_reset=True)
+    right = rs.check(wrap(net, case), case)
+    learned = {"beta": "leak", "threshold": "threshold"}
+    key = next(key for key in learned if options.get(f"learn_{key}"))
+    getattr(net.lif1, key).register_hook(lambda g: 1.1 * g)
+    wrong = rs.check(wrap(net, case), case)
+
+    assert right.verdict != "DISAGREES", right
+    assert wrong.verdict == "DISAGREES", wrong
+    assert wrong.stages[1].worst.name == f"grads[0].{learned[key]}"
+    for report in (right, wrong):
+        assert not [each for each in report.not_compared if each.startswith("parameter")]
+        assert report.not_compared[-1] == OWN_LOSS
+        assert "not compared: states, adjoints, input gradient, " in str(report)
 
 
 class Parts(nn.Module):
@@ -92,7 +96,6 @@ def test_layers_and_buffers_that_no_case_knows_are_listed():
         "BatchNorm1d norm (in training mode)",
         "Dropout drop (in evaluation mode)",
         "buffers shift",
-        OWN_LOSS,
     )
 
 

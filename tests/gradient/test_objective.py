@@ -34,6 +34,8 @@ PAIRS = [
     (rs.LastPotential(3, 0.7), CROSS),
     (rs.LastPotential(3, 0.0), CROSS),
     (rs.MaxPotential(3, 0.7), CROSS),
+    (rs.MeanPotential(1.5), CROSS),
+    (rs.MeanPotential(), STEPS),
 ]
 pairs = pytest.mark.parametrize(("readout", "loss"), PAIRS, ids=str)
 

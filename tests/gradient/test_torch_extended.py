@@ -68,7 +68,7 @@ class Layer:
         if isinstance(synapse, rs.Alpha):
             self.h = synapse.rise * self.h + current
             self.i = synapse.decay * self.i + self.h
-            return synapse.scale * self.i
+            return synapse.scale * (before if synapse.delayed else self.i)
         learned = self.neuron.synapse_leak
         leak = synapse.leak
         if learned is not None:
@@ -121,6 +121,9 @@ def loss_of(case: Problem, layers, x, fire):
             current = connect(chain, layer, images)
             images.append(state.step(current.flatten(1)).reshape(current.shape))
         last = images[-1].flatten(1)
+        if isinstance(readout, rs.MeanPotential):
+            steps.append(running[-1].u)
+            continue
         if isinstance(readout, rs.SpikeRate):
             k = readout.population
             classes = [last[:, i : i + k].mean(dim=1) for i in range(0, last.shape[1], k)]

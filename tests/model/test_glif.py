@@ -16,6 +16,7 @@ SYNAPSES = {
     "current": rs.Synapse(0.7, 0.8),
     "delayed": rs.Synapse(0.6, 1.5, delayed=True),
     "alpha": rs.Alpha(0.7, 0.4, 1.2),
+    "alpha, delayed": rs.Alpha(0.7, 0.4, 1.2, delayed=True),
 }
 RESETS = [rs.ToZero(), rs.Subtract(), rs.Subtract(leaked=True), rs.NoReset()]
 
@@ -28,8 +29,8 @@ def simulate(neuron: rs.GLIF, currents: Array, start: float) -> tuple[list, list
         drive = current
         if isinstance(synapse, rs.Alpha):
             h = synapse.rise * h + current
-            i = synapse.decay * i + h
-            drive = synapse.scale * i
+            before, i = i, synapse.decay * i + h
+            drive = synapse.scale * (before if synapse.delayed else i)
         elif synapse is not None:
             before, i = i, synapse.leak * i + current
             drive = synapse.scale * (before if synapse.delayed else i)

@@ -42,7 +42,8 @@ SPECS = {  # a call, and its message in full
     ),
     "neuron must be one per spiking layer, 2, got 1": lambda: replace(NETWORK, neuron=(NEURON,)),
     "neuron must be a LIF, a GLIF or a tuple, got (1, 2)": lambda: replace(NETWORK, neuron=(1, 2)),
-    "readout must be SpikeRate, LinearReadout, LeakyReadout, LastPotential or MaxPotential, "
+    "readout must be SpikeRate, MeanPotential, LinearReadout, LeakyReadout, LastPotential or "
+    "MaxPotential, "
     "got None": lambda: replace(NETWORK, readout=None),
 }
 

@@ -7,7 +7,6 @@ Rule 2: parameters are copied in anew at every call, and every state starts at r
 # pyright: reportMissingImports=false, reportPrivateImportUsage=false
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -15,10 +14,11 @@ import torch
 from torch import Tensor
 
 from refsast.arrays import Array, Integers
+from refsast.crosscheck.adapters.ties import make_leaves
 from refsast.crosscheck.case import Answer, Case, cast_params
 from refsast.crosscheck.implementation import Implementation
 from refsast.model.network import Network
-from refsast.model.params import Layer, Params, layer_arrays
+from refsast.model.params import Layer, Params
 from refsast.model.readout import LeakyReadout, SpikeRate
 from refsast.model.synapse import Synapse
 
@@ -103,12 +103,6 @@ def autograd_implementation(
         return _collect_answer(case, loss, leaves, layers, inputs)
 
     return Implementation(round_numbers(gradient, precision), name=name)
-
-
-def make_leaves(params: Params, dtype: torch.dtype) -> Leaves:
-    """Return parameters as leaves of a new tape."""
-    make = partial(torch.tensor, dtype=dtype, requires_grad=True)
-    return [{k: make(a) for k, a in layer_arrays(layer).items()} for layer in params]
 
 
 def compute_logits(network: Network, leaves: Leaves, s: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 TO_TIME_FIRST = "enter=lambda x: x.transpose(0, 1)"
 
@@ -44,14 +45,15 @@ def _changed_outputs(
     with torch.no_grad():
         other = x.detach().clone()
         other[where] = -3.0 * other[where] + 1.0
-        outputs = [_first_tensor(run(each)) for each in (x.detach(), other)]
+        outputs = [first_tensor(run(each)) for each in (x.detach(), other)]
     before, after = outputs
     if before is None or after is None or before.ndim != 3 or before.shape != after.shape:
         return None
     return (before != after).any(dim=2)
 
 
-def _first_tensor(output: object) -> Tensor | None:
+def first_tensor(output: object) -> Tensor | None:
+    """Return the tensor that an output is, or the first in it."""
     first = output[0] if isinstance(output, tuple | list) and output else output
     return first if isinstance(first, Tensor) else None
 
@@ -65,3 +67,17 @@ def require_no_dropout(module: nn.Module) -> None:
             raise ValueError(
                 f"module must not drop at random, got {what}: call module.eval() first"
             )
+
+
+def require_running_statistics(module: nn.Module) -> None:
+    """Raise a ValueError if a module normalises by the statistics of the batch that it is given."""
+    for name, each in module.named_modules():
+        if not isinstance(each, _BatchNorm):
+            continue
+        what = f"{name or 'itself'} is {type(each).__name__}"
+        wanted = "module must not normalise by the statistics of its batch"
+        if each.running_mean is None:
+            way_out = "check a copy with running statistics"
+            raise ValueError(f"{wanted}, got {what} without running statistics: {way_out}")
+        if each.training:
+            raise ValueError(f"{wanted}, got {what} in training mode: call module.eval() first")

@@ -6,8 +6,8 @@ Rule 2: what a module is expected to be is checked before it runs.
 
 # pyright: reportMissingImports=false, reportPrivateImportUsage=false
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,19 +15,24 @@ from torch import Tensor, nn
 
 from refsast.arrays import Array, Integers
 from refsast.crosscheck.adapters.autograd import read_grad, round_numbers
-from refsast.crosscheck.adapters.axes import require_no_dropout, require_time_first
-from refsast.crosscheck.adapters.parameter_map import (
-    Slots,
-    gather_params,
-    map_parameters,
-    scatter_params,
+from refsast.crosscheck.adapters.axes import (
+    first_tensor,
+    require_no_dropout,
+    require_running_statistics,
+    require_time_first,
 )
-from refsast.crosscheck.adapters.uncompared import list_uncompared
+from refsast.crosscheck.adapters.module_call import ModuleCall, call_once, call_static, call_steps
+from refsast.crosscheck.adapters.module_loss import own_score, their_score
+from refsast.crosscheck.adapters.module_reader import ModuleUse, read_module
+from refsast.crosscheck.adapters.module_swap import swap_parameters
+from refsast.crosscheck.adapters.neuron_reading import Reader
+from refsast.crosscheck.adapters.parameter_map import Slots, gather_params, map_parameters
+from refsast.crosscheck.adapters.ties import Tie, make_leaves, make_theirs, pull_back, tie_slots
+from refsast.crosscheck.adapters.uncompared import OWN_LOOP, OWN_LOSS, list_uncompared
 from refsast.crosscheck.case import Answer, Case
 from refsast.crosscheck.implementation import Implementation
 from refsast.model.network import Network
 from refsast.model.params import Params
-from refsast.model.readout import SpikeRate
 
 
 def wrap(
@@ -37,8 +42,13 @@ def wrap(
     names: Slots | None = None,
     enter: Callable[[Tensor], Tensor] | None = None,
     logits: Callable[..., Tensor] | None = None,
+    leave: Callable[[Tensor], Tensor] | None = None,
+    loss: Callable[..., Tensor] | None = None,
+    factor: float = 1.0,
     reset: Callable[[nn.Module], object] | None = None,
+    read: Reader | None = None,
     dtype: torch.dtype = torch.float64,
+    precision: type[np.floating] | None = np.float32,
     name: str = "PyTorch module",
 ) -> Implementation:
     """Return a user's module as an implementation to be checked.
@@ -46,25 +56,39 @@ def wrap(
     Parameters
     ----------
     module : torch.nn.Module
-        Called as ``module(x)``, in the mode (train or eval) that it is in.
+        Called as ``module(x)``, or once per step where its neurons take one step, in the mode
+        (train or eval) that it is in.
     case : Case
         What it should compute.
     names : mapping of str to (int, str), optional
         Which parameter is which: from its name in ``named_parameters`` to a layer's index and "w",
-        "b" or "v", or "w.T" or "v.T" where it is stored as (n_in, n_out). Default: all parameters
-        but single numbers, in their order, which must then have the case's shapes.
+        "b", "v" or another name of `Layer`, or "w.T" or "v.T" where it is stored as (n_in, n_out).
+        Default: as `read` finds them; without it, or where it finds no network of these shapes, all
+        parameters but single numbers, in their order, which must then have the case's shapes.
     enter : callable, optional
-        From x (time, batch, n_0) to what the module takes. Default: x itself. With `enter`, no
-        input gradient is given.
+        From x to what the module takes. Default: x itself. With `enter`, no input gradient is
+        given. x is (time, batch, n_0), or (time, batch, channels, height, width) for images.
     logits : callable, optional
         From what the module returns to logits (batch, classes). Default: the first tensor of
-        it; a tensor of three axes is spikes or potentials (time, batch, n), which are averaged over
-        time and multiplied with the gain of the case's readout, if it has one.
+        it, or the last where potentials are read; one of three axes is (time, batch, n), of which
+        the case's readout is taken.
+    leave : callable, optional
+        From that tensor to (time, batch, n), where it has other axes.
+    loss : callable, optional
+        The user's own, ``loss(output, y)``, of what the module returns, and labels. Default: the
+        adapter puts the case's in, and the report says so.
+    factor : float
+        What the user's loss is multiplied with to be the case's, such as one over the number of
+        steps for a sum over steps.
     reset : callable, optional
         Called with the module before and after it runs, to put its states at rest.
+    read : callable, optional
+        What each submodule is as a neuron.
     dtype : torch.dtype
-        What to compute in. Numbers of a hard case are rounded to single precision on the way in
-        and out, because most libraries' hard spikes are.
+        What to compute in.
+    precision : type or None
+        What numbers of a hard case are rounded to on the way in and out, because most libraries'
+        hard spikes are; None where they are not.
     name : str
         For reports.
 
@@ -77,46 +101,131 @@ def wrap(
     ------
     ValueError
         If parameters are missing, too many or of other shapes, or `dtype` is no other than float32
-        or float64; when it is asked: if the module does not run, drops at random, is batch first,
-        or gives no logits.
+        or float64; when it is asked: if the module does not run, drops at random, normalises by
+        its batch, is batch first, or gives no logits.
     """
     if dtype not in (torch.float32, torch.float64):
         raise ValueError(f"dtype must be torch.float32 or torch.float64, got {dtype}")
-    slots = map_parameters(_parameter_shapes(module, names), case.network, names)
+    if loss is not None and logits is not None:
+        raise ValueError("logits must be left out where loss reads the output, got both")
+    plan = _plan(module, case, names, read, ModuleUse(enter, reset))
+    score = own_score(case, logits, leave) if loss is None else their_score(loss, factor)
 
     def gradient(params: Params, x: Array, y: Integers) -> Answer:
         require_no_dropout(module)
+        require_running_statistics(module)
+        plan.require(x)
         inputs = torch.tensor(x, dtype=dtype, requires_grad=True)
-        with swap_parameters(module, scatter_params(params, slots), dtype):
+        leaves = make_leaves(params, dtype)
+        theirs = make_theirs(leaves, plan.ties)
+        arrays = {key: a.detach().numpy() for key, a in theirs.items()}
+        with swap_parameters(module, arrays, dtype) as own:
             if reset is not None:
                 reset(module)
-            if logits is None:
-                _check_axes(module, inputs, enter, reset)
-            read = _default_logits(case.network, len(x)) if logits is None else logits
-            z = _run_module(module, inputs if enter is None else enter(inputs), read)
-            _require_logits(z, (len(y), case.network.classes))
-            loss = torch.nn.functional.cross_entropy(z.to(dtype), torch.as_tensor(y))
-            loss.backward()
-            own = dict(module.named_parameters())
-            grads = gather_params({key: read_grad(own[key]) for key in slots}, slots)
+            if logits is None and loss is None:
+                _check_axes(module, inputs, plan, reset, leave)
+            value = _run_module(module, inputs, plan, lambda output: score(output, y, len(x)))
+            value.backward()
+            grads = pull_back(leaves, theirs, {key: read_grad(own[key]) for key in theirs})
             if reset is not None:
                 reset(module)
-        return Answer(loss.item(), grads, x=None if enter is not None else read_grad(inputs))
+        return Answer(value.item(), grads, x=read_grad(inputs) if plan.keeps_input else None)
 
+    uncompared = list_uncompared(module, {tie.name for tie in plan.ties}, plan.folded)
+    put_in = {OWN_LOOP: plan.call is call_steps, OWN_LOSS: loss is None}
     return Implementation(
-        round_numbers(gradient, np.float32 if case.hard else None),
+        round_numbers(gradient, precision if case.hard else None),
         name=name,
-        not_compared=list_uncompared(module, slots),
+        not_compared=(*uncompared, *(what for what, is_ours in put_in.items() if is_ours)),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """How a module is to be given parameters and input.
+
+    Attributes
+    ----------
+    ties : tuple of Tie
+        How its parameters follow from ours.
+    call : callable
+        How it is called with x of `shape` in place of n_0.
+    keeps_input : bool
+        Whether its input is x itself, so that the gradient in it is ours.
+    folded : mapping of str to str
+        What is said of parameters that are part of one of ours.
+    steps : int or None
+        How many steps the module runs of one static input.
+    """
+
+    ties: tuple[Tie, ...]
+    call: ModuleCall
+    shape: tuple[int, ...]
+    keeps_input: bool
+    folded: Mapping[str, str]
+    steps: int | None = None
+
+    def __call__(self, module: nn.Module, x: Tensor) -> object:
+        """Return what the module returns of x (time, batch, n_0)."""
+        return self.call(module, x.reshape(*x.shape[:2], *self.shape))
+
+    def require(self, x: Array) -> None:
+        """Refuse an input that changes, where the module shows its first step at every step."""
+        if self.steps not in (None, len(x)):
+            raise ValueError(
+                f"module must run for the {len(x)} steps of x, got {self.steps} steps: give the "
+                "case an x of so many"
+            )
+        if self.call is call_static and (x != x[:1]).any():
+            raise ValueError(
+                "x must be the same at every step for a module that takes one static input, got "
+                "another at a later step"
+            )
+
+
+def _plan(
+    module: nn.Module, case: Case, names: Slots | None, read: Reader | None, use: ModuleUse
+) -> _Plan:
+    network = case.network
+    image, flat = network.image, (network.sizes[0],)
+    shapes = [flat] if image is None else [image, flat]
+    reading = found = failure = None
+    if read is not None and names is None:
+        try:
+            reading, found = read_module(
+                module,
+                case.x,
+                shapes,
+                read,
+                readout=network.readout,
+                loss=network.loss,
+                detach_reset=False,
+                use=use,
+            )
+        except ValueError as error:  # parameters in the order of the case will do, too
+            failure = error
+    if reading is not None and found is not None and reading.network.shapes == network.shapes:
+        keeps = use.enter is None and found.call is not call_static
+        return _Plan(reading.ties, found.call, found.shape, keeps, reading.folded, found.steps)
+    enter = use.enter
+    try:
+        slots = map_parameters(_parameter_shapes(module, names), network, names)
+    except ValueError as error:
+        raise (failure or error) from None
+    call = call_once if enter is None else lambda module, x: module(enter(x))
+    return _Plan(tie_slots(slots), call, shapes[0], enter is None, {})
 
 
 def _check_axes(
     module: nn.Module,
     x: Tensor,
-    enter: Callable[[Tensor], Tensor] | None,
+    plan: _Plan,
     reset: Callable[[nn.Module], object] | None,
+    leave: Callable[[Tensor], Tensor] | None,
 ) -> None:
     """Refuse a module that is batch first; its states are at rest before and after."""
+    if plan.call is call_static or plan.call is call_steps:
+        return  # it does not see the axis of time
     if reset is None:  # states that it keeps must not be touched
         try:
             module = copy.deepcopy(module)
@@ -125,14 +234,15 @@ def _check_axes(
 
     def run(x: Tensor) -> object:
         try:
-            return module(x if enter is None else enter(x))
+            first = first_tensor(plan(module, x))
+            return first if first is None or leave is None else leave(first)
         except (RuntimeError, TypeError, IndexError):
             return None  # what it cannot run on is told when it is run
         finally:
             if reset is not None:
                 reset(module)
 
-    require_time_first(run, x, entered=enter is not None)
+    require_time_first(run, x, entered=not plan.keeps_input)
 
 
 def params_of(module: nn.Module, network: Network, names: Slots | None = None) -> Params:
@@ -153,101 +263,14 @@ def _parameter_shapes(module: nn.Module, names: Slots | None) -> dict[str, tuple
     return {key: shape for key, shape in shapes.items() if shape or names is not None}
 
 
-@contextmanager
-def swap_parameters(
-    module: nn.Module, arrays: Mapping[str, Array], dtype: torch.dtype
-) -> Iterator[None]:
-    """Put arrays in place of a module's parameters, all of it in another dtype; then undo it.
-
-    Parameters
-    ----------
-    module : torch.nn.Module
-        The module.
-    arrays : mapping of ndarray
-        By the names of its parameters; all others keep their values.
-    dtype : torch.dtype
-        Of all floating-point parameters and buffers, and of the input of every submodule that owns
-        one of the named parameters: users' modules may make single precision themselves.
-    """
-    own = dict(module.named_parameters())
-    # Everything that is changed below, to be put back in `finally`.
-    saved = [(p, p.data, p.grad, p.requires_grad) for p in own.values()]
-    buffers = [(each, dict(each._buffers), each.training) for each in module.modules()]
-    owners = {key.rpartition(".")[0] for key in arrays}
-    hooks = []
+def _run_module(
+    module: nn.Module, x: Tensor, plan: _Plan, score: Callable[[object], Tensor]
+) -> Tensor:
+    """The loss that a module gives, or PyTorch's error in one line."""
     try:
-        for key, p in own.items():
-            p.grad = None
-            if key in arrays:
-                # `data`, so that the module keeps its Parameter objects, which optimisers hold.
-                p.data, p.requires_grad = torch.tensor(arrays[key], dtype=dtype), True
-            elif p.is_floating_point():
-                p.data = p.data.to(dtype)
-        for each, named, _ in buffers:
-            each._buffers.update({k: _copy_buffer(dtype, b) for k, b in named.items()})
-        # A module may pass single-precision tensors on, such as its library's hard spikes.
-        for owner in owners:
-            hook = module.get_submodule(owner).register_forward_pre_hook(
-                lambda _, inputs: tuple(_cast_floats(dtype, a) for a in inputs)
-            )
-            hooks.append(hook)
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
-        for p, data, grad, requires_grad in saved:
-            p.grad = None  # its dtype must fit the data, which changes next
-            p.data, p.requires_grad = data, requires_grad
-            p.grad = grad
-        for each, named, training in buffers:
-            each._buffers.clear()
-            each._buffers.update(named)
-            each.training = training
-
-
-def _copy_buffer(dtype: torch.dtype, buffer: Tensor | None) -> Tensor | None:
-    """A copy of a buffer, off the tape, in another dtype if it is floating-point."""
-    if buffer is None:
-        return None
-    copy = buffer.detach().clone()
-    return copy.to(dtype) if copy.is_floating_point() else copy
-
-
-def _cast_floats(dtype: torch.dtype, value: object) -> object:
-    """A floating-point tensor in another dtype; all else as it is."""
-    return value.to(dtype) if isinstance(value, Tensor) and value.is_floating_point() else value
-
-
-def _run_module(module: nn.Module, x: Tensor, read: Callable[..., Tensor]) -> Tensor:
-    """The logits that a module gives, or PyTorch's error in one line."""
-    try:
-        return read(module(x))
+        return score(plan(module, x))
     except (RuntimeError, TypeError, IndexError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        shape = tuple(x.shape)
+        shape = (*x.shape[:2], *plan.shape)
         wanted = f"module must run on an input of shape {shape}, or on what enter= makes of it"
         raise ValueError(f"{wanted}, got: {reason}") from error
-
-
-def _require_logits(z: object, shape: tuple[int, int]) -> None:
-    if not isinstance(z, Tensor):
-        raise ValueError(f"logits must give a tensor, got {type(z).__name__}")
-    if tuple(z.shape) != shape:
-        got = f"got {tuple(z.shape)}: say by logits= how to read them"
-        raise ValueError(f"logits must have shape {shape}, {got}")
-    if z.grad_fn is None:
-        raise ValueError("logits must depend on the parameters, got a tensor without a gradient")
-
-
-def _default_logits(network: Network, steps: int) -> Callable[..., Tensor]:
-    """Return a function that averages outputs over time, if they have a time axis."""
-    gain = network.readout.gain if isinstance(network.readout, SpikeRate) else 1.0
-
-    def logits(output: Tensor | Sequence[Tensor]) -> Tensor:
-        first = output if isinstance(output, Tensor) else output[0]
-        if first.ndim == 3 and len(first) != steps:
-            got = f"got {len(first)} steps: give the case an x of so many"
-            raise ValueError(f"module must run for the {steps} steps of x, {got}")
-        return gain * first.mean(dim=0) if first.ndim == 3 else first
-
-    return logits

@@ -13,13 +13,13 @@ Rule 3: time is counted in steps, ``dt = 1``, so that no time constant is rounde
 # pyright: reportMissingImports=false
 import types
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import torch
-from norse.torch import LIFBoxCell, LIFCell, LIFRecurrentCell
+from norse.torch import LSNN, LIFBoxCell, LIFCell, LIFRecurrentCell, LSNNCell
 from norse.torch.functional import lif, lif_box, reset
 from norse.torch.module.lif import LIF as LIFModule
 from norse.torch.module.snn import SNN, SNNCell, SNNRecurrent, SNNRecurrentCell
@@ -30,14 +30,11 @@ from refsast.crosscheck.adapters import module_wrapper
 from refsast.crosscheck.adapters import torch as plain
 from refsast.crosscheck.adapters.autograd import LayerOutput, autograd_implementation, scales_match
 from refsast.crosscheck.adapters.libraries import norse_lif, norse_lif_box
-from refsast.crosscheck.adapters.module_reader import (
-    NeuronReading,
-    read_case,
-    read_number,
-    refuse_neuron,
-)
+from refsast.crosscheck.adapters.module_reader import ModuleUse, read_case
+from refsast.crosscheck.adapters.neuron_reading import NeuronReading, read_number, refuse_neuron
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.implementation import Implementation, refuse_case
+from refsast.model.glif import Adaptation
 from refsast.model.lif import LIF
 from refsast.model.reset import Subtract, ToZero
 from refsast.model.surrogate import Algebraic, FastSigmoid, Logistic, PiecewiseQuadratic, Surrogate
@@ -198,32 +195,29 @@ def wrap(module: nn.Module, case: Case, **options) -> Implementation:
     ``module(x)`` with x (time, batch, n_0) returns spikes (time, batch, n), alone or first;
     `case_of` gives the case. Options as for `module_wrapper.wrap`.
     """
-    return module_wrapper.wrap(module, case, **{"name": NAME, **options})
+    return module_wrapper.wrap(module, case, **{"name": NAME, "read": _read_neuron, **options})
 
 
-def case_of(
-    module: nn.Module,
-    x: Array,
-    y: Integers,
-    *,
-    gain: float = 1.0,
-    name: str = "Norse module",
-    detach_reset: bool = False,
-) -> Case:
-    """Return the case that a module of linear layers and LIF or LIFBox cells in turn stands for.
+def case_of(module: nn.Module, x: Array, y: Integers, **options) -> Case:
+    """Return the case that a module of LIF, LIFBox or LSNN cells stands for.
 
     Its smooth spike is the one that the method is documented as a step towards. Parameters and
     errors as `module_reader.read_case`.
     """
-    return read_case(module, x, y, _read_neuron, gain=gain, name=name, detach_reset=detach_reset)
+    options = {"name": "Norse module", "use": ModuleUse(options.pop("enter", None)), **options}
+    return read_case(module, x, y, _read_neuron, **options)
+
+
+LSNN_CELLS = LSNNCell, LSNN
+KINDS = LIFCell, LIFModule, LIFBoxCell, *LSNN_CELLS
 
 
 def _read_neuron(module: nn.Module) -> NeuronReading | None:
     """A cell's equation and spike, in single precision as they are; None if it is no neuron."""
     if not isinstance(module, SNN | SNNCell | SNNRecurrent | SNNRecurrentCell):
         return None
-    if type(module) not in (LIFCell, LIFModule, LIFBoxCell):
-        raise refuse_neuron("LIFCell, LIF or LIFBoxCell", module)
+    if type(module) not in KINDS:
+        raise refuse_neuron("LIFCell, LIF, LIFBoxCell, LSNNCell or LSNN", module)
     p = cast(lif.LIFParameters, module.p)
     dt = read_number(module.dt, "dt")
     if read_number(p.v_leak, "v_leak") != 0.0 or read_number(p.v_reset, "v_reset") != 0.0:
@@ -238,8 +232,22 @@ def _read_neuron(module: nn.Module) -> NeuronReading | None:
     else:
         tau_syn_inv = read_number(dt * p.tau_syn_inv, "tau_syn_inv")
         equation = norse_lif(tau_syn_inv, tau_mem_inv, v_th=v_th, dt=1.0)
-    spike = _smooth_counterpart(p.method, read_number(p.alpha, "alpha"))
-    return NeuronReading(equation, spike, hard=True)
+        if isinstance(module, LSNN_CELLS) and equation.synapse is not None:
+            # Its potential sees the current of the step before.
+            equation = replace(equation, synapse=replace(equation.synapse, delayed=True))
+    return NeuronReading(
+        equation,
+        _smooth_counterpart(p.method, read_number(p.alpha, "alpha")),
+        hard=True,
+        adaptation=_read_adaptation(p, dt) if isinstance(module, LSNN_CELLS) else None,
+        takes_sequence=isinstance(module, SNN),
+    )
+
+
+def _read_adaptation(p: Any, dt: float) -> Adaptation:
+    """What raises the threshold: it decays in the step of a spike, too, and so does its rise."""
+    leak = 1.0 - read_number(dt * p.tau_adapt_inv, "tau_adapt_inv")
+    return Adaptation(leak, leak * read_number(p.beta, "beta"))
 
 
 def _smooth_counterpart(method: str, alpha: float) -> Surrogate:

@@ -12,10 +12,11 @@ Rule 3: layers get their ``alpha`` directly; computed from a time constant it wo
 """
 
 # pyright: reportMissingImports=false
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -27,16 +28,20 @@ from refsast.crosscheck.adapters import module_wrapper
 from refsast.crosscheck.adapters import torch as plain
 from refsast.crosscheck.adapters.autograd import LayerOutput, autograd_implementation, scales_match
 from refsast.crosscheck.adapters.libraries import sinabs_lif_from_alpha
-from refsast.crosscheck.adapters.module_reader import (
+from refsast.crosscheck.adapters.module_connections import copy_float64
+from refsast.crosscheck.adapters.module_reader import ModuleUse, read_case
+from refsast.crosscheck.adapters.neuron_reading import (
+    PROGRAM,
+    NeuronNumber,
     NeuronReading,
-    read_case,
+    first_number,
     read_number,
     refuse_neuron,
 )
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.implementation import Implementation, refuse_case
+from refsast.model.glif import Adaptation
 from refsast.model.lif import LIF
-from refsast.model.readout import SpikeRate
 from refsast.model.reset import Subtract, ToZero
 from refsast.model.spike import Spike
 from refsast.model.surrogate import Surrogate
@@ -163,14 +168,19 @@ def wrap(module: nn.Module, case: Case, **options) -> Implementation:
     ``module(x)`` with x (batch, time, n_0), as is usual there, returns spikes of such axes;
     `case_of` gives the case. Options as for `module_wrapper.wrap`.
     """
-    gain = case.network.readout.gain if isinstance(case.network.readout, SpikeRate) else 1.0
+    spike: Any = case.network.neurons[0].spike
     defaults = {
-        "enter": lambda x: x.transpose(0, 1),
-        "logits": lambda s: gain * s.mean(dim=1),
+        "enter": _swap_axes,
+        "leave": lambda s: s.transpose(0, 1) if s.ndim > 2 else s,
         "reset": reset_states,
         "name": NAME,
+        "read": partial(_read_neuron, spike=spike),
     }
     return module_wrapper.wrap(module, case, **{**defaults, **options})
+
+
+def _swap_axes(x: Tensor) -> Tensor:
+    return x.transpose(0, 1)
 
 
 def reset_states(module: nn.Module) -> None:
@@ -181,56 +191,102 @@ def reset_states(module: nn.Module) -> None:
                 each.register_buffer(key, torch.zeros(0))
 
 
-def case_of(
-    module: nn.Module,
-    x: Array,
-    y: Integers,
-    *,
-    spike: Surrogate,
-    gain: float = 1.0,
-    name: str = "Sinabs module",
-    detach_reset: bool = False,
-) -> Case:
-    """Return the case that a module of linear layers and Sinabs's LIF in turn stands for.
+def case_of(module: nn.Module, x: Array, y: Integers, *, spike: Surrogate, **options) -> Case:
+    """Return the case that a module of Sinabs's LIF, ALIF or IAF layers stands for.
 
     Parameters and errors as `module_reader.read_case`, and `spike`: what ``spike_fn`` computes or,
     if that is ``SingleSpike``, what ``surrogate_grad_fn`` is the derivative of. None of the
-    library's own is of our families.
+    library's own is of our families. Time constants are parameters of the library's: what is
+    compared is the leak that follows from them, and what it scales.
     """
-    return read_case(
-        module,
-        x,
-        y,
-        partial(_read_neuron, spike=spike),
-        gain=gain,
-        name=name,
-        detach_reset=detach_reset,
-    )
+    use = ModuleUse(options.pop("enter", _swap_axes), reset_states)
+    read = partial(_read_neuron, spike=spike)
+    return read_case(module, x, y, read, **{"name": "Sinabs module", "use": use, **options})
+
+
+KINDS = (layers.LIF, layers.LIFSqueeze, layers.IAF, layers.IAFSqueeze, layers.ALIF)
 
 
 def _read_neuron(module: nn.Module, spike: Surrogate) -> NeuronReading | None:
     """The equation and spike of a layer; None if it has no neurons."""
     if not isinstance(module, layers.StatefulLayer):
         return None
-    if type(module) is not layers.LIF:
-        raise refuse_neuron("sinabs.layers.LIF", module)
-    if module.min_v_mem is not None:
-        raise ValueError(f"min_v_mem must be None, got {module.min_v_mem}: check a copy without")
-    if module.spike_fn in (activation.MultiSpike, activation.MaxSpike):
+    if type(module) not in KINDS:
+        raise refuse_neuron("LIF, LIFSqueeze, IAF, IAFSqueeze or ALIF of sinabs.layers", module)
+    layer: Any = module
+    threshold = _require_plain(layer)
+    adapts, current = isinstance(layer, layers.ALIF), layer.alpha_syn_calculated is not None
+    equation = sinabs_lif_from_alpha(
+        first_number(layer.alpha_mem_calculated),
+        first_number(layer.alpha_syn_calculated) if current else None,
+        threshold,
+        type(layer.reset_fn).__name__,
+        norm_input=False,
+    )
+    # What is learned scales the input, too: by `input_scale`, not by the synapse.
+    synapse = None if equation.synapse is None else Synapse(equation.synapse.leak)
+    numbers = {"leak": _read_leak(layer, "mem"), "synapse_leak": _read_leak(layer, "syn")}
+    return NeuronReading(
+        replace(equation, synapse=synapse),
+        spike,
+        layer.spike_fn is activation.SingleSpike,
+        {name: number for name, number in numbers.items() if number is not None},
+        adaptation=_read_adaptation(layer) if adapts else None,
+        input_scale=partial(_input_scale, norm=layer.norm_input, current=current),
+        takes_sequence=True,
+    )
+
+
+def _require_plain(layer: Any) -> float:
+    """The threshold at rest; a ValueError where a layer does what no network does."""
+    adapts = isinstance(layer, layers.ALIF)
+    threshold = read_number(layer.b0 if adapts else layer.spike_threshold, "spike_threshold")
+    if layer.min_v_mem is not None:
+        raise ValueError(f"min_v_mem must be None, got {layer.min_v_mem}: check a copy without")
+    if layer.spike_fn in (activation.MultiSpike, activation.MaxSpike):
         raise ValueError(
             "spike_fn must give at most one spike per step, got MultiSpike or MaxSpike: "
             "check a copy with SingleSpike"
         )
-    if module.reset_fn not in (activation.MembraneReset(), activation.MembraneSubtract()):
+    subtract = activation.MembraneSubtract(threshold if adapts else None)
+    if layer.reset_fn not in (activation.MembraneReset(), subtract):
+        rest = ", of the threshold at rest" if adapts else ""
+        wanted = f"MembraneReset() or {subtract}{rest}"
+        raise ValueError(f"reset_fn must be {wanted}, got {layer.reset_fn}: {PROGRAM}")
+    if adapts and layer.alpha_syn_calculated is not None and layer.norm_input:
         raise ValueError(
-            f"reset_fn must be MembraneReset() or MembraneSubtract(), got {module.reset_fn}"
+            "norm_input must be False in ALIF with tau_syn, whose current it scales again at every "
+            f"step, got True: {PROGRAM}"
         )
-    alpha_syn = module.alpha_syn_calculated
-    equation = sinabs_lif_from_alpha(
-        read_number(module.alpha_mem_calculated, "alpha_mem"),
-        None if alpha_syn is None else read_number(alpha_syn, "alpha_syn"),
-        read_number(module.spike_threshold, "spike_threshold"),
-        type(module.reset_fn).__name__,
-        module.norm_input,
-    )
-    return NeuronReading(equation, spike, module.spike_fn is activation.SingleSpike)
+    return threshold
+
+
+def _read_leak(layer: Any, kind: str) -> NeuronNumber | None:
+    """A leak, which a layer learns by itself or by its time constant; None if it has none."""
+    learned = getattr(layer, f"{'alpha' if layer.train_alphas else 'tau'}_{kind}", None)
+    constant = isinstance(layer, layers.IAF) and kind == "mem"
+    if constant or not isinstance(learned, nn.Parameter):
+        return None
+    if layer.train_alphas:
+        return NeuronNumber(copy_float64(learned), f"alpha_{kind}")
+    return NeuronNumber(_decay(learned), f"tau_{kind}", lambda leak: -1.0 / torch.log(leak))
+
+
+def _decay(tau: Tensor) -> Array:
+    """The leak of a time constant, in double precision."""
+    return np.exp(-1.0 / copy_float64(tau))
+
+
+def _input_scale(ours: Mapping[str, Tensor], *, norm: bool, current: bool) -> Tensor:
+    """What multiplies the input: the leak of the current, and one minus that of the potential."""
+    scale = 1.0 - ours["leak"] if norm else torch.ones((), dtype=torch.float64)
+    return scale * ours["synapse_leak"] if current else scale
+
+
+def _read_adaptation(layer: Any) -> Adaptation:
+    """What raises the threshold."""
+    learned = layer.alpha_adapt if layer.train_alphas else layer.tau_adapt
+    if learned.numel() != 1:
+        raise ValueError(f"tau_adapt must be one number, got {learned.numel()}: {PROGRAM}")
+    leak = float(copy_float64(learned) if layer.train_alphas else _decay(learned))
+    return Adaptation(leak, (1.0 - leak) * read_number(layer.adapt_scale, "adapt_scale"))

@@ -1,4 +1,4 @@
-"""snnTorch: its `Leaky` neurons, as implementations to be checked; modules of `Synaptic`, too.
+"""snnTorch: its `Leaky` neurons, as implementations to be checked; modules of others, too.
 
 `libraries.snntorch_leaky` is their equation: the reset is computed anew from the potential of the
 step before, and always detached. At the first step that is the potential 0. A hard spike is 0
@@ -11,10 +11,10 @@ Rule 2: the library's surrogates return single precision, whatever they are give
 """
 
 # pyright: reportMissingImports=false
-import inspect
 from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
+from typing import Any
 
 import numpy as np
 import snntorch
@@ -30,20 +30,13 @@ from refsast.crosscheck.adapters.autograd import (
     autograd_implementation,
     make_stepwise_population,
 )
-from refsast.crosscheck.adapters.libraries import snntorch_leaky, snntorch_synaptic
-from refsast.crosscheck.adapters.module_reader import (
-    NeuronReading,
-    read_case,
-    read_number,
-    refuse_neuron,
-)
+from refsast.crosscheck.adapters.module_reader import ModuleUse, read_case
+from refsast.crosscheck.adapters.snntorch_neurons import SpikeFunction, read_neuron
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.implementation import Implementation, refuse_case
 from refsast.model.lif import LIF
 from refsast.model.reset import NoReset, Subtract, ToZero
 from refsast.model.surrogate import Arctan, FastSigmoid, Logistic, Surrogate
-
-SpikeFunction = Callable[[Tensor], Tensor]
 
 NAME = f"snnTorch {version('snntorch')}"
 
@@ -182,11 +175,24 @@ def _library_surrogate(neuron: LIF) -> SpikeFunction:
 def wrap(module: nn.Module, case: Case, **options) -> Implementation:
     """Return a user's module of snnTorch's neurons as an implementation.
 
-    ``module(x)`` with x (time, batch, n_0) returns spikes (time, batch, n), alone or first;
-    `case_of` gives the case. Options as for `module_wrapper.wrap`. For a module that takes one
-    image and shows it at every step: ``enter=lambda x: x[0]``.
+    ``module(x)`` returns spikes (time, batch, n), alone or first; one that takes a single step
+    (``init_hidden=True``, without a loop) is called once per step, and what it returns is stacked;
+    one that takes a single image and shows it at every step is given the first. `case_of` gives the
+    case. Options as for `module_wrapper.wrap`.
     """
-    return module_wrapper.wrap(module, case, **{"reset": reset_states, "name": NAME, **options})
+    spike: Any = case.network.neurons[0].spike
+    read = partial(read_neuron, spike=spike)
+    precision = np.float32 if any(map(_rounds, module.modules())) else None
+    defaults = {"reset": reset_states, "name": NAME, "read": read, "precision": precision}
+    return module_wrapper.wrap(module, case, **{**defaults, **options})
+
+
+def _rounds(module: nn.Module) -> bool:
+    """Whether a module is a neuron whose spikes are single precision, whatever it is given."""
+    if not isinstance(module, snntorch.SpikingNeuron):
+        return False
+    with torch.no_grad():
+        return module.spike_grad(torch.zeros(1, dtype=torch.float64)).dtype != torch.float64
 
 
 def reset_states(module: nn.Module) -> None:
@@ -198,63 +204,15 @@ def reset_states(module: nn.Module) -> None:
 
 
 def case_of(
-    module: nn.Module,
-    x: Array,
-    y: Integers,
-    *,
-    spike: Surrogate | None = None,
-    gain: float = 1.0,
-    name: str = "snnTorch module",
-    detach_reset: bool = False,
+    module: nn.Module, x: Array, y: Integers, *, spike: Surrogate | None = None, **options
 ) -> Case:
-    """Return the case that a module of ``nn.Linear`` and ``Leaky`` or ``Synaptic`` stands for.
+    """Return the case that a module of snnTorch's neurons stands for.
 
-    Parameters and errors as `module_reader.read_case`, and `spike`: what a ``spike_grad`` of the
-    user's own computes, which is taken to be smooth forward, too. Default: the library's surrogate
-    is read from the neuron, hard forward.
+    Of `Leaky`, `Synaptic`, `RLeaky`, `RSynaptic` or `Alpha`, with what they learn. Parameters and
+    errors as `module_reader.read_case`, and `spike`: what a ``spike_grad`` of the user's own
+    computes, or, if that is a step, what its gradient is the derivative of. Default: the library's
+    surrogate is read from the neuron, hard forward.
     """
-    read = partial(_read_neuron, spike=spike)
-    return read_case(module, x, y, read, gain=gain, name=name, detach_reset=detach_reset)
-
-
-def _read_neuron(module: nn.Module, spike: Surrogate | None) -> NeuronReading | None:
-    """The equation and spike of a `Leaky` or `Synaptic`; None if it is no neuron."""
-    if not isinstance(module, snntorch.SpikingNeuron):
-        return None
-    kinds = snntorch.Leaky, snntorch.Synaptic
-    if not isinstance(module, kinds) or type(module) not in kinds:  # none derived from them
-        raise refuse_neuron("snntorch.Leaky or Synaptic", module)
-    graded = read_number(module.graded_spikes_factor, "graded_spikes_factor")
-    if module.inhibition or module.state_quant or graded != 1.0:
-        raise ValueError(
-            "neurons must have no inhibition, state_quant or graded spikes, got one: "
-            "check a copy without"
-        )
-    settings = (
-        _read_leak(module.beta, "beta"),
-        read_number(module.threshold, "threshold"),
-        module.reset_mechanism,
-        module.reset_delay,
-    )
-    if isinstance(module, snntorch.Synaptic):
-        equation = snntorch_synaptic(_read_leak(module.alpha, "alpha"), *settings)
-    else:
-        equation = snntorch_leaky(*settings)
-    hard = spike is None
-    return NeuronReading(equation, _read_surrogate(module.spike_grad) if hard else spike, hard)
-
-
-def _read_leak(value: object, name: str) -> float:
-    """A leak as it acts: the library clips it to [0, 1] in every step."""
-    return min(max(read_number(value, name), 0.0), 1.0)
-
-
-def _read_surrogate(function: SpikeFunction) -> Surrogate:
-    """The family and slope of one of the library's surrogates, which are closures."""
-    maker = getattr(function, "__qualname__", "").partition(".")[0]
-    family = {"atan": Arctan, "sigmoid": Logistic, "fast_sigmoid": FastSigmoid}.get(maker)
-    if family is None or getattr(function, "__module__", "") != theirs.__name__:
-        wanted = "spike_grad must be atan, sigmoid or fast_sigmoid of snnTorch, or known by spike="
-        raise ValueError(f"{wanted}, got {maker or repr(function)}")
-    enclosed = inspect.getclosurevars(function).nonlocals
-    return family(float(enclosed.get("alpha", enclosed.get("slope"))))
+    read, enter = partial(read_neuron, spike=spike), options.pop("enter", None)
+    options = {"name": "snnTorch module", "use": ModuleUse(enter, reset_states), **options}
+    return read_case(module, x, y, read, **options)

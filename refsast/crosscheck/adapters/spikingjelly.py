@@ -9,7 +9,7 @@ Rule 2: nodes show no potentials before the reset; adjoints are read from the in
 
 # pyright: reportMissingImports=false
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 
 import torch
@@ -30,9 +30,11 @@ from refsast.crosscheck.adapters.autograd import (
     scales_match,
 )
 from refsast.crosscheck.adapters.libraries import spikingjelly_lif
-from refsast.crosscheck.adapters.module_reader import (
+from refsast.crosscheck.adapters.module_connections import copy_float64
+from refsast.crosscheck.adapters.module_reader import ModuleUse, read_case
+from refsast.crosscheck.adapters.neuron_reading import (
+    NeuronNumber,
     NeuronReading,
-    read_case,
     read_number,
     refuse_neuron,
 )
@@ -160,27 +162,24 @@ def library_spike(neuron: LIF, *, hard: bool) -> Callable[[Tensor], Tensor]:
 def wrap(module: nn.Module, case: Case, **options) -> Implementation:
     """Return a user's module of SpikingJelly's neurons as an implementation.
 
-    ``module(x)`` with x (time, batch, n_0) returns spikes (time, batch, n), alone or first;
-    `case_of` gives the case. Options as for `module_wrapper.wrap`.
+    ``module(x)`` returns spikes (time, batch, n), alone or first, or their mean over time. One that
+    takes a single step (step mode "s") is called once per step; one that takes a single image and
+    shows it at every step is given the first. `case_of` gives the case. Options as for
+    `module_wrapper.wrap`.
     """
-    return module_wrapper.wrap(module, case, **{"reset": reset_net, "name": NAME, **options})
+    defaults = {"reset": reset_net, "name": NAME, "read": _read_neuron, "precision": None}
+    return module_wrapper.wrap(module, case, **{**defaults, **options})
 
 
-def case_of(
-    module: nn.Module,
-    x: Array,
-    y: Integers,
-    *,
-    gain: float = 1.0,
-    name: str = "SpikingJelly module",
-    detach_reset: bool = False,
-) -> Case:
-    """Return the case that a module of linear layers and LIF, PLIF or IF nodes in turn stands for.
+def case_of(module: nn.Module, x: Array, y: Integers, **options) -> Case:
+    """Return the case that a module of LIF, PLIF or IF nodes stands for.
 
     Potentials are counted from ``v_reset``, to which such nodes decay and at which they start.
     Parameters and errors as `module_reader.read_case`.
     """
-    return read_case(module, x, y, _read_neuron, gain=gain, name=name, detach_reset=detach_reset)
+    enter = options.pop("enter", None)
+    options = {"name": "SpikingJelly module", "use": ModuleUse(enter, reset_net), **options}
+    return read_case(module, x, y, _read_neuron, **options)
 
 
 def _read_neuron(module: nn.Module) -> NeuronReading | None:
@@ -189,13 +188,32 @@ def _read_neuron(module: nn.Module) -> NeuronReading | None:
         return None
     if type(module) not in (nodes.LIFNode, nodes.ParametricLIFNode, nodes.IFNode):
         raise refuse_neuron("LIFNode, ParametricLIFNode or IFNode", module)
-    tau, decay_input = math.inf, False  # an IFNode
+    tau, decay_input, numbers = math.inf, False, {}  # an IFNode
     if isinstance(module, nodes.LIFNode):
         tau, decay_input = read_number(module.tau, "tau"), module.decay_input
     elif isinstance(module, nodes.ParametricLIFNode):
-        tau, decay_input = 1.0 + math.exp(-read_number(module.w, "w")), module.decay_input
-    equation = spikingjelly_lif(tau, decay_input, module.v_threshold, module.v_reset)
-    return NeuronReading(equation, *_read_surrogate(module.surrogate_function))
+        decay_input = module.decay_input
+        # 1 / tau is the sigmoid of w, so that the leak, 1 - 1 / tau, is that of -w.
+        tau = 1.0 + math.exp(-read_number(module.w, "w"))
+        numbers = {
+            "leak": NeuronNumber(-copy_float64(module.w).reshape(()), "w", torch.neg, sigmoid=True)
+        }
+    constant = decay_input and not numbers
+    equation = spikingjelly_lif(tau, constant, module.v_threshold, module.v_reset)
+    spike, hard = _read_surrogate(module.surrogate_function)
+    return NeuronReading(
+        equation,
+        spike,
+        hard,
+        numbers,
+        input_scale=_input_share if numbers and decay_input else None,
+        takes_sequence=module.step_mode == "m",
+    )
+
+
+def _input_share(ours: Mapping[str, Tensor]) -> Tensor:
+    """What the input of a node with a learned leak is multiplied with, 1 / tau."""
+    return torch.sigmoid(-ours["leak"])
 
 
 def _read_surrogate(function: object) -> tuple[Surrogate, bool]:

@@ -1,20 +1,27 @@
-"""PyTorch: plain modules written from the equations; the smooth spikes of tensors."""
+"""PyTorch: plain modules written from the equations; a function of the user's; smooth spikes."""
 
 # pyright: reportMissingImports=false, reportPrivateImportUsage=false
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from refsast.arrays import Array, Integers
 from refsast.crosscheck.adapters import equations
 from refsast.crosscheck.adapters.autograd import (
     Cell,
     autograd_implementation,
     make_stepwise_population,
+    read_grad,
 )
-from refsast.crosscheck.case import Case
+from refsast.crosscheck.adapters.parameter_map import Slots, gather_params, map_parameters
+from refsast.crosscheck.adapters.ties import make_leaves, make_theirs, pull_back, tie_slots
+from refsast.crosscheck.case import Answer, Case
 from refsast.crosscheck.implementation import Implementation
 from refsast.model.lif import LIF
+from refsast.model.network import Network
+from refsast.model.params import Params
 from refsast.model.spike import Spike
 
 Function = Callable[[Tensor], Tensor]
@@ -33,6 +40,73 @@ def factory(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
 def single(case: Case) -> Implementation:
     """Return `factory` in single precision."""
     return factory(case, torch.float32)
+
+
+def wrap(
+    loss: Callable[..., Tensor],
+    case: Case,
+    tensors: Mapping[str, Tensor],
+    *,
+    names: Slots | None = None,
+    dtype: torch.dtype = torch.float64,
+    name: str = "PyTorch function",
+) -> Implementation:
+    """Return a user's function of tensors as an implementation to be checked.
+
+    For networks that are no modules, as in the spytorch tutorials; a module goes to
+    `module_wrapper.wrap`.
+
+    Parameters
+    ----------
+    loss : callable
+        ``loss(tensors, x, y)``: the loss of a batch, the case's; `tensors` by the names of those
+        given here, `x` of shape (time, batch, n_0) and `y` integer labels.
+    case : Case
+        What it should compute.
+    tensors : mapping of str to tensor
+        The user's parameters, for names and shapes; nothing is written into them.
+    names : mapping of str to (int, str), optional
+        Which tensor is which parameter: to a layer's index and "w", "b", "v", "leak" and so on, or
+        "w.T" or "v.T" where it is stored as (n_in, n_out). Default: in their order, which must then
+        have the case's shapes.
+    dtype : torch.dtype
+        What to compute in.
+    name : str
+        For reports.
+
+    Returns
+    -------
+    Implementation
+        With the input gradient, without states.
+
+    Raises
+    ------
+    ValueError
+        If tensors are missing, too many, or of other shapes.
+    """
+    shapes = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
+    ties = tie_slots(map_parameters(shapes, case.network, names))
+
+    def gradient(params: Params, x: Array, y: Integers) -> Answer:
+        leaves = make_leaves(params, dtype)
+        own = {key: a.detach().requires_grad_() for key, a in make_theirs(leaves, ties).items()}
+        inputs = torch.tensor(x, dtype=dtype, requires_grad=True)
+        value = loss({key: own[key] for key in shapes}, inputs, torch.as_tensor(y))
+        value.backward()
+        theirs = make_theirs(leaves, ties)
+        grads = pull_back(leaves, theirs, {key: read_grad(own[key]) for key in theirs})
+        return Answer(value.item(), grads, x=read_grad(inputs))
+
+    return Implementation(gradient, name=name)
+
+
+def params_of(
+    tensors: Mapping[str, Tensor], network: Network, names: Slots | None = None
+) -> Params:
+    """Return copies of a user's tensors as parameters of a network; `names` is as for `wrap`."""
+    arrays = {key: a.detach().cpu().numpy().astype(np.float64) for key, a in tensors.items()}
+    slots = map_parameters({key: a.shape for key, a in arrays.items()}, network, names)
+    return gather_params(arrays, slots)
 
 
 def cell_factory(case: Case, neuron: LIF) -> Callable[[], Cell]:

@@ -20,6 +20,7 @@ from refsast.model.glif_step import State, glif_step, start_state
 from refsast.model.network import Network
 from refsast.model.objective import objective
 from refsast.model.params import Layer, Params, map_params, param_arrays, replace_arrays
+from refsast.model.readout import read_layer
 from refsast.model.spike import Spike, first_derivative, heaviside
 from refsast.model.unroll import layer_currents
 
@@ -48,7 +49,7 @@ class Plan:
     layers: tuple[LayerPlan, ...]
     # ``(case, case) -> case``: the question as the implementation takes it.
     enter: Callable[[Array], Array]
-    # ``(network, params, states of the last layer, its output, y) -> loss``.
+    # ``(network, params, states of the last layer, what is read of it, y) -> loss``.
     objective: Callable[[Network, Params, Sequence[State], Array, Integers], Array]
     # ``(case, answer, parts) -> answer``, applied last; `parts` as in `Run`.
     finish: Callable[[Case, Answer, Mapping[tuple[int, str], Array]], Answer]
@@ -137,7 +138,9 @@ def run_plan(case: Case, plan: Plan) -> Run:
         earlier.append(rules.emit(states[1:]))
         us.append([state.u for state in states[1:]])
         ss.append([state.s for state in states[1:]])
-    loss = plan.objective(network, params, states[1:], earlier[-1], case.y)
+    u = np.stack([state.u for state in states[1:]])
+    read = read_layer(network.readout, u, earlier[-1])
+    loss = plan.objective(network, params, states[1:], read, case.y)
     return Run(loss, params, x, us, ss, parts)
 
 

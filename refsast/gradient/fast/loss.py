@@ -3,6 +3,8 @@
 Every function raises a ValueError that names the argument whose shape, dtype or number is wrong.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -10,11 +12,12 @@ from refsast.arrays import Array, as_array, is_positive_int, require_floats, req
 from refsast.gradient.fast.inputs import matmul_over_time
 from refsast.gradient.fast.network import backward_chunks, param_grads, require_finite, run_forward
 from refsast.gradient.fast.records import ForwardPass, LossGrad, Problem
+from refsast.model.glif import as_glif
 from refsast.model.loss import loss_and_cotangent as cross_entropy_back
 from refsast.model.network import Network, replace_spikes
 from refsast.model.objective import objective_back
 from refsast.model.params import Params, layer_arrays, map_params
-from refsast.model.readout import pooled_back
+from refsast.model.readout import MeanPotential, pooled_back
 from refsast.model.spike import heaviside
 from refsast.model.validation import validate_input, validate_labels, validate_params
 from refsast.spikes import Spikes
@@ -193,13 +196,21 @@ def validate(
     if dense_above is not None:
         require_fraction(dense_above, "dense_above")
     y = validate_labels(y, batch, network.classes)
+    if isinstance(network.readout, MeanPotential):  # of a `GLIF` all states are kept
+        network, surrogate = _make_last_general(network), _make_last_general(surrogate)
     return params, Problem(network, surrogate, x, y, min(checkpoint or time, time), dense_above)
+
+
+def _make_last_general(network: Network) -> Network:
+    """The network with the neurons of its last layer as a `GLIF`."""
+    *others, last = network.neurons
+    return replace(network, neuron=(*others, as_glif(last)))
 
 
 def loss_and_cotangent(forward_pass: ForwardPass) -> tuple[Array, LossGrad]:
     """Return the loss of a run, and what it depends on, in the dtype of the run."""
     problem, params, dtype = forward_pass.problem, forward_pass.params, forward_pass.pooled.dtype
-    if forward_pass.last_spikes is None:
+    if forward_pass.read is None:
         loss, g = cross_entropy_back(forward_pass.logits, problem.y)
         time, readout = problem.x.shape[0], problem.network.readout
         pooled, grads = pooled_back(readout, params, forward_pass.pooled, g.astype(dtype), time)
@@ -209,10 +220,11 @@ def loss_and_cotangent(forward_pass: ForwardPass) -> tuple[Array, LossGrad]:
         loss, g, readout = objective_back(
             problem.network,
             map_params(lambda a: a.astype(wide), params),
-            forward_pass.last_spikes.astype(wide),
+            forward_pass.read.astype(wide),
             problem.y,
         )
-        found = LossGrad(map_params(lambda a: a.astype(dtype), readout), spikes=g.astype(dtype))
+        layer = map_params(lambda a: a.astype(dtype), readout)
+        found = LossGrad(layer, read=g.astype(dtype))
     if not np.isfinite(loss):
         require_finite(problem, params)
     return loss, found

@@ -34,6 +34,7 @@ from refsast.model.glif import GLIF
 from refsast.model.glif_step import State
 from refsast.model.objective import is_usual
 from refsast.model.params import Layer, Params, layer_arrays, param_arrays, replace_arrays
+from refsast.model.readout import MeanPotential, Readout
 from refsast.model.unroll import connection_grads, layer_currents
 from refsast.model.validation import validate_params
 from refsast.spikes import Spikes
@@ -55,7 +56,7 @@ def run_forward(
     pooled = np.zeros((batch, network.sizes[-1]), dtype)
     usual = is_usual(network)
     alpha = problem.alpha(dtype) if usual else None
-    checkpoints, given, saved, last_spikes = [], inputs, (), []
+    checkpoints, given, saved, read = [], inputs, (), []
     for steps in problem.chunks:
         inputs = given or problem.inputs(steps, dtype)
         checkpoints.append(states)
@@ -63,10 +64,17 @@ def run_forward(
         if alpha is not None:
             pooled += np.einsum("t,tbn->bn", alpha[steps], saved[-1].s)
         else:
-            last_spikes.append(saved[-1].s)
+            read.append(_read_chunk(network.readout, saved[-1]))
     assert inputs is not None  # there is at least one step
-    last = None if usual else np.concatenate(last_spikes)
+    last = None if usual else np.concatenate(read)
     return ForwardPass(problem, params, checkpoints, saved, inputs, pooled, last)
+
+
+def _read_chunk(readout: Readout, saved: Saved) -> Array:
+    """What the readout reads of the last layer; `validate` has seen to its being a `GLIF`."""
+    if isinstance(readout, MeanPotential) and isinstance(saved, SavedStates):
+        return np.stack([state.u for state in saved.states[1:]])
+    return saved.s
 
 
 def _run_chunk(
@@ -138,7 +146,7 @@ def backward_chunks(
     forward pass saved is overwritten.
     """
     problem, params = forward_pass.problem, forward_pass.params
-    cotangents = _spike_cotangents(forward_pass, g)
+    cotangents = _last_cotangents(forward_pass, g)
     later: Sequence[Array | State | None] = [None] * len(forward_pass.saved)
     for i, steps in reversed(list(enumerate(problem.chunks))):
         inputs, saved = forward_pass.inputs, forward_pass.saved
@@ -152,10 +160,10 @@ def backward_chunks(
         yield chunk
 
 
-def _spike_cotangents(forward_pass: ForwardPass, g: LossGrad) -> Callable[[int], Array]:
-    """What the spikes of the last layer receive at a step."""
-    if g.spikes is not None:
-        return g.spikes.__getitem__
+def _last_cotangents(forward_pass: ForwardPass, g: LossGrad) -> Callable[[int], Array]:
+    """What is read of the last layer receives at a step."""
+    if g.read is not None:
+        return g.read.__getitem__
     in_pooled = g.pooled
     assert in_pooled is not None
     alpha = forward_pass.problem.alpha(in_pooled.dtype)  # pooled = sum_t alpha_t s_t
@@ -214,7 +222,10 @@ def _backward_layer(
     if isinstance(saved, SavedStates):
         neuron: Any = problem.surrogate.neurons[i]
         spike = problem.network.neurons[i].spike
-        whole = backward_glif(neuron, layer, saved.states, g, later, spike)
+        g_u = None
+        if isinstance(problem.network.readout, MeanPotential) and i == len(chunk.saved) - 1:
+            g, g_u = np.zeros_like(saved.s), g
+        whole = backward_glif(neuron, layer, saved.states, g, later, spike, g_u)
         learned = whole.learned
         if "start" in learned and chunk.steps.start > 0:  # the start is that of the first chunk
             learned = {**learned, "start": np.zeros_like(learned["start"])}

@@ -90,8 +90,8 @@ class ForwardPass:
         The input of the last chunk.
     pooled : (batch, n) array
         ``sum_t alpha_t s_t`` of the last layer, where the loss needs no more of it.
-    last_spikes : (time, batch, n) array, or None
-        All spikes of the last layer, for other losses.
+    read : (time, batch, n) array, or None
+        All that is read of the last layer, its spikes or potentials, for other losses.
     """
 
     problem: Problem
@@ -100,7 +100,7 @@ class ForwardPass:
     saved: tuple[Saved, ...]
     inputs: Inputs
     pooled: Array
-    last_spikes: Array | None = None
+    read: Array | None = None
 
     @property
     def logits(self) -> Array:
@@ -113,13 +113,13 @@ class ForwardPass:
 class LossGrad:
     """What the loss hands down: the gradient of the readout's parameters, and one cotangent.
 
-    That of `pooled`, (batch, n), or, for losses that need more than that, of all spikes of the last
-    layer, (time, batch, n).
+    That of `pooled`, (batch, n), or, for losses that need more than that, of all that is read of
+    the last layer, (time, batch, n).
     """
 
     readout: Params
     pooled: Array | None = None
-    spikes: Array | None = None
+    read: Array | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,6 +17,7 @@ from refsast.model.network import Network
 from refsast.model.objective import objective, step_logits
 from refsast.model.params import Params
 from refsast.model.readout import (
+    Direct,
     LastPotential,
     LeakyReadout,
     LinearReadout,
@@ -75,7 +76,7 @@ def _set_readout(name: str) -> Change:
 def _other_potential(kind: Any) -> Change:
     def swap(network: Network, case: Case, value: float) -> Network | None:
         readout = network.readout
-        if isinstance(readout, SpikeRate):
+        if isinstance(readout, Direct):
             return None
         leak = getattr(readout, "leak", 0.0)
         return replace(network, readout=kind(readout.n_out, leak))
@@ -85,7 +86,7 @@ def _other_potential(kind: Any) -> Change:
 
 def _rates_read(network: Network, case: Case, value: float) -> Network | None:
     readout = network.readout
-    if isinstance(readout, SpikeRate | LinearReadout):
+    if isinstance(readout, Direct | LinearReadout):
         return None
     return replace(network, readout=LinearReadout(readout.n_out))
 

@@ -1,0 +1,134 @@
+"""How a module is to be called: with all steps at once, step by step, or with one static input.
+
+Rule 1: it is called as its neurons show that it wants to be: once per step where each is called
+        once, and with one input where the module runs a loop over time around them itself.
+"""
+
+# pyright: reportMissingImports=false, reportPrivateImportUsage=false
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from refsast.crosscheck.adapters.module_trace import Call, ModuleTrace, trace_module
+
+ModuleCall: TypeAlias = Callable[[nn.Module, Tensor], object]  # from x (time, batch, ...)
+ERRORS = (RuntimeError, TypeError, IndexError, AttributeError)
+
+
+@dataclass(frozen=True, eq=False)
+class FoundCall:
+    """How a module is to be called, and what it did when it was.
+
+    Attributes
+    ----------
+    call : callable
+        ``call(module, x)`` with x (time, batch, *shape).
+    shape : tuple of int
+        Of a recording's input at one step, as the module wants it.
+    steps : int or None
+        How many steps it runs of one static input; None if it takes all steps.
+    trace : ModuleTrace
+        What it did.
+    """
+
+    call: ModuleCall
+    shape: tuple[int, ...]
+    steps: int | None
+    trace: ModuleTrace
+
+
+def call_once(module: nn.Module, x: Tensor) -> object:
+    """Call a module with all steps."""
+    return module(x)
+
+
+def call_static(module: nn.Module, x: Tensor) -> object:
+    """Call a module with one input, which it shows at every step itself."""
+    return module(x[0])
+
+
+def call_steps(module: nn.Module, x: Tensor) -> object:
+    """Call a module once per step, and stack what it returns over time."""
+    return _stack([module(step) for step in x])
+
+
+def _stack(outputs: Sequence[Any]) -> Any:
+    """The outputs of all steps, joined place by place."""
+    if isinstance(outputs[0], Tensor):
+        return torch.stack(list(outputs))
+    return tuple(_stack(each) for each in zip(*outputs, strict=True))
+
+
+def find_call(
+    module: nn.Module,
+    x: Tensor,
+    shapes: Sequence[tuple[int, ...]],
+    neurons: Collection[str],
+    *,
+    takes_sequence: bool,
+    enter: Callable[[Tensor], Tensor] | None = None,
+    reset: Callable[[nn.Module], object] | None = None,
+) -> FoundCall:
+    """Return how to call a module, from what it does.
+
+    `x` is (time, batch, n) and `shapes` are those that it may have in the place of n. Raises
+    ValueError where the module runs on nothing of it.
+    """
+    first: Exception | None = None
+    for shape in shapes:
+        whole = x.reshape(*x.shape[:2], *shape)
+        for call, given in _attempts(whole, enter):
+            try:
+                trace = trace_module(module, given, neurons, reset)
+            except ERRORS as error:
+                first = first or error
+                continue
+            calls = [c for c in trace.calls if c.part is not None and c.name in neurons]
+            if enter is None:
+                call = _choose(call, calls, takes_sequence)
+            if call is not None:
+                steps = _count_steps(calls, takes_sequence) if call is call_static else None
+                return FoundCall(call, shape, steps, trace)
+    reason = (
+        str(first or "neurons that take no batch").strip() or type(first).__name__
+    ).splitlines()[0]
+    shape = (*x.shape[:2], *shapes[0])
+    wanted = f"module must run on an input of shape {shape}, or on what enter= makes of it"
+    raise ValueError(f"{wanted}, got: {reason}") from first
+
+
+def _attempts(
+    x: Tensor, enter: Callable[[Tensor], Tensor] | None
+) -> Iterator[tuple[ModuleCall, Tensor]]:
+    """The ways to call a module, each with what it is then given for a first look."""
+    if enter is not None:
+        yield (lambda module, x: module(enter(x))), enter(x)
+        return
+    yield call_once, x
+    yield call_static, x[0]
+
+
+def _count_steps(calls: list[Call], takes_sequence: bool) -> int:
+    """How many steps a module ran."""
+    first = calls[0]
+    if takes_sequence:
+        return len(first.inputs[0])
+    return [each.name for each in calls].count(first.name)
+
+
+def _choose(call: ModuleCall, calls: list[Call], takes_sequence: bool) -> ModuleCall | None:
+    """How to call a module whose neurons did this when it was called so; None: not so."""
+    names = [each.name for each in calls]
+    if takes_sequence or not calls:
+        return call
+    alone, axes = names.count(names[0]) == 1, calls[0].inputs[0].ndim
+    one_step = axes in (2, 4)  # a batch of vectors, or of images
+    if call is call_static and not one_step:
+        return None
+    if call is call_once and (one_step or axes not in (3, 5)):
+        return call_once
+    # Neurons that were given an axis more than a batch has took steps for recordings.
+    return call_steps if alone else call_static
