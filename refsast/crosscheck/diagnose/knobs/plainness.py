@@ -9,8 +9,14 @@ from refsast.crosscheck.diagnose.derivative_shapes import SHAPES
 from refsast.crosscheck.diagnose.knobs.backward_inventory import backward_knobs
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Setting
 from refsast.crosscheck.diagnose.knobs.forward import slope_of
-from refsast.crosscheck.diagnose.knobs.inventory import Knob, forward_knobs, switch_knob
+from refsast.crosscheck.diagnose.knobs.inventory import (
+    Knob,
+    forward_knobs,
+    leak_forms,
+    switch_knob,
+)
 from refsast.crosscheck.diagnose.knobs.questions import QUESTIONS
+from refsast.crosscheck.diagnose.knobs.rare_inventory import rare_backward, rare_forward
 from refsast.crosscheck.diagnose.knobs.samples import Samples
 from refsast.model.params import param_arrays
 
@@ -28,9 +34,11 @@ SYNONYMS = {("drive path", None), ("firing threshold", None),
 def known_knobs(case: Case) -> dict[tuple[str, int], Knob]:
     """Return all knobs of a case by their keys."""
     found = {knob.key: knob for knob in forward_knobs(case)}
+    found |= {knob.key: knob for knob in rare_forward(case)}
     found |= {(name, WHOLE): switch_knob(name, WHOLE) for name in QUESTIONS}
     for level in range(len(case.params)):
-        found |= {knob.key: knob for knob in backward_knobs(case, level)}
+        for knobs in (rare_backward(case, level), backward_knobs(case, level)):
+            found |= {knob.key: knob for knob in knobs}
     return found
 
 
@@ -52,9 +60,17 @@ def symbols(case: Case, layer: int) -> dict[str, float]:
             found["1/leak"] = 1 / neuron.leak
         if neuron.leak < 1.0:
             found["1/(1 - leak)"] = 1 / (1 - neuron.leak)
+        found |= leak_forms(neuron.leak)
+    for other, neuron in enumerate(case.network.neurons if layer >= 0 else ()):
+        if other != layer:
+            names = {"leak": neuron.leak, "threshold": neuron.threshold, "slope": slope_of(neuron)}
+            found |= {f"the {n} of layer {other + 1}": v for n, v in names.items()
+                      if v not in found.values()}  # fmt: skip
     if case.synapse is not None:
         found |= {"the synapse's scale": case.synapse.scale, "1/scale": 1 / case.synapse.scale,
-                  "the synapse's leak": case.synapse.leak}  # fmt: skip
+                  "the synapse's leak": case.synapse.leak,
+                  "1 - the synapse's leak": 1 - case.synapse.leak,
+                  "(1 - the synapse's leak) scale": (1 - case.synapse.leak) * case.synapse.scale}  # fmt: skip
     return found
 
 

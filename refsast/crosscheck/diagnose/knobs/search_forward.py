@@ -1,5 +1,6 @@
 """Forward first: which settings explain the losses, or losses and gradients together?"""
 
+from collections import ChainMap
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
@@ -8,7 +9,7 @@ import numpy as np
 
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.backward_inventory import backward_knobs
-from refsast.crosscheck.diagnose.knobs.dials import WHOLE, stack_settings
+from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials, stack_settings
 from refsast.crosscheck.diagnose.knobs.explain import free_groups
 from refsast.crosscheck.diagnose.knobs.fit import (
     Group,
@@ -22,10 +23,22 @@ from refsast.crosscheck.diagnose.knobs.forward import slope_of
 from refsast.crosscheck.diagnose.knobs.inventory import Knob, forward_knobs
 from refsast.crosscheck.diagnose.knobs.levels import joint_errors
 from refsast.crosscheck.diagnose.knobs.plainness import keep_plainest
-from refsast.crosscheck.diagnose.knobs.questions import possible_questions, question_of
-from refsast.crosscheck.diagnose.knobs.samples import Samples, loss_errors
+from refsast.crosscheck.diagnose.knobs.program import mean_loss, run_forward
+from refsast.crosscheck.diagnose.knobs.questions import (
+    ask_otherwise,
+    possible_questions,
+    question_of,
+)
+from refsast.crosscheck.diagnose.knobs.rare_inventory import rare_forward
+from refsast.crosscheck.diagnose.knobs.samples import (
+    Samples,
+    loss_errors,
+    loss_vector,
+    relative_limit,
+)
 from refsast.crosscheck.diagnose.knobs.stages import Questions, Search, search_stages
 from refsast.crosscheck.diagnose.knobs.work import (
+    CALL,
     Meter,
     OutOfWork,
     meter_runs,
@@ -48,6 +61,7 @@ def explain_losses(samples: Samples, meter: Meter) -> list[dict]:
         return [{}]
     search = _forward_search(case, fine=False)
     found = search_stages(questions, search, {}, depth=1) + _explain_questions(samples, meter)
+    found = found or search_stages(questions, _rare_search(case), {}, depth=1)
     found = found or search_stages(questions, search, {}, depth=2)
     return keep_plainest(case, found)
 
@@ -69,10 +83,16 @@ def sharpen(samples: Samples, hypotheses: list[dict], meter: Meter) -> list[dict
 
 def _explain_questions(samples: Samples, meter: Meter) -> list[dict]:
     """Other questions in place of the right one that explain all losses."""
-    case, last = samples.parts[-1].case, [len(samples.parts) - 1]
+    case, got = samples.parts[-1].case, samples.losses[-1][-1]
+    limit = 2.0 * relative_limit(samples.dtype) * abs(loss_vector(samples)).max()
+    size, calls = _sizes([case])
     found = []
     for name in possible_questions(case):
-        if misfits(_loss_residuals(samples, meter, last, name)([{}]))[0] <= 1.0:
+        meter(CALL * calls + size)
+        asked = ask_otherwise(case, name)
+        with np.errstate(all="ignore"):
+            loss = mean_loss(asked, Dials({}), run_forward(asked, Dials({})))[0]
+        if abs(loss - got) <= limit:
             whole = _loss_residuals(samples, meter, list(range(len(samples.parts))), name)
             found += [{(name, WHOLE): 1.0}] if misfits(whole([{}]))[0] <= 1.0 else []
     return found
@@ -104,14 +124,33 @@ def _forward_search(case: Case, fine: bool) -> Search:
     return Search(groups, lambda base: exchanges, lambda found: keep_plainest(case, found))
 
 
+def _rare_search(case: Case) -> Search:
+    """What is seldom turned on the way forth; spikes made hard that do not reset."""
+    knobs, spiking = rare_forward(case), len(case.network.neurons)
+    groups = group_layers(knobs, spiking)
+    alone = [{("straight-through", i): 1.0, ("smooth reset", i): 1.0} for i in range(spiking)]
+    cells = [] if case.hard or len(case.x) == 1 else [*alone, dict(ChainMap(*alone))]
+    return Search(groups, lambda base: cells, lambda found: keep_plainest(case, found))
+
+
 def _exchanges(case: Case) -> list[dict]:
-    """Settings in which two layers have each other's leak, threshold or slope."""
-    neurons, found = case.network.neurons, []
+    """Settings in which layers have each other's leak, threshold or slope.
+
+    Two are exchanged, all are in reversed order or one place off, or one is used in all layers.
+    """
+    found, depth = [], len(case.network.neurons)
+    each = range(depth)
+    orders = [{i: j, j: i} for i, j in combinations(each, 2)]
+    orders += [{i: depth - 1 - i for i in each}, {i: max(i - 1, 0) for i in each}]
+    orders += [{i: min(i + 1, depth - 1) for i in each}, {i: (i + 1) % depth for i in each}]
+    orders += [{i: (i - 1) % depth for i in each}, *({i: j for i in each} for j in each)]
     for name, of in (("leak", lambda n: n.leak), ("threshold", lambda n: n.threshold),
                      ("slope", slope_of)):  # fmt: skip
-        for i, j in combinations(range(len(neurons)), 2):
-            if of(neurons[i]) != of(neurons[j]):
-                found.append({(name, i): of(neurons[j]), (name, j): of(neurons[i])})
+        own = [float(of(neuron)) for neuron in case.network.neurons]
+        for order in orders:
+            moved = {(name, i): own[j] for i, j in order.items() if own[i] != own[j]}
+            if moved and moved not in found:
+                found.append(moved)
     return found
 
 

@@ -4,6 +4,8 @@ from refsast.crosscheck.diagnose.derivative_shapes import SHAPES
 from refsast.crosscheck.diagnose.knobs.forward import FAMILIES
 from refsast.crosscheck.diagnose.knobs.losses import REPORT_DIGITS
 from refsast.crosscheck.diagnose.knobs.precision import ROUNDINGS, WEIGHT_ROUNDINGS
+from refsast.crosscheck.diagnose.knobs.questions import AXES
+from refsast.crosscheck.diagnose.knobs.rare_phrases import RARE_LAGS, RARE_SWITCHES
 
 ORDERS = {
     "neurons reversed": "with the neurons of the gradient in {} in reversed order",
@@ -21,6 +23,7 @@ LAG_WORDS = {
     "two steps earlier": "with adjoints paired with the {} of two steps before",
     "one step later": "with adjoints paired with the {} of the step after",
     "two steps later": "with adjoints paired with the {} of two steps after",
+    **RARE_LAGS,
     "mirrored": "with adjoints paired with the {} of the mirrored step",
     "averaged": "with adjoints paired with the mean over time of the {}",
 }
@@ -64,11 +67,32 @@ QUESTION_WORDS = {
     "input at least zero": "with negative input made zero",
     "input within 0 and 1": "with the input clipped to 0 and 1",
     "input over its largest": "with the input divided by its largest value",
-    "input standardised": "with the input standardised to mean 0 and deviation 1",
+    **{
+        f"input standardised{axes}{of}": f"with the input standardised to mean 0 and deviation 1"
+        f"{axes}{of}"
+        for axes in AXES
+        for of in ("", " (deviation + 1e-8)", " (deviation + 1e-5)")
+    },
+    "first recording twice": "with the first recording counted twice in the batch",
+    "last recording twice": "with the last recording counted twice in the batch",
+    "labels in reversed order": "with the labels in reversed order, the recordings not",
+    "labels one recording further": "with each label given to the next recording",
+    "labels one recording back": "with each label given to the recording before",
+    "first label for all": "with the label of the first recording for all",
+    "last label for all": "with the label of the last recording for all",
+    "input centred": "with the mean of the input taken off",
+    "input centred, each channel": "with the mean of each input channel taken off",
+    "input stretched to 0 and 1": "with the input stretched to 0 and 1 (least, largest)",
+    "input over its norm, each recording": "with each recording of the input divided by its norm",
+    "input rounded to integers": "with the input rounded to integers",
+    "input within -1 and 1": "with the input clipped to -1 and 1",
+    "input summed up over time": "with the input summed up over time",
+    "differences of the input": "with the differences of the input from step to step",
     "mean input at every step": "with the mean input over time at every step",
     **{f"input in {name}": f"with the input rounded to {name}" for name in ROUNDINGS},
 }
 SWITCH_WORDS = {
+    **RARE_SWITCHES,
     "transposed weight": "with W transposed",
     "straight-through": "with Heaviside spikes forward, smooth ones backward (straight-through)",
     "tie rule": "with potentials at the threshold not firing",

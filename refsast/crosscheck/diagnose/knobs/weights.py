@@ -1,0 +1,78 @@
+"""The weights that a layer computes with, by mistake not its own, and what it makes of its input.
+
+Rule 1: a changed weight is used forth and back; its gradient is that of the weight in use (passed
+        straight through), but for the absolute value, which may be derived, too.
+"""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from refsast.arrays import Array
+from refsast.crosscheck.diagnose.knobs.dials import Dials, mix, multiply
+from refsast.crosscheck.diagnose.knobs.precision import WEIGHT_ROUNDINGS, round_to_grid
+from refsast.model.params import Layer
+
+DERIVED = "weights as absolute values, derived"
+GRIDS = (2, 4, 8, 10, 16, 32, 64, 100, 128, 256)
+# Of W and V, not of biases.
+WEIGHT_CHANGES: Mapping[str, Callable[[Array], Array]] = {
+    "weights as absolute values": abs,
+    DERIVED: abs,
+    "weights at least zero": lambda a: np.maximum(a, 0.0),
+    "weights within -1 and 1": lambda a: np.clip(a, -1.0, 1.0),
+    **{
+        f"weights in steps of 1/{n}": lambda a, n=n: round_to_grid(a, 1.0 / n)
+        for n in GRIDS
+    },
+    **{name.replace("parameters", "weights"): f for name, f in WEIGHT_ROUNDINGS.items()},
+}
+
+
+def change_weights(dials: Dials, index: int, w: Array) -> Array:
+    """Return the weights in use, shape (K, n, n_in); (n, n_in) where nothing is turned."""
+    turned = [name for name in WEIGHT_CHANGES if dials.turns(name, index)]
+    return mix(dials, index, w, {name: WEIGHT_CHANGES[name](w) for name in turned})
+
+
+def derive_weights(dials: Dials, index: int, w: Array, gradient: Array) -> Array:
+    """Return the gradient in weights from that in the weights in use, shape (K, n, n_in)."""
+    return mix(dials, index, gradient, {DERIVED: gradient * np.sign(w)})
+
+
+def weighted_input(layer: Layer, index: int, dials: Dials, a: Array) -> Array:
+    """Return ``W a + b`` of all steps."""
+    product = multiply(dials, a, np.swapaxes(change_weights(dials, index, layer.w), -1, -2))
+    currents = mix(dials, index, product, transposed_product(layer, a))
+    currents = currents * dials.read("weight gain", index, 1.0)
+    if layer.b is not None:
+        currents = currents + bias_weight(index, dials, len(a)) * layer.b
+    return currents
+
+
+def bias_weight(index: int, dials: Dials, steps: int) -> Array | float:
+    """Return how often the bias is added, at each step where that differs (time, K, 1, 1)."""
+    gain = dials.read("bias gain", index, 1.0)
+    if not dials.turns("bias at the first step", index):
+        return gain
+    share = dials.read("bias at the first step", index, 0.0)
+    later = np.where(np.arange(steps).reshape(-1, 1, 1, 1) > 0, 1.0, 0.0)
+    return gain * (1.0 - share * later)
+
+
+def transposed_product(layer: Layer, a: Array) -> dict[str, Array]:
+    """Return ``W' a`` of a square W, under the name of its knob."""
+    square = layer.w.shape[0] == layer.w.shape[1]
+    return {"transposed weight": a @ layer.w} if square else {}
+
+
+def recurrent_matrix(layer: Layer, index: int, dials: Dials) -> Array:
+    """Return the recurrent weights, shape (K or 1, n, n)."""
+    assert layer.v is not None
+    others = {
+        "recurrence transposed": layer.v.T,
+        "recurrence without diagonal": layer.v - np.diag(np.diag(layer.v)),
+        "input weights recurrent": layer.w if layer.w.shape == layer.v.shape else layer.v,
+    }
+    own = change_weights(dials, index, layer.v[None])
+    return dials.read("recurrence gain", index, 1.0) * mix(dials, index, own, others)
