@@ -172,6 +172,9 @@ def _sum_knobs(case: Case, level: int) -> Iterator[Knob]:
         for part in parts if len(parts) > 1 else ():
             if (name, part) != ("first step in the sums", "v"):  # where nothing is fed back
                 yield gain_knob(f"{name} of {part}", level, tries=(0.0,))
+    for part in parts:
+        for name in ("first step alone", "last step alone"):
+            yield switch_knob(f"{part} sums of the {name}", level)
     for what in ("input", "recurrence") if recurrent else ("input",):
         for lag in (*LAGS, "mirrored", "averaged"):
             yield switch_knob(f"{what} {lag}", level)

@@ -39,6 +39,7 @@ from refsast.crosscheck.diagnose.knobs.samples import Samples, loss_errors
 from refsast.model.params import flatten, layer_arrays
 
 POLISH = 5  # steps of the last refinement
+NEXT = 1e-3  # relative: what a value may be off by rounding where it shows little
 EDGES = 60  # edges of a window that are tried, to either side
 
 
@@ -114,6 +115,20 @@ def widen_setting(samples: Samples, setting: dict) -> dict:
             wider = {**setting, **dict.fromkeys(missing, values.pop())}
             if explains_losses(samples, wider) and explains_levels(samples, wider):
                 setting = wider
+    return setting
+
+
+def trim_setting(samples: Samples, setting: dict) -> dict:
+    """The setting without what is turned next to its right value, where that fits as well."""
+    knobs = known_knobs(samples.parts[-1].case)
+    near = [
+        key
+        for key, value in setting.items()
+        if key in knobs and abs(value - knobs[key].right) <= NEXT * abs(knobs[key].right)
+    ]
+    trimmed = {key: value for key, value in setting.items() if key not in near}
+    if near and trimmed and explains_losses(samples, trimmed) and explains_levels(samples, trimmed):
+        return trimmed
     return setting
 
 

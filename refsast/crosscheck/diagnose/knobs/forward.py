@@ -24,7 +24,7 @@ from refsast.model.spike import Spike, first_derivative, heaviside
 from refsast.model.surrogate import Surrogate
 
 FAMILIES = {family.__name__: family for family in get_args(Surrogate)}
-RESIDUAL = "input passed on beside the spikes"
+RESIDUAL = "input of the layer below added"
 DELAYS = {
     "input one step late": 1,
     "input two steps late": 2,
@@ -216,14 +216,19 @@ def run_layers(case: Case, dials: Dials) -> list[LayerRun]:
     a, runs = case.x[:, None], []
     for index in range(len(case.network.neurons)):
         runs.append(run_layer(case, index, dials, a))
-        share = residual_share(case, index, dials)
+        share = residual_share(case, index + 1, dials)
         a = runs[-1].s + share * a if isinstance(share, np.ndarray) else runs[-1].s
     return runs
 
 
-def residual_share(case: Case, index: int, dials: Dials) -> Array | float:
-    """Return how much of a layer's input is added to its spikes, for the layer above."""
+def has_residual(case: Case, index: int) -> bool:
+    """Whether the input of the layer below is of the size of a layer's own."""
     sizes = case.network.sizes
-    if index + 1 == len(case.network.neurons) or sizes[index] != sizes[index + 1]:
+    return 0 < index < len(case.network.neurons) and sizes[index - 1] == sizes[index]
+
+
+def residual_share(case: Case, index: int, dials: Dials) -> Array | float:
+    """Return how much of the input of the layer below a layer receives beside its spikes."""
+    if not has_residual(case, index):
         return 0.0
     return dials.read(RESIDUAL, index, 0.0)

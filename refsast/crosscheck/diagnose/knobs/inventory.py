@@ -182,7 +182,8 @@ def _memory_knobs(case: Case, layer: int) -> Iterator[Knob]:
         yield switch_knob("reset late", layer)
         yield Knob("reset to", layer, 0.0, (0.1, -0.1), -1e3, 1e3)
         if not case.hard:
-            yield switch_knob("hard reset", layer)
+            for name in ("hard reset", "hard reset, attached"):  # of the same loss
+                yield switch_knob(name, layer)
     if isinstance(neuron.reset, Subtract):
         yield Knob("subtracts", layer, theta, other_values(theta, 1.0), -1e3, 1e3)
     kept = 0.0 if case.synapse is None else case.synapse.leak

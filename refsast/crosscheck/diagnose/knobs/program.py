@@ -217,7 +217,7 @@ def layer_level(case: Case, index: int, dials: Dials, run: Run, carry: Carry) ->
     else:
         assert isinstance(carry, Currents)
         g = input_gradient(case, index + 1, dials, carry)
-    share = residual_share(case, index, dials)
+    share = residual_share(case, index + 1, dials)
     beside = share * g if isinstance(share, np.ndarray) else 0.0
     penalty = penalise_spikes(dials, index, run.layers[index].s, " backward")[1]
     if isinstance(penalty, np.ndarray):

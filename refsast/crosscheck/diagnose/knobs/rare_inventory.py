@@ -9,7 +9,7 @@ from refsast.crosscheck.diagnose.derivative_shapes import RARE_SHAPES
 from refsast.crosscheck.diagnose.knobs.derivatives import PRODUCTS
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE
 from refsast.crosscheck.diagnose.knobs.finish import CENTRES
-from refsast.crosscheck.diagnose.knobs.forward import RESIDUAL
+from refsast.crosscheck.diagnose.knobs.forward import RESIDUAL, has_residual
 from refsast.crosscheck.diagnose.knobs.inventory import (
     USUAL_PENALTIES,
     Knob,
@@ -64,13 +64,11 @@ def _layer_knobs(case: Case, layer: int) -> Iterator[Knob]:
         yield switch_knob("smooth reset", layer)
         names = ["reset by the squared spike", "reset by the root of the spike"]
         names += ["reset factor squared"] if isinstance(neuron.reset, ToZero) else []
-        names += [] if case.hard else ["hard reset, attached"]
         for name in names:
             yield switch_knob(name, layer)
     if len(case.x) > 1 and params.v is not None:
         yield switch_knob("recurrence of the potential", layer)
-    sizes = case.network.sizes
-    if layer + 1 < len(case.network.neurons) and sizes[layer] == sizes[layer + 1]:
+    if has_residual(case, layer):
         yield switch_knob(RESIDUAL, layer)
 
 

@@ -1,16 +1,13 @@
 """The words for knobs that are seldom turned: what completes "your gradient is the reference ..."."""
 
-from refsast.crosscheck.diagnose.derivative_shapes import RARE_SHAPES
 from refsast.crosscheck.diagnose.knobs.derivatives import PRODUCTS
 from refsast.crosscheck.diagnose.knobs.forward import RESIDUAL
 from refsast.crosscheck.diagnose.knobs.losses import CLASS_WEIGHTS, RARE_FORMS
 from refsast.crosscheck.diagnose.knobs.penalties import PENALTIES, WEIGHT_PENALTIES
 from refsast.crosscheck.diagnose.knobs.readout import BIAS_AFTER
-from refsast.crosscheck.diagnose.knobs.sums import RECORDINGS_COUNTED, STEPS_COUNTED
 from refsast.crosscheck.diagnose.knobs.weights import DERIVED, WEIGHT_CHANGES
 
 MAX_LABELS = 1000
-PARTS = {"w": "W", "b": "the biases", "v": "V"}
 PRODUCT_WORDS = {
     "derivative times the spike": "multiplied by the spike itself",
     "derivative times one minus the spike": "multiplied by 1 - s, s the spike itself",
@@ -70,19 +67,14 @@ RARE_SWITCHES = {
     },
     **{name: f"with the {name}" for name in RARE_FORMS},
     **{
-        f"{part} sums of the {name}": f"with the {name} counted in the sum of the gradient in"
-        f" {words}"
-        for part, words in PARTS.items()
-        for name in (*STEPS_COUNTED, *RECORDINGS_COUNTED)
-    },
-    **{
         f"{name} {c}": f"with recordings of class {c - 1} left out of the loss"
         + (", the mean over the others" if rest else ", counted in the mean")
         for c in range(1, MAX_LABELS)
         for name, rest in CLASS_WEIGHTS.items()
     },
     BIAS_AFTER: "with the readout's bias added once, after the integration",
-    RESIDUAL: "with the layer's input added to its spikes (a residual connection)",
+    RESIDUAL: "with the input of the layer below added to the layer's own (a residual"
+    " connection)",
     "smooth reset": "with a reset by smooth spikes, where hard ones are passed on",
     "reset by the squared spike": "with a reset by the squared spike",
     "reset by the root of the spike": "with a reset by the square root of the spike",

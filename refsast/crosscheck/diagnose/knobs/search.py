@@ -11,7 +11,12 @@ Rule 4: a setting has to explain every number that was answered, to rounding.
 
 from dataclasses import dataclass
 
-from refsast.crosscheck.diagnose.knobs.explain import explain_bends, explains_losses, widen_setting
+from refsast.crosscheck.diagnose.knobs.explain import (
+    explain_bends,
+    explains_losses,
+    trim_setting,
+    widen_setting,
+)
 from refsast.crosscheck.diagnose.knobs.plainness import cost_of, keep_plainest
 from refsast.crosscheck.diagnose.knobs.samples import Samples
 from refsast.crosscheck.diagnose.knobs.search_backward import explain_level
@@ -96,6 +101,7 @@ def _finish(samples: Samples, hypotheses: list[dict]) -> list[dict]:
         return []
     case = samples.parts[-1].case
     hypotheses = [widen_setting(samples, hypothesis) for hypothesis in hypotheses]
+    hypotheses = [trim_setting(samples, hypothesis) for hypothesis in hypotheses]
     least = min(cost_of(case, hypothesis) for hypothesis in hypotheses)
     ranked = keep_plainest(case, hypotheses)
     return [setting for setting in ranked if cost_of(case, setting) <= least + NEAR]

@@ -3,7 +3,6 @@
 from collections import ChainMap
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import combinations
 
 import numpy as np
 
@@ -19,9 +18,9 @@ from refsast.crosscheck.diagnose.knobs.fit import (
     misfits,
     refine,
 )
-from refsast.crosscheck.diagnose.knobs.forward import slope_of
 from refsast.crosscheck.diagnose.knobs.inventory import Knob, forward_knobs
 from refsast.crosscheck.diagnose.knobs.levels import joint_errors
+from refsast.crosscheck.diagnose.knobs.orders import order_settings
 from refsast.crosscheck.diagnose.knobs.plainness import keep_plainest
 from refsast.crosscheck.diagnose.knobs.program import mean_loss, run_forward
 from refsast.crosscheck.diagnose.knobs.questions import (
@@ -120,8 +119,8 @@ def _forward_search(case: Case, fine: bool) -> Search:
     if fine:
         knobs = [_refine_tries(knob) for knob in knobs]
     groups = [*group_layers(knobs, len(case.network.neurons)), *_upper_groups(case, knobs)]
-    exchanges = _exchanges(case)
-    return Search(groups, lambda base: exchanges, lambda found: keep_plainest(case, found))
+    orders = list(order_settings(case).values())
+    return Search(groups, lambda base: orders, lambda found: keep_plainest(case, found))
 
 
 def _rare_search(case: Case) -> Search:
@@ -131,27 +130,6 @@ def _rare_search(case: Case) -> Search:
     alone = [{("straight-through", i): 1.0, ("smooth reset", i): 1.0} for i in range(spiking)]
     cells = [] if case.hard or len(case.x) == 1 else [*alone, dict(ChainMap(*alone))]
     return Search(groups, lambda base: cells, lambda found: keep_plainest(case, found))
-
-
-def _exchanges(case: Case) -> list[dict]:
-    """Settings in which layers have each other's leak, threshold or slope.
-
-    Two are exchanged, all are in reversed order or one place off, or one is used in all layers.
-    """
-    found, depth = [], len(case.network.neurons)
-    each = range(depth)
-    orders = [{i: j, j: i} for i, j in combinations(each, 2)]
-    orders += [{i: depth - 1 - i for i in each}, {i: max(i - 1, 0) for i in each}]
-    orders += [{i: min(i + 1, depth - 1) for i in each}, {i: (i + 1) % depth for i in each}]
-    orders += [{i: (i - 1) % depth for i in each}, *({i: j for i in each} for j in each)]
-    for name, of in (("leak", lambda n: n.leak), ("threshold", lambda n: n.threshold),
-                     ("slope", slope_of)):  # fmt: skip
-        own = [float(of(neuron)) for neuron in case.network.neurons]
-        for order in orders:
-            moved = {(name, i): own[j] for i, j in order.items() if own[i] != own[j]}
-            if moved and moved not in found:
-                found.append(moved)
-    return found
 
 
 def _refine_tries(knob: Knob) -> Knob:

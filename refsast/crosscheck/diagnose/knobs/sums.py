@@ -1,5 +1,6 @@
 """A layer's gradients as sums over steps and recordings, with what may be wrong in the sums."""
 
+import re
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -13,6 +14,8 @@ from refsast.crosscheck.diagnose.knobs.weights import derive_weights
 
 # By which step's input an adjoint is multiplied: the knob's name, and by how many steps it is off.
 LAGS = {"one step earlier": 1, "two steps earlier": 2, "one step later": -1, "two steps later": -2}
+# Of one array: what is counted in the sum of its gradient.
+SUM = re.compile(r"([wbv]) sums of the (.*)")
 ENDS = (("first step", 0), ("last step", -1))
 # Which steps, or recordings, of so many are counted in a sum, where not all are: "=" in place of
 # "+=" leaves the last one, or the first.

@@ -9,6 +9,7 @@ from refsast.crosscheck.diagnose.derivative_shapes import SHAPES
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Setting
 from refsast.crosscheck.diagnose.knobs.finish import CELL, EXCHANGE
 from refsast.crosscheck.diagnose.knobs.losses import loss_sizes
+from refsast.crosscheck.diagnose.knobs.orders import find_orders
 from refsast.crosscheck.diagnose.knobs.phrases import (
     BEND_WORDS,
     GAIN_WORDS,
@@ -24,6 +25,7 @@ from refsast.crosscheck.diagnose.knobs.plainness import (
     symbol_of,
     symbols,
 )
+from refsast.crosscheck.diagnose.knobs.sums import SUM
 from refsast.crosscheck.diagnose.knobs.switch_phrases import ALIASES, SWITCH_WORDS
 from refsast.model.surrogate import FastSigmoid
 
@@ -43,6 +45,9 @@ def parts_of(case: Case, setting: Setting) -> list[Part]:
     """Return what is wrong in a setting, one part for each thing, layers that are alike at once."""
     knobs = known_knobs(case)
     groups: dict[tuple[str, str], list[tuple[int, float]]] = {}
+    orders = find_orders(case, setting)
+    ordered = {key for moved in orders.values() for key in moved}
+    setting = {key: value for key, value in setting.items() if key not in ordered}
     for (name, layer), value in setting.items():
         symbol = symbol_of(case, layer, value)
         of_slope = name == "derivative factor" and "its slope" in (symbol or "")
@@ -50,8 +55,10 @@ def parts_of(case: Case, setting: Setting) -> list[Part]:
             symbol = f"{value:.6g}"  # a round number has the same name in every layer
         groups.setdefault((name, symbol or f"{value:.6g}"), []).append((layer, value))
     return [
+        *(Part(words, f"with {words}") for words in orders),
         *_boxes(case, knobs, groups),
         *_shape_parts(case, knobs, groups),
+        *_sum_parts(case, knobs, groups),
         *(_describe(case, knobs, *mark, found) for mark, found in groups.items()),
     ]
 
@@ -72,6 +79,25 @@ def _shape_parts(case: Case, knobs: dict, groups: dict) -> list[Part]:
             found.append(Part(f"another surrogate backwards: {name}{where}", says))
             del groups[shape], groups[factor]
             break
+    return found
+
+
+def _sum_parts(case: Case, knobs: dict, groups: dict) -> list[Part]:
+    """What is counted in sums, one part for all arrays of the same layers; they are taken out."""
+    same: dict[tuple[str, tuple[int, ...]], list[tuple[str, str]]] = {}
+    for mark, layers in groups.items():
+        if (match := SUM.fullmatch(mark[0])) and mark[1] == "1":
+            key = match[2], tuple(sorted(layer for layer, _ in layers))
+            same.setdefault(key, []).append(mark)
+    found = []
+    for (what, layers), marks in same.items():
+        parts = [PART_WORDS[name[0]] for name, _ in marks]
+        text = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+        where = where_words(case, knobs, marks[0][0], list(layers))
+        says = f"with the {what} counted in the sums of the gradient in {text}{where}"
+        found.append(Part(f"{what} in the sums{where}", says))
+        for mark in marks:
+            del groups[mark]
     return found
 
 
@@ -111,7 +137,7 @@ def _describe(
     elif name in NUMBER_WORDS:
         says = _number_words(name, value, symbol, rights)
     elif match := CELL.fullmatch(name):
-        says = _cell_words(match, value, symbol)
+        return _cell_part(case, match, symbol, found)
     elif special := _special_words(case, layers[0], name, value):
         says = special
     elif name in SWITCH_WORDS and value == 1.0:
@@ -136,21 +162,38 @@ def _number_name(value: float, symbol: str) -> str:
 
 
 def _number_words(name: str, value: float, symbol: str, rights: set[float]) -> str:
-    number = _number_name(value, symbol)
-    plain = f"{value:.6g}" if is_round(value) else number
+    digits = _digits_apart(value, rights)
+    text = f"{value:.{digits}g}"
+    number = text if symbol == f"{value:.6g}" else f"{text} = {symbol}"
+    plain = text if is_round(value) else number
     if name == "temperature":
         return f"with logits multiplied by {number}"
     if name == "derivative width":
         return f"with {plain} for k in it"
-    right = f"{min(rights):.6g}" if len(rights) == 1 else "its own"
+    right = f"{min(rights):.{digits}g}" if len(rights) == 1 else "its own"
     return f"with {NUMBER_WORDS[name]} {plain} in place of {right}"
 
 
-def _cell_words(match: re.Match, value: float, symbol: str) -> str:
+def _digits_apart(value: float, rights: set[float]) -> int:
+    """How many digits it takes, six at least, to tell a number from the right ones."""
+    texts = ({f"{each:.{n}g}" for each in rights} | {f"{value:.{n}g}"} for n in range(6, 18))
+    alike = {value, *rights}
+    return next((n for n, each in enumerate(texts, 6) if len(each) == len(alike)), 17)
+
+
+def _cell_part(
+    case: Case, match: re.Match, symbol: str, found: list[tuple[int, float]]
+) -> Part:
+    """One entry, row or column of a gradient, in which layers."""
     part, kind, *at = match.groups()
     index = ", ".join(i for i in at if i is not None)
+    value, layers = found[0][1], [layer for layer, _ in found]
     factor = f"{value:.6g}" if is_round(value) else _number_name(value, symbol)
-    return f"with {kind} [{index}] of the gradient in {PART_WORDS[part]} multiplied by {factor}"
+    readout = len(case.network.neurons)
+    where = " and ".join("the readout" if i == readout else f"layer {i + 1}" for i in layers)
+    says = f"with {kind} [{index}] of the gradient in {PART_WORDS[part]} of {where}"
+    name = f"{match[0]} {symbol} of {where}"
+    return Part(name, f"{says} multiplied by {factor}")
 
 
 def _special_words(case: Case, layer: int, name: str, value: float) -> str | None:
@@ -161,6 +204,10 @@ def _special_words(case: Case, layer: int, name: str, value: float) -> str | Non
         steps = len(case.x)
         factor = steps / max(steps + (1 if name.endswith("more") else -1), 1)
         return f"{SWITCH_WORDS[name]}: logits multiplied by {factor:.6g}"
+    if name == "last steps alone" and value == 1.0:
+        return "with a gradient through the last step only (truncated BPTT)"
+    if name == "last steps alone in the sums" and value == 1.0:
+        return "with the last step alone counted in the sums of all gradients"
     if name in BEND_WORDS:
         return BEND_WORDS[name][layer != WHOLE].format(f"{value:.6g}")
     if name in POWER_WORDS:
