@@ -45,6 +45,7 @@ from refsast.crosscheck.diagnose.knobs.samples import (
     take_samples,
 )
 from refsast.crosscheck.diagnose.knobs.search import Found, find_settings
+from refsast.crosscheck.diagnose.knobs.weights import BACKWARD_ENTRY
 from refsast.crosscheck.diagnose.knobs.words import parts_of
 from refsast.crosscheck.diagnose.knobs.work import SECOND
 from refsast.crosscheck.diagnose.misfit import misfit
@@ -102,7 +103,7 @@ def attribute(observations: Observations) -> tuple[Explanation | None, Cause]:
     cause, refuted_by = _setting_cause(observations, samples, found.settings)
     if cause is None and refuted_by is not None:
         cause = _second_cause(observations, refuted_by)
-    elif cause is None:
+    if cause is None:
         cause = _late_cause(observations, found)
     if cause is not None:
         return cause
@@ -163,7 +164,7 @@ def _second_cause(
         samples = take_samples(observations.gradient, case, observations.whole.dtype)
     except ValueError:
         return None
-    return _setting_cause(observations, samples, find_settings(samples, SECOND).settings)[0]
+    return _setting_cause(observations, samples, find_settings(samples, SECOND, rarely=True).settings)[0]
 
 
 def _setting_cause(
@@ -221,7 +222,11 @@ def _says(case: Case, setting: dict) -> str:
 
 
 def _explain_settings(case: Case, settings: list[dict]) -> Explanation:
-    cells = any(CELL.fullmatch(name) for setting in settings for name, _ in setting)
+    cells = any(
+        CELL.fullmatch(name) or BACKWARD_ENTRY.fullmatch(name)
+        for setting in settings
+        for name, _ in setting
+    )
 
     def explain(asked: Case) -> list[Answer]:
         alike = (

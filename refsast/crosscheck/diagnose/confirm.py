@@ -41,16 +41,18 @@ def confirm_settings(
         except ValueError:  # a module of a fixed number of steps
             continue
         alive = alive or any(layer.w.any() for layer in exam.got.grads[:spiking])
-        kept = [s for s in kept if _holds(exam, s)]
+        kept = _hold(exam, kept)
         if not kept:
             return [], other
     return [s for s in kept if alive or _says_zero(s, spiking)], None
 
 
-def _holds(exam: Examination, setting: dict) -> bool:
+def _hold(exam: Examination, settings: list[dict]) -> list[dict]:
+    """The settings that give the numbers of an examination."""
+    limit = NEAR / relative_limit(exam.dtype) + SLACK
     with np.errstate(all="ignore"):
-        off = misfit(exam, solve_settings(exam.case, [setting])[0])
-    return off <= NEAR / relative_limit(exam.dtype) + SLACK
+        answers = solve_settings(exam.case, settings)
+        return [s for s, a in zip(settings, answers, strict=True) if misfit(exam, a) <= limit]
 
 
 def _says_zero(setting: dict, spiking: int) -> bool:

@@ -24,7 +24,7 @@ from refsast.crosscheck.diagnose.knobs.forward import (
 )
 from refsast.crosscheck.diagnose.knobs.resets import reset_slopes
 from refsast.crosscheck.diagnose.knobs.sums import sum_gradients
-from refsast.crosscheck.diagnose.knobs.weights import change_weights, recurrent_matrix
+from refsast.crosscheck.diagnose.knobs.weights import backward_weights, recurrent_matrix
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,7 +207,7 @@ def input_gradient(case: Case, index: int, dials: Dials, currents: Currents) -> 
         if dials.turns("transposed weight", index):
             others["transposed weight"] = current @ layer.w.T
     others["signs of the weights backward"] = current @ np.sign(layer.w)
-    w = change_weights(dials, index, layer.w)
+    w = backward_weights(dials, index, layer.w)
     below = mix(dials, index, multiply(dials, current, w), others)
     below = below * dials.read("weight gain", index, 1.0) * dials.read("layer path", index, 1.0)
     # An input that was late gives its gradient to an earlier step.

@@ -184,8 +184,9 @@ def _array_knobs(case: Case, level: int) -> Iterator[Knob]:
     layer, sizes = case.params[level], loss_sizes(case, len(case.y))
     sizes = (*sizes, ("inputs", layer.w.shape[1]))
     yield from factor_knobs("layer", level, sizes)
-    if layer.w.shape[1] > 1:
-        yield switch_knob("rows centred", level)
+    yield switch_knob("w rows centred", level)
+    if layer.v is not None:
+        yield switch_knob("v rows centred", level)
     yield Knob("decay", level, 0.0, (1e-2, 1e-3, 1e-4, 0.1), -1e3, 1e3)
     yield Knob("decay of weights", level, 0.0, (1e-2, 1e-3, 1e-4, 0.1), -1e3, 1e3)
     for name in ("decay of signs", "decay of signs of weights"):

@@ -23,8 +23,8 @@ DECAYS: Mapping[str, Callable[[Array], Array]] = {
 }
 # Over which axes a mean is taken off a gradient.
 CENTRES: Mapping[str, Mapping[str, int | tuple[int, ...]]] = {
-    "w": {"rows centred": -1, "columns centred": -2, "gradient in W centred": (-2, -1)},
-    "v": {"rows of V centred": -1},
+    "w": {"w rows centred": -1, "columns centred": -2, "gradient in W centred": (-2, -1)},
+    "v": {"v rows centred": -1},
     "b": {"gradient in the biases centred": -1},
 }
 CELL = re.compile(r"(w|b|v) (row|column|entry) (\d+)(?: (\d+))?")

@@ -79,10 +79,12 @@ class Group:
         """Return the settings that are likely: each knob at the same place in its own list."""
         if self.relative:
             return [self.turn(value) for value in RATIOS]
-        if len({len(knob.tries) for knob in self.knobs}) > 1:
-            return [self.turn(value) for value in self.knobs[0].tries]
-        columns = zip(*(knob.tries for knob in self.knobs), strict=True)
-        return [dict(zip(self.keys, column, strict=True)) for column in columns]
+        columns = [(value,) * len(self.knobs) for value in self.knobs[0].tries]
+        if len({len(knob.tries) for knob in self.knobs}) == 1:
+            columns = zip(*(knob.tries for knob in self.knobs), strict=True)
+        right = tuple(knob.right for knob in self.knobs)
+        wrong = [column for column in dict.fromkeys(columns) if column != right]
+        return [dict(zip(self.keys, column, strict=True)) for column in wrong]
 
 
 def group_layers(knobs: Sequence[Knob], spiking: int) -> list[Group]:

@@ -30,6 +30,7 @@ TIMES = ("sum over time", "last step", "final potential", "first step unread", "
 USUAL_PENALTIES = ("weight penalty", "penalty on all spikes", "penalty on spike rates",
                    "penalty on squared rates")  # fmt: skip
 FIRST_UNREAD = 6  # so many steps that the readout leaves out are tried in a search
+EULER = 0.37  # above it, 1 + ln(leak) is a leak, too
 STARTS = (0.03, 0.1, 0.3, 0.7, 1.4, 3.0, 10.0, 30.0)
 
 
@@ -84,15 +85,15 @@ def switch_knob(name: str, layer: int) -> Knob:
 
 def gain_knob(name: str, layer: int, right: float = 1.0, tries: Sequence[float] = GAINS) -> Knob:
     """Return a gain, of any value."""
-    return Knob(name, layer, right, tuple(t for t in tries if t != right))
+    return Knob(name, layer, right, tuple(tries))
 
 
 def other_values(right: float, *tries: float) -> tuple[float, ...]:
-    """Return the finite values among some that are not the right one, each once.
+    """Return values with the right one in place of those that are not finite.
 
-    They stay in order, so that those at one place in the lists of two layers mean the same.
+    Those at one place in the lists of two layers mean the same.
     """
-    return tuple(dict.fromkeys(float(t) for t in tries if t != right and np.isfinite(t)))
+    return tuple(float(t) if np.isfinite(t) else right for t in tries)
 
 
 def forward_knobs(case: Case) -> list[Knob]:
@@ -150,16 +151,16 @@ def _memoryless_knobs(case: Case, layer: int) -> Iterator[Knob]:
 
 def leak_forms(leak: float) -> dict[str, float]:
     """Return numbers that may stand for a leak by mistake, by what they are of it."""
-    found = {
+    # An exponential leak, exp(-dt/tau), taken for 1 - dt/tau.
+    euler = float(1.0 + np.log(leak)) if leak > EULER else np.nan
+    return {
         "leak^2": leak**2,
         "the square root of the leak": max(leak, 0.0) ** 0.5,
         "exp(leak - 1)": float(np.exp(leak - 1.0)),
         "sigmoid(leak)": float(1.0 / (1.0 + np.exp(-leak))),
         "1/(2 - leak)": 1.0 / (2.0 - leak),
+        "1 + ln(leak)": euler,
     }
-    if leak > 0.37:  # exp(-dt/tau), taken for 1 - dt/tau
-        found["1 + ln(leak)"] = float(1.0 + np.log(leak))
-    return found
 
 
 def _memory_knobs(case: Case, layer: int) -> Iterator[Knob]:

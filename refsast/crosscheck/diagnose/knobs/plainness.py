@@ -102,7 +102,7 @@ def cost_of(case: Case, setting: Setting) -> float:
         if (name, layer) in ordered:
             continue
         symbol = symbol_of(case, layer, value)
-        kind = SUM.sub(r"sums of the \2", name)  # of several arrays it is one thing
+        kind = SUM.sub(r"\2", name)  # of several arrays it is one thing
         mark = (kind, symbol if symbol is not None else round(value, 6))
         if mark not in seen:
             seen.add(mark)

@@ -50,7 +50,7 @@ from refsast.crosscheck.diagnose.knobs.readout import (
     weights_of_time,
 )
 from refsast.crosscheck.diagnose.knobs.sums import count_terms, pair_steps
-from refsast.crosscheck.diagnose.knobs.weights import change_weights, derive_weights
+from refsast.crosscheck.diagnose.knobs.weights import backward_weights, derive_weights
 from refsast.model.params import Layer
 
 # Which recording's gradient is returned, and whether as that of a batch of it alone.
@@ -194,7 +194,7 @@ def spikes_receive(case: Case, dials: Dials, slopes: Slopes) -> Array:
     whole, layer = len(case.network.neurons), readout_layer(case)
     alpha = mix_backward(case, dials, weights_of_time(case, dials, len(case.x)))
     drives = alpha * slopes.pooled + step_drives(case, dials, slopes)
-    w = change_weights(dials, whole, layer.w)
+    w = backward_weights(dials, whole, layer.w)
     g = alpha * (slopes.pooled @ w)
     g = g if slopes.steps is None else g + step_drives(case, dials, slopes) @ w
     others = {"signs of the weights backward": lambda: drives @ np.sign(layer.w)}

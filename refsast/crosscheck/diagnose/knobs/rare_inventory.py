@@ -108,7 +108,7 @@ def _sum_knobs(case: Case, level: int) -> Iterator[Knob]:
         for name in (*tables[0], *tables[1]):
             yield switch_knob(f"{part} sums of the {name}", level)
         for name in CENTRES.get(part, {}):
-            if name != "rows centred":
+            if not name.endswith("rows centred"):
                 yield switch_knob(name, level)
         if part == "b" or level == len(case.network.neurons):
             continue

@@ -87,7 +87,6 @@ RARE_SWITCHES = {
     " of the last step",
     "columns centred": "with the mean of each column taken off the gradient in W",
     "gradient in W centred": "with its mean taken off the gradient in W",
-    "rows of V centred": "with the mean of each row taken off the gradient in V",
     "gradient in the biases centred": "with its mean taken off the gradient in the biases",
     "gradient of the first recording alone": "with the gradient of the first recording alone,"
     " divided by the batch",

@@ -7,6 +7,7 @@ from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.derivative_shapes import RARE_SHAPES, SHAPES
 from refsast.crosscheck.diagnose.knobs.backward_inventory import backward_knobs
 from refsast.crosscheck.diagnose.knobs.dials import Setting
+from refsast.crosscheck.diagnose.knobs.feedback import fit_feedback
 from refsast.crosscheck.diagnose.knobs.fit import (
     Group,
     Residuals,
@@ -16,7 +17,7 @@ from refsast.crosscheck.diagnose.knobs.levels import LevelView, view_levels
 from refsast.crosscheck.diagnose.knobs.matching import Candidate
 from refsast.crosscheck.diagnose.knobs.plainness import keep_plainest, symbol_of, symbols
 from refsast.crosscheck.diagnose.knobs.rare_inventory import rare_backward
-from refsast.crosscheck.diagnose.knobs.samples import Samples
+from refsast.crosscheck.diagnose.knobs.samples import Samples, answer_arrays
 from refsast.crosscheck.diagnose.knobs.stages import Questions, Search, search_stages, try_stages
 from refsast.crosscheck.diagnose.knobs.work import Meter, meter_runs
 
@@ -25,14 +26,14 @@ WIDTHS = (0.5, 1.0, 2.0, 4.0)  # of a function in place of the derivative: where
 
 
 def explain_level(
-    samples: Samples, hypotheses: list[dict], level: int, meter: Meter, deep: bool
+    samples: Samples, hypotheses: list[dict], level: int, meter: Meter, deep: bool, rarely: bool
 ) -> list[dict]:
     """Return extensions of settings that explain a level's gradients, the plainest ones."""
     case = samples.parts[-1].case
     views = [view_levels(samples, hypothesis) for hypothesis in hypotheses]
     extended = [s for view in views for s in _fit_copies(view, level, meter)]
     if not extended:
-        extended = [s for view in views for s in _extend_setting(view, level, meter)]
+        extended = [s for view in views for s in _extend_setting(view, level, meter, rarely)]
     for view in views[:DEEP] if deep and not extended else ():
         questions, search = _level_questions(view, level, meter), _level_search(view, level)
         extended += search_stages(questions, search, view.setting, depth=3)
@@ -59,7 +60,13 @@ def _level_questions(view: LevelView, level: int, meter: Meter) -> Questions:
         return meter_runs(lambda part: view.some_residuals(which, level, part), meter, size, calls)
 
     single, count = len(view.samples.single), len(view.samples.all)
-    return Questions([run([i]) for i in range(single, count)], run(list(range(count))))
+    # Zeros have many explanations: what is answered by them is no first question.
+    told = [
+        i
+        for i in range(single, count)
+        if any(a.any() for a in answer_arrays(view.samples.all[i], level).values())
+    ]
+    return Questions([run([i]) for i in told or range(single, count)], run(list(range(count))))
 
 
 def _level_search(view: LevelView, level: int) -> Search:
@@ -73,7 +80,7 @@ def _level_search(view: LevelView, level: int) -> Search:
     )
 
 
-def _extend_setting(view: LevelView, level: int, meter: Meter) -> list[dict]:
+def _extend_setting(view: LevelView, level: int, meter: Meter, rarely: bool) -> list[dict]:
     """Extensions of a view's setting by one knob that explain the gradients of a level."""
     questions, search = _level_questions(view, level, meter), _level_search(view, level)
     found = search_stages(questions, search, view.setting, depth=1)
@@ -82,7 +89,7 @@ def _extend_setting(view: LevelView, level: int, meter: Meter) -> list[dict]:
         found = try_stages(questions, search.groups, view.setting, candidates)
     for copy in _all_copies(view, level)[:4] if not found else ():
         found += search_stages(questions, search, copy, depth=1)
-    return found or _extend_rarely(view, level, questions)
+    return found if found and not rarely else found + _extend_rarely(view, level, questions)
 
 
 def _extend_rarely(view: LevelView, level: int, questions: Questions) -> list[dict]:
@@ -98,7 +105,7 @@ def _extend_rarely(view: LevelView, level: int, questions: Questions) -> list[di
         found = try_stages(questions, [*groups, *usual], view.setting, candidates)
     for copy in _all_copies(view, level)[:4] if not found else ():
         found += search_stages(questions, search, copy, depth=1)
-    return found
+    return found or questions.fits(fit_feedback(view, level))
 
 
 def _shape_candidates(

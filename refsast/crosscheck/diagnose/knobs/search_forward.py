@@ -9,7 +9,11 @@ import numpy as np
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.backward_inventory import backward_knobs
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials, stack_settings
-from refsast.crosscheck.diagnose.knobs.explain import free_groups
+from refsast.crosscheck.diagnose.knobs.explain import (
+    explains_losses,
+    explains_whole,
+    free_groups,
+)
 from refsast.crosscheck.diagnose.knobs.fit import (
     Group,
     Residuals,
@@ -48,8 +52,8 @@ JOINT = 9e6  # elements that a search through losses and gradients together may 
 GRID = tuple(np.geomspace(0.1, 10.0, 13))  # of a number's right value, where spikes are hard
 
 
-def explain_losses(samples: Samples, meter: Meter) -> list[dict]:
-    """Settings of forward knobs that explain all losses."""
+def explain_losses(samples: Samples, meter: Meter, rarely: bool) -> list[dict]:
+    """Settings of forward knobs that explain all losses; `rarely` turned ones, too, or at need."""
     case = samples.parts[-1].case
     parts = range(len(samples.parts))
     questions = Questions(
@@ -60,7 +64,8 @@ def explain_losses(samples: Samples, meter: Meter) -> list[dict]:
         return [{}]
     search = _forward_search(case, fine=False)
     found = search_stages(questions, search, {}, depth=1) + _explain_questions(samples, meter)
-    found = found or search_stages(questions, _rare_search(case), {}, depth=1)
+    if rarely or not found:
+        found = found + search_stages(questions, _rare_search(case), {}, depth=1)
     found = found or search_stages(questions, search, {}, depth=2)
     return keep_plainest(case, found)
 
@@ -178,6 +183,18 @@ def explain_everywhere(samples: Samples, hypotheses: list[dict], meter: Meter) -
         forward = {key: v for key, v in base.items() if key in forth}
         found += search_stages(_joint_questions(samples, meter), search, forward, depth=1)
     return keep_plainest(case, found)
+
+
+def explain_questions_jointly(samples: Samples, meter: Meter) -> list[dict]:
+    """Return other questions that explain losses and gradients, where losses alone do not tell."""
+    size, calls = _sizes([samples.parts[0].case])  # most are wrong there
+    found = []
+    for name in possible_questions(samples.parts[-1].case):
+        meter(3 * (CALL * calls + size))
+        setting = {(name, WHOLE): 1.0}
+        if explains_whole(samples, setting) and explains_losses(samples, setting):
+            found.append(setting)
+    return found
 
 
 def _joint_questions(samples: Samples, meter: Meter) -> Questions:

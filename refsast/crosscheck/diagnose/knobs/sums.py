@@ -14,8 +14,8 @@ from refsast.crosscheck.diagnose.knobs.weights import derive_weights
 
 # By which step's input an adjoint is multiplied: the knob's name, and by how many steps it is off.
 LAGS = {"one step earlier": 1, "two steps earlier": 2, "one step later": -1, "two steps later": -2}
-# Of one array: what is counted in the sum of its gradient.
-SUM = re.compile(r"([wbv]) sums of the (.*)")
+# What is done to the gradient of one array, and is one thing if it is done to several.
+SUM = re.compile(r"([wbv]) (sums of the .*|rows centred)")
 ENDS = (("first step", 0), ("last step", -1))
 # Which steps, or recordings, of so many are counted in a sum, where not all are: "=" in place of
 # "+=" leaves the last one, or the first.

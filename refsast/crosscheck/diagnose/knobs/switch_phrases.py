@@ -102,7 +102,6 @@ SWITCH_WORDS = {
     "hard reset": "with a reset by hard (Heaviside) spikes, detached",
     "leaks exchanged": "with the leaks of synapse and potential exchanged",
     "synapse unused": "with the synapse unused, its input passed on",
-    "rows centred": "with the mean of each row taken off the gradient in W",
     "signs of the weights backward": "with the signs of W in place of W on the way back",
     "products in TF32": "with products of matrices in TF32 precision",
     "labels shifted back": "with labels one class off, back",

@@ -4,6 +4,7 @@ Rule 1: a changed weight is used forth and back; its gradient is that of the wei
         straight through), but for the absolute value, which may be derived, too.
 """
 
+import re
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -13,6 +14,8 @@ from refsast.crosscheck.diagnose.knobs.dials import Dials, mix, multiply
 from refsast.crosscheck.diagnose.knobs.precision import WEIGHT_ROUNDINGS, round_to_grid
 from refsast.model.params import Layer
 
+# One entry of the matrix through which a gradient goes to the layer below.
+BACKWARD_ENTRY = re.compile(r"backward weight (\d+) (\d+)")
 DERIVED = "weights as absolute values, derived"
 GRIDS = (2, 4, 8, 10, 16, 32, 64, 100, 128, 256)
 # Of W and V, not of biases.
@@ -33,6 +36,21 @@ def change_weights(dials: Dials, index: int, w: Array) -> Array:
     """Return the weights in use, shape (K, n, n_in); (n, n_in) where nothing is turned."""
     turned = [name for name in WEIGHT_CHANGES if dials.turns(name, index)]
     return mix(dials, index, w, {name: WEIGHT_CHANGES[name](w) for name in turned})
+
+
+def backward_weights(dials: Dials, index: int, w: Array) -> Array:
+    """Return the weights through which a gradient goes to the layer below, as `change_weights`."""
+    w, turned = change_weights(dials, index, w), {}
+    for name, at in dials.turned:
+        if at == index and (match := BACKWARD_ENTRY.fullmatch(name)):
+            turned[int(match[1]), int(match[2])] = dials.read(name, at, np.nan)
+    if not turned:
+        return w
+    found = np.broadcast_to(w, (len(next(iter(turned.values()))), *w.shape[-2:])).copy()
+    for (i, j), values in turned.items():
+        new = values[:, 0, 0]
+        found[:, i, j] = np.where(np.isnan(new), found[:, i, j], new)
+    return found
 
 
 def derive_weights(dials: Dials, index: int, w: Array, gradient: Array) -> Array:

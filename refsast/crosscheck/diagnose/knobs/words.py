@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from itertools import product
 
+import numpy as np
+
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.derivative_shapes import SHAPES
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Setting
@@ -27,6 +29,7 @@ from refsast.crosscheck.diagnose.knobs.plainness import (
 )
 from refsast.crosscheck.diagnose.knobs.sums import SUM
 from refsast.crosscheck.diagnose.knobs.switch_phrases import ALIASES, SWITCH_WORDS
+from refsast.crosscheck.diagnose.knobs.weights import BACKWARD_ENTRY
 from refsast.model.surrogate import FastSigmoid
 
 LEAKS = ("the leak", "1 - leak")  # numbers that are named though they are round
@@ -59,6 +62,7 @@ def parts_of(case: Case, setting: Setting) -> list[Part]:
         *_boxes(case, knobs, groups),
         *_shape_parts(case, knobs, groups),
         *_sum_parts(case, knobs, groups),
+        *_feedback_parts(case, setting, groups),
         *(_describe(case, knobs, *mark, found) for mark, found in groups.items()),
     ]
 
@@ -83,7 +87,7 @@ def _shape_parts(case: Case, knobs: dict, groups: dict) -> list[Part]:
 
 
 def _sum_parts(case: Case, knobs: dict, groups: dict) -> list[Part]:
-    """What is counted in sums, one part for all arrays of the same layers; they are taken out."""
+    """What is done to arrays, one part for all those of the same layers; they are taken out."""
     same: dict[tuple[str, tuple[int, ...]], list[tuple[str, str]]] = {}
     for mark, layers in groups.items():
         if (match := SUM.fullmatch(mark[0])) and mark[1] == "1":
@@ -94,10 +98,33 @@ def _sum_parts(case: Case, knobs: dict, groups: dict) -> list[Part]:
         parts = [PART_WORDS[name[0]] for name, _ in marks]
         text = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
         where = where_words(case, knobs, marks[0][0], list(layers))
-        says = f"with the {what} counted in the sums of the gradient in {text}{where}"
-        found.append(Part(f"{what} in the sums{where}", says))
+        counted = what.removeprefix("sums of the ")
+        says = f"with the {counted} counted in the sums of the gradient in {text}{where}"
+        if counted == what:
+            says = f"with the mean of each row taken off the gradient in {text}{where}"
+        found.append(Part(f"{what}{where}", says))
         for mark in marks:
             del groups[mark]
+    return found
+
+
+def _feedback_parts(case: Case, setting: Setting, groups: dict) -> list[Part]:
+    """Other matrices on the way back, one part for each: their entries are taken out."""
+    found = []
+    layers = {at for name, at in setting if BACKWARD_ENTRY.fullmatch(name)}
+    for layer in sorted(layers):
+        right, matrix = case.params[layer].w, case.params[layer].w.copy()
+        for (name, at), value in setting.items():
+            if at == layer and (match := BACKWARD_ENTRY.fullmatch(name)):
+                matrix[int(match[1]), int(match[2])] = value
+        size = float(np.linalg.norm(matrix) * np.linalg.norm(right))
+        cosine = float((matrix * right).sum()) / size if size else 0.0
+        where = "the readout" if layer == len(case.network.neurons) else f"layer {layer + 1}"
+        name = f"another matrix in place of the weights W of {where} on the way back"
+        says = f"with {name} (not its transpose, as of random feedback; cosine {cosine:.3f} with W)"
+        found.append(Part(name, says))
+    for mark in [mark for mark in groups if BACKWARD_ENTRY.fullmatch(mark[0])]:
+        del groups[mark]
     return found
 
 
