@@ -131,7 +131,8 @@ def _late_cause(
         larger = larger_samples(gradient, case, whole.dtype)
     except ValueError:  # a module of a fixed number of steps, or of recordings
         return None
-    return _setting_cause(observations, larger, find_settings(larger, SECOND).settings)[0]
+    settings = find_settings(larger, SECOND, rarely=True).settings
+    return _setting_cause(observations, larger, settings)[0]
 
 
 def rounding_settings(whole: Examination) -> tuple[dict, ...]:
@@ -164,7 +165,9 @@ def _second_cause(
         samples = take_samples(observations.gradient, case, observations.whole.dtype)
     except ValueError:
         return None
-    return _setting_cause(observations, samples, find_settings(samples, SECOND, rarely=True).settings)[0]
+    return _setting_cause(
+        observations, samples, find_settings(samples, SECOND, rarely=True).settings
+    )[0]
 
 
 def _setting_cause(

@@ -77,7 +77,9 @@ def _probe_forward(gradient: Gradient, case: Case) -> Location:
     shows = f"; the loss shows it{since}"
     tried = f"the loss is wrong{since}; tried fewer steps and saturated layers"
     if any(_has_wrong_loss(gradient, one) is False for one in _take_single(case)):
-        return Location("not known", how=f"{tried}; single recordings are right, together they are not")
+        return Location(
+            "not known", how=f"{tried}; single recordings are right, together they are not"
+        )
     short = case if step is None else truncate_case(case, step + 1)
     for layer in reversed(range(0 if case.hard else len(case.network.neurons))):
         for turns in (False, True):

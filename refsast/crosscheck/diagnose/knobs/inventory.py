@@ -18,6 +18,7 @@ from refsast.crosscheck.diagnose.knobs.losses import (
     STEP_LOSSES,
     loss_sizes,
 )
+from refsast.crosscheck.diagnose.knobs.penalties import WEIGHT_PENALTIES
 from refsast.crosscheck.diagnose.knobs.precision import ROUNDINGS
 from refsast.crosscheck.diagnose.knobs.resets import RESETS, reset_name
 from refsast.model.readout import LeakyReadout, SpikeRate
@@ -27,7 +28,8 @@ GAINS = (0.0, 2.0, -1.0, 0.5)
 SWITCH = (1.0,)
 TIMES = ("sum over time", "last step", "final potential", "first step unread", "last step unread",
          "readout one step late")  # fmt: skip
-USUAL_PENALTIES = ("weight penalty", "penalty on all spikes", "penalty on spike rates",
+# Those on parameters add a constant to the loss: gradients alone tell them apart.
+USUAL_PENALTIES = (*WEIGHT_PENALTIES, "penalty on all spikes", "penalty on spike rates",
                    "penalty on squared rates")  # fmt: skip
 FIRST_UNREAD = 6  # so many steps that the readout leaves out are tried in a search
 EULER = 0.37  # above it, 1 + ln(leak) is a leak, too

@@ -120,9 +120,8 @@ def every_step(case: Case, dials: Dials, z: Array, targets: Array) -> tuple[Arra
 def largest_over_time(case: Case, dials: Dials, z: Array, targets: Array) -> tuple[Array, Array]:
     """Return the loss of the largest of each logit over time."""
     losses, slope = form_loss(case, dials, z.max(axis=0), targets)
-    slopes = np.zeros(z.shape)
-    np.put_along_axis(slopes, z.argmax(axis=0)[None], slope[None], axis=0)
-    return losses, slopes
+    at = np.arange(len(z)).reshape(-1, 1, 1, 1)
+    return losses, np.where(at == z.argmax(axis=0), slope, 0.0)
 
 
 STEP_LOSSES = {"loss at every step": every_step, "largest over time": largest_over_time}

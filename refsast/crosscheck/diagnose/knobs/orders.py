@@ -40,7 +40,9 @@ def order_settings(case: Case) -> dict[str, dict[Key, float]]:
         for words, order in orders.items():
             moved = {(name, i): own[j] for i, j in order.items() if own[i] != own[j]}
             if len(moved) > 1 and moved not in found.values():
-                found[f"the {name}s {words}" if "layers" in words else f"the {name} {words}"] = moved
+                found[f"the {name}s {words}" if "layers" in words else f"the {name} {words}"] = (
+                    moved
+                )
     return found
 
 

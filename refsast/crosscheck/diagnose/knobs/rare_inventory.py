@@ -17,11 +17,11 @@ from refsast.crosscheck.diagnose.knobs.inventory import (
     switch_knob,
 )
 from refsast.crosscheck.diagnose.knobs.losses import CLASS_WEIGHTS, RARE_FORMS
-from refsast.crosscheck.diagnose.knobs.penalties import PENALTIES, WEIGHT_PENALTIES
+from refsast.crosscheck.diagnose.knobs.penalties import PENALTIES
 from refsast.crosscheck.diagnose.knobs.program import LONE_RECORDINGS
 from refsast.crosscheck.diagnose.knobs.readout import BIAS_AFTER
 from refsast.crosscheck.diagnose.knobs.sums import RECORDINGS_COUNTED, STEPS_COUNTED
-from refsast.crosscheck.diagnose.knobs.weights import WEIGHT_CHANGES
+from refsast.crosscheck.diagnose.knobs.weights import NOT_V, WEIGHT_CHANGES
 from refsast.model.params import layer_arrays
 from refsast.model.readout import LeakyReadout
 from refsast.model.reset import NoReset, ToZero
@@ -49,7 +49,7 @@ def rare_forward(case: Case) -> list[Knob]:
     found += (switch_knob(name, whole) for name in RARE_FORMS)
     for c in sorted(set(case.y.tolist()))[:MAX_CLASSES]:
         found += (switch_knob(f"{name} {c + 1}", WHOLE) for name in CLASS_WEIGHTS)
-    seldom = {*PENALTIES, *WEIGHT_PENALTIES} - {*USUAL_PENALTIES}
+    seldom = {*PENALTIES} - {*USUAL_PENALTIES}
     found += (penalty_knob(name, WHOLE) for name in sorted(seldom))
     return found
 
@@ -58,6 +58,8 @@ def _layer_knobs(case: Case, layer: int) -> Iterator[Knob]:
     neuron, params = case.network.neurons[layer], case.params[layer]
     for name in WEIGHT_CHANGES:
         yield switch_knob(name, layer)
+        if params.v is not None:
+            yield switch_knob(name + NOT_V, layer)
     limits = other_values(np.inf, neuron.threshold, 1.0, 2.0, 2.0 * neuron.threshold)
     yield Knob("potential at most", layer, np.inf, limits, 0.0, 0.0)
     if len(case.x) > 1 and not isinstance(neuron.reset, NoReset):
@@ -103,7 +105,10 @@ def _derivative_knobs(case: Case, level: int) -> Iterator[Knob]:
 
 
 def _sum_knobs(case: Case, level: int) -> Iterator[Knob]:
-    tables = (STEPS_COUNTED if len(case.x) > 1 else {}, RECORDINGS_COUNTED if len(case.y) > 1 else {})
+    tables = (
+        STEPS_COUNTED if len(case.x) > 1 else {},
+        RECORDINGS_COUNTED if len(case.y) > 1 else {},
+    )
     for part in layer_arrays(case.params[level]):
         for name in (*tables[0], *tables[1]):
             yield switch_knob(f"{part} sums of the {name}", level)

@@ -5,7 +5,7 @@ from refsast.crosscheck.diagnose.knobs.forward import RESIDUAL
 from refsast.crosscheck.diagnose.knobs.losses import CLASS_WEIGHTS, RARE_FORMS
 from refsast.crosscheck.diagnose.knobs.penalties import PENALTIES, WEIGHT_PENALTIES
 from refsast.crosscheck.diagnose.knobs.readout import BIAS_AFTER
-from refsast.crosscheck.diagnose.knobs.weights import DERIVED, WEIGHT_CHANGES
+from refsast.crosscheck.diagnose.knobs.weights import DERIVED, NOT_V, WEIGHT_CHANGES
 
 MAX_LABELS = 1000
 PRODUCT_WORDS = {
@@ -43,6 +43,13 @@ PENALTY_WORDS = {
     "penalty on absolute parameters": "on the absolute values of all parameters (L1)",
     "penalty on absolute weights": "on the absolute values of weights, not of biases, (L1)",
 }
+
+
+def _rounded_words(name: str) -> str:
+    """Weights in some format, in words."""
+    return name if "quantised" in name else name.replace("weights", "weights rounded", 1)
+
+
 RARE_GAINS = {
     **{
         name: ("", f"with a penalty of {{}} {PENALTY_WORDS[name]} added to the loss")
@@ -62,8 +69,9 @@ RARE_SWITCHES = {
     **{name: f"with the spike's derivative {words}" for name, words in PRODUCT_WORDS.items()},
     **{name: f"with the spike's derivative {words}" for name, words in PLACE_WORDS.items()},
     **{
-        name: f"with {WEIGHT_WORDS.get(name, name.replace('weights', 'weights rounded', 1))}"
+        name + other: f"with {WEIGHT_WORDS.get(name, _rounded_words(name))}{other}"
         for name in WEIGHT_CHANGES
+        for other in ("", NOT_V)
     },
     **{name: f"with the {name}" for name in RARE_FORMS},
     **{
@@ -73,8 +81,7 @@ RARE_SWITCHES = {
         for name, rest in CLASS_WEIGHTS.items()
     },
     BIAS_AFTER: "with the readout's bias added once, after the integration",
-    RESIDUAL: "with the input of the layer below added to the layer's own (a residual"
-    " connection)",
+    RESIDUAL: "with the input of the layer below added to the layer's own (a residual connection)",
     "smooth reset": "with a reset by smooth spikes, where hard ones are passed on",
     "reset by the squared spike": "with a reset by the squared spike",
     "reset by the root of the spike": "with a reset by the square root of the spike",

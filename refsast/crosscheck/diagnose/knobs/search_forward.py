@@ -47,6 +47,7 @@ from refsast.crosscheck.diagnose.knobs.work import (
     meter_runs,
     start_meter,
 )
+from refsast.model.reset import NoReset
 
 JOINT = 9e6  # elements that a search through losses and gradients together may compute
 GRID = tuple(np.geomspace(0.1, 10.0, 13))  # of a number's right value, where spikes are hard
@@ -124,17 +125,26 @@ def _forward_search(case: Case, fine: bool) -> Search:
     if fine:
         knobs = [_refine_tries(knob) for knob in knobs]
     groups = [*group_layers(knobs, len(case.network.neurons)), *_upper_groups(case, knobs)]
-    orders = list(order_settings(case).values())
-    return Search(groups, lambda base: orders, lambda found: keep_plainest(case, found))
+    cells = [*order_settings(case).values(), *_soft_resets(case)]
+    return Search(groups, lambda base: cells, lambda found: keep_plainest(case, found))
 
 
 def _rare_search(case: Case) -> Search:
-    """What is seldom turned on the way forth; spikes made hard that do not reset."""
-    knobs, spiking = rare_forward(case), len(case.network.neurons)
-    groups = group_layers(knobs, spiking)
-    alone = [{("straight-through", i): 1.0, ("smooth reset", i): 1.0} for i in range(spiking)]
-    cells = [] if case.hard or len(case.x) == 1 else [*alone, dict(ChainMap(*alone))]
-    return Search(groups, lambda base: cells, lambda found: keep_plainest(case, found))
+    """What is seldom turned on the way forth."""
+    groups = group_layers(rare_forward(case), len(case.network.neurons))
+    return Search(groups, lambda base: (), lambda found: keep_plainest(case, found))
+
+
+def _soft_resets(case: Case) -> list[dict]:
+    """Settings in which spikes are passed on hard, and reset smoothly: in each layer, in all."""
+    if case.hard or len(case.x) == 1:
+        return []
+    each = [
+        {("straight-through", i): 1.0, ("smooth reset", i): 1.0}
+        for i, neuron in enumerate(case.network.neurons)
+        if not isinstance(neuron.reset, NoReset)
+    ]
+    return [*each, dict(ChainMap(*each))] if each else []
 
 
 def _refine_tries(knob: Knob) -> Knob:

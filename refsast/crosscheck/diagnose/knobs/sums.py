@@ -84,7 +84,7 @@ def sum_recurrence(case: Case, index: int, dials: Dials, run: LayerRun, current:
     heard = mix(dials, index, heard, {"recurrence of the potential": shift_steps(run.u, 1)})
     heard = lag_inputs(dials, index, "recurrence", heard, run.s)
     v = pair_steps(end_weights(dials, index, "v", current), heard, dials)
-    v = v if layer.v is None else derive_weights(dials, index, layer.v, v)
+    v = v if layer.v is None else derive_weights(dials, index, layer.v, v, recurrent=True)
     v = v * dials.read("recurrence gain", index, 1.0)
     diagonal = {"recurrence without diagonal": v - v * np.eye(v.shape[-1])}
     v = mix(dials, index, v, diagonal)

@@ -17,6 +17,7 @@ from refsast.model.params import Layer
 # One entry of the matrix through which a gradient goes to the layer below.
 BACKWARD_ENTRY = re.compile(r"backward weight (\d+) (\d+)")
 DERIVED = "weights as absolute values, derived"
+NOT_V = " (not V)"
 GRIDS = (2, 4, 8, 10, 16, 32, 64, 100, 128, 256)
 # Of W and V, not of biases.
 WEIGHT_CHANGES: Mapping[str, Callable[[Array], Array]] = {
@@ -24,18 +25,18 @@ WEIGHT_CHANGES: Mapping[str, Callable[[Array], Array]] = {
     DERIVED: abs,
     "weights at least zero": lambda a: np.maximum(a, 0.0),
     "weights within -1 and 1": lambda a: np.clip(a, -1.0, 1.0),
-    **{
-        f"weights in steps of 1/{n}": lambda a, n=n: round_to_grid(a, 1.0 / n)
-        for n in GRIDS
-    },
+    **{f"weights in steps of 1/{n}": lambda a, n=n: round_to_grid(a, 1.0 / n) for n in GRIDS},
     **{name.replace("parameters", "weights"): f for name, f in WEIGHT_ROUNDINGS.items()},
 }
 
 
-def change_weights(dials: Dials, index: int, w: Array) -> Array:
+def change_weights(dials: Dials, index: int, w: Array, *, recurrent: bool = False) -> Array:
     """Return the weights in use, shape (K, n, n_in); (n, n_in) where nothing is turned."""
-    turned = [name for name in WEIGHT_CHANGES if dials.turns(name, index)]
-    return mix(dials, index, w, {name: WEIGHT_CHANGES[name](w) for name in turned})
+    for name, change in WEIGHT_CHANGES.items():
+        for key in (name,) if recurrent else (name, name + NOT_V):
+            if dials.turns(key, index):
+                w = w + dials.read(key, index, 0.0) * (change(w) - w)
+    return w
 
 
 def backward_weights(dials: Dials, index: int, w: Array) -> Array:
@@ -53,9 +54,12 @@ def backward_weights(dials: Dials, index: int, w: Array) -> Array:
     return found
 
 
-def derive_weights(dials: Dials, index: int, w: Array, gradient: Array) -> Array:
+def derive_weights(
+    dials: Dials, index: int, w: Array, gradient: Array, *, recurrent: bool = False
+) -> Array:
     """Return the gradient in weights from that in the weights in use, shape (K, n, n_in)."""
-    return mix(dials, index, gradient, {DERIVED: gradient * np.sign(w)})
+    names = (DERIVED,) if recurrent else (DERIVED, DERIVED + NOT_V)
+    return mix(dials, index, gradient, dict.fromkeys(names, gradient * np.sign(w)))
 
 
 def weighted_input(layer: Layer, index: int, dials: Dials, a: Array) -> Array:
@@ -92,5 +96,5 @@ def recurrent_matrix(layer: Layer, index: int, dials: Dials) -> Array:
         "recurrence without diagonal": layer.v - np.diag(np.diag(layer.v)),
         "input weights recurrent": layer.w if layer.w.shape == layer.v.shape else layer.v,
     }
-    own = change_weights(dials, index, layer.v[None])
+    own = change_weights(dials, index, layer.v[None], recurrent=True)
     return dials.read("recurrence gain", index, 1.0) * mix(dials, index, own, others)

@@ -54,7 +54,8 @@ def parts_of(case: Case, setting: Setting) -> list[Part]:
     for (name, layer), value in setting.items():
         symbol = symbol_of(case, layer, value)
         of_slope = name == "derivative factor" and "its slope" in (symbol or "")
-        if is_round(value) and not of_slope and symbol not in LEAKS:
+        of_layer = (symbol or "").startswith(f"the {name} of the ")
+        if is_round(value) and not (of_slope or of_layer) and symbol not in LEAKS:
             symbol = f"{value:.6g}"  # a round number has the same name in every layer
         groups.setdefault((name, symbol or f"{value:.6g}"), []).append((layer, value))
     return [
@@ -192,7 +193,8 @@ def _number_words(name: str, value: float, symbol: str, rights: set[float]) -> s
     digits = _digits_apart(value, rights)
     text = f"{value:.{digits}g}"
     number = text if symbol == f"{value:.6g}" else f"{text} = {symbol}"
-    plain = text if is_round(value) else number
+    of_layer = symbol.endswith(" layer")
+    plain = text if is_round(value) and not of_layer else number
     if name == "temperature":
         return f"with logits multiplied by {number}"
     if name == "derivative width":
@@ -208,9 +210,7 @@ def _digits_apart(value: float, rights: set[float]) -> int:
     return next((n for n, each in enumerate(texts, 6) if len(each) == len(alike)), 17)
 
 
-def _cell_part(
-    case: Case, match: re.Match, symbol: str, found: list[tuple[int, float]]
-) -> Part:
+def _cell_part(case: Case, match: re.Match, symbol: str, found: list[tuple[int, float]]) -> Part:
     """One entry, row or column of a gradient, in which layers."""
     part, kind, *at = match.groups()
     index = ", ".join(i for i in at if i is not None)
