@@ -127,7 +127,7 @@ def run(case: rs.Case, slip: Slip, params, x, y, dtype):
            for n in ("w", "b", "v") if getattr(l, n) is not None} for l in params]  # fmt: skip
     a = torch.tensor(x, dtype=dtype)
     a.requires_grad_()
-    steps, potentials, spikes = len(x), [], []
+    below, steps, potentials, spikes = a, len(x), [], []
     for i, (neuron, p) in enumerate(zip(net.neurons, ps, strict=False)):
         leak, theta = slip.number("leak", i, neuron.leak), slip.number("theta", i, neuron.threshold)
         drop = slip.number("drop", i, theta)
@@ -141,9 +141,9 @@ def run(case: rs.Case, slip: Slip, params, x, y, dtype):
         if has("other reset"):
             kind = RESETS[(RESETS.index(kind) + 1) % 3] if kind != RESETS[3] else RESETS[0]
         w = p["w"]
-        if has("residual") and i and spikes[-1].shape[2] == below.shape[2]:
-            a = a + below
-        below = a
+        lower, below = below, a
+        if has("residual") and i and a.shape == lower.shape:
+            a = below = a + lower
         if has("late input"):
             a = torch.cat([0 * a[:1], a[:-1]])
         if has("late input 2"):

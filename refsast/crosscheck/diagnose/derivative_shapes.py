@@ -63,7 +63,7 @@ SHAPES: dict[str, Callable[[LIF, Array], Array]] = {
     "(1+cos(pi k v))/2 within 1/k": _shape(
         lambda z: 0.5 * (1.0 + np.cos(np.pi * np.clip(z, -1.0, 1.0)))
     ),
-    "1 above, 0 below": _shape(lambda z: 1.0 * (z > 0.0)),
+    "1 above, 0 below": _shape(lambda z: np.where(z > 0.0, 1.0, 0.0)),
     "1 above, 0.1 below": _shape(lambda z: np.where(z >= 0.0, 1.0, 0.1)),
     "1 above, 0.01 below": _shape(lambda z: np.where(z >= 0.0, 1.0, 0.01)),
     "1/(1+exp(-k v))": _shape(lambda z: 0.5 * (1.0 + np.tanh(0.5 * z))),

@@ -23,8 +23,12 @@ PRODUCTS: Mapping[str, Callable[[LIF, Array], Array]] = {
     "derivative times one minus the spike": lambda neuron, v: 1.0 - neuron.spike(v),
     "derivative times the potential": lambda neuron, v: v + neuron.threshold,
     "derivative times the distance": lambda neuron, v: abs(v),
-    "derivative zero at potentials below rest": lambda neuron, v: 1.0 * (v + neuron.threshold > 0),
-    "derivative zero at potentials above rest": lambda neuron, v: 1.0 * (v + neuron.threshold < 0),
+    "derivative zero at potentials below rest": lambda neuron, v: np.where(
+        v + neuron.threshold > 0.0, 1.0, 0.0
+    ),
+    "derivative zero at potentials above rest": lambda neuron, v: np.where(
+        v + neuron.threshold < 0.0, 1.0, 0.0
+    ),
     "derivative halved below threshold": lambda neuron, v: np.where(v < 0.0, 0.5, 1.0),
     "derivative halved above threshold": lambda neuron, v: np.where(v < 0.0, 1.0, 0.5),
 }

@@ -69,7 +69,7 @@ def _solve(responses: Array, want: Array) -> Array | None:
     if len(b) < a.shape[1] + SPARE or not np.isfinite(a).all():
         return None
     fitted, _, rank, _ = np.linalg.lstsq(a, b, rcond=1e-9)
-    return fitted if rank == a.shape[1] else None
+    return np.asarray(fitted, dtype=np.float64) if rank == a.shape[1] else None
 
 
 def _solve_columns(found: Array, got: Array, right: Array) -> Array | None:

@@ -24,7 +24,7 @@ from refsast.model.params import param_arrays
 
 BEAM, SLACK = 8, 1.0  # settings kept from level to level, and by how much they may be less plain
 MAX_LIMIT = 1e-7  # relative: how near a fitted number is to one that has a name
-ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "some higher")
+ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
 # Settings that say less plainly what another one says, and how much they count for more.
 SYNONYM, RESTRICTED = 0.1, 0.1
 SYNONYMS = {("drive path", None), ("firing threshold", None),
@@ -64,16 +64,18 @@ def symbols(case: Case, layer: int) -> dict[str, float]:
         if neuron.leak < 1.0:
             found["1/(1 - leak)"] = 1 / (1 - neuron.leak)
         found |= leak_forms(neuron.leak)
-    for other, neuron in enumerate(case.network.neurons if layer >= 0 else ()):
+    for other, neuron in enumerate(case.network.neurons[: len(ORDINALS)] if layer >= 0 else ()):
+        numbers = {"leak": neuron.leak, "threshold": neuron.threshold, "slope": slope_of(neuron)}
+        of = f"of the {ORDINALS[other]} layer"
+        known = set(found.values())
         if other != layer:
-            names = {"leak": neuron.leak, "threshold": neuron.threshold, "slope": slope_of(neuron)}
-            found |= {f"the {n} of the {ORDINALS[min(other, 6)]} layer": v for n, v in names.items()
-                      if v not in found.values()}  # fmt: skip
+            found |= {f"the {n} {of}": v for n, v in numbers.items() if v not in known}
     if case.synapse is not None:
         found |= {"the synapse's scale": case.synapse.scale, "1/scale": 1 / case.synapse.scale,
                   "the synapse's leak": case.synapse.leak,
                   "1 - the synapse's leak": 1 - case.synapse.leak,
-                  "(1 - the synapse's leak) scale": (1 - case.synapse.leak) * case.synapse.scale}  # fmt: skip
+                  "(1 - the synapse's leak) scale":
+                      (1 - case.synapse.leak) * case.synapse.scale}  # fmt: skip
     return found
 
 

@@ -1,6 +1,5 @@
-"""The words for knobs that are seldom turned: what completes "your gradient is the reference ..."."""
+"""The words for knobs that are seldom turned, as `phrases` has those of the others."""
 
-from refsast.crosscheck.diagnose.knobs.derivatives import PRODUCTS
 from refsast.crosscheck.diagnose.knobs.forward import RESIDUAL
 from refsast.crosscheck.diagnose.knobs.losses import CLASS_WEIGHTS, RARE_FORMS
 from refsast.crosscheck.diagnose.knobs.penalties import PENALTIES, WEIGHT_PENALTIES

@@ -25,9 +25,9 @@ RESETS = {
 # What resets in place of a spike s, and its derivative. Hard spikes have none, unless the gradient
 # is passed straight through them.
 RESET_SPIKES: Mapping[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
-    "hard reset": (lambda s: 1.0 * (s >= 0.5), np.zeros_like),
-    "hard reset, attached": (lambda s: 1.0 * (s >= 0.5), np.ones_like),
-    "reset by any spike": (lambda s: 1.0 * (s != 0.0), np.ones_like),
+    "hard reset": (lambda s: np.where(s >= 0.5, 1.0, 0.0), np.zeros_like),
+    "hard reset, attached": (lambda s: np.where(s >= 0.5, 1.0, 0.0), np.ones_like),
+    "reset by any spike": (lambda s: np.where(s != 0.0, 1.0, 0.0), np.ones_like),
     "reset factor squared": (lambda s: s * (2.0 - s), lambda s: 2.0 - 2.0 * s),
     "reset by the squared spike": (lambda s: s * s, lambda s: 2.0 * s),
     "reset by the root of the spike": (np.sqrt, lambda s: 0.5 / np.sqrt(np.maximum(s, 1e-300))),

@@ -130,7 +130,9 @@ def count_terms(dials: Dials, index: int, part: str, current: Array) -> Array | 
         for name, counts in table.items():
             key = f"{part} sums of the {name}"
             if dials.turns(key, index):
-                found = found * (1.0 + dials.read(key, index, 0.0) * (counts(at, size) - 1.0))
+                found = found * (
+                    1.0 + dials.read(key, index, 0.0) * (np.where(counts(at, size), 1.0, 0.0) - 1.0)
+                )
     return found
 
 
@@ -143,7 +145,7 @@ def lag_inputs(dials: Dials, index: int, what: str, a: Array, now: Array | None 
     others[f"{what} averaged"] = np.broadcast_to(a.mean(axis=0), a.shape)
     others[f"{what} of the last step"] = np.broadcast_to(a[-1:], a.shape)
     others[f"{what} of the first step"] = np.broadcast_to(a[:1], a.shape)
-    others[f"{what} as zeros and ones"] = 1.0 * (a >= 0.5)
+    others[f"{what} as zeros and ones"] = np.where(a >= 0.5, 1.0, 0.0)
     others[f"{what} as signs"] = np.sign(a)
     return mix(dials, index, a, others)
 
