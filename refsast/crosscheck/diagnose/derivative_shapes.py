@@ -64,6 +64,9 @@ SHAPES: dict[str, Callable[[LIF, Array], Array]] = {
         lambda z: 0.5 * (1.0 + np.cos(np.pi * np.clip(z, -1.0, 1.0)))
     ),
     "1 above, 0 below": _shape(lambda z: np.where(z > 0.0, 1.0, 0.0)),
+    "1 where 0 <= u <= 1": lambda neuron, v: np.where(
+        abs(v + neuron.threshold - 0.5) <= 0.5, 1.0, 0.0
+    ),
     "1 above, 0.1 below": _shape(lambda z: np.where(z >= 0.0, 1.0, 0.1)),
     "1 above, 0.01 below": _shape(lambda z: np.where(z >= 0.0, 1.0, 0.01)),
     "1/(1+exp(-k v))": _shape(lambda z: 0.5 * (1.0 + np.tanh(0.5 * z))),

@@ -61,6 +61,7 @@ def backward_layer(case: Case, index: int, dials: Dials, run: LayerRun, g: Array
     # Of step t + 1 and t + 2: the adjoint, what flows back through the reset, the current.
     later, pulled, pulled_2, i_later, i_2, drive_later = rest, rest, rest, rest, rest, rest
     deltas, currents = [], []
+    g, slope = keep_last_steps(dials, index, g, slope)
     for t in reversed(range(len(g))):
         p = paths[t]
         ds = (1.0 - direct) * g[t]
@@ -160,6 +161,17 @@ def read_paths(case: Case, index: int, dials: Dials, steps: int) -> list[Paths]:
             )
         )
     return each
+
+
+def keep_last_steps(dials: Dials, index: int, g: Array, slope: Array) -> tuple[Array, Array]:
+    """What comes from above and the derivative, of the last step alone: overwritten at others."""
+    at = np.arange(len(g)).reshape(-1, 1, 1, 1) == len(g) - 1
+    found = []
+    for name, array in (("gradient from above at the last step alone", g),
+                        ("spike path at the last step alone", slope)):  # fmt: skip
+        last = {name: np.where(at, array, 0.0)} if dials.turns(name, index) else {}
+        found.append(mix(dials, index, array, last))
+    return found[0], found[1]
 
 
 def reset_potentials(dials: Dials, index: int, run: LayerRun) -> Array:

@@ -86,6 +86,23 @@ RARE_FORMS: dict[str, Callable[[Array, Array], tuple[Array, Array]]] = {
     "absolute errors of the logits": _absolute,
     "multi-class hinge loss": _hinge,
 }
+# In the gradient alone: the probabilities are the slope in the logits, or its label's entry is all.
+BACKWARD_FORMS: dict[str, Callable[[Array, Array], tuple[Array, Array]]] = {
+    "probabilities alone": lambda z, targets: (cross_entropies(z, targets)[0], softmax(z)),
+    "slope of the label's logit alone": lambda z, targets: (
+        cross_entropies(z, targets)[0],
+        targets * (softmax(z) - targets),
+    ),
+    "label's probability inverted": lambda z, targets: (
+        cross_entropies(z, targets)[0],
+        -targets / softmax(z),
+    ),
+    "slope times p (1 - p)": lambda z, targets: (
+        cross_entropies(z, targets)[0],
+        (softmax(z) - targets) * softmax(z) * (1.0 - softmax(z)),
+    ),
+    **RARE_FORMS,
+}
 LOSS_FORMS: dict[str, Callable[[Array, Array], tuple[Array, Array]]] = {
     "softmax twice": _apply_softmax(cross_entropies),
     "squares of the softmax": _apply_softmax(_squares),
@@ -96,6 +113,7 @@ LOSS_FORMS: dict[str, Callable[[Array, Array], tuple[Array, Array]]] = {
     "minus the label's logit": _minus_label,
     "minus the label's probability": _apply_softmax(_minus_label),
 }
+BACKWARD_FORMS |= LOSS_FORMS
 
 
 def form_loss(case: Case, dials: Dials, logits: Array, targets: Array) -> tuple[Array, Array]:
@@ -108,6 +126,9 @@ def form_loss(case: Case, dials: Dials, logits: Array, targets: Array) -> tuple[
             other, slope = form(logits, targets)
             slopes = slopes + share * (slope - slopes)
             losses = losses + share[..., 0] * (other - losses)
+    for name in [name for name in BACKWARD_FORMS if dials.turns(f"{name} backward", whole)]:
+        share = np.asarray(dials.read(f"{name} backward", whole, 0.0))
+        slopes = slopes + share * (BACKWARD_FORMS[name](logits, targets)[1] - slopes)
     return losses, slopes
 
 

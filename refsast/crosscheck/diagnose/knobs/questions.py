@@ -108,6 +108,10 @@ VALUES: Mapping[str, Callable[[Array], Array]] = {
         x / np.maximum(np.sqrt((x**2).sum(axis=(0, 2), keepdims=True)), 1e-300)
     ),
     "input rounded to integers": np.round,
+    "input cut to integers": np.trunc,
+    "input doubled, minus 1": lambda x: 2.0 * x - 1.0,
+    "one minus the input": lambda x: 1.0 - x,
+    "input over 255": lambda x: x / 255.0,
     "input within -1 and 1": lambda x: np.clip(x, -1.0, 1.0),
     "input summed up over time": lambda x: np.cumsum(x, axis=0),
     "differences of the input": lambda x: np.diff(x, axis=0, prepend=0.0),

@@ -16,7 +16,7 @@ from refsast.crosscheck.diagnose.knobs.inventory import (
     other_values,
     switch_knob,
 )
-from refsast.crosscheck.diagnose.knobs.losses import CLASS_WEIGHTS, RARE_FORMS
+from refsast.crosscheck.diagnose.knobs.losses import BACKWARD_FORMS, CLASS_WEIGHTS, RARE_FORMS
 from refsast.crosscheck.diagnose.knobs.penalties import PENALTIES
 from refsast.crosscheck.diagnose.knobs.program import LONE_RECORDINGS
 from refsast.crosscheck.diagnose.knobs.readout import BIAS_AFTER
@@ -27,6 +27,9 @@ from refsast.model.readout import LeakyReadout
 from refsast.model.reset import NoReset, ToZero
 
 WEIGHTS = (1e-2, 1e-3, 1e-4, 0.1)  # of a penalty
+RARE_LAGS = ("of the last step", "of the first step", "as zeros and ones", "as signs",
+             "of the next recording", "of the recording before", "of the first recording",
+             "averaged over recordings")  # fmt: skip
 MAX_CLASSES = 12  # so many labels are tried as left out
 
 
@@ -79,6 +82,8 @@ def rare_backward(case: Case, level: int) -> list[Knob]:
     whole = len(case.network.neurons)
     top = level == whole or (level == whole - 1 and case.network.readout.n_out is None)
     found = list(_sum_knobs(case, level))
+    if top:
+        found += (switch_knob(f"{name} backward", whole) for name in BACKWARD_FORMS)
     if top and len(case.y) > 1:
         found += (switch_knob(name, WHOLE) for name in LONE_RECORDINGS)
     if level < whole:
@@ -88,6 +93,11 @@ def rare_backward(case: Case, level: int) -> list[Knob]:
                 found.append(switch_knob(name, level))
         for name in PENALTIES:
             found.append(penalty_knob(f"{name} backward", level))
+        if len(case.x) > 1:
+            leak = case.network.neurons[level].leak
+            found.append(Knob("terms discounted", level, 1.0, (0.9, leak, 0.5, 0.95), 1e-6, 2.0))
+            found.append(switch_knob("gradient from above at the last step alone", level))
+            found.append(switch_knob("spike path at the last step alone", level))
     return found
 
 
@@ -118,5 +128,5 @@ def _sum_knobs(case: Case, level: int) -> Iterator[Knob]:
         if part == "b" or level == len(case.network.neurons):
             continue
         what = "input" if part == "w" else "recurrence"
-        for lag in ("of the last step", "of the first step", "as zeros and ones", "as signs"):
+        for lag in RARE_LAGS if len(case.y) > 1 else RARE_LAGS[:4]:
             yield switch_knob(f"{what} {lag}", level)

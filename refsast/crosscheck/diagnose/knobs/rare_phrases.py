@@ -1,7 +1,7 @@
 """The words for knobs that are seldom turned, as `phrases` has those of the others."""
 
 from refsast.crosscheck.diagnose.knobs.forward import RESIDUAL
-from refsast.crosscheck.diagnose.knobs.losses import CLASS_WEIGHTS, RARE_FORMS
+from refsast.crosscheck.diagnose.knobs.losses import BACKWARD_FORMS, CLASS_WEIGHTS, RARE_FORMS
 from refsast.crosscheck.diagnose.knobs.penalties import PENALTIES, WEIGHT_PENALTIES
 from refsast.crosscheck.diagnose.knobs.readout import BIAS_AFTER
 from refsast.crosscheck.diagnose.knobs.weights import DERIVED, NOT_V, WEIGHT_CHANGES
@@ -59,6 +59,7 @@ RARE_GAINS = {
                              " alone, not in the loss")
         for name in PENALTIES
     },
+    "terms discounted": ("", "with the terms of earlier steps discounted by {} in the sums"),
     "potential at most": ("", "with potentials clamped at {} from above"),
     "decay of signs of weights": ("", "with {} of each weight's sign added (L1 penalty)"),
     "last steps alone in the sums": (
@@ -73,6 +74,14 @@ RARE_SWITCHES = {
         for other in ("", NOT_V)
     },
     **{name: f"with the {name}" for name in RARE_FORMS},
+    **{
+        f"{name} backward": f"with the gradient of another loss than is returned: {name}"
+        for name in BACKWARD_FORMS
+    },
+    "gradient from above at the last step alone": "with what comes from above at the last step"
+    " alone (overwritten at the others)",
+    "spike path at the last step alone": "with the gradient through the spike at the last step"
+    " alone (overwritten at the others)",
     **{
         f"{name} {c}": f"with recordings of class {c - 1} left out of the loss"
         + (", the mean over the others" if rest else ", counted in the mean")
@@ -107,5 +116,9 @@ RARE_LAGS = {
     "of the last step": "with adjoints paired with the {} of the last step",
     "of the first step": "with adjoints paired with the {} of the first step",
     "as zeros and ones": "with adjoints paired with the {} rounded to zeros and ones",
+    "of the next recording": "with adjoints paired with the {} of the next recording",
+    "of the recording before": "with adjoints paired with the {} of the recording before",
+    "of the first recording": "with adjoints paired with the {} of the first recording",
+    "averaged over recordings": "with adjoints paired with the mean over recordings of the {}",
     "as signs": "with adjoints paired with the signs of the {}",
 }

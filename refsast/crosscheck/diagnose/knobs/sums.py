@@ -102,6 +102,9 @@ def step_weights(dials: Dials, index: int, current: Array) -> Array:
         at = np.arange(len(current)).reshape(-1, 1, 1, 1)
         first = len(current) - dials.read("last steps alone in the sums", WHOLE, np.inf)
         current = np.where(at >= first, current, 0.0)
+    if dials.turns("terms discounted", index):
+        ahead = np.arange(len(current))[::-1].reshape(-1, 1, 1, 1)
+        current = current * dials.read("terms discounted", index, 1.0) ** ahead
     for b in range(current.shape[2]):
         if dials.turns(f"recording {b + 1} in the sums", index):
             weight = dials.read(f"recording {b + 1} in the sums", index, 1.0)
@@ -145,6 +148,12 @@ def lag_inputs(dials: Dials, index: int, what: str, a: Array, now: Array | None 
     others[f"{what} averaged"] = np.broadcast_to(a.mean(axis=0), a.shape)
     others[f"{what} of the last step"] = np.broadcast_to(a[-1:], a.shape)
     others[f"{what} of the first step"] = np.broadcast_to(a[:1], a.shape)
+    others[f"{what} of the next recording"] = np.roll(a, -1, axis=2)
+    others[f"{what} of the recording before"] = np.roll(a, 1, axis=2)
+    others[f"{what} of the first recording"] = np.broadcast_to(a[:, :, :1], a.shape)
+    others[f"{what} averaged over recordings"] = np.broadcast_to(
+        a.mean(axis=2, keepdims=True), a.shape
+    )
     others[f"{what} as zeros and ones"] = np.where(a >= 0.5, 1.0, 0.0)
     others[f"{what} as signs"] = np.sign(a)
     return mix(dials, index, a, others)
