@@ -136,7 +136,7 @@ def test_another_question_is_named(kind):
     assert "labels" not in kind or report.first.what == "not known"
 
 
-NUMBERS = {"leak": (0.9, 0.6, 0.8, 0.7), "threshold": (1.0, 0.6, 1.3, 0.8)}
+NUMBERS = {"leak": (0.9, 0.6, 0.8, 0.7), "threshold": (1.1, 0.6, 1.3, 0.8)}
 ORDERS = {
     "in reversed order": (3, 2, 1, 0),
     "one place further": (3, 0, 1, 2),

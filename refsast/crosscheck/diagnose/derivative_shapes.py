@@ -77,4 +77,22 @@ SHAPES: dict[str, Callable[[LIF, Array], Array]] = {
     "a Gaussian with side lobes (h 0.15, 6 wide, 1 + 2 h)": _shape(_lobes(6.0, 0.15, 1.3)),
     "a Gaussian with side lobes (h 0.15, 3 wide)": _shape(_lobes(3.0, 0.15, 1.15)),
 }
+# What they are called, where their formula does not say it.
+SHAPE_NAMES = {
+    "1": "constant",
+    "exp(-(k v)^2)": "a Gaussian",
+    "exp(-(k v)^2/2)": "a Gaussian",
+    "exp(-|k v|)": "a double exponential",
+    "max(0, 1-|k v|)": "a triangle",
+    "max(0, 1-(k v)^2)": "a parabola",
+    "1/(1+|k v|)^2": "as of a fast sigmoid",
+    "1/(1+(pi k v/2)^2)": "as of an arctan",
+    "1/(1+(k v)^2)": "as of an arctan",
+    "sech(k v/2)^2": "as of a logistic function",
+    "sech(k v)^2": "as of tanh",
+    "1 above, 0 below": "a step, as of a ReLU",
+    "1 above, 0.1 below": "as of a leaky ReLU",
+    "1 above, 0.01 below": "as of a leaky ReLU",
+    "1 where 0 <= u <= 1": "rectangular",
+}
 RARE_SHAPES = tuple(SHAPES)[tuple(SHAPES).index("max(0, 1-(k v)^2)") :]

@@ -1,6 +1,6 @@
 """The words for knobs that are off or on, and short names of all knobs."""
 
-from refsast.crosscheck.diagnose.derivative_shapes import SHAPES
+from refsast.crosscheck.diagnose.derivative_shapes import SHAPE_NAMES, SHAPES
 from refsast.crosscheck.diagnose.knobs.forward import FAMILIES
 from refsast.crosscheck.diagnose.knobs.losses import REPORT_DIGITS
 from refsast.crosscheck.diagnose.knobs.precision import ROUNDINGS, WEIGHT_ROUNDINGS
@@ -188,6 +188,7 @@ SWITCH_WORDS = {
     },
     **{
         f"derivative {shape}": f"with the spike's derivative replaced by {shape}"
+        + (f" ({SHAPE_NAMES[shape]})" if shape in SHAPE_NAMES else "")
         for shape in SHAPES
     },
     **{
