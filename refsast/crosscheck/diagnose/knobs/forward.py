@@ -169,6 +169,11 @@ def limit_potential(dials: Dials, index: int, u: Array) -> tuple[Array, Array | 
             own = np.where(side * u >= limit, 1.0, 0.0)
             free = own if free is None else free * own
             u = side * np.maximum(side * u, limit)
+    if dials.turns("potential through tanh", index):
+        share = np.asarray(dials.read("potential through tanh", index, 0.0))
+        through = np.tanh(u)
+        own = 1.0 - share * through**2
+        free, u = own if free is None else free * own, u + share * (through - u)
     return u, free
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from refsast.arrays import Array, Integers
 from refsast.crosscheck.case import Answer, Case
@@ -28,8 +29,8 @@ def _add_silent(at: Integers) -> Integers:
     return np.concatenate([at, np.full_like(at[:, :1], -1)], axis=1)
 
 
-def _append_recording(at: Integers, which: int) -> Integers:
-    return np.concatenate([at, np.take(at, [which], axis=1)], axis=1)
+def _keep_steps(at: Integers, kept: NDArray[np.bool_]) -> Integers:
+    return np.where(kept.reshape(-1, 1, 1), at, -1)
 
 
 def _repeat(at: Integers, axis: int, which: int) -> Integers:
@@ -48,11 +49,23 @@ MOVES: Mapping[str, Callable[[Integers], Integers]] = {
     "recordings rolled": lambda at: np.roll(at, 1, axis=1),
     "recordings rolled back": lambda at: np.roll(at, -1, axis=1),
     "silent recording added": _add_silent,
-    "first recording twice": lambda at: _append_recording(at, 0),
-    "last recording twice": lambda at: _append_recording(at, -1),
+    "input of the first step alone": lambda at: _keep_steps(at, np.arange(len(at)) == 0),
+    "input of the last step left out": lambda at: _keep_steps(at, np.arange(len(at)) < len(at) - 1),
+    "input at odd steps alone": lambda at: _keep_steps(at, np.arange(len(at)) % 2 == 0),
     "inputs in reversed order": lambda at: at[..., ::-1],
     "inputs one place further": lambda at: np.roll(at, 1, axis=-1),
     "inputs one place back": lambda at: np.roll(at, -1, axis=-1),
+}
+# Which recordings are in the batch, with their labels.
+BATCHES: Mapping[str, Callable[[Integers], Integers]] = {
+    "first recording twice": lambda b: np.append(b, b[0]),
+    "last recording twice": lambda b: np.append(b, b[-1]),
+    "every second recording left out": lambda b: b[::2],
+    "every second recording alone": lambda b: b[1::2] if len(b) > 1 else b,
+    "first half of the batch alone": lambda b: b[: max(1, len(b) // 2)],
+    "last half of the batch alone": lambda b: b[len(b) // 2 :],
+    "first recording alone": lambda b: b[:1],
+    "last recording alone": lambda b: b[-1:],
 }
 # Where each label is taken from; the input stays where it is.
 LABEL_MOVES: Mapping[str, Callable[[Integers], Integers]] = {
@@ -112,6 +125,11 @@ VALUES: Mapping[str, Callable[[Array], Array]] = {
     "input doubled, minus 1": lambda x: 2.0 * x - 1.0,
     "one minus the input": lambda x: 1.0 - x,
     "input over 255": lambda x: x / 255.0,
+    "square root of the input": lambda x: np.sqrt(abs(x)),
+    "squared input": np.square,
+    "ln(1 + input)": lambda x: np.log1p(abs(x)),
+    "tanh of the input": np.tanh,
+    "logistic function of the input": lambda x: 0.5 * (1.0 + np.tanh(0.5 * x)),
     "input within -1 and 1": lambda x: np.clip(x, -1.0, 1.0),
     "input summed up over time": lambda x: np.cumsum(x, axis=0),
     "differences of the input": lambda x: np.diff(x, axis=0, prepend=0.0),
@@ -119,7 +137,7 @@ VALUES: Mapping[str, Callable[[Array], Array]] = {
     **{f"input in {name}": change for name, change in ROUNDINGS.items()},
 }
 SINGLE = "single precision inside"  # what rounding does on the way is not computed
-QUESTIONS = (*MOVES, *LABEL_MOVES, *VALUES, *WEIGHT_ROUNDINGS, SINGLE)
+QUESTIONS = (*MOVES, *BATCHES, *LABEL_MOVES, *VALUES, *WEIGHT_ROUNDINGS, SINGLE)
 
 
 def question_of(setting: Setting) -> str | None:
@@ -147,9 +165,10 @@ def ask_otherwise(case: Case, name: str | None) -> Case:
         at = MOVES[name](_positions(case.x))
         x = np.where(at < 0, 0.0, case.x.ravel()[at])
         more = at.shape[1] - len(case.y)
-        own = {"first recording twice": case.y[:1], "last recording twice": case.y[-1:]}
-        y = np.append(case.y, own.get(name, np.zeros(more, np.int64)))
-        return replace(case, x=x, y=y)
+        return replace(case, x=x, y=np.append(case.y, np.zeros(more, np.int64)))
+    if name in BATCHES:
+        kept = BATCHES[name](np.arange(len(case.y)))
+        return replace(case, x=case.x[:, kept], y=case.y[kept])
     if name in LABEL_MOVES:
         return replace(case, y=case.y[LABEL_MOVES[name](np.arange(len(case.y)))])
     if name in VALUES:
@@ -168,7 +187,7 @@ def restore_answer(case: Case, name: str | None, answer: Answer) -> Answer:
 
     Steps that were left out are the first; recordings that were added are the last.
     """
-    if name is None or name not in MOVES:
+    if name is None or name not in {*MOVES, *BATCHES}:
         return answer
     assert answer.u is not None
     assert answer.s is not None
@@ -176,11 +195,16 @@ def restore_answer(case: Case, name: str | None, answer: Answer) -> Answer:
     assert answer.x is not None
     batch, missing = len(case.y), len(case.x) - len(answer.u[0])
 
+    kept = BATCHES[name](np.arange(batch)) if name in BATCHES else np.arange(batch)
+
     def fit(array: Array) -> Array:
-        return np.concatenate([np.zeros((missing, *array.shape[1:])), array])[:, :batch]
+        found = np.zeros((missing + len(array), batch, array.shape[2]))
+        found[missing:, kept] = array[:, : len(kept)]
+        return found
 
     u, s, adjoints = (tuple(map(fit, part)) for part in (answer.u, answer.s, answer.adjoints))
-    at = MOVES[name](_positions(case.x))
+    at = _positions(case.x)
+    at = at[:, kept] if name in BATCHES else MOVES[name](at)
     below = np.zeros(case.x.size)
     np.add.at(below, at[at >= 0], answer.x[at >= 0])
     return replace(answer, u=u, s=s, adjoints=adjoints, x=below.reshape(case.x.shape))

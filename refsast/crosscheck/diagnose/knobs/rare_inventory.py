@@ -21,7 +21,7 @@ from refsast.crosscheck.diagnose.knobs.penalties import PENALTIES
 from refsast.crosscheck.diagnose.knobs.program import LONE_RECORDINGS
 from refsast.crosscheck.diagnose.knobs.readout import BIAS_AFTER
 from refsast.crosscheck.diagnose.knobs.sums import RECORDINGS_COUNTED, STEPS_COUNTED
-from refsast.crosscheck.diagnose.knobs.weights import NOT_V, WEIGHT_CHANGES
+from refsast.crosscheck.diagnose.knobs.weights import BIAS_STEPS, NOT_V, WEIGHT_CHANGES
 from refsast.model.params import layer_arrays
 from refsast.model.readout import LeakyReadout
 from refsast.model.reset import NoReset, ToZero
@@ -65,6 +65,10 @@ def _layer_knobs(case: Case, layer: int) -> Iterator[Knob]:
             yield switch_knob(name + NOT_V, layer)
     limits = other_values(np.inf, neuron.threshold, 1.0, 2.0, 2.0 * neuron.threshold)
     yield Knob("potential at most", layer, np.inf, limits, 0.0, 0.0)
+    yield switch_knob("potential through tanh", layer)
+    if len(case.x) > 1 and params.b is not None:
+        for name in BIAS_STEPS:
+            yield switch_knob(f"bias at {name}", layer)
     if len(case.x) > 1 and not isinstance(neuron.reset, NoReset):
         yield switch_knob("smooth reset", layer)
         names = ["reset by the squared spike", "reset by the root of the spike"]

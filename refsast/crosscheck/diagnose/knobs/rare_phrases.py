@@ -4,7 +4,7 @@ from refsast.crosscheck.diagnose.knobs.forward import RESIDUAL
 from refsast.crosscheck.diagnose.knobs.losses import BACKWARD_FORMS, CLASS_WEIGHTS, RARE_FORMS
 from refsast.crosscheck.diagnose.knobs.penalties import PENALTIES, WEIGHT_PENALTIES
 from refsast.crosscheck.diagnose.knobs.readout import BIAS_AFTER
-from refsast.crosscheck.diagnose.knobs.weights import DERIVED, NOT_V, WEIGHT_CHANGES
+from refsast.crosscheck.diagnose.knobs.weights import BIAS_STEPS, DERIVED, NOT_V, WEIGHT_CHANGES
 
 MAX_LABELS = 1000
 PRODUCT_WORDS = {
@@ -88,6 +88,8 @@ RARE_SWITCHES = {
         for c in range(1, MAX_LABELS)
         for name, rest in CLASS_WEIGHTS.items()
     },
+    **{f"bias at {name}": f"with the bias added at {name} only" for name in BIAS_STEPS},
+    "potential through tanh": "with tanh of the potential in place of it, at every step",
     BIAS_AFTER: "with the readout's bias added once, after the integration",
     RESIDUAL: "with the input of the layer below added to the layer's own (a residual connection)",
     "smooth reset": "with a reset by smooth spikes, where hard ones are passed on",

@@ -10,7 +10,7 @@ from refsast.arrays import Array, Integers
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials, mix, multiply, shift_steps
 from refsast.crosscheck.diagnose.knobs.forward import LayerRun
-from refsast.crosscheck.diagnose.knobs.weights import derive_weights
+from refsast.crosscheck.diagnose.knobs.weights import bias_weight, derive_weights
 
 # By which step's input an adjoint is multiplied: the knob's name, and by how many steps it is off.
 LAGS = {"one step earlier": 1, "two steps earlier": 2, "one step later": -1, "two steps later": -2}
@@ -23,6 +23,10 @@ STEPS_COUNTED: Mapping[str, Callable[[Integers, int], NDArray[np.bool_]]] = {
     "first step alone": lambda at, n: at == 0,
     "last step alone": lambda at, n: at == n - 1,
     "last two steps alone": lambda at, n: at >= n - 2,
+    "steps but the second": lambda at, n: at != 1,
+    "steps but the third": lambda at, n: at != 2,
+    "steps but the fourth": lambda at, n: at != 3,
+    "steps but the last but one": lambda at, n: at != n - 2,
     "odd steps alone": lambda at, n: at % 2 == 0,
     "even steps alone": lambda at, n: at % 2 == 1,
     "first half of the steps alone": lambda at, n: at < n / 2,
@@ -68,10 +72,7 @@ def sum_bias(index: int, dials: Dials, delta: Array, current: Array) -> Array:
     if dials.turns("bias adjoint", index):
         current = current + dials.read("bias adjoint", index, 0.0) * (delta - current)
     current = end_weights(dials, index, "b", current)
-    if dials.turns("bias at the first step", index):
-        share = dials.read("bias at the first step", index, 0.0)
-        current = current * (1.0 - share * (np.arange(len(current)).reshape(-1, 1, 1, 1) > 0))
-    return current.sum(axis=(0, 2)) * np.reshape(dials.read("bias gain", index, 1.0), (-1, 1))
+    return (current * bias_weight(index, dials, len(current))).sum(axis=(0, 2))
 
 
 def sum_recurrence(case: Case, index: int, dials: Dials, run: LayerRun, current: Array) -> Array:

@@ -8,8 +8,9 @@ import re
 from collections.abc import Callable, Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
-from refsast.arrays import Array
+from refsast.arrays import Array, Integers
 from refsast.crosscheck.diagnose.knobs.dials import Dials, mix, multiply
 from refsast.crosscheck.diagnose.knobs.precision import WEIGHT_ROUNDINGS, round_to_grid
 from refsast.model.params import Layer
@@ -27,6 +28,16 @@ WEIGHT_CHANGES: Mapping[str, Callable[[Array], Array]] = {
     "weights within -1 and 1": lambda a: np.clip(a, -1.0, 1.0),
     **{f"weights in steps of 1/{n}": lambda a, n=n: round_to_grid(a, 1.0 / n) for n in GRIDS},
     **{name.replace("parameters", "weights"): f for name, f in WEIGHT_ROUNDINGS.items()},
+}
+
+
+# At which steps, of so many, the bias is added.
+BIAS_STEPS: Mapping[str, Callable[[Integers, int], NDArray[np.bool_]]] = {
+    "all steps but the first": lambda at, n: at > 0,
+    "all steps but the last": lambda at, n: at < n - 1,
+    "the last step": lambda at, n: at == n - 1,
+    "odd steps": lambda at, n: at % 2 == 0,
+    "even steps": lambda at, n: at % 2 == 1,
 }
 
 
@@ -75,6 +86,11 @@ def weighted_input(layer: Layer, index: int, dials: Dials, a: Array) -> Array:
 def bias_weight(index: int, dials: Dials, steps: int) -> Array | float:
     """Return how often the bias is added, at each step where that differs (time, K, 1, 1)."""
     gain = dials.read("bias gain", index, 1.0)
+    for name in BIAS_STEPS:
+        if dials.turns(f"bias at {name}", index):
+            kept = BIAS_STEPS[name](np.arange(steps).reshape(-1, 1, 1, 1), steps)
+            share = dials.read(f"bias at {name}", index, 0.0)
+            gain = gain * (1.0 + share * (np.where(kept, 1.0, 0.0) - 1.0))
     if not dials.turns("bias at the first step", index):
         return gain
     share = dials.read("bias at the first step", index, 0.0)
