@@ -131,8 +131,12 @@ def _late_cause(
         larger = larger_samples(gradient, case, whole.dtype)
     except ValueError:  # a module of a fixed number of steps, or of recordings
         return None
-    settings = find_settings(larger, SECOND, rarely=True).settings
-    return _setting_cause(observations, larger, settings)[0]
+    for rarely in (False, True):
+        settings = find_settings(larger, SECOND, rarely=rarely).settings
+        cause, refuted_by = _setting_cause(observations, larger, settings)
+        if cause is not None or refuted_by is None:
+            return cause
+    return None
 
 
 def rounding_settings(whole: Examination) -> tuple[dict, ...]:

@@ -40,6 +40,7 @@ from refsast.model.params import flatten, layer_arrays
 
 POLISH = 5  # steps of the last refinement
 NEXT = 1e-3  # relative: what a value may be off by rounding where it shows little
+MOST_NAMES = 4  # of a setting whose parts are left out one by one, to see if they are needed
 EDGES = 60  # edges of a window that are tried, to either side
 
 
@@ -119,8 +120,13 @@ def widen_setting(samples: Samples, setting: dict) -> dict:
 
 
 def trim_setting(samples: Samples, setting: dict) -> dict:
-    """The setting without what is turned next to its right value, where that fits as well."""
+    """The setting without what is next to its right value, or of no effect."""
     knobs = known_knobs(samples.parts[-1].case)
+    names = {name for name, _ in setting}
+    for name in sorted(names) if 1 < len(names) <= MOST_NAMES else ():
+        rest = {key: value for key, value in setting.items() if key[0] != name}
+        if rest and explains_losses(samples, rest) and explains_levels(samples, rest):
+            setting = rest
     near = [
         key
         for key, value in setting.items()

@@ -14,6 +14,7 @@ from refsast.crosscheck.diagnose.knobs.samples import answer_arrays
 
 MOST_ROWS, MOST_ENTRIES = 32, 160  # of a matrix that is fitted: by columns, or whole
 SPARE = 2  # so many numbers more than entries
+SINGLE = 3  # times as many numbers as entries where they are of single precision
 NEAR = 1e-6  # relative: an entry that is off by less is right
 
 
@@ -32,12 +33,13 @@ def fit_feedback(view: LevelView, level: int) -> list[dict]:
     for k, matrix in enumerate(basis):
         matrix[np.unravel_index(k, right.shape) if recurrent else k] = 1.0
     turned = [{**view.setting, **_entries(matrix, level + 1)} for matrix in (0.0 * right, *basis)]
+    times = 1 if view.samples.dtype == np.float64 else SINGLE
     got, found = _answers(view, level), _answers(view, level, turned)
     if recurrent:
-        fitted = _solve(found[1:] - found[0], got - found[0])
+        fitted = _solve(found[1:] - found[0], got - found[0], times)
         matrix = None if fitted is None else fitted.reshape(right.shape)
     else:
-        matrix = _solve_columns(found, got, right)
+        matrix = _solve_columns(found, got, right, times)
     if matrix is None:
         return []
     off = abs(matrix - right) > NEAR * abs(right).max()
@@ -63,22 +65,22 @@ def _answers(view: LevelView, level: int, settings: list | None = None) -> Array
     return np.concatenate(parts, axis=-1)
 
 
-def _solve(responses: Array, want: Array) -> Array | None:
+def _solve(responses: Array, want: Array, times: int) -> Array | None:
     """The combination of responses (K, ...) that is wanted; None where it is not determined."""
     a, b = responses.reshape(len(responses), -1).T, want.ravel()
-    if len(b) < a.shape[1] + SPARE or not np.isfinite(a).all():
+    if len(b) < times * a.shape[1] + SPARE or not np.isfinite(a).all():
         return None
     fitted, _, rank, _ = np.linalg.lstsq(a, b, rcond=1e-9)
     return np.asarray(fitted, dtype=np.float64) if rank == a.shape[1] else None
 
 
-def _solve_columns(found: Array, got: Array, right: Array) -> Array | None:
+def _solve_columns(found: Array, got: Array, right: Array, times: int) -> Array | None:
     """The column of each neuron; the right one of a neuron through which nothing flows."""
     matrix = right.copy()
     for j in range(right.shape[1]):
         responses, want = found[1:, j] - found[0, j], got[j] - found[0, j]
         if responses.any() or want.any():
-            column = _solve(responses, want)
+            column = _solve(responses, want, times)
             if column is None:
                 return None
             matrix[:, j] = column

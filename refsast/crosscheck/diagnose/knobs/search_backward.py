@@ -15,12 +15,19 @@ from refsast.crosscheck.diagnose.knobs.fit import (
 from refsast.crosscheck.diagnose.knobs.inventory import Knob
 from refsast.crosscheck.diagnose.knobs.levels import LevelView, view_levels
 from refsast.crosscheck.diagnose.knobs.matching import Candidate
-from refsast.crosscheck.diagnose.knobs.plainness import keep_plainest, symbol_of, symbols
+from refsast.crosscheck.diagnose.knobs.plainness import (
+    cost_of,
+    keep_plainest,
+    symbol_of,
+    symbols,
+)
 from refsast.crosscheck.diagnose.knobs.rare_inventory import rare_backward
 from refsast.crosscheck.diagnose.knobs.samples import Samples, answer_arrays
 from refsast.crosscheck.diagnose.knobs.stages import Questions, Search, search_stages, try_stages
+from refsast.crosscheck.diagnose.knobs.weights import BACKWARD_ENTRY
 from refsast.crosscheck.diagnose.knobs.work import Meter, meter_runs
 
+ALONE = 1.2  # how little plain a setting may be to which a matrix on the way back is fitted
 DEEP = 3  # settings of which two or three knobs more are tried, where one is not enough
 WIDTHS = (0.5, 1.0, 2.0, 4.0)  # of a function in place of the derivative: where to begin
 
@@ -105,7 +112,10 @@ def _extend_rarely(view: LevelView, level: int, questions: Questions) -> list[di
         found = try_stages(questions, [*groups, *usual], view.setting, candidates)
     for copy in _all_copies(view, level)[:4] if not found else ():
         found += search_stages(questions, search, copy, depth=1)
-    return found or questions.fits(fit_feedback(view, level))
+    # So many numbers are a cause where little else is wrong.
+    rest = {k: v for k, v in view.setting.items() if not BACKWARD_ENTRY.fullmatch(k[0])}
+    alone = cost_of(case, rest) < ALONE
+    return found or (questions.fits(fit_feedback(view, level)) if alone else [])
 
 
 def _shape_candidates(

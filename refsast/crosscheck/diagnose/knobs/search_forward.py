@@ -49,7 +49,7 @@ from refsast.crosscheck.diagnose.knobs.work import (
 )
 from refsast.model.reset import NoReset
 
-JOINT = 9e6  # elements that a search through losses and gradients together may compute
+JOINT = 7e6  # elements that a search through losses and gradients together may compute
 GRID = tuple(np.geomspace(0.1, 10.0, 13))  # of a number's right value, where spikes are hard
 
 
