@@ -56,6 +56,7 @@ EQUAL = 0.01  # costs that differ by less are equal
 MAX_NAMED = 3  # causes of the same numbers, of which so many are named
 # A case has to have so many numbers for each value that is fitted freely, and so many more.
 NUMBERS_PER_VALUE, NUMBERS_BESIDE = 3, 4
+TOO_FEW = "too few numbers in this case to tell causes apart; take a wider network, more steps"
 
 # What gives the whole answers to a case of all causes of the same numbers, the plainest first; none
 # to a case of another kind of network.
@@ -196,8 +197,7 @@ def _name_cause(
     numbers = count_numbers(samples)
     free = free_values(case, setting)
     if free and numbers < NUMBERS_PER_VALUE * free + NUMBERS_BESIDE:
-        few = "too few numbers in this case to tell causes apart; take a wider network, more steps"
-        return None, Cause(UNKNOWN, few, 1.0, 1.0, exact=False)
+        return None, Cause(UNKNOWN, TOO_FEW, 1.0, 1.0, exact=False)
     # Less plain settings of the same numbers count for the place, but are not named.
     least = cost_of(case, setting) + EQUAL
     plain = [

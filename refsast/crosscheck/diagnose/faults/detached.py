@@ -1,7 +1,6 @@
 """Faults of the way back through a neuron's state, and of which spikes a step looks at."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 from refsast.arrays import Array
@@ -11,10 +10,10 @@ from refsast.crosscheck.diagnose.faults.fault import (
     Change,
     Fault,
     Step,
+    alter,
     change_neuron,
     change_step,
     last_state,
-    with_reset,
 )
 from refsast.crosscheck.general.plan import Numbers
 from refsast.model.glif import GLIF, as_glif
@@ -29,11 +28,11 @@ def detached_faults() -> Iterator[Fault]:
 
     yield fault(
         "reset detached", "with the reset detached",
-        change_neuron(lambda n, _: None if n.detach_reset else replace(n, detach_reset=True)),
+        change_neuron(lambda n, _: None if n.detach_reset else alter(n, detach_reset=True)),
     )  # fmt: skip
     yield fault(
         "reset not detached", "with the gradient through the reset kept",
-        change_neuron(lambda n, _: replace(n, detach_reset=False) if n.detach_reset else None),
+        change_neuron(lambda n, _: alter(n, detach_reset=False) if n.detach_reset else None),
     )  # fmt: skip
     yield fault(
         "state detached", "with the state detached (truncated BPTT)",
@@ -88,7 +87,7 @@ def see_spikes(
         def step(neuron: GLIF, numbers: Numbers, states: Sequence[State], current: Array) -> State:
             s = states[-1].s if by_reset is None else by_reset(neuron, numbers, states)
             s = stop_gradient(s) if neuron.detach_reset else s
-            other = with_reset(neuron, _Seen(neuron.reset, s))
+            other = alter(neuron, reset=_Seen(neuron.reset, s))
             if by_adaptation is not None:
                 states = last_state(states, s=by_adaptation(states))
             return inner(other, numbers, states, current)

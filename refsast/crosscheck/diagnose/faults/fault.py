@@ -1,8 +1,9 @@
 """What a programmer can get wrong, as a record: a function from a right plan to a wrong one."""
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from refsast.model.glif import GLIF
 from refsast.model.glif_step import State
 from refsast.model.params import Layer
 
+T = TypeVar("T")
 Change: TypeAlias = Callable[[Case, Plan, int, float], Plan | None]
 Step: TypeAlias = Callable[[GLIF, Numbers, Sequence[State], Array], State]
 
@@ -70,31 +72,17 @@ def change_neuron(swap: Callable[[GLIF, float], GLIF | None]) -> Change:
     return change
 
 
-def with_reset(neuron: GLIF, reset: Callable[..., Array]) -> GLIF:
-    """Return a neuron whose reset is any function; the record admits only those of the model."""
-    found = replace(neuron)
-    object.__setattr__(found, "reset", reset)
+def alter(record: T, **fields: object) -> T:
+    """Return a record with other fields, unchecked: a fault may hold what the model refuses."""
+    found = copy(record)
+    for name, value in fields.items():
+        object.__setattr__(found, name, value)
     return found
 
 
-def with_synapse(neuron: GLIF, **changes: object) -> GLIF:
-    """Return a neuron with other fields of its synapse, unchecked."""
-    found = replace(neuron)
-    synapse = replace(neuron.synapse)  # pyright: ignore[reportArgumentType]
-    for name, value in changes.items():
-        object.__setattr__(synapse, name, value)
-    object.__setattr__(found, "synapse", synapse)
-    return found
-
-
-def with_adaptation(neuron: GLIF, **changes: object) -> GLIF:
-    """Return a neuron with other fields of its adaptation, unchecked."""
-    found = replace(neuron)
-    adaptation = replace(neuron.adaptation)  # pyright: ignore[reportArgumentType]
-    for name, value in changes.items():
-        object.__setattr__(adaptation, name, value)
-    object.__setattr__(found, "adaptation", adaptation)
-    return found
+def alter_part(neuron: GLIF, part: str, **fields: object) -> GLIF:
+    """Return a neuron with other fields of its synapse or adaptation, unchecked."""
+    return alter(neuron, **{part: alter(getattr(neuron, part), **fields)})
 
 
 def last_state(states: Sequence[State], **changes: Array) -> list[State]:

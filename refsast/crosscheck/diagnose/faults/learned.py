@@ -13,9 +13,9 @@ from refsast.crosscheck.diagnose.faults.fault import (
     Change,
     Fault,
     Step,
+    alter,
     change_step,
     replace_grad,
-    with_reset,
 )
 from refsast.crosscheck.diagnose.faults.numbers import NUMBER_WORDS, learns
 from refsast.crosscheck.general.plan import Numbers, Plan
@@ -73,7 +73,7 @@ def _detach_number_in_reset(name: str) -> Callable[[Case, int, float, Step], Ste
                 cut[name] = stop_gradient(cut[name])
                 return neuron.reset(cut["leak"], cut["threshold"], u, s)
 
-            return inner(with_reset(neuron, reset), numbers, states, current)
+            return inner(alter(neuron, reset=reset), numbers, states, current)
 
         return step
 
@@ -89,7 +89,7 @@ def _detach_threshold_in_spike(case: Case, i: int, value: float, inner: Step) ->
             return neuron.reset(leak, numbers["threshold"], u, s)
 
         cut = {**numbers, "threshold": stop_gradient(numbers["threshold"])}
-        return inner(with_reset(neuron, reset), cut, states, current)
+        return inner(alter(neuron, reset=reset), cut, states, current)
 
     return step
 
@@ -104,7 +104,7 @@ def _leak_without_factor(case: Case, i: int, value: float, inner: Step) -> Step 
             cut: Any = stop_gradient(leak)
             return neuron.reset(cut, threshold, u, s) + (path - stop_gradient(path))
 
-        return inner(with_reset(neuron, reset), numbers, states, current)
+        return inner(alter(neuron, reset=reset), numbers, states, current)
 
     return step
 

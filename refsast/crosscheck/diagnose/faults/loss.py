@@ -9,7 +9,7 @@ import numpy as np
 from refsast.arrays import Array, Integers
 from refsast.autodiff import stop_gradient
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.diagnose.faults.fault import Change, Fault
+from refsast.crosscheck.diagnose.faults.fault import Change, Fault, alter
 from refsast.crosscheck.general.plan import Plan
 from refsast.model.glif_step import State
 from refsast.model.loss import CrossEntropy, MeanSquaredRate, StepCrossEntropy, cross_entropy
@@ -57,7 +57,7 @@ def _with_network(swap: Callable[[Network, Case, float], Network | None]) -> Cha
 
 
 def _with_readout(**changes: object) -> Change:
-    return _with_network(lambda n, case, value: replace(n, readout=replace(n.readout, **changes)))
+    return _with_network(lambda n, case, value: alter(n, readout=replace(n.readout, **changes)))
 
 
 def _readout_number(name: str) -> Callable[[Case, int], float | None]:
@@ -157,7 +157,7 @@ def _interleave(case: Case, plan: Plan, i: int, value: float) -> Plan | None:
 
 
 def _other_loss(loss: Any) -> Change:
-    return _with_network(lambda n, case, value: replace(n, loss=loss))
+    return _with_network(lambda n, case, value: alter(n, loss=loss))
 
 
 def _on_steps(make: Callable[[Array, Integers], Array]) -> Change:

@@ -1,7 +1,6 @@
 """Faults of the reset."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from refsast.arrays import Array
 from refsast.autodiff import stop_gradient
@@ -11,9 +10,9 @@ from refsast.crosscheck.diagnose.faults.fault import (
     Change,
     Fault,
     Step,
+    alter,
     change_neuron,
     change_step,
-    with_reset,
 )
 from refsast.crosscheck.general.plan import Numbers
 from refsast.model.glif import GLIF, as_glif
@@ -50,7 +49,7 @@ def reset_faults() -> Iterator[Fault]:
 
 def _swap_reset(name: str) -> Change:
     def swap(neuron: GLIF, _: float) -> GLIF | None:
-        return None if neuron.reset == RESETS[name] else replace(neuron, reset=RESETS[name])
+        return None if neuron.reset == RESETS[name] else alter(neuron, reset=RESETS[name])
 
     return change_neuron(swap)
 
@@ -70,6 +69,6 @@ def _subtract_raised(case: Case, i: int, value: float, inner: Step) -> Step | No
         def reset(leak: float, threshold: float, u: Array, s: Array) -> Array:
             return neuron.reset(leak, raised, u, s)  # pyright: ignore[reportArgumentType]
 
-        return inner(with_reset(neuron, reset), numbers, states, current)
+        return inner(alter(neuron, reset=reset), numbers, states, current)
 
     return step

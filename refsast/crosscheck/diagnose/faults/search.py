@@ -7,7 +7,7 @@ Rule 3: what the search costs is counted in runs, not in time, so that it finds 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,7 +15,15 @@ from refsast.arrays import Array
 from refsast.autodiff.tape import primal
 from refsast.crosscheck.case import Answer, Case, truncate_case
 from refsast.crosscheck.compare import Examination, cosine_and_ratio, examine
-from refsast.crosscheck.diagnose.attribution import MAX_NAMED, UNKNOWN, Cause, Explanation
+from refsast.crosscheck.diagnose.attribution import (
+    MAX_NAMED,
+    NUMBERS_BESIDE,
+    NUMBERS_PER_VALUE,
+    TOO_FEW,
+    UNKNOWN,
+    Cause,
+    Explanation,
+)
 from refsast.crosscheck.diagnose.confirm import NEAR, SLACK, other_questions
 from refsast.crosscheck.diagnose.faults.connection import connection_faults
 from refsast.crosscheck.diagnose.faults.fault import Fault
@@ -70,7 +78,8 @@ def build(case: Case, setting: Setting) -> Plan | None:
     return plan
 
 
-def _solve(case: Case, setting: Setting) -> Answer | None:
+def solve_setting(case: Case, setting: Setting) -> Answer | None:
+    """Return the answer with the faults of a setting; None: no place for one, or not finite."""
     plan = build(case, setting)
     if plan is None:
         return None
@@ -80,7 +89,7 @@ def _solve(case: Case, setting: Setting) -> Answer | None:
 
 
 def _fits(exam: Examination, setting: Setting) -> bool:
-    answer = _solve(exam.case, setting)
+    answer = solve_setting(exam.case, setting)
     return answer is not None and misfit(exam, answer) <= 1.0
 
 
@@ -93,22 +102,37 @@ def find_cause(gradient: Gradient, whole: Examination) -> tuple[Explanation | No
             settings.append(setting)
             if len(settings) > MAX_NAMED:
                 break
-    cosine, ratio = cosine_and_ratio(flatten(whole.got.grads), flatten(whole.right.grads))
+    got = flatten(whole.got.grads)
     if not settings:
+        cosine, ratio = cosine_and_ratio(got, flatten(whole.right.grads))
         return None, Cause(UNKNOWN, _established(whole), cosine, ratio, exact=False)
-    settings.sort(key=lambda s: (len(s), sum(p.fault.right is not None for p in s)))
-    texts = [" and ".join(p.says(whole.case) for p in s) for s in settings]
-    texts = list(dict.fromkeys(texts))
-    name = " + ".join(p.fault.name.strip() for p in settings[0])
-    others = tuple(texts[1:MAX_NAMED])
-    return _explain(whole.case, settings), Cause(name, texts[0], cosine, ratio, others=others)
+    settings.sort(key=lambda setting: (len(setting), _count_fitted(setting)))
+    plainest = settings[0]
+    free, numbers = (
+        _count_fitted(plainest),
+        sum(np.count_nonzero(flatten(p.got.grads)) for p in parts),
+    )
+    if free and numbers < NUMBERS_PER_VALUE * free + NUMBERS_BESIDE:
+        return None, Cause(UNKNOWN, TOO_FEW, 1.0, 1.0, exact=False)
+    texts = [" and ".join(p.says(whole.case) for p in setting) for setting in settings]
+    first, *others = dict.fromkeys(texts)
+    name = " + ".join(planted.fault.name.strip() for planted in plainest)
+    answer = solve_setting(whole.case, plainest)
+    assert answer is not None
+    cause = Cause(name, first, *cosine_and_ratio(got, flatten(answer.grads)))
+    return _explain(whole.case, settings), replace(cause, others=tuple(others[: MAX_NAMED - 1]))
+
+
+def _count_fitted(setting: Setting) -> int:
+    """How many numbers of a setting may be any."""
+    return sum(planted.fault.right is not None for planted in setting)
 
 
 def _explain(case: Case, settings: Sequence[Setting]) -> Explanation:
     def explain(asked: Case) -> list[Answer]:
         if asked.network != case.network:
             return []
-        found = (_solve(asked, setting) for setting in settings)
+        found = (solve_setting(asked, setting) for setting in settings)
         return [answer for answer in found if answer is not None]
 
     return explain
@@ -239,7 +263,7 @@ def _share(parts: list[Examination], setting: Setting) -> float | None:
             return None
         if "loss" in part.wrong and not _has_loss(part, plan):
             return None
-        answer = _solve(part.case, setting)
+        answer = solve_setting(part.case, setting)
         if answer is None:
             return None
         if misfit(part, answer) > 1.0:
@@ -295,7 +319,7 @@ def _fit_value(
 
 
 def _residual(part: Examination, setting: Setting) -> Array | None:
-    answer = _solve(part.case, setting)
+    answer = solve_setting(part.case, setting)
     if answer is None:
         return None
     scale = np.linalg.norm(flatten(part.got.grads)) or 1.0
@@ -306,7 +330,7 @@ def _residual(part: Examination, setting: Setting) -> Array | None:
 def _with_finish(parts: list[Examination], setting: Setting) -> Iterator[Setting]:
     """A setting with what is done to its gradient at the end."""
     last = parts[-1]
-    answer = _solve(last.case, setting)
+    answer = solve_setting(last.case, setting)
     if answer is None:
         return
     with np.errstate(all="ignore"):
@@ -324,7 +348,7 @@ def _holds_elsewhere(gradient: Gradient, whole: Examination, setting: Setting) -
             exam = examine(gradient, other)
         except ValueError:
             continue
-        answer = _solve(exam.case, setting)
+        answer = solve_setting(exam.case, setting)
         if answer is None or misfit(exam, answer) > NEAR / relative_limit(exam.dtype) + SLACK:
             return False
     return True

@@ -1,7 +1,6 @@
 """Faults of the spike: another one, or another derivative."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.faults.fault import (
     Change,
     Fault,
+    alter,
 )
 from refsast.crosscheck.general.plan import Plan, change_layer
 from refsast.model.spike import first_derivative
@@ -77,7 +77,7 @@ def _swap_spike(kind: Callable[[float], Any], *, backward: bool) -> Change:
             )
         else:
             spike = other
-        return change_layer(plan, i, neuron=replace(neuron, spike=spike))
+        return change_layer(plan, i, neuron=alter(neuron, spike=spike))
 
     return change
 
@@ -89,7 +89,7 @@ def _scale_derivative(case: Case, plan: Plan, i: int, value: float) -> Plan | No
     spike = straight_through(
         lambda v: np.asarray(stop_gradient(forward(v))), lambda v: value * right(v)
     )
-    return change_layer(plan, i, neuron=replace(neuron, spike=spike))
+    return change_layer(plan, i, neuron=alter(neuron, spike=spike))
 
 
 FORMS: dict[str, Callable[[Any, float], Any]] = {
@@ -113,6 +113,6 @@ def _spike_forms(rule: Callable[[Array, float], Array]) -> Change:
         spike = straight_through(
             lambda v: np.asarray(stop_gradient(forward(v))), lambda v: rule(v, value)
         )
-        return change_layer(plan, i, neuron=replace(neuron, spike=spike))
+        return change_layer(plan, i, neuron=alter(neuron, spike=spike))
 
     return change

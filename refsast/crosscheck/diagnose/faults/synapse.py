@@ -14,11 +14,11 @@ from refsast.crosscheck.diagnose.faults.fault import (
     Change,
     Fault,
     Step,
+    alter,
+    alter_part,
     backward_as,
     change_neuron,
     change_step,
-    with_adaptation,
-    with_synapse,
 )
 from refsast.crosscheck.general.plan import Numbers, Plan, change_layer
 from refsast.model.glif import GLIF, as_glif
@@ -31,7 +31,7 @@ def synapse_faults() -> Iterator[Fault]:
     yield Fault(
         "no synapse", "without the synapse",
         change_neuron(
-            lambda n, _: None if n.synapse is None else replace(n, synapse=None, synapse_leak=None)
+            lambda n, _: None if n.synapse is None else alter(n, synapse=None, synapse_leak=None)
         ),
     )  # fmt: skip
     yield Fault(
@@ -59,7 +59,9 @@ def _on_synapse(kind: type, **changes: Callable[[Any, float], Any]) -> Change:
         if not isinstance(neuron.synapse, kind):
             return None
         synapse = neuron.synapse
-        return with_synapse(neuron, **{n: make(synapse, value) for n, make in changes.items()})
+        return alter_part(
+            neuron, "synapse", **{n: make(synapse, value) for n, make in changes.items()}
+        )
 
     return change_neuron(swap)
 
@@ -78,7 +80,7 @@ def _delay_alpha(case: Case, i: int, value: float, inner: Step) -> Step | None:
 
     def step(neuron: GLIF, numbers: Numbers, states: Sequence[State], current: Array) -> State:
         alpha: Any = neuron.synapse
-        plain = replace(neuron, synapse=None)
+        plain = alter(neuron, synapse=None)
         state = inner(plain, numbers, states, alpha.scale * states[-1].i)
         h = alpha.rise * states[-1].h + current
         return replace(state, h=h, i=alpha.decay * states[-1].i + h)
@@ -90,7 +92,7 @@ def adaptation_faults() -> Iterator[Fault]:
     """Yield faults of the adaptation and of the refractory time."""
     yield Fault(
         "no adaptation", "without the adaptation",
-        change_neuron(lambda n, _: None if n.adaptation is None else replace(n, adaptation=None)),
+        change_neuron(lambda n, _: None if n.adaptation is None else alter(n, adaptation=None)),
     )  # fmt: skip
     for name in ("leak", "strength"):
         yield Fault(
@@ -117,7 +119,7 @@ def adaptation_faults() -> Iterator[Fault]:
     )  # fmt: skip
     yield Fault(
         "refractory time", "with a refractory time of {value} in place of {right}",
-        change_neuron(lambda n, value: replace(n, refractory=int(value))),
+        change_neuron(lambda n, value: alter(n, refractory=int(value))),
         values=lambda case, i: [
             float(k)
             for k in range(4)
@@ -135,7 +137,9 @@ def _adaptation_number(name: str) -> Callable[[Case, int], float | None]:
 
 def _on_adaptation(name: str) -> Change:
     return change_neuron(
-        lambda n, value: None if n.adaptation is None else with_adaptation(n, **{name: value})
+        lambda n, value: (
+            None if n.adaptation is None else alter_part(n, "adaptation", **{name: value})
+        )
     )
 
 
