@@ -6,7 +6,7 @@ Rule 2: a bias that the module lacks where other layers have one is zero, and is
 """
 
 # pyright: reportMissingImports=false, reportPrivateImportUsage=false
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -28,7 +28,7 @@ from refsast.crosscheck.adapters.neuron_reading import (
     Reader,
     build_neuron,
 )
-from refsast.crosscheck.adapters.ties import Tie
+from refsast.crosscheck.adapters.ties import SharedParameter, Tie
 from refsast.model.connections import Dense
 from refsast.model.lif import LIF
 from refsast.model.loss import Loss
@@ -67,8 +67,8 @@ class ModuleReading:
         Whether spikes are hard forward.
     ties : tuple of Tie
         How the module's parameters follow from ours.
-    folded : dict of str to str
-        Parameters that are part of one of ours together with another: what is said of them.
+    shared : tuple of SharedParameter
+        Its parameters that are one of ours together with another.
     """
 
     network: Network
@@ -76,7 +76,7 @@ class ModuleReading:
     synapse: Synapse | None
     hard: bool
     ties: tuple[Tie, ...]
-    folded: Mapping[str, str]
+    shared: tuple[SharedParameter, ...]
 
 
 def build_network(
@@ -121,7 +121,7 @@ def build_network(
         None if general else synapses.pop(),
         neurons[0].hard,
         tuple(tie for i, each in enumerate(layers) for tie in tie_layer(i, each, bias)),
-        {name: what for each in layers for name, what in list_shared(each)},
+        tuple(each for i, layer in enumerate(layers) for each in list_shared(i, layer)),
     )
 
 

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from refsast.arrays import Array
 from refsast.crosscheck.adapters.module_connections import ReadConnection, copy_float64
 from refsast.crosscheck.adapters.neuron_reading import NeuronReading
-from refsast.crosscheck.adapters.ties import LayerTensors, Tie
-from refsast.model.params import Layer
+from refsast.crosscheck.adapters.ties import LayerTensors, SharedParameter, Tie
+from refsast.model.params import Layer, layer_arrays
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,19 +116,47 @@ def _input_scale(layer: ReadLayer, ours: LayerTensors) -> Tensor | None:
     return None if neuron is None or neuron.input_scale is None else neuron.input_scale(ours)
 
 
-def list_shared(layer: ReadLayer) -> Iterator[tuple[str, str]]:
-    """Yield the parameters that are one of ours together with another, and what to say of them."""
-    read, feedback = layer.connection, layer.feedback
-    bias = f"{read.weights}.bias"
-    if feedback is not None and feedback.bias is not None and layer.neuron is not None:
-        yield f"{layer.name}.{layer.neuron.recurrent}.bias", f"its sum with {bias} is compared"
-    norm: Any = layer.norm
-    if norm is None:
+def list_shared(i: int, layer: ReadLayer) -> Iterator[SharedParameter]:
+    """Yield the parameters that are one of ours together with another."""
+    read, neuron, feedback, norm = layer.connection, layer.neuron, layer.feedback, layer.norm
+    if feedback is not None and feedback.bias is not None and neuron is not None:
+        name = _join(layer.name, f"{neuron.recurrent}.bias")
+        yield SharedParameter(name, i, lambda params, grads: _array(grads.b)[None])
+    if not isinstance(norm, _BatchNorm):
         return
-    if norm.weight is not None:
-        yield f"{read.norm}.weight", f"folded into {read.weights}.weight"
     if norm.bias is not None and read.layer.bias is not None:
-        yield bias, f"folded into {read.norm}.bias"
+
+        def own_bias(params: Layer, grads: Layer) -> Array:
+            return (_scale_of(layer, params) * read.gamma * _array(grads.b))[None]
+
+        yield SharedParameter(_join(read.weights, "bias"), i, own_bias)
+    if norm.weight is not None:
+        weight = copy_float64(norm.weight)
+        # b = scale (gamma (own - mean) + beta), with gamma the weight over the deviation
+        centred = (read.gamma * _own_bias(read) + read.shift - _norm_bias(norm)) / weight
+
+        def factor(params: Layer, grads: Layer) -> Array:
+            through_w = (grads.w * params.w).reshape(len(weight), -1).T / weight
+            through_b = _scale_of(layer, params) * centred * _array(grads.b)
+            return np.concatenate([through_w, through_b[None]])
+
+        yield SharedParameter(_join(read.norm, "weight"), i, factor)
+
+
+def _scale_of(layer: ReadLayer, params: Layer) -> Array | float:
+    """What the neurons multiply their input with, of our parameters as arrays."""
+    tensors = {name: torch.as_tensor(a) for name, a in layer_arrays(params).items()}
+    scale = _input_scale(layer, tensors)
+    return 1.0 if scale is None else scale.numpy()
+
+
+def _norm_bias(norm: _BatchNorm) -> Array | float:
+    return 0.0 if norm.bias is None else copy_float64(norm.bias)
+
+
+def _array(array: Array | None) -> Array:
+    assert array is not None  # there is a bias where there is a normalisation
+    return array
 
 
 def _join(owner: str | None, name: str) -> str:

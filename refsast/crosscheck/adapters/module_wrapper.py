@@ -6,7 +6,7 @@ Rule 2: what a module is expected to be is checked before it runs.
 
 # pyright: reportMissingImports=false, reportPrivateImportUsage=false
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +27,15 @@ from refsast.crosscheck.adapters.module_reader import ModuleUse, read_module
 from refsast.crosscheck.adapters.module_swap import swap_parameters
 from refsast.crosscheck.adapters.neuron_reading import Reader
 from refsast.crosscheck.adapters.parameter_map import Slots, gather_params, map_parameters
-from refsast.crosscheck.adapters.ties import Tie, make_leaves, make_theirs, pull_back, tie_slots
+from refsast.crosscheck.adapters.ties import (
+    SharedParameter,
+    Tie,
+    make_leaves,
+    make_theirs,
+    pull_back,
+    require_shares,
+    tie_slots,
+)
 from refsast.crosscheck.adapters.uncompared import OWN_LOOP, OWN_LOSS, list_uncompared
 from refsast.crosscheck.case import Answer, Case
 from refsast.crosscheck.implementation import Implementation
@@ -126,12 +134,14 @@ def wrap(
                 _check_axes(module, inputs, plan, reset, leave)
             value = _run_module(module, inputs, plan, lambda output: score(output, y, len(x)))
             value.backward()
-            grads = pull_back(leaves, theirs, {key: read_grad(own[key]) for key in theirs})
+            found = {k: read_grad(a) for k, a in own.items() if a.requires_grad or k in theirs}
+            grads = pull_back(leaves, theirs, found)
+            require_shares(plan.shared, params, grads, found)
             if reset is not None:
                 reset(module)
         return Answer(value.item(), grads, x=read_grad(inputs) if plan.keeps_input else None)
 
-    uncompared = list_uncompared(module, {tie.name for tie in plan.ties}, plan.folded)
+    uncompared = list_uncompared(module, {each.name for each in (*plan.ties, *plan.shared)})
     put_in = {OWN_LOOP: plan.call is call_steps, OWN_LOSS: loss is None}
     return Implementation(
         round_numbers(gradient, precision if case.hard else None),
@@ -152,8 +162,8 @@ class _Plan:
         How it is called with x of `shape` in place of n_0.
     keeps_input : bool
         Whether its input is x itself, so that the gradient in it is ours.
-    folded : mapping of str to str
-        What is said of parameters that are part of one of ours.
+    shared : tuple of SharedParameter
+        Its parameters that are one of ours together with another.
     steps : int or None
         How many steps the module runs of one static input.
     """
@@ -162,7 +172,7 @@ class _Plan:
     call: ModuleCall
     shape: tuple[int, ...]
     keeps_input: bool
-    folded: Mapping[str, str]
+    shared: tuple[SharedParameter, ...] = ()
     steps: int | None = None
 
     def __call__(self, module: nn.Module, x: Tensor) -> object:
@@ -206,14 +216,14 @@ def _plan(
             failure = error
     if reading is not None and found is not None and reading.network.shapes == network.shapes:
         keeps = use.enter is None and found.call is not call_static
-        return _Plan(reading.ties, found.call, found.shape, keeps, reading.folded, found.steps)
+        return _Plan(reading.ties, found.call, found.shape, keeps, reading.shared, found.steps)
     enter = use.enter
     try:
         slots = map_parameters(_parameter_shapes(module, names), network, names)
     except ValueError as error:
         raise (failure or error) from None
     call = call_once if enter is None else lambda module, x: module(enter(x))
-    return _Plan(tie_slots(slots), call, shapes[0], enter is None, {})
+    return _Plan(tie_slots(slots), call, shapes[0], enter is None)
 
 
 def _check_axes(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -37,6 +38,50 @@ class Tie:
     name: str
     layer: int
     make: Callable[[LayerTensors], Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class SharedParameter:
+    """A parameter of a module that is one of ours together with another: a tie leaves it as it is.
+
+    Its gradient follows from those in ours by the chain rule, so that it is looked at all the same.
+
+    Attributes
+    ----------
+    name : str
+        Of the module's parameter.
+    layer : int
+        The layer that it belongs to, from 0.
+    terms : callable
+        ``terms(params, grads)`` of the layer: what its gradient is a sum of, along the first axis.
+    """
+
+    name: str
+    layer: int
+    terms: Callable[[Layer, Layer], Array]
+
+
+def require_shares(
+    shared: Sequence[SharedParameter],
+    params: Params,
+    grads: Params,
+    theirs: Mapping[str, Array],
+) -> None:
+    """Raise ValueError if a gradient in `theirs` does not follow from those in our parameters.
+
+    It may be off by half of its digits, as a share of the terms that it is a sum of.
+    """
+    for each in shared:
+        if each.name not in theirs:
+            continue
+        terms = each.terms(params[each.layer], grads[each.layer])
+        error = abs(theirs[each.name].reshape(terms.shape[1:]) - terms.sum(axis=0))
+        share = np.sqrt(np.finfo(terms.dtype).eps)
+        if not (error <= share * abs(terms).sum(axis=0)).all():
+            raise ValueError(
+                f"gradient of {each.name} must follow from those of what it is folded with, got "
+                f"one that is off by up to {error.max():.3g}: is it cut, clipped or scaled?"
+            )
 
 
 def tie_slots(slots: Slots) -> tuple[Tie, ...]:
