@@ -19,7 +19,8 @@ ARGUMENTS = re.compile(
     r"parameters|params|x|readout|gain|graph|dt|edges|leak|name|reset_fn)\b"
 )
 STEP = re.compile(
-    r"[:;] (?:\{PROGRAM\}|\{TO_TIME_FIRST\}|\{way_out\}|check|give|call|say|write|take|name|put|"
+    r"[:;] (?:\{PROGRAM\}|stack|is it cut|\{TO_TIME_FIRST\}|\{way_out\}|check|give|"
+    r"call|say|write|take|name|put|"
     r"make|multiply|rs\.|a part stands in it|the library clips|\{\}$)"
     r"|(?:enter|spike)="  # the option that helps
 )

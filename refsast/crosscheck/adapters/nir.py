@@ -99,7 +99,9 @@ def to_nir(
             "network must be feed-forward, got recurrent True; lost: recurrent weights"
         )
     if synapse is not None and any(isinstance(neuron, GLIF) for neuron in network.neurons):
-        raise ValueError(f"synapse must be None where neurons have their own, got {synapse}")
+        raise ValueError(
+            f"synapse must be None where neurons have their own, got {synapse}: give None"
+        )
     require_not_delayed(synapse)
     params, readout = validate_real_params(network, params), network.readout
     if isinstance(readout, LastPotential | MaxPotential):

@@ -161,9 +161,11 @@ def _read_loss(graph: Graph) -> Loss:
     try:
         loss = codec.decode(json.loads(str(said)), MODEL_RECORDS, wanted)
     except json.JSONDecodeError as error:
-        raise ValueError(f"{wanted}, got {said!r}") from error
+        raise ValueError(
+            f"{wanted}, got {said!r}; take the metadata away for a cross entropy"
+        ) from error
     if not isinstance(loss, Loss):
-        raise ValueError(f"{wanted}, got {said!r}")
+        raise ValueError(f"{wanted}, got {said!r}; take the metadata away for a cross entropy")
     return loss
 
 
