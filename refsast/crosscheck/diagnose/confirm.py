@@ -17,7 +17,8 @@ from refsast.crosscheck.diagnose.knobs.program import solve_settings
 from refsast.crosscheck.diagnose.knobs.weights import BACKWARD_ENTRY
 from refsast.crosscheck.diagnose.misfit import misfit, relative_limit
 from refsast.crosscheck.implementation import Gradient
-from refsast.model.params import map_params
+from refsast.model.params import flatten
+from refsast.model.vector import keep_in_range, unflatten
 
 MORE_STEPS = 4
 # A fitted value is less exact on another question, a false cause is further off: this relative
@@ -76,7 +77,9 @@ def other_questions(case: Case) -> Iterator[Case]:
     rng = np.random.default_rng(0)
     x = rng.permutation(case.x.ravel()).reshape(case.x.shape)
     yield replace(case, x=x)
-    params = map_params(lambda a: a * rng.uniform(*OTHER_WEIGHTS, a.shape), case.params)
+    w = flatten(case.params)
+    w = keep_in_range(case.network, w * rng.uniform(*OTHER_WEIGHTS, w.shape))
+    params = unflatten(case.network, w)
     yield replace(case, x=np.concatenate([x, case.x[::-1][:MORE_STEPS]]), params=params)
     y = np.roll(case.y, 1)
     yield replace(case, x=2.0 * abs(x) + rng.integers(0, 2, x.shape), y=y)

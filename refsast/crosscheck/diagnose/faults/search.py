@@ -66,14 +66,17 @@ Setting = tuple[Planted, ...]
 
 
 def build(case: Case, setting: Setting) -> Plan | None:
-    """Return the plan with all faults of a setting; None where the case has no place for one."""
+    """Return the plan with all faults of a setting; None where the case has no place for one.
+
+    A fault of all layers has its place in two of them at least.
+    """
     plan = right_plan(case)
     for planted in setting:
-        changed = False
+        changed = 0
         for i in planted.layers:
             found = planted.fault.change(case, plan, i, planted.value)
-            changed, plan = changed or found is not None, found or plan
-        if not changed:
+            changed, plan = changed + (found is not None), found or plan
+        if changed < min(2, len(planted.layers)):
             return None
     return plan
 
