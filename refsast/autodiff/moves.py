@@ -132,9 +132,9 @@ def gather(index: Integers, n: int) -> Op:
         # Each column adds up what was taken of it: entries of `g`, gathered in turn.
         sources, present = _find_sources(index, n)
         flat = np.reshape(g, (np.shape(g)[0], index.size))
-        return np.sum(np.take(flat, sources, axis=-1) * present, axis=-1)
+        return np.sum(np.take(flat, sources, axis=1) * present, axis=-1)
 
-    return Op("gather", lambda x: np.take(x, index, axis=-1), (pullback,), no_rounding)
+    return Op("gather", lambda x: np.take(x, index, axis=1), (pullback,), no_rounding)
 
 
 def _find_sources(index: Integers, n: int) -> tuple[Integers, Array]:

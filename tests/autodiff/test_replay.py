@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import refsast as rs
-from refsast.autodiff import straight_through
+from refsast.autodiff import moves, straight_through
 from refsast.autodiff.replay import replay
-from refsast.autodiff.tape import Node, backward, leaf
+from refsast.autodiff.tape import Node, apply, backward, leaf
 from refsast.crosscheck.tolerance import DEVIATIONS, draw_noise, measure_noise
 from refsast.gradient.noise_run import run_clean
 from refsast.gradient.reference import _loss
@@ -48,6 +48,22 @@ def test_one_operation_rounds_once_or_twice():
         assert np.quantile(spread(y) / (EPS / 2 * abs(y.value)), [0.0, 1.0]) == pytest.approx(
             [1.4, 1.4], rel=0.25
         )
+
+
+def test_what_is_taken_twice_is_added_up_and_rounded_and_the_rest_is_not():
+    a, b = leaf(abs(X[:3])), leaf(abs(X[3:6]))
+
+    whole = apply(moves.scatter([slice(0, 3), slice(1, 4)], (4, 30)), a, b)
+    sizes = spread(whole)
+
+    assert (whole.value == np.concatenate([a.value, 0.0 * X[:1]]) + np.roll(
+        np.concatenate([b.value, 0.0 * X[:1]]), 1, axis=0
+    )).all()  # fmt: skip
+    assert not sizes[[0, 3]].any()
+    terms = a.value[1:] + b.value[:-1]
+    assert np.quantile(sizes[1:3] / (EPS / 2 * terms), [0.0, 1.0]) == pytest.approx(
+        [1.9, 1.9], rel=0.3
+    )
 
 
 def test_of_nothing_there_is_no_error():
@@ -106,6 +122,8 @@ def test_sums_and_products_in_single_precision_are_within_the_spread(n, equal):
     unit = DEVIATIONS * EPS / 2
     pairs = (
         (leaf(a) @ leaf(b), product),
+        (np.einsum("ij,jk->ik", leaf(a), leaf(b)), product),
+        (np.cumsum(leaf(a), axis=1)[:, 1:], np.cumsum(single, axis=1)[:, 1:]),
         (np.sum(leaf(a), axis=1), one_after_the_other(single.T)),
         (np.sum(leaf(a), axis=1), one_after_the_other(np.sort(single, axis=1).T)),
     )

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from refsast.arrays import Array
 from refsast.crosscheck.adapters.convention import Convention, nearest_lif
+from refsast.crosscheck.implementation import PROGRAM
 from refsast.model.glif import GLIF, Adaptation, as_glif
 from refsast.model.learned import SIGMOID, Learned, Number
 from refsast.model.lif import LIF
@@ -81,8 +82,6 @@ class NeuronReading:
         """Whether a `LIF` is all of it, with a synapse beside it perhaps."""
         return not self.numbers and self.alpha is None and self.adaptation is None
 
-
-PROGRAM = "write the network as an rs.Program, see docs/program.md"  # the way out of every refusal
 
 # From a submodule to what it is as a neuron; None if it is no neuron.
 Reader: TypeAlias = Callable[[nn.Module], NeuronReading | None]
