@@ -34,12 +34,22 @@ PRODUCT = "matrix = np.matmul(g.reshape(len(g), self.channels, -1), columns).sum
 BIAS = "return g.reshape(len(g), self.channels, -1).sum(axis=(0, 2))"
 POOL2D = "refsast/model/connections/pool2d.py"
 MEANS = "return np.mean(windows, axis=-2).reshape(a.shape[0], -1)"
+LARGEST_PLACE = "place = windows.argmax(axis=-2)"
+LARGEST_INDEX = "return index[channel, place, window].reshape(len(place), -1)"
+LARGEST_TAKEN = "return np.take(a.reshape(1, rows * n), index, axis=-1).reshape(*index.shape)"
+EACH = "each = g.reshape(len(g), image[0], 1, -1) / places"
+INDEX = "refsast/model/connections/windows.py"
+PLACES_INSIDE = "places = np.where(inside, y * width + x, -1).reshape(-1, rows * columns)"
+ANYTHING = "taken = np.take(a, np.where(beyond, anything, index), axis=-1)"
+PADDED = "padded = np.zeros((len(g), channels, height + 2 * padding[0], width + 2 * padding[1]), g.dtype)"
 NOTHING_LATER = "after = _zero(states[0]) if later is None else later"
 DELTA = "delta = np.empty((len(g), *states[0].u.shape), states[0].u.dtype)"
 
 UNKNOWN = "NumPy takes any negative length as the unknown one"
 ONES = "x / 1 is x * 1"
 SHAPE = "of a state only shape and dtype are read there"
+LAST = "of two axes the last is axis 1"
+PADDING = "any negative number marks the padding"
 ROW = "a row of zeros is added like a matrix of them"
 GONE = "exp(-750) is zero already"
 DECAY = "return z, np.exp(-np.minimum(_magnitude(z), 750.0))  # exp(-750) is zero"
@@ -77,6 +87,17 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     (CONV2D, BIAS, "1  ->  2"): UNKNOWN,
     (POOL2D, MEANS, "1  ->  2"): UNKNOWN,
     (POOL2D, MEANS, "-2  ->  2"): "of four axes the last but one is axis 2",
+    (POOL2D, EACH, "1  ->  2"): UNKNOWN,
+    (POOL2D, LARGEST_PLACE, "-2  ->  2"): "of four axes the last but one is axis 2",
+    (POOL2D, LARGEST_INDEX, "1  ->  2"): UNKNOWN,
+    (POOL2D, LARGEST_TAKEN, "-1  ->  1"): LAST,
+    (INDEX, "@lru_cache(maxsize=64)", "64  ->  128"): "how many are remembered changes no number",
+    (INDEX, PLACES_INSIDE, "1  ->  2"): f"{PADDING}; {UNKNOWN}",
+    (INDEX, "index = np.where(places >= 0, places + first, -1)", "1  ->  2"): PADDING,
+    (INDEX, "return np.take(a, index, axis=-1)", "-1  ->  1"): LAST,
+    (INDEX, ANYTHING, "-1  ->  1"): LAST,
+    (INDEX, PADDED, "2  ->  4"): "a wider margin is not read",
+    (INDEX, "return inside.reshape(len(g), -1)", "1  ->  2"): UNKNOWN,
     (GLIF, NOTHING_LATER, "0  ->  1"): SHAPE,
     (GLIF, DELTA, "0  ->  1"): SHAPE,
     (SURROGATE, DECAY, "750.0  ->  1500.0"): GONE,
