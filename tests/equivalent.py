@@ -41,7 +41,10 @@ EACH = "each = g.reshape(len(g), image[0], 1, -1) / places"
 INDEX = "refsast/model/connections/windows.py"
 PLACES_INSIDE = "places = np.where(inside, y * width + x, -1).reshape(-1, rows * columns)"
 ANYTHING = "taken = np.take(a, np.where(beyond, anything, index), axis=-1)"
-PADDED = "padded = np.zeros((len(g), channels, height + 2 * padding[0], width + 2 * padding[1]), g.dtype)"
+PADDED = (
+    "padded = np.zeros((len(g), channels, height + 2 * padding[0], "
+    "width + 2 * padding[1]), g.dtype)"
+)
 NOTHING_LATER = "after = _zero(states[0]) if later is None else later"
 DELTA = "delta = np.empty((len(g), *states[0].u.shape), states[0].u.dtype)"
 
