@@ -5,7 +5,7 @@ Nothing here imports NIR: nodes are known by the names of their types, as in its
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -23,7 +23,7 @@ Map: TypeAlias = Dense | Conv2d | AvgPool2d | Flatten
 WEIGHT_NODES, OTHER_MAPS = ("Affine", "Linear", "Conv2d"), ("AvgPool2d", "SumPool2d", "Flatten")
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class OpenChain:
     """The maps that have been read since the last neurons.
 
@@ -31,7 +31,7 @@ class OpenChain:
     ----------
     shape : tuple of int
         Of what comes out of them.
-    parts : list of Dense, Conv2d, AvgPool2d and Flatten
+    parts : tuple of Dense, Conv2d, AvgPool2d and Flatten
         They themselves.
     layer : Layer or None
         Weights and bias of the one that has weights.
@@ -40,7 +40,7 @@ class OpenChain:
     """
 
     shape: Shape
-    parts: list[Map] = field(default_factory=list)
+    parts: tuple[Map, ...] = ()
     layer: Layer | None = None
     factor: float = 1.0
 
@@ -48,50 +48,60 @@ class OpenChain:
         """Whether a node of this kind may come next: one map with weights per layer."""
         return kind in OTHER_MAPS or (kind in WEIGHT_NODES and self.layer is None)
 
-    def read(self, name: str, node: object) -> None:
-        """Add a map."""
-        part = READERS[type(node).__name__](self, name, node)
-        if part is None:
-            return
-        try:
-            self.shape = part.output_shape(self.shape)
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}") from None
-        self.parts.append(part)
 
-    def close(self) -> Layer:
-        """Return the weights and bias."""
-        assert self.layer is not None
-        w = self.layer.w if self.factor == 1.0 else self.layer.w * self.factor
-        return Layer(w, self.layer.b)
+def read_part(chain: OpenChain, name: str, node: object) -> OpenChain:
+    """Return the chain with one map more."""
+    return READERS[type(node).__name__](chain, name, node)
 
 
-def _read_dense(chain: OpenChain, name: str, node: object) -> Dense:
-    chain.layer = read_map(name, node, size(chain.shape))
-    return Dense(len(chain.layer.w))
+def close_chain(chain: OpenChain) -> Layer:
+    """Return its weights and bias."""
+    assert chain.layer is not None
+    w = chain.layer.w if chain.factor == 1.0 else chain.layer.w * chain.factor
+    return Layer(w, chain.layer.b)
 
 
-def _read_flatten(chain: OpenChain, name: str, node: object) -> Flatten | None:
+def _add(chain: OpenChain, name: str, part: Map, layer: Layer | None = None) -> OpenChain:
+    """The chain with a map; a ValueError names the node where its shape does not fit."""
+    try:
+        shape = part.output_shape(chain.shape)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    return replace(
+        chain,
+        shape=shape,
+        parts=(*chain.parts, part),
+        layer=chain.layer if layer is None else layer,
+    )
+
+
+def _read_dense(chain: OpenChain, name: str, node: object) -> OpenChain:
+    layer = read_map(name, node, size(chain.shape))
+    return _add(chain, name, Dense(len(layer.w)), layer)
+
+
+def _read_flatten(chain: OpenChain, name: str, node: object) -> OpenChain:
     ends = [int(convert_array(getattr(node, end), end)) for end in ("start_dim", "end_dim")]
     if ends[0] != 0 or ends[1] not in (-1, len(chain.shape) - 1):
         raise NoExactConversion(
             f"{name} must flatten all axes, from 0 to -1, got {ends[0]} to {ends[1]}; lost: the "
             "axes that stay; NIR counts none for the batch"
         )
-    return None if metadata(node).get("implied", False) else Flatten()
+    return chain if metadata(node).get("implied", False) else _add(chain, name, Flatten())
 
 
-def _read_pool(chain: OpenChain, name: str, node: object) -> AvgPool2d:
+def _read_pool(chain: OpenChain, name: str, node: object) -> OpenChain:
     sides = [_pair(f"{name}.{k}", node, k) for k in ("kernel_size", "stride", "padding")]
-    if type(node).__name__ == "SumPool2d":  # the mean times the places of a window
-        places = float(math.prod(sides[0]))
-        chain.factor *= places
-        if chain.layer is not None and chain.layer.b is not None:  # the bias is summed, too
-            chain.layer = Layer(chain.layer.w, chain.layer.b * places)
-    return AvgPool2d(*sides)
+    added, layer = _add(chain, name, AvgPool2d(*sides)), chain.layer
+    if type(node).__name__ == "AvgPool2d":
+        return added
+    places = float(math.prod(sides[0]))  # the sum is the mean times these; of a bias before it, too
+    if layer is not None and layer.b is not None:
+        added = replace(added, layer=Layer(layer.w, layer.b * places))
+    return replace(added, factor=chain.factor * places)
 
 
-def _read_conv(chain: OpenChain, name: str, node: object) -> Conv2d:
+def _read_conv(chain: OpenChain, name: str, node: object) -> OpenChain:
     w = read_array(f"{name}.weight", node, ("out", "in", "height", "width"))
     stride, dilation = (_pair(f"{name}.{k}", node, k) for k in ("stride", "dilation"))
     kernel = w.shape[2], w.shape[3]
@@ -101,12 +111,11 @@ def _read_conv(chain: OpenChain, name: str, node: object) -> Conv2d:
     if groups == 1 and ours > 1 and (packed := _pack_groups(w, ours)) is not None:
         w, groups = packed, ours
     part = Conv2d(len(w), kernel, stride, padding, dilation, groups)
-    part.output_shape(chain.shape)  # it must be an image
-    as_array(w, f"{name}.weight", part.weight_shape(chain.shape))
     b = read_array(f"{name}.bias", node, (len(w),))
     said = metadata(node).get("bias", True)
-    chain.layer = Layer(w, b if said or b.any() else None)
-    return part
+    added = _add(chain, name, part, Layer(w, b if said or b.any() else None))
+    as_array(w, f"{name}.weight", part.weight_shape(chain.shape))
+    return added
 
 
 def _pack_groups(w: Array, groups: int) -> Array | None:
@@ -156,7 +165,7 @@ def _read_count(name: str, number: object) -> int:
     return int(value)
 
 
-READERS: dict[str, Callable[[OpenChain, str, object], Map | None]] = {
+READERS: dict[str, Callable[[OpenChain, str, object], OpenChain]] = {
     "Affine": _read_dense,
     "Linear": _read_dense,
     "Conv2d": _read_conv,

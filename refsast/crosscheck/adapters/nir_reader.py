@@ -13,7 +13,13 @@ from refsast import codec
 from refsast.arrays import Array, require_number
 from refsast.crosscheck.adapters.conversion import NoExactConversion
 from refsast.crosscheck.adapters.nir_chain import Graph, chain, metadata, read_numbers, require_one
-from refsast.crosscheck.adapters.nir_connections import OTHER_MAPS, WEIGHT_NODES, OpenChain
+from refsast.crosscheck.adapters.nir_connections import (
+    OTHER_MAPS,
+    WEIGHT_NODES,
+    OpenChain,
+    close_chain,
+    read_part,
+)
 from refsast.crosscheck.adapters.nir_rules import (
     RESETS,
     ROUNDING,
@@ -66,12 +72,12 @@ def read_graph(graph: Graph, dt: float, rule: Rule, spike: Spike, gain: float | 
     for name, node in nodes:
         kind = type(node).__name__
         if tail is None and maps.accepts(kind):
-            maps.read(name, node)
+            maps = read_part(maps, name, node)
         elif kind in SPIKING_NODES and maps.layer is not None and tail is None:
             reader = NodeReader(name, node, size(maps.shape), dt, rule)
             neurons.append(_read_neuron(reader, spike))
-            chains.append(tuple(maps.parts))
-            layers.append(maps.close())
+            chains.append(maps.parts)
+            layers.append(close_chain(maps))
             maps = OpenChain(maps.shape)
         elif kind in LEAKY_NODES and maps.layer is not None and tail is None and neurons:
             tail = NodeReader(name, node, size(maps.shape), dt, rule)
@@ -107,7 +113,7 @@ def _close_readout(maps: OpenChain, name: str) -> Layer:
             f"graph must end in spikes or one Affine or Linear of them, got {maps.parts} before "
             f"the output, at {name!r}; lost: those; a layer that fires may have them"
         )
-    return maps.close()
+    return close_chain(maps)
 
 
 def _place_synapses(
