@@ -7,7 +7,7 @@ import pytest
 
 import refsast as rs
 from refsast.arrays import Array
-from refsast.model.glif_step import thresholds
+from refsast.model.glif_step import start_state, thresholds
 from refsast.model.vector import LOWEST_THRESHOLD, keep_in_range
 
 SPIKE = rs.Arctan(2.0)
@@ -170,6 +170,19 @@ def test_where_nothing_is_learned_the_vector_itself_comes_back():
     w = rs.flatten(rs.init(network, 0))
 
     assert keep_in_range(network, w) is w
+
+
+def test_the_state_before_the_first_step_is_that_of_every_recording():
+    neuron = rs.GLIF(0.9, 1.0, SPIKE, refractory=2, learn_start=True)
+    layer = rs.Layer(np.ones((2, 1)), start=np.array([0.25, -0.5]))
+
+    state = start_state(neuron, layer, np.ones((3, 2)))
+    quick = start_state(rs.GLIF(0.9, 1.0, SPIKE), rs.Layer(np.ones((2, 1))), np.ones((3, 2)))
+
+    assert state.u.tolist() == [[0.25, -0.5]] * 3
+    assert [a.tolist() for a in (state.s, *state.past)] == [[[0.0, 0.0]] * 3] * 3
+    assert quick.u.tolist() == [[0.0, 0.0]] * 3
+    assert quick.past == ()
 
 
 def glif(**changes: object) -> rs.GLIF:
