@@ -4,9 +4,9 @@ Rule 1: a NIR neuron is a differential equation, ``tau dv/dt = v_leak - v + r I`
         `v_reset` the only one there is. How a time constant becomes a leak is the caller's to say
         (`Rule`); by either rule an input counts ``(1 - leak) r`` times.
 Rule 2: what NIR has no field for (the kind of reset, the last bits of a leak, groups that it keeps
-        out of files, the loss, how outputs become logits) is written into nodes' metadata, which its files keep and other readers ignore.
-        Where metadata and a field differ, because another program wrote the field, the field
-        holds.
+        out of files, the loss, how outputs become logits) is written into nodes' metadata, which
+        its files keep and other readers ignore. Where metadata and a field differ, because another
+        program wrote the field, the field holds.
 Rule 3: what would be lost is refused.
 
 What other libraries do with a ``nir.LIF`` (read in their sources; dt is theirs to choose):
