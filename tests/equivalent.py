@@ -45,6 +45,9 @@ PADDED = (
     "padded = np.zeros((len(g), channels, height + 2 * padding[0], "
     "width + 2 * padding[1]), g.dtype)"
 )
+POOLED = "refsast/model/readout.py"
+STEP = "refsast/model/glif_step.py"
+ADAPTED = "a, raised = np.zeros(s.shape[1:], s.dtype), [np.zeros(s.shape[1:], s.dtype)]"
 NOTHING_LATER = "after = _zero(states[0]) if later is None else later"
 DELTA = "delta = np.empty((len(g), *states[0].u.shape), states[0].u.dtype)"
 
@@ -101,6 +104,8 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     (INDEX, ANYTHING, "-1  ->  1"): LAST,
     (INDEX, PADDED, "2  ->  4"): "a wider margin is not read",
     (INDEX, "return inside.reshape(len(g), -1)", "1  ->  2"): UNKNOWN,
+    (POOLED, "return (alpha.reshape(-1, 1, 1) * s).sum(axis=0)", "1  ->  2"): UNKNOWN,
+    (STEP, ADAPTED, "1  ->  2"): ROW,
     (GLIF, NOTHING_LATER, "0  ->  1"): SHAPE,
     (GLIF, DELTA, "0  ->  1"): SHAPE,
     (SURROGATE, DECAY, "750.0  ->  1500.0"): GONE,

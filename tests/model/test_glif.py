@@ -172,6 +172,28 @@ def test_where_nothing_is_learned_the_vector_itself_comes_back():
     assert keep_in_range(network, w) is w
 
 
+@pytest.mark.parametrize("time", [1, 6])
+def test_a_recurrent_layer_hears_its_own_spikes_one_step_late(time):
+    network = rs.Network((3, 3), rs.GLIF(0.9, 1.0, SPIKE), rs.SpikeRate(1.0), recurrent=True)
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(time, 2, 3))
+    layer = rs.Layer(rng.normal(size=(3, 3)), rng.normal(size=3), rng.normal(size=(3, 3)))
+
+    trace = rs.run(network, (layer,), x)
+
+    for k in range(2):
+        u, s = [0.0] * 3, [0.0] * 3
+        for t in range(time):
+            current = [
+                sum(layer.w[i, j] * x[t, k, j] + layer.v[i, j] * s[j] for j in range(3))
+                + layer.b[i]
+                for i in range(3)
+            ]
+            u = [0.9 * u[i] * (1.0 - s[i]) + current[i] for i in range(3)]
+            s = [float(SPIKE(np.array(u[i] - 1.0))) for i in range(3)]
+            assert trace.u[0][t, k] == pytest.approx(u, rel=1e-12)
+
+
 def test_the_state_before_the_first_step_is_that_of_every_recording():
     neuron = rs.GLIF(0.9, 1.0, SPIKE, refractory=2, learn_start=True)
     layer = rs.Layer(np.ones((2, 1)), start=np.array([0.25, -0.5]))
