@@ -13,10 +13,12 @@ from importlib import import_module
 __version__ = "0.2.0"
 
 _HOMES = {
+    "refsast.crosscheck": ("program",),
     "refsast.crosscheck.case": ("Answer", "Case"),
     "refsast.crosscheck.implementation": ("Implementation", "Unsupported"),
     "refsast.crosscheck.check": ("Report", "check"),
     "refsast.crosscheck.harder": ("harder",),
+    "refsast.crosscheck.program": ("Program",),
     "refsast.crosscheck.integrability": ("Verdict", "integrable"),
     "refsast.data": (
         *("Events", "bin_events", "bin_spikes", "load_nmnist", "load_nmnist_spikes"),
@@ -46,7 +48,7 @@ _HOMES = {
         *("AvgPool2d", "Conv2d", "Dense", "Flatten", "MaxPool2d", "Skip"),
         *("Algebraic", "Arctan", "FastSigmoid", "Logistic", "PiecewiseQuadratic", "heaviside"),
         *("NoReset", "Subtract", "ToZero", "LeakyReadout", "LinearReadout", "SpikeRate"),
-        *("flatten", "init", "project", "run", "unflatten"),
+        *("flatten", "freeze_neurons", "init", "keep_in_range", "project", "run", "unflatten"),
     ),
     "refsast.optim": ("descent", "sam"),
     "refsast.spikes": ("Spikes", "as_spikes"),

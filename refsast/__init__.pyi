@@ -1,5 +1,6 @@
 # What `__init__.py` looks up by name, for type checkers.
 
+from refsast.crosscheck import program as program
 from refsast.crosscheck.case import Answer as Answer
 from refsast.crosscheck.case import Case as Case
 from refsast.crosscheck.check import Report as Report
@@ -9,6 +10,7 @@ from refsast.crosscheck.implementation import Implementation as Implementation
 from refsast.crosscheck.implementation import Unsupported as Unsupported
 from refsast.crosscheck.integrability import Verdict as Verdict
 from refsast.crosscheck.integrability import integrable as integrable
+from refsast.crosscheck.program import Program as Program
 from refsast.data import Events as Events
 from refsast.data import bin_events as bin_events
 from refsast.data import bin_spikes as bin_spikes

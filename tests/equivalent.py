@@ -19,9 +19,6 @@ OBJECTIVE, GLIF = "refsast/model/objective.py", "refsast/gradient/glif.py"
 TAPE_STEPS = "return cross_entropy(z.reshape(-1, z.shape[-1]), np.tile(y, s.shape[0]))"
 HAND_STEPS = "loss, g = loss_and_cotangent(z.reshape(-1, z.shape[-1]), np.tile(y, time))"
 LARGEST = "loss, g = loss_and_cotangent(np.where(marks, v, 0.0).sum(axis=0), y)"
-READOUT = (
-    "layer = Layer(g.T @ pooled, None if params[-1].b is None else g.sum(axis=0) * alpha.sum())"
-)
 POTENTIAL = "refsast/model/output_potential.py"
 CURRENTS = "currents = (s.reshape(time * batch, n) @ layer.w.T).reshape(time, batch, -1)"
 START = "v, vs = np.zeros(currents.shape[1:], currents.dtype), []"
@@ -31,7 +28,7 @@ CONV2D = "refsast/model/connections/conv2d.py"
 WINDOWS = "return look_up(a, index.reshape(-1, index.shape[2]))"
 MATRIX = "return look_up(flat, self._weight_index(shape)).reshape(self.channels, -1)"
 GROUPS = "index = np.full((self.groups, out // self.groups, self.groups, inside * places), -1)"
-COLUMNS = "columns = self._matrix(w, shape).T @ g.reshape(len(g), self.channels, -1)"
+COLUMNS = "columns = self.weight_matrix(w, shape).T @ g.reshape(len(g), self.channels, -1)"
 PLACES = "places = columns.reshape(len(g), image[0], -1, columns.shape[2])"
 PRODUCT = "matrix = np.matmul(g.reshape(len(g), self.channels, -1), columns).sum(axis=0)"
 BIAS = "return g.reshape(len(g), self.channels, -1).sum(axis=(0, 2))"
@@ -44,7 +41,6 @@ UNKNOWN = "NumPy takes any negative length as the unknown one"
 ONES = "x / 1 is x * 1"
 SHAPE = "of a state only shape and dtype are read there"
 ROW = "a row of zeros is added like a matrix of them"
-BIASES = "all layers have a bias, or none has"
 GONE = "exp(-750) is zero already"
 DECAY = "return z, np.exp(-np.minimum(_magnitude(z), 750.0))  # exp(-750) is zero"
 
@@ -64,8 +60,6 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     (OBJECTIVE, TAPE_STEPS, "1  ->  2"): UNKNOWN,
     (OBJECTIVE, HAND_STEPS, "1  ->  2"): UNKNOWN,
     (OBJECTIVE, LARGEST, "0.0  ->  1.0"): "the softmax of logits that are all larger by one number",
-    (OBJECTIVE, READOUT, "-1  ->  1"): BIASES,
-    (OBJECTIVE, READOUT, "1  ->  2"): BIASES,
     (POTENTIAL, CURRENTS, "1  ->  2"): UNKNOWN,
     (POTENTIAL, START, "1  ->  2"): ROW,
     (POTENTIAL, LATER, "1  ->  2"): ROW,

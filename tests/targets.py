@@ -18,12 +18,12 @@ CONNECTIONS, MODEL = "tests/model/test_connections.py", "tests/model/test_glif.p
 GLIF, OBJECTIVE = "tests/gradient/test_glif.py", "tests/gradient/test_objective.py"
 MIXED, ONE = "tests/gradient/test_mixed.py", ("-k", "one or halves or they_say or chunks or first")
 CONV2D = """
-_columns _matrix _weight_index __call__ transpose weight_grad bias_grad output_shape
+_columns weight_matrix _weight_index __call__ transpose weight_grad bias_grad output_shape
 weight_shape
 """
 NETWORK = """
 run_forward _run_chunk _potential_bound backward_chunks _backward_layers param_grads
-upper_weight_grads layer_grads _recurrent_grad readout_grads _spike_cotangents _backward_layer
+upper_weight_grads layer_grads _recurrent_grad _spike_cotangents _backward_layer
 """
 INPUTS = """
 multiply weight_grad multiply_weight_grad signal_rows matmul_in_pieces piece_length _steps
@@ -34,12 +34,11 @@ make_spike_kernel _arctan_kernel _numpy_arctan _rational_arctan _reset_to_zero_k
 _subtract_kernel _no_reset_kernel
 """
 FAST_SAM = """
-sam_gradient sharing_is_cheaper _joint_passes global_norm _ascent_step _add_multiple
+sam_gradient sharing_is_cheaper _joint_passes global_norm _ascent_step _move
 """
-RULES = (
-    "RULES unbroadcast _unbroadcast_pullback power reduce_sum transpose where stack _unstack take"
-)
+RULES = "RULES unbroadcast _unbroadcast_pullback power reduce_sum reduce_max cumsum einsum _ratio"
 SPECTRAL = "project _spectral_norm _normalize _satisfies_cap _clip_singular_values"
+MOVES = "take scatter _is_basic _take_back transpose where stack concatenate pad broadcast gather"
 OPS = ("tests/autodiff/test_tape.py", "tests/autodiff/test_ops.py", "-k", "not thousand")
 TAPE = ("tests/autodiff/test_tape.py", "-m", "not slow")
 
@@ -95,7 +94,7 @@ TARGETS = (
     ),
     Target(
         "refsast/gradient/glif.py",
-        ("rerun_glif", "backward_glif", "backward_step", "_synapse_back", "_product", "_zero"),
+        ("rerun_glif", "backward_glif", "backward_step", "_synapse_back", "_zero"),
         (GLIF, *ONE),
     ),
     Target(
@@ -103,6 +102,7 @@ TARGETS = (
         ("start_state", "glif_step", "unroll_glif", "thresholds"),
         (MODEL,),
     ),
+    Target("refsast/model/synapse.py", ("synapse_step",), (MODEL,)),
     Target(
         "refsast/model/learned.py",
         ("resolve_back", "initial", "shape"),
@@ -123,7 +123,10 @@ TARGETS = (
     ),
     Target(
         "refsast/model/readout.py",
-        ("time_weights", "pool", "mean_populations", "spread_populations", "affine"),
+        (
+            *("time_weights", "pool", "mean_populations", "spread_populations", "affine"),
+            *("pooled_logits", "pooled_back"),
+        ),
         (OBJECTIVE, *ONE),
     ),
     Target(
@@ -132,6 +135,7 @@ TARGETS = (
         (MIXED, *ONE),
     ),
     Target("refsast/autodiff/ops.py", tuple(RULES.split()), OPS),
+    Target("refsast/autodiff/moves.py", tuple(MOVES.split()), OPS),
     Target("refsast/autodiff/tape.py", ("_accumulate", "backward", "_toposort"), TAPE),
     Target(
         "refsast/optim/sam.py",

@@ -21,6 +21,7 @@ PROMISED = {
     rs.sam: ("ascent_point", "gradient", "exact_gradient"),
     rs.descent: ("sgd", "adam", "projected", "constant", "cosine", "Descent"),
     rs.sharpness: rs.sharpness.__all__,
+    rs.program: rs.program.__all__,
     data: data.__all__,
     testing: testing.__all__,
     derivatives: ("value_and_grad", "vjp", "jvp", "hvp"),

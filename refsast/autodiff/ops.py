@@ -10,11 +10,11 @@ Rule 4: an operation that rounds otherwise than once in every entry says so (`Op
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from refsast.arrays import Array, Integers
+from refsast.arrays import Array
 from refsast.autodiff.summation import count_equal_terms, sum_noise
 
 Pullback: TypeAlias = Callable[..., "Array | SliceCotangent"]
@@ -56,12 +56,12 @@ class Op:
 
 @dataclass(frozen=True, eq=False)
 class SliceCotangent:
-    """A cotangent that is zero but for one entry along the first axis.
+    """A cotangent that is zero but for the entries at an index.
 
     It stays in this form until all are summed: T arrays of T steps would cost T squared.
     """
 
-    index: int
+    index: Any
     g: Array
 
 
@@ -101,21 +101,84 @@ RULES: tuple[tuple[Callable[..., Array], ...], ...] = (
     (np.tanh, lambda g, y, x: g * (1.0 - y * y)),
     (np.arctan, lambda g, y, x: g / (1.0 + x * x)),
     (np.absolute, lambda g, y, x: g * np.sign(x)),
+    (np.positive, lambda g, y, x: g),
+    (np.reciprocal, lambda g, y, x: -(g * y) * y),
+    (np.log2, lambda g, y, x: g / (x * np.log(2.0))),
+    (np.log10, lambda g, y, x: g / (x * np.log(10.0))),
+    (np.exp2, lambda g, y, x: g * y * np.log(2.0)),
+    (np.tan, lambda g, y, x: g * (1.0 + y * y)),
+    (np.sinh, lambda g, y, x: g * np.cosh(x)),
+    (np.cosh, lambda g, y, x: g * np.sinh(x)),
+    (np.arcsinh, lambda g, y, x: g / np.sqrt(1.0 + x * x)),
+    (np.hypot, lambda g, y, a, b: g * _ratio(a, y), lambda g, y, a, b: g * _ratio(b, y)),
+    (
+        np.arctan2,
+        lambda g, y, a, b: g * (b / (a * a + b * b)),
+        lambda g, y, a, b: -g * (a / (a * a + b * b)),
+    ),
+    (np.logaddexp, lambda g, y, a, b: g * np.exp(a - y), lambda g, y, a, b: g * np.exp(b - y)),
+    (
+        np.power,
+        lambda g, y, a, b: g * (b * a ** (b - 1.0)),
+        lambda g, y, a, b: g * (y * np.log(np.where(a == 0.0, 1.0, a))),
+    ),
 )
+
+
+def _ratio(a: Array, y: Array) -> Array:
+    """``a / y``, zero where both are."""
+    return a / np.where(y == 0.0, 1.0, y)
 
 
 def product_roundings(y: Array, a: Array, b: Array) -> Array:
     """Return the error of a matrix product, whose sums may be taken in any order."""
+    if not (np.size(a) and np.size(b)):
+        return no_rounding(y)
     left, right = np.reshape(_turn(a), (-1, np.shape(a)[-2])), np.reshape(b, (-1, np.shape(b)[-1]))
     alike = min(count_equal_terms(abs(left)), count_equal_terms(abs(right)))
     count = np.count_nonzero(b, axis=-2, keepdims=True).astype(np.float64)
     return sum_noise(y, abs(a) @ abs(b), count, alike=alike)
 
 
+def _absolute(x: Array) -> Array:
+    return np.where(x.real < 0.0, -x, x) if np.iscomplexobj(x) else np.absolute(x)
+
+
+def _hypot(a: Array, b: Array) -> Array:
+    return np.sqrt(a * a + b * b) if _any_complex(a, b) else np.hypot(a, b)
+
+
+def _arctan2(a: Array, b: Array) -> Array:
+    if not _any_complex(a, b):
+        return np.arctan2(a, b)
+    value: Any = np.arctan2(np.real(a), np.real(b)) + 1j * np.imag(np.arctan(a / b))
+    return value
+
+
+def _logaddexp(a: Array, b: Array) -> Array:
+    if not _any_complex(a, b):
+        return np.logaddexp(a, b)
+    top = np.maximum(np.real(a), np.real(b))
+    return top + np.log(np.exp(a - top) + np.exp(b - top))
+
+
+def _any_complex(a: Array, b: Array) -> bool:
+    """Whether the complex step goes through."""
+    return np.iscomplexobj(a) or np.iscomplexobj(b)
+
+
+# What NumPy has for real numbers only, or (the modulus) not as an analytic function.
+ANALYTIC: dict[Callable[..., Array], Callable[..., Array]] = {
+    np.absolute: _absolute,
+    np.hypot: _hypot,
+    np.arctan2: _arctan2,
+    np.logaddexp: _logaddexp,
+}
+
 # What rounds otherwise than once.
 ROUNDINGS: dict[Callable[..., Array], Callable[..., Array]] = {
     np.matmul: product_roundings,
-    **dict.fromkeys((np.maximum, np.minimum, np.negative, np.absolute), no_rounding),
+    **dict.fromkeys((np.maximum, np.minimum, np.negative, np.positive, np.absolute), no_rounding),
 }
 
 
@@ -127,7 +190,7 @@ def _unbroadcast_pullback(pullback: Callable[..., Array], i: int) -> Pullback:
 UFUNCS = {
     value: Op(
         value.__name__,
-        value,
+        ANALYTIC.get(value, value),
         tuple(map(_unbroadcast_pullback, rules, range(len(rules)))),
         ROUNDINGS.get(value, one_rounding),
     )
@@ -136,13 +199,9 @@ UFUNCS = {
 
 # Their derivative is zero wherever it exists, so the result is an array, not a node.
 ZERO_GRADIENT = (
-    np.greater,
-    np.greater_equal,
-    np.less,
-    np.less_equal,
-    np.equal,
-    np.not_equal,
-    np.sign,
+    *(np.greater, np.greater_equal, np.less, np.less_equal, np.equal, np.not_equal, np.sign),
+    *(np.logical_and, np.logical_or, np.logical_not, np.isfinite, np.isnan, np.isinf),
+    *(np.floor, np.ceil, np.rint, np.trunc, np.heaviside),
 )
 
 
@@ -151,7 +210,7 @@ def power(exponent: float) -> Op:
     return Op(
         f"power {exponent}",
         lambda x: x**exponent,
-        (lambda g, y, x: g * (exponent * x ** (exponent - 1)),),
+        (lambda g, y, x: g * (exponent * x ** (exponent - 1 if exponent else 0)),),
     )
 
 
@@ -160,93 +219,78 @@ def reduce_sum(axis: tuple[int, ...], keepdims: bool) -> Op:
 
     def spread(g: Array, y: Array, x: Array) -> Array:
         kept = tuple(1 if i in axis else n for i, n in enumerate(np.shape(x)))
-        return np.reshape(g, kept) * np.ones(np.shape(x))
+        return np.broadcast_to(np.reshape(g, kept), np.shape(x))
 
     def roundings(y: Array, x: Array) -> Array:
         terms = np.prod([np.shape(x)[i] for i in axis], dtype=int)
+        if terms <= 1 or not np.size(x):
+            return no_rounding(y)
         columns = np.reshape(np.moveaxis(x, axis, range(len(axis))), (terms, -1))
-        alike = count_equal_terms(abs(columns)) if columns.size else 0.0
+        alike = count_equal_terms(abs(columns))
         magnitudes = np.sum(abs(x), axis=axis, keepdims=keepdims)
         # Its terms may be the steps of a run, in their order.
-        return sum_noise(y, magnitudes, float(terms), float(terms), alike) if terms > 1 else 0.0 * y
+        return sum_noise(y, magnitudes, float(terms), float(terms), alike)
 
     return Op("sum", lambda x: np.sum(x, axis=axis, keepdims=keepdims), (spread,), roundings)
 
 
-def reshape(shape: tuple[int, ...]) -> Op:
-    """The same numbers in another shape."""
-    return Op(
-        "reshape",
-        lambda x: x.reshape(shape),
-        (lambda g, y, x: np.reshape(g, np.shape(x)),),
-        no_rounding,
-    )
-
-
-def transpose(axes: tuple[int, ...]) -> Op:
-    """The axes in another order."""
-    back = tuple(int(i) for i in np.argsort(axes))
-    return Op(
-        "transpose",
-        lambda x: np.transpose(x, axes),
-        (lambda g, y, x: np.transpose(g, back),),
-        no_rounding,
-    )
-
-
-def where(condition: Array) -> Op:
-    """``condition ? a : b`` for a fixed condition."""
-    return Op(
-        "where",
-        lambda a, b: np.where(condition, a, b),
-        (
-            lambda g, y, a, b: unbroadcast(np.where(condition, g, 0.0), a),
-            lambda g, y, a, b: unbroadcast(np.where(condition, 0.0, g), b),
-        ),
-        no_rounding,
-    )
-
-
-def stack(count: int) -> Op:
-    """`count` arrays along a new first axis."""
-    pullbacks = tuple(partial(_unstack, i) for i in range(count))
-    return Op("stack", lambda *xs: np.stack(xs), pullbacks, no_rounding)
-
-
-def _unstack(index: int, g: Array, *_: Array) -> Array:
-    """The cotangent of one array of a stack."""
-    return g[index]
-
-
-def gather(index: Integers, n: int) -> Op:
-    """Entries of each row of a matrix with `n` columns: (rows, n) to (rows, *index.shape)."""
+def reduce_max(axis: tuple[int, ...], keepdims: bool) -> Op:
+    """The largest entry over some axes, none negative; the first of equal ones takes all of `g`."""
 
     def pullback(g: Array, y: Array, x: Array) -> Array:
-        # Each column adds up what was taken of it: entries of `g`, gathered in turn.
-        sources, present = _find_sources(index, n)
-        flat = np.reshape(g, (np.shape(g)[0], index.size))
-        return np.sum(np.take(flat, sources, axis=-1) * present, axis=-1)
+        order = (*axis, *(i for i in range(np.ndim(x)) if i not in axis))
+        turned = np.transpose(x, order)
+        kept = np.shape(turned)[len(axis) :]
+        flat = np.reshape(turned, (-1, *kept))
+        first = np.arange(len(flat)).reshape(-1, *[1] * len(kept)) == np.argmax(flat, axis=0)
+        mask = np.transpose(np.reshape(first, np.shape(turned)), np.argsort(order))
+        ones = tuple(1 if i in axis else n for i, n in enumerate(np.shape(x)))
+        return np.reshape(g, ones) * mask
 
-    return Op("gather", lambda x: np.take(x, index, axis=-1), (pullback,), no_rounding)
-
-
-def _find_sources(index: Integers, n: int) -> tuple[Integers, Array]:
-    """Where each column was taken to, (n, most) places, and 1 where there is one, else 0."""
-    columns = index.ravel()
-    order = np.argsort(columns, kind="stable")
-    counts = np.bincount(columns, minlength=n)
-    rank = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
-    shape = n, max(int(counts.max(initial=0)), 1)
-    sources, present = np.zeros(shape, np.intp), np.zeros(shape)
-    sources[columns[order], rank], present[columns[order], rank] = order, 1.0
-    return sources, present
+    value = partial(np.max, axis=axis, keepdims=keepdims)
+    return Op("max", value, (pullback,), no_rounding)
 
 
-def take(index: int) -> Op:
-    """Entry `index` along the first axis."""
+def cumsum(axis: int) -> Op:
+    """The sums of the first entries along an axis, not negative."""
+    back = (*[slice(None)] * axis, slice(None, None, -1))
     return Op(
-        f"take {index}",
-        lambda x: x[index],
-        (lambda g, y, x: SliceCotangent(index % len(x), g),),
-        no_rounding,
+        "cumsum",
+        lambda x: np.cumsum(x, axis=axis),
+        (lambda g, y, x: np.cumsum(g[back], axis=axis)[back],),
+        lambda y, x: np.sqrt(np.cumsum(y * y, axis=axis)),  # each adds to the error of the last
     )
+
+
+def einsum(subscripts: str) -> Op:
+    """``numpy.einsum`` with an explicit result, and no letter twice in an operand."""
+    left, out = subscripts.split("->")
+    ins = left.split(",")
+
+    def pull(i: int, g: Array, y: Array, *args: Array) -> Array:
+        others = [j for j in range(len(ins)) if j != i]
+        known = "".join([out, *(ins[j] for j in others)])
+        kept = "".join(c for c in ins[i] if c in known)  # along the others it was summed alone
+        formula = ",".join([out, *(ins[j] for j in others)]) + "->" + kept
+        part, shape = np.einsum(formula, g, *(args[j] for j in others)), np.shape(args[i])
+        ones = tuple(n if c in kept else 1 for c, n in zip(ins[i], shape, strict=True))
+        return np.broadcast_to(np.reshape(part, ones), shape)
+
+    def roundings(y: Array, *args: Array) -> Array:
+        lengths = {c: n for s, a in zip(ins, args, strict=True) for c, n in zip(s, a.shape)}  # noqa: B905
+        count = float(np.prod([n for c, n in lengths.items() if c not in out]))
+        magnitudes = np.einsum(subscripts, *map(abs, args))
+        alike = min(_equal_terms(s, out, a) for s, a in zip(ins, args, strict=True))
+        return sum_noise(y, magnitudes, count, alike=alike)
+
+    pullbacks = tuple(partial(pull, i) for i in range(len(ins)))
+    return Op("einsum", lambda *xs: np.einsum(subscripts, *xs), pullbacks, roundings)
+
+
+def _equal_terms(letters: str, out: str, x: Array) -> float:
+    """How many terms of a sum are equal, as far as one operand tells."""
+    summed = [i for i, c in enumerate(letters) if c not in out]
+    if not x.size:
+        return 0.0
+    terms = int(np.prod([x.shape[i] for i in summed]))
+    return count_equal_terms(abs(np.moveaxis(x, summed, range(len(summed))).reshape(terms, -1)))

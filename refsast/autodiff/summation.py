@@ -15,7 +15,7 @@ def sum_noise(
     total: Array,
     magnitudes: Array,
     count: Array | float,
-    turns: float = 0.0,
+    turns: Array | float = 0.0,
     alike: float = 0.0,
 ) -> Array:
     """Return the error of a sum, in roundings, in whatever order it is taken.
@@ -33,7 +33,7 @@ def sum_noise(
         The sum of the terms' magnitudes.
     count : array or float
         Number of terms that are not zero.
-    turns : float
+    turns : array or float
         Number of partial sums in an order of their own; 0: there is no such order.
     alike : float
         How many terms are equal, as `count_equal_terms` has it.

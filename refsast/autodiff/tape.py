@@ -9,12 +9,25 @@ Rule 4: the backward pass goes by the depth of a node and needs no recursion, so
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from inspect import signature
 
 import numpy as np
 
-from refsast.arrays import Array, Integers
-from refsast.autodiff import ops
+from refsast.arrays import Array
+from refsast.autodiff import moves, ops
+from refsast.autodiff.functions import COMPOSITES, CONSTANTS, PRIMITIVES, multiply_vectors
+from refsast.autodiff.moves import Index
 from refsast.autodiff.ops import Op, SliceCotangent, no_rounding
+
+PAGE = "docs/program.md lists what it has"
+NO_WRITING = (
+    "make a new one, by x = x + y, by np.where(mask, new, old), or by np.stack and np.concatenate "
+    "of a list; autodiff.stop_gradient gives its numbers as a constant"
+)
+NO_NUMBER = (
+    "choose by np.where(condition, a, b); autodiff.stop_gradient gives its numbers as a constant"
+)
+NO_CAST = "leave astype out; a comparison times 1.0 is an array of numbers"
 
 
 class Node(np.lib.mixins.NDArrayOperatorsMixin):
@@ -51,6 +64,11 @@ class Node(np.lib.mixins.NDArrayOperatorsMixin):
         return self.value.ndim
 
     @property
+    def size(self) -> int:
+        """Number of entries."""
+        return self.value.size
+
+    @property
     def dtype(self) -> np.dtype:
         """Type of the numbers."""
         return self.value.dtype
@@ -58,7 +76,7 @@ class Node(np.lib.mixins.NDArrayOperatorsMixin):
     @property
     def T(self) -> Array:
         """The axes in reversed order."""
-        return _transpose(self)
+        return np.transpose(self)  # pyright: ignore[reportArgumentType, reportCallIssue]
 
     def __hash__(self) -> int:  # identity: the mixin's equality compares values
         return id(self)
@@ -66,39 +84,91 @@ class Node(np.lib.mixins.NDArrayOperatorsMixin):
     def __repr__(self) -> str:
         return f"Node({self.op.name if self.op else 'input'}, shape={self.shape})"
 
+    def __getattr__(self, name: str) -> object:
+        raise AttributeError(f"a traced array has no {name} ({PAGE})")
+
     def __len__(self) -> int:
         return len(self.value)
 
-    def __getitem__(self, index: int) -> Array:
-        if not isinstance(index, int | np.integer):
-            raise TypeError(f"index of a traced array must be an integer, got {index!r}")
-        return apply(ops.take(int(index)), self)
+    def __getitem__(self, index: Index) -> Array:
+        return apply(moves.take(index), self)
+
+    def __setitem__(self, index: object, value: object) -> None:
+        raise TypeError(f"a traced array cannot be written into: {NO_WRITING}")
+
+    def __array__(self, *args: object, **kwargs: object) -> Array:
+        raise TypeError(f"a traced array cannot become one of numbers: {NO_WRITING}")
+
+    def __float__(self) -> float:
+        raise TypeError(f"a traced array cannot become a number: {NO_NUMBER}")
+
+    __int__ = __bool__ = __float__
 
     def reshape(self, *shape: int) -> Array:
         """Return the same numbers in another shape."""
-        return _reshape(self, shape)
+        return np.reshape(self, shape[0] if len(shape) == 1 else shape)  # pyright: ignore[reportCallIssue, reportArgumentType]
 
-    def sum(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Array:
-        """Return the sum over some axes, or over all."""
-        return _sum(self, axis, keepdims)
+    def transpose(self, *axes: int) -> Array:
+        """Return the axes in another order."""
+        return np.transpose(self, axes or None)  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+    def astype(self, dtype: object, **kwargs: object) -> Array:
+        """Refuse: the tape has one type."""
+        raise TypeError(f"a traced array has one type of numbers: {NO_CAST}")
 
     def __array_ufunc__(self, ufunc, method, *args, **kwargs):
+        if any(given is self for given in kwargs.get("out", ())):
+            raise TypeError(f"a traced array cannot be changed in place: {NO_WRITING}")
         if method != "__call__" or kwargs:
             how = f".{method}" if method != "__call__" else f" with {', '.join(kwargs)}"
-            raise TypeError(f"the tape has no rule for np.{ufunc.__name__}{how}")
+            raise TypeError(f"the tape has no rule for np.{ufunc.__name__}{how} ({PAGE})")
         if ufunc in ops.ZERO_GRADIENT:  # comparisons: a constant for the tape
-            return ufunc(*map(primal, args))
-        if ufunc is np.power and not isinstance(args[1], Node):
+            return ufunc(*map(_real, args))
+        if ufunc is np.power and np.ndim(args[1]) == 0 and not isinstance(args[1], Node):
             return apply(ops.power(args[1]), args[0])
+        if ufunc is np.matmul and 1 in map(np.ndim, args):
+            return multiply_vectors(*args)
         if ufunc not in ops.UFUNCS:
-            what = " with an exponent on the tape" if ufunc is np.power else ""
-            raise TypeError(f"the tape has no rule for np.{ufunc.__name__}{what}")
+            raise TypeError(f"the tape has no rule for np.{ufunc.__name__} ({PAGE})")
         return apply(ops.UFUNCS[ufunc], *args)
 
     def __array_function__(self, func, types, args, kwargs):
-        if func not in FUNCTIONS:
-            raise TypeError(f"the tape has no rule for np.{func.__name__}")
-        return FUNCTIONS[func](*args, **kwargs)
+        if func in CONSTANTS:
+            return func(*map(_real, args), **kwargs)
+        rule = PRIMITIVES.get(func) or COMPOSITES.get(func)
+        name = f"{func.__module__}.{func.__name__}".replace("numpy", "np")
+        if rule is None:
+            raise TypeError(f"the tape has no rule for {name} ({PAGE})")
+        try:
+            if func not in PRIMITIVES:
+                return rule(*args, **kwargs)
+            op, operands = PRIMITIVES[func](*args, **kwargs)
+        except TypeError:
+            _require_options(rule, name, args, kwargs)
+            raise
+        return apply(op, *operands)
+
+
+def _require_options(rule: Callable[..., object], name: str, args: tuple, kwargs: dict) -> None:
+    """Raise where a rule does not know an argument."""
+    try:
+        signature(rule).bind(*args, **kwargs)
+    except TypeError as error:
+        raise TypeError(f"the tape has {name} with fewer options: {error} ({PAGE})") from None
+
+
+def _method(function: Callable[..., Array]) -> Callable[..., Array]:
+    """A function of NumPy's as a method."""
+    return lambda self, *args, **kwargs: function(self, *args, **kwargs)
+
+
+# The methods of arrays that are functions of NumPy's by the same name.
+METHODS = (
+    *(np.sum, np.mean, np.max, np.min, np.var, np.std, np.cumsum, np.clip, np.ravel, np.squeeze),
+    *(np.swapaxes, np.dot, np.copy, np.repeat, np.take, np.argmax, np.argmin, np.any, np.all),
+)
+for each in METHODS:
+    setattr(Node, each.__name__, _method(each))
 
 
 def leaf(value: Array) -> Array:
@@ -109,6 +179,12 @@ def leaf(value: Array) -> Array:
 def primal(x: "Array | Node") -> Array:
     """Return the numbers of a node; an array is its own value."""
     return x.value if isinstance(x, Node) else x
+
+
+def _real(x: "Array | Node") -> Array:
+    """The numbers of a node that decisions are made by: of the complex step, their real parts."""
+    value = primal(x)
+    return value.real if isinstance(x, Node) and value.dtype.kind == "c" else value
 
 
 def apply(op: Op, *args: "Array | Node") -> Array:
@@ -142,54 +218,6 @@ def straight_through(
     return step
 
 
-def _axes(x: "Array | Node", axis: int | tuple[int, ...] | None) -> tuple[int, ...]:
-    """`axis` as NumPy means it, spelled out."""
-    axes = range(x.ndim) if axis is None else np.atleast_1d(axis)
-    return tuple(int(i) % x.ndim for i in axes)
-
-
-def _reshape(x: "Array | Node", shape: int | Sequence[int]) -> Array:
-    whole = np.empty(x.shape, bool).reshape(shape).shape  # resolves a length of -1
-    return apply(ops.reshape(whole), x)
-
-
-def _sum(
-    x: "Array | Node", axis: int | tuple[int, ...] | None = None, keepdims: bool = False
-) -> Array:
-    return apply(ops.reduce_sum(_axes(x, axis), keepdims), x)
-
-
-def _mean(
-    x: "Array | Node", axis: int | tuple[int, ...] | None = None, keepdims: bool = False
-) -> Array:
-    return _sum(x, axis, keepdims) / float(np.prod([x.shape[i] for i in _axes(x, axis)]))
-
-
-def _transpose(x: "Array | Node", axes: tuple[int, ...] | None = None) -> Array:
-    return apply(ops.transpose(axes or tuple(reversed(range(x.ndim)))), x)
-
-
-def _take(x: "Array | Node", index: Integers, axis: int) -> Array:
-    """``numpy.take`` along the last axis of a matrix, the one case that the table has."""
-    if axis != -1 or x.ndim != 2:
-        raise TypeError(f"a traced array must be a matrix, taken along its last axis, got {axis}")
-    return apply(ops.gather(np.asarray(index), x.shape[1]), x)
-
-
-FUNCTIONS: dict[Callable[..., object], Callable[..., object]] = {
-    np.shape: lambda x: x.shape,
-    np.ndim: lambda x: x.ndim,
-    np.sum: _sum,
-    np.mean: _mean,
-    np.reshape: _reshape,
-    np.transpose: _transpose,
-    np.take: _take,
-    np.stack: lambda xs: apply(ops.stack(len(xs)), *xs),
-    np.where: lambda condition, a, b: apply(ops.where(primal(condition)), a, b),
-    np.clip: lambda x, low, high: np.minimum(np.maximum(x, low), high),
-}
-
-
 def backward(
     output: object, inputs: Sequence[Array], g: Array, *, traced: bool = False
 ) -> tuple[Array, ...]:
@@ -212,7 +240,12 @@ def backward(
             if isinstance(arg, Node):
                 part = pullback(cotangent, read(node), *operands)
                 parts.setdefault(id(arg), []).append(part)
-    return tuple(wanted[id(x)] for x in inputs)
+    return tuple(map(_own, (wanted[id(x)] for x in inputs)))
+
+
+def _own(g: Array) -> Array:
+    """An array that its owner may write into: one that was repeated by broadcasting is a view."""
+    return g.copy() if isinstance(g, np.ndarray) and not g.flags.writeable else g
 
 
 def _toposort(output: object, inputs: Iterable[Array]) -> list[Node]:
@@ -234,15 +267,11 @@ def _toposort(output: object, inputs: Iterable[Array]) -> list[Node]:
 
 
 def _accumulate(parts: list[Array | SliceCotangent], shape: tuple[int, ...]) -> Array:
-    """Sum the parts of a cotangent; slices become one stack, so T of them cost T, not T squared."""
+    """Sum the parts of a cotangent; slices all at once, so that T of them cost T, not T squared."""
     whole = [p for p in parts if not isinstance(p, SliceCotangent)]
-    slices: dict[int, Array] = {}
-    for p in parts:
-        if isinstance(p, SliceCotangent):
-            slices[p.index] = slices[p.index] + p.g if p.index in slices else p.g
-    if slices:
-        rows = [slices.get(i, np.zeros(shape[1:])) for i in range(shape[0])]
-        whole.append(apply(ops.stack(len(rows)), *rows))
+    some = [p for p in parts if isinstance(p, SliceCotangent)]
+    if some:
+        whole.append(apply(moves.scatter([p.index for p in some], shape), *(p.g for p in some)))
     result = whole[0]
     for p in whole[1:]:
         result = result + p

@@ -11,76 +11,27 @@ from typing import TypeAlias
 import numpy as np
 
 from refsast.arrays import Integers
+from refsast.cli.argument_types import (
+    cap,
+    count,
+    file_path,
+    layers,
+    natural,
+    positive,
+    reset,
+    switch,
+)
 from refsast.cli.progress import progress_bar
 from refsast.data import load_nmnist_spikes, split_dataset, synthetic_spikes
 from refsast.data.archive import SPLITS
 from refsast.experiment.presets import PRESETS, Setting
 from refsast.experiment.record import Data
+from refsast.experiment.setting_parts import Hidden
 from refsast.model.reset import RESETS, Reset
 from refsast.spikes import Spikes, join_spikes
 
 PARALLEL_MINIMUM = 2000  # synthetic recordings, from which on more processes are worth their start
-MAX_COUNT = 10**7  # of any count on the command line: what is larger is a slip
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-
-
-# Types of arguments. Where one raises ValueError, argparse says "invalid NAME value": these names
-# are seen by users.
-
-
-def positive(text: str) -> int:
-    """Parse a positive integer."""
-    if not text.isdecimal() or not 0 < int(text) <= MAX_COUNT:
-        raise argparse.ArgumentTypeError(f"must be an integer of 1 to {MAX_COUNT}, got {text!r}")
-    return int(text)
-
-
-def natural(text: str) -> int:
-    """Parse an integer that is not negative."""
-    if not text.isdecimal() or int(text) > MAX_COUNT:
-        raise argparse.ArgumentTypeError(f"must be an integer of 0 to {MAX_COUNT}, got {text!r}")
-    return int(text)
-
-
-def file_path(text: str) -> Path:
-    """Parse a path; an empty one, as of a shell variable that is not set, is no folder."""
-    if not text:
-        raise argparse.ArgumentTypeError("must be a path, got ''")
-    return Path(text)
-
-
-def widths(text: str) -> tuple[int, ...]:
-    """Parse widths such as ``128,128``."""
-    return tuple(positive(part) for part in text.split(","))
-
-
-def numbers(text: str) -> tuple[float, ...]:
-    """Parse numbers such as ``0.1,0.3``."""
-    return tuple(float(part) for part in text.split(","))
-
-
-def switch(text: str) -> bool:
-    """Parse yes or no."""
-    if text not in ("yes", "no"):
-        raise argparse.ArgumentTypeError(f"must be yes or no, got {text!r}")
-    return text == "yes"
-
-
-def reset(text: str) -> Reset:
-    """Parse the name of a reset."""
-    if text not in RESETS:
-        raise argparse.ArgumentTypeError(f"must be one of {', '.join(RESETS)}, got {text!r}")
-    return RESETS[text]
-
-
-def cap(text: str) -> float | None:
-    """Parse a number, or none."""
-    return None if text.lower() == "none" else float(text)
-
-
-def count(text: str) -> int | None:
-    """Parse a positive integer, or none."""
-    return None if text.lower() == "none" else positive(text)
 
 
 # How a field of a setting is read from the command line, and what stands for it there, by its type.
@@ -91,7 +42,7 @@ TYPES: dict[object, tuple[Callable[[str], object], str]] = {
     bool: (switch, "yes|no"),
     float | None: (cap, "X|none"),
     int | None: (count, "N|none"),
-    tuple[int, ...]: (widths, "N,N"),
+    tuple[Hidden, ...]: (layers, "N,N"),
     Reset: (reset, "|".join(RESETS)),
 }
 SETTING_FIELDS = {f.name: TYPES[f.type] for f in fields(Setting) if f.name != "source"}

@@ -4,13 +4,13 @@ import argparse
 from collections.abc import Mapping
 from dataclasses import replace
 
+from refsast.cli.argument_types import numbers
 from refsast.cli.common import (
     SETTING_FIELDS,
     Commands,
     add_recording_flags,
     add_run_flags,
     add_setting_flags,
-    numbers,
     read_setting,
 )
 from refsast.cli.facts import command_facts

@@ -8,13 +8,20 @@ from pathlib import Path
 
 import numpy as np
 
-from refsast.cli.common import Commands, file_path, natural, progress_bar
+from refsast.cli.argument_types import file_path, natural
+from refsast.cli.common import Commands, progress_bar
 from refsast.crosscheck.case import Case, Factory
 from refsast.crosscheck.check import Report, check
 from refsast.crosscheck.compare import Stage
 from refsast.crosscheck.factory import build, load_factory
 from refsast.crosscheck.golden.comparison import compare
-from refsast.crosscheck.golden.reader import SHIPPED_SET, export, read_golden, read_index
+from refsast.crosscheck.golden.reader import (
+    EXTENDED_SET,
+    SHIPPED_SET,
+    export,
+    read_golden,
+    read_index,
+)
 from refsast.crosscheck.implementation import Unsupported
 from refsast.crosscheck.integrability import VerdictKind, integrable
 from refsast.experiment.html_document import encode_png
@@ -39,17 +46,26 @@ def add(commands: Commands) -> None:
     _add_integrable(own)
     exported = own.add_parser("export", help="write the golden vectors: questions with answers")
     exported.add_argument("folder", type=file_path, help="where to write them")
+    _add_extended(exported)
     exported.set_defaults(run=run_export)
     compared = own.add_parser("compare", help="judge answers to the golden vectors, from files")
     compared.add_argument("answers", type=file_path, help="folder with an .npz per answered case")
     compared.add_argument(
         "--golden",
         type=file_path,
-        default=SHIPPED_SET,
         metavar="FOLDER",
         help="default: what ships",
     )
+    _add_extended(compared)
     compared.set_defaults(run=run_compare)
+
+
+def _add_extended(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--extended",
+        action="store_true",
+        help="the set of convolutions, learned numbers and the like, not that of dense LIF layers",
+    )
 
 
 def _add_run(commands: Commands) -> None:
@@ -149,14 +165,18 @@ def run_integrable(args: argparse.Namespace) -> int:
 
 def run_export(args: argparse.Namespace) -> int:
     """Write the golden vectors."""
-    export(args.folder)
-    print(f"{len(CASES)} cases: {args.folder}")
+    source = EXTENDED_SET if args.extended else SHIPPED_SET
+    export(args.folder, source)
+    print(f"{len(read_index(source))} cases: {args.folder}")
     return 0
 
 
 def run_compare(args: argparse.Namespace) -> int:
     """Judge somebody's answers."""
-    comparison = compare(args.golden, args.answers)
+    if args.golden is not None and args.extended:
+        raise ValueError("--golden must come without --extended, got both")
+    shipped = EXTENDED_SET if args.extended else SHIPPED_SET
+    comparison = compare(args.golden or shipped, args.answers)
     print(comparison)
     return EXIT_CODES[comparison.verdict]
 

@@ -8,7 +8,8 @@ from time import perf_counter
 
 import numpy as np
 
-from refsast.cli.common import Commands, file_path, natural, positive
+from refsast.cli.argument_types import file_path, natural, positive
+from refsast.cli.common import Commands
 from refsast.cli.progress import progress_bar
 from refsast.data import (
     DURATION,

@@ -9,7 +9,8 @@ import numpy as np
 
 from refsast import __version__
 from refsast.arrays import is_positive_int
-from refsast.cli.common import Commands, add_recording_flags, file_path, load_held_out
+from refsast.cli.argument_types import file_path
+from refsast.cli.common import Commands, add_recording_flags, load_held_out
 from refsast.codec import Json, read_json
 from refsast.data import digest
 from refsast.experiment.diagnose.measure import diagnose

@@ -2,7 +2,8 @@
 
 import argparse
 
-from refsast.cli.common import Commands, file_path
+from refsast.cli.argument_types import file_path
+from refsast.cli.common import Commands
 from refsast.experiment.output_dir import write_page
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from refsast.cli.argument_types import natural, numbers, positive
 from refsast.cli.common import (
     Commands,
     Recordings,
@@ -13,9 +14,6 @@ from refsast.cli.common import (
     add_recording_flags,
     add_setting_flags,
     load_recordings,
-    natural,
-    numbers,
-    positive,
     read_setting,
 )
 from refsast.cli.progress import progress_bar, watch_training

@@ -3,13 +3,12 @@
 import argparse
 from pathlib import Path
 
+from refsast.cli.argument_types import file_path, natural
 from refsast.cli.common import (
     Commands,
     add_recording_flags,
     add_setting_flags,
-    file_path,
     load_recordings,
-    natural,
     read_setting,
 )
 from refsast.cli.facts import command_facts

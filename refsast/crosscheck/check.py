@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import overload
 
 import numpy as np
 
@@ -22,6 +23,9 @@ from refsast.crosscheck.diagnose.observations import observe
 from refsast.crosscheck.diagnose.places import probe
 from refsast.crosscheck.implementation import Gradient, Implementation, require_callable
 from refsast.crosscheck.power import Power, measure_power
+from refsast.crosscheck.program.check import check_program
+from refsast.crosscheck.program.record import Program
+from refsast.crosscheck.program.report import Report as ProgramReport
 from refsast.crosscheck.tolerance import MAX_SHARE, STAGES
 from refsast.model.network import describe_extension
 
@@ -147,7 +151,11 @@ def _scope_lines(report: Report) -> Iterator[str]:
         yield f"  power: {report.power}"
 
 
-def check(gradient: Gradient | Implementation, case: Case) -> Report:
+@overload
+def check(gradient: Gradient | Implementation, case: Case) -> Report: ...
+@overload
+def check(gradient: Gradient | Implementation, case: Program) -> ProgramReport: ...
+def check(gradient: Gradient | Implementation, case: Case | Program) -> Report | ProgramReport:
     """Compare an implementation's answer to a case with the exact one.
 
     Parameters
@@ -157,13 +165,13 @@ def check(gradient: Gradient | Implementation, case: Case) -> Report:
         and labels (batch,), all NumPy; returns ``(loss, grads)``, the gradients as a sequence of
         `Layer` or of mappings, or an `Answer` with states and adjoints, too. Arrays may be anything
         that turns into NumPy's. It is called twice, and more often where it is wrong.
-    case : Case
-        The question.
+    case : Case or Program
+        The question; a `Program` is any network in NumPy's words (docs/program.md).
 
     Returns
     -------
     Report
-        Printing it gives the verdict.
+        Printing it gives the verdict; of a `Program`, a ``rs.program.Report``.
 
     Raises
     ------
@@ -187,6 +195,8 @@ def check(gradient: Gradient | Implementation, case: Case) -> Report:
     >>> report.agrees, report.cause.name, str(report.first)
     (False, 'reset detached', 'adjoint of layer 1, step 3, recording 2, neuron 1 (by its cause)')
     """
+    if isinstance(case, Program):
+        return check_program(gradient, case)
     not_compared = gradient.not_compared if isinstance(gradient, Implementation) else ()
     gradient = require_callable(gradient)
     if not isinstance(case, Case):

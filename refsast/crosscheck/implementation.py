@@ -6,6 +6,10 @@ from typing import TypeAlias, TypeVar
 
 T = TypeVar("T")
 
+# The way out where a network is none that refsast can express, or that a library has.
+PROGRAM = "write the network as an rs.Program, see docs/program.md"
+OTHER_CASE = "ask about a case that it has, or another library"
+
 
 class Unsupported(ValueError):
     """What a factory raises where its library has no such network: left out, not failed.
@@ -24,6 +28,11 @@ class Unsupported(ValueError):
     >>> rs.check(factory(case), case).verdict
     'agrees'
     """
+
+
+def refuse_case(text: str) -> Unsupported:
+    """Return the refusal of a case by a library that has no such network, with what to do next."""
+    return Unsupported(f"{text}; {OTHER_CASE}")
 
 
 # ``gradient(params, x, y)``: parameters as a tuple of `Layer`, input and labels, all NumPy; returns

@@ -9,6 +9,8 @@ from numpy.typing import ArrayLike
 
 from refsast.experiment.evaluate import accuracy, predict
 from refsast.model import Network, Params, heaviside
+from refsast.model.learned import Learned
+from refsast.model.network import Neuron
 from refsast.model.validation import validate_dataset
 from refsast.spikes import Spikes
 
@@ -16,16 +18,24 @@ FACTORS = tuple(np.linspace(0.3, 1.7, 15).round(1).tolist())
 
 
 def scale_threshold(network: Network, factor: float | Sequence[float]) -> Network:
-    """Return the network with its thresholds multiplied, by one factor or by one per layer."""
+    """Return the network with its thresholds multiplied, by one factor or by one per layer.
+
+    Raises ValueError where a threshold is learned: `freeze_neurons` makes it a number.
+    """
     layers = network.neurons
     each = [factor] * len(layers) if isinstance(factor, int | float) else factor
     if len(each) != len(layers):
         raise ValueError(f"factor must be one or one per layer, got {len(each)} of {len(layers)}")
-    neurons = tuple(
-        replace(neuron, threshold=f * neuron.threshold)
-        for neuron, f in zip(layers, each, strict=True)
-    )
-    return replace(network, neuron=neurons)
+    return replace(network, neuron=tuple(map(_scale_neuron, layers, each)))
+
+
+def _scale_neuron(neuron: Neuron, factor: float) -> Neuron:
+    threshold = neuron.threshold
+    if isinstance(threshold, Learned):
+        raise ValueError(f"threshold must be fixed to be multiplied, got {threshold}")
+    if isinstance(threshold, tuple):
+        return replace(neuron, threshold=tuple(factor * each for each in threshold))
+    return replace(neuron, threshold=factor * threshold)
 
 
 def calibrate(

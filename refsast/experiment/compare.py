@@ -16,7 +16,8 @@ from refsast.experiment.evaluate import evaluate
 from refsast.experiment.presets import Setting
 from refsast.experiment.record import Data, Run
 from refsast.experiment.train import Divergence, Watch, train
-from refsast.model import Network, Params
+from refsast.model import Network, Params, freeze_neurons
+from refsast.model.network import learned_numbers
 from refsast.workers import map_unordered
 
 BASELINE, LONGER = "baseline", "baseline, twice the epochs"
@@ -220,9 +221,11 @@ def _train_and_retune(
         return Result(arm, seed, stopped, np.nan, error.step)
     except ValueError as error:
         raise ValueError(f"{arm}, seed {seed}: {error}") from error
-    factor = calibrate(run.network, run.params, *data)
-    network = scale_threshold(run.network, factor)
-    return Result(arm, seed, run, evaluate(network, run.params, *held_out).hard)
+    network, params = run.network, run.params
+    if any(map(learned_numbers, network.neurons)):
+        network, params = freeze_neurons(network, params)
+    network = scale_threshold(network, calibrate(network, params, *data))
+    return Result(arm, seed, run, evaluate(network, params, *held_out).hard)
 
 
 def final_measures(results: Iterable[Result], arm: str, measure: str) -> np.ndarray:

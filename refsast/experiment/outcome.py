@@ -8,6 +8,7 @@ import numpy as np
 from refsast.arrays import Array
 from refsast.codec import Json
 from refsast.experiment.compare import Mean, estimate_mean
+from refsast.experiment.setting_parts import describe_layer
 
 SHARES = (
     "smooth",
@@ -147,8 +148,10 @@ def count_diverged(outcomes: Iterable[Outcome], arm: str) -> int:
 def format_value(value: Json) -> str:
     """Return a field of a setting as a person writes it."""
     if isinstance(value, Mapping):
+        if short := describe_layer(value):
+            return short
         inside = ", ".join(f"{k}={v}" for k, v in value.items() if k != "is")
         return f"{value['is']}({inside})"
     if isinstance(value, float):
         return repr(value).removesuffix(".0")
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return ", ".join(map(format_value, value)) if isinstance(value, list) else str(value)

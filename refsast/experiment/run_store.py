@@ -170,7 +170,7 @@ def decode_run(record: Mapping) -> StoredRun:
     if not isinstance(setting, Setting):
         raise TypeError(f"a setting that is a {type(setting).__name__}")
     if record["diverged"] is not None:
-        run = Run(setting.network(1), (), setting.config, (), (), {})
+        run = Run(setting.network(setting.least_inputs), (), setting.config, (), (), {})
         result = Result(record["arm"], record["seed"], run, np.nan, record["diverged"])
         return StoredRun(result, setting, record)
     network = decode(record["network"])

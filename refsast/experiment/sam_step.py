@@ -11,7 +11,7 @@ from refsast.arrays import Array, Integers
 from refsast.experiment.record import Config, Data
 from refsast.gradient import fast
 from refsast.model import Network, Params, flatten
-from refsast.model.vector import split_vector
+from refsast.model.vector import keep_in_range, split_vector
 from refsast.optim import sam
 from refsast.spikes import Spikes
 
@@ -73,8 +73,13 @@ def _sequential_gradient(
         losses.append(float(loss))
         return loss, flatten(grads)
 
+    def ascend(
+        objective: sam.Objective, w: Array, rho: float, rng: np.random.Generator | None
+    ) -> Array:
+        return keep_in_range(network, ascent(objective, w, rho, rng))
+
     other = None if second is None else partial(objective, batch=second)
-    grad = sam.gradient(objective, w, rho=rho, second=other, ascent=ascent, rng=rng)
+    grad = sam.gradient(objective, w, rho=rho, second=other, ascent=ascend, rng=rng)
     return losses[0], grad, len(losses)
 
 

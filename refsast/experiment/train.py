@@ -203,12 +203,12 @@ def _run_epoch(
                 raise _divergence(str(error), state.epoch, i, batches) from error
             grad = grad.astype(w.dtype, copy=False)  # a user's gradient may be in double precision
             moments, w = config.descent.update(moments, w, grad, config.schedule(share))
-            w = keep_in_range(network, w)
         losses.append(loss)  # before the step
         evaluations += spent
         if not (np.isfinite(loss) and np.isfinite(w).all()):
             message = f"loss and parameters must stay finite, got a loss of {loss}"
             raise _divergence(message, state.epoch, i, batches)
+        w = keep_in_range(network, w)
         report_step(state.epoch * batches + i + 1)
     done = Epoch(state.epoch + 1, float(np.mean(losses)), evaluations, None)
     return TrainState(done.epoch, done.evaluations, w, moments, (*state.curve, done))

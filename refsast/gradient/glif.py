@@ -3,9 +3,9 @@
 A cotangent of a state is a `State` itself: of each of its arrays what the loss changes by.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -139,8 +139,8 @@ def backward_step(
     in_past = [*g.past[1:], np.zeros_like(in_s)][: len(gates)]
     through = in_s * spike(v) if gates else in_s
     for j in range(len(gates)):
-        in_past[j] = in_past[j] - through * _product(gates[:j] + gates[j + 1 :])
-    in_v = first_derivative(neuron.spike)(v) * in_s * _product(gates)
+        in_past[j] = in_past[j] - through * math.prod(gates[:j] + gates[j + 1 :])
+    in_v = first_derivative(neuron.spike)(v) * in_s * math.prod(gates)
     in_u, in_a = g.u + in_v, g.a
     # u = r(u, s) + drive
     at: Any = numbers["leak"], threshold, before.u, before.s
@@ -180,10 +180,6 @@ def _synapse_back(
         return g.i, numbers["synapse_leak"] * g.i + drive, g.h
     current = g.i + drive
     return current, numbers["synapse_leak"] * current, g.h
-
-
-def _product(gates: list[Array]) -> Array | float:
-    return reduce(np.multiply, gates, 1.0)
 
 
 def _zero(state: State) -> State:

@@ -81,11 +81,11 @@ def rounding_noise(
             drawn[name] = _add_squares(drawn[name], size) if name in drawn else size
     found = {}
     for name, local in _last_errors(run, spreads, unit, inputs):
-        found[name] = _combine(drawn[name], np.asarray(local), repeats)
+        found[name] = combine_errors(drawn[name], np.asarray(local), repeats)
     return _gather(run, found)
 
 
-def _combine(drawn: Array, local: Array, repeats: int) -> Array:
+def combine_errors(drawn: Array, local: Array, repeats: int) -> Array:
     """The error of each entry, from what was drawn and from what arises in it last.
 
     Of few repeats some are small by chance, so that each entry is drawn towards its neighbours',

@@ -18,7 +18,7 @@ from refsast.model.params import Params, cast_float64, map_params, param_arrays,
 from refsast.model.readout import read_layer
 from refsast.model.spike import Spike, first_derivative, heaviside
 from refsast.model.unroll import unroll
-from refsast.model.validation import validate_float64, validate_params
+from refsast.model.validation import validate_float64, validate_layout
 from refsast.spikes import Spikes
 
 
@@ -169,7 +169,7 @@ def hvp(
     """
     require_hessian(network)
     params, x, y = validate_float64(network, params, x, y)
-    direction = map_params(cast_float64, validate_params(network, direction, "direction"))
+    direction = map_params(cast_float64, validate_layout(network, direction, "direction"))
 
     def objective(*arrays: Array) -> Array:
         return _loss(network, replace_arrays(params, arrays), x, y)

@@ -48,7 +48,7 @@ from refsast.model.spike import heaviside
 from refsast.model.surrogate import Algebraic, Arctan, FastSigmoid, Logistic, PiecewiseQuadratic
 from refsast.model.synapse import Alpha, Synapse
 from refsast.model.unroll import Trace, run
-from refsast.model.vector import init, unflatten
+from refsast.model.vector import freeze_neurons, init, keep_in_range, unflatten
 
 __all__ = [
     "GLIF",
@@ -85,8 +85,10 @@ __all__ = [
     "ToZero",
     "Trace",
     "flatten",
+    "freeze_neurons",
     "heaviside",
     "init",
+    "keep_in_range",
     "project",
     "run",
     "unflatten",

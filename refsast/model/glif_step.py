@@ -10,7 +10,7 @@ from refsast.autodiff import stop_gradient
 from refsast.model.glif import GLIF, constants
 from refsast.model.lif import LIF
 from refsast.model.params import Layer
-from refsast.model.synapse import Alpha, Synapse
+from refsast.model.synapse import Alpha, Synapse, synapse_step
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,8 +51,7 @@ def glif_step(
     synapse, adaptation = neuron.synapse, neuron.adaptation
     i, h, a, drive = state.i, state.h, state.a, current
     if isinstance(synapse, Synapse):
-        i = numbers["synapse_leak"] * state.i + current
-        drive = synapse.scale * (state.i if synapse.delayed else i)
+        i, drive = synapse_step(synapse, state.i, current, numbers["synapse_leak"])
     elif isinstance(synapse, Alpha):
         h = synapse.rise * state.h + current
         i = synapse.decay * state.i + h
@@ -99,3 +98,15 @@ def thresholds(neuron: LIF | GLIF, layer: Layer, s: Array) -> Array | float:
         a = adaptation.leak * a + before
         raised.append(a)
     return threshold + adaptation.strength * np.stack(raised)
+
+
+def hard_spikes(neuron: LIF | GLIF, above: Array) -> Array:
+    """Return when a neuron fires hard, of when its potential is above threshold, (time, ...).
+
+    The same, but for a refractory time: what is above while that lasts fires not.
+    """
+    refractory = neuron.refractory if isinstance(neuron, GLIF) else 0
+    s = above.copy()
+    for t in range(1, len(s)) if refractory else ():
+        s[t] *= 1.0 - s[max(t - refractory, 0) : t].max(axis=0)
+    return s

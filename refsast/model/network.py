@@ -1,11 +1,10 @@
 """The record of a network, and its parameters: initialise, unflatten."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeAlias
-
-import numpy as np
 
 from refsast.arrays import is_positive_int
 from refsast.model.connections.chain import (
@@ -215,7 +214,7 @@ class Network:
     @property
     def n_params(self) -> int:
         """Number of parameters, p."""
-        return sum(int(np.prod(shape)) for layer in self.shapes for shape in layer.values())
+        return sum(math.prod(shape) for layer in self.shapes for shape in layer.values())
 
 
 def learned_numbers(neuron: Neuron) -> dict[str, Learned]:

@@ -23,16 +23,17 @@ from refsast.model.output_potential import (
     output_potentials,
     output_potentials_back,
 )
-from refsast.model.params import Layer, Params
+from refsast.model.params import Params
 from refsast.model.readout import (
     Direct,
     LeakyReadout,
     MaxPotential,
     MeanPotential,
     SpikeRate,
-    affine,
     mean_populations,
     pool,
+    pooled_back,
+    pooled_logits,
     spread_populations,
 )
 from refsast.model.unroll import readout_logits
@@ -80,16 +81,10 @@ def objective_back(
         loss, g = loss_and_cotangent(np.where(marks, v, 0.0).sum(axis=0), y)
         g_s, layer = output_potentials_back(readout.leak, params[-1], s, marks * g)
         return loss, g_s, (layer,)
-    alpha = readout.time_weights(time)
     pooled = pool(readout, s)
-    if isinstance(readout, Direct):
-        logits = mean_populations(readout, pooled)
-        loss, g = _logits_back(network, logits, y)
-        spread = spread_populations(readout, g)
-        return loss, np.einsum("t,bi->tbi", alpha, spread), ()
-    loss, g = _logits_back(network, affine(readout, params[-1], pooled, time), y)
-    layer = Layer(g.T @ pooled, None if params[-1].b is None else g.sum(axis=0) * alpha.sum())
-    return loss, np.einsum("t,bi->tbi", alpha, g @ params[-1].w), (layer,)
+    loss, g = _logits_back(network, pooled_logits(readout, params, pooled, time), y)
+    in_pooled, grads = pooled_back(readout, params, pooled, g, time)
+    return loss, np.einsum("t,bi->tbi", readout.time_weights(time), in_pooled), grads
 
 
 def _logits_back(network: Network, logits: Array, y: Integers) -> tuple[Array, Array]:

@@ -14,7 +14,7 @@ from typing import TypeAlias
 import numpy as np
 
 from refsast.arrays import Array, is_positive_int, require_fraction, require_positive
-from refsast.model.params import Layer
+from refsast.model.params import Layer, Params
 
 
 @dataclass(frozen=True)
@@ -263,6 +263,25 @@ def spread_populations(readout: Direct, g: Array) -> Array:
     if readout.population == 1:
         return g
     return np.repeat(g, readout.population, axis=-1) / readout.population
+
+
+def pooled_logits(readout: Readout, params: Params, pooled: Array, time: int) -> Array:
+    """Return the logits, (batch, classes), of what `pool` gives; on the tape, too."""
+    if isinstance(readout, Direct):
+        return mean_populations(readout, pooled)
+    return affine(readout, params[-1], pooled, time)
+
+
+def pooled_back(
+    readout: Readout, params: Params, pooled: Array, g: Array, time: int
+) -> tuple[Array, Params]:
+    """Return what `pooled` and the readout's parameters receive of `g`, that of the logits."""
+    if isinstance(readout, Direct):
+        return spread_populations(readout, g), ()
+    layer = params[-1]
+    total = readout.time_weights(time).astype(g.dtype).sum()
+    b = None if layer.b is None else g.sum(axis=0) * total
+    return g @ layer.w, (Layer(g.T @ pooled, b),)
 
 
 def affine(readout: Readout, layer: Layer, pooled: Array, time: int) -> Array:

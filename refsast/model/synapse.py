@@ -97,13 +97,15 @@ class Alpha:
         require_positive(self.scale, "scale")
 
 
-def synapse_step(synapse: Synapse | None, i: Array, current: Array) -> tuple[Array, Array]:
+def synapse_step(
+    synapse: Synapse | None, i: Array, current: Array, leak: Array | float | None = None
+) -> tuple[Array, Array]:
     """Return the new current and what it adds to the potential, each (batch, n).
 
-    `i` is the current of the previous step, `current` the input that arrives in this one. Without a
-    synapse an input lasts one step.
+    `i` is the current of the previous step, `current` the input that arrives in this one; `leak`
+    stands in for the synapse's, where it is learned. Without a synapse an input lasts one step.
     """
     if synapse is None:
         return current, current
-    now = synapse.leak * i + current
+    now = (synapse.leak if leak is None else leak) * i + current
     return now, synapse.scale * (i if synapse.delayed else now)

@@ -20,14 +20,7 @@ from refsast.model.lif import LIF, step
 from refsast.model.network import Network, replace_spikes
 from refsast.model.output_potential import first_largest, output_potentials
 from refsast.model.params import Layer, Params
-from refsast.model.readout import (
-    Direct,
-    MaxPotential,
-    affine,
-    mean_populations,
-    pool,
-    read_layer,
-)
+from refsast.model.readout import MaxPotential, pool, pooled_logits, read_layer
 from refsast.model.spike import Spike
 from refsast.model.validation import validate_run
 from refsast.spikes import Spikes
@@ -76,10 +69,7 @@ def readout_logits(network: Network, params: Params, s: Array) -> Array:
     readout = network.readout
     if isinstance(readout, MaxPotential):
         return first_largest(output_potentials(readout.leak, params[-1], s))
-    pooled = pool(readout, s)
-    if isinstance(readout, Direct):
-        return mean_populations(readout, pooled)
-    return affine(readout, params[-1], pooled, s.shape[0])
+    return pooled_logits(readout, params, pool(readout, s), s.shape[0])
 
 
 def unroll_layer(neuron: LIF | GLIF, layer: Layer, currents: Array) -> tuple[Array, Array]:

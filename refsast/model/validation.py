@@ -14,10 +14,12 @@ from refsast.arrays import (
     as_array,
     format_shape,
     require_floats,
+    require_fraction,
     require_numeric,
+    require_positive,
     shape_matches,
 )
-from refsast.model.network import Network
+from refsast.model.network import Network, learned_numbers
 from refsast.model.params import Layer, Params, cast_float64, layer_arrays, map_params
 from refsast.spikes import Spikes, validate_spikes
 
@@ -75,7 +77,31 @@ def validate_input(network: Network, x: ArrayLike | Spikes) -> NDArray[np.generi
 def validate_params(
     network: Network, params: Params, name: str = "params", read: Callable[..., Array] = as_array
 ) -> Params:
-    """Return `params` as arrays, each as ``read`` returns it, or say which one is wrong."""
+    """Return `params` as arrays, each as ``read`` returns it, or say which one is wrong.
+
+    What neurons learn must lie in its range; of complex numbers the real part counts.
+    """
+    params = validate_layout(network, params, name, read)
+    require_range(network, params, name)
+    return params
+
+
+def require_range(network: Network, params: Params, name: str) -> None:
+    """Raise ValueError unless what neurons learn as it is lies in its range."""
+    for i, (neuron, layer) in enumerate(zip(network.neurons, params, strict=False)):
+        for part, value in learned_numbers(neuron).items():
+            if part == "start" or value.sigmoid:
+                continue
+            where = f"{name}[{i}].{part}"
+            require = require_positive if part == "threshold" else require_fraction
+            for number in as_array(getattr(layer, part), where).real.ravel():
+                require(number, where)
+
+
+def validate_layout(
+    network: Network, params: Params, name: str, read: Callable[..., Array] = as_array
+) -> Params:
+    """Return `params` as `validate_params` does, in any range: also a direction or a gradient."""
     if not isinstance(network, Network):
         raise ValueError(f"network must be a Network, got {type(network).__name__}")
     if not isinstance(params, Sequence) or not all(isinstance(p, Layer) for p in params):

@@ -4,6 +4,7 @@ Rule 1: images are small, so that windows meet edges and padding all the time.
 Rule 2: arrays come from a seed, since there may be hundreds of numbers: generic, or quarters.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -234,7 +235,7 @@ def extended_networks(
     for _ in range(draw(st.sampled_from((2, 1, 3)))):
         chains.append(draw(connections(shapes)))
         shapes.append(trace_shapes(chains[-1], shapes[-1], shapes, len(shapes))[-1])
-    widths = [int(np.prod(shape)) for shape in shapes]
+    widths = [math.prod(shape) for shape in shapes]
     each: list[Neuron] = [
         draw(glif_neurons(n, families=families, detach=detach))
         if draw(st.sampled_from((True, True, False)))

@@ -244,7 +244,12 @@ def problems(
     >>> problem.x.flags.writeable
     False
     """
-    network = draw(networks(families=families, detach=detach))
+    return draw(network_problems(draw(networks(families=families, detach=detach))))
+
+
+@st.composite
+def network_problems(draw: st.DrawFn, network: rs.Network) -> Problem:
+    """Draw problems of one network: parameters, inputs and labels."""
     x = draw(inputs(network.sizes[0]))
     y = draw(labels(x.shape[1], network.classes))
     return make_read_only(Problem(network, draw(parameters(network)), x, y))

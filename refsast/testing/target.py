@@ -13,14 +13,8 @@ from hypothesis import strategies as st
 from refsast.crosscheck.factory import load_object
 from refsast.model.network import Network, describe_extension
 from refsast.model.spike import Spike, heaviside
-from refsast.testing.problem import Problem, make_read_only
-from refsast.testing.strategies import (
-    SURROGATES,
-    inputs,
-    labels,
-    parameters,
-    problems,
-)
+from refsast.testing.problem import Problem
+from refsast.testing.strategies import SURROGATES, network_problems, problems
 
 EXAMPLES = 20  # per property
 
@@ -88,14 +82,6 @@ def read_target(environment: Mapping[str, str]) -> Target:
         return Target(network, spikes, network_problems(found), int(count))
     families = tuple(family(slope) for family in SURROGATES for slope in (0.5, 2.0, 25.0))
     return Target("all that refsast has", families, problems(detach=False), int(count))
-
-
-@st.composite
-def network_problems(draw: st.DrawFn, network: Network) -> Problem:
-    """Problems of one network: parameters, inputs and labels are drawn."""
-    x = draw(inputs(network.sizes[0]))
-    y = draw(labels(x.shape[1], network.classes))
-    return make_read_only(Problem(network, draw(parameters(network)), x, y))
 
 
 def _load(spec: str, name: str) -> object:

@@ -9,7 +9,7 @@ import pytest
 import refsast as rs
 from refsast.__main__ import main
 from refsast.cli.crosscheck import CASES
-from refsast.crosscheck.golden.reader import SHIPPED_SET
+from refsast.crosscheck.golden.reader import EXTENDED_SET, SHIPPED_SET, read_index
 from refsast.model.params import map_params
 
 FACTORIES = """
@@ -134,6 +134,17 @@ def test_without_a_reference(folder, capsys):
     assert crosscheck("integrable", "--impl", "crosschecked:right", *words) == 0
     assert crosscheck("integrable", "--impl", "crosschecked:detached", *words) == 1
     assert "Not a gradient of anything" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_so_is_the_set_of_extended_networks(folder, capsys):
+    assert crosscheck("export", "gold", "--extended") == 0
+    assert capsys.readouterr().out == f"{len(read_index(EXTENDED_SET))} cases: gold\n"
+    assert crosscheck("compare", "gold", "--extended") == 0
+    assert crosscheck("compare", "gold", "--golden", "gold") == 0
+    assert crosscheck("compare", "gold") == 2  # of the other set there is no such case
+    assert crosscheck("compare", "gold", "--extended", "--golden", "gold") == 2
+    assert "--golden must come without --extended, got both" in capsys.readouterr().err
 
 
 @pytest.mark.slow

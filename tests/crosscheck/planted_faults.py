@@ -226,6 +226,8 @@ def diagnose_fault(case: rs.Case, *faults: Fault) -> tuple[bool, bool, bool, boo
     right = named == {fault.name for fault in faults}
     unknown = all(fault.name == "unknown" for fault in faults)
     located = found == truth
+    if found is not None and truth is not None and found[2] is None:  # which step is not known
+        located = found[:2] == truth[:2]
     if place is not None and place.what == "not known" and truth is not None:
         # Causes of the same numbers lie at several places: the true one has to be among them.
         located = _describe_place(truth) in place.how

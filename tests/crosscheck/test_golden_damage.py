@@ -44,7 +44,7 @@ def test_an_index_that_is_none_is_refused(folder, damage):
 
 
 ENTRIES = {
-    "another version": (lambda c: c.update(version=2), "got 'refsast golden vectors' 2"),
+    "another version": (lambda c: c.update(version=3), "got 'refsast golden vectors' 3"),
     "no cases": (lambda c: c.update(cases=3), "must have a list of cases, got int"),
     "cases that are none": (lambda c: c.update(cases=[3]), "must have a list of cases"),
     "a missing key": (lambda c: c["cases"][0].pop("rho"), "must be whole, got 'rho'"),

@@ -8,11 +8,13 @@ import pytest
 
 import refsast as rs
 from refsast.crosscheck.golden.comparison import compare_case
-from refsast.crosscheck.golden.reader import Golden, read_golden
+from refsast.crosscheck.golden.reader import EXTENDED_SET, Golden, read_golden
+from refsast.testing import Problem
 from tools.golden.questions import Spec
 from tools.golden.write import compute_golden
 
 SET = {golden.name: golden for golden in read_golden()}
+EXTENDED = {golden.name: golden for golden in read_golden(EXTENDED_SET)}
 
 
 @pytest.fixture(scope="module")
@@ -154,3 +156,28 @@ def test_formulas_that_lose_the_tails_of_a_spike_agree(torch, spike, hard):
         found.append(abs(given["x_grad"] / golden.answers["x_grad"] - 1.0))
 
     assert np.nanmax(found) > 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EXTENDED)
+def test_plain_pytorch_agrees_in_losses_and_gradients_of_extended_networks(torch, name):
+    from tests.gradient.test_torch_extended import Hard, sigma, torch_gradients
+
+    question, case = EXTENDED[name].question, EXTENDED[name].question.case
+    fire = (lambda spike, v: Hard.apply(v, spike)) if case.hard else sigma
+
+    def gradients(params, batch):
+        return torch_gradients(Problem(case.network, params, batch.x, batch.y), fire)
+
+    loss, grads, in_x = gradients(case.params, case)
+    g = rs.flatten(grads)
+    point = rs.flatten(case.params) + question.rho * g / np.linalg.norm(g)
+    raised = gradients(rs.unflatten(case.network, point), question.second)[1]
+    given = {"loss": np.asarray(loss), "x_grad": in_x, "sam.point": point}
+    given["sam.grads"] = rs.flatten(raised)
+    for i, layer in enumerate(grads):
+        given |= {f"grads.{i}.{k}": a for k, a in vars(layer).items() if a is not None}
+    verdict = compare_case(EXTENDED[name], given)
+
+    assert verdict.agrees, verdict
+    assert set(given) == {a.name for a in verdict.arrays}

@@ -16,6 +16,7 @@ from refsast.crosscheck.integrability import criteria, field
 from refsast.crosscheck.integrability.criteria import decide, integrable, loss_slope
 from refsast.crosscheck.integrability.field import ABSCISSAE, CALLS, Field, Sample, spacing
 from refsast.crosscheck.integrability.verdict import Measurement, Verdict, VerdictKind
+from refsast.model.params import param_arrays
 from refsast.testing import RESETS, SURROGATES
 
 READOUTS = (rs.SpikeRate(4.0), rs.LinearReadout(3), rs.LeakyReadout(3, 0.9))
@@ -132,7 +133,7 @@ def test_one_of_each(spike, reset):
 
 def pair_asymmetries(gradient: Gradient, case: Case) -> Array:
     """abs(<d, H e> - <e, H d>) of the pairs of directions that `verdict` draws, relative."""
-    d = field._directions(case.params, np.random.default_rng(0))[: field.LINES]
+    d = field._directions(param_arrays(case.params), np.random.default_rng(0))[: field.LINES]
     w, h = rs.flatten(case.params), 1e-5
 
     def grad(point: Array) -> Array:

@@ -11,8 +11,10 @@ from refsast.crosscheck.diagnose.knobs.fit import Group
 from refsast.crosscheck.diagnose.knobs.inventory import forward_knobs
 from refsast.crosscheck.diagnose.knobs.matching import find_moves
 from refsast.crosscheck.diagnose.knobs.program import solve_settings
+from refsast.crosscheck.diagnose.knobs.rare_inventory import rare_backward, rare_forward
 from refsast.crosscheck.diagnose.knobs.samples import take_samples
 from refsast.crosscheck.diagnose.knobs.search import find_settings
+from refsast.crosscheck.diagnose.knobs.weights import DERIVED
 from refsast.crosscheck.diagnose.knobs.words import known_knobs, parts_of
 from refsast.crosscheck.variants import solve
 from tests.crosscheck.planted_faults import draw_case
@@ -20,7 +22,7 @@ from tests.crosscheck.planted_faults import draw_case
 STEP = 1e-6
 # Forward knobs whose gradient is that of no loss: rounding, hard steps, what is reported alone.
 OF_NO_LOSS = ("straight-through", "hard reset", "reset by any", "potentials in", "products in",
-              "report")  # fmt: skip
+              "report", "weights", "signs of the weights")  # fmt: skip
 
 
 def draw_cases(n: int, seed: int, **kind: bool) -> list[rs.Case]:
@@ -55,12 +57,12 @@ def test_with_no_knob_turned_the_program_is_the_reference(kind):
 
 def test_a_forward_knob_has_the_gradient_of_its_own_loss():
     rng = np.random.default_rng(3)
-    for case in draw_cases(4, 3):
+    for case in (*draw_cases(4, 3), draw_lively_case()):
         settings = [
             {knob.key: value}
-            for knob in forward_knobs(case)
+            for knob in (*forward_knobs(case), *rare_forward(case))
             for value in knob.tries
-            if not knob.name.startswith(OF_NO_LOSS)
+            if not knob.name.startswith(OF_NO_LOSS) or knob.name.startswith(DERIVED)
         ]
         w, x = rs.flatten(case.params), case.x
         along_w, along_x = rng.standard_normal(w.shape), rng.standard_normal(x.shape)
@@ -86,7 +88,9 @@ def test_a_forward_knob_has_the_gradient_of_its_own_loss():
 def test_a_backward_knob_changes_no_loss_and_some_gradient():
     case = draw_lively_case()
     right = solve_settings(case, [{}])[0]
-    keys = [k for level in range(len(case.params)) for k in backward_knobs(case, level)]
+    levels = range(len(case.params))
+    keys = [k for level in levels for k in backward_knobs(case, level)]
+    keys += [k for level in levels for k in rare_backward(case, level)]
     for knob in keys:
         answers = solve_settings(case, [{knob.key: value} for value in knob.tries])
         assert all(answer.loss == right.loss for answer in answers)

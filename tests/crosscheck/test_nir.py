@@ -235,8 +235,9 @@ def test_potentials_are_counted_from_the_leak_potential():
 TWO = np.array([1.0, 2.0])
 REFUSED = {
     "v_reset must equal v_leak, 0.0, got -1.0; lost: where a reset lands": {"v_reset": -1.0},
-    r"lif\.tau must be one number for all neurons, got .*; lost": {"tau": 1e-3 * TWO},
-    r"lif\.v_threshold must be one number for all neurons": {"v_threshold": TWO},
+    r"how often an input of lif counts, by r, must be one .*; lost: .* rows of the weights": {
+        "tau": 1e-3 * TWO
+    },
     "v_leak must be 0 where a threshold is subtracted": {
         "v_leak": -1.0,
         "v_reset": -1.0,
@@ -251,13 +252,26 @@ def test_what_would_be_lost_on_the_way_in_is_said(message):
         from_nir(make_graph(**REFUSED[message]), dt=DT, rule=EULER, spike=SPIKE, gain=1.0)
 
 
-def test_synapses_that_differ_are_refused():
+def test_synapses_that_differ_come_in_with_their_neurons():
     network, params = small(sizes=(3, 2, 2))
     graph = to_nir(network, params, dt=DT, rule=EULER)
     graph.nodes["lif"].r = graph.nodes["lif"].r * 2.0
 
-    with pytest.raises(NoExactConversion, match="graph must have one synapse for all layers"):
-        from_nir(graph, dt=DT, rule=EULER, spike=SPIKE)
+    found = from_nir(graph, dt=DT, rule=EULER, spike=SPIKE)
+
+    (first, second), synapse = found.network.neurons, found.synapse
+    assert synapse is None
+    assert first == rs.GLIF(0.9, 0.7, SPIKE, synapse=Synapse(0.0, 2.0))
+    assert second == network.neuron
+
+
+def test_numbers_per_neuron_come_in_as_they_are():
+    fields = {"tau": 1e-3 * TWO, "r": 10.0 * TWO, "v_threshold": TWO}
+
+    found = from_nir(make_graph(**fields), dt=DT, rule=EULER, spike=SPIKE, gain=1.0)
+
+    assert found.network.neurons == (rs.GLIF((0.9, 0.95), (1.0, 2.0), SPIKE),)
+    assert found.synapse is None
 
 
 def test_a_readout_that_scales_is_refused():

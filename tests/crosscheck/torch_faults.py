@@ -87,6 +87,36 @@ def reset_term(kind, leak, theta, u, s):
     return leak * (u - theta * s) if kind.leaked else leak * u - theta * s
 
 
+def exchange_value(a, value):
+    """Another value of a tensor, the gradient passed straight through."""
+    return a + (value - a).detach()
+
+
+def feed_back(a, w, matrix):
+    """``a W'``, whose gradient goes to `a` through another matrix."""
+    return a.detach() @ w.T + (a - a.detach()) @ matrix.T
+
+
+def random_like(w):
+    """A matrix that has nothing to do with another one, of the same shape."""
+    rng = np.random.default_rng(7)
+    return torch.tensor(rng.standard_normal(tuple(w.shape)), dtype=w.dtype)
+
+
+def own_sums(p, has, t, steps, batch):
+    """W and b of a step, detached where the sum of their gradients leaves its terms out."""
+    w, b = p["w"], p.get("b")
+    if (has("last step counted") and t < steps - 1) or (has("first step counted") and t):
+        w, b = w.detach(), None if b is None else b.detach()
+    if has("first recording's bias") and b is not None:
+        b = torch.stack([b, *[b.detach()] * (batch - 1)])
+    if has("absolute weights"):
+        w = exchange_value(w, w.abs())
+    if has("weights on a grid"):
+        w = exchange_value(w, torch.round(16 * w) / 16)
+    return w, b
+
+
 RESETS = (rs.ToZero(), rs.Subtract(), rs.Subtract(leaked=True), rs.NoReset())
 
 
@@ -97,7 +127,7 @@ def run(case: rs.Case, slip: Slip, params, x, y, dtype):
            for n in ("w", "b", "v") if getattr(l, n) is not None} for l in params]  # fmt: skip
     a = torch.tensor(x, dtype=dtype)
     a.requires_grad_()
-    steps, potentials, spikes = len(x), [], []
+    below, steps, potentials, spikes = a, len(x), [], []
     for i, (neuron, p) in enumerate(zip(net.neurons, ps, strict=False)):
         leak, theta = slip.number("leak", i, neuron.leak), slip.number("theta", i, neuron.threshold)
         drop = slip.number("drop", i, theta)
@@ -111,6 +141,9 @@ def run(case: rs.Case, slip: Slip, params, x, y, dtype):
         if has("other reset"):
             kind = RESETS[(RESETS.index(kind) + 1) % 3] if kind != RESETS[3] else RESETS[0]
         w = p["w"]
+        lower, below = below, a
+        if has("residual") and i and a.shape == lower.shape:
+            a = below = a + lower
         if has("late input"):
             a = torch.cat([0 * a[:1], a[:-1]])
         if has("late input 2"):
@@ -121,17 +154,21 @@ def run(case: rs.Case, slip: Slip, params, x, y, dtype):
             a = a.detach()
         if has("layer path"):
             a = Bent.apply(a, 0.5)
-        u = s = cur = before = torch.zeros(a.shape[1], w.shape[0], dtype=dtype)
+        u = s = soft = cur = before = torch.zeros(a.shape[1], w.shape[0], dtype=dtype)
         us, out = [], []
         for t in range(steps):
+            w, bias = own_sums(p, has, t, steps, a.shape[1])
             weights = w.T if has("transposed") and w.shape[0] == w.shape[1] else w
             inp = a[t] @ weights.T
+            if has("random feedback") and i:
+                inp = feed_back(a[t], w, random_like(w))
             if "b" in p and not has("no bias"):
                 inp = inp + slip.number("bias", i, 1.0) * (
-                    p["b"].detach() if has("bias cut") else p["b"]
+                    p["b"].detach() if has("bias cut") else bias
                 )
             if "v" in p and not has("no recurrence"):
                 heard = before if has("late recurrence") else s
+                heard = u if has("potentials fed back") else heard
                 heard = heard.detach() if has("recurrence cut") else heard
                 heard = Bent.apply(heard, 0.5) if has("recurrence half") else heard
                 mat = p["v"].T if has("V transposed") else p["v"]
@@ -156,7 +193,16 @@ def run(case: rs.Case, slip: Slip, params, x, y, dtype):
                 up = Bent.apply(up, 0.5)
             if has("blocks 3") and t and t % 3 == 0:
                 up, sr = up.detach(), sr.detach()
-            if has("wipes input"):
+            if has("hard reset attached"):
+                sr = exchange_value(sr, (sr >= 0.5).to(dtype))
+            if has("soft reset of hard spikes"):
+                sr = soft
+            if has("reset squared"):
+                u = leak * up * (1 - sr) ** 2 + drive
+            elif has("reset path of the step after") and isinstance(kind, rs.ToZero):
+                kept = leak * up * (1 - sr.detach()) + drive
+                u = kept - leak * kept.detach() * (sr - sr.detach())
+            elif has("wipes input"):
                 u = (leak * up + drive) * (1 - sr)
             else:
                 u = reset_term(kind, leak, drop, up, sr) + drive
@@ -164,12 +210,14 @@ def run(case: rs.Case, slip: Slip, params, x, y, dtype):
             u.retain_grad()
             v = u - theta
             smooth = value(v, k)
-            fired = (v >= 0).to(dtype) if case.hard != has("other hardness") else smooth
+            other = has("other hardness") or has("soft reset of hard spikes")
+            fired = (v >= 0).to(dtype) if case.hard != other else smooth
             slope = own(v, k).detach()
             if slip.derivative is not None and i in slip.layers:
                 slope = slip.derivative(lambda z: own(z, k), v.detach(), u.detach(), k, theta,
                                         us[-1].detach() if us else 0 * u.detach(), s.detach()).detach()  # fmt: skip
             before, s = s, Fire.apply(u, fired.detach(), slope)
+            soft = Fire.apply(u, smooth.detach(), slope)
             us.append(u)
             out.append(s)
         potentials.append(us)
@@ -248,6 +296,12 @@ def clip_norm(limit):
     return finish
 
 
+def gauss(v, mean, deviation):
+    """The density of a normal distribution."""
+    z = (v - mean) / deviation
+    return torch.exp(-0.5 * z * z) / (deviation * np.sqrt(2 * np.pi))
+
+
 ce = torch.nn.functional.cross_entropy
 N, F = (
     (lambda **kw: lambda layers: Slip(layers, numbers=kw)),
@@ -267,7 +321,18 @@ KINDS = {
        "layer path", "transposed", "no bias", "bias cut", "no recurrence", "late recurrence", "recurrence cut",
        "recurrence half", "V transposed", "V no diagonal", "synapse cut", "synapse ignored", "constant", "late reset",
        "reset cut", "reset sign", "reset double", "state cut", "potential cut", "leak half back", "blocks 3", "wipes input",
-       "other hardness")},
+       "other hardness",
+       "last step counted", "first step counted", "first recording's bias", "absolute weights", "weights on a grid", "residual",
+       "random feedback", "potentials fed back", "hard reset attached", "soft reset of hard spikes", "reset squared",
+       "reset path of the step after")},
+    "times s": D(lambda own, v, u, k, th, p, s: own(v) * torch.sigmoid(k * v)), "dead below rest": D(lambda own, v, u, k, th, p, s: own(v) * (u > 0)),
+    "times u": D(lambda own, v, u, k, th, p, s: own(v) * u), "above alone": D(lambda own, v, u, k, th, p, s: (v > 0).to(v.dtype)),
+    "side lobes": D(lambda own, v, u, k, th, p, s: 1.15 * gauss(v, 0.0, 0.5) - 0.15 * (gauss(v, 0.5, 3.0) + gauss(v, -0.5, 3.0))),
+    "readout bias once": Z(lambda c, p, a: usual_logits(c.network.readout, {"w": p["w"]}, a) + p.get("b", 0)),
+    "class 0 left out": LOSS(lambda z, y, a, ps: (ce(z, y, reduction="none") * (y != 0)).sum() / max(1, int((y != 0).sum()))),
+    "focal": LOSS(lambda z, y, a, ps: ((1 - torch.exp(-ce(z, y, reduction="none"))) ** 2 * ce(z, y, reduction="none")).mean()),
+    "signs of W": G(lambda grads, params, layers, sizes: [{n: a if n == "b" else a + 0.01 * np.sign(getattr(p, n)) for n, a in g.items()} for g, p in zip(grads, params, strict=False)]),
+    "centred": G(lambda grads, params, layers, sizes: [{n: a if n == "b" else a - a.mean(1, keepdims=True) for n, a in g.items()} for g, p in zip(grads, params, strict=False)]),
     "at u": D(lambda own, v, u, k, th, p, s: own(u)), "of step before": D(lambda own, v, u, k, th, p, s: own(p - th)),
     "after reset": D(lambda own, v, u, k, th, p, s: own(u * (1 - (v >= 0).to(u.dtype)) - th)),
     "times k": D(lambda own, v, u, k, th, p, s: k * own(v)), "half": D(lambda own, v, u, k, th, p, s: 0.5 * own(v)),

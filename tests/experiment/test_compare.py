@@ -135,7 +135,7 @@ def test_what_is_wrong_otherwise_is_an_error():
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_names_its_source_and_makes_a_network(name):
     preset = PRESETS[name]
-    network = preset.network(12)
+    network = preset.network(preset.least_inputs)
 
     assert preset.source
     assert network.classes == 10

@@ -17,7 +17,7 @@ from refsast.crosscheck.harder import harder
 from refsast.experiment import record
 from refsast.experiment.diagnose.mixture import run_mixtures
 from refsast.experiment.evaluate import potential_histogram
-from refsast.model.network import describe_extension
+from refsast.model.network import describe_extension, replace_spikes
 from refsast.optim.descent import constant, sgd
 from refsast.testing import extended_networks, extended_problems, min_examples, networks
 
@@ -114,6 +114,52 @@ def test_potentials_are_counted_from_the_threshold_that_they_met():
     shares = potential_histogram(network, params, np.ones((2, 1, 1)), edges)
 
     assert shares.tolist() == [[0.0, 0.5, 0.5]]
+
+
+@pytest.mark.slow
+@given(extended_problems())
+@min_examples(60)
+def test_where_spikes_are_hard_already_nothing_flips(case):
+    network, params, x, y = case
+    hard = replace_spikes(network, lambda _: rs.heaviside)
+    if network.classes < 2:
+        return
+
+    found = rs.diagnose(hard, params, x, y)
+
+    assert found.logit_shift == 0.0
+    for layer in found.layers:
+        assert not layer.flips.any()
+        assert not layer.own_flips.any()
+        assert not layer.below
+
+
+def test_a_refractory_time_is_no_flip_and_its_potentials_are_not_below():
+    """Far above threshold at each step: the hard neuron fires in steps 1, 3, 5, as called for."""
+    neuron = rs.GLIF(0.0, 1.0, A, rs.NoReset(), refractory=1)
+    network = rs.Network((1, 2), neuron, rs.SpikeRate(1.0), bias=False)
+    params = (rs.Layer(np.array([[50.0], [40.0]])),)
+
+    (layer,) = rs.diagnose(network, params, np.ones((5, 1, 1)), np.array([0])).layers
+
+    assert layer.flips.tolist() == [0.0] * 5
+    assert layer.rate_hard == 0.6
+    assert layer.below == 0.0
+
+
+def test_flips_are_of_what_a_refractory_time_leaves():
+    """The hard neuron fires in steps 3 and 5; smooth potentials call for step 4, so not for 5."""
+    neuron = rs.GLIF(1.0, 1.0, A, rs.Subtract(), refractory=1)
+    network = rs.Network((1, 2), neuron, rs.SpikeRate(1.0), bias=False)
+    params = (rs.Layer(np.ones((2, 1))),)
+    x = np.array([0.9, 0.05, 0.1, 1.5, 1.5]).reshape(5, 1, 1)
+    smooth, hard = rs.run(network, params, x), rs.run(network, params, x, rs.heaviside)
+
+    (layer,) = rs.diagnose(network, params, x, np.array([0])).layers
+
+    assert (smooth.u[0][:, 0, 0] >= 1.0).tolist() == [False, False, False, True, True]
+    assert hard.s[0][:, 0, 0].tolist() == [0.0, 0.0, 1.0, 0.0, 1.0]
+    assert layer.flips.tolist() == [0.0, 0.0, 1.0, 1.0, 1.0]
 
 
 def learned_network() -> rs.Network:

@@ -20,6 +20,7 @@ from refsast.autodiff import value_and_grad
 from refsast.autodiff.numeric import complex_step, complex_step_gradient
 from refsast.model.network import replace_spikes
 from refsast.model.objective import objective_back
+from refsast.model.output_potential import output_potentials
 from refsast.model.params import param_arrays, replace_arrays
 from refsast.model.spike import first_derivative
 from refsast.model.unroll import unroll
@@ -147,14 +148,29 @@ def complex_step_gap(case: Problem) -> float:
         lambda w: rs.reference.loss(network, rs.unflatten(network, w), x, y), w, direction
     )
     whole = gap(along, grads @ direction, float(abs(scales * direction).sum()))
-    if isinstance(network.readout, rs.MaxPotential):
+    if largest_is_tied(case):
         whole = 0.0  # products of two steps, 1e-80, would break a tie of potentials at zero
     return max(gap(grads[some], numeric, scales[some]), whole)
 
 
+def largest_is_tied(case: Problem) -> bool:
+    """Return whether two steps share a largest output potential: a kink, without a Hessian."""
+    network, params, x, _ = case
+    if not isinstance(network.readout, rs.MaxPotential):
+        return False
+    s = rs.run(network, params, x).s[-1]
+    v = output_potentials(network.readout.leak, params[-1], s)
+    return bool(((v == v.max(axis=0)).sum(axis=0) > 1).any())
+
+
 def hessian_gap(case: Problem) -> float:
-    """Return how far `hvp` along a direction is from the complex step of the fast gradient."""
+    """Return how far `hvp` along a direction is from the complex step of the fast gradient.
+
+    Zero at a kink of `MaxPotential`, where there is no such product.
+    """
     network, params, x, y = case
+    if largest_is_tied(case):
+        return 0.0
     w = rs.flatten(params)
     direction = np.random.default_rng(w.size).standard_normal(w.size)
 
@@ -227,8 +243,11 @@ def sam_gap(case: Problem, rho: float = 0.1) -> float:
 
         return value_and_grad
 
+    def ascend(*arguments: Any) -> Array:
+        return rs.keep_in_range(network, rs.sam.steepest_ascent(*arguments))
+
     w = rs.flatten(params)
-    want = rs.sam.gradient(objective(x, y), w, rho=rho, second=objective(*other))
+    want = rs.sam.gradient(objective(x, y), w, rho=rho, second=objective(*other), ascent=ascend)
     _, grads = rs.fast.sam_gradient(network, params, (x, y), other, rho=rho)
     # The ascent divides by the length of a gradient: its errors count relative to that.
     length = float(np.linalg.norm(objective(x, y)(w)[1]))

@@ -23,9 +23,9 @@ DELAYED = rs.Synapse(0.7, 0.8, delayed=True)
 EACH = rs.Learned(0.7, per_neuron=True, sigmoid=True)
 NEURONS = {
     "numbers": rs.GLIF((0.9, 0.8, 0.7, 0.5), (1.0, 0.9, 0.8, 0.7), A, rs.Subtract()),
-    "learned": rs.GLIF(rs.Learned(0.9), rs.Learned(1.0), A, rs.Subtract(leaked=True)),
-    "subtract": rs.GLIF(rs.Learned(0.9), rs.Learned(1.0), A, rs.Subtract()),
-    "none": rs.GLIF(rs.Learned(0.9), rs.Learned(1.0), A, rs.NoReset()),
+    "learned": rs.GLIF(rs.Learned(0.7), rs.Learned(1.0), A, rs.Subtract(leaked=True)),
+    "subtract": rs.GLIF(rs.Learned(0.7), rs.Learned(1.0), A, rs.Subtract()),
+    "none": rs.GLIF(rs.Learned(0.7), rs.Learned(1.0), A, rs.NoReset()),
     "each": rs.GLIF(EACH, rs.Learned(1.0, per_neuron=True), A),
     "sigmoid": rs.GLIF(rs.Learned(0.9, sigmoid=True), 1.0, A),
     "synapse": rs.GLIF(0.9, 1.0, A, **SYNAPSE),

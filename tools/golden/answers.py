@@ -17,7 +17,6 @@ from refsast.crosscheck.case import Answer, Case
 from refsast.crosscheck.golden.reader import Question
 from refsast.crosscheck.tolerance import COARSE
 from refsast.crosscheck.variants import Variant, reference_variant, solve, unroll_variant
-from refsast.model.lif import LIF
 from refsast.model.params import flatten, layer_arrays, param_arrays, replace_arrays
 from refsast.model.spike import Spike, first_derivative
 from refsast.model.surrogate import Arctan
@@ -63,32 +62,33 @@ def widen(spike: Spike) -> Spike:
 def wide_variant(case: Case) -> Variant:
     """Return `reference_variant` the case for arrays of `Digits`."""
     variant = reference_variant(case)
-    spike_of = _hard_spike if case.hard else _smooth_spike
-    rules = tuple(replace(rules, fire=spike_of) for rules in variant.layers)
+    spike_of = hard_spike if case.hard else smooth_spike
+    fire = lambda neuron, v: spike_of(neuron.spike, v)  # noqa: E731
+    rules = tuple(replace(rules, fire=fire) for rules in variant.layers)
     return replace(variant, layers=rules)
 
 
-def _smooth_spike(neuron: LIF, v: Array) -> Array:
-    """The smooth spike, with the rounding errors that other libraries' formulas have.
+def smooth_spike(spike: Spike, v: Array) -> Array:
+    """Return the smooth spike, with the rounding errors that other libraries' formulas have.
 
     Some add to one half, and so keep no relative precision in the tail; and derivatives such as
     ``k s (1 - s)`` have rounding errors that do not shrink with their value (`COARSE`).
     """
     v = v + _zero_with_error(0.0)  # a layer at rest still holds floats: make them `Digits`
-    first, second = _error_terms(neuron.spike)
+    first, second = _error_terms(spike)
 
     # Zero with zero derivative; both carry an error.
     def zero_slope(v: Array) -> Array:
         return straight_through(lambda v: first + 0.0 * v, lambda v: second + 0.0 * v)(v)
 
     noise = straight_through(lambda v: 0.0 * v, zero_slope)
-    return 0.5 + (widen(neuron.spike)(v) - 0.5) + noise(v)
+    return 0.5 + (widen(spike)(v) - 0.5) + noise(v)
 
 
-def _hard_spike(neuron: LIF, v: Array) -> Array:
-    """The Heaviside step forward, the smooth spike's derivative backward."""
-    v = v + _zero_with_error(0.0)  # as in `_smooth_spike`
-    slope, (first, _) = first_derivative(widen(neuron.spike)), _error_terms(neuron.spike)
+def hard_spike(spike: Spike, v: Array) -> Array:
+    """Return the Heaviside step forward, the smooth spike's derivative backward."""
+    v = v + _zero_with_error(0.0)  # as in `smooth_spike`
+    slope, (first, _) = first_derivative(widen(spike)), _error_terms(spike)
 
     def step(v: Array) -> Array:
         return lift(np.where(v >= 0.0, 1.0, 0.0))

@@ -106,6 +106,10 @@ class Digits:
     def __repr__(self) -> str:
         return f"Digits({self.value}, {self.error})"
 
+    def reshape(self, shape: tuple[int, ...]) -> Array:
+        """Return an array of it alone."""
+        return np.asarray(self, object).reshape(shape)  # pyright: ignore[reportReturnType]
+
     def exp(self) -> "Digits":  # the names by which NumPy's functions find them in an array
         """Return its exponential."""
         return self._apply_function(WIDE.exp(self.value), WIDE.exp(self.value))

@@ -1,6 +1,7 @@
 """The formulas in the index of golden vectors, so that it can be read without refsast."""
 
 from refsast.crosscheck.case import Case
+from refsast.model.glif import GLIF
 from refsast.model.lif import LIF
 from refsast.model.reset import Subtract
 from refsast.model.synapse import Synapse
@@ -58,7 +59,7 @@ def _layer_equation(case: Case, neuron: LIF) -> str:
     return f"{arrives}u' = {kept} + {drive}; s' = {spike}{backward}"
 
 
-def reset_formula(neuron: LIF) -> str:
+def reset_formula(neuron: LIF | GLIF) -> str:
     """Return what the reset leaves of u with spike s, as a formula."""
     kind = type(neuron.reset).__name__
     leaked = isinstance(neuron.reset, Subtract) and neuron.reset.leaked

@@ -12,8 +12,9 @@ import numpy as np
 
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.golden.reader import Question
+from refsast.model.glif import as_glif
 from refsast.model.lif import LIF
-from refsast.model.network import Network
+from refsast.model.network import Network, Neuron
 from refsast.model.params import Layer, Params, layer_arrays
 from refsast.model.readout import LeakyReadout, LinearReadout, SpikeRate
 from refsast.model.reset import NoReset, Subtract
@@ -73,10 +74,27 @@ def draw_question(spec: Spec) -> Question:
         (piece % np.uint64(n)).astype(np.int64) for piece, n in zip(pieces, counts, strict=True)
     )
     weights = split_vector(network, (w - 3 * spec.grid // 2) / spec.grid)
-    params = scale_layers(weights, spec.exponents)
+    params = scale_layers(bring_in_range(network, weights), spec.exponents)
     case = Case(network, params, x.reshape(shape) / 4, y, spec.synapse, spec.hard, name=spec.name)
     second = replace(case, x=x2.reshape(shape) / 4, y=y2)
     return Question(case, second, (direction - 16) / 16, RHO, spec.seed)
+
+
+def bring_in_range(network: Network, params: Params) -> Params:
+    """Return the parameters with learned leaks in [0, 0.75], thresholds in [0.5, 1.25]."""
+
+    def bring(neuron: Neuron, layer: Layer) -> Layer:
+        learned = as_glif(neuron).learned
+        arrays = vars(layer).copy()
+        for name, value in learned.items():
+            if name == "threshold":
+                arrays[name] = 0.5 + 0.5 * np.abs(arrays[name])
+            elif name != "start" and not value.sigmoid:
+                arrays[name] = 0.5 * np.abs(arrays[name])
+        return Layer(**arrays)
+
+    spiking = tuple(map(bring, network.neurons, params))
+    return spiking + params[len(spiking) :]
 
 
 def scale_layers(params: Params, exponents: Sequence[int]) -> Params:

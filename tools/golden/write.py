@@ -10,20 +10,24 @@ import numpy as np
 
 from refsast.arrays import Array, Integers
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.golden.reader import FORMAT, INDEX, VERSION, YARDSTICK, Golden
+from refsast.crosscheck.golden.reader import FORMAT, INDEX, VERSIONS, YARDSTICK, Golden
 from refsast.experiment.record import encode
 from refsast.files import write_atomic, write_npz
+from refsast.model.network import describe_extension
 from refsast.model.params import layer_arrays
 from tools.golden.answers import compute_answers, omissions
 from tools.golden.digits import errors, values
 from tools.golden.equations import EQUATIONS, update_equations
+from tools.golden.extended_answers import compute_extended
+from tools.golden.extended_equations import EXTENDED_EQUATIONS, extended_updates
 from tools.golden.questions import SPECS, Spec, draw_question
 
 
 def compute_golden(spec: Spec) -> Golden:
     """Return a question with its right answers, computed."""
     question = draw_question(spec)
-    exact = compute_answers(question)
+    compute = compute_extended if describe_extension(spec.network) else compute_answers
+    exact = compute(question)
     answers = {name: values(array) for name, array in exact.items()}
     bounds = {name: errors(array) for name, array in exact.items()}
     return Golden(question, answers, bounds, omissions(question.case))
@@ -57,10 +61,17 @@ def _param_arrays(case: Case) -> Iterator[tuple[str, Array]]:
 def write_golden(folder: Path, goldens: tuple[Golden, ...]) -> None:
     """Write a set: the archives first, the index last."""
     cases = [_write_archive(folder, golden) for golden in goldens]
-    about = {"format": FORMAT, "version": VERSION, "dtype": "float64", **EQUATIONS}
+    plain = not any(map(_is_extended, goldens))
+    version, equations = (VERSIONS[0], EQUATIONS) if plain else (VERSIONS[1], EXTENDED_EQUATIONS)
+    about = {"format": FORMAT, "version": version, "dtype": "float64", **equations}
     head = json.dumps({**about, "cases": []}, indent=1, allow_nan=False).removesuffix("]\n}")
     lines = ",\n".join(json.dumps(case, separators=(",", ":"), allow_nan=False) for case in cases)
     write_atomic(folder / INDEX, f"{head}\n{lines}\n]\n}}\n".encode())
+
+
+def _is_extended(golden: Golden) -> bool:
+    """Whether a case is beyond dense LIF layers."""
+    return bool(describe_extension(golden.question.case.network))
 
 
 def _write_archive(folder: Path, golden: Golden) -> dict[str, object]:
@@ -75,7 +86,7 @@ def _write_archive(folder: Path, golden: Golden) -> dict[str, object]:
         "network": encode(case.network),
         "synapse": None if case.synapse is None else asdict(case.synapse),
         "hard": case.hard,
-        "update": update_equations(case),
+        "update": extended_updates(case) if _is_extended(golden) else update_equations(case),
         "steps": len(case.x),
         "batch": len(case.y),
         "rho": question.rho,

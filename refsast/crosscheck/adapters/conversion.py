@@ -19,6 +19,7 @@ from refsast.crosscheck.adapters.convention import (
     refsast_lif,
 )
 from refsast.crosscheck.case import Case
+from refsast.crosscheck.implementation import PROGRAM
 from refsast.model.network import Network
 from refsast.model.params import Layer, Params, layer_arrays
 from refsast.model.readout import Readout
@@ -29,7 +30,13 @@ ROUNDING = 4.0 * np.finfo(np.float64).eps  # of the few operations behind each n
 
 
 class NoExactConversion(ValueError):
-    """There are no parameters with which one convention fires exactly as another does."""
+    """There are no parameters with which one convention fires exactly as another does.
+
+    Its text says what would be lost, and what to do where that must stay.
+    """
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}; to keep it, {PROGRAM}"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from types import ModuleType
 
-from refsast.crosscheck.implementation import Unsupported
+from refsast.crosscheck.implementation import refuse_case
 from refsast.model.lif import LIF
 from refsast.model.reset import NoReset, Subtract, ToZero
 from refsast.model.spike import Spike
@@ -54,7 +54,7 @@ def smooth_spike(spike: Spike, xp: ModuleType) -> Callable:
         If it is another.
     """
     if not isinstance(spike, Surrogate):
-        raise Unsupported(f"spike must be one of the five families, got {spike!r}")
+        raise refuse_case(f"spike must be one of the five families, got {spike!r}")
     k = spike.slope
 
     def mirror_tail(tail: Callable) -> Callable:

@@ -89,7 +89,9 @@ def _by_class(network: Network, z: Tensor) -> Tensor:
 def _step_loss(network: Network, said: Tensor, y: Tensor) -> Tensor:
     if said.ndim != 3:
         got = tuple(said.shape)
-        raise ValueError(f"module must return (time, batch, n) for {network.loss}, got {got}")
+        raise ValueError(
+            f"module must return (time, batch, n) for {network.loss}, got {got}; stack its steps"
+        )
     z = _by_class(network, said) if isinstance(network.readout, Direct) else said
     _require_logits(z[0], (len(y), network.classes))
     return cross_entropy(z.flatten(0, 1), y.repeat(len(z)))

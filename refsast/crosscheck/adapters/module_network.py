@@ -135,7 +135,7 @@ def build_network(
 def _require_alike(spiking: Sequence[ReadLayer]) -> None:
     """Refuse layers that no network has together."""
     if not spiking:
-        raise ValueError("module must have neurons that spike, got integrators alone")
+        raise ValueError(f"module must have neurons that spike, got integrators alone: {PROGRAM}")
     if len({each.neuron.hard for each in spiking if each.neuron is not None}) > 1:
         raise ValueError(
             "module must have neurons that fire alike, got hard and smooth ones: check the layers "
@@ -172,8 +172,9 @@ def _choose_readout(
         return layers, made
     if last.neuron is not None and isinstance(readout, SpikeRate | MeanPotential | LinearReadout):
         if isinstance(readout, LinearReadout):
+            way_out = "take rs.SpikeRate"
             raise ValueError(
-                f"module must end with a Linear for {readout}, got {last.name} after it"
+                f"module must end with a Linear for {readout}, got {last.name} after it: {way_out}"
             )
         return layers, readout
     if isinstance(readout, SpikeRate):  # the default

@@ -30,17 +30,28 @@ In NIR a neuron fires above its threshold; refsast's hard spike fires at it, too
 
 # Where NIR is not installed, a type checker takes this very file for it.
 # pyright: reportMissingImports=false, reportAttributeAccessIssue=false, reportCallIssue=false
+import json
+
 import nir
 import numpy as np
 
 from refsast.arrays import require_positive
+from refsast.codec import encode
 from refsast.crosscheck.adapters.conversion import NoExactConversion
+from refsast.crosscheck.adapters.nir_nodes import (
+    dense_nodes,
+    integrator_node,
+    map_nodes,
+    neuron_node,
+    require_not_delayed,
+)
 from refsast.crosscheck.adapters.nir_reader import NirNetwork, read_graph
-from refsast.crosscheck.adapters.nir_rules import EULER, EXPONENTIAL, RESETS, Rule, time_constant
-from refsast.model.lif import LIF
+from refsast.crosscheck.adapters.nir_rules import EULER, EXPONENTIAL, Rule
+from refsast.model.glif import GLIF
+from refsast.model.loss import CrossEntropy
 from refsast.model.network import Network
-from refsast.model.params import Layer, Params
-from refsast.model.readout import LeakyReadout, SpikeRate
+from refsast.model.params import Params
+from refsast.model.readout import LastPotential, LeakyReadout, MaxPotential, SpikeRate
 from refsast.model.spike import Spike
 from refsast.model.synapse import Synapse
 from refsast.model.validation import validate_real_params
@@ -56,7 +67,9 @@ def to_nir(
     Parameters
     ----------
     network : Network
-        Feed-forward.
+        Feed-forward, its connections `Dense`, `Conv2d`, `AvgPool2d` and `Flatten`, its neurons
+        `LIF`, or `GLIF` with fixed numbers, no adaptation, no refractory time and no synapse but
+        `Synapse`.
     params : tuple of Layer
         Its parameters.
     dt : float
@@ -64,18 +77,19 @@ def to_nir(
     rule : Rule
         `EULER`, or `EXPONENTIAL` for leaks above 0.
     synapse : Synapse or None
-        What each layer's input goes through.
+        What each layer's input goes through, where neurons have none of their own.
 
     Returns
     -------
     nir.NIRGraph
-        Input, then a map and a neuron per layer, then the readout's map (`LinearReadout`) or map
+        Input, then maps and a neuron per layer, then the readout's map (`LinearReadout`) or map
         and leaky integrator (`LeakyReadout`), then output. Reset kinds stand in metadata.
 
     Raises
     ------
     NoExactConversion
-        If the network is recurrent, or its synapse delayed, or a leak has no time constant.
+        If NIR has no node for a part of the network, or a leak no time constant; the message names
+        it, says what would be lost, and what to do instead where there is something.
     ValueError
         If `dt` or a parameter is not as it must be.
     """
@@ -84,71 +98,35 @@ def to_nir(
         raise NoExactConversion(
             "network must be feed-forward, got recurrent True; lost: recurrent weights"
         )
-    if synapse is not None and synapse.delayed:
-        raise NoExactConversion(
-            "synapse must not be delayed, got delayed True; lost: the step between current and "
-            "potential"
+    if synapse is not None and any(isinstance(neuron, GLIF) for neuron in network.neurons):
+        raise ValueError(
+            f"synapse must be None where neurons have their own, got {synapse}: give None"
         )
+    require_not_delayed(synapse)
     params, readout = validate_real_params(network, params), network.readout
-    nodes: list[nir.NIRNode] = [nir.Input({"input": np.array([network.sizes[0]])})]
-    for neuron, layer in zip(network.neurons, params, strict=False):
-        nodes += [_map_node(layer), _neuron_node(neuron, len(layer.w), synapse, dt, rule)]
+    if isinstance(readout, LastPotential | MaxPotential):
+        raise NoExactConversion(
+            f"readout must average over time, got {readout}; lost: which potential counts; as "
+            f"LeakyReadout({readout.n_out}, {readout.leak}), with the same parameters, it can be "
+            "written, and the one that counts be taken where it is read"
+        )
+    shape = network.image or (network.sizes[0],)
+    nodes: list[nir.NIRNode] = [nir.Input({"input": np.array(shape)})]
+    for i, (neuron, layer) in enumerate(zip(network.neurons, params, strict=False)):
+        shape = network.chain_shapes[i][-1]
+        nodes += map_nodes(network, i, layer)
+        nodes.append(neuron_node(neuron, shape, synapse, dt, rule, f"layer {i + 1}"))
     if readout.n_out is not None:
-        nodes.append(_map_node(params[-1]))
+        nodes += dense_nodes(params[-1], shape)
+        shape = (readout.n_out,)
     if isinstance(readout, LeakyReadout):
-        nodes.append(_integrator_node(readout, dt, rule))
-    graph = nir.NIRGraph.from_list(*nodes, nir.Output({"output": np.array([network.classes])}))
+        nodes.append(integrator_node(readout, dt, rule))
+    graph = nir.NIRGraph.from_list(*nodes, nir.Output({"output": np.array(shape)}))
     if isinstance(readout, SpikeRate):
-        graph.metadata["gain"] = float(readout.gain)
+        graph.metadata |= {"gain": float(readout.gain), "population": readout.population}
+    if network.loss != CrossEntropy():
+        graph.metadata["loss"] = json.dumps(encode(network.loss))
     return graph
-
-
-def _map_node(layer: Layer) -> nir.NIRNode:
-    """A layer's weights, and its bias where it has one."""
-    if layer.b is None:
-        return nir.Linear(weight=layer.w)
-    return nir.Affine(weight=layer.w, bias=layer.b)
-
-
-def _neuron_node(
-    neuron: LIF, n: int, synapse: Synapse | None, dt: float, rule: Rule
-) -> nir.NIRNode:
-    """A layer's neurons, with a current where the synapse has a memory."""
-    scale = 1.0 if synapse is None else synapse.scale
-    memory = 0.0 if synapse is None else synapse.leak
-    kind = {reset: name for name, reset in RESETS.items()}[neuron.reset]
-    # The numbers, too: a leak that goes through a time constant comes back rounded.
-    kept = {"reset": kind, "detach_reset": neuron.detach_reset}
-    fields = {
-        "v_threshold": np.full(n, float(neuron.threshold)),
-        "v_reset": np.zeros(n),
-        "metadata": kept | {"leak": float(neuron.leak), "scale": float(scale)},
-    }
-    if synapse is not None:
-        fields["metadata"]["current_leak"] = float(memory)
-    # dv/dt = r I has no time constant; its input counts r dt times.
-    if neuron.leak == 1.0 and memory == 0.0:
-        return nir.IF(r=np.full(n, scale / dt), **fields)
-    tau = np.full(n, time_constant(neuron.leak, "leak", dt, rule))
-    fields |= {"v_leak": np.zeros(n), "r": np.full(n, scale / (1.0 - neuron.leak))}
-    if memory == 0.0:
-        return nir.LIF(tau=tau, **fields)
-    # Its current counts an input (1 - memory) w_in times, and `Synapse` does once.
-    return nir.CubaLIF(
-        tau_syn=np.full(n, time_constant(memory, "synapse.leak", dt, rule)),
-        tau_mem=tau,
-        w_in=np.full(n, 1.0 / (1.0 - memory)),
-        **fields,
-    )
-
-
-def _integrator_node(readout: LeakyReadout, dt: float, rule: Rule) -> nir.NIRNode:
-    """The neurons of a leaky readout, which never fire."""
-    n, leak = readout.n_out, float(readout.leak)
-    if leak == 1.0:
-        return nir.I(r=np.full(n, 1.0 / dt))
-    tau, r = time_constant(leak, "readout.leak", dt, rule), 1.0 / (1.0 - leak)
-    return nir.LI(tau=np.full(n, tau), r=np.full(n, r), v_leak=np.zeros(n), metadata={"leak": leak})
 
 
 def from_nir(
@@ -159,7 +137,8 @@ def from_nir(
     Parameters
     ----------
     graph : nir.NIRGraph
-        A chain of maps and neurons, the neurons of a layer alike.
+        A chain of maps and neurons. A `SumPool2d` becomes an `AvgPool2d`, and the layer's weights
+        are multiplied by the places of a window: exact where those are a power of two.
     dt : float
         Duration of a step, in the unit of the graph's time constants.
     rule : Rule

@@ -4,6 +4,7 @@ Nothing here imports NIR: a graph has ``nodes``, by name, and ``edges``, pairs o
 """
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -11,6 +12,8 @@ import numpy as np
 from refsast.arrays import Array, as_array
 from refsast.crosscheck.adapters.conversion import NoExactConversion
 from refsast.crosscheck.foreign_arrays import convert_array
+from refsast.crosscheck.implementation import PROGRAM
+from refsast.model.connections.windows import Shape
 from refsast.model.params import Layer
 
 
@@ -21,8 +24,8 @@ class Graph(Protocol):
     edges: list
 
 
-def chain(graph: Graph) -> tuple[list[tuple[str, object]], int]:
-    """Return names and nodes between input and output, in their order, and the number of inputs.
+def chain(graph: Graph) -> tuple[list[tuple[str, object]], Shape]:
+    """Return names and nodes between input and output, in their order, and the input's shape.
 
     A ValueError says where it is not one chain from one input to one output.
     """
@@ -38,7 +41,8 @@ def chain(graph: Graph) -> tuple[list[tuple[str, object]], int]:
             wanted = int(name != (last, first)[end])
             if counts[name] != wanted:
                 raise ValueError(
-                    f"graph must be a chain, with {wanted} edges {way} {name!r}, got {counts[name]}"
+                    f"graph must be a chain, with {wanted} edges {way} {name!r}, got "
+                    f"{counts[name]}: {PROGRAM}"
                 )
     successors, order = dict(edges), [first]
     while order[-1] != last:
@@ -46,42 +50,58 @@ def chain(graph: Graph) -> tuple[list[tuple[str, object]], int]:
     # A cycle passes the test above, but the chain from the input does not reach it.
     if len(order) != len(nodes):
         raise ValueError(
-            f"graph must be a chain, got nodes beside it: {sorted(set(nodes) - set(order))}"
+            f"graph must be a chain, got nodes beside it: {sorted(set(nodes) - set(order))}; "
+            f"{PROGRAM}"
         )
     shape = np.atleast_1d(np.asarray(nodes[first].input_type["input"]))
-    if shape.shape != (1,):
-        raise ValueError(f"{first!r} must have one axis, got shape {tuple(shape.tolist())}")
-    return [(name, nodes[name]) for name in order[1:-1]], int(shape[0])
+    if shape.shape not in ((1,), (3,)):
+        wanted = "one axis, or channels, height and width"
+        raise ValueError(
+            f"{first!r} must have {wanted}, got shape {tuple(shape.tolist())}: {PROGRAM}"
+        )
+    return [(name, nodes[name]) for name in order[1:-1]], tuple(map(int, shape))
 
 
 def _single_node(nodes: dict, kind: str) -> str:
     """The name of the one node of a kind."""
     found = [name for name, node in nodes.items() if type(node).__name__ == kind]
     if len(found) != 1:
-        raise ValueError(f"graph must have one {kind} node, got {len(found)}")
+        raise ValueError(f"graph must have one {kind} node, got {len(found)}: {PROGRAM}")
     return found[0]
+
+
+def metadata(node: object) -> Mapping[str, object]:
+    """Return the metadata of a node or graph."""
+    found = getattr(node, "metadata", None)
+    return found if isinstance(found, dict) else {}
 
 
 def read_map(name: str, node: object, n_in: int) -> Layer:
     """Return the weights of a map of `n_in` inputs, and its bias if it has one, float64."""
-    w = _float_array(f"{name}.weight", getattr(node, "weight", None), ("n_out", n_in))
+    w = read_array(f"{name}.weight", node, ("n_out", n_in))
     bias = getattr(node, "bias", None)
-    return Layer(w, None if bias is None else _float_array(f"{name}.bias", bias, (len(w),)))
+    return Layer(w, None if bias is None else read_array(f"{name}.bias", node, (len(w),)))
 
 
-def _float_array(name: str, value: object, shape: tuple[int | str, ...]) -> Array:
+def read_array(name: str, node: object, shape: Sequence[int | str]) -> Array:
+    """Return a field, "node.field" in `name`, as a finite float64 array of that shape."""
+    value = getattr(node, name.rpartition(".")[2], None)
     return as_array(convert_array(value, name).astype(np.float64), name, shape)
 
 
-def read_scalar(name: str, value: object, n: int) -> float:
-    """Return the number that all `n` neurons of a layer share: one, or one per neuron."""
+def read_numbers(name: str, value: object, n: int) -> Array:
+    """Return one number for each of `n` neurons, (n,), of one for all or one for each."""
     array = as_array(convert_array(value, name).astype(np.float64), name)
-    numbers, shape = array.ravel(), array.shape
-    if numbers.size not in (1, n):
-        raise ValueError(f"{name} must have shape ({n},), got {shape}")
+    if array.size not in (1, n):
+        raise ValueError(f"{name} must have shape ({n},), got {array.shape}")
+    return np.broadcast_to(array.ravel(), (n,))
+
+
+def require_one(name: str, numbers: Array, next_step: str) -> float:
+    """Return the number that all neurons of a layer share."""
     if (numbers != numbers[0]).any():
         raise NoExactConversion(
             f"{name} must be one number for all neurons, got {numbers.min()} to {numbers.max()}; "
-            "lost: all but one"
+            f"lost: all but one; {next_step}"
         )
     return float(numbers[0])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from refsast.arrays import Array
 from refsast.crosscheck.adapters.conversion import NoExactConversion
 from refsast.model import reset as model_reset
 from refsast.model.reset import Reset
@@ -59,13 +60,16 @@ def leak_from_tau(tau: float, name: str, dt: float, rule: Rule) -> float:
     return max(leak, 0.0)
 
 
-def prefer_metadata(kept: Mapping[str, object], name: str, computed: float) -> float:
-    """Return a number of the metadata, if it equals `computed`, from the fields, up to rounding.
+def prefer_metadata(kept: Mapping[str, object], name: str, computed: Array) -> Array:
+    """Return the numbers of the metadata that equal those `computed` from fields up to rounding.
 
-    Otherwise another program has changed the fields, and they hold.
+    Where they do not, another program has changed the fields, and those hold.
     """
-    stored = kept.get(name, computed)
-    if not isinstance(stored, float | np.floating):
+    stored = kept.get(name)
+    if not isinstance(stored, float | np.floating | np.ndarray):
         return computed
-    near = abs(stored - computed) <= ROUNDING * max(1.0, abs(computed))
-    return float(stored) if near else computed
+    stored = np.asarray(stored, np.float64).ravel()
+    if stored.size not in (1, computed.size):
+        return computed
+    near = abs(stored - computed) <= ROUNDING * np.maximum(1.0, abs(computed))
+    return np.where(near, stored, computed)

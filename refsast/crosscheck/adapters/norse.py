@@ -33,7 +33,7 @@ from refsast.crosscheck.adapters.libraries import norse_lif, norse_lif_box
 from refsast.crosscheck.adapters.module_reader import ModuleUse, read_case
 from refsast.crosscheck.adapters.neuron_reading import NeuronReading, read_number, refuse_neuron
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.implementation import Implementation, Unsupported
+from refsast.crosscheck.implementation import Implementation, refuse_case
 from refsast.model.glif import Adaptation
 from refsast.model.lif import LIF
 from refsast.model.reset import Subtract, ToZero
@@ -68,14 +68,14 @@ def surrogate(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
     reset, spike or synapse that is not theirs.
     """
     if not case.hard:
-        raise Unsupported("hard must be True, got a case with smooth spikes")
+        raise refuse_case("hard must be True, got a case with smooth spikes")
     return _implementation(case, [_spike_method(neuron) for neuron in case.network.neurons], dtype)
 
 
 def smooth(case: Case, dtype: torch.dtype = torch.float64) -> Implementation:
     """Return cells whose ``threshold`` is replaced by the case's smooth spike; as `surrogate`."""
     if case.hard:
-        raise Unsupported("hard must be False, got a case with hard spikes")
+        raise refuse_case("hard must be False, got a case with hard spikes")
     spikes = [plain.smooth_spike(neuron.spike) for neuron in case.network.neurons]
     return _implementation(case, [SpikeMethod(spike=spike) for spike in spikes], dtype)
 
@@ -92,7 +92,7 @@ def _spike_method(neuron: LIF) -> SpikeMethod:
         case PiecewiseQuadratic(1.0):
             return SpikeMethod("triangle", 1.0)
     families = "Logistic, Algebraic, FastSigmoid or PiecewiseQuadratic(1.0)"
-    raise Unsupported(f"spike must be {families}, got {neuron.spike!r}")
+    raise refuse_case(f"spike must be {families}, got {neuron.spike!r}")
 
 
 def _implementation(
@@ -119,7 +119,7 @@ def _make_stepper(
     """Return what makes a cell at rest, with its recurrent weights or None."""
     if not (neuron.reset == ToZero() or (box and neuron.reset == Subtract(leaked=True))):
         wanted = "ToZero(), or Subtract(leaked=True) without a current"
-        raise Unsupported(f"reset must be {wanted}, got {neuron.reset}")
+        raise refuse_case(f"reset must be {wanted}, got {neuron.reset}")
     tensor = partial(torch.tensor, dtype=dtype)
     shared = {
         "tau_mem_inv": tensor(1.0 - neuron.leak),
@@ -181,11 +181,11 @@ def _require_synapse(case: Case) -> Synapse:
     """The synapse, whose scale must be one minus the leak of all neurons."""
     synapse = case.synapse
     if synapse is None:
-        raise Unsupported("synapse must be a Synapse, got None: inputs are scaled by 1 - leak")
+        raise refuse_case("synapse must be a Synapse, got None: inputs are scaled by 1 - leak")
     for neuron in case.network.neurons:
         if not scales_match(synapse, 1.0 - neuron.leak):
             wanted = f"the scale {1.0 - neuron.leak}, not delayed"
-            raise Unsupported(f"synapse must have {wanted}, got {synapse}")
+            raise refuse_case(f"synapse must have {wanted}, got {synapse}")
     return synapse
 
 

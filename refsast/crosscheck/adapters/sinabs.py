@@ -39,7 +39,7 @@ from refsast.crosscheck.adapters.neuron_reading import (
     refuse_neuron,
 )
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.implementation import Implementation, Unsupported
+from refsast.crosscheck.implementation import Implementation, refuse_case
 from refsast.model.glif import Adaptation
 from refsast.model.lif import LIF
 from refsast.model.reset import Subtract, ToZero
@@ -93,7 +93,7 @@ def _implementation(
     """Layers with one kind of reset."""
     for neuron in case.network.neurons:
         if neuron.reset != reset:
-            raise Unsupported(f"reset must be {reset}, got {neuron.reset}")
+            raise refuse_case(f"reset must be {reset}, got {neuron.reset}")
     factories = [_layer_factory(case, neuron, reset_fn, dtype) for neuron in case.network.neurons]
 
     def population(i: int, currents: Tensor, v: Tensor | None) -> LayerOutput:
@@ -159,7 +159,7 @@ def _synapse_settings(synapse: Synapse | None, leak: float) -> tuple[float | Non
         if scales_match(synapse, scale):
             return synapse.leak if synapse.leak > 0.0 else None, norm_input
     wanted = f"{factor} or {factor * (1.0 - leak)}, not delayed"
-    raise Unsupported(f"synapse must have the scale {wanted}, got {synapse}")
+    raise refuse_case(f"synapse must have the scale {wanted}, got {synapse}")
 
 
 def wrap(module: nn.Module, case: Case, **options) -> Implementation:

@@ -33,7 +33,7 @@ from refsast.crosscheck.adapters.autograd import (
 from refsast.crosscheck.adapters.module_reader import ModuleUse, read_case
 from refsast.crosscheck.adapters.snntorch_neurons import SpikeFunction, read_neuron
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.implementation import Implementation, Unsupported
+from refsast.crosscheck.implementation import Implementation, refuse_case
 from refsast.model.lif import LIF
 from refsast.model.reset import NoReset, Subtract, ToZero
 from refsast.model.surrogate import Arctan, FastSigmoid, Logistic, Surrogate
@@ -91,7 +91,7 @@ def _smooth_leaky(
 ) -> Implementation:
     """`Leaky` with smooth functions; ``start(spike)`` is what each new neuron gets."""
     if case.hard:
-        raise Unsupported("hard must be False, got a case with hard spikes")
+        raise refuse_case("hard must be False, got a case with hard spikes")
     spikes = [plain.smooth_spike(neuron.spike) for neuron in case.network.neurons]
 
     def make(i: int) -> Cell:
@@ -107,7 +107,7 @@ def surrogate(case: Case) -> Implementation:
     than Arctan, Logistic or FastSigmoid, and else as for `smooth`.
     """
     if not case.hard:
-        raise Unsupported("hard must be True, got a case with smooth spikes")
+        raise refuse_case("hard must be True, got a case with smooth spikes")
     neurons, spikes = case.network.neurons, [_library_surrogate(n) for n in case.network.neurons]
 
     def make(i: int) -> Cell:
@@ -123,7 +123,7 @@ def _implementation(
     precision: type[np.floating] | None = None,
 ) -> Implementation:
     if case.synapse is not None:
-        raise Unsupported(f"synapse must be None, got {case.synapse}")
+        raise refuse_case(f"synapse must be None, got {case.synapse}")
     for i in range(len(case.network.neurons)):
         make(i)  # raises Unsupported now, not when it is called
     population = make_stepwise_population(make)
@@ -135,7 +135,7 @@ def _make_cell(neuron: LIF, spike: SpikeFunction, dtype: torch.dtype, *, delay: 
     # Without delay the reset acts within the step, so that the leak acts on what it subtracts, too.
     mechanisms = {Subtract(leaked=not delay): "subtract", ToZero(): "zero", NoReset(): "none"}
     if neuron.reset not in mechanisms:
-        raise Unsupported(f"reset must be one of {list(mechanisms)}, got {neuron.reset}")
+        raise refuse_case(f"reset must be one of {list(mechanisms)}, got {neuron.reset}")
     leaky = snntorch.Leaky(
         torch.tensor(neuron.leak, dtype=dtype),  # a float would be rounded to single precision
         torch.tensor(neuron.threshold, dtype=dtype),  # pyright: ignore[reportArgumentType]
@@ -169,7 +169,7 @@ def _library_surrogate(neuron: LIF) -> SpikeFunction:
             return theirs.sigmoid(slope=slope)
         case FastSigmoid(slope):
             return theirs.fast_sigmoid(slope=slope)
-    raise Unsupported(f"spike must be Arctan, Logistic or FastSigmoid, got {neuron.spike!r}")
+    raise refuse_case(f"spike must be Arctan, Logistic or FastSigmoid, got {neuron.spike!r}")
 
 
 def wrap(module: nn.Module, case: Case, **options) -> Implementation:

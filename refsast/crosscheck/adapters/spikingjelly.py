@@ -39,7 +39,7 @@ from refsast.crosscheck.adapters.neuron_reading import (
     refuse_neuron,
 )
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.implementation import Implementation, Unsupported
+from refsast.crosscheck.implementation import Implementation, refuse_case
 from refsast.model.lif import LIF
 from refsast.model.reset import Subtract, ToZero
 from refsast.model.surrogate import Arctan, FastSigmoid, Logistic, PiecewiseQuadratic, Surrogate
@@ -100,7 +100,7 @@ def single_step_population(case: Case, detach: bool | None) -> Population:
 def multi_step_population(case: Case, detach: bool | None) -> Population:
     """Return nodes called once for all steps."""
     if case.network.recurrent:
-        raise Unsupported("recurrent must be False, got True: a node takes all steps at once")
+        raise refuse_case("recurrent must be False, got True: a node takes all steps at once")
     factories = [node_factory(case, neuron, detach, "m") for neuron in case.network.neurons]
 
     def population(i: int, currents: Tensor, _: Tensor | None) -> LayerOutput:
@@ -123,7 +123,7 @@ def node_factory(
     }
     # The leak is 1 - 1/tau.
     if neuron.leak == 0.0:
-        raise Unsupported("leak must be positive, got 0.0: tau must be larger than 1")
+        raise refuse_case("leak must be positive, got 0.0: tau must be larger than 1")
     if neuron.leak == 1.0:
         return lambda: nodes.IFNode(**settings)
     tau = 1.0 / (1.0 - neuron.leak)
@@ -136,7 +136,7 @@ def _decays_input(synapse: Synapse | None, leak: float) -> bool:
         return False
     if synapse.leak or not scales_match(synapse, 1.0 - leak):
         wanted = Synapse(0.0, 1.0 - leak) if leak < 1.0 else None
-        raise Unsupported(f"synapse must be None or {wanted}, got {synapse}")
+        raise refuse_case(f"synapse must be None or {wanted}, got {synapse}")
     return True
 
 
@@ -146,7 +146,7 @@ def _v_reset(neuron: LIF) -> float | None:
             return 0.0
         case Subtract(leaked=True):
             return None
-    raise Unsupported(f"reset must be ToZero() or Subtract(leaked=True), got {neuron.reset}")
+    raise refuse_case(f"reset must be ToZero() or Subtract(leaked=True), got {neuron.reset}")
 
 
 def library_spike(neuron: LIF, *, hard: bool) -> Callable[[Tensor], Tensor]:
@@ -155,7 +155,7 @@ def library_spike(neuron: LIF, *, hard: bool) -> Callable[[Tensor], Tensor]:
         if isinstance(neuron.spike, Surrogate) and isinstance(neuron.spike, family):
             return surrogate(alpha=neuron.spike.slope, spiking=hard)
     if hard:
-        raise Unsupported(f"spike must be a surrogate of SpikingJelly's, got {neuron.spike!r}")
+        raise refuse_case(f"spike must be a surrogate of SpikingJelly's, got {neuron.spike!r}")
     return plain.smooth_spike(neuron.spike)
 
 

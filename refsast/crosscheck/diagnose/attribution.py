@@ -45,6 +45,7 @@ from refsast.crosscheck.diagnose.knobs.samples import (
     take_samples,
 )
 from refsast.crosscheck.diagnose.knobs.search import Found, find_settings
+from refsast.crosscheck.diagnose.knobs.weights import BACKWARD_ENTRY
 from refsast.crosscheck.diagnose.knobs.words import parts_of
 from refsast.crosscheck.diagnose.knobs.work import SECOND
 from refsast.crosscheck.diagnose.misfit import misfit
@@ -103,7 +104,7 @@ def attribute(observations: Observations) -> tuple[Explanation | None, Cause]:
     cause, refuted_by = _setting_cause(observations, samples, found.settings)
     if cause is None and refuted_by is not None:
         cause = _second_cause(observations, refuted_by)
-    elif cause is None:
+    if cause is None:
         cause = _late_cause(observations, found)
     if cause is not None:
         return cause
@@ -131,7 +132,12 @@ def _late_cause(
         larger = larger_samples(gradient, case, whole.dtype)
     except ValueError:  # a module of a fixed number of steps, or of recordings
         return None
-    return _setting_cause(observations, larger, find_settings(larger, SECOND).settings)[0]
+    for rarely in (False, True):
+        settings = find_settings(larger, SECOND, rarely=rarely).settings
+        cause, refuted_by = _setting_cause(observations, larger, settings)
+        if cause is not None or refuted_by is None:
+            return cause
+    return None
 
 
 def rounding_settings(whole: Examination) -> tuple[dict, ...]:
@@ -164,7 +170,9 @@ def _second_cause(
         samples = take_samples(observations.gradient, case, observations.whole.dtype)
     except ValueError:
         return None
-    return _setting_cause(observations, samples, find_settings(samples, SECOND).settings)[0]
+    return _setting_cause(
+        observations, samples, find_settings(samples, SECOND, rarely=True).settings
+    )[0]
 
 
 def _setting_cause(
@@ -221,7 +229,11 @@ def _says(case: Case, setting: dict) -> str:
 
 
 def _explain_settings(case: Case, settings: list[dict]) -> Explanation:
-    cells = any(CELL.fullmatch(name) for setting in settings for name, _ in setting)
+    cells = any(
+        CELL.fullmatch(name) or BACKWARD_ENTRY.fullmatch(name)
+        for setting in settings
+        for name, _ in setting
+    )
 
     def explain(asked: Case) -> list[Answer]:
         alike = (

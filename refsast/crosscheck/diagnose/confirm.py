@@ -1,7 +1,8 @@
 """Does a cause hold on other questions than those that it was found from?
 
 A setting that only happens to give the numbers of a case is a false cause. It is asked about the
-same network with other input, and with more steps, and has to give those numbers, too.
+same network with other input, with more steps and other weights, and with other labels, and has to
+give those numbers, too.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,13 +14,16 @@ import numpy as np
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.compare import Examination, examine
 from refsast.crosscheck.diagnose.knobs.program import solve_settings
+from refsast.crosscheck.diagnose.knobs.weights import BACKWARD_ENTRY
 from refsast.crosscheck.diagnose.misfit import misfit, relative_limit
 from refsast.crosscheck.implementation import Gradient
+from refsast.model.params import map_params
 
 MORE_STEPS = 4
 # A fitted value is less exact on another question, a false cause is further off: this relative
 # distance, or this many roundings, are the same numbers.
 NEAR, SLACK = 1e-5, 10.0
+OTHER_WEIGHTS = (0.8, 1.25)  # times the right ones
 LOUDER = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # inputs of a network that is silent otherwise
 
 
@@ -41,16 +45,25 @@ def confirm_settings(
         except ValueError:  # a module of a fixed number of steps
             continue
         alive = alive or any(layer.w.any() for layer in exam.got.grads[:spiking])
-        kept = [s for s in kept if _holds(exam, s)]
+        asked = [s for s in kept if other.params is case.params or not _is_of_weights(s)]
+        held = _hold(exam, asked)
+        kept = [s for s in kept if s in held or s not in asked]
         if not kept:
             return [], other
     return [s for s in kept if alive or _says_zero(s, spiking)], None
 
 
-def _holds(exam: Examination, setting: dict) -> bool:
+def _hold(exam: Examination, settings: list[dict]) -> list[dict]:
+    """The settings that give the numbers of an examination."""
+    limit = NEAR / relative_limit(exam.dtype) + SLACK
     with np.errstate(all="ignore"):
-        off = misfit(exam, solve_settings(exam.case, [setting])[0])
-    return off <= NEAR / relative_limit(exam.dtype) + SLACK
+        answers = solve_settings(exam.case, settings)
+        return [s for s, a in zip(settings, answers, strict=True) if misfit(exam, a) <= limit]
+
+
+def _is_of_weights(setting: dict) -> bool:
+    """Whether a setting holds for these weights only: a matrix that was fitted in their place."""
+    return any(BACKWARD_ENTRY.fullmatch(name) for name, _ in setting)
 
 
 def _says_zero(setting: dict, spiking: int) -> bool:
@@ -63,5 +76,7 @@ def other_questions(case: Case) -> Iterator[Case]:
     rng = np.random.default_rng(0)
     x = rng.permutation(case.x.ravel()).reshape(case.x.shape)
     yield replace(case, x=x)
-    yield replace(case, x=np.concatenate([x, case.x[::-1][:MORE_STEPS]]))
-    yield replace(case, x=2.0 * abs(x) + rng.integers(0, 2, x.shape))
+    params = map_params(lambda a: a * rng.uniform(*OTHER_WEIGHTS, a.shape), case.params)
+    yield replace(case, x=np.concatenate([x, case.x[::-1][:MORE_STEPS]]), params=params)
+    y = np.roll(case.y, 1)
+    yield replace(case, x=2.0 * abs(x) + rng.integers(0, 2, x.shape), y=y)

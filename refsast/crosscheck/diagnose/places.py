@@ -24,6 +24,7 @@ from refsast.model.params import map_params
 HUGE = 1e12  # thresholds: a potential so far from its own saturates every spike
 STRONG = 100.0  # times what a layer remembers of the step before
 SINGLE_SUM, DOUBLE_SUM = 1e-5, 1e-10  # relative: how near two sums of one precision are
+SINGLES = 4  # recordings that are asked one by one
 DECISIVE = 1e-6  # relative: a loss that is off by less may be so by a spike not quite saturated
 
 
@@ -73,7 +74,12 @@ def _probe_forward(gradient: Gradient, case: Case) -> Location:
     """The first step whose loss is wrong, if only the first layer may be so, by saturating it."""
     step = _first_wrong_step(gradient, case)
     since = "" if step is None else f" from step {step + 1} on"
+    shows = f"; the loss shows it{since}"
     tried = f"the loss is wrong{since}; tried fewer steps and saturated layers"
+    if any(_has_wrong_loss(gradient, one) is False for one in _take_single(case)):
+        return Location(
+            "not known", how=f"{tried}; single recordings are right, together they are not"
+        )
     short = case if step is None else truncate_case(case, step + 1)
     for layer in reversed(range(0 if case.hard else len(case.network.neurons))):
         for turns in (False, True):
@@ -84,7 +90,14 @@ def _probe_forward(gradient: Gradient, case: Case) -> Location:
                 return Location("not known", how=f"{tried}: {above}, so something above them is")
     if case.hard:
         return Location("not known", how=tried)
-    return Location("state", 0, step, how="by fewer steps and saturated layers")
+    # A potential may be off before any spike is, so that the first wrong step is not known.
+    return Location("state", 0, how=f"by fewer steps and saturated layers{since and shows}")
+
+
+def _take_single(case: Case) -> Iterator[Case]:
+    """Yield the recordings one by one, where there are several."""
+    for b in range(min(len(case.y), SINGLES) if len(case.y) > 1 else 0):
+        yield replace(case, x=case.x[:, b : b + 1], y=case.y[b : b + 1])
 
 
 def _has_wrong_saturated(gradient: Gradient, case: Case, layer: int, *, turns: bool) -> bool | None:

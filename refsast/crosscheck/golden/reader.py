@@ -1,4 +1,4 @@
-"""The golden set that ships, and its format: one ``.npz`` per case, and ``index.json`` for the set.
+"""The golden sets that ship, and their format: an ``.npz`` per case, ``index.json`` for a set.
 
 An implementer needs no refsast: the files are plain arrays and JSON, and docs/golden.md says how to
 read them. What is in them was computed in fifty digits by ``python -m tools.golden`` and rounded to
@@ -10,6 +10,7 @@ Rule 3: the same numbers give the same bytes: nothing is compressed, no date or 
 """
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,8 +27,10 @@ from refsast.model.network import Network
 from refsast.model.params import Layer
 from refsast.model.synapse import Synapse
 
-SHIPPED_SET = Path(__file__).parent / "set"
-INDEX, FORMAT, VERSION = "index.json", "refsast golden vectors", 1
+SHIPPED_SET = Path(__file__).parent / "set"  # dense LIF layers
+EXTENDED_SET = Path(__file__).parent / "extended"  # what is beyond them
+INDEX, FORMAT = "index.json", "refsast golden vectors"
+VERSIONS = (1, 2)  # of a set of dense LIF layers, and of one with more
 QUESTION_ARRAYS = ("x", "y", "x2", "y2", "hvp.direction")  # and params
 YARDSTICK = "yardstick"  # the archive's name for the error bounds of all answers, one vector
 
@@ -103,20 +106,22 @@ def array_shapes(network: Network, time: int, batch: int) -> dict[str, tuple[int
     }
 
 
-def export(folder: str | Path) -> None:
-    """Copy the set that ships: the archives first, the index last.
+def export(folder: str | Path, source: Path = SHIPPED_SET) -> None:
+    """Copy a set that ships: the archives first, the index last.
 
     Parameters
     ----------
     folder : path
         Made if it is not there.
+    source : path
+        Which: `SHIPPED_SET` or `EXTENDED_SET`.
 
     Raises
     ------
     ValueError
         If the folder cannot be written, or holds other files under these names.
     """
-    shipped = {path.name: path.read_bytes() for path in SHIPPED_SET.iterdir()}
+    shipped = {path.name: path.read_bytes() for path in source.iterdir()}
     for name, content in shipped.items():
         target = Path(folder) / name
         if target.exists() and not (target.is_file() and target.read_bytes() == content):
@@ -150,9 +155,9 @@ def read_golden(folder: str | Path = SHIPPED_SET) -> tuple[Golden, ...]:
 def read_index(folder: Path) -> list[Mapping[str, object]]:
     """Return the entries of the index, one per case; a damaged one is a ValueError."""
     content = read_json(folder / INDEX)
-    if content.get("format") != FORMAT or content.get("version") != VERSION:
+    if content.get("format") != FORMAT or content.get("version") not in VERSIONS:
         got = f"{content.get('format')!r} {content.get('version')!r}"
-        raise ValueError(f"{folder / INDEX} must be {FORMAT!r} {VERSION}, got {got}")
+        raise ValueError(f"{folder / INDEX} must be {FORMAT!r} 1 or 2, got {got}")
     cases = content.get("cases")
     if not isinstance(cases, list) or not all(isinstance(case, dict) for case in cases):
         raise ValueError(f"{folder / INDEX} must have a list of cases, got {type(cases).__name__}")
@@ -221,7 +226,7 @@ def _digest(path: Path) -> str:
 def _assemble(path: Path, about: IndexEntry, arrays: Mapping[str, Array]) -> Golden:
     """Put a case together from its arrays, each checked."""
     shapes = array_shapes(about.network, about.steps, about.batch)
-    sizes = [int(np.prod(shapes.get(k, ()))) for k in about.answers]
+    sizes = [math.prod(shapes.get(k, ())) for k in about.answers]
     shapes[YARDSTICK] = (sum(sizes),)
     asked = [k for k in shapes if k in QUESTION_ARRAYS or k.startswith("params.")]
     found = {k: require_array(arrays, k, shapes, path) for k in (*asked, *about.answers, YARDSTICK)}

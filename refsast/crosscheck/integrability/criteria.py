@@ -34,7 +34,9 @@ from refsast.crosscheck.integrability.field import (
     sample_field,
     spacing,
 )
+from refsast.crosscheck.integrability.question import ask_about
 from refsast.crosscheck.integrability.verdict import Measurement, Verdict, VerdictKind
+from refsast.crosscheck.program.record import Program
 
 SIGMAS = 15.0  # of measured errors in a floor; `integrable` says how it was found
 SMOOTH = 5  # higher harmonics are rounding and kinks: a smooth field has them of order radius^4
@@ -46,7 +48,7 @@ CUBIC = np.vander(ABSCISSAE, 4, increasing=True)
 
 
 def integrable(
-    gradient: Gradient | Implementation, case: Case, *, rng: np.random.Generator
+    gradient: Gradient | Implementation, case: Case | Program, *, rng: np.random.Generator
 ) -> Verdict:
     """Return whether a black box is the gradient of its loss, of anything, or of nothing.
 
@@ -55,7 +57,7 @@ def integrable(
     gradient : callable
         ``gradient(params, x, y)``, returning ``(loss, grads)`` or an `Answer`; see `case`. Called
         at most `field.CALLS` times, and three more where the loss stands still.
-    case : Case
+    case : Case or Program
         Where to ask: about these parameters, on this batch.
     rng : numpy.random.Generator
         For the directions; advanced.
@@ -108,10 +110,10 @@ def integrable(
     >>> verdict.kind.name, verdict.kind.value
     ('NONE', 'not a gradient of anything')
     """
-    gradient = require_callable(gradient)
-    if case.hard:
+    question = ask_about(require_callable(gradient), case)
+    if question.hard:
         return Verdict(VerdictKind.UNDECIDED, reason=HARD)
-    field = sample_field(gradient, case, rng)
+    field = sample_field(question, rng)
     if isinstance(field, Blank):
         return Verdict(VerdictKind.UNDECIDED, reason=field.reason)
     if isinstance(field, Discrepancy):

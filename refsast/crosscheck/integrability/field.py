@@ -1,6 +1,6 @@
 """A black box as a vector field: its gradients on lines and on a loop around a point.
 
-Rule 1: the box is called through `ask` alone; nothing here differentiates anything.
+Rule 1: the box is called through a `Question` alone; nothing here differentiates anything.
 Rule 2: of each gradient only its products with a few directions are kept, so that a network of any
         size costs a bounded number of calls and little memory.
 Rule 3: rounding is measured, as the residual of a polynomial or of a few harmonics, and not only
@@ -10,16 +10,13 @@ Rule 4: where rounding does the same at every point it leaves no residual, so it
         does not move, or moves in jumps, says nothing of its slope.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from refsast.arrays import Array
-from refsast.crosscheck.case import Case, ask, truncate_case
-from refsast.crosscheck.implementation import Gradient
-from refsast.model.params import Params, flatten, param_arrays
-from refsast.model.vector import split_vector
+from refsast.crosscheck.integrability.question import Question
 
 LINES, PLANE = 3, 2  # directions of the lines, and of the plane of the loop
 STEPS = 5  # to either side, along a line
@@ -125,22 +122,16 @@ class Blank:
     reason: str
 
 
-def sample_field(
-    gradient: Gradient, case: Case, rng: np.random.Generator
-) -> Field | Discrepancy | Blank:
-    """Sample a black box around a case's parameters.
+def sample_field(question: Question, rng: np.random.Generator) -> Field | Discrepancy | Blank:
+    """Sample a black box around its parameters.
 
     By `CALLS` calls, and three more where the loss stands still.
 
     A Discrepancy if the same question got two answers, a Blank if no answer would tell anything.
     `rng` draws the directions; errors as `ask`.
     """
-    w = flatten(case.params)
-    directions = _directions(case.params, rng)
-
-    def call(point: Array) -> tuple[float, Array, float]:
-        answer, dtype = ask(gradient, replace(case, params=split_vector(case.network, point)))
-        return answer.loss, flatten(answer.grads), float(np.finfo(dtype).eps)
+    w, call = np.concatenate([a.ravel() for a in question.arrays]), question.call
+    directions = _directions(question.arrays, rng)
 
     def sample(point: Array) -> Sample:
         loss, g, _ = call(point)
@@ -157,9 +148,9 @@ def sample_field(
     digits = max(dtype_eps, spacing(nearby))
     if blank := _find_nothing(loss, near_loss, digits):
         return blank
-    small = truncate_case(case, STILL_STEPS, STILL_BATCH)
-    if near_loss == loss and small.x.size < case.x.size:
-        return _sample_small(gradient, small, rng)
+    time, batch = question.shape[:2]
+    if near_loss == loss and (time > STILL_STEPS or batch > STILL_BATCH):
+        return _sample_small(question, rng)
     eps = digits * lost
     unit = _length_scale(g, nearby, step)
     reach, radius = (unit * min(limit, REACH * eps**0.5) for limit in (LONGEST, WIDEST))
@@ -184,13 +175,12 @@ def _find_nothing(loss: float, nearby: float, digits: float) -> Blank | None:
     )
 
 
-def _sample_small(
-    gradient: Gradient, small: Case, rng: np.random.Generator
-) -> Field | Discrepancy | Blank:
+def _sample_small(question: Question, rng: np.random.Generator) -> Field | Discrepancy | Blank:
     """Sample the first steps and recordings only, which is quick and shows as much."""
-    time, batch, _ = small.x.shape
+    small = question.first(STILL_STEPS, STILL_BATCH)
+    time, batch = small.shape[:2]
     try:
-        found = sample_field(gradient, small, rng)
+        found = sample_field(small, rng)
     except ValueError as error:  # the box has one size of input
         return Blank(f"the loss stands still: {WHY_STILL}; and of fewer recordings: {error}")
     asked = f"asked about the first {time} steps of {batch} recordings, since the loss stands still"
@@ -204,13 +194,13 @@ def _sample_line(
     return tuple(sample(w + t * reach) if t else centre for t in ABSCISSAE)
 
 
-def _directions(params: Params, rng: np.random.Generator) -> Array:
+def _directions(arrays: Sequence[Array], rng: np.random.Generator) -> Array:
     """Random directions (n, p), in each weight and bias array as large as the array itself.
 
     So a step of one changes parameters by their own size, and a bias counts beside many weights.
     """
-    arrays = param_arrays(params)
-    overall = float(np.sqrt(np.mean(flatten(params) ** 2))) or 1.0  # for arrays of zeros
+    whole = np.concatenate([a.ravel() for a in arrays])
+    overall = float(np.sqrt(np.mean(whole**2))) or 1.0  # for arrays of zeros
     scales = [float(np.sqrt(np.mean(a**2))) or overall for a in arrays]
     spread = np.concatenate([np.full(a.size, s) for a, s in zip(arrays, scales, strict=True)])
     return rng.standard_normal((LINES + PLANE, spread.size)) * spread

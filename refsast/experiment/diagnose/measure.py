@@ -31,7 +31,7 @@ from refsast.experiment.diagnose.record import (
 )
 from refsast.experiment.evaluate import CHUNK
 from refsast.model import Network, Params, Trace, heaviside
-from refsast.model.glif_step import thresholds
+from refsast.model.glif_step import hard_spikes, thresholds
 from refsast.model.unroll import readout_logits
 from refsast.model.validation import validate_dataset, validate_real_params, validate_run
 from refsast.spikes import Spikes
@@ -140,13 +140,14 @@ def _count(network: Network, params: Params, runs: Mapping[Mixture, Trace]) -> C
         u, s = smooth.u[i], smooth.s[i]
         threshold = thresholds(neuron, params[i], s)
         near, hard_threshold = NEAR * threshold, thresholds(neuron, params[i], hard.s[i])
-        called_for = heaviside(u - threshold)
+        above = heaviside(u - threshold)
+        called_for = hard_spikes(neuron, above)
         own = runs[only_hard(i, depth)].s[i]
         for name, values, axes in (
             ("flips", called_for != hard.s[i], (1, 2)),
             ("own_flips", called_for != own, (1, 2)),
             ("mass", s, None),
-            ("mass_below", s * (1.0 - called_for), None),
+            ("mass_below", s * (1.0 - above), None),
             ("hard_spikes", hard.s[i], None),
             ("near_smooth", abs(u - threshold) <= near, None),
             ("near_hard", abs(hard.u[i] - hard_threshold) <= NEAR * hard_threshold, None),

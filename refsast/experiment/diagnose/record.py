@@ -120,7 +120,8 @@ class LayerDiagnosis:
         Accuracy where all layers but this one fire hard.
     flips : (time,) array
         Share of neurons and recordings for which the hard network's spike is not that which the
-        smooth network's potential calls for, ``[u_smooth >= threshold]``.
+        smooth network's potential calls for, ``[u_smooth >= threshold]``; during a refractory time
+        it calls for none.
     own_flips : (time,) array
         The same where only this layer fires hard: what its own reset and recurrence do. Zero in
         the first step; in the first layer the same as `flips`.

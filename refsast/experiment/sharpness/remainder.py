@@ -9,6 +9,7 @@ from refsast.arrays import Array, require_positive
 from refsast.experiment.sharpness.validation import validate_point
 from refsast.gradient import reference
 from refsast.model import Network, Params, flatten
+from refsast.model.validation import require_range
 from refsast.model.vector import split_vector
 from refsast.optim import sam
 from refsast.spikes import Spikes
@@ -83,8 +84,8 @@ def sam_remainder(
     Raises
     ------
     ValueError
-        If `rho` is not positive, a neuron detaches its reset, or anything else is not as
-        `reference.hvp` wants it.
+        If `rho` is not positive, a neuron detaches its reset, the ascent point leaves the range of
+        what neurons learn, or anything else is not as `reference.hvp` wants it.
 
     References
     ----------
@@ -106,7 +107,9 @@ def sam_remainder(
     evaluated: list[tuple[float, Array]] = []
 
     def objective(w: Array) -> tuple[Array, Array]:
-        loss, grads = reference.loss_and_grad(network, split_vector(network, w), x, y)
+        moved = split_vector(network, w)
+        require_range(network, moved, "ascent_point")  # 4d knows no projection
+        loss, grads = reference.loss_and_grad(network, moved, x, y)
         evaluated.append((float(loss), flatten(grads)))
         return loss, evaluated[-1][1]
 

@@ -17,7 +17,7 @@ from refsast.model.loss import loss_and_cotangent as cross_entropy_back
 from refsast.model.network import Network, replace_spikes
 from refsast.model.objective import objective_back
 from refsast.model.params import Params, layer_arrays, map_params
-from refsast.model.readout import MeanPotential
+from refsast.model.readout import MeanPotential, pooled_back
 from refsast.model.spike import heaviside
 from refsast.model.validation import validate_input, validate_labels, validate_params
 from refsast.spikes import Spikes
@@ -212,7 +212,9 @@ def loss_and_cotangent(forward_pass: ForwardPass) -> tuple[Array, LossGrad]:
     problem, params, dtype = forward_pass.problem, forward_pass.params, forward_pass.pooled.dtype
     if forward_pass.read is None:
         loss, g = cross_entropy_back(forward_pass.logits, problem.y)
-        found = LossGrad(logits=g.astype(dtype))
+        time, readout = problem.x.shape[0], problem.network.readout
+        pooled, grads = pooled_back(readout, params, forward_pass.pooled, g.astype(dtype), time)
+        found = LossGrad(grads, pooled=pooled)
     else:
         wide = np.result_type(dtype, np.float64)
         loss, g, readout = objective_back(
@@ -222,7 +224,7 @@ def loss_and_cotangent(forward_pass: ForwardPass) -> tuple[Array, LossGrad]:
             problem.y,
         )
         layer = map_params(lambda a: a.astype(dtype), readout)
-        found = LossGrad(read=g.astype(dtype), readout=layer)
+        found = LossGrad(layer, read=g.astype(dtype))
     if not np.isfinite(loss):
         require_finite(problem, params)
     return loss, found

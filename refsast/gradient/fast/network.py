@@ -34,7 +34,7 @@ from refsast.model.glif import GLIF
 from refsast.model.glif_step import State
 from refsast.model.objective import is_usual
 from refsast.model.params import Layer, Params, layer_arrays, param_arrays, replace_arrays
-from refsast.model.readout import Direct, MeanPotential, Readout, spread_populations
+from refsast.model.readout import MeanPotential, Readout
 from refsast.model.unroll import connection_grads, layer_currents
 from refsast.model.validation import validate_params
 from refsast.spikes import Spikes
@@ -164,14 +164,9 @@ def _last_cotangents(forward_pass: ForwardPass, g: LossGrad) -> Callable[[int], 
     """What is read of the last layer receives at a step."""
     if g.read is not None:
         return g.read.__getitem__
-    problem, readout = forward_pass.problem, forward_pass.problem.network.readout
-    # logits = W_o sum_t alpha_t s_t + b_o, so each spike of step t receives alpha_t W_o' g.
-    assert g.logits is not None
-    alpha = problem.alpha(g.logits.dtype)
-    if isinstance(readout, Direct):
-        in_pooled = spread_populations(readout, g.logits)
-    else:
-        in_pooled = g.logits @ forward_pass.params[-1].w
+    in_pooled = g.pooled
+    assert in_pooled is not None
+    alpha = forward_pass.problem.alpha(in_pooled.dtype)  # pooled = sum_t alpha_t s_t
     return lambda t: alpha[t] * in_pooled
 
 
@@ -257,7 +252,7 @@ def param_grads(forward_pass: ForwardPass, g: LossGrad) -> Params:
         part = layer_grads(forward_pass.params, [*ws, *upper_weight_grads(chunk)], chunk)
         sums = map(np.add, param_arrays(total), param_arrays(part))
         total = replace_arrays(part, sums) if total else part
-    return total + readout_grads(forward_pass, g)
+    return total + g.readout
 
 
 def upper_weight_grads(chunk: BackwardChunk) -> list[Array]:
@@ -287,15 +282,3 @@ def layer_grads(params: Params, ws: Sequence[Array | None], chunk: BackwardChunk
 def _recurrent_grad(saved: Saved, delta: Array) -> Array:
     """Return ``sum_t delta_t s_{t-1}'``; the first step's s_{t-1} is from before the chunk."""
     return flatten_steps(delta[1:]).T @ flatten_steps(saved.s[:-1]) + delta[0].T @ saved.before.s
-
-
-def readout_grads(forward_pass: ForwardPass, g: LossGrad) -> Params:
-    """Return the gradient of the readout's parameters, () if it has none; `g` as `param_grads`."""
-    problem = forward_pass.problem
-    if g.logits is None:
-        return g.readout
-    if problem.network.readout.n_out is None:
-        return ()
-    total = problem.alpha(g.logits.dtype).sum()
-    b = g.logits.sum(axis=0) * total if problem.network.bias else None
-    return (Layer(g.logits.T @ forward_pass.pooled, b),)

@@ -1,5 +1,6 @@
 """What passes through a gradient: the problem, its forward pass, and its backward pass."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,7 @@ from refsast.model.connections.chain import ChainGrads
 from refsast.model.glif_step import State
 from refsast.model.network import Network
 from refsast.model.params import Params
-from refsast.model.readout import SpikeRate, affine, mean_populations
+from refsast.model.readout import pooled_logits
 from refsast.spikes import Spikes
 
 
@@ -64,7 +65,7 @@ class Problem:
             above = 0.0  # windows are cut out of an array
         if above is None:
             # Other layers have one thread while the sparse product has all: their size counts.
-            first, *others = (np.prod(shapes["w"]) for shapes in self.network.shapes)
+            first, *others = (math.prod(shapes["w"]) for shapes in self.network.shapes)
             above = break_even_density(x.shape[0] * x.shape[1], sum(others) / first)
         return make_inputs(x, dtype, above)
 
@@ -104,23 +105,21 @@ class ForwardPass:
     @property
     def logits(self) -> Array:
         """The readout, shape (batch, classes)."""
-        readout = self.problem.network.readout
-        if isinstance(readout, SpikeRate):
-            return mean_populations(readout, self.pooled)
-        return affine(readout, self.params[-1], self.pooled, self.problem.x.shape[0])
+        time, readout = self.problem.x.shape[0], self.problem.network.readout
+        return pooled_logits(readout, self.params, self.pooled, time)
 
 
 @dataclass(frozen=True, eq=False)
 class LossGrad:
-    """The cotangent of the logits, (batch, classes), or, for other losses, what follows from it.
+    """What the loss hands down: the gradient of the readout's parameters, and one cotangent.
 
-    `read` is that of what is read of the last layer, (time, batch, n), `readout` the gradient of
-    the readout's parameters.
+    That of `pooled`, (batch, n), or, for losses that need more than that, of all that is read of
+    the last layer, (time, batch, n).
     """
 
-    logits: Array | None = None
+    readout: Params
+    pooled: Array | None = None
     read: Array | None = None
-    readout: Params = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,13 +23,13 @@ from refsast.gradient.fast.network import (
     backward_chunks,
     layer_grads,
     param_grads,
-    readout_grads,
     run_forward,
     upper_weight_grads,
 )
 from refsast.gradient.fast.records import ForwardPass, Problem
 from refsast.model.network import Network
 from refsast.model.params import Layer, Params, layer_arrays, param_arrays
+from refsast.model.vector import clip_params
 from refsast.spikes import Spikes
 
 GRAM_COST = 0.6  # of a matrix with itself, per cost of a general product, as measured
@@ -72,7 +72,8 @@ def sam_gradient(
     loss : scalar array
         At `params`, on the first minibatch (the second, where that alone was used), in nats.
     grads : tuple of Layer
-        The gradient on the second minibatch at the ascent point.
+        The gradient on the second minibatch at the ascent point, in which leaks and thresholds that
+        are learned as they are do not leave their range: they are clipped, as by `keep_in_range`.
 
     Raises
     ------
@@ -117,7 +118,7 @@ def sam_gradient(
             return _joint_passes(params, ascent, descent, x, y, rho)
     forward_pass = run_forward(ascent, params, x)
     loss, g = loss_and_cotangent(forward_pass)
-    moved = _add_multiple(params, *_ascent_step(param_grads(forward_pass, g), rho))
+    moved = _move(network, params, *_ascent_step(param_grads(forward_pass, g), rho))
     return loss, _descent_grads(run_forward(descent, moved, y))
 
 
@@ -155,18 +156,18 @@ def _joint_passes(
         square = float((change * delta).sum(dtype=np.float64))
         diagonal = float((x.square_sums() * (delta * delta).sum(axis=2)).sum(dtype=np.float64))
     # All gradients but that of the first layer's weights, whose squared norm is `square`.
-    grads = layer_grads(params, [None, *upper], chunk) + readout_grads(forward_pass, g)
+    grads = layer_grads(params, [None, *upper], chunk) + g.readout
     length = float(np.hypot(np.sqrt(max(square, 0.0)), global_norm(grads)))
     representable = SMALLEST_NORM < length < 1.0 / SMALLEST_NORM
     if not (representable and square >= CANCELLATION * diagonal):
         whole = layer_grads(params, [x.weight_grad(delta), *upper], chunk)
-        whole += readout_grads(forward_pass, g)
-        moved = _add_multiple(params, *_ascent_step(whole, rho))
+        whole += g.readout
+        moved = _move(ascent.network, params, *_ascent_step(whole, rho))
         return loss, _descent_grads(run_forward(descent, moved, y))
     if y is not x:
         change, currents = y.multiply_weight_grad(x, delta), y.multiply(params[0].w)
     currents += (rho / length) * change
-    moved = _add_multiple(params, grads, rho / length)
+    moved = _move(ascent.network, params, grads, rho / length)
     return loss, _descent_grads(run_forward(descent, moved, y, currents))
 
 
@@ -205,8 +206,11 @@ def _ascent_step(grads: Params, rho: float) -> tuple[Params, float]:
     return grads, rho
 
 
-def _add_multiple(params: Params, grads: Params, step: float) -> Params:
-    """Return parameters plus `step` times a gradient, which is overwritten and may lack weights."""
+def _move(network: Network, params: Params, grads: Params, step: float) -> Params:
+    """Return parameters plus `step` times a gradient, which is overwritten and may lack weights.
+
+    What neurons learn stays in its range.
+    """
     moved = []
     for layer, grad in zip(params, grads, strict=True):
         arrays = layer_arrays(grad)
@@ -214,4 +218,4 @@ def _add_multiple(params: Params, grads: Params, step: float) -> Params:
             array *= step
             array += getattr(layer, name)
         moved.append(Layer(**{**layer_arrays(layer), **arrays}))
-    return tuple(moved)
+    return clip_params(network, tuple(moved))

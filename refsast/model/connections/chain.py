@@ -1,9 +1,8 @@
 """A layer's connection: maps one after another, of which one has weights, and skips."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
-
-import numpy as np
 
 from refsast.arrays import Array
 from refsast.model.connections.conv2d import Conv2d
@@ -148,4 +147,4 @@ def transpose_chain(
 
 def size(shape: Shape) -> int:
     """Return how many neurons or inputs a shape has."""
-    return int(np.prod(shape))
+    return math.prod(shape)

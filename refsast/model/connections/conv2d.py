@@ -1,5 +1,6 @@
 """Convolution of images: the same small window of weights over all places."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,15 +92,15 @@ class Conv2d:
         index = window_index(require_image(shape, "Conv2d"), *self._geometry)
         return look_up(a, index.reshape(-1, index.shape[2]))
 
-    def _matrix(self, w: Array, shape: Shape) -> Array:
-        """The weights as one matrix (channels, channels in * places), zero across groups."""
+    def weight_matrix(self, w: Array, shape: Shape) -> Array:
+        """Return the weights as one matrix (channels, channels in * places), zero across groups."""
         flat = w.reshape(1, -1)
         return look_up(flat, self._weight_index(shape)).reshape(self.channels, -1)
 
     def _weight_index(self, shape: Shape) -> Integers:
         """Which weight each entry of the matrix is, -1 where it belongs to another group."""
         out, inside, *kernel = self.weight_shape(shape)
-        places = int(np.prod(kernel))
+        places = math.prod(kernel)
         index = np.full((self.groups, out // self.groups, self.groups, inside * places), -1)
         group = np.arange(self.groups)
         index[group, :, group] = np.arange(out * inside * places).reshape(
@@ -109,7 +110,7 @@ class Conv2d:
 
     def __call__(self, w: Array, b: Array | None, a: Array, shape: Shape) -> Array:
         """Return the convolution, (rows, channels * windows)."""
-        current = self._matrix(w, shape) @ self._columns(a, shape)
+        current = self.weight_matrix(w, shape) @ self._columns(a, shape)
         if b is not None:
             current = current + b.reshape(self.channels, 1)
         return current.reshape(a.shape[0], -1)
@@ -117,7 +118,7 @@ class Conv2d:
     def transpose(self, w: Array, g: Array, shape: Shape) -> Array:
         """Return the cotangent of `a`, (rows, n_in), of that of the value."""
         image = require_image(shape, "Conv2d")
-        columns = self._matrix(w, shape).T @ g.reshape(len(g), self.channels, -1)
+        columns = self.weight_matrix(w, shape).T @ g.reshape(len(g), self.channels, -1)
         places = columns.reshape(len(g), image[0], -1, columns.shape[2])
         return add_windows(places, image, *self._geometry)
 

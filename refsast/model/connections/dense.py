@@ -1,8 +1,7 @@
 """All to all: one weight per pair of neurons."""
 
+import math
 from dataclasses import dataclass
-
-import numpy as np
 
 from refsast.arrays import Array, is_positive_int
 from refsast.model.connections.windows import Shape
@@ -36,7 +35,7 @@ class Dense:
 
     def weight_shape(self, shape: Shape) -> Shape:
         """Return ``(n, n_in)``."""
-        return self.n, int(np.prod(shape))
+        return self.n, math.prod(shape)
 
     def __call__(self, w: Array, b: Array | None, a: Array, shape: Shape) -> Array:
         """Return ``a w' + b``, (rows, n)."""

@@ -1,8 +1,7 @@
 """An image as a row of numbers."""
 
+import math
 from dataclasses import dataclass
-
-import numpy as np
 
 from refsast.arrays import Array
 from refsast.model.connections.windows import Shape
@@ -21,7 +20,7 @@ class Flatten:
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return ``(n,)``."""
-        return (int(np.prod(shape)),)
+        return (math.prod(shape),)
 
     def __call__(self, a: Array, shape: Shape) -> Array:
         """Return `a`, which is flat already."""

@@ -1,5 +1,6 @@
 """Pooling of images: the mean or the largest of each window, channel by channel."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,7 +64,7 @@ class AvgPool2d:
 
     def transpose(self, g: Array, a: Array, shape: Shape) -> Array:
         """Return the cotangent of `a`, (rows, n_in), of that of the value."""
-        image, places = require_image(shape, "AvgPool2d"), int(np.prod(self.kernel))
+        image, places = require_image(shape, "AvgPool2d"), math.prod(_geometry(self)[0])
         each = g.reshape(len(g), image[0], 1, -1) / places
         whole = np.broadcast_to(each, (*each.shape[:2], places, each.shape[3]))
         return add_windows(whole, image, *_geometry(self))

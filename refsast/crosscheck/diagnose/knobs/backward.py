@@ -19,11 +19,12 @@ from refsast.crosscheck.diagnose.knobs.forward import (
     DELAYS,
     LayerRun,
     membrane_leak,
-    recurrent_matrix,
     reset_amounts,
     synapse_numbers,
 )
+from refsast.crosscheck.diagnose.knobs.resets import reset_slopes
 from refsast.crosscheck.diagnose.knobs.sums import sum_gradients
+from refsast.crosscheck.diagnose.knobs.weights import backward_weights, recurrent_matrix
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,33 +56,55 @@ def backward_layer(case: Case, index: int, dials: Dials, run: LayerRun, g: Array
         direct = 0.0
     v = None if layer.v is None else backward_recurrence(case, index, dials)
     zero, constant, wiped = reset_amounts(case, index, dials, " backward")
+    kept = reset_potentials(dials, index, run)
     rest = np.zeros(run.u.shape[1:])
     # Of step t + 1 and t + 2: the adjoint, what flows back through the reset, the current.
     later, pulled, pulled_2, i_later, i_2, drive_later = rest, rest, rest, rest, rest, rest
     deltas, currents = [], []
+    g, slope = keep_last_steps(dials, index, g, slope)
     for t in reversed(range(len(g))):
         p = paths[t]
         ds = (1.0 - direct) * g[t]
-        ds = ds + p.reset * (pulled + p.reset_late * (pulled_2 - pulled))
+        back = p.reset * (pulled + p.reset_late * (pulled_2 - pulled))
+        ds = ds + back * reset_slopes(dials, index, run.s[t])
+        fed: Array | float = 0.0
         if v is not None:
             heard = i_later + p.recurrent_late * (i_2 - i_later)
-            ds = ds + p.recurrent * multiply(dials, heard, v)
+            fed = p.recurrent * multiply(dials, heard, v)
+            ds = ds + (1.0 - p.of_potential) * fed
         kept_u = p.leak
         if t + 1 < len(g):
             kept_u = p.leak - p.reset_of_u * (zero * run.s_reset[t + 1])
         delta = slope[t] * ds + direct * g[t] + p.potential * kept_u * later
+        delta = delta + p.of_potential * fed
         own = delta if run.free is None else delta * run.free[t]
         drive = own * (1.0 - wiped * run.s_reset[t])
         i_2 = i_later
         i_later = p.synapse * i_later
         i_later = i_later + p.drive * (drive + p.delayed * (p.open * drive_later - drive))
-        pulled_2, pulled = pulled, -own * (zero * run.before[t] + constant + wiped * run.drive[t])
+        pulled_2, pulled = pulled, -own * (zero * kept[t] + constant + wiped * run.drive[t])
         later, drive_later = own, drive
         deltas.append(delta)
         currents.append(i_later)
     delta, current = (np.stack(np.broadcast_arrays(*part))[::-1] for part in (deltas, currents))
     arrays = sum_gradients(case, index, dials, run, delta, current)
     return LayerGradients(arrays, delta, current)
+
+
+@dataclass(frozen=True, eq=False)
+class Currents:
+    """What the input of a layer receives is computed from.
+
+    Attributes
+    ----------
+    own : (time, K, batch, n) array
+        dL/d(what arrives at the layer).
+    beside : array or float
+        What its input receives beside, (time, K, batch, n_in), where it is passed on by mistake.
+    """
+
+    own: Array
+    beside: Array | float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +117,7 @@ class Paths:
     reset_of_u: Array | float
     recurrent: Array | float
     recurrent_late: Array | float
+    of_potential: Array | float  # how much of the recurrent path comes from the potential
     leak: Array | float
     potential: Array | float
     synapse: Array | float
@@ -105,9 +129,7 @@ def read_paths(case: Case, index: int, dials: Dials, steps: int) -> list[Paths]:
     """Return the gains of the paths of a layer, step by step."""
     neuron = case.network.neurons[index]
     scale, kept, delayed = synapse_numbers(case, index, dials)
-    through = float(not neuron.detach_reset) * (
-        1.0 - np.asarray(dials.read("hard reset", index, 0.0))
-    )
+    through = float(not neuron.detach_reset)
     found = Paths(
         open=dials.read("state path", index, 1.0),
         reset=dials.read("reset path", index, through),
@@ -115,6 +137,7 @@ def read_paths(case: Case, index: int, dials: Dials, steps: int) -> list[Paths]:
         reset_of_u=dials.read("reset path of the potential", index, 1.0),
         recurrent=dials.read("recurrent path", index, 1.0),
         recurrent_late=dials.read("recurrence late", index, 0.0),
+        of_potential=dials.read("recurrence of the potential", index, 0.0),
         leak=dials.read("leak backward", index, membrane_leak(case, index, dials)),
         potential=dials.read("potential path", index, 1.0),
         synapse=kept * dials.read("synapse path", index, 1.0),
@@ -138,6 +161,26 @@ def read_paths(case: Case, index: int, dials: Dials, steps: int) -> list[Paths]:
             )
         )
     return each
+
+
+def keep_last_steps(dials: Dials, index: int, g: Array, slope: Array) -> tuple[Array, Array]:
+    """What comes from above and the derivative, of the last step alone: overwritten at others."""
+    at = np.arange(len(g)).reshape(-1, 1, 1, 1) == len(g) - 1
+    found = []
+    for name, array in (("gradient from above at the last step alone", g),
+                        ("spike path at the last step alone", slope)):  # fmt: skip
+        last = {name: np.where(at, array, 0.0)} if dials.turns(name, index) else {}
+        found.append(mix(dials, index, array, last))
+    return found[0], found[1]
+
+
+def reset_potentials(dials: Dials, index: int, run: LayerRun) -> Array:
+    """Return the potentials that a reset to zero takes off, as the way back reads them."""
+    others = {
+        "reset path of the step after": run.u,
+        "reset path of the last step": np.broadcast_to(run.u[-1:], run.u.shape),
+    }
+    return mix(dials, index, run.before, others)
 
 
 def backward_recurrence(case: Case, index: int, dials: Dials) -> Array:
@@ -167,19 +210,20 @@ def time_cuts(dials: Dials, index: int, steps: int, what: str = "") -> Array | N
     return found
 
 
-def input_gradient(case: Case, index: int, dials: Dials, current: Array) -> Array:
+def input_gradient(case: Case, index: int, dials: Dials, currents: Currents) -> Array:
     """Return what the layer's input receives."""
-    layer = case.params[index]
+    layer, current = case.params[index], currents.own
     others = {}
     if layer.w.shape[0] == layer.w.shape[1]:
         others = {"transposed weight backward": current @ layer.w.T}
         if dials.turns("transposed weight", index):
             others["transposed weight"] = current @ layer.w.T
     others["signs of the weights backward"] = current @ np.sign(layer.w)
-    below = mix(dials, index, multiply(dials, current, layer.w), others)
+    w = backward_weights(dials, index, layer.w)
+    below = mix(dials, index, multiply(dials, current, w), others)
     below = below * dials.read("weight gain", index, 1.0) * dials.read("layer path", index, 1.0)
     # An input that was late gives its gradient to an earlier step.
-    return mix(dials, index, below, undo_delays(below))
+    return mix(dials, index, below, undo_delays(below)) + currents.beside
 
 
 def undo_delays(below: Array) -> dict[str, Array]:

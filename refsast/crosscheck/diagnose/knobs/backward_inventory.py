@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.diagnose.derivative_shapes import SHAPES
+from refsast.crosscheck.diagnose.derivative_shapes import RARE_SHAPES, SHAPES
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE
-from refsast.crosscheck.diagnose.knobs.forward import RESETS, other_spikes, reset_name, slope_of
+from refsast.crosscheck.diagnose.knobs.forward import other_spikes, slope_of
 from refsast.crosscheck.diagnose.knobs.inventory import (
     TIMES,
     Knob,
@@ -17,6 +17,7 @@ from refsast.crosscheck.diagnose.knobs.inventory import (
     switch_knob,
 )
 from refsast.crosscheck.diagnose.knobs.losses import loss_sizes
+from refsast.crosscheck.diagnose.knobs.resets import RESETS, reset_name
 from refsast.crosscheck.diagnose.knobs.sums import LAGS
 from refsast.model.params import layer_arrays
 from refsast.model.readout import LeakyReadout
@@ -43,7 +44,9 @@ def backward_knobs(case: Case, level: int) -> list[Knob]:
 def _slope_knobs(case: Case) -> Iterator[Knob]:
     batch = len(case.y)
     tries = tuple(float(t) for t in range(1, min(len(case.x), 6)))
-    yield Knob("last steps alone", WHOLE, np.inf, tries, 0.0, 0.0)
+    # An adjoint depends on later steps only: both give the same gradients.
+    for name in ("last steps alone", "last steps alone in the sums"):
+        yield Knob(name, WHOLE, np.inf, tries, 0.0, 0.0)
     yield from factor_knobs("gradient", WHOLE, loss_sizes(case, batch))
     for b in range(batch if batch > 1 else 0):
         yield gain_knob(f"recording {b + 1}", WHOLE)
@@ -85,10 +88,9 @@ def _path_knobs(case: Case, level: int) -> Iterator[Knob]:
         for name in RESETS:
             if name not in (reset_name(neuron), "reset by any spike"):
                 yield switch_knob(f"{name} backward", level)
-        for size in range(1, min(steps, 9)):
-            names = ("blocks", "blocks from the end", *(("carry blocks",) if other_memory else ()))
-            for name in names if size > 1 else ():
-                yield Knob(name, level, np.inf, (float(size),), 0.0, 0.0)
+        sizes = tuple(float(size) for size in range(2, min(steps, 9)))
+        for name in ("blocks", "blocks from the end", *(("carry blocks",) if other_memory else ())):
+            yield Knob(name, level, np.inf, sizes, 0.0, 0.0)
     if memory and params.v is not None:
         yield gain_knob("recurrent path", level)
         for name in ("recurrence transposed backward", "recurrence without diagonal backward",
@@ -147,7 +149,7 @@ def _derivative_knobs(case: Case, level: int, theta: float, k: float) -> Iterato
         yield switch_knob("derivative of the step before", level)
         yield switch_knob("derivative of the step after", level)
     for name in SHAPES:
-        if name != "own":
+        if name != "own" and name not in RARE_SHAPES:
             yield switch_knob(f"derivative {name}", level)
     yield Knob("derivative width", level, k, (), 1e-6, 1e4)
     widths = other_values(
@@ -170,6 +172,9 @@ def _sum_knobs(case: Case, level: int) -> Iterator[Knob]:
         for part in parts if len(parts) > 1 else ():
             if (name, part) != ("first step in the sums", "v"):  # where nothing is fed back
                 yield gain_knob(f"{name} of {part}", level, tries=(0.0,))
+    for part in parts:
+        for name in ("first step alone", "last step alone"):
+            yield switch_knob(f"{part} sums of the {name}", level)
     for what in ("input", "recurrence") if recurrent else ("input",):
         for lag in (*LAGS, "mirrored", "averaged"):
             yield switch_knob(f"{what} {lag}", level)
@@ -179,11 +184,13 @@ def _array_knobs(case: Case, level: int) -> Iterator[Knob]:
     layer, sizes = case.params[level], loss_sizes(case, len(case.y))
     sizes = (*sizes, ("inputs", layer.w.shape[1]))
     yield from factor_knobs("layer", level, sizes)
-    if layer.w.shape[1] > 1:
-        yield switch_knob("rows centred", level)
+    yield switch_knob("w rows centred", level)
+    if layer.v is not None:
+        yield switch_knob("v rows centred", level)
     yield Knob("decay", level, 0.0, (1e-2, 1e-3, 1e-4, 0.1), -1e3, 1e3)
     yield Knob("decay of weights", level, 0.0, (1e-2, 1e-3, 1e-4, 0.1), -1e3, 1e3)
-    yield Knob("decay of signs", level, 0.0, (1e-2, 1e-3, 1e-4), -1e3, 1e3)
+    for name in ("decay of signs", "decay of signs of weights"):
+        yield Knob(name, level, 0.0, (1e-2, 1e-3, 1e-4), -1e3, 1e3)
     for part, array in layer_arrays(layer).items():
         yield from factor_knobs(part, level, sizes)
         names = ["neurons reversed", "neurons rolled", "neurons rolled back"]

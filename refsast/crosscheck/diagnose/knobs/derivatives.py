@@ -1,6 +1,6 @@
 """What stands for the spike's derivative: its factor, its slope, where it is taken, its shape."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -14,7 +14,24 @@ from refsast.crosscheck.diagnose.knobs.forward import (
     other_spikes,
     slope_of,
 )
+from refsast.model.lif import LIF
 from refsast.model.spike import first_derivative
+
+# What the spike's derivative is multiplied by, of a neuron and its potential minus the threshold.
+PRODUCTS: Mapping[str, Callable[[LIF, Array], Array]] = {
+    "derivative times the spike": lambda neuron, v: neuron.spike(v),
+    "derivative times one minus the spike": lambda neuron, v: 1.0 - neuron.spike(v),
+    "derivative times the potential": lambda neuron, v: v + neuron.threshold,
+    "derivative times the distance": lambda neuron, v: abs(v),
+    "derivative zero at potentials below rest": lambda neuron, v: np.where(
+        v + neuron.threshold > 0.0, 1.0, 0.0
+    ),
+    "derivative zero at potentials above rest": lambda neuron, v: np.where(
+        v + neuron.threshold < 0.0, 1.0, 0.0
+    ),
+    "derivative halved below threshold": lambda neuron, v: np.where(v < 0.0, 0.5, 1.0),
+    "derivative halved above threshold": lambda neuron, v: np.where(v < 0.0, 1.0, 0.5),
+}
 
 
 def derivative(case: Case, index: int, dials: Dials, run: LayerRun) -> Array:
@@ -64,6 +81,10 @@ def exchange_shape(
         if dials.turns(f"derivative {name}", index):
             share = dials.read(f"derivative {name}", index, 0.0)
             found = found + share * (shape(neuron, wide * v) - right)
+    for name, factor in PRODUCTS.items():
+        if dials.turns(name, index):
+            share = dials.read(name, index, 0.0)
+            found = found + share * (factor(neuron, v) - 1.0) * right
     return found
 
 
@@ -95,5 +116,13 @@ def derivative_places(run: LayerRun, theta: Array | float) -> dict[str, Callable
         "derivative before the input": lambda: run.u - run.drive - theta,
         "derivative at the spike": lambda: run.s - theta,
         "derivative at the spike itself": lambda: run.s,
+        "derivative of the last step": lambda: np.broadcast_to(run.u[-1:], run.u.shape) - theta,
+        "derivative of the first step": lambda: np.broadcast_to(run.u[:1], run.u.shape) - theta,
+        "derivative of the first recording": lambda: (
+            np.broadcast_to(run.u[:, :, :1], run.u.shape) - theta
+        ),
+        "derivative at the mean over recordings": lambda: (
+            np.broadcast_to(run.u.mean(axis=2, keepdims=True), run.u.shape) - theta
+        ),
         "derivative over the threshold": lambda: (run.u - theta) / theta,
     }

@@ -39,6 +39,8 @@ from refsast.crosscheck.diagnose.knobs.samples import Samples, loss_errors
 from refsast.model.params import flatten, layer_arrays
 
 POLISH = 5  # steps of the last refinement
+NEXT = 1e-3  # relative: what a value may be off by rounding where it shows little
+MOST_NAMES = 4  # of a setting whose parts are left out one by one, to see if they are needed
 EDGES = 60  # edges of a window that are tried, to either side
 
 
@@ -114,6 +116,25 @@ def widen_setting(samples: Samples, setting: dict) -> dict:
             wider = {**setting, **dict.fromkeys(missing, values.pop())}
             if explains_losses(samples, wider) and explains_levels(samples, wider):
                 setting = wider
+    return setting
+
+
+def trim_setting(samples: Samples, setting: dict) -> dict:
+    """The setting without what is next to its right value, or of no effect."""
+    knobs = known_knobs(samples.parts[-1].case)
+    names = {name for name, _ in setting}
+    for name in sorted(names) if 1 < len(names) <= MOST_NAMES else ():
+        rest = {key: value for key, value in setting.items() if key[0] != name}
+        if rest and explains_losses(samples, rest) and explains_levels(samples, rest):
+            setting = rest
+    near = [
+        key
+        for key, value in setting.items()
+        if key in knobs and abs(value - knobs[key].right) <= NEXT * abs(knobs[key].right)
+    ]
+    trimmed = {key: value for key, value in setting.items() if key not in near}
+    if near and trimmed and explains_losses(samples, trimmed) and explains_levels(samples, trimmed):
+        return trimmed
     return setting
 
 

@@ -10,9 +10,23 @@ from refsast.arrays import Array
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials, Setting
 from refsast.crosscheck.diagnose.knobs.losses import loss_sizes, power_factor
+from refsast.crosscheck.diagnose.knobs.penalties import penalty_slopes
 from refsast.crosscheck.diagnose.knobs.precision import ROUNDINGS
 from refsast.model.params import Layer
 
+# Of a parameter: what is added to its gradient.
+DECAYS: Mapping[str, Callable[[Array], Array]] = {
+    "decay": lambda a: a,
+    "decay of weights": lambda a: a,
+    "decay of signs": np.sign,
+    "decay of signs of weights": np.sign,
+}
+# Over which axes a mean is taken off a gradient.
+CENTRES: Mapping[str, Mapping[str, int | tuple[int, ...]]] = {
+    "w": {"w rows centred": -1, "columns centred": -2, "gradient in W centred": (-2, -1)},
+    "v": {"v rows centred": -1},
+    "b": {"gradient in the biases centred": -1},
+}
 CELL = re.compile(r"(w|b|v) (row|column|entry) (\d+)(?: (\d+))?")
 
 
@@ -29,19 +43,18 @@ def finish_arrays(
         k = (-1, *(1,) * (array.ndim - 1))
         array = array * np.reshape(factor, k)
         array = array * np.reshape(power_factor(dials, index, part, sizes), k)
-        if part == "w" and array.shape[-1] > 1 and dials.turns("rows centred", index):
-            share = np.reshape(dials.read("rows centred", index, 0.0), k)
-            array = array - share * array.mean(axis=-1, keepdims=True)
+        for name, axis in CENTRES.get(part, {}).items():
+            if dials.turns(name, index):
+                share = np.reshape(dials.read(name, index, 0.0), k)
+                array = array - share * array.mean(axis=axis, keepdims=True)
         for name in here:
             if match := CELL.fullmatch(name):
                 array = scale_cell(match, part, array, np.reshape(dials.read(name, index, 1.0), k))
-        own = getattr(layer, part)
-        decay = dials.read("decay", index, 0.0) + dials.read("weight penalty", WHOLE, 0.0)
-        if part != "b":
-            decay = decay + dials.read("decay of weights", index, 0.0)
-        if dials.turns("decay of signs", index):
-            array = array + np.reshape(dials.read("decay of signs", index, 0.0), k) * np.sign(own)
-        array = array + np.reshape(decay, k) * own
+        array = array + penalty_slopes(dials, layer, part)
+        for name, slope in DECAYS.items():
+            if dials.turns(name, index) and (part != "b" or not name.endswith("weights")):
+                decay = np.reshape(dials.read(name, index, 0.0), k)
+                array = array + decay * slope(getattr(layer, part))
         array = bend(dials, index, array, k)
         found[part] = array
     return found

@@ -17,6 +17,7 @@ from refsast.crosscheck.diagnose.knobs.inventory import STARTS, Knob
 # From settings to residuals (K, N), each in units of what is allowed.
 Residuals = Callable[[Sequence[Setting]], Array]
 ITERATIONS = 9
+EARLY = 4  # iterations after which only candidates go on whose misfit is still halved
 RATIOS = (0.5, 2.0, 0.9, 1.1)  # likely multiples of numbers that differ from layer to layer
 
 
@@ -78,10 +79,12 @@ class Group:
         """Return the settings that are likely: each knob at the same place in its own list."""
         if self.relative:
             return [self.turn(value) for value in RATIOS]
-        if len({len(knob.tries) for knob in self.knobs}) > 1:
-            return [self.turn(value) for value in self.knobs[0].tries]
-        columns = zip(*(knob.tries for knob in self.knobs), strict=True)
-        return [dict(zip(self.keys, column, strict=True)) for column in columns]
+        columns = [(value,) * len(self.knobs) for value in self.knobs[0].tries]
+        if len({len(knob.tries) for knob in self.knobs}) == 1:
+            columns = zip(*(knob.tries for knob in self.knobs), strict=True)
+        right = tuple(knob.right for knob in self.knobs)
+        wrong = [column for column in dict.fromkeys(columns) if column != right]
+        return [dict(zip(self.keys, column, strict=True)) for column in wrong]
 
 
 def group_layers(knobs: Sequence[Knob], spiking: int) -> list[Group]:
@@ -134,13 +137,13 @@ def refine(
     lowest = np.full(len(values), np.inf)
     size = np.maximum(abs(values), 0.1)
     alive = np.arange(len(values))
-    for _ in range(iterations):
+    for k in range(iterations):
         if not len(alive):
             break
         with np.errstate(all="ignore"):
             r, jacobian = _linearise(run, bases, groups, values, size, alive)
         worst = misfits(r)
-        better = worst < lowest[alive]
+        better, halved = worst < lowest[alive], worst < 0.5 * lowest[alive]
         lowest[alive[better]] = worst[better]
         best[alive[better]] = values[alive[better]]
         with np.errstate(all="ignore"):
@@ -149,6 +152,7 @@ def refine(
         step = np.clip(np.nan_to_num(step), -bound, bound)
         moved = np.clip(values[alive] + step, low[alive], high[alive])
         still = (worst > 0.05) & (abs(moved - values[alive]).max(axis=1) > 0.0)
+        still &= halved | (k < EARLY)
         values[alive] = moved
         alive = alive[still & np.isfinite(worst)]
     return best, lowest

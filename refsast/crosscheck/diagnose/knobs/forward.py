@@ -17,24 +17,14 @@ from refsast.arrays import Array
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.dials import Dials, mix, multiply, shift_steps
 from refsast.crosscheck.diagnose.knobs.precision import ROUNDINGS
+from refsast.crosscheck.diagnose.knobs.resets import RESETS, reset_parts, reset_spikes
+from refsast.crosscheck.diagnose.knobs.weights import recurrent_matrix, weighted_input
 from refsast.model.lif import LIF
-from refsast.model.params import Layer
-from refsast.model.reset import NoReset, Subtract, ToZero
 from refsast.model.spike import Spike, first_derivative, heaviside
 from refsast.model.surrogate import Surrogate
 
 FAMILIES = {family.__name__: family for family in get_args(Surrogate)}
-# Of a reset: what a full spike takes off, per leaked potential, threshold, leaked threshold, drive.
-RESETS = {
-    "reset to zero": (1.0, 0.0, 0.0, 0.0),
-    "unleaked subtraction": (0.0, 1.0, 0.0, 0.0),
-    "leaked subtraction": (0.0, 0.0, 1.0, 0.0),
-    "no reset": (0.0, 0.0, 0.0, 0.0),
-    "reset of the input too": (1.0, 0.0, 0.0, 1.0),
-    "reset by any spike": (1.0, 0.0, 0.0, 0.0),  # that is not quite none, and detached
-}
-
-
+RESIDUAL = "input of the layer below added"
 DELAYS = {
     "input one step late": 1,
     "input two steps late": 2,
@@ -67,27 +57,6 @@ class LayerRun:
     free: Array | None = None
 
 
-def reset_name(neuron: LIF) -> str:
-    """Return which of `RESETS` is the right one."""
-    if isinstance(neuron.reset, ToZero):
-        return "reset to zero"
-    if isinstance(neuron.reset, NoReset):
-        return "no reset"
-    assert isinstance(neuron.reset, Subtract)
-    return "leaked subtraction" if neuron.reset.leaked else "unleaked subtraction"
-
-
-def reset_parts(neuron: LIF, index: int, dials: Dials, side: str = "") -> list[Array | float]:
-    """Return the parts of a layer's reset; `side` is that of its knobs."""
-    right = RESETS[reset_name(neuron)]
-    found: list[Array | float] = list(right)
-    for name, parts in RESETS.items():
-        if dials.turns(name + side, index):
-            share = dials.read(name + side, index, 0.0)
-            found = [f + share * (p - r) for f, p, r in zip(found, parts, right, strict=True)]
-    return found
-
-
 def slope_of(neuron: LIF) -> float:
     """Return the slope parameter of a neuron's spike, or 1 where it has none."""
     return float(getattr(neuron.spike, "slope", 1.0))
@@ -108,8 +77,8 @@ def other_spikes(neuron: LIF) -> tuple[tuple[str, Spike], ...]:
     return tuple(found)
 
 
-def fire(case: Case, layer: int, dials: Dials, u: Array) -> Array:
-    """Return the spikes of potentials."""
+def fire(case: Case, layer: int, dials: Dials, u: Array) -> tuple[Array, Array]:
+    """Return the spikes of potentials, and what they would be if they were smooth."""
     neuron = case.network.neurons[layer]
     v = u - firing_threshold(case, layer, dials)
     steeper = dials.read("slope", layer, slope_of(neuron)) / slope_of(neuron)
@@ -120,54 +89,17 @@ def fire(case: Case, layer: int, dials: Dials, u: Array) -> Array:
     hard = float(case.hard)
     share = dials.read("straight-through", layer, hard)
     if not case.hard and not dials.turns("straight-through", layer):
-        return smooth
+        return smooth, smooth
     fired = heaviside(v).astype(np.float64)
     if dials.turns("tie rule", layer):
         fired = fired - dials.read("tie rule", layer, 0.0) * (v == 0.0)
-    return np.where(share == 1.0, fired, smooth + share * (fired - smooth))
+    return np.where(share == 1.0, fired, smooth + share * (fired - smooth)), smooth
 
 
 def firing_threshold(case: Case, layer: int, dials: Dials) -> Array | float:
     """Return the potential at which a layer fires."""
     theta = dials.read("threshold", layer, case.network.neurons[layer].threshold)
     return dials.read("firing threshold", layer, theta)
-
-
-def weighted_input(layer: Layer, index: int, dials: Dials, a: Array) -> Array:
-    """Return ``W a + b`` of all steps."""
-    product = multiply(dials, a, layer.w.T)
-    currents = mix(dials, index, product, transposed_product(layer, a))
-    currents = currents * dials.read("weight gain", index, 1.0)
-    if layer.b is not None:
-        currents = currents + bias_weight(index, dials, len(a)) * layer.b
-    return currents
-
-
-def bias_weight(index: int, dials: Dials, steps: int) -> Array | float:
-    """Return how often the bias is added, at each step where that differs (time, K, 1, 1)."""
-    gain = dials.read("bias gain", index, 1.0)
-    if not dials.turns("bias at the first step", index):
-        return gain
-    share = dials.read("bias at the first step", index, 0.0)
-    later = np.where(np.arange(steps).reshape(-1, 1, 1, 1) > 0, 1.0, 0.0)
-    return gain * (1.0 - share * later)
-
-
-def transposed_product(layer: Layer, a: Array) -> dict[str, Array]:
-    """Return ``W' a`` of a square W, under the name of its knob."""
-    square = layer.w.shape[0] == layer.w.shape[1]
-    return {"transposed weight": a @ layer.w} if square else {}
-
-
-def recurrent_matrix(layer: Layer, index: int, dials: Dials) -> Array:
-    """Return the recurrent weights, shape (K or 1, n, n)."""
-    assert layer.v is not None
-    others = {
-        "recurrence transposed": layer.v.T,
-        "recurrence without diagonal": layer.v - np.diag(np.diag(layer.v)),
-        "input weights recurrent": layer.w if layer.w.shape == layer.v.shape else layer.v,
-    }
-    return dials.read("recurrence gain", index, 1.0) * mix(dials, index, layer.v[None], others)
 
 
 def delay_names(a: Array) -> dict[str, Array]:
@@ -192,22 +124,24 @@ def run_layer(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
     u = rest + dials.read("start", index, 0.0)
     s = before = i = rest
     if dials.turns("reset at rest", index):
-        s = before = dials.read("reset at rest", index, 0.0) * fire(case, index, dials, u)
-    first = True
+        s = before = dials.read("reset at rest", index, 0.0) * fire(case, index, dials, u)[0]
+    soft, first = s, True
     records: tuple[list[Array], ...] = ([], [], [], [], [])
     free: list[Array] = []
     for current in currents:
         if v is not None:
             heard = rest if first else s
             heard = heard + rec_late * (before - heard)
+            heard = mix(dials, index, heard, {"recurrence of the potential": u})
             current = current + multiply(dials, heard, np.swapaxes(v, -1, -2))
         now = kept * i + current
         drive = scale * (now + delayed * (i - now)) + offset
-        i, s_reset = now, harden_reset(dials, index, s + late * (before - s))
+        resets = mix(dials, index, s, {"smooth reset": soft})
+        i, s_reset = now, reset_spikes(dials, index, resets + late * (before - resets))
         wiped = parts[0] * u + parts[1] + parts[2] * drive
         before, first, last = (rest if first else s), False, u
         u, own = limit_potential(dials, index, leak * u - s_reset * wiped + drive)
-        s = fire(case, index, dials, u)
+        s, soft = fire(case, index, dials, u)
         free += [own] if own is not None else []
         for record, value in zip(records, (u, s, s_reset, drive, last), strict=True):
             record.append(value)
@@ -223,22 +157,23 @@ def membrane_leak(case: Case, index: int, dials: Dials) -> Array | float:
     return leak + dials.read("leaks exchanged", index, 0.0) * (case.synapse.leak - leak)
 
 
-def harden_reset(dials: Dials, index: int, s: Array) -> Array:
-    """Return the spikes that reset, made to zeros and ones where that is turned."""
-    others = {"hard reset": s >= 0.5, "reset by any spike": s != 0.0}
-    return mix(dials, index, s, {name: 1.0 * hard for name, hard in others.items()})
-
-
 def limit_potential(dials: Dials, index: int, u: Array) -> tuple[Array, Array | None]:
     """Return a potential as it is held, and whether it is its own; None: it always is."""
     for name, change in ROUNDINGS.items():
         if dials.turns(f"potentials in {name}", index):
             u = u + dials.read(f"potentials in {name}", index, 0.0) * (change(u) - u)
     free = None
-    if dials.turns("potential at least", index):
-        least = dials.read("potential at least", index, -np.inf)
-        free = np.where(u >= least, 1.0, 0.0)
-        u = np.maximum(u, least)
+    for name, side in (("potential at least", 1.0), ("potential at most", -1.0)):
+        if dials.turns(name, index):
+            limit = side * np.asarray(dials.read(name, index, -side * np.inf))
+            own = np.where(side * u >= limit, 1.0, 0.0)
+            free = own if free is None else free * own
+            u = side * np.maximum(side * u, limit)
+    if dials.turns("potential through tanh", index):
+        share = np.asarray(dials.read("potential through tanh", index, 0.0))
+        through = np.tanh(u)
+        own = 1.0 - share * through**2
+        free, u = own if free is None else free * own, u + share * (through - u)
     return u, free
 
 
@@ -286,5 +221,19 @@ def run_layers(case: Case, dials: Dials) -> list[LayerRun]:
     a, runs = case.x[:, None], []
     for index in range(len(case.network.neurons)):
         runs.append(run_layer(case, index, dials, a))
-        a = runs[-1].s
+        share = residual_share(case, index + 1, dials)
+        a = runs[-1].s + share * a if isinstance(share, np.ndarray) else runs[-1].s
     return runs
+
+
+def has_residual(case: Case, index: int) -> bool:
+    """Whether the input of the layer below is of the size of a layer's own."""
+    sizes = case.network.sizes
+    return 0 < index < len(case.network.neurons) and sizes[index - 1] == sizes[index]
+
+
+def residual_share(case: Case, index: int, dials: Dials) -> Array | float:
+    """Return how much of the input of the layer below a layer receives beside its spikes."""
+    if not has_residual(case, index):
+        return 0.0
+    return dials.read(RESIDUAL, index, 0.0)

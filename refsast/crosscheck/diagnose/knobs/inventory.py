@@ -9,9 +9,7 @@ from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Key
 from refsast.crosscheck.diagnose.knobs.forward import (
     DELAYS,
-    RESETS,
     other_spikes,
-    reset_name,
     slope_of,
 )
 from refsast.crosscheck.diagnose.knobs.losses import (
@@ -20,7 +18,9 @@ from refsast.crosscheck.diagnose.knobs.losses import (
     STEP_LOSSES,
     loss_sizes,
 )
+from refsast.crosscheck.diagnose.knobs.penalties import WEIGHT_PENALTIES
 from refsast.crosscheck.diagnose.knobs.precision import ROUNDINGS
+from refsast.crosscheck.diagnose.knobs.resets import RESETS, reset_name
 from refsast.model.readout import LeakyReadout, SpikeRate
 from refsast.model.reset import NoReset, Subtract
 
@@ -28,7 +28,11 @@ GAINS = (0.0, 2.0, -1.0, 0.5)
 SWITCH = (1.0,)
 TIMES = ("sum over time", "last step", "final potential", "first step unread", "last step unread",
          "readout one step late")  # fmt: skip
+# Those on parameters add a constant to the loss: gradients alone tell them apart.
+USUAL_PENALTIES = (*WEIGHT_PENALTIES, "penalty on all spikes", "penalty on spike rates",
+                   "penalty on squared rates")  # fmt: skip
 FIRST_UNREAD = 6  # so many steps that the readout leaves out are tried in a search
+EULER = 0.37  # above it, 1 + ln(leak) is a leak, too
 STARTS = (0.03, 0.1, 0.3, 0.7, 1.4, 3.0, 10.0, 30.0)
 
 
@@ -83,15 +87,15 @@ def switch_knob(name: str, layer: int) -> Knob:
 
 def gain_knob(name: str, layer: int, right: float = 1.0, tries: Sequence[float] = GAINS) -> Knob:
     """Return a gain, of any value."""
-    return Knob(name, layer, right, tuple(t for t in tries if t != right))
+    return Knob(name, layer, right, tuple(tries))
 
 
 def other_values(right: float, *tries: float) -> tuple[float, ...]:
-    """Return the finite values among some that are not the right one, each once.
+    """Return values with the right one in place of those that are not finite.
 
-    They stay in order, so that those at one place in the lists of two layers mean the same.
+    Those at one place in the lists of two layers mean the same.
     """
-    return tuple(dict.fromkeys(float(t) for t in tries if t != right and np.isfinite(t)))
+    return tuple(float(t) if np.isfinite(t) else right for t in tries)
 
 
 def forward_knobs(case: Case) -> list[Knob]:
@@ -106,7 +110,7 @@ def forward_knobs(case: Case) -> list[Knob]:
 def _memoryless_knobs(case: Case, layer: int) -> Iterator[Knob]:
     neuron, params = case.network.neurons[layer], case.params[layer]
     theta, k, leak = neuron.threshold, slope_of(neuron), neuron.leak
-    scale = 1.0 if case.synapse is None else case.synapse.scale
+    scale, kept = (1.0, 0.0) if case.synapse is None else (case.synapse.scale, case.synapse.leak)
     yield Knob("threshold", layer, theta, other_values(theta, 1.0, 0.5, 2.0 * theta), 1e-6, 1e3)
     yield Knob("firing threshold", layer, theta, other_values(theta, 0.0, 1.0), -1e3, 1e3)
     yield Knob("slope", layer, k, other_values(k, 1.0, 2.0, 0.5 * k, 2.0 * k, k * k), 1e-6, 1e4)
@@ -120,6 +124,9 @@ def _memoryless_knobs(case: Case, layer: int) -> Iterator[Knob]:
         0.5,
         1.0 / scale,
         1.0 / (1.0 - leak) if leak < 1.0 else 1.0,
+        1.0 - kept,
+        (1.0 - kept) * scale,
+        kept,
     )
     yield Knob("input scale", layer, scale, tries, -1e4, 1e4)
     yield Knob("weight gain", layer, 1.0, (0.0, 2.0, 0.5, 1.0 - leak), -1e4, 1e4)
@@ -144,15 +151,29 @@ def _memoryless_knobs(case: Case, layer: int) -> Iterator[Knob]:
         yield switch_knob("reset at rest", layer)
 
 
+def leak_forms(leak: float) -> dict[str, float]:
+    """Return numbers that may stand for a leak by mistake, by what they are of it."""
+    # An exponential leak, exp(-dt/tau), taken for 1 - dt/tau.
+    euler = float(1.0 + np.log(leak)) if leak > EULER else np.nan
+    return {
+        "leak^2": leak**2,
+        "the square root of the leak": max(leak, 0.0) ** 0.5,
+        "exp(leak - 1)": float(np.exp(leak - 1.0)),
+        "sigmoid(leak)": float(1.0 / (1.0 + np.exp(-leak))),
+        "1/(2 - leak)": 1.0 / (2.0 - leak),
+        "1 + ln(leak)": euler,
+    }
+
+
 def _memory_knobs(case: Case, layer: int) -> Iterator[Knob]:
     neuron, params = case.network.neurons[layer], case.params[layer]
     theta, leak = neuron.threshold, neuron.leak
-    euler = [1.0 + np.log(leak)] if leak > 0.37 else []  # of a leak of exp(-dt/tau)
+    forms = leak_forms(leak).values()
     yield Knob(
         "leak",
         layer,
         leak,
-        other_values(leak, 1.0 - leak, 1.0, 0.0, leak**2, 0.5, *euler),
+        other_values(leak, 1.0 - leak, 1.0, 0.0, 0.5, *forms),
         -0.5,
         1.5,
     )
@@ -164,7 +185,8 @@ def _memory_knobs(case: Case, layer: int) -> Iterator[Knob]:
         yield switch_knob("reset late", layer)
         yield Knob("reset to", layer, 0.0, (0.1, -0.1), -1e3, 1e3)
         if not case.hard:
-            yield switch_knob("hard reset", layer)
+            for name in ("hard reset", "hard reset, attached"):  # of the same loss
+                yield switch_knob(name, layer)
     if isinstance(neuron.reset, Subtract):
         yield Knob("subtracts", layer, theta, other_values(theta, 1.0), -1e3, 1e3)
     kept = 0.0 if case.synapse is None else case.synapse.leak
@@ -228,8 +250,7 @@ def _loss_knobs(case: Case) -> Iterator[Knob]:
     yield from factor_knobs("report", WHOLE, loss_sizes(case, batch))
     for digits in REPORT_DIGITS:
         yield switch_knob(f"report of {digits:.0f} digits", WHOLE)
-    yield Knob("weight penalty", WHOLE, 0.0, (1e-2, 1e-3, 1e-4), -1e3, 1e3)
-    for name in ("penalty on all spikes", "penalty on spike rates", "penalty on squared rates"):
+    for name in USUAL_PENALTIES:
         yield Knob(name, WHOLE, 0.0, (1e-2, 1e-3, 1e-4), -1e3, 1e3)
     yield switch_knob("products in TF32", WHOLE)
     if batch > 1:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from refsast.arrays import Array
 from refsast.crosscheck.case import Case
@@ -130,25 +131,29 @@ def _cell_settings(part: str, level: int, got: Array, right: Array, limit: Array
     wrong = abs(got - right) > limit
     if not wrong.any() or wrong.all():
         return []
-    rows = np.flatnonzero(wrong.reshape(len(wrong), -1).any(axis=1))
-    names = []
-    if wrong.ndim == 1:
-        names = [f"{part} entry {i}" for i in rows] if len(rows) <= 3 else []
-    else:
-        columns = np.flatnonzero(wrong.any(axis=0))
-        if wrong.sum() <= 2:
-            names = [f"{part} entry {i} {j}" for i, j in np.argwhere(wrong)]
-        elif len(rows) == 1:
-            names = [f"{part} row {rows[0]}"]
-        elif len(columns) == 1:
-            names = [f"{part} column {columns[0]}"]
-    if not names:
-        return []
     with np.errstate(all="ignore"):
         ratio = got[wrong] / right[wrong]
     if not np.isfinite(ratio).all() or np.ptp(ratio) > 1e-6 * abs(ratio).max(initial=1e-300):
         return []
-    return [{(name, level): float(np.median(ratio)) for name in names}]
+    factor = float(np.median(ratio))
+    found = [dict.fromkeys(names, factor) for names in _cell_names(part, wrong)]
+    return [{(name, level): v for name, v in cells.items()} for cells in found]
+
+
+def _cell_names(part: str, wrong: NDArray[np.bool_]) -> list[list[str]]:
+    """What may be multiplied where some entries are wrong: a row, a column, few entries."""
+    found = []
+    rows = np.flatnonzero(wrong.reshape(len(wrong), -1).any(axis=1))
+    if wrong.ndim == 1:
+        return [[f"{part} entry {i}" for i in rows]] if len(rows) <= 3 else []
+    columns = np.flatnonzero(wrong.any(axis=0))
+    if len(rows) == 1:
+        found.append([f"{part} row {rows[0]}"])
+    if len(columns) == 1:
+        found.append([f"{part} column {columns[0]}"])
+    if wrong.sum() <= 2:
+        found.append([f"{part} entry {i} {j}" for i, j in np.argwhere(wrong)])
+    return found
 
 
 def _compare(found: Array, got: Array, allowed: Array) -> Array:

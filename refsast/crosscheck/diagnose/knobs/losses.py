@@ -13,6 +13,8 @@ from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials, mix
 from refsast.model.loss import one_hot, softmax
 
+# Whether the mean is over the recordings of the other classes alone.
+CLASS_WEIGHTS = {"mean without class": True, "loss zero for class": False}
 REPORT_DIGITS = (2.0, 3.0, 4.0, 5.0, 6.0)
 
 
@@ -56,6 +58,51 @@ def _minus_label(logits: Array, targets: Array) -> tuple[Array, Array]:
     return -(targets * logits).sum(axis=-1), -targets + 0.0 * logits
 
 
+def _focal(logits: Array, targets: Array) -> tuple[Array, Array]:
+    """The cross entropy times (1 - p)^2, p the probability of the label."""
+    loss, slope = cross_entropies(logits, targets)
+    p = np.exp(-loss)
+    factor = (1.0 - p) ** 2 + 2.0 * (1.0 - p) * p * loss
+    return (1.0 - p) ** 2 * loss, factor[..., None] * slope
+
+
+def _absolute(scores: Array, targets: Array) -> tuple[Array, Array]:
+    gap = scores - targets
+    return abs(gap).mean(axis=-1), np.sign(gap) / gap.shape[-1]
+
+
+def _hinge(logits: Array, targets: Array) -> tuple[Array, Array]:
+    """The mean over classes of max(0, 1 - label's logit + other's logit), the label's left out."""
+    gap = 1.0 + logits - (targets * logits).sum(axis=-1, keepdims=True)
+    violated = (gap > 0.0) * (1.0 - targets)
+    slope = violated - targets * violated.sum(axis=-1, keepdims=True)
+    return (violated * gap).mean(axis=-1), slope / gap.shape[-1]
+
+
+# Forms that are seldom: tried where nothing else fits.
+RARE_FORMS: dict[str, Callable[[Array, Array], tuple[Array, Array]]] = {
+    "focal loss": _focal,
+    "absolute errors of the softmax": _apply_softmax(_absolute),
+    "absolute errors of the logits": _absolute,
+    "multi-class hinge loss": _hinge,
+}
+# In the gradient alone: the probabilities are the slope in the logits, or its label's entry is all.
+BACKWARD_FORMS: dict[str, Callable[[Array, Array], tuple[Array, Array]]] = {
+    "probabilities alone": lambda z, targets: (cross_entropies(z, targets)[0], softmax(z)),
+    "slope of the label's logit alone": lambda z, targets: (
+        cross_entropies(z, targets)[0],
+        targets * (softmax(z) - targets),
+    ),
+    "label's probability inverted": lambda z, targets: (
+        cross_entropies(z, targets)[0],
+        -targets / softmax(z),
+    ),
+    "slope times p (1 - p)": lambda z, targets: (
+        cross_entropies(z, targets)[0],
+        (softmax(z) - targets) * softmax(z) * (1.0 - softmax(z)),
+    ),
+    **RARE_FORMS,
+}
 LOSS_FORMS: dict[str, Callable[[Array, Array], tuple[Array, Array]]] = {
     "softmax twice": _apply_softmax(cross_entropies),
     "squares of the softmax": _apply_softmax(_squares),
@@ -66,18 +113,22 @@ LOSS_FORMS: dict[str, Callable[[Array, Array], tuple[Array, Array]]] = {
     "minus the label's logit": _minus_label,
     "minus the label's probability": _apply_softmax(_minus_label),
 }
+BACKWARD_FORMS |= LOSS_FORMS
 
 
 def form_loss(case: Case, dials: Dials, logits: Array, targets: Array) -> tuple[Array, Array]:
     """Return the loss of each recording in the form that is turned, and its derivative."""
     whole = len(case.network.neurons)
     losses, slopes = cross_entropies(logits, targets)
-    for name, form in LOSS_FORMS.items():
+    for name, form in (LOSS_FORMS | RARE_FORMS).items():
         if dials.turns(name, whole):
             share = np.asarray(dials.read(name, whole, 0.0))
             other, slope = form(logits, targets)
             slopes = slopes + share * (slope - slopes)
             losses = losses + share[..., 0] * (other - losses)
+    for name in [name for name in BACKWARD_FORMS if dials.turns(f"{name} backward", whole)]:
+        share = np.asarray(dials.read(f"{name} backward", whole, 0.0))
+        slopes = slopes + share * (BACKWARD_FORMS[name](logits, targets)[1] - slopes)
     return losses, slopes
 
 
@@ -90,9 +141,8 @@ def every_step(case: Case, dials: Dials, z: Array, targets: Array) -> tuple[Arra
 def largest_over_time(case: Case, dials: Dials, z: Array, targets: Array) -> tuple[Array, Array]:
     """Return the loss of the largest of each logit over time."""
     losses, slope = form_loss(case, dials, z.max(axis=0), targets)
-    slopes = np.zeros(z.shape)
-    np.put_along_axis(slopes, z.argmax(axis=0)[None], slope[None], axis=0)
-    return losses, slopes
+    at = np.arange(len(z)).reshape(-1, 1, 1, 1)
+    return losses, np.where(at == z.argmax(axis=0), slope, 0.0)
 
 
 STEP_LOSSES = {"loss at every step": every_step, "largest over time": largest_over_time}
@@ -139,12 +189,37 @@ def report_losses(case: Case, dials: Dials, losses: Array, batch: int) -> Array:
     return losses
 
 
-def weigh_recordings(dials: Dials, batch: int) -> Array | float:
-    """Return what each recording counts for in the mean, of mean 1; shape (K, batch) or 1."""
-    if batch == 1:
-        return 1.0
-    at = np.arange(batch)
+def weigh_classes(dials: Dials, y: Integers) -> Array | float:
+    """Return the weight of each recording by its label, shape (K, batch); 1 where it is right.
+
+    Weights are of mean 1 over the batch, or are not: a class that is left out counts in the mean.
+    """
     found: Array | float = 1.0
+    for c in sorted(set(y.tolist())):
+        for name, mean_of_rest in CLASS_WEIGHTS.items():
+            key = f"{name} {c + 1}", WHOLE
+            if dials.turns(*key):
+                share = np.reshape(dials.read(*key, 0.0), (-1, 1))
+                kept = np.where(y == c, 0.0, 1.0)
+                weight = kept / max(kept.mean(), 1.0 / len(y)) if mean_of_rest else kept
+                found = found * (1.0 + share * (weight - 1.0))
+    return found
+
+
+def weigh_alone(dials: Dials, y: Integers) -> Array | float:
+    """Return the weight of each recording that is asked alone, shape (K, batch); 1: no other."""
+    each = [weigh_classes(dials, y[b : b + 1]) for b in range(len(y))]
+    if not any(isinstance(weight, np.ndarray) for weight in each):
+        return 1.0
+    return np.concatenate(np.broadcast_arrays(*map(np.atleast_2d, each)), axis=1)
+
+
+def weigh_recordings(dials: Dials, y: Integers) -> Array | float:
+    """Return what each recording counts for in the mean, of mean 1; shape (K, batch) or 1."""
+    batch, found = len(y), weigh_classes(dials, y)
+    if batch == 1:
+        return found
+    at = np.arange(batch)
     for name, t in (("first", 0), ("last", batch - 1)):
         if dials.turns(f"{name} recording left out", WHOLE):
             share = np.reshape(dials.read(f"{name} recording left out", WHOLE, 0.0), (-1, 1))

@@ -92,21 +92,23 @@ def _search_around(
 def _first_values(
     run: Residuals, base: dict, moves: Sequence[Move], r: Array, smooth: Sequence[Group]
 ) -> Array:
-    """Where each smooth group's refinement begins: (N, 2), its right value and the best try."""
+    """Where each smooth group's refinement begins: (N, 2), its right value and the best try.
+
+    Where the right value is infinite, as of a limit, the two best tries: one may limit nothing.
+    """
     far = [(group, {**base, **group.turn(v)}) for group in smooth for v in group.starts]
     if far:
         moves, r = [*moves, *far], np.concatenate([r, run([setting for _, setting in far])])
     norms = misfits(r)
-    best: dict[Group, tuple[float, float]] = {}
+    best: dict[Group, list[tuple[float, float]]] = {}
     for (group, setting), norm in zip(moves, norms, strict=True):
-        if group is not None and group.smooth:
-            value = group.read(setting)
-            if norm < best.get(group, (np.inf, 0.0))[0]:
-                best[group] = (norm, value)
+        if group is not None and group.smooth and np.isfinite(norm):
+            best.setdefault(group, []).append((norm, group.read(setting)))
     starts = []
     for group in smooth:
-        right, near = group.right, best.get(group, (0.0, 1.0))[1]
-        starts.append([right if np.isfinite(right) else near, near])
+        ranked = [value for _, value in sorted(best.get(group, [(0.0, 1.0)]))]
+        right = group.right if np.isfinite(group.right) else ranked[min(1, len(ranked) - 1)]
+        starts.append([right, ranked[0]])
     return np.array(starts, dtype=float).reshape(-1, 2)
 
 

@@ -1,5 +1,7 @@
 """The words for each knob: what completes "your gradient is the reference ..."."""
 
+from refsast.crosscheck.diagnose.knobs.rare_phrases import RARE_GAINS
+
 # "with ... VALUE in place of RIGHT"
 NUMBER_WORDS = {
     "threshold": "the threshold",
@@ -29,6 +31,7 @@ SIZE_WORDS = (
 )
 # What it is called at zero; what it is called at another value.
 GAIN_WORDS = {
+    **RARE_GAINS,
     "straight-through": ("with smooth spikes forward, too", ""),
     "readout bias summed": ("", "with the readout's bias counted once, not at every step"),
     "synapse delay": ("without the synapse's delay", ""),
@@ -38,7 +41,6 @@ GAIN_WORDS = {
     "reset share": ("without a reset", "with the reset multiplied by {}"),
     "recurrence gain": ("without recurrence", "with the recurrent input multiplied by {}"),
     "label smoothing": ("", "with labels smoothed by {}"),
-    "weight penalty": ("", "with a penalty on the weights' squares of {}"),
     "loss factor": ("with a loss of zero", "with the loss and its gradient multiplied by {}"),
     "gradient factor": ("multiplied by zero", "multiplied by {}"),
     "layer factor": (
@@ -131,9 +133,6 @@ GAIN_WORDS = {
         "",
         "with the batch in two microbatches, the first of {} recordings, whose means are averaged",
     ),
-    "penalty on all spikes": ("", "with a penalty of {} on each spike added to the loss"),
-    "penalty on spike rates": ("", "with a penalty of {} on the mean spikes of each layer added"),
-    "penalty on squared rates": ("", "with a penalty of {} on the squared rates of neurons added"),
     "window": ("", "with the spike's derivative zero where |u - threshold| is above {}"),
     "derivative cap": ("", "with the spike's derivative at most {}"),
     "blocks": ("", "with the gradient through time cut after each {} steps (truncated BPTT)"),

@@ -8,14 +8,23 @@ from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.derivative_shapes import SHAPES
 from refsast.crosscheck.diagnose.knobs.backward_inventory import backward_knobs
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Setting
-from refsast.crosscheck.diagnose.knobs.forward import slope_of
-from refsast.crosscheck.diagnose.knobs.inventory import Knob, forward_knobs, switch_knob
+from refsast.crosscheck.diagnose.knobs.forward import RESIDUAL, slope_of
+from refsast.crosscheck.diagnose.knobs.inventory import (
+    Knob,
+    forward_knobs,
+    leak_forms,
+    switch_knob,
+)
+from refsast.crosscheck.diagnose.knobs.orders import find_orders
 from refsast.crosscheck.diagnose.knobs.questions import QUESTIONS
+from refsast.crosscheck.diagnose.knobs.rare_inventory import rare_backward, rare_forward
 from refsast.crosscheck.diagnose.knobs.samples import Samples
+from refsast.crosscheck.diagnose.knobs.sums import SUM
 from refsast.model.params import param_arrays
 
 BEAM, SLACK = 8, 1.0  # settings kept from level to level, and by how much they may be less plain
 MAX_LIMIT = 1e-7  # relative: how near a fitted number is to one that has a name
+ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
 # Settings that say less plainly what another one says, and how much they count for more.
 SYNONYM, RESTRICTED = 0.1, 0.1
 SYNONYMS = {("drive path", None), ("firing threshold", None),
@@ -28,9 +37,11 @@ SYNONYMS = {("drive path", None), ("firing threshold", None),
 def known_knobs(case: Case) -> dict[tuple[str, int], Knob]:
     """Return all knobs of a case by their keys."""
     found = {knob.key: knob for knob in forward_knobs(case)}
+    found |= {knob.key: knob for knob in rare_forward(case)}
     found |= {(name, WHOLE): switch_knob(name, WHOLE) for name in QUESTIONS}
     for level in range(len(case.params)):
-        found |= {knob.key: knob for knob in backward_knobs(case, level)}
+        for knobs in (rare_backward(case, level), backward_knobs(case, level)):
+            found |= {knob.key: knob for knob in knobs}
     return found
 
 
@@ -52,9 +63,19 @@ def symbols(case: Case, layer: int) -> dict[str, float]:
             found["1/leak"] = 1 / neuron.leak
         if neuron.leak < 1.0:
             found["1/(1 - leak)"] = 1 / (1 - neuron.leak)
+        found |= leak_forms(neuron.leak)
+    for other, neuron in enumerate(case.network.neurons[: len(ORDINALS)] if layer >= 0 else ()):
+        numbers = {"leak": neuron.leak, "threshold": neuron.threshold, "slope": slope_of(neuron)}
+        of = f"of the {ORDINALS[other]} layer"
+        known = set(found.values())
+        if other != layer:
+            found |= {f"the {n} {of}": v for n, v in numbers.items() if v not in known}
     if case.synapse is not None:
         found |= {"the synapse's scale": case.synapse.scale, "1/scale": 1 / case.synapse.scale,
-                  "the synapse's leak": case.synapse.leak}  # fmt: skip
+                  "the synapse's leak": case.synapse.leak,
+                  "1 - the synapse's leak": 1 - case.synapse.leak,
+                  "(1 - the synapse's leak) scale":
+                      (1 - case.synapse.leak) * case.synapse.scale}  # fmt: skip
     return found
 
 
@@ -76,15 +97,21 @@ def symbol_of(case: Case, layer: int, value: float, limit: float = MAX_LIMIT) ->
 def cost_of(case: Case, setting: Setting) -> float:
     """Return how many things are wrong; a number that is not plain counts for more."""
     seen: set = set()
-    cost = 0.0
+    orders = find_orders(case, setting)
+    cost = float(len(orders))
+    ordered = {key for moved in orders.values() for key in moved}
     for (name, layer), value in setting.items():
+        if (name, layer) in ordered:
+            continue
         symbol = symbol_of(case, layer, value)
-        mark = (name, symbol if symbol is not None else round(value, 6))
+        kind = SUM.sub(r"\2", name)  # of several arrays it is one thing
+        mark = (kind, symbol if symbol is not None else round(value, 6))
         if mark not in seen:
             seen.add(mark)
             cost += 1.0 if symbol is not None else 1.4
             cost += SYNONYM if {(name, symbol), (name, None)} & SYNONYMS else 0.0
-    return cost + RESTRICTED * _count_restricted(case, setting)
+    rest = {key: value for key, value in setting.items() if key not in ordered}
+    return cost + RESTRICTED * _count_restricted(case, rest)
 
 
 def _count_restricted(case: Case, setting: Setting) -> int:
@@ -100,7 +127,7 @@ def _count_restricted(case: Case, setting: Setting) -> int:
 
 def lowest_layer(name: str) -> int:
     """The lowest layer in which a knob shows: the input of the first has no gradient to lose."""
-    return 1 if name.startswith(("layer path", "transposed weight backward")) else 0
+    return 1 if name.startswith(("layer path", "transposed weight backward", RESIDUAL)) else 0
 
 
 def is_factor_of_all(case: Case, setting: Setting) -> bool:
@@ -118,7 +145,9 @@ def count_digits(setting: Setting) -> int:
 
 def free_values(case: Case, setting: Setting) -> int:
     """Return how many different numbers of a setting are not plain."""
-    return len({round(v, 6) for (_, at), v in setting.items() if symbol_of(case, at, v) is None})
+    ordered = {key for moved in find_orders(case, setting).values() for key in moved}
+    rest = {key: v for key, v in setting.items() if key not in ordered}
+    return len({round(v, 6) for (_, at), v in rest.items() if symbol_of(case, at, v) is None})
 
 
 def count_numbers(samples: Samples) -> int:

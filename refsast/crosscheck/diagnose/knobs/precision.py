@@ -24,6 +24,11 @@ def half(array: Array) -> Array:
     return np.clip(array, -65504.0, 65504.0).astype(np.float16).astype(np.float64)
 
 
+def round_to_grid(array: Array, step: float) -> Array:
+    """Return an array rounded to multiples of a step, ties to even."""
+    return np.round(array / step) * step
+
+
 def _quantise(array: Array, levels: int, axis: tuple[int, ...] | None) -> Array:
     """An array in steps of its largest number over so many, of the whole or of each row."""
     step = abs(array).max(axis=axis, keepdims=True, initial=0.0) / levels

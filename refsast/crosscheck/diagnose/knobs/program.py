@@ -5,7 +5,7 @@ Rule 2: from the readout down: a level has what it needs from the level above in
         a search may go from layer to layer.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -13,7 +13,11 @@ import numpy as np
 
 from refsast.arrays import Array
 from refsast.crosscheck.case import Answer, Case
-from refsast.crosscheck.diagnose.knobs.backward import backward_layer, input_gradient
+from refsast.crosscheck.diagnose.knobs.backward import (
+    Currents,
+    backward_layer,
+    input_gradient,
+)
 from refsast.crosscheck.diagnose.knobs.dials import (
     WHOLE,
     Dials,
@@ -23,13 +27,14 @@ from refsast.crosscheck.diagnose.knobs.dials import (
     stack_settings,
 )
 from refsast.crosscheck.diagnose.knobs.finish import finish_arrays, finish_whole, whole_changes
-from refsast.crosscheck.diagnose.knobs.forward import LayerRun, run_layers
+from refsast.crosscheck.diagnose.knobs.forward import LayerRun, residual_share, run_layers
 from refsast.crosscheck.diagnose.knobs.losses import (
     loss_sizes,
     power_factor,
     report_losses,
     weigh_recordings,
 )
+from refsast.crosscheck.diagnose.knobs.penalties import penalise_spikes, penalise_weights
 from refsast.crosscheck.diagnose.knobs.questions import (
     ask_otherwise,
     question_of,
@@ -44,22 +49,19 @@ from refsast.crosscheck.diagnose.knobs.readout import (
     step_drives,
     weights_of_time,
 )
-from refsast.crosscheck.diagnose.knobs.sums import pair_steps
-from refsast.model.params import Layer, param_arrays
+from refsast.crosscheck.diagnose.knobs.sums import count_terms, pair_steps
+from refsast.crosscheck.diagnose.knobs.weights import backward_weights, derive_weights
+from refsast.model.params import Layer
 
-# What a level is computed from: slopes of the logits, or adjoints of the currents above.
-Carry: TypeAlias = Array | Slopes
-
-
-# Of the spikes (time, K, batch, n) of a layer: a penalty for each recording, and its derivative.
-PENALTIES: dict[str, Callable[[Array], tuple[Array, Array | float]]] = {
-    "penalty on all spikes": lambda s: (s.sum(axis=(0, -1)), 1.0),
-    "penalty on spike rates": lambda s: (s.mean(axis=(0, -1)), 1.0 / (len(s) * s.shape[-1])),
-    "penalty on squared rates": lambda s: (
-        (s.mean(axis=0) ** 2).mean(axis=-1),
-        2.0 * s.mean(axis=0) / (len(s) * s.shape[-1]),
-    ),
+# Which recording's gradient is returned, and whether as that of a batch of it alone.
+LONE_RECORDINGS = {
+    "gradient of the first recording alone": (0, False),
+    "gradient of the last recording alone": (-1, False),
+    "gradient of a batch of the first recording": (0, True),
+    "gradient of a batch of the last recording": (-1, True),
 }
+# What a level is computed from: slopes of the logits, or adjoints of the currents above.
+Carry: TypeAlias = Currents | Slopes
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,35 +96,22 @@ def run_forward(case: Case, dials: Dials) -> Run:
     layers, whole = run_layers(case, dials), len(case.network.neurons)
     heard = mix(dials, whole, layers[-1].s, {"potentials read": layers[-1].u})
     readout = read_spikes(case, dials, heard, case.y)
-    penalty = sum(penalise_spikes(dials, layer.s)[0] for layer in layers)
+    penalty = sum(penalise_spikes(dials, i, layer.s)[0] for i, layer in enumerate(layers))
     return Run(layers, replace(readout, losses=readout.losses + penalty))
-
-
-def penalise_spikes(dials: Dials, s: Array) -> tuple[Array | float, Array | float]:
-    """Return a penalty on a layer's spikes for each recording, (K, batch), and its slope."""
-    loss, slope = 0.0, 0.0
-    for name, penalty in PENALTIES.items():
-        if dials.turns(name, WHOLE):
-            weight = np.asarray(dials.read(name, WHOLE, 0.0))
-            value, derivative = penalty(s)
-            loss, slope = loss + weight[..., 0] * value, slope + weight * derivative
-    return loss, slope
 
 
 def scale_losses(case: Case, dials: Dials, losses: Array, batch: int) -> Array:
     """Return losses (K, N), each of a batch of that size, as they are handed over."""
     factor = power_factor(dials, WHOLE, "loss", loss_sizes(case, batch))
     losses = losses * np.reshape(factor, (-1, 1))
-    if dials.turns("weight penalty", WHOLE):
-        size = sum(float((array**2).sum()) for array in param_arrays(case.params))
-        losses = losses + 0.5 * np.reshape(dials.read("weight penalty", WHOLE, 0.0), (-1, 1)) * size
+    losses = losses + penalise_weights(case, dials)
     return report_losses(case, dials, losses, batch)
 
 
 def mean_loss(case: Case, dials: Dials, run: Run) -> Array:
     """Return the loss of the whole batch in each setting, shape (K,)."""
     batch = len(case.y)
-    losses = run.readout.losses * weigh_recordings(dials, batch)
+    losses = run.readout.losses * weigh_recordings(dials, case.y)
     return scale_losses(case, dials, losses.mean(axis=-1, keepdims=True), batch)[:, 0]
 
 
@@ -132,13 +121,24 @@ def weigh_slopes(case: Case, dials: Dials) -> Array | float:
     sizes = loss_sizes(case, batch)
     factor = power_factor(dials, WHOLE, "loss", sizes)
     factor = factor * power_factor(dials, WHOLE, "gradient", sizes) / batch
-    weights = np.asarray(weigh_recordings(dials, batch))
+    weights = np.asarray(weigh_recordings(dials, case.y))
     factor = factor * (weights[..., None] if weights.ndim else weights)
+    factor = factor * lone_recording(dials, batch)
     for b in range(batch):
         if dials.turns(f"recording {b + 1}", WHOLE):
             at = (np.arange(batch) == b).reshape(-1, 1)
             factor = factor * np.where(at, dials.read(f"recording {b + 1}", WHOLE, 1.0), 1.0)
     return factor
+
+
+def lone_recording(dials: Dials, batch: int) -> Array | float:
+    """Return the weights of recordings where the gradient is that of one alone."""
+    found: Array | float = 1.0
+    for name, (at, whole) in LONE_RECORDINGS.items():
+        if dials.turns(name, WHOLE):
+            alone = (np.arange(batch) == at % batch).reshape(-1, 1) * (batch if whole else 1.0)
+            found = found * (1.0 + dials.read(name, WHOLE, 0.0) * (alone - 1.0))
+    return found
 
 
 def logit_slopes(case: Case, dials: Dials, run: Run) -> Slopes:
@@ -161,12 +161,18 @@ def readout_level(case: Case, dials: Dials, run: Run, slopes: Slopes) -> Level:
     if dials.turns("products in TF32", WHOLE):  # of each step, as they are computed
         other = pair_steps(back * slopes.pooled + drives, heard, dials)
         w = w + dials.read("products in TF32", WHOLE, 0.0) * (other - w)
+    each = back * slopes.pooled + drives
+    counts = count_terms(dials, whole, "w", each)
+    w = pair_steps(counts * each, heard) if isinstance(counts, np.ndarray) else w
+    w = derive_weights(dials, whole, layer.w, w)
     arrays = {"w": w * dials.read("weight gain", whole, 1.0)}
     if layer.b is not None:
         counted = readout_bias_weight(dials, case, steps)
         total = alpha.sum(axis=0)
         other = back.sum(axis=0) / np.where(total == 0.0, 1.0, total)
         counted = counted if back is alpha else counted * other
+        if isinstance(counts := count_terms(dials, whole, "b", each), np.ndarray):
+            counted = counted * (counts * alpha).sum(axis=0) / np.where(total == 0.0, 1.0, total)
         b = (slopes.pooled * counted).sum(axis=-2)
         if slopes.steps is not None:
             gain = np.reshape(dials.read("bias gain", whole, 1.0), (-1, 1))
@@ -188,8 +194,9 @@ def spikes_receive(case: Case, dials: Dials, slopes: Slopes) -> Array:
     whole, layer = len(case.network.neurons), readout_layer(case)
     alpha = mix_backward(case, dials, weights_of_time(case, dials, len(case.x)))
     drives = alpha * slopes.pooled + step_drives(case, dials, slopes)
-    g = alpha * (slopes.pooled @ layer.w)
-    g = g if slopes.steps is None else g + step_drives(case, dials, slopes) @ layer.w
+    w = backward_weights(dials, whole, layer.w)
+    g = alpha * (slopes.pooled @ w)
+    g = g if slopes.steps is None else g + step_drives(case, dials, slopes) @ w
     others = {"signs of the weights backward": lambda: drives @ np.sign(layer.w)}
     if layer.w.shape[0] == layer.w.shape[1]:
         others["transposed weight backward"] = lambda: drives @ layer.w.T
@@ -208,14 +215,16 @@ def layer_level(case: Case, index: int, dials: Dials, run: Run, carry: Carry) ->
         assert isinstance(carry, Slopes)
         g = spikes_receive(case, dials, carry)
     else:
-        assert isinstance(carry, np.ndarray)
+        assert isinstance(carry, Currents)
         g = input_gradient(case, index + 1, dials, carry)
-    penalty = penalise_spikes(dials, run.layers[index].s)[1]
+    share = residual_share(case, index + 1, dials)
+    beside = share * g if isinstance(share, np.ndarray) else 0.0
+    penalty = penalise_spikes(dials, index, run.layers[index].s, " backward")[1]
     if isinstance(penalty, np.ndarray):
         g = g + penalty * weigh_slopes(case, dials)
     found = backward_layer(case, index, dials, run.layers[index], g)
     arrays = finish_arrays(case, index, dials, case.params[index], found.arrays)
-    return Level(arrays, found.current, found.adjoints)
+    return Level(arrays, Currents(found.current, beside), found.adjoints)
 
 
 def solve_settings(case: Case, settings: Sequence[Setting]) -> list[Answer]:
@@ -249,7 +258,7 @@ def _solve_alike(
     run, levels = solve_levels(case, dials)
     loss = np.broadcast_to(mean_loss(case, dials, run), len(settings))
     carry = levels[0].carry
-    assert isinstance(carry, np.ndarray)
+    assert isinstance(carry, Currents)
     below = input_gradient(case, 0, dials, carry)
     readout = [levels[-1].arrays] if levels[-1].arrays else []
     grads = finish_whole(changes, [level.arrays for level in levels[:-1]] + readout)

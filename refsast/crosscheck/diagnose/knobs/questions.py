@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from refsast.arrays import Array, Integers
 from refsast.crosscheck.case import Answer, Case
@@ -28,6 +29,10 @@ def _add_silent(at: Integers) -> Integers:
     return np.concatenate([at, np.full_like(at[:, :1], -1)], axis=1)
 
 
+def _keep_steps(at: Integers, kept: NDArray[np.bool_]) -> Integers:
+    return np.where(kept.reshape(-1, 1, 1), at, -1)
+
+
 def _repeat(at: Integers, axis: int, which: int) -> Integers:
     return np.repeat(np.take(at, [which], axis=axis), at.shape[axis], axis=axis)
 
@@ -44,15 +49,56 @@ MOVES: Mapping[str, Callable[[Integers], Integers]] = {
     "recordings rolled": lambda at: np.roll(at, 1, axis=1),
     "recordings rolled back": lambda at: np.roll(at, -1, axis=1),
     "silent recording added": _add_silent,
+    "input of the first step alone": lambda at: _keep_steps(at, np.arange(len(at)) == 0),
+    "input of the last step left out": lambda at: _keep_steps(at, np.arange(len(at)) < len(at) - 1),
+    "input at odd steps alone": lambda at: _keep_steps(at, np.arange(len(at)) % 2 == 0),
     "inputs in reversed order": lambda at: at[..., ::-1],
     "inputs one place further": lambda at: np.roll(at, 1, axis=-1),
     "inputs one place back": lambda at: np.roll(at, -1, axis=-1),
 }
+# Which recordings are in the batch, with their labels.
+BATCHES: Mapping[str, Callable[[Integers], Integers]] = {
+    "first recording twice": lambda b: np.append(b, b[0]),
+    "last recording twice": lambda b: np.append(b, b[-1]),
+    "every second recording left out": lambda b: b[::2],
+    "every second recording alone": lambda b: b[1::2] if len(b) > 1 else b,
+    "first half of the batch alone": lambda b: b[: max(1, len(b) // 2)],
+    "last half of the batch alone": lambda b: b[len(b) // 2 :],
+    "first recording alone": lambda b: b[:1],
+    "last recording alone": lambda b: b[-1:],
+}
+# Where each label is taken from; the input stays where it is.
+LABEL_MOVES: Mapping[str, Callable[[Integers], Integers]] = {
+    "labels in reversed order": lambda at: at[::-1],
+    "labels one recording further": lambda at: np.roll(at, 1),
+    "labels one recording back": lambda at: np.roll(at, -1),
+    "first label for all": lambda at: np.zeros_like(at),
+    "last label for all": lambda at: np.full_like(at, len(at) - 1),
+}
 
 
-def _standardise(x: Array) -> Array:
-    spread = float(x.std())
-    return (x - x.mean()) / spread if spread > 0.0 else x
+def _standardise(axes: tuple[int, ...] | None, plus: float) -> Callable:
+    """The input minus its mean, over its deviation, with what keeps that from zero."""
+
+    def change(x: Array) -> Array:
+        mean, spread = x.mean(axis=axes, keepdims=True), x.std(axis=axes, keepdims=True)
+        spread = spread + plus
+        return (x - mean) / np.where(spread == 0.0, 1.0, spread)
+
+    return change
+
+
+def _stretch(x: Array) -> Array:
+    low, high = float(x.min(initial=0.0)), float(x.max(initial=0.0))
+    return (x - low) / (high - low) if high > low else x
+
+
+AXES: Mapping[str, tuple[int, ...] | None] = {
+    "": None,
+    ", each channel": (0, 1),
+    ", each recording": (0, 2),
+    ", each step of a recording": (2,),
+}
 
 
 VALUES: Mapping[str, Callable[[Array], Array]] = {
@@ -63,12 +109,35 @@ VALUES: Mapping[str, Callable[[Array], Array]] = {
     "input at least zero": lambda x: np.maximum(x, 0.0),
     "input within 0 and 1": lambda x: np.clip(x, 0.0, 1.0),
     "input over its largest": lambda x: x / (float(abs(x).max(initial=0.0)) or 1.0),
-    "input standardised": _standardise,
+    **{
+        f"input standardised{words}{of}": _standardise(axes, plus)
+        for words, axes in AXES.items()
+        for of, plus in (("", 0.0), (" (deviation + 1e-8)", 1e-8), (" (deviation + 1e-5)", 1e-5))
+    },
+    "input centred": lambda x: x - x.mean(),
+    "input centred, each channel": lambda x: x - x.mean(axis=(0, 1)),
+    "input stretched to 0 and 1": _stretch,
+    "input over its norm, each recording": lambda x: (
+        x / np.maximum(np.sqrt((x**2).sum(axis=(0, 2), keepdims=True)), 1e-300)
+    ),
+    "input rounded to integers": np.round,
+    "input cut to integers": np.trunc,
+    "input doubled, minus 1": lambda x: 2.0 * x - 1.0,
+    "one minus the input": lambda x: 1.0 - x,
+    "input over 255": lambda x: x / 255.0,
+    "square root of the input": lambda x: np.sqrt(abs(x)),
+    "squared input": np.square,
+    "ln(1 + input)": lambda x: np.log1p(abs(x)),
+    "tanh of the input": np.tanh,
+    "logistic function of the input": lambda x: 0.5 * (1.0 + np.tanh(0.5 * x)),
+    "input within -1 and 1": lambda x: np.clip(x, -1.0, 1.0),
+    "input summed up over time": lambda x: np.cumsum(x, axis=0),
+    "differences of the input": lambda x: np.diff(x, axis=0, prepend=0.0),
     "mean input at every step": lambda x: np.broadcast_to(x.mean(axis=0), x.shape).copy(),
     **{f"input in {name}": change for name, change in ROUNDINGS.items()},
 }
 SINGLE = "single precision inside"  # what rounding does on the way is not computed
-QUESTIONS = (*MOVES, *VALUES, *WEIGHT_ROUNDINGS, SINGLE)
+QUESTIONS = (*MOVES, *BATCHES, *LABEL_MOVES, *VALUES, *WEIGHT_ROUNDINGS, SINGLE)
 
 
 def question_of(setting: Setting) -> str | None:
@@ -79,10 +148,11 @@ def question_of(setting: Setting) -> str | None:
 def possible_questions(case: Case) -> list[str]:
     """Return the questions that differ from a case's own."""
     found = []
-    for name in (*MOVES, *VALUES, *WEIGHT_ROUNDINGS):
+    for name in QUESTIONS[:-1]:
         other = ask_otherwise(case, name)
         alike = other.x.shape == case.x.shape and np.array_equal(other.x, case.x)
-        if not alike or other.params is not case.params:
+        labels = np.array_equal(other.y, case.y)
+        if not alike or not labels or other.params is not case.params:
             found.append(name)
     return found
 
@@ -94,8 +164,13 @@ def ask_otherwise(case: Case, name: str | None) -> Case:
     if name in MOVES:
         at = MOVES[name](_positions(case.x))
         x = np.where(at < 0, 0.0, case.x.ravel()[at])
-        y = np.append(case.y, np.zeros(at.shape[1] - len(case.y), np.int64))
-        return replace(case, x=x, y=y)
+        more = at.shape[1] - len(case.y)
+        return replace(case, x=x, y=np.append(case.y, np.zeros(more, np.int64)))
+    if name in BATCHES:
+        kept = BATCHES[name](np.arange(len(case.y)))
+        return replace(case, x=case.x[:, kept], y=case.y[kept])
+    if name in LABEL_MOVES:
+        return replace(case, y=case.y[LABEL_MOVES[name](np.arange(len(case.y)))])
     if name in VALUES:
         return replace(case, x=VALUES[name](case.x))
     if name in WEIGHT_ROUNDINGS:
@@ -112,7 +187,7 @@ def restore_answer(case: Case, name: str | None, answer: Answer) -> Answer:
 
     Steps that were left out are the first; recordings that were added are the last.
     """
-    if name is None or name not in MOVES:
+    if name is None or name not in {*MOVES, *BATCHES}:
         return answer
     assert answer.u is not None
     assert answer.s is not None
@@ -120,11 +195,16 @@ def restore_answer(case: Case, name: str | None, answer: Answer) -> Answer:
     assert answer.x is not None
     batch, missing = len(case.y), len(case.x) - len(answer.u[0])
 
+    kept = BATCHES[name](np.arange(batch)) if name in BATCHES else np.arange(batch)
+
     def fit(array: Array) -> Array:
-        return np.concatenate([np.zeros((missing, *array.shape[1:])), array])[:, :batch]
+        found = np.zeros((missing + len(array), batch, array.shape[2]))
+        found[missing:, kept] = array[:, : len(kept)]
+        return found
 
     u, s, adjoints = (tuple(map(fit, part)) for part in (answer.u, answer.s, answer.adjoints))
-    at = MOVES[name](_positions(case.x))
+    at = _positions(case.x)
+    at = at[:, kept] if name in BATCHES else MOVES[name](at)
     below = np.zeros(case.x.size)
     np.add.at(below, at[at >= 0], answer.x[at >= 0])
     return replace(answer, u=u, s=s, adjoints=adjoints, x=below.reshape(case.x.shape))

@@ -14,12 +14,15 @@ from refsast.arrays import Array, Integers
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials, mix, multiply
 from refsast.crosscheck.diagnose.knobs.losses import STEP_LOSSES, form_loss, label_targets
+from refsast.crosscheck.diagnose.knobs.weights import change_weights
 from refsast.model.params import Layer
 from refsast.model.readout import LeakyReadout, SpikeRate
 
 # Knobs that say which potentials count, so that they move the bias as they move the spikes.
 COUNTED = ("readout leak", "logits summed over time", "final potential", "first steps unread",
            "all but the last step", "mean over a step more", "mean over a step less")  # fmt: skip
+
+BIAS_AFTER = "readout bias added once, after the integration"
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +123,8 @@ def read_spikes(case: Case, dials: Dials, heard: Array, y: Integers) -> ReadoutR
     """Return losses of what is read, (time, K, batch, n), with the way back to the logits."""
     layer, whole, steps = readout_layer(case), len(case.network.neurons), len(heard)
     pooled = (weights_of_time(case, dials, steps) * heard).sum(axis=0)
-    logits = (pooled @ layer.w.T) * dials.read("weight gain", whole, 1.0)
+    w = change_weights(dials, whole, layer.w)
+    logits = (pooled @ np.swapaxes(w, -1, -2)) * dials.read("weight gain", whole, 1.0)
     bias = np.zeros(()) if layer.b is None else layer.b
     temper = dials.read("temperature", whole, 1.0)
     logits = (logits + readout_bias_weight(dials, case, steps) * bias) * temper
@@ -144,7 +148,8 @@ def step_logits(case: Case, dials: Dials, heard: Array) -> Array:
     """Return the logits of each step, (time, K, batch, classes), whose mean over time is read."""
     layer, whole = readout_layer(case), len(case.network.neurons)
     leak, gain = readout_leak(case, dials), readout_gain(case, dials)
-    drive = multiply(dials, heard, layer.w.T) * dials.read("weight gain", whole, 1.0)
+    w = np.swapaxes(change_weights(dials, whole, layer.w), -1, -2)
+    drive = multiply(dials, heard, w) * dials.read("weight gain", whole, 1.0)
     if layer.b is not None:
         drive = drive + layer.b * dials.read("bias gain", whole, 1.0)
     v, found = np.zeros(()), []
@@ -170,5 +175,7 @@ def readout_bias_weight(dials: Dials, case: Case, steps: int) -> Array | float:
     if dials.turns("readout bias at the first step", whole):
         share = dials.read("readout bias at the first step", whole, 0.0)
         usual = usual + share * (each[0] - usual)
+    if dials.turns(BIAS_AFTER, whole):
+        usual = usual + dials.read(BIAS_AFTER, whole, 0.0) * (1.0 - usual)
     gain = dials.read("bias gain", whole, 1.0)
     return usual * gain * float(steps) ** dials.read("readout bias summed", whole, 0.0)

@@ -13,6 +13,7 @@ from refsast.arrays import Array, Integers
 from refsast.crosscheck.case import Answer, Case, ask
 from refsast.crosscheck.compare import cast_case
 from refsast.crosscheck.diagnose.knobs.dials import Dials
+from refsast.crosscheck.diagnose.knobs.losses import weigh_alone
 from refsast.crosscheck.diagnose.knobs.program import mean_loss, run_forward, scale_losses
 from refsast.crosscheck.diagnose.knobs.questions import ask_otherwise
 from refsast.crosscheck.implementation import Gradient
@@ -170,7 +171,8 @@ def predict_losses(
             continue
         run = run_forward(case, dials)
         if len(given) > 1:
-            found.append(scale_losses(case, dials, run.readout.losses, 1))
+            alone = run.readout.losses * weigh_alone(dials, case.y)
+            found.append(scale_losses(case, dials, alone, 1))
         found.append(mean_loss(case, dials, run)[:, None])
     size = max(len(f) for f in found)
     return np.concatenate([np.broadcast_to(f, (size, f.shape[1])) for f in found], axis=1)

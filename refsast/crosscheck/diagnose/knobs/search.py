@@ -11,7 +11,12 @@ Rule 4: a setting has to explain every number that was answered, to rounding.
 
 from dataclasses import dataclass
 
-from refsast.crosscheck.diagnose.knobs.explain import explain_bends, explains_losses, widen_setting
+from refsast.crosscheck.diagnose.knobs.explain import (
+    explain_bends,
+    explains_losses,
+    trim_setting,
+    widen_setting,
+)
 from refsast.crosscheck.diagnose.knobs.plainness import cost_of, keep_plainest
 from refsast.crosscheck.diagnose.knobs.samples import Samples
 from refsast.crosscheck.diagnose.knobs.search_backward import explain_level
@@ -19,6 +24,7 @@ from refsast.crosscheck.diagnose.knobs.search_forward import (
     explain_everywhere,
     explain_jointly,
     explain_losses,
+    explain_questions_jointly,
     sharpen,
 )
 from refsast.crosscheck.diagnose.knobs.work import LIMIT, Meter, OutOfWork, start_meter
@@ -45,44 +51,49 @@ class Found:
     stopped: bool = False
 
 
-def find_settings(samples: Samples, limit: float = LIMIT) -> Found:
+def find_settings(samples: Samples, limit: float = LIMIT, *, rarely: bool = False) -> Found:
     """Return the settings of few knobs that give the numbers that were answered.
 
-    The search computes at most so many elements (`work`).
+    The search computes at most so many elements (`work`). Knobs that are seldom turned are tried
+    where no other fits; `rarely`: beside the others.
     """
     explained: list[int] = []
     try:
-        return Found(tuple(_find(samples, start_meter(limit), explained)), tuple(explained))
+        return Found(tuple(_find(samples, start_meter(limit), explained, rarely)), tuple(explained))
     except OutOfWork:
         return Found((), tuple(explained), stopped=True)
 
 
-def _find(samples: Samples, meter: Meter, explained: list[int]) -> list[dict]:
+def _find(samples: Samples, meter: Meter, explained: list[int], rarely: bool) -> list[dict]:
     case, right = samples.parts[-1].case, explains_losses(samples, {})
     if case.hard and not right and (found := explain_jointly(samples, meter)):
         return _finish(samples, found)
-    hypotheses = sharpen(samples, explain_losses(samples, meter), meter)
+    hypotheses = sharpen(samples, explain_losses(samples, meter, rarely), meter)
     if hypotheses and (bent := explain_bends(samples, hypotheses)):
         explained += reversed(range(len(case.params)))
         return bent
     levels = list(reversed(range(len(case.params))))
-    hypotheses, rest = _explain_levels(samples, hypotheses, levels, meter, explained, deep=False)
+    hypotheses, rest = _explain_levels(samples, hypotheses, levels, meter, explained, rarely)
     if rest and right and (found := explain_jointly(samples, meter)):
         return _finish(samples, found)
+    if rest and case.hard and right and (found := explain_questions_jointly(samples, meter)):
+        return found
     if rest and (found := explain_everywhere(samples, hypotheses, meter)):
         return _finish(samples, found)
     if rest:
-        hypotheses, rest = _explain_levels(samples, hypotheses, rest, meter, explained, deep=True)
+        hypotheses, rest = _explain_levels(
+            samples, hypotheses, rest, meter, explained, rarely, deep=True
+        )
     return [] if rest else _finish(samples, hypotheses)
 
 
 def _explain_levels(
     samples: Samples, hypotheses: list[dict], levels: list[int], meter: Meter,
-    explained: list[int], deep: bool,
+    explained: list[int], rarely: bool, deep: bool = False,
 ) -> tuple[list[dict], list[int]]:  # fmt: skip
     """Settings that explain levels, from the highest down, and the levels that none explains."""
     for k, level in enumerate(levels if hypotheses else []):
-        extended = explain_level(samples, hypotheses, level, meter, deep)
+        extended = explain_level(samples, hypotheses, level, meter, deep, rarely)
         if not extended:
             return hypotheses, levels[k:]
         hypotheses = extended
@@ -95,7 +106,9 @@ def _finish(samples: Samples, hypotheses: list[dict]) -> list[dict]:
     if not hypotheses:
         return []
     case = samples.parts[-1].case
-    hypotheses = [widen_setting(samples, hypothesis) for hypothesis in hypotheses]
+    hypotheses = [trim_setting(samples, hypothesis) for hypothesis in hypotheses]
+    # What holds in all layers here may be refuted by other questions: both are kept.
+    hypotheses += [widen_setting(samples, hypothesis) for hypothesis in hypotheses]
     least = min(cost_of(case, hypothesis) for hypothesis in hypotheses)
     ranked = keep_plainest(case, hypotheses)
     return [setting for setting in ranked if cost_of(case, setting) <= least + NEAR]

@@ -1,11 +1,13 @@
 """Then backward, level by level: which settings explain the gradients of one level?"""
 
 from collections.abc import Iterable, Sequence
+from itertools import combinations
 
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.diagnose.derivative_shapes import SHAPES
+from refsast.crosscheck.diagnose.derivative_shapes import RARE_SHAPES, SHAPES
 from refsast.crosscheck.diagnose.knobs.backward_inventory import backward_knobs
 from refsast.crosscheck.diagnose.knobs.dials import Setting
+from refsast.crosscheck.diagnose.knobs.feedback import fit_feedback
 from refsast.crosscheck.diagnose.knobs.fit import (
     Group,
     Residuals,
@@ -13,24 +15,32 @@ from refsast.crosscheck.diagnose.knobs.fit import (
 from refsast.crosscheck.diagnose.knobs.inventory import Knob
 from refsast.crosscheck.diagnose.knobs.levels import LevelView, view_levels
 from refsast.crosscheck.diagnose.knobs.matching import Candidate
-from refsast.crosscheck.diagnose.knobs.plainness import keep_plainest, symbol_of, symbols
-from refsast.crosscheck.diagnose.knobs.samples import Samples
+from refsast.crosscheck.diagnose.knobs.plainness import (
+    cost_of,
+    keep_plainest,
+    symbol_of,
+    symbols,
+)
+from refsast.crosscheck.diagnose.knobs.rare_inventory import rare_backward
+from refsast.crosscheck.diagnose.knobs.samples import Samples, answer_arrays
 from refsast.crosscheck.diagnose.knobs.stages import Questions, Search, search_stages, try_stages
+from refsast.crosscheck.diagnose.knobs.weights import BACKWARD_ENTRY
 from refsast.crosscheck.diagnose.knobs.work import Meter, meter_runs
 
+ALONE = 1.2  # how little plain a setting may be to which a matrix on the way back is fitted
 DEEP = 3  # settings of which two or three knobs more are tried, where one is not enough
 WIDTHS = (0.5, 1.0, 2.0, 4.0)  # of a function in place of the derivative: where to begin
 
 
 def explain_level(
-    samples: Samples, hypotheses: list[dict], level: int, meter: Meter, deep: bool
+    samples: Samples, hypotheses: list[dict], level: int, meter: Meter, deep: bool, rarely: bool
 ) -> list[dict]:
     """Return extensions of settings that explain a level's gradients, the plainest ones."""
     case = samples.parts[-1].case
     views = [view_levels(samples, hypothesis) for hypothesis in hypotheses]
     extended = [s for view in views for s in _fit_copies(view, level, meter)]
     if not extended:
-        extended = [s for view in views for s in _extend_setting(view, level, meter)]
+        extended = [s for view in views for s in _extend_setting(view, level, meter, rarely)]
     for view in views[:DEEP] if deep and not extended else ():
         questions, search = _level_questions(view, level, meter), _level_search(view, level)
         extended += search_stages(questions, search, view.setting, depth=3)
@@ -45,7 +55,7 @@ def _fit_copies(view: LevelView, level: int, meter: Meter) -> list[dict]:
 
 def _all_copies(view: LevelView, level: int) -> list[dict]:
     case = view.samples.parts[-1].case
-    names = {knob.name for knob in backward_knobs(case, level)}
+    names = {knob.name for knob in (*backward_knobs(case, level), *rare_backward(case, level))}
     return list(_copies(case, view.setting, level, names))
 
 
@@ -57,7 +67,13 @@ def _level_questions(view: LevelView, level: int, meter: Meter) -> Questions:
         return meter_runs(lambda part: view.some_residuals(which, level, part), meter, size, calls)
 
     single, count = len(view.samples.single), len(view.samples.all)
-    return Questions([run([i]) for i in range(single, count)], run(list(range(count))))
+    # Zeros have many explanations: what is answered by them is no first question.
+    told = [
+        i
+        for i in range(single, count)
+        if any(a.any() for a in answer_arrays(view.samples.all[i], level).values())
+    ]
+    return Questions([run([i]) for i in told or range(single, count)], run(list(range(count))))
 
 
 def _level_search(view: LevelView, level: int) -> Search:
@@ -71,43 +87,67 @@ def _level_search(view: LevelView, level: int) -> Search:
     )
 
 
-def _extend_setting(view: LevelView, level: int, meter: Meter) -> list[dict]:
+def _extend_setting(view: LevelView, level: int, meter: Meter, rarely: bool) -> list[dict]:
     """Extensions of a view's setting by one knob that explain the gradients of a level."""
     questions, search = _level_questions(view, level, meter), _level_search(view, level)
     found = search_stages(questions, search, view.setting, depth=1)
     if not found:
-        candidates = _shape_candidates(view, level, search.groups)
+        candidates = _shape_candidates(view, level, search.groups, tuple(SHAPES))
         found = try_stages(questions, search.groups, view.setting, candidates)
     for copy in _all_copies(view, level)[:4] if not found else ():
         found += search_stages(questions, search, copy, depth=1)
-    return found
+    return found if found and not rarely else found + _extend_rarely(view, level, questions)
 
 
-def _shape_candidates(view: LevelView, level: int, groups: Sequence[Group]) -> list[Candidate]:
+def _extend_rarely(view: LevelView, level: int, questions: Questions) -> list[dict]:
+    """Extensions by one knob that is seldom turned; a function has a width and a factor, too."""
+    case = view.samples.parts[-1].case
+    knobs = rare_backward(case, level)
+    groups = [*array_groups(knobs), *(Group((knob,)) for knob in knobs)]
+    search = Search(groups, lambda base: (), lambda found: keep_plainest(case, found))
+    found = search_stages(questions, search, view.setting, depth=1)
+    if not found:
+        usual = [Group((knob,)) for knob in backward_knobs(case, level)]
+        candidates = _shape_candidates(view, level, [*groups, *usual], RARE_SHAPES)
+        found = try_stages(questions, [*groups, *usual], view.setting, candidates)
+    for copy in _all_copies(view, level)[:4] if not found else ():
+        found += search_stages(questions, search, copy, depth=1)
+    # So many numbers are a cause where little else is wrong.
+    rest = {k: v for k, v in view.setting.items() if not BACKWARD_ENTRY.fullmatch(k[0])}
+    alone = cost_of(case, rest) < ALONE
+    return found or (questions.fits(fit_feedback(view, level)) if alone else [])
+
+
+def _shape_candidates(
+    view: LevelView, level: int, groups: Sequence[Group], names: Sequence[str]
+) -> list[Candidate]:
     """Functions in place of the derivative, each with a width and a factor of its own."""
     base = view.setting
     named = {group.name: group for group in groups}
     if "derivative width" not in named:
         return []
     width, factor = named["derivative width"], named["derivative factor"]
-    shapes = [group for name, group in named.items() if name.removeprefix("derivative ") in SHAPES]
+    shapes = [named[key] for name in names if (key := f"derivative {name}") in named]
     starts = {width.knobs[0].right, *WIDTHS}
     found: list[Candidate] = [
         ({**base, **shape.turn(1.0)}, (width, factor), [start, 1.0])
         for shape in shapes
         for start in starts
     ]
+    if "1" not in names:
+        return found
     box = {**base, **named["derivative 1"].turn(1.0)}
     return found + [({**box, **cell}, (factor,), [1.0]) for cell in view.windows(level)]
 
 
 def array_groups(knobs: Iterable[Knob]) -> list[Group]:
-    """Groups of the knobs of one level that are one mistake: the same reordering of all arrays."""
+    """Groups of the knobs of one level that are one mistake: the same in two arrays, or in all."""
     names: dict[str, list[Knob]] = {}
     for knob in knobs:
         if knob.name[:2] in ("w ", "b ", "v ") and not knob.smooth:
             names.setdefault(knob.name[2:], []).append(knob)
-    return [Group(tuple(found)) for found in names.values() if len(found) > 1]
+    sets = (part for each in names.values() for n in (3, 2) for part in combinations(each, n))
+    return [Group(part) for part in sets]
 
 
 def _copies(case: Case, setting: Setting, level: int, names: set[str]) -> Iterable[dict]:

@@ -1,15 +1,19 @@
 """Forward first: which settings explain the losses, or losses and gradients together?"""
 
+from collections import ChainMap
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import combinations
 
 import numpy as np
 
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.backward_inventory import backward_knobs
-from refsast.crosscheck.diagnose.knobs.dials import WHOLE, stack_settings
-from refsast.crosscheck.diagnose.knobs.explain import free_groups
+from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials, stack_settings
+from refsast.crosscheck.diagnose.knobs.explain import (
+    explains_losses,
+    explains_whole,
+    free_groups,
+)
 from refsast.crosscheck.diagnose.knobs.fit import (
     Group,
     Residuals,
@@ -18,26 +22,39 @@ from refsast.crosscheck.diagnose.knobs.fit import (
     misfits,
     refine,
 )
-from refsast.crosscheck.diagnose.knobs.forward import slope_of
 from refsast.crosscheck.diagnose.knobs.inventory import Knob, forward_knobs
 from refsast.crosscheck.diagnose.knobs.levels import joint_errors
+from refsast.crosscheck.diagnose.knobs.orders import order_settings
 from refsast.crosscheck.diagnose.knobs.plainness import keep_plainest
-from refsast.crosscheck.diagnose.knobs.questions import possible_questions, question_of
-from refsast.crosscheck.diagnose.knobs.samples import Samples, loss_errors
+from refsast.crosscheck.diagnose.knobs.program import mean_loss, run_forward
+from refsast.crosscheck.diagnose.knobs.questions import (
+    ask_otherwise,
+    possible_questions,
+    question_of,
+)
+from refsast.crosscheck.diagnose.knobs.rare_inventory import rare_forward
+from refsast.crosscheck.diagnose.knobs.samples import (
+    Samples,
+    loss_errors,
+    loss_vector,
+    relative_limit,
+)
 from refsast.crosscheck.diagnose.knobs.stages import Questions, Search, search_stages
 from refsast.crosscheck.diagnose.knobs.work import (
+    CALL,
     Meter,
     OutOfWork,
     meter_runs,
     start_meter,
 )
+from refsast.model.reset import NoReset
 
-JOINT = 9e6  # elements that a search through losses and gradients together may compute
+JOINT = 7e6  # elements that a search through losses and gradients together may compute
 GRID = tuple(np.geomspace(0.1, 10.0, 13))  # of a number's right value, where spikes are hard
 
 
-def explain_losses(samples: Samples, meter: Meter) -> list[dict]:
-    """Settings of forward knobs that explain all losses."""
+def explain_losses(samples: Samples, meter: Meter, rarely: bool) -> list[dict]:
+    """Settings of forward knobs that explain all losses; `rarely` turned ones, too, or at need."""
     case = samples.parts[-1].case
     parts = range(len(samples.parts))
     questions = Questions(
@@ -48,6 +65,8 @@ def explain_losses(samples: Samples, meter: Meter) -> list[dict]:
         return [{}]
     search = _forward_search(case, fine=False)
     found = search_stages(questions, search, {}, depth=1) + _explain_questions(samples, meter)
+    if rarely or not found:
+        found = found + search_stages(questions, _rare_search(case), {}, depth=1)
     found = found or search_stages(questions, search, {}, depth=2)
     return keep_plainest(case, found)
 
@@ -69,10 +88,16 @@ def sharpen(samples: Samples, hypotheses: list[dict], meter: Meter) -> list[dict
 
 def _explain_questions(samples: Samples, meter: Meter) -> list[dict]:
     """Other questions in place of the right one that explain all losses."""
-    case, last = samples.parts[-1].case, [len(samples.parts) - 1]
+    case, got = samples.parts[-1].case, samples.losses[-1][-1]
+    limit = 2.0 * relative_limit(samples.dtype) * abs(loss_vector(samples)).max()
+    size, calls = _sizes([case])
     found = []
     for name in possible_questions(case):
-        if misfits(_loss_residuals(samples, meter, last, name)([{}]))[0] <= 1.0:
+        meter(CALL * calls + size)
+        asked = ask_otherwise(case, name)
+        with np.errstate(all="ignore"):
+            loss = mean_loss(asked, Dials({}), run_forward(asked, Dials({})))[0]
+        if abs(loss - got) <= limit:
             whole = _loss_residuals(samples, meter, list(range(len(samples.parts))), name)
             found += [{(name, WHOLE): 1.0}] if misfits(whole([{}]))[0] <= 1.0 else []
     return found
@@ -100,19 +125,26 @@ def _forward_search(case: Case, fine: bool) -> Search:
     if fine:
         knobs = [_refine_tries(knob) for knob in knobs]
     groups = [*group_layers(knobs, len(case.network.neurons)), *_upper_groups(case, knobs)]
-    exchanges = _exchanges(case)
-    return Search(groups, lambda base: exchanges, lambda found: keep_plainest(case, found))
+    cells = [*order_settings(case).values(), *_soft_resets(case)]
+    return Search(groups, lambda base: cells, lambda found: keep_plainest(case, found))
 
 
-def _exchanges(case: Case) -> list[dict]:
-    """Settings in which two layers have each other's leak, threshold or slope."""
-    neurons, found = case.network.neurons, []
-    for name, of in (("leak", lambda n: n.leak), ("threshold", lambda n: n.threshold),
-                     ("slope", slope_of)):  # fmt: skip
-        for i, j in combinations(range(len(neurons)), 2):
-            if of(neurons[i]) != of(neurons[j]):
-                found.append({(name, i): of(neurons[j]), (name, j): of(neurons[i])})
-    return found
+def _rare_search(case: Case) -> Search:
+    """What is seldom turned on the way forth."""
+    groups = group_layers(rare_forward(case), len(case.network.neurons))
+    return Search(groups, lambda base: (), lambda found: keep_plainest(case, found))
+
+
+def _soft_resets(case: Case) -> list[dict]:
+    """Settings in which spikes are passed on hard, and reset smoothly: in each layer, in all."""
+    if case.hard or len(case.x) == 1:
+        return []
+    each = [
+        {("straight-through", i): 1.0, ("smooth reset", i): 1.0}
+        for i, neuron in enumerate(case.network.neurons)
+        if not isinstance(neuron.reset, NoReset)
+    ]
+    return [*each, dict(ChainMap(*each))] if each else []
 
 
 def _refine_tries(knob: Knob) -> Knob:
@@ -161,6 +193,18 @@ def explain_everywhere(samples: Samples, hypotheses: list[dict], meter: Meter) -
         forward = {key: v for key, v in base.items() if key in forth}
         found += search_stages(_joint_questions(samples, meter), search, forward, depth=1)
     return keep_plainest(case, found)
+
+
+def explain_questions_jointly(samples: Samples, meter: Meter) -> list[dict]:
+    """Return other questions that explain losses and gradients, where losses alone do not tell."""
+    size, calls = _sizes([samples.parts[0].case])  # most are wrong there
+    found = []
+    for name in possible_questions(samples.parts[-1].case):
+        meter(3 * (CALL * calls + size))
+        setting = {(name, WHOLE): 1.0}
+        if explains_whole(samples, setting) and explains_losses(samples, setting):
+            found.append(setting)
+    return found
 
 
 def _joint_questions(samples: Samples, meter: Meter) -> Questions:

@@ -103,22 +103,34 @@ def settle(
     found = [near[i] for i in np.flatnonzero(worst <= 1.0).tolist()]
     if found:
         return found
-    order = [int(i) for i in np.argsort(worst, kind="stable")[:POLISHED] if worst[i] < FAR]
-    return questions.fits([s for i in order for s in _polish(questions, groups, base, near[i])])
+    order = [near[int(i)] for i in np.argsort(worst, kind="stable")[:POLISHED] if worst[i] < FAR]
+    return questions.fits(_polish(questions, groups, base, order))
 
 
-def _polish(questions: Questions, groups: Sequence[Group], base: dict, setting: dict) -> list[dict]:
-    """The setting with its free values fitted to all questions, as it is and made plain."""
+def _polish(
+    questions: Questions, groups: Sequence[Group], base: dict, settings: Sequence[dict]
+) -> list[dict]:
+    """Settings with their free values fitted to all questions, as they are and made plain."""
+    found = []
+    free = [_free_groups(groups, base, setting) for setting in settings]
+    for m in (1, 2, 3):  # all of so many values side by side
+        at = [k for k, own in enumerate(free) if len(own) == m]
+        if not at:
+            continue
+        bases, own = [settings[k] for k in at], [free[k] for k in at]
+        starts = np.array([[g.read(settings[k]) for g in free[k]] for k in at])
+        values, worst = refine(questions.whole, bases, own, starts)
+        for k in np.flatnonzero(worst <= 1.0):
+            plain = [snap(g, v) for g, v in zip(own[k], values[k], strict=True)]
+            # The plain one first, as it is preferred where both fit.
+            found += [apply_values(bases[k], own[k], each) for each in (plain, values[k])]
+    return found
+
+
+def _free_groups(groups: Sequence[Group], base: dict, setting: dict) -> tuple[Group, ...]:
+    """The groups of free values that a setting turns, more than its base."""
     moved = {key for key in setting if base.get(key) != setting[key]}
-    own = tuple(g for g in groups if g.smooth and set(g.keys) <= moved and len(g.keys) == 1)
     whole = [g for g in groups if g.smooth and set(g.keys) == moved]
-    free = (whole[0],) if whole else own
-    if not free or len(free) > 3:
-        return []
-    start = np.array([[g.read(setting) for g in free]])
-    values, worst = refine(questions.whole, [setting], [free], start)
-    if worst[0] > 1.0:
-        return []
-    plain = [snap(g, v) for g, v in zip(free, values[0], strict=True)]
-    # The plain one first, as it is preferred where both fit.
-    return [apply_values(setting, free, plain), apply_values(setting, free, values[0])]
+    if whole:
+        return (whole[0],)
+    return tuple(g for g in groups if g.smooth and set(g.keys) <= moved and len(g.keys) == 1)

@@ -1,15 +1,41 @@
 """A layer's gradients as sums over steps and recordings, with what may be wrong in the sums."""
 
-import numpy as np
+import re
+from collections.abc import Callable, Mapping
 
-from refsast.arrays import Array
+import numpy as np
+from numpy.typing import NDArray
+
+from refsast.arrays import Array, Integers
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials, mix, multiply, shift_steps
 from refsast.crosscheck.diagnose.knobs.forward import LayerRun
+from refsast.crosscheck.diagnose.knobs.weights import bias_weight, derive_weights
 
 # By which step's input an adjoint is multiplied: the knob's name, and by how many steps it is off.
 LAGS = {"one step earlier": 1, "two steps earlier": 2, "one step later": -1, "two steps later": -2}
+# What is done to the gradient of one array, and is one thing if it is done to several.
+SUM = re.compile(r"([wbv]) (sums of the .*|rows centred)")
 ENDS = (("first step", 0), ("last step", -1))
+# Which steps, or recordings, of so many are counted in a sum, where not all are: "=" in place of
+# "+=" leaves the last one, or the first.
+STEPS_COUNTED: Mapping[str, Callable[[Integers, int], NDArray[np.bool_]]] = {
+    "first step alone": lambda at, n: at == 0,
+    "last step alone": lambda at, n: at == n - 1,
+    "last two steps alone": lambda at, n: at >= n - 2,
+    "steps but the second": lambda at, n: at != 1,
+    "steps but the third": lambda at, n: at != 2,
+    "steps but the fourth": lambda at, n: at != 3,
+    "steps but the last but one": lambda at, n: at != n - 2,
+    "odd steps alone": lambda at, n: at % 2 == 0,
+    "even steps alone": lambda at, n: at % 2 == 1,
+    "first half of the steps alone": lambda at, n: at < n / 2,
+    "last half of the steps alone": lambda at, n: at >= n / 2,
+}
+RECORDINGS_COUNTED: Mapping[str, Callable[[Integers, int], NDArray[np.bool_]]] = {
+    "first recording alone": lambda at, n: at == 0,
+    "last recording alone": lambda at, n: at == n - 1,
+}
 
 
 def sum_gradients(
@@ -35,7 +61,7 @@ def sum_weight(case: Case, index: int, dials: Dials, run: LayerRun, current: Arr
     layer = case.params[index]
     a = lag_inputs(dials, index, "input", run.a)
     w = pair_steps(end_weights(dials, index, "w", current), a, dials)
-    w = w * dials.read("weight gain", index, 1.0)
+    w = derive_weights(dials, index, layer.w, w) * dials.read("weight gain", index, 1.0)
     if dials.turns("transposed weight", index) and layer.w.shape[0] == layer.w.shape[1]:
         w = w + dials.read("transposed weight", index, 0.0) * (np.swapaxes(w, -1, -2) - w)
     return w
@@ -46,20 +72,20 @@ def sum_bias(index: int, dials: Dials, delta: Array, current: Array) -> Array:
     if dials.turns("bias adjoint", index):
         current = current + dials.read("bias adjoint", index, 0.0) * (delta - current)
     current = end_weights(dials, index, "b", current)
-    if dials.turns("bias at the first step", index):
-        share = dials.read("bias at the first step", index, 0.0)
-        current = current * (1.0 - share * (np.arange(len(current)).reshape(-1, 1, 1, 1) > 0))
-    return current.sum(axis=(0, 2)) * np.reshape(dials.read("bias gain", index, 1.0), (-1, 1))
+    return (current * bias_weight(index, dials, len(current))).sum(axis=(0, 2))
 
 
 def sum_recurrence(case: Case, index: int, dials: Dials, run: LayerRun, current: Array) -> Array:
     """Return the gradient in V."""
+    layer = case.params[index]
     heard = shift_steps(run.s, 1)
     if dials.turns("recurrence late", index):
         share = dials.read("recurrence late", index, 0.0)
         heard = heard + share * (shift_steps(run.s, 2) - heard)
+    heard = mix(dials, index, heard, {"recurrence of the potential": shift_steps(run.u, 1)})
     heard = lag_inputs(dials, index, "recurrence", heard, run.s)
     v = pair_steps(end_weights(dials, index, "v", current), heard, dials)
+    v = v if layer.v is None else derive_weights(dials, index, layer.v, v, recurrent=True)
     v = v * dials.read("recurrence gain", index, 1.0)
     diagonal = {"recurrence without diagonal": v - v * np.eye(v.shape[-1])}
     v = mix(dials, index, v, diagonal)
@@ -73,6 +99,13 @@ def step_weights(dials: Dials, index: int, current: Array) -> Array:
         at = np.arange(len(current)).reshape(-1, 1, 1, 1)
         first = len(current) - dials.read("last steps alone", WHOLE, np.inf)
         current = np.where(at >= first, current, 0.0)
+    if dials.turns("last steps alone in the sums", WHOLE):
+        at = np.arange(len(current)).reshape(-1, 1, 1, 1)
+        first = len(current) - dials.read("last steps alone in the sums", WHOLE, np.inf)
+        current = np.where(at >= first, current, 0.0)
+    if dials.turns("terms discounted", index):
+        ahead = np.arange(len(current))[::-1].reshape(-1, 1, 1, 1)
+        current = current * dials.read("terms discounted", index, 1.0) ** ahead
     for b in range(current.shape[2]):
         if dials.turns(f"recording {b + 1} in the sums", index):
             weight = dials.read(f"recording {b + 1} in the sums", index, 1.0)
@@ -89,7 +122,22 @@ def end_weights(dials: Dials, index: int, part: str, current: Array) -> Array:
         if dials.turns(key, index):
             at = np.arange(len(current)).reshape(-1, 1, 1, 1) == t % len(current)
             current = current * np.where(at, dials.read(key, index, 1.0), 1.0)
-    return current
+    return current * count_terms(dials, index, part, current) if part else current
+
+
+def count_terms(dials: Dials, index: int, part: str, current: Array) -> Array | float:
+    """Return the weight of each step and recording in the sum of one array, (time, K, batch, 1)."""
+    found: Array | float = 1.0
+    for axis, table in ((0, STEPS_COUNTED), (2, RECORDINGS_COUNTED)):
+        size = current.shape[axis]
+        at = np.arange(size).reshape([-1 if a == axis else 1 for a in range(4)])
+        for name, counts in table.items():
+            key = f"{part} sums of the {name}"
+            if dials.turns(key, index):
+                found = found * (
+                    1.0 + dials.read(key, index, 0.0) * (np.where(counts(at, size), 1.0, 0.0) - 1.0)
+                )
+    return found
 
 
 def lag_inputs(dials: Dials, index: int, what: str, a: Array, now: Array | None = None) -> Array:
@@ -99,6 +147,16 @@ def lag_inputs(dials: Dials, index: int, what: str, a: Array, now: Array | None 
     others = {f"{what} {name}": shift_steps(base, late + lag) for name, lag in LAGS.items()}
     others[f"{what} mirrored"] = a[::-1]
     others[f"{what} averaged"] = np.broadcast_to(a.mean(axis=0), a.shape)
+    others[f"{what} of the last step"] = np.broadcast_to(a[-1:], a.shape)
+    others[f"{what} of the first step"] = np.broadcast_to(a[:1], a.shape)
+    others[f"{what} of the next recording"] = np.roll(a, -1, axis=2)
+    others[f"{what} of the recording before"] = np.roll(a, 1, axis=2)
+    others[f"{what} of the first recording"] = np.broadcast_to(a[:, :, :1], a.shape)
+    others[f"{what} averaged over recordings"] = np.broadcast_to(
+        a.mean(axis=2, keepdims=True), a.shape
+    )
+    others[f"{what} as zeros and ones"] = np.where(a >= 0.5, 1.0, 0.0)
+    others[f"{what} as signs"] = np.sign(a)
     return mix(dials, index, a, others)
 
 

@@ -1,9 +1,11 @@
 """The words for knobs that are off or on, and short names of all knobs."""
 
-from refsast.crosscheck.diagnose.derivative_shapes import SHAPES
+from refsast.crosscheck.diagnose.derivative_shapes import SHAPE_NAMES, SHAPES
 from refsast.crosscheck.diagnose.knobs.forward import FAMILIES
 from refsast.crosscheck.diagnose.knobs.losses import REPORT_DIGITS
 from refsast.crosscheck.diagnose.knobs.precision import ROUNDINGS, WEIGHT_ROUNDINGS
+from refsast.crosscheck.diagnose.knobs.questions import AXES
+from refsast.crosscheck.diagnose.knobs.rare_phrases import RARE_LAGS, RARE_SWITCHES
 
 ORDERS = {
     "neurons reversed": "with the neurons of the gradient in {} in reversed order",
@@ -21,6 +23,7 @@ LAG_WORDS = {
     "two steps earlier": "with adjoints paired with the {} of two steps before",
     "one step later": "with adjoints paired with the {} of the step after",
     "two steps later": "with adjoints paired with the {} of two steps after",
+    **RARE_LAGS,
     "mirrored": "with adjoints paired with the {} of the mirrored step",
     "averaged": "with adjoints paired with the mean over time of the {}",
 }
@@ -64,11 +67,50 @@ QUESTION_WORDS = {
     "input at least zero": "with negative input made zero",
     "input within 0 and 1": "with the input clipped to 0 and 1",
     "input over its largest": "with the input divided by its largest value",
-    "input standardised": "with the input standardised to mean 0 and deviation 1",
+    **{
+        f"input standardised{axes}{of}": f"with the input standardised to mean 0 and deviation 1"
+        f"{axes}{of}"
+        for axes in AXES
+        for of in ("", " (deviation + 1e-8)", " (deviation + 1e-5)")
+    },
+    "first recording twice": "with the first recording counted twice in the batch",
+    "last recording twice": "with the last recording counted twice in the batch",
+    "labels in reversed order": "with the labels in reversed order, the recordings not",
+    "labels one recording further": "with each label given to the next recording",
+    "labels one recording back": "with each label given to the recording before",
+    "first label for all": "with the label of the first recording for all",
+    "last label for all": "with the label of the last recording for all",
+    "input centred": "with the mean of the input taken off",
+    "input centred, each channel": "with the mean of each input channel taken off",
+    "input stretched to 0 and 1": "with the input stretched to 0 and 1 (least, largest)",
+    "input over its norm, each recording": "with each recording of the input divided by its norm",
+    "input rounded to integers": "with the input rounded to integers",
+    "input cut to integers": "with the input cut to integers, towards zero",
+    "input doubled, minus 1": "with the input doubled, minus 1",
+    "one minus the input": "with 1 minus the input",
+    "input of the first step alone": "with the input of the first step alone, none after it",
+    "input of the last step left out": "with no input at the last step",
+    "input at odd steps alone": "with input at every second step alone",
+    "every second recording left out": "with every second recording left out of the batch",
+    "every second recording alone": "with every second recording alone in the batch",
+    "first half of the batch alone": "with the first half of the batch alone",
+    "last half of the batch alone": "with the last half of the batch alone",
+    "first recording alone": "with the first recording of the batch alone",
+    "last recording alone": "with the last recording of the batch alone",
+    "square root of the input": "with the square root of the input",
+    "squared input": "with the square of the input",
+    "ln(1 + input)": "with ln(1 + x) of the input",
+    "tanh of the input": "with tanh of the input",
+    "logistic function of the input": "with the logistic function of the input",
+    "input over 255": "with the input divided by 255",
+    "input within -1 and 1": "with the input clipped to -1 and 1",
+    "input summed up over time": "with the input summed up over time",
+    "differences of the input": "with the differences of the input from step to step",
     "mean input at every step": "with the mean input over time at every step",
     **{f"input in {name}": f"with the input rounded to {name}" for name in ROUNDINGS},
 }
 SWITCH_WORDS = {
+    **RARE_SWITCHES,
     "transposed weight": "with W transposed",
     "straight-through": "with Heaviside spikes forward, smooth ones backward (straight-through)",
     "tie rule": "with potentials at the threshold not firing",
@@ -78,7 +120,6 @@ SWITCH_WORDS = {
     "hard reset": "with a reset by hard (Heaviside) spikes, detached",
     "leaks exchanged": "with the leaks of synapse and potential exchanged",
     "synapse unused": "with the synapse unused, its input passed on",
-    "rows centred": "with the mean of each row taken off the gradient in W",
     "signs of the weights backward": "with the signs of W in place of W on the way back",
     "products in TF32": "with products of matrices in TF32 precision",
     "labels shifted back": "with labels one class off, back",
@@ -161,6 +202,7 @@ SWITCH_WORDS = {
     },
     **{
         f"derivative {shape}": f"with the spike's derivative replaced by {shape}"
+        + (f" ({SHAPE_NAMES[shape]})" if shape in SHAPE_NAMES else "")
         for shape in SHAPES
     },
     **{

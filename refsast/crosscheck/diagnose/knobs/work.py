@@ -11,7 +11,7 @@ from refsast.crosscheck.diagnose.knobs.fit import Residuals
 
 ELEMENTS = 3_000_000  # of the largest array of a run, K settings side by side
 CALL = 1_000  # what one step of one layer costs beside its elements, in elements
-LIMIT = 2.4e7  # elements that one search may compute
+LIMIT = 2.8e7  # elements that one search may compute
 SECOND = 1.2e7  # and a second search, where the first found what does not hold
 
 # Called with elements before they are computed.

@@ -1,0 +1,136 @@
+"""Knobs that are tried only where no other single one fits: mistakes that are seldom."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from refsast.crosscheck.case import Case
+from refsast.crosscheck.diagnose.derivative_shapes import RARE_SHAPES
+from refsast.crosscheck.diagnose.knobs.derivatives import PRODUCTS
+from refsast.crosscheck.diagnose.knobs.dials import WHOLE
+from refsast.crosscheck.diagnose.knobs.finish import CENTRES
+from refsast.crosscheck.diagnose.knobs.forward import RESIDUAL, has_residual
+from refsast.crosscheck.diagnose.knobs.inventory import (
+    USUAL_PENALTIES,
+    Knob,
+    other_values,
+    switch_knob,
+)
+from refsast.crosscheck.diagnose.knobs.losses import BACKWARD_FORMS, CLASS_WEIGHTS, RARE_FORMS
+from refsast.crosscheck.diagnose.knobs.penalties import PENALTIES
+from refsast.crosscheck.diagnose.knobs.program import LONE_RECORDINGS
+from refsast.crosscheck.diagnose.knobs.readout import BIAS_AFTER
+from refsast.crosscheck.diagnose.knobs.sums import RECORDINGS_COUNTED, STEPS_COUNTED
+from refsast.crosscheck.diagnose.knobs.weights import BIAS_STEPS, NOT_V, WEIGHT_CHANGES
+from refsast.model.params import layer_arrays
+from refsast.model.readout import LeakyReadout
+from refsast.model.reset import NoReset, ToZero
+
+WEIGHTS = (1e-2, 1e-3, 1e-4, 0.1)  # of a penalty
+RARE_LAGS = ("of the last step", "of the first step", "as zeros and ones", "as signs",
+             "of the next recording", "of the recording before", "of the first recording",
+             "averaged over recordings")  # fmt: skip
+MAX_CLASSES = 12  # so many labels are tried as left out
+
+
+def penalty_knob(name: str, layer: int) -> Knob:
+    """Return the knob of a penalty's weight."""
+    return Knob(name, layer, 0.0, WEIGHTS, -1e3, 1e3)
+
+
+def rare_forward(case: Case) -> list[Knob]:
+    """Return knobs that change the loss."""
+    found: list[Knob] = []
+    for layer in range(len(case.network.neurons)):
+        found += _layer_knobs(case, layer)
+    whole = len(case.network.neurons)
+    if case.network.readout.n_out is not None:
+        found += (switch_knob(name, whole) for name in WEIGHT_CHANGES)
+        bias = case.params[-1].b is not None
+        if bias and isinstance(case.network.readout, LeakyReadout):
+            found.append(switch_knob(BIAS_AFTER, whole))
+    found += (switch_knob(name, whole) for name in RARE_FORMS)
+    for c in sorted(set(case.y.tolist()))[:MAX_CLASSES]:
+        found += (switch_knob(f"{name} {c + 1}", WHOLE) for name in CLASS_WEIGHTS)
+    seldom = {*PENALTIES} - {*USUAL_PENALTIES}
+    found += (penalty_knob(name, WHOLE) for name in sorted(seldom))
+    return found
+
+
+def _layer_knobs(case: Case, layer: int) -> Iterator[Knob]:
+    neuron, params = case.network.neurons[layer], case.params[layer]
+    for name in WEIGHT_CHANGES:
+        yield switch_knob(name, layer)
+        if params.v is not None:
+            yield switch_knob(name + NOT_V, layer)
+    limits = other_values(np.inf, neuron.threshold, 1.0, 2.0, 2.0 * neuron.threshold)
+    yield Knob("potential at most", layer, np.inf, limits, 0.0, 0.0)
+    yield switch_knob("potential through tanh", layer)
+    if len(case.x) > 1 and params.b is not None:
+        for name in BIAS_STEPS:
+            yield switch_knob(f"bias at {name}", layer)
+    if len(case.x) > 1 and not isinstance(neuron.reset, NoReset):
+        yield switch_knob("smooth reset", layer)
+        names = ["reset by the squared spike", "reset by the root of the spike"]
+        names += ["reset factor squared"] if isinstance(neuron.reset, ToZero) else []
+        for name in names:
+            yield switch_knob(name, layer)
+    if len(case.x) > 1 and params.v is not None:
+        yield switch_knob("recurrence of the potential", layer)
+    if has_residual(case, layer):
+        yield switch_knob(RESIDUAL, layer)
+
+
+def rare_backward(case: Case, level: int) -> list[Knob]:
+    """Return knobs on the way back that the gradients of one level show first."""
+    whole = len(case.network.neurons)
+    top = level == whole or (level == whole - 1 and case.network.readout.n_out is None)
+    found = list(_sum_knobs(case, level))
+    if top:
+        found += (switch_knob(f"{name} backward", whole) for name in BACKWARD_FORMS)
+    if top and len(case.y) > 1:
+        found += (switch_knob(name, WHOLE) for name in LONE_RECORDINGS)
+    if level < whole:
+        found += _derivative_knobs(case, level)
+        if len(case.x) > 1 and isinstance(case.network.neurons[level].reset, ToZero):
+            for name in ("reset path of the step after", "reset path of the last step"):
+                found.append(switch_knob(name, level))
+        for name in PENALTIES:
+            found.append(penalty_knob(f"{name} backward", level))
+        if len(case.x) > 1:
+            leak = case.network.neurons[level].leak
+            found.append(Knob("terms discounted", level, 1.0, (0.9, leak, 0.5, 0.95), 1e-6, 2.0))
+            found.append(switch_knob("gradient from above at the last step alone", level))
+            found.append(switch_knob("spike path at the last step alone", level))
+    return found
+
+
+def _derivative_knobs(case: Case, level: int) -> Iterator[Knob]:
+    for name in PRODUCTS:
+        yield switch_knob(name, level)
+    for name in RARE_SHAPES:
+        yield switch_knob(f"derivative {name}", level)
+    places = ["derivative of the last step", "derivative of the first step"]
+    places = places if len(case.x) > 1 else []
+    if len(case.y) > 1:
+        places += ["derivative of the first recording", "derivative at the mean over recordings"]
+    for name in places:
+        yield switch_knob(name, level)
+
+
+def _sum_knobs(case: Case, level: int) -> Iterator[Knob]:
+    tables = (
+        STEPS_COUNTED if len(case.x) > 1 else {},
+        RECORDINGS_COUNTED if len(case.y) > 1 else {},
+    )
+    for part in layer_arrays(case.params[level]):
+        for name in (*tables[0], *tables[1]):
+            yield switch_knob(f"{part} sums of the {name}", level)
+        for name in CENTRES.get(part, {}):
+            if not name.endswith("rows centred"):
+                yield switch_knob(name, level)
+        if part == "b" or level == len(case.network.neurons):
+            continue
+        what = "input" if part == "w" else "recurrence"
+        for lag in RARE_LAGS if len(case.y) > 1 else RARE_LAGS[:4]:
+            yield switch_knob(f"{what} {lag}", level)

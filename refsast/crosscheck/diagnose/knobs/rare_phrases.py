@@ -1,0 +1,126 @@
+"""The words for knobs that are seldom turned, as `phrases` has those of the others."""
+
+from refsast.crosscheck.diagnose.knobs.forward import RESIDUAL
+from refsast.crosscheck.diagnose.knobs.losses import BACKWARD_FORMS, CLASS_WEIGHTS, RARE_FORMS
+from refsast.crosscheck.diagnose.knobs.penalties import PENALTIES, WEIGHT_PENALTIES
+from refsast.crosscheck.diagnose.knobs.readout import BIAS_AFTER
+from refsast.crosscheck.diagnose.knobs.weights import BIAS_STEPS, DERIVED, NOT_V, WEIGHT_CHANGES
+
+MAX_LABELS = 1000
+PRODUCT_WORDS = {
+    "derivative times the spike": "multiplied by the spike itself",
+    "derivative times one minus the spike": "multiplied by 1 - s, s the spike itself",
+    "derivative times the potential": "multiplied by the potential u",
+    "derivative times the distance": "multiplied by |u - threshold|",
+    "derivative zero at potentials below rest": "zero where the potential u is below zero, at rest",
+    "derivative zero at potentials above rest": "zero where the potential u is above zero, at rest",
+    "derivative halved below threshold": "multiplied by 0.5 below the threshold",
+    "derivative halved above threshold": "multiplied by 0.5 above the threshold",
+}
+PLACE_WORDS = {
+    "derivative of the last step": "taken at the potential of the last step, at every step",
+    "derivative of the first step": "taken at the potential of the first step, at every step",
+    "derivative of the first recording": "taken at the potentials of the first recording",
+    "derivative at the mean over recordings": "taken at the mean potential of all recordings",
+}
+WEIGHT_WORDS = {
+    "weights as absolute values": "absolute values |W| of the weights in place of weights",
+    DERIVED: "absolute values |W| of the weights in place of weights, derived",
+    "weights at least zero": "negative weights made zero",
+    "weights within -1 and 1": "weights clipped to -1 and 1",
+}
+PENALTY_WORDS = {
+    "penalty on all spikes": "on each spike",
+    "penalty on spike rates": "on the mean spikes of each layer",
+    "penalty on squared rates": "on the squared rates of neurons",
+    "penalty on summed squared rates": "on the squared rates of neurons, summed over neurons,",
+    "penalty on squared spikes": "on the mean squared spike of each layer",
+    "penalty on summed squared spikes": "on each squared spike",
+    "penalty on the squared rate of the layer": "on the squared mean rate of each layer",
+    "weight penalty": "on the weights' squares, biases too,",
+    "penalty on weights without biases": "on the squares of weights, not of biases,",
+    "penalty on absolute parameters": "on the absolute values of all parameters (L1)",
+    "penalty on absolute weights": "on the absolute values of weights, not of biases, (L1)",
+}
+
+
+def _rounded_words(name: str) -> str:
+    """Weights in some format, in words."""
+    return name if "quantised" in name else name.replace("weights", "weights rounded", 1)
+
+
+RARE_GAINS = {
+    **{
+        name: ("", f"with a penalty of {{}} {PENALTY_WORDS[name]} added to the loss")
+        for name in (*PENALTIES, *WEIGHT_PENALTIES)
+    },
+    **{
+        f"{name} backward": ("", f"with a penalty of {{}} {PENALTY_WORDS[name]} in the gradient"
+                             " alone, not in the loss")
+        for name in PENALTIES
+    },
+    "terms discounted": ("", "with the terms of earlier steps discounted by {} in the sums"),
+    "potential at most": ("", "with potentials clamped at {} from above"),
+    "decay of signs of weights": ("", "with {} of each weight's sign added (L1 penalty)"),
+    "last steps alone in the sums": (
+        "", "with the last {} steps alone counted in the sums of all gradients"),
+}  # fmt: skip
+RARE_SWITCHES = {
+    **{name: f"with the spike's derivative {words}" for name, words in PRODUCT_WORDS.items()},
+    **{name: f"with the spike's derivative {words}" for name, words in PLACE_WORDS.items()},
+    **{
+        name + other: f"with {WEIGHT_WORDS.get(name, _rounded_words(name))}{other}"
+        for name in WEIGHT_CHANGES
+        for other in ("", NOT_V)
+    },
+    **{name: f"with the {name}" for name in RARE_FORMS},
+    **{
+        f"{name} backward": f"with the gradient of another loss than is returned: {name}"
+        for name in BACKWARD_FORMS
+    },
+    "gradient from above at the last step alone": "with what comes from above at the last step"
+    " alone (overwritten at the others)",
+    "spike path at the last step alone": "with the gradient through the spike at the last step"
+    " alone (overwritten at the others)",
+    **{
+        f"{name} {c}": f"with recordings of class {c - 1} left out of the loss"
+        + (", the mean over the others" if rest else ", counted in the mean")
+        for c in range(1, MAX_LABELS)
+        for name, rest in CLASS_WEIGHTS.items()
+    },
+    **{f"bias at {name}": f"with the bias added at {name} only" for name in BIAS_STEPS},
+    "potential through tanh": "with tanh of the potential in place of it, at every step",
+    BIAS_AFTER: "with the readout's bias added once, after the integration",
+    RESIDUAL: "with the input of the layer below added to the layer's own (a residual connection)",
+    "smooth reset": "with a reset by smooth spikes, where hard ones are passed on",
+    "reset by the squared spike": "with a reset by the squared spike",
+    "reset by the root of the spike": "with a reset by the square root of the spike",
+    "reset factor squared": "with the reset's factor 1 - s squared (the reset applied twice)",
+    "hard reset, attached": "with a reset by hard (Heaviside) spikes, its gradient passed through",
+    "recurrence of the potential": "with potentials in place of spikes in the recurrent input",
+    "reset path of the step after": "with the gradient through the reset taken at the potential"
+    " of the step after",
+    "reset path of the last step": "with the gradient through the reset taken at the potential"
+    " of the last step",
+    "columns centred": "with the mean of each column taken off the gradient in W",
+    "gradient in W centred": "with its mean taken off the gradient in W",
+    "gradient in the biases centred": "with its mean taken off the gradient in the biases",
+    "gradient of the first recording alone": "with the gradient of the first recording alone,"
+    " divided by the batch",
+    "gradient of the last recording alone": "with the gradient of the last recording alone,"
+    " divided by the batch",
+    "gradient of a batch of the first recording": "with the gradient of the first recording"
+    " alone, for a batch of one",
+    "gradient of a batch of the last recording": "with the gradient of the last recording"
+    " alone, for a batch of one",
+}
+RARE_LAGS = {
+    "of the last step": "with adjoints paired with the {} of the last step",
+    "of the first step": "with adjoints paired with the {} of the first step",
+    "as zeros and ones": "with adjoints paired with the {} rounded to zeros and ones",
+    "of the next recording": "with adjoints paired with the {} of the next recording",
+    "of the recording before": "with adjoints paired with the {} of the recording before",
+    "of the first recording": "with adjoints paired with the {} of the first recording",
+    "averaged over recordings": "with adjoints paired with the mean over recordings of the {}",
+    "as signs": "with adjoints paired with the signs of the {}",
+}

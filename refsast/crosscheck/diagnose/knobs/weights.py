@@ -1,0 +1,116 @@
+"""The weights that a layer computes with, by mistake not its own, and what it makes of its input.
+
+Rule 1: a changed weight is used forth and back; its gradient is that of the weight in use (passed
+        straight through), but for the absolute value, which may be derived, too.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from refsast.arrays import Array, Integers
+from refsast.crosscheck.diagnose.knobs.dials import Dials, mix, multiply
+from refsast.crosscheck.diagnose.knobs.precision import WEIGHT_ROUNDINGS, round_to_grid
+from refsast.model.params import Layer
+
+# One entry of the matrix through which a gradient goes to the layer below.
+BACKWARD_ENTRY = re.compile(r"backward weight (\d+) (\d+)")
+DERIVED = "weights as absolute values, derived"
+NOT_V = " (not V)"
+GRIDS = (2, 4, 8, 10, 16, 32, 64, 100, 128, 256)
+# Of W and V, not of biases.
+WEIGHT_CHANGES: Mapping[str, Callable[[Array], Array]] = {
+    "weights as absolute values": abs,
+    DERIVED: abs,
+    "weights at least zero": lambda a: np.maximum(a, 0.0),
+    "weights within -1 and 1": lambda a: np.clip(a, -1.0, 1.0),
+    **{f"weights in steps of 1/{n}": lambda a, n=n: round_to_grid(a, 1.0 / n) for n in GRIDS},
+    **{name.replace("parameters", "weights"): f for name, f in WEIGHT_ROUNDINGS.items()},
+}
+
+
+# At which steps, of so many, the bias is added.
+BIAS_STEPS: Mapping[str, Callable[[Integers, int], NDArray[np.bool_]]] = {
+    "all steps but the first": lambda at, n: at > 0,
+    "all steps but the last": lambda at, n: at < n - 1,
+    "the last step": lambda at, n: at == n - 1,
+    "odd steps": lambda at, n: at % 2 == 0,
+    "even steps": lambda at, n: at % 2 == 1,
+}
+
+
+def change_weights(dials: Dials, index: int, w: Array, *, recurrent: bool = False) -> Array:
+    """Return the weights in use, shape (K, n, n_in); (n, n_in) where nothing is turned."""
+    for name, change in WEIGHT_CHANGES.items():
+        for key in (name,) if recurrent else (name, name + NOT_V):
+            if dials.turns(key, index):
+                w = w + dials.read(key, index, 0.0) * (change(w) - w)
+    return w
+
+
+def backward_weights(dials: Dials, index: int, w: Array) -> Array:
+    """Return the weights through which a gradient goes to the layer below, as `change_weights`."""
+    w, turned = change_weights(dials, index, w), {}
+    for name, at in dials.turned:
+        if at == index and (match := BACKWARD_ENTRY.fullmatch(name)):
+            turned[int(match[1]), int(match[2])] = dials.read(name, at, np.nan)
+    if not turned:
+        return w
+    found = np.broadcast_to(w, (len(next(iter(turned.values()))), *w.shape[-2:])).copy()
+    for (i, j), values in turned.items():
+        new = values[:, 0, 0]
+        found[:, i, j] = np.where(np.isnan(new), found[:, i, j], new)
+    return found
+
+
+def derive_weights(
+    dials: Dials, index: int, w: Array, gradient: Array, *, recurrent: bool = False
+) -> Array:
+    """Return the gradient in weights from that in the weights in use, shape (K, n, n_in)."""
+    names = (DERIVED,) if recurrent else (DERIVED, DERIVED + NOT_V)
+    return mix(dials, index, gradient, dict.fromkeys(names, gradient * np.sign(w)))
+
+
+def weighted_input(layer: Layer, index: int, dials: Dials, a: Array) -> Array:
+    """Return ``W a + b`` of all steps."""
+    product = multiply(dials, a, np.swapaxes(change_weights(dials, index, layer.w), -1, -2))
+    currents = mix(dials, index, product, transposed_product(layer, a))
+    currents = currents * dials.read("weight gain", index, 1.0)
+    if layer.b is not None:
+        currents = currents + bias_weight(index, dials, len(a)) * layer.b
+    return currents
+
+
+def bias_weight(index: int, dials: Dials, steps: int) -> Array | float:
+    """Return how often the bias is added, at each step where that differs (time, K, 1, 1)."""
+    gain = dials.read("bias gain", index, 1.0)
+    for name in BIAS_STEPS:
+        if dials.turns(f"bias at {name}", index):
+            kept = BIAS_STEPS[name](np.arange(steps).reshape(-1, 1, 1, 1), steps)
+            share = dials.read(f"bias at {name}", index, 0.0)
+            gain = gain * (1.0 + share * (np.where(kept, 1.0, 0.0) - 1.0))
+    if not dials.turns("bias at the first step", index):
+        return gain
+    share = dials.read("bias at the first step", index, 0.0)
+    later = np.where(np.arange(steps).reshape(-1, 1, 1, 1) > 0, 1.0, 0.0)
+    return gain * (1.0 - share * later)
+
+
+def transposed_product(layer: Layer, a: Array) -> dict[str, Array]:
+    """Return ``W' a`` of a square W, under the name of its knob."""
+    square = layer.w.shape[0] == layer.w.shape[1]
+    return {"transposed weight": a @ layer.w} if square else {}
+
+
+def recurrent_matrix(layer: Layer, index: int, dials: Dials) -> Array:
+    """Return the recurrent weights, shape (K or 1, n, n)."""
+    assert layer.v is not None
+    others = {
+        "recurrence transposed": layer.v.T,
+        "recurrence without diagonal": layer.v - np.diag(np.diag(layer.v)),
+        "input weights recurrent": layer.w if layer.w.shape == layer.v.shape else layer.v,
+    }
+    own = change_weights(dials, index, layer.v[None], recurrent=True)
+    return dials.read("recurrence gain", index, 1.0) * mix(dials, index, own, others)
