@@ -17,7 +17,7 @@ from refsast.crosscheck.diagnose.knobs.program import solve_settings
 from refsast.crosscheck.diagnose.knobs.weights import BACKWARD_ENTRY
 from refsast.crosscheck.diagnose.misfit import misfit, relative_limit
 from refsast.crosscheck.implementation import Gradient
-from refsast.model.params import map_params
+from refsast.model.params import WEIGHTS, Layer, layer_arrays
 
 MORE_STEPS = 4
 # A fitted value is less exact on another question, a false cause is further off: this relative
@@ -76,7 +76,14 @@ def other_questions(case: Case) -> Iterator[Case]:
     rng = np.random.default_rng(0)
     x = rng.permutation(case.x.ravel()).reshape(case.x.shape)
     yield replace(case, x=x)
-    params = map_params(lambda a: a * rng.uniform(*OTHER_WEIGHTS, a.shape), case.params)
+    params = tuple(_scale_weights(layer, rng) for layer in case.params)
     yield replace(case, x=np.concatenate([x, case.x[::-1][:MORE_STEPS]]), params=params)
     y = np.roll(case.y, 1)
     yield replace(case, x=2.0 * abs(x) + rng.integers(0, 2, x.shape), y=y)
+
+
+def _scale_weights(layer: Layer, rng: np.random.Generator) -> Layer:
+    """A layer with other weights; what its neurons learn has a range, and stays."""
+    weights = {k: a for k, a in layer_arrays(layer).items() if k in WEIGHTS}
+    scaled = {k: a * rng.uniform(*OTHER_WEIGHTS, a.shape) for k, a in weights.items()}
+    return replace(layer, **scaled)
