@@ -42,7 +42,7 @@ class Wired(nn.Module):
 
 
 def flat_parts():
-    return {"a": nn.Linear(8, 8), "b": nn.Linear(8, 3)}
+    return {"a": nn.Linear(8, 8), "b": nn.Linear(8, 3), "c": nn.Linear(2, 2)}
 
 
 def image_parts(*maps):
@@ -78,6 +78,9 @@ FLAT = {
         net.two(net.b(x)),
     )[1],
     "got a, b without neurons": lambda net, x: net.b(net.a(net.one(x))),
+    "c must see all numbers of a recording at once, weights (2, 8), got (2, 2)": lambda net, x: (
+        net.two(net.b(net.one(net.c(x.unflatten(2, (4, 2))).flatten(2))))
+    ),
     "got none before one": lambda net, x: net.two(net.b(net.one(x))),
     "got permute": lambda net, x: net.two(net.b(net.one(net.a(x).permute(1, 0, 2)))),
     "got __getitem__": lambda net, x: net.two(net.b(net.one(net.a(x))[:, :, torch.arange(8)])),

@@ -229,6 +229,18 @@ def test_other_neurons(kind):
     assert ("synapse_leak" in found) == settings.get("learn_alpha", False)
 
 
+@pytest.mark.parametrize("reset", ["subtract", "zero"])
+def test_a_reset_without_delay_has_its_gradient(reset):
+    """Hard spikes below twice the threshold: the network is the same, and nothing is detached."""
+    settings = {"beta": 0.8, "reset_mechanism": reset, "reset_delay": False}
+    net = Loop(
+        linear(4, 3), neuron(snn.Leaky, **settings), linear(3, 3), neuron(snn.Leaky, **settings)
+    )
+    case = library.case_of(net, *batch(4), gain=8.0, spike=SPIKE)
+
+    assert largest_gap(library.wrap(net, case), case) < TOLERANCE
+
+
 def test_neurons_that_only_integrate_are_read_out_by_their_largest_potential():
     torch.manual_seed(0)
     integrator = snn.Leaky(beta=0.8, reset_mechanism="none", init_hidden=True, output=True)

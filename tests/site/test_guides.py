@@ -14,6 +14,7 @@ GUIDES = ROOT / "docs/guides"
 PYTHON = re.compile(r"```python\n(.*?)```", flags=re.S)
 
 # What each needs beside refsast, and what it must print, in this order.
+AGREES = "module: agrees"
 DETACHED = "cause: .*the reference with the reset detached"
 SAYS = {
     "add_adapter": ((), ("DISAGREES", "number of recordings", "refused: smooth spikes")),
@@ -26,20 +27,16 @@ SAYS = {
         (),
         ("largest difference .*e-1[5-7]", r"faults: \(\)", r"D1 in \[1\.0", r"D2 in \[1\.5396"),
     ),
-    "check_jax": (("jax",), ("case: agrees", "case: DISAGREES", DETACHED)),
-    "check_norse": (("norse",), ("module: agrees", "module: DISAGREES", r"1/\(1\+\|v\|\)\^2")),
-    "check_sinabs": (("sinabs",), ("module: agrees", "module: DISAGREES", DETACHED)),
-    "check_snntorch": (("snntorch",), ("module: DISAGREES", DETACHED, "module: agrees")),
+    "check_jax": (("jax",), ("case: agrees", "case: DISAGREES", DETACHED, "case: agrees")),
+    "check_norse": (
+        ("norse",),
+        (AGREES, "module: DISAGREES", r"1/\(1\+\|v\|\)\^2", AGREES),
+    ),
+    "check_sinabs": (("sinabs",), (AGREES, "module: DISAGREES", DETACHED, AGREES)),
+    "check_snntorch": (("snntorch",), ("module: DISAGREES", DETACHED, *3 * [AGREES])),
     "check_spikingjelly": (
         ("spikingjelly",),
-        (
-            "module: agrees",
-            "module: DISAGREES",
-            DETACHED,
-            "False .*detached",
-            "module: agrees",
-            "module: agrees",
-        ),
+        (AGREES, "module: DISAGREES", DETACHED, "False .*detached", *4 * [AGREES]),
     ),
     "sweep_cluster": (("distributed",), (r"rho 0 +2 ", r"rho 0\.1 +2 ", "page: ")),
     "train_nmnist": ((), (r"smooth spikes [5-9]\d%, hard spikes [4-9]\d%",)),

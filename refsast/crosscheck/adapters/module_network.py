@@ -115,9 +115,16 @@ def build_network(
         recurrent=spiking[0].feedback is not None,
         loss=loss,
     )
+    params = tuple(read_params(each, bias) for each in layers)
+    for layer, own, shapes in zip(layers, params, network.shapes, strict=True):
+        if own.w.shape != shapes["w"]:
+            raise ValueError(
+                f"{layer.connection.weights} must see all numbers of a recording at once, weights "
+                f"{shapes['w']}, got {own.w.shape}: {PROGRAM}"
+            )
     return ModuleReading(
         network,
-        tuple(read_params(each, bias) for each in layers),
+        params,
         None if general else synapses.pop(),
         neurons[0].hard,
         tuple(tie for i, each in enumerate(layers) for tie in tie_layer(i, each, bias)),
