@@ -106,7 +106,7 @@ KINDS = {
     "another slope": Kind(number(slope=lambda k: 1.5 * k), ("slope ",), SMOOTH, alone=True),
     "another slope backwards": Kind(number(slope=lambda k: 1.5 * k), ("backwards slope",), HARD, alone=True, least=9),
     "another leak": Kind(number(leak=lambda a: 0.875), ("leak 0.875",), SMOOTH, alone=True),
-    "another leak of hard neurons": Kind(number(leak=lambda a: 0.875), ("leak 0.875",), HARD, alone=True, least=0),
+    "another leak of hard neurons": Kind(number(leak=lambda a: 0.875), ("leak 0.875",), HARD, alone=True, least=8),
     "another threshold": Kind(number(theta=lambda a: 0.55, drop=lambda a: 0.55), ("threshold 0.55",), SMOOTH, alone=True),
     "another gain": Kind(faults.KINDS["gain 7"], ("gain 7",), {"readouts": READOUTS[:1]}),
     "input scaled": Kind(number(scale=lambda a: 0.1 * a), ("scale of all input",), CURRENT | SMOOTH),
@@ -117,7 +117,7 @@ KINDS = {
     "derivative times 0.08": Kind(bent(lambda own, v, u, k: 0.08 * own(v)), ("multiplied by 0.08",), alone=True),
     "derivative zero": Kind(bent(lambda own, v, u, k: 0 * v), ("multiplied by 0", "multiplied by zero", "detached"), alone=True),
     "derivative of another shape": Kind(bent(arctan_shape), ("derivative of Arctan",), HARD | {"spikes": SPIKES[1:]}, alone=True),
-    "box of another width": Kind(bent(lambda own, v, u, k: (v.abs() < 0.4) * 1.0), ("1 where",), HARD, least=5),
+    "box of another width": Kind(bent(lambda own, v, u, k: (v.abs() < 0.4) * 1.0), ("1 where",), HARD, least=9),
     # What is missing, late or cut.
     "reset wipes the input": Kind(flag("wipes input"), ("reset wiping the input",), {"resets": RESETS[:1]}, least=9),
     "synapse ignored": Kind(flag("synapse ignored"), ("synapse's leak 0",), CURRENT),

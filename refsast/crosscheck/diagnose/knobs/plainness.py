@@ -64,7 +64,9 @@ def symbols(case: Case, layer: int) -> dict[str, float]:
         if neuron.leak < 1.0:
             found["1/(1 - leak)"] = 1 / (1 - neuron.leak)
         found |= leak_forms(neuron.leak)
-    for other, neuron in enumerate(case.network.neurons[: len(ORDINALS)] if layer >= 0 else ()):
+    others = list(enumerate(case.network.neurons[: len(ORDINALS)])) if layer >= 0 else []
+    # The readout has the number of the layer below it, if several layers have the same.
+    for other, neuron in others if layer < len(case.network.neurons) else others[::-1]:
         numbers = {"leak": neuron.leak, "threshold": neuron.threshold, "slope": slope_of(neuron)}
         of = f"of the {ORDINALS[other]} layer"
         known = set(found.values())
