@@ -10,8 +10,9 @@ from dataclasses import replace
 from itertools import chain
 
 from refsast.crosscheck.case import Case
+from refsast.crosscheck.conformance.extended_cuts import smaller_extended
 from refsast.crosscheck.conformance.strategies import Example
-from refsast.model.network import Network
+from refsast.model.network import Network, describe_extension
 from refsast.model.params import Layer, Params
 from refsast.model.readout import SpikeRate
 
@@ -37,9 +38,9 @@ def shrink_example(example: Example, wrong: Callable[[Example], bool]) -> Exampl
 def smaller_examples(example: Example) -> Iterator[Example]:
     """Yield the example with less of something, the largest cuts first."""
     time, batch, _ = example.case.x.shape
-    yield from chain(
-        _halves(example, time, batch), narrow_examples(example), shorter_examples(example)
-    )
+    beyond = describe_extension(example.case.network)
+    narrow = smaller_extended if beyond else narrow_examples
+    yield from chain(_halves(example, time, batch), narrow(example), shorter_examples(example))
 
 
 def _halves(example: Example, time: int, batch: int) -> Iterator[Example]:
