@@ -49,6 +49,7 @@ from refsast.model.vector import init
 
 DRIVE = 3.0  # of weights as they are at the start of a training
 MOST = (2, 3, 4, 5)  # extensions of one example
+DEEPER = 0.6  # how often one convolution stands on another
 VARIETY = 0.4  # how often something has its rarer form: a sigmoid, groups, a delay
 POOLS = {"average pooling": AvgPool2d, "max pooling": MaxPool2d}
 Chosen: TypeAlias = Collection[str]
@@ -155,16 +156,18 @@ def _draw_connections(
         hidden = [int(rng.integers(2, 6)) for _ in range(int(rng.integers(0, 2)))]
         ends = [last, (Dense(last), Skip(len(hidden) + 1))] if "skip" in chosen else [last]
         return (int(rng.integers(2, 6)), *hidden, *ends)
-    shape: Shape = (int(rng.integers(1, 3)), int(rng.integers(4, 7)), int(rng.integers(4, 7)))
+    image: Shape = (int(rng.integers(1, 3)), int(rng.integers(4, 7)), int(rng.integers(4, 7)))
     layers: list[tuple[Connection, ...]] = []
-    image = shape
+    shape = image
     if "convolution" in chosen:
-        chain: tuple[Connection, ...] = (_draw_convolution(rng, shape[0], variety),)
-        shape = trace_shapes(chain, shape, [], 1)[-1]
-        if pools and rng.random() < 0.5:  # between the convolution and its neurons
-            chain = (*chain, _draw_pool(rng, pools.pop(), shape))
-            shape = trace_shapes(chain, image, [], 1)[-1]
-        layers.append(chain)
+        convolution = _draw_convolution(rng, image[0], variety)
+        shape = convolution.output_shape(image)
+        between = [_draw_pool(rng, pools.pop(), shape)] if pools and rng.random() < 0.5 else []
+        layers.append((convolution, *between))
+        shape = trace_shapes(layers[0], image, [], 1)[-1]
+        if rng.random() < DEEPER:  # what flows back to the spikes below needs another one
+            layers.append((Conv2d(2, (min(2, shape[1]), min(3, shape[2])), 1, (0, 1)),))
+            shape = trace_shapes(layers[1], shape, [], 2)[-1]
     parts: list[Connection] = []
     for pool in pools:
         parts.append(_draw_pool(rng, pool, shape))

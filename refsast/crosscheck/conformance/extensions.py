@@ -39,6 +39,7 @@ CONNECTIONS: dict[str, type[Connection]] = {
     "max pooling": MaxPool2d,
     "skip": Skip,
 }
+IMAGE_PARTS = (Conv2d, AvgPool2d, MaxPool2d)
 # Whether a neuron has something.
 NEURONS: dict[str, Callable[[GLIF], bool]] = {
     "learned leak": lambda neuron: isinstance(neuron.leak, Learned),
@@ -123,11 +124,15 @@ def is_possible(names: Collection[str]) -> bool:
 def rebuild(network: Network, **changes: object) -> Network:
     """Return a network with other `layers`, `neuron`, `readout`, `loss`, `bias` or `recurrent`.
 
-    `layers` are connections, one tuple per spiking layer. Raises ValueError where they do not fit.
+    `layers` are connections, one tuple per spiking layer; where none of them needs an image, the
+    input is flat. Raises ValueError where they do not fit.
     """
     layers = changes.pop("layers", network.chains)
     assert isinstance(layers, tuple)
     first = network.image or network.sizes[0]
+    if not any(isinstance(part, IMAGE_PARTS) for chain in layers for part in chain):
+        first = network.sizes[0]
+        layers = tuple(tuple(p for p in chain if not isinstance(p, Flatten)) for chain in layers)
     kept = {name: getattr(network, name) for name in ("neuron", "readout", "bias", "recurrent")}
     options = kept | {"loss": network.loss} | changes
     if isinstance(options["neuron"], tuple):

@@ -53,7 +53,9 @@ def explain_failure(factory: Factory, test: LevelTest, example: Example, tally: 
             return Failure(example, str(report), NOT_REPEATED)
         explanation, cause = _largest_cause(factory, tally.largest or example)
         if explanation is not None and describe_extension(example.case.network):
-            report = replace(report, cause=cause)  # its layers are those of the largest example
+            same = cause and report.cause and cause.name == report.cause.name
+            # Its layers are those of the largest example, so that the smallest one's is better.
+            report = report if same else replace(report, cause=cause)
         elif explanation is not None:
             report = attach_cause(report, explanation, cause)
     except NoAnswer as reason:
