@@ -60,9 +60,9 @@ class Implementation:
         What it can be asked in, such as ``("float32", "float64")``: the conformance suite hands it
         parameters and inputs of each. Empty: it is handed float64 and answers in what it likes.
     extensions : tuple of str
-        What its networks may have beyond dense LIF layers, such as ``("convolution", "adaptation")``:
-        the conformance suite draws networks with these, if the factory does not refuse them. Empty:
-        it draws none. The names are in docs/conformance.md.
+        What its networks may have beyond dense LIF layers, such as ``("convolution", "alpha")``:
+        the conformance suite draws networks with these, if the factory does not refuse them.
+        Empty: it draws none. The names are in docs/conformance.md.
 
     Examples
     --------

@@ -3,7 +3,7 @@
 Rule 1: a network has two to five of the extensions that a factory claims, the least drawn first,
         on top of a kind of network that it has.
 Rule 2: networks are small, their weights large enough for all neurons to fire now and then.
-Rule 3: what a neuron learns is not where its record says that it starts: after training it never is.
+Rule 3: what a neuron learns is not where its record says that it starts, as after a training.
 """
 
 from collections import Counter
@@ -137,9 +137,7 @@ def draw_extended(
     widths = Network(sizes, LIF(0.5, 1.0, kind.family(1.0)), LinearReadout(classes)).sizes
     neurons = tuple(_draw_neuron(rng, kind, chosen, n, variety) for n in widths[1:])
     loss = _draw_loss(rng, chosen)
-    network = Network(
-        sizes, neurons, readout, bias=kind.bias, recurrent=kind.recurrent, loss=loss
-    )
+    network = Network(sizes, neurons, readout, bias=kind.bias, recurrent=kind.recurrent, loss=loss)
     time, batch = int(rng.integers(4, 9)), int(rng.integers(2, 5))
     x = rng.random((time, batch, network.sizes[0]))
     x = (x < 0.5).astype(np.float64) if rng.random() < 0.5 else 1.5 * x
@@ -150,7 +148,7 @@ def draw_extended(
 def _draw_connections(
     rng: np.random.Generator, chosen: Chosen, last: int, variety: float
 ) -> tuple[int | Shape | tuple[Connection, ...], ...]:
-    """The input and what leads to each layer, as `Network` takes them; `last` neurons at the end."""
+    """The input and what leads to each layer, as `Network` takes them; `last` neurons end it."""
     pools = [POOLS[name] for name in POOLS if name in chosen]
     if not (pools or "convolution" in chosen):
         hidden = [int(rng.integers(2, 6)) for _ in range(int(rng.integers(0, 2)))]

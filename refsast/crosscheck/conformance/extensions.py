@@ -45,8 +45,9 @@ NEURONS: dict[str, Callable[[GLIF], bool]] = {
     "learned leak": lambda neuron: isinstance(neuron.leak, Learned),
     "learned threshold": lambda neuron: isinstance(neuron.threshold, Learned),
     "learned start": lambda neuron: neuron.learn_start,
-    "numbers per neuron": lambda neuron: isinstance(neuron.leak, tuple)
-    or isinstance(neuron.threshold, tuple),
+    "numbers per neuron": lambda neuron: (
+        isinstance(neuron.leak, tuple) or isinstance(neuron.threshold, tuple)
+    ),
     "synapse": lambda neuron: isinstance(neuron.synapse, Synapse) and neuron.synapse_leak is None,
     "learned synapse leak": lambda neuron: neuron.synapse_leak is not None,
     "alpha": lambda neuron: isinstance(neuron.synapse, Alpha),
