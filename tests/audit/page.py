@@ -31,7 +31,7 @@ NETWORK_TEXT = """
 Modules as people write them, with the library's own cells, layers and losses; an adapter reads the
 network from each, for {cases} seeds of weights and inputs. snnTorch is asked about everything but
 the detached reset, unless the line says otherwise, and losses whether they are what their names
-say. Spikes are hard forward in snnTorch and Norse; in SpikingJelly and Sinabs they are smooth, where
+say. Spikes are hard forward in snnTorch and Norse; in SpikingJelly and Sinabs they are smooth where
 "hard" or `SingleSpike` does not stand.
 """
 WHY_TEXT = """
