@@ -134,10 +134,18 @@ def draw_extended(
     plain = isinstance(readout, SpikeRate | MeanPotential)
     last = classes * (readout.population if plain else 1) if plain else int(rng.integers(2, 5))
     sizes = _draw_connections(rng, chosen, last, variety)
-    widths = Network(sizes, LIF(0.5, 1.0, kind.family(1.0)), LinearReadout(classes)).sizes
+    lif = LIF(0.5, 1.0, kind.family(1.0), kind.reset)
+    widths = Network(sizes, lif, LinearReadout(classes)).sizes  # pyright: ignore[reportArgumentType]
     neurons = tuple(_draw_neuron(rng, kind, chosen, n, variety) for n in widths[1:])
     loss = _draw_loss(rng, chosen)
-    network = Network(sizes, neurons, readout, bias=kind.bias, recurrent=kind.recurrent, loss=loss)
+    network = Network(
+        sizes,  # pyright: ignore[reportArgumentType]
+        neurons,
+        readout,
+        bias=kind.bias,
+        recurrent=kind.recurrent,
+        loss=loss,
+    )
     time, batch = int(rng.integers(4, 9)), int(rng.integers(2, 5))
     x = rng.random((time, batch, network.sizes[0]))
     x = (x < 0.5).astype(np.float64) if rng.random() < 0.5 else 1.5 * x
