@@ -60,7 +60,7 @@ def test_the_page_has_a_line_per_mode():
 def network_mode(description: str, note: str = "", network=None) -> NetworkMode:
     def question(seed: int):
         if network is None:
-            raise ValueError("neurons must be LIFNode, got KLIFNode: put one here; or wait")
+            raise ValueError("neurons must be LIFNode, got KLIFNode: put another in its place")
         case = draw_case(seed)
         return rs.Implementation(network), case
 
@@ -75,7 +75,7 @@ def test_a_network_is_asked_once_per_seed_and_a_refusal_is_a_line():
     assert (found.outcome, len(found.reports)) == ("agree", 2)
     assert refused.outcome == "not read"
     assert line(refused).endswith(
-        "| `KLIFNode` | not read | | | neurons must be LIFNode, got KLIFNode: put one here |"
+        "| `KLIFNode` | not read | | | neurons must be LIFNode, got KLIFNode |"
     )
 
 
