@@ -172,6 +172,23 @@ def test_what_a_note_explains_disagrees(package):
     assert {row.outcome for row in rows} == {"disagree"}
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("lower", [True, False])
+def test_potentials_are_below_twice_the_threshold_where_the_page_says_so(lower):
+    pytest.importorskip("snntorch")
+    words = "below twice" if lower else "some above it"
+    (mode,) = (m for m in NETWORK_MODES if words in m.description)
+
+    for seed in range(4):
+        _, case = mode.question(seed)
+        u = rs.run(case.network, case.params, case.x, rs.heaviside).u
+        peaks = [
+            layer.max() / neuron.threshold
+            for layer, neuron in zip(u, case.network.neurons, strict=True)
+        ]
+        assert (max(peaks) < 2.0) == lower
+
+
 def test_every_mode_can_be_drawn():
     for mode in MODES:
         assert draw_case(0, **mode.options).hard == mode.options.get("hard", False)
