@@ -16,8 +16,8 @@ from refsast.crosscheck.compare import (
     unclear_recordings,
 )
 from refsast.crosscheck.diagnose.attribution import Cause, Explanation, attribute
+from refsast.crosscheck.diagnose.faults.cause import find_cause
 from refsast.crosscheck.diagnose.faults.power import measure_general_power
-from refsast.crosscheck.diagnose.faults.search import find_cause
 from refsast.crosscheck.diagnose.localise import Location, first_difference, locate
 from refsast.crosscheck.diagnose.observations import observe
 from refsast.crosscheck.diagnose.places import probe

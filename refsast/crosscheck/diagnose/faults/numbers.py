@@ -45,6 +45,10 @@ def number_faults() -> Iterator[Fault]:
                 _mix_numbers(name, mix),
             )
     yield Fault(
+        "one minus the leak", "with one minus the learned leak, as by a sigmoid of the other sign",
+        change_step(_turn_leak),
+    )  # fmt: skip
+    yield Fault(
         "sigmoid left out", "with the learned leak's parameter taken for the leak itself",
         change_step(_skip_sigmoid),
     )  # fmt: skip
@@ -138,6 +142,16 @@ def _skip_sigmoid(case: Case, i: int, value: float, inner: Step) -> Step | None:
     def step(neuron: GLIF, numbers: Numbers, states: Sequence[State], current: Array) -> State:
         logits = {n: -np.log(1.0 / numbers[n] - 1.0) for n in names}
         return inner(neuron, {**numbers, **logits}, states, current)
+
+    return step
+
+
+def _turn_leak(case: Case, i: int, value: float, inner: Step) -> Step | None:
+    if not learns(case, i, "leak"):
+        return None
+
+    def step(neuron: GLIF, numbers: Numbers, states: Sequence[State], current: Array) -> State:
+        return inner(neuron, {**numbers, "leak": 1.0 - numbers["leak"]}, states, current)
 
     return step
 
