@@ -65,7 +65,7 @@ PLANTED = {
     "weights scaled": ({"connections": "dense"}, 0, "state of layer 1, step 1"),
     "leaks exchanged": ({"neuron": "synapse"}, 0, "state of layer 1"),
     "synaptic current reset": ({"neuron": "synapse"}, 0, "state of layer 1"),
-    "first stage of the synapse detached": ({"neuron": "alpha"}, 0, "adjoint of layer 1"),
+    "first stage of the synapse detached": ({"neuron": "alpha"}, 0, "gradient of layer 1"),
     "derivative at rest": ({"neuron": "adaptation"}, 0, "adjoint of layer 1"),
     "reset detached for the leak alone, there": ({"neuron": "learned"}, 0, "gradient of layer 1"),
     "maximum with zero": ({"readout": 5}, 0, "loss"),

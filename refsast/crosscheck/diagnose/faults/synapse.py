@@ -150,7 +150,9 @@ def _slope_at_rest(
     neuron: GLIF, numbers: Numbers, states: Sequence[State], current: Array
 ) -> tuple[Any, ...]:
     """The spike's derivative at the threshold that is not raised."""
-    adaptation: Any = neuron.adaptation
+    adaptation = neuron.adaptation
+    if adaptation is None:  # another fault has left it out
+        return neuron, numbers, states, current
     raised = stop_gradient(adaptation.strength * (adaptation.leak * states[-1].a + states[-1].s))
     forward, slope = neuron.spike, first_derivative(neuron.spike)
 
