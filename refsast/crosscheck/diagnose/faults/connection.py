@@ -20,7 +20,7 @@ from refsast.model.connections.dense import Dense
 from refsast.model.connections.skip import Skip
 from refsast.model.connections.windows import Shape
 from refsast.model.network import Network
-from refsast.model.params import Layer
+from refsast.model.params import Layer, layer_arrays
 
 
 def connection_faults() -> Iterator[Fault]:
@@ -182,15 +182,21 @@ def _skip(change: Callable[[Array, Array], Array]) -> Part:
 
 def sum_faults() -> Iterator[Fault]:
     """Yield gradients of weights from some terms alone."""
-    for words, mask in ROWS.items():
-        yield Fault(
-            f"weights' gradient of {words} alone",
-            f"with the gradients of weights and bias of {words} alone",
-            _mask_rows(mask),
-            backward=True,
-        )
+    for what, names in SUMS.items():
+        for words, mask in ROWS.items():
+            yield Fault(
+                f"{what} of {words} alone",
+                f"with the {what} of {words} alone",
+                _mask_rows(mask, names),
+                backward=True,
+            )
 
 
+SUMS = {
+    "gradients of weights and bias": ("w", "b"),
+    "gradient of the weights": ("w",),
+    "gradient of the bias": ("b",),
+}
 ROWS: dict[str, Callable[[int, int], Any]] = {
     "the last step": lambda time, batch: np.arange(time)[:, None] == time - 1,
     "the first step": lambda time, batch: np.arange(time)[:, None] == 0,
@@ -201,16 +207,16 @@ ROWS: dict[str, Callable[[int, int], Any]] = {
 }
 
 
-def _mask_rows(mask: Callable[[int, int], Any]) -> Change:
-    """Gradients of weights and bias from some steps and recordings alone."""
+def _mask_rows(mask: Callable[[int, int], Any], names: Sequence[str]) -> Change:
+    """Gradients of weights or bias from some steps and recordings alone."""
 
     def change(case: Case, plan: Plan, i: int, value: float) -> Plan:
         inner = plan.layers[i].currents
 
         def currents(network: Network, i: int, layer: Layer, earlier: Sequence[Array]) -> Array:
             kept = inner(network, i, layer, earlier)
-            b = None if layer.b is None else stop_gradient(layer.b)
-            cut = inner(network, i, replace(layer, w=stop_gradient(layer.w), b=b), earlier)
+            fixed = {n: stop_gradient(a) for n, a in layer_arrays(layer).items() if n in names}
+            cut = inner(network, i, replace(layer, **fixed), earlier)
             rows = np.broadcast_to(mask(*kept.shape[:2]), kept.shape[:2])[:, :, None]
             return np.where(rows, kept, cut)
 

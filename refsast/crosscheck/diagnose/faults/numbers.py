@@ -97,6 +97,7 @@ MIXES: dict[str, Callable[[Array], Array]] = {
     "that of the first neuron": lambda a: np.full(a.shape, a[0]),
     "those of the neurons in reversed order": lambda a: a[::-1],
     "that of the neuron before": lambda a: np.roll(a, 1),
+    "that of the neuron after": lambda a: np.roll(a, -1),
 }
 
 

@@ -91,13 +91,14 @@ def _search_pairs(
     best = [s for share, s in sorted(explained, key=lambda each: -each[0]) if share > 0.0]
     for setting in best[: 4 * PAIRED]:
         yield from _with_finish(parts, setting)
-    usual = [(i,) for i in range(whole.case.network.depth)]
+    depth = whole.case.network.depth
+    usual = [(i,) for i in range(depth)] + ([tuple(range(depth))] if depth > 1 else [])
     for first in best[:PAIRED]:
         for fault, layers in _candidates(usual, backward=True):
             if fault.name == first[0].fault.name and layers == first[0].layers:
                 continue
             for value in fault.values(whole.case, layers[0])[:3]:
-                pair = (*first, Planted(fault, layers, (value,)))
+                pair = (*first, Planted(fault, layers, (value,) * len(layers)))
                 if all(fits(part, pair) for part in parts):
                     yield pair
 

@@ -146,21 +146,24 @@ def _is_exponential(neuron: GLIF) -> bool:
     return isinstance(neuron.synapse, Synapse)
 
 
-def _slope_at_rest(
-    neuron: GLIF, numbers: Numbers, states: Sequence[State], current: Array
-) -> tuple[Any, ...]:
+def _slope_at_rest(case: Case, i: int, value: float, inner: Step) -> Step | None:
     """The spike's derivative at the threshold that is not raised."""
-    adaptation = neuron.adaptation
-    if adaptation is None:  # another fault has left it out
-        return neuron, numbers, states, current
-    raised = stop_gradient(adaptation.strength * (adaptation.leak * states[-1].a + states[-1].s))
-    forward, slope = neuron.spike, first_derivative(neuron.spike)
+    if as_glif(case.network.neurons[i]).adaptation is None:
+        return None
+    slope = first_derivative(case.network.neurons[i].spike)
 
-    def value(v: Array) -> Array:
-        return np.asarray(stop_gradient(forward(v)))
+    def step(neuron: GLIF, numbers: Numbers, states: Sequence[State], current: Array) -> State:
+        adaptation, forward = neuron.adaptation, neuron.spike
+        if adaptation is None:  # another fault has left it out
+            return inner(neuron, numbers, states, current)
+        a = adaptation.leak * states[-1].a + states[-1].s
+        raised = stop_gradient(adaptation.strength * a)
+        spike = straight_through(
+            lambda v: np.asarray(stop_gradient(forward(v))), lambda v: slope(v + raised)
+        )
+        return inner(alter(neuron, spike=spike), numbers, states, current)
 
-    spike = straight_through(value, lambda v: slope(v + raised))
-    return alter(neuron, spike=spike), numbers, states, current
+    return step
 
 
 def adaptation_faults() -> Iterator[Fault]:
@@ -204,7 +207,7 @@ def adaptation_faults() -> Iterator[Fault]:
     )  # fmt: skip
     yield Fault(
         "derivative at rest", "with the spike's derivative at the threshold that is not raised",
-        _change_step(lambda n: n.adaptation is not None, _slope_at_rest), backward=True,
+        change_step(_slope_at_rest), backward=True,
     )  # fmt: skip
     yield Fault(
         "refractory time", "with a refractory time of {value}",
