@@ -118,6 +118,7 @@ def _scale_faults() -> Iterator[Fault]:
                 "weights": change_part((Conv2d, Dense), _scale_weights(value)),
                 "input": _scale_currents(value),
                 "skip": change_part(Skip, _skip(lambda a, e: a + value * e)),
+                "sum at the skip": change_part(Skip, _skip(lambda a, e: value * (a + e))),
                 "skip's gradient": change_part(
                     Skip,
                     _skip(lambda a, e: backward_as(a + e, a + value * e)),
@@ -128,7 +129,8 @@ def _scale_faults() -> Iterator[Fault]:
         return change
 
     for part, backward in (
-        ("weights", False), ("input", False), ("skip", False), ("skip's gradient", True),
+        ("weights", False), ("input", False), ("skip", False), ("sum at the skip", False),
+        ("skip's gradient", True),
     ):  # fmt: skip
         yield Fault(
             f"{part} scaled", f"with the {part} multiplied by {{value}}", scaled(part),
