@@ -1,6 +1,9 @@
 """The page of the audit says what came of it; the libraries themselves are in `crosscheck`."""
 
+import re
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError
+from pathlib import Path
 
 import pytest
 
@@ -8,9 +11,10 @@ import refsast as rs
 from refsast.crosscheck.check import check
 from tests.audit import mode_rows
 from tests.audit.__main__ import main
-from tests.audit.mode_rows import Row, row
-from tests.audit.modes import MODES, Mode
-from tests.audit.page import line, page
+from tests.audit.mode_rows import Row, network_row, row
+from tests.audit.modes import MODES, Mode, NetworkMode
+from tests.audit.network_modes import NETWORK_MODES
+from tests.audit.page import STATED, UNEXPLAINED, line, page, reason_lines, summary_lines
 from tests.crosscheck.random_cases import draw_case
 
 MODE = Mode("lib", "lib", "factory", "as it comes")
@@ -51,6 +55,121 @@ def test_the_page_has_a_line_per_mode():
 
     assert text.count("not installed") == len(MODES)
     assert "on 7 drawn networks" in " ".join(text.split())
+
+
+def network_mode(description: str, note: str = "", network=None) -> NetworkMode:
+    def question(seed: int):
+        if network is None:
+            raise ValueError("neurons must be LIFNode, got KLIFNode: put one here; or wait")
+        case = draw_case(seed)
+        return rs.Implementation(network), case
+
+    return NetworkMode("numpy", description, question, note)
+
+
+def test_a_network_is_asked_once_per_seed_and_a_refusal_is_a_line():
+    mode = network_mode("as it is", network=right)
+    found = network_row(replace(mode, question=lambda seed: mode.question(0)), 2)
+    refused = network_row(network_mode("`KLIFNode`"), 2)
+
+    assert (found.outcome, len(found.reports)) == ("agree", 2)
+    assert refused.outcome == "not read"
+    assert line(refused).endswith(
+        "| `KLIFNode` | not read | | | neurons must be LIFNode, got KLIFNode: put one here |"
+    )
+
+
+def test_a_network_that_is_not_installed_is_a_line():
+    absent = NetworkMode("no-such-distribution", "as it is", lambda seed: pytest.fail("asked"))
+
+    assert line(network_row(absent, 2)) == (
+        "| no-such-distribution | as it is | not installed | | | |"
+    )
+
+
+def test_undecided_cases_are_no_disagreement():
+    case = draw_case(0)
+    silent = replace(case, params=rs.unflatten(case.network, 0.0 * rs.flatten(case.params)))
+    case = replace(silent, x=0.0 * case.x, hard=True)
+    report = check(lambda p, x, y: rs.fast.straight_through(case.network, p, x, y), case)
+    found = Row(MODE, "1.0", (report, report))
+
+    assert report.verdict == "undecided"
+    assert found.outcome == "undecided"
+    assert found.factors == ()
+    assert line(found) == "| lib 1.0 | as it comes | 0 of 2 |  |  | undecided (2) |"
+
+
+def test_disagreements_are_counted_and_explained_by_sentence_choice_or_not_at_all():
+    reports = (check(detached, draw_case(0)),)
+    modes = [
+        network_mode("one", "It is a fault."),
+        network_mode("two", "It is a fault."),
+        network_mode("`Node(detach_reset=True)`"),
+        network_mode("three"),
+    ]
+    rows = [Row(mode, "1.0", reports) for mode in modes]
+    rows.append(Row(network_mode("right"), "1.0", (check(right, draw_case(0)),)))
+
+    assert summary_lines(rows)[-1] == "| numpy | 5 | 1 | 4 | 0 | 0 |"
+    assert reason_lines(rows) == [
+        "- numpy, one; two: It is a fault.",
+        "- numpy, `Node(detach_reset=True)`: Asked for by its option.",
+        f"- numpy, three: {UNEXPLAINED}",
+    ]
+    assert "4 seeds of weights" in " ".join(page([], 12, rows, 4).split())
+
+
+def test_the_page_that_is_committed_has_every_mode_and_explains_every_disagreement():
+    text = (Path(__file__).parents[1] / "docs" / "peers.md").read_text("utf-8")
+
+    for mode in (*MODES, *NETWORK_MODES):
+        assert f" | {mode.description} | " in text
+    assert "not installed" not in text
+    assert UNEXPLAINED not in text
+    rows = [each for each in text.splitlines() if each.startswith("| ")]
+    wrong = [each for each in rows if re.search(r"\| \d+ of \d+ \|", each) and not agrees(each)]
+    reasons = text.partition("## Why they disagree")[2]
+    for each in wrong:
+        assert each.split(" | ")[1] in reasons
+
+
+def agrees(line: str) -> bool:
+    """Whether a line of the table says that all cases agree."""
+    agreeing, cases = re.findall(r"\| (\d+) of (\d+) \|", line)[0]
+    return agreeing == cases
+
+
+def test_descriptions_are_not_given_twice():
+    names = [(mode.package, mode.description) for mode in (*MODES, *NETWORK_MODES)]
+    assert len(set(names)) == len(names)
+
+
+PACKAGES = ("torch", "jax", "spikingjelly", "snntorch", "sinabs", "norse")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("package", PACKAGES)
+def test_networks_of_a_library_are_read_and_right(package):
+    modes = [
+        m for m in NETWORK_MODES if m.package == package and not (m.note or STATED in m.description)
+    ]
+    rows = [network_row(mode, 1) for mode in modes]
+    if not rows[0].version:
+        pytest.skip(f"{package} is not installed")
+
+    assert {row.outcome for row in rows} <= {"agree", "not read"}
+    assert sum(row.outcome == "agree" for row in rows) >= len(rows) / 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("package", ["snntorch", "sinabs"])
+def test_what_a_note_explains_disagrees(package):
+    rows = [network_row(m, 1) for m in NETWORK_MODES if m.package == package and m.note]
+    if not rows[0].version:
+        pytest.skip(f"{package} is not installed")
+
+    assert {row.outcome for row in rows} == {"disagree"}
 
 
 def test_every_mode_can_be_drawn():

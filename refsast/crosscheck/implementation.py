@@ -59,6 +59,10 @@ class Implementation:
     dtypes : tuple of str
         What it can be asked in, such as ``("float32", "float64")``: the conformance suite hands it
         parameters and inputs of each. Empty: it is handed float64 and answers in what it likes.
+    extensions : tuple of str
+        What its networks may have beyond dense LIF layers, such as ``("convolution", "alpha")``:
+        the conformance suite draws networks with these, if the factory does not refuse them.
+        Empty: it draws none. The names are in docs/conformance.md.
 
     Examples
     --------
@@ -80,6 +84,7 @@ class Implementation:
     name: str = "implementation"
     not_compared: tuple[str, ...] = ()
     dtypes: tuple[str, ...] = ()
+    extensions: tuple[str, ...] = ()
 
 
 def require_callable(gradient: Gradient | Implementation) -> Gradient:

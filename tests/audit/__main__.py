@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from refsast.files import write_atomic
-from tests.audit.mode_rows import row
-from tests.audit.modes import MODES
+from tests.audit.mode_rows import network_row, row
+from tests.audit.modes import MODES, Mode
+from tests.audit.network_modes import NETWORK_MODES
 from tests.audit.page import line, page
+
+NETWORK_SHARE = 3  # of the cases of a dense mode, one in so many for a network beyond
 
 
 def parser() -> argparse.ArgumentParser:
@@ -31,13 +34,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise ValueError(f"--cases must be positive, got {options.cases}")
         if options.only is not None and options.only not in known:
             raise ValueError(f"--only must be one of {', '.join(known)}, got {options.only}")
-        rows = []
-        for mode in MODES:
+        seeds = -(-options.cases // NETWORK_SHARE)
+        rows, others = [], []
+        for mode in (*MODES, *NETWORK_MODES):
             if options.only in (None, mode.package):
-                rows.append(row(mode, options.cases))
-                print(line(rows[-1]), flush=True)
+                dense = isinstance(mode, Mode)
+                found = row(mode, options.cases) if dense else network_row(mode, seeds)
+                (rows if dense else others).append(found)
+                print(line(found), flush=True)
         if options.only is None:
-            write_atomic(options.out / "peers.md", page(rows, options.cases).encode())
+            text = page(rows, options.cases, others, seeds)
+            write_atomic(options.out / "peers.md", text.encode())
             print(f"written to {options.out / 'peers.md'}")
     except ValueError as error:
         print(f"tests.audit: {error}", file=sys.stderr)

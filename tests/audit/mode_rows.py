@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from refsast.crosscheck.check import Report, check
 from refsast.crosscheck.implementation import Implementation
-from tests.audit.modes import Mode
+from tests.audit.modes import Mode, NetworkMode
 from tests.crosscheck.random_cases import draw_case
 
 
@@ -25,16 +26,29 @@ class Row:
         Of the library; empty if it is not installed.
     reports : tuple of Report
         One per case.
+    refusal : str
+        Why the adapter does not read it; empty where it does.
     """
 
-    mode: Mode
+    mode: Mode | NetworkMode
     version: str
     reports: tuple[Report, ...]
+    refusal: str = ""
 
     @property
     def agreeing(self) -> int:
         """How many cases agree."""
         return sum(report.agrees for report in self.reports)
+
+    @property
+    def outcome(self) -> str:
+        """Whether all cases "agree", some "disagree", or it is "undecided" or "not read"."""
+        if not self.reports:
+            return "not read"
+        verdicts = {report.verdict for report in self.reports}
+        if "DISAGREES" in verdicts:
+            return "disagree"
+        return "agree" if verdicts == {"agrees"} else "undecided"
 
     @property
     def worst(self) -> float:
@@ -45,7 +59,8 @@ class Row:
     @property
     def factors(self) -> tuple[float, ...]:
         """By what the norms of wrong gradients are too large, the smallest first."""
-        stages = [s for each in self.reports if not each.agrees for s in each.stages]
+        wrong = [each for each in self.reports if each.verdict == "DISAGREES"]
+        stages = [s for each in wrong for s in each.stages]
         return tuple(sorted(float(s.ratio) for s in stages if s.name == "parameter gradients"))
 
     @property
@@ -55,6 +70,8 @@ class Row:
 
 
 def _cause(report: Report) -> str:
+    if report.verdict == "undecided":
+        return "undecided"
     if report.cause is None:
         return "another answer at every call" if not report.repeated else "states differ"
     return report.cause.name if report.cause.exact else "unknown"
@@ -71,9 +88,29 @@ def row(mode: Mode, cases: int) -> Row:
     return Row(mode, found, tuple(check(factory(case), case) for case in drawns))
 
 
+def network_row(mode: NetworkMode, cases: int) -> Row:
+    """Return what comes of a network for so many seeds; what an adapter refuses is a row, too."""
+    try:
+        found = version(mode.package)
+    except PackageNotFoundError:
+        return Row(mode, "", ())
+    reports = []
+    for seed in range(cases):
+        try:
+            implementation, case = mode.question(seed)
+        except ValueError as reason:
+            return Row(mode, found, (), str(reason))
+        reports.append(check(implementation, case))
+    return Row(mode, found, tuple(reports))
+
+
 def load_adapter_factory(mode: Mode) -> Callable[..., Implementation]:
-    """Return what makes a mode's implementation, its library imported without a word."""
+    """Return what makes a mode's implementation."""
+    return getattr(load_adapter(mode.adapter), mode.factory)
+
+
+def load_adapter(name: str) -> Any:
+    """Return an adapter, its library imported without a word."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        adapter = importlib.import_module(f"refsast.crosscheck.adapters.{mode.adapter}")
-    return getattr(adapter, mode.factory)
+        return importlib.import_module(f"refsast.crosscheck.adapters.{name}")

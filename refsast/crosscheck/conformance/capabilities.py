@@ -8,6 +8,7 @@ from typing import get_args
 import numpy as np
 
 from refsast.crosscheck.case import Case, Factory
+from refsast.crosscheck.conformance.extensions import require_extensions
 from refsast.crosscheck.factory import build
 from refsast.crosscheck.implementation import Unsupported
 from refsast.model.lif import LIF
@@ -52,6 +53,8 @@ class Capabilities:
     reasons: dict[str, int]  # how often it gave which reason not to
     name: str = ""  # the implementation's own
     dtypes: tuple[str, ...] = ()  # that it claims
+    claimed: tuple[str, ...] = ()  # beyond dense LIF layers, as it says
+    extensions: tuple[str, ...] = ()  # those of them that it made an implementation for
 
     def __repr__(self) -> str:
         return f"<{len(self.kinds)} kinds of networks>"  # Hypothesis spells out what it draws from
@@ -61,15 +64,16 @@ def query_capabilities(factory: Factory, *, hard: bool = False) -> Capabilities:
     """Ask a factory for the smallest network of every kind, smooth or hard; errors as `build`."""
     kinds: list[NetworkKind] = []
     reasons: Counter[str] = Counter()
-    name, dtypes = "", ()
+    name, dtypes, claimed = "", (), ()
     for kind in KINDS:
         try:
             found = build(factory, smallest_case(kind, hard=hard))
             name, dtypes = name or found.name, dtypes or require_dtypes(found.dtypes)
+            claimed = claimed or require_extensions(found.extensions)
             kinds.append(kind)
         except Unsupported as reason:
             reasons[str(reason) or "no reason given"] += 1
-    return Capabilities(tuple(kinds), dict(reasons), name, dtypes)
+    return Capabilities(tuple(kinds), dict(reasons), name, dtypes, claimed)
 
 
 def require_dtypes(dtypes: tuple[str, ...]) -> tuple[str, ...]:

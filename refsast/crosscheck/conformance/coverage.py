@@ -5,15 +5,18 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from refsast.crosscheck.conformance.capabilities import KINDS, Capabilities, NetworkKind
+from refsast.crosscheck.conformance.extensions import EXTENSIONS, extension_names
 from refsast.crosscheck.conformance.strategies import Example
 from refsast.model.synapse import Synapse
 
 SIZES = ("steps", "layers", "neurons", "inputs", "recordings", "classes", "parameters")
-FEATURES = ("synapse", "recurrent", "bias", "readout", "reset", "spike", "hard", "dtype", "numbers")
+FEATURES = ("synapse", "recurrent", "bias", "readout", "reset", "spike", "hard", "dtype", "numbers",
+            "extension")  # fmt: skip
+NOT_NAMED = "not asked, the factory does not name it"
 OF_KINDS = FEATURES[:6]  # those that a kind of network has
 NEVER = (
-    "gradients in leaks, thresholds and slopes; losses other than cross entropy; convolutions, "
-    "normalisation, dropout; float16 and bfloat16"
+    "gradients in slopes; SAM beyond dense layers; normalisation, dropout; other networks than "
+    "those named above; float16 and bfloat16"
 )
 
 
@@ -74,17 +77,24 @@ def example_features(example: Example) -> dict[str, set[str]]:
         "hard": {_yes(case.hard)},
         "dtype": {example.dtype or "its own"},
         "numbers": {example.stretch or "on a coarse grid"},
+        "extension": extension_names(network),
     }
 
 
 def offered_features(offers: Iterable[Capabilities]) -> set[str]:
-    """Return what some kind of network that a factory has, has."""
+    """Return what some network that a factory has, has; and what it names beyond dense layers."""
+    offers = list(offers)
     kinds = {kind for offer in offers for kind in offer.kinds}
-    return {f"{name} {kind_feature(kind, name)}" for kind in kinds for name in OF_KINDS}
+    found = {f"{name} {kind_feature(kind, name)}" for kind in kinds for name in OF_KINDS}
+    found |= {f"extension {name}" for offer in offers for name in offer.extensions}
+    return found | {f"named {name}" for offer in offers for name in offer.claimed}
 
 
 def missing_features(coverage: Coverage, offered: Collection[str]) -> dict[str, list[str]]:
-    """Return what no example had, by the reason: the factory refused it, or it was not drawn."""
+    """Return what no example had, by the reason.
+
+    The factory refused it, or did not name it, so that it was not asked; or it was not drawn.
+    """
     missing: dict[str, list[str]] = {}
     for name in OF_KINDS:
         seen = coverage.counts.get(name, Counter())
@@ -93,6 +103,12 @@ def missing_features(coverage: Coverage, offered: Collection[str]) -> dict[str, 
             if not seen[word]:
                 reason = "not drawn" if feature in offered else "refused by the factory"
                 missing.setdefault(reason, []).append(feature)
+    seen = coverage.counts.get("extension", Counter())
+    for name in EXTENSIONS:
+        if not seen[name]:
+            reason = "refused by the factory" if f"named {name}" in offered else NOT_NAMED
+            reason = "not drawn" if f"extension {name}" in offered else reason
+            missing.setdefault(reason, []).append(name)
     return missing
 
 
@@ -105,6 +121,8 @@ def describe_coverage(coverage: Coverage, offered: Collection[str]) -> list[str]
     lines = [f"drawn: {', '.join(sizes)}"]
     for name in FEATURES:
         counts = coverage.counts.get(name, Counter())
+        if not counts:
+            continue  # nothing beyond dense layers
         lines.append(f"  {name:10}" + ", ".join(f"{word} {n}" for word, n in counts.items()))
     missing = missing_features(coverage, offered)
     lines += [f"never drawn ({why}): {', '.join(what)}" for why, what in missing.items()]

@@ -4,7 +4,7 @@ Rule 1: the cause is that of the largest wrong example; the smallest is often so
         detached reset and a constant factor give the same numbers there.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from refsast.crosscheck.case import Factory
 from refsast.crosscheck.check import attach_cause, check
@@ -16,8 +16,10 @@ from refsast.crosscheck.conformance.sam_report import SamReport, explain_sam
 from refsast.crosscheck.conformance.search import Tally, is_wrong
 from refsast.crosscheck.conformance.strategies import Example
 from refsast.crosscheck.diagnose.attribution import Cause, Explanation, attribute
+from refsast.crosscheck.diagnose.faults.search import find_cause
 from refsast.crosscheck.diagnose.observations import observe
 from refsast.crosscheck.reproducer import case_source, format_value
+from refsast.model.network import describe_extension
 
 NOT_REPEATED = "answers differ from call to call: is something kept?"
 
@@ -50,7 +52,12 @@ def explain_failure(factory: Factory, test: LevelTest, example: Example, tally: 
         if not report.repeated:
             return Failure(example, str(report), NOT_REPEATED)
         explanation, cause = _largest_cause(factory, tally.largest or example)
-        report = report if explanation is None else attach_cause(report, explanation, cause)
+        if explanation is not None and describe_extension(example.case.network):
+            same = cause and report.cause and cause.name == report.cause.name
+            # Its layers are those of the largest example, so that the smallest one's is better.
+            report = report if same else replace(report, cause=cause)
+        elif explanation is not None:
+            report = attach_cause(report, explanation, cause)
     except NoAnswer as reason:
         return Failure(example, f"wrong; why cannot be told: {reason}")
     except ValueError as error:
@@ -66,6 +73,8 @@ def _largest_cause(factory: Factory, example: Example) -> tuple[Explanation | No
     exam = examine(gradient, example.case)
     if exam.wrong <= {"states"}:
         return None, None  # what a library reports as its state is a convention
+    if describe_extension(exam.case.network):
+        return find_cause(gradient, exam)
     return attribute(observe(gradient, exam.case))
 
 

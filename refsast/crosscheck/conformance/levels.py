@@ -15,6 +15,7 @@ from refsast.crosscheck.conformance.comparison import (
     judge_stages,
     judge_ties,
 )
+from refsast.crosscheck.conformance.extended import extended_examples
 from refsast.crosscheck.conformance.sam_check import nonzero_sam_differs, sam_differs
 from refsast.crosscheck.conformance.strategies import (
     RADII,
@@ -44,7 +45,7 @@ class LevelTest:
     level: str  # together with the name its id, ``level[name]``
     name: str
     statement: str  # what holds of a right implementation
-    draws: Draws
+    draws: Draws | None  # of examples on a coarse grid; None: all are drawn by a plan
     wrong: Judge
     hard: bool = False  # whether spikes are hard forward
     stretch: tuple[Stretch, ...] = OVER_TIME  # how its examples are stretched; empty: not at all
@@ -52,6 +53,8 @@ class LevelTest:
 
     def stretches(self, offer: Capabilities, count: int, seed: int | None) -> Iterator[Example]:
         """Yield so many examples that are larger and more awkward than those of `draws`."""
+        if self.draws is None:
+            return extended_examples(offer, count=count, seed=seed, name=str(self), hard=self.hard)
         if not self.stretch:
             return iter(())
         if self.level in ("surrogate", "one_step"):
@@ -118,5 +121,12 @@ TESTS = (
     LevelTest("hard_swap", "gradient",
               "Derivatives are those of the smooth spike, at hard potentials.",
               _OFF_TIES, judge_ties(False, judge_stages(*BACKWARD)), hard=True),
+    LevelTest("extended", "forward",
+              "Loss and states of networks beyond dense LIF layers are right over time.",
+              None, judge_stages(*FORWARD)),
+    LevelTest("extended", "gradient", "So are all derivatives, those of learned numbers, too.",
+              None, judge_stages(*BACKWARD)),
+    LevelTest("extended", "hard", "So are both where spikes are Heaviside steps.",
+              None, judge_stages(*FORWARD, *BACKWARD), hard=True),
 )  # fmt: skip
 LEVELS = tuple(dict.fromkeys(test.level for test in TESTS))

@@ -10,9 +10,11 @@ from dataclasses import replace
 from itertools import chain
 
 from refsast.crosscheck.case import Case
+from refsast.crosscheck.conformance.extended_cuts import smaller_extended
+from refsast.crosscheck.conformance.extensions import extension_names
 from refsast.crosscheck.conformance.strategies import Example
-from refsast.model.network import Network
-from refsast.model.params import Layer, Params
+from refsast.model.network import Network, describe_extension
+from refsast.model.params import Layer, Params, layer_arrays
 from refsast.model.readout import SpikeRate
 
 MAX_CUTS = 250  # tried, at most
@@ -37,9 +39,10 @@ def shrink_example(example: Example, wrong: Callable[[Example], bool]) -> Exampl
 def smaller_examples(example: Example) -> Iterator[Example]:
     """Yield the example with less of something, the largest cuts first."""
     time, batch, _ = example.case.x.shape
-    yield from chain(
-        _halves(example, time, batch), narrow_examples(example), shorter_examples(example)
-    )
+    yield from _halves(example, time, batch)
+    if describe_extension(example.case.network):
+        yield from smaller_extended(example)
+    yield from chain(narrow_examples(example), shorter_examples(example))
 
 
 def _halves(example: Example, time: int, batch: int) -> Iterator[Example]:
@@ -67,6 +70,8 @@ def shorter_examples(example: Example) -> Iterator[Example]:
 def narrow_examples(example: Example) -> Iterator[Example]:
     """Yield the example without a layer, with half the neurons of one, and with one fewer."""
     network = example.case.network
+    if network.connections is not None or "numbers per neuron" in extension_names(network):
+        return  # what hangs on the number of neurons is cut by `smaller_extended` alone
     layers = range(len(network.neurons))
     yield from (drop_layer(example, i) for i in layers if _may_drop(network, i))
     for half in (True, False):
@@ -79,15 +84,17 @@ def narrow_examples(example: Example) -> Iterator[Example]:
 def _may_drop(network: Network, layer: int) -> bool:
     """Whether the layer above it, or the readout, could take the input of a layer for its own."""
     last = layer == len(network.neurons) - 1
-    plain = isinstance(network.readout, SpikeRate)
+    plain = network.readout.n_out is None
     return len(network.neurons) > 1 and not (last and plain)
 
 
 def _may_narrow(example: Example, index: int, keep: int) -> bool:
     """Whether a layer may have fewer neurons: classes must be left for all labels."""
     network = example.case.network
-    if index < len(network.neurons) or not isinstance(network.readout, SpikeRate):
+    if index < len(network.neurons) or network.readout.n_out is not None:
         return True
+    if isinstance(network.readout, SpikeRate) and network.readout.population > 1:
+        return False
     labels = max(int(example.case.y.max(initial=0)), int(example.y.max(initial=0)))
     return keep > labels and keep > 1
 
@@ -108,8 +115,8 @@ def narrow_layer(example: Example, index: int, keep: int) -> Example:
 
 def _first_rows(layer: Layer, keep: int) -> Layer:
     """A layer with its first neurons only."""
-    v = None if layer.v is None else layer.v[:keep, :keep]
-    return Layer(layer.w[:keep], None if layer.b is None else layer.b[:keep], v)
+    arrays = {name: a[:keep] if a.ndim else a for name, a in layer_arrays(layer).items()}
+    return Layer(**arrays | ({} if layer.v is None else {"v": layer.v[:keep, :keep]}))
 
 
 def drop_layer(example: Example, layer: int) -> Example:

@@ -99,22 +99,22 @@ def stretched_examples(
         kind = _choose_kind(kinds, drawn, rng)
         case = draw_case(rng, stretch, kind, kinds, drawn, growth, hard=hard, classes=classes)
         dtype = offer.dtypes[i % len(offer.dtypes)] if offer.dtypes else ""
-        yield _make_example(rng, case, stretch, dtype, radii)
+        yield make_example(rng, case, stretch.name, dtype, radii)
 
 
-def _make_example(
-    rng: np.random.Generator, case: Case, stretch: Stretch, dtype: str, radii: Sequence[float]
+def make_example(
+    rng: np.random.Generator, case: Case, name: str, dtype: str, radii: Sequence[float]
 ) -> Example:
-    """An example about a case, its numbers such as a dtype holds."""
+    """Return an example about a case, its numbers such as a dtype holds; `name` is its sort."""
     if dtype:
         rounded = map_params(lambda a: a.astype(dtype).astype(np.float64), case.params)
         case = replace(case, params=rounded, x=case.x.astype(dtype).astype(np.float64))
     if not radii:
-        return Example(case, case.x, case.y, dtype=dtype, stretch=stretch.name)
+        return Example(case, case.x, case.y, dtype=dtype, stretch=name)
     x = _draw_input(rng, case.x.shape)
     x = x.astype(dtype).astype(np.float64) if dtype else x
     y = rng.integers(0, case.network.classes, len(case.y))
-    return Example(case, x, y, float(rng.choice(radii)), dtype=dtype, stretch=stretch.name)
+    return Example(case, x, y, float(rng.choice(radii)), dtype=dtype, stretch=name)
 
 
 def draw_case(

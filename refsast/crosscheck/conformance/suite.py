@@ -9,6 +9,8 @@ import pytest
 from refsast.crosscheck.case import Factory
 from refsast.crosscheck.conformance.capabilities import KINDS, Capabilities, query_capabilities
 from refsast.crosscheck.conformance.coverage import offered_features
+from refsast.crosscheck.conformance.extended import plain_kinds, query_extensions
+from refsast.crosscheck.conformance.extensions import EXTENSIONS
 from refsast.crosscheck.conformance.failure import example_source, explain_failure
 from refsast.crosscheck.conformance.levels import LevelTest
 from refsast.crosscheck.conformance.options import Options
@@ -37,6 +39,8 @@ class Suite:
         offer = self.hard if test.hard else self.smooth
         if not offer.kinds:
             pytest.skip(f"no such network: {next(iter(offer.reasons))}")
+        if test.draws is None and not offer.extensions:
+            pytest.skip(f"not asked: {_why_not_extended(offer)}")
         tally, chosen = Tally(), self.options
         found = search(
             self.factory, offer, test, examples=chosen.examples, seed=chosen.seed, tally=tally
@@ -65,7 +69,10 @@ class Suite:
 def load_suite(options: Options) -> Suite:
     """Find the implementation and ask it what it has; errors as `load_factory` and `build`."""
     factory = load_factory(options.impl, "REFSAST_IMPL")
-    smooth, hard = (query_capabilities(factory, hard=hard) for hard in (False, True))
+    smooth, hard = (
+        query_extensions(factory, query_capabilities(factory, hard=hard), hard=hard)
+        for hard in (False, True)
+    )
     return Suite(options, factory, smooth, hard)
 
 
@@ -83,8 +90,22 @@ def suite_record(suite: Suite) -> dict[str, object]:
     }
 
 
+def _why_not_extended(offer: Capabilities) -> str:
+    """Why a factory is not asked for networks beyond dense LIF layers."""
+    if not offer.claimed:
+        return "the implementation names no extensions"
+    if not plain_kinds(offer.kinds):
+        return "it has no network without a synapse of the case"
+    return f"it refuses all extensions that it names: {', '.join(offer.claimed)}"
+
+
 def _kind_counts(offer: Capabilities) -> dict[str, object]:
-    return {"offered": len(offer.kinds), "of": len(KINDS), "refused": offer.reasons}
+    return {
+        "offered": len(offer.kinds),
+        "of": len(KINDS),
+        "refused": offer.reasons,
+        "extensions": {"named": list(offer.claimed), "offered": list(offer.extensions)},
+    }
 
 
 def summary(record: Mapping[str, object]) -> str:
@@ -93,4 +114,6 @@ def summary(record: Mapping[str, object]) -> str:
     assert isinstance(kinds, dict)
     smooth, hard = kinds["smooth"]["offered"], kinds["hard"]["offered"]
     has = f"{smooth} of {len(KINDS)} kinds of networks, {hard} of them with hard spikes"
-    return f"{record['implementation']}: {has}"
+    names = {name for kind in kinds.values() for name in kind["extensions"]["offered"]}
+    more = f", {len(names)} of {len(EXTENSIONS)} extensions" if names else ""
+    return f"{record['implementation']}: {has}{more}"

@@ -51,3 +51,9 @@ def test_sam(test: LevelTest, run: Run) -> None:
 def test_hard_swap(test: LevelTest, run: Run) -> None:
     """Hard spikes in place of smooth ones."""
     run(test)
+
+
+@parametrize_level("extended")
+def test_extended(test: LevelTest, run: Run) -> None:
+    """Networks beyond dense LIF layers, as far as the implementation names them."""
+    run(test)
