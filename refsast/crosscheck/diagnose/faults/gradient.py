@@ -37,7 +37,7 @@ def _finish(change: Callable[[Case, Answer], Answer]) -> Change:
     return apply
 
 
-def _scaled(factor: Callable[[Case], float], names: Names | None) -> Change:
+def _multiply(factor: Callable[[Case], float], names: Names | None) -> Change:
     """Some arrays multiplied by a number; with None all of them, and the input's gradient."""
 
     def change(case: Case, answer: Answer) -> Answer:
@@ -83,16 +83,16 @@ def factor_faults(exam: Examination, candidate: Answer) -> Iterator[Fault]:
     )  # fmt: skip
     if c == 0.0:
         says = f"with zeros for {', '.join(names)}" if names else "multiplied by zero"
-        yield fault(f"no {what}", says, _scaled(lambda _: 0.0, names))
+        yield fault(f"no {what}", says, _multiply(lambda _: 0.0, names))
         return
-    for words, factor in sized_factors():
+    for words, factor in list_factors():
         if abs(factor(exam.case) - c) <= 1e-6 * abs(c) and factor(exam.case) != 1.0:
-            yield fault(f"{what} multiplied by {words}", joined + words, _scaled(factor, names))
+            yield fault(f"{what} multiplied by {words}", joined + words, _multiply(factor, names))
     by = f"{c:.6g}"
-    yield fault(f"{what} multiplied by {by}", joined + by, _scaled(lambda _: c, names))
+    yield fault(f"{what} multiplied by {by}", joined + by, _multiply(lambda _: c, names))
 
 
-def sized_factors() -> Iterator[tuple[str, Callable[[Case], float]]]:
+def list_factors() -> Iterator[tuple[str, Callable[[Case], float]]]:
     """Yield the sizes of a case and one over each, with their words."""
     for words, size in SIZES.items():
         yield words, size

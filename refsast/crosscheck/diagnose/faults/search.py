@@ -17,7 +17,7 @@ from refsast.crosscheck.diagnose.faults.fit import fit_values
 from refsast.crosscheck.diagnose.faults.gradient import (
     factor_faults,
     late_faults,
-    sized_factors,
+    list_factors,
 )
 from refsast.crosscheck.diagnose.faults.loss import loss_faults, scale_loss
 from refsast.crosscheck.diagnose.faults.neuron import neuron_faults
@@ -25,9 +25,9 @@ from refsast.crosscheck.diagnose.faults.setting import (
     Planted,
     Setting,
     build,
-    explained_share,
+    compute_loss,
     fits,
-    loss_of,
+    measure_share,
     solve_setting,
 )
 
@@ -66,7 +66,7 @@ def _search_kind(
     layers = _possible_layers(whole) if backward else range(depth)
     usual = [(i,) for i in layers] + ([tuple(range(depth))] if depth > 1 else [])
     some = [pair for pair in combinations(range(depth), 2) if len(pair) < depth]
-    for find, where in ((_single, usual), (_fitted, usual), (_single, some)):
+    for find, where in ((_single, usual), (_fit, usual), (_single, some)):
         found = False
         for fault, which in _candidates(where, backward=backward):
             for setting, share in find(parts, fault, which):
@@ -112,8 +112,8 @@ def _search_scaled(parts: list[Examination], whole: Examination) -> Iterator[Set
         for value in fault.values(first.case, layers[0]):
             setting = (Planted(fault, layers, (value,)),)
             plan = build(first.case, setting)
-            ratio = 0.0 if plan is None else first.got.loss / (loss_of(first, plan) or np.inf)
-            for words, factor in sized_factors():
+            ratio = 0.0 if plan is None else first.got.loss / (compute_loss(first, plan) or np.inf)
+            for words, factor in list_factors():
                 if abs(factor(first.case) - ratio) <= 1e-6 * abs(ratio):
                     says = f"with the loss multiplied by {words}"
                     scaled = Fault(says[9:], says, scale_loss(factor), layered=False)
@@ -154,13 +154,13 @@ def _single(
     own = list(zip(*usual, strict=False))  # in each layer its own
     for values in dict.fromkeys((*alike, *own)):
         planted = (Planted(fault, layers, values),)
-        if (share := explained_share(parts, planted)) is not None:
+        if (share := measure_share(parts, planted)) is not None:
             yield planted, share
             if share >= 1.0:
                 return
 
 
-def _fitted(
+def _fit(
     parts: list[Examination], fault: Fault, layers: tuple[int, ...]
 ) -> Iterator[tuple[Setting, float]]:
     """The same with the number that fits best, where it may be any; a factor of different ones."""
@@ -174,7 +174,7 @@ def _fitted(
     if values is None or np.allclose(values, known, rtol=1e-5, atol=1e-8):
         return
     planted = (Planted(fault, layers, values),)
-    if (share := explained_share(parts, planted)) is not None:
+    if (share := measure_share(parts, planted)) is not None:
         yield planted, share
 
 

@@ -89,7 +89,7 @@ def explains(exam: Examination, answer: Answer) -> bool:
     return cosine >= 1.0 - MAX_SHARE and abs(ratio - 1.0) <= MAX_SHARE
 
 
-def explained_share(parts: list[Examination], setting: Setting) -> float | None:
+def measure_share(parts: list[Examination], setting: Setting) -> float | None:
     """Return the share of wrong arrays that a setting explains, 1: of all; None: it changes none.
 
     What has the wrong loss explains nothing.
@@ -109,12 +109,12 @@ def explained_share(parts: list[Examination], setting: Setting) -> float | None:
 
 
 def _has_loss(part: Examination, plan: Plan) -> bool:
-    loss = loss_of(part, plan)
+    loss = compute_loss(part, plan)
     near = relative_limit(part.dtype) * abs(part.got.loss) + 8.0 * part.tolerance.loss
     return abs(loss - part.got.loss) <= near
 
 
-def loss_of(part: Examination, plan: Plan) -> float:
+def compute_loss(part: Examination, plan: Plan) -> float:
     """Return the loss of a part of the case under a plan."""
     with np.errstate(all="ignore"):
         return float(primal(run_plan(part.case, plan).loss))
