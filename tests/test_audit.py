@@ -60,7 +60,7 @@ def test_the_page_has_a_line_per_mode():
 def network_mode(description: str, note: str = "", network=None) -> NetworkMode:
     def question(seed: int):
         if network is None:
-            raise ValueError("neurons must be LIFNode, got KLIFNode: put one here; or wait")
+            raise ValueError("neurons must be LIFNode, got KLIFNode: put another in its place")
         case = draw_case(seed)
         return rs.Implementation(network), case
 
@@ -75,7 +75,7 @@ def test_a_network_is_asked_once_per_seed_and_a_refusal_is_a_line():
     assert (found.outcome, len(found.reports)) == ("agree", 2)
     assert refused.outcome == "not read"
     assert line(refused).endswith(
-        "| `KLIFNode` | not read | | | neurons must be LIFNode, got KLIFNode: put one here |"
+        "| `KLIFNode` | not read | | | neurons must be LIFNode, got KLIFNode |"
     )
 
 
@@ -170,6 +170,23 @@ def test_what_a_note_explains_disagrees(package):
         pytest.skip(f"{package} is not installed")
 
     assert {row.outcome for row in rows} == {"disagree"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lower", [True, False])
+def test_potentials_are_below_twice_the_threshold_where_the_page_says_so(lower):
+    pytest.importorskip("snntorch")
+    words = "below twice" if lower else "some above it"
+    (mode,) = (m for m in NETWORK_MODES if words in m.description)
+
+    for seed in range(4):
+        _, case = mode.question(seed)
+        u = rs.run(case.network, case.params, case.x, rs.heaviside).u
+        peaks = [
+            layer.max() / neuron.threshold
+            for layer, neuron in zip(u, case.network.neurons, strict=True)
+        ]
+        assert (max(peaks) < 2.0) == lower
 
 
 def test_every_mode_can_be_drawn():

@@ -112,7 +112,7 @@ SNNTORCH = (
         "`RSynaptic`, learned `beta`", "RSynaptic", {"alpha": 0.8, "beta": 0.7, "learn_beta": True}
     ),
     _cell("`Alpha`, `none`", "Alpha", {"alpha": 0.8, "beta": 0.7, "reset_mechanism": "none"}),
-    _cell("`Alpha`, `subtract`", "Alpha", {"alpha": 0.8, "beta": 0.7}),
+    _cell("`Alpha`, `zero`", "Alpha", {"alpha": 0.8, "beta": 0.7}),
     _cell("`Synaptic`, `zero`", "Synaptic", {"alpha": 0.8, "beta": 0.7, "reset_mechanism": "zero"}),
     _cell("`Lapicque`", "Lapicque", {"beta": 0.8}),
     _cell("`SLSTM`", "SLSTM", {}),
@@ -120,7 +120,11 @@ SNNTORCH = (
         "`Conv2d`, `MaxPool2d`, `Leaky`", snntorch_images("MaxPool2d"), shape=IMAGE, **DETACHED
     ),
     _snntorch(
-        "`Conv2d`, `AvgPool2d`, `Leaky`", snntorch_images("AvgPool2d"), shape=IMAGE, **DETACHED
+        "`Conv2d`, `AvgPool2d`, `Leaky`",
+        snntorch_images("AvgPool2d"),
+        shape=IMAGE,
+        scale=4.0,  # means of windows are small
+        **DETACHED,
     ),
     _cell(
         "`ce_rate_loss`",

@@ -1,5 +1,6 @@
 """The page of the audit."""
 
+import re
 from collections.abc import Sequence
 
 from tests.audit.mode_rows import Row
@@ -102,7 +103,7 @@ def line(row: Row) -> str:
         return f"| {mode.package} | {mode.description} | not installed | | | |"
     if row.refusal:
         name = f"{mode.package} {row.version}"
-        return f"| {name} | {mode.description} | not read | | | {row.refusal.partition('; ')[0]} |"
+        return f"| {name} | {mode.description} | not read | | | {_shorten_refusal(row)} |"
     agree = f"{row.agreeing} of {len(row.reports)}"
     worst = f"{row.worst:.2g}" if row.agreeing else ""
     factors, causes = row.factors, row.causes
@@ -111,3 +112,8 @@ def line(row: Row) -> str:
     return (
         f"| {mode.package} {row.version} | {mode.description} | {agree} | {worst} | {off} | {why} |"
     )
+
+
+def _shorten_refusal(row: Row) -> str:
+    """A refusal without the way out, which is for whoever asks."""
+    return re.split(r"[:;] (?:put|write|check)", row.refusal)[0]
