@@ -8,6 +8,7 @@ from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.derivative_shapes import SHAPES
 from refsast.crosscheck.diagnose.knobs.backward_inventory import backward_knobs
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Setting
+from refsast.crosscheck.diagnose.knobs.finish import STORED
 from refsast.crosscheck.diagnose.knobs.forward import RESIDUAL, slope_of
 from refsast.crosscheck.diagnose.knobs.inventory import (
     Knob,
@@ -38,7 +39,7 @@ def known_knobs(case: Case) -> dict[tuple[str, int], Knob]:
     """Return all knobs of a case by their keys."""
     found = {knob.key: knob for knob in forward_knobs(case)}
     found |= {knob.key: knob for knob in rare_forward(case)}
-    found |= {(name, WHOLE): switch_knob(name, WHOLE) for name in QUESTIONS}
+    found |= {(name, WHOLE): switch_knob(name, WHOLE) for name in (*QUESTIONS, *STORED)}
     for level in range(len(case.params)):
         for knobs in (rare_backward(case, level), backward_knobs(case, level)):
             found |= {knob.key: knob for knob in knobs}

@@ -26,7 +26,12 @@ from refsast.crosscheck.diagnose.knobs.dials import (
     multiply,
     stack_settings,
 )
-from refsast.crosscheck.diagnose.knobs.finish import finish_arrays, finish_whole, whole_changes
+from refsast.crosscheck.diagnose.knobs.finish import (
+    finish_arrays,
+    finish_whole,
+    hand_over,
+    whole_changes,
+)
 from refsast.crosscheck.diagnose.knobs.forward import LayerRun, residual_share, run_layers
 from refsast.crosscheck.diagnose.knobs.losses import (
     loss_sizes,
@@ -267,6 +272,7 @@ def _solve_alike(
         layers = tuple(Layer(**{n: _pick(a, k, 0) for n, a in part.items()}) for part in grads)
         us, ss = (tuple(_pick(getattr(r, n), k) for r in run.layers) for n in ("u", "s"))
         adjoints = tuple(_pick(level.adjoints, k) for level in levels if level.adjoints is not None)
+        us = hand_over(case, settings[k], us, ss)
         found.append(Answer(float(loss[k]), layers, us, ss, adjoints, _pick(below, k)))
     return found
 

@@ -66,6 +66,12 @@ RARE_GAINS = {
         "", "with the last {} steps alone counted in the sums of all gradients"),
 }  # fmt: skip
 RARE_SWITCHES = {
+    "potentials of the last step handed over": "with the potentials of the last step handed over"
+    " for every step (stored in one array)",
+    "potentials handed over after a reset to zero": "with potentials handed over after the reset"
+    " to zero",
+    "potentials handed over after a subtraction": "with potentials handed over after the reset, a"
+    " subtraction",
     **{name: f"with the spike's derivative {words}" for name, words in PRODUCT_WORDS.items()},
     **{name: f"with the spike's derivative {words}" for name, words in PLACE_WORDS.items()},
     **{
