@@ -114,6 +114,9 @@ def bend(dials: Dials, index: int, array: Array, k: tuple[int, ...]) -> Array:
     if dials.turns("absolute values", index):
         share = np.reshape(dials.read("absolute values", index, 0.0), k)
         array = array + share * (abs(array) - array)
+    if dials.turns(ADAM, index):
+        share = np.reshape(dials.read(ADAM, index, 0.0), k)
+        array = array + share * (array / (abs(array) + 1e-8) - array)
     if dials.turns("signs", index):
         share = np.reshape(dials.read("signs", index, 0.0), k)
         array = array + share * (np.sign(array) - array)
@@ -136,6 +139,7 @@ STORED: Mapping[str, Callable[[Array, Array, float], Array]] = {
     "potentials handed over after a reset to zero": lambda u, s, theta: u * (1.0 - s),
     "potentials handed over after a subtraction": lambda u, s, theta: u - theta * s,
 }
+ADAM = "first step of Adam"
 OF_ALL = ("smallest entries dropped",)
 EXCHANGE = "gradients of layers"
 GRADIENT_ROUNDINGS = {f"gradients in {name}": change for name, change in ROUNDINGS.items()}
