@@ -21,6 +21,7 @@ from refsast.crosscheck.compare import (
     examine_answer,
 )
 from refsast.crosscheck.diagnose.confirm import confirm_settings
+from refsast.crosscheck.diagnose.knobs.backward import BEFORE_LIMIT
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE
 from refsast.crosscheck.diagnose.knobs.explain import explain_whole_case
 from refsast.crosscheck.diagnose.knobs.finish import (
@@ -34,6 +35,7 @@ from refsast.crosscheck.diagnose.knobs.late import (
     late_settings,
     resize_settings,
 )
+from refsast.crosscheck.diagnose.knobs.losses import BY_FREQUENCY
 from refsast.crosscheck.diagnose.knobs.plainness import (
     cost_of,
     count_numbers,
@@ -62,6 +64,7 @@ MAX_NAMED = 3  # causes of the same numbers, of which so many are named
 # A case has to have so many numbers for each value that is fitted freely, and so many more.
 NUMBERS_PER_VALUE, NUMBERS_BESIDE = 3, 4
 TOO_FEW = "too few numbers in this case to tell causes apart; take a wider network, more steps"
+LIMITS = ("potential at least", "potential at most")
 NOT_STATES = "the reference {} has the same loss and gradients, but not the states handed over"
 
 # What gives the whole answers to a case of all causes of the same numbers, the plainest first; none
@@ -132,6 +135,7 @@ def _late_cause(
         late = clip_settings(case, whole.got)
         if found.settings == ({},):
             late += late_settings(gradient, case, whole.dtype)
+            late.append({(BY_FREQUENCY, WHOLE): 1.0})  # few recordings may be of as many classes
         if (cause := _setting_cause(observations, samples, late)[0]) is not None:
             return cause
         larger = larger_samples(gradient, case, whole.dtype)
@@ -187,7 +191,8 @@ def _setting_cause(
     whole = observations.whole
     case = whole.case
     exact: list[tuple[dict, Answer]] = []
-    for setting in settings:
+    limited = [s for s in settings if whole.got.adjoints and {n for n, _ in s} & {*LIMITS}]
+    for setting in (*settings, *({**s, (BEFORE_LIMIT, WHOLE): 1.0} for s in limited)):
         answer = _solve_quietly(case, setting)
         if setting and misfit(whole, answer) > 1.0:
             setting = explain_whole_case(case, whole.got, relative_limit(whole.dtype), setting)

@@ -141,13 +141,13 @@ def _forgive(stage: Stage) -> Stage:
 
 
 def _lies_in_readout(stages: Sequence[Stage], runs: Sequence[Sequence[Stage]]) -> bool:
-    """Whether all gradients of the readout are wrong with adjoints, in every run of a cause.
+    """Whether gradients of the readout are wrong with adjoints, in every run of a cause.
 
     No adjoint reaches the readout's gradients: what has made both wrong comes before them.
     """
 
     def is_wrong(parts: Mapping[int, Mapping[str, bool]], depth: int) -> bool:
-        return all(parts.get(depth, {"": False}).values())
+        return any(parts.get(depth, {"": False}).values())
 
     found = []
     for run in runs:

@@ -28,6 +28,7 @@ from refsast.crosscheck.diagnose.knobs.sums import HARD_BACKWARD, pair_steps, su
 from refsast.crosscheck.diagnose.knobs.weights import backward_weights, recurrent_matrix
 
 
+BEFORE_LIMIT = "adjoints before the limit handed over"
 UPDATED = "weights updated backward"
 SHARED = "gradient of the spike shared by all steps"
 GATE_AFTER = "reset factor of the step after backward"
@@ -97,7 +98,7 @@ def backward_layer(case: Case, index: int, dials: Dials, run: LayerRun, g: Array
         i_later = i_later + p.drive * (drive + p.delayed * (p.open * drive_later - drive))
         pulled_2, pulled = pulled, -own * (zero * kept[t] + constant + wiped * run.drive[t])
         later, drive_later = own, drive
-        deltas.append(delta)
+        deltas.append(mix(dials, WHOLE, delta, {BEFORE_LIMIT: own}))
         currents.append(i_later)
         locals_.append(local)
     parts = (deltas, currents, locals_)

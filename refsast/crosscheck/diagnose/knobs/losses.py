@@ -148,6 +148,11 @@ def form_loss(case: Case, dials: Dials, logits: Array, targets: Array) -> tuple[
     return losses, slopes
 
 
+def turns_form(dials: Dials, whole: int) -> bool:
+    """Whether another loss is derived in any of the settings."""
+    return any(dials.turns(f"{name} backward", whole) for name in BACKWARD_FORMS)
+
+
 def every_step(case: Case, dials: Dials, z: Array, targets: Array) -> tuple[Array, Array]:
     """Return the mean over time of the losses of each step's logits (time, K, batch, classes)."""
     losses, slopes = form_loss(case, dials, z, targets)

@@ -1,6 +1,11 @@
 """The words for knobs that are seldom turned, as `phrases` has those of the others."""
 
-from refsast.crosscheck.diagnose.knobs.backward import GATE_AFTER, SHARED, UPDATED
+from refsast.crosscheck.diagnose.knobs.backward import (
+    BEFORE_LIMIT,
+    GATE_AFTER,
+    SHARED,
+    UPDATED,
+)
 from refsast.crosscheck.diagnose.knobs.finish import ADAM
 from refsast.crosscheck.diagnose.knobs.forward import POTENTIALS_IN, RESIDUAL
 from refsast.crosscheck.diagnose.knobs.losses import (
@@ -77,6 +82,7 @@ RARE_GAINS = {
         "", "with the last {} steps alone counted in the sums of all gradients"),
 }  # fmt: skip
 RARE_SWITCHES = {
+    BEFORE_LIMIT: "with adjoints of potentials as they are before they are clamped",
     SHARED: "with one array for the gradient in the spikes of all steps, added to in place",
     GATE_AFTER: "with the reset's factor 1 - s in the gradient through the leak taken at the step"
     " after",
