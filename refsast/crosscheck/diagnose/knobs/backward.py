@@ -46,11 +46,14 @@ class LayerGradients:
         dL/du.
     current : (time, K, batch, n) array
         dL/d(what arrives at the layer), from which the layer below is computed.
+    local : (time, K, batch, n) array
+        The part of it that comes through the spike of the same step.
     """
 
     arrays: dict[str, Array]
     adjoints: Array
     current: Array
+    local: Array
 
 
 def backward_layer(case: Case, index: int, dials: Dials, run: LayerRun, g: Array) -> LayerGradients:
@@ -104,8 +107,7 @@ def backward_layer(case: Case, index: int, dials: Dials, run: LayerRun, g: Array
     parts = (deltas, currents, locals_)
     delta, current, own = (np.stack(np.broadcast_arrays(*part))[::-1] for part in parts)
     arrays = sum_gradients(case, index, dials, run, delta, current, own)
-    below = mix(dials, index, current, {"layer path of the spike's part": own})
-    return LayerGradients(arrays, delta, below)
+    return LayerGradients(arrays, delta, current, own)
 
 
 def read_gate(dials: Dials, index: int, run: LayerRun, t: int) -> Array:
@@ -125,10 +127,13 @@ class Currents:
         dL/d(what arrives at the layer).
     beside : array or float
         What its input receives beside, (time, K, batch, n_in), where it is passed on by mistake.
+    local : array or None
+        The part of `own` that comes through the spike of the same step.
     """
 
     own: Array
     beside: Array | float = 0.0
+    local: Array | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,6 +251,8 @@ def input_gradient(
 ) -> Array:
     """Return what the layer's input `a` receives."""
     layer, current = case.params[index], currents.own
+    if currents.local is not None:
+        current = mix(dials, index, current, {"layer path of the spike's part": currents.local})
     others = {}
     if layer.w.shape[0] == layer.w.shape[1]:
         others = {"transposed weight backward": current @ layer.w.T}

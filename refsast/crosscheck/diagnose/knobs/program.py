@@ -239,7 +239,7 @@ def layer_level(case: Case, index: int, dials: Dials, run: Run, carry: Carry) ->
         g = g + penalty * weigh_slopes(case, dials)
     found = backward_layer(case, index, dials, run.layers[index], g)
     arrays = finish_arrays(case, index, dials, case.params[index], found.arrays)
-    return Level(arrays, Currents(found.current, beside), found.adjoints)
+    return Level(arrays, Currents(found.current, beside, found.local), found.adjoints)
 
 
 def solve_settings(case: Case, settings: Sequence[Setting]) -> list[Answer]:

@@ -92,8 +92,15 @@ def _each_value(case: Case, found: list[tuple[int, float]]) -> str:
     for layer, value in sorted(found):
         at = "the readout" if layer == readout else f"{layer + 1}"
         layers.setdefault(f"{value:.6g}", []).append(at)
-    each = (f"{text} in layer {' and '.join(at)}" for text, at in layers.items())
+    each = (f"{text} in {_list_layers(at)}" for text, at in layers.items())
     return ", ".join(each) if len(layers) > 1 else ""
+
+
+def _list_layers(at: list[str]) -> str:
+    inside = [layer for layer in at if layer.isdigit()]
+    text = " and ".join(filter(None, (", ".join(inside[:-1]), *inside[-1:])))
+    named = [f"layer{'s' if len(inside) > 1 else ''} {text}"] if inside else []
+    return " and ".join([*named, *(layer for layer in at if not layer.isdigit())])
 
 
 def _number_name(value: float, symbol: str) -> str:
