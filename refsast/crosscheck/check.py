@@ -16,8 +16,8 @@ from refsast.crosscheck.compare import (
     unclear_recordings,
 )
 from refsast.crosscheck.diagnose.attribution import Cause, Explanation, attribute
+from refsast.crosscheck.diagnose.faults.cause import find_cause
 from refsast.crosscheck.diagnose.faults.power import measure_general_power
-from refsast.crosscheck.diagnose.faults.search import find_cause
 from refsast.crosscheck.diagnose.localise import Location, first_difference, locate
 from refsast.crosscheck.diagnose.observations import observe
 from refsast.crosscheck.diagnose.places import probe
@@ -273,5 +273,6 @@ def attach_cause(report: Report, explanation: Explanation | None, cause: Cause |
     answers = [] if explanation is None else explanation(report.case)
     exact = np.dtype(np.float64)  # whatever was asked: a simulation has no larger error
     runs = [examine_answer(answer, report.case, exact).stages for answer in answers]
-    first = locate(report.stages, runs) or report.first
+    of_readout = cause is not None and "readout" in cause.name and " + " not in cause.name
+    first = locate(report.stages, runs, of_readout=of_readout) or report.first
     return replace(report, first=first, cause=cause, simulated=runs[0] if runs else ())

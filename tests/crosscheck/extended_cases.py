@@ -10,7 +10,7 @@ from refsast.crosscheck.diagnose.faults.connection import connection_faults
 from refsast.crosscheck.diagnose.faults.fault import Fault
 from refsast.crosscheck.diagnose.faults.loss import loss_faults
 from refsast.crosscheck.diagnose.faults.neuron import neuron_faults
-from refsast.crosscheck.diagnose.faults.search import Planted, solve_setting
+from refsast.crosscheck.diagnose.faults.setting import Planted, solve_setting
 
 SPIKES = (rs.Arctan(2.0), rs.Logistic(4.0), rs.Algebraic(2.0), rs.FastSigmoid(2.0))
 DRIVE = 3.0  # of the weights at the start of a training: neurons fire
@@ -36,7 +36,7 @@ def draw_neuron(rng: np.random.Generator, kind: str) -> rs.GLIF:
         "refractory": {"refractory": 1},
     }[kind]
     numbers = {"leak": leak, "threshold": threshold} | more
-    spike, reset = (each[rng.integers(len(each))] for each in (SPIKES, RESETS))
+    spike, reset = SPIKES[rng.integers(len(SPIKES))], RESETS[rng.integers(len(RESETS))]
     return rs.GLIF(spike=spike, reset=reset, **numbers)
 
 
@@ -101,7 +101,7 @@ def plant(case: Case, name: str, layer: int = 0, value: float | None = None) -> 
     """Return a fault of the table in a layer, with its first number."""
     fault = faults()[name]
     value = fault.values(case, layer)[0] if value is None else value
-    return (Planted(fault, (layer,), value),)
+    return (Planted(fault, (layer,), (value,)),)
 
 
 def implement(case: Case, setting: tuple[Planted, ...], *, states: bool = False):

@@ -43,6 +43,23 @@ SLIPS = {
     "focal": (("focal loss",), 3),
     "signs of W": (("each weight's sign",), 3),
     "centred": (("mean of each row",), 3),
+    "local sums": (("spike's part alone",), 3),
+    "local path below": (("spike's part of the adjoint alone",), 3),
+    "local recurrence": (("spike's part of the adjoint alone",), 3),
+    "inputs as traces": (("trace of the inputs",), 3),
+    "bias past the synapse": (("past the synapse",), 3),
+    "V diagonal": (("the diagonal of V alone",), 3),
+    "V of potentials": (("V paired with potentials",), 3),
+    "cut once": (("detached once, after step 3",), 3),
+    "clamped": (("clamped at",), 2),
+    "potentials passed on": (("potentials, not spikes, of the layer below",), 3),
+    "softmax over recordings": (("softmax over recordings",), 3),
+    "by frequency": (("one over the number of their class",), 3),
+    "labels of all": (("labels of all recordings",), 3),
+    "readout forward in time": (("recursion forward",), 3),
+    "readout unleaked": (("leak of the readout left out",), 3),
+    "Adam": (("first step of Adam",), 3),
+    "W and V exchanged": (("W and V exchanged",), 3),
 }
 
 
@@ -63,6 +80,16 @@ def fits(kind: str, case: rs.Case) -> bool:
         "readout bias once": isinstance(network.readout, rs.LeakyReadout) and network.bias,
         "class 0 left out": 0 in case.y,
         "signs of W": network.bias,
+        "local sums": case.synapse is None,
+        "local path below": case.synapse is None and len(network.neurons) > 1,
+        "local recurrence": case.synapse is None and network.recurrent,
+        "bias past the synapse": case.synapse is not None and network.bias,
+        "V diagonal": network.recurrent,
+        "V of potentials": network.recurrent,
+        "W and V exchanged": network.recurrent,
+        "potentials passed on": len(network.neurons) > 1,
+        "readout forward in time": isinstance(network.readout, rs.LeakyReadout),
+        "readout unleaked": isinstance(network.readout, rs.LeakyReadout),
     }
     return not case.hard and asked.get(kind, True)
 
@@ -110,6 +137,8 @@ QUESTIONS = {
         "first recording counted twice",
     ),
     "standardised": (lambda p, x, y: (p, standardise(x), y), "standardised to mean 0"),
+    "each step twice": (
+        lambda p, x, y: (p, x[np.arange(len(x)) // 2], y), "shown twice"),
     "rounded weights": (
         lambda p, x, y: (
             tuple(replace(a, w=np.round(32 * a.w) / 32) for a in p), x, y),

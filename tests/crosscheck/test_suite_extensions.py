@@ -30,7 +30,7 @@ from refsast.crosscheck.conformance.levels import TESTS, LevelTest
 from refsast.crosscheck.conformance.options import Options
 from refsast.crosscheck.conformance.search import Tally, is_wrong, search
 from refsast.crosscheck.conformance.suite import Suite, suite_record, summary
-from refsast.crosscheck.diagnose.faults.search import Planted, solve_setting
+from refsast.crosscheck.diagnose.faults.setting import Planted, solve_setting
 from refsast.crosscheck.reproducer import case_source
 from tests.crosscheck.extended_cases import faults
 

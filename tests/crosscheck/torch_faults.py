@@ -97,6 +97,21 @@ def feed_back(a, w, matrix):
     return a.detach() @ w.T + (a - a.detach()) @ matrix.T
 
 
+def own_slope_of(a):
+    """Zero, with the gradient of a tensor."""
+    return a - a.detach()
+
+
+def own_slope(z, slope):
+    """Zero, whose gradient in z is a given one."""
+    return own_slope_of((slope.detach() * z).sum())
+
+
+def other_way(value, other):
+    """A value with the gradient of another one."""
+    return other + (value - other).detach()
+
+
 def random_like(w):
     """A matrix that has nothing to do with another one, of the same shape."""
     rng = np.random.default_rng(7)
@@ -144,6 +159,10 @@ def run(case: rs.Case, slip: Slip, params, x, y, dtype):
         lower, below = below, a
         if has("residual") and i and a.shape == lower.shape:
             a = below = a + lower
+        if has("inputs as traces"):
+            trace = [a[0]]
+            for now in a[1:]:
+                trace.append(leak * trace[-1] + now)
         if has("late input"):
             a = torch.cat([0 * a[:1], a[:-1]])
         if has("late input 2"):
@@ -162,7 +181,18 @@ def run(case: rs.Case, slip: Slip, params, x, y, dtype):
             inp = a[t] @ weights.T
             if has("random feedback") and i:
                 inp = feed_back(a[t], w, random_like(w))
-            if "b" in p and not has("no bias"):
+            beside = 0  # what reaches the spike of this step alone
+            if has("local sums"):
+                inp, own_part = a[t] @ w.T.detach(), a[t].detach() @ w.T
+                beside = own_part - own_part.detach()
+            if has("local path below") and i:
+                part = a[t] @ w.T.detach()
+                inp, beside = a[t].detach() @ w.T, part - part.detach()
+            if has("inputs as traces"):
+                part = trace[t].detach() @ w.T
+                inp = a[t] @ w.T.detach() + part - part.detach()
+            past = p["b"] if has("bias past the synapse") and "b" in p else 0
+            if "b" in p and not has("no bias") and not has("bias past the synapse"):
                 inp = inp + slip.number("bias", i, 1.0) * (
                     p["b"].detach() if has("bias cut") else bias
                 )
@@ -173,9 +203,18 @@ def run(case: rs.Case, slip: Slip, params, x, y, dtype):
                 heard = Bent.apply(heard, 0.5) if has("recurrence half") else heard
                 mat = p["v"].T if has("V transposed") else p["v"]
                 mat = mat - torch.diag(torch.diag(mat)) if has("V no diagonal") else mat
-                inp = inp + heard @ mat.T
+                mat = torch.diag(torch.diag(mat)) if has("V diagonal") else mat
+                fed = heard @ mat.T
+                if has("V of potentials"):
+                    part = u.detach() @ mat.T
+                    fed = heard @ mat.T.detach() + part - part.detach()
+                if has("local recurrence"):
+                    part = heard @ mat.T.detach()
+                    fed, beside = heard.detach() @ mat.T, beside + part - part.detach()
+                inp = inp + fed
             cur = alpha * (cur.detach() if has("synapse cut") else cur) + inp
             drive = scale * (inp if has("synapse ignored") else cur)
+            drive = drive + past
             if has("constant"):
                 drive = drive + 0.25
             up, sr = u, (before if has("late reset") else s)
@@ -191,7 +230,7 @@ def run(case: rs.Case, slip: Slip, params, x, y, dtype):
                 up = up.detach()
             if has("leak half back"):
                 up = Bent.apply(up, 0.5)
-            if has("blocks 3") and t and t % 3 == 0:
+            if (has("blocks 3") and t and t % 3 == 0) or (has("cut once") and t == 3):
                 up, sr = up.detach(), sr.detach()
             if has("hard reset attached"):
                 sr = exchange_value(sr, (sr >= 0.5).to(dtype))
@@ -206,6 +245,8 @@ def run(case: rs.Case, slip: Slip, params, x, y, dtype):
                 u = (leak * up + drive) * (1 - sr)
             else:
                 u = reset_term(kind, leak, drop, up, sr) + drive
+            if has("clamped"):
+                u = u.clamp(min=-0.5 * theta)
             u = u * 1.0
             u.retain_grad()
             v = u - theta
@@ -216,13 +257,13 @@ def run(case: rs.Case, slip: Slip, params, x, y, dtype):
             if slip.derivative is not None and i in slip.layers:
                 slope = slip.derivative(lambda z: own(z, k), v.detach(), u.detach(), k, theta,
                                         us[-1].detach() if us else 0 * u.detach(), s.detach()).detach()  # fmt: skip
-            before, s = s, Fire.apply(u, fired.detach(), slope)
+            before, s = s, Fire.apply(u + beside, fired.detach(), slope)
             soft = Fire.apply(u, smooth.detach(), slope)
             us.append(u)
             out.append(s)
         potentials.append(us)
-        a = torch.stack(out)
-        spikes.append(a.detach().numpy())
+        a = torch.stack(us if has("potentials passed on") and i + 1 < len(net.neurons) else out)
+        spikes.append(torch.stack(out).detach().numpy())
     loss = read_out(case, slip, ps, a, y, dtype)
     loss.backward()
     grads = [
@@ -324,7 +365,15 @@ KINDS = {
        "other hardness",
        "last step counted", "first step counted", "first recording's bias", "absolute weights", "weights on a grid", "residual",
        "random feedback", "potentials fed back", "hard reset attached", "soft reset of hard spikes", "reset squared",
-       "reset path of the step after")},
+       "reset path of the step after", "local sums", "local path below", "local recurrence", "inputs as traces",
+       "bias past the synapse", "V diagonal", "V of potentials", "cut once", "clamped", "potentials passed on")},
+    "softmax over recordings": LOSS(lambda z, y, a, ps: -torch.log_softmax(z, 0)[torch.arange(len(y)), y].mean()),
+    "by frequency": LOSS(lambda z, y, a, ps: (ce(z, y, reduction="none") / (y[:, None] == y).sum(1)).sum() / (1 / (y[:, None] == y).sum(1)).sum()),
+    "labels of all": LOSS(lambda z, y, a, ps: ce(z, y).detach() + own_slope(z, torch.softmax(z, 1) - torch.isin(torch.arange(z.shape[1]), y).to(z.dtype)) / len(y)),
+    "readout forward in time": Z(lambda c, p, a: other_way(usual_logits(c.network.readout, p, a), usual_logits(c.network.readout, p, a.flip(0)))),
+    "readout unleaked": Z(lambda c, p, a: usual_logits(c.network.readout, {**p, "w": p["w"].detach()}, a) + own_slope_of(a.detach().mean(0) @ p["w"].T)),
+    "Adam": G(everywhere(lambda a, p, n: a / (abs(a) + 1e-8))),
+    "W and V exchanged": G(each_layer(lambda g, p, n: {**g, "w": g["v"], "v": g["w"]} if "v" in g and g["v"].shape == g["w"].shape else g)),
     "times s": D(lambda own, v, u, k, th, p, s: own(v) * torch.sigmoid(k * v)), "dead below rest": D(lambda own, v, u, k, th, p, s: own(v) * (u > 0)),
     "times u": D(lambda own, v, u, k, th, p, s: own(v) * u), "above alone": D(lambda own, v, u, k, th, p, s: (v > 0).to(v.dtype)),
     "side lobes": D(lambda own, v, u, k, th, p, s: 1.15 * gauss(v, 0.0, 0.5) - 0.15 * (gauss(v, 0.5, 3.0) + gauss(v, -0.5, 3.0))),

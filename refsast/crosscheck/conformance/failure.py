@@ -16,7 +16,7 @@ from refsast.crosscheck.conformance.sam_report import SamReport, explain_sam
 from refsast.crosscheck.conformance.search import Tally, is_wrong
 from refsast.crosscheck.conformance.strategies import Example
 from refsast.crosscheck.diagnose.attribution import Cause, Explanation, attribute
-from refsast.crosscheck.diagnose.faults.search import find_cause
+from refsast.crosscheck.diagnose.faults.cause import find_cause
 from refsast.crosscheck.diagnose.observations import observe
 from refsast.crosscheck.reproducer import case_source, format_value
 from refsast.model.network import describe_extension

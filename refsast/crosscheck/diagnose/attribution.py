@@ -21,15 +21,21 @@ from refsast.crosscheck.compare import (
     examine_answer,
 )
 from refsast.crosscheck.diagnose.confirm import confirm_settings
+from refsast.crosscheck.diagnose.knobs.backward import BEFORE_LIMIT
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE
 from refsast.crosscheck.diagnose.knobs.explain import explain_whole_case
-from refsast.crosscheck.diagnose.knobs.finish import CELL, GRADIENT_ROUNDINGS
+from refsast.crosscheck.diagnose.knobs.finish import (
+    CELL,
+    GRADIENT_ROUNDINGS,
+    STORED,
+)
 from refsast.crosscheck.diagnose.knobs.late import (
     clip_settings,
     larger_samples,
     late_settings,
     resize_settings,
 )
+from refsast.crosscheck.diagnose.knobs.losses import BY_FREQUENCY
 from refsast.crosscheck.diagnose.knobs.plainness import (
     cost_of,
     count_numbers,
@@ -48,7 +54,7 @@ from refsast.crosscheck.diagnose.knobs.search import Found, find_settings
 from refsast.crosscheck.diagnose.knobs.weights import BACKWARD_ENTRY
 from refsast.crosscheck.diagnose.knobs.words import parts_of
 from refsast.crosscheck.diagnose.knobs.work import SECOND
-from refsast.crosscheck.diagnose.misfit import misfit
+from refsast.crosscheck.diagnose.misfit import explains_states, misfit
 from refsast.crosscheck.diagnose.observations import Observations
 from refsast.model.params import flatten
 
@@ -58,6 +64,8 @@ MAX_NAMED = 3  # causes of the same numbers, of which so many are named
 # A case has to have so many numbers for each value that is fitted freely, and so many more.
 NUMBERS_PER_VALUE, NUMBERS_BESIDE = 3, 4
 TOO_FEW = "too few numbers in this case to tell causes apart; take a wider network, more steps"
+LIMITS = ("potential at least", "potential at most")
+NOT_STATES = "the reference {} has the same loss and gradients, but not the states handed over"
 
 # What gives the whole answers to a case of all causes of the same numbers, the plainest first; none
 # to a case of another kind of network.
@@ -127,6 +135,7 @@ def _late_cause(
         late = clip_settings(case, whole.got)
         if found.settings == ({},):
             late += late_settings(gradient, case, whole.dtype)
+            late.append({(BY_FREQUENCY, WHOLE): 1.0})  # few recordings may be of as many classes
         if (cause := _setting_cause(observations, samples, late)[0]) is not None:
             return cause
         larger = larger_samples(gradient, case, whole.dtype)
@@ -182,7 +191,8 @@ def _setting_cause(
     whole = observations.whole
     case = whole.case
     exact: list[tuple[dict, Answer]] = []
-    for setting in settings:
+    limited = [s for s in settings if whole.got.adjoints and {n for n, _ in s} & {*LIMITS}]
+    for setting in (*settings, *({**s, (BEFORE_LIMIT, WHOLE): 1.0} for s in limited)):
         answer = _solve_quietly(case, setting)
         if setting and misfit(whole, answer) > 1.0:
             setting = explain_whole_case(case, whole.got, relative_limit(whole.dtype), setting)
@@ -201,6 +211,9 @@ def _name_cause(
     """The plainest of the settings that explain everything, in words."""
     case = whole.case
     exact = sorted(exact, key=lambda pair: rank_setting(case, pair[0]))
+    known, exact = exact, _keep_of_states(whole, exact)
+    if not exact:
+        return None, Cause(UNKNOWN, NOT_STATES.format(_says(case, known[0][0])), 1.0, 1.0, False)
     setting, answer = exact[0]
     numbers = count_numbers(samples)
     free = free_values(case, setting)
@@ -217,6 +230,18 @@ def _name_cause(
     name = " + ".join(part.name for part in parts_of(case, setting))
     cause = Cause(name, texts[0], cosine, ratio, others=tuple(texts[1:MAX_NAMED]))
     return _explain_settings(case, [other for other, _ in exact]), cause
+
+
+def _keep_of_states(
+    whole: Examination, exact: list[tuple[dict, Answer]]
+) -> list[tuple[dict, Answer]]:
+    """The settings that give the states that were handed over, too, or do if these are changed."""
+    found = [pair for pair in exact if explains_states(whole, pair[1])]
+    if found:
+        return found
+    stored = [{**setting, (name, WHOLE): 1.0} for setting, _ in exact for name in STORED]
+    answers = [(setting, _solve_quietly(whole.case, setting)) for setting in stored]
+    return [pair for pair in answers if explains_states(whole, pair[1])]
 
 
 def _solve_quietly(case: Case, setting: dict) -> Answer:

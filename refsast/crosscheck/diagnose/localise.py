@@ -140,14 +140,33 @@ def _forgive(stage: Stage) -> Stage:
     return replace(stage, error=stage.error / ROUNDINGS, errors=errors)
 
 
-def locate(stages: Sequence[Stage], runs: Sequence[Sequence[Stage]]) -> Location | None:
+def _lies_in_readout(stages: Sequence[Stage], runs: Sequence[Sequence[Stage]]) -> bool:
+    """Whether gradients of the readout are wrong with adjoints, in every run of a cause.
+
+    No adjoint reaches the readout's gradients: what has made both wrong comes before them.
+    """
+
+    def is_wrong(parts: Mapping[int, Mapping[str, bool]], depth: int) -> bool:
+        return any(parts.get(depth, {"": False}).values())
+
+    found = []
+    for run in runs:
+        depth = len(dict(next((s.errors for s in run if s.name == "adjoints"), ())))
+        found += [is_wrong(wrong_arrays(array_errors(each)), depth) for each in (stages, run)]
+    return bool(found) and all(found)
+
+
+def locate(
+    stages: Sequence[Stage], runs: Sequence[Sequence[Stage]], *, of_readout: bool = False
+) -> Location | None:
     """Return where an answer is wrong first, from what it holds, else from runs of its causes.
 
-    Causes of the same numbers that lie at different places leave the place unknown.
+    `of_readout`: the cause is one thing, in the readout, and may come before all adjoints. Causes of the same numbers that lie at different places leave the place unknown.
     """
     wrong = {stage.name for stage in stages if not stage.agrees}
     given = first_difference(stages, "from the states and adjoints given")
-    if given and (given.what != "state" or "loss" in wrong or not runs):
+    in_readout = of_readout and _lies_in_readout(stages, runs)
+    if given and (given.what != "adjoint" or not in_readout):
         return given
     has = {stage.name for stage in stages}
     # What was handed over and agrees stays right in a run of a cause that leaves it as it is.
@@ -157,6 +176,8 @@ def locate(stages: Sequence[Stage], runs: Sequence[Sequence[Stage]]) -> Location
         run = [_forgive(stage) for stage in run]
         kept = [stage for stage in run if stage.name not in right or stage.agrees]
         place = first_difference(kept, "by its cause")
+        if place is not None and place.what == "adjoint" and in_readout:
+            place = Location("loss or readout", how="by its cause")
         if place is not None and (place.what, place.layer, place.time) not in {
             (other.what, other.layer, other.time) for other in found
         }:

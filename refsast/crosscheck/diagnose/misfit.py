@@ -27,6 +27,13 @@ def misfit(seen: Examination, candidate: Answer) -> float:
     return float(misfits(np.array([found]))[0])
 
 
+def explains_states(seen: Examination, candidate: Answer) -> bool:
+    """Whether the states that were handed over, if they are wrong, are a candidate's."""
+    if "states" not in seen.wrong:
+        return True
+    return bool(misfits(np.array([list(_distances(seen, candidate, "states"))]))[0] <= 1.0)
+
+
 def _distances(seen: Examination, candidate: Answer, stage: str) -> Iterator[float]:
     want, allowed = (stage_arrays(side, stage) for side in (candidate, seen.tolerance))
     for name, got in stage_arrays(seen.got, stage).items():

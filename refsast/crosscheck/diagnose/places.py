@@ -189,14 +189,17 @@ def _probe_pulses(gradient: Gradient, case: Case, top: int) -> Location:
             return Location("gradient", 0, how="adjoints are right, by pulses in the input")
         return Location("not known", how=f"{tried}; pulses in the input do not reach the fault")
     last = int(np.flatnonzero(wrong)[-1])
-    # Are adjoints paired with the inputs of their own steps? That of the last step is right, or
-    # all of them together are the gradient of the bias.
-    own = sums is True or len(wrong) == 1 or (last < len(wrong) - 1 and right[-1].any())
-    if not own or sums is False or not wrong[: last + 1].all() or _is_multiple(got, right):
+    # Are adjoints paired with the inputs of their own steps? All of them together are the gradient
+    # of the bias then. Before the last step a part of an adjoint may be summed in its place.
+    own = sums is True or len(wrong) == 1
+    at_last = last == len(wrong) - 1
+    if not own or not at_last or not wrong.all() or _is_multiple(got, right):
         either = f"adjoint of step {last + 1}, or sums over steps: pulses in the input cannot tell"
         return Location("not known", how=f"{tried}; {either}")
-    if case.synapse is not None and case.synapse.delayed:  # one step in each layer up to there
-        last = min(last + 1 + top, len(case.x) - 1)
+    if top > 0:  # pulses show the steps of the lowest layer only
+        return Location("adjoint", top, how="by pulses in the input")
+    if case.synapse is not None and case.synapse.delayed:
+        last = min(last + 1, len(case.x) - 1)
     return Location("adjoint", top, last, how="by pulses in the input")
 
 

@@ -43,6 +43,14 @@ def detached_faults() -> Iterator[Fault]:
         "synapse detached", "with the synaptic current of the step before detached",
         detach("i", "h"),
     )  # fmt: skip
+    yield fault(
+        "first stage of the synapse detached",
+        "with the first stage of the synapse at the step before detached", detach("h"),
+    )  # fmt: skip
+    yield fault(
+        "second stage of the synapse detached",
+        "with the second stage of the synapse at the step before detached", detach("i"),
+    )  # fmt: skip
     yield fault("refractory time detached", "with the refractory factor detached", detach("past"))
 
 

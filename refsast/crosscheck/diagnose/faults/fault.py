@@ -41,6 +41,8 @@ class Fault:
         ``values(case, i) -> numbers`` that are tried; one of any value where it needs none.
     right : callable, optional
         ``right(case, i) -> number``: from it a value is fitted, which may then be any.
+    placed : bool
+        Whether it tells a place: a factor may come in at the loss, at adjoints, or at the end.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Fault:
     backward: bool = False
     values: Callable[[Case, int], Sequence[float]] = lambda case, i: (1.0,)
     right: Callable[[Case, int], float | None] | None = None
+    placed: bool = True
 
 
 def change_step(wrap: Callable[[Case, int, float, Step], Step | None]) -> Change:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ def _finish(change: Callable[[Case, Answer], Answer]) -> Change:
     return apply
 
 
-def _scaled(factor: Callable[[Case], float], names: Names | None) -> Change:
+def _multiply(factor: Callable[[Case], float], names: Names | None) -> Change:
     """Some arrays multiplied by a number; with None all of them, and the input's gradient."""
 
     def change(case: Case, answer: Answer) -> Answer:
@@ -55,7 +56,6 @@ SIZES: dict[str, Callable[[Case], float]] = {
     "the number of steps": lambda c: float(len(c.x)),
     "the number of recordings": lambda c: float(len(c.y)),
     "the number of steps times recordings": lambda c: float(len(c.x) * len(c.y)),
-    "the number of classes": lambda c: float(c.network.classes),
 }
 
 
@@ -72,29 +72,35 @@ def factor_faults(exam: Examination, candidate: Answer) -> Iterator[Fault]:
     free = {name for name, each in factors.items() if each is None}  # zeros are any factor's
     everything = set(wrong) | free == set(factors)
     names = None if everything else tuple(wrong)
-    what = "" if names is None else f"{', '.join(names)} "
-    joined = f"with {what}multiplied by " if names else "multiplied by "
-    for words, size in SIZES.items():
-        for inverse in (False, True):
-
-            def factor(case: Case, size=size, inverse=inverse) -> float:
-                return 1.0 / size(case) if inverse else size(case)
-
-            if abs(factor(exam.case) - c) <= 1e-6 * abs(c) and factor(exam.case) != 1.0:
-                by = f"one over {words}" if inverse else words
-                yield Fault(
-                    f"{what or 'gradient '}multiplied by {by}", joined + by, _scaled(factor, names),
-                    layered=False, backward=True,
-                )  # fmt: skip
+    what = "gradient" if names is None else ", ".join(names)
+    joined = f"with {what} multiplied by " if names else "multiplied by "
+    # Of a whole layer an adjoint may be what is multiplied.
+    layers = {name: name[: name.index("]")] for name in factors}
+    untouched = {layers[name] for name in factors if name not in wrong and name not in free}
+    fault = partial(
+        Fault, layered=False, backward=True,
+        placed=names is not None and all(layers[name] in untouched for name in names),
+    )  # fmt: skip
     if c == 0.0:
         says = f"with zeros for {', '.join(names)}" if names else "multiplied by zero"
-        name = f"no gradient of {what or 'anything'}".strip()
-        yield Fault(name, says, _scaled(lambda _: 0.0, names), layered=False, backward=True)
+        yield fault(f"no {what}", says, _multiply(lambda _: 0.0, names))
         return
-    yield Fault(
-        f"{what or 'gradient '}multiplied by {c:.6g}", f"{joined}{c:.6g}",
-        _scaled(lambda _: c, names), layered=False, backward=True,
-    )  # fmt: skip
+    for words, factor in list_factors():
+        if abs(factor(exam.case) - c) <= 1e-6 * abs(c) and factor(exam.case) != 1.0:
+            yield fault(f"{what} multiplied by {words}", joined + words, _multiply(factor, names))
+    by = f"{c:.6g}"
+    yield fault(f"{what} multiplied by {by}", joined + by, _multiply(lambda _: c, names))
+
+
+def list_factors() -> Iterator[tuple[str, Callable[[Case], float]]]:
+    """Yield the sizes of a case and one over each, with their words."""
+    for words, size in SIZES.items():
+        yield words, size
+        yield f"one over {words}", partial(_invert, size)
+
+
+def _invert(size: Callable[[Case], float], case: Case) -> float:
+    return 1.0 / size(case)
 
 
 def _factors(exam: Examination, candidate: Answer) -> dict[str, float | None] | None:

@@ -9,16 +9,18 @@ import numpy as np
 from refsast.arrays import Array
 from refsast.autodiff import stop_gradient
 from refsast.crosscheck.case import Answer, Case
+from refsast.crosscheck.diagnose.faults.detached import detach
 from refsast.crosscheck.diagnose.faults.fault import (
     Change,
     Fault,
     Step,
     alter,
+    change_neuron,
     change_step,
     replace_grad,
 )
 from refsast.crosscheck.diagnose.faults.numbers import NUMBER_WORDS, learns
-from refsast.crosscheck.general.plan import Numbers, Plan
+from refsast.crosscheck.general.plan import Numbers, Plan, solve_plan
 from refsast.model.glif import GLIF, as_glif
 from refsast.model.glif_step import State
 from refsast.model.learned import SIGMOID, resolve_back
@@ -37,6 +39,51 @@ def learned_faults(name: str) -> Iterator[Fault]:
         _without_sigmoid(name),
         backward=True,
     )
+
+
+def alone_faults() -> Iterator[Fault]:
+    """Yield gradients of learned numbers for which alone something is detached."""
+    for name in ("leak", "threshold", "synapse_leak"):
+        for what, change in (
+            ("reset", change_neuron(_detach_reset)),
+            ("state", detach("u", "s", "i", "h", "a", "past")),
+            ("potential", detach("u")),
+        ):
+            for everywhere in (False, True):
+                where = "in all layers" if everywhere else "there"
+                yield Fault(
+                    f"{what} detached for the {name} alone, {where}",
+                    f"with the {what} detached {where} for the gradient of the learned "
+                    f"{NUMBER_WORDS[name]} alone",
+                    _alone(name, change, everywhere=everywhere),
+                    backward=True,
+                )
+
+
+def _detach_reset(neuron: GLIF, _: float) -> GLIF | None:
+    return None if neuron.detach_reset else alter(neuron, detach_reset=True)
+
+
+def _alone(name: str, change: Change, *, everywhere: bool) -> Change:
+    """The gradient of a learned number from another computation, all else from the right one."""
+
+    def apply(case: Case, plan: Plan, i: int, value: float) -> Plan | None:
+        if not learns(case, i, name) or (everywhere and case.network.depth == 1):
+            return None
+        other: Plan | None = plan
+        for layer in range(case.network.depth) if everywhere else (i,):
+            other = None if other is None else change(case, other, layer, 1.0)
+        if other is None:
+            return None
+        inner, wrong = plan.finish, other
+
+        def finish(asked: Case, answer: Answer, parts: Any) -> Answer:
+            grad = getattr(solve_plan(asked, wrong).grads[i], name)
+            return replace_grad(inner(asked, answer, parts), i, name, grad)
+
+        return replace(plan, finish=finish)
+
+    return apply
 
 
 def path_faults() -> Iterator[Fault]:

@@ -1,4 +1,4 @@
-"""Faults of the readout, the loss, and of what is done to a gradient at the end."""
+"""Faults of the loss: sums and means, steps, wanted rates, labels, the order of the input."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -9,7 +9,8 @@ import numpy as np
 from refsast.arrays import Array, Integers
 from refsast.autodiff import stop_gradient
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.diagnose.faults.fault import Change, Fault, alter
+from refsast.crosscheck.diagnose.faults.fault import Change, Fault
+from refsast.crosscheck.diagnose.faults.readout import change_network, readout_faults
 from refsast.crosscheck.general.plan import Plan
 from refsast.model.glif_step import State
 from refsast.model.loss import CrossEntropy, MeanSquaredRate, StepCrossEntropy, cross_entropy
@@ -17,197 +18,16 @@ from refsast.model.network import Network
 from refsast.model.objective import objective, step_logits
 from refsast.model.params import Params
 from refsast.model.readout import (
-    Direct,
     LastPotential,
-    LeakyReadout,
-    LinearReadout,
     MaxPotential,
-    SpikeRate,
 )
-
-POTENTIALS = {
-    "the mean potential over time": LeakyReadout,
-    "the last potential": LastPotential,
-    "the largest potential over time": MaxPotential,
-}
 
 
 def loss_faults() -> Iterator[Fault]:
     """Yield the faults of readout and loss."""
-    yield from _readout_faults()
+    yield from readout_faults()
     yield from _step_faults()
     yield from _label_faults()
-
-
-def _with_network(swap: Callable[[Network, Case, float], Network | None]) -> Change:
-    """The loss of the same spikes by a network with another readout or loss."""
-
-    def change(case: Case, plan: Plan, i: int, value: float) -> Plan | None:
-        try:
-            other = swap(case.network, case, value)
-        except ValueError:  # a number out of range, a loss that this readout does not have
-            return None
-        if other is None or other == case.network:
-            return None
-        return replace(
-            plan, objective=lambda network, params, states, s, y: objective(other, params, s, y)
-        )
-
-    return change
-
-
-def _with_readout(**changes: object) -> Change:
-    return _with_network(lambda n, case, value: alter(n, readout=replace(n.readout, **changes)))
-
-
-def _readout_number(name: str) -> Callable[[Case, int], float | None]:
-    return lambda case, i: getattr(case.network.readout, name, None)
-
-
-def _set_readout(name: str) -> Change:
-    def swap(network: Network, case: Case, value: float) -> Network | None:
-        if not hasattr(network.readout, name):
-            return None
-        return replace(network, readout=replace(network.readout, **{name: value}))
-
-    return _with_network(swap)
-
-
-def _other_potential(kind: Any) -> Change:
-    def swap(network: Network, case: Case, value: float) -> Network | None:
-        readout = network.readout
-        if isinstance(readout, Direct):
-            return None
-        leak = getattr(readout, "leak", 0.0)
-        return replace(network, readout=kind(readout.n_out, leak))
-
-    return _with_network(swap)
-
-
-def _rates_read(network: Network, case: Case, value: float) -> Network | None:
-    readout = network.readout
-    if isinstance(readout, Direct | LinearReadout):
-        return None
-    return replace(network, readout=LinearReadout(readout.n_out))
-
-
-def _readout_faults() -> Iterator[Fault]:
-    def fault(name: str, says: str, change: Change, **more: Any) -> Fault:
-        return Fault(name, says, change, layered=False, **more)
-
-    for words, kind in POTENTIALS.items():
-        yield fault(f"logits: {words}", f"with {words} as logits", _other_potential(kind))
-    yield fault("logits: the mean spike", "with an affine map of the mean spike as logits",
-                _with_network(_rates_read))  # fmt: skip
-    for name, words in (("leak", "readout's leak"), ("gain", "readout's gain")):
-        yield fault(
-            words,
-            f"with the {words} {{value}} in place of {{right}}",
-            _set_readout(name),
-            right=_readout_number(name),
-            values=lambda case, i: (1.0, 0.0, 0.9, float(len(case.x))),
-        )
-    yield fault(
-        "potentials read", "with the potentials of the last layer in place of its spikes",
-        _read_potentials,
-    )  # fmt: skip
-    yield fault(
-        "population summed", "with the sum of each class's neurons, not their mean",
-        _with_population(lambda readout: float(readout.population)),
-    )  # fmt: skip
-    yield fault(
-        "population interleaved", "with a class's neurons taken at a distance, not side by side",
-        _interleave,
-    )  # fmt: skip
-
-
-def _read_potentials(case: Case, plan: Plan, i: int, value: float) -> Plan:
-    inner = plan.objective
-
-    def loss(network: Network, params: Params, states: Sequence[State], s: Array, y: Any) -> Array:
-        return inner(network, params, states, np.stack([state.u for state in states]), y)
-
-    return replace(plan, objective=loss)
-
-
-def _with_population(factor: Callable[[SpikeRate], float]) -> Change:
-    def swap(network: Network, case: Case, value: float) -> Network | None:
-        readout = network.readout
-        if not isinstance(readout, SpikeRate) or readout.population == 1:
-            return None
-        return replace(network, readout=replace(readout, gain=readout.gain * factor(readout)))
-
-    return _with_network(swap)
-
-
-def _interleave(case: Case, plan: Plan, i: int, value: float) -> Plan | None:
-    readout = case.network.readout
-    if not isinstance(readout, SpikeRate) or readout.population == 1:
-        return None
-    n = case.network.sizes[-1]
-    order = np.arange(n).reshape(readout.population, -1).T.ravel()
-    inner = plan.objective
-
-    def loss(network: Network, params: Params, states: Sequence[State], s: Array, y: Any) -> Array:
-        time, batch, _ = s.shape
-        mixed = np.take(s.reshape(time * batch, n), order, axis=-1).reshape(time, batch, n)
-        return inner(network, params, states, mixed, y)
-
-    return replace(plan, objective=loss)
-
-
-def _other_loss(loss: Any) -> Change:
-    return _with_network(lambda n, case, value: alter(n, loss=loss))
-
-
-def _on_steps(make: Callable[[Array, Integers], Array]) -> Change:
-    """A loss of what the readout says at every step: ``make(z, y)``, z (time, batch, classes)."""
-
-    def change(case: Case, plan: Plan, i: int, value: float) -> Plan | None:
-        if isinstance(case.network.readout, LastPotential | MaxPotential):
-            return None
-        if isinstance(case.network.loss, MeanSquaredRate):
-            return None
-
-        def loss(
-            network: Network, params: Params, states: Sequence[State], s: Array, y: Integers
-        ) -> Array:
-            return make(step_logits(network, params, s), y)
-
-        return replace(plan, objective=loss)
-
-    return change
-
-
-def _step_entropy(z: Array, y: Integers) -> Array:
-    time, batch, classes = z.shape
-    return cross_entropy(z.reshape(time * batch, classes), np.tile(y, time))
-
-
-def scale_loss(factor: Callable[[Case], float | None]) -> Change:
-    """Return the change that multiplies the loss, and with it the gradient."""
-
-    def change(case: Case, plan: Plan, i: int, value: float) -> Plan | None:
-        by, inner = factor(case), plan.objective
-        if by is None or by == 1.0:
-            return None
-
-        def loss(network: Network, params: Params, states: Any, s: Array, y: Any) -> Array:
-            return by * inner(network, params, states, s, y)
-
-        return replace(plan, objective=loss)
-
-    return change
-
-
-def _scale_squares(factor: Callable[[Case], float]) -> Change:
-    return scale_loss(
-        lambda case: factor(case) if isinstance(case.network.loss, MeanSquaredRate) else None
-    )
-
-
-def _is_step_loss(case: Case) -> bool:
-    return isinstance(case.network.loss, StepCrossEntropy)
 
 
 def _step_faults() -> Iterator[Fault]:
@@ -279,6 +99,68 @@ def _step_faults() -> Iterator[Fault]:
         "cross entropy in place of squares", "with the cross entropy of the logits as the loss",
         _other_loss(CrossEntropy()),
     )  # fmt: skip
+    yield fault(
+        "rates wanted exchanged", "with the wanted rates of right and wrong classes exchanged",
+        change_network(_swap_wanted),
+    )  # fmt: skip
+    yield fault(
+        "rates wanted 1 and 0", "with wanted rates of 1 for the right class, 0 for the others",
+        change_network(_usual_wanted),
+    )  # fmt: skip
+
+
+def _other_loss(loss: Any) -> Change:
+    return change_network(lambda n, case, value: replace(n, loss=loss))
+
+
+def _on_steps(make: Callable[[Array, Integers], Array]) -> Change:
+    """A loss of what the readout says at every step: ``make(z, y)``, z (time, batch, classes)."""
+
+    def change(case: Case, plan: Plan, i: int, value: float) -> Plan | None:
+        if isinstance(case.network.readout, LastPotential | MaxPotential):
+            return None
+        if isinstance(case.network.loss, MeanSquaredRate):
+            return None
+
+        def loss(
+            network: Network, params: Params, states: Sequence[State], s: Array, y: Integers
+        ) -> Array:
+            return make(step_logits(network, params, s), y)
+
+        return replace(plan, objective=loss)
+
+    return change
+
+
+def _step_entropy(z: Array, y: Integers) -> Array:
+    time, batch, classes = z.shape
+    return cross_entropy(z.reshape(time * batch, classes), np.tile(y, time))
+
+
+def scale_loss(factor: Callable[[Case], float | None]) -> Change:
+    """Return the change that multiplies the loss, and with it the gradient."""
+
+    def change(case: Case, plan: Plan, i: int, value: float) -> Plan | None:
+        by, inner = factor(case), plan.objective
+        if by is None or by == 1.0:
+            return None
+
+        def loss(network: Network, params: Params, states: Any, s: Array, y: Any) -> Array:
+            return by * inner(network, params, states, s, y)
+
+        return replace(plan, objective=loss)
+
+    return change
+
+
+def _scale_squares(factor: Callable[[Case], float]) -> Change:
+    return scale_loss(
+        lambda case: factor(case) if isinstance(case.network.loss, MeanSquaredRate) else None
+    )
+
+
+def _is_step_loss(case: Case) -> bool:
+    return isinstance(case.network.loss, StepCrossEntropy)
 
 
 def _set_wanted(name: str) -> Change:
@@ -287,7 +169,20 @@ def _set_wanted(name: str) -> Change:
             return None
         return replace(network, loss=replace(network.loss, **{name: value}))
 
-    return _with_network(swap)
+    return change_network(swap)
+
+
+def _swap_wanted(network: Network, case: Case, value: float) -> Network | None:
+    loss = network.loss
+    if not isinstance(loss, MeanSquaredRate):
+        return None
+    return replace(network, loss=MeanSquaredRate(loss.wrong, loss.right))
+
+
+def _usual_wanted(network: Network, case: Case, value: float) -> Network | None:
+    if not isinstance(network.loss, MeanSquaredRate):
+        return None
+    return replace(network, loss=MeanSquaredRate(1.0, 0.0))
 
 
 def _relabel(change_labels: Callable[[Integers, int], Integers]) -> Change:

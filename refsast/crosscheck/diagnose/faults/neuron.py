@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from refsast.crosscheck.diagnose.faults.detached import detached_faults
 from refsast.crosscheck.diagnose.faults.fault import Fault
-from refsast.crosscheck.diagnose.faults.learned import learned_faults, path_faults
+from refsast.crosscheck.diagnose.faults.learned import alone_faults, learned_faults, path_faults
 from refsast.crosscheck.diagnose.faults.numbers import NUMBER_WORDS, number_faults
 from refsast.crosscheck.diagnose.faults.reset import reset_faults
 from refsast.crosscheck.diagnose.faults.spike import spike_faults
@@ -20,6 +20,7 @@ def neuron_faults() -> Iterator[Fault]:
     yield from detached_faults()
     yield from reset_faults()
     yield from path_faults()
+    yield from alone_faults()
     yield from number_faults()
     yield from spike_faults()
     yield from synapse_faults()

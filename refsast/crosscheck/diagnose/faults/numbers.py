@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from refsast.arrays import Array
+from refsast.arrays import Array, Integers
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.faults.fault import (
     Change,
@@ -44,6 +44,10 @@ def number_faults() -> Iterator[Fault]:
                 f"with, for each neuron's {words}, {which}",
                 _mix_numbers(name, mix),
             )
+    yield Fault(
+        "one minus the leak", "with one minus the learned leak, as by a sigmoid of the other sign",
+        change_step(_turn_leak),
+    )  # fmt: skip
     yield Fault(
         "sigmoid left out", "with the learned leak's parameter taken for the leak itself",
         change_step(_skip_sigmoid),
@@ -88,26 +92,34 @@ def _single(name: str) -> Callable[[Case, int], float | None]:
     return right
 
 
-MIXES: dict[str, Callable[[Array], Array]] = {
-    "the mean of all neurons'": lambda a: np.full(a.shape, a.mean()),
-    "that of the first neuron": lambda a: np.full(a.shape, a[0]),
-    "those of the neurons in reversed order": lambda a: a[::-1],
-    "that of the neuron before": lambda a: np.roll(a, 1),
+def _take(a: Array, order: Integers) -> Array:
+    return np.take(a.reshape(1, -1), order, axis=-1).reshape(-1)
+
+
+def _places(a: Array) -> Integers:
+    return np.arange(a.shape[0])
+
+
+MIXES: dict[str, Callable[[Array], Array]] = {  # on the tape, too
+    "the mean of all neurons'": lambda a: np.mean(a) + np.zeros(a.shape),
+    "that of the first neuron": lambda a: _take(a, 0 * _places(a)),
+    "those of the neurons in reversed order": lambda a: _take(a, _places(a)[::-1]),
+    "that of the neuron before": lambda a: _take(a, np.roll(_places(a), 1)),
+    "that of the neuron after": lambda a: _take(a, np.roll(_places(a), -1)),
 }
 
 
 def _mix_numbers(name: str, mix: Callable[[Array], Array]) -> Change:
-    """Other numbers per neuron, of those that there are; they keep their gradients."""
+    """Other numbers per neuron, of those that there are; gradients go where they come from."""
 
     def wrap(case: Case, i: int, value: float, inner: Step) -> Step | None:
         number = number_at(case, i, name)
         if number is None or number.ndim == 0:
             return None
-        other = mix(number)
 
         def step(neuron: GLIF, numbers: Numbers, states: Sequence[State], current: Array) -> State:
-            mixed = numbers[name] + (other - number)
-            return inner(neuron, {**numbers, name: mixed}, states, current)
+            mixed = {**numbers, name: mix(numbers[name])}
+            return inner(neuron, mixed, states, current)
 
         return step
 
@@ -138,6 +150,16 @@ def _skip_sigmoid(case: Case, i: int, value: float, inner: Step) -> Step | None:
     def step(neuron: GLIF, numbers: Numbers, states: Sequence[State], current: Array) -> State:
         logits = {n: -np.log(1.0 / numbers[n] - 1.0) for n in names}
         return inner(neuron, {**numbers, **logits}, states, current)
+
+    return step
+
+
+def _turn_leak(case: Case, i: int, value: float, inner: Step) -> Step | None:
+    if not learns(case, i, "leak"):
+        return None
+
+    def step(neuron: GLIF, numbers: Numbers, states: Sequence[State], current: Array) -> State:
+        return inner(neuron, {**numbers, "leak": 1.0 - numbers["leak"]}, states, current)
 
     return step
 

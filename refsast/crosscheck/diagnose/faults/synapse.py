@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from refsast.arrays import Array
-from refsast.autodiff import stop_gradient
+from refsast.autodiff import stop_gradient, straight_through
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.faults.detached import detach, earlier_state, see_spikes
 from refsast.crosscheck.diagnose.faults.fault import (
@@ -19,10 +19,12 @@ from refsast.crosscheck.diagnose.faults.fault import (
     backward_as,
     change_neuron,
     change_step,
+    last_state,
 )
 from refsast.crosscheck.general.plan import Numbers, Plan, change_layer
 from refsast.model.glif import GLIF, as_glif
 from refsast.model.glif_step import State
+from refsast.model.spike import first_derivative
 from refsast.model.synapse import Alpha, Synapse
 
 
@@ -43,6 +45,19 @@ def synapse_faults() -> Iterator[Fault]:
         "synaptic current one step later", "with the synaptic current delayed by a step",
         change_step(_delay_alpha),
     )  # fmt: skip
+    yield Fault(
+        "synaptic current reset", "with the synaptic current silenced by a spike",
+        _change_step(_has_synapse, _forget_current),
+    )  # fmt: skip
+    yield Fault(
+        "synaptic current times 1 - leak",
+        "with the synapse's input multiplied by one minus its leak",
+        _change_step(_is_exponential, _scale_current),
+    )  # fmt: skip
+    yield Fault(
+        "leaks exchanged", "with the leaks of potential and synapse exchanged",
+        _change_step(_is_exponential, _exchange_leaks),
+    )  # fmt: skip
     for kind, names in ((Synapse, ("scale",)), (Alpha, ("scale", "rise", "decay"))):
         for name in names:
             yield Fault(
@@ -50,7 +65,7 @@ def synapse_faults() -> Iterator[Fault]:
                 f"with the synapse's {name} {{value}} in place of {{right}}",
                 _on_synapse(kind, **{name: lambda synapse, value: value}),
                 right=_synapse_number(kind, name),
-                values=lambda case, i: (1.0,),
+                values=lambda case, i: (1.0, 0.0),
             )
 
 
@@ -88,6 +103,69 @@ def _delay_alpha(case: Case, i: int, value: float, inner: Step) -> Step | None:
     return step
 
 
+def _change_step(
+    allowed: Callable[[GLIF], bool],
+    change: Callable[[GLIF, Numbers, Sequence[State], Array], tuple[Any, ...]],
+) -> Change:
+    """What goes into a step is changed: ``(neuron, numbers, states, current)``."""
+
+    def wrap(case: Case, i: int, value: float, inner: Step) -> Step | None:
+        if not allowed(as_glif(case.network.neurons[i])):
+            return None
+        return lambda *args: inner(*change(*args))
+
+    return change_step(wrap)
+
+
+def _forget_current(
+    neuron: GLIF, numbers: Numbers, states: Sequence[State], current: Array
+) -> tuple[Any, ...]:
+    """A spike silences the current of the synapse, too."""
+    last, kept = states[-1], 1.0 - states[-1].s
+    return neuron, numbers, last_state(states, i=kept * last.i, h=kept * last.h), current
+
+
+def _scale_current(
+    neuron: GLIF, numbers: Numbers, states: Sequence[State], current: Array
+) -> tuple[Any, ...]:
+    return neuron, numbers, states, (1.0 - numbers["synapse_leak"]) * current
+
+
+def _exchange_leaks(
+    neuron: GLIF, numbers: Numbers, states: Sequence[State], current: Array
+) -> tuple[Any, ...]:
+    leak, other = numbers["leak"], numbers["synapse_leak"]
+    return neuron, {**numbers, "leak": other, "synapse_leak": leak}, states, current
+
+
+def _has_synapse(neuron: GLIF) -> bool:
+    return neuron.synapse is not None
+
+
+def _is_exponential(neuron: GLIF) -> bool:
+    return isinstance(neuron.synapse, Synapse)
+
+
+def _slope_at_rest(case: Case, i: int, value: float, inner: Step) -> Step | None:
+    """The spike's derivative at the threshold that is not raised."""
+    if as_glif(case.network.neurons[i]).adaptation is None:
+        return None
+    slope = first_derivative(case.network.neurons[i].spike)
+
+    def step(neuron: GLIF, numbers: Numbers, states: Sequence[State], current: Array) -> State:
+        adaptation, forward = neuron.adaptation, neuron.spike
+        if adaptation is None:  # another fault has left it out
+            return inner(neuron, numbers, states, current)
+        a = adaptation.leak * states[-1].a + states[-1].s
+        raised = stop_gradient(adaptation.strength * a)
+        spike = straight_through(
+            lambda v: np.asarray(stop_gradient(forward(v))), lambda v: slope(v + raised)
+        )
+        return inner(alter(neuron, spike=spike), numbers, states, current)
+
+    return step
+
+
 def adaptation_faults() -> Iterator[Fault]:
     """Yield faults of the adaptation and of the refractory time."""
     yield Fault(
@@ -118,7 +196,21 @@ def adaptation_faults() -> Iterator[Fault]:
         see_spikes(by_adaptation=lambda states: earlier_state(states).s),
     )  # fmt: skip
     yield Fault(
-        "refractory time", "with a refractory time of {value} in place of {right}",
+        "adaptation times 1 - leak", "with the adaptation's strength times one minus its leak",
+        change_neuron(
+            lambda n, _: None
+            if n.adaptation is None
+            else alter_part(
+                n, "adaptation", strength=n.adaptation.strength * (1.0 - n.adaptation.leak)
+            )
+        ),
+    )  # fmt: skip
+    yield Fault(
+        "derivative at rest", "with the spike's derivative at the threshold that is not raised",
+        change_step(_slope_at_rest), backward=True,
+    )  # fmt: skip
+    yield Fault(
+        "refractory time", "with a refractory time of {value}",
         change_neuron(lambda n, value: alter(n, refractory=int(value))),
         values=lambda case, i: [
             float(k)

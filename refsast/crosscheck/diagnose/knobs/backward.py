@@ -17,14 +17,21 @@ from refsast.crosscheck.diagnose.knobs.derivatives import derivative
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials, mix, multiply, shift_steps
 from refsast.crosscheck.diagnose.knobs.forward import (
     DELAYS,
+    POTENTIALS_IN,
     LayerRun,
     membrane_leak,
     reset_amounts,
     synapse_numbers,
 )
 from refsast.crosscheck.diagnose.knobs.resets import reset_slopes
-from refsast.crosscheck.diagnose.knobs.sums import sum_gradients
+from refsast.crosscheck.diagnose.knobs.sums import HARD_BACKWARD, pair_steps, sum_gradients
 from refsast.crosscheck.diagnose.knobs.weights import backward_weights, recurrent_matrix
+
+
+BEFORE_LIMIT = "adjoints before the limit handed over"
+UPDATED = "weights updated backward"
+SHARED = "gradient of the spike shared by all steps"
+GATE_AFTER = "reset factor of the step after backward"
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,11 +46,14 @@ class LayerGradients:
         dL/du.
     current : (time, K, batch, n) array
         dL/d(what arrives at the layer), from which the layer below is computed.
+    local : (time, K, batch, n) array
+        The part of it that comes through the spike of the same step.
     """
 
     arrays: dict[str, Array]
     adjoints: Array
     current: Array
+    local: Array
 
 
 def backward_layer(case: Case, index: int, dials: Dials, run: LayerRun, g: Array) -> LayerGradients:
@@ -53,14 +63,15 @@ def backward_layer(case: Case, index: int, dials: Dials, run: LayerRun, g: Array
     paths = read_paths(case, index, dials, len(g))
     direct = dials.read("potentials read", len(case.network.neurons), 0.0)
     if index + 1 < len(case.network.neurons):
-        direct = 0.0
+        direct = dials.read(POTENTIALS_IN, index + 1, 0.0)
     v = None if layer.v is None else backward_recurrence(case, index, dials)
     zero, constant, wiped = reset_amounts(case, index, dials, " backward")
     kept = reset_potentials(dials, index, run)
     rest = np.zeros(run.u.shape[1:])
     # Of step t + 1 and t + 2: the adjoint, what flows back through the reset, the current.
     later, pulled, pulled_2, i_later, i_2, drive_later = rest, rest, rest, rest, rest, rest
-    deltas, currents = [], []
+    deltas, currents, locals_ = [], [], []
+    summed, local = rest, rest
     g, slope = keep_last_steps(dials, index, g, slope)
     for t in reversed(range(len(g))):
         p = paths[t]
@@ -70,25 +81,40 @@ def backward_layer(case: Case, index: int, dials: Dials, run: LayerRun, g: Array
         fed: Array | float = 0.0
         if v is not None:
             heard = i_later + p.recurrent_late * (i_2 - i_later)
+            heard = mix(dials, index, heard, {"recurrent path of the spike's part": local})
             fed = p.recurrent * multiply(dials, heard, v)
             ds = ds + (1.0 - p.of_potential) * fed
+        if dials.turns(SHARED, index):
+            own_g = (1.0 - direct) * g[t]
+            ds, summed = ds + dials.read(SHARED, index, 0.0) * summed, summed + ds - own_g
         kept_u = p.leak
         if t + 1 < len(g):
-            kept_u = p.leak - p.reset_of_u * (zero * run.s_reset[t + 1])
-        delta = slope[t] * ds + direct * g[t] + p.potential * kept_u * later
+            kept_u = p.leak - p.reset_of_u * (zero * read_gate(dials, index, run, t))
+        local = slope[t] * ds
+        delta = local + direct * g[t] + p.potential * kept_u * later
         delta = delta + p.of_potential * fed
         own = delta if run.free is None else delta * run.free[t]
         drive = own * (1.0 - wiped * run.s_reset[t])
+        local = p.drive * (local if run.free is None else local * run.free[t])
         i_2 = i_later
         i_later = p.synapse * i_later
         i_later = i_later + p.drive * (drive + p.delayed * (p.open * drive_later - drive))
         pulled_2, pulled = pulled, -own * (zero * kept[t] + constant + wiped * run.drive[t])
         later, drive_later = own, drive
-        deltas.append(delta)
+        deltas.append(mix(dials, WHOLE, delta, {BEFORE_LIMIT: own}))
         currents.append(i_later)
-    delta, current = (np.stack(np.broadcast_arrays(*part))[::-1] for part in (deltas, currents))
-    arrays = sum_gradients(case, index, dials, run, delta, current)
-    return LayerGradients(arrays, delta, current)
+        locals_.append(local)
+    parts = (deltas, currents, locals_)
+    delta, current, own = (np.stack(np.broadcast_arrays(*part))[::-1] for part in parts)
+    arrays = sum_gradients(case, index, dials, run, delta, current, own)
+    return LayerGradients(arrays, delta, current, own)
+
+
+def read_gate(dials: Dials, index: int, run: LayerRun, t: int) -> Array:
+    """Return the spike of step t that a reset to zero multiplies by, as the way back reads it."""
+    right = run.s_reset[t + 1]
+    others = {HARD_BACKWARD: np.where(right >= 0.5, 1.0, 0.0), GATE_AFTER: run.s[t + 1]}
+    return mix(dials, index, right, others)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,10 +127,13 @@ class Currents:
         dL/d(what arrives at the layer).
     beside : array or float
         What its input receives beside, (time, K, batch, n_in), where it is passed on by mistake.
+    local : array or None
+        The part of `own` that comes through the spike of the same step.
     """
 
     own: Array
     beside: Array | float = 0.0
+    local: Array | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,6 +228,13 @@ def time_cuts(dials: Dials, index: int, steps: int, what: str = "") -> Array | N
     """Whether a gradient passes from step t + 1 to step t, shape (time, K, 1, 1); None: always."""
     found = None
     after = np.arange(1, steps + 1).reshape(-1, 1, 1, 1)
+    if not what:
+        for name, turn in (("state cut after step", None), ("state cut at the middle", steps // 2)):
+            if dials.turns(name, index):
+                value = dials.read(name, index, np.nan)
+                at = value if turn is None else np.where(np.isnan(value), np.nan, turn)
+                cut = np.where(after == at, 0.0, 1.0)
+                found = cut if found is None else found * cut
     for name, offset in (("blocks", 0), ("blocks from the end", steps)):
         if dials.turns(what + name, index):
             size = dials.read(what + name, index, np.inf)
@@ -210,9 +246,13 @@ def time_cuts(dials: Dials, index: int, steps: int, what: str = "") -> Array | N
     return found
 
 
-def input_gradient(case: Case, index: int, dials: Dials, currents: Currents) -> Array:
-    """Return what the layer's input receives."""
+def input_gradient(
+    case: Case, index: int, dials: Dials, currents: Currents, a: Array | None = None
+) -> Array:
+    """Return what the layer's input `a` receives."""
     layer, current = case.params[index], currents.own
+    if currents.local is not None:
+        current = mix(dials, index, current, {"layer path of the spike's part": currents.local})
     others = {}
     if layer.w.shape[0] == layer.w.shape[1]:
         others = {"transposed weight backward": current @ layer.w.T}
@@ -220,6 +260,8 @@ def input_gradient(case: Case, index: int, dials: Dials, currents: Currents) -> 
             others["transposed weight"] = current @ layer.w.T
     others["signs of the weights backward"] = current @ np.sign(layer.w)
     w = backward_weights(dials, index, layer.w)
+    if dials.turns(UPDATED, index) and a is not None:
+        w = w - dials.read(UPDATED, index, 0.0) * pair_steps(current, a)
     below = mix(dials, index, multiply(dials, current, w), others)
     below = below * dials.read("weight gain", index, 1.0) * dials.read("layer path", index, 1.0)
     # An input that was late gives its gradient to an earlier step.

@@ -60,6 +60,7 @@ def _time_knobs(case: Case) -> Iterator[Knob]:
         yield switch_knob(f"{name} backward", whole)
     if isinstance(readout, LeakyReadout):
         yield switch_knob("readout state detached backward", whole)
+        yield switch_knob("readout forward in time backward", whole)
         leak = readout.leak
         yield Knob("readout leak backward", whole, leak, other_values(leak, 1.0), -0.5, 1.5)
 
@@ -89,7 +90,7 @@ def _path_knobs(case: Case, level: int) -> Iterator[Knob]:
             if name not in (reset_name(neuron), "reset by any spike"):
                 yield switch_knob(f"{name} backward", level)
         sizes = tuple(float(size) for size in range(2, min(steps, 9)))
-        for name in ("blocks", "blocks from the end", *(("carry blocks",) if other_memory else ())):
+        for name in ("blocks", "blocks from the end", "state cut after step", *(("carry blocks",) if other_memory else ())):
             yield Knob(name, level, np.inf, sizes, 0.0, 0.0)
     if memory and params.v is not None:
         yield gain_knob("recurrent path", level)

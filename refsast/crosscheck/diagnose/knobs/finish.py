@@ -114,6 +114,9 @@ def bend(dials: Dials, index: int, array: Array, k: tuple[int, ...]) -> Array:
     if dials.turns("absolute values", index):
         share = np.reshape(dials.read("absolute values", index, 0.0), k)
         array = array + share * (abs(array) - array)
+    if dials.turns(ADAM, index):
+        share = np.reshape(dials.read(ADAM, index, 0.0), k)
+        array = array + share * (array / (abs(array) + 1e-8) - array)
     if dials.turns("signs", index):
         share = np.reshape(dials.read("signs", index, 0.0), k)
         array = array + share * (np.sign(array) - array)
@@ -130,6 +133,13 @@ BENDS: Mapping[str, Callable[[Array, Array, Array], Array]] = {
         array * (limit / np.where(norm == 0.0, 1.0, norm))
     ),
 }
+# What potentials are handed over as, of potentials, spikes and threshold; they are computed right.
+STORED: Mapping[str, Callable[[Array, Array, float], Array]] = {
+    "potentials of the last step handed over": lambda u, s, theta: np.broadcast_to(u[-1:], u.shape),
+    "potentials handed over after a reset to zero": lambda u, s, theta: u * (1.0 - s),
+    "potentials handed over after a subtraction": lambda u, s, theta: u - theta * s,
+}
+ADAM = "first step of Adam"
 OF_ALL = ("smallest entries dropped",)
 EXCHANGE = "gradients of layers"
 GRADIENT_ROUNDINGS = {f"gradients in {name}": change for name, change in ROUNDINGS.items()}
@@ -142,6 +152,14 @@ def exchange_pairs(shapes: Sequence[tuple]) -> dict[str, tuple[int, int]]:
         for i, j in combinations(range(len(shapes)), 2)
         if shapes[i] == shapes[j]
     }
+
+
+def hand_over(case: Case, setting: Setting, us: Sequence, ss: Sequence) -> tuple[Array, ...]:
+    """Return potentials as they are handed over."""
+    for name in [name for name in STORED if (name, WHOLE) in setting]:
+        neurons = case.network.neurons
+        us = [STORED[name](u, s, n.threshold) for u, s, n in zip(us, ss, neurons, strict=True)]
+    return tuple(us)
 
 
 def whole_changes(setting: Setting) -> frozenset[tuple[str, float]]:

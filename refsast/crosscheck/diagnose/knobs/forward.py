@@ -24,6 +24,7 @@ from refsast.model.spike import Spike, first_derivative, heaviside
 from refsast.model.surrogate import Surrogate
 
 FAMILIES = {family.__name__: family for family in get_args(Surrogate)}
+POTENTIALS_IN = "potentials of the layer below for input"
 RESIDUAL = "input of the layer below added"
 DELAYS = {
     "input one step late": 1,
@@ -120,6 +121,10 @@ def run_layer(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
     scale, kept, delayed = synapse_numbers(case, index, dials)
     v = None if layer.v is None else recurrent_matrix(layer, index, dials)
     offset = dials.read("offset", index, 0.0)
+    past = 0.0  # of the bias, by which way it comes
+    if layer.b is not None and dials.turns("bias past the synapse", index):
+        past = np.nan_to_num(dials.read("bias past the synapse", index, 0.0)) * layer.b
+        currents = currents - past
     rest = np.zeros(currents.shape[1:])
     u = rest + dials.read("start", index, 0.0)
     s = before = i = rest
@@ -135,7 +140,7 @@ def run_layer(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
             heard = mix(dials, index, heard, {"recurrence of the potential": u})
             current = current + multiply(dials, heard, np.swapaxes(v, -1, -2))
         now = kept * i + current
-        drive = scale * (now + delayed * (i - now)) + offset
+        drive = scale * (now + delayed * (i - now)) + offset + past
         resets = mix(dials, index, s, {"smooth reset": soft})
         i, s_reset = now, reset_spikes(dials, index, resets + late * (before - resets))
         wiped = parts[0] * u + parts[1] + parts[2] * drive
@@ -222,7 +227,8 @@ def run_layers(case: Case, dials: Dials) -> list[LayerRun]:
     for index in range(len(case.network.neurons)):
         runs.append(run_layer(case, index, dials, a))
         share = residual_share(case, index + 1, dials)
-        a = runs[-1].s + share * a if isinstance(share, np.ndarray) else runs[-1].s
+        s = mix(dials, index + 1, runs[-1].s, {POTENTIALS_IN: runs[-1].u})
+        a = s + share * a if isinstance(share, np.ndarray) else s
     return runs
 
 

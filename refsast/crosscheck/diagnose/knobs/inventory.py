@@ -136,7 +136,7 @@ def _memoryless_knobs(case: Case, layer: int) -> Iterator[Knob]:
             yield switch_knob("bias at the first step", layer)
     for name in ROUNDINGS:
         yield switch_knob(f"potentials in {name}", layer)
-    yield Knob("potential at least", layer, -np.inf, other_values(1.0, 0.0, -theta), 0.0, 0.0)
+    yield Knob("potential at least", layer, -np.inf, (0.0, -theta, -0.5 * theta, -1.0), 0.0, 0.0)
     yield Knob("offset", layer, 0.0, other_values(0.0, theta, -theta), -1e3, 1e3)
     yield Knob("start", layer, 0.0, other_values(0.0, theta, -theta, 0.5 * theta), -1e3, 1e3)
     if params.w.shape[0] == params.w.shape[1]:

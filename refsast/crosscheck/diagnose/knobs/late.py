@@ -26,7 +26,7 @@ from refsast.crosscheck.diagnose.knobs.samples import (
 from refsast.crosscheck.implementation import Gradient
 from refsast.model.params import flatten, param_arrays
 
-SIZED = ("blocks", "blocks from the end", "carry blocks")
+SIZED = ("blocks", "blocks from the end", "carry blocks", "state cut after step")
 MOST_LIMITS = 4  # of norms that gradients may be clipped to
 MOST_STEPS, MOST_RECORDINGS = 24, 16  # of the longer questions
 

@@ -1,7 +1,7 @@
 """What settings of the knobs of one level predict for its gradients, beside what was answered."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
@@ -12,6 +12,7 @@ from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.dials import Setting, stack_settings
 from refsast.crosscheck.diagnose.knobs.finish import BENDS
 from refsast.crosscheck.diagnose.knobs.fit import round_value
+from refsast.crosscheck.diagnose.knobs.losses import turns_form
 from refsast.crosscheck.diagnose.knobs.program import (
     Carry,
     Level,
@@ -23,6 +24,7 @@ from refsast.crosscheck.diagnose.knobs.program import (
     solve_levels,
 )
 from refsast.crosscheck.diagnose.knobs.questions import ask_otherwise, question_of
+from refsast.crosscheck.diagnose.knobs.readout import read_spikes
 from refsast.crosscheck.diagnose.knobs.samples import (
     Sample,
     Samples,
@@ -63,6 +65,8 @@ class LevelView:
         """The level in each of the settings, which differ from this one at this level only."""
         case, run = self.cases[sample], self.runs[sample]
         dials, whole = stack_settings(settings), len(case.network.neurons)
+        if level >= whole - 1 and turns_form(dials, whole):
+            run = replace(run, readout=read_spikes(case, dials, run.readout.heard, case.y))
         if level == whole:
             return readout_level(case, dials, run, logit_slopes(case, dials, run))
         if level == whole - 1:

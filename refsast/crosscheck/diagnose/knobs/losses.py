@@ -15,6 +15,8 @@ from refsast.model.loss import one_hot, softmax
 
 # Whether the mean is over the recordings of the other classes alone.
 CLASS_WEIGHTS = {"mean without class": True, "loss zero for class": False}
+OVER_BATCH = "softmax over recordings, not classes"
+BY_FREQUENCY = "classes weighted by one over their number"
 REPORT_DIGITS = (2.0, 3.0, 4.0, 5.0, 6.0)
 
 
@@ -79,12 +81,22 @@ def _hinge(logits: Array, targets: Array) -> tuple[Array, Array]:
     return (violated * gap).mean(axis=-1), slope / gap.shape[-1]
 
 
+def _over_recordings(logits: Array, targets: Array) -> tuple[Array, Array]:
+    """The cross entropy of a softmax over recordings in place of classes."""
+    z = logits - logits.max(axis=-2, keepdims=True)
+    e = np.exp(z)
+    total = e.sum(axis=-2, keepdims=True)
+    count = targets.sum(axis=-2, keepdims=True)
+    return (targets * (np.log(total) - z)).sum(axis=-1), count * e / total - targets
+
+
 # Forms that are seldom: tried where nothing else fits.
 RARE_FORMS: dict[str, Callable[[Array, Array], tuple[Array, Array]]] = {
     "focal loss": _focal,
     "absolute errors of the softmax": _apply_softmax(_absolute),
     "absolute errors of the logits": _absolute,
     "multi-class hinge loss": _hinge,
+    OVER_BATCH: _over_recordings,
 }
 # In the gradient alone: the probabilities are the slope in the logits, or its label's entry is all.
 BACKWARD_FORMS: dict[str, Callable[[Array, Array], tuple[Array, Array]]] = {
@@ -92,6 +104,10 @@ BACKWARD_FORMS: dict[str, Callable[[Array, Array], tuple[Array, Array]]] = {
     "slope of the label's logit alone": lambda z, targets: (
         cross_entropies(z, targets)[0],
         targets * (softmax(z) - targets),
+    ),
+    "labels of all recordings in each": lambda z, targets: (
+        cross_entropies(z, targets)[0],
+        softmax(z) - targets.max(axis=-2, keepdims=True) + np.zeros_like(z),
     ),
     "label's probability inverted": lambda z, targets: (
         cross_entropies(z, targets)[0],
@@ -130,6 +146,11 @@ def form_loss(case: Case, dials: Dials, logits: Array, targets: Array) -> tuple[
         share = np.asarray(dials.read(f"{name} backward", whole, 0.0))
         slopes = slopes + share * (BACKWARD_FORMS[name](logits, targets)[1] - slopes)
     return losses, slopes
+
+
+def turns_form(dials: Dials, whole: int) -> bool:
+    """Whether another loss is derived in any of the settings."""
+    return any(dials.turns(f"{name} backward", whole) for name in BACKWARD_FORMS)
 
 
 def every_step(case: Case, dials: Dials, z: Array, targets: Array) -> tuple[Array, Array]:
@@ -195,6 +216,10 @@ def weigh_classes(dials: Dials, y: Integers) -> Array | float:
     Weights are of mean 1 over the batch, or are not: a class that is left out counts in the mean.
     """
     found: Array | float = 1.0
+    if dials.turns(BY_FREQUENCY, WHOLE):
+        share = np.reshape(dials.read(BY_FREQUENCY, WHOLE, 0.0), (-1, 1))
+        rare = 1.0 / (y[:, None] == y).sum(axis=1)
+        found = 1.0 + share * (rare / rare.mean() - 1.0)
     for c in sorted(set(y.tolist())):
         for name, mean_of_rest in CLASS_WEIGHTS.items():
             key = f"{name} {c + 1}", WHOLE
@@ -206,9 +231,13 @@ def weigh_classes(dials: Dials, y: Integers) -> Array | float:
     return found
 
 
-def weigh_alone(dials: Dials, y: Integers) -> Array | float:
+def weigh_alone(case: Case, dials: Dials, y: Integers) -> Array | float:
     """Return the weight of each recording that is asked alone, shape (K, batch); 1: no other."""
     each = [weigh_classes(dials, y[b : b + 1]) for b in range(len(y))]
+    whole = len(case.network.neurons)
+    if dials.turns(OVER_BATCH, whole):  # of one recording it is zero
+        none = 1.0 - np.reshape(dials.read(OVER_BATCH, whole, 0.0), (-1, 1))
+        each = [weight * none for weight in each]
     if not any(isinstance(weight, np.ndarray) for weight in each):
         return 1.0
     return np.concatenate(np.broadcast_arrays(*map(np.atleast_2d, each)), axis=1)

@@ -6,8 +6,10 @@ import numpy as np
 
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.derivative_shapes import SHAPES
+from refsast.crosscheck.diagnose.knobs.backward import BEFORE_LIMIT
 from refsast.crosscheck.diagnose.knobs.backward_inventory import backward_knobs
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Setting
+from refsast.crosscheck.diagnose.knobs.finish import STORED
 from refsast.crosscheck.diagnose.knobs.forward import RESIDUAL, slope_of
 from refsast.crosscheck.diagnose.knobs.inventory import (
     Knob,
@@ -27,7 +29,7 @@ MAX_LIMIT = 1e-7  # relative: how near a fitted number is to one that has a name
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
 # Settings that say less plainly what another one says, and how much they count for more.
 SYNONYM, RESTRICTED = 0.1, 0.1
-SYNONYMS = {("drive path", None), ("firing threshold", None),
+SYNONYMS = {("drive path", None), (BEFORE_LIMIT, None), ("firing threshold", None),
             ("leak backward", "0"), ("readout leak backward", "0"), ("no reset backward", "1"),
             ("reset share", "0"), ("subtracts", "0"), ("readout leak", "0"),
             ("weight gain", "0")}  # fmt: skip
@@ -38,7 +40,7 @@ def known_knobs(case: Case) -> dict[tuple[str, int], Knob]:
     """Return all knobs of a case by their keys."""
     found = {knob.key: knob for knob in forward_knobs(case)}
     found |= {knob.key: knob for knob in rare_forward(case)}
-    found |= {(name, WHOLE): switch_knob(name, WHOLE) for name in QUESTIONS}
+    found |= {(name, WHOLE): switch_knob(name, WHOLE) for name in (*QUESTIONS, *STORED, BEFORE_LIMIT)}
     for level in range(len(case.params)):
         for knobs in (rare_backward(case, level), backward_knobs(case, level)):
             found |= {knob.key: knob for knob in knobs}

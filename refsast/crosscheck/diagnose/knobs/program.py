@@ -14,6 +14,7 @@ import numpy as np
 from refsast.arrays import Array
 from refsast.crosscheck.case import Answer, Case
 from refsast.crosscheck.diagnose.knobs.backward import (
+    UPDATED,
     Currents,
     backward_layer,
     input_gradient,
@@ -26,7 +27,12 @@ from refsast.crosscheck.diagnose.knobs.dials import (
     multiply,
     stack_settings,
 )
-from refsast.crosscheck.diagnose.knobs.finish import finish_arrays, finish_whole, whole_changes
+from refsast.crosscheck.diagnose.knobs.finish import (
+    finish_arrays,
+    finish_whole,
+    hand_over,
+    whole_changes,
+)
 from refsast.crosscheck.diagnose.knobs.forward import LayerRun, residual_share, run_layers
 from refsast.crosscheck.diagnose.knobs.losses import (
     loss_sizes,
@@ -44,6 +50,7 @@ from refsast.crosscheck.diagnose.knobs.readout import (
     ReadoutRun,
     Slopes,
     read_spikes,
+    readout_gain,
     readout_bias_weight,
     readout_layer,
     step_drives,
@@ -60,6 +67,7 @@ LONE_RECORDINGS = {
     "gradient of a batch of the first recording": (0, True),
     "gradient of a batch of the last recording": (-1, True),
 }
+UNLEAKED = "gradient in W of the readout without its leak"
 # What a level is computed from: slopes of the logits, or adjoints of the currents above.
 Carry: TypeAlias = Currents | Slopes
 
@@ -164,6 +172,10 @@ def readout_level(case: Case, dials: Dials, run: Run, slopes: Slopes) -> Level:
     each = back * slopes.pooled + drives
     counts = count_terms(dials, whole, "w", each)
     w = pair_steps(counts * each, heard) if isinstance(counts, np.ndarray) else w
+    if dials.turns(UNLEAKED, whole) and slopes.steps is None:
+        plain = readout_gain(case, dials) / steps
+        other = np.swapaxes(slopes.pooled, -1, -2) @ (plain * heard).sum(axis=0)
+        w = mix(dials, whole, w, {UNLEAKED: other})
     w = derive_weights(dials, whole, layer.w, w)
     arrays = {"w": w * dials.read("weight gain", whole, 1.0)}
     if layer.b is not None:
@@ -189,12 +201,15 @@ def mix_backward(case: Case, dials: Dials, alpha: Array) -> Array:
     return weights_of_time(case, dials, len(case.x), " backward")
 
 
-def spikes_receive(case: Case, dials: Dials, slopes: Slopes) -> Array:
+def spikes_receive(case: Case, dials: Dials, slopes: Slopes, heard: Array) -> Array:
     """Return what the last layer's spikes receive from the logits, (time, K, batch, n)."""
     whole, layer = len(case.network.neurons), readout_layer(case)
     alpha = mix_backward(case, dials, weights_of_time(case, dials, len(case.x)))
     drives = alpha * slopes.pooled + step_drives(case, dials, slopes)
     w = backward_weights(dials, whole, layer.w)
+    if dials.turns(UPDATED, whole) and isinstance(drives, np.ndarray):
+        learned = pair_steps(np.broadcast_to(drives, (len(heard), *drives.shape[1:])), heard)
+        w = w - dials.read(UPDATED, whole, 0.0) * learned
     g = alpha * (slopes.pooled @ w)
     g = g if slopes.steps is None else g + step_drives(case, dials, slopes) @ w
     others = {"signs of the weights backward": lambda: drives @ np.sign(layer.w)}
@@ -213,10 +228,10 @@ def layer_level(case: Case, index: int, dials: Dials, run: Run, carry: Carry) ->
     whole = len(case.network.neurons)
     if index + 1 == whole:
         assert isinstance(carry, Slopes)
-        g = spikes_receive(case, dials, carry)
+        g = spikes_receive(case, dials, carry, run.readout.heard)
     else:
         assert isinstance(carry, Currents)
-        g = input_gradient(case, index + 1, dials, carry)
+        g = input_gradient(case, index + 1, dials, carry, run.layers[index + 1].a)
     share = residual_share(case, index + 1, dials)
     beside = share * g if isinstance(share, np.ndarray) else 0.0
     penalty = penalise_spikes(dials, index, run.layers[index].s, " backward")[1]
@@ -224,7 +239,7 @@ def layer_level(case: Case, index: int, dials: Dials, run: Run, carry: Carry) ->
         g = g + penalty * weigh_slopes(case, dials)
     found = backward_layer(case, index, dials, run.layers[index], g)
     arrays = finish_arrays(case, index, dials, case.params[index], found.arrays)
-    return Level(arrays, Currents(found.current, beside), found.adjoints)
+    return Level(arrays, Currents(found.current, beside, found.local), found.adjoints)
 
 
 def solve_settings(case: Case, settings: Sequence[Setting]) -> list[Answer]:
@@ -267,6 +282,7 @@ def _solve_alike(
         layers = tuple(Layer(**{n: _pick(a, k, 0) for n, a in part.items()}) for part in grads)
         us, ss = (tuple(_pick(getattr(r, n), k) for r in run.layers) for n in ("u", "s"))
         adjoints = tuple(_pick(level.adjoints, k) for level in levels if level.adjoints is not None)
+        us = hand_over(case, settings[k], us, ss)
         found.append(Answer(float(loss[k]), layers, us, ss, adjoints, _pick(below, k)))
     return found
 

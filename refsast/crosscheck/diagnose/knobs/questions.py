@@ -41,6 +41,7 @@ MOVES: Mapping[str, Callable[[Integers], Integers]] = {
     "first step repeated": lambda at: _repeat(at, 0, 0),
     "last step repeated": lambda at: _repeat(at, 0, -1),
     "first step left out": lambda at: at[1:] if len(at) > 1 else at,
+    "each step twice": lambda at: at[np.arange(len(at)) // 2],
     "steps rolled": lambda at: np.roll(at, 1, axis=0),
     "steps rolled back": lambda at: np.roll(at, -1, axis=0),
     "steps and recordings exchanged": _swap_axes,

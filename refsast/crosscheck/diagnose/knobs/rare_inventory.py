@@ -8,19 +8,32 @@ from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.derivative_shapes import RARE_SHAPES
 from refsast.crosscheck.diagnose.knobs.derivatives import PRODUCTS
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE
-from refsast.crosscheck.diagnose.knobs.finish import CENTRES
-from refsast.crosscheck.diagnose.knobs.forward import RESIDUAL, has_residual
+from refsast.crosscheck.diagnose.knobs.backward import GATE_AFTER, SHARED, UPDATED
+from refsast.crosscheck.diagnose.knobs.finish import ADAM, CENTRES
+from refsast.crosscheck.diagnose.knobs.forward import POTENTIALS_IN, RESIDUAL, has_residual
 from refsast.crosscheck.diagnose.knobs.inventory import (
     USUAL_PENALTIES,
     Knob,
     other_values,
     switch_knob,
 )
-from refsast.crosscheck.diagnose.knobs.losses import BACKWARD_FORMS, CLASS_WEIGHTS, RARE_FORMS
+from refsast.crosscheck.diagnose.knobs.losses import (
+    BACKWARD_FORMS,
+    BY_FREQUENCY,
+    CLASS_WEIGHTS,
+    RARE_FORMS,
+)
 from refsast.crosscheck.diagnose.knobs.penalties import PENALTIES
-from refsast.crosscheck.diagnose.knobs.program import LONE_RECORDINGS
+from refsast.crosscheck.diagnose.knobs.program import LONE_RECORDINGS, UNLEAKED
 from refsast.crosscheck.diagnose.knobs.readout import BIAS_AFTER
-from refsast.crosscheck.diagnose.knobs.sums import RECORDINGS_COUNTED, STEPS_COUNTED
+from refsast.crosscheck.diagnose.knobs.sums import (
+    BIAS_PAST,
+    HALF_SUMS,
+    HARD_BACKWARD,
+    RECORDINGS_COUNTED,
+    STEPS_COUNTED,
+    SWAPPED,
+)
 from refsast.crosscheck.diagnose.knobs.weights import BIAS_STEPS, NOT_V, WEIGHT_CHANGES
 from refsast.model.params import layer_arrays
 from refsast.model.readout import LeakyReadout
@@ -50,6 +63,8 @@ def rare_forward(case: Case) -> list[Knob]:
         if bias and isinstance(case.network.readout, LeakyReadout):
             found.append(switch_knob(BIAS_AFTER, whole))
     found += (switch_knob(name, whole) for name in RARE_FORMS)
+    if len(case.y) > 1:
+        found.append(switch_knob(BY_FREQUENCY, WHOLE))
     for c in sorted(set(case.y.tolist()))[:MAX_CLASSES]:
         found += (switch_knob(f"{name} {c + 1}", WHOLE) for name in CLASS_WEIGHTS)
     seldom = {*PENALTIES} - {*USUAL_PENALTIES}
@@ -77,6 +92,11 @@ def _layer_knobs(case: Case, layer: int) -> Iterator[Knob]:
             yield switch_knob(name, layer)
     if len(case.x) > 1 and params.v is not None:
         yield switch_knob("recurrence of the potential", layer)
+        yield switch_knob("recurrence of the diagonal", layer)
+    if layer > 0:
+        yield switch_knob(POTENTIALS_IN, layer)
+    if case.synapse is not None and params.b is not None:
+        yield switch_knob(BIAS_PAST, layer)
     if has_residual(case, layer):
         yield switch_knob(RESIDUAL, layer)
 
@@ -90,7 +110,14 @@ def rare_backward(case: Case, level: int) -> list[Knob]:
         found += (switch_knob(f"{name} backward", whole) for name in BACKWARD_FORMS)
     if top and len(case.y) > 1:
         found += (switch_knob(name, WHOLE) for name in LONE_RECORDINGS)
+    if level == whole and isinstance(case.network.readout, LeakyReadout) and len(case.x) > 1:
+        found.append(switch_knob(UNLEAKED, level))
+    found.append(switch_knob(ADAM, level))
+    above = level + 1
+    if above < whole or (above == whole and case.network.readout.n_out is not None):
+        found.append(Knob(UPDATED, above, 0.0, (0.01, 0.1, 0.5, 1.0), -1e3, 1e3))
     if level < whole:
+        found += _path_knobs(case, level)
         found += _derivative_knobs(case, level)
         if len(case.x) > 1 and isinstance(case.network.neurons[level].reset, ToZero):
             for name in ("reset path of the step after", "reset path of the last step"):
@@ -103,6 +130,35 @@ def rare_backward(case: Case, level: int) -> list[Knob]:
             found.append(switch_knob("gradient from above at the last step alone", level))
             found.append(switch_knob("spike path at the last step alone", level))
     return found
+
+
+def _path_knobs(case: Case, level: int) -> Iterator[Knob]:
+    """What is read on the way back, and which part of an adjoint goes on."""
+    params, steps = case.params[level], len(case.x)
+    yield switch_knob(HALF_SUMS, level)
+    if params.v is not None and params.v.shape == params.w.shape:
+        yield switch_knob(SWAPPED, level)
+    if steps == 1:
+        return
+    yield switch_knob(SHARED, level)
+    yield switch_knob("state cut at the middle", level)
+    if not case.hard:
+        yield switch_knob(HARD_BACKWARD, level)
+    if isinstance(case.network.neurons[level].reset, ToZero):
+        yield switch_knob(GATE_AFTER, level)
+    for what in ("input", "recurrence") if params.v is not None else ("input",):
+        yield switch_knob(f"{what} as a trace", level)
+    if params.v is not None:
+        yield switch_knob("recurrence wrapped around", level)
+        yield switch_knob("recurrence of potentials", level)
+    if case.synapse is not None:
+        return
+    for part in layer_arrays(params):
+        yield switch_knob(f"{part} sums of the spike's part alone", level)
+    if params.v is not None:
+        yield switch_knob("recurrent path of the spike's part", level)
+    if level + 1 < len(case.network.neurons):
+        yield switch_knob("layer path of the spike's part", level + 1)
 
 
 def _derivative_knobs(case: Case, level: int) -> Iterator[Knob]:

@@ -1,9 +1,23 @@
 """The words for knobs that are seldom turned, as `phrases` has those of the others."""
 
-from refsast.crosscheck.diagnose.knobs.forward import RESIDUAL
-from refsast.crosscheck.diagnose.knobs.losses import BACKWARD_FORMS, CLASS_WEIGHTS, RARE_FORMS
+from refsast.crosscheck.diagnose.knobs.backward import (
+    BEFORE_LIMIT,
+    GATE_AFTER,
+    SHARED,
+    UPDATED,
+)
+from refsast.crosscheck.diagnose.knobs.finish import ADAM
+from refsast.crosscheck.diagnose.knobs.forward import POTENTIALS_IN, RESIDUAL
+from refsast.crosscheck.diagnose.knobs.losses import (
+    BACKWARD_FORMS,
+    BY_FREQUENCY,
+    CLASS_WEIGHTS,
+    RARE_FORMS,
+)
 from refsast.crosscheck.diagnose.knobs.penalties import PENALTIES, WEIGHT_PENALTIES
+from refsast.crosscheck.diagnose.knobs.program import UNLEAKED
 from refsast.crosscheck.diagnose.knobs.readout import BIAS_AFTER
+from refsast.crosscheck.diagnose.knobs.sums import BIAS_PAST, HALF_SUMS, HARD_BACKWARD, SWAPPED
 from refsast.crosscheck.diagnose.knobs.weights import BIAS_STEPS, DERIVED, NOT_V, WEIGHT_CHANGES
 
 MAX_LABELS = 1000
@@ -50,6 +64,8 @@ def _rounded_words(name: str) -> str:
 
 
 RARE_GAINS = {
+    UPDATED: ("", "with weights already updated by {} times their gradient on the way back"),
+    "state cut after step": ("", "with the state detached once, after step {} (truncated BPTT)"),
     **{
         name: ("", f"with a penalty of {{}} {PENALTY_WORDS[name]} added to the loss")
         for name in (*PENALTIES, *WEIGHT_PENALTIES)
@@ -66,6 +82,36 @@ RARE_GAINS = {
         "", "with the last {} steps alone counted in the sums of all gradients"),
 }  # fmt: skip
 RARE_SWITCHES = {
+    BEFORE_LIMIT: "with adjoints of potentials as they are before they are clamped",
+    SHARED: "with one array for the gradient in the spikes of all steps, added to in place",
+    GATE_AFTER: "with the reset's factor 1 - s in the gradient through the leak taken at the step"
+    " after",
+    HARD_BACKWARD: "with hard (Heaviside) spikes in place of smooth ones on the way back",
+    SWAPPED: "with the gradients in W and V exchanged",
+    HALF_SUMS: "with gradients summed over steps in half precision (float16)",
+    BIAS_PAST: "with the bias added to the potential, past the synapse",
+    UNLEAKED: "with the leak of the readout left out of the gradient in its weights",
+    ADAM: "with the first step of Adam, g / (|g| + 1e-8), for each gradient g",
+    BY_FREQUENCY: "with recordings weighted by one over the number of their class",
+    POTENTIALS_IN: "with potentials, not spikes, of the layer below for input",
+    "state cut at the middle": "with the state detached once, after half of the steps (truncated"
+    " BPTT)",
+    "recurrence of the diagonal": "with the diagonal of V alone",
+    "recurrence wrapped around": "with V at the first step paired with the spikes of the last step",
+    "recurrence of potentials": "with V paired with potentials in place of spikes",
+    "recurrent path of the spike's part": "with the spike's part of the adjoint alone, not the"
+    " leak's, in the gradient through the recurrent weights",
+    "layer path of the spike's part": "with the spike's part of the adjoint alone, not the leak's,"
+    " passed to the layer below",
+    "input as a trace": "with adjoints paired with a trace of the inputs, summed with the leak",
+    "recurrence as a trace": "with adjoints paired with a trace of the recurrent spikes, summed"
+    " with the leak",
+    "potentials of the last step handed over": "with the potentials of the last step handed over"
+    " for every step (stored in one array)",
+    "potentials handed over after a reset to zero": "with potentials handed over after the reset"
+    " to zero",
+    "potentials handed over after a subtraction": "with potentials handed over after the reset, a"
+    " subtraction",
     **{name: f"with the spike's derivative {words}" for name, words in PRODUCT_WORDS.items()},
     **{name: f"with the spike's derivative {words}" for name, words in PLACE_WORDS.items()},
     **{

@@ -104,6 +104,8 @@ def weights_of_time(case: Case, dials: Dials, steps: int, side: str = "") -> Arr
         "mean over a step more": right * (steps / (steps + 1)),
         "mean over a step less": right * (steps / max(steps - 1, 1)),
     }
+    if side:
+        others["readout forward in time"] = right[::-1]
     found = mix(dials, whole, right, {name + side: other for name, other in others.items()})
     name = "first steps unread" + side
     if dials.turns(name, whole):

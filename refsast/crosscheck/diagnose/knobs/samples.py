@@ -171,7 +171,7 @@ def predict_losses(
             continue
         run = run_forward(case, dials)
         if len(given) > 1:
-            alone = run.readout.losses * weigh_alone(dials, case.y)
+            alone = run.readout.losses * weigh_alone(case, dials, case.y)
             found.append(scale_losses(case, dials, alone, 1))
         found.append(mean_loss(case, dials, run)[:, None])
     size = max(len(f) for f in found)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from refsast.crosscheck.case import Case
+from refsast.crosscheck.diagnose.knobs.backward import GATE_AFTER
 from refsast.crosscheck.diagnose.knobs.backward_inventory import backward_knobs
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials, stack_settings
 from refsast.crosscheck.diagnose.knobs.explain import (
@@ -32,7 +33,7 @@ from refsast.crosscheck.diagnose.knobs.questions import (
     possible_questions,
     question_of,
 )
-from refsast.crosscheck.diagnose.knobs.rare_inventory import rare_forward
+from refsast.crosscheck.diagnose.knobs.rare_inventory import rare_backward, rare_forward
 from refsast.crosscheck.diagnose.knobs.samples import (
     Samples,
     loss_errors,
@@ -40,6 +41,7 @@ from refsast.crosscheck.diagnose.knobs.samples import (
     relative_limit,
 )
 from refsast.crosscheck.diagnose.knobs.stages import Questions, Search, search_stages
+from refsast.crosscheck.diagnose.knobs.sums import HARD_BACKWARD
 from refsast.crosscheck.diagnose.knobs.work import (
     CALL,
     Meter,
@@ -49,6 +51,8 @@ from refsast.crosscheck.diagnose.knobs.work import (
 )
 from refsast.model.reset import NoReset
 
+# What is seldom turned, and in all layers where it is: one of them may show nothing.
+EVERYWHERE = (HARD_BACKWARD, GATE_AFTER)
 JOINT = 7e6  # elements that a search through losses and gradients together may compute
 GRID = tuple(np.geomspace(0.1, 10.0, 13))  # of a number's right value, where spikes are hard
 
@@ -184,7 +188,8 @@ def explain_everywhere(samples: Samples, hypotheses: list[dict], meter: Meter) -
     """Return settings with one backward knob in all layers, which a level alone may not show."""
     case, spiking = samples.parts[-1].case, len(samples.parts[-1].case.network.neurons)
     knobs = [knob for level in range(len(case.params)) for knob in backward_knobs(case, level)]
-    every = group_layers(knobs, spiking)
+    rare = [knob for level in range(spiking) for knob in rare_backward(case, level)]
+    every = group_layers([*(k for k in rare if k.name in EVERYWHERE), *knobs], spiking)
     groups = [g for g in every if len(g.knobs) > 1 or WHOLE in {k.layer for k in g.knobs}]
     search = Search(groups, lambda base: (), lambda found: keep_plainest(case, found))
     forth = {knob.key for knob in forward_knobs(case)}

@@ -16,6 +16,10 @@ from refsast.crosscheck.diagnose.knobs.weights import bias_weight, derive_weight
 LAGS = {"one step earlier": 1, "two steps earlier": 2, "one step later": -1, "two steps later": -2}
 # What is done to the gradient of one array, and is one thing if it is done to several.
 SUM = re.compile(r"([wbv]) (sums of the .*|rows centred)")
+SWAPPED = "gradients of W and V exchanged"
+HARD_BACKWARD = "hard spikes backward"
+BIAS_PAST = "bias past the synapse"
+HALF_SUMS = "sums in half precision"
 ENDS = (("first step", 0), ("last step", -1))
 # Which steps, or recordings, of so many are counted in a sum, where not all are: "=" in place of
 # "+=" leaves the last one, or the first.
@@ -39,16 +43,27 @@ RECORDINGS_COUNTED: Mapping[str, Callable[[Integers, int], NDArray[np.bool_]]] =
 
 
 def sum_gradients(
-    case: Case, index: int, dials: Dials, run: LayerRun, delta: Array, current: Array
+    case: Case, index: int, dials: Dials, run: LayerRun, delta: Array, current: Array, local: Array
 ) -> dict[str, Array]:
-    """Return the layer's gradients, summed over steps and recordings from adjoints of currents."""
+    """Return the layer's gradients, summed over steps and recordings from adjoints of currents.
+
+    `local` is the part of the adjoints that comes through the spike of the same step.
+    """
     layer = case.params[index]
-    current = step_weights(dials, index, current)
-    arrays = {"w": sum_weight(case, index, dials, run, current)}
+
+    def terms(part: str) -> Array:
+        own = {f"{part} sums of the spike's part alone": local}
+        return step_weights(dials, index, mix(dials, index, current, own))
+
+    arrays = {"w": sum_weight(case, index, dials, run, terms("w"))}
     if layer.b is not None:
-        arrays["b"] = sum_bias(index, dials, delta, current)
+        arrays["b"] = sum_bias(index, dials, delta, terms("b"))
     if layer.v is not None:
-        arrays["v"] = sum_recurrence(case, index, dials, run, current)
+        arrays["v"] = sum_recurrence(case, index, dials, run, terms("v"))
+        if dials.turns(SWAPPED, index) and layer.v.shape == layer.w.shape:
+            w, v = arrays["w"], arrays["v"]
+            arrays["w"] = mix(dials, index, w, {SWAPPED: v})
+            arrays["v"] = mix(dials, index, v, {SWAPPED: w})
         if dials.turns("input weights recurrent", index):  # then W gets what V would have got
             share = dials.read("input weights recurrent", index, 0.0)
             arrays["w"] = arrays["w"] + share * arrays["v"]
@@ -60,7 +75,11 @@ def sum_weight(case: Case, index: int, dials: Dials, run: LayerRun, current: Arr
     """Return the gradient in W."""
     layer = case.params[index]
     a = lag_inputs(dials, index, "input", run.a)
+    if index > 0:
+        a = mix(dials, index, a, {HARD_BACKWARD: np.where(run.a >= 0.5, 1.0, 0.0)})
+    a = trace_inputs(case, dials, index, "input", a)
     w = pair_steps(end_weights(dials, index, "w", current), a, dials)
+    w = sum_in_half(dials, index, w, end_weights(dials, index, "w", current), a)
     w = derive_weights(dials, index, layer.w, w) * dials.read("weight gain", index, 1.0)
     if dials.turns("transposed weight", index) and layer.w.shape[0] == layer.w.shape[1]:
         w = w + dials.read("transposed weight", index, 0.0) * (np.swapaxes(w, -1, -2) - w)
@@ -71,8 +90,13 @@ def sum_bias(index: int, dials: Dials, delta: Array, current: Array) -> Array:
     """Return the gradient in the biases."""
     if dials.turns("bias adjoint", index):
         current = current + dials.read("bias adjoint", index, 0.0) * (delta - current)
+    if dials.turns(BIAS_PAST, index):
+        current = current + dials.read(BIAS_PAST, index, 0.0) * (delta - current)
     current = end_weights(dials, index, "b", current)
-    return (current * bias_weight(index, dials, len(current))).sum(axis=(0, 2))
+    current = current * bias_weight(index, dials, len(current))
+    ones = np.ones((*current.shape[:-1], 1))
+    found = current.sum(axis=(0, 2))
+    return sum_in_half(dials, index, found[..., None], current, ones)[..., 0]
 
 
 def sum_recurrence(case: Case, index: int, dials: Dials, run: LayerRun, current: Array) -> Array:
@@ -83,13 +107,43 @@ def sum_recurrence(case: Case, index: int, dials: Dials, run: LayerRun, current:
         share = dials.read("recurrence late", index, 0.0)
         heard = heard + share * (shift_steps(run.s, 2) - heard)
     heard = mix(dials, index, heard, {"recurrence of the potential": shift_steps(run.u, 1)})
-    heard = lag_inputs(dials, index, "recurrence", heard, run.s)
-    v = pair_steps(end_weights(dials, index, "v", current), heard, dials)
+    hard = shift_steps(np.where(run.s >= 0.5, 1.0, 0.0), 1)
+    others = {HARD_BACKWARD: hard, "recurrence of potentials": shift_steps(run.u, 1),
+              "recurrence wrapped around": np.roll(run.s, 1, axis=0)}  # fmt: skip
+    heard = mix(dials, index, lag_inputs(dials, index, "recurrence", heard, run.s), others)
+    heard = trace_inputs(case, dials, index, "recurrence", heard)
+    current = end_weights(dials, index, "v", current)
+    v = pair_steps(current, heard, dials)
+    v = sum_in_half(dials, index, v, current, heard)
     v = v if layer.v is None else derive_weights(dials, index, layer.v, v, recurrent=True)
     v = v * dials.read("recurrence gain", index, 1.0)
-    diagonal = {"recurrence without diagonal": v - v * np.eye(v.shape[-1])}
+    own = v * np.eye(v.shape[-1])
+    diagonal = {"recurrence without diagonal": v - own, "recurrence of the diagonal": own}
     v = mix(dials, index, v, diagonal)
     return mix(dials, index, v, {"recurrence transposed": np.swapaxes(v, -1, -2)})
+
+
+def trace_inputs(case: Case, dials: Dials, index: int, what: str, a: Array) -> Array:
+    """What adjoints are paired with, summed with the layer's leak (a trace) where that is turned."""
+    name = f"{what} as a trace"
+    if not dials.turns(name, index):
+        return a
+    leak, found, trace = case.network.neurons[index].leak, [], np.zeros(a.shape[1:])
+    for now in a:
+        trace = leak * trace + now
+        found.append(trace)
+    return mix(dials, index, a, {name: np.stack(found)})
+
+
+def sum_in_half(dials: Dials, index: int, right: Array, current: Array, a: Array) -> Array:
+    """A sum over steps whose every term, from the last on, is added in half precision."""
+    if not dials.turns(HALF_SUMS, index):
+        return right
+    total = np.zeros(right.shape)
+    for t in reversed(range(len(current))):
+        term = np.swapaxes(current[t], -1, -2) @ a[t]
+        total = np.asarray(total + term).astype(np.float16).astype(np.float64)
+    return right + np.reshape(dials.read(HALF_SUMS, index, 0.0), (-1, 1, 1)) * (total - right)
 
 
 def step_weights(dials: Dials, index: int, current: Array) -> Array:

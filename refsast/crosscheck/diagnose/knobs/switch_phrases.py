@@ -48,6 +48,7 @@ QUESTION_WORDS = {
     "first step repeated": "with the input of the first step repeated at every step",
     "last step repeated": "with the input of the last step repeated at every step",
     "first step left out": "with the first step left out of the loop over time",
+    "each step twice": "with each step of the input shown twice, the first half stretched",
     "steps rolled": "with the last step of the input first",
     "steps rolled back": "with the first step of the input last",
     "steps and recordings exchanged": "with the input read as (batch, time, n): axes exchanged",
@@ -189,6 +190,7 @@ SWITCH_WORDS = {
     "signs": "with signs for gradients",
     **TIME_WORDS,
     **{f"{name} backward": f"{words}, backwards alone" for name, words in TIME_WORDS.items()},
+    "readout forward in time backward": "with the readout's recursion forward, not backward, in time on the way back",
     "readout state detached backward": "with the readout's state detached",
     **{
         f"{part} {order}": words.format(part.upper() if part != "b" else "the biases")

@@ -110,6 +110,7 @@ def recurrent_matrix(layer: Layer, index: int, dials: Dials) -> Array:
     others = {
         "recurrence transposed": layer.v.T,
         "recurrence without diagonal": layer.v - np.diag(np.diag(layer.v)),
+        "recurrence of the diagonal": np.diag(np.diag(layer.v)),
         "input weights recurrent": layer.w if layer.w.shape == layer.v.shape else layer.v,
     }
     own = change_weights(dials, index, layer.v[None], recurrent=True)

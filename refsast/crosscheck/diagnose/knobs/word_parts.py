@@ -63,8 +63,10 @@ def _shape_parts(case: Case, knobs: dict, groups: dict) -> list[Part]:
     for shape, factor in product(shapes, factors):
         layers = sorted(layer for layer, _ in groups[shape])
         if layers == sorted(layer for layer, _ in groups[factor]):
-            value = f"{groups[factor][0][1]:.6g}"
+            values = {f"{v:.6g}": None for _, v in sorted(groups[factor])}
+            value = ", ".join(values)  # from layer to layer, where one name is several numbers
             number = value if factor[1] == value else f"{value} = {factor[1]}"
+            number = f"{factor[1]} ({value})" if len(values) > 1 else number
             where, name = where_words(case, knobs, shape[0], layers), shape[0][len("derivative ") :]
             own = slope_words(case, layers[0], name)
             says = f"with the spike's derivative replaced by {name}{own} times {number}{where}"

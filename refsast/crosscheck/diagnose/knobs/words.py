@@ -58,14 +58,15 @@ def _describe(
 ) -> Part:
     layers, value = sorted(layer for layer, _ in found), found[0][1]
     where = where_words(case, knobs, name, layers)
+    each = _each_value(case, found)
     rights = {knobs[name, i].right for i in layers if (name, i) in knobs}
     if (name, value) == ("firing threshold", 0.0):
         says = "with spikes where the potential passes zero: the threshold is never subtracted"
     elif name in NUMBER_WORDS:
-        says = _number_words(name, value, symbol, rights)
+        says = _number_words(name, value, symbol, rights, each)
     elif match := CELL.fullmatch(name):
         return _cell_part(case, match, symbol, found)
-    elif special := _special_words(case, layers[0], name, value):
+    elif special := _special_words(case, layers, name, value):
         says = special
     elif name in SWITCH_WORDS and value == 1.0:
         says = SWITCH_WORDS[name]
@@ -73,13 +74,33 @@ def _describe(
         none, other = GAIN_WORDS[name]
         kept = "its slope" in symbol or symbol in LEAKS
         number = _number_name(value, symbol) if kept or not is_round(value) else f"{value:.6g}"
+        number = f"{symbol} ({each})" if each else number
         says = none if value == 0.0 else other.format(number)
     else:
-        says = f"with the knob '{name}' at {_number_name(value, symbol)}"
+        number = f"{symbol} ({each})" if each else _number_name(value, symbol)
+        says = f"with the knob '{name}' at {number}"
     alias = _alias(case, name, symbol, value, layers)
     if alias == "readout bias missing":
         return Part(alias, "without the bias of the readout")
     return Part(alias + where, says + where)
+
+
+def _each_value(case: Case, found: list[tuple[int, float]]) -> str:
+    """The values of one name that layers have, where they differ: each with its layers; or ""."""
+    readout = len(case.network.neurons)
+    layers: dict[str, list[str]] = {}
+    for layer, value in sorted(found):
+        at = "the readout" if layer == readout else f"{layer + 1}"
+        layers.setdefault(f"{value:.6g}", []).append(at)
+    each = (f"{text} in {_list_layers(at)}" for text, at in layers.items())
+    return ", ".join(each) if len(layers) > 1 else ""
+
+
+def _list_layers(at: list[str]) -> str:
+    inside = [layer for layer in at if layer.isdigit()]
+    text = " and ".join(filter(None, (", ".join(inside[:-1]), *inside[-1:])))
+    named = [f"layer{'s' if len(inside) > 1 else ''} {text}"] if inside else []
+    return " and ".join([*named, *(layer for layer in at if not layer.isdigit())])
 
 
 def _number_name(value: float, symbol: str) -> str:
@@ -88,12 +109,16 @@ def _number_name(value: float, symbol: str) -> str:
     return text if symbol == text else f"{text} = {symbol}"
 
 
-def _number_words(name: str, value: float, symbol: str, rights: set[float]) -> str:
+def _number_words(
+    name: str, value: float, symbol: str, rights: set[float], each: str = ""
+) -> str:
     digits = _digits_apart(value, rights)
     text = f"{value:.{digits}g}"
     number = text if symbol == f"{value:.6g}" else f"{text} = {symbol}"
     of_layer = symbol.endswith(" layer")
     plain = text if is_round(value) and not of_layer else number
+    if each:  # one name, but other numbers from layer to layer
+        number = plain = f"{symbol} ({each})"
     if name == "temperature":
         return f"with logits multiplied by {number}"
     if name == "derivative width":
@@ -122,8 +147,9 @@ def _cell_part(case: Case, match: re.Match, symbol: str, found: list[tuple[int, 
     return Part(name, f"{says} multiplied by {factor}")
 
 
-def _special_words(case: Case, layer: int, name: str, value: float) -> str | None:
+def _special_words(case: Case, layers: list[int], name: str, value: float) -> str | None:
     """What is said of knobs whose words need numbers of the case; None of all others."""
+    layer = layers[0]
     if name == "input over its largest":
         return f"{SWITCH_WORDS[name]}, {abs(case.x).max(initial=0.0):.6g}"
     if name.startswith("mean over a step") and value == 1.0:
@@ -137,16 +163,20 @@ def _special_words(case: Case, layer: int, name: str, value: float) -> str | Non
     if name in BEND_WORDS:
         return BEND_WORDS[name][layer != WHOLE].format(f"{value:.6g}")
     if name in POWER_WORDS:
-        return _power_words(case, layer, name, value)
+        return _power_words(case, layers, name, value)
     return f"with the {name}" if name.startswith(EXCHANGE) else None
 
 
-def _power_words(case: Case, layer: int, name: str, value: float) -> str:
+def _power_words(case: Case, layers: list[int], name: str, value: float) -> str:
     """A gradient or a loss multiplied or divided by a size of the case."""
     size = name.split(" over ")[1]
-    inputs = case.params[layer].w.shape[1] if layer >= 0 else 1
-    n = dict((*loss_sizes(case, len(case.y)), ("inputs", inputs)))[size]
+    inputs = {case.params[layer].w.shape[1] for layer in layers if layer >= 0}
     thing = f"the number of {dict(SIZE_WORDS)[size]}"
+    if size == "inputs" and len(inputs) > 1:
+        root = "the square root of " if abs(value) == 0.5 else ""
+        verb = "multiplied" if value > 0.0 else "divided"
+        return f"{POWER_WORDS[name]} {verb} by {root}{thing} of each layer"
+    n = dict((*loss_sizes(case, len(case.y)), ("inputs", max(inputs, default=1))))[size]
     words = {
         1.0: f"multiplied by {n}, {thing}: summed, not averaged",
         -1.0: f"divided by {n}, {thing}: averaged, not summed",
