@@ -12,7 +12,7 @@ from refsast.crosscheck.check import check
 from tests.audit import mode_rows
 from tests.audit.__main__ import main
 from tests.audit.mode_rows import Row, network_row, row
-from tests.audit.modes import MODES, Mode, NetworkMode
+from tests.audit.modes import MODES, NORSE_DIGITS, Mode, NetworkMode
 from tests.audit.network_modes import NETWORK_MODES
 from tests.audit.page import STATED, UNEXPLAINED, line, page, reason_lines, summary_lines
 from tests.crosscheck.random_cases import draw_case
@@ -204,3 +204,24 @@ def test_every_mode_can_be_drawn():
 def test_bad_options_end_in_one_line(arguments, says, capsys):
     assert main(arguments) == 2
     assert says in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_factor_of_norse_s_tanh_is_found_where_its_derivative_keeps_its_digits(monkeypatch):
+    threshold = pytest.importorskip("norse.torch.functional.threshold")
+    torch = pytest.importorskip("torch")
+    (mode,) = (m for m in MODES if m.note == NORSE_DIGITS)
+    case = draw_case(0, **mode.options)
+    factory = mode_rows.load_adapter_factory(mode)
+    before = check(factory(case), case)
+
+    def backward(ctx, dy):
+        (x,) = ctx.saved_tensors
+        return dy / torch.cosh(x * ctx.k).pow(2), None
+
+    monkeypatch.setattr(threshold.HeaviTanh, "backward", staticmethod(backward))
+    after = check(factory(case), case)
+
+    assert after.cause is not None
+    assert (before.verdict, after.verdict) == ("DISAGREES", "DISAGREES")
+    assert after.cause.name == "slope factor"

@@ -80,6 +80,10 @@ NORSE_TANH = (
     "The backward pass of `tanh` leaves out the factor alpha/2 of the step that it documents: at "
     "alpha 2 it is right."
 )
+NORSE_DIGITS = (
+    f"{NORSE_TANH} It is computed as 1 - tanh^2, which has few digits where it is small, so that "
+    "the factor alone does not always give the same numbers; with 1/cosh^2 in its place it does."
+)
 NORSE_CIRC = "The backward pass of `circ` is 2 alpha times the derivative that it documents."
 NORSE_SUPER = (
     "The backward pass of `super` is 1/(1 + |v|)^2: alpha does not occur in it, nor does the "
@@ -175,7 +179,7 @@ MODES = (
     ),
     Mode(
         "norse", "norse", "surrogate", "`LIFCell`, `tanh`, alpha 10, three layers",
-        _hard(rs.Logistic(20.0), **CURRENT), note=NORSE_TANH,
+        _hard(rs.Logistic(20.0), **CURRENT), note=NORSE_DIGITS,
     ),
     Mode(
         "norse", "norse", "surrogate", "`LIFCell`, `circ`, alpha 2",

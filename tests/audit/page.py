@@ -12,7 +12,7 @@ Written by `make peers` (`python -m tests.audit`).
 {summary}
 
 "Agree" and "disagree" count modes; one that disagrees in any case disagrees. "Not read" are those
-that no network of refsast is the same as: nothing is said of them.
+that an adapter refuses, with its reason: nothing is said of them.
 
 ## Dense layers of leaky integrate-and-fire neurons
 

@@ -10,6 +10,7 @@ import pytest
 import refsast as rs
 from refsast.crosscheck.case import Case, Factory
 from refsast.crosscheck.conformance.capabilities import KINDS, Capabilities, query_capabilities
+from refsast.crosscheck.conformance.comparison import NoAnswer
 from refsast.crosscheck.conformance.coverage import (
     NOT_NAMED,
     Coverage,
@@ -17,6 +18,7 @@ from refsast.crosscheck.conformance.coverage import (
     missing_features,
     offered_features,
 )
+from refsast.crosscheck.conformance.dtypes import build_for
 from refsast.crosscheck.conformance.extended import extended_examples, query_extensions
 from refsast.crosscheck.conformance.extended_cuts import smaller_extended
 from refsast.crosscheck.conformance.extensions import (
@@ -28,11 +30,12 @@ from refsast.crosscheck.conformance.extensions import (
 from refsast.crosscheck.conformance.failure import explain_failure
 from refsast.crosscheck.conformance.levels import TESTS, LevelTest
 from refsast.crosscheck.conformance.options import Options
-from refsast.crosscheck.conformance.search import Tally, is_wrong, search
+from refsast.crosscheck.conformance.search import Tally, search
+from refsast.crosscheck.conformance.strategies import Example
 from refsast.crosscheck.conformance.suite import Suite, suite_record, summary
-from refsast.crosscheck.diagnose.faults.setting import Planted, solve_setting
+from refsast.crosscheck.diagnose.faults.setting import solve_setting
 from refsast.crosscheck.reproducer import case_source
-from tests.crosscheck.extended_cases import faults
+from tests.crosscheck.extended_cases import plant as plant_fault
 
 EXTENDED = [test for test in TESTS if test.draws is None]
 PLAIN = tuple(kind for kind in KINDS if kind.synapse is None)
@@ -52,7 +55,6 @@ def right(case: Case) -> rs.Implementation:
 
 def plant(name: str) -> Factory:
     """The same with a fault of the table in the last layer that has a place for it."""
-    fault = faults()[name]
 
     def factory(case: Case) -> rs.Implementation:
         implementation = right(case)
@@ -60,8 +62,7 @@ def plant(name: str) -> Factory:
         def gradient(params, x, y):
             asked = replace(case, params=params, x=x, y=y)
             for i in reversed(range(case.network.depth)):
-                setting = (Planted(fault, (i,), fault.values(asked, i)[0]),)
-                if (answer := solve_setting(asked, setting)) is not None:
+                if (answer := solve_setting(asked, plant_fault(asked, name, i))) is not None:
                     return answer.loss, answer.grads
             return implementation.gradient(params, x, y)
 
@@ -71,10 +72,16 @@ def plant(name: str) -> Factory:
 
 
 def failed(factory: Factory, examples: int, seed: int | None = None) -> list[str]:
-    """The tests of the level that a factory fails; nothing is shrunk."""
+    """The tests of the level that a factory fails; nothing is shrunk, and an error is an error."""
+
+    def judged(test: LevelTest, example: Example) -> bool:
+        try:
+            return test.wrong(build_for(factory, example), example)
+        except NoAnswer:
+            return False
 
     def wrong(test: LevelTest) -> bool:
-        return any(is_wrong(factory, test, e) for e in test.stretches(EVERY, examples, seed))
+        return any(judged(test, example) for example in test.stretches(EVERY, examples, seed))
 
     return [test.name for test in EXTENDED if wrong(test)]
 
