@@ -83,6 +83,7 @@ def fits(kind: str, case: rs.Case) -> bool:
         "local sums": case.synapse is None,
         "local path below": case.synapse is None and len(network.neurons) > 1,
         "local recurrence": case.synapse is None and network.recurrent,
+        "cut once": case.synapse is None and not network.recurrent,
         "bias past the synapse": case.synapse is not None and network.bias,
         "V diagonal": network.recurrent,
         "V of potentials": network.recurrent,

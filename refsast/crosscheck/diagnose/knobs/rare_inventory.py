@@ -6,9 +6,9 @@ import numpy as np
 
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.derivative_shapes import RARE_SHAPES
+from refsast.crosscheck.diagnose.knobs.backward import GATE_AFTER, SHARED, UPDATED
 from refsast.crosscheck.diagnose.knobs.derivatives import PRODUCTS
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE
-from refsast.crosscheck.diagnose.knobs.backward import GATE_AFTER, SHARED, UPDATED
 from refsast.crosscheck.diagnose.knobs.finish import ADAM, CENTRES
 from refsast.crosscheck.diagnose.knobs.forward import POTENTIALS_IN, RESIDUAL, has_residual
 from refsast.crosscheck.diagnose.knobs.inventory import (
