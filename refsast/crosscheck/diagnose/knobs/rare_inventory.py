@@ -138,6 +138,8 @@ def _path_knobs(case: Case, level: int) -> Iterator[Knob]:
     yield switch_knob(HALF_SUMS, level)
     if params.v is not None and params.v.shape == params.w.shape:
         yield switch_knob(SWAPPED, level)
+    if params.v is not None:
+        yield switch_knob("recurrence wrapped around", level)
     if steps == 1:
         return
     yield switch_knob(SHARED, level)
@@ -149,7 +151,6 @@ def _path_knobs(case: Case, level: int) -> Iterator[Knob]:
     for what in ("input", "recurrence") if params.v is not None else ("input",):
         yield switch_knob(f"{what} as a trace", level)
     if params.v is not None:
-        yield switch_knob("recurrence wrapped around", level)
         yield switch_knob("recurrence of potentials", level)
     if case.synapse is not None:
         return
