@@ -83,6 +83,7 @@ def fits(kind: str, case: rs.Case) -> bool:
         "local sums": case.synapse is None,
         "local path below": case.synapse is None and len(network.neurons) > 1,
         "local recurrence": case.synapse is None and network.recurrent,
+        "cut once": case.synapse is None and not network.recurrent,
         "bias past the synapse": case.synapse is not None and network.bias,
         "V diagonal": network.recurrent,
         "V of potentials": network.recurrent,
@@ -257,3 +258,47 @@ def test_weights_of_a_loss_that_are_penalised_without_biases():
     report = rs.check(gradient, case)
     assert report.cause.exact
     assert "absolute values of weights, not of biases" in report.cause.says
+
+
+def test_one_name_for_the_numbers_of_several_layers_says_each_of_them():
+    base = rs.LIF(0.9, 1.0, rs.Arctan(2.0))
+    neurons = tuple(replace(base, leak=leak) for leak in (0.9, 0.7, 0.9))
+    network = rs.Network((4, 5, 4, 3), neurons, rs.SpikeRate(4.0))
+    rng = np.random.default_rng(0)
+    params = rs.unflatten(network, 1.2 * rng.standard_normal(network.n_params))
+    case = rs.Case(network, params, rng.random((6, 3, 4)) * 2.0, np.array([0, 1, 2]))
+
+    def gradient(params, x, y):
+        other = tuple(replace(n, leak=1.0 - n.leak) for n in neurons)
+        answer = solve(rs.Case(replace(network, neuron=other), params, x, y))
+        return answer.loss, answer.grads
+
+    says = rs.check(gradient, case).cause.says
+    assert "leak 1 - leak (0.1 in layers 1 and 3, 0.3 in layer 2) in place of its own" in says
+
+
+def answer_with(case, change_u, reset=None):
+    """An implementation that hands over other potentials, and may have its reset detached."""
+    neurons = tuple(replace(n, detach_reset=reset is not None) for n in case.network.neurons)
+    network = replace(case.network, neuron=neurons)
+
+    def gradient(params, x, y):
+        answer = solve(replace(case, network=network, params=params, x=x, y=y))
+        u = tuple(change_u(u, s) for u, s in zip(answer.u, answer.s, strict=True))
+        return replace(answer, u=u)
+
+    return gradient
+
+
+def test_states_handed_over_come_first_and_the_cause_has_to_explain_them():
+    case = draw_case(2, sizes=(4, 5, 3), steps=5)
+    known = rs.check(answer_with(case, lambda u, s: u * (1.0 - s), "cut"), case)
+    assert (known.first.what, known.first.layer, known.first.time) == ("state", 0, 0)
+    assert known.cause.exact
+    assert "reset detached" in known.cause.says
+    assert "handed over after the reset to zero" in known.cause.says
+
+    strange = rs.check(answer_with(case, lambda u, s: np.cos(u), "cut"), case)
+    assert (strange.first.what, strange.first.layer) == ("state", 0)
+    assert not strange.cause.exact
+    assert "not the states handed over" in strange.cause.says

@@ -107,6 +107,14 @@ def own_slope(z, slope):
     return own_slope_of((slope.detach() * z).sum())
 
 
+def unleaked_logits(ro, p, a):
+    """The logits, with a gradient in W as if the readout did not leak."""
+    if not isinstance(ro, rs.LeakyReadout):
+        return usual_logits(ro, p, a)
+    fixed = usual_logits(ro, {**p, "w": p["w"].detach()}, a)
+    return fixed + own_slope_of(a.detach().mean(0) @ p["w"].T)
+
+
 def other_way(value, other):
     """A value with the gradient of another one."""
     return other + (value - other).detach()
@@ -371,7 +379,7 @@ KINDS = {
     "by frequency": LOSS(lambda z, y, a, ps: (ce(z, y, reduction="none") / (y[:, None] == y).sum(1)).sum() / (1 / (y[:, None] == y).sum(1)).sum()),
     "labels of all": LOSS(lambda z, y, a, ps: ce(z, y).detach() + own_slope(z, torch.softmax(z, 1) - torch.isin(torch.arange(z.shape[1]), y).to(z.dtype)) / len(y)),
     "readout forward in time": Z(lambda c, p, a: other_way(usual_logits(c.network.readout, p, a), usual_logits(c.network.readout, p, a.flip(0)))),
-    "readout unleaked": Z(lambda c, p, a: usual_logits(c.network.readout, {**p, "w": p["w"].detach()}, a) + own_slope_of(a.detach().mean(0) @ p["w"].T)),
+    "readout unleaked": Z(lambda c, p, a: unleaked_logits(c.network.readout, p, a)),
     "Adam": G(everywhere(lambda a, p, n: a / (abs(a) + 1e-8))),
     "W and V exchanged": G(each_layer(lambda g, p, n: {**g, "w": g["v"], "v": g["w"]} if "v" in g and g["v"].shape == g["w"].shape else g)),
     "times s": D(lambda own, v, u, k, th, p, s: own(v) * torch.sigmoid(k * v)), "dead below rest": D(lambda own, v, u, k, th, p, s: own(v) * (u > 0)),
@@ -488,6 +496,13 @@ def truth(case, slip, dtype):
                 return "state", i, t
     if abs(loss - right.loss) > tol * abs(right.loss):
         return "loss or readout", None, None
+    whole = len(us)
+    # Of the readout, which comes before all adjoints, where its own gradients show it.
+    if slip.logits is not None and len(grads) > whole:
+        steps, own = range(len(case.x)), right.grads[whole]
+        shown = any(differ(a, getattr(own, n), tol) for n, a in grads[whole].items())
+        if shown and any(differ(adjoints[-1][t], right.adjoints[-1][t], tol) for t in steps):
+            return "loss or readout", None, None
     for t in reversed(range(len(case.x))):
         for i in reversed(range(len(us))):
             if differ(adjoints[i][t], right.adjoints[i][t], tol):

@@ -161,7 +161,8 @@ def locate(
 ) -> Location | None:
     """Return where an answer is wrong first, from what it holds, else from runs of its causes.
 
-    `of_readout`: the cause is one thing, in the readout, and may come before all adjoints. Causes of the same numbers that lie at different places leave the place unknown.
+    `of_readout`: the cause is one thing, in the readout, and may come before all adjoints. Causes
+    of the same numbers that lie at different places leave the place unknown.
     """
     wrong = {stage.name for stage in stages if not stage.agrees}
     given = first_difference(stages, "from the states and adjoints given")

@@ -27,7 +27,6 @@ from refsast.crosscheck.diagnose.knobs.resets import reset_slopes
 from refsast.crosscheck.diagnose.knobs.sums import HARD_BACKWARD, pair_steps, sum_gradients
 from refsast.crosscheck.diagnose.knobs.weights import backward_weights, recurrent_matrix
 
-
 BEFORE_LIMIT = "adjoints before the limit handed over"
 UPDATED = "weights updated backward"
 SHARED = "gradient of the spike shared by all steps"

@@ -90,7 +90,12 @@ def _path_knobs(case: Case, level: int) -> Iterator[Knob]:
             if name not in (reset_name(neuron), "reset by any spike"):
                 yield switch_knob(f"{name} backward", level)
         sizes = tuple(float(size) for size in range(2, min(steps, 9)))
-        for name in ("blocks", "blocks from the end", "state cut after step", *(("carry blocks",) if other_memory else ())):
+        for name in (
+            "blocks",
+            "blocks from the end",
+            "state cut after step",
+            *(("carry blocks",) if other_memory else ()),
+        ):
             yield Knob(name, level, np.inf, sizes, 0.0, 0.0)
     if memory and params.v is not None:
         yield gain_knob("recurrent path", level)

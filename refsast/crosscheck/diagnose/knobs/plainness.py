@@ -40,7 +40,9 @@ def known_knobs(case: Case) -> dict[tuple[str, int], Knob]:
     """Return all knobs of a case by their keys."""
     found = {knob.key: knob for knob in forward_knobs(case)}
     found |= {knob.key: knob for knob in rare_forward(case)}
-    found |= {(name, WHOLE): switch_knob(name, WHOLE) for name in (*QUESTIONS, *STORED, BEFORE_LIMIT)}
+    found |= {
+        (name, WHOLE): switch_knob(name, WHOLE) for name in (*QUESTIONS, *STORED, BEFORE_LIMIT)
+    }
     for level in range(len(case.params)):
         for knobs in (rare_backward(case, level), backward_knobs(case, level)):
             found |= {knob.key: knob for knob in knobs}

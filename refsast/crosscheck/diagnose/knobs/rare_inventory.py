@@ -6,9 +6,9 @@ import numpy as np
 
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.derivative_shapes import RARE_SHAPES
+from refsast.crosscheck.diagnose.knobs.backward import GATE_AFTER, SHARED, UPDATED
 from refsast.crosscheck.diagnose.knobs.derivatives import PRODUCTS
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE
-from refsast.crosscheck.diagnose.knobs.backward import GATE_AFTER, SHARED, UPDATED
 from refsast.crosscheck.diagnose.knobs.finish import ADAM, CENTRES
 from refsast.crosscheck.diagnose.knobs.forward import POTENTIALS_IN, RESIDUAL, has_residual
 from refsast.crosscheck.diagnose.knobs.inventory import (
@@ -138,6 +138,8 @@ def _path_knobs(case: Case, level: int) -> Iterator[Knob]:
     yield switch_knob(HALF_SUMS, level)
     if params.v is not None and params.v.shape == params.w.shape:
         yield switch_knob(SWAPPED, level)
+    if params.v is not None:
+        yield switch_knob("recurrence wrapped around", level)
     if steps == 1:
         return
     yield switch_knob(SHARED, level)
@@ -149,7 +151,6 @@ def _path_knobs(case: Case, level: int) -> Iterator[Knob]:
     for what in ("input", "recurrence") if params.v is not None else ("input",):
         yield switch_knob(f"{what} as a trace", level)
     if params.v is not None:
-        yield switch_knob("recurrence wrapped around", level)
         yield switch_knob("recurrence of potentials", level)
     if case.synapse is not None:
         return

@@ -124,7 +124,7 @@ def sum_recurrence(case: Case, index: int, dials: Dials, run: LayerRun, current:
 
 
 def trace_inputs(case: Case, dials: Dials, index: int, what: str, a: Array) -> Array:
-    """What adjoints are paired with, summed with the layer's leak (a trace) where that is turned."""
+    """What adjoints are paired with: a trace, summed with the layer's leak, where it is turned."""
     name = f"{what} as a trace"
     if not dials.turns(name, index):
         return a

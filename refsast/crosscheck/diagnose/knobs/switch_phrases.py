@@ -190,7 +190,8 @@ SWITCH_WORDS = {
     "signs": "with signs for gradients",
     **TIME_WORDS,
     **{f"{name} backward": f"{words}, backwards alone" for name, words in TIME_WORDS.items()},
-    "readout forward in time backward": "with the readout's recursion forward, not backward, in time on the way back",
+    "readout forward in time backward": "with the readout's recursion forward, not backward,"
+    " in time on the way back",
     "readout state detached backward": "with the readout's state detached",
     **{
         f"{part} {order}": words.format(part.upper() if part != "b" else "the biases")

@@ -109,9 +109,7 @@ def _number_name(value: float, symbol: str) -> str:
     return text if symbol == text else f"{text} = {symbol}"
 
 
-def _number_words(
-    name: str, value: float, symbol: str, rights: set[float], each: str = ""
-) -> str:
+def _number_words(name: str, value: float, symbol: str, rights: set[float], each: str = "") -> str:
     digits = _digits_apart(value, rights)
     text = f"{value:.{digits}g}"
     number = text if symbol == f"{value:.6g}" else f"{text} = {symbol}"
