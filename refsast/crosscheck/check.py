@@ -276,7 +276,7 @@ def attach_cause(report: Report, explanation: Explanation | None, cause: Cause |
     parts = cause.name.split(" + ") if cause is not None else []
     # Paths that are cut below do not reach the readout's gradients.
     of_readout = any("readout" in part for part in parts) and all(
-        "readout" in part or part.endswith("detached") for part in parts
+        any(word in part for word in ("readout", "detached", " path")) for part in parts
     )
     first = locate(report.stages, runs, of_readout=of_readout) or report.first
     return replace(report, first=first, cause=cause, simulated=runs[0] if runs else ())
