@@ -273,6 +273,10 @@ def attach_cause(report: Report, explanation: Explanation | None, cause: Cause |
     answers = [] if explanation is None else explanation(report.case)
     exact = np.dtype(np.float64)  # whatever was asked: a simulation has no larger error
     runs = [examine_answer(answer, report.case, exact).stages for answer in answers]
-    of_readout = cause is not None and "readout" in cause.name and " + " not in cause.name
+    parts = cause.name.split(" + ") if cause is not None else []
+    # Paths that are cut below do not reach the readout's gradients.
+    of_readout = any("readout" in part for part in parts) and all(
+        any(word in part for word in ("readout", "detached", " path")) for part in parts
+    )
     first = locate(report.stages, runs, of_readout=of_readout) or report.first
     return replace(report, first=first, cause=cause, simulated=runs[0] if runs else ())

@@ -190,12 +190,12 @@ def _probe_pulses(gradient: Gradient, case: Case, top: int) -> Location:
         return Location("not known", how=f"{tried}; pulses in the input do not reach the fault")
     last = int(np.flatnonzero(wrong)[-1])
     # Are adjoints paired with the inputs of their own steps? All of them together are the gradient
-    # of the bias then. Before the last step a part of an adjoint may be summed in its place.
+    # of the bias then. Without it a part of each adjoint may be summed in its place.
     own = sums is True or len(wrong) == 1
-    at_last = last == len(wrong) - 1
-    if not own or not at_last or not wrong.all() or _is_multiple(got, right):
-        either = f"adjoint of step {last + 1}, or sums over steps: pulses in the input cannot tell"
-        return Location("not known", how=f"{tried}; {either}")
+    if not own or not wrong[: last + 1].all() or _is_multiple(got, right):
+        step = f"step {last + 1}" + (" or another" if top > 0 else "")
+        either = f"adjoint of layer {top + 1}, {step}, or sums over steps"
+        return Location("not known", how=f"{tried}; {either}: pulses in the input cannot tell")
     if top > 0:  # pulses show the steps of the lowest layer only
         return Location("adjoint", top, how="by pulses in the input")
     if case.synapse is not None and case.synapse.delayed:
