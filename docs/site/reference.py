@@ -61,7 +61,11 @@ def _entries(name: str) -> str:
     if not inspect.ismodule(thing):
         return _entry(f"refsast.{name}", thing)
     intro = _summary(thing)
-    parts = [_entry(f"refsast.{name}.{part}", getattr(thing, part)) for part in public_names(thing)]
+    parts = [
+        _entry(f"refsast.{name}.{part}", getattr(thing, part))
+        for part in public_names(thing)
+        if getattr(rs, part, None) is not getattr(thing, part)  # it has an entry of its own
+    ]
     head = f"{_heading(f'refsast.{name}', '-')}.. py:module:: refsast.{name}\n\n"
     return "\n".join([head, intro, "", *parts])
 
