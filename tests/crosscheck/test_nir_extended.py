@@ -10,6 +10,7 @@ from hypothesis import given
 import refsast as rs
 from refsast.crosscheck.adapters.conversion import NoExactConversion
 from refsast.model.params import layer_arrays
+from refsast.model.readout import MeanPotential
 from refsast.testing import extended_networks, min_examples
 
 nir = pytest.importorskip("nir")
@@ -110,6 +111,8 @@ def sayable(network: rs.Network) -> rs.Network:
     readout = network.readout
     if isinstance(readout, rs.LastPotential | rs.MaxPotential):
         readout = rs.LeakyReadout(readout.n_out, readout.leak)
+    if isinstance(readout, MeanPotential):
+        readout = rs.SpikeRate(readout.gain)
     sizes = network.image or network.sizes[0], *chains
     return replace(
         rs.Network(sizes, tuple(map(fix, network.neurons)), readout, network.bias),
@@ -146,8 +149,8 @@ UNSAYABLE = {
     ),
     "refractory must be 0, got 2 in layer 1; lost: the steps without a spike; no node of NIR has "
     "them": one_layer(lif(refractory=2)),
-    "synapse must be Synapse or None, got Alpha(rise=0.5, decay=0.4, scale=1.0) in layer 1; lost: "
-    "the second order of the current; NIR's CubaLIF has one of first order": one_layer(
+    "synapse must be Synapse or None, got Alpha(rise=0.5, decay=0.4, scale=1.0, delayed=False) in "
+    "layer 1; lost: the second order of the current; NIR's CubaLIF has one of first order": one_layer(
         lif(synapse=rs.Alpha(0.5, 0.4))
     ),
     "synapse must not be delayed, got delayed True; lost: the step between current and "
@@ -164,6 +167,8 @@ UNSAYABLE = {
     "readout must average over time, got LastPotential(n_out=2, leak=0.5); lost: which potential "
     "counts; as LeakyReadout(2, 0.5), with the same parameters, it can be written, and the one "
     "that counts be taken where it is read": one_layer(readout=rs.LastPotential(2, 0.5)),
+    "readout must be of spikes, got MeanPotential(gain=2.0); lost: that the last layer's "
+    "potentials are read": one_layer(readout=MeanPotential(2.0)),
     "network must be feed-forward, got recurrent True; lost: recurrent weights": one_layer(
         recurrent=True
     ),

@@ -51,7 +51,13 @@ from refsast.model.glif import GLIF
 from refsast.model.loss import CrossEntropy
 from refsast.model.network import Network
 from refsast.model.params import Params
-from refsast.model.readout import LastPotential, LeakyReadout, MaxPotential, SpikeRate
+from refsast.model.readout import (
+    LastPotential,
+    LeakyReadout,
+    MaxPotential,
+    MeanPotential,
+    SpikeRate,
+)
 from refsast.model.spike import Spike
 from refsast.model.synapse import Synapse
 from refsast.model.validation import validate_real_params
@@ -109,6 +115,11 @@ def to_nir(
             f"readout must average over time, got {readout}; lost: which potential counts; as "
             f"LeakyReadout({readout.n_out}, {readout.leak}), with the same parameters, it can be "
             "written, and the one that counts be taken where it is read"
+        )
+    if isinstance(readout, MeanPotential):
+        raise NoExactConversion(
+            f"readout must be of spikes, got {readout}; lost: that the last layer's potentials "
+            "are read"
         )
     shape = network.image or (network.sizes[0],)
     nodes: list[nir.NIRNode] = [nir.Input({"input": np.array(shape)})]
