@@ -150,9 +150,8 @@ UNSAYABLE = {
     "refractory must be 0, got 2 in layer 1; lost: the steps without a spike; no node of NIR has "
     "them": one_layer(lif(refractory=2)),
     "synapse must be Synapse or None, got Alpha(rise=0.5, decay=0.4, scale=1.0, delayed=False) in "
-    "layer 1; lost: the second order of the current; NIR's CubaLIF has one of first order": one_layer(
-        lif(synapse=rs.Alpha(0.5, 0.4))
-    ),
+    "layer 1; lost: the second order of the current; NIR's CubaLIF has one of first "
+    "order": one_layer(lif(synapse=rs.Alpha(0.5, 0.4))),
     "synapse must not be delayed, got delayed True; lost: the step between current and "
     "potential": one_layer(lif(synapse=rs.Synapse(0.5, delayed=True))),
     "connections must have a node in NIR, got Skip(layer=0) in layer 1; lost: what it adds; a "
