@@ -13,7 +13,6 @@ from proofs_check.assessment import assess
 from proofs_check.instances import validate_instance
 from proofs_check.training import Training
 from proofs_check.transfer.boxes import validate_smooth
-from refsast.crosscheck.harder import harder
 from refsast.experiment import record
 from refsast.experiment.diagnose.mixture import run_mixtures
 from refsast.experiment.evaluate import potential_histogram
@@ -232,16 +231,10 @@ def data():
     return rng.normal(size=(3, 2, 4)), np.array([0, 1])
 
 
-def zeros(params: rs.Params, x: object, y: object) -> tuple[float, rs.Params]:
-    raise AssertionError("it must be refused before it is called")
-
-
 @extensions
 @pytest.mark.parametrize(
     ("what", "ask"),
     [
-        ("check", lambda n, p, x, y: rs.check(zeros, rs.Case(n, p, x, y))),
-        ("harder", lambda n, p, x, y: harder(rs.Case(n, p, x, y))),
         ("rounding", lambda n, p, x, y: rs.rounding(n, p, x, y)),
         ("project", lambda n, p, x, y: rs.model.project(n, p, w=1.0)),
         ("the certificate", lambda n, p, x, y: validate_smooth(n, p, x)),
