@@ -9,6 +9,7 @@ from typing import TypeAlias
 from refsast.arrays import Array
 from refsast.model import Network, Params, Trace, heaviside
 from refsast.model.network import replace_spikes
+from refsast.model.readout import read_layer
 from refsast.model.unroll import layer_currents, readout_logits, unroll_layer
 
 Mixture: TypeAlias = tuple[bool, ...]
@@ -57,6 +58,7 @@ def run_mixtures(
 
     def run_whole(mixture: Mixture) -> Trace:
         us, ss = zip(*(run_last(mixture[: i + 1]) for i in range(len(mixture))), strict=True)
-        return Trace(us, ss, readout_logits(network, params, ss[-1]))
+        read = read_layer(network.readout, us[-1], ss[-1])
+        return Trace(us, ss, readout_logits(network, params, read))
 
     return {mixture: run_whole(mixture) for mixture in mixtures}
