@@ -90,7 +90,9 @@ def where(condition: Array) -> Op:
 
 def stack(count: int, axis: int) -> Op:
     """`count` arrays along a new axis, not negative."""
-    pullbacks = tuple(partial(_take_back, (*[slice(None)] * axis, i)) for i in range(count))
+    pullbacks = tuple(
+        partial(_take_back, (*[slice(None)] * axis, i) if axis else i) for i in range(count)
+    )
     return Op("stack", lambda *xs: np.stack(xs, axis=axis), pullbacks, no_rounding)
 
 

@@ -219,7 +219,7 @@ def reduce_sum(axis: tuple[int, ...], keepdims: bool) -> Op:
 
     def spread(g: Array, y: Array, x: Array) -> Array:
         kept = tuple(1 if i in axis else n for i, n in enumerate(np.shape(x)))
-        return np.broadcast_to(np.reshape(g, kept), np.shape(x))
+        return np.reshape(g, kept) * np.ones(np.shape(x))
 
     def roundings(y: Array, x: Array) -> Array:
         terms = np.prod([np.shape(x)[i] for i in axis], dtype=int)

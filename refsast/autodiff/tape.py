@@ -266,12 +266,23 @@ def _toposort(output: object, inputs: Iterable[Array]) -> list[Node]:
     return [node for node in reversed(ascending) if id(node) in useful]
 
 
+def _join_slices(parts: list[SliceCotangent], shape: tuple[int, ...]) -> Array:
+    """Put slices where they were taken from; of single steps a stack, each summed by itself."""
+    if not all(isinstance(p.index, int) for p in parts):
+        return apply(moves.scatter([p.index for p in parts], shape), *(p.g for p in parts))
+    rows: dict[int, Array] = {}
+    for p in parts:
+        i = p.index % shape[0]
+        rows[i] = rows[i] + p.g if i in rows else p.g
+    return np.stack([rows.get(i, np.zeros(shape[1:])) for i in range(shape[0])])
+
+
 def _accumulate(parts: list[Array | SliceCotangent], shape: tuple[int, ...]) -> Array:
     """Sum the parts of a cotangent; slices all at once, so that T of them cost T, not T squared."""
     whole = [p for p in parts if not isinstance(p, SliceCotangent)]
     some = [p for p in parts if isinstance(p, SliceCotangent)]
     if some:
-        whole.append(apply(moves.scatter([p.index for p in some], shape), *(p.g for p in some)))
+        whole.append(_join_slices(some, shape))
     result = whole[0]
     for p in whole[1:]:
         result = result + p

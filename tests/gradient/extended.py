@@ -1,7 +1,7 @@
 """How far gradients of extended networks are apart.
 
 `rs.rounding` has no bounds for them. In their place stands, array by array, the largest entry of
-the gradient itself, of that with any label given to all recordings, and of sums of the last spikes
+the gradient itself, of that with any label given to all recordings, and of sums of what is read
 with weights as large as the loss gives them and signs that are drawn: what is left of a
 cancellation between softmax and label, or between classes, is judged by what has been cancelled.
 """
@@ -22,6 +22,7 @@ from refsast.model.network import replace_spikes
 from refsast.model.objective import objective_back
 from refsast.model.output_potential import output_potentials
 from refsast.model.params import param_arrays, replace_arrays
+from refsast.model.readout import read_layer
 from refsast.model.spike import first_derivative
 from refsast.model.unroll import unroll
 from refsast.testing import Problem, to_float32, to_float64
@@ -43,7 +44,7 @@ def gradient_scales(case: Problem, straight_through: bool = False) -> rs.Params:
     arrays = param_arrays(case.params)
 
     def spikes(*arrays: Array) -> Array:
-        return _last_spikes(case, replace_arrays(case.params, arrays), case.x, straight_through)
+        return _last_read(case, replace_arrays(case.params, arrays), case.x, straight_through)
 
     found += [value_and_grad(project(spikes), *arrays)[1] for project in _projections(case)]
     peaks = [max(float(abs(a).max()) for a in each) for each in zip(*found, strict=True)]
@@ -58,7 +59,7 @@ def input_scale(case: Problem) -> float:
     found = [rs.reference.input_grad(*each) for each in _relabel(case)]
 
     def spikes(x: Array) -> Array:
-        return _last_spikes(case, case.params, x, False)
+        return _last_read(case, case.params, x, False)
 
     found += [value_and_grad(project(spikes), case.x)[1][0] for project in _projections(case)]
     return max(float(abs(a).max()) for a in found)
@@ -70,18 +71,20 @@ def _relabel(case: Problem) -> Iterator[Problem]:
         yield replace(case, y=np.full_like(case.y, label))
 
 
-def _last_spikes(case: Problem, params: rs.Params, x: Array, straight_through: bool) -> Array:
+def _last_read(case: Problem, params: rs.Params, x: Array, straight_through: bool) -> Array:
+    """What the readout reads of the last layer: spikes, or potentials."""
     network = case.network
     if straight_through:
         network = replace_spikes(
             network, lambda spike: tape_straight_through(rs.heaviside, first_derivative(spike))
         )
-    return unroll(network, params, x).s[-1]
+    trace = unroll(network, params, x)
+    return read_layer(network.readout, trace.u[-1], trace.s[-1])
 
 
 def _projections(case: Problem) -> Iterator[Callable[..., Any]]:
-    """What makes a scalar of the last spikes: weights as large as the loss gives, signs drawn."""
-    s = rs.run(case.network, case.params, case.x).s[-1]
+    """What makes a scalar of what is read: weights as large as the loss gives, signs drawn."""
+    s = _last_read(case, case.params, case.x, False)
     g = [objective_back(each.network, each.params, s, each.y)[1] for each in _relabel(case)]
     for seed in range(2):
         signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=s.shape)
