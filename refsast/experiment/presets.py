@@ -61,8 +61,8 @@ PRESETS = {
     "convolution": replace(
         DEEP,
         source="two convolutions and means, as in the tutorials of snnTorch and SLAYER; scale, "
-        "rate and radius chosen on a validation split of 700 real recordings: with a scale of 1 or "
-        "2 no spike reaches the last layer and nothing is learned",
+        "rate and radius chosen on a validation split of 700 real recordings: with a scale of 2, "
+        "spikes hardly reach the last layer",
         hidden=(Conv2d(12, 5), AvgPool2d(2), Conv2d(32, 5), AvgPool2d(2)),
         scale=3.0,
         learning_rate=2e-3,
