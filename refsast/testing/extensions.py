@@ -128,11 +128,19 @@ def _values(
     kind = draw(st.sampled_from(["one", "each", "learned"]))
     if kind == "one":
         return draw(numbers)
-    inner = sigmoid and kind == "learned" and draw(st.booleans())
+    if kind == "each":
+        return draw(st.lists(numbers, min_size=n, max_size=n).map(tuple))
+    return draw(_learned(numbers, n, sigmoid))
+
+
+@st.composite
+def _learned(
+    draw: st.DrawFn, numbers: st.SearchStrategy[float], n: int, sigmoid: bool
+) -> rs.Learned:
+    """Draw a learned number of a layer of `n` neurons."""
+    inner = sigmoid and draw(st.booleans())
     numbers = INNER_LEAKS if inner else numbers
     each = st.lists(numbers, min_size=n, max_size=n).map(tuple)
-    if kind == "each":
-        return draw(each)
     return rs.Learned(draw(numbers | each), draw(st.booleans()), inner)
 
 
@@ -167,7 +175,7 @@ def glif_neurons(
         | st.builds(rs.Synapse, LEAKS, scale, st.booleans())
         | st.builds(rs.Alpha, LEAKS, LEAKS, scale, st.booleans())
     )
-    learned = draw(_values(LEAKS, n, sigmoid=True)) if isinstance(synapse, rs.Synapse) else None
+    learns = isinstance(synapse, rs.Synapse) and draw(st.booleans())
     return rs.GLIF(
         draw(_values(LEAKS, n, sigmoid=True)),
         draw(_values(THRESHOLDS, n)),
@@ -177,7 +185,7 @@ def glif_neurons(
         synapse,
         draw(st.none() | st.builds(rs.Adaptation, LEAKS, fractions(0.0, 1.0, 0.5))),
         draw(st.integers(0, 3)),
-        learned if isinstance(learned, rs.Learned) else None,
+        draw(_learned(LEAKS, n, sigmoid=True)) if learns else None,
         draw(st.booleans()),
     )
 

@@ -84,7 +84,7 @@ def test_what_is_drawn_has_every_feature():
     seen: set[str] = set()
 
     @given(extended_problems())
-    @min_examples(300)
+    @min_examples(600)
     def draw(case):
         seen.update(features(case))
 
