@@ -53,11 +53,16 @@ class Trace:
     logits: Array
 
 
-def unroll(network: Network, params: Params, x: Array) -> Trace:
-    """Run the network; no checks. Any array type, and nodes of the tape."""
+def unroll(network: Network, params: Params, x: Array, first: Array | None = None) -> Trace:
+    """Run the network; no checks. Any array type, and nodes of the tape.
+
+    `first` are the currents of the first layer, where they are known; they stay as they are.
+    """
     us, ss = [], [x]
     for i, (neuron, layer) in enumerate(zip(network.neurons, params, strict=False)):
-        u, s = unroll_layer(neuron, layer, layer_currents(network, i, layer, ss))
+        known = first if i == 0 else None
+        currents = layer_currents(network, i, layer, ss) if known is None else known
+        u, s = unroll_layer(neuron, layer, currents)
         us.append(u)
         ss.append(s)
     read = read_layer(network.readout, us[-1], ss[-1])
