@@ -8,12 +8,13 @@ Rule 3: `run`, which is public, validates its arguments; nothing inside does so 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from refsast.arrays import Array
-from refsast.model.connections.chain import ChainGrads, connect, transpose_chain
+from refsast.model.connections.chain import ChainGrads, connect, row_blocks, transpose_chain
 from refsast.model.glif import GLIF
 from refsast.model.glif_step import unroll_glif
 from refsast.model.lif import LIF, step
@@ -97,8 +98,13 @@ def layer_currents(network: Network, i: int, layer: Layer, earlier: Sequence[Arr
         return input_currents(layer, earlier[-1])
     time, batch = earlier[0].shape[:2]
     rows = [a.reshape(time * batch, -1) for a in earlier]
-    current = connect(network.connections[i], network.chain_shapes[i], layer, rows)
-    return current.reshape(time, batch, -1)
+    chain, shapes = network.connections[i], network.chain_shapes[i]
+    current = [
+        connect(chain, shapes, layer, [a[block] for a in rows])
+        for block in row_blocks(chain, shapes, time * batch)
+    ]
+    whole = current[0] if len(current) == 1 else np.concatenate(current)
+    return whole.reshape(time, batch, -1)
 
 
 def connection_grads(
@@ -116,16 +122,18 @@ def connection_grads(
     """
     time, batch = delta.shape[:2]
     rows = [a.reshape(time * batch, -1) for a in earlier[: i + 1]]
-    grads = transpose_chain(
-        network.chains[i],
-        network.chain_shapes[i],
-        layer,
-        rows,
-        delta.reshape(time * batch, -1),
-        input_too,
-    )
-    below = {j: g.reshape(time, batch, -1) for j, g in grads.below.items()}
-    return grads._replace(below=below)
+    g, chain, shapes = delta.reshape(time * batch, -1), network.chains[i], network.chain_shapes[i]
+    below: dict[int, list[Array]] = {}
+    w: Any = 0.0
+    b: Any = 0.0
+    for block in row_blocks(chain, shapes, time * batch):
+        some = [a[block] for a in rows]
+        part = transpose_chain(chain, shapes, layer, some, g[block], input_too)
+        w, b = w + part.w, b + part.b
+        for j, received in part.below.items():
+            below.setdefault(j, []).append(received)
+    whole = {j: np.concatenate(each).reshape(time, batch, -1) for j, each in below.items()}
+    return ChainGrads(w, b, whole)
 
 
 def input_currents(layer: Layer, a: Array) -> Array:
