@@ -8,7 +8,6 @@ Rule 3: `run`, which is public, validates its arguments; nothing inside does so 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -99,12 +98,14 @@ def layer_currents(network: Network, i: int, layer: Layer, earlier: Sequence[Arr
     time, batch = earlier[0].shape[:2]
     rows = [a.reshape(time * batch, -1) for a in earlier]
     chain, shapes = network.connections[i], network.chain_shapes[i]
-    current = [
-        connect(chain, shapes, layer, [a[block] for a in rows])
-        for block in row_blocks(chain, shapes, time * batch)
-    ]
-    whole = current[0] if len(current) == 1 else np.concatenate(current)
-    return whole.reshape(time, batch, -1)
+    blocks = row_blocks(chain, shapes, time * batch)
+    current = [connect(chain, shapes, layer, [a[block] for a in rows]) for block in blocks]
+    return _join_blocks(current).reshape(time, batch, -1)
+
+
+def _join_blocks(blocks: Sequence[Array]) -> Array:
+    """Return blocks of rows as one array; one alone is not copied."""
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
 
 def connection_grads(
@@ -123,16 +124,17 @@ def connection_grads(
     time, batch = delta.shape[:2]
     rows = [a.reshape(time * batch, -1) for a in earlier[: i + 1]]
     g, chain, shapes = delta.reshape(time * batch, -1), network.chains[i], network.chain_shapes[i]
-    below: dict[int, list[Array]] = {}
-    w: Any = 0.0
-    b: Any = 0.0
-    for block in row_blocks(chain, shapes, time * batch):
-        some = [a[block] for a in rows]
-        part = transpose_chain(chain, shapes, layer, some, g[block], input_too)
+    parts = (
+        transpose_chain(chain, shapes, layer, [a[block] for a in rows], g[block], input_too)
+        for block in row_blocks(chain, shapes, time * batch)
+    )
+    w, b, below = next(parts)
+    blocks = {j: [received] for j, received in below.items()}
+    for part in parts:
         w, b = w + part.w, b + part.b
         for j, received in part.below.items():
-            below.setdefault(j, []).append(received)
-    whole = {j: np.concatenate(each).reshape(time, batch, -1) for j, each in below.items()}
+            blocks[j].append(received)
+    whole = {j: _join_blocks(each).reshape(time, batch, -1) for j, each in blocks.items()}
     return ChainGrads(w, b, whole)
 
 

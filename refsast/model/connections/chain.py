@@ -152,7 +152,7 @@ def transpose_chain(
         else:
             g = part.transpose(g, a, shape)
     last = len(earlier) - 1
-    below[last] = below.get(last, 0.0) + g
+    below[last] = below[last] + g if last in below else g
     return ChainGrads(w, b, below)
 
 
