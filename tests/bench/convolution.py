@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,12 @@ from refsast.gradient.fast.inputs import thread_count
 from tests.bench.memory import peak, settle
 from tests.bench.workloads import GAIN, LEAK, SLOPE, THRESHOLD
 
-SIZES = ((2, 34, 34), rs.Conv2d(12, 5), (rs.AvgPool2d(2), rs.Conv2d(32, 5)), (rs.AvgPool2d(2), 10))
+SIZES: Any = (
+    (2, 34, 34),
+    rs.Conv2d(12, 5),
+    (rs.AvgPool2d(2), rs.Conv2d(32, 5)),
+    (rs.AvgPool2d(2), 10),
+)
 AGREE = {"float32": 1e-4, "float64": 1e-11}  # of the largest entry of each array
 Step = Callable[[], tuple[float, list[Array]]]
 
