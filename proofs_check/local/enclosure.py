@@ -1,0 +1,164 @@
+"""All runs of a network on one recording, over a ball of inputs or of parameters.
+
+What `layers` encloses, up to the logits ``z = W_o sum_t alpha_t s_t + b_o sum_t alpha_t``. Over a
+ball of parameters the readout's own weights are one more block of currents, of a single step, whose
+weights multiply the pooled spikes and ``sum_t alpha_t``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from proofs_check.certified.balls import Ball, exact_ball, matmul, raise_radius, share
+from proofs_check.certified.intervals import ignore_overflow
+from proofs_check.instances import attach_reset
+from proofs_check.local.layers import InputBalls, NeuronBalls, Space, enclose_layer
+from proofs_check.local.metrics import Metric, frame_norm, gram_metric, row_norms
+from proofs_check.local.rows import Rows, total_rows, unit_rows
+from proofs_check.transfer.boxes import validate_smooth
+from refsast import Network, Params
+from refsast.arrays import Array
+from refsast.model.unroll import unroll
+
+
+@dataclass(frozen=True, eq=False)
+class Enclosure:
+    """All runs of a ball.
+
+    Attributes
+    ----------
+    network, params : Network, tuple of Layer
+        The network, and its parameters at the centre.
+    layers : tuple of tuple of NeuronBalls
+        By spiking layer, then by step.
+    inputs : tuple of tuple of InputBalls
+        What each of them reads.
+    metrics : tuple of Metric
+        Of the blocks of derivatives.
+    logits : Ball of (classes,) arrays
+        The logits.
+    rows : Rows
+        Their derivatives.
+    radius : float
+        Of the ball.
+    weights_move : bool
+        Whether it is a ball of parameters.
+    """
+
+    network: Network
+    params: Params
+    layers: tuple[tuple[NeuronBalls, ...], ...]
+    inputs: tuple[tuple[InputBalls, ...], ...]
+    metrics: tuple[Metric, ...]
+    logits: Ball
+    rows: Rows
+    radius: float
+    weights_move: bool
+
+
+@ignore_overflow
+def enclose(
+    network: Network, params: Params, x: Array, radius: float, *, weights_move: bool
+) -> Enclosure:
+    """Return what all runs of a ball have in common.
+
+    Parameters
+    ----------
+    network : Network
+        With spikes of the five families; where a neuron detaches its reset, the derivatives are
+        those of the network that does not.
+    params : tuple of Layer
+        Its parameters.
+    x : (time, 1, n_0) array
+        One recording.
+    radius : float
+        Of the ball, in units of `x` or of the parameters. Not negative.
+    weights_move : bool
+        Whether the ball is one of parameters, instead of inputs.
+
+    Raises
+    ------
+    ValueError
+        If a spike or reset is of another family, a shape or number is not valid, or `x` has not
+        one recording.
+    """
+    network, params, x = validate_smooth(attach_reset(network), params, x)
+    if x.shape[1] != 1:
+        raise ValueError(f"x must have one recording, got {x.shape[1]}")
+    if not 0.0 <= radius < np.inf:
+        raise ValueError(f"radius must be finite and not negative, got {radius}")
+    trace, drift = unroll(network, params, x), np.zeros(x.shape[2])
+    inputs = tuple(InputBalls(exact_ball(a[0]), drift, None) for a in x)
+    read, layers, metrics = [inputs], [], ()
+    for i, (neuron, layer) in enumerate(zip(network.neurons, params, strict=False)):
+        space = Space(radius, metrics, weights_move or i == 0, weights_move)
+        steps, metrics = enclose_layer(neuron, layer, trace.u[i][:, 0], read[-1], space)
+        layers.append(steps)
+        read.append(tuple(InputBalls(step.s, step.drift, step.spike_rows) for step in steps))
+    logits, rows, metrics = _read_out(network, params, read[-1], metrics, radius, weights_move)
+    return Enclosure(
+        *(network, params, tuple(layers), tuple(read[:-1]), metrics, logits, rows),
+        *(radius, weights_move),
+    )
+
+
+def readout_weights(network: Network, params: Params) -> Array:
+    """Return W_o, the identity where the readout has none."""
+    return np.eye(network.sizes[-1]) if network.readout.n_out is None else params[-1].w
+
+
+def time_balls(network: Network, steps: int) -> Ball:
+    """Return alpha_t, (time,)."""
+    alpha = network.readout.time_weights(steps)
+    return Ball(alpha, share(steps) * np.abs(alpha))
+
+
+def _read_out(
+    network: Network,
+    params: Params,
+    spikes: Sequence[InputBalls],
+    metrics: Sequence[Metric],
+    radius: float,
+    weights_move: bool,
+) -> tuple[Ball, Rows, tuple[Metric, ...]]:
+    """Logits, their derivatives, and the metrics of all blocks."""
+    w, steps = readout_weights(network, params), len(spikes)
+    alpha, n = time_balls(network, steps), len(spikes[0].drift)
+    each = [alpha[t : t + 1] for t in range(steps)]
+    scaled = [a.spike_rows.scale(each[t]) for t, a in enumerate(spikes) if a.spike_rows]
+    pooled_rows = total_rows(scaled)
+    rows = pooled_rows.mix(w)
+    pooled = _total([a.s * each[t] for t, a in enumerate(spikes)])
+    # A drift at the centre is part of a.s.radius, so of that of the pooled spikes.
+    logits = matmul(w, pooled)
+    readout = params[-1] if network.readout.n_out is not None else None
+    total = _total(each)
+    if readout is not None and readout.b is not None:
+        logits = logits + total * exact_ball(readout.b)
+    if weights_move and readout is not None:
+        moving = [pooled] + ([total] if readout.b is not None else [])
+        centre = np.concatenate([a.centre for a in moving])[None]
+        spread = np.concatenate([a.radius for a in moving])[None]
+        rows = rows.loosen(radius * frame_norm(pooled_rows, metrics))
+        metrics = (*metrics, gram_metric(centre, spread, 1, len(w)))
+        rows = rows + unit_rows(len(w), 1, 0, [m.width for m in metrics[:-1]] + [len(w)])
+    drift = matmul(np.abs(w), exact_ball(_total_drift(alpha, spikes)))
+    reach = radius * row_norms(rows, metrics) + abs(drift)
+    rounding = share(n + steps) * (np.abs(w) @ abs(pooled) + np.abs(logits.centre))
+    # Both hold: the mean value over the ball, and the range of the spikes.
+    return Ball(logits.centre, raise_radius(reach + rounding, 0.0, 4)), rows, tuple(metrics)
+
+
+def _total(balls: Sequence[Ball]) -> Ball:
+    """The sum of one or more."""
+    total, *others = balls
+    for ball in others:
+        total = total + ball
+    return total
+
+
+def _total_drift(alpha: Ball, spikes: Sequence[InputBalls]) -> Array:
+    """How far the pooled spikes at the centre may be from the exact ones."""
+    total = sum(abs(alpha)[t] * a.drift for t, a in enumerate(spikes))
+    return raise_radius(np.asarray(total), 0.0, len(spikes))
