@@ -40,6 +40,8 @@ class Enclosure:
         The logits.
     rows : Rows
         Their derivatives.
+    drift : (classes,) array
+        How far the logits of a run in the ball, as computed, may be from the exact ones.
     radius : float
         Of the ball.
     weights_move : bool
@@ -53,6 +55,7 @@ class Enclosure:
     metrics: tuple[Metric, ...]
     logits: Ball
     rows: Rows
+    drift: Array
     radius: float
     weights_move: bool
 
@@ -88,17 +91,20 @@ def enclose(
         raise ValueError(f"x must have one recording, got {x.shape[1]}")
     if not 0.0 <= radius < np.inf:
         raise ValueError(f"radius must be finite and not negative, got {radius}")
-    trace, drift = unroll(network, params, x), np.zeros(x.shape[2])
-    inputs = tuple(InputBalls(exact_ball(a[0]), drift, None) for a in x)
+    trace, exact = unroll(network, params, x), np.zeros(x.shape[2])
+    spread = np.full(x.shape[2], 0.0 if weights_move else radius)
+    inputs = tuple(InputBalls(Ball(a[0], spread), exact, None) for a in x)
     read, layers, metrics = [inputs], [], ()
     for i, (neuron, layer) in enumerate(zip(network.neurons, params, strict=False)):
         space = Space(radius, metrics, weights_move or i == 0, weights_move)
         steps, metrics = enclose_layer(neuron, layer, trace.u[i][:, 0], read[-1], space)
         layers.append(steps)
         read.append(tuple(InputBalls(step.s, step.drift, step.spike_rows) for step in steps))
-    logits, rows, metrics = _read_out(network, params, read[-1], metrics, radius, weights_move)
+    logits, rows, drift, metrics = _read_out(
+        network, params, read[-1], metrics, radius, weights_move
+    )
     return Enclosure(
-        *(network, params, tuple(layers), tuple(read[:-1]), metrics, logits, rows),
+        *(network, params, tuple(layers), tuple(read[:-1]), metrics, logits, rows, drift),
         *(radius, weights_move),
     )
 
@@ -121,8 +127,8 @@ def _read_out(
     metrics: Sequence[Metric],
     radius: float,
     weights_move: bool,
-) -> tuple[Ball, Rows, tuple[Metric, ...]]:
-    """Logits, their derivatives, and the metrics of all blocks."""
+) -> tuple[Ball, Rows, Array, tuple[Metric, ...]]:
+    """Logits, their derivatives, their drift, and the metrics of all blocks."""
     w, steps = readout_weights(network, params), len(spikes)
     alpha, n = time_balls(network, steps), len(spikes[0].drift)
     each = [alpha[t : t + 1] for t in range(steps)]
@@ -143,11 +149,14 @@ def _read_out(
         rows = rows.loosen(radius * frame_norm(pooled_rows, metrics))
         metrics = (*metrics, gram_metric(centre, spread, 1, len(w)))
         rows = rows + unit_rows(len(w), 1, 0, [m.width for m in metrics[:-1]] + [len(w)])
-    drift = matmul(np.abs(w), exact_ball(_total_drift(alpha, spikes)))
-    reach = radius * row_norms(rows, metrics) + abs(drift)
-    rounding = share(n + steps) * (np.abs(w) @ abs(pooled) + np.abs(logits.centre))
-    # Both hold: the mean value over the ball, and the range of the spikes.
-    return Ball(logits.centre, raise_radius(reach + rounding, 0.0, 4)), rows, tuple(metrics)
+    far = radius if weights_move and readout is not None else 0.0
+    weight, fixed = np.abs(w) + far, np.zeros(len(w))
+    if readout is not None and readout.b is not None:
+        fixed = (np.abs(readout.b) + far) * abs(total)
+    rounding = share(n + steps) * (weight @ abs(pooled) + fixed)
+    drift = raise_radius(weight @ _total_drift(alpha, spikes) + rounding, 0.0, n)
+    reach = raise_radius(radius * row_norms(rows, metrics) + 2.0 * drift, 0.0, 4)
+    return Ball(logits.centre, reach), rows, drift, tuple(metrics)
 
 
 def _total(balls: Sequence[Ball]) -> Ball:

@@ -156,7 +156,9 @@ def enclose_layer(
         drift = drift + np.abs(layer.w) @ below.drift[t] + rest[0]
         drift = _up(drift + shift * (magnitude + neuron.threshold), layer.w.shape[1] + n)
         if weights_move:
-            now = _add_loose(now, radius * _moved_norm(below.spike_rows, spike_rows, t, layer, metrics))
+            now = _add_loose(
+                now, radius * _moved_norm(below.spike_rows, spike_rows, t, layer, metrics)
+            )
         if moved is not None:
             now.blocks[moved].centre[np.arange(n), t, np.arange(n)] += 1.0
         reach = _up(radius * row_norms(now, metrics) + drift)

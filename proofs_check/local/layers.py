@@ -15,9 +15,10 @@ than the radius times the largest such norm: u at t is enclosed. Induction over 
 Where weights move, W is ``W + D`` with ``|D| <= radius``, and ``D sdot`` adds to each row a
 covector of norm at most the radius times ``|sdot_t|_2``: `Rows.loose`.
 
-Rounding. The centre is the run as it was computed, off the exact run of x and w by a drift of at
-most ``e_t = sup abs(g') e_{t-1} + abs(W) (sup sigma' e' + 16 2^-53) + (V likewise)`` and what a
-step rounds, as in `transfer.boxes`. It is added to the radius over which factors are taken.
+Rounding. A run of the ball, as it is computed, is off the exact run by a drift of at most
+``e_t = sup abs(g') e_{t-1} + abs(W) (sup sigma' e' + 16 2^-53) + (V likewise)`` and what a step
+rounds, as in `transfer.boxes`. The centre is a computed run; so twice the drift is added to the
+radius over which factors are taken, and every computed run of the ball is within, too.
 """
 
 from collections.abc import Sequence
@@ -33,6 +34,7 @@ from proofs_check.local.rows import Rows, no_rows, total_rows, unit_rows
 from proofs_check.transfer.boxes import SPIKE_ROUNDING, potential_rounding
 from refsast import LIF, Layer
 from refsast.arrays import Array
+from refsast.model.params import map_params
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +48,7 @@ class NeuronBalls:
     rows, spike_rows : Rows
         Derivatives of potentials and spikes.
     u_drift, drift : (n,) array
-        How far computed potentials and spikes may be from the exact ones at the centre.
+        How far computed potentials and spikes of a run may be from the exact ones.
     """
 
     u: Ball
@@ -68,7 +70,7 @@ class InputBalls:
     s : Ball of (n,) arrays
         Spikes of the layer below, or the input.
     drift : (n,) array
-        How far those at the centre may be from the exact ones.
+        How far computed ones may be from the exact ones.
     spike_rows : Rows or None
         Their derivatives; None of the input.
     """
@@ -120,7 +122,10 @@ def enclose_layer(
     done: list[NeuronBalls] = []
     metrics, n = space.metrics, u.shape[1]
     peak = np.array([max(float(np.abs(a.s.centre).max()) for a in inputs)])
-    share, (rest,) = potential_rounding(layer, peak)
+    # Weights that move by `far` have at most these magnitudes.
+    far = space.radius if space.weights_move else 0.0
+    size = map_params(lambda a: np.abs(a) + far, (layer,))[0]
+    share, (rest,) = potential_rounding(size, peak + max(a.s.radius.max() for a in inputs))
     for t, below in enumerate(inputs):
         parts = _carried(layer, below, done)
         if space.direct:
@@ -130,7 +135,7 @@ def enclose_layer(
         if space.weights_move:
             rows = rows.loosen(space.radius * _moved_norm(layer, below, done, metrics))
         kept = abs(done[-1].u) if done else 0.0
-        drift = _carried_drift(layer, below, done) + rest + share * (kept + neuron.threshold)
+        drift = _carried_drift(size, below, done) + rest + share * (kept + neuron.threshold)
         done.append(_neurons(neuron, u[t], rows, metrics, space.radius, drift))
     return tuple(done), metrics
 
@@ -147,14 +152,14 @@ def _carried(layer: Layer, below: InputBalls, done: Sequence[NeuronBalls]) -> li
     return parts
 
 
-def _carried_drift(layer: Layer, below: InputBalls, done: Sequence[NeuronBalls]) -> Array:
+def _carried_drift(size: Layer, below: InputBalls, done: Sequence[NeuronBalls]) -> Array:
     """What of earlier drifts reaches a potential."""
-    drift = np.abs(layer.w) @ below.drift
+    drift = size.w @ below.drift
     if done:
         drift = drift + abs(done[-1].carry) * done[-1].u_drift
-        if layer.v is not None:
-            drift = drift + np.abs(layer.v) @ done[-1].drift
-    return raise_radius(drift, 0.0, sum(layer.w.shape))
+        if size.v is not None:
+            drift = drift + size.v @ done[-1].drift
+    return raise_radius(drift, 0.0, sum(size.w.shape))
 
 
 def _own_metric(
@@ -194,7 +199,7 @@ def _neurons(
     neuron: LIF, u: Array, rows: Rows, metrics: Sequence[Metric], radius: float, drift: Array
 ) -> NeuronBalls:
     """The neurons of one step, from the derivatives of their potentials."""
-    reach = raise_radius(radius * row_norms(rows, metrics) + drift, 0.0, 4)
+    reach = raise_radius(radius * row_norms(rows, metrics) + 2.0 * drift, 0.0, 4)
     ball = Ball(u, reach)
     slope = ball_of_interval(derivative_range(neuron, ball.interval))
     carry = ball_of_interval(map_derivative_range(neuron, ball.interval))

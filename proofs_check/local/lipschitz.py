@@ -11,15 +11,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from proofs_check.certified.balls import Ball, ball_of_interval, share
+from proofs_check.certified.balls import Ball, ball_of_interval, frobenius_bound, share
 from proofs_check.certified.intervals import Interval, exact, exp, ignore_overflow
 from proofs_check.local.enclosure import enclose
 from proofs_check.local.metrics import frame_norm, row_norms
+from proofs_check.norms import nan_to_infinity
 from refsast import Network, Params
 from refsast.arrays import Array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LocalBounds:
     """What holds on a ball about one recording.
 
@@ -27,33 +28,32 @@ class LocalBounds:
     ----------
     logits : float
         Lipschitz constant of the logits, per unit of input.
-    loss : float
-        Bound of the norm of the loss's gradient in the input.
+    loss : (classes,) array
+        Bound of the norm of the loss's gradient in the input, by the label.
+    drift : float
+        How far the logits of a run in the ball, as computed, may be from the exact ones.
     """
 
     logits: float
-    loss: float
+    loss: Array
+    drift: float
 
 
 @ignore_overflow
-def local_lipschitz(
-    network: Network, params: Params, x: Array, label: int, radius: float
-) -> LocalBounds:
+def local_lipschitz(network: Network, params: Params, x: Array, radius: float) -> LocalBounds:
     """Return the constants of 2-local on the ball of inputs about one recording.
 
-    Infinite where an enclosure overflows. Parameters as for `enclosure.enclose`; `label` is the
-    recording's class.
+    Infinite where an enclosure overflows. Parameters as for `enclosure.enclose`.
     """
     found = enclose(network, params, x, radius, weights_move=False)
     frame = frame_norm(found.rows, found.metrics)
-    h = loss_slopes(found.logits, label)
-    # J'h: of the slopes at the centre the rows are added with their signs.
-    one = found.rows.mix(h.centre[None])
-    rest = frame * float(np.sqrt(np.sum(np.square(h.radius))) * (1.0 + share(8 + len(h.radius))))
-    steep = float(row_norms(one, found.metrics)[0]) + rest
-    size = float(np.sqrt(np.sum(np.square(abs(h)))) * (1.0 + share(8 + len(h.radius))))
-    both = [steep * (1.0 + share(4)), frame * size * (1.0 + share(4))]
-    return LocalBounds(_finite(frame), _finite(float(np.fmin(*both))))
+    slopes = [loss_slopes(found.logits, label) for label in range(network.classes)]
+    # J'h: the rows at the centre are added with their signs.
+    signed = found.rows.mix(np.stack([h.centre for h in slopes]))
+    rest = np.array([frame * frobenius_bound(h.radius) for h in slopes])
+    plain = np.array([frame * frobenius_bound(abs(h)) for h in slopes])
+    loss = np.fmin(row_norms(signed, found.metrics) + rest, plain) * (1.0 + share(4))
+    return LocalBounds(*map(nan_to_infinity, (frame, loss, frobenius_bound(found.drift))))
 
 
 def probabilities(logits: Ball) -> Interval:
@@ -73,8 +73,3 @@ def loss_slopes(logits: Ball, label: int) -> Ball:
     """Return ``p - e_y``, the derivative of the loss in the logits, over a ball of logits."""
     p = probabilities(logits)
     return ball_of_interval(p - np.eye(len(p.lower))[label])
-
-
-def _finite(bound: float) -> float:
-    """A bound, infinite where it is NaN."""
-    return bound if not np.isnan(bound) else np.inf

@@ -98,7 +98,11 @@ def row_norms(rows: CovectorRows, metrics: Sequence[Metric]) -> Array:
     for block, metric in zip(rows.blocks, metrics, strict=True):
         terms = metric.terms + block.centre[0].size + len(metric.form)
         size = np.abs(block.centre) + block.radius
-        kinds = ((block.centre, metric.form), (block.radius, abs(metric.form)), (size, metric.spread))
+        kinds = (
+            (block.centre, metric.form),
+            (block.radius, abs(metric.form)),
+            (size, metric.spread),
+        )
         norm = np.zeros(len(rows.loose))
         for z, form in kinds:
             square = np.sum(z * metric.lower_index(z, form), axis=(1, 2))

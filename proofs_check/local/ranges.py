@@ -118,9 +118,7 @@ def _map_first(a: Interval) -> OnHalfLine:
     return first
 
 
-def _hull_of_parts(
-    neuron: LIF, u: Interval, formula: Callable[[Interval], OnHalfLine]
-) -> Interval:
+def _hull_of_parts(neuron: LIF, u: Interval, formula: Callable[[Interval], OnHalfLine]) -> Interval:
     """The range of a function of z over an interval that is cut into parts."""
     unit, c = _unit(neuron)
     low, high = (np.clip(end, -LARGEST, LARGEST) for end in (u.lower, u.upper))
@@ -149,10 +147,12 @@ def _half_lines(
     v, tail = u - neuron.threshold, exact(np.full_like(u.lower, unit.far))
     for side in (-1.0, 1.0):
         reach = c * (v if side > 0.0 else -v)
-        met = reach.upper >= 0.0
-        m = clip_to_domain(unit, reach)
-        yield _finite(f(unit, side, m)), met & (reach.lower <= unit.far)
-        yield _finite(f(_beyond(neuron, unit), side, tail)), met & (reach.upper >= unit.far)
+        near = (reach.upper >= 0.0) & (reach.lower <= unit.far)
+        if near.any():
+            yield _finite(f(unit, side, clip_to_domain(unit, reach))), near
+        beyond = reach.upper >= unit.far
+        if beyond.any():
+            yield _finite(f(_beyond(neuron, unit), side, tail)), beyond
 
 
 def _beyond(neuron: LIF, unit: UnitSpike) -> UnitSpike:
@@ -161,15 +161,17 @@ def _beyond(neuron: LIF, unit: UnitSpike) -> UnitSpike:
     if not isinstance(neuron.spike, PiecewiseQuadratic):
         return envelope
     zero: IntervalFunction = lambda m: exact(np.zeros_like(m.upper))  # noqa: E731
-    return UnitSpike(zero, zero, zero, zero, zero, unit.width, unit.far, unit.limit, unit.bounds,
-                     unit.peaks)
+    return UnitSpike(
+        zero, zero, zero, zero, zero, unit.width, unit.far, unit.limit, unit.bounds, unit.peaks
+    )
 
 
 @ignore_overflow
 def _finite(x: Interval) -> Interval:
     """What is NaN bounds nothing."""
-    low, high = (np.where(np.isnan(end), far, end) for end, far in
-                 ((x.lower, -np.inf), (x.upper, np.inf)))
+    low, high = (
+        np.where(np.isnan(end), far, end) for end, far in ((x.lower, -np.inf), (x.upper, np.inf))
+    )
     return Interval(low, high)
 
 

@@ -51,11 +51,15 @@ class Curvature:
         Of the term of Gauss and Newton, from above; from below it is 0.
     above, below : float
         Of the rest, from above and, its negative, from below.
+    drift : float
+        How far the logits of a run in the ball, as computed, may be from the exact ones: the mean
+        over the recordings.
     """
 
     gauss_newton: float
     above: float
     below: float
+    drift: float
 
     @property
     def constant(self) -> float:
@@ -87,10 +91,11 @@ def local_curvature(
     each = []
     for i, label in enumerate(y):
         found = enclose(network, params, x[:, i : i + 1], radius, weights_move=True)
-        each.append((_gauss_newton_rows(found), found.metrics, _residual(found, int(label))))
-    rows, metrics, residuals = zip(*each, strict=True)
-    above, below = np.mean(residuals, axis=0) * (1.0 + share(len(y)))
-    return Curvature(_mean_frame(rows, metrics), float(above), float(below))
+        rest = (*_residual(found, int(label)), frobenius_bound(found.drift))
+        each.append((_gauss_newton_rows(found), found.metrics, rest))
+    rows, metrics, rests = zip(*each, strict=True)
+    means = np.mean(rests, axis=0) * (1.0 + share(len(y)))
+    return Curvature(_mean_frame(rows, metrics), *map(float, means))
 
 
 def _gauss_newton_rows(found: Enclosure) -> Rows:
@@ -121,9 +126,7 @@ def _mean_frame(rows: Sequence[Rows], metrics: Sequence[Sequence[Metric]]) -> fl
     return float(norm * norm / n * (1.0 + share(16)))
 
 
-def _cross_gram(
-    rows: Sequence[Rows], metrics: Sequence[Sequence[Metric]], i: int, j: int
-) -> Ball:
+def _cross_gram(rows: Sequence[Rows], metrics: Sequence[Sequence[Metric]], i: int, j: int) -> Ball:
     """Inner products of the centres of the rows of two recordings."""
     k = len(rows[i].loose)
     centre, error = np.zeros((k, k)), np.zeros((k, k))
@@ -190,7 +193,9 @@ def _cross_term(found: Enclosure, adjoints: Adjoints, i: int) -> float:
     rest = rest + frobenius_bound(wide)
     total = 0.0
     if i > 0:
-        total += _mixed_norm(found, [s.spike_rows for s in found.layers[i - 1]], factor, rest, i - 1)
+        total += _mixed_norm(
+            found, [s.spike_rows for s in found.layers[i - 1]], factor, rest, i - 1
+        )
     if recurrent and len(lam) > 1:
         own = [s.spike_rows for s in found.layers[i][:-1]]
         total += _mixed_norm(found, own, factor[1:], rest, i)
