@@ -87,7 +87,7 @@ def _layer(
     potentials, curvatures = [], []
     for now, eta in zip(reversed(steps), reversed(etas), strict=True):
         if v is not None:
-            eta = eta + _pull_back(v, later, radius)  # noqa: PLW2901
+            eta = eta + _pull_back(v, later, radius)
         second = ball_of_interval(second_range(neuron, now.u.interval))
         bend = ball_of_interval(map_second_range(neuron, now.u.interval))
         curvatures.append(second * eta + bend * later)

@@ -53,7 +53,7 @@ def local_lipschitz(network: Network, params: Params, x: Array, radius: float) -
     rest = np.array([frame * frobenius_bound(h.radius) for h in slopes])
     plain = np.array([frame * frobenius_bound(abs(h)) for h in slopes])
     loss = np.fmin(row_norms(signed, found.metrics) + rest, plain) * (1.0 + share(4))
-    return LocalBounds(*map(nan_to_infinity, (frame, loss, frobenius_bound(found.drift))))
+    return LocalBounds(frame, nan_to_infinity(loss), frobenius_bound(found.drift))
 
 
 def probabilities(logits: Ball) -> Interval:

@@ -14,6 +14,7 @@ parts it lies in the interval extension of its formula and in that of its mean v
 from collections.abc import Callable, Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from proofs_check.certified.constants import kappa, map_curvature, sup_derivative, sup_second
 from proofs_check.certified.intervals import Interval, exact, ignore_overflow
@@ -27,7 +28,6 @@ from proofs_check.certified.unit_spikes import (
     tail_envelope,
 )
 from refsast import LIF, NoReset, PiecewiseQuadratic, Subtract
-from refsast.arrays import Array
 
 PARTS = 8  # into which an interval of g' is cut
 NEAR_PEAK = 1e-6  # the peaks of `UnitSpike` are known to many more digits than these
@@ -136,12 +136,13 @@ def _hull(neuron: LIF, u: Interval, f: OnHalfLine, unit: UnitSpike) -> Interval:
     for found, met in _half_lines(neuron, u, f, unit):
         low = np.where(met, np.minimum(low, found.lower), low)
         high = np.where(met, np.maximum(high, found.upper), high)
-    return Interval(low, high)
+    known = low <= high  # not where a potential is NaN, which may be anything
+    return Interval(np.where(known, low, -np.inf), np.where(known, high, np.inf))
 
 
 def _half_lines(
     neuron: LIF, u: Interval, f: OnHalfLine, unit: UnitSpike
-) -> Iterator[tuple[Interval, Array]]:
+) -> Iterator[tuple[Interval, NDArray[np.bool_]]]:
     """The ranges on each half-line, short of the tail and in it, and where `u` meets them."""
     _, c = _unit(neuron)
     v, tail = u - neuron.threshold, exact(np.full_like(u.lower, unit.far))

@@ -4,11 +4,11 @@ Along a direction d of length 1, at any point of the ball, the loss of one recor
 
     f'' = zdot' (diag(p) - p p') zdot + h . zddot,     h = p - e_y
 
-The first term, of Gauss and Newton, is ``sum_k p_k (zdot_k - p . zdot)^2``, and since a variance is
-smallest about the mean, at most ``sum_k p_k (zdot_k - q . zdot)^2`` for any numbers q, here those at
-the centre. Averaged over recordings it is ``|G d|^2`` of rows G, ``sqrt(p_k / batch)`` times the
-enclosed derivatives of the logits; so at most the square of ``|G_c| + |G_r|``. G_c has one Gram
-matrix over all recordings, whose entries couple their features.
+The first term, of Gauss and Newton, is ``sum_k p_k (zdot_k - p . zdot)^2``, and since a variance
+is smallest about the mean, at most ``sum_k p_k (zdot_k - q . zdot)^2`` for any numbers q, here
+those at the centre. Averaged over recordings it is ``|G d|^2`` of rows G, ``sqrt(p_k / batch)``
+times the enclosed derivatives of the logits; so at most the square of ``|G_c| + |G_r|``. G_c has
+one Gram matrix over all recordings, whose entries couple their features.
 
 For the second differentiate the dynamics twice, with h fixed (`adjoints` defines lambda, mu):
 
@@ -16,9 +16,10 @@ For the second differentiate the dynamics twice, with h fixed (`adjoints` define
                 + 2 h . Wdot_o sum_t alpha_t sdot_t
 
 With mu between its ends the first sum is between minus ``|sqrt(mu-) udot|^2`` and
-``|sqrt(mu+) udot|^2``. The terms of layer l are at most ``2 |D| |N d|`` in magnitude, D the block of
-the layer's weights in d and N d the matrix ``sum_t lambda_{t,i} adot_{t,j}``. Where N d does not
-depend on D (no recurrence) ``2 |D| |N d| <= |N|`` for ``|D|^2 + |rest|^2 <= 1``; else ``<= 2 |N|``.
+``|sqrt(mu+) udot|^2``. The terms of layer l are at most ``2 |D| |N d|`` in magnitude, D the block
+of the layer's weights in d and N d the matrix ``sum_t lambda_{t,i} adot_{t,j}``. Where N d does not
+depend on D (no recurrence) ``2 |D| |N d| <= |N|``, for ``|D|^2 + |rest|^2 <= 1``; else it is at
+most ``2 |N|``.
 
 So every eigenvalue lies between minus the mean of the lower ends and the sum of both upper ends.
 Where sigma'' jumps, f' is still Lipschitz with the same constant, as in 3b: almost everywhere the
@@ -101,9 +102,9 @@ def local_curvature(
 def _gauss_newton_rows(found: Enclosure) -> Rows:
     """The rows ``sqrt(p_k) (zdot_k - q . zdot)``, with p_k from above."""
     p = probabilities(found.logits)
-    q, n = 0.5 * (p.lower + p.upper), len(p.lower)
+    # Multiples of 2^-40, so that 1 - q is exact and all rows have the same q.
+    q, n = np.rint(0.5 * (p.lower + p.upper) * 2.0**40) * 2.0**-40, len(p.lower)
     roots = np.sqrt(p.upper) * (1.0 + share(4))
-    # The factor is an exact matrix; that it rounds differently from a real one only changes q.
     return found.rows.mix(np.eye(n) - q).scale(Ball(roots, np.zeros(n)))
 
 
