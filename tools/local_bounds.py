@@ -19,6 +19,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 
 import refsast as rs
 from proofs_check.claims.lipschitz import lipschitz_constant
@@ -111,8 +112,9 @@ def parameter_line(
     best = max(_top_eigenvalue(network, end, x, y) for end in ends)
     outside, tried = int(best > bound * SLACK), points if radius > 0.0 else 0
     for _ in range(tried):
-        # Sparse directions move few weights far, dense ones all of them a little.
-        d = rng.standard_normal(len(w)) * (rng.uniform(size=len(w)) < 10.0 ** rng.uniform(-4, 0))
+        # Few weights move far, or many of them a little.
+        d, few = np.zeros(len(w)), int(len(w) ** rng.uniform(0.0, 0.8))
+        d[rng.integers(len(w), size=few)] = rng.standard_normal(few)
         d = d + grad * rng.choice((0.0, 1.0)) * np.linalg.norm(d) / np.linalg.norm(grad)
         length = radius * rng.choice((1.0, rng.uniform()))
         d *= length / max(float(np.linalg.norm(d)), 1e-300)
@@ -145,7 +147,7 @@ def assess_run(run: Path, args: argparse.Namespace) -> Iterator[dict[str, float 
     params = rs.unflatten(network, rs.flatten(params).astype(float))
     x, y = (np.asarray(a) for a in rs.load_nmnist(args.nmnist, "Test", steps=args.steps))
     chosen = np.arange(args.recordings) * len(y) // args.recordings
-    x, y = x[:, chosen].astype(float), y[chosen]
+    x, y = x[:, chosen].astype(float), y[chosen].astype(np.int64)
     for radius in INPUT_RADII:
         for r in range(args.recordings):
             line = input_line(network, params, x[:, r : r + 1], radius, args.points)
@@ -155,7 +157,7 @@ def assess_run(run: Path, args: argparse.Namespace) -> Iterator[dict[str, float 
         yield {"run": run.name, "ball": "parameters", "recording": "all", **line}
 
 
-def figure(lines: list[dict[str, str]]) -> plt.Figure:
+def figure(lines: list[dict[str, str]]) -> Figure:
     """Return bound over measured, by radius: the input's ball, and the parameters'."""
     fig, axes = plt.subplots(1, 2, figsize=(8.6, 3.4), layout="constrained")
     for axis, ball, what in zip(
@@ -185,7 +187,7 @@ def _ratio(line: dict[str, str], bound: str) -> float:
 
 def main() -> None:
     """Measure the runs that are named, if any, and draw what is in the file."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("file", type=Path)
     parser.add_argument("--runs", nargs="*", type=Path, default=())
     parser.add_argument("--nmnist", type=Path)

@@ -20,6 +20,8 @@ from refsast.arrays import Array
 
 UNIT_ROUNDOFF = 2.0**-53
 TINY = 2.0**-400
+LARGEST_SOLVED = 256  # rows of a matrix whose eigenvalues are computed
+SQUARINGS = 3  # of a larger one
 
 
 def share(terms: int) -> float:
@@ -99,22 +101,47 @@ def matmul(w: Array, x: Ball) -> Ball:
 def top_eigenvalue_bound(form: Ball) -> float:
     """Return an upper bound of the largest eigenvalue of every symmetric matrix in a ball.
 
-    With V and the numbers d from an eigenvalue solver, whatever their errors, ``A = V diag(d) V' +
-    E``, so the largest eigenvalue is at most ``max(d, 0) |V|^2 + |E|``; |V|^2 is at most 1 plus the
-    norm of ``V'V - I``, and both norms are at most Frobenius norms, E's with the radii and with the
-    rounding of its products. Infinite where an entry is not finite.
+    That of the centre, and the Frobenius norm of the radius. Infinite where an entry is not finite.
+    Beyond `LARGEST_SOLVED` rows it is the spectral norm that is bounded, to a factor of the rank to
+    the power 1/16.
     """
     if not (np.isfinite(form.centre).all() and np.isfinite(form.radius).all()):
         return np.inf
-    n = len(form.centre)
     middle = 0.5 * (form.centre + form.centre.T)
-    d, v = np.linalg.eigh(middle)
-    part, size = share(n), np.abs(v)
-    rest = np.abs(form.centre - (v * d) @ v.T) + form.radius
-    rest = rest + part * ((size * np.abs(d)) @ size.T + np.abs(form.centre))
-    skew = np.abs(v.T @ v - np.eye(n)) + part * (size.T @ size + np.eye(n))
-    top = max(float(d[-1]), 0.0) * (1.0 + frobenius_bound(skew)) + frobenius_bound(rest)
-    return top * (1.0 + share(4)) + TINY
+    rest = frobenius_bound(np.abs(form.centre - middle) + form.radius)
+    solved = len(middle) <= LARGEST_SOLVED
+    top = _solved_eigenvalue(middle) if solved else _squared_norm(middle, SQUARINGS)
+    return (top + rest) * (1.0 + share(4)) + TINY
+
+
+def _solved_eigenvalue(form: Array) -> float:
+    """The largest eigenvalue, from above, or 0.
+
+    With V and the numbers d from an eigenvalue solver, whatever their errors, ``A = V diag(d) V' +
+    E``, so it is at most ``max(d, 0) |V|^2 + |E|``; |V|^2 is at most 1 plus the norm of
+    ``V'V - I``, and both norms are at most Frobenius norms, with the rounding of their products.
+    """
+    d, v = np.linalg.eigh(form)
+    part, size = share(len(form)), np.abs(v)
+    rest = np.abs(form - (v * d) @ v.T)
+    rest = rest + part * ((size * np.abs(d)) @ size.T + np.abs(form))
+    skew = np.abs(v.T @ v - np.eye(len(d))) + part * (size.T @ size + np.eye(len(d)))
+    return max(float(d[-1]), 0.0) * (1.0 + frobenius_bound(skew)) + frobenius_bound(rest)
+
+
+def _squared_norm(form: Array, squarings: int) -> float:
+    """The spectral norm, from above: ``|A|_2^2 = |A^2|_2``, at the last the Frobenius norm.
+
+    A product of two matrices is off by at most `share` of ``|A|_F^2``, in that norm.
+    """
+    size = frobenius_bound(np.abs(form))
+    if squarings == 0 or not 0.0 < size < np.inf:
+        return size
+    scaled = form / size  # so that powers neither overflow nor vanish
+    product = scaled @ scaled
+    product = 0.5 * (product + product.T)  # symmetric but for rounding
+    square = _squared_norm(product, squarings - 1) + share(len(form)) + share(8)
+    return size * float(np.sqrt(square)) * (1.0 + share(4))
 
 
 @ignore_overflow

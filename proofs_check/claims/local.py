@@ -53,7 +53,7 @@ OUTWARD = 1.0 + 1e-12  # so that a distance that is rounded is within the ball
 
 def input_distances(x: TwoInputs) -> Array:
     """Return the distance of the two inputs, by recording."""
-    return np.linalg.norm(x.x - x.other, axis=(0, 2))
+    return np.asarray(np.linalg.norm(x.x - x.other, axis=(0, 2)))
 
 
 @lru_cache(maxsize=4)

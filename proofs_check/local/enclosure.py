@@ -15,7 +15,7 @@ from proofs_check.certified.intervals import ignore_overflow
 from proofs_check.instances import attach_reset
 from proofs_check.local.layers import InputBalls, NeuronBalls, Space, enclose_layer
 from proofs_check.local.metrics import Metric, frame_norm, gram_metric, row_norms
-from proofs_check.local.rows import Rows, total_rows, unit_rows
+from proofs_check.local.rows import Rows, stack_rows, total_rows, unit_rows
 from proofs_check.transfer.boxes import validate_smooth
 from refsast import Network, Params
 from refsast.arrays import Array
@@ -171,3 +171,29 @@ def _total_drift(alpha: Ball, spikes: Sequence[InputBalls]) -> Array:
     """How far the pooled spikes at the centre may be from the exact ones."""
     total = sum(abs(alpha)[t] * a.drift for t, a in enumerate(spikes))
     return raise_radius(np.asarray(total), 0.0, len(spikes))
+
+
+def scaled_rows(found: Enclosure, factors: Sequence[Array], i: int) -> list[Rows]:
+    """Return the rows of a layer's potentials, by step, each times an exact number."""
+    return [
+        step.rows.scale(exact_ball(factor))
+        for step, factor in zip(found.layers[i], factors, strict=True)
+    ]
+
+
+def layer_norm(found: Enclosure, rows: Sequence[Rows], i: int) -> float:
+    """The spectral norm of rows of a layer, one list for each step or mixture of steps."""
+    together = not found.weights_move or i > 0 or found.params[0].v is not None
+    if together:
+        whole = stack_rows(rows)
+        return frame_norm(whole, found.metrics[: len(whole.blocks)])
+    # A neuron of a first layer without recurrence is moved by its own weights only, so the rows of
+    # different neurons are orthogonal.
+    n = len(rows[0].loose)
+    alone = ([_own_part(r, j) for r in rows] for j in range(n))
+    return max(frame_norm(stack_rows(each), found.metrics[:1]) for each in alone)
+
+
+def _own_part(rows: Rows, j: int) -> Rows:
+    """The row of neuron j, in its own currents."""
+    return Rows((rows.blocks[0][j : j + 1, :, j : j + 1],), rows.loose[j : j + 1])

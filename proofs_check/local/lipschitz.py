@@ -1,19 +1,34 @@
 """How far the input can move the logits and the loss near one recording (THEORY 2, locally).
 
-Over the ball ``|x' - x| <= radius`` the derivative of the logits lies in the enclosure of
+Over the ball ``|x' - x| <= radius`` the derivative J of the logits lies in the enclosure of
 `enclosure`, so its norm is at most ``|Z_c| + |Z_r|``, in the metric of the inputs; and that is the
-Lipschitz constant there, by the mean value theorem, the ball being convex. The loss has the
-gradient ``J' (p - e_y)``, and p, which is the softmax of logits within their ball, is at most
-``exp(hi_k) / (exp(hi_k) + sum_{j != k} exp(lo_j))``, likewise from below.
+Lipschitz constant there, by the mean value theorem, the ball being convex.
+
+That lets every neuron do its worst at once. For ``|h| = 1`` and a direction of length 1 the second
+derivative of ``h . z`` is ``sum mu_t udot_t^2`` (`adjoints`; the weights do not move), and abs(mu)
+is at most m, the norm of mu over the columns of the identity. So J changes by at most
+``B = sum_l |sqrt(m) udot^l|_2^2`` per unit of input, and its norm is at most ``|J(x)| + radius B``:
+what one direction can do. The smaller of the two holds. Where sigma'' jumps, J is Lipschitz with B.
+
+The loss has the gradient ``J' (p - e_y)``, and p, which is the softmax of logits within their ball,
+is at most ``1 / (1 + sum_{j != k} exp(lo_j - hi_k))``, likewise from below.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from proofs_check.certified.balls import Ball, ball_of_interval, frobenius_bound, share
+from proofs_check.certified.balls import (
+    Ball,
+    ball_of_interval,
+    exact_ball,
+    frobenius_bound,
+    raise_radius,
+    share,
+)
 from proofs_check.certified.intervals import Interval, exact, exp, ignore_overflow
-from proofs_check.local.enclosure import enclose
+from proofs_check.local.adjoints import enclose_adjoints
+from proofs_check.local.enclosure import Enclosure, enclose, layer_norm, scaled_rows
 from proofs_check.local.metrics import frame_norm, row_norms
 from proofs_check.norms import nan_to_infinity
 from refsast import Network, Params
@@ -45,14 +60,45 @@ def local_lipschitz(network: Network, params: Params, x: Array, radius: float) -
 
     Infinite where an enclosure overflows. Parameters as for `enclosure.enclose`.
     """
+    at = enclose(network, params, x, 0.0, weights_move=False)
+    plain = _bounds(at, at.logits, 0.0)
+    if radius == 0.0:
+        return plain
     found = enclose(network, params, x, radius, weights_move=False)
-    frame = frame_norm(found.rows, found.metrics)
-    slopes = [loss_slopes(found.logits, label) for label in range(network.classes)]
+    turn = radius * logit_curvature(found) * (1.0 + share(4))
+    lipschitz = float(np.fmin((plain.logits + turn) * (1.0 + share(2)), _frame(found)))
+    reach = raise_radius(lipschitz * radius + at.logits.radius + found.drift, 0.0, 4)
+    logits = Ball(at.logits.centre, np.fmin(found.logits.radius, reach))
+    loss = np.fmin(_bounds(at, logits, turn).loss, _bounds(found, logits, 0.0).loss)
+    return LocalBounds(lipschitz, nan_to_infinity(loss), frobenius_bound(found.drift))
+
+
+@ignore_overflow
+def logit_curvature(found: Enclosure) -> float:
+    """Return B, a Lipschitz constant of the derivative of the logits on a ball of inputs."""
+    adjoints, total = enclose_adjoints(found, exact_ball(np.eye(found.network.classes))), 0.0
+    for i, layer in enumerate(adjoints):
+        sizes = [np.linalg.norm(abs(mu), axis=1) for mu in layer.curvatures]
+        roots = [np.sqrt(size * (1.0 + share(size.size + 8))) for size in sizes]
+        total += layer_norm(found, scaled_rows(found, roots, i), i) ** 2
+    return total * (1.0 + share(len(adjoints) + 4))
+
+
+def _frame(found: Enclosure) -> float:
+    """The largest norm of the derivative of the logits that an enclosure allows."""
+    return frame_norm(found.rows, found.metrics)
+
+
+def _bounds(found: Enclosure, logits: Ball, turn: float) -> LocalBounds:
+    """What follows from derivatives that are within `turn` of an enclosure, in norm."""
+    frame = (_frame(found) + turn) * (1.0 + share(2))
+    slopes = [loss_slopes(logits, label) for label in range(found.network.classes)]
     # J'h: the rows at the centre are added with their signs.
-    signed = found.rows.mix(np.stack([h.centre for h in slopes]))
-    rest = np.array([frame * frobenius_bound(h.radius) for h in slopes])
-    plain = np.array([frame * frobenius_bound(abs(h)) for h in slopes])
-    loss = np.fmin(row_norms(signed, found.metrics) + rest, plain) * (1.0 + share(4))
+    signed = row_norms(found.rows.mix(np.stack([h.centre for h in slopes])), found.metrics)
+    rest = [frame * frobenius_bound(h.radius) for h in slopes]
+    turned = [turn * frobenius_bound(np.abs(h.centre)) for h in slopes]
+    whole = [frame * frobenius_bound(abs(h)) for h in slopes]
+    loss = np.fmin(signed + np.array(rest) + np.array(turned), whole) * (1.0 + share(8))
     return LocalBounds(frame, nan_to_infinity(loss), frobenius_bound(found.drift))
 
 

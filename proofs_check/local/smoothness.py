@@ -34,10 +34,16 @@ import numpy as np
 from proofs_check.certified.balls import Ball, frobenius_bound, share, top_eigenvalue_bound
 from proofs_check.certified.intervals import ignore_overflow
 from proofs_check.local.adjoints import Adjoints, enclose_adjoints
-from proofs_check.local.enclosure import Enclosure, enclose, time_balls
+from proofs_check.local.enclosure import (
+    Enclosure,
+    enclose,
+    layer_norm,
+    scaled_rows,
+    time_balls,
+)
 from proofs_check.local.lipschitz import loss_slopes, probabilities
 from proofs_check.local.metrics import Metric, frame_norm, gram_parts, perron_bound
-from proofs_check.local.rows import Rows, stack_rows, total_rows
+from proofs_check.local.rows import Rows, total_rows
 from refsast import Network, Params
 from refsast.arrays import Array, Integers
 
@@ -144,7 +150,7 @@ def _cross_gram(rows: Sequence[Rows], metrics: Sequence[Sequence[Metric]], i: in
 def _residual(found: Enclosure, label: int) -> tuple[float, float]:
     """Bounds of ``h . zddot`` from above and, its negative, from below."""
     h = loss_slopes(found.logits, label)
-    adjoints = enclose_adjoints(found, h)
+    adjoints = enclose_adjoints(found, h[:, None])
     cross = sum(_cross_term(found, adjoints[i], i) for i in range(len(adjoints)))
     cross = (cross + _readout_term(found, h)) * (1.0 + share(len(adjoints) + 2))
     ends = []
@@ -157,39 +163,18 @@ def _residual(found: Enclosure, label: int) -> tuple[float, float]:
 def _curved(found: Enclosure, adjoints: Adjoints, i: int, sign: float) -> float:
     """The largest ``sum_t mu_t udot_t^2`` of a layer, mu of one sign only."""
     roots = [
-        np.sqrt(np.maximum(sign * mu.centre + mu.radius, 0.0) * (1.0 + share(4)))
+        np.sqrt(np.maximum(sign * mu.centre + mu.radius, 0.0)[:, 0] * (1.0 + share(4)))
         for mu in adjoints.curvatures
     ]
-    rows = [
-        step.rows.scale(Ball(root, np.zeros_like(root)))
-        for step, root in zip(found.layers[i], roots, strict=True)
-    ]
-    norm = _layer_norm(found, rows, i)
+    norm = layer_norm(found, scaled_rows(found, roots, i), i)
     return norm * norm * (1.0 + share(4))
-
-
-def _layer_norm(found: Enclosure, rows: Sequence[Rows], i: int) -> float:
-    """The spectral norm of rows of a layer, one list for each step or mixture of steps."""
-    if i > 0 or found.params[0].v is not None:
-        whole = stack_rows(rows)
-        return frame_norm(whole, found.metrics[: len(whole.blocks)])
-    # A neuron of a first layer without recurrence is moved by its own current only, so the rows of
-    # different neurons are orthogonal.
-    n = len(rows[0].loose)
-    alone = ([_own_part(r, j) for r in rows] for j in range(n))
-    return max(frame_norm(stack_rows(each), found.metrics[:1]) for each in alone)
-
-
-def _own_part(rows: Rows, j: int) -> Rows:
-    """The row of neuron j, in its own currents."""
-    return Rows((rows.blocks[0][j : j + 1, :, j : j + 1],), rows.loose[j : j + 1])
 
 
 def _cross_term(found: Enclosure, adjoints: Adjoints, i: int) -> float:
     """The terms in which a layer's weights and what they multiply both move."""
     recurrent = found.params[i].v is not None
-    lam = np.stack([a.centre for a in adjoints.potentials])
-    wide = np.stack([a.radius for a in adjoints.potentials])
+    lam = np.stack([a.centre[:, 0] for a in adjoints.potentials])
+    wide = np.stack([a.radius[:, 0] for a in adjoints.potentials])
     factor, rest = _compress(lam)
     rest = rest + frobenius_bound(wide)
     total = 0.0
@@ -222,7 +207,7 @@ def _mixed_norm(
         total_rows([r.scale(_constant(c, r)) for r, c in zip(rows, column, strict=True)])
         for column in factor.T
     ]
-    return _layer_norm(found, mixed, i) + rest * _layer_norm(found, rows, i)
+    return layer_norm(found, mixed, i) + rest * layer_norm(found, rows, i)
 
 
 def _constant(value: float, rows: Rows) -> Ball:
