@@ -111,6 +111,8 @@ def probabilities(logits: Ball) -> Interval:
     e = exp(apart)
     low, high = ((end * (1.0 - np.eye(n))).sum(axis=0) for end in (e.lower, e.upper))
     total = Interval(low * (1.0 - share(n)), high * (1.0 + share(n)))
+    if np.isnan(total.lower).any() or np.isnan(total.upper).any():
+        return Interval(np.zeros(n), np.ones(n))
     p = 1.0 / (1.0 + total)
     return Interval(np.clip(p.lower, 0.0, 1.0), np.clip(p.upper, 0.0, 1.0))
 
