@@ -21,7 +21,6 @@ import numpy as np
 from proofs_check.claim import Claim, Hypothesis
 from proofs_check.claims.lipschitz import MAX_LOSS_GRADIENT
 from proofs_check.claims.sam import (
-    ROUNDING_FACTOR,
     Ascent,
     ascent_maximum,
     first_order_remainder,
@@ -40,7 +39,7 @@ from proofs_check.instances import (
 )
 from proofs_check.local.lipschitz import LocalBounds, local_lipschitz
 from proofs_check.local.smoothness import Curvature, local_curvature
-from proofs_check.norms import euclidean_norm, gradient
+from proofs_check.norms import euclidean_norm, gradient, total
 from refsast import Network, flatten, unflatten
 from refsast.arrays import Array
 from refsast.model.loss import softmax
@@ -48,6 +47,7 @@ from refsast.model.params import param_arrays
 from refsast.model.unroll import unroll
 
 SOURCE = "THEORY {} (own)"
+ROUNDING_FACTOR = 2.0**-44  # of a loss or a gradient, relative to what it is summed from
 OUTWARD = 1.0 + 1e-12  # so that a distance that is rounded is within the ball
 
 
@@ -71,7 +71,7 @@ def jacobian(x: TwoInputs) -> Array:
     network = attach_reset(x.network)
 
     def logit(k: int, a: Array) -> Array:
-        return np.sum(unroll(network, x.params, a).logits[:, k])
+        return total([np.sum(unroll(network, x.params, a).logits[:, k])])
 
     rows = [gradient(lambda a, k=k: logit(k, a), x.other)[0] for k in range(network.classes)]
     return np.stack(rows).transpose(2, 0, 1, 3).reshape(x.other.shape[1], network.classes, -1)
@@ -134,7 +134,9 @@ def _ascent_rounding(x: Ascent) -> tuple[Array, ...]:
     steep = ROUNDING_FACTOR * x.objective.sizes(x.w, x.rho)[1]
     value = float(x.objective.value_and_grad(x.w)[0])
     logits = 2.0 * MAX_LOSS_GRADIENT * curvature_of_ascent(x).drift
-    loss = logits + ROUNDING_FACTOR * (1.0 + value) + x.rho * steep
+    # w itself is rounded, too, when a step is added to it.
+    reach = x.rho + float(np.linalg.norm(x.w))
+    loss = logits + ROUNDING_FACTOR * (1.0 + value) + reach * steep
     return tuple(np.asarray(part) for part in (loss, loss, 2.0 * loss, steep))
 
 
