@@ -173,7 +173,7 @@ def _total_drift(alpha: Ball, spikes: Sequence[InputBalls]) -> Array:
     return raise_radius(np.asarray(total), 0.0, len(spikes))
 
 
-def scaled_rows(found: Enclosure, factors: Sequence[Array], i: int) -> list[Rows]:
+def scale_rows(found: Enclosure, factors: Sequence[Array], i: int) -> list[Rows]:
     """Return the rows of a layer's potentials, by step, each times an exact number."""
     return [
         step.rows.scale(exact_ball(factor))

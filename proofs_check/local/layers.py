@@ -127,7 +127,7 @@ def enclose_layer(
     size = map_params(lambda a: np.abs(a) + far, (layer,))[0]
     share, (rest,) = potential_rounding(size, peak + max(a.s.radius.max() for a in inputs))
     for t, below in enumerate(inputs):
-        parts = _carried(layer, below, done)
+        parts = _recursion_terms(layer, below, done)
         if space.direct:
             metrics = (*space.metrics, _own_metric(layer, inputs, done, space))
             parts.append(unit_rows(n, len(u), t, [m.width for m in metrics]))
@@ -135,12 +135,12 @@ def enclose_layer(
         if space.weights_move:
             rows = rows.loosen(space.radius * _moved_norm(layer, below, done, metrics))
         kept = abs(done[-1].u) if done else 0.0
-        drift = _carried_drift(size, below, done) + rest + share * (kept + neuron.threshold)
+        drift = _earlier_drift(size, below, done) + rest + share * (kept + neuron.threshold)
         done.append(_neurons(neuron, u[t], rows, metrics, space.radius, drift))
     return tuple(done), metrics
 
 
-def _carried(layer: Layer, below: InputBalls, done: Sequence[NeuronBalls]) -> list[Rows]:
+def _recursion_terms(layer: Layer, below: InputBalls, done: Sequence[NeuronBalls]) -> list[Rows]:
     """The terms of the recursion for Z, but the last."""
     parts = [no_rows(len(layer.w))]
     if below.spike_rows is not None:
@@ -152,7 +152,7 @@ def _carried(layer: Layer, below: InputBalls, done: Sequence[NeuronBalls]) -> li
     return parts
 
 
-def _carried_drift(size: Layer, below: InputBalls, done: Sequence[NeuronBalls]) -> Array:
+def _earlier_drift(size: Layer, below: InputBalls, done: Sequence[NeuronBalls]) -> Array:
     """What of earlier drifts reaches a potential."""
     drift = size.w @ below.drift
     if done:

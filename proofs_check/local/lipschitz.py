@@ -28,7 +28,7 @@ from proofs_check.certified.balls import (
 )
 from proofs_check.certified.intervals import Interval, exact, exp, ignore_overflow
 from proofs_check.local.adjoints import enclose_adjoints
-from proofs_check.local.enclosure import Enclosure, enclose, layer_norm, scaled_rows
+from proofs_check.local.enclosure import Enclosure, enclose, layer_norm, scale_rows
 from proofs_check.local.metrics import frame_norm, row_norms
 from proofs_check.norms import nan_to_infinity
 from refsast import Network, Params
@@ -80,7 +80,7 @@ def logit_curvature(found: Enclosure) -> float:
     for i, layer in enumerate(adjoints):
         sizes = [np.linalg.norm(abs(mu), axis=1) for mu in layer.curvatures]
         roots = [np.sqrt(size * (1.0 + share(size.size + 8))) for size in sizes]
-        total += layer_norm(found, scaled_rows(found, roots, i), i) ** 2
+        total += layer_norm(found, scale_rows(found, roots, i), i) ** 2
     return total * (1.0 + share(len(adjoints) + 4))
 
 

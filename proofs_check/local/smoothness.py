@@ -38,7 +38,7 @@ from proofs_check.local.enclosure import (
     Enclosure,
     enclose,
     layer_norm,
-    scaled_rows,
+    scale_rows,
     time_balls,
 )
 from proofs_check.local.lipschitz import loss_slopes, probabilities
@@ -155,18 +155,18 @@ def _residual(found: Enclosure, label: int) -> tuple[float, float]:
     cross = (cross + _readout_term(found, h)) * (1.0 + share(len(adjoints) + 2))
     ends = []
     for sign in (1.0, -1.0):
-        bends = [_curved(found, adjoints[i], i, sign) for i in range(len(adjoints))]
+        bends = [_curvature_term(found, adjoints[i], i, sign) for i in range(len(adjoints))]
         ends.append((sum(bends) + cross) * (1.0 + share(len(bends) + 2)))
     return ends[0], ends[1]
 
 
-def _curved(found: Enclosure, adjoints: Adjoints, i: int, sign: float) -> float:
+def _curvature_term(found: Enclosure, adjoints: Adjoints, i: int, sign: float) -> float:
     """The largest ``sum_t mu_t udot_t^2`` of a layer, mu of one sign only."""
     roots = [
         np.sqrt(np.maximum(sign * mu.centre + mu.radius, 0.0)[:, 0] * (1.0 + share(4)))
         for mu in adjoints.curvatures
     ]
-    norm = layer_norm(found, scaled_rows(found, roots, i), i)
+    norm = layer_norm(found, scale_rows(found, roots, i), i)
     return norm * norm * (1.0 + share(4))
 
 
@@ -179,12 +179,12 @@ def _cross_term(found: Enclosure, adjoints: Adjoints, i: int) -> float:
     rest = rest + frobenius_bound(wide)
     total = 0.0
     if i > 0:
-        total += _mixed_norm(
+        total += _mixture_norm(
             found, [s.spike_rows for s in found.layers[i - 1]], factor, rest, i - 1
         )
     if recurrent and len(lam) > 1:
         own = [s.spike_rows for s in found.layers[i][:-1]]
-        total += _mixed_norm(found, own, factor[1:], rest, i)
+        total += _mixture_norm(found, own, factor[1:], rest, i)
     return total * (2.0 if recurrent else 1.0)
 
 
@@ -199,7 +199,7 @@ def _compress(lam: Array) -> tuple[Array, float]:
     return r.T * (1.0 + frobenius_bound(skew)), frobenius_bound(left)
 
 
-def _mixed_norm(
+def _mixture_norm(
     found: Enclosure, rows: Sequence[Rows], factor: Array, rest: float, i: int
 ) -> float:
     """The norm of ``C' sdot``, and the rest times that of sdot."""
