@@ -161,7 +161,7 @@ def figure(lines: list[dict[str, str]]) -> Figure:
     """Return bound over measured, by radius: the input's ball, and the parameters'."""
     fig, axes = plt.subplots(1, 2, figsize=(8.6, 3.4), layout="constrained")
     for axis, ball, what in zip(
-        axes, ("input", "parameters"), ("derivative of the logits", "Hessian"), strict=True
+        axes, ("input", "parameters"), ("logits' derivative", "Hessian"), strict=True
     ):
         mine = [line for line in lines if line["ball"] == ball]
         for run in dict.fromkeys(line["run"] for line in mine):
@@ -174,7 +174,7 @@ def figure(lines: list[dict[str, str]]) -> Figure:
                 ]
                 label = f"{run}, {'local' if bound == 'bound' else 'everywhere'}"
                 axis.plot([max(r, 1e-4) for r in radii], ratio, style, label=label)
-        axis.set(xscale="log", yscale="log", ylabel=f"measured over bound: {what}")
+        axis.set(xscale="log", yscale="log", ylabel=f"measured / bound, {what}")
         axis.set_xlabel("radius of the ball of " + ("inputs" if ball == "input" else ball))
         axis.set_xticks([1e-4, 1e-3, 1e-2, 1e-1], ["0", "0.001", "0.01", "0.1"])
         axis.legend(fontsize=7)
