@@ -12,13 +12,7 @@ import torch
 from tqdm import tqdm
 
 import refsast as rs
-from tests.crosscheck.blind import (  # noqa: F401 (they register their kinds)
-    backward,
-    forward,
-    gradients,
-    question,
-    remnants,
-)
+from tests.crosscheck.blind import faults  # noqa: F401 (registers the kinds)
 from tests.crosscheck.blind.kinds import KINDS, Kind
 from tests.crosscheck.blind.networks import draw_case
 from tests.crosscheck.blind.truth import Truth, find_truth

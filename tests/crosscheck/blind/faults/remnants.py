@@ -4,8 +4,9 @@ import numpy as np
 import torch
 
 from tests.crosscheck.blind.auto import Auto
-from tests.crosscheck.blind.backward import DetachedReset, NoInnerDerivative
-from tests.crosscheck.blind.gradients import ClippedNorm, each_array
+from tests.crosscheck.blind.faults.finished import ClippedNorm, each_array
+from tests.crosscheck.blind.faults.spikes_back import NoInnerDerivative
+from tests.crosscheck.blind.faults.time_back import DetachedReset
 from tests.crosscheck.blind.hand import Hand
 from tests.crosscheck.blind.kinds import kind
 
