@@ -15,6 +15,7 @@ NAMED = {
     "SharedNumbers": "of the first layer",
     "StandardisedInput": "averaged over n - 1",
     "ClippedAdjoint": "adjoint of every step clipped to 0.001",
+    "Epsilon": "logarithm of p + 0.0001",
 }
 
 
