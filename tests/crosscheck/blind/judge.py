@@ -6,7 +6,9 @@ from collections import Counter, defaultdict
 import numpy as np
 
 from tests.crosscheck.blind.kinds import KINDS
+from tests.crosscheck.blind.networks import draw_case
 from tests.crosscheck.blind.rules import EQUAL, TRUE
+from tests.crosscheck.blind.truth import find_truth
 
 ALSO = "; the same numbers on this case: "
 NAMES = {  # what a report calls each stage
@@ -46,8 +48,8 @@ def judge_cause(row: dict) -> str:
 def judge_place(row: dict) -> str:
     """Return right, not known or WRONG: layer and step have to be those that were measured.
 
-    A fault of the readout's way back is first seen in the adjoints of the last step of the highest
-    layer, and may be called either; one of the sums has no layer or step that counts.
+    A fault of the readout's way back is first seen in the first wrong adjoint of the highest layer,
+    and may be called either; one of the sums has no layer or step that counts.
     """
     found = row.get("located")
     if KINDS[row["kind"]].place == "" or found is None:
@@ -56,10 +58,10 @@ def judge_place(row: dict) -> str:
     if what == "not known":
         return "not known"
     stage = row["stage"]
-    depth = len(row["sizes"]) - 1
     if stage == "loss or readout" and what == "adjoint" and row["loss_right"]:
-        layers, steps = (depth,), (row["steps"], None)
-        return "right" if _one_of(found, layers, steps) else "WRONG"
+        kind = KINDS[row["kind"]]  # rows once had no place of the first wrong adjoint
+        truth = find_truth(kind, draw_case(row["seed"], kind.needs)[0])
+        return "right" if _one_of(found, (truth.layer,), (truth.step, None)) else "WRONG"
     if not any(what.startswith(name) for name in NAMES[stage]):
         return "WRONG"
     if stage in ("state", "adjoint"):

@@ -60,7 +60,7 @@ TRUE: dict[str, tuple[str, ...]] = {
     "HardReset": (r"a reset by hard \(Heaviside\) spikes",),
     "Refractory": ("refractory", "after a spike"),
     "Rectified": ("potentials? .*(clamped|at least 0|not below)",),
-    "IgnoredStart": ("start.* (zero|at rest|ignored|left out)",),
+    "IgnoredStart": ("from a potential of zero, not from the one",),
     "UnleakedStart": ("start",),
     "FiredStart": ("spike before the first step",),
     "CarriedOver": ("recording before|one recording to the next",),
@@ -112,9 +112,18 @@ TRUE: dict[str, tuple[str, ...]] = {
     "SharedReadoutLeak": ("readout's leak .* = the leak",),
     "PotentialsRead": ("readout reading potentials",),
     "UnbiasedReadout": ("readout's? bias", "without the bias(es)? (of|in) the readout"),
-    "TwoSoftmaxes": ("softmax (twice|of the softmax)", "probabilities", "softmax applied twice"),
+    "TwoSoftmaxes": (
+        "softmax taken twice",
+        "softmax (twice|of the softmax)",
+        "probabilities",
+        "softmax applied twice",
+    ),
     "BatchSoftmax": ("softmax over recordings",),
-    "SummedLoss": ("multiplied by .*the number of recordings", "summed, not averaged"),
+    "SummedLoss": (
+        "loss summed over recordings",
+        "multiplied by .*the number of recordings",
+        "summed, not averaged",
+    ),
     "Smoothed": ("smooth",),
     "Bits": ("log2|1/ln 2|base 2|bits",),
     "SquaredError": ("squared",),
@@ -131,7 +140,7 @@ TRUE: dict[str, tuple[str, ...]] = {
     "DecayInLoss": ("penalty of 0.01 .*weights", "penalty"),
     "UndividedGradient": ("multiplied by .*number of recordings", "multiplied by [2-6]"),
     "OneHotGradient": ("label",),
-    "NoGainBack": ("gain", "multiplied by|divided by"),
+    "NoGainBack": ("gain",),
     "NoReadoutLeakBack": ("readout.*leak",),
     "LastStepBack": ("last step",),
     "MirroredReadoutBack": ("readout.*(reversed|forward)",),
@@ -190,6 +199,10 @@ TRUE: dict[str, tuple[str, ...]] = {
 EQUAL: dict[str, tuple[str, ...]] = {
     # with subtraction, dr/du + dr/ds is one number: leak - threshold, or leak (1 - threshold)
     "UnslopedReset": ("no reset backwards and with (backwards leak|the gradient through)",),
+    # all gradients of such a network are multiplied by one over the gain
+    "NoGainBack": ("^your gradient is the reference multiplied by",),
+    # the mean over recordings does not know their order
+    "ReversedLabels": ("recordings in reversed order, their labels not",),
     # without a reset, r(u + I) = leak u + leak I, one step later
     "FireFirst": ("input one step late and with the scale of all input the leak",),
 }

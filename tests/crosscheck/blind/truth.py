@@ -60,7 +60,10 @@ def relative(got, wanted):
 
 
 def first_wrong(wrong, right, loss):
-    """Stage, layer, step and entries of what is wrong first."""
+    """Stage, layer, step and entries of what is wrong first.
+
+    Of a fault on the readout's way back these are of the first wrong adjoint.
+    """
     nothing = np.zeros((0, 0), bool)
     for i in range(right.depth):
         for t in range(1, right.time + 1):
@@ -70,17 +73,17 @@ def first_wrong(wrong, right, loss):
                     return "state", i + 1, t, off
     if loss > WRONG:
         return "loss or readout", 0, 0, nothing
-    if isinstance(wrong, Hand) and differs(wrong.dlogits, right.dlogits).any():
-        return "loss or readout", 0, 0, nothing
-    if isinstance(wrong, Hand) and differs(wrong.read_back(), right.read_back()).any():
-        return "loss or readout", 0, 0, nothing
+    readout = isinstance(wrong, Hand) and (
+        differs(wrong.dlogits, right.dlogits).any()
+        or differs(wrong.read_back(), right.read_back()).any()
+    )
     shift = 0 if isinstance(wrong, Hand) else 1
     for i in reversed(range(right.depth)):
         for t in range(right.time, 0, -1):
             off = differs(wrong.delta[i][t - shift], right.delta[i][t])
             if off.any():
-                return "adjoint", i + 1, t, off
-    return "gradient", 0, 0, nothing
+                return "loss or readout" if readout else "adjoint", i + 1, t, off
+    return "loss or readout" if readout else "gradient", 0, 0, nothing
 
 
 def differs(got, wanted):

@@ -26,7 +26,12 @@ from refsast.crosscheck.diagnose.knobs.losses import (
 )
 from refsast.crosscheck.diagnose.knobs.penalties import PENALTIES
 from refsast.crosscheck.diagnose.knobs.program import LONE_RECORDINGS, UNLEAKED
-from refsast.crosscheck.diagnose.knobs.readout import BIAS_AFTER
+from refsast.crosscheck.diagnose.knobs.readout import (
+    BIAS_AFTER,
+    DOWN_DISCOUNTED,
+    DOWN_REVERSED,
+    DOWN_UNLEAKED,
+)
 from refsast.crosscheck.diagnose.knobs.sums import (
     BIAS_PAST,
     HALF_SUMS,
@@ -118,6 +123,10 @@ def rare_backward(case: Case, level: int) -> list[Knob]:
     above = level + 1
     if above < whole or (above == whole and case.network.readout.n_out is not None):
         found.append(Knob(UPDATED, above, 0.0, (0.01, 0.1, 0.5, 1.0), -1e3, 1e3))
+    if level == whole - 1 and len(case.x) > 1:
+        leaky = isinstance(case.network.readout, LeakyReadout)
+        found += (switch_knob(name, whole) for name in (DOWN_REVERSED, DOWN_UNLEAKED) if leaky)
+        found.append(Knob(DOWN_DISCOUNTED, whole, 1.0, (0.9, 0.5, 0.95, 0.99), 1e-6, 2.0))
     if level < whole:
         found += _path_knobs(case, level)
         found += _derivative_knobs(case, level)
