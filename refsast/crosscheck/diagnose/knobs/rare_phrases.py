@@ -16,12 +16,7 @@ from refsast.crosscheck.diagnose.knobs.losses import (
     RARE_FORMS,
 )
 from refsast.crosscheck.diagnose.knobs.penalties import PENALTIES, WEIGHT_PENALTIES
-from refsast.crosscheck.diagnose.knobs.program import (
-    DOWN_DISCOUNTED,
-    DOWN_REVERSED,
-    DOWN_UNLEAKED,
-    UNLEAKED,
-)
+from refsast.crosscheck.diagnose.knobs.program import UNLEAKED
 from refsast.crosscheck.diagnose.knobs.readout import (
     BIAS_AFTER,
     DOWN_DISCOUNTED,
