@@ -1,7 +1,7 @@
 """Networks with planted faults, black boxes of them, and where each is truly wrong first.
 
 ``python -m tests.crosscheck.planted_faults [N]`` prints how many of N networks per kind are
-detected, with the right cause, at the right place; and with nothing wrong said of the place.
+detected, with the right cause, at the right place; and at a place that is named and true as far as it goes.
 """
 
 import sys
@@ -221,17 +221,17 @@ class Diagnosis:
         in the gradient.
     placed : bool
         Whether kind, layer and step are the true ones, all of them said.
-    unrefuted : bool
-        Whether what is said of the place is true, be it less: the step is left out where gradients
-        alone do not tell it, and where causes of the same numbers lie at several places, these are
-        listed, the true one among them.
+    partly : bool
+        Whether a place is named and true, be it that less is said: the step is left out where
+        gradients alone do not tell it, and where causes of the same numbers lie at several places,
+        these are listed, the true one among them. Where no place is known at all it is false.
     """
 
     detected: bool
     named: bool = False
     equal: bool = False
     placed: bool = False
-    unrefuted: bool = False
+    partly: bool = False
 
 
 def diagnose_fault(case: rs.Case, *faults: Fault) -> Diagnosis:
@@ -248,13 +248,13 @@ def diagnose_fault(case: rs.Case, *faults: Fault) -> Diagnosis:
         print("   ", [f.name for f in faults], truth, "->", report.cause, place, file=sys.stderr)
     right = named == {fault.name for fault in faults}
     unknown = all(fault.name == "unknown" for fault in faults)
-    unrefuted = placed = found == truth
+    partly = placed = found == truth
     if found is not None and truth is not None and found[2] is None:
-        unrefuted = found[:2] == truth[:2]
+        partly = found[:2] == truth[:2]
     if place is not None and place.what == "not known" and truth is not None:
-        unrefuted = _describe_place(truth) in place.how
+        partly = _describe_place(truth) in place.how
     equal = right or (report.cause.exact and not unknown)
-    return Diagnosis(True, right, equal, placed, unrefuted)
+    return Diagnosis(True, right, equal, placed, partly)
 
 
 def _describe_place(truth: tuple[str, int | None, int | None]) -> str:
