@@ -1,7 +1,7 @@
 """Networks with planted faults, black boxes of them, and where each is truly wrong first.
 
 ``python -m tests.crosscheck.planted_faults [N]`` prints how many of N networks per kind are
-detected, with the right cause, at the right place; and at a place that is named and true as far as it goes.
+detected, with the right cause, at the right place; and at one that is true as far as it goes.
 """
 
 import sys
@@ -135,18 +135,21 @@ def black_box(case: rs.Case, *faults: Fault) -> Callable[..., tuple[float, rs.Pa
 
 
 def true_location(case: rs.Case, *faults: Fault) -> tuple[str, int | None, int | None] | None:
-    """Kind, layer and step of what is wrong first: states, the loss, adjoints; by plain loops."""
+    """Kind, layer and step of what is wrong first, by plain loops.
+
+    States of the lowest layer from its first step, the loss, adjoints of the highest from its last.
+    """
     right, wrong = solve(case), solve(case, _apply_faults(case, faults))
     steps, layers = range(len(case.x)), range(len(case.network.neurons))
-    for t in steps:
-        for i in layers:
+    for i in layers:
+        for t in steps:
             for name in ("u", "s"):
                 if _differ(getattr(right, name)[i][t], getattr(wrong, name)[i][t]):
                     return "state", i, t
     if _differ(np.array([right.loss]), np.array([wrong.loss])):
         return "loss or readout", None, None
-    for t in reversed(steps):
-        for i in reversed(layers):
+    for i in reversed(layers):
+        for t in reversed(steps):
             if _differ(right.adjoints[i][t], wrong.adjoints[i][t]):
                 return "adjoint", i, t
     return None

@@ -129,7 +129,7 @@ TRUE: dict[str, tuple[str, ...]] = {
     "SquaredError": ("squared",),
     "Focal": ("focal",),
     "Balanced": ("number of their class",),
-    "Epsilon": ("log.*1e-",),
+    "Epsilon": ("logarithm of p [+] 0.0001",),
     "Temperature": ("logits multiplied by 0.5",),
     "IgnoredClass": ("class 0 left out",),
     "Margin": ("hinge|margin",),
