@@ -125,9 +125,11 @@ def change_layer(plan: Plan, i: int, **changes: object) -> Plan:
     return replace(plan, layers=tuple(layers))
 
 
-def run_plan(case: Case, plan: Plan) -> Run:
-    """Run a plan forward on the tape."""
-    network, params, x = case.network, map_params(leaf, case.params), leaf(case.x)
+def run_plan(case: Case, plan: Plan, *, traced: bool = True) -> Run:
+    """Run a plan forward on the tape; if not `traced`, with arrays, for the values alone."""
+    network, params, x = case.network, case.params, case.x
+    if traced:
+        params, x = map_params(leaf, params), leaf(x)
     earlier, us, ss, parts = [plan.enter(x)], [], [], {}
     states: list[State] = []
     for i, (rules, layer) in enumerate(zip(plan.layers, params, strict=False)):
