@@ -18,7 +18,7 @@ functional = torch.nn.functional
 
 
 class Layer:
-    """One layer of neurons: its connections, its parameters, and what it keeps from step to step."""
+    """One layer of neurons: connections, parameters, and what it keeps from step to step."""
 
     def __init__(self, neuron, chain, parameters, fire):
         self.neuron, self.chain, self.parameters, self.fire = neuron, chain, parameters, fire

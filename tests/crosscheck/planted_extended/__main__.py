@@ -17,8 +17,9 @@ from tqdm import tqdm
 from tests.crosscheck.planted_extended.connection_kinds import connection_kinds
 from tests.crosscheck.planted_extended.judge import Row, judge
 from tests.crosscheck.planted_extended.kind import DTYPES, Kind
+from tests.crosscheck.planted_extended.learned_kinds import learned_kinds
 from tests.crosscheck.planted_extended.loss_kinds import loss_kinds
-from tests.crosscheck.planted_extended.neuron_kinds import learned_kinds, neuron_kinds
+from tests.crosscheck.planted_extended.neuron_kinds import neuron_kinds
 
 CAUSES = ("true", "same numbers", "unknown", "FALSE")
 PLACES = ("right", "not known", "WRONG")

@@ -27,7 +27,8 @@ def draw_case(rng: np.random.Generator, needs: Mapping) -> rs.Case:
         draw_neuron(rng, n, needs.get("neuron", {}) if with_needs in (None, i) else {})
         for i, n in enumerate(shell.sizes[1:])
     )
-    recurrent = needs.get("recurrent", bool(rng.integers(2))) and max(shell.sizes[1:]) <= MOST_INPUTS
+    few = max(shell.sizes[1:]) <= MOST_INPUTS
+    recurrent = few and needs.get("recurrent", bool(rng.integers(2)))
     readout, loss = draw_readout(rng, shell.sizes[-1], needs)
     network = rs.Network(
         sizes, neurons, readout, bias=bool(rng.integers(4)) or "bias" in parts,
@@ -42,7 +43,7 @@ def draw_case(rng: np.random.Generator, needs: Mapping) -> rs.Case:
         )
         for layer in rs.init(network, rng)
     )
-    steps, batch = int(rng.integers(4, 10)), int(rng.integers(2, 5))
+    steps, batch = int(rng.integers(4, 7)), int(rng.integers(2, 4))
     x = rng.random((steps, batch, network.sizes[0]))
     y = rng.integers(0, network.classes, batch)
     return rs.Case(network, params, x, y, hard=needs.get("hard", rng.integers(5) == 0))
@@ -53,7 +54,7 @@ def draw_sizes(rng: np.random.Generator, parts: tuple[str, ...]) -> tuple:
     image = [part for part in parts if part not in ("skip", "bias")]
     if image or (not parts and rng.integers(2)):
         return _draw_images(rng, parts)
-    n = [int(k) for k in rng.integers(4, 9, 4)]
+    n = [int(k) for k in rng.integers(3, 7, 4)]
     if "skip" in parts or rng.integers(4) == 0:
         hidden = (n[0], n[1], (n[1], rs.Skip(1))) if rng.integers(2) else (n[0], (n[0], rs.Skip(0)))
         return (*hidden, 6)
@@ -62,9 +63,9 @@ def draw_sizes(rng: np.random.Generator, parts: tuple[str, ...]) -> tuple:
 
 def _draw_images(rng: np.random.Generator, parts: tuple[str, ...]) -> tuple:
     """An image, one or two layers of convolutions, pools around, a dense layer."""
-    channels, side = int(rng.integers(1, 3)), int(rng.integers(5, 8))
+    channels, side = int(rng.integers(1, 3)), int(rng.integers(4, 7))
     sizes: list = [(channels, side, side + int(rng.integers(2)))]
-    for i in range(int(rng.integers(1, 3))):
+    for i in range(1 + int(rng.integers(3) == 0)):
         groups = channels if rng.integers(3) == 0 or "grouped" in parts else 1
         out = channels if "square" in parts and i else groups * int(rng.integers(1, 3))
         out = max(2, out) if groups == 1 else out

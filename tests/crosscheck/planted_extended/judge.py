@@ -49,9 +49,7 @@ class Row:
     text: str
 
 
-def draw_faulty(
-    kind: Kind, rng: np.random.Generator
-) -> tuple[rs.Case, tuple[int, ...], int]:
+def draw_faulty(kind: Kind, rng: np.random.Generator) -> tuple[rs.Case, tuple[int, ...], int]:
     """Return a case, the layers of a fault that shows in it, and how many showed nothing."""
     unshown = 0
     for _ in range(ATTEMPTS):
@@ -74,6 +72,8 @@ def draw_faulty(
 def shows(case: rs.Case, kind: Kind, layers: Sequence[int]) -> bool:
     """Return whether a fault changes loss or gradients."""
     right, wrong = (planted_answer(case, each, layers) for each in (None, kind))
+    if not (np.isfinite(flatten(wrong.grads)).all() and np.isfinite(wrong.loss)):
+        return False
     size = abs(flatten(right.grads)).max()
     moved = abs(flatten(wrong.grads) - flatten(right.grads)).max() > SHOWN * size
     return bool(size > 0.0 and (moved or abs(wrong.loss / right.loss - 1.0) > SHOWN))
@@ -81,7 +81,10 @@ def shows(case: rs.Case, kind: Kind, layers: Sequence[int]) -> bool:
 
 def true_place(right: Answer, wrong: Answer) -> tuple[str, int | None, int | None]:
     """Return kind, layer and step of what is wrong first: states, loss, adjoints, gradients."""
-    assert right.u and right.s and right.adjoints and wrong.u and wrong.s and wrong.adjoints
+    for side in (right, wrong):
+        assert side.u
+        assert side.s
+        assert side.adjoints
     depth, steps = len(right.u), len(right.u[0])
     for i in range(depth):
         for t in range(steps):
@@ -154,19 +157,23 @@ def judge_cause(
         return "unknown"
     for says in (cause.says, *cause.others):
         told = any(all(word in says for word in words) for words in kind.words)
-        if told and names_layers(says, case, layers):
+        if told and names_layers(says, kind, case, layers):
             return "true"
     return "same numbers" if has_same_numbers(kind, case, layers, dtype) else "FALSE"
 
 
-def names_layers(says: str, case: rs.Case, layers: Sequence[int]) -> bool:
-    """Return whether a text names the layers of a fault, as words or as arrays."""
+def names_layers(says: str, kind: Kind, case: rs.Case, layers: Sequence[int]) -> bool:
+    """Return whether a text names the layers of a fault, as words or as arrays.
+
+    All layers are all that have what the fault needs.
+    """
     if not layers or case.network.depth == 1:
         return True
     arrays = {int(n) for n in re.findall(r"grads\[(\d)\]", says)}
     if arrays:
         return arrays == set(layers)
-    return _words(case, layers) in says
+    able = [i for i in range(case.network.depth) if kind.has(case, i)]
+    return _words(case, layers) in says or (able == list(layers) and "in all layers" in says)
 
 
 def has_same_numbers(kind: Kind, case: rs.Case, layers: Sequence[int], dtype: str) -> bool:

@@ -92,9 +92,7 @@ def run_planted(
             for i, (right, other) in enumerate(zip(grads, wrong, strict=True))
         )
     if kind is not None and kind.finish is not None:
-        grads = tuple(
-            kind.finish(case, i, g) if i in layers else g for i, g in enumerate(grads)
-        )
+        grads = tuple(kind.finish(case, i, g) if i in layers else g for i, g in enumerate(grads))
     return run, grads
 
 

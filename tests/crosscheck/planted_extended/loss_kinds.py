@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-import refsast as rs
 from tests.crosscheck.planted_extended.kind import Kind
 from tests.gradient.torch_extended import Objective
 
@@ -69,7 +68,7 @@ def loss_kinds() -> Iterator[Kind]:
                [("loss", "summed over steps")], at_steps,
                objective=multiplied(lambda steps, y: len(steps)))  # fmt: skip
     yield Kind("summed over recordings", "the loss is summed over recordings, not averaged",
-               [("loss", "summed over recordings"), ("loss multiplied by the number of recordings",)],
+               [("summed over recordings",), ("loss multiplied by the number of recordings",)],
                objective=multiplied(lambda steps, y: len(y)))  # fmt: skip
     yield Kind("loss on potentials", "the loss is of potentials, not of spikes",
                [("potentials of the last layer in place of its spikes",)],
@@ -84,7 +83,8 @@ def loss_kinds() -> Iterator[Kind]:
     yield Kind("last in place of mean", "the last step read, not the mean of all",
                [("last step alone",), ("the last potential as logits",)], of_mean,
                objective=objective_with(summarise=lambda self, steps: steps[-1]))  # fmt: skip
-    yield Kind("maximum's gradient at the last step", "the gradient of the largest at the last step",
+    yield Kind("maximum's gradient at the last step",
+               "the gradient of the largest at the last step",
                [("gradient of the largest potential at the last step",)], {"readout": ("max",)},
                objective=objective_with(largest=largest_at_last))  # fmt: skip
     yield Kind("wanted rates exchanged", "the wanted rates of right and wrong classes exchanged",

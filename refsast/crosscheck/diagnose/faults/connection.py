@@ -191,6 +191,7 @@ def sum_faults() -> Iterator[Fault]:
                 f"with the {what} of {words} alone",
                 _mask_rows(mask, names),
                 backward=True,
+                local=tuple(names),
             )
 
 

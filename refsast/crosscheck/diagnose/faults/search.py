@@ -66,9 +66,14 @@ def _search_kind(
     layers = _possible_layers(whole) if backward else range(depth)
     usual = [(i,) for i in layers] + ([tuple(range(depth))] if depth > 1 else [])
     some = [pair for pair in combinations(range(depth), 2) if len(pair) < depth]
+    wrong, rest = _wrong_gradients(whole), []
     for find, where in ((_single, usual), (_fit, usual), (_single, some)):
         found = False
         for fault, which in _candidates(where, backward=backward):
+            touched = {(i, name) for i in which for name in fault.local}
+            if fault.local and not wrong <= touched:  # it cannot be all that is wrong
+                rest.append((fault, which)) if wrong & touched and find is _single else None
+                continue
             for setting, share in find(parts, fault, which):
                 explained.append((share, setting))
                 if share >= 1.0:
@@ -80,6 +85,8 @@ def _search_kind(
                 yield setting
         if found:
             return True
+    for fault, which in rest:  # for pairs
+        explained += ((share, setting) for setting, share in _single(parts, fault, which))
     return False
 
 
@@ -122,15 +129,20 @@ def _search_scaled(parts: list[Examination], whole: Examination) -> Iterator[Set
                         yield pair
 
 
-def _possible_layers(whole: Examination) -> Sequence[int]:
-    """The layers of a backward fault: that of the highest wrong gradient, or the one above it."""
-    wrong = [
-        int(name[6 : name.index("]")])
+def _wrong_gradients(whole: Examination) -> set[tuple[int, str]]:
+    """Layer and name of each gradient in parameters that is wrong."""
+    return {
+        (int(name[6 : name.index("]")]), name[name.index(".") + 1 :])
         for stage in whole.stages
         if stage.name == "parameter gradients"
         for name, errors in stage.errors
         if errors.max(initial=0.0) > 1.0
-    ]
+    }
+
+
+def _possible_layers(whole: Examination) -> Sequence[int]:
+    """The layers of a backward fault: that of the highest wrong gradient, or the one above it."""
+    wrong = [i for i, _ in _wrong_gradients(whole)]
     top, depth = max(wrong, default=0), whole.case.network.depth
     return [i for i in range(depth) if top <= i <= top + 1] or [depth - 1]
 
