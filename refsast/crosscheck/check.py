@@ -15,7 +15,7 @@ from refsast.crosscheck.compare import (
     repeats,
     unclear_recordings,
 )
-from refsast.crosscheck.diagnose.attribution import Cause, Explanation, attribute
+from refsast.crosscheck.diagnose.attribution import UNKNOWN, Cause, Explanation, attribute
 from refsast.crosscheck.diagnose.faults.cause import find_cause
 from refsast.crosscheck.diagnose.faults.power import measure_general_power
 from refsast.crosscheck.diagnose.localise import Location, first_difference, locate
@@ -227,7 +227,11 @@ def check(gradient: Gradient | Implementation, case: Case | Program) -> Report |
         report = attach_cause(report, *find_cause(gradient, exam))
         unknown = Location("not known", how="gradients alone, and no known cause, do not tell")
         return replace(report, first=report.first or unknown)
-    report = attach_cause(report, *attribute(observe(gradient, exam.case)))
+    found = attribute(observe(gradient, exam.case))
+    if found[1].name == UNKNOWN and exam.case.synapse is None and "states" not in exam.wrong:
+        more = find_cause(gradient, exam)  # faults of networks of any kind
+        found = more if more[1].exact else found
+    report = attach_cause(report, *found)
     if report.first is not None:
         return report
     # Gradients only, and no known cause: the layer and step must be asked for.

@@ -43,7 +43,7 @@ def draw_case(rng: np.random.Generator, needs: Mapping) -> rs.Case:
         )
         for layer in rs.init(network, rng)
     )
-    steps, batch = int(rng.integers(4, 7)), int(rng.integers(2, 4))
+    steps, batch = int(rng.integers(3, 6)), int(rng.integers(2, 4))
     x = rng.random((steps, batch, network.sizes[0]))
     y = rng.integers(0, network.classes, batch)
     return rs.Case(network, params, x, y, hard=needs.get("hard", rng.integers(5) == 0))
@@ -54,18 +54,18 @@ def draw_sizes(rng: np.random.Generator, parts: tuple[str, ...]) -> tuple:
     image = [part for part in parts if part not in ("skip", "bias")]
     if image or (not parts and rng.integers(2)):
         return _draw_images(rng, parts)
-    n = [int(k) for k in rng.integers(3, 7, 4)]
+    n = [int(k) for k in rng.integers(3, 6, 4)]
     if "skip" in parts or rng.integers(4) == 0:
         hidden = (n[0], n[1], (n[1], rs.Skip(1))) if rng.integers(2) else (n[0], (n[0], rs.Skip(0)))
         return (*hidden, 6)
-    return (*n[: int(rng.integers(1, 4))], 6)
+    return (*n[: int(rng.integers(1, 3))], 6)
 
 
 def _draw_images(rng: np.random.Generator, parts: tuple[str, ...]) -> tuple:
     """An image, one or two layers of convolutions, pools around, a dense layer."""
-    channels, side = int(rng.integers(1, 3)), int(rng.integers(4, 7))
+    channels, side = int(rng.integers(1, 3)), int(rng.integers(4, 6))
     sizes: list = [(channels, side, side + int(rng.integers(2)))]
-    for i in range(1 + int(rng.integers(3) == 0)):
+    for i in range(1 + int(rng.integers(4) == 0)):
         groups = channels if rng.integers(3) == 0 or "grouped" in parts else 1
         out = channels if "square" in parts and i else groups * int(rng.integers(1, 3))
         out = max(2, out) if groups == 1 else out

@@ -43,6 +43,8 @@ class Fault:
         ``right(case, i) -> number``: from it a value is fitted, which may then be any.
     local : tuple of str
         Names of the only arrays of the layer's gradients that it changes; empty: more than these.
+    below : bool
+        Whether it changes nothing of its layer's own gradients, only those of layers below.
     placed : bool
         Whether it tells a place: a factor may come in at the loss, at adjoints, or at the end.
     """
@@ -55,6 +57,7 @@ class Fault:
     values: Callable[[Case, int], Sequence[float]] = lambda case, i: (1.0,)
     right: Callable[[Case, int], float | None] | None = None
     local: tuple[str, ...] = ()
+    below: bool = False
     placed: bool = True
 
 

@@ -35,7 +35,7 @@ def kernel_faults() -> Iterator[Fault]:
     )  # fmt: skip
     yield Fault(
         "kernel not flipped backwards", "with the kernel flipped in the gradient of its input",
-        change_part(Conv2d, _by_paths(lambda w: w, _flip), _is_wide), backward=True,
+        change_part(Conv2d, _by_paths(lambda w: w, _flip), _is_wide), backward=True, below=True,
     )  # fmt: skip
     yield Fault(
         "kernel's gradient flipped", "with the gradient of the kernel flipped",

@@ -26,6 +26,7 @@ def pooling_faults() -> Iterator[Fault]:
             _pooled(lambda p, shape, a: backward_as(p(a, shape), _places(p) * p(a, shape))),
         ),
         backward=True,
+        below=True,
     )  # fmt: skip
     yield Fault(
         "padding not counted", "with the mean of a pooling over the pixels of the image alone",
@@ -39,7 +40,7 @@ def pooling_faults() -> Iterator[Fault]:
         "no gradient through empty windows",
         "without the gradient of the pooling's windows in which all is zero, "
         "as of a norm, which has none there",
-        change_part(AvgPool2d, _pooled(_norm_path)), backward=True,
+        change_part(AvgPool2d, _pooled(_norm_path)), backward=True, below=True,
     )  # fmt: skip
     ties = {
         "to all of the largest": lambda t: 1.0 * t,
@@ -54,6 +55,7 @@ def pooling_faults() -> Iterator[Fault]:
             f"with the gradient of the pooling {words}",
             change_part(MaxPool2d, _pooled(_tied_path(keep))),
             backward=True,
+            below=True,
         )
 
 
