@@ -43,6 +43,13 @@ def learned_faults(name: str) -> Iterator[Fault]:
         backward=True,
         local=(name,),
     )
+    yield Fault(
+        f"{words} summed over neurons, after the sigmoid",
+        f"with {words} summed over neurons, after the sigmoid's derivative",
+        _sum_parameters(name),
+        backward=True,
+        local=(name,),
+    )
 
 
 def all_learned_faults() -> Iterator[Fault]:
@@ -244,6 +251,16 @@ def _reduce(names: Sequence[str], reduction: Callable[[Array], Array]) -> Change
 
 def _without_sigmoid(name: str) -> Change:
     """The gradient of a learned number itself, not of the parameter before the sigmoid."""
+    return _of_sigmoid(name, lambda grad, parameter: grad / SIGMOID.derivative(parameter))
+
+
+def _sum_parameters(name: str) -> Change:
+    """The sum of all neurons' gradients for each, where the sigmoid makes it another sum."""
+    return _of_sigmoid(name, lambda grad, parameter: np.full(grad.shape, grad.sum()))
+
+
+def _of_sigmoid(name: str, new: Callable[[Array, Array], Array]) -> Change:
+    """The gradient of the parameter before a sigmoid: ``new(gradient, parameter)``."""
 
     def change(case: Case, plan: Plan, i: int, value: float) -> Plan | None:
         learned = as_glif(case.network.neurons[i]).learned.get(name)
@@ -253,8 +270,8 @@ def _without_sigmoid(name: str) -> Change:
 
         def finish(case: Case, answer: Answer, parts: Any) -> Answer:
             answer = inner(case, answer, parts)
-            slope = SIGMOID.derivative(getattr(case.params[i], name))
-            return replace_grad(answer, i, name, getattr(answer.grads[i], name) / slope)
+            grad = new(getattr(answer.grads[i], name), getattr(case.params[i], name))
+            return replace_grad(answer, i, name, grad)
 
         return replace(plan, finish=finish)
 
