@@ -19,7 +19,7 @@ from refsast.crosscheck.diagnose.faults.fault import (
     change_neuron,
     change_step,
     last_state,
-    step_driven,
+    step_with_currents,
 )
 from refsast.crosscheck.general.plan import Numbers, Plan
 from refsast.model.glif import GLIF, as_glif
@@ -158,7 +158,7 @@ def _clamp_potential(case: Case, i: int, value: float, inner: Step) -> Step | No
         now, h, drive = filter_current(neuron, numbers, states[-1], current)
         drive = _refrain(drive, states[-1].past)
         changed = alter(neuron, reset=reset)
-        return step_driven(inner, changed, numbers, states, (now, h, drive))
+        return step_with_currents(inner, changed, numbers, states, (now, h, drive))
 
     return step
 

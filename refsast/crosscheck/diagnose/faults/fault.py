@@ -99,7 +99,7 @@ def last_state(states: Sequence[State], **changes: Array | tuple[Array, ...]) ->
     return [*states[-2:-1], replace(states[-1], **changes)]  # pyright: ignore[reportArgumentType]
 
 
-def step_driven(
+def step_with_currents(
     inner: Step,
     neuron: GLIF,
     numbers: Numbers,

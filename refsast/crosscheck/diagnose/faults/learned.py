@@ -18,7 +18,7 @@ from refsast.crosscheck.diagnose.faults.fault import (
     change_neuron,
     change_step,
     replace_grad,
-    step_driven,
+    step_with_currents,
 )
 from refsast.crosscheck.diagnose.faults.numbers import NUMBER_WORDS, learns
 from refsast.crosscheck.general.plan import Numbers, Plan, solve_plan
@@ -202,7 +202,7 @@ def _synapse_leak_alone(case: Case, i: int, value: float, inner: Step) -> Step |
         seen = states[-2:-1] if synapse.delayed else states[-1:]
         for state in seen:
             drive = drive + synapse.scale * (leak - stop_gradient(leak)) * stop_gradient(state.i)
-        return step_driven(inner, neuron, numbers, states, (now, h, drive))
+        return step_with_currents(inner, neuron, numbers, states, (now, h, drive))
 
     return step
 

@@ -15,7 +15,7 @@ from refsast.crosscheck.diagnose.faults.fault import (
     change_neuron,
     change_step,
     last_state,
-    step_driven,
+    step_with_currents,
 )
 from refsast.crosscheck.general.plan import Numbers
 from refsast.model.glif import GLIF, as_glif
@@ -113,7 +113,7 @@ def _on_alpha(read: Callable[[Alpha, Sequence[State], Array], Array]) -> Change:
                 return inner(neuron, numbers, states, current)
             now, h, _ = filter_current(neuron, numbers, states[-1], current)
             drive = synapse.scale * read(synapse, states, h)
-            return step_driven(inner, neuron, numbers, states, (now, h, drive))
+            return step_with_currents(inner, neuron, numbers, states, (now, h, drive))
 
         return step
 
