@@ -203,7 +203,7 @@ def unclear_recordings(exam: Examination) -> tuple[int, ...]:
     is not. Extended precision tells the two apart. Also those with a maximum that rounding decides.
     """
     close = find_close_maxima(exam.case, exam.tolerance, exam.dtype)
-    return tuple(map(int, np.flatnonzero(close | _close_to_threshold(exam))))
+    return tuple(map(int, np.flatnonzero(np.logical_or(close, _close_to_threshold(exam)))))
 
 
 def _close_to_threshold(exam: Examination) -> Array:

@@ -5,8 +5,10 @@ Rule 1: an exact tie is clear: from the same terms every implementation computes
 """
 
 from collections.abc import Iterator, Sequence
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from refsast.arrays import Array
 from refsast.crosscheck.case import Case, cast_params
@@ -25,6 +27,7 @@ from refsast.model.readout import MaxPotential
 from refsast.model.spike import heaviside
 from refsast.model.unroll import unroll
 
+Flags: TypeAlias = NDArray[np.bool_]
 ROUNDINGS = 4.0  # of a sum of products, in units of the sum of their magnitudes
 
 
@@ -34,7 +37,7 @@ def has_maxima(network: Network) -> bool:
     return pooled or isinstance(network.readout, MaxPotential)
 
 
-def find_close_maxima(case: Case, tolerance: ErrorBounds, dtype: np.dtype) -> Array:
+def find_close_maxima(case: Case, tolerance: ErrorBounds, dtype: np.dtype) -> Flags:
     """Return in which recordings, (batch,) of bool, a maximum is one that rounding decides."""
     network = case.network
     unclear = np.zeros(len(case.y), bool)
@@ -43,7 +46,7 @@ def find_close_maxima(case: Case, tolerance: ErrorBounds, dtype: np.dtype) -> Ar
     run = replace_spikes(network, lambda _: heaviside) if case.hard else network
     params, x = cast_params(case.params, np.longdouble), case.x.astype(np.longdouble)
     spikes = unroll(run, params, x).s  # pyright: ignore[reportArgumentType]
-    values = [_as_rows(each) for each in (x, *spikes)]
+    values = [_as_rows(each) for each in (x, *spikes)]  # pyright: ignore[reportArgumentType]
     near = [_as_rows(each) for each in (np.zeros(x.shape), *tolerance.s)]
     for i in range(network.depth):
         for close in _close_windows(network, i, params[i], values, near, dtype):
@@ -64,7 +67,7 @@ def _close_windows(
     values: Sequence[Array],
     near: Sequence[Array],
     dtype: np.dtype,
-) -> Iterator[Array]:
+) -> Iterator[Flags]:
     """Which windows of a layer's maxima are close, (rows, windows)."""
     chain, shapes = network.chains[i], network.chain_shapes[i]
     if not any(isinstance(part, MaxPool2d) for part in chain):
@@ -79,12 +82,12 @@ def _close_windows(
         spread = _spread(part, shape, layer, a, spread, near, dtype)
 
 
-def _is_close(values: Array, near: Array, axis: int) -> Array:
+def _is_close(values: Array, near: Array, axis: int) -> Flags:
     """Whether another than the first of the largest along an axis may be larger."""
     first = np.expand_dims(values.argmax(axis=axis), axis)
     largest, error = (np.take_along_axis(side, first, axis) for side in (values, near))
     behind = largest - values
-    return ((behind > 0.0) & (behind <= near + error)).any(axis=axis)
+    return np.asarray(((behind > 0.0) & (behind <= near + error)).any(axis=axis))
 
 
 def _spread(
@@ -111,11 +114,11 @@ def _spread(
 
 def _close_potentials(
     readout: MaxPotential, layer: Layer, s: Array, tolerance: ErrorBounds, dtype: np.dtype
-) -> Array:
+) -> Flags:
     """In which recordings the largest potential over time is one that rounding decides."""
     w, b = abs(layer.w), None if layer.b is None else abs(layer.b)
     unit = ROUNDINGS * float(np.finfo(dtype).eps)
     moved = output_potentials(readout.leak, Layer(w), tolerance.s[-1])
     moved = moved + unit * output_potentials(readout.leak, Layer(w, b), abs(s))
     v = output_potentials(readout.leak, layer, s)
-    return _is_close(v, moved, axis=0).any(axis=1)
+    return np.asarray(_is_close(v, moved, axis=0).any(axis=1))
