@@ -21,10 +21,11 @@ from refsast.certify.sharp import (
     readout_rounding,
 )
 from refsast.certify.slope_form import LARGEST_SPIKE, Form, enclose_last_spikes
-from refsast.certify.unit_spike import unit_spike
-from refsast.model.network import Network
+from refsast.model.network import Network, replace_spikes
 from refsast.model.params import Params
 from refsast.model.readout import pool
+from refsast.model.spike import Spike
+from refsast.model.surrogate import Surrogate
 from refsast.model.unroll import input_currents, run
 from refsast.spikes import Spikes
 
@@ -67,11 +68,14 @@ def pose_problem(network: Network, params: Params, x: ArrayLike | Spikes) -> Pro
 
 
 def scale_slopes(network: Network, factor: float) -> Network:
-    """Return the network with every slope multiplied."""
-    units = [unit_spike(neuron) for neuron in network.neurons]
-    steep = (replace(unit, slope=slope * float(factor)) for unit, slope in units)
-    neurons = zip(network.neurons, steep, strict=True)
-    return replace(network, neuron=tuple(replace(n, spike=spike) for n, spike in neurons))
+    """Return the network with every slope multiplied; ValueError if a spike has none."""
+
+    def steep(spike: Spike) -> Spike:
+        if not isinstance(spike, Surrogate):
+            raise ValueError(f"spike must be a smooth spike of refsast, got {spike!r}")
+        return replace(spike, slope=spike.slope * float(factor))
+
+    return replace_spikes(network, steep)
 
 
 def steep_factors(problem: Problem) -> Array:

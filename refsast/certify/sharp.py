@@ -134,13 +134,18 @@ def readout_rounding(
     network: Network, params: Params, time: int, classes: NDArray[np.intp]
 ) -> Array:
     """Return what rounding can do to a lead, shape (batch, classes)."""
+    each = logit_rounding(network, params, time)
+    return each[classes][:, None] + each
+
+
+def logit_rounding(network: Network, params: Params, time: int) -> Array:
+    """Return what rounding can do to each logit, shape (classes,)."""
     w = readout_matrix(network, params)
     largest = np.abs(w).sum(axis=1)
     if network.readout.n_out is not None and params[-1].b is not None:
         largest = largest + np.abs(params[-1].b)
     share = 4.0 * (sum(w.shape) + time + 8) * UNIT_ROUNDOFF
-    each = share * network.readout.time_weights(time).sum() * largest
-    return each[classes][:, None] + each
+    return share * network.readout.time_weights(time).sum() * largest
 
 
 def zero_own_class(bound: Array, classes: NDArray[np.intp]) -> Array:

@@ -30,7 +30,7 @@ from refsast.certify.search import (
     steep_factors,
     tied_classes,
 )
-from refsast.certify.unit_spike import unit_spike
+from refsast.certify.unit_spike import PEAKS
 from refsast.model.network import Network, require_plain
 from refsast.model.params import Params
 from refsast.model.reset import NoReset, Subtract, ToZero
@@ -106,7 +106,7 @@ def certify_swap(
     lowest: float = 1.0,
     narrowest: float = 1e-6,
     cells: int = 5000,
-    watch: Callable[[int], None] | None = None,
+    watch: Callable[[int], object] | None = None,
 ) -> SwapCertificate:
     """Certify that smooth and hard spikes give the same class, at every slope in between.
 
@@ -183,10 +183,13 @@ def _require_known(network: Network) -> None:
     """Refuse what may compute something else than the proofs are about."""
     require_plain(network, "a certificate of the swap")
     for neuron in network.neurons:
-        unit_spike(neuron)
-        if type(neuron.reset) not in RESETS:
-            names = ", ".join(kind.__name__ for kind in RESETS)
-            raise ValueError(f"reset must be one of {names}, got {neuron.reset!r}")
+        for name, thing, known in (
+            ("spike", neuron.spike, tuple(PEAKS)),
+            ("reset", neuron.reset, RESETS),
+        ):
+            if type(thing) not in known:
+                names = ", ".join(kind.__name__ for kind in known)
+                raise ValueError(f"{name} must be one of {names}, got {thing!r}")
 
 
 def _certify(problem: Problem, lowest: float, narrowest: float, cells: int) -> SwapCertificate:

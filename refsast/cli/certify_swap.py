@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
             lowest=args.lowest,
             narrowest=args.narrowest,
             cells=args.cells,
-            watch=lambda done: bar.update(done) and None,
+            watch=bar.update,
         )
     slopes = [unit_spike(neuron)[1] for neuron in trained.network.neurons]
     facts = describe_source(trained, (x, y), description, "certified")

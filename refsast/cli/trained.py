@@ -85,7 +85,7 @@ def load_matching(args: argparse.Namespace, trained: Trained) -> tuple[Data, str
 
 
 def describe_source(trained: Trained, data: Data, description: str, made: str) -> dict[str, Json]:
-    """Return what was `made` of what, and whether of the recordings that the run was measured on."""
+    """Return what was `made` of what, and whether the run itself was measured on these."""
     record, mark = trained.record, digest(*data)
     if mark == record.get("held_out"):
         held_out = "those that the run was measured on"
