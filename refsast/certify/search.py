@@ -142,16 +142,15 @@ def descend(
     lowest : float
         Factor at which to stop.
     narrowest : float
-        Relative width of a cell below which a recording is given up.
+        Relative width of the narrowest cell: where one fails, its recording is given up.
     cells : int
         At most about so many cells per recording.
     """
     edge = np.where(start > lowest, start * OVERLAP, start)
-    width = np.full(len(start), FIRST_WIDTH)
-    count = np.zeros(len(start), np.int64)
+    width = np.full(len(start), max(FIRST_WIDTH, narrowest))
+    count, goes_on = np.zeros(len(start), np.int64), np.isfinite(edge)
     while True:
-        goes_on = np.isfinite(edge) & (edge > lowest) & (width >= narrowest) & (count < cells)
-        rows = np.flatnonzero(goes_on)[:ROWS]
+        rows = np.flatnonzero(goes_on & (edge > lowest) & (count < cells))[:ROWS]
         if not len(rows):
             return np.minimum(edge, start), count
         several = ROWS // len(rows)
@@ -164,7 +163,8 @@ def descend(
         edge[rows] = edges[np.arange(len(rows)), reached]
         count[rows] += several
         change = np.where(reached == several, WIDER, np.where(reached > 0, NARROWER, MUCH_NARROWER))
-        width[rows] = np.minimum(width[rows] * change, WIDEST)
+        goes_on[rows] = (reached > 0) | (width[rows] > narrowest)
+        width[rows] = np.clip(width[rows] * change, narrowest, WIDEST)
 
 
 def find_witness(problem: Problem, row: int, lowest: float, edge: float) -> float:

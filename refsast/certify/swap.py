@@ -126,7 +126,7 @@ def certify_swap(
     lowest : float
         Factor of the network's slopes at which to stop; 1 is the slope of training. Positive.
     narrowest : float
-        Relative width of a cell below which a recording is given up, in (0, 1).
+        Relative width of the narrowest cell, in (0, 1): where one fails, its recording is given up.
     cells : int
         At most so many cells per recording. Positive.
     watch : callable, optional
