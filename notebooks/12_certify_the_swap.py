@@ -31,31 +31,30 @@ BLUE, GREY, RED, YELLOW, GREEN, _ = plt.rcParams["axes.prop_cycle"].by_key()["co
 # %% [markdown]
 # ## 1. Sampling is no proof
 #
-# We train a small network on synthetic digits, twice without SAM and once with it. The readout
-# multiplies firing rates by a gain. Notebook 09 shows why a large one makes for a large gap.
+# We train a small network on synthetic digits, twice. The readout multiplies firing rates by a
+# gain, 150 or 10. Notebook 09 shows why a large one makes for a large gap.
 
 # %%
-x, y = rs.synthetic_digits(380, np.random.default_rng(0), steps=8)
+x, y = rs.synthetic_digits(360, np.random.default_rng(0), steps=8)
 fit, (x_test, y_test) = (x[:, :320], y[:320]), (x[:, 320:], y[320:])
 
 
-def train(gain, rho):
+def train(gain):
     neuron = rs.LIF(0.9, 1.0, rs.Arctan(2.0))
     network = rs.Network((2312, 32, 32, 10), neuron, rs.SpikeRate(gain))
     adam = rs.descent.adam(
         learning_rate=3e-3, beta1=0.9, beta2=0.999, epsilon=1e-8, weight_decay=0.0
     )
     steady = rs.descent.constant
-    config = rs.Config(epochs=16, batch=32, rho=rho, warmup=0.5, descent=adam, schedule=steady)
+    config = rs.Config(epochs=16, batch=32, rho=0.0, warmup=0.0, descent=adam, schedule=steady)
     run = rs.train(network, rs.init(network, 0), fit, config, rng=np.random.default_rng(1))
     return network, run.params
 
 
-names = ("gain 150", "gain 150, SAST", "gain 10")
-trained = dict(zip(names, (train(150.0, 0.0), train(150.0, 0.05), train(10.0, 0.0)), strict=True))
+trained = {"gain 150": train(150.0), "gain 10": train(10.0)}
 for name, (network, params) in trained.items():
     scores = rs.evaluate(network, params, x_test, y_test)
-    print(f"{name:15} smooth {scores.smooth:.2f}, hard {scores.hard:.2f}")
+    print(f"{name:8} smooth {scores.smooth:.2f}, hard {scores.hard:.2f}")
 
 # %% [markdown]
 # Now we take the network with gain 10 and make its spikes steeper, in 120 steps from slope 2 to
@@ -188,7 +187,7 @@ assert radii[0, 0] < 1e-2 * radii[0, 1]
 # from a line, and walks from steep slopes down in cells that meet. Where it begins, boxes speak for
 # all steeper slopes and the hard network (`docs/certificate.md`).
 #
-# ## 3. Three networks
+# ## 3. Two networks
 
 # %%
 certificates = {
@@ -196,24 +195,25 @@ certificates = {
     for name, (network, params) in trained.items()
 }
 for name, found in certificates.items():
-    print(f"{name:15} certified {found.certified.mean():.2f}  {dict(Counter(found.reason))}")
+    print(f"{name:8} certified {found.certified.mean():.2f}  {dict(Counter(found.reason))}")
 
 # %%
 figure, axis = plt.subplots(figsize=(8, 3.6))
 steep = np.geomspace(1.0, 1e5, 300)
-for (name, found), color in zip(certificates.items(), (RED, YELLOW, BLUE), strict=True):
+for (name, found), color in zip(certificates.items(), (RED, BLUE), strict=True):
     axis.plot(2.0 * steep, found.share(steep), color=color, label=name)
 axis.set(xscale="log", ylim=(0.0, 1.0), xlabel="from this slope to hard spikes")
 axis.set_ylabel("certified share")
 axis.legend(loc="lower right")
 plt.show()
 share = [found.certified.mean() for found in certificates.values()]
-assert share[0] < share[1] < share[2]
+assert share[0] < 0.6 * share[1]
 
 # %% [markdown]
-# The network with the large gain keeps fewest classes, SAST keeps more, the modest gain most: the
-# order of notebook 09, now as theorems about single recordings. (One seed each. `docs/certify.md`
-# has real recordings and several.)
+# The network with the large gain keeps far fewer classes: the transfer gap of notebook 09, now as
+# theorems about single recordings. SAST repairs much of it where it has enough steps to train with.
+# At gain 150 on real recordings 57 % are certified after plain training and 89 % after SAST
+# (`docs/certify.md`). On the few recordings of this notebook it would not have that many.
 #
 # Is it true? Nothing that we sampled in section 1 may contradict it, nor 3,000 pairs of a
 # recording and a slope that nobody has looked at.
@@ -222,7 +222,7 @@ assert share[0] < share[1] < share[2]
 found = certificates["gain 10"]
 assert np.all(kept | ~found.certified)
 pairs = wrong = 0
-for factor in 10.0 ** np.random.default_rng(5).uniform(0.0, 4.0, 60):
+for factor in 10.0 ** np.random.default_rng(5).uniform(0.0, 4.0, 80):
     asked = found.factor <= factor
     pairs += asked.sum()
     wrong += np.sum(asked & (leads(factor) <= 0.0))
@@ -247,10 +247,10 @@ assert verdict.ratio > 0.01
 # %% [markdown]
 # ## 4. What remains open
 #
-# Look at the reasons again. A **tie**: eight steps make for rates in eighths, so the two largest are
-# often equal. The hard network then takes the first of them, and whether a very steep one does is
-# not for a bound on errors to say. **Other class**: the certificate shows a *witness*, a slope at
-# which the class is another one; nothing could be proved. **Open**: the enclosure was too wide.
+# Look at the reasons again. A **tie**: eight steps make for rates in eighths, so the two largest
+# are often equal. The hard network then takes the first of them, and whether a very steep one does
+# is not for a bound on errors to say. **Other class**: the certificate shows a *witness*, a slope
+# at which the class is another one; nothing could be proved. **Open**: the enclosure was too wide.
 # There, usually, a potential is so close to threshold that rounding alone decides its spike.
 
 # %%
@@ -271,8 +271,8 @@ assert reasons["gain 150"]["tie"] > reasons["gain 10"]["tie"]
 # who is to blame where it fails, and it holds for the arithmetic of the machine, as long as its
 # arctan is right to four units in the last place, which is tested.
 #
-# The code: `refsast/certify/slope_form.py` (the proof is at its top) and `refsast/certify/search.py`.
-# Next: `13_check_your_library`.
+# The code: `refsast/certify/slope_form.py`, with the proof at its top, and
+# `refsast/certify/search.py`. Next: `13_check_your_library`.
 #
 # ## Exercises
 
@@ -309,11 +309,11 @@ for current in currents[1:]:
 # How much more is certified if we only ask for slopes of 20 and more? Use `lowest`, then `share`.
 
 # %% tags=["solution"]
-# share says it without a second search.
-later = rs.certify_swap(network, params, x_test, lowest=10.0)
-print(f"from slope 2: {found.certified.mean():.2f}, from slope 20: {later.certified.mean():.2f}")
-assert later.certified.mean() == found.share(10.0)
-assert later.certified.mean() >= found.certified.mean()
+# share says it without a second search, which finds the same.
+later = rs.certify_swap(network, params, x_test[:, :8], lowest=10.0)
+print(f"from slope 2: {found.certified.mean():.2f}, from slope 20: {found.share(10.0):.2f}")
+assert np.array_equal(later.certified, found.factor[:8] <= 10.0)
+assert found.share(10.0) >= found.certified.mean()
 
 # %% [markdown]
 # ### Exercise 3
@@ -326,7 +326,7 @@ assert later.certified.mean() >= found.certified.mean()
 # It says nothing of the other: what lies between is another line of networks. Both lines end in the
 # same hard network, so ties are the same.
 neuron = replace(network.neurons[0], spike=rs.Logistic(2.0))
-other = rs.certify_swap(replace(network, neuron=neuron), params, x_test)
-print(f"arctan {found.certified.mean():.2f}, logistic {other.certified.mean():.2f}")
-assert np.all(other.classes == found.classes)
-assert np.any(other.certified != found.certified) or other.certified.mean() > 0.5
+other = rs.certify_swap(replace(network, neuron=neuron), params, x_test[:, :8])
+print(f"arctan {found.certified[:8].mean():.2f}, logistic {other.certified.mean():.2f}")
+assert np.array_equal(other.classes, found.classes[:8])
+assert [a == "tie" for a in other.reason] == [a == "tie" for a in found.reason[:8]]
