@@ -59,7 +59,8 @@ def escapes(network, params, x, low, high):
         steep = scale_slopes(network, 0.5 * (low + high) + 0.5 * (high - low) * e)
         off = np.abs(rs.run(steep, params, x).s[-1] - form.c - form.k * e)
         outside += int(np.sum(~(off <= form.r)))
-        used = max(used, float((off / form.r).max()))
+        with np.errstate(all="ignore"):  # a planted error may leave no radius
+            used = max(used, float(np.nanmax(off / form.r)))
     return outside, used
 
 
@@ -247,10 +248,10 @@ def test_rounding_is_in_the_radius():
 
 
 def test_what_overflows_bounds_nothing():
-    network = rs.Network((1, 1, 1), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(1.0))
-    params = rs.unflatten(network, np.array([1e300, 0.0, 1.0, 0.0]))
-    form = enclose(network, params, np.full((3, 1, 1), 1e300), 1.0, 1.1)
-    outside, _ = escapes(network, params, np.full((3, 1, 1), 1e200), 1.0, 1.1)
+    """A current that is infinite in double precision is finite in exact arithmetic."""
+    network = rs.Network((2, 1, 1), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(1.0))
+    params = rs.unflatten(network, np.array([1e200, -1e200, 0.0, 1.0, 0.0]))
+    with np.errstate(all="ignore"):
+        form = enclose(network, params, np.full((3, 1, 2), 1e200), 1.0, 1.1)
 
-    assert not np.any(form.r < 1e-3)
-    assert outside == 0 or not np.isfinite(form.c).all()
+    assert not np.any(np.abs(form.c) + np.abs(form.k) + form.r < 0.5)
