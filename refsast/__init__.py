@@ -56,8 +56,8 @@ _HOMES = {
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 _SUBMODULES = (
-    *("arrays", "autodiff", "certify", "crosscheck", "data", "experiment", "files", "gradient"),
-    *("model", "optim", "spikes"),
+    *("arrays", "autodiff", "certify", "crosscheck", "data", "deploy", "experiment", "files"),
+    *("gradient", "model", "optim", "spikes"),
 )
 
 __all__ = sorted(_HOME_OF)  # pyright: ignore[reportUnsupportedDunderAll]

@@ -9,7 +9,7 @@ from refsast import __version__
 from refsast.cli.shell import Parser, call_command
 
 COMMANDS = (
-    *("train", "compare", "sweep", "diagnose", "certify-swap", "sharpness"),
+    *("train", "compare", "sweep", "diagnose", "certify-swap", "deploy", "corrupt", "sharpness"),
     *("crosscheck", "data", "report"),
 )
 

@@ -11,7 +11,7 @@ from refsast.cli.progress import progress_bar
 from refsast.cli.trained import (
     add_trained_argument,
     choose_folder,
-    describe_source,
+    describe,
     load_matching,
     read_trained,
 )
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
             watch=bar.update,
         )
     slopes = [unit_spike(neuron)[1] for neuron in trained.network.neurons]
-    facts = describe_source(trained, (x, y), description, "certified")
+    facts = describe(trained, (x, y), description)
     record = certificate_record(found, slopes, y, facts)
     write_json(out / RECORD, record)
     slope = slopes[0] if len(set(slopes)) == 1 else 1.0

@@ -7,7 +7,7 @@ from refsast.cli.common import Commands, add_recording_flags
 from refsast.cli.trained import (
     add_trained_argument,
     choose_folder,
-    describe_source,
+    describe,
     load_matching,
     read_trained,
 )
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     require_writable(out / PAGE)
     trained = read_trained(path)
     (x, y), description = load_matching(args, trained)
-    facts = describe_source(trained, (x, y), description, "diagnosed")
+    facts = describe(trained, (x, y), description)
     diagnosis = diagnose(trained.network, trained.params, x, y)
     page = write_diagnosis(out, diagnosis, facts)
     print(f"{description}: {facts['held out']}\n\n{format_diagnosis(diagnosis)}\npage: {page}")

@@ -84,8 +84,8 @@ def load_matching(args: argparse.Namespace, trained: Trained) -> tuple[Data, str
     return data, description
 
 
-def describe_source(trained: Trained, data: Data, description: str, made: str) -> dict[str, Json]:
-    """Return what was `made` of what, and whether the run itself was measured on these."""
+def describe(trained: Trained, data: Data, description: str) -> dict[str, Json]:
+    """Return what was run on what, and whether the training was measured on it, too."""
     record, mark = trained.record, digest(*data)
     if mark == record.get("held_out"):
         held_out = "those that the run was measured on"
@@ -99,5 +99,5 @@ def describe_source(trained: Trained, data: Data, description: str, made: str) -
         "SHA-256 of the recordings": mark,
         "SHA-256 of the weights": record.get("weights"),
         "trained by": f"refsast {record.get('refsast')}",
-        f"{made} by": f"refsast {__version__}",
+        "run by": f"refsast {__version__}",
     }
