@@ -29,6 +29,7 @@ from proofs_check.training import Training
 from proofs_check.transfer import certificate
 from proofs_check.transfer.slope_curve import SlopeCurve, curve_figure
 from refsast.arrays import Array, Integers
+from refsast.certify.sharp import sharp_certificate
 from refsast.experiment import html_document
 from refsast.experiment.tables import align_columns
 from refsast.model.network import describe_extension
@@ -129,7 +130,7 @@ def _is_vacuous(claim: Claim, instance: object, result: ClaimResult) -> bool:
         return False
     if isinstance(instance, LabelledBatch) and claim in transfer.CLAIMS:
         sharp = claim is transfer.SHARP_LEADS
-        certify = certificate.sharp_certificate if sharp else certificate.simple_certificate
+        certify = sharp_certificate if sharp else certificate.simple_certificate
         return not certify(instance.network, instance.params, instance.x).certified.any()
     return result.bound == 0.0 or not result.measured * VACUOUS_RATIO >= result.bound
 

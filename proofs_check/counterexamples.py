@@ -201,4 +201,5 @@ ESCAPES: dict[tuple[str, str], Callable[[], object] | str] = {
     "shows for 7-layers that the finite formula would be wrong there.",
     ("7-simple", SPIKES): silent_spikes,
     ("7-sharp", SPIKES): silent_spikes,
+    ("7-homotopy", SPIKES): silent_spikes,
 }

@@ -66,6 +66,7 @@ REGISTER = (
     Trial(transfer.LAYER_ERRORS, transfer.draw_steep_network, 2_000),
     Trial(transfer.SIMPLE_LEADS, transfer.draw_steep_network, 2_000),
     Trial(transfer.SHARP_LEADS, transfer.draw_steep_network, 2_000),
+    Trial(transfer.HOMOTOPY, transfer.draw_steep_network, 1_000),
 )
 CLAIMS_BY_LABEL = {trial.label: trial for trial in REGISTER}
 

@@ -13,6 +13,7 @@ from importlib import import_module
 __version__ = "0.2.0"
 
 _HOMES = {
+    "refsast.certify.swap": ("SwapCertificate", "certify_swap"),
     "refsast.crosscheck": ("program",),
     "refsast.crosscheck.case": ("Answer", "Case"),
     "refsast.crosscheck.implementation": ("Implementation", "Unsupported"),
@@ -55,18 +56,8 @@ _HOMES = {
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 _SUBMODULES = (
-    *(
-        "arrays",
-        "autodiff",
-        "crosscheck",
-        "data",
-        "deploy",
-        "experiment",
-        "files",
-        "gradient",
-        "model",
-    ),
-    *("optim", "spikes"),
+    *("arrays", "autodiff", "certify", "crosscheck", "data", "deploy", "experiment", "files"),
+    *("gradient", "model", "optim", "spikes"),
 )
 
 __all__ = sorted(_HOME_OF)  # pyright: ignore[reportUnsupportedDunderAll]

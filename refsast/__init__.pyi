@@ -1,5 +1,7 @@
 # What `__init__.py` looks up by name, for type checkers.
 
+from refsast.certify.swap import SwapCertificate as SwapCertificate
+from refsast.certify.swap import certify_swap as certify_swap
 from refsast.crosscheck import program as program
 from refsast.crosscheck.case import Answer as Answer
 from refsast.crosscheck.case import Case as Case

@@ -9,7 +9,7 @@ from refsast import __version__
 from refsast.cli.shell import Parser, call_command
 
 COMMANDS = (
-    *("train", "compare", "sweep", "diagnose", "deploy", "corrupt", "sharpness"),
+    *("train", "compare", "sweep", "diagnose", "certify-swap", "deploy", "corrupt", "sharpness"),
     *("crosscheck", "data", "report"),
 )
 
@@ -24,7 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"refsast {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for name in COMMANDS:  # imported here, where `call_command` deals with interrupts
-        import_module(f"refsast.cli.{name}").add(commands)
+        import_module(f"refsast.cli.{name.replace('-', '_')}").add(commands)
     return parser
 
 

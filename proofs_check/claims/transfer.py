@@ -1,7 +1,8 @@
 """THEORY 7: the swap to hard spikes moves what the network says by no more than this.
 
 The proofs are where the bounds are computed: in `transfer.certificate` for one margin and one error
-per layer (7-layers, 7-simple), in `transfer.boxes` for a box per neuron and step (7-sharp). If the
+per layer (7-layers, 7-simple), in `refsast.certify.boxes` for a box per neuron and step (7-sharp),
+in `refsast.certify.slope_form` for a line in the slope per neuron and step (7-homotopy). If the
 hard network's class leads by more than smooth spikes can take away, the smooth network gives the
 same class.
 """
@@ -14,8 +15,9 @@ from proofs_check.claim import Claim, Hypothesis
 from proofs_check.claims.stability import CERTIFIED_SPIKES
 from proofs_check.draws import RESETS, Source, draw_inputs, draw_parameters
 from proofs_check.instances import LabelledBatch
-from proofs_check.transfer import boxes, certificate
+from proofs_check.transfer import certificate, homotopy
 from refsast.arrays import Array
+from refsast.certify import boxes, sharp
 
 STEEP_SLOPES = (10.0, 100.0, 1e4, 1e6)
 MARGIN_CONDITION = Hypothesis[LabelledBatch](
@@ -102,6 +104,19 @@ SHARP_LEADS = Claim[LabelledBatch](
     "boxes of potentials and spikes, carried along the hard run, allow.",
     hypotheses=(CERTIFIED_SPIKES,),
     measure=lead_losses,
-    bound=lambda x: certificate.sharp_certificate(x.network, x.params, x.x).bound,
+    bound=lambda x: sharp.sharp_certificate(x.network, x.params, x.x).bound,
 )
-CLAIMS = (LAYER_ERRORS, SIMPLE_LEADS, SHARP_LEADS)
+HOMOTOPY = Claim[LabelledBatch](
+    label="7-homotopy",
+    title="all slopes of a cell at once: every logit is a line in the slope, and a rest",
+    source="THEORY 7 (own)",
+    statement="For every slope of a cell, from b to (1 + h) b, each logit of the run is within r "
+    "of c + k e, e from -1 to 1 across the cell. So where neighbouring cells reach up to a slope "
+    "from which 7-sharp holds, and in each c - abs(k) - r of a class's lead over any other is "
+    "positive, every slope in between and above, and the hard network, give that class.",
+    hypotheses=(CERTIFIED_SPIKES,),
+    measure=homotopy.distances,
+    bound=homotopy.radii,
+    uses=("7-sharp",),
+)
+CLAIMS = (LAYER_ERRORS, SIMPLE_LEADS, SHARP_LEADS, HOMOTOPY)

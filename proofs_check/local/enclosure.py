@@ -16,9 +16,9 @@ from proofs_check.instances import attach_reset
 from proofs_check.local.layers import InputBalls, NeuronBalls, Space, enclose_layer
 from proofs_check.local.metrics import Metric, frame_norm, gram_metric, row_norms
 from proofs_check.local.rows import Rows, stack_rows, total_rows, unit_rows
-from proofs_check.transfer.boxes import validate_smooth
 from refsast import Network, Params
 from refsast.arrays import Array
+from refsast.certify.boxes import validate_smooth
 from refsast.model.unroll import unroll
 
 

@@ -17,8 +17,8 @@ covector of norm at most the radius times ``|sdot_t|_2``: `Rows.loose`.
 
 Rounding. A run of the ball, as it is computed, is off the exact run by a drift of at most
 ``e_t = sup abs(g') e_{t-1} + abs(W) (sup sigma' e' + 16 2^-53) + (V likewise)`` and what a step
-rounds, as in `transfer.boxes`. The centre is a computed run; so twice the drift is added to the
-radius over which factors are taken, and every computed run of the ball is within, too.
+rounds, as in `refsast.certify.boxes`. The centre is a computed run; so twice the drift is added to
+the radius over which factors are taken, and every computed run of the ball is within, too.
 """
 
 from collections.abc import Sequence
@@ -31,9 +31,9 @@ from proofs_check.certified.intervals import ignore_overflow
 from proofs_check.local.metrics import Metric, frame_norm, gram_metric, row_norms
 from proofs_check.local.ranges import derivative_range, map_derivative_range
 from proofs_check.local.rows import Rows, no_rows, total_rows, unit_rows
-from proofs_check.transfer.boxes import SPIKE_ROUNDING, potential_rounding
 from refsast import LIF, Layer
 from refsast.arrays import Array
+from refsast.certify.boxes import SPIKE_ROUNDING, potential_rounding
 from refsast.model.params import map_params
 
 

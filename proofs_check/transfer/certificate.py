@@ -1,4 +1,4 @@
-"""The transfer certificate: recordings on which the swap to hard spikes provably changes no class.
+"""The simple transfer certificate: recordings on which the swap provably changes no class.
 
 All of it follows from the hard run and the tail of the smooth spike, ``tail(m) = sup of
 abs(sigma(v) - H(v)) over abs(v) >= m``, which is sigma(-m). So it holds for every spike with no
@@ -26,23 +26,16 @@ at threshold hard fires, smooth fires half, tail(0) = 1/2.) Where that holds in 
 ``W_o sum_t alpha_t s_t + const`` differ by at most ``|W_o| e^L sum_t alpha_t``, and leads by twice
 that. The sum of alpha is 1 for a mean, the gain for a spike rate, up to T for a leaky readout.
 
-**Sharp** takes the boxes of `boxes`, and each lead in its own direction. With mid and rad the
-centre and radius of the boxes of the last layer's spikes, class y leads c by at least ::
-
-    sum_t alpha_t (D mid_t - abs(D) rad_t) + const,    D = W_o[y] - W_o[c]
-
-**Sharp is no worse where simple applies**, but for rounding. By induction the box of u stays within
-d* of u_h. Being within m/2, it lies on one side of theta, m/2 away or more; so the box of s is
-within tail(m/2) of h. In a corner, what the reset carries differs from the hard run's by at most
-tau d + R tail(m/2), d the box's reach at that step: by the split above, or since it is affine. W
-and V act on boxes as in the recursion, so the reach obeys it. At last, each lead's bound
-``sum_t alpha_t abs(D) e`` is at most ``2 |W_o| e^L sum_t alpha_t``.
+**Sharp**, the certificate by boxes, is in `refsast.certify.sharp`. **It is no worse where simple
+applies**, but for rounding. By induction the box of u stays within d* of u_h. Being within m/2, it
+lies on one side of theta, m/2 away or more; so the box of s is within tail(m/2) of h. In a corner,
+what the reset carries differs from the hard run's by at most tau d + R tail(m/2), d the box's reach
+at that step: by the split above, or since it is affine. W and V act on boxes as in the recursion,
+so the reach obeys it. At last, each lead's bound ``sum_t alpha_t abs(D) e`` is at most
+``2 |W_o| e^L sum_t alpha_t``.
 
 Rounding. At each step d* also holds what `boxes` widens its boxes by; it is then raised by
-``4 (n_in + n_out + T + 8) 2^-53`` of itself, and the bound on a lead by as much (n_in and n_out of
-the readout) of the largest magnitudes of both logits: about twice what their sums of so many terms
-can be off, in the runs and in the bound together. What is certified holds for the run in double
-precision and for exact arithmetic alike.
+``4 (n_in + n_out + T + 8) 2^-53`` of itself, and the bound on a lead as in `sharp`.
 """
 
 from dataclasses import dataclass
@@ -51,44 +44,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from proofs_check.certified.constants import geometric_sum
-from proofs_check.transfer.boxes import (
-    UNIT_ROUNDOFF,
-    Box,
-    enclose_states,
-    potential_rounding,
-    spike_tail,
-    validate_smooth,
-)
 from refsast import LIF, Layer, Network, Params, Spikes, heaviside, run
 from refsast.arrays import Array
-from refsast.model.readout import pool
-
-
-@dataclass(frozen=True, eq=False)
-class Certificate:
-    """What is known of the smooth network's class, per recording of a batch.
-
-    Attributes
-    ----------
-    lead : (batch, classes) array
-        Hard logit of the hard class, less that of each class; 0 at the hard class itself.
-    bound : (batch, classes) array
-        By how much that lead can at most be smaller with smooth spikes; 0 at the hard class, and
-        infinite elsewhere where `applies` is False.
-    applies : (batch,) array of bool
-        Whether the hypotheses of the bound hold.
-    """
-
-    lead: Array
-    bound: Array
-    applies: NDArray[np.bool_]
-
-    @property
-    def certified(self) -> NDArray[np.bool_]:
-        """Whether smooth and hard spikes provably give the same class, shape (batch,)."""
-        # Against itself the hard class has lead 0 and bound 0; every other must be led clearly.
-        only_itself = np.sum(~(self.lead > self.bound), axis=1) == 1
-        return self.applies & only_itself
+from refsast.certify.boxes import potential_rounding, spike_tail, validate_smooth
+from refsast.certify.libm import UNIT_ROUNDOFF
+from refsast.certify.sharp import (
+    Certificate,
+    hard_leads,
+    readout_matrix,
+    readout_rounding,
+    zero_own_class,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,35 +96,17 @@ def simple_certificate(network: Network, params: Params, x: ArrayLike | Spikes) 
     Raises
     ------
     ValueError
-        If anything is not as `boxes.validate_smooth` asks.
+        If anything is not as `refsast.certify.boxes.validate_smooth` asks.
     """
     network, params, x = validate_smooth(network, params, x)
-    lead, _, hard = _hard_leads(network, params, x)
+    hard = hard_leads(network, params, x)
     layers = layer_errors(network, params, x)
     applies = np.all([layer.applies for layer in layers], axis=0)
-    row = np.abs(_readout_matrix(network, params)).sum(axis=1).max()
+    row = np.abs(readout_matrix(network, params)).sum(axis=1).max()
     total = network.readout.time_weights(len(x)).sum()
     bound = np.where(applies, 2.0 * row * total * layers[-1].spike, np.inf)[:, None]
-    bound = bound + _readout_rounding(network, params, len(x), hard)
-    return Certificate(lead, _zero_own_class(bound, hard), applies)
-
-
-def sharp_certificate(network: Network, params: Params, x: ArrayLike | Spikes) -> Certificate:
-    """Return the certificate by boxes: its own bounds for each neuron, step and pair of classes.
-
-    It always applies; where the simple one does, its bounds are no larger. Parameters and errors as
-    `simple_certificate`.
-    """
-    network, params, x = validate_smooth(network, params, x)
-    lead, pooled, hard = _hard_leads(network, params, x)
-    spikes = enclose_states(network, params, x).s[-1]
-    box = Box(pool(network.readout, spikes.lo), pool(network.readout, spikes.hi))
-    w = _readout_matrix(network, params)
-    difference = w[hard][:, None, :] - w  # D of each lead, (batch, classes, n)
-    fall = np.einsum("bcn,bn->bc", difference, pooled - box.centre)
-    fall += np.einsum("bcn,bn->bc", np.abs(difference), box.radius)
-    bound = fall + _readout_rounding(network, params, len(x), hard)
-    return Certificate(lead, _zero_own_class(bound, hard), np.ones(len(lead), bool))
+    bound = bound + readout_rounding(network, params, len(x), hard.classes)
+    return Certificate(hard.lead, zero_own_class(bound, hard.classes), applies)
 
 
 def layer_errors(
@@ -205,34 +153,3 @@ def _max_reset_slope(neuron: LIF, top: Array) -> Array:
 
 def _max_row_sum(w: Array | None) -> float:
     return 0.0 if w is None else float(np.abs(w).sum(axis=1).max())
-
-
-def _readout_matrix(network: Network, params: Params) -> Array:
-    """W_o, shape (classes, n)."""
-    return np.eye(network.classes) if network.readout.n_out is None else params[-1].w
-
-
-def _hard_leads(
-    network: Network, params: Params, x: Array
-) -> tuple[Array, Array, NDArray[np.intp]]:
-    """Leads of the hard class, pooled hard spikes, and the hard class."""
-    trace = run(network, params, x, spike=heaviside)
-    hard = trace.logits.argmax(axis=1)
-    first = np.take_along_axis(trace.logits, hard[:, None], axis=1)
-    return first - trace.logits, pool(network.readout, trace.s[-1]), hard
-
-
-def _readout_rounding(network: Network, params: Params, time: int, hard: NDArray[np.intp]) -> Array:
-    """What rounding can do to a lead, shape (batch, classes)."""
-    w = _readout_matrix(network, params)
-    largest = np.abs(w).sum(axis=1)
-    if network.readout.n_out is not None and params[-1].b is not None:
-        largest = largest + np.abs(params[-1].b)
-    share = 4.0 * (sum(w.shape) + time + 8) * UNIT_ROUNDOFF
-    each = share * network.readout.time_weights(time).sum() * largest
-    return each[hard][:, None] + each
-
-
-def _zero_own_class(bound: Array, hard: NDArray[np.intp]) -> Array:
-    """The bound, with 0 for the hard class against itself."""
-    return np.where(np.arange(bound.shape[1]) == hard[:, None], 0.0, bound)

@@ -14,10 +14,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from proofs_check.transfer.boxes import validate_smooth
-from proofs_check.transfer.certificate import sharp_certificate, simple_certificate
+from proofs_check.transfer.certificate import simple_certificate
 from refsast import Network, Params, Spikes, heaviside, run
 from refsast.arrays import Array
+from refsast.certify.boxes import validate_smooth
+from refsast.certify.sharp import sharp_certificate
 from refsast.model.network import replace_spikes
 from refsast.model.spike import Spike
 from refsast.model.surrogate import Surrogate

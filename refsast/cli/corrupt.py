@@ -9,8 +9,8 @@ from refsast import __version__
 from refsast.arrays import Integers
 from refsast.cli.argument_types import file_path, natural, positive
 from refsast.cli.common import Commands
-from refsast.cli.diagnose import Trained, choose_folder, read_trained
 from refsast.cli.progress import progress_bar
+from refsast.cli.trained import Trained, choose_folder, read_trained
 from refsast.data import CORRUPTIONS, SIZE, Events, read_recordings, synthetic_recordings
 from refsast.data.archive import SPLITS, open_archive
 from refsast.experiment.weather.measure import Robustness, measure_robustness

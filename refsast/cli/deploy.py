@@ -10,8 +10,8 @@ import numpy as np
 
 from refsast.cli.argument_types import file_path, natural
 from refsast.cli.common import Commands, add_recording_flags, load_held_out
-from refsast.cli.diagnose import choose_folder, describe, read_trained
 from refsast.cli.progress import progress_bar
+from refsast.cli.trained import choose_folder, describe, read_trained
 from refsast.deploy.c_code import write_c
 from refsast.deploy.conversion import to_integers
 from refsast.deploy.files import save

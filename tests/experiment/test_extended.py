@@ -12,7 +12,7 @@ import refsast as rs
 from proofs_check.assessment import assess
 from proofs_check.instances import validate_instance
 from proofs_check.training import Training
-from proofs_check.transfer.boxes import validate_smooth
+from refsast.certify.boxes import validate_smooth
 from refsast.experiment import record
 from refsast.experiment.diagnose.mixture import run_mixtures
 from refsast.experiment.evaluate import potential_histogram

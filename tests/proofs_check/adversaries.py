@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 import refsast as rs
-from proofs_check.transfer import certificate
-from proofs_check.transfer.boxes import enclose_states
-from proofs_check.transfer.certificate import layer_errors, sharp_certificate, simple_certificate
+from proofs_check.transfer.certificate import layer_errors, simple_certificate
 from refsast.arrays import Array
+from refsast.certify.boxes import enclose_states
+from refsast.certify.sharp import readout_rounding, sharp_certificate
 from refsast.model.network import replace_spikes
 
 CERTIFICATES = (simple_certificate, sharp_certificate)
@@ -17,7 +17,7 @@ CERTIFICATES = (simple_certificate, sharp_certificate)
 def no_larger(a, b, network, params, x):
     """``a <= b`` of two bounds on leads, but for what both allow for rounding and round again."""
     hard = rs.run(network, params, x, spike=rs.heaviside).logits.argmax(axis=1)
-    rounding = certificate._readout_rounding(network, params, len(x), hard)
+    rounding = readout_rounding(network, params, len(x), hard)
     return bool(np.all(a <= b * (1.0 + 1e-9) + rounding))
 
 

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import refsast as rs
-from proofs_check.transfer import boxes
-from proofs_check.transfer.boxes import enclose_states
-from proofs_check.transfer.certificate import layer_errors, sharp_certificate, simple_certificate
+from proofs_check.transfer.certificate import layer_errors, simple_certificate
 from proofs_check.transfer.slope_curve import replace_slope
+from refsast.certify import boxes
+from refsast.certify.boxes import enclose_states
+from refsast.certify.sharp import sharp_certificate
 from refsast.model.network import replace_spikes
 from refsast.testing import inputs, min_examples, networks, parameters, seeds
 from tests.proofs_check.adversaries import (

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import refsast as rs
-from proofs_check.transfer import boxes, certificate
+from proofs_check.transfer import certificate
+from refsast.certify import boxes, sharp
 from tests.proofs_check.adversaries import sound
 from tests.proofs_check.tight_instances import CROSSED, INSTANCES
 
@@ -39,7 +40,7 @@ PLANTED = {
     ),
     "one step for all": (certificate, "geometric_sum", lambda k, steps: 1.0),
     "mean for the readout's weights": (
-        certificate,
+        sharp,
         "pool",
         lambda readout, s: s.mean(axis=0),
     ),

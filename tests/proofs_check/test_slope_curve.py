@@ -5,13 +5,14 @@ import pytest
 from matplotlib.figure import Figure
 
 import refsast as rs
-from proofs_check.transfer.certificate import sharp_certificate, simple_certificate
+from proofs_check.transfer.certificate import simple_certificate
 from proofs_check.transfer.slope_curve import (
     curve_figure,
     plot_curve,
     replace_slope,
     slope_curve,
 )
+from refsast.certify.sharp import sharp_certificate
 
 SLOPES = (1.0, 1e2, 1e3, 1e4, 1e6)
 

@@ -22,8 +22,8 @@ Rounding. A sum of n products in any order is off by at most n 2^-53, to first o
 their magnitudes. A potential sums n_in (recurrent: + n_out) products, a bias and a reset; the run
 rounds once, and the ends of its box once more. So the box of a potential is widened each way by
 ``4 (n_in + n_out + 8) 2^-53`` of the magnitudes that enter it: about twice what is needed. A spike
-is off its formula by at most 8 * 2^-53, absolutely (the tail of arctan is a difference of numbers
-near 1/2), so the envelope is widened by ``16 * 2^-53``, within [0, 1].
+is off its formula by at most 8 * 2^-53, absolutely (`libm` has why, and tests what it rests on), so
+the envelope is widened by ``16 * 2^-53``, within [0, 1].
 """
 
 from dataclasses import dataclass
@@ -31,16 +31,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from proofs_check.certified.constants import require_proved_reset
-from refsast import LIF, Layer, Network, Params, Spikes
 from refsast.arrays import Array
-from refsast.model.network import require_plain
-from refsast.model.params import map_params
+from refsast.certify.libm import SPIKE_ROUNDING, UNIT_ROUNDOFF, require_accurate_libm
+from refsast.model.lif import LIF
+from refsast.model.network import Network, require_plain
+from refsast.model.params import Layer, Params, map_params
 from refsast.model.surrogate import Surrogate
+from refsast.model.unroll import input_currents
 from refsast.model.validation import validate_run
-
-UNIT_ROUNDOFF = 2.0**-53  # of double precision
-SPIKE_ROUNDING = 16 * UNIT_ROUNDOFF
+from refsast.spikes import Spikes
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,12 +107,12 @@ def validate_smooth(
     Raises
     ------
     ValueError
-        If a spike or a reset is of another family, or a shape or number is not valid.
+        If a spike is of another family, a shape or number is not valid, or `libm` is not accurate.
     """
+    require_accurate_libm()
     require_plain(network, "the certificate")
     params, x = validate_run(network, params, x)
     for neuron in network.neurons:
-        require_proved_reset(neuron)
         if not isinstance(neuron.spike, Surrogate):
             raise ValueError(f"spike must be a smooth spike of refsast, got {neuron.spike!r}")
     if np.iscomplexobj(x) or np.iscomplexobj(params[0].w):
@@ -137,11 +136,26 @@ def enclose_states(network: Network, params: Params, x: ArrayLike | Spikes) -> S
     and errors as `validate_smooth`; the proof is at the top of this file.
     """
     network, params, x = validate_smooth(network, params, x)
-    us, ss, a = [], [], Box(x, x)  # the input is known exactly: its box has no width
+    return enclose_currents(network, params, input_currents(params[0], x), largest_input(x))
+
+
+def largest_input(x: Array) -> Array:
+    """Return the largest magnitude of an input (time, batch, n), per recording."""
+    return np.abs(x).max(axis=(0, 2))
+
+
+def enclose_currents(network: Network, params: Params, first: Array, largest: Array) -> StateBoxes:
+    """Return `enclose_states` from the currents into the first layer, (time, batch, n_1).
+
+    `largest`, (batch,), is `largest_input` of the input that made them. Nothing is validated.
+    """
+    us, ss, currents = [], [], Box(first, first)  # the input is known exactly: no width
     for neuron, layer in zip(network.neurons, params, strict=False):
-        u, a = _layer_boxes(neuron, layer, a)
+        if ss:
+            currents, largest = _affine_box(ss[-1], layer.w, layer.b), largest_input(abs(ss[-1]))
+        u, s = _layer_boxes(neuron, layer, currents, largest)
         us.append(u)
-        ss.append(a)
+        ss.append(s)
     return StateBoxes(tuple(us), tuple(ss))
 
 
@@ -169,10 +183,9 @@ def potential_rounding(layer: Layer, largest: Array) -> tuple[float, Array]:
     return share, share * (largest[:, None] * np.abs(layer.w).sum(axis=1) + fixed)
 
 
-def _layer_boxes(neuron: LIF, layer: Layer, a: Box) -> tuple[Box, Box]:
-    """Boxes of potentials and spikes of one layer, from the box of its input."""
-    share, rest = potential_rounding(layer, abs(a).max(axis=(0, 2)))
-    currents = _affine_box(a, layer.w, layer.b)
+def _layer_boxes(neuron: LIF, layer: Layer, currents: Box, largest: Array) -> tuple[Box, Box]:
+    """Boxes of potentials and spikes of one layer, from that of its currents."""
+    share, rest = potential_rounding(layer, largest)
     us, ss = [], []
     u = s = carried = Box(np.zeros(rest.shape), np.zeros(rest.shape))  # at rest before t = 1
     for t in range(len(currents.lo)):

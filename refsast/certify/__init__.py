@@ -1,0 +1,1 @@
+"""Certificates: what is proved of a trained network on a recording, rounding included."""
