@@ -40,12 +40,19 @@ import numpy as np
 
 import refsast as rs
 from proofs_check.claim import ROUNDING, Claim, Hypothesis
-from proofs_check.claims.stability import EPS, SOURCE
+from proofs_check.claims.stability import SOURCE
 from proofs_check.descent import enumeration
-from proofs_check.descent.enumeration import ULPS, SastPath, SastStep, step_outcomes, step_radius
+from proofs_check.descent.enumeration import SastPath, SastStep, step_outcomes, step_radius
 from proofs_check.descent.finite_sum import difference_lipschitz
-from proofs_check.descent.runs import CUTOFF, SastRuns, lower_confidence_limit, run_averages
+from proofs_check.descent.runs import (
+    CUTOFF,
+    SastRuns,
+    lower_confidence_limit,
+    run_averages,
+    simulate_runs,
+)
 from proofs_check.norms import euclidean_norm
+from proofs_check.rounding import SUM_ROUNDING
 from refsast.arrays import Array
 
 X = TypeVar("X")
@@ -229,7 +236,9 @@ SEEDED = Claim[SastRuns](
     ),
     bound=lambda x: enumeration.path_bound(x.path),
     uses=("5a", "5b"),
-    rounding=lambda x: 2.0 * enumeration.step_rounding(x.path.first, 0.0) / x.path.first.eta,
+    rounding=lambda x: (
+        2.0 * enumeration.step_rounding(x.path.first, simulate_runs(x)[1]) / x.path.first.eta
+    ),
 )
 UNBIASED = Claim[SastStep](
     label="5c",
@@ -249,6 +258,6 @@ BIAS = Claim[SastStep](
     hypotheses=(),
     measure=one_batch_bias,
     bound=one_batch_bias_bound,
-    rounding=lambda x: ULPS * EPS * x.family.sizes(x.w, x.rho)[1],
+    rounding=lambda x: SUM_ROUNDING * x.family.sizes(x.w, x.rho)[1],
 )
 CLAIMS = (ONE_STEP, ONE_STEP_SHARP, SHARED_STEP, K_STEPS, SEEDED, UNBIASED, BIAS)

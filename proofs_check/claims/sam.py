@@ -19,13 +19,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from proofs_check.claim import Claim, Hypothesis
-from proofs_check.claims.stability import EPS, SOURCE
+from proofs_check.claims.stability import SOURCE
 from proofs_check.descent.objectives import Objective, Quadratic, Risk
 from proofs_check.draws import Source, draw_batch
+from proofs_check.rounding import SUM_ROUNDING
 from refsast import flatten, sam
 from refsast.arrays import Array
-
-ROUNDING_FACTOR = 256.0 * EPS  # of a loss or a gradient, relative to what it is summed from
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +86,7 @@ def ascent_maximum(x: Ascent, steps: int = 20) -> float:
 def _loss_rounding(x: Ascent) -> float:
     """How far rounding moves a difference of two losses and a slope."""
     value, grad = x.objective.sizes(x.w, x.rho)
-    return ROUNDING_FACTOR * (value + x.rho * grad)
+    return SUM_ROUNDING * (value + (x.rho + float(np.linalg.norm(x.w))) * grad)
 
 
 def gradient_change(x: Ascent) -> float:
@@ -102,7 +101,7 @@ def _gradient(x: Ascent, w: Array) -> Array:
 
 def _gradient_rounding(x: Ascent) -> float:
     """How far rounding moves a difference of two gradients."""
-    return ROUNDING_FACTOR * x.objective.sizes(x.w, x.rho)[1]
+    return SUM_ROUNDING * x.objective.sizes(x.w, x.rho)[1]
 
 
 def hessian_term(x: Ascent) -> float:

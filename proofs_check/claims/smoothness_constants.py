@@ -110,7 +110,12 @@ def _linear_and_quadratic(
 
 def smoothness_constant(form: DerivativeForms) -> Array:
     """Return L_s of THEORY 3b."""
-    return top_eigenvalue(MAX_LOSS_GRADIENT * form.r + MAX_LOSS_CURVATURE * outer(form.q, form.q))
+    return top_eigenvalue(hessian_form(form))
+
+
+def hessian_form(form: DerivativeForms) -> Array:
+    """Return ``sqrt(2) R + q q'/2``, which bounds the Hessian block by block."""
+    return MAX_LOSS_GRADIENT * form.r + MAX_LOSS_CURVATURE * outer(form.q, form.q)
 
 
 def joint_smoothness_constant(form: DerivativeForms) -> Array:

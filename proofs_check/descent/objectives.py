@@ -6,7 +6,7 @@ Rule 2: `lipschitz` and `lower` are certificates, from norms and closed forms, n
 Rule 3: nothing is evaluated where it is not smooth: no neuron detaches its reset.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -16,12 +16,16 @@ from proofs_check.certified.constants import sup_derivative, sup_second
 from proofs_check.claims.lipschitz import MAX_LOSS_GRADIENT
 from proofs_check.claims.smoothness_constants import (
     DerivativeForms,
+    Norms,
     derivative_forms,
+    hessian_form,
     joint_smoothness_constant,
     layer_norms,
 )
-from proofs_check.claims.stability import EPS, has_certified_spikes
-from proofs_check.norms import euclidean_norm
+from proofs_check.claims.stability import has_certified_spikes
+from proofs_check.norms import euclidean_norm, top_eigenvalue
+from proofs_check.rounding import SUM_ROUNDING, terms_in_ball
+from proofs_check.transfer.boxes import UNIT_ROUNDOFF
 from refsast.arrays import Array, Integers, as_array
 from refsast.model.surrogate import Surrogate
 
@@ -83,13 +87,14 @@ class Quadratic:
         """
         if not (self.h.any() or self.g.any()):
             return self.offset
+        off = 2.0 * self.g.size * UNIT_ROUNDOFF * np.linalg.norm(self.h)
         # The eigenvalue less its rounding, so that mu is certified and not only computed.
-        mu = float(np.linalg.eigvalsh(self.h)[0] - self.g.size * EPS * np.linalg.norm(self.h))
-        if not mu > self.g.size * EPS * np.linalg.norm(self.h):
+        mu = float(np.linalg.eigvalsh(self.h)[0] - off)
+        if not mu > off:
             return -np.inf
         w = as_array(-np.linalg.solve(self.h, self.g), "w")
         (value, grad), (size, _) = self.value_and_grad(w), self.sizes(w, 0.0)
-        return float(value - grad @ grad / (2.0 * mu) - 16.0 * EPS * size)
+        return float(value - grad @ grad / (2.0 * mu) - SUM_ROUNDING * size)
 
     def value_and_grad(self, w: Array) -> tuple[Array, Array]:
         """Return f and its gradient at `w`."""
@@ -204,21 +209,36 @@ class Risk:
         No norm of a block changes by more than the whole vector moves; a block that the network
         lacks keeps its norm.
         """
+        norms = self._ball_norms(rs.unflatten(self.network, w), radius)
+        return derivative_forms(self.network, norms, self.x)
+
+    def _ball_norms(self, params: rs.Params, radius: float) -> Norms:
+        """The largest norms of the blocks on the ball of that radius about `params`."""
         # The readout of a spike rate has a norm but no weights that could move.
-        norms = layer_norms(self.network, rs.unflatten(self.network, w))
+        norms = layer_norms(self.network, params)
         weights = [(True, "v" in shapes) for shapes in self.network.shapes]
         movable = [*weights, (False, False)][: len(norms)]
-        caps = tuple(
+        return tuple(
             (w_norm + radius * moves_w, v_norm + radius * moves_v)
             for (w_norm, v_norm), (moves_w, moves_v) in zip(norms, movable, strict=True)
         )
-        return derivative_forms(self.network, caps, self.x)
 
     def sizes(self, w: Array, radius: float) -> tuple[float, float]:
         """Return bounds, on that ball, of what f and its gradient are summed from.
 
-        On the way from zero parameters, where the loss is ``log(classes)``, no norm is larger.
+        On the way from zero parameters, where the loss is ``log(classes)``, no norm is larger. What
+        potentials are summed from acts like biases of that size: by the forms of a network that
+        has biases. What logits are summed from moves dloss/dz by at most half of that.
         """
-        steep = self.slope(w, radius)
-        far = float(euclidean_norm(w)) + radius
-        return float(np.log(self.network.classes)) + steep * far, steep
+        params = rs.unflatten(self.network, w)
+        *terms, out = terms_in_ball(self.network, params, self.x, radius)
+        network = replace(self.network, bias=True)
+        forms = derivative_forms(network, self._ball_norms(params, radius), self.x)
+        names = [(i, name) for i, shapes in enumerate(network.shapes) for name in shapes]
+        moved = np.zeros(len(names))
+        moved[[names.index((i, "b")) for i in range(len(terms))]] = terms
+        far, bend = float(euclidean_norm(w)) + radius, hessian_form(forms)
+        value = np.log(self.network.classes) + MAX_LOSS_GRADIENT * (forms.q @ moved + out)
+        steep = MAX_LOSS_GRADIENT * euclidean_norm(forms.q) + top_eigenvalue(bend) * far
+        steep = steep + euclidean_norm(bend @ moved) + 0.5 * out * euclidean_norm(forms.q)
+        return float(value + self.slope(w, radius) * far), float(steep)
