@@ -19,6 +19,7 @@ from proofs_check.claims import (
     sam,
     smoothness,
     stability,
+    state_derivatives,
     transfer,
 )
 from proofs_check.descent import draws as sast_draws
@@ -34,6 +35,8 @@ REGISTER = (
     Trial(stability.CONTRACTION, draws.draw_two_states, 20_000),
     Trial(lipschitz.INPUT_PAIRS, draws.draw_two_inputs, 4_000),
     Trial(lipschitz.INPUT_GRADIENT, draws.draw_batch, 2_000),
+    Trial(state_derivatives.FIRST, draws.draw_two_points, 1_000),
+    Trial(state_derivatives.SECOND, draws.draw_two_points, 1_000),
     Trial(smoothness.GRADIENT_BOUND, draws.draw_batch, 1_000),
     Trial(smoothness.DIFFERENCE_QUOTIENT, draws.draw_two_points, 1_000, draws.tighten_caps),
     Trial(smoothness.HESSIAN_PRODUCT, draws.draw_two_points, 600),

@@ -16,7 +16,7 @@ constants (`trajectory_rounding`, `Risk.sizes`).
 import numpy as np
 
 import refsast as rs
-from proofs_check.certified.constants import geometric_sum
+from proofs_check.certified.constants import geometric_sum, geometric_sums
 from proofs_check.instances import AnyBatch, LabelledBatch, TwoInputs, attach_reset
 from proofs_check.norms import euclidean_norm
 from proofs_check.transfer.boxes import UNIT_ROUNDOFF, potential_rounding
@@ -84,7 +84,8 @@ def trajectory_rounding(step: float, factor: float, steps: int) -> Array:
 
     Each step adds `step`, and each later one multiplies that by at most `factor`.
     """
-    return step * np.array([[geometric_sum(factor, t)] for t in range(1, steps + 1)])
+    with np.errstate(over="ignore"):
+        return step * np.array(geometric_sums(factor, steps)[1:])[:, None]
 
 
 def logit_errors(x: TwoInputs, inputs: Array) -> Array:

@@ -71,15 +71,16 @@ def ascent_maximum(x: Ascent, steps: int = 20) -> float:
     It starts at SAM's ascent point and never goes down: a lower bound of the maximum, no less than
     f(w + e).
     """
-    e = x.ascent_point - x.w
+    e, reach = x.ascent_point - x.w, x.rho
     best, grad = x.objective.value_and_grad(x.w + e)
-    for _ in range(steps):  # a step of length rho uphill, then back onto the ball
-        tried = e + grad * (x.rho / max(float(np.linalg.norm(grad)), 1e-300))
+    for _ in range(steps):  # a step uphill, then back onto the ball; a shorter one where it fails
+        tried = e + grad * (reach / max(float(np.linalg.norm(grad)), 1e-300))
         tried = tried * min(1.0, x.rho / max(float(np.linalg.norm(tried)), 1e-300))
         value, slope = x.objective.value_and_grad(x.w + tried)
-        if not value > best:
-            break
-        e, best, grad = tried, value, slope
+        if value > best:
+            e, best, grad = tried, value, slope
+        else:
+            reach *= 0.5
     return float(best)
 
 
@@ -130,7 +131,7 @@ def hessian_term_bound(x: Ascent) -> float:
 
 def draw_ascent(source: Source) -> Ascent:
     """Draw a quadratic or the loss of a network, a point and a radius."""
-    rho = source.choice((1e-3, 0.05, 0.3, 1.0, 0.0))
+    rho = source.choice((1e-3, 0.05, 0.3, 1.0, 3.0, 0.0))
     if source.choice((True, False)):
         p = source.choice((1, 2, 3))
         h = source.array(p, p)

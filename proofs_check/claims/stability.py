@@ -18,14 +18,13 @@ kappa_e < 1 makes it a contraction.
 """
 
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 
 import refsast as rs
 from proofs_check import rounding
 from proofs_check.certified.constants import (
-    geometric_sum,
+    geometric_sums,
     kappa,
     max_carry,
     require_proved_reset,
@@ -98,11 +97,9 @@ def compact_bound_by_step(x: LabelledBatch) -> tuple[Array, ...]:
     """Return the sharper bound of 1a, shape (time, 1, n) per layer."""
 
     def bound(i: Array, n: rs.LIF) -> Array:
-        sums = [geometric_sum(n.leak, t) for t in range(len(x.x) + 1)]
-        drop = max_reset_drop(n)  # nothing has been reset before the first step
-        return np.stack(
-            [np.reshape(i * after + drop * before, (1, -1)) for before, after in pairwise(sums)]
-        )
+        sums = np.array(geometric_sums(n.leak, len(x.x)))[:, None, None]
+        # Nothing has been reset before the first step.
+        return i * sums[1:] + max_reset_drop(n) * sums[:-1]
 
     return tuple(map(bound, current_bounds(x), x.network.neurons))
 

@@ -24,7 +24,7 @@ from proofs_check.claims.smoothness_constants import (
 )
 from proofs_check.claims.stability import has_certified_spikes
 from proofs_check.norms import euclidean_norm, top_eigenvalue
-from proofs_check.rounding import SUM_ROUNDING, terms_in_ball
+from proofs_check.rounding import terms_in_ball
 from proofs_check.transfer.boxes import UNIT_ROUNDOFF
 from refsast.arrays import Array, Integers, as_array
 from refsast.model.surrogate import Surrogate
@@ -94,7 +94,9 @@ class Quadratic:
             return -np.inf
         w = as_array(-np.linalg.solve(self.h, self.g), "w")
         (value, grad), (size, _) = self.value_and_grad(w), self.sizes(w, 0.0)
-        return float(value - grad @ grad / (2.0 * mu) - SUM_ROUNDING * size)
+        return float(
+            value - grad @ grad / (2.0 * mu) - 16.0 * (self.g.size + 1) * UNIT_ROUNDOFF * size
+        )
 
     def value_and_grad(self, w: Array) -> tuple[Array, Array]:
         """Return f and its gradient at `w`."""
