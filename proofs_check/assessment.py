@@ -131,7 +131,7 @@ def _is_vacuous(claim: Claim, instance: object, result: ClaimResult) -> bool:
         sharp = claim is transfer.SHARP_LEADS
         certify = certificate.sharp_certificate if sharp else certificate.simple_certificate
         return not certify(instance.network, instance.params, instance.x).certified.any()
-    return result.bound == 0.0 or not result.measured * VACUOUS_RATIO >= result.bound
+    return result.bound == 0.0 or not abs(result.measured) * VACUOUS_RATIO >= result.bound
 
 
 def html_page(

@@ -16,6 +16,7 @@ from proofs_check.claims import (
     convergence,
     lipschitz,
     mechanism,
+    reshuffling,
     sam,
     smoothness,
     stability,
@@ -57,6 +58,7 @@ REGISTER = (
     Trial(convergence.SEEDED, sast_draws.draw_runs, 100),
     Trial(convergence.UNBIASED, sast_draws.draw_step, 500),
     Trial(convergence.BIAS, sast_draws.draw_shared_step, 500),
+    Trial(reshuffling.EPOCH, reshuffling.draw_epoch, 1_000, reshuffling.tighten_epoch),
     Trial(mechanism.IDENTITY, draws.draw_batch_of_one, 300),
     Trial(mechanism.ROWS, mechanism.draw_independent_rows, 1_000, mechanism.fit_mu_to_rows),
     Trial(mechanism.JACOBIANS, mechanism.draw_independent_logits, 300, mechanism.fit_mu_to_logits),
@@ -75,6 +77,6 @@ RECORD_TYPES = {
         *(instances.TwoInputs, instances.TwoParameterPoints),
         *(objectives.Quadratic, objectives.Ridge, objectives.Risk),
         *(finite_sum.FiniteSum, enumeration.SastStep, enumeration.SastPath, runs.SastRuns),
-        *(sam.Ascent, mechanism.ConditionedRecording),
+        *(sam.Ascent, mechanism.ConditionedRecording, reshuffling.SastEpoch),
     )
 }

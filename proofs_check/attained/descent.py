@@ -11,9 +11,11 @@ from proofs_check.claims.mechanism import (
     fit_mu_to_logits,
     fit_mu_to_rows,
 )
+from proofs_check.claims.reshuffling import SastEpoch, tighten_epoch
 from proofs_check.claims.sam import Ascent, certify_smoothness
 from proofs_check.descent.counterexamples import (
     bias_against_descent,
+    epoch_from_step,
     fit_variance,
     maximal_bias,
 )
@@ -63,6 +65,11 @@ def path() -> SastPath:
     """Return a path of which start, ascent and noise are each a part of the bound."""
     first = step(1.0, -1.0, w=float(np.sqrt(12.0)), rho=1.0)
     return SastPath(first, 6, first.family.lower)
+
+
+def epoch(*centres: float, w: float, rho: float) -> SastEpoch:
+    """Return an epoch over `bowls`, as long as 5d allows."""
+    return tighten_epoch(epoch_from_step(step(*centres, w=w, rho=rho, eta=1.0 / BEND)))
 
 
 def runs() -> SastRuns:
@@ -125,6 +132,10 @@ ATTAINED = {
     "5b-seeded": {"start, ascent and noise": runs},
     "5c": {"unbiased": IDENTITY},
     "5c-bias": {"bias": maximal_bias},
+    "5d": {
+        "ascent": lambda: epoch(0.0, w=0.5, rho=2.0),
+        "steps before": lambda: epoch(0.0, 0.0, w=0.5, rho=0.0),
+    },
     "6-identity": {"both": IDENTITY},
     "6-rows": {"smallest singular value": late_spike},
     "6-jacobians": {"smallest singular value": one_logit},

@@ -74,10 +74,10 @@ HALVED = (
     "is needed, and an instance in which q counts uses at most half of it."
 )
 _COMPACT = {
-    "inputs": lambda: one_layer(NO_RESET, np.ones(1)),
+    "inputs": lambda: one_layer(NO_RESET, np.ones(1), b=1.0),
     "sum over inputs": lambda: one_layer(NO_RESET, np.ones((1, 2)), w=np.ones(2)),
-    "recurrent spikes": lambda: one_layer(NO_RESET, np.full(2, 5.0), v=10.0),
-    "bias": lambda: one_layer(NO_RESET, np.zeros(1), b=-1.0),
+    "recurrent spikes": lambda: one_layer(NO_RESET, np.full(2, 5.0), v=10.0, b=1.0),
+    "bias": lambda: one_layer(NO_RESET, -np.ones(1), b=-1.0),
     "reset": reset_below_zero,
     "leaked reset": HALVED,
     "leak": integrator,
@@ -86,10 +86,10 @@ ATTAINED = {
     "1a": _COMPACT,
     "1a-by-step": _COMPACT,
     "1b": {
-        "inputs": lambda: one_layer(TO_ZERO, np.ones((1, 2)), w=np.array([1.0, 2.0])),
+        "inputs": lambda: one_layer(TO_ZERO, np.ones((1, 2)), w=np.array([1.0, 2.0]), b=1.0),
         "negative inputs": lambda: one_layer(TO_ZERO, -np.ones(1), w=-1.0),
-        "recurrent spikes": lambda: one_layer(TO_ZERO, np.full(2, 5.0), v=10.0),
-        "bias": lambda: one_layer(TO_ZERO, np.zeros(1), b=1.0),
+        "recurrent spikes": lambda: one_layer(TO_ZERO, np.full(2, 5.0), v=10.0, b=1.0),
+        "bias": lambda: one_layer(TO_ZERO, np.ones(1), b=1.0),
         "what a reset leaves": full_carry,
     },
     "1c": {

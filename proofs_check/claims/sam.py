@@ -148,6 +148,9 @@ def certify_smoothness(x: Ascent, factor: float = 1.0) -> Ascent:
     return replace(x, smoothness=factor * x.objective.lipschitz(x.w, x.rho))
 
 
+TWICE_DIFFERENTIABLE = Hypothesis[Ascent](
+    "f is twice differentiable", lambda x: x.objective.twice_differentiable
+)
 SMOOTH_ON_BALL = Hypothesis[Ascent](
     "grad f is L-Lipschitz on the ball of radius rho",
     lambda x: x.objective.lipschitz(x.w, x.rho) <= x.smoothness < np.inf,
@@ -201,10 +204,9 @@ DROPPED = Claim[Ascent](
     label="4d",
     title="the Hessian term that SAM drops",
     source="THEORY 4d (own)",
-    statement="Where f is twice differentiable the exact gradient of f(w + e(w)) is "
-    "(I + rho P H/|grad f|)' grad f(w + e), and SAM is away from it by at most "
-    "(rho L/|grad f(w)|) |P grad f(w + e)|; by 0 where grad f(w) = 0.",
-    hypotheses=(SMOOTH_ON_BALL,),
+    statement="The exact gradient of f(w + e(w)) is (I + rho P H/|grad f|)' grad f(w + e), and SAM "
+    "is away from it by at most (rho L/|grad f(w)|) |P grad f(w + e)|; by 0 where grad f(w) = 0.",
+    hypotheses=(SMOOTH_ON_BALL, TWICE_DIFFERENTIABLE),
     measure=hessian_term,
     bound=hessian_term_bound,
     uses=("3b-product",),

@@ -38,6 +38,11 @@ class Objective(Protocol):
         """A certified lower bound, ``-inf`` where there is none."""
         ...
 
+    @property
+    def twice_differentiable(self) -> bool:
+        """Whether f is twice differentiable everywhere."""
+        ...
+
     def value_and_grad(self, w: Array) -> tuple[Array, Array]:
         """Return f and its gradient at `w`."""
         ...
@@ -53,6 +58,11 @@ class Objective(Protocol):
     def sizes(self, w: Array, radius: float) -> tuple[float, float]:
         """Return bounds, on that ball, of what f and its gradient are summed from."""
         ...
+
+
+def _is_twice_differentiable(spike: object) -> bool:
+    """Whether sigma'' has no jumps; of the five, two have them."""
+    return isinstance(spike, rs.Arctan | rs.Logistic | rs.Algebraic)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +82,7 @@ class Quadratic:
     h: Array
     g: Array
     offset: float = 0.0
+    twice_differentiable = True
 
     def __post_init__(self) -> None:
         as_array(self.h, "h", (self.g.size, self.g.size))
@@ -138,6 +149,11 @@ class Ridge:
     b: Array
     lower = 0.0  # a spike is never negative
 
+    @property
+    def twice_differentiable(self) -> bool:
+        """Whether the spike is."""
+        return _is_twice_differentiable(self.spike)
+
     def value_and_grad(self, w: Array) -> tuple[Array, Array]:
         """Return f and its gradient at `w`."""
         v = self.a @ w + self.b
@@ -180,6 +196,11 @@ class Risk:
     x: Array
     y: Integers
     lower = 0.0  # a cross entropy is never negative
+
+    @property
+    def twice_differentiable(self) -> bool:
+        """Whether every spike is."""
+        return all(_is_twice_differentiable(n.spike) for n in self.network.neurons)
 
     def __post_init__(self) -> None:
         if any(neuron.detach_reset for neuron in self.network.neurons):
