@@ -11,7 +11,10 @@
     transfer     when smooth and hard spikes predict the same class             THEORY 7
 """
 
+from types import ModuleType
+
 from proofs_check import draws, instances
+from proofs_check.claim import Claim
 from proofs_check.claims import (
     convergence,
     lipschitz,
@@ -66,6 +69,17 @@ REGISTER = (
     Trial(transfer.SIMPLE_LEADS, transfer.draw_steep_network, 2_000),
     Trial(transfer.SHARP_LEADS, transfer.draw_steep_network, 2_000),
 )
+MODULES = (
+    *(stability, lipschitz, smoothness, state_derivatives, sam, convergence, reshuffling),
+    *(mechanism, transfer),
+)
+
+
+def proof_module(claim: Claim) -> ModuleType:
+    """Return the module whose docstring holds the proof of a claim, or says where it is."""
+    return next(m for m in MODULES if any(value is claim for value in vars(m).values()))
+
+
 CLAIMS_BY_LABEL = {trial.label: trial for trial in REGISTER}
 
 # The records that an instance may be made of, by name.
