@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
+from matplotlib.ticker import NullFormatter
 
 from proofs_check.attack import CheckedInstance
 from proofs_check.claim import Claim
@@ -18,7 +19,7 @@ from refsast.experiment.tables import align_columns
 
 HEADINGS = (
     *("claim", "about", "proved by hand in", "tested on", "silent %", "median ratio"),
-    *("best ratio in this run", "best on record", "terms attained", "found by", "s"),
+    *("best ratio in this run", "best on record", "terms", "least of a term", "found by", "s"),
 )
 RATIO = HEADINGS.index("best ratio in this run")
 # Of both sides of a claim, by the beginning of its label, the longest that fits; w: parameters.
@@ -56,7 +57,8 @@ def table_cells(row: ClaimSummary) -> tuple[str, ...]:
         f"{row.median:.2g}",
         "-" if worst is None else f"{worst.ratio:.3f}",
         "-" if np.isnan(row.best_on_record) else f"{row.best_on_record:.3f}",
-        _format_terms(row.terms),
+        str(len(row.terms)) if row.terms else "-",
+        f"{min(row.terms):.3f}" if row.terms else "-",
         "-" if worst is None else worst.way,
         f"{row.seconds:.1f}",
     )
@@ -66,11 +68,6 @@ def _proof(claim: Claim) -> tuple[str, str]:
     """The file that holds the proof of a claim, and the heading of the section that shows it."""
     path = proof_module(claim).__name__.removeprefix("proofs_check.").replace(".", "/") + ".py"
     return path, f"Proof: {path}"
-
-
-def _format_terms(terms: Sequence[float]) -> str:
-    """How many terms of a bound have an instance in which they count, and the least ratio there."""
-    return f"{len(terms)}, from {min(terms):.3f}" if terms else "-"
 
 
 def summary(rows: Sequence[ClaimSummary]) -> str:
@@ -199,6 +196,8 @@ def plot_sides(axis: Axes, row: ClaimSummary) -> None:
         axis.loglog(line, line, "-", color="#1d2733", lw=0.8, label="the bound")
         axis.set_xlim(low[1] / 2.0, high[1] * 2.0)
         axis.set_ylim(max(low[0], high[0] * 1e-12) / 2.0, max(high[0], low[1]) * 2.0)
+    for each in (axis.xaxis, axis.yaxis):
+        each.set_minor_formatter(NullFormatter())  # they would run into each other
     axis.grid(alpha=0.25, linewidth=0.6)
     axis.spines[["top", "right"]].set_visible(False)
 
@@ -207,7 +206,9 @@ def html_page(rows: Sequence[ClaimSummary]) -> str:
     """Return the page of a run: the table, and each claim with its statement and figure."""
     table = html_document.table(HEADINGS, [table_cells(row) for row in rows])
     caption = "Measured against bound, one dot per drawn instance; the circle is the worst case."
-    sheet = html_document.picture(html_document.encode_png(overview_figure(rows)), caption)
+    sheet = html_document.picture(
+        html_document.encode_png(overview_figure(rows)), caption, wide=True
+    )
     arrows = html_document.encode_png(dependency_figure([trial.claim for trial in REGISTER]))
     rests = html_document.picture(
         arrows, "An arrow leads from a claim to each claim whose proof uses it."
@@ -227,8 +228,8 @@ LEGEND = (
     "instances on which a hypothesis fails, so that the claim says nothing; they are no "
     "success. Ratio: measured over bound, of the median draw, of the worst instance that draws and "
     "attack of this run have found, and of the worst ever found, which is on record and was "
-    "checked again; the nearer to 1, the less the bound gives away. Terms attained: for so many "
-    "parts of the bound there is an instance in which that part is what counts, so the bound "
+    "checked again; the nearer to 1, the less the bound gives away. Terms: for so many parts of "
+    "the bound there is an instance on record in which that part is what counts, so that the bound "
     "without it is refuted; and the least ratio among these. In the figures every dot is an "
     "instance and the line is the bound."
 )

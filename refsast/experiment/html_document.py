@@ -32,7 +32,7 @@ th:first-child, td:first-child { text-align: left; min-width: 8rem; }
 th { border-bottom: 2px solid #1d2733; vertical-align: bottom; }
 .gallery { display: grid; gap: 1rem 2rem;
            grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); }
-figure { margin: 1rem 0; max-width: 33rem; } img { max-width: 100%; height: auto; }
+figure { margin: 1rem 0; max-width: 33rem; } figure.wide { max-width: none; } img { max-width: 100%; height: auto; }
 figcaption { color: #4a5b6d; font-size: .9rem; }
 dl { display: grid; grid-template-columns: minmax(9rem, max-content) 1fr; gap: .2rem 1.5rem; }
 dt { color: #4a5b6d; } dd { margin: 0; overflow-wrap: anywhere; }
@@ -186,11 +186,12 @@ def foldable(summary: str, parts: Sequence[str]) -> str:
     return f"<details><summary>{escape(summary)}</summary>{''.join(parts)}</details>"
 
 
-def picture(content: bytes, caption: str) -> str:
-    """Return a PNG, embedded, with its caption."""
+def picture(content: bytes, caption: str, *, wide: bool = False) -> str:
+    """Return a PNG, embedded, with its caption; `wide`: as wide as the page."""
     data = base64.b64encode(content).decode("ascii")
+    kind = ' class="wide"' if wide else ""
     return (
-        f'<figure><img alt="{escape(caption)}" src="data:image/png;base64,{data}">'
+        f'<figure{kind}><img alt="{escape(caption)}" src="data:image/png;base64,{data}">'
         f"<figcaption>{_escape_prose(caption)}</figcaption></figure>"
     )
 
