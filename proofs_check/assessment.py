@@ -132,7 +132,11 @@ def _assess_claim(claim: Claim, instance: object) -> Assessment:
     elif _is_vacuous(claim, instance, found):
         state = "vacuous"
     scope = "-" if missing else _describe_scope(instance)
-    by_step = _sides_by_step(claim, instance) if isinstance(instance, TwoStartStates) else ()
+    by_step = (
+        _sides_by_step(claim, instance)
+        if found.applies and isinstance(instance, TwoStartStates)
+        else ()
+    )
     return Assessment(claim, state, found, scope, by_step)
 
 

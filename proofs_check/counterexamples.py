@@ -44,6 +44,7 @@ class Impostor(rs.Arctan):
 
 
 NEGATIVE = Impostor(1.0, lambda v: 0.0 * v - 1.0)  # below what a spike can be
+LOUD = Impostor(1.0, lambda v: 0.0 * v + 1000.0)  # far above what a spike can be
 STEEPER = Impostor(1.0, rs.Arctan(1000.0))  # a thousand times as steep as it claims
 
 
@@ -107,6 +108,11 @@ def steep_inputs() -> TwoInputs:
 def steep_points() -> TwoParameterPoints:
     """Return two points, and a spike that is steeper than it claims between them."""
     return _move_first_layer(steep_batch(), 1e-3, np.inf)
+
+
+def loud_points() -> TwoParameterPoints:
+    """Return two points, and a spike of a thousand, which a reset to zero turns into growth."""
+    return _move_first_layer(one_neuron_batch(_neuron(LOUD, 0.9), 4), 1e-3, np.inf)
 
 
 def norms_above_caps() -> TwoParameterPoints:
@@ -183,6 +189,8 @@ ESCAPES: dict[tuple[str, str], Callable[[], object] | str] = {
     ("2-pairs", SPIKES): steep_inputs,
     ("2-gradient", SPIKES): steep_batch,
     ("3a", SPIKES): steep_batch,
+    ("3-first", SPIKES): loud_points,
+    ("3-second", SPIKES): loud_points,
     ("3b-quotient", CAPS): norms_above_caps,
     ("3b-quotient", SPIKES): steep_points,
     ("3b-product", SPIKES): steep_points,

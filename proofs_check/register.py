@@ -77,7 +77,12 @@ MODULES = (
 
 def proof_module(claim: Claim) -> ModuleType:
     """Return the module whose docstring holds the proof of a claim, or says where it is."""
-    return next(m for m in MODULES if any(value is claim for value in vars(m).values()))
+    return next(m for m in MODULES if claim.label in _labels(m))
+
+
+def _labels(module: ModuleType) -> set[str]:
+    """The labels of the claims that a module defines."""
+    return {value.label for value in vars(module).values() if isinstance(value, Claim)}
 
 
 CLAIMS_BY_LABEL = {trial.label: trial for trial in REGISTER}

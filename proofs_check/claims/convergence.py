@@ -157,6 +157,18 @@ def _step_rounding(x: SastStep) -> float:
     return enumeration.step_rounding(x, step_radius(x)) * max(1.0, x.lipschitz * x.eta)
 
 
+def _cutoff(x: SastRuns) -> float:
+    """Where the averages of many runs are cut off."""
+    return CUTOFF * max(enumeration.path_bound(x.path), 0.0)
+
+
+def _runs_rounding(x: SastRuns) -> float:
+    """How far rounding moves the two sides of 5b-seeded; of what is cut off the size is known."""
+    averages, distances = simulate_runs(x)
+    radius = float(distances[averages <= _cutoff(x)].max(initial=0.0))
+    return 2.0 * enumeration.step_rounding(x.path.first, radius) / x.path.first.eta
+
+
 ONE_STEP_HYPOTHESES = step_hypotheses(
     lambda x: x, step_radius, lambda x: step_outcomes(x).gradient_variance
 )
@@ -231,14 +243,10 @@ SEEDED = Claim[SastRuns](
         ),
         Hypothesis(LOWER_BOUND, lambda x: x.path.lower <= x.path.first.family.lower),
     ),
-    measure=lambda x: lower_confidence_limit(
-        run_averages(x), CUTOFF * max(enumeration.path_bound(x.path), 0.0)
-    ),
+    measure=lambda x: lower_confidence_limit(run_averages(x), _cutoff(x)),
     bound=lambda x: enumeration.path_bound(x.path),
     uses=("5a", "5b"),
-    rounding=lambda x: (
-        2.0 * enumeration.step_rounding(x.path.first, simulate_runs(x)[1]) / x.path.first.eta
-    ),
+    rounding=_runs_rounding,
 )
 UNBIASED = Claim[SastStep](
     label="5c",

@@ -52,19 +52,19 @@ def run_averages(x: SastRuns) -> Array:
 
 
 @lru_cache(maxsize=4)
-def simulate_runs(x: SastRuns) -> tuple[Array, float]:
-    """Return `run_averages`, and the radius of a ball about the start that holds all runs."""
+def simulate_runs(x: SastRuns) -> tuple[Array, Array]:
+    """Return `run_averages`, and how far from the start each run has been, shape (runs,)."""
     s, rng = x.path.first, np.random.default_rng(x.seed)
     batches = s.family.batches()
     slopes, whole = stack_gradients(batches), stack_gradients((s.family.mean,))
     shape = (x.path.steps, x.runs)
     first = rng.integers(len(batches), size=shape)
     second = first if s.shared else rng.integers(len(batches), size=shape)
-    w, total, radius = np.tile(s.w, (x.runs, 1)), np.zeros(x.runs), 0.0
+    w, total, radius = np.tile(s.w, (x.runs, 1)), np.zeros(x.runs), np.zeros(x.runs)
     for b1, b2 in zip(first, second, strict=True):
         total += np.square(whole(w, np.zeros_like(b1))).sum(axis=1)
         w = w - s.eta * slopes(ascent_points(w, slopes(w, b1), s.rho), b2)
-        radius = max(radius, float(np.sqrt(np.square(w - s.w).sum(axis=1)).max()))
+        radius = np.maximum(radius, np.sqrt(np.square(w - s.w).sum(axis=1)))
     return total / x.path.steps, radius + s.rho
 
 

@@ -32,7 +32,8 @@ th:first-child, td:first-child { text-align: left; min-width: 8rem; }
 th { border-bottom: 2px solid #1d2733; vertical-align: bottom; }
 .gallery { display: grid; gap: 1rem 2rem;
            grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); }
-figure { margin: 1rem 0; max-width: 33rem; } figure.wide { max-width: none; } img { max-width: 100%; height: auto; }
+figure { margin: 1rem 0; max-width: 33rem; } figure.wide { max-width: none; }
+img { max-width: 100%; height: auto; }
 figcaption { color: #4a5b6d; font-size: .9rem; }
 dl { display: grid; grid-template-columns: minmax(9rem, max-content) 1fr; gap: .2rem 1.5rem; }
 dt { color: #4a5b6d; } dd { margin: 0; overflow-wrap: anywhere; }
