@@ -55,7 +55,17 @@ _HOMES = {
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 _SUBMODULES = (
-    *("arrays", "autodiff", "crosscheck", "data", "experiment", "files", "gradient", "model"),
+    *(
+        "arrays",
+        "autodiff",
+        "crosscheck",
+        "data",
+        "deploy",
+        "experiment",
+        "files",
+        "gradient",
+        "model",
+    ),
     *("optim", "spikes"),
 )
 

@@ -8,7 +8,10 @@ from importlib import import_module
 from refsast import __version__
 from refsast.cli.shell import Parser, call_command
 
-COMMANDS = ("train", "compare", "sweep", "diagnose", "sharpness", "crosscheck", "data", "report")
+COMMANDS = (
+    *("train", "compare", "sweep", "diagnose", "deploy", "corrupt", "sharpness"),
+    *("crosscheck", "data", "report"),
+)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -25,26 +25,19 @@ START = "v, vs = np.zeros(currents.shape[1:], currents.dtype), []"
 LATER = "delta, later = np.empty(g.shape, g.dtype), np.zeros(g.shape[1:], g.dtype)"
 MARKS = "return np.arange(len(v)).reshape(-1, *(1,) * (v.ndim - 1)) == np.real(v).argmax(axis=0)"
 CONV2D = "refsast/model/connections/conv2d.py"
-WINDOWS = "return look_up(a, index.reshape(-1, index.shape[2]))"
-MATRIX = "return look_up(flat, self._weight_index(shape)).reshape(self.channels, -1)"
-GROUPS = "index = np.full((self.groups, out // self.groups, self.groups, inside * places), -1)"
-COLUMNS = "columns = self.weight_matrix(w, shape).T @ g.reshape(len(g), self.channels, -1)"
-PLACES = "places = columns.reshape(len(g), image[0], -1, columns.shape[2])"
-PRODUCT = "matrix = np.matmul(g.reshape(len(g), self.channels, -1), columns).sum(axis=0)"
+WINDOWS = "return windows.reshape(len(a), self.groups, -1, math.prod(windows.shape[4:]))"
+MATRICES = "return w.reshape(self.groups, self.channels // self.groups, -1)"
+BY_GROUP = "return g.reshape(len(g), self.groups, self.channels // self.groups, -1)"
+BIASES = "current = current + b.reshape(self.groups, -1, 1)"
 BIAS = "return g.reshape(len(g), self.channels, -1).sum(axis=(0, 2))"
 POOL2D = "refsast/model/connections/pool2d.py"
-MEANS = "return np.mean(windows, axis=-2).reshape(a.shape[0], -1)"
+MEANS = "return total.reshape(len(a), -1) / math.prod(kernel)"
 LARGEST_PLACE = "place = windows.argmax(axis=-2)"
 LARGEST_INDEX = "return index[channel, place, window].reshape(len(place), -1)"
 LARGEST_TAKEN = "return np.take(a.reshape(1, rows * n), index, axis=-1).reshape(*index.shape)"
-EACH = "each = g.reshape(len(g), image[0], 1, -1) / places"
 INDEX = "refsast/model/connections/windows.py"
 PLACES_INSIDE = "places = np.where(inside, y * width + x, -1).reshape(-1, rows * columns)"
 ANYTHING = "taken = np.take(a, np.where(beyond, anything, index), axis=-1)"
-PADDED = (
-    "padded = np.zeros((len(g), channels, height + 2 * padding[0], "
-    "width + 2 * padding[1]), g.dtype)"
-)
 POOLED = "refsast/model/readout.py"
 STEP = "refsast/model/glif_step.py"
 ADAPTED = "a, raised = np.zeros(s.shape[1:], s.dtype), [np.zeros(s.shape[1:], s.dtype)]"
@@ -81,19 +74,12 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     (POTENTIAL, LATER, "1  ->  2"): ROW,
     (POTENTIAL, MARKS, "1  ->  2"): UNKNOWN,
     (CONV2D, WINDOWS, "1  ->  2"): UNKNOWN,
-    (CONV2D, "flat = w.reshape(1, -1)", "1  ->  2"): UNKNOWN,
-    (CONV2D, MATRIX, "1  ->  2"): UNKNOWN,
-    (CONV2D, GROUPS, "1  ->  2"): "any negative number marks another group",
-    (CONV2D, "self.groups, out // self.groups, -1", "1  ->  2"): UNKNOWN,
-    (CONV2D, "return index.reshape(out, -1)", "1  ->  2"): UNKNOWN,
-    (CONV2D, "return current.reshape(a.shape[0], -1)", "1  ->  2"): UNKNOWN,
-    (CONV2D, COLUMNS, "1  ->  2"): UNKNOWN,
-    (CONV2D, PLACES, "1  ->  2"): UNKNOWN,
-    (CONV2D, PRODUCT, "1  ->  2"): UNKNOWN,
+    (CONV2D, MATRICES, "1  ->  2"): UNKNOWN,
+    (CONV2D, BY_GROUP, "1  ->  2"): UNKNOWN,
+    (CONV2D, BIASES, "1  ->  2"): UNKNOWN,
+    (CONV2D, "return current.reshape(len(a), -1)", "1  ->  2"): UNKNOWN,
     (CONV2D, BIAS, "1  ->  2"): UNKNOWN,
     (POOL2D, MEANS, "1  ->  2"): UNKNOWN,
-    (POOL2D, MEANS, "-2  ->  2"): "of four axes the last but one is axis 2",
-    (POOL2D, EACH, "1  ->  2"): UNKNOWN,
     (POOL2D, LARGEST_PLACE, "-2  ->  2"): "of four axes the last but one is axis 2",
     (POOL2D, LARGEST_INDEX, "1  ->  2"): UNKNOWN,
     (POOL2D, LARGEST_TAKEN, "-1  ->  1"): LAST,
@@ -102,8 +88,7 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     (INDEX, "index = np.where(places >= 0, places + first, -1)", "1  ->  2"): PADDING,
     (INDEX, "return np.take(a, index, axis=-1)", "-1  ->  1"): LAST,
     (INDEX, ANYTHING, "-1  ->  1"): LAST,
-    (INDEX, PADDED, "2  ->  4"): "a wider margin is not read",
-    (INDEX, "return inside.reshape(len(g), -1)", "1  ->  2"): UNKNOWN,
+    (INDEX, "return inside.reshape(rows, -1)", "1  ->  2"): UNKNOWN,
     (POOLED, "return (alpha.reshape(-1, 1, 1) * s).sum(axis=0)", "1  ->  2"): UNKNOWN,
     (STEP, ADAPTED, "1  ->  2"): ROW,
     (GLIF, NOTHING_LATER, "0  ->  1"): SHAPE,

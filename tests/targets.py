@@ -16,10 +16,10 @@ PATHS = tuple(
 PASSES = "tests/gradient/test_sam_passes.py"
 CONNECTIONS, MODEL = "tests/model/test_connections.py", "tests/model/test_glif.py"
 GLIF, OBJECTIVE = "tests/gradient/test_glif.py", "tests/gradient/test_objective.py"
+BLOCKS = "tests/gradient/test_blocks.py"
 MIXED, ONE = "tests/gradient/test_mixed.py", ("-k", "one or halves or they_say or chunks or first")
 CONV2D = """
-_columns weight_matrix _weight_index __call__ transpose weight_grad bias_grad output_shape
-weight_shape
+_windows _matrices _by_group __call__ transpose weight_grad bias_grad output_shape weight_shape
 """
 NETWORK = """
 run_forward _run_chunk _potential_bound backward_chunks _backward_layers param_grads
@@ -129,12 +129,15 @@ TARGETS = (
     ),
     Target(
         "refsast/model/connections/windows.py",
-        ("count_windows", "window_index", "look_up", "add_windows"),
+        (
+            *("count_windows", "window_index", "look_up", "as_images", "place_slices"),
+            *("cut_windows", "add_windows"),
+        ),
         (CONNECTIONS,),
     ),
     Target(
         "refsast/model/connections/chain.py",
-        ("trace_values", "transpose_chain", "trace_shapes", "_next_shape"),
+        ("trace_values", "transpose_chain", "trace_shapes", "_next_shape", "row_blocks"),
         (CONNECTIONS,),
     ),
     Target(
@@ -176,8 +179,8 @@ TARGETS = (
     ),
     Target(
         "refsast/model/unroll.py",
-        ("layer_currents", "connection_grads", "input_currents"),
-        (MIXED, *ONE),
+        ("layer_currents", "connection_grads", "input_currents", "_join_blocks"),
+        (BLOCKS, MIXED, *ONE),
     ),
     Target("refsast/autodiff/ops.py", tuple(RULES.split()), OPS),
     Target("refsast/autodiff/moves.py", tuple(MOVES.split()), OPS),

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.bench import convolution
 from tests.bench.__main__ import main
 from tests.bench.check import verdict
 from tests.bench.figures import bars, png, scaling
@@ -148,3 +149,27 @@ def test_figures_are_drawn_and_small():
 def test_bad_input_ends_in_one_line(capsys, flags, message):
     assert main(flags) == 2
     assert capsys.readouterr().err == f"tests.bench: {message}\n"
+
+
+def test_bad_input_of_the_convolution_ends_in_one_line(capsys):
+    assert convolution.main(["--rounds", "0"]) == 2
+    assert capsys.readouterr().err == (
+        "tests.bench.convolution: --rounds must be positive, got 0\n"
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not is_installed("torch"), reason="torch is not installed")
+@pytest.mark.parametrize("dtype", convolution.AGREE)
+def test_a_convolution_is_timed_only_where_both_agree(dtype):
+    options = convolution.parser().parse_args(["--steps", "2", "--dtype", dtype])
+    batch = convolution.draw(options, 2)
+    ours, theirs = convolution.build_fast(batch), convolution.build_torch(batch)
+
+    def wrong():
+        loss, grads = ours()
+        return loss, [1.001 * grads[0], *grads[1:]]
+
+    convolution.require_agreement({"refsast": ours, "PyTorch": theirs}, dtype)
+    with pytest.raises(ValueError, match="gradients must agree to"):
+        convolution.require_agreement({"refsast": wrong, "PyTorch": theirs}, dtype)

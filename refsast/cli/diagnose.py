@@ -59,22 +59,22 @@ def add(commands: Commands) -> None:
 def run(args: argparse.Namespace) -> int:
     """Read, diagnose, write, and print."""
     path: Path = args.trained
-    out = args.out or _choose_folder(path)
+    out = args.out or choose_folder(path)
     require_writable(out / PAGE)
     trained = read_trained(path)
     (x, y), description = load_held_out(args, trained.steps)
     n_in, width = trained.network.sizes[0], np.shape(x)[2]
     if width != n_in:
         raise ValueError(f"recordings must have the network's {n_in} inputs, got {width}")
-    facts = _describe(trained, (x, y), description)
+    facts = describe(trained, (x, y), description)
     diagnosis = diagnose(trained.network, trained.params, x, y)
     page = write_diagnosis(out, diagnosis, facts)
     print(f"{description}: {facts['held out']}\n\n{format_diagnosis(diagnosis)}\npage: {page}")
     return 0
 
 
-def _choose_folder(path: Path) -> Path:
-    """A run's own folder; beside the weights of one run of many, a folder of their name."""
+def choose_folder(path: Path) -> Path:
+    """Return a run's own folder; beside the weights of one run of many, a folder of their name."""
     if path.suffix != ".npz":
         return path
     return path.with_suffix("") if path.with_suffix(".json").exists() else path.parent
@@ -103,8 +103,8 @@ def read_trained(path: Path) -> Trained:
     return Trained(network, unflatten(network, w), steps, record)
 
 
-def _describe(trained: Trained, data: Data, description: str) -> dict[str, Json]:
-    """What was diagnosed on what; whether on the recordings that the run itself was measured on."""
+def describe(trained: Trained, data: Data, description: str) -> dict[str, Json]:
+    """Return what was run on what, and whether the training was measured on it, too."""
     record, mark = trained.record, digest(*data)
     if mark == record.get("held_out"):
         held_out = "those that the run was measured on"
@@ -118,5 +118,5 @@ def _describe(trained: Trained, data: Data, description: str) -> dict[str, Json]
         "SHA-256 of the recordings": mark,
         "SHA-256 of the weights": record.get("weights"),
         "trained by": f"refsast {record.get('refsast')}",
-        "diagnosed by": f"refsast {__version__}",
+        "run by": f"refsast {__version__}",
     }

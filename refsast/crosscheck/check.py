@@ -17,12 +17,12 @@ from refsast.crosscheck.compare import (
 )
 from refsast.crosscheck.diagnose.attribution import Cause, Explanation, attribute
 from refsast.crosscheck.diagnose.faults.cause import find_cause
-from refsast.crosscheck.diagnose.faults.power import measure_general_power
+from refsast.crosscheck.diagnose.faults.power import measure_power
 from refsast.crosscheck.diagnose.localise import Location, first_difference, locate
 from refsast.crosscheck.diagnose.observations import observe
 from refsast.crosscheck.diagnose.places import probe
 from refsast.crosscheck.implementation import Gradient, Implementation, require_callable
-from refsast.crosscheck.power import Power, measure_power
+from refsast.crosscheck.power import Power
 from refsast.crosscheck.program.check import check_program
 from refsast.crosscheck.program.record import Program
 from refsast.crosscheck.program.report import Report as ProgramReport
@@ -205,7 +205,7 @@ def check(gradient: Gradient | Implementation, case: Case | Program) -> Report |
     if extended and case.synapse is not None:
         raise ValueError(f"synapse must be that of a GLIF in such a network, got {case.synapse}")
     exam, left_out = examine_clear(gradient, case)
-    power = measure_general_power(exam) if extended else measure_power(exam)
+    power = measure_power(exam)
     unclear = unclear_recordings(exam) if exam.wrong else ()
     report = Report(
         exam.case,

@@ -113,7 +113,8 @@ def examine(gradient: Gradient, case: Case) -> Examination:
 
 def examine_answer(got: Answer, case: Case, dtype: np.dtype) -> Examination:
     """Put an answer beside the right one to a case, which is as seen in `dtype` already."""
-    right, run, draw = _solve_case(case)
+    right = solve_case(case)
+    run, draw = _trace_errors(case, right)
     asked = {name for name in STAGES if stage_arrays(got, name)}
     for repeats, factor in ((REPEATS, 1.0), (MORE_REPEATS, MORE_DEVIATIONS)):
         noise = measure_noise(dtype, draw, stages=asked, repeats=repeats, factor=factor)
@@ -128,21 +129,23 @@ def examine_answer(got: Answer, case: Case, dtype: np.dtype) -> Examination:
     return Examination(case, dtype, got, right, noise, tolerance, stages, run)
 
 
-def _solve_case(case: Case) -> tuple[Answer, Run | None, Draw]:
-    """The right answer, its computation step by step, and how errors move it."""
+def solve_case(case: Case) -> Answer:
+    """Return the right answer to a case."""
+    if describe_extension(case.network):
+        return solve_plan(case, right_plan(case))
+    return solve(case)
+
+
+def _trace_errors(case: Case, right: Answer) -> tuple[Run | None, Draw]:
+    """The right answer's computation step by step, of dense layers, and how errors move it."""
     if describe_extension(case.network):
         draw = draw_errors(case)
-        return (
-            solve_plan(case, right_plan(case)),
-            None,
-            lambda unit, _, repeats: draw(unit, repeats),
-        )
-    right = solve(case)
+        return None, lambda unit, _, repeats: draw(unit, repeats)
     run = run_clean(
         case.network, case.params, case.x, case.y, right.u or (), right.s or (),
         synapse=case.synapse, hard=case.hard,
     )  # fmt: skip
-    return right, run, partial(draw_noise, run)
+    return run, partial(draw_noise, run)
 
 
 def _compare_within(

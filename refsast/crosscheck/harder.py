@@ -6,14 +6,10 @@ import numpy as np
 
 from refsast.arrays import Array
 from refsast.crosscheck.case import Case, truncate_case
-from refsast.crosscheck.compare import examine_answer, run_potentials
-from refsast.crosscheck.diagnose.faults.power import measure_general_power
-from refsast.crosscheck.general.plan import right_plan, solve_plan
-from refsast.crosscheck.power import measure_power
+from refsast.crosscheck.compare import examine_answer, run_potentials, solve_case
+from refsast.crosscheck.diagnose.faults.power import measure_power
 from refsast.crosscheck.tolerance import is_vague
-from refsast.crosscheck.variants import solve
 from refsast.model.glif import as_glif, constants
-from refsast.model.network import describe_extension
 from refsast.model.params import WEIGHTS, Layer, layer_arrays
 
 BUSY = 0.8  # in the other fifth of all steps a neuron's potential is above its goal
@@ -71,10 +67,8 @@ def harder(case: Case) -> Case:
 
 def _rate_power(case: Case) -> tuple[bool, float, float]:
     """How much a case can show, also in single precision: planted faults first."""
-    extended = bool(describe_extension(case.network))
-    right = solve_plan(case, right_plan(case)) if extended else solve(case)
-    exam = examine_answer(right, case, np.dtype(np.float32))
-    power = measure_general_power(exam) if extended else measure_power(exam)
+    exam = examine_answer(solve_case(case), case, np.dtype(np.float32))
+    power = measure_power(exam)
     return (
         not is_vague(exam.noise, exam.right),
         (power.planted - len(power.unseen)) / max(power.planted, 1),

@@ -5,7 +5,7 @@ Rule 1: a fault counts as seen where it moves some entry of a gradient beyond th
 Rule 2: what is said is of gradients in parameters alone, which every answer has.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -118,24 +118,26 @@ PLANTS: dict[str, Plant] = {
 }
 
 
-def measure_power(exam: Examination) -> Power:
-    """Return what the case of an examination of dense LIF layers could have shown."""
-    assert exam.run is not None
-    run, last = exam.run, exam.right.s[-1] if exam.right.s else np.zeros((1, 1, 1))
-    unseen, planted = [], 0
-    for layer in range(len(run.layers)):
-        for name, seen in _plant_in_layer(run, exam, layer):
-            planted += 1
-            if not seen:
-                unseen.append(f"{name} in layer {layer + 1}")
+def judge_power(exam: Examination, seen: Mapping[str, bool]) -> Power:
+    """Return what a case could have shown, of which planted faults are `seen` or not."""
+    spikes: Sequence[Array] = exam.right.s or [np.zeros((1, 1, 1))]
     grads = np.concatenate([a.ravel() for a in param_arrays(exam.right.grads)])
     return Power(
         tuple(float(s.mean()) for s in exam.right.s or ()),
-        int((last.max(axis=(0, 1)) <= QUIET).sum()),
+        int((spikes[-1].max(axis=(0, 1)) <= QUIET).sum()),
         float(np.count_nonzero(grads) / grads.size),
-        planted,
-        tuple(unseen),
+        len(seen),
+        tuple(name for name, shows in seen.items() if not shows),
     )
+
+
+def plant_in_lif_layers(exam: Examination, run: Run) -> dict[str, bool]:
+    """Return the names of faults planted into dense LIF layers, and whether each would show."""
+    return {
+        f"{name} in layer {layer + 1}": shows
+        for layer in range(len(run.layers))
+        for name, shows in _plant_in_layer(run, exam, layer)
+    }
 
 
 def _plant_in_layer(run: Run, exam: Examination, layer: int) -> Iterator[tuple[str, bool]]:

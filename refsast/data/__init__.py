@@ -5,6 +5,15 @@ from refsast.data.binning import DURATION, STEPS, bin_events, count_events, coun
 from refsast.data.cache import digest
 from refsast.data.camera import Camera
 from refsast.data.corrupt import add_noise, drop_events, jitter_times
+from refsast.data.corrupt_sensor import (
+    add_bursts,
+    cut_span,
+    flip_polarities,
+    heat_pixels,
+    shift_pixels,
+    silence_pixels,
+    stretch_times,
+)
 from refsast.data.describe import Description, Spread, describe, read_recordings
 from refsast.data.dvs_gesture import DVS128, load_gesture, pool
 from refsast.data.events import (
@@ -17,33 +26,43 @@ from refsast.data.events import (
 )
 from refsast.data.handwriting import Hand
 from refsast.data.nmnist import load_nmnist, load_nmnist_spikes, split_dataset
+from refsast.data.severities import CORRUPTIONS, SEVERITIES, Corruption, corrupt_recordings
 from refsast.data.synthetic import (
     synthetic_digits,
     synthetic_events,
+    synthetic_recordings,
     synthetic_spikes,
-    write_synthetic,
 )
+from refsast.data.synthetic_files import write_synthetic
 
 __all__ = [
+    "CORRUPTIONS",
     "DURATION",
     "DVS128",
+    "SEVERITIES",
     "SIZE",
     "STEPS",
     "Camera",
+    "Corruption",
     "Description",
     "Events",
     "Hand",
     "Spread",
+    "add_bursts",
     "add_noise",
     "bin_events",
     "bin_files",
     "bin_spikes",
+    "corrupt_recordings",
     "count_events",
     "count_late",
+    "cut_span",
     "describe",
     "digest",
     "drop_events",
     "encode_events",
+    "flip_polarities",
+    "heat_pixels",
     "jitter_times",
     "load_gesture",
     "load_nmnist",
@@ -52,9 +71,13 @@ __all__ = [
     "pool",
     "read_events",
     "read_recordings",
+    "shift_pixels",
+    "silence_pixels",
     "split_dataset",
+    "stretch_times",
     "synthetic_digits",
     "synthetic_events",
+    "synthetic_recordings",
     "synthetic_spikes",
     "write_events",
     "write_synthetic",

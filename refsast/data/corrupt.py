@@ -97,8 +97,7 @@ def add_noise(
     n = rng.poisson(rate * size[0] * size[1] * duration * 1e-6)
     low, high = (0, 0, 0, 0), (duration, size[1], size[0], 2)
     new = (rng.integers(a, b, n) for a, b in zip(low, high, strict=True))
-    old = (events.t, events.x, events.y, events.p)
-    return _sort_by_time(make_events(*(np.concatenate(c) for c in zip(old, new, strict=True))))
+    return join_events(events, make_events(*new))
 
 
 def jitter_times(events: Events, rng: np.random.Generator, *, spread: float) -> Events:
@@ -137,6 +136,12 @@ def jitter_times(events: Events, rng: np.random.Generator, *, spread: float) -> 
         raise ValueError(f"spread must be finite and not negative, got {spread}")
     moved = np.rint(events.t + spread * rng.normal(size=len(events)))
     return _sort_by_time(replace(events, t=np.maximum(moved, 0.0).astype(np.int64)))
+
+
+def join_events(first: Events, second: Events) -> Events:
+    """Return the events of both in time order."""
+    pairs = ((getattr(first, name), getattr(second, name)) for name in ("t", "x", "y", "p"))
+    return _sort_by_time(Events(*(np.concatenate(pair) for pair in pairs)))
 
 
 def _sort_by_time(events: Events) -> Events:

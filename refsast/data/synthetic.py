@@ -6,19 +6,19 @@ Rule 2: recording i has its own random stream: the first n of n + 1 are the same
 
 import hashlib
 import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from refsast.data.archive import CLASSES, SPLITS
+from refsast.data.archive import CLASSES
 from refsast.data.batch import bin_spikes
 from refsast.data.binning import DURATION, STEPS, validate_count, validate_steps
 from refsast.data.cache import SpikeSet, load_or_build
 from refsast.data.camera import CANVAS, Camera, record
-from refsast.data.events import SIZE, Events, write_events
+from refsast.data.events import SIZE, Events
 from refsast.data.handwriting import Hand, render_digit
 from refsast.data.nmnist import Dataset
 from refsast.data.workers import track_progress, worker_count
@@ -203,70 +203,47 @@ def synthetic_events(
     return record([render_digit(digit, rng, hand, CANVAS)], [rng], camera)[0]
 
 
-def write_synthetic(
-    root: str | os.PathLike[str],
-    split: str,
-    n: int,
-    rng: np.random.Generator,
-    *,
-    hand: Hand = HAND,
-    camera: Camera = CAMERA,
-    progress: Progress = iter,
-) -> None:
-    """Write synthetic recordings as files, laid out like the official archive.
-
-    ``load_nmnist(root, split, ...)`` then returns what `synthetic_digits`
-    returns for an equal generator.
+def synthetic_recordings(
+    n: int, rng: np.random.Generator, *, hand: Hand = HAND, camera: Camera = CAMERA
+) -> tuple[list[Events], NDArray[np.int64]]:
+    """Return the recordings that `synthetic_spikes` bins, as events, with their labels.
 
     Parameters
     ----------
-    root : path
-        A folder, made if it is not there; ``SPLIT/DIGIT/NUMBER.bin`` are written in it.
-    split : str
-        ``"Train"`` or ``"Test"``. Must not be there yet.
-    n, rng, hand, camera, progress
+    n, rng, hand, camera
         As for `synthetic_digits`.
+
+    Returns
+    -------
+    recordings : list of Events
+        They need some thirty kilobytes each.
+    y : (n,) array of int64
+        The digits.
 
     Raises
     ------
     ValueError
-        If the split is unknown or already there, or `n` is not positive.
+        If `n` is not positive.
 
     Examples
     --------
     >>> import numpy as np
     >>> import refsast as rs
     >>> from refsast import data
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as root:
-    ...     data.write_synthetic(root, "Train", 10, np.random.default_rng(0))
-    ...     y = rs.load_nmnist(root, "Train", steps=2)[1]
-    >>> np.unique(y)
-    array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+    >>> events, y = data.synthetic_recordings(3, np.random.default_rng(0))
+    >>> same, _ = rs.synthetic_spikes(3, np.random.default_rng(0), steps=5)
+    >>> bool((rs.bin_spikes(events, steps=5, duration=300_000).index == same.index).all())
+    True
     """
-    if split not in SPLITS:
-        raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
     validate_count("n", n)
-    folder = Path(root) / split
-    if folder.exists():
-        raise ValueError(f"root must not hold {split} yet, got {root}")
-    digits = [i % CLASSES for i in range(n)]
-    part = folder.with_name(f".{split}.part")  # renamed when whole: half a set is never seen
-    shutil.rmtree(part, ignore_errors=True)
-    try:
-        for i, events in zip(
-            progress(range(n)), _generate_events(digits, rng, hand, camera), strict=True
-        ):
-            write_events(part / str(digits[i]) / f"{i + 1:05d}.bin", events)
-        part.rename(folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    y = np.arange(n) % CLASSES
+    return list(generate_events(y.tolist(), rng, hand, camera)), y
 
 
-def _generate_events(
+def generate_events(
     digits: Sequence[int], rng: np.random.Generator, hand: Hand, camera: Camera
 ) -> Iterator[Events]:
-    """The recordings of these digits, each from its own child of `rng`."""
+    """Yield the recordings of these digits, each from its own child of `rng`."""
     for chunk in _make_chunks(digits, rng):
         yield from _record_chunk(hand, camera, chunk)
 

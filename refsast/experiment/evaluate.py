@@ -10,11 +10,13 @@ from refsast.arrays import Array, Integers
 from refsast.model import Network, Params, Trace, heaviside, run
 from refsast.model.glif_step import thresholds
 from refsast.model.loss import cross_entropy
+from refsast.model.network import replace_spikes
 from refsast.model.objective import is_usual, objective
 from refsast.model.params import cast_float64, map_params
 from refsast.model.readout import read_layer
 from refsast.model.spike import Spike
-from refsast.model.validation import validate_dataset
+from refsast.model.unroll import layer_currents, unroll
+from refsast.model.validation import validate_dataset, validate_run
 from refsast.spikes import Spikes
 
 CHUNK = 256  # recordings at a time, which bounds the memory
@@ -103,13 +105,21 @@ def evaluate(network: Network, params: Params, x: ArrayLike | Spikes, y: ArrayLi
     (1.0, 1.0)
     """
     x, labels = validate_dataset(network, x, y)
-    loss, smooth = _run_smooth(network, params, x, labels)
-    hard, fires = _run_hard(network, params, x)
+    smooth, hard, fires, losses = [], [], [], []
+    wide, start = map_params(cast_float64, params), 0
+    for ours, swapped in iterate_pairs(network, params, x):
+        smooth.append(ours.logits)
+        hard.append(swapped.logits)
+        fires.append(swapped.s[-1].any(axis=(0, 2)))
+        part = labels[start : start + len(ours.logits)]
+        losses.append(len(part) * _loss(network, wide, ours, part))
+        start += len(part)
+    smooth, hard, fires = map(np.concatenate, (smooth, hard, fires))
     best = hard == hard.max(axis=1, keepdims=True)
     count = best.sum(axis=1)
     shared = best[np.arange(len(labels)), labels] / count
     return Scores(
-        loss,
+        sum(losses) / len(labels),
         accuracy(smooth, labels),
         accuracy(hard, labels),
         hard_shared=float(shared.mean()),
@@ -118,32 +128,12 @@ def evaluate(network: Network, params: Params, x: ArrayLike | Spikes, y: ArrayLi
     )
 
 
-def _run_smooth(
-    network: Network, params: Params, x: ArrayLike | Spikes, labels: Integers
-) -> tuple[float, Array]:
-    """The mean loss, and the logits, with smooth spikes."""
-    # In double precision: a mean over many recordings in single precision would lose digits.
+def _loss(network: Network, wide: Params, trace: Trace, labels: Integers) -> float:
+    """The mean loss of some recordings, in double precision as the parameters `wide`."""
     if is_usual(network):
-        logits = predict(network, params, x)
-        return float(cross_entropy(logits.astype(np.float64), labels)), logits
-    wide, found, total, start = map_params(cast_float64, params), [], 0.0, 0
-    for trace in iterate_traces(network, params, x):
-        found.append(trace.logits)
-        part = labels[start : start + len(trace.logits)]
-        last = cast_float64(read_layer(network.readout, trace.u[-1], trace.s[-1]))
-        total += len(part) * float(objective(network, wide, last, part))
-        start += len(part)
-    return total / len(labels), np.concatenate(found)
-
-
-def _run_hard(network: Network, params: Params, x: ArrayLike | Spikes) -> tuple[Array, Array]:
-    """The logits with hard spikes, and for which recordings the last spiking layer fires."""
-    traces = [
-        (trace.logits, trace.s[-1].any(axis=(0, 2)))
-        for trace in iterate_traces(network, params, x, heaviside)
-    ]
-    logits, fires = zip(*traces, strict=True)
-    return np.concatenate(logits), np.concatenate(fires)
+        return float(cross_entropy(trace.logits.astype(np.float64), labels))
+    last = cast_float64(read_layer(network.readout, trace.u[-1], trace.s[-1]))
+    return float(objective(network, wide, last, labels))
 
 
 def accuracy(logits: Array, labels: Integers) -> float:
@@ -165,6 +155,21 @@ def iterate_traces(
     x = x if isinstance(x, Spikes) else np.asarray(x)
     for start in range(0, x.shape[1], CHUNK):
         yield run(network, params, x[:, start : start + CHUNK], spike)
+
+
+def iterate_pairs(
+    network: Network, params: Params, x: ArrayLike | Spikes
+) -> Iterator[tuple[Trace, Trace]]:
+    """Yield the runs with smooth and with hard spikes, a chunk of recordings at a time.
+
+    The first layer's product with the input, most of the work, serves both.
+    """
+    hard = replace_spikes(network, lambda _: heaviside)
+    x = x if isinstance(x, Spikes) else np.asarray(x)
+    for start in range(0, x.shape[1], CHUNK):
+        own, dense = validate_run(network, params, x[:, start : start + CHUNK])
+        first = layer_currents(network, 0, own[0], [dense])
+        yield unroll(network, own, dense, first), unroll(hard, own, dense, first)
 
 
 def potential_histogram(

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from refsast.arrays import Array
-from refsast.data import Events
+from refsast.data import SIZE, Events
 from refsast.data.describe import Description
 from refsast.experiment.compare import Result
 from refsast.experiment.evaluate import potential_histogram
@@ -176,15 +176,18 @@ def recordings_figure(
     axis.spines[["top", "right"]].set_visible(False)
     for i, events in enumerate(samples):
         axis = below.add_subplot(1, 10, i + 1)
-        axis.imshow(_paint_events(events, size), interpolation="nearest")
+        axis.imshow(paint_events(events, size), interpolation="nearest")
         axis.set(xticks=[], yticks=[])
     return figure
 
 
-def _paint_events(events: Events, size: tuple[int, int]) -> Array:
-    """The first third of a recording on white: ON events redden a pixel, OFF events blue it."""
+def paint_events(events: Events, size: tuple[int, int] = SIZE) -> Array:
+    """Return the first third of a recording on white: ON events redden a pixel, OFF events blue it.
+
+    One without events is white.
+    """
     # The first saccade takes a third of the time; more of them would blur the picture.
-    early = events.t <= events.t[-1] // 3
+    early = events.t <= events.t.max(initial=0) // 3
     counts = np.zeros((2, *size))
     np.add.at(counts, (events.p[early], events.y[early], events.x[early]), 1.0)
     off, on = np.clip(counts / max(float(np.quantile(counts, 0.99)), 1.0), 0.0, 1.0)

@@ -187,6 +187,9 @@ def _run_epoch(
     batches = _batch_count(data, config)
     sam_gradient = step_gradient(loss_and_grad, config)
     w, moments, evaluations = state.w, state.moments, state.evaluations
+    step = config.descent.update_in_place
+    if step is not None:
+        w, moments = w.copy(), tuple(a.copy() for a in moments)  # what `state` has stays
     losses: list[float] = []
     order, ascent_order = (_epoch_order(seed, state.epoch, data, config) for seed in seeds)
     for i in range(batches):
@@ -203,7 +206,10 @@ def _run_epoch(
             except NotFinite as error:  # all that came in was finite
                 raise _divergence(str(error), state.epoch, i, batches) from error
             grad = grad.astype(w.dtype, copy=False)  # a user's gradient may be in double precision
-            moments, w = config.descent.update(moments, w, grad, config.schedule(share))
+            if step is not None:
+                step(moments, w, grad, config.schedule(share))
+            else:
+                moments, w = config.descent.update(moments, w, grad, config.schedule(share))
         losses.append(loss)  # before the step
         evaluations += spent
         if not (np.isfinite(loss) and np.isfinite(w).all()):

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from refsast.arrays import Array
-from refsast.model.connections.chain import ChainGrads, connect, transpose_chain
+from refsast.model.connections.chain import ChainGrads, connect, row_blocks, transpose_chain
 from refsast.model.glif import GLIF
 from refsast.model.glif_step import unroll_glif
 from refsast.model.lif import LIF, step
@@ -53,11 +53,16 @@ class Trace:
     logits: Array
 
 
-def unroll(network: Network, params: Params, x: Array) -> Trace:
-    """Run the network; no checks. Any array type, and nodes of the tape."""
+def unroll(network: Network, params: Params, x: Array, first: Array | None = None) -> Trace:
+    """Run the network; no checks. Any array type, and nodes of the tape.
+
+    `first` are the currents of the first layer, where they are known; they stay as they are.
+    """
     us, ss = [], [x]
     for i, (neuron, layer) in enumerate(zip(network.neurons, params, strict=False)):
-        u, s = unroll_layer(neuron, layer, layer_currents(network, i, layer, ss))
+        known = first if i == 0 else None
+        currents = layer_currents(network, i, layer, ss) if known is None else known
+        u, s = unroll_layer(neuron, layer, currents)
         us.append(u)
         ss.append(s)
     read = read_layer(network.readout, us[-1], ss[-1])
@@ -97,8 +102,15 @@ def layer_currents(network: Network, i: int, layer: Layer, earlier: Sequence[Arr
         return input_currents(layer, earlier[-1])
     time, batch = earlier[0].shape[:2]
     rows = [a.reshape(time * batch, -1) for a in earlier]
-    current = connect(network.connections[i], network.chain_shapes[i], layer, rows)
-    return current.reshape(time, batch, -1)
+    chain, shapes = network.connections[i], network.chain_shapes[i]
+    blocks = row_blocks(chain, shapes, time * batch)
+    current = [connect(chain, shapes, layer, [a[block] for a in rows]) for block in blocks]
+    return _join_blocks(current).reshape(time, batch, -1)
+
+
+def _join_blocks(blocks: Sequence[Array]) -> Array:
+    """Return blocks of rows as one array; one alone is not copied."""
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
 
 def connection_grads(
@@ -116,16 +128,19 @@ def connection_grads(
     """
     time, batch = delta.shape[:2]
     rows = [a.reshape(time * batch, -1) for a in earlier[: i + 1]]
-    grads = transpose_chain(
-        network.chains[i],
-        network.chain_shapes[i],
-        layer,
-        rows,
-        delta.reshape(time * batch, -1),
-        input_too,
+    g, chain, shapes = delta.reshape(time * batch, -1), network.chains[i], network.chain_shapes[i]
+    parts = (
+        transpose_chain(chain, shapes, layer, [a[block] for a in rows], g[block], input_too)
+        for block in row_blocks(chain, shapes, time * batch)
     )
-    below = {j: g.reshape(time, batch, -1) for j, g in grads.below.items()}
-    return grads._replace(below=below)
+    w, b, below = next(parts)
+    blocks = {j: [received] for j, received in below.items()}
+    for part in parts:
+        w, b = w + part.w, b + part.b
+        for j, received in part.below.items():
+            blocks[j].append(received)
+    whole = {j: _join_blocks(each).reshape(time, batch, -1) for j, each in blocks.items()}
+    return ChainGrads(w, b, whole)
 
 
 def input_currents(layer: Layer, a: Array) -> Array:

@@ -7,46 +7,12 @@ A schedule is a function from the share of training done, in [0, 1), to a factor
 rate: `constant`, `cosine` and `late_linear`.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeAlias
-
 import numpy as np
 
 from refsast.arrays import Array, require_nonnegative, require_number, require_positive
+from refsast.optim.method import Descent, State, blocks, descend_in_place, projected
 
-State: TypeAlias = tuple[Array, ...]
-
-
-@dataclass(frozen=True)
-class Descent:
-    """A descent method.
-
-    Attributes
-    ----------
-    description : str
-        The method and its numbers, for a record.
-    init : callable
-        ``init(w) -> state``, for parameters `w` of shape (p,).
-    update : callable
-        ``update(state, w, grad, factor) -> (state, w)``: the state and the parameters after one
-        step with `factor` times the learning rate.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import refsast as rs
-    >>> method = rs.descent.sgd(learning_rate=0.1, momentum=0.0, weight_decay=0.0)
-    >>> w = np.array([1.0, 2.0])
-    >>> state, w = method.update(method.init(w), w, np.array([1.0, 0.0]), 1.0)
-    >>> w
-    array([0.9, 2. ])
-    """
-
-    description: str
-
-    init: Callable[[Array], State]
-    update: Callable[[State, Array, Array, float], tuple[State, Array]]
+__all__ = ["Descent", "adam", "constant", "cosine", "late_linear", "projected", "sgd"]
 
 
 def sgd(*, learning_rate: float, momentum: float, weight_decay: float) -> Descent:
@@ -88,12 +54,15 @@ def sgd(*, learning_rate: float, momentum: float, weight_decay: float) -> Descen
     _require_memory(momentum, "momentum")
     require_nonnegative(weight_decay, "weight_decay")
 
-    def update(state: State, w: Array, grad: Array, factor: float) -> tuple[State, Array]:
-        m = momentum * state[0] + grad
-        return (m,), w - factor * learning_rate * (m + weight_decay * w)
+    def update_in_place(state: State, w: Array, grad: Array, factor: float) -> None:
+        for part in blocks(len(w)):
+            m, own = state[0][part], w[part]
+            m *= momentum
+            m += grad[part]
+            own -= factor * learning_rate * (m + weight_decay * own)
 
     description = f"sgd({learning_rate=}, {momentum=}, {weight_decay=})"
-    return Descent(description, lambda w: (np.zeros_like(w),), update)
+    return descend_in_place(description, lambda w: (np.zeros_like(w),), update_in_place)
 
 
 def adam(
@@ -149,62 +118,29 @@ def adam(
     require_positive(epsilon, "epsilon")
     require_nonnegative(weight_decay, "weight_decay")
 
-    def update(state: State, w: Array, grad: Array, factor: float) -> tuple[State, Array]:
-        m, v, k = state
-        k = k + 1.0
-        m = beta1 * m + (1.0 - beta1) * grad
-        v = beta2 * v + (1.0 - beta2) * (grad * grad)
+    def update_in_place(state: State, w: Array, grad: Array, factor: float) -> None:
+        k = state[2]
+        k += 1.0
         # m and v start at zero; this removes that bias.
-        mhat, vhat = m / (1.0 - beta1 ** int(k)), v / (1.0 - beta2 ** int(k))
-        move = mhat / (np.sqrt(vhat) + epsilon) + weight_decay * w
-        return (m, v, k), w - factor * learning_rate * move
+        rest1, rest2 = 1.0 - beta1 ** int(k), 1.0 - beta2 ** int(k)
+        for part in blocks(len(w)):
+            m, v, g, own = state[0][part], state[1][part], grad[part], w[part]
+            m *= beta1
+            m += (1.0 - beta1) * g
+            v *= beta2
+            v += (1.0 - beta2) * (g * g)
+            move = np.sqrt(v / rest2)
+            move += epsilon
+            np.divide(m / rest1, move, out=move)
+            if weight_decay:
+                move += weight_decay * own
+            move *= factor * learning_rate
+            own -= move
 
     description = f"adam({learning_rate=}, {beta1=}, {beta2=}, {epsilon=}, {weight_decay=})"
-    return Descent(
-        description, lambda w: (np.zeros_like(w), np.zeros_like(w), np.zeros(())), update
+    return descend_in_place(
+        description, lambda w: (np.zeros_like(w), np.zeros_like(w), np.zeros(())), update_in_place
     )
-
-
-def projected(method: Descent, project: Callable[[Array], Array], *, says: str) -> Descent:
-    """Return a method with a projection after every step::
-
-        w' = project(w' of method)
-
-    Parameters
-    ----------
-    method : Descent
-        What makes the step; its state is not projected.
-    project : callable
-        ``project(w) -> w``, for parameters of shape (p,): the nearest ones that are allowed.
-    says : str
-        What is allowed, in words, for the record of a run.
-
-    Returns
-    -------
-    Descent
-        With the state of `method`. Where to start is not projected.
-
-    References
-    ----------
-    Goldstein, Bull. Amer. Math. Soc. 70 (1964), 709-710; Levitin and Polyak, USSR Comp. Math. Phys.
-    6 (1966), 1-50.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import refsast as rs
-    >>> plain = rs.descent.sgd(learning_rate=1.0, momentum=0.0, weight_decay=0.0)
-    >>> method = rs.descent.projected(plain, lambda w: np.clip(w, 0, 1), says="clipped to [0, 1]")
-    >>> w = np.array([0.5])
-    >>> method.update(method.init(w), w, np.array([2.0]), 1.0)[1]
-    array([0.])
-    """
-
-    def update(state: State, w: Array, grad: Array, factor: float) -> tuple[State, Array]:
-        state, w = method.update(state, w, grad, factor)
-        return state, project(w)
-
-    return Descent(f"{method.description}, then {says}", method.init, update)
 
 
 def constant(share: float) -> float:

@@ -130,11 +130,11 @@ def _values(
         return draw(numbers)
     if kind == "each":
         return draw(st.lists(numbers, min_size=n, max_size=n).map(tuple))
-    return draw(_learned(numbers, n, sigmoid))
+    return draw(_numbers_to_learn(numbers, n, sigmoid))
 
 
 @st.composite
-def _learned(
+def _numbers_to_learn(
     draw: st.DrawFn, numbers: st.SearchStrategy[float], n: int, sigmoid: bool
 ) -> rs.Learned:
     """Draw a learned number of a layer of `n` neurons."""
@@ -185,7 +185,7 @@ def glif_neurons(
         synapse,
         draw(st.none() | st.builds(rs.Adaptation, LEAKS, fractions(0.0, 1.0, 0.5))),
         draw(st.integers(0, 3)),
-        draw(_learned(LEAKS, n, sigmoid=True)) if learns else None,
+        draw(_numbers_to_learn(LEAKS, n, sigmoid=True)) if learns else None,
         draw(st.booleans()),
     )
 

@@ -53,6 +53,12 @@ def test_rho_zero_is_plain_descent_bit_for_bit():
     assert bits(train(PLAIN)) == by_hand(PLAIN).tobytes()
 
 
+def test_a_method_that_is_not_written_in_place_ends_at_the_same_bits():
+    pure = replace(CONFIG, descent=replace(CONFIG.descent, update_in_place=None))
+
+    assert bits(train(pure)) == bits(train(CONFIG))
+
+
 def test_the_second_minibatch_matters():
     assert bits(train(CONFIG)) != bits(train(replace(CONFIG, shared=True)))
 

@@ -182,6 +182,7 @@ def test_the_weights_of_steps_are_those_of_the_equations_one_by_one():
     """Forward and backward share them, so that only numbers can tell."""
     for readout, want in (
         (rs.SpikeRate(3.0), [0.75, 0.75, 0.75, 0.75]),
+        (rs.MeanPotential(3.0), [0.75, 0.75, 0.75, 0.75]),
         (rs.LinearReadout(2), [0.25, 0.25, 0.25, 0.25]),
         (rs.LeakyReadout(2, 0.5), [1.875 / 4, 1.75 / 4, 1.5 / 4, 1.0 / 4]),
         (rs.LastPotential(2, 0.5), [0.125, 0.25, 0.5, 1.0]),

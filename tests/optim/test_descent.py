@@ -111,6 +111,25 @@ def test_the_same_steps_give_the_same_bits_and_a_path_can_be_cut(method):
     assert [a.tobytes() for a in state] == [a.tobytes() for a in last]
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("method", [*METHODS, descent.projected(METHODS[0], np.abs, says="abs")])
+def test_written_in_place_are_the_same_bits_in_the_same_arrays(method, dtype, monkeypatch):
+    monkeypatch.setattr("refsast.optim.method.BLOCK_SIZE", 3)  # so that there are several
+    rng = np.random.default_rng(0)
+    w, grads = rng.normal(size=10).astype(dtype), rng.normal(size=(8, 10)).astype(dtype)
+    want, last = path(method, w, grads, factor=0.5)
+    own = w.copy()
+    state = method.init(own)
+    arrays = (own, *state)
+
+    for grad in grads:
+        method.update_in_place(state, own, grad, 0.5)
+
+    assert own.tobytes() == want[-1].tobytes()
+    assert [a.tobytes() for a in state] == [a.tobytes() for a in last]
+    assert all(a is b for a, b in zip(arrays, (own, *state), strict=True))
+
+
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_dtype_stays(method, dtype):

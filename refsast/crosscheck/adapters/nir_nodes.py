@@ -63,10 +63,13 @@ def _flatten_node(shape: Shape, metadata: dict | None = None) -> nir.NIRNode:
 def _conv_node(part: Conv2d, layer: Layer, shape: Shape, where: str) -> nir.NIRNode:
     """A convolution; NIR's files hold no groups but their weights, zero across groups."""
     channels, height, width = shape
-    matrix = part.weight_matrix(layer.w, shape)
+    out, inside, *kernel = layer.w.shape
+    groups = np.arange(part.groups)
+    weight = np.zeros((part.groups, out // part.groups, part.groups, inside, *kernel))
+    weight[groups, :, groups] = layer.w.reshape(part.groups, -1, inside, *kernel)
     node = nir.Conv2d(
         input_shape=(height, width),
-        weight=matrix.reshape(part.channels, channels, *layer.w.shape[2:]),
+        weight=weight.reshape(out, channels, *kernel),
         stride=part.stride,
         padding=part.padding,
         dilation=part.dilation,

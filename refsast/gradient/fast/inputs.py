@@ -32,6 +32,7 @@ CONVERSION_SIZE = 1 << 22  # numbers that are converted from another dtype at a 
 # one thread instead of all, in units of DENSE_COST.
 DENSE_COST, REORDER_COST, UPPER_LAYER_COST = 0.125, 10.0, 3.0
 SINGLE_THREAD_SIZE = 1 << 18  # multiplications, up to which OpenBLAS stays on one thread
+WIDE = (64, 512, 2048)  # rows, inner length and columns of a product that fills OpenBLAS's buffer
 MIN_PIECE = 16  # rows, below which a product in pieces is slower than one
 
 
@@ -255,6 +256,16 @@ def thread_count() -> int:
         if limit.isdigit() and int(limit) > 0:
             return int(limit)
     return core_count()
+
+
+@cache
+def touch_blas_buffer(dtype: np.dtype) -> None:
+    """Take one wide product, so that small ones are fast.
+
+    Until then OpenBLAS 0.3.31 (Zen) took 2.5 times as long for products of a block of windows;
+    presumably its kernels prefetch parts of its buffer that no product has written to.
+    """
+    np.matmul(np.ones(WIDE[:2], dtype), np.ones(WIDE[1:], dtype))
 
 
 @cache

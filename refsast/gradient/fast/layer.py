@@ -25,6 +25,8 @@ from refsast.model.network import Neuron
 from refsast.model.params import Layer
 from refsast.model.spike import Spike
 
+BLOCK_SIZE = 1 << 15  # neurons times recordings whose scratch memory of one step caches hold
+
 
 @dataclass(frozen=True, eq=False)
 class LayerState:
@@ -94,20 +96,30 @@ def forward(
     and bias of all steps, is overwritten. No potential exceeds `bound`.
     """
     s, slope = (np.empty(currents.shape, currents.dtype) for _ in range(2))
-    u, carry = np.empty_like(before.carry), before.carry.copy()
-    spike_kernel = make_spike_kernel(neuron, spike, u, bound)
-    reset_kernel = make_reset_kernel(neuron, u)
-    last = before.s
-    for current, s_t, slope_t in zip(currents, s, slope, strict=True):
-        np.add(carry, current, u)
-        if v is not None:
-            np.add(u, last @ v.T, u)
-        spike_kernel(u, s_t, slope_t)
-        # The current is not needed any more: its memory takes `reset_slope`.
-        reset_kernel(u, s_t, slope_t, current, carry)
-        last = s_t
+    carry = before.carry.copy()
+    for rows in _row_blocks(v, carry):
+        u = np.empty_like(carry[rows])
+        spike_kernel = make_spike_kernel(neuron, spike, u, bound)
+        reset_kernel = make_reset_kernel(neuron, u)
+        last = before.s[rows]
+        for t, current in enumerate(currents[:, rows]):
+            s_t, slope_t = s[t, rows], slope[t, rows]
+            np.add(carry[rows], current, u)
+            if v is not None:
+                np.add(u, last @ v.T, u)
+            spike_kernel(u, s_t, slope_t)
+            # The current is not needed any more: its memory takes `reset_slope`.
+            reset_kernel(u, s_t, slope_t, current, carry[rows])
+            last = s_t
     # A copy, since a view would keep the spikes of all steps in memory.
-    return SavedActivations(s, slope, currents, before), LayerState(carry, last.copy())
+    return SavedActivations(s, slope, currents, before), LayerState(carry, s[-1].copy())
+
+
+def _row_blocks(v: Array | None, like: Array) -> list[slice]:
+    """Recordings to take through all steps at a time; all, where a product with `v` needs them."""
+    batch, n = like.shape
+    step = batch if v is not None else max(1, BLOCK_SIZE // n)
+    return [slice(i, i + step) for i in range(0, batch, step)]
 
 
 def backward(

@@ -18,6 +18,7 @@ from refsast.gradient.fast.inputs import (
     Inputs,
     flatten_steps,
     matmul_over_time,
+    touch_blas_buffer,
 )
 from refsast.gradient.fast.layer import (
     LayerState,
@@ -49,6 +50,8 @@ def run_forward(
     them, `currents`, shape (time, batch, n_1), which is overwritten.
     """
     network, dtype, batch = problem.network, params[0].w.dtype, problem.x.shape[1]
+    if network.connections is not None:
+        touch_blas_buffer(dtype)  # the products of blocks of windows are small
     states = [
         initial_state(neuron, layer, np.zeros((batch, n), dtype))
         for neuron, layer, n in zip(network.neurons, params, network.sizes[1:], strict=False)

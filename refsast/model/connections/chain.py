@@ -16,6 +16,7 @@ from refsast.model.params import Layer
 Weighted: TypeAlias = Dense | Conv2d
 Connection: TypeAlias = Weighted | AvgPool2d | MaxPool2d | Flatten | Skip
 Chain: TypeAlias = tuple[Connection, ...]
+BLOCK_SIZE = 1 << 18  # numbers in all windows of a block: one or two MB, as caches have
 
 
 def read_chain(entry: object, i: int) -> Chain:
@@ -77,6 +78,16 @@ def connect(chain: Chain, shapes: Sequence[Shape], layer: Layer, earlier: Sequen
     On the tape, too. The last of `earlier` is the layer directly below.
     """
     return trace_values(chain, shapes, layer, earlier)[-1]
+
+
+def row_blocks(chain: Chain, shapes: Sequence[Shape], rows: int) -> list[slice]:
+    """Return the rows in blocks, so few that the windows of a convolution stay in the cache."""
+    part, shape = weighted_part(chain, shapes)
+    if isinstance(part, Dense):
+        return [slice(0, rows)]
+    windows = size(part.output_shape(shape)[1:]) * size(part.weight_shape(shape)[1:]) * part.groups
+    step = max(1, BLOCK_SIZE // windows)
+    return [slice(i, i + step) for i in range(0, rows, step)]
 
 
 def trace_values(
@@ -141,7 +152,7 @@ def transpose_chain(
         else:
             g = part.transpose(g, a, shape)
     last = len(earlier) - 1
-    below[last] = below.get(last, 0.0) + g
+    below[last] = below[last] + g if last in below else g
     return ChainGrads(w, b, below)
 
 

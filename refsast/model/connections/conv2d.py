@@ -3,18 +3,15 @@
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
-from refsast.arrays import Array, Integers, is_positive_int
+from refsast.arrays import Array, is_positive_int
 from refsast.model.connections.windows import (
     Pair,
     Shape,
     add_windows,
     as_pair,
     count_windows,
-    look_up,
+    cut_windows,
     require_image,
-    window_index,
 )
 
 
@@ -87,46 +84,37 @@ class Conv2d:
         """Return ``(channels, channels in / groups, kernel height, kernel width)``."""
         return (self.channels, shape[0] // self.groups, *self._geometry[0])
 
-    def _columns(self, a: Array, shape: Shape) -> Array:
-        """All windows, (rows, channels in * places, windows): what one product needs."""
-        index = window_index(require_image(shape, "Conv2d"), *self._geometry)
-        return look_up(a, index.reshape(-1, index.shape[2]))
+    def _windows(self, a: Array, shape: Shape) -> Array:
+        """All windows, (rows, groups, weights of a channel, windows): what one product needs."""
+        windows = cut_windows(a, require_image(shape, "Conv2d"), *self._geometry)
+        return windows.reshape(len(a), self.groups, -1, math.prod(windows.shape[4:]))
 
-    def weight_matrix(self, w: Array, shape: Shape) -> Array:
-        """Return the weights as one matrix (channels, channels in * places), zero across groups."""
-        flat = w.reshape(1, -1)
-        return look_up(flat, self._weight_index(shape)).reshape(self.channels, -1)
+    def _matrices(self, w: Array) -> Array:
+        """The weights, (groups, channels of a group, weights of a channel)."""
+        return w.reshape(self.groups, self.channels // self.groups, -1)
 
-    def _weight_index(self, shape: Shape) -> Integers:
-        """Which weight each entry of the matrix is, -1 where it belongs to another group."""
-        out, inside, *kernel = self.weight_shape(shape)
-        places = math.prod(kernel)
-        index = np.full((self.groups, out // self.groups, self.groups, inside * places), -1)
-        group = np.arange(self.groups)
-        index[group, :, group] = np.arange(out * inside * places).reshape(
-            self.groups, out // self.groups, -1
-        )
-        return index.reshape(out, -1)
+    def _by_group(self, g: Array) -> Array:
+        """What is like the value, (rows, groups, channels of a group, windows)."""
+        return g.reshape(len(g), self.groups, self.channels // self.groups, -1)
 
     def __call__(self, w: Array, b: Array | None, a: Array, shape: Shape) -> Array:
         """Return the convolution, (rows, channels * windows)."""
-        current = self.weight_matrix(w, shape) @ self._columns(a, shape)
+        current = self._matrices(w) @ self._windows(a, shape)
         if b is not None:
-            current = current + b.reshape(self.channels, 1)
-        return current.reshape(a.shape[0], -1)
+            current = current + b.reshape(self.groups, -1, 1)
+        return current.reshape(len(a), -1)
 
     def transpose(self, w: Array, g: Array, shape: Shape) -> Array:
         """Return the cotangent of `a`, (rows, n_in), of that of the value."""
-        image = require_image(shape, "Conv2d")
-        columns = self.weight_matrix(w, shape).T @ g.reshape(len(g), self.channels, -1)
-        places = columns.reshape(len(g), image[0], -1, columns.shape[2])
-        return add_windows(places, image, *self._geometry)
+        windows = self._matrices(w).swapaxes(1, 2) @ self._by_group(g)
+        places = self._geometry[0] + self.output_shape(shape)[1:]
+        each = windows.reshape(len(g), shape[0], *places)
+        return add_windows(each, require_image(shape, "Conv2d"), *self._geometry)
 
     def weight_grad(self, g: Array, a: Array, shape: Shape) -> Array:
         """Return the cotangent of `w`."""
-        columns = self._columns(a, shape).transpose(0, 2, 1)
-        matrix = np.matmul(g.reshape(len(g), self.channels, -1), columns).sum(axis=0)
-        return matrix[self._weight_index(shape) >= 0].reshape(self.weight_shape(shape))
+        grads = self._by_group(g) @ self._windows(a, shape).swapaxes(2, 3)
+        return grads.sum(axis=0).reshape(self.weight_shape(shape))
 
     def bias_grad(self, g: Array, shape: Shape) -> Array:
         """Return the cotangent of `b`, (channels,)."""

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
@@ -11,9 +12,11 @@ from refsast.model.connections.windows import (
     Pair,
     Shape,
     add_windows,
+    as_images,
     as_pair,
     count_windows,
     look_up,
+    place_slices,
     require_image,
     window_index,
 )
@@ -59,15 +62,19 @@ class AvgPool2d:
 
     def __call__(self, a: Array, shape: Shape) -> Array:
         """Return the means, (rows, channels * windows)."""
-        windows = look_up(a, _window_index(self, shape))
-        return np.mean(windows, axis=-2).reshape(a.shape[0], -1)
+        kernel, stride, padding, dilation = _geometry(self)
+        images = as_images(a, require_image(shape, "AvgPool2d"), padding)
+        y, x = map(place_slices, images.shape[2:], kernel, stride, dilation)
+        columns = reduce(np.add, [images[..., part, :] for part in y])
+        total = reduce(np.add, [columns[..., part] for part in x])
+        return total.reshape(len(a), -1) / math.prod(kernel)
 
     def transpose(self, g: Array, a: Array, shape: Shape) -> Array:
         """Return the cotangent of `a`, (rows, n_in), of that of the value."""
-        image, places = require_image(shape, "AvgPool2d"), math.prod(_geometry(self)[0])
-        each = g.reshape(len(g), image[0], 1, -1) / places
-        whole = np.broadcast_to(each, (*each.shape[:2], places, each.shape[3]))
-        return add_windows(whole, image, *_geometry(self))
+        kernel, (channels, *windows) = _geometry(self)[0], self.output_shape(shape)
+        each = g.reshape(len(g), channels, 1, 1, *windows) / math.prod(kernel)
+        whole = np.broadcast_to(each, (len(g), channels, *kernel, *windows))
+        return add_windows(whole, require_image(shape, "AvgPool2d"), *_geometry(self))
 
 
 @dataclass(frozen=True)

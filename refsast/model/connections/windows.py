@@ -83,22 +83,49 @@ def look_up(a: Array, index: Integers, outside: float = 0.0) -> Array:
     return np.where(beyond, outside, taken)
 
 
+def as_images(a: Array, shape: tuple[int, int, int], padding: Pair) -> Array:
+    """Return flat images, (rows, channels, height, width), zeros around; on the tape, too."""
+    images = a.reshape(len(a), *shape)
+    if padding == (0, 0):
+        return images
+    return np.pad(images, ((0, 0), (0, 0), *((p, p) for p in padding)))
+
+
+def place_slices(n: int, kernel: int, stride: int, dilation: int) -> list[slice]:
+    """Return, for each place of a window along a padded side of length `n`, that of all windows."""
+    last = n - dilation * (kernel - 1)
+    return [slice(dilation * i, dilation * i + last, stride) for i in range(kernel)]
+
+
+def cut_windows(
+    a: Array, shape: tuple[int, int, int], kernel: Pair, stride: Pair, padding: Pair, dilation: Pair
+) -> Array:
+    """Return all windows of flat images (rows, pixels) side by side; on the tape, too.
+
+    Shape (rows, channels, kernel height, kernel width, windows down, windows across).
+    """
+    images = as_images(a, shape, padding)
+    y, x = map(place_slices, images.shape[2:], kernel, stride, dilation)
+    columns = np.stack([images[..., part] for part in x], axis=2)
+    return np.stack([columns[..., part, :] for part in y], axis=2)
+
+
 def add_windows(
     g: Array, shape: tuple[int, int, int], kernel: Pair, stride: Pair, padding: Pair, dilation: Pair
 ) -> Array:
     """Return (rows, pixels): what each pixel receives of all windows that see it, the transpose.
 
-    `g` is (rows, channels, kernel height * kernel width, windows).
+    `g` has the shape of what `cut_windows` returns.
     """
     channels, height, width = shape
-    down, across = count_windows((height, width), kernel, stride, padding, dilation)
-    padded = np.zeros((len(g), channels, height + 2 * padding[0], width + 2 * padding[1]), g.dtype)
+    rows, high, wide = len(g), height + 2 * padding[0], width + 2 * padding[1]
+    y, x = map(place_slices, (high, wide), kernel, stride, dilation)
     # One place of all windows at a time: no two of them are the same pixel.
-    for place, (i, j) in enumerate(np.ndindex(*kernel)):
-        y, x = dilation[0] * i, dilation[1] * j
-        seen = padded[
-            :, :, y : y + stride[0] * down : stride[0], x : x + stride[1] * across : stride[1]
-        ]
-        seen += g[:, :, place].reshape(len(g), channels, down, across)
-    inside = padded[:, :, padding[0] : padding[0] + height, padding[1] : padding[1] + width]
-    return inside.reshape(len(g), -1)
+    columns = np.zeros((rows, channels, kernel[1], high, g.shape[5]), g.dtype)
+    for i, part in enumerate(y):
+        columns[..., part, :] += g[:, :, i]
+    images = np.zeros((rows, channels, high, wide), g.dtype)
+    for j, part in enumerate(x):
+        images[..., part] += columns[:, :, j]
+    inside = images[..., padding[0] : padding[0] + height, padding[1] : padding[1] + width]
+    return inside.reshape(rows, -1)

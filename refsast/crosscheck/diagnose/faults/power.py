@@ -1,17 +1,14 @@
 """What a case of any network could have shown: gradient paths are cut, one kind in one layer."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-import numpy as np
-
-from refsast.arrays import Array
 from refsast.crosscheck.case import Answer, Case
 from refsast.crosscheck.compare import Examination
 from refsast.crosscheck.diagnose.faults.connection import connection_faults
 from refsast.crosscheck.diagnose.faults.fault import Fault
 from refsast.crosscheck.diagnose.faults.neuron import neuron_faults
 from refsast.crosscheck.general.plan import right_plan, solve_plan
-from refsast.crosscheck.power import QUIET, Power
+from refsast.crosscheck.power import Power, judge_power, plant_in_lif_layers
 from refsast.model.glif import as_glif
 from refsast.model.params import param_arrays
 from refsast.model.reset import NoReset
@@ -22,18 +19,10 @@ PLANTED = (
 )  # fmt: skip
 
 
-def measure_general_power(exam: Examination) -> Power:
+def measure_power(exam: Examination) -> Power:
     """Return what the case of an examination could have shown."""
-    seen = dict(_plant(exam))
-    grads = np.concatenate([a.ravel() for a in param_arrays(exam.right.grads)])
-    spikes: Sequence[Array] = exam.right.s or [np.zeros((1, 1, 1))]
-    return Power(
-        tuple(float(s.mean()) for s in spikes),
-        int((spikes[-1].max(axis=(0, 1)) <= QUIET).sum()),
-        float(np.count_nonzero(grads) / grads.size),
-        len(seen),
-        tuple(name for name, shows in seen.items() if not shows),
-    )
+    run = exam.run  # of dense LIF layers, where a backward pass costs little
+    return judge_power(exam, dict(_plant(exam)) if run is None else plant_in_lif_layers(exam, run))
 
 
 def _plant(exam: Examination) -> Iterator[tuple[str, bool]]:

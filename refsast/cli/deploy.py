@@ -1,0 +1,138 @@
+"""``python -m refsast deploy``: a trained network in integers, for a chip."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from refsast.cli.argument_types import file_path, natural
+from refsast.cli.common import Commands, add_recording_flags, load_held_out
+from refsast.cli.diagnose import choose_folder, describe, read_trained
+from refsast.cli.progress import progress_bar
+from refsast.deploy.c_code import write_c
+from refsast.deploy.conversion import to_integers
+from refsast.deploy.files import save
+from refsast.deploy.formats import LeakFormat, PotentialFormat, WeightFormat
+from refsast.deploy.network import Formats
+from refsast.deploy.page import PAGE, RECORD, format_survey, write_survey
+from refsast.deploy.survey import survey
+from refsast.files import require_writable
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+WIDTHS = (8, 6, 4, 3, 2)
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "deploy",
+        help="run a trained network in integers and write it for a chip",
+        description="Run a trained network in integers, with weights of several widths, and write "
+        f"what it still reads and what that costs: {RECORD}, a figure and a page, {PAGE}; and per "
+        "width a folder with the integers (JSON and npz) and a C program. Recordings are the "
+        "held-out ones that the flags name, as for train.",
+    )
+    parser.add_argument("trained", type=file_path, metavar="FOLDER", help="where train wrote to")
+    parser.add_argument(
+        "--bits",
+        type=int,
+        nargs="+",
+        default=list(WIDTHS),
+        metavar="N",
+        help=f"widths of a weight, 2 to 16 (default: {' '.join(map(str, WIDTHS))})",
+    )
+    parser.add_argument(
+        "--per",
+        default="channel",
+        metavar="tensor|channel",
+        help="whether a layer has one scale or each neuron its own (default: channel)",
+    )
+    parser.add_argument(
+        "--rounding",
+        default="nearest",
+        metavar="nearest|stochastic",
+        help="how weights are rounded (default: nearest)",
+    )
+    parser.add_argument("--seed", type=natural, default=0, metavar="N", help="of that (default: 0)")
+    parser.add_argument(
+        "--potential",
+        type=_parse_fixed_point,
+        default=(13, 4),
+        metavar="M.N",
+        help="integer and fraction bits of a potential, in weight steps (default: 13.4)",
+    )
+    parser.add_argument(
+        "--overflow",
+        default="saturate",
+        metavar="saturate|wrap",
+        help="what becomes of a potential that does not fit (default: saturate)",
+    )
+    parser.add_argument(
+        "--leak-shift",
+        type=natural,
+        default=8,
+        metavar="M",
+        help="leaks are k/2^M (default: 8), or, with --leak shift, 1 - 2^-k with k up to M",
+    )
+    parser.add_argument(
+        "--leak", default="product", metavar="product|shift", help="default: product"
+    )
+    parser.add_argument(
+        "--out",
+        type=file_path,
+        metavar="FOLDER",
+        help="where everything goes (default: the run's folder)",
+    )
+    add_recording_flags(parser)
+    parser.set_defaults(run=run)
+
+
+def _parse_fixed_point(text: str) -> tuple[int, int]:
+    if not re.fullmatch(r"\d+\.\d+", text):
+        raise argparse.ArgumentTypeError(f"must be two numbers with a point between, got {text!r}")
+    whole, part = text.split(".")
+    return int(whole), int(part)
+
+
+def _advance(bar: tqdm) -> None:
+    bar.update(1)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read, make integers, run, write, and print."""
+    out = args.out or choose_folder(args.trained)
+    require_writable(out / PAGE)
+    whole, fraction = args.potential
+    potentials = PotentialFormat(whole, fraction, args.overflow)
+    leaks = LeakFormat(args.leak_shift, args.leak)
+    weights = [WeightFormat(b, args.per, args.rounding) for b in args.bits]
+    trained = read_trained(args.trained)
+    rng = np.random.default_rng(args.seed)
+    made = [
+        to_integers(trained.network, trained.params, Formats(each, potentials, leaks), rng)
+        for each in weights
+    ]
+    (x, y), description = load_held_out(args, trained.steps)
+    n_in, width = trained.network.sizes[0], np.shape(x)[2]
+    if width != n_in:
+        raise ValueError(f"recordings must have the network's {n_in} inputs, got {width}")
+    with progress_bar(desc="widths", total=len(made), unit=" widths") as bar:
+        found = survey(made, trained.params, x, y, watch=lambda done: _advance(bar))
+    for each in made:
+        folder = out / f"integers-{each.formats.weights.bits}-bits"
+        save(each, folder)
+        write_c(each, folder, steps=trained.steps)
+    facts = {
+        **describe(trained, (x, y), description),
+        "weights": f"{args.per}, {args.rounding}, seed {args.seed}",
+        "potentials": f"Q{potentials.integer_bits}.{potentials.fraction_bits}, {args.overflow}",
+        "leaks": ", ".join(f"{layer.leak.factor}/2^{layer.leak.shift}" for layer in made[0].layers),
+    }
+    page = write_survey(out, found, facts)
+    print(f"{description}: {facts['held out']}\n\n{format_survey(found)}\npage: {page}")
+    return 0

@@ -1,0 +1,44 @@
+"""What must fit into 32 bits: the sums of a step, the readout's, and what comes in."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from refsast.deploy.formats import Ints
+from refsast.deploy.network import Formats, IntegerLayer, IntegerReadout
+
+ACCUMULATOR = 2**31 - 1
+
+
+def require_accumulator(layer: IntegerLayer, i: int, peak: int, formats: Formats) -> None:
+    """Raise where a sum of one step can exceed 32 bits, for inputs of at most `peak`."""
+    part = 2**formats.potentials.fraction_bits
+    most = part * peak * abs(layer.w).sum(axis=1) + abs(layer.b)
+    if layer.v is not None:
+        most = most + part * abs(layer.v).sum(axis=1)
+    # What is carried over is a potential, less a threshold where a spike subtracts it.
+    total = int((most + layer.threshold).max()) + 2 ** (formats.potentials.width - 1)
+    _require_32_bits(f"sum of a step of layer {i}", total)
+
+
+def require_sum(readout: IntegerReadout, time: int, formats: Formats) -> None:
+    """Raise where the readout's sums over so many steps can exceed 32 bits."""
+    part = 2**formats.potentials.fraction_bits
+    most = part * abs(readout.w).sum(axis=1) + abs(readout.b)
+    _require_32_bits(f"sum of the readout over {time} steps", time * int(most.max()))
+
+
+def _require_32_bits(name: str, most: int) -> None:
+    if most > ACCUMULATOR:
+        raise ValueError(f"{name} must stay within 32 bits, {ACCUMULATOR}, got up to {most}")
+
+
+def require_counts(values: ArrayLike, cells: int) -> Ints:
+    """Return inputs (time, batch, n_0) as int64; raise unless they are integers of that shape."""
+    x = np.asarray(values)
+    if x.ndim != 3 or x.shape[2] != cells or 0 in x.shape:
+        raise ValueError(f"x must have shape (time, batch, {cells}), got {x.shape}")
+    if x.dtype.kind not in "biuf" or not (np.isfinite(x).all() and (x == np.rint(x)).all()):
+        raise ValueError(f"x must hold integers, got others, of dtype {x.dtype}")
+    if abs(x).max() > ACCUMULATOR:
+        raise ValueError(f"x must fit into 32 bits, got {abs(x).max()}")
+    return x.astype(np.int64)

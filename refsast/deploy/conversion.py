@@ -1,0 +1,184 @@
+"""From real numbers to integers."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from refsast.arrays import Array
+from refsast.deploy.accumulators import ACCUMULATOR, require_accumulator
+from refsast.deploy.formats import Ints, WeightFormat
+from refsast.deploy.network import Formats, IntegerLayer, IntegerNetwork, IntegerReadout
+from refsast.model import LIF, Layer, LinearReadout, Network, Params, SpikeRate
+from refsast.model.validation import validate_params
+
+
+def to_integers(
+    network: Network, params: Params, formats: Formats, rng: np.random.Generator | None = None
+) -> IntegerNetwork:
+    """Return a network of dense layers in integers.
+
+    A neuron's weights are multiples of one scale; its potential, bias and threshold are multiples
+    of ``scale / 2^fraction_bits``, rounded to the nearest, ties to even.
+
+    Parameters
+    ----------
+    network : Network
+        Of dense layers of `LIF` neurons, with `SpikeRate` or `LinearReadout`.
+    params : tuple of Layer
+        Its parameters.
+    formats : Formats
+        How numbers are stored.
+    rng : numpy.random.Generator, optional
+        For stochastic rounding of weights.
+
+    Returns
+    -------
+    IntegerNetwork
+        What `run` runs.
+
+    Raises
+    ------
+    ValueError
+        If the network has other parts; if a threshold becomes zero on the grid of its potentials or
+        does not fit into them; if a bias, or the sum of one step, can exceed 32 bits.
+
+    References
+    ----------
+    arXiv:2604.09696, abstract: integer weights, fixed-point potentials, discrete leak factors.
+    Jacob et al., arXiv:1712.05877, section 2, for scales and integer biases.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    >>> formats = rs.deploy.Formats(
+    ...     rs.deploy.WeightFormat(8), rs.deploy.PotentialFormat(12, 4), rs.deploy.LeakFormat(4)
+    ... )
+    >>> made = rs.deploy.to_integers(network, rs.init(network, 0), formats)
+    >>> rs.deploy.run(made, np.ones((4, 1, 2), int)).s[0].shape
+    (4, 1, 3)
+    """
+    _require_dense(network)
+    params = validate_params(network, params)
+    if not isinstance(formats, Formats):
+        raise ValueError(f"formats must be Formats, got {type(formats).__name__}")
+    layers = tuple(
+        _make_layer(i, neuron, layer, formats, rng)
+        for i, (neuron, layer) in enumerate(zip(network.neurons, params, strict=False), 1)
+    )
+    readout = None
+    if isinstance(network.readout, LinearReadout):
+        readout = _make_readout(params[-1], formats, rng)
+    return IntegerNetwork(network, formats, layers, readout)
+
+
+def round_weights(
+    params: Params, weights: WeightFormat, rng: np.random.Generator | None = None
+) -> Params:
+    """Return parameters whose weights are those of a format, in real numbers; all else stays.
+
+    Parameters
+    ----------
+    params : tuple of Layer
+        Of any network; the scale of a neuron, or of a kernel's channel, is that of its input and
+        recurrent weights together.
+    weights : WeightFormat
+        How they are stored.
+    rng : numpy.random.Generator, optional
+        For stochastic rounding.
+
+    Returns
+    -------
+    tuple of Layer
+        Weights as ``scale q``, in double precision.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> params = (rs.Layer(np.array([[0.9, 0.4], [-1.0, 0.0]])),)
+    >>> rs.deploy.round_weights(params, rs.deploy.WeightFormat(2))[0].w
+    array([[ 1.,  0.],
+           [-1.,  0.]])
+    """
+    rounded = []
+    for layer in params:
+        rows = _weight_rows(layer)
+        scales = weights.scales(rows)
+        real = weights.quantise(rows, scales, rng) * scales[:, None]
+        size = layer.w.reshape(len(rows), -1).shape[1]
+        v = None if layer.v is None else real[:, size:]
+        rounded.append(replace(layer, w=real[:, :size].reshape(layer.w.shape), v=v))
+    return tuple(rounded)
+
+
+def _weight_rows(layer: Layer) -> Array:
+    """All weights that lead to each neuron, or channel, input weights first: (n, any)."""
+    rows = layer.w.reshape(len(layer.w), -1)
+    return (rows if layer.v is None else np.hstack([rows, layer.v])).astype(np.float64)
+
+
+def _require_dense(network: Network) -> None:
+    """Raise unless a network has dense layers of LIF neurons, and a readout that integers have."""
+    if not isinstance(network, Network):
+        raise ValueError(f"network must be a Network, got {type(network).__name__}")
+    if network.connections is not None:
+        raise ValueError(f"network must have dense layers, got {network.connections}")
+    others = {type(neuron).__name__ for neuron in network.neurons if not isinstance(neuron, LIF)}
+    if others:
+        raise ValueError(f"network must have LIF neurons, got {', '.join(sorted(others))}")
+    if not isinstance(network.readout, SpikeRate | LinearReadout):
+        raise ValueError(f"readout must be SpikeRate or LinearReadout, got {network.readout}")
+
+
+def _make_layer(
+    i: int, neuron: LIF, layer: Layer, formats: Formats, rng: np.random.Generator | None
+) -> IntegerLayer:
+    """The i-th spiking layer, from 1, in integers."""
+    rows = _weight_rows(layer)
+    scales = formats.weights.scales(rows)
+    codes = formats.weights.quantise(rows, scales, rng)
+    w, v = codes[:, : layer.w.shape[1]], codes[:, layer.w.shape[1] :]
+    part = 2**formats.potentials.fraction_bits
+    unit = scales / part
+    b = _on_grid(np.zeros(len(w)) if layer.b is None else layer.b, unit, f"bias of layer {i}")
+    threshold = _on_grid(
+        np.full(len(w), float(neuron.threshold)), unit, f"threshold of layer {i}", least=1
+    )
+    highest = formats.potentials.highest
+    if threshold.max() > highest:
+        wanted = f"fit into potentials, at most {highest} units of the last place"
+        raise ValueError(f"threshold of layer {i} must {wanted}, got {threshold.max()}")
+    made = IntegerLayer(
+        w, b, None if layer.v is None else v, threshold, unit,
+        formats.leaks.nearest(neuron.leak), neuron.reset,
+    )  # fmt: skip
+    require_accumulator(made, i, 1, formats)
+    return made
+
+
+def _make_readout(
+    layer: Layer, formats: Formats, rng: np.random.Generator | None
+) -> IntegerReadout:
+    """An affine readout in integers: one scale, since its sums are compared with each other."""
+    rows = _weight_rows(layer)
+    one = replace(formats.weights, per="tensor")
+    scales = one.scales(rows)
+    codes = one.quantise(rows, scales, rng)
+    unit = scales / 2**formats.potentials.fraction_bits
+    b = _on_grid(np.zeros(len(codes)) if layer.b is None else layer.b, unit, "bias of the readout")
+    return IntegerReadout(codes, b, float(unit[0]))
+
+
+def _on_grid(values: Array, unit: Array, name: str, least: int | None = None) -> Ints:
+    """Values as multiples of a unit; raise where they need more than 32 bits, or are too small."""
+    found = np.rint(values.astype(np.float64) / unit)
+    if abs(found).max() > ACCUMULATOR:
+        wanted = f"fit into 32 bits, {ACCUMULATOR} units of the last place"
+        raise ValueError(f"{name} must {wanted}, got {abs(found).max():.0f}")
+    if least is not None and found.min() < least:
+        at = int(found.argmin())
+        wanted = f"be at least one unit of the last place, {unit[at]:.3g}"
+        raise ValueError(f"{name} must {wanted}, got {values[at]:.3g}")
+    return found.astype(np.int64)

@@ -1,0 +1,70 @@
+"""``python -m refsast deploy`` from outside."""
+
+import json
+
+import numpy as np
+import pytest
+
+import refsast as rs
+from refsast.__main__ import main
+
+RECORDINGS = ["--train", "40", "--test", "20"]
+QUICK = ["--preset", "quick", *RECORDINGS, "--hidden", "8", "--epochs", "2"]
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "run"
+    assert main(["train", "--out", str(out), *QUICK]) == 0
+    return out
+
+
+def test_a_run_is_deployed_and_what_is_measured_is_what_is_saved(trained, tmp_path, capsys):
+    out = tmp_path / "chip"
+    flags = ["--bits", "8", "3", "--rounding", "stochastic", "--seed", "5", "--out", str(out)]
+    assert main(["deploy", str(trained), *RECORDINGS, *flags]) == 0
+    printed = capsys.readouterr().out
+    found = json.loads((out / "deployment.json").read_text())["survey"]
+
+    assert "those that the run was measured on" in printed
+    assert [each["bits"] for each in found["deployed"]] == [8, 3]
+    steps = json.loads((trained / "run.json").read_text())["setting"]["steps"]
+    x, y = rs.synthetic_spikes(20, np.random.default_rng(0).spawn(2)[1], steps=steps)
+    for each in found["deployed"]:
+        folder = out / f"integers-{each['bits']}-bits"
+        logits = rs.deploy.run(rs.deploy.load(folder), x).logits
+        assert np.mean(logits.argmax(axis=1) == y) == pytest.approx(each["accuracy"])
+        assert f"#define STEPS {steps}" in (folder / "network.h").read_text()
+        assert (folder / "run.c").exists()
+    assert (out / "deployment.html").read_text().count("<img") == 1
+
+
+BAD = {
+    "no width": (["--bits", "0"], "bits must be an integer from 2 to 16, got 0"),
+    "33 bits": (["--bits", "33"], "bits must be an integer from 2 to 16, got 33"),
+    "no format": (["--potential", "12"], "must be two numbers with a point between, got '12'"),
+    "too wide": (["--potential", "30.4"], "width must be at most 31 bits"),
+    "too narrow": (["--potential", "1.0"], "threshold of layer 1 must fit into potentials"),
+    "per what": (["--per", "row"], "per must be 'tensor' or 'channel', got 'row'"),
+    "a kind": (["--leak", "slow"], "kind must be 'product' or 'shift', got 'slow'"),
+    "a rounding": (["--rounding", "up"], "rounding must be 'nearest' or 'stochastic', got 'up'"),
+    "an overflow": (["--overflow", "trap"], "overflow must be 'saturate' or 'wrap', got 'trap'"),
+    "a shift": (["--leak-shift", "16"], "shift must be an integer from 0 to 15, got 16"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_one_line(name, trained, tmp_path, capsys):
+    flags, message = BAD[name]
+    out = tmp_path / "chip"
+    try:
+        code = main(["deploy", str(trained), *RECORDINGS, *flags, "--out", str(out)])
+    except SystemExit as left:  # argparse's own way out
+        code = left.code
+    said = capsys.readouterr().err
+
+    assert code == 2
+    assert message in said.splitlines()[-1]
+    assert "Traceback" not in said
+    assert not out.exists() or not any(out.iterdir())
