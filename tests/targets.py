@@ -101,6 +101,7 @@ TARGETS = (
         "gain_bound mean_batch_lipschitz one_batch_bias_bound",
         "5a or 5c",
     ),
+    bounds("proofs_check/claims/reshuffling.py", "epoch_bound", "5d"),
     bounds("proofs_check/descent/enumeration.py", "path_bound", "5b"),
     bounds("proofs_check/claims/mechanism.py", "_rows_bound _jacobians_bound", "6-"),
     Target(
