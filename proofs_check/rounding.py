@@ -10,7 +10,7 @@ Rule 3: constants over all potentials (D1, D2, kappa, G2) need none: the run in 
 So of a bound that is a product of such constants only the products themselves are rounded, each
 relatively (`relative_rounding`). What depends on where the potentials are has the error of each
 potential, carried on: to first order along the run that was made (`refsast.rounding`), or by the
-constants (`trajectory_rounding`, `Risk.sizes`).
+constants (`trajectory_rounding`, `Risk.rounded_terms`).
 """
 
 import numpy as np

@@ -91,7 +91,7 @@ def mean_batch_lipschitz(x: SastStep) -> float:
 def mean_step_error(x: SastStep) -> Array:
     """Return how far the library's mean step is from grad f(w + e), relatively, by B1."""
     batches, f = x.family.batches(), x.family.mean
-    size = x.family.sizes(x.w, step_radius(x))[1]
+    size = x.family.rounded_terms(x.w, step_radius(x))[1]
     raised = step_outcomes(x).raised
 
     # By the library's own step, not by `step_outcomes`: the claim is about that.
@@ -266,6 +266,6 @@ BIAS = Claim[SastStep](
     hypotheses=(),
     measure=one_batch_bias,
     bound=one_batch_bias_bound,
-    rounding=lambda x: SUM_ROUNDING * x.family.sizes(x.w, x.rho)[1],
+    rounding=lambda x: SUM_ROUNDING * x.family.rounded_terms(x.w, x.rho)[1],
 )
 CLAIMS = (ONE_STEP, ONE_STEP_SHARP, SHARED_STEP, K_STEPS, SEEDED, UNBIASED, BIAS)

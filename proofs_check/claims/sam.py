@@ -86,7 +86,7 @@ def ascent_maximum(x: Ascent, steps: int = 20) -> float:
 
 def _loss_rounding(x: Ascent) -> float:
     """How far rounding moves a difference of two losses and a slope."""
-    value, grad = x.objective.sizes(x.w, x.rho)
+    value, grad = x.objective.rounded_terms(x.w, x.rho)
     return SUM_ROUNDING * (value + (x.rho + float(np.linalg.norm(x.w))) * grad)
 
 
@@ -102,7 +102,7 @@ def _gradient(x: Ascent, w: Array) -> Array:
 
 def _gradient_rounding(x: Ascent) -> float:
     """How far rounding moves a difference of two gradients."""
-    return SUM_ROUNDING * x.objective.sizes(x.w, x.rho)[1]
+    return SUM_ROUNDING * x.objective.rounded_terms(x.w, x.rho)[1]
 
 
 def hessian_term(x: Ascent) -> float:

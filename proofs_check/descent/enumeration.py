@@ -206,6 +206,6 @@ def step_rounding(x: SastStep, radius: float) -> float:
 
     Some ulp of the terms that f sums; and of the points and their gradients, times the slope of f.
     """
-    value, slope = x.family.sizes(x.w, radius)
+    value, slope = x.family.rounded_terms(x.w, radius)
     moved = float(euclidean_norm(x.w)) + radius + x.eta * slope
     return SUM_ROUNDING * (value + slope * moved)

@@ -59,6 +59,13 @@ class Objective(Protocol):
         """Return bounds, on that ball, of what f and its gradient are summed from."""
         ...
 
+    def rounded_terms(self, w: Array, radius: float) -> tuple[float, float]:
+        """Return the same of everything that is rounded, times what its rounding moves them by.
+
+        `SUM_ROUNDING` of it is how far f and its gradient can be off.
+        """
+        ...
+
 
 def _is_twice_differentiable(spike: object) -> bool:
     """Whether sigma'' has no jumps; of the five, two have them."""
@@ -129,6 +136,10 @@ class Quadratic:
         value = 0.5 * bend * far * far + tilt * far + abs(self.offset)
         return float(value), float(bend * far + tilt)
 
+    def rounded_terms(self, w: Array, radius: float) -> tuple[float, float]:
+        """Return `sizes`: nothing else is rounded."""
+        return self.sizes(w, radius)
+
 
 @dataclass(frozen=True, eq=False)
 class Ridge:
@@ -176,6 +187,10 @@ class Ridge:
         )
         steep = float(slope + sup_second(self.spike).upper * far) * float(np.linalg.norm(self.a))
         return 1.0 + float(slope * far), steep
+
+    def rounded_terms(self, w: Array, radius: float) -> tuple[float, float]:
+        """Return `sizes`, in which the arguments of the spikes are whole: a part may cancel."""
+        return self.sizes(w, radius)
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,9 +264,17 @@ class Risk:
     def sizes(self, w: Array, radius: float) -> tuple[float, float]:
         """Return bounds, on that ball, of what f and its gradient are summed from.
 
-        On the way from zero parameters, where the loss is ``log(classes)``, no norm is larger. What
-        potentials are summed from acts like biases of that size: by the forms of a network that
-        has biases. What logits are summed from moves dloss/dz by at most half of that.
+        On the way from zero parameters, where the loss is ``log(classes)``, no norm is larger.
+        """
+        steep = self.slope(w, radius)
+        far = float(euclidean_norm(w)) + radius
+        return float(np.log(self.network.classes)) + steep * far, steep
+
+    def rounded_terms(self, w: Array, radius: float) -> tuple[float, float]:
+        """Return everything that is rounded, on that ball, times what its rounding moves them by.
+
+        What potentials are summed from acts like biases of that size: by the forms of a network
+        that has biases. What logits are summed from moves dloss/dz by at most half of that.
         """
         params = rs.unflatten(self.network, w)
         *terms, out = terms_in_ball(self.network, params, self.x, radius)
@@ -261,7 +284,7 @@ class Risk:
         moved = np.zeros(len(names))
         moved[[names.index((i, "b")) for i in range(len(terms))]] = terms
         far, bend = float(euclidean_norm(w)) + radius, hessian_form(forms)
-        value = np.log(self.network.classes) + MAX_LOSS_GRADIENT * (forms.q @ moved + out)
+        value = MAX_LOSS_GRADIENT * (forms.q @ moved + out)
         steep = MAX_LOSS_GRADIENT * euclidean_norm(forms.q) + top_eigenvalue(bend) * far
         steep = steep + euclidean_norm(bend @ moved) + 0.5 * out * euclidean_norm(forms.q)
-        return float(value + self.slope(w, radius) * far), float(steep)
+        return float(value + self.sizes(w, radius)[0]), float(steep)

@@ -114,9 +114,9 @@ def test_what_a_risk_is_summed_from_grows_with_what_cancels():
     plain = (rs.Layer(np.ones((2, 2)), np.zeros(2)),)
     cancels = (rs.Layer(1e6 * np.ones((2, 2)), np.full(2, -2e6)),)
     risk = Risk(network, np.ones((1, 1, 2)), np.zeros(1, np.int64))
-    sizes = [risk.sizes(rs.flatten(params), 0.0) for params in (plain, cancels)]
+    sizes = [risk.rounded_terms(rs.flatten(params), 0.0) for params in (plain, cancels)]
 
     assert sizes[1][0] > 1e5 * sizes[0][0]
     assert sizes[1][1] > 1e5 * sizes[0][1]
     flat = replace(risk, network=replace(network, neuron=rs.LIF(0.5, 1e6, rs.Arctan(1e-5))))
-    assert flat.sizes(rs.flatten(plain), 0.0)[0] > 5.0
+    assert flat.rounded_terms(rs.flatten(plain), 0.0)[0] > 5.0
