@@ -135,6 +135,8 @@ ATTAINED = {
     "5d": {
         "ascent": lambda: epoch(0.0, w=0.5, rho=2.0),
         "steps before": lambda: epoch(0.0, 0.0, w=0.5, rho=0.0),
+        "what an ascent adds to a step": "No instance is known in which L_j D_j counts: it grows "
+        "where an ascent adds to its step, which then leads against it; a test has the number.",
     },
     "6-identity": {"both": IDENTITY},
     "6-rows": {"smallest singular value": late_spike},

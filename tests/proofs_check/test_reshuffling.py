@@ -13,6 +13,7 @@ from proofs_check.claims.reshuffling import (
     SastEpoch,
     certify_epoch,
     draw_epoch,
+    epoch_bound,
     epoch_gain,
     epoch_points,
 )
@@ -59,6 +60,14 @@ def test_the_epoch_is_that_of_the_library():
     f = first.family.mean.value_and_grad
     wanted = f(w)[0] - f(first.w)[0] + 0.375 * f(first.w)[1] @ f(first.w)[1]
     assert epoch_gain(x) == pytest.approx(wanted, rel=1e-13)
+
+
+def test_the_bound_of_an_epoch_by_hand():
+    """Bowls of curvature 1 about 1 and -2 from w = 0: slopes 1 and 2, eta 1/4, rho 1/2."""
+    x = SastEpoch(bowl_step(1.0, -2.0, w=0.0, rho=0.5, eta=0.25), (0, 1), (0, 1))
+    second = 0.5 + 0.25 * (1.0 + 0.5)
+
+    assert epoch_bound(x) == 0.5 * 0.5 * (0.5 * (0.5 + second)) ** 2
 
 
 @pytest.mark.parametrize("which", [(0,), (0, 3), (0, -1)])
