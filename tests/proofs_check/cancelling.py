@@ -7,6 +7,7 @@ import numpy as np
 import refsast as rs
 from proofs_check.certified.unit_spikes import SPIKE_FAMILIES
 from proofs_check.claims import sam
+from proofs_check.claims.reshuffling import SastEpoch, certify_epoch
 from proofs_check.claims.stability import trajectory
 from proofs_check.descent.draws import MIN_LIPSCHITZ, draw_step, tighten_path
 from proofs_check.descent.enumeration import SastPath, SastStep
@@ -38,6 +39,9 @@ def draw_cancelling(source: Source, trial: Trial) -> object:
             step, shared=drawn.shared, eta=drawn.eta * drawn.lipschitz / step.lipschitz
         )
         return trial.refit(changed)
+    if isinstance(drawn, SastEpoch):
+        family, w = _cancelling_family(source, drawn.first.family, drawn.first.w)
+        return certify_epoch(replace(drawn, first=replace(drawn.first, family=family, w=w)))
     if isinstance(drawn, SastPath | SastRuns):
         path = drawn if isinstance(drawn, SastPath) else drawn.path
         family, w = _cancelling_family(source, path.first.family, path.first.w)

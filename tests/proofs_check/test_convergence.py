@@ -55,6 +55,7 @@ DRAWS = {
     "5b-seeded": draw_runs,
     "5c": draw_step,
     "5c-bias": draw_step,
+    "5d": draw_epoch,
 }
 
 
