@@ -1,14 +1,14 @@
 # %% [markdown]
 # # Backpropagation through time, by hand
 #
-# The gradient of a spiking network fits on one page: `refsast/gradient/bptt.py`. This notebook
-# writes that page. We begin with two neurons and two steps, where every number can be followed with
-# a pencil, then let arrays do it, and then read the page line by line.
+# The gradient of a spiking network fits on one page: `refsast/gradient/bptt.py`. We begin with two
+# neurons and two steps, where every number can be followed with a pencil, then let arrays do it,
+# and then read the page line by line.
 #
 # Why by hand, when a tape does it (notebook 02)? Because only by hand do you see *where* a gradient
-# goes: through the leak, through the reset, through other neurons. When a library's gradient is
-# wrong, look first whether one of these routes is missing. And one sees what no tape shows: with
-# steep spikes the gradient **vanishes and explodes at the same time**.
+# goes: through the leak, through the reset, through other neurons. In a wrong gradient, one of
+# these routes is often missing. And one sees what no tape shows: with steep spikes the gradient
+# **vanishes and explodes at the same time**.
 
 # %%
 import inspect
@@ -27,8 +27,7 @@ BLUE, GREY, RED, YELLOW, GREEN, VIOLET = [f"C{i}" for i in range(6)]
 #
 # One input $a_t$ drives two neurons, which also hear each other's spikes of the step before
 # (weights $V$, a *recurrent* layer). The loss is the cross entropy of how often they fire, times a
-# gain, with the label 0. With $\lambda$ the leak, $\theta$ the threshold and $\sigma$ the smooth
-# spike (what its slope decides, section 5 and notebook 04 show):
+# gain, with the label 0. With leak $\lambda$, threshold $\theta$ and the smooth spike $\sigma$:
 #
 # $$u_t = \lambda u_{t-1}(1 - s_{t-1}) + W a_t + V s_{t-1} + b, \qquad s_t = \sigma(u_t - \theta),
 # \qquad z = \tfrac{\text{gain}}{2} (s_1 + s_2).$$
@@ -57,8 +56,7 @@ print(f"p = {p.round(3)}, loss = {loss:.3f} nats")
 # of that from the readout; call it $g_t$. Now the potentials, which we call $\delta_t = \partial L
 # / \partial u_t$.
 #
-# **Step 2** is the last, so only the readout listens to $s_2$: $\delta_2 = \sigma'(u_2 - \theta)\,
-# g_2$.
+# **Step 2** is the last, only the readout listens to $s_2$: $\delta_2 = \sigma'(u_2 - \theta) g_2$.
 #
 # **Step 1** has more listeners. Look at the four places where $u_1$ or $s_1$ stands in the formulas
 # of section 1; each is a *route*:
@@ -97,9 +95,8 @@ plt.show()
 # Red and blue pull in opposite directions, for both neurons: a higher potential leaves more for the
 # next step (leak), but also makes more of a spike, which resets more of it (reset). Neuron 1 sits
 # exactly at threshold, where $\sigma'$ is largest, and there the reset wins. In neuron 2, below
-# threshold, the leak wins. So a library that leaves the red bar out, and some do it on purpose
-# ("detached reset"; section 5 has their reason), gets, in neuron 1, the wrong *sign* for what step
-# 2 sends back to step 1.
+# threshold, the leak wins. So a library without the red bar ("detached reset"; section 5 has the
+# reason) gets, in neuron 1, the wrong *sign* for what step 2 sends back to step 1.
 #
 # The parameters are now easy: each stands in both steps, next to a known factor.
 
@@ -129,8 +126,7 @@ for ours, theirs in ((dw, page_grad.w), (dv, page_grad.v), (db, page_grad.b)):
 # $$\delta_t = \sigma'(u_t - \theta)\Big(g_t + V^\top \delta_{t+1} + \frac{\partial r}{\partial s}
 # \delta_{t+1}\Big) + \frac{\partial r}{\partial u}\, \delta_{t+1}.$$
 #
-# A loop from the last step to the first, and sums at the end. The batch is one more axis: a row per
-# recording, so $V^\top\delta$ becomes `delta @ v`.
+# The batch is one more axis: a row per recording, so $V^\top\delta$ becomes `delta @ v`.
 
 
 # %%
@@ -181,8 +177,8 @@ ours = backpropagate(deep, theta, x, y)
 
 # %% [markdown]
 # Who says that it is right? Three judges that know nothing of our loop: the page itself, the tape
-# of notebook 02 on the program that runs the network, and the complex step. Many entries are tiny,
-# and an error in them would not show in a cosine: so we look at each entry's relative difference.
+# of notebook 02, and the complex step. An error in a tiny entry would not show in a cosine: so we
+# look at each entry's relative difference.
 
 # %%
 page_grad = rs.flatten(rs.bptt.loss_and_grad(deep, theta, x, y)[1])
@@ -209,7 +205,7 @@ plt.show()
 # %% [markdown]
 # The entries span several orders of magnitude, and all agree to twelve digits or more, small ones
 # (on the left) a little less well: they are what is left of large terms that cancel. Points at
-# $10^{-17}$ are exact zeros: there our loop and the page make the same number, bit by bit.
+# $10^{-17}$ are exact zeros, the same number bit by bit: so are all of our loop and the page.
 
 # %%
 print({name: f"{difference.max():.0e}" for name, difference in apart.items()})
@@ -221,9 +217,9 @@ assert size.max() > 1e4 * size.min()
 # %% [markdown]
 # ## 4. The page, line by line
 #
-# Now read the real thing. This cell cuts `rs.bptt.loss_and_grad` into pieces by its own words, so
-# what you see is what runs. First the run, the loss with $\partial L/\partial z$, and the weights
-# $\alpha_t$ with which the readout counts step $t$ (ours was gain/steps).
+# Now read the real thing. The cells below print `rs.bptt.loss_and_grad` in pieces, from the source
+# that runs. First the run, the loss with $\partial L/\partial z$, and the weights $\alpha_t$ with
+# which the readout counts step $t$ (ours was gain/steps).
 
 # %%
 page = inspect.getsource(rs.bptt.loss_and_grad)
@@ -249,9 +245,8 @@ print(up_to('g = np.einsum("t,bi->tbi"'))
 
 # %% [markdown]
 # The layers, from the last to the first; `a` is what the layer gets, `later` is $\delta_{t+1}$.
-# Then the four routes. In place of our reset to zero stands `partials`, which returns $\partial
-# r/\partial u$ and $\partial r/\partial s$ of whatever reset the neuron has. If a library detaches
-# its reset, `detach_reset` leaves out the red bar of section 2.
+# Then the four routes. `partials` returns $\partial r/\partial u$ and $\partial r/\partial s$ of
+# whatever reset the neuron has; `detach_reset` leaves out the red bar of section 2.
 
 # %%
 print(up_to("later = delta[t] ="))
@@ -272,20 +267,21 @@ assert seen == page  # nothing was left out
 # $$J_t = \frac{\partial u_{t+1}}{\partial u_t}
 # = \lambda\,\big(1 - s_t - u_t\,\sigma'(u_t - \theta)\big),$$
 #
-# and over $k$ steps it is a product of $k$ of them. If such factors are smaller than one, the early
-# steps have no say; if larger, they drown the rest. We send a random current through 500 neurons,
-# for a soft and a steep spike, and follow the product back from the last step.
+# and over $k$ steps a product of $k$ of them. Where they are below one, early steps have no say;
+# where above, they drown the rest. We send a random current through 500 neurons and follow it back.
 
 # %%
 currents = 0.6 * rng.random((60, 500))
 
 
-def reach(slope):
+def reach(slope, reset=neuron.reset):
     """Products of J from step 60 back to 59, 58, ..., one column per neuron."""
-    u, factors, spike = 0.0, [], rs.Arctan(slope)
+    u, s, factors, spike = 0.0, 0.0, [], rs.Arctan(slope)
     for current in currents:
-        u = leak * u * (1.0 - spike(u - threshold)) + current
-        factors.append(leak * (1.0 - spike(u - threshold) - u * spike.derivative(u - threshold)))
+        u = reset(leak, threshold, u, s) + current
+        s = spike(u - threshold)
+        dr_du, dr_ds = reset.partials(leak, threshold, u, s)
+        factors.append(dr_du + dr_ds * spike.derivative(u - threshold))
     return np.cumprod(factors[-2::-1], axis=0)  # the last potential passes nothing on
 
 
@@ -307,32 +303,35 @@ plt.show()
 # median neuron (solid red) loses its gradient too, if more slowly. But the root mean square (rms),
 # of which the norm of a gradient is made, does not fall at all: it stays far above one. Most
 # neurons pass on nothing, and a few, those that sat at threshold where $\sigma'$ is large, pass on
-# a multiple. A gradient through steep spikes is mostly that of a handful of neurons.
+# a multiple. A gradient through steep spikes is mostly that of a handful of neurons, with reset by
+# subtraction as well.
 #
 # This is why some libraries detach the reset on purpose: without the red route $J_t = \lambda (1 -
 # s_t)$ is never above $\lambda$, so nothing can explode. But what is left is no gradient any more
 # (notebook 04). A soft spike is the other way out: the presets of refsast have slope 2, as
-# SpikingJelly's `ATan()` has. Its price is that it is farther from the hard spike (notebook 01).
+# SpikingJelly's `ATan()` has. Its price: it is farther from the hard spike (notebook 01), and
+# learns only what shows soon. The readout counts every step, so each gets a $g_t$ of its own, but
+# next to nothing from twenty steps later; recurrent weights carry more (notebook 06, section 5).
 
 # %%
 print({s: f"20 steps back: median {typical[s][19]:.0e}, rms {energy[s][19]:.0e}" for s in typical})
 assert energy[2.0][19] < 1e-6 < typical[16.0][19] < 0.1 < 1.0 < energy[16.0][19]
 few = np.sort(products[16.0][19] ** 2)[::-1].cumsum()
 assert few[4] > 0.9 * few[-1]  # five of 500 neurons hold nine tenths of it
+subtract = np.abs(reach(16.0, rs.Subtract()))[19]
+assert np.median(subtract) < 0.1 < 1.0 < np.sqrt(np.mean(subtract**2))
 
 u, nudge = 0.0, 1e-40j * (np.arange(60) == 39)  # the complex step judges the products
 for current, h in zip(currents, nudge, strict=True):
     u = leak * u * (1.0 - rs.Arctan(16.0)(u - threshold)) + current + h
 assert np.allclose(np.abs(u.imag / 1e-40), products[16.0][19], rtol=1e-6)
-passed = 1.0 - rs.Arctan(16.0)(np.linspace(-9.0, 9.0, 99))  # without the red route, over leak
-assert 0.0 < passed.min() < passed.max() < 1.0 < energy[16.0][0] / leak
+
 assert {preset.slope for preset in rs.PRESETS.values()} == {2.0}
 
 # %% [markdown]
 # ## What we now know
 #
-# Backpropagation through time is four routes per step, summed from the last step to the first; by
-# hand, by the page, by the tape and by the complex step they give the same numbers, entry by entry.
+# Backpropagation through time is four routes per step, summed from the last step to the first.
 # Reset and leak pull in opposite directions, so leaving one out is no small thing. Steep spikes let
 # the gradient of most neurons vanish and that of a few explode.
 #

@@ -64,8 +64,7 @@ for name, vector in vectors.items():
 assert min(cosine(vector, vectors["exact"]) for vector in vectors.values()) > 0.97
 
 # %% [markdown]
-# All cosines are above 0.97. Who compares gradients by their cosine, as is often done, will find
-# nothing to complain about. Keep these numbers in mind while we go on.
+# All cosines are above 0.97. By them, as gradients are often compared, all is well.
 #
 # ## 2. First question: is it the gradient of its own loss?
 #
@@ -132,7 +131,8 @@ plt.show()
 # The exact field's largest net climb is $3 \cdot 10^{-15}$, the smallest of the others $2 \cdot
 # 10^{-3}$: nearly twelve orders at the least. The exact field returns to its height, to rounding.
 # The other two come back higher or lower than they left: **they are gradients of nothing**. There
-# is no loss that they descend. Their cosine of 0.98 did not show it.
+# is no loss that they descend. Their cosine of 0.98 did not show it. (Straight-through jumps where
+# a spike flips, and its sum is rough there. Exercise 2 asks between two jumps: the same answer.)
 
 # %%
 print({name: f"{np.median(values):.0e}" for name, values in work.items()})
@@ -191,10 +191,10 @@ plt.show()
 # %% [markdown]
 # The arrows show "downhill" as each field claims it, in the plane; both have the same network, the
 # same weights and the same loss. On the left, arrows of a real landscape. In the middle they turn:
-# walk along the circle and it is downhill at every single step, until you stand where you began,
-# lower than yourself. On the right, the claimed height along the walk: the exact field returns to
-# zero, the detached one falls all the way. A method that followed this field with small steps in
-# this plane would walk in circles and report progress.
+# walk along the circle and it is downhill at every single step, until you stand where you began. On
+# the right, the claimed height along the walk: the exact field returns to zero, the detached one
+# falls all the way. A method that followed this field with small steps in this plane would walk in
+# circles and report progress.
 
 # %%
 lowest, highest = slopes["detached"].min(), slopes["detached"].max()
@@ -287,18 +287,17 @@ plt.show()
 # %% [markdown]
 # (Bands hold nine tenths of the draws.) Up to slope 4 the medians stay above 0.9. Some
 # straight-through vectors stray even there: with gentle spikes the smooth network is far from the
-# hard one through which they were computed. From slope 16 on, more than one network in ten has a
+# hard one through which they were computed. From slope 8 on, more than one network in ten has a
 # straight-through vector that points **against** the exact gradient: a step that one calls down,
 # the other calls up. Which of them is wrong? The exact one is right about the smooth loss. About
-# the hard loss neither is: its gradient is zero. So "biased" is a statement about the smooth loss,
-# and no more.
+# the hard loss neither is: its gradient is zero. So "biased" speaks of the smooth loss only.
 
 # %%
 share = (cosines < 0.0).mean(axis=1)
 print({slope: f"{100 * part[0]:.0f} %" for slope, part in zip(slopes_drawn, share, strict=True)})
 assert np.median(cosines[:3], axis=1).min() > 0.9
 assert share[:3].max() < 0.1
-assert share[4:, 0].min() > 0.1
+assert share[3:, 0].min() > 0.1
 assert cosines[-1, :, 0].min() < -0.5
 
 # %% [markdown]
@@ -328,8 +327,9 @@ assert max(after.values()) < 0.8 * before
 assert max(after.values()) < 1.5 * min(after.values())
 
 # %% [markdown]
-# All three learn, and none is far ahead. So what does exactness buy? Not a better loss here. It
-# buys **knowledge**: a gradient of something has a loss that can be watched, minima that exist, a
+# All three learn, and none is far ahead; nor at full size, where hard spikes forwards read as well
+# as SAST (`docs/transfer_gap.md`). So what does exactness buy? Not a better loss here. It buys
+# **knowledge**: a gradient of something has a loss that can be watched, minima that exist, a
 # Hessian that is symmetric. SAM asks for the gradient at another point and takes it for the slope
 # of the same landscape; theorems about it (notebooks 05 to 08) speak of fields that are gradients.
 # Of the other two they say nothing.
@@ -343,7 +343,7 @@ assert max(after.values()) < 1.5 * min(after.values())
 # vectors train networks all the same; what they lack is a loss.
 #
 # In the code: `refsast/model/surrogate.py` (the curves), `refsast/gradient/fast/loss.py`
-# (`straight_through`), `refsast/crosscheck/integrability/` (the test, with its floors),
+# (`straight_through`), `refsast/crosscheck/integrability/` (the test),
 # `refsast/crosscheck/diagnose/` (the causes). Next: `05_geometry_of_sam`.
 
 # %% [markdown]
@@ -366,7 +366,7 @@ assert not np.array_equal(vectors["exact"], vectors["detached"])
 # ### Exercise 2
 # Second derivatives do not depend on the order. So for a gradient $\langle a, J b \rangle = \langle
 # b, J a \rangle$ for all directions. Write this test for `field`, with differences for $J b$, and
-# apply it to all three.
+# apply it to all three. Is it the arctangent's fault? Ask with `rs.Logistic(4.0)`, too.
 
 
 # %% tags=["solution"]
@@ -378,9 +378,11 @@ def asymmetry(name, step=1e-5):
     return abs(a @ Jb - b @ Ja) / (np.linalg.norm(a) * np.linalg.norm(Jb))
 
 
-measured = {name: np.median([asymmetry(name) for _ in range(20)]) for name in COLOURS}
-print({name: f"{value:.0e}" for name, value in measured.items()})
-assert measured["exact"] < 1e-7 < 1e-3 < min(measured["straight-through"], measured["detached"])
+for spike in (rs.Logistic(4.0), rs.Arctan(4.0)):  # as bad: it is not the curve
+    network = replace(network, neuron=replace(neuron, spike=spike))
+    measured = {name: np.median([asymmetry(name) for _ in range(20)]) for name in COLOURS}
+    print({name: f"{value:.0e}" for name, value in measured.items()})
+    assert measured["exact"] < 1e-7 < 1e-3 < min(measured["straight-through"], measured["detached"])
 
 # %% [markdown]
 # ### Exercise 3

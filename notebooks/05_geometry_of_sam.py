@@ -93,16 +93,15 @@ assert np.abs(np.divide(curves, curves[-1]) - 1.0).max() < 0.02
 # %% [markdown]
 # ## 2. The ascent step, and how good it is
 #
-# What SAM would like to minimise is the highest loss within a distance $\rho$,
-# $\max_{|e| \le \rho} f(w + e)$. It replaces $f$ by its first-order model
-# $f(w) + \langle \nabla f(w), e\rangle$, whose maximum is known in closed form, at the *ascent
-# point* $\tilde w$:
+# What SAM would like to minimise is the highest loss within a distance $\rho$, $\max_{|e| \le \rho}
+# f(w + e)$. It replaces $f$ by its first-order model $f(w) + \langle \nabla f(w), e\rangle$, whose
+# maximum is known in closed form, at the *ascent point* $\tilde w$:
 #
 # $$e(w) = \rho\, \frac{\nabla f(w)}{|\nabla f(w)|}, \qquad \tilde w = w + e(w).$$
 #
 # How much is lost by that? Theorem 4b of `docs/theory.md` answers. Hypothesis: $\nabla f$ is
-# $L$-Lipschitz on the ball of radius $\rho$ about $w$. Then
-# $0 \le \max_{|e| \le \rho} f(w + e) - f(\tilde w) \le L\rho^2$.
+# $L$-Lipschitz on the ball of radius $\rho$ about $w$. Then $0 \le \max_{|e| \le \rho} f(w + e) -
+# f(\tilde w) \le L\rho^2$.
 #
 # In two dimensions we can find the maximum by looking at the whole circle. We measure the shortfall
 # $\max f - f(\tilde w)$ at two points: one on a slope, one exactly at a minimum, where the gradient
@@ -133,11 +132,11 @@ plt.show()
 
 # %% [markdown]
 # The theorem says $\rho^2$, and at the minimum it is just that: there the theorem cannot be
-# improved. On the slope the shortfall is of order $\rho^3$, better than promised: the true maximum
-# is turned from the steepest direction by an angle of order $\rho$, so the two points are $\rho^2$
-# apart, and along the circle the loss is flat at its maximum: so the loss differs by $(\rho^2)^2$
-# times a curvature of order $1/\rho$, which is $\rho^3$. A bound must hold for the worst point, and
-# says little of all others.
+# improved. On the slope the shortfall is of order $\rho^3$, better than promised. (The true maximum
+# is turned from the steepest direction by an angle of order $\rho$, so the two points are $d \sim
+# \rho^2$ apart. At its maximum the loss is flat along the circle, with a curvature $\sim 1/\rho$.
+# So it differs by $d^2/\rho \sim \rho^3$.) A bound must hold for the worst point, and says little
+# of all others.
 
 # %%
 assert np.allclose(orders, (3.0, 2.0), atol=0.1)
@@ -183,15 +182,17 @@ plt.show()
 # $\rho$, and more. The ascent step jumps over the saddle; from there, downhill means back to it.
 #
 # So "SAM finds flat minima" is not a theorem. It is a good description as long as $\rho$ is small
-# beside the distance to other critical points. In training $\rho$ rises slowly from zero (`warmup`
-# in `rs.Config`), so that the first steps, far from any minimum, are those of plain descent.
+# beside the distance to other critical points. (Whether saddles catch trainings of real networks we
+# do not know; notebook 11 looks at how flat these end, and that is not simple either.) In training
+# $\rho$ rises slowly from zero (`warmup` in `rs.Config`), so that the first steps, far from any
+# minimum, are those of plain descent.
 
 # %%
 inside = np.linalg.norm(starts, axis=0) < big
 print(f"of {inside.size} starts end at the saddle, by rho: {stuck[0.0].sum()}, {stuck[big].sum()}")
 assert not stuck[0.0].any()
 assert stuck[big][inside].mean() > 0.95 > 0.6 > stuck[big].mean()
-assert np.allclose(product_loss(ends[big][:, stuck[big]])[0], 0.5, atol=0.01)
+assert product_loss(ends[big][:, ~stuck[big]])[0].max() < 0.05  # all others do arrive
 
 # %% [markdown]
 # ## 4. The gradient of what?
@@ -327,7 +328,8 @@ plt.show()
 # A minibatch finds the direction that hurts *itself*. The same step raises the loss of all
 # recordings by much less, and an independent minibatch sees just that, on average. With one
 # minibatch for both, the slope looks more than twice as steep as it is. Notebook 08 shows what this
-# does to convergence: the step is *biased*, and a theorem fails.
+# does to convergence: the step is *biased*, and a theorem fails. It trains all the same, as most
+# SAM code does: in `docs/transfer_gap.md` its hard accuracy is a point lower.
 
 # %%
 assert on_own.mean() > 2.0 * on_all.mean()
@@ -370,9 +372,9 @@ assert slopes[0] > 0.0 > slopes[2]  # a step is minus this: inside to the saddle
 # %% [markdown]
 # ### Exercise 2
 #
-# In one dimension, $f(w) = \tfrac12 h w^2$, a SAM step is
-# $w \leftarrow w - \eta h\,(w + \rho\, \mathrm{sign}\, w)$. In the end $w$ jumps between $A$ and
-# $-A$. Calculate $A$, and check it with `rs.sam.gradient`.
+# In one dimension, $f(w) = \tfrac12 h w^2$, a SAM step is $w \leftarrow w - \eta h\,(w + \rho\,
+# \mathrm{sign}\, w)$. In the end $w$ jumps between $A$ and $-A$. Calculate $A$, and check it with
+# `rs.sam.gradient`.
 
 # %% tags=["solution"]
 # -A = A - eta h (A + rho) gives A = eta h rho / (2 - eta h): in proportion to rho.
@@ -384,9 +386,9 @@ assert np.isclose(abs(w[0]), eta * h * 0.2 / (2.0 - eta * h), rtol=1e-9)
 # %% [markdown]
 # ### Exercise 3
 #
-# Is the exact gradient better? Descend with `rs.sam.exact_gradient` from $(3, 0.05)$ with
-# $\rho = 0.2$, and compare where you are with SAM. Then explain why in this valley the dropped term
-# does not matter.
+# Is the exact gradient better? Descend with `rs.sam.exact_gradient` from $(3, 0.05)$ with $\rho =
+# 0.2$, and compare where you are with SAM. Then explain why in this valley the dropped term does
+# not matter.
 
 # %% tags=["solution"]
 # The dropped term is H P grad f(w + e). On the floor both gradients point across the valley, and P

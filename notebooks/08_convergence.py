@@ -109,10 +109,11 @@ assert squares[0.4][20] < squares[0.1][20] < squares[0.025][20]  # large steps a
 # \frac{2\,(f(w_0) - f^*)}{\eta K} + L^2\rho^2 + L\eta v^2 .$$
 #
 # Three terms. The first forgets the start, and wants many steps and a large $\eta$. The second is
-# the price of looking at $w + e$ instead of $w$, the third is noise. So with a constant $\eta$ and
-# $\rho$ there is a floor. Let both shrink with the number of steps that you plan, $\eta = K^{-1/2}$
-# and $\rho = \tfrac12 K^{-1/4}$, and all three terms are of order $K^{-1/2}$. We run that for five
-# $K$.
+# the price of looking at $w + e$ instead of $w$, the third is noise. (So here $\rho$ only costs.
+# The theorem says that SAST arrives *although* it looks elsewhere; what that is good for is no
+# question of convergence: notebooks 05, 09 and 11.) So with a constant $\eta$ and $\rho$ there is a
+# floor. Let both shrink with the number of steps that you plan, $\eta = K^{-1/2}$ and $\rho =
+# \tfrac12 K^{-1/4}$, and all three terms are of order $K^{-1/2}$. We run that for five $K$.
 
 # %%
 lengths = np.array([10, 30, 100, 300, 1000])
@@ -238,9 +239,9 @@ axis.legend()
 plt.show()
 
 # %% [markdown]
-# The inequality is exceeded $n$ times, so no constant factor repairs it. With a second minibatch it
-# is an equality here: the theorem is as sharp as can be. And it makes no false promise: with the
-# hypothesis in place the claim is *silent* about a shared minibatch.
+# The left side is $n$ times the right one, so no constant factor repairs the inequality. With a
+# second minibatch it is an equality here: the theorem is as sharp as can be. And it makes no false
+# promise: with the hypothesis in place the claim is *silent* about a shared minibatch.
 
 # %%
 print("hypothesis that fails:", silent.unmet)
@@ -253,8 +254,9 @@ assert np.allclose(list(holds.values()), 1.0, rtol=1e-3)
 #
 # These families were made to be bad. For an ordinary spiking network we measure: 8 inputs, 12
 # hidden neurons, 64 recordings, after 400 steps of plain descent. For 300 random minibatches of 4
-# we note the gradient at $w + e_B$, of that minibatch (shared) and of all recordings (what a second
-# minibatch gives on the mean). The bias is the difference of the means.
+# (and, for one radius, of 32) we note the gradient at $w + e_B$, of that minibatch (shared) and of
+# all recordings (what a second minibatch gives on the mean). The bias is the difference of the
+# means.
 
 # %%
 network = rs.Network((8, 12, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(gain=10.0))
@@ -265,8 +267,8 @@ x, y = (data.random((10, 64, 8)) < 0.4).astype(float), data.integers(3, size=64)
 whole = Risk(network, x, y)
 
 
-def one_draw(w, rho):
-    rows = data.permutation(64)[:4]
+def one_draw(w, rho, size):
+    rows = data.permutation(64)[:size]
     small = Risk(network, x[:, rows], y[rows])
     raised = rs.sam.ascent_point(w, small.value_and_grad(w)[1], rho=rho)
     return small.value_and_grad(raised)[1], whole.value_and_grad(raised)[1]
@@ -276,13 +278,13 @@ w = 2.0 * rs.flatten(rs.init(network, 0))
 for _ in range(400):
     w = w - 0.05 * whole.value_and_grad(w)[1]
 radii, found = (0.02, 0.05, 0.1, 0.2), []
-for rho in radii:
-    own, all_of_them = np.array([one_draw(w, rho) for _ in range(300)]).swapaxes(0, 1)
+for rho, size in [*((rho, 4) for rho in radii), (0.1, 32)]:
+    own, all_of_them = np.array([one_draw(w, rho, size) for _ in range(300)]).swapaxes(0, 1)
     error = np.sqrt((own - all_of_them).var(axis=0).sum() / 300)
     bias = np.linalg.norm((own - all_of_them).mean(axis=0))
     unbiased = np.sqrt(max(bias**2 - error**2, 0.0))  # what the sampling error adds, taken away
     found.append((unbiased, error, np.linalg.norm(all_of_them.mean(axis=0))))
-bias, error, step = np.array(found).T
+bias, error, step = np.array(found[:-1]).T
 steepness = np.linalg.norm(whole.value_and_grad(w)[1])
 
 # %%
@@ -297,10 +299,11 @@ plt.show()
 
 # %% [markdown]
 # The bars are one standard error. At $\rho$ of 0.05 and 0.1 the bias is longer than the step that
-# it is a bias *of*, and several times longer than the gradient of $f$. So with one minibatch for
-# both, one minimises $\mathrm{E} f_B(w + e_B)$ and not $f(w + e)$. That need not train worse: in
-# `docs/transfer_gap.md` it closes most of the transfer gap, too, though less than the best $\rho$
-# with two minibatches. But the theorem is about the other.
+# it is a bias *of*, and several times longer than the gradient of $f$. It falls with the size of
+# the minibatch: with 32 it is a fourth as long at $\rho = 0.1$, still more than $|\nabla f|$. So
+# with one minibatch for both, one minimises $\mathrm{E} f_B(w + e_B)$ and not $f(w + e)$. That need
+# not train worse: in `docs/transfer_gap.md` it closes most of the transfer gap, too, though less
+# than the best $\rho$ with two minibatches. But the theorem is about the other.
 #
 # How badly can it go on a spiking network? `counterexamples.snn_step` has two neurons and one
 # recording that comes twice, with opposite labels. Its $L$ is calculated by hand in the docstring,
@@ -309,11 +312,12 @@ plt.show()
 # %%
 spiking = without.drop_hypothesis(convergence.SMOOTH)
 ratio = check_claim(spiking, counterexamples.snn_step()).ratio
-print(f"two spiking neurons: 5a is exceeded {ratio:.0f} times")
+print(f"two spiking neurons: the left side of 5a is {ratio:.0f} times the right one")
 assert ratio > 10.0
 assert np.all((bias > step)[1:3])
 assert np.all(bias[1:3] > 2.0 * error[1:3])
 assert np.all(bias[1:] > 3.0 * steepness)
+assert 1.5 * steepness < found[-1][0] < 0.4 * bias[2]
 
 # %% [markdown]
 # ## What we now know

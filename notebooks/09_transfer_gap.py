@@ -7,11 +7,13 @@
 #
 # The obvious answer: the swap is a disturbance, deep in the network, and a disturbance costs
 # accuracy. We will see that this explains little. The same swap costs much less where the reset
-# keeps a ledger. It costs most of the accuracy where the readout listens to whispers. Both are
-# choices that somebody made before the training began.
+# subtracts. It costs most of the accuracy where the readout is content with small fractions of
+# spikes. Both are choices that somebody made before the training began.
 #
-# Everything here is measured on small networks, three seeds, and synthetic recordings. The large
-# experiment, with ten seeds and intervals, is in `docs/transfer_gap.md`.
+# Everything here is measured on small networks, two or three seeds, and synthetic recordings. The
+# large experiment, ten seeds with intervals, is in `docs/transfer_gap.md`. On real recordings (five
+# seeds, 200 to test) it finds the same: with hard spikes a baseline reads 71 % of them, SAST 82 %,
+# a small gain 86 %; the last two are too near for five seeds to tell.
 
 # %%
 from dataclasses import replace
@@ -95,7 +97,8 @@ assert max(missing["subtract"]) < 1e-9 < 20.0 < min(missing["to zero"])  # the l
 # neuron that fires in one step of five. At a gain of 100 the same lead is two hundredths of a
 # spike: a smooth neuron sends as much while it stays far below the threshold. A whisper. (You have
 # a gain, too: whoever hands the mean of the spikes over $T$ steps to a cross entropy has a gain of
-# 1, whoever hands over their sum has a gain of $T$.)
+# 1, whoever hands over their sum has a gain of $T$. Large gains are here to show the cause; but the
+# 150 of the preset `paper`, where SAST shines, is one.)
 
 # %%
 events, digits = rs.synthetic_digits(900, np.random.default_rng(0), steps=5)
@@ -106,17 +109,21 @@ small = {"hidden": (32, 32), "batch": 16, "epochs": 16, "learning_rate": 3e-3, "
 base = replace(rs.PRESETS["paper"], **small)
 
 
-def fit(seed, setting, gradient):
-    """One training, watched on the held-out recordings after every epoch."""
+def fit(seed, setting, gradient, watched):
+    """One training, scored on the held-out recordings after every epoch or after the last."""
     start, order = np.random.default_rng(seed).spawn(2)
     network = setting.network(pixels.shape[2])
-    params, options = setting.start(network, start), {"rng": order, "held_out": held_out}
-    return rs.train(network, params, train, setting.config, loss_and_grad=gradient, **options)
+    params, options = setting.start(network, start), {"rng": order, "loss_and_grad": gradient}
+    if watched:
+        return rs.train(network, params, train, setting.config, held_out=held_out, **options)
+    run = rs.train(network, params, train, setting.config, **options)
+    scores = rs.evaluate(run.network, run.params, *held_out)
+    return replace(run, curve=(replace(run.curve[-1], scores=scores),))
 
 
-def trained(seeds=3, gradient=rs.fast.loss_and_grad, **changes):
+def trained(seeds=3, gradient=rs.fast.loss_and_grad, watched=False, **changes):
     """Runs in the base setting but for the changes."""
-    return [fit(seed, replace(base, **changes), gradient) for seed in range(seeds)]
+    return [fit(seed, replace(base, **changes), gradient, watched) for seed in range(seeds)]
 
 
 def table(runs, name):
@@ -180,10 +187,9 @@ assert silent[3].min() > 70.0
 # swap. We train with a gain of 10, with two and with four hidden layers.
 
 # %%
-grid = {
-    name: {depth: trained(gain=10.0, hidden=(32,) * depth, reset=resets[name]) for depth in (2, 4)}
-    for name in ("to zero", "subtract")
-}
+wide = {2: (32, 32), 4: (32, 32, 32, 32)}
+grid = {"to zero": {2: by_gain[10.0], 4: trained(gain=10.0, hidden=wide[4])}}
+grid["subtract"] = {n: trained(gain=10.0, hidden=wide[n], reset=resets["subtract"]) for n in wide}
 figure, axis = plt.subplots(figsize=(7, 3.6))
 for i, (name, colour) in enumerate((("to zero", RED), ("subtract", BLUE))):
     gaps = table(grid[name], "gap")
@@ -198,9 +204,10 @@ plt.show()
 # %% [markdown]
 # Bars are means, dots seeds. With the reset to zero depth makes the gap larger. With subtraction it
 # is smaller, and nothing was paid for it: the hard accuracy is *higher*, at either depth. How much
-# smaller, three seeds do not say: on another processor, whose sums round otherwise, the last bar
-# was 4.9 points and not 1.0. The swap, the training and the depth are the same. One line of the
-# neuron model differs. That fits the ledger; it does not prove that there is no other reason.
+# smaller, three seeds do not say: three processors, whose sums round differently, gave 1.0, 2.6 and
+# 4.9 points for one and the same last bar. The swap, the training and the depth are the same. One
+# line of the neuron model differs. That fits the ledger; it does not prove that there is no other
+# reason.
 
 # %%
 measures = {m: {n: table(grid[n], m).mean(axis=1) for n in grid} for m in ("gap", "hard")}
@@ -216,14 +223,14 @@ assert np.all(hard["subtract"] > hard["to zero"] + (0.0, 3.0))
 #
 # Now the cure, on the network with a gain of 30. SAST takes the gradient at the ascent point, at
 # distance $\rho = 0.2$, which costs two gradients per step; the baseline gets twice the epochs, so
-# that both spend as many. We spend five times as many gradients as before, with a constant learning
+# that both spend as many. We spend four times as many gradients as before, with a constant learning
 # rate and two seeds, and look at the held-out recordings after every epoch.
 
 # %%
-long = {"seeds": 2, "gain": 30.0, "schedule": "constant"}
+long = {"seeds": 2, "gain": 30.0, "schedule": "constant", "watched": True}
 arms = {
-    "baseline": trained(epochs=80, **long),
-    "SAST": trained(epochs=40, rho=0.2, warmup=0.3, **long),
+    "baseline": trained(epochs=64, **long),
+    "SAST": trained(epochs=32, rho=0.2, warmup=0.3, **long),
 }
 curves = {
     (arm, name): 100.0 * np.array([[getattr(e.scores, name) for e in run.curve] for run in runs])
@@ -246,11 +253,11 @@ plt.show()
 
 # %% [markdown]
 # Thin lines are seeds, thick ones running means. Look at the dashed ones. SAST is far *behind* in
-# the first third of the training, catches up late, and ends a little ahead: one or two points, of
-# two seeds. Had we stopped at 600 gradients, we would have reported that SAST makes the gap worse
-# (exercise 2 does). In the overture, with four hidden layers, and in `docs/transfer_gap.md`, with
-# 128 neurons and 4,000 recordings, it closes nearly all of the gap. So SAST is not a switch: it
-# needs its radius, and time.
+# the first third of the training, catches up late, and ends a little ahead: two points or so in its
+# last eighth, of two seeds (and none at its very last epoch). Had we stopped at 600 gradients, we
+# would have reported that SAST makes the gap worse (exercise 2 does). In the overture, with four
+# hidden layers, it closes three quarters of the gap, and in `docs/transfer_gap.md`, with 128
+# neurons and 4,000 recordings, nine tenths. So SAST is not a switch: it needs its radius, and time.
 #
 # One thing that it does can be seen inside. `near_smooth` is the share of potentials within a tenth
 # of the threshold from it, where the swap decides by a hair. In the second layer SAST halves it.
@@ -275,12 +282,12 @@ assert np.isclose(*(runs[0].curve[-1].evaluations for runs in arms.values()), rt
 # pass is smooth (the *straight-through* estimate of notebook 04). So **nothing is ever swapped**.
 
 # %%
-by_estimate = {gain: trained(gain=gain, gradient=rs.straight_through) for gain in gains}
-hard_of = {"smooth spikes": table(by_gain, "hard"), "hard spikes": table(by_estimate, "hard")}
+by_estimate = {gain: trained(2, rs.straight_through, gain=gain) for gain in (10.0, 30.0, 300.0)}
 figure, axis = plt.subplots(figsize=(7, 3.6))
-for (name, values), colour in zip(hard_of.items(), (BLUE, RED), strict=True):
-    axis.semilogx(gains, values, "o", color=colour, markersize=3, alpha=0.6)
-    axis.semilogx(gains, values.mean(axis=1), color=colour, label=f"trained with {name}")
+for runs, name, colour in ((by_gain, "smooth", BLUE), (by_estimate, "hard", RED)):
+    values = table(runs, "hard")
+    axis.semilogx(list(runs), values, "o", color=colour, markersize=3, alpha=0.6)
+    axis.semilogx(list(runs), values.mean(axis=1), color=colour, label=f"{name} spikes in training")
 axis.set(xlabel="gain of the readout", ylabel="hard accuracy, held-out (%)", ylim=(0, 102))
 axis.set_xticks(gains, [f"{gain:g}" for gain in gains])
 axis.minorticks_off()
@@ -296,26 +303,30 @@ plt.show()
 #
 # Below are all in numbers, two seeds each, at a gain of 30 where none is named. In front is the
 # network that never had the trouble: a modest gain and a reset that keeps its ledger, with *a
-# fifth* of SAST's gradients. A difference of a point between two seeds means nothing here. And on
-# the recordings of its *training* the baseline has no gap: it knows them by heart, hard, too.
+# quarter* of SAST's gradients. Last is a spike that becomes steeper in the training: here it makes
+# things worse. (At full size and a gain of 150 it closes a third of the gap.) A difference of a
+# point between two seeds means nothing. And on the recordings of its *training* the baseline has no
+# gap: it knows them by heart, hard, too.
 
 # %%
 candidates = arms | {
-    "straight-through": by_estimate[30.0][:2],
+    "straight-through": by_estimate[30.0],
     "gain 10": by_gain[10.0][:2],
     "gain 10, subtract": grid["subtract"][2][:2],
+    "slope rising to 8": trained(2, gain=30.0, slope_end=8.0),
 }
 hard = dict(zip(candidates, table(candidates, "hard"), strict=True))
 print({name: f"{values.mean():.1f} %" for name, values in hard.items()})
 spent = [candidates[name][0].curve[-1].evaluations for name in ("gain 10, subtract", "SAST")]
-assert spent[0] < 0.21 * spent[1]
+assert spent[0] < 0.26 * spent[1]
 assert hard["gain 10, subtract"].mean() > max(hard["SAST"].mean(), hard["gain 10"].mean())
 assert hard["gain 10, subtract"].min() > hard["baseline"].max() + 1.0
+assert hard["slope rising to 8"].max() < table(by_gain, "hard")[1].min()
 assert all(rs.evaluate(r.network, r.params, *train).hard > 0.98 for r in arms["baseline"])
-smooth, straight = (values.mean(axis=1) for values in hard_of.values())
+smooth, straight = (table(runs, "hard").mean(axis=1) for runs in (by_gain, by_estimate))
 assert np.ptp(straight) < 12.0 < 50.0 < np.ptp(smooth)
 assert abs(straight[0] - smooth[0]) < 4.0
-assert straight[3] > smooth[3] + 40.0
+assert straight[-1] > smooth[-1] + 40.0
 
 # %% [markdown]
 # ## What we now know
@@ -323,10 +334,9 @@ assert straight[3] > smooth[3] + 40.0
 # A gap comes from what only smooth spikes can say. A steep readout lets the smooth loss be content
 # with fractions of spikes from below the threshold, and the swap deletes them: first ties, then
 # silence. A reset to zero makes every layer's rate depend on the shape of the spike; subtraction
-# keeps a ledger that does not. SAST thins out the potentials near the threshold. Here that took its
-# time and won a point or two; elsewhere it closes most of the gap. Where one may choose the gain
-# and the reset, these do better, and for nothing; and training with hard spikes has no gap to
-# close.
+# keeps a ledger that does not. SAST thins out the potentials near the threshold, which here took
+# its time and won a point or two. Where one may choose the gain and the reset, these do better, and
+# for nothing; and training with hard spikes has no gap to close.
 #
 # In the code: `refsast/model/reset.py`, `refsast/model/readout.py`, `refsast/experiment/diagnose/`;
 # from the shell: `python -m refsast diagnose`. A further control, thresholds re-tuned after the

@@ -3,15 +3,17 @@
 #
 # One task, all of it: recordings of an event camera, a network, two trainings, the swap to hard
 # spikes, and then the question that matters when a number is bad: **what is wrong?** The answer
-# will be a surprise. The network that loses two fifths of its accuracy in the swap does not misread
-# digits. It says nothing at all.
+# will be a surprise. The network that loses two fifths of its accuracy in the swap, or more, does
+# not misread digits. It says nothing at all.
 #
-# The recordings are synthetic ones, so that this notebook needs no download and always gives the
-# same numbers. If the environment variable `REFSAST_NMNIST` names a folder with N-MNIST, it reads
-# 500 real recordings instead, and holds out 150. These are too few to tell the two trainings apart,
-# so where the text compares them it speaks of the synthetic ones; all else holds. All is kept
-# small, a thousand recordings and one seed, to run in half a minute: this is to show the way. What
-# ten seeds and all controls say is in `docs/transfer_gap.md`.
+# The recordings are synthetic ones, so that this notebook needs no download. (On another processor
+# sums round differently, and hard accuracies come out some points higher or lower.) If the
+# environment variable `REFSAST_NMNIST` names a folder with N-MNIST, it reads 500 real recordings
+# instead, and holds out 150. These are too few to tell the two trainings apart, so where the text
+# compares them it speaks of the synthetic ones; all else holds. All is kept small, a thousand
+# recordings and one seed, to run in 20 seconds: this is to show the way. What ten seeds and all
+# controls say is in `docs/transfer_gap.md`; there 4,000 synthetic and 700 real recordings give 82
+# to 86 % of real ones. (Published networks, trained on all 60,000, reach 99 %.)
 
 # %%
 import os
@@ -200,7 +202,7 @@ plt.show()
 # it is nearly always right. Its trouble is that for many recordings not one of its output neurons
 # reaches threshold. With smooth spikes that did not matter: a potential below threshold sends a
 # small fraction of a spike, and a gain of 150 makes a large logit of it. The smooth loss was
-# content with neurons that *nearly* fire, and never pushed them over.
+# content with such *whispers* of neurons that nearly fire, and never pushed them over.
 
 # %%
 spoke = {arm: ~silent[arm] & ~ties[arm] for arm in runs}
@@ -262,20 +264,22 @@ assert np.isclose(found["baseline"].swap.cost, scores["baseline"].gap)
 #
 # And what of the usual way, hard spikes forwards in the training already, and the surrogate only
 # backwards (`rs.straight_through`, notebook 04)? There nothing is swapped in the end. We give it
-# the gain of 150 and the whole budget of the baseline.
+# the gain of 150 and half the budget, too.
+
 
 # %%
-modest = replace(arms["baseline"], gain=10.0, epochs=sast.epochs)
-(cured,) = rs.compare({"gain 10": modest}, train, held_out, seeds=[0])
-scores["gain 10"] = cured.run.curve[-1].scores
+def score(setting, gradient):
+    """Scores after a training that starts as those of `rs.compare` with seed 0 do."""
+    start, order = np.random.default_rng(0).spawn(2)
+    network = setting.network(train[0].shape[2])
+    options = {"rng": order, "loss_and_grad": gradient}
+    run = rs.train(network, setting.start(network, start), train, setting.config, **options)
+    return rs.evaluate(network, run.params, *held_out)
 
-setting, (start, order) = arms["baseline"], np.random.default_rng(0).spawn(2)
-network = setting.network(train[0].shape[2])
-params, options = setting.start(network, start), {"rng": order, "held_out": held_out}
-usual = rs.train(
-    network, params, train, setting.config, loss_and_grad=rs.straight_through, **options
-)
-scores["hard forwards"] = usual.curve[-1].scores
+
+short = replace(sast, rho=0.0)
+scores["gain 10"] = score(replace(short, gain=10.0), rs.fast.loss_and_grad)
+scores["hard forwards"] = score(short, rs.straight_through)
 
 figure, axis = plt.subplots(figsize=(6.5, 3.2))
 for measure, colour, shift in (("smooth", BLUE, -0.2), ("hard", RED, 0.2)):
@@ -290,7 +294,9 @@ plt.show()
 # the same of ten seeds. So does training with hard spikes forwards, at the very gain that was the
 # trouble: a network that learns with hard spikes cannot rely on whispers. SAST makes a network that
 # learns with *smooth* spikes robust against a fault of its readout; the better cure, where one may
-# choose, is a readout without the fault. Before you credit a method, look what else would do.
+# choose, is a readout without the fault. (SAM on top of it adds nothing: at a gain of 10 no $\rho$
+# has a gap to close, see `docs/transfer_gap.md`.) Before you credit a method, look what else would
+# do.
 
 # %%
 print(

@@ -133,8 +133,8 @@ print(report)
 # %% [markdown]
 # Line by line:
 #
-# - **DISAGREES**: some number is further from the right one than rounding can explain, twice. The
-#   tolerance is computed for every entry of this very case; there is no 1e-5 that somebody chose.
+# - **DISAGREES**: some number is further from the right one than rounding can explain. How far that
+#   is was found for every entry, by runs with random roundings; nobody chose a 1e-5.
 # - *loss agrees, gradients WRONG*: so the forward pass is right.
 # - *first wrong*: going backwards, from the last step. The last adjoint is still right, since
 #   nothing follows it. (Layers, steps and recordings count from 1, array indices from 0.)
@@ -184,10 +184,10 @@ axes[0].invert_yaxis()
 plt.show()
 
 # %% [markdown]
-# Left: the cosine, by which gradients are often compared. For the forgotten leak it is
-# 0.9999: the plot shows no difference to the right one. Right: the error in units of what rounding
-# may do. One bar stands to the left of the line, and six stand far to the right. There is no grey
-# zone between "rounding" and "wrong": that is what float64 and a computed tolerance buy.
+# Left: the cosine, by which gradients are often compared. For the forgotten leak it is 0.9999: the
+# plot shows no difference to the right one. Right: the error in units of what rounding may do. One
+# bar stands to the left of the line, and six stand far to the right. There is no grey zone between
+# "rounding" and "wrong": that is what float64 and a computed tolerance buy.
 #
 # Five causes are named as we planted them. For `swapped` it says that *no known cause fits*. That
 # is an answer, too: it would have been easy to print the nearest cause, and it would be false.
@@ -299,13 +299,17 @@ assert np.allclose(left, [0.9 * 2.0 - 1.0, 0.9 * (2.0 - 1.0)])
 # print(rs.check(library.wrap(net, case), case))  # logits: 10 times the mean spike
 # ```
 #
-# What they cannot read, such as convolutions, BatchNorm or Dropout in training, they refuse by
-# name, with a way out; a loss other than the cross entropy is not compared.
+# Convolutions are read, too, and BatchNorm in evaluation. What cannot be read, such as BatchNorm or
+# Dropout in training, is refused by name, with a way out; another loss is compared if you name it.
 # `docs/guides/check_spikingjelly.md` and its neighbours do it step by step, a detached reset, a
 # forgotten `reset_net` and your own training step included. snnTorch's verdict is the one that we
 # know: *reset detached*. It does so always, and on purpose: it is what its authors want, and it
 # trains. Whoever wants to know about everything *else* asks with `case_of(..., detach_reset=True)`.
 # `docs/peers.md` has a table of six libraries in 33 modes.
+#
+# A network of 2312-256-10 neurons, 20 steps and 32 recordings is checked in a second or two if its
+# gradient is right, and in some ten seconds if a cause must be looked for. In float32 it is
+# decided, too: there an error of $3 \cdot 10^{-5}$ of an array shows.
 #
 # One case is one case. `REFSAST_IMPL=package:factory pytest --pyargs
 # refsast.crosscheck.conformance` draws many networks and shrinks a failure to the smallest one that

@@ -10,6 +10,7 @@ from proofs_check.claim import Claim
 from proofs_check.claims import (
     convergence,
     lipschitz,
+    local,
     mechanism,
     reshuffling,
     sam,
@@ -34,6 +35,7 @@ from proofs_check.training import Training
 from refsast.model.unroll import unroll
 
 PATH_STEPS = 4  # of 5b: with two minibatches for either pass, 4^4 ends
+LOCAL_RADIUS = 1e-2  # how far a second point is from the first
 # A claim and what makes its instance or, in place of one, says why there is none.
 LazyInstance = tuple[Claim, Callable[[], object]]
 
@@ -50,11 +52,14 @@ def network_instances(x: LabelledBatch, rng: np.random.Generator) -> Iterator[La
     yield stability.CONTRACTION, lambda: _two_states(x)
     yield lipschitz.INPUT_PAIRS, lambda: pair
     yield lipschitz.INPUT_GRADIENT, lambda: one
+    yield local.LOCAL_LIPSCHITZ, lambda: _near_input(one)
+    yield local.LOCAL_GRADIENT, lambda: _near_input(one)
     yield smoothness.GRADIENT_BOUND, lambda: x
     yield smoothness.DIFFERENCE_QUOTIENT, lambda: _two_points(x)
     yield smoothness.HESSIAN_PRODUCT, lambda: _two_points(x)
     yield smoothness.JOINT_SMOOTHNESS, lambda: _two_points(x)
     yield smoothness.HESSIAN_EIGENVALUE, lambda: x
+    yield local.LOCAL_SMOOTHNESS, lambda: _two_points(one)
     yield mechanism.IDENTITY, lambda: one
     yield mechanism.ROWS, lambda: mechanism.fit_mu_to_rows(alone)
     yield mechanism.JACOBIANS, lambda: mechanism.fit_mu_to_logits(alone)
@@ -76,6 +81,7 @@ def loss_instances(x: LabelledBatch, training: Training) -> Iterator[LazyInstanc
 
     for claim in (sam.REMAINDER, sam.MAXIMUM, sam.CHANGE, sam.DROPPED):
         yield claim, lambda: no_loss or ascent()
+    yield local.LOCAL_ASCENT, lambda: no_loss or _local_ascent(x, training)
     yield convergence.ONE_STEP, lambda: no_step or _step(x, training, eta)
     yield convergence.K_STEPS, lambda: no_step or _path(x, training, eta)
     yield reshuffling.EPOCH, lambda: no_epoch or _epoch(x, training, eta)
@@ -130,7 +136,19 @@ def _two_states(x: LabelledBatch) -> TwoStartStates:
     return TwoStartStates(neuron, layer, a, u[-1], np.roll(u[-1], 1, axis=0) + 1e-3)
 
 
+def _near_input(x: LabelledBatch) -> TwoInputs:
+    """A recording, and the same with its inputs a little larger."""
+    size = max(float(np.linalg.norm(x.x)), 1e-300)
+    return TwoInputs(x.network, x.params, x.x, x.x * (1.0 + LOCAL_RADIUS / size))
+
+
+def _local_ascent(x: LabelledBatch, training: Training) -> sam.Ascent:
+    """SAM's ascent on the loss of one recording."""
+    risk = Risk(x.network, x.x[:, :1], x.y[:1])
+    return sam.Ascent(risk, rs.flatten(x.params), training.rho, 1.0)
+
+
 def _two_points(x: LabelledBatch) -> TwoParameterPoints:
     """The network and a point a little further along the gradient."""
     grad = smoothness.risk_gradient(x, x.params)
-    return move_point(x, grad, 1e-2 / max(float(euclidean_norm(*grad)), 1e-300))
+    return move_point(x, grad, LOCAL_RADIUS / max(float(euclidean_norm(*grad)), 1e-300))

@@ -6,6 +6,7 @@
     lipschitz    how far the input can move the logits and the loss             THEORY 2
     smoothness   the gradient is bounded and Lipschitz                          THEORY 3
     sam          what the first-order step of SAM misses                        THEORY 4
+    local        2, 3b and 4 near one recording, or one point of w THEORY 2 to 4
     convergence  the gradient of stochastic SAST becomes small                  THEORY 5
     mechanism    a small parameter gradient makes for a small input gradient    THEORY 6
     transfer     when smooth and hard spikes predict the same class             THEORY 7
@@ -18,6 +19,7 @@ from proofs_check.claim import Claim
 from proofs_check.claims import (
     convergence,
     lipschitz,
+    local,
     mechanism,
     reshuffling,
     sam,
@@ -41,15 +43,19 @@ REGISTER = (
     Trial(lipschitz.INPUT_GRADIENT, draws.draw_batch, 2_000),
     Trial(state_derivatives.FIRST, draws.draw_two_points, 1_000),
     Trial(state_derivatives.SECOND, draws.draw_two_points, 1_000),
+    Trial(local.LOCAL_LIPSCHITZ, local.draw_near_inputs, 200),
+    Trial(local.LOCAL_GRADIENT, local.draw_near_inputs, 150),
     Trial(smoothness.GRADIENT_BOUND, draws.draw_batch, 1_000),
     Trial(smoothness.DIFFERENCE_QUOTIENT, draws.draw_two_points, 1_000, draws.tighten_caps),
     Trial(smoothness.HESSIAN_PRODUCT, draws.draw_two_points, 600),
     Trial(smoothness.HESSIAN_EIGENVALUE, draws.draw_small_network, 100),
     Trial(smoothness.JOINT_SMOOTHNESS, draws.draw_two_points, 600),
+    Trial(local.LOCAL_SMOOTHNESS, local.draw_near_points, 60),
     Trial(sam.REMAINDER, sam.draw_ascent, 1_000, sam.certify_smoothness),
     Trial(sam.MAXIMUM, sam.draw_ascent, 300, sam.certify_smoothness),
     Trial(sam.CHANGE, sam.draw_ascent, 1_000, sam.certify_smoothness),
     Trial(sam.DROPPED, sam.draw_ascent, 500, sam.certify_smoothness),
+    Trial(local.LOCAL_ASCENT, local.draw_network_ascent, 60),
     Trial(convergence.ONE_STEP, sast_draws.draw_step, 1_500, sast_draws.tighten_step),
     Trial(
         convergence.ONE_STEP_SHARP, sast_draws.draw_long_step, 1_000, sast_draws.tighten_long_step
@@ -70,7 +76,7 @@ REGISTER = (
     Trial(transfer.SHARP_LEADS, transfer.draw_steep_network, 2_000),
 )
 MODULES = (
-    *(stability, lipschitz, smoothness, state_derivatives, sam, convergence, reshuffling),
+    *(stability, lipschitz, smoothness, state_derivatives, local, sam, convergence, reshuffling),
     *(mechanism, transfer),
 )
 

@@ -25,8 +25,9 @@ RATIO = HEADINGS.index("best ratio in this run")
 # Of both sides of a claim, by the beginning of its label, the longest that fits; w: parameters.
 UNITS = {
     "1": "potential",
-    "2-pairs": "logits",
+    "2": "logits",
     "2-gradient": "nat per input",
+    "2-local-gradient": "nat per input",
     "3": "nat per w",
     "3-first": "potential or logit",
     "3-second": "potential or logit",

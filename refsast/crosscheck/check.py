@@ -15,13 +15,14 @@ from refsast.crosscheck.compare import (
     repeats,
     unclear_recordings,
 )
-from refsast.crosscheck.diagnose.attribution import Cause, Explanation, attribute
+from refsast.crosscheck.diagnose.attribution import UNKNOWN, Cause, Explanation, attribute
 from refsast.crosscheck.diagnose.faults.cause import find_cause
 from refsast.crosscheck.diagnose.faults.power import measure_power
 from refsast.crosscheck.diagnose.localise import Location, first_difference, locate
 from refsast.crosscheck.diagnose.observations import observe
 from refsast.crosscheck.diagnose.places import probe
 from refsast.crosscheck.implementation import Gradient, Implementation, require_callable
+from refsast.crosscheck.near_ties import has_maxima
 from refsast.crosscheck.power import Power
 from refsast.crosscheck.program.check import check_program
 from refsast.crosscheck.program.record import Program
@@ -57,7 +58,7 @@ class Report:
         Why nothing follows, and the way out; empty where the case decides.
     left_out : tuple of int
         Recordings, from 0, that are not in `case`: a hard potential of theirs is within rounding of
-        the threshold, which either side may take for a spike.
+        the threshold, which either side may take for a spike, or a maximum has two candidates.
     not_compared : tuple of str
         What the implementation has or could have given, and nobody looked at.
     power : Power or None
@@ -143,7 +144,7 @@ def _scope_lines(report: Report) -> Iterator[str]:
         yield f"  resolution: none of {name}, which is not compared"
     if report.left_out:
         numbers = ", ".join(str(i + 1) for i in report.left_out)
-        yield f"  left out: recordings {numbers}, a potential within rounding of the threshold"
+        yield f"  left out: recordings {numbers}, {_name_unclear(report.case)}"
     compared = ", ".join(stage.name for stage in report.stages)
     missing = f"; not compared: {', '.join(report.not_compared)}" if report.not_compared else ""
     yield f"  compared: {compared}{missing}"
@@ -227,7 +228,11 @@ def check(gradient: Gradient | Implementation, case: Case | Program) -> Report |
         report = attach_cause(report, *find_cause(gradient, exam))
         unknown = Location("not known", how="gradients alone, and no known cause, do not tell")
         return replace(report, first=report.first or unknown)
-    report = attach_cause(report, *attribute(observe(gradient, exam.case)))
+    found = attribute(observe(gradient, exam.case))
+    if found[1].name == UNKNOWN and exam.case.synapse is None and "states" not in exam.wrong:
+        more = find_cause(gradient, exam)  # faults of networks of any kind
+        found = more if more[1].exact else found
+    report = attach_cause(report, *found)
     if report.first is not None:
         return report
     # Gradients only, and no known cause: the layer and step must be asked for.
@@ -239,10 +244,7 @@ def _reasons(exam: Examination, power: Power, unclear: Sequence[int]) -> Iterato
     if unclear:
         named = f"recordings {', '.join(str(i + 1) for i in unclear)} have"
         which = "every recording has" if len(unclear) == len(exam.case.y) else named
-        yield (
-            f"{which} a hard potential within rounding of the threshold; take other recordings, "
-            "or float64"
-        )
+        yield f"{which} {_name_unclear(exam.case)}; take other recordings, or float64"
     if any(stage.resolution[1] > MAX_SHARE for stage in exam.stages):
         sharper = "take float64, fewer steps" if exam.dtype != np.float64 else "take fewer steps"
         limit = f"more than {MAX_SHARE} of it"
@@ -251,6 +253,13 @@ def _reasons(exam: Examination, power: Power, unclear: Sequence[int]) -> Iterato
         yield "every gradient is zero: this case can show nothing; take rs.harder(case)"
     elif exam.case.hard and not any(power.rates):
         yield "no neuron fires: this case can show little; take rs.harder(case)"
+
+
+def _name_unclear(case: Case) -> str:
+    """What rounding decides in a recording of a case."""
+    what = ["a hard potential within rounding of the threshold"] if case.hard else []
+    what += ["a maximum that rounding decides"] if has_maxima(case.network) else []
+    return " or ".join(what)
 
 
 def _name_vague(exam: Examination) -> str:

@@ -14,6 +14,7 @@ from refsast.crosscheck.case import Answer, Case, ask, cast_params, select_recor
 from refsast.crosscheck.general.noise import draw_errors
 from refsast.crosscheck.general.plan import right_plan, solve_plan
 from refsast.crosscheck.implementation import Gradient
+from refsast.crosscheck.near_ties import find_close_maxima
 from refsast.crosscheck.tolerance import (
     FACTOR,
     STAGES,
@@ -199,9 +200,16 @@ def unclear_recordings(exam: Examination) -> tuple[int, ...]:
     """Return the recordings with a hard potential so near its threshold that rounding decides.
 
     An exact tie is clear, because every implementation computes it exactly; one that rounding made
-    is not. Extended precision tells the two apart. Smooth spikes have no such recordings.
+    is not. Extended precision tells the two apart. Also those with a maximum that rounding decides.
     """
+    close = find_close_maxima(exam.case, exam.tolerance, exam.dtype)
+    return tuple(map(int, np.flatnonzero(np.logical_or(close, _close_to_threshold(exam)))))
+
+
+def _close_to_threshold(exam: Examination) -> Array:
+    """In which recordings rounding decides whether a hard spike fires, (batch,)."""
     case, right = exam.case, exam.right
+    unclear = np.zeros(len(case.y), bool)
     layers = [
         (u, thresholds(neuron, layer, s), near)
         for neuron, layer, u, s, near in zip(
@@ -212,14 +220,13 @@ def unclear_recordings(exam: Examination) -> tuple[int, ...]:
     if not case.hard or not any(
         (abs(u - threshold) <= near).any() for u, threshold, near in layers
     ):
-        return ()
+        return unclear
     params, x = cast_params(case.params, np.longdouble), case.x.astype(np.longdouble)
     exact = run_potentials(case, params, x)  # pyright: ignore[reportArgumentType]
-    unclear = np.zeros(len(case.y), bool)
     for (u, threshold, near), precise in zip(layers, exact, strict=True):
         tie = precise == threshold
         unclear |= ((abs(u - threshold) <= near) & ~tie).any(axis=(0, 2))
-    return tuple(map(int, np.flatnonzero(unclear)))
+    return unclear
 
 
 def run_potentials(case: Case, params: Params, x: Array) -> list[Array]:

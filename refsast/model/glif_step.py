@@ -1,5 +1,6 @@
 """One step of a `GLIF`, and its run through time."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,14 +49,8 @@ def glif_step(
     neuron: GLIF, numbers: dict[str, Array | float], state: State, current: Array
 ) -> State:
     """Return the state one step later; any arrays, and nodes of the tape."""
-    synapse, adaptation = neuron.synapse, neuron.adaptation
-    i, h, a, drive = state.i, state.h, state.a, current
-    if isinstance(synapse, Synapse):
-        i, drive = synapse_step(synapse, state.i, current, numbers["synapse_leak"])
-    elif isinstance(synapse, Alpha):
-        h = synapse.rise * state.h + current
-        i = synapse.decay * state.i + h
-        drive = synapse.scale * (state.i if synapse.delayed else i)
+    a, adaptation = state.a, neuron.adaptation
+    i, h, drive = filter_current(neuron, numbers, state, current)
     leak: Any = numbers["leak"]
     threshold: Any = numbers["threshold"]
     s_reset = stop_gradient(state.s) if neuron.detach_reset else state.s
@@ -68,6 +63,21 @@ def glif_step(
         s = s * (1.0 - earlier)
     past = (s, *state.past)[: neuron.refractory]
     return State(u, s, i, h, a, past)
+
+
+def filter_current(
+    neuron: GLIF, numbers: Mapping[str, Any], state: State, current: Array
+) -> tuple[Array, Array, Array]:
+    """Return the currents of a synapse one step later, and what they add to the potential."""
+    synapse, i, h = neuron.synapse, state.i, state.h
+    if isinstance(synapse, Synapse):
+        i, drive = synapse_step(synapse, i, current, numbers["synapse_leak"])
+        return i, h, drive
+    if isinstance(synapse, Alpha):
+        h = synapse.rise * h + current
+        i = synapse.decay * i + h
+        return i, h, synapse.scale * (state.i if synapse.delayed else i)
+    return i, h, current
 
 
 def unroll_glif(

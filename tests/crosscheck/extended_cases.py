@@ -50,6 +50,11 @@ CONNECTIONS = {
     "image": IMAGES,
     "skip": (5, 8, (8, rs.Skip(1)), 6),
 }
+# Asked for by name, never drawn.
+NAMED = {
+    "grouped": ((4, 5, 5), rs.Conv2d(4, 2, dilation=2, groups=2),
+                (rs.AvgPool2d(2, 1), rs.Conv2d(4, 2)), 4),
+}  # fmt: skip
 READOUTS = (
     (rs.SpikeRate(5.0), rs.CrossEntropy()),
     (rs.SpikeRate(5.0, population=2), rs.CrossEntropy()),
@@ -77,7 +82,7 @@ def draw_extended(
     last, loss = READOUTS[rng.integers(len(READOUTS)) if readout is None else readout]
     recurrent = bool(rng.integers(2)) if recurrent is None else recurrent
     network = rs.Network(
-        CONNECTIONS[connections],
+        (CONNECTIONS | NAMED)[connections],
         draw_neuron(rng, neuron),
         last,
         recurrent=recurrent,

@@ -1,13 +1,13 @@
 """Networks with planted faults, black boxes of them, and where each is truly wrong first.
 
 ``python -m tests.crosscheck.planted_faults [N]`` prints how many of N networks per kind are
-detected, with the right cause, at the right place.
+detected, with the right cause, at the right place; and at one that is true as far as it goes.
 """
 
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 
@@ -135,18 +135,21 @@ def black_box(case: rs.Case, *faults: Fault) -> Callable[..., tuple[float, rs.Pa
 
 
 def true_location(case: rs.Case, *faults: Fault) -> tuple[str, int | None, int | None] | None:
-    """Kind, layer and step of what is wrong first: states, the loss, adjoints; by plain loops."""
+    """Kind, layer and step of what is wrong first, by plain loops.
+
+    States of the lowest layer from its first step, the loss, adjoints of the highest from its last.
+    """
     right, wrong = solve(case), solve(case, _apply_faults(case, faults))
     steps, layers = range(len(case.x)), range(len(case.network.neurons))
-    for t in steps:
-        for i in layers:
+    for i in layers:
+        for t in steps:
             for name in ("u", "s"):
                 if _differ(getattr(right, name)[i][t], getattr(wrong, name)[i][t]):
                     return "state", i, t
     if _differ(np.array([right.loss]), np.array([wrong.loss])):
         return "loss or readout", None, None
-    for t in reversed(steps):
-        for i in reversed(layers):
+    for i in reversed(layers):
+        for t in reversed(steps):
             if _differ(right.adjoints[i][t], wrong.adjoints[i][t]):
                 return "adjoint", i, t
     return None
@@ -207,15 +210,38 @@ def draw_unknown_fault(rng: np.random.Generator, plant: Callable[[int, int], Fau
             return case, fault
 
 
-def diagnose_fault(case: rs.Case, *faults: Fault) -> tuple[bool, bool, bool, bool]:
-    """Whether a fault is detected, its cause named, that or one of equal numbers, its place found.
+@dataclass(frozen=True)
+class Diagnosis:
+    """What a report says of a planted fault.
 
-    A small network may not tell two faults apart: with one layer and no memory, a factor in the
-    derivative is one in the gradient.
+    Attributes
+    ----------
+    detected : bool
+        Whether it does not agree.
+    named, equal : bool
+        Whether the cause is that fault; or that, or another of equal numbers. A small network may
+        not tell two faults apart: with one layer and no memory, a factor in the derivative is one
+        in the gradient.
+    placed : bool
+        Whether kind, layer and step are the true ones, all of them said.
+    partly : bool
+        Whether a place is named and true, be it that less is said: the step is left out where
+        gradients alone do not tell it, and where causes of the same numbers lie at several places,
+        these are listed, the true one among them. Where no place is known at all it is false.
     """
+
+    detected: bool
+    named: bool = False
+    equal: bool = False
+    placed: bool = False
+    partly: bool = False
+
+
+def diagnose_fault(case: rs.Case, *faults: Fault) -> Diagnosis:
+    """Check an implementation with these faults, and judge the report."""
     report = rs.check(black_box(case, *faults), case)
     if report.agrees:
-        return False, False, False, False
+        return Diagnosis(False)
     truth, place = true_location(case, *faults), report.first
     found = (
         None if place is None or place.what == "gradient" else (place.what, place.layer, place.time)
@@ -225,13 +251,13 @@ def diagnose_fault(case: rs.Case, *faults: Fault) -> tuple[bool, bool, bool, boo
         print("   ", [f.name for f in faults], truth, "->", report.cause, place, file=sys.stderr)
     right = named == {fault.name for fault in faults}
     unknown = all(fault.name == "unknown" for fault in faults)
-    located = found == truth
-    if found is not None and truth is not None and found[2] is None:  # which step is not known
-        located = found[:2] == truth[:2]
+    partly = placed = found == truth
+    if found is not None and truth is not None and found[2] is None:
+        partly = found[:2] == truth[:2]
     if place is not None and place.what == "not known" and truth is not None:
-        # Causes of the same numbers lie at several places: the true one has to be among them.
-        located = _describe_place(truth) in place.how
-    return True, right, right or (report.cause.exact and not unknown), located
+        partly = _describe_place(truth) in place.how
+    equal = right or (report.cause.exact and not unknown)
+    return Diagnosis(True, right, equal, placed, partly)
 
 
 def _describe_place(truth: tuple[str, int | None, int | None]) -> str:
@@ -258,14 +284,14 @@ def main(n: int) -> None:
         ("unknown, forward", lambda rng: draw_unknown_fault(rng, nudge_potential)),
         ("unknown, backward", lambda rng: draw_unknown_fault(rng, bend_derivative)),
     ]
-    print(f"{'kind':50} detected  cause  equal  place   s")
+    print(f"{'kind':50} detected  cause  equal  place  true    s")
     for i, (name, draw) in enumerate(rows):
         rng, start = np.random.default_rng(i), time.perf_counter()
-        found = [diagnose_fault(*draw(rng)) for _ in range(n)]
-        counts = np.sum(found, axis=0)
+        counts = np.sum([astuple(diagnose_fault(*draw(rng))) for _ in range(n)], axis=0)
         took = (time.perf_counter() - start) / n
         print(
-            f"{name:50} {counts[0]:8} {counts[1]:6} {counts[2]:6} {counts[3]:6} {took:6.2f}",
+            f"{name:50} {counts[0]:8} {counts[1]:6} {counts[2]:6} {counts[3]:6} {counts[4]:5} "
+            f"{took:6.2f}",
             flush=True,
         )
 

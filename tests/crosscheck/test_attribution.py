@@ -8,7 +8,8 @@ import pytest
 import refsast as rs
 from refsast.crosscheck.check import attach_cause
 from refsast.crosscheck.compare import examine
-from refsast.crosscheck.diagnose.attribution import attribute
+from refsast.crosscheck.diagnose.attribution import _setting_cause, attribute
+from refsast.crosscheck.diagnose.knobs.dials import WHOLE
 from refsast.crosscheck.diagnose.misfit import misfit
 from refsast.crosscheck.diagnose.observations import observe
 from refsast.model.params import map_params
@@ -65,3 +66,20 @@ def test_a_cause_in_a_cell_is_not_looked_for_in_a_smaller_network():
     report = rs.check(last_row_lost(narrow), narrow)
     assert attach_cause(report, explanation, cause).simulated == ()
     assert explanation(narrow) == []
+
+
+def test_a_knob_without_effect_is_not_named():
+    case = draw_case(1, reset=rs.Subtract())
+
+    def scaled(params, x, y):
+        loss, grads = answer(case, params, x, y)
+        return loss, map_params(lambda a: 2.0 * a, grads)
+
+    observations = observe(scaled, case)
+    factor = {("gradient factor", WHOLE): 2.0}
+    idle = {("penalty on spike rates", WHOLE): 6.5e-21}
+
+    found, _ = _setting_cause(observations, observations.samples, [factor | idle])
+
+    assert found is not None
+    assert "penalty" not in found[1].name

@@ -5,6 +5,7 @@ import pytest
 
 import refsast as rs
 from refsast.crosscheck.case import cast_params
+from refsast.crosscheck.diagnose.faults.elsewhere import ask_elsewhere, holds_elsewhere
 from tests.crosscheck.extended_cases import (
     CONNECTIONS,
     NEURONS,
@@ -99,6 +100,37 @@ PLANTED = {
     "squared counts": ({"readout": 3}, 0, "loss"),
     "loss of the mean over steps": ({"readout": 4}, 0, "loss"),
     "logits: the last potential": ({"readout": 5}, 0, "loss"),
+    "windows of the kernel further apart": ({"connections": "image"}, 1, "state of layer 2"),
+    "windows of the pooling closer together": ({"connections": "image"}, 1, "state of layer 2"),
+    "dilation ignored": ({"connections": "grouped"}, 0, "state of layer 1"),
+    "groups: the channels of the first": ({"connections": "grouped"}, 0, "state of layer 1"),
+    "groups: channels at a distance, not side by side": (
+        {"connections": "grouped"}, 0, "state of layer 1",
+    ),
+    "kernel's gradient with channels exchanged": (
+        {"connections": "grouped"}, 1, "gradient of layer 2",
+    ),
+    "bias of the first pixel alone": ({"connections": "grouped"}, 0, "gradient of layer 1"),
+    "bias averaged over pixels, not summed": ({"connections": "image"}, 1, "gradient of layer 2"),
+    "no gradient through empty windows": (
+        {"connections": "image", "hard": True}, 2, "layer 2",
+    ),
+    "first stage of the synapse read": ({"neuron": "alpha"}, 0, "state of layer 1"),
+    "difference of currents": ({"neuron": "alpha"}, 0, "state of layer 1"),
+    "synapse's leak without recurrence": ({"neuron": "synapse"}, 0, "gradient of layer 1"),
+    "the gradients of all learned numbers averaged over recordings": (
+        {"neuron": "learned"}, 0, "gradient of layer 1",
+    ),
+    "refractory time ignored backwards": ({"neuron": "refractory"}, 0, "adjoint of layer 1"),
+    "refractory time holds the potential": ({"neuron": "refractory"}, 0, "state of layer 1"),
+    "refractory time clamps the potential": ({"neuron": "refractory"}, 0, "state of layer 1"),
+    "recurrent weights' gradient by the spikes of the same step": (
+        {"connections": "dense", "recurrent": True}, 0, "gradient of layer 1",
+    ),
+    "reset once more": ({"connections": "dense", "hard": True}, 0, "state of layer 1"),
+    "whole counts wanted, squared distances of counts over the number of steps": (
+        {"readout": 3}, 0, "loss",
+    ),
     "logits: the largest potential over time": ({"readout": 6}, 0, "loss"),
 }  # fmt: skip
 
@@ -134,6 +166,30 @@ def test_states_and_adjoints_tell_the_place(name):
     report = rs.check(implement(case, setting, states=True), case)
 
     assert PLANTED[name][2] in str(report.first), report.first
+
+
+@pytest.mark.slow
+def test_a_fault_of_the_table_is_named_in_a_dense_network_too():
+    neuron = rs.LIF(0.8, 0.4, rs.Arctan(2.0), rs.Subtract(leaked=True))
+    network = rs.Network((4, 6, 3), neuron, rs.SpikeRate(5.0))
+    rng = np.random.default_rng(0)
+    params = tuple(rs.Layer(3.0 * each.w, each.b) for each in rs.init(network, rng))
+    case = rs.Case(network, params, rng.random((8, 3, 4)), rng.integers(0, 3, 3), hard=True)
+
+    report = rs.check(implement(case, plant(case, "reset once more", 0)), case)
+
+    assert report.cause.name == "reset once more", report
+    assert "state of layer 1" in str(report.first)
+
+
+def test_a_setting_is_asked_elsewhere_without_the_dear_tolerance_where_it_is_near():
+    case = draw_extended(1, neuron="adaptation", connections="dense")
+    setting = plant(case, "reset detached", 1)
+    right, wrong = (ask_elsewhere(implement(case, each), case) for each in ((), setting))
+
+    assert holds_elsewhere(wrong, setting)
+    assert all("exam" not in vars(question) for question in wrong)
+    assert not holds_elsewhere(right, setting)
 
 
 @pytest.mark.slow

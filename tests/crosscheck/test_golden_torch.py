@@ -161,7 +161,8 @@ def test_formulas_that_lose_the_tails_of_a_spike_agree(torch, spike, hard):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", EXTENDED)
 def test_plain_pytorch_agrees_in_losses_and_gradients_of_extended_networks(torch, name):
-    from tests.gradient.test_torch_extended import Hard, sigma, torch_gradients
+    from tests.gradient.test_torch import Hard, sigma
+    from tests.gradient.torch_extended import torch_gradients
 
     question, case = EXTENDED[name].question, EXTENDED[name].question.case
     fire = (lambda spike, v: Hard.apply(v, spike)) if case.hard else sigma

@@ -23,7 +23,7 @@ from refsast.crosscheck.compare import (
 from refsast.crosscheck.diagnose.confirm import confirm_settings
 from refsast.crosscheck.diagnose.knobs.backward import BEFORE_LIMIT
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE
-from refsast.crosscheck.diagnose.knobs.explain import explain_whole_case
+from refsast.crosscheck.diagnose.knobs.explain import drop_idle, explain_whole_case
 from refsast.crosscheck.diagnose.knobs.finish import (
     CELL,
     GRADIENT_ROUNDINGS,
@@ -199,9 +199,13 @@ def _setting_cause(
             answer = _solve_quietly(case, setting)
         if setting and misfit(whole, answer) <= 1.0:
             exact.append((setting, answer))
+    # A part without effect is no cause, unless other questions refute the setting without it.
+    shorter = [(setting, drop_idle(whole, setting)) for setting, _ in exact]
+    exact += [(s, _solve_quietly(case, s)) for _, s in shorter if s is not None]
     found = [setting for setting, _ in exact]
     kept, refuted_by = confirm_settings(observations.gradient, case, found)
-    exact = [pair for pair in exact if pair[0] in kept]
+    idle = [setting for setting, rest in shorter if rest in kept]
+    exact = [pair for pair in exact if pair[0] in kept and pair[0] not in idle]
     return (_name_cause(whole, samples, exact) if exact else None), refuted_by
 
 

@@ -86,8 +86,9 @@ def _probe_forward(gradient: Gradient, case: Case) -> Location:
             if (wrong := _has_wrong_saturated(gradient, short, layer, turns=turns)) is None:
                 return Location("not known", how=tried)
             if wrong:
-                above = f"with layers up to {layer + 1} saturated it is wrong"
-                return Location("not known", how=f"{tried}: {above}, so something above them is")
+                # A spike that a fault multiplies, or centres, is not saturated by any drive.
+                above = f"with layers up to {layer + 1} saturated it is wrong, too"
+                return Location("not known", how=f"{tried}: {above}")
     if case.hard:
         return Location("not known", how=tried)
     # A potential may be off before any spike is, so that the first wrong step is not known.

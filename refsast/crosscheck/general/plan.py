@@ -70,7 +70,8 @@ class Run:
         Potentials and spikes, over time in a list over layers.
     parts : dict
         By layer and name of a learned number, a node of zeros (time, batch, n) that was added to
-        it at every step: its cotangent is what each step, recording and neuron contributes.
+        it at every step: its cotangent is what each step, recording and neuron contributes. Also
+        of the "current", the input of a layer.
     """
 
     loss: Array
@@ -125,9 +126,11 @@ def change_layer(plan: Plan, i: int, **changes: object) -> Plan:
     return replace(plan, layers=tuple(layers))
 
 
-def run_plan(case: Case, plan: Plan) -> Run:
-    """Run a plan forward on the tape."""
-    network, params, x = case.network, map_params(leaf, case.params), leaf(case.x)
+def run_plan(case: Case, plan: Plan, *, traced: bool = True) -> Run:
+    """Run a plan forward on the tape; if not `traced`, with arrays, for the values alone."""
+    network, params, x = case.network, case.params, case.x
+    if traced:
+        params, x = map_params(leaf, params), leaf(x)
     earlier, us, ss, parts = [plan.enter(x)], [], [], {}
     states: list[State] = []
     for i, (rules, layer) in enumerate(zip(plan.layers, params, strict=False)):
@@ -149,7 +152,7 @@ def parts_of(case: Case, i: int, shape: tuple[int, ...]) -> dict[tuple[int, str]
     names = [
         n for n in ("leak", "threshold", "synapse_leak") if getattr(case.params[i], n) is not None
     ]
-    return {(i, name): leaf(np.zeros(shape)) for name in names}
+    return {(i, name): leaf(np.zeros(shape)) for name in (*names, "current")}
 
 
 def _run_layer(
@@ -164,6 +167,8 @@ def _run_layer(
     for t, current in enumerate(currents):
         if layer.v is not None:
             current = current + rules.recurrent(layer, states[-1].s)
+        if (i, "current") in parts:
+            current = current + parts[i, "current"][t]
         here = {n: v + parts[i, n][t] if (i, n) in parts else v for n, v in numbers.items()}
         states.append(rules.step(rules.neuron, here, states, current))
     return states

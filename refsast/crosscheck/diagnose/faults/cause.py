@@ -20,10 +20,13 @@ from refsast.crosscheck.diagnose.attribution import (
     Cause,
     Explanation,
 )
-from refsast.crosscheck.diagnose.confirm import NEAR, SLACK, other_questions
+from refsast.crosscheck.diagnose.faults.elsewhere import (
+    Question,
+    ask_elsewhere,
+    holds_elsewhere,
+)
 from refsast.crosscheck.diagnose.faults.search import search_settings
 from refsast.crosscheck.diagnose.faults.setting import Setting, count_fitted, fits, solve_setting
-from refsast.crosscheck.diagnose.misfit import misfit, relative_limit
 from refsast.crosscheck.implementation import Gradient
 from refsast.model.params import flatten
 
@@ -33,17 +36,11 @@ PARTS = ((2, 2), (4, 2), (8, 3))  # steps and recordings of the parts that are a
 def find_cause(gradient: Gradient, whole: Examination) -> tuple[Explanation | None, Cause]:
     """Return what explains a wrong answer, None where nothing does, and the cause in words."""
     parts = ask_parts(gradient, whole)
-    settings: list[Setting] = []
-    for setting in search_settings(parts, whole):
-        if fits(whole, setting) and _holds_elsewhere(gradient, whole, setting):
-            settings.append(setting)
-            if len(settings) > MAX_NAMED:
-                break
+    settings = find_settings(gradient, whole, parts)
     got = flatten(whole.got.grads)
     if not settings:
         cosine, ratio = cosine_and_ratio(got, flatten(whole.right.grads))
         return None, Cause(UNKNOWN, _established(whole), cosine, ratio, exact=False)
-    settings.sort(key=lambda setting: (len(setting), count_fitted(setting)))
     plainest = settings[0]
     free, numbers = (
         count_fitted(plainest),
@@ -58,6 +55,27 @@ def find_cause(gradient: Gradient, whole: Examination) -> tuple[Explanation | No
     assert answer is not None
     cause = Cause(name, first, *cosine_and_ratio(got, flatten(answer.grads)))
     return _explain(whole.case, settings), replace(cause, others=tuple(others[: MAX_NAMED - 1]))
+
+
+def find_settings(
+    gradient: Gradient, whole: Examination, parts: list[Examination] | None = None
+) -> list[Setting]:
+    """Return the settings that give all numbers of the case and of other questions, plainest first.
+
+    `parts` are small parts of the case; by default those of `ask_parts`.
+    """
+    found: list[Setting] = []
+    questions: Sequence[Question] | None = None
+    for setting in search_settings(parts or ask_parts(gradient, whole), whole):
+        if not fits(whole, setting):
+            continue
+        if questions is None:
+            questions = ask_elsewhere(gradient, whole.case)
+        if holds_elsewhere(questions, setting):
+            found.append(setting)
+            if len(found) > MAX_NAMED:
+                break
+    return sorted(found, key=lambda setting: (len(setting), count_fitted(setting)))
 
 
 def _explain(case: Case, settings: Sequence[Setting]) -> Explanation:
@@ -97,16 +115,3 @@ def ask_parts(gradient: Gradient, whole: Examination) -> list[Examination]:
         if exam.wrong:
             found.append(exam)
     return found or [whole]
-
-
-def _holds_elsewhere(gradient: Gradient, whole: Examination, setting: Setting) -> bool:
-    """Whether a setting gives the numbers of questions that it was not found from, too."""
-    for other in other_questions(whole.case):
-        try:
-            exam = examine(gradient, other)
-        except ValueError:
-            continue
-        answer = solve_setting(exam.case, setting)
-        if answer is None or misfit(exam, answer) > NEAR / relative_limit(exam.dtype) + SLACK:
-            return False
-    return True

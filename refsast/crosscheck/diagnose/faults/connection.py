@@ -56,6 +56,7 @@ def _other_faults() -> Iterator[Fault]:
     yield Fault(
         "skip detached", "with the skip connection detached",
         change_part(Skip, _skip(lambda a, e: a + stop_gradient(e))), backward=True,
+        below=True,
     )  # fmt: skip
     yield Fault(
         "no bias", "without the bias",
@@ -71,6 +72,7 @@ def _other_faults() -> Iterator[Fault]:
             lambda part, shape, layer, a, earlier: part(layer.w, layer.b, stop_gradient(a), shape),
         ),
         backward=True,
+        below=True,
     )  # fmt: skip
     yield Fault(
         "weights transposed", "with the weights transposed",
@@ -134,7 +136,8 @@ def _scale_faults() -> Iterator[Fault]:
     ):  # fmt: skip
         yield Fault(
             f"{part} scaled", f"with the {part} multiplied by {{value}}", scaled(part),
-            backward=backward, values=lambda case, i: (2.0, 0.5), right=lambda case, i: 1.0,
+            backward=backward, below=backward, values=lambda case, i: (2.0, 0.5),
+            right=lambda case, i: 1.0,
         )  # fmt: skip
     yield Fault(
         "input times 1 - leak", "with the input multiplied by one minus the leak", _leaky_input
@@ -191,6 +194,7 @@ def sum_faults() -> Iterator[Fault]:
                 f"with the {what} of {words} alone",
                 _mask_rows(mask, names),
                 backward=True,
+                local=tuple(names),
             )
 
 

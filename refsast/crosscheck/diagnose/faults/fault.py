@@ -41,6 +41,10 @@ class Fault:
         ``values(case, i) -> numbers`` that are tried; one of any value where it needs none.
     right : callable, optional
         ``right(case, i) -> number``: from it a value is fitted, which may then be any.
+    local : tuple of str
+        Names of the only arrays of the layer's gradients that it changes; empty: more than these.
+    below : bool
+        Whether it changes nothing of its layer's own gradients, only those of layers below.
     placed : bool
         Whether it tells a place: a factor may come in at the loss, at adjoints, or at the end.
     """
@@ -52,6 +56,8 @@ class Fault:
     backward: bool = False
     values: Callable[[Case, int], Sequence[float]] = lambda case, i: (1.0,)
     right: Callable[[Case, int], float | None] | None = None
+    local: tuple[str, ...] = ()
+    below: bool = False
     placed: bool = True
 
 
@@ -88,9 +94,22 @@ def alter_part(neuron: GLIF, part: str, **fields: object) -> GLIF:
     return alter(neuron, **{part: alter(getattr(neuron, part), **fields)})
 
 
-def last_state(states: Sequence[State], **changes: Array) -> list[State]:
+def last_state(states: Sequence[State], **changes: Array | tuple[Array, ...]) -> list[State]:
     """Return the last states, the very last with other fields."""
-    return [*states[-2:-1], replace(states[-1], **changes)]
+    return [*states[-2:-1], replace(states[-1], **changes)]  # pyright: ignore[reportArgumentType]
+
+
+def step_with_currents(
+    inner: Step,
+    neuron: GLIF,
+    numbers: Numbers,
+    states: Sequence[State],
+    driven: tuple[Array, Array, Array],
+) -> State:
+    """Take a step whose currents, and what they add to the potential, are given."""
+    i, h, drive = driven
+    state = inner(alter(neuron, synapse=None, synapse_leak=None), numbers, states, drive)
+    return replace(state, i=i, h=h)
 
 
 def backward_as(value: Array, path: Array) -> Array:

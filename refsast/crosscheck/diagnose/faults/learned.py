@@ -18,12 +18,14 @@ from refsast.crosscheck.diagnose.faults.fault import (
     change_neuron,
     change_step,
     replace_grad,
+    step_with_currents,
 )
 from refsast.crosscheck.diagnose.faults.numbers import NUMBER_WORDS, learns
 from refsast.crosscheck.general.plan import Numbers, Plan, solve_plan
 from refsast.model.glif import GLIF, as_glif
-from refsast.model.glif_step import State
+from refsast.model.glif_step import State, filter_current
 from refsast.model.learned import SIGMOID, resolve_back
+from refsast.model.synapse import Synapse
 
 
 def learned_faults(name: str) -> Iterator[Fault]:
@@ -31,14 +33,33 @@ def learned_faults(name: str) -> Iterator[Fault]:
     words = f"the gradient of the learned {NUMBER_WORDS[name]}"
     for how, reduction in {**REDUCTIONS, **OF_NEURONS}.items():
         yield Fault(
-            f"{words} {how}", f"with {words} {how}", _reduce(name, reduction), backward=True
-        )
+            f"{words} {how}", f"with {words} {how}", _reduce((name,), reduction),
+            backward=True, local=(name,),
+        )  # fmt: skip
     yield Fault(
         f"{words} without the sigmoid's derivative",
         f"with {words} without the sigmoid's derivative",
         _without_sigmoid(name),
         backward=True,
+        local=(name,),
     )
+    yield Fault(
+        f"{words} summed over neurons, after the sigmoid",
+        f"with {words} summed over neurons, after the sigmoid's derivative",
+        _sum_parameters(name),
+        backward=True,
+        local=(name,),
+    )
+
+
+def all_learned_faults() -> Iterator[Fault]:
+    """Yield faults of the gradients of all learned numbers of a layer alike."""
+    words = "the gradients of all learned numbers"
+    for how, reduction in {**REDUCTIONS, **OF_NEURONS}.items():
+        yield Fault(
+            f"{words} {how}", f"with {words} (leak, threshold, synapse's leak) {how}",
+            _reduce(REDUCED, reduction), backward=True, local=REDUCED,
+        )  # fmt: skip
 
 
 def alone_faults() -> Iterator[Fault]:
@@ -57,6 +78,7 @@ def alone_faults() -> Iterator[Fault]:
                     f"{NUMBER_WORDS[name]} alone",
                     _alone(name, change, everywhere=everywhere),
                     backward=True,
+                    local=(name,),
                 )
 
 
@@ -94,18 +116,28 @@ def path_faults() -> Iterator[Fault]:
             f"with the gradient of the learned {of} without its path through the reset",
             change_step(_detach_number_in_reset(name)),
             backward=True,
+            local=(name,),
         )
     yield Fault(
         "threshold detached in the spike",
         "with the gradient of the learned threshold through the reset alone",
         change_step(_detach_threshold_in_spike),
         backward=True,
+        local=("threshold",),
     )
     yield Fault(
         "reset's factor detached for the leak",
         "with the gradient of the learned leak without the reset's factor 1 - s",
         change_step(_leak_without_factor),
         backward=True,
+        local=("leak",),
+    )
+    yield Fault(
+        "synapse's leak without recurrence",
+        "with the gradient of the synapse's leak without its way through earlier currents",
+        change_step(_synapse_leak_alone),
+        backward=True,
+        local=("synapse_leak",),
     )
 
 
@@ -156,6 +188,26 @@ def _leak_without_factor(case: Case, i: int, value: float, inner: Step) -> Step 
     return step
 
 
+def _synapse_leak_alone(case: Case, i: int, value: float, inner: Step) -> Step | None:
+    """Each step's current as if that of the step before did not depend on the leak."""
+    if not learns(case, i, "synapse_leak"):
+        return None
+
+    def step(neuron: GLIF, numbers: Numbers, states: Sequence[State], current: Array) -> State:
+        leak, synapse = numbers["synapse_leak"], neuron.synapse
+        if not isinstance(synapse, Synapse):  # another fault has left it out
+            return inner(neuron, numbers, states, current)
+        fixed = {**numbers, "synapse_leak": stop_gradient(leak)}
+        now, h, drive = filter_current(neuron, fixed, states[-1], current)
+        seen = states[-2:-1] if synapse.delayed else states[-1:]
+        for state in seen:
+            drive = drive + synapse.scale * (leak - stop_gradient(leak)) * stop_gradient(state.i)
+        return step_with_currents(inner, neuron, numbers, states, (now, h, drive))
+
+    return step
+
+
+REDUCED = ("leak", "threshold", "synapse_leak")
 REDUCTIONS: dict[str, Callable[[Array], Array]] = {
     "of the last step alone": lambda p: p[-1:],
     "of the first step alone": lambda p: p[:1],
@@ -175,19 +227,22 @@ OF_NEURONS: dict[str, Callable[[Array], Array]] = {
 }
 
 
-def _reduce(name: str, reduction: Callable[[Array], Array]) -> Change:
-    """The gradient of a learned number, from other terms than all."""
+def _reduce(names: Sequence[str], reduction: Callable[[Array], Array]) -> Change:
+    """The gradients of learned numbers, one or several, from other terms than all."""
 
     def change(case: Case, plan: Plan, i: int, value: float) -> Plan | None:
-        parameter = getattr(case.params[i], name)
-        if parameter is None or name == "start":
+        found = [name for name in names if name != "start" and learns(case, i, name)]
+        if len(found) < min(2, len(names)):
             return None
-        learned, inner = as_glif(case.network.neurons[i]).learned[name], plan.finish
+        learned, inner = as_glif(case.network.neurons[i]).learned, plan.finish
 
         def finish(case: Case, answer: Answer, parts: Any) -> Answer:
             answer = inner(case, answer, parts)
-            terms = reduction(parts[i, name]).sum(axis=(0, 1))
-            return replace_grad(answer, i, name, resolve_back(learned, parameter, terms))
+            for name in found:
+                terms = reduction(parts[i, name]).sum(axis=(0, 1))
+                grad = resolve_back(learned[name], getattr(case.params[i], name), terms)
+                answer = replace_grad(answer, i, name, grad)
+            return answer
 
         return replace(plan, finish=finish, parts=True)
 
@@ -196,6 +251,16 @@ def _reduce(name: str, reduction: Callable[[Array], Array]) -> Change:
 
 def _without_sigmoid(name: str) -> Change:
     """The gradient of a learned number itself, not of the parameter before the sigmoid."""
+    return _of_sigmoid(name, lambda grad, parameter: grad / SIGMOID.derivative(parameter))
+
+
+def _sum_parameters(name: str) -> Change:
+    """The sum of all neurons' gradients for each, where the sigmoid makes it another sum."""
+    return _of_sigmoid(name, lambda grad, parameter: np.full(grad.shape, grad.sum()))
+
+
+def _of_sigmoid(name: str, new: Callable[[Array, Array], Array]) -> Change:
+    """The gradient of the parameter before a sigmoid: ``new(gradient, parameter)``."""
 
     def change(case: Case, plan: Plan, i: int, value: float) -> Plan | None:
         learned = as_glif(case.network.neurons[i]).learned.get(name)
@@ -205,8 +270,8 @@ def _without_sigmoid(name: str) -> Change:
 
         def finish(case: Case, answer: Answer, parts: Any) -> Answer:
             answer = inner(case, answer, parts)
-            slope = SIGMOID.derivative(getattr(case.params[i], name))
-            return replace_grad(answer, i, name, getattr(answer.grads[i], name) / slope)
+            grad = new(getattr(answer.grads[i], name), getattr(case.params[i], name))
+            return replace_grad(answer, i, name, grad)
 
         return replace(plan, finish=finish)
 

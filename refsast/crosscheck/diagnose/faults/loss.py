@@ -17,10 +17,7 @@ from refsast.model.loss import CrossEntropy, MeanSquaredRate, StepCrossEntropy, 
 from refsast.model.network import Network
 from refsast.model.objective import objective, step_logits
 from refsast.model.params import Params
-from refsast.model.readout import (
-    LastPotential,
-    MaxPotential,
-)
+from refsast.model.readout import LastPotential, MaxPotential, SpikeRate
 
 
 def loss_faults() -> Iterator[Fault]:
@@ -83,6 +80,12 @@ def _step_faults() -> Iterator[Fault]:
         "squared counts over steps", "with the squared distance of rates multiplied by the steps",
         _scale_squares(lambda case: float(len(case.x))),
     )  # fmt: skip
+    for words, factor in WHOLE_COUNTS.items():
+        yield fault(
+            f"whole counts wanted, {words}",
+            f"with wanted spike counts that are rounded down to whole spikes, and {words}",
+            _want_whole_counts(factor),
+        )  # fmt: skip
     yield fault(
         "half of the squares", "with half of the squared distance",
         _scale_squares(lambda case: 0.5),
@@ -157,6 +160,33 @@ def _scale_squares(factor: Callable[[Case], float]) -> Change:
     return scale_loss(
         lambda case: factor(case) if isinstance(case.network.loss, MeanSquaredRate) else None
     )
+
+
+# By what mean squared distances of rates are multiplied, of the steps and neurons of a class.
+WHOLE_COUNTS: dict[str, Callable[[int, int], float]] = {
+    "squared distances of rates": lambda steps, n: 1.0,
+    "squared distances of counts over the number of steps": lambda steps, n: steps * n**2,
+    "squared distances of counts": lambda steps, n: (steps * n) ** 2,
+}
+
+
+def _want_whole_counts(factor: Callable[[int, int], float]) -> Change:
+    """Wanted rates that are whole numbers of spikes; snnTorch's `mse_count_loss` has ``int()``."""
+
+    def change(case: Case, plan: Plan, i: int, value: float) -> Plan | None:
+        network, steps = case.network, len(case.x)
+        loss, readout = network.loss, network.readout
+        if not isinstance(loss, MeanSquaredRate) or not isinstance(readout, SpikeRate):
+            return None
+        most = steps * readout.population
+        whole = MeanSquaredRate(*(int(most * rate) / most for rate in (loss.right, loss.wrong)))
+        other, by = replace(network, loss=whole), factor(steps, readout.population)
+        return replace(
+            plan,
+            objective=lambda network, params, states, s, y: by * objective(other, params, s, y),
+        )
+
+    return change
 
 
 def _is_step_loss(case: Case) -> bool:

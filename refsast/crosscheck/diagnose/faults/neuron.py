@@ -2,17 +2,20 @@
 
 from collections.abc import Iterator
 
+from refsast.crosscheck.diagnose.faults.adaptation import adaptation_faults
 from refsast.crosscheck.diagnose.faults.detached import detached_faults
 from refsast.crosscheck.diagnose.faults.fault import Fault
-from refsast.crosscheck.diagnose.faults.learned import alone_faults, learned_faults, path_faults
+from refsast.crosscheck.diagnose.faults.learned import (
+    all_learned_faults,
+    alone_faults,
+    learned_faults,
+    path_faults,
+)
 from refsast.crosscheck.diagnose.faults.numbers import NUMBER_WORDS, number_faults
+from refsast.crosscheck.diagnose.faults.recurrence import recurrent_faults
 from refsast.crosscheck.diagnose.faults.reset import reset_faults
 from refsast.crosscheck.diagnose.faults.spike import spike_faults
-from refsast.crosscheck.diagnose.faults.synapse import (
-    adaptation_faults,
-    recurrent_faults,
-    synapse_faults,
-)
+from refsast.crosscheck.diagnose.faults.synapse import synapse_faults
 
 
 def neuron_faults() -> Iterator[Fault]:
@@ -28,3 +31,4 @@ def neuron_faults() -> Iterator[Fault]:
     yield from recurrent_faults()
     for name in NUMBER_WORDS:
         yield from learned_faults(name)
+    yield from all_learned_faults()

@@ -47,18 +47,38 @@ def change_part(kinds: type | tuple[type, ...], part_change: Part, allowed: Any 
     return change
 
 
-def shift_windows(dy: int, dx: int) -> Part:
-    """Return windows that begin so many pixels later; beside the image are zeros, as padding."""
+def move_windows(
+    dy: int = 0, dx: int = 0, *, stride: int = 0, dilation: Callable[[int], int] = lambda d: d
+) -> Part:
+    """Return windows that begin so many pixels later; beside the image are zeros, as padding.
+
+    They are `stride` pixels further apart, those of a window `dilation`; as many as the right ones.
+    """
 
     def part(part: Any, shape: Shape, layer: Layer, a: Array, earlier: Sequence[Array]) -> Array:
-        (py, px), (channels, height, width) = part.padding, shape
-        y, x = np.arange(-py, height + py)[:, None] + dy, np.arange(-px, width + px) + dx
-        inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
-        place = np.where(inside, y * width + x, -1)
-        first = height * width * np.arange(channels)[:, None, None]
+        channels, *sides = shape
+        counts = part.output_shape(shape)[1:]
+        y, x = (
+            (
+                np.arange(count)[:, None] * (s + stride)
+                + np.arange(k) * dilation(d)
+                - p
+                + moved
+            ).ravel()
+            for count, k, s, d, p, moved in zip(
+                counts, part.kernel, part.stride, getattr(part, "dilation", (1, 1)), part.padding,
+                (dy, dx), strict=True,
+            )
+        )  # fmt: skip
+        y, x = y[:, None], x[None, :]
+        inside = (y >= 0) & (y < sides[0]) & (x >= 0) & (x < sides[1])
+        place = np.where(inside, y * sides[1] + x, -1)
+        first = sides[0] * sides[1] * np.arange(channels)[:, None, None]
         index = np.where(place >= 0, place + first, -1).ravel()
-        padded = look_up(a, index, -np.inf if isinstance(part, MaxPool2d) else 0.0)
-        larger = (channels, height + 2 * py, width + 2 * px)
-        return apply_part(alter(part, padding=(0, 0)), larger, layer, padded, earlier)
+        apart = look_up(a, index, -np.inf if isinstance(part, MaxPool2d) else 0.0)
+        side_by_side = alter(part, padding=(0, 0), stride=part.kernel)
+        if hasattr(part, "dilation"):
+            side_by_side = alter(side_by_side, dilation=(1, 1))
+        return apply_part(side_by_side, (channels, *place.shape), layer, apart, earlier)
 
     return part

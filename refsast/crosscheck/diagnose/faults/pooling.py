@@ -26,6 +26,7 @@ def pooling_faults() -> Iterator[Fault]:
             _pooled(lambda p, shape, a: backward_as(p(a, shape), _places(p) * p(a, shape))),
         ),
         backward=True,
+        below=True,
     )  # fmt: skip
     yield Fault(
         "padding not counted", "with the mean of a pooling over the pixels of the image alone",
@@ -34,6 +35,12 @@ def pooling_faults() -> Iterator[Fault]:
     yield Fault(
         "other pooling", "with mean and maximum exchanged in the pooling",
         change_part((AvgPool2d, MaxPool2d), _pooled(_other_kind)),
+    )  # fmt: skip
+    yield Fault(
+        "no gradient through empty windows",
+        "without the gradient of the pooling's windows in which all is zero, "
+        "as of a norm, which has none there",
+        change_part(AvgPool2d, _pooled(_norm_path)), backward=True, below=True,
     )  # fmt: skip
     ties = {
         "to all of the largest": lambda t: 1.0 * t,
@@ -48,6 +55,7 @@ def pooling_faults() -> Iterator[Fault]:
             f"with the gradient of the pooling {words}",
             change_part(MaxPool2d, _pooled(_tied_path(keep))),
             backward=True,
+            below=True,
         )
 
 
@@ -63,6 +71,11 @@ def _mean_inside(part: Any, shape: Shape, a: Array) -> Array:
     index = window_index(shape, part.kernel, part.stride, part.padding, (1, 1))  # pyright: ignore[reportArgumentType]
     inside = np.maximum((index >= 0).sum(axis=-2), 1).ravel()
     return part(a, shape) * (_places(part) / inside)
+
+
+def _norm_path(part: Any, shape: Shape, a: Array) -> Array:
+    right = part(a, shape)
+    return backward_as(right, right * (np.asarray(stop_gradient(right)) != 0.0))
 
 
 def _other_kind(part: Any, shape: Shape, a: Array) -> Array:

@@ -9,9 +9,10 @@ from refsast.crosscheck.diagnose.faults.fault import Fault
 from refsast.crosscheck.diagnose.faults.neuron import neuron_faults
 from refsast.crosscheck.general.plan import right_plan, solve_plan
 from refsast.crosscheck.power import Power, judge_power, plant_in_lif_layers
-from refsast.model.glif import as_glif
+from refsast.model.glif import GLIF, as_glif
 from refsast.model.params import param_arrays
 from refsast.model.reset import NoReset
+from refsast.model.synapse import Synapse
 
 PLANTED = (
     "input detached", "reset detached", "potential detached", "synapse detached",
@@ -42,8 +43,16 @@ def _has_path(case: Case, i: int, name: str) -> bool:
     neuron = as_glif(case.network.neurons[i])
     return {
         "reset detached": not isinstance(neuron.reset, NoReset),
-        "synapse detached": neuron.synapse is not None,
+        "synapse detached": _remembers(neuron),
     }.get(name, True)
+
+
+def _remembers(neuron: GLIF) -> bool:
+    """Whether a synapse's current depends on that of the step before."""
+    synapse = neuron.synapse
+    if isinstance(synapse, Synapse):
+        return bool(synapse.leak or synapse.delayed or neuron.synapse_leak is not None)
+    return synapse is not None
 
 
 def _shows(exam: Examination, wrong: Answer) -> bool:

@@ -1,6 +1,7 @@
 """Faults of the reset."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from refsast.arrays import Array
 from refsast.autodiff import stop_gradient
@@ -17,7 +18,7 @@ from refsast.crosscheck.diagnose.faults.fault import (
 from refsast.crosscheck.general.plan import Numbers
 from refsast.model.glif import GLIF, as_glif
 from refsast.model.glif_step import State
-from refsast.model.reset import RESETS
+from refsast.model.reset import RESETS, Subtract
 from refsast.model.spike import heaviside
 
 RESET_WORDS = {
@@ -45,6 +46,10 @@ def reset_faults() -> Iterator[Fault]:
         "reset by the raised threshold", "with the raised threshold subtracted by the reset",
         change_step(_subtract_raised),
     )  # fmt: skip
+    yield Fault(
+        "reset once more", "with a second reset, by a detached spike of what the first has left",
+        change_step(_reset_again),
+    )  # fmt: skip
 
 
 def _swap_reset(name: str) -> Change:
@@ -56,6 +61,29 @@ def _swap_reset(name: str) -> Change:
 
 def _hard_spike(neuron: GLIF, numbers: Numbers, states: Sequence[State]) -> Array:
     return heaviside(stop_gradient(states[-1].s) - 0.5)
+
+
+def _reset_again(case: Case, i: int, value: float, inner: Step) -> Step | None:
+    """A reset in the step of its spike, m = u - threshold s, and another in the next by m's own.
+
+    As of snnTorch's ``reset_delay=False``.
+    """
+    if as_glif(case.network.neurons[i]).reset != Subtract(leaked=True):
+        return None
+
+    def step(neuron: GLIF, numbers: Numbers, states: Sequence[State], current: Array) -> State:
+        def reset(leak: Any, threshold: Any, u: Array, s: Array) -> Array:
+            left = states[0].u
+            again = stop_gradient(neuron.spike(left - threshold))
+            for state in states[1:]:
+                fired = stop_gradient(state.s) if neuron.detach_reset else state.s
+                left = state.u - (fired - again) * threshold
+                again = stop_gradient(neuron.spike(left - threshold))
+            return leak * left - again * threshold
+
+        return inner(alter(neuron, reset=reset), numbers, states, current)
+
+    return step
 
 
 def _subtract_raised(case: Case, i: int, value: float, inner: Step) -> Step | None:

@@ -63,12 +63,16 @@ def _search_kind(
     one of a single layer, or of all.
     """
     depth = whole.case.network.depth
-    layers = _possible_layers(whole) if backward else range(depth)
-    usual = [(i,) for i in layers] + ([tuple(range(depth))] if depth > 1 else [])
+    usual = [(i,) for i in range(depth)] + ([tuple(range(depth))] if depth > 1 else [])
     some = [pair for pair in combinations(range(depth), 2) if len(pair) < depth]
+    wrong, rest = _wrong_gradients(whole), []
     for find, where in ((_single, usual), (_fit, usual), (_single, some)):
         found = False
         for fault, which in _candidates(where, backward=backward):
+            if backward and not _may_be_all(fault, which, wrong):
+                if find is _single and where is usual and _may_be_some(fault, which, wrong):
+                    rest.append((fault, which))
+                continue
             for setting, share in find(parts, fault, which):
                 explained.append((share, setting))
                 if share >= 1.0:
@@ -80,7 +84,13 @@ def _search_kind(
                 yield setting
         if found:
             return True
-    return False
+    for fault, which in rest:
+        for setting, share in _single(parts, fault, which):
+            explained.append((share, setting))
+            if share >= 1.0:
+                found = True
+                yield setting
+    return found
 
 
 def _search_pairs(
@@ -122,17 +132,35 @@ def _search_scaled(parts: list[Examination], whole: Examination) -> Iterator[Set
                         yield pair
 
 
-def _possible_layers(whole: Examination) -> Sequence[int]:
-    """The layers of a backward fault: that of the highest wrong gradient, or the one above it."""
-    wrong = [
-        int(name[6 : name.index("]")])
+def _wrong_gradients(whole: Examination) -> set[tuple[int, str]]:
+    """Layer and name of each gradient in parameters that is wrong."""
+    return {
+        (int(name[6 : name.index("]")]), name[name.index(".") + 1 :])
         for stage in whole.stages
         if stage.name == "parameter gradients"
         for name, errors in stage.errors
         if errors.max(initial=0.0) > 1.0
-    ]
-    top, depth = max(wrong, default=0), whole.case.network.depth
-    return [i for i in range(depth) if top <= i <= top + 1] or [depth - 1]
+    }
+
+
+def _may_be_all(fault: Fault, layers: Sequence[int], wrong: set[tuple[int, str]]) -> bool:
+    """Whether gradients that are wrong may all be by a backward fault, unless some cancel.
+
+    A fault changes the gradients of its layer, or those below alone; the highest wrong one tells.
+    """
+    if not wrong or not fault.layered:
+        return True
+    if fault.local:
+        return wrong <= {(i, name) for i in layers for name in fault.local}
+    top = max(i for i, _ in wrong)
+    return len(layers) > 1 or (layers[0] > top if fault.below else layers[0] == top)
+
+
+def _may_be_some(fault: Fault, layers: Sequence[int], wrong: set[tuple[int, str]]) -> bool:
+    """Whether some gradients that are wrong may be by a fault, all others by a second one."""
+    if fault.local:
+        return bool(wrong & {(i, name) for i in layers for name in fault.local})
+    return layers[0] > max(i for i, _ in wrong)
 
 
 def _candidates(

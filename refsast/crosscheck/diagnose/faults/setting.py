@@ -117,7 +117,7 @@ def _has_loss(part: Examination, plan: Plan) -> bool:
 def compute_loss(part: Examination, plan: Plan) -> float:
     """Return the loss of a part of the case under a plan."""
     with np.errstate(all="ignore"):
-        return float(primal(run_plan(part.case, plan).loss))
+        return float(primal(run_plan(part.case, plan, traced=False).loss))
 
 
 def _array_share(part: Examination, answer: Answer) -> float:

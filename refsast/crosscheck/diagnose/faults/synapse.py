@@ -1,30 +1,25 @@
-"""Faults of a synapse, of the adaptation, of the refractory time and of recurrence."""
+"""Faults of a synapse."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from refsast.arrays import Array
-from refsast.autodiff import stop_gradient, straight_through
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.diagnose.faults.detached import detach, earlier_state, see_spikes
+from refsast.crosscheck.diagnose.faults.detached import earlier_state
 from refsast.crosscheck.diagnose.faults.fault import (
     Change,
     Fault,
     Step,
     alter,
     alter_part,
-    backward_as,
     change_neuron,
     change_step,
     last_state,
+    step_with_currents,
 )
-from refsast.crosscheck.general.plan import Numbers, Plan, change_layer
+from refsast.crosscheck.general.plan import Numbers
 from refsast.model.glif import GLIF, as_glif
-from refsast.model.glif_step import State
-from refsast.model.spike import first_derivative
+from refsast.model.glif_step import State, filter_current
 from refsast.model.synapse import Alpha, Synapse
 
 
@@ -43,8 +38,18 @@ def synapse_faults() -> Iterator[Fault]:
     )
     yield Fault(
         "synaptic current one step later", "with the synaptic current delayed by a step",
-        change_step(_delay_alpha),
+        _on_alpha(lambda synapse, states, h: states[-1].i),
     )  # fmt: skip
+    yield Fault(
+        "first stage of the synapse read",
+        "with the first stage of the synapse read, not the second",
+        _on_alpha(lambda synapse, states, h: states[-1].h if synapse.delayed else h),
+    )  # fmt: skip
+    yield Fault(
+        "difference of currents",
+        "with the difference of two exponential currents in place of the synapse's",
+        _on_alpha(_difference),
+    )
     yield Fault(
         "synaptic current reset", "with the synaptic current silenced by a spike",
         _change_step(_has_synapse, _forget_current),
@@ -89,18 +94,30 @@ def _synapse_number(kind: type, name: str) -> Callable[[Case, int], float | None
     return right
 
 
-def _delay_alpha(case: Case, i: int, value: float, inner: Step) -> Step | None:
-    if not isinstance(as_glif(case.network.neurons[i]).synapse, Alpha):
-        return None
+def _difference(synapse: Alpha, states: Sequence[State], h: Array) -> Array:
+    """The difference of the exponential currents of both leaks: ``(rise - decay) i_{t-1}``."""
+    before = earlier_state(states) if synapse.delayed else states[-1]
+    return (synapse.rise - synapse.decay) * before.i
 
-    def step(neuron: GLIF, numbers: Numbers, states: Sequence[State], current: Array) -> State:
-        alpha: Any = neuron.synapse
-        plain = alter(neuron, synapse=None)
-        state = inner(plain, numbers, states, alpha.scale * states[-1].i)
-        h = alpha.rise * states[-1].h + current
-        return replace(state, h=h, i=alpha.decay * states[-1].i + h)
 
-    return step
+def _on_alpha(read: Callable[[Alpha, Sequence[State], Array], Array]) -> Change:
+    """An `Alpha` of which something else is read: ``read(synapse, states, h)``."""
+
+    def wrap(case: Case, i: int, value: float, inner: Step) -> Step | None:
+        if not isinstance(as_glif(case.network.neurons[i]).synapse, Alpha):
+            return None
+
+        def step(neuron: GLIF, numbers: Numbers, states: Sequence[State], current: Array) -> State:
+            synapse = neuron.synapse
+            if not isinstance(synapse, Alpha):  # another fault has left it out
+                return inner(neuron, numbers, states, current)
+            now, h, _ = filter_current(neuron, numbers, states[-1], current)
+            drive = synapse.scale * read(synapse, states, h)
+            return step_with_currents(inner, neuron, numbers, states, (now, h, drive))
+
+        return step
+
+    return change_step(wrap)
 
 
 def _change_step(
@@ -144,137 +161,3 @@ def _has_synapse(neuron: GLIF) -> bool:
 
 def _is_exponential(neuron: GLIF) -> bool:
     return isinstance(neuron.synapse, Synapse)
-
-
-def _slope_at_rest(case: Case, i: int, value: float, inner: Step) -> Step | None:
-    """The spike's derivative at the threshold that is not raised."""
-    if as_glif(case.network.neurons[i]).adaptation is None:
-        return None
-    slope = first_derivative(case.network.neurons[i].spike)
-
-    def step(neuron: GLIF, numbers: Numbers, states: Sequence[State], current: Array) -> State:
-        adaptation, forward = neuron.adaptation, neuron.spike
-        if adaptation is None:  # another fault has left it out
-            return inner(neuron, numbers, states, current)
-        a = adaptation.leak * states[-1].a + states[-1].s
-        raised = stop_gradient(adaptation.strength * a)
-        spike = straight_through(
-            lambda v: np.asarray(stop_gradient(forward(v))), lambda v: slope(v + raised)
-        )
-        return inner(alter(neuron, spike=spike), numbers, states, current)
-
-    return step
-
-
-def adaptation_faults() -> Iterator[Fault]:
-    """Yield faults of the adaptation and of the refractory time."""
-    yield Fault(
-        "no adaptation", "without the adaptation",
-        change_neuron(lambda n, _: None if n.adaptation is None else alter(n, adaptation=None)),
-    )  # fmt: skip
-    for name in ("leak", "strength"):
-        yield Fault(
-            f"adaptation's {name}",
-            f"with the adaptation's {name} {{value}} in place of {{right}}",
-            _on_adaptation(name),
-            right=_adaptation_number(name),
-            values=lambda case, i: (1.0, 0.0),
-        )
-    yield Fault(
-        "adaptation detached", "with the adaptation detached", _detach_adaptation, backward=True
-    )
-    yield Fault(
-        "adaptation's past detached", "with the adaptation of the step before detached",
-        detach("a"), backward=True,
-    )  # fmt: skip
-    yield Fault(
-        "adaptation's spikes detached", "with the spikes that raise the threshold detached",
-        see_spikes(by_adaptation=lambda states: stop_gradient(states[-1].s)), backward=True,
-    )  # fmt: skip
-    yield Fault(
-        "adaptation one step late", "with the adaptation one step later",
-        see_spikes(by_adaptation=lambda states: earlier_state(states).s),
-    )  # fmt: skip
-    yield Fault(
-        "adaptation times 1 - leak", "with the adaptation's strength times one minus its leak",
-        change_neuron(
-            lambda n, _: None
-            if n.adaptation is None
-            else alter_part(
-                n, "adaptation", strength=n.adaptation.strength * (1.0 - n.adaptation.leak)
-            )
-        ),
-    )  # fmt: skip
-    yield Fault(
-        "derivative at rest", "with the spike's derivative at the threshold that is not raised",
-        change_step(_slope_at_rest), backward=True,
-    )  # fmt: skip
-    yield Fault(
-        "refractory time", "with a refractory time of {value}",
-        change_neuron(lambda n, value: alter(n, refractory=int(value))),
-        values=lambda case, i: [
-            float(k)
-            for k in range(4)
-            if k != as_glif(case.network.neurons[i]).refractory
-        ],
-    )  # fmt: skip
-
-
-def _adaptation_number(name: str) -> Callable[[Case, int], float | None]:
-    def right(case: Case, i: int) -> float | None:
-        return getattr(as_glif(case.network.neurons[i]).adaptation, name, None)
-
-    return right
-
-
-def _on_adaptation(name: str) -> Change:
-    return change_neuron(
-        lambda n, value: (
-            None if n.adaptation is None else alter_part(n, "adaptation", **{name: value})
-        )
-    )
-
-
-def _detach_adaptation(case: Case, plan: Plan, i: int, value: float) -> Plan | None:
-    if plan.layers[i].neuron.adaptation is None:
-        return None
-    plan = detach("a")(case, plan, i, value) or plan
-    change = see_spikes(by_adaptation=lambda states: stop_gradient(states[-1].s))
-    return change(case, plan, i, value)
-
-
-def recurrent_faults() -> Iterator[Fault]:
-    """Yield faults of the recurrent input."""
-    yield Fault(
-        "recurrence detached", "with the spikes that are fed back detached",
-        _recurrent_with(lambda v, s: stop_gradient(s) @ v.T), backward=True,
-    )  # fmt: skip
-    yield Fault(
-        "recurrent weights transposed", "with the recurrent weights transposed",
-        _recurrent_with(lambda v, s: s @ v),
-    )  # fmt: skip
-    yield Fault(
-        "no recurrence", "without recurrence", _recurrent_with(lambda v, s: 0.0 * (s @ v.T))
-    )
-    yield Fault(
-        "recurrence without its diagonal", "without the recurrent weight of a neuron to itself",
-        _recurrent_with(lambda v, s: s @ (v * (1.0 - np.eye(v.shape[0]))).T),
-    )  # fmt: skip
-    yield Fault(
-        "recurrent weights transposed backwards", "with the recurrent weights transposed backwards",
-        _recurrent_with(
-            lambda v, s: backward_as(
-                s @ v.T, stop_gradient(s) @ v.T + s @ stop_gradient(v)
-            )
-        ),
-        backward=True,
-    )  # fmt: skip
-
-
-def _recurrent_with(change: Callable[[Array, Array], Array]) -> Change:
-    def swap(case: Case, plan: Plan, i: int, value: float) -> Plan | None:
-        if case.params[i].v is None:
-            return None
-        return change_layer(plan, i, recurrent=lambda layer, s: change(layer.v, s))
-
-    return swap

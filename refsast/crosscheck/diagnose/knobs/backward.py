@@ -29,6 +29,7 @@ from refsast.crosscheck.diagnose.knobs.weights import backward_weights, recurren
 
 BEFORE_LIMIT = "adjoints before the limit handed over"
 UPDATED = "weights updated backward"
+CLIPPED = "adjoint clipped at every step"
 SHARED = "gradient of the spike shared by all steps"
 GATE_AFTER = "reset factor of the step after backward"
 
@@ -92,6 +93,9 @@ def backward_layer(case: Case, index: int, dials: Dials, run: LayerRun, g: Array
         local = slope[t] * ds
         delta = local + direct * g[t] + p.potential * kept_u * later
         delta = delta + p.of_potential * fed
+        if dials.turns(CLIPPED, index):
+            limit = dials.read(CLIPPED, index, np.inf)
+            delta = np.minimum(np.maximum(delta, -limit), limit)
         own = delta if run.free is None else delta * run.free[t]
         drive = own * (1.0 - wiped * run.s_reset[t])
         local = p.drive * (local if run.free is None else local * run.free[t])

@@ -11,6 +11,7 @@ import numpy as np
 
 from refsast.arrays import Array
 from refsast.crosscheck.case import Answer, Case
+from refsast.crosscheck.compare import Examination
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Setting, stack_settings
 from refsast.crosscheck.diagnose.knobs.finish import (
     BENDS,
@@ -36,6 +37,7 @@ from refsast.crosscheck.diagnose.knobs.plainness import known_knobs, lowest_laye
 from refsast.crosscheck.diagnose.knobs.program import solve_settings
 from refsast.crosscheck.diagnose.knobs.questions import question_of
 from refsast.crosscheck.diagnose.knobs.samples import Samples, loss_errors
+from refsast.crosscheck.diagnose.misfit import misfit
 from refsast.model.params import flatten, layer_arrays
 
 POLISH = 5  # steps of the last refinement
@@ -136,6 +138,27 @@ def trim_setting(samples: Samples, setting: dict) -> dict:
     if near and trimmed and explains_losses(samples, trimmed) and explains_levels(samples, trimmed):
         return trimmed
     return setting
+
+
+def drop_idle(whole: Examination, setting: dict) -> dict | None:
+    """Return a setting without the parts whose effect on a case is below rounding; None: no such.
+
+    A part is all that has one name, or one fitted number.
+    """
+    case, rest = whole.case, setting
+    parts = [[key for key in setting if key[0] == name] for name, _ in setting]
+    parts += [
+        [key for key in setting if key[0] == name and setting[key] == value]
+        for (name, at), value in setting.items()
+        if symbol_of(case, at, value) is None
+    ]
+    for part in parts:
+        fewer = {key: value for key, value in rest.items() if key not in part}
+        if fewer and len(fewer) < len(rest):
+            with np.errstate(all="ignore"):
+                answer = solve_settings(case, [fewer])[0]
+            rest = fewer if misfit(whole, answer) <= 1.0 else rest
+    return rest if len(rest) < len(setting) else None
 
 
 def explain_whole_case(case: Case, got: Answer, limit: float, setting: dict) -> dict:

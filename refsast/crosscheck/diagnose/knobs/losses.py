@@ -90,6 +90,18 @@ def _over_recordings(logits: Array, targets: Array) -> tuple[Array, Array]:
     return (targets * (np.log(total) - z)).sum(axis=-1), count * e / total - targets
 
 
+def _add_within(epsilon: float) -> Callable:
+    """The form of -ln(p + epsilon), p the probability of the label."""
+
+    def form(logits: Array, targets: Array) -> tuple[Array, Array]:
+        p = softmax(logits)
+        own = (targets * p).sum(axis=-1, keepdims=True)
+        return -np.log(own[..., 0] + epsilon), own / (own + epsilon) * (p - targets)
+
+    return form
+
+
+EPSILONS = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10)
 # Forms that are seldom: tried where nothing else fits.
 RARE_FORMS: dict[str, Callable[[Array, Array], tuple[Array, Array]]] = {
     "focal loss": _focal,
@@ -97,6 +109,7 @@ RARE_FORMS: dict[str, Callable[[Array, Array], tuple[Array, Array]]] = {
     "absolute errors of the logits": _absolute,
     "multi-class hinge loss": _hinge,
     OVER_BATCH: _over_recordings,
+    **{f"logarithm of p + {each:g} in place of that of p": _add_within(each) for each in EPSILONS},
 }
 # In the gradient alone: the probabilities are the slope in the logits, or its label's entry is all.
 BACKWARD_FORMS: dict[str, Callable[[Array, Array], tuple[Array, Array]]] = {

@@ -46,6 +46,21 @@ def order_settings(case: Case) -> dict[str, dict[Key, float]]:
     return found
 
 
+def joint_orders(case: Case) -> list[dict[Key, float]]:
+    """Return the settings in which layers have all numbers of others."""
+    found: list[dict[Key, float]] = []
+    for order in layer_orders(len(case.network.neurons)).values():
+        numbers = layer_numbers(case).items()
+        moved = [
+            {(name, i): own[j] for i, j in order.items() if own[i] != own[j]}
+            for name, own in numbers
+        ]
+        whole = {key: value for part in moved for key, value in part.items()}
+        if sum(map(bool, moved)) > 1 and whole not in found:
+            found.append(whole)
+    return found
+
+
 def find_orders(case: Case, setting: Setting) -> dict[str, dict[Key, float]]:
     """Return the orders that make up a part of a setting, by what they are called.
 

@@ -78,12 +78,15 @@ LABEL_MOVES: Mapping[str, Callable[[Integers], Integers]] = {
 }
 
 
-def _standardise(axes: tuple[int, ...] | None, plus: float) -> Callable:
-    """The input minus its mean, over its deviation, with what keeps that from zero."""
+def _standardise(axes: tuple[int, ...] | None, plus: float, fewer: int = 0) -> Callable:
+    """The input minus its mean, over its deviation, with what keeps that from zero.
+
+    `fewer` is what is taken off the number of values that squares are averaged over.
+    """
 
     def change(x: Array) -> Array:
-        mean, spread = x.mean(axis=axes, keepdims=True), x.std(axis=axes, keepdims=True)
-        spread = spread + plus
+        mean, of = x.mean(axis=axes, keepdims=True), x.size // x.mean(axis=axes).size
+        spread = x.std(axis=axes, keepdims=True, ddof=fewer if of > fewer else 0) + plus
         return (x - mean) / np.where(spread == 0.0, 1.0, spread)
 
     return change
@@ -102,6 +105,13 @@ AXES: Mapping[str, tuple[int, ...] | None] = {
 }
 
 
+# What a deviation is called; of PyTorch squares are averaged over one value fewer.
+DEVIATIONS: Mapping[str, float] = {
+    "": 0.0,
+    " (deviation + 1e-8)": 1e-8,
+    " (deviation + 1e-5)": 1e-5,
+}
+UNBIASED = ", squares averaged over n - 1"
 VALUES: Mapping[str, Callable[[Array], Array]] = {
     "input binary": lambda x: (x > 0.0).astype(np.float64),
     "input at least 1/2 is one": lambda x: (x >= 0.5).astype(np.float64),
@@ -113,7 +123,12 @@ VALUES: Mapping[str, Callable[[Array], Array]] = {
     **{
         f"input standardised{words}{of}": _standardise(axes, plus)
         for words, axes in AXES.items()
-        for of, plus in (("", 0.0), (" (deviation + 1e-8)", 1e-8), (" (deviation + 1e-5)", 1e-5))
+        for of, plus in DEVIATIONS.items()
+    },
+    **{
+        f"input standardised{words}{of}{UNBIASED}": _standardise(axes, plus, 1)
+        for words, axes in AXES.items()
+        for of, plus in DEVIATIONS.items()
     },
     "input centred": lambda x: x - x.mean(),
     "input centred, each channel": lambda x: x - x.mean(axis=(0, 1)),

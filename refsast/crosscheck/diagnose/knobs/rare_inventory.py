@@ -6,7 +6,7 @@ import numpy as np
 
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.derivative_shapes import RARE_SHAPES
-from refsast.crosscheck.diagnose.knobs.backward import GATE_AFTER, SHARED, UPDATED
+from refsast.crosscheck.diagnose.knobs.backward import CLIPPED, GATE_AFTER, SHARED, UPDATED
 from refsast.crosscheck.diagnose.knobs.derivatives import PRODUCTS
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE
 from refsast.crosscheck.diagnose.knobs.finish import ADAM, CENTRES
@@ -14,6 +14,7 @@ from refsast.crosscheck.diagnose.knobs.forward import POTENTIALS_IN, RESIDUAL, h
 from refsast.crosscheck.diagnose.knobs.inventory import (
     USUAL_PENALTIES,
     Knob,
+    gain_knob,
     other_values,
     switch_knob,
 )
@@ -25,11 +26,17 @@ from refsast.crosscheck.diagnose.knobs.losses import (
 )
 from refsast.crosscheck.diagnose.knobs.penalties import PENALTIES
 from refsast.crosscheck.diagnose.knobs.program import LONE_RECORDINGS, UNLEAKED
-from refsast.crosscheck.diagnose.knobs.readout import BIAS_AFTER
+from refsast.crosscheck.diagnose.knobs.readout import (
+    BIAS_AFTER,
+    DOWN_DISCOUNTED,
+    DOWN_REVERSED,
+    DOWN_UNLEAKED,
+)
 from refsast.crosscheck.diagnose.knobs.sums import (
     BIAS_PAST,
     HALF_SUMS,
     HARD_BACKWARD,
+    NEURON_ENDS,
     RECORDINGS_COUNTED,
     STEPS_COUNTED,
     SWAPPED,
@@ -116,6 +123,10 @@ def rare_backward(case: Case, level: int) -> list[Knob]:
     above = level + 1
     if above < whole or (above == whole and case.network.readout.n_out is not None):
         found.append(Knob(UPDATED, above, 0.0, (0.01, 0.1, 0.5, 1.0), -1e3, 1e3))
+    if level == whole - 1 and len(case.x) > 1:
+        leaky = isinstance(case.network.readout, LeakyReadout)
+        found += (switch_knob(name, whole) for name in (DOWN_REVERSED, DOWN_UNLEAKED) if leaky)
+        found.append(Knob(DOWN_DISCOUNTED, whole, 1.0, (0.9, 0.5, 0.95, 0.99), 1e-6, 2.0))
     if level < whole:
         found += _path_knobs(case, level)
         found += _derivative_knobs(case, level)
@@ -124,6 +135,8 @@ def rare_backward(case: Case, level: int) -> list[Knob]:
                 found.append(switch_knob(name, level))
         for name in PENALTIES:
             found.append(penalty_knob(f"{name} backward", level))
+        limits = (1e-3, 0.01, 0.1, 1.0, 0.5, 5.0, 10.0)
+        found.append(Knob(CLIPPED, level, np.inf, limits, 0.0, 0.0))
         if len(case.x) > 1:
             leak = case.network.neurons[level].leak
             found.append(Knob("terms discounted", level, 1.0, (0.9, leak, 0.5, 0.95), 1e-6, 2.0))
@@ -136,6 +149,8 @@ def _path_knobs(case: Case, level: int) -> Iterator[Knob]:
     """What is read on the way back, and which part of an adjoint goes on."""
     params, steps = case.params[level], len(case.x)
     yield switch_knob(HALF_SUMS, level)
+    for name in NEURON_ENDS if len(params.w) > 1 else ():
+        yield gain_knob(name, level, tries=(0.0, 2.0))
     if params.v is not None and params.v.shape == params.w.shape:
         yield switch_knob(SWAPPED, level)
     if params.v is not None:
@@ -160,6 +175,16 @@ def _path_knobs(case: Case, level: int) -> Iterator[Knob]:
         yield switch_knob("recurrent path of the spike's part", level)
     if level + 1 < len(case.network.neurons):
         yield switch_knob("layer path of the spike's part", level + 1)
+
+
+def trace_settings(case: Case, level: int) -> list[dict]:
+    """Return the settings of e-prop: traces in place of the way back in time, of one or all."""
+    names = [knob.name for knob in rare_backward(case, level)]
+    traces = [(f"{what} as a trace", level) for what in ("input", "recurrence")]
+    traces = [key for key in traces if key[0] in names]
+    cut = {("state path", level): 0.0}
+    found = [dict.fromkeys(traces[:n], 1.0) | cut for n in range(1, len(traces) + 1)]
+    return found if level < len(case.network.neurons) else []
 
 
 def _derivative_knobs(case: Case, level: int) -> Iterator[Knob]:

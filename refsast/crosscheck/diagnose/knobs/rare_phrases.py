@@ -2,6 +2,7 @@
 
 from refsast.crosscheck.diagnose.knobs.backward import (
     BEFORE_LIMIT,
+    CLIPPED,
     GATE_AFTER,
     SHARED,
     UPDATED,
@@ -16,8 +17,19 @@ from refsast.crosscheck.diagnose.knobs.losses import (
 )
 from refsast.crosscheck.diagnose.knobs.penalties import PENALTIES, WEIGHT_PENALTIES
 from refsast.crosscheck.diagnose.knobs.program import UNLEAKED
-from refsast.crosscheck.diagnose.knobs.readout import BIAS_AFTER
-from refsast.crosscheck.diagnose.knobs.sums import BIAS_PAST, HALF_SUMS, HARD_BACKWARD, SWAPPED
+from refsast.crosscheck.diagnose.knobs.readout import (
+    BIAS_AFTER,
+    DOWN_DISCOUNTED,
+    DOWN_REVERSED,
+    DOWN_UNLEAKED,
+)
+from refsast.crosscheck.diagnose.knobs.sums import (
+    BIAS_PAST,
+    HALF_SUMS,
+    HARD_BACKWARD,
+    NEURON_ENDS,
+    SWAPPED,
+)
 from refsast.crosscheck.diagnose.knobs.weights import BIAS_STEPS, DERIVED, NOT_V, WEIGHT_CHANGES
 
 MAX_LABELS = 1000
@@ -75,6 +87,13 @@ RARE_GAINS = {
                              " alone, not in the loss")
         for name in PENALTIES
     },
+    **{
+        name: (f"without the {name.split()[0]} neuron of the layer in the sums of its gradients",
+               f"with the {name.split()[0]} neuron of the layer counted {{}} times in the sums")
+        for name in NEURON_ENDS
+    },
+    CLIPPED: ("", "with the adjoint of every step clipped to {} on the way back"),
+    DOWN_DISCOUNTED: ("", "with what the readout gives to earlier spikes discounted by {}"),
     "terms discounted": ("", "with the terms of earlier steps discounted by {} in the sums"),
     "potential at most": ("", "with potentials clamped at {} from above"),
     "decay of signs of weights": ("", "with {} of each weight's sign added (L1 penalty)"),
@@ -94,6 +113,8 @@ RARE_SWITCHES = {
     ADAM: "with the first step of Adam, g / (|g| + 1e-8), for each gradient g",
     BY_FREQUENCY: "with recordings weighted by one over the number of their class",
     POTENTIALS_IN: "with potentials, not spikes, of the layer below for input",
+    DOWN_REVERSED: "with what the readout gives to spikes in reversed order of the steps",
+    DOWN_UNLEAKED: "with what the readout gives to spikes without its leak",
     "state cut at the middle": "with the state detached once, after half of the steps (truncated"
     " BPTT)",
     "recurrence of the diagonal": "with the diagonal of V alone",

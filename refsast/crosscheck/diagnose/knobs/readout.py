@@ -22,6 +22,9 @@ from refsast.model.readout import LeakyReadout, SpikeRate
 COUNTED = ("readout leak", "logits summed over time", "final potential", "first steps unread",
            "all but the last step", "mean over a step more", "mean over a step less")  # fmt: skip
 
+DOWN_REVERSED = "gradient from the readout to spikes reversed"
+DOWN_UNLEAKED = "gradient from the readout to spikes without its leak"
+DOWN_DISCOUNTED = "gradient from the readout to spikes discounted"
 BIAS_AFTER = "readout bias added once, after the integration"
 
 
@@ -181,3 +184,13 @@ def readout_bias_weight(dials: Dials, case: Case, steps: int) -> Array | float:
         usual = usual + dials.read(BIAS_AFTER, whole, 0.0) * (1.0 - usual)
     gain = dials.read("bias gain", whole, 1.0)
     return usual * gain * float(steps) ** dials.read("readout bias summed", whole, 0.0)
+
+
+def weigh_below(dials: Dials, whole: int, alpha: Array) -> Array:
+    """The weights of time in what the readout gives to spikes, its own gradients being right."""
+    even = np.full(alpha.shape, 1.0 / len(alpha))
+    found = mix(dials, whole, alpha, {DOWN_REVERSED: alpha[::-1], DOWN_UNLEAKED: even})
+    if not dials.turns(DOWN_DISCOUNTED, whole):
+        return found
+    ahead = np.arange(len(alpha))[::-1].reshape(-1, 1, 1, 1)
+    return found * dials.read(DOWN_DISCOUNTED, whole, 1.0) ** ahead

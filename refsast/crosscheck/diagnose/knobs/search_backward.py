@@ -21,7 +21,7 @@ from refsast.crosscheck.diagnose.knobs.plainness import (
     symbol_of,
     symbols,
 )
-from refsast.crosscheck.diagnose.knobs.rare_inventory import rare_backward
+from refsast.crosscheck.diagnose.knobs.rare_inventory import rare_backward, trace_settings
 from refsast.crosscheck.diagnose.knobs.samples import Samples, answer_arrays
 from refsast.crosscheck.diagnose.knobs.stages import Questions, Search, search_stages, try_stages
 from refsast.crosscheck.diagnose.knobs.weights import BACKWARD_ENTRY
@@ -104,7 +104,8 @@ def _extend_rarely(view: LevelView, level: int, questions: Questions) -> list[di
     case = view.samples.parts[-1].case
     knobs = rare_backward(case, level)
     groups = [*array_groups(knobs), *(Group((knob,)) for knob in knobs)]
-    search = Search(groups, lambda base: (), lambda found: keep_plainest(case, found))
+    cells = trace_settings(case, level)
+    search = Search(groups, lambda base: cells, lambda found: keep_plainest(case, found))
     found = search_stages(questions, search, view.setting, depth=1)
     if not found:
         usual = [Group((knob,)) for knob in backward_knobs(case, level)]

@@ -25,7 +25,7 @@ from refsast.crosscheck.diagnose.knobs.fit import (
 )
 from refsast.crosscheck.diagnose.knobs.inventory import Knob, forward_knobs
 from refsast.crosscheck.diagnose.knobs.levels import joint_errors
-from refsast.crosscheck.diagnose.knobs.orders import order_settings
+from refsast.crosscheck.diagnose.knobs.orders import joint_orders, order_settings
 from refsast.crosscheck.diagnose.knobs.plainness import keep_plainest
 from refsast.crosscheck.diagnose.knobs.program import mean_loss, run_forward
 from refsast.crosscheck.diagnose.knobs.questions import (
@@ -129,7 +129,7 @@ def _forward_search(case: Case, fine: bool) -> Search:
     if fine:
         knobs = [_refine_tries(knob) for knob in knobs]
     groups = [*group_layers(knobs, len(case.network.neurons)), *_upper_groups(case, knobs)]
-    cells = [*order_settings(case).values(), *_soft_resets(case)]
+    cells = [*order_settings(case).values(), *joint_orders(case), *_soft_resets(case)]
     return Search(groups, lambda base: cells, lambda found: keep_plainest(case, found))
 
 

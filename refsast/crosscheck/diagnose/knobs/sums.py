@@ -21,6 +21,7 @@ HARD_BACKWARD = "hard spikes backward"
 BIAS_PAST = "bias past the synapse"
 HALF_SUMS = "sums in half precision"
 ENDS = (("first step", 0), ("last step", -1))
+NEURON_ENDS = {"first neuron in the sums": 0, "last neuron in the sums": -1}
 # Which steps, or recordings, of so many are counted in a sum, where not all are: "=" in place of
 # "+=" leaves the last one, or the first.
 STEPS_COUNTED: Mapping[str, Callable[[Integers, int], NDArray[np.bool_]]] = {
@@ -35,6 +36,8 @@ STEPS_COUNTED: Mapping[str, Callable[[Integers, int], NDArray[np.bool_]]] = {
     "even steps alone": lambda at, n: at % 2 == 1,
     "first half of the steps alone": lambda at, n: at < n / 2,
     "last half of the steps alone": lambda at, n: at >= n / 2,
+    "first T // 2 steps alone": lambda at, n: at < n // 2,
+    "steps but the first T // 2 alone": lambda at, n: at >= n // 2,
 }
 RECORDINGS_COUNTED: Mapping[str, Callable[[Integers, int], NDArray[np.bool_]]] = {
     "first recording alone": lambda at, n: at == 0,
@@ -160,6 +163,11 @@ def step_weights(dials: Dials, index: int, current: Array) -> Array:
     if dials.turns("terms discounted", index):
         ahead = np.arange(len(current))[::-1].reshape(-1, 1, 1, 1)
         current = current * dials.read("terms discounted", index, 1.0) ** ahead
+    for name, end in NEURON_ENDS.items():
+        if dials.turns(name, index):
+            n = current.shape[-1]
+            at = np.arange(n) == end % n
+            current = current * np.where(at, dials.read(name, index, 1.0), 1.0)
     for b in range(current.shape[2]):
         if dials.turns(f"recording {b + 1} in the sums", index):
             weight = dials.read(f"recording {b + 1} in the sums", index, 1.0)

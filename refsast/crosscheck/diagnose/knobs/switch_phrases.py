@@ -4,7 +4,7 @@ from refsast.crosscheck.diagnose.derivative_shapes import SHAPE_NAMES, SHAPES
 from refsast.crosscheck.diagnose.knobs.forward import FAMILIES
 from refsast.crosscheck.diagnose.knobs.losses import REPORT_DIGITS
 from refsast.crosscheck.diagnose.knobs.precision import ROUNDINGS, WEIGHT_ROUNDINGS
-from refsast.crosscheck.diagnose.knobs.questions import AXES
+from refsast.crosscheck.diagnose.knobs.questions import AXES, DEVIATIONS, UNBIASED
 from refsast.crosscheck.diagnose.knobs.rare_phrases import RARE_LAGS, RARE_SWITCHES
 
 ORDERS = {
@@ -72,7 +72,7 @@ QUESTION_WORDS = {
         f"input standardised{axes}{of}": f"with the input standardised to mean 0 and deviation 1"
         f"{axes}{of}"
         for axes in AXES
-        for of in ("", " (deviation + 1e-8)", " (deviation + 1e-5)")
+        for of in (*DEVIATIONS, *(f"{of}{UNBIASED}" for of in DEVIATIONS))
     },
     "first recording twice": "with the first recording counted twice in the batch",
     "last recording twice": "with the last recording counted twice in the batch",

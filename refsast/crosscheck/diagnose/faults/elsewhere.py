@@ -1,0 +1,68 @@
+"""Does a setting give the answers to questions that it was not found from?"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from refsast.crosscheck.case import Answer, Case, ask
+from refsast.crosscheck.compare import Examination, cast_case, examine_answer
+from refsast.crosscheck.diagnose.confirm import NEAR, SLACK, other_questions
+from refsast.crosscheck.diagnose.faults.setting import Setting, solve_setting
+from refsast.crosscheck.diagnose.misfit import misfit, relative_limit
+from refsast.crosscheck.implementation import Gradient
+from refsast.crosscheck.tolerance import norm
+from refsast.model.params import param_arrays
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """Another question, as seen in the dtype of its answer."""
+
+    case: Case
+    dtype: np.dtype
+    got: Answer
+
+    @cached_property
+    def exam(self) -> Examination:
+        """The answer beside the right one: dear, and seldom needed."""
+        return examine_answer(self.got, self.case, self.dtype)
+
+
+def ask_elsewhere(gradient: Gradient, case: Case) -> Sequence[Question]:
+    """Ask an implementation the questions by which causes are confirmed; those that it answers."""
+    return list(_ask_all(gradient, case))
+
+
+def _ask_all(gradient: Gradient, case: Case) -> Iterator[Question]:
+    for other in other_questions(case):
+        try:
+            got, dtype = ask(gradient, other)
+        except ValueError:  # a module of a fixed number of steps
+            continue
+        yield Question(cast_case(other, dtype), dtype, got)
+
+
+def holds_elsewhere(questions: Sequence[Question], setting: Setting) -> bool:
+    """Return whether a setting gives the numbers of all questions."""
+    return all(_gives(question, setting) for question in questions)
+
+
+def _gives(question: Question, setting: Setting) -> bool:
+    answer = solve_setting(question.case, setting)
+    if answer is None:
+        return False
+    if _is_near(question.got, answer):  # then it is so within any tolerance
+        return True
+    return misfit(question.exam, answer) <= NEAR / relative_limit(question.dtype) + SLACK
+
+
+def _is_near(got: Answer, answer: Answer) -> bool:
+    """Whether loss and gradients are the same, whatever rounding does to them."""
+    if got.adjoints is not None or got.x is not None:
+        return False
+    pairs = zip(param_arrays(got.grads), param_arrays(answer.grads), strict=True)
+    return abs(got.loss - answer.loss) <= NEAR * abs(answer.loss) and all(
+        norm(a - b) <= NEAR * norm(b) for a, b in pairs
+    )

@@ -1,0 +1,15 @@
+"""The kinds of fault, by what is wrong first; importing this registers them."""
+
+from tests.crosscheck.blind.faults import (  # noqa: F401
+    finished,
+    losses,
+    numbers,
+    paths,
+    question,
+    readout_back,
+    remnants,
+    resets,
+    spikes_back,
+    sums,
+    time_back,
+)
