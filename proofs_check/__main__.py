@@ -11,7 +11,7 @@ EFFORT = 60  # of an attack by default
 # The flags that may stand beside the one that chooses the mode; any other would do nothing.
 RECORDINGS = (
     *("nmnist", "train", "test", "synthetic_train", "per_class"),
-    *("data_seed", "validation", "cache"),
+    *("add_synthetic", "data_seed", "validation", "cache"),
 )
 COMPATIBLE_FLAGS = {
     "replay": (),
@@ -35,7 +35,10 @@ def parser() -> argparse.ArgumentParser:
         "--quick", action="store_true", help="a fiftieth of the instances, for a first look"
     )
     whole.add_argument(
-        "--claim", action="append", metavar="LABEL", help="only this claim; may be repeated"
+        "--claim",
+        action="append",
+        metavar="LABEL",
+        help="only this claim, or all that begin so (3, 3b); may be repeated",
     )
     whole.add_argument("--list", action="store_true", help="print every statement and leave")
     whole.add_argument("--seed", type=natural, default=0, help="of everything drawn (default: 0)")

@@ -16,13 +16,17 @@ as minibatches, so that every choice can be enumerated; the training's own steps
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 import refsast as rs
-from proofs_check.claim import Claim, ClaimResult, check_claim
+from proofs_check.claim import Claim, ClaimResult, bound_share, check_claim
 from proofs_check.claims import mechanism, transfer
-from proofs_check.instances import LabelledBatch
+from proofs_check.claims.reshuffling import SastEpoch
+from proofs_check.claims.sam import Ascent
+from proofs_check.descent.enumeration import SastPath, SastStep
+from proofs_check.instances import LabelledBatch, TwoInputs, TwoStartStates
 from proofs_check.instances_from_run import LazyInstance, loss_instances, network_instances
 from proofs_check.replay import Json, finite_or_none
 from proofs_check.training import Training
@@ -36,12 +40,14 @@ from refsast.model.network import describe_extension
 
 VACUOUS_RATIO = 1000.0
 STATES = ("holds", "vacuous", "silent", "REFUTED")
-HEADINGS = ("claim", "about", "state", "measured", "bound", "ratio")
+HEADINGS = ("claim", "about", "looks at", "state", "measured", "bound", "ratio")
+STEP_HEADINGS = ("step", "measured", "bound", "ratio")
 LEGEND = (
     "Holds: every hypothesis is met, and the bound says something. Vacuous: the hypotheses are "
     "met, but the bound is more than 1000 times what was measured (of 7: no recording is "
     "certified); true, and of no use here. Silent: a hypothesis fails, so nothing is claimed. Both "
-    "sides are shown at the entry that comes closest to its bound."
+    "sides are shown at the entry that comes closest to its bound. All recordings in this table "
+    "are training recordings; only the figure is about those held out."
 )
 
 
@@ -57,11 +63,17 @@ class Assessment:
         One of `STATES`; see the top of the file.
     result : ClaimResult
         What came of checking it; both sides are NaN if it is silent.
+    scope : str
+        What was looked at, such as "1 recording"; all of it from the training recordings.
+    by_step : tuple of (float, float)
+        Of a claim about one layer's states, both sides at each step, where they come closest.
     """
 
     claim: Claim
     state: str
     result: ClaimResult
+    scope: str = "-"
+    by_step: tuple[tuple[float, float], ...] = ()
 
     @property
     def numbers(self) -> tuple[float, float, float]:
@@ -121,7 +133,44 @@ def _assess_claim(claim: Claim, instance: object) -> Assessment:
         state = "REFUTED"
     elif _is_vacuous(claim, instance, found):
         state = "vacuous"
-    return Assessment(claim, state, found)
+    scope = "-" if missing else _describe_scope(instance)
+    by_step = (
+        _sides_by_step(claim, instance)
+        if found.applies and isinstance(instance, TwoStartStates)
+        else ()
+    )
+    return Assessment(claim, state, found, scope, by_step)
+
+
+def _describe_scope(instance: Any) -> str:
+    """How many recordings an instance is about."""
+    if isinstance(instance, TwoStartStates):
+        return f"{instance.x.shape[1]} recordings, one layer"
+    if isinstance(instance, TwoInputs):
+        return f"{instance.x.shape[1]} pairs of recordings"
+    if isinstance(instance, Ascent):
+        risk: Any = instance.objective  # of a run, whose recordings it holds
+        return _count_recordings(risk.x.shape[1])
+    if isinstance(instance, SastPath | SastEpoch):
+        instance = instance.first
+    if isinstance(instance, SastStep):
+        samples: Any = instance.family.samples
+        each = [sample.x.shape[1] for sample in samples]
+        return f"{_count_recordings(sum(each))}, {len(each)} minibatches"
+    return _count_recordings(instance.x.shape[1])  # a batch, or two points with one
+
+
+def _count_recordings(n: int) -> str:
+    return f"{n} recording" + "s" * (n != 1)
+
+
+def _sides_by_step(claim: Claim, instance: TwoStartStates) -> tuple[tuple[float, float], ...]:
+    """Both sides at every step, of the recording that comes closest to its bound there."""
+    sides = (np.asarray(side) for side in (claim.measure(instance), claim.bound(instance)))
+    measured, bound = np.broadcast_arrays(*sides)
+    worst = bound_share(measured, bound, 0.0).argmax(axis=1)
+    rows = np.arange(len(worst))
+    return tuple(zip(measured[rows, worst].tolist(), bound[rows, worst].tolist(), strict=True))
 
 
 def _is_vacuous(claim: Claim, instance: object, result: ClaimResult) -> bool:
@@ -132,7 +181,7 @@ def _is_vacuous(claim: Claim, instance: object, result: ClaimResult) -> bool:
         sharp = claim is transfer.SHARP_LEADS
         certify = sharp_certificate if sharp else certificate.simple_certificate
         return not certify(instance.network, instance.params, instance.x).certified.any()
-    return result.bound == 0.0 or not result.measured * VACUOUS_RATIO >= result.bound
+    return result.bound == 0.0 or not abs(result.measured) * VACUOUS_RATIO >= result.bound
 
 
 def html_page(
@@ -155,6 +204,14 @@ def html_page(
     )
     table = html_document.table(HEADINGS, [table_cells(finding) for finding in findings])
     sections = [("Every theorem", [table, html_document.paragraph(LEGEND)])]
+    sections += [
+        (
+            f"{finding.claim.label} by step",
+            [html_document.table(STEP_HEADINGS, step_cells(finding))],
+        )
+        for finding in findings
+        if finding.by_step
+    ]
     if curves:
         picture = html_document.picture(html_document.encode_png(curve_figure(curves)), caption)
         sections.append(("Transfer certificate over the slope", [picture]))
@@ -171,19 +228,39 @@ def summary(findings: Sequence[Assessment]) -> str:
 
 def record(finding: Assessment) -> dict[str, Json]:
     """Return what a claim says as JSON."""
-    numbers = dict(zip(HEADINGS[3:], map(finite_or_none, finding.numbers), strict=True))
+    numbers = dict(zip(HEADINGS[4:], map(finite_or_none, finding.numbers), strict=True))
     words = {"label": finding.claim.label, "title": finding.claim.title, "state": finding.state}
-    return {**words, "unmet": list(finding.result.unmet), **numbers}
+    steps = {"by_step": [list(sides) for sides in finding.by_step]} if finding.by_step else {}
+    scope = {"looks_at": finding.scope, "unmet": list(finding.result.unmet)}
+    return {**words, **scope, **numbers, **steps}
 
 
 def format_table(findings: Sequence[Assessment]) -> str:
     """Return the table as a terminal shows it."""
-    return align_columns([HEADINGS, *map(table_cells, findings)], words=(0, 1, 2))
+    whole = align_columns([HEADINGS, *map(table_cells, findings)], words=(0, 1, 2, 3))
+    steps = [
+        f"{finding.claim.label} by step\n\n"
+        + align_columns([STEP_HEADINGS, *step_cells(finding)], words=())
+        for finding in findings
+        if finding.by_step
+    ]
+    return "\n\n".join([whole, *steps])
+
+
+def step_cells(finding: Assessment) -> list[tuple[str, ...]]:
+    """Return both sides at each step as text, under `STEP_HEADINGS`."""
+    return [
+        (str(t), f"{measured:.3g}", f"{bound:.3g}", f"{measured / bound:.3g}" if bound else "-")
+        for t, (measured, bound) in enumerate(finding.by_step, 1)
+    ]
 
 
 def table_cells(finding: Assessment) -> tuple[str, ...]:
     """Return what a claim says as text, under `HEADINGS`."""
     unmet = finding.result.unmet
-    why = f" ({'; '.join(unmet)} fails)" if unmet else ""
+    why = f" (fails: {'; '.join(unmet)})" if unmet else ""
     numbers = ("-" if np.isnan(n) else f"{n:.3g}" for n in finding.numbers)
-    return (finding.claim.label, finding.claim.title, finding.state + why, *numbers)
+    return (
+        *(finding.claim.label, finding.claim.title, finding.scope, finding.state + why),
+        *numbers,
+    )

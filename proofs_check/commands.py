@@ -110,10 +110,12 @@ def assess_run(args: argparse.Namespace) -> int:
 
 
 def _use_recorded_flags(args: argparse.Namespace, record: Mapping) -> argparse.Namespace:
-    """The arguments, with the run's own flags for its recordings where none of them is given."""
-    if any(getattr(args, name) for name in RECORDING_FLAGS):
-        return args
-    return argparse.Namespace(**{**vars(args), **read_flags(record)})
+    """The arguments, with the run's own flags for its recordings where they are not given."""
+    given = {name for name in RECORDING_FLAGS if getattr(args, name)}
+    recorded = {name: v for name, v in read_flags(record).items() if name not in given}
+    if given & {"train", "test"}:  # synthetic ones, whatever the run had
+        recorded.pop("nmnist", None)
+    return argparse.Namespace(**{**vars(args), **recorded})
 
 
 def _slope_curves(
@@ -144,11 +146,20 @@ def densify(x: np.ndarray | Spikes) -> np.ndarray:
 
 
 def select_claims(labels: Sequence[str] | None) -> tuple[Trial, ...]:
-    """Return the claims with these labels, or all."""
-    for label in labels or ():
-        if label not in CLAIMS_BY_LABEL:
-            raise ValueError(f"claim must be one of {', '.join(CLAIMS_BY_LABEL)}, got {label}")
-    return tuple(trial for trial in REGISTER if not labels or trial.label in labels)
+    """Return the claims with these labels, or all; the beginning of a label takes its group."""
+    if not labels:
+        return REGISTER
+    chosen = {label for given in labels for label in _claim_group(given)}
+    return tuple(trial for trial in REGISTER if trial.label in chosen)
+
+
+def _claim_group(given: str) -> list[str]:
+    """The label itself, or all that begin with it."""
+    group = [given] if given in CLAIMS_BY_LABEL else []
+    group = group or [label for label in CLAIMS_BY_LABEL if given and label.startswith(given)]
+    if not group:
+        raise ValueError(f"claim must be one of {', '.join(CLAIMS_BY_LABEL)}, got {given}")
+    return group
 
 
 def format_statement(trial: Trial) -> str:

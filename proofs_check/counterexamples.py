@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 import refsast as rs
+from proofs_check.claims.local import OF_A_NETWORK
 from proofs_check.claims.mechanism import ConditionedRecording
-from proofs_check.claims.sam import SMOOTH_ON_BALL, Ascent
+from proofs_check.claims.sam import SMOOTH_ON_BALL, TWICE_DIFFERENTIABLE, Ascent
 from proofs_check.claims.smoothness import WITHIN_CAPS
 from proofs_check.claims.stability import CERTIFIED_SPIKES
 from proofs_check.claims.transfer import MARGIN_CONDITION
@@ -44,6 +45,7 @@ class Impostor(rs.Arctan):
 
 
 NEGATIVE = Impostor(1.0, lambda v: 0.0 * v - 1.0)  # below what a spike can be
+LOUD = Impostor(1.0, lambda v: 0.0 * v + 1000.0)  # far above what a spike can be
 STEEPER = Impostor(1.0, rs.Arctan(1000.0))  # a thousand times as steep as it claims
 
 
@@ -109,6 +111,11 @@ def steep_points() -> TwoParameterPoints:
     return _move_first_layer(steep_batch(), 1e-3, np.inf)
 
 
+def loud_points() -> TwoParameterPoints:
+    """Return two points, and a spike of a thousand, which a reset to zero turns into growth."""
+    return _move_first_layer(one_neuron_batch(_neuron(LOUD, 0.9), 4), 1e-3, np.inf)
+
+
 def norms_above_caps() -> TwoParameterPoints:
     """Return two points whose norms exceed the caps, which are nearly zero."""
     x = one_neuron_batch(_neuron(rs.Arctan(1.0)), 1, out=10.0)
@@ -168,7 +175,12 @@ def silent_spikes() -> LabelledBatch:
 
 
 SPIKES, SMOOTH = CERTIFIED_SPIKES.condition, SMOOTH_ON_BALL.condition
+TWICE = TWICE_DIFFERENTIABLE.condition
 CAPS, MARGIN = WITHIN_CAPS.condition, MARGIN_CONDITION.condition
+UNKNOWN_SPIKE = (
+    "The bound is made of enclosures of the spike and its derivatives; of a spike of which nothing "
+    "is known there are none, so there is no bound that anything could exceed."
+)
 ESCAPES: dict[tuple[str, str], Callable[[], object] | str] = {
     ("1a", "leak < 1"): "Without a leak the bound is infinite, so nothing exceeds it; what is lost "
     "is that potentials stay bounded: `integrator` sums its currents without end.",
@@ -182,6 +194,8 @@ ESCAPES: dict[tuple[str, str], Callable[[], object] | str] = {
     ("2-pairs", SPIKES): steep_inputs,
     ("2-gradient", SPIKES): steep_batch,
     ("3a", SPIKES): steep_batch,
+    ("3-first", SPIKES): loud_points,
+    ("3-second", SPIKES): loud_points,
     ("3b-quotient", CAPS): norms_above_caps,
     ("3b-quotient", SPIKES): steep_points,
     ("3b-product", SPIKES): steep_points,
@@ -191,6 +205,13 @@ ESCAPES: dict[tuple[str, str], Callable[[], object] | str] = {
     ("4b", SMOOTH): false_linearity,
     ("4c", SMOOTH): false_linearity,
     ("4d", SMOOTH): false_linearity,
+    ("4d", TWICE): "Where sigma'' jumps, H is no derivative there, and the exact gradient that the "
+    "claim speaks of does not exist; with either limit for H the inequality holds all the same.",
+    ("2-local", SPIKES): UNKNOWN_SPIKE,
+    ("2-local-gradient", SPIKES): UNKNOWN_SPIKE,
+    ("3b-local", SPIKES): UNKNOWN_SPIKE,
+    ("4-local", OF_A_NETWORK.condition): "Of another f there is no network to enclose, so there is "
+    "no L(w, rho) that anything could exceed.",
     **counterexamples_descent.ESCAPES,
     ("6-identity", "one recording"): two_recordings,
     ("6-rows", "sigma_min(X) >= mu > 0"): opposite_rows,

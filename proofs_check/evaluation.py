@@ -13,6 +13,7 @@ import numpy as np
 
 from proofs_check import replay
 from proofs_check.attack import CheckedInstance, attack, check_instance
+from proofs_check.attained import ATTAINED, make_instances
 from proofs_check.claim import bound_share
 from proofs_check.draws import RandomSource, Trial
 from proofs_check.register import CLAIMS_BY_LABEL, RECORD_TYPES, REGISTER
@@ -43,7 +44,10 @@ class ClaimSummary:
     seconds : float
         Processor time.
     chunk : int
-        Which of the claim's random streams the instances come from; -1 for the attack.
+        Which of the claim's random streams the instances come from; -1 for the attack, -2 for what
+        is on record.
+    record : tuple of CheckedInstance
+        The instances on record, in order: the best attack so far, then one for each term.
     """
 
     label: str
@@ -53,6 +57,7 @@ class ClaimSummary:
     best: tuple[CheckedInstance, ...]
     seconds: float
     chunk: int = 0
+    record: tuple[CheckedInstance, ...] = ()
 
     @property
     def trial(self) -> Trial:
@@ -71,8 +76,19 @@ class ClaimSummary:
 
     @property
     def false(self) -> bool:
-        """Whether a draw or the attack has refuted the claim."""
-        return self.refuted > 0 or (self.worst is not None and self.worst.result.refuted)
+        """Whether a draw, the attack or an instance on record has refuted the claim."""
+        found = (*self.best[:1], *self.record)
+        return self.refuted > 0 or any(f.result.refuted for f in found)
+
+    @property
+    def best_on_record(self) -> float:
+        """The largest share of the bound that an instance on record uses; NaN where none speaks."""
+        return max((f.ratio for f in self.record if f.result.applies), default=np.nan)
+
+    @property
+    def terms(self) -> tuple[float, ...]:
+        """The share of the bound that is used where each of its terms counts."""
+        return tuple(f.ratio for f in self.record if f.way in ATTAINED.get(self.label, {}))
 
     @property
     def silence(self) -> float:
@@ -103,16 +119,23 @@ def check_chunk(label: str, chunk: int, count: int, seed: int) -> ClaimSummary:
 def attack_claim(
     label: str, starts: Sequence[CheckedInstance], effort: int, seconds: float, seed: int
 ) -> ClaimSummary:
-    """Attack a claim, from the best draws and from the worst instance on record."""
+    """Attack a claim, from the best draws."""
     start, trial = time.process_time(), CLAIMS_BY_LABEL[label]
-    known = []
-    if _worst_path(label).exists():
-        known = [check_instance(trial.claim, load_worst(label), "on record")]
     rng = np.random.default_rng((seed, _label_number(label)))
-    found = attack(trial, rng, effort=effort, seconds=seconds, starts=(*known, *starts))
+    found = attack(trial, rng, effort=effort, seconds=seconds, starts=starts)
     best = (found,) if found.result.applies else ()
     spent = time.process_time() - start
     return ClaimSummary(label, 0, 0, np.zeros((0, 2)), best, spent, chunk=-1)
+
+
+def check_record(label: str) -> ClaimSummary:
+    """Check a claim on what is on record: the best attack so far, and an instance for each term."""
+    start, claim = time.process_time(), CLAIMS_BY_LABEL[label].claim
+    known = {"best attack": load_worst(label)} if _worst_path(label).exists() else {}
+    known |= make_instances(label)
+    record = tuple(check_instance(claim, instance, name) for name, instance in known.items())
+    spent = time.process_time() - start
+    return ClaimSummary(label, 0, 0, np.zeros((0, 2)), (), spent, chunk=-2, record=record)
 
 
 def load_worst(label: str) -> object:
@@ -160,6 +183,7 @@ def evaluate_claims(
     tasks.sort(key=lambda task: -task[2])  # the largest first, so that no process idles at last
     checked = map_unordered(lambda task: check_chunk(*task), tasks, jobs=jobs)
     parts = list(progress(checked, len(tasks), "checking"))
+    parts += [check_record(trial.label) for trial in trials]
     if effort > 0:
         hunts = [(t.label, _attack_starts(t.label, parts), effort, seconds, seed) for t in trials]
         found = map_unordered(lambda hunt: attack_claim(*hunt), hunts, jobs=jobs)
@@ -192,4 +216,5 @@ def _merge(label: str, parts: Sequence[ClaimSummary]) -> ClaimSummary:
         np.concatenate([p.sides for p in mine]),
         tuple(found),
         sum(p.seconds for p in mine),
+        record=tuple(f for p in mine for f in p.record),
     )

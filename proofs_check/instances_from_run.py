@@ -12,11 +12,13 @@ from proofs_check.claims import (
     lipschitz,
     local,
     mechanism,
+    reshuffling,
     sam,
     smoothness,
     stability,
     transfer,
 )
+from proofs_check.claims.reshuffling import ONCE, SastEpoch, epoch_radius
 from proofs_check.descent import enumeration
 from proofs_check.descent.enumeration import SastPath, SastStep
 from proofs_check.descent.finite_sum import FiniteSum
@@ -32,6 +34,7 @@ from proofs_check.norms import euclidean_norm
 from proofs_check.training import Training
 from refsast.model.unroll import unroll
 
+PATH_STEPS = 4  # of 5b: with two minibatches for either pass, 4^4 ends
 LOCAL_RADIUS = 1e-2  # how far a second point is from the first
 # A claim and what makes its instance or, in place of one, says why there is none.
 LazyInstance = tuple[Claim, Callable[[], object]]
@@ -68,7 +71,9 @@ def loss_instances(x: LabelledBatch, training: Training) -> Iterator[LazyInstanc
     """The claims of THEORY 4 and 5, likewise."""
     no_loss = _why_no_loss(x.network)
     eta = np.nan if training.learning_rate is None else training.learning_rate
-    no_descent = "plain descent at a constant rate" if np.isnan(eta) else ""
+    why = (training.no_descent, training.no_independence)
+    no_step = no_loss or "; ".join(filter(None, why))
+    no_epoch = no_loss or training.no_descent or (ONCE if training.independent_steps else "")
 
     def ascent() -> object:
         risk = Risk(x.network, x.x, x.y)
@@ -77,8 +82,9 @@ def loss_instances(x: LabelledBatch, training: Training) -> Iterator[LazyInstanc
     for claim in (sam.REMAINDER, sam.MAXIMUM, sam.CHANGE, sam.DROPPED):
         yield claim, lambda: no_loss or ascent()
     yield local.LOCAL_ASCENT, lambda: no_loss or _local_ascent(x, training)
-    yield convergence.ONE_STEP, lambda: no_loss or no_descent or _step(x, training, eta)
-    yield convergence.K_STEPS, lambda: no_loss or no_descent or _path(x, training, eta)
+    yield convergence.ONE_STEP, lambda: no_step or _step(x, training, eta)
+    yield convergence.K_STEPS, lambda: no_step or _path(x, training, eta)
+    yield reshuffling.EPOCH, lambda: no_epoch or _epoch(x, training, eta)
 
 
 def _why_no_loss(network: rs.Network) -> str:
@@ -101,10 +107,20 @@ def _step(x: LabelledBatch, training: Training, eta: float) -> SastStep:
     return replace(first, lipschitz=lipschitz, variance=variance)
 
 
-def _path(x: LabelledBatch, training: Training, eta: float) -> SastPath:
-    """Two such steps."""
+def _epoch(x: LabelledBatch, training: Training, eta: float) -> SastEpoch:
+    """Such an epoch: a step on each half, climbing on the other one."""
     first = _step(x, training, eta)
-    path = SastPath(first, 2, 0.0)
+    n = len(first.family.samples)
+    epoch = SastEpoch(first, tuple(range(n)), tuple(range(n))[:: -1 if training.independent else 1])
+    return replace(
+        epoch, first=replace(first, lipschitz=first.family.lipschitz(first.w, epoch_radius(epoch)))
+    )
+
+
+def _path(x: LabelledBatch, training: Training, eta: float) -> SastPath:
+    """Some such steps, in every way that they can go."""
+    first = _step(x, training, eta)
+    path = SastPath(first, PATH_STEPS, 0.0)
     lipschitz = first.family.lipschitz(first.w, enumeration.path_radius(path))
     variance = enumeration.path_outcomes(path).gradient_variance
     return replace(path, first=replace(first, lipschitz=lipschitz, variance=variance))

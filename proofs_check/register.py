@@ -12,15 +12,20 @@
     transfer     when smooth and hard spikes predict the same class             THEORY 7
 """
 
+from types import ModuleType
+
 from proofs_check import draws, instances
+from proofs_check.claim import Claim
 from proofs_check.claims import (
     convergence,
     lipschitz,
     local,
     mechanism,
+    reshuffling,
     sam,
     smoothness,
     stability,
+    state_derivatives,
     transfer,
 )
 from proofs_check.descent import draws as sast_draws
@@ -36,6 +41,8 @@ REGISTER = (
     Trial(stability.CONTRACTION, draws.draw_two_states, 20_000),
     Trial(lipschitz.INPUT_PAIRS, draws.draw_two_inputs, 4_000),
     Trial(lipschitz.INPUT_GRADIENT, draws.draw_batch, 2_000),
+    Trial(state_derivatives.FIRST, draws.draw_two_points, 1_000),
+    Trial(state_derivatives.SECOND, draws.draw_two_points, 1_000),
     Trial(local.LOCAL_LIPSCHITZ, local.draw_near_inputs, 200),
     Trial(local.LOCAL_GRADIENT, local.draw_near_inputs, 150),
     Trial(smoothness.GRADIENT_BOUND, draws.draw_batch, 1_000),
@@ -60,6 +67,7 @@ REGISTER = (
     Trial(convergence.SEEDED, sast_draws.draw_runs, 100),
     Trial(convergence.UNBIASED, sast_draws.draw_step, 500),
     Trial(convergence.BIAS, sast_draws.draw_shared_step, 500),
+    Trial(reshuffling.EPOCH, reshuffling.draw_epoch, 1_000, reshuffling.tighten_epoch),
     Trial(mechanism.IDENTITY, draws.draw_batch_of_one, 300),
     Trial(mechanism.ROWS, mechanism.draw_independent_rows, 1_000, mechanism.fit_mu_to_rows),
     Trial(mechanism.JACOBIANS, mechanism.draw_independent_logits, 300, mechanism.fit_mu_to_logits),
@@ -68,6 +76,22 @@ REGISTER = (
     Trial(transfer.SHARP_LEADS, transfer.draw_steep_network, 2_000),
     Trial(transfer.HOMOTOPY, transfer.draw_steep_network, 1_000),
 )
+MODULES = (
+    *(stability, lipschitz, smoothness, state_derivatives, local, sam, convergence, reshuffling),
+    *(mechanism, transfer),
+)
+
+
+def proof_module(claim: Claim) -> ModuleType:
+    """Return the module whose docstring holds the proof of a claim, or says where it is."""
+    return next(m for m in MODULES if claim.label in _labels(m))
+
+
+def _labels(module: ModuleType) -> set[str]:
+    """The labels of the claims that a module defines."""
+    return {value.label for value in vars(module).values() if isinstance(value, Claim)}
+
+
 CLAIMS_BY_LABEL = {trial.label: trial for trial in REGISTER}
 
 # The records that an instance may be made of, by name.
@@ -79,6 +103,6 @@ RECORD_TYPES = {
         *(instances.TwoInputs, instances.TwoParameterPoints),
         *(objectives.Quadratic, objectives.Ridge, objectives.Risk),
         *(finite_sum.FiniteSum, enumeration.SastStep, enumeration.SastPath, runs.SastRuns),
-        *(sam.Ascent, mechanism.ConditionedRecording),
+        *(sam.Ascent, mechanism.ConditionedRecording, reshuffling.SastEpoch),
     )
 }

@@ -7,17 +7,43 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
+from matplotlib.ticker import NullFormatter
 
 from proofs_check.attack import CheckedInstance
 from proofs_check.claim import Claim
 from proofs_check.evaluation import ClaimSummary
-from proofs_check.register import REGISTER
+from proofs_check.register import REGISTER, proof_module
 from proofs_check.replay import Json, encode, finite_or_none, save_instance
 from refsast.experiment import html_document
 from refsast.experiment.tables import align_columns
 
-HEADINGS = ("claim", "about", "held", "silent %", "median ratio", "best ratio", "found by", "s")
-RATIO = HEADINGS.index("best ratio")
+HEADINGS = (
+    *("claim", "about", "proved by hand in", "tested on", "silent %", "median ratio"),
+    *("best ratio in this run", "best on record", "terms", "least of a term", "found by", "s"),
+)
+RATIO = HEADINGS.index("best ratio in this run")
+# Of both sides of a claim, by the beginning of its label, the longest that fits; w: parameters.
+UNITS = {
+    "1": "potential",
+    "2": "logits",
+    "2-gradient": "nat per input",
+    "2-local-gradient": "nat per input",
+    "3": "nat per w",
+    "3-first": "potential or logit",
+    "3-second": "potential or logit",
+    "3b-eigenvalue": "nat per w²",
+    "4": "nat",
+    "4c": "nat per w",
+    "4d": "nat per w",
+    "5": "nat",
+    "5b": "(nat per w)²",
+    "5c": "relative",
+    "5c-bias": "nat per w",
+    "6": "nat per input",
+    "6-identity": "relative",
+    "7": "logits",
+    "7-layers": "potential or spike",
+}
 
 
 def table_cells(row: ClaimSummary) -> tuple[str, ...]:
@@ -26,13 +52,23 @@ def table_cells(row: ClaimSummary) -> tuple[str, ...]:
     return (
         row.label,
         row.trial.claim.title,
+        html_document.Link(*_proof(row.trial.claim)),
         f"{row.n_held:,}" + (" REFUTED" if row.false else ""),
         f"{row.silence:.0f}",
         f"{row.median:.2g}",
         "-" if worst is None else f"{worst.ratio:.3f}",
+        "-" if np.isnan(row.best_on_record) else f"{row.best_on_record:.3f}",
+        str(len(row.terms)) if row.terms else "-",
+        f"{min(row.terms):.3f}" if row.terms else "-",
         "-" if worst is None else worst.way,
         f"{row.seconds:.1f}",
     )
+
+
+def _proof(claim: Claim) -> tuple[str, str]:
+    """The file that holds the proof of a claim, and the heading of the section that shows it."""
+    path = proof_module(claim).__name__.removeprefix("proofs_check.").replace(".", "/") + ".py"
+    return path, f"Proof: {path}"
 
 
 def summary(rows: Sequence[ClaimSummary]) -> str:
@@ -47,7 +83,7 @@ def summary(rows: Sequence[ClaimSummary]) -> str:
 
 def format_table(rows: Sequence[ClaimSummary]) -> str:
     """Return the table as a terminal shows it."""
-    words = (0, 1, HEADINGS.index("found by"))
+    words = [HEADINGS.index(name) for name in ("claim", "about", HEADINGS[2], "found by")]
     return f"{align_columns([HEADINGS, *map(table_cells, rows)], words)}\n\n{summary(rows)}"
 
 
@@ -69,6 +105,9 @@ def _claim_record(row: ClaimSummary) -> dict[str, Json]:
         "silent": row.silent,
         "median_ratio": finite_or_none(row.median),
         "worst": None if row.worst is None else _worst_record(row.worst),
+        "best_on_record": finite_or_none(row.best_on_record),
+        "terms": {f.way: finite_or_none(f.ratio) for f in row.record},
+        "proof": _proof(claim)[0],
         "seconds": row.seconds,
     }
 
@@ -96,9 +135,15 @@ def claim_figure(row: ClaimSummary) -> Figure:
     figure = Figure(figsize=(5.2, 4.0), layout="constrained")
     axis = figure.add_subplot()
     plot_sides(axis, row)
-    axis.set(xlabel="bound", ylabel="measured")
+    unit = claim_unit(row.label)
+    axis.set(xlabel=f"bound ({unit})", ylabel=f"measured ({unit})")
     axis.legend(frameon=False, loc="lower right")
     return figure
+
+
+def claim_unit(label: str) -> str:
+    """Return the unit of both sides of a claim."""
+    return UNITS[max((start for start in UNITS if label.startswith(start)), key=len)]
 
 
 def overview_figure(rows: Sequence[ClaimSummary], columns: int = 6) -> Figure:
@@ -109,9 +154,10 @@ def overview_figure(rows: Sequence[ClaimSummary], columns: int = 6) -> Figure:
         axis = figure.add_subplot(height, columns, i + 1)
         plot_sides(axis, row)
         axis.set_title(f"{row.label}, {table_cells(row)[RATIO]}", fontsize=9)
+        axis.set_xlabel(claim_unit(row.label), fontsize=7, labelpad=1)
         axis.tick_params(labelsize=7)
-    figure.supxlabel("bound", fontsize=9)
-    figure.supylabel("measured", fontsize=9)
+    figure.supxlabel("bound, in the unit below each figure", fontsize=9)
+    figure.supylabel("measured, in the same unit", fontsize=9)
     return figure
 
 
@@ -151,6 +197,8 @@ def plot_sides(axis: Axes, row: ClaimSummary) -> None:
         axis.loglog(line, line, "-", color="#1d2733", lw=0.8, label="the bound")
         axis.set_xlim(low[1] / 2.0, high[1] * 2.0)
         axis.set_ylim(max(low[0], high[0] * 1e-12) / 2.0, max(high[0], low[1]) * 2.0)
+    for each in (axis.xaxis, axis.yaxis):
+        each.set_minor_formatter(NullFormatter())  # they would run into each other
     axis.grid(alpha=0.25, linewidth=0.6)
     axis.spines[["top", "right"]].set_visible(False)
 
@@ -159,7 +207,9 @@ def html_page(rows: Sequence[ClaimSummary]) -> str:
     """Return the page of a run: the table, and each claim with its statement and figure."""
     table = html_document.table(HEADINGS, [table_cells(row) for row in rows])
     caption = "Measured against bound, one dot per drawn instance; the circle is the worst case."
-    sheet = html_document.picture(html_document.encode_png(overview_figure(rows)), caption)
+    sheet = html_document.picture(
+        html_document.encode_png(overview_figure(rows)), caption, wide=True
+    )
     arrows = html_document.encode_png(dependency_figure([trial.claim for trial in REGISTER]))
     rests = html_document.picture(
         arrows, "An arrow leads from a claim to each claim whose proof uses it."
@@ -168,17 +218,31 @@ def html_page(rows: Sequence[ClaimSummary]) -> str:
         ("Every claim", [table, html_document.paragraph(LEGEND), sheet]),
         ("What rests on what", [rests]),
         *map(_section, rows),
+        *_proof_sections(rows),
     ]
     return html_document.render_page("Executable theorems", summary(rows), sections)
 
 
 LEGEND = (
-    "Held: drawn instances on which every hypothesis holds and the bound is kept. Silent: "
+    "Proved by hand: nothing here proves a claim; the proof is the text that the link leads to. "
+    "Tested on: drawn instances on which every hypothesis holds and the bound is kept. Silent: "
     "instances on which a hypothesis fails, so that the claim says nothing; they are no "
-    "success. Ratio: measured over bound, of the median draw and of the worst instance that "
-    "draws and attack have found; the nearer to 1, the less the bound gives away. In the "
-    "figures every dot is an instance and the line is the bound."
+    "success. Ratio: measured over bound, of the median draw, of the worst instance that draws and "
+    "attack of this run have found, and of the worst ever found, which is on record and was "
+    "checked again; the nearer to 1, the less the bound gives away. Terms: for so many parts of "
+    "the bound there is an instance on record in which that part is what counts, so that the bound "
+    "without it is refuted; and the least ratio among these. In the figures every dot is an "
+    "instance and the line is the bound."
 )
+
+
+def _proof_sections(rows: Sequence[ClaimSummary]) -> list[tuple[str, list[str]]]:
+    """The proofs of some claims, each text once, as it stands in its module."""
+    claims = {_proof(row.trial.claim)[1]: row.trial.claim for row in rows}
+    return [
+        (heading, [html_document.code_block(proof_module(claim).__doc__ or "")])
+        for heading, claim in claims.items()
+    ]
 
 
 def _section(row: ClaimSummary) -> tuple[str, list[str]]:

@@ -4,8 +4,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from refsast.experiment.record import REPLACEMENT
+
 # The name that `descent.sgd` gives itself, without momentum, decay or a projection after it.
 PLAIN_SGD = re.compile(r"sgd\(learning_rate=([^,]+), momentum=0\.0, weight_decay=0\.0\)")
+
+PLAIN = "plain descent at a constant rate"
+INDEPENDENT_STEPS = "minibatches drawn independently, not by permutation"
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,10 @@ class Training:
         Time steps per recording.
     data : str
         Digest of the recordings.
+    independent_steps : bool
+        Whether the minibatches of different steps are independent: drawn with replacement.
+    method : str
+        What the steps are where they are not plain descent, such as ``adam``.
     """
 
     rho: float
@@ -32,6 +41,20 @@ class Training:
     independent: bool
     bins: int = 0
     data: str = ""
+    independent_steps: bool = True
+    method: str = ""
+
+    @property
+    def no_descent(self) -> str:
+        """Why THEORY 5 says nothing of the steps; empty where it does."""
+        if self.learning_rate is not None:
+            return ""
+        return PLAIN + (f", not {self.method}" if self.method else "")
+
+    @property
+    def no_independence(self) -> str:
+        """Why 5a and 5b say nothing of the minibatches; empty where they do."""
+        return "" if self.independent_steps else INDEPENDENT_STEPS
 
 
 def read_training(record: Mapping) -> Training:
@@ -54,6 +77,8 @@ def read_training(record: Mapping) -> Training:
             independent=not config["shared"],
             bins=int(record["setting"]["steps"]),
             data=str(record["data"]),
+            independent_steps=config.get("sampling") == REPLACEMENT,
+            method=str(config["descent"]).partition("(")[0].replace("adam", "Adam"),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"record must be that of a run, got {error!r}") from error

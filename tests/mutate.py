@@ -1,10 +1,13 @@
 """Flip one sign, drop one term, swap one operator: some test must turn red.
 
-    python tests/mutate.py [--json FILE] [--jobs N] [--only PATH]
+    python tests/mutate.py [--json FILE] [--jobs N] [--only PATH] [--bounds]
 
 Each mutant is a copy of the package with one change in one of the functions below, on which only
 the tests named beside it are run, with few examples. A mutant that they pass survives. Children are
 forked from a process that has imported everything but the package, so a mutant costs its tests.
+
+A bound of the theorems is made smaller as well: halved, and each of its terms dropped or halved. Of
+these mutants those tests must take notice that know instances and no formula.
 """
 
 import argparse
@@ -101,6 +104,27 @@ def replacements(node: ast.expr) -> Iterator[ast.expr]:
         yield ast.Attribute(node.value, UFUNCS[node.attr])
 
 
+def smaller_bounds(place: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """Yield what a bound is made of with something smaller: a term dropped or halved, or all."""
+
+    def half(node: ast.expr) -> ast.expr:
+        return ast.BinOp(ast.Constant(0.5), ast.Mult(), node)
+
+    slices = [s.slice for s in ast.walk(place) if isinstance(s, ast.Subscript)]
+    indices = {id(node) for s in slices for node in ast.walk(s)}
+    for node in ast.walk(place):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add) and id(node) not in indices:
+            yield node, node.left
+            yield node, node.right
+            yield node, ast.BinOp(half(node.left), ast.Add(), node.right)
+            yield node, ast.BinOp(node.left, ast.Add(), half(node.right))
+        if isinstance(node, ast.Return | ast.Lambda):
+            value = node.value if isinstance(node, ast.Return) else node.body
+            made = getattr(getattr(value, "func", None), "id", "")
+            if isinstance(value, ast.BinOp | ast.Call) and made != "tuple":
+                yield value, half(value)
+
+
 def find_targets(tree: ast.Module, names: tuple[str, ...]) -> Iterator[ast.AST]:
     """Yield the functions and tables of these names."""
     for node in ast.walk(tree):
@@ -149,7 +173,8 @@ def mutants(target: Target) -> Iterator[Mutant]:
     require_targets(tree, target)
     for place in find_targets(tree, target.names):
         pairs = [(old, new) for old in expressions(place) for new in replacements(old)]
-        for old, new in (*pairs, *statements(place)):
+        changes = smaller_bounds(place) if target.bounds else (*pairs, *statements(place))
+        for old, new in changes:
             before, after = ast.unparse(old), ast.unparse(ast.fix_missing_locations(new))
             if before != after:
                 text = ast.unparse(swap_node(tree, old, new))
@@ -242,8 +267,9 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write every outcome there")
     parser.add_argument("--jobs", type=int, default=1, help="how many at a time")
     parser.add_argument("--only", default="", help="only files whose path contains this")
+    parser.add_argument("--bounds", action="store_true", help="only bounds that are made smaller")
     options = parser.parse_args()
-    targets = [t for t in TARGETS if options.only in t.path]
+    targets = [t for t in TARGETS if options.only in t.path and t.bounds >= options.bounds]
 
     if any(outcomes([(None, t.tests) for t in targets], options.jobs)):
         sys.exit("the tests must pass on the package as it is")
@@ -253,10 +279,13 @@ def main() -> None:
 
     survivors = []
     for target in targets:
-        mine = [(m, c) for (m, _), c in results if m.path == target.path]
+        mine = [
+            (m, c) for (m, tests), c in results if (m.path, tests) == (target.path, target.tests)
+        ]
         real = [(m, c) for m, c in mine if c or m.key not in EQUIVALENT]
         caught, same = sum(c for _, c in real), len(mine) - len(real)
-        print(f"{target.path}: {caught}/{len(real)} caught, {same} equivalent")
+        what = "bounds made smaller" if target.bounds else "mutants"
+        print(f"{target.path}: {caught}/{len(real)} {what} caught, {same} equivalent")
         survivors += [m for m, c in real if not c]
     print(f"{len(work)} mutants in {time.monotonic() - since:.0f} s, {len(survivors)} survived")
     if options.json:

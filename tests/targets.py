@@ -51,11 +51,12 @@ TAPE = ("tests/autodiff/test_tape.py", "-m", "not slow")
 
 @dataclass(frozen=True)
 class Target:
-    """Functions of one file, None for the whole of it, and the tests that watch them."""
+    """Functions of one file, and the tests that watch them; `bounds` are made smaller only."""
 
     path: str
     names: tuple[str, ...]
     tests: tuple[str, ...]
+    bounds: bool = False
 
 
 PROOFS = tuple(
@@ -63,7 +64,51 @@ PROOFS = tuple(
     for name in ("bounds", "equalities", "worst", "claims", "counterexamples")
 )
 
+ATTAINED = "tests/proofs_check/test_attained.py"
+
+
+def bounds(path: str, names: str, claims: str) -> Target:
+    """Bounds of these claims, which the instances that attain them watch, and nothing else."""
+    return Target(path, tuple(names.split()), (ATTAINED, "-k", claims), bounds=True)
+
+
 TARGETS = (
+    bounds(
+        "proofs_check/claims/stability.py",
+        "max_reset_drop current_bounds compact_bound compact_bound_by_step upper_currents "
+        "saturation_bound effective_kappa contraction_bound",
+        "1a or 1b or 1c",
+    ),
+    bounds(
+        "proofs_check/claims/lipschitz.py",
+        "readout_norm layer_gains lipschitz_constant _distance_bounds _gradient_bound",
+        "2- or 3a",
+    ),
+    bounds(
+        "proofs_check/claims/smoothness_constants.py",
+        "layer_norms _linear_and_quadratic hessian_form joint_smoothness_constant",
+        "3- or 3a or 3b",
+    ),
+    bounds(
+        "proofs_check/claims/smoothness.py",
+        "_gradient_bound _quotient_bound _product_bound _eigenvalue_bound _joint_bound",
+        "3a or 3b",
+    ),
+    bounds("proofs_check/claims/sam.py", "_remainder_bound hessian_term_bound", "4"),
+    bounds("proofs_check/descent/objectives.py", "_ball_norms", "4c"),
+    bounds(
+        "proofs_check/claims/convergence.py",
+        "gain_bound mean_batch_lipschitz one_batch_bias_bound",
+        "5a or 5c",
+    ),
+    Target(
+        "proofs_check/claims/reshuffling.py",
+        ("epoch_bound",),
+        (ATTAINED, "tests/proofs_check/test_reshuffling.py", "-k", "5d or by_hand"),
+        bounds=True,
+    ),
+    bounds("proofs_check/descent/enumeration.py", "path_bound", "5b"),
+    bounds("proofs_check/claims/mechanism.py", "_rows_bound _jacobians_bound", "6-"),
     Target(
         "refsast/gradient/bptt.py",
         ("loss_and_grad",),

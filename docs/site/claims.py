@@ -8,14 +8,15 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
+from proofs_check import register
 from proofs_check.claim import Claim
 from proofs_check.draws import Trial
 from proofs_check.register import CLAIMS_BY_LABEL, REGISTER
 from proofs_check.report import dependency_figure
 
 BLOCK = re.compile(r"<!-- claims (\d) -->\n.*?\n<!-- end of claims -->", flags=re.S)
-# The module of each section of the theory, in order; its docstring holds the proofs.
-MODULES = ("stability", "lipschitz", "smoothness", "sam", "convergence", "mechanism", "transfer")
+# The modules of the theory, in order; their docstrings hold the proofs.
+MODULES = tuple(module.__name__.rpartition(".")[2] for module in register.MODULES)
 CARD = """({anchor})=
 :::{{div}} claim
 **{label}: {title}**
@@ -101,10 +102,15 @@ def claim_card(trial: Trial, tested: tuple[str, str]) -> str:
         conditions=conditions(claim),
         source=escape(claim.source),
         uses=relations(claim),
-        module=MODULES[int(claim.label[0]) - 1],
+        module=proof_page(claim),
         held=held,
         best=best,
     )
+
+
+def proof_page(claim: Claim) -> str:
+    """Return the name of the page that holds the proof of a claim."""
+    return register.proof_module(claim).__name__.rpartition(".")[2]
 
 
 def formula(claim: Claim) -> str:
@@ -167,7 +173,7 @@ def claim_table(root: Path) -> str:
     tested = read_verdicts(root)
     rows = [
         f"| [{trial.label}](theory.md#{anchor(trial.label)}) | {escape(trial.claim.title)} | "
-        f"[by hand](../proofs/{MODULES[int(trial.label[0]) - 1]}.md) | {tested[trial.label][0]} | "
+        f"[by hand](../proofs/{proof_page(trial.claim)}.md) | {tested[trial.label][0]} | "
         f"{tested[trial.label][1]} |"
         for trial in REGISTER
     ]

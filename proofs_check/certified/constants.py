@@ -12,6 +12,7 @@ ValueError for any other. `SupremumBounds.point` is a distance above threshold f
 a spike and a potential for those of a neuron. The constants are defined in THEORY 0 and 1b.
 """
 
+from itertools import accumulate
 from math import inf
 
 import numpy as np
@@ -112,6 +113,18 @@ def geometric_sum(k: float, steps: int) -> float:
     if not steps >= 0:
         raise ValueError(f"steps must not be negative, got {steps}")
     return float(geometric_series(k, steps))
+
+
+def geometric_sums(k: float, steps: int) -> tuple[float, ...]:
+    """Return ``c_0(k), ..., c_T(k)``, each as `geometric_sum` gives it, which says what is raised.
+
+    Examples
+    --------
+    >>> geometric_sums(0.5, 3)
+    (0.0, 1.0, 1.5, 1.75)
+    """
+    geometric_sum(k, min(steps, 0))  # for its errors
+    return tuple(accumulate(range(steps), lambda total, _: total * k + 1.0, initial=0.0))
 
 
 def _map_supremum(neuron: LIF, order: int) -> SupremumBounds:

@@ -40,12 +40,19 @@ import numpy as np
 
 import refsast as rs
 from proofs_check.claim import ROUNDING, Claim, Hypothesis
-from proofs_check.claims.stability import EPS, SOURCE
+from proofs_check.claims.stability import SOURCE
 from proofs_check.descent import enumeration
-from proofs_check.descent.enumeration import ULPS, SastPath, SastStep, step_outcomes, step_radius
+from proofs_check.descent.enumeration import SastPath, SastStep, step_outcomes, step_radius
 from proofs_check.descent.finite_sum import difference_lipschitz
-from proofs_check.descent.runs import CUTOFF, SastRuns, lower_confidence_limit, run_averages
+from proofs_check.descent.runs import (
+    CUTOFF,
+    SastRuns,
+    lower_confidence_limit,
+    run_averages,
+    simulate_runs,
+)
 from proofs_check.norms import euclidean_norm
+from proofs_check.rounding import SUM_ROUNDING
 from refsast.arrays import Array
 
 X = TypeVar("X")
@@ -84,7 +91,7 @@ def mean_batch_lipschitz(x: SastStep) -> float:
 def mean_step_error(x: SastStep) -> Array:
     """Return how far the library's mean step is from grad f(w + e), relatively, by B1."""
     batches, f = x.family.batches(), x.family.mean
-    size = x.family.sizes(x.w, step_radius(x))[1]
+    size = x.family.rounded_terms(x.w, step_radius(x))[1]
     raised = step_outcomes(x).raised
 
     # By the library's own step, not by `step_outcomes`: the claim is about that.
@@ -148,6 +155,18 @@ def step_hypotheses(
 def _step_rounding(x: SastStep) -> float:
     """How far rounding moves the two sides of 5a."""
     return enumeration.step_rounding(x, step_radius(x)) * max(1.0, x.lipschitz * x.eta)
+
+
+def _cutoff(x: SastRuns) -> float:
+    """Where the averages of many runs are cut off."""
+    return CUTOFF * max(enumeration.path_bound(x.path), 0.0)
+
+
+def _runs_rounding(x: SastRuns) -> float:
+    """How far rounding moves the two sides of 5b-seeded; of what is cut off the size is known."""
+    averages, distances = simulate_runs(x)
+    radius = float(distances[averages <= _cutoff(x)].max(initial=0.0))
+    return 2.0 * enumeration.step_rounding(x.path.first, radius) / x.path.first.eta
 
 
 ONE_STEP_HYPOTHESES = step_hypotheses(
@@ -224,12 +243,10 @@ SEEDED = Claim[SastRuns](
         ),
         Hypothesis(LOWER_BOUND, lambda x: x.path.lower <= x.path.first.family.lower),
     ),
-    measure=lambda x: lower_confidence_limit(
-        run_averages(x), CUTOFF * max(enumeration.path_bound(x.path), 0.0)
-    ),
+    measure=lambda x: lower_confidence_limit(run_averages(x), _cutoff(x)),
     bound=lambda x: enumeration.path_bound(x.path),
     uses=("5a", "5b"),
-    rounding=lambda x: 2.0 * enumeration.step_rounding(x.path.first, 0.0) / x.path.first.eta,
+    rounding=_runs_rounding,
 )
 UNBIASED = Claim[SastStep](
     label="5c",
@@ -249,6 +266,6 @@ BIAS = Claim[SastStep](
     hypotheses=(),
     measure=one_batch_bias,
     bound=one_batch_bias_bound,
-    rounding=lambda x: ULPS * EPS * x.family.sizes(x.w, x.rho)[1],
+    rounding=lambda x: SUM_ROUNDING * x.family.rounded_terms(x.w, x.rho)[1],
 )
 CLAIMS = (ONE_STEP, ONE_STEP_SHARP, SHARED_STEP, K_STEPS, SEEDED, UNBIASED, BIAS)

@@ -20,9 +20,10 @@ from math import prod
 import numpy as np
 
 import refsast as rs
+from proofs_check import rounding
 from proofs_check.certified.constants import sup_derivative
 from proofs_check.claim import Claim
-from proofs_check.claims.stability import CERTIFIED_SPIKES, EPS, SOURCE, effective_kappa
+from proofs_check.claims.stability import CERTIFIED_SPIKES, SOURCE, effective_kappa
 from proofs_check.instances import LabelledBatch, TwoInputs
 from proofs_check.norms import (
     euclidean_norm,
@@ -75,20 +76,9 @@ def _distance_bounds(x: TwoInputs) -> Array:
 
 
 def _rounding(x: TwoInputs) -> Array:
-    """How far rounding moves the logits: some ulp of each potential, carried to the readout."""
-    trace, steps = unroll(x.network, x.params, x.x), len(x.x)
-    out = readout_norm(x.network, x.params) * np.linalg.norm(x.network.readout.time_weights(steps))
-    total = np.linalg.norm(trace.logits, axis=-1)
-    layers = list(zip(x.network.neurons, x.params, trace.u, strict=False))
-    with np.errstate(over="ignore", invalid="ignore"):
-        # From the last layer down: `out` is how much a change of this layer's spikes moves z.
-        for n, layer, u in reversed(layers):
-            through = sup_derivative(n.spike).upper * geometric_series(
-                effective_kappa(n, layer), steps
-            )
-            total = total + out * through * np.linalg.norm(u, axis=(0, 2))
-            out = out * through * spectral_norm(layer.w)
-        return 64.0 * EPS * nan_to_infinity(total + np.linalg.norm(trace.logits, axis=-1))
+    """How far rounding moves the distance of the logits, by recording."""
+    own = rounding.relative_rounding(x.network, len(x.x)) * _distance_bounds(x)
+    return nan_to_infinity(own + rounding.logit_errors(x, x.x) + rounding.logit_errors(x, x.other))
 
 
 def input_gradient_norm(x: LabelledBatch) -> Array:
@@ -98,6 +88,11 @@ def input_gradient_norm(x: LabelledBatch) -> Array:
         return cross_entropy(unroll(x.network, x.params, a).logits, x.y)
 
     return euclidean_norm(*gradient(loss, x.x))
+
+
+def _gradient_bound(x: LabelledBatch) -> Array:
+    """The bound of 2-gradient."""
+    return MAX_LOSS_GRADIENT * lipschitz_constant(x.network, x.params, len(x.x))
 
 
 INPUT_PAIRS = Claim[TwoInputs](
@@ -119,6 +114,7 @@ INPUT_GRADIENT = Claim[LabelledBatch](
     statement="|dloss/dx| <= sqrt(2) Lip, of a batch, too, whose loss is the mean.",
     hypotheses=(CERTIFIED_SPIKES,),
     measure=input_gradient_norm,
-    bound=lambda x: MAX_LOSS_GRADIENT * lipschitz_constant(x.network, x.params, len(x.x)),
+    bound=_gradient_bound,
     uses=("2-pairs",),
+    rounding=lambda x: rounding.relative_rounding(x.network, len(x.x)) * _gradient_bound(x),
 )

@@ -18,14 +18,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 import refsast as rs
+from proofs_check import rounding
 from proofs_check.claim import Claim, Hypothesis
-from proofs_check.claims.smoothness import risk
-from proofs_check.claims.stability import EPS, SOURCE
+from proofs_check.claims.stability import SOURCE
 from proofs_check.draws import Source, draw_batch, draw_network
 from proofs_check.instances import LabelledBatch, attach_reset
 from proofs_check.norms import euclidean_norm, gradient, spectral_norm
 from refsast.arrays import Array
 from refsast.autodiff import vjp
+from refsast.model.loss import cross_entropy
 from refsast.model.params import param_arrays, replace_arrays
 from refsast.model.unroll import unroll
 
@@ -50,14 +51,19 @@ def input_gradient(x: LabelledBatch) -> Array:
 
 def current_gradient(x: LabelledBatch) -> Array:
     """Return Delta, shape (time, n_1): dloss/dx of extra inputs that go to one neuron each."""
-    # One silent input of weight 1 per neuron: its gradient is that of the neuron's current.
-    n, net = x.network.sizes[1], attach_reset(x.network)
-    first = x.params[0]
-    wider = replace(net, sizes=(net.sizes[0] + n, *net.sizes[1:]))
+    return input_gradient(with_silent_inputs(x))[:, 0, x.x.shape[2] :]
+
+
+def with_silent_inputs(x: LabelledBatch) -> LabelledBatch:
+    """Return the same function with one more input per neuron of the first layer, which is silent.
+
+    Its weight is 1, so its gradient is that of the neuron's current.
+    """
+    n, network, first = x.network.sizes[1], x.network, x.params[0]
+    wider = replace(network, sizes=(network.sizes[0] + n, *network.sizes[1:]))
     layer = replace(first, w=np.hstack([first.w, np.eye(n)]))
     silent = np.concatenate([x.x, np.zeros((*x.x.shape[:2], n))], axis=2)
-    grad = rs.reference.input_grad(wider, (layer, *x.params[1:]), silent, x.y)
-    return grad[:, 0, net.sizes[0] :]
+    return LabelledBatch(wider, (layer, *x.params[1:]), silent, x.y)
 
 
 def weight_gradient(x: LabelledBatch) -> Array:
@@ -67,8 +73,13 @@ def weight_gradient(x: LabelledBatch) -> Array:
 
 def _identity_errors(x: LabelledBatch) -> tuple[Array, ...]:
     """How far both identities are from holding, relative to what is summed."""
+    # All three gradients of one run: in another one what cancels in a current rounds differently.
+    wider, n_in = with_silent_inputs(x), x.x.shape[2]
     delta, rows, w = current_gradient(x), x.x[:, 0], x.params[0].w
-    pairs = ((weight_gradient(x), delta.T, rows), (input_gradient(x)[:, 0], delta, w))
+    pairs = (
+        (weight_gradient(wider)[:, :n_in], delta.T, rows),
+        (input_gradient(wider)[:, 0, :n_in], delta, w),
+    )
     return tuple(
         euclidean_norm(found - a @ b) / max(float(euclidean_norm(np.abs(a) @ np.abs(b))), 1e-300)
         for found, a, b in pairs
@@ -136,10 +147,35 @@ def fit_mu_to_logits(x: ConditionedRecording) -> ConditionedRecording:
     return replace(x, mu=smallest_singular_value(jacobians(x)[0]))
 
 
-def _rounding(x: ConditionedRecording) -> Array:
-    """How far rounding of Delta' X, which may cancel, moves the bound of 6-rows."""
-    size = euclidean_norm(current_gradient(x)) * euclidean_norm(x.x)
-    return 64.0 * EPS * size * spectral_norm(x.params[0].w) / x.mu
+def _rows_bound(x: ConditionedRecording) -> Array:
+    """The bound of 6-rows."""
+    return spectral_norm(x.params[0].w) / x.mu * euclidean_norm(weight_gradient(x))
+
+
+def _rows_rounding(x: ConditionedRecording) -> Array:
+    """How far rounding of Delta' X, which may cancel, and of mu moves the bound of 6-rows."""
+    share, size = rounding.roundings(x.network, len(x.x)), euclidean_norm(x.x)
+    summed = euclidean_norm(current_gradient(x)) * spectral_norm(x.params[0].w) / x.mu
+    return share * size * (summed + _rows_bound(x) / x.mu)
+
+
+def logit_gradient(x: ConditionedRecording) -> Array:
+    """Return r, the gradient of the loss in the logits, shape (classes,)."""
+    return gradient(lambda z: cross_entropy(z, x.y), logits(x, *param_arrays(x.params), x.x))[0][0]
+
+
+def _jacobians_bound(x: ConditionedRecording) -> Array:
+    """The bound of 6-jacobians, its gradients by the Jacobians: what cancels rounds alike."""
+    j_w, j_x = jacobians(x)
+    return np.linalg.norm(j_x, 2) / x.mu * euclidean_norm(logit_gradient(x) @ j_w)
+
+
+def _jacobians_rounding(x: ConditionedRecording) -> Array:
+    """How far rounding of J_w' r, which may cancel, and of mu moves the bound of 6-jacobians."""
+    j_w, j_x = jacobians(x)
+    share = rounding.roundings(x.network, len(x.x)) * np.sqrt(j_w.shape[1] + j_x.shape[1])
+    summed = np.linalg.norm(j_x, 2) * euclidean_norm(logit_gradient(x))
+    return share * euclidean_norm(j_w) / x.mu * (summed + _jacobians_bound(x))
 
 
 IDENTITY = Claim[LabelledBatch](
@@ -149,7 +185,7 @@ IDENTITY = Claim[LabelledBatch](
     statement="For one recording dloss/dW^1 = Delta' X and dloss/dx = Delta W^1, to rounding.",
     hypotheses=(Hypothesis("one recording", lambda x: x.x.shape[1] == 1),),
     measure=_identity_errors,
-    bound=lambda x: 64.0 * EPS * len(x.x) * sum(x.network.sizes),
+    bound=lambda x: 8.0 * len(x.x) * rounding.roundings(x.network, len(x.x)),
 )
 ROWS = Claim[ConditionedRecording](
     label="6-rows",
@@ -163,9 +199,9 @@ ROWS = Claim[ConditionedRecording](
         ),
     ),
     measure=lambda x: euclidean_norm(input_gradient(x)),
-    bound=lambda x: spectral_norm(x.params[0].w) / x.mu * euclidean_norm(weight_gradient(x)),
+    bound=_rows_bound,
     uses=("6-identity",),
-    rounding=_rounding,
+    rounding=_rows_rounding,
 )
 JACOBIANS = Claim[ConditionedRecording](
     label="6-jacobians",
@@ -179,10 +215,7 @@ JACOBIANS = Claim[ConditionedRecording](
             lambda x: smallest_singular_value(jacobians(x)[0]) >= x.mu > 0.0,
         ),
     ),
-    measure=lambda x: euclidean_norm(input_gradient(x)),
-    bound=lambda x: (
-        np.linalg.norm(jacobians(x)[1], 2)
-        / x.mu
-        * euclidean_norm(*gradient(lambda *a: risk(x, *a), *param_arrays(x.params)))
-    ),
+    measure=lambda x: euclidean_norm(logit_gradient(x) @ jacobians(x)[1]),
+    bound=_jacobians_bound,
+    rounding=_jacobians_rounding,
 )

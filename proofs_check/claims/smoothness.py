@@ -29,9 +29,12 @@ eigenvalue of sqrt(1 + b) R + (1 - b) q q'; on a grid of cells, with each factor
 within the cell, which is an upper bound since the forms are not negative.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 import refsast as rs
+from proofs_check import rounding
 from proofs_check.claim import Claim, Hypothesis
 from proofs_check.claims.lipschitz import MAX_LOSS_GRADIENT
 from proofs_check.claims.smoothness_constants import (
@@ -41,7 +44,7 @@ from proofs_check.claims.smoothness_constants import (
     layer_norms,
     smoothness_constant,
 )
-from proofs_check.claims.stability import CERTIFIED_SPIKES, EPS, SOURCE
+from proofs_check.claims.stability import CERTIFIED_SPIKES, SOURCE
 from proofs_check.instances import AnyBatch, LabelledBatch, TwoParameterPoints, attach_reset
 from proofs_check.norms import euclidean_norm, gradient, inner_product
 from refsast.arrays import Array
@@ -132,9 +135,40 @@ def _gradient_distance(x: TwoParameterPoints) -> Array:
     return euclidean_norm(*(b - a for a, b in zip(*ends, strict=True)))
 
 
-def _rounding(x: TwoParameterPoints) -> Array:
-    """How far rounding moves it: some ulp of the bound on the terms that a gradient sums."""
-    return 1024.0 * EPS * np.asarray(primal(MAX_LOSS_GRADIENT * euclidean_norm(forms_at_caps(x).q)))
+def _gradient_bound(x: LabelledBatch) -> Array:
+    """The bound of 3a."""
+    return MAX_LOSS_GRADIENT * euclidean_norm(forms_at_params(x).q)
+
+
+def _quotient_bound(x: TwoParameterPoints) -> Array:
+    """The bound of 3b-quotient."""
+    return smoothness_constant(forms_at_caps(x)) * euclidean_norm(*displacement(x))
+
+
+def _quotient_rounding(x: TwoParameterPoints) -> Array:
+    """How far rounding moves the distance of two gradients, each along its own run."""
+    errors = sum(rounding.gradient_error(x, params) for params in (x.params, x.moved))
+    return errors + _product_rounding(_quotient_bound)(x)
+
+
+def _product_bound(x: TwoParameterPoints) -> Array:
+    """The bound of 3b-product."""
+    return smoothness_constant(forms_at_params(x)) * euclidean_norm(*displacement(x))
+
+
+def _eigenvalue_bound(x: LabelledBatch) -> Array:
+    """The bound of 3b-eigenvalue."""
+    return smoothness_constant(forms_at_params(x))
+
+
+def _joint_bound(x: TwoParameterPoints) -> Array:
+    """The bound of 3b-joint."""
+    return joint_smoothness_constant(forms_at_params(x)) * euclidean_norm(*displacement(x))
+
+
+def _product_rounding(bound: Callable[..., Array]) -> Callable[..., Array]:
+    """How far rounding moves a bound that is a product of norms, and what it bounds."""
+    return lambda x: rounding.relative_rounding(x.network, len(x.x)) * bound(x)
 
 
 WITHIN_CAPS = Hypothesis("the norms at both points keep to the caps", satisfies_caps)
@@ -145,8 +179,9 @@ GRADIENT_BOUND = Claim[LabelledBatch](
     statement="|grad f| <= sqrt(2) |q|_2, q the form of THEORY 3 at the norms of the parameters.",
     hypotheses=(CERTIFIED_SPIKES,),
     measure=lambda x: euclidean_norm(*risk_gradient(x, x.params)),
-    bound=lambda x: MAX_LOSS_GRADIENT * euclidean_norm(forms_at_params(x).q),
+    bound=_gradient_bound,
     uses=("1c",),
+    rounding=_product_rounding(_gradient_bound),
 )
 DIFFERENCE_QUOTIENT = Claim[TwoParameterPoints](
     label="3b-quotient",
@@ -156,9 +191,9 @@ DIFFERENCE_QUOTIENT = Claim[TwoParameterPoints](
     "|grad f(w) - grad f(w')| <= L_s |w - w'|, L_s = lambda_max(sqrt(2) R + q q'/2) at the caps.",
     hypotheses=(CERTIFIED_SPIKES, WITHIN_CAPS),
     measure=_gradient_distance,
-    bound=lambda x: smoothness_constant(forms_at_caps(x)) * euclidean_norm(*displacement(x)),
+    bound=_quotient_bound,
     uses=("3a",),
-    rounding=_rounding,
+    rounding=_quotient_rounding,
 )
 HESSIAN_PRODUCT = Claim[TwoParameterPoints](
     label="3b-product",
@@ -167,8 +202,9 @@ HESSIAN_PRODUCT = Claim[TwoParameterPoints](
     statement="|H d| <= L_s |d| for every direction d, L_s at the norms of the parameters.",
     hypotheses=(CERTIFIED_SPIKES,),
     measure=lambda x: euclidean_norm(*hessian_displacement(x)),
-    bound=lambda x: smoothness_constant(forms_at_params(x)) * euclidean_norm(*displacement(x)),
+    bound=_product_bound,
     uses=("3a",),
+    rounding=_product_rounding(_product_bound),
 )
 HESSIAN_EIGENVALUE = Claim[LabelledBatch](
     label="3b-eigenvalue",
@@ -177,8 +213,9 @@ HESSIAN_EIGENVALUE = Claim[LabelledBatch](
     statement="No eigenvalue of the Hessian exceeds L_s in magnitude.",
     hypotheses=(CERTIFIED_SPIKES,),
     measure=spectral_radius,
-    bound=lambda x: smoothness_constant(forms_at_params(x)),
+    bound=_eigenvalue_bound,
     uses=("3a",),
+    rounding=_product_rounding(_eigenvalue_bound),
 )
 JOINT_SMOOTHNESS = Claim[TwoParameterPoints](
     label="3b-joint",
@@ -188,8 +225,7 @@ JOINT_SMOOTHNESS = Claim[TwoParameterPoints](
     "lambda_max(sqrt(1 + b) R + (1 - b) q q').",
     hypotheses=(CERTIFIED_SPIKES,),
     measure=lambda x: euclidean_norm(*hessian_displacement(x)),
-    bound=lambda x: (
-        joint_smoothness_constant(forms_at_params(x)) * euclidean_norm(*displacement(x))
-    ),
+    bound=_joint_bound,
     uses=("3b-product",),
+    rounding=_product_rounding(_joint_bound),
 )

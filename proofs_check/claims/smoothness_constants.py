@@ -57,7 +57,14 @@ def peak_input_norm(x: Array) -> Array:
 
 
 def derivative_forms(network: rs.Network, norms: Norms, x: Array) -> DerivativeForms:
-    """Return the forms of THEORY 3, in the order of the blocks in the flat vector.
+    """Return the forms q and R of THEORY 3, of the logits; parameters as `layer_forms`."""
+    return layer_forms(network, norms, x)[-1]
+
+
+def layer_forms(network: rs.Network, norms: Norms, x: Array) -> tuple[DerivativeForms, ...]:
+    """Return the forms p_l and Q_l of THEORY 3 of every layer, then q and R of the logits.
+
+    In the order of the blocks in the flat vector.
 
     Infinite where a sum of powers of kappa_e is too large for a double.
 
@@ -71,22 +78,27 @@ def derivative_forms(network: rs.Network, norms: Norms, x: Array) -> DerivativeF
         Input.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        q, r = _linear_and_quadratic(network, norms, peak_input_norm(x), len(x))
-    if not all(np.isfinite(primal(form)).all() for form in (q, r)):
-        return DerivativeForms(np.full(q.shape, np.inf), np.full(r.shape, np.inf))
-    return DerivativeForms(q, r)
+        forms = _linear_and_quadratic(network, norms, peak_input_norm(x), len(x))
+    return tuple(_infinite_unless_finite(form) for form in forms)
+
+
+def _infinite_unless_finite(form: DerivativeForms) -> DerivativeForms:
+    """The forms, infinite where any entry is or is no number."""
+    if all(np.isfinite(primal(part)).all() for part in (form.q, form.r)):
+        return form
+    return DerivativeForms(np.full(form.q.shape, np.inf), np.full(form.r.shape, np.inf))
 
 
 def _linear_and_quadratic(
     network: rs.Network, norms: Norms, peak: Array, steps: int
-) -> tuple[Array, Array]:
+) -> tuple[DerivativeForms, ...]:
     """The recursion of THEORY 3 for p_l and Q_l, layer by layer, then the readout's q and R."""
     names = [(i, name) for i, shapes in enumerate(network.shapes) for name in shapes]
     unit = dict(zip(names, np.eye(len(names)), strict=True))
     nothing = np.zeros(len(names))
     total = float(np.sum(network.readout.time_weights(steps)))
     # `below`, `bent`: bounds of the first and second derivative of the layer's input.
-    below, bent, a = nothing, np.zeros((len(names), len(names))), peak
+    below, bent, a, forms = nothing, np.zeros((len(names), len(names))), peak, []
     for i, neuron in enumerate(network.neurons):
         # A block that the layer does not have contributes nothing.
         e_w, e_b, e_v = (unit.get((i, name), nothing) for name in ("w", "b", "v"))
@@ -100,17 +112,24 @@ def _linear_and_quadratic(
             + 2.0 * d1 * symmetric_outer(e_v, p)
             + w * bent
         )
+        forms.append(DerivativeForms(p, q))
         # sdot = sigma' udot, sddot = sigma' uddot + sigma'' udot^2
         below, bent, a = d1 * p, d1 * q + d2 * outer(p, p), np.sqrt(n)
     w = norms[-1][0]
     e_w, e_b = (unit.get((len(network.neurons), name), nothing) for name in ("w", "b"))
     q = total * (e_w * a + w * below + e_b)
-    return q, total * (2.0 * symmetric_outer(e_w, below) + w * bent)
+    forms.append(DerivativeForms(q, total * (2.0 * symmetric_outer(e_w, below) + w * bent)))
+    return tuple(forms)
 
 
 def smoothness_constant(form: DerivativeForms) -> Array:
     """Return L_s of THEORY 3b."""
-    return top_eigenvalue(MAX_LOSS_GRADIENT * form.r + MAX_LOSS_CURVATURE * outer(form.q, form.q))
+    return top_eigenvalue(hessian_form(form))
+
+
+def hessian_form(form: DerivativeForms) -> Array:
+    """Return ``sqrt(2) R + q q'/2``, which bounds the Hessian block by block."""
+    return MAX_LOSS_GRADIENT * form.r + MAX_LOSS_CURVATURE * outer(form.q, form.q)
 
 
 def joint_smoothness_constant(form: DerivativeForms) -> Array:

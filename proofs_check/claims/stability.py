@@ -18,13 +18,13 @@ kappa_e < 1 makes it a contraction.
 """
 
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 
 import refsast as rs
+from proofs_check import rounding
 from proofs_check.certified.constants import (
-    geometric_sum,
+    geometric_sums,
     kappa,
     max_carry,
     require_proved_reset,
@@ -39,7 +39,6 @@ from refsast.autodiff.tape import primal
 from refsast.model.lif import step
 from refsast.model.unroll import input_currents, unroll
 
-EPS = np.finfo(float).eps
 # Of every claim that the paper's abstract promises.
 SOURCE = "after arXiv:2603.18039 (abstract), constants derived in this project"
 
@@ -98,11 +97,9 @@ def compact_bound_by_step(x: LabelledBatch) -> tuple[Array, ...]:
     """Return the sharper bound of 1a, shape (time, 1, n) per layer."""
 
     def bound(i: Array, n: rs.LIF) -> Array:
-        sums = [geometric_sum(n.leak, t) for t in range(len(x.x) + 1)]
-        drop = max_reset_drop(n)  # nothing has been reset before the first step
-        return np.stack(
-            [np.reshape(i * after + drop * before, (1, -1)) for before, after in pairwise(sums)]
-        )
+        sums = np.array(geometric_sums(n.leak, len(x.x)))[:, None, None]
+        # Nothing has been reset before the first step.
+        return i * sums[1:] + max_reset_drop(n) * sums[:-1]
 
     return tuple(map(bound, current_bounds(x), x.network.neurons))
 
@@ -168,12 +165,18 @@ def contraction_bound(x: TwoStartStates) -> Array:
 
 
 def _rounding(x: TwoStartStates) -> Array:
-    """How far rounding moves the distance: a few ulp per step, multiplied by each later step."""
-    factor = max(1.0, float(primal(effective_kappa(x.neuron, x.layer))))
-    carried = np.array([[geometric_sum(factor, t)] for t in range(1, len(x.x) + 1)])
-    size = np.abs(primal(trajectory(x, x.start))).max() + np.abs(primal(x.start)).max()
-    size = size + np.abs(primal(x.other)).max()
-    return 64.0 * EPS * size * carried
+    """How far rounding moves the distance: each step's own, multiplied by each later step."""
+    states = (x.start, x.other, trajectory(x, x.start), trajectory(x, x.other))
+    highest = np.max([np.abs(u).reshape(-1, u.shape[-1]).max(axis=0) for u in states], axis=0)
+    # Four: two runs, and v = u - theta, whose rounding the spike turns into one of the next state.
+    step = 4.0 * float(_state_norm(rounding.layer_rounding(x.neuron, x.layer, x.x, highest)))
+    factor = max(1.0, float(effective_kappa(x.neuron, x.layer)))
+    return rounding.trajectory_rounding(step, factor, len(x.x))
+
+
+def _scale(parts: tuple[Array, ...], factor: float) -> tuple[Array, ...]:
+    """Every part times a number."""
+    return tuple(factor * part for part in parts)
 
 
 COMPACT = Claim[LabelledBatch](
@@ -185,6 +188,7 @@ COMPACT = Claim[LabelledBatch](
     hypotheses=(LEAK_BELOW_ONE, CERTIFIED_SPIKES),
     measure=potential_magnitudes,
     bound=compact_bound,
+    rounding=lambda x: _scale(compact_bound(x), rounding.compact_rounding(x)),
 )
 COMPACT_BY_STEP = Claim[LabelledBatch](
     label="1a-by-step",
@@ -195,6 +199,7 @@ COMPACT_BY_STEP = Claim[LabelledBatch](
     hypotheses=(CERTIFIED_SPIKES,),
     measure=potential_magnitudes,
     bound=compact_bound_by_step,
+    rounding=lambda x: _scale(compact_bound_by_step(x), rounding.compact_rounding(x)),
 )
 SATURATION = Claim[LabelledBatch](
     label="1b",
@@ -205,6 +210,7 @@ SATURATION = Claim[LabelledBatch](
     hypotheses=(RESET_TO_ZERO, CERTIFIED_SPIKES),
     measure=lambda x: unroll(x.network, x.params, x.x).u,
     bound=saturation_bound,
+    rounding=rounding.potential_errors,
 )
 _CERTIFIED_LAYER = Hypothesis[TwoStartStates](
     "each spike is one of the five smooth ones", lambda x: has_certified_spikes((x.neuron,))

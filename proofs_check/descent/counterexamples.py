@@ -15,6 +15,7 @@ import numpy as np
 
 import refsast as rs
 from proofs_check.claims.convergence import INDEPENDENT, LOWER_BOUND, NOISE, SMALL, SMOOTH
+from proofs_check.claims.reshuffling import ONCE, SMALL_EPOCH, SastEpoch
 from proofs_check.descent.enumeration import SastPath, SastStep, step_outcomes
 from proofs_check.descent.finite_sum import FiniteSum
 from proofs_check.descent.objectives import Quadratic, Risk
@@ -127,6 +128,40 @@ def fit_variance(x: SastStep) -> SastStep:
     return replace(x, variance=step_outcomes(x).gradient_variance)
 
 
+def last_of_two() -> tuple[float, float]:
+    """Return f after the second step of an epoch of two minibatches, and what 5a allows of it.
+
+    f is the mean of the bowls about 1 and -1, less 1/2: ``w^2/2``. From w = 2 the first step was on
+    -1 and led to 1/2; only 1 is left, which pulls upwards. Drawn independently it would be one of
+    the two, and the mean over both is what 5a speaks of.
+    """
+    x = bowl_step(1.0, -1.0, w=0.5, eta=0.5, variance=1.0)
+    after = x.w - x.eta * x.family.samples[0].value_and_grad(x.w)[1]
+    descent = 0.5 * x.w @ x.w - 0.5 * x.eta * x.w @ x.w  # grad f(w) = w
+    return float(0.5 * after @ after), float(descent + 0.5 * x.eta**2 * x.variance)
+
+
+def adam_at_the_bottom(w: float = 1e-3) -> tuple[float, float]:
+    """Return f after Adam's first step next to the minimum of ``w^2/2``, and what 5a allows.
+
+    At eta = 1/L and without noise or ascent 5a allows ``f - (eta/2) |grad f|^2``, here 0. Adam's
+    first step is ``eta grad/(|grad| + epsilon)``, so it overshoots, the more the nearer w is.
+    """
+    f, start = Quadratic(np.eye(1), np.zeros(1)), np.array([w])
+    method = rs.descent.adam(
+        learning_rate=1.0, beta1=0.9, beta2=0.999, epsilon=1e-8, weight_decay=0.0
+    )
+    value, grad = f.value_and_grad(start)
+    after = method.update(method.init(start), start, grad, 1.0)[1]
+    return float(f.value_and_grad(after)[0]), float(value - 0.5 * grad @ grad)
+
+
+def epoch_from_step(first: SastStep, order: tuple[int, ...] | None = None) -> SastEpoch:
+    """Return the epoch that begins with a step, in the order of its minibatches unless given."""
+    n = len(first.family.samples)
+    return SastEpoch(first, order or tuple(range(n)), tuple(range(n)))
+
+
 def path_from_step(first: SastStep, steps: int = 2) -> SastPath:
     """Return the path that begins with a step, with the true minimum as its lower bound."""
     return SastPath(first, steps, first.family.lower)
@@ -148,7 +183,7 @@ def thousand_runs_from_step(first: SastStep) -> SastRuns:
 
 
 SCATTER = "the variance of the step's direction is at most v2"
-ESCAPES: dict[tuple[str, str], Callable[[], SastStep | SastPath | SastRuns]] = {
+ESCAPES: dict[tuple[str, str], Callable[[], SastStep | SastPath | SastRuns | SastEpoch]] = {
     ("5a", SMOOTH): false_lipschitz,
     ("5a", SMALL): large_eta,
     ("5a", NOISE): false_variance,
@@ -170,4 +205,7 @@ ESCAPES: dict[tuple[str, str], Callable[[], SastStep | SastPath | SastRuns]] = {
     ("5b-seeded", INDEPENDENT): lambda: thousand_runs_from_step(double_gain()),
     ("5b-seeded", LOWER_BOUND): lambda: thousand_runs(false_lower_bound()),
     ("5c", INDEPENDENT): maximal_bias,
+    ("5d", SMOOTH): lambda: epoch_from_step(false_lipschitz()),
+    ("5d", SMALL_EPOCH): lambda: epoch_from_step(large_eta()),
+    ("5d", ONCE): lambda: epoch_from_step(bowl_step(1.0, -1.0, w=0.0, eta=0.5), (0, 0)),
 }

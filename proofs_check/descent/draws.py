@@ -98,7 +98,7 @@ def draw_step(
     """Draw a step that keeps to the hypotheses of 5a, with eta a part of 1/L."""
     kinds = (draw_quadratics, draw_quadratics, draw_ridges, draw_risks)
     family, w = (draw or source.choice(kinds))(source)
-    rho, part = source.choice((0.1, 1.0, 0.0, 1e-3)), source.choice(parts)
+    rho, part = source.choice((0.1, 1.0, 3.0, 0.0, 1e-3)), source.choice(parts)
     wide, loose = source.choice((1.0, 1.0, 1.5)), source.choice((1.0, 1.0, 2.0))
     x = certify_step(SastStep(family, w, rho, 1.0, 1.0, 0.0, shared), step_radius, part, wide)
     return replace(x, variance=loose * spread(x))
@@ -177,7 +177,7 @@ def draw_path(source: Source) -> SastPath:
     batches = len(family.batches())
     most = 4 - batches if batches > 1 else 3  # a path of K steps has batches^(2 K) ends
     steps = source.choice(range(1, (min(most, 2) if kind == "risks" else most) + 1))
-    rho, part = source.choice((0.1, 1.0, 0.0, 1e-3)), source.choice((1.0, 1.0, 0.3, 0.1))
+    rho, part = source.choice((0.1, 1.0, 3.0, 0.0, 1e-3)), source.choice((1.0, 1.0, 0.3, 0.1))
     start = SastPath(SastStep(family, w, rho, 1.0, 1.0, 0.0), steps, family.lower)
     x = certify_path(start, part, source.choice((1.0, 1.0, 1.5)))
     variance = source.choice((1.0, 1.0, 2.0)) * x.first.variance
@@ -190,7 +190,7 @@ def draw_runs(source: Source) -> SastRuns:
         family, w = draw_quadratics(source, most=3, definite=True, alike=True)
     else:
         family, w = draw_ridges(source, most=3)
-    rho, part = source.choice((0.1, 1.0, 0.0, 1e-3)), source.choice((1.0, 1.0, 0.3, 0.1))
+    rho, part = source.choice((0.1, 1.0, 3.0, 0.0, 1e-3)), source.choice((1.0, 1.0, 0.3, 0.1))
     lipschitz = max(family.lipschitz(w, np.inf), MIN_LIPSCHITZ)
     start = SastStep(family, w, rho, part / lipschitz, lipschitz, family.spread)
     seed = source.choice(range(1000))

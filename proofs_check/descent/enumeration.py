@@ -11,13 +11,10 @@ from functools import lru_cache
 import numpy as np
 
 import refsast as rs
-from proofs_check.claims.stability import EPS
 from proofs_check.descent.finite_sum import FiniteSum
 from proofs_check.norms import euclidean_norm
+from proofs_check.rounding import SUM_ROUNDING
 from refsast.arrays import Array
-
-# Rounding of a sum, in ulps of the magnitudes summed.
-ULPS = 1024.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,6 +206,6 @@ def step_rounding(x: SastStep, radius: float) -> float:
 
     Some ulp of the terms that f sums; and of the points and their gradients, times the slope of f.
     """
-    value, slope = x.family.sizes(x.w, radius)
+    value, slope = x.family.rounded_terms(x.w, radius)
     moved = float(euclidean_norm(x.w)) + radius + x.eta * slope
-    return ULPS * EPS * (value + slope * moved)
+    return SUM_ROUNDING * (value + slope * moved)

@@ -69,6 +69,11 @@ class FiniteSum:
         each = np.array([sample.sizes(w, radius) for sample in self.samples])
         return float(each[:, 0].max()), float(each[:, 1].max())
 
+    def rounded_terms(self, w: Array, radius: float) -> tuple[float, float]:
+        """Return the same of what is rounded."""
+        each = np.array([sample.rounded_terms(w, radius) for sample in self.samples])
+        return float(each[:, 0].max()), float(each[:, 1].max())
+
 
 def pool_samples(samples: Sequence[Objective]) -> Objective:
     """Return the mean of one or more objectives of one kind, as one of that kind.

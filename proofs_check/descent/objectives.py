@@ -6,7 +6,7 @@ Rule 2: `lipschitz` and `lower` are certificates, from norms and closed forms, n
 Rule 3: nothing is evaluated where it is not smooth: no neuron detaches its reset.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -16,13 +16,17 @@ from proofs_check.certified.constants import sup_derivative, sup_second
 from proofs_check.claims.lipschitz import MAX_LOSS_GRADIENT
 from proofs_check.claims.smoothness_constants import (
     DerivativeForms,
+    Norms,
     derivative_forms,
+    hessian_form,
     joint_smoothness_constant,
     layer_norms,
 )
-from proofs_check.claims.stability import EPS, has_certified_spikes
-from proofs_check.norms import euclidean_norm
+from proofs_check.claims.stability import has_certified_spikes
+from proofs_check.norms import euclidean_norm, top_eigenvalue
+from proofs_check.rounding import terms_in_ball
 from refsast.arrays import Array, Integers, as_array
+from refsast.certify.boxes import UNIT_ROUNDOFF
 from refsast.model.surrogate import Surrogate
 
 
@@ -32,6 +36,11 @@ class Objective(Protocol):
     @property
     def lower(self) -> float:
         """A certified lower bound, ``-inf`` where there is none."""
+        ...
+
+    @property
+    def twice_differentiable(self) -> bool:
+        """Whether f is twice differentiable everywhere."""
         ...
 
     def value_and_grad(self, w: Array) -> tuple[Array, Array]:
@@ -49,6 +58,18 @@ class Objective(Protocol):
     def sizes(self, w: Array, radius: float) -> tuple[float, float]:
         """Return bounds, on that ball, of what f and its gradient are summed from."""
         ...
+
+    def rounded_terms(self, w: Array, radius: float) -> tuple[float, float]:
+        """Return the same of everything that is rounded, times what its rounding moves them by.
+
+        `SUM_ROUNDING` of it is how far f and its gradient can be off.
+        """
+        ...
+
+
+def _is_twice_differentiable(spike: object) -> bool:
+    """Whether sigma'' has no jumps; of the five, two have them."""
+    return isinstance(spike, rs.Arctan | rs.Logistic | rs.Algebraic)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +89,7 @@ class Quadratic:
     h: Array
     g: Array
     offset: float = 0.0
+    twice_differentiable = True
 
     def __post_init__(self) -> None:
         as_array(self.h, "h", (self.g.size, self.g.size))
@@ -83,13 +105,16 @@ class Quadratic:
         """
         if not (self.h.any() or self.g.any()):
             return self.offset
+        off = 2.0 * self.g.size * UNIT_ROUNDOFF * np.linalg.norm(self.h)
         # The eigenvalue less its rounding, so that mu is certified and not only computed.
-        mu = float(np.linalg.eigvalsh(self.h)[0] - self.g.size * EPS * np.linalg.norm(self.h))
-        if not mu > self.g.size * EPS * np.linalg.norm(self.h):
+        mu = float(np.linalg.eigvalsh(self.h)[0] - off)
+        if not mu > off:
             return -np.inf
         w = as_array(-np.linalg.solve(self.h, self.g), "w")
         (value, grad), (size, _) = self.value_and_grad(w), self.sizes(w, 0.0)
-        return float(value - grad @ grad / (2.0 * mu) - 16.0 * EPS * size)
+        return float(
+            value - grad @ grad / (2.0 * mu) - 16.0 * (self.g.size + 1) * UNIT_ROUNDOFF * size
+        )
 
     def value_and_grad(self, w: Array) -> tuple[Array, Array]:
         """Return f and its gradient at `w`."""
@@ -111,6 +136,10 @@ class Quadratic:
         value = 0.5 * bend * far * far + tilt * far + abs(self.offset)
         return float(value), float(bend * far + tilt)
 
+    def rounded_terms(self, w: Array, radius: float) -> tuple[float, float]:
+        """Return `sizes`: nothing else is rounded."""
+        return self.sizes(w, radius)
+
 
 @dataclass(frozen=True, eq=False)
 class Ridge:
@@ -130,6 +159,11 @@ class Ridge:
     a: Array
     b: Array
     lower = 0.0  # a spike is never negative
+
+    @property
+    def twice_differentiable(self) -> bool:
+        """Whether the spike is."""
+        return _is_twice_differentiable(self.spike)
 
     def value_and_grad(self, w: Array) -> tuple[Array, Array]:
         """Return f and its gradient at `w`."""
@@ -154,6 +188,10 @@ class Ridge:
         steep = float(slope + sup_second(self.spike).upper * far) * float(np.linalg.norm(self.a))
         return 1.0 + float(slope * far), steep
 
+    def rounded_terms(self, w: Array, radius: float) -> tuple[float, float]:
+        """Return `sizes`, in which the arguments of the spikes are whole: a part may cancel."""
+        return self.sizes(w, radius)
+
 
 @dataclass(frozen=True, eq=False)
 class Risk:
@@ -173,6 +211,11 @@ class Risk:
     x: Array
     y: Integers
     lower = 0.0  # a cross entropy is never negative
+
+    @property
+    def twice_differentiable(self) -> bool:
+        """Whether every spike is."""
+        return all(_is_twice_differentiable(n.spike) for n in self.network.neurons)
 
     def __post_init__(self) -> None:
         if any(neuron.detach_reset for neuron in self.network.neurons):
@@ -204,15 +247,19 @@ class Risk:
         No norm of a block changes by more than the whole vector moves; a block that the network
         lacks keeps its norm.
         """
+        norms = self._ball_norms(rs.unflatten(self.network, w), radius)
+        return derivative_forms(self.network, norms, self.x)
+
+    def _ball_norms(self, params: rs.Params, radius: float) -> Norms:
+        """The largest norms of the blocks on the ball of that radius about `params`."""
         # The readout of a spike rate has a norm but no weights that could move.
-        norms = layer_norms(self.network, rs.unflatten(self.network, w))
+        norms = layer_norms(self.network, params)
         weights = [(True, "v" in shapes) for shapes in self.network.shapes]
         movable = [*weights, (False, False)][: len(norms)]
-        caps = tuple(
+        return tuple(
             (w_norm + radius * moves_w, v_norm + radius * moves_v)
             for (w_norm, v_norm), (moves_w, moves_v) in zip(norms, movable, strict=True)
         )
-        return derivative_forms(self.network, caps, self.x)
 
     def sizes(self, w: Array, radius: float) -> tuple[float, float]:
         """Return bounds, on that ball, of what f and its gradient are summed from.
@@ -222,3 +269,22 @@ class Risk:
         steep = self.slope(w, radius)
         far = float(euclidean_norm(w)) + radius
         return float(np.log(self.network.classes)) + steep * far, steep
+
+    def rounded_terms(self, w: Array, radius: float) -> tuple[float, float]:
+        """Return everything that is rounded, on that ball, times what its rounding moves them by.
+
+        What potentials are summed from acts like biases of that size: by the forms of a network
+        that has biases. What logits are summed from moves dloss/dz by at most half of that.
+        """
+        params = rs.unflatten(self.network, w)
+        *terms, out = terms_in_ball(self.network, params, self.x, radius)
+        network = replace(self.network, bias=True)
+        forms = derivative_forms(network, self._ball_norms(params, radius), self.x)
+        names = [(i, name) for i, shapes in enumerate(network.shapes) for name in shapes]
+        moved = np.zeros(len(names))
+        moved[[names.index((i, "b")) for i in range(len(terms))]] = terms
+        far, bend = float(euclidean_norm(w)) + radius, hessian_form(forms)
+        value = MAX_LOSS_GRADIENT * (forms.q @ moved + out)
+        steep = MAX_LOSS_GRADIENT * euclidean_norm(forms.q) + top_eigenvalue(bend) * far
+        steep = steep + euclidean_norm(bend @ moved) + 0.5 * out * euclidean_norm(forms.q)
+        return float(value + self.sizes(w, radius)[0]), float(steep)

@@ -6,6 +6,7 @@ Rule 2: a mean over runs is reported with its confidence, never as if it were ex
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -47,17 +48,24 @@ class SastRuns:
 
 def run_averages(x: SastRuns) -> Array:
     """Return the average of |grad f(w_k)|^2 over k < K in every run, shape (runs,)."""
+    return simulate_runs(x)[0]
+
+
+@lru_cache(maxsize=4)
+def simulate_runs(x: SastRuns) -> tuple[Array, Array]:
+    """Return `run_averages`, and how far from the start each run has been, shape (runs,)."""
     s, rng = x.path.first, np.random.default_rng(x.seed)
     batches = s.family.batches()
     slopes, whole = stack_gradients(batches), stack_gradients((s.family.mean,))
     shape = (x.path.steps, x.runs)
     first = rng.integers(len(batches), size=shape)
     second = first if s.shared else rng.integers(len(batches), size=shape)
-    w, total = np.tile(s.w, (x.runs, 1)), np.zeros(x.runs)
+    w, total, radius = np.tile(s.w, (x.runs, 1)), np.zeros(x.runs), np.zeros(x.runs)
     for b1, b2 in zip(first, second, strict=True):
         total += np.square(whole(w, np.zeros_like(b1))).sum(axis=1)
         w = w - s.eta * slopes(ascent_points(w, slopes(w, b1), s.rho), b2)
-    return total / x.path.steps
+        radius = np.maximum(radius, np.sqrt(np.square(w - s.w).sum(axis=1)))
+    return total / x.path.steps, radius + s.rho
 
 
 def ascent_points(w: Array, grads: Array, rho: float) -> Array:

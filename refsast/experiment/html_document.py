@@ -27,12 +27,13 @@ div.scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .45rem; border-bottom: 1px solid #dbe2ea; text-align: right; }
 table.wide { font-size: .85rem; } table.wide th, table.wide td { padding: .3rem; }
-.number { white-space: nowrap; }
+.number { white-space: nowrap; } th.text, td.text { text-align: left; }
 th:first-child, td:first-child { text-align: left; min-width: 8rem; }
 th { border-bottom: 2px solid #1d2733; vertical-align: bottom; }
 .gallery { display: grid; gap: 1rem 2rem;
            grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); }
-figure { margin: 1rem 0; max-width: 33rem; } img { max-width: 100%; height: auto; }
+figure { margin: 1rem 0; max-width: 33rem; } figure.wide { max-width: none; }
+img { max-width: 100%; height: auto; }
 figcaption { color: #4a5b6d; font-size: .9rem; }
 dl { display: grid; grid-template-columns: minmax(9rem, max-content) 1fr; gap: .2rem 1.5rem; }
 dt { color: #4a5b6d; } dd { margin: 0; overflow-wrap: anywhere; }
@@ -69,9 +70,22 @@ summary { cursor: pointer; padding: .4rem 0; }
 # The spaces between a number and its unit or its interval, which never break.
 UNITS = re.compile(r" (?=%)|(?<=\d) (?=±|points?\b|seeds?\b)|(?<=±) (?=\d)")
 SHORT = 32  # letters of a name and its value that stand side by side on a phone, too
+EXPONENT = re.compile(r"(?<![\w.])[+-]?\d[\d.,]*e[+-]?\d+(?!\w)")  # breaks at its hyphen
 INTERVAL = re.compile(r"[+-]?[\d.,]+\s±\s[\d.,]+")
 WIDE = 8  # columns, from which on a table has smaller letters
 NUMBER = re.compile(r"(?:< )?[+-]?[\d.,]+(e[+-]?\d+)?( ± [\d.,]+(e[+-]?\d+)?)?( ?%| points?)?")
+
+
+class Link(str):
+    """A text that leads to the heading of a section on the same page."""
+
+    __slots__ = ("heading",)
+
+    def __new__(cls, text: str, heading: str) -> Link:
+        """Return the text, with the heading that it leads to."""
+        link = super().__new__(cls, text)
+        link.heading = heading
+        return link
 
 
 def encode_png(figure: Figure, dpi: int = 160) -> bytes:
@@ -82,7 +96,12 @@ def encode_png(figure: Figure, dpi: int = 160) -> bytes:
 
 
 def _escape_prose(text: str) -> str:
-    """Text as HTML in which no number is parted from its unit or its interval."""
+    """Text as HTML in which no number is broken, or parted from its unit or its interval."""
+    return EXPONENT.sub(r'<span class="number">\g<0></span>', _escape_attribute(text))
+
+
+def _escape_attribute(text: str) -> str:
+    """Text as it may stand in an attribute, its numbers beside their units."""
     return escape(UNITS.sub("\N{NO-BREAK SPACE}", text))
 
 
@@ -99,15 +118,23 @@ def sentences(texts: Sequence[str]) -> str:
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a table; where the page is narrow, each row is a card of its own.
 
-    Numbers, with or without their interval, are never broken over two lines. Raises ValueError if
-    a row has not one cell per heading.
+    Numbers, with or without their interval, are never broken over two lines; columns without any
+    are to the left. A cell may be a `Link`. Raises ValueError if a row has not one cell per
+    heading.
     """
-    head = "".join(f'<th scope="col">{_escape_prose(cell)}</th>' for cell in headings)
+    kinds = [
+        "" if any(_is_number(row[i]) for row in rows if i < len(row)) else ' class="text"'
+        for i in range(len(headings))
+    ]
+    head = "".join(
+        f'<th scope="col"{kind}>{_escape_prose(cell)}</th>'
+        for cell, kind in zip(headings, kinds, strict=True)
+    )
     body = ""
     for row in rows:
         if len(row) != len(headings):
             raise ValueError(f"row must have a cell per heading ({len(headings)}), got {row}")
-        body += "<tr>" + "".join(map(_render_cell, headings, row)) + "</tr>"
+        body += "<tr>" + "".join(map(_render_cell, headings, row, kinds)) + "</tr>"
     kind = ' class="wide"' if len(headings) >= WIDE else ""
     return (
         f'<div class="scroll"><table{kind}><thead><tr>{head}</tr></thead>'
@@ -115,14 +142,27 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def _render_cell(heading: str, text: str) -> str:
+def _is_number(text: str) -> bool:
+    """Whether a cell holds a number, perhaps with its interval and more beside it."""
+    return bool(NUMBER.match(text)) and text[:1] != "," and not text.isalpha()
+
+
+def _render_cell(heading: str, text: str, kind: str) -> str:
     """A cell, which carries its heading for the card that it may be shown in."""
+    label = f'data-label="{_escape_attribute(heading)}"'
     if NUMBER.fullmatch(text):
-        return f'<td class="number" data-label="{_escape_prose(heading)}">{escape(text)}</td>'
+        return f'<td class="number" {label}>{escape(text)}</td>'
+    if isinstance(text, Link):
+        return f'<td{kind} {label}><a href="#{anchor(text.heading)}">{escape(text)}</a></td>'
     # The number must not break; the span around all is one thing to the card that it lies in.
     whole = INTERVAL.sub(r'<span class="number">\g<0></span>', _escape_prose(text))
     whole = f"<span>{whole}</span>" if INTERVAL.search(text) else whole
-    return f'<td data-label="{_escape_prose(heading)}">{whole}</td>'
+    return f"<td{kind} {label}>{whole}</td>"
+
+
+def anchor(heading: str) -> str:
+    """Return the name by which a link finds a heading."""
+    return re.sub(r"[^a-z0-9]+", "-", heading.lower()).strip("-")
 
 
 def facts(rows: Sequence[tuple[str, str]]) -> str:
@@ -147,11 +187,12 @@ def foldable(summary: str, parts: Sequence[str]) -> str:
     return f"<details><summary>{escape(summary)}</summary>{''.join(parts)}</details>"
 
 
-def picture(content: bytes, caption: str) -> str:
-    """Return a PNG, embedded, with its caption."""
+def picture(content: bytes, caption: str, *, wide: bool = False) -> str:
+    """Return a PNG, embedded, with its caption; `wide`: as wide as the page."""
     data = base64.b64encode(content).decode("ascii")
+    kind = ' class="wide"' if wide else ""
     return (
-        f'<figure><img alt="{escape(caption)}" src="data:image/png;base64,{data}">'
+        f'<figure{kind}><img alt="{escape(caption)}" src="data:image/png;base64,{data}">'
         f"<figcaption>{_escape_prose(caption)}</figcaption></figure>"
     )
 
@@ -169,7 +210,10 @@ def render_page(
     `lead` is the one sentence that most readers will read; a section is its heading and its parts
     in HTML; `end` is HTML that follows the last section.
     """
-    body = "".join(f"<h2>{escape(heading)}</h2>{''.join(parts)}" for heading, parts in sections)
+    body = "".join(
+        f'<h2 id="{anchor(heading)}">{escape(heading)}</h2>{"".join(parts)}'
+        for heading, parts in sections
+    )
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'

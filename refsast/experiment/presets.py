@@ -58,6 +58,24 @@ PRESETS = {
         rho=0.05,
         warmup=0.0,
     ),
+    "theorem-5": replace(
+        DEEP,
+        source="inside theorem 5 and its bounds no more than a thousand times what is measured: "
+        "plain descent, minibatches drawn with replacement, one layer so flat that the learning "
+        "rate is below 1/L; no more than half of the digits are recognised",
+        hidden=(),
+        steps=5,
+        slope=0.1,
+        leak=0.0,
+        threshold=0.1,
+        gain=50.0,
+        learning_rate=4e-4,
+        epochs=8,
+        rho=1e-3,
+        warmup=0.0,
+        descent="sgd",
+        sampling="replacement",
+    ),
     "convolution": replace(
         DEEP,
         source="two convolutions and means, as in the tutorials of snnTorch and SLAYER; scale, "

@@ -33,6 +33,7 @@ from refsast.optim.descent import State as Moments
 from refsast.optim.sam import Ascent, steepest_ascent
 from refsast.spikes import Spikes
 
+PERMUTATION, REPLACEMENT = "permutation", "with replacement"  # how minibatches are drawn
 Data: TypeAlias = tuple[NDArray[np.generic] | Spikes, Integers]
 MODEL_RECORDS: codec.RecordTypes = {
     name: getattr(model, name) for name in model.__all__ if is_dataclass(getattr(model, name))
@@ -68,6 +69,9 @@ class Config:
     slope_end : float or None
         Slope of every smooth spike at the end of the training, to which it moves in a line from the
         network's own; None to keep it.
+    sampling : str
+        How minibatches are drawn: by ``permutation`` of the recordings in every epoch, or ``with
+        replacement``, each recording of each minibatch independently of all others.
 
     Examples
     --------
@@ -87,6 +91,7 @@ class Config:
     ascent: Ascent = steepest_ascent
     ascent_batch: int | None = None
     slope_end: float | None = None
+    sampling: str = PERMUTATION
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch", "ascent_batch"):
@@ -99,6 +104,10 @@ class Config:
         if not isinstance(self.shared, bool):
             raise ValueError(f"shared must be True or False, got {self.shared!r}")
         require_fraction(self.warmup, "warmup")
+        if self.sampling not in (PERMUTATION, REPLACEMENT):
+            raise ValueError(
+                f"sampling must be {PERMUTATION!r} or {REPLACEMENT!r}, got {self.sampling!r}"
+            )
 
     def radius(self, share: float) -> float:
         """Return SAM's radius when this share of the training is done."""
@@ -261,6 +270,7 @@ def describe_config(config: Config) -> Mapping[str, Json]:
         **({} if config.ascent is steepest_ascent else {"ascent": qualified_name(config.ascent)}),
         **({} if config.ascent_batch is None else {"ascent_batch": int(config.ascent_batch)}),
         **({} if config.slope_end is None else {"slope_end": float(config.slope_end)}),
+        **({} if config.sampling == PERMUTATION else {"sampling": config.sampling}),
     }
 
 

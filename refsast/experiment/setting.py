@@ -12,7 +12,7 @@ import numpy as np
 from refsast.arrays import Array, is_positive_int, require_nonnegative, require_number
 from refsast.data.archive import CLASSES
 from refsast.data.events import SIZE
-from refsast.experiment.record import Config
+from refsast.experiment.record import PERMUTATION, REPLACEMENT, Config
 from refsast.experiment.setting_parts import (
     LEARNED,
     LOSSES,
@@ -27,7 +27,7 @@ from refsast.model.network import require_plain
 from refsast.model.params import WEIGHTS, layer_arrays
 from refsast.model.reset import Reset
 from refsast.optim import sam
-from refsast.optim.descent import Descent, adam, constant, cosine, late_linear, projected
+from refsast.optim.descent import Descent, adam, constant, cosine, late_linear, projected, sgd
 
 ASCENTS = {
     "steepest": sam.steepest_ascent,
@@ -35,12 +35,16 @@ ASCENTS = {
     "random": sam.random_ascent,
 }
 SCHEDULES = {"constant": constant, "cosine": cosine, "late-linear": late_linear}
+DESCENTS = ("adam", "sgd")
+SAMPLINGS = {"permutation": PERMUTATION, "replacement": REPLACEMENT}
 TABLES = {
     "schedule": SCHEDULES,
     "ascent": ASCENTS,
     "learn": LEARNED,
     "readout": READOUTS,
     "loss": LOSSES,
+    "descent": DESCENTS,
+    "sampling": SAMPLINGS,
 }
 
 
@@ -72,7 +76,7 @@ class Setting:
         Initial weights are drawn from ``+-scale/sqrt(inputs)``.
     learning_rate : float
         Learning rate of Adam (beta1 0.9, beta2 0.999, epsilon 1e-8), in units of the parameters per
-        step.
+        step; or of plain descent, see `descent`.
     schedule : str
         Schedule of the learning rate: constant, cosine, or late-linear (constant for three
         quarters of the training, then in a line to a tenth).
@@ -124,6 +128,11 @@ class Setting:
     loss : str
         cross-entropy, step-cross-entropy (of every step, averaged), or squared-rate (1 for the
         label, 0 for others; with readout rate).
+    descent : str
+        Descent method: adam, or sgd, plain descent without momentum.
+    sampling : str
+        How minibatches are drawn: by permutation of the recordings in every epoch, or with
+        replacement, each independently of all others (of these theorem 5 speaks).
 
     Examples
     --------
@@ -165,6 +174,8 @@ class Setting:
     readout: str = "rate"
     readout_leak: float = 0.9
     loss: str = "cross-entropy"
+    descent: str = "adam"
+    sampling: str = "permutation"
 
     def __post_init__(self) -> None:
         for name, known in TABLES.items():
@@ -246,13 +257,11 @@ class Setting:
     @property
     def config(self) -> Config:
         """How to train."""
-        method = adam(
-            learning_rate=self.learning_rate,
-            beta1=0.9,
-            beta2=0.999,
-            epsilon=1e-8,
-            weight_decay=self.weight_decay,
-        )
+        rates = {"learning_rate": self.learning_rate, "weight_decay": self.weight_decay}
+        if self.descent == "sgd":
+            method = sgd(**rates, momentum=0.0)
+        else:
+            method = adam(**rates, beta1=0.9, beta2=0.999, epsilon=1e-8)
         return Config(
             self.epochs,
             self.batch,
@@ -264,4 +273,5 @@ class Setting:
             ASCENTS[self.ascent],
             self.ascent_batch,
             self.slope_end,
+            SAMPLINGS[self.sampling],
         )

@@ -18,6 +18,7 @@ from refsast.arrays import Integers, NotFinite
 from refsast.experiment import checkpoint as disk
 from refsast.experiment.evaluate import evaluate
 from refsast.experiment.record import (
+    REPLACEMENT,
     Config,
     Data,
     Epoch,
@@ -226,8 +227,11 @@ def _batch_count(data: Data, config: Config) -> int:
 
 
 def _epoch_order(seed: int, epoch: int, data: Data, config: Config) -> list[Integers]:
-    """The rows of every minibatch of an epoch, each recording in one of them."""
-    rows = np.random.default_rng((seed, epoch)).permutation(len(data[1]))
+    """The rows of every minibatch of an epoch, each recording in one of them, unless drawn anew."""
+    rng, n = np.random.default_rng((seed, epoch)), len(data[1])
+    if config.sampling == REPLACEMENT:
+        return list(rng.integers(n, size=(_batch_count(data, config), config.batch)))
+    rows = rng.permutation(n)
     return [rows[start : start + config.batch] for start in range(0, len(rows), config.batch)]
 
 

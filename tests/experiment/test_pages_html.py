@@ -247,6 +247,21 @@ def test_an_axis_that_does_not_begin_at_zero_says_so():
     assert page_figures.zoom([-3.0, 4.0])[0] < -3.0
 
 
+def test_a_cell_may_lead_to_a_section_of_the_page():
+    link = html_document.Link("claims/sam.py", "Proof: claims/sam.py")
+    table = html_document.table(("claim", "proof"), [("4a", link)])
+    page = html_document.render_page("t", "l", [("All", [table]), ("Proof: claims/sam.py", [])])
+
+    assert '<a href="#proof-claims-sam-py">claims/sam.py</a>' in page
+    assert '<h2 id="proof-claims-sam-py">Proof: claims/sam.py</h2>' in page
+
+
+def test_a_number_with_an_exponent_is_not_broken_at_its_hyphen():
+    assert html_document.paragraph("at most 1.5e-12 of it, see x2e-3") == (
+        '<p>at most <span class="number">1.5e-12</span> of it, see x2e-3</p>'
+    )
+
+
 def test_cells_carry_their_heading_and_numbers_are_marked():
     html = html_document.table(
         ("arm", "hard %"), [("a & b", "63.3 ± 9.0"), ("c", "10.0 ± 2.0 at chance")]
@@ -254,7 +269,8 @@ def test_cells_carry_their_heading_and_numbers_are_marked():
     assert "hard\N{NO-BREAK SPACE}%" in html
     html = html.replace("\N{NO-BREAK SPACE}", " ")
 
-    assert '<td data-label="arm">a &amp; b</td>' in html
+    assert '<td class="text" data-label="arm">a &amp; b</td>' in html
+    assert '<th scope="col" class="text">arm</th><th scope="col">hard %</th>' in html
     assert '<td class="number" data-label="hard %">63.3 ± 9.0</td>' in html
     assert '<span><span class="number">10.0 ± 2.0</span> at chance</span></td>' in html
     with pytest.raises(ValueError, match="row must have a cell per heading"):

@@ -7,8 +7,9 @@ import pytest
 
 import refsast as rs
 from proofs_check.assessment import assess
+from proofs_check.claims.reshuffling import ONCE
 from proofs_check.claims.stability import CERTIFIED_SPIKES
-from proofs_check.training import Training, read_training
+from proofs_check.training import INDEPENDENT_STEPS, Training, read_training
 
 PLAIN = Training(rho=0.05, learning_rate=1e-6, independent=True)
 CELL = rs.LIF(0.5, 1.0, rs.Arctan(1.0))
@@ -35,6 +36,13 @@ def test_a_plain_training_with_a_small_rate_meets_the_hypotheses_of_5():
 @pytest.mark.parametrize(
     ("change", "label", "why"),
     [
+        ({"independent_steps": False}, "5b", INDEPENDENT_STEPS),
+        ({"independent_steps": True}, "5d", ONCE),
+        (
+            {"learning_rate": None, "method": "Adam", "independent_steps": False},
+            "5a",
+            f"plain descent at a constant rate, not Adam; {INDEPENDENT_STEPS}",
+        ),
         ({"learning_rate": 1e6}, "5a", "eta <= 1/L"),
         ({"learning_rate": None}, "5a", "plain descent at a constant rate"),
         ({"independent": False}, "5b", "the second minibatch is independent of the first"),
@@ -45,6 +53,13 @@ def test_what_a_training_breaks_is_named(change, label, why):
 
     assert finding.state == "silent"
     assert finding.result.unmet == (why,)
+
+
+def test_what_holds_by_permutation_is_about_an_epoch():
+    found = states(training=replace(PLAIN, independent_steps=False))
+
+    assert found["5d"].state in ("holds", "vacuous")
+    assert found["5d"].scope == "4 recordings, 2 minibatches"
 
 
 def test_one_recording_is_enough():
@@ -95,6 +110,12 @@ RECORD = {
 
 def test_plain_descent_is_known_by_its_name():
     assert read_training(RECORD).learning_rate == 0.5
+
+
+def test_how_minibatches_were_drawn_is_known_too():
+    assert not read_training(RECORD).independent_steps
+    drawn = {**RECORD, "config": {**RECORD["config"], "sampling": "with replacement"}}
+    assert read_training(drawn).independent_steps
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,19 @@ from proofs_check.certified.constants import (
     sup_derivative,
     sup_second,
 )
-from proofs_check.claims import lipschitz, smoothness_constants, stability
+from proofs_check.claims import (
+    lipschitz,
+    smoothness,
+    smoothness_constants,
+    stability,
+    state_derivatives,
+)
 from proofs_check.draws import RandomSource
 from proofs_check.instances import LabelledBatch, TwoStartStates
+from proofs_check.norms import inner_product
+from refsast.autodiff import hvp, jvp
+from refsast.model.params import param_arrays, replace_arrays
+from refsast.model.unroll import unroll
 from refsast.testing import min_examples, seeds
 
 CELLS = [
@@ -241,3 +251,37 @@ def test_no_cell_is_beneath_another():
         assert not any(d != c and d[0] >= c[0] and d[1] >= c[1] for d in cells)
     assert max(c[0] for c in cells) == pytest.approx(np.sqrt(2.0))
     assert max(c[1] for c in cells) == pytest.approx(0.5)
+
+
+@given(seeds())
+@min_examples(25)
+def test_the_derivatives_of_the_states_are_those_of_the_run(seed):
+    """The recursions of `state_derivatives` against the tape, twice."""
+    rng = np.random.default_rng(seed)
+    x = draws.draw_two_points(RandomSource(rng))
+    arrays, d = param_arrays(x.params), smoothness.displacement(x)
+    first, second = state_derivatives.derivatives_along(x)
+
+    def run(*blocks):
+        return unroll(x.network, replace_arrays(x.params, blocks), x.x)
+
+    parts = [lambda *a, i=i: run(*a).u[i] for i in range(len(x.network.neurons))]
+    for i, f in enumerate((*parts, lambda *a: run(*a).logits)):
+        moved = jvp(f, arrays, d)
+        size = np.abs(moved).max()
+        found = np.sqrt(np.square(moved).sum(axis=-1))
+        np.testing.assert_allclose(first[i], found, rtol=1e-9, atol=1e-11 * size)
+        units = np.eye(moved.shape[-1])
+        bent = np.linalg.norm([inner_product(hvp(_entry(f, e), arrays, d), d) for e in units])
+        last = second[i].reshape(-1)[-1]  # of the last step and recording
+        np.testing.assert_allclose(last, bent, rtol=1e-7, atol=1e-9 * size * (1.0 + size))
+
+
+def _entry(f, unit):
+    """One number of a signal: the last recording's, at the last step, along an axis."""
+
+    def number(*a):
+        value = f(*a)
+        return np.sum((value[-1] if len(value.shape) == 2 else value[-1][-1]) * unit)
+
+    return number

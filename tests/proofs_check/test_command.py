@@ -9,6 +9,8 @@ import pytest
 from proofs_check import evaluation, register, report
 from proofs_check.__main__ import main
 from proofs_check.claims.stability import COMPACT
+from proofs_check.commands import select_claims
+from proofs_check.training import INDEPENDENT_STEPS, PLAIN
 from refsast.__main__ import main as refsast
 
 FEW = ("--quick", "--jobs", "1", "--effort", "0")
@@ -64,7 +66,7 @@ def test_a_refutation_is_printed_and_is_the_exit_code(wrong, tmp_path, capsys):
     assert "1a: REFUTED, measured" in capsys.readouterr().out
 
 
-def test_the_attack_counts_a_refutation_that_no_draw_has_seen(monkeypatch):
+def test_what_is_on_record_refutes_where_no_draw_has(monkeypatch):
     """Drawn instances hold by a trick; the instance on record does not."""
     entry = register.CLAIMS_BY_LABEL["3a"]
     on_record = evaluation.load_worst("3a")
@@ -81,7 +83,9 @@ def test_the_attack_counts_a_refutation_that_no_draw_has_seen(monkeypatch):
     )[0]
 
     assert row.false
-    assert row.worst.way == "on record"
+    assert row.record[0].way == "best attack"
+    assert row.record[0].result.refuted
+    assert row.best_on_record == np.inf
     assert row.refuted == 0
     assert row.n_held == len(row.sides) == 10
     assert "REFUTED" in report.format_table([row])
@@ -99,6 +103,23 @@ def test_the_same_seed_gives_the_same_table_on_any_number_of_processes():
         assert (a.n_held, a.silent, a.worst.ratio) == (b.n_held, b.silent, b.worst.ratio)
     other = evaluation.evaluate_claims(entries, seed=4, share=0.03, effort=0, jobs=1)
     assert not np.array_equal(one[0].sides, other[0].sides)
+
+
+def test_the_beginning_of_a_label_takes_its_group():
+    def labels(*given):
+        return [trial.label for trial in select_claims(given)]
+
+    assert labels("3b") == [t.label for t in register.REGISTER if t.label.startswith("3b")]
+    assert labels("4", "1a") == ["1a", "4a", "4b", "4c", "4d"]
+    assert labels("1c") == ["1c"]
+    assert len(labels()) == len(register.REGISTER)
+
+
+def test_every_claim_has_a_unit_and_a_proof():
+    for trial in register.REGISTER:
+        assert report.claim_unit(trial.label)
+        module = register.proof_module(trial.claim)
+        assert module.__doc__.startswith(f"THEORY {trial.label[0]}")
 
 
 def test_silence_is_counted_apart():
@@ -129,12 +150,17 @@ def test_a_trained_network_is_assessed(run, tmp_path, capsys):
 
     printed = capsys.readouterr().out
     found = {f["label"]: f for f in json.loads(files[0].read_text())["findings"]}
-    descents = {label for label in register.CLAIMS_BY_LABEL if label[0] == "5"} - {"5a", "5b"}
-    assert set(found) == set(register.CLAIMS_BY_LABEL) - descents
+    seen = {"5a", "5b", "5d"}
+    others = {label for label in register.CLAIMS_BY_LABEL if label[0] == "5"} - seen
+    assert set(found) == set(register.CLAIMS_BY_LABEL) - others - {"3-first", "3-second"}
     assert found["1a"]["state"] == "holds"
     assert found["3b-eigenvalue"]["state"] == "vacuous"
     assert found["5a"]["state"] == "silent"
-    assert found["5a"]["unmet"] == ["plain descent at a constant rate"]
+    assert found["5a"]["unmet"] == [f"{PLAIN}, not Adam; {INDEPENDENT_STEPS}"]
+    assert found["2-gradient"]["looks_at"] == "1 recording"
+    assert found["3a"]["looks_at"] == "4 recordings"
+    assert len(found["1c"]["by_step"]) == 5
+    assert "1c by step" in printed
     assert found["5a"]["measured"] is None
     assert "REFUTED" not in printed
     assert "certified" in files[1].read_text()
@@ -161,6 +187,7 @@ def test_of_a_run_beyond_the_theorems_all_are_silent_and_say_why(run, tmp_path, 
     ("flags", "message"),
     [
         (["--claim", "9z"], "claim must be one of 1a"),
+        (["--claim", ""], "claim must be one of 1a"),
         (["--replay", "nowhere.json"], "replay must be a saved instance"),
         (["--run", "nowhere/run.json"], "record must be a readable JSON file"),
         ([*FEW, "--claim", "1a", "--json", "/dev/null/a.json"], "must be writable"),

@@ -12,6 +12,7 @@ import refsast as rs
 from proofs_check.claim import check_claim
 from proofs_check.claims import convergence as claims
 from proofs_check.claims.convergence import CLAIMS, INDEPENDENT, ONE_STEP, SMOOTH
+from proofs_check.claims.reshuffling import EPOCH, draw_epoch
 from proofs_check.descent.counterexamples import (
     ESCAPES,
     axis_batches,
@@ -44,7 +45,8 @@ from proofs_check.draws import RandomSource
 from refsast.testing import min_examples, seeds
 from tests.proofs_check.tight_instances import tight_path, tight_step
 
-BY_LABEL = {claim.label: claim for claim in CLAIMS}
+EVERY = (*CLAIMS, EPOCH)
+BY_LABEL = {claim.label: claim for claim in EVERY}
 DRAWS = {
     "5a": draw_step,
     "5a-sharp": draw_step,
@@ -53,6 +55,7 @@ DRAWS = {
     "5b-seeded": draw_runs,
     "5c": draw_step,
     "5c-bias": draw_step,
+    "5d": draw_epoch,
 }
 
 
@@ -100,7 +103,7 @@ def test_without_this_hypothesis_the_claim_fails(at):
 
 
 def test_no_hypothesis_lacks_an_escape():
-    assert set(ESCAPES) == {(c.label, h.condition) for c in CLAIMS for h in c.hypotheses}
+    assert set(ESCAPES) == {(c.label, h.condition) for c in EVERY for h in c.hypotheses}
 
 
 @pytest.mark.parametrize(
