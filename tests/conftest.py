@@ -14,6 +14,10 @@ collect_ignore = [
     "bench",
     "crosscheck/torch_faults.py",
     "crosscheck/case_kinds.py",
+    "crosscheck/blind",
+    "crosscheck/planted_extended",
+    "crosscheck/right_extended.py",
+    "gradient/torch_extended.py",
 ]  # programs, not tests
 
 settings.register_profile(

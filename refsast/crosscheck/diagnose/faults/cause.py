@@ -65,9 +65,11 @@ def find_settings(
     `parts` are small parts of the case; by default those of `ask_parts`.
     """
     found: list[Setting] = []
+    if fits(whole, ()):  # what is off is less than causes differ by
+        return found
     questions: Sequence[Question] | None = None
     for setting in search_settings(parts or ask_parts(gradient, whole), whole):
-        if not fits(whole, setting):
+        if not fits(whole, setting) or _has_idle(whole, setting):
             continue
         if questions is None:
             questions = ask_elsewhere(gradient, whole.case)
@@ -76,6 +78,14 @@ def find_settings(
             if len(found) > MAX_NAMED:
                 break
     return sorted(found, key=lambda setting: (len(setting), count_fitted(setting)))
+
+
+def _has_idle(whole: Examination, setting: Setting) -> bool:
+    """Whether a setting of several faults explains as much without one of them."""
+    return len(setting) > 1 and any(
+        fits(whole, tuple(other for other in setting if other is not planted))
+        for planted in setting
+    )
 
 
 def _explain(case: Case, settings: Sequence[Setting]) -> Explanation:
