@@ -82,7 +82,7 @@ def test_every_claim_has_a_card_and_a_proof():
     assert {f"claim-{label}" for label in CLAIMS_BY_LABEL} <= theory.anchors
     for label in CLAIMS_BY_LABEL:
         assert f"theory.html#claim-{label}" in table.links
-    assert sum("proofs/" in link for link in set(theory.links)) == 7
+    assert sum("proofs/" in link for link in set(theory.links)) == 10
 
 
 def test_every_page_and_every_notebook_is_on_the_site():
