@@ -36,5 +36,5 @@ if __name__ == "__main__":
     path = DOCS / "theory.md"
     path.write_text(fill_statements(path.read_text(encoding="utf-8")), encoding="utf-8")
     dependency_figure([trial.claim for trial in REGISTER]).savefig(
-        DOCS / "figures" / "claims.png", dpi=110
+        DOCS / "figures" / "claims.png", dpi=96
     )

@@ -101,7 +101,7 @@ def one_logit() -> ConditionedRecording:
     return fit_mu_to_logits(ConditionedRecording(network, params, x, np.zeros(1, np.int64), 1.0))
 
 
-def growing_products() -> Ascent:
+def product_growth() -> Ascent:
     """Return a chain whose last two weights are small at w, and are not at the end of the ascent.
 
     A product of norms that is small at w bounds nothing there: L is asked for on the whole ball.
@@ -142,4 +142,4 @@ ATTAINED = {
     "6-rows": {"smallest singular value": late_spike},
     "6-jacobians": {"smallest singular value": one_logit},
 }
-NECESSARY = {"4c": {"L on the ball": growing_products}}
+NECESSARY = {"4c": {"L on the ball": product_growth}}

@@ -20,10 +20,10 @@ FLAT = rs.LIF(0.0, 1.0, rs.PiecewiseQuadratic(1e-3), rs.NoReset())
 def undecided() -> LabelledBatch:
     """Return a neuron that fires wholly, and two classes that are as likely: softmax regression."""
     x = Chain((FLAT,), out=0.0 * TWO_WAYS).batch()
-    return replace(x, x=np.zeros((1, 1, 1)), params=(_lifted(x.params[0], 1e4), x.params[1]))
+    return replace(x, x=np.zeros((1, 1, 1)), params=(_lift(x.params[0], 1e4), x.params[1]))
 
 
-def _lifted(layer: rs.Layer, bias: float) -> rs.Layer:
+def _lift(layer: rs.Layer, bias: float) -> rs.Layer:
     """The layer with another bias."""
     return rs.Layer(layer.w, np.full(len(layer.w), bias), layer.v)
 
@@ -35,14 +35,14 @@ def bent_loss() -> TwoParameterPoints:
 
 def steep_loss() -> TwoParameterPoints:
     """Return a spike at its bend, a wrong class that is certain, and a point a little further."""
-    return two_points(_driven_by_bias(), 0.0, 1e-8, 0.0, 0.0)
+    return two_points(_bias_drive(), 0.0, 1e-8, 0.0, 0.0)
 
 
-def _driven_by_bias() -> LabelledBatch:
+def _bias_drive() -> LabelledBatch:
     """`BEND` with its current in the bias, so that the input's weight does not count."""
     x = BEND.batch()
     bias = float(x.x[0, 0, 0])
-    return replace(x, x=np.zeros((1, 1, 1)), params=(_lifted(x.params[0], bias), x.params[1]))
+    return replace(x, x=np.zeros((1, 1, 1)), params=(_lift(x.params[0], bias), x.params[1]))
 
 
 def certain() -> LabelledBatch:
@@ -60,7 +60,7 @@ ATTAINED = {
     "3b-quotient": _POINTS,
     "3b-product": _POINTS,
     "3b-eigenvalue": {
-        "slope of the loss": _driven_by_bias,
+        "slope of the loss": _bias_drive,
         "curvature of the loss": undecided,
     },
     "3b-joint": _POINTS,

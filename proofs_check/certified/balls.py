@@ -110,11 +110,11 @@ def top_eigenvalue_bound(form: Ball) -> float:
     middle = 0.5 * (form.centre + form.centre.T)
     rest = frobenius_bound(np.abs(form.centre - middle) + form.radius)
     solved = len(middle) <= LARGEST_SOLVED
-    top = _solved_eigenvalue(middle) if solved else _squared_norm(middle, SQUARINGS)
+    top = _eigenvalue_solution(middle) if solved else _norm_square(middle, SQUARINGS)
     return (top + rest) * (1.0 + share(4)) + TINY
 
 
-def _solved_eigenvalue(form: Array) -> float:
+def _eigenvalue_solution(form: Array) -> float:
     """The largest eigenvalue, from above, or 0.
 
     With V and the numbers d from an eigenvalue solver, whatever their errors, ``A = V diag(d) V' +
@@ -129,7 +129,7 @@ def _solved_eigenvalue(form: Array) -> float:
     return max(float(d[-1]), 0.0) * (1.0 + frobenius_bound(skew)) + frobenius_bound(rest)
 
 
-def _squared_norm(form: Array, squarings: int) -> float:
+def _norm_square(form: Array, squarings: int) -> float:
     """The spectral norm, from above: ``|A|_2^2 = |A^2|_2``, at the last the Frobenius norm.
 
     A product of two matrices is off by at most `share` of ``|A|_F^2``, in that norm.
@@ -140,7 +140,7 @@ def _squared_norm(form: Array, squarings: int) -> float:
     scaled = form / size  # so that powers neither overflow nor vanish
     product = scaled @ scaled
     product = 0.5 * (product + product.T)  # symmetric but for rounding
-    square = _squared_norm(product, squarings - 1) + share(len(form)) + share(8)
+    square = _norm_square(product, squarings - 1) + share(len(form)) + share(8)
     return size * float(np.sqrt(square)) * (1.0 + share(4))
 
 

@@ -133,7 +133,7 @@ def enclose_layer(
             parts.append(unit_rows(n, len(u), t, [m.width for m in metrics]))
         rows = total_rows(parts)
         if space.weights_move:
-            rows = rows.loosen(space.radius * _moved_norm(layer, below, done, metrics))
+            rows = rows.loosen(space.radius * _displacement_norm(layer, below, done, metrics))
         kept = abs(done[-1].u) if done else 0.0
         drift = _earlier_drift(size, below, done) + rest + share * (kept + neuron.threshold)
         done.append(_neurons(neuron, u[t], rows, metrics, space.radius, drift))
@@ -183,7 +183,7 @@ def _own_metric(
     return gram_metric(np.hstack(centre), np.hstack(spread), 1, n)
 
 
-def _moved_norm(
+def _displacement_norm(
     layer: Layer,
     below: InputBalls,
     done: Sequence[NeuronBalls],
