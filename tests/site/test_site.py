@@ -61,7 +61,11 @@ def test_every_public_name_has_an_entry():
     entries = reference_entries()
     for name in rs.__all__:
         thing = getattr(rs, name)
-        parts = [part for part in getattr(thing, "__all__", ())]
+        parts = [
+            part
+            for part in getattr(thing, "__all__", ())
+            if getattr(rs, part, None) is not getattr(thing, part)  # it has an entry of its own
+        ]
         assert f"refsast.{name}" in entries or any(
             entry.startswith(f"refsast.{name}.") for entry in entries
         ), name
