@@ -13,6 +13,9 @@ potential, carried on: to first order along the run that was made (`refsast.roun
 constants (`trajectory_rounding`, `Risk.rounded_terms`).
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 import refsast as rs
@@ -44,6 +47,16 @@ def relative_rounding(network: rs.Network, steps: int) -> float:
     """
     longest = len(network.neurons) + steps + 1
     return longest * float(np.sqrt(max(network.sizes))) * roundings(network, steps)
+
+
+def product_rounding(bound: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return how far rounding moves each bound, one or a tuple, that is a product of norms."""
+
+    def rounding(x: Any) -> Any:
+        share, found = relative_rounding(x.network, len(x.x)), bound(x)
+        return tuple(share * each for each in found) if isinstance(found, tuple) else share * found
+
+    return rounding
 
 
 def layer_rounding(neuron: rs.LIF, layer: rs.Layer, a: Array, highest: Array) -> Array:

@@ -77,7 +77,7 @@ def _distance_bounds(x: TwoInputs) -> Array:
 
 def _rounding(x: TwoInputs) -> Array:
     """How far rounding moves the distance of the logits, by recording."""
-    own = rounding.relative_rounding(x.network, len(x.x)) * _distance_bounds(x)
+    own = rounding.product_rounding(_distance_bounds)(x)
     return nan_to_infinity(own + rounding.logit_errors(x, x.x) + rounding.logit_errors(x, x.other))
 
 
@@ -116,5 +116,5 @@ INPUT_GRADIENT = Claim[LabelledBatch](
     measure=input_gradient_norm,
     bound=_gradient_bound,
     uses=("2-pairs",),
-    rounding=lambda x: rounding.relative_rounding(x.network, len(x.x)) * _gradient_bound(x),
+    rounding=rounding.product_rounding(_gradient_bound),
 )

@@ -29,8 +29,6 @@ eigenvalue of sqrt(1 + b) R + (1 - b) q q'; on a grid of cells, with each factor
 within the cell, which is an upper bound since the forms are not negative.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 
 import refsast as rs
@@ -148,7 +146,7 @@ def _quotient_bound(x: TwoParameterPoints) -> Array:
 def _quotient_rounding(x: TwoParameterPoints) -> Array:
     """How far rounding moves the distance of two gradients, each along its own run."""
     errors = sum(rounding.gradient_error(x, params) for params in (x.params, x.moved))
-    return errors + _product_rounding(_quotient_bound)(x)
+    return errors + rounding.product_rounding(_quotient_bound)(x)
 
 
 def _product_bound(x: TwoParameterPoints) -> Array:
@@ -166,11 +164,6 @@ def _joint_bound(x: TwoParameterPoints) -> Array:
     return joint_smoothness_constant(forms_at_params(x)) * euclidean_norm(*displacement(x))
 
 
-def _product_rounding(bound: Callable[..., Array]) -> Callable[..., Array]:
-    """How far rounding moves a bound that is a product of norms, and what it bounds."""
-    return lambda x: rounding.relative_rounding(x.network, len(x.x)) * bound(x)
-
-
 WITHIN_CAPS = Hypothesis("the norms at both points keep to the caps", satisfies_caps)
 GRADIENT_BOUND = Claim[LabelledBatch](
     label="3a",
@@ -181,7 +174,7 @@ GRADIENT_BOUND = Claim[LabelledBatch](
     measure=lambda x: euclidean_norm(*risk_gradient(x, x.params)),
     bound=_gradient_bound,
     uses=("1c",),
-    rounding=_product_rounding(_gradient_bound),
+    rounding=rounding.product_rounding(_gradient_bound),
 )
 DIFFERENCE_QUOTIENT = Claim[TwoParameterPoints](
     label="3b-quotient",
@@ -204,7 +197,7 @@ HESSIAN_PRODUCT = Claim[TwoParameterPoints](
     measure=lambda x: euclidean_norm(*hessian_displacement(x)),
     bound=_product_bound,
     uses=("3a",),
-    rounding=_product_rounding(_product_bound),
+    rounding=rounding.product_rounding(_product_bound),
 )
 HESSIAN_EIGENVALUE = Claim[LabelledBatch](
     label="3b-eigenvalue",
@@ -215,7 +208,7 @@ HESSIAN_EIGENVALUE = Claim[LabelledBatch](
     measure=spectral_radius,
     bound=_eigenvalue_bound,
     uses=("3a",),
-    rounding=_product_rounding(_eigenvalue_bound),
+    rounding=rounding.product_rounding(_eigenvalue_bound),
 )
 JOINT_SMOOTHNESS = Claim[TwoParameterPoints](
     label="3b-joint",
@@ -227,5 +220,5 @@ JOINT_SMOOTHNESS = Claim[TwoParameterPoints](
     measure=lambda x: euclidean_norm(*hessian_displacement(x)),
     bound=_joint_bound,
     uses=("3b-product",),
-    rounding=_product_rounding(_joint_bound),
+    rounding=rounding.product_rounding(_joint_bound),
 )

@@ -111,13 +111,6 @@ def _forms(x: TwoParameterPoints):
     return layer_forms(x.network, layer_norms(x.network, x.params), x.x)
 
 
-def _share(bounds):
-    """A relative rounding of every bound."""
-    return lambda x: tuple(
-        rounding.relative_rounding(x.network, len(x.x)) * part for part in bounds(x)
-    )
-
-
 FIRST = Claim[TwoParameterPoints](
     label="3-first",
     title="first derivatives of potentials and logits",
@@ -128,7 +121,7 @@ FIRST = Claim[TwoParameterPoints](
     measure=lambda x: derivatives_along(x)[0],
     bound=first_bounds,
     uses=("1c",),
-    rounding=_share(first_bounds),
+    rounding=rounding.product_rounding(first_bounds),
 )
 SECOND = Claim[TwoParameterPoints](
     label="3-second",
@@ -140,5 +133,5 @@ SECOND = Claim[TwoParameterPoints](
     measure=lambda x: derivatives_along(x)[1],
     bound=second_bounds,
     uses=("3-first",),
-    rounding=_share(second_bounds),
+    rounding=rounding.product_rounding(second_bounds),
 )

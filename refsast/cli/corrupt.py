@@ -10,7 +10,7 @@ from refsast.arrays import Integers
 from refsast.cli.argument_types import file_path, natural, positive
 from refsast.cli.common import Commands
 from refsast.cli.progress import progress_bar
-from refsast.cli.trained import Trained, choose_folder, read_trained
+from refsast.cli.trained import Trained, add_trained_argument, choose_folder, read_trained
 from refsast.data import CORRUPTIONS, SIZE, Events, read_recordings, synthetic_recordings
 from refsast.data.archive import SPLITS, open_archive
 from refsast.experiment.weather.measure import Robustness, measure_robustness
@@ -29,7 +29,7 @@ def add(commands: Commands) -> None:
         "hot pixels, flipped polarity and so on, in five severities, and write what it still "
         f"reads: {RECORD}, figures and a page, {PAGE}.",
     )
-    parser.add_argument("trained", type=file_path, metavar="FOLDER", help="where train wrote to")
+    add_trained_argument(parser)
     parser.add_argument(
         "--against",
         type=file_path,
@@ -42,12 +42,6 @@ def add(commands: Commands) -> None:
         help=f"which (default: all): {', '.join(CORRUPTIONS)}",
     )
     parser.add_argument("--seed", type=natural, default=0, metavar="N", help="default: 0")
-    parser.add_argument(
-        "--out",
-        type=file_path,
-        metavar="FOLDER",
-        help="where everything goes (default: the run's folder)",
-    )
     group = parser.add_argument_group(
         "recordings", "Synthetic digits, made on the spot, or N-MNIST's test recordings."
     )
@@ -100,13 +94,9 @@ def _measure(
     trained: Trained, events: list[Events], y: Integers, kinds: tuple[str, ...], seed: int
 ) -> Robustness:
     with progress_bar(desc="corruptions", total=len(kinds), unit=" kinds") as bar:
-
-        def watch(kind: str) -> None:
-            bar.update(1)
-
         return measure_robustness(
             trained.network, trained.params, events, y,
-            steps=trained.steps, seed=seed, kinds=kinds, watch=watch,
+            steps=trained.steps, seed=seed, kinds=kinds, watch=bar.update,
         )  # fmt: skip
 
 

@@ -1,17 +1,20 @@
 """``python -m refsast deploy``: a trained network in integers, for a chip."""
 
-from __future__ import annotations
-
 import argparse
 import re
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from refsast.cli.argument_types import file_path, natural
-from refsast.cli.common import Commands, add_recording_flags, load_held_out
+from refsast.cli.argument_types import natural
+from refsast.cli.common import Commands, add_recording_flags
 from refsast.cli.progress import progress_bar
-from refsast.cli.trained import choose_folder, describe, read_trained
+from refsast.cli.trained import (
+    add_trained_argument,
+    choose_folder,
+    describe,
+    load_matching,
+    read_trained,
+)
 from refsast.deploy.c_code import write_c
 from refsast.deploy.conversion import to_integers
 from refsast.deploy.files import save
@@ -21,10 +24,13 @@ from refsast.deploy.page import PAGE, RECORD, format_survey, write_survey
 from refsast.deploy.survey import survey
 from refsast.files import require_writable
 
-if TYPE_CHECKING:
-    from tqdm import tqdm
-
 WIDTHS = (8, 6, 4, 3, 2)
+WORDS = (
+    ("--per", "channel", "tensor", "whether each neuron has a scale of its own or a layer has one"),
+    ("--rounding", "nearest", "stochastic", "how weights are rounded"),
+    ("--overflow", "saturate", "wrap", "what becomes of a potential that does not fit"),
+    ("--leak", "product", "shift", "a leak is a product and a shift, or a shift alone"),
+)
 
 
 def add(commands: Commands) -> None:
@@ -37,7 +43,7 @@ def add(commands: Commands) -> None:
         "width a folder with the integers (JSON and npz) and a C program. Recordings are the "
         "held-out ones that the flags name, as for train.",
     )
-    parser.add_argument("trained", type=file_path, metavar="FOLDER", help="where train wrote to")
+    add_trained_argument(parser)
     parser.add_argument(
         "--bits",
         type=int,
@@ -45,18 +51,6 @@ def add(commands: Commands) -> None:
         default=list(WIDTHS),
         metavar="N",
         help=f"widths of a weight, 2 to 16 (default: {' '.join(map(str, WIDTHS))})",
-    )
-    parser.add_argument(
-        "--per",
-        default="channel",
-        metavar="tensor|channel",
-        help="whether a layer has one scale or each neuron its own (default: channel)",
-    )
-    parser.add_argument(
-        "--rounding",
-        default="nearest",
-        metavar="nearest|stochastic",
-        help="how weights are rounded (default: nearest)",
     )
     parser.add_argument("--seed", type=natural, default=0, metavar="N", help="of that (default: 0)")
     parser.add_argument(
@@ -67,27 +61,16 @@ def add(commands: Commands) -> None:
         help="integer and fraction bits of a potential, in weight steps (default: 13.4)",
     )
     parser.add_argument(
-        "--overflow",
-        default="saturate",
-        metavar="saturate|wrap",
-        help="what becomes of a potential that does not fit (default: saturate)",
-    )
-    parser.add_argument(
         "--leak-shift",
         type=natural,
         default=8,
         metavar="M",
         help="leaks are k/2^M (default: 8), or, with --leak shift, 1 - 2^-k with k up to M",
     )
-    parser.add_argument(
-        "--leak", default="product", metavar="product|shift", help="default: product"
-    )
-    parser.add_argument(
-        "--out",
-        type=file_path,
-        metavar="FOLDER",
-        help="where everything goes (default: the run's folder)",
-    )
+    for flag, first, second, text in WORDS:
+        parser.add_argument(
+            flag, default=first, metavar=f"{first}|{second}", help=f"{text} (default: {first})"
+        )
     add_recording_flags(parser)
     parser.set_defaults(run=run)
 
@@ -97,10 +80,6 @@ def _parse_fixed_point(text: str) -> tuple[int, int]:
         raise argparse.ArgumentTypeError(f"must be two numbers with a point between, got {text!r}")
     whole, part = text.split(".")
     return int(whole), int(part)
-
-
-def _advance(bar: tqdm) -> None:
-    bar.update(1)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -117,12 +96,9 @@ def run(args: argparse.Namespace) -> int:
         to_integers(trained.network, trained.params, Formats(each, potentials, leaks), rng)
         for each in weights
     ]
-    (x, y), description = load_held_out(args, trained.steps)
-    n_in, width = trained.network.sizes[0], np.shape(x)[2]
-    if width != n_in:
-        raise ValueError(f"recordings must have the network's {n_in} inputs, got {width}")
+    (x, y), description = load_matching(args, trained)
     with progress_bar(desc="widths", total=len(made), unit=" widths") as bar:
-        found = survey(made, trained.params, x, y, watch=lambda done: _advance(bar))
+        found = survey(made, trained.params, x, y, watch=bar.update)
     for each in made:
         folder = out / f"integers-{each.formats.weights.bits}-bits"
         save(each, folder)

@@ -4,15 +4,13 @@ from refsast.data.batch import bin_files, bin_spikes
 from refsast.data.binning import DURATION, STEPS, bin_events, count_events, count_late
 from refsast.data.cache import digest
 from refsast.data.camera import Camera
-from refsast.data.corrupt import add_noise, drop_events, jitter_times
+from refsast.data.corrupt import add_noise, cut_span, drop_events, jitter_times, stretch_times
 from refsast.data.corrupt_sensor import (
     add_bursts,
-    cut_span,
     flip_polarities,
     heat_pixels,
     shift_pixels,
     silence_pixels,
-    stretch_times,
 )
 from refsast.data.describe import Description, Spread, describe, read_recordings
 from refsast.data.dvs_gesture import DVS128, load_gesture, pool

@@ -1,4 +1,4 @@
-"""What goes wrong with an event camera, on purpose: lost events, invented events, late events.
+"""What goes wrong with events, on purpose: lost, invented and late ones, gaps, another clock.
 
 Each function takes events and returns new ones; none touches its argument.
 """
@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from refsast.arrays import require_fraction, require_positive
 from refsast.data.binning import validate_count
 from refsast.data.events import SIZE, Events, make_events, take
 
@@ -136,6 +137,82 @@ def jitter_times(events: Events, rng: np.random.Generator, *, spread: float) -> 
         raise ValueError(f"spread must be finite and not negative, got {spread}")
     moved = np.rint(events.t + spread * rng.normal(size=len(events)))
     return _sort_by_time(replace(events, t=np.maximum(moved, 0.0).astype(np.int64)))
+
+
+def cut_span(events: Events, rng: np.random.Generator, *, share: float, duration: int) -> Events:
+    """Return the events without those of a span of time.
+
+    Parameters
+    ----------
+    events : Events
+        The recording.
+    rng : numpy.random.Generator
+        Draws the middle of the span.
+    share : float
+        Length of the span as a share of `duration`, in [0, 1].
+    duration : int
+        Length of the recording, in microseconds.
+
+    Returns
+    -------
+    Events
+        Those before and after, at their times.
+
+    Raises
+    ------
+    ValueError
+        If a number is outside its range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refsast import data
+    >>> events = data.synthetic_events(7, np.random.default_rng(0))
+    >>> cut = data.cut_span(events, np.random.default_rng(0), share=0.5, duration=300_000)
+    >>> len(cut) < len(events)
+    True
+    """
+    require_fraction(share, "share")
+    validate_count("duration", duration)
+    # The span lies within the recording; a longer one around the same draw holds the shorter.
+    start = rng.random() * (1.0 - share) * duration
+    kept = (events.t < start) | (events.t >= start + share * duration)
+    return take(events, kept)
+
+
+def stretch_times(events: Events, *, factor: float) -> Events:
+    """Return the events as a clock of another speed reports them.
+
+    Binned as before, a step holds another span of what happened.
+
+    Parameters
+    ----------
+    events : Events
+        The recording.
+    factor : float
+        What times are multiplied with. Positive.
+
+    Returns
+    -------
+    Events
+        As many events.
+
+    Raises
+    ------
+    ValueError
+        If `factor` is not positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refsast import data
+    >>> events = data.synthetic_events(7, np.random.default_rng(0))
+    >>> slow = data.stretch_times(events, factor=2.0)
+    >>> int(slow.t[-1]) == 2 * int(events.t[-1])
+    True
+    """
+    require_positive(factor, "factor")
+    return replace(events, t=np.rint(events.t * factor).astype(np.int64))
 
 
 def join_events(first: Events, second: Events) -> Events:

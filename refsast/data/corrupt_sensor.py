@@ -1,6 +1,7 @@
-"""What goes wrong with an event camera, on purpose: its pixels, its clock, its place, its light.
+"""What goes wrong with an event camera, on purpose: its pixels, its place, its light.
 
-Each function takes events and returns new ones; none touches its argument.
+Each function takes events and returns new ones; none touches its argument. A generator draws all
+that is drawn; a number outside the range that its entry states is a ValueError.
 """
 
 from dataclasses import replace
@@ -30,7 +31,7 @@ def silence_pixels(
     share : float
         Probability that a pixel is dead, in [0, 1].
     size : (int, int)
-        Height and width of the sensor, in pixels.
+        As for `add_noise`.
 
     Returns
     -------
@@ -79,7 +80,7 @@ def heat_pixels(
     rate : float
         Events of a hot pixel per second. Positive.
     size : (int, int)
-        Height and width of the sensor, in pixels.
+        As for `add_noise`.
 
     Returns
     -------
@@ -162,7 +163,7 @@ def shift_pixels(
     distance : int
         How far, in pixels. Not negative.
     size : (int, int)
-        Height and width of the sensor, in pixels.
+        As for `add_noise`.
 
     Returns
     -------
@@ -191,47 +192,6 @@ def shift_pixels(
     return take(replace(events, x=x, y=y), on)
 
 
-def cut_span(events: Events, rng: np.random.Generator, *, share: float, duration: int) -> Events:
-    """Return the events without those of a span of time.
-
-    Parameters
-    ----------
-    events : Events
-        The recording.
-    rng : numpy.random.Generator
-        Draws the middle of the span.
-    share : float
-        Length of the span as a share of `duration`, in [0, 1].
-    duration : int
-        Length of the recording, in microseconds.
-
-    Returns
-    -------
-    Events
-        Those before and after, at their times.
-
-    Raises
-    ------
-    ValueError
-        If a number is outside its range.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from refsast import data
-    >>> events = data.synthetic_events(7, np.random.default_rng(0))
-    >>> cut = data.cut_span(events, np.random.default_rng(0), share=0.5, duration=300_000)
-    >>> len(cut) < len(events)
-    True
-    """
-    require_fraction(share, "share")
-    validate_count("duration", duration)
-    # The span lies within the recording; a longer one around the same draw holds the shorter.
-    start = rng.random() * (1.0 - share) * duration
-    kept = (events.t < start) | (events.t >= start + share * duration)
-    return take(events, kept)
-
-
 def add_bursts(
     events: Events,
     rng: np.random.Generator,
@@ -255,7 +215,7 @@ def add_bursts(
     duration : int
         The span of time they fall in, from 0, in microseconds.
     size : (int, int)
-        Height and width of the sensor, in pixels.
+        As for `add_noise`.
 
     Returns
     -------
@@ -285,38 +245,3 @@ def add_bursts(
         p = np.full(lit.size, polarity)
         events = join_events(events, make_events(t, lit % size[1], lit // size[1], p))
     return events
-
-
-def stretch_times(events: Events, *, factor: float) -> Events:
-    """Return the events as a clock of another speed reports them.
-
-    Binned as before, a step holds another span of what happened.
-
-    Parameters
-    ----------
-    events : Events
-        The recording.
-    factor : float
-        What times are multiplied with. Positive.
-
-    Returns
-    -------
-    Events
-        As many events.
-
-    Raises
-    ------
-    ValueError
-        If `factor` is not positive.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from refsast import data
-    >>> events = data.synthetic_events(7, np.random.default_rng(0))
-    >>> slow = data.stretch_times(events, factor=2.0)
-    >>> int(slow.t[-1]) == 2 * int(events.t[-1])
-    True
-    """
-    require_positive(factor, "factor")
-    return replace(events, t=np.rint(events.t * factor).astype(np.int64))

@@ -12,15 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from refsast.data.binning import DURATION
-from refsast.data.corrupt import add_noise, drop_events, jitter_times
+from refsast.data.corrupt import add_noise, cut_span, drop_events, jitter_times, stretch_times
 from refsast.data.corrupt_sensor import (
     add_bursts,
-    cut_span,
     flip_polarities,
     heat_pixels,
     shift_pixels,
     silence_pixels,
-    stretch_times,
 )
 from refsast.data.events import Events
 

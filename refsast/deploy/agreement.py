@@ -43,10 +43,7 @@ class Agreement:
     >>> import numpy as np
     >>> import refsast as rs
     >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
-    >>> formats = rs.deploy.Formats(
-    ...     rs.deploy.WeightFormat(8), rs.deploy.PotentialFormat(12, 4), rs.deploy.LeakFormat(4)
-    ... )
-    >>> made = rs.deploy.to_integers(network, rs.init(network, 0), formats)
+    >>> made = rs.deploy.to_integers(network, rs.init(network, 0))
     >>> found = rs.deploy.compare_runs(made, np.ones((4, 1, 2), int))
     >>> found.largest_error <= found.bound, found.same_class
     (True, 1.0)
@@ -114,10 +111,7 @@ def compare_runs(made: IntegerNetwork, x: ArrayLike | Spikes) -> Agreement:
     >>> import numpy as np
     >>> import refsast as rs
     >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
-    >>> formats = rs.deploy.Formats(
-    ...     rs.deploy.WeightFormat(8), rs.deploy.PotentialFormat(12, 4), rs.deploy.LeakFormat(4)
-    ... )
-    >>> made = rs.deploy.to_integers(network, rs.init(network, 0), formats)
+    >>> made = rs.deploy.to_integers(network, rs.init(network, 0))
     >>> rs.deploy.compare_runs(made, np.ones((4, 1, 2), int)).differing
     (0,)
     """

@@ -70,10 +70,7 @@ def write_c(made: IntegerNetwork, folder: str | Path, *, steps: int) -> tuple[Pa
     >>> import refsast as rs
     >>> from tempfile import TemporaryDirectory
     >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
-    >>> formats = rs.deploy.Formats(
-    ...     rs.deploy.WeightFormat(8), rs.deploy.PotentialFormat(12, 4), rs.deploy.LeakFormat(4)
-    ... )
-    >>> made = rs.deploy.to_integers(network, rs.init(network, 0), formats)
+    >>> made = rs.deploy.to_integers(network, rs.init(network, 0))
     >>> with TemporaryDirectory() as folder:
     ...     header, program = rs.deploy.write_c(made, folder, steps=20)
     ...     print(header.read_text().splitlines()[1])

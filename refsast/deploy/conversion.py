@@ -7,13 +7,16 @@ import numpy as np
 from refsast.arrays import Array
 from refsast.deploy.accumulators import ACCUMULATOR, require_accumulator
 from refsast.deploy.formats import Ints, WeightFormat
-from refsast.deploy.network import Formats, IntegerLayer, IntegerNetwork, IntegerReadout
+from refsast.deploy.network import USUAL, Formats, IntegerLayer, IntegerNetwork, IntegerReadout
 from refsast.model import LIF, Layer, LinearReadout, Network, Params, SpikeRate
 from refsast.model.validation import validate_params
 
 
 def to_integers(
-    network: Network, params: Params, formats: Formats, rng: np.random.Generator | None = None
+    network: Network,
+    params: Params,
+    formats: Formats = USUAL,
+    rng: np.random.Generator | None = None,
 ) -> IntegerNetwork:
     """Return a network of dense layers in integers.
 
@@ -27,7 +30,7 @@ def to_integers(
     params : tuple of Layer
         Its parameters.
     formats : Formats
-        How numbers are stored.
+        How numbers are stored: by default weights of 8 bits, potentials Q13.4, leaks k/2^8.
     rng : numpy.random.Generator, optional
         For stochastic rounding of weights.
 
@@ -52,10 +55,7 @@ def to_integers(
     >>> import numpy as np
     >>> import refsast as rs
     >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
-    >>> formats = rs.deploy.Formats(
-    ...     rs.deploy.WeightFormat(8), rs.deploy.PotentialFormat(12, 4), rs.deploy.LeakFormat(4)
-    ... )
-    >>> made = rs.deploy.to_integers(network, rs.init(network, 0), formats)
+    >>> made = rs.deploy.to_integers(network, rs.init(network, 0))
     >>> rs.deploy.run(made, np.ones((4, 1, 2), int)).s[0].shape
     (4, 1, 3)
     """
@@ -99,8 +99,8 @@ def round_weights(
     >>> import refsast as rs
     >>> params = (rs.Layer(np.array([[0.9, 0.4], [-1.0, 0.0]])),)
     >>> rs.deploy.round_weights(params, rs.deploy.WeightFormat(2))[0].w
-    array([[ 1.,  0.],
-           [-1.,  0.]])
+    array([[ 0.9,  0. ],
+           [-1. ,  0. ]])
     """
     rounded = []
     for layer in params:

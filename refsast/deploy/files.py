@@ -43,10 +43,7 @@ def save(made: IntegerNetwork, folder: str | Path) -> None:
     >>> import refsast as rs
     >>> from tempfile import TemporaryDirectory
     >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
-    >>> formats = rs.deploy.Formats(
-    ...     rs.deploy.WeightFormat(8), rs.deploy.PotentialFormat(12, 4), rs.deploy.LeakFormat(4)
-    ... )
-    >>> made = rs.deploy.to_integers(network, rs.init(network, 0), formats)
+    >>> made = rs.deploy.to_integers(network, rs.init(network, 0))
     >>> with TemporaryDirectory() as folder:
     ...     rs.deploy.save(made, folder)
     ...     again = rs.deploy.load(folder)

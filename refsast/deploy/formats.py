@@ -35,8 +35,8 @@ class WeightFormat:
     7
     """
 
-    bits: int
-    per: Literal["tensor", "channel"] = "tensor"
+    bits: int = 8
+    per: Literal["tensor", "channel"] = "channel"
     rounding: Literal["nearest", "stochastic"] = "nearest"
 
     def __post_init__(self) -> None:
@@ -96,8 +96,8 @@ class PotentialFormat:
     (-16, 15, (array([ 7, 15]), array([False,  True])))
     """
 
-    integer_bits: int
-    fraction_bits: int
+    integer_bits: int = 13
+    fraction_bits: int = 4
     overflow: Literal["saturate", "wrap"] = "saturate"
 
     def __post_init__(self) -> None:
@@ -154,7 +154,7 @@ class LeakFormat:
     (Leak(factor=7, shift=3, offset=4), Leak(factor=7, shift=3, offset=7))
     """
 
-    shift: int
+    shift: int = 8
     kind: Literal["product", "shift"] = "product"
 
     def __post_init__(self) -> None:

@@ -1,6 +1,6 @@
 """A network in integers, and what it stands for in real numbers."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -27,22 +27,22 @@ class Formats:
     Examples
     --------
     >>> import refsast as rs
-    >>> formats = rs.deploy.Formats(
-    ...     rs.deploy.WeightFormat(8), rs.deploy.PotentialFormat(12, 4), rs.deploy.LeakFormat(4)
-    ... )
-    >>> formats.potentials.width
-    17
+    >>> rs.deploy.Formats(rs.deploy.WeightFormat(4)).potentials.width
+    18
     """
 
-    weights: WeightFormat
-    potentials: PotentialFormat
-    leaks: LeakFormat
+    weights: WeightFormat = field(default_factory=WeightFormat)
+    potentials: PotentialFormat = field(default_factory=PotentialFormat)
+    leaks: LeakFormat = field(default_factory=LeakFormat)
 
     def __post_init__(self) -> None:
         kinds = {"weights": WeightFormat, "potentials": PotentialFormat, "leaks": LeakFormat}
         for name, kind in kinds.items():
             if not isinstance(getattr(self, name), kind):
                 raise ValueError(f"{name} must be a {kind.__name__}, got {getattr(self, name)!r}")
+
+
+USUAL = Formats()
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,12 +114,9 @@ class IntegerNetwork:
     --------
     >>> import refsast as rs
     >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
-    >>> formats = rs.deploy.Formats(
-    ...     rs.deploy.WeightFormat(8), rs.deploy.PotentialFormat(12, 4), rs.deploy.LeakFormat(4)
-    ... )
-    >>> made = rs.deploy.to_integers(network, rs.init(network, 0), formats)
+    >>> made = rs.deploy.to_integers(network, rs.init(network, 0))
     >>> int(abs(made.layers[0].w).max()), made.layers[0].leak
-    (127, Leak(factor=7, shift=3, offset=4))
+    (127, Leak(factor=115, shift=7, offset=64))
     """
 
     network: Network
@@ -151,11 +148,8 @@ def dequantise(made: IntegerNetwork, units: str = "real") -> tuple[Network, Para
     --------
     >>> import refsast as rs
     >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
-    >>> formats = rs.deploy.Formats(
-    ...     rs.deploy.WeightFormat(8), rs.deploy.PotentialFormat(12, 4), rs.deploy.LeakFormat(4)
-    ... )
     >>> params = rs.init(network, 0)
-    >>> _, near = rs.deploy.dequantise(rs.deploy.to_integers(network, params, formats))
+    >>> _, near = rs.deploy.dequantise(rs.deploy.to_integers(network, params))
     >>> bool(abs(near[0].w - params[0].w).max() <= abs(params[0].w).max() / 127 / 2)
     True
     """
@@ -172,27 +166,13 @@ def dequantise(made: IntegerNetwork, units: str = "real") -> tuple[Network, Para
         params.append(Layer(layer.w * step, b, None if layer.v is None else layer.v * step))
     if made.readout is not None:
         out, unit = made.readout, made.readout.unit
-        params.append(
-            Layer(
-                out.w * part * unit,
-                (out.b * unit).astype(np.float64) if made.network.bias else None,
-            )
-        )
+        b = np.asarray(out.b * unit, np.float64) if made.network.bias else None
+        params.append(Layer(out.w * part * unit, b))
     return replace(made.network, neuron=tuple(neurons)), tuple(params)
 
 
 def with_weights(made: IntegerNetwork, params: Params) -> Params:
     """Return parameters in double precision with the weights of an integer network."""
-    params = map_params(cast_float64, params)
-    part = 2**made.formats.potentials.fraction_bits
-    spiking = [
-        replace(
-            layer,
-            w=ours.w * (part * ours.unit[:, None]),
-            v=None if ours.v is None else ours.v * (part * ours.unit[:, None]),
-        )
-        for layer, ours in zip(params, made.layers, strict=False)
-    ]
-    if made.readout is None:
-        return tuple(spiking)
-    return (*spiking, replace(params[-1], w=made.readout.w * (part * made.readout.unit)))
+    _, real = dequantise(made)
+    own = map_params(cast_float64, params)
+    return tuple(replace(a, w=b.w, v=b.v) for a, b in zip(own, real, strict=True))

@@ -66,10 +66,7 @@ def run(made: IntegerNetwork, x: ArrayLike | Spikes) -> IntegerTrace:
     >>> import numpy as np
     >>> import refsast as rs
     >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
-    >>> formats = rs.deploy.Formats(
-    ...     rs.deploy.WeightFormat(8), rs.deploy.PotentialFormat(12, 4), rs.deploy.LeakFormat(4)
-    ... )
-    >>> made = rs.deploy.to_integers(network, rs.init(network, 0), formats)
+    >>> made = rs.deploy.to_integers(network, rs.init(network, 0))
     >>> trace = rs.deploy.run(made, np.ones((4, 1, 2), int))
     >>> trace.u[0].shape, trace.logits.shape, trace.overflows[0].any()
     ((4, 1, 3), (1, 3), np.False_)

@@ -12,8 +12,8 @@ from refsast.deploy.network import IntegerLayer, IntegerNetwork, with_weights
 from refsast.deploy.operations import count_operations
 from refsast.deploy.run import IntegerTrace
 from refsast.deploy.run import run as run_integers
-from refsast.experiment.evaluate import accuracy, iterate_traces
-from refsast.model import Network, Params, Trace, heaviside
+from refsast.experiment.evaluate import accuracy, iterate_pairs
+from refsast.model import Network, Params, Trace
 from refsast.model.validation import validate_dataset
 from refsast.spikes import Spikes
 
@@ -87,7 +87,7 @@ def survey(
     x: ArrayLike | Spikes,
     y: ArrayLike,
     *,
-    watch: Callable[[int], None] = lambda done: None,
+    watch: Callable[[int], object] = lambda more: None,
 ) -> Survey:
     """Return how one network reads recordings in integers, of several formats.
 
@@ -102,7 +102,7 @@ def survey(
     y : (n,) array of int
         Labels.
     watch : callable, optional
-        ``watch(done)`` after each format, with how many are done.
+        Told how many more formats are done.
 
     Returns
     -------
@@ -119,11 +119,8 @@ def survey(
     >>> import numpy as np
     >>> import refsast as rs
     >>> network = rs.Network((2, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
-    >>> formats = rs.deploy.Formats(
-    ...     rs.deploy.WeightFormat(8), rs.deploy.PotentialFormat(12, 4), rs.deploy.LeakFormat(4)
-    ... )
     >>> params = rs.init(network, 0)
-    >>> made = rs.deploy.to_integers(network, params, formats)
+    >>> made = rs.deploy.to_integers(network, params)
     >>> found = rs.deploy.survey([made], params, np.ones((4, 1, 2)), [2])
     >>> [(each.bits, each.same_class) for each in found.deployed]
     [(8, 1.0)]
@@ -132,13 +129,12 @@ def survey(
         raise ValueError(f"made must be of one network, got {len(made)} networks that differ")
     network = made[0].network
     x, labels = validate_dataset(network, x, y)
-    smooth = np.concatenate([trace.logits for trace in iterate_traces(network, params, x)])
-    hard, cost = _run_hard(network, params, x)
+    smooth, hard, cost = _run_real(network, params, x)
     deployed = []
-    for done, each in enumerate(made, 1):
-        alone, _ = _run_hard(network, with_weights(each, params), x)
+    for each in made:
+        _, alone, _ = _run_real(network, with_weights(each, params), x)
         deployed.append(_measure(each, x, labels, hard.argmax(axis=1), accuracy(alone, labels)))
-        watch(done)
+        watch(1)
     dense, synaptic, _, updates = (float(total) / len(labels) for total in cost)
     return Survey(
         len(labels), accuracy(smooth, labels), accuracy(hard, labels),
@@ -169,14 +165,15 @@ def _measure(
     )
 
 
-def _run_hard(network: Network, params: Params, x: Recordings) -> tuple[Array, Integers]:
-    """The logits with hard spikes, and what all recordings together cost."""
-    logits, costs = [], []
+def _run_real(network: Network, params: Params, x: Recordings) -> tuple[Array, Array, Integers]:
+    """The logits with smooth and with hard spikes, and what all hard runs together cost."""
+    smooth, hard, costs = [], [], []
     for part in _chunks(x):
-        (trace,) = iterate_traces(network, params, part, heaviside)
-        logits.append(trace.logits)
-        costs.append(_costs(params, part, trace))
-    return np.concatenate(logits), np.sum(costs, axis=0)
+        ((ours, swapped),) = iterate_pairs(network, params, part)
+        smooth.append(ours.logits)
+        hard.append(swapped.logits)
+        costs.append(_costs(params, part, swapped))
+    return np.concatenate(smooth), np.concatenate(hard), np.sum(costs, axis=0)
 
 
 def _chunks(x: Recordings) -> Iterator[Recordings]:

@@ -11,15 +11,7 @@ from refsast import data
 from refsast.__main__ import main
 from refsast.experiment.weather.measure import Robustness, relative_error
 
-QUICK = ["--preset", "quick", "--train", "40", "--test", "20", "--hidden", "8", "--epochs", "2"]
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    out = tmp_path_factory.mktemp("runs") / "run"
-    assert main(["train", "--out", str(out), *QUICK]) == 0
-    return out
 
 
 def test_a_run_is_measured_in_bad_weather(trained, tmp_path, capsys):

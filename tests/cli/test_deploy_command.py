@@ -9,15 +9,7 @@ import refsast as rs
 from refsast.__main__ import main
 
 RECORDINGS = ["--train", "40", "--test", "20"]
-QUICK = ["--preset", "quick", *RECORDINGS, "--hidden", "8", "--epochs", "2"]
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    out = tmp_path_factory.mktemp("runs") / "run"
-    assert main(["train", "--out", str(out), *QUICK]) == 0
-    return out
 
 
 def test_a_run_is_deployed_and_what_is_measured_is_what_is_saved(trained, tmp_path, capsys):

@@ -13,18 +13,10 @@ from refsast.__main__ import main
 from refsast.files import read_arrays, write_arrays
 
 RECORDINGS = ["--train", "40", "--test", "20"]
-QUICK = ["--preset", "quick", *RECORDINGS, "--hidden", "8,8", "--epochs", "2"]
 WRITTEN = {"diagnosis.json", "diagnosis.html"} | {
     f"diagnosis_{name}.png" for name in ("swaps", "flips", "margins")
 }
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory) -> Path:
-    out = tmp_path_factory.mktemp("runs") / "run"
-    assert main(["train", "--out", str(out), *QUICK]) == 0
-    return out
 
 
 @pytest.fixture

@@ -78,7 +78,7 @@ def measure_robustness(
     steps: int,
     seed: int = 0,
     kinds: Sequence[str] = tuple(CORRUPTIONS),
-    watch: Callable[[str], None] = lambda kind: None,
+    watch: Callable[[int], object] = lambda more: None,
 ) -> Robustness:
     """Return what a network reads of recordings in bad weather.
 
@@ -97,7 +97,7 @@ def measure_robustness(
     kinds : sequence of str
         Which of ``refsast.data.CORRUPTIONS``.
     watch : callable, optional
-        ``watch(kind)`` after each kind.
+        Told how many more kinds are done.
 
     Returns
     -------
@@ -142,5 +142,5 @@ def measure_robustness(
             for severity in range(1, SEVERITIES + 1)
         ]
         smooth[kind], hard[kind] = np.array(scores).T
-        watch(kind)
+        watch(1)
     return Robustness(len(recordings), *clean, smooth, hard)

@@ -24,89 +24,95 @@ def loss_faults() -> Iterator[Fault]:
     """Yield the faults of readout and loss."""
     yield from readout_faults()
     yield from _step_faults()
+    yield from _square_faults()
     yield from _label_faults()
 
 
-def _step_faults() -> Iterator[Fault]:
-    def fault(name: str, says: str, change: Change, **more: Any) -> Fault:
-        return Fault(name, says, change, layered=False, **more)
+def _fault(name: str, says: str, change: Change, **more: Any) -> Fault:
+    """A fault that belongs to no layer."""
+    return Fault(name, says, change, layered=False, **more)
 
-    yield fault(
+
+def _step_faults() -> Iterator[Fault]:
+    yield _fault(
         "loss summed over steps", "with the loss summed over steps, not averaged",
         scale_loss(lambda case: float(len(case.x)) if _is_step_loss(case) else None),
     )  # fmt: skip
-    yield fault(
+    yield _fault(
         "loss summed over recordings", "with the loss summed over recordings, not averaged",
         scale_loss(lambda case: float(len(case.y))),
     )  # fmt: skip
-    yield fault(
+    yield _fault(
         "loss summed over steps and recordings",
         "with the loss summed over steps and recordings, not averaged",
         scale_loss(lambda case: float(len(case.x) * len(case.y)) if _is_step_loss(case) else None),
     )
-    yield fault(
+    yield _fault(
         "loss averaged over steps once more", "with the loss divided by the number of steps",
         scale_loss(lambda case: 1.0 / len(case.x)),
     )  # fmt: skip
-    yield fault(
+    yield _fault(
         "loss of every step", "with the cross entropy of every step, averaged",
         _on_steps(_step_entropy),
     )  # fmt: skip
-    yield fault(
+    yield _fault(
         "loss of every step, summed", "with the cross entropy of every step, summed over steps",
         _on_steps(lambda z, y: z.shape[0] * _step_entropy(z, y)),
     )  # fmt: skip
-    yield fault(
+    yield _fault(
         "loss of the mean over steps", "with the cross entropy of the mean over steps",
         _on_steps(lambda z, y: cross_entropy(np.mean(z, axis=0), y)),
     )  # fmt: skip
-    yield fault(
+    yield _fault(
         "loss of the sum over steps", "with the cross entropy of the sum over steps",
         _on_steps(lambda z, y: cross_entropy(np.sum(z, axis=0), y)),
     )  # fmt: skip
-    yield fault(
+    yield _fault(
         "loss of the last step", "with the cross entropy of the last step alone",
         _on_steps(lambda z, y: cross_entropy(z[-1], y)),
     )  # fmt: skip
-    yield fault(
+
+
+def _square_faults() -> Iterator[Fault]:
+    yield _fault(
         "squared rates summed over classes", "with the squared distances summed over classes",
         _scale_squares(lambda case: float(case.network.classes)),
     )  # fmt: skip
-    yield fault(
+    yield _fault(
         "squared counts", "with spike counts in place of rates in the squared distance",
         _scale_squares(lambda case: float(len(case.x)) ** 2),
     )  # fmt: skip
-    yield fault(
+    yield _fault(
         "squared counts over steps", "with the squared distance of rates multiplied by the steps",
         _scale_squares(lambda case: float(len(case.x))),
     )  # fmt: skip
     for words, factor in WHOLE_COUNTS.items():
-        yield fault(
+        yield _fault(
             f"whole counts wanted, {words}",
             f"with wanted spike counts that are rounded down to whole spikes, and {words}",
             _want_whole_counts(factor),
         )  # fmt: skip
-    yield fault(
+    yield _fault(
         "half of the squares", "with half of the squared distance",
         _scale_squares(lambda case: 0.5),
     )  # fmt: skip
     for name in ("right", "wrong"):
-        yield fault(
+        yield _fault(
             f"rate wanted of the {name} class",
             f"with a wanted rate of the {name} class of {{value}} in place of {{right}}",
             _set_wanted(name),
             right=lambda case, i, name=name: getattr(case.network.loss, name, None),
             values=lambda case, i: (0.0, 1.0),
         )
-    yield fault(
+    yield _fault(
         "cross entropy in place of squares", "with the cross entropy of the logits as the loss",
         _other_loss(CrossEntropy()),
     )  # fmt: skip
-    yield fault(
+    yield _fault(
         "rates wanted exchanged", "with the wanted rates of right and wrong classes exchanged",
         change_network(_swap_wanted),
     )  # fmt: skip
-    yield fault(
+    yield _fault(
         "rates wanted 1 and 0", "with wanted rates of 1 for the right class, 0 for the others",
         change_network(_usual_wanted),
     )  # fmt: skip
