@@ -70,6 +70,10 @@ def adaptation_faults() -> Iterator[Fault]:
         "derivative at rest", "with the spike's derivative at the threshold that is not raised",
         change_step(_slope_at_rest), backward=True,
     )  # fmt: skip
+    yield from _refractory_faults()
+
+
+def _refractory_faults() -> Iterator[Fault]:
     yield Fault(
         "refractory time", "with a refractory time of {value}",
         change_neuron(lambda n, value: alter(n, refractory=int(value))),

@@ -17,6 +17,25 @@ from refsast.model.params import Layer
 
 def kernel_faults() -> Iterator[Fault]:
     """Yield the faults of a kernel."""
+    yield from _orientation_faults()
+    yield from _window_faults()
+    for words, order in GROUPS.items():
+        yield Fault(
+            f"groups: {words}", f"with, for each group of channels, {words}",
+            change_part(Conv2d, _regroup(order), lambda part, _: part.groups > 1),
+        )  # fmt: skip
+    for words, weigh in PIXELS.items():
+        yield Fault(
+            f"bias {words}", f"with the gradient of the kernel's bias {words}",
+            change_part(Conv2d, _weigh_bias(weigh)), backward=True, local=("b",),
+        )  # fmt: skip
+    yield Fault(
+        "padding by the edge", "with the pixels at the edge as padding, not zeros",
+        change_part(Conv2d, _edge_padding, lambda part, _: part.padding != (0, 0)),
+    )  # fmt: skip
+
+
+def _orientation_faults() -> Iterator[Fault]:
     yield Fault(
         "kernel flipped", "with the kernel flipped (a convolution, not a cross-correlation)",
         change_part(Conv2d, _with_weights(_flip), _is_wide),
@@ -53,6 +72,9 @@ def kernel_faults() -> Iterator[Fault]:
         change_part(Conv2d, _by_paths(_swap_channels, lambda w: w), _is_even), backward=True,
         local=("w",),
     )  # fmt: skip
+
+
+def _window_faults() -> Iterator[Fault]:
     for dy in (-1, 0, 1):
         for dx in (-1, 0, 1):
             if (dy, dx) != (0, 0):
@@ -81,20 +103,6 @@ def kernel_faults() -> Iterator[Fault]:
                 ),
             ),
         )  # fmt: skip
-    for words, order in GROUPS.items():
-        yield Fault(
-            f"groups: {words}", f"with, for each group of channels, {words}",
-            change_part(Conv2d, _regroup(order), lambda part, _: part.groups > 1),
-        )  # fmt: skip
-    for words, weigh in PIXELS.items():
-        yield Fault(
-            f"bias {words}", f"with the gradient of the kernel's bias {words}",
-            change_part(Conv2d, _weigh_bias(weigh)), backward=True, local=("b",),
-        )  # fmt: skip
-    yield Fault(
-        "padding by the edge", "with the pixels at the edge as padding, not zeros",
-        change_part(Conv2d, _edge_padding, lambda part, _: part.padding != (0, 0)),
-    )  # fmt: skip
 
 
 WINDOWS = {"the kernel": Conv2d, "the pooling": (AvgPool2d, MaxPool2d)}
