@@ -238,14 +238,14 @@ plt.show()
 #
 # Is it bad for training? Where two runs part, the gradient through many steps grows, too: notebook
 # 03 shows it at slope 16, for a few neurons that drown the rest. The presets of refsast, with slope
-# 2, are on the quiet side of the line.
+# 2 (`theorem-5` is flatter still), are on the quiet side of the line.
 
 # %%
 last = slopes[at_rest].max()
 print(f"kappa < 1 up to slope {slopes[contracts].max():.2f}, rest up to slope {last:.2f}")
 assert at_rest[contracts].all()
 assert contracts[slopes <= 2.0].all()
-assert {preset.slope for preset in rs.PRESETS.values()} == {2.0}
+assert max(preset.slope for preset in rs.PRESETS.values()) == 2.0
 assert slopes[contracts].max() < last < 1.5 * slopes[contracts].max()
 assert 0.9 < local[slopes <= last].max() < 1.0
 assert at_rest[slopes <= last].all()  # beyond it no slope is at rest: one edge
