@@ -14,12 +14,12 @@ from refsast.arrays import Array
 
 
 def min_examples(examples: int) -> settings:
-    """Return `examples` per test, or what the profile asks for where that is not the default.
+    """Return `examples` per test; fewer or more where the profile asks for fewer or more than 100.
 
     Parameters
     ----------
     examples : int
-        How many. Positive.
+        How many with Hypothesis' default of 100. Positive.
 
     Returns
     -------
@@ -33,6 +33,8 @@ def min_examples(examples: int) -> settings:
     500
     """
     chosen = settings().max_examples
+    if chosen < 100:
+        return settings(max_examples=min(examples, chosen))
     return settings(max_examples=examples if chosen == 100 else chosen)
 
 

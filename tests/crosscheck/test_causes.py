@@ -36,7 +36,7 @@ WORDS = {
     "over T": ("the number of steps", "multiplied by"),
     "smoothing 0.1": ("labels smoothed by 0.1",),
 }
-NETWORKS = 10
+NETWORKS = 4
 
 
 def draw(kind: str, n: int):
@@ -51,7 +51,7 @@ def draw(kind: str, n: int):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", WORDS)
-def test_a_fault_in_every_layer_is_named_on_ten_networks(kind):
+def test_a_fault_in_every_layer_is_named_on_all_networks(kind):
     named = 0
     for case, slip in draw(kind, NETWORKS):
         report, _, place, _ = faults.judge(case, slip, torch.float64)
@@ -61,7 +61,7 @@ def test_a_fault_in_every_layer_is_named_on_ten_networks(kind):
             says = "; ".join((report.cause.says, *report.cause.others))
             assert any(words in says for words in WORDS[kind]), says
             named += 1
-    assert named >= 9
+    assert named == NETWORKS
 
 
 @pytest.mark.slow

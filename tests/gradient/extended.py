@@ -83,11 +83,23 @@ def _last_read(case: Problem, params: rs.Params, x: Array, straight_through: boo
 
 
 def _projections(case: Problem) -> Iterator[Callable[..., Any]]:
-    """What makes a scalar of what is read: weights as large as the loss gives, signs drawn."""
+    """What makes a scalar of what is read: weights as large as the loss gives, signs drawn.
+
+    The signs of a readout's own weights are drawn, too: rows that are equal cancel in the loss.
+    """
     s = _last_read(case, case.params, case.x, False)
-    g = [objective_back(each.network, each.params, s, each.y)[1] for each in _relabel(case)]
     for seed in range(2):
-        signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=s.shape)
+        rng = np.random.default_rng(seed)
+        signs = rng.choice([-1.0, 1.0], size=s.shape)
+        *lower, last = case.params
+        if len(case.params) > len(case.network.neurons):
+            last = replace(last, w=last.w * rng.choice([-1.0, 1.0], size=last.w.shape))
+        both = (case.params, (*lower, last))
+        g = [
+            objective_back(each.network, params, s, each.y)[1]
+            for each in _relabel(case)
+            for params in both
+        ]
         weights = float(np.abs(g).max()) * signs
         yield lambda spikes, weights=weights: lambda *args: np.sum(weights * spikes(*args))
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 import refsast as rs
 from refsast.testing import ANALYTIC, TOLERANCE, Problem, extended_problems, min_examples
@@ -84,7 +84,7 @@ def test_what_is_drawn_has_every_feature():
     seen: set[str] = set()
 
     @given(extended_problems())
-    @min_examples(600)
+    @settings(max_examples=600)  # as many as all of them together, whatever the profile
     def draw(case):
         seen.update(features(case))
 

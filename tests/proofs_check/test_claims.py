@@ -33,9 +33,9 @@ def test_the_claim_holds_on_whatever_is_drawn(label):
 @pytest.mark.parametrize("label", LABELS)
 def test_the_claim_speaks_on_most_of_what_a_run_draws(label):
     entry, source = CLAIMS_BY_LABEL[label], RandomSource(np.random.default_rng(7))
-    verdicts = [check_claim(entry.claim, entry.draw(source)) for _ in range(40)]
+    verdicts = [check_claim(entry.claim, entry.draw(source)) for _ in range(16)]
 
-    assert sum(not v.applies for v in verdicts) < 20
+    assert sum(not v.applies for v in verdicts) < 8
     assert not any(v.refuted for v in verdicts)
 
 
