@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from refsast.deploy.accumulators import require_accumulator, require_counts, require_sum
 from refsast.deploy.formats import Ints
 from refsast.deploy.network import IntegerLayer, IntegerNetwork
+from refsast.model.network import Network
 from refsast.model.reset import NoReset, Subtract, ToZero
 from refsast.spikes import Spikes
 
@@ -127,5 +128,10 @@ def _read(made: IntegerNetwork, s: Ints) -> Ints:
     if made.readout is not None:
         part = 2**made.formats.potentials.fraction_bits
         return part * multiply(counts, made.readout.w) + len(s) * made.readout.b
-    population = getattr(made.network.readout, "population", 1)
+    return count_classes(made.network, counts)
+
+
+def count_classes(network: Network, counts: Ints) -> Ints:
+    """Return the spikes of each class, (batch, classes), of those of each neuron."""
+    population = getattr(network.readout, "population", 1)
     return counts.reshape(len(counts), -1, population).sum(axis=2)
