@@ -326,8 +326,8 @@ assert apart < 0.15
 assert weather["shifted"][-1, 0] < 0.5 * weather["shifted"][0, 0]
 
 # %% [markdown]
-# Lost events and hot pixels do little, a shift does far more than the bits, and both suffer alike. A
-# network that was never shown a shifted digit reads few, in whatever numbers.
+# Lost events and hot pixels do little, a shift does far more than the bits, and both suffer alike.
+# A network that was never shown a shifted digit reads few, in whatever numbers.
 #
 # ## What to take with you
 #
