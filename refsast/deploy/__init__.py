@@ -1,12 +1,12 @@
 """A trained network in integers: weights of few bits, potentials in fixed point, leaks as shifts.
 
 ``formats`` says how numbers are stored, ``network`` is what is stored, ``conversion`` makes it of a
-trained network, ``accumulators`` says what must fit into 32 bits, ``run`` runs it, ``agreement``
-compares it with the real network that it stands for, ``certificate`` proves which classes no
-rounding changes (by an ``enclosure`` of all runs, made of ``bounds``), ``files`` keeps it,
-``c_code`` writes it for a C compiler, ``description`` says in words what real numbers cannot,
-``operations`` counts what a run costs; ``survey`` does it all for several widths of the weights,
-and ``page`` shows that.
+trained network, ``connections`` takes sums for means, ``accumulators`` says what must fit into 32
+bits, ``run`` runs it, ``agreement`` compares it with the real network that it stands for,
+``certificate`` proves which classes no rounding changes (by an ``enclosure`` of all runs, made of
+``bounds``), ``files`` keeps it, ``c_code`` writes it for a C compiler, ``description`` says in
+words what real numbers cannot, ``operations`` counts what a run costs; ``survey`` does it all for
+several widths of the weights, and ``page`` shows that.
 """
 
 from refsast.deploy.agreement import Agreement, compare_runs, rounding_bound

@@ -39,7 +39,7 @@ from refsast.certify.libm import UNIT_ROUNDOFF
 from refsast.deploy.accumulators import require_accumulator, require_counts, require_sum
 from refsast.deploy.bounds import Bounds, Trains, multiply_bounds, stack_bounds, sum_spikes
 from refsast.deploy.formats import PotentialFormat
-from refsast.deploy.network import IntegerLayer, IntegerNetwork
+from refsast.deploy.network import IntegerLayer, IntegerNetwork, require_dense
 from refsast.deploy.run import carry
 from refsast.model.reset import ToZero
 from refsast.spikes import Spikes
@@ -77,6 +77,7 @@ def enclose_runs(low: IntegerNetwork, high: IntegerNetwork, x: ArrayLike | Spike
     ValueError
         As `run`, of either network; if a count is negative.
     """
+    require_dense(low, "the certificate")
     a = require_counts(x.dense() if isinstance(x, Spikes) else x, low.network.sizes[0])
     if a.min() < 0:
         raise ValueError(f"x must hold counts, none below 0, got {a.min()}")

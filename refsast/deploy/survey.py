@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from refsast.arrays import Array, Integers
 from refsast.deploy.certificate import certify_rounding
-from refsast.deploy.network import IntegerLayer, IntegerNetwork, with_weights
+from refsast.deploy.network import IntegerLayer, IntegerNetwork, require_dense, with_weights
 from refsast.deploy.operations import count_operations
 from refsast.deploy.run import IntegerTrace
 from refsast.deploy.run import run as run_integers
@@ -118,7 +118,7 @@ def survey(
     ------
     ValueError
         As `run` and `certify_rounding`; where recordings do not fit the network; where networks
-        differ.
+        differ, or have other than dense layers.
 
     Examples
     --------
@@ -134,6 +134,7 @@ def survey(
     if not made or any(each.network != made[0].network for each in made):
         raise ValueError(f"made must be of one network, got {len(made)} networks that differ")
     network = made[0].network
+    require_dense(made[0], "a survey")
     x, labels = validate_dataset(network, x, y)
     smooth, hard, cost = _run_real(network, params, x)
     deployed = []
