@@ -16,9 +16,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 import refsast as rs
+from refsast import deploy
 from refsast.cli.common import add_recording_flags
 from refsast.cli.trained import Trained, load_matching, read_trained
 from refsast.deploy.certificate import enclose_weights
@@ -26,23 +27,23 @@ from refsast.deploy.formats import ROUNDINGS
 from refsast.files import write_atomic
 
 WIDTHS = (12, 10, 9, 8, 7, 6)
-POTENTIALS = rs.deploy.PotentialFormat(20, 4)  # which no potential leaves
+POTENTIALS = deploy.PotentialFormat(20, 4)  # which no potential leaves
 RANDOM = 5  # random roundings per width
 
 
-def rounded(trained: Trained, formats: rs.deploy.Formats) -> Iterator[rs.deploy.IntegerNetwork]:
+def rounded(trained: Trained, formats: deploy.Formats) -> Iterator[deploy.IntegerNetwork]:
     """Yield the network rounded in every way."""
     rng = np.random.default_rng(0)
     for rounding in (*ROUNDINGS, *["stochastic"] * (RANDOM - 1)):
         weights = replace(formats.weights, rounding=rounding)
-        yield rs.deploy.to_integers(
+        yield deploy.to_integers(
             trained.network, trained.params, replace(formats, weights=weights), rng
         )
 
 
 def attacked_classes(
     trained: Trained,
-    formats: rs.deploy.Formats,
+    formats: deploy.Formats,
     x: NDArray[np.generic] | rs.Spikes,
     classes: NDArray[np.intp],
 ) -> NDArray[np.intp]:
@@ -58,7 +59,7 @@ def attacked_classes(
             replace(a, w=np.where(g.w > 0.0, b.w, a.w))
             for a, b, g in zip(low.layers, high.layers, grads, strict=False)
         )
-        logits = rs.deploy.run(replace(low, layers=layers), one).logits
+        logits = deploy.run(replace(low, layers=layers), one).logits
         found.append(int(logits.argmax()))
     return np.array(found)
 
@@ -67,11 +68,11 @@ def measure(folder: Path, bits: int, args: argparse.Namespace) -> dict[str, obje
     """Return the line of one run and width."""
     trained = read_trained(folder)
     (x, y), _ = load_matching(args, trained)
-    formats = rs.deploy.Formats(rs.deploy.WeightFormat(bits, args.per), POTENTIALS)
+    formats = deploy.Formats(deploy.WeightFormat(bits, args.per), POTENTIALS)
     start = time.process_time()
-    found = rs.deploy.certify_rounding(trained.network, trained.params, x, formats)
+    found = deploy.certify_rounding(trained.network, trained.params, x, formats)
     seconds = time.process_time() - start
-    others = [rs.deploy.run(made, x).logits.argmax(axis=1) for made in rounded(trained, formats)]
+    others = [deploy.run(made, x).logits.argmax(axis=1) for made in rounded(trained, formats)]
     changed = np.array(others) != found.classes
     attacked = attacked_classes(trained, formats, x, found.classes) != found.classes
     every = np.vstack([changed, attacked])
@@ -91,8 +92,8 @@ def measure(folder: Path, bits: int, args: argparse.Namespace) -> dict[str, obje
     }
 
 
-def _percent(which: NDArray[np.bool_]) -> float:
-    return round(100.0 * float(which.mean()), 1)
+def _percent(which: ArrayLike) -> float:
+    return round(100.0 * float(np.mean(which)), 1)
 
 
 def main() -> None:

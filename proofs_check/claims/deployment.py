@@ -10,21 +10,23 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 import refsast as rs
 from proofs_check.claim import Claim, Hypothesis
 from proofs_check.draws import LEAKS, RESETS, THRESHOLDS, Source, draw_parameters
 from proofs_check.instances import LabelledBatch
+from refsast import deploy
 from refsast.arrays import Array
 from refsast.deploy.certificate import enclose_weights, keeps_class
 from refsast.deploy.enclosure import RunBounds, enclose_runs
 from refsast.deploy.formats import ROUNDINGS
 
-Ends = tuple[rs.deploy.IntegerNetwork, rs.deploy.IntegerNetwork]
+Ends = tuple[deploy.IntegerNetwork, deploy.IntegerNetwork]
 FORMATS = (
-    rs.deploy.Formats(),
-    rs.deploy.Formats(rs.deploy.WeightFormat(4, "tensor"), leaks=rs.deploy.LeakFormat(4, "shift")),
-    rs.deploy.Formats(rs.deploy.WeightFormat(3), rs.deploy.PotentialFormat(6, 2)),
+    deploy.Formats(),
+    deploy.Formats(deploy.WeightFormat(4, "tensor"), leaks=deploy.LeakFormat(4, "shift")),
+    deploy.Formats(deploy.WeightFormat(3), deploy.PotentialFormat(6, 2)),
 )
 
 
@@ -42,22 +44,22 @@ IN_INTEGERS = Hypothesis[LabelledBatch](
 )
 
 
-def enclosures(x: LabelledBatch) -> Iterator[tuple[rs.deploy.Formats, Ends, RunBounds]]:
+def enclosures(x: LabelledBatch) -> Iterator[tuple[deploy.Formats, Ends, RunBounds]]:
     """Yield each format with the two networks that have all others between, and their bounds."""
     for formats in FORMATS:
         ends = enclose_weights(x.network, x.params, formats)
         yield formats, ends, enclose_runs(*ends, x.x)
 
 
-def roundings(x: LabelledBatch, formats: rs.deploy.Formats) -> Iterator[rs.deploy.IntegerNetwork]:
+def roundings(x: LabelledBatch, formats: deploy.Formats) -> Iterator[deploy.IntegerNetwork]:
     """Yield networks in integers: to the nearest, at random, all down, all up."""
     rng = np.random.default_rng(0)
     for rounding in ROUNDINGS:
         weights = replace(formats.weights, rounding=rounding)
-        yield rs.deploy.to_integers(x.network, x.params, replace(formats, weights=weights), rng)
+        yield deploy.to_integers(x.network, x.params, replace(formats, weights=weights), rng)
 
 
-def hard_classes(x: LabelledBatch) -> Array:
+def hard_classes(x: LabelledBatch) -> NDArray[np.intp]:
     """Return the class that the real network gives with hard spikes, (batch,)."""
     return rs.run(x.network, x.params, x.x, rs.heaviside).logits.argmax(axis=1)
 
@@ -70,7 +72,7 @@ def largest_distances(x: LabelledBatch) -> tuple[Array, ...]:
     """
     found, classes = [], hard_classes(x)
     for formats, _, bounds in enclosures(x):
-        runs = [rs.deploy.run(made, x.x) for made in roundings(x, formats)]
+        runs = [deploy.run(made, x.x) for made in roundings(x, formats)]
         for i, (low, high) in enumerate(bounds.u):
             found.append(np.max([abs(run.u[i] - 0.5 * (low + high)) for run in runs], axis=0))
         middle = 0.5 * (bounds.counts.low + bounds.counts.high)
