@@ -93,7 +93,7 @@ def measure(folder: Path, bits: int, args: argparse.Namespace) -> dict[str, obje
 
 
 def _percent(which: ArrayLike) -> float:
-    return round(100.0 * float(np.mean(which)), 1)
+    return round(100.0 * float(np.asarray(which).mean()), 1)
 
 
 def main() -> None:
