@@ -25,7 +25,7 @@ export OMP_NUM_THREADS ?= 1
 
 ADAPTED := $(addprefix tests/crosscheck/test_,adapters.py adapter_jax.py causes.py module_kinds.py module_reader.py module_scope.py \
 	module_wrapper.py conventions_peers.py \
-	nir.py golden_torch.py diagnose_modules.py)
+	nir.py nir_deployed.py golden_torch.py diagnose_modules.py)
 
 .PHONY: demo test lint types contracts notebooks notebooks-check theorems mutants peers docs docs-check bench clean
 
@@ -80,7 +80,8 @@ mutants: .venv/dev
 peers: .venv/peers
 	$(BIN)/python -m pytest --numprocesses $(JOBS) tests/gradient/test_torch.py \
 		tests/gradient/test_torch_extended.py tests/optim/test_descent.py tests/test_bench.py \
-		tests/test_audit.py tests/test_pages.py tests/site/test_guides.py $(ADAPTED)
+		tests/test_audit.py tests/test_pages.py tests/site/test_guides.py \
+		tests/deploy/test_peers_rounding.py $(ADAPTED)
 	$(BIN)/python -m tests.audit $(AUDIT)
 
 docs: .venv/docs

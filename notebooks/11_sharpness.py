@@ -288,7 +288,7 @@ assert np.isclose(other, top[sast][-1] / c**2, rtol=0.05)
 # and an eigenvalue only together with the loss at which it was taken.
 #
 # The code: `refsast/experiment/sharpness/`. `python -m refsast sharpness --help` does this for any
-# setting. Next: `13_check_your_library`.
+# setting. Next: `12_certify_the_swap`.
 #
 # ## Exercises
 

@@ -327,7 +327,7 @@ assert np.allclose(left, [0.9 * 2.0 - 1.0, 0.9 * (2.0 - 1.0)])
 #
 # The code: `refsast/crosscheck/check.py`, `refsast/crosscheck/power.py`,
 # `refsast/crosscheck/diagnose/` (causes and places), `refsast/crosscheck/conformance/`. Pages:
-# `docs/crosscheck.md`, `docs/conformance.md`. Next: `15_refute_a_theorem`.
+# `docs/crosscheck.md`, `docs/conformance.md`. Next: `14_deployment`.
 
 # %% [markdown]
 # ## Exercises

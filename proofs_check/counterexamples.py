@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 import refsast as rs
+from proofs_check.claims.deployment import IN_INTEGERS
 from proofs_check.claims.local import OF_A_NETWORK
 from proofs_check.claims.mechanism import ConditionedRecording
 from proofs_check.claims.sam import SMOOTH_ON_BALL, TWICE_DIFFERENTIABLE, Ascent
@@ -223,4 +224,9 @@ ESCAPES: dict[tuple[str, str], Callable[[], object] | str] = {
     ("7-simple", SPIKES): silent_spikes,
     ("7-sharp", SPIKES): silent_spikes,
     ("7-homotopy", SPIKES): silent_spikes,
+    (
+        "7-rounding",
+        IN_INTEGERS.condition,
+    ): "Of other inputs, and where a number does not fit, "
+    "there is no run in integers that could leave its interval.",
 }

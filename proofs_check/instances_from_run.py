@@ -9,6 +9,7 @@ import refsast as rs
 from proofs_check.claim import Claim
 from proofs_check.claims import (
     convergence,
+    deployment,
     lipschitz,
     local,
     mechanism,
@@ -63,7 +64,7 @@ def network_instances(x: LabelledBatch, rng: np.random.Generator) -> Iterator[La
     yield mechanism.IDENTITY, lambda: one
     yield mechanism.ROWS, lambda: mechanism.fit_mu_to_rows(alone)
     yield mechanism.JACOBIANS, lambda: mechanism.fit_mu_to_logits(alone)
-    for claim in transfer.CLAIMS:
+    for claim in (*transfer.CLAIMS, *deployment.CLAIMS):
         yield claim, lambda: x
 
 

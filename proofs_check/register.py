@@ -10,6 +10,7 @@
     convergence  the gradient of stochastic SAST becomes small                  THEORY 5
     mechanism    a small parameter gradient makes for a small input gradient    THEORY 6
     transfer     when smooth and hard spikes predict the same class             THEORY 7
+    deployment   when all roundings of the weights predict the same class       THEORY 7
 """
 
 from types import ModuleType
@@ -18,6 +19,7 @@ from proofs_check import draws, instances
 from proofs_check.claim import Claim
 from proofs_check.claims import (
     convergence,
+    deployment,
     lipschitz,
     local,
     mechanism,
@@ -75,10 +77,11 @@ REGISTER = (
     Trial(transfer.SIMPLE_LEADS, transfer.draw_steep_network, 2_000),
     Trial(transfer.SHARP_LEADS, transfer.draw_steep_network, 2_000),
     Trial(transfer.HOMOTOPY, transfer.draw_steep_network, 1_000),
+    Trial(deployment.ROUNDING, deployment.draw_counted_batch, 500),
 )
 MODULES = (
     *(stability, lipschitz, smoothness, state_derivatives, local, sam, convergence, reshuffling),
-    *(mechanism, transfer),
+    *(mechanism, transfer, deployment),
 )
 
 

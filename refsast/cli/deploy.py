@@ -2,9 +2,12 @@
 
 import argparse
 import re
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 
+from refsast.arrays import require_positive
 from refsast.cli.argument_types import natural
 from refsast.cli.common import Commands, add_recording_flags
 from refsast.cli.progress import progress_bar
@@ -17,19 +20,25 @@ from refsast.cli.trained import (
 )
 from refsast.deploy.c_code import write_c
 from refsast.deploy.conversion import to_integers
+from refsast.deploy.description import describe_integers
 from refsast.deploy.files import save
-from refsast.deploy.formats import LeakFormat, PotentialFormat, WeightFormat
-from refsast.deploy.network import Formats
+from refsast.deploy.formats import ROUNDINGS, LeakFormat, PotentialFormat, WeightFormat
+from refsast.deploy.network import Formats, IntegerNetwork, dequantise
 from refsast.deploy.page import PAGE, RECORD, format_survey, write_survey
 from refsast.deploy.survey import survey
 from refsast.files import require_writable
 
+GRAPH = "network.nir"
 WIDTHS = (8, 6, 4, 3, 2)
 WORDS = (
-    ("--per", "channel", "tensor", "whether each neuron has a scale of its own or a layer has one"),
-    ("--rounding", "nearest", "stochastic", "how weights are rounded"),
-    ("--overflow", "saturate", "wrap", "what becomes of a potential that does not fit"),
-    ("--leak", "product", "shift", "a leak is a product and a shift, or a shift alone"),
+    (
+        "--per",
+        ("channel", "tensor"),
+        "whether a scale is of a neuron or of a whole layer",
+    ),
+    ("--rounding", ROUNDINGS, "how weights are rounded"),
+    ("--overflow", ("saturate", "wrap"), "what becomes of a potential that does not fit"),
+    ("--leak", ("product", "shift"), "a leak is a product and a shift, or a shift alone"),
 )
 
 
@@ -39,8 +48,9 @@ def add(commands: Commands) -> None:
         "deploy",
         help="run a trained network in integers and write it for a chip",
         description="Run a trained network in integers, with weights of several widths, and write "
-        f"what it still reads and what that costs: {RECORD}, a figure and a page, {PAGE}; and per "
-        "width a folder with the integers (JSON and npz) and a C program. Recordings are the "
+        "what it still reads, what that costs, and on how many recordings provably no rounding of "
+        f"the weights changes the class: {RECORD}, a figure and a page, {PAGE}; and per width "
+        "a folder with the integers (JSON and npz) and a C program. Recordings are the "
         "held-out ones that the flags name, as for train.",
     )
     add_trained_argument(parser)
@@ -67,9 +77,16 @@ def add(commands: Commands) -> None:
         metavar="M",
         help="leaks are k/2^M (default: 8), or, with --leak shift, 1 - 2^-k with k up to M",
     )
-    for flag, first, second, text in WORDS:
+    parser.add_argument(
+        "--nir",
+        type=float,
+        metavar="DT",
+        help=f"write {GRAPH}, too, a NIR graph of each width with steps of DT seconds; its "
+        "metadata say what NIR has no field for",
+    )
+    for flag, words, text in WORDS:
         parser.add_argument(
-            flag, default=first, metavar=f"{first}|{second}", help=f"{text} (default: {first})"
+            flag, default=words[0], metavar="|".join(words), help=f"{text} (default: {words[0]})"
         )
     add_recording_flags(parser)
     parser.set_defaults(run=run)
@@ -82,10 +99,27 @@ def _parse_fixed_point(text: str) -> tuple[int, int]:
     return int(whole), int(part)
 
 
+def _require_nir(dt: float) -> None:
+    require_positive(dt, "--nir")
+    if find_spec("nir") is None:
+        raise ValueError("--nir must have the package nir beside refsast, got none")
+
+
+def _write_graph(made: IntegerNetwork, path: Path, dt: float) -> None:
+    """Write the real network that integers stand for as NIR, with what NIR cannot say."""
+    from refsast.crosscheck.adapters import nir  # which imports a package that not everybody has
+
+    network, params = dequantise(made)
+    graph = nir.to_nir(network, params, dt=dt, rule=nir.EULER, notes=describe_integers(made))
+    nir.write_nir(graph, path)
+
+
 def run(args: argparse.Namespace) -> int:
     """Read, make integers, run, write, and print."""
     out = args.out or choose_folder(args.trained)
     require_writable(out / PAGE)
+    if args.nir is not None:
+        _require_nir(args.nir)
     whole, fraction = args.potential
     potentials = PotentialFormat(whole, fraction, args.overflow)
     leaks = LeakFormat(args.leak_shift, args.leak)
@@ -103,6 +137,8 @@ def run(args: argparse.Namespace) -> int:
         folder = out / f"integers-{each.formats.weights.bits}-bits"
         save(each, folder)
         write_c(each, folder, steps=trained.steps)
+        if args.nir is not None:
+            _write_graph(each, folder / GRAPH, args.nir)
     facts = {
         **describe(trained, (x, y), description),
         "weights": f"{args.per}, {args.rounding}, seed {args.seed}",

@@ -12,10 +12,13 @@ ACCUMULATOR = 2**31 - 1
 def require_accumulator(layer: IntegerLayer, i: int, peak: int, formats: Formats) -> None:
     """Raise where a sum of one step can exceed 32 bits, for inputs of at most `peak`."""
     part = 2**formats.potentials.fraction_bits
-    most = part * peak * abs(layer.w).sum(axis=1) + abs(layer.b)
+    before, after = layer.places
+    weights = abs(layer.w).reshape(len(layer.w), -1).sum(axis=1)
+    most = after * (part * peak * before * weights + abs(layer.b))
     if layer.v is not None:
         most = most + part * abs(layer.v).sum(axis=1)
     # What is carried over is a potential, less a threshold where a spike subtracts it.
+    most = np.repeat(most, len(layer.threshold) // len(most))  # channel by channel
     total = int((most + layer.threshold).max()) + 2 ** (formats.potentials.width - 1)
     _require_32_bits(f"sum of a step of layer {i}", total)
 

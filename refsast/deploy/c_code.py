@@ -7,7 +7,7 @@ import numpy as np
 
 from refsast.deploy.accumulators import require_accumulator
 from refsast.deploy.formats import Ints
-from refsast.deploy.network import IntegerLayer, IntegerNetwork
+from refsast.deploy.network import IntegerLayer, IntegerNetwork, require_dense
 from refsast.files import write_atomic
 from refsast.model.reset import NoReset, Subtract, ToZero
 
@@ -62,8 +62,8 @@ def write_c(made: IntegerNetwork, folder: str | Path, *, steps: int) -> tuple[Pa
     Raises
     ------
     ValueError
-        If `steps` is not positive, if inputs of 255 could exceed 32 bits in a sum, or if the files
-        cannot be written.
+        If the network has other than dense layers, if `steps` is not positive, if inputs of 255
+        could exceed 32 bits in a sum, or if the files cannot be written.
 
     Examples
     --------
@@ -78,6 +78,7 @@ def write_c(made: IntegerNetwork, folder: str | Path, *, steps: int) -> tuple[Pa
     """
     if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
         raise ValueError(f"steps must be a positive integer, got {steps!r}")
+    require_dense(made, "a C program")
     require_accumulator(made.layers[0], 1, MOST_COUNT, made.formats)
     potentials = made.formats.potentials
     head = HEADER.format(

@@ -6,6 +6,7 @@ import numpy as np
 
 from refsast.arrays import Array
 from refsast.deploy.accumulators import ACCUMULATOR, require_accumulator
+from refsast.deploy.connections import count_places, require_parts
 from refsast.deploy.formats import Ints, WeightFormat
 from refsast.deploy.network import USUAL, Formats, IntegerLayer, IntegerNetwork, IntegerReadout
 from refsast.model import LIF, Layer, LinearReadout, Network, Params, SpikeRate
@@ -18,7 +19,7 @@ def to_integers(
     formats: Formats = USUAL,
     rng: np.random.Generator | None = None,
 ) -> IntegerNetwork:
-    """Return a network of dense layers in integers.
+    """Return a network in integers.
 
     A neuron's weights are multiples of one scale; its potential, bias and threshold are multiples
     of ``scale / 2^fraction_bits``, rounded to the nearest, ties to even.
@@ -26,7 +27,8 @@ def to_integers(
     Parameters
     ----------
     network : Network
-        Of dense layers of `LIF` neurons, with `SpikeRate` or `LinearReadout`.
+        Of `LIF` neurons, with `SpikeRate` or `LinearReadout`, and connections `Dense`, `Conv2d`,
+        `AvgPool2d`, whose means become sums, and `Flatten`.
     params : tuple of Layer
         Its parameters.
     formats : Formats
@@ -59,13 +61,13 @@ def to_integers(
     >>> rs.deploy.run(made, np.ones((4, 1, 2), int)).s[0].shape
     (4, 1, 3)
     """
-    _require_dense(network)
+    _require_known(network)
     params = validate_params(network, params)
     if not isinstance(formats, Formats):
         raise ValueError(f"formats must be Formats, got {type(formats).__name__}")
     layers = tuple(
-        _make_layer(i, neuron, layer, formats, rng)
-        for i, (neuron, layer) in enumerate(zip(network.neurons, params, strict=False), 1)
+        _make_layer(network, i, layer, formats, rng)
+        for i, (layer, _) in enumerate(zip(params, network.neurons, strict=False))
     )
     readout = None
     if isinstance(network.readout, LinearReadout):
@@ -119,12 +121,11 @@ def _weight_rows(layer: Layer) -> Array:
     return (rows if layer.v is None else np.hstack([rows, layer.v])).astype(np.float64)
 
 
-def _require_dense(network: Network) -> None:
-    """Raise unless a network has dense layers of LIF neurons, and a readout that integers have."""
+def _require_known(network: Network) -> None:
+    """Raise unless a network has connections, neurons and a readout that integers have."""
     if not isinstance(network, Network):
         raise ValueError(f"network must be a Network, got {type(network).__name__}")
-    if network.connections is not None:
-        raise ValueError(f"network must have dense layers, got {network.connections}")
+    require_parts(network)
     others = {type(neuron).__name__ for neuron in network.neurons if not isinstance(neuron, LIF)}
     if others:
         raise ValueError(f"network must have LIF neurons, got {', '.join(sorted(others))}")
@@ -133,28 +134,29 @@ def _require_dense(network: Network) -> None:
 
 
 def _make_layer(
-    i: int, neuron: LIF, layer: Layer, formats: Formats, rng: np.random.Generator | None
+    network: Network, i: int, layer: Layer, formats: Formats, rng: np.random.Generator | None
 ) -> IntegerLayer:
-    """The i-th spiking layer, from 1, in integers."""
+    """A spiking layer in integers; `i` from 0, in errors from 1."""
+    neuron, name = network.neurons[i], f"layer {i + 1}"
     rows = _weight_rows(layer)
     scales = formats.weights.scales(rows)
     codes = formats.weights.quantise(rows, scales, rng)
-    w, v = codes[:, : layer.w.shape[1]], codes[:, layer.w.shape[1] :]
-    part = 2**formats.potentials.fraction_bits
-    unit = scales / part
-    b = _on_grid(np.zeros(len(w)) if layer.b is None else layer.b, unit, f"bias of layer {i}")
-    threshold = _on_grid(
-        np.full(len(w), float(neuron.threshold)), unit, f"threshold of layer {i}", least=1
-    )
+    size = rows.shape[1] if layer.v is None else layer.w.shape[1]
+    before, after = places = count_places(network.chains[i])
+    step = scales / (2**formats.potentials.fraction_bits * before)  # of a sum with weights and bias
+    b = _on_grid(np.zeros(len(codes)) if layer.b is None else layer.b, step, f"bias of {name}")
+    n = network.sizes[i + 1]
+    unit = np.repeat(step / after, n // len(codes))  # of each neuron, channel by channel
+    threshold = _on_grid(np.full(n, float(neuron.threshold)), unit, f"threshold of {name}", least=1)
     highest = formats.potentials.highest
     if threshold.max() > highest:
         wanted = f"fit into potentials, at most {highest} units of the last place"
-        raise ValueError(f"threshold of layer {i} must {wanted}, got {threshold.max()}")
+        raise ValueError(f"threshold of {name} must {wanted}, got {threshold.max()}")
     made = IntegerLayer(
-        w, b, None if layer.v is None else v, threshold, unit,
-        formats.leaks.nearest(neuron.leak), neuron.reset,
+        codes[:, :size].reshape(layer.w.shape), b, None if layer.v is None else codes[:, size:],
+        threshold, unit, formats.leaks.nearest(neuron.leak), neuron.reset, places,
     )  # fmt: skip
-    require_accumulator(made, i, 1, formats)
+    require_accumulator(made, i + 1, 1, formats)
     return made
 
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from refsast import codec
 from refsast.arrays import as_array
+from refsast.deploy.connections import count_places
 from refsast.deploy.formats import Ints, Leak, LeakFormat, PotentialFormat, WeightFormat
 from refsast.deploy.network import Formats, IntegerLayer, IntegerNetwork, IntegerReadout
 from refsast.experiment.record import MODEL_RECORDS, encode
@@ -109,16 +110,17 @@ def load(folder: str | Path) -> IntegerNetwork:
 
 def _read_layer(network: Network, i: int, leak: Leak, arrays: dict[str, NDArray]) -> IntegerLayer:
     shapes = network.shapes[i]
-    n = shapes["w"][0]
+    n, channels = network.sizes[i + 1], shapes["w"][0]
     v = _read_ints(arrays, f"v{i}", shapes["v"]) if "v" in shapes else None
     return IntegerLayer(
         _read_ints(arrays, f"w{i}", shapes["w"]),
-        _read_ints(arrays, f"b{i}", (n,)),
+        _read_ints(arrays, f"b{i}", (channels,)),
         v,
         _read_ints(arrays, f"threshold{i}", (n,)),
         as_array(arrays.get(f"unit{i}", np.nan), f"unit{i}", (n,)),
         leak,
         network.neurons[i].reset,
+        count_places(network.chains[i]),
     )
 
 

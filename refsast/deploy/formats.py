@@ -4,7 +4,7 @@ Rule 1: integers only; every rounding is named here, and every value that does n
 """
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from refsast.arrays import Array, is_int, require_fraction
 
 Ints: TypeAlias = NDArray[np.int64]
+Rounding: TypeAlias = Literal["nearest", "stochastic", "down", "up"]
+ROUNDINGS: tuple[Rounding, ...] = get_args(Rounding)
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,9 @@ class WeightFormat:
     per : "tensor" or "channel"
         Whether a layer has one scale or each of its neurons has its own: a neuron's weights share
         a potential, so its input and recurrent weights share a scale.
-    rounding : "nearest" or "stochastic"
-        To the nearest integer, ties to even; or up with the probability of the remainder.
+    rounding : "nearest", "stochastic", "down" or "up"
+        To the nearest integer, ties to even; up with the probability of the remainder, else down;
+        always down; always up. Whichever it is, a weight becomes one of its two neighbours.
 
     Examples
     --------
@@ -37,15 +40,16 @@ class WeightFormat:
 
     bits: int = 8
     per: Literal["tensor", "channel"] = "channel"
-    rounding: Literal["nearest", "stochastic"] = "nearest"
+    rounding: Rounding = "nearest"
 
     def __post_init__(self) -> None:
         if not is_int(self.bits, 2) or self.bits > 16:
             raise ValueError(f"bits must be an integer from 2 to 16, got {self.bits!r}")
         if self.per not in ("tensor", "channel"):
             raise ValueError(f"per must be 'tensor' or 'channel', got {self.per!r}")
-        if self.rounding not in ("nearest", "stochastic"):
-            raise ValueError(f"rounding must be 'nearest' or 'stochastic', got {self.rounding!r}")
+        if self.rounding not in ROUNDINGS:
+            names = ", ".join(map(repr, ROUNDINGS))
+            raise ValueError(f"rounding must be one of {names}, got {self.rounding!r}")
 
     @property
     def largest(self) -> int:
@@ -65,12 +69,19 @@ class WeightFormat:
     def quantise(self, rows: Array, scales: Array, rng: np.random.Generator | None) -> Ints:
         """Return the integers of weights (n, any), given each neuron's scale, (n,)."""
         scaled = rows / scales[:, None]
-        if self.rounding == "nearest":
-            rounded = np.rint(scaled)
-        elif rng is None:
-            raise ValueError("rng must be a generator for stochastic rounding, got None")
-        else:
-            rounded = np.floor(scaled + rng.random(scaled.shape))
+        match self.rounding:
+            case "nearest":
+                rounded = np.rint(scaled)
+            case "down":
+                rounded = np.floor(scaled)
+            case "up":
+                rounded = np.ceil(scaled)
+            case "stochastic":
+                if rng is None:
+                    raise ValueError("rng must be a generator for stochastic rounding, got None")
+                below = np.floor(scaled)
+                # The remainder is exact; floor(scaled + random) could round up to the next but one.
+                rounded = below + (rng.random(scaled.shape) < scaled - below)
         return np.clip(rounded, -self.largest, self.largest).astype(np.int64)
 
 

@@ -51,10 +51,11 @@ class IntegerLayer:
 
     Attributes
     ----------
-    w : (n, n_in) array of int64
-        Input weights, in weight steps.
-    b : (n,) array of int64
-        Biases, on the grid of the potentials; zeros where there are none.
+    w : (n, n_in) array of int64, or (channels, ...)
+        Input weights, or a kernel, in weight steps.
+    b : (n,) or (channels,) array of int64
+        Biases, on the grid of the sums that they are added to: that of the potentials, but for
+        windows that are summed after them; zeros where there are none.
     v : (n, n) array of int64, or None
         Recurrent weights, in weight steps.
     threshold : (n,) array of int64
@@ -65,6 +66,8 @@ class IntegerLayer:
         What is kept per step.
     reset : ToZero, Subtract or NoReset
         What a spike does.
+    places : (int, int)
+        Of all windows that are summed, in place of their mean, before the weights and after.
     """
 
     w: Ints
@@ -74,6 +77,7 @@ class IntegerLayer:
     unit: Array
     leak: Leak
     reset: Reset
+    places: tuple[int, int] = (1, 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +101,7 @@ class IntegerReadout:
 
 @dataclass(frozen=True, eq=False)
 class IntegerNetwork:
-    """A network of dense layers in integers.
+    """A network in integers.
 
     Attributes
     ----------
@@ -161,14 +165,23 @@ def dequantise(made: IntegerNetwork, units: str = "real") -> tuple[Network, Para
         unit = layer.unit if units == "real" else np.ones_like(layer.unit)
         threshold = tuple((layer.threshold * unit).tolist())
         neurons.append(GLIF(layer.leak.value, threshold, neuron.spike, layer.reset))
-        step = part * unit[:, None]
-        b = (layer.b * unit).astype(np.float64) if made.network.bias else None
+        before, after = layer.places
+        sums = after * unit[:: len(unit) // len(layer.w)]  # of each channel, before later windows
+        step = (part * before * sums).reshape(-1, *[1] * (layer.w.ndim - 1))
+        b = (layer.b * sums).astype(np.float64) if made.network.bias else None
         params.append(Layer(layer.w * step, b, None if layer.v is None else layer.v * step))
     if made.readout is not None:
         out, unit = made.readout, made.readout.unit
         b = np.asarray(out.b * unit, np.float64) if made.network.bias else None
         params.append(Layer(out.w * part * unit, b))
     return replace(made.network, neuron=tuple(neurons)), tuple(params)
+
+
+def require_dense(made: IntegerNetwork, user: str) -> None:
+    """Raise ValueError unless all layers are dense; `user` is what needs that."""
+    if made.network.connections is not None:
+        got = made.network.connections
+        raise ValueError(f"network must have dense layers for {user}, got {got}")
 
 
 def with_weights(made: IntegerNetwork, params: Params) -> Params:

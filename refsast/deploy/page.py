@@ -20,24 +20,37 @@ RECORD, PAGE, PICTURE = "deployment.json", "deployment.html", "deployment.png"
 CAPTION = (
     "Accuracy by the width of a weight: all numbers integers (circles), and with weights of this "
     "width and all else in real numbers (squares). Lines: real numbers, with smooth spikes "
-    "(dotted) and with hard ones (dashed)."
+    "(dotted) and with hard ones (dashed). Triangles: the share of recordings for which provably "
+    "no rounding to this width changes the class of the real hard network."
 )
 NOTE = (
     "Weights alone: hard spikes, weights of this width, all else in real numbers. Integers: all of "
-    "it. Same answer: as the hard network in real numbers. Did not fit: potentials beyond their "
-    "format. Synaptic operations: additions per recording, one per event and neuron that it "
-    "reaches; over weights that are not zero, in brackets. On few recordings an accuracy is "
-    "uncertain by two standard errors, 2 sqrt(p (1 - p) / n)."
+    "it. Same answer: as the hard network in real numbers. Certified: that answer is proved for "
+    "every rounding to this width, whichever neighbour on the grid each weight takes. Did not fit: "
+    "potentials beyond their format. Synaptic operations: additions per recording, one per event "
+    "and neuron that it reaches; over weights that are not zero, in brackets. On few recordings an "
+    "accuracy is uncertain by two standard errors, 2 sqrt(p (1 - p) / n)."
 )
-HEADINGS = ("weights", "weights alone", "integers", "same answer", "did not fit", "SynOps")
+HEADINGS = (
+    "weights",
+    "weights alone",
+    "integers",
+    "same answer",
+    "certified",
+    "did not fit",
+    "SynOps",
+)
 
 
 def table_rows(found: Survey) -> list[tuple[str, ...]]:
     """Return headings and rows."""
-    rows = [HEADINGS, ("real, smooth spikes", percent(found.smooth), "", "", "", "")]
-    rows.append(("real, hard spikes", percent(found.hard), "", "", "", f"{found.synaptic:,.0f}"))
+    rows = [HEADINGS, ("real, smooth spikes", percent(found.smooth), *[""] * 5)]
+    rows.append(("real, hard spikes", percent(found.hard), *[""] * 4, f"{found.synaptic:,.0f}"))
     for each in found.deployed:
-        shares = (each.weights_alone, each.accuracy, each.same_class, each.overflows)
+        shares = (
+            *(each.weights_alone, each.accuracy, each.same_class),
+            *(each.certified, each.overflows),
+        )
         cost = f"{each.synaptic:,.0f} ({each.nonzero:,.0f})"
         rows.append((f"{each.bits} bits", *map(percent, shares), cost))
     return rows
@@ -75,9 +88,11 @@ def draw(found: Survey) -> Figure:
     axis.axhline(100.0 * found.hard, color=COLOURS[2], linestyle="--", label="real, hard")
     axis.plot(bits, alone, "s--", color="#444444", label="weights alone", fillstyle="none")
     axis.plot(bits, whole, "o-", color=COLOURS[2], label="integers")
+    certified = [100.0 * each.certified for each in found.deployed]
+    axis.plot(bits, certified, "^-", color=COLOURS[0], label="certified")
     axis.set_xticks(bits)
     axis.set_xlabel("bits of a weight")
-    axis.set_ylabel("accuracy (%)")
+    axis.set_ylabel("recordings (%)")
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False)
     return figure

@@ -6,8 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from refsast.deploy.accumulators import require_accumulator, require_counts, require_sum
+from refsast.deploy.connections import connect_integers
 from refsast.deploy.formats import Ints
 from refsast.deploy.network import IntegerLayer, IntegerNetwork
+from refsast.model.network import Network
 from refsast.model.reset import NoReset, Subtract, ToZero
 from refsast.spikes import Spikes
 
@@ -78,19 +80,20 @@ def run(made: IntegerNetwork, x: ArrayLike | Spikes) -> IntegerTrace:
     if made.readout is not None:
         require_sum(made.readout, len(a), made.formats)
     us, ss, overflows = [], [], []
-    for layer in made.layers:
-        u, a, count = _run_layer(layer, a, made)
+    for i in range(len(made.layers)):
+        u, a, count = _run_layer(made, i, a)
         us.append(u)
         ss.append(a)
         overflows.append(count)
     return IntegerTrace(tuple(us), tuple(ss), _read(made, a), tuple(overflows))
 
 
-def _run_layer(layer: IntegerLayer, a: Ints, made: IntegerNetwork) -> tuple[Ints, Ints, Ints]:
+def _run_layer(made: IntegerNetwork, i: int, a: Ints) -> tuple[Ints, Ints, Ints]:
     """Potentials and spikes of a layer, and how many potentials did not fit."""
-    potentials = made.formats.potentials
+    layer, potentials = made.layers[i], made.formats.potentials
     part = 2**potentials.fraction_bits
-    currents = part * multiply(a, layer.w) + layer.b
+    chain, shapes = made.network.chains[i], made.network.chain_shapes[i]
+    currents = connect_integers(chain, shapes, part * layer.w, layer.b, a)
     u = s = np.zeros(currents.shape[1:], np.int64)
     us, ss = np.empty_like(currents), np.empty_like(currents)
     overflows = np.empty(currents.shape[:2], np.int64)
@@ -127,5 +130,10 @@ def _read(made: IntegerNetwork, s: Ints) -> Ints:
     if made.readout is not None:
         part = 2**made.formats.potentials.fraction_bits
         return part * multiply(counts, made.readout.w) + len(s) * made.readout.b
-    population = getattr(made.network.readout, "population", 1)
+    return count_classes(made.network, counts)
+
+
+def count_classes(network: Network, counts: Ints) -> Ints:
+    """Return the spikes of each class, (batch, classes), of those of each neuron."""
+    population = getattr(network.readout, "population", 1)
     return counts.reshape(len(counts), -1, population).sum(axis=2)

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from refsast.arrays import Array, Integers
-from refsast.deploy.network import IntegerLayer, IntegerNetwork, with_weights
+from refsast.deploy.certificate import certify_rounding
+from refsast.deploy.network import IntegerLayer, IntegerNetwork, require_dense, with_weights
 from refsast.deploy.operations import count_operations
 from refsast.deploy.run import IntegerTrace
 from refsast.deploy.run import run as run_integers
@@ -41,6 +42,9 @@ class Deployed:
         Synaptic operations per recording.
     nonzero : float
         Those over weights that are not zero.
+    certified : float
+        Share of recordings that every rounding of this width provably answers as the real hard
+        network does: `certify_rounding`.
     """
 
     bits: int
@@ -50,6 +54,7 @@ class Deployed:
     overflows: float
     synaptic: float
     nonzero: float
+    certified: float
 
 
 @dataclass(frozen=True)
@@ -112,7 +117,8 @@ def survey(
     Raises
     ------
     ValueError
-        As `run`; where recordings do not fit the network; where networks differ.
+        As `run` and `certify_rounding`; where recordings do not fit the network; where networks
+        differ, or have other than dense layers.
 
     Examples
     --------
@@ -122,18 +128,23 @@ def survey(
     >>> params = rs.init(network, 0)
     >>> made = rs.deploy.to_integers(network, params)
     >>> found = rs.deploy.survey([made], params, np.ones((4, 1, 2)), [2])
-    >>> [(each.bits, each.same_class) for each in found.deployed]
-    [(8, 1.0)]
+    >>> [(each.bits, each.same_class, each.certified) for each in found.deployed]
+    [(8, 1.0, 1.0)]
     """
     if not made or any(each.network != made[0].network for each in made):
         raise ValueError(f"made must be of one network, got {len(made)} networks that differ")
     network = made[0].network
+    require_dense(made[0], "a survey")
     x, labels = validate_dataset(network, x, y)
     smooth, hard, cost = _run_real(network, params, x)
     deployed = []
     for each in made:
         _, alone, _ = _run_real(network, with_weights(each, params), x)
-        deployed.append(_measure(each, x, labels, hard.argmax(axis=1), accuracy(alone, labels)))
+        shares = (
+            accuracy(alone, labels),
+            float(certify_rounding(network, params, x, each.formats).certified.mean()),
+        )
+        deployed.append(_measure(each, x, labels, hard.argmax(axis=1), *shares))
         watch(1)
     dense, synaptic, _, updates = (float(total) / len(labels) for total in cost)
     return Survey(
@@ -143,7 +154,12 @@ def survey(
 
 
 def _measure(
-    made: IntegerNetwork, x: Recordings, labels: Integers, answers: Integers, alone: float
+    made: IntegerNetwork,
+    x: Recordings,
+    labels: Integers,
+    answers: Integers,
+    alone: float,
+    certified: float,
 ) -> Deployed:
     """Run one integer network; `answers` are those of the real one with hard spikes."""
     logits, outside, potentials, costs = [], 0, 0, []
@@ -162,6 +178,7 @@ def _measure(
         outside / potentials,
         float(synaptic) / len(labels),
         float(nonzero) / len(labels),
+        certified,
     )
 
 

@@ -27,12 +27,26 @@ def test_a_run_is_deployed_and_what_is_measured_is_what_is_saved(trained, tmp_pa
         folder = out / f"integers-{each['bits']}-bits"
         logits = rs.deploy.run(rs.deploy.load(folder), x).logits
         assert np.mean(logits.argmax(axis=1) == y) == pytest.approx(each["accuracy"])
+        assert 0.0 <= each["certified"] <= each["same_class"]
         assert f"#define STEPS {steps}" in (folder / "network.h").read_text()
         assert (folder / "run.c").exists()
     assert (out / "deployment.html").read_text().count("<img") == 1
 
 
+def test_a_graph_is_written_where_it_is_asked_for(trained, tmp_path):
+    nir, out = pytest.importorskip("nir"), tmp_path / "chip"
+    flags = ["--bits", "4", "--nir", "1e-3", "--out", str(out)]
+    assert main(["deploy", str(trained), *RECORDINGS, *flags]) == 0
+
+    graph = nir.read(out / "integers-4-bits/network.nir")
+    made = rs.deploy.load(out / "integers-4-bits")
+    assert str(graph.metadata["deployed_weights"]).startswith("4 bits with sign, -7 to 7")
+    maps = [node for node in graph.nodes.values() if hasattr(node, "weight")]
+    assert np.array_equal(maps[0].weight, rs.deploy.dequantise(made)[1][0].w)
+
+
 BAD = {
+    "no time": (["--nir", "0"], "--nir must be positive"),
     "no width": (["--bits", "0"], "bits must be an integer from 2 to 16, got 0"),
     "33 bits": (["--bits", "33"], "bits must be an integer from 2 to 16, got 33"),
     "no format": (["--potential", "12"], "must be two numbers with a point between, got '12'"),
@@ -40,7 +54,10 @@ BAD = {
     "too narrow": (["--potential", "1.0"], "threshold of layer 1 must fit into potentials"),
     "per what": (["--per", "row"], "per must be 'tensor' or 'channel', got 'row'"),
     "a kind": (["--leak", "slow"], "kind must be 'product' or 'shift', got 'slow'"),
-    "a rounding": (["--rounding", "up"], "rounding must be 'nearest' or 'stochastic', got 'up'"),
+    "a rounding": (
+        ["--rounding", "odd"],
+        "rounding must be one of 'nearest', 'stochastic', 'down', 'up', got",
+    ),
     "an overflow": (["--overflow", "trap"], "overflow must be 'saturate' or 'wrap', got 'trap'"),
     "a shift": (["--leak-shift", "16"], "shift must be an integer from 0 to 15, got 16"),
 }

@@ -186,7 +186,6 @@ def test_operations_are_counted_one_by_one():
         below = s
 
 
-CONVOLUTION = rs.Network(((1, 2, 2), rs.Conv2d(2, 2)), NETWORK.neuron, rs.SpikeRate(5.0))
 REFUSED = {
     "bits of 0": (lambda: deploy.WeightFormat(0), "bits must be an integer from 2 to 16, got 0"),
     "bits of 33": (lambda: deploy.WeightFormat(33), "bits must be an integer from 2 to 16, got 33"),
@@ -217,10 +216,6 @@ REFUSED = {
             NETWORK, PARAMS, replace(FORMATS, weights=deploy.WeightFormat(8, rounding="stochastic"))
         ),
         "rng must be a generator for stochastic rounding, got None",
-    ),
-    "a convolution": (
-        lambda: deploy.to_integers(CONVOLUTION, rs.init(CONVOLUTION, 0), FORMATS),
-        "network must have dense layers, got",
     ),
     "fractions": (
         lambda: deploy.run(MADE, np.full((1, 1, 2), 0.5)),

@@ -24,7 +24,9 @@ LARGEST = 200_000  # bytes of a built notebook
 NETWORK = {"ftplib", "http", "imaplib", "poplib", "smtplib", "socket", "ssl", "urllib", "xmlrpc"}
 OURS = {"refsast", "proofs_check"}
 ALLOWED = (OURS | {"numpy", "matplotlib"} | set(sys.stdlib_module_names)) - NETWORK
-PACKAGES = {f"refsast.{name}" for name in ("autodiff", "data", "gradient", "model", "optim")}
+PACKAGES = {
+    f"refsast.{name}" for name in ("autodiff", "data", "deploy", "gradient", "model", "optim")
+}
 FOLDED = {"source_hidden": True, "outputs_hidden": True}
 PATH = re.compile(
     r"(?<![\w/.:])/(?:home|root|work|tmp|usr|Users|opt|var|mnt|srv)/|[A-Z]:\\\\?Users"

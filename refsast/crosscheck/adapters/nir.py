@@ -31,6 +31,8 @@ In NIR a neuron fires above its threshold; refsast's hard spike fires at it, too
 # Where NIR is not installed, a type checker takes this very file for it.
 # pyright: reportMissingImports=false, reportAttributeAccessIssue=false, reportCallIssue=false
 import json
+from collections.abc import Mapping
+from pathlib import Path
 
 import nir
 import numpy as np
@@ -62,11 +64,19 @@ from refsast.model.spike import Spike
 from refsast.model.synapse import Synapse
 from refsast.model.validation import validate_real_params
 
-__all__ = ["EULER", "EXPONENTIAL", "NirNetwork", "Rule", "from_nir", "to_nir"]
+__all__ = ["EULER", "EXPONENTIAL", "NirNetwork", "Rule", "from_nir", "to_nir", "write_nir"]
+
+OURS = ("gain", "population", "loss")  # what the graph's metadata say of readout and loss
 
 
 def to_nir(
-    network: Network, params: Params, *, dt: float, rule: Rule, synapse: Synapse | None = None
+    network: Network,
+    params: Params,
+    *,
+    dt: float,
+    rule: Rule,
+    synapse: Synapse | None = None,
+    notes: Mapping[str, str] | None = None,
 ) -> nir.NIRGraph:
     """Return a network as a NIR graph, whose outputs are averaged over time for the logits.
 
@@ -84,6 +94,9 @@ def to_nir(
         `EULER`, or `EXPONENTIAL` for leaks above 0.
     synapse : Synapse or None
         What each layer's input goes through, where neurons have none of their own.
+    notes : mapping of str, optional
+        More metadata of the graph, in words: what a chip does that NIR has no field for, such as
+        ``rs.deploy.describe_integers(made)``, the graph being of ``rs.deploy.dequantise(made)``.
 
     Returns
     -------
@@ -137,7 +150,16 @@ def to_nir(
         graph.metadata |= {"gain": float(readout.gain), "population": readout.population}
     if network.loss != CrossEntropy():
         graph.metadata["loss"] = json.dumps(encode(network.loss))
+    graph.metadata |= {name: words for name, words in (notes or {}).items() if name not in OURS}
     return graph
+
+
+def write_nir(graph: nir.NIRGraph, path: str | Path) -> None:
+    """Write a graph to a file, whole or not at all, in a folder that is there."""
+    path = Path(path)
+    part = path.with_name(f".{path.name}.part")
+    nir.write(part, graph)
+    part.replace(path)
 
 
 def from_nir(
