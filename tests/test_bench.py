@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.bench import convolution
+from tests.bench import columns, convolution
 from tests.bench.__main__ import main
 from tests.bench.check import verdict
 from tests.bench.figures import bars, png, scaling
@@ -16,7 +16,14 @@ from tests.bench.peers import PEERS
 from tests.bench.report import exponent, page
 from tests.bench.sections import COMPARISONS, MEMORY, SECTIONS, Results
 from tests.bench.timing import ALL, Timing, quartiles, ratios
-from tests.bench.workloads import SMALL, TINY, draw, sweeps
+from tests.bench.workloads import (
+    SMALL,
+    TINY,
+    describe_recordings,
+    draw,
+    recordings,
+    sweeps,
+)
 
 
 def answers(name):
@@ -78,15 +85,50 @@ def test_the_oracles_differ():
 
 
 def test_a_workload_is_drawn_twice_alike_and_its_seed_matters():
-    one, same, other = draw(SMALL), draw(SMALL), draw(replace(SMALL, seed=1))
+    work = replace(SMALL, density=0.05)
+    one, same, other = draw(work), draw(work), draw(replace(work, seed=1))
 
     assert (one.x == same.x).all()
     assert (one.y == same.y).all()
     assert (one.x != other.x).any()
     assert set(np.unique(one.x)) == {0.0, 1.0}
-    assert one.x.mean() == pytest.approx(SMALL.density, rel=0.05)
-    assert draw(replace(SMALL, stored="uint8")).x.dtype == np.uint8
-    assert draw(replace(SMALL, dtype="float64")).weights[0].dtype == np.float64
+    assert one.x.mean() == pytest.approx(work.density, rel=0.05)
+    assert draw(replace(work, stored="uint8")).x.dtype == np.uint8
+    assert draw(replace(work, dtype="float64")).weights[0].dtype == np.float64
+
+
+@pytest.fixture
+def few_recordings(monkeypatch):
+    """Twelve synthetic recordings, and no real ones."""
+    monkeypatch.setattr("tests.bench.workloads.SYNTHETIC", 12)
+    monkeypatch.setenv("REFSAST_NMNIST", "nowhere")
+    recordings.cache_clear()
+    yield
+    recordings.cache_clear()
+
+
+def test_a_minibatch_has_different_recordings_of_the_set(few_recordings):
+    work = replace(SMALL, steps=3)
+    one, same, other = draw(work), draw(work), draw(replace(work, seed=1))
+    x, y = recordings(3)
+    whole = x.dense().swapaxes(0, 1).reshape(len(y), -1)
+    where = [np.flatnonzero((whole == r.ravel()).all(axis=1)) for r in one.x.swapaxes(0, 1)]
+    rows = np.concatenate(where)
+
+    assert len(set(rows.tolist())) == len(rows) == work.batch
+    assert one.y.tolist() == y[rows].tolist()
+    assert (one.x == same.x).all()
+    assert (one.x != other.x).any()
+    assert "12 synthetic; in 3 steps" in describe_recordings(3)
+
+
+def test_products_split_by_column_are_the_products(few_recordings):
+    ways = columns.make_ways(replace(SMALL, steps=3))
+    forward, grad = ways.pop(columns.DENSE)()
+
+    for name, way in ways.items():
+        for got, wanted in zip(way(), (forward, grad), strict=True):
+            assert abs(got - wanted).max() < 1e-5 * abs(wanted).max(), name
 
 
 def made_up(names=tuple(ALL), scale=1.0):
@@ -104,6 +146,7 @@ def everything():
         {name: made_up() for name in COMPARISONS},
         points,
         {name: peaks for name in MEMORY},
+        {"reference": {"dense": (0.1, 2.0), "sparse": (0.05, 1.0), "split at 5 %": (0.04, 0.8)}},
         {"one file at a time": 1234.5},
     )
 
@@ -125,6 +168,8 @@ def test_the_page_says_who_is_wrong_and_who_is_not_there():
     assert "JAX, jit and scan (jax is not installed)" in text
     assert "reset detached" in text
     assert "| one file at a time | 1234 |" in text
+    assert "| split at 5 % | 40.0 (0.80) |" in text
+    assert "the best of them took 0.80 times" in text
     assert "made up" in text
 
 

@@ -1,11 +1,9 @@
 """What a run consists of, section by section, and the record of what came out."""
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from tests.bench import workloads
+from tests.bench import columns, workloads
 from tests.bench.machine import processor, threads, versions
 from tests.bench.memory import Peak, measure
 from tests.bench.timing import Timing, Workers, interleave
@@ -33,6 +31,8 @@ class Results:
         By what was varied: its values, each with its timings.
     memory : dict
         Peaks, by workload.
+    columns : dict
+        Products of a first layer, split by column, by workload.
     reading : dict
         Recordings read per second, by the way in which they are read.
     """
@@ -41,6 +41,7 @@ class Results:
     tables: dict[str, Timings] = field(default_factory=dict)
     sweeps: dict[str, list[tuple[float, Timings]]] = field(default_factory=dict)
     memory: dict[str, list[Peak]] = field(default_factory=dict)
+    columns: dict[str, dict[str, tuple[float, float]]] = field(default_factory=dict)
     reading: dict[str, float] = field(default_factory=dict)
 
 
@@ -67,6 +68,7 @@ COMPARISONS = {
     "reference": Comparison(
         workloads.REFERENCE, (*OURS, "tape", *PEERS, "torch-compile"), budget=90.0
     ),
+    "uniform": Comparison(workloads.UNIFORM, (*OURS, *PEERS), budget=60.0),
     "long": Comparison(workloads.LONG, (*OURS, *KEPT, *PEERS), budget=120.0),
     "deep": Comparison(workloads.DEEP, (*OURS, "tape", *PEERS), budget=60.0),
     "sam": Comparison(workloads.REFERENCE, (*OURS, *SAM, *TRAIN), budget=60.0),
@@ -77,14 +79,15 @@ MEMORY = {
     "long": (workloads.MEMORY, ("events", "fast", *KEPT, *PEERS), 5),
     "thousand": (workloads.THOUSAND, ("events", "fast", *KEPT, "torch", "torch-loop", "jax"), 2),
 }
-SECTIONS = (*COMPARISONS, "scaling", "memory", "reading")
+SECTIONS = (*COMPARISONS, "columns", "scaling", "memory", "reading")
 QUICK = ("reference", "sam-small")
 
 
 def machine() -> dict[str, str]:
     """Return what a reader must know of the machine."""
     cores = str(threads())
-    return {"processor": processor(), "cores": cores, "threads": cores, **versions()}
+    found = {"processor": processor(), "cores": cores, "threads": cores, **versions()}
+    return found | {"recordings": workloads.describe_recordings(workloads.REFERENCE.steps)}
 
 
 def tasks(names: tuple[str, ...], rounds: int, *, quick: bool) -> list[tuple[str, Callable]]:
@@ -99,6 +102,8 @@ def tasks(names: tuple[str, ...], rounds: int, *, quick: bool) -> list[tuple[str
                 for of, points in workloads.sweeps().items()
                 for v, work in points
             ]
+        elif name == "columns":
+            found.append((name, _columns(rounds)))
         elif name == "memory":
             found += [
                 (f"memory of {who}", _peak(where, who))
@@ -141,13 +146,19 @@ def _peak(where: str, name: str):
     return run
 
 
+def _columns(rounds: int):
+    def run(here: Workers, results: Results) -> None:
+        results.columns = columns.measure(rounds)
+
+    return run
+
+
 def _reading(here: Workers, results: Results) -> None:
     """Time the reading of recordings, where there are some and a program to do it."""
-    beside = Path(__file__).resolve().parents[3] / "shared" / "nmnist-small"
-    root = Path(os.environ.get("REFSAST_NMNIST") or beside)
+    root = workloads.recordings_folder()
     try:
         from tests.bench import reading
     except ImportError:
         return
-    if root.is_dir():
+    if root is not None:
         results.reading = reading.measure(root)
