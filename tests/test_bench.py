@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.bench import columns, convolution
+import refsast as rs
+from tests.bench import columns, convolution, epochs, limit
 from tests.bench.__main__ import main
 from tests.bench.check import verdict
 from tests.bench.figures import bars, png, scaling
-from tests.bench.implementations import REFSAST, AbsentError, exact
+from tests.bench.implementations import ADAM, REFSAST, AbsentError, exact, weights_to_params
 from tests.bench.machine import is_installed
 from tests.bench.memory import Peak
 from tests.bench.peers import PEERS
@@ -131,6 +132,61 @@ def test_products_split_by_column_are_the_products(few_recordings):
             assert abs(got - wanted).max() < 1e-5 * abs(wanted).max(), name
 
 
+def little(rho):
+    return epochs.Task(replace(SMALL, steps=3, batch=5, sizes=(2312, 8, 10)), None, rho)
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.1])
+def test_an_epoch_is_its_steps_one_by_one(few_recordings, rho):
+    task = little(rho)
+    rows, network = epochs.minibatches(task), task.work.network
+    w = rs.flatten(weights_to_params(epochs.start(task.work)))
+    state = ADAM.init(w)
+    for pair in zip(rows.ascent, rows.descent, strict=True):
+        first, second = ((rows.x[:, r], rows.y[r]) for r in pair)
+        params = rs.unflatten(network, w)
+        _, grads = rs.fast.sam_gradient(network, params, first, second if rho else None, rho=rho)
+        state, w = ADAM.update(state, w, rs.flatten(grads), 1.0)
+    epochs.make_trainer.cache_clear()
+    got = np.concatenate([a.ravel() for a in epochs.make_trainer("refsast", task)()])
+
+    assert rows.descent.shape == (2, 5)
+    assert (rows.ascent == rows.descent).all() == (rho == 0.0)
+    assert abs(got - w).max() < 1e-5
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of libraries, about themselves
+@pytest.mark.parametrize("rho", [0.0, 0.1])
+@pytest.mark.parametrize("name", ["torch", "jax", "spikingjelly"])
+def test_everybody_trains_the_same_network(few_recordings, name, rho):
+    if not is_installed(PEERS[name].needs):
+        pytest.skip(f"{PEERS[name].needs} is not installed")
+    epochs.make_trainer.cache_clear()
+    ours, theirs = (epochs.make_trainer(one, little(rho))() for one in ("refsast", name))
+
+    for got, wanted, begun in zip(theirs, ours, epochs.start(little(rho).work), strict=True):
+        assert np.linalg.norm(got - wanted) < 1e-2 * np.linalg.norm(wanted - begun)
+
+
+def test_what_an_epoch_must_do_is_counted(few_recordings):
+    plain, sast = (limit.count_work(little(rho)) for rho in (0.0, 0.1))
+    ones, p = len(little(0.0).data[0].index), 2312 * 8 + 80
+
+    assert plain["products with the input"] == (2 * 8.0 * 2312 * 8 + 4 * ones, 16.0 * ones)
+    assert plain["products of upper layers"] == (2 * 8.0 * 80, 3.0 * 30 * 80)
+    assert plain["Adam"] == sast["Adam"] == (2 * 28.0 * p, 0.0)
+    assert sast["spikes and resets"][0] == 2 * plain["spikes and resets"][0] == 2 * 24 * 30 * 18
+
+
+def test_the_largest_losses_are_above_what_must_be():
+    parts = {"a": (5.0, 4.5), "b": (1.0, 0.0), "c": (2.0, 0.0), "d": (0.1, 0.0)}
+    found = limit.Limit(10.0, 2.0, 30.0, 8.0, parts)
+
+    assert found.seconds == 4.0
+    assert found.losses == [("c", 2.0), ("b", 1.0), ("a", 0.5)]
+
+
 def made_up(names=tuple(ALL), scale=1.0):
     """Return timings that nobody measured: one is wrong, one is absent."""
     found = {n: Timing(n, (scale * (i + 1.0), scale * (i + 2.0)), 0.5) for i, n in enumerate(names)}
@@ -141,13 +197,19 @@ def made_up(names=tuple(ALL), scale=1.0):
 def everything():
     points = {of: [(v, made_up(scale=v**2)) for v, _ in ps] for of, ps in sweeps().items()}
     peaks = [Peak("fast", 1e8, 2e8, 3.0), Peak("jax", absent="jax is not installed")]
+    took = epochs.EpochTiming((4.0, 5.0, 9.0), 1.25)
+    missing = epochs.EpochTiming(absent="jax is not installed")
     return Results(
         {"processor": "made up"},
         {name: made_up() for name in COMPARISONS},
         points,
         {name: peaks for name in MEMORY},
-        {"reference": {"dense": (0.1, 2.0), "sparse": (0.05, 1.0), "split at 5 %": (0.04, 0.8)}},
-        {"one file at a time": 1234.5},
+        columns={
+            "reference": {"dense": (0.1, 2.0), "sparse": (0.05, 1.0), "split at 5 %": (0.04, 0.8)}
+        },
+        reading={"one file at a time": 1234.5},
+        epochs={"made up": {"plain": {"refsast": took, "jax": missing}}},
+        limits={"made up": {"plain": limit.Limit(1e9, 1e9, 2e9, 5e8, {"Adam": (3.0, 1.0)})}},
     )
 
 
@@ -168,6 +230,9 @@ def test_the_page_says_who_is_wrong_and_who_is_not_there():
     assert "JAX, jit and scan (jax is not installed)" in text
     assert "reset detached" in text
     assert "| one file at a time | 1234 |" in text
+    assert "| refsast, rs.train | 5.00 | 1.2500 |" in text
+    assert "| the machine's limit | 2.00 |  |" in text
+    assert "Largest losses of `rs.train`: Adam, 2.00 s." in text
     assert "| split at 5 % | 40.0 (0.80) |" in text
     assert "the best of them took 0.80 times" in text
     assert "made up" in text

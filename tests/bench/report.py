@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterable, Sequence
 
 from tests.bench.columns import DENSE, SPARSE
+from tests.bench.epochs import EpochTiming, middle
+from tests.bench.limit import Limit
 from tests.bench.memory import Peak
 from tests.bench.sections import COMPARISONS, MEMORY, Results, Timings
 from tests.bench.timing import ALL, Timing, quartiles, ratios
@@ -19,6 +21,14 @@ TITLES = {
     "sam-small": "SAM on eight recordings",
     "thousand": "A thousand steps",
 }
+Epochs = dict[str, dict[str, dict[str, EpochTiming]]]
+EPOCHS = """Seconds of one epoch, the median over the rounds, and the loss of 256 of the recordings
+after it: from the same start in the same minibatches of 32, 10 steps each, with Adam, fused where
+PyTorch has it and inside the jitted step of JAX. SAST takes both gradients on minibatches of their
+own. Nothing is evaluated meanwhile; what is compiled is compiled before. *The machine's limit*: the
+bytes that must move and the multiplications by ones that are there, over a copy's bandwidth and the
+rate of a matrix product, measured in this run; the longer of the two.
+"""
 WHOLE = (DENSE, SPARSE)
 SPLIT_HEAD = "ms of processor time, one thread (times the sparse product)"
 SPLIT_REASON = """Both products of a first layer with a minibatch of recordings, from spikes. *Split
@@ -61,6 +71,8 @@ def page(results: Results) -> str:
             parts.append("![times the floor](figures/benchmark.png)\n")
         parts.append(comparison(timings))
         parts += [sentence for sentence in (_overhead(timings),) if sentence]
+    if results.epochs:
+        parts += ["## Training\n", EPOCHS, training(results.epochs, results.limits)]
     if results.columns:
         parts += ["## Inputs split by column\n", split_by_column(results.columns)]
     if results.sweeps:
@@ -141,6 +153,52 @@ def _overhead(timings: Timings) -> str:
         f"A step with SAM takes {'; '.join(found)}. The paper gives {PAPER_RATIO}.\n"
         if found
         else ""
+    )
+
+
+def training(epochs: Epochs, limits: dict[str, dict[str, Limit]]) -> str:
+    """Return a table for each set and network, with the limit, and where time is lost."""
+    parts = []
+    for title, kinds in epochs.items():
+        names = dict.fromkeys(name for found in kinds.values() for name in found)
+        rows = [
+            (trainer(name), *(cell for found in kinds.values() for cell in _epoch(found[name])))
+            for name in names
+            if any(found[name].seconds for found in kinds.values())
+        ]
+        floor = [cell for kind in kinds for cell in (number(limits[title][kind].seconds), "")]
+        head = ("", *(word for kind in kinds for word in (f"{kind} (s)", "loss")))
+        parts += [f"### {title[0].upper()}{title[1:]}\n"]
+        parts += [table(head, [*rows, ("the machine's limit", *floor)])]
+        parts += [lost(kind, limits[title][kind]) for kind in kinds]
+        missing = {
+            f"{trainer(name)} ({one.absent})"
+            for found in kinds.values()
+            for name, one in found.items()
+            if one.absent
+        }
+        parts += [f"Not here: {'; '.join(sorted(missing))}.\n"] if missing else []
+    return "\n".join(parts)
+
+
+def trainer(name: str) -> str:
+    """Return a name for the table of epochs."""
+    note = f" ({ALL[name].note})" if name in ALL and ALL[name].note else ""
+    return (ALL[name].title if name in ALL else "refsast, rs.train") + note
+
+
+def _epoch(one: EpochTiming) -> tuple[str, str]:
+    """The median of the seconds, and the loss."""
+    return (number(middle(one)), f"{one.loss:.4f}") if one.seconds else ("", "")
+
+
+def lost(kind: str, limit: Limit) -> str:
+    """Return what an epoch must do, and where `rs.train` is furthest above it."""
+    parts = "; ".join(f"{name}, {number(above)} s" for name, above in limit.losses)
+    return (
+        f"{kind}: {limit.moved / 1e9:.2f} GB at {limit.bandwidth / 1e9:.1f} GB/s, "
+        f"{limit.multiplied / 1e9:.2f} thousand million multiplications at "
+        f"{limit.rate / 1e9:.1f} a second. Largest losses of `rs.train`: {parts}.\n"
     )
 
 

@@ -2,8 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from tempfile import TemporaryDirectory
 
-from tests.bench import columns, workloads
+from tests.bench import columns, epochs, workloads
+from tests.bench.epochs import EpochTiming, take_turns
+from tests.bench.limit import Limit, measure_limit
 from tests.bench.machine import processor, threads, versions
 from tests.bench.memory import Peak, measure
 from tests.bench.timing import Timing, Workers, interleave
@@ -33,6 +36,10 @@ class Results:
         Peaks, by workload.
     columns : dict
         Products of a first layer, split by column, by workload.
+    epochs : dict
+        Epochs of training: by set and network, plain or SAST, and by whom.
+    limits : dict
+        What those cannot do without, by the same keys.
     reading : dict
         Recordings read per second, by the way in which they are read.
     """
@@ -42,6 +49,8 @@ class Results:
     sweeps: dict[str, list[tuple[float, Timings]]] = field(default_factory=dict)
     memory: dict[str, list[Peak]] = field(default_factory=dict)
     columns: dict[str, dict[str, tuple[float, float]]] = field(default_factory=dict)
+    epochs: dict[str, dict[str, dict[str, EpochTiming]]] = field(default_factory=dict)
+    limits: dict[str, dict[str, Limit]] = field(default_factory=dict)
     reading: dict[str, float] = field(default_factory=dict)
 
 
@@ -79,8 +88,9 @@ MEMORY = {
     "long": (workloads.MEMORY, ("events", "fast", *KEPT, *PEERS), 5),
     "thousand": (workloads.THOUSAND, ("events", "fast", *KEPT, "torch", "torch-loop", "jax"), 2),
 }
-SECTIONS = (*COMPARISONS, "columns", "scaling", "memory", "reading")
+SECTIONS = (*COMPARISONS, "training", "columns", "scaling", "memory", "reading")
 QUICK = ("reference", "sam-small")
+EPOCH_ROUNDS = 5
 
 
 def machine() -> dict[str, str]:
@@ -102,6 +112,8 @@ def tasks(names: tuple[str, ...], rounds: int, *, quick: bool) -> list[tuple[str
                 for of, points in workloads.sweeps().items()
                 for v, work in points
             ]
+        elif name == "training":
+            found += _training(rounds, quick=quick)
         elif name == "columns":
             found.append((name, _columns(rounds)))
         elif name == "memory":
@@ -144,6 +156,24 @@ def _peak(where: str, name: str):
         results.memory.setdefault(where, []).append(measure(name, work, steps))
 
     return run
+
+
+def _training(rounds: int, *, quick: bool) -> list[tuple[str, Callable]]:
+    """One part for each set and network; synthetic recordings are made anew for each."""
+    n = epochs.FEW if quick else epochs.MANY
+    few = min(rounds, EPOCH_ROUNDS)
+
+    def part(title: str):
+        def run(here: Workers, results: Results) -> None:
+            here.stop()  # whole sets are in memory meanwhile
+            with TemporaryDirectory() as folder:
+                pair = epochs.make_tasks(n, folder)[title]
+                results.epochs[title] = {k: take_turns(task, few) for k, task in pair.items()}
+                results.limits[title] = {k: measure_limit(task) for k, task in pair.items()}
+
+        return run
+
+    return [(f"training: {title}", part(title)) for title in epochs.make_tasks(n)]
 
 
 def _columns(rounds: int):

@@ -71,6 +71,29 @@ class Data:
     weights: tuple[Array, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class Minibatches:
+    """An epoch of recordings.
+
+    Attributes
+    ----------
+    x : (steps, n, n_in) array of uint8
+        All recordings.
+    y : (n,) array of int
+        Their labels.
+    ascent, descent : (batches, batch) array of int
+        Which of them each step takes, for its first gradient and for that with which it descends.
+    rho : float
+        Radius of the ascent; 0 is plain descent, with one gradient.
+    """
+
+    x: NDArray[np.uint8]
+    y: Integers
+    ascent: Integers
+    descent: Integers
+    rho: float
+
+
 def draw(work: Workload) -> Data:
     """Return the data of a workload: the same for the same workload."""
     rng = np.random.default_rng(work.seed)
@@ -100,11 +123,17 @@ def recordings_folder() -> Path | None:
 
 
 @cache
-def recordings(steps: int, n: int | None = None) -> tuple[rs.Spikes, Integers]:
-    """Return the training recordings of N-MNIST; synthetic ones where `n` says how many."""
+def recordings(
+    steps: int, n: int | None = None, folder: str | None = None
+) -> tuple[rs.Spikes, Integers]:
+    """Return the training recordings of N-MNIST; synthetic ones where `n` says how many.
+
+    Those are kept in `folder`, if it is given.
+    """
     root = recordings_folder()
     if root is None or n is not None:
-        return rs.synthetic_spikes(n or SYNTHETIC, np.random.default_rng(0), steps=steps)
+        rng = np.random.default_rng(0)
+        return rs.synthetic_spikes(n or SYNTHETIC, rng, steps=steps, cache=folder)
     return rs.load_nmnist_spikes(root, "Train", steps=steps)
 
 
