@@ -10,7 +10,7 @@
 #   make peers                 the tests against PyTorch and other libraries, and docs/peers.md
 #   make docs                  build the site without a network: build/site/index.html
 #   make docs-check            build it, follow its links and walk it in a headless browser
-#   make bench                 time gradients, here and in other libraries: a page and two figures
+#   make bench                 time gradients and training, here and in other libraries: a page and two figures
 
 PYTHON ?= python3
 BIN := .venv/bin

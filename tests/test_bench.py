@@ -5,18 +5,26 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.bench import convolution
+import refsast as rs
+from tests.bench import columns, convolution, epochs, limit
 from tests.bench.__main__ import main
 from tests.bench.check import verdict
 from tests.bench.figures import bars, png, scaling
-from tests.bench.implementations import REFSAST, AbsentError, exact
+from tests.bench.implementations import ADAM, REFSAST, AbsentError, exact, weights_to_params
 from tests.bench.machine import is_installed
 from tests.bench.memory import Peak
 from tests.bench.peers import PEERS
 from tests.bench.report import exponent, page
 from tests.bench.sections import COMPARISONS, MEMORY, SECTIONS, Results
 from tests.bench.timing import ALL, Timing, quartiles, ratios
-from tests.bench.workloads import SMALL, TINY, draw, sweeps
+from tests.bench.workloads import (
+    SMALL,
+    TINY,
+    describe_recordings,
+    draw,
+    recordings,
+    sweeps,
+)
 
 
 def answers(name):
@@ -78,15 +86,105 @@ def test_the_oracles_differ():
 
 
 def test_a_workload_is_drawn_twice_alike_and_its_seed_matters():
-    one, same, other = draw(SMALL), draw(SMALL), draw(replace(SMALL, seed=1))
+    work = replace(SMALL, density=0.05)
+    one, same, other = draw(work), draw(work), draw(replace(work, seed=1))
 
     assert (one.x == same.x).all()
     assert (one.y == same.y).all()
     assert (one.x != other.x).any()
     assert set(np.unique(one.x)) == {0.0, 1.0}
-    assert one.x.mean() == pytest.approx(SMALL.density, rel=0.05)
-    assert draw(replace(SMALL, stored="uint8")).x.dtype == np.uint8
-    assert draw(replace(SMALL, dtype="float64")).weights[0].dtype == np.float64
+    assert one.x.mean() == pytest.approx(work.density, rel=0.05)
+    assert draw(replace(work, stored="uint8")).x.dtype == np.uint8
+    assert draw(replace(work, dtype="float64")).weights[0].dtype == np.float64
+
+
+@pytest.fixture
+def few_recordings(monkeypatch):
+    """Twelve synthetic recordings, and no real ones."""
+    monkeypatch.setattr("tests.bench.workloads.SYNTHETIC", 12)
+    monkeypatch.setenv("REFSAST_NMNIST", "nowhere")
+    recordings.cache_clear()
+    yield
+    recordings.cache_clear()
+
+
+def test_a_minibatch_has_different_recordings_of_the_set(few_recordings):
+    work = replace(SMALL, steps=3)
+    one, same, other = draw(work), draw(work), draw(replace(work, seed=1))
+    x, y = recordings(3)
+    whole = x.dense().swapaxes(0, 1).reshape(len(y), -1)
+    where = [np.flatnonzero((whole == r.ravel()).all(axis=1)) for r in one.x.swapaxes(0, 1)]
+    rows = np.concatenate(where)
+
+    assert len(set(rows.tolist())) == len(rows) == work.batch
+    assert one.y.tolist() == y[rows].tolist()
+    assert (one.x == same.x).all()
+    assert (one.x != other.x).any()
+    assert "12 synthetic; in 3 steps" in describe_recordings(3)
+
+
+def test_products_split_by_column_are_the_products(few_recordings):
+    ways = columns.make_ways(replace(SMALL, steps=3))
+    forward, grad = ways.pop(columns.DENSE)()
+
+    for name, way in ways.items():
+        for got, wanted in zip(way(), (forward, grad), strict=True):
+            assert abs(got - wanted).max() < 1e-5 * abs(wanted).max(), name
+
+
+def little(rho):
+    return epochs.Task(replace(SMALL, steps=3, batch=5, sizes=(2312, 8, 10)), None, rho)
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.1])
+def test_an_epoch_is_its_steps_one_by_one(few_recordings, rho):
+    task = little(rho)
+    rows, network = epochs.minibatches(task), task.work.network
+    w = rs.flatten(weights_to_params(epochs.start(task.work)))
+    state = ADAM.init(w)
+    for pair in zip(rows.ascent, rows.descent, strict=True):
+        first, second = ((rows.x[:, r], rows.y[r]) for r in pair)
+        params = rs.unflatten(network, w)
+        _, grads = rs.fast.sam_gradient(network, params, first, second if rho else None, rho=rho)
+        state, w = ADAM.update(state, w, rs.flatten(grads), 1.0)
+    epochs.make_trainer.cache_clear()
+    got = np.concatenate([a.ravel() for a in epochs.make_trainer("refsast", task)()])
+
+    assert rows.descent.shape == (2, 5)
+    assert (rows.ascent == rows.descent).all() == (rho == 0.0)
+    assert abs(got - w).max() < 1e-5
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of libraries, about themselves
+@pytest.mark.parametrize("rho", [0.0, 0.1])
+@pytest.mark.parametrize("name", ["torch", "jax", "spikingjelly"])
+def test_everybody_trains_the_same_network(few_recordings, name, rho):
+    if not is_installed(PEERS[name].needs):
+        pytest.skip(f"{PEERS[name].needs} is not installed")
+    epochs.make_trainer.cache_clear()
+    ours, theirs = (epochs.make_trainer(one, little(rho))() for one in ("refsast", name))
+
+    for got, wanted, begun in zip(theirs, ours, epochs.start(little(rho).work), strict=True):
+        assert np.linalg.norm(got - wanted) < 1e-2 * np.linalg.norm(wanted - begun)
+
+
+def test_what_an_epoch_must_do_is_counted(few_recordings):
+    plain, sast = (limit.count_work(little(rho)) for rho in (0.0, 0.1))
+    ones, p = len(little(0.0).data[0].index), 2312 * 8 + 80
+
+    assert plain["products with the input"] == (2 * 8.0 * 2312 * 8 + 4 * ones, 16.0 * ones)
+    assert plain["products of upper layers"] == (2 * 8.0 * 80, 3.0 * 30 * 80)
+    assert plain["Adam"] == sast["Adam"] == (2 * 28.0 * p, 0.0)
+    assert sast["spikes and resets"][0] == 2 * plain["spikes and resets"][0] == 2 * 24 * 30 * 18
+
+
+def test_the_largest_losses_are_above_what_must_be():
+    parts = {"a": (5.0, 4.5), "b": (1.0, 0.0), "c": (2.0, 0.0), "d": (0.1, 0.0)}
+    found = limit.Limit(10.0, 2.0, 30.0, 8.0, parts)
+
+    assert found.seconds == 4.0
+    assert found.losses == [("c", 2.0), ("b", 1.0), ("a", 0.5)]
 
 
 def made_up(names=tuple(ALL), scale=1.0):
@@ -99,12 +197,19 @@ def made_up(names=tuple(ALL), scale=1.0):
 def everything():
     points = {of: [(v, made_up(scale=v**2)) for v, _ in ps] for of, ps in sweeps().items()}
     peaks = [Peak("fast", 1e8, 2e8, 3.0), Peak("jax", absent="jax is not installed")]
+    took = epochs.EpochTiming((4.0, 5.0, 9.0), 1.25)
+    missing = epochs.EpochTiming(absent="jax is not installed")
     return Results(
         {"processor": "made up"},
         {name: made_up() for name in COMPARISONS},
         points,
         {name: peaks for name in MEMORY},
-        {"one file at a time": 1234.5},
+        columns={
+            "reference": {"dense": (0.1, 2.0), "sparse": (0.05, 1.0), "split at 5 %": (0.04, 0.8)}
+        },
+        reading={"one file at a time": 1234.5},
+        epochs={"made up": {"plain": {"refsast": took, "jax": missing}}},
+        limits={"made up": {"plain": limit.Limit(1e9, 1e9, 2e9, 5e8, {"Adam": (3.0, 1.0)})}},
     )
 
 
@@ -125,6 +230,11 @@ def test_the_page_says_who_is_wrong_and_who_is_not_there():
     assert "JAX, jit and scan (jax is not installed)" in text
     assert "reset detached" in text
     assert "| one file at a time | 1234 |" in text
+    assert "| refsast, rs.train | 5.00 | 1.2500 |" in text
+    assert "| the machine's limit | 2.00 |  |" in text
+    assert "Largest losses of `rs.train`: Adam, 2.00 s." in text
+    assert "| split at 5 % | 40.0 (0.80) |" in text
+    assert "the best of them took 0.80 times" in text
     assert "made up" in text
 
 

@@ -11,6 +11,7 @@ from refsast.arrays import Array, Integers
 from refsast.experiment.record import Config, Data
 from refsast.gradient import fast
 from refsast.model import Network, Params, flatten
+from refsast.model.params import as_vector
 from refsast.model.vector import keep_in_range, split_vector
 from refsast.optim import sam
 from refsast.spikes import Spikes
@@ -52,7 +53,7 @@ def _joint_gradient(
 ) -> tuple[float, Array, int]:
     """SAM's, from both passes at once."""
     loss, grads = fast.sam_gradient(network, split_vector(network, w), first, second, rho=rho)
-    return float(loss), flatten(grads), 1 if rho == 0.0 else 2
+    return float(loss), as_vector(grads), 1 if rho == 0.0 else 2
 
 
 def _sequential_gradient(

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from refsast.arrays import Integers, NotFinite
+from refsast.arrays import Integers, NotFinite, all_finite
 from refsast.experiment import checkpoint as disk
 from refsast.experiment.evaluate import evaluate
 from refsast.experiment.record import (
@@ -31,7 +31,7 @@ from refsast.experiment.sam_step import Gradient, select_rows, step_gradient
 from refsast.gradient import fast
 from refsast.model import Network, Params, flatten
 from refsast.model.validation import validate_dataset, validate_params
-from refsast.model.vector import keep_in_range, split_vector
+from refsast.model.vector import clip_vector, split_vector
 
 Watch: TypeAlias = Callable[[int, int, Epoch | None], None]
 Observe: TypeAlias = Callable[[int, Params], None]
@@ -212,10 +212,10 @@ def _run_epoch(
                 moments, w = config.descent.update(moments, w, grad, config.schedule(share))
         losses.append(loss)  # before the step
         evaluations += spent
-        if not (np.isfinite(loss) and np.isfinite(w).all()):
+        if not (np.isfinite(loss) and all_finite(w)):
             message = f"loss and parameters must stay finite, got a loss of {loss}"
             raise _divergence(message, state.epoch, i, batches)
-        w = keep_in_range(network, w)
+        w = clip_vector(network, w)
         report_step(state.epoch * batches + i + 1)
     done = Epoch(state.epoch + 1, float(np.mean(losses)), evaluations, None)
     return TrainState(done.epoch, done.evaluations, w, moments, (*state.curve, done))

@@ -141,7 +141,11 @@ def keep_in_range(network: Network, w: ArrayLike) -> Array:
     >>> rs.keep_in_range(network, np.array([3.0, 3.0, 1.2]))  # weight, bias, leak
     array([3., 3., 1.])
     """
-    w = as_array(w, "w", (network.n_params,))
+    return clip_vector(network, as_array(w, "w", (network.n_params,)))
+
+
+def clip_vector(network: Network, w: Array) -> Array:
+    """`keep_in_range` without the check."""
     if not any(map(learned_numbers, network.neurons)):
         return w
     return flatten(clip_params(network, split_vector(network, w)))

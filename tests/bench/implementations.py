@@ -14,11 +14,14 @@ import numpy as np
 
 import refsast as rs
 from refsast.arrays import Array
-from tests.bench.workloads import TINY, Data, Workload, another, draw
+from tests.bench.workloads import TINY, Data, Minibatches, Workload, another, draw
 
 Answer: TypeAlias = tuple[float, list[Array]]
 RHO = 0.1
-ADAM = rs.descent.adam(learning_rate=2e-3, beta1=0.9, beta2=0.999, epsilon=1e-8, weight_decay=0.0)
+RATE, BETAS, EPSILON = 2e-3, (0.9, 0.999), 1e-8
+ADAM = rs.descent.adam(
+    learning_rate=RATE, beta1=BETAS[0], beta2=BETAS[1], epsilon=EPSILON, weight_decay=0.0
+)
 CHECKPOINT = 32  # steps between kept states
 FEW = 16  # recordings that the tape is given at a time
 
@@ -37,10 +40,13 @@ class Built:
         What is timed; what it returns is not looked at.
     answer : callable or None
         ``() -> (loss, gradients of the weight matrices)``; None for the floor, which has none.
+    train : callable or None
+        ``minibatches -> weight matrices`` after an epoch with Adam, from those it was built with.
     """
 
     step: Callable[[], object]
     answer: Callable[[], Answer] | None
+    train: Callable[[Minibatches], tuple[Array, ...]] | None = None
 
 
 @dataclass(frozen=True)

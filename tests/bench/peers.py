@@ -10,9 +10,19 @@ from functools import partial
 
 import numpy as np
 
-from tests.bench.implementations import Answer, Built, Implementation, detached, exact
+from refsast.arrays import Array
+from tests.bench.implementations import (
+    BETAS,
+    EPSILON,
+    RATE,
+    Answer,
+    Built,
+    Implementation,
+    detached,
+    exact,
+)
 from tests.bench.machine import threads
-from tests.bench.workloads import GAIN, LEAK, SLOPE, THRESHOLD, Data, Workload
+from tests.bench.workloads import GAIN, LEAK, SLOPE, THRESHOLD, Data, Minibatches, Workload
 
 
 def arctan(torch, v):
@@ -35,7 +45,29 @@ def build_torch(torch, data: Data, work: Workload, logits: Callable, scale: floa
         loss, grads = step()
         return loss.item(), [scale * grad.numpy() for grad in grads]
 
-    return Built(step, answer)
+    def train(batches: Minibatches) -> tuple[Array, ...]:
+        own = [w.detach().clone().requires_grad_() for w in weights]
+        adam = torch.optim.Adam(own, lr=scale * RATE, betas=BETAS, eps=EPSILON, fused=True)
+        whole, labels = torch.from_numpy(batches.x), torch.from_numpy(batches.y)
+
+        def gradient(at, rows):
+            rows = torch.from_numpy(rows)
+            found = logits(whole[:, rows].to(dtype), at)
+            return torch.autograd.grad(torch.nn.functional.cross_entropy(found, labels[rows]), at)
+
+        for first, second in zip(batches.ascent, batches.descent, strict=True):
+            grads = gradient(own, first)
+            if batches.rho > 0.0:
+                length = torch.linalg.vector_norm(torch.cat([g.flatten() for g in grads]))
+                pairs = zip(own, grads, strict=True)
+                moved = [(w.detach() + batches.rho / length * g).requires_grad_() for w, g in pairs]
+                grads = gradient(moved, second)
+            for w, grad in zip(own, grads, strict=True):
+                w.grad = grad
+            adam.step()
+        return tuple(w.detach().numpy() for w in own)
+
+    return Built(step, answer, train)
 
 
 def torch_step(torch, u, s, current):
@@ -131,6 +163,30 @@ def build_jax(work: Workload, data: Data) -> Built:
     weights, x, y = [jnp.asarray(w) for w in data.weights], jnp.asarray(data.x), jnp.asarray(data.y)
     value_and_grad = jax.jit(jax.value_and_grad(loss))
 
+    @partial(jax.jit, static_argnums=0)
+    def update(rho, k, state, first, second):
+        own, mean, square = state
+        grads = jax.grad(loss)(own, *first)
+        if rho > 0.0:
+            length = jnp.sqrt(sum((g * g).sum() for g in grads))
+            moved = [w + rho / length * g for w, g in zip(own, grads, strict=True)]
+            grads = jax.grad(loss)(moved, *second)
+        (b1, b2), new = BETAS, []
+        for w, m, v, g in zip(own, mean, square, grads, strict=True):
+            m, v = b1 * m + (1.0 - b1) * g, b2 * v + (1.0 - b2) * g * g
+            move = m / (1.0 - b1**k) / (jnp.sqrt(v / (1.0 - b2**k)) + EPSILON)
+            new.append((w - RATE * move, m, v))
+        return tuple(list(each) for each in zip(*new, strict=True))
+
+    def train(batches: Minibatches) -> tuple[Array, ...]:
+        zeros = [jnp.zeros_like(w) for w in weights]
+        state = (weights, zeros, zeros)
+        rows = zip(batches.ascent, batches.descent, strict=True)
+        for k, pair in enumerate(rows, 1):
+            first, second = ((batches.x[:, r], batches.y[r]) for r in pair)
+            state = update(batches.rho, float(k), state, first, second)
+        return tuple(np.asarray(w) for w in jax.block_until_ready(state[0]))
+
     def step():
         return jax.block_until_ready(value_and_grad(weights, x, y))
 
@@ -138,7 +194,7 @@ def build_jax(work: Workload, data: Data) -> Built:
         value, grads = step()
         return float(value), [np.asarray(grad) for grad in grads]
 
-    return Built(step, answer)
+    return Built(step, answer, train)
 
 
 def linears(torch, work: Workload, weights) -> list:

@@ -1,11 +1,12 @@
 """What a run consists of, section by section, and the record of what came out."""
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from tests.bench import workloads
+from tests.bench import columns, epochs, workloads
+from tests.bench.epochs import EpochTiming, take_turns
+from tests.bench.limit import Limit, measure_limit
 from tests.bench.machine import processor, threads, versions
 from tests.bench.memory import Peak, measure
 from tests.bench.timing import Timing, Workers, interleave
@@ -33,6 +34,12 @@ class Results:
         By what was varied: its values, each with its timings.
     memory : dict
         Peaks, by workload.
+    columns : dict
+        Products of a first layer, split by column, by workload.
+    epochs : dict
+        Epochs of training: by set and network, plain or SAST, and by whom.
+    limits : dict
+        What those cannot do without, by the same keys.
     reading : dict
         Recordings read per second, by the way in which they are read.
     """
@@ -41,6 +48,9 @@ class Results:
     tables: dict[str, Timings] = field(default_factory=dict)
     sweeps: dict[str, list[tuple[float, Timings]]] = field(default_factory=dict)
     memory: dict[str, list[Peak]] = field(default_factory=dict)
+    columns: dict[str, dict[str, tuple[float, float]]] = field(default_factory=dict)
+    epochs: dict[str, dict[str, dict[str, EpochTiming]]] = field(default_factory=dict)
+    limits: dict[str, dict[str, Limit]] = field(default_factory=dict)
     reading: dict[str, float] = field(default_factory=dict)
 
 
@@ -67,6 +77,7 @@ COMPARISONS = {
     "reference": Comparison(
         workloads.REFERENCE, (*OURS, "tape", *PEERS, "torch-compile"), budget=90.0
     ),
+    "uniform": Comparison(workloads.UNIFORM, (*OURS, *PEERS), budget=60.0),
     "long": Comparison(workloads.LONG, (*OURS, *KEPT, *PEERS), budget=120.0),
     "deep": Comparison(workloads.DEEP, (*OURS, "tape", *PEERS), budget=60.0),
     "sam": Comparison(workloads.REFERENCE, (*OURS, *SAM, *TRAIN), budget=60.0),
@@ -77,14 +88,16 @@ MEMORY = {
     "long": (workloads.MEMORY, ("events", "fast", *KEPT, *PEERS), 5),
     "thousand": (workloads.THOUSAND, ("events", "fast", *KEPT, "torch", "torch-loop", "jax"), 2),
 }
-SECTIONS = (*COMPARISONS, "scaling", "memory", "reading")
+SECTIONS = (*COMPARISONS, "training", "columns", "scaling", "memory", "reading")
 QUICK = ("reference", "sam-small")
+EPOCH_ROUNDS = 5
 
 
 def machine() -> dict[str, str]:
     """Return what a reader must know of the machine."""
     cores = str(threads())
-    return {"processor": processor(), "cores": cores, "threads": cores, **versions()}
+    found = {"processor": processor(), "cores": cores, "threads": cores, **versions()}
+    return found | {"recordings": workloads.describe_recordings(workloads.REFERENCE.steps)}
 
 
 def tasks(names: tuple[str, ...], rounds: int, *, quick: bool) -> list[tuple[str, Callable]]:
@@ -99,6 +112,10 @@ def tasks(names: tuple[str, ...], rounds: int, *, quick: bool) -> list[tuple[str
                 for of, points in workloads.sweeps().items()
                 for v, work in points
             ]
+        elif name == "training":
+            found += _training(rounds, quick=quick)
+        elif name == "columns":
+            found.append((name, _columns(rounds)))
         elif name == "memory":
             found += [
                 (f"memory of {who}", _peak(where, who))
@@ -141,13 +158,37 @@ def _peak(where: str, name: str):
     return run
 
 
+def _training(rounds: int, *, quick: bool) -> list[tuple[str, Callable]]:
+    """One part for each set and network; synthetic recordings are made anew for each."""
+    n = epochs.FEW if quick else epochs.MANY
+    few = min(rounds, EPOCH_ROUNDS)
+
+    def part(title: str):
+        def run(here: Workers, results: Results) -> None:
+            here.stop()  # whole sets are in memory meanwhile
+            with TemporaryDirectory() as folder:
+                pair = epochs.make_tasks(n, folder)[title]
+                results.epochs[title] = {k: take_turns(task, few) for k, task in pair.items()}
+                results.limits[title] = {k: measure_limit(task) for k, task in pair.items()}
+
+        return run
+
+    return [(f"training: {title}", part(title)) for title in epochs.make_tasks(n)]
+
+
+def _columns(rounds: int):
+    def run(here: Workers, results: Results) -> None:
+        results.columns = columns.measure(rounds)
+
+    return run
+
+
 def _reading(here: Workers, results: Results) -> None:
     """Time the reading of recordings, where there are some and a program to do it."""
-    beside = Path(__file__).resolve().parents[3] / "shared" / "nmnist-small"
-    root = Path(os.environ.get("REFSAST_NMNIST") or beside)
+    root = workloads.recordings_folder()
     try:
         from tests.bench import reading
     except ImportError:
         return
-    if root.is_dir():
+    if root is not None:
         results.reading = reading.measure(root)

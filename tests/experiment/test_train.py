@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import refsast as rs
+from refsast.model.params import as_vector
 from tests.experiment.tiny import CONFIG, NETWORK, PLAIN, bits, recordings, start, train
 
 
@@ -51,6 +52,18 @@ def test_training_is_sast_as_written_out_by_hand(shared, warmup, batch):
 
 def test_rho_zero_is_plain_descent_bit_for_bit():
     assert bits(train(PLAIN)) == by_hand(PLAIN).tobytes()
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.1])
+def test_a_step_takes_the_gradient_where_it_is_and_makes_no_copy(rho, monkeypatch):
+    x, y = recordings()
+    _, grads = rs.fast.sam_gradient(NETWORK, start(), (x, y), rho=rho)
+    vector = as_vector(grads)
+
+    assert vector.tobytes() == rs.flatten(grads).tobytes()
+    assert all(np.shares_memory(vector, layer.w) for layer in grads)
+    monkeypatch.setattr("refsast.model.params.flatten", None)
+    assert as_vector(grads) is vector
 
 
 def test_a_method_that_is_not_written_in_place_ends_at_the_same_bits():

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 
 import refsast as rs
+from refsast.model.params import allocate_like, as_vector
 from refsast.testing import min_examples, networks, seeds
 
 
@@ -80,3 +81,26 @@ def test_what_is_neither_a_generator_nor_a_seed_is_refused(rng):
 
     with pytest.raises(ValueError, match=r"^rng must be a numpy Generator or a seed, got "):
         rs.init(network, rng)
+
+
+OTHERS = {  # what shares a vector, but is not the whole of it in its order
+    "reversed": lambda layers: layers[::-1],
+    "a part": lambda layers: layers[:1],
+    "transposed": lambda layers: (rs.Layer(layers[0].w.T), *layers[1:]),
+    "copied": lambda layers: tuple(rs.Layer(layer.w.copy()) for layer in layers),
+    "of two vectors": lambda layers: (layers[0], rs.Layer(layers[1].w.copy())),
+    "of another dtype": lambda layers: tuple(rs.Layer(a.w.view(np.int64)) for a in layers),
+}
+
+
+@pytest.mark.parametrize("change", OTHERS.values(), ids=OTHERS)
+def test_only_a_whole_vector_in_its_order_is_taken_as_it_is(change):
+    made = allocate_like((rs.Layer(np.zeros((2, 3))), rs.Layer(np.zeros((3, 2)))))
+    for i, layer in enumerate(made):
+        layer.w[...] = np.arange(6.0).reshape(layer.w.shape) + 6 * i
+    changed = change(made)
+
+    assert as_vector(made) is made[0].w.base
+    assert as_vector(made).tolist() == list(range(12))
+    assert as_vector(changed) is not made[0].w.base
+    assert as_vector(changed).tobytes() == rs.flatten(changed).tobytes()

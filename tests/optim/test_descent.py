@@ -130,6 +130,33 @@ def test_written_in_place_are_the_same_bits_in_the_same_arrays(method, dtype, mo
     assert all(a is b for a, b in zip(arrays, (own, *state), strict=True))
 
 
+def adam_with_new_arrays(m, v, k, w, grad, decay):
+    m = 0.9 * m + (1.0 - 0.9) * grad
+    v = 0.99 * v + (1.0 - 0.99) * (grad * grad)
+    move = m / (1.0 - 0.9**k) / (np.sqrt(v / (1.0 - 0.99**k)) + 1e-8)
+    return w - 0.5 * 0.1 * (move + decay * w if decay else move)
+
+
+def sgd_with_new_arrays(m, w, grad, decay):
+    return w - 0.5 * 0.1 * (0.9 * m + grad + decay * w)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("decay", [0.0, 0.01])
+@pytest.mark.parametrize("k", [1, 100, 170, 5000])  # of 170, 0.9^k is still seen in float64 only
+def test_without_new_arrays_a_step_has_the_bits_that_it_has_with_them(k, decay, dtype):
+    w, m, v, grad = np.random.default_rng(k).normal(size=(4, 100)).astype(dtype)
+    v, count = v * v, np.array(k - 1.0)
+    plain = descent.sgd(learning_rate=0.1, momentum=0.9, weight_decay=decay)
+    adam = descent.adam(learning_rate=0.1, beta1=0.9, beta2=0.99, epsilon=1e-8, weight_decay=decay)
+
+    _, by_sgd = plain.update((m,), w, grad, 0.5)
+    _, by_adam = adam.update((m, v, count), w, grad, 0.5)
+
+    assert by_sgd.tobytes() == sgd_with_new_arrays(m, w, grad, decay).tobytes()
+    assert by_adam.tobytes() == adam_with_new_arrays(m, v, k, w, grad, decay).tobytes()
+
+
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_dtype_stays(method, dtype):

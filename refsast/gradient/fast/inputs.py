@@ -65,10 +65,10 @@ class DenseInputs:
             np.matmul(self._convert(steps), w.T, out=flatten_steps(out[steps]))
         return out
 
-    def weight_grad(self, delta: Array) -> Array:
-        """Return ``sum_t delta_t x_t'``, shape (n, n_in)."""
+    def weight_grad(self, delta: Array, out: Array | None = None) -> Array:
+        """Return ``sum_t delta_t x_t'``, shape (n, n_in); in `out`, if it is given."""
         first, *others = self._pieces()
-        total = flatten_steps(delta[first]).T @ self._convert(first)
+        total = np.matmul(flatten_steps(delta[first]).T, self._convert(first), out=out)
         for steps in others:
             total += flatten_steps(delta[steps]).T @ self._convert(steps)
         return total
@@ -162,16 +162,16 @@ class SparseInputs:
         self._fill_parts(fill, len(w))
         return out
 
-    def weight_grad(self, delta: Array) -> Array:
-        """Return ``sum_t delta_t x_t'``, shape (n, n_in)."""
+    def weight_grad(self, delta: Array, out: Array | None = None) -> Array:
+        """Return ``sum_t delta_t x_t'``, shape (n, n_in); in `out`, if it is given."""
         columns, n = self.rows.T, delta.shape[2]
-        out = np.empty((n, self.spikes.cells), delta.dtype)
+        total = np.empty((n, self.spikes.cells), delta.dtype) if out is None else out
 
         def fill(part: slice) -> None:
-            out[part] = (columns @ self.signal_rows(delta[:, :, part])).T
+            total[part] = (columns @ self.signal_rows(delta[:, :, part])).T
 
         self._fill_parts(fill, n)
-        return out
+        return total
 
     def square_sums(self) -> Array:
         """Return the sum of squares of each input, shape (time, batch)."""

@@ -98,18 +98,18 @@ def forward(
     s, slope = (np.empty(currents.shape, currents.dtype) for _ in range(2))
     carry = before.carry.copy()
     for rows in _row_blocks(v, carry):
-        u = np.empty_like(carry[rows])
+        own = carry[rows]
+        u, last = np.empty_like(own), before.s[rows]
         spike_kernel = make_spike_kernel(neuron, spike, u, bound)
         reset_kernel = make_reset_kernel(neuron, u)
-        last = before.s[rows]
-        for t, current in enumerate(currents[:, rows]):
-            s_t, slope_t = s[t, rows], slope[t, rows]
-            np.add(carry[rows], current, u)
+        steps = zip(currents[:, rows], s[:, rows], slope[:, rows], strict=True)
+        for current, s_t, slope_t in steps:
+            np.add(own, current, u)
             if v is not None:
                 np.add(u, last @ v.T, u)
             spike_kernel(u, s_t, slope_t)
             # The current is not needed any more: its memory takes `reset_slope`.
-            reset_kernel(u, s_t, slope_t, current, carry[rows])
+            reset_kernel(u, s_t, slope_t, current, own)
             last = s_t
     # A copy, since a view would keep the spikes of all steps in memory.
     return SavedActivations(s, slope, currents, before), LayerState(carry, s[-1].copy())

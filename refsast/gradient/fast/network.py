@@ -34,7 +34,7 @@ from refsast.gradient.glif import backward_glif
 from refsast.model.glif import GLIF
 from refsast.model.glif_step import State
 from refsast.model.objective import is_usual
-from refsast.model.params import Layer, Params, layer_arrays, param_arrays, replace_arrays
+from refsast.model.params import Layer, Params, allocate_like, layer_arrays, param_arrays
 from refsast.model.readout import MeanPotential, Readout
 from refsast.model.unroll import connection_grads, layer_currents
 from refsast.model.validation import validate_params
@@ -247,15 +247,28 @@ def _input_array(inputs: Inputs) -> Array:
 def param_grads(forward_pass: ForwardPass, g: LossGrad) -> Params:
     """Return the gradient of all parameters, from the cotangent of the loss.
 
-    What the forward pass saved is overwritten.
+    All are views of one vector, which a step of training then need not make. What the forward pass
+    saved is overwritten.
     """
-    total: Params = ()  # gradients of the chunks add up
+    params = forward_pass.params
+    total, begun = allocate_like(params), False
     for chunk in backward_chunks(forward_pass, g):
-        ws = [] if chunk.connected else [chunk.inputs.weight_grad(chunk.deltas[0])]
-        part = layer_grads(forward_pass.params, [*ws, *upper_weight_grads(chunk)], chunk)
-        sums = map(np.add, param_arrays(total), param_arrays(part))
-        total = replace_arrays(part, sums) if total else part
-    return total + g.readout
+        out = None if begun else total[0].w  # the largest array: written once, where it belongs
+        ws = [] if chunk.connected else [chunk.inputs.weight_grad(chunk.deltas[0], out)]
+        part = layer_grads(params, [*ws, *upper_weight_grads(chunk)], chunk)
+        _write_arrays(total, part, np.add if begun else None)
+        begun = True  # gradients of the chunks add up
+    _write_arrays(total[len(forward_pass.saved) :], g.readout, None)
+    return total
+
+
+def _write_arrays(out: Params, params: Params, combine: np.ufunc | None) -> None:
+    """Write the arrays of some layers into others, combined with what is there."""
+    for target, array in zip(param_arrays(out), param_arrays(params), strict=False):
+        if combine is not None:
+            combine(target, array, target)
+        elif target is not array:
+            target[...] = array
 
 
 def upper_weight_grads(chunk: BackwardChunk) -> list[Array]:
