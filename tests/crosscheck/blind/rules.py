@@ -61,7 +61,7 @@ TRUE: dict[str, tuple[str, ...]] = {
     "Refractory": ("refractory", "after a spike"),
     "Rectified": ("potentials? .*(clamped|at least 0|not below)",),
     "IgnoredStart": ("from a potential of zero, not from the one",),
-    "UnleakedStart": ("start",),
+    "UnleakedStart": ("start", "potentials before the first step multiplied by .*1/leak"),
     "FiredStart": ("spike before the first step",),
     "CarriedOver": ("recording before|one recording to the next",),
     # numbers
@@ -165,8 +165,11 @@ TRUE: dict[str, tuple[str, ...]] = {
     "MeanProducts": ("mean over recordings of the inputs",),
     "Eprop": ("trace of the inputs",),
     "LastNeuron": ("last neuron", "multiplied by 0"),
-    "StartUnleaked": ("start multiplied by",),
-    "StartMean": ("start multiplied by one over the number of recordings",),
+    "StartUnleaked": ("start,? multiplied by .*1/leak",),
+    "StartMean": (
+        "start multiplied by one over the number of recordings",
+        "before the first step divided by [0-9]+, the number of recordings",
+    ),
     # finished gradients
     "Transposed": ("gradients? in square W transposed",),
     "Frozen": ("layer 1",),

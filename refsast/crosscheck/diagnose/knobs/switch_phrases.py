@@ -7,6 +7,12 @@ from refsast.crosscheck.diagnose.knobs.precision import ROUNDINGS, WEIGHT_ROUNDI
 from refsast.crosscheck.diagnose.knobs.questions import AXES, DEVIATIONS, UNBIASED
 from refsast.crosscheck.diagnose.knobs.rare_phrases import RARE_LAGS, RARE_SWITCHES
 
+PART_WORDS = {
+    "w": "W",
+    "b": "the biases",
+    "v": "V",
+    "start": "the potentials before the first step",
+}
 ORDERS = {
     "neurons reversed": "with the neurons of the gradient in {} in reversed order",
     "neurons rolled": "with the neurons of the gradient in {} one place further",
@@ -194,8 +200,8 @@ SWITCH_WORDS = {
     " in time on the way back",
     "readout state detached backward": "with the readout's state detached",
     **{
-        f"{part} {order}": words.format(part.upper() if part != "b" else "the biases")
-        for part in "wbv"
+        f"{part} {order}": words.format(PART_WORDS[part])
+        for part in PART_WORDS
         for order, words in ORDERS.items()
     },
     **{

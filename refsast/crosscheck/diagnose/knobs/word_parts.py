@@ -14,10 +14,9 @@ from refsast.crosscheck.diagnose.derivative_shapes import SHAPE_NAMES, SHAPES
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Setting
 from refsast.crosscheck.diagnose.knobs.plainness import lowest_layer
 from refsast.crosscheck.diagnose.knobs.sums import SUM
+from refsast.crosscheck.diagnose.knobs.switch_phrases import PART_WORDS
 from refsast.crosscheck.diagnose.knobs.weights import BACKWARD_ENTRY
 from refsast.model.surrogate import FastSigmoid
-
-PART_WORDS = {"w": "W", "b": "the biases", "v": "V"}
 
 
 @dataclass(frozen=True)
