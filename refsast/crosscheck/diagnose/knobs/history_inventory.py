@@ -75,16 +75,15 @@ def adaptation_leak(case: Case, layer: int) -> Knob:
     return Knob(ADAPTATION_LEAK, layer, 1.0, other_values(1.0, 0.9, leak, 0.5), -1.0, 1.5)
 
 
-def adaptations(case: Case) -> tuple[list[Group], list[Candidate]]:
-    """Return adaptations with a leak of their own: groups, and settings to begin with."""
+def adaptations(case: Case) -> list[Candidate]:
+    """Return adaptations with a leak of their own: two numbers, and where each begins."""
     spiking = len(case.network.neurons)
     strengths = [k for k in history_forward(case) if k.name == ADAPTATION]
     leaks = [adaptation_leak(case, layer) for layer in range(spiking)]
     strong, kept = (group_layers(knobs, spiking) for knobs in (strengths, leaks))
     pairs = [(a, b) for a in strong for b in kept if not b.relative
              and {k.layer for k in a.knobs} == {k.layer for k in b.knobs}]  # fmt: skip
-    found = [({}, pair, [0.1, leak]) for pair in pairs for leak in (0.9, 0.5)]
-    return [*strong, *kept], found
+    return [({}, pair, [0.1, leak]) for pair in pairs for leak in (0.9, 0.5)]
 
 
 def window_knobs(case: Case, level: int) -> list[Knob]:

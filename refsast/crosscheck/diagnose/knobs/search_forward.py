@@ -26,6 +26,7 @@ from refsast.crosscheck.diagnose.knobs.fit import (
 from refsast.crosscheck.diagnose.knobs.history_inventory import adaptations, history_forward
 from refsast.crosscheck.diagnose.knobs.inventory import Knob, forward_knobs
 from refsast.crosscheck.diagnose.knobs.levels import joint_errors
+from refsast.crosscheck.diagnose.knobs.matching import try_candidates
 from refsast.crosscheck.diagnose.knobs.orders import joint_orders, order_settings
 from refsast.crosscheck.diagnose.knobs.plainness import keep_plainest
 from refsast.crosscheck.diagnose.knobs.program import mean_loss, run_forward
@@ -45,7 +46,6 @@ from refsast.crosscheck.diagnose.knobs.stages import (
     Questions,
     Search,
     search_stages,
-    try_stages,
 )
 from refsast.crosscheck.diagnose.knobs.sums import HARD_BACKWARD
 from refsast.crosscheck.diagnose.knobs.work import (
@@ -169,8 +169,8 @@ def _rare_search(case: Case) -> Search:
 
 def _try_adaptations(case: Case, questions: Questions) -> list[dict]:
     """Adaptations of two numbers, by how much a spike raises a threshold, and for how long."""
-    groups, candidates = adaptations(case)
-    return try_stages(questions, groups, {}, candidates) if len(case.x) > 2 else []
+    # All questions at once: a trace of one spike does not tell how much of it is kept.
+    return try_candidates(questions.whole, adaptations(case)) if len(case.x) > 2 else []
 
 
 def _history_search(case: Case) -> Search:
