@@ -42,7 +42,7 @@ TRUE: dict[str, tuple[str, ...]] = {
     "BelowOnly": ("derivative zero above the threshold",),
     "Floor": ("derivative plus 0.05",),
     "Capped": ("derivative at most 0.3",),
-    "SquaredSlope": ("derivative (squared|applied twice)",),
+    "SquaredSlope": ("derivative (squared|applied twice)", r"replaced by \(own\)\^2"),
     # the way down
     "SignSymmetric": ("signs of W in place of W on the way back",),
     "FeedbackAlignment": ("another matrix in place of the weights W",),

@@ -21,6 +21,7 @@ from refsast.crosscheck.diagnose.knobs.losses import (
 )
 from refsast.crosscheck.diagnose.knobs.penalties import WEIGHT_PENALTIES
 from refsast.crosscheck.diagnose.knobs.precision import ROUNDINGS
+from refsast.crosscheck.diagnose.knobs.readout import LATE_POTENTIAL
 from refsast.crosscheck.diagnose.knobs.resets import RESETS, reset_name
 from refsast.model.readout import LeakyReadout, SpikeRate
 from refsast.model.reset import NoReset, Subtract
@@ -234,6 +235,7 @@ def _readout_knobs(case: Case) -> Iterator[Knob]:
         yield Knob("first steps unread", whole, 0.0, tries, 0.0, 0.0)
         if case.params[-1].b is not None and readout.n_out is not None:
             yield switch_knob("logits summed over time", whole)
+            yield switch_knob(LATE_POTENTIAL, whole)
     yield switch_knob("mean over a step more", whole)
     yield switch_knob("potentials read", whole)
     if readout.n_out is not None:  # else it is the gain

@@ -57,18 +57,11 @@ from refsast.crosscheck.diagnose.knobs.readout import (
     weights_of_time,
 )
 from refsast.crosscheck.diagnose.knobs.recordings import backward_windows, run_layers
-from refsast.crosscheck.diagnose.knobs.sums import count_terms, pair_steps
+from refsast.crosscheck.diagnose.knobs.sums import count_terms, lone_recording, pair_steps
 from refsast.crosscheck.diagnose.knobs.weights import backward_weights, derive_weights
 from refsast.crosscheck.diagnose.knobs.windows import copy_batch, sum_copies
 from refsast.model.params import Layer
 
-# Which recording's gradient is returned, and whether as that of a batch of it alone.
-LONE_RECORDINGS = {
-    "gradient of the first recording alone": (0, False),
-    "gradient of the last recording alone": (-1, False),
-    "gradient of a batch of the first recording": (0, True),
-    "gradient of a batch of the last recording": (-1, True),
-}
 BIAS_ONCE = "gradient in the readout's bias without its sum over time"
 UNLEAKED = "gradient in W of the readout without its leak"
 # What a level is computed from: slopes of the logits, or adjoints of the currents above.
@@ -142,16 +135,6 @@ def weigh_slopes(case: Case, dials: Dials) -> Array | float:
     return factor
 
 
-def lone_recording(dials: Dials, batch: int) -> Array | float:
-    """Return the weights of recordings where the gradient is that of one alone."""
-    found: Array | float = 1.0
-    for name, (at, whole) in LONE_RECORDINGS.items():
-        if dials.turns(name, WHOLE):
-            alone = (np.arange(batch) == at % batch).reshape(-1, 1) * (batch if whole else 1.0)
-            found = found * (1.0 + dials.read(name, WHOLE, 0.0) * (alone - 1.0))
-    return found
-
-
 def logit_slopes(case: Case, dials: Dials, run: Run) -> Slopes:
     """Return dL/dlogits as the way back begins with it."""
     factor, slopes = weigh_slopes(case, dials), run.readout.slopes
@@ -189,8 +172,9 @@ def readout_level(case: Case, dials: Dials, run: Run, slopes: Slopes) -> Level:
         if isinstance(counts := count_terms(dials, whole, "b", each), np.ndarray):
             counted = counted * (counts * alpha).sum(axis=0) / np.where(total == 0.0, 1.0, total)
         b = (slopes.pooled * counted).sum(axis=-2)
-        once = {BIAS_ONCE: slopes.pooled.sum(axis=-2)} if dials.turns(BIAS_ONCE, whole) else {}
-        b = b + sum(dials.read(n, whole, 0.0)[..., 0] * (o - b) for n, o in once.items())
+        if dials.turns(BIAS_ONCE, whole):
+            share = np.asarray(dials.read(BIAS_ONCE, whole, 0.0))[..., 0]
+            b = b + share * (slopes.pooled.sum(axis=-2) - b)
         if slopes.steps is not None:
             gain = np.reshape(dials.read("bias gain", whole, 1.0), (-1, 1))
             b = b + np.asarray(drives).sum(axis=(0, -2)) * gain

@@ -26,17 +26,19 @@ from refsast.crosscheck.diagnose.knobs.losses import (
     UNLESS_ALONE,
 )
 from refsast.crosscheck.diagnose.knobs.penalties import PENALTIES
-from refsast.crosscheck.diagnose.knobs.program import BIAS_ONCE, LONE_RECORDINGS, UNLEAKED
+from refsast.crosscheck.diagnose.knobs.program import BIAS_ONCE, UNLEAKED
 from refsast.crosscheck.diagnose.knobs.readout import (
     BIAS_AFTER,
     DOWN_DISCOUNTED,
     DOWN_REVERSED,
     DOWN_UNLEAKED,
+    SHARE_UNREAD,
 )
 from refsast.crosscheck.diagnose.knobs.sums import (
     BIAS_PAST,
     HALF_SUMS,
     HARD_BACKWARD,
+    LONE_RECORDINGS,
     NEURON_ENDS,
     RECORDINGS_COUNTED,
     STEPS_COUNTED,
@@ -71,6 +73,8 @@ def rare_forward(case: Case) -> list[Knob]:
         if bias and isinstance(case.network.readout, LeakyReadout):
             found.append(switch_knob(BIAS_AFTER, whole))
     found += (switch_knob(name, whole) for name in RARE_FORMS)
+    if len(case.x) > 1:
+        found.append(Knob(SHARE_UNREAD, whole, np.inf, (2.0, 4.0, 3.0, 5.0, 10.0), 0.0, 0.0))
     if len(case.y) > 1:
         found.append(switch_knob(BY_FREQUENCY, WHOLE))
     for c in sorted(set(case.y.tolist()))[:MAX_CLASSES]:

@@ -24,6 +24,7 @@ from refsast.crosscheck.diagnose.knobs.readout import (
     DOWN_DISCOUNTED,
     DOWN_REVERSED,
     DOWN_UNLEAKED,
+    SHARE_UNREAD,
 )
 from refsast.crosscheck.diagnose.knobs.sums import (
     BIAS_PAST,
@@ -105,6 +106,7 @@ RARE_GAINS = {
                f"with the {name.split()[0]} neuron of the layer counted {{}} times in the sums")
         for name in NEURON_ENDS
     },
+    SHARE_UNREAD: ("", "with the mean of the readout over all but the first T // {} steps"),
     CLIPPED: ("", "with the adjoint of every step clipped to {} on the way back"),
     DOWN_DISCOUNTED: ("", "with what the readout gives to earlier spikes discounted by {}"),
     "terms discounted": ("", "with the terms of earlier steps discounted by {} in the sums"),

@@ -158,6 +158,9 @@ def _forward_search(case: Case, fine: bool) -> Search:
         knobs = [_refine_tries(knob) for knob in knobs]
     groups = [*group_layers(knobs, len(case.network.neurons)), *_upper_groups(case, knobs)]
     cells = [*order_settings(case).values(), *joint_orders(case), *_soft_resets(case)]
+    if len(case.x) > 1:  # the first step is not run
+        late = ("readout one step late", len(case.network.neurons))
+        cells.append({("input one step early", 0): 1.0, late: 1.0})
     return Search(groups, lambda base: cells, lambda found: keep_plainest(case, found))
 
 

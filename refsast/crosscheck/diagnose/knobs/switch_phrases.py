@@ -6,6 +6,7 @@ from refsast.crosscheck.diagnose.knobs.losses import REPORT_DIGITS
 from refsast.crosscheck.diagnose.knobs.precision import ROUNDINGS, WEIGHT_ROUNDINGS
 from refsast.crosscheck.diagnose.knobs.questions import AXES, DEVIATIONS, UNBIASED
 from refsast.crosscheck.diagnose.knobs.rare_phrases import RARE_LAGS, RARE_SWITCHES
+from refsast.crosscheck.diagnose.knobs.readout import LATE_POTENTIAL
 
 PART_WORDS = {
     "w": "W",
@@ -40,6 +41,7 @@ TIME_WORDS = {
     "first step unread": "with the first step left out by the readout",
     "last step unread": "with the last step left out by the readout",
     "readout one step late": "with the readout seeing spikes one step late",
+    LATE_POTENTIAL: "with the readout's potential read one step late, before its step's input",
     "readout state detached": "with the readout's state detached",
     "logits summed over time": "with logits summed, not averaged, over time",
     "all but the last step": "with the last step left out, of the readout's mean, too",
