@@ -105,7 +105,11 @@ TRUE: dict[str, tuple[str, ...]] = {
     # the readout and the loss
     "SummedReadout": ("logits summed, not averaged", "logits multiplied by .*steps"),
     "LastStepRead": ("last potential only", "last step"),
-    "WarmUp": ("first [0-9]* ?steps? .*unread", "first [0-9]* ?steps? .*(left out|not read)"),
+    "WarmUp": (
+        r"all but the first T // 4 steps",
+        "first [0-9]* ?steps? .*unread",
+        "first [0-9]* ?steps? .*(left out|not read)",
+    ),
     "LargestRead": ("largest potential over time",),
     "OneStepShort": ("steps minus one",),
     "LateReadout": ("readout.* one step late", "one step late.* readout"),

@@ -32,6 +32,7 @@ from refsast.crosscheck.diagnose.knobs.search_forward import (
 )
 from refsast.crosscheck.diagnose.knobs.work import LIMIT, Meter, OutOfWork, start_meter
 
+SELDOM = 3  # settings of knobs that are seldom and dear, beside the others
 NEAR = 0.25  # by how much less plain settings may be whose places still count
 
 
@@ -78,7 +79,8 @@ def _find(samples: Samples, meter: Meter, explained: list[int], rarely: bool) ->
         if known := [setting for setting in history if explains_levels(samples, setting)]:
             explained += reversed(range(len(case.params)))
             return _finish(samples, known)
-        found = keep_plainest(case, [*found, *history]) or explain_losses_by_pairs(samples, meter)
+        found = found or explain_losses_by_pairs(samples, meter)
+        found = [*found, *history[:SELDOM]]
     hypotheses = sharpen(samples, found, meter)
     if hypotheses and (bent := explain_bends(samples, hypotheses)):
         explained += reversed(range(len(case.params)))
