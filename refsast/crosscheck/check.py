@@ -15,11 +15,10 @@ from refsast.crosscheck.compare import (
     repeats,
     unclear_recordings,
 )
-from refsast.crosscheck.diagnose.attribution import UNKNOWN, Cause, Explanation, attribute
-from refsast.crosscheck.diagnose.faults.cause import find_cause
+from refsast.crosscheck.diagnose.attribution import Cause, Explanation
+from refsast.crosscheck.diagnose.causes import explain_answer
 from refsast.crosscheck.diagnose.faults.power import measure_power
 from refsast.crosscheck.diagnose.localise import Location, first_difference, locate
-from refsast.crosscheck.diagnose.observations import observe
 from refsast.crosscheck.diagnose.places import probe
 from refsast.crosscheck.implementation import Gradient, Implementation, require_callable
 from refsast.crosscheck.near_ties import has_maxima
@@ -224,15 +223,10 @@ def check(gradient: Gradient | Implementation, case: Case | Program) -> Report |
         return report
     if exam.wrong == {"states"}:  # what is reported, not what is computed
         return replace(report, first=first_difference(exam.stages, "from the states given"))
+    report = attach_cause(report, *explain_answer(gradient, exam))
     if extended:
-        report = attach_cause(report, *find_cause(gradient, exam))
         unknown = Location("not known", how="gradients alone, and no known cause, do not tell")
         return replace(report, first=report.first or unknown)
-    found = attribute(observe(gradient, exam.case))
-    if found[1].name == UNKNOWN and exam.case.synapse is None and "states" not in exam.wrong:
-        more = find_cause(gradient, exam)  # faults of networks of any kind
-        found = more if more[1].exact else found
-    report = attach_cause(report, *found)
     if report.first is not None:
         return report
     # Gradients only, and no known cause: the layer and step must be asked for.

@@ -18,6 +18,13 @@ NAMED = {
     "NoReadoutLeakBack": "gives to spikes without its leak",
     "MirroredReadoutBack": "gives to spikes in reversed order",
     "Epsilon": "logarithm of p + 0.0001",
+    "Centred": "mean over recordings taken off the currents",
+    "AnnealedSlope": "slope multiplied by 1 + 0.5 t/T",
+    "ShortMemory": "going back 3 steps in the layer",
+    "DroppedRecording": "last recording left out of the batch",
+    "NormedRows": "weights of each neuron divided by their norm",
+    "SkippedStep": "first step left out of the loop over time, its spikes zero",
+    "UnleakedStart": "potentials before the first step multiplied by",
 }
 
 

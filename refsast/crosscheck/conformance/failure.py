@@ -16,7 +16,7 @@ from refsast.crosscheck.conformance.sam_report import SamReport, explain_sam
 from refsast.crosscheck.conformance.search import Tally, is_wrong
 from refsast.crosscheck.conformance.strategies import Example
 from refsast.crosscheck.diagnose.attribution import Cause, Explanation, attribute
-from refsast.crosscheck.diagnose.faults.cause import find_cause
+from refsast.crosscheck.diagnose.causes import explain_answer
 from refsast.crosscheck.diagnose.observations import observe
 from refsast.crosscheck.reproducer import case_source, format_value
 from refsast.model.network import describe_extension
@@ -74,7 +74,7 @@ def _largest_cause(factory: Factory, example: Example) -> tuple[Explanation | No
     if exam.wrong <= {"states"}:
         return None, None  # what a library reports as its state is a convention
     if describe_extension(exam.case.network):
-        return find_cause(gradient, exam)
+        return explain_answer(gradient, exam)
     return attribute(observe(gradient, exam.case))
 
 

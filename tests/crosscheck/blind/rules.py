@@ -42,7 +42,7 @@ TRUE: dict[str, tuple[str, ...]] = {
     "BelowOnly": ("derivative zero above the threshold",),
     "Floor": ("derivative plus 0.05",),
     "Capped": ("derivative at most 0.3",),
-    "SquaredSlope": ("derivative (squared|applied twice)",),
+    "SquaredSlope": ("derivative (squared|applied twice)", r"replaced by \(own\)\^2"),
     # the way down
     "SignSymmetric": ("signs of W in place of W on the way back",),
     "FeedbackAlignment": ("another matrix in place of the weights W",),
@@ -61,7 +61,7 @@ TRUE: dict[str, tuple[str, ...]] = {
     "Refractory": ("refractory", "after a spike"),
     "Rectified": ("potentials? .*(clamped|at least 0|not below)",),
     "IgnoredStart": ("from a potential of zero, not from the one",),
-    "UnleakedStart": ("start",),
+    "UnleakedStart": ("start", "potentials before the first step multiplied by .*1/leak"),
     "FiredStart": ("spike before the first step",),
     "CarriedOver": ("recording before|one recording to the next",),
     # numbers
@@ -105,7 +105,11 @@ TRUE: dict[str, tuple[str, ...]] = {
     # the readout and the loss
     "SummedReadout": ("logits summed, not averaged", "logits multiplied by .*steps"),
     "LastStepRead": ("last potential only", "last step"),
-    "WarmUp": ("first [0-9]* ?steps? .*unread", "first [0-9]* ?steps? .*(left out|not read)"),
+    "WarmUp": (
+        r"all but the first T // 4 steps",
+        "first [0-9]* ?steps? .*unread",
+        "first [0-9]* ?steps? .*(left out|not read)",
+    ),
     "LargestRead": ("largest potential over time",),
     "OneStepShort": ("steps minus one",),
     "LateReadout": ("readout.* one step late", "one step late.* readout"),
@@ -165,8 +169,11 @@ TRUE: dict[str, tuple[str, ...]] = {
     "MeanProducts": ("mean over recordings of the inputs",),
     "Eprop": ("trace of the inputs",),
     "LastNeuron": ("last neuron", "multiplied by 0"),
-    "StartUnleaked": ("start multiplied by",),
-    "StartMean": ("start multiplied by one over the number of recordings",),
+    "StartUnleaked": ("start,? multiplied by .*1/leak",),
+    "StartMean": (
+        "start multiplied by one over the number of recordings",
+        "before the first step divided by [0-9]+, the number of recordings",
+    ),
     # finished gradients
     "Transposed": ("gradients? in square W transposed",),
     "Frozen": ("layer 1",),

@@ -7,7 +7,7 @@ a knob for where it is taken::
     delta_t = sigma'(u_t - theta) dL/ds_t + (leak path)
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,14 +18,30 @@ from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials, mix, multiply,
 from refsast.crosscheck.diagnose.knobs.forward import (
     DELAYS,
     POTENTIALS_IN,
+    START_GAIN,
     LayerRun,
     membrane_leak,
     reset_amounts,
-    synapse_numbers,
 )
+from refsast.crosscheck.diagnose.knobs.history import owe_earlier
+from refsast.crosscheck.diagnose.knobs.normalisation import (
+    NORMALISATIONS,
+    OVER_STEPS,
+    pull_back,
+)
+from refsast.crosscheck.diagnose.knobs.paths import read_paths
 from refsast.crosscheck.diagnose.knobs.resets import reset_slopes
-from refsast.crosscheck.diagnose.knobs.sums import HARD_BACKWARD, pair_steps, sum_gradients
-from refsast.crosscheck.diagnose.knobs.weights import backward_weights, recurrent_matrix
+from refsast.crosscheck.diagnose.knobs.sums import (
+    HARD_BACKWARD,
+    NEURON_ENDS,
+    pair_steps,
+    sum_gradients,
+)
+from refsast.crosscheck.diagnose.knobs.weights import (
+    backward_weights,
+    recurrent_matrix,
+    weighted_input,
+)
 
 BEFORE_LIMIT = "adjoints before the limit handed over"
 UPDATED = "weights updated backward"
@@ -56,11 +72,16 @@ class LayerGradients:
     local: Array
 
 
-def backward_layer(case: Case, index: int, dials: Dials, run: LayerRun, g: Array) -> LayerGradients:
-    """Return gradients of one layer; `g` is what its spikes receive, (time, K or 1, batch, n)."""
+def backward_layer(
+    case: Case, index: int, dials: Dials, run: LayerRun, g: Array, cuts: Array | None = None
+) -> LayerGradients:
+    """Return gradients of one layer; `g` is what its spikes receive, (time, K or 1, batch, n).
+
+    `cuts` is by how much what comes from the next step is multiplied, (time, K, batch, 1).
+    """
     layer = case.params[index]
     slope = derivative(case, index, dials, run)
-    paths = read_paths(case, index, dials, len(g))
+    paths = read_paths(case, index, dials, len(g), cuts)
     direct = dials.read("potentials read", len(case.network.neurons), 0.0)
     if index + 1 < len(case.network.neurons):
         direct = dials.read(POTENTIALS_IN, index + 1, 0.0)
@@ -70,17 +91,18 @@ def backward_layer(case: Case, index: int, dials: Dials, run: LayerRun, g: Array
     rest = np.zeros(run.u.shape[1:])
     # Of step t + 1 and t + 2: the adjoint, what flows back through the reset, the current.
     later, pulled, pulled_2, i_later, i_2, drive_later = rest, rest, rest, rest, rest, rest
-    deltas, currents, locals_ = [], [], []
+    c_later = rest  # of the current before it is normalised
+    deltas, currents, locals_, owed = [], [], [], {}
     summed, local = rest, rest
     g, slope = keep_last_steps(dials, index, g, slope)
     for t in reversed(range(len(g))):
         p = paths[t]
         ds = (1.0 - direct) * g[t]
         back = p.reset * (pulled + p.reset_late * (pulled_2 - pulled))
-        ds = ds + back * reset_slopes(dials, index, run.s[t])
+        ds = ds + back * reset_slopes(dials, index, run.s[t]) + p.open * owed.get(t, 0.0)
         fed: Array | float = 0.0
         if v is not None:
-            heard = i_later + p.recurrent_late * (i_2 - i_later)
+            heard = c_later + p.recurrent_late * (i_2 - c_later)
             heard = mix(dials, index, heard, {"recurrent path of the spike's part": local})
             fed = p.recurrent * multiply(dials, heard, v)
             ds = ds + (1.0 - p.of_potential) * fed
@@ -91,6 +113,8 @@ def backward_layer(case: Case, index: int, dials: Dials, run: LayerRun, g: Array
         if t + 1 < len(g):
             kept_u = p.leak - p.reset_of_u * (zero * read_gate(dials, index, run, t))
         local = slope[t] * ds
+        if run.unheld is not None:
+            owed = owe_earlier(dials, index, (run.s, run.unheld), t, ds, local, owed)
         delta = local + direct * g[t] + p.potential * kept_u * later
         delta = delta + p.of_potential * fed
         if dials.turns(CLIPPED, index):
@@ -99,18 +123,46 @@ def backward_layer(case: Case, index: int, dials: Dials, run: LayerRun, g: Array
         own = delta if run.free is None else delta * run.free[t]
         drive = own * (1.0 - wiped * run.s_reset[t])
         local = p.drive * (local if run.free is None else local * run.free[t])
-        i_2 = i_later
+        i_2 = c_later
         i_later = p.synapse * i_later
         i_later = i_later + p.drive * (drive + p.delayed * (p.open * drive_later - drive))
+        c_later = i_later
+        if run.raw is not None:
+            c_later = pull_back(dials, index, run.raw[t], i_later, NORMALISATIONS)
         pulled_2, pulled = pulled, -own * (zero * kept[t] + constant + wiped * run.drive[t])
         later, drive_later = own, drive
         deltas.append(mix(dials, WHOLE, delta, {BEFORE_LIMIT: own}))
-        currents.append(i_later)
+        currents.append(c_later)
         locals_.append(local)
     parts = (deltas, currents, locals_)
     delta, current, own = (np.stack(np.broadcast_arrays(*part))[::-1] for part in parts)
+    if any(dials.turns(name, index) for name in OVER_STEPS):
+        plain = weighted_input(layer, index, dials, run.a)
+        current = pull_back(dials, index, plain, current, OVER_STEPS)
     arrays = sum_gradients(case, index, dials, run, delta, current, own)
+    if layer.start is not None:
+        arrays["start"] = sum_start(case, index, dials, run, later, pulled)
     return LayerGradients(arrays, delta, current, own)
+
+
+def sum_start(
+    case: Case, index: int, dials: Dials, run: LayerRun, first: Array, pulled: Array
+) -> Array:
+    """Return the gradient in the potentials before the first step, from that step's adjoint.
+
+    `pulled` comes back to a spike of theirs, where there is one by mistake.
+    """
+    zero = reset_amounts(case, index, dials, " backward")[0]
+    kept = (membrane_leak(case, index, dials) - zero * run.s_reset[0]) * first
+    if not case.network.neurons[index].detach_reset and dials.turns("reset at rest", index):
+        before = LayerRun(run.a[:1], *(run.before[:1],) * 5)
+        slope = derivative(case, index, dials, before)[0]
+        kept = kept + dials.read("reset at rest", index, 0.0) * slope * pulled
+    for name, end in NEURON_ENDS.items():
+        if dials.turns(name, index):
+            at = np.arange(kept.shape[-1]) == end % kept.shape[-1]
+            kept = kept * np.where(at, dials.read(name, index, 1.0), 1.0)
+    return (kept * dials.read(START_GAIN, index, 1.0)).sum(axis=-2)
 
 
 def read_gate(dials: Dials, index: int, run: LayerRun, t: int) -> Array:
@@ -132,67 +184,14 @@ class Currents:
         What its input receives beside, (time, K, batch, n_in), where it is passed on by mistake.
     local : array or None
         The part of `own` that comes through the spike of the same step.
+    copies : int
+        How often the batch is in them, once for each window that overlaps others.
     """
 
     own: Array
     beside: Array | float = 0.0
     local: Array | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Paths:
-    """By how much a gradient is multiplied on each path back to one step, where K settings are."""
-
-    open: Array | float  # all that comes from the step after
-    reset: Array | float
-    reset_late: Array | float
-    reset_of_u: Array | float
-    recurrent: Array | float
-    recurrent_late: Array | float
-    of_potential: Array | float  # how much of the recurrent path comes from the potential
-    leak: Array | float
-    potential: Array | float
-    synapse: Array | float
-    drive: Array | float
-    delayed: Array | float
-
-
-def read_paths(case: Case, index: int, dials: Dials, steps: int) -> list[Paths]:
-    """Return the gains of the paths of a layer, step by step."""
-    neuron = case.network.neurons[index]
-    scale, kept, delayed = synapse_numbers(case, index, dials)
-    through = float(not neuron.detach_reset)
-    found = Paths(
-        open=dials.read("state path", index, 1.0),
-        reset=dials.read("reset path", index, through),
-        reset_late=dials.read("reset late", index, 0.0),
-        reset_of_u=dials.read("reset path of the potential", index, 1.0),
-        recurrent=dials.read("recurrent path", index, 1.0),
-        recurrent_late=dials.read("recurrence late", index, 0.0),
-        of_potential=dials.read("recurrence of the potential", index, 0.0),
-        leak=dials.read("leak backward", index, membrane_leak(case, index, dials)),
-        potential=dials.read("potential path", index, 1.0),
-        synapse=kept * dials.read("synapse path", index, 1.0),
-        drive=scale * dials.read("drive path", index, 1.0),
-        delayed=delayed,
-    )
-    carry = dials.read("carry path", index, 1.0)
-    cuts, carry_cuts = (time_cuts(dials, index, steps, what) for what in ("", "carry "))
-    each = []
-    for t in range(steps):
-        open_ = found.open if cuts is None else found.open * cuts[t]
-        kept_back = open_ * carry if carry_cuts is None else open_ * carry * carry_cuts[t]
-        each.append(
-            replace(
-                found,
-                open=open_,
-                reset=kept_back * found.reset,
-                recurrent=open_ * found.recurrent,
-                potential=kept_back * found.potential,
-                synapse=open_ * found.synapse,
-            )
-        )
-    return each
+    copies: int = 1
 
 
 def keep_last_steps(dials: Dials, index: int, g: Array, slope: Array) -> tuple[Array, Array]:
@@ -225,28 +224,6 @@ def backward_recurrence(case: Case, index: int, dials: Dials) -> Array:
         "recurrence of the diagonal backward": diagonal,
     }
     return mix(dials, index, right, others)
-
-
-def time_cuts(dials: Dials, index: int, steps: int, what: str = "") -> Array | None:
-    """Whether a gradient passes from step t + 1 to step t, shape (time, K, 1, 1); None: always."""
-    found = None
-    after = np.arange(1, steps + 1).reshape(-1, 1, 1, 1)
-    if not what:
-        for name, turn in (("state cut after step", None), ("state cut at the middle", steps // 2)):
-            if dials.turns(name, index):
-                value = dials.read(name, index, np.nan)
-                at = value if turn is None else np.where(np.isnan(value), np.nan, turn)
-                cut = np.where(after == at, 0.0, 1.0)
-                found = cut if found is None else found * cut
-    for name, offset in (("blocks", 0), ("blocks from the end", steps)):
-        if dials.turns(what + name, index):
-            size = dials.read(what + name, index, np.inf)
-            cut = np.where(np.isfinite(size) & ((after - offset) % size == 0.0), 0.0, 1.0)
-            found = cut if found is None else found * cut
-    if not what and dials.turns("last steps alone", WHOLE):
-        cut = np.where(after == steps - dials.read("last steps alone", WHOLE, np.inf), 0.0, 1.0)
-        found = cut if found is None else found * cut
-    return found
 
 
 def input_gradient(

@@ -7,6 +7,7 @@ import numpy as np
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.derivative_shapes import RARE_SHAPES, SHAPES
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE
+from refsast.crosscheck.diagnose.knobs.finish import VECTORS
 from refsast.crosscheck.diagnose.knobs.forward import other_spikes, slope_of
 from refsast.crosscheck.diagnose.knobs.inventory import (
     TIMES,
@@ -19,7 +20,7 @@ from refsast.crosscheck.diagnose.knobs.inventory import (
 from refsast.crosscheck.diagnose.knobs.losses import loss_sizes
 from refsast.crosscheck.diagnose.knobs.resets import RESETS, reset_name
 from refsast.crosscheck.diagnose.knobs.sums import LAGS
-from refsast.model.params import layer_arrays
+from refsast.model.params import WEIGHTS, layer_arrays
 from refsast.model.readout import LeakyReadout
 from refsast.model.reset import NoReset
 from refsast.model.spike import first_derivative
@@ -172,7 +173,7 @@ def _derivative_knobs(case: Case, level: int, theta: float, k: float) -> Iterato
 
 def _sum_knobs(case: Case, level: int) -> Iterator[Knob]:
     recurrent = case.params[level].v is not None
-    parts = list(layer_arrays(case.params[level]))
+    parts = [part for part in layer_arrays(case.params[level]) if part in WEIGHTS]
     for name in ("first step in the sums", "last step in the sums"):
         yield gain_knob(name, level, tries=(0.0, 2.0))
         for part in parts if len(parts) > 1 else ():
@@ -195,12 +196,16 @@ def _array_knobs(case: Case, level: int) -> Iterator[Knob]:
         yield switch_knob("v rows centred", level)
     yield Knob("decay", level, 0.0, (1e-2, 1e-3, 1e-4, 0.1), -1e3, 1e3)
     yield Knob("decay of weights", level, 0.0, (1e-2, 1e-3, 1e-4, 0.1), -1e3, 1e3)
-    for name in ("decay of signs", "decay of signs of weights"):
+    own = () if layer.v is None else ("decay of feed-forward weights",)
+    for name in own:
+        yield Knob(name, level, 0.0, (1e-2, 1e-3, 1e-4, 0.1), -1e3, 1e3)
+    own = tuple(name.replace("decay", "decay of signs") for name in own)
+    for name in ("decay of signs", "decay of signs of weights", *own):
         yield Knob(name, level, 0.0, (1e-2, 1e-3, 1e-4), -1e3, 1e3)
     for part, array in layer_arrays(layer).items():
         yield from factor_knobs(part, level, sizes)
         names = ["neurons reversed", "neurons rolled", "neurons rolled back"]
-        if part != "b":
+        if part not in VECTORS:
             names += ["inputs reversed", "inputs rolled", "inputs rolled back"]
             if array.shape[0] == array.shape[1]:
                 names += ["gradient transposed", "gradient without diagonal",

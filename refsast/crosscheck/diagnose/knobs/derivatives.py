@@ -1,6 +1,7 @@
 """What stands for the spike's derivative: its factor, its slope, where it is taken, its shape."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from refsast.crosscheck.diagnose.knobs.forward import (
     other_spikes,
     slope_of,
 )
+from refsast.crosscheck.diagnose.knobs.history import RAMPED, read_ramp
 from refsast.model.lif import LIF
 from refsast.model.spike import first_derivative
 
@@ -37,9 +39,11 @@ PRODUCTS: Mapping[str, Callable[[LIF, Array], Array]] = {
 def derivative(case: Case, index: int, dials: Dials, run: LayerRun) -> Array:
     """Return what stands for the spike's derivative, of the shape of the potentials."""
     neuron = case.network.neurons[index]
-    theta = firing_threshold(case, index, dials)
-    behind = dials.read("threshold backward", index, theta)
-    steep = read_steepness(case, index, dials)
+    ramps = [read_ramp(dials, what, len(run.u)) for what in RAMPED]
+    steeper, higher = (1.0 if ramp is None else ramp for ramp in ramps)
+    behind = dials.read("threshold backward", index, firing_threshold(case, index, dials)) * higher
+    steep = read_steepness(case, index, dials) * steeper
+    run = run if run.raised is None else replace(run, u=run.u - run.raised)
     sigma = first_derivative(neuron.spike)
     v = run.u - behind
 
@@ -56,7 +60,8 @@ def derivative(case: Case, index: int, dials: Dials, run: LayerRun) -> Array:
         if dials.turns(name, index):
             found = found + dials.read(name, index, 0.0) * (at(other()) - right)
     found = exchange_shape(case, index, dials, v, right, found)
-    return dials.read("derivative factor", index, 1.0) * limit_derivative(index, dials, v, found)
+    found = dials.read("derivative factor", index, 1.0) * limit_derivative(index, dials, v, found)
+    return found if run.left is None else run.left * found
 
 
 def read_steepness(case: Case, index: int, dials: Dials) -> Array | float:

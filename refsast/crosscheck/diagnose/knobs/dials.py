@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from refsast.arrays import Array
 from refsast.crosscheck.diagnose.knobs.precision import round_product
@@ -45,6 +46,27 @@ def stack_settings(settings: Sequence[Setting]) -> Dials:
         for key, value in setting.items():
             turned.setdefault(key, np.full((len(settings), 1, 1), np.nan))[k] = value
     return Dials(turned)
+
+
+def mask_settings(dials: Dials, keys: Sequence[Key]) -> NDArray[np.bool_]:
+    """Return in which of the settings any of some knobs that are off or on is on, shape (K,)."""
+    count = max((len(values) for values in dials.turned.values()), default=1)
+    on = [np.nan_to_num(dials.turned[key]).ravel() != 0.0 for key in keys if key in dials.turned]
+    return np.logical_or.reduce([np.zeros(count, dtype=bool), *on])
+
+
+def pick_settings(dials: Dials, which: NDArray[np.bool_]) -> Dials:
+    """Return the dials of some of the settings."""
+    return Dials({key: values[which] for key, values in dials.turned.items()})
+
+
+def put_settings(right: Array, other: Array, which: NDArray[np.bool_], axis: int) -> Array:
+    """Return an array of all settings, in some of them that of the other array."""
+    shape = list(right.shape)
+    shape[axis] = len(which)
+    found = np.moveaxis(np.broadcast_to(right, shape).copy(), axis, 0)
+    found[which] = np.moveaxis(other, axis, 0)
+    return np.moveaxis(found, 0, axis)
 
 
 def shift_steps(array: Array, steps: int) -> Array:

@@ -26,7 +26,6 @@ from refsast.crosscheck.diagnose.knobs.fit import (
     refine,
     round_value,
 )
-from refsast.crosscheck.diagnose.knobs.forward import run_layers
 from refsast.crosscheck.diagnose.knobs.inventory import Knob
 from refsast.crosscheck.diagnose.knobs.levels import (
     allowed_errors,
@@ -36,6 +35,7 @@ from refsast.crosscheck.diagnose.knobs.levels import (
 from refsast.crosscheck.diagnose.knobs.plainness import known_knobs, lowest_layer, symbol_of
 from refsast.crosscheck.diagnose.knobs.program import solve_settings
 from refsast.crosscheck.diagnose.knobs.questions import question_of
+from refsast.crosscheck.diagnose.knobs.recordings import run_layers
 from refsast.crosscheck.diagnose.knobs.samples import Samples, loss_errors
 from refsast.crosscheck.diagnose.misfit import misfit
 from refsast.model.params import flatten, layer_arrays

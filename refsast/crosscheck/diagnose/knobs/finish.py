@@ -12,7 +12,7 @@ from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials, Setting
 from refsast.crosscheck.diagnose.knobs.losses import loss_sizes, power_factor
 from refsast.crosscheck.diagnose.knobs.penalties import penalty_slopes
 from refsast.crosscheck.diagnose.knobs.precision import ROUNDINGS
-from refsast.model.params import Layer
+from refsast.model.params import ARRAY_NAMES, Layer
 
 # Of a parameter: what is added to its gradient.
 DECAYS: Mapping[str, Callable[[Array], Array]] = {
@@ -20,14 +20,22 @@ DECAYS: Mapping[str, Callable[[Array], Array]] = {
     "decay of weights": lambda a: a,
     "decay of signs": np.sign,
     "decay of signs of weights": np.sign,
+    "decay of feed-forward weights": lambda a: a,
+    "decay of signs of feed-forward weights": np.sign,
 }
+# Of which arrays, where not of all.
+DECAYED = {
+    **dict.fromkeys(("decay of weights", "decay of signs of weights"), ("w", "v")),
+    **{name: ("w",) for name in DECAYS if name.endswith("feed-forward weights")},
+}
+VECTORS = ("b", "start")  # what has one number for each neuron
 # Over which axes a mean is taken off a gradient.
 CENTRES: Mapping[str, Mapping[str, int | tuple[int, ...]]] = {
     "w": {"w rows centred": -1, "columns centred": -2, "gradient in W centred": (-2, -1)},
     "v": {"v rows centred": -1},
     "b": {"gradient in the biases centred": -1},
 }
-CELL = re.compile(r"(w|b|v) (row|column|entry) (\d+)(?: (\d+))?")
+CELL = re.compile(r"(w|b|v|start) (row|column|entry) (\d+)(?: (\d+))?")
 
 
 def finish_arrays(
@@ -52,7 +60,7 @@ def finish_arrays(
                 array = scale_cell(match, part, array, np.reshape(dials.read(name, index, 1.0), k))
         array = array + penalty_slopes(dials, layer, part)
         for name, slope in DECAYS.items():
-            if dials.turns(name, index) and (part != "b" or not name.endswith("weights")):
+            if dials.turns(name, index) and part in DECAYED.get(name, ARRAY_NAMES):
                 decay = np.reshape(dials.read(name, index, 0.0), k)
                 array = array + decay * slope(getattr(layer, part))
         array = bend(dials, index, array, k)
@@ -67,13 +75,13 @@ def reorder(dials: Dials, index: int, part: str, array: Array) -> Array:
         "rolled": lambda a, axis: np.roll(a, 1, axis),
         "rolled back": lambda a, axis: np.roll(a, -1, axis),
     }
-    axes = {"neurons": 1} if part == "b" else {"neurons": 1, "inputs": array.ndim - 1}
+    axes = {"neurons": 1} if part in VECTORS else {"neurons": 1, "inputs": array.ndim - 1}
     others = {
         f"{part} {what} {name}": change(array, axis)
         for what, axis in axes.items()
         for name, change in changes.items()
     }
-    if part != "b" and array.shape[-1] == array.shape[-2]:
+    if part not in VECTORS and array.shape[-1] == array.shape[-2]:
         diagonal = array * np.eye(array.shape[-1])
         others[f"{part} gradient transposed"] = np.swapaxes(array, -1, -2)
         others[f"{part} gradient without diagonal"] = array - diagonal

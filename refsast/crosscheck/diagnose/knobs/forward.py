@@ -7,6 +7,7 @@ With s_r the spike that resets and c the four parts of a reset::
     drive_t = scale i_t        i_t = synapse_leak i_{t-1} + W a_t + V s_{t-1} + b
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import get_args
@@ -16,6 +17,17 @@ import numpy as np
 from refsast.arrays import Array
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.dials import Dials, mix, multiply, shift_steps
+from refsast.crosscheck.diagnose.knobs.history import (
+    hold_back,
+    keep_large,
+    read_history,
+    round_spikes,
+)
+from refsast.crosscheck.diagnose.knobs.normalisation import (
+    NORMALISATIONS,
+    OVER_STEPS,
+    normalise,
+)
 from refsast.crosscheck.diagnose.knobs.precision import ROUNDINGS
 from refsast.crosscheck.diagnose.knobs.resets import RESETS, reset_parts, reset_spikes
 from refsast.crosscheck.diagnose.knobs.weights import recurrent_matrix, weighted_input
@@ -25,6 +37,7 @@ from refsast.model.surrogate import Surrogate
 
 FAMILIES = {family.__name__: family for family in get_args(Surrogate)}
 POTENTIALS_IN = "potentials of the layer below for input"
+START_GAIN = "given potentials before the first step"
 RESIDUAL = "input of the layer below added"
 DELAYS = {
     "input one step late": 1,
@@ -47,6 +60,9 @@ class LayerRun:
         Potentials, spikes, the spike that resets, what is added, the potential of the step before.
     free : (time, K, batch, n) array or None
         Whether a potential is its own, not held at a limit; None: there is no limit.
+    raised, left, unheld, raw : (time, K, batch, n) array or None
+        By what a threshold is raised, what is left of a spike after earlier ones, the spike if
+        nothing held it back, the current before it is normalised; None: as it should be.
     """
 
     a: Array
@@ -56,6 +72,10 @@ class LayerRun:
     drive: Array
     before: Array
     free: Array | None = None
+    raised: Array | None = None
+    left: Array | None = None
+    unheld: Array | None = None
+    raw: Array | None = None
 
 
 def slope_of(neuron: LIF) -> float:
@@ -78,11 +98,16 @@ def other_spikes(neuron: LIF) -> tuple[tuple[str, Spike], ...]:
     return tuple(found)
 
 
-def fire(case: Case, layer: int, dials: Dials, u: Array) -> tuple[Array, Array]:
-    """Return the spikes of potentials, and what they would be if they were smooth."""
+def fire(
+    case: Case, layer: int, dials: Dials, u: Array, ramps: Sequence[Array | float] = (1.0, 1.0)
+) -> tuple[Array, Array]:
+    """Return the spikes of potentials, and what they would be if they were smooth.
+
+    `ramps` are what the slope and the threshold are multiplied by at this step.
+    """
     neuron = case.network.neurons[layer]
-    v = u - firing_threshold(case, layer, dials)
-    steeper = dials.read("slope", layer, slope_of(neuron)) / slope_of(neuron)
+    v = u - ramps[1] * firing_threshold(case, layer, dials)
+    steeper = ramps[0] * dials.read("slope", layer, slope_of(neuron)) / slope_of(neuron)
     smooth = neuron.spike(steeper * v)
     for name, spike in other_spikes(neuron):
         if dials.turns(name, layer):
@@ -113,7 +138,7 @@ def run_layer(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
     """Run one layer on its input, of shape (time, K or 1, batch, n_in)."""
     layer = case.params[index]
     a = mix(dials, index, a, delay_names(a))
-    currents = weighted_input(layer, index, dials, a)
+    currents = normalise(dials, index, weighted_input(layer, index, dials, a), OVER_STEPS)
     leak = membrane_leak(case, index, dials)
     parts = reset_amounts(case, index, dials)
     late = dials.read("reset late", index, 0.0)
@@ -127,18 +152,27 @@ def run_layer(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
         currents = currents - past
     rest = np.zeros(currents.shape[1:])
     u = rest + dials.read("start", index, 0.0)
+    if layer.start is not None:
+        u = u + dials.read(START_GAIN, index, 1.0) * layer.start
     s = before = i = rest
     if dials.turns("reset at rest", index):
         s = before = dials.read("reset at rest", index, 0.0) * fire(case, index, dials, u)[0]
     soft, first = s, True
     records: tuple[list[Array], ...] = ([], [], [], [], [])
     free: list[Array] = []
-    for current in currents:
+    history = read_history(dials, index, len(currents))
+    trace, earlier, extras = rest, [], []
+    normal = any(dials.turns(name, index) for name in NORMALISATIONS)
+    raws: list[Array] = []
+    for t, current in enumerate(currents):
         if v is not None:
             heard = rest if first else s
             heard = heard + rec_late * (before - heard)
             heard = mix(dials, index, heard, {"recurrence of the potential": u})
             current = current + multiply(dials, heard, np.swapaxes(v, -1, -2))
+        if normal:
+            raws.append(current)
+            current = normalise(dials, index, current, NORMALISATIONS)
         now = kept * i + current
         drive = scale * (now + delayed * (i - now)) + offset + past
         resets = mix(dials, index, s, {"smooth reset": soft})
@@ -146,12 +180,29 @@ def run_layer(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
         wiped = parts[0] * u + parts[1] + parts[2] * drive
         before, first, last = (rest if first else s), False, u
         u, own = limit_potential(dials, index, leak * u - s_reset * wiped + drive)
-        s, soft = fire(case, index, dials, u)
+        if history is None:
+            s, soft = fire(case, index, dials, u)
+        else:
+            trace = history.rho * trace + before
+            earlier = [before, *earlier][: len(history.shares)]
+            raised = history.strength * trace
+            unheld, soft = fire(case, index, dials, u - raised, history.ramps_at(t))
+            left = hold_back(history.shares, earlier) * keep_large(dials, index, unheld)
+            s, soft = round_spikes(dials, index, left * unheld), left * soft
+            extras.append((raised, rest + left, unheld))
         free += [own] if own is not None else []
         for record, value in zip(records, (u, s, s_reset, drive, last), strict=True):
             record.append(value)
-    found = (np.stack(np.broadcast_arrays(*record)) for record in records)
-    return LayerRun(a, *found, free=np.stack(np.broadcast_arrays(*free)) if free else None)
+    found = (_stack(record) for record in records)
+    more = map(_stack, zip(*extras, strict=True)) if extras else (None,) * 3
+    return LayerRun(
+        a, *found, _stack(free) if free else None, *more, _stack(raws) if raws else None
+    )  # fmt: skip
+
+
+def _stack(steps: Sequence[Array]) -> Array:
+    """The arrays of all steps as one."""
+    return np.stack(np.broadcast_arrays(*steps))
 
 
 def membrane_leak(case: Case, index: int, dials: Dials) -> Array | float:
@@ -219,17 +270,6 @@ def synapse_numbers(
         dials.read("synapse leak", index, kept),
         dials.read("synapse delay", index, np.asarray(delayed, dtype=np.float64)),
     )
-
-
-def run_layers(case: Case, dials: Dials) -> list[LayerRun]:
-    """Run all spiking layers."""
-    a, runs = case.x[:, None], []
-    for index in range(len(case.network.neurons)):
-        runs.append(run_layer(case, index, dials, a))
-        share = residual_share(case, index + 1, dials)
-        s = mix(dials, index + 1, runs[-1].s, {POTENTIALS_IN: runs[-1].u})
-        a = s + share * a if isinstance(share, np.ndarray) else s
-    return runs
 
 
 def has_residual(case: Case, index: int) -> bool:

@@ -9,6 +9,7 @@ from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Key
 from refsast.crosscheck.diagnose.knobs.forward import (
     DELAYS,
+    START_GAIN,
     other_spikes,
     slope_of,
 )
@@ -20,6 +21,7 @@ from refsast.crosscheck.diagnose.knobs.losses import (
 )
 from refsast.crosscheck.diagnose.knobs.penalties import WEIGHT_PENALTIES
 from refsast.crosscheck.diagnose.knobs.precision import ROUNDINGS
+from refsast.crosscheck.diagnose.knobs.readout import LATE_POTENTIAL
 from refsast.crosscheck.diagnose.knobs.resets import RESETS, reset_name
 from refsast.model.readout import LeakyReadout, SpikeRate
 from refsast.model.reset import NoReset, Subtract
@@ -138,6 +140,9 @@ def _memoryless_knobs(case: Case, layer: int) -> Iterator[Knob]:
         yield switch_knob(f"potentials in {name}", layer)
     yield Knob("potential at least", layer, -np.inf, (0.0, -theta, -0.5 * theta, -1.0), 0.0, 0.0)
     yield Knob("offset", layer, 0.0, other_values(0.0, theta, -theta), -1e3, 1e3)
+    if params.start is not None:
+        tries = other_values(1.0, 0.0, 1.0 / leak if leak else 0.0, leak, -1.0)
+        yield Knob(START_GAIN, layer, 1.0, tries, -1e3, 1e3)
     yield Knob("start", layer, 0.0, other_values(0.0, theta, -theta, 0.5 * theta), -1e3, 1e3)
     if params.w.shape[0] == params.w.shape[1]:
         yield switch_knob("transposed weight", layer)
@@ -230,6 +235,7 @@ def _readout_knobs(case: Case) -> Iterator[Knob]:
         yield Knob("first steps unread", whole, 0.0, tries, 0.0, 0.0)
         if case.params[-1].b is not None and readout.n_out is not None:
             yield switch_knob("logits summed over time", whole)
+            yield switch_knob(LATE_POTENTIAL, whole)
     yield switch_knob("mean over a step more", whole)
     yield switch_knob("potentials read", whole)
     if readout.n_out is not None:  # else it is the gain
@@ -250,7 +256,8 @@ def _loss_knobs(case: Case) -> Iterator[Knob]:
     yield from factor_knobs("report", WHOLE, loss_sizes(case, batch))
     for digits in REPORT_DIGITS:
         yield switch_knob(f"report of {digits:.0f} digits", WHOLE)
-    for name in USUAL_PENALTIES:
+    recurrent = case.network.recurrent
+    for name in (n for n in USUAL_PENALTIES if recurrent or "feed-forward" not in n):
         yield Knob(name, WHOLE, 0.0, (1e-2, 1e-3, 1e-4), -1e3, 1e3)
     yield switch_knob("products in TF32", WHOLE)
     if batch > 1:

@@ -23,10 +23,12 @@ from refsast.crosscheck.diagnose.knobs.samples import (
     relative_limit,
     take_larger_samples,
 )
+from refsast.crosscheck.diagnose.knobs.windows import MEMORY, WINDOWS
 from refsast.crosscheck.implementation import Gradient
 from refsast.model.params import flatten, param_arrays
 
 SIZED = ("blocks", "blocks from the end", "carry blocks", "state cut after step")
+MOST_COPIES = 2e7  # elements of an array of all windows that overlap
 MOST_LIMITS = 4  # of norms that gradients may be clipped to
 MOST_STEPS, MOST_RECORDINGS = 24, 16  # of the longer questions
 
@@ -42,6 +44,9 @@ def late_settings(gradient: Gradient, case: Case, dtype: np.dtype) -> list[dict]
     for name in SIZED:
         keys = [(name, layer) for layer in layers if (name, layer) in knobs]
         found += [dict.fromkeys(keys, steps - 1.0)] if keys else []
+    if steps > 2 and steps * case.x[..., 0].size * max(case.network.sizes) <= MOST_COPIES:
+        found.append({(MEMORY, layer): steps - 2.0 for layer in layers})
+        found += [{(WINDOWS, WHOLE): steps - 1.0}] if len(layers) > 1 else []
     size = _first_wrong(
         lambda b: _is_right(gradient, _take(case, len(case.x), b), dtype), len(case.y)
     )

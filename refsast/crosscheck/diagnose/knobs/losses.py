@@ -15,6 +15,7 @@ from refsast.model.loss import one_hot, softmax
 
 # Whether the mean is over the recordings of the other classes alone.
 CLASS_WEIGHTS = {"mean without class": True, "loss zero for class": False}
+UNLESS_ALONE = "mean without class, but of it alone,"  # where no other class is in the batch
 OVER_BATCH = "softmax over recordings, not classes"
 BY_FREQUENCY = "classes weighted by one over their number"
 REPORT_DIGITS = (2.0, 3.0, 4.0, 5.0, 6.0)
@@ -241,6 +242,9 @@ def weigh_classes(dials: Dials, y: Integers) -> Array | float:
                 kept = np.where(y == c, 0.0, 1.0)
                 weight = kept / max(kept.mean(), 1.0 / len(y)) if mean_of_rest else kept
                 found = found * (1.0 + share * (weight - 1.0))
+        if (kept := y != c).any() and dials.turns(f"{UNLESS_ALONE} {c + 1}", WHOLE):
+            share = np.reshape(dials.read(f"{UNLESS_ALONE} {c + 1}", WHOLE, 0.0), (-1, 1))
+            found = found * (1.0 + share * (kept / kept.mean() - 1.0))
     return found
 
 

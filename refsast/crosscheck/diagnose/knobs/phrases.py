@@ -1,5 +1,6 @@
 """The words for each knob: what completes "your gradient is the reference ..."."""
 
+from refsast.crosscheck.diagnose.knobs.forward import START_GAIN
 from refsast.crosscheck.diagnose.knobs.rare_phrases import RARE_GAINS
 
 # "with ... VALUE in place of RIGHT"
@@ -98,6 +99,14 @@ GAIN_WORDS = {
         "with zeros for the gradient in the biases",
         "with the gradient in the biases multiplied by {}",
     ),
+    "start factor": (
+        "with zeros for the gradient in the potentials before the first step, start",
+        "with the gradient in the potentials before the first step, start, multiplied by {}",
+    ),
+    START_GAIN: (
+        "from a potential of zero, not from the one before the first step",
+        "with the potentials before the first step multiplied by {}",
+    ),
     "v factor": ("with zeros for the gradient in V", "with the gradient in V multiplied by {}"),
     "report factor": (
         "with a reported loss of zero",
@@ -120,6 +129,7 @@ GAIN_WORDS = {
     },
     "decay": ("", "with {} of each parameter added (weight decay)"),
     "decay of weights": ("", "with {} of each weight added (weight decay)"),
+    "decay of feed-forward weights": ("", "with {} of each weight added (weight decay), not of V"),
     "decay of signs": ("", "with {} of each parameter's sign added (L1 penalty)"),
     "derivative floor": ("", "with the spike's derivative never below {}"),
     "derivative plus": ("", "with the spike's derivative plus {}"),
@@ -168,6 +178,7 @@ POWER_WORDS = {
         ("w", "with the gradient in W"),
         ("b", "with the gradient in the biases"),
         ("v", "with the gradient in V"),
+        ("start", "with the gradient in the potentials before the first step"),
     )
     for name, _ in SIZE_WORDS
 }

@@ -11,6 +11,11 @@ from refsast.crosscheck.diagnose.knobs.backward_inventory import backward_knobs
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Setting
 from refsast.crosscheck.diagnose.knobs.finish import STORED
 from refsast.crosscheck.diagnose.knobs.forward import RESIDUAL, slope_of
+from refsast.crosscheck.diagnose.knobs.history_inventory import (
+    adaptation_leak,
+    history_forward,
+    window_knobs,
+)
 from refsast.crosscheck.diagnose.knobs.inventory import (
     Knob,
     forward_knobs,
@@ -43,8 +48,13 @@ def known_knobs(case: Case) -> dict[tuple[str, int], Knob]:
     found |= {
         (name, WHOLE): switch_knob(name, WHOLE) for name in (*QUESTIONS, *STORED, BEFORE_LIMIT)
     }
+    found |= {knob.key: knob for knob in history_forward(case)}
+    leaks = (adaptation_leak(case, layer) for layer in range(len(case.network.neurons)))
+    found |= {knob.key: knob for knob in leaks}
     for level in range(len(case.params)):
-        for knobs in (rare_backward(case, level), backward_knobs(case, level)):
+        for knobs in (
+            window_knobs(case, level), rare_backward(case, level), backward_knobs(case, level)
+        ):  # fmt: skip
             found |= {knob.key: knob for knob in knobs}
     return found
 

@@ -16,7 +16,6 @@ from refsast.crosscheck.case import Answer, Case
 from refsast.crosscheck.diagnose.knobs.backward import (
     UPDATED,
     Currents,
-    backward_layer,
     input_gradient,
 )
 from refsast.crosscheck.diagnose.knobs.dials import (
@@ -33,7 +32,7 @@ from refsast.crosscheck.diagnose.knobs.finish import (
     hand_over,
     whole_changes,
 )
-from refsast.crosscheck.diagnose.knobs.forward import LayerRun, residual_share, run_layers
+from refsast.crosscheck.diagnose.knobs.forward import LayerRun, residual_share
 from refsast.crosscheck.diagnose.knobs.losses import (
     loss_sizes,
     power_factor,
@@ -57,17 +56,13 @@ from refsast.crosscheck.diagnose.knobs.readout import (
     weigh_below,
     weights_of_time,
 )
-from refsast.crosscheck.diagnose.knobs.sums import count_terms, pair_steps
+from refsast.crosscheck.diagnose.knobs.recordings import backward_windows, run_layers
+from refsast.crosscheck.diagnose.knobs.sums import count_terms, lone_recording, pair_steps
 from refsast.crosscheck.diagnose.knobs.weights import backward_weights, derive_weights
+from refsast.crosscheck.diagnose.knobs.windows import copy_batch, sum_copies
 from refsast.model.params import Layer
 
-# Which recording's gradient is returned, and whether as that of a batch of it alone.
-LONE_RECORDINGS = {
-    "gradient of the first recording alone": (0, False),
-    "gradient of the last recording alone": (-1, False),
-    "gradient of a batch of the first recording": (0, True),
-    "gradient of a batch of the last recording": (-1, True),
-}
+BIAS_ONCE = "gradient in the readout's bias without its sum over time"
 UNLEAKED = "gradient in W of the readout without its leak"
 # What a level is computed from: slopes of the logits, or adjoints of the currents above.
 Carry: TypeAlias = Currents | Slopes
@@ -140,16 +135,6 @@ def weigh_slopes(case: Case, dials: Dials) -> Array | float:
     return factor
 
 
-def lone_recording(dials: Dials, batch: int) -> Array | float:
-    """Return the weights of recordings where the gradient is that of one alone."""
-    found: Array | float = 1.0
-    for name, (at, whole) in LONE_RECORDINGS.items():
-        if dials.turns(name, WHOLE):
-            alone = (np.arange(batch) == at % batch).reshape(-1, 1) * (batch if whole else 1.0)
-            found = found * (1.0 + dials.read(name, WHOLE, 0.0) * (alone - 1.0))
-    return found
-
-
 def logit_slopes(case: Case, dials: Dials, run: Run) -> Slopes:
     """Return dL/dlogits as the way back begins with it."""
     factor, slopes = weigh_slopes(case, dials), run.readout.slopes
@@ -187,6 +172,9 @@ def readout_level(case: Case, dials: Dials, run: Run, slopes: Slopes) -> Level:
         if isinstance(counts := count_terms(dials, whole, "b", each), np.ndarray):
             counted = counted * (counts * alpha).sum(axis=0) / np.where(total == 0.0, 1.0, total)
         b = (slopes.pooled * counted).sum(axis=-2)
+        if dials.turns(BIAS_ONCE, whole):
+            share = np.asarray(dials.read(BIAS_ONCE, whole, 0.0))[..., 0]
+            b = b + share * (slopes.pooled.sum(axis=-2) - b)
         if slopes.steps is not None:
             gain = np.reshape(dials.read("bias gain", whole, 1.0), (-1, 1))
             b = b + np.asarray(drives).sum(axis=(0, -2)) * gain
@@ -227,21 +215,24 @@ def spikes_receive(case: Case, dials: Dials, slopes: Slopes, heard: Array) -> Ar
 
 def layer_level(case: Case, index: int, dials: Dials, run: Run, carry: Carry) -> Level:
     """Return the gradients of a spiking layer from what the level above carries."""
-    whole = len(case.network.neurons)
+    whole, copies = len(case.network.neurons), 1
     if index + 1 == whole:
         assert isinstance(carry, Slopes)
         g = spikes_receive(case, dials, carry, run.readout.heard)
     else:
         assert isinstance(carry, Currents)
-        g = input_gradient(case, index + 1, dials, carry, run.layers[index + 1].a)
+        copies = carry.copies
+        above = copy_batch(run.layers[index + 1].a, copies)
+        g = input_gradient(case, index + 1, dials, carry, above)
     share = residual_share(case, index + 1, dials)
     beside = share * g if isinstance(share, np.ndarray) else 0.0
     penalty = penalise_spikes(dials, index, run.layers[index].s, " backward")[1]
     if isinstance(penalty, np.ndarray):
-        g = g + penalty * weigh_slopes(case, dials)
-    found = backward_layer(case, index, dials, run.layers[index], g)
+        g = g + copy_batch(penalty * weigh_slopes(case, dials), copies) / copies
+    found, copies = backward_windows(case, index, dials, run.layers[index], g)
     arrays = finish_arrays(case, index, dials, case.params[index], found.arrays)
-    return Level(arrays, Currents(found.current, beside, found.local), found.adjoints)
+    adjoints = sum_copies(found.adjoints, copies)
+    return Level(arrays, Currents(found.current, beside, found.local, copies), adjoints)
 
 
 def solve_settings(case: Case, settings: Sequence[Setting]) -> list[Answer]:
@@ -276,7 +267,7 @@ def _solve_alike(
     loss = np.broadcast_to(mean_loss(case, dials, run), len(settings))
     carry = levels[0].carry
     assert isinstance(carry, Currents)
-    below = input_gradient(case, 0, dials, carry)
+    below = sum_copies(input_gradient(case, 0, dials, carry), carry.copies)
     readout = [levels[-1].arrays] if levels[-1].arrays else []
     grads = finish_whole(changes, [level.arrays for level in levels[:-1]] + readout)
     found = []

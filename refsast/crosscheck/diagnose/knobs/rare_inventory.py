@@ -23,30 +23,33 @@ from refsast.crosscheck.diagnose.knobs.losses import (
     BY_FREQUENCY,
     CLASS_WEIGHTS,
     RARE_FORMS,
+    UNLESS_ALONE,
 )
 from refsast.crosscheck.diagnose.knobs.penalties import PENALTIES
-from refsast.crosscheck.diagnose.knobs.program import LONE_RECORDINGS, UNLEAKED
+from refsast.crosscheck.diagnose.knobs.program import BIAS_ONCE, UNLEAKED
 from refsast.crosscheck.diagnose.knobs.readout import (
     BIAS_AFTER,
     DOWN_DISCOUNTED,
     DOWN_REVERSED,
     DOWN_UNLEAKED,
+    SHARE_UNREAD,
 )
 from refsast.crosscheck.diagnose.knobs.sums import (
     BIAS_PAST,
     HALF_SUMS,
     HARD_BACKWARD,
+    LONE_RECORDINGS,
     NEURON_ENDS,
     RECORDINGS_COUNTED,
     STEPS_COUNTED,
     SWAPPED,
 )
 from refsast.crosscheck.diagnose.knobs.weights import BIAS_STEPS, NOT_V, WEIGHT_CHANGES
-from refsast.model.params import layer_arrays
+from refsast.model.params import WEIGHTS, layer_arrays
 from refsast.model.readout import LeakyReadout
 from refsast.model.reset import NoReset, ToZero
 
-WEIGHTS = (1e-2, 1e-3, 1e-4, 0.1)  # of a penalty
+PENALTY_WEIGHTS = (1e-2, 1e-3, 1e-4, 0.1)
 RARE_LAGS = ("of the last step", "of the first step", "as zeros and ones", "as signs",
              "of the next recording", "of the recording before", "of the first recording",
              "averaged over recordings")  # fmt: skip
@@ -55,7 +58,7 @@ MAX_CLASSES = 12  # so many labels are tried as left out
 
 def penalty_knob(name: str, layer: int) -> Knob:
     """Return the knob of a penalty's weight."""
-    return Knob(name, layer, 0.0, WEIGHTS, -1e3, 1e3)
+    return Knob(name, layer, 0.0, PENALTY_WEIGHTS, -1e3, 1e3)
 
 
 def rare_forward(case: Case) -> list[Knob]:
@@ -70,10 +73,12 @@ def rare_forward(case: Case) -> list[Knob]:
         if bias and isinstance(case.network.readout, LeakyReadout):
             found.append(switch_knob(BIAS_AFTER, whole))
     found += (switch_knob(name, whole) for name in RARE_FORMS)
+    if len(case.x) > 1:
+        found.append(Knob(SHARE_UNREAD, whole, np.inf, (2.0, 4.0, 3.0, 5.0, 10.0), 0.0, 0.0))
     if len(case.y) > 1:
         found.append(switch_knob(BY_FREQUENCY, WHOLE))
     for c in sorted(set(case.y.tolist()))[:MAX_CLASSES]:
-        found += (switch_knob(f"{name} {c + 1}", WHOLE) for name in CLASS_WEIGHTS)
+        found += (switch_knob(f"{name} {c + 1}", WHOLE) for name in (*CLASS_WEIGHTS, UNLESS_ALONE))
     seldom = {*PENALTIES} - {*USUAL_PENALTIES}
     found += (penalty_knob(name, WHOLE) for name in sorted(seldom))
     return found
@@ -119,6 +124,7 @@ def rare_backward(case: Case, level: int) -> list[Knob]:
         found += (switch_knob(name, WHOLE) for name in LONE_RECORDINGS)
     if level == whole and isinstance(case.network.readout, LeakyReadout) and len(case.x) > 1:
         found.append(switch_knob(UNLEAKED, level))
+        found += [switch_knob(BIAS_ONCE, level)] if case.params[-1].b is not None else []
     found.append(switch_knob(ADAM, level))
     above = level + 1
     if above < whole or (above == whole and case.network.readout.n_out is not None):
@@ -169,7 +175,7 @@ def _path_knobs(case: Case, level: int) -> Iterator[Knob]:
         yield switch_knob("recurrence of potentials", level)
     if case.synapse is not None:
         return
-    for part in layer_arrays(params):
+    for part in (each for each in layer_arrays(params) if each in WEIGHTS):
         yield switch_knob(f"{part} sums of the spike's part alone", level)
     if params.v is not None:
         yield switch_knob("recurrent path of the spike's part", level)
@@ -205,7 +211,7 @@ def _sum_knobs(case: Case, level: int) -> Iterator[Knob]:
         STEPS_COUNTED if len(case.x) > 1 else {},
         RECORDINGS_COUNTED if len(case.y) > 1 else {},
     )
-    for part in layer_arrays(case.params[level]):
+    for part in (each for each in layer_arrays(case.params[level]) if each in WEIGHTS):
         for name in (*tables[0], *tables[1]):
             yield switch_knob(f"{part} sums of the {name}", level)
         for name in CENTRES.get(part, {}):

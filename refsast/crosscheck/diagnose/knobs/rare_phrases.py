@@ -9,19 +9,22 @@ from refsast.crosscheck.diagnose.knobs.backward import (
 )
 from refsast.crosscheck.diagnose.knobs.finish import ADAM
 from refsast.crosscheck.diagnose.knobs.forward import POTENTIALS_IN, RESIDUAL
+from refsast.crosscheck.diagnose.knobs.history_phrases import HISTORY_GAINS, HISTORY_SWITCHES
 from refsast.crosscheck.diagnose.knobs.losses import (
     BACKWARD_FORMS,
     BY_FREQUENCY,
     CLASS_WEIGHTS,
     RARE_FORMS,
+    UNLESS_ALONE,
 )
-from refsast.crosscheck.diagnose.knobs.penalties import PENALTIES, WEIGHT_PENALTIES
-from refsast.crosscheck.diagnose.knobs.program import UNLEAKED
+from refsast.crosscheck.diagnose.knobs.penalties import PENALTIES, SQUARED_RATES, WEIGHT_PENALTIES
+from refsast.crosscheck.diagnose.knobs.program import BIAS_ONCE, UNLEAKED
 from refsast.crosscheck.diagnose.knobs.readout import (
     BIAS_AFTER,
     DOWN_DISCOUNTED,
     DOWN_REVERSED,
     DOWN_UNLEAKED,
+    SHARE_UNREAD,
 )
 from refsast.crosscheck.diagnose.knobs.sums import (
     BIAS_PAST,
@@ -53,6 +56,10 @@ WEIGHT_WORDS = {
     "weights as absolute values": "absolute values |W| of the weights in place of weights",
     DERIVED: "absolute values |W| of the weights in place of weights, derived",
     "weights at least zero": "negative weights made zero",
+    "weights over the norm of each row": "the weights of each neuron divided by their norm",
+    "weights standardised": "weights standardised to mean 0 and deviation 1, all of a layer",
+    "weights standardised, each row": "weights standardised to mean 0 and deviation 1, those of"
+    " each neuron",
     "weights within -1 and 1": "weights clipped to -1 and 1",
 }
 PENALTY_WORDS = {
@@ -62,10 +69,16 @@ PENALTY_WORDS = {
     "penalty on summed squared rates": "on the squared rates of neurons, summed over neurons,",
     "penalty on squared spikes": "on the mean squared spike of each layer",
     "penalty on summed squared spikes": "on each squared spike",
+    SQUARED_RATES: "on the squared rates of neurons over the batch, averaged over neurons,",
+    f"{SQUARED_RATES}, summed over neurons": "on the squared rates of neurons over the batch,"
+    " summed over neurons,",
     "penalty on the squared rate of the layer": "on the squared mean rate of each layer",
     "weight penalty": "on the weights' squares, biases too,",
     "penalty on weights without biases": "on the squares of weights, not of biases,",
     "penalty on absolute parameters": "on the absolute values of all parameters (L1)",
+    "penalty on feed-forward weights": "on the squares of weights W, not of V or biases,",
+    "penalty on absolute feed-forward weights": "on the absolute values of weights W, not of V or"
+    " biases, (L1)",
     "penalty on absolute weights": "on the absolute values of weights, not of biases, (L1)",
 }
 
@@ -76,6 +89,7 @@ def _rounded_words(name: str) -> str:
 
 
 RARE_GAINS = {
+    **HISTORY_GAINS,
     UPDATED: ("", "with weights already updated by {} times their gradient on the way back"),
     "state cut after step": ("", "with the state detached once, after step {} (truncated BPTT)"),
     **{
@@ -92,15 +106,19 @@ RARE_GAINS = {
                f"with the {name.split()[0]} neuron of the layer counted {{}} times in the sums")
         for name in NEURON_ENDS
     },
+    SHARE_UNREAD: ("", "with the mean of the readout over all but the first T // {} steps"),
     CLIPPED: ("", "with the adjoint of every step clipped to {} on the way back"),
     DOWN_DISCOUNTED: ("", "with what the readout gives to earlier spikes discounted by {}"),
     "terms discounted": ("", "with the terms of earlier steps discounted by {} in the sums"),
     "potential at most": ("", "with potentials clamped at {} from above"),
+    "decay of signs of feed-forward weights": (
+        "", "with {} of each weight's sign added (L1 penalty), not of V"),
     "decay of signs of weights": ("", "with {} of each weight's sign added (L1 penalty)"),
     "last steps alone in the sums": (
         "", "with the last {} steps alone counted in the sums of all gradients"),
 }  # fmt: skip
 RARE_SWITCHES = {
+    **HISTORY_SWITCHES,
     BEFORE_LIMIT: "with adjoints of potentials as they are before they are clamped",
     SHARED: "with one array for the gradient in the spikes of all steps, added to in place",
     GATE_AFTER: "with the reset's factor 1 - s in the gradient through the leak taken at the step"
@@ -109,6 +127,7 @@ RARE_SWITCHES = {
     SWAPPED: "with the gradients in W and V exchanged",
     HALF_SUMS: "with gradients summed over steps in half precision (float16)",
     BIAS_PAST: "with the bias added to the potential, past the synapse",
+    BIAS_ONCE: "with the gradient in the readout's bias not summed over the weights of time",
     UNLEAKED: "with the leak of the readout left out of the gradient in its weights",
     ADAM: "with the first step of Adam, g / (|g| + 1e-8), for each gradient g",
     BY_FREQUENCY: "with recordings weighted by one over the number of their class",
@@ -154,6 +173,11 @@ RARE_SWITCHES = {
         + (", the mean over the others" if rest else ", counted in the mean")
         for c in range(1, MAX_LABELS)
         for name, rest in CLASS_WEIGHTS.items()
+    },
+    **{
+        f"{UNLESS_ALONE} {c}": f"with recordings of class {c - 1} left out of the loss, the mean"
+        " over the others, if there are any"
+        for c in range(1, MAX_LABELS)
     },
     **{f"bias at {name}": f"with the bias added at {name} only" for name in BIAS_STEPS},
     "potential through tanh": "with tanh of the potential in place of it, at every step",

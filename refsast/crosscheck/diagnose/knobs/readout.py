@@ -19,7 +19,10 @@ from refsast.model.params import Layer
 from refsast.model.readout import LeakyReadout, SpikeRate
 
 # Knobs that say which potentials count, so that they move the bias as they move the spikes.
-COUNTED = ("readout leak", "logits summed over time", "final potential", "first steps unread",
+LATE_POTENTIAL = "readout's potential one step late"  # that of its bias, too
+SHARE_UNREAD = "share of the first steps unread"  # one of so many, cut to whole steps
+COUNTED = (SHARE_UNREAD, LATE_POTENTIAL, "readout leak",
+           "logits summed over time", "final potential", "first steps unread",
            "all but the last step", "mean over a step more", "mean over a step less")  # fmt: skip
 
 DOWN_REVERSED = "gradient from the readout to spikes reversed"
@@ -101,6 +104,7 @@ def weights_of_time(case: Case, dials: Dials, steps: int, side: str = "") -> Arr
         "first step unread": np.where(at == 0, 0.0, right),
         "last step unread": np.where(at == steps - 1, 0.0, right),
         "readout one step late": np.concatenate([right[1:], 0.0 * right[:1]]),
+        LATE_POTENTIAL: np.concatenate([right[1:], 0.0 * right[:1]]),
         "readout state detached": gain / steps + 0.0 * right,
         "final potential": gain * _gather(leak, 1.0 * (at == steps - 1)),
         "all but the last step": gain * _gather(leak, (at < max(steps - 1, 1)) / max(steps - 1, 1)),
@@ -113,6 +117,10 @@ def weights_of_time(case: Case, dials: Dials, steps: int, side: str = "") -> Arr
     name = "first steps unread" + side
     if dials.turns(name, whole):
         first = np.minimum(dials.read(name, whole, 0.0), steps - 1.0)
+        found = np.where(first == 0.0, found, gain * _gather(leak, (at >= first) / (steps - first)))
+    if dials.turns(SHARE_UNREAD + side, whole):
+        part = dials.read(SHARE_UNREAD + side, whole, np.inf)
+        first = np.floor(steps / part)
         found = np.where(first == 0.0, found, gain * _gather(leak, (at >= first) / (steps - first)))
     return found
 

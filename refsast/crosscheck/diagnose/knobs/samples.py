@@ -12,10 +12,20 @@ import numpy as np
 from refsast.arrays import Array, Integers
 from refsast.crosscheck.case import Answer, Case, ask
 from refsast.crosscheck.compare import cast_case
-from refsast.crosscheck.diagnose.knobs.dials import Dials
+from refsast.crosscheck.diagnose.knobs.dials import (
+    WHOLE,
+    Dials,
+    Key,
+    mask_settings,
+    pick_settings,
+    put_settings,
+)
 from refsast.crosscheck.diagnose.knobs.losses import weigh_alone
+from refsast.crosscheck.diagnose.knobs.normalisation import OVER_RECORDINGS
+from refsast.crosscheck.diagnose.knobs.penalties import PENALTIES, SQUARED_RATES
 from refsast.crosscheck.diagnose.knobs.program import mean_loss, run_forward, scale_losses
 from refsast.crosscheck.diagnose.knobs.questions import ask_otherwise
+from refsast.crosscheck.diagnose.knobs.recordings import CARRIES
 from refsast.crosscheck.implementation import Gradient
 from refsast.model.params import Params, layer_arrays
 
@@ -61,10 +71,12 @@ class Samples:
 def take_samples(gradient: Gradient, case: Case, dtype: np.dtype) -> Samples:
     """Ask about parts of a case; of all of it alone where it cannot be asked about fewer steps."""
     steps = sorted({min(t, len(case.x)) for t in STEPS})
-    try:
-        return _take(gradient, case, dtype, steps, RECORDINGS)
-    except ValueError:
-        return _take(gradient, case, dtype, [len(case.x)], None)
+    for alone in (True, False):  # a recording alone may have no loss
+        try:
+            return _take(gradient, case, dtype, steps, RECORDINGS, alone=alone)
+        except ValueError:
+            continue
+    return _take(gradient, case, dtype, [len(case.x)], None)
 
 
 def take_larger_samples(
@@ -78,8 +90,9 @@ def take_larger_samples(
 
 
 def _take(
-    gradient: Gradient, case: Case, dtype: np.dtype, steps: list[int], recordings: int | None
-) -> Samples:
+    gradient: Gradient, case: Case, dtype: np.dtype, steps: list[int], recordings: int | None,
+    *, alone: bool = False,
+) -> Samples:  # fmt: skip
     x, y = case.x[:, :recordings], case.y[:recordings]
     kept = _active_inputs(x)
     parts, losses, lone = [], [], None
@@ -87,7 +100,7 @@ def _take(
         part = replace(case, x=x[:t], y=y)
         sample = _ask_narrow(gradient, part, kept, dtype)
         single: list[float] = []
-        if recordings is not None and len(y) > 1:
+        if alone and len(y) > 1:
             for b in range(len(y)):
                 one = take_one(part, b)
                 found = _ask_narrow(gradient, one, kept, dtype)
@@ -161,7 +174,7 @@ def predict_losses(
 
     With another question in place of the right one, single recordings are asked one by one.
     """
-    found = []
+    found, couples = [], mask_settings(dials, batch_keys(samples.parts[-1].case))
     for k in range(len(samples.parts)) if which is None else which:
         case, given = samples.parts[k].case, samples.losses[k]
         if question is not None:
@@ -172,10 +185,29 @@ def predict_losses(
         run = run_forward(case, dials)
         if len(given) > 1:
             alone = run.readout.losses * weigh_alone(case, dials, case.y)
-            found.append(scale_losses(case, dials, alone, 1))
+            alone = scale_losses(case, dials, alone, 1)
+            found.append(_put_single_losses(case, dials, alone) if couples.any() else alone)
         found.append(mean_loss(case, dials, run)[:, None])
     size = max(len(f) for f in found)
     return np.concatenate([np.broadcast_to(f, (size, f.shape[1])) for f in found], axis=1)
+
+
+def batch_keys(case: Case) -> list[Key]:
+    """Return the knobs by which a recording's loss depends on the others of its batch."""
+    layers = range(len(case.network.neurons))
+    found = [(name, layer) for name in OVER_RECORDINGS for layer in layers]
+    penalties = [name for name in PENALTIES if name.startswith(SQUARED_RATES)]
+    found += [(name, layer) for name in penalties for layer in (WHOLE, *layers)]
+    return [*found, *((name, WHOLE) for name in CARRIES)]
+
+
+def _put_single_losses(case: Case, dials: Dials, alone: Array) -> Array:
+    """Losses (K, batch) of single recordings, asked one by one where one depends on others."""
+    which = mask_settings(dials, batch_keys(case))
+    own, ones = pick_settings(dials, which), [take_one(case, b) for b in range(len(case.y))]
+    found = [mean_loss(one, own, run_forward(one, own)) for one in ones]
+    exact = np.stack([np.broadcast_to(each, int(which.sum())) for each in found], axis=1)
+    return put_settings(alone, exact, which, 0)
 
 
 def take_one(case: Case, b: int) -> Case:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from refsast.crosscheck.diagnose.knobs.explain import (
     explain_bends,
+    explains_levels,
     explains_losses,
     trim_setting,
     widen_setting,
@@ -21,14 +22,17 @@ from refsast.crosscheck.diagnose.knobs.plainness import cost_of, keep_plainest
 from refsast.crosscheck.diagnose.knobs.samples import Samples
 from refsast.crosscheck.diagnose.knobs.search_backward import explain_level
 from refsast.crosscheck.diagnose.knobs.search_forward import (
+    explain_by_history,
     explain_everywhere,
     explain_jointly,
     explain_losses,
+    explain_losses_by_pairs,
     explain_questions_jointly,
     sharpen,
 )
 from refsast.crosscheck.diagnose.knobs.work import LIMIT, Meter, OutOfWork, start_meter
 
+SELDOM = 3  # settings of knobs that are seldom and dear, beside the others
 NEAR = 0.25  # by how much less plain settings may be whose places still count
 
 
@@ -68,7 +72,16 @@ def _find(samples: Samples, meter: Meter, explained: list[int], rarely: bool) ->
     case, right = samples.parts[-1].case, explains_losses(samples, {})
     if case.hard and not right and (found := explain_jointly(samples, meter)):
         return _finish(samples, found)
-    hypotheses = sharpen(samples, explain_losses(samples, meter, rarely), meter)
+    found = explain_losses(samples, meter, rarely)
+    if not any(explains_levels(samples, setting) for setting in found):
+        # What explains losses may be wrong where they tell little, as in single precision.
+        history = [] if right else explain_by_history(samples)
+        if known := [setting for setting in history if explains_levels(samples, setting)]:
+            explained += reversed(range(len(case.params)))
+            return _finish(samples, known)
+        found = found or explain_losses_by_pairs(samples, meter)
+        found = [*found, *history[:SELDOM]]
+    hypotheses = sharpen(samples, found, meter)
     if hypotheses and (bent := explain_bends(samples, hypotheses)):
         explained += reversed(range(len(case.params)))
         return bent

@@ -12,6 +12,7 @@ from refsast.crosscheck.diagnose.knobs.fit import (
     Group,
     Residuals,
 )
+from refsast.crosscheck.diagnose.knobs.history_inventory import window_groups, window_knobs
 from refsast.crosscheck.diagnose.knobs.inventory import Knob
 from refsast.crosscheck.diagnose.knobs.levels import LevelView, view_levels
 from refsast.crosscheck.diagnose.knobs.matching import Candidate
@@ -55,7 +56,8 @@ def _fit_copies(view: LevelView, level: int, meter: Meter) -> list[dict]:
 
 def _all_copies(view: LevelView, level: int) -> list[dict]:
     case = view.samples.parts[-1].case
-    names = {knob.name for knob in (*backward_knobs(case, level), *rare_backward(case, level))}
+    kinds = (backward_knobs, rare_backward, window_knobs)
+    names = {knob.name for knobs in kinds for knob in knobs(case, level)}
     return list(_copies(case, view.setting, level, names))
 
 
@@ -113,6 +115,10 @@ def _extend_rarely(view: LevelView, level: int, questions: Questions) -> list[di
         found = try_stages(questions, [*groups, *usual], view.setting, candidates)
     for copy in _all_copies(view, level)[:4] if not found else ():
         found += search_stages(questions, search, copy, depth=1)
+    if not found:
+        groups, windows = window_groups(case, level)
+        search = Search(groups, lambda base: windows, lambda found: keep_plainest(case, found))
+        found = search_stages(questions, search, view.setting, depth=1)
     # So many numbers are a cause where little else is wrong.
     rest = {k: v for k, v in view.setting.items() if not BACKWARD_ENTRY.fullmatch(k[0])}
     alone = cost_of(case, rest) < ALONE

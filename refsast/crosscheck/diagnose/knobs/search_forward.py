@@ -23,8 +23,10 @@ from refsast.crosscheck.diagnose.knobs.fit import (
     misfits,
     refine,
 )
+from refsast.crosscheck.diagnose.knobs.history_inventory import adaptations, history_forward
 from refsast.crosscheck.diagnose.knobs.inventory import Knob, forward_knobs
 from refsast.crosscheck.diagnose.knobs.levels import joint_errors
+from refsast.crosscheck.diagnose.knobs.matching import try_candidates
 from refsast.crosscheck.diagnose.knobs.orders import joint_orders, order_settings
 from refsast.crosscheck.diagnose.knobs.plainness import keep_plainest
 from refsast.crosscheck.diagnose.knobs.program import mean_loss, run_forward
@@ -40,7 +42,11 @@ from refsast.crosscheck.diagnose.knobs.samples import (
     loss_vector,
     relative_limit,
 )
-from refsast.crosscheck.diagnose.knobs.stages import Questions, Search, search_stages
+from refsast.crosscheck.diagnose.knobs.stages import (
+    Questions,
+    Search,
+    search_stages,
+)
 from refsast.crosscheck.diagnose.knobs.sums import HARD_BACKWARD
 from refsast.crosscheck.diagnose.knobs.work import (
     CALL,
@@ -54,24 +60,41 @@ from refsast.model.reset import NoReset
 # What is seldom turned, and in all layers where it is: one of them may show nothing.
 EVERYWHERE = (HARD_BACKWARD, GATE_AFTER)
 JOINT = 7e6  # elements that a search through losses and gradients together may compute
+HISTORY = 1.2e7  # and one through knobs that are seldom and dear
 GRID = tuple(np.geomspace(0.1, 10.0, 13))  # of a number's right value, where spikes are hard
 
 
 def explain_losses(samples: Samples, meter: Meter, rarely: bool) -> list[dict]:
     """Settings of forward knobs that explain all losses; `rarely` turned ones, too, or at need."""
     case = samples.parts[-1].case
-    parts = range(len(samples.parts))
-    questions = Questions(
-        [_loss_residuals(samples, meter, [k]) for k in parts],
-        _loss_residuals(samples, meter, list(parts)),
-    )
+    questions = _loss_questions(samples, meter, range(len(samples.parts)))
     if questions.fits([{}]):
         return [{}]
     search = _forward_search(case, fine=False)
     found = search_stages(questions, search, {}, depth=1) + _explain_questions(samples, meter)
     if rarely or not found:
         found = found + search_stages(questions, _rare_search(case), {}, depth=1)
-    found = found or search_stages(questions, search, {}, depth=2)
+    return keep_plainest(case, found)
+
+
+def explain_losses_by_pairs(samples: Samples, meter: Meter) -> list[dict]:
+    """Settings of two forward knobs that explain all losses."""
+    case, parts = samples.parts[-1].case, range(len(samples.parts))
+    questions = _loss_questions(samples, meter, parts)
+    found = search_stages(questions, _forward_search(case, fine=False), {}, depth=2)
+    return keep_plainest(case, found)
+
+
+def explain_by_history(samples: Samples) -> list[dict]:
+    """Settings of knobs that are seldom and dear that explain all losses; it has its own work."""
+    case, parts = samples.parts[-1].case, range(len(samples.parts))
+    questions = _loss_questions(samples, start_meter(HISTORY), parts)
+    try:
+        found = search_stages(questions, _rare_search(case), {}, depth=1)
+        found = found + search_stages(questions, _history_search(case), {}, depth=1)
+        found = found or _try_adaptations(case, questions)
+    except OutOfWork:
+        return []
     return keep_plainest(case, found)
 
 
@@ -107,6 +130,11 @@ def _explain_questions(samples: Samples, meter: Meter) -> list[dict]:
     return found
 
 
+def _loss_questions(samples: Samples, meter: Meter, parts: Sequence[int]) -> Questions:
+    each = [_loss_residuals(samples, meter, [k]) for k in parts]
+    return Questions(each, _loss_residuals(samples, meter, list(parts)))
+
+
 def _loss_residuals(
     samples: Samples, meter: Meter, which: Sequence[int], question: str | None = None
 ) -> Residuals:
@@ -130,12 +158,27 @@ def _forward_search(case: Case, fine: bool) -> Search:
         knobs = [_refine_tries(knob) for knob in knobs]
     groups = [*group_layers(knobs, len(case.network.neurons)), *_upper_groups(case, knobs)]
     cells = [*order_settings(case).values(), *joint_orders(case), *_soft_resets(case)]
+    if len(case.x) > 1:  # the first step is not run
+        late = ("readout one step late", len(case.network.neurons))
+        cells.append({("input one step early", 0): 1.0, late: 1.0})
     return Search(groups, lambda base: cells, lambda found: keep_plainest(case, found))
 
 
 def _rare_search(case: Case) -> Search:
     """What is seldom turned on the way forth."""
     groups = group_layers(rare_forward(case), len(case.network.neurons))
+    return Search(groups, lambda base: (), lambda found: keep_plainest(case, found))
+
+
+def _try_adaptations(case: Case, questions: Questions) -> list[dict]:
+    """Adaptations of two numbers, by how much a spike raises a threshold, and for how long."""
+    # All questions at once: a trace of one spike does not tell how much of it is kept.
+    return try_candidates(questions.whole, adaptations(case)) if len(case.x) > 2 else []
+
+
+def _history_search(case: Case) -> Search:
+    """What is seldom and dear: earlier spikes, the step, other recordings."""
+    groups = group_layers(history_forward(case), len(case.network.neurons))
     return Search(groups, lambda base: (), lambda found: keep_plainest(case, found))
 
 

@@ -45,6 +45,25 @@ RECORDINGS_COUNTED: Mapping[str, Callable[[Integers, int], NDArray[np.bool_]]] =
 }
 
 
+# Which recording's gradient is returned, and whether as that of a batch of it alone.
+LONE_RECORDINGS = {
+    "gradient of the first recording alone": (0, False),
+    "gradient of the last recording alone": (-1, False),
+    "gradient of a batch of the first recording": (0, True),
+    "gradient of a batch of the last recording": (-1, True),
+}
+
+
+def lone_recording(dials: Dials, batch: int) -> Array | float:
+    """Return the weights of recordings where the gradient is that of one alone."""
+    found: Array | float = 1.0
+    for name, (at, whole) in LONE_RECORDINGS.items():
+        if dials.turns(name, WHOLE):
+            alone = (np.arange(batch) == at % batch).reshape(-1, 1) * (batch if whole else 1.0)
+            found = found * (1.0 + dials.read(name, WHOLE, 0.0) * (alone - 1.0))
+    return found
+
+
 def sum_gradients(
     case: Case, index: int, dials: Dials, run: LayerRun, delta: Array, current: Array, local: Array
 ) -> dict[str, Array]:

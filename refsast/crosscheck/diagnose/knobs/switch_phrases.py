@@ -6,7 +6,14 @@ from refsast.crosscheck.diagnose.knobs.losses import REPORT_DIGITS
 from refsast.crosscheck.diagnose.knobs.precision import ROUNDINGS, WEIGHT_ROUNDINGS
 from refsast.crosscheck.diagnose.knobs.questions import AXES, DEVIATIONS, UNBIASED
 from refsast.crosscheck.diagnose.knobs.rare_phrases import RARE_LAGS, RARE_SWITCHES
+from refsast.crosscheck.diagnose.knobs.readout import LATE_POTENTIAL
 
+PART_WORDS = {
+    "w": "W",
+    "b": "the biases",
+    "v": "V",
+    "start": "the potentials before the first step",
+}
 ORDERS = {
     "neurons reversed": "with the neurons of the gradient in {} in reversed order",
     "neurons rolled": "with the neurons of the gradient in {} one place further",
@@ -34,6 +41,7 @@ TIME_WORDS = {
     "first step unread": "with the first step left out by the readout",
     "last step unread": "with the last step left out by the readout",
     "readout one step late": "with the readout seeing spikes one step late",
+    LATE_POTENTIAL: "with the readout's potential read one step late, before its step's input",
     "readout state detached": "with the readout's state detached",
     "logits summed over time": "with logits summed, not averaged, over time",
     "all but the last step": "with the last step left out, of the readout's mean, too",
@@ -194,8 +202,8 @@ SWITCH_WORDS = {
     " in time on the way back",
     "readout state detached backward": "with the readout's state detached",
     **{
-        f"{part} {order}": words.format(part.upper() if part != "b" else "the biases")
-        for part in "wbv"
+        f"{part} {order}": words.format(PART_WORDS[part])
+        for part in PART_WORDS
         for order, words in ORDERS.items()
     },
     **{

@@ -1,7 +1,8 @@
 """The weights that a layer computes with, by mistake not its own, and what it makes of its input.
 
 Rule 1: a changed weight is used forth and back; its gradient is that of the weight in use (passed
-        straight through), but for the absolute value, which may be derived, too.
+        straight through), but for the absolute value, which may be derived, too, and for weights
+        that are normalised, which are.
 """
 
 import re
@@ -21,7 +22,7 @@ DERIVED = "weights as absolute values, derived"
 NOT_V = " (not V)"
 GRIDS = (2, 4, 8, 10, 16, 32, 64, 100, 128, 256)
 # Of W and V, not of biases.
-WEIGHT_CHANGES: Mapping[str, Callable[[Array], Array]] = {
+PLAIN_CHANGES: Mapping[str, Callable[[Array], Array]] = {
     "weights as absolute values": abs,
     DERIVED: abs,
     "weights at least zero": lambda a: np.maximum(a, 0.0),
@@ -31,6 +32,50 @@ WEIGHT_CHANGES: Mapping[str, Callable[[Array], Array]] = {
 }
 
 
+def _standardise(axes: tuple[int, ...]) -> Callable[[Array], Array]:
+    def change(w: Array) -> Array:
+        off = w - w.mean(axis=axes, keepdims=True)
+        return off / _deviation(off, axes)
+
+    return change
+
+
+def _deviation(off: Array, axes: tuple[int, ...]) -> Array:
+    """The deviation as PyTorch has it: squares are averaged over one value fewer."""
+    count = off.size // off.mean(axis=axes).size
+    square = (off**2).sum(axis=axes, keepdims=True) / max(count - 1, 1)
+    return np.where(square == 0.0, 1.0, np.sqrt(square))
+
+
+def _pull_standardised(axes: tuple[int, ...]) -> Callable[[Array, Array], Array]:
+    def pull(w: Array, g: Array) -> Array:
+        deviation = _deviation(w - w.mean(axis=axes, keepdims=True), axes)
+        unit = _standardise(axes)(w)
+        square = (unit**2).sum(axis=axes, keepdims=True)
+        along = (g * unit).sum(axis=axes, keepdims=True) / np.where(square == 0.0, 1.0, square)
+        return (g - g.mean(axis=axes, keepdims=True) - along * unit) / deviation
+
+    return pull
+
+
+def _row_norms(w: Array) -> Array:
+    norm = np.sqrt((w**2).sum(axis=-1, keepdims=True))
+    return np.where(norm == 0.0, 1.0, norm)
+
+
+def _pull_rows(w: Array, g: Array) -> Array:
+    unit = w / _row_norms(w)
+    return (g - (g * unit).sum(axis=-1, keepdims=True) * unit) / _row_norms(w)
+
+
+# Weights that are normalised before they are used, and what their gradient makes of that of those
+# in use.
+WEIGHT_NORMS: Mapping[str, tuple[Callable[[Array], Array], Callable[[Array, Array], Array]]] = {
+    "weights over the norm of each row": (lambda w: w / _row_norms(w), _pull_rows),
+    "weights standardised": (_standardise((-2, -1)), _pull_standardised((-2, -1))),
+    "weights standardised, each row": (_standardise((-1,)), _pull_standardised((-1,))),
+}
+WEIGHT_CHANGES = {**PLAIN_CHANGES, **{name: change for name, (change, _) in WEIGHT_NORMS.items()}}
 # At which steps, of so many, the bias is added.
 BIAS_STEPS: Mapping[str, Callable[[Integers, int], NDArray[np.bool_]]] = {
     "all steps but the first": lambda at, n: at > 0,
@@ -69,8 +114,10 @@ def derive_weights(
     dials: Dials, index: int, w: Array, gradient: Array, *, recurrent: bool = False
 ) -> Array:
     """Return the gradient in weights from that in the weights in use, shape (K, n, n_in)."""
-    names = (DERIVED,) if recurrent else (DERIVED, DERIVED + NOT_V)
-    return mix(dials, index, gradient, dict.fromkeys(names, gradient * np.sign(w)))
+    pulls = {DERIVED: lambda w, g: g * np.sign(w), **{n: p for n, (_, p) in WEIGHT_NORMS.items()}}
+    ends = ("",) if recurrent else ("", NOT_V)
+    turned = [(n, end) for n in pulls for end in ends if dials.turns(n + end, index)]
+    return mix(dials, index, gradient, {n + end: pulls[n](w, gradient) for n, end in turned})
 
 
 def weighted_input(layer: Layer, index: int, dials: Dials, a: Array) -> Array:

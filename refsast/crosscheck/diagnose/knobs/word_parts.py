@@ -14,10 +14,9 @@ from refsast.crosscheck.diagnose.derivative_shapes import SHAPE_NAMES, SHAPES
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Setting
 from refsast.crosscheck.diagnose.knobs.plainness import lowest_layer
 from refsast.crosscheck.diagnose.knobs.sums import SUM
+from refsast.crosscheck.diagnose.knobs.switch_phrases import PART_WORDS
 from refsast.crosscheck.diagnose.knobs.weights import BACKWARD_ENTRY
 from refsast.model.surrogate import FastSigmoid
-
-PART_WORDS = {"w": "W", "b": "the biases", "v": "V"}
 
 
 @dataclass(frozen=True)
@@ -30,10 +29,21 @@ class Part:
 
 def combine_parts(case: Case, knobs: dict, setting: Setting, groups: dict) -> Iterator[Part]:
     """Yield what several knobs say together, and take them out of `groups`."""
+    yield from _first_step(case, groups)
     yield from _boxes(case, knobs, groups)
     yield from _shape_parts(case, knobs, groups)
     yield from _sum_parts(case, knobs, groups)
     yield from _feedback_parts(case, setting, groups)
+
+
+def _first_step(case: Case, groups: dict) -> Iterator[Part]:
+    """A first step that is not run, which is two knobs: all is one step early, and read late."""
+    early, late = ("input one step early", "1"), ("readout one step late", "1")
+    readout = len(case.network.neurons)
+    if [at for at, _ in groups.get(early, ())] == [0] and groups.get(late) == [(readout, 1.0)]:
+        del groups[early], groups[late]
+        says = "with the first step left out of the loop over time, its spikes zero"
+        yield Part("first step not run", says)
 
 
 def _boxes(case: Case, knobs: dict, groups: dict) -> list[Part]:

@@ -21,13 +21,8 @@ from refsast.crosscheck.diagnose.knobs.plainness import (
     symbol_of,
     symbols,
 )
-from refsast.crosscheck.diagnose.knobs.switch_phrases import ALIASES, SWITCH_WORDS
-from refsast.crosscheck.diagnose.knobs.word_parts import (
-    PART_WORDS,
-    Part,
-    combine_parts,
-    where_words,
-)
+from refsast.crosscheck.diagnose.knobs.switch_phrases import ALIASES, PART_WORDS, SWITCH_WORDS
+from refsast.crosscheck.diagnose.knobs.word_parts import Part, combine_parts, where_words
 
 LEAKS = ("the leak", "1 - leak")  # numbers that are named though they are round
 
@@ -154,6 +149,8 @@ def _special_words(case: Case, layers: list[int], name: str, value: float) -> st
         steps = len(case.x)
         factor = steps / max(steps + (1 if name.endswith("more") else -1), 1)
         return f"{SWITCH_WORDS[name]}: logits multiplied by {factor:.6g}"
+    if name == "reset at rest" and any(layer.start is not None for layer in case.params):
+        return "with a spike before the first step, the smooth one of the potential there, a reset"
     if name == "last steps alone" and value == 1.0:
         return "with a gradient through the last step only (truncated BPTT)"
     if name == "last steps alone in the sums" and value == 1.0:

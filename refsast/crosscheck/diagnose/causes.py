@@ -1,0 +1,40 @@
+"""Which search names the cause of a wrong answer: that of knobs, or that of faults of any network.
+
+Rule 1: where the program with knobs computes a network, its knobs are asked first.
+"""
+
+from dataclasses import replace
+
+from refsast.crosscheck.compare import Examination
+from refsast.crosscheck.diagnose.attribution import Cause, Explanation, attribute
+from refsast.crosscheck.diagnose.faults.cause import find_cause
+from refsast.crosscheck.diagnose.observations import observe
+from refsast.crosscheck.implementation import Gradient
+from refsast.model.glif import GLIF
+from refsast.model.lif import LIF
+from refsast.model.network import Network, describe_extension
+
+
+def explain_answer(gradient: Gradient, exam: Examination) -> tuple[Explanation | None, Cause]:
+    """Return what explains a wrong answer, None where nothing does, and the cause in words."""
+    if not has_knobs(exam.case.network):
+        return find_cause(gradient, exam)
+    found = attribute(observe(gradient, exam.case))
+    if found[1].exact or exam.case.synapse is not None or "states" in exam.wrong:
+        return found
+    more = find_cause(gradient, exam)
+    return more if more[1].exact else found
+
+
+def has_knobs(network: Network) -> bool:
+    """Whether knobs are of a network: of dense LIF layers that may learn where they start."""
+    return not describe_extension(replace(network, neuron=tuple(map(_drop_start, network.neurons))))
+
+
+def _drop_start(neuron: LIF | GLIF) -> LIF | GLIF:
+    """A neuron at rest before the first step; itself where it has more than a LIF neuron has."""
+    lif = GLIF(neuron.leak, neuron.threshold, neuron.spike, neuron.reset, neuron.detach_reset)
+    plain = isinstance(neuron.leak, float) and isinstance(neuron.threshold, float)
+    if not plain or neuron != replace(lif, learn_start=True):
+        return neuron
+    return LIF(neuron.leak, neuron.threshold, neuron.spike, neuron.reset, neuron.detach_reset)

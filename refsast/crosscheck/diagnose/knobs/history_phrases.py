@@ -1,0 +1,77 @@
+"""The words for knobs of earlier spikes, of the step, of other recordings, of windows."""
+
+from refsast.crosscheck.diagnose.knobs.history import (
+    ADAPTATION,
+    ADAPTATION_LEAK,
+    RAMPED,
+    RAMPS,
+    REFRACTORY,
+    SPARSE,
+    SPIKE_ROUNDINGS,
+    ramp_name,
+)
+from refsast.crosscheck.diagnose.knobs.normalisation import NORMALISATIONS, OVER_STEPS
+from refsast.crosscheck.diagnose.knobs.recordings import CARRIES
+from refsast.crosscheck.diagnose.knobs.windows import MEMORY, STRIDE, WINDOWS
+
+RAMPED_WORDS = {"slope": "slope", "firing threshold": "the threshold of the spike"}
+RAMP_WORDS = {
+    "growing by t/T": "multiplied by 1 + {} t/T at step t of T",
+    "growing by (t - 1)/T": "multiplied by 1 + {} (t - 1)/T at step t of T",
+    "growing by (t - 1)/(T - 1)": "multiplied by 1 + {} (t - 1)/(T - 1) at step t of T",
+    "growing by t": "multiplied by 1 + {} t at step t",
+    "growing by t - 1": "multiplied by 1 + {} (t - 1) at step t",
+    "growing as a power": "multiplied by 1 + {} from step to step",
+}
+HISTORY_GAINS = {
+    ADAPTATION: ("", "with the threshold raised by {} of each spike before (an adaptation)"),
+    ADAPTATION_LEAK: (
+        "with an adaptation by the last spike alone",
+        "with {} of an adaptation kept from step to step",
+    ),
+    "refractory factor": (
+        "",
+        "with spikes multiplied by 1 - {} s, s the spike of the step before (refractory)",
+    ),
+    SPARSE: ("", "with spikes below {} made zero"),
+    MEMORY: (
+        "",
+        "with what the spikes of a step receive going back {} steps in the layer (truncated BPTT)",
+    ),
+    WINDOWS: (
+        "",
+        "with what each step receives going back in a window of {} steps, through all layers"
+        " (truncated BPTT)",
+    ),
+    STRIDE: ("", "with a window after each {} steps"),
+    **{
+        ramp_name(what, ramp): ("", f"with {RAMPED_WORDS[what]} {RAMP_WORDS[ramp]}")
+        for what in RAMPED
+        for ramp in RAMPS
+    },
+}
+
+
+def _normal_words(name: str) -> str:
+    """Currents that are normalised, in words."""
+    where = name.split(" over ")[1]
+    of = "input of a layer" if name.startswith("input") else "currents"
+    if "centred" in name:
+        return f"with the mean over {where} taken off the {of}"
+    return f"with the {of} normalised to mean 0 and deviation 1 over {where}"
+
+
+HISTORY_SWITCHES = {
+    **{
+        name: f"with spikes held back for {steps} steps after a spike, by 1 - s (refractory)"
+        for name, steps in REFRACTORY.items()
+        if steps > 1
+    },
+    **{name: f"with {name.replace(' in ', ' rounded to ', 1)}" for name in SPIKE_ROUNDINGS},
+    **{name: _normal_words(name) for name in (*NORMALISATIONS, *OVER_STEPS)},
+    **{
+        name: "with states carried on from one recording to the next"
+        + ("" if attached else ", detached there")
+        for name, attached in CARRIES.items()
+    },
+}

@@ -1,0 +1,134 @@
+"""Recordings that are run one after the other, each from the states that the last one left.
+
+Rule 1: it is one run through all their steps; on the way back the gradient goes through them, too,
+        unless states are detached between recordings.
+"""
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from refsast.arrays import Array
+from refsast.crosscheck.case import Case
+from refsast.crosscheck.diagnose.knobs.backward import LayerGradients, backward_layer
+from refsast.crosscheck.diagnose.knobs.dials import (
+    WHOLE,
+    Dials,
+    mask_settings,
+    mix,
+    pick_settings,
+    put_settings,
+)
+from refsast.crosscheck.diagnose.knobs.forward import (
+    POTENTIALS_IN,
+    LayerRun,
+    residual_share,
+    run_layer,
+)
+from refsast.crosscheck.diagnose.knobs.windows import (
+    MEMORY,
+    WINDOWS,
+    copy_batch,
+    copy_run,
+    count_windows,
+    share_steps,
+    sum_copies,
+)
+
+CARRIED = "states carried to the next recording"
+# Whether the gradient goes from a recording to the one before.
+CARRIES: Mapping[str, bool] = {CARRIED: True, CARRIED + ", detached": False}
+
+
+def run_layers(case: Case, dials: Dials) -> list[LayerRun]:
+    """Run all spiking layers."""
+    a, runs = case.x[:, None], []
+    for index in range(len(case.network.neurons)):
+        runs.append(run_recordings(case, index, dials, a))
+        share = residual_share(case, index + 1, dials)
+        s = mix(dials, index + 1, runs[-1].s, {POTENTIALS_IN: runs[-1].u})
+        a = s + share * a if isinstance(share, np.ndarray) else s
+    return runs
+
+
+def run_recordings(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
+    """Run one layer as `run_layer`, recordings one after the other where that is turned."""
+    right = run_layer(case, index, dials, a)
+    which = mask_settings(dials, [(name, WHOLE) for name in CARRIES])
+    if not which.any():
+        return right
+    found = run_layer(case, index, pick_settings(dials, which), _join(_pick(a, which)))
+    return replace(right, **_put_fields(right, found, which, len(a)))
+
+
+def backward_recordings(
+    case: Case, index: int, dials: Dials, run: LayerRun, g: Array, cuts: Array | None = None
+) -> LayerGradients:
+    """Return gradients of one layer as `backward_layer`, of such a run where that is turned."""
+    right = backward_layer(case, index, dials, run, g, cuts)
+    which = mask_settings(dials, [(name, WHOLE) for name in CARRIES])
+    if not which.any():
+        return right
+    own, steps = pick_settings(dials, which), len(g)
+    ends = np.full((int(which.sum()), 1, 1), np.nan)
+    for name in [name for name, attached in CARRIES.items() if not attached]:
+        ends[np.nan_to_num(own.turned.get((name, WHOLE), ends)) == 1.0] = steps
+    own = Dials({("blocks", index): ends, **own.turned})
+    arrays = {f.name: getattr(run, f.name) for f in fields(run)}
+    joined = {n: None if a is None else _join(_pick(a, which)) for n, a in arrays.items()}
+    found = backward_layer(case, index, own, replace(run, **joined), _join(_pick(g, which)))
+    sums = {n: put_settings(right.arrays[n], a, which, 0) for n, a in found.arrays.items()}
+    return LayerGradients(sums, **_put_fields(right, found, which, steps))
+
+
+def backward_windows(
+    case: Case, index: int, dials: Dials, run: LayerRun, g: Array
+) -> tuple[LayerGradients, int]:
+    """Return the same in windows of steps where these are turned, and how many copies overlap."""
+    steps, batch = len(g), run.u.shape[2]
+    copies, whole = g.shape[2] // batch, count_windows(dials, (WINDOWS, WHOLE))
+    run, cuts = copy_run(run, whole), None
+    if whole > 1:
+        own, cuts = share_steps(dials, (WINDOWS, WHOLE), steps, batch)
+        g = g if copies > 1 else own * copy_batch(g, whole)
+    alone = count_windows(dials, (MEMORY, index))
+    if alone == 1:
+        return backward_recordings(case, index, dials, run, g, cuts), whole
+    own, mine = share_steps(dials, (MEMORY, index), steps, run.u.shape[2])
+    cuts = mine if cuts is None else mine * copy_batch(cuts, alone)
+    run, g = copy_run(run, alone), own * copy_batch(g, alone)
+    found = backward_recordings(case, index, dials, run, g, cuts)
+    summed = {n: sum_copies(getattr(found, n), alone) for n in ("adjoints", "current", "local")}
+    return replace(found, **summed), whole
+
+
+def _join(a: Array) -> Array:
+    """Recordings (time, K, batch, n) one after the other, (batch time, K, 1, n)."""
+    moved = np.moveaxis(a, 2, 0)
+    return moved.reshape(-1, moved.shape[2], 1, moved.shape[3])
+
+
+def _split(a: Array, steps: int) -> Array:
+    """The other way round."""
+    return np.moveaxis(a.reshape(-1, steps, a.shape[1], a.shape[3]), 0, 2)
+
+
+def _pick(a: Array, which: NDArray[np.bool_]) -> Array:
+    return a[:, which] if a.shape[1] > 1 else a
+
+
+def _put_fields(
+    right: LayerRun | LayerGradients,
+    found: LayerRun | LayerGradients,
+    which: NDArray[np.bool_],
+    steps: int,
+) -> dict[str, Array]:
+    """The arrays over time with those of the settings in which recordings are joined."""
+    names = [f.name for f in fields(right) if isinstance(getattr(right, f.name), np.ndarray)]
+    return {
+        name: put_settings(getattr(right, name), _split(other, steps), which, 1)
+        for name in names
+        if (other := getattr(found, name)) is not None
+    }
