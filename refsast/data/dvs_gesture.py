@@ -13,6 +13,8 @@ from refsast.data.binning import bin_events, validate_count
 from refsast.data.events import Events, make_events, read_events, validate_events
 
 DVS128 = (128, 128)  # height and width, in pixels
+POOLED = 32  # side of what a network sees of it, in pixels of 4 x 4
+GESTURE_DURATION = 1_450_000  # microseconds: as long as the ten recordings of docs/data.md are
 
 
 def pool(events: Events, factor: int, *, size: tuple[int, int] = DVS128) -> Events:
