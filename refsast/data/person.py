@@ -33,10 +33,10 @@ class Person:
         Radius of a forearm.
     head : float
         Radius of the head.
-    skin, shirt : float
-        Their log light, that of the wall being 0.
+    skin, shirt, sleeve : float
+        Their log light, that of the wall being 0. Sleeves are shaded otherwise than the trunk.
     long_sleeves : bool
-        Whether the forearms are of the shirt's light.
+        Whether the forearms are covered.
     pace : float
         Factor on the speed of all movements.
     """
@@ -50,6 +50,7 @@ class Person:
     head: float
     skin: float
     shirt: float
+    sleeve: float
     long_sleeves: bool
     pace: float
 
@@ -61,7 +62,10 @@ def draw_person(rng: np.random.Generator) -> Person:
     scale = np.exp(0.1 * a[0])
     arm = scale * np.exp(0.05 * a[1])
     # In the recordings OFF runs ahead of ON: people are darker than the wall, as a rule.
-    skin, shirt = rng.choice([-1.0, 1.0], 2, p=[0.9, 0.1]) * rng.uniform(0.5, 1.5, 2)
+    dark = rng.choice([-1.0, 1.0], p=[0.9, 0.1])
+    skin = rng.uniform(0.5, 1.3)
+    shirt = skin + rng.choice([-1.0, 1.0]) * rng.uniform(0.35, 0.9)
+    sleeve = shirt + rng.choice([-1.0, 1.0]) * rng.uniform(0.3, 0.6)
     return Person(
         x=62.0 + 5.0 * a[2],
         y=66.0 + 5.0 * a[3],
@@ -70,8 +74,9 @@ def draw_person(rng: np.random.Generator) -> Person:
         lower=21.0 * arm,
         thickness=4.0 * scale * np.exp(0.15 * a[5]),
         head=9.0 * scale * np.exp(0.05 * a[6]),
-        skin=float(skin),
-        shirt=float(shirt),
+        skin=float(dark * skin),
+        shirt=float(dark * shirt),
+        sleeve=float(dark * sleeve),
         long_sleeves=bool(rng.random() < 0.4),
         pace=float(np.exp(0.12 * a[7])),
     )
@@ -128,7 +133,7 @@ def pose(person: Person, right: Path, left: Path, sway: NDArray[np.float64]) -> 
     starts, ends = [neck, face], [waist, face + np.array((0.0, 0.6 * person.head))]
     ones = np.ones(len(middle))
     radii = [1.05 * person.shoulders * ones, 0.85 * person.head * ones]
-    forearm = person.shirt if person.long_sleeves else person.skin
+    forearm = person.sleeve if person.long_sleeves else person.skin
     lights = [person.shirt, person.skin]
     for joints in ordered:
         places, size = _project(person, joints)
@@ -136,7 +141,7 @@ def pose(person: Person, right: Path, left: Path, sway: NDArray[np.float64]) -> 
         starts += [places[:, 0], places[:, 1], places[:, 2]]
         ends += [places[:, 1], places[:, 2], palm]
         radii += [person.thickness * f * size[:, k] for k, f in enumerate((1.3, 1.0, 1.3))]
-        lights += [person.shirt, forearm, person.skin]
+        lights += [person.sleeve, forearm, person.skin]
     return Parts(np.stack(starts), np.stack(ends), np.stack(radii), np.array(lights))
 
 

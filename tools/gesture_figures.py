@@ -1,0 +1,96 @@
+"""The figures of synthetic gestures beside those of ten real ones, for docs/data.md.
+
+    python -m tools.gesture_figures SAMPLE [--people N] [--run FOLDER ...]
+
+SAMPLE holds ``recording-1.bin`` to ``recording-10.bin``: 40-bit events of the DVS128, class by
+class. A simulated sensor has a quarter of its pixels, so events are compared with those of every
+second row and column. With ``--run``, what networks that were trained on synthetic ones alone read
+of the ten; nothing is chosen by that.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+import refsast as rs
+from refsast.cli.trained import read_trained
+from refsast.data import DVS128, GESTURE_DURATION, GESTURES, POOLED, Events, pool
+from refsast.data.person import draw_person
+from refsast.data.synthetic_gestures import PIXELS, synthetic_gesture
+
+STEPS = 10
+NAMES = (
+    "events per second, thousands",
+    "share of ON events",
+    "mean of x",
+    "mean of y",
+    "standard deviation of x",
+    "standard deviation of y",
+    "cells set, 10 steps",
+)
+
+
+def main() -> None:
+    """Print a line per gesture and figure, then what networks read."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("sample", type=Path)
+    parser.add_argument("--people", type=int, default=40)
+    parser.add_argument("--run", type=Path, nargs="*", default=[])
+    args = parser.parse_args()
+    paths = [args.sample / f"recording-{k}.bin" for k in range(1, 11)]
+    real = [rs.read_events(path, size=DVS128) for path in paths]
+    if args.people:
+        _print_figures(real, args.people)
+    for folder in args.run:
+        _print_answers(folder, real)
+
+
+def _print_figures(real: list[Events], people: int) -> None:
+    """The table: each real recording beside the median and 90 % of the synthetic ones."""
+    made: dict[str, list[tuple[float, ...]]] = {name: [] for name in GESTURES}
+    for rng in np.random.default_rng(12345).spawn(people):
+        person = draw_person(rng)
+        for name, child in zip(GESTURES, rng.spawn(len(GESTURES)), strict=True):
+            made[name].append(_figures(synthetic_gesture(name, child, person=person), PIXELS))
+    rows = [_figures(events, DVS128[0]) for events in real]
+    _print_table("all but the eleventh", rows, [f for name in GESTURES[:10] for f in made[name]])
+    for name, row in zip(GESTURES, rows, strict=False):
+        _print_table(name, [row], made[name])
+
+
+def _print_table(title: str, real: list, made: list) -> None:
+    print(f"\n{title}")
+    ours = np.percentile(np.array(made), (5, 50, 95), axis=0).T
+    theirs = np.percentile(np.array(real), (0, 50, 100), axis=0).T
+    for name, (low, middle, high), (least, median, most) in zip(NAMES, ours, theirs, strict=True):
+        real_words = f"{median:.4g} ({least:.4g}, {most:.4g})"
+        print(f"| {name} | {real_words} | {middle:.4g} ({low:.4g}, {high:.4g}) |")
+
+
+def _figures(events: Events, side: int) -> tuple[float, ...]:
+    """The figures of one recording; lengths in pixels of the DVS128."""
+    stride, scale = side // PIXELS, DVS128[0] / side
+    kept = (events.x % stride == 0) & (events.y % stride == 0)
+    small = pool(events, side // POOLED, size=(side, side))
+    binned = rs.bin_events(small, steps=STEPS, duration=GESTURE_DURATION, size=(POOLED, POOLED))
+    x, y = scale * events.x, scale * events.y
+    rate = 1e3 * kept.sum() / GESTURE_DURATION
+    return rate, events.p.mean(), x.mean(), y.mean(), x.std(), y.std(), binned.mean()
+
+
+def _print_answers(folder: Path, real: list[Events]) -> None:
+    """How many of the ten a run's network reads, and what it takes each for."""
+    run = read_trained(folder)
+    small = [pool(events, DVS128[0] // POOLED) for events in real]
+    size = (POOLED, POOLED)
+    x = rs.bin_spikes(small, steps=run.steps, duration=GESTURE_DURATION, size=size).dense()
+    for kind, spike in (("smooth", None), ("hard", rs.heaviside)):
+        found = rs.run(run.network, run.params, x.astype(np.float64), spike=spike)
+        answers = found.logits.argmax(1)
+        right = int((answers == np.arange(10)).sum())
+        print(f"{folder}: {kind} spikes read {right} of 10: {(answers + 1).tolist()}")
+
+
+if __name__ == "__main__":
+    main()
