@@ -104,7 +104,7 @@ def _clap(m: Manner) -> tuple[Path, Path]:
     apart = 0.5 * (1.0 - np.cos(m.phase))
     tilt, share = 0.5 * m.free[0, 0, 0], 0.5 + 0.25 * np.tanh(m.free[0, 0, 1])
     reach = 0.45 * m.size
-    height, forward = 0.45 + 0.1 * m.free[0, 0, 2], 0.55 + 0.08 * m.free[0, 0, 3]
+    height, forward = 0.5 + 0.1 * m.free[0, 0, 2], 0.55 + 0.08 * m.free[0, 0, 3]
     hands = []
     for part, sign in ((share, -1.0), (1.0 - share, 1.0)):
         out = MIDLINE + 0.04 + 2.0 * part * reach * apart * np.cos(tilt)
@@ -145,7 +145,7 @@ def _roll(m: Manner) -> tuple[Path, Path]:
             _points(
                 m,
                 MIDLINE - 0.1 + 0.08 * m.free[0, 0, 1] + 0.06 * np.sin(angle),
-                0.5 + 0.1 * m.free[0, 0, 2] + 0.19 * m.size * np.sin(angle),
+                0.57 + 0.1 * m.free[0, 0, 2] + 0.19 * m.size * np.sin(angle),
                 0.5 + 0.19 * m.size * np.cos(angle),
             )
         )
@@ -163,7 +163,7 @@ def _drums(m: Manner) -> tuple[Path, Path]:
             _points(
                 m,
                 -0.1 + 0.1 * m.free[k, 0, 1] + 0.12 * side,
-                0.6 + 0.08 * m.free[0, 0, 2] + 0.27 * m.size * beat,
+                0.68 + 0.08 * m.free[0, 0, 2] + 0.27 * m.size * beat,
                 0.5 + 0.08 * m.free[0, 0, 3],
             )
         )
@@ -176,7 +176,7 @@ def _guitar(m: Manner) -> tuple[Path, Path]:
     strum = m.size * 0.17 * np.sin(m.phase)
     slide = 0.05 * m.free[1, 0, 0] * np.sin(0.3 * m.phase)
     right = _points(
-        m, -0.22 + 0.1 * free[0] + 0.35 * strum, 0.78 + 0.08 * free[1] + strum, 0.4 + 0.08 * free[2]
+        m, -0.22 + 0.1 * free[0] + 0.35 * strum, 0.84 + 0.08 * free[1] + strum, 0.4 + 0.08 * free[2]
     )
     left = _points(m, 0.35 + 0.1 * free[3] + slide, 0.25 + 0.12 * free[4], 0.45)
     return right, left

@@ -82,7 +82,7 @@ def draw_person(rng: np.random.Generator) -> Person:
     )
 
 
-def sway(
+def draw_sway(
     person: Person, right: Path, left: Path, t: NDArray[np.float64], rng: np.random.Generator
 ) -> NDArray[np.float64]:
     """Return by how much the trunk is off its place at times `t`, in s: (time, 2), in pixels.
@@ -153,17 +153,16 @@ def _arm(person: Person, hand: Path, side: float, sway: NDArray[np.float64]) -> 
     shoulder[:, :2] = np.array((person.x + side * person.shoulders, person.y)) + sway
     reach = hand * length * mirror
     far = np.linalg.norm(reach, axis=1, keepdims=True)
-    reach = reach * np.minimum(1.0, 0.995 * length / np.maximum(far, 1e-6 * length))
-    near = np.linalg.norm(reach, axis=1, keepdims=True)
-    near = np.maximum(near, 1.02 * abs(person.upper - person.lower))
-    along = reach / np.maximum(np.linalg.norm(reach, axis=1, keepdims=True), 1e-6 * length)
+    along = reach / np.maximum(far, 1e-6 * length)
+    # Nearer than the two lengths differ, or farther than both together, no hand can be.
+    far = np.clip(far, 1.02 * abs(person.upper - person.lower), 0.995 * length)
     # The law of cosines: how far along the line to the hand the elbow is, and how far off it.
-    foot = (near**2 + person.upper**2 - person.lower**2) / (2.0 * near)
-    off = np.sqrt(np.maximum(person.upper**2 - foot**2, 0.0))
+    foot = (far**2 + person.upper**2 - person.lower**2) / (2.0 * far)
+    off = np.sqrt(person.upper**2 - foot**2)
     pole = POLE * mirror - (along @ (POLE * mirror))[:, None] * along
     pole /= np.linalg.norm(pole, axis=1, keepdims=True)
     elbow = shoulder + foot * along + off * pole
-    return np.stack([shoulder, elbow, shoulder + reach], axis=1)
+    return np.stack([shoulder, elbow, shoulder + far * along], axis=1)
 
 
 def _project(

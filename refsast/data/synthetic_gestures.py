@@ -21,7 +21,7 @@ from refsast.data.dvs_gesture import GESTURE_DURATION, POOLED, pool
 from refsast.data.events import Events
 from refsast.data.gesture_paths import GESTURES, draw_manner, hand_paths
 from refsast.data.nmnist import Dataset
-from refsast.data.person import Person, draw_person, pose, render, sway
+from refsast.data.person import Person, draw_person, draw_sway, pose, render
 from refsast.data.synthetic import describe_seeds, skip_children
 from refsast.data.video_camera import VideoCamera, record_video
 from refsast.data.workers import track_progress, worker_count
@@ -207,7 +207,7 @@ def synthetic_gesture(
     person = draw_person(rng) if person is None else person
     t = np.arange(duration // camera.step + 2) * (1e-6 * camera.step)
     right, left = hand_paths(name, draw_manner(name, t, person.pace, rng))
-    parts = pose(person, right, left, sway(person, right, left, t, rng))
+    parts = pose(person, right, left, draw_sway(person, right, left, t, rng))
     return record_video(render(parts, PIXELS, camera.softness), duration, rng, camera)
 
 

@@ -57,8 +57,8 @@ class VideoCamera:
     off_ratio: float = 0.97
     softness: float = 1.0
     step: int = 10_000
-    noise_rate: float = 0.5
-    texture_rate: float = 3.0
+    noise_rate: float = 0.6
+    texture_rate: float = 4.5
     noise_on: float = 0.4
 
     def __post_init__(self) -> None:
