@@ -177,7 +177,7 @@ def synthetic_gesture(
     rng : numpy.random.Generator
         Draws everything else.
     person : Person, optional
-        Who makes it; drawn from `rng` by default.
+        Who makes it, see `refsast.data.person`; drawn from `rng` by default.
     duration : int
         In microseconds. Positive.
     camera : VideoCamera
@@ -186,7 +186,7 @@ def synthetic_gesture(
     Returns
     -------
     Events
-        The recording, of some 10,000 to 30,000 events in 1.45 s.
+        The recording, of some 5,000 to 15,000 events in 500 ms.
 
     Raises
     ------

@@ -61,7 +61,7 @@ class Setting:
         with a kernel of 5, means of 2 x 2; 2m: the largest); a pool belongs to the layer that
         follows. A spiking layer with one neuron per class comes last, where the readout is rate.
     steps : int
-        Time steps per recording, which lasts 300 ms (a gesture 1.45 s).
+        Time steps per recording, which lasts 300 ms (a gesture 500 ms).
     slope : float
         Slope of the arctangent spike, per unit of potential.
     leak : float

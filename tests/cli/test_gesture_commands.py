@@ -35,7 +35,7 @@ def test_a_run_on_the_archive_says_what_it_was_of(run, archive):
     assert record["data"] == digest(*train)
     assert record["held_out"] == digest(*test)
     assert record["recordings"] == (
-        "36 windows of DVS128 Gesture to train, 12 windows of DVS128 Gesture to test"
+        "144 windows of DVS128 Gesture to train, 48 windows of DVS128 Gesture to test"
     )
     assert record["setting"]["classes"] == 11
     assert record["network"]["sizes"] == [2048, 4, 11]
@@ -48,7 +48,7 @@ def test_a_trained_network_is_asked_about_gestures(command, run, archive, tmp_pa
 
     assert main(args) == 0
     said = capsys.readouterr().out
-    assert "12 windows of DVS128 Gesture: those that the run was measured on" in said
+    assert "48 windows of DVS128 Gesture: those that the run was measured on" in said
 
 
 def test_other_recordings_are_refused(run, archive, capsys):

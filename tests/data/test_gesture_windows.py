@@ -69,10 +69,11 @@ def test_a_folder_an_archive_and_a_cache_say_the_same(archive, tmp_path):
 
 
 def test_another_archive_is_not_taken_from_the_cache(tmp_path):
-    path, cache = tmp_path / "DvsGesture.tar.gz", tmp_path / "cache"
-    before = load_dvs_gesture(write_archive(path, files()), "Test", steps=2, cache=cache)
+    path = tmp_path / "DvsGesture.tar.gz"
+    options = {"steps": 2, "duration": 2 * SECOND, "cache": tmp_path / "cache"}
+    before = load_dvs_gesture(write_archive(path, files()), "Test", **options)
     changed = {**files(), "user24_natural_labels.csv": table(*ROWS[:11])}
-    after = load_dvs_gesture(write_archive(path, changed), "Test", steps=2, cache=cache)
+    after = load_dvs_gesture(write_archive(path, changed), "Test", **options)
 
     assert before[1].size == 12
     assert after[1].size == 11
@@ -156,7 +157,7 @@ def test_what_cannot_be_read_is_refused(archive, tmp_path):
     with pytest.raises(ValueError, match="split must be one of Train, Test, got 'Verify'"):
         load_dvs_gesture(archive, "Verify", steps=2)
     with pytest.raises(ValueError, match="per_class must be at most the windows of class 1 in"):
-        load_dvs_gesture(archive, "Test", steps=2, per_class=2)
+        load_dvs_gesture(archive, "Test", steps=2, per_class=9)
 
 
 def test_nobody_is_in_both_parts_of_a_split():
