@@ -13,11 +13,12 @@ from refsast.data import (
     GESTURES,
     load_nmnist_spikes,
     split_dataset,
+    split_people,
     synthetic_gesture_spikes,
     synthetic_spikes,
 )
 from refsast.data.archive import CLASSES, SPLITS
-from refsast.data.gesture_windows import load_windows, split_people
+from refsast.data.gesture_windows import load_windows
 from refsast.experiment.record import Data
 from refsast.spikes import Spikes, join_spikes
 

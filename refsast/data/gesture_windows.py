@@ -17,7 +17,7 @@ from refsast.data.dvs_gesture import DVS128, GESTURE_DURATION, POOLED, pool
 from refsast.data.events import Events, make_events
 from refsast.data.gesture_archive import Gesture, Trial, find_archive, read_contents, read_trials
 from refsast.data.gesture_paths import GESTURES
-from refsast.data.nmnist import Dataset, Inputs
+from refsast.data.nmnist import Dataset
 from refsast.spikes import Spikes, join_spikes
 
 WINDOWS_VERSION = 1  # part of the cache's key: to be raised when the specification changes
@@ -173,64 +173,6 @@ def load_windows(
         first = _select_per_class(y, per_class, path)
         x, y, people = x[:, first], y[first], people[first]
     return x, y, people
-
-
-def split_people(
-    x: Inputs,
-    y: NDArray[np.int64],
-    people: NDArray[np.int64],
-    *,
-    fraction: float,
-    rng: np.random.Generator,
-) -> tuple[tuple[Inputs, NDArray[np.int64]], tuple[Inputs, NDArray[np.int64]]]:
-    """Split a data set in two so that nobody is in both parts.
-
-    Parameters
-    ----------
-    x : (time, n, cells) array or Spikes
-        Inputs.
-    y : (n,) array of int
-        Labels.
-    people : (n,) array of int
-        Of whom each recording is.
-    fraction : float
-        Share of the people whose recordings go to the first part, in (0, 1), rounded to the
-        nearest number of them.
-    rng : numpy.random.Generator
-        Draws whose.
-
-    Returns
-    -------
-    (x1, y1), (x2, y2)
-        The two parts. Each keeps the order of `x`; together they are all of it.
-
-    Raises
-    ------
-    ValueError
-        If `fraction` is outside (0, 1), the lengths differ, or a part is empty.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from refsast import data
-    >>> x, y, people = np.zeros((5, 6, 2)), np.arange(6) % 2, np.array([7, 7, 8, 8, 9, 9])
-    >>> rng = np.random.default_rng(0)
-    >>> (part, _), (rest, _) = data.split_people(x, y, people, fraction=0.7, rng=rng)
-    >>> part.shape, rest.shape
-    ((5, 4, 2), (5, 2, 2))
-    """
-    if not 0.0 < fraction < 1.0:
-        raise ValueError(f"fraction must lie in (0, 1), got {fraction}")
-    if not y.shape == people.shape == x.shape[1:2]:
-        raise ValueError(
-            f"y and people must have one number per recording of x, got {y.shape} and "
-            f"{people.shape} for {x.shape}"
-        )
-    everybody = rng.permutation(np.unique(people))
-    first = np.isin(people, everybody[: int(fraction * everybody.size + 0.5)])
-    if first.all() or not first.any():
-        raise ValueError(f"fraction must leave people in both parts, got {fraction}")
-    return (x[:, first], y[first]), (x[:, ~first], y[~first])
 
 
 def _versions(path: Path) -> str:
