@@ -16,6 +16,7 @@ import numpy as np
 import refsast as rs
 from refsast.cli.trained import Trained, read_trained
 from refsast.data import DVS128, GESTURE_DURATION, GESTURES, POOLED, Events, pool
+from refsast.data.events import make_events
 from refsast.data.person import draw_person
 from refsast.data.synthetic_gestures import PIXELS, synthetic_gesture
 
@@ -34,7 +35,7 @@ NAMES = (
 
 def main() -> None:
     """Print a line per gesture and figure, then what networks read."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("sample", type=Path)
     parser.add_argument("--people", type=int, default=40)
     parser.add_argument("--run", type=Path, nargs="*", default=[])
@@ -77,7 +78,7 @@ def _window(events: Events, k: int) -> Events:
     start = k * GESTURE_DURATION
     first, last = np.searchsorted(events.t, (start, start + GESTURE_DURATION))
     t, x, y, p = (each[first:last] for each in (events.t, events.x, events.y, events.p))
-    return Events(t - start, x, y, p)
+    return make_events(t - start, x, y, p)
 
 
 def _figures(events: Events, side: int) -> tuple[float, ...]:

@@ -205,7 +205,7 @@ def synthetic_gesture(
         raise ValueError(f"name must be one of {', '.join(GESTURES)}, got {name!r}")
     validate_count("duration", duration)
     person = draw_person(rng) if person is None else person
-    t = np.arange(duration // camera.step + 2) * (1e-6 * camera.step)
+    t = np.arange(duration // camera.step + 2, dtype=np.float64) * (1e-6 * camera.step)
     right, left = hand_paths(name, draw_manner(name, t, person.pace, rng))
     parts = pose(person, right, left, draw_sway(person, right, left, t, rng))
     return record_video(render(parts, PIXELS, camera.softness), duration, rng, camera)
