@@ -23,7 +23,8 @@ _HOMES = {
     "refsast.crosscheck.integrability": ("Verdict", "integrable"),
     "refsast.data": (
         *("Events", "bin_events", "bin_spikes", "load_nmnist", "load_nmnist_spikes"),
-        *("read_events", "synthetic_digits", "synthetic_spikes", "write_events"),
+        *("load_dvs_gesture", "load_dvs_gesture_spikes", "read_events", "synthetic_digits"),
+        *("synthetic_gesture_spikes", "synthetic_gestures", "synthetic_spikes", "write_events"),
     ),
     "refsast.experiment": ("sharpness",),
     "refsast.experiment.compare": ("compare",),

@@ -16,10 +16,14 @@ from refsast.crosscheck.program import Program as Program
 from refsast.data import Events as Events
 from refsast.data import bin_events as bin_events
 from refsast.data import bin_spikes as bin_spikes
+from refsast.data import load_dvs_gesture as load_dvs_gesture
+from refsast.data import load_dvs_gesture_spikes as load_dvs_gesture_spikes
 from refsast.data import load_nmnist as load_nmnist
 from refsast.data import load_nmnist_spikes as load_nmnist_spikes
 from refsast.data import read_events as read_events
 from refsast.data import synthetic_digits as synthetic_digits
+from refsast.data import synthetic_gesture_spikes as synthetic_gesture_spikes
+from refsast.data import synthetic_gestures as synthetic_gestures
 from refsast.data import synthetic_spikes as synthetic_spikes
 from refsast.data import write_events as write_events
 from refsast.experiment import sharpness as sharpness

@@ -4,13 +4,11 @@ import argparse
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 
-from refsast.arrays import Integers
 from refsast.cli.argument_types import (
     cap,
     count,
@@ -21,16 +19,20 @@ from refsast.cli.argument_types import (
     reset,
     switch,
 )
-from refsast.cli.progress import progress_bar
-from refsast.data import load_nmnist_spikes, split_dataset, synthetic_spikes
-from refsast.data.archive import SPLITS
+from refsast.cli.datasets import (
+    DATASETS,
+    Dataset,
+    Labelled,
+    choose_dataset,
+    join,
+    load_real,
+    make_synthetic,
+)
 from refsast.experiment.presets import PRESETS, Setting
 from refsast.experiment.record import Data
 from refsast.experiment.setting_parts import Hidden
 from refsast.model.reset import RESETS, Reset
-from refsast.spikes import Spikes, join_spikes
 
-PARALLEL_MINIMUM = 2000  # synthetic recordings, from which on more processes are worth their start
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
@@ -71,9 +73,9 @@ def read_setting(args: argparse.Namespace) -> Setting:
     """Return the preset with the given flags in place of its numbers."""
     if args.preset not in PRESETS:
         raise ValueError(f"preset must be one of {', '.join(PRESETS)}, got {args.preset!r}")
-    values = {name: getattr(args, name) for name in SETTING_FIELDS}
-    given = {name: value for name, value in values.items() if value is not None}
-    return replace(PRESETS[args.preset], **given)
+    values = {"classes": choose_dataset(args).classes}
+    values |= {name: value for name in SETTING_FIELDS if (value := getattr(args, name)) is not None}
+    return replace(PRESETS[args.preset], **values)
 
 
 def add_out_flag(group: argparse._ActionsContainer, out: str) -> None:
@@ -106,10 +108,17 @@ def add_recording_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags that say which recordings to use."""
     group = parser.add_argument_group(
         "recordings",
-        "Synthetic digits, made on the spot, or N-MNIST recordings from a folder or its zips.",
+        "Synthetic digits or gestures, made on the spot; or N-MNIST recordings from a folder or "
+        "its zips, or DVS128 Gesture from its archive.",
+    )
+    group.add_argument(
+        "--dataset",
+        choices=DATASETS,
+        help="what is seen (default: gesture with --gesture, else digits)",
     )
     for flag, parse, metavar, text in (
         ("--nmnist", Path, "PATH", "folder with Train and Test (folders or zips)"),
+        ("--gesture", Path, "PATH", "DvsGesture.tar.gz, or its folder"),
         ("--train", positive, "N", "synthetic training recordings (default: 700)"),
         ("--test", positive, "N", "synthetic test recordings (default: 200)"),
         ("--per-class", positive, "N", "at most the first N training recordings of each class"),
@@ -117,7 +126,8 @@ def add_recording_flags(parser: argparse.ArgumentParser) -> None:
             "--validation",
             float,
             "SHARE",
-            "measure on this share of the training recordings instead of the test recordings",
+            "measure on this share of the training recordings (of gestures, of the people in them) "
+            "instead of the test recordings",
         ),
         ("--cache", Path, "FOLDER", "keep binned recordings here, and map them"),
     ):
@@ -126,12 +136,13 @@ def add_recording_flags(parser: argparse.ArgumentParser) -> None:
         "--add-synthetic",
         type=positive,
         metavar="N",
-        help="with --nmnist: train on N synthetic recordings beside the real ones",
+        help="with --nmnist or --gesture: train on N synthetic recordings beside the real ones",
     )
     group.add_argument(
         "--synthetic-train",
         action="store_true",
-        help="with --nmnist: train on synthetic recordings, measure on the real test recordings",
+        help="with --nmnist or --gesture: train on synthetic recordings, measure on the real test "
+        "recordings",
     )
     group.add_argument(
         "--data-seed",
@@ -153,29 +164,29 @@ class Recordings:
 
 def load_recordings(args: argparse.Namespace, steps: int) -> Recordings:
     """Load or make the recordings that the flags ask for."""
-    _refuse_idle_flags(args)
-    train, trained_on = _load_train(args, steps)
+    dataset = choose_dataset(args)
+    _refuse_idle_flags(dataset, args)
+    train = _load_train(dataset, args, steps)
     if args.validation is None:
-        test, tested_on = _load_test(args, steps)
-        return Recordings(train, test, f"{trained_on} to train, {tested_on} to test")
-    kept, held_out = _split(train, args)
+        test = _load_test(dataset, args, steps)
+        words = f"{train.words} to train, {test.words} to test"
+        return Recordings(train.data, test.data, words)
+    kept, held_out = _split(dataset, train, args)
     counts = f"{kept[1].size} to train, {held_out[1].size} to validate, no test recordings"
-    return Recordings(kept, held_out, f"{trained_on} split: {counts}")
+    return Recordings(kept, held_out, f"{train.words} split: {counts}")
 
 
-def _load_train(args: argparse.Namespace, steps: int) -> tuple[Data, str]:
+def _load_train(dataset: Dataset, args: argparse.Namespace, steps: int) -> Labelled:
     """The training recordings, real ones first."""
-    if args.nmnist is None or args.synthetic_train:
-        return _synthetic(args, 0, steps)
-    real, words = _nmnist(args, 0, steps)
+    if getattr(args, dataset.flag) is None or args.synthetic_train:
+        return make_synthetic(dataset, args, 0, steps)
+    real = load_real(dataset, args, 0, steps)
     if args.add_synthetic is None:
-        return real, words
-    more, more_words = _synthetic(args, 0, steps, args.add_synthetic)
-    (x, y), (more_x, more_y) = real, more
-    return (join_spikes([x, more_x]), np.concatenate([y, more_y])), f"{words} and {more_words}"
+        return real
+    return join(real, make_synthetic(dataset, args, 0, steps, args.add_synthetic))
 
 
-def _split(train: Data, args: argparse.Namespace) -> tuple[Data, Data]:
+def _split(dataset: Dataset, train: Labelled, args: argparse.Namespace) -> tuple[Data, Data]:
     """The training recordings without those to validate on, and these."""
     share = args.validation
     if not 0.0 < share < 1.0:
@@ -183,11 +194,11 @@ def _split(train: Data, args: argparse.Namespace) -> tuple[Data, Data]:
     rng = np.random.default_rng(args.data_seed)
     wanted = f"--validation must leave recordings of every class in both parts, got {share}"
     try:
-        parts = split_dataset(*train, fraction=1.0 - share, rng=rng)
+        parts = dataset.split(train.x, train.y, train.people, fraction=1.0 - share, rng=rng)
     except ValueError as error:
-        raise ValueError(f"{wanted} of {train[1].size}") from error
-    if len({np.unique(y).tobytes() for _, y in (train, *parts)}) > 1:
-        raise ValueError(f"{wanted} of {train[1].size}")
+        raise ValueError(f"{wanted} of {train.y.size}") from error
+    if len({np.unique(y).tobytes() for _, y in (train.data, *parts)}) > 1:
+        raise ValueError(f"{wanted} of {train.y.size}")
     return parts
 
 
@@ -196,18 +207,21 @@ def load_held_out(args: argparse.Namespace, steps: int) -> tuple[Data, str]:
     if args.validation is not None:  # a part of the training recordings
         recordings = load_recordings(args, steps)
         return recordings.held_out, recordings.description
-    _refuse_idle_flags(args)
-    return _load_test(args, steps)
+    dataset = choose_dataset(args)
+    _refuse_idle_flags(dataset, args)
+    test = _load_test(dataset, args, steps)
+    return test.data, test.words
 
 
-def _load_test(args: argparse.Namespace, steps: int) -> tuple[Data, str]:
+def _load_test(dataset: Dataset, args: argparse.Namespace, steps: int) -> Labelled:
     """The test recordings."""
-    return (_synthetic if args.nmnist is None else _nmnist)(args, 1, steps)
+    synthetic = getattr(args, dataset.flag) is None
+    return (make_synthetic if synthetic else load_real)(dataset, args, 1, steps)
 
 
-def _refuse_idle_flags(args: argparse.Namespace) -> None:
+def _refuse_idle_flags(dataset: Dataset, args: argparse.Namespace) -> None:
     """Say so where a flag would do nothing."""
-    synthetic = args.nmnist is None
+    synthetic = getattr(args, dataset.flag) is None
     idle = ("per_class", "synthetic_train", "add_synthetic")
     if not synthetic:
         idle = ("test",) if args.synthetic_train else ("train", "test")
@@ -215,32 +229,6 @@ def _refuse_idle_flags(args: argparse.Namespace) -> None:
         if getattr(args, name):
             when, got = ("with", "alone") if synthetic else ("without", "too")
             flag = f"--{name.replace('_', '-')}"
-            raise ValueError(f"{flag} must come {when} --nmnist, got it {got}")
+            raise ValueError(f"{flag} must come {when} --{dataset.flag}, got it {got}")
     if args.add_synthetic and args.synthetic_train:
         raise ValueError("--add-synthetic must come without --synthetic-train, got both")
-
-
-def _synthetic(
-    args: argparse.Namespace, part: int, steps: int, count: int | None = None
-) -> tuple[tuple[Spikes, Integers], str]:
-    """Synthetic recordings, training (part 0) and test (part 1) from separate streams."""
-    n = count or (args.train or 700, args.test or 200)[part]
-    rng = np.random.default_rng(args.data_seed).spawn(2)[part]
-    progress = partial(progress_bar, desc="synthetic digits", unit=" recordings", leave=False)
-    jobs = None if n >= PARALLEL_MINIMUM else 1
-    made = synthetic_spikes(n, rng, steps=steps, cache=args.cache, jobs=jobs, progress=progress)
-    return made, f"{n} synthetic recordings (seed {args.data_seed})"
-
-
-def _nmnist(args: argparse.Namespace, part: int, steps: int) -> tuple[tuple[Spikes, Integers], str]:
-    """Real recordings, training (part 0) or test (part 1)."""
-    split = SPLITS[part]
-    x, y = load_nmnist_spikes(
-        args.nmnist,
-        split,
-        steps=steps,
-        per_class=(args.per_class, None)[part],
-        cache=args.cache,
-        progress=partial(progress_bar, desc=f"reading {split}", unit=" recordings", leave=False),
-    )
-    return (x, y), f"{y.size} N-MNIST recordings"

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from refsast.cli.argument_types import file_path, natural
-from refsast.cli.common import Commands, progress_bar
+from refsast.cli.common import Commands
+from refsast.cli.progress import progress_bar
 from refsast.crosscheck.case import Case, Factory
 from refsast.crosscheck.check import Report, check
 from refsast.crosscheck.compare import Stage

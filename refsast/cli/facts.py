@@ -11,8 +11,8 @@ from refsast.codec import Json
 
 # The flags of `add_recording_flags`, by the names of their values.
 RECORDING_FLAGS = (
-    *("nmnist", "train", "test", "synthetic_train", "add_synthetic", "per_class"),
-    *("data_seed", "validation", "cache"),
+    *("dataset", "nmnist", "gesture", "train", "test", "per_class"),
+    *("synthetic_train", "add_synthetic", "data_seed", "validation", "cache"),
 )
 
 
@@ -35,5 +35,5 @@ def read_flags(record: Mapping[str, Json]) -> dict[str, object]:
     flags = record.get("flags", {})
     if not isinstance(flags, Mapping) or set(flags) - set(RECORDING_FLAGS):
         raise ValueError(f"record must hold the flags of its recordings, got {flags}")
-    paths = ("nmnist", "cache")
+    paths = ("nmnist", "gesture", "cache")
     return {name: Path(str(v)) if name in paths else v for name, v in flags.items()}

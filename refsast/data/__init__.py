@@ -1,5 +1,6 @@
 """What does it see? Recordings of event cameras, real and synthetic, as arrays of time steps."""
 
+from refsast.data.aedat import parse_aedat
 from refsast.data.batch import bin_files, bin_spikes
 from refsast.data.binning import DURATION, STEPS, bin_events, count_events, count_late
 from refsast.data.cache import digest
@@ -13,7 +14,7 @@ from refsast.data.corrupt_sensor import (
     silence_pixels,
 )
 from refsast.data.describe import Description, Spread, describe, read_recordings
-from refsast.data.dvs_gesture import DVS128, load_gesture, pool
+from refsast.data.dvs_gesture import DVS128, GESTURE_DURATION, POOLED, load_gesture, pool
 from refsast.data.events import (
     SIZE,
     Events,
@@ -22,8 +23,10 @@ from refsast.data.events import (
     read_events,
     write_events,
 )
+from refsast.data.gesture_paths import GESTURES
+from refsast.data.gesture_windows import load_dvs_gesture, load_dvs_gesture_spikes
 from refsast.data.handwriting import Hand
-from refsast.data.nmnist import load_nmnist, load_nmnist_spikes, split_dataset
+from refsast.data.nmnist import load_nmnist, load_nmnist_spikes, split_dataset, split_people
 from refsast.data.severities import CORRUPTIONS, SEVERITIES, Corruption, corrupt_recordings
 from refsast.data.synthetic import (
     synthetic_digits,
@@ -32,11 +35,20 @@ from refsast.data.synthetic import (
     synthetic_spikes,
 )
 from refsast.data.synthetic_files import write_synthetic
+from refsast.data.synthetic_gestures import (
+    synthetic_gesture,
+    synthetic_gesture_spikes,
+    synthetic_gestures,
+)
+from refsast.data.video_camera import VideoCamera
 
 __all__ = [
     "CORRUPTIONS",
     "DURATION",
     "DVS128",
+    "GESTURES",
+    "GESTURE_DURATION",
+    "POOLED",
     "SEVERITIES",
     "SIZE",
     "STEPS",
@@ -46,6 +58,7 @@ __all__ = [
     "Events",
     "Hand",
     "Spread",
+    "VideoCamera",
     "add_bursts",
     "add_noise",
     "bin_events",
@@ -62,9 +75,12 @@ __all__ = [
     "flip_polarities",
     "heat_pixels",
     "jitter_times",
+    "load_dvs_gesture",
+    "load_dvs_gesture_spikes",
     "load_gesture",
     "load_nmnist",
     "load_nmnist_spikes",
+    "parse_aedat",
     "parse_events",
     "pool",
     "read_events",
@@ -72,9 +88,13 @@ __all__ = [
     "shift_pixels",
     "silence_pixels",
     "split_dataset",
+    "split_people",
     "stretch_times",
     "synthetic_digits",
     "synthetic_events",
+    "synthetic_gesture",
+    "synthetic_gesture_spikes",
+    "synthetic_gestures",
     "synthetic_recordings",
     "synthetic_spikes",
     "write_events",

@@ -216,12 +216,12 @@ def _assemble_events(
     pixel = np.concatenate([pixel, rng.integers(0, pixels, n)])
     p = np.concatenate([p, rng.random(n) < camera.noise_on])
     t = t.astype(np.int64)
-    order = _stable_argsort(t)
+    order = stable_argsort(t)
     order = order[(t[order] >= 0) & (t[order] < length)]
     return make_events(t[order], pixel[order] % SIZE[1], pixel[order] // SIZE[1], p[order])
 
 
-def _stable_argsort(t: NDArray[np.int64]) -> NDArray[np.int64]:
+def stable_argsort(t: NDArray[np.int64]) -> NDArray[np.int64]:
     """What a stable argsort gives, faster: index and time are one number, so none are equal."""
     bits = len(t).bit_length()
     return np.sort(t << bits | np.arange(len(t))) & ((1 << bits) - 1)

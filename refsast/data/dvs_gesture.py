@@ -13,6 +13,10 @@ from refsast.data.binning import bin_events, validate_count
 from refsast.data.events import Events, make_events, read_events, validate_events
 
 DVS128 = (128, 128)  # height and width, in pixels
+POOLED = 32  # side of what a network sees of it, in pixels of 4 x 4
+# Microseconds. In one of ten steps an arm crosses its own width: in longer ones both polarities are
+# everywhere, and which way round it turns is hardly to be seen.
+GESTURE_DURATION = 500_000
 
 
 def pool(events: Events, factor: int, *, size: tuple[int, int] = DVS128) -> Events:

@@ -226,6 +226,64 @@ def split_dataset(
     return (x[:, first], y[first]), (x[:, ~first], y[~first])
 
 
+def split_people(
+    x: Inputs,
+    y: NDArray[np.int64],
+    people: NDArray[np.int64],
+    *,
+    fraction: float,
+    rng: np.random.Generator,
+) -> tuple[tuple[Inputs, NDArray[np.int64]], tuple[Inputs, NDArray[np.int64]]]:
+    """Split a data set in two so that nobody is in both parts.
+
+    Parameters
+    ----------
+    x : (time, n, cells) array or Spikes
+        Inputs.
+    y : (n,) array of int
+        Labels.
+    people : (n,) array of int
+        Of whom each recording is.
+    fraction : float
+        Share of the people whose recordings go to the first part, in (0, 1), rounded to the
+        nearest number of them.
+    rng : numpy.random.Generator
+        Draws whose.
+
+    Returns
+    -------
+    (x1, y1), (x2, y2)
+        The two parts. Each keeps the order of `x`; together they are all of it.
+
+    Raises
+    ------
+    ValueError
+        If `fraction` is outside (0, 1), the lengths differ, or a part is empty.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from refsast import data
+    >>> x, y, people = np.zeros((5, 6, 2)), np.arange(6) % 2, np.array([7, 7, 8, 8, 9, 9])
+    >>> rng = np.random.default_rng(0)
+    >>> (part, _), (rest, _) = data.split_people(x, y, people, fraction=0.7, rng=rng)
+    >>> part.shape, rest.shape
+    ((5, 4, 2), (5, 2, 2))
+    """
+    if not 0.0 < fraction < 1.0:
+        raise ValueError(f"fraction must lie in (0, 1), got {fraction}")
+    if not y.shape == people.shape == x.shape[1:2]:
+        raise ValueError(
+            f"y and people must have one number per recording of x, got {y.shape} and "
+            f"{people.shape} for {x.shape}"
+        )
+    everybody = rng.permutation(np.unique(people))
+    first = np.isin(people, everybody[: int(fraction * everybody.size + 0.5)])
+    if first.all() or not first.any():
+        raise ValueError(f"fraction must leave people in both parts, got {fraction}")
+    return (x[:, first], y[first]), (x[:, ~first], y[~first])
+
+
 def _read_chunk(archive: Archive, steps: int, duration: int, chunk: Sequence[Recording]) -> Spikes:
     """Read and bin some recordings."""
     names = [f"{recording.name} in {archive.location}" for recording in chunk]

@@ -162,7 +162,7 @@ def synthetic_spikes(
 
     found = load_or_build(path, build, y)
     if not built:  # the generator must have spawned its children all the same
-        _skip_children(n, rng)
+        skip_children(n, rng)
     return found
 
 
@@ -267,7 +267,7 @@ def _bin_chunk(steps: int, duration: int, hand: Hand, camera: Camera, chunk: Chu
     return bin_spikes(_record_chunk(hand, camera, chunk), steps=steps, duration=duration)
 
 
-def _skip_children(n: int, rng: np.random.Generator) -> None:
+def skip_children(n: int, rng: np.random.Generator) -> None:
     """Leave `rng` as if it had spawned `n` children, in half the time."""
     for start in range(0, n, CHUNK):
         rng.bit_generator.seed_seq.spawn(min(CHUNK, n - start))  # pyright: ignore[reportAttributeAccessIssue]
@@ -277,12 +277,16 @@ def _cache_key(
     n: int, rng: np.random.Generator, steps: int, duration: int, hand: Hand, camera: Camera
 ) -> str:
     """The hash of all that the recordings depend on."""
+    versions = (SYNTHETIC_VERSION, np.__version__)
+    parts = (versions, n, *describe_seeds(rng), steps, duration, SIZE, hand, camera)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def describe_seeds(rng: np.random.Generator) -> tuple[str, list[tuple[str, object]]]:
+    """Return what fixes all that `rng` will spawn; ValueError if that cannot be told."""
     seeds = getattr(rng.bit_generator.seed_seq, "state", None)
     if seeds is None:
         raise ValueError(f"rng must come from a SeedSequence to be cached, got {rng!r}")
-    kind = type(rng.bit_generator).__name__
-    versions = (SYNTHETIC_VERSION, np.__version__)
     # An entropy may be an array, whose repr leaves numbers out.
     spelled = sorted((name, np.asarray(value).tolist()) for name, value in seeds.items())
-    parts = (versions, n, kind, spelled, steps, duration, SIZE, hand, camera)
-    return hashlib.sha256(repr(parts).encode()).hexdigest()
+    return type(rng.bit_generator).__name__, spelled

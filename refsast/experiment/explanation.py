@@ -21,7 +21,6 @@ SWAP = (
     "Smooth is the accuracy with the smooth spikes of the training; hard is the accuracy when "
     "every spike becomes 0 or 1 and nothing else changes; the gap is what this swap costs."
 )
-CHANCE = 100.0 / CLASSES  # per cent
 
 
 def list_sast_arms(record: Mapping) -> list[str]:
@@ -168,7 +167,8 @@ def _list_means(outcomes: Sequence[Outcome], arms: Sequence[str], measure: str) 
 
 def _explain_gain(record: Mapping) -> list[str]:
     """That a smaller gain does better; for the setting in which that was measured."""
-    if "N-MNIST" in record["recordings"]:  # it was measured on synthetic recordings
+    # It was measured on synthetic digits.
+    if "N-MNIST" in record["recordings"] or _count_classes(record) != CLASSES:
         return []
     setting, paper = next(iter(record["settings"].values())), asdict(PAPER)
     same = ("steps", "slope", "leak", "threshold", "gain", "scale")
@@ -189,7 +189,7 @@ def _explain_limits(record: Mapping, outcomes: Sequence[Outcome]) -> list[str]:
     if n < 3:
         count = "Only one seed was" if n == 1 else "Only two seeds were"
         said.append(f"{count} run: too few for an interval; other seeds may give other figures.")
-    said += explain_chance(outcomes)
+    said += explain_chance(record, outcomes)
     if lost := sum(o.diverged is not None for o in outcomes):
         said.append(f"{lost} of {len(outcomes)} runs diverged and are left out of the means.")
     if "to validate" in record["recordings"]:
@@ -197,19 +197,26 @@ def _explain_limits(record: Mapping, outcomes: Sequence[Outcome]) -> list[str]:
     return said
 
 
-def explain_chance(outcomes: Sequence[Outcome]) -> list[str]:
+def explain_chance(record: Mapping, outcomes: Sequence[Outcome]) -> list[str]:
     """Return which arms have hardly learned, by their smooth accuracy; nothing if all have."""
     smooth = {arm: mean_of_arm(outcomes, arm, "smooth") for arm in list_arms(outcomes)}
-    low = [arm for arm, mean in smooth.items() if mean and _is_near_chance(mean)]
+    chance = 100.0 / _count_classes(record)
+    low = [arm for arm, mean in smooth.items() if mean and _is_near_chance(mean, chance)]
     if not low:
         return []
     return [
-        f"Below {2.0 * CHANCE:.0f} % with smooth spikes, or not told from chance ({CHANCE:.0f} %) "
+        f"Below {2.0 * chance:.0f} % with smooth spikes, or not told from chance ({chance:.0f} %) "
         f"by the interval: {'; '.join(low)}. What has hardly learned has no gap to speak of."
     ]
 
 
-def _is_near_chance(accuracy: Mean) -> bool:
+def _is_near_chance(accuracy: Mean, chance: float) -> bool:
     """Whether an accuracy is less than twice that of a guess, or may be that of a guess."""
     lowest = accuracy.value - accuracy.half_width if accuracy.has_interval else accuracy.value
-    return accuracy.value < 2.0 * CHANCE or lowest <= CHANCE
+    return accuracy.value < 2.0 * chance or lowest <= chance
+
+
+def _count_classes(record: Mapping) -> int:
+    """How many classes the recordings have; older records are of digits and do not say so."""
+    found = (setting.get("classes", CLASSES) for setting in record["settings"].values())
+    return max(found, default=CLASSES)

@@ -61,7 +61,7 @@ class Setting:
         with a kernel of 5, means of 2 x 2; 2m: the largest); a pool belongs to the layer that
         follows. A spiking layer with one neuron per class comes last, where the readout is rate.
     steps : int
-        Time steps per recording, which lasts 300 ms.
+        Time steps per recording, which lasts 300 ms (a gesture 500 ms).
     slope : float
         Slope of the arctangent spike, per unit of potential.
     leak : float
@@ -133,6 +133,8 @@ class Setting:
     sampling : str
         How minibatches are drawn: by permutation of the recordings in every epoch, or with
         replacement, each independently of all others (of these theorem 5 speaks).
+    classes : int
+        Classes of the recordings: 10 of digits, 11 of gestures.
 
     Examples
     --------
@@ -176,6 +178,7 @@ class Setting:
     loss: str = "cross-entropy"
     descent: str = "adam"
     sampling: str = "permutation"
+    classes: int = CLASSES
 
     def __post_init__(self) -> None:
         for name, known in TABLES.items():
@@ -185,6 +188,8 @@ class Setting:
                 )
         if not is_positive_int(self.steps):
             raise ValueError(f"steps must be a positive integer, got {self.steps!r}")
+        if not (is_positive_int(self.classes) and self.classes > 1):
+            raise ValueError(f"classes must be an integer above 1, got {self.classes!r}")
         for name in ("slope", "leak", "threshold", "gain", "scale", "learning_rate", "rho"):
             largest = float(np.finfo(np.float32).max)
             if largest < abs(require_number(getattr(self, name), name)) < np.inf:
@@ -209,16 +214,18 @@ class Setting:
         return 2 * prod(SIZE) if has_windows(self.hidden) else 1
 
     def network(self, n_in: int) -> Network:
-        """Return the network for recordings of `n_in` channels and ten classes.
+        """Return the network for recordings of `n_in` channels.
 
         With convolutions or pools they are images of two polarities, as high as they are wide.
         """
         rate = self.readout == "rate"
         readout = (
-            SpikeRate(self.gain) if rate else READOUTS[self.readout](CLASSES, self.readout_leak)
+            SpikeRate(self.gain)
+            if rate
+            else READOUTS[self.readout](self.classes, self.readout_leak)
         )
         return Network(
-            build_sizes(n_in, self.hidden, CLASSES if rate else None),  # pyright: ignore[reportArgumentType]
+            build_sizes(n_in, self.hidden, self.classes if rate else None),  # pyright: ignore[reportArgumentType]
             build_neuron(self),
             readout,
             recurrent=self.recurrent,

@@ -174,7 +174,7 @@ def _explain_sweep(record: Mapping, outcomes: Sequence[Outcome], varied: Mapping
             "All figures are of the test recordings. The best of several combinations looks better "
             "here than it is. To choose one, sweep with the flag --validation."
         )
-    said += explain_chance(outcomes)
+    said += explain_chance(record, outcomes)
     if len(record["seeds"]) < 3:
         said.append("Fewer than three seeds: there are no intervals.")
     if lost := _count_all_diverged(outcomes):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refsast.data import Camera, Hand, bin_spikes, synthetic, synthetic_digits, synthetic_spikes
-from refsast.data.camera import CANVAS, _stable_argsort, record
+from refsast.data.camera import CANVAS, record, stable_argsort
 from refsast.data.handwriting import render_digit
 from refsast.spikes import as_spikes
 from tests.data.camera_oracle import record_one
@@ -48,7 +48,7 @@ def test_the_camera_sees_what_one_without_short_cuts_sees(name):
 def test_the_order_is_that_of_a_stable_sort(times):
     t = np.array(times, np.int64)
 
-    assert np.array_equal(_stable_argsort(t), np.argsort(t, kind="stable"))
+    assert np.array_equal(stable_argsort(t), np.argsort(t, kind="stable"))
 
 
 @pytest.mark.parametrize("chunk", [1, 5, 64])

@@ -1,0 +1,108 @@
+"""The figures of synthetic gestures beside those of ten real ones, for docs/data.md.
+
+    python -m tools.gesture_figures SAMPLE [--people N] [--run FOLDER ...]
+
+SAMPLE holds ``recording-1.bin`` to ``recording-10.bin``: 40-bit events of the DVS128, class by
+class. A simulated sensor has a quarter of its pixels, so events are compared with those of every
+second row and column. With ``--run``, what networks that were trained on synthetic ones alone read
+of the ten; nothing is chosen by that.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+import refsast as rs
+from refsast.cli.trained import Trained, read_trained
+from refsast.data import DVS128, GESTURE_DURATION, GESTURES, POOLED, Events, pool
+from refsast.data.events import make_events
+from refsast.data.person import draw_person
+from refsast.data.synthetic_gestures import PIXELS, synthetic_gesture
+
+STEPS = 10
+WINDOWS = 2  # of each recording, of 1.45 s
+NAMES = (
+    "events per second, thousands",
+    "share of ON events",
+    "mean of x",
+    "mean of y",
+    "standard deviation of x",
+    "standard deviation of y",
+    "cells set, 10 steps",
+)
+
+
+def main() -> None:
+    """Print a line per gesture and figure, then what networks read."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("sample", type=Path)
+    parser.add_argument("--people", type=int, default=40)
+    parser.add_argument("--run", type=Path, nargs="*", default=[])
+    args = parser.parse_args()
+    paths = [args.sample / f"recording-{k}.bin" for k in range(1, 11)]
+    whole = [rs.read_events(path, size=DVS128) for path in paths]
+    real = [[_window(events, k) for events in whole] for k in range(WINDOWS)]
+    if args.people:
+        _print_figures(real, args.people)
+    for folder in args.run:
+        for k, windows in enumerate(real):
+            _print_answers(f"{folder}, window {k + 1}", read_trained(folder), windows)
+
+
+def _print_figures(real: list[list[Events]], people: int) -> None:
+    """The table: each real recording beside the median and 90 % of the synthetic ones."""
+    made: dict[str, list[tuple[float, ...]]] = {name: [] for name in GESTURES}
+    for rng in np.random.default_rng(12345).spawn(people):
+        person = draw_person(rng)
+        for name, child in zip(GESTURES, rng.spawn(len(GESTURES)), strict=True):
+            made[name].append(_figures(synthetic_gesture(name, child, person=person), PIXELS))
+    rows = [[_figures(windows[k], DVS128[0]) for windows in real] for k in range(10)]
+    synthetic = [row for name in GESTURES[:10] for row in made[name]]
+    _print_table("all but the eleventh", [row for each in rows for row in each], synthetic)
+    for name, each in zip(GESTURES, rows, strict=False):
+        _print_table(name, each, made[name])
+
+
+def _print_table(title: str, real: list, made: list) -> None:
+    print(f"\n{title}")
+    ours = np.percentile(np.array(made), (5, 50, 95), axis=0).T
+    theirs = np.percentile(np.array(real), (0, 50, 100), axis=0).T
+    for name, (low, middle, high), (least, median, most) in zip(NAMES, ours, theirs, strict=True):
+        real_words = f"{median:.4g} ({least:.4g}, {most:.4g})"
+        print(f"| {name} | {real_words} | {middle:.4g} ({low:.4g}, {high:.4g}) |")
+
+
+def _window(events: Events, k: int) -> Events:
+    """Window k of a recording."""
+    start = k * GESTURE_DURATION
+    first, last = np.searchsorted(events.t, (start, start + GESTURE_DURATION))
+    t, x, y, p = (each[first:last] for each in (events.t, events.x, events.y, events.p))
+    return make_events(t - start, x, y, p)
+
+
+def _figures(events: Events, side: int) -> tuple[float, ...]:
+    """The figures of one recording; lengths in pixels of the DVS128."""
+    stride, scale = side // PIXELS, DVS128[0] / side
+    kept = (events.x % stride == 0) & (events.y % stride == 0)
+    small = pool(events, side // POOLED, size=(side, side))
+    binned = rs.bin_events(small, steps=STEPS, duration=GESTURE_DURATION, size=(POOLED, POOLED))
+    x, y = scale * events.x, scale * events.y
+    rate = 1e3 * kept.sum() / GESTURE_DURATION
+    return rate, events.p.mean(), x.mean(), y.mean(), x.std(), y.std(), binned.mean()
+
+
+def _print_answers(name: str, run: Trained, real: list[Events]) -> None:
+    """How many of the ten a run's network reads, and what it takes each for."""
+    small = [pool(events, DVS128[0] // POOLED) for events in real]
+    size = (POOLED, POOLED)
+    x = rs.bin_spikes(small, steps=run.steps, duration=GESTURE_DURATION, size=size).dense()
+    for kind, spike in (("smooth", None), ("hard", rs.heaviside)):
+        found = rs.run(run.network, run.params, x.astype(np.float64), spike=spike)
+        answers = found.logits.argmax(1)
+        right = int((answers == np.arange(10)).sum())
+        print(f"{name}: {kind} spikes read {right} of 10: {(answers + 1).tolist()}")
+
+
+if __name__ == "__main__":
+    main()
