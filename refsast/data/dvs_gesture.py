@@ -15,7 +15,7 @@ from refsast.data.events import Events, make_events, read_events, validate_event
 DVS128 = (128, 128)  # height and width, in pixels
 POOLED = 32  # side of what a network sees of it, in pixels of 4 x 4
 # Microseconds. In one of ten steps an arm crosses its own width: in longer ones both polarities are
-# everywhere, and which way round it turns is hardly to be seen.
+# everywhere. Which way round it turns is hardly to be seen in either (docs/data.md).
 GESTURE_DURATION = 500_000
 
 
