@@ -150,19 +150,40 @@ def synthetic_spikes(
     y = np.arange(n) % CLASSES
     path = None
     if cache is not None:
-        path = Path(cache) / f"synthetic-{_cache_key(n, rng, steps, duration, hand, camera)}.spikes"
+        versions = (SYNTHETIC_VERSION, np.__version__)
+        parts = (versions, n, *describe_seeds(rng), steps, duration, SIZE, hand, camera)
+        path = Path(cache) / f"synthetic-{hashlib.sha256(repr(parts).encode()).hexdigest()}.spikes"
     work = partial(_bin_chunk, steps, duration, hand, camera)
-    built = False
 
-    def build() -> Iterator[Spikes]:
-        nonlocal built
-        built = True
+    def make() -> Iterator[Spikes]:
         parts = map_in_order(work, _make_chunks(y.tolist(), rng), jobs=workers, pool=processes)
         return track_progress(parts, range(n), CHUNK, progress)
 
+    return load_or_make(path, make, y, rng, children=n)
+
+
+def load_or_make(
+    path: Path | None,
+    make: Callable[[], Iterator[Spikes]],
+    y: NDArray[np.int64],
+    rng: np.random.Generator,
+    *,
+    children: int,
+) -> SpikeSet:
+    """Return a data set from its cache, or made by as many children of `rng`.
+
+    Either way `rng` ends in the same state.
+    """
+    made = False
+
+    def build() -> Iterator[Spikes]:
+        nonlocal made
+        made = True
+        return make()
+
     found = load_or_build(path, build, y)
-    if not built:  # the generator must have spawned its children all the same
-        skip_children(n, rng)
+    if not made:
+        _skip_children(children, rng)
     return found
 
 
@@ -267,19 +288,10 @@ def _bin_chunk(steps: int, duration: int, hand: Hand, camera: Camera, chunk: Chu
     return bin_spikes(_record_chunk(hand, camera, chunk), steps=steps, duration=duration)
 
 
-def skip_children(n: int, rng: np.random.Generator) -> None:
+def _skip_children(n: int, rng: np.random.Generator) -> None:
     """Leave `rng` as if it had spawned `n` children, in half the time."""
     for start in range(0, n, CHUNK):
         rng.bit_generator.seed_seq.spawn(min(CHUNK, n - start))  # pyright: ignore[reportAttributeAccessIssue]
-
-
-def _cache_key(
-    n: int, rng: np.random.Generator, steps: int, duration: int, hand: Hand, camera: Camera
-) -> str:
-    """The hash of all that the recordings depend on."""
-    versions = (SYNTHETIC_VERSION, np.__version__)
-    parts = (versions, n, *describe_seeds(rng), steps, duration, SIZE, hand, camera)
-    return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 def describe_seeds(rng: np.random.Generator) -> tuple[str, list[tuple[str, object]]]:

@@ -16,13 +16,13 @@ import numpy as np
 
 from refsast.data.batch import bin_spikes
 from refsast.data.binning import STEPS, validate_count, validate_steps
-from refsast.data.cache import SpikeSet, load_or_build
+from refsast.data.cache import SpikeSet
 from refsast.data.dvs_gesture import GESTURE_DURATION, POOLED, pool
 from refsast.data.events import Events
 from refsast.data.gesture_paths import GESTURES, draw_manner, hand_paths
 from refsast.data.nmnist import Dataset
 from refsast.data.person import Person, draw_person, draw_sway, pose, render
-from refsast.data.synthetic import describe_seeds, skip_children
+from refsast.data.synthetic import describe_seeds, load_or_make
 from refsast.data.video_camera import VideoCamera, record_video
 from refsast.data.workers import track_progress, worker_count
 from refsast.spikes import Spikes
@@ -146,18 +146,12 @@ def synthetic_gesture_spikes(
         key = hashlib.sha256(repr(parts).encode()).hexdigest()
         path = Path(cache) / f"synthetic-gestures-{key}.spikes"
     work = partial(_bin_chunk, steps, duration, camera)
-    built = False
 
-    def build() -> Iterator[Spikes]:
-        nonlocal built
-        built = True
+    def make() -> Iterator[Spikes]:
         parts = map_in_order(work, _make_chunks(n, rng), jobs=workers, pool=processes)
         return track_progress(parts, range(n), block, progress)
 
-    found = load_or_build(path, build, y)
-    if not built:  # the generator must have spawned its children all the same
-        skip_children(people, rng)
-    return found
+    return load_or_make(path, make, y, rng, children=people)
 
 
 def synthetic_gesture(
