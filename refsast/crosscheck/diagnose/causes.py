@@ -34,7 +34,9 @@ def has_knobs(network: Network) -> bool:
 def _drop_start(neuron: LIF | GLIF) -> LIF | GLIF:
     """A neuron at rest before the first step; itself where it has more than a LIF neuron has."""
     lif = GLIF(neuron.leak, neuron.threshold, neuron.spike, neuron.reset, neuron.detach_reset)
-    plain = isinstance(neuron.leak, float) and isinstance(neuron.threshold, float)
-    if not plain or neuron != replace(lif, learn_start=True):
+    leak, threshold = neuron.leak, neuron.threshold
+    if neuron != replace(lif, learn_start=True):
         return neuron
-    return LIF(neuron.leak, neuron.threshold, neuron.spike, neuron.reset, neuron.detach_reset)
+    if not (isinstance(leak, int | float) and isinstance(threshold, int | float)):
+        return neuron  # learned, or of each neuron
+    return LIF(leak, threshold, neuron.spike, neuron.reset, neuron.detach_reset)

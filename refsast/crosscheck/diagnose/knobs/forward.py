@@ -193,11 +193,11 @@ def run_layer(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
         free += [own] if own is not None else []
         for record, value in zip(records, (u, s, s_reset, drive, last), strict=True):
             record.append(value)
-    found = (_stack(record) for record in records)
-    more = map(_stack, zip(*extras, strict=True)) if extras else (None,) * 3
-    return LayerRun(
-        a, *found, _stack(free) if free else None, *more, _stack(raws) if raws else None
-    )  # fmt: skip
+    u, s, s_reset, drive, last = map(_stack, records)
+    raised, left, unheld = map(_stack, zip(*extras, strict=True)) if extras else (None,) * 3
+    own = _stack(free) if free else None
+    raw = _stack(raws) if raws else None
+    return LayerRun(a, u, s, s_reset, drive, last, own, raised, left, unheld, raw)
 
 
 def _stack(steps: Sequence[Array]) -> Array:
