@@ -110,7 +110,7 @@ TRUE: dict[str, tuple[str, ...]] = {
         "first [0-9]* ?steps? .*unread",
         "first [0-9]* ?steps? .*(left out|not read)",
     ),
-    "LargestRead": ("largest potential over time",),
+    "LargestRead": ("largest (potential|logits) over time",),
     "OneStepShort": ("steps minus one",),
     "LateReadout": ("readout.* one step late", "one step late.* readout"),
     "SharedReadoutLeak": ("readout's leak .* = the leak",),
@@ -179,7 +179,7 @@ TRUE: dict[str, tuple[str, ...]] = {
     "Frozen": ("layer 1",),
     "ShiftedNeurons": ("neurons of the gradient in W one place further",),
     "StartZero": ("zeros for .*start",),
-    "ClippedNorm": ("clipped to a norm of 0.05",),
+    "ClippedNorm": ("clipped to (a|the) norm (of )?0.05",),
     "ClippedArrays": ("each array clipped to the norm 0.02",),
     "ClippedEntries": ("every entry clipped to 0.01",),
     "CentredGradient": ("mean of each row taken off the gradient in W",),
@@ -210,6 +210,8 @@ EQUAL: dict[str, tuple[str, ...]] = {
     "NoGainBack": ("^your gradient is the reference multiplied by",),
     # the mean over recordings does not know their order
     "ReversedLabels": ("recordings in reversed order, their labels not",),
+    # sigma(k (u/threshold - 1)) is sigma of the slope k/threshold
+    "RelativeDistance": (r"with slope [0-9.]+ in place of [0-9.]+ \(",),
     # without a reset, r(u + I) = leak u + leak I, one step later
     "FireFirst": ("input one step late and with the scale of all input the leak",),
 }
