@@ -1,17 +1,20 @@
 """The figures of synthetic gestures beside those of ten real ones, for docs/data.md.
 
-    python -m tools.gesture_figures SAMPLE [--people N] [--run FOLDER ...]
+    python -m tools.gesture_figures SAMPLE [--people N] [--run FOLDER ...] [--picture FILE]
 
 SAMPLE holds ``recording-1.bin`` to ``recording-10.bin``: 40-bit events of the DVS128, class by
 class. A simulated sensor has a quarter of its pixels, so events are compared with those of every
 second row and column. With ``--run``, what networks that were trained on synthetic ones alone read
-of the ten; nothing is chosen by that.
+of the ten; nothing is chosen by that. The picture is of synthetic ones, a column per gesture.
 """
 
 import argparse
+import textwrap
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 
 import refsast as rs
 from refsast.cli.trained import Trained, read_trained
@@ -19,8 +22,10 @@ from refsast.data import DVS128, GESTURE_DURATION, GESTURES, POOLED, Events, poo
 from refsast.data.events import make_events
 from refsast.data.person import draw_person
 from refsast.data.synthetic_gestures import PIXELS, synthetic_gesture
+from refsast.experiment.html_document import encode_png
+from refsast.files import write_atomic
 
-STEPS = 10
+STEPS, PARTS = 10, 4
 WINDOWS = 2  # of each recording, of 1.45 s
 NAMES = (
     "events per second, thousands",
@@ -39,7 +44,10 @@ def main() -> None:
     parser.add_argument("sample", type=Path)
     parser.add_argument("--people", type=int, default=40)
     parser.add_argument("--run", type=Path, nargs="*", default=[])
+    parser.add_argument("--picture", type=Path)
     args = parser.parse_args()
+    if args.picture:
+        write_atomic(args.picture, encode_png(_draw_gestures(), dpi=80))
     paths = [args.sample / f"recording-{k}.bin" for k in range(1, 11)]
     whole = [rs.read_events(path, size=DVS128) for path in paths]
     real = [[_window(events, k) for events in whole] for k in range(WINDOWS)]
@@ -48,6 +56,21 @@ def main() -> None:
     for folder in args.run:
         for k, windows in enumerate(real):
             _print_answers(f"{folder}, window {k + 1}", read_trained(folder), windows)
+
+
+def _draw_gestures() -> Figure:
+    """One person's gestures, a column each, in four successive parts: ON red, OFF blue."""
+    rng = np.random.default_rng(0)
+    person = draw_person(rng)
+    figure, axes = plt.subplots(PARTS, len(GESTURES), figsize=(12.0, 4.8), layout="constrained")
+    for name, column, child in zip(GESTURES, axes.T, rng.spawn(len(GESTURES)), strict=True):
+        events = synthetic_gesture(name, child, person=person)
+        x = rs.bin_events(events, steps=PARTS, duration=GESTURE_DURATION, size=(PIXELS, PIXELS))
+        for ax, (off, on) in zip(column, x.reshape(PARTS, 2, PIXELS, PIXELS), strict=True):
+            ax.imshow(1.0 * on - off, cmap="RdBu_r", vmin=-1.5, vmax=1.5)
+            ax.set(xticks=[], yticks=[])
+        column[0].set_title("\n".join(textwrap.wrap(name, 12)), fontsize=8)
+    return figure
 
 
 def _print_figures(real: list[list[Events]], people: int) -> None:
