@@ -25,7 +25,7 @@ from refsast.data.synthetic_gestures import PIXELS, synthetic_gesture
 from refsast.experiment.html_document import encode_png
 from refsast.files import write_atomic
 
-STEPS, PARTS = 10, 4
+STEPS, PARTS = 10, 3
 WINDOWS = 2  # of each recording, of 1.45 s
 NAMES = (
     "events per second, thousands",
@@ -59,15 +59,15 @@ def main() -> None:
 
 
 def _draw_gestures() -> Figure:
-    """One person's gestures, a column each, in four successive parts: ON red, OFF blue."""
+    """One person's gestures, a column each, in successive parts: ON red, OFF blue."""
     rng = np.random.default_rng(0)
     person = draw_person(rng)
-    figure, axes = plt.subplots(PARTS, len(GESTURES), figsize=(12.0, 4.8), layout="constrained")
+    figure, axes = plt.subplots(PARTS, len(GESTURES), figsize=(10.0, 3.2), layout="constrained")
     for name, column, child in zip(GESTURES, axes.T, rng.spawn(len(GESTURES)), strict=True):
         events = synthetic_gesture(name, child, person=person)
         x = rs.bin_events(events, steps=PARTS, duration=GESTURE_DURATION, size=(PIXELS, PIXELS))
         for ax, (off, on) in zip(column, x.reshape(PARTS, 2, PIXELS, PIXELS), strict=True):
-            ax.imshow(1.0 * on - off, cmap="RdBu_r", vmin=-1.5, vmax=1.5)
+            ax.imshow(1.0 * on - off, cmap="RdBu_r", vmin=-1.5, vmax=1.5, interpolation="none")
             ax.set(xticks=[], yticks=[])
         column[0].set_title("\n".join(textwrap.wrap(name, 12)), fontsize=8)
     return figure
