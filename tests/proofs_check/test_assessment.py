@@ -90,7 +90,7 @@ def test_of_a_spike_of_ones_own_nothing_is_said_but_what_needs_no_constant(spike
     found = states(replace(CELL, spike=spike))
 
     for label, finding in found.items():
-        if label[0] != "6":
+        if label[0] != "6" and label != "7-rounding":  # which is about hard spikes alone
             assert finding.state == "silent", label
             assert finding.result.unmet == (CERTIFIED_SPIKES.condition,), label
 
