@@ -29,8 +29,8 @@ def min_examples(examples: int) -> settings:
     Examples
     --------
     >>> from refsast.testing import min_examples
-    >>> min_examples(500).max_examples
-    500
+    >>> min_examples(10).max_examples
+    10
     """
     chosen = settings().max_examples
     if chosen < 100:

@@ -104,7 +104,7 @@ def detach_hidden_and_readout(layers: frozenset) -> Slip:
 KINDS = {
     # Numbers. Where nothing resets, a threshold and a constant are one.
     "another slope": Kind(number(slope=lambda k: 1.5 * k), ("slope ",), SMOOTH, alone=True),
-    "another slope backwards": Kind(number(slope=lambda k: 1.5 * k), ("backwards slope",), HARD, alone=True, least=9),
+    "another slope backwards": Kind(number(slope=lambda k: 1.5 * k), ("backwards slope", ") backwards only"), HARD, alone=True, least=9),
     "another leak": Kind(number(leak=lambda a: 0.875), ("leak 0.875",), SMOOTH, alone=True),
     "another leak of hard neurons": Kind(number(leak=lambda a: 0.875), ("leak 0.875",), HARD, alone=True, least=8),
     "another threshold": Kind(number(theta=lambda a: 0.55, drop=lambda a: 0.55), ("threshold 0.55",), SMOOTH, alone=True),
@@ -125,7 +125,7 @@ KINDS = {
     "readout's state detached": Kind(faults.KINDS["readout cut"], ("readout's state detached",), LEAKY, least=9),
     "states and readout's detached": Kind(detach_hidden_and_readout, ("readout's state detached",), LEAKY, least=9),
     "layers one step late": Kind(flag("late input"), ("input one step late",), SMOOTH, alone=True),
-    "leaked subtraction, detached": Kind(flag("other reset", "reset cut"), ("leaked subtraction",), {"resets": RESETS[1:2]}, least=8),
+    "leaked subtraction, detached": Kind(flag("other reset", "reset cut"), ("leaked subtraction", "reset by subtraction, before the leak"), {"resets": RESETS[1:2]}, least=8),
     # Factors of everything.
     "summed over the batch": Kind(faults.KINDS["times batch"], ("number of recordings",)),
     "over the steps": Kind(faults.KINDS["over T"], ("number of steps",)),

@@ -37,8 +37,8 @@ def test_no_instance_whose_sums_cancel_is_refuted(label):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("label", LABELS)
-def test_the_claims_speak_on_most_of_them(label):
+@pytest.mark.parametrize("label", [each for each in LABELS if each != "7-rounding"])
+def test_the_claims_speak_on_most_of_them(label):  # 7-rounding wants counts, and these are none
     trial, source = CLAIMS_BY_LABEL[label], RandomSource(np.random.default_rng(3))
     results = [check_claim(trial.claim, draw_cancelling(source, trial)) for _ in range(40)]
 
