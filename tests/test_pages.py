@@ -206,6 +206,7 @@ def test_no_large_file_is_in_the_tree():
         "build",
         ".hypothesis",
         ".import_linter_cache",
+        ".pytest_cache",
     }  # not in the repository
     large = [
         path
