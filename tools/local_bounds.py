@@ -14,7 +14,6 @@ import csv
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from io import StringIO
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -30,8 +29,8 @@ from proofs_check.local.enclosure import enclose
 from proofs_check.local.lipschitz import local_lipschitz
 from proofs_check.local.smoothness import local_curvature
 from refsast.arrays import Array, Integers
-from refsast.files import write_atomic
 from refsast.model.unroll import unroll
+from tools.table import write_table
 
 FIGURE = Path(__file__).resolve().parents[1] / "docs" / "figures" / "local.png"
 INPUT_RADII = (0.0, 1e-3, 1e-2, 1e-1)
@@ -202,11 +201,7 @@ def main() -> None:
     for run in args.runs:
         for line in assess_run(run, args):
             lines.append({name: f"{line[name]}" for name in COLUMNS})
-            text = StringIO()
-            writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(lines)
-            write_atomic(args.file, text.getvalue().encode())
+            write_table(args.file, lines)
             print(lines[-1], flush=True)
     if not args.runs:
         figure(lines).savefig(FIGURE, dpi=110)

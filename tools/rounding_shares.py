@@ -8,8 +8,6 @@ with another class in a network rounded to the nearest, down, up or at random, o
 """
 
 import argparse
-import csv
-import io
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,7 +22,7 @@ from refsast.cli.common import add_recording_flags
 from refsast.cli.trained import Trained, load_matching, read_trained
 from refsast.deploy.certificate import enclose_weights
 from refsast.deploy.formats import ROUNDINGS
-from refsast.files import write_atomic
+from tools.table import write_table
 
 WIDTHS = (12, 10, 9, 8, 7, 6)
 POTENTIALS = deploy.PotentialFormat(20, 4)  # which no potential leaves
@@ -109,11 +107,7 @@ def main() -> None:
     for folder in args.runs:
         for bits in args.bits:
             rows.append(measure(folder, bits, args))
-            text = io.StringIO()
-            table = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-            table.writeheader()
-            table.writerows(rows)
-            write_atomic(args.out, text.getvalue().encode())
+            write_table(args.out, rows)
             print(rows[-1], flush=True)
 
 

@@ -7,8 +7,6 @@ log-uniformly between training's and 10^4 times that, for which the certificate 
 """
 
 import argparse
-import csv
-import io
 import time
 from collections import Counter
 from pathlib import Path
@@ -20,8 +18,8 @@ import refsast as rs
 from refsast.certify.search import Problem, pose_problem, scale_slopes
 from refsast.cli.common import add_recording_flags
 from refsast.cli.trained import load_matching, read_trained
-from refsast.files import write_atomic
 from refsast.model.unroll import input_currents, readout_logits, unroll_layer
+from tools.table import write_table
 
 SAMPLES, CEILING = 40, np.geomspace(1.0, 1e6, 60)
 
@@ -81,11 +79,7 @@ def main() -> None:
     rows: list[dict[str, object]] = []
     for folder in args.runs:
         rows.append(measure(folder, args))
-        text = io.StringIO()
-        table = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
-        write_atomic(args.out, text.getvalue().encode())
+        write_table(args.out, rows)
         print(rows[-1], flush=True)
 
 

@@ -8,12 +8,10 @@ not read before every choice is made.
 """
 
 import argparse
-import csv
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
 from functools import cache
-from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +26,8 @@ from refsast.experiment.evaluate import evaluate
 from refsast.experiment.presets import PRESETS, Setting
 from refsast.experiment.record import Data
 from refsast.experiment.train import train
-from refsast.files import write_atomic
 from refsast.spikes import Spikes, join_spikes
+from tools.table import write_table
 
 DATA_SEED, TRAIN, TEST = 2026, 4000, 2000
 CHOICE_SEEDS, TEST_SEEDS = (0, 1), tuple(range(100, 110))
@@ -185,12 +183,7 @@ def write_csv(lines: Path, path: Path) -> None:
     rows = [
         line for stage in ("choose", "test", "real", "map") for line in read_lines(lines, stage)
     ]
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    text = StringIO(newline="")
-    writer = csv.DictWriter(text, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_atomic(path, text.getvalue().encode())
+    write_table(path, rows)
 
 
 if __name__ == "__main__":

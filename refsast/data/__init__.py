@@ -26,8 +26,9 @@ from refsast.data.events import (
 from refsast.data.gesture_paths import GESTURES
 from refsast.data.gesture_windows import load_dvs_gesture, load_dvs_gesture_spikes
 from refsast.data.handwriting import Hand
-from refsast.data.nmnist import load_nmnist, load_nmnist_spikes, split_dataset, split_people
+from refsast.data.nmnist import load_nmnist, load_nmnist_spikes
 from refsast.data.severities import CORRUPTIONS, SEVERITIES, Corruption, corrupt_recordings
+from refsast.data.split import split_dataset, split_people
 from refsast.data.synthetic import (
     synthetic_digits,
     synthetic_events,

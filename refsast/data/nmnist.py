@@ -22,7 +22,6 @@ BINNING_VERSION = 2  # part of the cache's key: to be raised when the specificat
 CHUNK = 32  # recordings binned together: enough for speed, few enough for the processor's cache
 
 Dataset = tuple[NDArray[np.uint8], NDArray[np.int64]]
-Inputs = NDArray | Spikes
 Progress = Callable[[Sequence[Recording]], Iterable[Recording]]
 
 
@@ -174,114 +173,6 @@ def load_nmnist_spikes(
             return track_progress(parts, chosen, CHUNK, progress)
 
         return load_or_build(path, build, y)
-
-
-def split_dataset(
-    x: Inputs, y: NDArray[np.int64], *, fraction: float, rng: np.random.Generator
-) -> tuple[tuple[Inputs, NDArray[np.int64]], tuple[Inputs, NDArray[np.int64]]]:
-    """Split a data set in two, each class in the same proportion.
-
-    Parameters
-    ----------
-    x : (time, n, cells) array or Spikes
-        Inputs.
-    y : (n,) array of int
-        Labels.
-    fraction : float
-        Share of every class that goes to the first part, in (0, 1), rounded to
-        the nearest number of recordings.
-    rng : numpy.random.Generator
-        Draws which ones.
-
-    Returns
-    -------
-    (x1, y1), (x2, y2)
-        The two parts. Each keeps the order of `x`; together they are all of it.
-
-    Raises
-    ------
-    ValueError
-        If `fraction` is outside (0, 1), the lengths differ, or a part is empty.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from refsast import data
-    >>> x, y = np.zeros((5, 10, 2)), np.arange(10) % 2
-    >>> rng = np.random.default_rng(0)
-    >>> (part, labels), (rest, _) = data.split_dataset(x, y, fraction=0.2, rng=rng)
-    >>> part.shape, rest.shape, labels
-    ((5, 2, 2), (5, 8, 2), array([0, 1]))
-    """
-    if not 0.0 < fraction < 1.0:
-        raise ValueError(f"fraction must lie in (0, 1), got {fraction}")
-    if len(x.shape) < 2 or y.shape != x.shape[1:2]:
-        raise ValueError(f"y must have one label per recording of x, got {y.shape} for {x.shape}")
-    first = np.zeros(y.size, bool)
-    for label in np.unique(y):
-        members = rng.permutation(np.flatnonzero(y == label))
-        first[members[: int(fraction * members.size + 0.5)]] = True
-    if first.all() or not first.any():
-        raise ValueError(f"fraction must leave recordings in both parts, got {fraction}")
-    return (x[:, first], y[first]), (x[:, ~first], y[~first])
-
-
-def split_people(
-    x: Inputs,
-    y: NDArray[np.int64],
-    people: NDArray[np.int64],
-    *,
-    fraction: float,
-    rng: np.random.Generator,
-) -> tuple[tuple[Inputs, NDArray[np.int64]], tuple[Inputs, NDArray[np.int64]]]:
-    """Split a data set in two so that nobody is in both parts.
-
-    Parameters
-    ----------
-    x : (time, n, cells) array or Spikes
-        Inputs.
-    y : (n,) array of int
-        Labels.
-    people : (n,) array of int
-        Of whom each recording is.
-    fraction : float
-        Share of the people whose recordings go to the first part, in (0, 1), rounded to the
-        nearest number of them.
-    rng : numpy.random.Generator
-        Draws whose.
-
-    Returns
-    -------
-    (x1, y1), (x2, y2)
-        The two parts. Each keeps the order of `x`; together they are all of it.
-
-    Raises
-    ------
-    ValueError
-        If `fraction` is outside (0, 1), the lengths differ, or a part is empty.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from refsast import data
-    >>> x, y, people = np.zeros((5, 6, 2)), np.arange(6) % 2, np.array([7, 7, 8, 8, 9, 9])
-    >>> rng = np.random.default_rng(0)
-    >>> (part, _), (rest, _) = data.split_people(x, y, people, fraction=0.7, rng=rng)
-    >>> part.shape, rest.shape
-    ((5, 4, 2), (5, 2, 2))
-    """
-    if not 0.0 < fraction < 1.0:
-        raise ValueError(f"fraction must lie in (0, 1), got {fraction}")
-    if not y.shape == people.shape == x.shape[1:2]:
-        raise ValueError(
-            f"y and people must have one number per recording of x, got {y.shape} and "
-            f"{people.shape} for {x.shape}"
-        )
-    everybody = rng.permutation(np.unique(people))
-    first = np.isin(people, everybody[: int(fraction * everybody.size + 0.5)])
-    if first.all() or not first.any():
-        raise ValueError(f"fraction must leave people in both parts, got {fraction}")
-    return (x[:, first], y[first]), (x[:, ~first], y[~first])
 
 
 def _read_chunk(archive: Archive, steps: int, duration: int, chunk: Sequence[Recording]) -> Spikes:

@@ -78,23 +78,26 @@ def flatten(params: Params) -> Array:
 def allocate_like(params: Params) -> Params:
     """Return parameters of the same shapes as views of one new vector, which has no values yet."""
     arrays = param_arrays(params)
-    vector = np.empty(sum(array.size for array in arrays), arrays[0].dtype)
-    pieces = np.split(vector, np.cumsum([array.size for array in arrays])[:-1])
-    return replace_arrays(params, (p.reshape(a.shape) for p, a in zip(pieces, arrays, strict=True)))
+    return _view_as(params, np.empty(sum(array.size for array in arrays), arrays[0].dtype))
 
 
 def as_vector(params: Params) -> Array:
     """Return what `flatten` does; no copy, where `allocate_like` made the parameters."""
     arrays = param_arrays(params)
     vector = arrays[0].base
-    if vector is None or any(array.base is not vector for array in arrays):
+    if vector is None or vector.shape != (sum(array.size for array in arrays),):
         return flatten(params)
-    starts = np.cumsum([0, *(array.nbytes for array in arrays)])
-    places = [array.__array_interface__["data"][0] for array in (*arrays, vector)]
-    in_order = [places[-1] + start for start in starts[:-1].tolist()] == places[:-1]
-    contiguous = all(array.flags.c_contiguous for array in (*arrays, vector))
-    whole = vector.ndim == 1 and vector.nbytes == starts[-1] and vector.dtype == arrays[0].dtype
-    return vector if in_order and contiguous and whole else flatten(params)
+    views = param_arrays(_view_as(params, vector))
+    pairs = zip(arrays, views, strict=True)
+    same = all(a.__array_interface__ == b.__array_interface__ for a, b in pairs)
+    return vector if same else flatten(params)
+
+
+def _view_as(params: Params, vector: Array) -> Params:
+    """Pieces of a vector in the shapes of parameters."""
+    arrays = param_arrays(params)
+    pieces = np.split(vector, np.cumsum([array.size for array in arrays])[:-1])
+    return replace_arrays(params, (p.reshape(a.shape) for p, a in zip(pieces, arrays, strict=True)))
 
 
 def layer_arrays(layer: Layer) -> dict[str, Array]:
