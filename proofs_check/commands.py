@@ -15,6 +15,7 @@ from proofs_check.register import CLAIMS_BY_LABEL, RECORD_TYPES, REGISTER
 from proofs_check.training import read_training
 from refsast import Arctan, Logistic, Network, Params, Spikes, read_run
 from refsast.cli.common import Recordings, load_recordings
+from refsast.cli.datasets import DATASETS
 from refsast.cli.facts import RECORDING_FLAGS, read_flags
 from refsast.cli.progress import progress_bar
 from refsast.codec import read_json, write_json
@@ -114,7 +115,8 @@ def _use_recorded_flags(args: argparse.Namespace, record: Mapping) -> argparse.N
     given = {name for name in RECORDING_FLAGS if getattr(args, name)}
     recorded = {name: v for name, v in read_flags(record).items() if name not in given}
     if given & {"train", "test"}:  # synthetic ones, whatever the run had
-        recorded.pop("nmnist", None)
+        for dataset in DATASETS.values():
+            recorded.pop(dataset.flag, None)
     return argparse.Namespace(**{**vars(args), **recorded})
 
 

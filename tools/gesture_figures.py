@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 import refsast as rs
 from refsast.cli.trained import Trained, read_trained
 from refsast.data import DVS128, GESTURE_DURATION, GESTURES, POOLED, Events, pool
-from refsast.data.events import make_events
+from refsast.data.events import cut_window
 from refsast.data.person import draw_person
 from refsast.data.synthetic_gestures import PIXELS, synthetic_gesture
 from refsast.experiment.html_document import encode_png
@@ -98,10 +98,7 @@ def _print_table(title: str, real: list, made: list) -> None:
 
 def _window(events: Events, k: int) -> Events:
     """Window k of a recording."""
-    start = k * GESTURE_DURATION
-    first, last = np.searchsorted(events.t, (start, start + GESTURE_DURATION))
-    t, x, y, p = (each[first:last] for each in (events.t, events.x, events.y, events.p))
-    return make_events(t - start, x, y, p)
+    return cut_window(events, k * GESTURE_DURATION, (k + 1) * GESTURE_DURATION)
 
 
 def _figures(events: Events, side: int) -> tuple[float, ...]:

@@ -2,6 +2,8 @@
 
 import argparse
 import re
+from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -105,13 +107,13 @@ def _require_nir(dt: float) -> None:
         raise ValueError("--nir must have the package nir beside refsast, got none")
 
 
-def _write_graph(made: IntegerNetwork, path: Path, dt: float) -> None:
-    """Write the real network that integers stand for as NIR, with what NIR cannot say."""
+def _make_writer(made: IntegerNetwork, dt: float) -> Callable[[Path], None]:
+    """Return what writes the network that integers stand for as NIR, with what NIR cannot say."""
     from refsast.crosscheck.adapters import nir  # which imports a package that not everybody has
 
     network, params = dequantise(made)
     graph = nir.to_nir(network, params, dt=dt, rule=nir.EULER, notes=describe_integers(made))
-    nir.write_nir(graph, path)
+    return partial(nir.write_nir, graph)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -130,15 +132,17 @@ def run(args: argparse.Namespace) -> int:
         to_integers(trained.network, trained.params, Formats(each, potentials, leaks), rng)
         for each in weights
     ]
+    # What NIR cannot hold is refused before the long part.
+    writers = [_make_writer(each, args.nir) for each in made] if args.nir is not None else []
     (x, y), description = load_matching(args, trained)
     with progress_bar(desc="widths", total=len(made), unit=" widths") as bar:
         found = survey(made, trained.params, x, y, watch=bar.update)
-    for each in made:
+    for i, each in enumerate(made):
         folder = out / f"integers-{each.formats.weights.bits}-bits"
         save(each, folder)
         write_c(each, folder, steps=trained.steps)
-        if args.nir is not None:
-            _write_graph(each, folder / GRAPH, args.nir)
+        if writers:
+            writers[i](folder / GRAPH)
     facts = {
         **describe(trained, (x, y), description),
         "weights": f"{args.per}, {args.rounding}, seed {args.seed}",

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
+from refsast.cli.datasets import DATASETS
 from refsast.codec import Json
 
 # The flags of `add_recording_flags`, by the names of their values.
@@ -35,5 +36,5 @@ def read_flags(record: Mapping[str, Json]) -> dict[str, object]:
     flags = record.get("flags", {})
     if not isinstance(flags, Mapping) or set(flags) - set(RECORDING_FLAGS):
         raise ValueError(f"record must hold the flags of its recordings, got {flags}")
-    paths = ("nmnist", "gesture", "cache")
+    paths = ("cache", *(dataset.flag for dataset in DATASETS.values()))
     return {name: Path(str(v)) if name in paths else v for name, v in flags.items()}

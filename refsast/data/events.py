@@ -11,7 +11,7 @@ sensor size or a checksum, so all that can be checked is checked here.
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -74,9 +74,15 @@ def make_events(t: NDArray, x: NDArray, y: NDArray, p: NDArray) -> Events:
     return Events(t.astype(np.int64), x.astype(np.int16), y.astype(np.int16), p.astype(np.uint8))
 
 
-def take(events: Events, which: NDArray) -> Events:
+def take(events: Events, which: NDArray | slice) -> Events:
     """Return the events picked by a mask, or by indices that keep the time order."""
     return Events(events.t[which], events.x[which], events.y[which], events.p[which])
+
+
+def cut_window(events: Events, start: int, end: int) -> Events:
+    """Return the events from `start` on and before `end`, with times from `start`."""
+    part = take(events, slice(*np.searchsorted(events.t, (start, end))))
+    return replace(part, t=part.t - start)
 
 
 def validate_events(

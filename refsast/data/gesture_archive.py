@@ -7,6 +7,7 @@ Rule 2: the archive is read from its start to its end, as its compression demand
 Rule 3: what is damaged is named: a file that is cut, one of a pair that is missing, a wrong label.
 """
 
+import lzma
 import os
 import re
 import tarfile
@@ -69,6 +70,15 @@ def find_archive(root: str | os.PathLike[str]) -> Path:
     raise ValueError(f"root must hold {ARCHIVE}, or be it, or what was in it, got {root}")
 
 
+def list_files(path: Path) -> list[Path]:
+    """Return the archive, or the files of an unpacked one, without what else lies beside them."""
+    if path.is_file():
+        return [path]
+    ours = (RECORDING, ".csv", ".txt")
+    found = (each for each in path.rglob("*") if each.name.endswith(ours) and each.is_file())
+    return sorted(each for each in found if not each.name.startswith("."))
+
+
 def read_trials(path: Path, split: str) -> tuple[Trial, ...]:
     """Return the trials of a split, in the order of its list, none of them read yet.
 
@@ -111,7 +121,7 @@ def read_contents(path: Path, trials: Mapping[str, Trial]) -> Iterator[tuple[Tri
 def _entries(path: Path, wanted: Callable[[str], bool]) -> Entries:
     """The name of every file, without its folder, and what is in it if it is wanted."""
     if path.is_dir():
-        for each in sorted(each for each in path.rglob("*") if each.is_file()):
+        for each in list_files(path):
             yield each.name, each.read_bytes() if wanted(each.name) else b""
         return
     try:
@@ -122,8 +132,9 @@ def _entries(path: Path, wanted: Callable[[str], bool]) -> Entries:
                     continue
                 file = archive.extractfile(member) if wanted(name) else None
                 yield name, b"" if file is None else file.read()
-    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"{path} must be an undamaged archive, got: {str(error)[:120]}") from error
+    except (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        said = (str(error).splitlines() or ["nothing"])[0][:120]
+        raise ValueError(f"{path} must be an undamaged archive, got: {said}") from error
 
 
 def _read_list(path: Path, texts: Mapping[str, str], name: str) -> list[str]:

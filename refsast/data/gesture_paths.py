@@ -15,19 +15,6 @@ from numpy.typing import NDArray
 
 Path = NDArray[np.float64]
 
-GESTURES = (
-    "hand clap",
-    "right hand wave",
-    "left hand wave",
-    "right arm clockwise",
-    "right arm counter clockwise",
-    "left arm clockwise",
-    "left arm counter clockwise",
-    "arm roll",
-    "air drums",
-    "air guitar",
-    "other gestures",
-)
 MIDLINE = -0.39  # where the middle of the chest is, outwards from a shoulder
 REST = (0.08, 0.93, 0.1)  # an arm that hangs
 
@@ -54,27 +41,11 @@ class Manner:
     free: Path
 
 
-# Turns or strokes per second: median, and spread of its logarithm.
-PACE = {
-    "hand clap": (2.4, 0.35),
-    "right hand wave": (2.5, 0.45),
-    "left hand wave": (2.5, 0.45),
-    "right arm clockwise": (0.95, 0.3),
-    "right arm counter clockwise": (0.95, 0.3),
-    "left arm clockwise": (0.95, 0.3),
-    "left arm counter clockwise": (0.95, 0.3),
-    "arm roll": (1.9, 0.3),
-    "air drums": (2.6, 0.35),
-    "air guitar": (2.8, 0.35),
-    "other gestures": (1.2, 0.4),
-}
-
-
 def draw_manner(name: str, t: NDArray[np.float64], pace: float, rng: np.random.Generator) -> Manner:
     """Return how a person whose `pace` is a factor on speed makes a gesture at times `t`, in s."""
-    median, spread = PACE[name]
+    gesture = MOVEMENTS[name]
     draws = rng.normal(size=4)
-    rate = median * pace * np.exp(spread * draws[0])
+    rate = gesture.rate * pace * np.exp(gesture.spread * draws[0])
     wobble = 0.3 * draws[1] * np.sin(2.0 * np.pi * (0.4 * t + draws[2]))
     phase = 2.0 * np.pi * (rate * t + rng.random()) + wobble
     size = float(np.exp(0.2 * draws[3]))
@@ -83,7 +54,7 @@ def draw_manner(name: str, t: NDArray[np.float64], pace: float, rng: np.random.G
 
 def hand_paths(name: str, manner: Manner) -> tuple[Path, Path]:
     """Return where the right and the left hand are, each (time, 3) as by rule 1."""
-    hands = MAKERS[name](manner)
+    hands = MOVEMENTS[name].hands(manner)
     shift = manner.shift
     return hands[0] + shift[0], hands[1] + shift[1]
 
@@ -202,16 +173,26 @@ def _left(path: Callable[[Manner], Path]) -> Callable[[Manner], tuple[Path, Path
     return lambda m: (_hang(m), path(m))
 
 
-MAKERS: dict[str, Callable[[Manner], tuple[Path, Path]]] = {
-    "hand clap": _clap,
-    "right hand wave": _right(_wave),
-    "left hand wave": _left(_wave),
-    "right arm clockwise": _right(lambda m: _circle(m, 1.0)),
-    "right arm counter clockwise": _right(lambda m: _circle(m, -1.0)),
-    "left arm clockwise": _left(lambda m: _circle(m, -1.0)),
-    "left arm counter clockwise": _left(lambda m: _circle(m, 1.0)),
-    "arm roll": _roll,
-    "air drums": _drums,
-    "air guitar": _guitar,
-    "other gestures": _other,
+@dataclass(frozen=True)
+class Movement:
+    """A gesture: where its hands go; turns or strokes per second, and their logarithm's spread."""
+
+    hands: Callable[[Manner], tuple[Path, Path]]
+    rate: float
+    spread: float
+
+
+MOVEMENTS = {
+    "hand clap": Movement(_clap, 2.4, 0.35),
+    "right hand wave": Movement(_right(_wave), 2.5, 0.45),
+    "left hand wave": Movement(_left(_wave), 2.5, 0.45),
+    "right arm clockwise": Movement(_right(lambda m: _circle(m, 1.0)), 0.95, 0.3),
+    "right arm counter clockwise": Movement(_right(lambda m: _circle(m, -1.0)), 0.95, 0.3),
+    "left arm clockwise": Movement(_left(lambda m: _circle(m, -1.0)), 0.95, 0.3),
+    "left arm counter clockwise": Movement(_left(lambda m: _circle(m, 1.0)), 0.95, 0.3),
+    "arm roll": Movement(_roll, 1.9, 0.3),
+    "air drums": Movement(_drums, 2.6, 0.35),
+    "air guitar": Movement(_guitar, 2.8, 0.35),
+    "other gestures": Movement(_other, 1.2, 0.4),
 }
+GESTURES = tuple(MOVEMENTS)  # in the order of the official labels

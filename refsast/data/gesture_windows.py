@@ -14,8 +14,15 @@ from refsast.data.batch import bin_spikes
 from refsast.data.binning import validate_count, validate_steps
 from refsast.data.cache import SpikeSet, fetch, load_or_build
 from refsast.data.dvs_gesture import DVS128, GESTURE_DURATION, POOLED, pool
-from refsast.data.events import Events, make_events
-from refsast.data.gesture_archive import Gesture, Trial, find_archive, read_contents, read_trials
+from refsast.data.events import Events, cut_window
+from refsast.data.gesture_archive import (
+    Gesture,
+    Trial,
+    find_archive,
+    list_files,
+    read_contents,
+    read_trials,
+)
 from refsast.data.gesture_paths import GESTURES
 from refsast.data.nmnist import Dataset
 from refsast.spikes import Spikes, join_spikes
@@ -177,8 +184,7 @@ def load_windows(
 
 def _versions(path: Path) -> str:
     """The facts about the archive, or the files of a folder, that change with their content."""
-    files = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
-    stats = [(str(each), each.stat()) for each in files]
+    stats = [(str(each), each.stat()) for each in list_files(path)]
     return repr([(name, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for name, s in stats])
 
 
@@ -221,12 +227,11 @@ def _cut_windows(events: Events, gesture: Gesture, duration: int, name: str) -> 
     windows = []
     for k in range(_count_windows(gesture, duration)):
         start = gesture.start + k * duration
-        first, last = np.searchsorted(events.t, (start, min(start + duration, gesture.end)))
-        if first == last:
+        window = cut_window(events, start, min(start + duration, gesture.end))
+        if not len(window.t):
             wanted = f"{name} must hold events of class {gesture.label + 1}"
             raise ValueError(f"{wanted}, got none from {start} us")
-        t, x, y, p = (each[first:last] for each in (events.t, events.x, events.y, events.p))
-        windows.append(make_events(t - start, x, y, p))
+        windows.append(window)
     return windows
 
 

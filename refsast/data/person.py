@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refsast.data.gesture_paths import Path
-
-Floats = NDArray[np.float32]
+from refsast.data.handwriting import Floats
 
 SIDE = 128.0  # of the sensor in whose pixels a person is measured
 DEPTH = 150.0  # distance of the trunk to the camera's lens: what is nearer looks larger

@@ -36,11 +36,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from refsast.arrays import Array
 from refsast.certify.libm import UNIT_ROUNDOFF
-from refsast.deploy.accumulators import require_accumulator, require_counts, require_sum
+from refsast.deploy.agreement import rounding_bound
 from refsast.deploy.bounds import Bounds, Trains, multiply_bounds, stack_bounds, sum_spikes
 from refsast.deploy.formats import PotentialFormat
 from refsast.deploy.network import IntegerLayer, IntegerNetwork, require_dense
-from refsast.deploy.run import carry
+from refsast.deploy.run import carry, read_counts
 from refsast.model.reset import ToZero
 from refsast.spikes import Spikes
 
@@ -78,13 +78,9 @@ def enclose_runs(low: IntegerNetwork, high: IntegerNetwork, x: ArrayLike | Spike
         As `run`, of either network; if a count is negative.
     """
     require_dense(low, "the certificate")
-    a = require_counts(x.dense() if isinstance(x, Spikes) else x, low.network.sizes[0])
+    a = read_counts(high, read_counts(low, x))
     if a.min() < 0:
         raise ValueError(f"x must hold counts, none below 0, got {a.min()}")
-    for made in (low, high):
-        require_accumulator(made.layers[0], 1, int(a.max()), made.formats)
-        if made.readout is not None:
-            require_sum(made.readout, len(a), made.formats)
     known = a.astype(np.float64)
     below, us, ss, trains = Bounds(known, known), [], [], None
     for layers in zip(low.layers, high.layers, strict=True):
@@ -217,10 +213,9 @@ def _enclose_windows(layer: Between, sums: Bounds) -> Bounds:
     """Potentials of one step, (t + 1, batch, n), from sums since the last spike; see the proof."""
     leak = layer.low.leak
     steps = len(sums.low)
-    grown = np.array([sum(leak.value**j for j in range(steps - m)) for m in range(steps + 1)])
     whole = multiply_bounds(sums, layer.low.w, layer.high.w)
-    bias = layer.low.b * grown[:-1, None, None]
-    off = leak.largest_error * grown[1:, None, None]
+    bias = layer.low.b * np.cumsum(leak.value ** np.arange(steps))[::-1, None, None]
+    off = rounding_bound(leak, steps)[::-1, None, None]
     most = np.maximum(abs(layer.low.w), abs(layer.high.w))
     size = layer.part * (sums.high @ most.T) + abs(bias) + off
     off = off + 4.0 * (len(most.T) + steps + 8) * UNIT_ROUNDOFF * size

@@ -75,10 +75,7 @@ def run(made: IntegerNetwork, x: ArrayLike | Spikes) -> IntegerTrace:
     """
     if not isinstance(made, IntegerNetwork):
         raise ValueError(f"made must be an IntegerNetwork, got {type(made).__name__}")
-    a = require_counts(x.dense() if isinstance(x, Spikes) else x, made.network.sizes[0])
-    require_accumulator(made.layers[0], 1, int(abs(a).max()), made.formats)
-    if made.readout is not None:
-        require_sum(made.readout, len(a), made.formats)
+    a = read_counts(made, x)
     us, ss, overflows = [], [], []
     for i in range(len(made.layers)):
         u, a, count = _run_layer(made, i, a)
@@ -86,6 +83,15 @@ def run(made: IntegerNetwork, x: ArrayLike | Spikes) -> IntegerTrace:
         ss.append(a)
         overflows.append(count)
     return IntegerTrace(tuple(us), tuple(ss), _read(made, a), tuple(overflows))
+
+
+def read_counts(made: IntegerNetwork, x: ArrayLike | Spikes) -> Ints:
+    """Return counts as integers; ValueError if a sum over them could exceed its 32 bits."""
+    a = require_counts(x.dense() if isinstance(x, Spikes) else x, made.network.sizes[0])
+    require_accumulator(made.layers[0], 1, int(abs(a).max()), made.formats)
+    if made.readout is not None:
+        require_sum(made.readout, len(a), made.formats)
+    return a
 
 
 def _run_layer(made: IntegerNetwork, i: int, a: Ints) -> tuple[Ints, Ints, Ints]:

@@ -13,8 +13,8 @@ from refsast.deploy.network import IntegerLayer, IntegerNetwork, require_dense, 
 from refsast.deploy.operations import count_operations
 from refsast.deploy.run import IntegerTrace
 from refsast.deploy.run import run as run_integers
-from refsast.experiment.evaluate import accuracy, iterate_pairs
-from refsast.model import Network, Params, Trace
+from refsast.experiment.evaluate import accuracy, iterate_pairs, predict
+from refsast.model import Network, Params, Trace, heaviside
 from refsast.model.validation import validate_dataset
 from refsast.spikes import Spikes
 
@@ -139,7 +139,7 @@ def survey(
     smooth, hard, cost = _run_real(network, params, x)
     deployed = []
     for each in made:
-        _, alone, _ = _run_real(network, with_weights(each, params), x)
+        alone = predict(network, with_weights(each, params), x, heaviside)
         shares = (
             accuracy(alone, labels),
             float(certify_rounding(network, params, x, each.formats).certified.mean()),

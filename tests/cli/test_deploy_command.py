@@ -7,6 +7,7 @@ import pytest
 
 import refsast as rs
 from refsast.__main__ import main
+from tests.cli.conftest import QUICK
 
 RECORDINGS = ["--train", "40", "--test", "20"]
 pytestmark = pytest.mark.slow
@@ -43,6 +44,16 @@ def test_a_graph_is_written_where_it_is_asked_for(trained, tmp_path):
     assert str(graph.metadata["deployed_weights"]).startswith("4 bits with sign, -7 to 7")
     maps = [node for node in graph.nodes.values() if hasattr(node, "weight")]
     assert np.array_equal(maps[0].weight, rs.deploy.dequantise(made)[1][0].w)
+
+
+def test_what_nir_cannot_hold_is_refused_before_anything_is_written(tmp_path, capsys):
+    pytest.importorskip("nir")
+    run, out = tmp_path / "run", tmp_path / "chip"
+    assert main(["train", "--recurrent", "yes", "--out", str(run), *QUICK]) == 0
+
+    assert main(["deploy", str(run), *RECORDINGS, "--nir", "1e-3", "--out", str(out)]) == 2
+    assert "network must be feed-forward, got recurrent True" in capsys.readouterr().err
+    assert not out.exists() or not any(out.iterdir())
 
 
 BAD = {

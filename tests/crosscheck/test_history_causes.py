@@ -226,6 +226,7 @@ def test_each_of_these_knobs_has_the_gradient_of_its_own_loss():
         knobs = [k for k in forward_knobs(case) if "first step" in k.name or "rest" in k.name]
         knobs += [k for k in history_forward(case) if not k.name.startswith("spikes in")]
         settings = [{k.key: v} for k in knobs for v in k.tries if "detached" not in k.name]
+        settings.append({("reset at rest", 0): 1.0, ("slope growing by t/T", WHOLE): 0.5})
         w = rs.flatten(case.params)
         along = rng.standard_normal(w.shape)
         up, down = (

@@ -7,14 +7,17 @@ import pytest
 
 import refsast as rs
 from refsast.crosscheck.diagnose.knobs.backward_inventory import backward_knobs
+from refsast.crosscheck.diagnose.knobs.dials import WHOLE
 from refsast.crosscheck.diagnose.knobs.fit import Group
 from refsast.crosscheck.diagnose.knobs.inventory import forward_knobs
 from refsast.crosscheck.diagnose.knobs.matching import find_moves
 from refsast.crosscheck.diagnose.knobs.program import solve_settings
 from refsast.crosscheck.diagnose.knobs.rare_inventory import rare_backward, rare_forward
+from refsast.crosscheck.diagnose.knobs.recordings import CARRIED, DETACHED
 from refsast.crosscheck.diagnose.knobs.samples import take_samples
 from refsast.crosscheck.diagnose.knobs.search import find_settings
 from refsast.crosscheck.diagnose.knobs.weights import DERIVED, WEIGHT_NORMS
+from refsast.crosscheck.diagnose.knobs.windows import MEMORY, WINDOWS
 from refsast.crosscheck.diagnose.knobs.words import known_knobs, parts_of
 from refsast.crosscheck.variants import solve
 from tests.crosscheck.planted_faults import draw_case
@@ -110,9 +113,26 @@ def test_every_knob_has_words():
                 assert part.says.startswith(("with", "multiplied")), part
 
 
-def test_settings_side_by_side_are_those_alone():
-    case = draw_cases(3, 9)[2]
-    settings = [{("leak", 0): 0.3}, {("slope", 0): 2.5, ("reset path", 0): 0.5}, {}]
+SIDE_BY_SIDE = {
+    "numbers": [{("leak", 0): 0.3}, {("slope", 0): 2.5, ("reset path", 0): 0.5}, {}],
+    "recordings joined, and blocks": [
+        {(DETACHED, WHOLE): 1.0}, {("blocks", 0): 2.0}, {(CARRIED, WHOLE): 1.0}, {},
+    ],
+    "recordings joined, and windows": [
+        {(DETACHED, WHOLE): 1.0}, {(MEMORY, 0): 2.0},
+        {(CARRIED, WHOLE): 1.0}, {(WINDOWS, WHOLE): 3.0},
+    ],
+    "one recording in the sums, and windows": [
+        {("w sums of the last recording alone", 0): 1.0}, {(MEMORY, 0): 2.0},
+        {("recording 2 in the sums", 0): 0.5}, {(WINDOWS, WHOLE): 2.0},
+        {("input of the next recording", 0): 1.0},
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SIDE_BY_SIDE)
+def test_settings_side_by_side_are_those_alone(name):
+    case, settings = draw_cases(3, 9)[2], SIDE_BY_SIDE[name]
     for answer, setting in zip(solve_settings(case, settings), settings, strict=True):
         alone = solve_settings(case, [setting])[0]
         assert rs.flatten(answer.grads) == pytest.approx(rs.flatten(alone.grads), rel=1e-12)

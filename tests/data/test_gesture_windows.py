@@ -1,5 +1,7 @@
 """The archive of DVS128 Gesture: read in place, cut into windows, and what is damaged is named."""
 
+import lzma
+
 import numpy as np
 import pytest
 
@@ -66,6 +68,18 @@ def test_a_folder_an_archive_and_a_cache_say_the_same(archive, tmp_path):
     x, y = load_dvs_gesture_spikes(archive, "Train", per_class=2, **cached)
     assert np.array_equal(x.dense(), want[0][:, :22])
     assert y.tolist() == [*range(11), *range(11)]
+
+
+def test_a_cache_among_unpacked_files_is_found_again(tmp_path):
+    for name, content in {**files(), "._user01_lab.aedat": b"what macOS adds"}.items():
+        (tmp_path / name).write_bytes(content)
+    found = [
+        load_dvs_gesture(tmp_path, "Test", steps=2, cache=tmp_path / "cache") for _ in range(3)
+    ]
+
+    assert same(found[0], found[1])
+    assert same(found[0], found[2])
+    assert len(list((tmp_path / "cache").iterdir())) == 1
 
 
 def test_another_archive_is_not_taken_from_the_cache(tmp_path):
@@ -139,6 +153,15 @@ def test_damage_is_named_in_one_line(name, tmp_path):
         load_dvs_gesture(path, "Train", steps=2)
 
     assert words in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("content", [b"# A text", lzma.compress(b"cut")[:-9], b""])
+def test_what_is_no_archive_is_named_in_one_line(content, tmp_path):
+    (tmp_path / "DvsGesture.tar.gz").write_bytes(content)
+    with pytest.raises(ValueError, match="must be an undamaged archive, got: ") as error:
+        load_dvs_gesture(tmp_path, "Train", steps=2)
+
     assert "\n" not in str(error.value)
 
 

@@ -123,3 +123,12 @@ def test_what_a_risk_is_summed_from_grows_with_what_cancels():
     assert sizes[1][1] > 1e5 * sizes[0][1]
     flat = replace(risk, network=replace(network, neuron=rs.LIF(0.5, 1e6, rs.Arctan(1e-5))))
     assert flat.rounded_terms(rs.flatten(plain), 0.0)[0] > 5.0
+
+
+@pytest.mark.parametrize("count", [1e7, 3e9])
+def test_of_counts_that_no_accumulator_holds_7_rounding_is_silent(count):
+    network = rs.Network((4, 3), rs.LIF(0.5, 1.0, rs.Arctan(2.0)), rs.SpikeRate(1.0))
+    params, entry = rs.init(network, 0), CLAIMS_BY_LABEL["7-rounding"]
+    for x, applies in ((np.ones((3, 2, 4)), True), (np.full((3, 2, 4), count), False)):
+        result = check_claim(entry.claim, LabelledBatch(network, params, x, np.array([0, 1])))
+        assert result.applies == applies

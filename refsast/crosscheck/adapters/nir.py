@@ -33,6 +33,7 @@ In NIR a neuron fires above its threshold; refsast's hard spike fires at it, too
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import nir
 import numpy as np
@@ -49,6 +50,7 @@ from refsast.crosscheck.adapters.nir_nodes import (
 )
 from refsast.crosscheck.adapters.nir_reader import NirNetwork, read_graph
 from refsast.crosscheck.adapters.nir_rules import EULER, EXPONENTIAL, Rule
+from refsast.files import write_atomic
 from refsast.model.glif import GLIF
 from refsast.model.loss import CrossEntropy
 from refsast.model.network import Network
@@ -155,11 +157,11 @@ def to_nir(
 
 
 def write_nir(graph: nir.NIRGraph, path: str | Path) -> None:
-    """Write a graph to a file, whole or not at all, in a folder that is there."""
-    path = Path(path)
-    part = path.with_name(f".{path.name}.part")
-    nir.write(part, graph)
-    part.replace(path)
+    """Write a graph to a file, whole or not at all."""
+    with TemporaryDirectory() as folder:
+        part = Path(folder) / "graph.nir"
+        nir.write(part, graph)
+        write_atomic(path, part.read_bytes())
 
 
 def from_nir(

@@ -23,7 +23,7 @@ from refsast.crosscheck.diagnose.knobs.forward import (
     membrane_leak,
     reset_amounts,
 )
-from refsast.crosscheck.diagnose.knobs.history import owe_earlier
+from refsast.crosscheck.diagnose.knobs.history import owe_earlier, read_ramps
 from refsast.crosscheck.diagnose.knobs.normalisation import (
     NORMALISATIONS,
     OVER_STEPS,
@@ -42,6 +42,7 @@ from refsast.crosscheck.diagnose.knobs.weights import (
     recurrent_matrix,
     weighted_input,
 )
+from refsast.crosscheck.diagnose.knobs.windows import copy_run, sum_copies
 
 BEFORE_LIMIT = "adjoints before the limit handed over"
 UPDATED = "weights updated backward"
@@ -73,14 +74,22 @@ class LayerGradients:
 
 
 def backward_layer(
-    case: Case, index: int, dials: Dials, run: LayerRun, g: Array, cuts: Array | None = None
+    case: Case,
+    index: int,
+    dials: Dials,
+    run: LayerRun,
+    g: Array,
+    cuts: Array | None = None,
+    copies: int = 1,
 ) -> LayerGradients:
     """Return gradients of one layer; `g` is what its spikes receive, (time, K or 1, batch, n).
 
-    `cuts` is by how much what comes from the next step is multiplied, (time, K, batch, 1).
+    `cuts` is by how much what comes from the next step is multiplied, (time, K, batch, 1). Both
+    have the batch of `run` so many times one after the other; sums are over all copies together.
     """
     layer = case.params[index]
-    slope = derivative(case, index, dials, run)
+    once, run = run, copy_run(run, copies)
+    slope = derivative(case, index, dials, run, read_ramps(dials, len(g)))
     paths = read_paths(case, index, dials, len(g), cuts)
     direct = dials.read("potentials read", len(case.network.neurons), 0.0)
     if index + 1 < len(case.network.neurons):
@@ -139,7 +148,8 @@ def backward_layer(
     if any(dials.turns(name, index) for name in OVER_STEPS):
         plain = weighted_input(layer, index, dials, run.a)
         current = pull_back(dials, index, plain, current, OVER_STEPS)
-    arrays = sum_gradients(case, index, dials, run, delta, current, own)
+    summed = (sum_copies(part, copies) for part in (delta, current, own))
+    arrays = sum_gradients(case, index, dials, once, *summed)
     if layer.start is not None:
         arrays["start"] = sum_start(case, index, dials, run, later, pulled)
     return LayerGradients(arrays, delta, current, own)

@@ -1,6 +1,6 @@
 """What stands for the spike's derivative: its factor, its slope, where it is taken, its shape."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +15,6 @@ from refsast.crosscheck.diagnose.knobs.forward import (
     other_spikes,
     slope_of,
 )
-from refsast.crosscheck.diagnose.knobs.history import RAMPED, read_ramp
 from refsast.model.lif import LIF
 from refsast.model.spike import first_derivative
 
@@ -36,11 +35,15 @@ PRODUCTS: Mapping[str, Callable[[LIF, Array], Array]] = {
 }
 
 
-def derivative(case: Case, index: int, dials: Dials, run: LayerRun) -> Array:
-    """Return what stands for the spike's derivative, of the shape of the potentials."""
+def derivative(
+    case: Case, index: int, dials: Dials, run: LayerRun, ramps: Sequence[Array | float] = (1.0, 1.0)
+) -> Array:
+    """Return what stands for the spike's derivative, of the shape of the potentials.
+
+    `ramps` are what the slope and the threshold are multiplied by at each step.
+    """
     neuron = case.network.neurons[index]
-    ramps = [read_ramp(dials, what, len(run.u)) for what in RAMPED]
-    steeper, higher = (1.0 if ramp is None else ramp for ramp in ramps)
+    steeper, higher = ramps
     behind = dials.read("threshold backward", index, firing_threshold(case, index, dials)) * higher
     steep = read_steepness(case, index, dials) * steeper
     run = run if run.raised is None else replace(run, u=run.u - run.raised)

@@ -100,6 +100,12 @@ def read_ramp(dials: Dials, what: str, steps: int) -> Array | None:
     return found
 
 
+def read_ramps(dials: Dials, steps: int) -> list[Array | float]:
+    """Return what slope and threshold are multiplied by, over all steps."""
+    found = [read_ramp(dials, what, steps) for what in RAMPED]
+    return [1.0 if ramp is None else ramp for ramp in found]
+
+
 def refractory_shares(dials: Dials, index: int) -> list[Array | float]:
     """Return by how much of each earlier spike one is held back, the last one first."""
     found: list[Array | float] = []

@@ -31,15 +31,16 @@ from refsast.crosscheck.diagnose.knobs.windows import (
     MEMORY,
     WINDOWS,
     copy_batch,
-    copy_run,
     count_windows,
+    map_run,
     share_steps,
     sum_copies,
 )
 
 CARRIED = "states carried to the next recording"
 # Whether the gradient goes from a recording to the one before.
-CARRIES: Mapping[str, bool] = {CARRIED: True, CARRIED + ", detached": False}
+DETACHED = CARRIED + ", detached"
+CARRIES: Mapping[str, bool] = {CARRIED: True, DETACHED: False}
 
 
 def run_layers(case: Case, dials: Dials) -> list[LayerRun]:
@@ -64,23 +65,25 @@ def run_recordings(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
 
 
 def backward_recordings(
-    case: Case, index: int, dials: Dials, run: LayerRun, g: Array, cuts: Array | None = None
+    case: Case, index: int, dials: Dials, run: LayerRun, g: Array, cuts: Array | None, copies: int
 ) -> LayerGradients:
-    """Return gradients of one layer as `backward_layer`, of such a run where that is turned."""
-    right = backward_layer(case, index, dials, run, g, cuts)
+    """Return gradients of one layer as `backward_layer`, of such a run where that is turned.
+
+    Recordings that are joined have no windows: all of their signal is in the first copy.
+    """
+    right = backward_layer(case, index, dials, run, g, cuts, copies)
     which = mask_settings(dials, [(name, WHOLE) for name in CARRIES])
     if not which.any():
         return right
     own, steps = pick_settings(dials, which), len(g)
-    ends = np.full((int(which.sum()), 1, 1), np.nan)
-    for name in [name for name, attached in CARRIES.items() if not attached]:
-        ends[np.nan_to_num(own.turned.get((name, WHOLE), ends)) == 1.0] = steps
-    own = Dials({("blocks", index): ends, **own.turned})
-    arrays = {f.name: getattr(run, f.name) for f in fields(run)}
-    joined = {n: None if a is None else _join(_pick(a, which)) for n, a in arrays.items()}
-    found = backward_layer(case, index, own, replace(run, **joined), _join(_pick(g, which)))
+    last = np.arange(steps * run.u.shape[2]).reshape(-1, 1, 1, 1) % steps == steps - 1
+    detached = own.read(DETACHED, WHOLE, 0.0)
+    ends = np.where(last & (np.reshape(detached, (1, -1, 1, 1)) == 1.0), 0.0, 1.0)
+    joined = map_run(run, lambda a: _join(_pick(a, which)))
+    received = _join(_pick(sum_copies(g, copies), which))
+    found = backward_layer(case, index, own, joined, received, ends)
     sums = {n: put_settings(right.arrays[n], a, which, 0) for n, a in found.arrays.items()}
-    return LayerGradients(sums, **_put_fields(right, found, which, steps))
+    return LayerGradients(sums, **_put_fields(right, found, which, steps, copies))
 
 
 def backward_windows(
@@ -89,17 +92,16 @@ def backward_windows(
     """Return the same in windows of steps where these are turned, and how many copies overlap."""
     steps, batch = len(g), run.u.shape[2]
     copies, whole = g.shape[2] // batch, count_windows(dials, (WINDOWS, WHOLE))
-    run, cuts = copy_run(run, whole), None
+    cuts = None
     if whole > 1:
         own, cuts = share_steps(dials, (WINDOWS, WHOLE), steps, batch)
         g = g if copies > 1 else own * copy_batch(g, whole)
     alone = count_windows(dials, (MEMORY, index))
-    if alone == 1:
-        return backward_recordings(case, index, dials, run, g, cuts), whole
-    own, mine = share_steps(dials, (MEMORY, index), steps, run.u.shape[2])
-    cuts = mine if cuts is None else mine * copy_batch(cuts, alone)
-    run, g = copy_run(run, alone), own * copy_batch(g, alone)
-    found = backward_recordings(case, index, dials, run, g, cuts)
+    if alone > 1:
+        own, mine = share_steps(dials, (MEMORY, index), steps, whole * batch)
+        cuts = mine if cuts is None else mine * copy_batch(cuts, alone)
+        g = own * copy_batch(g, alone)
+    found = backward_recordings(case, index, dials, run, g, cuts, whole * alone)
     summed = {n: sum_copies(getattr(found, n), alone) for n in ("adjoints", "current", "local")}
     return replace(found, **summed), whole
 
@@ -115,6 +117,11 @@ def _split(a: Array, steps: int) -> Array:
     return np.moveaxis(a.reshape(-1, steps, a.shape[1], a.shape[3]), 0, 2)
 
 
+def _first_of(a: Array, copies: int) -> Array:
+    """The first of so many copies of a batch, the others of zeros."""
+    return np.concatenate([a, *[np.zeros_like(a)] * (copies - 1)], axis=2)
+
+
 def _pick(a: Array, which: NDArray[np.bool_]) -> Array:
     return a[:, which] if a.shape[1] > 1 else a
 
@@ -124,11 +131,12 @@ def _put_fields(
     found: LayerRun | LayerGradients,
     which: NDArray[np.bool_],
     steps: int,
+    copies: int = 1,
 ) -> dict[str, Array]:
     """The arrays over time with those of the settings in which recordings are joined."""
     names = [f.name for f in fields(right) if isinstance(getattr(right, f.name), np.ndarray)]
     return {
-        name: put_settings(getattr(right, name), _split(other, steps), which, 1)
+        name: put_settings(getattr(right, name), _first_of(_split(other, steps), copies), which, 1)
         for name in names
         if (other := getattr(found, name)) is not None
     }

@@ -80,7 +80,7 @@ def _find(samples: Samples, meter: Meter, explained: list[int], rarely: bool) ->
             explained += reversed(range(len(case.params)))
             return _finish(samples, known)
         found = found or explain_losses_by_pairs(samples, meter)
-        found = [*found, *history[:SELDOM]]
+        found = [*found, *[each for each in history if each not in found][:SELDOM]]
     hypotheses = sharpen(samples, found, meter)
     if hypotheses and (bent := explain_bends(samples, hypotheses)):
         explained += reversed(range(len(case.params)))

@@ -5,6 +5,7 @@ Rule 1: signals of steps whose windows do not overlap go back side by side, each
 Rule 2: a window is of one layer, or of all: then what goes down keeps to the window of its signal.
 """
 
+from collections.abc import Callable
 from dataclasses import fields, replace
 
 import numpy as np
@@ -21,23 +22,18 @@ def count_windows(dials: Dials, key: tuple[str, int]) -> int:
     """Return how many windows overlap, in that setting in which the most do; 1: there is none."""
     if key not in dials.turned:
         return 1
-    found = _overlaps(dials, key)
+    *_, found = _sizes(dials, key)
     return int(np.nan_to_num(found, nan=1.0).max())
 
 
-def _sizes(dials: Dials, key: tuple[str, int]) -> tuple[Array, Array]:
-    """Steps of a window, and between windows, of K settings; NaN where there are none."""
+def _sizes(dials: Dials, key: tuple[str, int]) -> tuple[Array, Array, Array]:
+    """Steps of a window, between windows, and how many overlap, of K settings; NaN: no window."""
     size = dials.turned[key].ravel() + (1.0 if key[0] == MEMORY else 0.0)
     stride = np.ones_like(size)
     if key[0] == WINDOWS and (STRIDE, WHOLE) in dials.turned:
         given = dials.turned[STRIDE, WHOLE].ravel()
         stride = np.where(np.isnan(given), 1.0, given)
-    return size, stride
-
-
-def _overlaps(dials: Dials, key: tuple[str, int]) -> Array:
-    size, stride = _sizes(dials, key)
-    return np.ceil(size / stride)
+    return size, stride, np.ceil(size / stride)
 
 
 def share_steps(dials: Dials, key: tuple[str, int], steps: int, batch: int) -> tuple[Array, Array]:
@@ -45,8 +41,7 @@ def share_steps(dials: Dials, key: tuple[str, int], steps: int, batch: int) -> t
 
     Both of shape (time, K, copies batch, 1).
     """
-    size, stride = (each.reshape(1, -1, 1) for each in _sizes(dials, key))
-    count = np.ceil(size / stride)
+    size, stride, count = (each.reshape(1, -1, 1) for each in _sizes(dials, key))
     copy = np.arange(count_windows(dials, key))
     step = np.arange(1.0, steps + 1.0).reshape(-1, 1, 1)
     with np.errstate(invalid="ignore"):
@@ -65,12 +60,15 @@ def copy_batch(array: Array, copies: int) -> Array:
     return array if copies == 1 else np.tile(array, (1, 1, copies, 1))
 
 
+def map_run(run: LayerRun, change: Callable[[Array], Array]) -> LayerRun:
+    """Return a run with a change of each of its arrays."""
+    arrays = {f.name: getattr(run, f.name) for f in fields(run)}
+    return replace(run, **{n: change(a) for n, a in arrays.items() if a is not None})
+
+
 def copy_run(run: LayerRun, copies: int) -> LayerRun:
     """Return a run with its batch so many times."""
-    arrays = {f.name: getattr(run, f.name) for f in fields(run)}
-    if copies == 1:
-        return run
-    return replace(run, **{n: copy_batch(a, copies) for n, a in arrays.items() if a is not None})
+    return run if copies == 1 else map_run(run, lambda a: copy_batch(a, copies))
 
 
 def sum_copies(array: Array, copies: int) -> Array:
