@@ -7,13 +7,18 @@ from functools import cached_property
 import numpy as np
 
 from refsast.crosscheck.case import Answer, Case, ask
-from refsast.crosscheck.compare import Examination, cast_case, examine_answer
+from refsast.crosscheck.compare import (
+    STAGES,
+    Examination,
+    cast_case,
+    examine_answer,
+    stage_arrays,
+)
 from refsast.crosscheck.diagnose.confirm import NEAR, SLACK, other_questions
 from refsast.crosscheck.diagnose.faults.setting import Setting, solve_setting
 from refsast.crosscheck.diagnose.misfit import misfit, relative_limit
 from refsast.crosscheck.implementation import Gradient
 from refsast.crosscheck.tolerance import norm
-from refsast.model.params import param_arrays
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,10 +64,11 @@ def _gives(question: Question, setting: Setting) -> bool:
 
 
 def _is_near(got: Answer, answer: Answer) -> bool:
-    """Whether loss and gradients are the same, whatever rounding does to them."""
-    if got.adjoints is not None or got.x is not None:
-        return False
-    pairs = zip(param_arrays(got.grads), param_arrays(answer.grads), strict=True)
-    return abs(got.loss - answer.loss) <= NEAR * abs(answer.loss) and all(
-        norm(a - b) <= NEAR * norm(b) for a, b in pairs
+    """Whether all that `misfit` compares is the same, whatever rounding does to it."""
+    return all(
+        norm(array - want[name]) <= NEAR * norm(want[name])
+        for stage in STAGES
+        if stage != "states"
+        for want in (stage_arrays(answer, stage),)
+        for name, array in stage_arrays(got, stage).items()
     )
