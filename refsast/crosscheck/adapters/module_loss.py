@@ -75,10 +75,10 @@ def _pool(network: Network, said: Tensor) -> Tensor:
     if isinstance(readout, MaxPotential):
         return said.max(dim=0).values
     z = said.mean(dim=0)
-    return _by_class(network, z) if isinstance(readout, Direct) else z
+    return _mean_per_class(network, z) if isinstance(readout, Direct) else z
 
 
-def _by_class(network: Network, z: Tensor) -> Tensor:
+def _mean_per_class(network: Network, z: Tensor) -> Tensor:
     """The mean of each class's neurons, which lie side by side, times the gain."""
     readout: Any = network.readout
     if readout.population > 1:
@@ -92,7 +92,7 @@ def _step_loss(network: Network, said: Tensor, y: Tensor) -> Tensor:
         raise ValueError(
             f"module must return (time, batch, n) for {network.loss}, got {got}; stack its steps"
         )
-    z = _by_class(network, said) if isinstance(network.readout, Direct) else said
+    z = _mean_per_class(network, said) if isinstance(network.readout, Direct) else said
     _require_logits(z[0], (len(y), network.classes))
     return cross_entropy(z.flatten(0, 1), y.repeat(len(z)))
 

@@ -36,7 +36,7 @@ def read_params(layer: ReadLayer, bias: bool) -> Layer:
     scale = _input_scale(layer, {k: torch.as_tensor(a) for k, a in learned.items()})
     factor = 1.0 if scale is None else scale.numpy()
     gamma = np.broadcast_to(factor * read.scale * read.gamma, (read.channels,))
-    w = _by_channel(gamma, read.layer.weight) * copy_float64(read.layer.weight)
+    w = _column_per_channel(gamma, read.layer.weight) * copy_float64(read.layer.weight)
     b = factor * (read.gamma * _own_bias(read) + read.shift) + _feedback_bias(layer)
     v = None if layer.feedback is None else copy_float64(layer.feedback.weight)
     return Layer(w, b if bias else None, v, **learned)
@@ -52,7 +52,7 @@ def _feedback_bias(layer: ReadLayer) -> Array | float:
     return 0.0 if feedback is None or feedback.bias is None else copy_float64(feedback.bias)
 
 
-def _by_channel(numbers: Array, weight: Tensor) -> Array:
+def _column_per_channel(numbers: Array, weight: Tensor) -> Array:
     """One number per channel, to multiply its weights with."""
     return numbers.reshape(-1, *(1,) * (weight.ndim - 1))
 
@@ -75,7 +75,7 @@ def tie_layer(i: int, layer: ReadLayer, bias: bool) -> Iterator[Tie]:
 def _tie_weight(layer: ReadLayer) -> Callable[[LayerTensors], Tensor]:
     """The weights, without what is folded into them, and what the neurons scale them with."""
     read = layer.connection
-    factor = read.scale * _by_channel(read.gamma, read.layer.weight)
+    factor = read.scale * _column_per_channel(read.gamma, read.layer.weight)
     same = bool((factor == 1.0).all())
 
     def make(ours: LayerTensors) -> Tensor:

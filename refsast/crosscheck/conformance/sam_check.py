@@ -37,14 +37,14 @@ def sam_differs(implementation: Implementation, example: Example) -> bool:
     nothing but rounding.
     """
     if implementation.sam is not None:
-        return ask_sam(implementation, example).wrong or _keeps_something(implementation, example)
+        return ask_sam(implementation, example).wrong or _has_memory(implementation, example)
     second = second_pass_case(implementation, example)
     return differs(implementation, second, GRADIENTS) or differs(
         implementation, example.case, GRADIENTS
     )
 
 
-def _keeps_something(implementation: Implementation, example: Example) -> bool:
+def _has_memory(implementation: Implementation, example: Example) -> bool:
     """Whether another question, the minibatches exchanged, is answered wrongly after the first."""
     try:
         return ask_sam(implementation, exchange_batches(example)).wrong

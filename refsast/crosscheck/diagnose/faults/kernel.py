@@ -54,22 +54,22 @@ def _orientation_faults() -> Iterator[Fault]:
     )  # fmt: skip
     yield Fault(
         "kernel not flipped backwards", "with the kernel flipped in the gradient of its input",
-        change_part(Conv2d, _by_paths(lambda w: w, _flip), _is_wide), backward=True, below=True,
+        change_part(Conv2d, _split_paths(lambda w: w, _flip), _is_wide), backward=True, below=True,
     )  # fmt: skip
     yield Fault(
         "kernel's gradient flipped", "with the gradient of the kernel flipped",
-        change_part(Conv2d, _by_paths(_flip, lambda w: w), _is_wide), backward=True,
+        change_part(Conv2d, _split_paths(_flip, lambda w: w), _is_wide), backward=True,
         local=("w",),
     )  # fmt: skip
     yield Fault(
         "kernel's gradient transposed", "with height and width exchanged in the kernel's gradient",
-        change_part(Conv2d, _by_paths(_swap_sides, lambda w: w), _is_square), backward=True,
+        change_part(Conv2d, _split_paths(_swap_sides, lambda w: w), _is_square), backward=True,
         local=("w",),
     )  # fmt: skip
     yield Fault(
         "kernel's gradient with channels exchanged",
         "with channels in and out exchanged in the kernel's gradient",
-        change_part(Conv2d, _by_paths(_swap_channels, lambda w: w), _is_even), backward=True,
+        change_part(Conv2d, _split_paths(_swap_channels, lambda w: w), _is_even), backward=True,
         local=("w",),
     )  # fmt: skip
 
@@ -183,7 +183,7 @@ def _weigh_bias(weigh: Callable[[int], Array]) -> Part:
     return part
 
 
-def _by_paths(of_weights: Callable[[Array], Array], of_input: Callable[[Array], Array]) -> Part:
+def _split_paths(of_weights: Callable[[Array], Array], of_input: Callable[[Array], Array]) -> Part:
     """The right value, with other weights in the gradient of the weights and of the input."""
 
     def part(part: Any, shape: Shape, layer: Layer, a: Array, earlier: Sequence[Array]) -> Array:

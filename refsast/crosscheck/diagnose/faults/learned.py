@@ -251,15 +251,15 @@ def _reduce(names: Sequence[str], reduction: Callable[[Array], Array]) -> Change
 
 def _without_sigmoid(name: str) -> Change:
     """The gradient of a learned number itself, not of the parameter before the sigmoid."""
-    return _of_sigmoid(name, lambda grad, parameter: grad / SIGMOID.derivative(parameter))
+    return _change_sigmoid(name, lambda grad, parameter: grad / SIGMOID.derivative(parameter))
 
 
 def _sum_parameters(name: str) -> Change:
     """The sum of all neurons' gradients for each, where the sigmoid makes it another sum."""
-    return _of_sigmoid(name, lambda grad, parameter: np.full(grad.shape, grad.sum()))
+    return _change_sigmoid(name, lambda grad, parameter: np.full(grad.shape, grad.sum()))
 
 
-def _of_sigmoid(name: str, new: Callable[[Array, Array], Array]) -> Change:
+def _change_sigmoid(name: str, new: Callable[[Array, Array], Array]) -> Change:
     """The gradient of the parameter before a sigmoid: ``new(gradient, parameter)``."""
 
     def change(case: Case, plan: Plan, i: int, value: float) -> Plan | None:

@@ -71,7 +71,7 @@ def _set_number(name: str, *, backward: bool = False) -> Change:
     return change_step(wrap)
 
 
-def number_at(case: Case, i: int, name: str) -> Array | None:
+def read_number(case: Case, i: int, name: str) -> Array | None:
     """Return a number of a layer's neurons, as numbers: of all, or one per neuron."""
     value = numbers_of(as_glif(case.network.neurons[i])).get(name)
     if value is None:
@@ -86,7 +86,7 @@ def _single(name: str) -> Callable[[Case, int], float | None]:
     """The number, where it is one for the layer."""
 
     def right(case: Case, i: int) -> float | None:
-        number = number_at(case, i, name)
+        number = read_number(case, i, name)
         return None if number is None or number.ndim else float(number)
 
     return right
@@ -113,7 +113,7 @@ def _mix_numbers(name: str, mix: Callable[[Array], Array]) -> Change:
     """Other numbers per neuron, of those that there are; gradients go where they come from."""
 
     def wrap(case: Case, i: int, value: float, inner: Step) -> Step | None:
-        number = number_at(case, i, name)
+        number = read_number(case, i, name)
         if number is None or number.ndim == 0:
             return None
 
@@ -130,7 +130,7 @@ def _other_layers(name: str) -> Callable[[Case, int], Sequence[float]]:
     """Usual values of a number, and those of other layers."""
 
     def values(case: Case, i: int) -> list[float]:
-        number = number_at(case, i, name)
+        number = read_number(case, i, name)
         if number is None or number.ndim:
             return []
         own = float(number)

@@ -147,13 +147,13 @@ def _on_logits(change: Callable[[Array], Array]) -> Change:
         if isinstance(loss, MeanSquaredRate):
             return None
 
-        def of_logits(network: Network, params: Params, states: Any, s: Array, y: Any) -> Array:
+        def changed_loss(network: Network, params: Params, states: Any, s: Array, y: Any) -> Array:
             if isinstance(loss, StepCrossEntropy):
                 z = step_logits(network, params, s)
                 return cross_entropy(change(z.reshape(-1, z.shape[-1])), np.tile(y, z.shape[0]))
             return cross_entropy(change(readout_logits(network, params, s)), y)
 
-        return replace(plan, objective=of_logits)
+        return replace(plan, objective=changed_loss)
 
     return apply
 

@@ -28,8 +28,8 @@ from refsast.crosscheck.diagnose.knobs.fit import (
 )
 from refsast.crosscheck.diagnose.knobs.inventory import Knob
 from refsast.crosscheck.diagnose.knobs.levels import (
-    allowed_errors,
-    roundest_between,
+    error_limits,
+    find_roundest,
     view_levels,
 )
 from refsast.crosscheck.diagnose.knobs.plainness import known_knobs, lowest_layer, symbol_of
@@ -68,7 +68,7 @@ def explains_whole(samples: Samples, setting: dict) -> bool:
             answer = solve_settings(sample.case, [setting])[0]
         for level, (got, given) in enumerate(zip(answer.grads, sample.got.grads, strict=True)):
             for part, array in layer_arrays(given).items():
-                allowed = allowed_errors(samples, sample, level, part)
+                allowed = error_limits(samples, sample, level, part)
                 if not (abs(getattr(got, part) - array) <= allowed).all():
                     return False
     return True
@@ -206,7 +206,7 @@ def _fit_window(case: Case, run: Residuals, setting: dict) -> dict:
     near = int(np.searchsorted(edges, value[0]))
     edges = edges[max(0, near - EDGES) : near + EDGES]
     tried = [
-        {**setting, **{("window", i): roundest_between(low, high) for i in layers}}
+        {**setting, **{("window", i): find_roundest(low, high) for i in layers}}
         for low, high in pairwise(edges)
     ]
     if not tried:

@@ -9,7 +9,7 @@ import numpy as np
 
 from refsast.arrays import Array
 from refsast.crosscheck.diagnose.knobs.dials import Setting
-from refsast.crosscheck.diagnose.knobs.levels import LevelView, allowed_errors
+from refsast.crosscheck.diagnose.knobs.levels import LevelView, error_limits
 from refsast.crosscheck.diagnose.knobs.samples import answer_arrays
 
 MOST_ROWS, MOST_ENTRIES = 32, 160  # of a matrix that is fitted: by columns, or whole
@@ -59,7 +59,7 @@ def _answers(view: LevelView, level: int, settings: list | None = None) -> Array
         given = answer_arrays(sample, level)
         arrays = given if settings is None else view.predict(i, level, settings).arrays
         for part in given:
-            array = np.asarray(arrays[part]) / allowed_errors(view.samples, sample, level, part)
+            array = np.asarray(arrays[part]) / error_limits(view.samples, sample, level, part)
             kept = array.shape[:1] if settings is None else array.shape[:2]
             parts.append(array.reshape(*kept, -1))
     return np.concatenate(parts, axis=-1)

@@ -186,7 +186,7 @@ def run_layer(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
             trace = history.rho * trace + before
             earlier = [before, *earlier][: len(history.shares)]
             raised = history.strength * trace
-            unheld, soft = fire(case, index, dials, u - raised, history.ramps_at(t))
+            unheld, soft = fire(case, index, dials, u - raised, history.read_ramps(t))
             left = hold_back(history.shares, earlier) * keep_large(dials, index, unheld)
             s, soft = round_spikes(dials, index, left * unheld), left * soft
             extras.append((raised, rest + left, unheld))

@@ -64,7 +64,7 @@ class History:
     shares: list[Array | float]
     ramps: list[Array | None]
 
-    def ramps_at(self, t: int) -> list[Array | float]:
+    def read_ramps(self, t: int) -> list[Array | float]:
         """What slope and threshold are multiplied by at one step, from 0."""
         return [1.0 if ramp is None else ramp[t] for ramp in self.ramps]
 

@@ -86,7 +86,7 @@ class LevelView:
             sample = self.samples.all[i]
             found = self.predict(i, level, settings).arrays
             for part, got in answer_arrays(sample, level).items():
-                allowed = allowed_errors(self.samples, sample, level, part)
+                allowed = error_limits(self.samples, sample, level, part)
                 rows.append(_compare(found[part], got, allowed))
         return np.concatenate(
             [np.broadcast_to(row, (len(settings), row.shape[1])) for row in rows], axis=1
@@ -98,7 +98,7 @@ class LevelView:
         for part, got in answer_arrays(self.samples.parts[-1], level).items():
             last = len(self.samples.all) - 1
             right = self.predict(last, level, [setting]).arrays[part][0]
-            limit = allowed_errors(self.samples, self.samples.parts[-1], level, part)
+            limit = error_limits(self.samples, self.samples.parts[-1], level, part)
             found += _cell_settings(part, level, got, right, limit)
         return found + self._bends(level) + self.windows(level)
 
@@ -118,10 +118,10 @@ class LevelView:
         theta = case.network.neurons[level].threshold
         v = np.unique(abs(self.runs[-1].layers[level].u - theta).ravel())
         edges = v[:: max(1, len(v) // MAX_WINDOWS)]
-        return [{("window", level): roundest_between(low, high)} for low, high in pairwise(edges)]
+        return [{("window", level): find_roundest(low, high)} for low, high in pairwise(edges)]
 
 
-def roundest_between(low: float, high: float) -> float:
+def find_roundest(low: float, high: float) -> float:
     """Return the number of fewest digits between two."""
     middle = 0.5 * (low + high)
     for digits in range(1, 17):
@@ -169,7 +169,7 @@ def _compare(found: Array, got: Array, allowed: Array) -> Array:
     return flat[:, at]
 
 
-def allowed_errors(samples: Samples, sample: Sample, level: int, part: str) -> Array:
+def error_limits(samples: Samples, sample: Sample, level: int, part: str) -> Array:
     """Return how far each entry of an answered gradient may be from a candidate's."""
     arrays = answer_arrays(sample, level)
     limit = relative_limit(samples.dtype)
@@ -189,7 +189,7 @@ def joint_errors(samples: Samples, which: Sequence[int], settings: Sequence[Sett
         _, levels = solve_levels(sample.case, dials)
         for level, found in enumerate(levels[: len(sample.case.params)]):
             for part, got in answer_arrays(sample, level).items():
-                allowed = allowed_errors(samples, sample, level, part)
+                allowed = error_limits(samples, sample, level, part)
                 rows.append(_compare(found.arrays[part], got, allowed))
     return np.concatenate(
         [np.broadcast_to(row, (len(settings), row.shape[1])) for row in rows], axis=1

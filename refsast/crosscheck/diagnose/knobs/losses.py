@@ -82,7 +82,7 @@ def _hinge(logits: Array, targets: Array) -> tuple[Array, Array]:
     return (violated * gap).mean(axis=-1), slope / gap.shape[-1]
 
 
-def _over_recordings(logits: Array, targets: Array) -> tuple[Array, Array]:
+def _batch_softmax(logits: Array, targets: Array) -> tuple[Array, Array]:
     """The cross entropy of a softmax over recordings in place of classes."""
     z = logits - logits.max(axis=-2, keepdims=True)
     e = np.exp(z)
@@ -109,7 +109,7 @@ RARE_FORMS: dict[str, Callable[[Array, Array], tuple[Array, Array]]] = {
     "absolute errors of the softmax": _apply_softmax(_absolute),
     "absolute errors of the logits": _absolute,
     "multi-class hinge loss": _hinge,
-    OVER_BATCH: _over_recordings,
+    OVER_BATCH: _batch_softmax,
     **{f"logarithm of p + {each:g} in place of that of p": _add_within(each) for each in EPSILONS},
 }
 # In the gradient alone: the probabilities are the slope in the logits, or its label's entry is all.

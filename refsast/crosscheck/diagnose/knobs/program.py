@@ -53,7 +53,7 @@ from refsast.crosscheck.diagnose.knobs.readout import (
     readout_gain,
     readout_layer,
     step_drives,
-    weigh_below,
+    weigh_spikes,
     weights_of_time,
 )
 from refsast.crosscheck.diagnose.knobs.recordings import backward_windows, run_layers
@@ -194,7 +194,7 @@ def spikes_receive(case: Case, dials: Dials, slopes: Slopes, heard: Array) -> Ar
     """Return what the last layer's spikes receive from the logits, (time, K, batch, n)."""
     whole, layer = len(case.network.neurons), readout_layer(case)
     alpha = mix_backward(case, dials, weights_of_time(case, dials, len(case.x)))
-    alpha = weigh_below(dials, whole, alpha)
+    alpha = weigh_spikes(dials, whole, alpha)
     drives = alpha * slopes.pooled + step_drives(case, dials, slopes)
     w = backward_weights(dials, whole, layer.w)
     if dials.turns(UPDATED, whole) and isinstance(drives, np.ndarray):

@@ -83,7 +83,7 @@ PENALTY_WORDS = {
 }
 
 
-def _rounded_words(name: str) -> str:
+def _format_phrase(name: str) -> str:
     """Weights in some format, in words."""
     return name if "quantised" in name else name.replace("weights", "weights rounded", 1)
 
@@ -155,7 +155,7 @@ RARE_SWITCHES = {
     **{name: f"with the spike's derivative {words}" for name, words in PRODUCT_WORDS.items()},
     **{name: f"with the spike's derivative {words}" for name, words in PLACE_WORDS.items()},
     **{
-        name + other: f"with {WEIGHT_WORDS.get(name, _rounded_words(name))}{other}"
+        name + other: f"with {WEIGHT_WORDS.get(name, _format_phrase(name))}{other}"
         for name in WEIGHT_CHANGES
         for other in ("", NOT_V)
     },

@@ -194,7 +194,7 @@ def readout_bias_weight(dials: Dials, case: Case, steps: int) -> Array | float:
     return usual * gain * float(steps) ** dials.read("readout bias summed", whole, 0.0)
 
 
-def weigh_below(dials: Dials, whole: int, alpha: Array) -> Array:
+def weigh_spikes(dials: Dials, whole: int, alpha: Array) -> Array:
     """The weights of time in what the readout gives to spikes, its own gradients being right."""
     even = np.full(alpha.shape, 1.0 / len(alpha))
     found = mix(dials, whole, alpha, {DOWN_REVERSED: alpha[::-1], DOWN_UNLEAKED: even})

@@ -117,7 +117,7 @@ def _split(a: Array, steps: int) -> Array:
     return np.moveaxis(a.reshape(-1, steps, a.shape[1], a.shape[3]), 0, 2)
 
 
-def _first_of(a: Array, copies: int) -> Array:
+def _pad_copies(a: Array, copies: int) -> Array:
     """The first of so many copies of a batch, the others of zeros."""
     return np.concatenate([a, *[np.zeros_like(a)] * (copies - 1)], axis=2)
 
@@ -136,7 +136,9 @@ def _put_fields(
     """The arrays over time with those of the settings in which recordings are joined."""
     names = [f.name for f in fields(right) if isinstance(getattr(right, f.name), np.ndarray)]
     return {
-        name: put_settings(getattr(right, name), _first_of(_split(other, steps), copies), which, 1)
+        name: put_settings(
+            getattr(right, name), _pad_copies(_split(other, steps), copies), which, 1
+        )
         for name in names
         if (other := getattr(found, name)) is not None
     }
