@@ -2,7 +2,7 @@
 #
 #   make demo                  baseline against SAST on synthetic recordings: a table and a page
 #   make demo NMNIST=folder    on real N-MNIST recordings (folders or the official zips), preset deep
-#   make test                  all tests
+#   make test                  all tests (test-all: on five times as many drawn instances)
 #   make lint types contracts  style, types, who may import whom
 #   make notebooks             build and execute the notebooks (notebooks-check: write nothing)
 #   make theorems              check, attack and certify every theorem: a table and a page
@@ -27,7 +27,7 @@ ADAPTED := $(addprefix tests/crosscheck/test_,adapters.py adapter_jax.py causes.
 	module_wrapper.py conventions_peers.py \
 	nir.py nir_deployed.py golden_torch.py diagnose_modules.py)
 
-.PHONY: demo test lint types contracts notebooks notebooks-check theorems mutants peers docs docs-check bench clean
+.PHONY: demo test test-all lint types contracts notebooks notebooks-check theorems mutants peers docs docs-check bench clean
 
 .venv/base: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -54,6 +54,9 @@ demo: .venv/base
 test: .venv/dev
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal --ignore tests/gradient/test_torch.py \
 		--ignore tests/gradient/test_torch_extended.py
+
+test-all: .venv/dev
+	REFSAST_DRAWS=all $(MAKE) test
 
 lint: .venv/dev
 	$(BIN)/ruff check .

@@ -67,9 +67,11 @@ class SliceCotangent:
 
 def unbroadcast(g: Array, like: Array) -> Array:
     """Sum `g` over the axes along which `like` was broadcast."""
-    shape = np.shape(like)
-    extra = np.ndim(g) - len(shape)
-    ones = tuple(i + extra for i, n in enumerate(shape) if n == 1 != np.shape(g)[i + extra])
+    shape, wide = np.shape(like), np.shape(g)
+    if shape == wide:
+        return g
+    extra = len(wide) - len(shape)
+    ones = tuple(i + extra for i, n in enumerate(shape) if n == 1 != wide[i + extra])
     axes = (*range(extra), *ones)
     return np.reshape(np.sum(g, axis=axes), shape) if axes else g
 

@@ -10,6 +10,7 @@ Rule 4: the backward pass goes by the depth of a node and needs no recursion, so
 
 from collections.abc import Callable, Iterable, Sequence
 from inspect import signature
+from operator import is_not
 
 import numpy as np
 
@@ -51,7 +52,7 @@ class Node(np.lib.mixins.NDArrayOperatorsMixin):
         self, value: Array, op: Op | None = None, args: tuple["Array | Node", ...] = ()
     ) -> None:
         self.value, self.op, self.args = value, op, args
-        self.depth = 1 + max((a.depth for a in args if isinstance(a, Node)), default=-1)
+        self.depth = 1 + max([a.depth for a in args if isinstance(a, Node)], default=-1)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -117,9 +118,9 @@ class Node(np.lib.mixins.NDArrayOperatorsMixin):
         raise TypeError(f"a traced array has one type of numbers: {NO_CAST}")
 
     def __array_ufunc__(self, ufunc, method, *args, **kwargs):
-        if any(given is self for given in kwargs.get("out", ())):
-            raise TypeError(f"a traced array cannot be changed in place: {NO_WRITING}")
         if method != "__call__" or kwargs:
+            if any(given is self for given in kwargs.get("out", ())):
+                raise TypeError(f"a traced array cannot be changed in place: {NO_WRITING}")
             how = f".{method}" if method != "__call__" else f" with {', '.join(kwargs)}"
             raise TypeError(f"the tape has no rule for np.{ufunc.__name__}{how} ({PAGE})")
         if ufunc in ops.ZERO_GRADIENT:  # comparisons: a constant for the tape
@@ -189,10 +190,10 @@ def _real(x: "Array | Node") -> Array:
 
 def apply(op: Op, *args: "Array | Node") -> Array:
     """Run `op`, on the tape if one of `args` is."""
-    value = op.value(*map(primal, args))
-    if not any(isinstance(a, Node) for a in args):
-        return value
-    return Node(value, op, args)  # pyright: ignore[reportReturnType]  (Rule 3)
+    operands = [primal(a) for a in args]
+    value = op.value(*operands)
+    traced = any(map(is_not, args, operands))
+    return Node(value, op, args) if traced else value  # pyright: ignore[reportReturnType]  (Rule 3)
 
 
 def stop_gradient(x: "Array | Node") -> Array:
@@ -235,11 +236,10 @@ def backward(
             wanted[id(node)] = cotangent
         if node.op is None:
             continue
-        operands = tuple(map(read, node.args))
+        value, *operands = [read(a) for a in (node, *node.args)]
         for pullback, arg in zip(node.op.pullbacks, node.args, strict=True):
             if isinstance(arg, Node):
-                part = pullback(cotangent, read(node), *operands)
-                parts.setdefault(id(arg), []).append(part)
+                parts.setdefault(id(arg), []).append(pullback(cotangent, value, *operands))
     return tuple(map(_own, (wanted[id(x)] for x in inputs)))
 
 
@@ -261,7 +261,7 @@ def _toposort(output: object, inputs: Iterable[Array]) -> list[Node]:
     useful = {id(x) for x in inputs}
     ascending = sorted(seen.values(), key=lambda node: node.depth)
     for node in ascending:
-        if any(id(a) in useful for a in node.args):
+        if not useful.isdisjoint(map(id, node.args)):
             useful.add(id(node))
     return [node for node in reversed(ascending) if id(node) in useful]
 
@@ -279,8 +279,8 @@ def _join_slices(parts: list[SliceCotangent], shape: tuple[int, ...]) -> Array:
 
 def _accumulate(parts: list[Array | SliceCotangent], shape: tuple[int, ...]) -> Array:
     """Sum the parts of a cotangent; slices all at once, so that T of them cost T, not T squared."""
-    whole = [p for p in parts if not isinstance(p, SliceCotangent)]
     some = [p for p in parts if isinstance(p, SliceCotangent)]
+    whole = [p for p in parts if not isinstance(p, SliceCotangent)] if some else parts
     if some:
         whole.append(_join_slices(some, shape))
     result = whole[0]

@@ -22,6 +22,7 @@ from tests.crosscheck.planted_faults import (
     draw_unknown_fault,
     nudge_potential,
 )
+from tests.draws import draws
 
 
 def make_rng(text: str) -> np.random.Generator:
@@ -60,7 +61,7 @@ def test_two_faults_at_once_are_found(pair):
 @pytest.mark.parametrize("plant", [nudge_potential, bend_derivative])
 def test_an_unknown_fault_is_called_unknown_and_nothing_false_is_said_of_its_place(plant):
     rng = make_rng(plant.__name__)
-    for _ in range(3):
+    for _ in range(draws(3)):
         found = diagnose_fault(*draw_unknown_fault(rng, plant))
         assert found.detected
         assert found.named

@@ -18,6 +18,7 @@ from refsast.crosscheck.integrability.field import ABSCISSAE, CALLS, Field, Samp
 from refsast.crosscheck.integrability.verdict import Measurement, Verdict, VerdictKind
 from refsast.model.params import param_arrays
 from refsast.testing import RESETS, SURROGATES
+from tests.draws import draws
 
 READOUTS = (rs.SpikeRate(4.0), rs.LinearReadout(3), rs.LeakyReadout(3, 0.9))
 
@@ -102,21 +103,24 @@ def _matters(case: Case) -> bool:
 
 
 @pytest.mark.slow
-def test_a_hundred_of_each_and_none_wrong():
-    smooth, detached = alive(100), alive(100, detach=True)
+def test_of_a_hundred_of_each_none_is_wrong():
+    many = draws(100)
+    smooth, detached = alive(many), alive(many, detach=True)
+    estimates = kinds(straight, smooth)
 
-    assert kinds(exact, smooth) == {VerdictKind.GRADIENT: 100}
-    assert kinds(exact, detached) == {VerdictKind.NONE: 100}
+    assert kinds(exact, smooth) == {VerdictKind.GRADIENT: many}
+    assert kinds(exact, detached) == {VerdictKind.NONE: many}
     # In one of them only the last layer's bias gets any gradient: of its bias, a plain function.
-    assert kinds(straight, smooth) == {VerdictKind.NONE: 99, VerdictKind.UNDECIDED: 1}
+    assert estimates.keys() <= {VerdictKind.NONE, VerdictKind.UNDECIDED}
+    assert estimates[VerdictKind.UNDECIDED] <= 1
 
 
 @pytest.mark.slow
 def test_single_precision_may_be_undecided_but_is_never_wrong():
-    found = kinds(lambda case: single(exact(case)), alive(50))
+    found = kinds(lambda case: single(exact(case)), alive(draws(50)))
 
     assert found.keys() <= {VerdictKind.GRADIENT, VerdictKind.UNDECIDED}
-    assert found[VerdictKind.GRADIENT] >= 45
+    assert found[VerdictKind.GRADIENT] >= 0.9 * draws(50)
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from tests.crosscheck.random_programs import (
     solve_by_complex_step,
     solve_by_torch,
 )
+from tests.draws import draws
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +42,7 @@ def test_nearly_all_programs_have_a_loss():
 def test_the_gradient_is_the_complex_step_to_rounding():
     """Each entry of each gradient; relative to the array, and to its tolerance."""
     errors, shares = [], []
-    for seed in range(201):
+    for seed in range(draws(201)):
         recipe = draw_recipe(seed)
         if not is_clear(recipe):
             continue
@@ -54,7 +55,7 @@ def test_the_gradient_is_the_complex_step_to_rounding():
             size = np.linalg.norm(want)
             errors.append(np.linalg.norm(grad - want) / size if size else float(grad.any()))
 
-    assert len(errors) > 1000
+    assert len(errors) > draws(1000)
     assert np.median(errors) < 1e-15
     assert np.quantile(errors, 0.99) < 1e-12
     assert max(errors) < 1e-11  # of a cancellation, which the tolerance knows
@@ -63,7 +64,7 @@ def test_the_gradient_is_the_complex_step_to_rounding():
 
 def test_a_planted_error_in_each_is_located_to_its_parameter():
     """In each program one use of one parameter without a gradient."""
-    for seed in range(201):
+    for seed in range(draws(201)):
         recipe = draw_recipe(seed)
         if not is_clear(recipe):
             continue
@@ -72,7 +73,7 @@ def test_a_planted_error_in_each_is_located_to_its_parameter():
         found = compare_program(wrong, recipe.program)
 
         assert [stage.name for stage in found.wrong] == [f'grads["{name}"]'], seed
-        if seed < 20:  # with what is said of it, which asks again about fewer steps
+        if seed < draws(20):  # with what is said of it, which asks again about fewer steps
             report = rs.check(wrong, recipe.program)
             assert report.verdict == "DISAGREES"
             assert f'grads["{name}"]' in str(report)
@@ -83,7 +84,7 @@ def test_a_planted_error_in_each_is_located_to_its_parameter():
 def test_pytorch_is_right_in_either_precision(dtype):
     pytest.importorskip("torch")
     shares = []
-    for seed in range(300, 360):
+    for seed in range(300, 300 + draws(60)):
         recipe = draw_recipe(seed)
 
         report = rs.check(solve_by_torch(recipe, dtype), recipe.program)
@@ -97,7 +98,7 @@ def test_pytorch_is_right_in_either_precision(dtype):
 
 
 def test_the_tape_is_an_implementation_and_its_verification_holds():
-    for seed in range(20):
+    for seed in range(draws(20)):
         program = draw_recipe(seed).program
 
         found = rs.program.verify(program, rng=np.random.default_rng(seed))

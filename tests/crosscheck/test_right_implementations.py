@@ -12,8 +12,9 @@ from refsast.crosscheck.compare import cast_case, examine_answer
 from refsast.crosscheck.variants import solve
 from refsast.model.params import map_params
 from tests.crosscheck.right_implementations import draw_network, judge_one
+from tests.draws import draws
 
-MANY = 40
+MANY = draws(100)
 LARGEST = 3000.0  # width times depth times steps; ten times less than in the long run
 
 

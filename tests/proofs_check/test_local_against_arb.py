@@ -12,6 +12,7 @@ from proofs_check.local.enclosure import enclose
 from proofs_check.local.lipschitz import local_lipschitz
 from proofs_check.local.smoothness import local_curvature
 from refsast.testing import SURROGATES
+from tests.draws import draws
 
 flint = pytest.importorskip("flint")
 arb, series = flint.arb, flint.arb_series
@@ -174,13 +175,13 @@ def parameter_setting(seed):
 
 @pytest.mark.parametrize("start", [0, pytest.param(1000, marks=pytest.mark.slow)])
 def test_arb_finds_no_input_outside(start):
-    count = 500 if start else 6
+    count = draws(500) if start else 6
     assert [seed for seed in range(start, start + count) if not input_setting(seed)] == []
 
 
 @pytest.mark.parametrize("start", [0, pytest.param(1000, marks=pytest.mark.slow)])
 def test_arb_finds_no_parameters_outside(start):
-    count = 500 if start else 3
+    count = draws(500) if start else 3
     assert [seed for seed in range(start, start + count) if not parameter_setting(seed)] == []
 
 

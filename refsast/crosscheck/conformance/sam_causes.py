@@ -7,18 +7,17 @@ Rule 2: one with a number in it (a decay, a factor, a radius) is fitted, and off
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from refsast.arrays import Array
-from refsast.crosscheck.case import Case
 from refsast.crosscheck.conformance.kept_states import continue_gradient
+from refsast.crosscheck.conformance.parameters import flat_gradient
 from refsast.crosscheck.conformance.sam_check import SamAnswer
 from refsast.crosscheck.conformance.sam_directions import DIRECTIONS
 from refsast.crosscheck.conformance.strategies import Example
-from refsast.crosscheck.variants import solve
 from refsast.model.params import flatten
-from refsast.model.vector import unflatten
 from refsast.optim import sam
 
 EPSILONS = (1e-12, 1e-10, 1e-8, 1e-7, 1e-6)
@@ -57,8 +56,8 @@ class Passes:
 def exact_passes(example: Example) -> Passes:
     """Return the right passes of an example."""
     case, w = example.case, flatten(example.case.params)
-    first = _exact_gradient(case)
-    second = _exact_gradient(replace(case, x=example.x, y=example.y))
+    first = partial(flat_gradient, case)
+    second = partial(flat_gradient, replace(case, x=example.x, y=example.y))
     g = first(w)
     return Passes(example, w, first, second, g, second(sam.ascent_point(w, g, rho=example.rho)))
 
@@ -175,8 +174,3 @@ def format_number(value: float) -> str:
     """Return a fitted number, a plain one where it is one to rounding."""
     plain = next((n for n in PLAIN if abs(value - n) <= 1e-9), value)
     return f"{plain:.6g}"
-
-
-def _exact_gradient(case: Case) -> Gradient:
-    """The right gradient as a function of the flat vector."""
-    return lambda w: flatten(solve(replace(case, params=unflatten(case.network, w))).grads)

@@ -6,7 +6,7 @@ Rule 2: a setting names only what is turned; everything else has its right value
 Rule 3: with K settings every array of a run has shape (time, K or 1, batch, n).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -44,7 +44,9 @@ def stack_settings(settings: Sequence[Setting]) -> Dials:
     turned: dict[Key, Array] = {}
     for k, setting in enumerate(settings):
         for key, value in setting.items():
-            turned.setdefault(key, np.full((len(settings), 1, 1), np.nan))[k] = value
+            if key not in turned:
+                turned[key] = np.full((len(settings), 1, 1), np.nan)
+            turned[key][k] = value
     return Dials(turned)
 
 
@@ -82,11 +84,17 @@ def shift_steps(array: Array, steps: int) -> Array:
     return moved
 
 
-def mix(dials: Dials, layer: int, right: Array, others: Mapping[str, Array]) -> Array:
-    """Return ``right + sum_i m_i (other_i - right)``, m_i the values of the knobs of that name."""
+def mix(
+    dials: Dials, layer: int, right: Array, others: Mapping[str, Array | Callable[[], Array]]
+) -> Array:
+    """Return ``right + sum_i m_i (other_i - right)``, m_i the values of the knobs of that name.
+
+    Where few of many are turned, functions give the others.
+    """
     found = right
     for name, other in others.items():
         if dials.turns(name, layer):
+            other = other() if callable(other) else other
             found = found + dials.read(name, layer, 0.0) * (other - right)
     return found
 

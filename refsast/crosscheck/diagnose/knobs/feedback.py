@@ -8,7 +8,7 @@ Rule 2: where neurons do not hear each other, each has an own column, and is fit
 import numpy as np
 
 from refsast.arrays import Array
-from refsast.crosscheck.diagnose.knobs.dials import Setting
+from refsast.crosscheck.diagnose.knobs.dials import Setting, stack_settings
 from refsast.crosscheck.diagnose.knobs.levels import LevelView, error_limits
 from refsast.crosscheck.diagnose.knobs.samples import answer_arrays
 
@@ -55,12 +55,13 @@ def _entries(matrix: Array, layer: int, which: Array | None = None) -> Setting:
 def _answers(view: LevelView, level: int, settings: list | None = None) -> Array:
     """Gradients of all samples over what is allowed: (n, numbers), or (K, n, numbers)."""
     parts = []
+    dials = None if settings is None else stack_settings(settings)
     for i, sample in enumerate(view.samples.all):
         given = answer_arrays(sample, level)
-        arrays = given if settings is None else view.predict(i, level, settings).arrays
+        arrays = given if dials is None else view.predict(i, level, dials).arrays
         for part in given:
             array = np.asarray(arrays[part]) / error_limits(view.samples, sample, level, part)
-            kept = array.shape[:1] if settings is None else array.shape[:2]
+            kept = array.shape[:1] if dials is None else array.shape[:2]
             parts.append(array.reshape(*kept, -1))
     return np.concatenate(parts, axis=-1)
 

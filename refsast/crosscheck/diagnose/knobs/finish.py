@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -77,20 +78,20 @@ def reorder(dials: Dials, index: int, part: str, array: Array) -> Array:
     }
     axes = {"neurons": 1} if part in VECTORS else {"neurons": 1, "inputs": array.ndim - 1}
     others = {
-        f"{part} {what} {name}": change(array, axis)
+        f"{part} {what} {name}": partial(change, array, axis)
         for what, axis in axes.items()
         for name, change in changes.items()
     }
     if part not in VECTORS and array.shape[-1] == array.shape[-2]:
-        diagonal = array * np.eye(array.shape[-1])
-        others[f"{part} gradient transposed"] = np.swapaxes(array, -1, -2)
-        others[f"{part} gradient without diagonal"] = array - diagonal
-        others[f"{part} gradient of the diagonal"] = diagonal
+        ones = np.eye(array.shape[-1])
+        others[f"{part} gradient transposed"] = lambda: np.swapaxes(array, -1, -2)
+        others[f"{part} gradient without diagonal"] = lambda: array - array * ones
+        others[f"{part} gradient of the diagonal"] = lambda: array * ones
     found = array
     for name, other in others.items():
         if dials.turns(name, index):
             share = np.reshape(dials.read(name, index, 0.0), (-1, *(1,) * (array.ndim - 1)))
-            found = found + share * (other - array)
+            found = found + share * (other() - array)
     return found
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from refsast.arrays import Array
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.diagnose.knobs.dials import Setting, stack_settings
+from refsast.crosscheck.diagnose.knobs.dials import Dials, Setting, stack_settings
 from refsast.crosscheck.diagnose.knobs.finish import BENDS
 from refsast.crosscheck.diagnose.knobs.fit import round_value
 from refsast.crosscheck.diagnose.knobs.losses import turns_form
@@ -61,10 +61,10 @@ class LevelView:
                 self.cache[key] = layer_level(case, level + 1, dials, run, carry).carry
         return self.cache[key]
 
-    def predict(self, sample: int, level: int, settings: Sequence[Setting]) -> Level:
-        """The level in each of the settings, which differ from this one at this level only."""
+    def predict(self, sample: int, level: int, dials: Dials) -> Level:
+        """The level in each of several settings, which differ from this one at this level only."""
         case, run = self.cases[sample], self.runs[sample]
-        dials, whole = stack_settings(settings), len(case.network.neurons)
+        whole = len(case.network.neurons)
         if level >= whole - 1 and turns_form(dials, whole):
             run = replace(run, readout=read_spikes(case, dials, run.readout.heard, case.y))
         if level == whole:
@@ -81,10 +81,10 @@ class LevelView:
         self, which: Sequence[int], level: int, settings: Sequence[Setting]
     ) -> Array:
         """Errors of a level's gradients in some samples."""
-        rows = []
+        rows, dials = [], stack_settings(settings)
         for i in which:
             sample = self.samples.all[i]
-            found = self.predict(i, level, settings).arrays
+            found = self.predict(i, level, dials).arrays
             for part, got in answer_arrays(sample, level).items():
                 allowed = error_limits(self.samples, sample, level, part)
                 rows.append(_compare(found[part], got, allowed))
@@ -95,9 +95,10 @@ class LevelView:
     def cells(self, level: int, setting: Setting) -> list[dict]:
         """Settings in which one entry, row or column of one array explains what is left."""
         found: list[dict] = []
+        last = len(self.samples.all) - 1
+        rights = self.predict(last, level, stack_settings([setting])).arrays
         for part, got in answer_arrays(self.samples.parts[-1], level).items():
-            last = len(self.samples.all) - 1
-            right = self.predict(last, level, [setting]).arrays[part][0]
+            right = rights[part][0]
             limit = error_limits(self.samples, self.samples.parts[-1], level, part)
             found += _cell_settings(part, level, got, right, limit)
         return found + self._bends(level) + self.windows(level)

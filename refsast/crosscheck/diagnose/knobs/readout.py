@@ -98,21 +98,23 @@ def weights_of_time(case: Case, dials: Dials, steps: int, side: str = "") -> Arr
     ones = np.ones(at.shape)
     right = gain * _gather(leak, ones / steps)
     others = {
-        "sum over time": right * steps,
-        "logits summed over time": right * steps,
-        "last step": np.where(at == steps - 1, right.sum(axis=0), 0.0),
-        "first step unread": np.where(at == 0, 0.0, right),
-        "last step unread": np.where(at == steps - 1, 0.0, right),
-        "readout one step late": np.concatenate([right[1:], 0.0 * right[:1]]),
-        LATE_POTENTIAL: np.concatenate([right[1:], 0.0 * right[:1]]),
-        "readout state detached": gain / steps + 0.0 * right,
-        "final potential": gain * _gather(leak, 1.0 * (at == steps - 1)),
-        "all but the last step": gain * _gather(leak, (at < max(steps - 1, 1)) / max(steps - 1, 1)),
-        "mean over a step more": right * (steps / (steps + 1)),
-        "mean over a step less": right * (steps / max(steps - 1, 1)),
+        "sum over time": lambda: right * steps,
+        "logits summed over time": lambda: right * steps,
+        "last step": lambda: np.where(at == steps - 1, right.sum(axis=0), 0.0),
+        "first step unread": lambda: np.where(at == 0, 0.0, right),
+        "last step unread": lambda: np.where(at == steps - 1, 0.0, right),
+        "readout one step late": lambda: np.concatenate([right[1:], 0.0 * right[:1]]),
+        LATE_POTENTIAL: lambda: np.concatenate([right[1:], 0.0 * right[:1]]),
+        "readout state detached": lambda: gain / steps + 0.0 * right,
+        "final potential": lambda: gain * _gather(leak, 1.0 * (at == steps - 1)),
+        "all but the last step": lambda: (
+            gain * _gather(leak, (at < max(steps - 1, 1)) / max(steps - 1, 1))
+        ),
+        "mean over a step more": lambda: right * (steps / (steps + 1)),
+        "mean over a step less": lambda: right * (steps / max(steps - 1, 1)),
     }
     if side:
-        others["readout forward in time"] = right[::-1]
+        others["readout forward in time"] = lambda: right[::-1]
     found = mix(dials, whole, right, {name + side: other for name, other in others.items()})
     name = "first steps unread" + side
     if dials.turns(name, whole):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -225,19 +226,22 @@ def lag_inputs(dials: Dials, index: int, what: str, a: Array, now: Array | None 
     """What adjoints are paired with: of another step, mirrored, or the mean over time."""
     base = a if now is None else now
     late = 0 if now is None else 1
-    others = {f"{what} {name}": shift_steps(base, late + lag) for name, lag in LAGS.items()}
-    others[f"{what} mirrored"] = a[::-1]
-    others[f"{what} averaged"] = np.broadcast_to(a.mean(axis=0), a.shape)
-    others[f"{what} of the last step"] = np.broadcast_to(a[-1:], a.shape)
-    others[f"{what} of the first step"] = np.broadcast_to(a[:1], a.shape)
-    others[f"{what} of the next recording"] = np.roll(a, -1, axis=2)
-    others[f"{what} of the recording before"] = np.roll(a, 1, axis=2)
-    others[f"{what} of the first recording"] = np.broadcast_to(a[:, :, :1], a.shape)
-    others[f"{what} averaged over recordings"] = np.broadcast_to(
-        a.mean(axis=2, keepdims=True), a.shape
-    )
-    others[f"{what} as zeros and ones"] = np.where(a >= 0.5, 1.0, 0.0)
-    others[f"{what} as signs"] = np.sign(a)
+    others = {
+        f"{what} {name}": partial(shift_steps, base, late + lag) for name, lag in LAGS.items()
+    } | {
+        f"{what} mirrored": lambda: a[::-1],
+        f"{what} averaged": lambda: np.broadcast_to(a.mean(axis=0), a.shape),
+        f"{what} of the last step": lambda: np.broadcast_to(a[-1:], a.shape),
+        f"{what} of the first step": lambda: np.broadcast_to(a[:1], a.shape),
+        f"{what} of the next recording": lambda: np.roll(a, -1, axis=2),
+        f"{what} of the recording before": lambda: np.roll(a, 1, axis=2),
+        f"{what} of the first recording": lambda: np.broadcast_to(a[:, :, :1], a.shape),
+        f"{what} averaged over recordings": lambda: np.broadcast_to(
+            a.mean(axis=2, keepdims=True), a.shape
+        ),
+        f"{what} as zeros and ones": lambda: np.where(a >= 0.5, 1.0, 0.0),
+        f"{what} as signs": lambda: np.sign(a),
+    }
     return mix(dials, index, a, others)
 
 
