@@ -107,7 +107,10 @@ def test_a_backward_knob_changes_no_loss_and_some_gradient():
 def test_every_knob_has_words():
     for case in (*draw_cases(6, 7), *draw_cases(3, 8, hard=True)):
         for knob in known_knobs(case).values():
-            for value in knob.tries:
+            ends = (
+                v for v in (knob.low, knob.high, 0.0) if np.isfinite(v) and knob.low < knob.high
+            )
+            for value in {*knob.tries, *ends} - {knob.right}:  # where it is fitted, any between
                 (part,) = parts_of(case, {knob.key: value})
                 assert "the knob" not in part.says, knob
                 assert part.says.startswith(("with", "multiplied")), part

@@ -225,9 +225,8 @@ def _name_cause(
         return None, Cause(UNKNOWN, TOO_FEW, 1.0, 1.0, exact=False)
     # Less plain settings of the same numbers count for the place, but are not named.
     least = cost_of(case, setting) + EQUAL
-    plain = [
-        other for other, _ in exact if cost_of(case, other) <= least and len(other) <= len(setting)
-    ]
+    most = len(_names(setting))
+    plain = [s for s, _ in exact if cost_of(case, s) <= least and len(_names(s)) <= most]
     named = [other for other in plain if other is setting or not is_factor_of_all(case, other)]
     texts = list(dict.fromkeys(_says(case, other) for other in named))
     cosine, ratio = cosine_and_ratio(flatten(whole.got.grads), flatten(answer.grads))
@@ -251,6 +250,11 @@ def _keep_of_states(
 def _solve_quietly(case: Case, setting: dict) -> Answer:
     with np.errstate(all="ignore"):
         return solve_settings(case, [setting])[0]
+
+
+def _names(setting: dict) -> set[str]:
+    """What is turned, in whatever layers."""
+    return {name for name, _ in setting}
 
 
 def _says(case: Case, setting: dict) -> str:

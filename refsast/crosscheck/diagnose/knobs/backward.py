@@ -243,12 +243,10 @@ def input_gradient(
     layer, current = case.params[index], currents.own
     if currents.local is not None:
         current = mix(dials, index, current, {"layer path of the spike's part": currents.local})
-    others = {}
+    others = {"signs of the weights backward": lambda: current @ np.sign(layer.w)}
     if layer.w.shape[0] == layer.w.shape[1]:
-        others = {"transposed weight backward": current @ layer.w.T}
-        if dials.turns("transposed weight", index):
-            others["transposed weight"] = current @ layer.w.T
-    others["signs of the weights backward"] = current @ np.sign(layer.w)
+        for name in ("transposed weight backward", "transposed weight"):
+            others[name] = lambda: current @ layer.w.T
     w = backward_weights(dials, index, layer.w)
     if dials.turns(UPDATED, index) and a is not None:
         w = w - dials.read(UPDATED, index, 0.0) * pair_steps(current, a)

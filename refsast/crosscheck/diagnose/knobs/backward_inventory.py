@@ -15,6 +15,7 @@ from refsast.crosscheck.diagnose.knobs.inventory import (
     factor_knobs,
     gain_knob,
     other_values,
+    power_knobs,
     switch_knob,
 )
 from refsast.crosscheck.diagnose.knobs.losses import loss_sizes
@@ -122,6 +123,8 @@ def _downward_knobs(case: Case, level: int) -> Iterator[Knob]:
             yield switch_knob("bias adjoint", level)
     if level + 1 < len(case.params):
         yield gain_knob("layer path", level + 1, tries=(0.0, -1.0, 2.0, 0.5, leak, 1.0 - leak))
+        if level + 1 == len(case.network.neurons):  # a mean that the readout's way back forgets
+            yield from power_knobs("spikes", level + 1, loss_sizes(case, len(case.y)))
     above = case.params[level + 1] if level + 1 < len(case.params) else None
     if above is not None:
         yield switch_knob("signs of the weights backward", level + 1)

@@ -269,10 +269,15 @@ def _loss_knobs(case: Case) -> Iterator[Knob]:
             yield gain_knob(f"weight of recording {b + 1}", WHOLE)
 
 
-def factor_knobs(prefix: str, layer: int, sizes: Sequence[tuple[str, int]]) -> Iterator[Knob]:
-    """Yield a constant factor, and powers of the sizes."""
+def power_knobs(prefix: str, layer: int, sizes: Sequence[tuple[str, int]]) -> Iterator[Knob]:
+    """Yield powers of the sizes that are not 1."""
     for name, size in sizes:
         if size > 1:
             yield Knob(f"{prefix} over {name}", layer, 0.0, (1.0, -1.0, -0.5), 0.0, 0.0)
+
+
+def factor_knobs(prefix: str, layer: int, sizes: Sequence[tuple[str, int]]) -> Iterator[Knob]:
+    """Yield a constant factor, and powers of the sizes."""
+    yield from power_knobs(prefix, layer, sizes)
     tries = (2.0, 0.5, -1.0, 0.0, 1.0 / np.log(2.0))
     yield Knob(f"{prefix} factor", layer, 1.0, tries, -1e12, 1e12)

@@ -174,6 +174,7 @@ POWER_WORDS = {
         ("loss", "with loss and gradient"),
         ("gradient", "with all gradients"),
         ("layer", "with the layer's gradients"),
+        ("spikes", "with what the readout gives to spikes"),
         ("report", "with the reported loss alone, not its gradient,"),
         ("w", "with the gradient in W"),
         ("b", "with the gradient in the biases"),

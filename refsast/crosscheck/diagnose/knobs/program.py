@@ -205,12 +205,12 @@ def spikes_receive(case: Case, dials: Dials, slopes: Slopes, heard: Array) -> Ar
     others = {"signs of the weights backward": lambda: drives @ np.sign(layer.w)}
     if layer.w.shape[0] == layer.w.shape[1]:
         others["transposed weight backward"] = lambda: drives @ layer.w.T
-    turned = {name: other() for name, other in others.items() if dials.turns(name, whole)}
-    g = mix(dials, whole, g, turned)
+    g = mix(dials, whole, g, others)
     if case.network.readout.n_out is not None:
         g = mix(dials, WHOLE, g, {"products in TF32": multiply(dials, drives, layer.w)})
     g = g * dials.read("weight gain", whole, 1.0)
-    return g * dials.read("layer path", whole, 1.0)
+    factor = power_factor(dials, whole, "spikes", loss_sizes(case, len(case.y)))
+    return g * (factor * dials.read("layer path", whole, 1.0))
 
 
 def layer_level(case: Case, index: int, dials: Dials, run: Run, carry: Carry) -> Level:

@@ -132,7 +132,7 @@ def rare_backward(case: Case, level: int) -> list[Knob]:
     if level == whole - 1 and len(case.x) > 1:
         leaky = isinstance(case.network.readout, LeakyReadout)
         found += (switch_knob(name, whole) for name in (DOWN_REVERSED, DOWN_UNLEAKED) if leaky)
-        found.append(Knob(DOWN_DISCOUNTED, whole, 1.0, (0.9, 0.5, 0.95, 0.99), 1e-6, 2.0))
+        found.append(Knob(DOWN_DISCOUNTED, whole, 1.0, (0.9, 0.5, 0.95, 0.99, 0.0), 1e-6, 2.0))
     if level < whole:
         found += _path_knobs(case, level)
         found += _derivative_knobs(case, level)

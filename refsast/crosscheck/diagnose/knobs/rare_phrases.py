@@ -108,7 +108,10 @@ RARE_GAINS = {
     },
     SHARE_UNREAD: ("", "with the mean of the readout over all but the first T // {} steps"),
     CLIPPED: ("", "with the adjoint of every step clipped to {} on the way back"),
-    DOWN_DISCOUNTED: ("", "with what the readout gives to earlier spikes discounted by {}"),
+    DOWN_DISCOUNTED: (
+        "with what the readout gives to the spikes of the last step alone",
+        "with what the readout gives to earlier spikes discounted by {}",
+    ),
     "terms discounted": ("", "with the terms of earlier steps discounted by {} in the sums"),
     "potential at most": ("", "with potentials clamped at {} from above"),
     "decay of signs of feed-forward weights": (

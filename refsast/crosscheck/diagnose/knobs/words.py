@@ -70,7 +70,7 @@ def _describe(
         kept = "its slope" in symbol or symbol in LEAKS
         number = _number_name(value, symbol) if kept or not is_round(value) else f"{value:.6g}"
         number = f"{symbol} ({each})" if each else number
-        says = none if value == 0.0 else other.format(number)
+        says = none if value == 0.0 and none else other.format(number)
     else:
         number = f"{symbol} ({each})" if each else _number_name(value, symbol)
         says = f"with the knob '{name}' at {number}"
