@@ -20,7 +20,7 @@ LARGEST_ARGUMENT = {1: (1e308, 1e38), 2: (1.2e154, 1.6e19)}
 def _scale_and_clip(slope: float, v: Array, power: int = 2) -> Array:
     """``slope * v``, clipped to where this power of it is finite."""
     single = getattr(v, "dtype", None) == np.float32
-    far = min(LARGEST_ARGUMENT[power][single] / slope, LARGEST_ARGUMENT[1][single])
+    far = min(LARGEST_ARGUMENT[power][single] / float(slope), LARGEST_ARGUMENT[1][single])
     return slope * np.clip(v, -far, far)
 
 

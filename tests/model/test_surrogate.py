@@ -142,7 +142,7 @@ def test_every_spike_is_monotone(spike, number, more):
 
 
 @families
-@pytest.mark.parametrize("slope", [1e-3, 0.25, 2.0, 100.0, 1e4])
+@pytest.mark.parametrize("slope", [1e-3, 0.25, np.float64(0.25), 2.0, 100.0, 1e4])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_everything_is_finite_and_silent_however_far(family, slope, dtype):
     spike = family(slope)
