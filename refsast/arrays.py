@@ -92,6 +92,13 @@ def require_number(value: object, name: str) -> float:
     return float(value)
 
 
+def plain_numbers(record: object) -> None:
+    """Make NumPy's numbers of a frozen record Python's: they would turn single precision double."""
+    for name, value in vars(record).items():
+        if isinstance(value, np.number) or (isinstance(value, np.ndarray) and value.ndim == 0):
+            object.__setattr__(record, name, value.item())
+
+
 def require_positive(value: object, name: str) -> None:
     """Raise unless `value` is a positive and finite number."""
     if not 0.0 < require_number(value, name) < np.inf:

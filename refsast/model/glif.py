@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from refsast.arrays import (
     Array,
     is_int,
+    plain_numbers,
     require_fraction,
     require_nonnegative,
     require_positive,
@@ -55,6 +56,7 @@ class Adaptation:
     strength: float
 
     def __post_init__(self) -> None:
+        plain_numbers(self)
         require_fraction(self.leak, "leak")
         require_nonnegative(self.strength, "strength")
 
@@ -113,6 +115,7 @@ class GLIF:
     learn_start: bool = False
 
     def __post_init__(self) -> None:
+        plain_numbers(self)
         _require_numbers(self.leak, "leak")
         _require_numbers(self.threshold, "threshold")
         if not callable(self.spike):

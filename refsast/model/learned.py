@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from refsast.arrays import Array
+from refsast.arrays import Array, plain_numbers
 from refsast.model.surrogate import Logistic
 
 SIGMOID = Logistic(1.0)
@@ -46,6 +46,7 @@ class Learned:
     sigmoid: bool = False
 
     def __post_init__(self) -> None:
+        plain_numbers(self)
         for name in ("per_neuron", "sigmoid"):
             value = getattr(self, name)
             if not isinstance(value, bool):

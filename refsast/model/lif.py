@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from refsast.arrays import Array, require_fraction, require_positive
+from refsast.arrays import Array, plain_numbers, require_fraction, require_positive
 from refsast.autodiff import stop_gradient
 from refsast.model.reset import Reset, ToZero
 from refsast.model.spike import Spike
@@ -49,6 +49,7 @@ class LIF:
     detach_reset: bool = False
 
     def __post_init__(self) -> None:
+        plain_numbers(self)
         require_fraction(self.leak, "leak")
         require_positive(self.threshold, "threshold")
         if not callable(self.spike):

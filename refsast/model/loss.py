@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from refsast.arrays import Array, Integers, require_fraction
+from refsast.arrays import Array, Integers, plain_numbers, require_fraction
 from refsast.autodiff import stop_gradient
 
 
@@ -75,6 +75,7 @@ class MeanSquaredRate:
     wrong: float = 0.0
 
     def __post_init__(self) -> None:
+        plain_numbers(self)
         require_fraction(self.right, "right")
         require_fraction(self.wrong, "wrong")
 

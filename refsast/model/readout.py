@@ -13,7 +13,13 @@ from typing import TypeAlias
 
 import numpy as np
 
-from refsast.arrays import Array, is_positive_int, require_fraction, require_positive
+from refsast.arrays import (
+    Array,
+    is_positive_int,
+    plain_numbers,
+    require_fraction,
+    require_positive,
+)
 from refsast.model.params import Layer, Params
 
 
@@ -44,6 +50,7 @@ class SpikeRate:
     n_out = None  # as many classes as populations
 
     def __post_init__(self) -> None:
+        plain_numbers(self)
         require_positive(self.gain, "gain")
         if not is_positive_int(self.population):
             raise ValueError(f"population must be a positive integer, got {self.population!r}")
@@ -84,6 +91,7 @@ class MeanPotential:
     n_out = None  # as many classes as neurons
 
     def __post_init__(self) -> None:
+        plain_numbers(self)
         require_positive(self.gain, "gain")
 
     def time_weights(self, time: int) -> Array:
@@ -149,6 +157,7 @@ class LeakyReadout:
     leak: float
 
     def __post_init__(self) -> None:
+        plain_numbers(self)
         _require_count(self.n_out)
         require_fraction(self.leak, "leak")
 
@@ -181,6 +190,7 @@ class LastPotential:
     leak: float
 
     def __post_init__(self) -> None:
+        plain_numbers(self)
         _require_count(self.n_out)
         require_fraction(self.leak, "leak")
 
@@ -222,6 +232,7 @@ class MaxPotential:
     leak: float
 
     def __post_init__(self) -> None:
+        plain_numbers(self)
         _require_count(self.n_out)
         require_fraction(self.leak, "leak")
 

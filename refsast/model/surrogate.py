@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from refsast.arrays import Array, require_positive
+from refsast.arrays import Array, plain_numbers, require_positive
 
 # Largest arguments whose first and second powers are finite, in double and in single precision.
 LARGEST_ARGUMENT = {1: (1e308, 1e38), 2: (1.2e154, 1.6e19)}
@@ -20,7 +20,7 @@ LARGEST_ARGUMENT = {1: (1e308, 1e38), 2: (1.2e154, 1.6e19)}
 def _scale_and_clip(slope: float, v: Array, power: int = 2) -> Array:
     """``slope * v``, clipped to where this power of it is finite."""
     single = getattr(v, "dtype", None) == np.float32
-    far = min(LARGEST_ARGUMENT[power][single] / float(slope), LARGEST_ARGUMENT[1][single])
+    far = min(LARGEST_ARGUMENT[power][single] / slope, LARGEST_ARGUMENT[1][single])
     return slope * np.clip(v, -far, far)
 
 
@@ -40,6 +40,7 @@ def _mirror_tail(z: Array, tail: Array) -> Array:
 
 
 def _require_slope(self: "Surrogate") -> None:
+    plain_numbers(self)
     require_positive(self.slope, "slope")
 
 

@@ -6,7 +6,7 @@ it; no theorem knows it.
 
 from dataclasses import dataclass, field
 
-from refsast.arrays import Array, require_fraction, require_positive
+from refsast.arrays import Array, plain_numbers, require_fraction, require_positive
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class Synapse:
     delayed: bool = False
 
     def __post_init__(self) -> None:
+        plain_numbers(self)
         require_fraction(self.leak, "leak")
         require_positive(self.scale, "scale")
 
@@ -92,6 +93,7 @@ class Alpha:
     delayed: bool = field(default=False, metadata={"before": False})
 
     def __post_init__(self) -> None:
+        plain_numbers(self)
         require_fraction(self.rise, "rise")
         require_fraction(self.decay, "decay")
         require_positive(self.scale, "scale")

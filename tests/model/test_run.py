@@ -8,7 +8,15 @@ from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
 import refsast as rs
-from refsast.testing import TOLERANCE, fractions, make_read_only, min_examples, problems, to_float32
+from refsast.testing import (
+    TOLERANCE,
+    Problem,
+    fractions,
+    make_read_only,
+    min_examples,
+    problems,
+    to_float32,
+)
 from tests import oracle
 
 
@@ -161,3 +169,28 @@ def test_no_argument_of_a_drawn_case_can_be_written():
     assert make_read_only(case) is case
     with pytest.raises(ValueError, match="read-only"):
         case.params[0].w[...] = 0.0
+
+
+@pytest.mark.parametrize(
+    "neuron",
+    [
+        rs.LIF(np.float64(0.9), np.float64(1.0), rs.Arctan(np.float64(2.0)), rs.Subtract()),
+        rs.GLIF(
+            0.9, 1.0, spike=rs.FastSigmoid(np.float64(2.0)), synapse=rs.Alpha(*np.full(2, 0.5))
+        ),
+        rs.GLIF(
+            0.9, 1.0, spike=rs.Logistic(np.int64(2)), adaptation=rs.Adaptation(*np.full(2, 0.5))
+        ),
+        rs.GLIF(np.float64(0.5), np.float64(1.0), rs.Arctan(2.0), refractory=np.int64(1)),
+    ],
+)
+@pytest.mark.parametrize("readout", [rs.SpikeRate(np.float64(4.0)),
+                                     rs.LeakyReadout(np.int64(2), np.float64(0.5))])  # fmt: skip
+def test_numbers_of_numpy_leave_single_precision_single(neuron, readout):
+    network = rs.Network((3, 2), neuron, readout)
+    rng = np.random.default_rng(0)
+    problem = Problem(network, rs.init(network, rng), rng.random((4, 3, 3)), np.zeros(3, int))
+    single = to_float32(problem)
+    trace = rs.run(single.network, single.params, single.x)
+
+    assert {a.dtype for a in (*trace.u, *trace.s, trace.logits)} == {np.dtype(np.float32)}
