@@ -92,7 +92,7 @@ def draw_extended(
         replace(layer, w=DRIVE * layer.w, start=_draw_start(layer, rng))
         for layer in rs.init(network, rng)
     )
-    steps, batch = int(rng.integers(5, 10)), int(rng.integers(2, 5))
+    steps, batch = int(rng.integers(5, 8)), int(rng.integers(2, 4))
     x = rng.random((steps, batch, network.sizes[0]))
     return Case(network, params, x, rng.integers(0, network.classes, batch), hard=hard)
 
