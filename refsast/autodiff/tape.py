@@ -279,8 +279,8 @@ def _join_slices(parts: list[SliceCotangent], shape: tuple[int, ...]) -> Array:
 
 def _accumulate(parts: list[Array | SliceCotangent], shape: tuple[int, ...]) -> Array:
     """Sum the parts of a cotangent; slices all at once, so that T of them cost T, not T squared."""
+    whole = [p for p in parts if not isinstance(p, SliceCotangent)]
     some = [p for p in parts if isinstance(p, SliceCotangent)]
-    whole = [p for p in parts if not isinstance(p, SliceCotangent)] if some else parts
     if some:
         whole.append(_join_slices(some, shape))
     result = whole[0]

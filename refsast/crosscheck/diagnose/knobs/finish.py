@@ -77,7 +77,7 @@ def reorder(dials: Dials, index: int, part: str, array: Array) -> Array:
         "rolled back": lambda a, axis: np.roll(a, -1, axis),
     }
     axes = {"neurons": 1} if part in VECTORS else {"neurons": 1, "inputs": array.ndim - 1}
-    others = {
+    others: dict[str, Callable[[], Array]] = {
         f"{part} {what} {name}": partial(change, array, axis)
         for what, axis in axes.items()
         for name, change in changes.items()
