@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from itertools import combinations
 
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.diagnose.derivative_shapes import RARE_SHAPES, SHAPES
+from refsast.crosscheck.diagnose.derivative_shapes import FREE_SHAPES, RARE_SHAPES
 from refsast.crosscheck.diagnose.knobs.backward_inventory import backward_knobs
 from refsast.crosscheck.diagnose.knobs.dials import Setting
 from refsast.crosscheck.diagnose.knobs.feedback import fit_feedback
@@ -94,7 +94,7 @@ def _extend_setting(view: LevelView, level: int, meter: Meter, rarely: bool) -> 
     questions, search = _level_questions(view, level, meter), _level_search(view, level)
     found = search_stages(questions, search, view.setting, depth=1)
     if not found:
-        candidates = _shape_candidates(view, level, search.groups, tuple(SHAPES))
+        candidates = _shape_candidates(view, level, search.groups, FREE_SHAPES)
         found = try_stages(questions, search.groups, view.setting, candidates)
     for copy in _all_copies(view, level)[:4] if not found else ():
         found += search_stages(questions, search, copy, depth=1)
