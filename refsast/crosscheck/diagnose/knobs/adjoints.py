@@ -12,7 +12,8 @@ from refsast.crosscheck.diagnose.knobs.precision import half, round_bits
 CLIPPED = "adjoint clipped at every step"
 # A loop over steps that is one too short, or begins to learn only after some of them.
 FIRST_ZERO, LAST_ZERO = "adjoint of the first step zero", "adjoint of the last step zero"
-COUNT_ZERO, SHARE_ZERO = "adjoints of the first steps zero", "adjoints of a share of steps zero"
+COUNT_ZERO, SHARE_ZERO = "{} of the first steps zero", "{} of a share of steps zero"
+ADJOINTS, TERMS = "adjoints", "terms"  # of which that is said: of all that follows, or of sums
 THROUGH_SLOPE = "leak path through the derivative"
 PAST_SLOPE = "recurrent path past the derivative"
 NOT_CLEARED = "gradient of the spike summed up over later steps"
@@ -25,15 +26,18 @@ ADJOINT_ROUNDINGS: Mapping[str, Callable[[Array], Array]] = {
 }
 
 
-def keep_steps(dials: Dials, index: int, steps: int) -> Array | None:
-    """Return whether a step has an adjoint, shape (time, K, 1, 1); None: every step has."""
+def keep_steps(dials: Dials, index: int, steps: int, what: str = ADJOINTS) -> Array | None:
+    """Return whether a step has an adjoint, or a term, (time, K, 1, 1); None: every step has."""
     at = np.arange(steps).reshape(-1, 1, 1, 1)
     found = None
-    for name, none, counts in (
+    ends = (
         (FIRST_ZERO, 0.0, lambda n: at >= n),
         (LAST_ZERO, 0.0, lambda n: at < steps - n),
-        (COUNT_ZERO, 0.0, lambda n: at >= n),
-        (SHARE_ZERO, np.inf, lambda n: at >= steps // n),
+    )
+    for name, none, counts in (
+        *(ends if what == ADJOINTS else ()),
+        (COUNT_ZERO.format(what), 0.0, lambda n: at >= n),
+        (SHARE_ZERO.format(what), np.inf, lambda n: at >= steps // n),
     ):
         if dials.turns(name, index):
             kept = np.where(counts(np.asarray(dials.read(name, index, none))), 1.0, 0.0)

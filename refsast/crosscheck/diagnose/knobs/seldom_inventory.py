@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.adjoints import (
     ADJOINT_ROUNDINGS,
+    ADJOINTS,
     COUNT_ZERO,
     GATE_BEFORE,
     NOT_CLEARED,
     PAST_SLOPE,
     SHARE_ZERO,
+    TERMS,
     THROUGH_SLOPE,
 )
 from refsast.crosscheck.diagnose.knobs.derivatives import SLOPE_ROUNDINGS
@@ -52,9 +54,10 @@ def _path_knobs(case: Case, level: int) -> Iterator[Knob]:
     yield switch_knob(THROUGH_SLOPE, level)
     yield switch_knob(NOT_CLEARED, level)
     counts = tuple(float(n) for n in range(2, min(steps, MOST_STEPS)))
-    yield Knob(COUNT_ZERO, level, 0.0, counts, 0.0, 0.0)
     shares = tuple(n for n in PARTS if n <= steps)
-    yield Knob(SHARE_ZERO, level, float("inf"), shares, 0.0, 0.0)
+    for what in (ADJOINTS, TERMS):  # often of the same numbers
+        yield Knob(COUNT_ZERO.format(what), level, 0.0, counts, 0.0, 0.0)
+        yield Knob(SHARE_ZERO.format(what), level, float("inf"), shares, 0.0, 0.0)
     if case.params[level].v is not None:
         yield switch_knob(PAST_SLOPE, level)
     if isinstance(case.network.neurons[level].reset, ToZero):

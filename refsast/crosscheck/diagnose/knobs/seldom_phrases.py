@@ -2,6 +2,7 @@
 
 from refsast.crosscheck.diagnose.knobs.adjoints import (
     ADJOINT_ROUNDINGS,
+    ADJOINTS,
     COUNT_ZERO,
     FIRST_ZERO,
     GATE_BEFORE,
@@ -9,6 +10,7 @@ from refsast.crosscheck.diagnose.knobs.adjoints import (
     NOT_CLEARED,
     PAST_SLOPE,
     SHARE_ZERO,
+    TERMS,
     THROUGH_SLOPE,
 )
 from refsast.crosscheck.diagnose.knobs.derivatives import SLOPE_ROUNDINGS
@@ -17,8 +19,13 @@ from refsast.crosscheck.diagnose.knobs.program import LAST_HEARD
 from refsast.crosscheck.diagnose.knobs.sums import OWN_SPIKES
 
 SELDOM_GAINS = {
-    COUNT_ZERO: ("", "with adjoints of zero at the first {} steps"),
-    SHARE_ZERO: ("", "with adjoints of zero at the first T // {} of T steps (a warm-up)"),
+    COUNT_ZERO.format(ADJOINTS): ("", "with adjoints of zero at the first {} steps"),
+    SHARE_ZERO.format(ADJOINTS): (
+        "",
+        "with adjoints of zero at the first T // {} of T steps (a warm-up)",
+    ),
+    COUNT_ZERO.format(TERMS): ("", "with the first {} steps left out of the sums"),
+    SHARE_ZERO.format(TERMS): ("", "with the first T // {} of T steps left out of the sums"),
     **{
         f"{part} {SMALL_WEIGHTS}": (
             "",

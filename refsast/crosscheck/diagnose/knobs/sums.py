@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from refsast.arrays import Array, Integers
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.diagnose.knobs.adjoints import HARD_BACKWARD
+from refsast.crosscheck.diagnose.knobs.adjoints import HARD_BACKWARD, TERMS, keep_steps
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials, mix, multiply, shift_steps
 from refsast.crosscheck.diagnose.knobs.forward import LayerRun
 from refsast.crosscheck.diagnose.knobs.weights import bias_weight, derive_weights
@@ -181,6 +181,8 @@ def sum_in_half(dials: Dials, index: int, right: Array, current: Array, a: Array
 def step_weights(dials: Dials, index: int, current: Array) -> Array:
     """Adjoints with the weights that single steps and recordings have in the sums."""
     current = end_weights(dials, index, "", current)
+    if (kept := keep_steps(dials, index, len(current), TERMS)) is not None:
+        current = kept * current
     if dials.turns("last steps alone", WHOLE):
         at = np.arange(len(current)).reshape(-1, 1, 1, 1)
         first = len(current) - dials.read("last steps alone", WHOLE, np.inf)
