@@ -72,6 +72,14 @@ class NeverCleared(Recursion):
         return self.sum * self.slope(i, t) + later * self.reset_u(i, t)
 
 
+class NotReversed(Recursion):
+    def adjoints(self, i, down):
+        delta = np.zeros((self.time + 2, *self.u[i].shape[1:]), self.dtype)
+        for t in range(1, self.time + 1):
+            delta[t] = self.step(i, t, down[t], delta[t - 1])
+        return delta
+
+
 class HalfAdjoints(Recursion):
     def step(self, i, t, down, later):
         return half(super().step(i, t, down, later))
@@ -188,6 +196,7 @@ KINDS = {
     ThroughSlope: (layers("leak path through the derivative"), "steps"),
     PastSlope: (layers("recurrent path past the derivative"), "recurrent steps"),
     NeverCleared: (layers("gradient of the spike summed up over later steps"), "steps"),
+    NotReversed: (layers("adjoints forward in time"), "steps"),
     HalfAdjoints: (layers("adjoints in half precision (float16)"), ""),
     HalfSlopes: (layers("derivative in half precision (float16)"), ""),
     HalfDistances: (layers("derivative and its argument in half precision (float16)"), ""),
@@ -227,6 +236,7 @@ NAMED = {
     WarmingUp: ("first T // 3 of T steps",),
     ThroughSlope: ("through the leak times the spike's derivative",),
     NeverCleared: ("never cleared",),
+    NotReversed: ("recursion of the adjoints forward",),
     HalfDistances: ("what it is taken at, rounded to half",),
     Density: ("density of a Gaussian of deviation 1/(2 k)",),
     LastHeard: ("readout's weights from the spikes of the last step",),
@@ -242,6 +252,15 @@ def make_case() -> Case:
     rng = np.random.default_rng(1)
     params = rs.unflatten(network, rng.standard_normal(network.n_params))
     return Case(network, params, 2.0 * rng.random((7, 3, 3)), np.array([0, 2, 1]))
+
+
+def test_settings_side_by_side_are_those_alone():
+    case = make_case()
+    settings = [setting(case) for setting, needs in KINDS.values() if needs != "square"]
+
+    for answer, setting in zip(solve_settings(case, settings), settings, strict=True):
+        alone = solve_settings(case, [setting])[0]
+        assert rs.flatten(answer.grads) == pytest.approx(rs.flatten(alone.grads), rel=1e-9)
 
 
 @pytest.mark.parametrize("kind", NAMED)

@@ -1,13 +1,15 @@
 """What is done to the adjoint of a step before it goes on: clipped, rounded, or left out."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from refsast.arrays import Array
-from refsast.crosscheck.diagnose.knobs.dials import Dials, mix
+from refsast.crosscheck.diagnose.knobs.dials import Dials, mix, shift_steps
 from refsast.crosscheck.diagnose.knobs.forward import LayerRun
 from refsast.crosscheck.diagnose.knobs.precision import half, round_bits
+from refsast.crosscheck.diagnose.knobs.windows import map_run
 
 CLIPPED = "adjoint clipped at every step"
 # A loop over steps that is one too short, or begins to learn only after some of them.
@@ -19,6 +21,7 @@ PAST_SLOPE = "recurrent path past the derivative"
 NOT_CLEARED = "gradient of the spike summed up over later steps"
 GATE_AFTER = "reset factor of the step after backward"
 GATE_BEFORE = "reset factor of the step before backward"
+FORWARD_SCAN = "adjoints forward in time"
 HARD_BACKWARD = "hard spikes backward"
 ADJOINT_ROUNDINGS: Mapping[str, Callable[[Array], Array]] = {
     "adjoints in half precision (float16)": half,
@@ -52,6 +55,12 @@ def change_adjoint(dials: Dials, index: int, delta: Array) -> Array:
         delta = np.minimum(np.maximum(delta, -limit), limit)
     turned = [name for name in ADJOINT_ROUNDINGS if dials.turns(name, index)]
     return mix(dials, index, delta, {name: ADJOINT_ROUNDINGS[name](delta) for name in turned})
+
+
+def mirror_run(run: LayerRun) -> LayerRun:
+    """Return a run with its steps in reversed order, as a scan sees it that is not reversed."""
+    found = map_run(run, lambda a: a[::-1])
+    return replace(found, before=shift_steps(found.u, 1), s_reset=shift_steps(found.s, 1))
 
 
 def read_gate(dials: Dials, index: int, run: LayerRun, t: int) -> Array:

@@ -7,7 +7,7 @@ a knob for where it is taken::
     delta_t = sigma'(u_t - theta) dL/ds_t + (leak path)
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,15 +16,27 @@ import numpy as np
 from refsast.arrays import Array
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.adjoints import (
+    FORWARD_SCAN,
     NOT_CLEARED,
     THROUGH_SLOPE,
     change_adjoint,
     keep_steps,
+    mirror_run,
     read_gate,
     reset_potentials,
 )
 from refsast.crosscheck.diagnose.knobs.derivatives import derivative
-from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials, mix, multiply, shift_steps
+from refsast.crosscheck.diagnose.knobs.dials import (
+    WHOLE,
+    Dials,
+    mask_settings,
+    mix,
+    multiply,
+    pick_rows,
+    pick_settings,
+    put_settings,
+    shift_steps,
+)
 from refsast.crosscheck.diagnose.knobs.forward import (
     DELAYS,
     POTENTIALS_IN,
@@ -51,7 +63,7 @@ from refsast.crosscheck.diagnose.knobs.weights import (
     recurrent_matrix,
     weighted_input,
 )
-from refsast.crosscheck.diagnose.knobs.windows import copy_run, sum_copies
+from refsast.crosscheck.diagnose.knobs.windows import copy_run, map_run, sum_copies
 
 BEFORE_LIMIT = "adjoints before the limit handed over"
 UPDATED = "weights updated backward"
@@ -157,6 +169,9 @@ def backward_layer(
         locals_.append(local)
     parts = (deltas, currents, locals_)
     delta, current, own = (np.stack(np.broadcast_arrays(*part))[::-1] for part in parts)
+    if dials.turns(FORWARD_SCAN, index):
+        delta, current, own = _scan_forward(case, index, dials, run, g, (delta, current, own))
+        later = np.where(dials.read(FORWARD_SCAN, index, 0.0) == 1.0, delta[0], later)
     if any(dials.turns(name, index) for name in OVER_STEPS):
         plain = weighted_input(layer, index, dials, run.a)
         current = pull_back(dials, index, plain, current, OVER_STEPS)
@@ -165,6 +180,20 @@ def backward_layer(
     if layer.start is not None:
         arrays["start"] = sum_start(case, index, dials, run, later, pulled)
     return LayerGradients(arrays, delta, current, own)
+
+
+def _scan_forward(
+    case: Case, index: int, dials: Dials, run: LayerRun, g: Array, right: Sequence[Array]
+) -> list[Array]:
+    """Arrays over time with those of a recursion from the first step on, where that is turned."""
+    key = (FORWARD_SCAN, index)
+    which = mask_settings(dials, [key])
+    rest = Dials({k: v for k, v in dials.turned.items() if k != key})
+    mirrored = mirror_run(map_run(run, lambda a: pick_rows(a, which)))
+    own = pick_rows(g, which)[::-1]
+    found = backward_layer(case, index, pick_settings(rest, which), mirrored, own)
+    others = (found.adjoints, found.current, found.local)
+    return [put_settings(a, b[::-1], which, 1) for a, b in zip(right, others, strict=True)]
 
 
 def sum_start(

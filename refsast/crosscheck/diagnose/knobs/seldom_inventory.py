@@ -7,6 +7,7 @@ from refsast.crosscheck.diagnose.knobs.adjoints import (
     ADJOINT_ROUNDINGS,
     ADJOINTS,
     COUNT_ZERO,
+    FORWARD_SCAN,
     GATE_BEFORE,
     NOT_CLEARED,
     PAST_SLOPE,
@@ -51,6 +52,7 @@ def seldom_backward(case: Case, level: int) -> Iterator[Knob]:
 def _path_knobs(case: Case, level: int) -> Iterator[Knob]:
     """What comes back from later steps, and from the level above in another order."""
     steps = len(case.x)
+    yield switch_knob(FORWARD_SCAN, level)
     yield switch_knob(THROUGH_SLOPE, level)
     yield switch_knob(NOT_CLEARED, level)
     counts = tuple(float(n) for n in range(2, min(steps, MOST_STEPS)))

@@ -5,6 +5,7 @@ from refsast.crosscheck.diagnose.knobs.adjoints import (
     ADJOINTS,
     COUNT_ZERO,
     FIRST_ZERO,
+    FORWARD_SCAN,
     GATE_BEFORE,
     LAST_ZERO,
     NOT_CLEARED,
@@ -44,6 +45,7 @@ SELDOM_GAINS = {
 SELDOM_SWITCHES = {
     FIRST_ZERO: "with an adjoint of zero at the first step (a loop that is one step too short)",
     LAST_ZERO: "with an adjoint of zero at the last step (a loop that begins one step too late)",
+    FORWARD_SCAN: "with the recursion of the adjoints forward, not backward, in time",
     THROUGH_SLOPE: "with what comes back through the leak times the spike's derivative, too",
     PAST_SLOPE: "with what comes back through V added after the spike's derivative, not before",
     NOT_CLEARED: "with what spikes receive added to that of all later steps (never cleared)",
