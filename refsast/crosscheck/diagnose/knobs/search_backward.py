@@ -8,6 +8,7 @@ from refsast.crosscheck.diagnose.derivative_shapes import FREE_SHAPES, RARE_SHAP
 from refsast.crosscheck.diagnose.knobs.backward_inventory import backward_knobs
 from refsast.crosscheck.diagnose.knobs.dials import Setting
 from refsast.crosscheck.diagnose.knobs.feedback import fit_feedback
+from refsast.crosscheck.diagnose.knobs.finish import CELL
 from refsast.crosscheck.diagnose.knobs.fit import (
     Group,
     Residuals,
@@ -98,7 +99,14 @@ def _extend_setting(view: LevelView, level: int, meter: Meter, rarely: bool) -> 
         found = try_stages(questions, search.groups, view.setting, candidates)
     for copy in _all_copies(view, level)[:4] if not found else ():
         found += search_stages(questions, search, copy, depth=1)
-    return found if found and not rarely else found + _extend_rarely(view, level, questions)
+    # An entry, row or column that explains a level may do so by chance.
+    told = [setting for setting in found if not _turns_cell(setting, view.setting)]
+    return found if told and not rarely else found + _extend_rarely(view, level, questions)
+
+
+def _turns_cell(setting: dict, base: dict) -> bool:
+    """Whether a setting turns a cell of an array that its base does not."""
+    return any(CELL.fullmatch(name) and (name, at) not in base for name, at in setting)
 
 
 def _extend_rarely(view: LevelView, level: int, questions: Questions) -> list[dict]:
