@@ -57,7 +57,7 @@ def _path_knobs(case: Case, level: int) -> Iterator[Knob]:
     yield switch_knob(NOT_CLEARED, level)
     counts = tuple(float(n) for n in range(2, min(steps, MOST_STEPS)))
     shares = tuple(n for n in PARTS if n <= steps)
-    for what in (ADJOINTS, TERMS):  # often of the same numbers
+    for what in (TERMS, ADJOINTS):  # often of the same numbers
         yield Knob(COUNT_ZERO.format(what), level, 0.0, counts, 0.0, 0.0)
         yield Knob(SHARE_ZERO.format(what), level, float("inf"), shares, 0.0, 0.0)
     if case.params[level].v is not None:
