@@ -10,7 +10,7 @@ from tests.crosscheck.blind.__main__ import KINDS, draw_question
 
 NAMED = {
     "Eprop": "paired with a trace of the inputs",
-    "LateHalfSummed": "first T // 2 alone",
+    "LateHalfSummed": "first T // 2 of T steps left out of the sums",
     "LastNeuron": "without the last neuron of the layer",
     "SharedNumbers": "of the first layer",
     "StandardisedInput": "averaged over n - 1",

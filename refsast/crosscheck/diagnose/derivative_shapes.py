@@ -38,6 +38,11 @@ def _lobes(wide: float, height: float, peak: float) -> Callable[[Array], Array]:
     return shape
 
 
+# Of densities, which are tried as they are: times k.
+DENSITIES = {
+    f"the density of a Gaussian of deviation {name}": times
+    for name, times in (("1/(2 k)", 0.5), ("1/k", 1.0))
+}
 # With k the slope parameter, of z = k v; each up to a factor.
 SHAPES: dict[str, Callable[[LIF, Array], Array]] = {
     "own": own_derivative,
@@ -58,6 +63,10 @@ SHAPES: dict[str, Callable[[LIF, Array], Array]] = {
     "k s (1 - s)": lambda neuron, v: (
         _slope_parameter(neuron) * neuron.spike(v) * (1.0 - neuron.spike(v))
     ),
+    **{
+        name: lambda neuron, v, times=times: _gaussian(v, 0.0, times / _slope_parameter(neuron))
+        for name, times in DENSITIES.items()
+    },
     # Seldom: tried where nothing else fits.
     "max(0, 1-(k v)^2)": _shape(lambda z: np.maximum(0.0, 1.0 - z * z)),
     "(1+cos(pi k v))/2 within 1/k": _shape(
@@ -96,3 +105,5 @@ SHAPE_NAMES = {
     "1 where 0 <= u <= 1": "rectangular",
 }
 RARE_SHAPES = tuple(SHAPES)[tuple(SHAPES).index("max(0, 1-(k v)^2)") :]
+# Those that are tried with a width and a factor of their own.
+FREE_SHAPES = tuple(name for name in SHAPES if name not in DENSITIES)

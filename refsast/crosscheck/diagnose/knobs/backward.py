@@ -7,14 +7,36 @@ a knob for where it is taken::
     delta_t = sigma'(u_t - theta) dL/ds_t + (leak path)
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from refsast.arrays import Array
 from refsast.crosscheck.case import Case
+from refsast.crosscheck.diagnose.knobs.adjoints import (
+    FORWARD_SCAN,
+    NOT_CLEARED,
+    THROUGH_SLOPE,
+    change_adjoint,
+    keep_steps,
+    mirror_run,
+    read_gate,
+    reset_potentials,
+)
 from refsast.crosscheck.diagnose.knobs.derivatives import derivative
-from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials, mix, multiply, shift_steps
+from refsast.crosscheck.diagnose.knobs.dials import (
+    WHOLE,
+    Dials,
+    mask_settings,
+    mix,
+    multiply,
+    pick_rows,
+    pick_settings,
+    put_settings,
+    shift_steps,
+)
 from refsast.crosscheck.diagnose.knobs.forward import (
     DELAYS,
     POTENTIALS_IN,
@@ -32,7 +54,6 @@ from refsast.crosscheck.diagnose.knobs.normalisation import (
 from refsast.crosscheck.diagnose.knobs.paths import read_paths
 from refsast.crosscheck.diagnose.knobs.resets import reset_slopes
 from refsast.crosscheck.diagnose.knobs.sums import (
-    HARD_BACKWARD,
     NEURON_ENDS,
     pair_steps,
     sum_gradients,
@@ -42,13 +63,11 @@ from refsast.crosscheck.diagnose.knobs.weights import (
     recurrent_matrix,
     weighted_input,
 )
-from refsast.crosscheck.diagnose.knobs.windows import copy_run, sum_copies
+from refsast.crosscheck.diagnose.knobs.windows import copy_run, map_run, sum_copies
 
 BEFORE_LIMIT = "adjoints before the limit handed over"
 UPDATED = "weights updated backward"
-CLIPPED = "adjoint clipped at every step"
 SHARED = "gradient of the spike shared by all steps"
-GATE_AFTER = "reset factor of the step after backward"
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +121,8 @@ def backward_layer(
     later, pulled, pulled_2, i_later, i_2, drive_later = rest, rest, rest, rest, rest, rest
     c_later = rest  # of the current before it is normalised
     deltas, currents, locals_, owed = [], [], [], {}
-    summed, local = rest, rest
+    summed, local, uncleared = rest, rest, rest
+    has_adjoint = keep_steps(dials, index, len(g))
     g, slope = keep_last_steps(dials, index, g, slope)
     for t in reversed(range(len(g))):
         p = paths[t]
@@ -118,17 +138,21 @@ def backward_layer(
         if dials.turns(SHARED, index):
             own_g = (1.0 - direct) * g[t]
             ds, summed = ds + dials.read(SHARED, index, 0.0) * summed, summed + ds - own_g
+        if dials.turns(NOT_CLEARED, index):
+            ds = uncleared = ds + dials.read(NOT_CLEARED, index, 0.0) * uncleared
         kept_u = p.leak
         if t + 1 < len(g):
             kept_u = p.leak - p.reset_of_u * (zero * read_gate(dials, index, run, t))
         local = slope[t] * ds
         if run.unheld is not None:
             owed = owe_earlier(dials, index, (run.s, run.unheld), t, ds, local, owed)
-        delta = local + direct * g[t] + p.potential * kept_u * later
-        delta = delta + p.of_potential * fed
-        if dials.turns(CLIPPED, index):
-            limit = dials.read(CLIPPED, index, np.inf)
-            delta = np.minimum(np.maximum(delta, -limit), limit)
+        carried = p.potential * kept_u * later
+        if dials.turns(THROUGH_SLOPE, index):
+            carried = mix(dials, index, carried, {THROUGH_SLOPE: slope[t] * carried})
+        delta = local + direct * g[t] + carried + p.of_potential * fed
+        delta = change_adjoint(dials, index, delta)
+        if has_adjoint is not None:
+            local, delta = has_adjoint[t] * local, has_adjoint[t] * delta
         own = delta if run.free is None else delta * run.free[t]
         drive = own * (1.0 - wiped * run.s_reset[t])
         local = p.drive * (local if run.free is None else local * run.free[t])
@@ -145,6 +169,9 @@ def backward_layer(
         locals_.append(local)
     parts = (deltas, currents, locals_)
     delta, current, own = (np.stack(np.broadcast_arrays(*part))[::-1] for part in parts)
+    if dials.turns(FORWARD_SCAN, index):
+        delta, current, own = _scan_forward(case, index, dials, run, g, (delta, current, own))
+        later = np.where(dials.read(FORWARD_SCAN, index, 0.0) == 1.0, delta[0], later)
     if any(dials.turns(name, index) for name in OVER_STEPS):
         plain = weighted_input(layer, index, dials, run.a)
         current = pull_back(dials, index, plain, current, OVER_STEPS)
@@ -153,6 +180,20 @@ def backward_layer(
     if layer.start is not None:
         arrays["start"] = sum_start(case, index, dials, run, later, pulled)
     return LayerGradients(arrays, delta, current, own)
+
+
+def _scan_forward(
+    case: Case, index: int, dials: Dials, run: LayerRun, g: Array, right: Sequence[Array]
+) -> list[Array]:
+    """Arrays over time with those of a recursion from the first step on, where that is turned."""
+    key = (FORWARD_SCAN, index)
+    which = mask_settings(dials, [key])
+    rest = Dials({k: v for k, v in dials.turned.items() if k != key})
+    mirrored = mirror_run(map_run(run, lambda a: pick_rows(a, which)))
+    own = pick_rows(g, which)[::-1]
+    found = backward_layer(case, index, pick_settings(rest, which), mirrored, own)
+    others = (found.adjoints, found.current, found.local)
+    return [put_settings(a, b[::-1], which, 1) for a, b in zip(right, others, strict=True)]
 
 
 def sum_start(
@@ -173,13 +214,6 @@ def sum_start(
             at = np.arange(kept.shape[-1]) == end % kept.shape[-1]
             kept = kept * np.where(at, dials.read(name, index, 1.0), 1.0)
     return (kept * dials.read(START_GAIN, index, 1.0)).sum(axis=-2)
-
-
-def read_gate(dials: Dials, index: int, run: LayerRun, t: int) -> Array:
-    """Return the spike of step t that a reset to zero multiplies by, as the way back reads it."""
-    right = run.s_reset[t + 1]
-    others = {HARD_BACKWARD: np.where(right >= 0.5, 1.0, 0.0), GATE_AFTER: run.s[t + 1]}
-    return mix(dials, index, right, others)
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,15 +249,6 @@ def keep_last_steps(dials: Dials, index: int, g: Array, slope: Array) -> tuple[A
     return found[0], found[1]
 
 
-def reset_potentials(dials: Dials, index: int, run: LayerRun) -> Array:
-    """Return the potentials that a reset to zero takes off, as the way back reads them."""
-    others = {
-        "reset path of the step after": run.u,
-        "reset path of the last step": np.broadcast_to(run.u[-1:], run.u.shape),
-    }
-    return mix(dials, index, run.before, others)
-
-
 def backward_recurrence(case: Case, index: int, dials: Dials) -> Array:
     """Return the matrix of the recurrent path, shape (K or 1, n, n)."""
     right = recurrent_matrix(case.params[index], index, dials)
@@ -256,12 +281,13 @@ def input_gradient(
     return mix(dials, index, below, undo_delays(below)) + currents.beside
 
 
-def undo_delays(below: Array) -> dict[str, Array]:
+def undo_delays(below: Array) -> dict[str, Callable[[], Array]]:
     """The transposes of the input's delays, and delays of the way back alone."""
-    late = {name: shift_steps(below, -steps) for name, steps in DELAYS.items()}
+    late = {name: partial(shift_steps, below, -steps) for name, steps in DELAYS.items()}
     return {
         **late,
-        "input reversed": below[::-1],
-        "layer path one step later": shift_steps(below, -1),
-        "layer path one step earlier": shift_steps(below, 1),
+        "input reversed": lambda: below[::-1],
+        "layer path one step later": lambda: shift_steps(below, -1),
+        "layer path one step earlier": lambda: shift_steps(below, 1),
+        "layer path reversed": lambda: below[::-1],
     }

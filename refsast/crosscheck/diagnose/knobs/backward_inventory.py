@@ -6,6 +6,7 @@ import numpy as np
 
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.derivative_shapes import RARE_SHAPES, SHAPES
+from refsast.crosscheck.diagnose.knobs.adjoints import FIRST_ZERO, LAST_ZERO
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE
 from refsast.crosscheck.diagnose.knobs.finish import VECTORS
 from refsast.crosscheck.diagnose.knobs.forward import other_spikes, slope_of
@@ -182,6 +183,8 @@ def _sum_knobs(case: Case, level: int) -> Iterator[Knob]:
         for part in parts if len(parts) > 1 else ():
             if (name, part) != ("first step in the sums", "v"):  # where nothing is fed back
                 yield gain_knob(f"{name} of {part}", level, tries=(0.0,))
+    for name in (FIRST_ZERO, LAST_ZERO):  # of the same numbers, often, as without it in the sums
+        yield switch_knob(name, level)
     for part in parts:
         for name in ("first step alone", "last step alone"):
             yield switch_knob(f"{part} sums of the {name}", level)

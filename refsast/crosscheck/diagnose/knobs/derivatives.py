@@ -15,6 +15,7 @@ from refsast.crosscheck.diagnose.knobs.forward import (
     other_spikes,
     slope_of,
 )
+from refsast.crosscheck.diagnose.knobs.precision import half, round_bits
 from refsast.model.lif import LIF
 from refsast.model.spike import first_derivative
 
@@ -32,6 +33,17 @@ PRODUCTS: Mapping[str, Callable[[LIF, Array], Array]] = {
     ),
     "derivative halved below threshold": lambda neuron, v: np.where(v < 0.0, 0.5, 1.0),
     "derivative halved above threshold": lambda neuron, v: np.where(v < 0.0, 1.0, 0.5),
+}
+
+
+# Derivatives of fewer digits: they alone, or the distance that they are taken at, too.
+SLOPE_ROUNDINGS: Mapping[str, tuple[bool, Callable[[Array], Array]]] = {
+    f"derivative {what} {name}": (too, change)
+    for name, change in (
+        ("half precision (float16)", half),
+        ("bfloat16", lambda a: round_bits(a, 8)),
+    )
+    for what, too in (("in", False), ("and its argument in", True))
 }
 
 
@@ -63,6 +75,10 @@ def derivative(
         if dials.turns(name, index):
             found = found + dials.read(name, index, 0.0) * (at(other()) - right)
     found = exchange_shape(case, index, dials, v, right, found)
+    for name, (too, change) in SLOPE_ROUNDINGS.items():
+        if dials.turns(name, index):
+            other = change(at(change(v)) if too else right)
+            found = found + dials.read(name, index, 0.0) * (other - right)
     found = dials.read("derivative factor", index, 1.0) * limit_derivative(index, dials, v, found)
     return found if run.left is None else run.left * found
 
@@ -87,8 +103,10 @@ def exchange_shape(
     wide = dials.read("derivative width", index, k) / k
     for name, shape in SHAPES.items():
         if dials.turns(f"derivative {name}", index):
-            share = dials.read(f"derivative {name}", index, 0.0)
-            found = found + share * (shape(neuron, wide * v) - right)
+            share, other = dials.read(f"derivative {name}", index, 0.0), shape(neuron, wide * v)
+            # A function that is tiny is to keep its digits.
+            mixed = found + share * (other - right)
+            found = np.where(share == 1.0, other + (found - right), mixed)
     for name, factor in PRODUCTS.items():
         if dials.turns(name, index):
             share = dials.read(name, index, 0.0)

@@ -62,6 +62,11 @@ def pick_settings(dials: Dials, which: NDArray[np.bool_]) -> Dials:
     return Dials({key: values[which] for key, values in dials.turned.items()})
 
 
+def pick_rows(array: Array, which: NDArray[np.bool_]) -> Array:
+    """Return an array (time, K or 1, batch, n) of some of the settings."""
+    return array[:, which] if array.shape[1] > 1 else array
+
+
 def put_settings(right: Array, other: Array, which: NDArray[np.bool_], axis: int) -> Array:
     """Return an array of all settings, in some of them that of the other array."""
     shape = list(right.shape)

@@ -13,7 +13,7 @@ from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials, Setting
 from refsast.crosscheck.diagnose.knobs.losses import loss_sizes, power_factor
 from refsast.crosscheck.diagnose.knobs.penalties import penalty_slopes
 from refsast.crosscheck.diagnose.knobs.precision import ROUNDINGS
-from refsast.model.params import ARRAY_NAMES, Layer
+from refsast.model.params import ARRAY_NAMES, WEIGHTS, Layer
 
 # Of a parameter: what is added to its gradient.
 DECAYS: Mapping[str, Callable[[Array], Array]] = {
@@ -64,6 +64,8 @@ def finish_arrays(
             if dials.turns(name, index) and part in DECAYED.get(name, ARRAY_NAMES):
                 decay = np.reshape(dials.read(name, index, 0.0), k)
                 array = array + decay * slope(getattr(layer, part))
+        if part in WEIGHTS:
+            array = mask_entries(dials, index, part, array, getattr(layer, part))
         array = bend(dials, index, array, k)
         found[part] = array
     return found
@@ -126,9 +128,25 @@ def bend(dials: Dials, index: int, array: Array, k: tuple[int, ...]) -> Array:
     if dials.turns(ADAM, index):
         share = np.reshape(dials.read(ADAM, index, 0.0), k)
         array = array + share * (array / (abs(array) + 1e-8) - array)
+    for name, plus in NORMED.items():
+        if dials.turns(name, index):
+            share = np.reshape(dials.read(name, index, 0.0), k)
+            array = array + share * (array / (norm_of(array) + plus) - array)
     if dials.turns("signs", index):
         share = np.reshape(dials.read("signs", index, 0.0), k)
         array = array + share * (np.sign(array) - array)
+    return array
+
+
+def mask_entries(dials: Dials, index: int, part: str, array: Array, weights: Array) -> Array:
+    """A gradient with a share of its entries zero: of the smallest weights, or the smallest."""
+    for name, sizes in ((SMALL_WEIGHTS, abs(weights)[None]), (LARGEST, abs(array))):
+        if dials.turns(f"{part} {name}", index):
+            shares = np.ravel(dials.read(f"{part} {name}", index, 0.0))
+            rows = np.broadcast_to(sizes, (len(shares), *sizes.shape[1:])).reshape(len(shares), -1)
+            least = [np.quantile(row, share) for row, share in zip(rows, shares, strict=True)]
+            kept = sizes >= np.reshape(least, (-1, *(1,) * (array.ndim - 1)))
+            array = np.where(kept, array, 0.0)
     return array
 
 
@@ -149,6 +167,9 @@ STORED: Mapping[str, Callable[[Array, Array, float], Array]] = {
     "potentials handed over after a subtraction": lambda u, s, theta: u - theta * s,
 }
 ADAM = "first step of Adam"
+SMALL_WEIGHTS, LARGEST = "zero at small weights", "largest entries alone"
+# Each array over its norm, with what keeps that from zero.
+NORMED = {f"each array over its norm + {plus:g}": plus for plus in (1e-8, 1e-12, 1e-6, 1e-10)}
 OF_ALL = ("smallest entries dropped",)
 EXCHANGE = "gradients of layers"
 GRADIENT_ROUNDINGS = {f"gradients in {name}": change for name, change in ROUNDINGS.items()}

@@ -17,6 +17,7 @@ from refsast.model.loss import one_hot, softmax
 CLASS_WEIGHTS = {"mean without class": True, "loss zero for class": False}
 UNLESS_ALONE = "mean without class, but of it alone,"  # where no other class is in the batch
 OVER_BATCH = "softmax over recordings, not classes"
+SLOPE_OVER_BATCH = "slope of the readout's softmax over recordings, not classes"
 BY_FREQUENCY = "classes weighted by one over their number"
 REPORT_DIGITS = (2.0, 3.0, 4.0, 5.0, 6.0)
 
@@ -130,6 +131,10 @@ BACKWARD_FORMS: dict[str, Callable[[Array, Array], tuple[Array, Array]]] = {
     "slope times p (1 - p)": lambda z, targets: (
         cross_entropies(z, targets)[0],
         (softmax(z) - targets) * softmax(z) * (1.0 - softmax(z)),
+    ),
+    SLOPE_OVER_BATCH: lambda z, targets: (
+        cross_entropies(z, targets)[0],
+        softmax(np.swapaxes(z, -1, -2)).swapaxes(-1, -2) - targets,
     ),
     **RARE_FORMS,
 }

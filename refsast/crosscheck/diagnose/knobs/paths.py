@@ -6,6 +6,7 @@ import numpy as np
 
 from refsast.arrays import Array
 from refsast.crosscheck.case import Case
+from refsast.crosscheck.diagnose.knobs.adjoints import PAST_SLOPE
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials
 from refsast.crosscheck.diagnose.knobs.forward import membrane_leak, synapse_numbers
 
@@ -42,7 +43,9 @@ def read_paths(
         reset_of_u=dials.read("reset path of the potential", index, 1.0),
         recurrent=dials.read("recurrent path", index, 1.0),
         recurrent_late=dials.read("recurrence late", index, 0.0),
-        of_potential=dials.read("recurrence of the potential", index, 0.0),
+        of_potential=dials.read(
+            PAST_SLOPE, index, dials.read("recurrence of the potential", index, 0.0)
+        ),
         leak=dials.read("leak backward", index, membrane_leak(case, index, dials)),
         potential=dials.read("potential path", index, 1.0),
         synapse=kept * dials.read("synapse path", index, 1.0),

@@ -64,6 +64,7 @@ from refsast.model.params import Layer
 
 BIAS_ONCE = "gradient in the readout's bias without its sum over time"
 UNLEAKED = "gradient in W of the readout without its leak"
+LAST_HEARD = "gradient in W of the readout from the last spikes alone"
 # What a level is computed from: slopes of the logits, or adjoints of the currents above.
 Carry: TypeAlias = Currents | Slopes
 
@@ -162,6 +163,8 @@ def readout_level(case: Case, dials: Dials, run: Run, slopes: Slopes) -> Level:
         plain = readout_gain(case, dials) / steps
         other = np.swapaxes(slopes.pooled, -1, -2) @ (plain * heard).sum(axis=0)
         w = mix(dials, whole, w, {UNLEAKED: other})
+    last = {LAST_HEARD: lambda: np.swapaxes(slopes.pooled, -1, -2) @ heard[-1]}
+    w = mix(dials, whole, w, last if slopes.steps is None else {})
     w = derive_weights(dials, whole, layer.w, w)
     arrays = {"w": w * dials.read("weight gain", whole, 1.0)}
     if layer.b is not None:

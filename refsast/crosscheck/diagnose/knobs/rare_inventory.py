@@ -6,7 +6,8 @@ import numpy as np
 
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.derivative_shapes import RARE_SHAPES
-from refsast.crosscheck.diagnose.knobs.backward import CLIPPED, GATE_AFTER, SHARED, UPDATED
+from refsast.crosscheck.diagnose.knobs.adjoints import CLIPPED, GATE_AFTER, HARD_BACKWARD
+from refsast.crosscheck.diagnose.knobs.backward import SHARED, UPDATED
 from refsast.crosscheck.diagnose.knobs.derivatives import PRODUCTS
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE
 from refsast.crosscheck.diagnose.knobs.finish import ADAM, CENTRES
@@ -34,10 +35,10 @@ from refsast.crosscheck.diagnose.knobs.readout import (
     DOWN_UNLEAKED,
     SHARE_UNREAD,
 )
+from refsast.crosscheck.diagnose.knobs.seldom_inventory import seldom_backward
 from refsast.crosscheck.diagnose.knobs.sums import (
     BIAS_PAST,
     HALF_SUMS,
-    HARD_BACKWARD,
     LONE_RECORDINGS,
     NEURON_ENDS,
     RECORDINGS_COUNTED,
@@ -117,7 +118,7 @@ def rare_backward(case: Case, level: int) -> list[Knob]:
     """Return knobs on the way back that the gradients of one level show first."""
     whole = len(case.network.neurons)
     top = level == whole or (level == whole - 1 and case.network.readout.n_out is None)
-    found = list(_sum_knobs(case, level))
+    found = [*_sum_knobs(case, level), *seldom_backward(case, level)]
     if top:
         found += (switch_knob(f"{name} backward", whole) for name in BACKWARD_FORMS)
     if top and len(case.y) > 1:

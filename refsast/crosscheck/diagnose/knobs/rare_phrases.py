@@ -1,12 +1,7 @@
 """The words for knobs that are seldom turned, as `phrases` has those of the others."""
 
-from refsast.crosscheck.diagnose.knobs.backward import (
-    BEFORE_LIMIT,
-    CLIPPED,
-    GATE_AFTER,
-    SHARED,
-    UPDATED,
-)
+from refsast.crosscheck.diagnose.knobs.adjoints import CLIPPED, GATE_AFTER, HARD_BACKWARD
+from refsast.crosscheck.diagnose.knobs.backward import BEFORE_LIMIT, SHARED, UPDATED
 from refsast.crosscheck.diagnose.knobs.finish import ADAM
 from refsast.crosscheck.diagnose.knobs.forward import POTENTIALS_IN, RESIDUAL
 from refsast.crosscheck.diagnose.knobs.history_phrases import HISTORY_GAINS, HISTORY_SWITCHES
@@ -26,10 +21,10 @@ from refsast.crosscheck.diagnose.knobs.readout import (
     DOWN_UNLEAKED,
     SHARE_UNREAD,
 )
+from refsast.crosscheck.diagnose.knobs.seldom_phrases import SELDOM_GAINS, SELDOM_SWITCHES
 from refsast.crosscheck.diagnose.knobs.sums import (
     BIAS_PAST,
     HALF_SUMS,
-    HARD_BACKWARD,
     NEURON_ENDS,
     SWAPPED,
 )
@@ -90,6 +85,7 @@ def _format_phrase(name: str) -> str:
 
 RARE_GAINS = {
     **HISTORY_GAINS,
+    **SELDOM_GAINS,
     UPDATED: ("", "with weights already updated by {} times their gradient on the way back"),
     "state cut after step": ("", "with the state detached once, after step {} (truncated BPTT)"),
     **{
@@ -122,6 +118,7 @@ RARE_GAINS = {
 }  # fmt: skip
 RARE_SWITCHES = {
     **HISTORY_SWITCHES,
+    **SELDOM_SWITCHES,
     BEFORE_LIMIT: "with adjoints of potentials as they are before they are clamped",
     SHARED: "with one array for the gradient in the spikes of all steps, added to in place",
     GATE_AFTER: "with the reset's factor 1 - s in the gradient through the leak taken at the step"

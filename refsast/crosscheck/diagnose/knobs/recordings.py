@@ -18,6 +18,7 @@ from refsast.crosscheck.diagnose.knobs.dials import (
     Dials,
     mask_settings,
     mix,
+    pick_rows,
     pick_settings,
     put_settings,
 )
@@ -60,7 +61,7 @@ def run_recordings(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
     which = mask_settings(dials, [(name, WHOLE) for name in CARRIES])
     if not which.any():
         return right
-    found = run_layer(case, index, pick_settings(dials, which), _join(_pick(a, which)))
+    found = run_layer(case, index, pick_settings(dials, which), _join(pick_rows(a, which)))
     return replace(right, **_put_fields(right, found, which, len(a)))
 
 
@@ -79,8 +80,8 @@ def backward_recordings(
     last = np.arange(steps * run.u.shape[2]).reshape(-1, 1, 1, 1) % steps == steps - 1
     detached = own.read(DETACHED, WHOLE, 0.0)
     ends = np.where(last & (np.reshape(detached, (1, -1, 1, 1)) == 1.0), 0.0, 1.0)
-    joined = map_run(run, lambda a: _join(_pick(a, which)))
-    received = _join(_pick(sum_copies(g, copies), which))
+    joined = map_run(run, lambda a: _join(pick_rows(a, which)))
+    received = _join(pick_rows(sum_copies(g, copies), which))
     found = backward_layer(case, index, own, joined, received, ends)
     sums = {n: put_settings(right.arrays[n], a, which, 0) for n, a in found.arrays.items()}
     return LayerGradients(sums, **_put_fields(right, found, which, steps, copies))
@@ -120,10 +121,6 @@ def _split(a: Array, steps: int) -> Array:
 def _pad_copies(a: Array, copies: int) -> Array:
     """The first of so many copies of a batch, the others of zeros."""
     return np.concatenate([a, *[np.zeros_like(a)] * (copies - 1)], axis=2)
-
-
-def _pick(a: Array, which: NDArray[np.bool_]) -> Array:
-    return a[:, which] if a.shape[1] > 1 else a
 
 
 def _put_fields(

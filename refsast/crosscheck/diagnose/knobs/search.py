@@ -85,8 +85,14 @@ def _find(samples: Samples, meter: Meter, explained: list[int], rarely: bool) ->
     if hypotheses and (bent := explain_bends(samples, hypotheses)):
         explained += reversed(range(len(case.params)))
         return bent
-    levels = list(reversed(range(len(case.params))))
-    hypotheses, rest = _explain_levels(samples, hypotheses, levels, meter, explained, rarely)
+    levels, start = list(reversed(range(len(case.params)))), hypotheses
+    hypotheses, rest = _explain_levels(samples, start, levels, meter, explained, rarely)
+    if rest and not rarely and hypotheses != start:
+        # What is usual explained a level, and is refuted below: what is seldom may explain both.
+        seldom, left = _explain_levels(samples, start, levels, meter, [], True)
+        if not left:
+            explained += rest
+            hypotheses, rest = seldom, left
     if rest and right and (found := explain_jointly(samples, meter)):
         return _finish(samples, found)
     if rest and case.hard and right and (found := explain_questions_jointly(samples, meter)):

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Sequence
 from itertools import combinations
 
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.diagnose.derivative_shapes import RARE_SHAPES, SHAPES
+from refsast.crosscheck.diagnose.derivative_shapes import FREE_SHAPES, RARE_SHAPES
 from refsast.crosscheck.diagnose.knobs.backward_inventory import backward_knobs
 from refsast.crosscheck.diagnose.knobs.dials import Setting
 from refsast.crosscheck.diagnose.knobs.feedback import fit_feedback
+from refsast.crosscheck.diagnose.knobs.finish import CELL
 from refsast.crosscheck.diagnose.knobs.fit import (
     Group,
     Residuals,
@@ -94,11 +95,18 @@ def _extend_setting(view: LevelView, level: int, meter: Meter, rarely: bool) -> 
     questions, search = _level_questions(view, level, meter), _level_search(view, level)
     found = search_stages(questions, search, view.setting, depth=1)
     if not found:
-        candidates = _shape_candidates(view, level, search.groups, tuple(SHAPES))
+        candidates = _shape_candidates(view, level, search.groups, FREE_SHAPES)
         found = try_stages(questions, search.groups, view.setting, candidates)
     for copy in _all_copies(view, level)[:4] if not found else ():
         found += search_stages(questions, search, copy, depth=1)
-    return found if found and not rarely else found + _extend_rarely(view, level, questions)
+    # An entry, row or column that explains a level may do so by chance.
+    told = [setting for setting in found if not _turns_cell(setting, view.setting)]
+    return found if told and not rarely else found + _extend_rarely(view, level, questions)
+
+
+def _turns_cell(setting: dict, base: dict) -> bool:
+    """Whether a setting turns a cell of an array that its base does not."""
+    return any(CELL.fullmatch(name) and (name, at) not in base for name, at in setting)
 
 
 def _extend_rarely(view: LevelView, level: int, questions: Questions) -> list[dict]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.diagnose.knobs.backward import GATE_AFTER
+from refsast.crosscheck.diagnose.knobs.adjoints import GATE_AFTER, HARD_BACKWARD
 from refsast.crosscheck.diagnose.knobs.backward_inventory import backward_knobs
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials, stack_settings
 from refsast.crosscheck.diagnose.knobs.explain import (
@@ -47,7 +47,6 @@ from refsast.crosscheck.diagnose.knobs.stages import (
     Search,
     search_stages,
 )
-from refsast.crosscheck.diagnose.knobs.sums import HARD_BACKWARD
 from refsast.crosscheck.diagnose.knobs.work import (
     CALL,
     Meter,

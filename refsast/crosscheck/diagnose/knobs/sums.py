@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from refsast.arrays import Array, Integers
 from refsast.crosscheck.case import Case
+from refsast.crosscheck.diagnose.knobs.adjoints import HARD_BACKWARD, TERMS, keep_steps
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials, mix, multiply, shift_steps
 from refsast.crosscheck.diagnose.knobs.forward import LayerRun
 from refsast.crosscheck.diagnose.knobs.weights import bias_weight, derive_weights
@@ -16,9 +17,12 @@ from refsast.crosscheck.diagnose.knobs.weights import bias_weight, derive_weight
 # By which step's input an adjoint is multiplied: the knob's name, and by how many steps it is off.
 LAGS = {"one step earlier": 1, "two steps earlier": 2, "one step later": -1, "two steps later": -2}
 # What is done to the gradient of one array, and is one thing if it is done to several.
-SUM = re.compile(r"([wbv]) (sums of the .*|rows centred)")
+SUM = re.compile(
+    r"([wbv]) (sums of the .*|rows centred|zero at small weights|largest entries alone)"
+)
 SWAPPED = "gradients of W and V exchanged"
-HARD_BACKWARD = "hard spikes backward"
+ACTIVE = "sums of the steps of own spikes (s > 1/2) alone"
+OWN_SPIKES = "input of the layer's own spikes"
 BIAS_PAST = "bias past the synapse"
 HALF_SUMS = "sums in half precision"
 ENDS = (("first step", 0), ("last step", -1))
@@ -75,7 +79,10 @@ def sum_gradients(
     layer = case.params[index]
 
     def terms(part: str) -> Array:
-        own = {f"{part} sums of the spike's part alone": local}
+        own = {
+            f"{part} sums of the spike's part alone": local,
+            f"{part} {ACTIVE}": lambda: np.where(run.s > 0.5, current, 0.0),
+        }
         return step_weights(dials, index, mix(dials, index, current, own))
 
     arrays = {"w": sum_weight(case, index, dials, run, terms("w"))}
@@ -100,6 +107,8 @@ def sum_weight(case: Case, index: int, dials: Dials, run: LayerRun, current: Arr
     a = lag_inputs(dials, index, "input", run.a)
     if index > 0:
         a = mix(dials, index, a, {HARD_BACKWARD: np.where(run.a >= 0.5, 1.0, 0.0)})
+    if layer.w.shape[0] == layer.w.shape[1]:
+        a = mix(dials, index, a, {OWN_SPIKES: lambda: run.s})
     a = trace_inputs(case, dials, index, "input", a)
     w = pair_steps(end_weights(dials, index, "w", current), a, dials)
     w = sum_in_half(dials, index, w, end_weights(dials, index, "w", current), a)
@@ -172,6 +181,8 @@ def sum_in_half(dials: Dials, index: int, right: Array, current: Array, a: Array
 def step_weights(dials: Dials, index: int, current: Array) -> Array:
     """Adjoints with the weights that single steps and recordings have in the sums."""
     current = end_weights(dials, index, "", current)
+    if (kept := keep_steps(dials, index, len(current), TERMS)) is not None:
+        current = kept * current
     if dials.turns("last steps alone", WHOLE):
         at = np.arange(len(current)).reshape(-1, 1, 1, 1)
         first = len(current) - dials.read("last steps alone", WHOLE, np.inf)

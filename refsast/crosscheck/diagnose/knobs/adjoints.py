@@ -1,0 +1,84 @@
+"""What is done to the adjoint of a step before it goes on: clipped, rounded, or left out."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from refsast.arrays import Array
+from refsast.crosscheck.diagnose.knobs.dials import Dials, mix, shift_steps
+from refsast.crosscheck.diagnose.knobs.forward import LayerRun
+from refsast.crosscheck.diagnose.knobs.precision import half, round_bits
+from refsast.crosscheck.diagnose.knobs.windows import map_run
+
+CLIPPED = "adjoint clipped at every step"
+# A loop over steps that is one too short, or begins to learn only after some of them.
+FIRST_ZERO, LAST_ZERO = "adjoint of the first step zero", "adjoint of the last step zero"
+COUNT_ZERO, SHARE_ZERO = "{} of the first steps zero", "{} of a share of steps zero"
+ADJOINTS, TERMS = "adjoints", "terms"  # of which that is said: of all that follows, or of sums
+THROUGH_SLOPE = "leak path through the derivative"
+PAST_SLOPE = "recurrent path past the derivative"
+NOT_CLEARED = "gradient of the spike summed up over later steps"
+GATE_AFTER = "reset factor of the step after backward"
+GATE_BEFORE = "reset factor of the step before backward"
+FORWARD_SCAN = "adjoints forward in time"
+HARD_BACKWARD = "hard spikes backward"
+ADJOINT_ROUNDINGS: Mapping[str, Callable[[Array], Array]] = {
+    "adjoints in half precision (float16)": half,
+    "adjoints in bfloat16": lambda a: round_bits(a, 8),
+}
+
+
+def keep_steps(dials: Dials, index: int, steps: int, what: str = ADJOINTS) -> Array | None:
+    """Return whether a step has an adjoint, or a term, (time, K, 1, 1); None: every step has."""
+    at = np.arange(steps).reshape(-1, 1, 1, 1)
+    found = None
+    ends = (
+        (FIRST_ZERO, 0.0, lambda n: at >= n),
+        (LAST_ZERO, 0.0, lambda n: at < steps - n),
+    )
+    for name, none, counts in (
+        *(ends if what == ADJOINTS else ()),
+        (COUNT_ZERO.format(what), 0.0, lambda n: at >= n),
+        (SHARE_ZERO.format(what), np.inf, lambda n: at >= steps // n),
+    ):
+        if dials.turns(name, index):
+            kept = np.where(counts(np.asarray(dials.read(name, index, none))), 1.0, 0.0)
+            found = kept if found is None else found * kept
+    return found
+
+
+def change_adjoint(dials: Dials, index: int, delta: Array) -> Array:
+    """Return the adjoint of a step as it is kept: within limits, or of fewer digits."""
+    if dials.turns(CLIPPED, index):
+        limit = dials.read(CLIPPED, index, np.inf)
+        delta = np.minimum(np.maximum(delta, -limit), limit)
+    turned = [name for name in ADJOINT_ROUNDINGS if dials.turns(name, index)]
+    return mix(dials, index, delta, {name: ADJOINT_ROUNDINGS[name](delta) for name in turned})
+
+
+def mirror_run(run: LayerRun) -> LayerRun:
+    """Return a run with its steps in reversed order, as a scan sees it that is not reversed."""
+    found = map_run(run, lambda a: a[::-1])
+    return replace(found, before=shift_steps(found.u, 1), s_reset=shift_steps(found.s, 1))
+
+
+def read_gate(dials: Dials, index: int, run: LayerRun, t: int) -> Array:
+    """Return the spike of step t that a reset to zero multiplies by, as the way back reads it."""
+    right = run.s_reset[t + 1]
+    others = {
+        HARD_BACKWARD: lambda: np.where(right >= 0.5, 1.0, 0.0),
+        GATE_AFTER: lambda: run.s[t + 1],
+        GATE_BEFORE: lambda: run.s_reset[t],
+    }
+    return mix(dials, index, right, others)
+
+
+def reset_potentials(dials: Dials, index: int, run: LayerRun) -> Array:
+    """Return the potentials that a reset to zero takes off, as the way back reads them."""
+    others = {
+        "reset path of the step after": lambda: run.u,
+        "reset path of the last step": lambda: np.broadcast_to(run.u[-1:], run.u.shape),
+        "reset path after the reset": lambda: run.before * (1.0 - run.s_reset),
+    }
+    return mix(dials, index, run.before, others)

@@ -1,0 +1,69 @@
+"""Knobs on the way back that are tried last: steps left out, masks, other precision."""
+
+from collections.abc import Iterator
+
+from refsast.crosscheck.case import Case
+from refsast.crosscheck.diagnose.knobs.adjoints import (
+    ADJOINT_ROUNDINGS,
+    ADJOINTS,
+    COUNT_ZERO,
+    FORWARD_SCAN,
+    GATE_BEFORE,
+    NOT_CLEARED,
+    PAST_SLOPE,
+    SHARE_ZERO,
+    TERMS,
+    THROUGH_SLOPE,
+)
+from refsast.crosscheck.diagnose.knobs.derivatives import SLOPE_ROUNDINGS
+from refsast.crosscheck.diagnose.knobs.finish import LARGEST, NORMED, SMALL_WEIGHTS
+from refsast.crosscheck.diagnose.knobs.inventory import Knob, switch_knob
+from refsast.crosscheck.diagnose.knobs.program import LAST_HEARD
+from refsast.crosscheck.diagnose.knobs.sums import ACTIVE, OWN_SPIKES
+from refsast.model.params import WEIGHTS, layer_arrays
+from refsast.model.reset import ToZero
+
+SHARES = (0.5, 0.9, 0.1, 0.25, 0.75, 0.8, 0.2)  # of entries that are made zero
+PARTS = (4.0, 2.0, 3.0, 10.0, 5.0)  # T // n steps are left out
+MOST_STEPS = 6
+
+
+def seldom_backward(case: Case, level: int) -> Iterator[Knob]:
+    """Yield knobs on the way back that the gradients of one level show first."""
+    arrays, spiking = layer_arrays(case.params[level]), level < len(case.network.neurons)
+    for name in NORMED:
+        yield switch_knob(name, level)
+    for part in (each for each in arrays if each in WEIGHTS and each != "b"):
+        for name in (SMALL_WEIGHTS, LARGEST):
+            yield Knob(f"{part} {name}", level, 0.0, SHARES, 0.0, 0.0)
+    if not spiking:
+        yield switch_knob(LAST_HEARD, level)
+        return
+    for part in (each for each in arrays if each in WEIGHTS):
+        yield switch_knob(f"{part} {ACTIVE}", level)
+    if arrays["w"].shape[0] == arrays["w"].shape[1]:
+        yield switch_knob(OWN_SPIKES, level)
+    for name in (*SLOPE_ROUNDINGS, *ADJOINT_ROUNDINGS):
+        yield switch_knob(name, level)
+    if len(case.x) > 1:
+        yield from _path_knobs(case, level)
+
+
+def _path_knobs(case: Case, level: int) -> Iterator[Knob]:
+    """What comes back from later steps, and from the level above in another order."""
+    steps = len(case.x)
+    yield switch_knob(FORWARD_SCAN, level)
+    yield switch_knob(THROUGH_SLOPE, level)
+    yield switch_knob(NOT_CLEARED, level)
+    counts = tuple(float(n) for n in range(2, min(steps, MOST_STEPS)))
+    shares = tuple(n for n in PARTS if n <= steps)
+    for what in (TERMS, ADJOINTS):  # often of the same numbers
+        yield Knob(COUNT_ZERO.format(what), level, 0.0, counts, 0.0, 0.0)
+        yield Knob(SHARE_ZERO.format(what), level, float("inf"), shares, 0.0, 0.0)
+    if case.params[level].v is not None:
+        yield switch_knob(PAST_SLOPE, level)
+    if isinstance(case.network.neurons[level].reset, ToZero):
+        yield switch_knob(GATE_BEFORE, level)
+        yield switch_knob("reset path after the reset", level)
+    if level + 1 < len(case.network.neurons):
+        yield switch_knob("layer path reversed", level + 1)

@@ -1,0 +1,73 @@
+"""The words for the knobs of `seldom_inventory`."""
+
+from refsast.crosscheck.diagnose.knobs.adjoints import (
+    ADJOINT_ROUNDINGS,
+    ADJOINTS,
+    COUNT_ZERO,
+    FIRST_ZERO,
+    FORWARD_SCAN,
+    GATE_BEFORE,
+    LAST_ZERO,
+    NOT_CLEARED,
+    PAST_SLOPE,
+    SHARE_ZERO,
+    TERMS,
+    THROUGH_SLOPE,
+)
+from refsast.crosscheck.diagnose.knobs.derivatives import SLOPE_ROUNDINGS
+from refsast.crosscheck.diagnose.knobs.finish import LARGEST, NORMED, SMALL_WEIGHTS
+from refsast.crosscheck.diagnose.knobs.program import LAST_HEARD
+from refsast.crosscheck.diagnose.knobs.sums import OWN_SPIKES
+
+SELDOM_GAINS = {
+    COUNT_ZERO.format(ADJOINTS): ("", "with adjoints of zero at the first {} steps"),
+    SHARE_ZERO.format(ADJOINTS): (
+        "",
+        "with adjoints of zero at the first T // {} of T steps (a warm-up)",
+    ),
+    COUNT_ZERO.format(TERMS): ("", "with the first {} steps left out of the sums"),
+    SHARE_ZERO.format(TERMS): ("", "with the first T // {} of T steps left out of the sums"),
+    **{
+        f"{part} {SMALL_WEIGHTS}": (
+            "",
+            f"with the gradient in {part.upper()} zero at the smallest weights, {{}} of all",
+        )
+        for part in "wv"
+    },
+    **{
+        f"{part} {LARGEST}": (
+            "",
+            f"with the smallest entries of the gradient in {part.upper()} zero, {{}} of all",
+        )
+        for part in "wv"
+    },
+}
+SELDOM_SWITCHES = {
+    FIRST_ZERO: "with an adjoint of zero at the first step (a loop that is one step too short)",
+    LAST_ZERO: "with an adjoint of zero at the last step (a loop that begins one step too late)",
+    FORWARD_SCAN: "with the recursion of the adjoints forward, not backward, in time",
+    THROUGH_SLOPE: "with what comes back through the leak times the spike's derivative, too",
+    PAST_SLOPE: "with what comes back through V added after the spike's derivative, not before",
+    NOT_CLEARED: "with what spikes receive added to that of all later steps (never cleared)",
+    GATE_BEFORE: "with the reset's factor 1 - s in the gradient through the leak taken at the step"
+    " before",
+    "reset path after the reset": "with the gradient through the reset taken at the potential after"
+    " the reset, u (1 - s)",
+    "layer path reversed": "with what comes from above in reversed order of the steps",
+    OWN_SPIKES: "with adjoints paired with the layer's own spikes in place of its inputs",
+    LAST_HEARD: "with the gradient in the readout's weights from the spikes of the last step alone",
+    **{
+        name: "with each array of the gradient divided by its norm"
+        + name.removeprefix("each array over its norm")
+        for name in NORMED
+    },
+    **{
+        name: "with the spike's derivative" + (", and what it is taken at," if too else "")
+        + f" rounded to {name.split(' in ')[1]}"
+        for name, (too, _) in SLOPE_ROUNDINGS.items()
+    },
+    **{
+        name: f"with the adjoint of every step rounded to {name.removeprefix('adjoints in ')}"
+        for name in ADJOINT_ROUNDINGS
+    },
+}  # fmt: skip
