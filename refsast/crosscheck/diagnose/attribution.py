@@ -36,6 +36,7 @@ from refsast.crosscheck.diagnose.knobs.late import (
     resize_settings,
 )
 from refsast.crosscheck.diagnose.knobs.losses import BY_FREQUENCY
+from refsast.crosscheck.diagnose.knobs.near_numbers import sharpen_numbers
 from refsast.crosscheck.diagnose.knobs.plainness import (
     cost_of,
     count_numbers,
@@ -199,6 +200,9 @@ def _setting_cause(
             answer = _solve_quietly(case, setting)
         if setting and misfit(whole, answer) <= 1.0:
             exact.append((setting, answer))
+    sharp = [(sharpen_numbers(whole, pair[0]), pair) for pair in exact]
+    exact = [p if s is p[0] else (s, _solve_quietly(case, s)) for s, p in sharp]
+    exact = [pair for k, pair in enumerate(exact) if pair[0] not in [s for s, _ in exact[:k]]]
     # A part without effect is no cause, unless other questions refute the setting without it.
     shorter = [(setting, drop_idle(whole, setting)) for setting, _ in exact]
     exact += [(s, _solve_quietly(case, s)) for _, s in shorter if s is not None]

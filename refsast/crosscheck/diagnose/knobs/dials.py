@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refsast.arrays import Array
-from refsast.crosscheck.diagnose.knobs.precision import round_product
+from refsast.crosscheck.diagnose.knobs.precision import ROUNDINGS, TOO, round_product
 
 WHOLE = -1
 Key: TypeAlias = tuple[str, int]
@@ -97,6 +97,12 @@ def mix(
             other = other() if callable(other) else other
             found = found + dials.read(name, layer, 0.0) * (other - right)
     return found
+
+
+def round_back(dials: Dials, index: int, what: str, g: Array) -> Array:
+    """Return what comes back through something that is rounded forth and back."""
+    names = [name for name in ROUNDINGS if dials.turns(f"{what} in {name}{TOO}", index)]
+    return mix(dials, index, g, {f"{what} in {name}{TOO}": ROUNDINGS[name](g) for name in names})
 
 
 def multiply(dials: Dials, a: Array, b: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from collections import ChainMap
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -27,6 +28,7 @@ from refsast.crosscheck.diagnose.knobs.history_inventory import adaptations, his
 from refsast.crosscheck.diagnose.knobs.inventory import Knob, forward_knobs
 from refsast.crosscheck.diagnose.knobs.levels import joint_errors
 from refsast.crosscheck.diagnose.knobs.matching import try_candidates
+from refsast.crosscheck.diagnose.knobs.number_forms import fixed_points
 from refsast.crosscheck.diagnose.knobs.orders import joint_orders, order_settings
 from refsast.crosscheck.diagnose.knobs.plainness import keep_plainest
 from refsast.crosscheck.diagnose.knobs.program import mean_loss, run_forward
@@ -89,12 +91,11 @@ def explain_by_history(samples: Samples) -> list[dict]:
     """Settings of knobs that are seldom and dear that explain all losses; it has its own work."""
     case, parts = samples.parts[-1].case, range(len(samples.parts))
     questions = _loss_questions(samples, start_meter(HISTORY), parts)
-    try:
-        found = search_stages(questions, _rare_search(case), {}, depth=1)
-        found = found + search_stages(questions, _history_search(case), {}, depth=1)
+    found: list[dict] = []
+    with suppress(OutOfWork):
+        for search in (_rare_search(case), _history_search(case)):
+            found += search_stages(questions, search, {}, depth=1)
         found = found or _try_adaptations(case, questions)
-    except OutOfWork:
-        return []
     return keep_plainest(case, found)
 
 
@@ -167,7 +168,8 @@ def _forward_search(case: Case, fine: bool) -> Search:
 def _rare_search(case: Case) -> Search:
     """What is seldom turned on the way forth."""
     groups = group_layers(rare_forward(case), len(case.network.neurons))
-    return Search(groups, lambda base: (), lambda found: keep_plainest(case, found))
+    cells = fixed_points(case)
+    return Search(groups, lambda base: cells, lambda found: keep_plainest(case, found))
 
 
 def _try_adaptations(case: Case, questions: Questions) -> list[dict]:
