@@ -30,12 +30,12 @@ from refsast.crosscheck.diagnose.knobs.finish import (
     STORED,
 )
 from refsast.crosscheck.diagnose.knobs.late import (
+    batch_settings,
     clip_settings,
     larger_samples,
     late_settings,
     resize_settings,
 )
-from refsast.crosscheck.diagnose.knobs.losses import BY_FREQUENCY
 from refsast.crosscheck.diagnose.knobs.near_numbers import sharpen_numbers
 from refsast.crosscheck.diagnose.knobs.plainness import (
     cost_of,
@@ -136,7 +136,7 @@ def _late_cause(
         late = clip_settings(case, whole.got)
         if found.settings == ({},):
             late += late_settings(gradient, case, whole.dtype)
-            late.append({(BY_FREQUENCY, WHOLE): 1.0})  # few recordings may be of as many classes
+            late += batch_settings(samples)
         if (cause := _setting_cause(observations, samples, late)[0]) is not None:
             return cause
         larger = larger_samples(gradient, case, whole.dtype)

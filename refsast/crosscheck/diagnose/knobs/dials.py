@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refsast.arrays import Array
-from refsast.crosscheck.diagnose.knobs.precision import ROUNDINGS, TOO, round_product
+from refsast.crosscheck.diagnose.knobs.precision import CASTS, round_product
 
 WHOLE = -1
 Key: TypeAlias = tuple[str, int]
@@ -101,8 +101,8 @@ def mix(
 
 def round_back(dials: Dials, index: int, what: str, g: Array) -> Array:
     """Return what comes back through something that is rounded forth and back."""
-    names = [name for name in ROUNDINGS if dials.turns(f"{what} in {name}{TOO}", index)]
-    return mix(dials, index, g, {f"{what} in {name}{TOO}": ROUNDINGS[name](g) for name in names})
+    turned = [name for name in CASTS if dials.turns(f"{what} in {name}", index)]
+    return mix(dials, index, g, {f"{what} in {name}": CASTS[name](g) for name in turned})
 
 
 def multiply(dials: Dials, a: Array, b: Array) -> Array:

@@ -28,7 +28,7 @@ from refsast.crosscheck.diagnose.knobs.normalisation import (
     OVER_STEPS,
     RECORDINGS,
 )
-from refsast.crosscheck.diagnose.knobs.precision import LAYER_FORMATS, ROUNDINGS, TOO
+from refsast.crosscheck.diagnose.knobs.precision import CASTS, LAYER_FORMATS
 from refsast.crosscheck.diagnose.knobs.recordings import CARRIES
 from refsast.crosscheck.diagnose.knobs.restarts import RESTARTS, UNRESET
 from refsast.crosscheck.diagnose.knobs.windows import MEMORY, STRIDE, WINDOWS
@@ -45,7 +45,7 @@ def history_forward(case: Case) -> list[Knob]:
         found += _spike_knobs(case, layer)
         found += _current_knobs(case, layer)
         found += _carried_knobs(case, layer)
-        found += (switch_knob(f"potentials in {name}{TOO}", layer) for name in ROUNDINGS)
+        found += (switch_knob(f"potentials in {name}", layer) for name in CASTS)
         found += (switch_knob(name, layer) for name in LAYER_FORMATS)
     if not case.hard:
         found += (switch_knob(HARD_IN, i) for i in range(1, len(case.network.neurons) + 1))

@@ -13,7 +13,7 @@ from refsast.crosscheck.diagnose.knobs.history import (
 )
 from refsast.crosscheck.diagnose.knobs.limits import CLAMPED
 from refsast.crosscheck.diagnose.knobs.normalisation import NORMALISATIONS, OF_PRODUCT, OVER_STEPS
-from refsast.crosscheck.diagnose.knobs.precision import LAYER_FORMATS, ROUNDINGS, TOO
+from refsast.crosscheck.diagnose.knobs.precision import CASTS, LAYER_FORMATS, TOO
 from refsast.crosscheck.diagnose.knobs.recordings import CARRIES
 from refsast.crosscheck.diagnose.knobs.restarts import UNRESET
 from refsast.crosscheck.diagnose.knobs.windows import MEMORY, STRIDE, WINDOWS
@@ -82,8 +82,9 @@ HISTORY_SWITCHES = {
     CLAMPED: "with what a step keeps of the potential after the reset made zero where it is"
     " negative",
     **{
-        f"potentials in {name}{TOO}": f"with potentials rounded to {name} at every step{TOO}"
-        for name in ROUNDINGS
+        f"potentials in {name}": f"with potentials rounded to {name.removesuffix(TOO)} at every"
+        f" step{TOO}"
+        for name in CASTS
     },
     **{name: f"with {name.replace(' in ', ' rounded to ', 1)}" for name in LAYER_FORMATS},
     **{

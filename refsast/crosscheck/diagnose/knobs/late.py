@@ -13,9 +13,12 @@ import numpy as np
 from refsast.arrays import Array
 from refsast.crosscheck.case import Answer, Case, ask
 from refsast.crosscheck.compare import cast_case
+from refsast.crosscheck.diagnose.knobs.batches import FILLED
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE
+from refsast.crosscheck.diagnose.knobs.explain import explains_losses
 from refsast.crosscheck.diagnose.knobs.finish import BENDS
 from refsast.crosscheck.diagnose.knobs.fit import round_value
+from refsast.crosscheck.diagnose.knobs.losses import BY_FREQUENCY
 from refsast.crosscheck.diagnose.knobs.plainness import known_knobs
 from refsast.crosscheck.diagnose.knobs.program import solve_settings
 from refsast.crosscheck.diagnose.knobs.readout import ONE_UNREAD
@@ -55,6 +58,12 @@ def late_settings(gradient: Gradient, case: Case, dtype: np.dtype) -> list[dict]
     if size is not None:
         found.append({("microbatches", WHOLE): size - 1.0})
     return found
+
+
+def batch_settings(samples: Samples) -> list[dict]:
+    """Return settings of batches that only larger ones show, or of as many classes."""
+    found = [{(name, WHOLE): 1.0} for name in (*FILLED, BY_FREQUENCY)]
+    return [setting for setting in found if explains_losses(samples, setting)]
 
 
 def larger_samples(gradient: Gradient, case: Case, dtype: np.dtype) -> Samples:

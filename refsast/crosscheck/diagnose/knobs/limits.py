@@ -7,17 +7,16 @@ import numpy as np
 
 from refsast.arrays import Array
 from refsast.crosscheck.diagnose.knobs.dials import Dials
-from refsast.crosscheck.diagnose.knobs.precision import ROUNDINGS, TOO
+from refsast.crosscheck.diagnose.knobs.precision import CASTS, ROUNDINGS
 
 CLAMPED = "carried potential at least zero"
 
 
 def limit_potential(dials: Dials, index: int, u: Array) -> tuple[Array, Array | None]:
     """Return a potential as it is held, and whether it is its own; None: it always is."""
-    for name, change in ROUNDINGS.items():
-        for key in (f"potentials in {name}", f"potentials in {name}{TOO}"):
-            if dials.turns(key, index):
-                u = u + dials.read(key, index, 0.0) * (change(u) - u)
+    for name, change in (*ROUNDINGS.items(), *CASTS.items()):
+        if dials.turns(f"potentials in {name}", index):
+            u = u + dials.read(f"potentials in {name}", index, 0.0) * (change(u) - u)
     free = None
     for name, side in (("potential at least", 1.0), ("potential at most", -1.0)):
         if dials.turns(name, index):

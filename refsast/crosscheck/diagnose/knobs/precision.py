@@ -46,11 +46,19 @@ ROUNDINGS: Mapping[str, Callable[[Array], Array]] = {
     "bfloat16, cut off": lambda a: truncate_bits(a, 8),
 }
 TOO = ", gradients too"  # what flows back is rounded as what goes forth, as by a cast
+
+
+def _by_single(change: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    """A rounding of what was rounded to single precision, as frameworks cast double precision."""
+    return lambda a: change(a.astype(np.float32).astype(np.float64))
+
+
+CASTS: Mapping[str, Callable[[Array], Array]] = {
+    f"{name}{TOO}": _by_single(ROUNDINGS[name]) for name in ("half precision (float16)", "bfloat16")
+}
 # All arrays of one layer as they are cast, straight through or not.
 LAYER_FORMATS: Mapping[str, Callable[[Array], Array]] = {
-    f"parameters of the layer in {name}{end}": change
-    for name, change in ROUNDINGS.items()
-    for end in ("", TOO)
+    f"parameters of the layer in {name}": change for name, change in {**ROUNDINGS, **CASTS}.items()
 }
 WEIGHT_ROUNDINGS: Mapping[str, Callable[[Array], Array]] = {
     **{f"parameters in {name}": change for name, change in ROUNDINGS.items()},

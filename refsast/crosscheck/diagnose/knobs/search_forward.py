@@ -61,6 +61,7 @@ from refsast.model.reset import NoReset
 
 # What is seldom turned, and in all layers where it is: one of them may show nothing.
 EVERYWHERE = (HARD_BACKWARD, GATE_AFTER)
+ROUNDED = ("weights in ", "weights quantised", "parameters of", "spikes in ", "potentials in ")
 JOINT = 7e6  # elements that a search through losses and gradients together may compute
 HISTORY = 1.2e7  # and one through knobs that are seldom and dear
 GRID = tuple(np.geomspace(0.1, 10.0, 13))  # of a number's right value, where spikes are hard
@@ -172,6 +173,16 @@ def _rare_search(case: Case) -> Search:
     return Search(groups, lambda base: cells, lambda found: keep_plainest(case, found))
 
 
+def _rounded_search(case: Case) -> Search:
+    """What is rounded in all layers, which losses of single precision may not show."""
+    spiking = len(case.network.neurons)
+    knobs = [*forward_knobs(case), *rare_forward(case), *history_forward(case)]
+    groups = group_layers([k for k in knobs if k.name.startswith(ROUNDED)], spiking)
+    groups = [group for group in groups if spiking == 1 or len(group.knobs) > 1]
+    cells = fixed_points(case)
+    return Search(groups, lambda base: cells, lambda found: keep_plainest(case, found))
+
+
 def _try_adaptations(case: Case, questions: Questions) -> list[dict]:
     """Adaptations of two numbers, by how much a spike raises a threshold, and for how long."""
     # All questions at once: a trace of one spike does not tell how much of it is kept.
@@ -226,6 +237,11 @@ def explain_jointly(samples: Samples, meter: Meter) -> list[dict]:
             continue
         if found:
             return keep_plainest(case, found)
+    if samples.dtype == np.float64:
+        return []
+    with suppress(OutOfWork):
+        questions = _joint_questions(samples, start_meter(JOINT, meter))
+        return keep_plainest(case, search_stages(questions, _rounded_search(case), {}, depth=1))
     return []
 
 
