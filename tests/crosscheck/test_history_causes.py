@@ -23,6 +23,8 @@ from tests.crosscheck.blind.hand import Hand, pad  # noqa: E402
 from tests.crosscheck.blind.networks import draw_case  # noqa: E402
 
 WHOLE, NETWORKS, STEP = -1, 3, 1e-6
+# What is rounded, whose gradient is passed straight through.
+OF_NO_LOSS = ("spikes in", "potentials in", "parameters of", "spikes of the layer below")
 
 
 class Adapting(Auto):
@@ -224,7 +226,7 @@ def test_each_of_these_knobs_has_the_gradient_of_its_own_loss():
     for reset in (rs.ToZero(), rs.Subtract()):
         case = start_case(reset, recurrent=True)
         knobs = [k for k in forward_knobs(case) if "first step" in k.name or "rest" in k.name]
-        knobs += [k for k in history_forward(case) if not k.name.startswith("spikes in")]
+        knobs += [k for k in history_forward(case) if not k.name.startswith(OF_NO_LOSS)]
         settings = [{k.key: v} for k in knobs for v in k.tries if "detached" not in k.name]
         settings.append({("reset at rest", 0): 1.0, ("slope growing by t/T", WHOLE): 0.5})
         w = rs.flatten(case.params)

@@ -30,12 +30,13 @@ from refsast.crosscheck.diagnose.knobs.finish import (
     STORED,
 )
 from refsast.crosscheck.diagnose.knobs.late import (
+    batch_settings,
     clip_settings,
     larger_samples,
     late_settings,
     resize_settings,
 )
-from refsast.crosscheck.diagnose.knobs.losses import BY_FREQUENCY
+from refsast.crosscheck.diagnose.knobs.near_numbers import sharpen_numbers
 from refsast.crosscheck.diagnose.knobs.plainness import (
     cost_of,
     count_numbers,
@@ -135,7 +136,7 @@ def _late_cause(
         late = clip_settings(case, whole.got)
         if found.settings == ({},):
             late += late_settings(gradient, case, whole.dtype)
-            late.append({(BY_FREQUENCY, WHOLE): 1.0})  # few recordings may be of as many classes
+            late += batch_settings(samples)
         if (cause := _setting_cause(observations, samples, late)[0]) is not None:
             return cause
         larger = larger_samples(gradient, case, whole.dtype)
@@ -199,6 +200,9 @@ def _setting_cause(
             answer = _solve_quietly(case, setting)
         if setting and misfit(whole, answer) <= 1.0:
             exact.append((setting, answer))
+    sharp = [(sharpen_numbers(whole, pair[0]), pair) for pair in exact]
+    exact = [p if s is p[0] else (s, _solve_quietly(case, s)) for s, p in sharp]
+    exact = [pair for k, pair in enumerate(exact) if pair[0] not in [s for s, _ in exact[:k]]]
     # A part without effect is no cause, unless other questions refute the setting without it.
     shorter = [(setting, drop_idle(whole, setting)) for setting, _ in exact]
     exact += [(s, _solve_quietly(case, s)) for _, s in shorter if s is not None]

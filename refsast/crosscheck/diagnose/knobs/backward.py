@@ -35,6 +35,7 @@ from refsast.crosscheck.diagnose.knobs.dials import (
     pick_rows,
     pick_settings,
     put_settings,
+    round_back,
     shift_steps,
 )
 from refsast.crosscheck.diagnose.knobs.forward import (
@@ -48,6 +49,7 @@ from refsast.crosscheck.diagnose.knobs.forward import (
 from refsast.crosscheck.diagnose.knobs.history import owe_earlier, read_ramps
 from refsast.crosscheck.diagnose.knobs.normalisation import (
     NORMALISATIONS,
+    OF_PRODUCT,
     OVER_STEPS,
     pull_back,
 )
@@ -62,6 +64,7 @@ from refsast.crosscheck.diagnose.knobs.weights import (
     backward_weights,
     recurrent_matrix,
     weighted_input,
+    weighted_product,
 )
 from refsast.crosscheck.diagnose.knobs.windows import copy_run, map_run, sum_copies
 
@@ -143,6 +146,7 @@ def backward_layer(
         kept_u = p.leak
         if t + 1 < len(g):
             kept_u = p.leak - p.reset_of_u * (zero * read_gate(dials, index, run, t))
+        ds = round_back(dials, index, "spikes", ds)
         local = slope[t] * ds
         if run.unheld is not None:
             owed = owe_earlier(dials, index, (run.s, run.unheld), t, ds, local, owed)
@@ -154,6 +158,7 @@ def backward_layer(
         if has_adjoint is not None:
             local, delta = has_adjoint[t] * local, has_adjoint[t] * delta
         own = delta if run.free is None else delta * run.free[t]
+        own = round_back(dials, index, "potentials", own)
         drive = own * (1.0 - wiped * run.s_reset[t])
         local = p.drive * (local if run.free is None else local * run.free[t])
         i_2 = c_later
@@ -162,8 +167,9 @@ def backward_layer(
         c_later = i_later
         if run.raw is not None:
             c_later = pull_back(dials, index, run.raw[t], i_later, NORMALISATIONS)
-        pulled_2, pulled = pulled, -own * (zero * kept[t] + constant + wiped * run.drive[t])
-        later, drive_later = own, drive
+        later = own if run.carried is None else own * run.carried[t]
+        pulled_2, pulled = pulled, -later * (zero * kept[t] + constant + wiped * run.drive[t])
+        drive_later = drive
         deltas.append(mix(dials, WHOLE, delta, {BEFORE_LIMIT: own}))
         currents.append(c_later)
         locals_.append(local)
@@ -177,6 +183,11 @@ def backward_layer(
         current = pull_back(dials, index, plain, current, OVER_STEPS)
     summed = (sum_copies(part, copies) for part in (delta, current, own))
     arrays = sum_gradients(case, index, dials, once, *summed)
+    if any(dials.turns(name, index) for name in OF_PRODUCT):
+        plain = weighted_product(layer, index, dials, run.a)
+        current = pull_back(dials, index, plain, current, OF_PRODUCT)
+        summed = (sum_copies(part, copies) for part in (delta, current, own))
+        arrays["w"] = sum_gradients(case, index, dials, once, *summed)["w"]
     if layer.start is not None:
         arrays["start"] = sum_start(case, index, dials, run, later, pulled)
     return LayerGradients(arrays, delta, current, own)

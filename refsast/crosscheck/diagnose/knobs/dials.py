@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refsast.arrays import Array
-from refsast.crosscheck.diagnose.knobs.precision import round_product
+from refsast.crosscheck.diagnose.knobs.precision import CASTS, round_product
 
 WHOLE = -1
 Key: TypeAlias = tuple[str, int]
@@ -102,6 +102,12 @@ def mix(
             other = other() if callable(other) else other
             found = found + dials.read(name, layer, 0.0) * (other - right)
     return found
+
+
+def round_back(dials: Dials, index: int, what: str, g: Array) -> Array:
+    """Return what comes back through something that is rounded forth and back."""
+    turned = [name for name in CASTS if dials.turns(f"{what} in {name}", index)]
+    return mix(dials, index, g, {f"{what} in {name}": CASTS[name](g) for name in turned})
 
 
 def multiply(dials: Dials, a: Array, b: Array) -> Array:

@@ -12,7 +12,7 @@ from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials, Setting
 from refsast.crosscheck.diagnose.knobs.losses import loss_sizes, power_factor
 from refsast.crosscheck.diagnose.knobs.penalties import penalty_slopes
-from refsast.crosscheck.diagnose.knobs.precision import ROUNDINGS
+from refsast.crosscheck.diagnose.knobs.precision import LAYER_FORMATS, ROUNDINGS, TOO
 from refsast.model.params import ARRAY_NAMES, WEIGHTS, Layer
 
 # Of a parameter: what is added to its gradient.
@@ -52,6 +52,10 @@ def finish_arrays(
         k = (-1, *(1,) * (array.ndim - 1))
         array = array * np.reshape(factor, k)
         array = array * np.reshape(power_factor(dials, index, part, sizes), k)
+        for name in LAYER_FORMATS:
+            if name.endswith(TOO) and dials.turns(name, index):
+                share = np.reshape(dials.read(name, index, 0.0), k)
+                array = array + share * (LAYER_FORMATS[name](array) - array)
         for name, axis in CENTRES.get(part, {}).items():
             if dials.turns(name, index):
                 share = np.reshape(dials.read(name, index, 0.0), k)

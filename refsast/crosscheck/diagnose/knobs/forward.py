@@ -23,20 +23,26 @@ from refsast.crosscheck.diagnose.knobs.history import (
     read_history,
     round_spikes,
 )
+from refsast.crosscheck.diagnose.knobs.limits import CLAMPED, clamp_carried, limit_potential
 from refsast.crosscheck.diagnose.knobs.normalisation import (
     NORMALISATIONS,
     OVER_STEPS,
     normalise,
 )
-from refsast.crosscheck.diagnose.knobs.precision import ROUNDINGS
 from refsast.crosscheck.diagnose.knobs.resets import RESETS, reset_parts, reset_spikes
-from refsast.crosscheck.diagnose.knobs.weights import recurrent_matrix, weighted_input
+from refsast.crosscheck.diagnose.knobs.restarts import read_handover
+from refsast.crosscheck.diagnose.knobs.weights import (
+    change_layer,
+    recurrent_matrix,
+    weighted_input,
+)
 from refsast.model.lif import LIF
 from refsast.model.spike import Spike, first_derivative, heaviside
 from refsast.model.surrogate import Surrogate
 
 FAMILIES = {family.__name__: family for family in get_args(Surrogate)}
 POTENTIALS_IN = "potentials of the layer below for input"
+HARD_IN = "spikes of the layer below as zeros and ones, straight through"
 START_GAIN = "given potentials before the first step"
 RESIDUAL = "input of the layer below added"
 DELAYS = {
@@ -63,6 +69,8 @@ class LayerRun:
     raised, left, unheld, raw : (time, K, batch, n) array or None
         By what a threshold is raised, what is left of a spike after earlier ones, the spike if
         nothing held it back, the current before it is normalised; None: as it should be.
+    carried : (time, K, batch, n) array or None
+        Whether what is kept of the step before is its own, not held at zero; None: it always is.
     """
 
     a: Array
@@ -76,6 +84,7 @@ class LayerRun:
     left: Array | None = None
     unheld: Array | None = None
     raw: Array | None = None
+    carried: Array | None = None
 
 
 def slope_of(neuron: LIF) -> float:
@@ -153,7 +162,7 @@ def run_layer(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
     rest = np.zeros(currents.shape[1:])
     u = rest + dials.read("start", index, 0.0)
     if layer.start is not None:
-        u = u + dials.read(START_GAIN, index, 1.0) * layer.start
+        u = u + dials.read(START_GAIN, index, 1.0) * change_layer(dials, index, layer.start)
     s = before = i = rest
     if dials.turns("reset at rest", index):
         s = before = dials.read("reset at rest", index, 0.0) * fire(case, index, dials, u)[0]
@@ -164,22 +173,32 @@ def run_layer(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
     trace, earlier, extras = rest, [], []
     normal = any(dials.turns(name, index) for name in NORMALISATIONS)
     raws: list[Array] = []
+    handover = read_handover(dials, index, len(currents))
+    clamped: list[Array] = []
     for t, current in enumerate(currents):
         if v is not None:
             heard = rest if first else s
             heard = heard + rec_late * (before - heard)
             heard = mix(dials, index, heard, {"recurrence of the potential": u})
+            heard = heard if handover is None else handover.fed[t] * heard
             current = current + multiply(dials, heard, np.swapaxes(v, -1, -2))
         if normal:
             raws.append(current)
             current = normalise(dials, index, current, NORMALISATIONS)
+        if handover is not None:
+            u, i = handover.state[t] * u, handover.state[t] * i
         now = kept * i + current
         drive = scale * (now + delayed * (i - now)) + offset + past
         resets = mix(dials, index, s, {"smooth reset": soft})
         i, s_reset = now, reset_spikes(dials, index, resets + late * (before - resets))
+        s_reset = s_reset if handover is None else handover.reset[t] * s_reset
         wiped = parts[0] * u + parts[1] + parts[2] * drive
         before, first, last = (rest if first else s), False, u
-        u, own = limit_potential(dials, index, leak * u - s_reset * wiped + drive)
+        carried = leak * u - s_reset * wiped
+        if dials.turns(CLAMPED, index):
+            carried, whole = clamp_carried(dials, index, carried)
+            clamped.append(whole)
+        u, own = limit_potential(dials, index, carried + drive)
         if history is None:
             s, soft = fire(case, index, dials, u)
         else:
@@ -196,8 +215,8 @@ def run_layer(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
     u, s, s_reset, drive, last = map(_stack, records)
     raised, left, unheld = map(_stack, zip(*extras, strict=True)) if extras else (None,) * 3
     own = _stack(free) if free else None
-    raw = _stack(raws) if raws else None
-    return LayerRun(a, u, s, s_reset, drive, last, own, raised, left, unheld, raw)
+    raw, whole = (_stack(each) if each else None for each in (raws, clamped))
+    return LayerRun(a, u, s, s_reset, drive, last, own, raised, left, unheld, raw, whole)
 
 
 def _stack(steps: Sequence[Array]) -> Array:
@@ -211,26 +230,6 @@ def membrane_leak(case: Case, index: int, dials: Dials) -> Array | float:
     if case.synapse is None or not dials.turns("leaks exchanged", index):
         return leak
     return leak + dials.read("leaks exchanged", index, 0.0) * (case.synapse.leak - leak)
-
-
-def limit_potential(dials: Dials, index: int, u: Array) -> tuple[Array, Array | None]:
-    """Return a potential as it is held, and whether it is its own; None: it always is."""
-    for name, change in ROUNDINGS.items():
-        if dials.turns(f"potentials in {name}", index):
-            u = u + dials.read(f"potentials in {name}", index, 0.0) * (change(u) - u)
-    free = None
-    for name, side in (("potential at least", 1.0), ("potential at most", -1.0)):
-        if dials.turns(name, index):
-            limit = side * np.asarray(dials.read(name, index, -side * np.inf))
-            own = np.where(side * u >= limit, 1.0, 0.0)
-            free = own if free is None else free * own
-            u = side * np.maximum(side * u, limit)
-    if dials.turns("potential through tanh", index):
-        share = np.asarray(dials.read("potential through tanh", index, 0.0))
-        through = np.tanh(u)
-        own = 1.0 - share * through**2
-        free, u = own if free is None else free * own, u + share * (through - u)
-    return u, free
 
 
 def reset_amounts(

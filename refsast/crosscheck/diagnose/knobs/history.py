@@ -16,7 +16,7 @@ import numpy as np
 
 from refsast.arrays import Array
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials, mix
-from refsast.crosscheck.diagnose.knobs.precision import ROUNDINGS
+from refsast.crosscheck.diagnose.knobs.precision import CASTS, ROUNDINGS
 
 ADAPTATION, ADAPTATION_LEAK = "adaptation", "adaptation leak"
 # How many steps after a spike it holds others back: wholly, or by a share of the spike.
@@ -39,7 +39,7 @@ SPARSE = "spikes below a limit are none"
 GRIDS = (255, 256, 127, 128, 15, 16)
 # What spikes are rounded to, the gradient passed straight through.
 SPIKE_ROUNDINGS: Mapping[str, Callable[[Array], Array]] = {
-    **{f"spikes in {name}": change for name, change in ROUNDINGS.items()},
+    **{f"spikes in {name}": change for name, change in {**ROUNDINGS, **CASTS}.items()},
     **{f"spikes in steps of 1/{n}": lambda s, n=n: np.round(n * s) / n for n in GRIDS},
 }
 TRACE = -1  # what the trace of the step after receives, beside what is owed to steps

@@ -7,6 +7,7 @@ import numpy as np
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE
 from refsast.crosscheck.diagnose.knobs.fit import Group, group_layers
+from refsast.crosscheck.diagnose.knobs.forward import HARD_IN
 from refsast.crosscheck.diagnose.knobs.history import (
     ADAPTATION,
     ADAPTATION_LEAK,
@@ -18,15 +19,20 @@ from refsast.crosscheck.diagnose.knobs.history import (
     ramp_name,
 )
 from refsast.crosscheck.diagnose.knobs.inventory import Knob, other_values, switch_knob
+from refsast.crosscheck.diagnose.knobs.limits import CLAMPED
 from refsast.crosscheck.diagnose.knobs.matching import Candidate
 from refsast.crosscheck.diagnose.knobs.normalisation import (
     NEURONS,
     NORMALISATIONS,
+    OF_PRODUCT,
     OVER_STEPS,
     RECORDINGS,
 )
+from refsast.crosscheck.diagnose.knobs.precision import CASTS, LAYER_FORMATS
 from refsast.crosscheck.diagnose.knobs.recordings import CARRIES
+from refsast.crosscheck.diagnose.knobs.restarts import RESTARTS, UNRESET
 from refsast.crosscheck.diagnose.knobs.windows import MEMORY, STRIDE, WINDOWS
+from refsast.model.reset import NoReset, Subtract
 
 LONGEST = 7  # steps of windows that are tried in a search
 STRIDES = (2.0, 3.0)  # steps between windows
@@ -38,6 +44,13 @@ def history_forward(case: Case) -> list[Knob]:
     for layer in range(len(case.network.neurons)):
         found += _spike_knobs(case, layer)
         found += _current_knobs(case, layer)
+        found += _carried_knobs(case, layer)
+        found += (switch_knob(f"potentials in {name}", layer) for name in CASTS)
+        found += (switch_knob(name, layer) for name in LAYER_FORMATS)
+    if not case.hard:
+        found += (switch_knob(HARD_IN, i) for i in range(1, len(case.network.neurons) + 1))
+    if case.network.readout.n_out is not None:
+        found += (switch_knob(name, len(case.network.neurons)) for name in LAYER_FORMATS)
     if len(case.x) > 1:
         names = [ramp_name(what, ramp) for what in RAMPED for ramp in RAMPS]
         found += (Knob(name, WHOLE, 0.0, (0.5, 1.0, -0.5, 0.1), -0.99, 1e3) for name in names)
@@ -65,8 +78,23 @@ def _current_knobs(case: Case, layer: int) -> Iterator[Knob]:
     for name, (axes, _) in NORMALISATIONS.items():
         if all(sizes[axis] > 1 for axis in axes):
             yield switch_knob(name, layer)
+    beside = layers.b is not None or layers.v is not None
+    for name, (axes, _) in OF_PRODUCT.items() if beside else ():
+        if all(sizes.get(axis, len(case.x)) > 1 for axis in axes):
+            yield switch_knob(name, layer)
     for name in OVER_STEPS if layers.v is None and len(case.x) > 1 else ():
         yield switch_knob(name, layer)
+
+
+def _carried_knobs(case: Case, layer: int) -> Iterator[Knob]:
+    """What a layer does not keep of the step before."""
+    resets = not isinstance(case.network.neurons[layer].reset, NoReset)
+    if len(case.x) == 1:
+        return
+    for name in RESTARTS if resets else (name for name in RESTARTS if name != UNRESET):
+        yield switch_knob(name, layer)
+    if isinstance(case.network.neurons[layer].reset, Subtract):
+        yield switch_knob(CLAMPED, layer)
 
 
 def adaptation_leak(case: Case, layer: int) -> Knob:

@@ -1,5 +1,6 @@
 """The words for knobs of earlier spikes, of the step, of other recordings, of windows."""
 
+from refsast.crosscheck.diagnose.knobs.forward import HARD_IN
 from refsast.crosscheck.diagnose.knobs.history import (
     ADAPTATION,
     ADAPTATION_LEAK,
@@ -10,8 +11,11 @@ from refsast.crosscheck.diagnose.knobs.history import (
     SPIKE_ROUNDINGS,
     ramp_name,
 )
-from refsast.crosscheck.diagnose.knobs.normalisation import NORMALISATIONS, OVER_STEPS
+from refsast.crosscheck.diagnose.knobs.limits import CLAMPED
+from refsast.crosscheck.diagnose.knobs.normalisation import NORMALISATIONS, OF_PRODUCT, OVER_STEPS
+from refsast.crosscheck.diagnose.knobs.precision import CASTS, LAYER_FORMATS, TOO
 from refsast.crosscheck.diagnose.knobs.recordings import CARRIES
+from refsast.crosscheck.diagnose.knobs.restarts import UNRESET
 from refsast.crosscheck.diagnose.knobs.windows import MEMORY, STRIDE, WINDOWS
 
 RAMPED_WORDS = {"slope": "slope", "firing threshold": "the threshold of the spike"}
@@ -55,7 +59,8 @@ HISTORY_GAINS = {
 def _normal_words(name: str) -> str:
     """Currents that are normalised, in words."""
     where = name.split(" over ")[1]
-    of = "input of a layer" if name.startswith("input") else "currents"
+    of = {"input": "input of a layer", "products": "input W a, before a bias,"}
+    of = of.get(name.split()[0], "currents")
     if "centred" in name:
         return f"with the mean over {where} taken off the {of}"
     return f"with the {of} normalised to mean 0 and deviation 1 over {where}"
@@ -68,7 +73,20 @@ HISTORY_SWITCHES = {
         if steps > 1
     },
     **{name: f"with {name.replace(' in ', ' rounded to ', 1)}" for name in SPIKE_ROUNDINGS},
-    **{name: _normal_words(name) for name in (*NORMALISATIONS, *OVER_STEPS)},
+    **{name: _normal_words(name) for name in (*NORMALISATIONS, *OVER_STEPS, *OF_PRODUCT)},
+    HARD_IN: "with spikes passed on rounded to zeros and ones, straight through",
+    "state zero in the middle": "with states set to zero in the middle, before step T // 2 + 1",
+    "spikes lost in the middle": "with the spikes of step T // 2 lost to the reset and the"
+    " recurrent input of the next step",
+    UNRESET: "with the reset left out at the last step",
+    CLAMPED: "with what a step keeps of the potential after the reset made zero where it is"
+    " negative",
+    **{
+        f"potentials in {name}": f"with potentials rounded to {name.removesuffix(TOO)} at every"
+        f" step{TOO}"
+        for name in CASTS
+    },
+    **{name: f"with {name.replace(' in ', ' rounded to ', 1)}" for name in LAYER_FORMATS},
     **{
         name: "with states carried on from one recording to the next"
         + ("" if attached else ", detached there")

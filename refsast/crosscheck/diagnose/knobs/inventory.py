@@ -19,6 +19,7 @@ from refsast.crosscheck.diagnose.knobs.losses import (
     STEP_LOSSES,
     loss_sizes,
 )
+from refsast.crosscheck.diagnose.knobs.number_forms import leak_forms
 from refsast.crosscheck.diagnose.knobs.penalties import WEIGHT_PENALTIES
 from refsast.crosscheck.diagnose.knobs.precision import ROUNDINGS
 from refsast.crosscheck.diagnose.knobs.readout import LATE_POTENTIAL
@@ -34,7 +35,6 @@ TIMES = ("sum over time", "last step", "final potential", "first step unread", "
 USUAL_PENALTIES = (*WEIGHT_PENALTIES, "penalty on all spikes", "penalty on spike rates",
                    "penalty on squared rates")  # fmt: skip
 FIRST_UNREAD = 6  # so many steps that the readout leaves out are tried in a search
-EULER = 0.37  # above it, 1 + ln(leak) is a leak, too
 STARTS = (0.03, 0.1, 0.3, 0.7, 1.4, 3.0, 10.0, 30.0)
 
 
@@ -154,20 +154,6 @@ def _memoryless_knobs(case: Case, layer: int) -> Iterator[Knob]:
         yield switch_knob(name, layer)
     if not isinstance(neuron.reset, NoReset):
         yield switch_knob("reset at rest", layer)
-
-
-def leak_forms(leak: float) -> dict[str, float]:
-    """Return numbers that may stand for a leak by mistake, by what they are of it."""
-    # An exponential leak, exp(-dt/tau), taken for 1 - dt/tau.
-    euler = float(1.0 + np.log(leak)) if leak > EULER else np.nan
-    return {
-        "leak^2": leak**2,
-        "the square root of the leak": max(leak, 0.0) ** 0.5,
-        "exp(leak - 1)": float(np.exp(leak - 1.0)),
-        "sigmoid(leak)": float(1.0 / (1.0 + np.exp(-leak))),
-        "1/(2 - leak)": 1.0 / (2.0 - leak),
-        "1 + ln(leak)": euler,
-    }
 
 
 def _memory_knobs(case: Case, layer: int) -> Iterator[Knob]:

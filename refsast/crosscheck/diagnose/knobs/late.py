@@ -13,11 +13,15 @@ import numpy as np
 from refsast.arrays import Array
 from refsast.crosscheck.case import Answer, Case, ask
 from refsast.crosscheck.compare import cast_case
+from refsast.crosscheck.diagnose.knobs.batches import FILLED
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE
+from refsast.crosscheck.diagnose.knobs.explain import explains_losses
 from refsast.crosscheck.diagnose.knobs.finish import BENDS
 from refsast.crosscheck.diagnose.knobs.fit import round_value
+from refsast.crosscheck.diagnose.knobs.losses import BY_FREQUENCY
 from refsast.crosscheck.diagnose.knobs.plainness import known_knobs
 from refsast.crosscheck.diagnose.knobs.program import solve_settings
+from refsast.crosscheck.diagnose.knobs.readout import ONE_UNREAD
 from refsast.crosscheck.diagnose.knobs.samples import (
     Samples,
     relative_limit,
@@ -29,6 +33,7 @@ from refsast.model.params import flatten, param_arrays
 
 SIZED = ("blocks", "blocks from the end", "carry blocks", "state cut after step")
 MOST_COPIES = 2e7  # elements of an array of all windows that overlap
+SHARES_UNREAD = (2, 3, 4, 5, 6, 8, 10, 20)
 MOST_LIMITS = 4  # of norms that gradients may be clipped to
 MOST_STEPS, MOST_RECORDINGS = 24, 16  # of the longer questions
 
@@ -53,6 +58,12 @@ def late_settings(gradient: Gradient, case: Case, dtype: np.dtype) -> list[dict]
     if size is not None:
         found.append({("microbatches", WHOLE): size - 1.0})
     return found
+
+
+def batch_settings(samples: Samples) -> list[dict]:
+    """Return settings of batches that only larger ones show, or of as many classes."""
+    found = [{(name, WHOLE): 1.0} for name in (*FILLED, BY_FREQUENCY)]
+    return [setting for setting in found if explains_losses(samples, setting)]
 
 
 def larger_samples(gradient: Gradient, case: Case, dtype: np.dtype) -> Samples:
@@ -87,10 +98,14 @@ def resize_settings(case: Case, setting: dict) -> list[dict]:
     """Return a setting with the numbers of steps or recordings in it at all other values."""
     whole, steps = len(case.network.neurons), len(case.x)
     names = {name for name, _ in setting}
-    rest = {key: v for key, v in setting.items() if key[0] not in ("last step", "final potential")}
+    few = ("last step", "final potential", "first step unread", ONE_UNREAD)
+    rest = {key: v for key, v in setting.items() if key[0] not in few}
     found: list[dict] = []
     if len(rest) < len(setting) or "first steps unread" in names:
         found += [{**rest, ("first steps unread", whole): float(c)} for c in range(1, steps)]
+        # Of so few steps any share of them, one at least, is one.
+        unread = {key: v for key, v in rest.items() if key[0] != "first steps unread"}
+        found += [{**unread, (ONE_UNREAD, whole): float(c)} for c in SHARES_UNREAD]
     for name in (*SIZED, "last steps alone", "microbatches"):
         keys = [key for key in setting if key[0] == name]
         top = len(case.y) if name == "microbatches" else steps

@@ -119,7 +119,8 @@ class LevelView:
         theta = case.network.neurons[level].threshold
         v = np.unique(abs(self.runs[-1].layers[level].u - theta).ravel())
         edges = v[:: max(1, len(v) // MAX_WINDOWS)]
-        return [{("window", level): find_roundest(low, high)} for low, high in pairwise(edges)]
+        found = [find_roundest(low, high) for low, high in pairwise(edges)]
+        return [{("window", level): width} for width in (theta, *found)]
 
 
 def find_roundest(low: float, high: float) -> float:

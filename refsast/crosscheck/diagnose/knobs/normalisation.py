@@ -27,8 +27,17 @@ OVER_STEPS: Mapping[str, tuple[tuple[int, ...], bool]] = {
     "input normalised over steps and recordings": ((STEPS, RECORDINGS), True),
     "input centred over steps": ((STEPS,), False),
 }
+# The same, of W a alone: before a bias is added, and what is fed back.
+OF_PRODUCT: Mapping[str, tuple[tuple[int, ...], bool]] = {
+    "products centred over recordings": ((RECORDINGS,), False),
+    "products normalised over recordings": ((RECORDINGS,), True),
+    "products normalised over neurons": ((NEURONS,), True),
+    "products normalised over steps and recordings": ((STEPS, RECORDINGS), True),
+}
 OVER_RECORDINGS = tuple(
-    name for name, (axes, _) in {**NORMALISATIONS, **OVER_STEPS}.items() if RECORDINGS in axes
+    name
+    for name, (axes, _) in {**NORMALISATIONS, **OVER_STEPS, **OF_PRODUCT}.items()
+    if RECORDINGS in axes
 )
 
 

@@ -9,6 +9,7 @@ from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.adjoints import PAST_SLOPE
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials
 from refsast.crosscheck.diagnose.knobs.forward import membrane_leak, synapse_numbers
+from refsast.crosscheck.diagnose.knobs.restarts import read_handover
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,17 +55,19 @@ def read_paths(
     )
     carry = dials.read("carry path", index, 1.0)
     cuts, carry_cuts = (time_cuts(dials, index, steps, what) for what in ("", "carry "))
-    each = []
+    handover, each = read_handover(dials, index, steps), []
     for t in range(steps):
+        later = None if handover is None or t + 1 == steps else handover
         open_ = found.open if cuts is None else found.open * cuts[t]
+        open_ = open_ if later is None else open_ * later.state[t + 1]
         open_ = open_ if more is None else open_ * more[t]
         kept_back = open_ * carry if carry_cuts is None else open_ * carry * carry_cuts[t]
         each.append(
             replace(
                 found,
                 open=open_,
-                reset=kept_back * found.reset,
-                recurrent=open_ * found.recurrent,
+                reset=kept_back * found.reset * (1.0 if later is None else later.reset[t + 1]),
+                recurrent=open_ * found.recurrent * (1.0 if later is None else later.fed[t + 1]),
                 potential=kept_back * found.potential,
                 synapse=open_ * found.synapse,
             )

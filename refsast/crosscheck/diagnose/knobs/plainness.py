@@ -19,15 +19,16 @@ from refsast.crosscheck.diagnose.knobs.history_inventory import (
 from refsast.crosscheck.diagnose.knobs.inventory import (
     Knob,
     forward_knobs,
-    leak_forms,
     switch_knob,
 )
+from refsast.crosscheck.diagnose.knobs.number_forms import fixed_forms, leak_forms
 from refsast.crosscheck.diagnose.knobs.orders import find_orders
 from refsast.crosscheck.diagnose.knobs.questions import QUESTIONS
 from refsast.crosscheck.diagnose.knobs.rare_inventory import rare_backward, rare_forward
 from refsast.crosscheck.diagnose.knobs.samples import Samples
 from refsast.crosscheck.diagnose.knobs.sums import SUM
 from refsast.model.params import param_arrays
+from refsast.model.readout import LeakyReadout, SpikeRate
 
 BEAM, SLACK = 8, 1.0  # settings kept from level to level, and by how much they may be less plain
 MAX_LIMIT = 1e-7  # relative: how near a fitted number is to one that has a name
@@ -78,6 +79,7 @@ def symbols(case: Case, layer: int) -> dict[str, float]:
         if neuron.leak < 1.0:
             found["1/(1 - leak)"] = 1 / (1 - neuron.leak)
         found |= leak_forms(neuron.leak)
+        found |= fixed_forms("leak", neuron.leak) | fixed_forms("threshold", theta)
     others = list(enumerate(case.network.neurons[: len(ORDINALS)])) if layer >= 0 else []
     # The readout has the number of the layer below it, if several layers have the same.
     for other, neuron in others if layer < len(case.network.neurons) else others[::-1]:
@@ -86,6 +88,8 @@ def symbols(case: Case, layer: int) -> dict[str, float]:
         known = set(found.values())
         if other != layer:
             found |= {f"the {n} {of}": v for n, v in numbers.items() if v not in known}
+    known = set(found.values())
+    found |= {name: v for name, v in _readout_symbols(case).items() if v not in known}
     if case.synapse is not None:
         found |= {"the synapse's scale": case.synapse.scale, "1/scale": 1 / case.synapse.scale,
                   "the synapse's leak": case.synapse.leak,
@@ -93,6 +97,18 @@ def symbols(case: Case, layer: int) -> dict[str, float]:
                   "(1 - the synapse's leak) scale":
                       (1 - case.synapse.leak) * case.synapse.scale}  # fmt: skip
     return found
+
+
+def _readout_symbols(case: Case) -> dict[str, float]:
+    """The names of the numbers of a readout."""
+    readout = case.network.readout
+    if isinstance(readout, LeakyReadout):
+        leak = readout.leak
+        found = {"the readout's leak": leak, "1 - the readout's leak": 1.0 - leak}
+        return found | ({"1/(1 - the readout's leak)": 1.0 / (1.0 - leak)} if leak < 1.0 else {})
+    gain = readout.gain if isinstance(readout, SpikeRate) else 1.0
+    found = {"the readout's gain": gain, "1/gain, the readout's": 1.0 / gain if gain else 1.0}
+    return {} if gain == 1.0 else found
 
 
 def is_round(value: float, digits: int = 3) -> bool:
@@ -179,8 +195,12 @@ def keep_plainest(case: Case, settings: list[dict]) -> list[dict]:
     for whole in settings:
         # A knob that came out at its right value is not turned.
         setting = {k: v for k, v in whole.items() if k not in knobs or v != knobs[k].right}
-        # Of windows between the same two distances, the one of fewest digits.
-        rounded = {k: 0.0 if k[0] == "window" else float(f"{v:.6g}") for k, v in setting.items()}
+        # Of windows between the same two distances, the one of fewest digits, beside one at a
+        # threshold, which may be that of other layers, too.
+        rounded = {
+            (n, at): float(v == _threshold(case, at)) if n == "window" else float(f"{v:.6g}")
+            for (n, at), v in setting.items()
+        }
         mark = tuple(sorted(rounded.items()))
         if mark not in unique or count_digits(setting) < count_digits(unique[mark]):
             unique[mark] = setting
@@ -189,6 +209,10 @@ def keep_plainest(case: Case, settings: list[dict]) -> list[dict]:
         return []
     least = cost_of(case, ranked[0])
     return [s for s in ranked if cost_of(case, s) <= least + SLACK][:BEAM]
+
+
+def _threshold(case: Case, layer: int) -> float:
+    return case.network.neurons[layer].threshold
 
 
 def rank_setting(case: Case, setting: dict) -> tuple[float, int, bool, int]:

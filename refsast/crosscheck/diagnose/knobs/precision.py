@@ -29,9 +29,13 @@ def round_to_grid(array: Array, step: float) -> Array:
     return np.round(array / step) * step
 
 
-def _quantise(array: Array, levels: int, axis: tuple[int, ...] | None) -> Array:
-    """An array in steps of its largest number over so many, of the whole or of each row."""
-    step = abs(array).max(axis=axis, keepdims=True, initial=0.0) / levels
+def _quantise(array: Array, levels: int, rows: bool = False) -> Array:
+    """A matrix, or several, in steps of the largest number over so many, of the whole or of rows.
+
+    Of biases there is one row.
+    """
+    axes = tuple(range(-min(array.ndim, 1 if rows and array.ndim > 1 else 2), 0))
+    step = abs(array).max(axis=axes, keepdims=True, initial=0.0) / levels
     step = np.where(step == 0.0, 1.0, step)
     return np.round(array / step) * step
 
@@ -41,18 +45,31 @@ ROUNDINGS: Mapping[str, Callable[[Array], Array]] = {
     "bfloat16": lambda a: round_bits(a, 8),
     "bfloat16, cut off": lambda a: truncate_bits(a, 8),
 }
+TOO = ", gradients too"  # what flows back is rounded as what goes forth, as by a cast
+
+
+def _by_single(change: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    """A rounding of what was rounded to single precision, as frameworks cast double precision."""
+    return lambda a: change(a.astype(np.float32).astype(np.float64))
+
+
+CASTS: Mapping[str, Callable[[Array], Array]] = {
+    f"{name}{TOO}": _by_single(ROUNDINGS[name]) for name in ("half precision (float16)", "bfloat16")
+}
+# All arrays of one layer as they are cast, straight through or not.
+LAYER_FORMATS: Mapping[str, Callable[[Array], Array]] = {
+    f"parameters of the layer in {name}": change for name, change in {**ROUNDINGS, **CASTS}.items()
+}
 WEIGHT_ROUNDINGS: Mapping[str, Callable[[Array], Array]] = {
     **{f"parameters in {name}": change for name, change in ROUNDINGS.items()},
     "parameters in TF32": lambda a: round_bits(a, 11),
     **{
-        f"parameters quantised to {bits} bits": lambda a, n=2 ** (bits - 1) - 1: _quantise(
-            a, n, None
-        )
+        f"parameters quantised to {bits} bits": lambda a, n=2 ** (bits - 1) - 1: _quantise(a, n)
         for bits in (8, 4, 2)
     },
     **{
         f"parameters quantised to {bits} bits, each row": lambda a, n=2 ** (bits - 1) - 1: (
-            _quantise(a, n, tuple(range(1, a.ndim)) if a.ndim > 1 else None)
+            _quantise(a, n, rows=True)
         )
         for bits in (8, 4)
     },

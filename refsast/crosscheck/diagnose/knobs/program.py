@@ -18,6 +18,7 @@ from refsast.crosscheck.diagnose.knobs.backward import (
     Currents,
     input_gradient,
 )
+from refsast.crosscheck.diagnose.knobs.batches import batch_factor
 from refsast.crosscheck.diagnose.knobs.dials import (
     WHOLE,
     Dials,
@@ -32,7 +33,7 @@ from refsast.crosscheck.diagnose.knobs.finish import (
     hand_over,
     whole_changes,
 )
-from refsast.crosscheck.diagnose.knobs.forward import LayerRun, residual_share
+from refsast.crosscheck.diagnose.knobs.forward import HARD_IN, LayerRun, residual_share
 from refsast.crosscheck.diagnose.knobs.losses import (
     loss_sizes,
     power_factor,
@@ -99,7 +100,8 @@ class Level:
 def run_forward(case: Case, dials: Dials) -> Run:
     """Run layers and readout."""
     layers, whole = run_layers(case, dials), len(case.network.neurons)
-    heard = mix(dials, whole, layers[-1].s, {"potentials read": layers[-1].u})
+    others = {"potentials read": layers[-1].u, HARD_IN: lambda: np.round(layers[-1].s)}
+    heard = mix(dials, whole, layers[-1].s, others)
     readout = read_spikes(case, dials, heard, case.y)
     penalty = sum(penalise_spikes(dials, i, layer.s)[0] for i, layer in enumerate(layers))
     return Run(layers, replace(readout, losses=readout.losses + penalty))
@@ -108,6 +110,7 @@ def run_forward(case: Case, dials: Dials) -> Run:
 def scale_losses(case: Case, dials: Dials, losses: Array, batch: int) -> Array:
     """Return losses (K, N), each of a batch of that size, as they are handed over."""
     factor = power_factor(dials, WHOLE, "loss", loss_sizes(case, batch))
+    factor = factor * batch_factor(dials, batch)
     losses = losses * np.reshape(factor, (-1, 1))
     losses = losses + penalise_weights(case, dials)
     return report_losses(case, dials, losses, batch)
@@ -124,7 +127,7 @@ def weigh_slopes(case: Case, dials: Dials) -> Array | float:
     """Return what the derivative of each recording's loss is multiplied by on the way back."""
     batch = len(case.y)
     sizes = loss_sizes(case, batch)
-    factor = power_factor(dials, WHOLE, "loss", sizes)
+    factor = power_factor(dials, WHOLE, "loss", sizes) * batch_factor(dials, batch)
     factor = factor * power_factor(dials, WHOLE, "gradient", sizes) / batch
     weights = np.asarray(weigh_recordings(dials, case.y))
     factor = factor * (weights[..., None] if weights.ndim else weights)

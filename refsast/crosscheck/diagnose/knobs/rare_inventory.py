@@ -8,6 +8,7 @@ from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.derivative_shapes import RARE_SHAPES
 from refsast.crosscheck.diagnose.knobs.adjoints import CLIPPED, GATE_AFTER, HARD_BACKWARD
 from refsast.crosscheck.diagnose.knobs.backward import SHARED, UPDATED
+from refsast.crosscheck.diagnose.knobs.batches import FILLED, NOMINAL, SEVERAL
 from refsast.crosscheck.diagnose.knobs.derivatives import PRODUCTS
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE
 from refsast.crosscheck.diagnose.knobs.finish import ADAM, CENTRES
@@ -33,6 +34,7 @@ from refsast.crosscheck.diagnose.knobs.readout import (
     DOWN_DISCOUNTED,
     DOWN_REVERSED,
     DOWN_UNLEAKED,
+    ONE_UNREAD,
     SHARE_UNREAD,
 )
 from refsast.crosscheck.diagnose.knobs.seldom_inventory import seldom_backward
@@ -54,6 +56,8 @@ PENALTY_WEIGHTS = (1e-2, 1e-3, 1e-4, 0.1)
 RARE_LAGS = ("of the last step", "of the first step", "as zeros and ones", "as signs",
              "of the next recording", "of the recording before", "of the first recording",
              "averaged over recordings")  # fmt: skip
+SHARES = (2.0, 4.0, 3.0, 5.0, 10.0)  # of the steps, one of so many
+BATCH_SIZES = (2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
 MAX_CLASSES = 12  # so many labels are tried as left out
 
 
@@ -75,8 +79,12 @@ def rare_forward(case: Case) -> list[Knob]:
             found.append(switch_knob(BIAS_AFTER, whole))
     found += (switch_knob(name, whole) for name in RARE_FORMS)
     if len(case.x) > 1:
-        found.append(Knob(SHARE_UNREAD, whole, np.inf, (2.0, 4.0, 3.0, 5.0, 10.0), 0.0, 0.0))
+        for name in (SHARE_UNREAD, ONE_UNREAD):
+            found.append(Knob(name, whole, np.inf, SHARES, 0.0, 0.0))
+    found.append(Knob(NOMINAL, WHOLE, np.inf, BATCH_SIZES, 0.0, 0.0))
     if len(case.y) > 1:
+        found += (switch_knob(name, WHOLE) for name in FILLED)
+        found.append(gain_knob(SEVERAL, WHOLE, tries=()))
         found.append(switch_knob(BY_FREQUENCY, WHOLE))
     for c in sorted(set(case.y.tolist()))[:MAX_CLASSES]:
         found += (switch_knob(f"{name} {c + 1}", WHOLE) for name in (*CLASS_WEIGHTS, UNLESS_ALONE))

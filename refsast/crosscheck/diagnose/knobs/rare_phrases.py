@@ -2,6 +2,7 @@
 
 from refsast.crosscheck.diagnose.knobs.adjoints import CLIPPED, GATE_AFTER, HARD_BACKWARD
 from refsast.crosscheck.diagnose.knobs.backward import BEFORE_LIMIT, SHARED, UPDATED
+from refsast.crosscheck.diagnose.knobs.batches import FILLED, NOMINAL, SEVERAL
 from refsast.crosscheck.diagnose.knobs.finish import ADAM
 from refsast.crosscheck.diagnose.knobs.forward import POTENTIALS_IN, RESIDUAL
 from refsast.crosscheck.diagnose.knobs.history_phrases import HISTORY_GAINS, HISTORY_SWITCHES
@@ -19,6 +20,7 @@ from refsast.crosscheck.diagnose.knobs.readout import (
     DOWN_DISCOUNTED,
     DOWN_REVERSED,
     DOWN_UNLEAKED,
+    ONE_UNREAD,
     SHARE_UNREAD,
 )
 from refsast.crosscheck.diagnose.knobs.seldom_phrases import SELDOM_GAINS, SELDOM_SWITCHES
@@ -103,6 +105,10 @@ RARE_GAINS = {
         for name in NEURON_ENDS
     },
     SHARE_UNREAD: ("", "with the mean of the readout over all but the first T // {} steps"),
+    ONE_UNREAD: (
+        "", "with the mean of the readout over all but the first T // {} steps, at least one"),
+    NOMINAL: ("", "with the mean over recordings divided by {}, not by their number"),
+    SEVERAL: ("", "with loss and gradient of more than one recording multiplied by {}"),
     CLIPPED: ("", "with the adjoint of every step clipped to {} on the way back"),
     DOWN_DISCOUNTED: (
         "with what the readout gives to the spikes of the last step alone",
@@ -130,6 +136,7 @@ RARE_SWITCHES = {
     BIAS_ONCE: "with the gradient in the readout's bias not summed over the weights of time",
     UNLEAKED: "with the leak of the readout left out of the gradient in its weights",
     ADAM: "with the first step of Adam, g / (|g| + 1e-8), for each gradient g",
+    **{name: f"with the mean over recordings divided by the size of a {name}" for name in FILLED},
     BY_FREQUENCY: "with recordings weighted by one over the number of their class",
     POTENTIALS_IN: "with potentials, not spikes, of the layer below for input",
     DOWN_REVERSED: "with what the readout gives to spikes in reversed order of the steps",

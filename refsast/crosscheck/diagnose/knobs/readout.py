@@ -14,14 +14,15 @@ from refsast.arrays import Array, Integers
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials, mix, multiply
 from refsast.crosscheck.diagnose.knobs.losses import STEP_LOSSES, form_loss, label_targets
-from refsast.crosscheck.diagnose.knobs.weights import change_weights
+from refsast.crosscheck.diagnose.knobs.weights import change_layer, change_weights
 from refsast.model.params import Layer
 from refsast.model.readout import LeakyReadout, SpikeRate
 
 # Knobs that say which potentials count, so that they move the bias as they move the spikes.
 LATE_POTENTIAL = "readout's potential one step late"  # that of its bias, too
 SHARE_UNREAD = "share of the first steps unread"  # one of so many, cut to whole steps
-COUNTED = (SHARE_UNREAD, LATE_POTENTIAL, "readout leak",
+ONE_UNREAD = SHARE_UNREAD + ", at least one"
+COUNTED = (SHARE_UNREAD, ONE_UNREAD, LATE_POTENTIAL, "readout leak",
            "logits summed over time", "final potential", "first steps unread",
            "all but the last step", "mean over a step more", "mean over a step less")  # fmt: skip
 
@@ -120,9 +121,12 @@ def weights_of_time(case: Case, dials: Dials, steps: int, side: str = "") -> Arr
     if dials.turns(name, whole):
         first = np.minimum(dials.read(name, whole, 0.0), steps - 1.0)
         found = np.where(first == 0.0, found, gain * _gather(leak, (at >= first) / (steps - first)))
-    if dials.turns(SHARE_UNREAD + side, whole):
-        part = dials.read(SHARE_UNREAD + side, whole, np.inf)
-        first = np.floor(steps / part)
+    for share, least in ((SHARE_UNREAD + side, 0.0), (ONE_UNREAD + side, 1.0)):
+        if not dials.turns(share, whole):
+            continue
+        part = dials.read(share, whole, np.inf)
+        first = np.maximum(np.floor(steps / part), np.where(np.isfinite(part), least, 0.0))
+        first = np.minimum(first, steps - 1.0)
         found = np.where(first == 0.0, found, gain * _gather(leak, (at >= first) / (steps - first)))
     return found
 
@@ -140,7 +144,7 @@ def read_spikes(case: Case, dials: Dials, heard: Array, y: Integers) -> ReadoutR
     pooled = (weights_of_time(case, dials, steps) * heard).sum(axis=0)
     w = change_weights(dials, whole, layer.w)
     logits = (pooled @ np.swapaxes(w, -1, -2)) * dials.read("weight gain", whole, 1.0)
-    bias = np.zeros(()) if layer.b is None else layer.b
+    bias = np.zeros(()) if layer.b is None else change_layer(dials, whole, layer.b)
     temper = dials.read("temperature", whole, 1.0)
     logits = (logits + readout_bias_weight(dials, case, steps) * bias) * temper
     if dials.turns("products in TF32", WHOLE) and case.network.readout.n_out is not None:
@@ -166,7 +170,7 @@ def step_logits(case: Case, dials: Dials, heard: Array) -> Array:
     w = np.swapaxes(change_weights(dials, whole, layer.w), -1, -2)
     drive = multiply(dials, heard, w) * dials.read("weight gain", whole, 1.0)
     if layer.b is not None:
-        drive = drive + layer.b * dials.read("bias gain", whole, 1.0)
+        drive = drive + change_layer(dials, whole, layer.b) * dials.read("bias gain", whole, 1.0)
     v, found = np.zeros(()), []
     for now in drive:
         v = leak * v + now

@@ -6,6 +6,7 @@ Rule 1: it is one run through all their steps; on the way back the gradient goes
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from refsast.crosscheck.diagnose.knobs.dials import (
     put_settings,
 )
 from refsast.crosscheck.diagnose.knobs.forward import (
+    HARD_IN,
     POTENTIALS_IN,
     LayerRun,
     residual_share,
@@ -50,7 +52,8 @@ def run_layers(case: Case, dials: Dials) -> list[LayerRun]:
     for index in range(len(case.network.neurons)):
         runs.append(run_recordings(case, index, dials, a))
         share = residual_share(case, index + 1, dials)
-        s = mix(dials, index + 1, runs[-1].s, {POTENTIALS_IN: runs[-1].u})
+        s, u = runs[-1].s, runs[-1].u
+        s = mix(dials, index + 1, s, {POTENTIALS_IN: u, HARD_IN: partial(np.round, s)})
         a = s + share * a if isinstance(share, np.ndarray) else s
     return runs
 

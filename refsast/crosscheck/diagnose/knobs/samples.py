@@ -6,6 +6,7 @@ on the way back; gradients of one, two and six steps tell the rest.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 
@@ -71,9 +72,10 @@ class Samples:
 def take_samples(gradient: Gradient, case: Case, dtype: np.dtype) -> Samples:
     """Ask about parts of a case; of all of it alone where it cannot be asked about fewer steps."""
     steps = sorted({min(t, len(case.x)) for t in STEPS})
-    for alone in (True, False):  # a recording alone may have no loss
+    # A recording alone may have no loss; nor may a step, of which none is left to read.
+    for first, alone in product(range(len(steps)), (True, False)):
         try:
-            return _take(gradient, case, dtype, steps, RECORDINGS, alone=alone)
+            return _take(gradient, case, dtype, steps[first:], RECORDINGS, alone=alone)
         except ValueError:
             continue
     return _take(gradient, case, dtype, [len(case.x)], None)

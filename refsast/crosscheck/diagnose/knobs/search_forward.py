@@ -2,6 +2,7 @@
 
 from collections import ChainMap
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -27,6 +28,7 @@ from refsast.crosscheck.diagnose.knobs.history_inventory import adaptations, his
 from refsast.crosscheck.diagnose.knobs.inventory import Knob, forward_knobs
 from refsast.crosscheck.diagnose.knobs.levels import joint_errors
 from refsast.crosscheck.diagnose.knobs.matching import try_candidates
+from refsast.crosscheck.diagnose.knobs.number_forms import fixed_points
 from refsast.crosscheck.diagnose.knobs.orders import joint_orders, order_settings
 from refsast.crosscheck.diagnose.knobs.plainness import keep_plainest
 from refsast.crosscheck.diagnose.knobs.program import mean_loss, run_forward
@@ -58,6 +60,7 @@ from refsast.model.reset import NoReset
 
 # What is seldom turned, and in all layers where it is: one of them may show nothing.
 EVERYWHERE = (HARD_BACKWARD, GATE_AFTER)
+ROUNDED = ("weights in ", "weights quantised", "parameters of", "spikes in ", "potentials in ")
 JOINT = 7e6  # elements that a search through losses and gradients together may compute
 HISTORY = 1.2e7  # and one through knobs that are seldom and dear
 GRID = tuple(np.geomspace(0.1, 10.0, 13))  # of a number's right value, where spikes are hard
@@ -88,12 +91,11 @@ def explain_by_history(samples: Samples) -> list[dict]:
     """Settings of knobs that are seldom and dear that explain all losses; it has its own work."""
     case, parts = samples.parts[-1].case, range(len(samples.parts))
     questions = _loss_questions(samples, start_meter(HISTORY), parts)
-    try:
-        found = search_stages(questions, _rare_search(case), {}, depth=1)
-        found = found + search_stages(questions, _history_search(case), {}, depth=1)
+    found: list[dict] = []
+    with suppress(OutOfWork):
+        for search in (_rare_search(case), _history_search(case)):
+            found += search_stages(questions, search, {}, depth=1)
         found = found or _try_adaptations(case, questions)
-    except OutOfWork:
-        return []
     return keep_plainest(case, found)
 
 
@@ -166,7 +168,18 @@ def _forward_search(case: Case, fine: bool) -> Search:
 def _rare_search(case: Case) -> Search:
     """What is seldom turned on the way forth."""
     groups = group_layers(rare_forward(case), len(case.network.neurons))
-    return Search(groups, lambda base: (), lambda found: keep_plainest(case, found))
+    cells = fixed_points(case)
+    return Search(groups, lambda base: cells, lambda found: keep_plainest(case, found))
+
+
+def _rounded_search(case: Case) -> Search:
+    """What is rounded in all layers, which losses of single precision may not show."""
+    spiking = len(case.network.neurons)
+    knobs = [*forward_knobs(case), *rare_forward(case), *history_forward(case)]
+    groups = group_layers([k for k in knobs if k.name.startswith(ROUNDED)], spiking)
+    groups = [group for group in groups if spiking == 1 or len(group.knobs) > 1]
+    cells = fixed_points(case)
+    return Search(groups, lambda base: cells, lambda found: keep_plainest(case, found))
 
 
 def _try_adaptations(case: Case, questions: Questions) -> list[dict]:
@@ -223,6 +236,11 @@ def explain_jointly(samples: Samples, meter: Meter) -> list[dict]:
             continue
         if found:
             return keep_plainest(case, found)
+    if samples.dtype == np.float64:
+        return []
+    with suppress(OutOfWork):
+        questions = _joint_questions(samples, start_meter(JOINT, meter))
+        return keep_plainest(case, search_stages(questions, _rounded_search(case), {}, depth=1))
     return []
 
 

@@ -12,6 +12,7 @@ from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.adjoints import HARD_BACKWARD, TERMS, keep_steps
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials, mix, multiply, shift_steps
 from refsast.crosscheck.diagnose.knobs.forward import LayerRun
+from refsast.crosscheck.diagnose.knobs.restarts import lose_spikes
 from refsast.crosscheck.diagnose.knobs.weights import bias_weight, derive_weights
 
 # By which step's input an adjoint is multiplied: the knob's name, and by how many steps it is off.
@@ -144,6 +145,7 @@ def sum_recurrence(case: Case, index: int, dials: Dials, run: LayerRun, current:
               "recurrence wrapped around": np.roll(run.s, 1, axis=0)}  # fmt: skip
     heard = mix(dials, index, lag_inputs(dials, index, "recurrence", heard, run.s), others)
     heard = trace_inputs(case, dials, index, "recurrence", heard)
+    heard = lose_spikes(dials, index, heard)
     current = end_weights(dials, index, "v", current)
     v = pair_steps(current, heard, dials)
     v = sum_in_half(dials, index, v, current, heard)

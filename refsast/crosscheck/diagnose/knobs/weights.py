@@ -13,7 +13,12 @@ from numpy.typing import NDArray
 
 from refsast.arrays import Array, Integers
 from refsast.crosscheck.diagnose.knobs.dials import Dials, mix, multiply
-from refsast.crosscheck.diagnose.knobs.precision import WEIGHT_ROUNDINGS, round_to_grid
+from refsast.crosscheck.diagnose.knobs.normalisation import OF_PRODUCT, normalise
+from refsast.crosscheck.diagnose.knobs.precision import (
+    LAYER_FORMATS,
+    WEIGHT_ROUNDINGS,
+    round_to_grid,
+)
 from refsast.model.params import Layer
 
 # One entry of the matrix through which a gradient goes to the layer below.
@@ -88,11 +93,18 @@ BIAS_STEPS: Mapping[str, Callable[[Integers, int], NDArray[np.bool_]]] = {
 
 def change_weights(dials: Dials, index: int, w: Array, *, recurrent: bool = False) -> Array:
     """Return the weights in use, shape (K, n, n_in); (n, n_in) where nothing is turned."""
+    others = {}
     for name, change in WEIGHT_CHANGES.items():
-        for key in (name,) if recurrent else (name, name + NOT_V):
-            if dials.turns(key, index):
-                w = w + dials.read(key, index, 0.0) * (change(w) - w)
-    return w
+        ends = ("",) if recurrent else ("", NOT_V)
+        others |= {name + end: change for end in ends if dials.turns(name + end, index)}
+    found = mix(dials, index, w, {name: change(w) for name, change in others.items()})
+    return change_layer(dials, index, found)
+
+
+def change_layer(dials: Dials, index: int, array: Array) -> Array:
+    """Return an array of a layer as it is cast with all others of it, (K, 1, n) of n numbers."""
+    turned = [name for name in LAYER_FORMATS if dials.turns(name, index)]
+    return mix(dials, index, array, {name: LAYER_FORMATS[name](array) for name in turned})
 
 
 def backward_weights(dials: Dials, index: int, w: Array) -> Array:
@@ -122,12 +134,18 @@ def derive_weights(
 
 def weighted_input(layer: Layer, index: int, dials: Dials, a: Array) -> Array:
     """Return ``W a + b`` of all steps."""
-    product = multiply(dials, a, np.swapaxes(change_weights(dials, index, layer.w), -1, -2))
-    currents = mix(dials, index, product, transposed_product(layer, a))
+    currents = normalise(dials, index, weighted_product(layer, index, dials, a), OF_PRODUCT)
     currents = currents * dials.read("weight gain", index, 1.0)
     if layer.b is not None:
-        currents = currents + bias_weight(index, dials, len(a)) * layer.b
+        bias = change_layer(dials, index, layer.b)
+        currents = currents + bias_weight(index, dials, len(a)) * bias
     return currents
+
+
+def weighted_product(layer: Layer, index: int, dials: Dials, a: Array) -> Array:
+    """Return ``W a`` of all steps."""
+    product = multiply(dials, a, np.swapaxes(change_weights(dials, index, layer.w), -1, -2))
+    return mix(dials, index, product, transposed_product(layer, a))
 
 
 def bias_weight(index: int, dials: Dials, steps: int) -> Array | float:

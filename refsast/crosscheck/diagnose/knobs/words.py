@@ -24,7 +24,8 @@ from refsast.crosscheck.diagnose.knobs.plainness import (
 from refsast.crosscheck.diagnose.knobs.switch_phrases import ALIASES, PART_WORDS, SWITCH_WORDS
 from refsast.crosscheck.diagnose.knobs.word_parts import Part, combine_parts, where_words
 
-LEAKS = ("the leak", "1 - leak")  # numbers that are named though they are round
+# Numbers that are named though they are round.
+LEAKS = ("the leak", "1 - leak", "the readout's leak", "1 - the readout's leak")
 
 
 def parts_of(case: Case, setting: Setting) -> list[Part]:
@@ -37,7 +38,7 @@ def parts_of(case: Case, setting: Setting) -> list[Part]:
     for (name, layer), value in setting.items():
         symbol = symbol_of(case, layer, value)
         of_slope = name == "derivative factor" and "its slope" in (symbol or "")
-        of_layer = (symbol or "").startswith(f"the {name} of the ")
+        of_layer = (symbol or "").startswith((f"the {name} of the ", f"the {name} rounded to "))
         if is_round(value) and not (of_slope or of_layer) and symbol not in LEAKS:
             symbol = f"{value:.6g}"  # a round number has the same name in every layer
         groups.setdefault((name, symbol or f"{value:.6g}"), []).append((layer, value))
@@ -108,7 +109,7 @@ def _number_words(name: str, value: float, symbol: str, rights: set[float], each
     digits = _digits_apart(value, rights)
     text = f"{value:.{digits}g}"
     number = text if symbol == f"{value:.6g}" else f"{text} = {symbol}"
-    of_layer = symbol.endswith(" layer")
+    of_layer = symbol.endswith(" layer") or symbol.startswith(f"the {name} rounded to ")
     plain = text if is_round(value) and not of_layer else number
     if each:  # one name, but other numbers from layer to layer
         number = plain = f"{symbol} ({each})"

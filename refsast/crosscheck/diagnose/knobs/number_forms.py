@@ -1,0 +1,54 @@
+"""What a leak or a threshold may be by mistake, by what it is of the right one."""
+
+from collections import ChainMap
+
+import numpy as np
+
+from refsast.crosscheck.case import Case
+
+EULER = 0.37  # above it, 1 + ln(leak) is a leak, too
+FRACTION_BITS = (8, 7, 6, 5, 4, 10, 12, 16)  # of numbers in fixed point
+SHIFT = "the leak rounded to 1 - 2^-n, a shift"
+
+
+def leak_forms(leak: float) -> dict[str, float]:
+    """Return numbers that may stand for a leak by mistake, by what they are of it."""
+    # An exponential leak, exp(-dt/tau), taken for 1 - dt/tau.
+    euler = float(1.0 + np.log(leak)) if leak > EULER else np.nan
+    return {
+        "leak^2": leak**2,
+        "the square root of the leak": max(leak, 0.0) ** 0.5,
+        "exp(leak - 1)": float(np.exp(leak - 1.0)),
+        "sigmoid(leak)": float(1.0 / (1.0 + np.exp(-leak))),
+        "1/(2 - leak)": 1.0 / (2.0 - leak),
+        "1 + ln(leak)": euler,
+    }
+
+
+def fixed_forms(what: str, value: float) -> dict[str, float]:
+    """Return a leak or a threshold as fixed-point hardware has it, by what it is of the right one.
+
+    A leak may be that of a shift by n bits, u - u / 2^n.
+    """
+    found = {}
+    if what == "leak" and 0.0 < value < 1.0:
+        bits = max(1, round(-float(np.log2(1.0 - value))))
+        found[SHIFT] = 1.0 - 2.0**-bits
+    for bits in FRACTION_BITS:
+        found[f"the {what} rounded to {bits} bits of fraction"] = round(value * 2**bits) / 2**bits
+    return found
+
+
+def fixed_points(case: Case) -> list[dict]:
+    """Return settings with leaks, or thresholds, or both, of all layers in fixed point."""
+    found: list[dict] = []
+    for bits in (*FRACTION_BITS, None):
+        each = {}
+        for what in ("leak", "threshold") if len(case.x) > 1 else ("threshold",):
+            rights = {(what, i): getattr(n, what) for i, n in enumerate(case.network.neurons)}
+            name = f"the {what} rounded to {bits} bits of fraction"
+            name = name if bits else SHIFT
+            forms = {key: fixed_forms(what, v).get(name, v) for key, v in rights.items()}
+            each[what] = {key: v for key, v in forms.items() if v != rights[key]}
+        found += [*each.values(), dict(ChainMap(*each.values()))]
+    return [setting for setting in found if setting]
