@@ -23,9 +23,9 @@ export REFSAST_NMNIST ?= $(if $(NMNIST_ROOT),$(abspath $(NMNIST_ROOT)))
 export OPENBLAS_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
 
-ADAPTED := $(addprefix tests/crosscheck/test_,adapters.py adapter_jax.py causes.py module_kinds.py module_reader.py module_scope.py \
-	module_wrapper.py conventions_peers.py \
-	nir.py nir_deployed.py golden_torch.py diagnose_modules.py)
+# Whatever asks for a framework.
+PEERS := torch|jax|snntorch|norse|sinabs|spikingjelly|nir
+PEERS_TESTS := $(shell grep -rlE 'importorskip."($(PEERS))' --include='test_*.py' tests) tests/test_bench.py tests/site/test_guides.py
 
 .PHONY: demo test test-all lint types contracts notebooks notebooks-check theorems mutants peers docs docs-check bench clean
 
@@ -81,10 +81,7 @@ mutants: .venv/dev
 	$(BIN)/python tests/mutate.py
 
 peers: .venv/peers
-	$(BIN)/python -m pytest --numprocesses $(JOBS) tests/gradient/test_torch.py \
-		tests/gradient/test_torch_extended.py tests/optim/test_descent.py tests/test_bench.py \
-		tests/test_audit.py tests/test_pages.py tests/site/test_guides.py \
-		tests/deploy/test_peers_rounding.py $(ADAPTED)
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal $(PEERS_TESTS)
 	$(BIN)/python -m tests.audit $(AUDIT)
 
 docs: .venv/docs
