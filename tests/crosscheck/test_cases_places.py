@@ -15,8 +15,9 @@ from refsast.model.params import map_params
 
 pytest.importorskip("torch")
 from tests.crosscheck.case_kinds import READOUTS, SMOOTH, draw_network
+from tests.draws import draws
 
-VARIANTS = range(10)
+VARIANTS = range(draws(10))
 SMOOTHING = 0.1
 
 
