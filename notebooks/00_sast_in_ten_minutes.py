@@ -3,7 +3,8 @@
 #
 # A *spiking network* is a recurrent network whose units send ones and zeros. The unit fires when
 # its potential crosses a threshold, and the step from zero to one has no useful derivative. So
-# backpropagation needs a trick. *Sharpness Aware Surrogate Training* (SAST) uses two:
+# backpropagation needs a trick. *Sharpness Aware Surrogate Training* (SAST, arXiv:2603.18039: *the
+# paper* in this course) uses two:
 #
 # 1. In training, a smooth spike stands in for the step, forwards **and** backwards. The loss is
 #    then an ordinary smooth function, and its gradient is exact.
@@ -34,11 +35,11 @@ SMOOTH_STYLE, HARD_STYLE = "-", "--"  # in every figure
 #
 # $$u_t = \lambda\, u_{t-1}\,(1 - s_{t-1}) + I_t, \qquad s_t = \sigma(u_t - \theta).$$
 #
-# Here $\lambda$ is the *leak* (the share that is kept), $\theta$ the *threshold* and $s_t$ the
-# *spike*. The **hard** neuron takes the step $H(v) = 1$ for $v \ge 0$, else $0$, for $\sigma$. The
-# **smooth** one takes a curve from 0 to 1 such as $\sigma(v) = \tfrac12 +
-# \tfrac1\pi\arctan(\tfrac\pi2 b v)$, where the slope $b$ says how steep it is. Nothing else
-# differs.
+# Here $\lambda$, by custom called the *leak*, is the share that is kept (1 is *no leak*, 0 forgets
+# all), $\theta$ the *threshold* and $s_t$ the *spike*. The **hard** neuron takes the step $H(v) =
+# 1$ for $v \ge 0$, else $0$, for $\sigma$. The **smooth** one takes a curve from 0 to 1 such as
+# $\sigma(v) = \tfrac12 + \tfrac1\pi\arctan(\tfrac\pi2 b v)$, where the slope $b$ says how steep it
+# is. Nothing else differs.
 #
 # We give one neuron a weak current, then a middling one, then a strong one.
 
@@ -90,7 +91,8 @@ assert distance[phases["middling"]].mean() < 0.2 < 0.8 < distance[phases["weak"]
 # ## 2. An exact gradient, and one that is not
 #
 # Now a network of two layers, eight inputs and three classes. Its answer (the *logits*) is how
-# often each neuron of the last layer fires, times a gain, and its loss is the cross entropy.
+# often each neuron of the last layer fires, times a *gain* that lets small differences count. This
+# last stage is the *readout*. The loss is the cross entropy.
 #
 # Two vectors claim to be the gradient. `rs.bptt.loss_and_grad` differentiates the smooth network by
 # backpropagation through time: with $\delta_t = \partial L/\partial u_t$ and $g_t$ for what $s_t$
@@ -225,11 +227,12 @@ plt.show()
 
 # %% [markdown]
 # Without curvature the ascent point (triangle) would be the highest of the circle. With it a higher
-# one may lie elsewhere; at most $L\rho^2$ is missed, where $L$ is the largest curvature met on
-# the circle, $2|f(w+e) - f(w) - \langle g, e\rangle|/\rho^2$. The red arrow points against the
-# gradient at the ascent point, carried back to $w$. Look at the contours: they crowd on the upper
-# right, where a wall rises. The ascent point stands at its foot. So the SAM step is longer than the
-# plain step and turned: it leads away from the wall.
+# one may lie elsewhere; at most $L\rho^2$ is missed, where $L$ (a curvature here, not the loss) is
+# the largest that is met on the circle, $2|f(w+e) - f(w) - \langle g, e\rangle|/\rho^2$. The red
+# arrow points against the gradient at the ascent point, carried back to $w$. Look at the contours:
+# they crowd on the upper right, where a wall rises. (They are 0.02 apart near $w$; beyond 1.20 each
+# is twice as far above $w$ as the one before.) The ascent point stands at its foot. So the SAM step
+# is longer than the plain step and turned: it leads away from the wall.
 
 # %%
 bend = np.abs(around - loss - circle @ (plane @ exact))
@@ -251,8 +254,9 @@ assert np.allclose(w - eta * there, w + sam_step @ plane)  # the arrow is the wh
 # from 34 x 34 to 17 x 17 pixels. Three hundred of them are held out.
 #
 # The **baseline** minimises the smooth loss with Adam. **SAST** does the same with the gradient at
-# the ascent point; its radius $\rho$ rises from zero in the first 30 % of the training. Both
-# start from the same three seeds. `rs.compare` trains each of the two (the *arms*) with each seed.
+# the ascent point, taken on a second, independent minibatch (notebook 08); its radius $\rho$ rises
+# from zero in the first 30 % of the training. Both start from the same three seeds. `rs.compare`
+# trains each of the two (the *arms*) with each seed.
 #
 # SAST takes two gradients per step; notebook 10 compares at equal budget. We tuned the setting on
 # four seeds (0 to 3), to show the effect in seconds, and show three of them; the gap depends much
@@ -261,7 +265,8 @@ assert np.allclose(w - eta * there, w + sam_step @ plane)  # the arrow is the wh
 #
 # Two things to know beforehand. No formula gives $\rho$: we tried a few, as one does for a learning
 # rate (notebook 05 shows what too small and too large do). And 500 pooled recordings, trained for
-# seconds, give no accuracy as in papers: with 4,000 whole ones `docs/transfer_gap.md` reads 95 %.
+# seconds, give no accuracy as in papers: with 4,000 whole ones, in `docs/transfer_gap.md`, SAST
+# reads 94 % with smooth spikes and 92 % with hard ones.
 
 # %%
 events, digits = rs.synthetic_digits(800, np.random.default_rng(0), steps=10)
@@ -370,9 +375,19 @@ assert near["SAST"] < 0.8 * near["baseline"]
 # ## 5. What a sceptic asks
 #
 # *Why not steeper spikes, which are nearer to the hard ones?* Their gradients explode (notebook
-# 03); a slope that rises during the training closes a third of the gap (`docs/transfer_gap.md`).
+# 03); a slope that rises during the training closes a third of the gap in `docs/transfer_gap.md`,
+# and makes it larger in notebook 09.
 #
 # *Why not hard spikes from the beginning, with the smooth derivative backwards, as libraries do?*
 # Then nothing is swapped, and the hard network reads as well as SAST's, or better. So does one
-# trained with smooth spikes and a smaller gain (notebooks 09 and 10). What smooth spikes have, and
-# hard ones have not, is an exact gradient: a loss that one can watch, and theorems (04 to 08).
+# trained with smooth spikes and a smaller gain: 10 in place of 30 to 300 (notebooks 09 and 10).
+# Here it is 10 already, and the gap comes from depth and reset. What smooth spikes have, and hard
+# ones have not, is an exact gradient: a loss that one can watch, and theorems (04 to 08).
+#
+# ## What we now know
+#
+# A smooth spike in both passes gives an exact gradient. SAM takes it at the end of a step uphill,
+# and so looks for places whose neighbourhood is low. The swap to hard spikes leaves a gap. Here
+# SAST closed most of it, with two gradients per step.
+#
+# Next: `01_neuron_and_camera`.

@@ -24,7 +24,7 @@ BLUE, GREY, RED, YELLOW, GREEN, VIOLET = [f"C{i}" for i in range(6)]
 #
 # Every program with numbers is a chain of small operations, and for each of them we know the
 # derivative. So let a number remember its arguments, each with the *local derivative*: how much
-# this number changes when that argument does. Python's operators can do that by the way.
+# this number changes when that argument does. Python's operators can do that as they compute.
 
 
 # %%
@@ -49,9 +49,9 @@ product, wave = x * y, sin(x)
 z = product + wave
 
 # %% [markdown]
-# The chain rule: the derivative of $z$ in $x$ is the sum over all *paths* from $z$ back to $x$, and
-# a path contributes the product of the local derivatives on its way. As a program this is one line
-# of recursion. We count the visits, for a reason that will come soon.
+# The chain rule: the derivative of $z$ with respect to $x$ is the sum over all *paths* from $z$
+# back to $x$, and a path contributes the product of the local derivatives on its way. As a program
+# this is one line of recursion. We count the visits, for a reason that will come soon.
 
 # %%
 visits = 0
@@ -284,6 +284,8 @@ ours, units = grad(loss, w, b), np.eye(w.size).reshape(-1, *w.shape)
 judged = [complex_step(lambda w: loss(w, b), w, unit) for unit in units]
 print(f"largest difference to the complex step: {np.abs(ours[0].ravel() - judged).max():.1e}")
 assert np.allclose(ours[0].ravel(), judged, rtol=1e-12, atol=0.0)
+judged_b = [complex_step(lambda b: loss(w, b), b, unit) for unit in np.eye(3)]
+assert np.allclose(ours[1], judged_b, rtol=1e-12, atol=0.0)
 
 network = rs.Network((8, 3), rs.LIF(0.9, 1.0, rs.Arctan(4.0)), rs.SpikeRate(gain))
 theirs = rs.reference.loss_and_grad(network, (rs.Layer(w, b),), x, labels)[1]
@@ -303,9 +305,9 @@ assert np.allclose(ours[1], theirs[0].b, rtol=1e-12)
 #
 # What does it cost? A gradient visits each node once and keeps all values until then, so time and
 # memory grow with the number of steps. (`rs.fast` can keep some states only and run the steps
-# between again, `checkpoint=`: at a thousand steps 84 MB in place of 601.) A product $H d$ has a
-# longer tape; we count its nodes. The whole Hessian needs one product per weight: the figure shows
-# it for the 24 of our small layer.
+# between again, `checkpoint=`: at a thousand steps 84 MB in place of 601.) A product $H d$ has
+# about three times the nodes (counted below), so it costs about three gradients. The whole Hessian
+# needs one product per weight: the figure shows the 24 of our small layer.
 
 
 # %%

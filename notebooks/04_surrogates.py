@@ -135,10 +135,10 @@ plt.show()
 # a spike flips, and its sum is rough there. Exercise 2 asks between two jumps: the same answer.)
 
 # %%
-print({name: f"{np.median(values):.0e}" for name, values in work.items()})
-assert work["exact"].max() < 1e-10
-assert np.median(work["detached"]) > 1e-3
-assert np.median(work["straight-through"]) > 1e-2
+print({name: f"{values.min():.0e} to {values.max():.0e}" for name, values in work.items()})
+assert work["exact"].max() < 1e-13
+assert work["detached"].min() > 1e-3
+assert work["straight-through"].min() > 5e-3
 
 # %% [markdown]
 # ## 4. A staircase that leads down for ever
@@ -329,10 +329,10 @@ assert max(after.values()) < 1.5 * min(after.values())
 # %% [markdown]
 # All three learn, and none is far ahead; nor at full size, where hard spikes forwards read as well
 # as SAST (`docs/transfer_gap.md`). So what does exactness buy? Not a better loss here. It buys
-# **knowledge**: a gradient of something has a loss that can be watched, minima that exist, a
-# Hessian that is symmetric. SAM asks for the gradient at another point and takes it for the slope
-# of the same landscape; theorems about it (notebooks 05 to 08) speak of fields that are gradients.
-# Of the other two they say nothing.
+# **knowledge**: a gradient of something has a loss that can be watched, stationary points that mean
+# something, a Hessian that is symmetric. SAM asks for the gradient at another point and takes it
+# for the slope of the same landscape; theorems about it (notebooks 05 to 08) speak of fields that
+# are gradients. Of the other two they say nothing.
 #
 # ## What we now know
 #
@@ -340,7 +340,9 @@ assert max(after.values()) < 1.5 * min(after.values())
 # spike, a detached reset or a derivative from another curve give fields that are the gradient of
 # nothing; a walk around a circle proves it, without any reference, where a cosine of 0.98 says that
 # all is well. The error grows with the slope, until vectors point against each other. Biased
-# vectors train networks all the same; what they lack is a loss.
+# vectors train networks all the same; what they lack is a loss. Which to use? For hard accuracy
+# alone, straight-through, or smooth spikes with a modest gain; exact where you use SAM, a Hessian
+# or a theorem.
 #
 # In the code: `refsast/model/surrogate.py` (the curves), `refsast/gradient/fast/loss.py`
 # (`straight_through`), `refsast/crosscheck/integrability/` (the test),
@@ -390,6 +392,7 @@ for spike in (rs.Logistic(4.0), rs.Arctan(4.0)):  # as bad: it is not the curve
 # gradient of anything? And one clipped by its norm? Guess first, then ask `rs.integrable`.
 
 # %% tags=["solution"]
+# A clipped gradient is stretched differently along a line of equal loss: circles no longer close.
 ways = {
     "entries": lambda g, w: np.clip(g, -0.5, 0.5),
     "norm": lambda g, w: g / max(1.0, np.linalg.norm(g)),

@@ -7,7 +7,7 @@
 # The usual answer is: to find flat minima. We look at what the algorithm really does, in two
 # dimensions, where every step can be drawn. It walks along a valley to its flattest place, as
 # promised. But there are starting points from which it never reaches a minimum, and it leaves out a
-# term of the gradient that is, on a spiking network, larger than what it keeps.
+# term of the gradient that is, on a spiking network and at $\rho = 0.2$, larger than what it keeps.
 
 # %%
 import matplotlib.pyplot as plt
@@ -342,8 +342,8 @@ assert np.mean(on_own > on_other) > 0.8
 # SAM takes its gradient at the end of a step uphill, a first-order guess where the loss is highest.
 # On a valley floor it walks towards flatter places, with a speed that grows as $\rho^2$. Its
 # direction is not the gradient of any function: it drops a Hessian term which, on our spiking
-# network, grows larger than what is kept. It does not always find a minimum: a saddle can catch it.
-# And the second gradient should come from an independent minibatch.
+# network and at $\rho = 0.2$, grows larger than what is kept. It does not always find a minimum: a
+# saddle can catch it. And the second gradient should come from an independent minibatch.
 #
 # Why should flat in the *weights* help when the *spikes* become hard? No theorem says that it does.
 # The hope: the swap shifts potentials somewhat, as a change of the weights would, and a flat loss

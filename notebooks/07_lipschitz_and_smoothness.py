@@ -8,7 +8,7 @@
 # constant.
 #
 # In this notebook we put each bound beside what we can measure. The theorems hold, without one
-# exception. And for a network of more than two layers they say nothing, by many powers of ten. We
+# exception. And for a network of more than two layers they are too large by many powers of ten. We
 # will find out where these powers of ten are lost, which is more instructive than the bounds. Then
 # we look at what one can do instead.
 
@@ -32,21 +32,22 @@ BLUE, GREY, RED, YELLOW, GREEN, _ = plt.rcParams["axes.prop_cycle"].by_key()["co
 # `rs.Algebraic`, `rs.FastSigmoid`, `rs.PiecewiseQuadratic`). For any two inputs $|z(x) - z(x')|_2
 # \le \mathrm{Lip}\, |x - x'|$ with
 #
-# $$\mathrm{Lip} = |W_o|_2\, |\alpha|_2 \prod_{l=1}^{L} D_1\, |W^l|_2\, c_T(\kappa_e^l),
+# $$\mathrm{Lip} = |W_o|_2\, |\alpha|_2 \prod_{l=1}^{N} D_1\, |W^l|_2\, c_T(\kappa_e^l),
 # \qquad c_T(k) = 1 + k + \dots + k^{T-1}.$$
 #
-# $z$ are the logits. Each layer has three factors: $|W^l|_2$, the most that its weights can stretch
-# a signal; $D_1 = \sup|\sigma'|$, the most that its spikes can; and $c_T(\kappa_e)$, how long the
-# layer remembers (notebook 06). The rest belongs to the readout: $W_o$ are its weights, $\alpha$
-# its weights over time. The proof multiplies over the layers. With hard spikes $D_1$ is infinite:
-# none of it holds.
+# $z$ are the logits. Each of the $N$ layers has three factors: $|W^l|_2$, the most that its weights
+# can stretch a signal (their largest singular value); $D_1 = \sup|\sigma'|$, the most that its
+# spikes can; and $c_T(\kappa_e)$, how long the layer remembers (notebook 06). The rest belongs to
+# the readout: $W_o$ are its weights, $\alpha$ its weights over time. The proof multiplies over the
+# layers. With hard spikes $D_1$ is infinite: none of it holds.
 #
 # We take a network of three layers and 10 steps, and recordings of 8 channels. Lip bounds *all*
 # pairs of inputs. To come close to it from below we look for the worst pair near one recording, in
 # two ways. The first is to try many random directions. The second is calculus: the logits change
 # most along the first singular vector of the Jacobian $J = \partial z / \partial x$. With three
-# logits, $J$ has three rows, and `vjp` of `refsast.autodiff` gives a row each. (The few lines of
-# `answer` write the network once more, for one recording; the assertion says that it is the same.)
+# logits, $J$ has three rows, and `vjp` of `refsast.autodiff`, which gives $v^\top J$ without $J$,
+# gives a row each. (The few lines of `answer` write the network once more, for one recording; the
+# assertion says that it is the same.)
 
 # %%
 rng = np.random.default_rng(0)
@@ -168,8 +169,8 @@ assert np.all(largest <= bounds)
 # can see that, too: the norm of the product of the Jacobians is $|J|$ itself.
 #
 # For its norm a Jacobian need not be written down. *Power iteration* multiplies a vector by $J$
-# (`jvp`), then by $J^\top$ (`vjp`), makes it short again, and repeats: the vector turns to the
-# first singular vector.
+# (`jvp` gives $J v$), then by $J^\top$ (`vjp`), makes it short again, and repeats: the vector turns
+# to the first singular vector.
 
 
 # %%
@@ -211,9 +212,8 @@ plt.show()
 # together.
 #
 # So no better constant will rescue this proof: even with the exact norm of each layer at hand, the
-# *product* is wrong by a factor of a thousand. Bounds that follow each neuron through the layers
-# can be better: for the swap of spikes, boxes certify six powers of ten earlier than one error per
-# layer (`docs/certificate.md`), and at slope 2 in four layers still nothing.
+# *product* is wrong by a factor of a thousand. Bounds that follow each neuron through the layers do
+# better: for the swap of spikes notebook 12 certifies three layers from slope 2 on.
 
 # %%
 worst_case = np.prod(factors) / np.prod(here)

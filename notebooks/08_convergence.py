@@ -10,8 +10,9 @@
 # SAST's second minibatch is *independent*: drawn anew, without a look at the first; the two may
 # overlap. Most SAM code takes one minibatch for both, $B_2 = B_1$. That saves the loading of data
 # and seems harmless. In this notebook we check a theorem about convergence, see each of its terms,
-# and then run both variants on one small problem. One goes to the minimum. The other goes, with the
-# same certainty, to a place that is no minimum at all.
+# and then run both variants on one small problem. With a second minibatch the *mean* of the runs
+# goes to the minimum. With one for both it goes, with the same certainty, to a place that is no
+# minimum at all.
 
 # %%
 from dataclasses import replace
@@ -35,9 +36,10 @@ BLUE, GREY, RED, YELLOW, GREEN, _ = plt.rcParams["axes.prop_cycle"].by_key()["co
 # ## 1. A problem with noise
 #
 # Six samples, each a bowl about a centre of its own; the risk $f$ is their mean, and a minibatch is
-# one sample. All have the same curvature, 1 along the first axis and 0.2 along the second, so
-# $L = 1$, and the gradients of two samples differ by a constant: the variance $v^2$ of a minibatch
-# gradient is the same everywhere. Everything that the theorem asks for is known exactly.
+# one sample. All have the same curvature, 1 along the first axis and 0.2 along the second, so $L =
+# 1$, and the gradients of two samples differ by a constant: the variance $v^2$ of a minibatch
+# gradient (`family.spread`) is the same everywhere. Everything that the theorem asks for is known
+# exactly.
 #
 # We let 2,000 runs go at once from $(3, 3)$. What they have in common, the expectation, is the mean
 # over all of them. `ascent_points` is `rs.sam.ascent_point`, row by row; the assertion compares.
@@ -100,9 +102,9 @@ assert squares[0.4][20] < squares[0.1][20] < squares[0.025][20]  # large steps a
 # ## 2. The theorem
 #
 # **Theorem 5b.** A minibatch gradient is unbiased, as it is where all samples are equally likely.
-# Hypotheses: $f$ is $L$-smooth (over a way of length $d$ its gradient changes by at most $L d$;
-# here $L$ is a number, not the loss) on a ball that holds every point visited; $\eta \le 1/L$; the
-# variance of a minibatch gradient at the points $w + e$ is at most $v^2$; the second minibatch is
+# Hypotheses: $f$ is $L$-smooth (over a distance $d$ its gradient changes by at most $L d$; here $L$
+# is a number, not the loss) on a ball that holds every point visited; $\eta \le 1/L$; the variance
+# of a minibatch gradient at the points $w + e$ is at most $v^2$; the second minibatch is
 # independent of the first; $f \ge f^*$. Then
 #
 # $$\frac1K \sum_{k<K} \mathrm{E}\,|\nabla f(w_k)|^2 \;\le\;
@@ -138,11 +140,11 @@ axis.legend()
 plt.show()
 
 # %% [markdown]
-# Here is a bound of a quite different kind than those of notebook 07: it is within a factor of
-# about two, and has the right order. The reason is that we *know* $L$ and $v^2$. For a spiking
-# network the $L$ that is proved is so large that no training has $\eta \le 1/L$, and most trainings
-# use Adam, which the theorem is not about. There it is **silent**. It tells us how such methods
-# behave; it certifies no training.
+# Here is a bound of a quite different kind than those of notebook 07: it is within a factor of 2.5,
+# and has the right order. The reason is that we *know* $L$ and $v^2$. For a spiking network the $L$
+# that is proved is so large that no training has $\eta \le 1/L$, and most trainings use Adam, which
+# the theorem is not about. There it is **silent**. It tells us how such methods behave; it
+# certifies no training.
 
 # %%
 print(f"claim {verdict.label}: applies {verdict.applies}, refuted {verdict.refuted}")
@@ -155,9 +157,9 @@ assert abs(order + 0.5) < 0.05
 # ## 3. One minibatch for both
 #
 # Where does the proof need an independent second minibatch? At one place. Given $B_1$ the point
-# $w + e$ is fixed, and a fresh $B_2$ gives, on the mean, $\nabla f(w + e)$: the step is *unbiased*
-# (theorem 5c). With $B_2 = B_1$ the point depends on the very samples whose gradient is then taken.
-# Each sample climbs its *own* hill, and reports the slope of its own hill.
+# $w + e$ is fixed, and a fresh $B_2$ gives, on average, $\nabla f(w + e)$: the step is *unbiased*
+# (theorem 5c). With $B_2 = B_1$ the point depends on the very samples whose gradient is then
+# taken. Each sample climbs its *own* hill, and reports the slope of its own hill.
 #
 # In one dimension, two samples: $f_1 = \tfrac32 w^2 + 10 w$ and $f_2 = -\tfrac12 w^2 - 10 w$. Their
 # mean is $f = \tfrac12 w^2$, with its minimum at 0. Take $\rho = 1$ and a small $\eta$, start at 4,
@@ -189,14 +191,16 @@ axis.legend()
 plt.show()
 
 # %% [markdown]
-# With a second minibatch the runs go to the minimum. With one for both they go to $-2$, just as
-# surely. There is no minimum at $-2$, the gradient there has length 2, and no smaller $\eta$ helps.
+# With a second minibatch the mean of the runs goes to the minimum. With one for both it goes to
+# $-2$, just as surely. There is no minimum at $-2$, the gradient there has length 2, and no smaller
+# $\eta$ helps.
 #
 # It is easily calculated. The first sample has a positive slope here, climbs to $w + 1$, and
 # reports $3(w + 1) + 10$. The second climbs to $w - 1$ and reports $-(w - 1) - 10$. The mean of the
 # reports is $w + 2$: zero at $-2$. So one minibatch for both minimises *something else*: the mean
-# over minibatches of their own losses, each at its own ascent point, $\mathrm{E} f_B(w + e_B)$.
-# With independent minibatches each slope is met at both points, and the mean is $w$.
+# over minibatches of their own losses, each at its own ascent point, $\mathrm{E} f_B(w + e_B)$ (in
+# one dimension, where $e_B$ does not turn). With independent minibatches each slope is met at both
+# points, and the mean is $w$.
 
 # %%
 final = {name: points[-200:].mean() for name, points in arms.items()}
@@ -255,7 +259,7 @@ assert np.allclose(list(holds.values()), 1.0, rtol=1e-3)
 # These families were made to be bad. For an ordinary spiking network we measure: 8 inputs, 12
 # hidden neurons, 64 recordings, after 400 steps of plain descent. For 300 random minibatches of 4
 # (and, for one radius, of 32) we note the gradient at $w + e_B$, of that minibatch (shared) and of
-# all recordings (what a second minibatch gives on the mean). The bias is the difference of the
+# all recordings (what a second minibatch gives on average). The bias is the difference of the
 # means.
 
 # %%
@@ -301,9 +305,9 @@ plt.show()
 # The bars are one standard error. At $\rho$ of 0.05 and 0.1 the bias is longer than the step that
 # it is a bias *of*, and several times longer than the gradient of $f$. It falls with the size of
 # the minibatch: with 32 it is a fourth as long at $\rho = 0.1$, still more than $|\nabla f|$. So
-# with one minibatch for both, one minimises $\mathrm{E} f_B(w + e_B)$ and not $f(w + e)$. That need
-# not train worse: in `docs/transfer_gap.md` it closes most of the transfer gap, too, though less
-# than the best $\rho$ with two minibatches. But the theorem is about the other.
+# with one minibatch for both, one follows the mean of $\nabla f_B(w + e_B)$ and not $\nabla f(w +
+# e)$. That need not train worse: in `docs/transfer_gap.md` it closes most of the transfer gap, too,
+# though less than the best $\rho$ with two minibatches. But the theorem is about the other.
 #
 # How badly can it go on a spiking network? `counterexamples.snn_step` has two neurons and one
 # recording that comes twice, with opposite labels. Its $L$ is calculated by hand in the docstring,

@@ -8,12 +8,14 @@
 #
 # The recordings are synthetic ones, so that this notebook needs no download. (On another processor
 # sums round differently, and hard accuracies come out some points higher or lower.) If the
-# environment variable `REFSAST_NMNIST` names a folder with N-MNIST, it reads 500 real recordings
-# instead, and holds out 150. These are too few to tell the two trainings apart, so where the text
-# compares them it speaks of the synthetic ones; all else holds. All is kept small, a thousand
-# recordings and one seed, to run in 20 seconds: this is to show the way. What ten seeds and all
-# controls say is in `docs/transfer_gap.md`; there 4,000 synthetic and 700 real recordings give 82
-# to 86 % of real ones. (Published networks, trained on all 60,000, reach 99 %.)
+# environment variable `REFSAST_NMNIST` names a folder that holds N-MNIST's `Train` and `Test`
+# (zipped or not: `docs/data.md`), it reads 500 real recordings instead, and holds out 150. These
+# are too few to tell the two trainings apart, so where the text compares them it speaks of the
+# synthetic ones; all else holds. All is kept small, a thousand recordings and one seed, to run in
+# 20 seconds: this is to show the way. What ten seeds and all controls say is in
+# `docs/transfer_gap.md`; there networks trained on 4,000 synthetic and 700 real recordings read,
+# with hard spikes, 82 % (SAST) and 86 % (a small gain) of real ones. (Published networks, trained
+# on all 60,000, reach 99 %.)
 
 # %%
 import os
@@ -33,7 +35,7 @@ REAL = os.environ.get("REFSAST_NMNIST")
 # ## 1. The recordings
 #
 # A recording is some four thousand events in 300 ms (notebook 01). We bin them into five steps. An
-# array of all cells would be nearly empty, so the loaders return `rs.Spikes`, which keep only the
+# array of all cells would be mostly empty, so the loaders return `rs.Spikes`, which keep only the
 # places of the ones and stand wherever an array may. The training set and the held-out one are
 # disjoint; nothing below is chosen on the held-out one.
 
@@ -106,7 +108,7 @@ plt.show()
 # Solid lines, smooth spikes: both arms read about nine of ten digits. Dashed lines, the same
 # weights with hard spikes and nothing else changed: the baseline loses a large part of its
 # accuracy, SAST less. What is lost is the **transfer gap**. That of SAST is far larger here than
-# the 2.2 points of the README: a thousand recordings give it too few steps.
+# the 2.2 points of the project's `README.md`: a thousand recordings give it too few steps.
 
 # %%
 for arm, score in scores.items():
@@ -290,13 +292,13 @@ axis.legend(loc="lower left", bbox_to_anchor=(1.0, 0.4))
 plt.show()
 
 # %% [markdown]
-# The modest gain does better than SAST here. That is no accident of this notebook: the README says
-# the same of ten seeds. So does training with hard spikes forwards, at the very gain that was the
-# trouble: a network that learns with hard spikes cannot rely on whispers. SAST makes a network that
-# learns with *smooth* spikes robust against a fault of its readout; the better cure, where one may
-# choose, is a readout without the fault. (SAM on top of it adds nothing: at a gain of 10 no $\rho$
-# has a gap to close, see `docs/transfer_gap.md`.) Before you credit a method, look what else would
-# do.
+# The modest gain does better than SAST here. That is no accident of this notebook: the project's
+# `README.md` says the same of ten seeds. So does training with hard spikes forwards, at the very
+# gain that was the trouble: a network that learns with hard spikes cannot rely on whispers. SAST
+# makes a network that learns with *smooth* spikes robust against a fault of its readout; the better
+# cure, where one may choose, is a readout without the fault. (SAM on top of it adds nothing: with
+# two hidden layers and a gain of 10 no $\rho$ has a gap to close, see `docs/transfer_gap.md`. With
+# four there is one: notebooks 00 and 09.) Before you credit a method, look what else would do.
 
 # %%
 print(

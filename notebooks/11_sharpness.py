@@ -76,9 +76,10 @@ plt.show()
 # sharper one?
 #
 # Look at the left, too. The two curves on the right follow those on the left. Cross entropy is a
-# peculiar loss: where the network is certain, the loss is small *and* flat, whatever the weights.
-# With probabilities $p$ the curvature in the logits is $\mathrm{diag}(p) - p p^\top$, which goes to
-# zero with the loss. The baseline has gone farther down, and that makes its Hessian small.
+# peculiar loss: where the network is certain and right, the loss is small *and* flat, whatever the
+# weights. With probabilities $p$ the curvature in the logits is $\mathrm{diag}(p) - p p^\top$,
+# which goes to zero with the loss. The baseline has gone farther down, and that makes its Hessian
+# small.
 
 # %%
 base, sast = arms
@@ -199,17 +200,17 @@ plt.show()
 
 # %% [markdown]
 # For the baseline the parabola is a poor guide: at a distance of 0.3 the loss has left it and
-# climbs a wall, many times as high. For SAST the parabola is a fair guide on both sides. And in a
-# random direction both are so flat that nothing can be seen: of 20,000 directions only a few are
-# steep. That is why SAM takes the trouble to find one.
+# climbs a wall, many times as high. For SAST the parabola is a fair guide up to about 0.2, and not
+# at 0.6. And in a random direction both are so flat that nothing can be seen: of 20,000 directions
+# only a few are steep. That is why SAM takes the trouble to find one.
 #
 # Is it circular to judge SAST by the rise that it was trained on? Partly: that it is small at 0.3
-# says that SAM does its work at 0.4. Nearer, up to 0.2, the *baseline's* loss rises less. With the
-# seeds 1 to 4 all this was the same (the smaller eigenvalue, the smaller rise up to 0.2, the larger
-# one at 0.6, all the baseline's), but for the rise at 0.3, which was once larger for SAST. Nor is
-# the flatter network the better reader, on 150 recordings that neither has seen: with smooth spikes
-# the baseline reads more in each of the five, with hard ones in four. So short a training is too
-# short for SAST to pay (notebook 09, section 4).
+# says that SAM does its work at 0.4. Nearer, up to 0.2, the *baseline's* loss rises less. Seeds 1
+# to 4 agree in three points: the baseline has the smaller eigenvalue, the smaller rise up to 0.2,
+# and the larger rise at 0.6. Only the rise at 0.3 differs, once. Nor is the flatter network the
+# better reader, on 150 recordings that neither has seen: with smooth spikes the baseline reads more
+# in each of the five, with hard ones in four. So short a training is too short for SAST to pay
+# (notebook 09, section 4).
 
 # %%
 near = np.abs(line - 0.3).argmin()
@@ -224,7 +225,7 @@ assert np.isclose(uphill[base], rise[base][-1], rtol=1e-6)
 places = [np.abs(line - distance).argmin() for distance in (0.1, 0.2, 0.3, 0.6)]
 rises = {name: curves[0][places] - loss[name][-1] for name, curves in cuts.items()}
 print({name: f"rise at 0.1, 0.2, 0.3, 0.6: {values.round(3)}" for name, values in rises.items()})
-assert np.array_equal((rises[base] > rises[sast])[[0, 2, 3]], [False, True, True])
+assert np.array_equal(rises[base] > rises[sast], [False, False, True, True])
 unseen = pixels[:, 300:], digits[300:]
 read = {name: rs.evaluate(network, run.params, *unseen) for name, (run, _) in arms.items()}
 print(
@@ -281,7 +282,8 @@ assert np.isclose(other, top[sast][-1] / c**2, rtol=0.05)
 # which of two networks is flatter: it falls with the loss, it sees only a point, and it depends on
 # the scale of the weights. In our trainings it even ranks them the other way round than the loss at
 # distance $\rho$ does, which is what SAM works on. Whether flatness of either kind helps the *hard*
-# network is another question. Here it did not; where it does, see notebook `09_transfer_gap` and
+# network is another question. In this seed SAST reads 2 points more with hard spikes, in the other
+# four less, so no gain can be claimed; where there is one, see notebook `09_transfer_gap` and
 # `docs/transfer_gap.md`.
 #
 # What to report, then? The rise at distance $\rho$, with that $\rho$ and the size of the weights;
@@ -322,8 +324,9 @@ for _ in range(12):
     product = rs.reference.hvp(network, params, *on, rs.unflatten(network, d))
     estimates.append(d @ rs.flatten(product))
 mean = np.mean(estimates) / network.n_params
-print(f"mean curvature {mean:.1e}, top eigenvalue {top[sast][-1]:.2f}")
-assert top[sast][-1] > 500.0 * abs(mean)
+times = top[sast][-1] / abs(mean)
+print(f"mean curvature {mean:.1e}, top eigenvalue {top[sast][-1]:.2f}: {times:.0f} times")
+assert times > 500.0
 
 # %% [markdown]
 # ### Exercise 3

@@ -6,8 +6,8 @@
 # one per slope, all with the same weights.
 #
 # For one recording we can run both ends and compare. That says nothing of what lies between, and
-# why should we care? Because a class that is kept all the way is kept for a reason; one that goes
-# and comes back was lucky. And since a machine that is a little off runs a slightly other network.
+# why should we care? First, a class that is kept all the way is kept for a reason; one that goes
+# and comes back was lucky. Second, a machine that is a little off runs a slightly other network.
 #
 # In this notebook we prove, recording by recording, that *no* slope changes the class. Sampling
 # cannot do that. First we see it fail, then we build the tool for a single neuron in a dozen lines,
@@ -98,15 +98,16 @@ assert np.sum(few & ~kept) > 0
 assert 0.5 < kept.mean() < 1.0
 
 # %% [markdown]
-# Five slopes let recordings pass that 120 slopes refute. How many would 10,000 refute? To know it,
-# we need a statement about all slopes of an interval at once.
+# Blue keeps its class. Red loses it for a while and gets it back; yellow starts in another class,
+# comes and goes, and stays in the end. Five slopes let recordings pass that 120 slopes refute. How
+# many would 10,000 refute? To know it, we need a statement about all slopes of an interval at once.
 #
 # ## 2. A line, and how far from it
 #
 # One neuron, its slope anywhere in a *cell* $K_0 + K_1 e$, $|e| \le 1$. The obvious way is interval
-# arithmetic: a potential is between two numbers, so its spike is, so what the reset leaves is. It
-# forgets that all of these move *together*, since there is only one slope. So we keep every number
-# as a line in $e$ and a rest,
+# arithmetic: intervals in place of numbers, rounded outwards. A potential is between two numbers,
+# so its spike is, so what the reset leaves is. It forgets that all of these move *together*, since
+# there is only one slope. So we keep every number as a line in $e$ and a rest,
 #
 # $$c + k e + [-r, r].$$
 #
@@ -122,9 +123,10 @@ unit, leak, currents = rs.Arctan(1.0), 0.9, np.random.default_rng(3).uniform(0.2
 
 def line_step(u, current, k0, k1):
     c, k, r = u
+    # z = z0 + zk e + k0 p + k1 e (k e + p), of which z2 bounds the last
     z0, zk, z2 = k0 * (c - 1.0), k0 * k + k1 * (c - 1.0), k1 * (abs(k) + r)
     s0, s1 = unit(np.array(z0)), unit.derivative(np.array(z0))
-    sk, sp = s1 * zk, s1 * k0
+    sk, sp = s1 * zk, s1 * k0  # s = s0 + sk e + sp p, up to s2
     s2 = s1 * z2 + 0.5 * unit.sup_second * (abs(zk) + k0 * r + z2) ** 2
     rest = abs(1.0 - s0 - c * sp) * r + (abs(k) + r) * (abs(sk) + sp * r)
     rest += (abs(c) + abs(k) + r) * s2
@@ -178,14 +180,16 @@ print(
 )
 assert abs(order[0] - 2.0) < 0.2
 assert abs(order[1] - 1.0) < 0.2
-assert radii[0, 0] < 1e-2 * radii[0, 1]
+assert widths[-2] > 100.0 * widths[0]
+assert radii[-2, 0] < radii[0, 1]  # in so wide a cell the line leaves no more than the interval
 
 # %% [markdown]
 # Every run that we tried lies inside both. But the rest shrinks with the *square* of the cell, so
-# cells can be a hundred times wider. This is the whole idea. `rs.certify_swap` does the same for
-# whole networks, adds what rounding can do to every number, takes the range where a spike is far
-# from a line, and walks from steep slopes down in cells that meet. Where it begins, boxes speak for
-# all steeper slopes and the hard network (`docs/certificate.md`).
+# with no more unknown cells can be over a hundred times wider. This is the whole idea.
+# `rs.certify_swap` does the same for whole networks, adds what rounding can do to every number,
+# uses a plain interval where a spike is far from a line, and walks from steep slopes down in cells
+# that meet. Where it begins, boxes (an interval per neuron and step) speak for all steeper slopes
+# and the hard network (`docs/certificate.md`).
 #
 # ## 3. Two networks
 
@@ -210,12 +214,13 @@ share = [found.certified.mean() for found in certificates.values()]
 assert share[0] < 0.6 * share[1]
 
 # %% [markdown]
-# The network with the large gain keeps far fewer classes: the transfer gap of notebook 09, now as
-# theorems about single recordings. SAST repairs much of it where it has enough steps to train with.
-# At gain 150 on real recordings 57 % are certified after plain training and 89 % after SAST
-# (`docs/certify.md`). On the few recordings of this notebook it would not have that many.
+# Red gains with the slope, blue hardly. The network with the large gain keeps far fewer classes:
+# the transfer gap of notebook 09, now as theorems about single recordings. SAST repairs much of it
+# where it has enough steps to train with. At gain 150 on real recordings 57 % are certified after
+# plain training and 89 % after SAST (`docs/certify.md`). With the few recordings of this notebook
+# SAST would have too few steps.
 #
-# Is it true? Nothing that we sampled in section 1 may contradict it, nor 3,000 pairs of a
+# Is it true? Nothing that we sampled in section 1 may contradict it, nor more than 2,400 pairs of a
 # recording and a slope that nobody has looked at.
 
 # %%
@@ -227,14 +232,14 @@ for factor in 10.0 ** np.random.default_rng(5).uniform(0.0, 4.0, 80):
     pairs += asked.sum()
     wrong += np.sum(asked & (leads(factor) <= 0.0))
 print(f"{pairs} pairs, {wrong} contradictions; {found.certified.sum()} of {kept.sum()} proved")
-assert pairs > 2000
+assert pairs > 2400
 assert wrong == 0
 assert found.certified.sum() >= 0.8 * kept.sum()
 
 # %% [markdown]
-# Almost all recordings that could be certified are. And the radius is not just large: claim
-# 7-homotopy of `docs/theory.md` compares runs with it. On this network the largest deviation uses a
-# good part of what is claimed.
+# Almost all recordings that could be certified are. And the *radius*, the certificate's bound on
+# how far a logit can move, is not just large: claim 7-homotopy of `docs/theory.md` compares runs
+# with it. On this network the largest deviation uses a good part of what is claimed.
 
 # %%
 small = LabelledBatch(network, params, x_test[:, :8].astype(float), y_test[:8])
@@ -242,7 +247,7 @@ verdict = check_claim(transfer.HOMOTOPY, small)
 print(f"7-homotopy holds: {not verdict.refuted}; it uses {verdict.ratio:.2f} of the radius")
 assert verdict.applies
 assert not verdict.refuted
-assert verdict.ratio > 0.01
+assert verdict.ratio > 0.2
 
 # %% [markdown]
 # ## 4. What remains open
@@ -250,8 +255,9 @@ assert verdict.ratio > 0.01
 # Look at the reasons again. A **tie**: eight steps make for rates in eighths, so the two largest
 # are often equal. The hard network then takes the first of them, and whether a very steep one does
 # is not for a bound on errors to say. **Other class**: the certificate shows a *witness*, a slope
-# at which the class is another one; nothing could be proved. **Open**: the enclosure was too wide.
-# There, usually, a potential is so close to threshold that rounding alone decides its spike.
+# at which the class is another one; nothing could be proved. **Open** (none here, or one or two on
+# another processor): the enclosure was too wide. There, usually, a potential is so close to
+# threshold that rounding alone decides its spike.
 
 # %%
 reasons = {name: Counter(found.reason) for name, found in certificates.items()}
@@ -261,15 +267,18 @@ honest = [
 print(f"witnesses that are none: {len(honest) - sum(honest)}")
 assert all(honest)
 assert reasons["gain 150"]["tie"] > reasons["gain 10"]["tie"]
+assert max(each["open"] for each in reasons.values()) <= 2
 
 # %% [markdown]
-# ## What to take with you
+# ## What we now know
 #
 # A network with smooth spikes and the hard network are two ends of a line. Keeping each number as a
 # line in the slope, with a rest, makes statements about whole intervals, and a chain of them proves
-# that nothing changes from one end to the other. It costs some milliseconds per recording, tells
-# who is to blame where it fails, and it holds for the arithmetic of the machine, as long as its
-# arctan is right to four units in the last place, which is tested.
+# that nothing changes from one end to the other. It tells who is to blame where it fails, and holds
+# for the arithmetic of the machine, as long as its arctan is right to four units in the last place,
+# which is tested. The networks here have three spiking layers. `docs/certify.md` measures two (10
+# to 30 ms per recording) and five (0.15 to 0.45 s; 60 % certified after plain training, 89 % after
+# SAST).
 #
 # The code: `refsast/certify/slope_form.py`, with the proof at its top, and
 # `refsast/certify/search.py`. Next: `13_check_your_library`.
@@ -279,7 +288,7 @@ assert reasons["gain 150"]["tie"] > reasons["gain 10"]["tie"]
 # %% [markdown]
 # ### Exercise 1
 #
-# Change `line_step` for a reset by subtraction, $r = \tau u - \theta s$. Which term disappears?
+# Change `line_step` for a reset by subtraction, $r = \lambda u - \theta s$. Which term disappears?
 
 # %% tags=["solution"]
 # The product of what u and s move: the reset is affine in both, so nothing of second order is new.
@@ -306,14 +315,16 @@ for current in currents[1:]:
 # %% [markdown]
 # ### Exercise 2
 #
-# How much more is certified if we only ask for slopes of 20 and more? Use `lowest`, then `share`.
+# How much more is certified at gain 150 if we only ask for slopes of 20 and more? Use `lowest`,
+# then `share`. And at gain 10?
 
 # %% tags=["solution"]
-# share says it without a second search, which finds the same.
-later = rs.certify_swap(network, params, x_test[:, :8], lowest=10.0)
-print(f"from slope 2: {found.certified.mean():.2f}, from slope 20: {found.share(10.0):.2f}")
-assert np.array_equal(later.certified, found.factor[:8] <= 10.0)
-assert found.share(10.0) >= found.certified.mean()
+# share says it without a second search, which finds the same. At gain 10 it is next to nothing.
+later = rs.certify_swap(*trained["gain 150"], x_test[:, :8], lowest=10.0)
+won = {name: each.share(10.0) - each.certified.mean() for name, each in certificates.items()}
+print({name: f"{value:.3f} more" for name, value in won.items()})
+assert np.array_equal(later.certified, certificates["gain 150"].factor[:8] <= 10.0)
+assert won["gain 150"] > 0.05 > won["gain 10"] >= 0.0
 
 # %% [markdown]
 # ### Exercise 3
@@ -323,8 +334,8 @@ assert found.share(10.0) >= found.certified.mean()
 # the other?
 
 # %% tags=["solution"]
-# It says nothing of the other: what lies between is another line of networks. Both lines end in the
-# same hard network, so ties are the same.
+# Here yes, on eight recordings, by chance. It says nothing of the other: what lies between is
+# another line of networks. Both lines end in the same hard network, so ties are the same.
 neuron = replace(network.neurons[0], spike=rs.Logistic(2.0))
 other = rs.certify_swap(replace(network, neuron=neuron), params, x_test[:, :8])
 print(f"arctan {found.certified[:8].mean():.2f}, logistic {other.certified.mean():.2f}")

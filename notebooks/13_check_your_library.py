@@ -135,9 +135,11 @@ print(report)
 #
 # - **DISAGREES**: some number is further from the right one than rounding can explain. How far that
 #   is was found for every entry, by runs with random roundings; nobody chose a 1e-5.
-# - *loss agrees, gradients WRONG*: so the forward pass is right.
+# - *loss agrees, gradients WRONG*: so the forward pass is right. *Tolerance* is what rounding may
+#   do, *ratio* the length of yours over the right one.
 # - *first wrong*: going backwards, from the last step. The last adjoint is still right, since
-#   nothing follows it. (Layers, steps and recordings count from 1, array indices from 0.)
+#   nothing follows it. *By its cause*: adjoints were not returned, so the place is computed from
+#   the cause. (Layers, steps and recordings count from 1, array indices from 0.)
 # - *cause*: the reference with one thing changed gives **every** number of ours, to rounding. It is
 #   named only then; where several changes give the same numbers, all are named.
 # - *resolution*, *compared*, *power*: what this could have seen. We come back to them.
@@ -235,8 +237,9 @@ assert harder.power.unseen == ()
 # worth little, and the report says so before anybody is hurt.
 #
 # There is a third verdict. Take hard spikes forwards (`hard=True`, as most libraries have it), and
-# weights so small that no neuron fires. Then nearly any library gives the same numbers. The verdict
-# is *undecided*, with the reason and a way out; `report.agrees` is False.
+# weights so small that no neuron fires. Then no reset ever acts forwards, so a wrong one would not
+# show there (the power line plants backward faults only). The verdict is *undecided*, with the
+# reason and a way out; `report.agrees` is False.
 
 # %%
 quiet = rs.Case(network, rs.unflatten(network, 0.05 * w), case.x, case.y, hard=True, name="quiet")
@@ -352,8 +355,8 @@ assert rs.integrable(steeper, case, rng=np.random.default_rng(0)).kind.name == "
 # %% [markdown]
 # ### Exercise 2
 #
-# Many libraries keep the states of a layer from call to call, unless they are reset. Write a box
-# whose first potential is what the last call left, and see what both tests say.
+# Many libraries keep the states of a layer from call to call, unless they are reset. Imitate this:
+# write a box whose input grows a little with each call, and see what both tests say.
 
 
 # %% tags=["solution"]
@@ -361,16 +364,16 @@ assert rs.integrable(steeper, case, rng=np.random.default_rng(0)).kind.name == "
 kept = [0.0]
 
 
-def forgetful(params, x, y):
+def remembers(params, x, y):
     loss, grads = exact(params, x + kept[0], y)
     kept[0] += 0.1  # as a state would, it changes what comes next
     return loss, grads
 
 
-found = rs.check(forgetful, case)
+found = rs.check(remembers, case)
 assert not found.repeated
 assert found.verdict == "DISAGREES"
-verdict = rs.integrable(forgetful, case, rng=np.random.default_rng(0))
+verdict = rs.integrable(remembers, case, rng=np.random.default_rng(0))
 assert verdict.kind.name == "UNREPEATABLE"
 
 # %% [markdown]
