@@ -25,7 +25,7 @@ export OMP_NUM_THREADS ?= 1
 
 # Whatever asks for a framework.
 PEERS := torch|jax|snntorch|norse|sinabs|spikingjelly|nir
-PEERS_TESTS := $(shell grep -rlE 'importorskip."($(PEERS))' --include='test_*.py' tests) tests/test_bench.py tests/site/test_guides.py
+PEERS_TESTS = $(shell grep -rlE 'importorskip."($(PEERS))' --include='test_*.py' tests) tests/test_bench.py tests/site/test_guides.py
 
 .PHONY: demo test test-all lint types contracts notebooks notebooks-check theorems mutants peers docs docs-check bench clean
 

@@ -10,7 +10,7 @@ import refsast as rs
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.program import solve_settings
 from tests.crosscheck.blind.hand import Hand, dsigma, softmax
-from tests.crosscheck.blind.networks import draw_case
+from tests.crosscheck.planted_knobs import assert_same_numbers
 
 NETWORKS = 2
 
@@ -216,18 +216,7 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_knob_gives_the_numbers_of_what_is_planted(kind):
-    setting, needs = KINDS[kind]
-    for seed in range(NETWORKS):
-        case, _ = draw_case(seed, needs)
-        loss, grads = kind(case.network, np.dtype(np.float64))(case.params, case.x, case.y)
-
-        answer = solve_settings(case, [{}, setting(case)])[1]
-
-        assert answer.loss == pytest.approx(loss, rel=1e-10)
-        for layer, wanted in zip(answer.grads, grads, strict=True):
-            for name, array in wanted.items():
-                gap = abs(getattr(layer, name) - array).max()
-                assert gap <= 1e-8 * max(abs(array).max(), 1e-3), name
+    assert_same_numbers(kind, *KINDS[kind], NETWORKS)
 
 
 # What the causes have to say, the plainest and those of the same numbers.

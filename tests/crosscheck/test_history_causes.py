@@ -20,7 +20,7 @@ torch = pytest.importorskip("torch")
 from tests.crosscheck.blind.auto import Auto, sigma  # noqa: E402
 from tests.crosscheck.blind.faults.resets import CarriedOver  # noqa: E402
 from tests.crosscheck.blind.hand import Hand, pad  # noqa: E402
-from tests.crosscheck.blind.networks import draw_case  # noqa: E402
+from tests.crosscheck.planted_knobs import assert_same_numbers  # noqa: E402
 
 WHOLE, NETWORKS, STEP = -1, 3, 1e-6
 # What is rounded, whose gradient is passed straight through.
@@ -185,18 +185,7 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_knob_gives_the_numbers_of_what_is_planted(kind):
-    setting, needs = KINDS[kind]
-    for seed in range(NETWORKS):
-        case, _ = draw_case(seed, needs)
-        loss, grads = kind(case.network, np.dtype(np.float64))(case.params, case.x, case.y)
-
-        answer = solve_settings(case, [{}, setting(case)])[1]
-
-        assert answer.loss == pytest.approx(loss, rel=1e-10)
-        for layer, wanted in zip(answer.grads, grads, strict=True):
-            for name, array in wanted.items():
-                gap = abs(getattr(layer, name) - np.asarray(array)).max()
-                assert gap <= 1e-8 * max(abs(np.asarray(array)).max(), 1e-3), name
+    assert_same_numbers(kind, *KINDS[kind], NETWORKS)
 
 
 def start_case(reset, *, recurrent: bool) -> Case:

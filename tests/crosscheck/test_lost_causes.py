@@ -8,12 +8,11 @@ import pytest
 
 import refsast as rs
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.diagnose.knobs.program import solve_settings
 
 torch = pytest.importorskip("torch")
 from tests.crosscheck.blind.auto import Auto  # noqa: E402
 from tests.crosscheck.blind.hand import Hand, dsigma  # noqa: E402
-from tests.crosscheck.blind.networks import draw_case  # noqa: E402
+from tests.crosscheck.planted_knobs import assert_same_numbers  # noqa: E402
 
 WHOLE, NETWORKS = -1, 2
 
@@ -164,19 +163,7 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_knob_gives_the_numbers_of_what_is_planted(kind):
-    setting, needs = KINDS[kind]
-    for seed in range(NETWORKS):
-        case, _ = draw_case(seed, needs)
-        loss, grads = kind(case.network, np.dtype(np.float64))(case.params, case.x, case.y)
-
-        # Beside others, so that arrays are of several settings.
-        answer = solve_settings(case, [{}, setting(case), {("leak", 0): 0.3}])[1]
-
-        assert answer.loss == pytest.approx(loss, rel=1e-10)
-        for layer, wanted in zip(answer.grads, grads, strict=True):
-            for name, array in wanted.items():
-                gap = abs(getattr(layer, name) - np.asarray(array)).max()
-                assert gap <= 1e-8 * max(abs(np.asarray(array)).max(), 1e-3), name
+    assert_same_numbers(kind, *KINDS[kind], NETWORKS)
 
 
 class GainForgotten(Hand):

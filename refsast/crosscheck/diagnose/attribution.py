@@ -16,9 +16,7 @@ import numpy as np
 from refsast.crosscheck.case import Answer, Case
 from refsast.crosscheck.compare import (
     Examination,
-    cast_case,
     cosine_and_ratio,
-    examine_answer,
 )
 from refsast.crosscheck.diagnose.confirm import confirm_settings
 from refsast.crosscheck.diagnose.knobs.backward import BEFORE_LIMIT
@@ -26,7 +24,6 @@ from refsast.crosscheck.diagnose.knobs.dials import WHOLE
 from refsast.crosscheck.diagnose.knobs.explain import drop_idle, explain_whole_case
 from refsast.crosscheck.diagnose.knobs.finish import (
     CELL,
-    GRADIENT_ROUNDINGS,
     STORED,
 )
 from refsast.crosscheck.diagnose.knobs.late import (
@@ -35,6 +32,7 @@ from refsast.crosscheck.diagnose.knobs.late import (
     larger_samples,
     late_settings,
     resize_settings,
+    rounding_settings,
 )
 from refsast.crosscheck.diagnose.knobs.near_numbers import sharpen_numbers
 from refsast.crosscheck.diagnose.knobs.plainness import (
@@ -45,7 +43,6 @@ from refsast.crosscheck.diagnose.knobs.plainness import (
     rank_setting,
 )
 from refsast.crosscheck.diagnose.knobs.program import solve_settings
-from refsast.crosscheck.diagnose.knobs.questions import SINGLE
 from refsast.crosscheck.diagnose.knobs.samples import (
     Samples,
     relative_limit,
@@ -148,28 +145,6 @@ def _late_cause(
         if cause is not None or refuted_by is None:
             return cause
     return None
-
-
-def rounding_settings(whole: Examination) -> tuple[dict, ...]:
-    """Return the roundings of gradients that gave those that were answered, if any.
-
-    All entries are numbers of the format, next to the right ones: whether an entry that lies
-    between two of them was rounded up or down, other roundings on the way may decide.
-    """
-    got, right = flatten(whole.got.grads), flatten(whole.right.grads)
-    if whole.dtype == np.float64 and np.array_equal(got.astype(np.float32), got):
-        single = np.dtype(np.float32)
-        if not examine_answer(whole.got, cast_case(whole.case, single), single).wrong:
-            return ({(SINGLE, WHOLE): 1.0},)
-    if "loss" in whole.wrong or not got.any():
-        return ()
-    slack = 8.0 * relative_limit(whole.dtype) * abs(right)
-    found = []
-    for name, rounding in GRADIENT_ROUNDINGS.items():
-        lowest, highest = np.sort([rounding(right - slack), rounding(right + slack)], axis=0)
-        if np.array_equal(rounding(got), got) and ((lowest <= got) & (got <= highest)).all():
-            found.append({(name, WHOLE): 1.0})
-    return tuple(found)
 
 
 def _second_cause(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -53,8 +54,8 @@ def change_adjoint(dials: Dials, index: int, delta: Array) -> Array:
     if dials.turns(CLIPPED, index):
         limit = dials.read(CLIPPED, index, np.inf)
         delta = np.minimum(np.maximum(delta, -limit), limit)
-    turned = [name for name in ADJOINT_ROUNDINGS if dials.turns(name, index)]
-    return mix(dials, index, delta, {name: ADJOINT_ROUNDINGS[name](delta) for name in turned})
+    others = {name: partial(change, delta) for name, change in ADJOINT_ROUNDINGS.items()}
+    return mix(dials, index, delta, others)
 
 
 def mirror_run(run: LayerRun) -> LayerRun:

@@ -41,9 +41,7 @@ from refsast.crosscheck.diagnose.knobs.dials import (
 from refsast.crosscheck.diagnose.knobs.forward import (
     DELAYS,
     POTENTIALS_IN,
-    START_GAIN,
     LayerRun,
-    membrane_leak,
     reset_amounts,
 )
 from refsast.crosscheck.diagnose.knobs.history import owe_earlier, read_ramps
@@ -56,9 +54,9 @@ from refsast.crosscheck.diagnose.knobs.normalisation import (
 from refsast.crosscheck.diagnose.knobs.paths import read_paths
 from refsast.crosscheck.diagnose.knobs.resets import reset_slopes
 from refsast.crosscheck.diagnose.knobs.sums import (
-    NEURON_ENDS,
     pair_steps,
     sum_gradients,
+    sum_start,
 )
 from refsast.crosscheck.diagnose.knobs.weights import (
     backward_weights,
@@ -205,26 +203,6 @@ def _scan_forward(
     found = backward_layer(case, index, pick_settings(rest, which), mirrored, own)
     others = (found.adjoints, found.current, found.local)
     return [put_settings(a, b[::-1], which, 1) for a, b in zip(right, others, strict=True)]
-
-
-def sum_start(
-    case: Case, index: int, dials: Dials, run: LayerRun, first: Array, pulled: Array
-) -> Array:
-    """Return the gradient in the potentials before the first step, from that step's adjoint.
-
-    `pulled` comes back to a spike of theirs, where there is one by mistake.
-    """
-    zero = reset_amounts(case, index, dials, " backward")[0]
-    kept = (membrane_leak(case, index, dials) - zero * run.s_reset[0]) * first
-    if not case.network.neurons[index].detach_reset and dials.turns("reset at rest", index):
-        before = LayerRun(run.a[:1], *(run.before[:1],) * 5)
-        slope = derivative(case, index, dials, before)[0]
-        kept = kept + dials.read("reset at rest", index, 0.0) * slope * pulled
-    for name, end in NEURON_ENDS.items():
-        if dials.turns(name, index):
-            at = np.arange(kept.shape[-1]) == end % kept.shape[-1]
-            kept = kept * np.where(at, dials.read(name, index, 1.0), 1.0)
-    return (kept * dials.read(START_GAIN, index, 1.0)).sum(axis=-2)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,15 +12,16 @@ import numpy as np
 
 from refsast.arrays import Array
 from refsast.crosscheck.case import Answer, Case, ask
-from refsast.crosscheck.compare import cast_case
+from refsast.crosscheck.compare import Examination, cast_case, examine_answer
 from refsast.crosscheck.diagnose.knobs.batches import FILLED
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE
 from refsast.crosscheck.diagnose.knobs.explain import explains_losses
-from refsast.crosscheck.diagnose.knobs.finish import BENDS
+from refsast.crosscheck.diagnose.knobs.finish import BENDS, GRADIENT_ROUNDINGS
 from refsast.crosscheck.diagnose.knobs.fit import round_value
 from refsast.crosscheck.diagnose.knobs.losses import BY_FREQUENCY
 from refsast.crosscheck.diagnose.knobs.plainness import known_knobs
 from refsast.crosscheck.diagnose.knobs.program import solve_settings
+from refsast.crosscheck.diagnose.knobs.questions import SINGLE
 from refsast.crosscheck.diagnose.knobs.readout import ONE_UNREAD
 from refsast.crosscheck.diagnose.knobs.samples import (
     Samples,
@@ -148,3 +149,25 @@ def _first_wrong(right: Callable[[int], bool], most: int) -> int | None:
         middle = (low + high) // 2
         low, high = (middle, high) if right(middle) else (low, middle)
     return high
+
+
+def rounding_settings(whole: Examination) -> tuple[dict, ...]:
+    """Return the roundings of gradients that gave those that were answered, if any.
+
+    All entries are numbers of the format, next to the right ones: whether an entry that lies
+    between two of them was rounded up or down, other roundings on the way may decide.
+    """
+    got, right = flatten(whole.got.grads), flatten(whole.right.grads)
+    if whole.dtype == np.float64 and np.array_equal(got.astype(np.float32), got):
+        single = np.dtype(np.float32)
+        if not examine_answer(whole.got, cast_case(whole.case, single), single).wrong:
+            return ({(SINGLE, WHOLE): 1.0},)
+    if "loss" in whole.wrong or not got.any():
+        return ()
+    slack = 8.0 * relative_limit(whole.dtype) * abs(right)
+    found = []
+    for name, rounding in GRADIENT_ROUNDINGS.items():
+        lowest, highest = np.sort([rounding(right - slack), rounding(right + slack)], axis=0)
+        if np.array_equal(rounding(got), got) and ((lowest <= got) & (got <= highest)).all():
+            found.append({(name, WHOLE): 1.0})
+    return tuple(found)

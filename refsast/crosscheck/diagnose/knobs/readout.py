@@ -6,6 +6,7 @@ batch come from one run. With v_t the potential of the readout, and m_t what it 
     v_t = leak v_{t-1} + W s_t + b        logits = sum_t m_t v_t = W sum_t alpha_t s_t + ...
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,15 @@ from refsast.model.readout import LeakyReadout, SpikeRate
 LATE_POTENTIAL = "readout's potential one step late"  # that of its bias, too
 SHARE_UNREAD = "share of the first steps unread"  # one of so many, cut to whole steps
 ONE_UNREAD = SHARE_UNREAD + ", at least one"
+# How many of the first steps are not read: the number that turns none off, and what it counts.
+UNREAD: Mapping[str, tuple[float, Callable[[int, Array], Array]]] = {
+    "first steps unread": (0.0, lambda steps, n: n),
+    SHARE_UNREAD: (np.inf, lambda steps, n: np.floor(steps / n)),
+    ONE_UNREAD: (
+        np.inf,
+        lambda steps, n: np.where(np.isfinite(n), np.maximum(np.floor(steps / n), 1.0), 0.0),
+    ),
+}
 COUNTED = (SHARE_UNREAD, ONE_UNREAD, LATE_POTENTIAL, "readout leak",
            "logits summed over time", "final potential", "first steps unread",
            "all but the last step", "mean over a step more", "mean over a step less")  # fmt: skip
@@ -117,17 +127,13 @@ def weights_of_time(case: Case, dials: Dials, steps: int, side: str = "") -> Arr
     if side:
         others["readout forward in time"] = lambda: right[::-1]
     found = mix(dials, whole, right, {name + side: other for name, other in others.items()})
-    name = "first steps unread" + side
-    if dials.turns(name, whole):
-        first = np.minimum(dials.read(name, whole, 0.0), steps - 1.0)
-        found = np.where(first == 0.0, found, gain * _gather(leak, (at >= first) / (steps - first)))
-    for share, least in ((SHARE_UNREAD + side, 0.0), (ONE_UNREAD + side, 1.0)):
-        if not dials.turns(share, whole):
-            continue
-        part = dials.read(share, whole, np.inf)
-        first = np.maximum(np.floor(steps / part), np.where(np.isfinite(part), least, 0.0))
-        first = np.minimum(first, steps - 1.0)
-        found = np.where(first == 0.0, found, gain * _gather(leak, (at >= first) / (steps - first)))
+    for name, (none, count) in UNREAD.items():
+        if dials.turns(name + side, whole):
+            first = np.minimum(
+                count(steps, np.asarray(dials.read(name + side, whole, none))), steps - 1.0
+            )
+            read = gain * _gather(leak, (at >= first) / (steps - first))
+            found = np.where(first == 0.0, found, read)
     return found
 
 

@@ -10,8 +10,14 @@ from numpy.typing import NDArray
 from refsast.arrays import Array, Integers
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.adjoints import HARD_BACKWARD, TERMS, keep_steps
+from refsast.crosscheck.diagnose.knobs.derivatives import derivative
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials, mix, multiply, shift_steps
-from refsast.crosscheck.diagnose.knobs.forward import LayerRun
+from refsast.crosscheck.diagnose.knobs.forward import (
+    START_GAIN,
+    LayerRun,
+    membrane_leak,
+    reset_amounts,
+)
 from refsast.crosscheck.diagnose.knobs.restarts import lose_spikes
 from refsast.crosscheck.diagnose.knobs.weights import bias_weight, derive_weights
 
@@ -196,17 +202,23 @@ def step_weights(dials: Dials, index: int, current: Array) -> Array:
     if dials.turns("terms discounted", index):
         ahead = np.arange(len(current))[::-1].reshape(-1, 1, 1, 1)
         current = current * dials.read("terms discounted", index, 1.0) ** ahead
-    for name, end in NEURON_ENDS.items():
-        if dials.turns(name, index):
-            n = current.shape[-1]
-            at = np.arange(n) == end % n
-            current = current * np.where(at, dials.read(name, index, 1.0), 1.0)
+    current = _weigh_neurons(dials, index, current)
     for b in range(current.shape[2]):
         if dials.turns(f"recording {b + 1} in the sums", index):
             weight = dials.read(f"recording {b + 1} in the sums", index, 1.0)
             at = (np.arange(current.shape[2]) == b).reshape(-1, 1)
             current = current * np.where(at, weight, 1.0)
     return current
+
+
+def _weigh_neurons(dials: Dials, index: int, array: Array) -> Array:
+    """What each neuron adds to the sums, with the weights of the first and the last one."""
+    for name, end in NEURON_ENDS.items():
+        if dials.turns(name, index):
+            n = array.shape[-1]
+            at = np.arange(n) == end % n
+            array = array * np.where(at, dials.read(name, index, 1.0), 1.0)
+    return array
 
 
 def end_weights(dials: Dials, index: int, part: str, current: Array) -> Array:
@@ -267,3 +279,20 @@ def pair_steps(current: Array, a: Array, dials: Dials | None = None) -> Array:
 
     left, right = np.swapaxes(as_rows(current), -1, -2), as_rows(a)
     return left @ right if dials is None else multiply(dials, left, right)
+
+
+def sum_start(
+    case: Case, index: int, dials: Dials, run: LayerRun, first: Array, pulled: Array
+) -> Array:
+    """Return the gradient in the potentials before the first step, from that step's adjoint.
+
+    `pulled` comes back to a spike of theirs, where there is one by mistake.
+    """
+    zero = reset_amounts(case, index, dials, " backward")[0]
+    kept = (membrane_leak(case, index, dials) - zero * run.s_reset[0]) * first
+    if not case.network.neurons[index].detach_reset and dials.turns("reset at rest", index):
+        before = LayerRun(run.a[:1], *(run.before[:1],) * 5)
+        slope = derivative(case, index, dials, before)[0]
+        kept = kept + dials.read("reset at rest", index, 0.0) * slope * pulled
+    kept = _weigh_neurons(dials, index, kept)
+    return (kept * dials.read(START_GAIN, index, 1.0)).sum(axis=-2)
