@@ -23,6 +23,17 @@ from refsast.arrays import (
 from refsast.model.params import Layer, Params
 
 
+def _require_count(n_out: int) -> None:
+    if not is_positive_int(n_out):
+        raise ValueError(f"n_out must be a positive integer, got {n_out!r}")
+
+
+def _require_leaky(readout: "LeakyReadout | LastPotential | MaxPotential") -> None:
+    plain_numbers(readout)
+    _require_count(readout.n_out)
+    require_fraction(readout.leak, "leak")
+
+
 @dataclass(frozen=True)
 class SpikeRate:
     """Logits are firing rates, ``gain * mean_t s_t``: one class per neuron of the last layer.
@@ -156,10 +167,7 @@ class LeakyReadout:
     n_out: int
     leak: float
 
-    def __post_init__(self) -> None:
-        plain_numbers(self)
-        _require_count(self.n_out)
-        require_fraction(self.leak, "leak")
+    __post_init__ = _require_leaky
 
     def time_weights(self, time: int) -> Array:
         """Return ``alpha_t``, shape (time,)."""
@@ -189,10 +197,7 @@ class LastPotential:
     n_out: int
     leak: float
 
-    def __post_init__(self) -> None:
-        plain_numbers(self)
-        _require_count(self.n_out)
-        require_fraction(self.leak, "leak")
+    __post_init__ = _require_leaky
 
     def time_weights(self, time: int) -> Array:
         """Return ``alpha_t``, shape (time,)."""
@@ -231,10 +236,7 @@ class MaxPotential:
     n_out: int
     leak: float
 
-    def __post_init__(self) -> None:
-        plain_numbers(self)
-        _require_count(self.n_out)
-        require_fraction(self.leak, "leak")
+    __post_init__ = _require_leaky
 
     def time_weights(self, time: int) -> Array:
         """Refuse: the largest is not linear in the spikes."""
@@ -243,11 +245,6 @@ class MaxPotential:
 
 Direct: TypeAlias = SpikeRate | MeanPotential  # without parameters
 Readout: TypeAlias = Direct | LinearReadout | LeakyReadout | LastPotential | MaxPotential
-
-
-def _require_count(n_out: int) -> None:
-    if not is_positive_int(n_out):
-        raise ValueError(f"n_out must be a positive integer, got {n_out!r}")
 
 
 def pool(readout: Readout, s: Array) -> Array:
