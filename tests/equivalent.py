@@ -42,6 +42,12 @@ POOLED = "refsast/model/readout.py"
 STEP = "refsast/model/glif_step.py"
 ADAPTED = "a, raised = np.zeros(s.shape[1:], s.dtype), [np.zeros(s.shape[1:], s.dtype)]"
 NOTHING_LATER = "after = _zero(states[0]) if later is None else later"
+UNROLL = "refsast/model/unroll.py"
+WHOLE = "whole = {j: _join_blocks(each).reshape(time, batch, -1) for j, each in blocks.items()}"
+FLAT = (
+    "g, chain, shapes = delta.reshape(time * batch, -1), network.chains[i], network.chain_shapes[i]"
+)
+DENSE = "current = (a.reshape(time * batch, n_in) @ layer.w.T).reshape(time, batch, -1)"
 DELTA = "delta = np.empty((len(g), *states[0].u.shape), states[0].u.dtype)"
 
 UNKNOWN = "NumPy takes any negative length as the unknown one"
@@ -93,5 +99,12 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     (STEP, ADAPTED, "1  ->  2"): ROW,
     (GLIF, NOTHING_LATER, "0  ->  1"): SHAPE,
     (GLIF, DELTA, "0  ->  1"): SHAPE,
+    (UNROLL, "rows = [a.reshape(time * batch, -1) for a in earlier]", "1  ->  2"): UNKNOWN,
+    (UNROLL, "rows = [a.reshape(time * batch, -1) for a in earlier[: i + 1]]", "1  ->  2"):
+     UNKNOWN,
+    (UNROLL, "return _join_blocks(current).reshape(time, batch, -1)", "1  ->  2"): UNKNOWN,
+    (UNROLL, WHOLE, "1  ->  2"): UNKNOWN,
+    (UNROLL, FLAT, "1  ->  2"): UNKNOWN,
+    (UNROLL, DENSE, "1  ->  2"): UNKNOWN,
     (SURROGATE, DECAY, "750.0  ->  1500.0"): GONE,
 }  # fmt: skip

@@ -143,9 +143,10 @@ TARGETS = (
     ),
     Target(
         "refsast/model/connections/chain.py",
-        ("trace_values", "transpose_chain", "trace_shapes", "_next_shape", "row_blocks"),
+        ("trace_values", "transpose_chain", "trace_shapes", "_next_shape"),
         (CONNECTIONS,),
     ),
+    Target("refsast/model/connections/chain.py", ("row_blocks",), (BLOCKS,)),
     Target(
         "refsast/gradient/glif.py",
         ("rerun_glif", "backward_glif", "backward_step", "_synapse_back", "_zero"),
@@ -164,10 +165,7 @@ TARGETS = (
     ),
     Target(
         "refsast/model/objective.py",
-        (
-            *("objective", "step_logits", "objective_back", "_logits_back", "_steps_back"),
-            "_target_rates",
-        ),
+        (*("objective", "step_logits", "objective_back", "_logits_back", "_steps_back"),),
         (OBJECTIVE, *ONE),
     ),
     Target(

@@ -17,9 +17,9 @@ from refsast.model.connections.chain import Connection, trace_values
 from refsast.model.connections.conv2d import Conv2d
 from refsast.model.connections.dense import Dense
 from refsast.model.connections.flatten import Flatten
-from refsast.model.connections.pool2d import AvgPool2d, MaxPool2d
+from refsast.model.connections.pool2d import AvgPool2d, MaxPool2d, pool_index
 from refsast.model.connections.skip import Skip
-from refsast.model.connections.windows import Shape, look_up, window_index
+from refsast.model.connections.windows import Shape, look_up
 from refsast.model.network import Network, replace_spikes
 from refsast.model.output_potential import output_potentials
 from refsast.model.params import Layer
@@ -76,7 +76,7 @@ def _close_windows(
     traced = trace_values(chain, shapes, layer, values[: i + 1])
     for part, shape, a in zip(chain, shapes, traced, strict=False):
         if isinstance(part, MaxPool2d):
-            index = window_index(shape, part.kernel, part.stride, part.padding, (1, 1))  # pyright: ignore[reportArgumentType]
+            index = pool_index(part, shape)
             windows, errors = look_up(a, index, outside=-np.inf), look_up(spread, index)
             yield _is_close(windows, errors, axis=2).reshape(len(a), -1)
         spread = _spread(part, shape, layer, a, spread, near, dtype)

@@ -22,7 +22,7 @@ NETWORKS = {
 }
 
 
-@pytest.mark.parametrize("most", [1, 200, 300])
+@pytest.mark.parametrize("most", [1, 200, 300, 3000])
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_blocks_of_any_size_are_one_network(monkeypatch, kind, most):
     network = rs.Network(NETWORKS[kind], rs.LIF(0.9, 0.3, rs.Arctan(2.0)), rs.SpikeRate(5.0))

@@ -32,6 +32,7 @@ NEURONS = {
     "fixed synapse": rs.GLIF(0.9, 1.0, A, synapse=rs.Synapse(0.6, 1.5)),
     "delayed": rs.GLIF(0.9, 1.0, A, rs.NoReset(), synapse=DELAYED, synapse_leak=EACH),
     "alpha": rs.GLIF(0.9, 1.0, A, synapse=rs.Alpha(0.7, 0.5, 0.8)),
+    "alpha, delayed": rs.GLIF(0.9, 1.0, A, synapse=rs.Alpha(0.7, 0.5, 0.8, delayed=True)),
     "adaptation": rs.GLIF(
         0.9, rs.Learned(1.0), A, rs.Subtract(), adaptation=rs.Adaptation(0.9, 0.3)
     ),

@@ -43,6 +43,7 @@ NETWORKS = {
         recurrent=True,
     ),
     "nobody looks": rs.Network((4, 4, (rs.Dense(4),)), (GLIF, GLIF), rs.LastPotential(3, 0.5)),
+    "potentials": rs.Network((5, 3, 2, 4), (LIF, ONE, GLIF), rs.MeanPotential(3.0), recurrent=True),
     "plain layers": rs.Network((4, 4, 4), (GLIF, LIF), rs.LeakyReadout(3, 0.5), recurrent=True),
 }
 names = pytest.mark.parametrize("name", NETWORKS)

@@ -29,7 +29,14 @@ CONVOLUTIONS = [
     rs.Conv2d(1, (5, 4), stride=3),
     rs.Conv2d(6, 1, stride=(1, 2), groups=2),
 ]
-POOLS = [(2, None, 0), (3, 1, 1), ((3, 2), (1, 2), (1, 0)), (1, 2, 0), ((5, 4), None, (2, 2))]
+POOLS = [
+    (2, None, 0),
+    (3, 1, 1),
+    ((3, 2), (1, 2), (1, 0)),
+    (1, 2, 0),
+    ((2, 3), 1, (0, 1)),
+    ((5, 4), None, (2, 2)),
+]
 
 
 def draw_image(seed: int, rows: int = 3) -> Array:

@@ -113,7 +113,7 @@ class MaxPool2d:
 
     def _largest(self, a: Array, shape: Shape) -> Integers:
         """Which entry of its row each window's largest is, (rows, channels * windows)."""
-        index = _window_index(self, shape)
+        index = pool_index(self, shape)
         windows = look_up(np.real(stop_gradient(a)), index, outside=-np.inf)
         place = windows.argmax(axis=-2)
         channel, window = np.indices(place.shape[1:])
@@ -161,5 +161,6 @@ def _pooled_shape(pool: Pool2d, shape: Shape) -> Shape:
     return (channels, *count_windows((height, width), *_geometry(pool)))
 
 
-def _window_index(pool: Pool2d, shape: Shape) -> Integers:
-    return window_index(require_image(shape, type(pool).__name__), *_geometry(pool))
+def pool_index(pool: Pool2d, shape: Shape) -> Integers:
+    """Return `window_index` of what comes into a pool."""
+    return window_index(require_image(shape, type(pool).__name__), *_geometry(pool)[:3])

@@ -46,19 +46,17 @@ def count_windows(size: Pair, kernel: Pair, stride: Pair, padding: Pair, dilatio
 
 @lru_cache(maxsize=64)
 def window_index(
-    shape: tuple[int, int, int], kernel: Pair, stride: Pair, padding: Pair, dilation: Pair
+    shape: tuple[int, int, int], kernel: Pair, stride: Pair, padding: Pair
 ) -> Integers:
     """Return which entry of a flat image each place of each window is, -1 for the padding.
 
     Shape (channels, kernel height * kernel width, windows); places and windows are row-major.
     """
     channels, height, width = shape
-    rows, columns = count_windows((height, width), kernel, stride, padding, dilation)
+    rows, columns = count_windows((height, width), kernel, stride, padding, (1, 1))
     y, x = (
-        s * np.arange(count)[:, None] + d * np.arange(k) - p
-        for count, k, s, p, d in zip(
-            (rows, columns), kernel, stride, padding, dilation, strict=True
-        )
+        s * np.arange(count)[:, None] + np.arange(k) - p
+        for count, k, s, p in zip((rows, columns), kernel, stride, padding, strict=True)
     )
     y, x = y.T[:, None, :, None], x.T[None, :, None, :]  # place, place, window, window
     inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)

@@ -9,8 +9,8 @@ from refsast.arrays import Array
 from refsast.autodiff import stop_gradient
 from refsast.crosscheck.diagnose.faults.fault import Fault, backward_as
 from refsast.crosscheck.diagnose.faults.part import Part, change_part
-from refsast.model.connections.pool2d import AvgPool2d, MaxPool2d
-from refsast.model.connections.windows import Shape, look_up, window_index
+from refsast.model.connections.pool2d import AvgPool2d, MaxPool2d, pool_index
+from refsast.model.connections.windows import Shape, look_up
 
 
 def pooling_faults() -> Iterator[Fault]:
@@ -68,7 +68,7 @@ def _places(part: Any) -> int:
 
 
 def _mean_inside(part: Any, shape: Shape, a: Array) -> Array:
-    index = window_index(shape, part.kernel, part.stride, part.padding, (1, 1))  # pyright: ignore[reportArgumentType]
+    index = pool_index(part, shape)
     inside = np.maximum((index >= 0).sum(axis=-2), 1).ravel()
     return part(a, shape) * (_places(part) / inside)
 
@@ -88,7 +88,7 @@ def _tied_path(keep: Callable[[Array], Array]) -> Callable[[Any, Shape, Array], 
 
     def pool(part: Any, shape: Shape, a: Array) -> Array:
         right = part(a, shape)
-        index = window_index(shape, part.kernel, part.stride, part.padding, (1, 1))  # pyright: ignore[reportArgumentType]
+        index = pool_index(part, shape)
         values = look_up(np.asarray(stop_gradient(a)), index, outside=-np.inf)
         weights = keep(values == values.max(axis=-2, keepdims=True))
         path = (look_up(a, index) * weights).sum(axis=-2)
