@@ -6,6 +6,7 @@ import pytest
 import refsast as rs
 from refsast.crosscheck.case import cast_params
 from refsast.crosscheck.diagnose.faults.elsewhere import ask_elsewhere, holds_elsewhere
+from refsast.crosscheck.diagnose.localise import wrong_arrays
 from tests.crosscheck.extended_cases import (
     CONNECTIONS,
     NEURONS,
@@ -174,6 +175,36 @@ def test_a_fault_of_the_table_is_named_in_a_dense_network_too():
 
     assert report.cause.name == "reset once more", report
     assert "state of layer 1" in str(report.first)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["pooling not divided", "pooling's gradient not divided"])
+def test_what_is_done_with_spikes_is_asked_where_there_are_some(name):
+    """Without a spike in the layer below both give the same numbers."""
+    network = rs.Network(
+        ((1, 4, 4), rs.Conv2d(2, 2), (rs.AvgPool2d(2, 1), rs.Dense(3))),
+        rs.LIF(0.9, 1.0, rs.Arctan(2.0)),
+        rs.LinearReadout(3),
+    )
+    rng = np.random.default_rng(0)
+    x, y = 0.1 * rng.random((4, 3, 16)), rng.integers(0, 3, 3)
+    case = rs.Case(network, rs.init(network, rng), x, y, hard=True)
+    setting = plant(case, name, 1)
+
+    report = rs.check(implement(case, setting), case)
+
+    assert report.power.rates[0] == 0.0
+    assert {report.cause.says, *report.cause.others} == {setting[0].says(case)}
+
+
+def test_learned_numbers_are_told_apart_by_their_whole_names():
+    errors = {
+        "grads[0].leak": np.ones(1),
+        "grads[1].leak": np.full(1, 2.0),
+        "grads[1].synapse_leak": np.zeros(1),
+    }
+
+    assert wrong_arrays(errors) == {0: {"leak": False}, 1: {"leak": True, "synapse_leak": False}}
 
 
 def test_a_setting_is_asked_elsewhere_without_the_dear_tolerance_where_it_is_near():

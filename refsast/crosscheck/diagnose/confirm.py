@@ -25,7 +25,7 @@ MORE_STEPS = 4
 # distance, or this many roundings, are the same numbers.
 NEAR, SLACK = 1e-5, 10.0
 OTHER_WEIGHTS = (0.8, 1.25)  # times the right ones
-LOUDER = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # inputs of a network that is silent otherwise
+LOUDER = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # inputs of a network with a silent layer
 
 
 def confirm_settings(
@@ -33,19 +33,21 @@ def confirm_settings(
 ) -> tuple[list[dict], Case | None]:
     """Return the settings that hold on other questions, and a question that refuted the last.
 
-    Settings that no question can tell stay; None: some setting held on all of them.
+    Settings that no question can tell stay; None: some setting held on all of them. Louder input is
+    asked, too, until every layer has fired: what is done with spikes shows where there are some.
     """
     kept, alive, spiking = list(settings), False, len(case.network.neurons)
-    noise = np.random.default_rng(1).uniform(-1.0, 2.0, case.x.shape)
-    quiet = [replace(case, x=factor * noise) for factor in LOUDER]
+    fired: set[int] = set()
+    quiet = louder_questions(case)
     for other in chain(other_questions(case), quiet):
-        if not kept or (alive and other in quiet):
+        if not kept or (alive and len(fired) == spiking and other in quiet):
             break
         try:
             exam = examine(gradient, other)
         except ValueError:  # a module of a fixed number of steps
             continue
         alive = alive or any(layer.w.any() for layer in exam.got.grads[:spiking])
+        fired |= {i for i in range(spiking) if exam.right.s is None or exam.right.s[i].any()}
         asked = [s for s in kept if other.params is case.params or not _is_of_weights(s)]
         held = _hold(exam, asked)
         kept = [s for s in kept if s in held or s not in asked]
@@ -70,6 +72,12 @@ def _is_of_weights(setting: dict) -> bool:
 def _says_zero(setting: dict, spiking: int) -> bool:
     """Whether a setting may be told from others where no gradient reaches any layer."""
     return all(value == 0.0 or not 0 <= layer < spiking for (_, layer), value in setting.items())
+
+
+def louder_questions(case: Case) -> list[Case]:
+    """Return the case with other input, louder and louder: a layer that is silent may fire."""
+    noise = np.random.default_rng(1).uniform(-1.0, 2.0, case.x.shape)
+    return [replace(case, x=factor * noise) for factor in LOUDER]
 
 
 def other_questions(case: Case) -> Iterator[Case]:

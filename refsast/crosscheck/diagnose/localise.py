@@ -115,7 +115,8 @@ def wrong_arrays(errors: Mapping[str, Array]) -> dict[int, dict[str, bool]]:
     for name, array in errors.items():
         if name.startswith("grads"):
             layer = int(name[name.index("[") + 1 : name.index("]")])
-            found.setdefault(layer, {})[name[-1]] = bool(array.max(initial=0.0) > 1.0)
+            part = name.rpartition(".")[2]
+            found.setdefault(layer, {})[part] = bool(array.max(initial=0.0) > 1.0)
     return found
 
 

@@ -14,11 +14,18 @@ from refsast.crosscheck.compare import (
     examine_answer,
     stage_arrays,
 )
-from refsast.crosscheck.diagnose.confirm import NEAR, SLACK, other_questions
+from refsast.crosscheck.diagnose.confirm import (
+    NEAR,
+    SLACK,
+    louder_questions,
+    other_questions,
+)
 from refsast.crosscheck.diagnose.faults.setting import Setting, solve_setting
 from refsast.crosscheck.diagnose.misfit import misfit, relative_limit
 from refsast.crosscheck.implementation import Gradient
 from refsast.crosscheck.tolerance import norm
+from refsast.model.spike import heaviside
+from refsast.model.unroll import run
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,17 +43,30 @@ class Question:
 
 
 def ask_elsewhere(gradient: Gradient, case: Case) -> Sequence[Question]:
-    """Ask an implementation the questions by which causes are confirmed; those that it answers."""
+    """Ask an implementation the questions by which causes are confirmed; those that it answers.
+
+    Louder ones are among them where a layer is silent otherwise, until it fires.
+    """
     return list(_ask_all(gradient, case))
 
 
 def _ask_all(gradient: Gradient, case: Case) -> Iterator[Question]:
-    for other in other_questions(case):
+    fired: set[int] = set()
+    loud = louder_questions(case)
+    for other in (*other_questions(case), *loud):
+        if other in loud and len(fired) == case.network.depth:
+            break
+        fired.update(_layers_that_fire(other))
         try:
             got, dtype = ask(gradient, other)
         except ValueError:  # a module of a fixed number of steps
             continue
         yield Question(cast_case(other, dtype), dtype, got)
+
+
+def _layers_that_fire(case: Case) -> list[int]:
+    spikes = run(case.network, case.params, case.x, heaviside if case.hard else None).s
+    return [i for i, s in enumerate(spikes) if s.any()]
 
 
 def holds_elsewhere(questions: Sequence[Question], setting: Setting) -> bool:

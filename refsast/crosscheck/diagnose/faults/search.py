@@ -38,12 +38,13 @@ def search_settings(parts: list[Examination], whole: Examination) -> Iterator[Se
     """Yield the settings that explain all parts, the plainest first.
 
     Faults that leave the loss as it is come first where it is right; where spikes are hard, or a
-    maximum decides, others may leave it right, too.
+    maximum decides, others may leave it right, too. Where a layer is silent the others are searched
+    in any case: what they do with its spikes does not show in the loss.
     """
     explained: list[tuple[float, Setting]] = []
     if not any("loss" in each.wrong for each in (*parts, whole)):
         found = yield from _search_kind(parts, whole, explained, backward=True)
-        if found:
+        if found and all(s.any() for s in whole.right.s or ()):
             return
     found = yield from _search_kind(parts, whole, explained, backward=False)
     if not found:
