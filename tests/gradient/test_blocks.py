@@ -47,10 +47,10 @@ def test_blocks_of_any_size_are_one_network(monkeypatch, kind, most):
 
 @pytest.mark.parametrize(
     ("most", "ends"),
-    [(1, [1, 2, 3, 4, 5]), (2 * 432, [2, 4, 6]), (3 * 432 - 1, [2, 4, 6]), (3 * 432, [3, 6])],
+    [(1, [1, 2, 3, 4, 5]), (2 * 864, [2, 4, 6]), (3 * 864 - 1, [2, 4, 6]), (3 * 864, [3, 6])],
 )
 def test_a_block_has_no_more_windows_than_it_may(monkeypatch, most, ends):
-    conv, shape = rs.Conv2d(4, 3, groups=2), (2, 6, 8)  # 24 windows of 18 numbers
+    conv, shape = rs.Conv2d(4, 3, groups=2), (4, 6, 8)  # 24 windows of 36 numbers
     monkeypatch.setattr(chain, "BLOCK_SIZE", most)
 
     blocks = row_blocks((conv,), [shape, conv.output_shape(shape)], 5)

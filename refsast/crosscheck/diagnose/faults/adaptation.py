@@ -39,7 +39,7 @@ def adaptation_faults() -> Iterator[Fault]:
             f"with the adaptation's {name} {{value}} in place of {{right}}",
             _on_adaptation(name),
             right=_adaptation_number(name),
-            values=lambda case, i: (1.0, 0.0),
+            values=_adaptation_values(name),
         )
     yield Fault(
         "adaptation detached", "with the adaptation detached", _detach_adaptation, backward=True
@@ -172,6 +172,14 @@ def _adaptation_number(name: str) -> Callable[[Case, int], float | None]:
         return getattr(as_glif(case.network.neurons[i]).adaptation, name, None)
 
     return right
+
+
+def _adaptation_values(name: str) -> Callable[[Case, int], tuple[float, ...]]:
+    def values(case: Case, i: int) -> tuple[float, ...]:
+        right = _adaptation_number(name)(case, i)
+        return (1.0, 0.0) if right is None or name == "leak" else (1.0, 0.0, -right)
+
+    return values
 
 
 def _on_adaptation(name: str) -> Change:

@@ -23,7 +23,6 @@ from refsast.model.readout import (
     LeakyReadout,
     LinearReadout,
     MaxPotential,
-    SpikeRate,
 )
 from refsast.model.unroll import readout_logits
 
@@ -76,7 +75,7 @@ def readout_faults() -> Iterator[Fault]:
     )  # fmt: skip
     yield fault(
         "population summed", "with the sum of each class's neurons, not their mean",
-        _with_population(lambda readout: float(readout.population)),
+        _sum_populations,
     )  # fmt: skip
     yield fault(
         "population interleaved", "with a class's neurons taken at a distance, not side by side",
@@ -220,27 +219,26 @@ def _read_potentials(case: Case, plan: Plan, i: int, value: float) -> Plan:
     return replace(plan, objective=loss)
 
 
-def _with_population(factor: Callable[[SpikeRate], float]) -> Change:
-    def swap(network: Network, case: Case, value: float) -> Network | None:
-        readout = network.readout
-        if not isinstance(readout, SpikeRate) or readout.population == 1:
-            return None
-        return replace(network, readout=replace(readout, gain=readout.gain * factor(readout)))
-
-    return change_network(swap)
+def _sum_populations(case: Case, plan: Plan, i: int, value: float) -> Plan | None:
+    population = getattr(case.network.readout, "population", 1)
+    return None if population == 1 else _read_otherwise(plan, lambda s: population * s)
 
 
 def _interleave(case: Case, plan: Plan, i: int, value: float) -> Plan | None:
-    readout = case.network.readout
-    if not isinstance(readout, SpikeRate) or readout.population == 1:
+    population, n = getattr(case.network.readout, "population", 1), case.network.sizes[-1]
+    if population == 1:
         return None
-    n = case.network.sizes[-1]
-    order = np.arange(n).reshape(readout.population, -1).T.ravel()
+    order = np.arange(n).reshape(population, -1).T.ravel()
+    return _read_otherwise(
+        plan, lambda s: np.take(s.reshape(-1, n), order, axis=-1).reshape(*s.shape)
+    )
+
+
+def _read_otherwise(plan: Plan, change: Callable[[Array], Array]) -> Plan:
+    """A plan whose readout sees other spikes."""
     inner = plan.objective
 
     def loss(network: Network, params: Params, states: Sequence[State], s: Array, y: Any) -> Array:
-        time, batch, _ = s.shape
-        mixed = np.take(s.reshape(time * batch, n), order, axis=-1).reshape(time, batch, n)
-        return inner(network, params, states, mixed, y)
+        return inner(network, params, states, change(s), y)
 
     return replace(plan, objective=loss)
