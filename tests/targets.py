@@ -150,7 +150,7 @@ TARGETS = (
     Target(
         "refsast/gradient/glif.py",
         ("rerun_glif", "backward_glif", "backward_step", "_synapse_back", "_zero"),
-        (GLIF, *ONE),
+        (GLIF, MIXED, *ONE),
     ),
     Target(
         "refsast/model/glif_step.py",

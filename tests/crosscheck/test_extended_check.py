@@ -1,5 +1,7 @@
 """`rs.check` of networks beyond dense LIF layers: verdicts, causes, places."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -195,6 +197,42 @@ def test_what_is_done_with_spikes_is_asked_where_there_are_some(name):
 
     assert report.power.rates[0] == 0.0
     assert {report.cause.says, *report.cause.others} == {setting[0].says(case)}
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_spikes_that_nothing_moves_have_roundings_too(dtype):
+    """Behind a synapse that is delayed the first potential is zero, whatever comes in."""
+    neuron = rs.GLIF(0.9, 0.7, rs.Algebraic(2.0), synapse=rs.Synapse(0.6, delayed=True))
+    network = rs.Network((3, 4), neuron, rs.SpikeRate(5.0), loss=rs.MeanSquaredRate(0.8, 0.1))
+    case = rs.Case(network, rs.init(network, 0), np.ones((1, 2, 3)), np.array([0, 2]))
+    loss = fast(case, dtype)(case.params, case.x, case.y)[0]
+
+    def rounded_otherwise(params, x, y):
+        grads = fast(case, dtype)(params, x, y)[1]
+        return float(loss) * (1.0 + 2.0 * float(np.finfo(dtype).eps)), grads
+
+    report = rs.check(rounded_otherwise, case)
+
+    assert report.verdict == "undecided", report  # no gradient is there to compare
+
+
+def test_a_sum_after_the_sigmoid_is_named_where_one_layer_has_none():
+    plain, sigmoid = (rs.Learned(0.8, per_neuron=True, sigmoid=s) for s in (False, True))
+    neurons = tuple(rs.GLIF(leak, 0.5, rs.Arctan(2.0)) for leak in (plain, sigmoid))
+    network = rs.Network((3, 4, 3), neurons, rs.SpikeRate(5.0))
+    rng = np.random.default_rng(0)
+    w = rs.flatten(rs.init(network, rng))
+    params = rs.unflatten(network, w + rng.uniform(-0.15, 0.15, w.shape))
+    case = rs.Case(network, params, rng.random((5, 2, 3)), np.array([0, 2]))
+
+    def gradient(params, x, y):
+        loss, grads = rs.reference.loss_and_grad(network, params, x, y)
+        summed = [replace(g, leak=np.full(g.leak.shape, g.leak.sum())) for g in grads[:2]]
+        return loss, (*summed, *grads[2:])
+
+    report = rs.check(gradient, case)
+
+    assert "summed over neurons, after the sigmoid's derivative in all layers" in report.cause.says
 
 
 def test_learned_numbers_are_told_apart_by_their_whole_names():

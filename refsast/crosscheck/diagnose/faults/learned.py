@@ -255,16 +255,24 @@ def _without_sigmoid(name: str) -> Change:
 
 
 def _sum_parameters(name: str) -> Change:
-    """The sum of all neurons' gradients for each, where the sigmoid makes it another sum."""
-    return _change_sigmoid(name, lambda grad, parameter: np.full(grad.shape, grad.sum()))
+    """The sum of all neurons' gradients for each, where some sigmoid makes it another sum."""
+    return _change_sigmoid(
+        name, lambda grad, parameter: np.full(grad.shape, grad.sum()), anywhere=True
+    )
 
 
-def _change_sigmoid(name: str, new: Callable[[Array, Array], Array]) -> Change:
-    """The gradient of the parameter before a sigmoid: ``new(gradient, parameter)``."""
+def _change_sigmoid(
+    name: str, new: Callable[[Array, Array], Array], *, anywhere: bool = False
+) -> Change:
+    """The gradient of the parameter before a sigmoid: ``new(gradient, parameter)``.
+
+    `anywhere`: also of a parameter without one, in a network in which another layer has one.
+    """
 
     def change(case: Case, plan: Plan, i: int, value: float) -> Plan | None:
-        learned = as_glif(case.network.neurons[i]).learned.get(name)
-        if learned is None or not learned.sigmoid:
+        layers = [as_glif(neuron).learned.get(name) for neuron in case.network.neurons]
+        asked = layers if anywhere else layers[i : i + 1]
+        if layers[i] is None or not any(each and each.sigmoid for each in asked):
             return None
         inner = plan.finish
 
