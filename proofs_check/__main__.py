@@ -17,7 +17,7 @@ COMPATIBLE_FLAGS = {
     "replay": (),
     "run": ("seed", "json", "html", "recordings", *RECORDINGS),
     "list": ("claim",),
-    "": ("claim", "quick", "seed", "jobs", "effort", "json", "html", "worst"),
+    "": ("claim", "quick", "full", "seed", "jobs", "effort", "json", "html", "worst"),
 }
 
 
@@ -31,8 +31,12 @@ def parser() -> argparse.ArgumentParser:
         description="Check every theorem on drawn networks, attack it, and print the table. "
         "Exit code 0: none refuted, 1: one is, 2: bad input.",
     )
-    whole.add_argument(
+    size = whole.add_mutually_exclusive_group()
+    size.add_argument(
         "--quick", action="store_true", help="a fiftieth of the instances, for a first look"
+    )
+    size.add_argument(
+        "--full", action="store_true", help="all instances (default: a third of them)"
     )
     whole.add_argument(
         "--claim",

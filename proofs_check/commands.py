@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from proofs_check.transfer.slope_curve import SlopeCurve
 
 QUICK, QUICK_EFFORT = 0.02, 10  # of the instances of a full run, and of its attack
+USUAL = 1 / 3  # of the instances of a full run
 SECONDS = 0.3  # the most that each evaluation of an attack may take
 EXIT_REFUTED = 1
 CURVE_SLOPES = tuple(10.0 ** (k / 2) for k in range(-1, 17))  # of the certificates' curve
@@ -48,7 +49,8 @@ def run(args: argparse.Namespace, default_effort: int) -> int:
         return 0
     from proofs_check import evaluation, report  # here, since Hypothesis and Matplotlib are slow
 
-    share, effort = (QUICK, QUICK_EFFORT) if args.quick else (1.0, default_effort)
+    share, effort = (QUICK, QUICK_EFFORT) if args.quick else (USUAL, default_effort)
+    share = 1.0 if args.full else share
     effort = effort if args.effort is None else args.effort
     rows = evaluation.evaluate_claims(
         trials,
@@ -63,7 +65,7 @@ def run(args: argparse.Namespace, default_effort: int) -> int:
     )
     print(report.format_table(rows))
     if args.json is not None:
-        write_json(args.json, report.record(rows, seed=args.seed, quick=args.quick))
+        write_json(args.json, report.record(rows, seed=args.seed, share=share))
     if args.html is not None:
         write_atomic(args.html, report.html_page(rows).encode())
     if args.worst is not None:
