@@ -97,9 +97,7 @@ def true_place(right: Answer, wrong: Answer) -> tuple[str, int | None, int | Non
         for t in reversed(range(steps)):
             if _differ(right.adjoints[i][t], wrong.adjoints[i][t]):
                 return "adjoint", i, t
-    rounding = (
-        1e-12 * abs(flatten(right.grads)).max()
-    )  # a layer's own gradients may be nothing else
+    rounding = 1e-12 * abs(flatten(right.grads)).max()  # of layers that nothing reaches
     for i in reversed(range(len(right.grads))):
         pairs = (flatten((right.grads[i],)), flatten((wrong.grads[i],)))
         if _differ(*pairs) and abs(pairs[1] - pairs[0]).max() > rounding:
