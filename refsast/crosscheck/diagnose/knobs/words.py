@@ -109,8 +109,7 @@ def _number_words(name: str, value: float, symbol: str, rights: set[float], each
     digits = _digits_apart(value, rights)
     text = f"{value:.{digits}g}"
     number = text if symbol == f"{value:.6g}" else f"{text} = {symbol}"
-    of_layer = symbol.endswith(" layer") or symbol.startswith(f"the {name} rounded to ")
-    plain = text if is_round(value) and not of_layer else number
+    plain = text if is_round(value) and not symbol.endswith(" layer") else number
     if each:  # one name, but other numbers from layer to layer
         number = plain = f"{symbol} ({each})"
     if name == "temperature":
@@ -118,6 +117,8 @@ def _number_words(name: str, value: float, symbol: str, rights: set[float], each
     if name == "derivative width":
         return f"with {plain} for k in it"
     right = f"{min(rights):.{digits}g}" if len(rights) == 1 else "its own"
+    if symbol.startswith(f"the {name} rounded to "):
+        return f"with {symbol} ({each or text} in place of {right})"
     return f"with {NUMBER_WORDS[name]} {plain} in place of {right}"
 
 
