@@ -148,6 +148,7 @@ def processes(jobs: int) -> Iterator[Submit]:
     from joblib.externals.loky.process_executor import TerminatedWorkerError
     from joblib.parallel import LokyBackend
 
+    _start_quiet_tracker()
     # One thread of BLAS, whose bits depend on it: the same for any number of workers.
     with parallel_config("loky", inner_max_num_threads=1):
         parallel = Parallel(jobs, initializer=_follow_parent, initargs=(os.getpid(),))
@@ -173,6 +174,20 @@ def processes(jobs: int) -> Iterator[Submit]:
             if isinstance(error, TerminatedWorkerError):
                 raise ValueError(KILLED) from error
             raise
+
+
+def _start_quiet_tracker() -> None:
+    """Start the process that removes what killed workers leave, without words of what it found."""
+    from joblib.externals.loky.backend import resource_tracker
+
+    name, before = "PYTHONWARNINGS", os.environ.get("PYTHONWARNINGS")
+    os.environ[name] = "ignore:resource_tracker"
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        os.environ.pop(name)
+        if before is not None:
+            os.environ[name] = before
 
 
 @contextmanager

@@ -179,6 +179,22 @@ def test_an_interrupt_of_all_is_one_line(at_work, tmp_path):
         wait_for(lambda: not living(parent.pid), GRACE)
 
 
+def test_what_killed_workers_leave_is_removed_in_silence():
+    leave = """
+import os
+from joblib.externals.loky.backend import resource_tracker
+from refsast.workers import processes
+with processes(2) as start:
+    assert start(int).result() == 0
+resource_tracker.register("/left-behind", "semlock")
+os._exit(0)
+"""
+
+    found = subprocess.run([sys.executable, "-c", leave], capture_output=True, text=True, cwd=ROOT)
+
+    assert (found.returncode, found.stderr) == (0, "")
+
+
 @contextmanager
 def busy_parent(folder: Path, at_work: bool = True) -> Iterator[subprocess.Popen]:
     """A process whose workers are at work, or have been started; none is left at the end."""
