@@ -49,8 +49,8 @@ def run(args: argparse.Namespace, default_effort: int) -> int:
         return 0
     from proofs_check import evaluation, report  # here, since Hypothesis and Matplotlib are slow
 
-    share, effort = (QUICK, QUICK_EFFORT) if args.quick else (USUAL, default_effort)
-    share = 1.0 if args.full else share
+    share = QUICK if args.quick else 1.0 if args.full else USUAL
+    effort = QUICK_EFFORT if args.quick else default_effort
     effort = effort if args.effort is None else args.effort
     rows = evaluation.evaluate_claims(
         trials,

@@ -165,7 +165,7 @@ TARGETS = (
     ),
     Target(
         "refsast/model/objective.py",
-        (*("objective", "step_logits", "objective_back", "_logits_back", "_steps_back"),),
+        ("objective", "step_logits", "objective_back", "_logits_back", "_steps_back"),
         (OBJECTIVE, *ONE),
     ),
     Target(

@@ -38,9 +38,8 @@ class State:
     past: tuple[Array, ...]
 
 
-def start_state(neuron: GLIF, layer: Layer, like: Array) -> State:
-    """Return the state before the first step; `like` is a current, (batch, n)."""
-    zero = np.zeros(like.shape, like.dtype)
+def start_state(neuron: GLIF, layer: Layer, zero: Array) -> State:
+    """Return the state before the first step; `zero` is what is at rest, (batch, n)."""
     u = zero if layer.start is None else zero + layer.start
     return State(u, zero, zero, zero, zero, (zero,) * neuron.refractory)
 
@@ -88,7 +87,8 @@ def unroll_glif(
     From rest, or from the state `before`.
     """
     numbers = constants(neuron, layer)
-    states = [start_state(neuron, layer, currents[0]) if before is None else before]
+    zero = np.zeros(currents.shape[1:], currents.dtype)
+    states = [start_state(neuron, layer, zero) if before is None else before]
     for current in currents:
         if layer.v is not None:
             current = current + states[-1].s @ layer.v.T

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 import refsast as rs
-from refsast.crosscheck.case import Answer, Case
+from refsast.crosscheck.case import Answer, Case, cast_params
 from refsast.crosscheck.diagnose.faults.connection import connection_faults
 from refsast.crosscheck.diagnose.faults.fault import Fault
 from refsast.crosscheck.diagnose.faults.loss import loss_faults
@@ -107,6 +107,12 @@ def plant(case: Case, name: str, layer: int = 0, value: float | None = None) -> 
     fault = faults()[name]
     value = fault.values(case, layer)[0] if value is None else value
     return (Planted(fault, (layer,), (value,)),)
+
+
+def fast(case, dtype=np.float64):
+    """Return the hand-derived gradient as an implementation."""
+    solve = rs.fast.straight_through if case.hard else rs.fast.loss_and_grad
+    return lambda params, x, y: solve(case.network, cast_params(params, dtype), x.astype(dtype), y)
 
 
 def implement(case: Case, setting: tuple[Planted, ...], *, states: bool = False):

@@ -1,31 +1,21 @@
 """`rs.check` of networks beyond dense LIF layers: verdicts, causes, places."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 import refsast as rs
-from refsast.crosscheck.case import cast_params
 from refsast.crosscheck.diagnose.faults.elsewhere import ask_elsewhere, holds_elsewhere
-from refsast.crosscheck.diagnose.localise import wrong_arrays
 from tests.crosscheck.extended_cases import (
     CONNECTIONS,
     NEURONS,
     READOUTS,
     draw_extended,
+    fast,
     implement,
     plant,
     shows,
 )
 from tests.draws import ALL
-
-
-def fast(case, dtype=np.float64):
-    """Return the hand-derived gradient as an implementation."""
-    solve = rs.fast.straight_through if case.hard else rs.fast.loss_and_grad
-    return lambda params, x, y: solve(case.network, cast_params(params, dtype), x.astype(dtype), y)
-
 
 KINDS = (
     *({"neuron": each} for each in NEURONS),
@@ -177,72 +167,6 @@ def test_a_fault_of_the_table_is_named_in_a_dense_network_too():
 
     assert report.cause.name == "reset once more", report
     assert "state of layer 1" in str(report.first)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["pooling not divided", "pooling's gradient not divided"])
-def test_what_is_done_with_spikes_is_asked_where_there_are_some(name):
-    """Without a spike in the layer below both give the same numbers."""
-    network = rs.Network(
-        ((1, 4, 4), rs.Conv2d(2, 2), (rs.AvgPool2d(2, 1), rs.Dense(3))),
-        rs.LIF(0.9, 1.0, rs.Arctan(2.0)),
-        rs.LinearReadout(3),
-    )
-    rng = np.random.default_rng(0)
-    x, y = 0.1 * rng.random((4, 3, 16)), rng.integers(0, 3, 3)
-    case = rs.Case(network, rs.init(network, rng), x, y, hard=True)
-    setting = plant(case, name, 1)
-
-    report = rs.check(implement(case, setting), case)
-
-    assert report.power.rates[0] == 0.0
-    assert {report.cause.says, *report.cause.others} == {setting[0].says(case)}
-
-
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_spikes_that_nothing_moves_have_roundings_too(dtype):
-    """Behind a synapse that is delayed the first potential is zero, whatever comes in."""
-    neuron = rs.GLIF(0.9, 0.7, rs.Algebraic(2.0), synapse=rs.Synapse(0.6, delayed=True))
-    network = rs.Network((3, 4), neuron, rs.SpikeRate(5.0), loss=rs.MeanSquaredRate(0.8, 0.1))
-    case = rs.Case(network, rs.init(network, 0), np.ones((1, 2, 3)), np.array([0, 2]))
-    loss = fast(case, dtype)(case.params, case.x, case.y)[0]
-
-    def rounded_otherwise(params, x, y):
-        grads = fast(case, dtype)(params, x, y)[1]
-        return float(loss) * (1.0 + 2.0 * float(np.finfo(dtype).eps)), grads
-
-    report = rs.check(rounded_otherwise, case)
-
-    assert report.verdict == "undecided", report  # no gradient is there to compare
-
-
-def test_a_sum_after_the_sigmoid_is_named_where_one_layer_has_none():
-    plain, sigmoid = (rs.Learned(0.8, per_neuron=True, sigmoid=s) for s in (False, True))
-    neurons = tuple(rs.GLIF(leak, 0.5, rs.Arctan(2.0)) for leak in (plain, sigmoid))
-    network = rs.Network((3, 4, 3), neurons, rs.SpikeRate(5.0))
-    rng = np.random.default_rng(0)
-    w = rs.flatten(rs.init(network, rng))
-    params = rs.unflatten(network, w + rng.uniform(-0.15, 0.15, w.shape))
-    case = rs.Case(network, params, rng.random((5, 2, 3)), np.array([0, 2]))
-
-    def gradient(params, x, y):
-        loss, grads = rs.reference.loss_and_grad(network, params, x, y)
-        summed = [replace(g, leak=np.full(g.leak.shape, g.leak.sum())) for g in grads[:2]]
-        return loss, (*summed, *grads[2:])
-
-    report = rs.check(gradient, case)
-
-    assert "summed over neurons, after the sigmoid's derivative in all layers" in report.cause.says
-
-
-def test_learned_numbers_are_told_apart_by_their_whole_names():
-    errors = {
-        "grads[0].leak": np.ones(1),
-        "grads[1].leak": np.full(1, 2.0),
-        "grads[1].synapse_leak": np.zeros(1),
-    }
-
-    assert wrong_arrays(errors) == {0: {"leak": False}, 1: {"leak": True, "synapse_leak": False}}
 
 
 def test_a_setting_is_asked_elsewhere_without_the_dear_tolerance_where_it_is_near():

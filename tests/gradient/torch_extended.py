@@ -148,7 +148,7 @@ class Layer:
 
     def start(self, like):
         """Set potential and spikes before the first step."""
-        self.s = torch.zeros_like(like)
+        self.s = torch.zeros_like(like, requires_grad=True)
         self.u = self.s + self.parameters.get("start", 0.0)
 
     def step(self, current):

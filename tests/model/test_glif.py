@@ -198,8 +198,8 @@ def test_the_state_before_the_first_step_is_that_of_every_recording():
     neuron = rs.GLIF(0.9, 1.0, SPIKE, refractory=2, learn_start=True)
     layer = rs.Layer(np.ones((2, 1)), start=np.array([0.25, -0.5]))
 
-    state = start_state(neuron, layer, np.ones((3, 2)))
-    quick = start_state(rs.GLIF(0.9, 1.0, SPIKE), rs.Layer(np.ones((2, 1))), np.ones((3, 2)))
+    state = start_state(neuron, layer, np.zeros((3, 2)))
+    quick = start_state(rs.GLIF(0.9, 1.0, SPIKE), rs.Layer(np.ones((2, 1))), np.zeros((3, 2)))
 
     assert state.u.tolist() == [[0.25, -0.5]] * 3
     assert [a.tolist() for a in (state.s, *state.past)] == [[[0.0, 0.0]] * 3] * 3

@@ -25,6 +25,18 @@ def wrong(monkeypatch):
     monkeypatch.setitem(register.CLAIMS_BY_LABEL, "1a", replace(entry, claim=claim))
 
 
+@pytest.mark.parametrize(("flag", "share"), [(["--quick"], 0.02), ([], 1 / 3), (["--full"], 1.0)])
+def test_a_run_looks_at_the_share_of_instances_that_is_asked_for(flag, share, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        evaluation, "evaluate_claims", lambda *_, **given: asked.append(given) or ()
+    )
+
+    assert main([*flag, "--claim", "1a"]) == 0
+
+    assert [given["share"] for given in asked] == [share]
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """The record of a trained network."""

@@ -14,18 +14,12 @@ from typing import TypeAlias
 import numpy as np
 
 from refsast.crosscheck.case import Answer, Case
-from refsast.crosscheck.compare import (
-    Examination,
-    cosine_and_ratio,
-)
+from refsast.crosscheck.compare import Examination, cosine_and_ratio
 from refsast.crosscheck.diagnose.confirm import confirm_settings
 from refsast.crosscheck.diagnose.knobs.backward import BEFORE_LIMIT
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE
 from refsast.crosscheck.diagnose.knobs.explain import drop_idle, explain_whole_case
-from refsast.crosscheck.diagnose.knobs.finish import (
-    CELL,
-    STORED,
-)
+from refsast.crosscheck.diagnose.knobs.finish import CELL, STORED
 from refsast.crosscheck.diagnose.knobs.late import (
     batch_settings,
     clip_settings,

@@ -7,7 +7,6 @@ give those numbers, too.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import chain
 
 import numpy as np
 
@@ -38,16 +37,15 @@ def confirm_settings(
     """
     kept, alive, spiking = list(settings), False, len(case.network.neurons)
     fired: set[int] = set()
-    quiet = louder_questions(case)
-    for other in chain(other_questions(case), quiet):
-        if not kept or (alive and len(fired) == spiking and other in quiet):
+    for other, louder in other_questions(case):
+        if not kept or (louder and alive and len(fired) == spiking):
             break
         try:
             exam = examine(gradient, other)
         except ValueError:  # a module of a fixed number of steps
             continue
         alive = alive or any(layer.w.any() for layer in exam.got.grads[:spiking])
-        fired |= {i for i in range(spiking) if exam.right.s is None or exam.right.s[i].any()}
+        fired |= {i for i, s in enumerate(exam.right.s or ()) if s.any()}
         asked = [s for s in kept if other.params is case.params or not _is_of_weights(s)]
         held = _hold(exam, asked)
         kept = [s for s in kept if s in held or s not in asked]
@@ -74,20 +72,20 @@ def _says_zero(setting: dict, spiking: int) -> bool:
     return all(value == 0.0 or not 0 <= layer < spiking for (_, layer), value in setting.items())
 
 
-def louder_questions(case: Case) -> list[Case]:
-    """Return the case with other input, louder and louder: a layer that is silent may fire."""
-    noise = np.random.default_rng(1).uniform(-1.0, 2.0, case.x.shape)
-    return [replace(case, x=factor * noise) for factor in LOUDER]
+def other_questions(case: Case) -> Iterator[tuple[Case, bool]]:
+    """Yield other questions than a case, and whether each is for a layer that is silent till then.
 
-
-def other_questions(case: Case) -> Iterator[Case]:
-    """Yield the case with its input in another order, with more steps, and so that more fires."""
+    The input in another order, with more steps, and so that more fires; then louder and louder.
+    """
     rng = np.random.default_rng(0)
     x = rng.permutation(case.x.ravel()).reshape(case.x.shape)
-    yield replace(case, x=x)
+    yield replace(case, x=x), False
     w = flatten(case.params)
     w = keep_in_range(case.network, w * rng.uniform(*OTHER_WEIGHTS, w.shape))
     params = unflatten(case.network, w)
-    yield replace(case, x=np.concatenate([x, case.x[::-1][:MORE_STEPS]]), params=params)
+    yield replace(case, x=np.concatenate([x, case.x[::-1][:MORE_STEPS]]), params=params), False
     y = np.roll(case.y, 1)
-    yield replace(case, x=2.0 * abs(x) + rng.integers(0, 2, x.shape), y=y)
+    yield replace(case, x=2.0 * abs(x) + rng.integers(0, 2, x.shape), y=y), False
+    noise = np.random.default_rng(1).uniform(-1.0, 2.0, case.x.shape)
+    for factor in LOUDER:
+        yield replace(case, x=factor * noise), True

@@ -19,7 +19,7 @@ PRIOR_REPEATS = 4.0
 
 def trace_case(case: Case) -> list[Array]:
     """Return loss, potentials, spikes, adjoints, gradients and input gradient, on the tape."""
-    run = run_plan(case, right_plan(case), start_too=True)
+    run = run_plan(case, right_plan(case))
     potentials = [u for layer in run.us for u in layer]
     wanted = [*param_arrays(run.params), run.x, *potentials]
     found = backward(run.loss, wanted, np.ones(()), traced=True)

@@ -13,7 +13,7 @@ import numpy as np
 
 from refsast.arrays import Array, Integers
 from refsast.autodiff import straight_through
-from refsast.autodiff.tape import backward, leaf, primal
+from refsast.autodiff.tape import Node, backward, leaf, primal
 from refsast.crosscheck.case import Answer, Case
 from refsast.model.glif import GLIF, as_glif, constants
 from refsast.model.glif_step import State, glif_step, start_state
@@ -126,12 +126,8 @@ def change_layer(plan: Plan, i: int, **changes: object) -> Plan:
     return replace(plan, layers=tuple(layers))
 
 
-def run_plan(case: Case, plan: Plan, *, traced: bool = True, start_too: bool = False) -> Run:
-    """Run a plan forward on the tape; if not `traced`, with arrays, for the values alone.
-
-    `start_too`: the states before the first step are on the tape as well, and so is what follows
-    from them alone, as the first spikes behind a synapse that is delayed, with its roundings.
-    """
+def run_plan(case: Case, plan: Plan, *, traced: bool = True) -> Run:
+    """Run a plan forward on the tape; if not `traced`, with arrays, for the values alone."""
     network, params, x = case.network, case.params, case.x
     if traced:
         params, x = map_params(leaf, params), leaf(x)
@@ -141,9 +137,7 @@ def run_plan(case: Case, plan: Plan, *, traced: bool = True, start_too: bool = F
         currents = rules.currents(network, i, layer, earlier)
         learned = parts_of(case, i, currents.shape) if plan.parts else {}
         parts |= learned
-        start = start_state(rules.neuron, layer, currents[0])
-        start = _as_nodes(start) if start_too else start
-        states = _run_layer(rules, i, layer, currents, learned, start)
+        states = _run_layer(rules, i, layer, currents, learned)
         earlier.append(rules.emit(states[1:]))
         us.append([state.u for state in states[1:]])
         ss.append([state.s for state in states[1:]])
@@ -167,10 +161,12 @@ def _run_layer(
     layer: Layer,
     currents: Array,
     parts: Mapping[tuple[int, str], Array],
-    start: State,
 ) -> list[State]:
     numbers = constants(rules.neuron, layer)
-    states = [start]
+    zero = np.zeros(currents.shape[1:])
+    if isinstance(currents, Node):  # else what follows from rest alone has no adjoint, no rounding
+        zero = leaf(zero)
+    states = [start_state(rules.neuron, layer, zero)]
     for t, current in enumerate(currents):
         if layer.v is not None:
             current = current + rules.recurrent(layer, states[-1].s)
@@ -179,15 +175,6 @@ def _run_layer(
         here = {n: v + parts[i, n][t] if (i, n) in parts else v for n, v in numbers.items()}
         states.append(rules.step(rules.neuron, here, states, current))
     return states
-
-
-def _as_nodes(state: State) -> State:
-    """A state on the tape."""
-    u, s, i, h, a = (
-        leaf(each) if isinstance(each, np.ndarray) else each
-        for each in (state.u, state.s, state.i, state.h, state.a)
-    )
-    return State(u, s, i, h, a, tuple(map(leaf, state.past)))
 
 
 def solve_plan(case: Case, plan: Plan) -> Answer:

@@ -177,7 +177,7 @@ def _adaptation_number(name: str) -> Callable[[Case, int], float | None]:
 def _adaptation_values(name: str) -> Callable[[Case, int], tuple[float, ...]]:
     def values(case: Case, i: int) -> tuple[float, ...]:
         right = _adaptation_number(name)(case, i)
-        return (1.0, 0.0) if right is None or name == "leak" else (1.0, 0.0, -right)
+        return (1.0, 0.0) if right is None else (1.0, 0.0, -right)
 
     return values
 

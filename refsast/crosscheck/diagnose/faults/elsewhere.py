@@ -14,12 +14,7 @@ from refsast.crosscheck.compare import (
     examine_answer,
     stage_arrays,
 )
-from refsast.crosscheck.diagnose.confirm import (
-    NEAR,
-    SLACK,
-    louder_questions,
-    other_questions,
-)
+from refsast.crosscheck.diagnose.confirm import NEAR, SLACK, other_questions
 from refsast.crosscheck.diagnose.faults.setting import Setting, solve_setting
 from refsast.crosscheck.diagnose.misfit import misfit, relative_limit
 from refsast.crosscheck.implementation import Gradient
@@ -52,15 +47,14 @@ def ask_elsewhere(gradient: Gradient, case: Case) -> Sequence[Question]:
 
 def _ask_all(gradient: Gradient, case: Case) -> Iterator[Question]:
     fired: set[int] = set()
-    loud = louder_questions(case)
-    for other in (*other_questions(case), *loud):
-        if other in loud and len(fired) == case.network.depth:
+    for other, louder in other_questions(case):
+        if louder and len(fired) == case.network.depth:
             break
-        fired.update(_layers_that_fire(other))
         try:
             got, dtype = ask(gradient, other)
         except ValueError:  # a module of a fixed number of steps
             continue
+        fired.update(_layers_that_fire(other))
         yield Question(cast_case(other, dtype), dtype, got)
 
 

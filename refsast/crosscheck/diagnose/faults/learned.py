@@ -46,9 +46,16 @@ def learned_faults(name: str) -> Iterator[Fault]:
     yield Fault(
         f"{words} summed over neurons, after the sigmoid",
         f"with {words} summed over neurons, after the sigmoid's derivative",
-        _sum_parameters(name),
+        _change_sigmoid(name, _sum_parameters),
         backward=True,
         local=(name,),
+    )
+    yield Fault(
+        f"{words} summed over neurons, after the sigmoid, in all layers",
+        f"with {words} summed over neurons, after the sigmoid's derivative, in all layers",
+        _sum_with_and_without_sigmoid(name),
+        backward=True,
+        layered=False,
     )
 
 
@@ -254,33 +261,45 @@ def _without_sigmoid(name: str) -> Change:
     return _change_sigmoid(name, lambda grad, parameter: grad / SIGMOID.derivative(parameter))
 
 
-def _sum_parameters(name: str) -> Change:
-    """The sum of all neurons' gradients for each, where some sigmoid makes it another sum."""
-    return _change_sigmoid(
-        name, lambda grad, parameter: np.full(grad.shape, grad.sum()), anywhere=True
-    )
+def _sum_parameters(grad: Array, parameter: Array) -> Array:
+    """The sum of all neurons' gradients for each."""
+    return np.full(grad.shape, grad.sum())
 
 
-def _change_sigmoid(
-    name: str, new: Callable[[Array, Array], Array], *, anywhere: bool = False
-) -> Change:
-    """The gradient of the parameter before a sigmoid: ``new(gradient, parameter)``.
+def _sum_with_and_without_sigmoid(name: str) -> Change:
+    """The sum in all layers, of which some have a sigmoid, which makes it another sum."""
 
-    `anywhere`: also of a parameter without one, in a network in which another layer has one.
-    """
-
-    def change(case: Case, plan: Plan, i: int, value: float) -> Plan | None:
+    def change(case: Case, plan: Plan, _: int, value: float) -> Plan | None:
         layers = [as_glif(neuron).learned.get(name) for neuron in case.network.neurons]
-        asked = layers if anywhere else layers[i : i + 1]
-        if layers[i] is None or not any(each and each.sigmoid for each in asked):
+        learned = {i: each.sigmoid for i, each in enumerate(layers) if each is not None}
+        if set(learned.values()) != {False, True}:
             return None
-        inner = plan.finish
-
-        def finish(case: Case, answer: Answer, parts: Any) -> Answer:
-            answer = inner(case, answer, parts)
-            grad = new(getattr(answer.grads[i], name), getattr(case.params[i], name))
-            return replace_grad(answer, i, name, grad)
-
-        return replace(plan, finish=finish)
+        for i in learned:
+            plan = _replace_gradient(plan, i, name, _sum_parameters)
+        return plan
 
     return change
+
+
+def _change_sigmoid(name: str, new: Callable[[Array, Array], Array]) -> Change:
+    """The gradient of the parameter before a sigmoid: ``new(gradient, parameter)``."""
+
+    def change(case: Case, plan: Plan, i: int, value: float) -> Plan | None:
+        learned = as_glif(case.network.neurons[i]).learned.get(name)
+        if learned is None or not learned.sigmoid:
+            return None
+        return _replace_gradient(plan, i, name, new)
+
+    return change
+
+
+def _replace_gradient(plan: Plan, i: int, name: str, new: Callable[[Array, Array], Array]) -> Plan:
+    """A plan at whose end one gradient is ``new(gradient, parameter)``."""
+    inner = plan.finish
+
+    def finish(case: Case, answer: Answer, parts: Any) -> Answer:
+        answer = inner(case, answer, parts)
+        grad = new(getattr(answer.grads[i], name), getattr(case.params[i], name))
+        return replace_grad(answer, i, name, grad)
+
+    return replace(plan, finish=finish)

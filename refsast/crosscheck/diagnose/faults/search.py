@@ -42,12 +42,13 @@ def search_settings(parts: list[Examination], whole: Examination) -> Iterator[Se
     in any case: what they do with its spikes does not show in the loss.
     """
     explained: list[tuple[float, Setting]] = []
+    found = False
     if not any("loss" in each.wrong for each in (*parts, whole)):
         found = yield from _search_kind(parts, whole, explained, backward=True)
         if found and all(s.any() for s in whole.right.s or ()):
             return
-    found = yield from _search_kind(parts, whole, explained, backward=False)
-    if not found:
+    others = yield from _search_kind(parts, whole, explained, backward=False)
+    if not found and not others:
         yield from _search_pairs(parts, whole, explained)
 
 
