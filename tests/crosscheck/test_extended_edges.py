@@ -31,6 +31,24 @@ def test_what_is_done_with_spikes_is_asked_where_there_are_some(name):
     assert {report.cause.says, *report.cause.others} == {setting[0].says(case)}
 
 
+def test_no_delay_is_told_from_two_where_no_answer_depends_on_the_input():
+    """Potentials of the readout only fall, and before its first step no current has arrived."""
+    neuron = rs.GLIF(0.8, 0.7, rs.Arctan(2.0), synapse=rs.Synapse(0.6))
+    network = rs.Network((3, 4, 4), neuron, rs.MaxPotential(3, 0.9), bias=False)
+    rng = np.random.default_rng(0)
+    *layers, readout = rs.init(network, rng)
+    params = (*layers, replace(readout, w=-1.0 - rng.random((3, 4))))
+    case = rs.Case(network, params, rng.random((5, 2, 3)), np.array([0, 2]))
+    (planted,) = plant(case, "synaptic current one step later or earlier", 0)
+    both = replace(planted, layers=(0, 1), values=planted.values * 2)
+
+    report = rs.check(implement(case, (both,)), case)
+
+    assert report.verdict == "DISAGREES"
+    assert not report.cause.exact
+    assert report.first.what == "not known"
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_spikes_that_nothing_moves_have_roundings_too(dtype):
     """Behind a synapse that is delayed the first potential is zero, whatever comes in."""

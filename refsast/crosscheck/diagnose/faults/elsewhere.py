@@ -36,26 +36,33 @@ class Question:
         """The answer beside the right one: dear, and seldom needed."""
         return examine_answer(self.got, self.case, self.dtype)
 
+    @property
+    def alive(self) -> bool:
+        """Whether a gradient reaches some spiking layer: what is computed there shows."""
+        return any(layer.w.any() for layer in self.got.grads[: self.case.network.depth])
+
 
 def ask_elsewhere(gradient: Gradient, case: Case) -> Sequence[Question]:
     """Ask an implementation the questions by which causes are confirmed; those that it answers.
 
-    Louder ones are among them where a layer is silent otherwise, until it fires.
+    Louder ones are among them where a layer is silent otherwise, or no gradient reaches any.
     """
     return list(_ask_all(gradient, case))
 
 
 def _ask_all(gradient: Gradient, case: Case) -> Iterator[Question]:
-    fired: set[int] = set()
+    alive, fired = False, set[int]()
     for other, louder in other_questions(case):
-        if louder and len(fired) == case.network.depth:
+        if louder and alive and len(fired) == case.network.depth:
             break
         try:
             got, dtype = ask(gradient, other)
         except ValueError:  # a module of a fixed number of steps
             continue
         fired.update(_layers_that_fire(other))
-        yield Question(cast_case(other, dtype), dtype, got)
+        question = Question(cast_case(other, dtype), dtype, got)
+        alive = alive or question.alive
+        yield question
 
 
 def _layers_that_fire(case: Case) -> list[int]:
@@ -64,8 +71,13 @@ def _layers_that_fire(case: Case) -> list[int]:
 
 
 def holds_elsewhere(questions: Sequence[Question], setting: Setting) -> bool:
-    """Return whether a setting gives the numbers of all questions."""
-    return all(_gives(question, setting) for question in questions)
+    """Return whether a setting gives the numbers of all questions.
+
+    Where no gradient reaches any layer, they do not tell what a layer computes forward.
+    """
+    forward = any(p.fault.layered and not p.fault.backward for p in setting)
+    can_tell = not forward or any(question.alive for question in questions)
+    return can_tell and all(_gives(question, setting) for question in questions)
 
 
 def _gives(question: Question, setting: Setting) -> bool:
