@@ -43,11 +43,10 @@ def run_wide(network: Network, params: Params, x: Array) -> Layers:
     inputs, found = [x], []
     for i, (neuron, layer) in enumerate(zip(map(as_glif, network.neurons), params, strict=False)):
         currents = layer_currents(network, i, layer, inputs)
-        before = start_state(neuron, layer, currents[0])
-        if isinstance(currents, Node) and not isinstance(before.u, Node):
-            # So that a first potential that nothing drives has an adjoint.
-            before = State(leaf(before.u), *list(vars(before).values())[1:])
-        found.append(unroll_glif(neuron, layer, currents, before)[1:])
+        zero = np.zeros(currents.shape[1:], currents.dtype)
+        if isinstance(currents, Node):  # so that a potential that nothing drives has an adjoint
+            zero = leaf(zero)
+        found.append(unroll_glif(neuron, layer, currents, start_state(neuron, layer, zero))[1:])
         inputs.append(np.stack([state.s for state in found[-1]]))
     return found
 
