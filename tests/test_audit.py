@@ -14,7 +14,16 @@ from tests.audit.__main__ import main
 from tests.audit.mode_rows import Row, network_row, row
 from tests.audit.modes import MODES, NORSE_DIGITS, Mode, NetworkMode
 from tests.audit.network_modes import NETWORK_MODES
-from tests.audit.page import STATED, UNEXPLAINED, line, page, reason_lines, summary_lines
+from tests.audit.page import (
+    STATED,
+    UNEXPLAINED,
+    line,
+    page,
+    reason_lines,
+    summary_lines,
+    tutorial_line,
+)
+from tests.audit.tutorials import TUTORIALS
 from tests.crosscheck.random_cases import draw_case
 
 MODE = Mode("lib", "lib", "factory", "as it comes")
@@ -123,7 +132,7 @@ def test_disagreements_are_counted_and_explained_by_sentence_choice_or_not_at_al
 def test_the_page_that_is_committed_has_every_mode_and_explains_every_disagreement():
     text = (Path(__file__).parents[1] / "docs" / "peers.md").read_text("utf-8")
 
-    for mode in (*MODES, *NETWORK_MODES):
+    for mode in (*MODES, *NETWORK_MODES, *TUTORIALS):
         assert f" | {mode.description} | " in text
     assert "not installed" not in text
     assert UNEXPLAINED not in text
@@ -141,7 +150,7 @@ def agrees(line: str) -> bool:
 
 
 def test_descriptions_are_not_given_twice():
-    names = [(mode.package, mode.description) for mode in (*MODES, *NETWORK_MODES)]
+    names = [(mode.package, mode.description) for mode in (*MODES, *NETWORK_MODES, *TUTORIALS)]
     assert len(set(names)) == len(names)
 
 
@@ -160,6 +169,27 @@ def test_networks_of_a_library_are_read_and_right(package):
 
     assert {row.outcome for row in rows} <= {"agree", "not read"}
     assert sum(row.outcome == "agree" for row in rows) >= len(rows) / 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", ["tutorial 5, all", "learn_beta", "the same, all", "Alpha"])
+def test_a_network_of_full_size_is_right(words):
+    pytest.importorskip("snntorch")
+    (mode,) = (m for m in TUTORIALS if words in m.description)
+
+    found = network_row(mode, 1)
+
+    assert found.outcome == "agree"
+    assert re.fullmatch(r"\| snntorch .* \| 79\d,\d+ \| \d+ \|", tutorial_line(found))
+
+
+@pytest.mark.slow
+def test_the_networks_of_spikingjelly_have_their_size():
+    pytest.importorskip("spikingjelly")
+    cases = [m.question(0)[1] for m in TUTORIALS if m.package == "spikingjelly"]
+
+    assert [case.network.sizes[1:] for case in cases] == [(100352, 25088, 2048, 10)] * 2
+    assert all(rs.run(cases[0].network, cases[0].params, cases[0].x, rs.heaviside).s[0].any())
 
 
 @pytest.mark.slow

@@ -249,12 +249,16 @@ def describe_extension(network: Network) -> str:
     for neuron in network.neurons:
         if isinstance(neuron, GLIF):
             return f"the neuron {neuron}"
-    readout = network.readout
+    return describe_output(network.readout, network.loss)
+
+
+def describe_output(readout: Readout, loss: Loss) -> str:
+    """Return which of readout and loss neither theorems nor `rs.check` know; "" if none."""
     if isinstance(readout, LastPotential | MaxPotential | MeanPotential):
         return f"the readout {readout}"
     if isinstance(readout, SpikeRate) and readout.population > 1:
         return f"the readout {readout}"
-    return "" if isinstance(network.loss, CrossEntropy) else f"the loss {network.loss}"
+    return "" if isinstance(loss, CrossEntropy) else f"the loss {loss}"
 
 
 def replace_spikes(network: Network, change: Callable[[Spike], Spike]) -> Network:

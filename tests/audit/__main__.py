@@ -7,9 +7,10 @@ from pathlib import Path
 
 from refsast.files import write_atomic
 from tests.audit.mode_rows import network_row, row
-from tests.audit.modes import MODES, Mode
+from tests.audit.modes import MODES
 from tests.audit.network_modes import NETWORK_MODES
 from tests.audit.page import line, page
+from tests.audit.tutorials import TUTORIALS
 
 NETWORK_SHARE = 3  # of the cases of a dense mode, one in so many for a network beyond
 
@@ -20,6 +21,9 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m tests.audit", description=__doc__.split(": ")[1]
     )
     found.add_argument("--cases", type=int, default=12, help="networks per mode (12)")
+    found.add_argument(
+        "--no-tutorials", action="store_true", help="leave out networks of full size"
+    )
     found.add_argument("--only", metavar="LIBRARY", help="one of them; nothing is written")
     found.add_argument("--out", type=Path, default=Path("docs"), help="folder of peers.md (docs)")
     return found
@@ -35,15 +39,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.only is not None and options.only not in known:
             raise ValueError(f"--only must be one of {', '.join(known)}, got {options.only}")
         seeds = -(-options.cases // NETWORK_SHARE)
-        rows, others = [], []
-        for mode in (*MODES, *NETWORK_MODES):
+        asked = [
+            *((mode, row, options.cases) for mode in MODES),
+            *((mode, network_row, seeds) for mode in NETWORK_MODES),
+            *((mode, network_row, 1) for mode in TUTORIALS if not options.no_tutorials),
+        ]
+        rows = []
+        for mode, ask, cases in asked:
             if options.only in (None, mode.package):
-                dense = isinstance(mode, Mode)
-                found = row(mode, options.cases) if dense else network_row(mode, seeds)
-                (rows if dense else others).append(found)
-                print(line(found), flush=True)
+                rows.append(ask(mode, cases))
+                print(line(rows[-1]), flush=True)
         if options.only is None:
-            text = page(rows, options.cases, others, seeds)
+            dense, beyond = len(MODES), len(MODES) + len(NETWORK_MODES)
+            others, tutorials = rows[dense:beyond], rows[beyond:]
+            text = page(rows[:dense], options.cases, others, seeds, tutorials)
             write_atomic(options.out / "peers.md", text.encode())
             print(f"written to {options.out / 'peers.md'}")
     except ValueError as error:

@@ -1,6 +1,7 @@
 """One mode after another put to the check, and what came of each."""
 
 import importlib
+import time
 import warnings
 from collections import Counter
 from collections.abc import Callable
@@ -28,12 +29,15 @@ class Row:
         One per case.
     refusal : str
         Why the adapter does not read it; empty where it does.
+    seconds : float
+        From the library's network to the last verdict.
     """
 
     mode: Mode | NetworkMode
     version: str
     reports: tuple[Report, ...]
     refusal: str = ""
+    seconds: float = 0.0
 
     @property
     def agreeing(self) -> int:
@@ -94,14 +98,14 @@ def network_row(mode: NetworkMode, cases: int) -> Row:
         found = version(mode.package)
     except PackageNotFoundError:
         return Row(mode, "", ())
-    reports = []
+    reports, start = [], time.perf_counter()
     for seed in range(cases):
         try:
             implementation, case = mode.question(seed)
         except ValueError as reason:
             return Row(mode, found, (), str(reason))
         reports.append(check(implementation, case))
-    return Row(mode, found, tuple(reports))
+    return Row(mode, found, tuple(reports), seconds=time.perf_counter() - start)
 
 
 def load_adapter_factory(mode: Mode) -> Callable[..., Implementation]:

@@ -7,7 +7,7 @@ import numpy as np
 import refsast as rs
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.implementation import Implementation
-from tests.audit.network_questions import SPIKE, Make, draw_batch
+from tests.audit.network_questions import SPIKE, STEPS, Make, draw_batch
 
 
 def norse_layers(cell: str, *, image: bool = False, **settings: float) -> Make:
@@ -111,7 +111,9 @@ def sinabs_images(pool: str, *, hard: bool) -> Make:
     return make
 
 
-def ask_spytorch(seed: int) -> tuple[Implementation, Case]:
+def ask_spytorch(
+    seed: int, sizes: tuple[int, int, int] = (6, 8, 3), steps: int = STEPS
+) -> tuple[Implementation, Case]:
     """The tutorials of spytorch: functions of tensors, the largest potential over time."""
     import torch
 
@@ -121,15 +123,15 @@ def ask_spytorch(seed: int) -> tuple[Implementation, Case]:
     fire, alpha, beta = library.hard_spike(spike), 0.8, 0.9
     generator = torch.Generator().manual_seed(seed)
     tensors = {
-        "w1": 2.0 * torch.randn(6, 8, generator=generator, dtype=torch.float64),
-        "w2": torch.randn(8, 3, generator=generator, dtype=torch.float64),
+        "w1": _draw_weights(sizes[0], sizes[1], 5.0, generator),
+        "w2": _draw_weights(sizes[1], sizes[2], 3.0, generator),
     }
     synapse = rs.Synapse(alpha, delayed=True)
     neuron = rs.GLIF(beta, 1.0, spike, rs.Subtract(), detach_reset=True, synapse=synapse)
-    network = rs.Network((6, 8), neuron, rs.MaxPotential(3, beta), bias=False)
+    network = rs.Network(sizes[:2], neuron, rs.MaxPotential(sizes[2], beta), bias=False)
     names = {"w1": (0, "w.T"), "w2": (1, "w.T")}
     params = library.params_of(tensors, network, names)
-    case = Case(network, params, *draw_batch(seed, 6), hard=True)
+    case = Case(network, params, *draw_batch(seed, sizes[0], steps=steps), hard=True)
 
     def loss(tensors: Any, x: Any, y: Any) -> Any:
         # It fires at the beginning of a step; one more step shows the last potential.
@@ -146,7 +148,17 @@ def ask_spytorch(seed: int) -> tuple[Implementation, Case]:
     return library.wrap(loss, case, tensors, names=names), case
 
 
-def ask_scan(seed: int) -> tuple[Implementation, Case]:
+def _draw_weights(n_in: int, n_out: int, scale: float, generator: Any) -> Any:
+    """Weights (n_in, n_out) of PyTorch whose sums do not grow with their number."""
+    import torch
+
+    drawn = torch.randn(n_in, n_out, generator=generator, dtype=torch.float64)
+    return scale * drawn / n_in**0.5
+
+
+def ask_scan(
+    seed: int, sizes: tuple[int, int, int] = (4, 5, 3), steps: int = STEPS
+) -> tuple[Implementation, Case]:
     """A scan by hand in JAX: learned leaks and thresholds, adaptation, a loss at every step."""
     import jax
     import jax.numpy as jnp
@@ -157,8 +169,9 @@ def ask_scan(seed: int) -> tuple[Implementation, Case]:
     leak, threshold = rs.Learned(0.9), rs.Learned(1.0, per_neuron=True)
     adaptation = rs.Adaptation(0.8, 0.3)
     neuron = rs.GLIF(leak, threshold, SPIKE, rs.Subtract(), adaptation=adaptation)
-    network = rs.Network((4, 5, 3), neuron, rs.SpikeRate(5.0), loss=rs.StepCrossEntropy())
-    case = Case(network, rs.init(network, rng), *draw_batch(seed, 4, scale=3.0))
+    network = rs.Network(sizes, neuron, rs.SpikeRate(5.0), loss=rs.StepCrossEntropy())
+    x, y = draw_batch(seed, sizes[0], scale=3.0, steps=steps)
+    case = Case(network, rs.init(network, rng), x, y)
 
     def layer(p: Any, x: Any) -> Any:
         def step(state: Any, current: Any) -> Any:

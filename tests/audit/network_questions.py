@@ -22,10 +22,12 @@ GAIN = 6.0
 STEPS, BATCH = 8, 3
 
 
-def draw_batch(seed: int, *shape: int, scale: float = 1.0) -> tuple[Array, Integers]:
+def draw_batch(
+    seed: int, *shape: int, scale: float = 1.0, steps: int = STEPS
+) -> tuple[Array, Integers]:
     """Return an input (time, batch, *shape) and labels of three classes."""
     rng = np.random.default_rng(seed)
-    return scale * rng.random((STEPS, BATCH, *shape)), rng.integers(0, 3, BATCH)
+    return scale * rng.random((steps, BATCH, *shape)), rng.integers(0, 3, BATCH)
 
 
 def build(make: Make, seed: int, drive: float) -> Any:
@@ -72,6 +74,7 @@ def ask_module(
     drive: float = 3.0,
     scale: float = 1.0,
     wrap: Callable[[], dict] = dict,
+    draw: Callable[..., tuple[Array, Integers]] = draw_batch,
     **options: Any,
 ) -> Question:
     """Return the question about a module; options are those of the adapter's `case_of`."""
@@ -84,7 +87,7 @@ def ask_module(
         given = dict(options)
         if not isinstance(given.get("loss"), rs.MeanSquaredRate) and "readout" not in given:
             given.setdefault("gain", GAIN)
-        case = library.case_of(net, *draw_batch(seed, *shape, scale=scale), **given)
+        case = library.case_of(net, *draw(seed, *shape, scale=scale), **given)
         return library.wrap(net, case, **wrap()), case
 
     return question

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from refsast.model.params import flatten
 from tests.audit.mode_rows import Row
 
 TITLE = "# Other libraries, checked"
@@ -35,6 +36,14 @@ the detached reset, unless the line says otherwise, and losses whether they are 
 say. Spikes are hard forward in snnTorch and Norse; in SpikingJelly and Sinabs they are smooth where
 "hard" or `SingleSpike` does not stand.
 """
+TUTORIAL_TEXT = """
+## Their own tutorials, at their own size
+
+The networks of the libraries' tutorials and examples as these have them, and 784-1000-10 of other
+cells; four images of which one pixel in five is lit (the last two lines: random numbers), weights
+not trained. What a user adds to the module is `case_of`, `wrap` and `rs.check`, three lines, and
+the loss. Seconds are those of one call, from the module to the verdict.
+"""
 WHY_TEXT = """
 ## Why they disagree
 
@@ -46,9 +55,16 @@ HEAD = (
     "| library | mode | agree | worst error | too large by | cause |",
     "|---|---|---|---|---|---|",
 )
+TUTORIAL_HEAD = (" parameters | seconds |", "---|---|")
 
 
-def page(rows: Sequence[Row], cases: int, others: Sequence[Row] = (), seeds: int = 0) -> str:
+def page(
+    rows: Sequence[Row],
+    cases: int,
+    others: Sequence[Row] = (),
+    seeds: int = 0,
+    tutorials: Sequence[Row] = (),
+) -> str:
     """Return the page in Markdown.
 
     Parameters
@@ -57,6 +73,8 @@ def page(rows: Sequence[Row], cases: int, others: Sequence[Row] = (), seeds: int
         One per mode: of dense layers, and beyond them.
     cases, seeds : int
         How many cases each of them was asked.
+    tutorials : sequence of Row
+        One per network of a tutorial.
 
     Returns
     -------
@@ -67,7 +85,10 @@ def page(rows: Sequence[Row], cases: int, others: Sequence[Row] = (), seeds: int
     parts = [TITLE, text, *HEAD, *map(line, rows)]
     if others:
         parts += [NETWORK_TEXT.format(cases=seeds), *HEAD, *map(line, others)]
-    return "\n".join([*parts, WHY_TEXT, *reason_lines([*rows, *others]), ""])
+    if tutorials:
+        heads = [each + more for each, more in zip(HEAD, TUTORIAL_HEAD, strict=True)]
+        parts += [TUTORIAL_TEXT, *heads, *map(tutorial_line, tutorials)]
+    return "\n".join([*parts, WHY_TEXT, *reason_lines([*rows, *others, *tutorials]), ""])
 
 
 def summary_lines(rows: Sequence[Row]) -> list[str]:
@@ -112,6 +133,14 @@ def line(row: Row) -> str:
     return (
         f"| {mode.package} {row.version} | {mode.description} | {agree} | {worst} | {off} | {why} |"
     )
+
+
+def tutorial_line(row: Row) -> str:
+    """Return one line of the table of tutorials."""
+    if not row.reports:
+        return f"{line(row)} | |"
+    parameters = flatten(row.reports[0].case.params).size
+    return f"{line(row)} {parameters:,} | {row.seconds:.0f} |"
 
 
 def _shorten_refusal(row: Row) -> str:

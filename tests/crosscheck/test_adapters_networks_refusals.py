@@ -83,6 +83,10 @@ FLAT = {
     ),
     "got none before one": lambda net, x: net.two(net.b(net.one(x))),
     "got permute": lambda net, x: net.two(net.b(net.one(net.a(x).permute(1, 0, 2)))),
+    "got repeat": lambda net, x: net.two(
+        net.b(net.one(net.a(x.unflatten(2, (4, 2))[..., 0].repeat(1, 1, 2))))
+    ),
+    "got tile": lambda net, x: net.two(net.b(net.one(net.a(torch.tile(x[..., :4], (2,)))))),
     "got __getitem__": lambda net, x: net.two(net.b(net.one(net.a(x))[:, :, torch.arange(8)])),
 }
 IMAGES = {

@@ -258,6 +258,20 @@ def test_neurons_that_only_integrate_are_read_out_by_their_largest_potential():
         assert largest_gap(library.wrap(net, case, logits=logits, precision=None), case) < TOLERANCE
 
 
+@pytest.mark.parametrize("loss", [rs.StepCrossEntropy(), rs.MeanSquaredRate()])
+def test_a_synapse_is_a_part_of_the_neuron_where_the_loss_is_another(loss):
+    synaptic = neuron(snn.Synaptic, alpha=0.8, beta=0.7)
+    net = Loop(linear(4, 3), synaptic, linear(3, 3), synaptic)
+    readout = {} if isinstance(loss, rs.MeanSquaredRate) else {"gain": 8.0}
+    case = library.case_of(net, *batch(4), loss=loss, **readout, **ASKED)
+
+    report = rs.check(library.wrap(net, case), case)
+
+    assert case.synapse is None
+    assert case.network.neurons[0].synapse == rs.Synapse(float(np.float32(0.8)))
+    assert report.verdict == "agrees", report
+
+
 def test_biases_that_are_not_there_are_zero_and_compared():
     net = Loop(linear(4, 3), neuron(snn.Leaky, 0.8), linear(3, 3), neuron(snn.Leaky, 0.8))
     net.parts[0].bias = None

@@ -44,7 +44,7 @@ class FashionMNIST(nn.Module):
         functional.set_step_mode(self, step_mode="m")
 
     def forward(self, x):
-        x_seq = x.unsqueeze(0).expand(self.steps, -1, -1, -1, -1)
+        x_seq = x.unsqueeze(0).repeat(self.steps, 1, 1, 1, 1)
         return self.conv_fc(x_seq).mean(0)
 
 

@@ -32,7 +32,7 @@ from refsast.crosscheck.adapters.ties import SharedParameter, Tie
 from refsast.model.connections import Dense
 from refsast.model.lif import LIF
 from refsast.model.loss import Loss
-from refsast.model.network import Network
+from refsast.model.network import Network, describe_output
 from refsast.model.params import Params
 from refsast.model.readout import (
     LastPotential,
@@ -102,7 +102,9 @@ def build_network(
     chains: Any = [each.connection.chain for each in spiking]
     dense = all(len(chain) == 1 and isinstance(chain[0], Dense) for chain in chains)
     synapses = {each.convention.synapse for each in neurons}
-    general = not (dense and len(synapses) == 1 and all(each.is_plain for each in neurons))
+    plain = dense and len(synapses) == 1 and all(each.is_plain for each in neurons)
+    known = synapses == {None} or not describe_output(chosen, loss)  # with a synapse beside it
+    general = not (plain and known)
     bias = any(_has_bias(each) for each in layers)
     network = Network(
         (first, *chains),

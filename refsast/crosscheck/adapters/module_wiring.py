@@ -40,6 +40,10 @@ SAME_NUMBERS = frozenset(
         "movedim",
         "swapaxes",
         "expand",
+        "expand_as",
+        "broadcast_to",
+        "repeat",
+        "tile",
         "repeat_interleave",
         "dropout",
         "dropout2d",
@@ -199,6 +203,10 @@ def _keeps_numbers(call: Call) -> bool:
         return {axis for axis in axes if isinstance(axis, int)} <= {0, 1}
     if call.name == "__getitem__":
         return isinstance(axes[0], int)  # one step or recording of all
+    if call.name in ("repeat", "tile"):
+        counts = axes[0] if axes and isinstance(axes[0], Sequence) else axes
+        # Along the first axis alone: an image at every step.
+        return len(counts) >= call.inputs[0].ndim and all(count == 1 for count in counts[1:])
     if call.name.startswith("dropout"):
         training = call.options.get("training", call.args[2] if len(call.args) > 2 else True)
         return not training
