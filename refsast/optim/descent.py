@@ -10,6 +10,7 @@ rate: `constant`, `cosine` and `late_linear`.
 import numpy as np
 
 from refsast.arrays import Array, require_nonnegative, require_number, require_positive
+from refsast.cores import share_over_threads
 from refsast.optim.method import BLOCK_SIZE, Descent, State, blocks, descend_in_place, projected
 
 __all__ = ["Descent", "adam", "constant", "cosine", "late_linear", "projected", "sgd"]
@@ -55,16 +56,19 @@ def sgd(*, learning_rate: float, momentum: float, weight_decay: float) -> Descen
     require_nonnegative(weight_decay, "weight_decay")
 
     def update_in_place(state: State, w: Array, grad: Array, factor: float) -> None:
-        scratch = np.empty_like(w[:BLOCK_SIZE])
-        for part in blocks(len(w)):
-            m, own = state[0][part], w[part]
-            move = scratch[: len(own)]
-            m *= momentum
-            m += grad[part]
-            np.multiply(own, weight_decay, move)
-            move += m
-            move *= factor * learning_rate
-            own -= move
+        def step(share: slice) -> None:
+            scratch = np.empty_like(w[:BLOCK_SIZE])
+            for part in blocks(share):
+                m, own = state[0][part], w[part]
+                move = scratch[: len(own)]
+                m *= momentum
+                m += grad[part]
+                np.multiply(own, weight_decay, move)
+                move += m
+                move *= factor * learning_rate
+                own -= move
+
+        share_over_threads(step, len(w), min_part=BLOCK_SIZE)
 
     description = f"sgd({learning_rate=}, {momentum=}, {weight_decay=})"
     return descend_in_place(description, lambda w: (np.zeros_like(w),), update_in_place)
@@ -128,25 +132,29 @@ def adam(
         k += 1.0
         # m and v start at zero; this removes that bias.
         rest1, rest2 = 1.0 - beta1 ** int(k), 1.0 - beta2 ** int(k)
-        scratch = np.empty((2, min(len(w), BLOCK_SIZE)), w.dtype)
-        for part in blocks(len(w)):
-            m, v, g, own = state[0][part], state[1][part], grad[part], w[part]
-            move, term = scratch[:, : len(own)]
-            m *= beta1
-            m += np.multiply(g, 1.0 - beta1, term)
-            v *= beta2
-            np.multiply(g, g, term)
-            term *= 1.0 - beta2
-            v += term
-            np.sqrt(np.divide(v, rest2, move), move)
-            move += epsilon
-            # From some step on, `rest1` is one to the precision of `w`: nothing to divide by.
-            mean = m if w.dtype.type(rest1) == 1.0 else np.divide(m, rest1, term)
-            np.divide(mean, move, move)
-            if weight_decay:
-                move += np.multiply(own, weight_decay, term)
-            move *= factor * learning_rate
-            own -= move
+
+        def step(share: slice) -> None:
+            scratch = np.empty((2, min(len(w), BLOCK_SIZE)), w.dtype)
+            for part in blocks(share):
+                m, v, g, own = state[0][part], state[1][part], grad[part], w[part]
+                move, term = scratch[:, : len(own)]
+                m *= beta1
+                m += np.multiply(g, 1.0 - beta1, term)
+                v *= beta2
+                np.multiply(g, g, term)
+                term *= 1.0 - beta2
+                v += term
+                np.sqrt(np.divide(v, rest2, move), move)
+                move += epsilon
+                # From some step on, `rest1` is one to the precision of `w`: nothing to divide by.
+                mean = m if w.dtype.type(rest1) == 1.0 else np.divide(m, rest1, term)
+                np.divide(mean, move, move)
+                if weight_decay:
+                    move += np.multiply(own, weight_decay, term)
+                move *= factor * learning_rate
+                own -= move
+
+        share_over_threads(step, len(w), min_part=BLOCK_SIZE)
 
     description = f"adam({learning_rate=}, {beta1=}, {beta2=}, {epsilon=}, {weight_decay=})"
     return descend_in_place(

@@ -62,10 +62,10 @@ def descend_in_place(
     return Descent(description, init, update, update_in_place)
 
 
-def blocks(n: int) -> Iterator[slice]:
-    """Yield slices of `n` parameters."""
-    for start in range(0, n, BLOCK_SIZE):
-        yield slice(start, start + BLOCK_SIZE)
+def blocks(share: slice) -> Iterator[slice]:
+    """Yield what a share of the parameters is made of, a block at a time."""
+    for start in range(share.start, share.stop, BLOCK_SIZE):
+        yield slice(start, min(start + BLOCK_SIZE, share.stop))
 
 
 def projected(method: Descent, project: Callable[[Array], Array], *, says: str) -> Descent:

@@ -18,7 +18,7 @@ import numpy as np
 
 import refsast as rs
 from refsast.arrays import Array, Integers
-from refsast.gradient.fast.inputs import thread_count
+from refsast.cores import thread_count
 from tests.bench.memory import peak, settle
 from tests.bench.workloads import GAIN, LEAK, SLOPE, THRESHOLD
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from refsast.gradient.fast.inputs import thread_count
+from refsast.cores import thread_count
 from tests.bench.epochs import Task, make_trainer
 
 STREAM, SIDE, TRIES = 1 << 24, 1024, 5  # numbers copied; side of the matrices

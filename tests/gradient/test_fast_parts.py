@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import refsast as rs
+from refsast import cores
 from refsast.gradient.fast import inputs, kernels, layer, network, records
 from refsast.testing import TOLERANCE, error_ratio, to_float64
 from tests.gradient.test_paths import binarize, call_with_spikes, wide_case
@@ -110,11 +111,13 @@ def test_pieces_are_as_large_as_blas_leaves_to_one_thread(shape, step):
     assert inputs.piece_length(*shape) == step
 
 
-def test_density_decides_how_spikes_are_multiplied():
-    """Few rows do not pay for the reordering of the weights, nor do other layers for one thread."""
-    assert inputs.break_even_density(1000, 0.0) == pytest.approx(0.115)
-    assert inputs.break_even_density(1000, 0.1) == pytest.approx(0.0775)
-    assert inputs.break_even_density(80, 0.0) == pytest.approx(0.0)
+def test_density_decides_how_spikes_are_multiplied(monkeypatch):
+    """Few rows do not pay for the reordering of the weights, nor do layers that lose a thread."""
+    for threads, with_others in ((2, 0.0775), (1, 0.115)):
+        monkeypatch.setattr(inputs, "thread_count", lambda threads=threads: threads)
+        assert inputs.break_even_density(1000, 0.0) == pytest.approx(0.115)
+        assert inputs.break_even_density(1000, 0.1) == pytest.approx(with_others)
+        assert inputs.break_even_density(80, 0.0) == pytest.approx(0.0)
 
 
 @pytest.mark.parametrize("dense_above", [0.0, 0.03, None, 1.0])
@@ -156,7 +159,8 @@ def test_large_inputs_of_another_dtype_are_converted_in_parts(tiny, steps, monke
 
 def test_few_ones_are_left_to_one_thread(tiny, monkeypatch):
     monkeypatch.setattr(inputs, "MIN_ONES_FOR_THREADS", 10_000)
-    monkeypatch.setattr(inputs, "thread_count", lambda: pytest.fail("no other thread is wanted"))
+    monkeypatch.setattr(cores, "thread_count", lambda: 3)
+    monkeypatch.setattr(cores, "_thread_pool", lambda: pytest.fail("no other thread is wanted"))
 
     call_with_spikes(rs.fast.loss_and_grad, binarize(tiny()), dense_above=1.0)
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import refsast as rs
+from refsast import cores
 from refsast.gradient.fast import inputs
 from refsast.testing import (
     TOLERANCE,
@@ -39,7 +40,7 @@ def _several_threads():
     """Split even the smallest product over three threads."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(inputs, "MIN_ONES_FOR_THREADS", 0)
-        patch.setattr(inputs, "thread_count", lambda: 3)
+        patch.setattr(cores, "thread_count", lambda: 3)
         yield
 
 
@@ -121,7 +122,7 @@ def test_how_many_threads_there_are_changes_no_bit(tiny, monkeypatch):
     case, bits = binarize(tiny()), set()
 
     for count in (1, 2, 5):
-        monkeypatch.setattr(inputs, "thread_count", lambda count=count: count)
+        monkeypatch.setattr(cores, "thread_count", lambda count=count: count)
         grads = call_with_spikes(rs.fast.loss_and_grad, case, dense_above=1.0)[1]
         bits.add(rs.flatten(grads).tobytes())
 

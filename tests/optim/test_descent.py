@@ -114,10 +114,12 @@ def test_the_same_steps_give_the_same_bits_and_a_path_can_be_cut(method):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("method", [*METHODS, descent.projected(METHODS[0], np.abs, says="abs")])
 def test_written_in_place_are_the_same_bits_in_the_same_arrays(method, dtype, monkeypatch):
-    monkeypatch.setattr("refsast.optim.method.BLOCK_SIZE", 3)  # so that there are several
     rng = np.random.default_rng(0)
     w, grads = rng.normal(size=10).astype(dtype), rng.normal(size=(8, 10)).astype(dtype)
     want, last = path(method, w, grads, factor=0.5)
+    for module in ("method", "descent"):  # so that there are several blocks, and threads
+        monkeypatch.setattr(f"refsast.optim.{module}.BLOCK_SIZE", 3 - (module == "method"))
+    monkeypatch.setattr("refsast.cores.thread_count", lambda: 3)
     own = w.copy()
     state = method.init(own)
     arrays = (own, *state)

@@ -7,9 +7,7 @@ Rule 2: sparse inputs are scipy's products, which release the interpreter: the n
 Rule 3: each kind orders its rows as it likes; arguments and results are (time, batch, n).
 """
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
@@ -18,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refsast.arrays import Array, all_finite
-from refsast.cores import core_count
+from refsast.cores import share_over_threads, thread_count
 from refsast.spikes import Spikes
 
 if TYPE_CHECKING:
@@ -201,13 +199,8 @@ class SparseInputs:
 
     def _fill_parts(self, fill: Callable[[slice], None], n: int) -> None:
         """Call ``fill`` for all n neurons, in as many parts as there are threads to use."""
-        parts = min(thread_count(), n) if len(self.spikes.index) > MIN_ONES_FOR_THREADS else 1
-        ends = np.linspace(0, n, parts + 1).astype(int).tolist()
-        slices = list(map(slice, ends[:-1], ends[1:]))
-        others = [_thread_pool().submit(fill, part) for part in slices[1:]]
-        fill(slices[0])
-        for other in others:
-            other.result()
+        few = len(self.spikes.index) <= MIN_ONES_FOR_THREADS
+        share_over_threads(fill, n, min_part=n if few else 1)
 
 
 Inputs: TypeAlias = DenseInputs | SparseInputs
@@ -220,7 +213,8 @@ def break_even_density(rows: int, others: float) -> float:
     `rows` is steps times recordings, `others` the weights of all other layers per weight of the
     first. The result is negative where the dense product is always faster.
     """
-    return DENSE_COST * (1.0 - UPPER_LAYER_COST * others) - REORDER_COST / rows
+    loss = UPPER_LAYER_COST * others if thread_count() > 1 else 0.0
+    return DENSE_COST * (1.0 - loss) - REORDER_COST / rows
 
 
 def make_inputs(x: NDArray[np.generic] | Spikes, dtype: np.dtype, dense_above: float) -> Inputs:
@@ -249,15 +243,6 @@ def flatten_steps(signal: Array) -> Array:
     return signal.reshape(-1, signal.shape[-1])
 
 
-def thread_count() -> int:
-    """Return how many threads to use: as many as BLAS is allowed, else one per core."""
-    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
-        limit = os.environ.get(name, "")
-        if limit.isdigit() and int(limit) > 0:
-            return int(limit)
-    return core_count()
-
-
 @cache
 def touch_blas_buffer(dtype: np.dtype) -> None:
     """Take one wide product, so that small ones are fast.
@@ -266,13 +251,3 @@ def touch_blas_buffer(dtype: np.dtype) -> None:
     presumably its kernels prefetch parts of its buffer that no product has written to.
     """
     np.matmul(np.ones(WIDE[:2], dtype), np.ones(WIDE[1:], dtype))
-
-
-@cache
-def _thread_pool() -> ThreadPoolExecutor:
-    """The threads, made when they are first needed."""
-    return ThreadPoolExecutor(thread_count(), thread_name_prefix="refsast")
-
-
-if hasattr(os, "register_at_fork"):  # a forked child has none of its parent's threads
-    os.register_at_fork(after_in_child=_thread_pool.cache_clear)

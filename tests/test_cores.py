@@ -1,0 +1,44 @@
+"""Work is shared over threads without a part left out or done twice."""
+
+import threading
+
+import pytest
+
+from refsast import cores
+
+
+@pytest.mark.parametrize(
+    ("n", "min_part", "threads", "parts"),
+    [(10, 3, 8, 3), (10, 1, 4, 4), (10, 100, 4, 1), (0, 5, 4, 1), (7, 7, 2, 1)],
+)
+def test_parts_make_up_the_whole(n, min_part, threads, parts, monkeypatch):
+    monkeypatch.setattr(cores, "thread_count", lambda: threads)
+    found = []
+
+    cores.share_over_threads(found.append, n, min_part=min_part)
+
+    assert [i for part in sorted(found, key=lambda p: p.start) for i in range(n)[part]] == list(
+        range(n)
+    )
+    assert len(found) == parts
+    assert all(part.stop - part.start >= min(n, min_part) for part in found)
+
+
+def test_an_error_in_any_thread_is_raised(monkeypatch):
+    monkeypatch.setattr(cores, "thread_count", lambda: 2)
+    here = threading.current_thread()
+
+    def fail_elsewhere(part):
+        if threading.current_thread() is not here:
+            raise ValueError(f"part {part.start}")
+
+    with pytest.raises(ValueError, match="part 5"):
+        cores.share_over_threads(fail_elsewhere, 10, min_part=1)
+
+
+@pytest.mark.parametrize(("limit", "found"), [("3", 3), ("0", None), ("many", None)])
+def test_threads_are_those_that_blas_may_have(limit, found, monkeypatch):
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", limit)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+
+    assert cores.thread_count() == (found or cores.core_count())

@@ -1,0 +1,107 @@
+"""What trained networks keep on the way to a chip, and in bad weather: a line per run.
+
+``python -m tools.deployment_seeds OUT.csv FOLDER ... --nmnist FOLDER``: accuracy in per cent with
+smooth and hard spikes; with thresholds re-tuned by one factor on the training recordings; in
+integers of 8 and 4 bits, with leaks k/2^8 and with leaks that are shifts; the mean over all
+corruptions of `refsast.data.severities` (of digits alone); thousands of synaptic operations per
+recording. A folder is a run's, or that of a comparison with all weights kept.
+"""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+import refsast as rs
+from refsast import deploy
+from refsast.cli.common import add_recording_flags, load_recordings
+from refsast.cli.trained import Trained, read_trained
+from refsast.data import (
+    CORRUPTIONS,
+    DURATION,
+    SEVERITIES,
+    bin_spikes,
+    corrupt_recordings,
+    read_recordings,
+)
+from refsast.deploy.survey import survey
+from refsast.experiment.calibrate import calibrate, scale_threshold
+from refsast.experiment.evaluate import evaluate
+from refsast.experiment.record import Data
+from tools.table import write_table
+
+FORMATS = {
+    "8 bits": deploy.Formats(deploy.WeightFormat(8)),
+    "4 bits": deploy.Formats(deploy.WeightFormat(4)),
+    "8 bits, leak a shift": deploy.Formats(
+        deploy.WeightFormat(8), leaks=deploy.LeakFormat(8, "shift")
+    ),
+}
+
+
+def find_runs(folders: Sequence[Path]) -> Iterator[tuple[str, Path]]:
+    """Yield name and path of each run."""
+    for folder in folders:
+        kept = sorted((folder / "runs").glob("*.npz"))
+        yield from ((path.stem, path) for path in kept)
+        if not kept:
+            yield folder.name, folder
+
+
+def corrupt_all(folder: Path, steps: int) -> Iterator[tuple[str, rs.Spikes]]:
+    """Yield kind and binned test recordings, of all kinds and severities."""
+    events = list(read_recordings(folder, "Test"))
+    for kind in tqdm(CORRUPTIONS, desc="corruptions"):
+        for severity in range(1, SEVERITIES + 1):
+            bad = list(corrupt_recordings(events, kind, severity, seed=0))
+            yield kind, bin_spikes(bad, steps=steps, duration=DURATION)
+
+
+def measure(
+    name: str, trained: Trained, data: Data, held_out: Data, bad: list[rs.Spikes]
+) -> dict[str, object]:
+    """Return the line of one run."""
+    network, params = trained.network, trained.params
+    real = evaluate(network, params, *held_out)
+    tuned = scale_threshold(network, calibrate(network, params, *data))
+    made = [deploy.to_integers(network, params, formats) for formats in FORMATS.values()]
+    found = survey(made, params, *held_out)
+    weather = [evaluate(network, params, x, held_out[1]) for x in bad]
+    line: dict[str, object] = {"run": name, "smooth": _percent(real.smooth)}
+    line |= {"hard": _percent(real.hard), "gap": _percent(real.smooth - real.hard)}
+    line["re-tuned"] = _percent(evaluate(tuned, params, *held_out).hard)
+    line |= {k: _percent(d.accuracy) for k, d in zip(FORMATS, found.deployed, strict=True)}
+    if weather:
+        line["corrupted, smooth"] = _percent(np.mean([each.smooth for each in weather]))
+        line["corrupted, hard"] = _percent(np.mean([each.hard for each in weather]))
+    line["synaptic operations, hard"] = round(found.synaptic / 1e3, 1)
+    line["8 bits, synaptic operations"] = round(found.deployed[0].synaptic / 1e3, 1)
+    return line
+
+
+def _percent(share: float | np.floating) -> float:
+    return round(100.0 * float(share), 2)
+
+
+def main() -> None:
+    """Measure run by run, and write the table after each."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("runs", type=Path, nargs="+")
+    add_recording_flags(parser)
+    args = parser.parse_args()
+    runs = list(find_runs(args.runs))
+    steps = read_trained(runs[0][1]).steps
+    recordings = load_recordings(args, steps)
+    bad = [] if args.nmnist is None else [x for _, x in corrupt_all(args.nmnist, steps)]
+    rows: list[dict[str, object]] = []
+    for name, path in tqdm(runs, desc="runs"):
+        trained = read_trained(path)
+        rows.append(measure(name, trained, recordings.train, recordings.held_out, bad))
+        write_table(args.out, rows)
+
+
+if __name__ == "__main__":
+    main()
