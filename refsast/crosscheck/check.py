@@ -140,7 +140,7 @@ def _scope_lines(report: Report) -> Iterator[str]:
     if share < 1.0:
         yield f"  resolution: an error of {share:.1g} of an array would show (least sharp: {name})"
     else:
-        yield f"  resolution: none of {name}, which is not compared"
+        yield f"  resolution: none of {name}, all of which rounding may move: it says nothing"
     if report.left_out:
         numbers = ", ".join(str(i + 1) for i in report.left_out)
         yield f"  left out: recordings {numbers}, {_name_unclear(report.case)}"

@@ -141,7 +141,7 @@ def _scope_lines(report: Report) -> Iterator[str]:
     if share < 1.0:
         yield f"  resolution: an error of {share:.1g} of an array would show (least sharp: {name})"
     else:
-        yield f"  resolution: none of {name}, which is not compared"
+        yield f"  resolution: none of {name}, all of which rounding may move: it says nothing"
     if report.not_compared:
         yield f"  not compared: {', '.join(report.not_compared)}"
     if report.silent:
