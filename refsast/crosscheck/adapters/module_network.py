@@ -103,8 +103,8 @@ def build_network(
     dense = all(len(chain) == 1 and isinstance(chain[0], Dense) for chain in chains)
     synapses = {each.convention.synapse for each in neurons}
     plain = dense and len(synapses) == 1 and all(each.is_plain for each in neurons)
-    known = synapses == {None} or not describe_output(chosen, loss)  # with a synapse beside it
-    general = not (plain and known)
+    # A synapse stands beside LIF neurons only where readout and loss are those of the first kind.
+    general = not plain or (synapses != {None} and bool(describe_output(chosen, loss)))
     bias = any(_has_bias(each) for each in layers)
     network = Network(
         (first, *chains),
