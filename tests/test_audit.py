@@ -138,6 +138,7 @@ def test_the_page_that_is_committed_has_every_mode_and_explains_every_disagreeme
     assert UNEXPLAINED not in text
     rows = [each for each in text.splitlines() if each.startswith("| ")]
     wrong = [each for each in rows if re.search(r"\| \d+ of \d+ \|", each) and not agrees(each)]
+    assert {len(re.findall(r"(?<!\\)\|", each)) for each in rows} == {7, 9}
     reasons = text.partition("## Why they disagree")[2]
     for each in wrong:
         assert each.split(" | ")[1] in reasons
@@ -172,7 +173,7 @@ def test_networks_of_a_library_are_read_and_right(package):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("words", ["tutorial 5, all", "learn_beta", "the same, all", "Alpha"])
+@pytest.mark.parametrize("words", ["learn_beta", "the same, all"])
 def test_a_network_of_full_size_is_right(words):
     pytest.importorskip("snntorch")
     (mode,) = (m for m in TUTORIALS if words in m.description)
@@ -184,12 +185,11 @@ def test_a_network_of_full_size_is_right(words):
 
 
 @pytest.mark.slow
-def test_the_networks_of_spikingjelly_have_their_size():
+def test_the_network_of_an_example_has_its_size():
     pytest.importorskip("spikingjelly")
-    cases = [m.question(0)[1] for m in TUTORIALS if m.package == "spikingjelly"]
+    mode = next(m for m in TUTORIALS if m.package == "spikingjelly")
 
-    assert [case.network.sizes[1:] for case in cases] == [(100352, 25088, 2048, 10)] * 2
-    assert all(rs.run(cases[0].network, cases[0].params, cases[0].x, rs.heaviside).s[0].any())
+    assert mode.question(0)[1].network.sizes == (784, 100352, 25088, 2048, 10)
 
 
 @pytest.mark.slow

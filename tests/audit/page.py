@@ -130,6 +130,7 @@ def line(row: Row) -> str:
     factors, causes = row.factors, row.causes
     off = f"{factors[0]:.3g} to {factors[-1]:.3g}" if factors else ""
     why = ", ".join(f"{name} ({times})" for name, times in causes.most_common())
+    why = why.replace("|", r"\|")  # no end of a cell
     return (
         f"| {mode.package} {row.version} | {mode.description} | {agree} | {worst} | {off} | {why} |"
     )
