@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 
 import refsast as rs
+from proofs_check.claims.smoothness_constants import layer_norms
 from proofs_check.descent.draws import draw_quadratics, draw_ridges, draw_risks
 from proofs_check.descent.finite_sum import FiniteSum, difference_lipschitz, pool_samples
 from proofs_check.descent.objectives import Quadratic, Ridge, Risk
@@ -87,6 +88,27 @@ def test_the_constant_of_a_risk_grows_with_the_ball():
 
     assert constants == sorted(constants)
     assert family.lipschitz(w, np.inf) == np.inf
+
+
+@pytest.mark.parametrize("readout", [rs.LinearReadout(2), rs.SpikeRate(5.0)])
+def test_each_block_attains_its_largest_norm_on_the_ball(readout):
+    """It moves along its first singular vectors, by the whole radius; what is no block stays."""
+    radius = 0.75
+    net = rs.Network((4, 3, 2), rs.LIF(0.5, 1.0, rs.Arctan(1.0)), readout, recurrent=True)
+    params = rs.init(net, 0)
+    found = Risk(net, np.ones((2, 1, 4)), np.array([0]))._ball_norms(params, radius)
+
+    for norms, layer in zip(found, (*params, None), strict=False):
+        for norm, block in zip(
+            norms, (None, None) if layer is None else (layer.w, layer.v), strict=True
+        ):
+            if block is not None:
+                u, _, vt = np.linalg.svd(block)
+                reached = np.linalg.norm(block + radius * np.outer(u[:, 0], vt[0]), 2)
+                assert norm == pytest.approx(reached, rel=1e-12)
+    assert [float(norms[1]) for norms in found[2:]] == [0.0]
+    if isinstance(readout, rs.SpikeRate):
+        assert found[2][0] == layer_norms(net, params)[2][0]
 
 
 def test_the_constant_of_an_unknown_spike_is_infinite():
