@@ -82,11 +82,17 @@ FLAT = {
         net.two(net.b(net.one(net.c(x.unflatten(2, (4, 2))).flatten(2))))
     ),
     "got none before one": lambda net, x: net.two(net.b(net.one(x))),
-    "got permute": lambda net, x: net.two(net.b(net.one(net.a(x).permute(1, 0, 2)))),
+    "got permute": lambda net, x: net.two(net.b(net.one(net.a(x).permute(0, 2, 1)))),
     "got repeat": lambda net, x: net.two(
         net.b(net.one(net.a(x.unflatten(2, (4, 2))[..., 0].repeat(1, 1, 2))))
     ),
     "got tile": lambda net, x: net.two(net.b(net.one(net.a(torch.tile(x[..., :4], (2,)))))),
+    "got transpose": lambda net, x: net.two(net.b(net.one(net.a(x.transpose(dim0=1, dim1=2))))),
+    "got movedim": lambda net, x: net.two(net.b(net.one(net.a(x.movedim((1, 2), (2, 1)))))),
+    "got select": lambda net, x: net.two(
+        net.b(net.one(net.a(x.select(2, 0).unsqueeze(2).expand_as(x))))
+    ),
+    "got cat": lambda net, x: net.two(net.b(net.one(net.a(torch.cat([x[..., :4]] * 2, 2))))),
     "got __getitem__": lambda net, x: net.two(net.b(net.one(net.a(x))[:, :, torch.arange(8)])),
 }
 IMAGES = {
@@ -118,8 +124,9 @@ def refusal(net, x):
 @pytest.mark.parametrize("says", FLAT)
 def test_layers_that_are_joined_otherwise_are_refused(says):
     net = Wired(FLAT[says], **flat_parts())
+    exchanged = says in ("got transpose", "got movedim", "got permute")
 
-    found = refusal(net, np.random.default_rng(0).random((4, 2, 8)))
+    found = refusal(net, np.random.default_rng(0).random((4, 8 if exchanged else 2, 8)))
 
     assert says in found
     assert re.search(WAYS_OUT + "|multiply linear layers|give each layer one", found), found
@@ -157,6 +164,43 @@ def test_options_that_change_nothing_are_read(maps):
     with torch.no_grad():
         net(torch.tensor(x, dtype=torch.float32))  # makes the lazy layer
     library_reset(net)
+    case = library.case_of(net, x, np.array([0, 2]), gain=5.0)
+
+    assert largest_gap(library.wrap(net, case), case) < TOLERANCE
+
+
+VIEWS = {
+    "x[:, :, :]": lambda x: torch.stack([x[t, :, :] for t in range(len(x))]),
+    "x[t, ...]": lambda x: torch.stack([x[torch.tensor(t), ...] for t in range(len(x))]),
+    "x[:, b]": lambda x: torch.stack([x[:, b, :] for b in range(x.shape[1])], 1),
+    "select": lambda x: torch.cat([x.select(0, t).unsqueeze(0) for t in range(len(x))]),
+    "permute": lambda x: x.permute(1, 0, 2).permute((1, 0, -1)),
+    "split": lambda x: torch.cat(x.split(1), dim=0),
+    "movedim": lambda x: x.movedim(0, 1).movedim((1, 0), (0, 1)),
+    "whole": lambda x: x[:, :][None][0, :4],
+}
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_steps_and_recordings_may_be_picked_and_joined(view):
+    net = Wired(lambda net, x: net.two(net.b(net.one(net.a(VIEWS[view](x))))), **flat_parts())
+    x = 4.0 * np.random.default_rng(0).random((4, 2, 8))
+    case = library.case_of(net, x, np.array([0, 2]), gain=5.0)
+
+    assert largest_gap(library.wrap(net, case), case) < TOLERANCE
+
+
+REPEATS = {
+    "expand": lambda image: image.unsqueeze(0).expand(4, *image.shape),
+    "stack": lambda image: torch.stack([image] * 4),
+    "cat": lambda image: torch.cat([image.unsqueeze(0)] * 4, dim=0),
+}
+
+
+@pytest.mark.parametrize("repeat", REPEATS)
+def test_an_image_that_is_repeated_inside_is_given_once(repeat):
+    net = Wired(lambda net, x: net.two(net.b(net.one(net.a(REPEATS[repeat](x))))), **flat_parts())
+    x = np.repeat(4.0 * np.random.default_rng(0).random((1, 2, 8)), 4, axis=0)
     case = library.case_of(net, x, np.array([0, 2]), gain=5.0)
 
     assert largest_gap(library.wrap(net, case), case) < TOLERANCE

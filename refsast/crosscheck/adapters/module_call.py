@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from refsast.crosscheck.adapters.module_trace import Call, ModuleTrace, trace_module
 
 ModuleCall: TypeAlias = Callable[[nn.Module, Tensor], object]  # from x (time, batch, ...)
-ERRORS = (RuntimeError, TypeError, IndexError, AttributeError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,26 +77,41 @@ def find_call(
     ValueError where the module runs on nothing of it.
     """
     first: Exception | None = None
+    fallback: FoundCall | None = None  # it runs, but on an axis too many
     for shape in shapes:
         whole = x.reshape(*x.shape[:2], *shape)
         for call, given in _attempts(whole, enter):
             try:
                 trace = trace_module(module, given, neurons, reset)
-            except ERRORS as error:
+            except Exception as error:  # whatever a module raises that wants another input
                 first = first or error
                 continue
             calls = [c for c in trace.calls if c.part is not None and c.name in neurons]
             if enter is None:
                 call = _choose(call, calls, takes_sequence)
-            if call is not None:
-                steps = _count_steps(calls, takes_sequence) if call is call_static else None
-                return FoundCall(call, shape, steps, trace)
-    reason = (
-        str(first or "neurons that take no batch").strip() or type(first).__name__
-    ).splitlines()[0]
+            if call is None:
+                continue
+            steps = _count_steps(calls, takes_sequence) if call is call_static else None
+            found = FoundCall(call, shape, steps, trace)
+            if call is not call_once or not takes_sequence or not _has_axis_too_many(calls):
+                return found
+            fallback = fallback or found
+    if fallback is not None:
+        return fallback
+    reason = name_reason(first) if first else "neurons that take no batch"
     shape = (*x.shape[:2], *shapes[0])
     wanted = f"module must run on an input of shape {shape}, or on what enter= makes of it"
     raise ValueError(f"{wanted}, got: {reason}") from first
+
+
+def name_reason(error: BaseException) -> str:
+    """Return the first line of what an exception says, or its name."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _has_axis_too_many(calls: Sequence[Call]) -> bool:
+    """Whether neurons were given neither sequences of vectors nor of images: an image repeated."""
+    return bool(calls) and calls[0].inputs[0].ndim in (4, 6)
 
 
 def _attempts(

@@ -21,7 +21,13 @@ from refsast.crosscheck.adapters.axes import (
     require_running_statistics,
     require_time_first,
 )
-from refsast.crosscheck.adapters.module_call import ModuleCall, call_once, call_static, call_steps
+from refsast.crosscheck.adapters.module_call import (
+    ModuleCall,
+    call_once,
+    call_static,
+    call_steps,
+    name_reason,
+)
 from refsast.crosscheck.adapters.module_loss import own_score, their_score
 from refsast.crosscheck.adapters.module_reader import ModuleUse, read_module
 from refsast.crosscheck.adapters.module_swap import swap_parameters
@@ -246,7 +252,7 @@ def _check_axes(
         try:
             first = first_tensor(plan(module, x))
             return first if first is None or leave is None else leave(first)
-        except (RuntimeError, TypeError, IndexError):
+        except Exception:
             return None  # what it cannot run on is told when it is run
         finally:
             if reset is not None:
@@ -276,11 +282,17 @@ def _parameter_shapes(module: nn.Module, names: Slots | None) -> dict[str, tuple
 def _run_module(
     module: nn.Module, x: Tensor, plan: _Plan, score: Callable[[object], Tensor]
 ) -> Tensor:
-    """The loss that a module gives, or PyTorch's error in one line."""
+    """The loss that a module gives, or what it or the loss raises in one line."""
     try:
-        return score(plan(module, x))
-    except (RuntimeError, TypeError, IndexError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        output = plan(module, x)
+    except Exception as error:
         shape = (*x.shape[:2], *plan.shape)
         wanted = f"module must run on an input of shape {shape}, or on what enter= makes of it"
-        raise ValueError(f"{wanted}, got: {reason}") from error
+        raise ValueError(f"{wanted}, got: {name_reason(error)}") from error
+    try:
+        return score(output)
+    except ValueError:
+        raise
+    except Exception as error:
+        wanted = "loss= or logits= must take what the module returns"
+        raise ValueError(f"{wanted}, got: {name_reason(error)}") from error
