@@ -17,6 +17,8 @@ nn, functional = torch.nn, torch.nn.functional
 library = adapter("spikingjelly")
 pytestmark = pytest.mark.slow
 
+SPIKE = rs.Arctan(2.0)
+STEP = adapter("torch").hard_spike(SPIKE)
 SMOOTH = surrogate.ATan(alpha=2.0, spiking=False)
 WAYS_OUT = r"rs\.Program|call module\.eval|check a copy|check the layers|keep its weights|give "
 
@@ -247,6 +249,69 @@ def test_potentials_that_go_to_the_next_layer_are_refused():
     x = np.random.default_rng(0).random((4, 2, 4))
     with pytest.raises(ValueError, match=r"got another output of one: .* rs\.Program"):
         theirs.case_of(Net(), x, np.array([0, 2]))
+
+
+def test_weights_that_are_in_no_part_are_refused_after_the_last_neurons_too():
+    def wire(net, x):
+        return net.two(net.b(net.one(net.a(x)))) @ net.c.weight.T.contiguous()
+
+    parts = {**flat_parts(), "c": nn.Linear(3, 3, bias=False)}
+    found = refusal(Wired(wire, **parts), np.random.default_rng(0).random((4, 2, 8)))
+    assert re.search(r"got matmul of one of its own: keep its weights in an nn\.Linear", found)
+
+
+def test_a_module_that_raises_anything_is_refused_in_one_line_and_so_is_a_loss():
+    def wire(net, x):
+        raise AssertionError("one\ntwo")
+
+    x, y = 4.0 * np.random.default_rng(0).random((4, 2, 8)), np.array([0, 2])
+    assert refusal(Wired(wire, **flat_parts()), x).endswith("got: one")
+    net = Wired(lambda net, x: net.two(net.b(net.one(net.a(x)))), **flat_parts())
+    case = library.case_of(net, x, y, gain=5.0)
+    implementation = library.wrap(net, case, loss=lambda s, y: {}["no"])
+    with pytest.raises(ValueError, match="loss= or logits= must take what the module returns"):
+        rs.check(implementation, case)
+
+
+def test_a_threshold_at_infinity_and_a_loss_without_its_readout_name_a_way_out():
+    x, y = np.random.default_rng(0).random((4, 2, 8)), np.array([0, 2])
+    net = Wired(lambda net, x: net.two(net.b(net.one(net.a(x)))), **flat_parts())
+    with pytest.raises(ValueError, match=r"must be SpikeRate for .* rs\.Program"):
+        library.case_of(net, x, y, loss=rs.MeanSquaredRate(), readout=rs.MeanPotential())
+    net.two.v_threshold = np.inf
+    assert re.search(r"v_threshold must be finite, got inf: .* rs\.Program", refusal(net, x))
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_a_module_of_single_steps_that_forgets_its_states_is_refused(keeps):
+    snn = pytest.importorskip("snntorch")
+    theirs = adapter("snntorch")
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.fc, self.lif = nn.Linear(4, 3), snn.Leaky(0.9, spike_grad=STEP)
+            self.mem = None
+
+        def forward(self, x):
+            mem = self.mem if keeps and self.mem is not None else torch.zeros(len(x), 3)
+            s, self.mem = self.lif(self.fc(x), mem)
+            return s
+
+    def reset(net):
+        net.mem = None
+
+    net, y = Net(), np.array([0, 2])
+    x = 4.0 * np.random.default_rng(0).random((4, 2, 4))
+    options = {"spike": SPIKE, "detach_reset": True, "gain": 5.0}
+    if not keeps:
+        with pytest.raises(ValueError, match="got lif at rest again in the second call: loop"):
+            theirs.case_of(net, x, y, **options)
+        return
+    case = theirs.case_of(net, x, y, **options)
+    implementation = theirs.wrap(net, case, reset=reset)
+    assert largest_gap(implementation, case) < TOLERANCE
 
 
 def test_a_readout_that_the_module_does_not_have_is_refused():

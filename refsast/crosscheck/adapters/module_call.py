@@ -5,7 +5,7 @@ Rule 1: it is called as its neurons show that it wants to be: once per step wher
 """
 
 # pyright: reportMissingImports=false, reportPrivateImportUsage=false
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from refsast.crosscheck.adapters.module_trace import Call, ModuleTrace, trace_module
+from refsast.crosscheck.adapters.neuron_reading import NeuronReading
 
 ModuleCall: TypeAlias = Callable[[nn.Module, Tensor], object]  # from x (time, batch, ...)
 
@@ -131,6 +132,32 @@ def _count_steps(calls: list[Call], takes_sequence: bool) -> int:
     if takes_sequence:
         return len(first.inputs[0])
     return [each.name for each in calls].count(first.name)
+
+
+def require_states_kept(
+    module: nn.Module,
+    steps: Tensor,
+    neurons: Mapping[str, NeuronReading],
+    reset: Callable[[nn.Module], object] | None,
+) -> None:
+    """Refuse a module of single steps whose neurons are at rest again in the second of two.
+
+    What it forgets is the user's state to pass on: no network without memory is meant.
+    """
+    trace = trace_module(
+        module, steps, neurons, reset, run=lambda module, x: [module(step) for step in x]
+    )
+    for name, neuron in neurons.items():
+        calls = [each for each in trace.calls if each.part is not None and each.name == name]
+        if len(calls) != 2:
+            continue
+        given, left = calls[1].inputs[1:], calls[0].outputs[1:]
+        kept = any(a.shape == b.shape and bool((a == b).all()) for a in given for b in left)
+        if not kept and (given or not neuron.keeps_state):
+            raise ValueError(
+                f"module must keep its states from step to step, got {name} at rest again in the "
+                "second call: loop over the steps in forward, and pass the states on"
+            )
 
 
 def _choose(call: ModuleCall, calls: list[Call], takes_sequence: bool) -> ModuleCall | None:

@@ -20,7 +20,7 @@ from refsast.crosscheck.adapters.neuron_reading import PROGRAM
 POOL_FUNCTIONS = frozenset(["max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "lp_pool2d"])
 DRAWS = ("bernoulli", "poisson", "rand_like", "le", "lt", "ge", "gt")
 WAYS_OUT = {
-    "linear": "keep its weights in an nn.Linear",
+    **dict.fromkeys(("linear", "matmul", "__matmul__"), "keep its weights in an nn.Linear"),
     "conv2d": "keep its weights in an nn.Conv2d",
     **dict.fromkeys(DRAWS, "encode the input before, and give the module and the case its spikes"),
 }
@@ -90,9 +90,26 @@ def trace_layers(trace: ModuleTrace, neurons: Collection[str]) -> list[LayerWiri
                 )
         _require_below(first, layer, name)
         found.append(LayerWiring(trace.calls[places[name][0]], first.steps, len(paths)))
+    _require_parts(trace)
     readout = list(_read_readout(trace, names, found))
     _require_used_once([*found, *readout])
     return [*found, *readout]
+
+
+def _require_parts(trace: ModuleTrace) -> None:
+    """Refuse parameters that work outside of all parts: nobody would read them."""
+    own: set[int] = set()  # parameters, and what is made of one of them alone
+    for call in trace.calls:
+        if call.part is not None or call.name.startswith("new") or call.name.endswith("_like"):
+            continue
+        mine = [isinstance(each, nn.Parameter) or id(each) in own for each in call.inputs]
+        if mine and all(mine):
+            own.update(map(id, call.outputs))
+        elif any(mine):
+            raise ValueError(
+                "module must have its parameters in Linear, Conv2d, BatchNorm and neurons, got "
+                f"{call.name} of one of its own: {WAYS_OUT.get(call.name, PROGRAM)}"
+            )
 
 
 def _parts(path: _Path) -> tuple:
