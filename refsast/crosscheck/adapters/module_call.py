@@ -6,6 +6,7 @@ Rule 1: it is called as its neurons show that it wants to be: once per step wher
 
 # pyright: reportMissingImports=false, reportPrivateImportUsage=false
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -32,12 +33,15 @@ class FoundCall:
         How many steps it runs of one static input; None if it takes all steps.
     trace : ModuleTrace
         What it did.
+    looped : str or None
+        The neuron that it calls once for every step of x, in a loop of its own.
     """
 
     call: ModuleCall
     shape: tuple[int, ...]
     steps: int | None
     trace: ModuleTrace
+    looped: str | None = None
 
 
 def call_once(module: nn.Module, x: Tensor) -> object:
@@ -93,7 +97,10 @@ def find_call(
             if call is None:
                 continue
             steps = _count_steps(calls, takes_sequence) if call is call_static else None
-            found = FoundCall(call, shape, steps, trace)
+            loops = call is not call_static and not takes_sequence and len(x) > 1
+            names = [each.name for each in calls]
+            looped = names[0] if names and loops and names.count(names[0]) == len(x) else None
+            found = FoundCall(call, shape, steps, trace, looped)
             if call is not call_once or not takes_sequence or not _has_axis_too_many(calls):
                 return found
             fallback = fallback or found
@@ -132,6 +139,26 @@ def _count_steps(calls: list[Call], takes_sequence: bool) -> int:
     if takes_sequence:
         return len(first.inputs[0])
     return [each.name for each in calls].count(first.name)
+
+
+@contextmanager
+def counted_steps(module: nn.Module, neuron: str | None, steps: int) -> Iterator[None]:
+    """Refuse a loop in which a neuron was called for another number of steps; None: no loop."""
+    calls: list[bool] = []
+    hook = None
+    if neuron is not None:
+        part = module.get_submodule(neuron)
+        hook = part.register_forward_hook(lambda *_: calls.append(True))
+    try:
+        yield
+    finally:
+        if hook is not None:
+            hook.remove()
+    if neuron is not None and len(calls) != steps:
+        raise ValueError(
+            f"module must run for the {steps} steps of x, got {len(calls)} steps: give the case an "
+            "x of so many"
+        )
 
 
 def require_states_kept(

@@ -26,6 +26,7 @@ from refsast.crosscheck.adapters.module_call import (
     call_once,
     call_static,
     call_steps,
+    counted_steps,
     name_reason,
 )
 from refsast.crosscheck.adapters.module_loss import own_score, their_score
@@ -129,6 +130,8 @@ def wrap(
         require_no_dropout(module)
         require_running_statistics(module)
         plan.require(x)
+        if factor != 1.0 and len(x) != len(case.x):
+            raise ValueError(f"x must have {len(case.x)} steps where factor is given, got {len(x)}")
         inputs = torch.tensor(x, dtype=dtype, requires_grad=True)
         leaves = make_leaves(params, dtype)
         theirs = make_theirs(leaves, plan.ties)
@@ -138,7 +141,8 @@ def wrap(
                 reset(module)
             if logits is None and loss is None:
                 _check_axes(module, inputs, plan, reset, leave)
-            value = _run_module(module, inputs, plan, lambda output: score(output, y, len(x)))
+            with counted_steps(module, plan.looped, len(x)):
+                value = _run_module(module, inputs, plan, lambda output: score(output, y, len(x)))
             value.backward()
             found = {k: read_grad(a) for k, a in own.items() if a.requires_grad or k in theirs}
             grads = pull_back(leaves, theirs, found)
@@ -172,6 +176,8 @@ class _Plan:
         Its parameters that are one of ours together with another.
     steps : int or None
         How many steps the module runs of one static input.
+    looped : str or None
+        The neuron that the module calls once for every step of x, in a loop of its own.
     """
 
     ties: tuple[Tie, ...]
@@ -180,6 +186,7 @@ class _Plan:
     keeps_input: bool
     shared: tuple[SharedParameter, ...] = ()
     steps: int | None = None
+    looped: str | None = None
 
     def __call__(self, module: nn.Module, x: Tensor) -> object:
         """Return what the module returns of x (time, batch, n_0)."""
@@ -222,7 +229,15 @@ def _plan(
             failure = error
     if reading is not None and found is not None and reading.network.shapes == network.shapes:
         keeps = use.enter is None and found.call is not call_static
-        return _Plan(reading.ties, found.call, found.shape, keeps, reading.shared, found.steps)
+        return _Plan(
+            reading.ties,
+            found.call,
+            found.shape,
+            keeps,
+            reading.shared,
+            found.steps,
+            found.looped,
+        )
     enter = use.enter
     try:
         slots = map_parameters(_parameter_shapes(module, names), network, names)
