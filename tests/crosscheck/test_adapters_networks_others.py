@@ -276,3 +276,31 @@ def test_sums_of_windows_in_sinabs_lose_the_gradient_of_windows_without_a_spike(
     assert max(found["AvgPool2d"].values()) < 1e-5  # the library's spikes are single precision
     assert found["SumPool2d"]["loss"] < 1e-5
     assert found["SumPool2d"]["w"] > 0.1
+
+
+@pytest.mark.parametrize("kind", ["LILinearCell", "LICell"])
+def test_integrators_of_norse_are_refused_by_name(kind):
+    norse = pytest.importorskip("norse.torch")
+    readout = norse.LILinearCell(5, 3) if kind == "LILinearCell" else norse.LICell()
+    net = nn.ModuleList([nn.Linear(4, 5), norse.LIFCell(), readout])
+    with pytest.raises(ValueError, match=rf"got {kind}: .* rs\.Program"):
+        adapter("norse").case_of(net, *batch(4))
+
+
+def test_cells_of_norse_that_are_called_once_per_step_forget_their_states():
+    norse = pytest.importorskip("norse.torch")
+    net = norse.SequentialState(nn.Linear(4, 5), norse.LIFCell(), nn.Linear(5, 3), norse.LIFCell())
+    with pytest.raises(ValueError, match="got 1 at rest again in the second call: loop"):
+        adapter("norse").case_of(net, *batch(4))
+
+
+def test_a_lower_bound_of_sinabs_is_refused_in_one_line():
+    layers = pytest.importorskip("sinabs.layers")
+    bound = {"spike_fn": sinabs_activation().SingleSpike, "min_v_mem": nn.Parameter(torch.ones(()))}
+    net = nn.Sequential(nn.Linear(4, 3), layers.IAF(**bound))
+    with pytest.raises(ValueError, match=r"^min_v_mem must be None, got 1\.0: check a copy"):
+        adapter("sinabs").case_of(net, *batch(4), spike=SPIKE)
+
+
+def sinabs_activation():
+    return pytest.importorskip("sinabs.activation")

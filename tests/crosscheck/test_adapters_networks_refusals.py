@@ -17,6 +17,8 @@ nn, functional = torch.nn, torch.nn.functional
 library = adapter("spikingjelly")
 pytestmark = pytest.mark.slow
 
+SPIKE = rs.Arctan(2.0)
+STEP = adapter("torch").hard_spike(SPIKE)
 SMOOTH = surrogate.ATan(alpha=2.0, spiking=False)
 WAYS_OUT = r"rs\.Program|call module\.eval|check a copy|check the layers|keep its weights|give "
 
@@ -82,11 +84,17 @@ FLAT = {
         net.two(net.b(net.one(net.c(x.unflatten(2, (4, 2))).flatten(2))))
     ),
     "got none before one": lambda net, x: net.two(net.b(net.one(x))),
-    "got permute": lambda net, x: net.two(net.b(net.one(net.a(x).permute(1, 0, 2)))),
+    "got permute": lambda net, x: net.two(net.b(net.one(net.a(x).permute(0, 2, 1)))),
     "got repeat": lambda net, x: net.two(
         net.b(net.one(net.a(x.unflatten(2, (4, 2))[..., 0].repeat(1, 1, 2))))
     ),
     "got tile": lambda net, x: net.two(net.b(net.one(net.a(torch.tile(x[..., :4], (2,)))))),
+    "got transpose": lambda net, x: net.two(net.b(net.one(net.a(x.transpose(dim0=1, dim1=2))))),
+    "got movedim": lambda net, x: net.two(net.b(net.one(net.a(x.movedim((1, 2), (2, 1)))))),
+    "got select": lambda net, x: net.two(
+        net.b(net.one(net.a(x.select(2, 0).unsqueeze(2).expand_as(x))))
+    ),
+    "got cat": lambda net, x: net.two(net.b(net.one(net.a(torch.cat([x[..., :4]] * 2, 2))))),
     "got __getitem__": lambda net, x: net.two(net.b(net.one(net.a(x))[:, :, torch.arange(8)])),
 }
 IMAGES = {
@@ -118,8 +126,9 @@ def refusal(net, x):
 @pytest.mark.parametrize("says", FLAT)
 def test_layers_that_are_joined_otherwise_are_refused(says):
     net = Wired(FLAT[says], **flat_parts())
+    exchanged = says in ("got transpose", "got movedim", "got permute")
 
-    found = refusal(net, np.random.default_rng(0).random((4, 2, 8)))
+    found = refusal(net, np.random.default_rng(0).random((4, 8 if exchanged else 2, 8)))
 
     assert says in found
     assert re.search(WAYS_OUT + "|multiply linear layers|give each layer one", found), found
@@ -157,6 +166,43 @@ def test_options_that_change_nothing_are_read(maps):
     with torch.no_grad():
         net(torch.tensor(x, dtype=torch.float32))  # makes the lazy layer
     library_reset(net)
+    case = library.case_of(net, x, np.array([0, 2]), gain=5.0)
+
+    assert largest_gap(library.wrap(net, case), case) < TOLERANCE
+
+
+VIEWS = {
+    "x[:, :, :]": lambda x: torch.stack([x[t, :, :] for t in range(len(x))]),
+    "x[t, ...]": lambda x: torch.stack([x[torch.tensor(t), ...] for t in range(len(x))]),
+    "x[:, b]": lambda x: torch.stack([x[:, b, :] for b in range(x.shape[1])], 1),
+    "select": lambda x: torch.cat([x.select(0, t).unsqueeze(0) for t in range(len(x))]),
+    "permute": lambda x: x.permute(1, 0, 2).permute((1, 0, -1)),
+    "split": lambda x: torch.cat(x.split(1), dim=0),
+    "movedim": lambda x: x.movedim(0, 1).movedim((1, 0), (0, 1)),
+    "whole": lambda x: x[:, :][None][0, :4],
+}
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_steps_and_recordings_may_be_picked_and_joined(view):
+    net = Wired(lambda net, x: net.two(net.b(net.one(net.a(VIEWS[view](x))))), **flat_parts())
+    x = 4.0 * np.random.default_rng(0).random((4, 2, 8))
+    case = library.case_of(net, x, np.array([0, 2]), gain=5.0)
+
+    assert largest_gap(library.wrap(net, case), case) < TOLERANCE
+
+
+REPEATS = {
+    "expand": lambda image: image.unsqueeze(0).expand(4, *image.shape),
+    "stack": lambda image: torch.stack([image] * 4),
+    "cat": lambda image: torch.cat([image.unsqueeze(0)] * 4, dim=0),
+}
+
+
+@pytest.mark.parametrize("repeat", REPEATS)
+def test_an_image_that_is_repeated_inside_is_given_once(repeat):
+    net = Wired(lambda net, x: net.two(net.b(net.one(net.a(REPEATS[repeat](x))))), **flat_parts())
+    x = np.repeat(4.0 * np.random.default_rng(0).random((1, 2, 8)), 4, axis=0)
     case = library.case_of(net, x, np.array([0, 2]), gain=5.0)
 
     assert largest_gap(library.wrap(net, case), case) < TOLERANCE
@@ -203,6 +249,69 @@ def test_potentials_that_go_to_the_next_layer_are_refused():
     x = np.random.default_rng(0).random((4, 2, 4))
     with pytest.raises(ValueError, match=r"got another output of one: .* rs\.Program"):
         theirs.case_of(Net(), x, np.array([0, 2]))
+
+
+def test_weights_that_are_in_no_part_are_refused_after_the_last_neurons_too():
+    def wire(net, x):
+        return net.two(net.b(net.one(net.a(x)))) @ net.c.weight.T.contiguous()
+
+    parts = {**flat_parts(), "c": nn.Linear(3, 3, bias=False)}
+    found = refusal(Wired(wire, **parts), np.random.default_rng(0).random((4, 2, 8)))
+    assert re.search(r"got matmul of one of its own: keep its weights in an nn\.Linear", found)
+
+
+def test_a_module_that_raises_anything_is_refused_in_one_line_and_so_is_a_loss():
+    def wire(net, x):
+        raise AssertionError("one\ntwo")
+
+    x, y = 4.0 * np.random.default_rng(0).random((4, 2, 8)), np.array([0, 2])
+    assert refusal(Wired(wire, **flat_parts()), x).endswith("got: one")
+    net = Wired(lambda net, x: net.two(net.b(net.one(net.a(x)))), **flat_parts())
+    case = library.case_of(net, x, y, gain=5.0)
+    implementation = library.wrap(net, case, loss=lambda s, y: {}["no"])
+    with pytest.raises(ValueError, match="loss= or logits= must take what the module returns"):
+        rs.check(implementation, case)
+
+
+def test_a_threshold_at_infinity_and_a_loss_without_its_readout_name_a_way_out():
+    x, y = np.random.default_rng(0).random((4, 2, 8)), np.array([0, 2])
+    net = Wired(lambda net, x: net.two(net.b(net.one(net.a(x)))), **flat_parts())
+    with pytest.raises(ValueError, match=r"must be SpikeRate for .* rs\.Program"):
+        library.case_of(net, x, y, loss=rs.MeanSquaredRate(), readout=rs.MeanPotential())
+    net.two.v_threshold = np.inf
+    assert re.search(r"v_threshold must be finite, got inf: .* rs\.Program", refusal(net, x))
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_a_module_of_single_steps_that_forgets_its_states_is_refused(keeps):
+    snn = pytest.importorskip("snntorch")
+    theirs = adapter("snntorch")
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.fc, self.lif = nn.Linear(4, 3), snn.Leaky(0.9, spike_grad=STEP)
+            self.mem = None
+
+        def forward(self, x):
+            mem = self.mem if keeps and self.mem is not None else torch.zeros(len(x), 3)
+            s, self.mem = self.lif(self.fc(x), mem)
+            return s
+
+    def reset(net):
+        net.mem = None
+
+    net, y = Net(), np.array([0, 2])
+    x = 4.0 * np.random.default_rng(0).random((4, 2, 4))
+    options = {"spike": SPIKE, "detach_reset": True, "gain": 5.0}
+    if not keeps:
+        with pytest.raises(ValueError, match="got lif at rest again in the second call: loop"):
+            theirs.case_of(net, x, y, **options)
+        return
+    case = theirs.case_of(net, x, y, **options)
+    implementation = theirs.wrap(net, case, reset=reset)
+    assert largest_gap(implementation, case) < TOLERANCE
 
 
 def test_a_readout_that_the_module_does_not_have_is_refused():

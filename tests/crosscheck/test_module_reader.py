@@ -1,10 +1,13 @@
 """Networks of released libraries, as their users write them, read into cases and checked."""
 
+import itertools
+
 import numpy as np
 import pytest
 
 import refsast as rs
 from refsast.crosscheck.check import check
+from refsast.crosscheck.diagnose.confirm import ask_as_taken, other_questions
 from tests.crosscheck.test_adapters import adapter
 from tests.crosscheck.test_module_wrapper import STEPS, batch
 
@@ -166,3 +169,74 @@ def test_a_module_that_no_network_stands_for_is_refused(build, says):
 
     with pytest.raises(ValueError, match=says):
         library.case_of(net, *batch())
+
+
+ORDERS = {
+    "as it is": lambda y: y,
+    "one recording on": lambda y: np.roll(y, 1),
+    "one recording back": lambda y: np.roll(y, -1),
+    "reversed": lambda y: y[::-1],
+    "one class on": lambda y: (y + 1) % 3,
+    "one class back": lambda y: (y - 1) % 3,
+}
+
+
+@pytest.mark.parametrize("y", [(0, 0, 0), (0, 1, 2), (2, 1, 0), (1, 1, 2), (0, 2, 0), (2, 0, 0)])
+def test_other_questions_tell_another_order_of_labels_from_another_numbering(y):
+    network = rs.Network((4, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    x = np.random.default_rng(0).random((5, 3, 4))
+    case = rs.Case(network, rs.init(network, 0), x, np.array(y))
+    asked = [other.y for other, _ in other_questions(case)]
+
+    for one, another in itertools.combinations(ORDERS.values(), 2):
+        assert any((one(each) != another(each)).any() for each in asked)
+
+
+def test_a_module_of_one_image_is_asked_other_questions_too():
+    network = rs.Network((4, 3), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    image = np.random.default_rng(0).random((1, 3, 4))
+    case = rs.Case(network, rs.init(network, 0), np.repeat(image, 5, axis=0), np.array([0, 1, 2]))
+
+    def ask(other):  # as a module of five steps that shows one image
+        if len(other.x) != 5 or (other.x != other.x[:1]).any():
+            raise ValueError("x must be the same at every step")
+        return other
+
+    taken = [ask_as_taken(ask, other, 5) for other, _ in other_questions(case)]
+    assert all(other is not None for other in taken)
+    assert any((other.y != case.y).any() for other in taken)
+    assert any((other.params[0].w != case.params[0].w).any() for other in taken)
+
+
+def test_a_loop_of_a_fixed_number_of_steps_is_not_asked_about_more():
+    snn = pytest.importorskip("snntorch")
+    library = adapter("snntorch")
+
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.fc, self.lif = torch.nn.Linear(4, 3), snn.Leaky(0.9)
+
+        def forward(self, x):
+            mem, spikes = self.lif.init_leaky(), []
+            for step in range(5):
+                s, mem = self.lif(self.fc(x[step, :]), mem)
+                spikes.append(s)
+            return torch.stack(spikes)
+
+    net, y = Net(), np.array([0, 1])
+    x = 3.0 * np.random.default_rng(0).random((7, 2, 4))
+    case = library.case_of(net, x[:5], y, gain=5.0)
+
+    def loss(s, y):
+        return torch.nn.functional.cross_entropy(5.0 * s.mean(0), y)
+
+    for options, says in (
+        ({"loss": loss}, "must run for the 7 steps of x, got 5 steps"),
+        ({"loss": loss, "factor": 0.5}, "must have 5 steps where factor is given, got 7"),
+    ):
+        implementation = library.wrap(net, case, **options)
+        implementation.gradient(case.params, case.x, case.y)
+        with pytest.raises(ValueError, match=says):
+            implementation.gradient(case.params, x, case.y)

@@ -5,7 +5,8 @@ Rule 1: it is called as its neurons show that it wants to be: once per step wher
 """
 
 # pyright: reportMissingImports=false, reportPrivateImportUsage=false
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -13,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from refsast.crosscheck.adapters.module_trace import Call, ModuleTrace, trace_module
+from refsast.crosscheck.adapters.neuron_reading import NeuronReading
 
 ModuleCall: TypeAlias = Callable[[nn.Module, Tensor], object]  # from x (time, batch, ...)
-ERRORS = (RuntimeError, TypeError, IndexError, AttributeError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,12 +33,15 @@ class FoundCall:
         How many steps it runs of one static input; None if it takes all steps.
     trace : ModuleTrace
         What it did.
+    looped : str or None
+        The neuron that it calls once for every step of x, in a loop of its own.
     """
 
     call: ModuleCall
     shape: tuple[int, ...]
     steps: int | None
     trace: ModuleTrace
+    looped: str | None = None
 
 
 def call_once(module: nn.Module, x: Tensor) -> object:
@@ -78,26 +82,44 @@ def find_call(
     ValueError where the module runs on nothing of it.
     """
     first: Exception | None = None
+    fallback: FoundCall | None = None  # it runs, but on an axis too many
     for shape in shapes:
         whole = x.reshape(*x.shape[:2], *shape)
         for call, given in _attempts(whole, enter):
             try:
                 trace = trace_module(module, given, neurons, reset)
-            except ERRORS as error:
+            except Exception as error:  # whatever a module raises that wants another input
                 first = first or error
                 continue
             calls = [c for c in trace.calls if c.part is not None and c.name in neurons]
             if enter is None:
                 call = _choose(call, calls, takes_sequence)
-            if call is not None:
-                steps = _count_steps(calls, takes_sequence) if call is call_static else None
-                return FoundCall(call, shape, steps, trace)
-    reason = (
-        str(first or "neurons that take no batch").strip() or type(first).__name__
-    ).splitlines()[0]
+            if call is None:
+                continue
+            steps = _count_steps(calls, takes_sequence) if call is call_static else None
+            loops = call is not call_static and not takes_sequence and len(x) > 1
+            names = [each.name for each in calls]
+            looped = names[0] if names and loops and names.count(names[0]) == len(x) else None
+            found = FoundCall(call, shape, steps, trace, looped)
+            if call is not call_once or not takes_sequence or not _has_axis_too_many(calls):
+                return found
+            fallback = fallback or found
+    if fallback is not None:
+        return fallback
+    reason = name_reason(first) if first else "neurons that take no batch"
     shape = (*x.shape[:2], *shapes[0])
     wanted = f"module must run on an input of shape {shape}, or on what enter= makes of it"
     raise ValueError(f"{wanted}, got: {reason}") from first
+
+
+def name_reason(error: BaseException) -> str:
+    """Return the first line of what an exception says, or its name."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _has_axis_too_many(calls: Sequence[Call]) -> bool:
+    """Whether neurons were given neither sequences of vectors nor of images: an image repeated."""
+    return bool(calls) and calls[0].inputs[0].ndim in (4, 6)
 
 
 def _attempts(
@@ -117,6 +139,52 @@ def _count_steps(calls: list[Call], takes_sequence: bool) -> int:
     if takes_sequence:
         return len(first.inputs[0])
     return [each.name for each in calls].count(first.name)
+
+
+@contextmanager
+def counted_steps(module: nn.Module, neuron: str | None, steps: int) -> Iterator[None]:
+    """Refuse a loop in which a neuron was called for another number of steps; None: no loop."""
+    calls: list[bool] = []
+    hook = None
+    if neuron is not None:
+        part = module.get_submodule(neuron)
+        hook = part.register_forward_hook(lambda *_: calls.append(True))
+    try:
+        yield
+    finally:
+        if hook is not None:
+            hook.remove()
+    if neuron is not None and len(calls) != steps:
+        raise ValueError(
+            f"module must run for the {steps} steps of x, got {len(calls)} steps: give the case an "
+            "x of so many"
+        )
+
+
+def require_states_kept(
+    module: nn.Module,
+    steps: Tensor,
+    neurons: Mapping[str, NeuronReading],
+    reset: Callable[[nn.Module], object] | None,
+) -> None:
+    """Refuse a module of single steps whose neurons are at rest again in the second of two.
+
+    What it forgets is the user's state to pass on: no network without memory is meant.
+    """
+    trace = trace_module(
+        module, steps, neurons, reset, run=lambda module, x: [module(step) for step in x]
+    )
+    for name, neuron in neurons.items():
+        calls = [each for each in trace.calls if each.part is not None and each.name == name]
+        if len(calls) != 2:
+            continue
+        given, left = calls[1].inputs[1:], calls[0].outputs[1:]
+        kept = any(a.shape == b.shape and bool((a == b).all()) for a in given for b in left)
+        if not kept and (given or not neuron.keeps_state):
+            raise ValueError(
+                f"module must keep its states from step to step, got {name} at rest again in the "
+                "second call: loop over the steps in forward, and pass the states on"
+            )
 
 
 def _choose(call: ModuleCall, calls: list[Call], takes_sequence: bool) -> ModuleCall | None:

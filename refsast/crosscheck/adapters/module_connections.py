@@ -70,9 +70,10 @@ def read_connection(steps: Sequence[Step], wanted_by: str) -> ReadConnection:
     ]
     if len(weighted) != 1:
         got = ", ".join(call.name for call in weighted) or "none"
+        way_out = "multiply linear layers in a row" if weighted else PROGRAM
         raise ValueError(
             f"module must have one Linear or Conv2d before each layer of neurons, got {got} before "
-            f"{wanted_by}: multiply linear layers in a row"
+            f"{wanted_by}: {way_out}"
         )
     layer: Any = weighted[0].part
     n = layer.weight.shape[0]

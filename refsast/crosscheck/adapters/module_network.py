@@ -106,17 +106,17 @@ def build_network(
     # A synapse stands beside LIF neurons only where readout and loss are those of the first kind.
     general = not plain or (synapses != {None} and bool(describe_output(chosen, loss)))
     bias = any(_has_bias(each) for each in layers)
-    network = Network(
-        (first, *chains),
-        tuple(
-            build_neuron(each, shape, detach_reset, general)
-            for each, shape in zip(neurons, _layer_shapes(first, chains), strict=True)
-        ),
-        chosen,
-        bias=bias,
-        recurrent=spiking[0].feedback is not None,
-        loss=loss,
+    built = tuple(
+        build_neuron(each, shape, detach_reset, general)
+        for each, shape in zip(neurons, _layer_shapes(first, chains), strict=True)
     )
+    recurrent = spiking[0].feedback is not None
+    try:
+        network = Network(
+            (first, *chains), built, chosen, bias=bias, recurrent=recurrent, loss=loss
+        )
+    except ValueError as error:  # a readout and a loss that do not go together, say
+        raise ValueError(f"{error}: {PROGRAM}") from None
     params = tuple(read_params(each, bias) for each in layers)
     for layer, own, shapes in zip(layers, params, network.shapes, strict=True):
         if own.w.shape != shapes["w"]:

@@ -11,7 +11,12 @@ from torch import Tensor, nn
 
 from refsast.arrays import Array, Integers
 from refsast.crosscheck.adapters.axes import require_no_dropout, require_running_statistics
-from refsast.crosscheck.adapters.module_call import FoundCall, find_call
+from refsast.crosscheck.adapters.module_call import (
+    FoundCall,
+    call_steps,
+    find_call,
+    require_states_kept,
+)
 from refsast.crosscheck.adapters.module_network import ModuleReading, ReadoutChoice, build_network
 from refsast.crosscheck.adapters.module_wiring import trace_layers
 from refsast.crosscheck.adapters.neuron_reading import PROGRAM, Reader
@@ -161,6 +166,9 @@ def read_module(
         enter=use.enter,
         reset=use.reset,
     )
+    if found.call is call_steps:
+        steps = _make_tensor(module, x[:2]).reshape(-1, x.shape[1], *found.shape)
+        require_states_kept(module, steps, neurons, use.reset)
     wiring = trace_layers(found.trace, neurons)
     if not wiring:
         raise ValueError(f"module must call its neurons, got a run without: {PROGRAM}")

@@ -123,10 +123,12 @@ def trace_module(
     x: Tensor,
     neurons: Collection[str],
     reset: Callable[[nn.Module], object] | None = None,
+    run: Callable[[nn.Module, Tensor], object] = lambda module, x: module(x),
 ) -> ModuleTrace:
     """Run a copy of a module on `x` and return what it did; what it raises goes through.
 
-    `neurons` are the names of the parts that are neurons: a copy may be of another mind.
+    `run` is how it is called. `neurons` are the names of the parts that are neurons: a copy may
+    be of another mind.
     """
     module = _copy_at_rest(module, reset)
     recorder, hooks = _Recorder(), []
@@ -135,7 +137,7 @@ def trace_module(
         hooks.append(part.register_forward_hook(recorder.leave(name), with_kwargs=True))
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=()), recorder:
-            module(x)
+            run(module, x)
     finally:
         for hook in hooks:
             hook.remove()

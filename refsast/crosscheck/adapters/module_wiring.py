@@ -14,45 +14,16 @@ from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
 from refsast.crosscheck.adapters.module_trace import LAYERS, Call, ModuleTrace
+from refsast.crosscheck.adapters.module_views import keeps_numbers
 from refsast.crosscheck.adapters.neuron_reading import PROGRAM
 
-# Functions that leave all numbers of a recording in their order.
-SAME_NUMBERS = frozenset(
-    [
-        "view",
-        "reshape",
-        "flatten",
-        "unflatten",
-        "squeeze",
-        "unsqueeze",
-        "contiguous",
-        "clone",
-        "detach",
-        "to",
-        "float",
-        "double",
-        "type",
-        "type_as",
-        "unbind",
-        "stack",
-        "requires_grad_",
-        "transpose",
-        "movedim",
-        "swapaxes",
-        "expand",
-        "expand_as",
-        "broadcast_to",
-        "repeat",
-        "tile",
-        "repeat_interleave",
-        "dropout",
-        "dropout2d",
-        "__getitem__",
-        "as_tensor",
-        "tensor",
-    ]
-)
 POOL_FUNCTIONS = frozenset(["max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "lp_pool2d"])
+DRAWS = ("bernoulli", "poisson", "rand_like", "le", "lt", "ge", "gt")
+WAYS_OUT = {
+    **dict.fromkeys(("linear", "matmul", "__matmul__"), "keep its weights in an nn.Linear"),
+    "conv2d": "keep its weights in an nn.Conv2d",
+    **dict.fromkeys(DRAWS, "encode the input before, and give the module and the case its spikes"),
+}
 SUMS = frozenset(["add", "__add__", "__radd__", "__iadd__", "add_"])
 REDUCTIONS = frozenset(["mean", "sum"])
 PASSED_OVER = (nn.Flatten, nn.Identity, _DropoutNd)
@@ -119,9 +90,26 @@ def trace_layers(trace: ModuleTrace, neurons: Collection[str]) -> list[LayerWiri
                 )
         _require_below(first, layer, name)
         found.append(LayerWiring(trace.calls[places[name][0]], first.steps, len(paths)))
+    _require_parts(trace)
     readout = list(_read_readout(trace, names, found))
     _require_used_once([*found, *readout])
     return [*found, *readout]
+
+
+def _require_parts(trace: ModuleTrace) -> None:
+    """Refuse parameters that work outside of all parts: nobody would read them."""
+    own: set[int] = set()  # parameters, and what is made of one of them alone
+    for call in trace.calls:
+        if call.part is not None or call.name.startswith("new") or call.name.endswith("_like"):
+            continue
+        mine = [isinstance(each, nn.Parameter) or id(each) in own for each in call.inputs]
+        if mine and all(mine):
+            own.update(map(id, call.outputs))
+        elif any(mine):
+            raise ValueError(
+                "module must have its parameters in Linear, Conv2d, BatchNorm and neurons, got "
+                f"{call.name} of one of its own: {WAYS_OUT.get(call.name, PROGRAM)}"
+            )
 
 
 def _parts(path: _Path) -> tuple:
@@ -182,35 +170,15 @@ def _keeps_currents(call: Call) -> bool:
     """Whether a call leaves all numbers as they are; what is no known map either is refused."""
     if call.part is not None:
         return isinstance(call.part, PASSED_OVER)
-    if call.name in SAME_NUMBERS and _keeps_numbers(call):
+    if keeps_numbers(call):
         return True
     if call.name in POOL_FUNCTIONS:
         return False
-    way_out = {
-        "linear": "keep its weights in an nn.Linear",
-        "conv2d": "keep its weights in an nn.Conv2d",
-    }.get(call.name, PROGRAM)
+    way_out = WAYS_OUT.get(call.name, PROGRAM)
     raise ValueError(
         f"module must join layers by Linear, Conv2d, pooling, BatchNorm and sums, got "
         f"{call.name}: {way_out}"
     )
-
-
-def _keeps_numbers(call: Call) -> bool:
-    """Whether a function that as a rule leaves all numbers as they are does so here."""
-    axes = call.args[1:]
-    if call.name in ("transpose", "swapaxes", "movedim"):
-        return {axis for axis in axes if isinstance(axis, int)} <= {0, 1}
-    if call.name == "__getitem__":
-        return isinstance(axes[0], int)  # one step or recording of all
-    if call.name in ("repeat", "tile"):
-        counts = axes[0] if axes and isinstance(axes[0], Sequence) else axes
-        # Along the first axis alone: an image at every step.
-        return len(counts) >= call.inputs[0].ndim and all(count == 1 for count in counts[1:])
-    if call.name.startswith("dropout"):
-        training = call.options.get("training", call.args[2] if len(call.args) > 2 else True)
-        return not training
-    return True
 
 
 def _follow_sum(trace: ModuleTrace, names: Sequence[str], call: Call, place: int) -> _Path:

@@ -21,7 +21,14 @@ from refsast.crosscheck.adapters.axes import (
     require_running_statistics,
     require_time_first,
 )
-from refsast.crosscheck.adapters.module_call import ModuleCall, call_once, call_static, call_steps
+from refsast.crosscheck.adapters.module_call import (
+    ModuleCall,
+    call_once,
+    call_static,
+    call_steps,
+    counted_steps,
+    name_reason,
+)
 from refsast.crosscheck.adapters.module_loss import own_score, their_score
 from refsast.crosscheck.adapters.module_reader import ModuleUse, read_module
 from refsast.crosscheck.adapters.module_swap import swap_parameters
@@ -123,6 +130,8 @@ def wrap(
         require_no_dropout(module)
         require_running_statistics(module)
         plan.require(x)
+        if factor != 1.0 and len(x) != len(case.x):
+            raise ValueError(f"x must have {len(case.x)} steps where factor is given, got {len(x)}")
         inputs = torch.tensor(x, dtype=dtype, requires_grad=True)
         leaves = make_leaves(params, dtype)
         theirs = make_theirs(leaves, plan.ties)
@@ -132,7 +141,8 @@ def wrap(
                 reset(module)
             if logits is None and loss is None:
                 _check_axes(module, inputs, plan, reset, leave)
-            value = _run_module(module, inputs, plan, lambda output: score(output, y, len(x)))
+            with counted_steps(module, plan.looped, len(x)):
+                value = _run_module(module, inputs, plan, lambda output: score(output, y, len(x)))
             value.backward()
             found = {k: read_grad(a) for k, a in own.items() if a.requires_grad or k in theirs}
             grads = pull_back(leaves, theirs, found)
@@ -166,6 +176,8 @@ class _Plan:
         Its parameters that are one of ours together with another.
     steps : int or None
         How many steps the module runs of one static input.
+    looped : str or None
+        The neuron that the module calls once for every step of x, in a loop of its own.
     """
 
     ties: tuple[Tie, ...]
@@ -174,6 +186,7 @@ class _Plan:
     keeps_input: bool
     shared: tuple[SharedParameter, ...] = ()
     steps: int | None = None
+    looped: str | None = None
 
     def __call__(self, module: nn.Module, x: Tensor) -> object:
         """Return what the module returns of x (time, batch, n_0)."""
@@ -216,7 +229,15 @@ def _plan(
             failure = error
     if reading is not None and found is not None and reading.network.shapes == network.shapes:
         keeps = use.enter is None and found.call is not call_static
-        return _Plan(reading.ties, found.call, found.shape, keeps, reading.shared, found.steps)
+        return _Plan(
+            reading.ties,
+            found.call,
+            found.shape,
+            keeps,
+            reading.shared,
+            found.steps,
+            found.looped,
+        )
     enter = use.enter
     try:
         slots = map_parameters(_parameter_shapes(module, names), network, names)
@@ -246,7 +267,7 @@ def _check_axes(
         try:
             first = first_tensor(plan(module, x))
             return first if first is None or leave is None else leave(first)
-        except (RuntimeError, TypeError, IndexError):
+        except Exception:
             return None  # what it cannot run on is told when it is run
         finally:
             if reset is not None:
@@ -276,11 +297,17 @@ def _parameter_shapes(module: nn.Module, names: Slots | None) -> dict[str, tuple
 def _run_module(
     module: nn.Module, x: Tensor, plan: _Plan, score: Callable[[object], Tensor]
 ) -> Tensor:
-    """The loss that a module gives, or PyTorch's error in one line."""
+    """The loss that a module gives, or what it or the loss raises in one line."""
     try:
-        return score(plan(module, x))
-    except (RuntimeError, TypeError, IndexError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        output = plan(module, x)
+    except Exception as error:
         shape = (*x.shape[:2], *plan.shape)
         wanted = f"module must run on an input of shape {shape}, or on what enter= makes of it"
-        raise ValueError(f"{wanted}, got: {reason}") from error
+        raise ValueError(f"{wanted}, got: {name_reason(error)}") from error
+    try:
+        return score(output)
+    except ValueError:
+        raise
+    except Exception as error:
+        wanted = "loss= or logits= must take what the module returns"
+        raise ValueError(f"{wanted}, got: {name_reason(error)}") from error

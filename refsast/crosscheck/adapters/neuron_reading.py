@@ -65,6 +65,8 @@ class NeuronReading:
         our parameters, of the names in `numbers`.
     takes_sequence : bool
         Whether one call of it runs through all steps.
+    keeps_state : bool
+        Whether a call without a state goes on from that of the call before.
     """
 
     convention: Convention
@@ -76,6 +78,7 @@ class NeuronReading:
     recurrent: str | None = None
     input_scale: Callable[[Mapping[str, Tensor]], Tensor] | None = None
     takes_sequence: bool = False
+    keeps_state: bool = True
 
     @property
     def is_plain(self) -> bool:

@@ -19,7 +19,7 @@ from importlib.metadata import version
 from typing import Any, TypeAlias, cast
 
 import torch
-from norse.torch import LSNN, LIFBoxCell, LIFCell, LIFRecurrentCell, LSNNCell
+from norse.torch import LSNN, LIFBoxCell, LIFCell, LIFRecurrentCell, LILinearCell, LSNNCell
 from norse.torch.functional import lif, lif_box, reset
 from norse.torch.module.lif import LIF as LIFModule
 from norse.torch.module.snn import SNN, SNNCell, SNNRecurrent, SNNRecurrentCell
@@ -214,7 +214,7 @@ KINDS = LIFCell, LIFModule, LIFBoxCell, *LSNN_CELLS
 
 def _read_neuron(module: nn.Module) -> NeuronReading | None:
     """A cell's equation and spike, in single precision as they are; None if it is no neuron."""
-    if not isinstance(module, SNN | SNNCell | SNNRecurrent | SNNRecurrentCell):
+    if not isinstance(module, SNN | SNNCell | SNNRecurrent | SNNRecurrentCell | LILinearCell):
         return None
     if type(module) not in KINDS:
         raise refuse_neuron("LIFCell, LIF, LIFBoxCell, LSNNCell or LSNN", module)
@@ -241,6 +241,7 @@ def _read_neuron(module: nn.Module) -> NeuronReading | None:
         hard=True,
         adaptation=_read_adaptation(p, dt) if isinstance(module, LSNN_CELLS) else None,
         takes_sequence=isinstance(module, SNN),
+        keeps_state=False,
     )
 
 

@@ -242,7 +242,8 @@ def _require_plain(layer: Any) -> float:
     adapts = isinstance(layer, layers.ALIF)
     threshold = read_number(layer.b0 if adapts else layer.spike_threshold, "spike_threshold")
     if layer.min_v_mem is not None:
-        raise ValueError(f"min_v_mem must be None, got {layer.min_v_mem}: check a copy without")
+        got = read_number(layer.min_v_mem, "min_v_mem")
+        raise ValueError(f"min_v_mem must be None, got {got}: check a copy without")
     if layer.spike_fn in (activation.MultiSpike, activation.MaxSpike):
         raise ValueError(
             "spike_fn must give at most one spike per step, got MultiSpike or MaxSpike: "

@@ -182,6 +182,6 @@ def _read_surrogate(function: SpikeFunction) -> Surrogate:
     family = {"atan": Arctan, "sigmoid": Logistic, "fast_sigmoid": FastSigmoid}.get(maker)
     if family is None or getattr(function, "__module__", "") != theirs.__name__:
         wanted = "spike_grad must be atan, sigmoid or fast_sigmoid of snnTorch, or known by spike="
-        raise ValueError(f"{wanted}, got {maker or repr(function)}")
+        raise ValueError(f"{wanted}, got {maker or repr(function)}: {PROGRAM}")
     enclosed = inspect.getclosurevars(function).nonlocals
     return family(float(enclosed.get("alpha", enclosed.get("slope"))))

@@ -33,6 +33,7 @@ from refsast.crosscheck.adapters.libraries import spikingjelly_lif
 from refsast.crosscheck.adapters.module_connections import copy_float64
 from refsast.crosscheck.adapters.module_reader import ModuleUse, read_case
 from refsast.crosscheck.adapters.neuron_reading import (
+    PROGRAM,
     NeuronNumber,
     NeuronReading,
     read_number,
@@ -188,6 +189,8 @@ def _read_neuron(module: nn.Module) -> NeuronReading | None:
         return None
     if type(module) not in (nodes.LIFNode, nodes.ParametricLIFNode, nodes.IFNode):
         raise refuse_neuron("LIFNode, ParametricLIFNode or IFNode", module)
+    if not math.isfinite(module.v_threshold):
+        raise ValueError(f"v_threshold must be finite, got {module.v_threshold}: {PROGRAM}")
     tau, decay_input, numbers = math.inf, False, {}  # an IFNode
     if isinstance(module, nodes.LIFNode):
         tau, decay_input = read_number(module.tau, "tau"), module.decay_input

@@ -5,8 +5,10 @@ same network with other input, with more steps and other weights, and with other
 give those numbers, too.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 
@@ -19,6 +21,7 @@ from refsast.crosscheck.implementation import Gradient
 from refsast.model.params import flatten
 from refsast.model.vector import keep_in_range, unflatten
 
+T = TypeVar("T")
 MORE_STEPS = 4
 # A fitted value is less exact on another question, a false cause is further off: this relative
 # distance, or this many roundings, are the same numbers.
@@ -40,9 +43,8 @@ def confirm_settings(
     for other, louder in other_questions(case):
         if not kept or (louder and alive and len(fired) == spiking):
             break
-        try:
-            exam = examine(gradient, other)
-        except ValueError:  # a module of a fixed number of steps
+        exam = ask_as_taken(partial(examine, gradient), other, len(case.x))
+        if exam is None:
             continue
         alive = alive or any(layer.w.any() for layer in exam.got.grads[:spiking])
         fired |= {i for i, s in enumerate(exam.right.s or ()) if s.any()}
@@ -50,8 +52,21 @@ def confirm_settings(
         held = _hold(exam, asked)
         kept = [s for s in kept if s in held or s not in asked]
         if not kept:
-            return [], other
+            return [], exam.case
     return [s for s in kept if alive or _says_zero(s, spiking)], None
+
+
+def ask_as_taken(ask: Callable[[Case], T], case: Case, steps: int) -> T | None:
+    """Ask as it is, else for so many steps, else with the first step at all of them.
+
+    A module may be of a fixed number of steps, and show one image at each. None: nothing is taken.
+    """
+    for x in (case.x, case.x[:steps], np.repeat(case.x[:1], steps, axis=0)):
+        try:
+            return ask(replace(case, x=x))
+        except ValueError:
+            continue
+    return None
 
 
 def _hold(exam: Examination, settings: list[dict]) -> list[dict]:
@@ -83,8 +98,13 @@ def other_questions(case: Case) -> Iterator[tuple[Case, bool]]:
     w = flatten(case.params)
     w = keep_in_range(case.network, w * rng.uniform(*OTHER_WEIGHTS, w.shape))
     params = unflatten(case.network, w)
-    yield replace(case, x=np.concatenate([x, case.x[::-1][:MORE_STEPS]]), params=params), False
+    # Labels in which another order is not another numbering of classes, too.
+    classes = case.network.classes
+    y = np.random.default_rng(12).integers(0, classes, case.y.shape)
+    longer = np.concatenate([x, case.x[::-1][:MORE_STEPS]])
+    yield replace(case, x=longer, params=params, y=y), False
     y = np.roll(case.y, 1)
+    y[0] = (y[0] + 1) % classes
     yield replace(case, x=2.0 * abs(x) + rng.integers(0, 2, x.shape), y=y), False
     noise = np.random.default_rng(1).uniform(-1.0, 2.0, case.x.shape)
     for factor in LOUDER:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from refsast.crosscheck.compare import (
     examine_answer,
     stage_arrays,
 )
-from refsast.crosscheck.diagnose.confirm import NEAR, SLACK, other_questions
+from refsast.crosscheck.diagnose.confirm import NEAR, SLACK, ask_as_taken, other_questions
 from refsast.crosscheck.diagnose.faults.setting import Setting, solve_setting
 from refsast.crosscheck.diagnose.misfit import misfit, relative_limit
 from refsast.crosscheck.implementation import Gradient
@@ -55,14 +55,17 @@ def _ask_all(gradient: Gradient, case: Case) -> Iterator[Question]:
     for other, louder in other_questions(case):
         if louder and alive and len(fired) == case.network.depth:
             break
-        try:
-            got, dtype = ask(gradient, other)
-        except ValueError:  # a module of a fixed number of steps
+        question = ask_as_taken(partial(_ask, gradient), other, len(case.x))
+        if question is None:
             continue
-        fired.update(_layers_that_fire(other))
-        question = Question(cast_case(other, dtype), dtype, got)
+        fired.update(_layers_that_fire(question.case))
         alive = alive or question.alive
         yield question
+
+
+def _ask(gradient: Gradient, case: Case) -> Question:
+    got, dtype = ask(gradient, case)
+    return Question(cast_case(case, dtype), dtype, got)
 
 
 def _layers_that_fire(case: Case) -> list[int]:
