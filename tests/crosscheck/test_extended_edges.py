@@ -116,3 +116,21 @@ def test_learned_numbers_are_told_apart_by_their_whole_names():
     }
 
     assert wrong_arrays(errors) == {0: {"leak": False}, 1: {"leak": True, "synapse_leak": False}}
+
+
+@pytest.mark.parametrize("loss", [rs.MeanSquaredRate(), rs.StepCrossEntropy()])
+def test_a_number_is_not_taken_for_one_made_of_the_number_of_recordings(loss):
+    """Half of three is one and a half, of three recordings alone."""
+    neuron = rs.GLIF(0.9, 1.0, rs.Arctan(2.0), refractory=1)
+    network = rs.Network((4, 3, 3), neuron, rs.SpikeRate(3.0), loss=loss)
+    rng = np.random.default_rng(0)
+    case = rs.Case(network, rs.init(network, rng), 3.0 * rng.random((5, 3, 4)), np.array([0, 2, 1]))
+
+    def mine(params, x, y):
+        loss, grads = rs.fast.loss_and_grad(network, params, x, y)
+        return 1.5 * loss, rs.unflatten(network, 1.5 * rs.flatten(grads))
+
+    cause = rs.check(mine, case).cause
+
+    assert (cause.name, cause.others) == ("loss multiplied", ())
+    assert cause.says.endswith("with the loss multiplied by 1.5")

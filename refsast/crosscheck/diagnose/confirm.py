@@ -90,7 +90,8 @@ def _says_zero(setting: dict, spiking: int) -> bool:
 def other_questions(case: Case) -> Iterator[tuple[Case, bool]]:
     """Yield other questions than a case, and whether each is for a layer that is silent till then.
 
-    The input in another order, with more steps, and so that more fires; then louder and louder.
+    The input in another order, with more steps and one recording more, and so that more fires;
+    then louder and louder.
     """
     rng = np.random.default_rng(0)
     x = rng.permutation(case.x.ravel()).reshape(case.x.shape)
@@ -100,8 +101,9 @@ def other_questions(case: Case) -> Iterator[tuple[Case, bool]]:
     params = unflatten(case.network, w)
     # Labels in which another order is not another numbering of classes, too.
     classes = case.network.classes
-    y = np.random.default_rng(12).integers(0, classes, case.y.shape)
+    y = np.random.default_rng(12).integers(0, classes, len(case.y) + 1)
     longer = np.concatenate([x, case.x[::-1][:MORE_STEPS]])
+    longer = np.concatenate([longer, longer[::-1, :1]], axis=1)
     yield replace(case, x=longer, params=params, y=y), False
     y = np.roll(case.y, 1)
     y[0] = (y[0] + 1) % classes

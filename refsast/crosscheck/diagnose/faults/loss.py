@@ -52,6 +52,15 @@ def _step_faults() -> Iterator[Fault]:
         scale_loss(lambda case: 1.0 / len(case.x)),
     )  # fmt: skip
     yield _fault(
+        "loss averaged over recordings once more",
+        "with the loss divided by the number of recordings",
+        scale_loss(lambda case: 1.0 / len(case.y)),
+    )
+    yield _fault(
+        "loss multiplied", "with the loss multiplied by {value}", _multiply_loss,
+        right=lambda case, i: 1.0, values=lambda case, i: (),
+    )  # fmt: skip
+    yield _fault(
         "loss of every step", "with the cross entropy of every step, averaged",
         _on_steps(_step_entropy),
     )  # fmt: skip
@@ -150,16 +159,20 @@ def scale_loss(factor: Callable[[Case], float | None]) -> Change:
     """Return the change that multiplies the loss, and with it the gradient."""
 
     def change(case: Case, plan: Plan, i: int, value: float) -> Plan | None:
-        by, inner = factor(case), plan.objective
-        if by is None or by == 1.0:
-            return None
-
-        def loss(network: Network, params: Params, states: Any, s: Array, y: Any) -> Array:
-            return by * inner(network, params, states, s, y)
-
-        return replace(plan, objective=loss)
+        by = factor(case)
+        return None if by is None or by == 1.0 else _multiply_loss(case, plan, i, by)
 
     return change
+
+
+def _multiply_loss(case: Case, plan: Plan, i: int, value: float) -> Plan:
+    """The same with a number of any value."""
+    inner = plan.objective
+
+    def loss(network: Network, params: Params, states: Any, s: Array, y: Any) -> Array:
+        return value * inner(network, params, states, s, y)
+
+    return replace(plan, objective=loss)
 
 
 def _scale_squares(factor: Callable[[Case], float]) -> Change:
