@@ -43,7 +43,7 @@ def confirm_settings(
     for other, louder in other_questions(case):
         if not kept or (louder and alive and len(fired) == spiking):
             break
-        exam = ask_as_taken(partial(examine, gradient), other, len(case.x))
+        exam = ask_as_taken(partial(examine, gradient), other, case)
         if exam is None:
             continue
         alive = alive or any(layer.w.any() for layer in exam.got.grads[:spiking])
@@ -56,16 +56,20 @@ def confirm_settings(
     return [s for s in kept if alive or _says_zero(s, spiking)], None
 
 
-def ask_as_taken(ask: Callable[[Case], T], case: Case, steps: int) -> T | None:
-    """Ask as it is, else for so many steps, else with the first step at all of them.
+def ask_as_taken(ask: Callable[[Case], T], other: Case, case: Case) -> T | None:
+    """Ask another question than a case, as it is, or of as many steps and recordings as the case.
 
-    A module may be of a fixed number of steps, and show one image at each. None: nothing is taken.
+    A module may have a fixed number of either, and show one image at each step. None: nothing of
+    it is taken.
     """
-    for x in (case.x, case.x[:steps], np.repeat(case.x[:1], steps, axis=0)):
-        try:
-            return ask(replace(case, x=x))
-        except ValueError:
-            continue
+    steps = len(case.x)
+    for batch in dict.fromkeys((len(other.y), len(case.y))):
+        x, y = other.x[:, :batch], other.y[:batch]
+        for taken in (x, x[:steps], np.repeat(x[:1], steps, axis=0)):
+            try:
+                return ask(replace(other, x=taken, y=y))
+            except ValueError:
+                continue
     return None
 
 

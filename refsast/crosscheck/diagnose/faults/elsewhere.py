@@ -55,7 +55,7 @@ def _ask_all(gradient: Gradient, case: Case) -> Iterator[Question]:
     for other, louder in other_questions(case):
         if louder and alive and len(fired) == case.network.depth:
             break
-        question = ask_as_taken(partial(_ask, gradient), other, len(case.x))
+        question = ask_as_taken(partial(_ask, gradient), other, case)
         if question is None:
             continue
         fired.update(_layers_that_fire(question.case))
