@@ -183,7 +183,7 @@ def require_states_kept(
         if not kept and (given or not neuron.keeps_state):
             raise ValueError(
                 f"module must keep its states from step to step, got {name} at rest again in the "
-                "second call: loop over the steps in forward, and pass the states on"
+                "second call: put the loop over steps into forward, and pass the states on"
             )
 
 
