@@ -306,7 +306,7 @@ def test_a_module_of_single_steps_that_forgets_its_states_is_refused(keeps):
     x = 4.0 * np.random.default_rng(0).random((4, 2, 4))
     options = {"spike": SPIKE, "detach_reset": True, "gain": 5.0}
     if not keeps:
-        with pytest.raises(ValueError, match="got lif at rest again in the second call: put the loop"):
+        with pytest.raises(ValueError, match="lif at rest again in the second call: put the loop"):
             theirs.case_of(net, x, y, **options)
         return
     case = theirs.case_of(net, x, y, **options)
