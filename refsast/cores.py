@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import cache
 
 
@@ -26,12 +27,13 @@ def thread_count() -> int:
 def share_over_threads(work: Callable[[slice], None], n: int, *, min_part: int) -> None:
     """Call ``work(part)`` for parts that make up all `n`, each on a thread of its own.
 
-    No part has fewer than `min_part`. It pays where `work` releases the interpreter.
+    No part has fewer than `min_part`. What `np.errstate` says here holds there, too. It pays where
+    `work` releases the interpreter.
     """
     parts = max(1, min(thread_count(), n // min_part))
     ends = [n * i // parts for i in range(parts + 1)]
     slices = list(map(slice, ends[:-1], ends[1:]))
-    others = [_thread_pool().submit(work, part) for part in slices[1:]]
+    others = [_thread_pool().submit(copy_context().run, work, part) for part in slices[1:]]
     work(slices[0])
     for other in others:
         other.result()

@@ -2,6 +2,7 @@
 
 import threading
 
+import numpy as np
 import pytest
 
 from refsast import cores
@@ -34,6 +35,16 @@ def test_an_error_in_any_thread_is_raised(monkeypatch):
 
     with pytest.raises(ValueError, match="part 5"):
         cores.share_over_threads(fail_elsewhere, 10, min_part=1)
+
+
+def test_how_overflow_is_treated_holds_in_every_thread(monkeypatch):
+    monkeypatch.setattr(cores, "thread_count", lambda: 3)
+    found = []
+
+    with np.errstate(over="ignore", invalid="call"):
+        cores.share_over_threads(lambda _: found.append(np.geterr()), 6, min_part=1)
+
+    assert [(each["over"], each["invalid"]) for each in found] == 3 * [("ignore", "call")]
 
 
 @pytest.mark.parametrize(("limit", "found"), [("3", 3), ("0", None), ("many", None)])

@@ -30,7 +30,7 @@ from refsast.deploy.survey import survey
 from refsast.experiment.calibrate import calibrate, scale_threshold
 from refsast.experiment.evaluate import evaluate
 from refsast.experiment.record import Data
-from tools.table import write_table
+from tools.table import write_as_measured
 
 FORMATS = {
     "8 bits": deploy.Formats(deploy.WeightFormat(8)),
@@ -50,13 +50,13 @@ def find_runs(folders: Sequence[Path]) -> Iterator[tuple[str, Path]]:
             yield folder.name, folder
 
 
-def corrupt_all(folder: Path, steps: int) -> Iterator[tuple[str, rs.Spikes]]:
-    """Yield kind and binned test recordings, of all kinds and severities."""
+def corrupt_all(folder: Path, steps: int) -> Iterator[rs.Spikes]:
+    """Yield the test recordings, binned, of all kinds and severities."""
     events = list(read_recordings(folder, "Test"))
     for kind in tqdm(CORRUPTIONS, desc="corruptions"):
         for severity in range(1, SEVERITIES + 1):
             bad = list(corrupt_recordings(events, kind, severity, seed=0))
-            yield kind, bin_spikes(bad, steps=steps, duration=DURATION)
+            yield bin_spikes(bad, steps=steps, duration=DURATION)
 
 
 def measure(
@@ -95,12 +95,12 @@ def main() -> None:
     runs = list(find_runs(args.runs))
     steps = read_trained(runs[0][1]).steps
     recordings = load_recordings(args, steps)
-    bad = [] if args.nmnist is None else [x for _, x in corrupt_all(args.nmnist, steps)]
-    rows: list[dict[str, object]] = []
-    for name, path in tqdm(runs, desc="runs"):
-        trained = read_trained(path)
-        rows.append(measure(name, trained, recordings.train, recordings.held_out, bad))
-        write_table(args.out, rows)
+    bad = [] if args.nmnist is None else list(corrupt_all(args.nmnist, steps))
+    rows = (
+        measure(name, read_trained(path), recordings.train, recordings.held_out, bad)
+        for name, path in runs
+    )
+    write_as_measured(args.out, rows)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import argparse
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from refsast.cli.common import add_recording_flags
 from refsast.cli.trained import Trained, load_matching, read_trained
 from refsast.deploy.certificate import enclose_weights
 from refsast.deploy.formats import ROUNDINGS
-from tools.table import write_table
+from tools.table import write_as_measured
 
 WIDTHS = (12, 10, 9, 8, 7, 6)
 POTENTIALS = deploy.PotentialFormat(20, 4)  # which no potential leaves
@@ -103,12 +104,8 @@ def main() -> None:
     parser.add_argument("--bits", type=int, nargs="+", default=WIDTHS)
     add_recording_flags(parser)
     args = parser.parse_args()
-    rows: list[dict[str, object]] = []
-    for folder in args.runs:
-        for bits in args.bits:
-            rows.append(measure(folder, bits, args))
-            write_table(args.out, rows)
-            print(rows[-1], flush=True)
+    asked = product(args.runs, args.bits)
+    write_as_measured(args.out, (measure(folder, bits, args) for folder, bits in asked))
 
 
 if __name__ == "__main__":

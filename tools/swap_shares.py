@@ -19,7 +19,7 @@ from refsast.certify.search import Problem, pose_problem, scale_slopes
 from refsast.cli.common import add_recording_flags
 from refsast.cli.trained import load_matching, read_trained
 from refsast.model.unroll import input_currents, readout_logits, unroll_layer
-from tools.table import write_table
+from tools.table import write_as_measured
 
 SAMPLES, CEILING = 40, np.geomspace(1.0, 1e6, 60)
 
@@ -76,11 +76,7 @@ def main() -> None:
     parser.add_argument("runs", type=Path, nargs="+")
     add_recording_flags(parser)
     args = parser.parse_args()
-    rows: list[dict[str, object]] = []
-    for folder in args.runs:
-        rows.append(measure(folder, args))
-        write_table(args.out, rows)
-        print(rows[-1], flush=True)
+    write_as_measured(args.out, (measure(folder, args) for folder in args.runs))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """A table on disk that is whole after each row."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 
@@ -16,3 +16,12 @@ def write_table(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
     writer.writeheader()
     writer.writerows(rows)
     write_atomic(path, text.getvalue().encode())
+
+
+def write_as_measured(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
+    """Write the table after each of its rows, which take long, and print the row."""
+    done: list[Mapping[str, object]] = []
+    for row in rows:
+        done.append(row)
+        write_table(path, done)
+        print(row, flush=True)

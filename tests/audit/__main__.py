@@ -2,16 +2,18 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from refsast.files import write_atomic
-from tests.audit.mode_rows import network_row, row
+from tests.audit.mode_rows import Row, network_row, row
 from tests.audit.modes import MODES
 from tests.audit.network_modes import NETWORK_MODES
 from tests.audit.page import line, page
 from tests.audit.tutorials import TUTORIALS
 
+M = TypeVar("M")
 NETWORK_SHARE = 3  # of the cases of a dense mode, one in so many for a network beyond
 
 
@@ -29,6 +31,13 @@ def parser() -> argparse.ArgumentParser:
     return found
 
 
+def ask_mode(mode: M, ask: Callable[[M, int], Row], cases: int) -> Row:
+    """Return what comes of a mode, and print it."""
+    found = ask(mode, cases)
+    print(line(found), flush=True)
+    return found
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; return its exit code."""
     options = parser().parse_args(arguments)
@@ -39,20 +48,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.only is not None and options.only not in known:
             raise ValueError(f"--only must be one of {', '.join(known)}, got {options.only}")
         seeds = -(-options.cases // NETWORK_SHARE)
-        asked = [
-            *((mode, row, options.cases) for mode in MODES),
-            *((mode, network_row, seeds) for mode in NETWORK_MODES),
-            *((mode, network_row, 1) for mode in TUTORIALS if not options.no_tutorials),
+        tables = [
+            [ask_mode(mode, ask, cases) for mode in modes if options.only in (None, mode.package)]
+            for modes, ask, cases in (
+                (MODES, row, options.cases),
+                (NETWORK_MODES, network_row, seeds),
+                (() if options.no_tutorials else TUTORIALS, network_row, 1),
+            )
         ]
-        rows = []
-        for mode, ask, cases in asked:
-            if options.only in (None, mode.package):
-                rows.append(ask(mode, cases))
-                print(line(rows[-1]), flush=True)
         if options.only is None:
-            dense, beyond = len(MODES), len(MODES) + len(NETWORK_MODES)
-            others, tutorials = rows[dense:beyond], rows[beyond:]
-            text = page(rows[:dense], options.cases, others, seeds, tutorials)
+            rows, others, tutorials = tables
+            text = page(rows, options.cases, others, seeds, tutorials)
             write_atomic(options.out / "peers.md", text.encode())
             print(f"written to {options.out / 'peers.md'}")
     except ValueError as error:

@@ -132,34 +132,21 @@ def squared_error() -> dict:
 # What is asked ----------------------------------------------------------------------------------
 
 
-def _static(description: str, cell: str, *, asks: dict = DETACHED, **settings: Any) -> NetworkMode:
-    """784-1000-10, its loss of spikes."""
+SPIKES = {"wrap": snntorch_loss("ce_rate_loss", 0), "gain": 1.0}
+POTENTIALS = {"wrap": summed_over_steps, "readout": rs.MeanPotential()}
+
+
+def _static(
+    description: str, cell: str, asks: dict, loss: dict = SPIKES, **settings: Any
+) -> NetworkMode:
+    """784-1000-10 of a cell, with a loss of every step."""
     question = ask_module(
         "snntorch",
         snntorch_static(cell, **settings),
         shape=(784,),
         drive=1.0,
         draw=partial(draw_images, 25),
-        loss=rs.StepCrossEntropy(),
-        wrap=snntorch_loss("ce_rate_loss", 0),
-        gain=1.0,
-        **asks,
-    )
-    return NetworkMode("snntorch", description, question, "" if asks else DETACH)
-
-
-def _tutorial_5(description: str, *, asks: dict = DETACHED, **settings: Any) -> NetworkMode:
-    """784-1000-10, its loss of potentials."""
-    question = ask_module(
-        "snntorch",
-        snntorch_static("Leaky", beta=0.95, **settings),
-        shape=(784,),
-        drive=1.0,
-        draw=partial(draw_images, 25),
-        readout=rs.MeanPotential(),
-        loss=rs.StepCrossEntropy(),
-        wrap=summed_over_steps,
-        **asks,
+        **({"loss": rs.StepCrossEntropy()} | loss | asks),
     )
     return NetworkMode("snntorch", description, question, "" if asks else DETACH)
 
@@ -178,12 +165,14 @@ def _fashion(node: str) -> NetworkMode:
     return NetworkMode("spikingjelly", f"`conv_fashion_mnist.py`, `{node}`", question)
 
 
+LEAKY = {"loss": POTENTIALS, "beta": 0.95}
 LEARNED = {"learn_beta": True, "learn_threshold": True}
 SYNAPTIC = {"alpha": 0.9, "beta": 0.8}
+ALPHA = {"alpha": 0.8, "beta": 0.7, "reset_mechanism": "none"}
 TUTORIALS = (
-    _tutorial_5("tutorial 5", asks={}),
-    _tutorial_5("tutorial 5, all but the reset's gradient"),
-    _tutorial_5("the same, `learn_beta` and `learn_threshold`", **LEARNED),
+    _static("tutorial 5", "Leaky", {}, **LEAKY),
+    _static("tutorial 5, all but the reset's gradient", "Leaky", DETACHED, **LEAKY),
+    _static("the same, `learn_beta` and `learn_threshold`", "Leaky", DETACHED, **LEAKY, **LEARNED),
     NetworkMode(
         "snntorch",
         "tutorial 6, all but the reset's gradient",
@@ -193,17 +182,14 @@ TUTORIALS = (
             shape=(1, 28, 28),
             drive=3.0,
             draw=partial(draw_images, 50),
-            loss=rs.StepCrossEntropy(),
-            wrap=snntorch_loss("ce_rate_loss", 0),
-            gain=1.0,
-            **DETACHED,
+            **({"loss": rs.StepCrossEntropy()} | SPIKES | DETACHED),
         ),
         SLOPE,
     ),
-    _static("784-1000-10 of `Synaptic`", "Synaptic", asks={}, **SYNAPTIC),
-    _static("the same, all but the reset's gradient", "Synaptic", **SYNAPTIC),
-    _static("784-1000-10 of `RSynaptic`, all but that", "RSynaptic", **SYNAPTIC),
-    _static("784-1000-10 of `Alpha`, `none`", "Alpha", alpha=0.8, beta=0.7, reset_mechanism="none"),
+    _static("784-1000-10 of `Synaptic`", "Synaptic", {}, **SYNAPTIC),
+    _static("the same, all but the reset's gradient", "Synaptic", DETACHED, **SYNAPTIC),
+    _static("784-1000-10 of `RSynaptic`, all but that", "RSynaptic", DETACHED, **SYNAPTIC),
+    _static("784-1000-10 of `Alpha`, `none`", "Alpha", DETACHED, **ALPHA),
     _fashion("IFNode"),
     _fashion("ParametricLIFNode"),
     NetworkMode(

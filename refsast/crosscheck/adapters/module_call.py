@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from refsast.arrays import Array
 from refsast.crosscheck.adapters.module_trace import Call, ModuleTrace, trace_module
 from refsast.crosscheck.adapters.neuron_reading import NeuronReading
 
@@ -21,7 +22,7 @@ ModuleCall: TypeAlias = Callable[[nn.Module, Tensor], object]  # from x (time, b
 
 @dataclass(frozen=True, eq=False)
 class FoundCall:
-    """How a module is to be called, and what it did when it was.
+    """How a module is to be called.
 
     Attributes
     ----------
@@ -31,17 +32,51 @@ class FoundCall:
         Of a recording's input at one step, as the module wants it.
     steps : int or None
         How many steps it runs of one static input; None if it takes all steps.
-    trace : ModuleTrace
-        What it did.
     looped : str or None
         The neuron that it calls once for every step of x, in a loop of its own.
     """
 
     call: ModuleCall
     shape: tuple[int, ...]
-    steps: int | None
-    trace: ModuleTrace
+    steps: int | None = None
     looped: str | None = None
+
+    def __call__(self, module: nn.Module, x: Tensor) -> object:
+        """Return what the module returns of x (time, batch, n_0)."""
+        return self.call(module, x.reshape(*x.shape[:2], *self.shape))
+
+    def require(self, x: Array) -> None:
+        """Refuse an input that changes, where the module shows its first step at every step."""
+        if self.steps not in (None, len(x)):
+            raise _refuse_steps(len(x), self.steps)
+        if self.call is call_static and (x != x[:1]).any():
+            raise ValueError(
+                "x must be the same at every step for a module that takes one static input, got "
+                "another at a later step"
+            )
+
+
+def _refuse_steps(wanted: int, got: int | None) -> ValueError:
+    return ValueError(
+        f"module must run for the {wanted} steps of x, got {got} steps: give the case an x of so "
+        "many"
+    )
+
+
+@contextmanager
+def counted_steps(module: nn.Module, neuron: str | None, steps: int) -> Iterator[None]:
+    """Refuse a loop in which a neuron was called for another number of steps; None: no loop."""
+    if neuron is None:
+        yield
+        return
+    calls: list[bool] = []
+    hook = module.get_submodule(neuron).register_forward_hook(lambda *_: calls.append(True))
+    try:
+        yield
+    finally:
+        hook.remove()
+    if len(calls) != steps:
+        raise _refuse_steps(steps, len(calls))
 
 
 def call_once(module: nn.Module, x: Tensor) -> object:
@@ -75,14 +110,14 @@ def find_call(
     takes_sequence: bool,
     enter: Callable[[Tensor], Tensor] | None = None,
     reset: Callable[[nn.Module], object] | None = None,
-) -> FoundCall:
-    """Return how to call a module, from what it does.
+) -> tuple[FoundCall, ModuleTrace]:
+    """Return how to call a module, from what it does, and what it did.
 
     `x` is (time, batch, n) and `shapes` are those that it may have in the place of n. Raises
     ValueError where the module runs on nothing of it.
     """
     first: Exception | None = None
-    fallback: FoundCall | None = None  # it runs, but on an axis too many
+    fallback: tuple[FoundCall, ModuleTrace] | None = None  # it runs, but on an axis too many
     for shape in shapes:
         whole = x.reshape(*x.shape[:2], *shape)
         for call, given in _attempts(whole, enter):
@@ -96,11 +131,7 @@ def find_call(
                 call = _choose(call, calls, takes_sequence)
             if call is None:
                 continue
-            steps = _count_steps(calls, takes_sequence) if call is call_static else None
-            loops = call is not call_static and not takes_sequence and len(x) > 1
-            names = [each.name for each in calls]
-            looped = names[0] if names and loops and names.count(names[0]) == len(x) else None
-            found = FoundCall(call, shape, steps, trace, looped)
+            found = _describe_call(call, shape, calls, len(x), takes_sequence), trace
             if call is not call_once or not takes_sequence or not _has_axis_too_many(calls):
                 return found
             fallback = fallback or found
@@ -110,6 +141,23 @@ def find_call(
     shape = (*x.shape[:2], *shapes[0])
     wanted = f"module must run on an input of shape {shape}, or on what enter= makes of it"
     raise ValueError(f"{wanted}, got: {reason}") from first
+
+
+def _describe_call(
+    call: ModuleCall,
+    shape: tuple[int, ...],
+    calls: Sequence[Call],
+    steps: int,
+    takes_sequence: bool,
+) -> FoundCall:
+    """How a module was called whose neurons were called so, of so many steps of x."""
+    names = [each.name for each in calls]
+    often = names.count(names[0]) if names else 0
+    if call is call_static:
+        in_one = takes_sequence and calls
+        return FoundCall(call, shape, len(calls[0].inputs[0]) if in_one else often)
+    looped = not takes_sequence and often == steps > 1
+    return FoundCall(call, shape, looped=names[0] if looped else None)
 
 
 def name_reason(error: BaseException) -> str:
@@ -131,34 +179,6 @@ def _attempts(
         return
     yield call_once, x
     yield call_static, x[0]
-
-
-def _count_steps(calls: list[Call], takes_sequence: bool) -> int:
-    """How many steps a module ran."""
-    first = calls[0]
-    if takes_sequence:
-        return len(first.inputs[0])
-    return [each.name for each in calls].count(first.name)
-
-
-@contextmanager
-def counted_steps(module: nn.Module, neuron: str | None, steps: int) -> Iterator[None]:
-    """Refuse a loop in which a neuron was called for another number of steps; None: no loop."""
-    calls: list[bool] = []
-    hook = None
-    if neuron is not None:
-        part = module.get_submodule(neuron)
-        hook = part.register_forward_hook(lambda *_: calls.append(True))
-    try:
-        yield
-    finally:
-        if hook is not None:
-            hook.remove()
-    if neuron is not None and len(calls) != steps:
-        raise ValueError(
-            f"module must run for the {steps} steps of x, got {len(calls)} steps: give the case an "
-            "x of so many"
-        )
 
 
 def require_states_kept(

@@ -157,7 +157,7 @@ def read_module(
             "module must have neurons of this library, got none: give wrap an rs.Case of your own "
             f"if the neurons are no modules, or {PROGRAM}"
         )
-    found = find_call(
+    found, trace = find_call(
         module,
         _make_tensor(module, x),
         shapes,
@@ -169,7 +169,7 @@ def read_module(
     if found.call is call_steps:
         steps = _make_tensor(module, x[:2]).reshape(-1, x.shape[1], *found.shape)
         require_states_kept(module, steps, neurons, use.reset)
-    wiring = trace_layers(found.trace, neurons)
+    wiring = trace_layers(trace, neurons)
     if not wiring:
         raise ValueError(f"module must call its neurons, got a run without: {PROGRAM}")
     reading = build_network(

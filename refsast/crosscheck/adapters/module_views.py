@@ -63,8 +63,8 @@ def _axes(call: Call) -> Iterator[int]:
 
 def _axis(call: Call, place: int) -> object:
     """The one axis that a function takes at a place, or as an option; else the first."""
-    options = call.options.get("dim", call.options.get("axis", 0))
-    return call.args[place] if len(call.args) > place else options
+    named = call.options.get("dim", call.options.get("axis", 0))
+    return call.args[place] if len(call.args) > place else named
 
 
 def _picks_steps(tensor: Tensor, index: object) -> bool:
@@ -78,11 +78,8 @@ def _picks_steps(tensor: Tensor, index: object) -> bool:
             axis = tensor.ndim - sum(each is not None for each in parts[i + 1 :])
             continue
         one = isinstance(part, int) or (isinstance(part, Tensor) and part.ndim == 0)
-        whole = isinstance(part, slice) and part.indices(tensor.shape[axis]) == (
-            0,
-            tensor.shape[axis],
-            1,
-        )
+        places = range(tensor.shape[axis])
+        whole = isinstance(part, slice) and places[part] == places
         if not whole and not (one and axis < 2):
             return False
         axis += 1

@@ -22,7 +22,7 @@ from refsast.crosscheck.adapters.axes import (
     require_time_first,
 )
 from refsast.crosscheck.adapters.module_call import (
-    ModuleCall,
+    FoundCall,
     call_once,
     call_static,
     call_steps,
@@ -129,7 +129,7 @@ def wrap(
     def gradient(params: Params, x: Array, y: Integers) -> Answer:
         require_no_dropout(module)
         require_running_statistics(module)
-        plan.require(x)
+        plan.how.require(x)
         if factor != 1.0 and len(x) != len(case.x):
             raise ValueError(f"x must have {len(case.x)} steps where factor is given, got {len(x)}")
         inputs = torch.tensor(x, dtype=dtype, requires_grad=True)
@@ -141,8 +141,7 @@ def wrap(
                 reset(module)
             if logits is None and loss is None:
                 _check_axes(module, inputs, plan, reset, leave)
-            with counted_steps(module, plan.looped, len(x)):
-                value = _run_module(module, inputs, plan, lambda output: score(output, y, len(x)))
+            value = _run_module(module, inputs, plan.how, lambda out: score(out, y, len(x)))
             value.backward()
             found = {k: read_grad(a) for k, a in own.items() if a.requires_grad or k in theirs}
             grads = pull_back(leaves, theirs, found)
@@ -152,7 +151,7 @@ def wrap(
         return Answer(value.item(), grads, x=read_grad(inputs) if plan.keeps_input else None)
 
     uncompared = list_uncompared(module, {each.name for each in (*plan.ties, *plan.shared)})
-    put_in = {OWN_LOOP: plan.call is call_steps, OWN_LOSS: loss is None}
+    put_in = {OWN_LOOP: plan.how.call is call_steps, OWN_LOSS: loss is None}
     return Implementation(
         round_numbers(gradient, precision if case.hard else None),
         name=name,
@@ -168,42 +167,18 @@ class _Plan:
     ----------
     ties : tuple of Tie
         How its parameters follow from ours.
-    call : callable
-        How it is called with x of `shape` in place of n_0.
+    how : FoundCall
+        How it is called.
     keeps_input : bool
         Whether its input is x itself, so that the gradient in it is ours.
     shared : tuple of SharedParameter
         Its parameters that are one of ours together with another.
-    steps : int or None
-        How many steps the module runs of one static input.
-    looped : str or None
-        The neuron that the module calls once for every step of x, in a loop of its own.
     """
 
     ties: tuple[Tie, ...]
-    call: ModuleCall
-    shape: tuple[int, ...]
+    how: FoundCall
     keeps_input: bool
     shared: tuple[SharedParameter, ...] = ()
-    steps: int | None = None
-    looped: str | None = None
-
-    def __call__(self, module: nn.Module, x: Tensor) -> object:
-        """Return what the module returns of x (time, batch, n_0)."""
-        return self.call(module, x.reshape(*x.shape[:2], *self.shape))
-
-    def require(self, x: Array) -> None:
-        """Refuse an input that changes, where the module shows its first step at every step."""
-        if self.steps not in (None, len(x)):
-            raise ValueError(
-                f"module must run for the {len(x)} steps of x, got {self.steps} steps: give the "
-                "case an x of so many"
-            )
-        if self.call is call_static and (x != x[:1]).any():
-            raise ValueError(
-                "x must be the same at every step for a module that takes one static input, got "
-                "another at a later step"
-            )
 
 
 def _plan(
@@ -229,22 +204,14 @@ def _plan(
             failure = error
     if reading is not None and found is not None and reading.network.shapes == network.shapes:
         keeps = use.enter is None and found.call is not call_static
-        return _Plan(
-            reading.ties,
-            found.call,
-            found.shape,
-            keeps,
-            reading.shared,
-            found.steps,
-            found.looped,
-        )
+        return _Plan(reading.ties, found, keeps, reading.shared)
     enter = use.enter
     try:
         slots = map_parameters(_parameter_shapes(module, names), network, names)
     except ValueError as error:
         raise (failure or error) from None
     call = call_once if enter is None else lambda module, x: module(enter(x))
-    return _Plan(tie_slots(slots), call, shapes[0], enter is None)
+    return _Plan(tie_slots(slots), FoundCall(call, shapes[0]), enter is None)
 
 
 def _check_axes(
@@ -255,7 +222,7 @@ def _check_axes(
     leave: Callable[[Tensor], Tensor] | None,
 ) -> None:
     """Refuse a module that is batch first; its states are at rest before and after."""
-    if plan.call is call_static or plan.call is call_steps:
+    if plan.how.call is call_static or plan.how.call is call_steps:
         return  # it does not see the axis of time
     if reset is None:  # states that it keeps must not be touched
         try:
@@ -265,7 +232,7 @@ def _check_axes(
 
     def run(x: Tensor) -> object:
         try:
-            first = first_tensor(plan(module, x))
+            first = first_tensor(plan.how(module, x))
             return first if first is None or leave is None else leave(first)
         except Exception:
             return None  # what it cannot run on is told when it is run
@@ -295,15 +262,16 @@ def _parameter_shapes(module: nn.Module, names: Slots | None) -> dict[str, tuple
 
 
 def _run_module(
-    module: nn.Module, x: Tensor, plan: _Plan, score: Callable[[object], Tensor]
+    module: nn.Module, x: Tensor, how: FoundCall, score: Callable[[object], Tensor]
 ) -> Tensor:
     """The loss that a module gives, or what it or the loss raises in one line."""
-    try:
-        output = plan(module, x)
-    except Exception as error:
-        shape = (*x.shape[:2], *plan.shape)
-        wanted = f"module must run on an input of shape {shape}, or on what enter= makes of it"
-        raise ValueError(f"{wanted}, got: {name_reason(error)}") from error
+    with counted_steps(module, how.looped, len(x)):
+        try:
+            output = how(module, x)
+        except Exception as error:
+            shape = (*x.shape[:2], *how.shape)
+            wanted = f"module must run on an input of shape {shape}, or on what enter= makes of it"
+            raise ValueError(f"{wanted}, got: {name_reason(error)}") from error
     try:
         return score(output)
     except ValueError:

@@ -12,7 +12,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from refsast.crosscheck.case import Case
+from refsast.arrays import Array
+from refsast.crosscheck.case import Answer, Case
 from refsast.crosscheck.compare import Examination, examine
 from refsast.crosscheck.diagnose.knobs.program import solve_settings
 from refsast.crosscheck.diagnose.knobs.weights import BACKWARD_ENTRY
@@ -38,22 +39,44 @@ def confirm_settings(
     Settings that no question can tell stay; None: some setting held on all of them. Louder input is
     asked, too, until every layer has fired: what is done with spikes shows where there are some.
     """
+    if not settings:
+        return [], None
     kept, alive, spiking = list(settings), False, len(case.network.neurons)
-    fired: set[int] = set()
-    for other, louder in other_questions(case):
-        if not kept or (louder and alive and len(fired) == spiking):
-            break
-        exam = ask_as_taken(partial(examine, gradient), other, case)
-        if exam is None:
-            continue
-        alive = alive or any(layer.w.any() for layer in exam.got.grads[:spiking])
-        fired |= {i for i, s in enumerate(exam.right.s or ()) if s.any()}
+    for other, exam in ask_others(
+        partial(examine, gradient), case, lambda exam: (exam.got, exam.right.s or ())
+    ):
+        alive = alive or reaches_layers(exam.got, spiking)
         asked = [s for s in kept if other.params is case.params or not _is_of_weights(s)]
         held = _hold(exam, asked)
         kept = [s for s in kept if s in held or s not in asked]
         if not kept:
             return [], exam.case
     return [s for s in kept if alive or _says_zero(s, spiking)], None
+
+
+def ask_others(
+    ask: Callable[[Case], T], case: Case, seen: Callable[[T], tuple[Answer, Sequence[Array]]]
+) -> Iterator[tuple[Case, T]]:
+    """Ask other questions, louder ones until every layer has fired and a gradient reached some.
+
+    `seen` is the answer in what was asked, and the right spikes. What is not taken is left out.
+    """
+    alive, fired, spiking = False, set[int](), len(case.network.neurons)
+    for other, louder in other_questions(case):
+        if louder and alive and len(fired) == spiking:
+            return
+        found = ask_as_taken(ask, other, case)
+        if found is None:
+            continue
+        answer, spikes = seen(found)
+        alive = alive or reaches_layers(answer, spiking)
+        fired |= {i for i, s in enumerate(spikes) if s.any()}
+        yield other, found
+
+
+def reaches_layers(answer: Answer, spiking: int) -> bool:
+    """Whether a gradient reaches some spiking layer: what is computed there shows."""
+    return any(layer.w.any() for layer in answer.grads[:spiking])
 
 
 def ask_as_taken(ask: Callable[[Case], T], other: Case, case: Case) -> T | None:
@@ -65,7 +88,8 @@ def ask_as_taken(ask: Callable[[Case], T], other: Case, case: Case) -> T | None:
     steps = len(case.x)
     for batch in dict.fromkeys((len(other.y), len(case.y))):
         x, y = other.x[:, :batch], other.y[:batch]
-        for taken in (x, x[:steps], np.repeat(x[:1], steps, axis=0)):
+        shorter = [x[:steps]] if len(x) > steps else []
+        for taken in (x, *shorter, np.repeat(x[:1], steps, axis=0)):
             try:
                 return ask(replace(other, x=taken, y=y))
             except ValueError:

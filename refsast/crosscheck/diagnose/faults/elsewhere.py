@@ -1,11 +1,12 @@
 """Does a setting give the answers to questions that it was not found from?"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 
 import numpy as np
 
+from refsast.arrays import Array
 from refsast.crosscheck.case import Answer, Case, ask
 from refsast.crosscheck.compare import (
     STAGES,
@@ -14,7 +15,7 @@ from refsast.crosscheck.compare import (
     examine_answer,
     stage_arrays,
 )
-from refsast.crosscheck.diagnose.confirm import NEAR, SLACK, ask_as_taken, other_questions
+from refsast.crosscheck.diagnose.confirm import NEAR, SLACK, ask_others, reaches_layers
 from refsast.crosscheck.diagnose.faults.setting import Setting, solve_setting
 from refsast.crosscheck.diagnose.misfit import misfit, relative_limit
 from refsast.crosscheck.implementation import Gradient
@@ -39,7 +40,14 @@ class Question:
     @property
     def alive(self) -> bool:
         """Whether a gradient reaches some spiking layer: what is computed there shows."""
-        return any(layer.w.any() for layer in self.got.grads[: self.case.network.depth])
+        return reaches_layers(self.got, self.case.network.depth)
+
+    @property
+    def seen(self) -> tuple[Answer, Sequence[Array]]:
+        """The answer, and the right spikes."""
+        case = self.case
+        spike = heaviside if case.hard else None
+        return self.got, run(case.network, case.params, case.x, spike).s
 
 
 def ask_elsewhere(gradient: Gradient, case: Case) -> Sequence[Question]:
@@ -47,30 +55,13 @@ def ask_elsewhere(gradient: Gradient, case: Case) -> Sequence[Question]:
 
     Louder ones are among them where a layer is silent otherwise, or no gradient reaches any.
     """
-    return list(_ask_all(gradient, case))
-
-
-def _ask_all(gradient: Gradient, case: Case) -> Iterator[Question]:
-    alive, fired = False, set[int]()
-    for other, louder in other_questions(case):
-        if louder and alive and len(fired) == case.network.depth:
-            break
-        question = ask_as_taken(partial(_ask, gradient), other, case)
-        if question is None:
-            continue
-        fired.update(_layers_that_fire(question.case))
-        alive = alive or question.alive
-        yield question
+    asked = ask_others(partial(_ask, gradient), case, lambda question: question.seen)
+    return [question for _, question in asked]
 
 
 def _ask(gradient: Gradient, case: Case) -> Question:
     got, dtype = ask(gradient, case)
     return Question(cast_case(case, dtype), dtype, got)
-
-
-def _layers_that_fire(case: Case) -> list[int]:
-    spikes = run(case.network, case.params, case.x, heaviside if case.hard else None).s
-    return [i for i, s in enumerate(spikes) if s.any()]
 
 
 def holds_elsewhere(questions: Sequence[Question], setting: Setting) -> bool:

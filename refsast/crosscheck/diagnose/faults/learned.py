@@ -31,32 +31,19 @@ from refsast.model.synapse import Synapse
 def learned_faults(name: str) -> Iterator[Fault]:
     """Yield faults of the gradient of one learned number."""
     words = f"the gradient of the learned {NUMBER_WORDS[name]}"
-    for how, reduction in {**REDUCTIONS, **OF_NEURONS}.items():
+    reductions = {**REDUCTIONS, **OF_NEURONS}
+    changes = {how: _reduce((name,), reduction) for how, reduction in reductions.items()}
+    changes["without the sigmoid's derivative"] = _without_sigmoid(name)
+    after = "summed over neurons, after the sigmoid's derivative"
+    changes[after] = _change_sigmoid(name, _sum_parameters)
+    for how, change in changes.items():
         yield Fault(
-            f"{words} {how}", f"with {words} {how}", _reduce((name,), reduction),
-            backward=True, local=(name,),
+            f"{words} {how}", f"with {words} {how}", change, backward=True, local=(name,)
         )  # fmt: skip
     yield Fault(
-        f"{words} without the sigmoid's derivative",
-        f"with {words} without the sigmoid's derivative",
-        _without_sigmoid(name),
-        backward=True,
-        local=(name,),
-    )
-    yield Fault(
-        f"{words} summed over neurons, after the sigmoid",
-        f"with {words} summed over neurons, after the sigmoid's derivative",
-        _change_sigmoid(name, _sum_parameters),
-        backward=True,
-        local=(name,),
-    )
-    yield Fault(
-        f"{words} summed over neurons, after the sigmoid, in all layers",
-        f"with {words} summed over neurons, after the sigmoid's derivative, in all layers",
-        _sum_with_and_without_sigmoid(name),
-        backward=True,
-        layered=False,
-    )
+        f"{words} {after}, in all layers", f"with {words} {after}, in all layers",
+        _sum_with_and_without_sigmoid(name), backward=True, layered=False,
+    )  # fmt: skip
 
 
 def all_learned_faults() -> Iterator[Fault]:
