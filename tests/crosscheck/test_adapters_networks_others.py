@@ -290,7 +290,7 @@ def test_integrators_of_norse_are_refused_by_name(kind):
 def test_cells_of_norse_that_are_called_once_per_step_forget_their_states():
     norse = pytest.importorskip("norse.torch")
     net = norse.SequentialState(nn.Linear(4, 5), norse.LIFCell(), nn.Linear(5, 3), norse.LIFCell())
-    with pytest.raises(ValueError, match="got 1 at rest again in the second call: loop"):
+    with pytest.raises(ValueError, match="got 1 at rest again in the second call: put"):
         adapter("norse").case_of(net, *batch(4))
 
 
