@@ -1,10 +1,13 @@
 """How many processor cores there are for us, and work that is split over threads."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from contextvars import copy_context
 from functools import cache
+from threading import Lock
+from typing import Any
 
 
 def core_count() -> int:
@@ -37,6 +40,39 @@ def share_over_threads(work: Callable[[slice], None], n: int, *, min_part: int) 
     work(slices[0])
     for other in others:
         other.result()
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Keep each call of BLAS to the thread that calls it, in the whole process.
+
+    The number of threads is the process's: who comes first notes it, and who leaves last restores
+    it. A BLAS that threadpoolctl does not know stays as it is.
+    """
+    libraries = _blas_libraries()
+    with _blas_lock:
+        _blas_counts.append([each.get_num_threads() for each in libraries])
+        for each in libraries:
+            each.set_num_threads(1)
+    try:
+        yield
+    finally:
+        with _blas_lock:  # the first to come is the last of the list to go
+            for each, count in zip(libraries, _blas_counts.pop(), strict=True):
+                each.set_num_threads(count)
+
+
+_blas_lock = Lock()
+_blas_counts: list[list[int]] = []
+
+
+@cache
+def _blas_libraries() -> list[Any]:
+    """What threadpoolctl knows of the BLAS libraries that are loaded, NumPy's first of all."""
+    import numpy  # noqa: F401 (loads it)
+    from threadpoolctl import ThreadpoolController  # here, since importing it takes a while
+
+    return ThreadpoolController().select(user_api="blas").lib_controllers
 
 
 @cache

@@ -26,7 +26,7 @@ run_forward _run_chunk _potential_bound backward_chunks _backward_layers param_g
 upper_weight_grads layer_grads _recurrent_grad _spike_cotangents _backward_layer
 """
 INPUTS = """
-multiply weight_grad multiply_weight_grad signal_rows matmul_in_pieces piece_length _steps
+multiply weight_grad multiply_weight_grad signal_rows matmul_shared _steps
 _fill_parts make_inputs break_even_density _pieces _convert matmul_over_time flatten_steps
 """
 KERNELS = """

@@ -53,3 +53,49 @@ def test_threads_are_those_that_blas_may_have(limit, found, monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
 
     assert cores.thread_count() == (found or cores.core_count())
+
+
+class Blas:
+    """A library that keeps the number of its threads, as threadpoolctl shows one."""
+
+    def __init__(self, count):
+        self.count = count
+
+    def get_num_threads(self):
+        return self.count
+
+    def set_num_threads(self, count):
+        self.count = count
+
+
+@pytest.mark.parametrize("first_leaves", [True, False])
+def test_who_leaves_last_gives_blas_its_threads_back(first_leaves, monkeypatch):
+    libraries = [Blas(4), Blas(2)]
+    monkeypatch.setattr(cores, "_blas_libraries", lambda: libraries)
+    one, other = cores.one_blas_thread(), cores.one_blas_thread()
+    left = []
+
+    one.__enter__()
+    other.__enter__()
+    for each in (one, other) if first_leaves else (other, one):
+        left.append([library.count for library in libraries])
+        each.__exit__(None, None, None)
+
+    assert left == [[1, 1], [1, 1]]
+    assert [library.count for library in libraries] == [4, 2]
+
+
+def test_blas_has_its_threads_back_after_an_error():
+    libraries = cores._blas_libraries()
+    assert libraries  # NumPy's, at least
+    before = [each.get_num_threads() for each in libraries]
+
+    def fail():
+        with cores.one_blas_thread():
+            assert {each.get_num_threads() for each in libraries} == {1}
+            raise ValueError("inside")
+
+    with pytest.raises(ValueError, match="inside"):
+        fail()
+
+    assert [each.get_num_threads() for each in libraries] == before

@@ -8,7 +8,7 @@ from refsast.arrays import Array
 
 State: TypeAlias = tuple[Array, ...]
 
-BLOCK_SIZE = 1 << 16  # parameters at a time; with their moments they fit into a core's cache
+BLOCK_SIZE = 1 << 17  # parameters at a time; of fewer, handing the interpreter on takes too long
 
 
 @dataclass(frozen=True)

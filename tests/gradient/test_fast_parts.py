@@ -71,53 +71,45 @@ def test_potentials_too_large_to_be_squared_are_no_harm(scale):
 
 
 @pytest.mark.parametrize(
-    ("m", "k", "n"), [(50, 4, 3), (4, 50, 3), (7, 7, 7), (1, 1, 1), (9, 2, 30)]
+    ("m", "k", "n"), [(50, 4, 3), (4, 50, 3), (7, 7, 7), (1, 1, 1), (9, 2, 30), (0, 3, 2)]
 )
-def test_a_product_in_pieces_is_the_product(m, k, n, monkeypatch):
-    monkeypatch.setattr(inputs, "SINGLE_THREAD_SIZE", 60)
-    monkeypatch.setattr(inputs, "MIN_PIECE", 2)
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_shared_product_is_the_product(m, k, n, threads, monkeypatch):
+    monkeypatch.setattr(inputs, "PIECE_SIZE", 60)
+    monkeypatch.setattr(cores, "thread_count", lambda: threads)
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(m, k)), rng.normal(size=(k, n))
 
-    np.testing.assert_allclose(inputs.matmul_in_pieces(a, b), a @ b, rtol=1e-13)
-
-
-def test_pieces_are_cut_along_the_longer_side(monkeypatch):
-    monkeypatch.setattr(inputs, "SINGLE_THREAD_SIZE", 60)
-    monkeypatch.setattr(inputs, "MIN_PIECE", 2)
-    a, b = np.ones((50, 4)), np.ones((4, 3))
-    cut = []
-    monkeypatch.setattr(np, "concatenate", lambda parts: cut.extend(len(p) for p in parts))
-
-    inputs.matmul_in_pieces(a, b)
-
-    assert cut == [5] * 10
+    np.testing.assert_allclose(inputs.matmul_shared(a, b), a @ b, rtol=1e-13)
 
 
 @pytest.mark.parametrize(
-    ("shape", "step"),
+    ("shape", "rows"),
     [
-        ((640, 256, 10), 102),  # 640 rows of 256 * 10 multiplications
-        ((10, 640, 256), 102),
-        ((640, 10, 256), 102),
-        ((320, 200, 200), None),  # pieces of 6 rows would be slower
-        ((4096, 64, 64), 64),
-        ((100, 256, 10), None),  # small enough as it is
-        ((102, 256, 10), None),
-        ((300, 256, 10), 102),
+        ((50, 4, 3), 10 * [5]),
+        ((4, 4, 4), [4]),  # small enough as it is
+        ((3, 50, 30), [1, 1, 1]),  # a row is the least
     ],
 )
-def test_pieces_are_as_large_as_blas_leaves_to_one_thread(shape, step):
-    assert inputs.piece_length(*shape) == step
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_the_pieces_of_a_product_depend_on_its_shape_alone(shape, rows, threads, monkeypatch):
+    monkeypatch.setattr(inputs, "PIECE_SIZE", 60)
+    monkeypatch.setattr(cores, "thread_count", lambda: threads)
+    inputs.touch_blas_buffers(np.dtype(float))
+    (m, k, n), cut, real = shape, [], np.matmul
+    monkeypatch.setattr(
+        np, "matmul", lambda a, b, out: (cut.append(len(a)), real(a, b, out=out))[1]
+    )
+
+    inputs.matmul_shared(np.ones((m, k)), np.ones((k, n)))
+
+    assert cut == rows
 
 
-def test_density_decides_how_spikes_are_multiplied(monkeypatch):
-    """Few rows do not pay for the reordering of the weights, nor do layers that lose a thread."""
-    for threads, with_others in ((2, 0.0775), (1, 0.115)):
-        monkeypatch.setattr(inputs, "thread_count", lambda threads=threads: threads)
-        assert inputs.break_even_density(1000, 0.0) == pytest.approx(0.115)
-        assert inputs.break_even_density(1000, 0.1) == pytest.approx(with_others)
-        assert inputs.break_even_density(80, 0.0) == pytest.approx(0.0)
+def test_density_decides_how_spikes_are_multiplied():
+    """Few rows do not pay for the reordering of the weights."""
+    assert inputs.break_even_density(1000) == pytest.approx(0.238)
+    assert inputs.break_even_density(48) == pytest.approx(0.0)
 
 
 @pytest.mark.parametrize("dense_above", [0.0, 0.03, None, 1.0])
@@ -131,8 +123,7 @@ def test_spikes_below_the_threshold_stay_spikes(dense_above, hidden, monkeypatch
 
     rs.fast.loss_and_grad(net, rs.init(net, rng), x, np.zeros(32, int), dense_above=dense_above)
 
-    others = (50 * 3 + (50 * 50 if len(hidden) > 1 else 0)) / (100 * 50)
-    above = inputs.break_even_density(640, others) if dense_above is None else dense_above
+    above = inputs.break_even_density(640) if dense_above is None else dense_above
     assert made[0][2] == pytest.approx(above)
     kind = inputs.SparseInputs if x.density <= above else inputs.DenseInputs
     assert type(real(x, np.dtype("f8"), made[0][2])) is kind

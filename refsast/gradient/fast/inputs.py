@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refsast.arrays import Array, all_finite
-from refsast.cores import share_over_threads, thread_count
+from refsast.cores import one_blas_thread, share_over_threads, thread_count
 from refsast.spikes import Spikes
 
 if TYPE_CHECKING:
@@ -26,12 +26,10 @@ MIN_ONES_FOR_THREADS = 20_000  # ones; below, a second thread costs more than it
 CONVERSION_SIZE = 1 << 22  # numbers that are converted from another dtype at a time
 # Cost model, measured on two cores (AVX2) in single precision, in units of one sparse multiply.
 # DENSE_COST: a dense multiply, making the array from spikes included. REORDER_COST: transposing one
-# weight, and its gradient back. UPPER_LAYER_COST: extra for one weight of an upper layer, which has
-# one thread instead of all, in units of DENSE_COST.
-DENSE_COST, REORDER_COST, UPPER_LAYER_COST = 0.125, 10.0, 3.0
-SINGLE_THREAD_SIZE = 1 << 18  # multiplications, up to which OpenBLAS stays on one thread
+# weight, and its gradient back.
+DENSE_COST, REORDER_COST = 0.25, 12.0
+PIECE_SIZE = 1 << 22  # multiplications that are worth a thread
 WIDE = (64, 512, 2048)  # rows, inner length and columns of a product that fills OpenBLAS's buffer
-MIN_PIECE = 16  # rows, below which a product in pieces is slower than one
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,28 +99,26 @@ class DenseInputs:
         return (gram @ other.signal_rows(delta)).reshape(*self.x.shape[:2], -1)
 
 
-def matmul_in_pieces(a: Array, b: Array) -> Array:
-    """Return ``a @ b`` in pieces that BLAS leaves to one thread, where that costs little.
+def matmul_shared(a: Array, b: Array) -> Array:
+    """Return ``a @ b``, its rows shared over threads of ours, in which BLAS has no others.
 
     After a product on several threads those of OpenBLAS spin for up to a tenth of a second, and
-    take the cores from our own threads meanwhile.
+    take the cores from ours meanwhile. The shapes alone say where rows are cut, and so what the
+    bits are.
     """
     (m, k), n = a.shape, b.shape[1]
-    step = piece_length(m, k, n)
-    if step is None:
-        return a @ b
-    if m > k:
-        return np.concatenate([a[i : i + step] @ b for i in range(0, m, step)])
-    total = a[:, :step] @ b[:step]
-    for i in range(step, k, step):
-        total += a[:, i : i + step] @ b[i : i + step]
-    return total
+    pieces = min(m, max(1, round(m * k * n / PIECE_SIZE)))
+    out = np.empty((m, n), np.result_type(a, b))
 
+    def multiply(part: slice) -> None:
+        for i in range(part.start, part.stop):
+            rows = slice(m * i // pieces, m * (i + 1) // pieces)
+            np.matmul(a[rows], b, out=out[rows])
 
-def piece_length(m: int, k: int, n: int) -> int | None:
-    """Return the length of the pieces, along the longer of m and k; None for a single one."""
-    step = SINGLE_THREAD_SIZE // (n * min(m, k))
-    return step if MIN_PIECE <= step < max(m, k) else None
+    touch_blas_buffers(out.dtype)
+    with one_blas_thread():
+        share_over_threads(multiply, pieces, min_part=1)
+    return out
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +135,7 @@ class SparseInputs:
 
     spikes: Spikes
     rows: "csr_array"
-    matmul = staticmethod(matmul_in_pieces)
+    matmul = staticmethod(matmul_shared)
 
     @property
     def matrix_shape(self) -> tuple[int, int]:
@@ -190,7 +186,7 @@ class SparseInputs:
     def multiply_weight_grad(self, other: "Inputs", delta: Array) -> Array:
         """Return ``multiply(other.weight_grad(delta))`` by the inner products of the inputs."""
         gram = self.rows @ np.ascontiguousarray(other.input_rows().T)
-        return self._steps(matmul_in_pieces(gram, other.signal_rows(delta)))
+        return self._steps(matmul_shared(gram, other.signal_rows(delta)))
 
     def _steps(self, rows: Array) -> Array:
         """A view (time, batch, n) of rows that go recording after recording."""
@@ -207,14 +203,12 @@ Inputs: TypeAlias = DenseInputs | SparseInputs
 MatMul: TypeAlias = Callable[[Array, Array], Array]
 
 
-def break_even_density(rows: int, others: float) -> float:
+def break_even_density(rows: int) -> float:
     """Return the share of ones at which sparse and dense products take equally long.
 
-    `rows` is steps times recordings, `others` the weights of all other layers per weight of the
-    first. The result is negative where the dense product is always faster.
+    `rows` is steps times recordings. Negative where the dense product is always faster.
     """
-    loss = UPPER_LAYER_COST * others if thread_count() > 1 else 0.0
-    return DENSE_COST * (1.0 - loss) - REORDER_COST / rows
+    return DENSE_COST - REORDER_COST / rows
 
 
 def make_inputs(x: NDArray[np.generic] | Spikes, dtype: np.dtype, dense_above: float) -> Inputs:
@@ -244,10 +238,12 @@ def flatten_steps(signal: Array) -> Array:
 
 
 @cache
-def touch_blas_buffer(dtype: np.dtype) -> None:
-    """Take one wide product, so that small ones are fast.
+def touch_blas_buffers(dtype: np.dtype) -> None:
+    """Take one wide product on each thread, so that small ones are fast.
 
-    Until then OpenBLAS 0.3.31 (Zen) took 2.5 times as long for products of a block of windows;
-    presumably its kernels prefetch parts of its buffer that no product has written to.
+    Until then OpenBLAS 0.3.31 (Zen) took 2 to 3 times as long for small products; presumably its
+    kernels prefetch parts of its buffers, one for each thread, that no product has written to.
     """
-    np.matmul(np.ones(WIDE[:2], dtype), np.ones(WIDE[1:], dtype))
+    a, b = np.ones(WIDE[:2], dtype), np.ones(WIDE[1:], dtype)
+    with one_blas_thread():
+        share_over_threads(lambda _: np.matmul(a, b), thread_count(), min_part=1)

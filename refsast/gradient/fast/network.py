@@ -18,7 +18,7 @@ from refsast.gradient.fast.inputs import (
     Inputs,
     flatten_steps,
     matmul_over_time,
-    touch_blas_buffer,
+    touch_blas_buffers,
 )
 from refsast.gradient.fast.layer import (
     LayerState,
@@ -51,7 +51,7 @@ def run_forward(
     """
     network, dtype, batch = problem.network, params[0].w.dtype, problem.x.shape[1]
     if network.connections is not None:
-        touch_blas_buffer(dtype)  # the products of blocks of windows are small
+        touch_blas_buffers(dtype)  # the products of blocks of windows are small
     states = [
         initial_state(neuron, layer, np.zeros((batch, n), dtype))
         for neuron, layer, n in zip(network.neurons, params, network.sizes[1:], strict=False)

@@ -1,6 +1,5 @@
 """What passes through a gradient: the problem, its forward pass, and its backward pass."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,9 +63,7 @@ class Problem:
         if self.network.connections is not None:
             above = 0.0  # windows are cut out of an array
         if above is None:
-            # Other layers have one thread while the sparse product has all: their size counts.
-            first, *others = (math.prod(shapes["w"]) for shapes in self.network.shapes)
-            above = break_even_density(x.shape[0] * x.shape[1], sum(others) / first)
+            above = break_even_density(x.shape[0] * x.shape[1])
         return make_inputs(x, dtype, above)
 
     def alpha(self, dtype: np.dtype) -> Array:
