@@ -177,6 +177,41 @@ def test_a_kind_is_named(kind):
     assert named >= NETWORKS - 1
 
 
+def drop_odd(case, params, x, y):
+    """An odd last recording is not in the sums of the spiking layers."""
+    loss, grads = right(case, params, x, y)
+    n, spiking = len(y) // 2 * 2, len(case.network.neurons)
+    most = right(case, params, x[:, :n], y[:n])[1] if n else grads
+    part = map_params(lambda a: a * (n / len(y)), most)
+    return loss, (*part[:spiking], *grads[spiking:])
+
+
+def reverse_layers(case, params, x, y):
+    """The gradients of spiking layers as the way back makes them."""
+    loss, grads = right(case, params, x, y)
+    spiking = len(case.network.neurons)
+    return loss, (*grads[:spiking][::-1], *grads[spiking:])
+
+
+@pytest.mark.parametrize(
+    ("planted", "sizes", "words"),
+    [
+        (drop_odd, (4, 5, 3), "full pairs of recordings alone"),
+        (reverse_layers, (4, 4, 4, 4, 4), "gradients of layers 1 to 4 in reversed order"),
+    ],
+)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_what_shows_on_some_sizes_alone_is_named(planted, sizes, words, seed):
+    case = draw_case(seed, sizes=sizes, steps=6)
+    case = replace(case, x=case.x[:, :3], y=case.y[:3])
+
+    report = rs.check(lambda p, x, y: planted(case, p, x, y), case)
+
+    assert report.verdict == "DISAGREES"
+    assert words in report.cause.says, report
+    assert report.first.what == "gradient"
+
+
 def test_a_cause_that_fits_one_case_only_is_not_named():
     """The factor is another one where the input is not that of the case."""
     case = draw_case(1, sizes=(4, 5, 3), steps=6)

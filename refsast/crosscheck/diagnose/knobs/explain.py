@@ -16,7 +16,7 @@ from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Setting, stack_settin
 from refsast.crosscheck.diagnose.knobs.finish import (
     BENDS,
     GRADIENT_ROUNDINGS,
-    exchange_pairs,
+    exchange_orders,
 )
 from refsast.crosscheck.diagnose.knobs.fit import (
     Group,
@@ -100,7 +100,7 @@ def _bends(samples: Samples) -> list[dict]:
         tuple((part, a.shape) for part, a in layer_arrays(layer).items())
         for layer in samples.parts[-1].case.params
     ]
-    switches = (*GRADIENT_ROUNDINGS, *exchange_pairs(shapes))
+    switches = (*GRADIENT_ROUNDINGS, *exchange_orders(shapes))
     values += [(name, 1.0) for name in switches]
     return [{(name, WHOLE): value} for name, value in values if value > 0.0]
 

@@ -179,12 +179,16 @@ EXCHANGE = "gradients of layers"
 GRADIENT_ROUNDINGS = {f"gradients in {name}": change for name, change in ROUNDINGS.items()}
 
 
-def exchange_pairs(shapes: Sequence[tuple]) -> dict[str, tuple[int, int]]:
-    """Return the names of exchanges of two layers' gradients, which need the same shapes."""
+def exchange_orders(shapes: Sequence[tuple]) -> dict[str, list[int]]:
+    """Return by name whose gradients each layer is given by mistake; they need the same shapes."""
+    each = list(range(len(shapes)))
+    found = {}
+    for i, j in combinations(each, 2):
+        found[f"{EXCHANGE} {i + 1} and {j + 1} exchanged"] = [{i: j, j: i}.get(k, k) for k in each]
+    for n in range(4, len(shapes) + 1):  # of fewer, two are exchanged
+        found[f"{EXCHANGE} 1 to {n} in reversed order"] = each[:n][::-1] + each[n:]
     return {
-        f"{EXCHANGE} {i + 1} and {j + 1} exchanged": (i, j)
-        for i, j in combinations(range(len(shapes)), 2)
-        if shapes[i] == shapes[j]
+        name: order for name, order in found.items() if [shapes[k] for k in order] == list(shapes)
     }
 
 
@@ -211,13 +215,12 @@ def finish_whole(
 ) -> list[dict[str, Array]]:
     """Return all gradients after what is done to them together."""
     found = list(levels)
-    exchanges = exchange_pairs(
+    exchanges = exchange_orders(
         [tuple((part, a.shape[1:]) for part, a in level.items()) for level in levels]
     )
     for name, value in changes:
         if name in exchanges:
-            i, j = exchanges[name]
-            found[i], found[j] = found[j], found[i]
+            found = [found[k] for k in exchanges[name]]
         elif name in BENDS:
             found = _bend_all(BENDS[name], value, found)
         elif name in GRADIENT_ROUNDINGS:
