@@ -2,9 +2,10 @@
 
 ``python -m tools.deployment_seeds OUT.csv FOLDER ... --nmnist FOLDER``: accuracy in per cent with
 smooth and hard spikes; with thresholds re-tuned by one factor on the training recordings; in
-integers of 8 and 4 bits, with leaks k/2^8 and with leaks that are shifts; the mean over all
-corruptions of `refsast.data.severities` (of digits alone); thousands of synaptic operations per
-recording. A folder is a run's, or that of a comparison with all weights kept.
+integers of 8 and 4 bits, with leaks k/2^8 and with leaks that are shifts; the means over all
+corruptions of `refsast.data.severities`, over each kind and each severity (of digits alone);
+thousands of synaptic operations per recording. A folder is a run's, or that of a comparison with
+all weights kept. `tools.seed_means` makes means over the seeds of it.
 """
 
 import argparse
@@ -68,14 +69,17 @@ def measure(
     tuned = scale_threshold(network, calibrate(network, params, *data))
     made = [deploy.to_integers(network, params, formats) for formats in FORMATS.values()]
     found = survey(made, params, *held_out)
-    weather = [evaluate(network, params, x, held_out[1]) for x in bad]
+    weather = [evaluate(network, params, x, held_out[1]) for x in bad]  # kind after kind
     line: dict[str, object] = {"run": name, "smooth": _percent(real.smooth)}
     line |= {"hard": _percent(real.hard), "gap": _percent(real.smooth - real.hard)}
     line["re-tuned"] = _percent(evaluate(tuned, params, *held_out).hard)
     line |= {k: _percent(d.accuracy) for k, d in zip(FORMATS, found.deployed, strict=True)}
     if weather:
         line["corrupted, smooth"] = _percent(np.mean([each.smooth for each in weather]))
-        line["corrupted, hard"] = _percent(np.mean([each.hard for each in weather]))
+        hard = np.reshape([each.hard for each in weather], (len(CORRUPTIONS), SEVERITIES))
+        line["corrupted, hard"] = _percent(hard.mean())
+        line |= {f"hard, {k}": _percent(h) for k, h in zip(CORRUPTIONS, hard.mean(1), strict=True)}
+        line |= {f"hard, severity {k + 1}": _percent(h) for k, h in enumerate(hard.mean(0))}
     line["synaptic operations, hard"] = round(found.synaptic / 1e3, 1)
     line["8 bits, synaptic operations"] = round(found.deployed[0].synaptic / 1e3, 1)
     return line
