@@ -48,7 +48,7 @@ def find_runs(folders: Sequence[Path]) -> Iterator[tuple[str, Path]]:
         kept = sorted((folder / "runs").glob("*.npz"))
         yield from ((path.stem, path) for path in kept)
         if not kept:
-            yield folder.name, folder
+            yield folder.name.removesuffix(".npz"), folder
 
 
 def corrupt_all(folder: Path, steps: int) -> Iterator[rs.Spikes]:

@@ -1,17 +1,17 @@
 """What no rounding of the weights changes, beside what an adversary's rounding does.
 
-``python -m tools.rounding_shares OUT.csv FOLDER FOLDER ... --nmnist FOLDER``: one line per run and
-width. *Attacked*: the share of recordings whose class another choice of neighbours changes, which
-takes for each recording the upper neighbour where that raises the loss, by the straight-through
-gradient; the certified share cannot be above the rest. A contradiction is a certified recording
-with another class in a network rounded to the nearest, down, up or at random, or by that adversary.
+``python -m tools.rounding_shares OUT.csv FOLDER FOLDER ... --nmnist FOLDER``: one line per run, or
+kept run of a comparison, and width. *Attacked*: the share of recordings whose class another choice
+of neighbours changes, which takes for each recording the upper neighbour where that raises the
+loss, by the straight-through gradient; the certified share cannot be above the rest. A
+contradiction is a certified recording with another class in a network rounded to the nearest, down,
+up or at random, or by that adversary.
 """
 
 import argparse
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from refsast.cli.common import add_recording_flags
 from refsast.cli.trained import Trained, load_matching, read_trained
 from refsast.deploy.certificate import enclose_weights
 from refsast.deploy.formats import ROUNDINGS
+from tools.deployment_seeds import find_runs
 from tools.table import write_as_measured
 
 WIDTHS = (12, 10, 9, 8, 7, 6)
@@ -63,9 +64,9 @@ def attacked_classes(
     return np.array(found)
 
 
-def measure(folder: Path, bits: int, args: argparse.Namespace) -> dict[str, object]:
+def measure(name: str, path: Path, bits: int, args: argparse.Namespace) -> dict[str, object]:
     """Return the line of one run and width."""
-    trained = read_trained(folder)
+    trained = read_trained(path)
     (x, y), _ = load_matching(args, trained)
     formats = deploy.Formats(deploy.WeightFormat(bits, args.per), POTENTIALS)
     start = time.process_time()
@@ -76,7 +77,7 @@ def measure(folder: Path, bits: int, args: argparse.Namespace) -> dict[str, obje
     attacked = attacked_classes(trained, formats, x, found.classes) != found.classes
     every = np.vstack([changed, attacked])
     return {
-        "run": folder.name,
+        "run": name,
         "bits": bits,
         "recordings": len(y),
         "certified %": _percent(found.certified),
@@ -104,8 +105,9 @@ def main() -> None:
     parser.add_argument("--bits", type=int, nargs="+", default=WIDTHS)
     add_recording_flags(parser)
     args = parser.parse_args()
-    asked = product(args.runs, args.bits)
-    write_as_measured(args.out, (measure(folder, bits, args) for folder, bits in asked))
+    runs = list(find_runs(args.runs))
+    rows = (measure(name, path, bits, args) for name, path in runs for bits in args.bits)
+    write_as_measured(args.out, rows)
 
 
 if __name__ == "__main__":

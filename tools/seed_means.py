@@ -1,9 +1,10 @@
 """Means over seeds of a table that has a line per run, as Markdown, and their figure.
 
-``python -m tools.seed_means TABLE.csv [--columns "hard,8 bits"] [--against ARM] [--figure FILE]``:
-an arm is what a run's name says before ``-seed``; a mean has its 95 % interval by Student's t. With
+``python -m tools.seed_means TABLE.csv [--columns "hard;8 bits"] [--against ARM] [--figure FILE]``:
+an arm is what a run's name says before its hash; a mean has its 95 % interval by Student's t. With
 ``--against``, a second table of differences from that arm, paired by seed. The figure shows the
-columns arm by arm.
+columns arm by arm. Where a run has a line for each value of a column, ``--by COLUMN`` makes columns
+of them: "certified %, 8 bits".
 """
 
 import argparse
@@ -23,7 +24,7 @@ RUN = re.compile(r"(?P<arm>.+)-[0-9a-f]{6}-seed(?P<seed>\d+)")
 Table = Mapping[str, Mapping[int, Mapping[str, float]]]  # arm, seed, column
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, by: str | None = None) -> Table:
     """Return the numbers of a table; raise where a run's name has no arm and seed."""
     found: dict[str, dict[int, dict[str, float]]] = {}
     with path.open(newline="") as file:
@@ -32,9 +33,18 @@ def read_table(path: Path) -> Table:
             parts = RUN.fullmatch(name)
             if parts is None:
                 raise ValueError(f"run must be named ARM-hash-seedN, got {name}")
-            values = {k: float(v) for k, v in row.items() if v}
-            found.setdefault(parts["arm"], {})[int(parts["seed"])] = values
+            end = "" if by is None else f", {row.pop(by)} {by}"
+            values = {k + end: float(v) for k, v in row.items() if _is_number(v)}
+            found.setdefault(parts["arm"], {}).setdefault(int(parts["seed"]), {}).update(values)
     return found
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def find_means(table: Table, arm: str, column: str, against: str | None) -> Mean:
@@ -85,12 +95,13 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("table", type=Path)
-    parser.add_argument("--columns", default="smooth,hard,gap,8 bits,4 bits")
+    parser.add_argument("--columns", default="smooth;hard;gap;8 bits;4 bits", help="separated by ;")
     parser.add_argument("--against")
     parser.add_argument("--figure", type=Path)
+    parser.add_argument("--by")
     args = parser.parse_args()
     try:
-        table, columns = read_table(args.table), args.columns.split(",")
+        table, columns = read_table(args.table, args.by), args.columns.split(";")
         known = {name for rows in table.values() for row in rows.values() for name in row}
         if missing := [name for name in columns if name not in known]:
             raise ValueError(f"columns must be of {', '.join(sorted(known))}, got {missing[0]}")

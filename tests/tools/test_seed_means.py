@@ -29,7 +29,7 @@ def test_means_intervals_and_paired_differences(tmp_path, monkeypatch, capsys):
     path, figure = tmp_path / "table.csv", tmp_path / "means.png"
     path.write_text("\n".join(LINES))
 
-    flags = ("--columns", "smooth,hard", "--against", "baseline", "--figure", figure)
+    flags = ("--columns", "smooth;hard", "--against", "baseline", "--figure", figure)
     out = run(monkeypatch, capsys, path, *flags)
 
     hard = np.array([86.0 - 60.0, 84.0 - 64.0, 85.0 - 62.0])
@@ -45,6 +45,18 @@ def test_means_intervals_and_paired_differences(tmp_path, monkeypatch, capsys):
         f"| sast rho 0.3 | -2.0 ± 4.3 | +23.0 ± {half:.1f} |",
     ]
     assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+def test_lines_of_one_run_become_columns(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "table.csv"
+    lines = [f"sast-00ffee-seed{k},{bits},{k + bits},1.0 2.0" for k in range(2) for bits in (8, 6)]
+    path.write_text("\n".join(["run,bits,certified %,by layer", *lines]))
+
+    columns = "certified %, 8 bits;certified %, 6 bits"
+    out = run(monkeypatch, capsys, path, "--by", "bits", "--columns", columns)
+
+    assert out.splitlines()[0] == "| mean of 2 seeds | certified %, 8 bits | certified %, 6 bits |"
+    assert out.splitlines()[2] == "| sast | 8.5 | 6.5 |"
 
 
 @pytest.mark.parametrize(
