@@ -193,6 +193,38 @@ def reverse_layers(case, params, x, y):
     return loss, (*grads[:spiking][::-1], *grads[spiking:])
 
 
+def clip_largest(case, params, x, y):
+    """Each array clipped to a norm that only the largest one of the case exceeds."""
+    arrays = [
+        a for layer in right(case, case.params, case.x, case.y)[1] for a in (layer.w, layer.b)
+    ]
+    sizes = sorted(np.linalg.norm(a) for a in arrays if a is not None)
+    limit = round(float(0.5 * (sizes[-1] + sizes[-2])), 3)
+    loss, grads = right(case, params, x, y)
+    return loss, map_params(lambda a: a * min(1.0, limit / max(np.linalg.norm(a), 1e-300)), grads)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 4])
+def test_a_limit_that_few_arrays_exceed_is_named(seed):
+    case = draw_case(seed, sizes=(4, 5, 3), steps=6)
+
+    report = rs.check(lambda p, x, y: clip_largest(case, p, x, y), case)
+
+    assert "clipped to the norm" in report.cause.says, report
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 4, 5])
+def test_another_question_is_named_where_the_loss_hardly_shows_it(seed):
+    """A deep network in which little fires: of one recording, the loss is right to rounding."""
+    case = draw_case(seed, sizes=(6, 5, 3, 3, 5, 3), steps=7, drive=0.3)
+    case = replace(case, x=case.x[:, :3], y=case.y[:3])
+
+    report = rs.check(lambda p, x, y: KINDS["batch first"][0](case, p, x, y), case)
+
+    assert "axes exchanged" in report.cause.says, report
+
+
 @pytest.mark.parametrize(
     ("planted", "sizes", "words"),
     [

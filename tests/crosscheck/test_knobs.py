@@ -169,3 +169,14 @@ def test_what_no_knob_explains_is_not_explained():
 
     groups = [Group((knob,)) for knob in backward_knobs(case, len(case.params) - 1)][:20]
     assert find_moves(run, {}, groups, depth=2) == []
+
+
+@pytest.mark.parametrize(("share", "kept"), [(-0.5, 1.0), (0.0, 1.0), (1.0, 0.0), (1.7, 0.0)])
+def test_a_share_beyond_its_range_is_the_nearest_in_it(share, kept):
+    """A fit may try any number."""
+    case = draw_lively_case()
+    right, some = solve_settings(case, [{}, {("w zero at small weights", 0): share}])
+
+    assert right.grads[0].w.all()
+    zeros = float((some.grads[0].w == 0.0).mean())
+    assert zeros == pytest.approx(1.0 - kept, abs=1.0 / right.grads[0].w.size)

@@ -121,15 +121,17 @@ def _late_cause(
     sized = [s for setting in found.settings for s in resize_settings(case, setting)]
     if (cause := _setting_cause(observations, samples, sized)[0]) is not None:
         return cause
-    if not found.settings or misfit(whole, whole.right) <= 1.0:
+    if misfit(whole, whole.right) <= 1.0:
         return None
+    # Of small parts some are clipped, and some are not: no one setting explains both.
+    cause = _setting_cause(observations, samples, clip_settings(case, whole.got))[0]
+    if cause is not None or not found.settings:
+        return cause
     try:
-        late = clip_settings(case, whole.got)
         if found.settings == ({},):
-            late += late_settings(gradient, case, whole.dtype)
-            late += batch_settings(samples)
-        if (cause := _setting_cause(observations, samples, late)[0]) is not None:
-            return cause
+            late = [*late_settings(gradient, case, whole.dtype), *batch_settings(samples)]
+            if (cause := _setting_cause(observations, samples, late)[0]) is not None:
+                return cause
         larger = larger_samples(gradient, case, whole.dtype)
     except ValueError:  # a module of a fixed number of steps, or of recordings
         return None

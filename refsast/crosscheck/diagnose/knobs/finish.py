@@ -146,7 +146,8 @@ def mask_entries(dials: Dials, index: int, part: str, array: Array, weights: Arr
     """A gradient with a share of its entries zero: of the smallest weights, or the smallest."""
     for name, sizes in ((SMALL_WEIGHTS, abs(weights)[None]), (LARGEST, abs(array))):
         if dials.turns(f"{part} {name}", index):
-            shares = np.ravel(dials.read(f"{part} {name}", index, 0.0))
+            # A fit may leave the range of a share.
+            shares = np.clip(np.ravel(dials.read(f"{part} {name}", index, 0.0)), 0.0, 1.0)
             rows = np.broadcast_to(sizes, (len(shares), *sizes.shape[1:])).reshape(len(shares), -1)
             least = [np.quantile(row, share) for row, share in zip(rows, shares, strict=True)]
             kept = sizes >= np.reshape(least, (-1, *(1,) * (array.ndim - 1)))

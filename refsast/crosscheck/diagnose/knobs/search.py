@@ -95,7 +95,7 @@ def _find(samples: Samples, meter: Meter, explained: list[int], rarely: bool) ->
             hypotheses, rest = seldom, left
     if rest and right and (found := explain_jointly(samples, meter)):
         return _finish(samples, found)
-    if rest and case.hard and right and (found := explain_questions_jointly(samples, meter)):
+    if rest and right and (found := explain_questions_jointly(samples, meter)):
         return found
     if rest and (found := explain_everywhere(samples, hypotheses, meter)):
         return _finish(samples, found)
