@@ -59,13 +59,18 @@ def find_means(table: Table, arm: str, column: str, against: str | None) -> Mean
 def format_table(table: Table, columns: Sequence[str], against: str | None = None) -> str:
     """Return the means of all arms as Markdown."""
     seeds = {len(rows) for rows in table.values()}
-    title = "less " + against if against else f"mean of {'/'.join(map(str, sorted(seeds)))} seeds"
+    title = f"less {_name_arm(against)}" if against else f"mean of {'/'.join(map(str, sorted(seeds)))} seeds"
     lines = [f"| {title} | {' | '.join(columns)} |", "|---|" + "---|" * len(columns)]
     for arm in table:
         if arm != against:
             cells = [_format_mean(find_means(table, arm, c, against), against) for c in columns]
-            lines.append(f"| {arm.replace('-', ' ')} | {' | '.join(cells)} |")
+            lines.append(f"| {_name_arm(arm)} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _name_arm(arm: str) -> str:
+    """What a run's file calls its arm, as `refsast compare` does."""
+    return arm.replace("sast-", "SAST, ").replace("-", " ")
 
 
 def _format_mean(mean: Mean, against: str | None) -> str:
@@ -83,7 +88,7 @@ def draw_means(table: Table, columns: Sequence[str]) -> Figure:
         means = [find_means(table, arm, column, None) for column in columns]
         at = np.arange(len(columns)) + (k - 0.5 * (len(table) - 1)) * width
         spread = [mean.half_width if mean.has_interval else 0.0 for mean in means]
-        axes.bar(at, [m.value for m in means], width, yerr=spread, label=arm.replace("-", " "))
+        axes.bar(at, [m.value for m in means], width, yerr=spread, label=_name_arm(arm))
     axes.set_xticks(np.arange(len(columns)), columns)
     axes.set_ylabel("accuracy, %")
     axes.set_ylim(0.0, 100.0)

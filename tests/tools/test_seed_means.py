@@ -38,11 +38,11 @@ def test_means_intervals_and_paired_differences(tmp_path, monkeypatch, capsys):
         "| mean of 3 seeds | smooth | hard |",
         "|---|---|---|",
         "| baseline | 91.0 ± 2.5 | 62.0 ± 5.0 |",
-        "| sast rho 0.3 | 89.0 ± 2.5 | 85.0 ± 2.5 |",
+        "| SAST, rho 0.3 | 89.0 ± 2.5 | 85.0 ± 2.5 |",
         "",
         "| less baseline | smooth | hard |",
         "|---|---|---|",
-        f"| sast rho 0.3 | -2.0 ± 4.3 | +23.0 ± {half:.1f} |",
+        f"| SAST, rho 0.3 | -2.0 ± 4.3 | +23.0 ± {half:.1f} |",
     ]
     assert figure.read_bytes().startswith(b"\x89PNG")
 
