@@ -58,8 +58,9 @@ def find_means(table: Table, arm: str, column: str, against: str | None) -> Mean
 
 def format_table(table: Table, columns: Sequence[str], against: str | None = None) -> str:
     """Return the means of all arms as Markdown."""
-    seeds = {len(rows) for rows in table.values()}
-    title = f"less {_name_arm(against)}" if against else f"mean of {'/'.join(map(str, sorted(seeds)))} seeds"
+    seeds = sorted({len(rows) for rows in table.values()})
+    title = f"mean of {'/'.join(map(str, seeds))} seeds"
+    title = title if against is None else f"less {_name_arm(against)}"
     lines = [f"| {title} | {' | '.join(columns)} |", "|---|" + "---|" * len(columns)]
     for arm in table:
         if arm != against:
