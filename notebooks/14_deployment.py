@@ -336,8 +336,8 @@ assert weather["shifted"][-1, 0] < 0.5 * weather["shifted"][0, 0]
 #
 # The swap to hard spikes costs accuracy, four bits hardly do, two bits do. That one rounding is
 # harmless says nothing of the next; a proof for all of them needs more bits than accuracy does.
-# SAST makes rounding safer, too: at a gain of 150 and 8 bits `docs/deployment.md` certifies 54 % of
-# 200 real recordings after SAST and 6 % after plain training (one seed).
+# SAST makes rounding safer, too: at a gain of 150 and 8 bits `docs/deployment.md` certifies 51 % of
+# 200 real recordings after SAST and 10 % after plain training of twice the epochs (ten seeds).
 #
 # The code: `refsast/deploy/`, the proof at the top of `refsast/deploy/enclosure.py`; for a trained
 # run `python -m refsast deploy`, which writes the integers, a C program and, if asked, a NIR graph
