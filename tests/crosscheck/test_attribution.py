@@ -83,3 +83,20 @@ def test_a_knob_without_effect_is_not_named():
 
     assert found is not None
     assert "penalty" not in found[1].name
+
+
+@pytest.mark.parametrize("along", [True, False])
+def test_what_vanishes_beside_the_right_gradient_has_no_cause(along):
+    """All of it is below what single precision tells from zero: a clip to that norm would fit."""
+    case = draw_case(1)
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], case.network.n_params)
+
+    def vanishing(params, x, y):
+        loss, grads = answer(case, params, x, y)
+        w = 1e-36 * (rs.flatten(grads) if along else signs)
+        return np.float32(loss), rs.unflatten(case.network, w.astype(np.float32))
+
+    report = rs.check(vanishing, case)
+
+    assert report.verdict == "DISAGREES"
+    assert not report.cause.exact, report

@@ -46,7 +46,7 @@ from refsast.crosscheck.diagnose.knobs.search import Found, find_settings
 from refsast.crosscheck.diagnose.knobs.weights import BACKWARD_ENTRY
 from refsast.crosscheck.diagnose.knobs.words import parts_of
 from refsast.crosscheck.diagnose.knobs.work import SECOND
-from refsast.crosscheck.diagnose.misfit import explains_states, misfit
+from refsast.crosscheck.diagnose.misfit import explains, explains_states, misfit
 from refsast.crosscheck.diagnose.observations import Observations
 from refsast.model.params import flatten
 
@@ -169,7 +169,7 @@ def _setting_cause(
         if setting and misfit(whole, answer) > 1.0:
             setting = explain_whole_case(case, whole.got, relative_limit(whole.dtype), setting)
             answer = _solve_quietly(case, setting)
-        if setting and misfit(whole, answer) <= 1.0:
+        if setting and explains(whole, answer):
             exact.append((setting, answer))
     sharp = [(sharpen_numbers(whole, pair[0]), pair) for pair in exact]
     exact = [p if s is p[0] else (s, _solve_quietly(case, s)) for s, p in sharp]

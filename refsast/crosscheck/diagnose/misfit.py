@@ -5,9 +5,17 @@ from collections.abc import Iterator
 import numpy as np
 
 from refsast.crosscheck.case import Answer
-from refsast.crosscheck.compare import STAGES, Examination, stage_arrays
+from refsast.crosscheck.compare import (
+    STAGES,
+    Examination,
+    cosine_and_ratio,
+    stage_arrays,
+)
 from refsast.crosscheck.diagnose.knobs.fit import misfits
-from refsast.crosscheck.tolerance import norm
+from refsast.crosscheck.tolerance import MAX_SHARE, norm
+from refsast.model.params import flatten
+
+SMALL = 8.0  # times the tolerance: of small arrays, whose relative error is all rounding
 
 
 def relative_limit(dtype: np.dtype) -> float:
@@ -27,6 +35,27 @@ def misfit(seen: Examination, candidate: Answer) -> float:
     return float(misfits(np.array([found]))[0])
 
 
+def explains(exam: Examination, answer: Answer) -> bool:
+    """Return whether an answer is the one that was given, also where much may be rounding.
+
+    What vanishes beside the right gradient is as near to one answer as to another.
+    """
+    if misfit(exam, answer) > 1.0 or _vanishes(exam):
+        return False
+    cosine, ratio = cosine_and_ratio(flatten(exam.got.grads), flatten(answer.grads))
+    return cosine >= 1.0 - MAX_SHARE and abs(ratio - 1.0) <= MAX_SHARE
+
+
+def _vanishes(exam: Examination) -> bool:
+    """Whether gradients are not zero, and no tolerance tells them from that."""
+    got, allowed = (
+        stage_arrays(side, "parameter gradients") for side in (exam.got, exam.tolerance)
+    )
+    return any(a.any() for a in got.values()) and all(
+        norm(a) <= SMALL * norm(allowed[name]) for name, a in got.items()
+    )
+
+
 def explains_states(seen: Examination, candidate: Answer) -> bool:
     """Whether the states that were handed over, if they are wrong, are a candidate's."""
     if "states" not in seen.wrong:
@@ -37,7 +66,6 @@ def explains_states(seen: Examination, candidate: Answer) -> bool:
 def _distances(seen: Examination, candidate: Answer, stage: str) -> Iterator[float]:
     want, allowed = (stage_arrays(side, stage) for side in (candidate, seen.tolerance))
     for name, got in stage_arrays(seen.got, stage).items():
-        # 8 times the tolerance for small arrays, whose relative error is all rounding.
-        near = relative_limit(seen.dtype) * norm(want[name]) + 8.0 * norm(allowed[name])
+        near = relative_limit(seen.dtype) * norm(want[name]) + SMALL * norm(allowed[name])
         with np.errstate(over="ignore"):
             yield float(np.float64(norm(got - want[name])) / near)

@@ -17,7 +17,9 @@ from refsast.arrays import Array
 from refsast.crosscheck.case import Case, truncate_case
 from refsast.crosscheck.compare import Examination, examine
 from refsast.crosscheck.diagnose.localise import Location, array_errors, wrong_arrays
+from refsast.crosscheck.diagnose.misfit import SMALL
 from refsast.crosscheck.implementation import Gradient
+from refsast.crosscheck.tolerance import norm
 from refsast.crosscheck.variants import solve
 from refsast.model.params import map_params
 
@@ -162,20 +164,20 @@ def _probe_backward(
     if not any(any(parts.values()) for parts in wrong.values()):
         return Location("gradient", how="the gradient in the input alone is wrong")
     top = max(layer for layer, parts in wrong.items() if any(parts.values()))
-    below = [layer for layer in range(top) if _tells(exam, layer)]
+    below = [layer for layer in range(top) if _tells(exam, layer, "w")]
     if any(not any(wrong[layer].values()) for layer in below):
         return Location("gradient", top, how="a layer below is right, so adjoints are")
     if top == len(case.network.neurons):
         return Location("not known", how="gradients of the readout are wrong, and of all below")
-    bias = exam.right.grads[top].b
-    if bias is not None and bias.any() and not wrong[top]["b"]:  # it is the sum of all adjoints
+    if _tells(exam, top, "b") and not wrong[top]["b"]:  # it is the sum of all adjoints
         return Location("gradient", top, how="adjoints are right, as their sum in the bias is")
     return _probe_pulses(gradient, case, top)
 
 
-def _tells(exam: Examination, layer: int) -> bool:
-    """Whether a layer's right gradients are not zero."""
-    return bool(exam.right.grads[layer].w.any())
+def _tells(exam: Examination, layer: int, part: str) -> bool:
+    """Whether a right gradient is there, and more than what tolerance tells from zero."""
+    right, near = (getattr(side.grads[layer], part) for side in (exam.right, exam.tolerance))
+    return right is not None and norm(right) > SMALL * norm(near)
 
 
 def _probe_pulses(gradient: Gradient, case: Case, top: int) -> Location:

@@ -8,14 +8,14 @@ import numpy as np
 from refsast.arrays import Array
 from refsast.autodiff.tape import primal
 from refsast.crosscheck.case import Answer, Case
-from refsast.crosscheck.compare import Examination, cosine_and_ratio
+from refsast.crosscheck.compare import Examination
 from refsast.crosscheck.diagnose.faults.fault import Fault
 from refsast.crosscheck.diagnose.faults.gradient import (
     grads_by_name,
 )
-from refsast.crosscheck.diagnose.misfit import misfit, relative_limit
+from refsast.crosscheck.diagnose.misfit import explains, relative_limit
 from refsast.crosscheck.general.plan import Plan, right_plan, run_plan, solve_plan
-from refsast.crosscheck.tolerance import MAX_SHARE, norm
+from refsast.crosscheck.tolerance import norm
 from refsast.model.params import flatten, param_arrays
 
 
@@ -79,14 +79,6 @@ def fits(exam: Examination, setting: Setting) -> bool:
     """Return whether a setting gives what was answered."""
     answer = solve_setting(exam.case, setting)
     return answer is not None and explains(exam, answer)
-
-
-def explains(exam: Examination, answer: Answer) -> bool:
-    """Return whether an answer is the one that was given, also where much may be rounding."""
-    if misfit(exam, answer) > 1.0:
-        return False
-    cosine, ratio = cosine_and_ratio(flatten(exam.got.grads), flatten(answer.grads))
-    return cosine >= 1.0 - MAX_SHARE and abs(ratio - 1.0) <= MAX_SHARE
 
 
 def measure_share(parts: list[Examination], setting: Setting) -> float | None:
