@@ -83,3 +83,8 @@ def _thread_pool() -> ThreadPoolExecutor:
 
 if hasattr(os, "register_at_fork"):  # a forked child has none of its parent's threads
     os.register_at_fork(after_in_child=_thread_pool.cache_clear)
+    os.register_at_fork(  # nobody else holds it then, who is not there in the child
+        before=_blas_lock.acquire,
+        after_in_parent=_blas_lock.release,
+        after_in_child=_blas_lock.release,
+    )

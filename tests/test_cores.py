@@ -1,6 +1,9 @@
 """Work is shared over threads without a part left out or done twice."""
 
+import os
+import signal
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -99,3 +102,31 @@ def test_blas_has_its_threads_back_after_an_error():
         fail()
 
     assert [each.get_num_threads() for each in libraries] == before
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning", "ignore:.*fork:RuntimeWarning")
+def test_a_child_is_not_kept_waiting_by_a_thread_that_it_has_not():
+    holds = threading.Event()
+
+    def hold():
+        with cores._blas_lock:
+            holds.set()
+            time.sleep(0.2)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    holds.wait()
+    child = os.fork()
+    if child == 0:
+        with cores.one_blas_thread():
+            os._exit(0)
+    thread.join()
+    end = time.monotonic() + 10.0
+    while not (done := os.waitpid(child, os.WNOHANG))[0] and time.monotonic() < end:
+        time.sleep(0.01)
+    if not done[0]:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+    assert done == (child, 0)

@@ -29,10 +29,12 @@ def read_table(path: Path, by: str | None = None) -> Table:
     found: dict[str, dict[int, dict[str, float]]] = {}
     with path.open(newline="") as file:
         for row in csv.DictReader(file):
-            name = row.pop("run")
+            name = row.pop("run", "")
             parts = RUN.fullmatch(name)
             if parts is None:
                 raise ValueError(f"run must be named ARM-hash-seedN, got {name}")
+            if by is not None and by not in row:
+                raise ValueError(f"by must be one of {', '.join(row)}, got {by}")
             end = "" if by is None else f", {row.pop(by)} {by}"
             values = {k + end: float(v) for k, v in row.items() if _is_number(v)}
             found.setdefault(parts["arm"], {}).setdefault(int(parts["seed"]), {}).update(values)
@@ -53,14 +55,13 @@ def find_means(table: Table, arm: str, column: str, against: str | None) -> Mean
     if against is not None:
         others = table[against]
         own = {s: v - others[s][column] for s, v in own.items() if column in others.get(s, {})}
-    return estimate_mean(np.array([own[seed] for seed in sorted(own)]))
+    return estimate_mean(np.array(list(own.values())))
 
 
 def format_table(table: Table, columns: Sequence[str], against: str | None = None) -> str:
     """Return the means of all arms as Markdown."""
-    seeds = sorted({len(rows) for rows in table.values()})
-    title = f"mean of {'/'.join(map(str, seeds))} seeds"
-    title = title if against is None else f"less {_name_arm(against)}"
+    seeds = "/".join(str(n) for n in sorted({len(rows) for rows in table.values()}))
+    title = f"less {_name_arm(against)}" if against else f"mean of {seeds} seeds"
     lines = [f"| {title} | {' | '.join(columns)} |", "|---|" + "---|" * len(columns)]
     for arm in table:
         if arm != against:

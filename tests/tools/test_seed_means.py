@@ -62,6 +62,8 @@ def test_lines_of_one_run_become_columns(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("lines", "flags", "says"),
     [
+        (("hard", "3.0"), (), "run must be named ARM-hash-seedN, got"),
+        (LINES, ("--by", "bits"), "by must be one of smooth, hard, got bits"),
         (("run,hard", "one,3.0"), (), "run must be named ARM-hash-seedN, got one"),
         (LINES, ("--columns", "hart"), "columns must be of hard, smooth, got hart"),
         (LINES, ("--columns", "hard", "--against", "none"), "against must be one of baseline"),

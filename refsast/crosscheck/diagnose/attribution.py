@@ -123,15 +123,15 @@ def _late_cause(
         return cause
     if misfit(whole, whole.right) <= 1.0:
         return None
-    # Of small parts some are clipped, and some are not: no one setting explains both.
-    cause = _setting_cause(observations, samples, clip_settings(case, whole.got))[0]
-    if cause is not None or not found.settings:
-        return cause
     try:
+        # Of small parts some are clipped, and some are not: no one setting explains both.
+        late = clip_settings(case, whole.got)
         if found.settings == ({},):
-            late = [*late_settings(gradient, case, whole.dtype), *batch_settings(samples)]
-            if (cause := _setting_cause(observations, samples, late)[0]) is not None:
-                return cause
+            late += late_settings(gradient, case, whole.dtype)
+            late += batch_settings(samples)
+        cause = _setting_cause(observations, samples, late)[0]
+        if cause is not None or not found.settings:
+            return cause
         larger = larger_samples(gradient, case, whole.dtype)
     except ValueError:  # a module of a fixed number of steps, or of recordings
         return None

@@ -4,13 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from refsast.arrays import Array
 from refsast.crosscheck.case import Answer
-from refsast.crosscheck.compare import (
-    STAGES,
-    Examination,
-    cosine_and_ratio,
-    stage_arrays,
-)
+from refsast.crosscheck.compare import STAGES, Examination, cosine_and_ratio, stage_arrays
 from refsast.crosscheck.diagnose.knobs.fit import misfits
 from refsast.crosscheck.tolerance import MAX_SHARE, norm
 from refsast.model.params import flatten
@@ -27,6 +23,16 @@ def relative_limit(dtype: np.dtype) -> float:
     return float(np.finfo(dtype).eps) ** 0.6
 
 
+def allowed_distance(dtype: np.dtype, want: Array, tolerance: Array) -> float:
+    """Return how far an array may be from a candidate's that counts as the same."""
+    return relative_limit(dtype) * norm(want) + SMALL * norm(tolerance)
+
+
+def vanishes(array: Array, tolerance: Array) -> bool:
+    """Return whether no tolerance tells an array from zero."""
+    return norm(array) <= SMALL * norm(tolerance)
+
+
 def misfit(seen: Examination, candidate: Answer) -> float:
     """Return the largest distance of an array from a candidate's, in units of what is allowed."""
     # What a library reports as its state, before or after the reset, is a convention.
@@ -40,19 +46,19 @@ def explains(exam: Examination, answer: Answer) -> bool:
 
     What vanishes beside the right gradient is as near to one answer as to another.
     """
-    if misfit(exam, answer) > 1.0 or _vanishes(exam):
+    if misfit(exam, answer) > 1.0 or _all_vanish(exam):
         return False
     cosine, ratio = cosine_and_ratio(flatten(exam.got.grads), flatten(answer.grads))
     return cosine >= 1.0 - MAX_SHARE and abs(ratio - 1.0) <= MAX_SHARE
 
 
-def _vanishes(exam: Examination) -> bool:
-    """Whether gradients are not zero, and no tolerance tells them from that."""
+def _all_vanish(exam: Examination) -> bool:
+    """Whether gradients are not zero, and no tolerance tells any of them from that."""
     got, allowed = (
         stage_arrays(side, "parameter gradients") for side in (exam.got, exam.tolerance)
     )
     return any(a.any() for a in got.values()) and all(
-        norm(a) <= SMALL * norm(allowed[name]) for name, a in got.items()
+        vanishes(a, allowed[name]) for name, a in got.items()
     )
 
 
@@ -66,6 +72,6 @@ def explains_states(seen: Examination, candidate: Answer) -> bool:
 def _distances(seen: Examination, candidate: Answer, stage: str) -> Iterator[float]:
     want, allowed = (stage_arrays(side, stage) for side in (candidate, seen.tolerance))
     for name, got in stage_arrays(seen.got, stage).items():
-        near = relative_limit(seen.dtype) * norm(want[name]) + SMALL * norm(allowed[name])
+        near = allowed_distance(seen.dtype, want[name], allowed[name])
         with np.errstate(over="ignore"):
             yield float(np.float64(norm(got - want[name])) / near)

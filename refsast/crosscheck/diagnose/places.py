@@ -17,9 +17,8 @@ from refsast.arrays import Array
 from refsast.crosscheck.case import Case, truncate_case
 from refsast.crosscheck.compare import Examination, examine
 from refsast.crosscheck.diagnose.localise import Location, array_errors, wrong_arrays
-from refsast.crosscheck.diagnose.misfit import SMALL
+from refsast.crosscheck.diagnose.misfit import vanishes
 from refsast.crosscheck.implementation import Gradient
-from refsast.crosscheck.tolerance import norm
 from refsast.crosscheck.variants import solve
 from refsast.model.params import map_params
 
@@ -177,7 +176,7 @@ def _probe_backward(
 def _tells(exam: Examination, layer: int, part: str) -> bool:
     """Whether a right gradient is there, and more than what tolerance tells from zero."""
     right, near = (getattr(side.grads[layer], part) for side in (exam.right, exam.tolerance))
-    return right is not None and norm(right) > SMALL * norm(near)
+    return right is not None and not vanishes(right, near)
 
 
 def _probe_pulses(gradient: Gradient, case: Case, top: int) -> Location:

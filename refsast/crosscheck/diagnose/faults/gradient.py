@@ -11,7 +11,7 @@ from refsast.arrays import Array
 from refsast.crosscheck.case import Answer, Case
 from refsast.crosscheck.compare import Examination
 from refsast.crosscheck.diagnose.faults.fault import Change, Fault
-from refsast.crosscheck.diagnose.misfit import relative_limit
+from refsast.crosscheck.diagnose.misfit import allowed_distance, vanishes
 from refsast.crosscheck.general.plan import Plan
 from refsast.model.params import flatten, layer_arrays, param_arrays, replace_arrays
 
@@ -111,19 +111,17 @@ def _factors(exam: Examination, candidate: Answer) -> dict[str, float | None] | 
         dict(zip(grads_by_name(exam.got), param_arrays(exam.tolerance.grads), strict=True)),
     )
     for name, want in grads_by_name(candidate).items():
-        square = float(np.vdot(want, want))
-        size = np.sqrt(square)
-        if size <= 8.0 * np.linalg.norm(tolerance[name]):
-            if np.linalg.norm(got[name]) > 8.0 * np.linalg.norm(tolerance[name]):
+        if vanishes(want, tolerance[name]):
+            if not vanishes(got[name], tolerance[name]):
                 return None
             found[name] = None
             continue
-        c = float(np.vdot(got[name], want)) / square
+        c = float(np.vdot(got[name], want)) / float(np.vdot(want, want))
         c = 0.0 if not np.any(got[name]) else c
-        near = relative_limit(exam.dtype) * size + 8.0 * np.linalg.norm(tolerance[name])
+        near = allowed_distance(exam.dtype, want, tolerance[name])
         if np.linalg.norm(got[name] - c * want) > near * max(1.0, abs(c)):
             return None
-        found[name] = 1.0 if abs(c - 1.0) * size <= near else c
+        found[name] = 1.0 if abs(c - 1.0) * np.linalg.norm(want) <= near else c
     return found
 
 

@@ -13,7 +13,7 @@ from refsast.crosscheck.diagnose.faults.fault import Fault
 from refsast.crosscheck.diagnose.faults.gradient import (
     grads_by_name,
 )
-from refsast.crosscheck.diagnose.misfit import explains, relative_limit
+from refsast.crosscheck.diagnose.misfit import allowed_distance, explains
 from refsast.crosscheck.general.plan import Plan, right_plan, run_plan, solve_plan
 from refsast.crosscheck.tolerance import norm
 from refsast.model.params import flatten, param_arrays
@@ -102,8 +102,8 @@ def measure_share(parts: list[Examination], setting: Setting) -> float | None:
 
 def _has_loss(part: Examination, plan: Plan) -> bool:
     loss = compute_loss(part, plan)
-    near = relative_limit(part.dtype) * abs(part.got.loss) + 8.0 * part.tolerance.loss
-    return abs(loss - part.got.loss) <= near
+    got, tolerance = np.asarray(part.got.loss), np.asarray(part.tolerance.loss)
+    return abs(loss - part.got.loss) <= allowed_distance(part.dtype, got, tolerance)
 
 
 def compute_loss(part: Examination, plan: Plan) -> float:
@@ -117,7 +117,7 @@ def _array_share(part: Examination, answer: Answer) -> float:
     tolerances = dict(zip(got, param_arrays(part.tolerance.grads), strict=True))
 
     def is_near(name: str, side: dict[str, Array]) -> bool:
-        near = relative_limit(part.dtype) * norm(side[name]) + 8.0 * norm(tolerances[name])
+        near = allowed_distance(part.dtype, side[name], tolerances[name])
         return norm(got[name] - side[name]) <= near
 
     wrong = [name for name in got if not is_near(name, right)]
