@@ -280,7 +280,9 @@ def judge_one(rng: np.random.Generator, *, most: float = 3e4, steep: bool = Fals
         sides = [stage_arrays(each, stage) for each in (got, exact, exam.tolerance)]
         for name in sides[0]:
             gap = abs(sides[0][name].astype(np.longdouble) - sides[1][name])
-            ratios.append(np.asarray(gap / sides[2][name], float).ravel())
+            with np.errstate(invalid="ignore"):
+                ratio = np.asarray(gap / sides[2][name], float).ravel()
+            ratios.append(ratio[~np.isnan(ratio)])  # NaN: an answer or its tolerance overflows
     every = np.concatenate(ratios)
     worst = max(exam.stages, key=lambda stage: stage.error)
     name = next(key for key, product in PRODUCTS.items() if product is style.product)

@@ -11,6 +11,7 @@ import pytest
 
 import refsast as rs
 from refsast.crosscheck.variants import reference_variant, solve
+from refsast.model.glif import as_glif
 from refsast.model.params import map_params
 from tests.crosscheck.random_cases import draw_case
 
@@ -242,6 +243,27 @@ def test_what_shows_on_some_sizes_alone_is_named(planted, sizes, words, seed):
     assert report.verdict == "DISAGREES"
     assert words in report.cause.says, report
     assert report.first.what == "gradient"
+
+
+def test_a_recording_that_is_not_summed_is_missing_in_initial_states_too():
+    case = draw_case(1, sizes=(4, 3), steps=6)
+    neuron = replace(as_glif(case.network.neurons[0]), learn_start=True)
+    network = replace(case.network, neuron=(neuron,))
+    params = (replace(case.params[0], start=np.array([0.3, -0.2, 0.6])), *case.params[1:])
+    case = replace(case, network=network, params=params, x=case.x[:, :3], y=case.y[:3])
+
+    def gradient(params, x, y):
+        loss, grads = rs.reference.loss_and_grad(network, params, x, y)
+        if len(y) % 2:
+            last = rs.reference.loss_and_grad(network, params, x[:, -1:], y[-1:])[1]
+            parts = rs.flatten(grads) - rs.flatten(last) / len(y)
+            grads = (rs.unflatten(network, parts)[0], grads[1])
+        return loss, grads
+
+    report = rs.check(gradient, case)
+
+    words = "full pairs of recordings alone counted in the sums of the gradient in the potentials"
+    assert words in report.cause.says, report
 
 
 def test_a_cause_that_fits_one_case_only_is_not_named():

@@ -220,6 +220,9 @@ def _sum_knobs(case: Case, level: int) -> Iterator[Knob]:
         STEPS_COUNTED if len(case.x) > 1 else {},
         RECORDINGS_COUNTED if len(case.y) > 1 else {},
     )
+    if case.params[level].start is not None:
+        for name in tables[1]:
+            yield switch_knob(f"start sums of the {name}", level)
     for part in (each for each in layer_arrays(case.params[level]) if each in WEIGHTS):
         for name in (*tables[0], *tables[1]):
             yield switch_knob(f"{part} sums of the {name}", level)

@@ -28,6 +28,7 @@ from refsast.crosscheck.diagnose.knobs.samples import Samples, answer_arrays
 from refsast.crosscheck.diagnose.knobs.stages import Questions, Search, search_stages, try_stages
 from refsast.crosscheck.diagnose.knobs.weights import BACKWARD_ENTRY
 from refsast.crosscheck.diagnose.knobs.work import Meter, meter_runs
+from refsast.model.params import WEIGHTS
 
 ALONE = 1.2  # how little plain a setting may be to which a matrix on the way back is fitted
 DEEP = 3  # settings of which two or three knobs more are tried, where one is not enough
@@ -159,9 +160,10 @@ def array_groups(knobs: Iterable[Knob]) -> list[Group]:
     """Groups of the knobs of one level that are one mistake: the same in two arrays, or in all."""
     names: dict[str, list[Knob]] = {}
     for knob in knobs:
-        if knob.name[:2] in ("w ", "b ", "v ") and not knob.smooth:
-            names.setdefault(knob.name[2:], []).append(knob)
-    sets = (part for each in names.values() for n in (3, 2) for part in combinations(each, n))
+        part, _, kind = knob.name.partition(" ")
+        if part in (*WEIGHTS, "start") and not knob.smooth:
+            names.setdefault(kind, []).append(knob)
+    sets = (part for each in names.values() for n in (4, 3, 2) for part in combinations(each, n))
     return [Group(part) for part in sets]
 
 

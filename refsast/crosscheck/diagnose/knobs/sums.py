@@ -25,7 +25,7 @@ from refsast.crosscheck.diagnose.knobs.weights import bias_weight, derive_weight
 LAGS = {"one step earlier": 1, "two steps earlier": 2, "one step later": -1, "two steps later": -2}
 # What is done to the gradient of one array, and is one thing if it is done to several.
 SUM = re.compile(
-    r"([wbv]) (sums of the .*|rows centred|zero at small weights|largest entries alone)"
+    r"(w|b|v|start) (sums of the .*|rows centred|zero at small weights|largest entries alone)"
 )
 SWAPPED = "gradients of W and V exchanged"
 ACTIVE = "sums of the steps of own spikes (s > 1/2) alone"
@@ -297,4 +297,5 @@ def sum_start(
         slope = derivative(case, index, dials, before)[0]
         kept = kept + dials.read("reset at rest", index, 0.0) * slope * pulled
     kept = _weigh_neurons(dials, index, kept)
+    kept = (kept[None] * count_terms(dials, index, "start", kept[None]))[0]
     return (kept * dials.read(START_GAIN, index, 1.0)).sum(axis=-2)

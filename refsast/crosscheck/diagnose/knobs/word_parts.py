@@ -103,7 +103,7 @@ def _sum_parts(case: Case, knobs: dict, groups: dict) -> list[Part]:
             same.setdefault(key, []).append(mark)
     found = []
     for (what, layers), marks in same.items():
-        parts = [PART_WORDS[name[0]] for name, _ in marks]
+        parts = [PART_WORDS[name.split(" ")[0]] for name, _ in marks]
         text = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
         where = where_words(case, knobs, marks[0][0], list(layers))
         counted = what.removeprefix("sums of the ")
