@@ -26,6 +26,7 @@ from refsast.experiment.html_document import encode_png
 from refsast.files import write_atomic
 
 STEPS, PARTS = 10, 3
+COLOURS = np.array([(247, 247, 247), (33, 102, 172), (178, 24, 43), (54, 18, 84)], np.uint8)
 WINDOWS = 2  # of each recording, of 1.45 s
 NAMES = (
     "events per second, thousands",
@@ -59,7 +60,7 @@ def main() -> None:
 
 
 def _draw_gestures() -> Figure:
-    """One person's gestures, a column each, in successive parts: ON red, OFF blue."""
+    """One person's gestures, a column each, in successive parts: ON red, OFF blue, both dark."""
     rng = np.random.default_rng(0)
     person = draw_person(rng)
     figure, axes = plt.subplots(PARTS, len(GESTURES), figsize=(10.0, 3.2), layout="constrained")
@@ -67,7 +68,7 @@ def _draw_gestures() -> Figure:
         events = synthetic_gesture(name, child, person=person)
         x = rs.bin_events(events, steps=PARTS, duration=GESTURE_DURATION, size=(PIXELS, PIXELS))
         for ax, (off, on) in zip(column, x.reshape(PARTS, 2, PIXELS, PIXELS), strict=True):
-            ax.imshow(1.0 * on - off, cmap="RdBu_r", vmin=-1.5, vmax=1.5, interpolation="none")
+            ax.imshow(COLOURS[off.astype(int) + 2 * on.astype(int)], interpolation="none")
             ax.set(xticks=[], yticks=[])
         column[0].set_title("\n".join(textwrap.wrap(name, 12)), fontsize=8)
     return figure

@@ -87,7 +87,7 @@ def _clap(m: Manner) -> tuple[Path, Path]:
 def _wave(m: Manner) -> Path:
     """A raised hand, turning about the elbow."""
     lean = m.size * (0.5 + 0.1 * m.free[0, 0, 0]) * np.sin(m.phase) + 0.15 + 0.2 * m.free[0, 0, 1]
-    elbow = (0.15 + 0.1 * m.free[0, 0, 2], 0.2 + 0.2 * m.free[0, 0, 3])
+    elbow = (0.15 + 0.1 * m.free[0, 0, 2], 0.3 + 0.2 * m.free[0, 0, 3])
     return _points(
         m,
         elbow[0] + 0.5 * np.sin(lean),
@@ -98,8 +98,8 @@ def _wave(m: Manner) -> Path:
 
 def _circle(m: Manner, sense: float) -> Path:
     """A large circle; from the top, `sense` +1 goes outwards first."""
-    radius = np.clip(0.72 * m.size, 0.3, 0.92)
-    middle = 0.18 + 0.1 * m.free[0, 0, 0], 0.05 + 0.12 * m.free[0, 0, 1]
+    radius = np.clip(0.9 * m.size, 0.4, 1.1)
+    middle = 0.08 + 0.1 * m.free[0, 0, 0], 0.05 + 0.12 * m.free[0, 0, 1]
     out, down = np.sin(sense * m.phase), -np.cos(sense * m.phase)
     width = radius * np.exp(0.1 * m.free[0, 0, 2])
     forward = 0.3 + 0.1 * m.free[0, 0, 3] - 0.25 * out
@@ -115,8 +115,8 @@ def _roll(m: Manner) -> tuple[Path, Path]:
         hands.append(
             _points(
                 m,
-                MIDLINE - 0.1 + 0.08 * m.free[0, 0, 1] + 0.06 * np.sin(angle),
-                0.57 + 0.1 * m.free[0, 0, 2] + 0.19 * m.size * np.sin(angle),
+                MIDLINE - 0.25 + 0.1 * m.free[0, 0, 1] + 0.06 * np.sin(angle),
+                0.68 + 0.1 * m.free[0, 0, 2] + 0.19 * m.size * np.sin(angle),
                 0.5 + 0.19 * m.size * np.cos(angle),
             )
         )
@@ -144,12 +144,15 @@ def _drums(m: Manner) -> tuple[Path, Path]:
 def _guitar(m: Manner) -> tuple[Path, Path]:
     """One hand strums low before the body, the other holds the neck and hardly moves."""
     free = m.free[0, 0]
-    strum = m.size * 0.17 * np.sin(m.phase)
+    strum = m.size * 0.2 * np.sin(m.phase)
     slide = 0.05 * m.free[1, 0, 0] * np.sin(0.3 * m.phase)
     right = _points(
-        m, -0.22 + 0.1 * free[0] + 0.35 * strum, 0.84 + 0.08 * free[1] + strum, 0.4 + 0.08 * free[2]
+        m,
+        -0.2 + 0.12 * free[0] - 0.6 * strum,
+        0.82 + 0.1 * free[1] + 0.6 * strum,
+        0.35 + 0.08 * free[2],
     )
-    left = _points(m, 0.35 + 0.1 * free[3] + slide, 0.25 + 0.12 * free[4], 0.45)
+    left = _points(m, 0.55 + 0.15 * free[3] + slide, 0.35 + 0.15 * free[4], 0.4)
     return right, left
 
 

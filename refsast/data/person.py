@@ -13,7 +13,7 @@ from refsast.data.handwriting import Floats
 
 SIDE = 128.0  # of the sensor in whose pixels a person is measured
 DEPTH = 150.0  # distance of the trunk to the camera's lens: what is nearer looks larger
-POLE = np.array((0.75, 0.6, -0.3))  # where elbows point: outwards, down, back
+POLE = np.array((0.6, 0.75, -0.3))  # where elbows point: outwards, down, back
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def draw_person(rng: np.random.Generator) -> Person:
     """Return a person drawn at random."""
     # The order of the draws is part of what a seed means: new ones go to the end.
     a = rng.normal(size=9)
-    scale = np.exp(0.1 * a[0])
+    scale = np.exp(0.12 * a[0])
     arm = scale * np.exp(0.05 * a[1])
     # In the recordings OFF runs ahead of ON: people are darker than the wall, as a rule.
     dark = rng.choice([-1.0, 1.0], p=[0.9, 0.1])
@@ -66,13 +66,13 @@ def draw_person(rng: np.random.Generator) -> Person:
     shirt = skin + rng.choice([-1.0, 1.0]) * rng.uniform(0.35, 0.9)
     sleeve = shirt + rng.choice([-1.0, 1.0]) * rng.uniform(0.3, 0.6)
     return Person(
-        x=62.0 + 5.0 * a[2],
-        y=66.0 + 5.0 * a[3],
-        shoulders=17.0 * scale * np.exp(0.06 * a[4]),
-        upper=23.0 * arm,
-        lower=21.0 * arm,
-        thickness=4.0 * scale * np.exp(0.15 * a[5]),
-        head=9.0 * scale * np.exp(0.05 * a[6]),
+        x=64.0 + 7.0 * a[2],
+        y=66.0 + 6.0 * a[3],
+        shoulders=20.0 * scale * np.exp(0.06 * a[4]),
+        upper=24.0 * arm,
+        lower=22.0 * arm,
+        thickness=4.5 * scale * np.exp(0.15 * a[5]),
+        head=10.0 * scale * np.exp(0.05 * a[6]),
         skin=float(dark * skin),
         shirt=float(dark * shirt),
         sleeve=float(dark * sleeve),
@@ -109,39 +109,74 @@ class Parts:
         Half of their width.
     light : (parts,) array
         Log light.
+    speed : (parts, time) array
+        How fast they move, the mean of both ends, in pixels per second.
     """
 
     start: NDArray[np.float64]
     end: NDArray[np.float64]
     radius: NDArray[np.float64]
     light: NDArray[np.float64]
+    speed: NDArray[np.float64]
 
 
-def pose(person: Person, right: Path, left: Path, sway: NDArray[np.float64]) -> Parts:
+def pose(
+    person: Person,
+    right: Path,
+    left: Path,
+    sway: NDArray[np.float64],
+    t: NDArray[np.float64],
+) -> Parts:
     """Return the parts of a person whose hands are at these places, swaying by `sway`, (time, 2).
 
-    The hands are given as in `gesture_paths`; one out of reach is as near to its place as it comes.
+    Times `t` are in s. The hands are given as in `gesture_paths`; one out of reach is as near to
+    its place as it comes.
     """
-    arms = [_arm(person, hand, side, sway) for hand, side in ((right, -1.0), (left, 1.0))]
-    # The arm that is farther away is drawn first; lights do not depend on the side.
-    nearer = (arms[0][:, -1, 2] > arms[1][:, -1, 2])[:, None, None]
-    ordered = np.where(nearer, arms[1], arms[0]), np.where(nearer, arms[0], arms[1])
     middle = np.array((person.x, person.y)) + sway
     height = (0.6 * person.shoulders, 80.0, -1.2 * person.head - 0.45 * person.shoulders)
     neck, waist, face = (middle + np.array((0.0, each)) for each in height)
-    starts, ends = [neck, face], [waist, face + np.array((0.0, 0.6 * person.head))]
-    ones = np.ones(len(middle))
-    radii = [1.05 * person.shoulders * ones, 0.85 * person.head * ones]
-    forearm = person.sleeve if person.long_sleeves else person.skin
-    lights = [person.shirt, person.skin]
-    for joints in ordered:
+    chin = face + np.array((0.0, 0.6 * person.head))
+    start, end = np.stack([neck, face]), np.stack([waist, chin])
+    radius = np.array((1.05 * person.shoulders, 0.85 * person.head))[:, None] * np.ones(len(t))
+    trunk = (start, end, radius, _speed(start, end, t))
+    hands, wrists = [], []
+    for hand, side in ((right, -1.0), (left, 1.0)):
+        joints = _arm(person, hand, side, sway)
         places, size = _project(person, joints)
         palm = places[:, 2] + 0.25 * (places[:, 2] - places[:, 1])
-        starts += [places[:, 0], places[:, 1], places[:, 2]]
-        ends += [places[:, 1], places[:, 2], palm]
-        radii += [person.thickness * f * size[:, k] for k, f in enumerate((1.3, 1.0, 1.3))]
-        lights += [person.sleeve, forearm, person.skin]
-    return Parts(np.stack(starts), np.stack(ends), np.stack(radii), np.array(lights))
+        start = places.swapaxes(0, 1)
+        end = np.stack([places[:, 1], places[:, 2], palm])
+        radius = person.thickness * np.array((1.3, 1.0, 1.3))[:, None] * size.T
+        hands.append((start, end, radius, _speed(start, end, t)))
+        wrists.append(joints[:, -1, 2])
+    # The arm that is farther away is drawn first; lights do not depend on the side.
+    nearer = wrists[0] > wrists[1]
+    start, end, radius, speed = (
+        _stack_arms(body, one, other, nearer)
+        for body, one, other in zip(trunk, *hands, strict=True)
+    )
+    forearm = person.sleeve if person.long_sleeves else person.skin
+    lights = [person.shirt, person.skin] + 2 * [person.sleeve, forearm, person.skin]
+    return Parts(start, end, radius, np.array(lights), speed)
+
+
+def _stack_arms(
+    body: NDArray[np.float64],
+    right: NDArray[np.float64],
+    left: NDArray[np.float64],
+    swap: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    """What the body has, then what the arms have: where `swap`, (time,), the left one first."""
+    swap = swap.reshape(-1, *(1,) * (body.ndim - 2))
+    return np.concatenate([body, np.where(swap, left, right), np.where(swap, right, left)])
+
+
+def _speed(
+    start: NDArray[np.float64], end: NDArray[np.float64], t: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """How fast parts move, (parts, time): the mean of both ends."""
+    moves = [np.linalg.norm(np.gradient(each, t, axis=1), axis=-1) for each in (start, end)]
+    return 0.5 * (moves[0] + moves[1])
 
 
 def _arm(person: Person, hand: Path, side: float, sway: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -173,28 +208,32 @@ def _project(
     return middle + (joints[..., :2] - middle) * size[..., None], size
 
 
-def render(parts: Parts, side: int, softness: float) -> Floats:
-    """Return the log light of every pixel, (time, side, side), edges `softness` pixels wide."""
+def render(parts: Parts, side: int, softness: float) -> tuple[Floats, Floats]:
+    """Return log light and speed of what every pixel sees, each (time, side, side).
+
+    Edges are `softness` pixels wide.
+    """
     scale = side / SIDE
     time = parts.start.shape[1]
-    light = np.zeros((time, side, side), np.float32)
-    for start, end, radius, value in zip(
-        scale * parts.start, scale * parts.end, scale * parts.radius, parts.light, strict=True
-    ):
-        _draw(light, start, end, radius, np.float32(value), np.float32(softness))
-    return light
+    light, speed = (np.zeros((time, side, side), np.float32) for _ in range(2))
+    for start, end, radius, value, move in zip(
+        scale * parts.start, scale * parts.end, scale * parts.radius, parts.light, parts.speed,
+        strict=True,
+    ):  # fmt: skip
+        painted = ((light, np.full(time, value)), (speed, move))
+        _draw(painted, start, end, radius, np.float32(softness))
+    return light, speed
 
 
 def _draw(
-    light: Floats,
+    painted: tuple[tuple[Floats, NDArray[np.float64]], ...],
     start: NDArray[np.float64],
     end: NDArray[np.float64],
     radius: NDArray[np.float64],
-    value: np.float32,
     softness: np.float32,
 ) -> None:
-    """Draw one part into all pictures, in each within a patch that holds it."""
-    time, side, _ = light.shape
+    """Draw one part, of one value per picture, in each within a patch that holds it."""
+    time, side, _ = painted[0][0].shape
     reach = radius[:, None] + softness
     low = np.floor(np.minimum(start, end) - reach)
     span = (np.ceil(np.maximum(start, end) + reach) - low).max(0)
@@ -215,5 +254,7 @@ def _draw(
     cover = (radius[:, None, None].astype(np.float32) - gap) / softness + half
     np.clip(cover, 0.0, 1.0, out=cover)
     place = (np.arange(time)[:, None] * side + row)[:, :, None] * side + column[:, None, :]
-    before = light.reshape(-1)[place]
-    light.reshape(-1)[place] = before + cover * (value - before)
+    for pictures, value in painted:
+        before = pictures.reshape(-1)[place]
+        after = value.astype(np.float32)[:, None, None] - before
+        pictures.reshape(-1)[place] = before + cover * after

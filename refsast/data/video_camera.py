@@ -34,16 +34,24 @@ class VideoCamera:
     noise_rate : float
         Noise events per pixel and second.
     texture_rate : float
-        Noise events per pixel and second more where something other than the wall is seen: cloth
-        and skin are not as even as they are drawn.
+        Events per pixel and second more where something other than the wall is seen: cloth and
+        skin are not as even as they are drawn.
+    motion_rate : float
+        Events per pixel more for every pixel of a sensor of 128 x 128 by which what is seen moves:
+        folds and fingers that are not drawn.
     noise_on : float
         Share of noise events that are ON.
+    scatter : float
+        Share of all events that come elsewhere: shadows and reflections on the wall. In [0, 1].
+    scatter_width : float
+        How far from where they belong, in pixels of a sensor of 128 x 128: the standard deviation
+        of column and row.
 
     Examples
     --------
     >>> import numpy as np
     >>> from refsast import data
-    >>> quiet = data.VideoCamera(noise_rate=0.0, texture_rate=0.0)
+    >>> quiet = data.VideoCamera(noise_rate=0.0, texture_rate=0.0, motion_rate=0.0)
     >>> noisy, clean = (
     ...     data.synthetic_gesture("hand clap", np.random.default_rng(0), camera=camera)
     ...     for camera in (data.VideoCamera(), quiet)
@@ -52,50 +60,83 @@ class VideoCamera:
     True
     """
 
-    threshold: float = 0.15
+    threshold: float = 0.12
     mismatch: float = 0.25
     off_ratio: float = 0.97
     softness: float = 1.0
     step: int = 10_000
-    noise_rate: float = 0.6
-    texture_rate: float = 4.5
+    noise_rate: float = 0.1
+    texture_rate: float = 5.0
+    motion_rate: float = 0.3
     noise_on: float = 0.4
+    scatter: float = 0.12
+    scatter_width: float = 20.0
 
     def __post_init__(self) -> None:
         for name in ("threshold", "off_ratio", "softness", "step"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
-        for name in ("mismatch", "noise_rate", "texture_rate"):
+        for name in ("mismatch", "noise_rate", "texture_rate", "motion_rate", "scatter_width"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
-        if not 0.0 <= self.noise_on <= 1.0:
-            raise ValueError(f"noise_on must lie in [0, 1], got {self.noise_on}")
+        for name in ("noise_on", "scatter"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
 
 
 def record_video(
-    light: Floats, duration: int, rng: np.random.Generator, camera: VideoCamera
+    light: Floats, speed: Floats, duration: int, rng: np.random.Generator, camera: VideoCamera
 ) -> Events:
     """Return what the camera reports of pictures, (time, height, width), of log light.
 
-    Picture k is that of time ``k * camera.step``; 0 is the wall. What comes at `duration` or later
-    is cut off. `rng` draws thresholds and noise.
+    Picture k is that of time ``k * camera.step``; 0 is the wall. `speed`, of the same shape, is how
+    fast what a pixel sees moves, in pixels of a sensor of 128 x 128 per second. What comes at
+    `duration` or later is cut off. `rng` draws thresholds and noise.
     """
     # The order of the draws is part of what a seed means: new ones go to the end.
     time, *size = light.shape
+    pixels = size[0] * size[1]
     draw = rng.normal(size=size).astype(np.float32)
     up = (np.float32(camera.threshold) * np.exp(np.float32(camera.mismatch) * draw)).ravel()
     t, pixel, p = _crossings(light.reshape(time, -1), up, up * np.float32(camera.off_ratio))
-    seen = (np.abs(light[:: max(1, time // 8)]).mean(0) > 0.05).ravel()
-    rate = camera.noise_rate + camera.texture_rate * seen
-    n = rng.poisson(1e-6 * duration * rate.sum())
-    t = np.concatenate([camera.step * t, rng.uniform(0.0, duration, n)]).astype(np.int64)
-    # The pixel whose share of the summed rate holds a number drawn from all of it.
-    noisy = np.searchsorted(np.cumsum(rate), rng.random(n) * rate.sum(), "right")
-    pixel = np.concatenate([pixel, np.minimum(noisy, rate.size - 1)])
+    noisy = _draw_noise(light, speed, rng, camera)
+    n = len(noisy)
+    t = np.concatenate([t, noisy // pixels + rng.random(n)])
+    t = (camera.step * t).astype(np.int64)
+    pixel = np.concatenate([pixel, noisy % pixels])
     p = np.concatenate([p, rng.random(n) < camera.noise_on])
+    y, x = _scatter(np.divmod(pixel, size[1]), size, rng, camera)
     order = stable_argsort(t)
     order = order[: np.searchsorted(t[order], duration)]
-    return make_events(t[order], pixel[order] % size[1], pixel[order] // size[1], p[order])
+    return make_events(t[order], x[order], y[order], p[order])
+
+
+def _draw_noise(
+    light: Floats, speed: Floats, rng: np.random.Generator, camera: VideoCamera
+) -> NDArray[np.intp]:
+    """Where events come that no edge makes: places in all pictures but the last, raveled."""
+    rate = camera.noise_rate + camera.texture_rate * (light[:-1] != 0.0)
+    total = np.cumsum(rate + camera.motion_rate * speed[:-1])
+    n = rng.poisson(1e-6 * camera.step * total[-1])
+    # The pixel whose share of the summed rate holds a number drawn from all of it.
+    place = np.searchsorted(total, rng.random(n) * total[-1], "right")
+    return np.minimum(place, total.size - 1)
+
+
+def _scatter(
+    places: tuple[NDArray[np.intp], ...],
+    size: list[int],
+    rng: np.random.Generator,
+    camera: VideoCamera,
+) -> list[NDArray[np.intp]]:
+    """Row and column of all events, a share of them moved; what would leave comes in elsewhere."""
+    moved = np.flatnonzero(rng.random(len(places[0])) < camera.scatter)
+    found = []
+    for place, side in zip(places, size, strict=True):
+        off = rng.normal(0.0, camera.scatter_width * side / 128, len(moved))
+        place[moved] = (place[moved] + np.rint(off).astype(np.intp)) % side
+        found.append(place)
+    return found
 
 
 def _crossings(

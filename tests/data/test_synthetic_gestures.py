@@ -1,5 +1,7 @@
 """Synthetic gestures: the same from the same seed, one person per round, arms that keep length."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -15,7 +17,10 @@ from refsast.data.person import draw_person, pose, render
 from refsast.data.video_camera import record_video
 
 SHORT = 200_000  # microseconds: enough for what does not depend on the length
-QUIET = VideoCamera(noise_rate=0.0, texture_rate=0.0, mismatch=0.0, off_ratio=1.0, threshold=0.1)
+QUIET = VideoCamera(
+    noise_rate=0.0, texture_rate=0.0, motion_rate=0.0, scatter=0.0,
+    mismatch=0.0, off_ratio=1.0, threshold=0.1,
+)  # fmt: skip
 T = np.arange(0.0, 1.45, 0.01)
 
 
@@ -94,45 +99,66 @@ def test_a_part_is_drawn_as_its_distance_says():
     rng = np.random.default_rng(4)
     person = draw_person(rng)
     right, left = hand_paths("air drums", draw_manner("air drums", T[:2], 1.0, rng))
-    parts = pose(person, right, left, np.zeros((2, 2)))
+    parts = pose(person, right, left, np.zeros((2, 2)), T[:2])
     side, softness = 16, 1.5
-    want = np.zeros((2, side, side))
-    for start, end, radius, value in zip(
-        parts.start / 8, parts.end / 8, parts.radius / 8, parts.light, strict=True
+    light, speed = np.zeros((2, 2, side, side))
+    for start, end, radius, value, move in zip(
+        parts.start / 8, parts.end / 8, parts.radius / 8, parts.light, parts.speed, strict=True
     ):
-        for k, i, j in np.ndindex(want.shape):
+        ends = (np.linalg.norm(each[1] - each[0]) for each in (start, end))
+        assert np.abs(move - 8.0 * sum(ends) / (2.0 * 0.01)).max() < 1e-9
+        for k, i, j in np.ndindex(light.shape):
             point = np.array((j + 0.5, i + 0.5)) - start[k]
             piece = end[k] - start[k]
             share = np.clip(point @ piece / max(piece @ piece, 1e-6), 0.0, 1.0)
             gap = np.linalg.norm(point - share * piece)
             cover = np.clip((radius[k] - gap) / softness + 0.5, 0.0, 1.0)
-            want[k, i, j] += cover * (value - want[k, i, j])
+            light[k, i, j] += cover * (value - light[k, i, j])
+            speed[k, i, j] += cover * (move[k] - speed[k, i, j])
 
-    assert np.abs(render(parts, side, softness) - want).max() < 1e-4  # float32
+    drawn = render(parts, side, softness)
+    assert np.abs(drawn[0] - light).max() < 1e-4  # float32
+    assert np.abs(drawn[1] - speed).max() < 1e-4 * speed.max()
 
 
 def test_a_pixel_fires_once_per_threshold():
     """Light that goes up by 0.55 and down by 0.6 fires five ON, then five OFF, evenly in time."""
     light = np.zeros((3, 1, 1), np.float32)
     light[1:] = np.array((0.55, -0.05)).reshape(2, 1, 1)
-    events = record_video(light, 20_000, np.random.default_rng(0), QUIET)
+    events = record_video(light, np.zeros_like(light), 20_000, np.random.default_rng(0), QUIET)
 
     up, down = np.arange(1, 6) * 0.1 / 0.55, (0.15 + 0.1 * np.arange(5)) / 0.6
     assert events.p.tolist() == [1] * 5 + [0] * 5
     assert np.abs(events.t - 10_000 * np.concatenate([up, 1.0 + down])).max() <= 1.0
 
 
-def test_what_does_not_move_makes_noise_alone():
-    camera = VideoCamera(noise_rate=2.0, texture_rate=6.0, noise_on=0.25)
-    light = np.zeros((3, 60, 60), np.float32)
+def test_noise_comes_from_all_from_people_and_from_motion():
+    camera = replace(QUIET, noise_rate=2.0, texture_rate=5.0, motion_rate=0.25, noise_on=0.25)
+    light, speed = np.zeros((2, 101, 60, 60), np.float32)
     light[:, 30:] = -1.0
-    events = record_video(light, 1_000_000, np.random.default_rng(0), camera)
+    speed[50:, 30:] = 8.0  # for half of the time: one event per pixel
+    events = record_video(light, speed, 1_000_000, np.random.default_rng(0), camera)
 
     wall, person = (np.sum(part) for part in (events.y < 30, events.y >= 30))
     assert abs(wall - 3600) < 5 * 60  # five standard deviations
     assert abs(person - 14_400) < 5 * 120
     assert abs(events.p.mean() - 0.25) < 5 * np.sqrt(0.1875 / 18_000)
     assert (np.diff(events.t) >= 0).all()
+    moving = np.sum((events.y >= 30) & (events.t >= 500_000))
+    assert abs(moving - 1800 * 4.5) < 5 * 90
+
+
+def test_a_share_of_the_events_comes_elsewhere():
+    camera = replace(QUIET, texture_rate=50.0, scatter=0.3, scatter_width=8.0)
+    light = np.zeros((101, 128, 128), np.float32)
+    light[:, 64, 64] = -1.0
+    still = np.zeros_like(light)
+    events = record_video(light, still, 1_000_000, np.random.default_rng(0), camera)
+    off = np.stack([events.x, events.y]) - 64
+    away = (off != 0).any(axis=0)
+
+    assert abs(away.mean() - 0.3) < 5 * np.sqrt(0.21 / len(away))
+    assert 5.0 < off[:, away].std() < 11.0  # some fifteen events
 
 
 @pytest.mark.parametrize(
@@ -141,7 +167,10 @@ def test_what_does_not_move_makes_noise_alone():
         ({"threshold": 0.0}, "threshold must be positive"),
         ({"step": -1}, "step must be positive"),
         ({"noise_rate": -1.0}, "noise_rate must not be negative"),
+        ({"motion_rate": -1.0}, "motion_rate must not be negative"),
         ({"noise_on": 1.5}, r"noise_on must lie in \[0, 1\]"),
+        ({"scatter": -0.1}, r"scatter must lie in \[0, 1\]"),
+        ({"scatter_width": -1.0}, "scatter_width must not be negative"),
     ],
 )
 def test_a_camera_that_cannot_be_is_refused(change, words):
