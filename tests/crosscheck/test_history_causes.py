@@ -84,6 +84,15 @@ class Handed(CarriedOver):
         return super().integrate(i, t)
 
 
+class Resting(Auto):
+    """Before the first step there is the spike of the potential there."""
+
+    def integrate(self, i, t):
+        if t == 1:
+            self.s[i][0] = self.fire(i, 0)
+        return super().integrate(i, t)
+
+
 class BatchRates(Auto):
     def loss(self, z):
         rates = [torch.stack(s[1:]).mean(dim=(0, 1)) for s in self.s]
@@ -178,6 +187,7 @@ KINDS = {
         "rest",
     ),
     BatchRates: (whole(penalty_on_squared_rates_over_the_batch=0.03), "rest"),
+    Resting: (switched("spike at rest"), "recurrent"),
     Windowed: (whole(window_of_steps=3.0, steps_between_windows=2.0), "rest steps"),
     Forgetful: (everywhere(steps_that_a_signal_goes_back=2.0), "rest steps"),
 }
@@ -245,13 +255,14 @@ NAMED = {
     Handed: ("carried on from one recording to the next, detached there",),
     Windowed: ("a window of 3 steps", "after each 2 steps"),
     Alone: ("last recording left out",),
+    Resting: ("a spike before the first step, the smooth one of a potential of zero",),
 }
 
 
 @pytest.mark.parametrize("kind", NAMED)
 def test_it_is_named(kind):
     neuron = rs.LIF(0.8, 0.9, rs.Logistic(3.0), rs.Subtract())
-    network = rs.Network((3, 4, 3), neuron, rs.SpikeRate(4.0))
+    network = rs.Network((3, 4, 3), neuron, rs.SpikeRate(4.0), recurrent=kind is Resting)
     rng = np.random.default_rng(1)
     params = rs.unflatten(network, 1.5 * rng.standard_normal(network.n_params))
     case = Case(network, params, rng.random((6, 3, 3)) * 2.0, np.array([0, 2, 1]))

@@ -187,7 +187,8 @@ def backward_layer(
         summed = (sum_copies(part, copies) for part in (delta, current, own))
         arrays["w"] = sum_gradients(case, index, dials, once, *summed)["w"]
     if layer.start is not None:
-        arrays["start"] = sum_start(case, index, dials, run, later, pulled)
+        fed = 0.0 if v is None else multiply(dials, c_later, v)
+        arrays["start"] = sum_start(case, index, dials, run, later, pulled, fed)
     return LayerGradients(arrays, delta, current, own)
 
 

@@ -43,6 +43,7 @@ from refsast.model.surrogate import Surrogate
 FAMILIES = {family.__name__: family for family in get_args(Surrogate)}
 POTENTIALS_IN = "potentials of the layer below for input"
 HARD_IN = "spikes of the layer below as zeros and ones, straight through"
+SPIKE_AT_REST = "spike at rest"  # before the first step, which resets and is fed back
 START_GAIN = "given potentials before the first step"
 RESIDUAL = "input of the layer below added"
 DELAYS = {
@@ -164,8 +165,12 @@ def run_layer(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
     if layer.start is not None:
         u = u + dials.read(START_GAIN, index, 1.0) * change_layer(dials, index, layer.start)
     s = before = i = rest
-    if dials.turns("reset at rest", index):
-        s = before = dials.read("reset at rest", index, 0.0) * fire(case, index, dials, u)[0]
+    fed = rest  # what the layer hears of itself in the first step
+    if dials.turns("reset at rest", index) or dials.turns(SPIKE_AT_REST, index):
+        reset, spike = (dials.read(name, index, 0.0) for name in ("reset at rest", SPIKE_AT_REST))
+        resting = fire(case, index, dials, u)[0]
+        s, fed = (reset + spike) * resting, spike * resting
+        before = s
     soft, first = s, True
     records: tuple[list[Array], ...] = ([], [], [], [], [])
     free: list[Array] = []
@@ -177,7 +182,7 @@ def run_layer(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
     clamped: list[Array] = []
     for t, current in enumerate(currents):
         if v is not None:
-            heard = rest if first else s
+            heard = fed if first else s
             heard = heard + rec_late * (before - heard)
             heard = mix(dials, index, heard, {"recurrence of the potential": u})
             heard = heard if handover is None else handover.fed[t] * heard

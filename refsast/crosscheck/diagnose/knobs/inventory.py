@@ -9,6 +9,7 @@ from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Key
 from refsast.crosscheck.diagnose.knobs.forward import (
     DELAYS,
+    SPIKE_AT_REST,
     START_GAIN,
     other_spikes,
     slope_of,
@@ -154,6 +155,8 @@ def _memoryless_knobs(case: Case, layer: int) -> Iterator[Knob]:
         yield switch_knob(name, layer)
     if not isinstance(neuron.reset, NoReset):
         yield switch_knob("reset at rest", layer)
+    if params.v is not None:
+        yield switch_knob(SPIKE_AT_REST, layer)
 
 
 def _memory_knobs(case: Case, layer: int) -> Iterator[Knob]:

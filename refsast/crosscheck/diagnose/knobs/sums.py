@@ -13,8 +13,10 @@ from refsast.crosscheck.diagnose.knobs.adjoints import HARD_BACKWARD, TERMS, kee
 from refsast.crosscheck.diagnose.knobs.derivatives import derivative
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials, mix, multiply, shift_steps
 from refsast.crosscheck.diagnose.knobs.forward import (
+    SPIKE_AT_REST,
     START_GAIN,
     LayerRun,
+    fire,
     membrane_leak,
     reset_amounts,
 )
@@ -144,6 +146,10 @@ def sum_recurrence(case: Case, index: int, dials: Dials, run: LayerRun, current:
     """Return the gradient in V."""
     layer = case.params[index]
     heard = shift_steps(run.s, 1)
+    if dials.turns(SPIKE_AT_REST, index):
+        resting = fire(case, index, dials, run.before[0])[0]
+        fed = dials.read(SPIKE_AT_REST, index, 0.0) * resting
+        heard = np.concatenate([np.broadcast_to(fed, heard.shape[1:])[None], heard[1:]])
     if dials.turns("recurrence late", index):
         share = dials.read("recurrence late", index, 0.0)
         heard = heard + share * (shift_steps(run.s, 2) - heard)
@@ -284,18 +290,28 @@ def pair_steps(current: Array, a: Array, dials: Dials | None = None) -> Array:
 
 
 def sum_start(
-    case: Case, index: int, dials: Dials, run: LayerRun, first: Array, pulled: Array
+    case: Case,
+    index: int,
+    dials: Dials,
+    run: LayerRun,
+    first: Array,
+    pulled: Array,
+    fed: Array | float,
 ) -> Array:
     """Return the gradient in the potentials before the first step, from that step's adjoint.
 
-    `pulled` comes back to a spike of theirs, where there is one by mistake.
+    `pulled` and `fed` come back to a spike of theirs, where there is one by mistake, through the
+    reset and the recurrent weights.
     """
     zero = reset_amounts(case, index, dials, " backward")[0]
     kept = (membrane_leak(case, index, dials) - zero * run.s_reset[0]) * first
-    if not case.network.neurons[index].detach_reset and dials.turns("reset at rest", index):
+    if dials.turns("reset at rest", index) or dials.turns(SPIKE_AT_REST, index):
+        reset, spike = (dials.read(name, index, 0.0) for name in ("reset at rest", SPIKE_AT_REST))
         before = LayerRun(run.a[:1], *(run.before[:1],) * 5)
-        slope = derivative(case, index, dials, before)[0]
-        kept = kept + dials.read("reset at rest", index, 0.0) * slope * pulled
+        back = spike * fed
+        if not case.network.neurons[index].detach_reset:
+            back = back + (reset + spike) * pulled
+        kept = kept + derivative(case, index, dials, before)[0] * back
     kept = _weigh_neurons(dials, index, kept)
     kept = (kept[None] * count_terms(dials, index, "start", kept[None]))[0]
     return (kept * dials.read(START_GAIN, index, 1.0)).sum(axis=-2)

@@ -124,6 +124,7 @@ SWITCH_WORDS = {
     "straight-through": "with Heaviside spikes forward, smooth ones backward (straight-through)",
     "tie rule": "with potentials at the threshold not firing",
     "reset at rest": "with neurons at rest reset by the smooth spike of a potential of zero",
+    "spike at rest": "with a spike before the first step, the smooth one of a potential of zero",
     "bias at the first step": "with the bias added at the first step only",
     "readout bias at the first step": "with the readout's bias added at the first step only",
     "hard reset": "with a reset by hard (Heaviside) spikes, detached",

@@ -25,6 +25,7 @@ from refsast.crosscheck.diagnose.knobs.switch_phrases import ALIASES, PART_WORDS
 from refsast.crosscheck.diagnose.knobs.word_parts import Part, combine_parts, where_words
 
 # Numbers that are named though they are round.
+AT_REST = {"reset at rest": ", a reset", "spike at rest": ""}  # the spike's effect
 LEAKS = ("the leak", "1 - leak", "the readout's leak", "1 - the readout's leak")
 
 
@@ -151,8 +152,9 @@ def _special_words(case: Case, layers: list[int], name: str, value: float) -> st
         steps = len(case.x)
         factor = steps / max(steps + (1 if name.endswith("more") else -1), 1)
         return f"{SWITCH_WORDS[name]}: logits multiplied by {factor:.6g}"
-    if name == "reset at rest" and any(layer.start is not None for layer in case.params):
-        return "with a spike before the first step, the smooth one of the potential there, a reset"
+    if name in AT_REST and any(layer.start is not None for layer in case.params):
+        spike = "with a spike before the first step, the smooth one of the potential there"
+        return f"{spike}{AT_REST[name]}"
     if name == "last steps alone" and value == 1.0:
         return "with a gradient through the last step only (truncated BPTT)"
     if name == "last steps alone in the sums" and value == 1.0:
