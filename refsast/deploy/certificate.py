@@ -20,10 +20,11 @@ from numpy.typing import ArrayLike, NDArray
 from refsast.deploy.conversion import to_integers
 from refsast.deploy.enclosure import RunBounds, enclose_runs
 from refsast.deploy.formats import Ints
-from refsast.deploy.network import USUAL, Formats, IntegerNetwork
+from refsast.deploy.network import USUAL, Formats, IntegerNetwork, require_formats
 from refsast.deploy.run import count_classes
 from refsast.model import Network, Params, heaviside, run
-from refsast.model.validation import validate_input
+from refsast.model.params import cast_float64, map_params
+from refsast.model.validation import validate_input, validate_real_params
 from refsast.spikes import Spikes
 
 CHUNK = 64  # recordings at a time
@@ -86,8 +87,7 @@ def certify_rounding(
     Raises
     ------
     ValueError
-        As `to_integers` and `run`, of weights that are all rounded down or all up; if a count is
-        negative.
+        As `to_integers` and `run`, of weights that are rounded in any way; if a count is negative.
 
     References
     ----------
@@ -103,6 +103,7 @@ def certify_rounding(
     array([ True])
     """
     ends, x = enclose_weights(network, params, formats), validate_input(network, x)
+    params = map_params(cast_float64, validate_real_params(network, params))
     classes, certified, unknown = [], [], []
     for start in range(0, x.shape[1], CHUNK):
         part = x[:, start : start + CHUNK]
@@ -120,6 +121,7 @@ def enclose_weights(
     network: Network, params: Params, formats: Formats
 ) -> tuple[IntegerNetwork, IntegerNetwork]:
     """Return the networks with every weight rounded down, and up; errors as `to_integers`."""
+    require_formats(formats)
     low, high = (
         to_integers(
             network, params, replace(formats, weights=replace(formats.weights, rounding=rounding))

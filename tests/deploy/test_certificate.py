@@ -170,3 +170,43 @@ def test_negative_counts_are_refused():
     network = rs.Network((2, 3), NEURON, rs.SpikeRate(1.0))
     with pytest.raises(ValueError, match="x must hold counts, none below 0, got -1"):
         deploy.certify_rounding(network, rs.init(network, 0), np.full((1, 1, 2), -1))
+
+
+def test_the_class_is_that_of_double_precision_whatever_the_parameters_have():
+    """Ten times 0.099999994 is 1 in single precision, and fires; in double it is below."""
+    network = rs.Network((1, 2), replace(NEURON, leak=1.0), rs.SpikeRate(1.0), bias=False)
+    single = (rs.Layer(np.array([[-0.099999994], [0.099999994]], np.float32)),)
+    double = (rs.Layer(single[0].w.astype(np.float64)),)
+    x = np.ones((10, 1, 1), int)
+    assert [rs.run(network, p, x, rs.heaviside).logits.argmax() for p in (single, double)] == [1, 0]
+
+    found = deploy.certify_rounding(network, single, x)
+
+    assert found.classes.tolist() == [0]
+    assert not found.certified[0]  # in integers it fires
+
+
+@pytest.mark.parametrize("layer", [1, 2])
+def test_sums_of_roundings_between_the_ends_must_fit_too(layer):
+    """Half of the weights rounded up, the others down: twice the sum of either end."""
+    n, half = 1000, np.resize([0.5, -0.5], 999)
+    rows = np.vstack([[3.0, *half], [-3.0, *half]])
+    first = (rs.Layer(np.ones((n, 1))),) if layer == 2 else ()
+    sizes = (1, n, 2) if layer == 2 else (n, 2)
+    network = rs.Network(sizes, NEURON, rs.SpikeRate(1.0), bias=False)
+    bits = deploy.PotentialFormat(8, 21 if layer == 2 else 14)
+    formats = deploy.Formats(deploy.WeightFormat(3, "tensor"), bits)
+    x = np.zeros((1, 1, sizes[0]), int)
+    x[0, 0, 0] = 1 if layer == 2 else 200
+    for made in enclose_weights(network, (*first, rs.Layer(rows)), formats):
+        deploy.run(made, x)  # both ends fit
+
+    with pytest.raises(ValueError, match=f"sum of a step of layer {layer} must stay within 32"):
+        deploy.certify_rounding(network, (*first, rs.Layer(rows)), x, formats)
+
+
+@pytest.mark.parametrize("formats", [None, 8, deploy.WeightFormat()])
+def test_what_are_no_formats_is_refused(formats):
+    network = rs.Network((2, 3), NEURON, rs.SpikeRate(1.0))
+    with pytest.raises(ValueError, match=f"formats must be Formats, got {type(formats).__name__}"):
+        deploy.certify_rounding(network, rs.init(network, 0), np.ones((1, 1, 2)), formats)
