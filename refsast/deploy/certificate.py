@@ -64,7 +64,8 @@ def certify_rounding(
     """Certify that no rounding of the weights to a width changes the class.
 
     Compared are all integer networks that `to_integers` can make with these formats, whichever
-    neighbour each weight takes, with the real network with hard spikes. Thresholds, biases and
+    neighbour each weight takes, with the real network with hard spikes. A weight that is a
+    multiple of the scale in double precision has no neighbours but itself. Thresholds, biases and
     leaks are as `to_integers` rounds them; potentials are stored in their format. Nothing is said
     of other scales. The class of the real network is that of its run in double precision.
 
