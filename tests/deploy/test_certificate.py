@@ -210,3 +210,37 @@ def test_what_are_no_formats_is_refused(formats):
     network = rs.Network((2, 3), NEURON, rs.SpikeRate(1.0))
     with pytest.raises(ValueError, match=f"formats must be Formats, got {type(formats).__name__}"):
         deploy.certify_rounding(network, rs.init(network, 0), np.ones((1, 1, 2)), formats)
+
+
+def test_what_wraps_around_below_its_threshold_leaves_the_sum_over_its_window():
+    """7 + 7 is -2 of 4 bits and leaks to -1; without the wrap it would be 7, and fire."""
+    network = rs.Network((1, 2, 1), replace(NEURON, leak=0.5), rs.SpikeRate(1.0), bias=False)
+    params = (rs.Layer(np.ones((2, 1))), rs.Layer(np.ones((1, 2))))
+    potentials = deploy.PotentialFormat(3, 0, overflow="wrap")
+    formats = deploy.Formats(deploy.WeightFormat(4), potentials)
+    ends, x = enclose_weights(network, params, formats), np.array([[[1]], [[0]]])
+
+    run = deploy.run(ends[0], x)
+
+    assert run.u[1].ravel().tolist() == [-2, -1]
+    assert not escapes(run, enclose_runs(*ends, x))
+
+
+@pytest.mark.parametrize(
+    ("lead", "steps", "certain"), [(0.5, 1, False), (0.5, 3, False), (1.1, 3, True)]
+)
+def test_a_spike_that_may_come_counts_against_the_class_that_it_weakens(lead, steps, certain):
+    """Half a weight step decides whether there is a spike; it reads as 1 for the second class."""
+    neuron = replace(NEURON, leak=0.0, threshold=0.55)
+    network = rs.Network((2, 1), neuron, rs.LinearReadout(2))
+    affine = rs.Layer(np.array([[0.0], [1.0]]), np.array([lead, 0.0]))
+    params = (rs.Layer(np.array([[1.0, 0.5]]), np.zeros(1)), affine)
+    formats = deploy.Formats(deploy.WeightFormat(4))
+    x = np.tile([0, 1], (steps, 1, 1))
+
+    found = deploy.certify_rounding(network, params, x, formats)
+
+    runs = [deploy.run(made, x) for made in enclose_weights(network, params, formats)]
+    assert [run.s[0].sum() for run in runs] == [0, steps]
+    assert [run.logits[0].argmax() for run in runs] == [0, 0 if certain else 1]
+    assert (found.classes[0], found.certified[0]) == (0, certain)
