@@ -23,10 +23,10 @@ from refsast.deploy.enclosure import RunBounds, enclose_runs
 from refsast.deploy.formats import ROUNDINGS
 
 Ends = tuple[deploy.IntegerNetwork, deploy.IntegerNetwork]
-FORMATS = (
+WIDE = (
     deploy.Formats(),
     deploy.Formats(deploy.WeightFormat(4, "tensor"), leaks=deploy.LeakFormat(4, "shift")),
-    deploy.Formats(deploy.WeightFormat(3), deploy.PotentialFormat(6, 2)),
+    deploy.Formats(deploy.WeightFormat(3), deploy.PotentialFormat(13, 2, "wrap")),
 )
 
 
@@ -44,9 +44,17 @@ IN_INTEGERS = Hypothesis[LabelledBatch](
 )
 
 
+def narrow(x: LabelledBatch, wide: deploy.Formats) -> deploy.Formats:
+    """Return formats whose potentials just hold the thresholds, so that many sums do not fit."""
+    made = deploy.to_integers(x.network, x.params, wide)
+    bits = max(int(layer.threshold.max()).bit_length() for layer in made.layers)
+    fewest = max(1, bits - wide.potentials.fraction_bits)
+    return replace(wide, potentials=replace(wide.potentials, integer_bits=fewest))
+
+
 def enclosures(x: LabelledBatch) -> Iterator[tuple[deploy.Formats, Ends, RunBounds]]:
     """Yield each format with the two networks that have all others between, and their bounds."""
-    for formats in FORMATS:
+    for formats in (WIDE[0], *(narrow(x, wide) for wide in WIDE[1:])):
         ends = enclose_weights(x.network, x.params, formats)
         yield formats, ends, enclose_runs(*ends, x.x)
 

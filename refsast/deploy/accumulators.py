@@ -1,10 +1,12 @@
 """What must fit into 32 bits: the sums of a step, the readout's, and what comes in."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from refsast.deploy.formats import Ints
-from refsast.deploy.network import Formats, IntegerLayer, IntegerReadout
+from refsast.deploy.network import Formats, IntegerLayer, IntegerNetwork, IntegerReadout
 
 ACCUMULATOR = 2**31 - 1
 
@@ -30,6 +32,26 @@ def require_sum(readout: IntegerReadout, time: int, formats: Formats) -> None:
     _require_32_bits(f"sum of the readout over {time} steps", time * int(most.max()))
 
 
+def join_widest(low: IntegerNetwork, high: IntegerNetwork) -> IntegerNetwork:
+    """Return the network with the larger in size of each weight's two ends.
+
+    No network between two adds up more than it; one may add up more than either of them: between
+    (0, -1) and (1, 0) is (1, -1).
+    """
+    layers = tuple(
+        replace(
+            a,
+            w=np.maximum(abs(a.w), abs(b.w)),
+            v=None if a.v is None or b.v is None else np.maximum(abs(a.v), abs(b.v)),
+        )
+        for a, b in zip(low.layers, high.layers, strict=True)
+    )
+    readout = low.readout
+    if readout is not None and high.readout is not None:
+        readout = replace(readout, w=np.maximum(abs(readout.w), abs(high.readout.w)))
+    return replace(low, layers=layers, readout=readout)
+
+
 def _require_32_bits(name: str, most: int) -> None:
     if most > ACCUMULATOR:
         raise ValueError(f"{name} must stay within 32 bits, {ACCUMULATOR}, got up to {most}")
@@ -42,6 +64,7 @@ def require_counts(values: ArrayLike, cells: int) -> Ints:
         raise ValueError(f"x must have shape (time, batch, {cells}), got {x.shape}")
     if x.dtype.kind not in "biuf" or not (np.isfinite(x).all() and (x == np.rint(x)).all()):
         raise ValueError(f"x must hold integers, got others, of dtype {x.dtype}")
-    if abs(x).max() > ACCUMULATOR:
-        raise ValueError(f"x must fit into 32 bits, got {abs(x).max()}")
+    peak = max(abs(int(x.max())), abs(int(x.min())))  # abs(x) would wrap around at -2^63
+    if peak > ACCUMULATOR:
+        raise ValueError(f"x must fit into 32 bits, got {peak}")
     return x.astype(np.int64)

@@ -20,10 +20,11 @@ from numpy.typing import ArrayLike, NDArray
 from refsast.deploy.conversion import to_integers
 from refsast.deploy.enclosure import RunBounds, enclose_runs
 from refsast.deploy.formats import Ints
-from refsast.deploy.network import USUAL, Formats, IntegerNetwork
+from refsast.deploy.network import USUAL, Formats, IntegerNetwork, require_formats
 from refsast.deploy.run import count_classes
 from refsast.model import Network, Params, heaviside, run
-from refsast.model.validation import validate_input
+from refsast.model.params import cast_float64, map_params
+from refsast.model.validation import validate_input, validate_real_params
 from refsast.spikes import Spikes
 
 CHUNK = 64  # recordings at a time
@@ -63,7 +64,8 @@ def certify_rounding(
     """Certify that no rounding of the weights to a width changes the class.
 
     Compared are all integer networks that `to_integers` can make with these formats, whichever
-    neighbour each weight takes, with the real network with hard spikes. Thresholds, biases and
+    neighbour each weight takes, with the real network with hard spikes. A weight that is a
+    multiple of the scale in double precision has no neighbours but itself. Thresholds, biases and
     leaks are as `to_integers` rounds them; potentials are stored in their format. Nothing is said
     of other scales. The class of the real network is that of its run in double precision.
 
@@ -86,8 +88,7 @@ def certify_rounding(
     Raises
     ------
     ValueError
-        As `to_integers` and `run`, of weights that are all rounded down or all up; if a count is
-        negative.
+        As `to_integers` and `run`, of weights that are rounded in any way; if a count is negative.
 
     References
     ----------
@@ -103,6 +104,7 @@ def certify_rounding(
     array([ True])
     """
     ends, x = enclose_weights(network, params, formats), validate_input(network, x)
+    params = map_params(cast_float64, validate_real_params(network, params))
     classes, certified, unknown = [], [], []
     for start in range(0, x.shape[1], CHUNK):
         part = x[:, start : start + CHUNK]
@@ -120,6 +122,7 @@ def enclose_weights(
     network: Network, params: Params, formats: Formats
 ) -> tuple[IntegerNetwork, IntegerNetwork]:
     """Return the networks with every weight rounded down, and up; errors as `to_integers`."""
+    require_formats(formats)
     low, high = (
         to_integers(
             network, params, replace(formats, weights=replace(formats.weights, rounding=rounding))

@@ -8,9 +8,16 @@ from refsast.arrays import Array
 from refsast.deploy.accumulators import ACCUMULATOR, require_accumulator
 from refsast.deploy.connections import count_places, require_parts
 from refsast.deploy.formats import Ints, WeightFormat
-from refsast.deploy.network import USUAL, Formats, IntegerLayer, IntegerNetwork, IntegerReadout
+from refsast.deploy.network import (
+    USUAL,
+    Formats,
+    IntegerLayer,
+    IntegerNetwork,
+    IntegerReadout,
+    require_formats,
+)
 from refsast.model import LIF, Layer, LinearReadout, Network, Params, SpikeRate
-from refsast.model.validation import validate_params
+from refsast.model.validation import validate_real_params
 
 
 def to_integers(
@@ -44,8 +51,9 @@ def to_integers(
     Raises
     ------
     ValueError
-        If the network has other parts; if a threshold becomes zero on the grid of its potentials or
-        does not fit into them; if a bias, or the sum of one step, can exceed 32 bits.
+        If the network has other parts; if parameters are not real, or so small that the scale has
+        fewer digits; if a threshold becomes zero on the grid of its potentials or does not fit into
+        them; if a bias, or the sum of one step, can exceed 32 bits.
 
     References
     ----------
@@ -62,9 +70,8 @@ def to_integers(
     (4, 1, 3)
     """
     _require_known(network)
-    params = validate_params(network, params)
-    if not isinstance(formats, Formats):
-        raise ValueError(f"formats must be Formats, got {type(formats).__name__}")
+    params = validate_real_params(network, params)
+    require_formats(formats)
     layers = tuple(
         _make_layer(network, i, layer, formats, rng)
         for i, (layer, _) in enumerate(zip(params, network.neurons, strict=False))

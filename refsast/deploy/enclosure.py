@@ -36,6 +36,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from refsast.arrays import Array
 from refsast.certify.libm import UNIT_ROUNDOFF
+from refsast.deploy.accumulators import join_widest, require_accumulator
 from refsast.deploy.agreement import rounding_bound
 from refsast.deploy.bounds import Bounds, Trains, multiply_bounds, stack_bounds, sum_spikes
 from refsast.deploy.formats import PotentialFormat
@@ -75,10 +76,13 @@ def enclose_runs(low: IntegerNetwork, high: IntegerNetwork, x: ArrayLike | Spike
     Raises
     ------
     ValueError
-        As `run`, of either network; if a count is negative.
+        As `to_integers` and `run`, of any network between; if a count is negative.
     """
     require_dense(low, "the certificate")
-    a = read_counts(high, read_counts(low, x))
+    widest = join_widest(low, high)
+    for i, made in enumerate(widest.layers, 1):
+        require_accumulator(made, i, 1, low.formats)
+    a = read_counts(widest, x)
     if a.min() < 0:
         raise ValueError(f"x must hold counts, none below 0, got {a.min()}")
     known = a.astype(np.float64)

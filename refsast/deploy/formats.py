@@ -9,11 +9,12 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from refsast.arrays import Array, is_int, require_fraction
+from refsast.arrays import Array, is_int, plain_numbers, require_fraction
 
 Ints: TypeAlias = NDArray[np.int64]
 Rounding: TypeAlias = Literal["nearest", "stochastic", "down", "up"]
 ROUNDINGS: tuple[Rounding, ...] = get_args(Rounding)
+SMALLEST = np.finfo(np.float64).smallest_normal  # below it a number has fewer digits
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class WeightFormat:
     rounding: Rounding = "nearest"
 
     def __post_init__(self) -> None:
+        plain_numbers(self)  # of a NumPy integer of 8 bits powers of two would wrap around
         if not is_int(self.bits, 2) or self.bits > 16:
             raise ValueError(f"bits must be an integer from 2 to 16, got {self.bits!r}")
         if self.per not in ("tensor", "channel"):
@@ -60,11 +62,16 @@ class WeightFormat:
         """Return the scale of each neuron, shape (n,), of its weights, shape (n, any).
 
         The largest weight is the largest integer. Where all weights are zero the scale is 1.
+        ValueError where a scale is below the smallest normal number, 2.2e-308: too few digits.
         """
         peak = abs(rows).max(axis=1)
         if self.per == "tensor":
             peak = np.full_like(peak, peak.max())
-        return np.where(peak > 0.0, peak / self.largest, 1.0)
+        scales = np.where(peak > 0.0, peak / self.largest, 1.0)
+        if scales.min() < SMALLEST:
+            wanted = f"be zero or reach {self.largest * SMALLEST:.3g}"
+            raise ValueError(f"weights of a scale must {wanted}, got {peak[scales.argmin()]:.3g}")
+        return scales
 
     def quantise(self, rows: Array, scales: Array, rng: np.random.Generator | None) -> Ints:
         """Return the integers of weights (n, any), given each neuron's scale, (n,)."""
@@ -112,6 +119,7 @@ class PotentialFormat:
     overflow: Literal["saturate", "wrap"] = "saturate"
 
     def __post_init__(self) -> None:
+        plain_numbers(self)
         if not is_int(self.integer_bits, 1):
             raise ValueError(f"integer_bits must be a positive integer, got {self.integer_bits!r}")
         if not is_int(self.fraction_bits, 0):
@@ -169,6 +177,7 @@ class LeakFormat:
     kind: Literal["product", "shift"] = "product"
 
     def __post_init__(self) -> None:
+        plain_numbers(self)
         if not is_int(self.shift, 0) or self.shift > 15:
             raise ValueError(f"shift must be an integer from 0 to 15, got {self.shift!r}")
         if self.kind not in ("product", "shift"):

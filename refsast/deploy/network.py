@@ -177,6 +177,12 @@ def dequantise(made: IntegerNetwork, units: str = "real") -> tuple[Network, Para
     return replace(made.network, neuron=tuple(neurons)), tuple(params)
 
 
+def require_formats(formats: object) -> None:
+    """Raise ValueError unless `formats` says how numbers are stored."""
+    if not isinstance(formats, Formats):
+        raise ValueError(f"formats must be Formats, got {type(formats).__name__}")
+
+
 def require_dense(made: IntegerNetwork, user: str) -> None:
     """Raise ValueError unless all layers are dense; `user` is what needs that."""
     if made.network.connections is not None:

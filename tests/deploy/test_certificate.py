@@ -170,3 +170,77 @@ def test_negative_counts_are_refused():
     network = rs.Network((2, 3), NEURON, rs.SpikeRate(1.0))
     with pytest.raises(ValueError, match="x must hold counts, none below 0, got -1"):
         deploy.certify_rounding(network, rs.init(network, 0), np.full((1, 1, 2), -1))
+
+
+def test_the_class_is_that_of_double_precision_whatever_the_parameters_have():
+    """Ten times 0.099999994 is 1 in single precision, and fires; in double it is below."""
+    network = rs.Network((1, 2), replace(NEURON, leak=1.0), rs.SpikeRate(1.0), bias=False)
+    single = (rs.Layer(np.array([[-0.099999994], [0.099999994]], np.float32)),)
+    double = (rs.Layer(single[0].w.astype(np.float64)),)
+    x = np.ones((10, 1, 1), int)
+    assert [rs.run(network, p, x, rs.heaviside).logits.argmax() for p in (single, double)] == [1, 0]
+
+    found = deploy.certify_rounding(network, single, x)
+
+    assert found.classes.tolist() == [0]
+    assert not found.certified[0]  # in integers it fires
+
+
+@pytest.mark.parametrize("layer", [1, 2])
+def test_sums_of_roundings_between_the_ends_must_fit_too(layer):
+    """Half of the weights rounded up, the others down: twice the sum of either end."""
+    n, half = 1000, np.resize([0.5, -0.5], 999)
+    rows = np.vstack([[3.0, *half], [-3.0, *half]])
+    first = (rs.Layer(np.ones((n, 1))),) if layer == 2 else ()
+    sizes = (1, n, 2) if layer == 2 else (n, 2)
+    network = rs.Network(sizes, NEURON, rs.SpikeRate(1.0), bias=False)
+    bits = deploy.PotentialFormat(8, 21 if layer == 2 else 14)
+    formats = deploy.Formats(deploy.WeightFormat(3, "tensor"), bits)
+    x = np.zeros((1, 1, sizes[0]), int)
+    x[0, 0, 0] = 1 if layer == 2 else 200
+    for made in enclose_weights(network, (*first, rs.Layer(rows)), formats):
+        deploy.run(made, x)  # both ends fit
+
+    with pytest.raises(ValueError, match=f"sum of a step of layer {layer} must stay within 32"):
+        deploy.certify_rounding(network, (*first, rs.Layer(rows)), x, formats)
+
+
+@pytest.mark.parametrize("formats", [None, 8, deploy.WeightFormat()])
+def test_what_are_no_formats_is_refused(formats):
+    network = rs.Network((2, 3), NEURON, rs.SpikeRate(1.0))
+    with pytest.raises(ValueError, match=f"formats must be Formats, got {type(formats).__name__}"):
+        deploy.certify_rounding(network, rs.init(network, 0), np.ones((1, 1, 2)), formats)
+
+
+def test_what_wraps_around_below_its_threshold_leaves_the_sum_over_its_window():
+    """7 + 7 is -2 of 4 bits and leaks to -1; without the wrap it would be 7, and fire."""
+    network = rs.Network((1, 2, 1), replace(NEURON, leak=0.5), rs.SpikeRate(1.0), bias=False)
+    params = (rs.Layer(np.ones((2, 1))), rs.Layer(np.ones((1, 2))))
+    potentials = deploy.PotentialFormat(3, 0, overflow="wrap")
+    formats = deploy.Formats(deploy.WeightFormat(4), potentials)
+    ends, x = enclose_weights(network, params, formats), np.array([[[1]], [[0]]])
+
+    run = deploy.run(ends[0], x)
+
+    assert run.u[1].ravel().tolist() == [-2, -1]
+    assert not escapes(run, enclose_runs(*ends, x))
+
+
+@pytest.mark.parametrize(
+    ("lead", "steps", "certain"), [(0.5, 1, False), (0.5, 3, False), (1.1, 3, True)]
+)
+def test_a_spike_that_may_come_counts_against_the_class_that_it_weakens(lead, steps, certain):
+    """Half a weight step decides whether there is a spike; it reads as 1 for the second class."""
+    neuron = replace(NEURON, leak=0.0, threshold=0.55)
+    network = rs.Network((2, 1), neuron, rs.LinearReadout(2))
+    affine = rs.Layer(np.array([[0.0], [1.0]]), np.array([lead, 0.0]))
+    params = (rs.Layer(np.array([[1.0, 0.5]]), np.zeros(1)), affine)
+    formats = deploy.Formats(deploy.WeightFormat(4))
+    x = np.tile([0, 1], (steps, 1, 1))
+
+    found = deploy.certify_rounding(network, params, x, formats)
+
+    runs = [deploy.run(made, x) for made in enclose_weights(network, params, formats)]
+    assert [run.s[0].sum() for run in runs] == [0, steps]
+    assert [run.logits[0].argmax() for run in runs] == [0, 0 if certain else 1]
+    assert (found.classes[0], found.certified[0]) == (0, certain)

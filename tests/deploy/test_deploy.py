@@ -217,6 +217,20 @@ REFUSED = {
         ),
         "rng must be a generator for stochastic rounding, got None",
     ),
+    "complex weights": (
+        lambda: deploy.to_integers(
+            NETWORK, tuple(replace(p, w=p.w + 1j, b=p.b + 0j) for p in PARAMS)
+        ),
+        "params must be real, got dtype complex128",
+    ),
+    "tiny weights": (
+        lambda: deploy.to_integers(NETWORK, tuple(replace(p, w=1e-310 * p.w) for p in PARAMS)),
+        "weights of a scale must be zero or reach 2.83e-306, got",
+    ),
+    "the least integer": (
+        lambda: deploy.run(MADE, np.full((1, 1, 2), -(2**63))),
+        "x must fit into 32 bits, got 9223372036854775808",
+    ),
     "fractions": (
         lambda: deploy.run(MADE, np.full((1, 1, 2), 0.5)),
         "x must hold integers, got others, of dtype float64",
@@ -231,6 +245,14 @@ REFUSED = {
         "steps must be a positive integer, got 0",
     ),
 }  # fmt: skip
+
+
+def test_widths_may_be_integers_of_numpy():
+    small = np.int8
+    assert deploy.WeightFormat(small(16)) == deploy.WeightFormat(16)
+    assert deploy.WeightFormat(small(16)).largest == 2**15 - 1
+    assert deploy.PotentialFormat(small(13), small(4)).lowest == -(2**17)
+    assert deploy.LeakFormat(small(8)).nearest(0.9) == deploy.LeakFormat(8).nearest(0.9)
 
 
 @pytest.mark.parametrize("name", REFUSED)
