@@ -266,6 +266,25 @@ def test_a_recording_that_is_not_summed_is_missing_in_initial_states_too():
     assert words in report.cause.says, report
 
 
+def test_a_readout_is_the_place_where_single_precision_hides_it_in_the_loss():
+    """Hardly a spike: the loss moves by less than it is rounded by, gradients of weights do not."""
+    neuron = rs.LIF(0.5, 1.0, rs.Logistic(50.0), rs.ToZero())
+    network = rs.Network((3, 4, 3), neuron, rs.LinearReadout(3))
+    rng = np.random.default_rng(0)
+    params = rs.init(network, rng)
+    case = rs.Case(network, params, rng.random((10, 3, 3)), np.array([0, 2, 1]))
+
+    def gradient(params, x, y):
+        loss, grads = read(burn_in)(case, params, x, y)
+        return np.float32(loss), map_params(np.float32, grads)
+
+    report = rs.check(gradient, case)
+
+    assert report.stages[0].agrees
+    assert report.cause is not None and "all but the first 2 steps" in report.cause.says
+    assert report.first is not None and report.first.what == "loss or readout"
+
+
 def test_a_cause_that_fits_one_case_only_is_not_named():
     """The factor is another one where the input is not that of the case."""
     case = draw_case(1, sizes=(4, 5, 3), steps=6)
