@@ -281,8 +281,8 @@ def test_a_readout_is_the_place_where_single_precision_hides_it_in_the_loss():
     report = rs.check(gradient, case)
 
     assert report.stages[0].agrees
-    assert report.cause is not None and "all but the first 2 steps" in report.cause.says
-    assert report.first is not None and report.first.what == "loss or readout"
+    assert "all but the first 2 steps" in report.cause.says
+    assert report.first.what == "loss or readout"
 
 
 def test_a_cause_that_fits_one_case_only_is_not_named():

@@ -171,8 +171,8 @@ def locate(
     if given and (given.what != "adjoint" or not in_readout):
         return given
     has = {stage.name for stage in stages}
-    # What was handed over and agrees stays right in a run of a cause that leaves it as it is; a loss
-    # may be wrong by less than its precision shows.
+    # What was handed over and agrees stays right in a run of a cause that leaves it as it is; the
+    # loss may be wrong by less than its precision shows.
     right = has - wrong - {"loss"}
     found = []
     for run in runs:
