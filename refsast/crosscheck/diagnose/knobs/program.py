@@ -19,6 +19,7 @@ from refsast.crosscheck.diagnose.knobs.backward import (
     input_gradient,
 )
 from refsast.crosscheck.diagnose.knobs.batches import batch_factor
+from refsast.crosscheck.diagnose.knobs.counted import count_terms, lone_recording
 from refsast.crosscheck.diagnose.knobs.dials import (
     WHOLE,
     Dials,
@@ -58,7 +59,7 @@ from refsast.crosscheck.diagnose.knobs.readout import (
     weights_of_time,
 )
 from refsast.crosscheck.diagnose.knobs.recordings import backward_windows, run_layers
-from refsast.crosscheck.diagnose.knobs.sums import count_terms, lone_recording, pair_steps
+from refsast.crosscheck.diagnose.knobs.sums import pair_steps
 from refsast.crosscheck.diagnose.knobs.weights import backward_weights, derive_weights
 from refsast.crosscheck.diagnose.knobs.windows import copy_batch, sum_copies
 from refsast.model.params import Layer

@@ -9,6 +9,11 @@ from refsast.crosscheck.diagnose.derivative_shapes import RARE_SHAPES
 from refsast.crosscheck.diagnose.knobs.adjoints import CLIPPED, GATE_AFTER, HARD_BACKWARD
 from refsast.crosscheck.diagnose.knobs.backward import SHARED, UPDATED
 from refsast.crosscheck.diagnose.knobs.batches import FILLED, NOMINAL, SEVERAL
+from refsast.crosscheck.diagnose.knobs.counted import (
+    LONE_RECORDINGS,
+    RECORDINGS_COUNTED,
+    STEPS_COUNTED,
+)
 from refsast.crosscheck.diagnose.knobs.derivatives import PRODUCTS
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE
 from refsast.crosscheck.diagnose.knobs.finish import ADAM, CENTRES
@@ -41,10 +46,7 @@ from refsast.crosscheck.diagnose.knobs.seldom_inventory import seldom_backward
 from refsast.crosscheck.diagnose.knobs.sums import (
     BIAS_PAST,
     HALF_SUMS,
-    LONE_RECORDINGS,
     NEURON_ENDS,
-    RECORDINGS_COUNTED,
-    STEPS_COUNTED,
     SWAPPED,
 )
 from refsast.crosscheck.diagnose.knobs.weights import BIAS_STEPS, NOT_V, WEIGHT_CHANGES
