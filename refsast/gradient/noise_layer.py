@@ -8,6 +8,7 @@ Rule 3: where errors arise is read off the run without errors (`Spread`); how fa
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import reduce
 from typing import TypeAlias
 
 import numpy as np
@@ -171,13 +172,17 @@ def locate_errors(clean: Clean, hard: bool, unit: float, inputs: bool) -> Spread
         i=i,
         u=np.hypot(carried, u),
         s=np.zeros(s.shape) if hard else s_formula,
-        delta=np.sqrt(
-            (slope_formula * h) ** 2
-            + (slope * clean.g) ** 2
-            + (slope * r_s * later) ** 2
-            + (slope * received) ** 2
-            + (r_u * later) ** 2
-            + clean.delta**2
+        # Squares of what is tiny would be none, and what may be 0 in another program certain.
+        delta=reduce(
+            np.hypot,
+            (
+                slope_formula * h,
+                slope * clean.g,
+                slope * r_s * later,
+                slope * received,
+                r_u * later,
+                clean.delta,
+            ),
         ),
         back=back,
     )

@@ -11,7 +11,7 @@ from refsast.crosscheck import tolerance
 from refsast.crosscheck.compare import cast_case, examine_answer
 from refsast.crosscheck.variants import solve
 from refsast.model.params import map_params
-from tests.crosscheck.right_implementations import draw_network, judge_one
+from tests.crosscheck.right_implementations import Style, draw_network, judge_one, solve_in_style
 from tests.draws import draws
 
 MANY = draws(100)
@@ -132,3 +132,19 @@ def test_sums_of_equal_terms_of_both_signs_are_within_their_noise(dtype):
         ratios.append([float((error / (unit * each)).item()) for each in noise])
     counted, ignored = np.max(ratios, axis=0)
     assert counted < 1.0 < ignored
+
+
+def test_a_derivative_that_is_zero_in_one_program_and_tiny_in_another_is_no_alarm():
+    """``k s (1 - s)`` is 0 where s is 1 to rounding; the square of what it should be underflows."""
+    neuron = rs.LIF(0.9, 0.5, rs.Logistic(4.0), rs.NoReset())
+    network = rs.Network((1, 2), neuron, rs.LinearReadout(2))
+    params = (
+        rs.Layer(np.array([[120.0], [0.2]]), np.zeros(2)),
+        rs.Layer(np.array([[1.0, 0.5], [-1.0, 0.3]]), np.zeros(2)),
+    )
+    case = rs.Case(network, params, np.ones((1, 1, 1)), np.array([1]))
+    style = Style(np.float64, np.matmul, steps_first=False, spread=False, coarse=True)
+
+    exam = examine_answer(solve_in_style(case, style), case, np.dtype(np.float64))
+
+    assert max(stage.error for stage in exam.stages) <= 1.0
