@@ -13,6 +13,8 @@ from refsast.data.handwriting import Floats
 
 SIDE = 128.0  # of the sensor in whose pixels a person is measured
 DEPTH = 150.0  # distance of the trunk to the camera's lens: what is nearer looks larger
+# The parts in two orders: trunk and head, then three of each arm.
+RIGHT_FIRST, LEFT_FIRST = np.arange(8), np.array((0, 1, 5, 6, 7, 2, 3, 4))
 POLE = np.array((0.6, 0.75, -0.3))  # where elbows point: outwards, down, back
 
 
@@ -136,47 +138,28 @@ def pose(
     height = (0.6 * person.shoulders, 80.0, -1.2 * person.head - 0.45 * person.shoulders)
     neck, waist, face = (middle + np.array((0.0, each)) for each in height)
     chin = face + np.array((0.0, 0.6 * person.head))
-    start, end = np.stack([neck, face]), np.stack([waist, chin])
-    radius = np.array((1.05 * person.shoulders, 0.85 * person.head))[:, None] * np.ones(len(t))
-    trunk = (start, end, radius, _speed(start, end, t))
-    hands, wrists = [], []
+    starts, ends = [neck, face], [waist, chin]
+    ones = np.ones(len(t))
+    radii = [1.05 * person.shoulders * ones, 0.85 * person.head * ones]
+    wrists = []
     for hand, side in ((right, -1.0), (left, 1.0)):
         joints = _arm(person, hand, side, sway)
         places, size = _project(person, joints)
         palm = places[:, 2] + 0.25 * (places[:, 2] - places[:, 1])
-        start = places.swapaxes(0, 1)
-        end = np.stack([places[:, 1], places[:, 2], palm])
-        radius = person.thickness * np.array((1.3, 1.0, 1.3))[:, None] * size.T
-        hands.append((start, end, radius, _speed(start, end, t)))
+        starts += [places[:, 0], places[:, 1], places[:, 2]]
+        ends += [places[:, 1], places[:, 2], palm]
+        radii += [person.thickness * f * size[:, k] for k, f in enumerate((1.3, 1.0, 1.3))]
         wrists.append(joints[:, -1, 2])
+    start, end, radius = np.stack(starts), np.stack(ends), np.stack(radii)
+    moves = [np.linalg.norm(np.gradient(each, t, axis=1), axis=-1) for each in (start, end)]
+    speed = 0.5 * (moves[0] + moves[1])
     # The arm that is farther away is drawn first; lights do not depend on the side.
-    nearer = wrists[0] > wrists[1]
-    start, end, radius, speed = (
-        _stack_arms(body, one, other, nearer)
-        for body, one, other in zip(trunk, *hands, strict=True)
-    )
+    order = np.where(wrists[0] > wrists[1], LEFT_FIRST[:, None], RIGHT_FIRST[:, None])
+    start, end = (np.take_along_axis(each, order[..., None], axis=0) for each in (start, end))
+    radius, speed = (np.take_along_axis(each, order, axis=0) for each in (radius, speed))
     forearm = person.sleeve if person.long_sleeves else person.skin
     lights = [person.shirt, person.skin] + 2 * [person.sleeve, forearm, person.skin]
     return Parts(start, end, radius, np.array(lights), speed)
-
-
-def _stack_arms(
-    body: NDArray[np.float64],
-    right: NDArray[np.float64],
-    left: NDArray[np.float64],
-    swap: NDArray[np.bool_],
-) -> NDArray[np.float64]:
-    """What the body has, then what the arms have: where `swap`, (time,), the left one first."""
-    swap = swap.reshape(-1, *(1,) * (body.ndim - 2))
-    return np.concatenate([body, np.where(swap, left, right), np.where(swap, right, left)])
-
-
-def _speed(
-    start: NDArray[np.float64], end: NDArray[np.float64], t: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """How fast parts move, (parts, time): the mean of both ends."""
-    moves = [np.linalg.norm(np.gradient(each, t, axis=1), axis=-1) for each in (start, end)]
-    return 0.5 * (moves[0] + moves[1])
 
 
 def _arm(person: Person, hand: Path, side: float, sway: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -105,7 +105,8 @@ def record_video(
     t = (camera.step * t).astype(np.int64)
     pixel = np.concatenate([pixel, noisy % pixels])
     p = np.concatenate([p, rng.random(n) < camera.noise_on])
-    y, x = _scatter(np.divmod(pixel, size[1]), size, rng, camera)
+    y, x = np.divmod(pixel, size[1])
+    _scatter((y, x), size, rng, camera)
     order = stable_argsort(t)
     order = order[: np.searchsorted(t[order], duration)]
     return make_events(t[order], x[order], y[order], p[order])
@@ -128,15 +129,12 @@ def _scatter(
     size: list[int],
     rng: np.random.Generator,
     camera: VideoCamera,
-) -> list[NDArray[np.intp]]:
-    """Row and column of all events, a share of them moved; what would leave comes in elsewhere."""
+) -> None:
+    """Move a share of all events, given row and column, in place; what would leave comes in."""
     moved = np.flatnonzero(rng.random(len(places[0])) < camera.scatter)
-    found = []
     for place, side in zip(places, size, strict=True):
         off = rng.normal(0.0, camera.scatter_width * side / 128, len(moved))
         place[moved] = (place[moved] + np.rint(off).astype(np.intp)) % side
-        found.append(place)
-    return found
 
 
 def _crossings(

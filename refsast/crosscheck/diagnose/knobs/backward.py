@@ -41,6 +41,7 @@ from refsast.crosscheck.diagnose.knobs.dials import (
 from refsast.crosscheck.diagnose.knobs.forward import (
     DELAYS,
     POTENTIALS_IN,
+    SPIKE_AT_REST,
     LayerRun,
     reset_amounts,
 )
@@ -187,7 +188,8 @@ def backward_layer(
         summed = (sum_copies(part, copies) for part in (delta, current, own))
         arrays["w"] = sum_gradients(case, index, dials, once, *summed)["w"]
     if layer.start is not None:
-        fed = 0.0 if v is None else multiply(dials, c_later, v)
+        at_rest = dials.turns(SPIKE_AT_REST, index)
+        fed = multiply(dials, c_later, v) if at_rest and v is not None else 0.0
         arrays["start"] = sum_start(case, index, dials, run, later, pulled, fed)
     return LayerGradients(arrays, delta, current, own)
 

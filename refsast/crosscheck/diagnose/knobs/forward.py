@@ -43,7 +43,8 @@ from refsast.model.surrogate import Surrogate
 FAMILIES = {family.__name__: family for family in get_args(Surrogate)}
 POTENTIALS_IN = "potentials of the layer below for input"
 HARD_IN = "spikes of the layer below as zeros and ones, straight through"
-SPIKE_AT_REST = "spike at rest"  # before the first step, which resets and is fed back
+RESET_AT_REST = "reset at rest"  # by a spike before the first step
+SPIKE_AT_REST = "spike at rest"  # which is fed back, too
 START_GAIN = "given potentials before the first step"
 RESIDUAL = "input of the layer below added"
 DELAYS = {
@@ -164,14 +165,9 @@ def run_layer(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
     u = rest + dials.read("start", index, 0.0)
     if layer.start is not None:
         u = u + dials.read(START_GAIN, index, 1.0) * change_layer(dials, index, layer.start)
-    s = before = i = rest
-    fed = rest  # what the layer hears of itself in the first step
-    if dials.turns("reset at rest", index) or dials.turns(SPIKE_AT_REST, index):
-        reset, spike = (dials.read(name, index, 0.0) for name in ("reset at rest", SPIKE_AT_REST))
-        resting = fire(case, index, dials, u)[0]
-        s, fed = (reset + spike) * resting, spike * resting
-        before = s
-    soft, first = s, True
+    i = rest
+    s, fed = (rest + share for share in spike_at_rest(case, index, dials, u))
+    before, soft, first = s, s, True
     records: tuple[list[Array], ...] = ([], [], [], [], [])
     free: list[Array] = []
     history = read_history(dials, index, len(currents))
@@ -222,6 +218,23 @@ def run_layer(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
     own = _stack(free) if free else None
     raw, whole = (_stack(each) if each else None for each in (raws, clamped))
     return LayerRun(a, u, s, s_reset, drive, last, own, raised, left, unheld, raw, whole)
+
+
+def rest_shares(dials: Dials, index: int) -> tuple[Array | float, Array | float]:
+    """Return what counts of a spike before the first step, in the reset and fed back."""
+    spike = dials.read(SPIKE_AT_REST, index, 0.0)
+    return dials.read(RESET_AT_REST, index, 0.0) + spike, spike
+
+
+def spike_at_rest(
+    case: Case, index: int, dials: Dials, u: Array
+) -> tuple[Array | float, Array | float]:
+    """Return the spike of first potentials that resets, and what is fed back of it; usually 0."""
+    if not (dials.turns(RESET_AT_REST, index) or dials.turns(SPIKE_AT_REST, index)):
+        return 0.0, 0.0
+    resting = fire(case, index, dials, u)[0]
+    reset, fed = rest_shares(dials, index)
+    return reset * resting, fed * resting
 
 
 def _stack(steps: Sequence[Array]) -> Array:

@@ -9,6 +9,7 @@ from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Key
 from refsast.crosscheck.diagnose.knobs.forward import (
     DELAYS,
+    RESET_AT_REST,
     SPIKE_AT_REST,
     START_GAIN,
     other_spikes,
@@ -154,7 +155,7 @@ def _memoryless_knobs(case: Case, layer: int) -> Iterator[Knob]:
     for name, _ in other_spikes(neuron):
         yield switch_knob(name, layer)
     if not isinstance(neuron.reset, NoReset):
-        yield switch_knob("reset at rest", layer)
+        yield switch_knob(RESET_AT_REST, layer)
     if params.v is not None:
         yield switch_knob(SPIKE_AT_REST, layer)
 

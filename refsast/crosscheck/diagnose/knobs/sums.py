@@ -12,12 +12,14 @@ from refsast.crosscheck.diagnose.knobs.counted import count_terms
 from refsast.crosscheck.diagnose.knobs.derivatives import derivative
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials, mix, multiply, shift_steps
 from refsast.crosscheck.diagnose.knobs.forward import (
+    RESET_AT_REST,
     SPIKE_AT_REST,
     START_GAIN,
     LayerRun,
-    fire,
     membrane_leak,
     reset_amounts,
+    rest_shares,
+    spike_at_rest,
 )
 from refsast.crosscheck.diagnose.knobs.restarts import lose_spikes
 from refsast.crosscheck.diagnose.knobs.weights import bias_weight, derive_weights
@@ -104,8 +106,7 @@ def sum_recurrence(case: Case, index: int, dials: Dials, run: LayerRun, current:
     layer = case.params[index]
     heard = shift_steps(run.s, 1)
     if dials.turns(SPIKE_AT_REST, index):
-        resting = fire(case, index, dials, run.before[0])[0]
-        fed = dials.read(SPIKE_AT_REST, index, 0.0) * resting
+        fed = spike_at_rest(case, index, dials, run.before[0])[1]
         heard = np.concatenate([np.broadcast_to(fed, heard.shape[1:])[None], heard[1:]])
     if dials.turns("recurrence late", index):
         share = dials.read("recurrence late", index, 0.0)
@@ -247,12 +248,12 @@ def sum_start(
     """
     zero = reset_amounts(case, index, dials, " backward")[0]
     kept = (membrane_leak(case, index, dials) - zero * run.s_reset[0]) * first
-    if dials.turns("reset at rest", index) or dials.turns(SPIKE_AT_REST, index):
-        reset, spike = (dials.read(name, index, 0.0) for name in ("reset at rest", SPIKE_AT_REST))
+    if dials.turns(RESET_AT_REST, index) or dials.turns(SPIKE_AT_REST, index):
+        reset, heard = rest_shares(dials, index)
         before = LayerRun(run.a[:1], *(run.before[:1],) * 5)
-        back = spike * fed
+        back = heard * fed
         if not case.network.neurons[index].detach_reset:
-            back = back + (reset + spike) * pulled
+            back = back + reset * pulled
         kept = kept + derivative(case, index, dials, before)[0] * back
     kept = _weigh_neurons(dials, index, kept)
     kept = (kept[None] * count_terms(dials, index, "start", kept[None]))[0]

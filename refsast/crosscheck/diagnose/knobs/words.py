@@ -5,6 +5,7 @@ import re
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Setting
 from refsast.crosscheck.diagnose.knobs.finish import CELL, EXCHANGE
+from refsast.crosscheck.diagnose.knobs.forward import RESET_AT_REST, SPIKE_AT_REST
 from refsast.crosscheck.diagnose.knobs.losses import loss_sizes
 from refsast.crosscheck.diagnose.knobs.orders import find_orders
 from refsast.crosscheck.diagnose.knobs.phrases import (
@@ -25,7 +26,7 @@ from refsast.crosscheck.diagnose.knobs.switch_phrases import ALIASES, PART_WORDS
 from refsast.crosscheck.diagnose.knobs.word_parts import Part, combine_parts, where_words
 
 # Numbers that are named though they are round.
-AT_REST = {"reset at rest": ", a reset", "spike at rest": ""}  # the spike's effect
+AT_REST = {RESET_AT_REST: ", a reset", SPIKE_AT_REST: ""}  # what the spike does
 LEAKS = ("the leak", "1 - leak", "the readout's leak", "1 - the readout's leak")
 
 
