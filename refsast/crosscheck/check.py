@@ -10,12 +10,13 @@ from refsast.crosscheck.case import Case
 from refsast.crosscheck.compare import (
     Examination,
     Stage,
+    ask_again,
     examine_answer,
     examine_clear,
-    repeats,
     unclear_recordings,
 )
 from refsast.crosscheck.diagnose.attribution import Cause, Explanation
+from refsast.crosscheck.diagnose.calls import explain_calls
 from refsast.crosscheck.diagnose.causes import explain_answer
 from refsast.crosscheck.diagnose.faults.power import measure_power
 from refsast.crosscheck.diagnose.localise import Location, first_difference, locate
@@ -117,7 +118,11 @@ class Report:
         if self.verdict == "undecided":
             lines += (f"  undecided: {reason}" for reason in self.undecided)
         if not self.repeated:
-            lines.append("  a second call of the same case gives another answer: are states reset?")
+            unknown = ": are states reset, gradients cleared, random numbers drawn again?"
+            lines.append(
+                "  a second call of the same case gives another answer"
+                + (unknown if self.cause is None else "")
+            )
         if self.first is not None:
             lines.append(f"  {self.first.line}")
         if self.cause is not None:
@@ -207,20 +212,24 @@ def check(gradient: Gradient | Implementation, case: Case | Program) -> Report |
     exam, left_out = examine_clear(gradient, case)
     power = measure_power(exam)
     unclear = unclear_recordings(exam) if exam.wrong else ()
+    # A second call shows whether something is kept from the first: then nothing else means much.
+    second = ask_again(gradient, exam)
     report = Report(
         exam.case,
         exam.dtype,
         exam.stages,
-        # A second call shows whether states are kept from the first: then nothing else means much.
-        repeated=repeats(gradient, exam.case, exam),
+        repeated=second is None,
         undecided=tuple(_reasons(exam, power, unclear)),
         left_out=() if unclear else left_out,
         not_compared=(*_missing_stages(exam), *exam.got.extras, *not_compared),
         power=power,
         ambiguous=bool(unclear),
     )
-    if report.verdict != "DISAGREES" or not report.repeated:
+    if report.verdict != "DISAGREES":
         return report
+    if second is not None:
+        cause, first = explain_calls(gradient, exam, second)
+        return replace(report, first=first, cause=cause)
     if exam.wrong == {"states"}:  # what is reported, not what is computed
         return replace(report, first=first_difference(exam.stages, "from the states given"))
     report = attach_cause(report, *explain_answer(gradient, exam))

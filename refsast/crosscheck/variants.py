@@ -7,6 +7,7 @@ Rule 3: a layer gets all of its own past, so that a fault may look further back 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -21,6 +22,9 @@ from refsast.model.params import Layer, Params, map_params, param_arrays
 from refsast.model.spike import first_derivative, heaviside
 from refsast.model.synapse import Synapse, synapse_step
 from refsast.model.unroll import input_currents, readout_logits
+
+# Potentials, spikes and currents of the synapses of one layer, each (batch, n).
+State: TypeAlias = tuple[Array, Array, Array]
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,7 @@ def solve(
     *,
     params: Params | None = None,
     x: Array | None = None,
+    before: Sequence[State] = (),
 ) -> Answer:
     """Return loss, states, adjoints and gradients of a case, in float64 by the tape.
 
@@ -98,11 +103,14 @@ def solve(
     params, x : tuple of Layer, array, optional
         In place of those of the case, unchecked. They may be arrays of another kind of number, such
         as decimals of fifty digits; so are then the arrays of the answer.
+    before : sequence of tuple of array, optional
+        The states of all layers before the first step, through which no gradient flows; default: at
+        rest.
     """
     variant = reference_variant(case) if variant is None else variant
     params = map_params(leaf, case.params if params is None else params)
     x = leaf(case.x if x is None else x)
-    us, ss = unroll_variant(case, variant, params, x)
+    us, ss, _ = unroll_variant(case, variant, params, x, before)
     loss = variant.loss(variant.read(case.network, params, np.stack(ss[-1])), case.y)
     potentials = [u for layer in us for u in layer]
     # One backward pass gives all cotangents, in the order in which they are asked for.
@@ -115,18 +123,20 @@ def solve(
 
 
 def unroll_variant(
-    case: Case, variant: Variant, params: Params, x: Array
-) -> tuple[list[list[Array]], list[list[Array]]]:
-    """Return potentials and spikes, a list over time in a list over layers."""
+    case: Case, variant: Variant, params: Params, x: Array, before: Sequence[State] = ()
+) -> tuple[list[list[Array]], list[list[Array]], list[State]]:
+    """Return potentials and spikes, a list over time in a list over layers, and the last states."""
     us: list[list[Array]] = []
     ss: list[list[Array]] = []
+    last: list[State] = []
     a = variant.enter(x)
-    for neuron, layer, rules in zip(case.network.neurons, params, variant.layers, strict=False):
+    layers = zip(case.network.neurons, params, variant.layers, strict=False)
+    for index, (neuron, layer, rules) in enumerate(layers):
         currents = rules.currents(layer, a)
-        rest = np.zeros(currents.shape[1:])
+        first = before[index] if before else (np.zeros(currents.shape[1:]),) * 3
         if isinstance(currents, Node):  # else a first potential without input would have no adjoint
-            rest = leaf(rest)
-        u, s, i = [rest], [rest], rest
+            first = tuple(map(leaf, first))
+        i, u, s = first[2], [first[0]], [first[1]]
         for current in currents:
             if layer.v is not None:
                 current = current + rules.recurrent(layer, s[-1])
@@ -135,5 +145,6 @@ def unroll_variant(
             s.append(rules.fire(neuron, u[-1] - neuron.threshold))
         us.append(u[1:])
         ss.append(s[1:])
+        last.append((u[-1], s[-1], i))
         a = np.stack(s[1:])
-    return us, ss
+    return us, ss, last

@@ -124,6 +124,6 @@ def test_states_that_are_kept_from_call_to_call_are_named_and_no_gradient(seed):
 
     assert report.verdict == "DISAGREES"
     assert not report.repeated
-    assert "a second call of the same case gives another answer: are states reset?" in str(report)
+    assert "another answer: are states reset, gradients cleared" in str(report)
     assert report.cause is None
     assert verdict.kind.name == "UNREPEATABLE", verdict

@@ -163,7 +163,7 @@ def test_states_that_are_carried_over_are_found_out(case):
     report = rs.check(keep_state, case)
     assert not report.agrees
     assert not report.repeated
-    assert "are states reset?" in str(report)
+    assert "are states reset, gradients cleared" in str(report)
 
 
 def test_single_precision_is_judged_as_such_and_a_fault_in_it_is_named(case):

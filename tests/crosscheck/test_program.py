@@ -282,7 +282,7 @@ def test_a_second_call_must_give_the_same():
 
     assert not report.repeated
     assert report.verdict == "DISAGREES"
-    assert "are states reset?" in str(report)
+    assert "are states reset, gradients cleared" in str(report)
 
 
 def test_an_implementation_may_write_into_what_it_gets():

@@ -50,7 +50,8 @@ def explain_failure(factory: Factory, test: LevelTest, example: Example, tally: 
                 return Failure(example, str(report), cause)
         report = check(build_for(factory, example), example.case)
         if not report.repeated:
-            return Failure(example, str(report), NOT_REPEATED)
+            known = NOT_REPEATED if report.cause is None else str(report.cause)
+            return Failure(example, str(report), known)
         explanation, cause = _largest_cause(factory, tally.largest or example)
         if explanation is not None and describe_extension(example.case.network):
             same = cause and report.cause and cause.name == report.cause.name

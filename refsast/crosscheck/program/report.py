@@ -108,7 +108,10 @@ class Report:
         if self.verdict == "undecided":
             lines += (f"  undecided: {reason}" for reason in self.undecided)
         if not self.repeated:
-            lines.append("  a second call gives another answer: are states reset?")
+            lines.append(
+                "  a second call gives another answer: are states reset, gradients cleared, "
+                "random numbers drawn again?"
+            )
         if self.first:
             lines.append(f"  {self.first}")
         return "\n".join([*lines, *_scope_lines(self)])

@@ -30,9 +30,9 @@ def judge_cause(row: dict) -> str:
 
     What no rule of its kind calls true is FALSE until somebody has looked at it.
     """
-    if KINDS[row["kind"]].place == "":  # a second call shows it; there is no other cause
-        return "true" if row.get("repeated") is False else "unknown"
     cause = row.get("cause")
+    if row["kind"] == "Dropout" and cause is None:  # a second call shows it; nothing is kept
+        return "true" if row.get("repeated") is False else "unknown"
     if cause is None or cause.startswith("no known cause"):
         return "unknown"
     main, _, also = cause.partition(ALSO)
@@ -52,7 +52,7 @@ def judge_place(row: dict) -> str:
     and may be called either; one of the sums has no layer or step that counts.
     """
     found = row.get("located")
-    if KINDS[row["kind"]].place == "" or found is None:
+    if found is None:
         return "not known"
     what = found["what"]
     if what == "not known":

@@ -174,6 +174,9 @@ TRUE: dict[str, tuple[str, ...]] = {
         "start multiplied by one over the number of recordings",
         "before the first step divided by [0-9]+, the number of recordings",
     ),
+    # what outlives a call
+    "Uncleared": ("gradients of the call before added: they are not cleared",),
+    "KeptStates": ("potentials kept: they are not reset",),
     # finished gradients
     "Transposed": ("gradients? in square W transposed",),
     "Frozen": ("layer 1",),

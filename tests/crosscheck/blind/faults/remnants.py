@@ -142,7 +142,7 @@ class ByteSpikes(Auto):
 @kind(
     "gradients are not cleared: those of the last call are added",
     place="",
-    cause="a second call gives another answer",
+    cause="gradients of the call before are added: they are not cleared",
 )
 class Uncleared(Hand):
     kept = None
@@ -158,7 +158,7 @@ class Uncleared(Hand):
 @kind(
     "states are kept from the last call",
     place="",
-    cause="a second call gives another answer: states are not reset",
+    cause="states kept from the last call: they are not reset",
     needs="rest",
 )
 class KeptStates(Hand):
