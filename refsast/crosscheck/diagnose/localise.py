@@ -7,7 +7,7 @@ Rule 2: what was handed over and agrees is never blamed, nor what it follows fro
 Rule 3: where the place is not known, that is said, with what was tried.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -157,6 +157,23 @@ def _lies_in_readout(stages: Sequence[Stage], runs: Sequence[Sequence[Stage]]) -
     return bool(found) and all(found)
 
 
+def _locate_in_run(run: Sequence[Stage], right: Container[str]) -> Location | None:
+    """Where a run of a cause is wrong first, `right` being the stages that it leaves as they are.
+
+    Where an error grows out of rounding, from step to step or layer to layer, where it begins is
+    not known.
+    """
+    forgiven = [_forgive(stage) for stage in run]
+    kept = [own.name not in right or own.agrees for own in forgiven]
+    first, place = (
+        first_difference([s for s, keep in zip(side, kept, strict=True) if keep], "by its cause")
+        for side in (run, forgiven)
+    )
+    if place is None or first is None or (first.what, first.layer) != (place.what, place.layer):
+        return place
+    return place if first.time == place.time else Location(place.what, place.layer, how=place.how)
+
+
 def locate(
     stages: Sequence[Stage], runs: Sequence[Sequence[Stage]], *, of_readout: bool = False
 ) -> Location | None:
@@ -176,9 +193,7 @@ def locate(
     right = has - wrong - {"loss"}
     found = []
     for run in runs:
-        run = [_forgive(stage) for stage in run]
-        kept = [stage for stage in run if stage.name not in right or stage.agrees]
-        place = first_difference(kept, "by its cause")
+        place = _locate_in_run(run, right)
         if place is not None and place.what == "adjoint" and in_readout:
             place = Location("loss or readout", how="by its cause")
         if place is not None and (place.what, place.layer, place.time) not in {

@@ -11,6 +11,7 @@ from tests.crosscheck.blind.rules import EQUAL, TRUE
 from tests.crosscheck.blind.truth import find_truth
 
 ALSO = "; the same numbers on this case: "
+EITHER = "causes of the same numbers lie at "
 NAMES = {  # what a report calls each stage
     "state": ("state", "potential", "spike"),
     "adjoint": ("adjoint",),
@@ -46,7 +47,10 @@ def judge_cause(row: dict) -> str:
 
 
 def judge_place(row: dict) -> str:
-    """Return right, not known or WRONG: layer and step have to be those that were measured.
+    """Return right, one of those named, not known or WRONG: layer and step have to be as measured.
+
+    Programs of the same numbers, such as a factor on the loss's gradient and on all gradients that
+    are finished, cannot be told apart from outside; of those a report names the places.
 
     A fault of the readout's way back is first seen in the first wrong adjoint of the highest layer,
     and may be called either; one of the sums has no layer or step that counts.
@@ -56,7 +60,9 @@ def judge_place(row: dict) -> str:
         return "not known"
     what = found["what"]
     if what == "not known":
-        return "not known"
+        either = [read_place(text) for text in found["how"].partition(EITHER)[2].split("; or ")]
+        hits = [judge_place({**row, "located": one}) == "right" for one in either if one]
+        return "one of those named" if any(hits) else "not known"
     stage = row["stage"]
     if stage == "loss or readout" and what == "adjoint" and row["loss_right"]:
         kind = KINDS[row["kind"]]  # rows once had no place of the first wrong adjoint
@@ -71,6 +77,16 @@ def judge_place(row: dict) -> str:
         whole = None in place or found["time"] is None
         return "right" if whole or place in row["where"] else "WRONG"
     return "right"
+
+
+def read_place(text: str) -> dict | None:
+    """A place of several that a report names, as that of one alone is written down."""
+    what = re.match("(state|loss or readout|adjoint|gradient)", text)
+    if not what:
+        return None
+    numbers = {k: int(n) - 1 for k, n in re.findall(r"(layer|step|recording|neuron) (\d+)", text)}
+    parts = ("layer", "recording", "neuron")
+    return {"what": what[0], "time": numbers.get("step"), **{k: numbers.get(k) for k in parts}}
 
 
 def _one_of(found: dict, layers: tuple, steps: tuple) -> bool:
