@@ -10,6 +10,7 @@ from refsast.crosscheck.diagnose.knobs.backward_inventory import backward_knobs
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE
 from refsast.crosscheck.diagnose.knobs.fit import Group
 from refsast.crosscheck.diagnose.knobs.inventory import forward_knobs
+from refsast.crosscheck.diagnose.knobs.limits import GRIDS
 from refsast.crosscheck.diagnose.knobs.matching import find_moves
 from refsast.crosscheck.diagnose.knobs.program import solve_settings
 from refsast.crosscheck.diagnose.knobs.rare_inventory import rare_backward, rare_forward
@@ -25,9 +26,12 @@ from tests.crosscheck.planted_faults import draw_case
 STEP = 1e-6
 # Forward knobs whose gradient is that of no loss: rounding, hard steps, what is reported alone.
 OF_NO_LOSS = ("straight-through", "hard reset", "reset by any", "potentials in", "products in",
-              "report", "weights", "signs of the weights")  # fmt: skip
+              "report", "weights", "signs of the weights", *GRIDS)  # fmt: skip
 
-OF_A_LOSS = (DERIVED, *WEIGHT_NORMS)  # though they change weights
+
+def has_loss(name):
+    """Whether a knob's gradient is that of a loss: also of some that change weights."""
+    return not name.startswith(OF_NO_LOSS) or name in WEIGHT_NORMS or DERIVED in name
 
 
 def draw_cases(n: int, seed: int, **kind: bool) -> list[rs.Case]:
@@ -67,7 +71,7 @@ def test_a_forward_knob_has_the_gradient_of_its_own_loss():
             {knob.key: value}
             for knob in (*forward_knobs(case), *rare_forward(case))
             for value in knob.tries
-            if not knob.name.startswith(OF_NO_LOSS) or knob.name.startswith(OF_A_LOSS)
+            if has_loss(knob.name)
         ]
         w, x = rs.flatten(case.params), case.x
         along_w, along_x = rng.standard_normal(w.shape), rng.standard_normal(x.shape)

@@ -25,8 +25,10 @@ from refsast.crosscheck.diagnose.knobs.late import (
     clip_settings,
     larger_samples,
     late_settings,
+    lose_last_step,
     resize_settings,
     rounding_settings,
+    share_numbers,
 )
 from refsast.crosscheck.diagnose.knobs.near_numbers import sharpen_numbers
 from refsast.crosscheck.diagnose.knobs.plainness import (
@@ -164,7 +166,8 @@ def _setting_cause(
     case = whole.case
     exact: list[tuple[dict, Answer]] = []
     limited = [s for s in settings if whole.got.adjoints and {n for n, _ in s} & {*LIMITS}]
-    for setting in (*settings, *({**s, (BEFORE_LIMIT, WHOLE): 1.0} for s in limited)):
+    alike = [s for given in settings for s in share_numbers(given) + lose_last_step(case, given)]
+    for setting in (*settings, *alike, *({**s, (BEFORE_LIMIT, WHOLE): 1.0} for s in limited)):
         answer = _solve_quietly(case, setting)
         if setting and misfit(whole, answer) > 1.0:
             setting = explain_whole_case(case, whole.got, relative_limit(whole.dtype), setting)

@@ -187,6 +187,8 @@ def locate(
     in_readout = of_readout and _lies_in_readout(stages, runs)
     if given and (given.what != "adjoint" or not in_readout):
         return given
+    if any(stage.name == "parameter gradients" and stage.ratio == 0.0 for stage in stages):
+        return Location("not known", how="every gradient is zero, by whatever made it so")
     has = {stage.name for stage in stages}
     # What was handed over and agrees stays right in a run of a cause that leaves it as it is; the
     # loss may be wrong by less than its precision shows.

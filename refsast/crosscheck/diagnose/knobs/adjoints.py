@@ -9,7 +9,7 @@ import numpy as np
 from refsast.arrays import Array
 from refsast.crosscheck.diagnose.knobs.dials import Dials, mix, shift_steps
 from refsast.crosscheck.diagnose.knobs.forward import LayerRun
-from refsast.crosscheck.diagnose.knobs.precision import half, round_bits
+from refsast.crosscheck.diagnose.knobs.precision import half, round_bits, round_to_bits
 from refsast.crosscheck.diagnose.knobs.windows import map_run
 
 CLIPPED = "adjoint clipped at every step"
@@ -27,6 +27,11 @@ HARD_BACKWARD = "hard spikes backward"
 ADJOINT_ROUNDINGS: Mapping[str, Callable[[Array], Array]] = {
     "adjoints in half precision (float16)": half,
     "adjoints in bfloat16": lambda a: round_bits(a, 8),
+}
+# Multiples of 2 to the power of minus so many: to the nearest, and towards zero.
+ADJOINT_GRIDS: Mapping[str, Callable[[Array], Array]] = {
+    "adjoints rounded to a grid": np.round,
+    "adjoints cut to a grid": np.trunc,
 }
 
 
@@ -54,6 +59,8 @@ def change_adjoint(dials: Dials, index: int, delta: Array) -> Array:
     if dials.turns(CLIPPED, index):
         limit = dials.read(CLIPPED, index, np.inf)
         delta = np.minimum(np.maximum(delta, -limit), limit)
+    for name in [name for name in ADJOINT_GRIDS if dials.turns(name, index)]:
+        delta = round_to_bits(dials.read(name, index, np.inf), delta, ADJOINT_GRIDS[name])
     others = {name: partial(change, delta) for name, change in ADJOINT_ROUNDINGS.items()}
     return mix(dials, index, delta, others)
 

@@ -40,6 +40,7 @@ from refsast.crosscheck.diagnose.knobs.dials import (
 )
 from refsast.crosscheck.diagnose.knobs.forward import (
     DELAYS,
+    LAST_LOST,
     POTENTIALS_IN,
     SPIKE_AT_REST,
     LayerRun,
@@ -70,6 +71,8 @@ from refsast.crosscheck.diagnose.knobs.windows import copy_run, map_run, sum_cop
 BEFORE_LIMIT = "adjoints before the limit handed over"
 UPDATED = "weights updated backward"
 SHARED = "gradient of the spike shared by all steps"
+ABOVE_SUMMED = "gradient from above summed up over later steps"
+ABOVE_FIRED = "gradient from above where neurons fire alone"
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +128,7 @@ def backward_layer(
     deltas, currents, locals_, owed = [], [], [], {}
     summed, local, uncleared = rest, rest, rest
     has_adjoint = keep_steps(dials, index, len(g))
-    g, slope = keep_last_steps(dials, index, g, slope)
+    g, slope = change_received(dials, index, run, g, slope)
     for t in reversed(range(len(g))):
         p = paths[t]
         ds = (1.0 - direct) * g[t]
@@ -190,7 +193,7 @@ def backward_layer(
     if layer.start is not None:
         at_rest = dials.turns(SPIKE_AT_REST, index)
         fed = multiply(dials, c_later, v) if at_rest and v is not None else 0.0
-        arrays["start"] = sum_start(case, index, dials, run, later, pulled, fed)
+        arrays["start"] = sum_start(case, index, dials, run, later, pulled, fed, delta.sum(axis=0))
     return LayerGradients(arrays, delta, current, own)
 
 
@@ -230,15 +233,21 @@ class Currents:
     copies: int = 1
 
 
-def keep_last_steps(dials: Dials, index: int, g: Array, slope: Array) -> tuple[Array, Array]:
-    """What comes from above and the derivative, of the last step alone: overwritten at others."""
+def change_received(
+    dials: Dials, index: int, run: LayerRun, g: Array, slope: Array
+) -> tuple[Array, Array]:
+    """What comes from above and the derivative: overwritten, never cleared, or masked."""
     at = np.arange(len(g)).reshape(-1, 1, 1, 1) == len(g) - 1
-    found = []
-    for name, array in (("gradient from above at the last step alone", g),
-                        ("spike path at the last step alone", slope)):  # fmt: skip
-        last = {name: np.where(at, array, 0.0)} if dials.turns(name, index) else {}
-        found.append(mix(dials, index, array, last))
-    return found[0], found[1]
+    others = {
+        "gradient from above at the last step alone": lambda: np.where(at, g, 0.0),
+        ABOVE_SUMMED: lambda: np.cumsum(g[::-1], axis=0)[::-1],
+        ABOVE_FIRED: lambda: np.where(run.s > 0.5, g, 0.0),
+    }
+    last = {
+        "spike path at the last step alone": lambda: np.where(at, slope, 0.0),
+        LAST_LOST: lambda: np.where(at, 0.0, slope),
+    }
+    return mix(dials, index, g, others), mix(dials, index, slope, last)
 
 
 def backward_recurrence(case: Case, index: int, dials: Dials) -> Array:

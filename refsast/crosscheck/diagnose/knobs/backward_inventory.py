@@ -214,7 +214,7 @@ def _array_knobs(case: Case, level: int) -> Iterator[Knob]:
         if part not in VECTORS:
             names += ["inputs reversed", "inputs rolled", "inputs rolled back"]
             if array.shape[0] == array.shape[1]:
-                names += ["gradient transposed", "gradient without diagonal",
+                names += ["gradient transposed", "gradient symmetric", "gradient without diagonal",
                           "gradient of the diagonal"]  # fmt: skip
         for name in names:
             yield switch_knob(f"{part} {name}", level)

@@ -20,6 +20,11 @@ FILLED: Mapping[str, Callable[[int], int]] = {
         for m in (2, 4, 8, 16, 32, 64)
     },
 }
+# Of how many recordings the first of two unequal halves is, whose means are averaged.
+HALVES: Mapping[str, Callable[[int], int]] = {
+    "two halves of the batch, the first the smaller": lambda n: n // 2,
+    "two halves of the batch, the first the larger": lambda n: -(-n // 2),
+}
 
 
 def batch_factor(dials: Dials, batch: int) -> Array | float:

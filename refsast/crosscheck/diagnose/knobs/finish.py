@@ -6,6 +6,7 @@ from functools import partial
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from refsast.arrays import Array
 from refsast.crosscheck.case import Case
@@ -36,6 +37,12 @@ CENTRES: Mapping[str, Mapping[str, int | tuple[int, ...]]] = {
     "v": {"v rows centred": -1},
     "b": {"gradient in the biases centred": -1},
 }
+# Of which weights the gradient stays, where it is zero at all others.
+SIGNED: Mapping[str, Callable[[Array], NDArray[np.bool_]]] = {
+    "zero at negative weights": lambda a: a > 0.0,
+    "zero at positive weights": lambda a: a < 0.0,
+}
+SUMMED_BIAS = "gradient in the biases summed over neurons"
 CELL = re.compile(r"(w|b|v|start) (row|column|entry) (\d+)(?: (\d+))?")
 
 
@@ -60,6 +67,9 @@ def finish_arrays(
             if dials.turns(name, index):
                 share = np.reshape(dials.read(name, index, 0.0), k)
                 array = array - share * array.mean(axis=axis, keepdims=True)
+        if part == "b" and dials.turns(SUMMED_BIAS, index):
+            share = np.reshape(dials.read(SUMMED_BIAS, index, 0.0), k)
+            array = array + share * (array.sum(axis=-1, keepdims=True) - array)
         for name in here:
             if match := CELL.fullmatch(name):
                 array = scale_cell(match, part, array, np.reshape(dials.read(name, index, 1.0), k))
@@ -90,6 +100,7 @@ def reorder(dials: Dials, index: int, part: str, array: Array) -> Array:
     }
     if part not in VECTORS and array.shape[-1] == array.shape[-2]:
         ones = np.eye(array.shape[-1])
+        others[f"{part} gradient symmetric"] = lambda: 0.5 * (array + np.swapaxes(array, -1, -2))
         others[f"{part} gradient transposed"] = lambda: np.swapaxes(array, -1, -2)
         others[f"{part} gradient without diagonal"] = lambda: array - array * ones
         others[f"{part} gradient of the diagonal"] = lambda: array * ones
@@ -143,7 +154,11 @@ def bend(dials: Dials, index: int, array: Array, k: tuple[int, ...]) -> Array:
 
 
 def mask_entries(dials: Dials, index: int, part: str, array: Array, weights: Array) -> Array:
-    """A gradient with a share of its entries zero: of the smallest weights, or the smallest."""
+    """A gradient with some of its entries zero: by the signs or sizes of weights, or its own."""
+    for name, stays in SIGNED.items():
+        if dials.turns(f"{part} {name}", index):
+            share = np.reshape(dials.read(f"{part} {name}", index, 0.0), (-1, *(1,) * weights.ndim))
+            array = array * (1.0 + share * (stays(weights) - 1.0))
     for name, sizes in ((SMALL_WEIGHTS, abs(weights)[None]), (LARGEST, abs(array))):
         if dials.turns(f"{part} {name}", index):
             # A fit may leave the range of a share.

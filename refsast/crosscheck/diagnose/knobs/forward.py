@@ -41,6 +41,8 @@ from refsast.model.spike import Spike, first_derivative, heaviside
 from refsast.model.surrogate import Surrogate
 
 FAMILIES = {family.__name__: family for family in get_args(Surrogate)}
+LAST_LOST = "last step not computed"
+DEAF = "input multiplied by what a spike leaves"
 POTENTIALS_IN = "potentials of the layer below for input"
 HARD_IN = "spikes of the layer below as zeros and ones, straight through"
 RESET_AT_REST = "reset at rest"  # by a spike before the first step
@@ -73,6 +75,8 @@ class LayerRun:
         nothing held it back, the current before it is normalised; None: as it should be.
     carried : (time, K, batch, n) array or None
         Whether what is kept of the step before is its own, not held at zero; None: it always is.
+    below : (time, K, batch, n_in) array or None
+        The potentials of the layer below; None: there is none.
     """
 
     a: Array
@@ -87,6 +91,7 @@ class LayerRun:
     unheld: Array | None = None
     raw: Array | None = None
     carried: Array | None = None
+    below: Array | None = None
 
 
 def slope_of(neuron: LIF) -> float:
@@ -214,6 +219,9 @@ def run_layer(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
         for record, value in zip(records, (u, s, s_reset, drive, last), strict=True):
             record.append(value)
     u, s, s_reset, drive, last = map(_stack, records)
+    if dials.turns(LAST_LOST, index):
+        kept = np.where(np.arange(len(u)).reshape(-1, 1, 1, 1) < len(u) - 1, 1.0, 0.0)
+        u, s = (mix(dials, index, a, {LAST_LOST: kept * a}) for a in (u, s))
     raised, left, unheld = map(_stack, zip(*extras, strict=True)) if extras else (None,) * 3
     own = _stack(free) if free else None
     raw, whole = (_stack(each) if each else None for each in (raws, clamped))
@@ -265,7 +273,7 @@ def reset_amounts(
         zero, subtract, leaked, wiped = reset_parts(neuron, index, dials, side)
     share = dials.read("reset share", index, 1.0)
     constant = subtract * theta + leaked * leak * theta - dials.read("reset to", index, 0.0)
-    return share * zero * leak, share * constant, share * wiped
+    return share * zero * leak, share * constant, share * wiped + dials.read(DEAF, index, 0.0)
 
 
 def synapse_numbers(

@@ -117,7 +117,8 @@ def _memoryless_knobs(case: Case, layer: int) -> Iterator[Knob]:
     scale, kept = (1.0, 0.0) if case.synapse is None else (case.synapse.scale, case.synapse.leak)
     yield Knob("threshold", layer, theta, other_values(theta, 1.0, 0.5, 2.0 * theta), 1e-6, 1e3)
     yield Knob("firing threshold", layer, theta, other_values(theta, 0.0, 1.0), -1e3, 1e3)
-    yield Knob("slope", layer, k, other_values(k, 1.0, 2.0, 0.5 * k, 2.0 * k, k * k), 1e-6, 1e4)
+    slopes = other_values(k, 1.0, 2.0, 0.5 * k, 2.0 * k, k * k, k / theta if theta else k)
+    yield Knob("slope", layer, k, slopes, 1e-6, 1e4)
     tries = other_values(
         scale,
         1.0,
@@ -135,7 +136,8 @@ def _memoryless_knobs(case: Case, layer: int) -> Iterator[Knob]:
     yield Knob("input scale", layer, scale, tries, -1e4, 1e4)
     yield Knob("weight gain", layer, 1.0, (0.0, 2.0, 0.5, 1.0 - leak), -1e4, 1e4)
     if params.b is not None:
-        yield Knob("bias gain", layer, 1.0, (0.0, 2.0, 1.0 - leak, -1.0), -1e4, 1e4)
+        gains = (0.0, 2.0, 1.0 - leak, -1.0, float(params.w.shape[1]))
+        yield Knob("bias gain", layer, 1.0, gains, -1e4, 1e4)
         if len(case.x) > 1:
             yield switch_knob("bias at the first step", layer)
     for name in ROUNDINGS:

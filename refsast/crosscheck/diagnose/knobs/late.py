@@ -10,14 +10,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from refsast.arrays import Array
+from refsast.arrays import Array, NotFinite
 from refsast.crosscheck.case import Answer, Case, ask
 from refsast.crosscheck.compare import Examination, cast_case, examine_answer
-from refsast.crosscheck.diagnose.knobs.batches import FILLED
+from refsast.crosscheck.diagnose.knobs.batches import FILLED, HALVES
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE
 from refsast.crosscheck.diagnose.knobs.explain import explains_losses
 from refsast.crosscheck.diagnose.knobs.finish import BENDS, GRADIENT_ROUNDINGS
 from refsast.crosscheck.diagnose.knobs.fit import round_value
+from refsast.crosscheck.diagnose.knobs.forward import LAST_LOST
 from refsast.crosscheck.diagnose.knobs.losses import BY_FREQUENCY
 from refsast.crosscheck.diagnose.knobs.plainness import known_knobs
 from refsast.crosscheck.diagnose.knobs.program import solve_settings
@@ -63,7 +64,7 @@ def late_settings(gradient: Gradient, case: Case, dtype: np.dtype) -> list[dict]
 
 def batch_settings(samples: Samples) -> list[dict]:
     """Return settings of batches that only larger ones show, or of as many classes."""
-    found = [{(name, WHOLE): 1.0} for name in (*FILLED, BY_FREQUENCY)]
+    found = [{(name, WHOLE): 1.0} for name in (*FILLED, *HALVES, BY_FREQUENCY)]
     return [setting for setting in found if explains_losses(samples, setting)]
 
 
@@ -86,6 +87,8 @@ def clip_settings(case: Case, got: Answer) -> list[dict]:
     arrays = [a for a in param_arrays(got.grads) if a.any()]
     found: list[dict] = []
     levels = range(len(case.params))
+    if not arrays:
+        return [{("layer factor", level): 0.0 for level in levels}]
     for name in BENDS:
         size = _largest if "values" in name else np.linalg.norm
         sizes = [float(size(a)) for a in arrays]
@@ -119,6 +122,31 @@ def resize_settings(case: Case, setting: dict) -> list[dict]:
     return found
 
 
+def lose_last_step(case: Case, setting: dict) -> list[dict]:
+    """Return a setting whose last step is not computed, where the readout does not read it.
+
+    The two are of the same numbers, but for the states.
+    """
+    whole = len(case.network.neurons)
+    key = ("last step unread", whole)
+    rest = {k: v for k, v in setting.items() if k != key}
+    lost = dict.fromkeys([(LAST_LOST, layer) for layer in range(whole)], 1.0)
+    return [{**rest, **lost}] if key in setting else []
+
+
+def share_numbers(setting: dict) -> list[dict]:
+    """Return a setting with one number in all layers, each of those that it has there in turn.
+
+    Of a number that is known between two bounds only, as of a window, layers show other bounds.
+    """
+    found: list[dict] = []
+    for name in {name for name, _ in setting}:
+        own = {at: v for (n, at), v in setting.items() if n == name and at != WHOLE}
+        if len({*own.values()}) > 1:
+            found += [{**setting, **{(name, at): v for at in own}} for v in sorted({*own.values()})]
+    return found
+
+
 def _first_wrong_steps(gradient: Gradient, case: Case, dtype: np.dtype) -> int | None:
     def right(steps: int) -> bool:
         return _is_right(gradient, _take(case, steps, len(case.y)), dtype)
@@ -132,7 +160,10 @@ def _take(case: Case, steps: int, batch: int) -> Case:
 
 def _is_right(gradient: Gradient, case: Case, dtype: np.dtype) -> bool:
     """Whether loss and gradients are those of the reference, to rounding."""
-    got, _ = ask(gradient, case)
+    try:
+        got, _ = ask(gradient, case)
+    except NotFinite:  # as of the mean of an empty half of a batch of one
+        return False
     with np.errstate(all="ignore"):
         want = solve_settings(cast_case(case, dtype), [{}])[0]
     given, right = (np.append(flatten(each.grads), each.loss) for each in (got, want))

@@ -3,13 +3,21 @@
 Rule 1: where it is held at a limit no gradient passes; what rounds it passes the gradient on.
 """
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 
 from refsast.arrays import Array
 from refsast.crosscheck.diagnose.knobs.dials import Dials
-from refsast.crosscheck.diagnose.knobs.precision import CASTS, ROUNDINGS
+from refsast.crosscheck.diagnose.knobs.precision import CASTS, ROUNDINGS, round_to_bits
 
 CLAMPED = "carried potential at least zero"
+# Multiples of 2 to the power of minus so many: to the nearest, down, and towards zero.
+GRIDS: Mapping[str, Callable[[Array], Array]] = {
+    "potentials rounded to a grid": np.round,
+    "potentials cut down to a grid": np.floor,
+    "potentials cut to a grid": np.trunc,
+}
 
 
 def limit_potential(dials: Dials, index: int, u: Array) -> tuple[Array, Array | None]:
@@ -17,6 +25,8 @@ def limit_potential(dials: Dials, index: int, u: Array) -> tuple[Array, Array | 
     for name, change in (*ROUNDINGS.items(), *CASTS.items()):
         if dials.turns(f"potentials in {name}", index):
             u = u + dials.read(f"potentials in {name}", index, 0.0) * (change(u) - u)
+    for name in [name for name in GRIDS if dials.turns(name, index)]:
+        u = round_to_bits(dials.read(name, index, np.inf), u, GRIDS[name])
     free = None
     for name, side in (("potential at least", 1.0), ("potential at most", -1.0)):
         if dials.turns(name, index):

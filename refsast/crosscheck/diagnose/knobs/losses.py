@@ -10,6 +10,7 @@ import numpy as np
 
 from refsast.arrays import Array, Integers
 from refsast.crosscheck.case import Case
+from refsast.crosscheck.diagnose.knobs.batches import HALVES
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials, mix
 from refsast.model.loss import one_hot, softmax
 
@@ -265,6 +266,12 @@ def weigh_alone(case: Case, dials: Dials, y: Integers) -> Array | float:
     return np.concatenate(np.broadcast_arrays(*map(np.atleast_2d, each)), axis=1)
 
 
+def _weigh_two(at: Integers, first: Array) -> Array:
+    """The weights, of mean 1, of a batch of two parts whose means are averaged."""
+    batch = len(at)
+    return np.where(at < first, 0.5 / first, 0.5 / np.maximum(batch - first, 1.0)) * batch
+
+
 def weigh_recordings(dials: Dials, y: Integers) -> Array | float:
     """Return what each recording counts for in the mean, of mean 1; shape (K, batch) or 1."""
     batch, found = len(y), weigh_classes(dials, y)
@@ -277,8 +284,10 @@ def weigh_recordings(dials: Dials, y: Integers) -> Array | float:
             found = found * (1.0 + share * (np.where(at == t, 0.0, batch / (batch - 1)) - 1.0))
     if dials.turns("microbatches", WHOLE):
         first = np.reshape(dials.read("microbatches", WHOLE, np.inf), (-1, 1))
-        two = np.where(at < first, 0.5 / first, 0.5 / np.maximum(batch - first, 1.0)) * batch
-        found = found * np.where(first < batch, two, 1.0)
+        found = found * np.where(first < batch, _weigh_two(at, first), 1.0)
+    for name in [name for name in HALVES if dials.turns(name, WHOLE)]:
+        share = np.reshape(dials.read(name, WHOLE, 0.0), (-1, 1))
+        found = found * (1.0 + share * (_weigh_two(at, np.asarray(HALVES[name](batch))) - 1.0))
     for b in range(batch):
         if dials.turns(f"weight of recording {b + 1}", WHOLE):
             weight = np.reshape(dials.read(f"weight of recording {b + 1}", WHOLE, 1.0), (-1, 1))

@@ -74,6 +74,8 @@ def symbols(case: Case, layer: int) -> dict[str, float]:
                  "1/(2 k), k its slope": 0.5 / k, "k^2, k its slope": k * k,
                  "1/k^2, k its slope": 1 / k**2, "pi k/2, k its slope": np.pi * k / 2,
                  "2/(pi k), k its slope": 2 / (np.pi * k)} | found  # fmt: skip
+        if theta:
+            found["k/threshold, k its slope"] = k / theta
         if neuron.leak:
             found["1/leak"] = 1 / neuron.leak
         if neuron.leak < 1.0:

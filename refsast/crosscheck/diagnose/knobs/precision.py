@@ -82,3 +82,10 @@ def round_product(a: Array) -> Array:
     mantissa, exponent = np.frexp(a)
     scaled = np.ldexp(mantissa, 11)
     return np.ldexp(np.trunc(scaled + np.copysign(0.5, scaled)), exponent - 11)
+
+
+def round_to_bits(bits: Array | float, a: Array, change: Callable[[Array], Array]) -> Array:
+    """Return multiples of 2^-bits, `change` saying which; of infinite bits values as they are."""
+    finite = np.isfinite(bits)
+    unit = 2.0 ** np.where(finite, bits, 0.0)
+    return np.where(finite, change(a * unit) / unit, a)

@@ -25,6 +25,11 @@ def _swap_axes(at: Integers) -> Integers:
     return at.reshape(at.shape[1], at.shape[0], at.shape[2]).swapaxes(0, 1)
 
 
+def _read_flat(at: Integers) -> Integers:
+    """Made (batch, time, n), and read as (time, batch, n) as it lies in memory."""
+    return at.swapaxes(0, 1).reshape(at.shape)
+
+
 def _add_silent(at: Integers) -> Integers:
     return np.concatenate([at, np.full_like(at[:, :1], -1)], axis=1)
 
@@ -45,6 +50,7 @@ MOVES: Mapping[str, Callable[[Integers], Integers]] = {
     "steps rolled": lambda at: np.roll(at, 1, axis=0),
     "steps rolled back": lambda at: np.roll(at, -1, axis=0),
     "steps and recordings exchanged": _swap_axes,
+    "steps and recordings exchanged, then reshaped": _read_flat,
     "first recording repeated": lambda at: _repeat(at, 1, 0),
     "recordings reversed": lambda at: at[:, ::-1],
     "recordings rolled": lambda at: np.roll(at, 1, axis=1),

@@ -7,8 +7,8 @@ import numpy as np
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.derivative_shapes import RARE_SHAPES
 from refsast.crosscheck.diagnose.knobs.adjoints import CLIPPED, GATE_AFTER, HARD_BACKWARD
-from refsast.crosscheck.diagnose.knobs.backward import SHARED, UPDATED
-from refsast.crosscheck.diagnose.knobs.batches import FILLED, NOMINAL, SEVERAL
+from refsast.crosscheck.diagnose.knobs.backward import ABOVE_FIRED, ABOVE_SUMMED, SHARED, UPDATED
+from refsast.crosscheck.diagnose.knobs.batches import FILLED, HALVES, NOMINAL, SEVERAL
 from refsast.crosscheck.diagnose.knobs.counted import (
     LONE_RECORDINGS,
     RECORDINGS_COUNTED,
@@ -17,7 +17,13 @@ from refsast.crosscheck.diagnose.knobs.counted import (
 from refsast.crosscheck.diagnose.knobs.derivatives import PRODUCTS
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE
 from refsast.crosscheck.diagnose.knobs.finish import ADAM, CENTRES
-from refsast.crosscheck.diagnose.knobs.forward import POTENTIALS_IN, RESIDUAL, has_residual
+from refsast.crosscheck.diagnose.knobs.forward import (
+    DEAF,
+    LAST_LOST,
+    POTENTIALS_IN,
+    RESIDUAL,
+    has_residual,
+)
 from refsast.crosscheck.diagnose.knobs.inventory import (
     USUAL_PENALTIES,
     Knob,
@@ -25,6 +31,7 @@ from refsast.crosscheck.diagnose.knobs.inventory import (
     other_values,
     switch_knob,
 )
+from refsast.crosscheck.diagnose.knobs.limits import GRIDS
 from refsast.crosscheck.diagnose.knobs.losses import (
     BACKWARD_FORMS,
     BY_FREQUENCY,
@@ -41,12 +48,14 @@ from refsast.crosscheck.diagnose.knobs.readout import (
     DOWN_UNLEAKED,
     ONE_UNREAD,
     SHARE_UNREAD,
+    SHARE_ZERO,
 )
 from refsast.crosscheck.diagnose.knobs.seldom_inventory import seldom_backward
 from refsast.crosscheck.diagnose.knobs.sums import (
     BIAS_PAST,
     HALF_SUMS,
     NEURON_ENDS,
+    START_SUMMED,
     SWAPPED,
 )
 from refsast.crosscheck.diagnose.knobs.weights import BIAS_STEPS, NOT_V, WEIGHT_CHANGES
@@ -55,10 +64,11 @@ from refsast.model.readout import LeakyReadout
 from refsast.model.reset import NoReset, ToZero
 
 PENALTY_WEIGHTS = (1e-2, 1e-3, 1e-4, 0.1)
-RARE_LAGS = ("of the last step", "of the first step", "as zeros and ones", "as signs",
+RARE_LAGS = ("of the last step", "of the first step", "as zeros and ones", "as signs", "as events",
              "of the next recording", "of the recording before", "of the first recording",
              "averaged over recordings")  # fmt: skip
 SHARES = (2.0, 4.0, 3.0, 5.0, 10.0)  # of the steps, one of so many
+GRID_BITS = (3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 16.0, 2.0)
 BATCH_SIZES = (2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
 MAX_CLASSES = 12  # so many labels are tried as left out
 
@@ -81,11 +91,11 @@ def rare_forward(case: Case) -> list[Knob]:
             found.append(switch_knob(BIAS_AFTER, whole))
     found += (switch_knob(name, whole) for name in RARE_FORMS)
     if len(case.x) > 1:
-        for name in (SHARE_UNREAD, ONE_UNREAD):
+        for name in (SHARE_UNREAD, ONE_UNREAD, SHARE_ZERO):
             found.append(Knob(name, whole, np.inf, SHARES, 0.0, 0.0))
     found.append(Knob(NOMINAL, WHOLE, np.inf, BATCH_SIZES, 0.0, 0.0))
     if len(case.y) > 1:
-        found += (switch_knob(name, WHOLE) for name in FILLED)
+        found += (switch_knob(name, WHOLE) for name in (*FILLED, *HALVES))
         found.append(gain_knob(SEVERAL, WHOLE, tries=()))
         found.append(switch_knob(BY_FREQUENCY, WHOLE))
     for c in sorted(set(case.y.tolist()))[:MAX_CLASSES]:
@@ -101,9 +111,15 @@ def _layer_knobs(case: Case, layer: int) -> Iterator[Knob]:
         yield switch_knob(name, layer)
         if params.v is not None:
             yield switch_knob(name + NOT_V, layer)
+    if len(case.x) > 1 and not isinstance(neuron.reset, ToZero):  # of which it is another reset
+        yield switch_knob(DEAF, layer)
+    if len(case.x) > 1:
+        yield switch_knob(LAST_LOST, layer)
     limits = other_values(np.inf, neuron.threshold, 1.0, 2.0, 2.0 * neuron.threshold)
     yield Knob("potential at most", layer, np.inf, limits, 0.0, 0.0)
     yield switch_knob("potential through tanh", layer)
+    for name in GRIDS:
+        yield Knob(name, layer, np.inf, GRID_BITS, 0.0, 0.0)
     if len(case.x) > 1 and params.b is not None:
         for name in BIAS_STEPS:
             yield switch_knob(f"bias at {name}", layer)
@@ -174,7 +190,8 @@ def _path_knobs(case: Case, level: int) -> Iterator[Knob]:
         yield switch_knob("recurrence wrapped around", level)
     if steps == 1:
         return
-    yield switch_knob(SHARED, level)
+    for name in (SHARED, ABOVE_SUMMED, ABOVE_FIRED):
+        yield switch_knob(name, level)
     yield switch_knob("state cut at the middle", level)
     if not case.hard:
         yield switch_knob(HARD_BACKWARD, level)
@@ -225,6 +242,7 @@ def _sum_knobs(case: Case, level: int) -> Iterator[Knob]:
     if case.params[level].start is not None:
         for name in tables[1]:
             yield switch_knob(f"start sums of the {name}", level)
+        yield switch_knob(START_SUMMED, level)
     for part in (each for each in layer_arrays(case.params[level]) if each in WEIGHTS):
         for name in (*tables[0], *tables[1]):
             yield switch_knob(f"{part} sums of the {name}", level)
@@ -234,5 +252,5 @@ def _sum_knobs(case: Case, level: int) -> Iterator[Knob]:
         if part == "b" or level == len(case.network.neurons):
             continue
         what = "input" if part == "w" else "recurrence"
-        for lag in RARE_LAGS if len(case.y) > 1 else RARE_LAGS[:4]:
+        for lag in RARE_LAGS if len(case.y) > 1 else RARE_LAGS[:5]:
             yield switch_knob(f"{what} {lag}", level)

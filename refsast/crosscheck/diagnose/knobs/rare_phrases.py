@@ -1,11 +1,18 @@
 """The words for knobs that are seldom turned, as `phrases` has those of the others."""
 
 from refsast.crosscheck.diagnose.knobs.adjoints import CLIPPED, GATE_AFTER, HARD_BACKWARD
-from refsast.crosscheck.diagnose.knobs.backward import BEFORE_LIMIT, SHARED, UPDATED
-from refsast.crosscheck.diagnose.knobs.batches import FILLED, NOMINAL, SEVERAL
-from refsast.crosscheck.diagnose.knobs.finish import ADAM
-from refsast.crosscheck.diagnose.knobs.forward import POTENTIALS_IN, RESIDUAL
+from refsast.crosscheck.diagnose.knobs.backward import (
+    ABOVE_FIRED,
+    ABOVE_SUMMED,
+    BEFORE_LIMIT,
+    SHARED,
+    UPDATED,
+)
+from refsast.crosscheck.diagnose.knobs.batches import FILLED, HALVES, NOMINAL, SEVERAL
+from refsast.crosscheck.diagnose.knobs.finish import ADAM, SUMMED_BIAS
+from refsast.crosscheck.diagnose.knobs.forward import DEAF, LAST_LOST, POTENTIALS_IN, RESIDUAL
 from refsast.crosscheck.diagnose.knobs.history_phrases import HISTORY_GAINS, HISTORY_SWITCHES
+from refsast.crosscheck.diagnose.knobs.limits import GRIDS
 from refsast.crosscheck.diagnose.knobs.losses import (
     BACKWARD_FORMS,
     BY_FREQUENCY,
@@ -22,15 +29,23 @@ from refsast.crosscheck.diagnose.knobs.readout import (
     DOWN_UNLEAKED,
     ONE_UNREAD,
     SHARE_UNREAD,
+    SHARE_ZERO,
 )
 from refsast.crosscheck.diagnose.knobs.seldom_phrases import SELDOM_GAINS, SELDOM_SWITCHES
 from refsast.crosscheck.diagnose.knobs.sums import (
     BIAS_PAST,
     HALF_SUMS,
     NEURON_ENDS,
+    START_SUMMED,
     SWAPPED,
 )
-from refsast.crosscheck.diagnose.knobs.weights import BIAS_STEPS, DERIVED, NOT_V, WEIGHT_CHANGES
+from refsast.crosscheck.diagnose.knobs.weights import (
+    BIAS_STEPS,
+    DERIVED,
+    NOT_V,
+    PULLS,
+    WEIGHT_CHANGES,
+)
 
 MAX_LABELS = 1000
 PRODUCT_WORDS = {
@@ -51,7 +66,6 @@ PLACE_WORDS = {
 }
 WEIGHT_WORDS = {
     "weights as absolute values": "absolute values |W| of the weights in place of weights",
-    DERIVED: "absolute values |W| of the weights in place of weights, derived",
     "weights at least zero": "negative weights made zero",
     "weights over the norm of each row": "the weights of each neuron divided by their norm",
     "weights standardised": "weights standardised to mean 0 and deviation 1, all of a layer",
@@ -59,6 +73,7 @@ WEIGHT_WORDS = {
     " each neuron",
     "weights within -1 and 1": "weights clipped to -1 and 1",
 }
+WEIGHT_WORDS |= {name + DERIVED: f"{WEIGHT_WORDS[name]}, derived" for name in PULLS}
 PENALTY_WORDS = {
     "penalty on all spikes": "on each spike",
     "penalty on spike rates": "on the mean spikes of each layer",
@@ -104,6 +119,7 @@ RARE_GAINS = {
                f"with the {name.split()[0]} neuron of the layer counted {{}} times in the sums")
         for name in NEURON_ENDS
     },
+    SHARE_ZERO: ("", "with the first T // {} of T steps read as zeros by the readout"),
     SHARE_UNREAD: ("", "with the mean of the readout over all but the first T // {} steps"),
     ONE_UNREAD: (
         "", "with the mean of the readout over all but the first T // {} steps, at least one"),
@@ -115,6 +131,10 @@ RARE_GAINS = {
         "with what the readout gives to earlier spikes discounted by {}",
     ),
     "terms discounted": ("", "with the terms of earlier steps discounted by {} in the sums"),
+    **{
+        name: ("", f"with potentials in units of 2^-{{}}, {words}, at every step")
+        for name, words in zip(GRIDS, ("rounded", "rounded down", "cut"), strict=True)
+    },
     "potential at most": ("", "with potentials clamped at {} from above"),
     "decay of signs of feed-forward weights": (
         "", "with {} of each weight's sign added (L1 penalty), not of V"),
@@ -126,6 +146,13 @@ RARE_SWITCHES = {
     **HISTORY_SWITCHES,
     **SELDOM_SWITCHES,
     BEFORE_LIMIT: "with adjoints of potentials as they are before they are clamped",
+    ABOVE_SUMMED: "with what comes from above added to that of all later steps (never cleared)",
+    ABOVE_FIRED: "with what comes from above where a neuron fires (s > 1/2) alone",
+    START_SUMMED: "with the gradient in the potentials before the first step from the adjoints of"
+    " all steps",
+    LAST_LOST: "with the last step not computed, its potentials and spikes zero",
+    DEAF: "with the current multiplied by 1 - s of the step before (deaf after a spike)",
+    SUMMED_BIAS: "with the gradient in the biases summed over neurons, one number for all",
     SHARED: "with one array for the gradient in the spikes of all steps, added to in place",
     GATE_AFTER: "with the reset's factor 1 - s in the gradient through the leak taken at the step"
     " after",
@@ -136,6 +163,7 @@ RARE_SWITCHES = {
     BIAS_ONCE: "with the gradient in the readout's bias not summed over the weights of time",
     UNLEAKED: "with the leak of the readout left out of the gradient in its weights",
     ADAM: "with the first step of Adam, g / (|g| + 1e-8), for each gradient g",
+    **{name: f"with the means of {name}, averaged" for name in HALVES},
     **{name: f"with the mean over recordings divided by the size of a {name}" for name in FILLED},
     BY_FREQUENCY: "with recordings weighted by one over the number of their class",
     POTENTIALS_IN: "with potentials, not spikes, of the layer below for input",
@@ -221,4 +249,5 @@ RARE_LAGS = {
     "of the first recording": "with adjoints paired with the {} of the first recording",
     "averaged over recordings": "with adjoints paired with the mean over recordings of the {}",
     "as signs": "with adjoints paired with the signs of the {}",
+    "as events": "with adjoints paired with ones where the {} are not zero",
 }

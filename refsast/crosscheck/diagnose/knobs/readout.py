@@ -23,6 +23,7 @@ from refsast.model.readout import LeakyReadout, SpikeRate
 LATE_POTENTIAL = "readout's potential one step late"  # that of its bias, too
 SHARE_UNREAD = "share of the first steps unread"  # one of so many, cut to whole steps
 ONE_UNREAD = SHARE_UNREAD + ", at least one"
+SHARE_ZERO = "share of the first steps read as zero"  # the mean stays over all steps
 # How many of the first steps are not read: the number that turns none off, and what it counts.
 UNREAD: Mapping[str, tuple[float, Callable[[int, Array], Array]]] = {
     "first steps unread": (0.0, lambda steps, n: n),
@@ -31,8 +32,9 @@ UNREAD: Mapping[str, tuple[float, Callable[[int, Array], Array]]] = {
         np.inf,
         lambda steps, n: np.where(np.isfinite(n), np.maximum(np.floor(steps / n), 1.0), 0.0),
     ),
+    SHARE_ZERO: (np.inf, lambda steps, n: np.floor(steps / n)),
 }
-COUNTED = (SHARE_UNREAD, ONE_UNREAD, LATE_POTENTIAL, "readout leak",
+COUNTED = (SHARE_ZERO, SHARE_UNREAD, ONE_UNREAD, LATE_POTENTIAL, "readout leak",
            "logits summed over time", "final potential", "first steps unread",
            "all but the last step", "mean over a step more", "mean over a step less")  # fmt: skip
 
@@ -133,6 +135,7 @@ def weights_of_time(case: Case, dials: Dials, steps: int, side: str = "") -> Arr
                 count(steps, np.asarray(dials.read(name + side, whole, none))), steps - 1.0
             )
             read = gain * _gather(leak, (at >= first) / (steps - first))
+            read = np.where(at >= first, right, 0.0) if name == SHARE_ZERO else read
             found = np.where(first == 0.0, found, read)
     return found
 

@@ -50,7 +50,8 @@ def run_layers(case: Case, dials: Dials) -> list[LayerRun]:
     """Run all spiking layers."""
     a, runs = case.x[:, None], []
     for index in range(len(case.network.neurons)):
-        runs.append(run_recordings(case, index, dials, a))
+        own = run_recordings(case, index, dials, a)
+        runs.append(replace(own, below=runs[-1].u if runs else None))
         share = residual_share(case, index + 1, dials)
         s, u = runs[-1].s, runs[-1].u
         s = mix(dials, index + 1, s, {POTENTIALS_IN: u, HARD_IN: partial(np.round, s)})

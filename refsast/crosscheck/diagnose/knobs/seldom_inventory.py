@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.adjoints import (
+    ADJOINT_GRIDS,
     ADJOINT_ROUNDINGS,
     ADJOINTS,
     COUNT_ZERO,
@@ -16,15 +17,22 @@ from refsast.crosscheck.diagnose.knobs.adjoints import (
     THROUGH_SLOPE,
 )
 from refsast.crosscheck.diagnose.knobs.derivatives import SLOPE_ROUNDINGS
-from refsast.crosscheck.diagnose.knobs.finish import LARGEST, NORMED, SMALL_WEIGHTS
+from refsast.crosscheck.diagnose.knobs.finish import (
+    LARGEST,
+    NORMED,
+    SIGNED,
+    SMALL_WEIGHTS,
+    SUMMED_BIAS,
+)
 from refsast.crosscheck.diagnose.knobs.inventory import Knob, switch_knob
 from refsast.crosscheck.diagnose.knobs.program import LAST_HEARD
-from refsast.crosscheck.diagnose.knobs.sums import ACTIVE, OWN_SPIKES
+from refsast.crosscheck.diagnose.knobs.sums import ACTIVE, OWN_SPIKES, POTENTIALS_BELOW
 from refsast.model.params import WEIGHTS, layer_arrays
 from refsast.model.reset import ToZero
 
 SHARES = (0.5, 0.9, 0.1, 0.25, 0.75, 0.8, 0.2)  # of entries that are made zero
 PARTS = (4.0, 2.0, 3.0, 10.0, 5.0)  # T // n steps are left out
+GRID_BITS = (8.0, 10.0, 11.0, 12.0, 14.0, 15.0, 16.0)
 MOST_STEPS = 6
 
 
@@ -34,6 +42,8 @@ def seldom_backward(case: Case, level: int) -> Iterator[Knob]:
     for name in NORMED:
         yield switch_knob(name, level)
     for part in (each for each in arrays if each in WEIGHTS and each != "b"):
+        for name in SIGNED:
+            yield switch_knob(f"{part} {name}", level)
         for name in (SMALL_WEIGHTS, LARGEST):
             yield Knob(f"{part} {name}", level, 0.0, SHARES, 0.0, 0.0)
     if not spiking:
@@ -43,8 +53,14 @@ def seldom_backward(case: Case, level: int) -> Iterator[Knob]:
         yield switch_knob(f"{part} {ACTIVE}", level)
     if arrays["w"].shape[0] == arrays["w"].shape[1]:
         yield switch_knob(OWN_SPIKES, level)
+    if level > 0:
+        yield switch_knob(POTENTIALS_BELOW, level)
     for name in (*SLOPE_ROUNDINGS, *ADJOINT_ROUNDINGS):
         yield switch_knob(name, level)
+    for name in ADJOINT_GRIDS:
+        yield Knob(name, level, float("inf"), GRID_BITS, 0.0, 0.0)
+    if "b" in arrays:
+        yield switch_knob(SUMMED_BIAS, level)
     if len(case.x) > 1:
         yield from _path_knobs(case, level)
 

@@ -17,7 +17,7 @@ from refsast.crosscheck.diagnose.knobs.adjoints import (
 from refsast.crosscheck.diagnose.knobs.derivatives import SLOPE_ROUNDINGS
 from refsast.crosscheck.diagnose.knobs.finish import LARGEST, NORMED, SMALL_WEIGHTS
 from refsast.crosscheck.diagnose.knobs.program import LAST_HEARD
-from refsast.crosscheck.diagnose.knobs.sums import OWN_SPIKES
+from refsast.crosscheck.diagnose.knobs.sums import OWN_SPIKES, POTENTIALS_BELOW
 
 SELDOM_GAINS = {
     COUNT_ZERO.format(ADJOINTS): ("", "with adjoints of zero at the first {} steps"),
@@ -25,6 +25,8 @@ SELDOM_GAINS = {
         "",
         "with adjoints of zero at the first T // {} of T steps (a warm-up)",
     ),
+    "adjoints rounded to a grid": ("", "with the adjoint of every step in units of 2^-{}, rounded"),
+    "adjoints cut to a grid": ("", "with the adjoint of every step in units of 2^-{}, cut"),
     COUNT_ZERO.format(TERMS): ("", "with the first {} steps left out of the sums"),
     SHARE_ZERO.format(TERMS): ("", "with the first T // {} of T steps left out of the sums"),
     **{
@@ -55,6 +57,7 @@ SELDOM_SWITCHES = {
     " the reset, u (1 - s)",
     "layer path reversed": "with what comes from above in reversed order of the steps",
     OWN_SPIKES: "with adjoints paired with the layer's own spikes in place of its inputs",
+    POTENTIALS_BELOW: "with adjoints paired with the potentials of the layer below, not its spikes",
     LAST_HEARD: "with the gradient in the readout's weights from the spikes of the last step alone",
     **{
         name: "with each array of the gradient divided by its norm"

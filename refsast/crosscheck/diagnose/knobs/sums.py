@@ -28,13 +28,15 @@ from refsast.crosscheck.diagnose.knobs.weights import bias_weight, derive_weight
 LAGS = {"one step earlier": 1, "two steps earlier": 2, "one step later": -1, "two steps later": -2}
 # What is done to the gradient of one array, and is one thing if it is done to several.
 SUM = re.compile(
-    r"(w|b|v|start) (sums of the .*|rows centred|zero at small weights|largest entries alone)"
+    r"(w|b|v|start) (sums of the .*|rows centred|zero at .* weights|largest entries alone)"
 )
 SWAPPED = "gradients of W and V exchanged"
 ACTIVE = "sums of the steps of own spikes (s > 1/2) alone"
 OWN_SPIKES = "input of the layer's own spikes"
+POTENTIALS_BELOW = "input of the potentials below"
 BIAS_PAST = "bias past the synapse"
 HALF_SUMS = "sums in half precision"
+START_SUMMED = "start from the adjoints of all steps"
 ENDS = (("first step", 0), ("last step", -1))
 NEURON_ENDS = {"first neuron in the sums": 0, "last neuron in the sums": -1}
 
@@ -75,8 +77,9 @@ def sum_weight(case: Case, index: int, dials: Dials, run: LayerRun, current: Arr
     """Return the gradient in W."""
     layer = case.params[index]
     a = lag_inputs(dials, index, "input", run.a)
-    if index > 0:
-        a = mix(dials, index, a, {HARD_BACKWARD: np.where(run.a >= 0.5, 1.0, 0.0)})
+    if run.below is not None:
+        hard = np.where(run.a >= 0.5, 1.0, 0.0)
+        a = mix(dials, index, a, {HARD_BACKWARD: hard, POTENTIALS_BELOW: run.below})
     if layer.w.shape[0] == layer.w.shape[1]:
         a = mix(dials, index, a, {OWN_SPIKES: lambda: run.s})
     a = trace_inputs(case, dials, index, "input", a)
@@ -217,6 +220,7 @@ def lag_inputs(dials: Dials, index: int, what: str, a: Array, now: Array | None 
         ),
         f"{what} as zeros and ones": lambda: np.where(a >= 0.5, 1.0, 0.0),
         f"{what} as signs": lambda: np.sign(a),
+        f"{what} as events": lambda: np.where(a != 0.0, 1.0, 0.0),
     }
     return mix(dials, index, a, others)
 
@@ -240,13 +244,15 @@ def sum_start(
     first: Array,
     pulled: Array,
     fed: Array | float,
+    later: Array,
 ) -> Array:
     """Return the gradient in the potentials before the first step, from that step's adjoint.
 
     `pulled` and `fed` come back to a spike of theirs, where there is one by mistake, through the
-    reset and the recurrent weights.
+    reset and the recurrent weights. `later` is the sum of all adjoints.
     """
     zero = reset_amounts(case, index, dials, " backward")[0]
+    first = mix(dials, index, first, {START_SUMMED: later})
     kept = (membrane_leak(case, index, dials) - zero * run.s_reset[0]) * first
     if dials.turns(RESET_AT_REST, index) or dials.turns(SPIKE_AT_REST, index):
         reset, heard = rest_shares(dials, index)

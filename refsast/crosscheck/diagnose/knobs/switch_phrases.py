@@ -21,6 +21,7 @@ ORDERS = {
     "inputs reversed": "with the inputs of the gradient in {} in reversed order",
     "inputs rolled": "with the inputs of the gradient in {} one place further",
     "inputs rolled back": "with the inputs of the gradient in {} one place back",
+    "gradient symmetric": "with the gradient in square {} averaged with its transpose",
     "gradient transposed": "with the gradients in square {} transposed",
     "gradient without diagonal": "with the diagonal of the gradient in {} zero",
     "gradient of the diagonal": "with all but the diagonal of the gradient in {} zero",
@@ -60,6 +61,8 @@ QUESTION_WORDS = {
     "steps rolled": "with the last step of the input first",
     "steps rolled back": "with the first step of the input last",
     "steps and recordings exchanged": "with the input read as (batch, time, n): axes exchanged",
+    "steps and recordings exchanged, then reshaped": "with the input made (batch, time, n), and"
+    " read as (time, batch, n): reshaped, not transposed",
     "first recording repeated": "with the first recording in place of all others of the batch",
     "recordings reversed": "with the recordings in reversed order, their labels not",
     "recordings rolled": "with each recording in the place of the next, their labels not",

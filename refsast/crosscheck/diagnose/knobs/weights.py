@@ -1,8 +1,8 @@
 """The weights that a layer computes with, by mistake not its own, and what it makes of its input.
 
 Rule 1: a changed weight is used forth and back; its gradient is that of the weight in use (passed
-        straight through), but for the absolute value, which may be derived, too, and for weights
-        that are normalised, which are.
+        straight through), but for absolute values and clips, which may be derived, too, and for
+        weights that are normalised, which are.
 """
 
 import re
@@ -23,13 +23,18 @@ from refsast.model.params import Layer
 
 # One entry of the matrix through which a gradient goes to the layer below.
 BACKWARD_ENTRY = re.compile(r"backward weight (\d+) (\d+)")
-DERIVED = "weights as absolute values, derived"
+DERIVED = ", derived"
+# What the gradient in weights makes of that in those in use.
+PULLS: Mapping[str, Callable[[Array, Array], Array]] = {
+    "weights as absolute values": lambda w, g: g * np.sign(w),
+    "weights at least zero": lambda w, g: g * (w >= 0.0),
+    "weights within -1 and 1": lambda w, g: g * (abs(w) <= 1.0),
+}
 NOT_V = " (not V)"
 GRIDS = (2, 4, 8, 10, 16, 32, 64, 100, 128, 256)
 # Of W and V, not of biases.
 PLAIN_CHANGES: Mapping[str, Callable[[Array], Array]] = {
     "weights as absolute values": abs,
-    DERIVED: abs,
     "weights at least zero": lambda a: np.maximum(a, 0.0),
     "weights within -1 and 1": lambda a: np.clip(a, -1.0, 1.0),
     **{f"weights in steps of 1/{n}": lambda a, n=n: round_to_grid(a, 1.0 / n) for n in GRIDS},
@@ -80,7 +85,11 @@ WEIGHT_NORMS: Mapping[str, tuple[Callable[[Array], Array], Callable[[Array, Arra
     "weights standardised": (_standardise((-2, -1)), _pull_standardised((-2, -1))),
     "weights standardised, each row": (_standardise((-1,)), _pull_standardised((-1,))),
 }
-WEIGHT_CHANGES = {**PLAIN_CHANGES, **{name: change for name, (change, _) in WEIGHT_NORMS.items()}}
+WEIGHT_CHANGES = {
+    **PLAIN_CHANGES,
+    **{name + DERIVED: PLAIN_CHANGES[name] for name in PULLS},
+    **{name: change for name, (change, _) in WEIGHT_NORMS.items()},
+}
 # At which steps, of so many, the bias is added.
 BIAS_STEPS: Mapping[str, Callable[[Integers, int], NDArray[np.bool_]]] = {
     "all steps but the first": lambda at, n: at > 0,
@@ -126,7 +135,8 @@ def derive_weights(
     dials: Dials, index: int, w: Array, gradient: Array, *, recurrent: bool = False
 ) -> Array:
     """Return the gradient in weights from that in the weights in use, shape (K, n, n_in)."""
-    pulls = {DERIVED: lambda w, g: g * np.sign(w), **{n: p for n, (_, p) in WEIGHT_NORMS.items()}}
+    pulls = {name + DERIVED: pull for name, pull in PULLS.items()}
+    pulls |= {name: pull for name, (_, pull) in WEIGHT_NORMS.items()}
     ends = ("",) if recurrent else ("", NOT_V)
     turned = [(n, end) for n in pulls for end in ends if dials.turns(n + end, index)]
     return mix(dials, index, gradient, {n + end: pulls[n](w, gradient) for n, end in turned})

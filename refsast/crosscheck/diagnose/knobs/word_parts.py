@@ -18,6 +18,13 @@ from refsast.crosscheck.diagnose.knobs.switch_phrases import PART_WORDS
 from refsast.crosscheck.diagnose.knobs.weights import BACKWARD_ENTRY
 from refsast.model.surrogate import FastSigmoid
 
+# What is done to the finished gradients of several arrays, where it is not a sum.
+FINISHED = {
+    "rows centred": "with the mean of each row taken off the gradient in {}",
+    "zero at negative weights": "with the gradient in {} zero where the weight is not positive",
+    "zero at positive weights": "with the gradient in {} zero where the weight is not negative",
+}
+
 
 @dataclass(frozen=True)
 class Part:
@@ -107,10 +114,9 @@ def _sum_parts(case: Case, knobs: dict, groups: dict) -> list[Part]:
         text = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
         where = where_words(case, knobs, marks[0][0], list(layers))
         counted = what.removeprefix("sums of the ")
-        says = f"with the {counted} counted in the sums of the gradient in {text}{where}"
-        if counted == what:
-            says = f"with the mean of each row taken off the gradient in {text}{where}"
-        found.append(Part(f"{what}{where}", says))
+        plain = f"with the {counted} counted in the sums of the gradient in {{}}"
+        says = FINISHED.get(what, plain).format(text)
+        found.append(Part(f"{what}{where}", f"{says}{where}"))
         for mark in marks:
             del groups[mark]
     return found
