@@ -25,6 +25,24 @@ NAMED = {
     "NormedRows": "weights of each neuron divided by their norm",
     "SkippedStep": "first step left out of the loop over time, its spikes zero",
     "UnleakedStart": "potentials before the first step multiplied by",
+    "NonNegative": "negative weights made zero, derived",
+    "PotentialsBelow": "paired with the potentials of the layer below",
+    "UnequalHalves": "means of two halves of the batch",
+    "Boxcar": "rectangular derivative, 1 where |u - threshold| <= 0.5",  # in both layers alike
+    "FromAboveNeverCleared": "from above added to that of all later steps",
+    "FiredMaskAsOfReLU": "from above where a neuron fires",
+    "AdjointsInFixedPoint": "in units of 2^-11, cut",
+    "EventsCountOnce": "ones where the inputs are not zero",
+    "BiasSumWithoutAxis": "in the biases summed over neurons",
+    "OnlyPositiveWeightsLearn": "zero where the weight is not positive",
+    "StartGetsEveryStep": "from the adjoints of all steps",
+    "RecurrentSymmetricAndReadoutOfLastStep": "V averaged with its transpose",
+    "WarmUpStepsLeftOut": "first T // 4 of T steps read as zeros",
+    "BatchFirstReshaped": "reshaped, not transposed",
+    "DeafAfterASpike": "deaf after a spike",
+    "BiasInsideTheSumOfConnections": "biases multiplied by",
+    "ThresholdDividesThePotential": "slope k/threshold",
+    "PotentialInEighths": "in units of 2^-3, rounded down",
 }
 
 
@@ -39,6 +57,29 @@ def test_it_is_named_and_no_place_is_wrong(name):
     assert NAMED[name] in report.cause.says
     top = truth.stage == "loss or readout" and report.first.what == "adjoint"  # the first wrong one
     assert top or report.first.what in (truth.stage, "not known")
+
+
+def test_a_last_step_that_is_not_computed_may_be_one_that_is_not_read():
+    case, dtype, _, truth = draw_question(KINDS["LastStepNeverIntegrated"], 0)
+
+    report = rs.check(KINDS["LastStepNeverIntegrated"].make(case.network, dtype), case)
+
+    assert "last step left out by the readout" in report.cause.says
+    assert "last step not computed" in str(report.cause.others)
+    assert truth.stage == "state"
+    assert report.first.what == "not known"
+    assert "loss or readout" in str(report.first)
+    assert f"state of layer {truth.layer}, step {truth.step}" in str(report.first)
+
+
+def test_a_gradient_of_zero_has_no_place():
+    case, dtype, *_ = draw_question(KINDS["AdjointsInFixedPoint"], 1)
+
+    report = rs.check(KINDS["AdjointsInFixedPoint"].make(case.network, dtype), case)
+
+    assert {s.ratio for s in report.stages if s.name == "parameter gradients"} == {0.0}
+    assert report.first.what == "not known"
+    assert "every gradient is zero" in str(report.first)
 
 
 @pytest.mark.slow

@@ -3,6 +3,10 @@
 from tests.crosscheck.blind.faults import (  # noqa: F401
     finished,
     losses,
+    more_adjoints,
+    more_gradients,
+    more_losses,
+    more_states,
     numbers,
     paths,
     question,
