@@ -232,17 +232,22 @@ def _sam_gradient(network: rs.Network, first, second):
 
 
 def training(work: Workload, data: Data, gradient=None, sparse: bool = False) -> Built:
-    """A step of training: the gradient, plain or SAM's, and Adam's update with it."""
+    """A step of training: the gradient, plain or SAM's, and Adam's update with it, in place.
+
+    As `rs.train` does it; but parameters of their own are moved, so that every step is of the same
+    gradient.
+    """
     network, w = work.network, rs.flatten(weights_to_params(data.weights))
-    state = ADAM.init(w)
+    state, moved, update = ADAM.init(w), w.copy(), ADAM.update_in_place
+    assert update is not None
     if gradient is None:
         x = _spikes(data.x) if sparse else data.x
         plain = partial(objective(rs.fast, network, x, data.y), w)
     else:
         plain = gradient(work, data, sparse=sparse).step
 
-    def step() -> object:
-        return ADAM.update(state, w, plain()[1], 1.0)
+    def step() -> None:
+        update(state, moved, plain()[1], 1.0)
 
     def answer() -> Answer:
         loss, grad = plain()
