@@ -43,6 +43,9 @@ NAMED = {
     "BiasInsideTheSumOfConnections": "biases multiplied by",
     "ThresholdDividesThePotential": "slope k/threshold",
     "PotentialInEighths": "in units of 2^-3, rounded down",
+    "FiresBeforeIntegrating": "before the step's input",
+    "PaddingWithoutMask": "up to a multiple of 16 (padding)",
+    "ReadoutPairedWithLastSpikes": "in place of those of all steps",
 }
 
 

@@ -40,6 +40,7 @@ from refsast.crosscheck.diagnose.knobs.dials import (
 )
 from refsast.crosscheck.diagnose.knobs.forward import (
     DELAYS,
+    FIRES_BEFORE,
     LAST_LOST,
     POTENTIALS_IN,
     SPIKE_AT_REST,
@@ -161,7 +162,9 @@ def backward_layer(
             local, delta = has_adjoint[t] * local, has_adjoint[t] * delta
         own = delta if run.free is None else delta * run.free[t]
         own = round_back(dials, index, "potentials", own)
-        drive = own * (1.0 - wiped * run.s_reset[t])
+        drive = mix(dials, index, own, {FIRES_BEFORE: own - local})
+        drive = drive * (1.0 - wiped * run.s_reset[t])
+        local = mix(dials, index, local, {FIRES_BEFORE: np.zeros_like(local)})
         local = p.drive * (local if run.free is None else local * run.free[t])
         i_2 = c_later
         i_later = p.synapse * i_later

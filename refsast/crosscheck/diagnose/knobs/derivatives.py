@@ -10,6 +10,7 @@ from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.derivative_shapes import SHAPES
 from refsast.crosscheck.diagnose.knobs.dials import Dials, shift_steps
 from refsast.crosscheck.diagnose.knobs.forward import (
+    FIRES_BEFORE,
     LayerRun,
     firing_threshold,
     other_spikes,
@@ -140,6 +141,7 @@ def derivative_places(run: LayerRun, theta: Array | float) -> dict[str, Callable
         "derivative below the threshold": lambda: -run.u - theta,
         "derivative of the drive": lambda: run.drive - theta,
         "derivative before the input": lambda: run.u - run.drive - theta,
+        FIRES_BEFORE: lambda: run.u - run.drive - theta,
         "derivative at the spike": lambda: run.s - theta,
         "derivative at the spike itself": lambda: run.s,
         "derivative of the last step": lambda: np.broadcast_to(run.u[-1:], run.u.shape) - theta,

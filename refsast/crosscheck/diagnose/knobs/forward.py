@@ -41,6 +41,7 @@ from refsast.model.spike import Spike, first_derivative, heaviside
 from refsast.model.surrogate import Surrogate
 
 FAMILIES = {family.__name__: family for family in get_args(Surrogate)}
+FIRES_BEFORE = "spike before the input of its step"
 LAST_LOST = "last step not computed"
 DEAF = "input multiplied by what a spike leaves"
 POTENTIALS_IN = "potentials of the layer below for input"
@@ -205,13 +206,14 @@ def run_layer(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
             carried, whole = clamp_carried(dials, index, carried)
             clamped.append(whole)
         u, own = limit_potential(dials, index, carried + drive)
+        asked = mix(dials, index, u, {FIRES_BEFORE: carried})
         if history is None:
-            s, soft = fire(case, index, dials, u)
+            s, soft = fire(case, index, dials, asked)
         else:
             trace = history.rho * trace + before
             earlier = [before, *earlier][: len(history.shares)]
             raised = history.strength * trace
-            unheld, soft = fire(case, index, dials, u - raised, history.read_ramps(t))
+            unheld, soft = fire(case, index, dials, asked - raised, history.read_ramps(t))
             left = hold_back(history.shares, earlier) * keep_large(dials, index, unheld)
             s, soft = round_spikes(dials, index, left * unheld), left * soft
             extras.append((raised, rest + left, unheld))

@@ -57,8 +57,10 @@ def _fitted(case: Case, setting: Setting) -> Iterator[tuple[str, int]]:
 
 
 def _nearest(case: Case, key: tuple[str, int], value: float) -> float:
-    """The number that has a name next to a value; the value where there is none."""
+    """The number that has a name next to a value, or zero; the value where there is none."""
     right = known_knobs(case)[key].right
+    if abs(value) <= NEAR * abs(right) < np.inf:
+        return 0.0
     numbers = [n for n in symbols(case, key[1]).values() if n not in (0.0, 1.0, right)]
     near = min(numbers, key=lambda n: abs(n - value), default=value)
     return near if abs(near - value) <= NEAR * abs(value) else value

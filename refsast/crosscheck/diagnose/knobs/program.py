@@ -67,6 +67,7 @@ from refsast.model.params import Layer
 BIAS_ONCE = "gradient in the readout's bias without its sum over time"
 UNLEAKED = "gradient in W of the readout without its leak"
 LAST_HEARD = "gradient in W of the readout from the last spikes alone"
+LAST_WEIGHED = LAST_HEARD + ", weighed as all"
 # What a level is computed from: slopes of the logits, or adjoints of the currents above.
 Carry: TypeAlias = Currents | Slopes
 
@@ -167,7 +168,10 @@ def readout_level(case: Case, dials: Dials, run: Run, slopes: Slopes) -> Level:
         plain = readout_gain(case, dials) / steps
         other = np.swapaxes(slopes.pooled, -1, -2) @ (plain * heard).sum(axis=0)
         w = mix(dials, whole, w, {UNLEAKED: other})
-    last = {LAST_HEARD: lambda: np.swapaxes(slopes.pooled, -1, -2) @ heard[-1]}
+    last = {
+        LAST_HEARD: lambda: np.swapaxes(slopes.pooled, -1, -2) @ heard[-1],
+        LAST_WEIGHED: lambda: np.swapaxes(slopes.pooled, -1, -2) @ (alpha.sum(axis=0) * heard[-1]),
+    }
     w = mix(dials, whole, w, last if slopes.steps is None else {})
     w = derive_weights(dials, whole, layer.w, w)
     arrays = {"w": w * dials.read("weight gain", whole, 1.0)}

@@ -34,6 +34,12 @@ def _add_silent(at: Integers) -> Integers:
     return np.concatenate([at, np.full_like(at[:, :1], -1)], axis=1)
 
 
+def _pad_steps(at: Integers, unit: int) -> Integers:
+    """Silent steps at the end, up to a multiple of so many."""
+    missing = -len(at) % unit
+    return np.concatenate([at, np.full((missing, *at.shape[1:]), -1)])
+
+
 def _keep_steps(at: Integers, kept: NDArray[np.bool_]) -> Integers:
     return np.where(kept.reshape(-1, 1, 1), at, -1)
 
@@ -42,6 +48,7 @@ def _repeat(at: Integers, axis: int, which: int) -> Integers:
     return np.repeat(np.take(at, [which], axis=axis), at.shape[axis], axis=axis)
 
 
+PADDED = (8, 10, 16, 32, 64, 100)
 MOVES: Mapping[str, Callable[[Integers], Integers]] = {
     "first step repeated": lambda at: _repeat(at, 0, 0),
     "last step repeated": lambda at: _repeat(at, 0, -1),
@@ -51,6 +58,7 @@ MOVES: Mapping[str, Callable[[Integers], Integers]] = {
     "steps rolled back": lambda at: np.roll(at, -1, axis=0),
     "steps and recordings exchanged": _swap_axes,
     "steps and recordings exchanged, then reshaped": _read_flat,
+    **{f"steps padded to a multiple of {m}": lambda at, m=m: _pad_steps(at, m) for m in PADDED},
     "first recording repeated": lambda at: _repeat(at, 1, 0),
     "recordings reversed": lambda at: at[:, ::-1],
     "recordings rolled": lambda at: np.roll(at, 1, axis=1),
@@ -207,7 +215,7 @@ def _positions(x: Array) -> Integers:
 def restore_answer(case: Case, name: str | None, answer: Answer) -> Answer:
     """Return an answer to `ask_otherwise` in the shapes of the case that was asked.
 
-    Steps that were left out are the first; recordings that were added are the last.
+    Steps that were left out are the first; steps and recordings that were added are the last.
     """
     if name is None or name not in {*MOVES, *BATCHES}:
         return answer
@@ -215,13 +223,13 @@ def restore_answer(case: Case, name: str | None, answer: Answer) -> Answer:
     assert answer.s is not None
     assert answer.adjoints is not None
     assert answer.x is not None
-    batch, missing = len(case.y), len(case.x) - len(answer.u[0])
-
+    steps, batch = len(case.x), len(case.y)
+    missing = max(0, steps - len(answer.u[0]))
     kept = BATCHES[name](np.arange(batch)) if name in BATCHES else np.arange(batch)
 
     def fit(array: Array) -> Array:
-        found = np.zeros((missing + len(array), batch, array.shape[2]))
-        found[missing:, kept] = array[:, : len(kept)]
+        found = np.zeros((steps, batch, array.shape[2]))
+        found[missing:, kept] = array[:steps, : len(kept)]
         return found
 
     u, s, adjoints = (tuple(map(fit, part)) for part in (answer.u, answer.s, answer.adjoints))

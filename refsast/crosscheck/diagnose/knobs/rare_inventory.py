@@ -19,6 +19,7 @@ from refsast.crosscheck.diagnose.knobs.dials import WHOLE
 from refsast.crosscheck.diagnose.knobs.finish import ADAM, CENTRES
 from refsast.crosscheck.diagnose.knobs.forward import (
     DEAF,
+    FIRES_BEFORE,
     LAST_LOST,
     POTENTIALS_IN,
     RESIDUAL,
@@ -115,6 +116,7 @@ def _layer_knobs(case: Case, layer: int) -> Iterator[Knob]:
         yield switch_knob(DEAF, layer)
     if len(case.x) > 1:
         yield switch_knob(LAST_LOST, layer)
+        yield switch_knob(FIRES_BEFORE, layer)
     limits = other_values(np.inf, neuron.threshold, 1.0, 2.0, 2.0 * neuron.threshold)
     yield Knob("potential at most", layer, np.inf, limits, 0.0, 0.0)
     yield switch_knob("potential through tanh", layer)

@@ -10,7 +10,13 @@ from refsast.crosscheck.diagnose.knobs.backward import (
 )
 from refsast.crosscheck.diagnose.knobs.batches import FILLED, HALVES, NOMINAL, SEVERAL
 from refsast.crosscheck.diagnose.knobs.finish import ADAM, SUMMED_BIAS
-from refsast.crosscheck.diagnose.knobs.forward import DEAF, LAST_LOST, POTENTIALS_IN, RESIDUAL
+from refsast.crosscheck.diagnose.knobs.forward import (
+    DEAF,
+    FIRES_BEFORE,
+    LAST_LOST,
+    POTENTIALS_IN,
+    RESIDUAL,
+)
 from refsast.crosscheck.diagnose.knobs.history_phrases import HISTORY_GAINS, HISTORY_SWITCHES
 from refsast.crosscheck.diagnose.knobs.limits import GRIDS
 from refsast.crosscheck.diagnose.knobs.losses import (
@@ -150,6 +156,7 @@ RARE_SWITCHES = {
     ABOVE_FIRED: "with what comes from above where a neuron fires (s > 1/2) alone",
     START_SUMMED: "with the gradient in the potentials before the first step from the adjoints of"
     " all steps",
+    FIRES_BEFORE: "with the spike of what is left of the potential, before the step's input",
     LAST_LOST: "with the last step not computed, its potentials and spikes zero",
     DEAF: "with the current multiplied by 1 - s of the step before (deaf after a spike)",
     SUMMED_BIAS: "with the gradient in the biases summed over neurons, one number for all",

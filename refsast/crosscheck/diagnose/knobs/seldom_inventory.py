@@ -25,7 +25,7 @@ from refsast.crosscheck.diagnose.knobs.finish import (
     SUMMED_BIAS,
 )
 from refsast.crosscheck.diagnose.knobs.inventory import Knob, switch_knob
-from refsast.crosscheck.diagnose.knobs.program import LAST_HEARD
+from refsast.crosscheck.diagnose.knobs.program import LAST_HEARD, LAST_WEIGHED
 from refsast.crosscheck.diagnose.knobs.sums import ACTIVE, OWN_SPIKES, POTENTIALS_BELOW
 from refsast.model.params import WEIGHTS, layer_arrays
 from refsast.model.reset import ToZero
@@ -48,6 +48,7 @@ def seldom_backward(case: Case, level: int) -> Iterator[Knob]:
             yield Knob(f"{part} {name}", level, 0.0, SHARES, 0.0, 0.0)
     if not spiking:
         yield switch_knob(LAST_HEARD, level)
+        yield switch_knob(LAST_WEIGHED, level)
         return
     for part in (each for each in arrays if each in WEIGHTS):
         yield switch_knob(f"{part} {ACTIVE}", level)

@@ -16,7 +16,7 @@ from refsast.crosscheck.diagnose.knobs.adjoints import (
 )
 from refsast.crosscheck.diagnose.knobs.derivatives import SLOPE_ROUNDINGS
 from refsast.crosscheck.diagnose.knobs.finish import LARGEST, NORMED, SMALL_WEIGHTS
-from refsast.crosscheck.diagnose.knobs.program import LAST_HEARD
+from refsast.crosscheck.diagnose.knobs.program import LAST_HEARD, LAST_WEIGHED
 from refsast.crosscheck.diagnose.knobs.sums import OWN_SPIKES, POTENTIALS_BELOW
 
 SELDOM_GAINS = {
@@ -58,6 +58,8 @@ SELDOM_SWITCHES = {
     "layer path reversed": "with what comes from above in reversed order of the steps",
     OWN_SPIKES: "with adjoints paired with the layer's own spikes in place of its inputs",
     POTENTIALS_BELOW: "with adjoints paired with the potentials of the layer below, not its spikes",
+    LAST_WEIGHED: "with the gradient in the readout's weights from the spikes of the last step, in"
+    " place of those of all steps",
     LAST_HEARD: "with the gradient in the readout's weights from the spikes of the last step alone",
     **{
         name: "with each array of the gradient divided by its norm"

@@ -4,7 +4,7 @@ from refsast.crosscheck.diagnose.derivative_shapes import SHAPE_NAMES, SHAPES
 from refsast.crosscheck.diagnose.knobs.forward import FAMILIES
 from refsast.crosscheck.diagnose.knobs.losses import REPORT_DIGITS
 from refsast.crosscheck.diagnose.knobs.precision import ROUNDINGS, WEIGHT_ROUNDINGS
-from refsast.crosscheck.diagnose.knobs.questions import AXES, DEVIATIONS, UNBIASED
+from refsast.crosscheck.diagnose.knobs.questions import AXES, DEVIATIONS, PADDED, UNBIASED
 from refsast.crosscheck.diagnose.knobs.rare_phrases import RARE_LAGS, RARE_SWITCHES
 from refsast.crosscheck.diagnose.knobs.readout import LATE_POTENTIAL
 
@@ -63,6 +63,11 @@ QUESTION_WORDS = {
     "steps and recordings exchanged": "with the input read as (batch, time, n): axes exchanged",
     "steps and recordings exchanged, then reshaped": "with the input made (batch, time, n), and"
     " read as (time, batch, n): reshaped, not transposed",
+    **{
+        f"steps padded to a multiple of {m}": "with silent steps at the end, up to a multiple of"
+        f" {m} (padding)"
+        for m in PADDED
+    },
     "first recording repeated": "with the first recording in place of all others of the batch",
     "recordings reversed": "with the recordings in reversed order, their labels not",
     "recordings rolled": "with each recording in the place of the next, their labels not",
