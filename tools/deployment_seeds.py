@@ -3,8 +3,10 @@
 ``python -m tools.deployment_seeds OUT.csv FOLDER ... --nmnist FOLDER``: accuracy in per cent with
 smooth and hard spikes; with thresholds re-tuned by one factor on the training recordings; in
 integers of 8 and 4 bits, with leaks k/2^8 and with leaks that are shifts; the means over all
-corruptions of `refsast.data.severities`, over each kind and each severity (of digits alone);
-thousands of synaptic operations per recording. A folder is a run's, or that of a comparison with
+corruptions of `refsast.data.severities`, over each kind and each severity (of real digits, or of
+the first synthetic gestures);
+thousands of synaptic operations per recording; shares whose class no rounding of the weights to 8
+bits changes. A folder is a run's, or that of a comparison with
 all weights kept. `tools.seed_means` makes means over the seeds of it.
 """
 
@@ -22,11 +24,18 @@ from refsast.cli.trained import Trained, read_trained
 from refsast.data import (
     CORRUPTIONS,
     DURATION,
+    GESTURE_DURATION,
+    POOLED,
     SEVERITIES,
+    Events,
+    Sensor,
     bin_spikes,
     corrupt_recordings,
+    pool,
     read_recordings,
+    synthetic_gesture_recordings,
 )
+from refsast.data.synthetic_gestures import PIXELS
 from refsast.deploy.survey import survey
 from refsast.experiment.calibrate import calibrate, scale_threshold
 from refsast.experiment.evaluate import evaluate
@@ -42,6 +51,9 @@ FORMATS = {
 }
 
 
+CORRUPTED_GESTURES = 220  # of twenty people
+
+
 def find_runs(folders: Sequence[Path]) -> Iterator[tuple[str, Path]]:
     """Yield name and path of each run."""
     for folder in folders:
@@ -51,13 +63,27 @@ def find_runs(folders: Sequence[Path]) -> Iterator[tuple[str, Path]]:
             yield folder.name.removesuffix(".npz"), folder
 
 
-def corrupt_all(folder: Path, steps: int) -> Iterator[rs.Spikes]:
+def corrupt_digits(folder: Path, steps: int) -> Iterator[rs.Spikes]:
     """Yield the test recordings, binned, of all kinds and severities."""
     events = list(read_recordings(folder, "Test"))
+    for bad in _corrupt_all(events, Sensor()):
+        yield bin_spikes(bad, steps=steps, duration=DURATION)
+
+
+def corrupt_gestures(data_seed: int, steps: int) -> Iterator[rs.Spikes]:
+    """Yield the first synthetic test recordings, pooled and binned, of all kinds and severities."""
+    rng = np.random.default_rng(data_seed).spawn(2)[1]  # as for `train`
+    events = list(synthetic_gesture_recordings(CORRUPTED_GESTURES, rng))
+    size = (PIXELS, PIXELS)
+    for bad in _corrupt_all(events, Sensor(size, GESTURE_DURATION)):
+        small = [pool(each, PIXELS // POOLED, size=size) for each in bad]
+        yield bin_spikes(small, steps=steps, duration=GESTURE_DURATION, size=(POOLED, POOLED))
+
+
+def _corrupt_all(events: Sequence[Events], sensor: Sensor) -> Iterator[list[Events]]:
     for kind in tqdm(CORRUPTIONS, desc="corruptions"):
         for severity in range(1, SEVERITIES + 1):
-            bad = list(corrupt_recordings(events, kind, severity, seed=0))
-            yield bin_spikes(bad, steps=steps, duration=DURATION)
+            yield list(corrupt_recordings(events, kind, severity, seed=0, sensor=sensor))
 
 
 def measure(
@@ -69,11 +95,16 @@ def measure(
     tuned = scale_threshold(network, calibrate(network, params, *data))
     made = [deploy.to_integers(network, params, formats) for formats in FORMATS.values()]
     found = survey(made, params, *held_out)
-    weather = [evaluate(network, params, x, held_out[1]) for x in bad]  # kind after kind
+    weather = [evaluate(network, params, x, held_out[1][: x.shape[1]]) for x in bad]
     line: dict[str, object] = {"run": name, "smooth": _percent(real.smooth)}
     line |= {"hard": _percent(real.hard), "gap": _percent(real.smooth - real.hard)}
     line["re-tuned"] = _percent(evaluate(tuned, params, *held_out).hard)
     line |= {k: _percent(d.accuracy) for k, d in zip(FORMATS, found.deployed, strict=True)}
+    line |= {
+        f"{k}, certified": _percent(d.certified)
+        for k, d in zip(FORMATS, found.deployed, strict=True)
+        if k != "4 bits"
+    }
     if weather:
         line["corrupted, smooth"] = _percent(np.mean([each.smooth for each in weather]))
         hard = np.reshape([each.hard for each in weather], (len(CORRUPTIONS), SEVERITIES))
@@ -99,7 +130,11 @@ def main() -> None:
     runs = list(find_runs(args.runs))
     steps = read_trained(runs[0][1]).steps
     recordings = load_recordings(args, steps)
-    bad = [] if args.nmnist is None else list(corrupt_all(args.nmnist, steps))
+    bad: list[rs.Spikes] = []
+    if args.dataset == "gesture" and args.gesture is None:
+        bad = list(corrupt_gestures(args.data_seed, steps))
+    elif args.nmnist is not None:
+        bad = list(corrupt_digits(args.nmnist, steps))
     rows = (
         measure(name, read_trained(path), recordings.train, recordings.held_out, bad)
         for name, path in runs

@@ -27,7 +27,13 @@ from refsast.data.gesture_paths import GESTURES
 from refsast.data.gesture_windows import load_dvs_gesture, load_dvs_gesture_spikes
 from refsast.data.handwriting import Hand
 from refsast.data.nmnist import load_nmnist, load_nmnist_spikes
-from refsast.data.severities import CORRUPTIONS, SEVERITIES, Corruption, corrupt_recordings
+from refsast.data.severities import (
+    CORRUPTIONS,
+    SEVERITIES,
+    Corruption,
+    Sensor,
+    corrupt_recordings,
+)
 from refsast.data.split import split_dataset, split_people
 from refsast.data.synthetic import (
     synthetic_digits,
@@ -38,6 +44,7 @@ from refsast.data.synthetic import (
 from refsast.data.synthetic_files import write_synthetic
 from refsast.data.synthetic_gestures import (
     synthetic_gesture,
+    synthetic_gesture_recordings,
     synthetic_gesture_spikes,
     synthetic_gestures,
 )
@@ -58,6 +65,7 @@ __all__ = [
     "Description",
     "Events",
     "Hand",
+    "Sensor",
     "Spread",
     "VideoCamera",
     "add_bursts",
@@ -94,6 +102,7 @@ __all__ = [
     "synthetic_digits",
     "synthetic_events",
     "synthetic_gesture",
+    "synthetic_gesture_recordings",
     "synthetic_gesture_spikes",
     "synthetic_gestures",
     "synthetic_recordings",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refsast.data.binning import DURATION
+from refsast.data.binning import DURATION, validate_count
 from refsast.data.corrupt import add_noise, cut_span, drop_events, jitter_times, stretch_times
 from refsast.data.corrupt_sensor import (
     add_bursts,
@@ -20,9 +20,41 @@ from refsast.data.corrupt_sensor import (
     shift_pixels,
     silence_pixels,
 )
-from refsast.data.events import Events
+from refsast.data.events import SIZE, Events
 
 SEVERITIES = 5
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """What a recording was made by: pixels and length.
+
+    Attributes
+    ----------
+    size : tuple of int
+        Height and width in pixels. Positive.
+    duration : int
+        Of a recording, in microseconds. Positive.
+
+    Raises
+    ------
+    ValueError
+        If a number is not a positive integer.
+
+    Examples
+    --------
+    >>> from refsast import data
+    >>> data.Sensor()
+    Sensor(size=(34, 34), duration=300000)
+    """
+
+    size: tuple[int, int] = SIZE
+    duration: int = DURATION
+
+    def __post_init__(self) -> None:
+        height, width = self.size
+        for name, count in (("height", height), ("width", width), ("duration", self.duration)):
+            validate_count(name, count)
 
 
 @dataclass(frozen=True)
@@ -38,7 +70,7 @@ class Corruption:
     levels : tuple of float
         Those of severities 1 to 5.
     apply : callable
-        ``apply(events, rng, level) -> events``.
+        ``apply(events, rng, level, sensor) -> events``, of a `Sensor`.
 
     Examples
     --------
@@ -51,58 +83,70 @@ class Corruption:
     name: str
     unit: str
     levels: tuple[float, ...]
-    apply: Callable[[Events, np.random.Generator, float], Events]
+    apply: Callable[[Events, np.random.Generator, float, Sensor], Events]
 
 
 KINDS = (
     Corruption(
         "lost", "probability of an event", (0.1, 0.2, 0.4, 0.6, 0.8),
-        lambda e, rng, level: drop_events(e, rng, probability=level),
+        lambda e, rng, level, sensor: drop_events(e, rng, probability=level),
     ),
     Corruption(
         "added", "events per pixel and second", (1.0, 2.0, 5.0, 10.0, 20.0),
-        lambda e, rng, level: add_noise(e, rng, rate=level, duration=DURATION),
+        lambda e, rng, level, sensor: add_noise(
+            e, rng, rate=level, duration=sensor.duration, size=sensor.size
+        ),
     ),
     Corruption(
         "late", "standard deviation in microseconds", (2e3, 5e3, 10e3, 20e3, 40e3),
-        lambda e, rng, level: jitter_times(e, rng, spread=level),
+        lambda e, rng, level, sensor: jitter_times(e, rng, spread=level),
     ),
     Corruption(
         "dead pixels", "share of pixels", (0.05, 0.1, 0.2, 0.35, 0.5),
-        lambda e, rng, level: silence_pixels(e, rng, share=level),
+        lambda e, rng, level, sensor: silence_pixels(e, rng, share=level, size=sensor.size),
     ),
     Corruption(
         "hot pixels", "share of pixels, 100 events a second each", (0.005, 0.01, 0.02, 0.05, 0.1),
-        lambda e, rng, level: heat_pixels(e, rng, share=level, duration=DURATION),
+        lambda e, rng, level, sensor: heat_pixels(
+            e, rng, share=level, duration=sensor.duration, size=sensor.size
+        ),
     ),
     Corruption(
         "flipped polarity", "probability of an event", (0.05, 0.1, 0.2, 0.3, 0.5),
-        lambda e, rng, level: flip_polarities(e, rng, probability=level),
+        lambda e, rng, level, sensor: flip_polarities(e, rng, probability=level),
     ),
     Corruption(
         "shifted", "pixels", (1.0, 2.0, 3.0, 4.0, 6.0),
-        lambda e, rng, level: shift_pixels(e, rng, distance=int(level)),
+        lambda e, rng, level, sensor: shift_pixels(e, rng, distance=int(level), size=sensor.size),
     ),
     Corruption(
         "cut", "share of the time", (0.1, 0.2, 0.3, 0.5, 0.7),
-        lambda e, rng, level: cut_span(e, rng, share=level, duration=DURATION),
+        lambda e, rng, level, sensor: cut_span(e, rng, share=level, duration=sensor.duration),
     ),
     Corruption(
         "bursts", "flashes of half of all pixels", (1.0, 2.0, 4.0, 8.0, 16.0),
-        lambda e, rng, level: add_bursts(e, rng, count=int(level), duration=DURATION),
+        lambda e, rng, level, sensor: add_bursts(
+            e, rng, count=int(level), duration=sensor.duration, size=sensor.size
+        ),
     ),
     Corruption(
         "other binning", "length of a step as a share of what it was", (0.9, 0.8, 0.7, 0.6, 0.5),
-        lambda e, rng, level: stretch_times(e, factor=1.0 / level),
+        lambda e, rng, level, sensor: stretch_times(e, factor=1.0 / level),
     ),
 )  # fmt: skip
+SENSOR = Sensor()
 CORRUPTIONS = {kind.name: kind for kind in KINDS}
 
 
 def corrupt_recordings(
-    recordings: Iterable[Events], name: str, severity: int, *, seed: int = 0
+    recordings: Iterable[Events],
+    name: str,
+    severity: int,
+    *,
+    seed: int = 0,
+    sensor: Sensor = SENSOR,
 ) -> Iterator[Events]:
-    """Yield recordings of N-MNIST's sensor and length, corrupted.
+    """Yield recordings, corrupted.
 
     Parameters
     ----------
@@ -114,6 +158,8 @@ def corrupt_recordings(
         From 0, which changes nothing, to 5.
     seed : int
         Of all that is drawn. Not negative.
+    sensor : Sensor
+        That of N-MNIST by default.
 
     Yields
     ------
@@ -143,6 +189,5 @@ def corrupt_recordings(
         if severity == 0:
             yield events
         else:
-            yield kind.apply(
-                events, np.random.default_rng((seed, place, i)), kind.levels[severity - 1]
-            )
+            rng = np.random.default_rng((seed, place, i))
+            yield kind.apply(events, rng, kind.levels[severity - 1], sensor)

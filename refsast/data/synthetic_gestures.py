@@ -154,6 +154,48 @@ def synthetic_gesture_spikes(
     return load_or_make(path, make, y, rng, children=people)
 
 
+def synthetic_gesture_recordings(
+    n: int,
+    rng: np.random.Generator,
+    *,
+    duration: int = GESTURE_DURATION,
+    camera: VideoCamera = VIDEO_CAMERA,
+) -> Iterator[Events]:
+    """Yield the recordings that `synthetic_gesture_spikes` pools and bins, of 64 x 64 pixels.
+
+    Parameters
+    ----------
+    n, rng, duration, camera
+        As for `synthetic_gestures`.
+
+    Yields
+    ------
+    Events
+        One for each recording, in order: of person after person, gesture after gesture.
+
+    Raises
+    ------
+    ValueError
+        If `n` or `duration` is not a positive integer.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import refsast as rs
+    >>> from refsast import data
+    >>> events = data.synthetic_gesture_recordings(2, np.random.default_rng(0))
+    >>> small = [data.pool(each, 2, size=(64, 64)) for each in events]
+    >>> same, _ = rs.synthetic_gesture_spikes(2, np.random.default_rng(0), steps=5)
+    >>> found = rs.bin_spikes(small, steps=5, duration=500_000, size=(32, 32))
+    >>> bool((found.index == same.index).all())
+    True
+    """
+    validate_count("n", n)
+    validate_count("duration", duration)
+    for chunk in _make_chunks(n, rng):
+        yield from _record_chunk(duration, camera, chunk)
+
+
 def synthetic_gesture(
     name: str,
     rng: np.random.Generator,
@@ -214,14 +256,20 @@ def _make_chunks(n: int, rng: np.random.Generator) -> Iterator[Chunk]:
         yield count, rng.spawn(-(-count // round_))
 
 
+def _record_chunk(duration: int, camera: VideoCamera, chunk: Chunk) -> Iterator[Events]:
+    """The recordings of some people, one after the other."""
+    count, rngs = chunk
+    for rng in rngs:
+        person, names = draw_person(rng), GESTURES[:count]
+        count -= len(names)
+        for name, child in zip(names, rng.spawn(len(names)), strict=True):
+            yield synthetic_gesture(name, child, person=person, duration=duration, camera=camera)
+
+
 def _bin_chunk(steps: int, duration: int, camera: VideoCamera, chunk: Chunk) -> Spikes:
     """The recordings of some people, pooled and binned."""
-    count, rngs = chunk
-    made = []
-    for rng in rngs:
-        person = draw_person(rng)
-        names = GESTURES[: count - len(made)]
-        for name, child in zip(names, rng.spawn(len(names)), strict=True):
-            events = synthetic_gesture(name, child, person=person, duration=duration, camera=camera)
-            made.append(pool(events, PIXELS // POOLED, size=(PIXELS, PIXELS)))
+    made = [
+        pool(events, PIXELS // POOLED, size=(PIXELS, PIXELS))
+        for events in _record_chunk(duration, camera, chunk)
+    ]
     return bin_spikes(made, steps=steps, duration=duration, size=(POOLED, POOLED))

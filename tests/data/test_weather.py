@@ -147,3 +147,27 @@ def test_what_cannot_be_is_refused(name):
     call, message = BAD[name]
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("name", data.CORRUPTIONS)
+def test_another_sensor_has_its_own_pixels_and_length(name):
+    rng = np.random.default_rng(0)
+    events = list(data.synthetic_gesture_recordings(3, rng))
+    sensor = data.Sensor((64, 64), data.GESTURE_DURATION)
+
+    worst = list(data.corrupt_recordings(events, name, 5, sensor=sensor))
+    same = list(data.corrupt_recordings(events, name, 0, sensor=sensor))
+
+    assert [fields(e) for e in same] == [fields(e) for e in events] != [fields(e) for e in worst]
+    assert max(max(e.x.max(), e.y.max()) for e in worst) < 64
+    if name in ("added", "hot pixels", "bursts"):  # all of the sensor, all of the time
+        extra = np.concatenate([e.x for e in worst])
+        assert extra.max() > 34
+        last = max(e.t.max() for e in worst)
+        assert 0.8 * data.GESTURE_DURATION < last < data.GESTURE_DURATION
+
+
+@pytest.mark.parametrize(("size", "duration"), [((0, 34), 1), ((34, 1.5), 1), ((34, 34), 0)])
+def test_a_sensor_has_pixels_and_time(size, duration):
+    with pytest.raises(ValueError, match=r"(height|width|duration) must be a positive integer"):
+        data.Sensor(size, duration)
