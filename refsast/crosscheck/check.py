@@ -48,7 +48,7 @@ class Report:
     first : Location or None
         Where it is wrong first; None where it agrees, or this could not be found.
     cause : Cause or None
-        Why; None where it agrees.
+        Why; None where it agrees, or where it is not known why a second call differs.
     repeated : bool
         Whether a second call gave the same answer.
     simulated : tuple of Stage

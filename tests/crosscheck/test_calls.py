@@ -204,6 +204,20 @@ def test_what_fits_the_second_call_alone_is_no_cause(seed):
     assert report.cause is None
 
 
+def test_a_third_call_that_fails_leaves_the_verdict():
+    case = draw_case(0)
+    gradient, kept = add_gradients(case, 1.0)
+
+    def fail(params, x, y):
+        if len(kept) == 2:
+            raise RuntimeError("no more")
+        return gradient(params, x, y)
+
+    report = rs.check(fail, case)
+    assert report.verdict == "DISAGREES"
+    assert (report.cause, report.first) == (None, None)
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_random_numbers_have_no_known_cause(seed):
     case, rng = draw_case(seed), np.random.default_rng(seed)
