@@ -187,8 +187,6 @@ def locate(
     in_readout = of_readout and _lies_in_readout(stages, runs)
     if given and (given.what != "adjoint" or not in_readout):
         return given
-    if any(stage.name == "parameter gradients" and stage.ratio == 0.0 for stage in stages):
-        return Location("not known", how="every gradient is zero, by whatever made it so")
     has = {stage.name for stage in stages}
     # What was handed over and agrees stays right in a run of a cause that leaves it as it is; the
     # loss may be wrong by less than its precision shows.
@@ -205,4 +203,7 @@ def locate(
     if len(found) > 1:
         names = "; or ".join(str(place) for place in found)
         return Location("not known", how=f"causes of the same numbers lie at {names}")
+    zero = any(stage.name == "parameter gradients" and stage.ratio == 0.0 for stage in stages)
+    if zero and [place.what for place in found] == ["gradient"]:
+        return Location("not known", how="every gradient is zero, by whatever made it so")
     return found[0] if found else None
