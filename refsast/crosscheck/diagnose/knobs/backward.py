@@ -162,9 +162,11 @@ def backward_layer(
             local, delta = has_adjoint[t] * local, has_adjoint[t] * delta
         own = delta if run.free is None else delta * run.free[t]
         own = round_back(dials, index, "potentials", own)
-        drive = mix(dials, index, own, {FIRES_BEFORE: own - local})
+        drive = own
+        if dials.turns(FIRES_BEFORE, index):  # then no spike hears what is added in its step
+            drive = mix(dials, index, own, {FIRES_BEFORE: own - local})
+            local = mix(dials, index, local, {FIRES_BEFORE: np.zeros_like(local)})
         drive = drive * (1.0 - wiped * run.s_reset[t])
-        local = mix(dials, index, local, {FIRES_BEFORE: np.zeros_like(local)})
         local = p.drive * (local if run.free is None else local * run.free[t])
         i_2 = c_later
         i_later = p.synapse * i_later
