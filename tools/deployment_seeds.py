@@ -5,8 +5,8 @@ smooth and hard spikes; with thresholds re-tuned by one factor on the training r
 integers of 8 and 4 bits, with leaks k/2^8 and with leaks that are shifts; the means over all
 corruptions of `refsast.data.severities`, over each kind and each severity (of real digits, or of
 the first synthetic gestures);
-thousands of synaptic operations per recording; shares whose class no rounding of the weights to 8
-bits changes. A folder is a run's, or that of a comparison with
+thousands of synaptic operations per recording; shares whose class no rounding of the weights
+changes. A folder is a run's, or that of a comparison with
 all weights kept. `tools.seed_means` makes means over the seeds of it.
 """
 
@@ -20,6 +20,7 @@ from tqdm import tqdm
 import refsast as rs
 from refsast import deploy
 from refsast.cli.common import add_recording_flags, load_recordings
+from refsast.cli.datasets import recording_stream
 from refsast.cli.trained import Trained, read_trained
 from refsast.data import (
     CORRUPTIONS,
@@ -72,8 +73,8 @@ def corrupt_digits(folder: Path, steps: int) -> Iterator[rs.Spikes]:
 
 def corrupt_gestures(data_seed: int, steps: int) -> Iterator[rs.Spikes]:
     """Yield the first synthetic test recordings, pooled and binned, of all kinds and severities."""
-    rng = np.random.default_rng(data_seed).spawn(2)[1]  # as for `train`
-    events = list(synthetic_gesture_recordings(CORRUPTED_GESTURES, rng))
+    rng = recording_stream(data_seed, 1)
+    events, _ = synthetic_gesture_recordings(CORRUPTED_GESTURES, rng)
     size = (PIXELS, PIXELS)
     for bad in _corrupt_all(events, Sensor(size, GESTURE_DURATION)):
         small = [pool(each, PIXELS // POOLED, size=size) for each in bad]
@@ -101,9 +102,8 @@ def measure(
     line["re-tuned"] = _percent(evaluate(tuned, params, *held_out).hard)
     line |= {k: _percent(d.accuracy) for k, d in zip(FORMATS, found.deployed, strict=True)}
     line |= {
-        f"{k}, certified": _percent(d.certified)
-        for k, d in zip(FORMATS, found.deployed, strict=True)
-        if k != "4 bits"
+        f"{k}, certified": _percent(each.certified)
+        for k, each in zip(FORMATS, found.deployed, strict=True)
     }
     if weather:
         line["corrupted, smooth"] = _percent(np.mean([each.smooth for each in weather]))

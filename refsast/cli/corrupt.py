@@ -9,6 +9,7 @@ from refsast import __version__
 from refsast.arrays import Integers
 from refsast.cli.argument_types import file_path, natural, positive
 from refsast.cli.common import Commands
+from refsast.cli.datasets import recording_stream
 from refsast.cli.progress import progress_bar
 from refsast.cli.trained import Trained, add_trained_argument, choose_folder, read_trained
 from refsast.data import CORRUPTIONS, SIZE, Events, read_recordings, synthetic_recordings
@@ -104,8 +105,7 @@ def _load(args: argparse.Namespace) -> tuple[list[Events], Integers, str]:
     """The test recordings as events, their labels, and what they are."""
     if args.nmnist is None:
         n = args.test or 200
-        rng = np.random.default_rng(args.data_seed).spawn(2)[1]  # as for `train`
-        events, y = synthetic_recordings(n, rng)
+        events, y = synthetic_recordings(n, recording_stream(args.data_seed, 1))
         return events, y, f"{n} synthetic recordings (seed {args.data_seed})"
     with open_archive(args.nmnist, SPLITS[1]) as archive:
         y = np.array([recording.digit for recording in archive.recordings], np.int64)

@@ -111,12 +111,17 @@ def choose_dataset(args: argparse.Namespace) -> Dataset:
     return DATASETS[name]
 
 
+def recording_stream(data_seed: int, part: int) -> np.random.Generator:
+    """What synthetic recordings are drawn from: training (part 0) and test (part 1) apart."""
+    return np.random.default_rng(data_seed).spawn(2)[part]
+
+
 def make_synthetic(
     dataset: Dataset, args: argparse.Namespace, part: int, steps: int, count: int | None = None
 ) -> Labelled:
     """Synthetic recordings, training (part 0) and test (part 1) from separate streams."""
     n = count or (args.train or 700, args.test or 200)[part]
-    rng = np.random.default_rng(args.data_seed).spawn(2)[part]
+    rng = recording_stream(args.data_seed, part)
     progress = partial(progress_bar, desc=dataset.synthetic, unit=" recordings", leave=False)
     jobs = None if n >= PARALLEL_MINIMUM else 1
     x, y = dataset.make(n, rng, steps=steps, cache=args.cache, jobs=jobs, progress=progress)

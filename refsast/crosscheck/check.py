@@ -8,6 +8,7 @@ import numpy as np
 
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.compare import (
+    KEPT_OR_DRAWN,
     Examination,
     Stage,
     ask_again,
@@ -118,11 +119,8 @@ class Report:
         if self.verdict == "undecided":
             lines += (f"  undecided: {reason}" for reason in self.undecided)
         if not self.repeated:
-            unknown = ": are states reset, gradients cleared, random numbers drawn again?"
-            lines.append(
-                "  a second call of the same case gives another answer"
-                + (unknown if self.cause is None else "")
-            )
+            asked = f": {KEPT_OR_DRAWN}" if self.cause is None else ""
+            lines.append(f"  a second call of the same case gives another answer{asked}")
         if self.first is not None:
             lines.append(f"  {self.first.line}")
         if self.cause is not None:

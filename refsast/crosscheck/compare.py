@@ -174,6 +174,9 @@ def _single_tolerance(case: Case, loss: float) -> float:
     return FACTOR * roundings * 0.5 * float(np.finfo(np.float32).eps) * abs(loss)
 
 
+KEPT_OR_DRAWN = "are states reset, gradients cleared, random numbers drawn again?"
+
+
 def ask_again(gradient: Gradient, exam: Examination) -> Answer | None:
     """Return the answer to a second call; None where it is that of the first, to the tolerance."""
     case, again = exam.case, ask(gradient, exam.case)[0]

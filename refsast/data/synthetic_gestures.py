@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from refsast.data.batch import bin_spikes
 from refsast.data.binning import STEPS, validate_count, validate_steps
@@ -160,18 +161,20 @@ def synthetic_gesture_recordings(
     *,
     duration: int = GESTURE_DURATION,
     camera: VideoCamera = VIDEO_CAMERA,
-) -> Iterator[Events]:
-    """Yield the recordings that `synthetic_gesture_spikes` pools and bins, of 64 x 64 pixels.
+) -> tuple[list[Events], NDArray[np.int64]]:
+    """Return the recordings that `synthetic_gesture_spikes` pools and bins, with their labels.
 
     Parameters
     ----------
     n, rng, duration, camera
         As for `synthetic_gestures`.
 
-    Yields
-    ------
-    Events
-        One for each recording, in order: of person after person, gesture after gesture.
+    Returns
+    -------
+    recordings : list of Events
+        Of 64 x 64 pixels, person after person; some hundred kilobytes each.
+    y : (n,) array of int64
+        Places in ``refsast.data.GESTURES``.
 
     Raises
     ------
@@ -183,7 +186,7 @@ def synthetic_gesture_recordings(
     >>> import numpy as np
     >>> import refsast as rs
     >>> from refsast import data
-    >>> events = data.synthetic_gesture_recordings(2, np.random.default_rng(0))
+    >>> events, y = data.synthetic_gesture_recordings(2, np.random.default_rng(0))
     >>> small = [data.pool(each, 2, size=(64, 64)) for each in events]
     >>> same, _ = rs.synthetic_gesture_spikes(2, np.random.default_rng(0), steps=5)
     >>> found = rs.bin_spikes(small, steps=5, duration=500_000, size=(32, 32))
@@ -192,8 +195,9 @@ def synthetic_gesture_recordings(
     """
     validate_count("n", n)
     validate_count("duration", duration)
-    for chunk in _make_chunks(n, rng):
-        yield from _record_chunk(duration, camera, chunk)
+    chunks = _make_chunks(n, rng)
+    events = [each for chunk in chunks for each in _record_chunk(duration, camera, chunk)]
+    return events, np.arange(n) % len(GESTURES)
 
 
 def synthetic_gesture(

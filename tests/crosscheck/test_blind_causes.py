@@ -1,12 +1,17 @@
 """Kinds of the blind set that were not named when it was made, and are now."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 
 import refsast as rs
 
 pytest.importorskip("torch")
+from refsast.crosscheck.case import truncate_case
 from tests.crosscheck.blind.__main__ import KINDS, draw_question
+from tests.crosscheck.blind.hand import Hand
+from tests.crosscheck.blind.networks import draw_case
 
 NAMED = {
     "Eprop": "paired with a trace of the inputs",
@@ -41,12 +46,50 @@ NAMED = {
     "BatchFirstReshaped": "reshaped, not transposed",
     "DeafAfterASpike": "deaf after a spike",
     "BiasInsideTheSumOfConnections": "biases multiplied by",
-    "ThresholdDividesThePotential": "slope k/threshold",
+    "RelativeDistance": "k/threshold, k its slope",
     "PotentialInEighths": "in units of 2^-3, rounded down",
-    "FiresBeforeIntegrating": "before the step's input",
+    "FireFirst": "before the step's input",
     "PaddingWithoutMask": "up to a multiple of 16 (padding)",
     "ReadoutPairedWithLastSpikes": "in place of those of all steps",
 }
+
+
+# What networks have in which some two kinds would show as one.
+NEEDS = ("recurrent steps bias", "subtract own deep steps", "start", "leaky own deep reset",
+         "parted deep analog", "square deep recurrent", "linear bias parted")  # fmt: skip
+
+
+def numbers_of(implementation, case):
+    """Loss and gradients of a second call; None where a network lacks what a kind needs."""
+    try:
+        for _ in range(2):
+            loss, grads = implementation(case.params, case.x, case.y)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        return None
+    return np.concatenate([[loss], *(np.ravel(a) for layer in grads for a in layer.values())])
+
+
+def are_near(a, b):
+    return a.shape == b.shape and np.allclose(a, b, 1e-7, 1e-10 * np.linalg.norm(b), equal_nan=True)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_no_two_kinds_of_the_blind_set_are_one():
+    double = np.dtype(np.float64)
+    cases = [truncate_case(draw_case(seed, needs)[0], 9) for seed, needs in enumerate(NEEDS)]
+    right = [numbers_of(Hand(case.network, double), case) for case in cases]
+    found = {
+        name: [numbers_of(kind.make(case.network, double), case) for case in cases]
+        for name, kind in KINDS.items()
+    }
+    for (one, mine), (other, theirs) in combinations(found.items(), 2):
+        told = [
+            are_near(a, b)
+            for a, b, want in zip(mine, theirs, right, strict=True)
+            if a is not None and b is not None and not (are_near(a, want) and are_near(b, want))
+        ]
+        assert not all(told) or len(told) < 2, (one, other)
 
 
 @pytest.mark.slow

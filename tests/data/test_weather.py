@@ -151,8 +151,7 @@ def test_what_cannot_be_is_refused(name):
 
 @pytest.mark.parametrize("name", data.CORRUPTIONS)
 def test_another_sensor_has_its_own_pixels_and_length(name):
-    rng = np.random.default_rng(0)
-    events = list(data.synthetic_gesture_recordings(3, rng))
+    events, _ = data.synthetic_gesture_recordings(3, np.random.default_rng(0))
     sensor = data.Sensor((64, 64), data.GESTURE_DURATION)
 
     worst = list(data.corrupt_recordings(events, name, 5, sensor=sensor))

@@ -6,6 +6,7 @@ Rule 2: states are asked about where the first call was right; else they do not 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -48,36 +49,37 @@ def explain_calls(
     except ValueError:  # it gives no third answer
         return None, None
     calls = [replace(exam, got=got) for got in (second, third)]
-    found = [
-        (name, answers)
-        for name, answers in _foretell(exam, second)
-        if all(explains(call, answer) for call, answer in zip(calls, answers, strict=True))
-    ]
+    found: dict[str, Answer] = {}  # by what is kept, the answer to the second call
+    for name, answers in _foretell(exam, second):
+        own = next(answers)
+        if explains(calls[0], own) and explains(calls[1], next(answers)):
+            found[name] = own
     if not found:
         return None, None
-    names = [name for name, _ in found]
+    names = list(found)
     cosine, ratio = cosine_and_ratio(flatten(second.grads), flatten(exam.right.grads))
     says = f"with {names[0]}, from the second call on"
     cause = Cause(names[0], says, cosine, ratio, others=tuple(names[1:MAX_NAMED]))
     exact = np.dtype(np.float64)  # whatever was asked: a simulation has no larger error
-    runs = [examine_answer(answers[0], exam.case, exact).stages for _, answers in found]
+    runs = [examine_answer(answer, exam.case, exact).stages for answer in found.values()]
     place = locate((), runs)
     return cause, place and replace(place, how=f"{place.how}, in the second call")
 
 
-def _foretell(exam: Examination, second: Answer) -> Iterator[tuple[str, list[Answer]]]:
+def _foretell(exam: Examination, second: Answer) -> Iterator[tuple[str, Iterator[Answer]]]:
     """Yield what may outlive a call, with the answers to the second and the third that it gives."""
     if not exam.wrong & {"loss", "states", "adjoints"}:
         yield from _add_gradients(exam, second)
     network = exam.case.network
     plain = replace(network, readout=LinearReadout(network.classes))
-    if exam.wrong or describe_extension(plain) or _read_share(exam.case) is None:
+    stateful = SpikeRate | LinearReadout | LeakyReadout | LastPotential
+    if exam.wrong or describe_extension(plain) or not isinstance(network.readout, stateful):
         return
     for kept in _name_kept(exam.case):
         yield kept.name, _run_kept(exam.case, kept)
 
 
-def _add_gradients(exam: Examination, second: Answer) -> Iterator[tuple[str, list[Answer]]]:
+def _add_gradients(exam: Examination, second: Answer) -> Iterator[tuple[str, Iterator[Answer]]]:
     """Gradients to which a share of those of the last call is added, if that may be."""
     right, got = flatten(exam.right.grads), flatten(exam.got.grads)
     squares = float(got @ got)
@@ -94,10 +96,8 @@ def _add_gradients(exam: Examination, second: Answer) -> Iterator[tuple[str, lis
 
     times = "" if whole else f"{share:.6g} times "
     cleared = ": they are not cleared" if whole else ", as momentum does"
-    yield (
-        f"{times}the gradients of the call before added{cleared}",
-        [add(exam.got.grads), add(second.grads)],
-    )
+    answers = (add(before.grads) for before in (exam.got, second))
+    yield f"{times}the gradients of the call before added{cleared}", answers
 
 
 def _name_kept(case: Case) -> Iterator[_Kept]:
@@ -116,26 +116,24 @@ def _name_kept(case: Case) -> Iterator[_Kept]:
     yield _Kept((), (), True, "the readout's state kept: it is not reset")
 
 
-def _run_kept(case: Case, kept: _Kept) -> list[Answer]:
-    """Return the answers to the second and the third call."""
-    variant = reference_variant(case)
+def _run_kept(case: Case, kept: _Kept) -> Iterator[Answer]:
+    """Yield the answers to the second and to the third call."""
+    variant, share = reference_variant(case), _read_share(case) if kept.readout else 0.0
     states: Sequence[State] = ()
-    held, answers = np.zeros(()), []
-    share = (_read_share(case) if kept.readout else None) or 0.0
-    for _ in range(3):
-        heard = share * held
-
-        def read(network: Network, params: Params, s: Array, heard: Array = heard) -> Array:
-            return readout_logits(network, params, s) + heard
-
-        run = replace(variant, read=read)
-        answers.append(solve(case, run, before=states))
-        _, ss, last = unroll_variant(case, run, case.params, case.x, states)
+    held = np.zeros(())
+    for _ in range(2):
+        _, ss, last = unroll_variant(case, variant, case.params, case.x, states)
         held = _readout_state(case, np.stack(ss[-1]), held)
         states = [
             _keep(state, kept.parts if i in kept.layers else ()) for i, state in enumerate(last)
         ]
-    return answers[1:]
+        read = partial(_read_from, share * held)
+        yield solve(case, replace(variant, read=read), before=states)
+
+
+def _read_from(before: Array, network: Network, params: Params, s: Array) -> Array:
+    """The logits with what is left in them of the call before."""
+    return readout_logits(network, params, s) + before
 
 
 def _keep(state: State, parts: Sequence[str]) -> State:
@@ -147,16 +145,12 @@ def _keep(state: State, parts: Sequence[str]) -> State:
     return u, s, i
 
 
-def _read_share(case: Case) -> float | None:
-    """How much of its state before the first step is in the logits; None: it has no such state."""
-    readout, time = case.network.readout, len(case.x)
-    if isinstance(readout, SpikeRate | LinearReadout):
-        return 1.0
-    if isinstance(readout, LastPotential):
-        return readout.leak**time
-    if isinstance(readout, LeakyReadout):
-        return float((readout.leak ** np.arange(1, time + 1)).mean())
-    return None
+def _read_share(case: Case) -> float:
+    """How much of the readout's state before the first step is in the logits."""
+    readout = case.network.readout
+    if isinstance(readout, LeakyReadout | LastPotential):
+        return readout.leak * float(readout.time_weights(len(case.x))[0])
+    return 1.0
 
 
 def _readout_state(case: Case, s: Array, before: Array) -> Array:

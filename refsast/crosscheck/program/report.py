@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refsast.crosscheck.compare import Stage
+from refsast.crosscheck.compare import KEPT_OR_DRAWN, Stage
 from refsast.crosscheck.program.record import Program
 
 NAMED = 8  # arrays that have a line of their own, at most
@@ -108,10 +108,7 @@ class Report:
         if self.verdict == "undecided":
             lines += (f"  undecided: {reason}" for reason in self.undecided)
         if not self.repeated:
-            lines.append(
-                "  a second call gives another answer: are states reset, gradients cleared, "
-                "random numbers drawn again?"
-            )
+            lines.append(f"  a second call gives another answer: {KEPT_OR_DRAWN}")
         if self.first:
             lines.append(f"  {self.first}")
         return "\n".join([*lines, *_scope_lines(self)])

@@ -45,9 +45,9 @@ from refsast.crosscheck.diagnose.knobs.forward import (
     POTENTIALS_IN,
     SPIKE_AT_REST,
     LayerRun,
-    reset_amounts,
 )
 from refsast.crosscheck.diagnose.knobs.history import owe_earlier, read_ramps
+from refsast.crosscheck.diagnose.knobs.layer_numbers import reset_amounts
 from refsast.crosscheck.diagnose.knobs.normalisation import (
     NORMALISATIONS,
     OF_PRODUCT,

@@ -31,18 +31,32 @@ DECAYED = {
     **{name: ("w",) for name in DECAYS if name.endswith("feed-forward weights")},
 }
 VECTORS = ("b", "start")  # what has one number for each neuron
-# Over which axes a mean is taken off a gradient.
-CENTRES: Mapping[str, Mapping[str, int | tuple[int, ...]]] = {
-    "w": {"w rows centred": -1, "columns centred": -2, "gradient in W centred": (-2, -1)},
-    "v": {"v rows centred": -1},
-    "b": {"gradient in the biases centred": -1},
+
+
+def _centre(*axes: int) -> Callable[[Array], Array]:
+    return lambda a: a - a.mean(axis=axes, keepdims=True)
+
+
+# What is done to the gradient of one array over its neurons or inputs.
+ARRAY_CHANGES: Mapping[str, Mapping[str, Callable[[Array], Array]]] = {
+    "w": {
+        "w rows centred": _centre(-1),
+        "columns centred": _centre(-2),
+        "gradient in W centred": _centre(-2, -1),
+    },
+    "v": {"v rows centred": _centre(-1)},
+    "b": {
+        "gradient in the biases centred": _centre(-1),
+        "gradient in the biases summed over neurons": lambda a: (
+            0.0 * a + a.sum(axis=-1, keepdims=True)
+        ),
+    },
 }
 # Of which weights the gradient stays, where it is zero at all others.
 SIGNED: Mapping[str, Callable[[Array], NDArray[np.bool_]]] = {
     "zero at negative weights": lambda a: a > 0.0,
     "zero at positive weights": lambda a: a < 0.0,
 }
-SUMMED_BIAS = "gradient in the biases summed over neurons"
 CELL = re.compile(r"(w|b|v|start) (row|column|entry) (\d+)(?: (\d+))?")
 
 
@@ -59,17 +73,10 @@ def finish_arrays(
         k = (-1, *(1,) * (array.ndim - 1))
         array = array * np.reshape(factor, k)
         array = array * np.reshape(power_factor(dials, index, part, sizes), k)
-        for name in LAYER_FORMATS:
-            if name.endswith(TOO) and dials.turns(name, index):
-                share = np.reshape(dials.read(name, index, 0.0), k)
-                array = array + share * (LAYER_FORMATS[name](array) - array)
-        for name, axis in CENTRES.get(part, {}).items():
-            if dials.turns(name, index):
-                share = np.reshape(dials.read(name, index, 0.0), k)
-                array = array - share * array.mean(axis=axis, keepdims=True)
-        if part == "b" and dials.turns(SUMMED_BIAS, index):
-            share = np.reshape(dials.read(SUMMED_BIAS, index, 0.0), k)
-            array = array + share * (array.sum(axis=-1, keepdims=True) - array)
+        for name in (name for name in LAYER_FORMATS if name.endswith(TOO)):
+            array = change_array(dials, index, name, array, LAYER_FORMATS[name])
+        for name, change in ARRAY_CHANGES.get(part, {}).items():
+            array = change_array(dials, index, name, array, change)
         for name in here:
             if match := CELL.fullmatch(name):
                 array = scale_cell(match, part, array, np.reshape(dials.read(name, index, 1.0), k))
@@ -137,28 +144,26 @@ def bend(dials: Dials, index: int, array: Array, k: tuple[int, ...]) -> Array:
         if dials.turns(name, index):
             limit = np.reshape(dials.read(name, index, np.nan), k)
             array = np.where(np.isnan(limit), array, change(array, limit, norm_of(array)))
-    if dials.turns("absolute values", index):
-        share = np.reshape(dials.read("absolute values", index, 0.0), k)
-        array = array + share * (abs(array) - array)
-    if dials.turns(ADAM, index):
-        share = np.reshape(dials.read(ADAM, index, 0.0), k)
-        array = array + share * (array / (abs(array) + 1e-8) - array)
-    for name, plus in NORMED.items():
-        if dials.turns(name, index):
-            share = np.reshape(dials.read(name, index, 0.0), k)
-            array = array + share * (array / (norm_of(array) + plus) - array)
-    if dials.turns("signs", index):
-        share = np.reshape(dials.read("signs", index, 0.0), k)
-        array = array + share * (np.sign(array) - array)
+    for name, change in FORMS.items():
+        array = change_array(dials, index, name, array, change)
     return array
+
+
+def change_array(
+    dials: Dials, index: int, name: str, array: Array, change: Callable[[Array], Array]
+) -> Array:
+    """A gradient (K, ...) changed in the settings in which the knob of that name is turned."""
+    if not dials.turns(name, index):
+        return array
+    share = np.reshape(dials.read(name, index, 0.0), (-1, *(1,) * (array.ndim - 1)))
+    return array + share * (change(array) - array)
 
 
 def mask_entries(dials: Dials, index: int, part: str, array: Array, weights: Array) -> Array:
     """A gradient with some of its entries zero: by the signs or sizes of weights, or its own."""
     for name, stays in SIGNED.items():
-        if dials.turns(f"{part} {name}", index):
-            share = np.reshape(dials.read(f"{part} {name}", index, 0.0), (-1, *(1,) * weights.ndim))
-            array = array * (1.0 + share * (stays(weights) - 1.0))
+        kept = partial(np.multiply, stays(weights))
+        array = change_array(dials, index, f"{part} {name}", array, kept)
     for name, sizes in ((SMALL_WEIGHTS, abs(weights)[None]), (LARGEST, abs(array))):
         if dials.turns(f"{part} {name}", index):
             # A fit may leave the range of a share.
@@ -190,6 +195,13 @@ ADAM = "first step of Adam"
 SMALL_WEIGHTS, LARGEST = "zero at small weights", "largest entries alone"
 # Each array over its norm, with what keeps that from zero.
 NORMED = {f"each array over its norm + {plus:g}": plus for plus in (1e-8, 1e-12, 1e-6, 1e-10)}
+# What is made of a gradient at the end.
+FORMS: Mapping[str, Callable[[Array], Array]] = {
+    "absolute values": abs,
+    ADAM: lambda a: a / (abs(a) + 1e-8),
+    **{name: lambda a, plus=plus: a / (norm_of(a) + plus) for name, plus in NORMED.items()},
+    "signs": np.sign,
+}
 OF_ALL = ("smallest entries dropped",)
 EXCHANGE = "gradients of layers"
 GRADIENT_ROUNDINGS = {f"gradients in {name}": change for name, change in ROUNDINGS.items()}

@@ -23,13 +23,18 @@ from refsast.crosscheck.diagnose.knobs.history import (
     read_history,
     round_spikes,
 )
+from refsast.crosscheck.diagnose.knobs.layer_numbers import (
+    membrane_leak,
+    reset_amounts,
+    synapse_numbers,
+)
 from refsast.crosscheck.diagnose.knobs.limits import CLAMPED, clamp_carried, limit_potential
 from refsast.crosscheck.diagnose.knobs.normalisation import (
     NORMALISATIONS,
     OVER_STEPS,
     normalise,
 )
-from refsast.crosscheck.diagnose.knobs.resets import RESETS, reset_parts, reset_spikes
+from refsast.crosscheck.diagnose.knobs.resets import reset_spikes
 from refsast.crosscheck.diagnose.knobs.restarts import read_handover
 from refsast.crosscheck.diagnose.knobs.weights import (
     change_layer,
@@ -43,7 +48,6 @@ from refsast.model.surrogate import Surrogate
 FAMILIES = {family.__name__: family for family in get_args(Surrogate)}
 FIRES_BEFORE = "spike before the input of its step"
 LAST_LOST = "last step not computed"
-DEAF = "input multiplied by what a spike leaves"
 POTENTIALS_IN = "potentials of the layer below for input"
 HARD_IN = "spikes of the layer below as zeros and ones, straight through"
 RESET_AT_REST = "reset at rest"  # by a spike before the first step
@@ -250,53 +254,6 @@ def spike_at_rest(
 def _stack(steps: Sequence[Array]) -> Array:
     """The arrays of all steps as one."""
     return np.stack(np.broadcast_arrays(*steps))
-
-
-def membrane_leak(case: Case, index: int, dials: Dials) -> Array | float:
-    """Return the leak of a layer's potential."""
-    leak = dials.read("leak", index, case.network.neurons[index].leak)
-    if case.synapse is None or not dials.turns("leaks exchanged", index):
-        return leak
-    return leak + dials.read("leaks exchanged", index, 0.0) * (case.synapse.leak - leak)
-
-
-def reset_amounts(
-    case: Case, index: int, dials: Dials, side: str = ""
-) -> tuple[Array | float, Array | float, Array | float]:
-    """What a full spike takes off: per potential, a constant, per drive."""
-    neuron = case.network.neurons[index]
-    leak = membrane_leak(case, index, dials)
-    theta = dials.read("threshold", index, neuron.threshold)
-    if side:
-        leak = dials.read("leak" + side, index, leak)
-    theta = dials.read("subtracts", index, theta)
-    zero, subtract, leaked, wiped = reset_parts(neuron, index, dials)
-    if any(dials.turns(name + side, index) for name in RESETS):
-        zero, subtract, leaked, wiped = reset_parts(neuron, index, dials, side)
-    share = dials.read("reset share", index, 1.0)
-    constant = subtract * theta + leaked * leak * theta - dials.read("reset to", index, 0.0)
-    return share * zero * leak, share * constant, share * wiped + dials.read(DEAF, index, 0.0)
-
-
-def synapse_numbers(
-    case: Case, index: int, dials: Dials
-) -> tuple[Array | float, Array | float, Array | float]:
-    """Scale, leak, and share of the delayed current, of a layer's synapse."""
-    synapse = case.synapse
-    scale, kept, delayed = (
-        (1.0, 0.0, 0.0) if synapse is None else (synapse.scale, synapse.leak, synapse.delayed)
-    )
-    if case.synapse is not None and dials.turns("leaks exchanged", index):
-        share, leak = dials.read("leaks exchanged", index, 0.0), case.network.neurons[index].leak
-        kept = kept + share * (leak - kept)
-    if dials.turns("synapse unused", index):
-        used = 1.0 - np.asarray(dials.read("synapse unused", index, 0.0))
-        scale, kept, delayed = 1.0 + used * (scale - 1.0), used * kept, used * float(delayed)
-    return (
-        dials.read("input scale", index, scale),
-        dials.read("synapse leak", index, kept),
-        dials.read("synapse delay", index, np.asarray(delayed, dtype=np.float64)),
-    )
 
 
 def has_residual(case: Case, index: int) -> bool:

@@ -8,7 +8,7 @@ from refsast.arrays import Array
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.adjoints import PAST_SLOPE
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials
-from refsast.crosscheck.diagnose.knobs.forward import membrane_leak, synapse_numbers
+from refsast.crosscheck.diagnose.knobs.layer_numbers import membrane_leak, synapse_numbers
 from refsast.crosscheck.diagnose.knobs.restarts import read_handover
 
 

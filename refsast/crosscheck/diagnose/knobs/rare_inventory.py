@@ -16,9 +16,8 @@ from refsast.crosscheck.diagnose.knobs.counted import (
 )
 from refsast.crosscheck.diagnose.knobs.derivatives import PRODUCTS
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE
-from refsast.crosscheck.diagnose.knobs.finish import ADAM, CENTRES
+from refsast.crosscheck.diagnose.knobs.finish import ADAM, ARRAY_CHANGES
 from refsast.crosscheck.diagnose.knobs.forward import (
-    DEAF,
     FIRES_BEFORE,
     LAST_LOST,
     POTENTIALS_IN,
@@ -32,6 +31,7 @@ from refsast.crosscheck.diagnose.knobs.inventory import (
     other_values,
     switch_knob,
 )
+from refsast.crosscheck.diagnose.knobs.layer_numbers import DEAF
 from refsast.crosscheck.diagnose.knobs.limits import GRIDS
 from refsast.crosscheck.diagnose.knobs.losses import (
     BACKWARD_FORMS,
@@ -65,9 +65,9 @@ from refsast.model.readout import LeakyReadout
 from refsast.model.reset import NoReset, ToZero
 
 PENALTY_WEIGHTS = (1e-2, 1e-3, 1e-4, 0.1)
-RARE_LAGS = ("of the last step", "of the first step", "as zeros and ones", "as signs", "as events",
-             "of the next recording", "of the recording before", "of the first recording",
-             "averaged over recordings")  # fmt: skip
+RARE_LAGS = ("of the last step", "of the first step", "as zeros and ones", "as signs", "as events")
+BATCH_LAGS = ("of the next recording", "of the recording before", "of the first recording",
+              "averaged over recordings")  # fmt: skip
 SHARES = (2.0, 4.0, 3.0, 5.0, 10.0)  # of the steps, one of so many
 GRID_BITS = (3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 16.0, 2.0)
 BATCH_SIZES = (2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
@@ -248,11 +248,11 @@ def _sum_knobs(case: Case, level: int) -> Iterator[Knob]:
     for part in (each for each in layer_arrays(case.params[level]) if each in WEIGHTS):
         for name in (*tables[0], *tables[1]):
             yield switch_knob(f"{part} sums of the {name}", level)
-        for name in CENTRES.get(part, {}):
+        for name in ARRAY_CHANGES.get(part, {}):
             if not name.endswith("rows centred"):
                 yield switch_knob(name, level)
         if part == "b" or level == len(case.network.neurons):
             continue
         what = "input" if part == "w" else "recurrence"
-        for lag in RARE_LAGS if len(case.y) > 1 else RARE_LAGS[:5]:
+        for lag in (*RARE_LAGS, *(BATCH_LAGS if len(case.y) > 1 else ())):
             yield switch_knob(f"{what} {lag}", level)

@@ -9,15 +9,15 @@ from refsast.crosscheck.diagnose.knobs.backward import (
     UPDATED,
 )
 from refsast.crosscheck.diagnose.knobs.batches import FILLED, HALVES, NOMINAL, SEVERAL
-from refsast.crosscheck.diagnose.knobs.finish import ADAM, SUMMED_BIAS
+from refsast.crosscheck.diagnose.knobs.finish import ADAM
 from refsast.crosscheck.diagnose.knobs.forward import (
-    DEAF,
     FIRES_BEFORE,
     LAST_LOST,
     POTENTIALS_IN,
     RESIDUAL,
 )
 from refsast.crosscheck.diagnose.knobs.history_phrases import HISTORY_GAINS, HISTORY_SWITCHES
+from refsast.crosscheck.diagnose.knobs.layer_numbers import DEAF
 from refsast.crosscheck.diagnose.knobs.limits import GRIDS
 from refsast.crosscheck.diagnose.knobs.losses import (
     BACKWARD_FORMS,
@@ -159,7 +159,8 @@ RARE_SWITCHES = {
     FIRES_BEFORE: "with the spike of what is left of the potential, before the step's input",
     LAST_LOST: "with the last step not computed, its potentials and spikes zero",
     DEAF: "with the current multiplied by 1 - s of the step before (deaf after a spike)",
-    SUMMED_BIAS: "with the gradient in the biases summed over neurons, one number for all",
+    "gradient in the biases summed over neurons": "with the gradient in the biases summed over"
+    " neurons, one number for all",
     SHARED: "with one array for the gradient in the spikes of all steps, added to in place",
     GATE_AFTER: "with the reset's factor 1 - s in the gradient through the leak taken at the step"
     " after",

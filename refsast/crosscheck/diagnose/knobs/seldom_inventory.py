@@ -22,7 +22,6 @@ from refsast.crosscheck.diagnose.knobs.finish import (
     NORMED,
     SIGNED,
     SMALL_WEIGHTS,
-    SUMMED_BIAS,
 )
 from refsast.crosscheck.diagnose.knobs.inventory import Knob, switch_knob
 from refsast.crosscheck.diagnose.knobs.program import LAST_HEARD, LAST_WEIGHED
@@ -60,8 +59,6 @@ def seldom_backward(case: Case, level: int) -> Iterator[Knob]:
         yield switch_knob(name, level)
     for name in ADJOINT_GRIDS:
         yield Knob(name, level, float("inf"), GRID_BITS, 0.0, 0.0)
-    if "b" in arrays:
-        yield switch_knob(SUMMED_BIAS, level)
     if len(case.x) > 1:
         yield from _path_knobs(case, level)
 

@@ -16,11 +16,10 @@ from refsast.crosscheck.diagnose.knobs.forward import (
     SPIKE_AT_REST,
     START_GAIN,
     LayerRun,
-    membrane_leak,
-    reset_amounts,
     rest_shares,
     spike_at_rest,
 )
+from refsast.crosscheck.diagnose.knobs.layer_numbers import membrane_leak, reset_amounts
 from refsast.crosscheck.diagnose.knobs.restarts import lose_spikes
 from refsast.crosscheck.diagnose.knobs.weights import bias_weight, derive_weights
 
@@ -78,7 +77,7 @@ def sum_weight(case: Case, index: int, dials: Dials, run: LayerRun, current: Arr
     layer = case.params[index]
     a = lag_inputs(dials, index, "input", run.a)
     if run.below is not None:
-        hard = np.where(run.a >= 0.5, 1.0, 0.0)
+        hard = partial(np.where, run.a >= 0.5, 1.0, 0.0)
         a = mix(dials, index, a, {HARD_BACKWARD: hard, POTENTIALS_BELOW: run.below})
     if layer.w.shape[0] == layer.w.shape[1]:
         a = mix(dials, index, a, {OWN_SPIKES: lambda: run.s})

@@ -7,19 +7,6 @@ from tests.crosscheck.blind.kinds import kind
 
 
 @kind(
-    "the potential is saved after its reset, and the slope is taken there",
-    place="adjoint",
-    cause="the surrogate's slope is evaluated at the potential after the reset",
-    needs="reset",
-)
-class SlopeAfterTheReset(Hand):
-    def slope(self, i, t):
-        u, s = self.u[i][t], self.s[i][t]
-        after = u * (1 - s) if self.reset[i] == "zero" else u - self.theta[i] * s
-        return dsigma(self.family[i], self.k[i], after - self.theta[i])
-
-
-@kind(
     "two buffers hold the potentials in turn: the way back finds those of the last two steps",
     place="adjoint",
     cause="the slope is evaluated at potentials of the last two steps, the saved ones having been"

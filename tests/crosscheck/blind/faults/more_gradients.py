@@ -75,18 +75,6 @@ class LoneMicrobatchCountsDouble(Hand):
 
 
 @kind(
-    "the outer product is taken of what was summed over the batch before",
-    place="gradient",
-    cause="w is the product of the batch's summed adjoint and mean input instead of a sum of"
-    " products",
-)
-class OuterProductOfBatchMeans(Hand):
-    def sums(self, i, delta):
-        d, a = delta[1 : self.time + 1].sum(axis=1), self.a[i][1:].mean(axis=1)
-        return {**super().sums(i, delta), "w": np.einsum("to,ti->oi", d, a).astype(self.dtype)}
-
-
-@kind(
     "the outer product is taken of adjoints summed over time and of input rates",
     place="gradient",
     cause="w is the product of the time-summed adjoint and the time-averaged input",
@@ -95,17 +83,6 @@ class OuterProductOfRates(Hand):
     def sums(self, i, delta):
         d, a = delta[1 : self.time + 1].sum(axis=0), self.a[i][1:].mean(axis=0)
         return {**super().sums(i, delta), "w": np.einsum("bo,bi->oi", d, a).astype(self.dtype)}
-
-
-@kind(
-    "gradient centralisation was left on",
-    place="gradient",
-    cause="the mean over the inputs (of each row) is subtracted from the gradients of w",
-)
-class RowsOfTheGradientCentred(Hand):
-    def finish(self):
-        for grads in self.grads:
-            grads["w"] = grads["w"] - grads["w"].mean(axis=1, keepdims=True)
 
 
 @kind(

@@ -55,17 +55,6 @@ class LossOfEveryStepAveraged(Auto):
 
 
 @kind(
-    "the logit is the highest output potential over the steps",
-    place="loss or readout",
-    cause="the readout takes the maximum over time of the output potentials instead of the mean",
-    needs="leaky",
-)
-class HighestPotentialIsTheLogit(Auto):
-    def pool_potentials(self, v):
-        return v.max(dim=0).values
-
-
-@kind(
     "labels are taken to count from one, so one is subtracted and class 0 becomes the last",
     place="loss or readout",
     cause="all labels are shifted down by one",
@@ -95,28 +84,6 @@ class WarmUpStepsLeftOut(Hand):
 class ReadoutBiasAddedEachStep(Auto):
     def read(self, s):
         return super().read(s) + (self.time - 1) * self.layers[-1]["b"]
-
-
-@kind(
-    "classes are weighted by the inverse of how often they are in the batch",
-    place="loss or readout",
-    cause="the cross entropy has class weights (inverse frequency)",
-)
-class RareClassesWeighMore(Auto):
-    def loss(self, z):
-        counts = torch.bincount(self.y, minlength=z.shape[1]).clamp(min=1)
-        return torch.nn.functional.cross_entropy(z, self.y, weight=1 / counts.to(self.dtype))
-
-
-@kind(
-    "how much each step's spikes count in the leaky readout is read in the wrong time order",
-    place="loss or readout",
-    cause="the readout's way back weighs the steps in reversed time order",
-    needs="leaky",
-)
-class ReadoutWeightsReversedOnTheWayBack(Hand):
-    def back_alpha(self):
-        return self.alpha()[::-1]
 
 
 @kind(

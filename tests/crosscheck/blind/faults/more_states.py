@@ -12,27 +12,6 @@ from tests.crosscheck.blind.kinds import kind
 
 
 @kind(
-    "the reset reads a spike buffer that is one step late: the spikes of two steps ago",
-    place="state",
-    cause="the reset is driven by the spikes of step t-2 instead of t-1",
-    needs="reset",
-)
-class ResetReadsSpikesTwoBack(Auto):
-    def carried(self, i, t):
-        return self.rule(i, self.u[i][t - 1], self.s[i][max(t - 2, 0)])
-
-
-@kind(
-    "the neuron is asked whether it fires before the step's input is added",
-    place="state",
-    cause="the spike is computed from the leaked and reset potential without this step's current",
-)
-class FiresBeforeIntegrating(Auto):
-    def fire(self, i, t):
-        return sigma(self.family[i], self.k[i], self.carried(i, t) - self.theta[i])
-
-
-@kind(
     "the tuple (spikes, potential) is unpacked in the wrong order: the next layer gets potentials",
     place="state",
     cause="the next layer is fed the membrane potential instead of the spikes",
@@ -41,17 +20,6 @@ class FiresBeforeIntegrating(Auto):
 class PotentialHandedOn(Auto):
     def passed(self, i):
         return self.u[i][1:]
-
-
-@kind(
-    "the input is stored as int8, which cuts off the decimals of analog values",
-    place="state",
-    cause="the input is truncated to whole numbers",
-    needs="analog",
-)
-class AnalogInputCastToInt(Hand):
-    def question(self):
-        self.x = self.x.astype(np.int8).astype(self.dtype)
 
 
 @kind(
@@ -183,26 +151,6 @@ class BatchFirstReshaped(Hand):
     def question(self):
         batch_first = np.ascontiguousarray(self.x.transpose(1, 0, 2))
         self.x = batch_first.reshape(self.x.shape)
-
-
-@kind(
-    "the potential has a lower bound of zero, the default of another library",
-    place="state",
-    cause="the membrane potential is clipped below at zero",
-)
-class PotentialFlooredAtZero(Auto):
-    def integrate(self, i, t):
-        return super().integrate(i, t).clamp(min=0.0)
-
-
-@kind(
-    "the spike is a function of u / threshold - 1, as in a library with normalised potentials",
-    place="state",
-    cause="the spike function gets u/threshold - 1 instead of u - threshold",
-)
-class ThresholdDividesThePotential(Auto):
-    def fire(self, i, t):
-        return sigma(self.family[i], self.k[i], self.u[i][t] / self.theta[i] - 1)
 
 
 @kind(

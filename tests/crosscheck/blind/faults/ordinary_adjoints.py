@@ -2,38 +2,8 @@
 
 import numpy as np
 
-from tests.crosscheck.blind.hand import Hand, dsigma
+from tests.crosscheck.blind.hand import Hand
 from tests.crosscheck.blind.kinds import kind
-
-
-@kind(
-    "the surrogate's derivative is taken at u: the threshold is forgotten in backward",
-    place="adjoint",
-    cause="the derivative of the spike is evaluated at u instead of u - threshold",
-)
-class BackwardForgetsThreshold(Hand):
-    def slope(self, i, t):
-        return dsigma(self.family[i], self.k[i], self.u[i][t])
-
-
-@kind(
-    "the list of saved potentials is read one step off",
-    place="adjoint",
-    cause="the derivative of the spike is evaluated at the potential of the step before",
-)
-class SavedPotentialOneStepOff(Hand):
-    def slope(self, i, t):
-        return dsigma(self.family[i], self.k[i], self.u[i][t - 1] - self.theta[i])
-
-
-@kind(
-    "the inner derivative is forgotten: the surrogate's derivative lacks the factor slope",
-    place="adjoint",
-    cause="the derivative of the spike lacks the factor k, its slope",
-)
-class InnerDerivativeForgotten(Hand):
-    def slope(self, i, t):
-        return super().slope(i, t) / self.k[i]
 
 
 @kind(
@@ -45,67 +15,6 @@ class SuperSpikeWhateverTheSpike(Hand):
     def slope(self, i, t):
         v = self.u[i][t] - self.theta[i]
         return 1 / (1 + self.k[i] * np.abs(v)) ** 2
-
-
-@kind(
-    "what comes from the next step's potential is not leaked",
-    place="adjoint",
-    cause="the leak is missing in the path from a potential to the next one",
-)
-class AdjointNotLeaked(Hand):
-    def reset_u(self, i, t):
-        return super().reset_u(i, t) / self.leak[i]
-
-
-@kind(
-    "the reset's derivative has the wrong sign",
-    place="adjoint",
-    cause="the gradient through the spike in the reset has the wrong sign",
-    needs="reset",
-)
-class ResetPathPlus(Hand):
-    def reset_s(self, i, t):
-        return -super().reset_s(i, t)
-
-
-@kind(
-    "potentials were saved after the reset, and the surrogate's derivative is taken at these",
-    place="adjoint",
-    cause="the derivative of the spike is evaluated at the potential after reset",
-    needs="reset",
-)
-class DerivativeAtResetPotential(Hand):
-    def slope(self, i, t):
-        u, s, theta = self.u[i][t], self.s[i][t], self.theta[i]
-        after = {"zero": u * (1 - s)}.get(self.reset[i], u - theta * s)
-        return dsigma(self.family[i], self.k[i], after - theta)
-
-
-@kind(
-    "the backward of the recurrent weights is multiplied from the wrong side",
-    place="adjoint",
-    cause="the recurrent matrix is transposed in the backward pass",
-    needs="recurrent",
-)
-class BackFeedbackWrongSide(Hand):
-    def feedback(self, i, later):
-        return later @ self.layers[i]["v"].T if "v" in self.layers[i] else 0.0
-
-
-@kind(
-    "what comes back over the recurrent weights is added to dL/du, past the surrogate",
-    place="adjoint",
-    cause="the recurrent path is not multiplied by the derivative of the spike",
-    needs="recurrent",
-)
-class BackFeedbackPastSurrogate(Hand):
-    def adjoints(self, i, down):
-        delta = np.zeros((self.time + 2, *self.u[i].shape[1:]), self.dtype)
-        for t in range(self.time, 0, -1):
-            later = delta[t + 1]
-            g = (down[t] + later * self.reset_s(i, t)) * self.slope(i, t)
-            delta[t] = g + self.feedback(i, later) + later * self.reset_u(i, t)
-        return delta
 
 
 @kind(
@@ -122,17 +31,6 @@ class DetachedEveryFourSteps(Hand):
             g = down[t] + later * self.reset_s(i, t) + self.feedback(i, later)
             delta[t] = g * self.slope(i, t) + later * self.reset_u(i, t)
         return delta
-
-
-@kind(
-    "lower layers receive the adjoint of the next step, as if synapses had a delay",
-    place="adjoint",
-    cause="the layer below receives the adjoint of the layer above one step off",
-    needs="deep",
-)
-class BelowReadsNextStep(Hand):
-    def below(self, i, delta):
-        return delta[1:] @ self.layers[i]["w"]
 
 
 @kind(

@@ -9,36 +9,6 @@ from tests.crosscheck.blind.kinds import kind
 
 
 @kind(
-    "the library's decay_input=True was left on: input, bias and feedback are scaled by 1 - leak",
-    place="state",
-    cause="the whole current (input, bias, recurrent) is multiplied by 1 - leak",
-)
-class DecayInputLeftOn(Auto):
-    def current(self, i, t):
-        return (1 - self.leak[i]) * super().current(i, t)
-
-
-@kind(
-    "the leak is applied after the charge: the new current is leaked in its own step",
-    place="state",
-    cause="the leak multiplies the current of the same step as well as the old potential",
-)
-class ChargedThenLeaked(Auto):
-    def integrate(self, i, t):
-        return self.carried(i, t) + self.leak[i] * self.current(i, t)
-
-
-@kind(
-    "the leak is read as the decay: 1 - leak is what is kept",
-    place="state",
-    cause="1 - leak is used in place of leak",
-)
-class DecayReadAsLeak(Auto):
-    def setup(self):
-        self.leak = [1 - leak for leak in self.leak]
-
-
-@kind(
     "the threshold of the paper is not passed on, the neurons keep the default 1.0",
     place="state",
     cause="the threshold is 1 in firing and reset, not the network's own",
@@ -82,67 +52,6 @@ class ResetBothEndsOfStep(Auto):
 
 
 @kind(
-    "the time loop starts at index 1 of zeroed buffers: the first frame is never integrated",
-    place="state",
-    cause="the first step is skipped: no current and no spikes there",
-)
-class FirstFrameNeverIntegrated(Auto):
-    def integrate(self, i, t):
-        return self.u[i][0] if t == 1 else super().integrate(i, t)
-
-    def fire(self, i, t):
-        return self.s[i][0] if t == 1 else super().fire(i, t)
-
-
-@kind(
-    "all layers are updated at once, as simulators do: each reads the step before of the one below",
-    place="state",
-    cause="upper layers get the spikes of the layer below one step late",
-    needs="deep",
-)
-class LayersSteppedTogether(Auto):
-    def passed(self, i):
-        return self.s[i][:-1]
-
-
-@kind(
-    "the recurrent weights are multiplied from the wrong side",
-    place="state",
-    cause="the recurrent matrix v is transposed in the forward pass",
-    needs="recurrent",
-)
-class FeedbackFromWrongSide(Auto):
-    def current(self, i, t):
-        layer = self.layers[i]
-        found = self.a[i][t - 1] @ layer["w"].T + self.bias(i, t)
-        return found + self.s[i][t - 1] @ layer["v"] if "v" in layer else found
-
-
-@kind(
-    "self-connections are masked out of the recurrent weights",
-    place="state",
-    cause="the diagonal of v is set to zero",
-    needs="recurrent",
-)
-class DiagonalMaskedOut(Auto):
-    def question(self):
-        for layer in self.layers:
-            if "v" in layer:
-                layer["v"] = layer["v"] * (1 - torch.eye(len(layer["v"]), dtype=self.dtype))
-
-
-@kind(
-    "the bias of spiking layers is put into the potential once, before the loop",
-    place="state",
-    cause="the bias is added at the first step only, not at every step",
-    needs="bias",
-)
-class BiasBeforeTheLoop(Auto):
-    def bias(self, i, t):
-        return super().bias(i, t) if t == 1 else 0.0
-
-
-@kind(
     "reset_net is forgotten: the run starts with potentials and spikes of an earlier pass",
     place="state",
     cause="the initial potentials and spikes are the last of an earlier pass, not zero",
@@ -179,16 +88,6 @@ class FramesCastToBool(Auto):
 
 
 @kind(
-    "a (batch, time) array is reshaped to (time, batch), not transposed",
-    place="state",
-    cause="steps and recordings of the input are mixed up by reshape in place of transpose",
-)
-class ReshapedNotTransposed(Auto):
-    def question(self):
-        self.x = self.x.transpose(0, 1).reshape(self.x.shape)
-
-
-@kind(
     "neurons are built by closures in a loop: all get the numbers of the last layer",
     place="state",
     cause="leak, threshold and slope of the last layer are used in all layers",
@@ -198,16 +97,6 @@ class ClosuresBoundLate(Auto):
     def setup(self):
         for numbers in (self.leak, self.theta, self.k):
             numbers[:] = numbers[-1:] * self.depth
-
-
-@kind(
-    "the potential has a lower bound: it is clamped at zero",
-    place="state",
-    cause="negative potentials are cut off at zero",
-)
-class PotentialClampedAtRest(Auto):
-    def integrate(self, i, t):
-        return super().integrate(i, t).clamp(min=0.0)
 
 
 @kind(

@@ -51,17 +51,6 @@ class FeedbackGradientFromTo(Hand):
 
 
 @kind(
-    "the weights' gradient is of firing rates: summed error times mean input",
-    place="gradient",
-    cause="the gradient of w is the product of sums over time, not the sum of each step's products",
-)
-class ErrorTimesMeanRate(Hand):
-    def sums(self, i, delta):
-        d, a = delta[1 : self.time + 1].sum(axis=0), self.a[i][1:].mean(axis=0)
-        return {**super().sums(i, delta), "w": (d.T @ a).astype(self.dtype)}
-
-
-@kind(
     "spikes are kept as bytes for the backward pass: smooth ones are rounded to 0 or 1",
     place="gradient",
     cause="the gradients of w and v pair adjoints with spikes rounded to 0 or 1",
@@ -72,19 +61,6 @@ class SpikesKeptAsBytes(Hand):
         a = self.a[i][1:] if i == 0 else np.rint(self.a[i][1:])
         found = spiking(self, i, delta[1 : self.time + 1], a, np.rint(self.s[i][:-1]))
         return {**super().sums(i, delta), **found}
-
-
-@kind(
-    "gradient buffers are made by [zeros] * n: spiking layers share one",
-    place="gradient",
-    cause="all spiking layers return the sum of all layers' gradients of w: they share one buffer",
-    needs="deep square",
-)
-class OneBufferForAllLayers(Hand):
-    def finish(self):
-        total = sum(self.grads[i]["w"] for i in range(self.depth))
-        for i in range(self.depth):
-            self.grads[i]["w"] = total.copy()
 
 
 @kind(
@@ -124,18 +100,6 @@ class DecayAlreadyInside(Hand):
             {k: (g + 0.01 * layer[k]).astype(self.dtype) for k, g in found.items()}
             for found, layer in zip(self.grads, self.layers, strict=True)
         ]
-
-
-@kind(
-    "the bias's gradient is averaged over recordings, the loss's mean being in it already",
-    place="gradient",
-    cause="the gradient of b of spiking layers is divided by the batch size once more",
-    needs="bias",
-)
-class BiasAveragedOverRecordings(Hand):
-    def sums(self, i, delta):
-        right = super().sums(i, delta)
-        return {**right, "b": right["b"] / self.batch}
 
 
 @kind(
