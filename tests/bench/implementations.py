@@ -232,11 +232,7 @@ def _sam_gradient(network: rs.Network, first, second):
 
 
 def training(work: Workload, data: Data, gradient=None, sparse: bool = False) -> Built:
-    """A step of training: the gradient, plain or SAM's, and Adam's update with it, in place.
-
-    As `rs.train` does it; but parameters of their own are moved, so that every step is of the same
-    gradient.
-    """
+    """A step as `rs.train` makes it, in place; other parameters move, so that gradients stay."""
     network, w = work.network, rs.flatten(weights_to_params(data.weights))
     state, moved, update = ADAM.init(w), w.copy(), ADAM.update_in_place
     assert update is not None
@@ -278,8 +274,8 @@ def floor(work: Workload, data: Data) -> Built:
     return Built(step, None)
 
 
-def _ours(title: str, build, oracle=exact, note: str = "") -> Implementation:
-    return Implementation(title, "refsast", build, oracle, note=note)
+def _ours(title: str, build, oracle=exact, **options) -> Implementation:
+    return Implementation(title, "refsast", partial(build, **options), oracle)
 
 
 sam_shared = partial(sam_exact, shared=True)
@@ -291,17 +287,15 @@ REFSAST = {
     "events-checkpoint": _ours("refsast fast, events, checkpoints", events_checkpointed),
     "fast-checkpoint": _ours("refsast fast, dense, checkpoints", dense_checkpointed),
     "sam": _ours("SAM gradient, two minibatches", sam, sam_exact),
-    "sam-events": _ours(
-        "SAM gradient, two minibatches, events", partial(sam, sparse=True), sam_exact
-    ),
-    "sam-shared": _ours("SAM gradient, one minibatch", partial(sam, shared=True), sam_shared),
+    "sam-events": _ours("SAM gradient, two minibatches, events", sam, sam_exact, sparse=True),
+    "sam-shared": _ours("SAM gradient, one minibatch", sam, sam_shared, shared=True),
     "sam-shared-events": _ours(
-        "SAM gradient, one minibatch, events", partial(sam, shared=True, sparse=True), sam_shared
+        "SAM gradient, one minibatch, events", sam, sam_shared, shared=True, sparse=True
     ),
     "train": _ours("training step, plain", training),
-    "train-sam": _ours("training step, SAM", partial(training, gradient=sam), sam_exact),
-    "train-events": _ours("training step, plain, events", partial(training, sparse=True)),
+    "train-sam": _ours("training step, SAM", training, sam_exact, gradient=sam),
+    "train-events": _ours("training step, plain, events", training, sparse=True),
     "train-sam-events": _ours(
-        "training step, SAM, events", partial(training, gradient=sam, sparse=True), sam_exact
+        "training step, SAM, events", training, sam_exact, gradient=sam, sparse=True
     ),
 }

@@ -32,8 +32,8 @@ def judge_cause(row: dict) -> str:
     What no rule of its kind calls true is FALSE until somebody has looked at it.
     """
     cause = row.get("cause")
-    if row["kind"] == "Dropout" and cause is None:  # a second call shows it; nothing is kept
-        return "true" if row.get("repeated") is False else "unknown"
+    if KINDS[row["kind"]].cause == "a second call gives another answer" and cause is None:
+        return "true" if row.get("repeated") is False else "unknown"  # all that can be said
     if cause is None or cause.startswith("no known cause"):
         return "unknown"
     main, _, also = cause.partition(ALSO)
