@@ -63,9 +63,11 @@ def descend_in_place(
 
 
 def blocks(share: slice) -> Iterator[slice]:
-    """Yield what a share of the parameters is made of, a block at a time."""
-    for start in range(share.start, share.stop, BLOCK_SIZE):
-        yield slice(start, min(start + BLOCK_SIZE, share.stop))
+    """Yield what a share of the parameters is made of, a block at a time, all of about one size."""
+    n = share.stop - share.start
+    count = max(1, -(-n // BLOCK_SIZE))
+    ends = [share.start + n * i // count for i in range(count + 1)]
+    yield from map(slice, ends[:-1], ends[1:])
 
 
 def projected(method: Descent, project: Callable[[Array], Array], *, says: str) -> Descent:

@@ -14,6 +14,7 @@ import numpy as np
 
 import refsast as rs
 from refsast.arrays import Array
+from refsast.experiment.sam_step import step_gradient
 from tests.bench.workloads import TINY, Data, Minibatches, Workload, another, draw
 
 Answer: TypeAlias = tuple[float, list[Array]]
@@ -190,66 +191,43 @@ def _checkpointed():
 
 def sam(work: Workload, data: Data, shared: bool = False, sparse: bool = False) -> Built:
     """One SAM gradient: two passes, on two minibatches or on one."""
-    network, (first, second) = work.network, minibatches(work, shared)
-    if sparse:
-        first, second = ((_spikes(x), y) for x, y in (first, second))
-    gradient = _sam_gradient(network, first, None if shared else second)
-    w = rs.flatten(weights_to_params(data.weights))
-    step = partial(gradient, w)
-
-    def answer() -> Answer:
-        loss, grad = step()
-        return loss, extract_answer((0.0, rs.unflatten(network, grad)))[1]
-
-    return Built(step, answer)
+    descent_gradient = _descent_gradient(work, data, RHO, shared, sparse)
+    return Built(descent_gradient, _answer(work, descent_gradient))
 
 
-def _sam_gradient(network: rs.Network, first, second):
-    """``flat w -> (loss, flat SAM gradient)``, by the shortest way that this version has."""
-    if hasattr(rs.fast, "sam_gradient"):
-
-        def gradient(w: Array) -> tuple[float, Array]:
-            params = rs.unflatten(network, w)
-            loss, grads = rs.fast.sam_gradient(network, params, first, second, rho=RHO)
-            return float(loss), rs.flatten(grads)
-
-        return gradient
-    losses: list[float] = []
-
-    def noted(w: Array) -> tuple[float, Array]:
-        loss, grad = objective(rs.fast, network, *first)(w)
-        losses.append(loss)
-        return loss, grad
-
-    other = None if second is None else objective(rs.fast, network, *second)
-
-    def by_hand(w: Array) -> tuple[float, Array]:
-        losses.clear()
-        grad = rs.sam.gradient(noted, w, rho=RHO, second=other)
-        return losses[0], grad
-
-    return by_hand
-
-
-def training(work: Workload, data: Data, gradient=None, sparse: bool = False) -> Built:
+def training(work: Workload, data: Data, rho: float = 0.0, sparse: bool = False) -> Built:
     """A step as `rs.train` makes it, in place; other parameters move, so that gradients stay."""
-    network, w = work.network, rs.flatten(weights_to_params(data.weights))
-    state, moved, update = ADAM.init(w), w.copy(), ADAM.update_in_place
+    descent_gradient = _descent_gradient(work, data, rho, False, sparse)
+    moved = rs.flatten(weights_to_params(data.weights))
+    state, update = ADAM.init(moved), ADAM.update_in_place
     assert update is not None
-    if gradient is None:
-        x = _spikes(data.x) if sparse else data.x
-        plain = partial(objective(rs.fast, network, x, data.y), w)
-    else:
-        plain = gradient(work, data, sparse=sparse).step
 
     def step() -> None:
-        update(state, moved, plain()[1], 1.0)
+        update(state, moved, descent_gradient()[1], 1.0)
+
+    return Built(step, _answer(work, descent_gradient))
+
+
+def _descent_gradient(work: Workload, data: Data, rho: float, shared: bool, sparse: bool):
+    """``() -> (loss, flat gradient)`` of one step of `rs.train`."""
+    config = rs.Config(1, work.batch, rho, 0.0, ADAM, rs.descent.constant)
+    gradient = step_gradient(rs.fast.loss_and_grad, config)
+    w = rs.flatten(weights_to_params(data.weights))
+    one_batch = shared or rho == 0.0
+    pairs = [(_spikes(x) if sparse else x, y) for x, y in minibatches(work, one_batch)]
+    first, second = pairs[0], None if one_batch else pairs[1]
+    rng = np.random.default_rng(0)  # unused
+    return lambda: gradient(work.network, w, first, second, rho, rng)[:2]
+
+
+def _answer(work: Workload, descent_gradient):
+    """What is compared, of a loss and a flat gradient."""
 
     def answer() -> Answer:
-        loss, grad = plain()
-        return loss, extract_answer((0.0, rs.unflatten(network, grad)))[1]
+        loss, grad = descent_gradient()
+        return loss, extract_answer((0.0, rs.unflatten(work.network, grad)))[1]
 
-    return Built(step, answer)
+    return answer
 
 
 def floor(work: Workload, data: Data) -> Built:
@@ -293,9 +271,9 @@ REFSAST = {
         "SAM gradient, one minibatch, events", sam, sam_shared, shared=True, sparse=True
     ),
     "train": _ours("training step, plain", training),
-    "train-sam": _ours("training step, SAM", training, sam_exact, gradient=sam),
+    "train-sam": _ours("training step, SAM", training, sam_exact, rho=RHO),
     "train-events": _ours("training step, plain, events", training, sparse=True),
     "train-sam-events": _ours(
-        "training step, SAM, events", training, sam_exact, gradient=sam, sparse=True
+        "training step, SAM, events", training, sam_exact, rho=RHO, sparse=True
     ),
 }
