@@ -193,7 +193,7 @@ class Network:
             return self.sizes[-1] // readout.population
         return readout.n_out
 
-    @property
+    @cached_property
     def shapes(self) -> tuple[dict[str, tuple[int, ...]], ...]:
         """Shapes of the parameters, one ``{"w": ..., "b": ..., "v": ...}`` per layer."""
         parts = map(weighted_part, self.chains, self.chain_shapes)

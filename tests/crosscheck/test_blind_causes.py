@@ -51,6 +51,11 @@ NAMED = {
     "FireFirst": "before the step's input",
     "PaddingWithoutMask": "up to a multiple of 16 (padding)",
     "ReadoutPairedWithLastSpikes": "in place of those of all steps",
+    "FiredBeforeIntegrated": "computed from the potential of the step before",
+    "NetNotResetAfterWarmUp": "that an earlier pass through the same steps has left",
+    "BackBufferNotCleared": "from above passed on beside",
+    "OneBufferForAllLayers": "in one array: sums of those in W",
+    "OneBufferOverwritten": "in one array: the first layer's in W",
 }
 
 

@@ -19,7 +19,8 @@ from refsast.crosscheck.diagnose.confirm import confirm_settings
 from refsast.crosscheck.diagnose.knobs.backward import BEFORE_LIMIT
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE
 from refsast.crosscheck.diagnose.knobs.explain import drop_idle, explain_whole_case
-from refsast.crosscheck.diagnose.knobs.finish import CELL, STORED
+from refsast.crosscheck.diagnose.knobs.finish import CELL
+from refsast.crosscheck.diagnose.knobs.finish_whole import STORED
 from refsast.crosscheck.diagnose.knobs.late import (
     batch_settings,
     clip_settings,

@@ -7,9 +7,8 @@ a knob for where it is taken::
     delta_t = sigma'(u_t - theta) dL/ds_t + (leak path)
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
@@ -36,11 +35,10 @@ from refsast.crosscheck.diagnose.knobs.dials import (
     pick_settings,
     put_settings,
     round_back,
-    shift_steps,
 )
 from refsast.crosscheck.diagnose.knobs.forward import (
-    DELAYS,
     FIRES_BEFORE,
+    FIRES_LAST,
     LAST_LOST,
     POTENTIALS_IN,
     SPIKE_AT_REST,
@@ -57,12 +55,10 @@ from refsast.crosscheck.diagnose.knobs.normalisation import (
 from refsast.crosscheck.diagnose.knobs.paths import read_paths
 from refsast.crosscheck.diagnose.knobs.resets import reset_slopes
 from refsast.crosscheck.diagnose.knobs.sums import (
-    pair_steps,
     sum_gradients,
     sum_start,
 )
 from refsast.crosscheck.diagnose.knobs.weights import (
-    backward_weights,
     recurrent_matrix,
     weighted_input,
     weighted_product,
@@ -70,7 +66,6 @@ from refsast.crosscheck.diagnose.knobs.weights import (
 from refsast.crosscheck.diagnose.knobs.windows import copy_run, map_run, sum_copies
 
 BEFORE_LIMIT = "adjoints before the limit handed over"
-UPDATED = "weights updated backward"
 SHARED = "gradient of the spike shared by all steps"
 ABOVE_SUMMED = "gradient from above summed up over later steps"
 ABOVE_FIRED = "gradient from above where neurons fire alone"
@@ -127,7 +122,7 @@ def backward_layer(
     later, pulled, pulled_2, i_later, i_2, drive_later = rest, rest, rest, rest, rest, rest
     c_later = rest  # of the current before it is normalised
     deltas, currents, locals_, owed = [], [], [], {}
-    summed, local, uncleared = rest, rest, rest
+    summed, local, uncleared, fired = rest, rest, rest, rest
     has_adjoint = keep_steps(dials, index, len(g))
     g, slope = change_received(dials, index, run, g, slope)
     for t in reversed(range(len(g))):
@@ -156,8 +151,13 @@ def backward_layer(
         carried = p.potential * kept_u * later
         if dials.turns(THROUGH_SLOPE, index):
             carried = mix(dials, index, carried, {THROUGH_SLOPE: slope[t] * carried})
-        delta = local + direct * g[t] + carried + p.of_potential * fed
-        delta = change_adjoint(dials, index, delta)
+        delta = (
+            mix(dials, index, local, {FIRES_LAST: fired})
+            + direct * g[t]
+            + carried
+            + p.of_potential * fed
+        )
+        fired, delta = local, change_adjoint(dials, index, delta)
         if has_adjoint is not None:
             local, delta = has_adjoint[t] * local, has_adjoint[t] * delta
         own = delta if run.free is None else delta * run.free[t]
@@ -196,9 +196,9 @@ def backward_layer(
         summed = (sum_copies(part, copies) for part in (delta, current, own))
         arrays["w"] = sum_gradients(case, index, dials, once, *summed)["w"]
     if layer.start is not None:
-        at_rest = dials.turns(SPIKE_AT_REST, index)
+        at_rest, total = dials.turns(SPIKE_AT_REST, index), delta.sum(axis=0)
         fed = multiply(dials, c_later, v) if at_rest and v is not None else 0.0
-        arrays["start"] = sum_start(case, index, dials, run, later, pulled, fed, delta.sum(axis=0))
+        arrays["start"] = sum_start(case, index, dials, run, later, pulled, (fed, fired), total)
     return LayerGradients(arrays, delta, current, own)
 
 
@@ -214,28 +214,6 @@ def _scan_forward(
     found = backward_layer(case, index, pick_settings(rest, which), mirrored, own)
     others = (found.adjoints, found.current, found.local)
     return [put_settings(a, b[::-1], which, 1) for a, b in zip(right, others, strict=True)]
-
-
-@dataclass(frozen=True, eq=False)
-class Currents:
-    """What the input of a layer receives is computed from.
-
-    Attributes
-    ----------
-    own : (time, K, batch, n) array
-        dL/d(what arrives at the layer).
-    beside : array or float
-        What its input receives beside, (time, K, batch, n_in), where it is passed on by mistake.
-    local : array or None
-        The part of `own` that comes through the spike of the same step.
-    copies : int
-        How often the batch is in them, once for each window that overlaps others.
-    """
-
-    own: Array
-    beside: Array | float = 0.0
-    local: Array | None = None
-    copies: int = 1
 
 
 def change_received(
@@ -265,35 +243,3 @@ def backward_recurrence(case: Case, index: int, dials: Dials) -> Array:
         "recurrence of the diagonal backward": diagonal,
     }
     return mix(dials, index, right, others)
-
-
-def input_gradient(
-    case: Case, index: int, dials: Dials, currents: Currents, a: Array | None = None
-) -> Array:
-    """Return what the layer's input `a` receives."""
-    layer, current = case.params[index], currents.own
-    if currents.local is not None:
-        current = mix(dials, index, current, {"layer path of the spike's part": currents.local})
-    others = {"signs of the weights backward": lambda: current @ np.sign(layer.w)}
-    if layer.w.shape[0] == layer.w.shape[1]:
-        for name in ("transposed weight backward", "transposed weight"):
-            others[name] = lambda: current @ layer.w.T
-    w = backward_weights(dials, index, layer.w)
-    if dials.turns(UPDATED, index) and a is not None:
-        w = w - dials.read(UPDATED, index, 0.0) * pair_steps(current, a)
-    below = mix(dials, index, multiply(dials, current, w), others)
-    below = below * dials.read("weight gain", index, 1.0) * dials.read("layer path", index, 1.0)
-    # An input that was late gives its gradient to an earlier step.
-    return mix(dials, index, below, undo_delays(below)) + currents.beside
-
-
-def undo_delays(below: Array) -> dict[str, Callable[[], Array]]:
-    """The transposes of the input's delays, and delays of the way back alone."""
-    late = {name: partial(shift_steps, below, -steps) for name, steps in DELAYS.items()}
-    return {
-        **late,
-        "input reversed": lambda: below[::-1],
-        "layer path one step later": lambda: shift_steps(below, -1),
-        "layer path one step earlier": lambda: shift_steps(below, 1),
-        "layer path reversed": lambda: below[::-1],
-    }

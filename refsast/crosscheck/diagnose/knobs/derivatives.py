@@ -11,6 +11,7 @@ from refsast.crosscheck.diagnose.derivative_shapes import SHAPES
 from refsast.crosscheck.diagnose.knobs.dials import Dials, shift_steps
 from refsast.crosscheck.diagnose.knobs.forward import (
     FIRES_BEFORE,
+    FIRES_LAST,
     LayerRun,
     firing_threshold,
     other_spikes,
@@ -142,6 +143,7 @@ def derivative_places(run: LayerRun, theta: Array | float) -> dict[str, Callable
         "derivative of the drive": lambda: run.drive - theta,
         "derivative before the input": lambda: run.u - run.drive - theta,
         FIRES_BEFORE: lambda: run.u - run.drive - theta,
+        FIRES_LAST: lambda: run.before - theta,
         "derivative at the spike": lambda: run.s - theta,
         "derivative at the spike itself": lambda: run.s,
         "derivative of the last step": lambda: np.broadcast_to(run.u[-1:], run.u.shape) - theta,

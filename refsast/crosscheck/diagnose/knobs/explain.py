@@ -13,10 +13,11 @@ from refsast.arrays import Array
 from refsast.crosscheck.case import Answer, Case
 from refsast.crosscheck.compare import Examination
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Setting, stack_settings
-from refsast.crosscheck.diagnose.knobs.finish import (
-    BENDS,
+from refsast.crosscheck.diagnose.knobs.finish import BENDS
+from refsast.crosscheck.diagnose.knobs.finish_whole import (
     GRADIENT_ROUNDINGS,
     exchange_orders,
+    shared_arrays,
 )
 from refsast.crosscheck.diagnose.knobs.fit import (
     Group,
@@ -96,11 +97,13 @@ def _bends(samples: Samples) -> list[dict]:
     largest = max(whole, key=len)
     empty = round(float((largest == 0.0).mean()), 2)
     values += [("smallest entries dropped", q) for q in (empty, round(empty, 1))]
-    shapes = [
-        tuple((part, a.shape) for part, a in layer_arrays(layer).items())
-        for layer in samples.parts[-1].case.params
-    ]
-    switches = (*GRADIENT_ROUNDINGS, *exchange_orders(shapes))
+    case = samples.parts[-1].case
+    shapes = [{part: a.shape for part, a in layer_arrays(layer).items()} for layer in case.params]
+    switches = (
+        *GRADIENT_ROUNDINGS,
+        *exchange_orders([tuple(each.items()) for each in shapes]),
+        *shared_arrays(shapes[: len(case.network.neurons)]),
+    )
     values += [(name, 1.0) for name in switches]
     return [{(name, WHOLE): value} for name, value in values if value > 0.0]
 

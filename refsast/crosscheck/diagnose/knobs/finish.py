@@ -1,19 +1,18 @@
 """What may be done to gradients before they are returned: factors, orders, decay, clips."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
 from refsast.arrays import Array
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials, Setting
+from refsast.crosscheck.diagnose.knobs.dials import Dials
 from refsast.crosscheck.diagnose.knobs.losses import loss_sizes, power_factor
 from refsast.crosscheck.diagnose.knobs.penalties import penalty_slopes
-from refsast.crosscheck.diagnose.knobs.precision import LAYER_FORMATS, ROUNDINGS, TOO
+from refsast.crosscheck.diagnose.knobs.precision import LAYER_FORMATS, TOO
 from refsast.model.params import ARRAY_NAMES, WEIGHTS, Layer
 
 # Of a parameter: what is added to its gradient.
@@ -185,12 +184,6 @@ BENDS: Mapping[str, Callable[[Array, Array, Array], Array]] = {
         array * (limit / np.where(norm == 0.0, 1.0, norm))
     ),
 }
-# What potentials are handed over as, of potentials, spikes and threshold; they are computed right.
-STORED: Mapping[str, Callable[[Array, Array, float], Array]] = {
-    "potentials of the last step handed over": lambda u, s, theta: np.broadcast_to(u[-1:], u.shape),
-    "potentials handed over after a reset to zero": lambda u, s, theta: u * (1.0 - s),
-    "potentials handed over after a subtraction": lambda u, s, theta: u - theta * s,
-}
 ADAM = "first step of Adam"
 SMALL_WEIGHTS, LARGEST = "zero at small weights", "largest entries alone"
 # Each array over its norm, with what keeps that from zero.
@@ -202,84 +195,3 @@ FORMS: Mapping[str, Callable[[Array], Array]] = {
     **{name: lambda a, plus=plus: a / (norm_of(a) + plus) for name, plus in NORMED.items()},
     "signs": np.sign,
 }
-OF_ALL = ("smallest entries dropped",)
-EXCHANGE = "gradients of layers"
-GRADIENT_ROUNDINGS = {f"gradients in {name}": change for name, change in ROUNDINGS.items()}
-
-
-def exchange_orders(shapes: Sequence[tuple]) -> dict[str, list[int]]:
-    """Return by name whose gradients each layer is given by mistake; they need the same shapes."""
-    each = list(range(len(shapes)))
-    found = {}
-    for i, j in combinations(each, 2):
-        found[f"{EXCHANGE} {i + 1} and {j + 1} exchanged"] = [{i: j, j: i}.get(k, k) for k in each]
-    for n in range(4, len(shapes) + 1):  # of fewer, two are exchanged
-        found[f"{EXCHANGE} 1 to {n} in reversed order"] = each[:n][::-1] + each[n:]
-    return {
-        name: order for name, order in found.items() if [shapes[k] for k in order] == list(shapes)
-    }
-
-
-def hand_over(case: Case, setting: Setting, us: Sequence, ss: Sequence) -> tuple[Array, ...]:
-    """Return potentials as they are handed over."""
-    for name in [name for name in STORED if (name, WHOLE) in setting]:
-        neurons = case.network.neurons
-        us = [STORED[name](u, s, n.threshold) for u, s, n in zip(us, ss, neurons, strict=True)]
-    return tuple(us)
-
-
-def whole_changes(setting: Setting) -> frozenset[tuple[str, float]]:
-    """Return what a setting does to all gradients together."""
-    own = (*BENDS, *GRADIENT_ROUNDINGS, *OF_ALL)
-    return frozenset(
-        (name, value)
-        for (name, at), value in setting.items()
-        if at == WHOLE and (name in own or name.startswith(EXCHANGE))
-    )
-
-
-def finish_whole(
-    changes: Iterable[tuple[str, float]], levels: list[dict[str, Array]]
-) -> list[dict[str, Array]]:
-    """Return all gradients after what is done to them together."""
-    found = list(levels)
-    exchanges = exchange_orders(
-        [tuple((part, a.shape[1:]) for part, a in level.items()) for level in levels]
-    )
-    for name, value in changes:
-        if name in exchanges:
-            found = [found[k] for k in exchanges[name]]
-        elif name in BENDS:
-            found = _bend_all(BENDS[name], value, found)
-        elif name in GRADIENT_ROUNDINGS:
-            change = GRADIENT_ROUNDINGS[name]
-            found = [{part: change(a) for part, a in level.items()} for level in found]
-        elif name in OF_ALL:
-            found = _drop_smallest(found, value)
-    return found
-
-
-def _bend_all(
-    change: Callable[[Array, Array, Array], Array], limit: float, levels: list[dict[str, Array]]
-) -> list[dict[str, Array]]:
-    """All gradients bent by one norm."""
-    squares = sum(norm_of(a).ravel() ** 2 for level in levels for a in level.values())
-
-    def bend(a: Array) -> Array:
-        norm = np.sqrt(squares).reshape(-1, *(1,) * (a.ndim - 1))
-        return change(a, np.asarray(limit), norm)
-
-    return [{part: bend(a) for part, a in level.items()} for level in levels]
-
-
-def _drop_smallest(levels: list[dict[str, Array]], share: float) -> list[dict[str, Array]]:
-    """All gradients with a share of their entries, the smallest, made zero."""
-    sizes = np.concatenate(
-        [abs(a).reshape(len(a), -1) for level in levels for a in level.values()], axis=1
-    )
-    least = np.quantile(sizes, share, axis=1)
-
-    def drop(a: Array) -> Array:
-        return np.where(abs(a) >= least.reshape(-1, *(1,) * (a.ndim - 1)), a, 0.0)
-
-    return [{part: drop(a) for part, a in level.items()} for level in levels]

@@ -47,6 +47,7 @@ from refsast.model.surrogate import Surrogate
 
 FAMILIES = {family.__name__: family for family in get_args(Surrogate)}
 FIRES_BEFORE = "spike before the input of its step"
+FIRES_LAST = "spike of the potential of the step before"
 LAST_LOST = "last step not computed"
 POTENTIALS_IN = "potentials of the layer below for input"
 HARD_IN = "spikes of the layer below as zeros and ones, straight through"
@@ -82,6 +83,8 @@ class LayerRun:
         Whether what is kept of the step before is its own, not held at zero; None: it always is.
     below : (time, K, batch, n_in) array or None
         The potentials of the layer below; None: there is none.
+    resting : (1, K, batch, n) array or None
+        The spikes before the first step; None: there are none.
     """
 
     a: Array
@@ -97,6 +100,7 @@ class LayerRun:
     raw: Array | None = None
     carried: Array | None = None
     below: Array | None = None
+    resting: Array | None = None
 
 
 def slope_of(neuron: LIF) -> float:
@@ -210,7 +214,7 @@ def run_layer(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
             carried, whole = clamp_carried(dials, index, carried)
             clamped.append(whole)
         u, own = limit_potential(dials, index, carried + drive)
-        asked = mix(dials, index, u, {FIRES_BEFORE: carried})
+        asked = mix(dials, index, u, {FIRES_BEFORE: carried, FIRES_LAST: last})
         if history is None:
             s, soft = fire(case, index, dials, asked)
         else:

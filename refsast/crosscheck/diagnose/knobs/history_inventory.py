@@ -30,7 +30,7 @@ from refsast.crosscheck.diagnose.knobs.normalisation import (
 )
 from refsast.crosscheck.diagnose.knobs.precision import CASTS, LAYER_FORMATS
 from refsast.crosscheck.diagnose.knobs.recordings import CARRIES
-from refsast.crosscheck.diagnose.knobs.restarts import RESTARTS, UNRESET
+from refsast.crosscheck.diagnose.knobs.restarts import RESTARTS, UNRESET, WARMED
 from refsast.crosscheck.diagnose.knobs.windows import MEMORY, STRIDE, WINDOWS
 from refsast.model.reset import NoReset, Subtract
 
@@ -54,6 +54,7 @@ def history_forward(case: Case) -> list[Knob]:
     if len(case.x) > 1:
         names = [ramp_name(what, ramp) for what in RAMPED for ramp in RAMPS]
         found += (Knob(name, WHOLE, 0.0, (0.5, 1.0, -0.5, 0.1), -0.99, 1e3) for name in names)
+    found.append(switch_knob(WARMED, WHOLE))
     if len(case.y) > 1:
         found += (switch_knob(name, WHOLE) for name in CARRIES)
     return found

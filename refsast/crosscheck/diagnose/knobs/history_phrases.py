@@ -15,7 +15,7 @@ from refsast.crosscheck.diagnose.knobs.limits import CLAMPED
 from refsast.crosscheck.diagnose.knobs.normalisation import NORMALISATIONS, OF_PRODUCT, OVER_STEPS
 from refsast.crosscheck.diagnose.knobs.precision import CASTS, LAYER_FORMATS, TOO
 from refsast.crosscheck.diagnose.knobs.recordings import CARRIES
-from refsast.crosscheck.diagnose.knobs.restarts import UNRESET
+from refsast.crosscheck.diagnose.knobs.restarts import UNRESET, WARMED
 from refsast.crosscheck.diagnose.knobs.windows import MEMORY, STRIDE, WINDOWS
 
 RAMPED_WORDS = {"slope": "slope", "firing threshold": "the threshold of the spike"}
@@ -87,6 +87,7 @@ HISTORY_SWITCHES = {
         for name in CASTS
     },
     **{name: f"with {name.replace(' in ', ' rounded to ', 1)}" for name in LAYER_FORMATS},
+    WARMED: "with states not reset: those that an earlier pass through the same steps has left",
     **{
         name: "with states carried on from one recording to the next"
         + ("" if attached else ", detached there")

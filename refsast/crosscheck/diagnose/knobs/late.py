@@ -16,7 +16,8 @@ from refsast.crosscheck.compare import Examination, cast_case, examine_answer
 from refsast.crosscheck.diagnose.knobs.batches import FILLED, HALVES
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE
 from refsast.crosscheck.diagnose.knobs.explain import explains_losses
-from refsast.crosscheck.diagnose.knobs.finish import BENDS, GRADIENT_ROUNDINGS
+from refsast.crosscheck.diagnose.knobs.finish import BENDS
+from refsast.crosscheck.diagnose.knobs.finish_whole import GRADIENT_ROUNDINGS
 from refsast.crosscheck.diagnose.knobs.fit import round_value
 from refsast.crosscheck.diagnose.knobs.forward import LAST_LOST
 from refsast.crosscheck.diagnose.knobs.losses import BY_FREQUENCY

@@ -9,7 +9,7 @@ from refsast.crosscheck.diagnose.derivative_shapes import SHAPES
 from refsast.crosscheck.diagnose.knobs.backward import BEFORE_LIMIT
 from refsast.crosscheck.diagnose.knobs.backward_inventory import backward_knobs
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Setting
-from refsast.crosscheck.diagnose.knobs.finish import STORED
+from refsast.crosscheck.diagnose.knobs.finish_whole import STORED
 from refsast.crosscheck.diagnose.knobs.forward import RESIDUAL, slope_of
 from refsast.crosscheck.diagnose.knobs.history_inventory import (
     adaptation_leak,

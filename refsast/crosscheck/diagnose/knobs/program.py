@@ -13,12 +13,8 @@ import numpy as np
 
 from refsast.arrays import Array
 from refsast.crosscheck.case import Answer, Case
-from refsast.crosscheck.diagnose.knobs.backward import (
-    UPDATED,
-    Currents,
-    input_gradient,
-)
 from refsast.crosscheck.diagnose.knobs.batches import batch_factor
+from refsast.crosscheck.diagnose.knobs.below import UPDATED, Currents, input_gradient
 from refsast.crosscheck.diagnose.knobs.counted import count_terms, lone_recording
 from refsast.crosscheck.diagnose.knobs.dials import (
     WHOLE,
@@ -28,13 +24,13 @@ from refsast.crosscheck.diagnose.knobs.dials import (
     multiply,
     stack_settings,
 )
-from refsast.crosscheck.diagnose.knobs.finish import (
-    finish_arrays,
+from refsast.crosscheck.diagnose.knobs.finish import finish_arrays
+from refsast.crosscheck.diagnose.knobs.finish_whole import (
     finish_whole,
     hand_over,
     whole_changes,
 )
-from refsast.crosscheck.diagnose.knobs.forward import HARD_IN, LayerRun, residual_share
+from refsast.crosscheck.diagnose.knobs.forward import HARD_IN, LayerRun
 from refsast.crosscheck.diagnose.knobs.losses import (
     loss_sizes,
     power_factor,
@@ -235,15 +231,14 @@ def layer_level(case: Case, index: int, dials: Dials, run: Run, carry: Carry) ->
         copies = carry.copies
         above = copy_batch(run.layers[index + 1].a, copies)
         g = input_gradient(case, index + 1, dials, carry, above)
-    share = residual_share(case, index + 1, dials)
-    beside = share * g if isinstance(share, np.ndarray) else 0.0
+    received = g
     penalty = penalise_spikes(dials, index, run.layers[index].s, " backward")[1]
     if isinstance(penalty, np.ndarray):
         g = g + copy_batch(penalty * weigh_slopes(case, dials), copies) / copies
     found, copies = backward_windows(case, index, dials, run.layers[index], g)
     arrays = finish_arrays(case, index, dials, case.params[index], found.arrays)
     adjoints = sum_copies(found.adjoints, copies)
-    return Level(arrays, Currents(found.current, beside, found.local, copies), adjoints)
+    return Level(arrays, Currents(found.current, received, found.local, copies), adjoints)
 
 
 def solve_settings(case: Case, settings: Sequence[Setting]) -> list[Answer]:
@@ -280,7 +275,8 @@ def _solve_alike(
     assert isinstance(carry, Currents)
     below = sum_copies(input_gradient(case, 0, dials, carry), carry.copies)
     readout = [levels[-1].arrays] if levels[-1].arrays else []
-    grads = finish_whole(changes, [level.arrays for level in levels[:-1]] + readout)
+    spiking = [level.arrays for level in levels[:-1]]
+    grads = finish_whole(changes, spiking, readout)
     found = []
     for k in range(len(settings)):
         layers = tuple(Layer(**{n: _pick(a, k, 0) for n, a in part.items()}) for part in grads)

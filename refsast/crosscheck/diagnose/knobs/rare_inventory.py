@@ -7,8 +7,13 @@ import numpy as np
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.derivative_shapes import RARE_SHAPES
 from refsast.crosscheck.diagnose.knobs.adjoints import CLIPPED, GATE_AFTER, HARD_BACKWARD
-from refsast.crosscheck.diagnose.knobs.backward import ABOVE_FIRED, ABOVE_SUMMED, SHARED, UPDATED
+from refsast.crosscheck.diagnose.knobs.backward import (
+    ABOVE_FIRED,
+    ABOVE_SUMMED,
+    SHARED,
+)
 from refsast.crosscheck.diagnose.knobs.batches import FILLED, HALVES, NOMINAL, SEVERAL
+from refsast.crosscheck.diagnose.knobs.below import PASSED_ON, UPDATED
 from refsast.crosscheck.diagnose.knobs.counted import (
     LONE_RECORDINGS,
     RECORDINGS_COUNTED,
@@ -19,6 +24,7 @@ from refsast.crosscheck.diagnose.knobs.dials import WHOLE
 from refsast.crosscheck.diagnose.knobs.finish import ADAM, ARRAY_CHANGES
 from refsast.crosscheck.diagnose.knobs.forward import (
     FIRES_BEFORE,
+    FIRES_LAST,
     LAST_LOST,
     POTENTIALS_IN,
     RESIDUAL,
@@ -117,6 +123,7 @@ def _layer_knobs(case: Case, layer: int) -> Iterator[Knob]:
     if len(case.x) > 1:
         yield switch_knob(LAST_LOST, layer)
         yield switch_knob(FIRES_BEFORE, layer)
+        yield switch_knob(FIRES_LAST, layer)
     limits = other_values(np.inf, neuron.threshold, 1.0, 2.0, 2.0 * neuron.threshold)
     yield Knob("potential at most", layer, np.inf, limits, 0.0, 0.0)
     yield switch_knob("potential through tanh", layer)
@@ -162,6 +169,8 @@ def rare_backward(case: Case, level: int) -> list[Knob]:
         leaky = isinstance(case.network.readout, LeakyReadout)
         found += (switch_knob(name, whole) for name in (DOWN_REVERSED, DOWN_UNLEAKED) if leaky)
         found.append(Knob(DOWN_DISCOUNTED, whole, 1.0, (0.9, 0.5, 0.95, 0.99, 0.0), 1e-6, 2.0))
+    if above < whole and case.network.sizes[above] == case.network.sizes[above + 1]:
+        found.append(switch_knob(PASSED_ON, above))
     if level < whole:
         found += _path_knobs(case, level)
         found += _derivative_knobs(case, level)

@@ -6,12 +6,13 @@ from refsast.crosscheck.diagnose.knobs.backward import (
     ABOVE_SUMMED,
     BEFORE_LIMIT,
     SHARED,
-    UPDATED,
 )
 from refsast.crosscheck.diagnose.knobs.batches import FILLED, HALVES, NOMINAL, SEVERAL
+from refsast.crosscheck.diagnose.knobs.below import PASSED_ON, UPDATED
 from refsast.crosscheck.diagnose.knobs.finish import ADAM
 from refsast.crosscheck.diagnose.knobs.forward import (
     FIRES_BEFORE,
+    FIRES_LAST,
     LAST_LOST,
     POTENTIALS_IN,
     RESIDUAL,
@@ -153,10 +154,13 @@ RARE_SWITCHES = {
     **SELDOM_SWITCHES,
     BEFORE_LIMIT: "with adjoints of potentials as they are before they are clamped",
     ABOVE_SUMMED: "with what comes from above added to that of all later steps (never cleared)",
+    PASSED_ON: "with what a layer receives from above passed on beside what it gives to the layer"
+    " below (one array that is added to, not cleared)",
     ABOVE_FIRED: "with what comes from above where a neuron fires (s > 1/2) alone",
     START_SUMMED: "with the gradient in the potentials before the first step from the adjoints of"
     " all steps",
     FIRES_BEFORE: "with the spike of what is left of the potential, before the step's input",
+    FIRES_LAST: "with the spike of a step computed from the potential of the step before",
     LAST_LOST: "with the last step not computed, its potentials and spikes zero",
     DEAF: "with the current multiplied by 1 - s of the step before (deaf after a spike)",
     "gradient in the biases summed over neurons": "with the gradient in the biases summed over"

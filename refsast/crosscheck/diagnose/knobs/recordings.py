@@ -1,7 +1,8 @@
-"""Recordings that are run one after the other, each from the states that the last one left.
+"""Runs that begin with the states that another one left: of the recording before, or of a pass.
 
-Rule 1: it is one run through all their steps; on the way back the gradient goes through them, too,
-        unless states are detached between recordings.
+Rule 1: recordings one after the other are one run through all their steps; on the way back the
+        gradient goes through them, too, unless states are detached between recordings.
+Rule 2: of an earlier pass through the same steps no gradient comes back.
 """
 
 from collections.abc import Mapping
@@ -30,6 +31,7 @@ from refsast.crosscheck.diagnose.knobs.forward import (
     residual_share,
     run_layer,
 )
+from refsast.crosscheck.diagnose.knobs.restarts import WARMED
 from refsast.crosscheck.diagnose.knobs.windows import (
     MEMORY,
     WINDOWS,
@@ -47,8 +49,24 @@ CARRIES: Mapping[str, bool] = {CARRIED: True, DETACHED: False}
 
 
 def run_layers(case: Case, dials: Dials) -> list[LayerRun]:
-    """Run all spiking layers."""
-    a, runs = case.x[:, None], []
+    """Run all spiking layers, twice where the second run begins with the states of the first."""
+    right = _run_once(case, dials, case.x)
+    which = mask_settings(dials, [(WARMED, WHOLE)])
+    if not which.any():
+        return right
+    steps, found = len(case.x), []
+    twice = _run_once(case, pick_settings(dials, which), np.concatenate([case.x, case.x]))
+    for plain, run in zip(right, twice, strict=True):
+        resting = np.zeros_like(plain.s[:1])
+        first = put_settings(resting, run.s[steps - 1 : steps], which, 1)
+        second = map_run(run, lambda a: a[steps:])
+        found.append(replace(plain, **_put_arrays(plain, second, which), resting=first))
+    return found
+
+
+def _run_once(case: Case, dials: Dials, x: Array) -> list[LayerRun]:
+    """Run all spiking layers on an input."""
+    a, runs = x[:, None], []
     for index in range(len(case.network.neurons)):
         own = run_recordings(case, index, dials, a)
         runs.append(replace(own, below=runs[-1].u if runs else None))
@@ -135,11 +153,19 @@ def _put_fields(
     copies: int = 1,
 ) -> dict[str, Array]:
     """The arrays over time with those of the settings in which recordings are joined."""
-    names = [f.name for f in fields(right) if isinstance(getattr(right, f.name), np.ndarray)]
-    return {
-        name: put_settings(
-            getattr(right, name), _pad_copies(_split(other, steps), copies), which, 1
-        )
-        for name in names
-        if (other := getattr(found, name)) is not None
-    }
+    parted = {n: _pad_copies(_split(a, steps), copies) for n, a in _arrays(found).items()}
+    return _put_arrays(right, replace(found, **parted), which)
+
+
+def _put_arrays(
+    right: LayerRun | LayerGradients, found: LayerRun | LayerGradients, which: NDArray[np.bool_]
+) -> dict[str, Array]:
+    """The arrays over time with those of some settings from another run."""
+    own, others = _arrays(right), _arrays(found)
+    return {n: put_settings(own[n], others[n], which, 1) for n in own if n in others}
+
+
+def _arrays(run: LayerRun | LayerGradients) -> dict[str, Array]:
+    """The arrays over time, by name."""
+    arrays = {f.name: getattr(run, f.name) for f in fields(run)}
+    return {name: array for name, array in arrays.items() if isinstance(array, np.ndarray)}

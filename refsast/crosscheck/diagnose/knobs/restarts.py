@@ -12,6 +12,7 @@ from refsast.arrays import Array
 from refsast.crosscheck.diagnose.knobs.dials import Dials
 
 UNRESET = "reset left out at the last step"
+WARMED = "states of an earlier pass"  # which are not reset before this one
 # Of so many steps, at which one, from 0, and what it does not receive.
 RESTARTS: Mapping[str, tuple[Callable[[int], int], tuple[str, ...]]] = {
     "state zero in the middle": (lambda n: n // 2, ("state", "reset", "fed")),

@@ -17,12 +17,7 @@ from refsast.crosscheck.diagnose.knobs.adjoints import (
     THROUGH_SLOPE,
 )
 from refsast.crosscheck.diagnose.knobs.derivatives import SLOPE_ROUNDINGS
-from refsast.crosscheck.diagnose.knobs.finish import (
-    LARGEST,
-    NORMED,
-    SIGNED,
-    SMALL_WEIGHTS,
-)
+from refsast.crosscheck.diagnose.knobs.finish import LARGEST, NORMED, SIGNED, SMALL_WEIGHTS
 from refsast.crosscheck.diagnose.knobs.inventory import Knob, switch_knob
 from refsast.crosscheck.diagnose.knobs.program import LAST_HEARD, LAST_WEIGHED
 from refsast.crosscheck.diagnose.knobs.sums import ACTIVE, OWN_SPIKES, POTENTIALS_BELOW

@@ -12,6 +12,7 @@ from refsast.crosscheck.diagnose.knobs.counted import count_terms
 from refsast.crosscheck.diagnose.knobs.derivatives import derivative
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials, mix, multiply, shift_steps
 from refsast.crosscheck.diagnose.knobs.forward import (
+    FIRES_LAST,
     RESET_AT_REST,
     SPIKE_AT_REST,
     START_GAIN,
@@ -20,7 +21,7 @@ from refsast.crosscheck.diagnose.knobs.forward import (
     spike_at_rest,
 )
 from refsast.crosscheck.diagnose.knobs.layer_numbers import membrane_leak, reset_amounts
-from refsast.crosscheck.diagnose.knobs.restarts import lose_spikes
+from refsast.crosscheck.diagnose.knobs.restarts import WARMED, lose_spikes
 from refsast.crosscheck.diagnose.knobs.weights import bias_weight, derive_weights
 
 # By which step's input an adjoint is multiplied: the knob's name, and by how many steps it is off.
@@ -107,6 +108,8 @@ def sum_recurrence(case: Case, index: int, dials: Dials, run: LayerRun, current:
     """Return the gradient in V."""
     layer = case.params[index]
     heard = shift_steps(run.s, 1)
+    if run.resting is not None:
+        heard = np.concatenate([np.broadcast_to(run.resting, heard[:1].shape), heard[1:]])
     if dials.turns(SPIKE_AT_REST, index):
         fed = spike_at_rest(case, index, dials, run.before[0])[1]
         heard = np.concatenate([np.broadcast_to(fed, heard.shape[1:])[None], heard[1:]])
@@ -242,24 +245,28 @@ def sum_start(
     run: LayerRun,
     first: Array,
     pulled: Array,
-    fed: Array | float,
+    back: tuple[Array | float, Array],
     later: Array,
 ) -> Array:
     """Return the gradient in the potentials before the first step, from that step's adjoint.
 
-    `pulled` and `fed` come back to a spike of theirs, where there is one by mistake, through the
-    reset and the recurrent weights. `later` is the sum of all adjoints.
+    `pulled` and the first of `back` return to a spike of theirs, where there is one by mistake,
+    through the reset and the recurrent weights; the second through the spike of the first step,
+    where it is computed from them. `later` is the sum of all adjoints.
     """
+    fed, fired = back
     zero = reset_amounts(case, index, dials, " backward")[0]
     first = mix(dials, index, first, {START_SUMMED: later})
     kept = (membrane_leak(case, index, dials) - zero * run.s_reset[0]) * first
     if dials.turns(RESET_AT_REST, index) or dials.turns(SPIKE_AT_REST, index):
         reset, heard = rest_shares(dials, index)
         before = LayerRun(run.a[:1], *(run.before[:1],) * 5)
-        back = heard * fed
+        heard = heard * fed
         if not case.network.neurons[index].detach_reset:
-            back = back + reset * pulled
-        kept = kept + derivative(case, index, dials, before)[0] * back
-    kept = _weigh_neurons(dials, index, kept)
+            heard = heard + reset * pulled
+        kept = kept + derivative(case, index, dials, before)[0] * heard
+    if dials.turns(FIRES_LAST, index):
+        kept = kept + dials.read(FIRES_LAST, index, 0.0) * fired
+    kept = _weigh_neurons(dials, index, kept) * (1.0 - dials.read(WARMED, WHOLE, 0.0))
     kept = (kept[None] * count_terms(dials, index, "start", kept[None]))[0]
     return (kept * dials.read(START_GAIN, index, 1.0)).sum(axis=-2)

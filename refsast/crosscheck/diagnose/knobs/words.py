@@ -4,7 +4,8 @@ import re
 
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Setting
-from refsast.crosscheck.diagnose.knobs.finish import CELL, EXCHANGE
+from refsast.crosscheck.diagnose.knobs.finish import CELL
+from refsast.crosscheck.diagnose.knobs.finish_whole import EXCHANGE
 from refsast.crosscheck.diagnose.knobs.forward import RESET_AT_REST, SPIKE_AT_REST
 from refsast.crosscheck.diagnose.knobs.losses import loss_sizes
 from refsast.crosscheck.diagnose.knobs.orders import find_orders
