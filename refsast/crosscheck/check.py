@@ -231,9 +231,6 @@ def check(gradient: Gradient | Implementation, case: Case | Program) -> Report |
     if exam.wrong == {"states"}:  # what is reported, not what is computed
         return replace(report, first=first_difference(exam.stages, "from the states given"))
     report = attach_cause(report, *explain_answer(gradient, exam))
-    if extended:
-        unknown = Location("not known", how="gradients alone, and no known cause, do not tell")
-        return replace(report, first=report.first or unknown)
     if report.first is not None:
         return report
     # Gradients only, and no known cause: the layer and step must be asked for.

@@ -29,6 +29,7 @@ from refsast.crosscheck.diagnose.knobs.late import (
     lose_last_step,
     resize_settings,
     rounding_settings,
+    scale_layers,
     share_numbers,
 )
 from refsast.crosscheck.diagnose.knobs.near_numbers import sharpen_numbers
@@ -167,7 +168,11 @@ def _setting_cause(
     case = whole.case
     exact: list[tuple[dict, Answer]] = []
     limited = [s for s in settings if whole.got.adjoints and {n for n, _ in s} & {*LIMITS}]
-    alike = [s for given in settings for s in share_numbers(given) + lose_last_step(case, given)]
+    alike = [
+        other
+        for s in settings
+        for other in share_numbers(s) + lose_last_step(case, s) + scale_layers(case, s)
+    ]
     for setting in (*settings, *alike, *({**s, (BEFORE_LIMIT, WHOLE): 1.0} for s in limited)):
         answer = _solve_quietly(case, setting)
         if setting and misfit(whole, answer) > 1.0:

@@ -1,8 +1,9 @@
 """Where is an implementation wrong that gives gradients only, for an unknown cause? By probing.
 
-Rule 1: a probe changes the question, never the implementation. There are three: fewer steps;
-        saturated layers, whose spikes no fault in them can change; pulses in inputs whose weights
-        are zero, because the gradients of these weights are the adjoints of the first layer.
+Rule 1: a probe changes the question, never the implementation. There are four: one or two steps,
+        whose gradients show what layers were given (`activation_probe`); fewer steps;
+        saturated layers, whose spikes no fault in them can change; inputs whose weights are zero,
+        because the gradients of these weights tell adjoints (`adjoint_probe`).
 Rule 2: a probe that cannot be asked is left out, and the others go on.
 Rule 3: a place is named only where no other reading is left: what lies before it has to be right,
         too, and a loss that happens to be right does not show that.
@@ -16,21 +17,26 @@ import numpy as np
 from refsast.arrays import Array
 from refsast.crosscheck.case import Case, truncate_case
 from refsast.crosscheck.compare import Examination, examine
+from refsast.crosscheck.diagnose.activation_probe import probe_activations
+from refsast.crosscheck.diagnose.adjoint_probe import probe_adjoints
 from refsast.crosscheck.diagnose.localise import Location, array_errors, wrong_arrays
 from refsast.crosscheck.diagnose.misfit import vanishes
 from refsast.crosscheck.implementation import Gradient
 from refsast.crosscheck.variants import solve
-from refsast.model.params import map_params
+from refsast.model.loss import CrossEntropy
+from refsast.model.network import describe_extension
+from refsast.model.params import WEIGHTS, layer_arrays
 
 HUGE = 1e12  # thresholds: a potential so far from its own saturates every spike
 STRONG = 100.0  # times what a layer remembers of the step before
-SINGLE_SUM, DOUBLE_SUM = 1e-5, 1e-10  # relative: how near two sums of one precision are
 SINGLES = 4  # recordings that are asked one by one
 DECISIVE = 1e-6  # relative: a loss that is off by less may be so by a spike not quite saturated
 
 
 def probe(gradient: Gradient, case: Case) -> Location:
     """Return where an implementation is wrong, by asking it about variations of a case."""
+    if case.network.connections is not None or not isinstance(case.network.loss, CrossEntropy):
+        return Location("not known", how="gradients alone, and no known cause, do not tell")
     exam = _ask(gradient, case)
     if exam is None:
         return Location("not known", how="it cannot be asked")
@@ -48,10 +54,12 @@ def _vary(case: Case) -> Iterator[Case]:
     """Yield the case with other weights, in which a state that is wrong shows in the loss."""
     rng = np.random.default_rng(0)
     for size in (0.5, 2.0, 4.0):
-        params = map_params(
-            lambda a, size=size: size * a * rng.uniform(0.5, 1.5, a.shape), case.params
-        )
-        yield replace(case, params=params)
+        layers = []
+        for layer in case.params:  # what neurons learn stays in its range
+            arrays = {name: a for name, a in layer_arrays(layer).items() if name in WEIGHTS}
+            varied = {n: size * a * rng.uniform(0.5, 1.5, a.shape) for n, a in arrays.items()}
+            layers.append(replace(layer, **varied))
+        yield replace(case, params=tuple(layers))
 
 
 def _ask(gradient: Gradient, case: Case) -> Examination | None:
@@ -72,7 +80,11 @@ def _has_wrong_loss(gradient: Gradient, case: Case) -> bool | None:
 
 
 def _probe_forward(gradient: Gradient, case: Case) -> Location:
-    """The first step whose loss is wrong, if only the first layer may be so, by saturating it."""
+    """Where what layers were given becomes wrong; or the first layer, if it alone may be so."""
+    if not case.hard and (found := probe_activations(gradient, case)) is not None:
+        return found
+    if describe_extension(case.network):
+        return Location("not known", how="the loss is wrong; tried one step, and two")
     step = _first_wrong_step(gradient, case)
     since = "" if step is None else f" from step {step + 1} on"
     shows = f"; the loss shows it{since}"
@@ -170,81 +182,10 @@ def _probe_backward(
         return Location("not known", how="gradients of the readout are wrong, and of all below")
     if _tells(exam, top, "b") and not wrong[top]["b"]:  # it is the sum of all adjoints
         return Location("gradient", top, how="adjoints are right, as their sum in the bias is")
-    return _probe_pulses(gradient, case, top)
+    return probe_adjoints(gradient, case, top)
 
 
 def _tells(exam: Examination, layer: int, part: str) -> bool:
     """Whether a right gradient is there, and more than what tolerance tells from zero."""
     right, near = (getattr(side.grads[layer], part) for side in (exam.right, exam.tolerance))
     return right is not None and not vanishes(right, near)
-
-
-def _probe_pulses(gradient: Gradient, case: Case, top: int) -> Location:
-    """The step of the first wrong adjoint, where pulses tell it from what is made of adjoints."""
-    tried = f"gradients of layer {top + 1} are wrong, and of all below"
-    pulses = _ask_pulses(gradient, case)
-    if pulses is None:
-        return Location("not known", how=tried)
-    got, right, wrong, sums = pulses
-    if not wrong.any():
-        if top == 0:
-            return Location("gradient", 0, how="adjoints are right, by pulses in the input")
-        return Location("not known", how=f"{tried}; pulses in the input do not reach the fault")
-    last = int(np.flatnonzero(wrong)[-1])
-    # Are adjoints paired with the inputs of their own steps? All of them together are the gradient
-    # of the bias then. Without it a part of each adjoint may be summed in its place.
-    own = sums is True or len(wrong) == 1
-    if not own or not wrong[: last + 1].all() or _is_multiple(got, right):
-        step = f"step {last + 1}" + (" or another" if top > 0 else "")
-        either = f"adjoint of layer {top + 1}, {step}, or sums over steps"
-        return Location("not known", how=f"{tried}; {either}: pulses in the input cannot tell")
-    if top > 0:  # pulses show the steps of the lowest layer only
-        return Location("adjoint", top, how="by pulses in the input")
-    if case.synapse is not None and case.synapse.delayed:
-        last = min(last + 1, len(case.x) - 1)
-    return Location("adjoint", top, last, how="by pulses in the input")
-
-
-def _is_multiple(got: Array, right: Array) -> bool:
-    """Whether all steps are off by one factor: adjoints and their sums look alike then."""
-    size = float((right**2).sum())
-    if size == 0.0:
-        return True
-    factor = float((got * right).sum()) / size
-    return bool(abs(got - factor * right).max() <= 1e-6 * abs(right).max())
-
-
-def _ask_pulses(gradient: Gradient, case: Case) -> tuple[Array, Array, Array, bool | None] | None:
-    """Adjoints of the first layer, got and right; which are wrong; whether b is their sum.
-
-    None for the last: there is no b, or single precision does not tell.
-    """
-    shape = (len(case.x), case.network.sizes[1])
-    got, right, wrong = np.zeros(shape), np.zeros(shape), np.zeros(len(case.x), bool)
-    sums = None
-    for pulsed, steps in _pulse_cases(case):
-        exam = _ask(gradient, pulsed)
-        if exam is None:
-            return None
-        errors = array_errors(exam.stages)["grads[0].w"]
-        for i, t in enumerate(steps):
-            got[t], right[t] = exam.got.grads[0].w[:, i], exam.right.grads[0].w[:, i]
-            wrong[t] = errors[:, i].max() > 1.0
-        if pulsed.params[0].b is not None and len(steps) == len(case.x):
-            b = exam.got.grads[0].b
-            assert b is not None
-            gap = abs(got.sum(axis=0) - b).max() / max(abs(b).max(), 1e-300)
-            sums = False if gap > SINGLE_SUM else True if gap <= DOUBLE_SUM else None
-    return got, right, wrong, sums
-
-
-def _pulse_cases(case: Case) -> Iterator[tuple[Case, list[int]]]:
-    """Yield cases with pulses in some inputs, of no weight, and at which steps; latest first."""
-    n_in, order = case.x.shape[2], list(reversed(range(len(case.x))))
-    many = max(1, n_in // 2)  # the other inputs keep the network alive
-    for start in range(0, len(order), many):
-        steps = order[start : start + many]
-        x, w = case.x.copy(), case.params[0].w.copy()
-        x[:, :, : len(steps)], w[:, : len(steps)] = 0.0, 0.0
-        x[steps, :, range(len(steps))] = 1.0
-        yield replace(case, x=x, params=(replace(case.params[0], w=w), *case.params[1:])), steps

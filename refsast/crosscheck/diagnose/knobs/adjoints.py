@@ -23,6 +23,12 @@ NOT_CLEARED = "gradient of the spike summed up over later steps"
 GATE_AFTER = "reset factor of the step after backward"
 GATE_BEFORE = "reset factor of the step before backward"
 FORWARD_SCAN = "adjoints forward in time"
+CUT_FIRED = "leak path cut where neurons fire"
+SEEDED = "what comes from above at the last step carried into it"
+SHARED_CARRY = "what is carried back averaged over recordings"
+RESET_FIRED = "reset path where neurons fire alone"
+BEHIND_TWO = "recurrent path one step late"
+PENALTY_OF_U = "multiple of the potential added to adjoints"
 HARD_BACKWARD = "hard spikes backward"
 ADJOINT_ROUNDINGS: Mapping[str, Callable[[Array], Array]] = {
     "adjoints in half precision (float16)": half,
@@ -54,8 +60,24 @@ def keep_steps(dials: Dials, index: int, steps: int, what: str = ADJOINTS) -> Ar
     return found
 
 
-def change_adjoint(dials: Dials, index: int, delta: Array) -> Array:
+def begin_carry(dials: Dials, index: int, g: Array) -> Array | float:
+    """Return what is carried into the last step, as its adjoint of the step after: usually 0."""
+    return dials.read(SEEDED, index, 0.0) * g[-1]
+
+
+def share_carry(dials: Dials, index: int, later: Array) -> Array:
+    """Return what is carried to the step before."""
+    if not dials.turns(SHARED_CARRY, index):
+        return later
+    return mix(
+        dials, index, later, {SHARED_CARRY: later.mean(axis=-2, keepdims=True) + 0.0 * later}
+    )
+
+
+def change_adjoint(dials: Dials, index: int, delta: Array, u: Array) -> Array:
     """Return the adjoint of a step as it is kept: within limits, or of fewer digits."""
+    if dials.turns(PENALTY_OF_U, index):
+        delta = delta + dials.read(PENALTY_OF_U, index, 0.0) / u.shape[-2] * u
     if dials.turns(CLIPPED, index):
         limit = dials.read(CLIPPED, index, np.inf)
         delta = np.minimum(np.maximum(delta, -limit), limit)
@@ -73,6 +95,8 @@ def mirror_run(run: LayerRun) -> LayerRun:
 
 def read_gate(dials: Dials, index: int, run: LayerRun, t: int) -> Array:
     """Return the spike of step t that a reset to zero multiplies by, as the way back reads it."""
+    if t + 1 == len(run.s):  # of what comes from beyond the end there is nothing, unless by mistake
+        return run.s[t]
     right = run.s_reset[t + 1]
     others = {
         HARD_BACKWARD: lambda: np.where(right >= 0.5, 1.0, 0.0),

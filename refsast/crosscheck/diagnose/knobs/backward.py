@@ -15,14 +15,18 @@ import numpy as np
 from refsast.arrays import Array
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.adjoints import (
+    CUT_FIRED,
     FORWARD_SCAN,
     NOT_CLEARED,
+    RESET_FIRED,
     THROUGH_SLOPE,
+    begin_carry,
     change_adjoint,
     keep_steps,
     mirror_run,
     read_gate,
     reset_potentials,
+    share_carry,
 )
 from refsast.crosscheck.diagnose.knobs.derivatives import derivative
 from refsast.crosscheck.diagnose.knobs.dials import (
@@ -68,6 +72,7 @@ from refsast.crosscheck.diagnose.knobs.windows import copy_run, map_run, sum_cop
 BEFORE_LIMIT = "adjoints before the limit handed over"
 SHARED = "gradient of the spike shared by all steps"
 ABOVE_SUMMED = "gradient from above summed up over later steps"
+THROUGH_W = "recurrent path through W"
 ABOVE_FIRED = "gradient from above where neurons fire alone"
 
 
@@ -119,8 +124,9 @@ def backward_layer(
     kept = reset_potentials(dials, index, run)
     rest = np.zeros(run.u.shape[1:])
     # Of step t + 1 and t + 2: the adjoint, what flows back through the reset, the current.
-    later, pulled, pulled_2, i_later, i_2, drive_later = rest, rest, rest, rest, rest, rest
-    c_later = rest  # of the current before it is normalised
+    pulled_2, i_later, i_2, drive_later = rest, rest, rest, rest
+    later = c_later = rest + begin_carry(dials, index, g)  # of the current before it is normalised
+    pulled = -later * (zero * run.u[-1] + constant)
     deltas, currents, locals_, owed = [], [], [], {}
     summed, local, uncleared, fired = rest, rest, rest, rest
     has_adjoint = keep_steps(dials, index, len(g))
@@ -129,7 +135,9 @@ def backward_layer(
         p = paths[t]
         ds = (1.0 - direct) * g[t]
         back = p.reset * (pulled + p.reset_late * (pulled_2 - pulled))
-        ds = ds + back * reset_slopes(dials, index, run.s[t]) + p.open * owed.get(t, 0.0)
+        back = back * reset_slopes(dials, index, run.s[t])
+        back = mix(dials, index, back, {RESET_FIRED: np.where(run.s[t] > 0.5, back, 0.0)})
+        ds = ds + back + p.open * owed.get(t, 0.0)
         fed: Array | float = 0.0
         if v is not None:
             heard = c_later + p.recurrent_late * (i_2 - c_later)
@@ -141,9 +149,10 @@ def backward_layer(
             ds, summed = ds + dials.read(SHARED, index, 0.0) * summed, summed + ds - own_g
         if dials.turns(NOT_CLEARED, index):
             ds = uncleared = ds + dials.read(NOT_CLEARED, index, 0.0) * uncleared
-        kept_u = p.leak
-        if t + 1 < len(g):
-            kept_u = p.leak - p.reset_of_u * (zero * read_gate(dials, index, run, t))
+        kept_u = p.leak - p.reset_of_u * (zero * read_gate(dials, index, run, t))
+        if dials.turns(CUT_FIRED, index):
+            cut = np.where(run.s[t] > 0.5, 0.0, p.leak)
+            kept_u = mix(dials, index, kept_u + 0.0 * cut, {CUT_FIRED: cut})
         ds = round_back(dials, index, "spikes", ds)
         local = slope[t] * ds
         if run.unheld is not None:
@@ -157,7 +166,7 @@ def backward_layer(
             + carried
             + p.of_potential * fed
         )
-        fired, delta = local, change_adjoint(dials, index, delta)
+        fired, delta = local, change_adjoint(dials, index, delta, run.u[t])
         if has_adjoint is not None:
             local, delta = has_adjoint[t] * local, has_adjoint[t] * delta
         own = delta if run.free is None else delta * run.free[t]
@@ -174,11 +183,12 @@ def backward_layer(
         c_later = i_later
         if run.raw is not None:
             c_later = pull_back(dials, index, run.raw[t], i_later, NORMALISATIONS)
-        later = own if run.carried is None else own * run.carried[t]
+        later = share_carry(dials, index, own if run.carried is None else own * run.carried[t])
         pulled_2, pulled = pulled, -later * (zero * kept[t] + constant + wiped * run.drive[t])
         drive_later = drive
         deltas.append(mix(dials, WHOLE, delta, {BEFORE_LIMIT: own}))
         currents.append(c_later)
+        c_later = share_carry(dials, index, c_later)
         locals_.append(local)
     parts = (deltas, currents, locals_)
     delta, current, own = (np.stack(np.broadcast_arrays(*part))[::-1] for part in parts)
@@ -196,9 +206,9 @@ def backward_layer(
         summed = (sum_copies(part, copies) for part in (delta, current, own))
         arrays["w"] = sum_gradients(case, index, dials, once, *summed)["w"]
     if layer.start is not None:
-        at_rest, total = dials.turns(SPIKE_AT_REST, index), delta.sum(axis=0)
+        at_rest = dials.turns(SPIKE_AT_REST, index)
         fed = multiply(dials, c_later, v) if at_rest and v is not None else 0.0
-        arrays["start"] = sum_start(case, index, dials, run, later, pulled, (fed, fired), total)
+        arrays["start"] = sum_start(case, index, dials, run, later, pulled, (fed, fired), delta)
     return LayerGradients(arrays, delta, current, own)
 
 
@@ -235,11 +245,13 @@ def change_received(
 
 def backward_recurrence(case: Case, index: int, dials: Dials) -> Array:
     """Return the matrix of the recurrent path, shape (K or 1, n, n)."""
-    right = recurrent_matrix(case.params[index], index, dials)
+    right, w = recurrent_matrix(case.params[index], index, dials), case.params[index].w
     diagonal = right * np.eye(right.shape[-1])
     others = {
         "recurrence transposed backward": np.swapaxes(right, -1, -2),
         "recurrence without diagonal backward": right - diagonal,
         "recurrence of the diagonal backward": diagonal,
     }
+    if w.shape == right.shape[-2:]:
+        others[THROUGH_W] = w
     return mix(dials, index, right, others)

@@ -98,6 +98,7 @@ def _path_knobs(case: Case, level: int) -> Iterator[Knob]:
             "blocks from the end",
             "state cut after step",
             *(("carry blocks",) if other_memory else ()),
+            *(("recurrent blocks",) if params.v is not None else ()),
         ):
             yield Knob(name, level, np.inf, sizes, 0.0, 0.0)
     if memory and params.v is not None:

@@ -9,12 +9,20 @@ import numpy as np
 from refsast.arrays import Array
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.dials import Dials, mix, multiply, shift_steps
-from refsast.crosscheck.diagnose.knobs.forward import DELAYS, residual_share
+from refsast.crosscheck.diagnose.knobs.forward import (
+    DELAYS,
+    TRACED,
+    residual_share,
+    trace_leak,
+    trace_steps,
+)
 from refsast.crosscheck.diagnose.knobs.sums import pair_steps
 from refsast.crosscheck.diagnose.knobs.weights import backward_weights
 
 UPDATED = "weights updated backward"
 PASSED_ON = "layer path added to what comes from above"
+# Which neuron of the layer below receives nothing.
+MISSED = {"layer path without the last neuron": -1, "layer path without the first neuron": 0}
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,18 +63,26 @@ def input_gradient(
     below = mix(dials, index, multiply(dials, current, w), others)
     below = below * dials.read("weight gain", index, 1.0) * dials.read("layer path", index, 1.0)
     # An input that was late gives its gradient to an earlier step.
-    below = mix(dials, index, below, undo_delays(below))
+    below = mix(dials, index, below, undo_delays(below, trace_leak(case, index)))
+    below = mix(dials, index, below, {name: _miss(below, at) for name, at in MISSED.items()})
     share = residual_share(case, index + 1, dials) + dials.read(PASSED_ON, index, 0.0)
     return below + share * currents.received if isinstance(share, np.ndarray) else below
 
 
-def undo_delays(below: Array) -> dict[str, Callable[[], Array]]:
+def undo_delays(below: Array, leak: float) -> dict[str, Callable[[], Array]]:
     """The transposes of the input's delays, and delays of the way back alone."""
     late = {name: partial(shift_steps, below, -steps) for name, steps in DELAYS.items()}
     return {
         **late,
+        TRACED: lambda: trace_steps(below[::-1], leak)[::-1],
         "input reversed": lambda: below[::-1],
         "layer path one step later": lambda: shift_steps(below, -1),
         "layer path one step earlier": lambda: shift_steps(below, 1),
         "layer path reversed": lambda: below[::-1],
     }
+
+
+def _miss(below: Array, neuron: int) -> Callable[[], Array]:
+    """What all neurons receive but one."""
+    n = below.shape[-1]
+    return lambda: np.where(np.arange(n) == neuron % n, 0.0, below)

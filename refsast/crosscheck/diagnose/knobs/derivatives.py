@@ -8,11 +8,12 @@ import numpy as np
 from refsast.arrays import Array
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.derivative_shapes import SHAPES
-from refsast.crosscheck.diagnose.knobs.dials import Dials, shift_steps
+from refsast.crosscheck.diagnose.knobs.dials import Dials, mix, shift_steps
 from refsast.crosscheck.diagnose.knobs.forward import (
     FIRES_BEFORE,
     FIRES_LAST,
     LayerRun,
+    bias_held,
     firing_threshold,
     other_spikes,
     slope_of,
@@ -38,6 +39,7 @@ PRODUCTS: Mapping[str, Callable[[LIF, Array], Array]] = {
 }
 
 
+BATCH_MEAN = "derivative averaged over recordings"
 # Derivatives of fewer digits: they alone, or the distance that they are taken at, too.
 SLOPE_ROUNDINGS: Mapping[str, tuple[bool, Callable[[Array], Array]]] = {
     f"derivative {what} {name}": (too, change)
@@ -62,6 +64,7 @@ def derivative(
     steep = read_steepness(case, index, dials) * steeper
     run = run if run.raised is None else replace(run, u=run.u - run.raised)
     sigma = first_derivative(neuron.spike)
+    behind = behind - bias_held(case.params[index], index, dials)
     v = run.u - behind
 
     def at(v: Array) -> Array:
@@ -81,6 +84,9 @@ def derivative(
         if dials.turns(name, index):
             other = change(at(change(v)) if too else right)
             found = found + dials.read(name, index, 0.0) * (other - right)
+    if dials.turns(BATCH_MEAN, index):
+        mean = found.mean(axis=2, keepdims=True) + 0.0 * found
+        found = mix(dials, index, found, {BATCH_MEAN: mean})
     found = dials.read("derivative factor", index, 1.0) * limit_derivative(index, dials, v, found)
     return found if run.left is None else run.left * found
 

@@ -86,6 +86,11 @@ def finish_arrays(
                 array = array + decay * slope(getattr(layer, part))
         if part in WEIGHTS:
             array = mask_entries(dials, index, part, array, getattr(layer, part))
+        if dials.turns(LARGEST_OF_EACH, index):
+            array = _keep_largest(array, abs(array), dials.read(LARGEST_OF_EACH, index, 0.0))
+        if part in ("w", "v") and dials.turns(PRUNED, index):
+            kept = abs(getattr(layer, part)) >= np.reshape(dials.read(PRUNED, index, 0.0), k)
+            array = np.where(kept, array, 0.0)
         array = bend(dials, index, array, k)
         found[part] = array
     return found
@@ -165,13 +170,17 @@ def mask_entries(dials: Dials, index: int, part: str, array: Array, weights: Arr
         array = change_array(dials, index, f"{part} {name}", array, kept)
     for name, sizes in ((SMALL_WEIGHTS, abs(weights)[None]), (LARGEST, abs(array))):
         if dials.turns(f"{part} {name}", index):
-            # A fit may leave the range of a share.
-            shares = np.clip(np.ravel(dials.read(f"{part} {name}", index, 0.0)), 0.0, 1.0)
-            rows = np.broadcast_to(sizes, (len(shares), *sizes.shape[1:])).reshape(len(shares), -1)
-            least = [np.quantile(row, share) for row, share in zip(rows, shares, strict=True)]
-            kept = sizes >= np.reshape(least, (-1, *(1,) * (array.ndim - 1)))
-            array = np.where(kept, array, 0.0)
+            array = _keep_largest(array, sizes, dials.read(f"{part} {name}", index, 0.0))
     return array
+
+
+def _keep_largest(array: Array, sizes: Array, share: Array | float) -> Array:
+    """A gradient (K, ...) with a share of its entries zero, those of the smallest sizes."""
+    shares = np.clip(np.ravel(share), 0.0, 1.0)  # a fit may leave the range
+    rows = np.broadcast_to(sizes, (len(shares), *sizes.shape[1:])).reshape(len(shares), -1)
+    least = [np.quantile(row, share) for row, share in zip(rows, shares, strict=True)]
+    kept = sizes >= np.reshape(least, (-1, *(1,) * (array.ndim - 1)))
+    return np.where(kept, array, 0.0)
 
 
 # What a limit makes of a gradient, given its norm or that of all gradients.
@@ -186,6 +195,8 @@ BENDS: Mapping[str, Callable[[Array, Array, Array], Array]] = {
 }
 ADAM = "first step of Adam"
 SMALL_WEIGHTS, LARGEST = "zero at small weights", "largest entries alone"
+LARGEST_OF_EACH = "largest entries of each array alone"
+PRUNED = "zero at weights below a limit"
 # Each array over its norm, with what keeps that from zero.
 NORMED = {f"each array over its norm + {plus:g}": plus for plus in (1e-8, 1e-12, 1e-6, 1e-10)}
 # What is made of a gradient at the end.

@@ -7,9 +7,9 @@ With s_r the spike that resets and c the four parts of a reset::
     drive_t = scale i_t        i_t = synapse_leak i_{t-1} + W a_t + V s_{t-1} + b
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import get_args
 
 import numpy as np
@@ -42,11 +42,13 @@ from refsast.crosscheck.diagnose.knobs.weights import (
     weighted_input,
 )
 from refsast.model.lif import LIF
+from refsast.model.params import Layer
 from refsast.model.spike import Spike, first_derivative, heaviside
 from refsast.model.surrogate import Surrogate
 
 FAMILIES = {family.__name__: family for family in get_args(Surrogate)}
 FIRES_BEFORE = "spike before the input of its step"
+BIAS_FIRES = "bias in the spike alone"
 FIRES_LAST = "spike of the potential of the step before"
 LAST_LOST = "last step not computed"
 POTENTIALS_IN = "potentials of the layer below for input"
@@ -54,6 +56,7 @@ HARD_IN = "spikes of the layer below as zeros and ones, straight through"
 RESET_AT_REST = "reset at rest"  # by a spike before the first step
 SPIKE_AT_REST = "spike at rest"  # which is fed back, too
 START_GAIN = "given potentials before the first step"
+TRACED = "input of a trace of spikes"  # that decays as the potentials of the layer below
 RESIDUAL = "input of the layer below added"
 DELAYS = {
     "input one step late": 1,
@@ -153,16 +156,30 @@ def firing_threshold(case: Case, layer: int, dials: Dials) -> Array | float:
     return dials.read("firing threshold", layer, theta)
 
 
-def delay_names(a: Array) -> dict[str, Array]:
+def delay_names(a: Array, leak: float) -> dict[str, Callable[[], Array]]:
     """Return the inputs of a layer, late and in other orders, by the name of the knob."""
-    late = {name: shift_steps(a, steps) for name, steps in DELAYS.items()}
-    return {**late, "input reversed": a[::-1]}
+    late = {name: partial(shift_steps, a, steps) for name, steps in DELAYS.items()}
+    return {**late, "input reversed": lambda: a[::-1], TRACED: lambda: trace_steps(a, leak)}
+
+
+def trace_steps(a: Array, leak: float) -> Array:
+    """Return the trace of a signal over time: each step, and `leak` of the trace before."""
+    found, trace = [], np.zeros(a.shape[1:])
+    for now in a:
+        trace = leak * trace + now
+        found.append(trace)
+    return np.stack(found)
+
+
+def trace_leak(case: Case, index: int) -> float:
+    """Return the leak of the layer below, if there is one."""
+    return case.network.neurons[index - 1].leak if index > 0 else 0.0
 
 
 def run_layer(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
     """Run one layer on its input, of shape (time, K or 1, batch, n_in)."""
     layer = case.params[index]
-    a = mix(dials, index, a, delay_names(a))
+    a = mix(dials, index, a, delay_names(a, trace_leak(case, index)))
     currents = normalise(dials, index, weighted_input(layer, index, dials, a), OVER_STEPS)
     leak = membrane_leak(case, index, dials)
     parts = reset_amounts(case, index, dials)
@@ -171,6 +188,8 @@ def run_layer(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
     scale, kept, delayed = synapse_numbers(case, index, dials)
     v = None if layer.v is None else recurrent_matrix(layer, index, dials)
     offset = dials.read("offset", index, 0.0)
+    held = bias_held(layer, index, dials)  # back from the potential, for the spike alone
+    currents = currents - held
     past = 0.0  # of the bias, by which way it comes
     if layer.b is not None and dials.turns("bias past the synapse", index):
         past = np.nan_to_num(dials.read("bias past the synapse", index, 0.0)) * layer.b
@@ -214,7 +233,7 @@ def run_layer(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
             carried, whole = clamp_carried(dials, index, carried)
             clamped.append(whole)
         u, own = limit_potential(dials, index, carried + drive)
-        asked = mix(dials, index, u, {FIRES_BEFORE: carried, FIRES_LAST: last})
+        asked = mix(dials, index, u, {FIRES_BEFORE: carried, FIRES_LAST: last}) + held
         if history is None:
             s, soft = fire(case, index, dials, asked)
         else:
@@ -236,6 +255,13 @@ def run_layer(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
     own = _stack(free) if free else None
     raw, whole = (_stack(each) if each else None for each in (raws, clamped))
     return LayerRun(a, u, s, s_reset, drive, last, own, raised, left, unheld, raw, whole)
+
+
+def bias_held(layer: Layer, index: int, dials: Dials) -> Array | float:
+    """Return what of the bias a spike hears, and no potential."""
+    if layer.b is None or not dials.turns(BIAS_FIRES, index):
+        return 0.0
+    return dials.read(BIAS_FIRES, index, 0.0) * layer.b
 
 
 def rest_shares(dials: Dials, index: int) -> tuple[Array | float, Array | float]:

@@ -134,7 +134,8 @@ def _memoryless_knobs(case: Case, layer: int) -> Iterator[Knob]:
         kept,
     )
     yield Knob("input scale", layer, scale, tries, -1e4, 1e4)
-    yield Knob("weight gain", layer, 1.0, (0.0, 2.0, 0.5, 1.0 - leak), -1e4, 1e4)
+    below = case.network.neurons[layer - 1].threshold if layer > 0 else 1.0
+    yield Knob("weight gain", layer, 1.0, (0.0, 2.0, 0.5, 1.0 - leak, below), -1e4, 1e4)
     if params.b is not None:
         gains = (0.0, 2.0, 1.0 - leak, -1.0, float(params.w.shape[1]))
         yield Knob("bias gain", layer, 1.0, gains, -1e4, 1e4)

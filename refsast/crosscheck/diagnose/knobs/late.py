@@ -34,7 +34,14 @@ from refsast.crosscheck.diagnose.knobs.windows import MEMORY, WINDOWS
 from refsast.crosscheck.implementation import Gradient
 from refsast.model.params import flatten, param_arrays
 
-SIZED = ("blocks", "blocks from the end", "carry blocks", "state cut after step")
+SIZED = (
+    "blocks",
+    "blocks from the end",
+    "carry blocks",
+    "recurrent blocks",
+    "state cut after step",
+)
+DOWNWARD = ("layer path", "drive path")
 MOST_COPIES = 2e7  # elements of an array of all windows that overlap
 SHARES_UNREAD = (2, 3, 4, 5, 6, 8, 10, 20)
 MOST_LIMITS = 4  # of norms that gradients may be clipped to
@@ -133,6 +140,21 @@ def lose_last_step(case: Case, setting: dict) -> list[dict]:
     rest = {k: v for k, v in setting.items() if k != key}
     lost = dict.fromkeys([(LAST_LOST, layer) for layer in range(whole)], 1.0)
     return [{**rest, **lost}] if key in setting else []
+
+
+def scale_layers(case: Case, setting: dict) -> list[dict]:
+    """Return a setting with factors of finished gradients in place of those on the way down.
+
+    The two are of the same numbers, but for the adjoints.
+    """
+    whole, factor, found = len(case.network.neurons), 1.0, {}
+    rest = {key: v for key, v in setting.items() if key[0] not in DOWNWARD}
+    for layer in reversed(range(whole)):
+        factor *= setting.get(("layer path", layer + 1), 1.0)
+        factor *= setting.get(("drive path", layer), 1.0)
+        if factor != 1.0:
+            found["layer factor", layer] = factor
+    return [{**rest, **found}] if len(rest) < len(setting) else []
 
 
 def share_numbers(setting: dict) -> list[dict]:

@@ -93,6 +93,13 @@ def _batch_softmax(logits: Array, targets: Array) -> tuple[Array, Array]:
     return (targets * (np.log(total) - z)).sum(axis=-1), count * e / total - targets
 
 
+def _extra_class(logits: Array, targets: Array) -> tuple[Array, Array]:
+    """The cross entropy with one class more, whose logit is zero."""
+    z = np.concatenate([logits, 0.0 * logits[..., :1]], axis=-1)
+    loss, slope = cross_entropies(z, np.concatenate([targets, 0.0 * targets[..., :1]], axis=-1))
+    return loss, slope[..., :-1]
+
+
 def _add_within(epsilon: float) -> Callable:
     """The form of -ln(p + epsilon), p the probability of the label."""
 
@@ -111,6 +118,7 @@ RARE_FORMS: dict[str, Callable[[Array, Array], tuple[Array, Array]]] = {
     "absolute errors of the softmax": _apply_softmax(_absolute),
     "absolute errors of the logits": _absolute,
     "multi-class hinge loss": _hinge,
+    "cross entropy with one class more, of logit 0": _extra_class,
     OVER_BATCH: _batch_softmax,
     **{f"logarithm of p + {each:g} in place of that of p": _add_within(each) for each in EPSILONS},
 }
@@ -186,7 +194,19 @@ def largest_over_time(case: Case, dials: Dials, z: Array, targets: Array) -> tup
     return losses, np.where(at == z.argmax(axis=0), slope, 0.0)
 
 
-STEP_LOSSES = {"loss at every step": every_step, "largest over time": largest_over_time}
+def averaged_softmax(case: Case, dials: Dials, z: Array, targets: Array) -> tuple[Array, Array]:
+    """Return minus the logarithm of the label's probability, averaged over the steps."""
+    p = softmax(z)
+    own = (targets * p).sum(axis=-1, keepdims=True)  # the label's, at each step
+    mean = own.mean(axis=0)
+    return -np.log(mean[..., 0]), own * (p - targets) / mean / len(z)
+
+
+STEP_LOSSES = {
+    "loss at every step": every_step,
+    "largest over time": largest_over_time,
+    "probabilities averaged over time": averaged_softmax,
+}
 
 
 def label_targets(case: Case, dials: Dials, y: Integers) -> Array:

@@ -6,7 +6,7 @@ import numpy as np
 
 from refsast.arrays import Array
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.diagnose.knobs.adjoints import PAST_SLOPE
+from refsast.crosscheck.diagnose.knobs.adjoints import BEHIND_TWO, PAST_SLOPE
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials
 from refsast.crosscheck.diagnose.knobs.layer_numbers import membrane_leak, synapse_numbers
 from refsast.crosscheck.diagnose.knobs.restarts import read_handover
@@ -43,7 +43,7 @@ def read_paths(
         reset_late=dials.read("reset late", index, 0.0),
         reset_of_u=dials.read("reset path of the potential", index, 1.0),
         recurrent=dials.read("recurrent path", index, 1.0),
-        recurrent_late=dials.read("recurrence late", index, 0.0),
+        recurrent_late=dials.read(BEHIND_TWO, index, dials.read("recurrence late", index, 0.0)),
         of_potential=dials.read(
             PAST_SLOPE, index, dials.read("recurrence of the potential", index, 0.0)
         ),
@@ -54,7 +54,9 @@ def read_paths(
         delayed=delayed,
     )
     carry = dials.read("carry path", index, 1.0)
-    cuts, carry_cuts = (time_cuts(dials, index, steps, what) for what in ("", "carry "))
+    cuts, carry_cuts, fed_cuts = (
+        time_cuts(dials, index, steps, what) for what in ("", "carry ", "recurrent ")
+    )
     handover, each = read_handover(dials, index, steps), []
     for t in range(steps):
         later = None if handover is None or t + 1 == steps else handover
@@ -62,12 +64,13 @@ def read_paths(
         open_ = open_ if later is None else open_ * later.state[t + 1]
         open_ = open_ if more is None else open_ * more[t]
         kept_back = open_ * carry if carry_cuts is None else open_ * carry * carry_cuts[t]
+        fed_back = open_ if fed_cuts is None else open_ * fed_cuts[t]
         each.append(
             replace(
                 found,
                 open=open_,
                 reset=kept_back * found.reset * (1.0 if later is None else later.reset[t + 1]),
-                recurrent=open_ * found.recurrent * (1.0 if later is None else later.fed[t + 1]),
+                recurrent=fed_back * found.recurrent * (1.0 if later is None else later.fed[t + 1]),
                 potential=kept_back * found.potential,
                 synapse=open_ * found.synapse,
             )

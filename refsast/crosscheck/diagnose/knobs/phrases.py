@@ -69,6 +69,10 @@ GAIN_WORDS = {
         "with what the reset leaves of the step before detached",
         "with the gradient through what the reset leaves times {}",
     ),
+    "recurrent blocks": (
+        "",
+        "with the spikes that are fed back detached at each {} steps (truncated BPTT)",
+    ),
     "carry blocks": ("", "with what the reset leaves detached at each {} steps (truncated BPTT)"),
     "synapse path": (
         "with the synaptic current of the step before detached",

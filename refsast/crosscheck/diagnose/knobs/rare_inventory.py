@@ -23,11 +23,13 @@ from refsast.crosscheck.diagnose.knobs.derivatives import PRODUCTS
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE
 from refsast.crosscheck.diagnose.knobs.finish import ADAM, ARRAY_CHANGES
 from refsast.crosscheck.diagnose.knobs.forward import (
+    BIAS_FIRES,
     FIRES_BEFORE,
     FIRES_LAST,
     LAST_LOST,
     POTENTIALS_IN,
     RESIDUAL,
+    TRACED,
     has_residual,
 )
 from refsast.crosscheck.diagnose.knobs.inventory import (
@@ -60,8 +62,10 @@ from refsast.crosscheck.diagnose.knobs.readout import (
 from refsast.crosscheck.diagnose.knobs.seldom_inventory import seldom_backward
 from refsast.crosscheck.diagnose.knobs.sums import (
     BIAS_PAST,
+    COPIED,
     HALF_SUMS,
     NEURON_ENDS,
+    START_LAST,
     START_SUMMED,
     SWAPPED,
 )
@@ -124,6 +128,8 @@ def _layer_knobs(case: Case, layer: int) -> Iterator[Knob]:
         yield switch_knob(LAST_LOST, layer)
         yield switch_knob(FIRES_BEFORE, layer)
         yield switch_knob(FIRES_LAST, layer)
+    if params.b is not None and case.synapse is None:
+        yield switch_knob(BIAS_FIRES, layer)
     limits = other_values(np.inf, neuron.threshold, 1.0, 2.0, 2.0 * neuron.threshold)
     yield Knob("potential at most", layer, np.inf, limits, 0.0, 0.0)
     yield switch_knob("potential through tanh", layer)
@@ -143,6 +149,8 @@ def _layer_knobs(case: Case, layer: int) -> Iterator[Knob]:
         yield switch_knob("recurrence of the diagonal", layer)
     if layer > 0:
         yield switch_knob(POTENTIALS_IN, layer)
+        if len(case.x) > 1:
+            yield switch_knob(TRACED, layer)
     if case.synapse is not None and params.b is not None:
         yield switch_knob(BIAS_PAST, layer)
     if has_residual(case, layer):
@@ -197,6 +205,7 @@ def _path_knobs(case: Case, level: int) -> Iterator[Knob]:
         yield gain_knob(name, level, tries=(0.0, 2.0))
     if params.v is not None and params.v.shape == params.w.shape:
         yield switch_knob(SWAPPED, level)
+        yield switch_knob(COPIED, level)
     if params.v is not None:
         yield switch_knob("recurrence wrapped around", level)
     if steps == 1:
@@ -254,6 +263,8 @@ def _sum_knobs(case: Case, level: int) -> Iterator[Knob]:
         for name in tables[1]:
             yield switch_knob(f"start sums of the {name}", level)
         yield switch_knob(START_SUMMED, level)
+        if len(case.x) > 1:
+            yield switch_knob(START_LAST, level)
     for part in (each for each in layer_arrays(case.params[level]) if each in WEIGHTS):
         for name in (*tables[0], *tables[1]):
             yield switch_knob(f"{part} sums of the {name}", level)

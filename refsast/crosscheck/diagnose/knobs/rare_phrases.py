@@ -11,11 +11,13 @@ from refsast.crosscheck.diagnose.knobs.batches import FILLED, HALVES, NOMINAL, S
 from refsast.crosscheck.diagnose.knobs.below import PASSED_ON, UPDATED
 from refsast.crosscheck.diagnose.knobs.finish import ADAM
 from refsast.crosscheck.diagnose.knobs.forward import (
+    BIAS_FIRES,
     FIRES_BEFORE,
     FIRES_LAST,
     LAST_LOST,
     POTENTIALS_IN,
     RESIDUAL,
+    TRACED,
 )
 from refsast.crosscheck.diagnose.knobs.history_phrases import HISTORY_GAINS, HISTORY_SWITCHES
 from refsast.crosscheck.diagnose.knobs.layer_numbers import DEAF
@@ -41,8 +43,10 @@ from refsast.crosscheck.diagnose.knobs.readout import (
 from refsast.crosscheck.diagnose.knobs.seldom_phrases import SELDOM_GAINS, SELDOM_SWITCHES
 from refsast.crosscheck.diagnose.knobs.sums import (
     BIAS_PAST,
+    COPIED,
     HALF_SUMS,
     NEURON_ENDS,
+    START_LAST,
     START_SUMMED,
     SWAPPED,
 )
@@ -160,6 +164,12 @@ RARE_SWITCHES = {
     START_SUMMED: "with the gradient in the potentials before the first step from the adjoints of"
     " all steps",
     FIRES_BEFORE: "with the spike of what is left of the potential, before the step's input",
+    BIAS_FIRES: "with the bias heard by the spike alone, as a shift of the threshold, not added to"
+    " the potential",
+    TRACED: "with a trace of the spikes of the layer below for input, which decays with its leak",
+    COPIED: "with the gradient in V that in W",
+    START_LAST: "with the gradient in the potentials before the first step from the adjoint of the"
+    " last step",
     FIRES_LAST: "with the spike of a step computed from the potential of the step before",
     LAST_LOST: "with the last step not computed, its potentials and spikes zero",
     DEAF: "with the current multiplied by 1 - s of the step before (deaf after a spike)",

@@ -102,7 +102,7 @@ def backward_recordings(
     last = np.arange(steps * run.u.shape[2]).reshape(-1, 1, 1, 1) % steps == steps - 1
     detached = own.read(DETACHED, WHOLE, 0.0)
     ends = np.where(last & (np.reshape(detached, (1, -1, 1, 1)) == 1.0), 0.0, 1.0)
-    joined = map_run(run, lambda a: _join(pick_rows(a, which)))
+    joined = map_run(replace(run, resting=None), lambda a: _join(pick_rows(a, which)))
     received = _join(pick_rows(sum_copies(g, copies), which))
     found = backward_layer(case, index, own, joined, received, ends)
     sums = {n: put_settings(right.arrays[n], a, which, 0) for n, a in found.arrays.items()}

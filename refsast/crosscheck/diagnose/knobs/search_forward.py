@@ -214,10 +214,11 @@ def _refine_tries(knob: Knob) -> Knob:
 
 
 def _upper_groups(case: Case, knobs: Sequence[Knob]) -> list[Group]:
-    """What is turned in all layers but the first: delays between layers."""
+    """What is turned in all layers but the first: delays between layers, and recurrence."""
     names: dict[str, list[Knob]] = {}
-    for knob in knobs:
-        if knob.name.startswith("input ") and 0 < knob.layer < len(case.network.neurons):
+    inside = [knob for knob in knobs if 0 < knob.layer < len(case.network.neurons)]
+    for knob in inside:
+        if knob.name.startswith(("input ", "recurrence gain")):
             names.setdefault(knob.name, []).append(knob)
     return [Group(tuple(found)) for found in names.values() if len(found) > 1]
 

@@ -3,19 +3,33 @@
 from refsast.crosscheck.diagnose.knobs.adjoints import (
     ADJOINT_ROUNDINGS,
     ADJOINTS,
+    BEHIND_TWO,
     COUNT_ZERO,
+    CUT_FIRED,
     FIRST_ZERO,
     FORWARD_SCAN,
     GATE_BEFORE,
     LAST_ZERO,
     NOT_CLEARED,
     PAST_SLOPE,
+    PENALTY_OF_U,
+    RESET_FIRED,
+    SEEDED,
     SHARE_ZERO,
+    SHARED_CARRY,
     TERMS,
     THROUGH_SLOPE,
 )
-from refsast.crosscheck.diagnose.knobs.derivatives import SLOPE_ROUNDINGS
-from refsast.crosscheck.diagnose.knobs.finish import LARGEST, NORMED, SMALL_WEIGHTS
+from refsast.crosscheck.diagnose.knobs.backward import THROUGH_W
+from refsast.crosscheck.diagnose.knobs.below import MISSED
+from refsast.crosscheck.diagnose.knobs.derivatives import BATCH_MEAN, SLOPE_ROUNDINGS
+from refsast.crosscheck.diagnose.knobs.finish import (
+    LARGEST,
+    LARGEST_OF_EACH,
+    NORMED,
+    PRUNED,
+    SMALL_WEIGHTS,
+)
 from refsast.crosscheck.diagnose.knobs.program import LAST_HEARD, LAST_WEIGHED
 from refsast.crosscheck.diagnose.knobs.sums import OWN_SPIKES, POTENTIALS_BELOW
 
@@ -36,6 +50,16 @@ SELDOM_GAINS = {
         )
         for part in "wv"
     },
+    LARGEST_OF_EACH: (
+        "",
+        "with the smallest entries of each array of the gradient zero, {} of all",
+    ),
+    PRUNED: ("", "with the gradients in W and V zero where weights are smaller than {} (pruned)"),
+    PENALTY_OF_U: (
+        "",
+        "with {} of each potential, over the number of recordings, added to adjoints"
+        " (a penalty that the loss lacks)",
+    ),
     **{
         f"{part} {LARGEST}": (
             "",
@@ -47,6 +71,19 @@ SELDOM_GAINS = {
 SELDOM_SWITCHES = {
     FIRST_ZERO: "with an adjoint of zero at the first step (a loop that is one step too short)",
     LAST_ZERO: "with an adjoint of zero at the last step (a loop that begins one step too late)",
+    BATCH_MEAN: "with the spike's derivative averaged over recordings",
+    CUT_FIRED: "with the gradient through the leak zero where a neuron fires (s > 1/2), and else"
+    " the leak",
+    SEEDED: "with what the spikes of the last step receive carried into it, too, as from a step"
+    " after the last",
+    SHARED_CARRY: "with what is carried back through time averaged over recordings",
+    RESET_FIRED: "with the gradient through the reset where a neuron fires (s > 1/2) alone",
+    BEHIND_TWO: "with what comes back through V from two steps later in place of one",
+    THROUGH_W: "with W in place of V in the gradient through the recurrent weights",
+    **{
+        name: f"with nothing given to the {name.split()[-2]} neuron of the layer below"
+        for name in MISSED
+    },
     FORWARD_SCAN: "with the recursion of the adjoints forward, not backward, in time",
     THROUGH_SLOPE: "with what comes back through the leak times the spike's derivative, too",
     PAST_SLOPE: "with what comes back through V added after the spike's derivative, not before",

@@ -12,6 +12,7 @@ from refsast.crosscheck.diagnose.knobs.counted import count_terms
 from refsast.crosscheck.diagnose.knobs.derivatives import derivative
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials, mix, multiply, shift_steps
 from refsast.crosscheck.diagnose.knobs.forward import (
+    BIAS_FIRES,
     FIRES_LAST,
     RESET_AT_REST,
     SPIKE_AT_REST,
@@ -19,6 +20,7 @@ from refsast.crosscheck.diagnose.knobs.forward import (
     LayerRun,
     rest_shares,
     spike_at_rest,
+    trace_steps,
 )
 from refsast.crosscheck.diagnose.knobs.layer_numbers import membrane_leak, reset_amounts
 from refsast.crosscheck.diagnose.knobs.restarts import WARMED, lose_spikes
@@ -31,12 +33,14 @@ SUM = re.compile(
     r"(w|b|v|start) (sums of the .*|rows centred|zero at .* weights|largest entries alone)"
 )
 SWAPPED = "gradients of W and V exchanged"
+COPIED = "gradient in V that of W"
 ACTIVE = "sums of the steps of own spikes (s > 1/2) alone"
 OWN_SPIKES = "input of the layer's own spikes"
 POTENTIALS_BELOW = "input of the potentials below"
 BIAS_PAST = "bias past the synapse"
 HALF_SUMS = "sums in half precision"
 START_SUMMED = "start from the adjoints of all steps"
+START_LAST = "start from the adjoint of the last step"
 ENDS = (("first step", 0), ("last step", -1))
 NEURON_ENDS = {"first neuron in the sums": 0, "last neuron in the sums": -1}
 
@@ -59,13 +63,16 @@ def sum_gradients(
 
     arrays = {"w": sum_weight(case, index, dials, run, terms("w"))}
     if layer.b is not None:
-        arrays["b"] = sum_bias(index, dials, delta, terms("b"))
+        heard = mix(dials, index, terms("b"), {BIAS_FIRES: local})
+        arrays["b"] = sum_bias(index, dials, delta, heard)
     if layer.v is not None:
         arrays["v"] = sum_recurrence(case, index, dials, run, terms("v"))
+        copied = {COPIED: arrays["w"]} if layer.v.shape == layer.w.shape else {}
         if dials.turns(SWAPPED, index) and layer.v.shape == layer.w.shape:
             w, v = arrays["w"], arrays["v"]
             arrays["w"] = mix(dials, index, w, {SWAPPED: v})
             arrays["v"] = mix(dials, index, v, {SWAPPED: w})
+        arrays["v"] = mix(dials, index, arrays["v"], copied)
         if dials.turns("input weights recurrent", index):  # then W gets what V would have got
             share = dials.read("input weights recurrent", index, 0.0)
             arrays["w"] = arrays["w"] + share * arrays["v"]
@@ -139,11 +146,7 @@ def trace_inputs(case: Case, dials: Dials, index: int, what: str, a: Array) -> A
     name = f"{what} as a trace"
     if not dials.turns(name, index):
         return a
-    leak, found, trace = case.network.neurons[index].leak, [], np.zeros(a.shape[1:])
-    for now in a:
-        trace = leak * trace + now
-        found.append(trace)
-    return mix(dials, index, a, {name: np.stack(found)})
+    return mix(dials, index, a, {name: trace_steps(a, case.network.neurons[index].leak)})
 
 
 def sum_in_half(dials: Dials, index: int, right: Array, current: Array, a: Array) -> Array:
@@ -252,11 +255,11 @@ def sum_start(
 
     `pulled` and the first of `back` return to a spike of theirs, where there is one by mistake,
     through the reset and the recurrent weights; the second through the spike of the first step,
-    where it is computed from them. `later` is the sum of all adjoints.
+    where it is computed from them. `later` has all adjoints.
     """
     fed, fired = back
     zero = reset_amounts(case, index, dials, " backward")[0]
-    first = mix(dials, index, first, {START_SUMMED: later})
+    first = mix(dials, index, first, {START_SUMMED: later.sum(axis=0), START_LAST: later[-1]})
     kept = (membrane_leak(case, index, dials) - zero * run.s_reset[0]) * first
     if dials.turns(RESET_AT_REST, index) or dials.turns(SPIKE_AT_REST, index):
         reset, heard = rest_shares(dials, index)

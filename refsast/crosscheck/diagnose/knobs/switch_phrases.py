@@ -49,6 +49,8 @@ TIME_WORDS = {
     "mean over a step more": "with the readout's mean divided by the steps plus one",
     "mean over a step less": "with the readout's mean divided by the steps minus one",
     "loss at every step": "with the loss of each step's logits, averaged over steps",
+    "probabilities averaged over time": "with the softmax of each step's logits averaged over"
+    " steps, before the logarithm",
     "largest over time": "with the largest logits over time, not their mean",
     "potentials read": "with the readout reading potentials in place of spikes",
 }
