@@ -56,6 +56,26 @@ NAMED = {
     "BackBufferNotCleared": "from above passed on beside",
     "OneBufferForAllLayers": "in one array: sums of those in W",
     "OneBufferOverwritten": "in one array: the first layer's in W",
+    "SlopeAveragedOverBatch": "derivative averaged over recordings",
+    "FeedbackTwoStepsLate": "through V from two steps later",
+    "CarryCutByHardMask": "through the leak zero where a neuron fires",
+    "CarrySeededWithTheError": "of the last step receive carried into it",
+    "RecurrenceTruncatedEveryFour": "fed back detached at each 4 steps",
+    "CarryMeanOverRecordings": "carried back through time averaged over recordings",
+    "FeedbackThroughW": "W in place of V in the gradient",
+    "ResetDifferentiatedWhereFiredOnly": "the reset where a neuron fires (s > 1/2) alone",
+    "PotentialPenaltyInBackward": "0.01 of each potential",
+    "LastNeuronBelowForgotten": "nothing given to the last neuron of the layer below",
+    "ProbabilitiesAveraged": "softmax of each step's logits averaged over steps",
+    "ExtraClassOfZeroLogit": "one class more, of logit 0",
+    "ReadoutResets": "1 taken off the readout's potential",
+    "RecurrenceInFirstLayerOnly": "without recurrence in layers 2, 3, 4, 5 and 6",
+    "TracePassedOn": "a trace of the spikes of the layer below",
+    "BiasShiftsThresholdOnly": "the bias heard by the spike alone",
+    "RecurrentGetsFeedforwardGradient": "the gradient in V that in W",
+    "SmallerHalfDropped": "smallest entries of each array of the gradient zero, 0.5 of all",
+    "PrunedWeightsMasked": "zero where weights are smaller than 0.2 (pruned)",
+    "StartReadsLastAdjoint": "before the first step from the adjoint of the last step",
 }
 
 
@@ -108,6 +128,16 @@ def test_it_is_named_and_no_place_is_wrong(name):
     assert NAMED[name] in report.cause.says
     top = truth.stage == "loss or readout" and report.first.what == "adjoint"  # the first wrong one
     assert top or report.first.what in (truth.stage, "not known")
+
+
+def test_factors_on_the_way_down_may_be_factors_of_finished_gradients():
+    case, dtype, *_ = draw_question(KINDS["LayerwiseRatesAndBiasOfLastStep"], 0)
+
+    report = rs.check(KINDS["LayerwiseRatesAndBiasOfLastStep"].make(case.network, dtype), case)
+
+    assert report.first.what == "not known"
+    assert "adjoint of layer" in report.first.how
+    assert "gradient of layer" in report.first.how
 
 
 def test_a_last_step_that_is_not_computed_may_be_one_that_is_not_read():

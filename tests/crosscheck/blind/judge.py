@@ -5,11 +5,12 @@ from collections import Counter, defaultdict
 
 import numpy as np
 
+from tests.crosscheck.blind import rules, rules_porting
 from tests.crosscheck.blind.kinds import KINDS
 from tests.crosscheck.blind.networks import draw_case
-from tests.crosscheck.blind.rules import EQUAL, TRUE
 from tests.crosscheck.blind.truth import find_truth
 
+TRUE, EQUAL = rules.TRUE | rules_porting.TRUE, rules.EQUAL | rules_porting.EQUAL
 ALSO = "; the same numbers on this case: "
 EITHER = "causes of the same numbers lie at "
 NAMES = {  # what a report calls each stage
@@ -32,7 +33,7 @@ def judge_cause(row: dict) -> str:
     What no rule of its kind calls true is FALSE until somebody has looked at it.
     """
     cause = row.get("cause")
-    if KINDS[row["kind"]].cause == "a second call gives another answer" and cause is None:
+    if KINDS[row["kind"]].place == "" and cause is None:
         return "true" if row.get("repeated") is False else "unknown"  # all that can be said
     if cause is None or cause.startswith("no known cause"):
         return "unknown"

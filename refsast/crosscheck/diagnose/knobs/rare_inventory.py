@@ -56,6 +56,7 @@ from refsast.crosscheck.diagnose.knobs.readout import (
     DOWN_REVERSED,
     DOWN_UNLEAKED,
     ONE_UNREAD,
+    READ_RESET,
     SHARE_UNREAD,
     SHARE_ZERO,
 )
@@ -100,6 +101,8 @@ def rare_forward(case: Case) -> list[Knob]:
         bias = case.params[-1].b is not None
         if bias and isinstance(case.network.readout, LeakyReadout):
             found.append(switch_knob(BIAS_AFTER, whole))
+        if isinstance(case.network.readout, LeakyReadout) and len(case.x) > 1:
+            found.append(Knob(READ_RESET, whole, np.inf, (1.0, 0.5, 2.0), 0.0, 0.0))
     found += (switch_knob(name, whole) for name in RARE_FORMS)
     if len(case.x) > 1:
         for name in (SHARE_UNREAD, ONE_UNREAD, SHARE_ZERO):

@@ -37,6 +37,7 @@ from refsast.crosscheck.diagnose.knobs.readout import (
     DOWN_REVERSED,
     DOWN_UNLEAKED,
     ONE_UNREAD,
+    READ_RESET,
     SHARE_UNREAD,
     SHARE_ZERO,
 )
@@ -130,6 +131,8 @@ RARE_GAINS = {
                f"with the {name.split()[0]} neuron of the layer counted {{}} times in the sums")
         for name in NEURON_ENDS
     },
+    READ_RESET: ("", "with {} taken off the readout's potential at the step after one at which it"
+                 " is above that (a reset)"),
     SHARE_ZERO: ("", "with the first T // {} of T steps read as zeros by the readout"),
     SHARE_UNREAD: ("", "with the mean of the readout over all but the first T // {} steps"),
     ONE_UNREAD: (

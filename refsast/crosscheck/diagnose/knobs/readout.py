@@ -20,6 +20,7 @@ from refsast.model.params import Layer
 from refsast.model.readout import LeakyReadout, SpikeRate
 
 # Knobs that say which potentials count, so that they move the bias as they move the spikes.
+READ_RESET = "readout reset above a limit"
 LATE_POTENTIAL = "readout's potential one step late"  # that of its bias, too
 SHARE_UNREAD = "share of the first steps unread"  # one of so many, cut to whole steps
 ONE_UNREAD = SHARE_UNREAD + ", at least one"
@@ -159,6 +160,10 @@ def read_spikes(case: Case, dials: Dials, heard: Array, y: Integers) -> ReadoutR
     if dials.turns("products in TF32", WHOLE) and case.network.readout.n_out is not None:
         share = dials.read("products in TF32", WHOLE, 0.0)
         logits = logits + share * (step_logits(case, dials, heard).mean(axis=0) * temper - logits)
+    if dials.turns(READ_RESET, whole):  # detached, as by a neuron that fires
+        limit = dials.read(READ_RESET, whole, np.inf)
+        reset = step_logits(case, dials, heard, limit).mean(axis=0) * temper
+        logits = np.where(np.isfinite(limit), reset, logits)
     targets = label_targets(case, dials, y)
     losses, slopes = form_loss(case, dials, logits, targets)
     of_steps = None
@@ -172,8 +177,11 @@ def read_spikes(case: Case, dials: Dials, heard: Array, y: Integers) -> ReadoutR
     return ReadoutRun(heard, losses, Slopes(slopes * temper, of_steps))
 
 
-def step_logits(case: Case, dials: Dials, heard: Array) -> Array:
-    """Return the logits of each step, (time, K, batch, classes), whose mean over time is read."""
+def step_logits(case: Case, dials: Dials, heard: Array, limit: Array | float = np.inf) -> Array:
+    """Return the logits of each step, (time, K, batch, classes), whose mean over time is read.
+
+    A potential loses `limit` at the step after one at which it was above it.
+    """
     layer, whole = readout_layer(case), len(case.network.neurons)
     leak, gain = readout_leak(case, dials), readout_gain(case, dials)
     w = np.swapaxes(change_weights(dials, whole, layer.w), -1, -2)
@@ -182,7 +190,7 @@ def step_logits(case: Case, dials: Dials, heard: Array) -> Array:
         drive = drive + change_layer(dials, whole, layer.b) * dials.read("bias gain", whole, 1.0)
     v, found = np.zeros(()), []
     for now in drive:
-        v = leak * v + now
+        v = leak * v + now - np.where(v > limit, limit, 0.0)
         found.append(gain * v)
     return np.stack(np.broadcast_arrays(*found))
 
