@@ -80,6 +80,7 @@ SHAPES: dict[str, Callable[[LIF, Array], Array]] = {
     "1 above, 0.01 below": _shape(lambda z: np.where(z >= 0.0, 1.0, 0.01)),
     "1/(1+exp(-k v))": _shape(lambda z: 0.5 * (1.0 + np.tanh(0.5 * z))),
     "sech(k v)": _shape(lambda z: 1.0 / np.cosh(np.clip(z, -300.0, 300.0))),
+    "k (1 - s^2)": lambda neuron, v: _slope_parameter(neuron) * (1.0 - neuron.spike(v) ** 2),
     "1/(1+|k v|)^3": _shape(lambda z: (1.0 + abs(z)) ** -3),
     "sin(k v)/(k v)": _shape(lambda z: np.sinc(z / np.pi)),
     "a Gaussian with side lobes (h 0.15, 6 wide)": _shape(_lobes(6.0, 0.15, 1.15)),
@@ -103,6 +104,7 @@ SHAPE_NAMES = {
     "1 above, 0.1 below": "as of a leaky ReLU",
     "1 above, 0.01 below": "as of a leaky ReLU",
     "1 where 0 <= u <= 1": "rectangular",
+    "k (1 - s^2)": "as of tanh, of the spike",
 }
 RARE_SHAPES = tuple(SHAPES)[tuple(SHAPES).index("max(0, 1-(k v)^2)") :]
 # Those that are tried with a width and a factor of their own.

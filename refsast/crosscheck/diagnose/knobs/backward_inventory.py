@@ -214,7 +214,9 @@ def _array_knobs(case: Case, level: int) -> Iterator[Knob]:
         names = ["neurons reversed", "neurons rolled", "neurons rolled back"]
         if part not in VECTORS:
             names += ["inputs reversed", "inputs rolled", "inputs rolled back"]
-            if array.shape[0] == array.shape[1]:
+            if array.shape[0] != array.shape[1]:
+                names.append("gradient by columns")
+            else:
                 names += ["gradient transposed", "gradient symmetric", "gradient without diagonal",
                           "gradient of the diagonal"]  # fmt: skip
         for name in names:

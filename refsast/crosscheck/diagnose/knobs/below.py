@@ -20,6 +20,7 @@ from refsast.crosscheck.diagnose.knobs.sums import pair_steps
 from refsast.crosscheck.diagnose.knobs.weights import backward_weights
 
 UPDATED = "weights updated backward"
+AVERAGED = "layer path averaged over steps"
 PASSED_ON = "layer path added to what comes from above"
 # Which neuron of the layer below receives nothing.
 MISSED = {"layer path without the last neuron": -1, "layer path without the first neuron": 0}
@@ -74,6 +75,7 @@ def undo_delays(below: Array, leak: float) -> dict[str, Callable[[], Array]]:
     late = {name: partial(shift_steps, below, -steps) for name, steps in DELAYS.items()}
     return {
         **late,
+        AVERAGED: lambda: below.mean(axis=0, keepdims=True) + 0.0 * below,
         TRACED: lambda: trace_steps(below[::-1], leak)[::-1],
         "input reversed": lambda: below[::-1],
         "layer path one step later": lambda: shift_steps(below, -1),

@@ -13,7 +13,7 @@ from refsast.arrays import Array
 from refsast.crosscheck.case import Answer, Case
 from refsast.crosscheck.compare import Examination
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Setting, stack_settings
-from refsast.crosscheck.diagnose.knobs.finish import BENDS
+from refsast.crosscheck.diagnose.knobs.finish import BENDS, bend_size
 from refsast.crosscheck.diagnose.knobs.finish_whole import (
     GRADIENT_ROUNDINGS,
     exchange_orders,
@@ -91,9 +91,7 @@ def explain_bends(samples: Samples, hypotheses: Sequence[dict]) -> list[dict]:
 def _bends(samples: Samples) -> list[dict]:
     """What may have been done to all gradients, as far as their sizes tell."""
     whole = [flatten(sample.got.grads) for sample in samples.all]
-    norm = max(float(np.linalg.norm(g)) for g in whole)
-    peak = max(float(abs(g).max(initial=0.0)) for g in whole)
-    values = [(name, round_value(peak if "values" in name else norm)) for name in BENDS]
+    values = [(name, round_value(max(bend_size(name, g) for g in whole))) for name in BENDS]
     largest = max(whole, key=len)
     empty = round(float((largest == 0.0).mean()), 2)
     values += [("smallest entries dropped", q) for q in (empty, round(empty, 1))]
@@ -119,8 +117,12 @@ def widen_setting(samples: Samples, setting: dict) -> dict:
         missing = [key for key in here if key not in setting]
         if len(values) == 1 and missing and any(at < spiking for n, at in setting if n == name):
             wider = {**setting, **dict.fromkeys(missing, values.pop())}
-            if explains_losses(samples, wider) and explains_levels(samples, wider):
-                setting = wider
+            # What was fitted in a layer in its place, where it hardly shows, goes.
+            alone = {key: v for key, v in wider.items() if key[0] == name or key[1] == WHOLE}
+            for other in (alone, wider):
+                if explains_losses(samples, other) and explains_levels(samples, other):
+                    setting = other
+                    break
     return setting
 
 

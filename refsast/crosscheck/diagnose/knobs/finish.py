@@ -109,6 +109,9 @@ def reorder(dials: Dials, index: int, part: str, array: Array) -> Array:
         for what, axis in axes.items()
         for name, change in changes.items()
     }
+    if part not in VECTORS and array.shape[-1] != array.shape[-2]:
+        flat = np.swapaxes(array, -1, -2)
+        others[f"{part} gradient by columns"] = lambda: np.reshape(flat, array.shape)
     if part not in VECTORS and array.shape[-1] == array.shape[-2]:
         ones = np.eye(array.shape[-1])
         others[f"{part} gradient symmetric"] = lambda: 0.5 * (array + np.swapaxes(array, -1, -2))
@@ -183,9 +186,17 @@ def _keep_largest(array: Array, sizes: Array, share: Array | float) -> Array:
     return np.where(kept, array, 0.0)
 
 
+def bend_size(name: str, array: Array) -> float:
+    """Return what a gradient has where one of `BENDS` has changed it: its limit."""
+    if "values" not in name:
+        return float(np.linalg.norm(array))
+    return float((array if "above" in name else abs(array)).max(initial=0.0))
+
+
 # What a limit makes of a gradient, given its norm or that of all gradients.
 BENDS: Mapping[str, Callable[[Array, Array, Array], Array]] = {
     "clipped to values": lambda array, limit, norm: np.clip(array, -abs(limit), abs(limit)),
+    "clipped to values from above": lambda array, limit, norm: np.minimum(array, abs(limit)),
     "clipped to a norm": lambda array, limit, norm: (
         array * np.minimum(1.0, limit / np.where(norm == 0.0, 1.0, norm))
     ),

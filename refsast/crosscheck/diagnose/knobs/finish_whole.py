@@ -35,7 +35,10 @@ ONE_ARRAY: Mapping[str, tuple[tuple[str, ...], bool]] = {
         ("all", ARRAY_NAMES),
     )
 }
-GRADIENT_ROUNDINGS = {f"gradients in {name}": change for name, change in ROUNDINGS.items()}
+GRADIENT_ROUNDINGS = {
+    **{f"gradients in {name}": change for name, change in ROUNDINGS.items()},
+    **{f"gradients in {n} decimals": lambda a, n=n: np.round(a, n) for n in (4, 3, 5, 6, 8, 2)},
+}
 
 
 def exchange_orders(shapes: Sequence[tuple]) -> dict[str, list[int]]:

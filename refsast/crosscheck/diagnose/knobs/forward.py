@@ -20,6 +20,7 @@ from refsast.crosscheck.diagnose.knobs.dials import Dials, mix, multiply, shift_
 from refsast.crosscheck.diagnose.knobs.history import (
     hold_back,
     keep_large,
+    keep_winner,
     read_history,
     round_spikes,
 )
@@ -242,6 +243,7 @@ def run_layer(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
             raised = history.strength * trace
             unheld, soft = fire(case, index, dials, asked - raised, history.read_ramps(t))
             left = hold_back(history.shares, earlier) * keep_large(dials, index, unheld)
+            left = left * keep_winner(dials, index, u)
             s, soft = round_spikes(dials, index, left * unheld), left * soft
             extras.append((raised, rest + left, unheld))
         free += [own] if own is not None else []

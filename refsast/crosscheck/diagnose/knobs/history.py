@@ -35,6 +35,7 @@ RAMPS: Mapping[str, Callable[[Array, int, Array], Array]] = {
     "growing as a power": lambda t, n, c: (1.0 + c) ** (t - 1.0),
 }
 RAMPED = ("slope", "firing threshold")
+WINNER = "spikes of the largest potential alone"
 SPARSE = "spikes below a limit are none"
 GRIDS = (255, 256, 127, 128, 15, 16)
 # What spikes are rounded to, the gradient passed straight through.
@@ -74,7 +75,7 @@ def read_history(dials: Dials, index: int, steps: int) -> History | None:
     ramps = [read_ramp(dials, what, steps) for what in RAMPED]
     own = {name for name, at in dials.turned if at == index}
     if all(ramp is None for ramp in ramps) and not own & {
-        ADAPTATION, SPARSE, *REFRACTORY, *SPIKE_ROUNDINGS
+        ADAPTATION, SPARSE, WINNER, *REFRACTORY, *SPIKE_ROUNDINGS
     }:  # fmt: skip
         return None
     return History(
@@ -130,6 +131,17 @@ def keep_large(dials: Dials, index: int, s: Array) -> Array | float:
     if not dials.turns(SPARSE, index):
         return 1.0
     return np.where(s >= dials.read(SPARSE, index, -np.inf), 1.0, 0.0)
+
+
+def keep_winner(dials: Dials, index: int, u: Array) -> Array | float:
+    """Return one for the neuron of the largest potential, where the others of a layer are silent.
+
+    Of several as large it is the first.
+    """
+    if not dials.turns(WINNER, index):
+        return 1.0
+    first = u.argmax(axis=-1)[..., None] == np.arange(u.shape[-1])
+    return 1.0 + dials.read(WINNER, index, 0.0) * (np.where(first, 1.0, 0.0) - 1.0)
 
 
 def round_spikes(dials: Dials, index: int, s: Array) -> Array:

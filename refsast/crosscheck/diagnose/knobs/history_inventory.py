@@ -16,6 +16,7 @@ from refsast.crosscheck.diagnose.knobs.history import (
     REFRACTORY,
     SPARSE,
     SPIKE_ROUNDINGS,
+    WINNER,
     ramp_name,
 )
 from refsast.crosscheck.diagnose.knobs.inventory import Knob, other_values, switch_knob
@@ -63,6 +64,8 @@ def history_forward(case: Case) -> list[Knob]:
 def _spike_knobs(case: Case, layer: int) -> Iterator[Knob]:
     limits = (0.05, 0.01, 0.1, 0.5, 0.001, 0.02, 0.2)
     yield Knob(SPARSE, layer, -np.inf, () if case.hard else limits, 0.0, 0.0)
+    if len(case.params[layer].w) > 1:
+        yield switch_knob(WINNER, layer)
     for name in () if case.hard else SPIKE_ROUNDINGS:
         yield switch_knob(name, layer)
     for name, steps in REFRACTORY.items():

@@ -9,10 +9,16 @@ from refsast.crosscheck.diagnose.knobs.history import (
     REFRACTORY,
     SPARSE,
     SPIKE_ROUNDINGS,
+    WINNER,
     ramp_name,
 )
 from refsast.crosscheck.diagnose.knobs.limits import CLAMPED
-from refsast.crosscheck.diagnose.knobs.normalisation import NORMALISATIONS, OF_PRODUCT, OVER_STEPS
+from refsast.crosscheck.diagnose.knobs.normalisation import (
+    NORMALISATIONS,
+    OF_PRODUCT,
+    OVER_STEPS,
+    RECTIFIED,
+)
 from refsast.crosscheck.diagnose.knobs.precision import CASTS, LAYER_FORMATS, TOO
 from refsast.crosscheck.diagnose.knobs.recordings import CARRIES
 from refsast.crosscheck.diagnose.knobs.restarts import UNRESET, WARMED
@@ -73,7 +79,13 @@ HISTORY_SWITCHES = {
         if steps > 1
     },
     **{name: f"with {name.replace(' in ', ' rounded to ', 1)}" for name in SPIKE_ROUNDINGS},
-    **{name: _normal_words(name) for name in (*NORMALISATIONS, *OVER_STEPS, *OF_PRODUCT)},
+    RECTIFIED: "with negative currents made zero (a ReLU before the neurons)",
+    **{
+        name: _normal_words(name)
+        for name, (axes, _) in {**NORMALISATIONS, **OVER_STEPS, **OF_PRODUCT}.items()
+        if axes
+    },
+    WINNER: "with spikes of the neuron of the largest potential of a layer alone (inhibition)",
     HARD_IN: "with spikes passed on rounded to zeros and ones, straight through",
     "state zero in the middle": "with states set to zero in the middle, before step T // 2 + 1",
     "spikes lost in the middle": "with the spikes of step T // 2 lost to the reset and the"

@@ -15,8 +15,10 @@ from refsast.crosscheck.diagnose.knobs.forward import (
     other_spikes,
     slope_of,
 )
-from refsast.crosscheck.diagnose.knobs.losses import (
+from refsast.crosscheck.diagnose.knobs.loss_forms import (
     LOSS_FORMS,
+)
+from refsast.crosscheck.diagnose.knobs.losses import (
     REPORT_DIGITS,
     STEP_LOSSES,
     loss_sizes,
@@ -117,7 +119,7 @@ def _memoryless_knobs(case: Case, layer: int) -> Iterator[Knob]:
     scale, kept = (1.0, 0.0) if case.synapse is None else (case.synapse.scale, case.synapse.leak)
     yield Knob("threshold", layer, theta, other_values(theta, 1.0, 0.5, 2.0 * theta), 1e-6, 1e3)
     yield Knob("firing threshold", layer, theta, other_values(theta, 0.0, 1.0), -1e3, 1e3)
-    slopes = other_values(k, 1.0, 2.0, 0.5 * k, 2.0 * k, k * k, k / theta if theta else k)
+    slopes = other_values(k, 1.0, 2.0, 0.5 * k, 2.0 * k, k * k, k / theta if theta else k, 1.0 / k)
     yield Knob("slope", layer, k, slopes, 1e-6, 1e4)
     tries = other_values(
         scale,
@@ -137,7 +139,7 @@ def _memoryless_knobs(case: Case, layer: int) -> Iterator[Knob]:
     below = case.network.neurons[layer - 1].threshold if layer > 0 else 1.0
     yield Knob("weight gain", layer, 1.0, (0.0, 2.0, 0.5, 1.0 - leak, below), -1e4, 1e4)
     if params.b is not None:
-        gains = (0.0, 2.0, 1.0 - leak, -1.0, float(params.w.shape[1]))
+        gains = (0.0, 2.0, 1.0 - leak, -1.0, float(params.w.shape[1]), leak)
         yield Knob("bias gain", layer, 1.0, gains, -1e4, 1e4)
         if len(case.x) > 1:
             yield switch_knob("bias at the first step", layer)

@@ -10,13 +10,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from refsast.arrays import Array, NotFinite
+from refsast.arrays import NotFinite
 from refsast.crosscheck.case import Answer, Case, ask
 from refsast.crosscheck.compare import Examination, cast_case, examine_answer
 from refsast.crosscheck.diagnose.knobs.batches import FILLED, HALVES
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE
 from refsast.crosscheck.diagnose.knobs.explain import explains_losses
-from refsast.crosscheck.diagnose.knobs.finish import BENDS
+from refsast.crosscheck.diagnose.knobs.finish import BENDS, bend_size
 from refsast.crosscheck.diagnose.knobs.finish_whole import GRADIENT_ROUNDINGS
 from refsast.crosscheck.diagnose.knobs.fit import round_value
 from refsast.crosscheck.diagnose.knobs.forward import LAST_LOST
@@ -41,7 +41,7 @@ SIZED = (
     "recurrent blocks",
     "state cut after step",
 )
-DOWNWARD = ("layer path", "drive path")
+DOWNWARD, OF_GRADIENT = ("layer path", "drive path"), "gradient "  # of what is multiplied
 MOST_COPIES = 2e7  # elements of an array of all windows that overlap
 SHARES_UNREAD = (2, 3, 4, 5, 6, 8, 10, 20)
 MOST_LIMITS = 4  # of norms that gradients may be clipped to
@@ -83,10 +83,6 @@ def larger_samples(gradient: Gradient, case: Case, dtype: np.dtype) -> Samples:
     return take_larger_samples(gradient, case, dtype, steps, MOST_RECORDINGS)
 
 
-def _largest(array: Array) -> float:
-    return float(abs(array).max(initial=0.0))
-
-
 def clip_settings(case: Case, got: Answer) -> list[dict]:
     """Return settings in which gradients are clipped, or brought to a norm, as they are answered.
 
@@ -98,11 +94,10 @@ def clip_settings(case: Case, got: Answer) -> list[dict]:
     if not arrays:
         return [{("layer factor", level): 0.0 for level in levels}]
     for name in BENDS:
-        size = _largest if "values" in name else np.linalg.norm
-        sizes = [float(size(a)) for a in arrays]
+        sizes = [bend_size(name, a) for a in arrays]
         for limit in sorted({round_value(size) for size in sizes}, reverse=True)[:MOST_LIMITS]:
             found.append({(name, level): limit for level in levels})
-        found.append({(name, WHOLE): round_value(float(size(flatten(got.grads))))})
+        found.append({(name, WHOLE): round_value(bend_size(name, flatten(got.grads)))})
     return found
 
 
@@ -148,12 +143,20 @@ def scale_layers(case: Case, setting: dict) -> list[dict]:
     The two are of the same numbers, but for the adjoints.
     """
     whole, factor, found = len(case.network.neurons), 1.0, {}
-    rest = {key: v for key, v in setting.items() if key[0] not in DOWNWARD}
+    of_all = {name: v for (name, at), v in setting.items() if at == WHOLE and OF_GRADIENT in name}
+    rest = {
+        (name, at): v
+        for (name, at), v in setting.items()
+        if name not in DOWNWARD and (at != WHOLE or name not in of_all)
+    }
+    for name, value in of_all.items():  # of a factor of the loss's gradient
+        kind = name.replace(OF_GRADIENT, "layer ", 1)
+        found |= {(kind, level): value for level in range(len(case.params))}
     for layer in reversed(range(whole)):
         factor *= setting.get(("layer path", layer + 1), 1.0)
         factor *= setting.get(("drive path", layer), 1.0)
         if factor != 1.0:
-            found["layer factor", layer] = factor
+            found["layer factor", layer] = factor * found.get(("layer factor", layer), 1.0)
     return [{**rest, **found}] if len(rest) < len(setting) else []
 
 

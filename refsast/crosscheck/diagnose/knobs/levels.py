@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from refsast.arrays import Array
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.dials import Dials, Setting, stack_settings
-from refsast.crosscheck.diagnose.knobs.finish import BENDS
+from refsast.crosscheck.diagnose.knobs.finish import BENDS, bend_size
 from refsast.crosscheck.diagnose.knobs.fit import round_value
 from refsast.crosscheck.diagnose.knobs.losses import turns_form
 from refsast.crosscheck.diagnose.knobs.program import (
@@ -106,9 +106,7 @@ class LevelView:
     def _bends(self, level: int) -> list[dict]:
         """Settings in which each array of the level is clipped, or brought to one norm."""
         arrays = [a for s in self.samples.all for a in answer_arrays(s, level).values()]
-        norm = max(float(np.linalg.norm(a)) for a in arrays)
-        peak = max(float(abs(a).max(initial=0.0)) for a in arrays)
-        limits = {name: peak if "values" in name else norm for name in BENDS}
+        limits = {name: max(bend_size(name, a) for a in arrays) for name in BENDS}
         return [{(name, level): round_value(v)} for name, v in limits.items() if v > 0.0]
 
     def windows(self, level: int) -> list[dict]:

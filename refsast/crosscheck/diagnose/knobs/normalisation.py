@@ -1,4 +1,4 @@
-"""Currents that are normalised by mistake: over recordings, over neurons, over steps, too.
+"""Currents that are normalised, or rectified, by mistake: over recordings, neurons, steps, too.
 
 Rule 1: what is normalised over recordings makes a recording depend on others, so that one that is
         asked alone has another loss than in its batch.
@@ -13,6 +13,7 @@ from refsast.crosscheck.diagnose.knobs.dials import Dials, mix
 
 EPSILON = 1e-5  # what PyTorch adds to a variance
 STEPS, RECORDINGS, NEURONS = -4, -2, -1  # axes of (time, K, batch, n)
+RECTIFIED = "currents at least zero"  # over no axes
 # Over which axes the mean is taken off, and whether what is left is divided by its deviation.
 NORMALISATIONS: Mapping[str, tuple[tuple[int, ...], bool]] = {
     "currents centred over recordings": ((RECORDINGS,), False),
@@ -20,6 +21,7 @@ NORMALISATIONS: Mapping[str, tuple[tuple[int, ...], bool]] = {
     "currents centred over recordings and neurons": ((RECORDINGS, NEURONS), False),
     "currents normalised over recordings": ((RECORDINGS,), True),
     "currents normalised over neurons": ((NEURONS,), True),
+    RECTIFIED: ((), False),
 }
 # The same, of the input of all steps at once.
 OVER_STEPS: Mapping[str, tuple[tuple[int, ...], bool]] = {
@@ -59,6 +61,8 @@ def pull_back(
 
 
 def _apply(current: Array, axes: tuple[int, ...], divided: bool) -> Array:
+    if not axes:
+        return np.maximum(current, 0.0)
     off = current - current.mean(axis=axes, keepdims=True)
     return off / _deviation(off, axes) if divided else off
 
@@ -68,6 +72,8 @@ def _deviation(off: Array, axes: tuple[int, ...]) -> Array:
 
 
 def _pull(current: Array, g: Array, axes: tuple[int, ...], divided: bool) -> Array:
+    if not axes:
+        return np.where(current > 0.0, g, 0.0)
     off = g - g.mean(axis=axes, keepdims=True)
     if not divided:
         return off

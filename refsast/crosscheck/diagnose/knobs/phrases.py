@@ -190,6 +190,8 @@ POWER_WORDS = {
 # Of all gradients together; of each array of a layer.
 BEND_WORDS = {
     "clipped to values": ("with every entry clipped to {}",) * 2,
+    "clipped to values from above": ("with every entry clipped to {} from above, not from below",)
+    * 2,
     "clipped to a norm": (
         "with all gradients together clipped to the norm {}",
         "with each array clipped to the norm {}",

@@ -67,6 +67,7 @@ MOVES: Mapping[str, Callable[[Integers], Integers]] = {
     "input of the first step alone": lambda at: _keep_steps(at, np.arange(len(at)) == 0),
     "input of the last step left out": lambda at: _keep_steps(at, np.arange(len(at)) < len(at) - 1),
     "input at odd steps alone": lambda at: _keep_steps(at, np.arange(len(at)) % 2 == 0),
+    "steps sorted as text": lambda at: at[sorted(range(len(at)), key=str)],
     "inputs in reversed order": lambda at: at[..., ::-1],
     "inputs one place further": lambda at: np.roll(at, 1, axis=-1),
     "inputs one place back": lambda at: np.roll(at, -1, axis=-1),
@@ -111,6 +112,11 @@ def _stretch(x: Array) -> Array:
     return (x - low) / (high - low) if high > low else x
 
 
+def _stretch_channels(x: Array) -> Array:
+    low, high = x.min(axis=(0, 1)), x.max(axis=(0, 1))
+    return (x - low) / np.where(high > low, high - low, 1.0)
+
+
 AXES: Mapping[str, tuple[int, ...] | None] = {
     "": None,
     ", each channel": (0, 1),
@@ -147,6 +153,8 @@ VALUES: Mapping[str, Callable[[Array], Array]] = {
     "input centred": lambda x: x - x.mean(),
     "input centred, each channel": lambda x: x - x.mean(axis=(0, 1)),
     "input stretched to 0 and 1": _stretch,
+    "input stretched to 0 and 1, each channel": _stretch_channels,
+    "input of the step before added": lambda x: x + np.concatenate([0.0 * x[:1], x[:-1]]),
     "input over its norm, each recording": lambda x: (
         x / np.maximum(np.sqrt((x**2).sum(axis=(0, 2), keepdims=True)), 1e-300)
     ),

@@ -41,11 +41,13 @@ from refsast.crosscheck.diagnose.knobs.inventory import (
 )
 from refsast.crosscheck.diagnose.knobs.layer_numbers import DEAF
 from refsast.crosscheck.diagnose.knobs.limits import GRIDS
-from refsast.crosscheck.diagnose.knobs.losses import (
+from refsast.crosscheck.diagnose.knobs.loss_forms import (
     BACKWARD_FORMS,
+    RARE_FORMS,
+)
+from refsast.crosscheck.diagnose.knobs.losses import (
     BY_FREQUENCY,
     CLASS_WEIGHTS,
-    RARE_FORMS,
     UNLESS_ALONE,
 )
 from refsast.crosscheck.diagnose.knobs.penalties import PENALTIES
@@ -54,6 +56,7 @@ from refsast.crosscheck.diagnose.knobs.readout import (
     BIAS_AFTER,
     DOWN_DISCOUNTED,
     DOWN_REVERSED,
+    DOWN_SHORT,
     DOWN_UNLEAKED,
     ONE_UNREAD,
     READ_RESET,
@@ -67,6 +70,7 @@ from refsast.crosscheck.diagnose.knobs.sums import (
     HALF_SUMS,
     NEURON_ENDS,
     START_LAST,
+    START_SECOND,
     START_SUMMED,
     SWAPPED,
 )
@@ -178,7 +182,9 @@ def rare_backward(case: Case, level: int) -> list[Knob]:
         found.append(Knob(UPDATED, above, 0.0, (0.01, 0.1, 0.5, 1.0), -1e3, 1e3))
     if level == whole - 1 and len(case.x) > 1:
         leaky = isinstance(case.network.readout, LeakyReadout)
-        found += (switch_knob(name, whole) for name in (DOWN_REVERSED, DOWN_UNLEAKED) if leaky)
+        found += (
+            switch_knob(name, whole) for name in (DOWN_REVERSED, DOWN_UNLEAKED, DOWN_SHORT) if leaky
+        )
         found.append(Knob(DOWN_DISCOUNTED, whole, 1.0, (0.9, 0.5, 0.95, 0.99, 0.0), 1e-6, 2.0))
     if above < whole and case.network.sizes[above] == case.network.sizes[above + 1]:
         found.append(switch_knob(PASSED_ON, above))
@@ -268,6 +274,7 @@ def _sum_knobs(case: Case, level: int) -> Iterator[Knob]:
         yield switch_knob(START_SUMMED, level)
         if len(case.x) > 1:
             yield switch_knob(START_LAST, level)
+            yield switch_knob(START_SECOND, level)
     for part in (each for each in layer_arrays(case.params[level]) if each in WEIGHTS):
         for name in (*tables[0], *tables[1]):
             yield switch_knob(f"{part} sums of the {name}", level)

@@ -22,11 +22,13 @@ from refsast.crosscheck.diagnose.knobs.forward import (
 from refsast.crosscheck.diagnose.knobs.history_phrases import HISTORY_GAINS, HISTORY_SWITCHES
 from refsast.crosscheck.diagnose.knobs.layer_numbers import DEAF
 from refsast.crosscheck.diagnose.knobs.limits import GRIDS
-from refsast.crosscheck.diagnose.knobs.losses import (
+from refsast.crosscheck.diagnose.knobs.loss_forms import (
     BACKWARD_FORMS,
+    RARE_FORMS,
+)
+from refsast.crosscheck.diagnose.knobs.losses import (
     BY_FREQUENCY,
     CLASS_WEIGHTS,
-    RARE_FORMS,
     UNLESS_ALONE,
 )
 from refsast.crosscheck.diagnose.knobs.penalties import PENALTIES, SQUARED_RATES, WEIGHT_PENALTIES
@@ -35,6 +37,7 @@ from refsast.crosscheck.diagnose.knobs.readout import (
     BIAS_AFTER,
     DOWN_DISCOUNTED,
     DOWN_REVERSED,
+    DOWN_SHORT,
     DOWN_UNLEAKED,
     ONE_UNREAD,
     READ_RESET,
@@ -48,6 +51,7 @@ from refsast.crosscheck.diagnose.knobs.sums import (
     HALF_SUMS,
     NEURON_ENDS,
     START_LAST,
+    START_SECOND,
     START_SUMMED,
     SWAPPED,
 )
@@ -171,6 +175,8 @@ RARE_SWITCHES = {
     " the potential",
     TRACED: "with a trace of the spikes of the layer below for input, which decays with its leak",
     COPIED: "with the gradient in V that in W",
+    START_SECOND: "with the gradient in the potentials before the first step from the adjoint of"
+    " the second step",
     START_LAST: "with the gradient in the potentials before the first step from the adjoint of the"
     " last step",
     FIRES_LAST: "with the spike of a step computed from the potential of the step before",
@@ -193,6 +199,8 @@ RARE_SWITCHES = {
     BY_FREQUENCY: "with recordings weighted by one over the number of their class",
     POTENTIALS_IN: "with potentials, not spikes, of the layer below for input",
     DOWN_REVERSED: "with what the readout gives to spikes in reversed order of the steps",
+    DOWN_SHORT: "with what the readout gives to spikes one step short: that of the step after"
+    " each, none at the last",
     DOWN_UNLEAKED: "with what the readout gives to spikes without its leak",
     "state cut at the middle": "with the state detached once, after half of the steps (truncated"
     " BPTT)",

@@ -40,6 +40,7 @@ COUNTED = (SHARE_ZERO, SHARE_UNREAD, ONE_UNREAD, LATE_POTENTIAL, "readout leak",
            "all but the last step", "mean over a step more", "mean over a step less")  # fmt: skip
 
 DOWN_REVERSED = "gradient from the readout to spikes reversed"
+DOWN_SHORT = "spikes one step short backward"
 DOWN_UNLEAKED = "gradient from the readout to spikes without its leak"
 DOWN_DISCOUNTED = "gradient from the readout to spikes discounted"
 BIAS_AFTER = "readout bias added once, after the integration"
@@ -220,7 +221,9 @@ def readout_bias_weight(dials: Dials, case: Case, steps: int) -> Array | float:
 def weigh_spikes(dials: Dials, whole: int, alpha: Array) -> Array:
     """The weights of time in what the readout gives to spikes, its own gradients being right."""
     even = np.full(alpha.shape, 1.0 / len(alpha))
-    found = mix(dials, whole, alpha, {DOWN_REVERSED: alpha[::-1], DOWN_UNLEAKED: even})
+    short = np.concatenate([alpha[1:], 0.0 * alpha[:1]])
+    others = {DOWN_REVERSED: alpha[::-1], DOWN_UNLEAKED: even, DOWN_SHORT: short}
+    found = mix(dials, whole, alpha, others)
     if not dials.turns(DOWN_DISCOUNTED, whole):
         return found
     ahead = np.arange(len(alpha))[::-1].reshape(-1, 1, 1, 1)

@@ -23,7 +23,7 @@ from refsast.crosscheck.diagnose.knobs.adjoints import (
     THROUGH_SLOPE,
 )
 from refsast.crosscheck.diagnose.knobs.backward import THROUGH_W
-from refsast.crosscheck.diagnose.knobs.below import MISSED
+from refsast.crosscheck.diagnose.knobs.below import AVERAGED, MISSED
 from refsast.crosscheck.diagnose.knobs.derivatives import BATCH_MEAN, SLOPE_ROUNDINGS
 from refsast.crosscheck.diagnose.knobs.finish import (
     LARGEST,
@@ -111,3 +111,4 @@ def _path_knobs(case: Case, level: int) -> Iterator[Knob]:
         yield switch_knob("reset path after the reset", level)
     if level + 1 < len(case.network.neurons):
         yield switch_knob("layer path reversed", level + 1)
+        yield switch_knob(AVERAGED, level + 1)

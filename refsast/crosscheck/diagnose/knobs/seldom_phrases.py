@@ -21,7 +21,7 @@ from refsast.crosscheck.diagnose.knobs.adjoints import (
     THROUGH_SLOPE,
 )
 from refsast.crosscheck.diagnose.knobs.backward import THROUGH_W
-from refsast.crosscheck.diagnose.knobs.below import MISSED
+from refsast.crosscheck.diagnose.knobs.below import AVERAGED, MISSED
 from refsast.crosscheck.diagnose.knobs.derivatives import BATCH_MEAN, SLOPE_ROUNDINGS
 from refsast.crosscheck.diagnose.knobs.finish import (
     LARGEST,
@@ -78,6 +78,7 @@ SELDOM_SWITCHES = {
     " after the last",
     SHARED_CARRY: "with what is carried back through time averaged over recordings",
     RESET_FIRED: "with the gradient through the reset where a neuron fires (s > 1/2) alone",
+    AVERAGED: "with what comes from above averaged over steps",
     BEHIND_TWO: "with what comes back through V from two steps later in place of one",
     THROUGH_W: "with W in place of V in the gradient through the recurrent weights",
     **{

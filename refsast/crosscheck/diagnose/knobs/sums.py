@@ -40,6 +40,7 @@ POTENTIALS_BELOW = "input of the potentials below"
 BIAS_PAST = "bias past the synapse"
 HALF_SUMS = "sums in half precision"
 START_SUMMED = "start from the adjoints of all steps"
+START_SECOND = "start from the adjoint of the second step"
 START_LAST = "start from the adjoint of the last step"
 ENDS = (("first step", 0), ("last step", -1))
 NEURON_ENDS = {"first neuron in the sums": 0, "last neuron in the sums": -1}
@@ -259,7 +260,16 @@ def sum_start(
     """
     fed, fired = back
     zero = reset_amounts(case, index, dials, " backward")[0]
-    first = mix(dials, index, first, {START_SUMMED: later.sum(axis=0), START_LAST: later[-1]})
+    first = mix(
+        dials,
+        index,
+        first,
+        {
+            START_SUMMED: later.sum(axis=0),
+            START_LAST: later[-1],
+            START_SECOND: later[1] if len(later) > 1 else 0.0 * later[0],
+        },
+    )
     kept = (membrane_leak(case, index, dials) - zero * run.s_reset[0]) * first
     if dials.turns(RESET_AT_REST, index) or dials.turns(SPIKE_AT_REST, index):
         reset, heard = rest_shares(dials, index)

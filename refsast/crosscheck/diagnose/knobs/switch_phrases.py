@@ -1,6 +1,7 @@
 """The words for knobs that are off or on, and short names of all knobs."""
 
 from refsast.crosscheck.diagnose.derivative_shapes import SHAPE_NAMES, SHAPES
+from refsast.crosscheck.diagnose.knobs.finish_whole import GRADIENT_ROUNDINGS
 from refsast.crosscheck.diagnose.knobs.forward import FAMILIES
 from refsast.crosscheck.diagnose.knobs.losses import REPORT_DIGITS
 from refsast.crosscheck.diagnose.knobs.precision import ROUNDINGS, WEIGHT_ROUNDINGS
@@ -22,6 +23,7 @@ ORDERS = {
     "inputs rolled": "with the inputs of the gradient in {} one place further",
     "inputs rolled back": "with the inputs of the gradient in {} one place back",
     "gradient symmetric": "with the gradient in square {} averaged with its transpose",
+    "gradient by columns": "with the gradients in {} that are not square reshaped by columns",
     "gradient transposed": "with the gradients in square {} transposed",
     "gradient without diagonal": "with the diagonal of the gradient in {} zero",
     "gradient of the diagonal": "with all but the diagonal of the gradient in {} zero",
@@ -102,6 +104,11 @@ QUESTION_WORDS = {
     "input centred": "with the mean of the input taken off",
     "input centred, each channel": "with the mean of each input channel taken off",
     "input stretched to 0 and 1": "with the input stretched to 0 and 1 (least, largest)",
+    "input stretched to 0 and 1, each channel": "with each channel of the input stretched to 0 and"
+    " 1 (least, largest)",
+    "input of the step before added": "with the input of the step before added to that of each",
+    "steps sorted as text": "with the steps of the input in the order of their numbers as text (1,"
+    " 10, 11, ..., 2)",
     "input over its norm, each recording": "with each recording of the input divided by its norm",
     "input rounded to integers": "with the input rounded to integers",
     "input cut to integers": "with the input cut to integers, towards zero",
@@ -159,7 +166,10 @@ SWITCH_WORDS = {
         for name in ROUNDINGS
     },
     **{name: f"with {name}" for name in WEIGHT_ROUNDINGS},
-    **{f"gradients in {name}": f"with gradients rounded to {name}" for name in ROUNDINGS},
+    **{
+        name: f"with gradients rounded to {name.removeprefix('gradients in ')}"
+        for name in GRADIENT_ROUNDINGS
+    },
     **QUESTION_WORDS,
     "reset late": "with the reset one step late",
     "reset by any spike": "with potentials reset by any spike that is not quite none",

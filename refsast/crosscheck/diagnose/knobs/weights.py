@@ -68,6 +68,16 @@ def _pull_standardised(axes: tuple[int, ...]) -> Callable[[Array, Array], Array]
     return pull
 
 
+def _reshape(w: Array) -> Array:
+    """A matrix of (inputs, neurons) read as one of (neurons, inputs)."""
+    *more, n, n_in = w.shape
+    return np.swapaxes(w.reshape(*more, n_in, n), -1, -2)
+
+
+def _reshape_back(g: Array) -> Array:
+    return np.swapaxes(g, -1, -2).reshape(g.shape)
+
+
 def _row_norms(w: Array) -> Array:
     norm = np.sqrt((w**2).sum(axis=-1, keepdims=True))
     return np.where(norm == 0.0, 1.0, norm)
@@ -81,6 +91,7 @@ def _pull_rows(w: Array, g: Array) -> Array:
 # Weights that are normalised before they are used, and what their gradient makes of that of those
 # in use.
 WEIGHT_NORMS: Mapping[str, tuple[Callable[[Array], Array], Callable[[Array, Array], Array]]] = {
+    "weights reshaped, not transposed": (_reshape, lambda w, g: _reshape_back(g)),
     "weights over the norm of each row": (lambda w: w / _row_norms(w), _pull_rows),
     "weights standardised": (_standardise((-2, -1)), _pull_standardised((-2, -1))),
     "weights standardised, each row": (_standardise((-1,)), _pull_standardised((-1,))),
