@@ -13,8 +13,8 @@ from refsast.crosscheck.diagnose.knobs.forward import (
     FIRES_BEFORE,
     FIRES_LAST,
     LayerRun,
-    bias_held,
     firing_threshold,
+    hold_bias,
     other_spikes,
     slope_of,
 )
@@ -64,7 +64,7 @@ def derivative(
     steep = read_steepness(case, index, dials) * steeper
     run = run if run.raised is None else replace(run, u=run.u - run.raised)
     sigma = first_derivative(neuron.spike)
-    behind = behind - bias_held(case.params[index], index, dials)
+    behind = behind - hold_bias(case.params[index], index, dials)
     v = run.u - behind
 
     def at(v: Array) -> Array:

@@ -17,7 +17,7 @@ from refsast.crosscheck.diagnose.knobs.finish import BENDS, bend_size
 from refsast.crosscheck.diagnose.knobs.finish_whole import (
     GRADIENT_ROUNDINGS,
     exchange_orders,
-    shared_arrays,
+    find_shared_arrays,
 )
 from refsast.crosscheck.diagnose.knobs.fit import (
     Group,
@@ -100,7 +100,7 @@ def _bends(samples: Samples) -> list[dict]:
     switches = (
         *GRADIENT_ROUNDINGS,
         *exchange_orders([tuple(each.items()) for each in shapes]),
-        *shared_arrays(shapes[: len(case.network.neurons)]),
+        *find_shared_arrays(shapes[: len(case.network.neurons)]),
     )
     values += [(name, 1.0) for name in switches]
     return [{(name, WHOLE): value} for name, value in values if value > 0.0]

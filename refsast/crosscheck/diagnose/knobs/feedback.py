@@ -15,6 +15,7 @@ from refsast.crosscheck.diagnose.knobs.samples import answer_arrays
 MOST_ROWS, MOST_ENTRIES = 32, 160  # of a matrix that is fitted: by columns, or whole
 SPARE = 2  # so many numbers more than entries
 SINGLE = 3  # times as many numbers as entries where they are of single precision
+LEAST = 0.05  # relative: another matrix of single precision differs by as much
 NEAR = 1e-6  # relative: an entry that is off by less is right
 
 
@@ -42,8 +43,14 @@ def fit_feedback(view: LevelView, level: int) -> list[dict]:
         matrix = _solve_columns(found, got, right, times)
     if matrix is None:
         return []
+    if view.samples.dtype != np.float64 and _relative_gap(matrix, right) < LEAST:
+        return []  # what is left of another number makes up for little
     off = abs(matrix - right) > NEAR * abs(right).max()
     return [{**view.setting, **_entries(matrix, level + 1, off)}] if off.any() else []
+
+
+def _relative_gap(a: Array, b: Array) -> float:
+    return float(np.linalg.norm(a - b) / max(np.linalg.norm(b), 1e-300))
 
 
 def _entries(matrix: Array, layer: int, which: Array | None = None) -> Setting:

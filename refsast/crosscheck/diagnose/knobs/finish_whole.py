@@ -54,7 +54,7 @@ def exchange_orders(shapes: Sequence[tuple]) -> dict[str, list[int]]:
     }
 
 
-def shared_arrays(levels: Sequence[Mapping[str, tuple]]) -> list[str]:
+def find_shared_arrays(levels: Sequence[Mapping[str, tuple]]) -> list[str]:
     """Return the names of `ONE_ARRAY` that fit the shapes of spiking layers, each change once."""
     found: dict[tuple[frozenset[str], bool], str] = {}
     for name, (parts, added) in ONE_ARRAY.items() if len(levels) > 1 else ():

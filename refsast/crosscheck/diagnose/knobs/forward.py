@@ -189,7 +189,7 @@ def run_layer(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
     scale, kept, delayed = synapse_numbers(case, index, dials)
     v = None if layer.v is None else recurrent_matrix(layer, index, dials)
     offset = dials.read("offset", index, 0.0)
-    held = bias_held(layer, index, dials)  # back from the potential, for the spike alone
+    held = hold_bias(layer, index, dials)  # back from the potential, for the spike alone
     currents = currents - held
     past = 0.0  # of the bias, by which way it comes
     if layer.b is not None and dials.turns("bias past the synapse", index):
@@ -259,7 +259,7 @@ def run_layer(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
     return LayerRun(a, u, s, s_reset, drive, last, own, raised, left, unheld, raw, whole)
 
 
-def bias_held(layer: Layer, index: int, dials: Dials) -> Array | float:
+def hold_bias(layer: Layer, index: int, dials: Dials) -> Array | float:
     """Return what of the bias a spike hears, and no potential."""
     if layer.b is None or not dials.turns(BIAS_FIRES, index):
         return 0.0

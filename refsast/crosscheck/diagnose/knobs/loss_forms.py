@@ -92,12 +92,12 @@ def _extra_class(logits: Array, targets: Array) -> tuple[Array, Array]:
     return loss, slope[..., :-1]
 
 
-def _predicted(logits: Array, targets: Array) -> tuple[Array, Array]:
+def _label_by_largest(logits: Array, targets: Array) -> tuple[Array, Array]:
     """The cross entropy with the class of the largest logit for a label."""
     return cross_entropies(logits, _largest(logits))
 
 
-def _unrestored(logits: Array, targets: Array) -> tuple[Array, Array]:
+def _forget_largest(logits: Array, targets: Array) -> tuple[Array, Array]:
     """The cross entropy with a logarithm of a sum to which the largest logit is not added again."""
     loss, slope = cross_entropies(logits, targets)
     return loss - logits.max(axis=-1), slope - _largest(logits)
@@ -138,8 +138,8 @@ RARE_FORMS: dict[str, Callable[[Array, Array], tuple[Array, Array]]] = {
     "absolute errors of the logits": _absolute,
     "multi-class hinge loss": _hinge,
     "cross entropy with one class more, of logit 0": _extra_class,
-    "cross entropy of the predictions, not the labels,": _predicted,
-    "cross entropy without the largest logit added again": _unrestored,
+    "cross entropy of the predictions, not the labels,": _label_by_largest,
+    "cross entropy without the largest logit added again": _forget_largest,
     OVER_BATCH: _batch_softmax,
     **{f"logarithm of p + {each:g} in place of that of p": _add_within(each) for each in EPSILONS},
 }

@@ -56,7 +56,7 @@ def largest_over_time(case: Case, dials: Dials, z: Array, targets: Array) -> tup
     return losses, np.where(at == z.argmax(axis=0), slope, 0.0)
 
 
-def averaged_softmax(case: Case, dials: Dials, z: Array, targets: Array) -> tuple[Array, Array]:
+def average_softmax(case: Case, dials: Dials, z: Array, targets: Array) -> tuple[Array, Array]:
     """Return minus the logarithm of the label's probability, averaged over the steps."""
     p = softmax(z)
     own = (targets * p).sum(axis=-1, keepdims=True)  # the label's, at each step
@@ -67,7 +67,7 @@ def averaged_softmax(case: Case, dials: Dials, z: Array, targets: Array) -> tupl
 STEP_LOSSES = {
     "loss at every step": every_step,
     "largest over time": largest_over_time,
-    "probabilities averaged over time": averaged_softmax,
+    "probabilities averaged over time": average_softmax,
 }
 
 

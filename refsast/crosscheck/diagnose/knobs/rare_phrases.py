@@ -81,6 +81,7 @@ PLACE_WORDS = {
     "derivative at the mean over recordings": "taken at the mean potential of all recordings",
 }
 WEIGHT_WORDS = {
+    "weights reshaped, not transposed": "weights reshaped, not transposed",
     "weights as absolute values": "absolute values |W| of the weights in place of weights",
     "weights at least zero": "negative weights made zero",
     "weights over the norm of each row": "the weights of each neuron divided by their norm",

@@ -25,4 +25,8 @@ from tests.crosscheck.blind.faults import (  # noqa: F401
     spikes_back,
     sums,
     time_back,
+    usual_adjoints,
+    usual_losses,
+    usual_states,
+    usual_sums,
 )
