@@ -89,7 +89,7 @@ def numbers_of(implementation, case):
     try:
         for _ in range(2):
             loss, grads = implementation(case.params, case.x, case.y)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError):
         return None
     return np.concatenate([[loss], *(np.ravel(a) for layer in grads for a in layer.values())])
 
