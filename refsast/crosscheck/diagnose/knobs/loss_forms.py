@@ -129,6 +129,19 @@ def _add_within(epsilon: float) -> Callable:
     return form
 
 
+def _less_entropy(weight: float) -> Callable:
+    """The form with a confidence penalty, so much of the entropy of the softmax taken off."""
+
+    def form(logits: Array, targets: Array) -> tuple[Array, Array]:
+        loss, slope = cross_entropies(logits, targets)
+        p = softmax(logits)
+        log_p = np.log(np.maximum(p, 1e-300))
+        negative = (p * log_p).sum(axis=-1, keepdims=True)
+        return loss + weight * negative[..., 0], slope + weight * p * (log_p - negative)
+
+    return form
+
+
 LOGIT_LIMITS = (5.0, 10.0, 1.0, 20.0)
 EPSILONS = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10)
 # Forms that are seldom: tried where nothing else fits.
@@ -139,6 +152,7 @@ RARE_FORMS: dict[str, Callable[[Array, Array], tuple[Array, Array]]] = {
     "multi-class hinge loss": _hinge,
     "cross entropy with one class more, of logit 0": _extra_class,
     "cross entropy of the predictions, not the labels,": _label_by_largest,
+    **{f"cross entropy less {c:g} of the softmax's entropy": _less_entropy(c) for c in (0.1, 0.01)},
     "cross entropy without the largest logit added again": _forget_largest,
     OVER_BATCH: _batch_softmax,
     **{f"logarithm of p + {each:g} in place of that of p": _add_within(each) for each in EPSILONS},

@@ -14,6 +14,7 @@ from refsast.crosscheck.diagnose.knobs.loss_forms import (
     cross_entropies,
 )
 from refsast.model.loss import one_hot, softmax
+from refsast.model.spike import first_derivative
 
 # Whether the mean is over the recordings of the other classes alone.
 CLASS_WEIGHTS = {"mean without class": True, "loss zero for class": False}
@@ -64,10 +65,19 @@ def average_softmax(case: Case, dials: Dials, z: Array, targets: Array) -> tuple
     return -np.log(mean[..., 0]), own * (p - targets) / mean / len(z)
 
 
+def count_spikes(case: Case, dials: Dials, z: Array, targets: Array) -> tuple[Array, Array]:
+    """Return the loss of a readout that fires as the last layer does, its spikes averaged."""
+    neuron = case.network.neurons[-1]
+    v = z - neuron.threshold
+    losses, slope = form_loss(case, dials, neuron.spike(v).mean(axis=0), targets)
+    return losses, slope * first_derivative(neuron.spike)(v) / len(z)
+
+
 STEP_LOSSES = {
     "loss at every step": every_step,
     "largest over time": largest_over_time,
     "probabilities averaged over time": average_softmax,
+    "spikes of the readout averaged": count_spikes,
 }
 
 

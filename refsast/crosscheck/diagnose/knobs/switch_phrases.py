@@ -53,6 +53,8 @@ TIME_WORDS = {
     "loss at every step": "with the loss of each step's logits, averaged over steps",
     "probabilities averaged over time": "with the softmax of each step's logits averaged over"
     " steps, before the logarithm",
+    "spikes of the readout averaged": "with a readout that fires as the last layer does, its spikes"
+    " averaged in place of its potentials",
     "largest over time": "with the largest logits over time, not their mean",
     "potentials read": "with the readout reading potentials in place of spikes",
 }
