@@ -1,12 +1,13 @@
 """``rs.check``: does an implementation agree, and if not, where is it wrong first, and why?"""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import overload
 
 import numpy as np
 
-from refsast.crosscheck.case import Case
+from refsast.crosscheck.case import Answer, Case
 from refsast.crosscheck.compare import (
     KEPT_OR_DRAWN,
     Examination,
@@ -16,7 +17,7 @@ from refsast.crosscheck.compare import (
     examine_clear,
     unclear_recordings,
 )
-from refsast.crosscheck.diagnose.attribution import Cause, Explanation
+from refsast.crosscheck.diagnose.attribution import UNKNOWN, Cause, Explanation
 from refsast.crosscheck.diagnose.calls import explain_calls
 from refsast.crosscheck.diagnose.causes import explain_answer
 from refsast.crosscheck.diagnose.faults.power import measure_power
@@ -174,7 +175,8 @@ def check(gradient: Gradient | Implementation, case: Case | Program) -> Report |
     Returns
     -------
     Report
-        Printing it gives the verdict; of a `Program`, a ``rs.program.Report``.
+        Printing it gives the verdict; of a `Program`, a ``rs.program.Report``. Where the search for
+        a cause ends in an error, a RuntimeWarning says so, and the verdict stands.
 
     Raises
     ------
@@ -225,6 +227,19 @@ def check(gradient: Gradient | Implementation, case: Case | Program) -> Report |
     )
     if report.verdict != "DISAGREES":
         return report
+    try:
+        return _explain(report, gradient, exam, second)
+    except Exception as error:  # of the search, or of the implementation at another question
+        says = f"the search ended in an error, {type(error).__name__}: {error}"
+        warnings.warn(f"cause and place are not known: {says}", RuntimeWarning, stacklevel=2)
+        first, cause = Location("not known", how=says), Cause(UNKNOWN, says, 0.0, 0.0, exact=False)
+        return replace(report, first=first, cause=cause)
+
+
+def _explain(
+    report: Report, gradient: Gradient, exam: Examination, second: Answer | None
+) -> Report:
+    """The report of a wrong answer with its cause and place; `second`: of another second call."""
     if second is not None:
         cause, first = explain_calls(gradient, exam, second)
         return replace(report, first=first, cause=cause)

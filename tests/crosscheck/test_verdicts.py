@@ -277,3 +277,24 @@ def test_an_error_of_the_resolution_is_seen_and_one_rounding_is_not(dtype):
     assert not examine(
         answer(case, dtype, partial(map_params, lambda a: a * (1.0 + near))), case
     ).wrong
+
+
+def test_an_error_of_the_search_leaves_the_verdict(monkeypatch):
+    network = rs.Network((3, 4), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
+    rng = np.random.default_rng(0)
+    case = rs.Case(network, rs.init(network, rng), rng.standard_normal((4, 2, 3)), [0, 2])
+
+    def twice(params, x, y):
+        loss, grads = rs.fast.loss_and_grad(case.network, params, x, y)
+        return loss, rs.unflatten(case.network, 2.0 * rs.flatten(grads))
+
+    def fail(*_):
+        raise IndexError("out of range")
+
+    monkeypatch.setattr("refsast.crosscheck.check.explain_answer", fail)
+    with pytest.warns(RuntimeWarning, match="cause and place are not known"):
+        report = rs.check(twice, case)
+
+    assert report.verdict == "DISAGREES"
+    assert "ended in an error, IndexError: out of range" in str(report)
+    assert report.first.what == "not known"

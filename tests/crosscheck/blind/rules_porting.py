@@ -3,7 +3,7 @@
 TRUE: dict[str, tuple[str, ...]] = {
     # backwards
     "SlopeAveragedOverBatch": ("derivative averaged over recordings",),
-    "DampedTriangleOfLSNN": (r"a triangle\) times .*1/threshold",),
+    "DampedTriangleOfLSNN": (r"a triangle\).* for k in it",),
     "ExponentForgotten": (r"1/\(1\+k \|v\|\)", r"1/\(1\+.*k \|v\|\)", "as of an arctan"),
     "FeedbackTwoStepsLate": ("through V from two steps later",),
     "CarryCutByHardMask": ("through the leak zero where a neuron fires",),
@@ -47,12 +47,12 @@ TRUE: dict[str, tuple[str, ...]] = {
     "TopWithoutLeakAndSummedLoss": ("summed, not averaged and with leak 1 in place",),
     # sums and finished gradients
     "RecurrentGetsFeedforwardGradient": ("the gradient in V that in W",),
-    "LastStepUnsummed": ("last step left out of the sums",),
+    "LastStepUnsummed": ("last step left out of the sums", "of all steps but the last alone"),
     "AccumulatedInHalf": ("summed over steps in half precision",),
     "SmallerHalfDropped": ("smallest entries of each .*zero, 0.5 of all",),
     "PrunedWeightsMasked": (r"zero where weights are smaller than 0.2 \(pruned\)",),
     "BiasSummedWhereFired": ("own spikes .* alone counted in the sums of the gradient in the bi",),
-    "DividedByFanIn": (r"gradient in W divided by the number of inputs \(fan-in\)",),
+    "DividedByFanIn": (r"gradient in W divided by .*the number of inputs \(fan-in\)",),
     "ReadoutSumOfPlainRates": ("leak of the readout left out of the gradient in its weights",),
     "GradientsListReversed": ("gradients of layers 1 .*(reversed order|exchanged)",),
     "StartReadsLastAdjoint": ("before the first step from the adjoint of the last step",),
@@ -60,6 +60,8 @@ TRUE: dict[str, tuple[str, ...]] = {
 }
 EQUAL: dict[str, tuple[str, ...]] = {
     "ExponentForgotten": ("derivative replaced by .*times",),
+    "ResetDifferentiatedWhereFiredOnly": ("reset detached",),  # where no neuron fires
+    "TracePassedOn": ("synapse's leak .*the leak of the",),  # a filter of W a in place of a
     "FirstStepNeverVisited": ("first step left out of the sums",),
     "LastNeuronBelowForgotten": (r"another matrix in place of the weights W",),
     "LayerwiseRatesAndBiasOfLastStep": ("last step alone counted in the sums .*times 0.5",),

@@ -33,6 +33,8 @@ TRUE: dict[str, tuple[str, ...]] = {
     "MeanOverInitialStateToo": ("divided by the steps plus one",),
     "DividedByNominalBatch": ("mean over recordings divided by 8",),
     "NllOfProbabilities": ("minus the probability of the label",),
+    "ConfidencePenaltyAndBiasFrozen": ("less 0.1 of the softmax's entropy",),
+    "OutputNeuronSpikesCounted": ("a readout that fires as the last layer does",),
     "ReadoutTraceOneStepShort": ("gives to spikes one step short",),
     # states
     "MinMaxPerFeature": ("each channel of the input stretched to 0 and 1",),
@@ -41,9 +43,7 @@ TRUE: dict[str, tuple[str, ...]] = {
     "SlopeTakenForWidth": ("slope .*1/k, k its slope",),
     "RecurrentInputLeaked": ("recurrent input multiplied by .*the leak",),
     "BiasBeforeTheLeak": ("biases multiplied by .*the leak",),
-    "StartForFirstLayerAlone": (
-        "from a potential of zero, not from the one before",
-    ),
+    "StartForFirstLayerAlone": ("from a potential of zero, not from the one before",),
     "ResetInsideTheLeak": ("leaked subtraction",),
     "ZeroResetTimesThreshold": ("with the reset multiplied by .*the threshold",),
     "InhibitionLeftOn": ("neuron of the largest potential of a layer alone",),

@@ -42,6 +42,7 @@ SIZED = (
     "state cut after step",
 )
 DOWNWARD, OF_GRADIENT = ("layer path", "drive path"), "gradient "  # of what is multiplied
+OF_SPIKES = tuple(f"spikes over {name}" for name in ("steps", "batch", "classes"))
 MOST_COPIES = 2e7  # elements of an array of all windows that overlap
 SHARES_UNREAD = (2, 3, 4, 5, 6, 8, 10, 20)
 MOST_LIMITS = 4  # of norms that gradients may be clipped to
@@ -149,6 +150,11 @@ def scale_layers(case: Case, setting: dict) -> list[dict]:
         for (name, at), v in setting.items()
         if name not in DOWNWARD and (at != WHOLE or name not in of_all)
     }
+    down = {name: v for (name, at), v in rest.items() if at == whole and name in OF_SPIKES}
+    rest = {(name, at): v for (name, at), v in rest.items() if name not in down or at != whole}
+    for name, value in down.items():
+        kind = name.replace("spikes ", "layer ", 1)
+        found |= {(kind, level): value for level in range(whole)}
     for name, value in of_all.items():  # of a factor of the loss's gradient
         kind = name.replace(OF_GRADIENT, "layer ", 1)
         found |= {(kind, level): value for level in range(len(case.params))}

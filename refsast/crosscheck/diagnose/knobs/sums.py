@@ -117,10 +117,10 @@ def sum_recurrence(case: Case, index: int, dials: Dials, run: LayerRun, current:
     layer = case.params[index]
     heard = shift_steps(run.s, 1)
     if run.resting is not None:
-        heard = np.concatenate([np.broadcast_to(run.resting, heard[:1].shape), heard[1:]])
+        heard = _begin_with(run.resting[0], heard)
     if dials.turns(SPIKE_AT_REST, index):
         fed = spike_at_rest(case, index, dials, run.before[0])[1]
-        heard = np.concatenate([np.broadcast_to(fed, heard.shape[1:])[None], heard[1:]])
+        heard = _begin_with(np.asarray(fed), heard)
     if dials.turns("recurrence late", index):
         share = dials.read("recurrence late", index, 0.0)
         heard = heard + share * (shift_steps(run.s, 2) - heard)
@@ -140,6 +140,13 @@ def sum_recurrence(case: Case, index: int, dials: Dials, run: LayerRun, current:
     diagonal = {"recurrence without diagonal": v - own, "recurrence of the diagonal": own}
     v = mix(dials, index, v, diagonal)
     return mix(dials, index, v, {"recurrence transposed": np.swapaxes(v, -1, -2)})
+
+
+def _begin_with(first: Array, heard: Array) -> Array:
+    """Spikes that are fed back, with others at the first step; either may be of one setting."""
+    shape = np.broadcast_shapes(first.shape, heard.shape[1:])
+    later = np.broadcast_to(heard[1:], (len(heard) - 1, *shape))
+    return np.concatenate([np.broadcast_to(first, shape)[None], later])
 
 
 def trace_inputs(case: Case, dials: Dials, index: int, what: str, a: Array) -> Array:
