@@ -51,16 +51,18 @@ def _read_answer(
     """The place, from the shortest question whose loss is wrong."""
     depth, steps = len(case.network.neurons), len(one.x)
     how = HOW.format("one step" if steps == 1 else "two steps")
+    step = 0 if steps == 1 else None  # of two, the first may be off by less than a loss shows
     wrong = _first_wrong_level(one, *asked)
     softmax = _is_softmax(gradient, one)
     if wrong is None or softmax is None:
         return None
     if wrong == 0:
-        return Location("state", 0, steps - 1, how=how) if softmax else None
+        return Location("state", 0, step, how=how) if softmax else None
     if wrong <= depth:  # the readout weighs its steps, which are not told from spikes
         told = softmax and (wrong < depth or steps == 1)
         to = f"layer {wrong + 1}" if wrong < depth else "the readout"
-        what = f"state of layer {wrong}, step {steps}, or what is passed on to {to}"
+        at = "" if step is None else ", step 1"
+        what = f"state of layer {wrong}{at}, or what is passed on to {to}"
         return Location("not known", how=f"{what}, {how}") if told else None
     affine = case.network.readout.n_out is not None
     if not affine and (softmax or depth == 1):
