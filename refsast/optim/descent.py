@@ -7,8 +7,6 @@ A schedule is a function from the share of training done, in [0, 1), to a factor
 rate: `constant`, `cosine` and `late_linear`.
 """
 
-import math
-
 import numpy as np
 
 from refsast.arrays import Array, require_nonnegative, require_number, require_positive
@@ -132,11 +130,8 @@ def adam(
     def update_in_place(state: State, w: Array, grad: Array, factor: float) -> None:
         k = state[2]
         k += 1.0
-        # m and v start at zero; this removes that bias, as the end of Sec. 2 of the paper does it:
-        # mhat / (sqrt(vhat) + epsilon) = scale m' / (sqrt(v') + floor).
+        # m and v start at zero; this removes that bias.
         rest1, rest2 = 1.0 - beta1 ** int(k), 1.0 - beta2 ** int(k)
-        scale, floor = math.sqrt(rest2) / rest1, epsilon * math.sqrt(rest2)
-        rate = factor * learning_rate
 
         def step(share: slice) -> None:
             scratch = np.empty((2, min(len(w), BLOCK_SIZE)), w.dtype)
@@ -149,12 +144,14 @@ def adam(
                 np.multiply(g, g, term)
                 term *= 1.0 - beta2
                 v += term
-                np.sqrt(v, move)
-                move += floor
-                np.divide(m, move, move)
-                move *= rate * scale
+                np.sqrt(np.divide(v, rest2, move), move)
+                move += epsilon
+                # From some step on, `rest1` is one to the precision of `w`: nothing to divide by.
+                mean = m if w.dtype.type(rest1) == 1.0 else np.divide(m, rest1, term)
+                np.divide(mean, move, move)
                 if weight_decay:
-                    move += np.multiply(own, rate * weight_decay, term)
+                    move += np.multiply(own, weight_decay, term)
+                move *= factor * learning_rate
                 own -= move
 
         share_over_threads(step, len(w), min_part=BLOCK_SIZE)
