@@ -13,8 +13,10 @@ from refsast.crosscheck.diagnose.knobs.forward import (
     DELAYS,
     TRACED,
     residual_share,
-    trace_leak,
     trace_steps,
+)
+from refsast.crosscheck.diagnose.knobs.layer_numbers import (
+    trace_leak,
 )
 from refsast.crosscheck.diagnose.knobs.sums import pair_steps
 from refsast.crosscheck.diagnose.knobs.weights import backward_weights

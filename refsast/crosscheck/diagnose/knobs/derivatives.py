@@ -14,9 +14,11 @@ from refsast.crosscheck.diagnose.knobs.forward import (
     FIRES_LAST,
     LayerRun,
     firing_threshold,
-    hold_bias,
     other_spikes,
     slope_of,
+)
+from refsast.crosscheck.diagnose.knobs.layer_numbers import (
+    hold_bias,
 )
 from refsast.crosscheck.diagnose.knobs.precision import half, round_bits
 from refsast.model.lif import LIF

@@ -25,9 +25,11 @@ from refsast.crosscheck.diagnose.knobs.history import (
     round_spikes,
 )
 from refsast.crosscheck.diagnose.knobs.layer_numbers import (
+    hold_bias,
     membrane_leak,
     reset_amounts,
     synapse_numbers,
+    trace_leak,
 )
 from refsast.crosscheck.diagnose.knobs.limits import CLAMPED, clamp_carried, limit_potential
 from refsast.crosscheck.diagnose.knobs.normalisation import (
@@ -43,13 +45,11 @@ from refsast.crosscheck.diagnose.knobs.weights import (
     weighted_input,
 )
 from refsast.model.lif import LIF
-from refsast.model.params import Layer
 from refsast.model.spike import Spike, first_derivative, heaviside
 from refsast.model.surrogate import Surrogate
 
 FAMILIES = {family.__name__: family for family in get_args(Surrogate)}
 FIRES_BEFORE = "spike before the input of its step"
-BIAS_FIRES = "bias in the spike alone"
 FIRES_LAST = "spike of the potential of the step before"
 LAST_LOST = "last step not computed"
 POTENTIALS_IN = "potentials of the layer below for input"
@@ -172,11 +172,6 @@ def trace_steps(a: Array, leak: float) -> Array:
     return np.stack(found)
 
 
-def trace_leak(case: Case, index: int) -> float:
-    """Return the leak of the layer below, if there is one."""
-    return case.network.neurons[index - 1].leak if index > 0 else 0.0
-
-
 def run_layer(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
     """Run one layer on its input, of shape (time, K or 1, batch, n_in)."""
     layer = case.params[index]
@@ -257,13 +252,6 @@ def run_layer(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
     own = _stack(free) if free else None
     raw, whole = (_stack(each) if each else None for each in (raws, clamped))
     return LayerRun(a, u, s, s_reset, drive, last, own, raised, left, unheld, raw, whole)
-
-
-def hold_bias(layer: Layer, index: int, dials: Dials) -> Array | float:
-    """Return what of the bias a spike hears, and no potential."""
-    if layer.b is None or not dials.turns(BIAS_FIRES, index):
-        return 0.0
-    return dials.read(BIAS_FIRES, index, 0.0) * layer.b
 
 
 def rest_shares(dials: Dials, index: int) -> tuple[Array | float, Array | float]:

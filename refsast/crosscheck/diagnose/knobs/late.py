@@ -41,8 +41,8 @@ SIZED = (
     "recurrent blocks",
     "state cut after step",
 )
-DOWNWARD, OF_GRADIENT = ("layer path", "drive path"), "gradient "  # of what is multiplied
-OF_SPIKES = tuple(f"spikes over {name}" for name in ("steps", "batch", "classes"))
+DOWNWARD = ("layer path", "drive path")
+FACTORS = ("factor", "over steps", "over batch", "over classes")
 MOST_COPIES = 2e7  # elements of an array of all windows that overlap
 SHARES_UNREAD = (2, 3, 4, 5, 6, 8, 10, 20)
 MOST_LIMITS = 4  # of norms that gradients may be clipped to
@@ -144,20 +144,14 @@ def scale_layers(case: Case, setting: dict) -> list[dict]:
     The two are of the same numbers, but for the adjoints.
     """
     whole, factor, found = len(case.network.neurons), 1.0, {}
-    of_all = {name: v for (name, at), v in setting.items() if at == WHOLE and OF_GRADIENT in name}
-    rest = {
-        (name, at): v
-        for (name, at), v in setting.items()
-        if name not in DOWNWARD and (at != WHOLE or name not in of_all)
-    }
-    down = {name: v for (name, at), v in rest.items() if at == whole and name in OF_SPIKES}
-    rest = {(name, at): v for (name, at), v in rest.items() if name not in down or at != whole}
-    for name, value in down.items():
-        kind = name.replace("spikes ", "layer ", 1)
-        found |= {(kind, level): value for level in range(whole)}
-    for name, value in of_all.items():  # of a factor of the loss's gradient
-        kind = name.replace(OF_GRADIENT, "layer ", 1)
-        found |= {(kind, level): value for level in range(len(case.params))}
+    levels = {"gradient": (WHOLE, len(case.params)), "spikes": (whole, whole)}
+    rest = {key: value for key, value in setting.items() if key[0] not in DOWNWARD}
+    for name, at in [*rest]:
+        start, _, of = name.partition(" ")
+        where, count = levels.get(start, (None, 0))
+        if where == at and of in FACTORS:
+            value = rest.pop((name, at))
+            found |= {(f"layer {of}", level): value for level in range(count)}
     for layer in reversed(range(whole)):
         factor *= setting.get(("layer path", layer + 1), 1.0)
         factor *= setting.get(("drive path", layer), 1.0)

@@ -6,7 +6,9 @@ from refsast.arrays import Array
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.dials import Dials
 from refsast.crosscheck.diagnose.knobs.resets import RESETS, reset_parts
+from refsast.model.params import Layer
 
+BIAS_FIRES = "bias in the spike alone"
 DEAF = "input multiplied by what a spike leaves"
 
 
@@ -55,3 +57,15 @@ def synapse_numbers(
         dials.read("synapse leak", index, kept),
         dials.read("synapse delay", index, np.asarray(delayed, dtype=np.float64)),
     )
+
+
+def trace_leak(case: Case, index: int) -> float:
+    """Return the leak of the layer below, if there is one."""
+    return case.network.neurons[index - 1].leak if index > 0 else 0.0
+
+
+def hold_bias(layer: Layer, index: int, dials: Dials) -> Array | float:
+    """Return what of the bias a spike hears, and no potential."""
+    if layer.b is None or not dials.turns(BIAS_FIRES, index):
+        return 0.0
+    return dials.read(BIAS_FIRES, index, 0.0) * layer.b

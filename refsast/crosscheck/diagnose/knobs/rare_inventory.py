@@ -23,7 +23,6 @@ from refsast.crosscheck.diagnose.knobs.derivatives import PRODUCTS
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE
 from refsast.crosscheck.diagnose.knobs.finish import ADAM, ARRAY_CHANGES
 from refsast.crosscheck.diagnose.knobs.forward import (
-    BIAS_FIRES,
     FIRES_BEFORE,
     FIRES_LAST,
     LAST_LOST,
@@ -39,7 +38,10 @@ from refsast.crosscheck.diagnose.knobs.inventory import (
     other_values,
     switch_knob,
 )
-from refsast.crosscheck.diagnose.knobs.layer_numbers import DEAF
+from refsast.crosscheck.diagnose.knobs.layer_numbers import (
+    BIAS_FIRES,
+    DEAF,
+)
 from refsast.crosscheck.diagnose.knobs.limits import GRIDS
 from refsast.crosscheck.diagnose.knobs.loss_forms import (
     BACKWARD_FORMS,

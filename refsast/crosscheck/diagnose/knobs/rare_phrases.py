@@ -11,7 +11,6 @@ from refsast.crosscheck.diagnose.knobs.batches import FILLED, HALVES, NOMINAL, S
 from refsast.crosscheck.diagnose.knobs.below import PASSED_ON, UPDATED
 from refsast.crosscheck.diagnose.knobs.finish import ADAM
 from refsast.crosscheck.diagnose.knobs.forward import (
-    BIAS_FIRES,
     FIRES_BEFORE,
     FIRES_LAST,
     LAST_LOST,
@@ -20,7 +19,10 @@ from refsast.crosscheck.diagnose.knobs.forward import (
     TRACED,
 )
 from refsast.crosscheck.diagnose.knobs.history_phrases import HISTORY_GAINS, HISTORY_SWITCHES
-from refsast.crosscheck.diagnose.knobs.layer_numbers import DEAF
+from refsast.crosscheck.diagnose.knobs.layer_numbers import (
+    BIAS_FIRES,
+    DEAF,
+)
 from refsast.crosscheck.diagnose.knobs.limits import GRIDS
 from refsast.crosscheck.diagnose.knobs.loss_forms import (
     BACKWARD_FORMS,

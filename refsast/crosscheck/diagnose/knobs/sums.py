@@ -12,7 +12,6 @@ from refsast.crosscheck.diagnose.knobs.counted import count_terms
 from refsast.crosscheck.diagnose.knobs.derivatives import derivative
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials, mix, multiply, shift_steps
 from refsast.crosscheck.diagnose.knobs.forward import (
-    BIAS_FIRES,
     FIRES_LAST,
     RESET_AT_REST,
     SPIKE_AT_REST,
@@ -22,7 +21,11 @@ from refsast.crosscheck.diagnose.knobs.forward import (
     spike_at_rest,
     trace_steps,
 )
-from refsast.crosscheck.diagnose.knobs.layer_numbers import membrane_leak, reset_amounts
+from refsast.crosscheck.diagnose.knobs.layer_numbers import (
+    BIAS_FIRES,
+    membrane_leak,
+    reset_amounts,
+)
 from refsast.crosscheck.diagnose.knobs.restarts import WARMED, lose_spikes
 from refsast.crosscheck.diagnose.knobs.weights import bias_weight, derive_weights
 
