@@ -236,6 +236,16 @@ def truncate_case(case: Case, steps: int, batch: int | None = None) -> Case:
     return replace(case, x=case.x[:steps, :batch], y=case.y[:batch])
 
 
+def take_one(case: Case, b: int) -> Case:
+    """Return a case of one recording."""
+    return select_recordings(case, np.array([b]))
+
+
+def take_singles(case: Case, most: int) -> list[Case]:
+    """Return cases of single recordings, of the first ones, so many at most."""
+    return [take_one(case, b) for b in range(min(len(case.y), most))]
+
+
 def select_recordings(case: Case, kept: Integers) -> Case:
     """Return the case with some of its recordings only."""
     return replace(case, x=case.x[:, kept], y=case.y[kept])

@@ -1,6 +1,5 @@
 """``rs.check``: does an implementation agree, and if not, where is it wrong first, and why?"""
 
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import overload
@@ -176,7 +175,7 @@ def check(gradient: Gradient | Implementation, case: Case | Program) -> Report |
     -------
     Report
         Printing it gives the verdict; of a `Program`, a ``rs.program.Report``. Where the search for
-        a cause ends in an error, a RuntimeWarning says so, and the verdict stands.
+        a cause ends in an error, it says so, and the verdict stands.
 
     Raises
     ------
@@ -231,9 +230,9 @@ def check(gradient: Gradient | Implementation, case: Case | Program) -> Report |
         return _explain(report, gradient, exam, second)
     except Exception as error:  # of the search, or of the implementation at another question
         says = f"the search ended in an error, {type(error).__name__}: {error}"
-        warnings.warn(f"cause and place are not known: {says}", RuntimeWarning, stacklevel=2)
-        first, cause = Location("not known", how=says), Cause(UNKNOWN, says, 0.0, 0.0, exact=False)
-        return replace(report, first=first, cause=cause)
+        first = first_difference(exam.stages, "from the states and adjoints given")
+        first = first or Location("not known", how="it was not looked for to the end")
+        return replace(report, first=first, cause=Cause(UNKNOWN, says, 0.0, 0.0, exact=False))
 
 
 def _explain(

@@ -7,7 +7,6 @@ check. Peers are in `tests.bench.peers`.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from inspect import signature
 from typing import TypeAlias
 
 import numpy as np
@@ -15,7 +14,7 @@ import numpy as np
 import refsast as rs
 from refsast.arrays import Array
 from refsast.experiment.sam_step import step_gradient
-from tests.bench.workloads import TINY, Data, Minibatches, Workload, another, draw
+from tests.bench.workloads import Data, Minibatches, Workload, another, draw
 
 Answer: TypeAlias = tuple[float, list[Array]]
 RHO = 0.1
@@ -24,6 +23,7 @@ ADAM = rs.descent.adam(
     learning_rate=RATE, beta1=BETAS[0], beta2=BETAS[1], epsilon=EPSILON, weight_decay=0.0
 )
 CHECKPOINT = 32  # steps between kept states
+CHECKPOINTED = partial(rs.fast.loss_and_grad, checkpoint=CHECKPOINT)
 FEW = 16  # recordings that the tape is given at a time
 
 
@@ -151,42 +151,23 @@ def dense(work: Workload, data: Data) -> Built:
 
 def events(work: Workload, data: Data) -> Built:
     """`rs.fast` on the places of the ones, which is how the data are kept."""
-    return _gradient(rs.fast.loss_and_grad, work, replace(data, x=_spikes(data.x)))
+    return _gradient(rs.fast.loss_and_grad, work, replace(data, x=rs.as_spikes(data.x)))
 
 
 def dense_checkpointed(work: Workload, data: Data) -> Built:
     """`rs.fast` on an array, keeping only every few states."""
-    return _gradient(_checkpointed(), work, data)
+    return _gradient(CHECKPOINTED, work, data)
 
 
 def events_checkpointed(work: Workload, data: Data) -> Built:
     """`rs.fast` on the places of the ones, keeping only every few states."""
-    return _gradient(_checkpointed(), work, replace(data, x=_spikes(data.x)))
+    return _gradient(CHECKPOINTED, work, replace(data, x=rs.as_spikes(data.x)))
 
 
 def _gradient(loss_and_grad, work: Workload, data: Data) -> Built:
     """A built step of one of refsast's gradients."""
     step = partial(loss_and_grad, work.network, weights_to_params(data.weights), data.x, data.y)
     return Built(step, lambda: extract_answer(step()))
-
-
-def _spikes(x: Array) -> rs.Spikes:
-    """The input as spikes, if this version's gradient takes them."""
-    tiny = draw(TINY)
-    try:
-        rs.fast.loss_and_grad(
-            TINY.network, weights_to_params(tiny.weights), rs.as_spikes(tiny.x), tiny.y
-        )
-    except (TypeError, ValueError, AttributeError) as error:
-        raise AbsentError("this version of rs.fast takes no rs.Spikes") from error
-    return rs.as_spikes(x)
-
-
-def _checkpointed():
-    """The gradient that keeps few states, if this version has it."""
-    if "checkpoint" not in signature(rs.fast.loss_and_grad).parameters:
-        raise AbsentError("this version of rs.fast has no checkpoint=")
-    return partial(rs.fast.loss_and_grad, checkpoint=CHECKPOINT)
 
 
 def sam(work: Workload, data: Data, shared: bool = False, sparse: bool = False) -> Built:
@@ -214,7 +195,7 @@ def _descent_gradient(work: Workload, data: Data, rho: float, shared: bool, spar
     gradient = step_gradient(rs.fast.loss_and_grad, config)
     w = rs.flatten(weights_to_params(data.weights))
     one_batch = shared or rho == 0.0
-    pairs = [(_spikes(x) if sparse else x, y) for x, y in minibatches(work, one_batch)]
+    pairs = [(rs.as_spikes(x) if sparse else x, y) for x, y in minibatches(work, one_batch)]
     first, second = pairs[0], None if one_batch else pairs[1]
     rng = np.random.default_rng(0)  # unused
     return lambda: gradient(work.network, w, first, second, rho, rng)[:2]

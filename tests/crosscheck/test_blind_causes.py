@@ -54,7 +54,7 @@ NAMED = {
     "FiredBeforeIntegrated": "computed from the potential of the step before",
     "NetNotResetAfterWarmUp": "that an earlier pass through the same steps has left",
     "BackBufferNotCleared": "from above passed on beside",
-    "OneBufferForAllLayers": "in one array: sums of those in W",
+    "OneAccumulatorForAllLayers": "in one array: sums of those in W",
     "OneBufferOverwritten": "in one array: the first layer's in W",
     "SlopeAveragedOverBatch": "derivative averaged over recordings",
     "FeedbackTwoStepsLate": "through V from two steps later",
@@ -97,7 +97,8 @@ NAMED = {
 
 # What networks have in which some two kinds would show as one.
 NEEDS = ("recurrent steps bias", "subtract own deep steps", "start", "leaky own deep reset",
-         "parted deep analog", "square deep recurrent", "linear bias parted")  # fmt: skip
+         "parted deep analog", "square deep recurrent", "square deep rest", "square deep reset",
+         "linear bias parted")  # fmt: skip
 
 
 def numbers_of(implementation, case):
@@ -131,6 +132,8 @@ def test_no_two_kinds_of_the_blind_set_are_one():
             if a is not None and b is not None and not (are_near(a, want) and are_near(b, want))
         ]
         assert not all(told) or len(told) < 2, (one, other)
+    for name, numbers in found.items():
+        assert sum(a is not None for a in numbers) >= 2, name
 
 
 @pytest.mark.slow

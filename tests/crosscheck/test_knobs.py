@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 
 import refsast as rs
+from refsast.crosscheck.case import Case
+from refsast.crosscheck.diagnose.knobs.adjoints import PENALTY_OF_U, SHARED_CARRY
 from refsast.crosscheck.diagnose.knobs.backward_inventory import backward_knobs
+from refsast.crosscheck.diagnose.knobs.below import PASSED_ON
+from refsast.crosscheck.diagnose.knobs.derivatives import BATCH_MEAN
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE
 from refsast.crosscheck.diagnose.knobs.fit import Group
 from refsast.crosscheck.diagnose.knobs.inventory import forward_knobs
@@ -15,6 +19,7 @@ from refsast.crosscheck.diagnose.knobs.matching import find_moves
 from refsast.crosscheck.diagnose.knobs.program import solve_settings
 from refsast.crosscheck.diagnose.knobs.rare_inventory import rare_backward, rare_forward
 from refsast.crosscheck.diagnose.knobs.recordings import CARRIED, DETACHED
+from refsast.crosscheck.diagnose.knobs.restarts import WARMED
 from refsast.crosscheck.diagnose.knobs.samples import take_samples
 from refsast.crosscheck.diagnose.knobs.search import find_settings
 from refsast.crosscheck.diagnose.knobs.weights import DERIVED, WEIGHT_NORMS
@@ -134,6 +139,13 @@ SIDE_BY_SIDE = {
         {("recording 2 in the sums", 0): 0.5}, {(WINDOWS, WHOLE): 2.0},
         {("input of the next recording", 0): 1.0},
     ],
+    "what is shared or passed on, and windows": [
+        {(SHARED_CARRY, 0): 1.0}, {(WINDOWS, WHOLE): 3.0}, {(BATCH_MEAN, 0): 1.0},
+        {(PENALTY_OF_U, 0): 0.1}, {(MEMORY, 0): 2.0},
+    ],
+    "states of an earlier pass, and recordings joined": [
+        {(WARMED, WHOLE): 1.0}, {(CARRIED, WHOLE): 1.0}, {(WINDOWS, WHOLE): 2.0}, {},
+    ],
 }  # fmt: skip
 
 
@@ -144,6 +156,17 @@ def test_settings_side_by_side_are_those_alone(name):
         alone = solve_settings(case, [setting])[0]
         assert rs.flatten(answer.grads) == pytest.approx(rs.flatten(alone.grads), rel=1e-12)
         assert answer.loss == pytest.approx(alone.loss, rel=1e-13)
+
+
+def test_what_is_passed_on_has_the_copies_of_windows():
+    network = rs.Network((3, 4, 4, 4), rs.LIF(0.9, 0.8, rs.Arctan(2.0)), rs.SpikeRate(3.0))
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((6, 3, 3)), rng.integers(0, 4, 3)
+    case = Case(network, rs.init(network, rng), x, y)
+    settings = [{(PASSED_ON, 1): 1.0}, {(WINDOWS, WHOLE): 3.0}, {(PASSED_ON, 2): 1.0}]
+    for answer, setting in zip(solve_settings(case, settings), settings, strict=True):
+        alone = solve_settings(case, [setting])[0]
+        assert rs.flatten(answer.grads) == pytest.approx(rs.flatten(alone.grads), rel=1e-12)
 
 
 def test_a_search_ends_after_a_count_of_work():

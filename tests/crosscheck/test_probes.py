@@ -112,6 +112,42 @@ def test_sums_that_are_wrong_are_never_called_adjoints(kind, dtype):
         assert place.what in ("gradient", "not known"), seed
 
 
+class OfLargeWeights(Hand):
+    """Sums that are wrong where weights are not zero."""
+
+    def sums(self, i, delta):
+        found = super().sums(i, delta)
+        return {**found, "w": (found["w"] + 0.1 * np.sin(self.layers[i]["w"])).astype(self.dtype)}
+
+
+@pytest.mark.parametrize("dtype", [DOUBLE, SINGLE], ids=str)
+def test_where_adjoints_are_right_it_is_the_gradient(dtype):
+    case = make_case(rs.ToZero(), bias=False, recurrent=True, readout=rs.SpikeRate(4.0))
+
+    place = probe(OfLargeWeights(case.network, dtype), case)
+
+    assert (place.what, place.layer) == ("gradient", 2)
+    assert "adjoints are right, by inputs of no weight" in place.how
+
+
+def test_thresholds_of_each_neuron_are_asked_about():
+    rng = np.random.default_rng(0)
+    neuron = rs.GLIF(0.8, (0.9, 1.0, 1.1, 0.8), rs.Arctan(2.0), rs.ToZero())
+    network = rs.Network((4, 4, 4), neuron, rs.SpikeRate(4.0))
+    x, y = rng.normal(0.5, 1.0, (6, 3, 4)), np.array([0, 1, 2])
+    case = Case(network, rs.init(network, rng), x, y)
+
+    def bent(params, x, y):
+        loss, grads = rs.fast.loss_and_grad(network, params, x, y)
+        return loss, tuple(
+            rs.Layer(g.w + 0.1 * np.sin(p.w), g.b) for g, p in zip(grads, params, strict=True)
+        )
+
+    place = probe(bent, case)
+
+    assert (place.what, place.layer) == ("gradient", 1)
+
+
 def test_without_a_bias_or_recurrence_sums_are_not_told_from_adjoints():
     case = make_case(rs.ToZero(), bias=False)
 

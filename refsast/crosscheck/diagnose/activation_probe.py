@@ -1,20 +1,19 @@
 """Where is a loss wrong? What layers were given is read off the gradients of their weights.
 
 Rule 1: of one step and one recording the gradient in W is ``delta a'``: every row of it is what the
-        layer was given, times a number. Of two steps, where that of the first is known, so is
-        every row of ``dW - db a_1'``, of the change to the second.
+        layer was given, times a number. Of two steps, where that of the first is known, so is what
+        is left of every row without its part along it, of what was given at the second.
 Rule 2: numbers that are off by a factor are not told from weights that are; then nothing is said.
 Rule 3: a state is blamed only where losses of all labels are those of one softmax; else the loss is
         wrong, too, or alone.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from refsast.arrays import Array
-from refsast.crosscheck.case import Answer, Case, truncate_case
+from refsast.crosscheck.case import Answer, Case, ask, take_singles, truncate_case
 from refsast.crosscheck.diagnose.adjoint_probe import ask_both
 from refsast.crosscheck.diagnose.localise import Location
 from refsast.crosscheck.implementation import Gradient
@@ -29,7 +28,7 @@ HOW = "by what gradients of {} hold of it"
 def probe_activations(gradient: Gradient, case: Case) -> Location | None:
     """Return where a loss becomes wrong, of one or two steps; None where that is not told."""
     for steps in (1, 2)[: len(case.x)]:
-        for one in _take_single(truncate_case(case, steps)):
+        for one in take_singles(truncate_case(case, steps), MOST_RECORDINGS):
             asked = ask_both(gradient, one)
             if asked is None:
                 return None
@@ -37,12 +36,6 @@ def probe_activations(gradient: Gradient, case: Case) -> Location | None:
             if abs(got.loss - right.loss) > FAR[dtype] * abs(right.loss):
                 return _read_answer(gradient, case, one, asked)
     return None
-
-
-def _take_single(case: Case) -> Iterator[Case]:
-    """Yield some of the recordings one by one."""
-    for b in range(min(len(case.y), MOST_RECORDINGS)):
-        yield replace(case, x=case.x[:, b : b + 1], y=case.y[b : b + 1])
 
 
 def _read_answer(
@@ -53,8 +46,7 @@ def _read_answer(
     how = HOW.format("one step" if steps == 1 else "two steps")
     step = 0 if steps == 1 else None  # of two, the first may be off by less than a loss shows
     wrong = _first_wrong_level(one, *asked)
-    softmax = _is_softmax(gradient, one)
-    if wrong is None or softmax is None:
+    if wrong is None or (softmax := _is_softmax(gradient, one)) is None:
         return None
     if wrong == 0:
         return Location("state", 0, step, how=how) if softmax else None
@@ -68,7 +60,7 @@ def _read_answer(
     if not affine and (softmax or depth == 1):
         return None  # the spikes of the last layer are not read
     if steps == 1 and len(case.x) > 1:  # states may be wrong later on
-        two = next(_take_single(truncate_case(case, 2)))
+        (two,) = take_singles(truncate_case(case, 2), 1)
         both = ask_both(gradient, two)
         if both is None or _first_wrong_level(two, *both) != depth + 1:
             return None
@@ -79,10 +71,11 @@ def _is_softmax(gradient: Gradient, one: Case) -> bool | None:
     """Whether the losses of all labels of a recording are those of one softmax."""
     total, dtype = 0.0, "float64"
     for label in range(one.network.classes):
-        asked = ask_both(gradient, replace(one, y=np.array([label])))
-        if asked is None:
+        try:
+            got, given = ask(gradient, replace(one, y=np.array([label])))
+        except ValueError:
             return None
-        total, dtype = total + float(np.exp(-asked[0].loss)), asked[2]
+        total, dtype = total + float(np.exp(-got.loss)), given.name
     return abs(total - 1.0) <= FAR[dtype]
 
 

@@ -20,8 +20,10 @@ from numpy.typing import NDArray
 from refsast.arrays import Array
 from refsast.crosscheck.case import Answer, Case, ask, truncate_case
 from refsast.crosscheck.compare import cast_case, solve_case
+from refsast.crosscheck.diagnose.knobs.dials import shift_steps
 from refsast.crosscheck.diagnose.localise import Location
 from refsast.crosscheck.implementation import Gradient
+from refsast.model.learned import resolve
 from refsast.model.params import Layer
 
 SAME = {"float64": 1e-7, "float32": 1e-3}  # of an error: what two sums of it may differ by
@@ -117,7 +119,7 @@ def _shorten(case: Case) -> Iterator[Case]:
         yield case
     for steps in (n for n in STEPS if n < len(case.x)):
         for batch in (b for b in RECORDINGS if b <= len(case.y) and b * steps <= MOST_ROWS):
-            yield truncate_case(replace(case, x=case.x[:, :batch], y=case.y[:batch]), steps)
+            yield truncate_case(case, steps, batch)
 
 
 def ask_both(gradient: Gradient, case: Case) -> tuple[Answer, Answer, str] | None:
@@ -178,7 +180,7 @@ def _other_terms(
     if own.b is not None and want.b is not None:
         yield errors.sum(axis=0), own.b - want.b, want.b
     if own.v is not None and want.v is not None:
-        before = _as_rows(np.concatenate([np.zeros_like(s[:1]), s[:-1]]))
+        before = _as_rows(shift_steps(s, 1))
         yield errors.T @ before, own.v - want.v, want.v
 
 
@@ -212,13 +214,15 @@ def _random_cases(case: Case, top: int, drive: float) -> Iterator[tuple[Case, sl
 
 def _change_neurons(case: Case, index: int, rng: np.random.Generator) -> Layer:
     """A layer with other weights of all neurons but the last, which hears none of them."""
-    old, theta = case.params[index], case.network.neurons[index].threshold
-    w, n_in = old.w.copy(), old.w.shape[1]
+    old, w = case.params[index], case.params[index].w.copy()
+    given, n_in = case.network.neurons[index].threshold, w.shape[1]
+    theta = np.broadcast_to(resolve(given, old.threshold, w.dtype), len(w))
     size = float(np.sqrt((case.x**2).mean())) if index == 0 else 0.5
-    w[:-1] = 2.0 * theta * rng.standard_normal(w[:-1].shape) / (size * np.sqrt(n_in) + 1e-300)
+    spread = 2.0 * theta / (size * np.sqrt(n_in) + 1e-300)
+    w[:-1] = spread[:-1, None] * rng.standard_normal(w[:-1].shape)
     b, v = old.b, old.v
     if b is not None:
-        b = np.append(theta * rng.standard_normal(len(b) - 1), b[-1])
+        b = np.append(theta[:-1] * rng.standard_normal(len(b) - 1), b[-1])
     if v is not None:
         v = v.copy()
         v[-1, :-1] = 0.0

@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 
 from refsast.arrays import Array
-from refsast.crosscheck.case import Case, truncate_case
+from refsast.crosscheck.case import Case, take_singles, truncate_case
 from refsast.crosscheck.compare import Examination, examine
 from refsast.crosscheck.diagnose.activation_probe import probe_activations
 from refsast.crosscheck.diagnose.adjoint_probe import probe_adjoints
@@ -89,7 +89,8 @@ def _probe_forward(gradient: Gradient, case: Case) -> Location:
     since = "" if step is None else f" from step {step + 1} on"
     shows = f"; the loss shows it{since}"
     tried = f"the loss is wrong{since}; tried fewer steps and saturated layers"
-    if any(_has_wrong_loss(gradient, one) is False for one in _take_single(case)):
+    singles = take_singles(case, SINGLES) if len(case.y) > 1 else []
+    if any(_has_wrong_loss(gradient, one) is False for one in singles):
         return Location(
             "not known", how=f"{tried}; single recordings are right, together they are not"
         )
@@ -106,12 +107,6 @@ def _probe_forward(gradient: Gradient, case: Case) -> Location:
         return Location("not known", how=tried)
     # A potential may be off before any spike is, so that the first wrong step is not known.
     return Location("state", 0, how=f"by fewer steps and saturated layers{since and shows}")
-
-
-def _take_single(case: Case) -> Iterator[Case]:
-    """Yield the recordings one by one, where there are several."""
-    for b in range(min(len(case.y), SINGLES) if len(case.y) > 1 else 0):
-        yield replace(case, x=case.x[:, b : b + 1], y=case.y[b : b + 1])
 
 
 def _has_wrong_saturated(gradient: Gradient, case: Case, layer: int, *, turns: bool) -> bool | None:

@@ -252,7 +252,7 @@ TRUE: dict[str, tuple[str, ...]] = {
     "EventsCountOnce": ("ones where the inputs are not zero", "zeros and ones"),
     "TraceAndAdjointBoth": ("a trace of the inputs",),
     "BiasSumWithoutAxis": ("biases summed over neurons",),
-    "OneAccumulatorForAllLayers": ("layers added",),
+    "OneAccumulatorForAllLayers": ("in one array: sums of those in W",),
     "LoneMicrobatchCountsDouble": ("recordings? .*weigh",),
     "OuterProductOfRates": ("mean over time of the inputs",),
     "OnlyPositiveWeightsLearn": ("weight is not positive",),

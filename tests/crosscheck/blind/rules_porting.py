@@ -20,6 +20,8 @@ TRUE: dict[str, tuple[str, ...]] = {
     "PotentialPenaltyInBackward": ("0.01 of each potential, over the number of recordings",),
     "SlopeAtSpikes": ("derivative taken at the spike minus the threshold",),
     "ResetOfOneGoingBackAndDecay": ("0.01 of each.*reset times 1/threshold",),
+    # sums
+    "OneBufferOverwritten": ("in one array: the first layer's in W",),
     # losses and readouts
     "BinaryCrossEntropyPerClass": ("binary cross entropies of each class",),
     "ProbabilitiesAveraged": ("softmax of each step's logits averaged over steps",),

@@ -1,4 +1,4 @@
-"""What is done to the adjoint of a step before it goes on: clipped, rounded, or left out."""
+"""What is done to the adjoint of a step before it goes on: clipped, rounded, shared, left out."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -67,15 +67,11 @@ def begin_carry(dials: Dials, index: int, g: Array) -> Array | float:
 
 def share_carry(dials: Dials, index: int, later: Array) -> Array:
     """Return what is carried to the step before."""
-    if not dials.turns(SHARED_CARRY, index):
-        return later
-    return mix(
-        dials, index, later, {SHARED_CARRY: later.mean(axis=-2, keepdims=True) + 0.0 * later}
-    )
+    return mix(dials, index, later, {SHARED_CARRY: lambda: later.mean(axis=-2, keepdims=True)})
 
 
 def change_adjoint(dials: Dials, index: int, delta: Array, u: Array) -> Array:
-    """Return the adjoint of a step as it is kept: within limits, or of fewer digits."""
+    """Return the adjoint of a step as it is kept: with a penalty, in limits, of fewer digits."""
     if dials.turns(PENALTY_OF_U, index):
         delta = delta + dials.read(PENALTY_OF_U, index, 0.0) / u.shape[-2] * u
     if dials.turns(CLIPPED, index):
@@ -104,6 +100,16 @@ def read_gate(dials: Dials, index: int, run: LayerRun, t: int) -> Array:
         GATE_BEFORE: lambda: run.s_reset[t],
     }
     return mix(dials, index, right, others)
+
+
+def cut_fired(dials: Dials, index: int, kept: Array, leak: Array | float, s: Array) -> Array:
+    """Return the derivative of what is kept of a potential, where neurons fire or do not."""
+    return mix(dials, index, kept, {CUT_FIRED: lambda: np.where(s > 0.5, 0.0, leak)})
+
+
+def keep_fired(dials: Dials, index: int, back: Array, s: Array) -> Array:
+    """Return what comes back through the reset, where neurons fire or do not."""
+    return mix(dials, index, back, {RESET_FIRED: lambda: np.where(s > 0.5, back, 0.0)})
 
 
 def reset_potentials(dials: Dials, index: int, run: LayerRun) -> Array:

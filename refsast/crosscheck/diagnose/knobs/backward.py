@@ -15,13 +15,13 @@ import numpy as np
 from refsast.arrays import Array
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.adjoints import (
-    CUT_FIRED,
     FORWARD_SCAN,
     NOT_CLEARED,
-    RESET_FIRED,
     THROUGH_SLOPE,
     begin_carry,
     change_adjoint,
+    cut_fired,
+    keep_fired,
     keep_steps,
     mirror_run,
     read_gate,
@@ -136,7 +136,7 @@ def backward_layer(
         ds = (1.0 - direct) * g[t]
         back = p.reset * (pulled + p.reset_late * (pulled_2 - pulled))
         back = back * reset_slopes(dials, index, run.s[t])
-        back = mix(dials, index, back, {RESET_FIRED: np.where(run.s[t] > 0.5, back, 0.0)})
+        back = keep_fired(dials, index, back, run.s[t])
         ds = ds + back + p.open * owed.get(t, 0.0)
         fed: Array | float = 0.0
         if v is not None:
@@ -150,9 +150,7 @@ def backward_layer(
         if dials.turns(NOT_CLEARED, index):
             ds = uncleared = ds + dials.read(NOT_CLEARED, index, 0.0) * uncleared
         kept_u = p.leak - p.reset_of_u * (zero * read_gate(dials, index, run, t))
-        if dials.turns(CUT_FIRED, index):
-            cut = np.where(run.s[t] > 0.5, 0.0, p.leak)
-            kept_u = mix(dials, index, kept_u + 0.0 * cut, {CUT_FIRED: cut})
+        kept_u = cut_fired(dials, index, np.asarray(kept_u), p.leak, run.s[t])
         ds = round_back(dials, index, "spikes", ds)
         local = slope[t] * ds
         if run.unheld is not None:

@@ -215,7 +215,7 @@ def _array_knobs(case: Case, level: int) -> Iterator[Knob]:
         if part not in VECTORS:
             names += ["inputs reversed", "inputs rolled", "inputs rolled back"]
             if array.shape[0] != array.shape[1]:
-                names.append("gradient by columns")
+                names += ["gradient by columns"] if min(array.shape) > 1 else []
             else:
                 names += ["gradient transposed", "gradient symmetric", "gradient without diagonal",
                           "gradient of the diagonal"]  # fmt: skip

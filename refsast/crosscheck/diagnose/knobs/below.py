@@ -8,12 +8,11 @@ import numpy as np
 
 from refsast.arrays import Array
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.diagnose.knobs.dials import Dials, mix, multiply, shift_steps
+from refsast.crosscheck.diagnose.knobs.dials import Dials, mix, multiply, shift_steps, trace_steps
 from refsast.crosscheck.diagnose.knobs.forward import (
     DELAYS,
     TRACED,
     residual_share,
-    trace_steps,
 )
 from refsast.crosscheck.diagnose.knobs.layer_numbers import (
     trace_leak,
@@ -77,7 +76,7 @@ def undo_delays(below: Array, leak: float) -> dict[str, Callable[[], Array]]:
     late = {name: partial(shift_steps, below, -steps) for name, steps in DELAYS.items()}
     return {
         **late,
-        AVERAGED: lambda: below.mean(axis=0, keepdims=True) + 0.0 * below,
+        AVERAGED: lambda: below.mean(axis=0, keepdims=True),
         TRACED: lambda: trace_steps(below[::-1], leak)[::-1],
         "input reversed": lambda: below[::-1],
         "layer path one step later": lambda: shift_steps(below, -1),

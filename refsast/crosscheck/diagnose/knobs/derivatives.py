@@ -86,9 +86,8 @@ def derivative(
         if dials.turns(name, index):
             other = change(at(change(v)) if too else right)
             found = found + dials.read(name, index, 0.0) * (other - right)
-    if dials.turns(BATCH_MEAN, index):
-        mean = found.mean(axis=2, keepdims=True) + 0.0 * found
-        found = mix(dials, index, found, {BATCH_MEAN: mean})
+    own = found
+    found = mix(dials, index, own, {BATCH_MEAN: lambda: own.mean(axis=2, keepdims=True)})
     found = dials.read("derivative factor", index, 1.0) * limit_derivative(index, dials, v, found)
     return found if run.left is None else run.left * found
 

@@ -89,6 +89,15 @@ def shift_steps(array: Array, steps: int) -> Array:
     return moved
 
 
+def trace_steps(a: Array, leak: Array | float) -> Array:
+    """Return the trace of a signal over time: each step, and `leak` of the trace before."""
+    found, trace = [], 0.0
+    for now in a:
+        trace = now + leak * trace
+        found.append(trace)
+    return np.stack(np.broadcast_arrays(*found))
+
+
 def mix(
     dials: Dials, layer: int, right: Array, others: Mapping[str, Array | Callable[[], Array]]
 ) -> Array:

@@ -119,7 +119,7 @@ def widen_setting(samples: Samples, setting: dict) -> dict:
             wider = {**setting, **dict.fromkeys(missing, values.pop())}
             # What was fitted in a layer in its place, where it hardly shows, goes.
             alone = {key: v for key, v in wider.items() if key[0] == name or key[1] == WHOLE}
-            for other in (alone, wider):
+            for other in (wider,) if alone == wider else (alone, wider):
                 if explains_losses(samples, other) and explains_levels(samples, other):
                     setting = other
                     break

@@ -13,7 +13,7 @@ from refsast.crosscheck.diagnose.knobs.dials import Dials
 from refsast.crosscheck.diagnose.knobs.losses import loss_sizes, power_factor
 from refsast.crosscheck.diagnose.knobs.penalties import penalty_slopes
 from refsast.crosscheck.diagnose.knobs.precision import LAYER_FORMATS, TOO
-from refsast.model.params import ARRAY_NAMES, WEIGHTS, Layer
+from refsast.model.params import ARRAY_NAMES, Layer
 
 # Of a parameter: what is added to its gradient.
 DECAYS: Mapping[str, Callable[[Array], Array]] = {
@@ -46,9 +46,7 @@ ARRAY_CHANGES: Mapping[str, Mapping[str, Callable[[Array], Array]]] = {
     "v": {"v rows centred": _centre(-1)},
     "b": {
         "gradient in the biases centred": _centre(-1),
-        "gradient in the biases summed over neurons": lambda a: (
-            0.0 * a + a.sum(axis=-1, keepdims=True)
-        ),
+        "gradient in the biases summed over neurons": lambda a: a.sum(axis=-1, keepdims=True),
     },
 }
 # Of which weights the gradient stays, where it is zero at all others.
@@ -84,13 +82,7 @@ def finish_arrays(
             if dials.turns(name, index) and part in DECAYED.get(name, ARRAY_NAMES):
                 decay = np.reshape(dials.read(name, index, 0.0), k)
                 array = array + decay * slope(getattr(layer, part))
-        if part in WEIGHTS:
-            array = mask_entries(dials, index, part, array, getattr(layer, part))
-        if dials.turns(LARGEST_OF_EACH, index):
-            array = _keep_largest(array, abs(array), dials.read(LARGEST_OF_EACH, index, 0.0))
-        if part in ("w", "v") and dials.turns(PRUNED, index):
-            kept = abs(getattr(layer, part)) >= np.reshape(dials.read(PRUNED, index, 0.0), k)
-            array = np.where(kept, array, 0.0)
+        array = mask_entries(dials, index, part, array, getattr(layer, part))
         array = bend(dials, index, array, k)
         found[part] = array
     return found
@@ -168,12 +160,18 @@ def change_array(
 
 def mask_entries(dials: Dials, index: int, part: str, array: Array, weights: Array) -> Array:
     """A gradient with some of its entries zero: by the signs or sizes of weights, or its own."""
+    if dials.turns(LARGEST_OF_EACH, index):
+        array = _keep_largest(array, abs(array), dials.read(LARGEST_OF_EACH, index, 0.0))
+    if part not in ("w", "v"):
+        return array
     for name, stays in SIGNED.items():
         kept = partial(np.multiply, stays(weights))
         array = change_array(dials, index, f"{part} {name}", array, kept)
     for name, sizes in ((SMALL_WEIGHTS, abs(weights)[None]), (LARGEST, abs(array))):
         if dials.turns(f"{part} {name}", index):
             array = _keep_largest(array, sizes, dials.read(f"{part} {name}", index, 0.0))
+    if dials.turns(PRUNED, index):
+        array = np.where(abs(weights) >= dials.read(PRUNED, index, 0.0), array, 0.0)
     return array
 
 

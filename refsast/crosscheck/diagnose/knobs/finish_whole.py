@@ -1,6 +1,6 @@
-"""What is done to all gradients together at the end: clips, rounding, exchanges, one array.
+"""What is done at the end: to all gradients together, and to potentials that are handed over.
 
-Each is a change of the whole answer, which no level shows alone.
+Rule 1: each is a change of the whole answer, which no level shows alone.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

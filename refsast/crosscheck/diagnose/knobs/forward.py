@@ -16,7 +16,7 @@ import numpy as np
 
 from refsast.arrays import Array
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.diagnose.knobs.dials import Dials, mix, multiply, shift_steps
+from refsast.crosscheck.diagnose.knobs.dials import Dials, mix, multiply, shift_steps, trace_steps
 from refsast.crosscheck.diagnose.knobs.history import (
     hold_back,
     keep_large,
@@ -161,15 +161,6 @@ def delay_names(a: Array, leak: float) -> dict[str, Callable[[], Array]]:
     """Return the inputs of a layer, late and in other orders, by the name of the knob."""
     late = {name: partial(shift_steps, a, steps) for name, steps in DELAYS.items()}
     return {**late, "input reversed": lambda: a[::-1], TRACED: lambda: trace_steps(a, leak)}
-
-
-def trace_steps(a: Array, leak: float) -> Array:
-    """Return the trace of a signal over time: each step, and `leak` of the trace before."""
-    found, trace = [], np.zeros(a.shape[1:])
-    for now in a:
-        trace = leak * trace + now
-        found.append(trace)
-    return np.stack(found)
 
 
 def run_layer(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:

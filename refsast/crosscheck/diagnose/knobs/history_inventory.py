@@ -79,12 +79,12 @@ def _spike_knobs(case: Case, layer: int) -> Iterator[Knob]:
 def _current_knobs(case: Case, layer: int) -> Iterator[Knob]:
     layers = case.params[layer]
     sizes = {RECORDINGS: len(case.y), NEURONS: len(layers.w)}
-    for name, (axes, _) in NORMALISATIONS.items():
-        if all(sizes[axis] > 1 for axis in axes):
+    for name, change in NORMALISATIONS.items():
+        if all(sizes[axis] > 1 for axis in change.axes):
             yield switch_knob(name, layer)
     beside = layers.b is not None or layers.v is not None
-    for name, (axes, _) in OF_PRODUCT.items() if beside else ():
-        if all(sizes.get(axis, len(case.x)) > 1 for axis in axes):
+    for name, change in OF_PRODUCT.items() if beside else ():
+        if all(sizes.get(axis, len(case.x)) > 1 for axis in change.axes):
             yield switch_knob(name, layer)
     for name in OVER_STEPS if layers.v is None and len(case.x) > 1 else ():
         yield switch_knob(name, layer)

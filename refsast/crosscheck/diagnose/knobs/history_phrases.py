@@ -82,8 +82,8 @@ HISTORY_SWITCHES = {
     RECTIFIED: "with negative currents made zero (a ReLU before the neurons)",
     **{
         name: _normal_words(name)
-        for name, (axes, _) in {**NORMALISATIONS, **OVER_STEPS, **OF_PRODUCT}.items()
-        if axes
+        for name in (*NORMALISATIONS, *OVER_STEPS, *OF_PRODUCT)
+        if name != RECTIFIED
     },
     WINNER: "with spikes of the neuron of the largest potential of a layer alone (inhibition)",
     HARD_IN: "with spikes passed on rounded to zeros and ones, straight through",

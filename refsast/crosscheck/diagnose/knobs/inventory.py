@@ -19,6 +19,7 @@ from refsast.crosscheck.diagnose.knobs.loss_forms import (
     LOSS_FORMS,
 )
 from refsast.crosscheck.diagnose.knobs.losses import (
+    READ_SPIKES,
     REPORT_DIGITS,
     STEP_LOSSES,
     loss_sizes,
@@ -224,7 +225,8 @@ def _readout_knobs(case: Case) -> Iterator[Knob]:
         if leak:
             yield switch_knob("readout bias at the first step", whole)
     if steps > 1:
-        for name in (*TIMES, "all but the last step", "mean over a step less", *STEP_LOSSES):
+        losses = (name for name in STEP_LOSSES if not (case.hard and name == READ_SPIKES))
+        for name in (*TIMES, "all but the last step", "mean over a step less", *losses):
             yield switch_knob(name, whole)
         tries = tuple(float(t) for t in range(1, min(steps, FIRST_UNREAD)))
         yield Knob("first steps unread", whole, 0.0, tries, 0.0, 0.0)

@@ -6,12 +6,11 @@ Rule 2: where that says nothing, the search goes through longer questions.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
 from refsast.arrays import NotFinite
-from refsast.crosscheck.case import Answer, Case, ask
+from refsast.crosscheck.case import Answer, Case, ask, truncate_case
 from refsast.crosscheck.compare import Examination, cast_case, examine_answer
 from refsast.crosscheck.diagnose.knobs.batches import FILLED, HALVES
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE
@@ -64,7 +63,7 @@ def late_settings(gradient: Gradient, case: Case, dtype: np.dtype) -> list[dict]
         found.append({(MEMORY, layer): steps - 2.0 for layer in layers})
         found += [{(WINDOWS, WHOLE): steps - 1.0}] if len(layers) > 1 else []
     size = _first_wrong(
-        lambda b: _is_right(gradient, _take(case, len(case.x), b), dtype), len(case.y)
+        lambda b: _is_right(gradient, truncate_case(case, len(case.x), b), dtype), len(case.y)
     )
     if size is not None:
         found.append({("microbatches", WHOLE): size - 1.0})
@@ -146,17 +145,24 @@ def scale_layers(case: Case, setting: dict) -> list[dict]:
     whole, factor, found = len(case.network.neurons), 1.0, {}
     levels = {"gradient": (WHOLE, len(case.params)), "spikes": (whole, whole)}
     rest = {key: value for key, value in setting.items() if key[0] not in DOWNWARD}
+
+    def turn(name: str, level: int, value: float) -> None:
+        """Factors are multiplied, powers of sizes are added up."""
+        is_factor, key = name == "layer factor", (name, level)
+        old = found.get(key, rest.get(key, 1.0 if is_factor else 0.0))
+        found[key] = old * value if is_factor else old + value
+
     for name, at in [*rest]:
         start, _, of = name.partition(" ")
         where, count = levels.get(start, (None, 0))
         if where == at and of in FACTORS:
             value = rest.pop((name, at))
-            found |= {(f"layer {of}", level): value for level in range(count)}
+            for level in range(count):
+                turn(f"layer {of}", level, value)
     for layer in reversed(range(whole)):
         factor *= setting.get(("layer path", layer + 1), 1.0)
         factor *= setting.get(("drive path", layer), 1.0)
-        if factor != 1.0:
-            found["layer factor", layer] = factor * found.get(("layer factor", layer), 1.0)
+        turn("layer factor", layer, factor)
     return [{**rest, **found}] if len(rest) < len(setting) else []
 
 
@@ -175,13 +181,9 @@ def share_numbers(setting: dict) -> list[dict]:
 
 def _first_wrong_steps(gradient: Gradient, case: Case, dtype: np.dtype) -> int | None:
     def right(steps: int) -> bool:
-        return _is_right(gradient, _take(case, steps, len(case.y)), dtype)
+        return _is_right(gradient, truncate_case(case, steps), dtype)
 
     return _first_wrong(right, len(case.x))
-
-
-def _take(case: Case, steps: int, batch: int) -> Case:
-    return replace(case, x=case.x[:steps, :batch], y=case.y[:batch])
 
 
 def _is_right(gradient: Gradient, case: Case, dtype: np.dtype) -> bool:

@@ -73,11 +73,12 @@ def count_spikes(case: Case, dials: Dials, z: Array, targets: Array) -> tuple[Ar
     return losses, slope * first_derivative(neuron.spike)(v) / len(z)
 
 
+READ_SPIKES = "spikes of the readout averaged"
 STEP_LOSSES = {
     "loss at every step": every_step,
     "largest over time": largest_over_time,
     "probabilities averaged over time": average_softmax,
-    "spikes of the readout averaged": count_spikes,
+    READ_SPIKES: count_spikes,
 }
 
 

@@ -4,7 +4,9 @@ Rule 1: what is normalised over recordings makes a recording depend on others, s
         asked alone has another loss than in its batch.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -13,71 +15,94 @@ from refsast.crosscheck.diagnose.knobs.dials import Dials, mix
 
 EPSILON = 1e-5  # what PyTorch adds to a variance
 STEPS, RECORDINGS, NEURONS = -4, -2, -1  # axes of (time, K, batch, n)
-RECTIFIED = "currents at least zero"  # over no axes
-# Over which axes the mean is taken off, and whether what is left is divided by its deviation.
-NORMALISATIONS: Mapping[str, tuple[tuple[int, ...], bool]] = {
-    "currents centred over recordings": ((RECORDINGS,), False),
-    "currents centred over neurons": ((NEURONS,), False),
-    "currents centred over recordings and neurons": ((RECORDINGS, NEURONS), False),
-    "currents normalised over recordings": ((RECORDINGS,), True),
-    "currents normalised over neurons": ((NEURONS,), True),
-    RECTIFIED: ((), False),
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is made of currents.
+
+    Attributes
+    ----------
+    axes : tuple of int
+        Over which of them numbers depend on each other.
+    apply : callable
+        ``apply(current)``.
+    pull : callable
+        ``pull(current, g)``: what the currents receive where what is made of them receives g.
+    """
+
+    axes: tuple[int, ...]
+    apply: Callable[[Array], Array]
+    pull: Callable[[Array, Array], Array]
+
+
+def _centre(*axes: int) -> Change:
+    """The mean taken off."""
+
+    def off(a: Array) -> Array:
+        return a - a.mean(axis=axes, keepdims=True)
+
+    return Change(axes, off, lambda current, g: off(g))
+
+
+def _standardise(*axes: int) -> Change:
+    """The mean taken off, and what is left divided by its deviation."""
+    off = _centre(*axes).apply
+
+    def deviation(current: Array) -> Array:
+        return np.sqrt((off(current) ** 2).mean(axis=axes, keepdims=True) + EPSILON)
+
+    def apply(current: Array) -> Array:
+        return off(current) / deviation(current)
+
+    def pull(current: Array, g: Array) -> Array:
+        unit = apply(current)
+        along = (g * unit).mean(axis=axes, keepdims=True)
+        return (off(g) - unit * along) / deviation(current)
+
+    return Change(axes, apply, pull)
+
+
+RECTIFIED = "currents at least zero"
+NORMALISATIONS: Mapping[str, Change] = {
+    "currents centred over recordings": _centre(RECORDINGS),
+    "currents centred over neurons": _centre(NEURONS),
+    "currents centred over recordings and neurons": _centre(RECORDINGS, NEURONS),
+    "currents normalised over recordings": _standardise(RECORDINGS),
+    "currents normalised over neurons": _standardise(NEURONS),
+    RECTIFIED: Change(
+        (), lambda a: np.maximum(a, 0.0), lambda current, g: np.where(current > 0.0, g, 0.0)
+    ),
 }
 # The same, of the input of all steps at once.
-OVER_STEPS: Mapping[str, tuple[tuple[int, ...], bool]] = {
-    "input centred over steps and recordings": ((STEPS, RECORDINGS), False),
-    "input normalised over steps and recordings": ((STEPS, RECORDINGS), True),
-    "input centred over steps": ((STEPS,), False),
+OVER_STEPS: Mapping[str, Change] = {
+    "input centred over steps and recordings": _centre(STEPS, RECORDINGS),
+    "input normalised over steps and recordings": _standardise(STEPS, RECORDINGS),
+    "input centred over steps": _centre(STEPS),
 }
 # The same, of W a alone: before a bias is added, and what is fed back.
-OF_PRODUCT: Mapping[str, tuple[tuple[int, ...], bool]] = {
-    "products centred over recordings": ((RECORDINGS,), False),
-    "products normalised over recordings": ((RECORDINGS,), True),
-    "products normalised over neurons": ((NEURONS,), True),
-    "products normalised over steps and recordings": ((STEPS, RECORDINGS), True),
+OF_PRODUCT: Mapping[str, Change] = {
+    "products centred over recordings": _centre(RECORDINGS),
+    "products normalised over recordings": _standardise(RECORDINGS),
+    "products normalised over neurons": _standardise(NEURONS),
+    "products normalised over steps and recordings": _standardise(STEPS, RECORDINGS),
 }
 OVER_RECORDINGS = tuple(
     name
-    for name, (axes, _) in {**NORMALISATIONS, **OVER_STEPS, **OF_PRODUCT}.items()
-    if RECORDINGS in axes
+    for name, change in {**NORMALISATIONS, **OVER_STEPS, **OF_PRODUCT}.items()
+    if RECORDINGS in change.axes
 )
 
 
-def normalise(
-    dials: Dials, index: int, current: Array, kinds: Mapping[str, tuple[tuple[int, ...], bool]]
-) -> Array:
+def normalise(dials: Dials, index: int, current: Array, kinds: Mapping[str, Change]) -> Array:
     """Return currents as they are used."""
-    turned = {name: kind for name, kind in kinds.items() if dials.turns(name, index)}
-    return mix(dials, index, current, {name: _apply(current, *turned[name]) for name in turned})
+    others = {name: partial(change.apply, current) for name, change in kinds.items()}
+    return mix(dials, index, current, others)
 
 
 def pull_back(
-    dials: Dials, index: int, current: Array, g: Array,
-    kinds: Mapping[str, tuple[tuple[int, ...], bool]],
-) -> Array:  # fmt: skip
+    dials: Dials, index: int, current: Array, g: Array, kinds: Mapping[str, Change]
+) -> Array:
     """Return what the currents receive where they are normalised."""
-    turned = {name: kind for name, kind in kinds.items() if dials.turns(name, index)}
-    return mix(dials, index, g, {name: _pull(current, g, *turned[name]) for name in turned})
-
-
-def _apply(current: Array, axes: tuple[int, ...], divided: bool) -> Array:
-    if not axes:
-        return np.maximum(current, 0.0)
-    off = current - current.mean(axis=axes, keepdims=True)
-    return off / _deviation(off, axes) if divided else off
-
-
-def _deviation(off: Array, axes: tuple[int, ...]) -> Array:
-    return np.sqrt((off**2).mean(axis=axes, keepdims=True) + EPSILON)
-
-
-def _pull(current: Array, g: Array, axes: tuple[int, ...], divided: bool) -> Array:
-    if not axes:
-        return np.where(current > 0.0, g, 0.0)
-    off = g - g.mean(axis=axes, keepdims=True)
-    if not divided:
-        return off
-    own = current - current.mean(axis=axes, keepdims=True)
-    deviation = _deviation(own, axes)
-    unit = own / deviation
-    return (off - unit * (g * unit).mean(axis=axes, keepdims=True)) / deviation
+    others = {name: partial(change.pull, current, g) for name, change in kinds.items()}
+    return mix(dials, index, g, others)

@@ -235,7 +235,9 @@ def layer_level(case: Case, index: int, dials: Dials, run: Run, carry: Carry) ->
     penalty = penalise_spikes(dials, index, run.layers[index].s, " backward")[1]
     if isinstance(penalty, np.ndarray):
         g = g + copy_batch(penalty * weigh_slopes(case, dials), copies) / copies
+    before = copies
     found, copies = backward_windows(case, index, dials, run.layers[index], g)
+    received = copy_batch(received, copies // before) / (copies // before)
     arrays = finish_arrays(case, index, dials, case.params[index], found.arrays)
     adjoints = sum_copies(found.adjoints, copies)
     return Level(arrays, Currents(found.current, received, found.local, copies), adjoints)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from refsast.arrays import Array, Integers
 from refsast.crosscheck.case import Answer, Case
 from refsast.crosscheck.compare import cast_case
-from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Setting
+from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Setting, shift_steps
 from refsast.crosscheck.diagnose.knobs.precision import ROUNDINGS, WEIGHT_ROUNDINGS
 from refsast.model.params import map_params
 
@@ -107,13 +107,8 @@ def _standardise(axes: tuple[int, ...] | None, plus: float, fewer: int = 0) -> C
     return change
 
 
-def _stretch(x: Array) -> Array:
-    low, high = float(x.min(initial=0.0)), float(x.max(initial=0.0))
-    return (x - low) / (high - low) if high > low else x
-
-
-def _stretch_channels(x: Array) -> Array:
-    low, high = x.min(axis=(0, 1)), x.max(axis=(0, 1))
+def _stretch(x: Array, axes: tuple[int, ...] | None = None) -> Array:
+    low, high = x.min(axis=axes, keepdims=True), x.max(axis=axes, keepdims=True)
     return (x - low) / np.where(high > low, high - low, 1.0)
 
 
@@ -153,8 +148,8 @@ VALUES: Mapping[str, Callable[[Array], Array]] = {
     "input centred": lambda x: x - x.mean(),
     "input centred, each channel": lambda x: x - x.mean(axis=(0, 1)),
     "input stretched to 0 and 1": _stretch,
-    "input stretched to 0 and 1, each channel": _stretch_channels,
-    "input of the step before added": lambda x: x + np.concatenate([0.0 * x[:1], x[:-1]]),
+    "input stretched to 0 and 1, each channel": lambda x: _stretch(x, (0, 1)),
+    "input of the step before added": lambda x: x + shift_steps(x, 1),
     "input over its norm, each recording": lambda x: (
         x / np.maximum(np.sqrt((x**2).sum(axis=(0, 2), keepdims=True)), 1e-300)
     ),

@@ -137,7 +137,7 @@ def _layer_knobs(case: Case, layer: int) -> Iterator[Knob]:
         yield switch_knob(LAST_LOST, layer)
         yield switch_knob(FIRES_BEFORE, layer)
         yield switch_knob(FIRES_LAST, layer)
-    if params.b is not None and case.synapse is None:
+    if len(case.x) > 1 and params.b is not None and case.synapse is None:
         yield switch_knob(BIAS_FIRES, layer)
     limits = other_values(np.inf, neuron.threshold, 1.0, 2.0, 2.0 * neuron.threshold)
     yield Knob("potential at most", layer, np.inf, limits, 0.0, 0.0)

@@ -13,14 +13,21 @@ import numpy as np
 
 from refsast.arrays import Array, Integers
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials, mix, multiply
+from refsast.crosscheck.diagnose.knobs.dials import (
+    WHOLE,
+    Dials,
+    mix,
+    multiply,
+    shift_steps,
+    trace_steps,
+)
 from refsast.crosscheck.diagnose.knobs.losses import STEP_LOSSES, form_loss, label_targets
 from refsast.crosscheck.diagnose.knobs.weights import change_layer, change_weights
 from refsast.model.params import Layer
 from refsast.model.readout import LeakyReadout, SpikeRate
 
-# Knobs that say which potentials count, so that they move the bias as they move the spikes.
 READ_RESET = "readout reset above a limit"
+# Knobs that say which potentials count, so that they move the bias as they move the spikes.
 LATE_POTENTIAL = "readout's potential one step late"  # that of its bias, too
 SHARE_UNREAD = "share of the first steps unread"  # one of so many, cut to whole steps
 ONE_UNREAD = SHARE_UNREAD + ", at least one"
@@ -98,11 +105,7 @@ def readout_gain(case: Case, dials: Dials) -> Array | float:
 
 def _gather(leak: Array | float, counts: Array) -> Array:
     """The weight of each spike, if its potential counts so much: summed from the last step on."""
-    found, later = [], 0.0
-    for count in counts[::-1]:
-        later = count + leak * later
-        found.append(later)
-    return np.stack(np.broadcast_arrays(*found))[::-1]
+    return trace_steps(counts[::-1], leak)[::-1]
 
 
 def weights_of_time(case: Case, dials: Dials, steps: int, side: str = "") -> Array:
@@ -118,8 +121,8 @@ def weights_of_time(case: Case, dials: Dials, steps: int, side: str = "") -> Arr
         "last step": lambda: np.where(at == steps - 1, right.sum(axis=0), 0.0),
         "first step unread": lambda: np.where(at == 0, 0.0, right),
         "last step unread": lambda: np.where(at == steps - 1, 0.0, right),
-        "readout one step late": lambda: np.concatenate([right[1:], 0.0 * right[:1]]),
-        LATE_POTENTIAL: lambda: np.concatenate([right[1:], 0.0 * right[:1]]),
+        "readout one step late": lambda: shift_steps(right, -1),
+        LATE_POTENTIAL: lambda: shift_steps(right, -1),
         "readout state detached": lambda: gain / steps + 0.0 * right,
         "final potential": lambda: gain * _gather(leak, 1.0 * (at == steps - 1)),
         "all but the last step": lambda: (
@@ -221,7 +224,7 @@ def readout_bias_weight(dials: Dials, case: Case, steps: int) -> Array | float:
 def weigh_spikes(dials: Dials, whole: int, alpha: Array) -> Array:
     """The weights of time in what the readout gives to spikes, its own gradients being right."""
     even = np.full(alpha.shape, 1.0 / len(alpha))
-    short = np.concatenate([alpha[1:], 0.0 * alpha[:1]])
+    short = shift_steps(alpha, -1)
     others = {DOWN_REVERSED: alpha[::-1], DOWN_UNLEAKED: even, DOWN_SHORT: short}
     found = mix(dials, whole, alpha, others)
     if not dials.turns(DOWN_DISCOUNTED, whole):

@@ -11,7 +11,7 @@ from itertools import product
 import numpy as np
 
 from refsast.arrays import Array, Integers
-from refsast.crosscheck.case import Answer, Case, ask
+from refsast.crosscheck.case import Answer, Case, ask, take_one
 from refsast.crosscheck.compare import cast_case
 from refsast.crosscheck.diagnose.knobs.dials import (
     WHOLE,
@@ -210,11 +210,6 @@ def _put_single_losses(case: Case, dials: Dials, alone: Array) -> Array:
     found = [mean_loss(one, own, run_forward(one, own)) for one in ones]
     exact = np.stack([np.broadcast_to(each, int(which.sum())) for each in found], axis=1)
     return put_settings(alone, exact, which, 0)
-
-
-def take_one(case: Case, b: int) -> Case:
-    """Return a case of one recording."""
-    return replace(case, x=case.x[:, b : b + 1], y=case.y[b : b + 1])
 
 
 def answer_arrays(sample: Sample, level: int) -> dict[str, Array]:

@@ -10,7 +10,14 @@ from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.adjoints import HARD_BACKWARD, TERMS, keep_steps
 from refsast.crosscheck.diagnose.knobs.counted import count_terms
 from refsast.crosscheck.diagnose.knobs.derivatives import derivative
-from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Dials, mix, multiply, shift_steps
+from refsast.crosscheck.diagnose.knobs.dials import (
+    WHOLE,
+    Dials,
+    mix,
+    multiply,
+    shift_steps,
+    trace_steps,
+)
 from refsast.crosscheck.diagnose.knobs.forward import (
     FIRES_LAST,
     RESET_AT_REST,
@@ -19,7 +26,6 @@ from refsast.crosscheck.diagnose.knobs.forward import (
     LayerRun,
     rest_shares,
     spike_at_rest,
-    trace_steps,
 )
 from refsast.crosscheck.diagnose.knobs.layer_numbers import (
     BIAS_FIRES,
@@ -89,7 +95,7 @@ def sum_weight(case: Case, index: int, dials: Dials, run: LayerRun, current: Arr
     layer = case.params[index]
     a = lag_inputs(dials, index, "input", run.a)
     if run.below is not None:
-        hard = partial(np.where, run.a >= 0.5, 1.0, 0.0)
+        hard = partial(_round_hard, run.a)
         a = mix(dials, index, a, {HARD_BACKWARD: hard, POTENTIALS_BELOW: run.below})
     if layer.w.shape[0] == layer.w.shape[1]:
         a = mix(dials, index, a, {OWN_SPIKES: lambda: run.s})
@@ -127,10 +133,13 @@ def sum_recurrence(case: Case, index: int, dials: Dials, run: LayerRun, current:
     if dials.turns("recurrence late", index):
         share = dials.read("recurrence late", index, 0.0)
         heard = heard + share * (shift_steps(run.s, 2) - heard)
-    heard = mix(dials, index, heard, {"recurrence of the potential": shift_steps(run.u, 1)})
-    hard = shift_steps(np.where(run.s >= 0.5, 1.0, 0.0), 1)
-    others = {HARD_BACKWARD: hard, "recurrence of potentials": shift_steps(run.u, 1),
-              "recurrence wrapped around": np.roll(run.s, 1, axis=0)}  # fmt: skip
+    potentials = partial(shift_steps, run.u, 1)
+    heard = mix(dials, index, heard, {"recurrence of the potential": potentials})
+    others = {
+        HARD_BACKWARD: lambda: shift_steps(_round_hard(run.s), 1),
+        "recurrence of potentials": potentials,
+        "recurrence wrapped around": lambda: np.roll(run.s, 1, axis=0),
+    }
     heard = mix(dials, index, lag_inputs(dials, index, "recurrence", heard, run.s), others)
     heard = trace_inputs(case, dials, index, "recurrence", heard)
     heard = lose_spikes(dials, index, heard)
@@ -143,6 +152,11 @@ def sum_recurrence(case: Case, index: int, dials: Dials, run: LayerRun, current:
     diagonal = {"recurrence without diagonal": v - own, "recurrence of the diagonal": own}
     v = mix(dials, index, v, diagonal)
     return mix(dials, index, v, {"recurrence transposed": np.swapaxes(v, -1, -2)})
+
+
+def _round_hard(s: Array) -> Array:
+    """Smooth spikes as hard ones."""
+    return np.where(s >= 0.5, 1.0, 0.0)
 
 
 def _begin_with(first: Array, heard: Array) -> Array:
@@ -275,7 +289,7 @@ def sum_start(
         index,
         first,
         {
-            START_SUMMED: later.sum(axis=0),
+            START_SUMMED: lambda: later.sum(axis=0),
             START_LAST: later[-1],
             START_SECOND: later[1] if len(later) > 1 else 0.0 * later[0],
         },

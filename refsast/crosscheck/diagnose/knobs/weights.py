@@ -88,8 +88,8 @@ def _pull_rows(w: Array, g: Array) -> Array:
     return (g - (g * unit).sum(axis=-1, keepdims=True) * unit) / _row_norms(w)
 
 
-# Weights that are normalised before they are used, and what their gradient makes of that of those
-# in use.
+# Weights that are normalised or reshaped before they are used, and what their gradient makes of
+# that of those in use.
 WEIGHT_NORMS: Mapping[str, tuple[Callable[[Array], Array], Callable[[Array, Array], Array]]] = {
     "weights reshaped, not transposed": (_reshape, lambda w, g: _reshape_back(g)),
     "weights over the norm of each row": (lambda w: w / _row_norms(w), _pull_rows),

@@ -130,19 +130,6 @@ class InputLateAndBiasTwice(Hand):
 
 
 @kind(
-    "gradient buffers are made by [zeros] * n: spiking layers share one that is added to",
-    place="gradient",
-    cause="all spiking layers return the sum of all layers' gradients of w: they share one buffer",
-    needs="deep square",
-)
-class OneBufferForAllLayers(Hand):
-    def finish(self):
-        total = sum(self.grads[i]["w"] for i in range(self.depth))
-        for i in range(self.depth):
-            self.grads[i]["w"] = total.copy()
-
-
-@kind(
     "spiking layers write into one buffer and return it: the last one written stays",
     place="gradient",
     cause="all spiking layers return the gradient in w of the first layer: they share one buffer",
