@@ -269,8 +269,10 @@ def _reasons(exam: Examination, power: Power, unclear: Sequence[int]) -> Iterato
 
 def _name_unclear(case: Case) -> str:
     """What rounding decides in a recording of a case."""
+    far = "a potential that rounding moves too far to tell whether it fires"
     what = ["a hard potential within rounding of the threshold"] if case.hard else []
     what += ["a maximum that rounding decides"] if has_maxima(case.network) else []
+    what += [] if case.hard else [far]
     return " or ".join(what)
 
 

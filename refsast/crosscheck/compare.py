@@ -33,7 +33,7 @@ from refsast.gradient.rounding import ErrorBounds
 from refsast.model.glif_step import thresholds
 from refsast.model.network import describe_extension, replace_spikes
 from refsast.model.params import Params
-from refsast.model.spike import heaviside
+from refsast.model.spike import first_derivative, heaviside
 from refsast.model.unroll import unroll
 
 # An answer outside the tolerance by less than `NEAR` is looked at again, with more repeats and
@@ -41,6 +41,8 @@ from refsast.model.unroll import unroll
 MORE_REPEATS = 64
 MORE_DEVIATIONS = 2.0
 NEAR = 4.0
+# What noise may make of a spike, over what was seen and what is so to first order.
+BEYOND_NOISE = 16.0
 
 
 @dataclass(frozen=True)
@@ -201,13 +203,35 @@ def cast_case(case: Case, dtype: np.dtype) -> Case:
 
 
 def unclear_recordings(exam: Examination) -> tuple[int, ...]:
-    """Return the recordings with a hard potential so near its threshold that rounding decides.
+    """Return the recordings in which rounding decides what a spike or a maximum is.
 
-    An exact tie is clear, because every implementation computes it exactly; one that rounding made
-    is not. Extended precision tells the two apart. Also those with a maximum that rounding decides.
+    Of a hard spike, those with a potential within rounding of its threshold. An exact tie is clear,
+    because every implementation computes it exactly; one that rounding made is not. Extended
+    precision tells the two apart.
     """
     close = find_close_maxima(exam.case, exam.tolerance, exam.dtype)
-    return tuple(map(int, np.flatnonzero(np.logical_or(close, _close_to_threshold(exam)))))
+    fired = _close_to_threshold(exam) if exam.case.hard else _beyond_noise(exam)
+    return tuple(map(int, np.flatnonzero(np.logical_or(close, fired))))
+
+
+def _beyond_noise(exam: Examination) -> Array:
+    """In which recordings a potential's noise may move its smooth spike further than was seen.
+
+    Where a network is chaotic, and a spike zero but near a potential, the few runs with errors may
+    all have missed what another rounding makes it: nothing is known of what follows. (batch,)
+    """
+    unclear = np.zeros(len(exam.case.y), bool)
+    unit = float(np.finfo(exam.dtype).eps)
+    layers = zip(exam.case.network.neurons, exam.case.params, exam.right.u or (),
+                 exam.right.s or (), exam.noise.u, exam.noise.s, strict=False)  # fmt: skip
+    for neuron, layer, u, s, near, seen in layers:
+        above = u - thresholds(neuron, layer, s)
+        low, fired, high = (neuron.spike(above + way * near) for way in (-1.0, 0.0, 1.0))
+        moved = np.maximum(abs(high - fired), abs(fired - low))
+        linear = abs(first_derivative(neuron.spike)(above)) * near
+        limit = BEYOND_NOISE * np.maximum(np.maximum(seen, linear), unit)
+        unclear |= (moved > limit).any(axis=(0, 2))
+    return unclear
 
 
 def _close_to_threshold(exam: Examination) -> Array:
@@ -221,9 +245,7 @@ def _close_to_threshold(exam: Examination) -> Array:
             strict=False,
         )
     ]  # fmt: skip
-    if not case.hard or not any(
-        (abs(u - threshold) <= near).any() for u, threshold, near in layers
-    ):
+    if not any((abs(u - threshold) <= near).any() for u, threshold, near in layers):
         return unclear
     params, x = cast_params(case.params, np.longdouble), case.x.astype(np.longdouble)
     exact = run_potentials(case, params, x)  # pyright: ignore[reportArgumentType]

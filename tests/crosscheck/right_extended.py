@@ -176,12 +176,12 @@ def main(n: int, seed: int) -> None:
     trials = []
     for i in trange(seed * 100_000, seed * 100_000 + n, mininterval=5.0):
         trials.append(judge_one(i))
-        if trials[-1].wrong and not trials[-1].vague:
+        if trials[-1].wrong:
             print("FALSE ALARM", trials[-1], flush=True)
     for dtype, count in Counter(trial.style.dtype for trial in trials).items():
         own = [trial for trial in trials if trial.style.dtype == dtype]
         sharp = [trial for trial in own if not trial.vague]
-        alarms = sum(bool(trial.wrong) for trial in sharp)
+        alarms = sum(bool(trial.wrong) for trial in own)
         largest = np.quantile([trial.worst for trial in sharp], (0.5, 0.9, 0.99, 1.0))
         print(f"{dtype}: {count}, false alarms {alarms}, undecided {count - len(sharp)}")
         print("  largest error over tolerance, 50 90 99 100 %:", np.round(largest, 3))
