@@ -13,7 +13,6 @@ from refsast.model.params import map_params
 
 REACH = 0.5  # of the second layer's spikes: zero where the potential is further below threshold
 SHOWN = 1e-3  # potentials of the second layer are chaotic where they are moved by this
-ROUNDINGS = 40
 
 
 def silent_behind_chaos(seed):
@@ -40,28 +39,26 @@ def round_recurrent(case, seed):
     return gradient
 
 
-def put_edge_between(case):
-    """A threshold that the second layer reaches in one rounding of forty alone, and which."""
+def put_edge_between(case, gradient):
+    """A threshold that the second layer's potentials reach as this implementation rounds alone."""
     right = solve(case).u[1]
-    runs = [
-        round_recurrent(case, seed)(case.params, case.x, case.y).u[1] for seed in range(ROUNDINGS)
-    ]
-    moved = np.max([abs(u - right) for u in runs], axis=0).max(axis=(1, 2))
-    chaos = slice(int((moved > SHOWN).argmax()), None)
-    highest = [u[chaos].max() for u in runs]
+    u = gradient(case.params, case.x, case.y).u[1]
+    chaos = slice(int((abs(u - right).max(axis=(1, 2)) > SHOWN).argmax()), None)
     reached = right[chaos].max()
-    threshold = REACH + reached + 0.8 * (max(highest) - reached)
+    threshold = REACH + reached + 0.8 * (u[chaos].max() - reached)
     first, second, third = case.network.neurons
     neurons = (first, replace(second, threshold=float(threshold)), third)
-    network = replace(case.network, neuron=neurons)
-    return replace(case, network=network), int(np.argmax(highest))
+    return replace(case, network=replace(case.network, neuron=neurons))
 
 
-# Where the runs with random errors do not reach the second layer's spikes either.
-@pytest.mark.parametrize("seed", [0, 2, 13, 43, 50, 54])
-def test_a_spike_that_only_another_rounding_wakes_is_no_error(seed):
-    case, which = put_edge_between(silent_behind_chaos(seed))
-    gradient = round_recurrent(case, which)
+# Of forty roundings those that go furthest, where the runs with random errors do not go either.
+@pytest.mark.parametrize(
+    ("seed", "rounding"), [(0, 6), (2, 32), (13, 2), (43, 27), (50, 36), (54, 13)]
+)
+def test_a_spike_that_only_another_rounding_wakes_is_no_error(seed, rounding):
+    case = silent_behind_chaos(seed)
+    case = put_edge_between(case, round_recurrent(case, rounding))
+    gradient = round_recurrent(case, rounding)
     exam = examine(gradient, case)
     assert exam.wrong  # by tolerances alone
     assert unclear_recordings(exam) == (0,)
