@@ -127,7 +127,7 @@ def list_shared(i: int, layer: ReadLayer) -> Iterator[SharedParameter]:
     if norm.bias is not None and read.layer.bias is not None:
 
         def own_bias(params: Layer, grads: Layer) -> Array:
-            return (_scale_of(layer, params) * read.gamma * _array(grads.b))[None]
+            return (_read_scale(layer, params) * read.gamma * _array(grads.b))[None]
 
         yield SharedParameter(_join(read.weights, "bias"), i, own_bias)
     if norm.weight is not None:
@@ -137,13 +137,13 @@ def list_shared(i: int, layer: ReadLayer) -> Iterator[SharedParameter]:
 
         def factor(params: Layer, grads: Layer) -> Array:
             through_w = (grads.w * params.w).reshape(len(weight), -1).T / weight
-            through_b = _scale_of(layer, params) * centred * _array(grads.b)
+            through_b = _read_scale(layer, params) * centred * _array(grads.b)
             return np.concatenate([through_w, through_b[None]])
 
         yield SharedParameter(_join(read.norm, "weight"), i, factor)
 
 
-def _scale_of(layer: ReadLayer, params: Layer) -> Array | float:
+def _read_scale(layer: ReadLayer, params: Layer) -> Array | float:
     """What the neurons multiply their input with, of our parameters as arrays."""
     tensors = {name: torch.as_tensor(a) for name, a in layer_arrays(params).items()}
     scale = _input_scale(layer, tensors)

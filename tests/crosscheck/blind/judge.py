@@ -5,13 +5,13 @@ from collections import Counter, defaultdict
 
 import numpy as np
 
-from tests.crosscheck.blind import rules, rules_porting, rules_usual
+from tests.crosscheck.blind import rules, rules_common, rules_porting, rules_usual
 from tests.crosscheck.blind.kinds import KINDS
 from tests.crosscheck.blind.networks import draw_case
 from tests.crosscheck.blind.truth import find_truth
 
-TRUE = rules.TRUE | rules_porting.TRUE | rules_usual.TRUE
-EQUAL = rules.EQUAL | rules_porting.EQUAL | rules_usual.EQUAL
+TRUE = rules.TRUE | rules_common.TRUE | rules_porting.TRUE | rules_usual.TRUE
+EQUAL = rules.EQUAL | rules_common.EQUAL | rules_porting.EQUAL | rules_usual.EQUAL
 ALSO = "; the same numbers on this case: "
 EITHER = "causes of the same numbers lie at "
 NAMES = {  # what a report calls each stage

@@ -59,6 +59,12 @@ TRUE: dict[str, tuple[str, ...]] = {
     "GradientsListReversed": ("gradients of layers 1 .*(reversed order|exchanged)",),
     "StartReadsLastAdjoint": ("before the first step from the adjoint of the last step",),
     "MomentumReturned": ("0.9 times the gradients of the call before added",),
+    "FeaturesMirroredAndLeaksReversed": ("neurons of the input in reversed order",),
+    # named later
+    "StartOfFirstRecordingOnly": ("before the first step given to the first recording alone",),
+    "SharesOfSpikes": ("divided by all spikes of the recording",),
+    "MultiSpikeReset": ("as often as the threshold fits",),
+    "FirstRecordingResetsAll": ("by the spikes of the first",),
 }
 EQUAL: dict[str, tuple[str, ...]] = {
     "ExponentForgotten": ("derivative replaced by .*times",),

@@ -66,6 +66,13 @@ TRUE: dict[str, tuple[str, ...]] = {
     "RecurrentSameStepAndBiasBatchMean": (
         "recurrent spikes of the step after and .*biases divided by .*number of recordings",
     ),
+    "ClampedInputAndSmoothedLabels": ("smoothed by 0.1 and with the input clipped",),
+    # named later
+    "BiasSumsErrorsFromAbove": ("the biases summed from what comes from above",),
+    "FeedbackThroughOtherLayersWeights": ("with V of the first layer",),
+    "NumbersPrintedShort": ("rounded to 2 decimals",),
+    "LayerListMultiplied": ("the parameters of the first layer in all",),
+    "OneSpikeVariableForAll": ("V reading the layer's input of the same step",),
 }
 EQUAL: dict[str, tuple[str, ...]] = {
     "ResetPathOfWipedPotential": ("at the potential after the reset",),

@@ -57,11 +57,9 @@ from refsast.crosscheck.diagnose.knobs.normalisation import (
     pull_back,
 )
 from refsast.crosscheck.diagnose.knobs.paths import read_paths
-from refsast.crosscheck.diagnose.knobs.resets import reset_slopes
-from refsast.crosscheck.diagnose.knobs.sums import (
-    sum_gradients,
-    sum_start,
-)
+from refsast.crosscheck.diagnose.knobs.resets import count_resets, pull_first, reset_slopes
+from refsast.crosscheck.diagnose.knobs.start_sums import sum_start
+from refsast.crosscheck.diagnose.knobs.sums import sum_gradients
 from refsast.crosscheck.diagnose.knobs.weights import (
     recurrent_matrix,
     weighted_input,
@@ -73,6 +71,8 @@ BEFORE_LIMIT = "adjoints before the limit handed over"
 SHARED = "gradient of the spike shared by all steps"
 ABOVE_SUMMED = "gradient from above summed up over later steps"
 THROUGH_W = "recurrent path through W"
+THROUGH_FIRST = "recurrent path through V of the first layer"
+LAST_BARE = "derivative of one at the last step"
 ABOVE_FIRED = "gradient from above where neurons fire alone"
 
 
@@ -136,6 +136,8 @@ def backward_layer(
         ds = (1.0 - direct) * g[t]
         back = p.reset * (pulled + p.reset_late * (pulled_2 - pulled))
         back = back * reset_slopes(dials, index, run.s[t])
+        back = back * count_resets(case.network.neurons[index], dials, index, run.u[t])
+        back = pull_first(dials, index, back, len(case.y))
         back = keep_fired(dials, index, back, run.s[t])
         ds = ds + back + p.open * owed.get(t, 0.0)
         fed: Array | float = 0.0
@@ -196,12 +198,12 @@ def backward_layer(
     if any(dials.turns(name, index) for name in OVER_STEPS):
         plain = weighted_input(layer, index, dials, run.a)
         current = pull_back(dials, index, plain, current, OVER_STEPS)
-    summed = (sum_copies(part, copies) for part in (delta, current, own))
+    summed = (sum_copies(part, copies) for part in (delta, current, own, g))
     arrays = sum_gradients(case, index, dials, once, *summed)
     if any(dials.turns(name, index) for name in OF_PRODUCT):
         plain = weighted_product(layer, index, dials, run.a)
         current = pull_back(dials, index, plain, current, OF_PRODUCT)
-        summed = (sum_copies(part, copies) for part in (delta, current, own))
+        summed = (sum_copies(part, copies) for part in (delta, current, own, g))
         arrays["w"] = sum_gradients(case, index, dials, once, *summed)["w"]
     if layer.start is not None:
         at_rest = dials.turns(SPIKE_AT_REST, index)
@@ -237,6 +239,7 @@ def change_received(
     last = {
         "spike path at the last step alone": lambda: np.where(at, slope, 0.0),
         LAST_LOST: lambda: np.where(at, 0.0, slope),
+        LAST_BARE: lambda: np.where(at, 1.0, slope),
     }
     return mix(dials, index, g, others), mix(dials, index, slope, last)
 
@@ -252,4 +255,6 @@ def backward_recurrence(case: Case, index: int, dials: Dials) -> Array:
     }
     if w.shape == right.shape[-2:]:
         others[THROUGH_W] = w
+    if (first := case.params[0].v) is not None and first.shape == right.shape[-2:]:
+        others[THROUGH_FIRST] = first
     return mix(dials, index, right, others)

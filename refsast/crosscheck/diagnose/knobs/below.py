@@ -22,6 +22,8 @@ from refsast.crosscheck.diagnose.knobs.weights import backward_weights
 
 UPDATED = "weights updated backward"
 AVERAGED = "layer path averaged over steps"
+AVERAGED_BATCH = "layer path averaged over recordings"
+LIMITED = "layer path clipped"
 PASSED_ON = "layer path added to what comes from above"
 # Which neuron of the layer below receives nothing.
 MISSED = {"layer path without the last neuron": -1, "layer path without the first neuron": 0}
@@ -67,6 +69,7 @@ def input_gradient(
     # An input that was late gives its gradient to an earlier step.
     below = mix(dials, index, below, undo_delays(below, trace_leak(case, index)))
     below = mix(dials, index, below, {name: _miss(below, at) for name, at in MISSED.items()})
+    below = _limit(dials, index, below, len(case.y))
     share = residual_share(case, index + 1, dials) + dials.read(PASSED_ON, index, 0.0)
     return below + share * currents.received if isinstance(share, np.ndarray) else below
 
@@ -83,6 +86,20 @@ def undo_delays(below: Array, leak: float) -> dict[str, Callable[[], Array]]:
         "layer path one step earlier": lambda: shift_steps(below, 1),
         "layer path reversed": lambda: below[::-1],
     }
+
+
+def _limit(dials: Dials, index: int, below: Array, batch: int) -> Array:
+    """What a layer gives to its input, averaged over recordings, or clipped."""
+
+    def average() -> Array:
+        parts = below.reshape(*below.shape[:2], -1, batch, below.shape[-1])
+        return np.broadcast_to(parts.mean(axis=3, keepdims=True), parts.shape).reshape(below.shape)
+
+    below = mix(dials, index, below, {AVERAGED_BATCH: average})
+    if not dials.turns(LIMITED, index):
+        return below
+    limit = dials.read(LIMITED, index, np.inf)
+    return np.clip(below, -limit, limit)
 
 
 def _miss(below: Array, neuron: int) -> Callable[[], Array]:

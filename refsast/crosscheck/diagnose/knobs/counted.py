@@ -28,6 +28,8 @@ STEPS_COUNTED: Mapping[str, Callable[[Integers, int], NDArray[np.bool_]]] = {
 RECORDINGS_COUNTED: Mapping[str, Callable[[Integers, int], NDArray[np.bool_]]] = {
     "first recording alone": lambda at, n: at == 0,
     "last recording alone": lambda at, n: at == n - 1,
+    "recordings but the last": lambda at, n: at < n - 1,
+    "recordings but the first": lambda at, n: at > 0,
     "full pairs of recordings alone": lambda at, n: at < n // 2 * 2,
     "full fours of recordings alone": lambda at, n: at < n // 4 * 4,
 }

@@ -201,6 +201,11 @@ BENDS: Mapping[str, Callable[[Array, Array, Array], Array]] = {
     "brought to a norm": lambda array, limit, norm: (
         array * (limit / np.where(norm == 0.0, 1.0, norm))
     ),
+    # As `torch.nn.utils.clip_grad_norm_` has it.
+    "clipped to a norm, norm + 1e-6": lambda array, limit, norm: (
+        array * np.minimum(1.0, limit / (norm + 1e-6))
+    ),
+    "brought to a norm, norm + 1e-6": lambda array, limit, norm: array * (limit / (norm + 1e-6)),
 }
 ADAM = "first step of Adam"
 SMALL_WEIGHTS, LARGEST = "zero at small weights", "largest entries alone"

@@ -37,7 +37,7 @@ from refsast.crosscheck.diagnose.knobs.normalisation import (
     OVER_STEPS,
     normalise,
 )
-from refsast.crosscheck.diagnose.knobs.resets import reset_spikes
+from refsast.crosscheck.diagnose.knobs.resets import choose_resets, count_resets, reset_spikes
 from refsast.crosscheck.diagnose.knobs.restarts import read_handover
 from refsast.crosscheck.diagnose.knobs.weights import (
     change_layer,
@@ -57,6 +57,7 @@ HARD_IN = "spikes of the layer below as zeros and ones, straight through"
 RESET_AT_REST = "reset at rest"  # by a spike before the first step
 SPIKE_AT_REST = "spike at rest"  # which is fed back, too
 START_GAIN = "given potentials before the first step"
+START_FIRST = START_GAIN + ", of the first recording alone"
 TRACED = "input of a trace of spikes"  # that decays as the potentials of the layer below
 RESIDUAL = "input of the layer below added"
 DELAYS = {
@@ -184,7 +185,8 @@ def run_layer(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
     rest = np.zeros(currents.shape[1:])
     u = rest + dials.read("start", index, 0.0)
     if layer.start is not None:
-        u = u + dials.read(START_GAIN, index, 1.0) * change_layer(dials, index, layer.start)
+        start = dials.read(START_GAIN, index, 1.0) * change_layer(dials, index, layer.start)
+        u = u + keep_first_start(dials, index, rest + start)
     i = rest
     s, fed = (rest + share for share in spike_at_rest(case, index, dials, u))
     before, soft, first = s, s, True
@@ -210,8 +212,9 @@ def run_layer(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
             u, i = handover.state[t] * u, handover.state[t] * i
         now = kept * i + current
         drive = scale * (now + delayed * (i - now)) + offset + past
-        resets = mix(dials, index, s, {"smooth reset": soft})
+        resets = choose_resets(dials, index, mix(dials, index, s, {"smooth reset": soft}))
         i, s_reset = now, reset_spikes(dials, index, resets + late * (before - resets))
+        s_reset = s_reset * count_resets(case.network.neurons[index], dials, index, u)
         s_reset = s_reset if handover is None else handover.reset[t] * s_reset
         wiped = parts[0] * u + parts[1] + parts[2] * drive
         before, first, last = (rest if first else s), False, u
@@ -243,6 +246,12 @@ def run_layer(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
     own = _stack(free) if free else None
     raw, whole = (_stack(each) if each else None for each in (raws, clamped))
     return LayerRun(a, u, s, s_reset, drive, last, own, raised, left, unheld, raw, whole)
+
+
+def keep_first_start(dials: Dials, index: int, start: Array) -> Array:
+    """Return potentials before the first step, by mistake of the first recording alone."""
+    first = (np.arange(start.shape[-2]) == 0).reshape(-1, 1)
+    return mix(dials, index, start, {START_FIRST: first * start})
 
 
 def rest_shares(dials: Dials, index: int) -> tuple[Array | float, Array | float]:

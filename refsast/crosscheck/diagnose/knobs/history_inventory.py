@@ -7,7 +7,7 @@ import numpy as np
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE
 from refsast.crosscheck.diagnose.knobs.fit import Group, group_layers
-from refsast.crosscheck.diagnose.knobs.forward import HARD_IN
+from refsast.crosscheck.diagnose.knobs.forward import HARD_IN, START_FIRST
 from refsast.crosscheck.diagnose.knobs.history import (
     ADAPTATION,
     ADAPTATION_LEAK,
@@ -31,6 +31,7 @@ from refsast.crosscheck.diagnose.knobs.normalisation import (
 )
 from refsast.crosscheck.diagnose.knobs.precision import CASTS, LAYER_FORMATS
 from refsast.crosscheck.diagnose.knobs.recordings import CARRIES
+from refsast.crosscheck.diagnose.knobs.resets import FIRST_RESETS
 from refsast.crosscheck.diagnose.knobs.restarts import RESTARTS, UNRESET, WARMED
 from refsast.crosscheck.diagnose.knobs.windows import MEMORY, STRIDE, WINDOWS
 from refsast.model.reset import NoReset, Subtract
@@ -91,10 +92,14 @@ def _current_knobs(case: Case, layer: int) -> Iterator[Knob]:
 
 
 def _carried_knobs(case: Case, layer: int) -> Iterator[Knob]:
-    """What a layer does not keep of the step before."""
+    """What a layer keeps of the step before, by mistake not its own or not at all."""
     resets = not isinstance(case.network.neurons[layer].reset, NoReset)
+    if case.params[layer].start is not None and len(case.y) > 1:
+        yield switch_knob(START_FIRST, layer)
     if len(case.x) == 1:
         return
+    if resets and len(case.y) > 1:
+        yield switch_knob(FIRST_RESETS, layer)
     for name in RESTARTS if resets else (name for name in RESTARTS if name != UNRESET):
         yield switch_knob(name, layer)
     if isinstance(case.network.neurons[layer].reset, Subtract):

@@ -1,6 +1,6 @@
 """The words for knobs of earlier spikes, of the step, of other recordings, of windows."""
 
-from refsast.crosscheck.diagnose.knobs.forward import HARD_IN
+from refsast.crosscheck.diagnose.knobs.forward import HARD_IN, START_FIRST
 from refsast.crosscheck.diagnose.knobs.history import (
     ADAPTATION,
     ADAPTATION_LEAK,
@@ -21,6 +21,7 @@ from refsast.crosscheck.diagnose.knobs.normalisation import (
 )
 from refsast.crosscheck.diagnose.knobs.precision import CASTS, LAYER_FORMATS, TOO
 from refsast.crosscheck.diagnose.knobs.recordings import CARRIES
+from refsast.crosscheck.diagnose.knobs.resets import FIRST_RESETS
 from refsast.crosscheck.diagnose.knobs.restarts import UNRESET, WARMED
 from refsast.crosscheck.diagnose.knobs.windows import MEMORY, STRIDE, WINDOWS
 
@@ -91,6 +92,8 @@ HISTORY_SWITCHES = {
     "spikes lost in the middle": "with the spikes of step T // 2 lost to the reset and the"
     " recurrent input of the next step",
     UNRESET: "with the reset left out at the last step",
+    START_FIRST: "with the potentials before the first step given to the first recording alone",
+    FIRST_RESETS: "with resets of all recordings by the spikes of the first",
     CLAMPED: "with what a step keeps of the potential after the reset made zero where it is"
     " negative",
     **{

@@ -21,6 +21,7 @@ from refsast.crosscheck.diagnose.knobs.loss_forms import (
 from refsast.crosscheck.diagnose.knobs.losses import (
     READ_SPIKES,
     REPORT_DIGITS,
+    SHARES_READ,
     STEP_LOSSES,
     loss_sizes,
 )
@@ -225,7 +226,9 @@ def _readout_knobs(case: Case) -> Iterator[Knob]:
         if leak:
             yield switch_knob("readout bias at the first step", whole)
     if steps > 1:
-        losses = (name for name in STEP_LOSSES if not (case.hard and name == READ_SPIKES))
+        absent = {READ_SPIKES} if case.hard else set()
+        absent |= set() if isinstance(readout, SpikeRate) else {SHARES_READ}
+        losses = (name for name in STEP_LOSSES if name not in absent)
         for name in (*TIMES, "all but the last step", "mean over a step less", *losses):
             yield switch_knob(name, whole)
         tries = tuple(float(t) for t in range(1, min(steps, FIRST_UNREAD)))

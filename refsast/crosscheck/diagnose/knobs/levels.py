@@ -1,6 +1,6 @@
 """What settings of the knobs of one level predict for its gradients, beside what was answered."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -32,6 +32,7 @@ from refsast.crosscheck.diagnose.knobs.samples import (
     loss_errors,
     relative_limit,
 )
+from refsast.model.params import ARRAY_NAMES
 
 MAX_WINDOWS = 200
 ENTRIES = 96  # of an array, at most so many are compared in a search; the whole case comes last
@@ -78,16 +79,21 @@ class LevelView:
         return self.some_residuals(range(len(self.samples.all)), level, settings)
 
     def some_residuals(
-        self, which: Sequence[int], level: int, settings: Sequence[Setting]
+        self,
+        which: Sequence[int],
+        level: int,
+        settings: Sequence[Setting],
+        parts: Collection[str] = ARRAY_NAMES,
     ) -> Array:
-        """Errors of a level's gradients in some samples."""
+        """Errors of a level's gradients in some samples, of all arrays or of some."""
         rows, dials = [], stack_settings(settings)
         for i in which:
             sample = self.samples.all[i]
             found = self.predict(i, level, dials).arrays
             for part, got in answer_arrays(sample, level).items():
-                allowed = error_limits(self.samples, sample, level, part)
-                rows.append(_compare(found[part], got, allowed))
+                if part in parts:
+                    allowed = error_limits(self.samples, sample, level, part)
+                    rows.append(_compare(found[part], got, allowed))
         return np.concatenate(
             [np.broadcast_to(row, (len(settings), row.shape[1])) for row in rows], axis=1
         )

@@ -73,12 +73,24 @@ def count_spikes(case: Case, dials: Dials, z: Array, targets: Array) -> tuple[Ar
     return losses, slope * first_derivative(neuron.spike)(v) / len(z)
 
 
+def share_spikes(case: Case, dials: Dials, z: Array, targets: Array) -> tuple[Array, Array]:
+    """Return the loss of shares of all spikes of the recording in place of rates."""
+    rates = z.mean(axis=0)
+    total = rates.sum(axis=-1, keepdims=True)
+    gain = getattr(case.network.readout, "gain", 1.0) / np.where(total == 0.0, 1.0, total)
+    losses, slope = form_loss(case, dials, gain * rates, targets)
+    along = (slope * rates).sum(axis=-1, keepdims=True) / np.where(total == 0.0, 1.0, total)
+    return losses, np.broadcast_to(gain * (slope - along) / len(z), z.shape)
+
+
 READ_SPIKES = "spikes of the readout averaged"
+SHARES_READ = "shares of all spikes read"
 STEP_LOSSES = {
     "loss at every step": every_step,
     "largest over time": largest_over_time,
     "probabilities averaged over time": average_softmax,
     READ_SPIKES: count_spikes,
+    SHARES_READ: share_spikes,
 }
 
 

@@ -21,6 +21,7 @@ from refsast.crosscheck.diagnose.knobs.fit import (
 )
 
 AROUND, PAIRS_AROUND = 12, 24  # moves around which pairs are matched again, and how many of each
+NOTHING = 1e-4  # a fitted value that may be zero, to which rounding adds
 PAIRS = 160  # pairs that are refined, of all that the linear model offers
 # The group that is turned (None: cells of an array), and the whole setting with it.
 Move: TypeAlias = tuple[Group | None, dict]
@@ -132,7 +133,9 @@ def _refine_all(
 def snap(group: Group, value: float) -> float:
     """Return the plain value next to a fitted one."""
     tries = RATIOS if group.relative else group.knobs[0].tries
-    for near in (0.0, *tries, group.right):
+    if abs(value) <= NOTHING:
+        return 0.0
+    for near in (*tries, group.right):
         if abs(value - near) <= 1e-5 * max(abs(near), 0.1):
             return near
     return round_value(value)

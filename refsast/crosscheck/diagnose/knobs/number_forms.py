@@ -5,9 +5,12 @@ from collections import ChainMap
 import numpy as np
 
 from refsast.crosscheck.case import Case
+from refsast.crosscheck.diagnose.knobs.forward import slope_of
+from refsast.model.lif import LIF
 
 EULER = 0.37  # above it, 1 + ln(leak) is a leak, too
 FRACTION_BITS = (8, 7, 6, 5, 4, 10, 12, 16)  # of numbers in fixed point
+DECIMALS = (2, 1, 3)  # of numbers that were printed
 SHIFT = "the leak rounded to 1 - 2^-n, a shift"
 
 
@@ -26,7 +29,7 @@ def leak_forms(leak: float) -> dict[str, float]:
 
 
 def fixed_forms(what: str, value: float) -> dict[str, float]:
-    """Return a leak or a threshold as fixed-point hardware has it, by what it is of the right one.
+    """Return a number in fixed point, or as printed, by what it is of the right one.
 
     A leak may be that of a shift by n bits, u - u / 2^n.
     """
@@ -36,19 +39,35 @@ def fixed_forms(what: str, value: float) -> dict[str, float]:
         found[SHIFT] = 1.0 - 2.0**-bits
     for bits in FRACTION_BITS:
         found[f"the {what} rounded to {bits} bits of fraction"] = round(value * 2**bits) / 2**bits
+    for digits in DECIMALS:
+        found[f"the {what} rounded to {digits} decimals"] = round(value, digits)
     return found
 
 
 def fixed_points(case: Case) -> list[dict]:
-    """Return settings with leaks, or thresholds, or both, of all layers in fixed point."""
+    """Return settings with leaks, or thresholds, or both, of all layers in fixed point.
+
+    As printed with few decimals, slopes may be, too.
+    """
+    names: dict[str, tuple[str, ...]] = {SHIFT: ("leak",)}
+    for bits in FRACTION_BITS:
+        names[f"the {{}} rounded to {bits} bits of fraction"] = ("leak", "threshold")
+    for digits in DECIMALS:
+        names[f"the {{}} rounded to {digits} decimals"] = ("leak", "threshold", "slope")
     found: list[dict] = []
-    for bits in (*FRACTION_BITS, None):
+    for name, numbers in names.items():
         each = {}
-        for what in ("leak", "threshold") if len(case.x) > 1 else ("threshold",):
-            rights = {(what, i): getattr(n, what) for i, n in enumerate(case.network.neurons)}
-            name = f"the {what} rounded to {bits} bits of fraction"
-            name = name if bits else SHIFT
-            forms = {key: fixed_forms(what, v).get(name, v) for key, v in rights.items()}
+        for what in numbers if len(case.x) > 1 else numbers[1:]:
+            rights = {(what, i): _read_number(n, what) for i, n in enumerate(case.network.neurons)}
+            forms = {
+                key: fixed_forms(what, v).get(name.format(what), v) for key, v in rights.items()
+            }
             each[what] = {key: v for key, v in forms.items() if v != rights[key]}
-        found += [*each.values(), dict(ChainMap(*each.values()))]
-    return [setting for setting in found if setting]
+        alone = [setting for setting in each.values() if setting]
+        found += [*alone, *([dict(ChainMap(*alone))] if len(alone) > 1 else [])]
+    return found
+
+
+def _read_number(neuron: LIF, what: str) -> float:
+    """A number of a neuron, or of its spike."""
+    return slope_of(neuron) if what == "slope" else getattr(neuron, what)

@@ -192,6 +192,14 @@ BEND_WORDS = {
     "clipped to values": ("with every entry clipped to {}",) * 2,
     "clipped to values from above": ("with every entry clipped to {} from above, not from below",)
     * 2,
+    "clipped to a norm, norm + 1e-6": (
+        "with all gradients together clipped to the norm {}, divided by their norm + 1e-6",
+        "with each array clipped to the norm {}, divided by its norm + 1e-6",
+    ),
+    "brought to a norm, norm + 1e-6": (
+        "with all gradients together normalised to the norm {}, divided by their norm + 1e-6",
+        "with each array normalised to the norm {}, divided by its norm + 1e-6",
+    ),
     "clipped to a norm": (
         "with all gradients together clipped to the norm {}",
         "with each array clipped to the norm {}",

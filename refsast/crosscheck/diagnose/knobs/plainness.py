@@ -76,12 +76,14 @@ def symbols(case: Case, layer: int) -> dict[str, float]:
                  "2/(pi k), k its slope": 2 / (np.pi * k)} | found  # fmt: skip
         if theta:
             found["k/threshold, k its slope"] = k / theta
+            found["threshold/k, k its slope"] = theta / k
         if neuron.leak:
             found["1/leak"] = 1 / neuron.leak
         if neuron.leak < 1.0:
             found["1/(1 - leak)"] = 1 / (1 - neuron.leak)
         found |= leak_forms(neuron.leak)
         found |= fixed_forms("leak", neuron.leak) | fixed_forms("threshold", theta)
+        found |= fixed_forms("slope", k)
     others = list(enumerate(case.network.neurons[: len(ORDINALS)])) if layer >= 0 else []
     # The readout has the number of the layer below it, if several layers have the same.
     for other, neuron in others if layer < len(case.network.neurons) else others[::-1]:

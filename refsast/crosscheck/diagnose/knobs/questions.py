@@ -8,6 +8,7 @@ Rule 2: what only moves entries of the input is a function of an array of positi
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +17,9 @@ from refsast.arrays import Array, Integers
 from refsast.crosscheck.case import Answer, Case
 from refsast.crosscheck.compare import cast_case
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Setting, shift_steps
+from refsast.crosscheck.diagnose.knobs.other_parameters import PARAMETERS
 from refsast.crosscheck.diagnose.knobs.precision import ROUNDINGS, WEIGHT_ROUNDINGS
-from refsast.model.params import map_params
+from refsast.model.params import Params, map_params
 
 
 def _swap_axes(at: Integers) -> Integers:
@@ -112,6 +114,12 @@ def _stretch(x: Array, axes: tuple[int, ...] | None = None) -> Array:
     return (x - low) / np.where(high > low, high - low, 1.0)
 
 
+def _average_pairs(x: Array) -> Array:
+    found, whole = x.copy(), len(x) // 2 * 2
+    found[0:whole:2] = found[1:whole:2] = 0.5 * (x[0:whole:2] + x[1:whole:2])
+    return found
+
+
 AXES: Mapping[str, tuple[int, ...] | None] = {
     "": None,
     ", each channel": (0, 1),
@@ -150,6 +158,7 @@ VALUES: Mapping[str, Callable[[Array], Array]] = {
     "input stretched to 0 and 1": _stretch,
     "input stretched to 0 and 1, each channel": lambda x: _stretch(x, (0, 1)),
     "input of the step before added": lambda x: x + shift_steps(x, 1),
+    "input averaged over each two steps": _average_pairs,
     "input over its norm, each recording": lambda x: (
         x / np.maximum(np.sqrt((x**2).sum(axis=(0, 2), keepdims=True)), 1e-300)
     ),
@@ -170,7 +179,7 @@ VALUES: Mapping[str, Callable[[Array], Array]] = {
     **{f"input in {name}": change for name, change in ROUNDINGS.items()},
 }
 SINGLE = "single precision inside"  # what rounding does on the way is not computed
-QUESTIONS = (*MOVES, *BATCHES, *LABEL_MOVES, *VALUES, *WEIGHT_ROUNDINGS, SINGLE)
+QUESTIONS = (*MOVES, *BATCHES, *LABEL_MOVES, *VALUES, *PARAMETERS, *WEIGHT_ROUNDINGS, SINGLE)
 
 
 def question_of(setting: Setting) -> str | None:
@@ -185,7 +194,10 @@ def possible_questions(case: Case) -> list[str]:
         other = ask_otherwise(case, name)
         alike = other.x.shape == case.x.shape and np.array_equal(other.x, case.x)
         labels = np.array_equal(other.y, case.y)
-        if not alike or not labels or other.params is not case.params:
+        same = name not in WEIGHT_ROUNDINGS and all(
+            a is b for a, b in zip(other.params, case.params, strict=True)
+        )
+        if not alike or not labels or not same:
             found.append(name)
     return found
 
@@ -206,9 +218,17 @@ def ask_otherwise(case: Case, name: str | None) -> Case:
         return replace(case, y=case.y[LABEL_MOVES[name](np.arange(len(case.y)))])
     if name in VALUES:
         return replace(case, x=VALUES[name](case.x))
+    if name in PARAMETERS:
+        return replace(case, params=_change_spiking(case, PARAMETERS[name][0], case.params))
     if name in WEIGHT_ROUNDINGS:
         return replace(case, params=map_params(WEIGHT_ROUNDINGS[name], case.params))
     return case if name != SINGLE else cast_case(case, np.dtype(np.float32))
+
+
+def _change_spiking(case: Case, change: Callable[[Params], Params], params: Params) -> Params:
+    """Parameters with those of spiking layers changed."""
+    spiking = len(case.network.neurons)
+    return (*change(params[:spiking]), *params[spiking:])
 
 
 def _positions(x: Array) -> Integers:
@@ -220,6 +240,10 @@ def restore_answer(case: Case, name: str | None, answer: Answer) -> Answer:
 
     Steps that were left out are the first; steps and recordings that were added are the last.
     """
+    if name is not None and name in PARAMETERS:
+        own = case.params[: len(case.network.neurons)]
+        back = partial(PARAMETERS[name][1], own)
+        return replace(answer, grads=_change_spiking(case, back, answer.grads))
     if name is None or name not in {*MOVES, *BATCHES}:
         return answer
     assert answer.u is not None

@@ -65,24 +65,24 @@ from refsast.crosscheck.diagnose.knobs.readout import (
     SHARE_UNREAD,
     SHARE_ZERO,
 )
+from refsast.crosscheck.diagnose.knobs.resets import OFTEN, UNRESET_NEURONS
 from refsast.crosscheck.diagnose.knobs.seldom_inventory import seldom_backward
+from refsast.crosscheck.diagnose.knobs.start_sums import START_LAST, START_SECOND, START_SUMMED
 from refsast.crosscheck.diagnose.knobs.sums import (
     BIAS_PAST,
     COPIED,
     HALF_SUMS,
     NEURON_ENDS,
-    START_LAST,
-    START_SECOND,
-    START_SUMMED,
     SWAPPED,
 )
 from refsast.crosscheck.diagnose.knobs.weights import BIAS_STEPS, NOT_V, WEIGHT_CHANGES
 from refsast.model.params import WEIGHTS, layer_arrays
 from refsast.model.readout import LeakyReadout
-from refsast.model.reset import NoReset, ToZero
+from refsast.model.reset import NoReset, Subtract, ToZero
 
 PENALTY_WEIGHTS = (1e-2, 1e-3, 1e-4, 0.1)
-RARE_LAGS = ("of the last step", "of the first step", "as zeros and ones", "as signs", "as events")
+RARE_LAGS = ("of the last step", "of the first step", "as zeros and ones", "as signs", "as events",
+             "cut to integers", "rounded to integers")  # fmt: skip
 BATCH_LAGS = ("of the next recording", "of the recording before", "of the first recording",
               "averaged over recordings")  # fmt: skip
 SHARES = (2.0, 4.0, 3.0, 5.0, 10.0)  # of the steps, one of so many
@@ -147,8 +147,12 @@ def _layer_knobs(case: Case, layer: int) -> Iterator[Knob]:
     if len(case.x) > 1 and params.b is not None:
         for name in BIAS_STEPS:
             yield switch_knob(f"bias at {name}", layer)
+    if len(case.x) > 1 and isinstance(neuron.reset, Subtract) and neuron.threshold > 0.0:
+        yield switch_knob(OFTEN, layer)
     if len(case.x) > 1 and not isinstance(neuron.reset, NoReset):
         yield switch_knob("smooth reset", layer)
+        for name in UNRESET_NEURONS if len(params.w) > 1 else ():
+            yield switch_knob(name, layer)
         names = ["reset by the squared spike", "reset by the root of the spike"]
         names += ["reset factor squared"] if isinstance(neuron.reset, ToZero) else []
         for name in names:

@@ -46,15 +46,14 @@ from refsast.crosscheck.diagnose.knobs.readout import (
     SHARE_UNREAD,
     SHARE_ZERO,
 )
+from refsast.crosscheck.diagnose.knobs.resets import OFTEN, UNRESET_NEURONS
 from refsast.crosscheck.diagnose.knobs.seldom_phrases import SELDOM_GAINS, SELDOM_SWITCHES
+from refsast.crosscheck.diagnose.knobs.start_sums import START_LAST, START_SECOND, START_SUMMED
 from refsast.crosscheck.diagnose.knobs.sums import (
     BIAS_PAST,
     COPIED,
     HALF_SUMS,
     NEURON_ENDS,
-    START_LAST,
-    START_SECOND,
-    START_SUMMED,
     SWAPPED,
 )
 from refsast.crosscheck.diagnose.knobs.weights import (
@@ -177,6 +176,11 @@ RARE_SWITCHES = {
     BIAS_FIRES: "with the bias heard by the spike alone, as a shift of the threshold, not added to"
     " the potential",
     TRACED: "with a trace of the spikes of the layer below for input, which decays with its leak",
+    **{
+        name: f"with the {name.split()[-2]} neuron of the layer never reset"
+        for name in UNRESET_NEURONS
+    },
+    OFTEN: "with the reset taken off as often as the threshold fits into the potential",
     COPIED: "with the gradient in V that in W",
     START_SECOND: "with the gradient in the potentials before the first step from the adjoint of"
     " the second step",
@@ -284,6 +288,8 @@ RARE_LAGS = {
     "of the recording before": "with adjoints paired with the {} of the recording before",
     "of the first recording": "with adjoints paired with the {} of the first recording",
     "averaged over recordings": "with adjoints paired with the mean over recordings of the {}",
+    "cut to integers": "with adjoints paired with the {} cut to integers",
+    "rounded to integers": "with adjoints paired with the {} rounded to integers",
     "as signs": "with adjoints paired with the signs of the {}",
     "as events": "with adjoints paired with ones where the {} are not zero",
 }

@@ -22,6 +22,18 @@ RESETS = {
     "reset of the input too": (1.0, 0.0, 0.0, 1.0),
     "reset by any spike": (1.0, 0.0, 0.0, 0.0),  # that is not quite none, and detached
 }
+
+
+def _spare_neuron(neuron: int) -> tuple[Callable[[Array], Array], Callable[[Array], Array]]:
+    """Spikes of all neurons of a layer but one, and the derivative."""
+
+    def mask(s: Array) -> Array:
+        return np.where(np.arange(s.shape[-1]) == neuron % s.shape[-1], 0.0, np.ones(s.shape))
+
+    return lambda s: mask(s) * s, mask
+
+
+UNRESET_NEURONS = {"reset of all but the last neuron": -1, "reset of all but the first neuron": 0}
 # What resets in place of a spike s, and its derivative. Hard spikes have none, unless the gradient
 # is passed straight through them.
 RESET_SPIKES: Mapping[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
@@ -29,9 +41,12 @@ RESET_SPIKES: Mapping[str, tuple[Callable[[Array], Array], Callable[[Array], Arr
     "hard reset, attached": (lambda s: np.where(s >= 0.5, 1.0, 0.0), np.ones_like),
     "reset by any spike": (lambda s: np.where(s != 0.0, 1.0, 0.0), np.ones_like),
     "reset factor squared": (lambda s: s * (2.0 - s), lambda s: 2.0 - 2.0 * s),
+    **{name: _spare_neuron(neuron) for name, neuron in UNRESET_NEURONS.items()},
     "reset by the squared spike": (lambda s: s * s, lambda s: 2.0 * s),
     "reset by the root of the spike": (np.sqrt, lambda s: 0.5 / np.sqrt(np.maximum(s, 1e-300))),
 }
+FIRST_RESETS = "reset by the spikes of the first recording"
+OFTEN = "reset as often as the threshold fits"
 
 
 def reset_name(neuron: LIF) -> str:
@@ -68,6 +83,35 @@ def reset_slopes(dials: Dials, index: int, s: Array) -> Array | float:
         return 1.0
     one = np.ones(s.shape)
     return mix(dials, index, one, {name: RESET_SPIKES[name][1](s) for name in turned})
+
+
+def choose_resets(dials: Dials, index: int, s: Array) -> Array:
+    """Return the spikes that reset: by mistake those of the first recording in all of them."""
+    first = {FIRST_RESETS: lambda: np.broadcast_to(s[..., :1, :], s.shape)}
+    return mix(dials, index, s, first)
+
+
+def pull_first(dials: Dials, index: int, back: Array, batch: int) -> Array:
+    """Return what spikes receive through the reset: of all recordings the first one's, by mistake.
+
+    `back` may have several copies of the batch.
+    """
+
+    def collect() -> Array:
+        parts = back.reshape(*back.shape[:-2], -1, batch, back.shape[-1])
+        found = np.zeros_like(parts)
+        found[..., 0, :] = parts.sum(axis=-2)
+        return found.reshape(back.shape)
+
+    return mix(dials, index, back, {FIRST_RESETS: collect})
+
+
+def count_resets(neuron: LIF, dials: Dials, index: int, u: Array) -> Array | float:
+    """Return how often a spike resets a potential: as often as the threshold fits, by mistake."""
+    if not dials.turns(OFTEN, index):
+        return 1.0
+    times = np.maximum(np.floor(u / neuron.threshold), 1.0)
+    return mix(dials, index, np.ones(u.shape), {OFTEN: times})
 
 
 def _turned_spikes(dials: Dials, index: int) -> list[str]:

@@ -21,12 +21,14 @@ from refsast.crosscheck.diagnose.knobs.dials import (
     pick_settings,
     put_settings,
 )
+from refsast.crosscheck.diagnose.knobs.forward import START_FIRST
 from refsast.crosscheck.diagnose.knobs.losses import weigh_alone
 from refsast.crosscheck.diagnose.knobs.normalisation import OVER_RECORDINGS
 from refsast.crosscheck.diagnose.knobs.penalties import PENALTIES, SQUARED_RATES
 from refsast.crosscheck.diagnose.knobs.program import mean_loss, run_forward, scale_losses
 from refsast.crosscheck.diagnose.knobs.questions import ask_otherwise
 from refsast.crosscheck.diagnose.knobs.recordings import CARRIES
+from refsast.crosscheck.diagnose.knobs.resets import FIRST_RESETS
 from refsast.crosscheck.implementation import Gradient
 from refsast.model.params import Params, layer_arrays
 
@@ -197,7 +199,8 @@ def predict_losses(
 def batch_keys(case: Case) -> list[Key]:
     """Return the knobs by which a recording's loss depends on the others of its batch."""
     layers = range(len(case.network.neurons))
-    found = [(name, layer) for name in OVER_RECORDINGS for layer in layers]
+    names = (*OVER_RECORDINGS, START_FIRST, FIRST_RESETS)
+    found = [(name, layer) for name in names for layer in layers]
     penalties = [name for name in PENALTIES if name.startswith(SQUARED_RATES)]
     found += [(name, layer) for name in penalties for layer in (WHOLE, *layers)]
     return [*found, *((name, WHOLE) for name in CARRIES)]

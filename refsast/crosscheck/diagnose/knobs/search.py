@@ -15,13 +15,17 @@ from refsast.crosscheck.diagnose.knobs.explain import (
     explain_bends,
     explains_levels,
     explains_losses,
+    explains_whole,
     trim_setting,
     widen_setting,
 )
+from refsast.crosscheck.diagnose.knobs.other_parameters import PARAMETERS
 from refsast.crosscheck.diagnose.knobs.plainness import cost_of, keep_plainest
+from refsast.crosscheck.diagnose.knobs.questions import question_of
 from refsast.crosscheck.diagnose.knobs.samples import Samples
 from refsast.crosscheck.diagnose.knobs.search_backward import explain_level
 from refsast.crosscheck.diagnose.knobs.search_forward import (
+    explain_beside_questions,
     explain_by_history,
     explain_everywhere,
     explain_jointly,
@@ -79,9 +83,14 @@ def _find(samples: Samples, meter: Meter, explained: list[int], rarely: bool) ->
         if known := [setting for setting in history if explains_levels(samples, setting)]:
             explained += reversed(range(len(case.params)))
             return _finish(samples, known)
+        found = found or explain_beside_questions(samples)
         found = found or explain_losses_by_pairs(samples, meter)
         found = [*found, *[each for each in history if each not in found][:SELDOM]]
     hypotheses = sharpen(samples, found, meter)
+    moved = [each for each in hypotheses if question_of(each) in PARAMETERS]
+    if moved := [each for each in moved if explains_whole(samples, each)]:
+        explained += reversed(range(len(case.params)))
+        return moved
     if hypotheses and (bent := explain_bends(samples, hypotheses)):
         explained += reversed(range(len(case.params)))
         return bent

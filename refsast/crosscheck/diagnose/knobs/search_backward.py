@@ -1,6 +1,6 @@
 """Then backward, level by level: which settings explain the gradients of one level?"""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import combinations
 
 from refsast.crosscheck.case import Case
@@ -28,9 +28,12 @@ from refsast.crosscheck.diagnose.knobs.samples import Samples, answer_arrays
 from refsast.crosscheck.diagnose.knobs.stages import Questions, Search, search_stages, try_stages
 from refsast.crosscheck.diagnose.knobs.weights import BACKWARD_ENTRY
 from refsast.crosscheck.diagnose.knobs.work import Meter, meter_runs
-from refsast.model.params import WEIGHTS
+from refsast.model.params import ARRAY_NAMES, WEIGHTS
 
 ALONE = 1.2  # how little plain a setting may be to which a matrix on the way back is fitted
+# How the names of knobs begin that change the gradient of one array alone.
+OWN_KNOBS = {"w": ("w ", "input "), "b": ("b ", "bias "), "v": ("v ", "recurrence ")}
+ALIKE = 2  # settings to whose arrays causes of their own are added
 DEEP = 3  # settings of which two or three knobs more are tried, where one is not enough
 WIDTHS = (0.5, 1.0, 2.0, 4.0)  # of a function in place of the derivative: where to begin
 
@@ -44,10 +47,32 @@ def explain_level(
     extended = [s for view in views for s in _fit_copies(view, level, meter)]
     if not extended:
         extended = [s for view in views for s in _extend_setting(view, level, meter, rarely)]
+    for view in views[:ALIKE] if not extended else ():
+        extended += _explain_arrays(view, level, meter)
     for view in views[:DEEP] if deep and not extended else ():
         questions, search = _level_questions(view, level, meter), _level_search(view, level)
         extended += search_stages(questions, search, view.setting, depth=3)
     return keep_plainest(case, extended)
+
+
+def _explain_arrays(view: LevelView, level: int, meter: Meter) -> list[dict]:
+    """Extensions in which each array of a level has a cause of its own, by one knob."""
+    case = view.samples.parts[-1].case
+    names = list(answer_arrays(view.samples.parts[-1], level))
+    if len(names) < 2:
+        return []
+    knobs = [*backward_knobs(case, level), *rare_backward(case, level)]
+    found = [view.setting]
+    for name in names:
+        questions = _level_questions(view, level, meter, (name,))
+        own = [knob for knob in knobs if knob.name.startswith(OWN_KNOBS.get(name, f"{name} "))]
+        search = Search([Group((knob,)) for knob in own], lambda base: (), lambda each: each)
+        settings = search_stages(questions, search, view.setting, depth=1)
+        settings = keep_plainest(case, settings)[:ALIKE]
+        if not settings:  # not explained by one thing
+            return []
+        found = [{**each, **setting} for each in found for setting in settings]
+    return _level_questions(view, level, meter).fits(found)
 
 
 def _fit_copies(view: LevelView, level: int, meter: Meter) -> list[dict]:
@@ -63,19 +88,23 @@ def _all_copies(view: LevelView, level: int) -> list[dict]:
     return list(_copies(case, view.setting, level, names))
 
 
-def _level_questions(view: LevelView, level: int, meter: Meter) -> Questions:
+def _level_questions(
+    view: LevelView, level: int, meter: Meter, parts: Collection[str] = ARRAY_NAMES
+) -> Questions:
     def run(which: Sequence[int]) -> Residuals:
         cases = [view.samples.all[i].case for i in which]
         size = 2 * sum(case.x[..., 0].size * sum(case.network.sizes[level:][:2]) for case in cases)
         calls = 2 * sum(len(case.x) for case in cases)
-        return meter_runs(lambda part: view.some_residuals(which, level, part), meter, size, calls)
+        return meter_runs(
+            lambda part: view.some_residuals(which, level, part, parts), meter, size, calls
+        )
 
     single, count = len(view.samples.single), len(view.samples.all)
     # Zeros have many explanations: what is answered by them is no first question.
     told = [
         i
         for i in range(single, count)
-        if any(a.any() for a in answer_arrays(view.samples.all[i], level).values())
+        if any(a.any() for n, a in answer_arrays(view.samples.all[i], level).items() if n in parts)
     ]
     return Questions([run([i]) for i in told or range(single, count)], run(list(range(count))))
 

@@ -99,6 +99,30 @@ def explain_by_history(samples: Samples) -> list[dict]:
     return keep_plainest(case, found)
 
 
+def explain_beside_questions(samples: Samples) -> list[dict]:
+    """Settings of another question and one knob more that explain all losses; its work is its own.
+
+    Values that are tried alone: a fitted one would fit by chance, of so many.
+    """
+    case, parts = samples.parts[-1].case, list(range(len(samples.parts)))
+    meter, found = start_meter(HISTORY), []
+    search = _forward_search(case, fine=False)
+    search = replace(search, groups=[_fix_values(group) for group in search.groups])
+    # One loss of each part says enough at first: recordings alone are asked one by one.
+    whole = replace(samples, losses=tuple(losses[-1:] for losses in samples.losses))
+    with suppress(OutOfWork):
+        for name in possible_questions(case):
+            each = [_loss_residuals(whole, meter, [k], name) for k in parts]
+            asked = Questions(each, _loss_residuals(samples, meter, parts, name))
+            settings = search_stages(asked, search, {}, depth=1)
+            found += [{**setting, (name, WHOLE): 1.0} for setting in settings]
+    return keep_plainest(case, found)
+
+
+def _fix_values(group: Group) -> Group:
+    return replace(group, knobs=tuple(replace(knob, low=0.0, high=0.0) for knob in group.knobs))
+
+
 def sharpen(samples: Samples, hypotheses: list[dict], meter: Meter) -> list[dict]:
     """Settings with free values fitted to gradients, too, where all of these are explained then."""
     run = _joint_residuals(samples, meter, range(len(samples.parts)))

@@ -22,8 +22,8 @@ from refsast.crosscheck.diagnose.knobs.adjoints import (
     TERMS,
     THROUGH_SLOPE,
 )
-from refsast.crosscheck.diagnose.knobs.backward import THROUGH_W
-from refsast.crosscheck.diagnose.knobs.below import AVERAGED, MISSED
+from refsast.crosscheck.diagnose.knobs.backward import LAST_BARE, THROUGH_FIRST, THROUGH_W
+from refsast.crosscheck.diagnose.knobs.below import AVERAGED, AVERAGED_BATCH, LIMITED, MISSED
 from refsast.crosscheck.diagnose.knobs.derivatives import BATCH_MEAN, SLOPE_ROUNDINGS
 from refsast.crosscheck.diagnose.knobs.finish import (
     LARGEST,
@@ -35,7 +35,7 @@ from refsast.crosscheck.diagnose.knobs.finish import (
 )
 from refsast.crosscheck.diagnose.knobs.inventory import Knob, switch_knob
 from refsast.crosscheck.diagnose.knobs.program import LAST_HEARD, LAST_WEIGHED
-from refsast.crosscheck.diagnose.knobs.sums import ACTIVE, OWN_SPIKES, POTENTIALS_BELOW
+from refsast.crosscheck.diagnose.knobs.sums import ACTIVE, OWN_SPIKES, POTENTIALS_BELOW, RECEIVED
 from refsast.model.params import WEIGHTS, layer_arrays
 from refsast.model.reset import NoReset, ToZero
 
@@ -64,6 +64,7 @@ def seldom_backward(case: Case, level: int) -> Iterator[Knob]:
         return
     for part in (each for each in arrays if each in WEIGHTS):
         yield switch_knob(f"{part} {ACTIVE}", level)
+        yield switch_knob(f"{part} {RECEIVED}", level)
     if arrays["w"].shape[0] == arrays["w"].shape[1]:
         yield switch_knob(OWN_SPIKES, level)
     if level > 0:
@@ -75,6 +76,9 @@ def seldom_backward(case: Case, level: int) -> Iterator[Knob]:
     yield Knob(PENALTY_OF_U, level, 0.0, (0.01, 0.1, 0.001, 1.0), -1e3, 1e3)
     above = level + 1
     if above < len(case.network.neurons):
+        if len(case.y) > 1:
+            yield switch_knob(AVERAGED_BATCH, above)
+        yield Knob(LIMITED, above, float("inf"), (1e-3, 0.01, 0.1, 1.0, 0.5), 0.0, 0.0)
         for name in MISSED if case.network.sizes[above] > 1 else ():
             yield switch_knob(name, above)
     for name in ADJOINT_GRIDS:
@@ -87,6 +91,7 @@ def _path_knobs(case: Case, level: int) -> Iterator[Knob]:
     """What comes back from later steps, and from the level above in another order."""
     steps = len(case.x)
     yield switch_knob(FORWARD_SCAN, level)
+    yield switch_knob(LAST_BARE, level)
     yield switch_knob(THROUGH_SLOPE, level)
     yield switch_knob(NOT_CLEARED, level)
     counts = tuple(float(n) for n in range(2, min(steps, MOST_STEPS)))
@@ -106,6 +111,9 @@ def _path_knobs(case: Case, level: int) -> Iterator[Knob]:
         yield switch_knob(BEHIND_TWO, level)
         if params.v.shape == params.w.shape:
             yield switch_knob(THROUGH_W, level)
+        first = case.params[0].v
+        if level > 0 and first is not None and first.shape == params.v.shape:
+            yield switch_knob(THROUGH_FIRST, level)
     if isinstance(case.network.neurons[level].reset, ToZero):
         yield switch_knob(GATE_BEFORE, level)
         yield switch_knob("reset path after the reset", level)

@@ -20,8 +20,8 @@ from refsast.crosscheck.diagnose.knobs.adjoints import (
     TERMS,
     THROUGH_SLOPE,
 )
-from refsast.crosscheck.diagnose.knobs.backward import THROUGH_W
-from refsast.crosscheck.diagnose.knobs.below import AVERAGED, MISSED
+from refsast.crosscheck.diagnose.knobs.backward import LAST_BARE, THROUGH_FIRST, THROUGH_W
+from refsast.crosscheck.diagnose.knobs.below import AVERAGED, AVERAGED_BATCH, LIMITED, MISSED
 from refsast.crosscheck.diagnose.knobs.derivatives import BATCH_MEAN, SLOPE_ROUNDINGS
 from refsast.crosscheck.diagnose.knobs.finish import (
     LARGEST,
@@ -55,6 +55,7 @@ SELDOM_GAINS = {
         "with the smallest entries of each array of the gradient zero, {} of all",
     ),
     PRUNED: ("", "with the gradients in W and V zero where weights are smaller than {} (pruned)"),
+    LIMITED: ("", "with what comes from above clipped to {}"),
     PENALTY_OF_U: (
         "",
         "with {} of each potential, over the number of recordings, added to adjoints"
@@ -78,8 +79,12 @@ SELDOM_SWITCHES = {
     " after the last",
     SHARED_CARRY: "with what is carried back through time averaged over recordings",
     RESET_FIRED: "with the gradient through the reset where a neuron fires (s > 1/2) alone",
+    AVERAGED_BATCH: "with what comes from above averaged over recordings",
+    LAST_BARE: "with what the spikes of the last step receive for the adjoint of their potential:"
+    " without the spike's derivative",
     AVERAGED: "with what comes from above averaged over steps",
     BEHIND_TWO: "with what comes back through V from two steps later in place of one",
+    THROUGH_FIRST: "with V of the first layer in the gradient through the recurrent weights",
     THROUGH_W: "with W in place of V in the gradient through the recurrent weights",
     **{
         name: f"with nothing given to the {name.split()[-2]} neuron of the layer below"

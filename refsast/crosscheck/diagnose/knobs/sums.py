@@ -9,7 +9,6 @@ from refsast.arrays import Array
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.adjoints import HARD_BACKWARD, TERMS, keep_steps
 from refsast.crosscheck.diagnose.knobs.counted import count_terms
-from refsast.crosscheck.diagnose.knobs.derivatives import derivative
 from refsast.crosscheck.diagnose.knobs.dials import (
     WHOLE,
     Dials,
@@ -19,20 +18,14 @@ from refsast.crosscheck.diagnose.knobs.dials import (
     trace_steps,
 )
 from refsast.crosscheck.diagnose.knobs.forward import (
-    FIRES_LAST,
-    RESET_AT_REST,
     SPIKE_AT_REST,
-    START_GAIN,
     LayerRun,
-    rest_shares,
     spike_at_rest,
 )
 from refsast.crosscheck.diagnose.knobs.layer_numbers import (
     BIAS_FIRES,
-    membrane_leak,
-    reset_amounts,
 )
-from refsast.crosscheck.diagnose.knobs.restarts import WARMED, lose_spikes
+from refsast.crosscheck.diagnose.knobs.restarts import lose_spikes
 from refsast.crosscheck.diagnose.knobs.weights import bias_weight, derive_weights
 
 # By which step's input an adjoint is multiplied: the knob's name, and by how many steps it is off.
@@ -43,30 +36,37 @@ SUM = re.compile(
 )
 SWAPPED = "gradients of W and V exchanged"
 COPIED = "gradient in V that of W"
+RECEIVED = "sums of the gradient from above"  # before the spike's derivative
 ACTIVE = "sums of the steps of own spikes (s > 1/2) alone"
 OWN_SPIKES = "input of the layer's own spikes"
 POTENTIALS_BELOW = "input of the potentials below"
 BIAS_PAST = "bias past the synapse"
 HALF_SUMS = "sums in half precision"
-START_SUMMED = "start from the adjoints of all steps"
-START_SECOND = "start from the adjoint of the second step"
-START_LAST = "start from the adjoint of the last step"
 ENDS = (("first step", 0), ("last step", -1))
 NEURON_ENDS = {"first neuron in the sums": 0, "last neuron in the sums": -1}
 
 
 def sum_gradients(
-    case: Case, index: int, dials: Dials, run: LayerRun, delta: Array, current: Array, local: Array
+    case: Case,
+    index: int,
+    dials: Dials,
+    run: LayerRun,
+    delta: Array,
+    current: Array,
+    local: Array,
+    received: Array,
 ) -> dict[str, Array]:
     """Return the layer's gradients, summed over steps and recordings from adjoints of currents.
 
-    `local` is the part of the adjoints that comes through the spike of the same step.
+    `local` is the part of the adjoints that comes through the spike of the same step, `received`
+    what its spikes receive from above.
     """
     layer = case.params[index]
 
     def terms(part: str) -> Array:
         own = {
             f"{part} sums of the spike's part alone": local,
+            f"{part} {RECEIVED}": received,
             f"{part} {ACTIVE}": lambda: np.where(run.s > 0.5, current, 0.0),
         }
         return step_weights(dials, index, mix(dials, index, current, own))
@@ -201,7 +201,7 @@ def step_weights(dials: Dials, index: int, current: Array) -> Array:
     if dials.turns("terms discounted", index):
         ahead = np.arange(len(current))[::-1].reshape(-1, 1, 1, 1)
         current = current * dials.read("terms discounted", index, 1.0) ** ahead
-    current = _weigh_neurons(dials, index, current)
+    current = weigh_neurons(dials, index, current)
     for b in range(current.shape[2]):
         if dials.turns(f"recording {b + 1} in the sums", index):
             weight = dials.read(f"recording {b + 1} in the sums", index, 1.0)
@@ -210,8 +210,8 @@ def step_weights(dials: Dials, index: int, current: Array) -> Array:
     return current
 
 
-def _weigh_neurons(dials: Dials, index: int, array: Array) -> Array:
-    """What each neuron adds to the sums, with the weights of the first and the last one."""
+def weigh_neurons(dials: Dials, index: int, array: Array) -> Array:
+    """Return what each neuron adds to the sums, with the weights of the first and the last one."""
     for name, end in NEURON_ENDS.items():
         if dials.turns(name, index):
             n = array.shape[-1]
@@ -250,6 +250,8 @@ def lag_inputs(dials: Dials, index: int, what: str, a: Array, now: Array | None 
         ),
         f"{what} as zeros and ones": lambda: np.where(a >= 0.5, 1.0, 0.0),
         f"{what} as signs": lambda: np.sign(a),
+        f"{what} cut to integers": lambda: np.trunc(a),
+        f"{what} rounded to integers": lambda: np.round(a),
         f"{what} as events": lambda: np.where(a != 0.0, 1.0, 0.0),
     }
     return mix(dials, index, a, others)
@@ -264,46 +266,3 @@ def pair_steps(current: Array, a: Array, dials: Dials | None = None) -> Array:
 
     left, right = np.swapaxes(as_rows(current), -1, -2), as_rows(a)
     return left @ right if dials is None else multiply(dials, left, right)
-
-
-def sum_start(
-    case: Case,
-    index: int,
-    dials: Dials,
-    run: LayerRun,
-    first: Array,
-    pulled: Array,
-    back: tuple[Array | float, Array],
-    later: Array,
-) -> Array:
-    """Return the gradient in the potentials before the first step, from that step's adjoint.
-
-    `pulled` and the first of `back` return to a spike of theirs, where there is one by mistake,
-    through the reset and the recurrent weights; the second through the spike of the first step,
-    where it is computed from them. `later` has all adjoints.
-    """
-    fed, fired = back
-    zero = reset_amounts(case, index, dials, " backward")[0]
-    first = mix(
-        dials,
-        index,
-        first,
-        {
-            START_SUMMED: lambda: later.sum(axis=0),
-            START_LAST: later[-1],
-            START_SECOND: later[1] if len(later) > 1 else 0.0 * later[0],
-        },
-    )
-    kept = (membrane_leak(case, index, dials) - zero * run.s_reset[0]) * first
-    if dials.turns(RESET_AT_REST, index) or dials.turns(SPIKE_AT_REST, index):
-        reset, heard = rest_shares(dials, index)
-        before = LayerRun(run.a[:1], *(run.before[:1],) * 5)
-        heard = heard * fed
-        if not case.network.neurons[index].detach_reset:
-            heard = heard + reset * pulled
-        kept = kept + derivative(case, index, dials, before)[0] * heard
-    if dials.turns(FIRES_LAST, index):
-        kept = kept + dials.read(FIRES_LAST, index, 0.0) * fired
-    kept = _weigh_neurons(dials, index, kept) * (1.0 - dials.read(WARMED, WHOLE, 0.0))
-    kept = (kept[None] * count_terms(dials, index, "start", kept[None]))[0]
-    return (kept * dials.read(START_GAIN, index, 1.0)).sum(axis=-2)

@@ -3,7 +3,7 @@
 from refsast.crosscheck.diagnose.derivative_shapes import SHAPE_NAMES, SHAPES
 from refsast.crosscheck.diagnose.knobs.finish_whole import GRADIENT_ROUNDINGS
 from refsast.crosscheck.diagnose.knobs.forward import FAMILIES
-from refsast.crosscheck.diagnose.knobs.losses import REPORT_DIGITS
+from refsast.crosscheck.diagnose.knobs.losses import READ_SPIKES, REPORT_DIGITS, SHARES_READ
 from refsast.crosscheck.diagnose.knobs.precision import ROUNDINGS, WEIGHT_ROUNDINGS
 from refsast.crosscheck.diagnose.knobs.questions import AXES, DEVIATIONS, PADDED, UNBIASED
 from refsast.crosscheck.diagnose.knobs.rare_phrases import RARE_LAGS, RARE_SWITCHES
@@ -53,8 +53,9 @@ TIME_WORDS = {
     "loss at every step": "with the loss of each step's logits, averaged over steps",
     "probabilities averaged over time": "with the softmax of each step's logits averaged over"
     " steps, before the logarithm",
-    "spikes of the readout averaged": "with a readout that fires as the last layer does, its spikes"
+    READ_SPIKES: "with a readout that fires as the last layer does, its spikes"
     " averaged in place of its potentials",
+    SHARES_READ: "with spikes divided by all spikes of the recording, not by the steps",
     "largest over time": "with the largest logits over time, not their mean",
     "potentials read": "with the readout reading potentials in place of spikes",
 }
@@ -105,6 +106,11 @@ QUESTION_WORDS = {
     "last label for all": "with the label of the last recording for all",
     "input centred": "with the mean of the input taken off",
     "input centred, each channel": "with the mean of each input channel taken off",
+    "first layer's parameters in all layers": "with the parameters of the first layer in all"
+    " spiking layers, their gradients added up in it ([layer] * n)",
+    "recurrence of the input": "with V reading the layer's input of the same step in place of its"
+    " own spikes of the step before",
+    "input averaged over each two steps": "with the input of each two steps averaged",
     "input stretched to 0 and 1": "with the input stretched to 0 and 1 (least, largest)",
     "input stretched to 0 and 1, each channel": "with each channel of the input stretched to 0 and"
     " 1 (least, largest)",

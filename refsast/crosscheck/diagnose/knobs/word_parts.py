@@ -13,13 +13,15 @@ from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.derivative_shapes import SHAPE_NAMES, SHAPES
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Setting
 from refsast.crosscheck.diagnose.knobs.plainness import lowest_layer
-from refsast.crosscheck.diagnose.knobs.sums import SUM
+from refsast.crosscheck.diagnose.knobs.sums import RECEIVED, SUM
 from refsast.crosscheck.diagnose.knobs.switch_phrases import PART_WORDS
 from refsast.crosscheck.diagnose.knobs.weights import BACKWARD_ENTRY
 from refsast.model.surrogate import FastSigmoid
 
 # What is done to the finished gradients of several arrays, where it is not a sum.
 FINISHED = {
+    RECEIVED: "with the gradient in {} summed from what comes from above, without the spike's"
+    " derivative",
     "rows centred": "with the mean of each row taken off the gradient in {}",
     "zero at negative weights": "with the gradient in {} zero where the weight is not positive",
     "zero at positive weights": "with the gradient in {} zero where the weight is not negative",

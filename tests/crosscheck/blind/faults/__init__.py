@@ -1,6 +1,10 @@
 """The kinds of fault, by what is wrong first; importing this registers them."""
 
 from tests.crosscheck.blind.faults import (  # noqa: F401
+    common_adjoints,
+    common_losses,
+    common_states,
+    common_sums,
     finished,
     losses,
     more_adjoints,
