@@ -10,6 +10,7 @@ from refsast.crosscheck.case import Answer, Case
 from refsast.crosscheck.compare import (
     KEPT_OR_DRAWN,
     Examination,
+    Repeat,
     Stage,
     ask_again,
     examine_answer,
@@ -213,12 +214,13 @@ def check(gradient: Gradient | Implementation, case: Case | Program) -> Report |
     unclear = unclear_recordings(exam) if exam.wrong else ()
     # A second call shows whether something is kept from the first: then nothing else means much.
     second = ask_again(gradient, exam)
+    certain = second is not None and second.certain
     report = Report(
         exam.case,
         exam.dtype,
         exam.stages,
-        repeated=second is None,
-        undecided=tuple(_reasons(exam, power, unclear)),
+        repeated=not certain,
+        undecided=tuple(_reasons(exam, power, unclear, second)),
         left_out=() if unclear else left_out,
         not_compared=(*_missing_stages(exam), *exam.got.extras, *not_compared),
         power=power,
@@ -227,7 +229,7 @@ def check(gradient: Gradient | Implementation, case: Case | Program) -> Report |
     if report.verdict != "DISAGREES":
         return report
     try:
-        return _explain(report, gradient, exam, second)
+        return _explain(report, gradient, exam, second.answer if second and certain else None)
     except Exception as error:  # of the search, or of the implementation at another question
         says = f"the search ended in an error, {type(error).__name__}: {error}"
         first = first_difference(exam.stages, "from the states and adjoints given")
@@ -251,8 +253,12 @@ def _explain(
     return replace(report, first=probe(gradient, exam.case))
 
 
-def _reasons(exam: Examination, power: Power, unclear: Sequence[int]) -> Iterator[str]:
+def _reasons(
+    exam: Examination, power: Power, unclear: Sequence[int], second: Repeat | None
+) -> Iterator[str]:
     """Why an examination decides nothing, and the way out."""
+    if second is not None and not second.certain:
+        yield f"a second call gives another answer, which rounding may explain: {KEPT_OR_DRAWN}"
     if unclear:
         named = f"recordings {', '.join(str(i + 1) for i in unclear)} have"
         which = "every recording has" if len(unclear) == len(exam.case.y) else named
@@ -298,8 +304,11 @@ def attach_cause(report: Report, explanation: Explanation | None, cause: Cause |
     runs = [examine_answer(answer, report.case, exact).stages for answer in answers]
     parts = cause.name.split(" + ") if cause is not None else []
     # Paths that are cut below do not reach the readout's gradients.
-    of_readout = any("readout" in part for part in parts) and all(
-        any(word in part for word in ("readout", "detached", " path")) for part in parts
+    finished = any(word in part for part in parts for word in ("decay", "penalty", "gradient"))
+    of_readout = (
+        not finished
+        and any("readout" in part for part in parts)
+        and all(any(word in part for word in ("readout", "detached", " path")) for part in parts)
     )
     first = locate(report.stages, runs, of_readout=of_readout) or report.first
     return replace(report, first=first, cause=cause, simulated=runs[0] if runs else ())

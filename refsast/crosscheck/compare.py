@@ -179,9 +179,30 @@ def _single_tolerance(case: Case, loss: float) -> float:
 KEPT_OR_DRAWN = "are states reset, gradients cleared, random numbers drawn again?"
 
 
-def ask_again(gradient: Gradient, exam: Examination) -> Answer | None:
-    """Return the answer to a second call; None where it is that of the first, to the tolerance."""
-    case, again = exam.case, ask(gradient, exam.case)[0]
+@dataclass(frozen=True, eq=False)
+class Repeat:
+    """Another answer to the same question.
+
+    Attributes
+    ----------
+    answer : Answer
+        What came back.
+    certain : bool
+        Whether rounding cannot explain that it is another.
+    """
+
+    answer: Answer
+    certain: bool
+
+
+def ask_again(gradient: Gradient, exam: Examination) -> Repeat | None:
+    """Return the answer to another call; None where it is that of the first, to the tolerance."""
+    again = ask(gradient, exam.case)[0]
+    return compare_calls(again, exam)
+
+
+def compare_calls(again: Answer, exam: Examination) -> Repeat | None:
+    """Return an answer to the question of an examination, if it is another than the one there."""
     pairs = [(stage_arrays(again, name), stage_arrays(exam.got, name)) for name in STAGES]
     if all(
         first.keys() == second.keys() and all(np.array_equal(first[k], second[k]) for k in first)
@@ -189,10 +210,18 @@ def ask_again(gradient: Gradient, exam: Examination) -> Answer | None:
     ):
         return None  # bit by bit, as a rule
     asked = {stage.name for stage in exam.stages}
-    limits = loosen(case, exam.right, exam.dtype, exam.noise, stages=asked)
-    limits = replace(limits, loss=max(limits.loss, exam.tolerance.loss))
-    same = all(stage.agrees for stage in compare_answers(again, exam.got, limits))
-    return None if same else again
+    sharp = sharpen(exam.noise, exam.right, exam.dtype)
+    loose = loosen(exam.case, exam.right, exam.dtype, exam.noise, stages=asked)
+    same = [
+        all(
+            stage.agrees
+            for stage in compare_answers(
+                again, exam.got, replace(limits, loss=max(limits.loss, exam.tolerance.loss))
+            )
+        )
+        for limits in (sharp, loose)
+    ]
+    return None if same[0] else Repeat(again, certain=not same[1])
 
 
 def cast_case(case: Case, dtype: np.dtype) -> Case:

@@ -255,7 +255,9 @@ def diagnose_fault(case: rs.Case, *faults: Fault) -> Diagnosis:
     if found is not None and truth is not None and found[2] is None:
         partly = found[:2] == truth[:2]
     if place is not None and place.what == "not known" and truth is not None:
-        partly = _describe_place(truth) in place.how
+        what, layer, _ = truth
+        layers = None if layer is None else f"{what} of layer {layer + 1}, or "  # no step is said
+        partly = _describe_place(truth) in place.how or bool(layers and layers in place.how)
     equal = right or (report.cause.exact and not unknown)
     return Diagnosis(True, right, equal, placed, partly)
 

@@ -134,7 +134,7 @@ def are_near(a, b):
 
 
 def are_alike(mine, theirs, unharmed, others_unharmed):
-    """Whether two kinds give the same numbers, wrong ones, on two networks or more, and no others."""
+    """Whether two kinds give the same wrong numbers, on two networks or more, and no others."""
     told = 0
     for a, b, right, right_too in zip(mine, theirs, unharmed, others_unharmed, strict=True):
         if a is None or b is None or (right and right_too):

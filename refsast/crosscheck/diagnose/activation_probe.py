@@ -48,13 +48,15 @@ def _read_answer(
     wrong = _first_wrong_level(one, *asked)
     if wrong is None or (softmax := _is_softmax(gradient, one)) is None:
         return None
+    if wrong < depth and _read_level(one, wrong + 1, asked) is not False:
+        return None  # what it passes on is right, or not told: sums may be wrong, and another thing
     if wrong == 0:
         return Location("state", 0, step, how=how) if softmax else None
     if wrong <= depth:  # the readout weighs its steps, which are not told from spikes
         told = softmax and (wrong < depth or steps == 1)
         to = f"layer {wrong + 1}" if wrong < depth else "the readout"
         at = "" if step is None else ", step 1"
-        what = f"state of layer {wrong}{at}, or what is passed on to {to}"
+        what = f"state of layer {wrong}{at}, or what is passed on to {to}, or sums of its weights"
         return Location("not known", how=f"{what}, {how}") if told else None
     affine = case.network.readout.n_out is not None
     if not affine and (softmax or depth == 1):
@@ -98,6 +100,17 @@ def _first_wrong_level(one: Case, got: Answer, right: Answer, dtype: str) -> int
             if _compare_rows(whole, right_whole, first, dtype) is not True:
                 return None
     return len(one.network.neurons) + 1
+
+
+def _read_level(one: Case, level: int, asked: tuple[Answer, Answer, str]) -> bool | None:
+    """Whether a level was given what is right at the first of one or two steps; None: untold."""
+    got, right, dtype = asked
+    assert right.s is not None
+    if level >= len(got.grads):
+        return None
+    two = len(one.x) == 2 and level < len(one.network.neurons)
+    first = [one.x[:1, 0], *(s[:1, 0] for s in right.s)][level] if two else None
+    return _compare_rows(got.grads[level].w, right.grads[level].w, first, dtype)
 
 
 def _compare_rows(got: Array, want: Array, known: Array | None, dtype: str) -> bool | None:

@@ -6,7 +6,9 @@ Rule 1: where some inputs of a layer have weights of zero, what they are changes
 Rule 2: adjoints are wrong only where one error of theirs explains all such gradients, and those of
         the bias or of V, and is no weight of a step, a recording or a neuron in the sums, which
         looks the same.
-Rule 3: such inputs are numbers in x, of the first layer; of another, spikes of neurons below with
+Rule 3: what is made of adjoints where they are summed looks like a wrong adjoint, unless the layer
+        below was given the wrong one.
+Rule 4: such inputs are numbers in x, of the first layer; of another, spikes of neurons below with
         other weights.
 """
 
@@ -20,10 +22,13 @@ from numpy.typing import NDArray
 from refsast.arrays import Array
 from refsast.crosscheck.case import Answer, Case, ask, truncate_case
 from refsast.crosscheck.compare import cast_case, solve_case
-from refsast.crosscheck.diagnose.knobs.dials import shift_steps
+from refsast.crosscheck.diagnose.knobs.backward import backward_layer
+from refsast.crosscheck.diagnose.knobs.dials import Dials, shift_steps
+from refsast.crosscheck.diagnose.knobs.program import run_forward
 from refsast.crosscheck.diagnose.localise import Location
 from refsast.crosscheck.implementation import Gradient
 from refsast.model.learned import resolve
+from refsast.model.network import describe_extension
 from refsast.model.params import Layer
 
 SAME = {"float64": 1e-7, "float32": 1e-3}  # of an error: what two sums of it may differ by
@@ -57,6 +62,10 @@ class Sums:
         Whether there is a bias or V, which tells adjoints from sums of W.
     rest_wrong : bool
         Whether the gradient of the weights that are not zero is wrong.
+    last : Answer
+        What was answered to the last question.
+    dtype : str
+        What it was computed in.
     """
 
     right: Array
@@ -65,6 +74,8 @@ class Sums:
     fits: bool
     told: bool
     rest_wrong: bool
+    last: Answer
+    dtype: str
 
     @property
     def like_weights(self) -> bool:
@@ -87,9 +98,9 @@ def probe_adjoints(gradient: Gradient, case: Case, top: int) -> Location:
         shown = True
         if found.told and not found.fits:
             break  # sums are wrong, and perhaps adjoints, too
-        if found.told and not found.like_weights:
+        if found.told and not found.like_weights and (below := _follow(asked, found, top)):
             # At which step, other numbers of the question decide, too.
-            return Location("adjoint", top, how=HOW)
+            return Location(below, top, how=HOW)
     if clean and not shown:
         return Location("gradient", top, how=f"adjoints are right, {HOW}")
     either = f"; adjoint of layer {top + 1}, or sums over steps" if shown else ""
@@ -159,7 +170,33 @@ def _ask_sums(gradient: Gradient, asked: Sequence[tuple[Case, slice]], top: int)
         for sums, gap, want in ((a @ errors, gap, want), *others)
     )
     wrong = abs(errors).max(axis=1) > WRONG[dtype] * abs(adjoints).max()
-    return Sums(adjoints, errors, wrong, fits, bool(others), all(off))
+    return Sums(adjoints, errors, wrong, fits, bool(others), all(off), got, dtype)
+
+
+def _follow(asked: Sequence[tuple[Case, slice]], sums: Sums, top: int) -> str:
+    """What is wrong, by the layer below: "adjoint" if its gradient follows from what was summed.
+
+    "gradient" if it is right, so that what is passed on is, too; "" where neither is so, or there
+    is no layer below: something may be made of adjoints where they are summed, or passed on.
+    """
+    case = asked[-1][0]
+    if top == 0 or describe_extension(case.network):
+        return ""
+    run = run_forward(case, Dials({})).layers[top - 1]
+    got = sums.last.grads[top - 1].w
+
+    def pass_on(adjoints: Array) -> Array:
+        received = adjoints.reshape(*case.x.shape[:2], -1)[:, None] @ case.params[top].w
+        return backward_layer(case, top - 1, Dials({}), run, received).arrays["w"][0]
+
+    right, wrong = (pass_on(each) for each in (sums.right, sums.right + sums.errors))
+    apart = np.linalg.norm(wrong - right)
+    near = SAME[sums.dtype] * apart + WRONG[sums.dtype] * np.linalg.norm(right)
+    if not apart > 10.0 * near:
+        return ""
+    if np.linalg.norm(got - wrong) <= near:
+        return "adjoint"
+    return "gradient" if np.linalg.norm(got - right) <= near else ""
 
 
 def _as_rows(signal: Array) -> Array:

@@ -39,6 +39,7 @@ from refsast.crosscheck.diagnose.knobs.plainness import (
     free_values,
     is_factor_of_all,
     rank_setting,
+    symbol_of,
 )
 from refsast.crosscheck.diagnose.knobs.program import solve_settings
 from refsast.crosscheck.diagnose.knobs.samples import (
@@ -50,12 +51,13 @@ from refsast.crosscheck.diagnose.knobs.search import Found, find_settings
 from refsast.crosscheck.diagnose.knobs.weights import BACKWARD_ENTRY
 from refsast.crosscheck.diagnose.knobs.words import parts_of
 from refsast.crosscheck.diagnose.knobs.work import SECOND
-from refsast.crosscheck.diagnose.misfit import explains, explains_states, misfit
+from refsast.crosscheck.diagnose.misfit import explains, explains_states, fits_fault, misfit
 from refsast.crosscheck.diagnose.observations import Observations
 from refsast.model.params import flatten
 
 UNKNOWN = "unknown"
 EQUAL = 0.01  # costs that differ by less are equal
+MOST_FITTED = 2  # knobs of any value: three such numbers fit nearly anything
 MAX_NAMED = 3  # causes of the same numbers, of which so many are named
 # A case has to have so many numbers for each value that is fitted freely, and so many more.
 NUMBERS_PER_VALUE, NUMBERS_BESIDE = 3, 4
@@ -183,6 +185,13 @@ def _setting_cause(
     sharp = [(sharpen_numbers(whole, pair[0]), pair) for pair in exact]
     exact = [p if s is p[0] else (s, _solve_quietly(case, s)) for s, p in sharp]
     exact = [pair for k, pair in enumerate(exact) if pair[0] not in [s for s, _ in exact[:k]]]
+    share = relative_limit(whole.dtype) ** 0.75  # of what is wrong: a fitted number is as exact
+    exact = [
+        (s, answer)
+        for s, answer in exact
+        if not free_values(case, s) or (len(_unnamed(case, s)) <= MOST_FITTED
+                                        and fits_fault(whole, answer, share))
+    ]  # fmt: skip
     # A part without effect is no cause, unless other questions refute the setting without it.
     shorter = [(setting, drop_idle(whole, setting)) for setting, _ in exact]
     exact += [(s, _solve_quietly(case, s)) for _, s in shorter if s is not None]
@@ -191,6 +200,12 @@ def _setting_cause(
     idle = [setting for setting, rest in shorter if rest in kept]
     exact = [pair for pair in exact if pair[0] in kept and pair[0] not in idle]
     return (_name_cause(whole, samples, exact) if exact else None), refuted_by
+
+
+def _unnamed(case: Case, setting: dict) -> set[str]:
+    """The knobs of a setting with a value that is not plain, a matrix on the way back aside."""
+    values = {key: v for key, v in setting.items() if not BACKWARD_ENTRY.fullmatch(key[0])}
+    return {name for (name, at), v in values.items() if symbol_of(case, at, v) is None}
 
 
 def _name_cause(

@@ -15,9 +15,10 @@ import numpy as np
 from refsast.arrays import Array
 from refsast.crosscheck.case import Answer, Case
 from refsast.crosscheck.compare import Examination, examine
+from refsast.crosscheck.diagnose.knobs.plainness import free_values
 from refsast.crosscheck.diagnose.knobs.program import solve_settings
 from refsast.crosscheck.diagnose.knobs.weights import BACKWARD_ENTRY
-from refsast.crosscheck.diagnose.misfit import misfit, relative_limit
+from refsast.crosscheck.diagnose.misfit import fits_fault, misfit, relative_limit
 from refsast.crosscheck.implementation import Gradient
 from refsast.model.params import flatten
 from refsast.model.vector import keep_in_range, unflatten
@@ -27,6 +28,7 @@ MORE_STEPS = 4
 # A fitted value is less exact on another question, a false cause is further off: this relative
 # distance, or this many roundings, are the same numbers.
 NEAR, SLACK = 1e-5, 10.0
+OF_FAULT = 1e-3  # and of what is wrong this share
 OTHER_WEIGHTS = (0.8, 1.25)  # times the right ones
 LOUDER = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # inputs of a network with a silent layer
 
@@ -102,7 +104,12 @@ def _hold(exam: Examination, settings: list[dict]) -> list[dict]:
     limit = NEAR / relative_limit(exam.dtype) + SLACK
     with np.errstate(all="ignore"):
         answers = solve_settings(exam.case, settings)
-        return [s for s, a in zip(settings, answers, strict=True) if misfit(exam, a) <= limit]
+        return [
+            s
+            for s, a in zip(settings, answers, strict=True)
+            if misfit(exam, a) <= limit
+            and (not free_values(exam.case, s) or fits_fault(exam, a, OF_FAULT))
+        ]
 
 
 def _is_of_weights(setting: dict) -> bool:

@@ -41,6 +41,22 @@ def misfit(seen: Examination, candidate: Answer) -> float:
     return float(misfits(np.array([found]))[0])
 
 
+def fits_fault(seen: Examination, candidate: Answer, share: float) -> bool:
+    """Return whether a candidate is nearer to an answer than such a share of what is wrong in it.
+
+    A number that is fitted to a small fault gives nearly the same gradient whatever the fault is.
+    """
+    for stage in ("loss", "parameter gradients"):
+        got, want, right, allowed = (
+            stage_arrays(side, stage) for side in (seen.got, candidate, seen.right, seen.tolerance)
+        )
+        for name, array in got.items():
+            near = share * norm(array - right[name]) + SMALL * norm(allowed[name])
+            if not norm(array - want[name]) <= near:
+                return False
+    return True
+
+
 def explains(exam: Examination, answer: Answer) -> bool:
     """Return whether an answer is the one that was given, also where much may be rounding.
 

@@ -23,13 +23,16 @@ from refsast.crosscheck.diagnose.localise import Location, array_errors, wrong_a
 from refsast.crosscheck.diagnose.misfit import vanishes
 from refsast.crosscheck.implementation import Gradient
 from refsast.crosscheck.variants import solve
+from refsast.model.glif_step import thresholds
 from refsast.model.loss import CrossEntropy
 from refsast.model.network import describe_extension
 from refsast.model.params import WEIGHTS, layer_arrays
+from refsast.model.spike import first_derivative
 
 HUGE = 1e12  # thresholds: a potential so far from its own saturates every spike
 STRONG = 100.0  # times what a layer remembers of the step before
 SINGLES = 4  # recordings that are asked one by one
+FAINT = 1e-3  # of what a layer hears most, what it may hear of another adjoint
 DECISIVE = 1e-6  # relative: a loss that is off by less may be so by a spike not quite saturated
 
 
@@ -87,10 +90,9 @@ def _probe_forward(gradient: Gradient, case: Case) -> Location:
         return Location("not known", how="the loss is wrong; tried one step, and two")
     step = _first_wrong_step(gradient, case)
     since = "" if step is None else f" from step {step + 1} on"
-    shows = f"; the loss shows it{since}"
     tried = f"the loss is wrong{since}; tried fewer steps and saturated layers"
     singles = take_singles(case, SINGLES) if len(case.y) > 1 else []
-    if any(_has_wrong_loss(gradient, one) is False for one in singles):
+    if singles and all(_has_wrong_loss(gradient, one) is False for one in singles):
         return Location(
             "not known", how=f"{tried}; single recordings are right, together they are not"
         )
@@ -105,8 +107,9 @@ def _probe_forward(gradient: Gradient, case: Case) -> Location:
                 return Location("not known", how=f"{tried}: {above}")
     if case.hard:
         return Location("not known", how=tried)
-    # A potential may be off before any spike is, so that the first wrong step is not known.
-    return Location("state", 0, how=f"by fewer steps and saturated layers{since and shows}")
+    # What a fault makes of a spike that is neither 0 nor 1 shows nowhere where all are.
+    open_ = "with layers saturated it is right: state of layer 1, or what is made of smooth spikes"
+    return Location("not known", how=f"{tried}; {open_}")
 
 
 def _has_wrong_saturated(gradient: Gradient, case: Case, layer: int, *, turns: bool) -> bool | None:
@@ -171,13 +174,28 @@ def _probe_backward(
         return Location("gradient", how="the gradient in the input alone is wrong")
     top = max(layer for layer, parts in wrong.items() if any(parts.values()))
     below = [layer for layer in range(top) if _tells(exam, layer, "w")]
-    if any(not any(wrong[layer].values()) for layer in below):
-        return Location("gradient", top, how="a layer below is right, so adjoints are")
     if top == len(case.network.neurons):
+        if any(not any(wrong[layer].values()) for layer in below):
+            return Location("gradient", top, how="a layer below is right, so what it was given is")
         return Location("not known", how="gradients of the readout are wrong, and of all below")
-    if _tells(exam, top, "b") and not wrong[top]["b"]:  # it is the sum of all adjoints
-        return Location("gradient", top, how="adjoints are right, as their sum in the bias is")
+    rest_right = below and not any(any(wrong[layer].values()) for layer in range(top))
+    if rest_right and top - 1 in below and _hears_all(exam, top):
+        return Location("gradient", top, how="all layers below are right, so adjoints are")
     return probe_adjoints(gradient, case, top)
+
+
+def _hears_all(exam: Examination, layer: int) -> bool:
+    """Whether the layer below hears of each adjoint of a layer, so that a wrong one shows there."""
+    case, right = exam.case, exam.right
+    neuron = case.network.neurons[layer - 1]
+    if describe_extension(case.network) or right.u is None or right.s is None:
+        return False
+    above = right.u[layer - 1] - thresholds(neuron, case.params[layer - 1], right.s[layer - 1])
+    heard = abs(first_derivative(neuron.spike)(above)) @ abs(case.params[layer].w).T
+    inputs = case.x if layer == 1 else right.s[layer - 2]
+    told = abs(inputs).max(axis=2, keepdims=True)
+    heard = heard * (told if case.params[layer - 1].b is None else np.maximum(told, 1.0))
+    return bool(heard.min() > FAINT * heard.max())
 
 
 def _tells(exam: Examination, layer: int, part: str) -> bool:

@@ -137,7 +137,7 @@ def backward_layer(
         back = p.reset * (pulled + p.reset_late * (pulled_2 - pulled))
         back = back * reset_slopes(dials, index, run.s[t])
         back = back * count_resets(case.network.neurons[index], dials, index, run.u[t])
-        back = pull_first(dials, index, back, len(case.y))
+        back = pull_first(dials, index, back, once.u.shape[2])
         back = keep_fired(dials, index, back, run.s[t])
         ds = ds + back + p.open * owed.get(t, 0.0)
         fed: Array | float = 0.0

@@ -69,7 +69,7 @@ def input_gradient(
     # An input that was late gives its gradient to an earlier step.
     below = mix(dials, index, below, undo_delays(below, trace_leak(case, index)))
     below = mix(dials, index, below, {name: _miss(below, at) for name, at in MISSED.items()})
-    below = _limit(dials, index, below, len(case.y))
+    below = _limit(dials, index, below, below.shape[2] // currents.copies)
     share = residual_share(case, index + 1, dials) + dials.read(PASSED_ON, index, 0.0)
     return below + share * currents.received if isinstance(share, np.ndarray) else below
 

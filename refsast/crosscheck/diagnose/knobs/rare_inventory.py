@@ -81,8 +81,8 @@ from refsast.model.readout import LeakyReadout
 from refsast.model.reset import NoReset, Subtract, ToZero
 
 PENALTY_WEIGHTS = (1e-2, 1e-3, 1e-4, 0.1)
-RARE_LAGS = ("of the last step", "of the first step", "as zeros and ones", "as signs", "as events",
-             "cut to integers", "rounded to integers")  # fmt: skip
+RARE_LAGS = ("of the last step", "of the first step", "as zeros and ones", "as signs", "as events")
+WHOLE_NUMBERS = ("cut to integers", "rounded to integers")
 BATCH_LAGS = ("of the next recording", "of the recording before", "of the first recording",
               "averaged over recordings")  # fmt: skip
 SHARES = (2.0, 4.0, 3.0, 5.0, 10.0)  # of the steps, one of so many
@@ -290,5 +290,8 @@ def _sum_knobs(case: Case, level: int) -> Iterator[Knob]:
         if part == "b" or level == len(case.network.neurons):
             continue
         what = "input" if part == "w" else "recurrence"
-        for lag in (*RARE_LAGS, *(BATCH_LAGS if len(case.y) > 1 else ())):
+        whole = (
+            WHOLE_NUMBERS if part == "w" and level == 0 else ()
+        )  # of spikes they are nothing new
+        for lag in (*RARE_LAGS, *whole, *(BATCH_LAGS if len(case.y) > 1 else ())):
             yield switch_knob(f"{what} {lag}", level)
