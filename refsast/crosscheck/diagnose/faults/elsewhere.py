@@ -15,9 +15,9 @@ from refsast.crosscheck.compare import (
     examine_answer,
     stage_arrays,
 )
-from refsast.crosscheck.diagnose.confirm import NEAR, SLACK, ask_others, reaches_layers
-from refsast.crosscheck.diagnose.faults.setting import Setting, solve_setting
-from refsast.crosscheck.diagnose.misfit import misfit, relative_limit
+from refsast.crosscheck.diagnose.confirm import NEAR, OF_FAULT, SLACK, ask_others, reaches_layers
+from refsast.crosscheck.diagnose.faults.setting import Setting, count_fitted, solve_setting
+from refsast.crosscheck.diagnose.misfit import fits_fault, misfit, relative_limit
 from refsast.crosscheck.implementation import Gradient
 from refsast.crosscheck.tolerance import norm
 from refsast.model.spike import heaviside
@@ -77,6 +77,8 @@ def holds_elsewhere(questions: Sequence[Question], setting: Setting) -> bool:
 def _gives(question: Question, setting: Setting) -> bool:
     answer = solve_setting(question.case, setting)
     if answer is None:
+        return False
+    if count_fitted(setting) and not fits_fault(question.exam, answer, OF_FAULT):
         return False
     if _is_near(question.got, answer):  # then it is so within any tolerance
         return True
