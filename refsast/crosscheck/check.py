@@ -14,8 +14,6 @@ from refsast.crosscheck.compare import (
     Stage,
     ask_again,
     examine_answer,
-    examine_clear,
-    unclear_recordings,
 )
 from refsast.crosscheck.diagnose.attribution import UNKNOWN, Cause, Explanation
 from refsast.crosscheck.diagnose.calls import explain_calls
@@ -24,15 +22,15 @@ from refsast.crosscheck.diagnose.faults.power import measure_power
 from refsast.crosscheck.diagnose.localise import Location, first_difference, locate
 from refsast.crosscheck.diagnose.places import probe
 from refsast.crosscheck.implementation import Gradient, Implementation, require_callable
-from refsast.crosscheck.near_ties import has_maxima
 from refsast.crosscheck.power import Power
 from refsast.crosscheck.program.check import check_program
 from refsast.crosscheck.program.record import Program
 from refsast.crosscheck.program.report import Report as ProgramReport
 from refsast.crosscheck.tolerance import MAX_SHARE, STAGES
+from refsast.crosscheck.unclear import examine_clear, name_unclear, name_vague, unclear_recordings
 from refsast.model.network import describe_extension
 
-NAMED = 3  # arrays that a reason names
+READ_OFF = {"states", "adjoints"}  # off which a place is read where they are returned
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +50,7 @@ class Report:
     cause : Cause or None
         Why; None where it agrees, or where it is not known why a second call differs.
     repeated : bool
-        Whether a second call gave the same answer.
+        Whether a second call gave the same answer, as far as rounding tells.
     simulated : tuple of Stage
         The same stages, all of them, of the cause: what an implementation that gives gradients only
         must have gone through. Empty where it agrees, or where the cause is unknown.
@@ -124,6 +122,8 @@ class Report:
             lines.append(f"  a second call of the same case gives another answer{asked}")
         if self.first is not None:
             lines.append(f"  {self.first.line}")
+            if self.first.what == "not known" and set(self.not_compared) >= READ_OFF:
+                lines.append("  to know it, return states and adjoints, too (rs.Answer)")
         if self.cause is not None:
             lines.append(f"  cause: {self.cause}")
         return "\n".join([*lines, *_scope_lines(self)])
@@ -147,7 +147,7 @@ def _scope_lines(report: Report) -> Iterator[str]:
         yield f"  resolution: none of {name}, all of which rounding may move: it says nothing"
     if report.left_out:
         numbers = ", ".join(str(i + 1) for i in report.left_out)
-        yield f"  left out: recordings {numbers}, {_name_unclear(report.case)}"
+        yield f"  left out: recordings {numbers}, {name_unclear(report.case)}"
     compared = ", ".join(stage.name for stage in report.stages)
     missing = f"; not compared: {', '.join(report.not_compared)}" if report.not_compared else ""
     yield f"  compared: {compared}{missing}"
@@ -176,7 +176,7 @@ def check(gradient: Gradient | Implementation, case: Case | Program) -> Report |
     -------
     Report
         Printing it gives the verdict; of a `Program`, a ``rs.program.Report``. Where the search for
-        a cause ends in an error, it says so, and the verdict stands.
+        a cause ends in an error, the cause says so, and the verdict stands.
 
     Raises
     ------
@@ -214,12 +214,12 @@ def check(gradient: Gradient | Implementation, case: Case | Program) -> Report |
     unclear = unclear_recordings(exam) if exam.wrong else ()
     # A second call shows whether something is kept from the first: then nothing else means much.
     second = ask_again(gradient, exam)
-    certain = second is not None and second.certain
+    another = second.answer if second is not None and second.certain else None
     report = Report(
         exam.case,
         exam.dtype,
         exam.stages,
-        repeated=not certain,
+        repeated=another is None,
         undecided=tuple(_reasons(exam, power, unclear, second)),
         left_out=() if unclear else left_out,
         not_compared=(*_missing_stages(exam), *exam.got.extras, *not_compared),
@@ -229,7 +229,7 @@ def check(gradient: Gradient | Implementation, case: Case | Program) -> Report |
     if report.verdict != "DISAGREES":
         return report
     try:
-        return _explain(report, gradient, exam, second.answer if second and certain else None)
+        return _explain(report, gradient, exam, another)
     except Exception as error:  # of the search, or of the implementation at another question
         says = f"the search ended in an error, {type(error).__name__}: {error}"
         first = first_difference(exam.stages, "from the states and adjoints given")
@@ -238,11 +238,11 @@ def check(gradient: Gradient | Implementation, case: Case | Program) -> Report |
 
 
 def _explain(
-    report: Report, gradient: Gradient, exam: Examination, second: Answer | None
+    report: Report, gradient: Gradient, exam: Examination, another: Answer | None
 ) -> Report:
-    """The report of a wrong answer with its cause and place; `second`: of another second call."""
-    if second is not None:
-        cause, first = explain_calls(gradient, exam, second)
+    """The report of a wrong answer with its cause and place; `another`: that of a second call."""
+    if another is not None:
+        cause, first = explain_calls(gradient, exam, another)
         return replace(report, first=first, cause=cause)
     if exam.wrong == {"states"}:  # what is reported, not what is computed
         return replace(report, first=first_difference(exam.stages, "from the states given"))
@@ -262,32 +262,15 @@ def _reasons(
     if unclear:
         named = f"recordings {', '.join(str(i + 1) for i in unclear)} have"
         which = "every recording has" if len(unclear) == len(exam.case.y) else named
-        yield f"{which} {_name_unclear(exam.case)}; take other recordings, or float64"
+        yield f"{which} {name_unclear(exam.case)}; take other recordings, or float64"
     if any(stage.resolution[1] > MAX_SHARE for stage in exam.stages):
         sharper = "take float64, fewer steps" if exam.dtype != np.float64 else "take fewer steps"
         limit = f"more than {MAX_SHARE} of it"
-        yield f"rounding may move {_name_vague(exam)} by {limit}; {sharper} or rs.harder(case)"
+        yield f"rounding may move {name_vague(exam)} by {limit}; {sharper} or rs.harder(case)"
     if power.nonzero == 0.0:
         yield "every gradient is zero: this case can show nothing; take rs.harder(case)"
     elif exam.case.hard and not any(power.rates):
         yield "no neuron fires: this case can show little; take rs.harder(case)"
-
-
-def _name_unclear(case: Case) -> str:
-    """What rounding decides in a recording of a case."""
-    far = "a potential that rounding moves too far to tell whether it fires"
-    what = ["a hard potential within rounding of the threshold"] if case.hard else []
-    what += ["a maximum that rounding decides"] if has_maxima(case.network) else []
-    what += [] if case.hard else [far]
-    return " or ".join(what)
-
-
-def _name_vague(exam: Examination) -> str:
-    """The arrays that rounding moves too far, of a few the names."""
-    shares = [each for stage in exam.stages for each in stage.shares if each[1] > MAX_SHARE]
-    names = [name for name, _ in sorted(shares, key=lambda each: -each[1])]
-    rest = f" and {len(names) - NAMED} more arrays" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + rest
 
 
 def _missing_stages(exam: Examination) -> Iterator[str]:
@@ -304,11 +287,11 @@ def attach_cause(report: Report, explanation: Explanation | None, cause: Cause |
     runs = [examine_answer(answer, report.case, exact).stages for answer in answers]
     parts = cause.name.split(" + ") if cause is not None else []
     # Paths that are cut below do not reach the readout's gradients.
-    finished = any(word in part for part in parts for word in ("decay", "penalty", "gradient"))
-    of_readout = (
-        not finished
-        and any("readout" in part for part in parts)
-        and all(any(word in part for word in ("readout", "detached", " path")) for part in parts)
+    before_adjoints = (
+        any(word in part for word in ("readout", "detached", " path"))
+        and not any(word in part for word in ("decay", "penalty", "gradient"))
+        for part in parts
     )
+    of_readout = any("readout" in part for part in parts) and all(before_adjoints)
     first = locate(report.stages, runs, of_readout=of_readout) or report.first
     return replace(report, first=first, cause=cause, simulated=runs[0] if runs else ())

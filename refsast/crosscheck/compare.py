@@ -10,11 +10,10 @@ from functools import partial
 import numpy as np
 
 from refsast.arrays import Array
-from refsast.crosscheck.case import Answer, Case, ask, cast_params, select_recordings
+from refsast.crosscheck.case import Answer, Case, ask, cast_params
 from refsast.crosscheck.general.noise import draw_errors
 from refsast.crosscheck.general.plan import right_plan, solve_plan
 from refsast.crosscheck.implementation import Gradient
-from refsast.crosscheck.near_ties import find_close_maxima
 from refsast.crosscheck.tolerance import (
     FACTOR,
     STAGES,
@@ -26,23 +25,17 @@ from refsast.crosscheck.tolerance import (
     stage_arrays,
     tolerance_shares,
 )
-from refsast.crosscheck.variants import reference_variant, solve, unroll_variant
+from refsast.crosscheck.variants import solve
 from refsast.gradient.noise import REPEATS
 from refsast.gradient.noise_run import Run, run_clean
 from refsast.gradient.rounding import ErrorBounds
-from refsast.model.glif_step import thresholds
-from refsast.model.network import describe_extension, replace_spikes
-from refsast.model.params import Params
-from refsast.model.spike import first_derivative, heaviside
-from refsast.model.unroll import unroll
+from refsast.model.network import describe_extension
 
 # An answer outside the tolerance by less than `NEAR` is looked at again, with more repeats and
 # twice the deviations: where terms cancel, a few errors are larger than those of a normal law.
 MORE_REPEATS = 64
 MORE_DEVIATIONS = 2.0
 NEAR = 4.0
-# What noise may make of a spike, over what was seen and what is so to first order.
-BEYOND_NOISE = 16.0
 
 
 @dataclass(frozen=True)
@@ -196,13 +189,11 @@ class Repeat:
 
 
 def ask_again(gradient: Gradient, exam: Examination) -> Repeat | None:
-    """Return the answer to another call; None where it is that of the first, to the tolerance."""
+    """Return the answer of another call to the question of an examination, if it is another one.
+
+    None where it is that of the first call, to the tolerance of an answer that agrees.
+    """
     again = ask(gradient, exam.case)[0]
-    return compare_calls(again, exam)
-
-
-def compare_calls(again: Answer, exam: Examination) -> Repeat | None:
-    """Return an answer to the question of an examination, if it is another than the one there."""
     pairs = [(stage_arrays(again, name), stage_arrays(exam.got, name)) for name in STAGES]
     if all(
         first.keys() == second.keys() and all(np.array_equal(first[k], second[k]) for k in first)
@@ -210,18 +201,15 @@ def compare_calls(again: Answer, exam: Examination) -> Repeat | None:
     ):
         return None  # bit by bit, as a rule
     asked = {stage.name for stage in exam.stages}
-    sharp = sharpen(exam.noise, exam.right, exam.dtype)
+
+    def is_same(limits: ErrorBounds) -> bool:
+        limits = replace(limits, loss=max(limits.loss, exam.tolerance.loss))
+        return all(stage.agrees for stage in compare_answers(again, exam.got, limits))
+
+    if is_same(sharpen(exam.noise, exam.right, exam.dtype)):
+        return None
     loose = loosen(exam.case, exam.right, exam.dtype, exam.noise, stages=asked)
-    same = [
-        all(
-            stage.agrees
-            for stage in compare_answers(
-                again, exam.got, replace(limits, loss=max(limits.loss, exam.tolerance.loss))
-            )
-        )
-        for limits in (sharp, loose)
-    ]
-    return None if same[0] else Repeat(again, certain=not same[1])
+    return Repeat(again, certain=not is_same(loose))
 
 
 def cast_case(case: Case, dtype: np.dtype) -> Case:
@@ -229,87 +217,6 @@ def cast_case(case: Case, dtype: np.dtype) -> Case:
     with np.errstate(over="ignore"):
         params, x = cast_params(case.params, dtype), case.x.astype(dtype)
     return replace(case, params=cast_params(params, np.float64), x=x.astype(np.float64))
-
-
-def unclear_recordings(exam: Examination) -> tuple[int, ...]:
-    """Return the recordings in which rounding decides what a spike or a maximum is.
-
-    Of a hard spike, those with a potential within rounding of its threshold. An exact tie is clear,
-    because every implementation computes it exactly; one that rounding made is not. Extended
-    precision tells the two apart.
-    """
-    close = find_close_maxima(exam.case, exam.tolerance, exam.dtype)
-    fired = _close_to_threshold(exam) if exam.case.hard else _beyond_noise(exam)
-    return tuple(map(int, np.flatnonzero(np.logical_or(close, fired))))
-
-
-def _beyond_noise(exam: Examination) -> Array:
-    """In which recordings a potential's noise may move its smooth spike further than was seen.
-
-    Where a network is chaotic, and a spike zero but near a potential, the few runs with errors may
-    all have missed what another rounding makes it: nothing is known of what follows. (batch,)
-    """
-    unclear = np.zeros(len(exam.case.y), bool)
-    unit = float(np.finfo(exam.dtype).eps)
-    layers = zip(exam.case.network.neurons, exam.case.params, exam.right.u or (),
-                 exam.right.s or (), exam.noise.u, exam.noise.s, strict=False)  # fmt: skip
-    for neuron, layer, u, s, near, seen in layers:
-        above = u - thresholds(neuron, layer, s)
-        low, fired, high = (neuron.spike(above + way * near) for way in (-1.0, 0.0, 1.0))
-        moved = np.maximum(abs(high - fired), abs(fired - low))
-        linear = abs(first_derivative(neuron.spike)(above)) * near
-        limit = BEYOND_NOISE * np.maximum(np.maximum(seen, linear), unit)
-        unclear |= (moved > limit).any(axis=(0, 2))
-    return unclear
-
-
-def _close_to_threshold(exam: Examination) -> Array:
-    """In which recordings rounding decides whether a hard spike fires, (batch,)."""
-    case, right = exam.case, exam.right
-    unclear = np.zeros(len(case.y), bool)
-    layers = [
-        (u, thresholds(neuron, layer, s), near)
-        for neuron, layer, u, s, near in zip(
-            case.network.neurons, case.params, right.u or (), right.s or (), exam.tolerance.u,
-            strict=False,
-        )
-    ]  # fmt: skip
-    if not any((abs(u - threshold) <= near).any() for u, threshold, near in layers):
-        return unclear
-    params, x = cast_params(case.params, np.longdouble), case.x.astype(np.longdouble)
-    exact = run_potentials(case, params, x)  # pyright: ignore[reportArgumentType]
-    for (u, threshold, near), precise in zip(layers, exact, strict=True):
-        tie = precise == threshold
-        unclear |= ((abs(u - threshold) <= near) & ~tie).any(axis=(0, 2))
-    return unclear
-
-
-def run_potentials(case: Case, params: Params, x: Array) -> list[Array]:
-    """Return the potentials of a case in any precision, (time, batch, n) per layer."""
-    network = case.network
-    if describe_extension(network):
-        network = replace_spikes(network, lambda _: heaviside) if case.hard else network
-        return list(unroll(network, params, x).u)
-    us = unroll_variant(case, reference_variant(case), params, x)[0]
-    return [np.stack(u) for u in us]
-
-
-def examine_clear(gradient: Gradient, case: Case) -> tuple[Examination, tuple[int, ...]]:
-    """Examine, without the recordings in which rounding decides; return which were left out.
-
-    Only where the answer to all of them is wrong: else there is nothing to leave out. Where none
-    would be left, or the implementation cannot be asked about fewer, all are kept, and named.
-    """
-    exam = examine(gradient, case)
-    if not exam.wrong or not (unclear := unclear_recordings(exam)):
-        return exam, ()
-    if len(unclear) == len(case.y):
-        return exam, unclear
-    kept = np.delete(np.arange(len(case.y)), unclear)
-    try:
-        return examine(gradient, select_recordings(case, kept)), unclear
-    except ValueError:
-        return exam, unclear
 
 
 def compare_answers(got: Answer, want: Answer, tolerance: ErrorBounds) -> tuple[Stage, ...]:

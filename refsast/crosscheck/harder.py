@@ -6,9 +6,10 @@ import numpy as np
 
 from refsast.arrays import Array
 from refsast.crosscheck.case import Case, truncate_case
-from refsast.crosscheck.compare import examine_answer, run_potentials, solve_case
+from refsast.crosscheck.compare import examine_answer, solve_case
 from refsast.crosscheck.diagnose.faults.power import measure_power
 from refsast.crosscheck.tolerance import is_vague
+from refsast.crosscheck.unclear import run_potentials
 from refsast.model.glif import as_glif, constants
 from refsast.model.params import WEIGHTS, Layer, layer_arrays
 

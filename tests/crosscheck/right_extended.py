@@ -15,8 +15,8 @@ from tqdm import trange
 
 import refsast as rs
 from refsast.crosscheck.case import Answer
-from refsast.crosscheck.compare import examine_clear, unclear_recordings
 from refsast.crosscheck.tolerance import MAX_SHARE
+from refsast.crosscheck.unclear import examine_clear, unclear_recordings
 from refsast.model.params import map_params, param_arrays, replace_arrays
 from tests.crosscheck.planted_extended.connection_layers import (
     count_windows,

@@ -19,8 +19,9 @@ from tqdm import trange
 import refsast as rs
 from refsast.arrays import Array
 from refsast.crosscheck.case import Answer, cast_params
-from refsast.crosscheck.compare import cast_case, examine_clear, unclear_recordings
+from refsast.crosscheck.compare import cast_case
 from refsast.crosscheck.tolerance import MAX_SHARE, STAGES, stage_arrays
+from refsast.crosscheck.unclear import examine_clear, unclear_recordings
 from refsast.model.params import Params
 
 Product = Callable[[Array, Array], Array]

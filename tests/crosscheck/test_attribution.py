@@ -58,7 +58,7 @@ def test_a_cause_in_a_cell_is_not_looked_for_in_a_smaller_network():
 
         return gradient
 
-    explanation, cause = attribute(observe(last_row_lost(wide), wide))
+    explanation, cause = attribute(observe(last_row_lost(wide), examine(last_row_lost(wide), wide)))
     assert cause.exact, cause
     assert len(explanation(wide)) > 0
 
@@ -75,7 +75,7 @@ def test_a_knob_without_effect_is_not_named():
         loss, grads = answer(case, params, x, y)
         return loss, map_params(lambda a: 2.0 * a, grads)
 
-    observations = observe(scaled, case)
+    observations = observe(scaled, examine(scaled, case))
     factor = {("gradient factor", WHOLE): 2.0}
     idle = {("penalty on spike rates", WHOLE): 6.5e-21}
 

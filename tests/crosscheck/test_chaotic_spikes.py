@@ -7,7 +7,8 @@ import pytest
 
 import refsast as rs
 from refsast.crosscheck.case import truncate_case
-from refsast.crosscheck.compare import examine, unclear_recordings
+from refsast.crosscheck.compare import examine
+from refsast.crosscheck.unclear import unclear_recordings
 from refsast.crosscheck.variants import solve
 from refsast.model.params import map_params
 

@@ -16,7 +16,7 @@ from hypothesis.errors import NoSuchExample, Unsatisfiable
 
 import refsast as rs
 from refsast.crosscheck.case import Factory
-from refsast.crosscheck.compare import examine_answer, unclear_recordings
+from refsast.crosscheck.compare import examine_answer
 from refsast.crosscheck.conformance import sam_check
 from refsast.crosscheck.conformance.capabilities import (
     KINDS,
@@ -38,6 +38,7 @@ from refsast.crosscheck.conformance.strategies import (
 )
 from refsast.crosscheck.conformance.suite import Suite
 from refsast.crosscheck.factory import build, load_factory
+from refsast.crosscheck.unclear import unclear_recordings
 from refsast.crosscheck.variants import solve
 from tests.crosscheck import implementations
 

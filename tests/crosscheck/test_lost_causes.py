@@ -187,6 +187,43 @@ class Normalised(Auto):
         return (1 - self.kappa) * super().output_potentials(s)
 
 
+class MeanOfTwoSteps(Hand):
+    def question(self):
+        half = len(self.x) // 2
+        means = self.x[: 2 * half].reshape(half, 2, *self.x.shape[1:]).mean(axis=1)
+        self.x = np.concatenate([np.repeat(means, 2, axis=0), self.x[2 * half :]])
+
+
+class MinMax(Hand):
+    def question(self):
+        self.x = (self.x - self.x.min()) / (self.x.max() - self.x.min())
+
+
+class FirstNeuronNeverReset(Auto):
+    def carried(self, i, t):
+        free = self.leak[i] * self.u[i][t - 1]
+        return torch.cat([free[:, :1], super().carried(i, t)[:, 1:]], dim=1)
+
+
+class RoundedCounts(Hand):
+    """Sums of the first layer's weights take inputs for counts of events."""
+
+    def sums(self, i, delta):
+        given = self.a[i]
+        self.a[i] = given if i else np.round(given)
+        found = super().sums(i, delta)
+        self.a[i] = given
+        return found
+
+
+class FirstRecordingUncounted(Hand):
+    """In the biases of the first layer alone."""
+
+    def sums(self, i, delta):
+        found, late = super().sums(i, delta), delta[1 : self.time + 1, 1:]
+        return found if i else {**found, "b": late.sum(axis=(0, 1))}
+
+
 def small_case(readout) -> Case:
     neuron = rs.LIF(0.8342, 0.7637, rs.FastSigmoid(1.7183), rs.Subtract())
     network = rs.Network((3, 4, 3), neuron, readout)
@@ -206,6 +243,11 @@ NAMED = [
     (Narrow, RATE, "float32", "= 2 k, k its slope for k in it"),
     (TailsCut, RATE, "float64", "= the threshold"),
     (Normalised, LEAKY, "float32", "0.70003 = 1 - the readout's leak"),
+    (MeanOfTwoSteps, LEAKY, "float32", "the input of each two steps averaged"),
+    (MinMax, RATE, "float64", "the input stretched to 0 and 1 (least, largest)"),
+    (FirstNeuronNeverReset, LEAKY, "float64", "the first neuron"),
+    (RoundedCounts, RATE, "float32", "rounded to integers"),
+    (FirstRecordingUncounted, RATE, "float64", "with the recordings but the first counted"),
 ]
 
 

@@ -7,7 +7,8 @@ import pytest
 
 import refsast as rs
 from refsast.crosscheck.case import cast_params
-from refsast.crosscheck.compare import examine, unclear_recordings
+from refsast.crosscheck.compare import examine
+from refsast.crosscheck.unclear import unclear_recordings
 
 ULP = float(np.spacing(np.float32(0.5)))
 

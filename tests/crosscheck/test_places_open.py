@@ -9,6 +9,7 @@ import refsast as rs
 
 pytest.importorskip("torch")
 from tests.crosscheck.blind.auto import Auto
+from tests.crosscheck.blind.faults.common_states import PotentialsOfOneLayerKept
 from tests.crosscheck.blind.hand import Hand
 
 DOUBLE = np.dtype(np.float64)
@@ -147,23 +148,6 @@ def test_a_loss_of_few_digits_is_not_multiplied_by_anything(seed):
     assert "loss multiplied by" not in str(report.cause)
 
 
-class StateKept(Auto):
-    """The highest layer's potential and spike, from call to call."""
-
-    kept = None
-
-    def solve(self, params, x, y):
-        super().solve(params, x, y)
-        self.kept = self.u[-1][-1].detach(), self.s[-1][-1].detach()
-
-    def carried(self, i, t):
-        if t == 1 and i == self.depth - 1 and self.kept is not None:
-            u, s = self.kept
-            if u.shape == self.u[i][0].shape:
-                return self.rule(i, u, s)
-        return super().carried(i, t)
-
-
 @pytest.mark.parametrize("seed", range(4))
 def test_another_answer_of_a_second_call_is_never_agreed_to(seed):
     """Also where gradients are so small beside what rounding does that half their digits count."""
@@ -174,4 +158,4 @@ def test_another_answer_of_a_second_call_is_never_agreed_to(seed):
     params = (params[0], replace(params[1], b=params[1].b - 1.5), params[2])
     case = rs.Case(network, params, rng.standard_normal((4, 3, 6)), rng.integers(0, 4, 3))
 
-    assert check(StateKept, case, np.dtype(np.float32)).verdict != "agrees"
+    assert check(PotentialsOfOneLayerKept, case, np.dtype(np.float32)).verdict != "agrees"

@@ -1,11 +1,16 @@
 """Places of faults that no cause fits, by questions alone: adjoints, sums, inputs, losses."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import refsast as rs
+
+pytest.importorskip("torch")
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.places import probe
+from tests.crosscheck.blind.__main__ import answer_in_full
 from tests.crosscheck.blind.hand import Hand
 
 SIZES = (4, 6, 5, 4)
@@ -66,6 +71,14 @@ class BentSums(Hand):
 
     def biases(self, i, delta):
         return {"b": super().sums(i, 2.0 * delta)["b"]}
+
+
+class BentSumsOfOne(Hand):
+    """All arrays of the second layer are summed from what is not its adjoints; these are right."""
+
+    def sums(self, i, delta):
+        bent = delta * (1.0 + 0.3 * np.sin(1e3 * delta)) if i == 1 else delta
+        return super().sums(i, bent.astype(self.dtype))
 
 
 class NoisyInput(Hand):
@@ -133,6 +146,30 @@ def test_where_adjoints_are_right_it_is_the_gradient(dtype):
     assert "adjoints are right, by inputs of no weight" in place.how
 
 
+@pytest.mark.parametrize("dtype", [DOUBLE, SINGLE], ids=str)
+def test_where_all_layers_below_are_right_it_is_the_gradient(dtype):
+    case = make_case(rs.ToZero())
+
+    place = probe(BentSumsOfOne(case.network, dtype), case)
+
+    assert (place.what, place.layer) == ("gradient", 1)
+    assert place.how == "all layers below are right, so adjoints are"
+
+
+@pytest.mark.parametrize("dtype", [DOUBLE, SINGLE], ids=str)
+def test_where_what_a_layer_passes_on_is_right_it_is_the_gradient(dtype):
+    """Also where the layer below does not hear of all adjoints: other weights let it hear."""
+    case = make_case(rs.ToZero())
+    w = case.params[1].w.copy()
+    w[0] = 0.0
+    params = (case.params[0], replace(case.params[1], w=w), *case.params[2:])
+
+    place = probe(BentSumsOfOne(case.network, dtype), replace(case, params=params))
+
+    assert (place.what, place.layer) == ("gradient", 1)
+    assert "by inputs of no weight" in place.how
+
+
 def test_thresholds_of_each_neuron_are_asked_about():
     rng = np.random.default_rng(0)
     neuron = rs.GLIF(0.8, (0.9, 1.0, 1.1, 0.8), rs.Arctan(2.0), rs.ToZero())
@@ -190,3 +227,25 @@ def test_a_loss_and_states_that_are_wrong_are_not_called_a_loss_alone():
     case = make_case(rs.Subtract())
 
     assert probe(Both(case.network, DOUBLE), case).what == "not known"
+
+
+@pytest.mark.parametrize(
+    ("kind", "place"),
+    [(BentSpike, ("state", 1, 0)), (BentSlope, ("adjoint", 2, 5))],
+)
+def test_a_place_is_read_off_states_and_adjoints_where_they_are_returned(kind, place):
+    case = make_case(rs.Subtract())
+
+    report = rs.check(answer_in_full(kind(case.network, DOUBLE)), case)
+
+    assert (report.first.what, report.first.layer, report.first.time) == place
+    assert "return states and adjoints" not in str(report)
+
+
+def test_where_a_place_is_not_known_the_report_says_what_to_return():
+    case = make_case(rs.Subtract())
+
+    report = rs.check(BentSpike(case.network, DOUBLE), case)
+
+    assert report.first.what == "not known"
+    assert "to know it, return states and adjoints, too (rs.Answer)" in str(report)

@@ -11,8 +11,9 @@ import pytest
 
 import refsast as rs
 from refsast.crosscheck.case import cast_params, select_recordings
-from refsast.crosscheck.compare import compare_answers, examine, unclear_recordings
+from refsast.crosscheck.compare import compare_answers, examine
 from refsast.crosscheck.tolerance import MAX_SHARE
+from refsast.crosscheck.unclear import unclear_recordings
 from refsast.crosscheck.variants import solve
 from refsast.model.params import map_params
 

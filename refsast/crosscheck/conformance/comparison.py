@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.compare import examine_clear, unclear_recordings
 from refsast.crosscheck.conformance.strategies import Example
 from refsast.crosscheck.implementation import Implementation
 from refsast.crosscheck.tolerance import MAX_SHARE
+from refsast.crosscheck.unclear import examine_clear, unclear_recordings
 from refsast.crosscheck.variants import solve
 
 

@@ -76,7 +76,7 @@ def _largest_cause(factory: Factory, example: Example) -> tuple[Explanation | No
         return None, None  # what a library reports as its state is a convention
     if describe_extension(exam.case.network):
         return explain_answer(gradient, exam)
-    return attribute(observe(gradient, exam.case))
+    return attribute(observe(gradient, exam))
 
 
 def example_source(example: Example) -> str:

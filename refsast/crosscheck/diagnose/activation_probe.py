@@ -86,10 +86,8 @@ def _first_wrong_level(one: Case, got: Answer, right: Answer, dtype: str) -> int
 
     Level l is that of the weights of layer l, that of the readout the last one.
     """
-    assert right.s is not None
-    before = [one.x[:1, 0], *(s[:1, 0] for s in right.s)] if len(one.x) == 2 else []
     for level, (own, want) in enumerate(zip(got.grads, right.grads, strict=True)):
-        first = before[level] if before and level < len(one.network.neurons) else None
+        first = _first_of_two(one, right, level)
         weights = _compare_rows(own.w, want.w, first, dtype)
         if weights is not True:
             return level if weights is False else None
@@ -103,14 +101,20 @@ def _first_wrong_level(one: Case, got: Answer, right: Answer, dtype: str) -> int
 
 
 def _read_level(one: Case, level: int, asked: tuple[Answer, Answer, str]) -> bool | None:
-    """Whether a level was given what is right at the first of one or two steps; None: untold."""
+    """Whether a level was given what is right at the one step, or the second; None: untold."""
     got, right, dtype = asked
-    assert right.s is not None
     if level >= len(got.grads):
         return None
-    two = len(one.x) == 2 and level < len(one.network.neurons)
-    first = [one.x[:1, 0], *(s[:1, 0] for s in right.s)][level] if two else None
+    first = _first_of_two(one, right, level)
     return _compare_rows(got.grads[level].w, right.grads[level].w, first, dtype)
+
+
+def _first_of_two(one: Case, right: Answer, level: int) -> Array | None:
+    """What a layer was given at the first of two steps; None: of one, or of the readout."""
+    assert right.s is not None
+    if len(one.x) != 2 or level >= len(one.network.neurons):
+        return None
+    return one.x[:1, 0] if level == 0 else right.s[level - 1][:1, 0]
 
 
 def _compare_rows(got: Array, want: Array, known: Array | None, dtype: str) -> bool | None:

@@ -87,6 +87,7 @@ class Sums:
 def probe_adjoints(gradient: Gradient, case: Case, top: int) -> Location:
     """Return where gradients of a layer become wrong; those of layers above are right."""
     tried = f"gradients of layer {top + 1} are wrong, and of all below"
+    follows = top > 0 and not describe_extension(case.network)
     clean, shown = False, False
     for asked in islice(_questions(case, top), MOST_QUESTIONS):
         found = _ask_sums(gradient, asked, top)
@@ -96,8 +97,8 @@ def probe_adjoints(gradient: Gradient, case: Case, top: int) -> Location:
             clean = clean or found.rest_wrong
             continue
         shown = True
-        if found.told and not found.fits:
-            break  # sums are wrong, and perhaps adjoints, too
+        if not follows or (found.told and not found.fits):
+            break  # sums are wrong, and perhaps adjoints, too; or nothing tells them apart
         if found.told and not found.like_weights and (below := _follow(asked, found, top)):
             # At which step, other numbers of the question decide, too.
             return Location(below, top, how=HOW)
@@ -176,12 +177,10 @@ def _ask_sums(gradient: Gradient, asked: Sequence[tuple[Case, slice]], top: int)
 def _follow(asked: Sequence[tuple[Case, slice]], sums: Sums, top: int) -> str:
     """What is wrong, by the layer below: "adjoint" if its gradient follows from what was summed.
 
-    "gradient" if it is right, so that what is passed on is, too; "" where neither is so, or there
-    is no layer below: something may be made of adjoints where they are summed, or passed on.
+    "gradient" if it is right, so that what is passed on is, too; "" where neither is so: something
+    may be made of adjoints where they are summed, or passed on. There is a layer below.
     """
     case = asked[-1][0]
-    if top == 0 or describe_extension(case.network):
-        return ""
     run = run_forward(case, Dials({})).layers[top - 1]
     got = sums.last.grads[top - 1].w
 

@@ -35,11 +35,11 @@ from refsast.crosscheck.diagnose.knobs.late import (
 from refsast.crosscheck.diagnose.knobs.near_numbers import sharpen_numbers
 from refsast.crosscheck.diagnose.knobs.plainness import (
     cost_of,
+    count_fitted_knobs,
     count_numbers,
     free_values,
     is_factor_of_all,
     rank_setting,
-    symbol_of,
 )
 from refsast.crosscheck.diagnose.knobs.program import solve_settings
 from refsast.crosscheck.diagnose.knobs.samples import (
@@ -185,16 +185,10 @@ def _setting_cause(
     sharp = [(sharpen_numbers(whole, pair[0]), pair) for pair in exact]
     exact = [p if s is p[0] else (s, _solve_quietly(case, s)) for s, p in sharp]
     exact = [pair for k, pair in enumerate(exact) if pair[0] not in [s for s, _ in exact[:k]]]
-    share = relative_limit(whole.dtype) ** 0.75  # of what is wrong: a fitted number is as exact
-    exact = [
-        (s, answer)
-        for s, answer in exact
-        if not free_values(case, s) or (len(_unnamed(case, s)) <= MOST_FITTED
-                                        and fits_fault(whole, answer, share))
-    ]  # fmt: skip
     # A part without effect is no cause, unless other questions refute the setting without it.
     shorter = [(setting, drop_idle(whole, setting)) for setting, _ in exact]
     exact += [(s, _solve_quietly(case, s)) for _, s in shorter if s is not None]
+    exact = [pair for pair in exact if _are_numbers_told(whole, *pair)]
     found = [setting for setting, _ in exact]
     kept, refuted_by = confirm_settings(observations.gradient, case, found)
     idle = [setting for setting, rest in shorter if rest in kept]
@@ -202,10 +196,13 @@ def _setting_cause(
     return (_name_cause(whole, samples, exact) if exact else None), refuted_by
 
 
-def _unnamed(case: Case, setting: dict) -> set[str]:
-    """The knobs of a setting with a value that is not plain, a matrix on the way back aside."""
-    values = {key: v for key, v in setting.items() if not BACKWARD_ENTRY.fullmatch(key[0])}
-    return {name for (name, at), v in values.items() if symbol_of(case, at, v) is None}
+def _are_numbers_told(whole: Examination, setting: dict, answer: Answer) -> bool:
+    """Whether fitted numbers are few, and as exact as what is wrong tells them to be."""
+    if not free_values(whole.case, setting):
+        return True
+    share = relative_limit(whole.dtype) ** 0.75
+    few = count_fitted_knobs(whole.case, setting) <= MOST_FITTED
+    return few and fits_fault(whole, answer, share)
 
 
 def _name_cause(

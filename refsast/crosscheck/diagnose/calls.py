@@ -95,11 +95,8 @@ def _add_gradients(exam: Examination, second: Answer) -> Iterator[tuple[str, Ite
         return replace(exam.right, grads=replace_arrays(exam.right.grads, sums))
 
     times = "" if whole else f"{share:.6g} times "
-    cleared = (
-        ": they are not cleared, or multiplied by the number of the call"
-        if whole
-        else (", as momentum does")
-    )
+    kept = ": they are not cleared, or multiplied by the number of the call"
+    cleared = kept if whole else ", as momentum does"
     answers = (add(before.grads) for before in (exam.got, second))
     yield f"{times}the gradients of the call before added{cleared}", answers
 

@@ -5,7 +5,7 @@ Rule 1: where the program with knobs computes a network, its knobs are asked fir
 
 from dataclasses import replace
 
-from refsast.crosscheck.compare import Examination, compare_calls
+from refsast.crosscheck.compare import Examination, ask_again
 from refsast.crosscheck.diagnose.attribution import UNKNOWN, Cause, Explanation, attribute
 from refsast.crosscheck.diagnose.faults.cause import find_cause
 from refsast.crosscheck.diagnose.observations import observe
@@ -16,14 +16,16 @@ from refsast.model.network import Network, describe_extension
 
 
 def explain_answer(gradient: Gradient, exam: Examination) -> tuple[Explanation | None, Cause]:
-    """Return what explains a wrong answer, None where nothing does, and the cause in words."""
+    """Return what explains a wrong answer, None where nothing does, and the cause in words.
+
+    None is looked for where a later call may give another answer than that one.
+    """
     if not has_knobs(exam.case.network):
         return find_cause(gradient, exam)
-    seen = observe(gradient, exam.case)
-    if compare_calls(seen.whole.got, exam) is not None:
+    if ask_again(gradient, exam) is not None:
         says = "a later call of the same case gives another answer than the first two"
         return None, Cause(UNKNOWN, says, 0.0, 0.0, exact=False)
-    found = attribute(seen)
+    found = attribute(observe(gradient, exam))
     if found[1].exact or exam.case.synapse is not None or "states" in exam.wrong:
         return found
     more = find_cause(gradient, exam)

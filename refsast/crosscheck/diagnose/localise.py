@@ -174,10 +174,6 @@ def _locate_in_run(run: Sequence[Stage], right: Container[str]) -> Location | No
     return place if first.time == place.time else Location(place.what, place.layer, how=place.how)
 
 
-def _are_of_one_step(one: Location, other: Location) -> bool:
-    return (one.what, one.layer, one.time) == (other.what, other.layer, other.time)
-
-
 def locate(
     stages: Sequence[Stage], runs: Sequence[Sequence[Stage]], *, of_readout: bool = False
 ) -> Location | None:
@@ -195,18 +191,17 @@ def locate(
     # What was handed over and agrees stays right in a run of a cause that leaves it as it is; the
     # loss may be wrong by less than its precision shows.
     right = has - wrong - {"loss"}
-    found = []
+    places: dict[tuple, Location] = {}
     for run in runs:
         place = _locate_in_run(run, right)
         if place is not None and place.what == "adjoint" and in_readout:
             place = Location("loss or readout", how="by its cause")
-        if place is None:
-            continue
-        alike = [k for k, other in enumerate(found) if _are_of_one_step(other, place)]
-        if not alike:
-            found.append(place)
-        elif (found[alike[0]].recording, found[alike[0]].neuron) != (place.recording, place.neuron):
-            found[alike[0]] = replace(found[alike[0]], recording=None, neuron=None)
+        if place is not None:
+            key = place.what, place.layer, place.time
+            first = places.setdefault(key, place)
+            if (first.recording, first.neuron) != (place.recording, place.neuron):
+                places[key] = replace(first, recording=None, neuron=None)
+    found = list(places.values())
     if len(found) > 1:
         names = "; or ".join(str(place) for place in found)
         return Location("not known", how=f"causes of the same numbers lie at {names}")

@@ -5,8 +5,7 @@ Rule 1: the search asks here, once; what was answered is handed on as `Observati
 
 from dataclasses import dataclass
 
-from refsast.crosscheck.case import Case
-from refsast.crosscheck.compare import Examination, examine
+from refsast.crosscheck.compare import Examination
 from refsast.crosscheck.diagnose.knobs.samples import Samples, take_samples
 from refsast.crosscheck.implementation import Gradient
 
@@ -30,7 +29,6 @@ class Observations:
     samples: Samples
 
 
-def observe(gradient: Gradient, case: Case) -> Observations:
-    """Ask about a case and about small parts of it; errors as `ask`."""
-    whole = examine(gradient, case)
-    return Observations(gradient, whole, take_samples(gradient, case, whole.dtype))
+def observe(gradient: Gradient, whole: Examination) -> Observations:
+    """Ask about small parts of a case that was asked; errors as `ask`."""
+    return Observations(gradient, whole, take_samples(gradient, whole.case, whole.dtype))

@@ -23,7 +23,6 @@ from refsast.crosscheck.diagnose.localise import Location, array_errors, wrong_a
 from refsast.crosscheck.diagnose.misfit import vanishes
 from refsast.crosscheck.implementation import Gradient
 from refsast.crosscheck.variants import solve
-from refsast.model.glif_step import thresholds
 from refsast.model.loss import CrossEntropy
 from refsast.model.network import describe_extension
 from refsast.model.params import WEIGHTS, layer_arrays
@@ -83,7 +82,7 @@ def _has_wrong_loss(gradient: Gradient, case: Case) -> bool | None:
 
 
 def _probe_forward(gradient: Gradient, case: Case) -> Location:
-    """Where what layers were given becomes wrong; or the first layer, if it alone may be so."""
+    """Where what layers were given becomes wrong, and what was tried."""
     if not case.hard and (found := probe_activations(gradient, case)) is not None:
         return found
     if describe_extension(case.network):
@@ -173,24 +172,25 @@ def _probe_backward(
     if not any(any(parts.values()) for parts in wrong.values()):
         return Location("gradient", how="the gradient in the input alone is wrong")
     top = max(layer for layer, parts in wrong.items() if any(parts.values()))
-    below = [layer for layer in range(top) if _tells(exam, layer, "w")]
-    if top == len(case.network.neurons):
-        if any(not any(wrong[layer].values()) for layer in below):
-            return Location("gradient", top, how="a layer below is right, so what it was given is")
-        return Location("not known", how="gradients of the readout are wrong, and of all below")
-    rest_right = below and not any(any(wrong[layer].values()) for layer in range(top))
-    if rest_right and top - 1 in below and _hears_all(exam, top):
+    rest_right = not any(any(wrong[layer].values()) for layer in range(top))
+    if rest_right and top > 0 and _tells(exam, top - 1) and _hears_all(exam, top):
         return Location("gradient", top, how="all layers below are right, so adjoints are")
+    if top == len(case.network.neurons):
+        below = "all layers below are right" if rest_right else "of layers below, too"
+        return Location("not known", how=f"gradients of the readout are wrong; {below}")
     return probe_adjoints(gradient, case, top)
 
 
 def _hears_all(exam: Examination, layer: int) -> bool:
-    """Whether the layer below hears of each adjoint of a layer, so that a wrong one shows there."""
+    """Whether the layer below hears of each adjoint of a layer, so that a wrong one shows there.
+
+    Of the readout, of what each of its logits gives to each step.
+    """
     case, right = exam.case, exam.right
     neuron = case.network.neurons[layer - 1]
     if describe_extension(case.network) or right.u is None or right.s is None:
         return False
-    above = right.u[layer - 1] - thresholds(neuron, case.params[layer - 1], right.s[layer - 1])
+    above = right.u[layer - 1] - neuron.threshold
     heard = abs(first_derivative(neuron.spike)(above)) @ abs(case.params[layer].w).T
     inputs = case.x if layer == 1 else right.s[layer - 2]
     told = abs(inputs).max(axis=2, keepdims=True)
@@ -198,7 +198,6 @@ def _hears_all(exam: Examination, layer: int) -> bool:
     return bool(heard.min() > FAINT * heard.max())
 
 
-def _tells(exam: Examination, layer: int, part: str) -> bool:
-    """Whether a right gradient is there, and more than what tolerance tells from zero."""
-    right, near = (getattr(side.grads[layer], part) for side in (exam.right, exam.tolerance))
-    return right is not None and not vanishes(right, near)
+def _tells(exam: Examination, layer: int) -> bool:
+    """Whether the right gradient in W is more than what tolerance tells from zero."""
+    return not vanishes(exam.right.grads[layer].w, exam.tolerance.grads[layer].w)

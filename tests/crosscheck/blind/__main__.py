@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 import refsast as rs
 from tests.crosscheck.blind import faults  # noqa: F401 (registers the kinds)
+from tests.crosscheck.blind.hand import Hand
 from tests.crosscheck.blind.kinds import KINDS, Kind
 from tests.crosscheck.blind.networks import draw_case
 from tests.crosscheck.blind.truth import Truth, find_truth
@@ -32,8 +33,29 @@ def draw_question(kind: Kind, number: int):
     raise ValueError(f"{kind.name} must change an answer, got none in {TRIES} networks")
 
 
-def ask(kind: Kind, number: int) -> dict:
-    """Return one row: what `rs.check` says of one kind on one network."""
+def answer_in_full(made):
+    """Return a gradient that hands over states and adjoints, too, where they are of the input."""
+
+    def answer(params, x, y):
+        made.solve(params, x, y)
+        grads = tuple(rs.Layer(**{k: np.asarray(a) for k, a in g.items()}) for g in made.grads)
+        first = 1 if isinstance(made, Hand) else 0  # of adjoints
+        u, s = ([read_array(each)[1:] for each in states] for states in (made.u, made.s))
+        adjoints = [read_array(each)[first : first + len(x)] for each in made.delta]
+        if any(each.shape[:2] != x.shape[:2] for each in (*u, *s, *adjoints)):
+            return rs.Answer(made.value, grads)
+        return rs.Answer(made.value, grads, tuple(u), tuple(s), tuple(adjoints))
+
+    return answer
+
+
+def read_array(steps) -> np.ndarray:
+    """What steps hold, of PyTorch or NumPy."""
+    return np.stack([np.asarray(a.detach() if hasattr(a, "detach") else a) for a in steps])
+
+
+def ask(kind: Kind, number: int, full: bool = False) -> dict:
+    """Return one row: what `rs.check` says of one kind on one network, `full`: of all arrays."""
     case, dtype, seed, truth = draw_question(kind, number)
     row = {
         "kind": kind.name,
@@ -47,7 +69,8 @@ def ask(kind: Kind, number: int) -> dict:
     }
     begun = time.process_time()
     try:
-        report = rs.check(kind.make(case.network, dtype), case)
+        made = kind.make(case.network, dtype)
+        report = rs.check(answer_in_full(made) if full else made, case)
     except Exception as error:
         return {**row, "verdict": f"raised {type(error).__name__}: {error}", "seconds": 0.0}
     first = report.first
@@ -87,6 +110,7 @@ def main() -> None:
     parser.add_argument("--networks", type=int, default=3, help="networks per kind")
     parser.add_argument("--out", type=Path, required=True, help="folder of the rows")
     parser.add_argument("--kinds", nargs="*", default=None, help="these kinds alone")
+    parser.add_argument("--full", action="store_true", help="hand over states and adjoints, too")
     parser.add_argument("--judge", action="store_true", help="count the rows that are there")
     options = parser.parse_args()
     if options.judge:
@@ -101,7 +125,7 @@ def main() -> None:
     wanted = [(KINDS[name], n) for n in range(options.networks) for name in names]
     with (options.out / "rows.jsonl").open("a") as file:
         for kind, number in tqdm([each for each in wanted if (each[0].name, each[1]) not in done]):
-            file.write(json.dumps(ask(kind, number)) + "\n")
+            file.write(json.dumps(ask(kind, number, options.full)) + "\n")
             file.flush()
 
 

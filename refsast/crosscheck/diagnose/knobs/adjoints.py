@@ -10,7 +10,8 @@ from refsast.arrays import Array
 from refsast.crosscheck.diagnose.knobs.dials import Dials, mix, shift_steps
 from refsast.crosscheck.diagnose.knobs.forward import LayerRun
 from refsast.crosscheck.diagnose.knobs.precision import half, round_bits, round_to_bits
-from refsast.crosscheck.diagnose.knobs.windows import map_run
+from refsast.crosscheck.diagnose.knobs.resets import FIRST_RESETS
+from refsast.crosscheck.diagnose.knobs.windows import map_run, split_copies
 
 CLIPPED = "adjoint clipped at every step"
 # A loop over steps that is one too short, or begins to learn only after some of them.
@@ -65,9 +66,30 @@ def begin_carry(dials: Dials, index: int, g: Array) -> Array | float:
     return dials.read(SEEDED, index, 0.0) * g[-1]
 
 
-def share_carry(dials: Dials, index: int, later: Array) -> Array:
-    """Return what is carried to the step before."""
-    return mix(dials, index, later, {SHARED_CARRY: lambda: later.mean(axis=-2, keepdims=True)})
+def share_carry(dials: Dials, index: int, later: Array, copies: int) -> Array:
+    """Return what is carried to the step before, by mistake the mean over recordings."""
+
+    def average() -> Array:
+        parts = split_copies(later, copies)
+        mean = parts.mean(axis=-2, keepdims=True)
+        return np.broadcast_to(mean, parts.shape).reshape(later.shape)
+
+    return mix(dials, index, later, {SHARED_CARRY: average})
+
+
+def pull_first(dials: Dials, index: int, back: Array, copies: int) -> Array:
+    """Return what spikes receive through the reset: of all recordings the first one's, by mistake.
+
+    `back` has so many copies of the batch.
+    """
+
+    def collect() -> Array:
+        parts = split_copies(back, copies)
+        found = np.zeros_like(parts)
+        found[..., :1, :] = parts.sum(axis=-2, keepdims=True)
+        return found.reshape(back.shape)
+
+    return mix(dials, index, back, {FIRST_RESETS: collect})
 
 
 def change_adjoint(dials: Dials, index: int, delta: Array, u: Array) -> Array:

@@ -24,6 +24,7 @@ from refsast.crosscheck.diagnose.knobs.adjoints import (
     keep_fired,
     keep_steps,
     mirror_run,
+    pull_first,
     read_gate,
     reset_potentials,
     share_carry,
@@ -57,7 +58,7 @@ from refsast.crosscheck.diagnose.knobs.normalisation import (
     pull_back,
 )
 from refsast.crosscheck.diagnose.knobs.paths import read_paths
-from refsast.crosscheck.diagnose.knobs.resets import count_resets, pull_first, reset_slopes
+from refsast.crosscheck.diagnose.knobs.resets import count_resets, reset_slopes
 from refsast.crosscheck.diagnose.knobs.start_sums import sum_start
 from refsast.crosscheck.diagnose.knobs.sums import sum_gradients
 from refsast.crosscheck.diagnose.knobs.weights import (
@@ -136,8 +137,8 @@ def backward_layer(
         ds = (1.0 - direct) * g[t]
         back = p.reset * (pulled + p.reset_late * (pulled_2 - pulled))
         back = back * reset_slopes(dials, index, run.s[t])
-        back = back * count_resets(case.network.neurons[index], dials, index, run.u[t])
-        back = pull_first(dials, index, back, once.u.shape[2])
+        back = count_resets(case.network.neurons[index], dials, index, back, run.u[t])
+        back = pull_first(dials, index, back, copies)
         back = keep_fired(dials, index, back, run.s[t])
         ds = ds + back + p.open * owed.get(t, 0.0)
         fed: Array | float = 0.0
@@ -183,12 +184,13 @@ def backward_layer(
         c_later = i_later
         if run.raw is not None:
             c_later = pull_back(dials, index, run.raw[t], i_later, NORMALISATIONS)
-        later = share_carry(dials, index, own if run.carried is None else own * run.carried[t])
+        later = own if run.carried is None else own * run.carried[t]
+        later = share_carry(dials, index, later, copies)
         pulled_2, pulled = pulled, -later * (zero * kept[t] + constant + wiped * run.drive[t])
         drive_later = drive
         deltas.append(mix(dials, WHOLE, delta, {BEFORE_LIMIT: own}))
         currents.append(c_later)
-        c_later = share_carry(dials, index, c_later)
+        c_later = share_carry(dials, index, c_later, copies)
         locals_.append(local)
     parts = (deltas, currents, locals_)
     delta, current, own = (np.stack(np.broadcast_arrays(*part))[::-1] for part in parts)
@@ -198,17 +200,22 @@ def backward_layer(
     if any(dials.turns(name, index) for name in OVER_STEPS):
         plain = weighted_input(layer, index, dials, run.a)
         current = pull_back(dials, index, plain, current, OVER_STEPS)
-    summed = (sum_copies(part, copies) for part in (delta, current, own, g))
-    arrays = sum_gradients(case, index, dials, once, *summed)
+
+    def sum_arrays(current: Array) -> dict[str, Array]:
+        summed = (sum_copies(part, copies) for part in (delta, current, own, g))
+        return sum_gradients(case, index, dials, once, *summed)
+
+    arrays = sum_arrays(current)
     if any(dials.turns(name, index) for name in OF_PRODUCT):
         plain = weighted_product(layer, index, dials, run.a)
         current = pull_back(dials, index, plain, current, OF_PRODUCT)
-        summed = (sum_copies(part, copies) for part in (delta, current, own, g))
-        arrays["w"] = sum_gradients(case, index, dials, once, *summed)["w"]
+        arrays["w"] = sum_arrays(current)["w"]
     if layer.start is not None:
         at_rest = dials.turns(SPIKE_AT_REST, index)
         fed = multiply(dials, c_later, v) if at_rest and v is not None else 0.0
-        arrays["start"] = sum_start(case, index, dials, run, later, pulled, (fed, fired), delta)
+        arrays["start"] = sum_start(
+            case, index, dials, run, later, pulled, (fed, fired), delta, copies
+        )
     return LayerGradients(arrays, delta, current, own)
 
 

@@ -19,6 +19,7 @@ from refsast.crosscheck.diagnose.knobs.layer_numbers import (
 )
 from refsast.crosscheck.diagnose.knobs.sums import pair_steps
 from refsast.crosscheck.diagnose.knobs.weights import backward_weights
+from refsast.crosscheck.diagnose.knobs.windows import split_copies
 
 UPDATED = "weights updated backward"
 AVERAGED = "layer path averaged over steps"
@@ -69,7 +70,7 @@ def input_gradient(
     # An input that was late gives its gradient to an earlier step.
     below = mix(dials, index, below, undo_delays(below, trace_leak(case, index)))
     below = mix(dials, index, below, {name: _miss(below, at) for name, at in MISSED.items()})
-    below = _limit(dials, index, below, below.shape[2] // currents.copies)
+    below = _limit(dials, index, below, currents.copies)
     share = residual_share(case, index + 1, dials) + dials.read(PASSED_ON, index, 0.0)
     return below + share * currents.received if isinstance(share, np.ndarray) else below
 
@@ -88,12 +89,13 @@ def undo_delays(below: Array, leak: float) -> dict[str, Callable[[], Array]]:
     }
 
 
-def _limit(dials: Dials, index: int, below: Array, batch: int) -> Array:
+def _limit(dials: Dials, index: int, below: Array, copies: int) -> Array:
     """What a layer gives to its input, averaged over recordings, or clipped."""
 
     def average() -> Array:
-        parts = below.reshape(*below.shape[:2], -1, batch, below.shape[-1])
-        return np.broadcast_to(parts.mean(axis=3, keepdims=True), parts.shape).reshape(below.shape)
+        parts = split_copies(below, copies)
+        mean = parts.mean(axis=-2, keepdims=True)
+        return np.broadcast_to(mean, parts.shape).reshape(below.shape)
 
     below = mix(dials, index, below, {AVERAGED_BATCH: average})
     if not dials.turns(LIMITED, index):

@@ -214,7 +214,7 @@ def run_layer(case: Case, index: int, dials: Dials, a: Array) -> LayerRun:
         drive = scale * (now + delayed * (i - now)) + offset + past
         resets = choose_resets(dials, index, mix(dials, index, s, {"smooth reset": soft}))
         i, s_reset = now, reset_spikes(dials, index, resets + late * (before - resets))
-        s_reset = s_reset * count_resets(case.network.neurons[index], dials, index, u)
+        s_reset = count_resets(case.network.neurons[index], dials, index, s_reset, u)
         s_reset = s_reset if handover is None else handover.reset[t] * s_reset
         wiped = parts[0] * u + parts[1] + parts[2] * drive
         before, first, last = (rest if first else s), False, u

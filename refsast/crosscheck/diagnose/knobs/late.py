@@ -162,7 +162,8 @@ def scale_layers(case: Case, setting: dict) -> list[dict]:
     for layer in reversed(range(whole)):
         factor *= setting.get(("layer path", layer + 1), 1.0)
         factor *= setting.get(("drive path", layer), 1.0)
-        turn("layer factor", layer, factor)
+        if factor != 1.0:
+            turn("layer factor", layer, factor)
     return [{**rest, **found}] if len(rest) < len(setting) else []
 
 

@@ -133,11 +133,11 @@ def _refine_all(
 def snap(group: Group, value: float) -> float:
     """Return the plain value next to a fitted one."""
     tries = RATIOS if group.relative else group.knobs[0].tries
-    if abs(value) <= NOTHING:
-        return 0.0
-    for near in (*tries, group.right):
+    for near in (0.0, *tries, group.right):
         if abs(value - near) <= 1e-5 * max(abs(near), 0.1):
             return near
+    if abs(value) <= NOTHING:
+        return 0.0
     return round_value(value)
 
 

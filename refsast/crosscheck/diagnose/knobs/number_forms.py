@@ -1,12 +1,11 @@
-"""What a leak or a threshold may be by mistake, by what it is of the right one."""
+"""What a number of a neuron may be by mistake, by what it is of the right one."""
 
 from collections import ChainMap
 
 import numpy as np
 
 from refsast.crosscheck.case import Case
-from refsast.crosscheck.diagnose.knobs.forward import slope_of
-from refsast.model.lif import LIF
+from refsast.crosscheck.diagnose.knobs.orders import layer_numbers
 
 EULER = 0.37  # above it, 1 + ln(leak) is a leak, too
 FRACTION_BITS = (8, 7, 6, 5, 4, 10, 12, 16)  # of numbers in fixed point
@@ -57,8 +56,8 @@ def fixed_points(case: Case) -> list[dict]:
     found: list[dict] = []
     for name, numbers in names.items():
         each = {}
-        for what in numbers if len(case.x) > 1 else numbers[1:]:
-            rights = {(what, i): _read_number(n, what) for i, n in enumerate(case.network.neurons)}
+        for what in (n for n in numbers if n != "leak" or len(case.x) > 1):
+            rights = {(what, i): value for i, value in enumerate(layer_numbers(case)[what])}
             forms = {
                 key: fixed_forms(what, v).get(name.format(what), v) for key, v in rights.items()
             }
@@ -66,8 +65,3 @@ def fixed_points(case: Case) -> list[dict]:
         alone = [setting for setting in each.values() if setting]
         found += [*alone, *([dict(ChainMap(*alone))] if len(alone) > 1 else [])]
     return found
-
-
-def _read_number(neuron: LIF, what: str) -> float:
-    """A number of a neuron, or of its spike."""
-    return slope_of(neuron) if what == "slope" else getattr(neuron, what)

@@ -27,6 +27,7 @@ from refsast.crosscheck.diagnose.knobs.questions import QUESTIONS
 from refsast.crosscheck.diagnose.knobs.rare_inventory import rare_backward, rare_forward
 from refsast.crosscheck.diagnose.knobs.samples import Samples
 from refsast.crosscheck.diagnose.knobs.sums import SUM
+from refsast.crosscheck.diagnose.knobs.weights import BACKWARD_ENTRY
 from refsast.model.params import param_arrays
 from refsast.model.readout import LeakyReadout, SpikeRate
 
@@ -184,6 +185,12 @@ def free_values(case: Case, setting: Setting) -> int:
     ordered = {key for moved in find_orders(case, setting).values() for key in moved}
     rest = {key: v for key, v in setting.items() if key not in ordered}
     return len({round(v, 6) for (_, at), v in rest.items() if symbol_of(case, at, v) is None})
+
+
+def count_fitted_knobs(case: Case, setting: Setting) -> int:
+    """Return how many knobs have a value that is not plain, a matrix on the way back aside."""
+    values = {key: v for key, v in setting.items() if not BACKWARD_ENTRY.fullmatch(key[0])}
+    return len({name for (name, at), v in values.items() if symbol_of(case, at, v) is None})
 
 
 def count_numbers(samples: Samples) -> int:

@@ -19,7 +19,7 @@ from refsast.crosscheck.compare import cast_case
 from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Setting, shift_steps
 from refsast.crosscheck.diagnose.knobs.other_parameters import PARAMETERS
 from refsast.crosscheck.diagnose.knobs.precision import ROUNDINGS, WEIGHT_ROUNDINGS
-from refsast.model.params import Params, map_params
+from refsast.model.params import Params, map_params, param_arrays
 
 
 def _swap_axes(at: Integers) -> Integers:
@@ -194,10 +194,8 @@ def possible_questions(case: Case) -> list[str]:
         other = ask_otherwise(case, name)
         alike = other.x.shape == case.x.shape and np.array_equal(other.x, case.x)
         labels = np.array_equal(other.y, case.y)
-        same = name not in WEIGHT_ROUNDINGS and all(
-            a is b for a, b in zip(other.params, case.params, strict=True)
-        )
-        if not alike or not labels or not same:
+        same = map(np.array_equal, param_arrays(other.params), param_arrays(case.params))
+        if not alike or not labels or not all(same):
             found.append(name)
     return found
 

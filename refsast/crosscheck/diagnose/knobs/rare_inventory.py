@@ -290,8 +290,7 @@ def _sum_knobs(case: Case, level: int) -> Iterator[Knob]:
         if part == "b" or level == len(case.network.neurons):
             continue
         what = "input" if part == "w" else "recurrence"
-        whole = (
-            WHOLE_NUMBERS if part == "w" and level == 0 else ()
-        )  # of spikes they are nothing new
+        # Of spikes, whole numbers are zeros and ones.
+        whole = WHOLE_NUMBERS if part == "w" and level == 0 else ()
         for lag in (*RARE_LAGS, *whole, *(BATCH_LAGS if len(case.y) > 1 else ())):
             yield switch_knob(f"{what} {lag}", level)

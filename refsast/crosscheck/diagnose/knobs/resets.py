@@ -91,27 +91,10 @@ def choose_resets(dials: Dials, index: int, s: Array) -> Array:
     return mix(dials, index, s, first)
 
 
-def pull_first(dials: Dials, index: int, back: Array, batch: int) -> Array:
-    """Return what spikes receive through the reset: of all recordings the first one's, by mistake.
-
-    `back` may have several copies of the batch.
-    """
-
-    def collect() -> Array:
-        parts = back.reshape(*back.shape[:-2], -1, batch, back.shape[-1])
-        found = np.zeros_like(parts)
-        found[..., 0, :] = parts.sum(axis=-2)
-        return found.reshape(back.shape)
-
-    return mix(dials, index, back, {FIRST_RESETS: collect})
-
-
-def count_resets(neuron: LIF, dials: Dials, index: int, u: Array) -> Array | float:
-    """Return how often a spike resets a potential: as often as the threshold fits, by mistake."""
-    if not dials.turns(OFTEN, index):
-        return 1.0
-    times = np.maximum(np.floor(u / neuron.threshold), 1.0)
-    return mix(dials, index, np.ones(u.shape), {OFTEN: times})
+def count_resets(neuron: LIF, dials: Dials, index: int, s: Array, u: Array) -> Array:
+    """Return spikes, or what they receive, as often as the threshold fits, by mistake."""
+    often = {OFTEN: lambda: s * np.maximum(np.floor(u / neuron.threshold), 1.0)}
+    return mix(dials, index, s, often)
 
 
 def _turned_spikes(dials: Dials, index: int) -> list[str]:

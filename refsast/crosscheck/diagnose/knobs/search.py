@@ -9,6 +9,7 @@ Rule 3: where losses tell too little (hard spikes, spikes that hardly move it), 
 Rule 4: a setting has to explain every number that was answered, to rounding.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from refsast.crosscheck.diagnose.knobs.explain import (
@@ -77,6 +78,9 @@ def _find(samples: Samples, meter: Meter, explained: list[int], rarely: bool) ->
     if case.hard and not right and (found := explain_jointly(samples, meter)):
         return _finish(samples, found)
     found = explain_losses(samples, meter, rarely)
+    if moved := _explain_parameters(samples, found):
+        explained += reversed(range(len(case.params)))
+        return moved
     if not any(explains_levels(samples, setting) for setting in found):
         # What explains losses may be wrong where they tell little, as in single precision.
         history = [] if right else explain_by_history(samples)
@@ -87,8 +91,7 @@ def _find(samples: Samples, meter: Meter, explained: list[int], rarely: bool) ->
         found = found or explain_losses_by_pairs(samples, meter)
         found = [*found, *[each for each in history if each not in found][:SELDOM]]
     hypotheses = sharpen(samples, found, meter)
-    moved = [each for each in hypotheses if question_of(each) in PARAMETERS]
-    if moved := [each for each in moved if explains_whole(samples, each)]:
+    if moved := _explain_parameters(samples, hypotheses):
         explained += reversed(range(len(case.params)))
         return moved
     if hypotheses and (bent := explain_bends(samples, hypotheses)):
@@ -113,6 +116,12 @@ def _find(samples: Samples, meter: Meter, explained: list[int], rarely: bool) ->
             samples, hypotheses, rest, meter, explained, rarely, deep=True
         )
     return [] if rest else _finish(samples, hypotheses)
+
+
+def _explain_parameters(samples: Samples, settings: Sequence[dict]) -> list[dict]:
+    """Settings with other parameters, which no level shows alone, that explain all gradients."""
+    other = [setting for setting in settings if question_of(setting) in PARAMETERS]
+    return [setting for setting in other if explains_whole(samples, setting)]
 
 
 def _explain_levels(

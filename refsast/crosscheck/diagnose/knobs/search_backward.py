@@ -33,7 +33,8 @@ from refsast.model.params import ARRAY_NAMES, WEIGHTS
 ALONE = 1.2  # how little plain a setting may be to which a matrix on the way back is fitted
 # How the names of knobs begin that change the gradient of one array alone.
 OWN_KNOBS = {"w": ("w ", "input "), "b": ("b ", "bias "), "v": ("v ", "recurrence ")}
-ALIKE = 2  # settings to whose arrays causes of their own are added
+APART = 2  # settings to whose arrays causes of their own are added
+ALIKE = 2  # causes of one array
 DEEP = 3  # settings of which two or three knobs more are tried, where one is not enough
 WIDTHS = (0.5, 1.0, 2.0, 4.0)  # of a function in place of the derivative: where to begin
 
@@ -47,7 +48,7 @@ def explain_level(
     extended = [s for view in views for s in _fit_copies(view, level, meter)]
     if not extended:
         extended = [s for view in views for s in _extend_setting(view, level, meter, rarely)]
-    for view in views[:ALIKE] if not extended else ():
+    for view in views[:APART] if not extended else ():
         extended += _explain_arrays(view, level, meter)
     for view in views[:DEEP] if deep and not extended else ():
         questions, search = _level_questions(view, level, meter), _level_search(view, level)

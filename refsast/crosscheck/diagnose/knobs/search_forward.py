@@ -1,6 +1,5 @@
 """Forward first: which settings explain the losses, or losses and gradients together?"""
 
-from collections import ChainMap
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -17,19 +16,23 @@ from refsast.crosscheck.diagnose.knobs.explain import (
     free_groups,
 )
 from refsast.crosscheck.diagnose.knobs.fit import (
-    Group,
     Residuals,
     apply_values,
     group_layers,
     misfits,
     refine,
 )
-from refsast.crosscheck.diagnose.knobs.history_inventory import adaptations, history_forward
-from refsast.crosscheck.diagnose.knobs.inventory import Knob, forward_knobs
+from refsast.crosscheck.diagnose.knobs.forward_searches import (
+    forward_search,
+    history_search,
+    rare_search,
+    rounded_search,
+    try_values_alone,
+)
+from refsast.crosscheck.diagnose.knobs.history_inventory import adaptations
+from refsast.crosscheck.diagnose.knobs.inventory import forward_knobs
 from refsast.crosscheck.diagnose.knobs.levels import joint_errors
 from refsast.crosscheck.diagnose.knobs.matching import try_candidates
-from refsast.crosscheck.diagnose.knobs.number_forms import fixed_points
-from refsast.crosscheck.diagnose.knobs.orders import joint_orders, order_settings
 from refsast.crosscheck.diagnose.knobs.plainness import keep_plainest
 from refsast.crosscheck.diagnose.knobs.program import mean_loss, run_forward
 from refsast.crosscheck.diagnose.knobs.questions import (
@@ -37,7 +40,7 @@ from refsast.crosscheck.diagnose.knobs.questions import (
     possible_questions,
     question_of,
 )
-from refsast.crosscheck.diagnose.knobs.rare_inventory import rare_backward, rare_forward
+from refsast.crosscheck.diagnose.knobs.rare_inventory import rare_backward
 from refsast.crosscheck.diagnose.knobs.samples import (
     Samples,
     loss_errors,
@@ -56,14 +59,11 @@ from refsast.crosscheck.diagnose.knobs.work import (
     meter_runs,
     start_meter,
 )
-from refsast.model.reset import NoReset
 
 # What is seldom turned, and in all layers where it is: one of them may show nothing.
 EVERYWHERE = (HARD_BACKWARD, GATE_AFTER)
-ROUNDED = ("weights in ", "weights quantised", "parameters of", "spikes in ", "potentials in ")
 JOINT = 7e6  # elements that a search through losses and gradients together may compute
 HISTORY = 1.2e7  # and one through knobs that are seldom and dear
-GRID = tuple(np.geomspace(0.1, 10.0, 13))  # of a number's right value, where spikes are hard
 
 
 def explain_losses(samples: Samples, meter: Meter, rarely: bool) -> list[dict]:
@@ -72,10 +72,10 @@ def explain_losses(samples: Samples, meter: Meter, rarely: bool) -> list[dict]:
     questions = _loss_questions(samples, meter, range(len(samples.parts)))
     if questions.fits([{}]):
         return [{}]
-    search = _forward_search(case, fine=False)
+    search = forward_search(case)
     found = search_stages(questions, search, {}, depth=1) + _explain_questions(samples, meter)
     if rarely or not found:
-        found = found + search_stages(questions, _rare_search(case), {}, depth=1)
+        found = found + search_stages(questions, rare_search(case), {}, depth=1)
     return keep_plainest(case, found)
 
 
@@ -83,7 +83,7 @@ def explain_losses_by_pairs(samples: Samples, meter: Meter) -> list[dict]:
     """Settings of two forward knobs that explain all losses."""
     case, parts = samples.parts[-1].case, range(len(samples.parts))
     questions = _loss_questions(samples, meter, parts)
-    found = search_stages(questions, _forward_search(case, fine=False), {}, depth=2)
+    found = search_stages(questions, forward_search(case), {}, depth=2)
     return keep_plainest(case, found)
 
 
@@ -93,7 +93,7 @@ def explain_by_history(samples: Samples) -> list[dict]:
     questions = _loss_questions(samples, start_meter(HISTORY), parts)
     found: list[dict] = []
     with suppress(OutOfWork):
-        for search in (_rare_search(case), _history_search(case)):
+        for search in (rare_search(case), history_search(case)):
             found += search_stages(questions, search, {}, depth=1)
         found = found or _try_adaptations(case, questions)
     return keep_plainest(case, found)
@@ -104,23 +104,18 @@ def explain_beside_questions(samples: Samples) -> list[dict]:
 
     Values that are tried alone: a fitted one would fit by chance, of so many.
     """
-    case, parts = samples.parts[-1].case, list(range(len(samples.parts)))
+    case, parts = samples.parts[-1].case, range(len(samples.parts))
     meter, found = start_meter(HISTORY), []
-    search = _forward_search(case, fine=False)
-    search = replace(search, groups=[_fix_values(group) for group in search.groups])
+    search = try_values_alone(forward_search(case))
     # One loss of each part says enough at first: recordings alone are asked one by one.
     whole = replace(samples, losses=tuple(losses[-1:] for losses in samples.losses))
     with suppress(OutOfWork):
         for name in possible_questions(case):
-            each = [_loss_residuals(whole, meter, [k], name) for k in parts]
-            asked = Questions(each, _loss_residuals(samples, meter, parts, name))
+            asked = _loss_questions(whole, meter, parts, name)
+            asked = replace(asked, whole=_loss_residuals(samples, meter, parts, name))
             settings = search_stages(asked, search, {}, depth=1)
             found += [{**setting, (name, WHOLE): 1.0} for setting in settings]
     return keep_plainest(case, found)
-
-
-def _fix_values(group: Group) -> Group:
-    return replace(group, knobs=tuple(replace(knob, low=0.0, high=0.0) for knob in group.knobs))
 
 
 def sharpen(samples: Samples, hypotheses: list[dict], meter: Meter) -> list[dict]:
@@ -150,14 +145,16 @@ def _explain_questions(samples: Samples, meter: Meter) -> list[dict]:
         with np.errstate(all="ignore"):
             loss = mean_loss(asked, Dials({}), run_forward(asked, Dials({})))[0]
         if abs(loss - got) <= limit:
-            whole = _loss_residuals(samples, meter, list(range(len(samples.parts))), name)
+            whole = _loss_residuals(samples, meter, range(len(samples.parts)), name)
             found += [{(name, WHOLE): 1.0}] if misfits(whole([{}]))[0] <= 1.0 else []
     return found
 
 
-def _loss_questions(samples: Samples, meter: Meter, parts: Sequence[int]) -> Questions:
-    each = [_loss_residuals(samples, meter, [k]) for k in parts]
-    return Questions(each, _loss_residuals(samples, meter, list(parts)))
+def _loss_questions(
+    samples: Samples, meter: Meter, parts: Sequence[int], question: str | None = None
+) -> Questions:
+    each = [_loss_residuals(samples, meter, [k], question) for k in parts]
+    return Questions(each, _loss_residuals(samples, meter, parts, question))
 
 
 def _loss_residuals(
@@ -176,75 +173,10 @@ def _sizes(cases: Sequence[Case]) -> tuple[int, int]:
     return size, sum(len(case.x) * len(case.params) for case in cases)
 
 
-def _forward_search(case: Case, fine: bool) -> Search:
-    """What may be turned on the way forth; `fine`: with many values of each number."""
-    knobs = forward_knobs(case)
-    if fine:
-        knobs = [_refine_tries(knob) for knob in knobs]
-    groups = [*group_layers(knobs, len(case.network.neurons)), *_upper_groups(case, knobs)]
-    cells = [*order_settings(case).values(), *joint_orders(case), *_soft_resets(case)]
-    if len(case.x) > 1:  # the first step is not run
-        late = ("readout one step late", len(case.network.neurons))
-        cells.append({("input one step early", 0): 1.0, late: 1.0})
-    return Search(groups, lambda base: cells, lambda found: keep_plainest(case, found))
-
-
-def _rare_search(case: Case) -> Search:
-    """What is seldom turned on the way forth."""
-    groups = group_layers(rare_forward(case), len(case.network.neurons))
-    cells = fixed_points(case)
-    return Search(groups, lambda base: cells, lambda found: keep_plainest(case, found))
-
-
-def _rounded_search(case: Case) -> Search:
-    """What is rounded in all layers, which losses of single precision may not show."""
-    spiking = len(case.network.neurons)
-    knobs = [*forward_knobs(case), *rare_forward(case), *history_forward(case)]
-    groups = group_layers([k for k in knobs if k.name.startswith(ROUNDED)], spiking)
-    groups = [group for group in groups if spiking == 1 or len(group.knobs) > 1]
-    cells = fixed_points(case)
-    return Search(groups, lambda base: cells, lambda found: keep_plainest(case, found))
-
-
 def _try_adaptations(case: Case, questions: Questions) -> list[dict]:
     """Adaptations of two numbers, by how much a spike raises a threshold, and for how long."""
     # All questions at once: a trace of one spike does not tell how much of it is kept.
     return try_candidates(questions.whole, adaptations(case)) if len(case.x) > 2 else []
-
-
-def _history_search(case: Case) -> Search:
-    """What is seldom and dear: earlier spikes, the step, other recordings."""
-    groups = group_layers(history_forward(case), len(case.network.neurons))
-    return Search(groups, lambda base: (), lambda found: keep_plainest(case, found))
-
-
-def _soft_resets(case: Case) -> list[dict]:
-    """Settings in which spikes are passed on hard, and reset smoothly: in each layer, in all."""
-    if case.hard or len(case.x) == 1:
-        return []
-    each = [
-        {("straight-through", i): 1.0, ("smooth reset", i): 1.0}
-        for i, neuron in enumerate(case.network.neurons)
-        if not isinstance(neuron.reset, NoReset)
-    ]
-    return [*each, dict(ChainMap(*each))] if each else []
-
-
-def _refine_tries(knob: Knob) -> Knob:
-    if not knob.smooth or not np.isfinite(knob.right):
-        return knob
-    grid = [v for f in GRID if knob.low < (v := (knob.right or 1.0) * f) < knob.high]
-    return replace(knob, tries=(*knob.tries, *map(float, grid)))
-
-
-def _upper_groups(case: Case, knobs: Sequence[Knob]) -> list[Group]:
-    """What is turned in all layers but the first: delays between layers, and recurrence."""
-    names: dict[str, list[Knob]] = {}
-    inside = [knob for knob in knobs if 0 < knob.layer < len(case.network.neurons)]
-    for knob in inside:
-        if knob.name.startswith(("input ", "recurrence gain")):
-            names.setdefault(knob.name, []).append(knob)
-    return [Group(tuple(found)) for found in names.values() if len(found) > 1]
 
 
 def explain_jointly(samples: Samples, meter: Meter) -> list[dict]:
@@ -256,7 +188,7 @@ def explain_jointly(samples: Samples, meter: Meter) -> list[dict]:
     for fine in (False, True) if case.hard else (False,):
         questions = _joint_questions(samples, start_meter(JOINT, meter))
         try:
-            found = search_stages(questions, _forward_search(case, fine), {}, depth=1)
+            found = search_stages(questions, forward_search(case, fine), {}, depth=1)
         except OutOfWork:
             continue
         if found:
@@ -265,7 +197,7 @@ def explain_jointly(samples: Samples, meter: Meter) -> list[dict]:
         return []
     with suppress(OutOfWork):
         questions = _joint_questions(samples, start_meter(JOINT, meter))
-        return keep_plainest(case, search_stages(questions, _rounded_search(case), {}, depth=1))
+        return keep_plainest(case, search_stages(questions, rounded_search(case), {}, depth=1))
     return []
 
 

@@ -17,6 +17,7 @@ from refsast.crosscheck.diagnose.knobs.forward import (
 from refsast.crosscheck.diagnose.knobs.layer_numbers import membrane_leak, reset_amounts
 from refsast.crosscheck.diagnose.knobs.restarts import WARMED
 from refsast.crosscheck.diagnose.knobs.sums import weigh_neurons
+from refsast.crosscheck.diagnose.knobs.windows import sum_copies
 
 START_SUMMED = "start from the adjoints of all steps"
 START_SECOND = "start from the adjoint of the second step"
@@ -32,12 +33,13 @@ def sum_start(
     pulled: Array,
     back: tuple[Array | float, Array],
     later: Array,
+    copies: int,
 ) -> Array:
     """Return the gradient in the potentials before the first step, from that step's adjoint.
 
     `pulled` and the first of `back` return to a spike of theirs, where there is one by mistake,
     through the reset and the recurrent weights; the second through the spike of the first step,
-    where it is computed from them. `later` has all adjoints.
+    where it is computed from them. `later` has all adjoints, of so many copies of the batch.
     """
     fed, fired = back
     zero = reset_amounts(case, index, dials, " backward")[0]
@@ -62,6 +64,7 @@ def sum_start(
     if dials.turns(FIRES_LAST, index):
         kept = kept + dials.read(FIRES_LAST, index, 0.0) * fired
     kept = weigh_neurons(dials, index, kept) * (1.0 - dials.read(WARMED, WHOLE, 0.0))
-    kept = (kept[None] * count_terms(dials, index, "start", kept[None]))[0]
+    kept = sum_copies(kept[None], copies)
+    kept = (kept * count_terms(dials, index, "start", kept))[0]
     kept = keep_first_start(dials, index, kept)
     return (kept * dials.read(START_GAIN, index, 1.0)).sum(axis=-2)

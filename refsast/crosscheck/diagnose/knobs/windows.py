@@ -73,7 +73,10 @@ def copy_run(run: LayerRun, copies: int) -> LayerRun:
 
 def sum_copies(array: Array, copies: int) -> Array:
     """Return the sum over the copies of a batch."""
-    if copies == 1:
-        return array
-    time, settings, rows, n = array.shape
-    return array.reshape(time, settings, copies, rows // copies, n).sum(axis=2)
+    return array if copies == 1 else split_copies(array, copies).sum(axis=-3)
+
+
+def split_copies(array: Array, copies: int) -> Array:
+    """Return an array (..., copies batch, n) with an axis for the copies of a batch."""
+    *before, rows, n = array.shape
+    return array.reshape(*before, copies, rows // copies, n)
