@@ -2,7 +2,8 @@
 #
 #   make demo                  baseline against SAST on synthetic recordings: a table and a page
 #   make demo NMNIST=folder    on real N-MNIST recordings (folders or the official zips), preset deep
-#   make test                  all tests (test-all: on five times as many drawn instances)
+#   make test                  all tests but the slow ones (test-slow: these; test-all: both, on five
+#                              times as many drawn instances)
 #   make lint types contracts  style, types, who may import whom
 #   make notebooks             build and execute the notebooks (notebooks-check: write nothing)
 #   make theorems              check, attack and certify every theorem: a table and a page
@@ -27,7 +28,11 @@ export OMP_NUM_THREADS ?= 1
 PEERS := torch|jax|snntorch|norse|sinabs|spikingjelly|nir
 PEERS_TESTS = $(shell grep -rlE 'importorskip."($(PEERS))' --include='test_*.py' tests) tests/test_bench.py tests/site/test_guides.py
 
-.PHONY: demo test test-all lint types contracts notebooks notebooks-check theorems mutants peers docs docs-check bench clean
+# Two files are left to the comparison with PyTorch.
+TESTS := --numprocesses $(JOBS) --dist worksteal --ignore tests/gradient/test_torch.py \
+	--ignore tests/gradient/test_torch_extended.py
+
+.PHONY: demo test test-slow test-all lint types contracts notebooks notebooks-check theorems mutants peers docs docs-check bench clean
 
 .venv/base: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -52,11 +57,13 @@ demo: .venv/base
 		$(if $(NMNIST),--preset deep --nmnist "$(NMNIST)",--preset paper --train 4000 --test 2000)
 
 test: .venv/dev
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal --ignore tests/gradient/test_torch.py \
-		--ignore tests/gradient/test_torch_extended.py
+	$(BIN)/python -m pytest -m "not slow" $(TESTS)
+
+test-slow: .venv/dev
+	$(BIN)/python -m pytest -m slow $(TESTS)
 
 test-all: .venv/dev
-	REFSAST_DRAWS=all $(MAKE) test
+	REFSAST_DRAWS=all $(MAKE) test test-slow
 
 lint: .venv/dev
 	$(BIN)/ruff check .

@@ -202,7 +202,6 @@ def test_what_a_note_explains_disagrees(package):
     assert {row.outcome for row in rows} == {"disagree"}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("lower", [True, False])
 def test_potentials_are_below_twice_the_threshold_where_the_page_says_so(lower):
     pytest.importorskip("snntorch")

@@ -48,7 +48,6 @@ def test_every_way_of_refsast_gives_the_same_gradient(name):
     assert (got is None) == (name == "floor")
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of libraries, about themselves
 @pytest.mark.parametrize("name", [name for name in PEERS if name != "torch-compile"])
 def test_every_peer_gives_the_gradient_that_it_says(name):
@@ -155,7 +154,6 @@ def test_an_epoch_is_its_steps_one_by_one(few_recordings, rho):
     assert abs(got - w).max() < 1e-5
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of libraries, about themselves
 @pytest.mark.parametrize("rho", [0.0, 0.1])
 @pytest.mark.parametrize("name", ["torch", "jax", "spikingjelly"])
@@ -242,6 +240,7 @@ def test_a_page_of_nothing_can_be_written():
     assert page(Results()).startswith("# Benchmarks")
 
 
+@pytest.mark.slow
 def test_figures_are_drawn_and_small():
     for figure in (bars(made_up()), scaling(everything())):
         picture = png(figure)
@@ -268,7 +267,6 @@ def test_bad_input_of_the_convolution_ends_in_one_line(capsys):
     )
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not is_installed("torch"), reason="torch is not installed")
 @pytest.mark.parametrize("dtype", convolution.AGREE)
 def test_a_convolution_is_timed_only_where_both_agree(dtype):

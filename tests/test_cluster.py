@@ -85,7 +85,6 @@ def test_the_bits_are_those_of_local_workers_though_one_is_killed(scheduler, tmp
     assert there == here
 
 
-@pytest.mark.slow
 def test_an_error_of_the_work_comes_as_it_is(scheduler):
     with pytest.raises(KeyError, match="seven"):
         list(map_unordered(lambda i: {}[i], ["seven"], jobs=1, scheduler=scheduler))

@@ -103,7 +103,6 @@ def test_what_is_printed_is_what_the_page_says(page, number, capsys):
     assert plain(capsys.readouterr().out) == plain(expected)
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_the_example_with_snntorch_runs(capsys, monkeypatch, tmp_path):
     pytest.importorskip("snntorch")
@@ -198,6 +197,7 @@ def test_the_words_are_those_of_the_field(page):
     assert HOMEMADE.findall(TEXT[page]) == []
 
 
+@pytest.mark.slow
 def test_no_large_file_is_in_the_tree():
     ours = {
         ".git",

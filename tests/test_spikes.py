@@ -45,7 +45,6 @@ def test_the_ones_of_a_row_are_where_it_says_in_order(x):
             assert ones.tolist() == np.flatnonzero(x[t, i]).tolist()
 
 
-@pytest.mark.slow
 @given(binary(), st.data())
 def test_rows_are_those_of_the_array(x, data):
     n = x.shape[1]
@@ -63,7 +62,6 @@ def test_rows_are_those_of_the_array(x, data):
     assert np.array_equal(found[:, ::-1].dense(), x[:, rows][:, ::-1])
 
 
-@pytest.mark.slow
 @given(binary(), st.data())
 def test_steps_are_those_of_the_array(x, data):
     first = data.draw(st.integers(0, len(x) - 1))

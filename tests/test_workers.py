@@ -57,7 +57,6 @@ def test_an_error_comes_at_its_turn(jobs):
         next(results)
 
 
-@pytest.mark.slow
 def test_results_come_as_soon_as_they_are_done(tmp_path):
     def work(i):
         """The first waits for the last, which the other worker is to be done with."""
@@ -73,7 +72,6 @@ def test_results_come_as_soon_as_they_are_done(tmp_path):
     assert os.getpid() not in {pid for _, pid in results}
 
 
-@pytest.mark.slow
 def test_workers_use_one_thread_for_blas_whatever_we_use(monkeypatch):
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
     found = map_unordered(lambda _: os.environ["OPENBLAS_NUM_THREADS"], range(2), jobs=2)
@@ -81,7 +79,6 @@ def test_workers_use_one_thread_for_blas_whatever_we_use(monkeypatch):
     assert list(found) == ["1", "1"]
 
 
-@pytest.mark.slow
 def test_large_arrays_are_shared_with_the_workers():
     data = np.arange(200_000.0)
 
@@ -103,7 +100,6 @@ def test_one_job_works_here_and_draws_as_it_goes():
     assert drawn == [0]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("killed", [True, False], ids=["a killed worker", "an error"])
 def test_what_was_done_is_yielded_before_the_end(killed, tmp_path):
     """Also what waits to be taken: nobody takes while the last call ends badly."""
@@ -130,7 +126,6 @@ def test_what_was_done_is_yielded_before_the_end(killed, tmp_path):
     assert sorted(map_unordered(abs, [-1, -2], jobs=2)) == [1, 2]  # with new workers
 
 
-@pytest.mark.slow
 # Of loky's own thread, which may be handing on a call when its workers are killed.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_who_takes_no_more_waits_for_nothing():
@@ -142,7 +137,6 @@ def test_who_takes_no_more_waits_for_nothing():
     assert time.monotonic() - start < 30.0
 
 
-@pytest.mark.slow
 def test_a_killed_worker_is_named_at_its_turn():
     results = map_in_order(
         lambda i: i or os.kill(os.getpid(), signal.SIGKILL),
@@ -157,7 +151,6 @@ def test_a_killed_worker_is_named_at_its_turn():
 
 
 @needs_proc
-@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_workers_end_with_their_parent(how, tmp_path):
     with busy_parent(tmp_path) as parent:
@@ -167,7 +160,6 @@ def test_workers_end_with_their_parent(how, tmp_path):
 
 
 @needs_proc
-@pytest.mark.slow
 @pytest.mark.parametrize("at_work", [True, False], ids=["at work", "starting"])
 def test_an_interrupt_of_all_is_one_line(at_work, tmp_path):
     """As Ctrl-C in a terminal does: workers are interrupted, too."""
@@ -237,7 +229,6 @@ def wait_for(happened, seconds: float = 30.0) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.slow
 def test_a_second_use_of_the_processes_leaves_nothing_behind():
     """What is shared belongs to the call that sent it, and is removed after it."""
     script = (

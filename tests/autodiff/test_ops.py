@@ -196,7 +196,6 @@ def test_no_family_escapes():
     assert made - {"take"} == set(FAMILIES)  # its pullback gives a slice: tested on the tape
 
 
-@pytest.mark.slow
 @given(family_members(), seeds())
 @min_examples(400)
 def test_so_are_the_families(member, seed):
@@ -264,7 +263,6 @@ def test_so_can_those_of_two(op, seed):
     assert np.concatenate(products) == pytest.approx(want, rel=1e-12, abs=1e-13)
 
 
-@pytest.mark.slow
 @given(family_members(), seeds())
 @min_examples(200)
 def test_so_can_those_of_the_families(member, seed):

@@ -12,8 +12,6 @@ from refsast.experiment.certification import certificate_figure, describe_certif
 
 DATA = ["--train", "40", "--test", "20"]
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
@@ -22,6 +20,7 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_it_writes_what_is_proved(folder, tmp_path, capsys):
     out = tmp_path / "there"
     assert main(["certify-swap", str(folder), *DATA, "--out", str(out)]) == 0

@@ -54,6 +54,7 @@ def compared(tmp_path_factory):
     return out
 
 
+@pytest.mark.slow
 def test_a_comparison_says_where_the_gap_comes_from(compared):
     record = json.loads((compared / "compare.json").read_text())
     page = (compared / "report.html").read_text()
@@ -96,6 +97,7 @@ def test_pages_refer_to_nothing_outside_themselves(trained, compared):
         assert not re.search(r"(https?:)?//[a-z]", re.sub(r"base64,[^\"]*", "", page))
 
 
+@pytest.mark.slow
 def test_compare_writes_the_table_that_it_prints(compared, capsys):
     assert (
         main(["compare", "--out", str(compared), "--seeds", "2", "--rhos", "0.1,0.2", *QUICK]) == 0
@@ -183,6 +185,7 @@ def test_validation_never_touches_the_test_recordings(tmp_path):
 SCORES = r"smooth [\d.]+ %, hard [\d.]+ %, gap -?[\d.]+ points"
 
 
+@pytest.mark.slow
 def test_where_there_is_no_terminal_training_prints_a_line_per_epoch(tmp_path):
     done = refsast("train", "--out", tmp_path / "run", *QUICK)
     lines = done.stderr.splitlines()

@@ -11,9 +11,8 @@ from refsast import data
 from refsast.__main__ import main
 from refsast.experiment.weather.measure import Robustness, relative_error
 
-pytestmark = pytest.mark.slow
 
-
+@pytest.mark.slow
 def test_a_run_is_measured_in_bad_weather(trained, tmp_path, capsys):
     flags = ["--test", "20", "--kinds", "lost,bursts", "--against", str(trained)]
     assert main(["corrupt", str(trained), *flags, "--out", str(tmp_path)]) == 0

@@ -65,7 +65,6 @@ def crosscheck(*words):
     return main(["crosscheck", *map(str, words)])
 
 
-@pytest.mark.slow
 def test_what_is_right_agrees_in_every_case(folder, capsys):
     assert crosscheck("run", "--impl", "crosschecked:right", "--json", "all.json") == 0
     said = capsys.readouterr().out
@@ -76,7 +75,6 @@ def test_what_is_right_agrees_in_every_case(folder, capsys):
     assert [case["agrees"] for case in found["cases"]] == [True] * len(CASES)
 
 
-@pytest.mark.slow
 def test_what_is_wrong_is_named_and_located(folder, capsys):
     words = (
         "--case",
@@ -136,7 +134,6 @@ def test_without_a_reference(folder, capsys):
     assert "Not a gradient of anything" in capsys.readouterr().out
 
 
-@pytest.mark.slow
 def test_so_is_the_set_of_extended_networks(folder, capsys):
     assert crosscheck("export", "gold", "--extended") == 0
     assert capsys.readouterr().out == f"{len(read_index(EXTENDED_SET))} cases: gold\n"
@@ -147,7 +144,6 @@ def test_so_is_the_set_of_extended_networks(folder, capsys):
     assert "--golden must come without --extended, got both" in capsys.readouterr().err
 
 
-@pytest.mark.slow
 def test_what_is_exported_is_the_set_that_ships_and_agrees_with_itself(folder, capsys):
     assert crosscheck("export", "gold") == 0
     for path in SHIPPED_SET.iterdir():

@@ -10,7 +10,6 @@ from refsast.__main__ import main
 from tests.cli.conftest import QUICK
 
 RECORDINGS = ["--train", "40", "--test", "20"]
-pytestmark = pytest.mark.slow
 
 
 def test_a_run_is_deployed_and_what_is_measured_is_what_is_saved(trained, tmp_path, capsys):

@@ -16,7 +16,6 @@ RECORDINGS = ["--train", "40", "--test", "20"]
 WRITTEN = {"diagnosis.json", "diagnosis.html"} | {
     f"diagnosis_{name}.png" for name in ("swaps", "flips", "margins")
 }
-pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -60,6 +59,7 @@ def test_other_recordings_are_called_so(trained, flags, says, tmp_path, capsys):
     assert {path.name for path in (tmp_path / "other").iterdir()} == WRITTEN
 
 
+@pytest.mark.slow
 def test_a_weights_file_with_a_record_of_its_name(copied, tmp_path):
     """As a comparison keeps them: layer by layer, with other entries beside."""
     network, params = rs.read_run(copied)

@@ -8,7 +8,6 @@ import pytest
 import refsast as rs
 from refsast.__main__ import main
 
-pytestmark = pytest.mark.slow
 FEW = ("--train", "30", "--test", "20", "--epochs", "1", "--steps", "3")
 KINDS = {
     "convolution": ("--hidden", "2c5s2-2a-3c3p1-2m"),
@@ -29,6 +28,7 @@ def train(kind: str, *more: str) -> int:
     return main(["train", "--preset", kind, *FEW, *KINDS[kind], "--out", "run", *more])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_run_of_every_kind_is_trained_read_back_and_diagnosed(kind, folder, capsys):
     assert train(kind, "--rho", "0.1") == 0
@@ -47,6 +47,7 @@ def test_a_run_of_every_kind_is_trained_read_back_and_diagnosed(kind, folder, ca
     assert "Traceback" not in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_layers_are_those_that_were_asked_for(folder):
     assert train("convolution") == 0
     network, _ = rs.read_run(folder / "run")
@@ -58,6 +59,7 @@ def test_the_layers_are_those_that_were_asked_for(folder):
     )
 
 
+@pytest.mark.slow
 def test_the_same_command_again_goes_on_to_the_same_bits(folder):
     assert train("learned-leak", "--rho", "0.1") == 0
     before = (folder / "run/weights.npz").read_bytes()
@@ -84,6 +86,7 @@ def test_layers_are_swept(folder, capsys):
     assert "hidden 2c5s3-2a" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_arms_of_a_comparison_have_their_own_parts(folder, capsys):
     command = [
         "compare",

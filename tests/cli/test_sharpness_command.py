@@ -40,7 +40,6 @@ def test_it_leaves_a_record_and_a_picture(measured):
     assert starts[0]["remainder"] == starts[1]["remainder"]
 
 
-@pytest.mark.slow
 def test_the_trainings_are_those_of_train_and_the_last_point_is_theirs(measured):
     record = json.loads((measured / "sharpness.json").read_text())
     setting = rs.Setting(**{**vars(rs.PRESETS["quick"]), "hidden": (4,), "epochs": 3, "rho": 0.1})
@@ -75,7 +74,6 @@ def test_it_prints_a_row_per_measurement_and_measures_the_same_again(measured, c
     assert json.loads((measured / "sharpness.json").read_text()) == before
 
 
-@pytest.mark.slow
 def test_another_result_is_kept(measured, capsys):
     before = (measured / "sharpness.json").read_bytes()
 

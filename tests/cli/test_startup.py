@@ -87,7 +87,6 @@ def test_an_interrupt_during_the_imports_ends_in_one_line(program, tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (130, "", f"{program}: interrupted\n")
 
 
-@pytest.mark.slow
 def test_an_interrupt_during_the_training_ends_in_one_line(tmp_path):
     command = [sys.executable, "-m", "refsast", "train", *QUICK, "--epochs", "100000"]
     with subprocess.Popen(
@@ -165,7 +164,6 @@ def test_a_figure_that_cannot_be_written_is_refused_before_the_work(tmp_path, ca
     assert "must be writable" in capsys.readouterr().err
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_a_loss_that_is_no_number_ends_before_anything_is_kept(tmp_path, capsys):
     flags = ["train", "--preset", "quick", "--train", "30", "--test", "20", "--hidden", "3"]
@@ -176,7 +174,6 @@ def test_a_loss_that_is_no_number_ends_before_anything_is_kept(tmp_path, capsys)
     assert list(out.iterdir()) == []
 
 
-@pytest.mark.slow
 def test_a_closed_standard_output_is_no_traceback():
     command = f"exec {sys.executable} -m refsast --version >&-"
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, cwd=ROOT)

@@ -44,6 +44,7 @@ def trained(capsys) -> list[str]:
     return re.findall(r"^run \d+ of \d+: (.*, seed \d+): ", capsys.readouterr().err, flags=re.M)
 
 
+@pytest.mark.slow
 def test_what_is_there_is_not_repeated(folder, capsys):
     before = contents(folder / "runs")
     asked = [*COMPARE, "--out", str(folder)]
@@ -56,6 +57,7 @@ def test_what_is_there_is_not_repeated(folder, capsys):
     assert contents(folder / "runs") == before
 
 
+@pytest.mark.slow
 def test_more_seeds_and_more_arms_are_added(folder, capsys):
     before = record(folder)
     more = ["compare", *ONE, "--out", str(folder), "--rhos", "0.2", "--first-seed", "0"]
@@ -73,6 +75,7 @@ def test_more_seeds_and_more_arms_are_added(folder, capsys):
     assert (control["reset"], control["epochs"], control["rho"]) == ({"is": "NoReset"}, 2, 0.0)
 
 
+@pytest.mark.slow
 def test_a_run_that_diverges_is_kept_as_one_and_so_are_the_others(tmp_path, capsys):
     rates = "learning-rate=1e-3/2e-3/3e-3/4e-3/5e-3/3e38"
     asked = ["sweep", "--vary", rates, *ONE, "--out", str(tmp_path)]
@@ -154,6 +157,7 @@ def test_a_folder_in_use_is_refused(finished, capsys):
     assert "in use by process" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_what_a_killed_writer_left_is_cleared_away(folder):
     (folder / "runs" / ".a.json.01234567.part").write_bytes(b"half")
 

@@ -51,6 +51,7 @@ def loss(params, x, y):
     return -jnp.take_along_axis(log_p, y[:, None], axis=1).mean()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_a_function_agrees(case, dtype):
     given = adapter("jax").wrap(loss, case, tree(case), names=NAMES, dtype=dtype)

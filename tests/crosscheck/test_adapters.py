@@ -67,6 +67,7 @@ def test_right_modes_agree_to_rounding(mode, seed):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [

@@ -42,6 +42,7 @@ def recurrent_synaptic(detach):
     return check_snntorch(net, *snn.batch(4), detach, gain=8.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("build", [convolutional, tutorial_5, recurrent_synaptic])
 def test_snntorch_detaches_the_reset_and_all_else_is_right(build):
     wrong, right = build(False), build(True)
@@ -80,6 +81,7 @@ def test_the_convolutional_network_of_spikingjelly_is_right(kind):
     assert all("parameter" not in each for each in report.not_compared[2:])
 
 
+@pytest.mark.slow
 def test_a_scan_by_hand_is_right_and_a_threshold_that_is_off_is_seen():
     jax = pytest.importorskip("jax")
     library, case = adapter("jax"), others.alif_case()

@@ -241,6 +241,7 @@ def alif_names():
     }
 
 
+@pytest.mark.slow
 def test_a_scan_by_hand_with_an_adaptive_threshold():
     pytest.importorskip("jax")
     library, case = adapter("jax"), alif_case()

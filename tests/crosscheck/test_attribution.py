@@ -85,6 +85,7 @@ def test_a_knob_without_effect_is_not_named():
     assert "penalty" not in found[1].name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("along", [True, False])
 def test_what_vanishes_beside_the_right_gradient_has_no_cause(along):
     """All of it is below what single precision tells from zero: a clip to that norm would fit."""

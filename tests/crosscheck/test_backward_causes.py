@@ -252,6 +252,7 @@ def test_settings_side_by_side_are_those_alone():
         assert rs.flatten(answer.grads) == pytest.approx(rs.flatten(alone.grads), rel=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", NAMED)
 def test_it_is_named(kind):
     case = make_case()

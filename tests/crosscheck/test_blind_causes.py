@@ -37,6 +37,7 @@ NAMED = {
     "FromAboveNeverCleared": "from above added to that of all later steps",
     "FiredMaskAsOfReLU": "from above where a neuron fires",
     "AdjointsInFixedPoint": "in units of 2^-11, cut",
+    "IntegerInput": "with the input cut to integers, towards zero",
     "EventsCountOnce": "ones where the inputs are not zero",
     "BiasSumWithoutAxis": "in the biases summed over neurons",
     "OnlyPositiveWeightsLearn": "zero where the weight is not positive",
@@ -178,6 +179,7 @@ def test_it_is_named_and_no_place_is_wrong(name):
     assert top or report.first.what in (truth.stage, "not known")
 
 
+@pytest.mark.slow
 def test_factors_on_the_way_down_may_be_factors_of_finished_gradients():
     case, dtype, *_ = draw_question(KINDS["LayerwiseRatesAndBiasOfLastStep"], 0)
 
@@ -201,6 +203,7 @@ def test_a_last_step_that_is_not_computed_may_be_one_that_is_not_read():
     assert f"state of layer {truth.layer}, step {truth.step}" in str(report.first)
 
 
+@pytest.mark.slow
 def test_a_gradient_of_zero_has_no_place():
     case, dtype, *_ = draw_question(KINDS["AdjointsInFixedPoint"], 1)
 

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.slow
 ce, one_hot = torch.nn.functional.cross_entropy, torch.nn.functional.one_hot
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", kinds.KINDS)
 def test_a_kind_of_fault_is_named_on_ten_variants(name):
     kind = kinds.KINDS[name]
@@ -44,6 +45,7 @@ LOSSES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LOSSES)
 def test_another_loss_is_placed_there_and_not_explained_by_anything_else(name):
     readout = kinds.READOUTS[:1] if "of" in name else kinds.READOUTS[2:]
@@ -103,6 +105,7 @@ BENDS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(kinds.VARIANTS))
 def test_no_cause_is_fitted_to_a_gradient_of_two_numbers(seed):
     rng, bend = np.random.default_rng(seed), BENDS[seed % 3]

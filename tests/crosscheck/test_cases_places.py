@@ -157,6 +157,7 @@ def test_a_place_that_follows_from_what_is_given_is_named(name, seed):
     assert report.first.layer == slip.layer(case) or whole, report
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", VARIANTS)
 @pytest.mark.parametrize("name", [n for n in SLIPS if SLIPS[n].what == "loss or readout"])
 def test_without_states_it_is_the_readout_or_not_known(name, seed):

@@ -163,7 +163,6 @@ def draw_cases(kind: str) -> list[rs.Case]:
     return [draw_case(s, sizes=(4, 5, 3), steps=6) for s in seeds[start : start + NETWORKS]]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_kind_is_named(kind):
     planted, words = KINDS[kind]
@@ -205,6 +204,7 @@ def clip_largest(case, params, x, y):
     return loss, map_params(lambda a: a * min(1.0, limit / max(np.linalg.norm(a), 1e-300)), grads)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 4])
 def test_a_limit_that_few_arrays_exceed_is_named(seed):
     case = draw_case(seed, sizes=(4, 5, 3), steps=6)

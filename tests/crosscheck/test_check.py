@@ -35,7 +35,6 @@ def case() -> rs.Case:
     return draw_faulty_case(np.random.default_rng(1), KINDS["reset detached"])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_planted_fault_is_found_and_named_and_nothing_false_is_said_of_its_place(kind):
     rng = make_rng(kind)
@@ -68,7 +67,6 @@ def test_an_unknown_fault_is_called_unknown_and_nothing_false_is_said_of_its_pla
         assert found.partly
 
 
-@pytest.mark.slow
 def test_a_fault_in_one_layer_alone_is_found_there():
     rng = np.random.default_rng(5)
     while True:
@@ -82,7 +80,6 @@ def test_a_fault_in_one_layer_alone_is_found_there():
     assert (report.first.what, report.first.layer) == ("adjoint", 0)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_right_implementations_raise_no_alarm(dtype):
     rng, undecided = np.random.default_rng(7), 0

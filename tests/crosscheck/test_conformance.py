@@ -125,14 +125,12 @@ def test_a_planted_fault_fails_its_levels_and_no_other_and_is_named(name):
     assert cause is None or cause in str(failure)
 
 
-@pytest.mark.slow
 def test_the_tie_rule_has_a_test_of_its_own():
     tests = [find_test(f"hard_swap[{name}]") for name in ("forward", "ties", "gradient")]
 
     assert [fails(implementations.untied, test) for test in tests] == [False, True, False]
 
 
-@pytest.mark.slow
 def test_nan_at_a_zero_gradient_has_a_test_of_its_own():
     tests = [find_test(f"sam[{name}]") for name in ("gradient", "rho_zero", "zero_gradient")]
 
@@ -258,7 +256,6 @@ def test_drawn_numbers_are_exact_in_float32(case):
             assert float(np.float32(number)) == number
 
 
-@pytest.mark.slow
 @given(cases(EVERY, hard=True))
 @settings(max_examples=60)
 def test_hard_potentials_are_exact_and_tie_or_are_clear(case):
@@ -457,6 +454,7 @@ def test_a_run_that_fails_names_the_smallest_case_and_obeys_the_xfails(tmp_path)
     assert failure["case"].startswith("import numpy as np\n")
 
 
+@pytest.mark.slow
 def test_a_failure_of_which_nothing_can_be_told_is_one_all_the_same(monkeypatch):
     def explain(*given):
         raise NoAnswer("rounding may move these numbers too far")
@@ -499,7 +497,6 @@ USAGE = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("says", USAGE)
 def test_a_run_that_cannot_start_says_why_in_one_line(says, tmp_path):
     (tmp_path / "xfails").write_text("no_such_level\n")
@@ -510,7 +507,6 @@ def test_a_run_that_cannot_start_says_why_in_one_line(says, tmp_path):
     assert "Traceback" not in done.stderr + done.stdout
 
 
-@pytest.mark.slow
 def test_among_other_tests_the_suite_is_left_out_where_nobody_asks_for_it(tmp_path):
     (tmp_path / "test_other.py").write_text("def test_other():\n    pass\n")
     done = run(tmp_path, "test_other.py", str(root() / "refsast/crosscheck/conformance"))
@@ -523,7 +519,6 @@ def page() -> str:
     return (root() / "docs" / "conformance.md").read_text("utf-8")
 
 
-@pytest.mark.slow
 def test_the_example_of_the_page_is_right_and_fails_as_it_says():
     example = page().split("```python\n")[1].split("```")[0]
     right: dict[str, Factory] = {}

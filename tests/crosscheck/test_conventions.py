@@ -120,7 +120,6 @@ def scale_params(synapse: Synapse | None, k: float) -> Synapse:
     st.booleans(),
 )
 @min_examples(150)
-@pytest.mark.slow
 def test_what_parameters_make_up_for(c, spike, changes, k, seed, recurrent):
     params, x = drive_layers(seed, recurrent)
     to = c
@@ -153,7 +152,6 @@ LINEAR = (rs.Subtract(), rs.Subtract(leaked=True), rs.NoReset())
     FACTORS,
 )  # fmt: skip
 @min_examples(150)
-@pytest.mark.slow
 def test_recurrent_weights_make_up_for_what_a_reset_subtracts(a, b, leak, spike, seed, k):
     params, x = drive_layers(seed, recurrent=True)
     from_ = Convention(name="a", leak=leak, threshold=1.0, reset=a)
@@ -167,7 +165,6 @@ def test_recurrent_weights_make_up_for_what_a_reset_subtracts(a, b, leak, spike,
 
 
 @given(LEAKS, st.floats(-0.9, 0.9), surrogates() | st.none(), seeds())
-@pytest.mark.slow
 def test_recurrent_weights_make_up_for_where_a_reset_lands(leak, landing, spike, seed):
     params, x = drive_layers(seed, recurrent=True)
     from_ = Convention(name="a", leak=leak, threshold=1.0, reset=rs.ToZero(), landing=landing)
@@ -180,7 +177,6 @@ def test_recurrent_weights_make_up_for_where_a_reset_lands(leak, landing, spike,
 
 
 @given(conventions(), FACTORS, seeds(), st.booleans())
-@pytest.mark.slow
 def test_hard_spikes_do_not_see_the_unit_of_potential(c, k, seed, recurrent):
     params, x = drive_layers(seed, recurrent)
     to = replace(c, threshold=k * c.threshold, rest=k * c.rest, landing=k * c.landing)
@@ -203,7 +199,6 @@ def rescale(params, convention, spike, factor):
 
 
 @given(conventions(), surrogates(), FACTORS, seeds())
-@pytest.mark.slow
 def test_smooth_spikes_are_rescaled_with_it(c, spike, factor, seed):
     params, x = drive_layers(seed)
 
@@ -217,7 +212,6 @@ def test_smooth_spikes_are_rescaled_with_it(c, spike, factor, seed):
 
 @given(conventions(), conventions(), surrogates() | st.none(), seeds(), st.booleans())
 @min_examples(300)
-@pytest.mark.slow
 def test_whatever_is_not_refused_is_exact(a, b, spike, seed, recurrent):
     """Two conventions that have nothing to do with each other, but leak and scale."""
     b = replace(b, leak=a.leak)
@@ -231,7 +225,6 @@ def test_whatever_is_not_refused_is_exact(a, b, spike, seed, recurrent):
 
 
 @given(conventions(), surrogates() | st.none(), seeds(), st.booleans())
-@pytest.mark.slow
 def test_a_conversion_to_itself_changes_no_bit(c, spike, seed, recurrent):
     params, _ = drive_layers(seed, recurrent)
 
@@ -371,7 +364,6 @@ def test_which_libraries_are_one_another(from_, to):
 
 @given(problems())
 @min_examples(100)
-@pytest.mark.slow
 def test_refsasts_own_convention_is_its_run(case):
     network = case.network
     spiking = case.params[: len(network.neurons)]
@@ -492,7 +484,6 @@ def test_a_library_has_no_such_reset():
         libraries.snntorch_leaky(0.5, reset_mechanism="hard")
 
 
-@pytest.mark.slow
 def test_conventions_need_no_framework():
     """None of them can be imported in this process."""
     script = """

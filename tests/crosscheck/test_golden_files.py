@@ -196,7 +196,6 @@ def read_with_script(where: Path) -> subprocess.CompletedProcess:
     return subprocess.run(command, cwd=where, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.slow
 def test_the_reader_reads_the_set():
     done = read_with_script(ROOT)
 
@@ -204,7 +203,6 @@ def test_the_reader_reads_the_set():
     assert done.stdout.splitlines() == [f"{n} agrees" for n in (ONE, "subtract", "detached-reset")]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("sealed", [False, True])
 def test_the_reader_notices_damage(tmp_path, sealed):
     inside = tmp_path / "refsast" / "crosscheck"

@@ -132,7 +132,6 @@ def answers(torch, golden: Golden, dtype) -> dict[str, np.ndarray]:
     return arrays
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("name", SET)
 def test_plain_pytorch_agrees_in_everything(torch, name, dtype):
@@ -142,7 +141,6 @@ def test_plain_pytorch_agrees_in_everything(torch, name, dtype):
     assert verdict.agrees, verdict
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("hard", [False, True])
 @pytest.mark.parametrize("spike", [rs.Logistic(16.0), rs.Algebraic(512.0), rs.FastSigmoid(4096.0)])
 def test_formulas_that_lose_the_tails_of_a_spike_agree(torch, spike, hard):
@@ -158,7 +156,6 @@ def test_formulas_that_lose_the_tails_of_a_spike_agree(torch, spike, hard):
     assert np.nanmax(found) > 1e-4
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", EXTENDED)
 def test_plain_pytorch_agrees_in_losses_and_gradients_of_extended_networks(torch, name):
     from tests.gradient.test_torch import Hard, sigma

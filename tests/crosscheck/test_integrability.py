@@ -115,7 +115,6 @@ def test_of_a_hundred_of_each_none_is_wrong():
     assert estimates[VerdictKind.UNDECIDED] <= 1
 
 
-@pytest.mark.slow
 def test_single_precision_may_be_undecided_but_is_never_wrong():
     found = kinds(lambda case: single(exact(case)), alive(draws(50)))
 
@@ -123,7 +122,6 @@ def test_single_precision_may_be_undecided_but_is_never_wrong():
     assert found[VerdictKind.GRADIENT] >= 0.9 * draws(50)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("spike", SURROGATES)
 @pytest.mark.parametrize("reset", RESETS[:2])
 def test_one_of_each(spike, reset):
@@ -160,7 +158,6 @@ def test_gaps_are_weighted_by_their_errors():
     )
 
 
-@pytest.mark.slow
 def test_the_table_of_the_field():
     """Two layers, T = 12; Gygax and Zenke's three rows: asymmetry, work, exponent.
 

@@ -9,6 +9,7 @@ import refsast as rs
 from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.knobs.adjoints import SHARED_CARRY
 from refsast.crosscheck.diagnose.knobs.below import AVERAGED_BATCH
+from refsast.crosscheck.diagnose.knobs.dials import WHOLE
 from refsast.crosscheck.diagnose.knobs.fit import Group
 from refsast.crosscheck.diagnose.knobs.forward import START_FIRST
 from refsast.crosscheck.diagnose.knobs.inventory import Knob
@@ -18,7 +19,9 @@ from refsast.crosscheck.diagnose.knobs.program import solve_settings
 from refsast.crosscheck.diagnose.knobs.questions import ask_otherwise, possible_questions
 from refsast.crosscheck.diagnose.knobs.resets import FIRST_RESETS
 from refsast.crosscheck.diagnose.knobs.windows import MEMORY
+from refsast.crosscheck.diagnose.knobs.words import known_knobs
 from refsast.model.params import param_arrays
+from tests.crosscheck.blind.networks import draw_case as draw_network
 
 
 def draw_case() -> Case:
@@ -81,3 +84,12 @@ def test_a_window_of_all_steps_changes_nothing(beside):
 
     assert abs(rs.flatten(plain.grads) - rs.flatten(right.grads)).max() > 1e-6
     assert rs.flatten(found.grads) == pytest.approx(rs.flatten(plain.grads), rel=1e-10, abs=1e-14)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_knob_of_a_layer_has_the_name_of_one_of_the_whole_network(seed):
+    """Words are looked up by names."""
+    keys = known_knobs(draw_network(seed)[0])
+    whole = {name for name, at in keys if at == WHOLE}
+
+    assert not {name for name, at in keys if at != WHOLE} & whole

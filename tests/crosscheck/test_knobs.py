@@ -69,6 +69,7 @@ def test_with_no_knob_turned_the_program_is_the_reference(kind):
         assert abs(answer.x - right.x).max() <= 1e-12 * max(abs(right.x).max(), 1e-300)
 
 
+@pytest.mark.slow
 def test_a_forward_knob_has_the_gradient_of_its_own_loss():
     rng = np.random.default_rng(3)
     for case in (*draw_cases(4, 3), draw_lively_case()):
@@ -99,6 +100,7 @@ def test_a_forward_knob_has_the_gradient_of_its_own_loss():
             assert slope == pytest.approx(want, rel=1e-4, abs=1e-6), setting
 
 
+@pytest.mark.slow
 def test_a_backward_knob_changes_no_loss_and_some_gradient():
     case = draw_lively_case()
     right = solve_settings(case, [{}])[0]
@@ -113,6 +115,7 @@ def test_a_backward_knob_changes_no_loss_and_some_gradient():
             assert max(gaps) > 0.0, knob
 
 
+@pytest.mark.slow
 def test_every_knob_has_words():
     for case in (*draw_cases(6, 7), *draw_cases(3, 8, hard=True)):
         for knob in known_knobs(case).values():

@@ -246,7 +246,7 @@ NAMED = [
     (MeanOfTwoSteps, LEAKY, "float32", "the input of each two steps averaged"),
     (MinMax, RATE, "float64", "the input stretched to 0 and 1 (least, largest)"),
     (FirstNeuronNeverReset, LEAKY, "float64", "the first neuron"),
-    (RoundedCounts, RATE, "float32", "rounded to integers"),
+    (RoundedCounts, RATE, "float32", "paired with the inputs rounded to integers"),
     (FirstRecordingUncounted, RATE, "float64", "with the recordings but the first counted"),
 ]
 

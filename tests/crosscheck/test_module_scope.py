@@ -99,7 +99,6 @@ def test_layers_and_buffers_that_no_case_knows_are_listed():
     )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(10))
 def test_a_tutorial_network_of_any_size_is_never_refused(seed):
     rng = np.random.default_rng(seed)

@@ -80,6 +80,7 @@ def test_a_module_with_named_parameters_agrees(modules, plain, case):
         ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_wrong_module_is_found_out(modules, case):
     def detach_slope(v):
         return smooth(v) + 0.0 * v.detach()

@@ -61,7 +61,6 @@ def assert_same(found, network, params, synapse):
     st.data(), SYNAPSES, st.sampled_from([EULER, EXPONENTIAL]), st.sampled_from([1e-4, 1e-3, 1.0])
 )
 @min_examples(150)
-@pytest.mark.slow
 def test_the_round_trip_loses_no_bit(data, synapse, rule, dt):
     network = data.draw(networks())
     params = data.draw(parameters(replace(network, recurrent=False)))
@@ -106,7 +105,6 @@ def test_an_integrator_has_no_time_constant_but_a_scale():
 
 
 @given(st.floats(1e-6, 1.0 - 1e-6), st.sampled_from([EULER, EXPONENTIAL]))
-@pytest.mark.slow
 def test_without_metadata_a_leak_comes_back_to_rounding(leak, rule):
     network, params = small(leak=leak)
     graph = to_nir(network, params, dt=DT, rule=rule)

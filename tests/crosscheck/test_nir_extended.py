@@ -120,7 +120,6 @@ def sayable(network: rs.Network) -> rs.Network:
     )
 
 
-@pytest.mark.slow
 @given(extended_networks())
 @min_examples(150)
 def test_the_round_trip_of_drawn_networks_loses_no_bit(drawn):

@@ -76,6 +76,7 @@ class TwoFaults(Hand):
         return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize(
     ("kind", "true"),
@@ -92,6 +93,7 @@ def test_no_other_place_is_named(kind, true, seed):
     assert report.first.what in (true, "not known")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_saturated_layers_do_not_clear_a_readout_that_bends_smooth_spikes(seed):
     report = check(SmoothStepRead, draw_case(seed, sizes=(1, 5, 4)))
@@ -100,6 +102,7 @@ def test_saturated_layers_do_not_clear_a_readout_that_bends_smooth_spikes(seed):
     assert report.first.what in ("loss or readout", "not known")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_a_layer_below_that_hears_not_all_does_not_clear_adjoints(seed):
     case = draw_case(seed)
@@ -140,6 +143,7 @@ class SmallPenalty(Hand):
         self.value += 1e-3 * float(np.mean(self.s[0] ** 2)) * (1.0 + float(np.tanh(x.mean())))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_a_loss_of_few_digits_is_not_multiplied_by_anything(seed):
     report = check(SmallPenalty, draw_case(seed), np.dtype(np.float32))

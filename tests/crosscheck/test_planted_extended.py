@@ -48,7 +48,6 @@ def test_a_cause_that_is_another_fault_is_called_false():
     assert has_same_numbers(kind, case, layers, "float64")
 
 
-@pytest.mark.slow
 def test_rows_that_are_there_are_not_asked_again(tmp_path):
     first = run(["start ignored"], 1, tmp_path, "float64")
     with (tmp_path / "rows.jsonl").open("a") as file:

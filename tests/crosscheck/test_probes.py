@@ -229,6 +229,7 @@ def test_a_loss_and_states_that_are_wrong_are_not_called_a_loss_alone():
     assert probe(Both(case.network, DOUBLE), case).what == "not known"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "place"),
     [(BentSpike, ("state", 1, 0)), (BentSlope, ("adjoint", 2, 5))],
@@ -242,6 +243,7 @@ def test_a_place_is_read_off_states_and_adjoints_where_they_are_returned(kind, p
     assert "return states and adjoints" not in str(report)
 
 
+@pytest.mark.slow
 def test_where_a_place_is_not_known_the_report_says_what_to_return():
     case = make_case(rs.Subtract())
 

@@ -33,7 +33,6 @@ def test_the_first_network_has_twenty_lines():
     assert len(BLOCKS) == 6
 
 
-@pytest.mark.slow
 def test_the_page_runs_and_prints_what_it_says(capsys):
     torch = find_spec("torch") is not None
     names = run(skip_torch=not torch)
@@ -99,7 +98,6 @@ def cut(program, name):
     return gradient
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("network", "wrong"),
     [

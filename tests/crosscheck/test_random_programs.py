@@ -62,6 +62,7 @@ def test_the_gradient_is_the_complex_step_to_rounding():
     assert max(shares) < 0.7
 
 
+@pytest.mark.slow
 def test_a_planted_error_in_each_is_located_to_its_parameter():
     """In each program one use of one parameter without a gradient."""
     for seed in range(draws(201)):

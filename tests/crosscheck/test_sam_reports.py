@@ -301,6 +301,7 @@ def test_a_right_sam_keeps_nothing_and_is_right_both_ways():
         assert not sam_differs(right(example.case), exchange_batches(example))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_report_of_a_failed_sam_test_never_reads_agrees(seed):
     example = draw_example(seed)

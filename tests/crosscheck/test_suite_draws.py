@@ -73,7 +73,6 @@ def drawn_wrong(factory: Factory, test: LevelTest, examples: int) -> bool:
     return True
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_that_small_networks_hide_fails_the_suite(name):
     assert wrong_somewhere(plant(FAULTS[name]), EXAMPLES) is not None
@@ -83,7 +82,6 @@ def test_seven_faults_at_once_fail_the_suite():
     assert wrong_somewhere(plant(seven), EXAMPLES) is not None
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", [None, 1, 2])
 def test_a_right_implementation_passes(seed):
     assert wrong_somewhere(plant(right), 8, seed) is None
@@ -112,7 +110,6 @@ def test_every_run_exceeds_what_an_implementation_may_cut_off():
     assert drawn.sizes["classes"][1] >= 6
 
 
-@pytest.mark.slow
 def test_sizes_grow_with_the_examples():
     def largest(count: int) -> int:
         examples = list(pick_test("gradient[parameters]").stretches(PLAIN, count, None))
@@ -178,7 +175,6 @@ def test_a_dtype_that_nobody_knows_is_refused_in_one_line():
         query_capabilities(factory)
 
 
-@pytest.mark.slow
 def test_a_stretched_failure_is_shrunk():
     tally = Tally()
     test = pick_test("gradient[parameters]")
@@ -194,7 +190,6 @@ def test_a_stretched_failure_is_shrunk():
     assert is_wrong(fault, test, found)
 
 
-@pytest.mark.slow
 def test_layers_and_neurons_are_cut_consistently():
     for example in pick_test("sam[gradient]").stretches(EVERY, 6, None):
         for cut in smaller_examples(example):

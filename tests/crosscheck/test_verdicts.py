@@ -52,7 +52,6 @@ FAULTS = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("seed", range(10))
 def test_no_tolerance_of_a_long_recurrent_network_swallows_its_gradient(seed, dtype):
@@ -67,7 +66,6 @@ def test_no_tolerance_of_a_long_recurrent_network_swallows_its_gradient(seed, dt
         assert not all(stage.agrees for stage in stages)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(10))
 def test_a_detached_reset_is_seen_in_single_precision_in_deep_networks(seed):
     rng = np.random.default_rng(seed)

@@ -26,7 +26,6 @@ def bin_each(parsed, **how):
     return as_spikes(np.stack([bin_events(e, **how) for e in parsed], axis=1))
 
 
-@pytest.mark.slow
 @given(many, steps, durations)
 def test_binning_many_is_binning_each(parsed, steps, duration):
     how = {"steps": steps, "duration": duration, "size": SIZE}
@@ -34,7 +33,6 @@ def test_binning_many_is_binning_each(parsed, steps, duration):
     assert same(bin_spikes(parsed, **how), bin_each(parsed, **how))
 
 
-@pytest.mark.slow
 @given(many, steps, durations)
 def test_from_bytes_it_is_the_same(parsed, steps, duration):
     parsed = [events for events in parsed if len(events)]
@@ -58,7 +56,6 @@ def content(stream):
     return buffer
 
 
-@pytest.mark.slow
 @given(st.lists(tokens.map(content), min_size=1, max_size=4), st.integers(1, 30))
 def test_markers_of_a_recording_are_its_own(contents, steps):
     parsed = [parse_events(buffer) for buffer in contents]
@@ -107,7 +104,6 @@ def assert_parsed_alike(contents, size):
     assert batch.column.tolist() == [c for cell in cells for c in cell.tolist()]
 
 
-@pytest.mark.slow
 @given(st.lists(recordings(SIZE), min_size=1, max_size=5))
 def test_good_files_are_swept(parsed):
     contents = [encode_events(events) for events in parsed if len(events)]
@@ -115,7 +111,6 @@ def test_good_files_are_swept(parsed):
         assert_parsed_alike(contents, SIZE)
 
 
-@pytest.mark.slow
 @given(st.lists(tokens.map(content), min_size=1, max_size=4))
 def test_files_with_markers_are_swept(contents):
     contents = [buffer for buffer in contents if len(parse_events(buffer))]
@@ -163,7 +158,6 @@ def test_no_recordings_are_no_rows():
     assert bin_spikes([parse_events(b"")], steps=3, duration=5).starts.tolist() == [0, 0, 0, 0]
 
 
-@pytest.mark.slow
 def test_real_recordings_are_binned_alike(nmnist):
     paths = sorted(nmnist.glob("Test/*/*.bin"))
     contents = [path.read_bytes() for path in paths]

@@ -29,7 +29,6 @@ def is_equal(found, expected):
     return same(found[0], expected[0]) and np.array_equal(found[1], expected[1])
 
 
-@pytest.mark.slow
 @given(st.integers(0, 99), st.integers(0, 5), st.sampled_from([1, 11, 70_000]))
 def test_what_is_stored_is_fetched_however_it_was_cut(tmp_path_factory, seed, cut, cells):
     path = tmp_path_factory.mktemp("cache") / "new" / "a.spikes"
@@ -219,7 +218,6 @@ store(Path(sys.argv[1]) / "a", parts(), np.arange(2000))
 """
 
 
-@pytest.mark.slow
 def test_a_kill_leaves_no_half_file(tmp_path):
     root = str(Path(__file__).resolve().parents[2])
     command = [sys.executable, "-c", KILLED, str(tmp_path)]

@@ -51,7 +51,6 @@ def test_it_agrees_with_what_is_loaded(written):
     assert d.time_histogram.sum() == pytest.approx((d.on_image + d.off_image).sum(), rel=1e-12)
 
 
-@pytest.mark.slow
 def test_the_real_recordings_have_their_documented_figures(nmnist):
     """Counted independently: file sizes over five give 1112, 4170 and 7152 events."""
     d = describe([*read_recordings(nmnist, "Train"), *read_recordings(nmnist, "Test")])

@@ -36,7 +36,6 @@ def test_a_written_gesture_is_loaded(tmp_path, written):
     assert x[:, 0].reshape(3, 2, 64, 64)[:, :, :17, :17].sum() == x.sum() > 0
 
 
-@pytest.mark.slow
 def test_real_gestures_fill_the_sensor_for_a_second_and_a_half(gestures):
     for path in gestures:
         events = read_events(path, size=DVS128)

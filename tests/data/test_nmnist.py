@@ -269,7 +269,6 @@ def test_a_changed_recording_in_a_zip_is_noticed_whatever_its_time(tmp_path):
     assert (a[0, 0].argmax(), b[0, 0].argmax()) == (0, 1)
 
 
-@pytest.mark.slow
 def test_the_real_set_has_its_documented_figures(nmnist):
     """README of the subset: 700 and 200 recordings, 5.0 % of the cells set."""
     x, y = load_nmnist(nmnist, "Train", steps=20)

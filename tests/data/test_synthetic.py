@@ -61,7 +61,6 @@ def figures(d):
     return dict(zip(NMNIST_BANDS, values, strict=True))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", NMNIST_BANDS)
 def test_the_figures_are_those_of_nmnist(description, name):
     centre, width = NMNIST_BANDS[name]
@@ -69,7 +68,6 @@ def test_the_figures_are_those_of_nmnist(description, name):
     assert abs(figures(description)[name] - centre) <= width
 
 
-@pytest.mark.slow
 def test_the_bands_are_those_of_the_real_recordings(nmnist):
     """The constants above, measured again, to half a per cent of rounding."""
     d = describe(read_recordings(nmnist, "Train"))
@@ -80,7 +78,6 @@ def test_the_bands_are_those_of_the_real_recordings(nmnist):
     assert np.abs(pairs - NMNIST_TIMES).max() < 2.0
 
 
-@pytest.mark.slow
 def test_the_three_saccades_have_nmnists_time_course(description):
     pairs = description.time_histogram[:62].reshape(-1, 2).sum(axis=1)
 
@@ -95,13 +92,11 @@ MOTION = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("window", MOTION)
 def test_the_digit_moves_as_in_nmnist(synthetic, window):
     assert np.abs(separation(synthetic, window) - MOTION[window]).max() < 0.8
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("window", MOTION)
 def test_that_motion_is_nmnists(nmnist, window):
     assert (
@@ -158,7 +153,6 @@ def test_nothing_is_overwritten(tmp_path):
         write_synthetic(tmp_path, "Other", 1, np.random.default_rng(0))
 
 
-@pytest.mark.slow
 @given(st.integers(0, 9), st.integers(0, 2**32))
 def test_every_recording_is_a_valid_one(digit, seed):
     events = validate_events(synthetic_events(digit, np.random.default_rng(seed)))
@@ -169,7 +163,6 @@ def test_every_recording_is_a_valid_one(digit, seed):
     assert len(encode_events(events)) == 5 * len(events)
 
 
-@pytest.mark.slow
 @given(st.integers(0, 9), st.integers(0, 2**32))
 def test_no_pixel_fires_within_its_refractory_period(digit, seed):
     """With a threshold so low that every pixel would fire again at once."""
@@ -182,7 +175,6 @@ def test_no_pixel_fires_within_its_refractory_period(digit, seed):
     assert camera.refractory - 1 <= gaps.min() < camera.refractory + 50  # times are rounded down
 
 
-@pytest.mark.slow
 def test_blindness_costs_events():
     counts = [
         len(synthetic_events(8, np.random.default_rng(0), camera=replace(QUIET, refractory=blind)))
@@ -285,7 +277,6 @@ def test_nonsense_is_refused(call, says):
         call(np.random.default_rng(0))
 
 
-@pytest.mark.slow
 def test_a_linear_reader_of_synthetic_digits_reads_real_ones(nmnist):
     """Ridge regression on three steps, nothing spiking: far above chance, or the sets differ."""
     x, y = synthetic_digits(600, np.random.default_rng(0), steps=3)

@@ -33,7 +33,6 @@ CAMERAS = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", CAMERAS)
 def test_the_camera_sees_what_one_without_short_cuts_sees(name):
     seeds = range(12)
@@ -61,7 +60,6 @@ def test_spikes_are_those_of_the_digits(monkeypatch, chunk):
     assert np.array_equal(labels, y)
 
 
-@pytest.mark.slow
 def test_processes_do_not_matter(monkeypatch):
     expected = make_spikes(100)
     monkeypatch.setattr(synthetic, "CHUNK", 16)

@@ -22,7 +22,6 @@ def train_setting(setting):
     return train_arm(setting, recordings(), recordings(), seed=0)
 
 
-@pytest.mark.slow
 def test_training_starts_and_stays_within_the_caps():
     capped = replace(QUICK, cap_w=0.8, cap_v=0.1)
     free, run = train_setting(QUICK), train_setting(capped)
@@ -36,7 +35,6 @@ def test_training_starts_and_stays_within_the_caps():
     assert free.mark["config"]["descent"].endswith("weight_decay=0.0)")
 
 
-@pytest.mark.slow
 def test_caps_that_do_not_bite_change_no_bit():
     wide = train_setting(replace(QUICK, cap_w=100.0, cap_v=100.0))
 
@@ -58,7 +56,6 @@ def test_bad_caps_are_refused(change, says):
         replace(QUICK, **change)
 
 
-@pytest.mark.slow
 def test_a_record_from_before_there_were_caps_is_of_the_same_settings(tmp_path, capsys):
     def sweep(*more):
         return main(["sweep", "--vary", "rho=0/0.1", "--seeds", "1", "--jobs", "1", *more, *FLAGS])
@@ -78,7 +75,6 @@ def test_a_record_from_before_there_were_caps_is_of_the_same_settings(tmp_path, 
     assert "cap_w" in path.read_text()
 
 
-@pytest.mark.slow
 def test_caps_can_be_varied(tmp_path, capsys):
     vary = ["--vary", "cap-w=none/0.5", "--vary", "recurrent=no/yes"]
 

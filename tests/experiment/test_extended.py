@@ -68,7 +68,6 @@ def test_plain_networks_have_no_new_field_in_their_records(network):
     assert describe_extension(network) == ""
 
 
-@pytest.mark.slow
 @given(extended_problems())
 @min_examples(60)
 def test_scores_are_those_of_the_run(case):
@@ -83,7 +82,6 @@ def test_scores_are_those_of_the_run(case):
         assert scores.hard == pytest.approx((hard.logits.argmax(axis=1) == y).mean())
 
 
-@pytest.mark.slow
 @given(extended_problems())
 @min_examples(40)
 def test_mixtures_of_smooth_and_hard_layers_are_the_runs_of_such_networks(case):
@@ -115,7 +113,6 @@ def test_potentials_are_counted_from_the_threshold_that_they_met():
     assert shares.tolist() == [[0.0, 0.5, 0.5]]
 
 
-@pytest.mark.slow
 @given(extended_problems())
 @min_examples(60)
 def test_where_spikes_are_hard_already_nothing_flips(case):

@@ -72,7 +72,6 @@ def test_the_iteration_finds_what_the_decomposition_finds():
     assert told == list(range(1, found.products + 1))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("k", [1, P])
 def test_any_number_of_them(k):
     found = top_eigenvalues(*tiny_case(), k=k, rng=rng())
@@ -148,7 +147,6 @@ def test_single_precision_and_spikes_are_taken_as_the_numbers_they_are():
     assert found.values == top_eigenvalues(network, exact, x, y, k=1, rng=rng()).values
 
 
-@pytest.mark.slow
 @given(problems(families=ANALYTIC, detach=False), st.floats(1e-3, 2.0))
 @min_examples(40)
 def test_the_remainder_is_its_definition(case, rho):

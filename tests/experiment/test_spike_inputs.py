@@ -57,7 +57,6 @@ def test_a_checkpoint_is_of_other_spikes(tmp_path):
         on_spikes(data=(x[:, ::-1], y[::-1]), checkpoint=tmp_path / "c.npz")
 
 
-@pytest.mark.slow
 def test_spikes_on_disk_train_like_spikes_in_memory(tmp_path):
     network = rs.Network((2312, 4, 10), rs.LIF(0.9, 1.0, rs.Arctan(2.0)), rs.SpikeRate(5.0))
     params = rs.init(network, np.random.default_rng(0))

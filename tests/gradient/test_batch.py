@@ -26,7 +26,6 @@ def mean_result(results):
     return np.mean(losses), np.mean([rs.flatten(g) for g in grads], axis=0)
 
 
-@pytest.mark.slow
 @given(problems(), st.randoms(use_true_random=False))
 @min_examples(100)
 def test_a_batch_is_the_mean_of_its_recordings_in_any_order(case, random):
@@ -44,7 +43,6 @@ def test_a_batch_is_the_mean_of_its_recordings_in_any_order(case, random):
         assert error_ratio(other, rs.flatten(grads), bounds) <= TOLERANCE
 
 
-@pytest.mark.slow
 @given(problems())
 @min_examples(50)
 def test_a_recording_twice_in_a_batch_counts_twice_in_the_input_gradient(case):
@@ -98,7 +96,6 @@ def test_integers_booleans_and_lists_are_inputs_too(tiny):
         assert error_ratio(got, want, rs.flatten(rs.rounding(*case)[0])) <= TOLERANCE
 
 
-@pytest.mark.slow
 def test_a_thousand_steps(tiny):
     case = tiny(time=1000)
 

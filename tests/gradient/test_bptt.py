@@ -34,7 +34,6 @@ def agrees(case: Problem) -> bool:
     )
 
 
-@pytest.mark.slow
 @given(problems())
 @min_examples(500)
 def test_three_gradients_are_one(case):

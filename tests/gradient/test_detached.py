@@ -20,7 +20,6 @@ def perturb(case: Problem, entry: int) -> Problem:
     return replace(case, params=rs.unflatten(case.network, w))
 
 
-@pytest.mark.slow
 @given(problems(detach=True))
 @min_examples(100)
 def test_it_is_the_gradient_of_a_loss_whose_resets_are_held_fixed(case):

@@ -27,7 +27,6 @@ def loss_function(case: Problem):
     return lambda w: rs.reference.loss(case.network, rs.unflatten(case.network, w), case.x, case.y)
 
 
-@pytest.mark.slow
 @given(problems(detach=False))
 @min_examples(500)
 def test_the_tape_gives_the_gradient_of_the_loss(case):
@@ -39,7 +38,6 @@ def test_the_tape_gives_the_gradient_of_the_loss(case):
     assert error_ratio(rs.flatten(grads), numeric, rs.flatten(rs.rounding(*case)[0])) <= TOLERANCE
 
 
-@pytest.mark.slow
 @given(problems())
 @min_examples(500)
 def test_both_gradients_are_one(case):
@@ -68,7 +66,6 @@ def test_both_gradients_are_one_in_three_layers_with(readout):
     assert abs(rs.flatten(by_hand)).min() > 1e-9
 
 
-@pytest.mark.slow
 @given(networks(), seeds())
 @min_examples(300)
 def test_both_gradients_are_one_where_the_gradient_is_its_own_bound(network, seed):
@@ -83,7 +80,6 @@ def test_both_gradients_are_one_where_the_gradient_is_its_own_bound(network, see
     assert np.linalg.norm(by_hand - by_tape) <= 1e-9 * np.linalg.norm(by_tape)
 
 
-@pytest.mark.slow
 @given(problems().map(to_float32))
 @min_examples(500)
 def test_single_precision_gives_the_same_gradient_to_single_precision(case):
@@ -96,7 +92,6 @@ def test_single_precision_gives_the_same_gradient_to_single_precision(case):
     assert abs(loss - want) <= 1e-4 * (1.0 + abs(want))
 
 
-@pytest.mark.slow
 @given(problems(detach=False))
 @min_examples(500)
 def test_the_gradient_in_the_input_is_that_of_the_loss(case):
@@ -106,7 +101,6 @@ def test_the_gradient_in_the_input_is_that_of_the_loss(case):
     assert error_ratio(rs.reference.input_grad(*case), numeric, rs.rounding(*case)[1]) <= TOLERANCE
 
 
-@pytest.mark.slow
 @given(problems())
 @min_examples(500)
 def test_both_gradients_in_the_input_are_one(case):
@@ -119,7 +113,6 @@ def test_both_gradients_in_the_input_are_one(case):
     assert error_ratio(by_markers, by_tape, rs.rounding(*case)[1]) <= TOLERANCE
 
 
-@pytest.mark.slow
 @given(problems())
 @min_examples(150)
 def test_the_loss_is_that_of_a_plain_loop(case):

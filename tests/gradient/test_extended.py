@@ -25,7 +25,6 @@ NEURON = rs.LIF(0.9, 1.0, rs.Arctan(2.0))
 IMAGE = (1, 2, 2)
 
 
-@pytest.mark.slow
 @given(extended_problems(detach=False))
 @min_examples(150)
 def test_the_tape_gives_the_gradient_of_the_loss(case):
@@ -33,7 +32,6 @@ def test_the_tape_gives_the_gradient_of_the_loss(case):
     assert tape(case)[0] == rs.reference.loss(*case)
 
 
-@pytest.mark.slow
 @given(extended_problems())
 @min_examples(150)
 def test_all_gradients_are_one(case):
@@ -58,14 +56,12 @@ def test_the_straight_through_estimate_is_that_of_the_tape(case):
     assert straight_through_gap(case, checkpoint=2) <= TOLERANCE
 
 
-@pytest.mark.slow
 @given(extended_problems())
 @min_examples(50)
 def test_both_passes_of_sam_are_those_of_two_gradients(case):
     assert sam_gap(case) <= TOLERANCE
 
 
-@pytest.mark.slow
 @given(extended_problems())
 @min_examples(50)
 def test_single_precision_gives_the_gradient_to_single_precision(case):
@@ -79,6 +75,7 @@ def test_the_product_with_the_hessian_is_a_derivative_of_the_gradient(case):
     assert hessian_gap(case) <= 1e-10
 
 
+@pytest.mark.slow
 def test_what_is_drawn_has_every_feature():
     """Otherwise the tests above would pass by drawing nothing of it."""
     seen: set[str] = set()

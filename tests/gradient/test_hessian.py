@@ -19,7 +19,6 @@ def fast_gradient(case):
     return grad
 
 
-@pytest.mark.slow
 @given(problems(families=ANALYTIC, detach=False), directions(200))
 @min_examples(500)
 def test_it_is_the_derivative_of_the_gradient(case, numbers):
@@ -46,7 +45,6 @@ def test_it_is_so_between_the_kinks_of_the_other_spikes(family, tiny):
     assert np.linalg.norm(rs.flatten(product) - numeric) < 1e-8 * np.linalg.norm(numeric)
 
 
-@pytest.mark.slow
 @given(problems(families=ANALYTIC, detach=False), directions(200), directions(200))
 @min_examples(100)
 def test_it_is_symmetric(case, one, other):

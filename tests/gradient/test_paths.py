@@ -44,7 +44,6 @@ def _several_threads():
         yield
 
 
-@pytest.mark.slow
 @given(problems().map(binarize), CHECKPOINTS)
 @min_examples(500)
 def test_spikes_give_the_gradient_of_the_array(case, checkpoint):
@@ -57,7 +56,6 @@ def test_spikes_give_the_gradient_of_the_array(case, checkpoint):
     assert params_error_ratio(grads, by_tape, rs.rounding(*case)[0]) <= TOLERANCE
 
 
-@pytest.mark.slow
 @given(problems(), CHECKPOINTS)
 @min_examples(500)
 def test_chunks_of_time_give_the_gradient_of_the_whole(case, checkpoint):
@@ -68,7 +66,6 @@ def test_chunks_of_time_give_the_gradient_of_the_whole(case, checkpoint):
     assert params_error_ratio(grads, by_tape, rs.rounding(*case)[0]) <= TOLERANCE
 
 
-@pytest.mark.slow
 @given(problems().map(binarize), CHECKPOINTS)
 @min_examples(150)
 def test_the_gradient_in_the_input_goes_the_same_ways(case, checkpoint):
@@ -81,7 +78,6 @@ def test_the_gradient_in_the_input_goes_the_same_ways(case, checkpoint):
         assert error_ratio(got, want, bounds) <= TOLERANCE
 
 
-@pytest.mark.slow
 @given(problems().map(binarize), CHECKPOINTS)
 @min_examples(150)
 def test_the_straight_through_estimate_goes_the_same_ways(case, checkpoint):
@@ -93,7 +89,6 @@ def test_the_straight_through_estimate_goes_the_same_ways(case, checkpoint):
     assert params_error_ratio(estimate, by_tape, straight_through_bounds(case)) <= TOLERANCE
 
 
-@pytest.mark.slow
 @given(problems().map(binarize).map(to_float32), CHECKPOINTS)
 @min_examples(300)
 def test_single_precision_goes_the_same_ways(case, checkpoint):

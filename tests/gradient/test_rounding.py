@@ -15,7 +15,6 @@ from refsast.testing import (
 )
 
 
-@pytest.mark.slow
 @given(problems())
 @min_examples(500)
 def test_it_has_the_shapes_of_what_it_measures_and_no_sign(case):
@@ -28,7 +27,6 @@ def test_it_has_the_shapes_of_what_it_measures_and_no_sign(case):
     assert (of_input >= 0.0).all()
 
 
-@pytest.mark.slow
 @given(problems())
 @min_examples(300)
 def test_a_modest_multiple_of_one_rounding_covers_both_gradients(case):
@@ -78,7 +76,6 @@ def test_it_sees_a_relative_error_of_1e_9_in_most_entries_of_a_short_run():
     assert detectable_share(2, 1e-9) > 0.8
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("reset", [rs.ToZero(), rs.Subtract(leaked=True), rs.NoReset()])
 def test_it_sees_it_on_a_long_run_too(reset):
     assert detectable_share(100, 1e-9, reset) > 0.7

@@ -57,7 +57,6 @@ def fast_sam(first: Problem, second: Problem | None, rho: float, sparse: bool, *
     return loss, rs.flatten(grads)
 
 
-@pytest.mark.slow
 @given(networks(detach=False), seeds(), st.sampled_from([0.0, 0.05, 0.7]), SHARED, SPARSE, SHARING)
 @min_examples(500)
 def test_both_passes_together_are_two_gradients(network, seed, rho, shared, sparse, sharing):

@@ -10,7 +10,6 @@ from refsast.testing import TOLERANCE, min_examples, params_error_ratio, problem
 from tests.gradient.error_bounds import straight_through_bounds
 
 
-@pytest.mark.slow
 @given(problems())
 @min_examples(500)
 def test_both_estimates_are_one(case):

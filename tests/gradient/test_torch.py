@@ -23,7 +23,6 @@ from tests.gradient.error_bounds import straight_through_bounds
 
 torch = pytest.importorskip("torch")
 torch.set_num_threads(1)
-pytestmark = pytest.mark.slow
 
 
 def sigma(spike, v):

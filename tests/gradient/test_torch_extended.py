@@ -14,7 +14,6 @@ from tests.gradient.test_torch import Hard  # noqa: E402  (which needs torch)
 from tests.gradient.torch_extended import torch_gradients  # noqa: E402
 
 torch.set_num_threads(1)
-pytestmark = pytest.mark.slow
 
 
 @given(extended_problems())

@@ -21,7 +21,6 @@ potentials, spikes = numbers(5.0), numbers(1.0).map(abs)
 leaks, thresholds = fractions(0.0, 1.0, 0.0, 0.5, 1.0), fractions(0.1, 2.0, 0.5, 1.0)
 
 
-@pytest.mark.slow
 @given(st.sampled_from(RESETS), leaks, thresholds, potentials, spikes)
 @min_examples(300)
 def test_the_partials_are_the_derivatives(reset, leak, threshold, u, s):
@@ -45,7 +44,6 @@ def test_each_reset_by_hand():
     assert rs.NoReset()(*state) == [2.0]
 
 
-@pytest.mark.slow
 @given(neurons(), potentials, spikes, potentials)
 @min_examples(300)
 def test_one_step_is_that_of_the_equations(neuron, u, s, current):

@@ -26,7 +26,6 @@ def scale(case):
     return largest + 2.0 * len(case.x)
 
 
-@pytest.mark.slow
 @given(problems())
 @min_examples(300)
 def test_the_smooth_network_is_that_of_the_equations(case):
@@ -39,7 +38,6 @@ def test_the_smooth_network_is_that_of_the_equations(case):
         assert np.abs(got - want).max() <= TOLERANCE * scale(case)
 
 
-@pytest.mark.slow
 @given(problems())
 @min_examples(300)
 def test_the_hard_network_is_that_of_the_equations(case):
@@ -83,7 +81,6 @@ def test_a_potential_exactly_at_threshold_fires(reset, potentials, spikes):
     assert trace.logits.item() == sum(spikes)
 
 
-@pytest.mark.slow
 @given(problems())
 @min_examples(100)
 def test_swapping_in_the_spike_that_is_there_changes_nothing(case):
@@ -97,7 +94,6 @@ def test_swapping_in_the_spike_that_is_there_changes_nothing(case):
         assert (a == b).all()
 
 
-@pytest.mark.slow
 @given(problems())
 @min_examples(100)
 def test_the_first_steps_do_not_know_the_last(case):
@@ -157,7 +153,6 @@ EDGES = {
 FIRST = settings(phases=[Phase.generate], max_examples=3000, derandomize=True, database=None)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("edge", EDGES)
 def test_the_strategies_reach(edge):
     assert EDGES[edge](find(problems(), EDGES[edge], settings=FIRST))

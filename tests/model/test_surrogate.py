@@ -77,7 +77,6 @@ def test_value_slope_and_curvature_at_a_few_points(family, v):
     assert spike.second(at)[0] == pytest.approx(second, rel=1e-12)
 
 
-@pytest.mark.slow
 @given(surrogates(), st.floats(-1e300, 1e300), numbers(20.0))
 @min_examples(500)
 def test_what_holds_of_every_spike_at_every_number(spike, far, near):
@@ -94,7 +93,6 @@ def test_what_holds_of_every_spike_at_every_number(spike, far, near):
         assert (s - 0.5) * number >= 0.0
 
 
-@pytest.mark.slow
 @given(surrogates(), numbers(20.0))
 @min_examples(500)
 def test_value_slope_and_curvature_are_those_of_the_textbook(spike, number):
@@ -108,7 +106,6 @@ def test_value_slope_and_curvature_are_those_of_the_textbook(spike, number):
     assert not kink or spike.second(v)[0] == 0.0
 
 
-@pytest.mark.slow
 @given(surrogates(), numbers(20.0))
 @min_examples(500)
 def test_the_slope_is_the_derivative_by_complex_step_and_by_tape(spike, number):
@@ -122,7 +119,6 @@ def test_the_slope_is_the_derivative_by_complex_step_and_by_tape(spike, number):
     assert abs(by_tape - slope) <= 1e-15 * z * z * slope
 
 
-@pytest.mark.slow
 @given(surrogates(ANALYTIC), numbers(20.0))
 @min_examples(300)
 def test_the_curvature_is_the_derivative_of_the_slope(spike, number):

@@ -68,7 +68,6 @@ def test_a_changed_source_is_known(planted):
     assert build.is_changed(source)
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_build_never_sees_real_recordings(planted, monkeypatch):
     monkeypatch.setenv("REFSAST_NMNIST", "somewhere")
@@ -116,7 +115,6 @@ def test_building_twice_gives_the_same_bytes_and_a_check_writes_nothing(planted,
     assert outputs[1]["text"] == ["[]\n"]  # it ran in an empty folder
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     ("text", "says"),

@@ -30,7 +30,6 @@ def path(method, w, grads, factor=1.0):
     return np.array(points), state
 
 
-@pytest.mark.slow
 @given(directions(3), directions((STEPS, 3)), rates, factors, memories, decays)
 @min_examples(100)
 def test_sgd_is_its_formula(w, grads, rate, factor, momentum, decay):
@@ -48,7 +47,6 @@ def test_sgd_is_its_formula(w, grads, rate, factor, momentum, decay):
     assert len(state) == 1
 
 
-@pytest.mark.slow
 @given(directions(3), directions((STEPS, 3)), rates, factors, memories, memories, decays)
 @min_examples(100)
 def test_adam_is_its_formula(w, grads, rate, factor, beta1, beta2, decay):

@@ -15,7 +15,6 @@ from refsast.testing import ANALYTIC, arrays, directions, min_examples, problems
 radii = st.sampled_from([0.0, 0.05, 0.5]) | st.floats(1e-3, 2.0)
 
 
-@pytest.mark.slow
 @given(arrays(6), arrays(6), directions(6), radii)
 @min_examples(500)
 def test_no_other_step_of_the_same_length_gains_more(w, grad, other, rho):
@@ -28,7 +27,6 @@ def test_no_other_step_of_the_same_length_gains_more(w, grad, other, rho):
     assert grad @ best == pytest.approx(rho * np.linalg.norm(grad), abs=1e-13)
 
 
-@pytest.mark.slow
 @given(arrays(5), directions(5), radii, st.sampled_from([1e-300, 1e-160, 1e-8, 1e8, 1e160, 1e300]))
 @min_examples(200)
 def test_the_point_does_not_depend_on_the_length_of_the_gradient(w, grad, rho, scale):
@@ -113,7 +111,6 @@ def test_how_often_the_objective_is_called():
     assert (len(never.points), len(second.points)) == (0, 1)
 
 
-@pytest.mark.slow
 @given(problems())
 @min_examples(50)
 def test_without_a_radius_it_is_plain_descent_to_the_bit(case):
@@ -135,7 +132,6 @@ def network_objective(case, module=rs.fast):
     return objective
 
 
-@pytest.mark.slow
 @given(problems(detach=False), radii)
 @min_examples(100)
 def test_on_a_network_it_is_the_gradient_at_the_ascent_point(case, rho):

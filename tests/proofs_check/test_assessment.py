@@ -25,6 +25,7 @@ def states(neuron=CELL, training=PLAIN, *, recordings=4, slope=1.0):
     return {finding.claim.label: finding for finding in found}
 
 
+@pytest.mark.slow
 def test_a_plain_training_with_a_small_rate_meets_the_hypotheses_of_5():
     found = states()
 
@@ -33,6 +34,7 @@ def test_a_plain_training_with_a_small_rate_meets_the_hypotheses_of_5():
     assert found["5b"].result.measured > 0.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "label", "why"),
     [

@@ -29,7 +29,6 @@ def _later():
     return time.monotonic() + 60.0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("label", ["1b", "2-pairs", "2-gradient", "3a", "3b-product"])
 def test_gradient_ascent_uses_more_of_the_bound(label):
     entry = CLAIMS_BY_LABEL[label]
@@ -42,7 +41,6 @@ def test_gradient_ascent_uses_more_of_the_bound(label):
     assert attack.check_instance(entry.claim, found.instance, "again").ratio == found.ratio
 
 
-@pytest.mark.slow
 def test_the_slope_of_the_ratio_is_exact():
     instance = _best(_draw(CLAIMS_BY_LABEL["3a"], 20)).instance
     arrays = list(attack.float_arrays(instance))
@@ -67,7 +65,6 @@ def test_a_claim_that_the_tape_cannot_follow_is_left_to_the_other_ways():
     assert attack.climb_gradient(entry, start, 5, _later()) is start
 
 
-@pytest.mark.slow
 def test_random_moves_and_hypothesis_find_something():
     start = _best(_draw(PAIRS, 10))
     rng = np.random.default_rng(0)
@@ -80,7 +77,6 @@ def test_random_moves_and_hypothesis_find_something():
     assert guided.ratio > 0.0
 
 
-@pytest.mark.slow
 def test_the_same_seed_finds_the_same():
     twice = [
         attack.attack(PAIRS, np.random.default_rng(5), effort=6, seconds=60.0) for _ in range(2)
@@ -89,6 +85,7 @@ def test_the_same_seed_finds_the_same():
     assert twice[0].ratio == twice[1].ratio > 0.0
 
 
+@pytest.mark.slow
 def test_a_wrong_bound_is_refuted_by_the_attack():
     claim = replace(PAIRS.claim, bound=lambda x: 0.01 * PAIRS.claim.bound(x))
     wrong = replace(PAIRS, claim=claim)

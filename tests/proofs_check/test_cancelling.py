@@ -21,7 +21,6 @@ from tests.strategies import instances
 LABELS = [label for label in CLAIMS_BY_LABEL if "local" not in label]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("label", LABELS)
 def test_no_instance_whose_sums_cancel_is_refuted(label):
     trial = CLAIMS_BY_LABEL[label]

@@ -41,6 +41,7 @@ def runs(draw):
     return network, draw(parameters(network)), draw(inputs(network.sizes[0]))
 
 
+@pytest.mark.slow
 @min_examples(200)
 @given(runs(), seeds())
 def test_no_spike_of_the_envelope_escapes(case, seed):

@@ -45,6 +45,7 @@ def run(tmp_path_factory):
     return folder / "run.json"
 
 
+@pytest.mark.slow
 def test_a_table_a_record_a_page_and_the_worst_cases(tmp_path, capsys):
     files = [tmp_path / name for name in ("a.json", "a.html", "worst")]
     flags = [
@@ -67,6 +68,7 @@ def test_a_table_a_record_a_page_and_the_worst_cases(tmp_path, capsys):
     assert "1a: holds, measured" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_refutation_is_printed_and_is_the_exit_code(wrong, tmp_path, capsys):
     flags = ("--html", str(tmp_path / "a.html"), "--worst", str(tmp_path))
 
@@ -103,6 +105,7 @@ def test_what_is_on_record_refutes_where_no_draw_has(monkeypatch):
     assert "REFUTED" in report.format_table([row])
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_table_on_any_number_of_processes():
     entries = [register.CLAIMS_BY_LABEL["1c-contraction"], register.CLAIMS_BY_LABEL["2-pairs"]]
 
@@ -235,6 +238,7 @@ def test_other_recordings_than_those_of_the_run_are_refused(run, capsys):
     assert "recordings must be those of" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_record_without_flags_asks_for_them(run, tmp_path, capsys):
     """As those of version 0.2.0: what the flags stand for by default are other recordings."""
     record = {k: v for k, v in json.loads(run.read_text()).items() if k != "flags"}

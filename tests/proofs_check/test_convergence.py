@@ -64,7 +64,6 @@ def source(seed):
     return RandomSource(np.random.default_rng(seed))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("label", sorted(set(DRAWS) - {"5b-seeded"}))
 @given(seed=seeds())
 @min_examples(60)
@@ -74,7 +73,6 @@ def test_the_claim_holds(label, seed):
     assert not verdict.refuted, verdict
 
 
-@pytest.mark.slow
 def test_the_draws_keep_to_the_hypotheses():
     draws = (*[partial(draw_step, draw=kind) for kind in (draw_quadratics, draw_ridges)], draw_path)
     silent = Counter()
@@ -86,7 +84,6 @@ def test_the_draws_keep_to_the_hypotheses():
     assert silent[True] < 0.1 * 300
 
 
-@pytest.mark.slow
 def test_the_draws_of_risks_keep_to_the_hypotheses():
     verdicts = [check_claim(ONE_STEP, draw_step(source(i), draw=draw_risks)) for i in range(40)]
 
@@ -173,7 +170,6 @@ def test_the_enumeration_goes_where_the_library_goes(seed):
     assert end_points(x).tobytes() == (x.w - x.eta * np.stack(steps)).tobytes()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("shared", [False, True])
 def test_the_enumerated_mean_is_that_of_many_random_steps(shared):
     x = replace(draw_step(source(5), draw=draw_quadratics), shared=shared)
@@ -229,7 +225,6 @@ def test_5a_fails_on_a_spiking_network_with_one_minibatch_for_both_passes():
     assert not check_claim(claims.SHARED_STEP.drop_hypothesis(SMOOTH), with_scatter(x)).refuted
 
 
-@pytest.mark.slow
 def test_the_closed_constant_of_the_spiking_network_bounds_its_curvature():
     x, rng = snn_step(), np.random.default_rng(0)
 

@@ -16,7 +16,6 @@ OF_SPIKES = (constants.sup_derivative, constants.sup_second)
 OF_MAPS = (constants.max_carry, constants.kappa, constants.map_curvature)
 
 
-@pytest.mark.slow
 @families
 @pytest.mark.parametrize("slope", EXTREMES)
 def test_far_beyond_all_reason_bounds_are_true_and_silent(family, slope):

@@ -98,7 +98,6 @@ def test_probabilities_hold_those_of_every_corner():
         assert (p <= found.upper + 1e-15).all()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("reset", RESETS, ids=str)
 @pytest.mark.parametrize("family", SURROGATES, ids=lambda f: f.__name__)
 @pytest.mark.parametrize("recurrent", [False, True])
@@ -146,7 +145,6 @@ def test_the_local_curvature_is_far_below_that_of_norms(recurrent):
     assert local_curvature(network, params, x, y, 1e-3).constant > found.constant
 
 
-@pytest.mark.slow
 def test_a_radius_that_is_far_too_large_gives_no_bound_or_a_true_one():
     network = network_of(rs.Logistic(4.0), rs.Subtract(), recurrent=True)
     params, x, y = batch_of(network)
@@ -197,7 +195,6 @@ def test_no_cancellation_refutes_a_claim_about_inputs(claim, seed, size):
     assert not check_claim(claim, x).refuted
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("claim", "draw"), CLAIMS, ids=lambda c: getattr(c, "label", ""))
 def test_half_of_a_bound_is_refuted_somewhere(claim, draw):
     """4b's middle side is half as large as its last: all entries are scaled together."""

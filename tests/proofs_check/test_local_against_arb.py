@@ -173,19 +173,20 @@ def parameter_setting(seed):
     return held and abs(total) <= len(x.y) * arb(bound) + arb(1e-30)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", [0, pytest.param(1000, marks=pytest.mark.slow)])
 def test_arb_finds_no_input_outside(start):
     count = draws(500) if start else 6
     assert [seed for seed in range(start, start + count) if not input_setting(seed)] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", [0, pytest.param(1000, marks=pytest.mark.slow)])
 def test_arb_finds_no_parameters_outside(start):
     count = draws(500) if start else 3
     assert [seed for seed in range(start, start + count) if not parameter_setting(seed)] == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("setting", [input_setting, parameter_setting])
 def test_a_radius_that_is_too_small_is_noticed(setting, monkeypatch):
     norms = layers.row_norms
@@ -194,7 +195,6 @@ def test_a_radius_that_is_too_small_is_noticed(setting, monkeypatch):
     assert not all(map(setting, range(20)))
 
 
-@pytest.mark.slow
 def test_factors_at_the_centre_alone_are_noticed(monkeypatch):
     for name in ("derivative_range", "map_derivative_range"):
         f = getattr(layers, name)

@@ -30,7 +30,6 @@ def in_ball(w, radius, rng):
     return w + radius * rng.choice([1.0, rng.random()]) * d / np.linalg.norm(d)
 
 
-@pytest.mark.slow
 @given(seeds())
 @min_examples(60)
 def test_the_gradient_is_the_slope_of_the_value(seed):
@@ -51,7 +50,6 @@ def test_the_gradient_is_the_slope_of_the_value(seed):
     assert np.abs(bent - family.mean.hvp(w, d)).max() <= 1e-7 * scale
 
 
-@pytest.mark.slow
 @given(seeds())
 @min_examples(40)
 def test_the_risk_is_the_mean_loss_of_the_network(seed):
@@ -67,7 +65,6 @@ def test_the_risk_is_the_mean_loss_of_the_network(seed):
     assert np.linalg.norm(risk.hvp(w, d)) <= risk.lipschitz(w, 0.0) * np.linalg.norm(d) + 1e-12
 
 
-@pytest.mark.slow
 @given(seeds())
 @min_examples(150)
 def test_no_difference_quotient_in_the_ball_exceeds_the_certified_constant(seed):
@@ -118,7 +115,6 @@ def test_the_constant_of_an_unknown_spike_is_infinite():
     assert risk.lipschitz(np.zeros(net.n_params), 1.0) == np.inf
 
 
-@pytest.mark.slow
 @given(seeds())
 @min_examples(100)
 def test_no_value_is_below_the_lower_bound(seed):
@@ -139,7 +135,6 @@ def test_the_lower_bound_of_a_quadratic_is_its_minimum():
     assert Quadratic(0.0 * h, at).lower == -np.inf
 
 
-@pytest.mark.slow
 @given(seeds())
 @min_examples(100)
 def test_a_family_is_the_mean_of_its_batches_and_of_its_samples(seed):
@@ -153,7 +148,6 @@ def test_a_family_is_the_mean_of_its_batches_and_of_its_samples(seed):
         assert np.mean([g for _, g in each], axis=0) == pytest.approx(grad, abs=size[1])
 
 
-@pytest.mark.slow
 @given(seeds())
 @min_examples(100)
 def test_the_variance_is_nowhere_more_than_the_spread(seed):

@@ -26,6 +26,7 @@ def long(steps):
     return LabelledBatch(NETWORK, rs.init(NETWORK, rng), x, np.zeros(1, np.int64))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [50, 400])
 def test_no_claim_is_refuted_by_overflow(steps):
     x = long(steps)

@@ -25,7 +25,6 @@ def source(seed):
     return RandomSource(np.random.default_rng(seed))
 
 
-@pytest.mark.slow
 @given(seeds())
 @min_examples(15)
 def test_the_claim_about_many_runs_holds(seed):
@@ -40,7 +39,6 @@ def test_the_bound_for_many_runs_is_nearly_attained():
     assert check_claim(SEEDED, x).ratio > 0.8
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("shared", [False, True])
 def test_the_mean_over_runs_is_that_over_paths(shared):
     x = replace(tight_step(), rho=0.7, eta=0.6, shared=shared)
@@ -81,7 +79,6 @@ def test_the_confidence_limit_is_seldom_above_the_expectation():
     assert lower_confidence_limit(100.0 * coins[0], 1.0) == limits[0]
 
 
-@pytest.mark.slow
 def test_the_rate_is_the_inverse_root_of_the_number_of_steps():
     """With eta ~ K^(-1/2) and rho ~ K^(-1/4): the slope of log average against log K is -1/2."""
     rng = np.random.default_rng(0)

@@ -37,7 +37,6 @@ def test_it_is_small():
     assert sum(path.stat().st_size for path in SHIPPED_SET.iterdir()) < 150_000
 
 
-@pytest.mark.slow
 def test_made_again_it_has_the_same_bytes(tmp_path):
     main([str(tmp_path)])
 
@@ -145,7 +144,6 @@ def answer_in_double(case: Case, second: Case, direction: np.ndarray, rho: float
     return found
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", SET)
 def test_what_refsast_says_in_float64_is_right(name):
     question = SET[name].question
@@ -171,7 +169,6 @@ def slope(f, at: np.ndarray, along: np.ndarray) -> np.ndarray:
     return values((f(at + STEP * along) - f(at - STEP * along)) / (2.0 * STEP))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["recurrent", "faint", "current-based"])
 def test_gradients_are_differences_of_the_loss_to_the_last_bit(name):
     """Fifty digits leave more than seventeen to a difference: neither tape nor rules are used."""
@@ -194,7 +191,6 @@ def test_a_first_potential_that_nothing_drives_has_an_adjoint():
     assert (golden.answers["adjoints.0"][0] != 0.0).all()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", SMOOTH)
 def test_curvature_and_the_gradient_through_sam_are_differences_to_the_last_bit(name):
     question, answers = SET[name].question, SET[name].answers
@@ -256,7 +252,6 @@ def test_loss_and_states_are_right_to_the_last_bit_by_a_second_arithmetic(name):
     assert ss == {(n, *at): answers[f"s.{n}"][tuple(at)] for n, *at in ss}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("spec", SPECS, ids=[spec.name for spec in SPECS])
 def test_what_is_of_floats_still_is_zero(spec):
     for name, array in compute_answers(draw_question(spec)).items():

@@ -214,7 +214,6 @@ def test_gradients_are_differences_of_the_loss_to_the_last_bit(name):
     assert np.array(in_x).tobytes() == answers["x_grad"].tobytes()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", SMOOTH)
 def test_curvature_and_the_gradient_through_sam_are_differences_to_the_last_bit(name):
     question, answers = SET[name].question, SET[name].answers

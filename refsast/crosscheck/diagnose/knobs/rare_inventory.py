@@ -82,7 +82,7 @@ from refsast.model.reset import NoReset, Subtract, ToZero
 
 PENALTY_WEIGHTS = (1e-2, 1e-3, 1e-4, 0.1)
 RARE_LAGS = ("of the last step", "of the first step", "as zeros and ones", "as signs", "as events")
-WHOLE_NUMBERS = ("cut to integers", "rounded to integers")
+WHOLE_NUMBERS = ("as integers, cut", "as integers, rounded")
 BATCH_LAGS = ("of the next recording", "of the recording before", "of the first recording",
               "averaged over recordings")  # fmt: skip
 SHARES = (2.0, 4.0, 3.0, 5.0, 10.0)  # of the steps, one of so many

@@ -288,8 +288,8 @@ RARE_LAGS = {
     "of the recording before": "with adjoints paired with the {} of the recording before",
     "of the first recording": "with adjoints paired with the {} of the first recording",
     "averaged over recordings": "with adjoints paired with the mean over recordings of the {}",
-    "cut to integers": "with adjoints paired with the {} cut to integers",
-    "rounded to integers": "with adjoints paired with the {} rounded to integers",
+    "as integers, cut": "with adjoints paired with the {} cut to integers",
+    "as integers, rounded": "with adjoints paired with the {} rounded to integers",
     "as signs": "with adjoints paired with the signs of the {}",
     "as events": "with adjoints paired with ones where the {} are not zero",
 }

@@ -250,8 +250,8 @@ def lag_inputs(dials: Dials, index: int, what: str, a: Array, now: Array | None 
         ),
         f"{what} as zeros and ones": lambda: np.where(a >= 0.5, 1.0, 0.0),
         f"{what} as signs": lambda: np.sign(a),
-        f"{what} cut to integers": lambda: np.trunc(a),
-        f"{what} rounded to integers": lambda: np.round(a),
+        f"{what} as integers, cut": lambda: np.trunc(a),
+        f"{what} as integers, rounded": lambda: np.round(a),
         f"{what} as events": lambda: np.where(a != 0.0, 1.0, 0.0),
     }
     return mix(dials, index, a, others)
