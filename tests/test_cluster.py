@@ -85,6 +85,7 @@ def test_the_bits_are_those_of_local_workers_though_one_is_killed(scheduler, tmp
     assert there == here
 
 
+@pytest.mark.slow
 def test_an_error_of_the_work_comes_as_it_is(scheduler):
     with pytest.raises(KeyError, match="seven"):
         list(map_unordered(lambda i: {}[i], ["seven"], jobs=1, scheduler=scheduler))
@@ -120,6 +121,7 @@ def test_a_worker_of_another_version_is_refused():
         _call("refsast 0.0", abs, -1)
 
 
+@pytest.mark.slow
 def test_work_that_kills_every_worker_is_named():
     from distributed import KilledWorker
 

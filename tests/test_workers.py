@@ -100,6 +100,7 @@ def test_one_job_works_here_and_draws_as_it_goes():
     assert drawn == [0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("killed", [True, False], ids=["a killed worker", "an error"])
 def test_what_was_done_is_yielded_before_the_end(killed, tmp_path):
     """Also what waits to be taken: nobody takes while the last call ends badly."""
@@ -150,6 +151,7 @@ def test_a_killed_worker_is_named_at_its_turn():
         next(results)
 
 
+@pytest.mark.slow
 @needs_proc
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_workers_end_with_their_parent(how, tmp_path):
@@ -171,6 +173,7 @@ def test_an_interrupt_of_all_is_one_line(at_work, tmp_path):
         wait_for(lambda: not living(parent.pid), GRACE)
 
 
+@pytest.mark.slow
 def test_what_killed_workers_leave_is_removed_in_silence():
     leave = """
 import os

@@ -89,6 +89,7 @@ def test_a_constant_that_single_precision_cannot_hold_is_rounded_once():
     assert not exact.any()
 
 
+@pytest.mark.slow
 def test_equal_numbers_are_rounded_alike_in_half_of_their_error():
     x = leaf(np.full(2000, 1.1) + X.ravel()[:1].repeat(2000))
 

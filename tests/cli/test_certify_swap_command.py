@@ -42,6 +42,7 @@ def test_it_writes_what_is_proved(folder, tmp_path, capsys):
     assert {path.name for path in out.iterdir()} == {"swap.json", "swap.png"}
 
 
+@pytest.mark.slow
 def test_only_the_first_and_only_steep_slopes(folder, tmp_path):
     flags = ["--first", "7", "--lowest", "50", "--out", str(tmp_path)]
     assert main(["certify-swap", str(folder), *DATA, *flags]) == 0

@@ -72,6 +72,7 @@ def test_a_comparison_says_where_the_gap_comes_from(compared):
     assert "Where the gap comes from" in page
 
 
+@pytest.mark.slow
 def test_train_leaves_a_record_from_which_the_network_comes_back(trained):
     record = json.loads((trained / "run.json").read_text())
     network, params = rs.read_run(trained)
@@ -87,6 +88,7 @@ def test_train_leaves_a_record_from_which_the_network_comes_back(trained):
     assert set(record["versions"]) == {"python", "numpy", "scipy", "refsast"}
 
 
+@pytest.mark.slow
 def test_pages_refer_to_nothing_outside_themselves(trained, compared):
     for folder in (trained, compared):
         page = (folder / "report.html").read_text()

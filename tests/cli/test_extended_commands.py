@@ -68,6 +68,7 @@ def test_the_same_command_again_goes_on_to_the_same_bits(folder):
     assert (folder / "run/weights.npz").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_what_is_learned_is_swept_and_kept_run_by_run(folder, capsys):
     command = ["sweep", "--preset", "quick", *FEW, "--hidden", "8", "--seeds", "1", "--out", "out"]
     command += ["--vary", "learn=nothing/leak/thresholds", "--vary", "readout=rate/max-potential"]

@@ -40,6 +40,7 @@ def test_it_leaves_a_record_and_a_picture(measured):
     assert starts[0]["remainder"] == starts[1]["remainder"]
 
 
+@pytest.mark.slow
 def test_the_trainings_are_those_of_train_and_the_last_point_is_theirs(measured):
     record = json.loads((measured / "sharpness.json").read_text())
     setting = rs.Setting(**{**vars(rs.PRESETS["quick"]), "hidden": (4,), "epochs": 3, "rho": 0.1})

@@ -42,6 +42,7 @@ def test_importing_the_package_imports_nothing():
     assert [name for name in done.stdout.split() if name.startswith("refsast")] == ["refsast"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [
@@ -87,6 +88,7 @@ def test_an_interrupt_during_the_imports_ends_in_one_line(program, tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (130, "", f"{program}: interrupted\n")
 
 
+@pytest.mark.slow
 def test_an_interrupt_during_the_training_ends_in_one_line(tmp_path):
     command = [sys.executable, "-m", "refsast", "train", *QUICK, "--epochs", "100000"]
     with subprocess.Popen(

@@ -92,6 +92,7 @@ def test_a_run_that_diverges_is_kept_as_one_and_so_are_the_others(tmp_path, caps
     assert len(found["table"]) == 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("asked", "says"),
     [
@@ -187,6 +188,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", str(place)], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_gets_one_line_and_loses_nothing(small_disk, capsys):
     """There is room for some runs, and none for the pictures."""
     asked = [*COMPARE, "--out", str(small_disk), "--keep", "none", "--seeds", "30"]

@@ -163,6 +163,7 @@ def draw_cases(kind: str) -> list[rs.Case]:
     return [draw_case(s, sizes=(4, 5, 3), steps=6) for s in seeds[start : start + NETWORKS]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_kind_is_named(kind):
     planted, words = KINDS[kind]
@@ -266,6 +267,7 @@ def test_a_recording_that_is_not_summed_is_missing_in_initial_states_too():
     assert words in report.cause.says, report
 
 
+@pytest.mark.slow
 def test_a_readout_is_the_place_where_single_precision_hides_it_in_the_loss():
     """Hardly a spike: the loss moves by less than it is rounded by, gradients of weights do not."""
     neuron = rs.LIF(0.5, 1.0, rs.Logistic(50.0), rs.ToZero())
@@ -285,6 +287,7 @@ def test_a_readout_is_the_place_where_single_precision_hides_it_in_the_loss():
     assert report.first.what == "loss or readout"
 
 
+@pytest.mark.slow
 def test_a_cause_that_fits_one_case_only_is_not_named():
     """The factor is another one where the input is not that of the case."""
     case = draw_case(1, sizes=(4, 5, 3), steps=6)

@@ -53,6 +53,7 @@ def put_edge_between(case, gradient):
 
 
 # Of forty roundings those that go furthest, where the runs with random errors do not go either.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("seed", "rounding"), [(0, 6), (2, 32), (13, 2), (43, 27), (50, 36), (54, 13)]
 )

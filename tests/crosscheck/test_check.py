@@ -35,6 +35,7 @@ def case() -> rs.Case:
     return draw_faulty_case(np.random.default_rng(1), KINDS["reset detached"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_planted_fault_is_found_and_named_and_nothing_false_is_said_of_its_place(kind):
     rng = make_rng(kind)
@@ -80,6 +81,7 @@ def test_a_fault_in_one_layer_alone_is_found_there():
     assert (report.first.what, report.first.layer) == ("adjoint", 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_right_implementations_raise_no_alarm(dtype):
     rng, undecided = np.random.default_rng(7), 0
@@ -107,6 +109,7 @@ def test_everything_given_is_compared_in_the_order_of_the_computation(case):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["u", "s", "adjoints"])
 def test_one_wrong_number_among_states_or_adjoints_is_the_first_place(case, name):
     def wrong(p, x, y):
@@ -285,6 +288,7 @@ def test_a_cause_that_holds_in_the_active_inputs_only_is_not_exact():
     assert rs.check(detached, case).cause.exact
 
 
+@pytest.mark.slow
 def test_adjoints_that_are_wrong_as_the_loss_is_are_not_the_first_place():
     case = draw_faulty_case(np.random.default_rng(2), KINDS["no reset"])
 

@@ -497,6 +497,7 @@ USAGE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("says", USAGE)
 def test_a_run_that_cannot_start_says_why_in_one_line(says, tmp_path):
     (tmp_path / "xfails").write_text("no_such_level\n")
@@ -507,6 +508,7 @@ def test_a_run_that_cannot_start_says_why_in_one_line(says, tmp_path):
     assert "Traceback" not in done.stderr + done.stdout
 
 
+@pytest.mark.slow
 def test_among_other_tests_the_suite_is_left_out_where_nobody_asks_for_it(tmp_path):
     (tmp_path / "test_other.py").write_text("def test_other():\n    pass\n")
     done = run(tmp_path, "test_other.py", str(root() / "refsast/crosscheck/conformance"))
@@ -519,6 +521,7 @@ def page() -> str:
     return (root() / "docs" / "conformance.md").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_the_example_of_the_page_is_right_and_fails_as_it_says():
     example = page().split("```python\n")[1].split("```")[0]
     right: dict[str, Factory] = {}

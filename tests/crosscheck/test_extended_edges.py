@@ -11,6 +11,7 @@ from refsast.crosscheck.diagnose.localise import wrong_arrays
 from tests.crosscheck.extended_cases import fast, implement, plant
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["pooling not divided", "pooling's gradient not divided"])
 def test_what_is_done_with_spikes_is_asked_where_there_are_some(name):
     """Without a spike in the layer below both give the same numbers."""

@@ -82,6 +82,7 @@ def test_single_precision_is_decided_where_half_of_its_digits_are_right():
             assert wrong.wrong or vague
 
 
+@pytest.mark.slow
 def test_in_double_precision_nothing_that_rounding_moves_far_agrees():
     """There the reference itself is no better known."""
     for case, _ in chaotic_cases(1):

@@ -82,6 +82,7 @@ def test_seven_faults_at_once_fail_the_suite():
     assert wrong_somewhere(plant(seven), EXAMPLES) is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [None, 1, 2])
 def test_a_right_implementation_passes(seed):
     assert wrong_somewhere(plant(right), 8, seed) is None
@@ -110,6 +111,7 @@ def test_every_run_exceeds_what_an_implementation_may_cut_off():
     assert drawn.sizes["classes"][1] >= 6
 
 
+@pytest.mark.slow
 def test_sizes_grow_with_the_examples():
     def largest(count: int) -> int:
         examples = list(pick_test("gradient[parameters]").stretches(PLAIN, count, None))
@@ -190,6 +192,7 @@ def test_a_stretched_failure_is_shrunk():
     assert is_wrong(fault, test, found)
 
 
+@pytest.mark.slow
 def test_layers_and_neurons_are_cut_consistently():
     for example in pick_test("sam[gradient]").stretches(EVERY, 6, None):
         for cut in smaller_examples(example):

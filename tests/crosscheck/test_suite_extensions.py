@@ -104,6 +104,7 @@ WRONG = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WRONG)
 def test_a_fault_fails_at_20_examples(name):
     assert failed(plant(name), EXAMPLES)
@@ -127,6 +128,7 @@ def test_a_failure_is_shrunk_to_the_part_that_is_wrong_and_named():
     assert namespace["case"].network == network
 
 
+@pytest.mark.slow
 def test_the_cause_is_that_of_the_largest_example_where_the_smallest_has_another():
     test, tally = next(t for t in EXTENDED if t.name == "forward"), Tally()
     factory = plant("kernel flipped")

@@ -163,6 +163,7 @@ def test_every_recording_is_a_valid_one(digit, seed):
     assert len(encode_events(events)) == 5 * len(events)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 9), st.integers(0, 2**32))
 def test_no_pixel_fires_within_its_refractory_period(digit, seed):
     """With a threshold so low that every pixel would fire again at once."""
@@ -277,6 +278,7 @@ def test_nonsense_is_refused(call, says):
         call(np.random.default_rng(0))
 
 
+@pytest.mark.slow
 def test_a_linear_reader_of_synthetic_digits_reads_real_ones(nmnist):
     """Ridge regression on three steps, nothing spiking: far above chance, or the sets differ."""
     x, y = synthetic_digits(600, np.random.default_rng(0), steps=3)

@@ -67,6 +67,7 @@ def test_without_a_leak_nothing_is_rounded():
     assert found == deploy.Agreement((0.0,), (0.0,), (1.0,), (0,), 1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
 def test_the_c_program_gives_the_same_spikes(tmp_path):
     for made, x in make_cases(range(1000, 1012)):

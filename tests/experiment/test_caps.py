@@ -56,6 +56,7 @@ def test_bad_caps_are_refused(change, says):
         replace(QUICK, **change)
 
 
+@pytest.mark.slow
 def test_a_record_from_before_there_were_caps_is_of_the_same_settings(tmp_path, capsys):
     def sweep(*more):
         return main(["sweep", "--vary", "rho=0/0.1", "--seeds", "1", "--jobs", "1", *more, *FLAGS])

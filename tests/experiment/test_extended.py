@@ -68,6 +68,7 @@ def test_plain_networks_have_no_new_field_in_their_records(network):
     assert describe_extension(network) == ""
 
 
+@pytest.mark.slow
 @given(extended_problems())
 @min_examples(60)
 def test_scores_are_those_of_the_run(case):

@@ -227,6 +227,7 @@ def test_nothing_moves_where_the_gradient_is_zero():
 MEASURE = {"rho": 0.1, "every": 2, "tolerance": 1e-3, "on": recordings(6)}
 
 
+@pytest.mark.slow
 def test_along_a_training_that_stays_what_it_is():
     run, points = along_training(
         NETWORK,

@@ -27,6 +27,7 @@ def loss_function(case: Problem):
     return lambda w: rs.reference.loss(case.network, rs.unflatten(case.network, w), case.x, case.y)
 
 
+@pytest.mark.slow
 @given(problems(detach=False))
 @min_examples(500)
 def test_the_tape_gives_the_gradient_of_the_loss(case):
@@ -92,6 +93,7 @@ def test_single_precision_gives_the_same_gradient_to_single_precision(case):
     assert abs(loss - want) <= 1e-4 * (1.0 + abs(want))
 
 
+@pytest.mark.slow
 @given(problems(detach=False))
 @min_examples(500)
 def test_the_gradient_in_the_input_is_that_of_the_loss(case):

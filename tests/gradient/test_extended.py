@@ -25,6 +25,7 @@ NEURON = rs.LIF(0.9, 1.0, rs.Arctan(2.0))
 IMAGE = (1, 2, 2)
 
 
+@pytest.mark.slow
 @given(extended_problems(detach=False))
 @min_examples(150)
 def test_the_tape_gives_the_gradient_of_the_loss(case):
@@ -32,6 +33,7 @@ def test_the_tape_gives_the_gradient_of_the_loss(case):
     assert tape(case)[0] == rs.reference.loss(*case)
 
 
+@pytest.mark.slow
 @given(extended_problems())
 @min_examples(150)
 def test_all_gradients_are_one(case):
@@ -56,12 +58,14 @@ def test_the_straight_through_estimate_is_that_of_the_tape(case):
     assert straight_through_gap(case, checkpoint=2) <= TOLERANCE
 
 
+@pytest.mark.slow
 @given(extended_problems())
 @min_examples(50)
 def test_both_passes_of_sam_are_those_of_two_gradients(case):
     assert sam_gap(case) <= TOLERANCE
 
 
+@pytest.mark.slow
 @given(extended_problems())
 @min_examples(50)
 def test_single_precision_gives_the_gradient_to_single_precision(case):

@@ -183,6 +183,7 @@ def test_a_trained_network_is_assessed(run, tmp_path, capsys):
     assert "certified" in files[1].read_text()
 
 
+@pytest.mark.slow
 def test_of_a_run_beyond_the_theorems_all_are_silent_and_say_why(run, tmp_path, capsys):
     record = json.loads(run.read_text())
     record["network"]["loss"] = {"is": "StepCrossEntropy"}
