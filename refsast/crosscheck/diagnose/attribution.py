@@ -35,9 +35,9 @@ from refsast.crosscheck.diagnose.knobs.late import (
 from refsast.crosscheck.diagnose.knobs.near_numbers import sharpen_numbers
 from refsast.crosscheck.diagnose.knobs.plainness import (
     cost_of,
-    count_fitted_knobs,
     count_numbers,
     free_values,
+    has_few_fits,
     is_factor_of_all,
     rank_setting,
 )
@@ -57,7 +57,6 @@ from refsast.model.params import flatten
 
 UNKNOWN = "unknown"
 EQUAL = 0.01  # costs that differ by less are equal
-MOST_FITTED = 2  # knobs of any value: three such numbers fit nearly anything
 MAX_NAMED = 3  # causes of the same numbers, of which so many are named
 # A case has to have so many numbers for each value that is fitted freely, and so many more.
 NUMBERS_PER_VALUE, NUMBERS_BESIDE = 3, 4
@@ -201,8 +200,7 @@ def _are_numbers_told(whole: Examination, setting: dict, answer: Answer) -> bool
     if not free_values(whole.case, setting):
         return True
     share = relative_limit(whole.dtype) ** 0.75
-    few = count_fitted_knobs(whole.case, setting) <= MOST_FITTED
-    return few and fits_fault(whole, answer, share)
+    return has_few_fits(whole.case, setting) and fits_fault(whole, answer, share)
 
 
 def _name_cause(

@@ -7,7 +7,7 @@ TRUE: dict[str, tuple[str, ...]] = {
     "ResetByFirstLayersThreshold": ("a reset subtracts .*the threshold of the first layer",),
     "SlopeTimesPotentialOnly": ("threshold/k", "the threshold of the spike alone"),
     "LastNeuronNeverReset": ("the last neuron of the layer never reset",),
-    "PotentialsOfOneLayerKept": ("the states of layer .* kept",),
+    "PotentialsOfOneLayerKept": ("the states (of layer .* )?kept",),
     "InputOneFrameEarly": ("input one step early in layer 1", "input one step early"),
     "BiasTwiceAndFirstLayersLeak": (
         "biases multiplied by 2 and .*the leak of the first layer",

@@ -72,6 +72,6 @@ EQUAL: dict[str, tuple[str, ...]] = {
     "TracePassedOn": ("synapse's leak .*the leak of the",),  # a filter of W a in place of a
     "FirstStepNeverVisited": ("first step left out of the sums",),
     "LastNeuronBelowForgotten": (r"another matrix in place of the weights W",),
-    "LayerwiseRatesAndBiasOfLastStep": ("last step alone counted in the sums .*times 0.5",),
+    "LayerwiseRatesAndBiasOfLastStep": ("last step alone counted in the sums .*(times|by) 0.5",),
     "ResetOfOneGoingBackAndDecay": ("0.01 of each.*through the reset times",),
 }

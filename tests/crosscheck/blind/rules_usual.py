@@ -65,6 +65,7 @@ TRUE: dict[str, tuple[str, ...]] = {
     "ClippedOnlyAbove": ("from above, not from below",),
     "RecurrentSameStepAndBiasBatchMean": (
         "recurrent spikes of the step after and .*biases divided by .*number of recordings",
+        "biases divided by .*number of recordings.* and .*recurrent spikes of the step after",
     ),
     "ClampedInputAndSmoothedLabels": ("smoothed by 0.1 and with the input clipped",),
     # named later

@@ -17,6 +17,8 @@ from refsast.arrays import Array
 from refsast.crosscheck.diagnose.knobs.precision import CASTS, round_product
 
 WHOLE = -1
+# What is wrong on the way forth is not followed on the way back, as where both are by hand.
+AS_RIGHT = "way back of the right equations"
 Key: TypeAlias = tuple[str, int]
 Setting: TypeAlias = Mapping[Key, float]
 

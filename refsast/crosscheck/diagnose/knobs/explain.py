@@ -12,7 +12,7 @@ import numpy as np
 from refsast.arrays import Array
 from refsast.crosscheck.case import Answer, Case
 from refsast.crosscheck.compare import Examination
-from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Setting, stack_settings
+from refsast.crosscheck.diagnose.knobs.dials import AS_RIGHT, WHOLE, Setting, stack_settings
 from refsast.crosscheck.diagnose.knobs.finish import BENDS, bend_size
 from refsast.crosscheck.diagnose.knobs.finish_whole import (
     GRADIENT_ROUNDINGS,
@@ -86,6 +86,12 @@ def explain_bends(samples: Samples, hypotheses: Sequence[dict]) -> list[dict]:
             if explains_losses(samples, tried) and explains_whole(samples, tried):
                 found.append(tried)
     return found
+
+
+def explain_apart(samples: Samples, hypotheses: Sequence[dict]) -> list[dict]:
+    """Settings of the way forth alone, the way back being that of the right equations."""
+    tried = [{**hypothesis, (AS_RIGHT, WHOLE): 1.0} for hypothesis in hypotheses if hypothesis]
+    return [setting for setting in tried if explains_whole(samples, setting)]
 
 
 def _bends(samples: Samples) -> list[dict]:

@@ -8,7 +8,7 @@ from refsast.crosscheck.case import Case
 from refsast.crosscheck.diagnose.derivative_shapes import SHAPES
 from refsast.crosscheck.diagnose.knobs.backward import BEFORE_LIMIT
 from refsast.crosscheck.diagnose.knobs.backward_inventory import backward_knobs
-from refsast.crosscheck.diagnose.knobs.dials import WHOLE, Setting
+from refsast.crosscheck.diagnose.knobs.dials import AS_RIGHT, WHOLE, Setting
 from refsast.crosscheck.diagnose.knobs.finish_whole import STORED
 from refsast.crosscheck.diagnose.knobs.forward import RESIDUAL, slope_of
 from refsast.crosscheck.diagnose.knobs.history_inventory import (
@@ -32,6 +32,7 @@ from refsast.model.params import param_arrays
 from refsast.model.readout import LeakyReadout, SpikeRate
 
 BEAM, SLACK = 8, 1.0  # settings kept from level to level, and by how much they may be less plain
+MOST_FITTED = 2  # knobs of any value
 MAX_LIMIT = 1e-7  # relative: how near a fitted number is to one that has a name
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
 # Settings that say less plainly what another one says, and how much they count for more.
@@ -48,7 +49,8 @@ def known_knobs(case: Case) -> dict[tuple[str, int], Knob]:
     found = {knob.key: knob for knob in forward_knobs(case)}
     found |= {knob.key: knob for knob in rare_forward(case)}
     found |= {
-        (name, WHOLE): switch_knob(name, WHOLE) for name in (*QUESTIONS, *STORED, BEFORE_LIMIT)
+        (name, WHOLE): switch_knob(name, WHOLE)
+        for name in (*QUESTIONS, *STORED, BEFORE_LIMIT, AS_RIGHT)
     }
     found |= {knob.key: knob for knob in history_forward(case)}
     leaks = (adaptation_leak(case, layer) for layer in range(len(case.network.neurons)))
@@ -187,10 +189,20 @@ def free_values(case: Case, setting: Setting) -> int:
     return len({round(v, 6) for (_, at), v in rest.items() if symbol_of(case, at, v) is None})
 
 
-def count_fitted_knobs(case: Case, setting: Setting) -> int:
-    """Return how many knobs have a value that is not plain, a matrix on the way back aside."""
-    values = {key: v for key, v in setting.items() if not BACKWARD_ENTRY.fullmatch(key[0])}
-    return len({name for (name, at), v in values.items() if symbol_of(case, at, v) is None})
+def has_few_fits(case: Case, setting: Setting) -> bool:
+    """Whether numbers of any value are of two knobs at most: three fit nearly anything.
+
+    Where two have more numbers than one each, one has to have the layers of the other: else every
+    layer is fitted as it happens to be fitted. A matrix on the way back is left aside.
+    """
+    fitted: dict[str, set[int]] = {}
+    for (name, at), value in setting.items():
+        if not BACKWARD_ENTRY.fullmatch(name) and symbol_of(case, at, value) is None:
+            fitted.setdefault(name, set()).add(at)
+    if len(fitted) != MOST_FITTED or free_values(case, setting) <= MOST_FITTED:
+        return len(fitted) <= MOST_FITTED
+    one, other = fitted.values()
+    return one <= other or other <= one
 
 
 def count_numbers(samples: Samples) -> int:

@@ -17,11 +17,13 @@ from refsast.crosscheck.diagnose.knobs.batches import batch_factor
 from refsast.crosscheck.diagnose.knobs.below import UPDATED, Currents, input_gradient
 from refsast.crosscheck.diagnose.knobs.counted import count_terms, lone_recording
 from refsast.crosscheck.diagnose.knobs.dials import (
+    AS_RIGHT,
     WHOLE,
     Dials,
     Setting,
     mix,
     multiply,
+    shift_steps,
     stack_settings,
 )
 from refsast.crosscheck.diagnose.knobs.finish import finish_arrays
@@ -246,36 +248,65 @@ def layer_level(case: Case, index: int, dials: Dials, run: Run, carry: Carry) ->
 def solve_settings(case: Case, settings: Sequence[Setting]) -> list[Answer]:
     """Return the whole answer in each setting."""
     # Settings are run side by side where they ask the same, and change all gradients alike.
-    kinds = [(question_of(setting), whole_changes(setting)) for setting in settings]
+    kinds = [
+        (question_of(setting), whole_changes(setting), (AS_RIGHT, WHOLE) in setting)
+        for setting in settings
+    ]
     found: dict[int, Answer] = {}
     for kind in dict.fromkeys(kinds):
-        name, changes = kind
+        name, changes, as_right = kind
         at = [k for k, other in enumerate(kinds) if other == kind]
-        answers = _solve_alike(ask_otherwise(case, name), [settings[k] for k in at], changes)
+        alike = [settings[k] for k in at]
+        answers = _solve_alike(ask_otherwise(case, name), alike, changes, as_right)
         found |= {
             k: restore_answer(case, name, answer) for k, answer in zip(at, answers, strict=True)
         }
     return [found[k] for k in range(len(settings))]
 
 
-def solve_levels(case: Case, dials: Dials) -> tuple[Run, list[Level]]:
-    """Return the forward run and all levels, the readout's last."""
-    run, whole = run_forward(case, dials), len(case.network.neurons)
+def solve_levels(case: Case, dials: Dials, as_right: bool = False) -> tuple[Run, list[Level]]:
+    """Return the forward run and all levels, the readout's last.
+
+    `as_right`: knobs are turned on the way forth alone.
+    """
+    run = run_forward(case, dials)
+    if as_right:
+        return run, _go_back(case, Dials({}), _forget_knobs(case, run))
+    return run, _go_back(case, dials, run)
+
+
+def _go_back(case: Case, dials: Dials, run: Run) -> list[Level]:
+    """All levels of the way back through a run."""
     levels = [readout_level(case, dials, run, logit_slopes(case, dials, run))]
-    for index in reversed(range(whole)):
+    for index in reversed(range(len(case.network.neurons))):
         levels.insert(0, layer_level(case, index, dials, run, levels[0].carry))
-    return run, levels
+    return levels
+
+
+def _forget_knobs(case: Case, run: Run) -> Run:
+    """The potentials and spikes of a run, and all else as if they were right."""
+    a, layers = case.x[:, None], []
+    for layer in run.layers:
+        u, s = layer.u, layer.s
+        before, resets = shift_steps(u, 1), shift_steps(s, 1)
+        layers.append(LayerRun(a, u, s, resets, np.zeros_like(u), before))
+        a = s
+    return Run(layers, replace(run.readout, heard=a))
 
 
 def _solve_alike(
-    case: Case, settings: Sequence[Setting], changes: frozenset[tuple[str, float]]
+    case: Case,
+    settings: Sequence[Setting],
+    changes: frozenset[tuple[str, float]],
+    as_right: bool,
 ) -> list[Answer]:
     dials = stack_settings(settings)
-    run, levels = solve_levels(case, dials)
+    run, levels = solve_levels(case, dials, as_right)
     loss = np.broadcast_to(mean_loss(case, dials, run), len(settings))
     carry = levels[0].carry
     assert isinstance(carry, Currents)
-    below = sum_copies(input_gradient(case, 0, dials, carry), carry.copies)
+    back = Dials({}) if as_right else dials
+    below = sum_copies(input_gradient(case, 0, back, carry), carry.copies)
     readout = [levels[-1].arrays] if levels[-1].arrays else []
     spiking = [level.arrays for level in levels[:-1]]
     grads = finish_whole(changes, spiking, readout)

@@ -9,6 +9,7 @@ from refsast.crosscheck.diagnose.knobs.backward import (
 )
 from refsast.crosscheck.diagnose.knobs.batches import FILLED, HALVES, NOMINAL, SEVERAL
 from refsast.crosscheck.diagnose.knobs.below import PASSED_ON, UPDATED
+from refsast.crosscheck.diagnose.knobs.dials import AS_RIGHT
 from refsast.crosscheck.diagnose.knobs.finish import ADAM
 from refsast.crosscheck.diagnose.knobs.forward import (
     FIRES_BEFORE,
@@ -165,6 +166,7 @@ RARE_GAINS = {
 RARE_SWITCHES = {
     **HISTORY_SWITCHES,
     **SELDOM_SWITCHES,
+    AS_RIGHT: "with the way back that of the right equations, though the way forth is not",
     BEFORE_LIMIT: "with adjoints of potentials as they are before they are clamped",
     ABOVE_SUMMED: "with what comes from above added to that of all later steps (never cleared)",
     PASSED_ON: "with what a layer receives from above passed on beside what it gives to the layer"

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from refsast.crosscheck.diagnose.knobs.explain import (
+    explain_apart,
     explain_bends,
     explains_levels,
     explains_losses,
@@ -97,6 +98,9 @@ def _find(samples: Samples, meter: Meter, explained: list[int], rarely: bool) ->
     if hypotheses and (bent := explain_bends(samples, hypotheses)):
         explained += reversed(range(len(case.params)))
         return bent
+    if not right and (apart := explain_apart(samples, hypotheses)):
+        explained += reversed(range(len(case.params)))
+        return apart
     levels, start = list(reversed(range(len(case.params)))), hypotheses
     hypotheses, rest = _explain_levels(samples, start, levels, meter, explained, rarely)
     if rest and not rarely and hypotheses != start:
