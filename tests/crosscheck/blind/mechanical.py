@@ -164,8 +164,11 @@ def ask(kind: Kind, number: int, full: bool) -> dict | None:
            "sizes": case.network.sizes, **describe_truth(truth)}  # fmt: skip
     begun = time.process_time()
     made = kind.make(case.network, dtype)
-    with np.errstate(all="ignore"):
-        report = rs.check(answer_in_full(made) if full else made, case)
+    try:
+        with np.errstate(all="ignore"):
+            report = rs.check(answer_in_full(made) if full else made, case)
+    except ValueError as error:  # no number
+        return {**row, "seconds": 0.0, "verdict": "refused", "text": str(error)}
     row |= {"seconds": time.process_time() - begun, "verdict": report.verdict, "text": str(report)}
     if report.verdict != "DISAGREES" or report.first is None:
         return row
@@ -175,7 +178,8 @@ def ask(kind: Kind, number: int, full: bool) -> dict | None:
         "recording": first.recording, "neuron": first.neuron, "how": first.how,
     }  # fmt: skip
     row["place"] = _judge_place(row, truth)
-    return {**row, "cause": foretells(kind, case, dtype)}
+    with np.errstate(all="ignore"):
+        return {**row, "cause": foretells(kind, case, dtype)}
 
 
 def _judge_place(row: dict, truth: Truth) -> str:
