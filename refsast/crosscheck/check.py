@@ -30,6 +30,7 @@ from refsast.crosscheck.tolerance import MAX_SHARE, STAGES
 from refsast.crosscheck.unclear import examine_clear, name_unclear, name_vague, unclear_recordings
 from refsast.model.network import describe_extension
 
+ZERO_LOGITS = "temperature 0"  # the name of a cause: so it is, too, where no neuron fires
 READ_OFF = {"states", "adjoints"}  # off which a place is read where they are returned
 
 
@@ -294,4 +295,6 @@ def attach_cause(report: Report, explanation: Explanation | None, cause: Cause |
     )
     of_readout = any("readout" in part for part in parts) and all(before_adjoints)
     first = locate(report.stages, runs, of_readout=of_readout) or report.first
+    if parts == [ZERO_LOGITS] and first is not None and first.how == "by its cause":
+        first = Location("not known", how="all logits are zero, by whatever made them so")
     return replace(report, first=first, cause=cause, simulated=runs[0] if runs else ())

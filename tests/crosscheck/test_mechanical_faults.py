@@ -44,14 +44,14 @@ def test_what_is_wrong_on_the_way_forth_alone_is_named(change, says):
     assert row["place"] == "right"
 
 
-def test_where_nothing_comes_back_no_cause_is_told():
-    """Potentials run away, no neuron fires, logits are zero: but they were not multiplied by it."""
+def test_where_nothing_comes_back_no_place_is_told():
+    """Potentials run away, no neuron fires, and logits are zero, as if multiplied by it."""
     *_, kind = (KINDS[name] for name in KINDS if name.endswith(": theta * s  ->  theta / s"))
 
     row = ask(kind, 0, False)
 
-    assert "every gradient is zero" in row["text"]
-    assert (row["cause"], row["place"]) == ("unknown", "not known")
+    assert "all logits are zero, by whatever made them so" in row["text"]
+    assert row["place"] == "not known"
 
 
 def test_no_layer_is_fitted_by_what_happens_to_fit_it():

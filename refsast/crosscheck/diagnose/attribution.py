@@ -105,9 +105,6 @@ def attribute(observations: Observations) -> tuple[Explanation | None, Cause]:
     rounded = [(s, _solve_quietly(whole.case, s)) for s in rounding_settings(whole)]
     if rounded:
         return _name_cause(whole, samples, rounded)
-    if whole.wrong >= {"loss"} and whole.got.s is None and not flatten(whole.got.grads).any():
-        says = "every gradient is zero, which does not tell what is wrong on the way forth"
-        return None, Cause(UNKNOWN, says, 0.0, 0.0, exact=False)
     found = find_settings(samples)
     cause, refuted_by = _setting_cause(observations, samples, found.settings)
     if cause is None and refuted_by is not None:

@@ -98,11 +98,11 @@ def _find(samples: Samples, meter: Meter, explained: list[int], rarely: bool) ->
     if hypotheses and (bent := explain_bends(samples, hypotheses)):
         explained += reversed(range(len(case.params)))
         return bent
-    if not right and (apart := explain_apart(samples, hypotheses)):
-        explained += reversed(range(len(case.params)))
-        return apart
     levels, start = list(reversed(range(len(case.params)))), hypotheses
     hypotheses, rest = _explain_levels(samples, start, levels, meter, explained, rarely)
+    if rest and not right and (apart := explain_apart(samples, start)):
+        explained += rest
+        return apart
     if rest and not rarely and hypotheses != start:
         # What is usual explained a level, and is refuted below: what is seldom may explain both.
         seldom, left = _explain_levels(samples, start, levels, meter, [], True)
